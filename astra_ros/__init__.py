@@ -1,0 +1,1 @@
+"""See it before you move: imagined video and scores for a robot's candidate plans."""

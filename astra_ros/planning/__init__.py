@@ -1,0 +1,1 @@
+"""Plans, actions and critics: numpy in, numpy out, no ROS and no simulator."""
