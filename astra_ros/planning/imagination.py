@@ -1,0 +1,77 @@
+"""What a world model imagined for the candidate plans of one request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+# Outcome -> numbers per frame behind [K, H]. Other names are allowed and only checked for [K, H].
+OUTCOME_SHAPES: dict[str, tuple[int, ...]] = {
+    "obstacle_contact": (),
+    "object_contact": (),
+    "object_position": (3,),
+    "tool_position": (3,),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Imagination:
+    """K plans imagined for H steps, in latent space. Frame k is at (k+1)*dt after the newest image.
+
+    Values are kept as the model gave them, finite or not: the critics veto what is not finite.
+
+    Attributes:
+        latents: float32 [K, H, C, h, w].
+        uncertainty: float32 [K, H], >= 0: the model's own expected RMS error of each latent.
+        outcomes: what the model's heads read from each imagined frame; a model without a head lacks
+            the key. ``obstacle_contact`` [K, H] probability that robot or object touches the
+            obstacle in the interval that ends at this frame; ``object_contact`` [K, H] the same
+            for the robot and the object; ``object_position`` and ``tool_position`` [K, H, 3],
+            m in the world frame.
+
+    Raises:
+        ValueError: on creation, for shapes that do not fit each other.
+    """
+
+    latents: np.ndarray = field(repr=False)
+    uncertainty: np.ndarray = field(repr=False)
+    outcomes: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        latents = np.asarray(self.latents, dtype=np.float32)
+        if latents.ndim != 5 or 0 in latents.shape:
+            raise ValueError(
+                f"imagined latents have shape {latents.shape}; expected [K, H, C, h, w], "
+                "none of them 0"
+            )
+        plans_steps = latents.shape[:2]
+        uncertainty = np.asarray(self.uncertainty, dtype=np.float32)
+        if uncertainty.shape != plans_steps:
+            raise ValueError(
+                f"imagined uncertainty has shape {uncertainty.shape}; expected [K, H] = "
+                f"{plans_steps}, as the latents"
+            )
+        outcomes = {}
+        for name, values in self.outcomes.items():
+            array = np.asarray(values, dtype=np.float32)
+            tail = OUTCOME_SHAPES.get(name, array.shape[2:])
+            if array.shape != plans_steps + tail:
+                raise ValueError(
+                    f"imagined outcome '{name}' has shape {array.shape}; expected "
+                    f"{plans_steps + tail}"
+                )
+            outcomes[name] = array
+        object.__setattr__(self, "latents", latents)
+        object.__setattr__(self, "uncertainty", uncertainty)
+        object.__setattr__(self, "outcomes", outcomes)
+
+    @property
+    def plans(self) -> int:
+        """K, the number of candidate plans."""
+        return self.latents.shape[0]
+
+    @property
+    def horizon(self) -> int:
+        """H, the number of imagined frames per plan."""
+        return self.latents.shape[1]
