@@ -1,0 +1,90 @@
+"""What RViz draws of the plans: where the tool goes, and where the object is imagined to go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Point
+from std_msgs.msg import ColorRGBA
+from visualization_msgs.msg import Marker, MarkerArray
+
+from astra_ros.planning.scoring import PlanScore
+
+VETOED_RGB = (1.0, 0.0, 1.0)
+
+
+def plan_colour(score: PlanScore, count: int) -> tuple[float, float, float]:
+    """Green for the best of ``count`` plans to red for the last one, magenta for a vetoed one."""
+    if score.verdict == "vetoed":
+        return VETOED_RGB
+    share = score.rank / max(1, count - 1)
+    return (min(1.0, 2.0 * share), min(1.0, 2.0 * (1.0 - share)), 0.0)
+
+
+def plans_to_markers(
+    scores: Sequence[PlanScore],
+    paths: np.ndarray | None,
+    objects: np.ndarray | None,
+    stamp: Time,
+    frame_id: str,
+) -> MarkerArray:
+    """Lines and labels of K plans, after a marker that deletes those of the last request.
+
+    Namespaces are ``tool_path`` (a line per plan), ``label`` (name and score, half way)
+    and ``object_path`` (dots where the object is imagined); ids are plan indices.
+
+    Args:
+        scores: K scores.
+        paths: [K, N, 3] m, the tool's way, or None.
+        objects: [K, N, 3] m, the imagined object, or None.
+        stamp: the source image's.
+        frame_id: frame of the positions.
+    """
+    msg = MarkerArray(markers=[_marker(stamp, frame_id, "tool_path", 0, Marker.DELETEALL)])
+    for index, score in enumerate(scores):
+        red, green, blue = plan_colour(score, len(scores))
+        best = score.rank == 0 and score.verdict != "vetoed"
+        colour = ColorRGBA(r=red, g=green, b=blue, a=1.0 if best else 0.6)
+        if paths is not None:
+            line = _marker(stamp, frame_id, "tool_path", index)
+            line.type = Marker.LINE_STRIP
+            line.scale.x = 0.008 if best else 0.004
+            line.color = colour
+            line.points = _points(paths[index])
+            label = _marker(stamp, frame_id, "label", index)
+            label.type = Marker.TEXT_VIEW_FACING
+            label.scale.z = 0.03
+            label.color = colour
+            # At half of the way, where plans differ: they may all end where they began.
+            middle = paths[index][len(paths[index]) // 2]
+            label.pose.position.x, label.pose.position.y = float(middle[0]), float(middle[1])
+            label.pose.position.z = float(middle[2]) + 0.04
+            label.text = f"{score.name} {score.score:.2f}"
+            msg.markers += [line, label]
+        if objects is not None:
+            dots = _marker(stamp, frame_id, "object_path", index)
+            dots.type = Marker.SPHERE_LIST
+            dots.scale.x = dots.scale.y = dots.scale.z = 0.015
+            dots.color = colour
+            dots.points = _points(objects[index])
+            msg.markers.append(dots)
+    return msg
+
+
+def _marker(stamp: Time, frame_id: str, namespace: str, index: int, action=Marker.ADD) -> Marker:
+    marker = Marker(ns=namespace, id=index, action=action)
+    marker.header.stamp = stamp
+    marker.header.frame_id = frame_id
+    marker.pose.orientation.w = 1.0
+    return marker
+
+
+def _points(positions: np.ndarray) -> list[Point]:
+    """[N, 3] as points; those that are not finite are left out."""
+    return [
+        Point(x=float(x), y=float(y), z=float(z))
+        for x, y, z in positions
+        if np.isfinite((x, y, z)).all()
+    ]

@@ -1,0 +1,90 @@
+"""Plan scores as messages: one to read, one to compute with."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Sequence
+
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from std_msgs.msg import Float32MultiArray, MultiArrayDimension
+
+from astra_ros.planning.scoring import PlanScore
+
+LEVELS = {
+    "accepted": DiagnosticStatus.OK,
+    "risky": DiagnosticStatus.WARN,
+    "vetoed": DiagnosticStatus.ERROR,
+}
+
+
+def scores_to_diagnostics(
+    scores: Sequence[PlanScore], stamp: Time, frame_id: str, model: str
+) -> DiagnosticArray:
+    """One status per plan, in plan order.
+
+    A status has the plan's name, its verdict as level, a sentence as message, and the values
+    ``verdict``, ``rank`` (1 is best), ``score``, then ``<critic>.raw``, ``.weight`` and ``.cost``.
+
+    Args:
+        scores: K scores.
+        stamp, frame_id: the header of the image that the plans were imagined from.
+        model: name of the world model, for ``hardware_id``.
+    """
+    msg = DiagnosticArray()
+    msg.header.stamp = stamp
+    msg.header.frame_id = frame_id
+    msg.status = [_status(score, len(scores), model) for score in scores]
+    return msg
+
+
+def _status(score: PlanScore, count: int, model: str) -> DiagnosticStatus:
+    text = f"{score.verdict}, rank {score.rank + 1} of {count}, score {score.score:.3f}"
+    if score.reasons:
+        text += ": " + "; ".join(score.reasons)
+    values = {
+        "verdict": score.verdict,
+        "rank": str(score.rank + 1),
+        "score": f"{score.score:.6g}",
+    }
+    for critic, (raw, weight, cost) in score.critics.items():
+        values[f"{critic}.raw"] = f"{raw:.6g}"
+        values[f"{critic}.weight"] = f"{weight:.6g}"
+        values[f"{critic}.cost"] = f"{cost:.6g}"
+    return DiagnosticStatus(
+        level=LEVELS[score.verdict],
+        name=score.name,
+        message=text,
+        hardware_id=model,
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )
+
+
+def scores_to_matrix(scores: Sequence[PlanScore]) -> Float32MultiArray:
+    """The numbers, plan x critic: column 0 is the score, the others are the critics' costs.
+
+    The labels of the two dimensions list what their rows and columns are:
+    ``"plan: candidates/0, candidates/1"`` and ``"critic: score, goal, collision"``. A critic that
+    did not score a plan leaves NaN.
+    """
+    critics = list(dict.fromkeys(critic for score in scores for critic in score.critics))
+    rows = [
+        [score.score, *(score.critics[name][2] if name in score.critics else math.nan
+                        for name in critics)]
+        for score in scores
+    ]
+    columns = len(critics) + 1
+    msg = Float32MultiArray()
+    msg.layout.dim = [
+        MultiArrayDimension(
+            label="plan: " + ", ".join(score.name for score in scores),
+            size=len(rows),
+            stride=len(rows) * columns,
+        ),
+        MultiArrayDimension(
+            label="critic: " + ", ".join(["score", *critics]), size=columns, stride=columns
+        ),
+    ]
+    msg.data = array("f", [number for row in rows for number in row])
+    return msg

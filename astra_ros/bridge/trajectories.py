@@ -1,0 +1,96 @@
+"""``trajectory_msgs/JointTrajectory`` and ``sensor_msgs/JointState``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from astra_ros.bridge.errors import BridgeError
+from astra_ros.bridge.stamps import duration_of, to_seconds
+from astra_ros.planning.plans import JointPlan, PlanError
+
+
+def trajectory_to_plan(msg: JointTrajectory, name: str, topic: str = "plans") -> JointPlan:
+    """A trajectory as a plan, positions only: velocities and efforts are not read.
+
+    Args:
+        msg: the trajectory; its joints in any order.
+        name: the plan's name, e.g. ``"candidates/3"``.
+        topic: where it came from, for error messages.
+
+    Raises:
+        PlanError: no joints or points, wrong numbers of positions, times that do not increase,
+            or values that are not finite.
+    """
+    joints = len(msg.joint_names)
+    where = f"{topic}: plan '{name}'"
+    if not joints:
+        raise PlanError(f"{where}: joint_names is empty; name the joints that the points move")
+    if not msg.points:
+        raise PlanError(f"{where}: the trajectory has no points; send at least one")
+    for index, point in enumerate(msg.points):
+        if len(point.positions) != joints:
+            raise PlanError(
+                f"{where}: point {index} has {len(point.positions)} positions for {joints} "
+                "joints; give one position per joint name"
+            )
+    try:
+        return JointPlan(
+            joint_names=tuple(msg.joint_names),
+            times_s=np.array([to_seconds(point.time_from_start) for point in msg.points]),
+            positions=np.array([point.positions for point in msg.points]),
+            name=name,
+        )
+    except PlanError as error:
+        raise PlanError(f"{topic}: {error}") from error
+
+
+def plan_to_trajectory(
+    plan: JointPlan, stamp: Time | None = None, frame_id: str = ""
+) -> JointTrajectory:
+    """A plan as a trajectory. Without a stamp it means: start when it arrives."""
+    msg = JointTrajectory()
+    if stamp is not None:
+        msg.header.stamp = stamp
+    msg.header.frame_id = frame_id
+    msg.joint_names = list(plan.joint_names)
+    msg.points = [
+        JointTrajectoryPoint(positions=positions.tolist(), time_from_start=duration_of(time_s))
+        for time_s, positions in zip(plan.times_s.tolist(), plan.positions)
+    ]
+    return msg
+
+
+def joint_state_to_positions(msg: JointState, topic: str = "joint_states") -> dict[str, float]:
+    """Joint name -> position in rad (m for sliding joints).
+
+    Raises:
+        BridgeError: names and positions do not match, or a position is not finite.
+    """
+    if len(msg.position) != len(msg.name):
+        raise BridgeError(
+            f"{topic}: {len(msg.name)} names but {len(msg.position)} positions; "
+            "publish one position per name"
+        )
+    positions = dict(zip(msg.name, msg.position))
+    if len(positions) != len(msg.name):
+        raise BridgeError(f"{topic}: a joint is named twice in {', '.join(msg.name)}")
+    if broken := [name for name, value in positions.items() if not math.isfinite(value)]:
+        raise BridgeError(f"{topic}: the position of {', '.join(broken)} is not finite")
+    return positions
+
+
+def positions_to_joint_state(
+    names: Sequence[str], positions: np.ndarray, stamp: Time
+) -> JointState:
+    """Joint positions [J] in rad as a message."""
+    msg = JointState()
+    msg.header.stamp = stamp
+    msg.name = list(names)
+    msg.position = np.asarray(positions, dtype=np.float64).tolist()
+    return msg

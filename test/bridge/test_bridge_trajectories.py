@@ -1,0 +1,94 @@
+"""Trajectories, joint states and stamps, to plans and back."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+
+from builtin_interfaces.msg import Duration, Time  # noqa: E402
+from sensor_msgs.msg import JointState  # noqa: E402
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint  # noqa: E402
+
+from astra_ros.bridge import BridgeError  # noqa: E402
+from astra_ros.bridge.stamps import duration_of, later, stamp_of, to_seconds  # noqa: E402
+from astra_ros.bridge.trajectories import (  # noqa: E402
+    joint_state_to_positions,
+    plan_to_trajectory,
+    positions_to_joint_state,
+    trajectory_to_plan,
+)
+from astra_ros.planning.plans import JointPlan, PlanError  # noqa: E402
+
+
+def trajectory(names=("a", "b"), points=((0.0, (1.0, 2.0)), (0.5, (3.0, 4.0)))):
+    msg = JointTrajectory(joint_names=list(names))
+    msg.points = [
+        JointTrajectoryPoint(positions=list(map(float, p)), time_from_start=duration_of(t))
+        for t, p in points
+    ]
+    return msg
+
+
+def test_trajectory_to_plan():
+    plan = trajectory_to_plan(trajectory(), "s/0")
+    assert plan.joint_names == ("a", "b") and plan.name == "s/0"
+    np.testing.assert_array_equal(plan.times_s, [0.0, 0.5])
+    np.testing.assert_array_equal(plan.positions, [[1.0, 2.0], [3.0, 4.0]])
+
+
+@pytest.mark.parametrize(
+    "msg, words",
+    [
+        (JointTrajectory(), "joint_names is empty"),
+        (trajectory(points=()), "no points"),
+        (trajectory(names=("a",)), "point 0 has 2 positions for 1 joints"),
+        (trajectory(points=((0.0, (1, 2)), (1.0, (1,)))), "point 1 has 1 positions for 2 joints"),
+        (trajectory(points=((0.0, (1, 2)), (1.0, (1, float("nan"))))), "nan"),
+        (trajectory(points=((0.0, (1, float("inf"))),)), "inf"),
+        (trajectory(points=((1.0, (1, 2)), (0.5, (1, 2)))), "increase"),
+        (trajectory(points=((1.0, (1, 2)), (1.0, (1, 2)))), "increase"),
+        (trajectory(points=((-1.0, (1, 2)),)), ">= 0"),
+        (trajectory(names=("a", "a")), "a"),
+    ],
+)
+def test_a_broken_trajectory_is_refused_with_topic_plan_and_reason(msg, words):
+    with pytest.raises(PlanError) as error:
+        trajectory_to_plan(msg, "s/7", topic="/planner/out")
+    assert str(error.value).startswith("/planner/out: ")
+    assert "s/7" in str(error.value) and words in str(error.value)
+
+
+def test_plan_to_trajectory_and_back():
+    plan = JointPlan(("x", "y"), np.array([0.25, 1.0]), np.array([[0.1, 0.2], [0.3, 0.4]]), "p")
+    msg = plan_to_trajectory(plan, Time(sec=7), "world")
+    assert msg.header.stamp.sec == 7 and msg.header.frame_id == "world"
+    assert (msg.points[0].time_from_start.sec, msg.points[0].time_from_start.nanosec) == (0, 250000000)
+    back = trajectory_to_plan(msg, "p")
+    np.testing.assert_array_equal(back.positions, plan.positions)
+    np.testing.assert_array_equal(back.times_s, plan.times_s)
+
+
+def test_joint_state_both_ways():
+    msg = positions_to_joint_state(["a", "b"], np.array([0.5, -1.0]), Time(sec=1))
+    assert joint_state_to_positions(msg) == {"a": 0.5, "b": -1.0}
+
+
+@pytest.mark.parametrize(
+    "names, positions, words",
+    [
+        (["a"], [], "1 names but 0 positions"),
+        (["a", "a"], [0.0, 1.0], "named twice"),
+        (["a", "b"], [0.0, float("nan")], "position of b is not finite"),
+    ],
+)
+def test_a_broken_joint_state_is_refused(names, positions, words):
+    with pytest.raises(BridgeError, match=words):
+        joint_state_to_positions(JointState(name=names, position=positions))
+
+
+def test_stamps_carry_over_seconds_and_keep_nanoseconds():
+    stamp = later(Time(sec=4, nanosec=900_000_001), 0.25)
+    assert (stamp.sec, stamp.nanosec) == (5, 150_000_001)
+    assert stamp_of(1.5) == Time(sec=1, nanosec=500_000_000)
+    assert to_seconds(Duration(sec=-1, nanosec=500_000_000)) == -0.5
+    assert duration_of(-0.5) == Duration(sec=-1, nanosec=500_000_000)
