@@ -1,0 +1,46 @@
+# Everything that a bare machine needs: Python 3.10 to 3.13, make and gcc. `make help` lists the commands.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules
+
+VENV := $(CURDIR)/.venv
+PY := $(VENV)/bin/python
+OUT ?= out
+
+# The environment of every command below, set here and nowhere else.
+# A sourced ROS installation must not mix with the ROS wheels in .venv (docs/install.md), so its paths are
+# taken out again. Passive waiting keeps torch fast when the simulator needs the same cores.
+export AMENT_PREFIX_PATH := $(VENV)
+export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
+export OMP_WAIT_POLICY := PASSIVE
+empty :=
+space := $(empty) $(empty)
+export LD_LIBRARY_PATH := $(subst $(space),:,$(filter-out /opt/ros/%,$(subst :, ,$(LD_LIBRARY_PATH))))
+unexport PYTHONPATH PYTHONHOME _ROS_WHEELS_BOOTSTRAP_COMPLETE COLCON_PREFIX_PATH
+
+.PHONY: help demo test clean
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed  ## imagine and score a simulated robot's plans [ROBOT=kuka SEED=3 OUT=out ARGS=...]
+	@$(VENV)/bin/astra demo --out $(OUT) $(if $(ROBOT),--robot $(ROBOT)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+test: $(VENV)/.installed  ## run the whole test suite [ARGS=-x]
+	@$(PY) -m pytest $(ARGS)
+
+clean:  ## delete .venv, out and every build product; data/ and runs/ stay
+	rm -rf $(VENV) out build install log dist *.egg-info .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Made anew only when what it installs has changed. The stamp is written last, so a broken download is repeated.
+$(VENV)/.installed: constraints.txt setup.py pyproject.toml package.xml
+	@test -x $(PY) || for python in $(PYTHON) python3.11 python3.12 python3.13 python3.10 python3; do \
+		$$python -c 'import ensurepip, sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null \
+			&& $$python -m venv $(VENV) && break; \
+	done; test -x $(PY) || { echo "make: no Python 3.10 to 3.13 with venv found (Debian, Ubuntu: apt install" \
+		"python3-venv); name one with 'make $(MAKECMDGOALS) PYTHON=/path/to/python3.11'" >&2; exit 1; }
+	@echo "Installing real ROS 2, torch and this package into .venv (once; some minutes) ..."
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]'
+	@touch $@

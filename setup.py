@@ -1,0 +1,78 @@
+"""The package for both ways of installing it: `pip install` (see Makefile) and `colcon build` (ament_python)."""
+
+import os
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = "astra_ros"
+HERE = Path(__file__).resolve().parent
+os.chdir(HERE)  # pip and colcon call this file from different folders; the paths below are relative
+
+VERSION = re.search(r"<version>(.+?)</version>", Path("package.xml").read_text()).group(1)
+
+# Folders that nodes, launch files and RViz read at run time; each goes to share/astra_ros/ as it stands.
+SHARED_FOLDERS = ("launch", "config", "rviz", "urdf", "models")
+
+
+def shared_files() -> list[tuple[str, list[str]]]:
+    """Return setuptools' data_files: the ament index marker, package.xml and the shared folders."""
+    files = {
+        "share/ament_index/resource_index/packages": [f"resource/{NAME}"],
+        f"share/{NAME}": ["package.xml"],
+    }
+    for folder in SHARED_FOLDERS:
+        for path in sorted(Path(folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                files.setdefault(f"share/{NAME}/{path.parent}", []).append(str(path))
+    return list(files.items())
+
+
+# Each dependency's reason is in docs/dependencies.md, the tested versions in constraints.txt.
+EXTRAS = {
+    "ros": [
+        "ros-rclpy[fastrtps]",
+        "ros-ament-index-python",
+        "ros-diagnostic-msgs",
+        "ros-geometry-msgs",
+        "ros-nav-msgs",
+        "ros-rosgraph-msgs",
+        "ros-sensor-msgs",
+        "ros-std-msgs",
+        "ros-std-srvs",
+        "ros-trajectory-msgs",
+        "ros-visualization-msgs",
+        "cv_bridge",
+    ],
+    "sim": ["pybullet>=3.2.5", "imageio-ffmpeg"],
+    "torch": ["torch>=2.4", "safetensors"],
+    "dev": ["pytest>=8", "pytest-timeout", "colcon-common-extensions", "setuptools>=64,<80"],
+}
+EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
+
+setup(
+    name=NAME,
+    version=VERSION,
+    description="See it before you move: imagined video and scores for a robot's candidate plans",
+    long_description=Path("README.md").read_text() if Path("README.md").exists() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    maintainer="The astra_ros authors",
+    maintainer_email="maintainers@astra-ros.invalid",
+    python_requires=">=3.10",
+    packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    package_data={NAME: ["py.typed"]},
+    data_files=shared_files(),
+    install_requires=["setuptools", "numpy", "PyYAML", "opencv-python-headless", "tqdm"],
+    extras_require=EXTRAS,
+    zip_safe=False,
+    entry_points={
+        "console_scripts": [
+            "astra = astra_ros.cli:main",
+            "imagine = astra_ros.nodes.imagine:main",
+            "simulator = astra_ros.nodes.simulator:main",
+            "plan_source = astra_ros.nodes.plan_source:main",
+        ],
+    },
+)
