@@ -13,7 +13,7 @@ def frame(value: int) -> np.ndarray:
 def filled(stamps, length=3, dt_s=0.25, **settings) -> FrameHistory:
     history = FrameHistory(length, dt_s, **settings)
     for index, stamp in enumerate(stamps):
-        history.add(stamp, frame(index))
+        history.add(stamp, frame(index % 256))
     return history
 
 
