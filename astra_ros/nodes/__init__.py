@@ -1,0 +1,1 @@
+"""The ROS nodes: parameters, topics, services, threads. The maths is elsewhere."""

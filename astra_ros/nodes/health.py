@@ -1,0 +1,94 @@
+"""What a node says about itself: refusals, throttled logs, statuses on /diagnostics."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+LOG_EVERY_S = 5.0
+RECENT_S = 10.0
+
+
+class Refusals:
+    """Counts refused inputs of one kind, and logs them: a new reason at once, a repeated one rarely.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self, log: Callable[[str], None], clock: Callable[[], float] = time.monotonic):
+        self._log = log
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._logged: dict[str, float] = {}
+        self._last_s = -float("inf")
+        self.count = 0
+        self.last = ""
+
+    def add(self, reason: str) -> None:
+        """Note a refusal and its reason."""
+        with self._lock:
+            now = self._clock()
+            self.count += 1
+            self.last = reason
+            self._last_s = now
+            speak = now - self._logged.get(reason, -float("inf")) >= LOG_EVERY_S
+            if speak:
+                # Reasons with numbers in them may never repeat: forget those of long ago.
+                self._logged = {
+                    text: when for text, when in self._logged.items() if now - when < LOG_EVERY_S
+                }
+                # At most a few different reasons in one period, or a flood of them gets through.
+                speak = len(self._logged) < 4
+                if speak:
+                    self._logged[reason] = now
+        if speak:
+            self._log(reason)
+
+    @property
+    def recent(self) -> str:
+        """The last reason while it is fresh, else ''."""
+        with self._lock:
+            return self.last if self._clock() - self._last_s < RECENT_S else ""
+
+
+def status(name: str, level: bytes, message: str, values: Mapping[str, object], hardware_id=""):
+    """A DiagnosticStatus from plain values."""
+    pairs = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+    return DiagnosticStatus(
+        level=level, name=name, message=message, hardware_id=hardware_id, values=pairs
+    )
+
+
+class HealthPublisher:
+    """Publishes a node's statuses on /diagnostics, in real time even when the simulation pauses.
+
+    Args:
+        node: the node.
+        report: returns the statuses of this moment.
+        period_s: seconds between two reports.
+    """
+
+    def __init__(
+        self, node: Node, report: Callable[[], list[DiagnosticStatus]], period_s: float = 1.0
+    ) -> None:
+        self._node = node
+        self._report = report
+        self._publisher = node.create_publisher(
+            DiagnosticArray, "/diagnostics", QoSProfile(depth=10)
+        )
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        node.create_timer(period_s, self.publish, clock=steady)
+
+    def publish(self) -> None:
+        """Publish now."""
+        msg = DiagnosticArray(status=self._report())
+        msg.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(msg)

@@ -1,0 +1,169 @@
+"""A settings dataclass as the parameters of a node.
+
+Names, types and defaults come from the dataclass, descriptions from the "Attributes:" part of its
+docstring, and its ``__post_init__`` judges a new value. So every default and every rule stands in
+one place, and ``ros2 param set`` refuses with the dataclass's own words.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from typing import Any
+
+from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+_ATTRIBUTE = re.compile(r"^(\s*)([a-z_][a-z0-9_]*(?:, [a-z_][a-z0-9_]*)*): (.*)$")
+
+
+def attribute_docs(settings_class: type) -> dict[str, str]:
+    """Attribute name -> its description in a Google style docstring. Other text is ignored."""
+    docs: dict[str, str] = {}
+    lines = inspect.cleandoc(settings_class.__doc__ or "").splitlines()
+    if "Attributes:" not in lines:
+        return docs
+    names: list[str] = []
+    depth = None
+    for line in lines[lines.index("Attributes:") + 1 :]:
+        if line and not line.startswith(" "):
+            break
+        match = _ATTRIBUTE.match(line)
+        if match and depth in (None, len(match[1])):
+            depth = len(match[1])
+            names = match[2].split(", ")
+            docs.update(dict.fromkeys(names, match[3].strip()))
+        else:
+            for name in names:
+                docs[name] = f"{docs[name]} {line.strip()}".strip()
+    return docs
+
+
+class SettingsParameters:
+    """Declares settings as parameters, holds their values, and refuses bad changes.
+
+    A field becomes ``<prefix>.<field>``, or ``<field>`` with an empty prefix. Fields that hold
+    another dataclass become a namespace of their own; fields whose default is None are left out.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._values: dict[str, Any] = {}
+        self._read_only: set[str] = set()
+        self.on_change = lambda: None
+        """Called after a change, without arguments; read the new values from here."""
+        node.add_on_set_parameters_callback(self._judge)
+        node.add_post_set_parameters_callback(self._changed)
+
+    def declare(self, prefix: str, default, read_only: tuple[str, ...] = ()):
+        """Declare a dataclass's fields and return it with the values that the node was given.
+
+        Args:
+            prefix: namespace of the parameters; "" for none.
+            default: instance of a settings dataclass.
+            read_only: fields that only a start may set.
+
+        Raises:
+            ValueError: a given value is of the wrong type, or the dataclass refuses it.
+        """
+        docs = attribute_docs(type(default))
+        given: dict[str, Any] = {}
+        for field in dataclasses.fields(default):
+            value = getattr(default, field.name)
+            name = f"{prefix}.{field.name}" if prefix else field.name
+            if value is None:
+                continue
+            if dataclasses.is_dataclass(value):
+                given[field.name] = self.declare(name, value, read_only)
+                continue
+            fixed = field.name in read_only
+            descriptor = ParameterDescriptor(
+                description=docs.get(field.name, ""),
+                read_only=fixed,
+                # Types are checked below: rclpy would refuse 2 where 2.0 is meant.
+                dynamic_typing=True,
+            )
+            if fixed:
+                self._read_only.add(name)
+            declared = self._node.declare_parameter(name, _to_ros(value), descriptor)
+            given[field.name] = _from_ros(name, declared.value, value)
+        try:
+            settings = dataclasses.replace(default, **given)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"parameters '{prefix or self._node.get_name()}': {error}") from error
+        self._values[prefix] = settings
+        return settings
+
+    def __getitem__(self, prefix: str):
+        """The settings declared under ``prefix``, with their present values."""
+        return self._values[prefix]
+
+    def _judge(self, parameters: list[Parameter]) -> SetParametersResult:
+        try:
+            self._with(parameters)
+        except (TypeError, ValueError) as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _changed(self, parameters: list[Parameter]) -> None:
+        changed = self._with(parameters)
+        if changed != self._values:
+            self._values = changed
+            self.on_change()
+
+    def _with(self, parameters: list[Parameter]) -> dict[str, Any]:
+        """All settings with the given parameters in place of the present ones."""
+        values = dict(self._values)
+        changes: dict[str, dict[str, Any]] = {}
+        for parameter in parameters:
+            prefix, _, field = parameter.name.rpartition(".")
+            if prefix in values and field in _field_names(values[prefix]):
+                present = getattr(values[prefix], field)
+                new = _from_ros(parameter.name, parameter.value, present)
+                changes.setdefault(prefix, {})[field] = new
+        # Inner namespaces first, so that the outer settings are made of the new inner ones.
+        for prefix in sorted(values, key=lambda name: -name.count(".") if name else 1):
+            for inner, settings in values.items():
+                outer, _, field = inner.rpartition(".")
+                if inner and outer == prefix and field in _field_names(values[prefix]):
+                    if getattr(values[prefix], field) != settings:
+                        changes.setdefault(prefix, {})[field] = settings
+            if prefix in changes:
+                values[prefix] = dataclasses.replace(values[prefix], **changes[prefix])
+        return values
+
+
+def _field_names(settings) -> set[str]:
+    return {field.name for field in dataclasses.fields(settings)}
+
+
+def _to_ros(value):
+    """A default as a parameter value; an empty sequence is one of strings."""
+    if isinstance(value, (tuple, list)):
+        return list(value)
+    return value
+
+
+def _from_ros(name: str, value, like):
+    """A parameter's value in the type of ``like``; whole numbers do where a float is meant."""
+    if isinstance(like, bool):
+        good = isinstance(value, bool)
+    elif isinstance(like, int):
+        good = isinstance(value, int) and not isinstance(value, bool)
+    elif isinstance(like, float):
+        good = isinstance(value, (int, float)) and not isinstance(value, bool)
+        value = float(value) if good else value
+    elif isinstance(like, (tuple, list)):
+        good = not isinstance(value, (str, bytes)) and hasattr(value, "__iter__")
+        value = tuple(value) if good else value
+        if good and like:
+            good = isinstance(like[0], str) or len(value) == len(like)
+            value = tuple(_from_ros(name, item, like[0]) for item in value) if good else value
+    else:
+        good = isinstance(value, str)
+    if not good:
+        kind = f"{len(like)} values" if isinstance(like, (tuple, list)) else type(like).__name__
+        raise ValueError(f"parameter '{name}' is {value!r}; expected {kind}, such as {like!r}")
+    return value

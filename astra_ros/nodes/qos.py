@@ -1,0 +1,31 @@
+"""Quality of service of the topics, in one place.
+
+Latched (transient local) is what somebody who joins late must still get: pictures and scores of the
+last request, the goal, the robot's description. The best plan is not latched: a controller that
+starts late must not drive an old plan.
+"""
+
+from __future__ import annotations
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+
+def _profile(depth: int, reliability, durability=DurabilityPolicy.VOLATILE) -> QoSProfile:
+    return QoSProfile(
+        depth=depth,
+        history=HistoryPolicy.KEEP_LAST,
+        reliability=reliability,
+        durability=durability,
+    )
+
+
+def reliable(depth: int) -> QoSProfile:
+    """Every message arrives, as long as no more than ``depth`` wait."""
+    return _profile(depth, ReliabilityPolicy.RELIABLE)
+
+
+NEWEST = _profile(1, ReliabilityPolicy.BEST_EFFORT)
+"""Only the newest counts: subscriptions to cameras."""
+
+LATCHED = _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
+"""The last one is kept for those who join late."""
