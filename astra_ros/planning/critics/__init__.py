@@ -1,0 +1,40 @@
+"""Critics: each looks at the imagined plans and gives a cost, a reason and perhaps a veto."""
+
+from astra_ros.planning.critics.base import (
+    Critic,
+    CriticInput,
+    CriticResult,
+    CriticSettings,
+    Settings,
+    setting,
+)
+from astra_ros.planning.critics.collision import CollisionCritic, CollisionSettings
+from astra_ros.planning.critics.goal import GoalCritic, GoalSettings
+from astra_ros.planning.critics.smoothness import SmoothnessCritic, SmoothnessSettings
+from astra_ros.planning.critics.uncertainty import UncertaintyCritic, UncertaintySettings
+
+# Name (also the parameter namespace) -> (critic, its settings). Shown in this order everywhere.
+CRITICS: dict[str, tuple[type, type[CriticSettings]]] = {
+    "goal": (GoalCritic, GoalSettings),
+    "collision": (CollisionCritic, CollisionSettings),
+    "uncertainty": (UncertaintyCritic, UncertaintySettings),
+    "smoothness": (SmoothnessCritic, SmoothnessSettings),
+}
+
+__all__ = [
+    "CRITICS",
+    "CollisionCritic",
+    "CollisionSettings",
+    "Critic",
+    "CriticInput",
+    "CriticResult",
+    "CriticSettings",
+    "GoalCritic",
+    "GoalSettings",
+    "Settings",
+    "SmoothnessCritic",
+    "SmoothnessSettings",
+    "UncertaintyCritic",
+    "UncertaintySettings",
+    "setting",
+]

@@ -1,0 +1,68 @@
+"""Does the model expect robot or object to touch the obstacle?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from astra_ros.planning.critics.base import CriticInput, CriticResult, CriticSettings, setting
+
+OUTCOME = "obstacle_contact"
+_ROUNDING = 1e-3  # a probability may miss 0..1 by this and is then clipped
+
+
+@dataclass(frozen=True)
+class CollisionSettings(CriticSettings):
+    """Settings of the collision critic."""
+
+    weight: float = setting(2.0, "factor of this critic's cost in the total, no unit", 0.0, 100.0)
+    veto_above: float = setting(
+        0.5, "probability of touching the obstacle above which a plan is vetoed; 1 never vetoes",
+        0.0, 1.0,
+    )
+    risky_above: float = setting(
+        0.2, "probability of touching the obstacle above which a plan is marked risky", 0.0, 1.0
+    )
+
+
+class CollisionCritic:
+    """Probability that the plan touches the obstacle in any interval: 1 - prod_k (1 - p_k).
+
+    p_k is what the model's contact head reads from imagined frame k for the interval that ends
+    there. The product treats intervals as independent; a contact that lasts for several frames is
+    thus counted more surely than one frame alone says.
+    """
+
+    name = "collision"
+    unit = "probability"
+
+    def __init__(self, settings: CollisionSettings = CollisionSettings()) -> None:
+        self.settings = settings
+
+    def missing(self, inp: CriticInput) -> str | None:
+        if OUTCOME not in inp.imagination.outcomes:
+            return f"the model has no '{OUTCOME}' outcome"
+        return None
+
+    def evaluate(self, inp: CriticInput) -> CriticResult | None:
+        if self.missing(inp):
+            return None
+        given = inp.imagination.outcomes[OUTCOME].astype(np.float64)
+        valid = (given >= -_ROUNDING) & (given <= 1.0 + _ROUNDING)  # False for NaN
+        each = np.where(valid, np.clip(given, 0.0, 1.0), np.nan)
+        chance = 1.0 - np.prod(1.0 - each, axis=1)
+        bad = ~np.isfinite(chance)
+        worst_s = (np.where(valid, each, -1.0).argmax(axis=1) + 1) * inp.dt_s
+        reasons = tuple(
+            "the model gave a contact probability outside 0 to 1" if broken
+            else f"{100 * p:.0f} % chance to touch the obstacle, worst at {when:.2f} s"
+            for p, when, broken in zip(chance, worst_s, bad)
+        )
+        return CriticResult(
+            raw=chance,
+            cost=chance,
+            veto=bad | (chance > self.settings.veto_above),
+            reasons=reasons,
+            risky=chance > self.settings.risky_above,
+        )

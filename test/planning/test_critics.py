@@ -1,0 +1,171 @@
+"""Each critic against numbers derived by hand; what it lacks; its settings."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from astra_ros.planning.critics import (
+    CRITICS,
+    CollisionCritic,
+    CollisionSettings,
+    Critic,
+    CriticInput,
+    GoalCritic,
+    SmoothnessCritic,
+    UncertaintyCritic,
+    UncertaintySettings,
+)
+from astra_ros.planning.imagination import Imagination
+
+C, H_CELLS, W_CELLS = 2, 1, 3
+
+
+def make_input(last=None, contact=None, uncertainty=None, positions=None, goal=None, plans=1,
+               horizon=2, dt=0.25):
+    """K plans of H steps whose latents are 0 but for the last frames `last` [K, C, h, w]."""
+    latents = np.zeros((plans, horizon, C, H_CELLS, W_CELLS), np.float32)
+    if last is not None:
+        latents[:, -1] = last
+    if uncertainty is None:
+        uncertainty = np.zeros((plans, horizon))
+    outcomes = {} if contact is None else {"obstacle_contact": contact}
+    if positions is None:
+        positions = np.zeros((plans, horizon + 1, 1))
+    current = np.zeros((C, H_CELLS, W_CELLS), np.float32)
+    return CriticInput(Imagination(latents, uncertainty, outcomes), positions, dt, current, goal)
+
+
+def goal_latent():
+    goal = np.zeros((C, H_CELLS, W_CELLS), np.float32)
+    goal[:, 0, 0] = (3.0, 4.0)  # this cell must change by 25 (squared)
+    goal[:, 0, 1] = (1.0, 0.0)  # this one by 1, the third one not at all
+    return goal
+
+
+def test_goal_costs_by_hand():
+    goal = goal_latent()
+    unchanged, reached = np.zeros_like(goal), goal.copy()
+    half = goal.copy()
+    half[:, 0, 0] = (1.5, 2.0)  # half way in the large cell, all the way in the small one
+    elsewhere = goal.copy()
+    elsewhere[:, 0, 2] = 9.0  # a cell that the goal leaves alone
+    away = -goal
+    result = GoalCritic().evaluate(
+        make_input(last=[unchanged, reached, half, elsewhere, away], goal=goal, plans=5))
+    # weights w = (25, 1, 0); cost = sum(w e) / sum(w w), sum(w w) = 626.
+    # half: e = (6.25, 0, 0): 156.25/626 = 0.2496. away: e = 4w, so cost 4.
+    np.testing.assert_allclose(result.cost, [1, 0, 156.25 / 626, 0, 4], rtol=1e-6)
+    np.testing.assert_array_equal(result.raw, result.cost)
+    assert not result.veto.any() and not result.risky.any()
+    assert result.reasons[0] == "0 % of the change to the goal image is made"
+    assert result.reasons[2] == "75 % of the change to the goal image is made"
+    assert result.reasons[4] == "ends further from the goal image than now (by 300 %)"
+
+
+def test_goal_looks_at_the_last_frame_only():
+    inp = make_input(goal=goal_latent(), horizon=3)
+    inp.imagination.latents[0, 1] = goal_latent()
+    np.testing.assert_allclose(GoalCritic().evaluate(inp).cost, [1.0])
+
+
+def test_goal_lacks_an_image_or_a_change():
+    critic = GoalCritic()
+    assert critic.missing(make_input()) == "no goal image"
+    assert critic.evaluate(make_input()) is None
+    # RMS over 2 channels of (0.1, 0) is 0.071, below min_change 0.1.
+    nearly = np.zeros((C, H_CELLS, W_CELLS), np.float32)
+    nearly[0, 0, 0] = 0.1
+    assert "already shows the goal image" in critic.missing(make_input(goal=nearly))
+    nearly[0, 0, 0] = 0.2
+    assert critic.missing(make_input(goal=nearly)) is None
+    assert "not finite" in critic.missing(make_input(goal=np.full_like(nearly, np.nan)))
+
+
+def test_collision_chance_by_hand():
+    contact = [[0.0, 0.0], [0.5, 0.5], [0.1, 0.2], [0.3, 0.0]]
+    result = CollisionCritic().evaluate(make_input(contact=contact, plans=4))
+    # 1 - 1*1 = 0; 1 - 0.25 = 0.75; 1 - 0.9*0.8 = 0.28; 0.3.
+    np.testing.assert_allclose(result.cost, [0, 0.75, 0.28, 0.3], atol=1e-6)
+    assert result.veto.tolist() == [False, True, False, False]  # above 0.5
+    assert result.risky.tolist() == [False, True, True, True]  # above 0.2
+    assert result.reasons[2] == "28 % chance to touch the obstacle, worst at 0.50 s"
+    assert result.reasons[3] == "30 % chance to touch the obstacle, worst at 0.25 s"
+
+
+def test_collision_veto_at_one_never_vetoes():
+    critic = CollisionCritic(CollisionSettings(veto_above=1.0))
+    assert not critic.evaluate(make_input(contact=[[1.0, 1.0]])).veto.any()
+
+
+@pytest.mark.parametrize("bad", [np.nan, 1.5, -0.5])
+def test_collision_vetoes_what_is_no_probability(bad):
+    result = CollisionCritic().evaluate(make_input(contact=[[0.0, bad], [0.0, 0.1]], plans=2))
+    assert result.veto.tolist() == [True, False]
+    assert result.reasons[0] == "the model gave a contact probability outside 0 to 1"
+
+
+def test_collision_without_a_contact_head():
+    assert CollisionCritic().evaluate(make_input()) is None
+    assert "obstacle_contact" in CollisionCritic().missing(make_input())
+
+
+def test_uncertainty_by_hand():
+    critic = UncertaintyCritic(UncertaintySettings(scale=0.5, risky_above=0.9))
+    result = critic.evaluate(make_input(uncertainty=[[0.2, 0.4], [0.8, 1.2]], plans=2))
+    # Means 0.3 and 1.0; over the scale of 0.5: 0.6 and 2.
+    np.testing.assert_allclose(result.raw, [0.3, 1.0], rtol=1e-6)
+    np.testing.assert_allclose(result.cost, [0.6, 2.0], rtol=1e-6)
+    assert result.risky.tolist() == [False, True]
+    assert result.reasons[1] == "expected latent error 1.00, worst at 0.50 s"
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -0.1])
+def test_uncertainty_vetoes_nonsense(bad):
+    assert UncertaintyCritic().evaluate(make_input(uncertainty=[[0.1, bad]])).veto.all()
+
+
+def test_smoothness_by_hand():
+    # dt 0.5. Plan 0: 0, 1, 2 steady, no acceleration. Plan 1: 0, 1, 0: -2/0.25 = -8 rad/s^2.
+    positions = np.array([[0.0, 1, 2], [0, 1, 0]])[:, :, None]
+    result = SmoothnessCritic().evaluate(make_input(positions=positions, plans=2, dt=0.5))
+    np.testing.assert_allclose(result.raw, [0, 8])
+    np.testing.assert_allclose(result.cost, [0, 4])  # over 2 rad/s^2
+    # Two joints, one still: RMS sqrt((64 + 0)/2).
+    two = np.concatenate([positions, 0 * positions], axis=2)
+    raw = SmoothnessCritic().evaluate(make_input(positions=two, plans=2, dt=0.5)).raw
+    np.testing.assert_allclose(raw, [0, np.sqrt(32)])
+
+
+def test_smoothness_needs_two_steps():
+    assert SmoothnessCritic().evaluate(make_input(horizon=1)) is None
+
+
+@pytest.mark.parametrize("name", CRITICS)
+def test_registry_and_settings(name):
+    critic_class, settings_class = CRITICS[name]
+    critic = critic_class()
+    assert critic.name == name and critic.unit and isinstance(critic, Critic)
+    assert critic.settings == settings_class()
+    for item in fields(settings_class):
+        assert item.metadata["description"], item.name
+        if item.name != "enabled":
+            low, high = item.metadata["range"]
+            assert low <= item.default <= high
+            with pytest.raises(ValueError, match=f"{settings_class.__name__}.{item.name}"):
+                settings_class(**{item.name: high + 1})
+
+
+def test_goal_and_collision_dominate_by_default():
+    weight = {name: settings().weight for name, (_, settings) in CRITICS.items()}
+    assert min(weight["goal"], weight["collision"]) >= 10 * max(weight["uncertainty"],
+                                                                weight["smoothness"])
+
+
+def test_input_refuses_shapes_that_do_not_fit():
+    with pytest.raises(ValueError, match=r"positions have shape \(1, 2, 1\)"):
+        make_input(positions=np.zeros((1, 2, 1)))
+    with pytest.raises(ValueError, match="goal_latent has shape"):
+        make_input(goal=np.zeros((C, 2, 2)))
+    with pytest.raises(ValueError, match="dt_s"):
+        make_input(dt=0.0)

@@ -1,0 +1,153 @@
+"""Scores, ranks, verdicts and reasons from known costs."""
+
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from astra_ros.planning.critics import (
+    CRITICS,
+    CollisionCritic,
+    CriticInput,
+    CriticResult,
+    CriticSettings,
+    GoalCritic,
+    GoalSettings,
+    UncertaintyCritic,
+)
+from astra_ros.planning.imagination import Imagination
+from astra_ros.planning.scoring import ScoringSettings, missing_critics, score_plans
+
+NAMES = ("a", "b", "c")
+
+
+@dataclass
+class Fixed:
+    """A critic with given costs."""
+
+    name: str
+    cost: tuple
+    settings: CriticSettings = field(default_factory=CriticSettings)
+    veto: tuple = (False, False, False)
+    risky: tuple = (False, False, False)
+    unit: str = ""
+
+    def missing(self, inp):
+        return None
+
+    def evaluate(self, inp):
+        reasons = tuple(f"cost {value:g}" for value in self.cost)
+        return CriticResult(self.cost, self.cost, self.veto, reasons, self.risky)
+
+
+def make_input(contact=None, plans=3, **changes):
+    outcomes = {} if contact is None else {"obstacle_contact": contact}
+    made = Imagination(np.zeros((plans, 2, 1, 1, 1)), np.zeros((plans, 2)), outcomes)
+    return CriticInput(made, np.zeros((plans, 3, 1)), 0.25, np.zeros((1, 1, 1)), None)
+
+
+def test_score_is_the_exponential_of_the_weighted_costs():
+    critics = [
+        Fixed("x", (0.5, 0.0, 0.2), CriticSettings(weight=2.0)),
+        Fixed("y", (0.5, 0.0, 0.1), CriticSettings(weight=1.0, power=2)),
+    ]
+    a, b, c = score_plans(NAMES, make_input(), critics)
+    # a: 2*0.5 + 0.5^2 = 1.25; b: 0; c: 2*0.2 + 0.01 = 0.41.
+    np.testing.assert_allclose([a.score, b.score, c.score], np.exp([-1.25, 0, -0.41]))
+    assert (a.rank, b.rank, c.rank) == (2, 0, 1)
+    assert a.critics["x"] == (0.5, 2.0, 0.5) and a.critics["x"].weight == 2.0
+    assert a.penalties == {"x": 1.0, "y": 0.25} and a.penalty("z") == 0.0
+    assert {s.verdict for s in (a, b, c)} == {"accepted"}
+    assert [s.name for s in (a, b, c)] == list(NAMES)
+
+
+def test_reasons_go_by_penalty():
+    critics = [Fixed("x", (0.1, 0.3, 0.0)), Fixed("y", (0.2, 0.2, 0.0))]
+    a, b, _ = score_plans(NAMES, make_input(), critics)
+    assert a.reasons == ("y: cost 0.2", "x: cost 0.1")
+    assert b.reasons == ("x: cost 0.3", "y: cost 0.2")
+
+
+def test_vetoed_plans_come_last_by_score():
+    critics = [Fixed("x", (0.0, 0.9, 0.1), veto=(True, False, True))]
+    a, b, c = score_plans(NAMES, make_input(), critics)
+    assert [s.verdict for s in (a, b, c)] == ["vetoed", "accepted", "vetoed"]
+    assert (a.rank, b.rank, c.rank) == (1, 0, 2)
+    assert a.reasons[0] == "x: cost 0" and a.score == 1.0
+
+
+def test_ties_keep_the_plans_order():
+    assert [s.rank for s in score_plans(NAMES, make_input(), [Fixed("x", (0.1,) * 3)])] == [0, 1, 2]
+
+
+def test_low_score_and_flag_make_a_plan_risky():
+    # exp(-1.4) = 0.2466 is below the default 0.25, exp(-1.3) = 0.27 is not; c is flagged.
+    a, b, c = score_plans(
+        NAMES, make_input(), [Fixed("x", (1.4, 1.3, 0.0), risky=(False, False, True))])
+    assert [s.verdict for s in (a, b, c)] == ["risky", "accepted", "risky"]
+    assert a.reasons[0] == "score 0.247 is below 0.25"
+    assert c.reasons == ("x: cost 0",)
+    strict = score_plans(NAMES, make_input(), [Fixed("x", (1.4, 1.3, 0.0))], ScoringSettings(0.5))
+    assert [s.verdict for s in strict] == ["risky", "risky", "accepted"]
+
+
+def test_real_critics_give_readable_reasons():
+    contact = [[0.0, 0.83], [0.0, 0.3], [0.0, 0.0]]
+    a, b, c = score_plans(NAMES, make_input(contact), [CollisionCritic()])
+    assert a.verdict == "vetoed"
+    assert a.reasons[0] == "collision: 83 % chance to touch the obstacle, worst at 0.50 s"
+    assert b.verdict == "risky" and c.verdict == "accepted"
+
+
+def test_critics_that_cannot_score_are_left_out_and_reported():
+    critics = [GoalCritic(), CollisionCritic(), UncertaintyCritic()]
+    inp = make_input()
+    scores = score_plans(NAMES, inp, critics)
+    assert all(set(s.critics) == {"uncertainty"} for s in scores)
+    assert missing_critics(inp, critics) == {
+        "goal": "no goal image",
+        "collision": "the model has no 'obstacle_contact' outcome",
+    }
+    off = [GoalCritic(GoalSettings(enabled=False))]
+    assert missing_critics(inp, off) == {}
+
+
+def test_disabled_critics_are_not_asked():
+    off = Fixed("x", (1.0,) * 3, CriticSettings(enabled=False))
+    assert score_plans(NAMES, make_input(), [off, Fixed("y", (0.0,) * 3)])[0].score == 1.0
+
+
+def test_nothing_is_guessed_when_no_critic_can_score():
+    for score in score_plans(NAMES, make_input(), [GoalCritic()]):
+        assert score.verdict == "risky" and score.score == 0.0
+        assert score.reasons == ("no critic could score this plan",)
+
+
+@pytest.mark.parametrize("output", ["latents", "uncertainty", "obstacle_contact", "other"])
+def test_values_that_are_not_finite_veto_only_their_plan(output):
+    inp = make_input(np.zeros((3, 2)))
+    inp.imagination.outcomes["other"] = np.zeros((3, 2), np.float32)
+    values = (inp.imagination.outcomes.get(output)
+              if output in inp.imagination.outcomes else getattr(inp.imagination, output))
+    values[1] = np.nan
+    critics = [critic() for critic, _ in CRITICS.values()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        a, b, c = score_plans(NAMES, inp, critics)
+    assert (a.verdict, b.verdict, c.verdict) == ("accepted", "vetoed", "accepted")
+    assert b.score == 0.0 and b.rank == 2
+    assert b.reasons[0] == f"model: it imagined values that are not finite ({output})"
+    assert a.score == c.score > 0.9
+
+
+def test_cost_that_is_not_finite_vetoes():
+    a, b, _ = score_plans(NAMES, make_input(), [Fixed("x", (np.inf, np.nan, 0.0))])
+    assert a.verdict == b.verdict == "vetoed" and a.score == b.score == 0.0
+    assert a.reasons == ("x: cost inf",)
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("a", "a", "b")])
+def test_names_must_be_one_per_plan(names):
+    with pytest.raises(ValueError, match="3 plans were imagined"):
+        score_plans(names, make_input(), [])
