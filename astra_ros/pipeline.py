@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 
 from astra_ros.planning.critics import CRITICS, CriticInput
+from astra_ros.planning.imagination import Imagination
 from astra_ros.planning.plans import JointPlan, PlanError
-from astra_ros.planning.scoring import PlanScore, ScoringSettings, score_plans
+from astra_ros.planning.scoring import PlanScore, ScoringSettings, missing_critics, score_plans
 
 
 class NothingToImagine(ValueError):
@@ -72,7 +73,7 @@ class Result:
     """
 
     prepared: Prepared
-    imagination: object
+    imagination: Imagination
     scores: list[PlanScore]
     missing: dict[str, str] = field(default_factory=dict)
     timings_s: dict[str, float] = field(default_factory=dict)
@@ -260,11 +261,7 @@ class Imaginer:
         )
         names = [plan.name for plan in prepared.plans]
         scores = score_plans(names, critic_input, self.critics, self.scoring)
-        missing = {
-            critic.name: reason
-            for critic in self.critics
-            if critic.settings.enabled and (reason := critic.missing(critic_input))
-        }
+        missing = missing_critics(critic_input, self.critics)
         clock.lap("critics")
         return Result(prepared, imagination, scores, missing, clock.stop())
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 import rclpy
+from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.node import Node
 
@@ -41,7 +42,7 @@ def run(
         node = Node(name)
         try:
             behaviour = make_behaviour(node)
-        except (ValueError, FileNotFoundError) as error:
+        except (ValueError, FileNotFoundError, ParameterException) as error:
             node.get_logger().fatal(str(error))
             return 1
         executor = SingleThreadedExecutor() if threads == 1 else MultiThreadedExecutor(threads)

@@ -1,8 +1,8 @@
 """A settings dataclass as the parameters of a node.
 
-Names, types and defaults come from the dataclass, descriptions from the "Attributes:" part of its
-docstring, and its ``__post_init__`` judges a new value. So every default and every rule stands in
-one place, and ``ros2 param set`` refuses with the dataclass's own words.
+Names, types and defaults come from the dataclass; descriptions and ranges from its fields' metadata
+or from the "Attributes:" part of its docstring; and its ``__post_init__`` judges a new value. So
+every default and every rule stands in one place.
 """
 
 from __future__ import annotations
@@ -12,7 +12,12 @@ import inspect
 import re
 from typing import Any
 
-from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -20,9 +25,16 @@ _ATTRIBUTE = re.compile(r"^(\s*)([a-z_][a-z0-9_]*(?:, [a-z_][a-z0-9_]*)*): (.*)$
 
 
 def attribute_docs(settings_class: type) -> dict[str, str]:
-    """Attribute name -> its description in a Google style docstring. Other text is ignored."""
+    """Attribute name -> its description in the Google style docstring, bases included."""
     docs: dict[str, str] = {}
-    lines = inspect.cleandoc(settings_class.__doc__ or "").splitlines()
+    for base in reversed(settings_class.__mro__[:-1]):
+        docs.update(_own_attribute_docs(base))
+    return docs
+
+
+def _own_attribute_docs(settings_class: type) -> dict[str, str]:
+    docs: dict[str, str] = {}
+    lines = inspect.cleandoc(vars(settings_class).get("__doc__") or "").splitlines()
     if "Attributes:" not in lines:
         return docs
     names: list[str] = []
@@ -80,11 +92,13 @@ class SettingsParameters:
                 continue
             fixed = field.name in read_only
             descriptor = ParameterDescriptor(
-                description=docs.get(field.name, ""),
+                description=field.metadata.get("description", docs.get(field.name, "")),
                 read_only=fixed,
                 # Types are checked below: rclpy would refuse 2 where 2.0 is meant.
                 dynamic_typing=True,
             )
+            if limits := field.metadata.get("range"):
+                _set_range(descriptor, value, limits)
             if fixed:
                 self._read_only.add(name)
             declared = self._node.declare_parameter(name, _to_ros(value), descriptor)
@@ -133,6 +147,16 @@ class SettingsParameters:
             if prefix in changes:
                 values[prefix] = dataclasses.replace(values[prefix], **changes[prefix])
         return values
+
+
+def _set_range(descriptor: ParameterDescriptor, value, limits: tuple[float, float]) -> None:
+    low, high = limits
+    if isinstance(value, int):
+        descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
+    else:
+        descriptor.floating_point_range = [
+            FloatingPointRange(from_value=float(low), to_value=float(high))
+        ]
 
 
 def _field_names(settings) -> set[str]:

@@ -67,8 +67,9 @@ class PlanSource:
             self.settings.period_s or 1.0,
             self._send,
             clock=Clock(clock_type=ClockType.STEADY_TIME),
-            autostart=self.settings.period_s > 0,
         )
+        if not self.settings.period_s:
+            self._timer.cancel()
 
     def close(self) -> None:
         """Stop and free the world."""

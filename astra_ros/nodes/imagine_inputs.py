@@ -1,0 +1,227 @@
+"""What the imagine node has heard: the newest frames, plans, joints and goal.
+
+Callbacks only convert and store; the worker takes a ``Request`` when it is ready for one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import CompressedImage, Image, JointState
+
+from astra_ros.bridge import BridgeError
+from astra_ros.bridge.images import compressed_to_rgb, image_to_rgb
+from astra_ros.bridge.stamps import to_seconds
+from astra_ros.bridge.trajectories import joint_state_to_positions, trajectory_to_plan
+from astra_ros.history import FrameHistory, NotEnoughFrames
+from astra_ros.nodes.imagine_settings import PlanTopicSettings
+from astra_ros.pipeline import to_model_size
+from astra_ros.planning.plans import JointPlan, PlanError
+
+
+class Refused(RuntimeError):
+    """A request cannot be served now. The message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything that one imagination needs, taken at one moment.
+
+    Attributes:
+        history: uint8 [T, h, w, 3], oldest first.
+        stamp, frame_id: header of the newest frame.
+        received_s: ``time.monotonic()`` when the newest frame came.
+        plans: candidates, oldest first, named ``<source>/<index>``.
+        sources: plan name -> (source name, the message's bytes as they came).
+        joints_now: joint name -> rad, or None when unknown or too old.
+        goal_frame: uint8 [h, w, 3], or None.
+    """
+
+    history: np.ndarray
+    stamp: Time
+    frame_id: str
+    received_s: float
+    plans: list[JointPlan]
+    sources: dict[str, tuple[str, bytes]]
+    joints_now: dict[str, float] | None
+    goal_frame: np.ndarray | None
+
+
+class ImagineInputs:
+    """Stores inputs from the executor's threads, hands requests to the worker's.
+
+    Args:
+        sources: plan source name -> its settings.
+        refuse: called with (kind, reason) for each input that cannot be used; kind is "images",
+            "plans", "joint_states" or "goal_images".
+        clock: seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, PlanTopicSettings],
+        refuse: Callable[[str, str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sources = dict(sources)
+        self._refuse = refuse
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._history: FrameHistory | None = None
+        self._image_size = (0, 0)
+        self._header = None
+        self._image_s: float | None = None
+        self._goal: np.ndarray | None = None
+        self._joints: dict[str, float] = {}
+        self._joints_s: float | None = None
+        self._plans: dict[str, deque[tuple[JointPlan, bytes]]] = {
+            name: deque(maxlen=source.keep) for name, source in self._sources.items()
+        }
+
+    def expect(self, card) -> None:
+        """Keep frames as the model of this card needs them; those that came before are lost."""
+        with self._lock:
+            self._image_size = card.image_size
+            self._history = FrameHistory(card.history, card.dt_s)
+
+    def on_image(self, msg: Image | CompressedImage, topic: str) -> None:
+        """Add a camera image to the history."""
+        picture = self._picture(msg, topic, "images")
+        if picture is None:
+            return
+        with self._lock:
+            self._image_s = self._clock()
+            self._header = msg.header
+            if self._history is not None:
+                frame = to_model_size(picture, self._image_size)
+                self._history.add(to_seconds(msg.header.stamp), frame)
+
+    def on_goal(self, msg: Image, topic: str) -> None:
+        """Take another goal image."""
+        picture = self._picture(msg, topic, "goal_images")
+        if picture is not None:
+            with self._lock:
+                self._goal = picture
+
+    def on_joints(self, msg: JointState, topic: str) -> None:
+        """Update the joints that the message names; others (a gripper's) keep their values."""
+        try:
+            positions = joint_state_to_positions(msg, topic)
+        except BridgeError as error:
+            self._refuse("joint_states", str(error))
+            return
+        with self._lock:
+            self._joints.update(positions)
+            self._joints_s = self._clock()
+
+    def on_plan(self, source: str, msg, data: bytes) -> bool:
+        """Add a candidate: its message, and its bytes to hand on. True when it was taken."""
+        try:
+            plan = trajectory_to_plan(msg, source, self._sources[source].topic)
+        except PlanError as error:
+            self._refuse("plans", str(error))
+            return False
+        with self._lock:
+            self._plans[source].append((plan, data))
+        return True
+
+    def forget_frames(self) -> None:
+        """Start the frame history anew."""
+        with self._lock:
+            if self._history is not None:
+                self._history.clear()
+
+    @property
+    def camera_age_s(self) -> float | None:
+        """Seconds since the last usable image, or None before the first."""
+        with self._lock:
+            return None if self._image_s is None else self._clock() - self._image_s
+
+    @property
+    def frames_held(self) -> int:
+        """Frames in the history's buffer."""
+        with self._lock:
+            return 0 if self._history is None else len(self._history)
+
+    @property
+    def plans_held(self) -> dict[str, int]:
+        """Plan source name -> candidates held."""
+        with self._lock:
+            return {name: len(plans) for name, plans in self._plans.items()}
+
+    @property
+    def knows(self) -> dict[str, bool]:
+        """Which of the optional inputs are there."""
+        with self._lock:
+            return {"goal_image": self._goal is not None, "joint_states": bool(self._joints)}
+
+    def not_ready(self, camera_timeout_s: float) -> str | None:
+        """Why no request can be made now, or None."""
+        with self._lock:
+            if self._history is None:
+                return "the model is not loaded"
+            age_s = self.camera_age_s
+            if age_s is None:
+                return "no camera image yet; check that images are published on the image topic"
+            if age_s > camera_timeout_s:
+                return (
+                    f"the camera has been silent for {age_s:.1f} s, longer than camera_timeout_s "
+                    f"= {camera_timeout_s:g}; check the camera driver"
+                )
+            if not any(self._plans.values()):
+                topics = ", ".join(source.topic for source in self._sources.values())
+                return f"no plans yet; publish some on {topics}"
+            try:
+                self._history.frames()
+            except NotEnoughFrames as error:
+                return str(error)
+            return None
+
+    def request(self, camera_timeout_s: float) -> Request:
+        """All inputs of this moment.
+
+        Args:
+            camera_timeout_s: older images and joint states are not used.
+
+        Raises:
+            Refused: something is missing or too old.
+        """
+        with self._lock:
+            if reason := self.not_ready(camera_timeout_s):
+                raise Refused(reason)
+            frames, _ = self._history.frames()
+            plans, sources = [], {}
+            for source, held in self._plans.items():
+                for index, (plan, data) in enumerate(held):
+                    plans.append(replace(plan, name=f"{source}/{index}"))
+                    sources[plans[-1].name] = (source, data)
+            joints_fresh = (
+                self._joints_s is not None and self._clock() - self._joints_s <= camera_timeout_s
+            )
+            return Request(
+                history=frames,
+                stamp=self._header.stamp,
+                frame_id=self._header.frame_id,
+                received_s=self._image_s,
+                plans=plans,
+                sources=sources,
+                joints_now=dict(self._joints) if joints_fresh else None,
+                goal_frame=(
+                    None if self._goal is None else to_model_size(self._goal, self._image_size)
+                ),
+            )
+
+    def _picture(self, msg, topic: str, kind: str) -> np.ndarray | None:
+        try:
+            if isinstance(msg, CompressedImage):
+                return compressed_to_rgb(msg, topic)
+            return image_to_rgb(msg, topic)
+        except BridgeError as error:
+            self._refuse(kind, str(error))
+            return None

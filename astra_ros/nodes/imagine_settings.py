@@ -1,0 +1,137 @@
+"""Every parameter of the imagine node, with its default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rclpy.node import Node
+
+from astra_ros.nodes.parameters import SettingsParameters
+from astra_ros.pipeline import ImaginerSettings
+from astra_ros.planning.critics import CRITICS
+from astra_ros.planning.scoring import ScoringSettings
+
+JOINT_TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
+TRANSPORTS = ("raw", "compressed")
+
+
+@dataclass(frozen=True)
+class ImagineSettings(ImaginerSettings):
+    """The node's own settings.
+
+    Attributes:
+        model: a name under models/, or a directory with model.safetensors and card.json.
+        backend: what runs the model, such as 'torch'.
+        device: where it runs: 'cpu', 'cuda' or 'cuda:0'.
+        seed: of the noise that all plans of a request share.
+        auto_imagine: imagine whenever new plans have come, not only when ~/imagine is called.
+        settle_s: with auto_imagine, how long no plan may come before the request starts; it starts
+            at once when as many new plans as are kept have come.
+        image_transport: 'raw' subscribes to image, 'compressed' to image/compressed.
+        camera_timeout_s: a camera that is silent for longer is stale, and requests are refused.
+        playback_rate: speed at which the imagined video is published; 0 is all frames at once.
+        world_frame: frame_id of the plan markers.
+        tool_link: link of robot_description whose way along a plan is drawn; '' draws where the
+            model imagines the tool.
+        plan_sources: names of the plan sources; each has the parameters <name>.topic,
+            <name>.type and <name>.keep.
+    """
+
+    model: str = "tiny"
+    backend: str = "torch"
+    device: str = "cpu"
+    seed: int = 0
+    auto_imagine: bool = True
+    settle_s: float = 0.1
+    image_transport: str = "raw"
+    camera_timeout_s: float = 2.0
+    playback_rate: float = 1.0
+    world_frame: str = "world"
+    tool_link: str = ""
+    plan_sources: tuple[str, ...] = ("candidates",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed}; it must be >= 0")
+        if self.settle_s < 0 or self.playback_rate < 0:
+            raise ValueError("settle_s and playback_rate must be >= 0")
+        if self.camera_timeout_s <= 0:
+            raise ValueError(f"camera_timeout_s is {self.camera_timeout_s}; it must be > 0")
+        if self.image_transport not in TRANSPORTS:
+            raise ValueError(
+                f"image_transport is '{self.image_transport}'; known are {', '.join(TRANSPORTS)}"
+            )
+        if len(set(self.plan_sources)) != len(self.plan_sources) or not all(self.plan_sources):
+            raise ValueError(f"plan_sources is {self.plan_sources}; give each source its own name")
+        if taken := set(self.plan_sources) & {*CRITICS, "scoring"}:
+            raise ValueError(f"plan_sources: {', '.join(taken)} already names other parameters")
+
+
+@dataclass(frozen=True)
+class PlanTopicSettings:
+    """One plan source.
+
+    Attributes:
+        topic: where its plans come from; relative names can be remapped.
+        type: message type of the plans.
+        keep: the last so many messages are the candidates.
+    """
+
+    topic: str = "plans"
+    type: str = JOINT_TRAJECTORY
+    keep: int = 8
+
+    def __post_init__(self) -> None:
+        if self.keep < 1:
+            raise ValueError(f"keep is {self.keep}; keep at least 1 message")
+        if self.type != JOINT_TRAJECTORY:
+            raise ValueError(f"type is '{self.type}'; known is {JOINT_TRAJECTORY}")
+        if not self.topic:
+            raise ValueError("topic is empty; name the topic of the plans")
+
+
+AT_START = (
+    "model",
+    "backend",
+    "device",
+    "image_transport",
+    "plan_sources",
+    "tool_link",
+    "topic",
+    "type",
+    "keep",
+)
+
+
+class ImagineParameters:
+    """The parameters of the node: own ones, one namespace per critic and per plan source."""
+
+    def __init__(self, node: Node) -> None:
+        self._parameters = SettingsParameters(node)
+        own = self._parameters.declare("", ImagineSettings(), read_only=AT_START)
+        self._parameters.declare("scoring", ScoringSettings())
+        for name, (_, settings_class) in CRITICS.items():
+            self._parameters.declare(name, settings_class())
+        for name in own.plan_sources:
+            self._parameters.declare(name, PlanTopicSettings(), read_only=AT_START)
+
+    @property
+    def own(self) -> ImagineSettings:
+        """The node's own settings, as they are now."""
+        return self._parameters[""]
+
+    @property
+    def scoring(self) -> ScoringSettings:
+        """How scores become verdicts, as it is now."""
+        return self._parameters["scoring"]
+
+    @property
+    def critics(self) -> dict[str, object]:
+        """Critic name -> its settings, as they are now."""
+        return {name: self._parameters[name] for name in CRITICS}
+
+    @property
+    def sources(self) -> dict[str, PlanTopicSettings]:
+        """Plan source name -> its topic, type and keep."""
+        return {name: self._parameters[name] for name in self.own.plan_sources}

@@ -1,0 +1,113 @@
+"""One thread that loads a model and is the only one to use it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+
+class ModelThread:
+    """Loads a model, then works on it whenever asked.
+
+    Requests that come while the thread is busy are answered together by one run that starts
+    afterwards and takes the newest inputs: the newest request wins, and nobody waits in a queue.
+
+    Args:
+        load: returns the model; what it raises is every later request's answer.
+        work: called with the model for a request; what it returns or raises is the answer.
+        refresh: called with the model after ``refresh()``; for what somebody wants to see late.
+        on_error: told of exceptions that have nobody to be told to.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Any],
+        work: Callable[[Any], Any],
+        refresh: Callable[[Any], None],
+        on_error: Callable[[BaseException], None],
+    ) -> None:
+        self._load = load
+        self._work = work
+        self._refresh = refresh
+        self._on_error = on_error
+        self._wake = threading.Condition()
+        self._waiting: list[Future] = []
+        self._refresh_wanted = False
+        self._stopped = False
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="model", daemon=True)
+
+    def start(self) -> None:
+        """Begin to load."""
+        self._thread.start()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What loading raised, or None."""
+        return self._failure
+
+    def request(self) -> Future:
+        """Ask for work; the future gets its result. May be called from any thread."""
+        future: Future = Future()
+        with self._wake:
+            if self._stopped:
+                future.set_exception(RuntimeError("the node is shutting down"))
+            else:
+                self._waiting.append(future)
+                self._wake.notify()
+        return future
+
+    def refresh(self) -> None:
+        """Ask for a refresh. May be called from any thread."""
+        with self._wake:
+            self._refresh_wanted = True
+            self._wake.notify()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Answer what waits with an error, and end the thread after the work at hand."""
+        with self._wake:
+            self._stopped = True
+            waiting, self._waiting = self._waiting, []
+            self._wake.notify()
+        for future in waiting:
+            future.set_exception(RuntimeError("the node is shutting down"))
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        model = None
+        try:
+            model = self._load()
+        except Exception as error:  # noqa: BLE001 - whatever it is, requests must be told
+            self._failure = error
+            self._on_error(error)
+        while True:
+            with self._wake:
+                self._wake.wait_for(
+                    lambda: self._stopped or self._waiting or self._refresh_wanted
+                )
+                if self._stopped:
+                    return
+                waiting, self._waiting = self._waiting, []
+                refresh, self._refresh_wanted = self._refresh_wanted, False
+            if waiting:
+                self._answer(waiting, model)
+            elif refresh and self._failure is None:
+                try:
+                    self._refresh(model)
+                except Exception as error:  # noqa: BLE001
+                    self._on_error(error)
+
+    def _answer(self, waiting: list[Future], model) -> None:
+        try:
+            if self._failure is not None:
+                raise self._failure
+            result = self._work(model)
+        except Exception as error:  # noqa: BLE001
+            for future in waiting:
+                future.set_exception(error)
+        else:
+            for future in waiting:
+                future.set_result(result)
