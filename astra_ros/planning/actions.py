@@ -85,7 +85,8 @@ class ActionSpace:
         if q.ndim < 2 or q.shape[-1] != joints or q.shape[-2] < 2:
             raise PlanError(
                 f"action space '{self.name}': positions have shape {q.shape}; expected "
-                f"[..., H+1, {joints}] with H >= 1, joints in the order {', '.join(self.joint_names)}"
+                f"[..., H+1, {joints}] with H >= 1, joints in the order "
+                f"{', '.join(self.joint_names)}"
             )
         if not np.isfinite(q).all():
             raise PlanError(

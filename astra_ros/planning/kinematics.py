@@ -79,7 +79,9 @@ class ToolPath:
         axis = np.array([1.0, 0.0, 0.0] if joint.axis is None else joint.axis, dtype=np.float64)
         length = np.linalg.norm(axis)
         if not length > 0.0:
-            raise KinematicsError(f"robot description: joint '{joint.name}' has an axis of length 0")
+            raise KinematicsError(
+                f"robot description: joint '{joint.name}' has an axis of length 0"
+            )
         return origin, joint.type, axis / length, self.joint_names.index(driver), factor, offset
 
     def __call__(self, positions) -> np.ndarray:

@@ -66,7 +66,7 @@ def test_one_frame_needs_no_rate():
 
 def test_short_history_is_not_ready_unless_padded():
     history = filled([0.0, 0.25])
-    assert history.not_ready().startswith("2 of 4 frames, 0.25 s apart, are there; ready in about 0.5")
+    assert history.not_ready() == "2 of 4 frames, 0.25 s apart, are there; ready in about 0.5 s"
     assert numbers(filled([0.0, 0.25], allow_padding=True)) == [0, 0, 0, 1]
 
 

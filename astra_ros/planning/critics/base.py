@@ -42,7 +42,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class CriticSettings(Settings):
-    """What every critic can be set to. A subclass gives its own defaults and adds its own fields."""
+    """What every critic can be set to. A subclass gives its own defaults and further fields."""
 
     enabled: bool = setting(True, "whether this critic scores plans")
     weight: float = setting(1.0, "factor of this critic's cost in the total, no unit", 0.0, 100.0)
@@ -117,7 +117,9 @@ class CriticResult:
         for what, values in given.items():
             array = np.asarray(values, dtype=bool if what in ("veto", "risky") else np.float64)
             if array.shape != (plans,):
-                raise ValueError(f"critic result: {what} has shape {array.shape}; expected ({plans},)")
+                raise ValueError(
+                    f"critic result: {what} has shape {array.shape}; expected ({plans},)"
+                )
             object.__setattr__(self, what, array)
 
 
