@@ -1,0 +1,93 @@
+"""Astra: an autoregressive denoising world model (after arXiv 2512.08931), in one small class."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from astra_ros.world_model.action_encoder import ActionConditionEncoder
+from astra_ros.world_model.autoencoder import FrameAutoencoder
+from astra_ros.world_model.config import AstraConfig
+from astra_ros.world_model.denoiser import Denoised, DenoisingTransformer, Memory, OutcomeHeads
+from astra_ros.world_model.diffusion import make_process
+from astra_ros.world_model.style import StyleEncoder
+from astra_ros.world_model.temporal import TemporalTransformer
+
+
+class Prediction(NamedTuple):
+    """One imagined frame of each of B x N plans."""
+
+    latent: Tensor                # [B, N, C, h, w]
+    log_error: Tensor             # [B, N, L] log expected squared latent error of each token
+    outcomes: dict[str, Tensor]   # contacts as logits [B, N], positions [B, N, 3] in metres
+
+
+class Astra(nn.Module):
+    """Frame autoencoder, temporal encoder, action encoder, style encoder, denoiser, outcome heads.
+
+    All but the autoencoder work on latents. One pass of `denoise` is one denoising step of one
+    frame; `predict_next` runs a whole denoising loop; `imagine.py` strings frames together.
+    """
+
+    def __init__(self, config: AstraConfig):
+        super().__init__()
+        self.config = config
+        self.process = make_process(config)
+        self.autoencoder = FrameAutoencoder(config)
+        self.temporal_encoder = TemporalTransformer(config)
+        self.action_encoder = ActionConditionEncoder(config)
+        self.style_encoder = StyleEncoder(config)
+        self.denoiser = DenoisingTransformer(config)
+        self.outcome_heads = OutcomeHeads(config) if config.outcomes else None
+
+    def remember(self, history_BTChw: Tensor) -> Memory:
+        """The observed history as keys and values, computed once for all plans of a request."""
+        return self.denoiser.project_memory(self.temporal_encoder(history_BTChw))
+
+    def denoise(self, noisy: Tensor, newest: Tensor, before: Tensor, time: Tensor,
+                history_noise: Tensor, age: Tensor, condition: Tensor, memory: Memory) -> Denoised:
+        """One denoising step; shapes as in `DenoisingTransformer.forward`."""
+        return self.denoiser(noisy, newest, before, time, history_noise, age, condition, memory)
+
+    def forward(self, noisy: Tensor, time: Tensor, actions: Tensor, history: Tensor,
+                modality: int = 0, style: Tensor | None = None) -> Tensor:
+        """Denoise the frame that follows `history` in one pass: the seed document's signature.
+
+        Args: `noisy` [B, C, h, w]; `time` [B] 0 noise .. 1 clean; `actions` [B, A], what is done
+        until that frame; `history` [B, T, C, h, w] clean latents, oldest first; `style`
+        [B, C, h, w] latent of a reference picture. Returns the prediction [B, C, h, w].
+        """
+        batch = noisy.shape[0]
+        condition = self.action_encoder(actions[:, None], modality)
+        condition = condition + self.style_encoder(style, batch)[:, None]
+        zero = torch.zeros(batch, 1, device=noisy.device)
+        newest, before = history[:, -1:], history[:, -2:-1] if history.shape[1] > 1 else history
+        denoised = self.denoise(noisy[:, None], newest, before, time[:, None], zero, zero + 1,
+                                condition, self.remember(history))
+        return denoised.prediction[:, 0]
+
+    def predict_next(self, newest: Tensor, before: Tensor, condition: Tensor, memory: Memory,
+                     age: int, noise: Tensor, steps: int | None = None,
+                     history_noise: float | None = None) -> Prediction:
+        """The next frame of every plan, by `steps` denoising steps from `noise`.
+
+        Args: `newest`, `before`, `noise` [B, N, C, h, w]; `condition` [B, N, D]; `age` of the frame
+        to make, 1 for the first imagined one. `newest` and `before` should carry the history noise
+        already (see `DenoisingAutoregressiveStep`). Steps and level default to the config's.
+        """
+        steps = self.config.denoising_steps if steps is None else steps
+        if steps < 1:
+            raise ValueError(f'denoising steps must be at least 1, got {steps}')
+        level = self.config.history_noise if history_noise is None else history_noise
+        batch, frames = newest.shape[:2]
+        ones = torch.ones(batch, frames, device=newest.device)
+        times = self.process.times(steps, newest.device)
+        sample = noise
+        for time, next_time in zip(times[:-1], times[1:]):
+            denoised = self.denoise(sample, newest, before, ones * time, ones * level, ones * age,
+                                    condition, memory)
+            sample = self.process.advance(sample, denoised.prediction, time, next_time)
+        outcomes = self.outcome_heads(denoised.features) if self.outcome_heads else {}
+        return Prediction(sample, denoised.log_error, outcomes)

@@ -1,0 +1,76 @@
+"""Frames to latents and back: a convolutional autoencoder, eight times smaller each way."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from astra_ros.world_model.config import AstraConfig
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions around a shortcut, normalised in groups."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        groups = max(1, width // 16)
+        self.norm1 = nn.GroupNorm(groups, width)
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
+        self.norm2 = nn.GroupNorm(groups, width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv1(F.silu(self.norm1(x)))
+        return x + self.conv2(F.silu(self.norm2(y)))
+
+
+class FrameAutoencoder(nn.Module):
+    """f8 autoencoder. The latents that leave `encode` have zero mean and unit variance a channel.
+
+    Half of the reduction is a lossless pixel-unshuffle, so the costly full-resolution convolutions
+    of the usual stem are not needed. Regularised by noise on the latent in training (the caller
+    adds it) instead of a KL term: simpler, and it is the noise that the dynamics model will make.
+    """
+
+    def __init__(self, config: AstraConfig):
+        super().__init__()
+        half, quarter, eighth = config.encoder_widths
+        channels = config.latent_channels
+        self.encoder = nn.Sequential(
+            nn.PixelUnshuffle(2),
+            nn.Conv2d(12, half, 3, padding=1), ResidualBlock(half),
+            nn.Conv2d(half, quarter, 4, stride=2, padding=1), ResidualBlock(quarter),
+            nn.Conv2d(quarter, eighth, 4, stride=2, padding=1), ResidualBlock(eighth),
+            nn.GroupNorm(eighth // 16, eighth), nn.SiLU(),
+            nn.Conv2d(eighth, channels, 3, padding=1))
+        half, quarter, eighth = config.decoder_widths
+        self.decoder = nn.Sequential(
+            nn.Conv2d(channels, eighth, 3, padding=1), ResidualBlock(eighth), ResidualBlock(eighth),
+            nn.Conv2d(eighth, quarter * 4, 1), nn.PixelShuffle(2),
+            ResidualBlock(quarter), ResidualBlock(quarter),
+            nn.Conv2d(quarter, half * 4, 1), nn.PixelShuffle(2), ResidualBlock(half),
+            nn.Conv2d(half, 12, 3, padding=1), nn.PixelShuffle(2))
+        self.register_buffer('latent_mean', torch.zeros(channels))
+        self.register_buffer('latent_std', torch.ones(channels))
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """[N, 3, h, w] in 0..1 -> normalised latents [N, C, h/8, w/8]."""
+        z = self.encoder(frames * 2 - 1)
+        return (z - self.latent_mean[:, None, None]) / self.latent_std[:, None, None]
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Normalised latents [N, C, h/8, w/8] -> frames [N, 3, h, w], clipped to 0..1."""
+        return self.decode_raw(latents).clamp(0, 1)
+
+    def decode_raw(self, latents: Tensor) -> Tensor:
+        """As `decode`, unclipped, so that training sees a gradient everywhere."""
+        z = latents * self.latent_std[:, None, None] + self.latent_mean[:, None, None]
+        return (self.decoder(z) + 1) / 2
+
+    @torch.no_grad()
+    def set_latent_statistics(self, frames: Tensor) -> None:
+        """Measure mean and spread of the latents of `frames` [N, 3, h, w] and normalise by them."""
+        z = self.encoder(frames * 2 - 1)
+        self.latent_mean.copy_(z.mean((0, 2, 3)))
+        self.latent_std.copy_(z.std((0, 2, 3)).clamp_min(1e-4))

@@ -1,0 +1,95 @@
+"""Settings of the Astra network, and the two presets: `tiny` (shipped) and `paper`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+
+
+@dataclass(frozen=True)
+class AstraConfig:
+    """Everything that fixes the network's shape and its diffusion process.
+
+    A weights file fits a model only if these are equal, so they travel in the model card.
+    """
+
+    # the picture and its latent
+    image_size: tuple[int, int] = (64, 64)       # (h, w) in pixels, multiples of 8 * patch
+    latent_channels: int = 16
+    encoder_widths: tuple[int, int, int] = (32, 64, 128)   # channels at 1/2, 1/4 and 1/8 size
+    decoder_widths: tuple[int, int, int] = (40, 80, 128)
+    patch: int = 2                               # latent cells a token spans, each way
+
+    # the transformer
+    hidden_dim: int = 192
+    num_layers: int = 6
+    num_heads: int = 6
+    context_layers: int = 2                      # of the TemporalTransformer
+    temporal_window: int = 4                     # T, observed frames the memory is made from
+    adapter_rank: int = 64                       # of each block's own action adapter
+
+    # actions and outcomes
+    action_dims: tuple[int, ...] = (14, 14)      # one per action space (modality), in card order
+    outcomes: tuple[str, ...] = (
+        'obstacle_contact', 'object_contact', 'object_position', 'tool_position')
+
+    # the diffusion process
+    process: str = 'flow'                        # 'flow' (x-prediction) | 'ddpm' (epsilon)
+    num_timesteps: int = 1000                    # ddpm only
+    beta_start: float = 1e-4                     # ddpm only, linear betas
+    beta_end: float = 2e-2
+    snr_gamma: float = 0.5                       # ddpm only, weight min(SNR, gamma) / SNR
+    denoising_steps: int = 1                     # at inference, unless a call says otherwise
+    history_noise: float = 0.05                  # level put on the newest latents at inference
+
+    def __post_init__(self):
+        rows, cols = self.image_size
+        cell = 8 * self.patch
+        if rows % cell or cols % cell:
+            raise ValueError(f'image_size {self.image_size}: both must be multiples of {cell}')
+        if self.hidden_dim % self.num_heads:
+            raise ValueError(f'hidden_dim {self.hidden_dim} is not a multiple of '
+                             f'num_heads {self.num_heads}')
+        if self.process not in ('flow', 'ddpm'):
+            raise ValueError(f"process '{self.process}': expected 'flow' or 'ddpm'")
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """(C, h, w) of one frame's latent."""
+        return (self.latent_channels, self.image_size[0] // 8, self.image_size[1] // 8)
+
+    @property
+    def tokens_per_frame(self) -> int:
+        _, rows, cols = self.latent_shape
+        return (rows // self.patch) * (cols // self.patch)
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> AstraConfig:
+        """Inverse of `to_dict`, through JSON too. Raises ValueError on a name it does not know."""
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(f'unknown model settings {unknown}; known are {sorted(known)}')
+        return cls(**{name: tuple(value) if isinstance(value, list) else value
+                      for name, value in values.items()})
+
+
+PRESETS: dict[str, AstraConfig] = {
+    # Small enough for two CPU cores; the model that ships.
+    'tiny': AstraConfig(),
+    # The configuration that the seed document prints: 1024 wide, 24 layers, 16 heads, window 16,
+    # 1000 steps with linear betas, epsilon-prediction weighted by SNR with gamma 0.5.
+    'paper': AstraConfig(
+        image_size=(256, 256), encoder_widths=(128, 256, 512), decoder_widths=(128, 256, 512),
+        hidden_dim=1024, num_layers=24, num_heads=16, context_layers=4, temporal_window=16,
+        adapter_rank=128, process='ddpm', denoising_steps=50, history_noise=0.1),
+}
+
+
+def preset(name: str) -> AstraConfig:
+    """The preset of that name. Raises ValueError that lists the known ones."""
+    if name not in PRESETS:
+        raise ValueError(f"unknown preset '{name}'; known are {sorted(PRESETS)}")
+    return PRESETS[name]

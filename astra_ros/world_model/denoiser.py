@@ -1,0 +1,111 @@
+"""The denoising transformer: one noisy latent, what came before, one condition -> the clean one."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from astra_ros.world_model.config import AstraConfig
+from astra_ros.world_model.layers import Attention, ConditionedBlock, ScalarEmbedding
+from astra_ros.world_model.temporal import Patchify
+
+Memory = list[tuple[Tensor, Tensor]]
+
+
+class Denoised(NamedTuple):
+    """What one pass of the denoiser gives, for B requests of N frames each."""
+
+    prediction: Tensor     # [B, N, C, h, w] clean latent (flow) or noise (ddpm)
+    log_error: Tensor      # [B, N, L] log of the squared error expected at each token
+    features: Tensor       # [B, N, L, D] last hidden tokens, read by the outcome heads
+
+
+class DenoisingTransformer(nn.Module):
+    """DiT over the tokens of one frame.
+
+    The two newest latents are joined to the noisy one on channels, so motion is there to be read
+    token by token; the observed history is attended to as memory, projected to keys and values
+    once a request. In flow mode the prediction is a residual to the newest latent: predicting
+    nothing predicts a still picture.
+    """
+
+    def __init__(self, config: AstraConfig):
+        super().__init__()
+        width = config.hidden_dim
+        token_dim = config.latent_channels * config.patch ** 2
+        self.residual = config.process == 'flow'
+        self.patchify = Patchify(config)
+        self.embed = nn.Linear(3 * token_dim, width)
+        self.position = nn.Parameter(0.02 * torch.randn(config.tokens_per_frame, width))
+        self.time = ScalarEmbedding(width, scale=1000.0)
+        self.history_noise = ScalarEmbedding(width, scale=1000.0)
+        self.age = ScalarEmbedding(width, scale=1.0)
+        self.modulation = nn.Linear(width, ConditionedBlock.PARTS * width)
+        self.blocks = nn.ModuleList(
+            ConditionedBlock(width, config.num_heads, config.adapter_rank)
+            for _ in range(config.num_layers))
+        self.norm = nn.LayerNorm(width)
+        self.out = nn.Linear(width, token_dim)
+        self.error = nn.Linear(width, 1)
+        nn.init.normal_(self.modulation.weight, std=0.02)
+        nn.init.zeros_(self.modulation.bias)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def project_memory(self, memory_BMD: Tensor) -> Memory:
+        """Keys and values of the history for every block: the part that all plans share."""
+        return [block.memory_attention.project(memory_BMD) for block in self.blocks]
+
+    def forward(self, noisy: Tensor, newest: Tensor, before: Tensor, time: Tensor,
+                history_noise: Tensor, age: Tensor, condition: Tensor, memory: Memory) -> Denoised:
+        """Denoise N frames for each of B requests.
+
+        Args: `noisy`, `newest`, `before` [B, N, C, h, w], the latent at `time` and the two that
+        precede it; `time` [B, N] 0 noise .. 1 clean; `history_noise` [B, N] the level put on the
+        newest latents; `age` [B, N] frames since the last observed one; `condition` [B, N, D]
+        action plus style; `memory` from `project_memory`.
+        """
+        tokens = self.patchify(torch.cat([noisy, newest, before], dim=-3))
+        x = self.embed(tokens) + self.position
+        condition = F.silu(condition + self.time(time) + self.history_noise(history_noise)
+                           + self.age(age))
+        shared = self.modulation(condition)
+        for block, key_value in zip(self.blocks, memory):
+            x = block(x, condition, shared, key_value)
+        x = self.norm(x)
+        prediction = self.patchify.inverse(self.out(x)).float()
+        if self.residual:
+            prediction = prediction + newest
+        return Denoised(prediction, self.error(x).squeeze(-1).float(), x)
+
+
+class OutcomeHeads(nn.Module):
+    """What the imagined frame says of the world: contacts (logits) and positions (metres)."""
+
+    SIZES = {'obstacle_contact': 1, 'object_contact': 1, 'object_position': 3, 'tool_position': 3}
+
+    def __init__(self, config: AstraConfig):
+        super().__init__()
+        width = config.hidden_dim
+        unknown = sorted(set(config.outcomes) - set(self.SIZES))
+        if unknown:
+            raise ValueError(f'unknown outcomes {unknown}; known are {sorted(self.SIZES)}')
+        self.names = config.outcomes
+        self.query = nn.Parameter(0.02 * torch.randn(1, 4, width))
+        self.attention = Attention(width, config.num_heads)
+        self.mlp = nn.Sequential(nn.Linear(4 * width, width), nn.GELU(),
+                                 nn.Linear(width, sum(self.SIZES[name] for name in self.names)))
+
+    def forward(self, features_BNLD: Tensor) -> dict[str, Tensor]:
+        """-> name: [B, N] logits of a contact in the frame's interval, or [B, N, 3] metres."""
+        lead = features_BNLD.shape[:2]
+        tokens = features_BNLD.flatten(0, 1)
+        query = self.query.expand(tokens.shape[0], -1, -1)
+        pooled = self.attention(query, self.attention.project(tokens)).flatten(1)
+        values = self.mlp(pooled).float().unflatten(0, lead)
+        parts = values.split([self.SIZES[name] for name in self.names], dim=-1)
+        return {name: part.squeeze(-1) if self.SIZES[name] == 1 else part
+                for name, part in zip(self.names, parts)}

@@ -1,0 +1,101 @@
+"""The two ways of destroying and restoring a latent: flow matching and DDPM.
+
+Time runs the same way in both: 0 is pure noise, 1 is the clean latent.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from astra_ros.world_model.config import AstraConfig
+
+
+def _like(values: Tensor, x: Tensor) -> Tensor:
+    """Append axes to `values` until it broadcasts over `x`."""
+    return values.reshape(values.shape + (1,) * (x.ndim - values.ndim))
+
+
+class FlowMatching:
+    """Straight lines from noise to data (Lipman et al. 2023), the network predicting the data.
+
+    x_time = time * x + (1 - time) * noise. Predicting x and measuring the loss there keeps an
+    autoregressive roll-out stable: an error does not grow with 1 / (1 - time).
+    """
+
+    predicts = 'x'
+
+    def add_noise(self, x: Tensor, noise: Tensor, time: Tensor) -> Tensor:
+        time = _like(time, x)
+        return time * x + (1 - time) * noise
+
+    def times(self, steps: int, device=None) -> Tensor:
+        """The `steps` + 1 times of a sampling run, from 0 to 1."""
+        return torch.linspace(0, 1, steps + 1, device=device)
+
+    def advance(self, noisy: Tensor, x: Tensor, time: Tensor, next_time: Tensor) -> Tensor:
+        """One Euler step along the line from `noisy` to the predicted `x`."""
+        if next_time >= 1:
+            return x
+        return noisy + (x - noisy) * (next_time - time) / (1 - time)
+
+
+class Ddpm:
+    """Denoising diffusion (Ho et al. 2020): linear betas, noise prediction, DDIM sampling.
+
+    Step t = 0 is the least noisy of `num_timesteps`. Time here is 1 - (t + 1) / num_timesteps.
+    """
+
+    predicts = 'epsilon'
+
+    def __init__(self, num_timesteps: int = 1000, beta_start: float = 1e-4, beta_end: float = 2e-2):
+        self.num_timesteps = num_timesteps
+        betas = torch.linspace(beta_start, beta_end, num_timesteps, dtype=torch.float64)
+        self.alphas_cumprod = (1 - betas).cumprod(0).float()
+
+    def alpha_bar(self, time: Tensor) -> Tensor:
+        """Share of the signal's power left at `time`; exactly 1 at time 1."""
+        step = ((1 - time) * self.num_timesteps).round().long() - 1
+        table = self.alphas_cumprod.to(time.device)
+        return torch.where(step < 0, torch.ones_like(time, dtype=torch.float32),
+                           table[step.clamp(0, self.num_timesteps - 1)])
+
+    def snr(self, time: Tensor) -> Tensor:
+        """Signal-to-noise ratio alpha_bar / (1 - alpha_bar)."""
+        alpha_bar = self.alpha_bar(time)
+        return alpha_bar / (1 - alpha_bar)
+
+    def add_noise(self, x: Tensor, noise: Tensor, time: Tensor) -> Tensor:
+        alpha_bar = _like(self.alpha_bar(time), x)
+        return alpha_bar.sqrt() * x + (1 - alpha_bar).sqrt() * noise
+
+    def to_x(self, noisy: Tensor, epsilon: Tensor, time: Tensor) -> Tensor:
+        """The clean latent that `epsilon` implies."""
+        alpha_bar = _like(self.alpha_bar(time), noisy)
+        return (noisy - (1 - alpha_bar).sqrt() * epsilon) / alpha_bar.sqrt()
+
+    def times(self, steps: int, device=None) -> Tensor:
+        return torch.linspace(0, 1, steps + 1, device=device)
+
+    def advance(self, noisy: Tensor, epsilon: Tensor, time: Tensor, next_time: Tensor) -> Tensor:
+        """One deterministic DDIM step (Song et al. 2021, eta = 0)."""
+        x = self.to_x(noisy, epsilon, time)
+        return self.add_noise(x, epsilon, next_time)
+
+
+def make_process(config: AstraConfig) -> FlowMatching | Ddpm:
+    if config.process == 'flow':
+        return FlowMatching()
+    return Ddpm(config.num_timesteps, config.beta_start, config.beta_end)
+
+
+def snr_weighted_mse(predicted: Tensor, noise: Tensor, snr: Tensor, gamma: float = 0.5) -> Tensor:
+    """Mean squared error of a noise prediction, min-SNR weighted (Hang et al. 2023).
+
+    Args: `predicted`, `noise` [B, ...]; `snr` [B] (or any leading axes), the signal-to-noise ratio
+    of each sample; `gamma` the ratio above which samples count less: weight min(snr, gamma) / snr.
+    Returns a scalar.
+    """
+    weight = snr.clamp(max=gamma) / snr.clamp_min(1e-8)
+    error = (predicted - noise).square().flatten(snr.ndim).mean(-1)
+    return (weight * error).mean()

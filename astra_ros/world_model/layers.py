@@ -1,0 +1,117 @@
+"""The transformer's parts: attention, feed-forward, embeddings and the conditioned block."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def sinusoidal_embedding(values: Tensor, width: int, max_period: float = 1e4) -> Tensor:
+    """[...] numbers -> [..., width] sines and cosines (Vaswani et al. 2017, equation in 3.5)."""
+    half = width // 2
+    frequencies = torch.exp(-math.log(max_period) * torch.arange(half, device=values.device) / half)
+    angles = values.float()[..., None] * frequencies
+    return torch.cat([angles.cos(), angles.sin()], dim=-1)
+
+
+class ScalarEmbedding(nn.Module):
+    """A number per frame (denoising time, noise level, age) -> a vector of the model's width."""
+
+    def __init__(self, width: int, scale: float):
+        super().__init__()
+        self.scale = scale
+        self.mlp = nn.Sequential(nn.Linear(128, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, values: Tensor) -> Tensor:
+        embedded = sinusoidal_embedding(values * self.scale, 128)
+        return self.mlp(embedded.to(self.mlp[0].weight.dtype))
+
+
+class Attention(nn.Module):
+    """Multi-head attention. Keys and values may come from elsewhere, computed beforehand."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, width)
+
+    def split(self, x_BLD: Tensor) -> Tensor:
+        batch, length, width = x_BLD.shape
+        return x_BLD.view(batch, length, self.heads, width // self.heads).transpose(1, 2)
+
+    def project(self, source_BLD: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of a source, to be used by many later calls."""
+        key, value = self.key_value(source_BLD).chunk(2, dim=-1)
+        return self.split(key), self.split(value)
+
+    def forward(self, x_BLD: Tensor, key_value: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        key, value = self.project(x_BLD) if key_value is None else key_value
+        y = F.scaled_dot_product_attention(self.split(self.query(x_BLD)), key, value)
+        return self.out(y.transpose(1, 2).flatten(2))
+
+
+def feed_forward(width: int, expansion: int = 4) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, expansion * width), nn.GELU(approximate='tanh'),
+                         nn.Linear(expansion * width, width))
+
+
+class TransformerBlock(nn.Module):
+    """Plain pre-norm block, for the history."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = Attention(width, heads)
+        self.mlp = feed_forward(width)
+
+    def forward(self, x_BLD: Tensor) -> Tensor:
+        x_BLD = x_BLD + self.attention(self.norm1(x_BLD))
+        return x_BLD + self.mlp(self.norm2(x_BLD))
+
+
+class ConditionedBlock(nn.Module):
+    """DiT block (Peebles & Xie 2023) with an action-aware adapter and memory of the history.
+
+    Every frame carries one condition vector (its action, denoising time, age, style). It shifts,
+    scales and gates the three sub-layers. The large projection is shared by all blocks (as in
+    PixArt-alpha); what a block adds to it is a low-rank adapter of its own, zero at the start.
+    """
+
+    PARTS = 9   # (shift, scale, gate) for self-attention, memory attention and feed-forward
+
+    def __init__(self, width: int, heads: int, adapter_rank: int):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, elementwise_affine=False)
+        self.norm2 = nn.LayerNorm(width, elementwise_affine=False)
+        self.norm3 = nn.LayerNorm(width, elementwise_affine=False)
+        self.attention = Attention(width, heads)
+        self.memory_attention = Attention(width, heads)
+        self.mlp = feed_forward(width)
+        self.adapter_down = nn.Linear(width, adapter_rank)
+        self.adapter_up = nn.Linear(adapter_rank, self.PARTS * width)
+        nn.init.zeros_(self.adapter_up.weight)
+        nn.init.zeros_(self.adapter_up.bias)
+
+    def forward(self, x_BNLD: Tensor, condition_BND: Tensor, shared_BNP: Tensor,
+                memory: tuple[Tensor, Tensor]) -> Tensor:
+        """`shared_BNP`: the shared modulation, PARTS * D numbers a frame. `memory`: keys, values."""
+        batch, frames, tokens, width = x_BNLD.shape
+        own = self.adapter_up(F.silu(self.adapter_down(condition_BND)))
+        parts = (shared_BNP + own).unsqueeze(2).chunk(self.PARTS, dim=-1)
+
+        y = self.norm1(x_BNLD) * (1 + parts[1]) + parts[0]
+        y = self.attention(y.flatten(0, 1)).unflatten(0, (batch, frames))
+        x_BNLD = x_BNLD + parts[2] * y
+
+        # All frames of a request look at the same memory, so their tokens form one long query.
+        y = self.norm2(x_BNLD) * (1 + parts[4]) + parts[3]
+        y = self.memory_attention(y.flatten(1, 2), memory).unflatten(1, (frames, tokens))
+        x_BNLD = x_BNLD + parts[5] * y
+
+        y = self.norm3(x_BNLD) * (1 + parts[7]) + parts[6]
+        return x_BNLD + parts[8] * self.mlp(y)
