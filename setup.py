@@ -1,15 +1,11 @@
 """The package for both ways of installing it: `pip install` (see Makefile) and `colcon build` (ament_python)."""
 
-import os
 import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 NAME = "astra_ros"
-HERE = Path(__file__).resolve().parent
-os.chdir(HERE)  # pip and colcon call this file from different folders; the paths below are relative
-
 VERSION = re.search(r"<version>(.+?)</version>", Path("package.xml").read_text()).group(1)
 
 # Folders that nodes, launch files and RViz read at run time; each goes to share/astra_ros/ as it stands.
