@@ -10,10 +10,9 @@ OUT ?= out
 
 # The environment of every command below, set here and nowhere else.
 # A sourced ROS installation must not mix with the ROS wheels in .venv (docs/install.md), so its paths are
-# taken out again. Passive waiting keeps torch fast when the simulator needs the same cores.
+# taken out again.
 export AMENT_PREFIX_PATH := $(VENV)
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
-export OMP_WAIT_POLICY := PASSIVE
 empty :=
 space := $(empty) $(empty)
 export LD_LIBRARY_PATH := $(subst $(space),:,$(filter-out /opt/ros/%,$(subst :, ,$(LD_LIBRARY_PATH))))

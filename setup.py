@@ -1,4 +1,4 @@
-"""The package for both ways of installing it: `pip install` (see Makefile) and `colcon build` (ament_python)."""
+"""The package, for both ways of installing it: `pip install` and `colcon build` (ament_python)."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 NAME = "astra_ros"
 VERSION = re.search(r"<version>(.+?)</version>", Path("package.xml").read_text()).group(1)
 
-# Folders that nodes, launch files and RViz read at run time; each goes to share/astra_ros/ as it stands.
+# Folders that are read at run time; each goes to share/astra_ros/ as it stands.
 SHARED_FOLDERS = ("launch", "config", "rviz", "urdf", "models")
 
 
