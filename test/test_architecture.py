@@ -1,0 +1,172 @@
+"""The rules of the house: which room may import which, and where the heavy packages may be used.
+
+The two tables below are the design. A rule is changed here, on purpose, or not at all.
+"""
+
+import ast
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "astra_ros"
+
+# room -> the rooms that it may import. A room is a folder of astra_ros/, or a file beside them.
+ARROWS = {
+    "planning": set(),
+    "world_model": set(),
+    "resources": set(),
+    "views": {"planning"},
+    "simulation": {"planning", "resources"},
+    "backends": {"planning", "resources", "world_model"},
+    "pipeline": {"backends", "planning"},
+    "bridge": {"planning"},
+    "learning": {
+        "backends", "pipeline", "planning", "resources", "simulation", "views", "world_model"
+    },
+    "nodes": {"backends", "bridge", "pipeline", "planning", "resources", "simulation", "views"},
+    "cli": {"learning", "nodes"},
+}  # fmt: skip
+
+# imported package -> the files that may import it (a folder stands for everything in it)
+ONLY_IN = {
+    "ros": ("nodes/", "bridge/"),
+    "torch": ("world_model/", "learning/", "backends/torch_backend.py"),
+    "safetensors": ("world_model/", "learning/", "backends/torch_backend.py"),
+    "onnxruntime": ("backends/onnx",),
+    "openvino": ("backends/onnx",),
+    "pybullet": ("simulation/",),
+    "pybullet_data": ("simulation/",),
+}
+ROS = {
+    "rclpy", "cv_bridge", "tf2_ros", "launch", "launch_ros", "ament_index_python", "message_filters",
+    "builtin_interfaces", "lifecycle_msgs", "rcl_interfaces", "rosidl_runtime_py",
+}  # fmt: skip
+
+
+def imports_of(source: str, module: str) -> set[str]:
+    """Every module named in an import anywhere in the source, with relative imports resolved.
+
+    Args:
+        source: Python text.
+        module: its dotted name, e.g. "astra_ros.views.canvas".
+    """
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                base = ".".join(module.split(".")[: -node.level] + ([base] if base else []))
+            # `from a import b`: b may be a module of its own
+            names |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call) and "import_module" in ast.dump(node.func):
+            names |= {a.value for a in node.args if isinstance(a, ast.Constant)}
+    return names
+
+
+def is_ros(package: str) -> bool:
+    return package in ROS or package.endswith(("_msgs", "_srvs"))
+
+
+def room_of(module: str) -> str:
+    """The second word of a dotted name: "astra_ros.views.canvas" gives "views"."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def broken_rules(path: str, source: str) -> list[str]:
+    """What is wrong with one file's imports, in words.
+
+    Args:
+        path: relative to the package, e.g. "views/canvas.py".
+        source: its text.
+    """
+    module = module_name(path)
+    room = room_of(module)
+    problems = []
+    for name in sorted(imports_of(source, module)):
+        package = name.split(".")[0]
+        if package == "astra_ros":
+            target = room_of(name)
+            if target in ARROWS and target != room and target not in ARROWS.get(room, set()):
+                problems.append(f"{path} imports {name}: {room} may not use {target}")
+        places = ONLY_IN.get("ros" if is_ros(package) else package)
+        if places and not path.startswith(places):
+            problems.append(f"{path} imports {name}: allowed only in {', '.join(places)}")
+    return problems
+
+
+def module_name(path: str) -> str:
+    parts = ["astra_ros", *Path(path).with_suffix("").parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def package_files() -> dict[str, str]:
+    files = {str(p.relative_to(PACKAGE)): p.read_text() for p in sorted(PACKAGE.rglob("*.py"))}
+    assert files, f"no Python files under {PACKAGE}"
+    return files
+
+
+def cycles(graph: dict[str, set[str]]) -> list[str]:
+    """The first cycle of a module -> imported modules graph, or nothing."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+@pytest.mark.parametrize("path", package_files())
+def test_imports_keep_to_the_arrows(path):
+    assert not broken_rules(path, (PACKAGE / path).read_text())
+
+
+def test_every_room_has_its_rule():
+    rooms = {room_of(module_name(path)) for path in package_files()} - {""}
+    assert rooms <= set(ARROWS), f"not in ARROWS: {rooms - set(ARROWS)}; decide what they may import"
+
+
+def test_arrows_have_no_cycle():
+    assert not cycles(ARROWS)
+
+
+def test_modules_have_no_cycle():
+    files = {module_name(path): source for path, source in package_files().items()}
+    # A package's __init__ that gathers names is not a dependency of its own parts.
+    graph = {m: imports_of(s, m) & (set(files) - {m}) - parents(m) for m, s in files.items()}
+    assert not cycles(graph)
+
+
+def parents(module: str) -> set[str]:
+    parts = module.split(".")
+    return {".".join(parts[:i]) for i in range(1, len(parts))}
+
+
+def test_the_command_line_starts_only_known_rooms():
+    from astra_ros.cli import COMMANDS
+
+    assert {room_of(command.module) for command in COMMANDS.values()} <= ARROWS["cli"]
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "word"),
+    [
+        ("planning/plans.py", "import rclpy", "rclpy"),
+        ("views/canvas.py", "from sensor_msgs.msg import Image", "sensor_msgs"),
+        ("views/canvas.py", "from ..simulation import arm_world", "simulation"),
+        ("world_model/astra.py", "def f():\n    from astra_ros import planning", "planning"),
+        ("nodes/imagine.py", "import torch.nn as nn", "torch"),
+        ("nodes/simulator.py", "import pybullet", "pybullet"),
+        ("backends/base.py", "import importlib\nimportlib.import_module('onnxruntime')", "onnx"),
+        ("simulation/x.py", "from astra_ros.nodes import demo", "nodes"),
+    ],
+)
+def test_a_bad_import_is_found(path, source, word):
+    problems = broken_rules(path, source)
+    assert problems and all(word in problem for problem in problems)
+
+
+def test_a_cycle_is_found():
+    assert set(cycles({"a": {"b"}, "b": {"c"}, "c": {"a"}})) == {"a", "b", "c"}
+    assert not cycles({"a": {"b", "c"}, "b": {"c"}, "c": set()})

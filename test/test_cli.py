@@ -1,0 +1,148 @@
+"""The `astra` command: fast, and teaches without being asked twice."""
+
+import re
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from astra_ros import __version__, cli
+
+
+def astra(*words: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "astra_ros.cli", *words], capture_output=True, text=True, timeout=60
+    )
+
+
+def test_help_names_every_command_and_shows_a_first_step():
+    result = astra("--help")
+    assert result.returncode == 0
+    for name, command in cli.COMMANDS.items():
+        assert name in result.stdout and command.summary.split()[0] in result.stdout
+    assert "astra demo" in result.stdout and "ros2 launch astra_ros" in result.stdout
+
+
+def test_help_is_fast_because_it_imports_no_job():
+    code = (
+        "import sys; from astra_ros import cli\n"
+        "try: cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print('heavy:', sorted({'torch', 'numpy', 'rclpy', 'cv2', 'pybullet'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "heavy: []" in result.stdout
+
+    def seconds() -> float:
+        start = time.monotonic()
+        astra("--help")
+        return time.monotonic() - start
+
+    assert min(seconds() for _ in range(3)) < 0.5
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_help_of_a_command_teaches(name):
+    result = astra(name, "--help")
+    assert result.returncode == 0, result.stderr
+    text = result.stdout
+    assert f"usage: astra {name}" in text and f"astra {name}" in text[text.index("examples:") :]
+    options = re.findall(r"^  (--[\w-]+)", text, re.MULTILINE)
+    assert options, f"astra {name} takes no options?"
+    assert [option for option in options if not described(text, option)] == []
+
+
+def described(text: str, option: str) -> bool:
+    """True if words stand behind or below an option in argparse's help."""
+    block = re.search(rf"^  {option}\b(.*?)(?=^  -|^\S|\Z)", text, re.MULTILINE | re.DOTALL)
+    return bool(re.search(r"(  +|\n +)[a-z(]", block.group(1)))
+
+
+@pytest.mark.parametrize("words", [["bogus"], [], ["demo", "--no-such-option"]])
+def test_wrong_words_exit_2_and_say_what_is_known(words):
+    result = astra(*words)
+    assert result.returncode == 2
+    assert "usage: astra" in result.stderr and "error:" in result.stderr
+    if words == ["bogus"]:
+        assert all(name in result.stderr for name in cli.COMMANDS)
+
+
+def test_version():
+    assert astra("--version").stdout.strip() == f"astra_ros {__version__}"
+
+
+class OurError(RuntimeError):
+    pass
+
+
+OurError.__module__ = "astra_ros.backends.base"
+
+
+def job(monkeypatch, run) -> None:
+    """Put a job of the test's own behind the word `train`."""
+    module = SimpleNamespace(
+        add_arguments=lambda parser: parser.add_argument("--steps", type=int, default=7), run=run
+    )
+    monkeypatch.setattr(cli.importlib, "import_module", lambda name: module)
+
+
+def test_arguments_reach_the_job_and_its_exit_code_comes_back(monkeypatch):
+    job(monkeypatch, lambda args: args.steps)
+    assert cli.main(["train"]) == 7
+    assert cli.main(["train", "--steps", "3"]) == 3
+
+
+def test_our_own_error_is_one_line_and_exit_1(monkeypatch, capsys):
+    def run(args):
+        raise OurError("model.safetensors is damaged; copy it again")
+
+    job(monkeypatch, run)
+    assert cli.main(["train"]) == 1
+    assert capsys.readouterr().err == "astra train: model.safetensors is damaged; copy it again\n"
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch):
+    def run(args):
+        raise ZeroDivisionError
+
+    job(monkeypatch, run)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["train"])
+
+
+def test_interrupt_ends_with_130(monkeypatch, capsys):
+    def run(args):
+        raise KeyboardInterrupt
+
+    job(monkeypatch, run)
+    assert cli.main(["train"]) == 130
+    assert "stopped" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("package", "cure"),
+    [
+        ("torch", "astra_ros[torch]"),
+        ("pybullet", "astra_ros[sim]"),
+        ("sensor_msgs", "astra_ros[ros]"),
+        ("lpips", "pip install lpips"),
+    ],
+)
+def test_missing_package_names_what_to_install(monkeypatch, capsys, package, cure):
+    def run(args):
+        raise ModuleNotFoundError(f"No module named '{package}.x'", name=f"{package}.x")
+
+    job(monkeypatch, run)
+    assert cli.main(["train"]) == 1
+    assert package in (text := capsys.readouterr().err) and cure in text
+
+
+def test_missing_module_of_our_own_is_a_bug(monkeypatch):
+    def run(args):
+        raise ModuleNotFoundError("No module named 'astra_ros.x'", name="astra_ros.x")
+
+    job(monkeypatch, run)
+    with pytest.raises(ModuleNotFoundError):
+        cli.main(["train"])
