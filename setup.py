@@ -40,6 +40,7 @@ EXTRAS = {
         "ros-trajectory-msgs",
         "ros-visualization-msgs",
         "cv_bridge",
+        "yourdfpy",
     ],
     "sim": ["pybullet>=3.2.5", "imageio-ffmpeg"],
     "torch": ["torch>=2.4", "safetensors"],
