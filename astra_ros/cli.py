@@ -1,7 +1,8 @@
 """The `astra` command: one word per job, each job in its own module.
 
-A job's module has ``add_arguments(parser)`` and ``run(args) -> int`` (the exit code). It is
-imported only when its word was typed, so `astra --help` answers at once.
+A job's module has ``add_arguments(parser)``, which also sets the parser's description and examples,
+and ``run(args) -> int`` (the exit code). It is imported only when its word was typed, so
+`astra --help` answers at once.
 """
 
 from __future__ import annotations
@@ -9,60 +10,36 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from dataclasses import dataclass
 from types import ModuleType
 
 from astra_ros import __version__
 
 
-@dataclass(frozen=True)
-class Command:
-    """One word of the command line.
-
-    Attributes:
-        module: where the job is done.
-        summary: one line for `astra --help`.
-        examples: (command line, what it does) pairs for `astra <word> --help`.
-    """
-
-    module: str
-    summary: str
-    examples: tuple[tuple[str, str], ...]
-
-
+# word -> (module that does it, one line for `astra --help`)
 COMMANDS = {
-    "demo": Command(
+    "demo": (
         "astra_ros.nodes.demo",
-        "a simulated robot's plans are imagined, scored and then really executed",
-        (
-            ("astra demo", "Panda arm, shipped model; pictures and video in out/"),
-            ("astra demo --robot kuka --seed 3", "another arm, another scene"),
-        ),
+        "a simulated robot's plans are imagined, scored, and then really executed",
     ),
-    "record": Command(
+    "record": (
         "astra_ros.learning.record",
-        "make a data set from the simulator: play, pushes, misses and collisions",
-        (("astra record --help", "say what to record, how much of it, and where"),),
+        "make a data set from the simulator: play, pushes, misses, collisions",
     ),
-    "train": Command(
+    "train": (
         "astra_ros.learning.train",
-        "train a world model on a data set; stops and resumes at any time",
-        (("astra train --help", "stages, presets, and how to resume a run"),),
+        "train a world model on a data set; can be stopped and resumed",
     ),
-    "eval": Command(
+    "eval": (
         "astra_ros.learning.evaluate",
         "measure a model on held-out scenes, beside copying the last frame",
-        (("astra eval --help", "which model, which scenes, and where the figures go"),),
     ),
-    "rank": Command(
+    "rank": (
         "astra_ros.learning.rank",
-        "does the score order plans as the simulator does? over many scenes",
-        (("astra rank --help", "how many scenes, and where the figures go"),),
+        "over many scenes: does the score order plans as the simulator does?",
     ),
-    "bench": Command(
+    "bench": (
         "astra_ros.learning.bench",
         "how fast: camera image to scores, beside the plain denoising loop",
-        (("astra bench --help", "how many plans and steps, and on which device"),),
     ),
 }
 
@@ -85,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     module = None
     if word in COMMANDS:
         try:
-            module = importlib.import_module(COMMANDS[word].module)
+            module = importlib.import_module(COMMANDS[word][0])
         except ModuleNotFoundError as error:
             return _missing(word, error)
     args = _parser(word, module).parse_args(argv)
@@ -111,31 +88,20 @@ def _parser(word: str | None, module: ModuleType | None) -> argparse.ArgumentPar
         description="See it before you move: a world model imagines a robot's plans as video, and "
         "scores them.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_help_format,
     )
     parser.add_argument("--version", action="version", version=f"astra_ros {__version__}")
     words = parser.add_subparsers(title="commands", metavar="<command>", required=True)
-    for name, command in COMMANDS.items():
-        sub = words.add_parser(
-            name,
-            help=command.summary,
-            description=command.summary[0].upper() + command.summary[1:] + ".",
-            epilog=_examples(command.examples),
-            formatter_class=_CommandHelp,
-        )
+    for name, (_, summary) in COMMANDS.items():
+        sub = words.add_parser(name, help=summary, description=summary)
         if name == word:
             module.add_arguments(sub)
     return parser
 
 
-class _CommandHelp(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Shows defaults, and leaves the examples' line breaks alone."""
-
-
-def _examples(examples: tuple[tuple[str, str], ...]) -> str:
-    width = max(len(line) for line, _ in examples)
-    rows = [f"  {line:<{width}}   {what}" for line, what in examples]
-    return "\n".join(["examples:", *rows])
+def _help_format(prog: str) -> argparse.HelpFormatter:
+    """Leaves line breaks alone, and gives the one-line summaries room on one line."""
+    return argparse.RawDescriptionHelpFormatter(prog, width=100)
 
 
 def _missing(word: str, error: ModuleNotFoundError) -> int:
@@ -153,20 +119,17 @@ def _missing(word: str, error: ModuleNotFoundError) -> int:
     return 1
 
 
-_EPILOG = (
-    _examples(
-        (
-            ("astra demo", "see it work: out/imagined.mp4, out/contact_sheet.png, a score table"),
-            ("astra <command> --help", "what a command takes, with its defaults"),
-        )
-    )
-    + """
+_EPILOG = """\
+examples:
+  astra demo               see it work: a score table, out/imagined.mp4, out/contact_sheet.png
+  astra demo --robot kuka  the same with another arm
+  astra train --help       what a command takes, its defaults, and examples
 
 the way to a model of your own:
-  astra record -> astra train -> astra eval -> astra rank, bench
+  astra record, astra train, astra eval, then astra rank and astra bench
 
-On a robot, start the nodes instead: ros2 launch astra_ros imagine.launch.py --show-args"""
-)
+on a robot, start the nodes instead:
+  ros2 launch astra_ros imagine.launch.py --show-args"""
 
 
 if __name__ == "__main__":
