@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +41,7 @@ class PlanScore:
         reasons: texts such as ``"collision: 83 % chance to touch the obstacle, worst at 2.25 s"``;
             what led to the verdict first, then by penalty.
         penalties: critic name -> weight * cost**power, what the critic takes from the score.
+        flags: critic name -> ``"vetoed"`` or ``"risky"``, for critics that object to the plan.
     """
 
     name: str
@@ -50,6 +51,7 @@ class PlanScore:
     critics: dict[str, CriticScore]
     reasons: tuple[str, ...]
     penalties: dict[str, float] = field(default_factory=dict)
+    flags: dict[str, str] = field(default_factory=dict)
 
     def penalty(self, critic: str) -> float:
         """The critic's weighted cost; 0 where it did not score."""
@@ -99,10 +101,7 @@ def score_plans(
     scored = [_score(k, names[k], results, broken[k], settings) for k in range(plans)]
     order = sorted(range(plans), key=lambda k: (scored[k].verdict == VETOED, -scored[k].score, k))
     ranks = {k: rank for rank, k in enumerate(order)}
-    return [
-        PlanScore(s.name, ranks[k], s.score, s.verdict, s.critics, s.reasons, s.penalties)
-        for k, s in enumerate(scored)
-    ]
+    return [replace(score, rank=ranks[k]) for k, score in enumerate(scored)]
 
 
 def _not_finite(inp: CriticInput) -> list[list[str]]:
@@ -129,6 +128,7 @@ def _score(
     remarks: list[tuple[float, str]] = []
     scores: dict[str, CriticScore] = {}
     penalties: dict[str, float] = {}
+    flags: dict[str, str] = {}
     if broken:
         vetoes.append(f"model: it imagined values that are not finite ({', '.join(broken)})")
     for critic, result in results:
@@ -137,12 +137,12 @@ def _score(
         scores[critic.name] = CriticScore(raw, weight, cost)
         penalties[critic.name] = penalty
         text = f"{critic.name}: {result.reasons[k]}" if result.reasons[k] else ""
-        if not np.isfinite(penalty) or cost < 0.0:
-            vetoes.append(text or f"{critic.name}: its cost is {cost:g}")
-        elif result.veto[k]:
-            vetoes.append(text or f"{critic.name}: vetoed")
+        if result.veto[k] or not np.isfinite(penalty) or cost < 0.0:
+            vetoes.append(text or f"{critic.name}: vetoed at cost {cost:g}")
+            flags[critic.name] = VETOED
         elif result.risky[k]:
-            warnings.append(text or f"{critic.name}: flagged")
+            warnings.append(text or f"{critic.name}: flagged at cost {cost:g}")
+            flags[critic.name] = RISKY
         elif text:
             remarks.append((-penalty, text))
     total = sum(penalties.values())
@@ -151,8 +151,8 @@ def _score(
         warnings.append("no critic could score this plan")
     elif not broken and np.isfinite(total):
         score = float(np.exp(-max(0.0, total)))
-        if score < settings.risky_below:
+        if score < settings.risky_below and not vetoes:
             warnings.append(f"score {score:.3f} is below {settings.risky_below:g}")
     verdict = VETOED if vetoes else RISKY if warnings else ACCEPTED
     reasons = (*vetoes, *warnings, *(text for _, text in sorted(remarks)))
-    return PlanScore(name, -1, score, verdict, scores, reasons, penalties)
+    return PlanScore(name, -1, score, verdict, scores, reasons, penalties, flags)

@@ -58,9 +58,9 @@ def test_goal_costs_by_hand():
     np.testing.assert_allclose(result.cost, [1, 0, 156.25 / 626, 0, 4], rtol=1e-6)
     np.testing.assert_array_equal(result.raw, result.cost)
     assert not result.veto.any() and not result.risky.any()
-    assert result.reasons[0] == "0 % of the change to the goal image is made"
-    assert result.reasons[2] == "75 % of the change to the goal image is made"
-    assert result.reasons[4] == "ends further from the goal image than now (by 300 %)"
+    assert result.reasons[0] == "0 % of the way to the goal image"
+    assert result.reasons[2] == "75 % of the way to the goal image"
+    assert result.reasons[4] == "300 % further from the goal image than now"
 
 
 def test_goal_looks_at_the_last_frame_only():

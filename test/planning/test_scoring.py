@@ -75,6 +75,7 @@ def test_vetoed_plans_come_last_by_score():
     assert [s.verdict for s in (a, b, c)] == ["vetoed", "accepted", "vetoed"]
     assert (a.rank, b.rank, c.rank) == (1, 0, 2)
     assert a.reasons[0] == "x: cost 0" and a.score == 1.0
+    assert a.flags == {"x": "vetoed"} and b.flags == {}
 
 
 def test_ties_keep_the_plans_order():
@@ -87,7 +88,7 @@ def test_low_score_and_flag_make_a_plan_risky():
         NAMES, make_input(), [Fixed("x", (1.4, 1.3, 0.0), risky=(False, False, True))])
     assert [s.verdict for s in (a, b, c)] == ["risky", "accepted", "risky"]
     assert a.reasons[0] == "score 0.247 is below 0.25"
-    assert c.reasons == ("x: cost 0",)
+    assert c.reasons == ("x: cost 0",) and c.flags == {"x": "risky"}
     strict = score_plans(NAMES, make_input(), [Fixed("x", (1.4, 1.3, 0.0))], ScoringSettings(0.5))
     assert [s.verdict for s in strict] == ["risky", "risky", "accepted"]
 

@@ -70,5 +70,5 @@ def _words(cost: float) -> str:
     if not np.isfinite(cost):
         return "the distance to the goal image is not finite"
     if cost > 1.05:
-        return f"ends further from the goal image than now (by {100 * (cost - 1):.0f} %)"
-    return f"{100 * min(1.0, max(0.0, 1.0 - cost)):.0f} % of the change to the goal image is made"
+        return f"{100 * (cost - 1):.0f} % further from the goal image than now"
+    return f"{100 * min(1.0, max(0.0, 1.0 - cost)):.0f} % of the way to the goal image"

@@ -1,0 +1,275 @@
+"""One picture of a whole request: every candidate plan a band, its score drawn beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from astra_ros.planning.scoring import PlanScore
+from astra_ros.views import canvas as look
+from astra_ros.views.canvas import Canvas
+
+CELL = 96  # height of a frame, px
+_GAP = 4
+_PAD = 16
+_PANEL = 330
+_CAPTION = 22
+_INSET = 10
+_AXIS = 34
+_BAR_ROW = 17  # least height of a bar with its label
+_BARS_TOP = 48
+_LABEL = 94
+_VALUE = 46
+_BETWEEN = "   ·   "
+
+
+@dataclass(frozen=True)
+class SheetLayout:
+    """Where things are on a contact sheet, px. Bands are counted in the order of rank.
+
+    Attributes:
+        plans: K, bands.
+        critics: bars in each band.
+        steps: indices into the horizon of the frames that are shown.
+        cell_width: width of a frame; its height is ``CELL``.
+        rows: rows of frames in a band: 1, or 2 with what then happened.
+        header: height above the time axis.
+    """
+
+    plans: int
+    critics: int
+    steps: tuple[int, ...]
+    cell_width: int
+    rows: int
+    header: int
+
+    @property
+    def band_height(self) -> int:
+        frames = self.rows * (_CAPTION + CELL) + (self.rows - 1) * _GAP
+        return 2 * _INSET + max(frames, _BARS_TOP + self.critics * _BAR_ROW)
+
+    @property
+    def bar_row(self) -> int:
+        """Height of a bar with its label; bars use the room that frames leave."""
+        room = self.band_height - 2 * _INSET - _BARS_TOP
+        return min(40, room // max(1, self.critics))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of the whole picture."""
+        rows = self.header + _AXIS + self.plans * (self.band_height + _INSET) + _PAD - _INSET
+        frames = len(self.steps) * (self.cell_width + _GAP) - _GAP
+        return rows, 2 * _PAD + _PANEL + _PAD + frames + _INSET, 3
+
+    @property
+    def width(self) -> int:
+        return self.shape[1]
+
+    def band(self, index: int) -> int:
+        """y of a band's top."""
+        return self.header + _AXIS + index * (self.band_height + _INSET)
+
+    def cell(self, index: int, column: int, row: int = 0) -> tuple[int, int]:
+        """x, y of a frame's top left corner; row 0 is imagined, row 1 what then happened."""
+        x = 2 * _PAD + _PANEL + column * (self.cell_width + _GAP)
+        return x, self.band(index) + _INSET + _CAPTION + row * (CELL + _GAP + _CAPTION)
+
+    def bar(self, index: int, critic: int) -> tuple[int, int, int, int]:
+        """x, y, width and height of a bar's track; a full bar fills it."""
+        thick = min(14, self.bar_row // 2)
+        y = self.band(index) + _INSET + _BARS_TOP + critic * self.bar_row
+        y += (self.bar_row - thick) // 2
+        x = _PAD + 18 + _LABEL
+        return x, y, _PANEL - 18 - _LABEL - _VALUE, thick
+
+
+def shown_steps(horizon: int, columns: int) -> tuple[int, ...]:
+    """At most ``columns`` indices, evenly over the horizon, always with the last."""
+    count = min(horizon, columns)
+    return tuple(int(round(horizon * (c + 1) / count)) - 1 for c in range(count))
+
+
+def sheet_layout(
+    frames_shape: Sequence[int], critics: int, columns: int = 8, truth: bool = False,
+    pictures: bool = False,
+) -> SheetLayout:
+    """The layout of :func:`contact_sheet` for frames [K, H, h, w, 3] with so many critics."""
+    plans, horizon, height, width = frames_shape[:4]
+    return SheetLayout(
+        plans=plans,
+        critics=critics,
+        steps=shown_steps(horizon, columns),
+        cell_width=look.scaled_width((height, width), CELL),
+        rows=2 if truth else 1,
+        header=140 if pictures else 108,
+    )
+
+
+def critic_names(scores: Sequence[PlanScore]) -> tuple[str, ...]:
+    """Names of all critics that scored a plan, in their own order."""
+    return tuple(dict.fromkeys(name for score in scores for name in score.critics))
+
+
+def by_rank(scores: Sequence[PlanScore]) -> list[int]:
+    """Plan indices, best first."""
+    return sorted(range(len(scores)), key=lambda k: scores[k].rank)
+
+
+def contact_sheet(
+    frames: np.ndarray,
+    scores: Sequence[PlanScore],
+    dt_s: float,
+    current_frame: np.ndarray | None = None,
+    goal_image: np.ndarray | None = None,
+    truth: np.ndarray | None = None,
+    truth_notes: Sequence[str] | None = None,
+    title: str = "What Astra imagines for each plan",
+    columns: int = 8,
+) -> np.ndarray:
+    """Draw imagined plans with their scores, best plan on top.
+
+    Args:
+        frames: uint8 [K, H, h, w, 3] RGB, imagined; frame k shows the time (k+1)*dt_s.
+        scores: K scores in the order of ``frames``.
+        dt_s: seconds between frames.
+        current_frame: uint8 [h, w, 3] RGB, what the camera sees now.
+        goal_image: uint8 [h, w, 3] RGB, what it should see.
+        truth: uint8 [K, H, h, w, 3] RGB, what happened when each plan was executed; any size.
+        truth_notes: K short texts on it.
+        title: first line of the sheet.
+        columns: frames per row at most; spread evenly over the horizon.
+
+    Returns:
+        uint8 [rows, cols, 3] RGB.
+
+    Raises:
+        ValueError: shapes or numbers of plans that do not fit, or columns < 1.
+    """
+    _check(frames, scores, truth, truth_notes, columns)
+    critics = critic_names(scores)
+    layout = sheet_layout(
+        frames.shape, len(critics), columns, truth is not None,
+        current_frame is not None or goal_image is not None,
+    )
+    sheet = Canvas(*layout.shape[:2])
+    penalties = [score.penalty(name) for score in scores for name in critics]
+    longest = max([p for p in penalties if np.isfinite(p)] + [1e-9])
+    _draw_header(sheet, layout, scores, frames.shape[1], dt_s, current_frame, goal_image, title)
+    _draw_axis(sheet, layout, dt_s)
+    for index, k in enumerate(by_rank(scores)):
+        _draw_panel(sheet, layout, index, scores[k], critics, longest)
+        _draw_frames(sheet, layout, index, 0, frames[k], "IMAGINED", scores[k].reasons)
+        if truth is not None:
+            note = truth_notes[k : k + 1] if truth_notes else ()
+            _draw_frames(sheet, layout, index, 1, truth[k], "WHAT THEN HAPPENED", note)
+    return sheet.pixels
+
+
+def _check(frames, scores, truth, truth_notes, columns) -> None:
+    if frames.ndim != 5 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or not frames.size:
+        raise ValueError(
+            f"frames are {frames.dtype} {frames.shape}; expected uint8 [K, H, h, w, 3]"
+        )
+    if len(scores) != len(frames):
+        raise ValueError(f"{len(frames)} plans were imagined, but {len(scores)} scores were given")
+    if truth is not None and (
+        truth.shape[:2] != frames.shape[:2] or truth.ndim != 5 or truth.dtype != np.uint8
+    ):
+        raise ValueError(
+            f"truth is {truth.dtype} {truth.shape}; expected uint8 {frames.shape[:2]} and [h, w, 3]"
+        )
+    if truth_notes is not None and len(truth_notes) != len(frames):
+        raise ValueError(f"{len(truth_notes)} truth notes for {len(frames)} plans")
+    if columns < 1:
+        raise ValueError(f"columns is {columns}; expected at least 1")
+
+
+def _draw_header(sheet, layout, scores, horizon, dt_s, current_frame, goal_image, title) -> None:
+    height = layout.header - 34
+    right = layout.width - _PAD
+    for label, picture in (("goal", goal_image), ("camera now", current_frame)):
+        if picture is not None:
+            small = look.fit(picture, height)
+            right -= small.shape[1]
+            sheet.picture(right, _PAD - 4, small)
+            sheet.text(right + small.shape[1] / 2, height + 22, label, 13, look.DIM, "centre")
+            right -= _PAD
+    room = max(0, right - _PAD)
+    sheet.text(_PAD, 30, title, 28, look.TEXT, max_width=room)
+    count = len(scores)
+    text = f"{count} plan{'s' * (count != 1)}, {horizon * dt_s:g} s each, best on top."
+    best = next((s for s in scores if s.rank == 0 and s.verdict != "vetoed"), None)
+    text += f" Chosen: {best.name}." if best else " All are vetoed, so none is chosen."
+    sheet.text(_PAD, 60, text, 15, look.TEXT, max_width=room)
+    x = _PAD
+    legend = "Bars: what each critic takes from the score; score = exp(-sum of bars)."
+    x += sheet.text(x, 84, legend, 14, look.DIM, max_width=room) + 14
+    for verdict, colour in look.VERDICT_COLOURS.items():
+        if x + 22 + look.text_width(verdict, 14) <= right:
+            sheet.pill(x, 79, 10, 10, colour)
+            x += 16 + sheet.text(x + 16, 84, verdict, 14, look.DIM) + 14
+
+
+def _draw_axis(sheet, layout, dt_s) -> None:
+    y = layout.header + 10
+    sheet.text(_PAD + _PANEL, y, "seconds from now", 13, look.DIM, "right")
+    left, right = layout.cell(0, 0)[0], layout.width - _PAD - _INSET
+    sheet.box(left, y + 14, right - left, 1, look.TRACK)
+    for column, step in enumerate(layout.steps):
+        middle = layout.cell(0, column)[0] + layout.cell_width // 2
+        sheet.text(middle, y, f"+{(step + 1) * dt_s:.2f}", 13, look.DIM, "centre")
+        sheet.box(middle - 1, y + 11, 2, 6, look.DIM)
+
+
+def _draw_panel(sheet, layout, index, score, critics, longest) -> None:
+    top, right = layout.band(index), _PAD + _PANEL
+    colour = look.VERDICT_COLOURS[score.verdict]
+    chosen = score.rank == 0 and score.verdict != "vetoed"
+    sheet.box(_PAD, top, layout.width - 2 * _PAD, layout.band_height,
+              look.PANEL_CHOSEN if chosen else look.PANEL)
+    sheet.box(_PAD, top, 6, layout.band_height, colour)
+    top += _INSET
+    x = _PAD + 18
+    x += sheet.text(x, top + 18, str(score.rank + 1), 36, look.TEXT) + 12
+    number = f"{score.score:.2f}"
+    room = right - look.text_width(number, 36) - 12 - x
+    sheet.text(right, top + 18, number, 36, colour, "right")
+    sheet.text(x, top + 8, score.name, 16, look.TEXT, max_width=room)
+    pills = [(score.verdict, colour)] + ([("chosen", look.TEXT)] if chosen else [])
+    for text, fill in pills:
+        width = look.text_width(text, 12) + 16
+        sheet.pill(x, top + 21, width, 17, fill)
+        sheet.text(x + width / 2, top + 29, text, 12, look.BACKGROUND, "centre")
+        x += width + 6
+    for row, name in enumerate(critics):
+        left, y, full, thick = layout.bar(index, row)
+        middle = y + thick / 2
+        sheet.text(_PAD + 18, middle, name, 13, look.DIM, max_width=_LABEL - 6)
+        if name not in score.critics:
+            sheet.text(left, middle, "cannot score", 12, look.DIM)
+            continue
+        penalty = score.penalty(name)
+        share = penalty / longest if np.isfinite(penalty) else 1.0
+        sheet.box(left, y, full, thick, look.TRACK)
+        fill = look.VERDICT_COLOURS.get(score.flags.get(name, ""), look.BAR)
+        sheet.box(left, y, round(full * min(1.0, max(0.0, share))), thick, fill)
+        sheet.text(right, middle, f"{penalty:.2f}", 13, look.TEXT, "right")
+
+
+def _draw_frames(sheet, layout, index, row, frames, tag, texts) -> None:
+    x, y = layout.cell(index, 0, row)
+    middle = y - _CAPTION / 2 - 2
+    used = sheet.text(x, middle, tag, 11, look.DIM) + 10
+    room = layout.width - _PAD - _INSET - x - used
+    line = next(iter(texts), "")
+    for text in texts[1:]:
+        if look.text_width(line + _BETWEEN + text, 14) > room:
+            break
+        line += _BETWEEN + text
+    sheet.text(x + used, middle, line, 14, max_width=room)
+    for column, step in enumerate(layout.steps):
+        x, y = layout.cell(index, column, row)
+        cell = look.fit(frames[step], CELL)
+        sheet.picture(x, y, cell[:, : layout.cell_width])

@@ -1,0 +1,95 @@
+"""The scores of a request as a plain-text table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TextIO
+
+from astra_ros.planning.scoring import PlanScore
+from astra_ros.views.contact_sheet import by_rank, critic_names
+
+_ANSI = {"accepted": "32", "risky": "33", "vetoed": "35"}
+
+
+def score_table(
+    scores: Sequence[PlanScore],
+    truth: Mapping[str, Sequence[object]] | None = None,
+    colour: bool = False,
+    reasons: bool = True,
+) -> str:
+    """One line per plan, best first: plan, rank, score, verdict, each critic's cost, why.
+
+    Args:
+        scores: K scores in any order.
+        truth: further columns on what then happened: heading -> K values in the order of
+            ``scores``; floats get two digits, booleans become yes or no.
+        colour: mark the verdict with ANSI colours.
+        reasons: add a last column with each plan's first reason.
+
+    Returns:
+        Lines without a newline at the end. A critic that did not score a plan shows "-".
+
+    Raises:
+        ValueError: a column of ``truth`` does not have K values.
+    """
+    truth = truth or {}
+    for heading, values in truth.items():
+        if len(values) != len(scores):
+            raise ValueError(
+                f"truth column '{heading}' has {len(values)} values for {len(scores)} plans"
+            )
+    critics = critic_names(scores)
+    headings = ["plan", "rank", "score", "verdict", *critics, *truth]
+    left_aligned = {0, 3}
+    if reasons:
+        left_aligned.add(len(headings))
+        headings.append("why")
+    rows = []
+    for k in by_rank(scores):
+        score = scores[k]
+        row = [score.name, str(score.rank + 1), f"{score.score:.3f}", score.verdict]
+        row += [
+            f"{score.critics[name][2]:.2f}" if name in score.critics else "-" for name in critics
+        ]
+        row += [_text(values[k]) for values in truth.values()]
+        rows.append(row + ([score.reasons[0] if score.reasons else ""] if reasons else []))
+    widths = [max(map(len, column)) for column in zip(headings, *rows)]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (
+            cell.ljust(width) if column in left_aligned else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(cells, widths))
+        )
+        return "  ".join(padded).rstrip()
+
+    lines = [line(headings), "  ".join("-" * width for width in widths)]
+    for row in rows:
+        text = line(row)
+        if colour:
+            # Coloured last, because the codes have a length but no width.
+            start = sum(width + 2 for width in widths[:3])
+            verdict, end = row[3], start + len(row[3])
+            text = f"{text[:start]}\x1b[{_ANSI[verdict]}m{verdict}\x1b[0m{text[end:]}"
+        lines.append(text)
+    return "\n".join(lines)
+
+
+def print_scores(
+    scores: Sequence[PlanScore],
+    truth: Mapping[str, Sequence[object]] | None = None,
+    file: TextIO | None = None,
+) -> None:
+    """Print :func:`score_table`, coloured only where ``file`` (stdout when None) is a terminal."""
+    file = sys.stdout if file is None else file
+    print(score_table(scores, truth, colour=file.isatty()), file=file)
+
+
+def _text(value: object) -> str:
+    # numpy's booleans and floats are no instances of bool and int, but say so by their type's name.
+    kind = type(value).__name__
+    if kind.startswith("bool"):
+        return "yes" if value else "no"
+    if kind.startswith("float"):
+        return f"{value:.2f}".replace("-0.00", "0.00")
+    return str(value)

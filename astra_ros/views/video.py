@@ -1,0 +1,232 @@
+"""Videos of imagined plans, and how they get into a file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from astra_ros.planning.scoring import PlanScore
+from astra_ros.views import canvas as look
+from astra_ros.views.canvas import Canvas
+from astra_ros.views.contact_sheet import by_rank
+
+CELL = 160  # height of a frame beside what then happened, px
+CELL_ALONE = 200
+_PAD = 14
+_GAP = 4
+_TITLE = 56
+_LABELS = 62
+_CAPTION = 22
+_FOOT = 40
+
+
+class VideoError(RuntimeError):
+    """A video could not be written. The message names the file and what to do."""
+
+
+def write_mp4(path: str | Path, frames: np.ndarray | Iterable[np.ndarray], fps: float) -> Path:
+    """Write an H.264 video that browsers play; it appears at ``path`` only when it is complete.
+
+    Args:
+        path: file to make or replace; its folder must exist.
+        frames: uint8 [h, w, 3] RGB, all of one size, at least one. Odd sizes are made even by
+            repeating the last row or column, since H.264 in yuv420p needs that.
+        fps: frames per second, > 0.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: no frame, frames that differ in size or are not uint8 RGB, or a bad fps.
+        VideoError: imageio-ffmpeg is not installed, or ffmpeg or the file system failed.
+    """
+    path = Path(path)
+    if not (np.isfinite(fps) and fps > 0.0):
+        raise ValueError(f"{path}: fps is {fps}; expected more than 0")
+    try:
+        import imageio_ffmpeg
+    except ImportError as error:
+        raise VideoError(
+            f"{path}: writing a video needs imageio-ffmpeg: pip install imageio-ffmpeg"
+        ) from error
+    checked = _even(path, frames)
+    first = next(checked)
+    try:
+        handle, partial = tempfile.mkstemp(".mp4", f".{path.stem}-", path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise VideoError(f"{path}: cannot write there ({error})") from error
+    writer = imageio_ffmpeg.write_frames(
+        partial,
+        (first.shape[1], first.shape[0]),
+        fps=fps,
+        codec="libx264",
+        pix_fmt_in="rgb24",
+        pix_fmt_out="yuv420p",
+        quality=None,
+        macro_block_size=2,
+        ffmpeg_log_level="error",
+        output_params=["-crf", "18", "-preset", "veryfast", "-movflags", "+faststart"],
+    )
+    try:
+        writer.send(None)
+        writer.send(first.tobytes())
+        for frame in checked:
+            writer.send(frame.tobytes())
+        writer.close()
+        os.chmod(partial, 0o666 & ~_umask())  # mkstemp makes files that only their owner can read
+        os.replace(partial, path)
+    except (OSError, RuntimeError) as error:
+        raise VideoError(f"{path}: ffmpeg could not write the video ({error})") from error
+    finally:
+        writer.close()  # ends ffmpeg, which would otherwise write the partial file once more
+        Path(partial).unlink(missing_ok=True)
+    return path
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _even(path: Path, frames: Iterable[np.ndarray]):
+    """The frames, checked and with even sizes; at least one."""
+    shape = None
+    for number, frame in enumerate(frames):
+        frame = np.asarray(frame)
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[-1] != 3 or not frame.size:
+            raise ValueError(
+                f"{path}: frame {number} is {frame.dtype} {frame.shape}; expected uint8 [h, w, 3]"
+            )
+        if frame.shape != (shape := shape or frame.shape):
+            raise ValueError(
+                f"{path}: frame {number} has shape {frame.shape}, the first one had {shape}"
+            )
+        odd_rows, odd_columns = frame.shape[0] % 2, frame.shape[1] % 2
+        if odd_rows or odd_columns:
+            frame = np.pad(frame, ((0, odd_rows), (0, odd_columns), (0, 0)), mode="edge")
+        yield np.ascontiguousarray(frame)
+    if shape is None:
+        raise ValueError(f"{path}: there are no frames to write")
+
+
+def side_by_side(
+    imagined: np.ndarray,
+    truth: np.ndarray | None,
+    scores: Sequence[PlanScore],
+    dt_s: float,
+    truth_notes: Sequence[str] | None = None,
+    title: str = "What Astra imagines for each plan",
+    columns: int = 4,
+    hold_s: float = 1.5,
+) -> np.ndarray:
+    """All plans played at once in a grid, best first; each beside what then happened, if known.
+
+    Play it at ``1 / dt_s`` frames per second for real time.
+
+    Args:
+        imagined: uint8 [K, H, h, w, 3] RGB; frame k shows the time (k+1)*dt_s.
+        truth: uint8 [K, H, h', w', 3] RGB of the executed plans, or None.
+        scores: K scores in the order of ``imagined``.
+        dt_s: seconds between frames.
+        truth_notes: K short texts on what happened.
+        title: first line of the picture.
+        columns: plans beside each other at most.
+        hold_s: how long the last frame stays, s.
+
+    Returns:
+        uint8 [F, rows, cols, 3] RGB; F is H and as many repeats of the last frame as hold_s needs;
+        rows and cols are even.
+
+    Raises:
+        ValueError: shapes or numbers of plans that do not fit.
+    """
+    _check(imagined, truth, scores, truth_notes)
+    plans, horizon = imagined.shape[:2]
+    clips = [("imagined", imagined)]
+    if truth is not None:
+        clips.append(("what then happened", truth))
+    cell = CELL_ALONE if truth is None else CELL
+    widths = [look.scaled_width(clip.shape[2:], cell) for _, clip in clips]
+    frames_width = sum(widths) + _GAP * (len(widths) - 1)
+    tile_width = max(200, frames_width) + 2 * _PAD
+    note_height = _CAPTION if truth_notes else 0
+    tile_height = _LABELS + cell + _CAPTION + note_height + _PAD // 2
+    columns = max(1, min(columns, plans))
+    shape = (
+        _TITLE + -(-plans // columns) * (tile_height + _PAD) + _FOOT,
+        columns * (tile_width + _PAD) + _PAD,
+    )
+    still = Canvas(shape[0] + shape[0] % 2, shape[1] + shape[1] % 2)
+    still.text(_PAD, _TITLE // 2 + 2, title, 26, max_width=shape[1] - 2 * _PAD)
+    corners = []  # x, y of every plan's first frame, in the order of rank
+    for index, k in enumerate(by_rank(scores)):
+        x = _PAD + index % columns * (tile_width + _PAD)
+        y = _TITLE + index // columns * (tile_height + _PAD)
+        _draw_tile(still, x, y, tile_width, tile_height, scores[k])
+        left = x + (tile_width - frames_width) // 2
+        corners.append((left, y + _LABELS))
+        for (label, _), width in zip(clips, widths):
+            still.text(left, y + _LABELS + cell + 13, label, 13, look.DIM, max_width=width)
+            left += width + _GAP
+        if truth_notes:
+            middle = y + _LABELS + cell + _CAPTION + 11
+            still.text(x + _PAD, middle, truth_notes[k], 13, max_width=tile_width - 2 * _PAD)
+    hold = max(0, round(hold_s / dt_s))
+    video = np.empty((horizon + hold, *still.pixels.shape), np.uint8)
+    video[:] = still.pixels
+    for step in range(horizon):
+        page = Canvas.over(video[step])
+        for (x, y), k in zip(corners, by_rank(scores)):
+            for (_, clip), width in zip(clips, widths):
+                page.picture(x, y, look.fit(clip[k, step], cell)[:, :width])
+                x += width + _GAP
+        _draw_clock(page, step + 1, horizon, dt_s)
+    video[horizon:] = video[horizon - 1]
+    return video
+
+
+def _check(imagined, truth, scores, truth_notes) -> None:
+    for what, clip in (("imagined", imagined), ("truth", truth)):
+        if clip is not None and (
+            clip.dtype != np.uint8 or clip.ndim != 5 or clip.shape[-1] != 3 or not clip.size
+        ):
+            raise ValueError(f"{what} is {clip.dtype} {clip.shape}; expected uint8 [K, H, h, w, 3]")
+    if truth is not None and truth.shape[:2] != imagined.shape[:2]:
+        raise ValueError(f"truth has K, H = {truth.shape[:2]}, imagined {imagined.shape[:2]}")
+    for what, values in (("scores", scores), ("truth notes", truth_notes)):
+        if values is not None and len(values) != len(imagined):
+            raise ValueError(f"{len(values)} {what} for {len(imagined)} imagined plans")
+
+
+def _draw_tile(page: Canvas, x: int, y: int, width: int, height: int, score: PlanScore) -> None:
+    colour = look.VERDICT_COLOURS[score.verdict]
+    chosen = score.rank == 0 and score.verdict != "vetoed"
+    page.box(x, y, width, height, look.PANEL_CHOSEN if chosen else look.PANEL)
+    page.box(x, y, width, 4, colour)
+    left, right = x + _PAD, x + width - _PAD
+    left += page.text(left, y + 34, str(score.rank + 1), 30) + 10
+    number = f"{score.score:.2f}"
+    page.text(right, y + 34, number, 26, colour, "right")
+    room = right - look.text_width(number, 26) - 8 - left
+    page.text(left, y + 23, score.name, 15, max_width=room)
+    label = "chosen" if chosen and score.verdict == "accepted" else score.verdict
+    pill = look.text_width(label, 12) + 16
+    page.pill(left, y + 35, pill, 17, colour)
+    page.text(left + pill / 2, y + 43, label, 12, look.BACKGROUND, "centre")
+
+
+def _draw_clock(page: Canvas, step: int, horizon: int, dt_s: float) -> None:
+    """A bar that fills over the horizon, and the time that the frames show."""
+    rows, columns = page.pixels.shape[:2]
+    y = rows - _FOOT // 2
+    label = f"+{step * dt_s:.2f} s of {horizon * dt_s:.2f} s"
+    right = columns - _PAD - look.text_width("+00.00 s of 00.00 s", 16) - _PAD
+    page.box(_PAD, y - 3, right - _PAD, 6, look.TRACK)
+    page.box(_PAD, y - 3, round((right - _PAD) * step / horizon), 6, look.BAR)
+    page.text(columns - _PAD, y, label, 16, look.TEXT, "right")
