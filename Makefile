@@ -18,7 +18,7 @@ space := $(empty) $(empty)
 export LD_LIBRARY_PATH := $(subst $(space),:,$(filter-out /opt/ros/%,$(subst :, ,$(LD_LIBRARY_PATH))))
 unexport PYTHONPATH PYTHONHOME _ROS_WHEELS_BOOTSTRAP_COMPLETE COLCON_PREFIX_PATH
 
-.PHONY: help demo test clean
+.PHONY: help demo test data train eval rank bench clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,16 @@ demo: $(VENV)/.installed  ## imagine and score a simulated robot's plans [ROBOT=
 
 test: $(VENV)/.installed  ## run the whole test suite [ARGS=-x]
 	@$(PY) -m pytest $(ARGS)
+
+data: $(VENV)/.installed  ## record training episodes from the simulator [ARGS=--help]
+	@$(VENV)/bin/astra record $(ARGS)
+
+train eval rank bench: $(VENV)/.installed
+	@$(VENV)/bin/astra $@ $(ARGS)
+train:  ## train a world model on them [ARGS=--help]
+eval:   ## measure a model on held-out scenes [ARGS=--help]
+rank:   ## compare scores with what the simulator then does [ARGS=--help]
+bench:  ## measure latency and throughput [ARGS=--help]
 
 clean:  ## delete .venv, out and every build product; data/ and runs/ stay
 	rm -rf $(VENV) out build install log dist *.egg-info .pytest_cache
