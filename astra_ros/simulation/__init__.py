@@ -1,0 +1,1 @@
+"""PyBullet worlds and robots. No display and no ROS needed."""

@@ -1,0 +1,407 @@
+"""An arm at a table with a cube, an obstacle and a goal, simulated and rendered by PyBullet.
+
+World frame: the robot's base, z up, the table's top at z = 0. Nothing here needs a display, and
+the same seed and the same plans give the same bits, in this process and in the next one.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import weakref
+from dataclasses import dataclass, field
+
+import numpy as np
+import pybullet
+
+from astra_ros.planning.plans import JointPlan
+from astra_ros.resources import resource_path
+from astra_ros.simulation.kinematics import ArmKinematics
+from astra_ros.simulation.robots import robot_description, robot_spec
+from astra_ros.simulation.scene import (
+    CUBE_SIDE_M,
+    SceneSettings,
+    sample_layout,
+    sample_style,
+)
+
+# Bodies this near to each other touch (m). Bullet also reports pairs that are merely close.
+TOUCH_M = 1e-3
+# A joint's target is at most this far (rad) from the joint: a blocked arm winds up no further.
+MAX_LEAD_RAD = 0.1
+
+
+@dataclass(frozen=True)
+class CameraSettings:
+    """A pinhole camera without distortion.
+
+    Attributes:
+        width, height: pixels.
+        position: m, world frame.
+        look_at: m, world frame, shown at the image's centre; the image's up is the world's z.
+        fov_deg: vertical field of view.
+        near_m, far_m: what is nearer or farther is not drawn.
+        rate_hz: frames a second of a node that publishes this camera.
+    """
+
+    width: int = 128
+    height: int = 128
+    position: tuple[float, float, float] = (1.15, -0.62, 0.72)
+    look_at: tuple[float, float, float] = (0.46, 0.0, 0.14)
+    fov_deg: float = 38.0
+    near_m: float = 0.05
+    far_m: float = 6.0
+    rate_hz: float = 12.0
+
+
+@dataclass(frozen=True)
+class ArmWorldSettings:
+    """What world to make.
+
+    Attributes:
+        robot: key of ``robots.ROBOTS``.
+        camera: the camera.
+        scene: where things may lie.
+        physics_hz: simulation steps a second.
+        style_seed: look of the scene; None takes the seed given to ``reset``.
+    """
+
+    robot: str = "panda"
+    camera: CameraSettings = field(default_factory=CameraSettings)
+    scene: SceneSettings = field(default_factory=SceneSettings)
+    physics_hz: int = 240
+    style_seed: int | None = None
+
+
+@dataclass(frozen=True)
+class ArmState:
+    """The world's true state. Positions in m, world frame; angles in rad.
+
+    ``obstacle_contact`` (the arm or the cube touched the obstacle) and ``object_contact`` (the arm
+    touched the cube) cover the whole last ``step`` call, not its last instant only.
+    """
+
+    time_s: float
+    joint_positions: np.ndarray
+    commanded_positions: np.ndarray
+    object_position: np.ndarray
+    object_yaw: float
+    goal_position: np.ndarray
+    obstacle_position: np.ndarray
+    tool_position: np.ndarray
+    obstacle_contact: bool
+    object_contact: bool
+
+
+class _Session:
+    """One connection to PyBullet. Its number may be given out again once it is closed."""
+
+    def __init__(self) -> None:
+        self.client = pybullet.connect(pybullet.DIRECT)
+        self.is_open = True
+
+    def forget(self, state_id: int) -> None:
+        if self.is_open:
+            pybullet.removeState(state_id, physicsClientId=self.client)
+
+    def close(self) -> None:
+        if self.is_open:
+            self.is_open = False
+            pybullet.disconnect(physicsClientId=self.client)
+
+
+class Snapshot:
+    """A saved moment of one ``ArmWorld``; give it back to that world's ``restore``."""
+
+    def __init__(self, session: _Session, fields: dict) -> None:
+        self.session = session
+        self.fields = fields
+        self.state_id = pybullet.saveState(physicsClientId=session.client)
+        weakref.finalize(self, session.forget, self.state_id)
+
+
+class ArmWorld:
+    """One simulated arm at its table. Several worlds in a process do not disturb each other.
+
+    Raises:
+        ValueError: unknown robot name.
+        FileNotFoundError: a URDF is missing.
+    """
+
+    def __init__(self, settings: ArmWorldSettings | None = None) -> None:
+        self.settings = settings or ArmWorldSettings()
+        self.spec = robot_spec(self.settings.robot)
+        self.kinematics = ArmKinematics(self.spec)
+        self._session = _Session()
+        self._client = self._session.client
+        try:
+            self._build()
+            self.reset(0)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        return self.spec.joint_names
+
+    @property
+    def time_s(self) -> float:
+        """Simulated seconds since the reset."""
+        return self._ticks / self.settings.physics_hz
+
+    def reset(self, seed: int) -> None:
+        """Start the episode that belongs to ``seed``: its layout and look, the arm at ready."""
+        layout = sample_layout(self.spec, seed, self.settings.scene)
+        style_seed = seed if self.settings.style_seed is None else self.settings.style_seed
+        self._style = sample_style(style_seed)
+        pybullet.restoreState(self._pristine.state_id, physicsClientId=self._client)
+        self._goal = np.array([*layout.goal_xy, 0.002])
+        self._obstacle = np.array([*layout.obstacle_xy, 0.0])
+        self._place(self._bodies["goal"], self._goal)
+        self._place(self._bodies["obstacle"], self._obstacle)
+        self._place(
+            self._bodies["cube"], (*layout.object_xy, CUBE_SIDE_M / 2), layout.object_yaw
+        )
+        self._paint(self._bodies["cube"], self._style.object_rgb)
+        self._paint(self._bodies["table"], self._style.table_rgb)
+        self._ticks = 0
+        self._plan: JointPlan | None = None
+        self._plan_tick = 0
+        self._plan_start = self._command = np.array(self.spec.ready)
+        self._touched_obstacle = self._touched_object = False
+        self._set_arm(self._command)
+
+    def command(self, plan: JointPlan) -> None:
+        """Follow ``plan`` from now on; it replaces the one before.
+
+        Joints may come in any order. Where the plan's first point is not where the arm is, the
+        arm moves there no faster than the joints' speed limits.
+
+        Raises:
+            PlanError: the plan's joints are not this arm's.
+        """
+        self._plan = plan.reordered(self.joint_names)
+        self._plan_tick = self._ticks
+        self._plan_start = self._command
+
+    def step(self, seconds: float) -> None:
+        """Advance by ``seconds``, rounded to whole physics steps, at least one."""
+        ticks = max(1, round(seconds * self.settings.physics_hz))
+        hz = self.settings.physics_hz
+        targets = None
+        if self._plan is not None:
+            since = self._ticks - self._plan_tick + 1 + np.arange(ticks)
+            targets = self._plan.sample(since / hz, start=self._plan_start)
+        fastest = np.array(self.spec.max_speed) / hz
+        self._touched_obstacle = self._touched_object = False
+        for i in range(ticks):
+            before = self._command
+            if targets is not None:
+                self._command = before + np.clip(targets[i] - before, -fastest, fastest)
+            self._drive((self._command - before) * hz)
+            pybullet.stepSimulation(physicsClientId=self._client)
+            self._notice_contacts()
+        self._ticks += ticks
+
+    def render(self) -> np.ndarray:
+        """The camera's view: uint8 [height, width, 3] RGB."""
+        camera = self.settings.camera
+        _, _, rgba, _, _ = pybullet.getCameraImage(
+            camera.width,
+            camera.height,
+            viewMatrix=self._view,
+            projectionMatrix=self._projection,
+            lightDirection=self._style.light,
+            lightAmbientCoeff=0.55,
+            lightDiffuseCoeff=0.45,
+            lightSpecularCoeff=0.1,
+            shadow=0,
+            renderer=pybullet.ER_TINY_RENDERER,
+            flags=pybullet.ER_NO_SEGMENTATION_MASK,
+            physicsClientId=self._client,
+        )
+        image = np.asarray(rgba, dtype=np.uint8).reshape(camera.height, camera.width, 4)
+        return np.ascontiguousarray(image[:, :, :3])
+
+    def goal_image(self) -> np.ndarray:
+        """The view once the task is done: cube at the goal, arm at ready. Nothing stays changed."""
+        now = self.snapshot()
+        yaw = self.state().object_yaw
+        self._place(self._bodies["cube"], (*self._goal[:2], CUBE_SIDE_M / 2), yaw)
+        self._set_arm(np.array(self.spec.ready))
+        image = self.render()
+        self.restore(now)
+        return image
+
+    def state(self) -> ArmState:
+        """The true state now; see ``ArmState`` for what its contacts cover."""
+        position, turn = pybullet.getBasePositionAndOrientation(
+            self._bodies["cube"], physicsClientId=self._client
+        )
+        joints = self._joint_positions()
+        tool = pybullet.getLinkState(
+            self._bodies["arm"],
+            self._tool_link,
+            computeForwardKinematics=1,
+            physicsClientId=self._client,
+        )[4]
+        return ArmState(
+            time_s=self.time_s,
+            joint_positions=joints,
+            commanded_positions=self._command.copy(),
+            object_position=np.array(position),
+            object_yaw=float(pybullet.getEulerFromQuaternion(turn)[2]),
+            goal_position=self._goal.copy(),
+            obstacle_position=self._obstacle.copy(),
+            tool_position=np.array(tool),
+            obstacle_contact=self._touched_obstacle,
+            object_contact=self._touched_object,
+        )
+
+    def snapshot(self) -> Snapshot:
+        """This moment, to come back to with ``restore``. Freed when no longer referenced."""
+        fields = {name: getattr(self, name) for name in self._MOMENT}
+        return Snapshot(self._session, fields)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to a moment of this world: what follows repeats bit by bit.
+
+        Raises:
+            ValueError: the snapshot belongs to another world.
+        """
+        if snapshot.session is not self._session:
+            raise ValueError("the snapshot is of another ArmWorld; restore it there")
+        pybullet.restoreState(snapshot.state_id, physicsClientId=self._client)
+        for name, value in snapshot.fields.items():
+            setattr(self, name, value)
+        self._paint(self._bodies["cube"], self._style.object_rgb)
+        self._paint(self._bodies["table"], self._style.table_rgb)
+
+    def close(self) -> None:
+        """Free the simulation. A closed world cannot be used again."""
+        self._session.close()
+
+    def __enter__(self) -> ArmWorld:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    # What ``snapshot`` keeps beside Bullet's own state. None of these is changed in place.
+    _MOMENT = (
+        "_ticks",
+        "_plan",
+        "_plan_tick",
+        "_plan_start",
+        "_command",
+        "_touched_obstacle",
+        "_touched_object",
+        "_goal",
+        "_obstacle",
+        "_style",
+    )
+
+    def _build(self) -> None:
+        client = self._client
+        pybullet.setPhysicsEngineParameter(
+            fixedTimeStep=1.0 / self.settings.physics_hz,
+            deterministicOverlappingPairs=1,
+            physicsClientId=client,
+        )
+        pybullet.setGravity(0.0, 0.0, -9.81, physicsClientId=client)
+        self._bodies = {
+            "table": self._load(resource_path("urdf/table.urdf"), fixed=True),
+            "goal": self._load(resource_path("urdf/goal.urdf"), fixed=True),
+            "obstacle": self._load(resource_path("urdf/obstacle.urdf"), fixed=True),
+            "cube": self._load(resource_path("urdf/cube.urdf"), fixed=False),
+            "arm": self._load_arm(),
+        }
+        arm = self._bodies["arm"]
+        infos = [
+            pybullet.getJointInfo(arm, j, physicsClientId=client)
+            for j in range(pybullet.getNumJoints(arm, physicsClientId=client))
+        ]
+        joint = {info[1].decode(): info[0] for info in infos}
+        self._tool_link = {info[12].decode(): info[0] for info in infos}[self.spec.tool_link]
+        self._driven = [joint[name] for name in self.joint_names]
+        self._held = [joint[name] for name in self.spec.held_joints]
+        self._all_joints = self._driven + self._held
+        self._forces = [*self.spec.max_force, *([50.0] * len(self._held))]
+        # The arm's base stands on the table; they are no contact worth solving.
+        pybullet.setCollisionFilterPair(
+            arm, self._bodies["table"], -1, -1, 0, physicsClientId=client
+        )
+        camera = self.settings.camera
+        self._view = pybullet.computeViewMatrix(camera.position, camera.look_at, (0, 0, 1))
+        self._projection = pybullet.computeProjectionMatrixFOV(
+            camera.fov_deg, camera.width / camera.height, camera.near_m, camera.far_m
+        )
+        self._set_arm(np.array(self.spec.ready))
+        self._pristine = Snapshot(self._session, {})
+
+    def _load(self, path, fixed: bool) -> int:
+        return pybullet.loadURDF(str(path), useFixedBase=fixed, physicsClientId=self._client)
+
+    def _load_arm(self) -> int:
+        handle, path = tempfile.mkstemp(suffix=".urdf", prefix="astra_ros_")
+        try:
+            with os.fdopen(handle, "w") as file:
+                file.write(robot_description(self.spec))
+            return self._load(path, fixed=True)
+        finally:
+            os.unlink(path)
+
+    def _place(self, body: int, position, yaw: float = 0.0) -> None:
+        pybullet.resetBasePositionAndOrientation(
+            body,
+            [float(v) for v in position],
+            pybullet.getQuaternionFromEuler([0.0, 0.0, yaw]),
+            physicsClientId=self._client,
+        )
+
+    def _paint(self, body: int, rgb) -> None:
+        pybullet.changeVisualShape(body, -1, rgbaColor=[*rgb, 1.0], physicsClientId=self._client)
+
+    def _set_arm(self, joints: np.ndarray) -> None:
+        arm = self._bodies["arm"]
+        for joint, value in zip(self._all_joints, [*joints, *self.spec.held_joints.values()]):
+            pybullet.resetJointState(arm, joint, float(value), physicsClientId=self._client)
+
+    def _joint_positions(self) -> np.ndarray:
+        states = pybullet.getJointStates(
+            self._bodies["arm"], self._driven, physicsClientId=self._client
+        )
+        return np.array([state[0] for state in states])
+
+    def _drive(self, speeds: np.ndarray) -> None:
+        """Motor targets for one physics step: the command, with its speed fed forward."""
+        joints = self._joint_positions()
+        lead = np.clip(self._command - joints, -MAX_LEAD_RAD, MAX_LEAD_RAD)
+        held = list(self.spec.held_joints.values())
+        pybullet.setJointMotorControlArray(
+            self._bodies["arm"],
+            self._all_joints,
+            pybullet.POSITION_CONTROL,
+            targetPositions=[*(joints + lead), *held],
+            targetVelocities=[*speeds, *([0.0] * len(held))],
+            forces=self._forces,
+            positionGains=[0.2] * len(self._all_joints),
+            velocityGains=[1.0] * len(self._all_joints),
+            physicsClientId=self._client,
+        )
+
+    def _notice_contacts(self) -> None:
+        if not self._touched_obstacle:
+            self._touched_obstacle = self._touching("obstacle")
+        if not self._touched_object:
+            self._touched_object = self._touching("cube", "arm")
+
+    def _touching(self, one: str, other: str | None = None) -> bool:
+        pair = {"bodyA": self._bodies[one]}
+        if other is not None:
+            pair["bodyB"] = self._bodies[other]
+        points = pybullet.getContactPoints(**pair, physicsClientId=self._client)
+        table = self._bodies["table"]
+        return any(point[8] < TOUCH_M and point[2] != table for point in points)
+

@@ -1,0 +1,281 @@
+"""A planner's stand-in: varied pushes for a scene, good ones and bad ones, and random play.
+
+Every candidate starts and ends at the arm's ready pose and takes ``PLAN_SECONDS``. A push goes
+over the table to a point behind the cube, down, along, up and back. The kinds differ in where
+the push begins, where it aims, and how far it goes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from astra_ros.planning.plans import JointPlan
+from astra_ros.simulation.arm_world import ArmState, ArmWorld
+from astra_ros.simulation.kinematics import ArmKinematics, tool_yaw
+from astra_ros.simulation.scene import CUBE_SIDE_M, OBSTACLE_RADIUS_M
+
+PLAN_SECONDS = 4.0
+# Distance between a plan's points; finer than the model's step, so that it needs no luck.
+POINT_SECONDS = 0.125
+TRAVEL_HEIGHT_M = 0.16
+# The pushing face is this far before the tool's point (half a finger's or the paddle's depth).
+TOOL_HALF_DEPTH_M = 0.01
+# Shares of a plan's time: over, down, push, up, home.
+SHARES = (0.27, 0.11, 0.26, 0.10, 0.26)
+
+# One of each until ``count`` is reached, then again in this order; the seed shuffles the result.
+KINDS = (
+    "push",
+    "push_offset",
+    "push_short",
+    "hit_obstacle",
+    "miss",
+    "push",
+    "push_wrong",
+    "random",
+    "push_far",
+    "push_offset",
+)
+
+
+@dataclass(frozen=True)
+class Push:
+    """A push in the table plane, m, world frame: the tool's path from ``begin`` to ``end``.
+
+    ``via`` is passed at travel height on the way to ``begin``, to go around the obstacle.
+    """
+
+    begin: np.ndarray
+    end: np.ndarray
+    via: np.ndarray | None = None
+
+
+def propose(world: ArmWorld, count: int, seed: int) -> list[tuple[str, JointPlan]]:
+    """Candidate plans for the world's scene as it is now.
+
+    Args:
+        world: read only; its true object, goal and obstacle positions are what a perfect
+            perception would tell a planner.
+        count: number of plans K.
+        seed: the same world and seed give the same plans.
+
+    Returns:
+        K of (kind, plan). Kinds: ``push`` aims well, ``push_offset`` beside the cube's middle,
+        ``push_short`` and ``push_far`` stop early or late, ``push_wrong`` goes elsewhere,
+        ``hit_obstacle`` goes into the obstacle, ``miss`` passes the cube, ``random`` ignores it.
+        Plans are named ``candidates/0`` to ``candidates/K-1``.
+    """
+    rng = np.random.default_rng([seed, 3])
+    state = world.state()
+    kinds = _kinds(count, rng)
+    plans = []
+    for i, kind in enumerate(kinds):
+        name = f"candidates/{i}"
+        if kind == "random":
+            plan = _random_and_back(world, state, rng, name)
+        else:
+            plan = _push_plan(world, _push(kind, world, state, rng), name)
+        plans.append((kind, plan))
+    return plans
+
+
+def random_play(world: ArmWorld, duration_s: float, seed: int) -> JointPlan:
+    """Smooth random motion over the table, from the arm's current command on.
+
+    The tool wanders between random points, mostly low, often at the cube and now and then at the
+    obstacle.
+
+    Args:
+        world: read only.
+        duration_s: length of the plan, any length.
+        seed: the same world and seed give the same plan.
+    """
+    rng = np.random.default_rng([seed, 4])
+    state = world.state()
+    points, yaws = _wander(world, state, duration_s, rng)
+    return _solved(world, points, yaws, state.commanded_positions, duration_s, "random_play")
+
+
+def _kinds(count: int, rng: np.random.Generator) -> list[str]:
+    """A shuffled mix with, for count >= 2, always a good push in it."""
+    kinds = [KINDS[i % len(KINDS)] for i in range(max(count, len(KINDS)))]
+    if count < 6:  # too few for the whole mix: one good push and a random choice of the rest
+        rest = [KINDS[1 + i] for i in rng.permutation(len(KINDS) - 1)]
+        kinds = [KINDS[0], *rest] if count > 1 else rest
+    kinds = kinds[:count]
+    return [kinds[i] for i in rng.permutation(count)]
+
+
+def _push(kind: str, world: ArmWorld, state: ArmState, rng: np.random.Generator) -> Push:
+    """The tool's path of one push of this kind."""
+    cube, goal = state.object_position[:2], state.goal_position[:2]
+    obstacle = state.obstacle_position[:2]
+    distance = float(np.linalg.norm(goal - cube))
+    toward = (goal - cube) / max(distance, 1e-6)
+    aim, reach, side = toward, distance, 0.0
+    if kind == "push":
+        aim = _rotated(toward, rng.normal(0.0, 0.04))
+        side = rng.normal(0.0, 0.003)
+        reach = distance * rng.uniform(0.93, 1.05)
+    elif kind == "push_offset":
+        side = rng.choice([-1.0, 1.0]) * rng.uniform(0.02, 0.05)
+    elif kind == "push_short":
+        reach = distance * rng.uniform(0.25, 0.75)
+    elif kind == "push_far":
+        reach = distance * rng.uniform(1.3, 1.7)
+    elif kind == "push_wrong":
+        aim = _rotated(toward, rng.choice([-1.0, 1.0]) * rng.uniform(0.6, 2.8))
+        reach = rng.uniform(0.08, 0.2)
+    elif kind == "miss":
+        side = rng.choice([-1.0, 1.0]) * rng.uniform(0.09, 0.14)
+        reach = rng.uniform(0.1, 0.25)
+    elif kind == "hit_obstacle":
+        aim = _unit(obstacle - cube)
+        gap = float(np.linalg.norm(obstacle - cube))
+        reach = gap - OBSTACLE_RADIUS_M - CUBE_SIDE_M / 2 + rng.uniform(0.02, 0.06)
+        if gap > 0.3 or rng.random() < 0.4:  # the hand itself goes into the obstacle
+            begin = obstacle - 0.13 * _rotated(aim, rng.uniform(-1.0, 1.0))
+            return _within(world, Push(begin, obstacle + 0.02 * aim))
+    back = CUBE_SIDE_M / 2 + TOOL_HALF_DEPTH_M + rng.uniform(0.03, 0.05)
+    across = np.array([-aim[1], aim[0]])
+    begin = cube - back * aim + side * across
+    end = cube + (reach - CUBE_SIDE_M / 2 - TOOL_HALF_DEPTH_M) * aim + side * across
+    avoid = kind not in ("hit_obstacle",)
+    via = _way_around(world, state, begin, rng) if avoid else None
+    return _within(world, Push(begin, end, via))
+
+
+def _way_around(world: ArmWorld, state: ArmState, begin: np.ndarray, rng) -> np.ndarray | None:
+    """A point beside the obstacle when the straight way from ready to ``begin`` is too near it."""
+    home = world.kinematics.forward(world.spec.ready)[:2, 3]
+    obstacle = state.obstacle_position[:2]
+    need = OBSTACLE_RADIUS_M + world.spec.hand_radius_m
+    line = begin - home
+    share = float(np.clip(np.dot(obstacle - home, line) / max(np.dot(line, line), 1e-9), 0, 1))
+    nearest = home + share * line
+    away = nearest - obstacle
+    if np.linalg.norm(away) >= need or share in (0.0, 1.0):
+        return None
+    if np.linalg.norm(away) < 1e-6:
+        away = np.array([-line[1], line[0]])
+    return obstacle + need * _unit(away)
+
+
+def _within(world: ArmWorld, push: Push) -> Push:
+    """The push with every point pulled into the arm's reach."""
+    return Push(*(None if p is None else _pulled(world, p) for p in (push.begin, push.end, push.via)))
+
+
+def _pulled(world: ArmWorld, point: np.ndarray) -> np.ndarray:
+    nearest, farthest = world.spec.reach_m
+    radius = float(np.linalg.norm(point))
+    point = point * np.clip(radius, nearest, farthest) / max(radius, 1e-6)
+    return np.array([max(point[0], 0.3), np.clip(point[1], -0.45, 0.45)])
+
+
+def _push_plan(world: ArmWorld, push: Push, name: str) -> JointPlan:
+    """Over, down, push, up and home, as joint positions."""
+    kinematics, spec = world.kinematics, world.spec
+    home_pose = kinematics.forward(spec.ready)
+    home, home_yaw = home_pose[:3, 3], tool_yaw(home_pose)
+    low, high = spec.push_height_m, TRAVEL_HEIGHT_M
+    direction = push.end - push.begin
+    yaw = _half_turn_nearest(float(np.arctan2(direction[1], direction[0])), home_yaw)
+    at = np.cumsum((0.0, *SHARES)) * PLAN_SECONDS
+    knots = [
+        (at[0], home, home_yaw),
+        (at[1], [*push.begin, high], yaw),
+        (at[2], [*push.begin, low], yaw),
+        (at[3], [*push.end, low], yaw),
+        (at[4], [*push.end, high], yaw),
+        (at[5], home, home_yaw),
+    ]
+    if push.via is not None:
+        middle = ((at[0] + at[1]) / 2, [*push.via, (home[2] + high) / 2], (home_yaw + yaw) / 2)
+        knots.insert(1, middle)
+    times = _times(PLAN_SECONDS)
+    points, yaws = _through(knots, times)
+    return _solved(world, points, yaws, spec.ready, PLAN_SECONDS, name, ends_at_ready=True)
+
+
+def _random_and_back(world: ArmWorld, state: ArmState, rng, name: str) -> JointPlan:
+    """Random play that starts and ends at ready."""
+    home_pose = world.kinematics.forward(world.spec.ready)
+    points, yaws = _wander(world, state, PLAN_SECONDS, rng, home_pose)
+    return _solved(world, points, yaws, world.spec.ready, PLAN_SECONDS, name, ends_at_ready=True)
+
+
+def _wander(world: ArmWorld, state: ArmState, duration_s: float, rng, home_pose=None):
+    """Tool points [N, 3] and yaws [N] of random motion, at the plan's times."""
+    closed = home_pose is not None
+    first = home_pose if closed else world.kinematics.forward(state.commanded_positions)
+    rest_yaw = tool_yaw(world.kinematics.forward(world.spec.ready))
+    (x0, x1), (y0, y1) = world.settings.scene.x_range, world.settings.scene.y_range
+    knots = [(0.0, first[:3, 3], tool_yaw(first))]
+    time = 0.0
+    while time < duration_s:
+        draw = rng.random()
+        if draw < 0.45:
+            place = state.object_position[:2] + rng.normal(0.0, 0.06, 2)
+        elif draw < 0.55:
+            place = state.obstacle_position[:2] + rng.normal(0.0, 0.06, 2)
+        else:
+            place = np.array([rng.uniform(x0, x1), rng.uniform(y0, y1)])
+        low = world.spec.push_height_m
+        height = low + (rng.uniform(0.0, 0.03) if rng.random() < 0.7 else rng.uniform(0.0, 0.22))
+        point = np.array([*_pulled(world, place), height])
+        yaw = rest_yaw + rng.uniform(-1.3, 1.3)
+        far = float(np.linalg.norm(point - knots[-1][1]))
+        pace = max(far / rng.uniform(0.2, 0.4), abs(yaw - knots[-1][2]) / 1.0, 0.4)
+        time += pace
+        knots.append((time, point, yaw))
+    if closed:
+        knots = [knot for knot in knots if knot[0] < duration_s - 1.1]
+        knots.append((duration_s, first[:3, 3], tool_yaw(first)))
+    return _through(knots, _times(duration_s))
+
+
+def _times(duration_s: float) -> np.ndarray:
+    count = max(2, int(np.ceil(duration_s / POINT_SECONDS - 1e-9)) + 1)
+    return np.linspace(0.0, duration_s, count)
+
+
+def _through(knots, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points [N, 3] and yaws [N] at ``times``, halting softly at each knot (time, point, yaw)."""
+    knot_times = np.array([knot[0] for knot in knots])
+    values = np.array([[*knot[1], knot[2]] for knot in knots], dtype=np.float64)
+    i = np.clip(np.searchsorted(knot_times, times, side="right") - 1, 0, len(knots) - 2)
+    share = np.clip((times - knot_times[i]) / (knot_times[i + 1] - knot_times[i]), 0.0, 1.0)
+    share = (share * share * (3.0 - 2.0 * share))[:, None]
+    path = values[i] * (1.0 - share) + values[i + 1] * share
+    return path[:, :3], path[:, 3]
+
+
+def _solved(world, points, yaws, start, duration_s, name, ends_at_ready=False) -> JointPlan:
+    """Joint positions along the tool's path, joined exactly to where it starts and ends."""
+    kinematics: ArmKinematics = world.kinematics
+    joints, _ = kinematics.solve_path(points, yaws, start)
+    times = _times(duration_s)
+    # What the solver rounded off at the ends is spread over the plan.
+    share = (times / duration_s)[:, None]
+    joints += (1.0 - share) * (np.asarray(start) - joints[0])
+    if ends_at_ready:
+        joints += share * (np.asarray(world.spec.ready) - joints[-1])
+    joints = np.clip(joints, kinematics.lower, kinematics.upper)
+    return JointPlan(world.joint_names, times, joints, name=name)
+
+
+def _half_turn_nearest(yaw: float, reference: float) -> float:
+    """``yaw`` or its opposite, whichever is nearer: the pushing face has two sides."""
+    return reference + float((yaw - reference + np.pi / 2) % np.pi - np.pi / 2)
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / max(float(np.linalg.norm(vector)), 1e-9)
+
+
+def _rotated(vector: np.ndarray, angle: float) -> np.ndarray:
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([c * vector[0] - s * vector[1], s * vector[0] + c * vector[1]])

@@ -1,0 +1,168 @@
+"""Forward and inverse kinematics of an arm, straight from its URDF.
+
+Inverse kinematics are damped least squares with a null-space pull towards the ready pose. A path
+is solved point after point, each from the one before, so that joints never flip on the way.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+
+from astra_ros.simulation.robots import RobotSpec, robot_description
+
+
+class ArmKinematics:
+    """The chain from an arm's base to its tool.
+
+    Attributes:
+        lower, upper: [J] rad, the joints' limits.
+    """
+
+    def __init__(self, spec: RobotSpec) -> None:
+        self.spec = spec
+        robot = ElementTree.fromstring(robot_description(spec, shapes=False))
+        by_child = {joint.find("child").get("link"): joint for joint in robot.iter("joint")}
+        chain, link = [], spec.tool_link
+        while link in by_child:
+            chain.append(by_child[link])
+            link = by_child[link].find("parent").get("link")
+        chain.reverse()
+        driven = [joint for joint in chain if joint.get("name") in spec.joint_names]
+        if tuple(joint.get("name") for joint in driven) != spec.joint_names:
+            raise ValueError(
+                f"robot '{spec.name}': the joints on the way to '{spec.tool_link}' are "
+                f"{[j.get('name') for j in driven]}; expected {list(spec.joint_names)}"
+            )
+        # Between two driven joints all transforms are constant: fold them into one.
+        self._before: list[np.ndarray] = []
+        self._axes: list[np.ndarray] = []
+        pending = np.eye(4)
+        for joint in chain:
+            pending = pending @ _origin(joint)
+            if joint in driven:
+                self._before.append(pending)
+                self._axes.append(_vector(joint.find("axis").get("xyz")))
+                pending = np.eye(4)
+        self._after = pending
+        limits = [joint.find("limit") for joint in driven]
+        self.lower = np.array([float(limit.get("lower")) for limit in limits])
+        self.upper = np.array([float(limit.get("upper")) for limit in limits])
+        self._generators = [_cross(axis) for axis in self._axes]
+
+    def forward(self, joints) -> np.ndarray:
+        """Tool pose in the base frame: [4, 4] for joints [J] rad."""
+        return self._frames(np.asarray(joints, dtype=np.float64))[-1]
+
+    def _frames(self, joints: np.ndarray) -> list[np.ndarray]:
+        """World frame of each driven joint before it turns, then of the tool: J + 1 of [4, 4]."""
+        frames, pose = [], np.eye(4)
+        for before, k, angle in zip(self._before, self._generators, joints):
+            pose = pose @ before
+            frames.append(pose)
+            turn = np.eye(4)  # Rodrigues' formula
+            turn[:3, :3] += np.sin(angle) * k + (1.0 - np.cos(angle)) * (k @ k)
+            pose = pose @ turn
+        return [*frames, pose @ self._after]
+
+    def solve(
+        self,
+        position,
+        yaw: float,
+        start,
+        tolerance_m: float = 5e-4,
+        max_iterations: int = 200,
+        max_step: float = 0.2,
+    ) -> tuple[np.ndarray, float]:
+        """Joints that put the tool at a place, pointing straight down.
+
+        Args:
+            position: [3] m, base frame.
+            yaw: rad, direction in the table plane of the tool's x axis.
+            start: [J] rad, where the search begins; the answer is the solution near it.
+            tolerance_m: stop when the position is this near (and the orientation alike, in rad
+                with 0.1 m as lever).
+            max_iterations: stop after as many steps.
+            max_step: rad, largest joint move in a step.
+
+        Returns:
+            (joints [J] rad within limits, remaining position error in m).
+        """
+        joints = np.clip(np.asarray(start, dtype=np.float64), self.lower, self.upper)
+        rest = np.asarray(self.spec.ready)
+        target = downward(yaw)
+        eye = np.eye(len(joints))
+        for _ in range(max_iterations):
+            frames = self._frames(joints)
+            tool = frames[-1]
+            offset = np.asarray(position, dtype=np.float64) - tool[:3, 3]
+            rotation = tool[:3, :3]
+            turn = 0.5 * sum(np.cross(rotation[:, i], target[:, i]) for i in range(3))
+            if np.linalg.norm(offset) < tolerance_m and np.linalg.norm(turn) < 10 * tolerance_m:
+                break
+            jacobian = np.empty((6, len(joints)))
+            for j, (frame, axis) in enumerate(zip(frames, self._axes)):
+                direction = frame[:3, :3] @ axis
+                jacobian[:3, j] = np.cross(direction, tool[:3, 3] - frame[:3, 3])
+                jacobian[3:, j] = direction
+            square = jacobian @ jacobian.T + 1e-4 * np.eye(6)
+            inverse = np.linalg.solve(square, jacobian).T
+            step = inverse @ np.concatenate([offset, turn])
+            step += 0.05 * (eye - inverse @ jacobian) @ (rest - joints)
+            largest = np.abs(step).max()
+            step *= min(1.0, max_step / max(largest, 1e-9))
+            joints = np.clip(joints + step, self.lower, self.upper)
+        error = np.linalg.norm(np.asarray(position) - self.forward(joints)[:3, 3])
+        return joints, float(error)
+
+    def solve_path(self, positions, yaws, start) -> tuple[np.ndarray, float]:
+        """Joints along a path of the tool, each solved from the one before.
+
+        Args:
+            positions: [N, 3] m, base frame.
+            yaws: [N] rad.
+            start: [J] rad, joints near the first point.
+
+        Returns:
+            (joints [N, J] rad, the largest position error on the way in m).
+        """
+        solved, worst, joints = [], 0.0, np.asarray(start, dtype=np.float64)
+        for position, yaw in zip(positions, yaws):
+            joints, error = self.solve(position, float(yaw), joints)
+            solved.append(joints)
+            worst = max(worst, error)
+        return np.stack(solved), worst
+
+
+def downward(yaw: float) -> np.ndarray:
+    """[3, 3] rotation of a tool whose z axis points down and whose x axis points along ``yaw``."""
+    c, s = np.cos(yaw), np.sin(yaw)
+    return np.array([[c, s, 0.0], [s, -c, 0.0], [0.0, 0.0, -1.0]])
+
+
+def tool_yaw(pose: np.ndarray) -> float:
+    """rad, direction of the tool's x axis in the table plane, of a [4, 4] tool pose."""
+    return float(np.arctan2(pose[1, 0], pose[0, 0]))
+
+
+def _origin(joint: ElementTree.Element) -> np.ndarray:
+    pose = np.eye(4)
+    if (origin := joint.find("origin")) is not None:
+        pose[:3, 3] = _vector(origin.get("xyz", "0 0 0"))
+        roll, pitch, yaw = _vector(origin.get("rpy", "0 0 0"))
+        pose[:3, :3] = _about(2, yaw) @ _about(1, pitch) @ _about(0, roll)
+    return pose
+
+
+def _vector(text: str) -> np.ndarray:
+    return np.array([float(number) for number in text.split()])
+
+
+def _about(axis: int, angle: float) -> np.ndarray:
+    k = _cross(np.eye(3)[axis])
+    return np.eye(3) + np.sin(angle) * k + (1.0 - np.cos(angle)) * (k @ k)
+
+
+def _cross(v: np.ndarray) -> np.ndarray:
+    return np.array([[0.0, -v[2], v[1]], [v[2], 0.0, -v[0]], [-v[1], v[0], 0.0]])
