@@ -33,6 +33,8 @@ class FrameAutoencoder(nn.Module):
     adds it) instead of a KL term: simpler, and it is the noise that the dynamics model will make.
     """
 
+    FOLLOW = 0.01   # how fast the stored latent statistics follow the batches in training
+
     def __init__(self, config: AstraConfig):
         super().__init__()
         half, quarter, eighth = config.encoder_widths
@@ -55,9 +57,18 @@ class FrameAutoencoder(nn.Module):
         self.register_buffer('latent_std', torch.ones(channels))
 
     def encode(self, frames: Tensor) -> Tensor:
-        """[N, 3, h, w] in 0..1 -> normalised latents [N, C, h/8, w/8]."""
+        """[N, 3, h, w] in 0..1 -> normalised latents [N, C, h/8, w/8].
+
+        In training mode the batch's own statistics normalise, and the stored ones follow them.
+        """
         z = self.encoder(frames * 2 - 1)
-        return (z - self.latent_mean[:, None, None]) / self.latent_std[:, None, None]
+        if self.training:
+            mean, std = z.mean((0, 2, 3)), z.std((0, 2, 3)).clamp_min(1e-4)
+            self.latent_mean.lerp_(mean.detach().float(), self.FOLLOW)
+            self.latent_std.lerp_(std.detach().float(), self.FOLLOW)
+        else:
+            mean, std = self.latent_mean, self.latent_std
+        return (z - mean[:, None, None]) / std[:, None, None]
 
     def decode(self, latents: Tensor) -> Tensor:
         """Normalised latents [N, C, h/8, w/8] -> frames [N, 3, h, w], clipped to 0..1."""
@@ -65,12 +76,4 @@ class FrameAutoencoder(nn.Module):
 
     def decode_raw(self, latents: Tensor) -> Tensor:
         """As `decode`, unclipped, so that training sees a gradient everywhere."""
-        z = latents * self.latent_std[:, None, None] + self.latent_mean[:, None, None]
-        return (self.decoder(z) + 1) / 2
-
-    @torch.no_grad()
-    def set_latent_statistics(self, frames: Tensor) -> None:
-        """Measure mean and spread of the latents of `frames` [N, 3, h, w] and normalise by them."""
-        z = self.encoder(frames * 2 - 1)
-        self.latent_mean.copy_(z.mean((0, 2, 3)))
-        self.latent_std.copy_(z.std((0, 2, 3)).clamp_min(1e-4))
+        return (self.decoder(latents) + 1) / 2

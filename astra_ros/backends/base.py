@@ -1,0 +1,165 @@
+"""The protocol of a world model, its card, and how one is loaded by name."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from astra_ros.planning.actions import ActionSpace
+from astra_ros.planning.imagination import Imagination
+from astra_ros.resources import resource_path
+
+CARD_FILE = 'card.json'
+WEIGHTS_FILE = 'model.safetensors'
+# A card of another major version describes a model that this code cannot run.
+CARD_VERSION = 1
+
+# Backend name -> module with `load(directory, card, device) -> WorldModel`. A new backend is one
+# file and one line here.
+BACKENDS = {'torch': 'astra_ros.backends.torch_backend'}
+
+
+class ModelError(RuntimeError):
+    """A model that cannot be loaded or run: names the file, what was wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model says of itself in `card.json`.
+
+    Attributes:
+        name: of the model.
+        image_size: (h, w) of the frames it sees and makes, pixels.
+        dt_s: seconds between two frames, observed or imagined.
+        history: T, number of observed frames it needs.
+        latent_shape: (C, h, w) of one frame's latent.
+        action_spaces: the modalities it was trained on, by name, in the order of its experts.
+        outcomes: names of the outcomes that it reads from an imagined frame.
+        network: settings of the network, opaque here.
+        sha256: of the weights file.
+        path: directory it was loaded from.
+    """
+
+    name: str
+    image_size: tuple[int, int]
+    dt_s: float
+    history: int
+    latent_shape: tuple[int, int, int]
+    action_spaces: dict[str, ActionSpace]
+    outcomes: tuple[str, ...]
+    network: dict
+    sha256: str
+    path: Path
+
+    @classmethod
+    def read(cls, directory: Path) -> ModelCard:
+        """Read the card and check the weights file against it.
+
+        Raises ModelError where the directory, the card or the weights are missing, damaged or do
+        not belong together.
+        """
+        card_file, weights_file = directory / CARD_FILE, directory / WEIGHTS_FILE
+        for file in (card_file, weights_file):
+            if not file.is_file():
+                raise ModelError(f"model '{directory}': no {file.name} there; give the directory "
+                                 f'that `astra train` or `astra export` wrote')
+        try:
+            values = json.loads(card_file.read_text())
+            if values['card_version'] != CARD_VERSION:
+                raise ModelError(f"{card_file}: card version {values['card_version']}, this "
+                                 f'package reads {CARD_VERSION}; export the model again')
+            spaces = [ActionSpace.from_dict(item) for item in values['action_spaces']]
+            card = cls(
+                name=values['name'], image_size=tuple(values['image_size']),
+                dt_s=float(values['dt_s']), history=int(values['history']),
+                latent_shape=tuple(values['latent_shape']),
+                action_spaces={space.name: space for space in spaces},
+                outcomes=tuple(values['outcomes']), network=values['network'],
+                sha256=values['sha256'], path=directory)
+        except ModelError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f'{card_file}: not a model card ({type(error).__name__}: {error}); '
+                             'export the model again') from error
+        actual = hashlib.sha256(weights_file.read_bytes()).hexdigest()
+        if actual != card.sha256:
+            raise ModelError(f'{weights_file}: sha256 {actual[:12]}..., the card says '
+                             f'{card.sha256[:12]}...; the file is damaged or of another model: '
+                             'copy both files of one model again')
+        return card
+
+
+class WorldModel(Protocol):
+    """Imagines. Not thread safe: one thread owns it."""
+
+    card: ModelCard
+
+    def warmup(self, plans: int, horizon: int) -> None:
+        """Run once at this size, so that the first real request is not the slow one."""
+
+    def encode(self, frames: np.ndarray) -> np.ndarray:
+        """uint8 [N, h, w, 3] RGB -> latents float32 [N, C, h, w]."""
+
+    def decode(self, latents: np.ndarray) -> np.ndarray:
+        """Latents float32 [N, C, h, w] -> uint8 [N, h, w, 3] RGB."""
+
+    def imagine(self, history: np.ndarray, actions: np.ndarray, modality: str, seed: int = 0,
+                steps: int | None = None) -> Imagination:
+        """Imagine K plans.
+
+        Args: `history` uint8 [T, h, w, 3] RGB, oldest first, `dt_s` apart; `actions` float32
+        [K, H, A] of action space `modality`; `seed` of the one noise draw that the plans share;
+        `steps` denoising steps a frame, the model's own number if None.
+        """
+
+
+def model_directory(model: str | Path) -> Path:
+    """The directory of a model given by path or by the name of a shipped one ('tiny').
+
+    Raises ModelError that says what was looked for.
+    """
+    if not str(model):
+        raise ModelError("no model given; name a shipped one ('tiny') or a directory")
+    directory = Path(model).expanduser()
+    if directory.is_dir():
+        return directory
+    if directory.name == str(model):     # a bare name
+        try:
+            return resource_path(f'models/astra-{model}')
+        except FileNotFoundError:
+            pass
+    raise ModelError(f"model '{model}': neither a directory nor a shipped model; shipped are "
+                     f'{shipped_models()}')
+
+
+def shipped_models() -> list[str]:
+    """Names of the models that come with the package."""
+    try:
+        folder = resource_path('models')
+    except FileNotFoundError:
+        return []
+    return sorted(path.name.removeprefix('astra-') for path in folder.glob('astra-*')
+                  if (path / CARD_FILE).is_file())
+
+
+def load_backend(name: str, model: str | Path, device: str = 'cpu') -> WorldModel:
+    """Load `model` to run with backend `name` on `device` ('cpu', 'cuda', 'cuda:1').
+
+    Raises ModelError for an unknown backend or device, or a model that does not load.
+    """
+    if name not in BACKENDS:
+        raise ModelError(f"unknown backend '{name}'; known are {sorted(BACKENDS)}")
+    directory = model_directory(model)
+    card = ModelCard.read(directory)
+    try:
+        module = importlib.import_module(BACKENDS[name])
+    except ImportError as error:
+        raise ModelError(f"backend '{name}' needs a package that is not installed ({error}); "
+                         f"install it with: pip install 'astra_ros[{name}]'") from error
+    return module.load(directory, card, device)

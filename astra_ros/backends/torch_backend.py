@@ -1,0 +1,87 @@
+"""Run Astra with PyTorch, on a CPU or a CUDA device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from astra_ros.backends.base import WEIGHTS_FILE, ModelCard, ModelError
+from astra_ros.planning.imagination import Imagination
+from astra_ros.world_model import Astra, AstraConfig, imagine_latents
+
+
+class TorchWorldModel:
+    """The torch implementation of `WorldModel`."""
+
+    def __init__(self, model: Astra, card: ModelCard, device: torch.device):
+        self.card = card
+        self.device = device
+        self.model = model.to(device).eval()
+        self.modalities = {name: index for index, name in enumerate(card.action_spaces)}
+
+    def warmup(self, plans: int, horizon: int) -> None:
+        history = np.zeros((self.card.history, *self.card.image_size, 3), np.uint8)
+        space = next(iter(self.card.action_spaces.values()))
+        made = self.imagine(history, np.zeros((plans, horizon, space.dim), np.float32), space.name)
+        self.decode(made.latents[0])
+
+    @torch.inference_mode()
+    def encode(self, frames: np.ndarray) -> np.ndarray:
+        return self._encode(frames).cpu().numpy()
+
+    def _encode(self, frames: np.ndarray) -> torch.Tensor:
+        expected = (*self.card.image_size, 3)
+        if frames.dtype != np.uint8 or frames.shape[1:] != expected:
+            raise ValueError(f'frames are {frames.dtype} {frames.shape}; the model takes uint8 '
+                             f'[N, {", ".join(map(str, expected))}]')
+        pixels = torch.from_numpy(np.ascontiguousarray(frames)).to(self.device)
+        return self.model.autoencoder.encode(pixels.permute(0, 3, 1, 2).float() / 255)
+
+    @torch.inference_mode()
+    def decode(self, latents: np.ndarray) -> np.ndarray:
+        z = torch.from_numpy(np.ascontiguousarray(latents)).to(self.device)
+        pixels = self.model.autoencoder.decode(z) * 255
+        return pixels.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+    @torch.inference_mode()
+    def imagine(self, history: np.ndarray, actions: np.ndarray, modality: str, seed: int = 0,
+                steps: int | None = None) -> Imagination:
+        if modality not in self.modalities:
+            raise ValueError(f"unknown modality '{modality}'; the model knows "
+                             f'{sorted(self.modalities)}')
+        generator = torch.Generator(self.device).manual_seed(seed)
+        plans = torch.from_numpy(np.ascontiguousarray(actions, np.float32)).to(self.device)
+        made = imagine_latents(self.model, self._encode(history)[None], plans[None],
+                               self.modalities[modality], steps=steps, generator=generator)
+        return Imagination(
+            latents=made.latents[0].float().cpu().numpy(),
+            uncertainty=made.uncertainty[0].float().cpu().numpy(),
+            outcomes={name: values[0].float().cpu().numpy()
+                      for name, values in made.outcomes.items()})
+
+
+def load(directory: Path, card: ModelCard, device: str) -> TorchWorldModel:
+    """Raises ModelError for a device that is not there, or weights that do not fit the card."""
+    try:
+        place = torch.device(device)
+        if place.type == 'cuda' and not torch.cuda.is_available():
+            raise RuntimeError('no CUDA device can be used')
+        torch.empty(1, device=place)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"device '{device}': {reason}; give 'cpu', or 'cuda' where a GPU and "
+                         'its driver are installed') from error
+    weights = directory / WEIGHTS_FILE
+    try:
+        model = Astra(AstraConfig.from_dict(card.network))
+        model.load_state_dict({name: value.float() for name, value in
+                               load_file(str(weights)).items()})
+    except (SafetensorError, OSError, RuntimeError, ValueError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f'{weights}: does not fit the network that its card describes '
+                         f'({reason}); export the model again') from error
+    return TorchWorldModel(model, card, place)

@@ -1,0 +1,149 @@
+"""What the dynamics model is trained on: one frame ahead, and its own roll-outs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from astra_ros.learning.clips import Clip
+from astra_ros.world_model.astra import Astra
+from astra_ros.world_model.denoiser import Denoised
+from astra_ros.world_model.diffusion import snr_weighted_mse
+
+
+class LossWeights(NamedTuple):
+    error: float = 0.03        # of the expected-error head
+    contact: float = 0.05      # of the contact heads
+    position: float = 0.05     # of the position heads
+
+
+class Prepared(NamedTuple):
+    """A clip as the model meets it: look chosen, history corrupted, conditions encoded."""
+
+    history: Tensor      # [B, T, C, h, w] corrupted
+    target: Tensor       # [B, H, C, h, w]
+    newest: Tensor       # [B, H, C, h, w] clean, the frame before each target
+    before: Tensor       # [B, H, C, h, w] clean, the frame before that
+    condition: Tensor    # [B, H, D]
+
+
+MAX_HISTORY_NOISE = 0.5
+RESTYLED, STYLE_GIVEN, ACTION_DROPPED = 0.12, 0.35, 0.05
+
+
+def prepare(model: Astra, clip: Clip, generator: torch.Generator) -> Prepared:
+    """Choose a look and a style reference for every clip, and encode its conditions.
+
+    With probability RESTYLED the future (and the style reference) is under another light than the
+    history, which is what teaches the style encoder to mean something.
+    """
+    batch, horizon = clip.actions.shape[:2]
+    window = clip.latents.shape[1] - horizon
+    device = clip.latents.device
+
+    def chance(probability):
+        return (torch.rand(batch, generator=generator) < probability).to(device)
+
+    changed = chance(RESTYLED)
+    future = torch.where(changed[:, None, None, None, None], clip.restyled, clip.latents)
+    seen = clip.latents[:, :window]
+    target = future[:, window:]
+    newest = torch.cat([seen[:, -1:], target[:, :-1]], dim=1)
+    before = torch.cat([seen[:, -2:], target[:, :-2]], dim=1)
+
+    pick = torch.randint(future.shape[1], (batch,), generator=generator).to(device)
+    reference = future[torch.arange(batch, device=device), pick]
+    style = torch.where((changed | chance(STYLE_GIVEN))[:, None],
+                        model.style_encoder(reference, batch), model.style_encoder(None, batch))
+    actions = model.action_encoder(clip.actions, clip.modality)
+    dropped = chance(ACTION_DROPPED)[:, None, None]
+    actions = torch.where(dropped, model.action_encoder.unconditional(batch, horizon), actions)
+
+    level = 0.1 * torch.rand(batch, 1, 1, 1, 1, generator=generator).to(device)
+    history = seen + level * _noise_like(seen, generator)
+    return Prepared(history, target, newest, before, actions + style[:, None])
+
+
+def one_step_loss(model: Astra, clip: Clip, generator: torch.Generator,
+                  weights: LossWeights = LossWeights()) -> tuple[Tensor, dict[str, Tensor]]:
+    """Every frame of the clips from the true two before it, corrupted by a level it is told.
+
+    Half of the frames start at pure noise, since that is where a one-step sampler works.
+    """
+    ready = prepare(model, clip, generator)
+    target = ready.target
+    lead = target.shape[:2]
+
+    def uniform():
+        return torch.rand(lead, generator=generator).to(target.device)
+
+    level = MAX_HISTORY_NOISE * uniform().square()
+    corruption = level[..., None, None, None] * _noise_like(target, generator)
+    time = uniform() * (uniform() < 0.5)
+    noise = _noise_like(target, generator)
+    noisy = model.process.add_noise(target, noise, time)
+    age = torch.arange(1, lead[1] + 1, device=target.device).float().expand(lead)
+    denoised = model.denoise(noisy, ready.newest + corruption, ready.before + corruption, time,
+                             level, age, ready.condition, model.remember(ready.history))
+    return _loss(model, denoised, noisy, target, noise, time, clip.outcomes, weights)
+
+
+def rollout_loss(model: Astra, clip: Clip, generator: torch.Generator,
+                 weights: LossWeights = LossWeights()) -> tuple[Tensor, dict[str, Tensor]]:
+    """The model's own roll-out from the history, each frame made in one step from the last ones.
+
+    Gradients stay within a frame: the model learns to be right given its own past mistakes.
+    Flow matching only; a one-step DDPM sample is no picture.
+    """
+    ready = prepare(model, clip, generator)
+    batch, horizon = ready.target.shape[:2]
+    memory = model.remember(ready.history)
+    level = model.config.history_noise
+    ones = torch.ones(batch, 1, device=ready.target.device)
+    newest, before = ready.newest[:, :1], ready.before[:, :1]
+    total, parts = 0.0, []
+    for index in range(horizon):
+        at = slice(index, index + 1)
+        corruption = level * _noise_like(newest, generator)
+        noise = _noise_like(newest, generator)
+        denoised = model.denoise(noise, newest + corruption, before + corruption, ones * 0,
+                                 ones * level, ones * (index + 1), ready.condition[:, at], memory)
+        outcomes = {name: values[:, at] for name, values in clip.outcomes.items()}
+        loss, part = _loss(model, denoised, noise, ready.target[:, at], noise, ones * 0, outcomes,
+                           weights)
+        total = total + loss / horizon
+        parts.append(part)
+        newest, before = denoised.prediction.detach(), newest
+    return total, {name: torch.stack([part[name] for part in parts]).mean() for name in parts[0]}
+
+
+def _noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(x.shape, generator=generator).to(x.device)
+
+
+def _loss(model: Astra, denoised: Denoised, noisy: Tensor, target: Tensor, noise: Tensor,
+          time: Tensor, outcomes: dict[str, Tensor],
+          weights: LossWeights) -> tuple[Tensor, dict[str, Tensor]]:
+    """Denoising loss, plus the heads'. `log_error` is fitted so that exp of it is the mean error."""
+    if model.process.predicts == 'x':
+        error = (denoised.prediction - target).square()
+        denoising = error.mean()
+    else:
+        error = (model.process.to_x(noisy, denoised.prediction, time) - target).square()
+        denoising = snr_weighted_mse(denoised.prediction, noise, model.process.snr(time),
+                                     model.config.snr_gamma)
+    token_error = model.denoiser.patchify(error.detach()).mean(-1)
+    expected = (token_error * (-denoised.log_error).exp() + denoised.log_error).mean()
+    parts = {'latent': denoising, 'error': weights.error * expected}
+    if model.outcome_heads is not None:
+        for name, value in model.outcome_heads(denoised.features).items():
+            if name.endswith('_contact'):
+                parts[name] = weights.contact * F.binary_cross_entropy_with_logits(
+                    value, outcomes[name])
+            else:   # in units of 5 cm
+                parts[name] = weights.position * F.smooth_l1_loss(
+                    value / 0.05, outcomes[name] / 0.05)
+    return sum(parts.values()), {name: part.detach() for name, part in parts.items()}

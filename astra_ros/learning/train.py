@@ -1,0 +1,239 @@
+"""`astra train`: first the frame autoencoder, then the dynamics, each resumable at any moment.
+
+The dynamics are trained on true histories first and then, from `--rollout-from` of the steps on,
+every other batch on the model's own roll-outs, which is what keeps long imaginations from drifting.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from astra_ros.learning.checkpoint import load_checkpoint, save_checkpoint
+from astra_ros.learning.clips import LatentDataset, fit_action_space, frames_to_tensor, restyle
+from astra_ros.learning.dataset import list_episodes, load_episode
+from astra_ros.learning.losses import one_step_loss, rollout_loss
+from astra_ros.planning.actions import ActionSpace
+from astra_ros.world_model import Astra, AstraConfig, preset
+
+CHECKPOINT_EVERY = 200
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How to train; the seed document's figures are those of `--preset paper`."""
+
+    autoencoder_steps: int = 6000
+    autoencoder_batch: int = 32
+    autoencoder_rate: float = 1e-3
+    dynamics_steps: int = 6000
+    dynamics_batch: int = 16
+    dynamics_rate: float = 5e-4
+    warmup_steps: int = 200
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    average_decay: float = 0.998
+    rollout_from: float = 0.5
+    horizon: int = 16
+    seed: int = 0
+
+
+PAPER_SETTINGS = TrainSettings(autoencoder_rate=1e-4, dynamics_rate=1e-4, dynamics_batch=16,
+                               warmup_steps=5000, rollout_from=1.0)
+
+
+def learning_rate(step: int, steps: int, peak: float, warmup: int) -> float:
+    """Linear warm-up, then a cosine down to 2 % of the peak."""
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    progress = (step - warmup) / max(1, steps - warmup)
+    return peak * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+
+
+class Stage:
+    """One training stage: optimiser, moving average, checkpoints, progress."""
+
+    def __init__(self, name: str, module: nn.Module, folder: Path, steps: int, rate: float,
+                 settings: TrainSettings, config: AstraConfig, device: torch.device):
+        self.name, self.module, self.steps, self.rate = name, module, steps, rate
+        self.settings, self.config, self.device = settings, config, device
+        self.path = folder / f'{name}.safetensors'
+        self.average = copy.deepcopy(module).requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(module.parameters(), lr=rate, betas=(0.9, 0.99),
+                                           weight_decay=settings.weight_decay)
+        self.generator = torch.Generator().manual_seed(settings.seed)
+        self.step = 0
+        if self.path.exists():
+            self.step = load_checkpoint(self.path, module, self.average, self.optimizer,
+                                        self.generator, self._identity())
+
+    def _identity(self) -> dict:
+        return {'stage': self.name, 'steps': self.steps, **asdict(self.settings),
+                'model': self.config.to_dict()}
+
+    def run(self, loss_of) -> nn.Module:
+        """Train to the last step with `loss_of(step, generator) -> (loss, parts)`."""
+        log = self.path.with_suffix('.jsonl')
+        low_precision = torch.autocast(self.device.type, torch.bfloat16)
+        bar = tqdm(range(self.step, self.steps), initial=self.step, total=self.steps,
+                   desc=self.name, unit='step', mininterval=2)
+        self.module.train()
+        running: dict[str, float] = {}
+        for self.step in bar:
+            for group in self.optimizer.param_groups:
+                group['lr'] = learning_rate(self.step, self.steps, self.rate,
+                                            self.settings.warmup_steps)
+            with low_precision:
+                loss, parts = loss_of(self.step, self.generator)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.module.parameters(), self.settings.clip_norm)
+            self.optimizer.step()
+            self._follow()
+            for name, value in parts.items():
+                running[name] = 0.98 * running.get(name, float(value)) + 0.02 * float(value)
+            if self.step % 20 == 0:
+                bar.set_postfix({name: f'{value:.4f}' for name, value in running.items()})
+            done = self.step + 1
+            if done % CHECKPOINT_EVERY == 0 or done == self.steps:
+                save_checkpoint(self.path, self.module, self.average, self.optimizer,
+                                self.generator, done, self._identity())
+                with open(log, 'a') as file:
+                    file.write(json.dumps({'step': done, **running}) + '\n')
+        return self.average.eval()
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """The moving average takes a step; fast at first, so that it is no ballast early on."""
+        decay = min(self.settings.average_decay, (1 + self.step) / (10 + self.step))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.module.parameters()),
+                             1 - decay)
+        for mine, theirs in zip(self.average.buffers(), self.module.buffers()):
+            mine.copy_(theirs)
+
+
+def train_autoencoder(paths, config: AstraConfig, settings: TrainSettings, folder: Path,
+                      device: torch.device) -> nn.Module:
+    """Frames as recorded, and half of them under another light; mean squared error."""
+    torch.manual_seed(settings.seed)
+    module = Astra(config).autoencoder.to(device, memory_format=torch.channels_last)
+    stage = Stage('autoencoder', module, folder, settings.autoencoder_steps,
+                  settings.autoencoder_rate, settings, config, device)
+    if stage.step == stage.steps:
+        return stage.average.eval()
+    frames = np.concatenate([load_episode(path).frames for path in tqdm(paths, desc='load')])
+
+    def loss_of(_, generator):
+        picks = torch.randint(len(frames), (settings.autoencoder_batch,), generator=generator)
+        batch = frames_to_tensor(frames[picks.numpy()])
+        few = len(batch) // 4
+        batch[:few] = restyle(batch[:few], generator)
+        batch = batch.to(device)
+        latents = module.encode(batch)
+        noise = torch.randn(latents.shape, generator=generator).to(device)
+        decoded = module.decode_raw(latents + 0.05 * noise)
+        loss = (decoded.float() - batch).square().mean()
+        return 100 * loss, {'psnr_db': -10 * loss.detach().log10()}
+
+    return stage.run(loss_of)
+
+
+def train_dynamics(paths, autoencoder: nn.Module, spaces: list[ActionSpace], config: AstraConfig,
+                   settings: TrainSettings, folder: Path, device: torch.device) -> Astra:
+    """Everything but the autoencoder, on latents."""
+    torch.manual_seed(settings.seed)
+    model = Astra(config).to(device)
+    model.autoencoder = nn.Identity()      # not trained here, nor stored in this stage's file
+    stage = Stage('dynamics', model, folder, settings.dynamics_steps, settings.dynamics_rate,
+                  settings, config, device)
+    if stage.step < stage.steps:
+        data = LatentDataset(spaces, config.temporal_window, settings.horizon)
+        data.encode(paths, autoencoder, device, settings.seed)
+        rollouts_from = settings.rollout_from * settings.dynamics_steps
+
+        def loss_of(step, generator):
+            clip = data.sample(settings.dynamics_batch, generator)
+            clip = type(clip)(clip.latents.to(device), clip.restyled.to(device),
+                              clip.actions.to(device),
+                              {name: value.to(device) for name, value in clip.outcomes.items()},
+                              clip.modality)
+            if config.process == 'flow' and step >= rollouts_from and step % 2:
+                loss, parts = rollout_loss(model, clip, generator)
+                return loss, {f'rollout_{name}': value for name, value in parts.items()
+                              if name == 'latent'}
+            return one_step_loss(model, clip, generator)
+
+        stage.run(loss_of)
+    astra = stage.average.eval()
+    astra.autoencoder = autoencoder
+    return astra
+
+
+def measure_spaces(paths, config: AstraConfig) -> list[ActionSpace]:
+    """One action space per robot in the data. Raises ValueError where the preset has another number."""
+    by_robot: dict[str, list] = {}
+    for path in paths:
+        episode = load_episode(path)
+        by_robot.setdefault(episode.robot, []).append(episode)
+    spaces = [fit_action_space(f'{robot}_joints', episodes)
+              for robot, episodes in sorted(by_robot.items(), reverse=True)]
+    return spaces
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = __doc__
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = (
+        'examples:\n'
+        '  astra train --data data/train --out runs/tiny        (again to resume)\n'
+        '  astra train --data data/train --out runs/quick --autoencoder-steps 200 '
+        '--dynamics-steps 200\n')
+    parser.add_argument('--data', type=Path, default=Path('data/train'))
+    parser.add_argument('--out', type=Path, default=Path('runs/tiny'),
+                        help='checkpoints and logs; training goes on from what is there')
+    parser.add_argument('--model', type=Path, default=None,
+                        help='where to write the finished model (default: OUT/model)')
+    parser.add_argument('--preset', default='tiny', choices=('tiny', 'paper'))
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--stage', default='all', choices=('autoencoder', 'dynamics', 'all'))
+    defaults = TrainSettings()
+    for name, value in asdict(defaults).items():
+        parser.add_argument('--' + name.replace('_', '-'), type=type(value), default=None,
+                            help=f'default {value} (tiny)')
+
+
+def run(args: argparse.Namespace) -> int:
+    from astra_ros.learning.export import write_model
+
+    base = PAPER_SETTINGS if args.preset == 'paper' else TrainSettings()
+    given = {name: getattr(args, name) for name in asdict(base) if getattr(args, name) is not None}
+    settings = TrainSettings(**{**asdict(base), **given})
+    paths = list_episodes(args.data)
+    args.out.mkdir(parents=True, exist_ok=True)
+    device = torch.device(args.device)
+    spaces_file = args.out / 'action_spaces.json'
+    if spaces_file.exists():
+        spaces = [ActionSpace.from_dict(item) for item in json.loads(spaces_file.read_text())]
+    else:
+        spaces = measure_spaces(paths, preset(args.preset))
+        spaces_file.write_text(json.dumps([space.to_dict() for space in spaces], indent=1))
+    config = AstraConfig.from_dict({**preset(args.preset).to_dict(),
+                                    'action_dims': tuple(space.dim for space in spaces)})
+    autoencoder = train_autoencoder(paths, config, settings, args.out, device)
+    if args.stage == 'autoencoder':
+        return 0
+    astra = train_dynamics(paths, autoencoder, spaces, config, settings, args.out, device)
+    target = args.model or args.out / 'model'
+    first = load_episode(paths[0])
+    write_model(target, astra, spaces, dt_s=first.dt_s, name=f'astra-{args.preset}')
+    print(f'model written to {target}')
+    return 0
