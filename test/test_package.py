@@ -10,14 +10,15 @@ import pytest
 from catkin_pkg.package import parse_package
 
 import astra_ros
+from astra_ros.nodes.system import PARAMS_FILE, RVIZ_FILE
 
 ROOT = Path(__file__).resolve().parent.parent
 EXECUTABLES = ("astra", "imagine", "plan_source", "simulator")
 SHARED = (
     "package.xml",
     "launch/imagine.launch.py",
-    "config/imagine.yaml",
-    "rviz/imagine.rviz",
+    PARAMS_FILE,
+    RVIZ_FILE,
     "urdf/cube.urdf",
     "models/astra-tiny/card.json",
     "models/astra-tiny/model.safetensors",
