@@ -50,7 +50,7 @@ class CameraSettings:
     look_at: tuple[float, float, float] = (0.46, 0.0, 0.14)
     fov_deg: float = 38.0
     near_m: float = 0.05
-    far_m: float = 6.0
+    far_m: float = 15.0
     rate_hz: float = 12.0
 
 
@@ -347,7 +347,7 @@ class ArmWorld:
         handle, path = tempfile.mkstemp(suffix=".urdf", prefix="astra_ros_")
         try:
             with os.fdopen(handle, "w") as file:
-                file.write(robot_description(self.spec))
+                file.write(robot_description(self.spec, coarse=True))
             return self._load(path, fixed=True)
         finally:
             os.unlink(path)

@@ -19,11 +19,12 @@ from astra_ros.simulation.scene import CUBE_SIDE_M, OBSTACLE_RADIUS_M
 PLAN_SECONDS = 4.0
 # Distance between a plan's points; finer than the model's step, so that it needs no luck.
 POINT_SECONDS = 0.125
-TRAVEL_HEIGHT_M = 0.16
+# Over the obstacle, which is 0.15 m high.
+TRAVEL_HEIGHT_M = 0.17
 # The pushing face is this far before the tool's point (half a finger's or the paddle's depth).
 TOOL_HALF_DEPTH_M = 0.01
-# Shares of a plan's time: over, down, push, up, home.
-SHARES = (0.27, 0.11, 0.26, 0.10, 0.26)
+# Share of a motion that speeds up, and as much that slows down.
+RAMP = 0.25
 
 # One of each until ``count`` is reached, then again in this order; the seed shuffles the result.
 KINDS = (
@@ -42,14 +43,10 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Push:
-    """A push in the table plane, m, world frame: the tool's path from ``begin`` to ``end``.
-
-    ``via`` is passed at travel height on the way to ``begin``, to go around the obstacle.
-    """
+    """A push in the table plane, m, world frame: the tool's path from ``begin`` to ``end``."""
 
     begin: np.ndarray
     end: np.ndarray
-    via: np.ndarray | None = None
 
 
 def propose(world: ArmWorld, count: int, seed: int) -> list[tuple[str, JointPlan]]:
@@ -142,30 +139,12 @@ def _push(kind: str, world: ArmWorld, state: ArmState, rng: np.random.Generator)
     across = np.array([-aim[1], aim[0]])
     begin = cube - back * aim + side * across
     end = cube + (reach - CUBE_SIDE_M / 2 - TOOL_HALF_DEPTH_M) * aim + side * across
-    avoid = kind not in ("hit_obstacle",)
-    via = _way_around(world, state, begin, rng) if avoid else None
-    return _within(world, Push(begin, end, via))
-
-
-def _way_around(world: ArmWorld, state: ArmState, begin: np.ndarray, rng) -> np.ndarray | None:
-    """A point beside the obstacle when the straight way from ready to ``begin`` is too near it."""
-    home = world.kinematics.forward(world.spec.ready)[:2, 3]
-    obstacle = state.obstacle_position[:2]
-    need = OBSTACLE_RADIUS_M + world.spec.hand_radius_m
-    line = begin - home
-    share = float(np.clip(np.dot(obstacle - home, line) / max(np.dot(line, line), 1e-9), 0, 1))
-    nearest = home + share * line
-    away = nearest - obstacle
-    if np.linalg.norm(away) >= need or share in (0.0, 1.0):
-        return None
-    if np.linalg.norm(away) < 1e-6:
-        away = np.array([-line[1], line[0]])
-    return obstacle + need * _unit(away)
+    return _within(world, Push(begin, end))
 
 
 def _within(world: ArmWorld, push: Push) -> Push:
     """The push with every point pulled into the arm's reach."""
-    return Push(*(None if p is None else _pulled(world, p) for p in (push.begin, push.end, push.via)))
+    return Push(_pulled(world, push.begin), _pulled(world, push.end))
 
 
 def _pulled(world: ArmWorld, point: np.ndarray) -> np.ndarray:
@@ -183,18 +162,21 @@ def _push_plan(world: ArmWorld, push: Push, name: str) -> JointPlan:
     low, high = spec.push_height_m, TRAVEL_HEIGHT_M
     direction = push.end - push.begin
     yaw = _half_turn_nearest(float(np.arctan2(direction[1], direction[0])), home_yaw)
-    at = np.cumsum((0.0, *SHARES)) * PLAN_SECONDS
-    knots = [
-        (at[0], home, home_yaw),
-        (at[1], [*push.begin, high], yaw),
-        (at[2], [*push.begin, low], yaw),
-        (at[3], [*push.end, low], yaw),
-        (at[4], [*push.end, high], yaw),
-        (at[5], home, home_yaw),
+    places = [
+        (home, home_yaw),
+        (np.array([*push.begin, high]), yaw),
+        (np.array([*push.begin, low]), yaw),
+        (np.array([*push.end, low]), yaw),
+        (np.array([*push.end, high]), yaw),
+        (home, home_yaw),
     ]
-    if push.via is not None:
-        middle = ((at[0] + at[1]) / 2, [*push.via, (home[2] + high) / 2], (home_yaw + yaw) / 2)
-        knots.insert(1, middle)
+    # Each leg gets its share of the time by how far the tool moves and turns on it.
+    legs = [
+        np.linalg.norm(there - here) + 0.25 * abs(yaw_there - yaw_here) + 0.12
+        for (here, yaw_here), (there, yaw_there) in zip(places, places[1:])
+    ]
+    ends = np.concatenate([[0.0], np.cumsum(legs)]) / sum(legs) * PLAN_SECONDS
+    knots = [(time, point, yaw) for time, (point, yaw) in zip(ends, places)]
     times = _times(PLAN_SECONDS)
     points, yaws = _through(knots, times)
     return _solved(world, points, yaws, spec.ready, PLAN_SECONDS, name, ends_at_ready=True)
@@ -248,7 +230,7 @@ def _through(knots, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     values = np.array([[*knot[1], knot[2]] for knot in knots], dtype=np.float64)
     i = np.clip(np.searchsorted(knot_times, times, side="right") - 1, 0, len(knots) - 2)
     share = np.clip((times - knot_times[i]) / (knot_times[i + 1] - knot_times[i]), 0.0, 1.0)
-    share = (share * share * (3.0 - 2.0 * share))[:, None]
+    share = _eased(share)[:, None]
     path = values[i] * (1.0 - share) + values[i + 1] * share
     return path[:, :3], path[:, 3]
 
@@ -265,6 +247,16 @@ def _solved(world, points, yaws, start, duration_s, name, ends_at_ready=False) -
         joints += share * (np.asarray(world.spec.ready) - joints[-1])
     joints = np.clip(joints, kinematics.lower, kinematics.upper)
     return JointPlan(world.joint_names, times, joints, name=name)
+
+
+def _eased(share: np.ndarray) -> np.ndarray:
+    """0..1 to 0..1 with constant acceleration, speed and deceleration."""
+    top = 1.0 / (1.0 - RAMP)
+    early = 0.5 * top * share**2 / RAMP
+    late = 1.0 - 0.5 * top * (1.0 - share) ** 2 / RAMP
+    return np.where(
+        share < RAMP, early, np.where(share > 1.0 - RAMP, late, top * (share - RAMP / 2))
+    )
 
 
 def _half_turn_nearest(yaw: float, reference: float) -> float:

@@ -49,7 +49,7 @@ class ArmKinematics:
         limits = [joint.find("limit") for joint in driven]
         self.lower = np.array([float(limit.get("lower")) for limit in limits])
         self.upper = np.array([float(limit.get("upper")) for limit in limits])
-        self._generators = [_cross(axis) for axis in self._axes]
+        self._turns = [(k, k @ k) for k in map(_cross, self._axes)]
 
     def forward(self, joints) -> np.ndarray:
         """Tool pose in the base frame: [4, 4] for joints [J] rad."""
@@ -58,11 +58,12 @@ class ArmKinematics:
     def _frames(self, joints: np.ndarray) -> list[np.ndarray]:
         """World frame of each driven joint before it turns, then of the tool: J + 1 of [4, 4]."""
         frames, pose = [], np.eye(4)
-        for before, k, angle in zip(self._before, self._generators, joints):
+        sines, cosines = np.sin(joints), np.cos(joints)
+        for before, (k, k2), sine, cosine in zip(self._before, self._turns, sines, cosines):
             pose = pose @ before
             frames.append(pose)
             turn = np.eye(4)  # Rodrigues' formula
-            turn[:3, :3] += np.sin(angle) * k + (1.0 - np.cos(angle)) * (k @ k)
+            turn[:3, :3] += sine * k + (1.0 - cosine) * k2
             pose = pose @ turn
         return [*frames, pose @ self._after]
 
@@ -72,7 +73,7 @@ class ArmKinematics:
         yaw: float,
         start,
         tolerance_m: float = 5e-4,
-        max_iterations: int = 200,
+        max_iterations: int = 100,
         max_step: float = 0.2,
     ) -> tuple[np.ndarray, float]:
         """Joints that put the tool at a place, pointing straight down.
@@ -93,19 +94,24 @@ class ArmKinematics:
         rest = np.asarray(self.spec.ready)
         target = downward(yaw)
         eye = np.eye(len(joints))
+        axes = np.array(self._axes)[:, :, None]
+        best, stalled = np.inf, 0
         for _ in range(max_iterations):
             frames = self._frames(joints)
             tool = frames[-1]
             offset = np.asarray(position, dtype=np.float64) - tool[:3, 3]
             rotation = tool[:3, :3]
-            turn = 0.5 * sum(np.cross(rotation[:, i], target[:, i]) for i in range(3))
-            if np.linalg.norm(offset) < tolerance_m and np.linalg.norm(turn) < 10 * tolerance_m:
+            skew = target @ rotation.T
+            turn = 0.5 * np.array(
+                [skew[2, 1] - skew[1, 2], skew[0, 2] - skew[2, 0], skew[1, 0] - skew[0, 1]]
+            )
+            near = offset @ offset < tolerance_m**2 and turn @ turn < (10.0 * tolerance_m) ** 2
+            if near or stalled > 5:
                 break
-            jacobian = np.empty((6, len(joints)))
-            for j, (frame, axis) in enumerate(zip(frames, self._axes)):
-                direction = frame[:3, :3] @ axis
-                jacobian[:3, j] = np.cross(direction, tool[:3, 3] - frame[:3, 3])
-                jacobian[3:, j] = direction
+            chain = np.array(frames[:-1])
+            directions = (chain[:, :3, :3] @ axes)[:, :, 0]
+            levers = tool[:3, 3] - chain[:, :3, 3]
+            jacobian = np.concatenate([_cross_rows(directions, levers), directions], axis=1).T
             square = jacobian @ jacobian.T + 1e-4 * np.eye(6)
             inverse = np.linalg.solve(square, jacobian).T
             step = inverse @ np.concatenate([offset, turn])
@@ -113,6 +119,9 @@ class ArmKinematics:
             largest = np.abs(step).max()
             step *= min(1.0, max_step / max(largest, 1e-9))
             joints = np.clip(joints + step, self.lower, self.upper)
+            error = float(offset @ offset + 0.01 * turn @ turn)
+            stalled = 0 if error < 0.98 * best else stalled + 1
+            best = min(best, error)
         error = np.linalg.norm(np.asarray(position) - self.forward(joints)[:3, 3])
         return joints, float(error)
 
@@ -144,6 +153,11 @@ def downward(yaw: float) -> np.ndarray:
 def tool_yaw(pose: np.ndarray) -> float:
     """rad, direction of the tool's x axis in the table plane, of a [4, 4] tool pose."""
     return float(np.arctan2(pose[1, 0], pose[0, 0]))
+
+
+def _cross_rows(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Row-wise cross product of [N, 3] arrays; numpy's own is slow for few rows."""
+    return a[:, [1, 2, 0]] * b[:, [2, 0, 1]] - a[:, [2, 0, 1]] * b[:, [1, 2, 0]]
 
 
 def _origin(joint: ElementTree.Element) -> np.ndarray:

@@ -46,8 +46,7 @@ class RobotSpec:
         held_joints: other joints, held at a fixed position (m or rad).
         tool: added tool, or None where the arm brings its own.
         push_height_m: height of the tool point over the table while pushing.
-        hand_radius_m: how far the hand reaches sideways from the tool point; planners keep
-            this distance from things they want to pass.
+        coarse_links: links drawn with their collision mesh, which is quicker to render.
     """
 
     name: str
@@ -59,9 +58,9 @@ class RobotSpec:
     max_speed: tuple[float, ...]
     reach_m: tuple[float, float]
     push_height_m: float
-    hand_radius_m: float
     held_joints: dict[str, float] = field(default_factory=dict)
     tool: ToolSpec | None = None
+    coarse_links: tuple[str, ...] = ()
 
 
 ROBOTS: dict[str, RobotSpec] = {
@@ -71,27 +70,28 @@ ROBOTS: dict[str, RobotSpec] = {
             name="panda",
             urdf="franka_panda/panda.urdf",
             joint_names=tuple(f"panda_joint{i}" for i in range(1, 8)),
-            ready=(0.0, -0.687, 0.0, -2.616, 0.0, 1.93, 0.785),
-            tool_link="panda_grasptarget",
+            ready=(0.0, -0.634, 0.0, -2.428, 0.0, 1.794, 0.785),
+            tool_link="pusher_tip",
             max_force=(87.0, 87.0, 87.0, 87.0, 40.0, 40.0, 40.0),
             max_speed=(2.175, 2.175, 2.175, 2.175, 2.61, 2.61, 2.61),
             reach_m=(0.30, 0.74),
-            push_height_m=0.035,
-            hand_radius_m=0.11,
-            # A little open: two fingers side by side push a face without turning the object.
-            held_joints={"panda_finger_joint1": 0.016, "panda_finger_joint2": 0.016},
+            push_height_m=0.015,
+            # The fingers grip the paddle: the wide hand stays above what stands on the table.
+            held_joints={"panda_finger_joint1": 0.014, "panda_finger_joint2": 0.014},
+            tool=ToolSpec("pusher.urdf", "panda_hand", (0.0, 0.0, 0.085)),
+            # The detailed meshes of these take five times as long to render as all the rest.
+            coarse_links=tuple(f"panda_link{i}" for i in range(1, 7)),
         ),
         RobotSpec(
             name="kuka",
             urdf="kuka_iiwa/model.urdf",
             joint_names=tuple(f"lbr_iiwa_joint_{i}" for i in range(1, 8)),
-            ready=(0.0, 0.118, 0.0, -1.84, 0.0, 1.184, 0.0),
+            ready=(0.0, 0.186, 0.0, -1.928, 0.0, 1.028, 0.0),
             tool_link="pusher_tip",
             max_force=(200.0, 200.0, 150.0, 150.0, 100.0, 60.0, 60.0),
             max_speed=(2.2,) * 7,
             reach_m=(0.36, 0.74),
             push_height_m=0.015,
-            hand_radius_m=0.08,
             tool=ToolSpec("pusher.urdf", "lbr_iiwa_link_7", (0.0, 0.0, 0.045)),
         ),
     )
@@ -112,12 +112,13 @@ def robot_spec(name: str) -> RobotSpec:
         ) from None
 
 
-def robot_description(spec: RobotSpec, shapes: bool = True) -> str:
+def robot_description(spec: RobotSpec, shapes: bool = True, coarse: bool = False) -> str:
     """The arm's URDF as text, with its tool, and mesh files as absolute paths.
 
     Args:
         spec: the arm.
         shapes: False drops visual and collision shapes, which leaves the kinematics.
+        coarse: True draws ``spec.coarse_links`` with their collision meshes.
 
     Raises:
         FileNotFoundError: a URDF is missing.
@@ -133,6 +134,11 @@ def robot_description(spec: RobotSpec, shapes: bool = True) -> str:
     for mesh in robot.iter("mesh"):
         name = mesh.get("filename", "").removeprefix("package://")
         mesh.set("filename", str((path.parent / name).resolve()))
+    if coarse:
+        for link in robot.iter("link"):
+            if link.get("name") in spec.coarse_links:
+                shape = link.find("collision/geometry/mesh").get("filename")
+                link.find("visual/geometry/mesh").set("filename", shape)
     if not shapes:
         for link in robot.iter("link"):
             for shape in link.findall("visual") + link.findall("collision"):

@@ -34,7 +34,7 @@ class SceneSettings:
     x_range: tuple[float, float] = (0.38, 0.68)
     y_range: tuple[float, float] = (-0.24, 0.24)
     distance_range: tuple[float, float] = (0.12, 0.28)
-    blocked_share: float = 0.4
+    blocked_share: float = 0.3
     blocked_offset_m: float = 0.16
     push_room_m: float = 0.09
 
