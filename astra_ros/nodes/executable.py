@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import Protocol
 
 import rclpy
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Behaviour(Protocol):
@@ -27,6 +33,9 @@ def run(
 ) -> int:
     """Make a node, spin it until it is told to stop, and take it down.
 
+    rclpy's own signal handler would take the node down while callbacks still use it. Here a thread
+    waits for the signal, callbacks end, and only then the node goes.
+
     Args:
         name: the node's name, unless remapped.
         make_behaviour: fills the node; may raise ValueError for settings that cannot work.
@@ -36,27 +45,56 @@ def run(
     Returns:
         The exit code: 0 after SIGINT or SIGTERM, 1 when the settings cannot work.
     """
-    node = behaviour = executor = None
+    stopped = threading.Event()
+    rclpy.init(
+        args=sys.argv if argv is None else [name, *argv],
+        signal_handler_options=SignalHandlerOptions.NO,
+    )
+    node = behaviour = None
+    executor = SingleThreadedExecutor() if threads == 1 else MultiThreadedExecutor(threads)
+    _on_stop_signal(lambda: _stop(stopped, executor))
     try:
-        rclpy.init(args=sys.argv if argv is None else [name, *argv])
-        node = Node(name)
         try:
+            node = Node(name)
             behaviour = make_behaviour(node)
         except (ValueError, FileNotFoundError, ParameterException) as error:
-            node.get_logger().fatal(str(error))
+            rclpy.logging.get_logger(name).fatal(str(error))
             return 1
-        executor = SingleThreadedExecutor() if threads == 1 else MultiThreadedExecutor(threads)
         executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        while not stopped.is_set():
+            executor.spin_once()
     finally:
-        # The behaviour first: its own threads still publish, and must stop before the node does.
+        # The behaviour first: it may answer callbacks that wait, and its threads still publish.
         if behaviour is not None:
             behaviour.close()
-        if executor is not None:
-            executor.shutdown()
+        executor.shutdown()
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _stop(stopped: threading.Event, executor) -> None:
+    stopped.set()
+    # Something to do, so that a waiting executor comes back and sees that it is over.
+    executor.create_task(lambda: None)
+
+
+def _on_stop_signal(call: Callable[[], None]) -> None:
+    """Call ``call`` from a thread once SIGINT or SIGTERM comes.
+
+    Python runs its handlers in the main thread only, which sleeps inside the middleware. But the
+    interpreter also writes to a file descriptor as soon as a signal comes, and a thread can wait
+    for that.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    for number in _STOP_SIGNALS:
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(writer)
+
+    def wait() -> None:
+        os.read(reader, 1)
+        call()
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()

@@ -62,12 +62,13 @@ class SettingsParameters:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._defaults: dict[str, Any] = {}
         self._values: dict[str, Any] = {}
-        self._read_only: set[str] = set()
+        self._settings: dict[str, Any] = {}
         self.on_change = lambda: None
         """Called after a change, without arguments; read the new values from here."""
         node.add_on_set_parameters_callback(self._judge)
-        node.add_post_set_parameters_callback(self._changed)
+        node.add_post_set_parameters_callback(self._take)
 
     def declare(self, prefix: str, default, read_only: tuple[str, ...] = ()):
         """Declare a dataclass's fields and return it with the values that the node was given.
@@ -81,38 +82,31 @@ class SettingsParameters:
             ValueError: a given value is of the wrong type, or the dataclass refuses it.
         """
         docs = attribute_docs(type(default))
-        given: dict[str, Any] = {}
         for field in dataclasses.fields(default):
             value = getattr(default, field.name)
-            name = f"{prefix}.{field.name}" if prefix else field.name
+            name = _join(prefix, field.name)
             if value is None:
                 continue
             if dataclasses.is_dataclass(value):
-                given[field.name] = self.declare(name, value, read_only)
+                self.declare(name, value, read_only)
                 continue
-            fixed = field.name in read_only
             descriptor = ParameterDescriptor(
                 description=field.metadata.get("description", docs.get(field.name, "")),
-                read_only=fixed,
+                read_only=field.name in read_only,
                 # Types are checked below: rclpy would refuse 2 where 2.0 is meant.
                 dynamic_typing=True,
             )
             if limits := field.metadata.get("range"):
                 _set_range(descriptor, value, limits)
-            if fixed:
-                self._read_only.add(name)
             declared = self._node.declare_parameter(name, _to_ros(value), descriptor)
-            given[field.name] = _from_ros(name, declared.value, value)
-        try:
-            settings = dataclasses.replace(default, **given)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"parameters '{prefix or self._node.get_name()}': {error}") from error
-        self._values[prefix] = settings
-        return settings
+            self._values[name] = _from_ros(name, declared.value, value)
+        self._defaults[prefix] = default
+        self._settings[prefix] = self._build(prefix, self._values)
+        return self._settings[prefix]
 
     def __getitem__(self, prefix: str):
         """The settings declared under ``prefix``, with their present values."""
-        return self._values[prefix]
+        return self._settings[prefix]
 
     def _judge(self, parameters: list[Parameter]) -> SetParametersResult:
         try:
@@ -121,32 +115,34 @@ class SettingsParameters:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
-    def _changed(self, parameters: list[Parameter]) -> None:
-        changed = self._with(parameters)
-        if changed != self._values:
-            self._values = changed
+    def _take(self, parameters: list[Parameter]) -> None:
+        values, settings = self._with(parameters)
+        if settings != self._settings:
+            self._values, self._settings = values, settings
             self.on_change()
 
-    def _with(self, parameters: list[Parameter]) -> dict[str, Any]:
-        """All settings with the given parameters in place of the present ones."""
+    def _with(self, parameters: list[Parameter]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """All values and all settings, with the given parameters in place of the present ones."""
         values = dict(self._values)
-        changes: dict[str, dict[str, Any]] = {}
         for parameter in parameters:
-            prefix, _, field = parameter.name.rpartition(".")
-            if prefix in values and field in _field_names(values[prefix]):
-                present = getattr(values[prefix], field)
-                new = _from_ros(parameter.name, parameter.value, present)
-                changes.setdefault(prefix, {})[field] = new
-        # Inner namespaces first, so that the outer settings are made of the new inner ones.
-        for prefix in sorted(values, key=lambda name: -name.count(".") if name else 1):
-            for inner, settings in values.items():
-                outer, _, field = inner.rpartition(".")
-                if inner and outer == prefix and field in _field_names(values[prefix]):
-                    if getattr(values[prefix], field) != settings:
-                        changes.setdefault(prefix, {})[field] = settings
-            if prefix in changes:
-                values[prefix] = dataclasses.replace(values[prefix], **changes[prefix])
-        return values
+            if (name := parameter.name) in values:
+                values[name] = _from_ros(name, parameter.value, values[name])
+        return values, {prefix: self._build(prefix, values) for prefix in self._settings}
+
+    def _build(self, prefix: str, values: dict[str, Any]):
+        default = self._defaults[prefix]
+        given = {}
+        for field in dataclasses.fields(default):
+            name = _join(prefix, field.name)
+            if name in values:
+                given[field.name] = values[name]
+            elif name in self._defaults:
+                given[field.name] = self._build(name, values)
+        return dataclasses.replace(default, **given)
+
+
+def _join(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name
 
 
 def _set_range(descriptor: ParameterDescriptor, value, limits: tuple[float, float]) -> None:
@@ -157,10 +153,6 @@ def _set_range(descriptor: ParameterDescriptor, value, limits: tuple[float, floa
         descriptor.floating_point_range = [
             FloatingPointRange(from_value=float(low), to_value=float(high))
         ]
-
-
-def _field_names(settings) -> set[str]:
-    return {field.name for field in dataclasses.fields(settings)}
 
 
 def _to_ros(value):

@@ -24,8 +24,14 @@ def reliable(depth: int) -> QoSProfile:
     return _profile(depth, ReliabilityPolicy.RELIABLE)
 
 
-NEWEST = _profile(1, ReliabilityPolicy.BEST_EFFORT)
-"""Only the newest counts: subscriptions to cameras."""
+def best_effort(depth: int) -> QoSProfile:
+    """Fits every publisher; what is lost is not sent again."""
+    return _profile(depth, ReliabilityPolicy.BEST_EFFORT)
+
+
+CAMERA = best_effort(5)
+"""Subscriptions to cameras: new pictures matter more than all pictures, but a short stall of this
+process must not tear a hole into the frame history."""
 
 LATCHED = _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
 """The last one is kept for those who join late."""

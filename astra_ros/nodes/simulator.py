@@ -52,7 +52,7 @@ class SimulatorSettings:
     robot: str = "panda"
     seed: int = 0
     real_time_factor: float = 1.0
-    state_rate_hz: float = 48.0
+    state_rate_hz: float = 24.0
     camera_frame: str = "camera"
     camera: CameraSettings = field(default_factory=CameraSettings)
 

@@ -1,0 +1,236 @@
+"""The imagine node: what the camera will see if a plan is executed, and is it a good idea?
+
+Callbacks store what comes; one thread owns the model and works on the newest of it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from concurrent.futures import TimeoutError as FutureTimeout
+from functools import partial
+
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.node import Node
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import CompressedImage, Image, JointState
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from astra_ros.kinematics import KinematicsError, LinkKinematics
+from astra_ros.nodes.auto_imagine import AutoImagine
+from astra_ros.nodes.executable import run
+from astra_ros.nodes.health import HealthPublisher
+from astra_ros.nodes.imagine_health import ImagineHealth, LastRequest
+from astra_ros.nodes.imagine_inputs import ImagineInputs, Refused
+from astra_ros.nodes.imagine_outputs import ImagineOutputs
+from astra_ros.nodes.imagine_settings import ImagineParameters
+from astra_ros.nodes.model_thread import ModelThread
+from astra_ros.nodes.qos import CAMERA, LATCHED, best_effort, reliable
+from astra_ros.pipeline import Imaginer, NothingToImagine
+
+# Answers of ~/imagine come within this, or the caller is told that they do not.
+ANSWER_WITHIN_S = 120.0
+# The executor's threads: one for topics and timers, the others for callers who wait for answers.
+THREADS = 4
+
+
+class Imagine:
+    """Wires parameters, topics and services to the inputs, the model's thread and the outputs."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._parameters = ImagineParameters(node)
+        own, sources = self._parameters.own, self._parameters.sources
+        self._health = ImagineHealth(node, lambda: self._parameters.own)
+        self._inputs = ImagineInputs(sources, self._health.refuse)
+        self._health.inputs = self._inputs
+        self._thread = ModelThread(self._load, self._work, self._show, self._on_error)
+        self._outputs = ImagineOutputs(
+            node, self._thread.refresh, self._health.refused_plans.add
+        )
+        self._tool: LinkKinematics | None = None
+        self._auto = AutoImagine(
+            node,
+            {name: source.keep for name, source in sources.items()},
+            self._not_ready,
+            self._start_request,
+            self._health.refused_requests.add,
+        )
+        self._subscribe()
+        waiting = ReentrantCallbackGroup()
+        node.create_service(Trigger, "~/imagine", self._on_imagine, callback_group=waiting)
+        node.create_service(Trigger, "~/reset_history", self._on_reset_history)
+        HealthPublisher(node, self._health.report)
+        self._thread.start()
+        node.get_logger().info(
+            f"loading model '{own.model}' with backend '{own.backend}' on '{own.device}'"
+        )
+
+    def close(self) -> None:
+        """End the model's thread."""
+        self._thread.stop()
+
+    def _subscribe(self) -> None:
+        node = self._node
+        compressed = self._parameters.own.image_transport == "compressed"
+        kind, topic = (CompressedImage, "image/compressed") if compressed else (Image, "image")
+        name = node.resolve_topic_name(topic)
+        node.create_subscription(kind, topic, partial(self._on_image, topic=name), CAMERA)
+        goal = node.resolve_topic_name("goal_image")
+        node.create_subscription(
+            Image, "goal_image", partial(self._inputs.on_goal, topic=goal), LATCHED
+        )
+        joints = node.resolve_topic_name("joint_states")
+        node.create_subscription(
+            JointState,
+            "joint_states",
+            partial(self._inputs.on_joints, topic=joints),
+            best_effort(10),
+        )
+        if self._parameters.own.tool_link:
+            node.create_subscription(
+                String, "robot_description", self._on_robot_description, LATCHED
+            )
+        for source, settings in self._parameters.sources.items():
+            # Raw: the bytes are handed on as they came if this plan wins.
+            node.create_subscription(
+                JointTrajectory,
+                settings.topic,
+                partial(self._on_plan, source),
+                reliable(2 * settings.keep),
+                raw=True,
+            )
+
+    # Callbacks of topics: convert, store, and perhaps start a request.
+
+    def _on_image(self, msg, topic: str) -> None:
+        self._inputs.on_image(msg, topic)
+        self._auto.check()
+
+    def _on_plan(self, source: str, data: bytes) -> None:
+        msg = deserialize_message(data, JointTrajectory)
+        own = self._parameters.own
+        if self._inputs.on_plan(source, msg, data) and own.auto_imagine:
+            self._auto.plan_came(source, own.settle_s)
+
+    def _on_robot_description(self, msg: String) -> None:
+        try:
+            self._tool = LinkKinematics(msg.data, self._parameters.own.tool_link)
+        except KinematicsError as error:
+            self._node.get_logger().error(f"{error}; plan markers show imagined tool positions")
+
+    # Services.
+
+    def _on_imagine(self, _, response: Trigger.Response) -> Trigger.Response:
+        try:
+            response.message = self._thread.request().result(timeout=ANSWER_WITHIN_S)
+            response.success = True
+        except FutureTimeout:
+            response.message = f"no answer within {ANSWER_WITHIN_S:g} s"
+        except Exception as error:  # noqa: BLE001 - every failure is the caller's answer
+            response.message = str(error)
+            self._note_failure(error)
+        return response
+
+    def _on_reset_history(self, _, response: Trigger.Response) -> Trigger.Response:
+        self._inputs.forget_frames()
+        response.success = True
+        response.message = "frame history cleared"
+        return response
+
+    def _not_ready(self) -> str | None:
+        timeout_s = self._parameters.own.camera_timeout_s
+        return self._health.model.error or self._inputs.not_ready(timeout_s)
+
+    def _start_request(self) -> None:
+        def note(future) -> None:
+            if error := future.exception():
+                self._note_failure(error)
+
+        self._thread.request().add_done_callback(note)
+
+    def _note_failure(self, error: BaseException) -> None:
+        self._health.refused_requests.add(str(error))
+        if not isinstance(error, (Refused, NothingToImagine, ModelFailed)):
+            self._on_error(error)
+
+    # On the model's thread.
+
+    def _load(self) -> Imaginer:
+        # Imported here: it takes seconds, and the node should be visible before.
+        from astra_ros.backends import load_backend
+
+        own = self._parameters.own
+        began = time.monotonic()
+        try:
+            model = load_backend(own.backend, own.model, own.device)
+            plans = sum(source.keep for source in self._parameters.sources.values())
+            model.warmup(plans, own.horizon)
+        except Exception as error:
+            raise ModelFailed(f"model '{own.model}': {error}") from error
+        self._health.model.load_s = time.monotonic() - began
+        self._health.model.card = model.card
+        self._inputs.expect(model.card)
+        self._node.get_logger().info(
+            f"loaded {model.card.name} {model.card.version} from {model.card.path} "
+            f"(sha256 {model.card.sha256}) in {self._health.model.load_s:.1f} s"
+        )
+        return Imaginer(model)
+
+    def _work(self, imaginer: Imaginer) -> str:
+        own = self._parameters.own
+        request = self._inputs.request(own.camera_timeout_s)
+        imaginer.configure(own, self._parameters.critics, self._parameters.scoring)
+        result = imaginer.score(
+            request.history, request.plans, request.joints_now, request.goal_frame, own.seed
+        )
+        for reason in result.prepared.refused.values():
+            self._health.refused_plans.add(reason)
+        self._outputs.publish(request, result, imaginer.model.card, own, self._tool)
+        latency_s = time.monotonic() - request.received_s
+        summary = f"{len(result.scores)} plans imagined in {1000 * latency_s:.0f} ms, "
+        if result.best is None:
+            summary += "all vetoed"
+        else:
+            best = result.scores[result.best]
+            summary += f"best is {best.name} with score {best.score:.3f}"
+        if result.prepared.refused:
+            summary += f", {len(result.prepared.refused)} plans refused"
+        self._health.done(
+            LastRequest(
+                plans=len(result.scores),
+                summary=summary,
+                latency_s=latency_s,
+                timings_s=result.timings_s,
+                missing=result.missing,
+            )
+        )
+        self._outputs.show(imaginer)
+        return summary
+
+    def _show(self, imaginer: Imaginer) -> None:
+        self._outputs.show(imaginer)
+
+    def _on_error(self, error: BaseException) -> None:
+        if isinstance(error, ModelFailed):
+            self._health.model.error = str(error)
+            self._node.get_logger().error(str(error))
+        else:
+            text = "".join(traceback.format_exception(error))
+            self._node.get_logger().error(f"unexpected error, the node lives on:\n{text}")
+
+
+class ModelFailed(RuntimeError):
+    """The model cannot be loaded. The message says why."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM."""
+    return run("imagine", Imagine, argv, threads=THREADS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""The imagine node's statuses on /diagnostics."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.node import Node
+
+from astra_ros.nodes.health import ERROR, OK, WARN, Refusals, status
+from astra_ros.nodes.imagine_inputs import ImagineInputs
+from astra_ros.nodes.imagine_settings import ImagineSettings
+
+INPUTS = ("images", "plans", "joint_states", "goal_images")
+
+
+@dataclass
+class ModelState:
+    """What is known of the model: its card once it is loaded, or why it is not."""
+
+    card: object | None = None
+    error: str = ""
+    load_s: float = 0.0
+
+
+@dataclass
+class LastRequest:
+    """What the newest imagination gave."""
+
+    count: int = 0
+    plans: int = 0
+    summary: str = ""
+    latency_s: float = 0.0
+    timings_s: dict[str, float] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+class ImagineHealth:
+    """Collects refusals and results from all threads and reports them as four statuses.
+
+    Args:
+        node: the node, for its name and log.
+        inputs: asked for ages and counts.
+        settings: returns the node's settings of this moment.
+    """
+
+    def __init__(self, node: Node, settings: Callable[[], ImagineSettings]) -> None:
+        self._node = node
+        self._settings = settings
+        log = node.get_logger()
+        # One call each: rclpy keeps its own records per line of code.
+        self.refused = {kind: Refusals(lambda text: log.error(text)) for kind in INPUTS}
+        self.refused_requests = Refusals(lambda text: log.warning(text))
+        self.refused_plans = Refusals(lambda text: log.error(text))
+        self.inputs: ImagineInputs | None = None
+        self.model = ModelState()
+        self._lock = threading.Lock()
+        self._last = LastRequest()
+
+    def refuse(self, kind: str, reason: str) -> None:
+        """Note an input that cannot be used."""
+        self.refused[kind].add(reason)
+
+    def done(self, last: LastRequest) -> None:
+        """Note a finished request."""
+        with self._lock:
+            last.count = self._last.count + 1
+            self._last = last
+
+    def report(self) -> list[DiagnosticStatus]:
+        """The statuses of this moment."""
+        return [self._model(), self._camera(), self._plans(), self._requests()]
+
+    def _status(self, part: str, level: bytes, message: str, values: dict) -> DiagnosticStatus:
+        card = self.model.card
+        hardware = f"{card.name} {card.version}" if card else self._settings().model
+        return status(f"{self._node.get_name()}: {part}", level, message, values, hardware)
+
+    def _model(self) -> DiagnosticStatus:
+        settings, card = self._settings(), self.model.card
+        values = {
+            "model": settings.model,
+            "backend": settings.backend,
+            "device": settings.device,
+            "error": self.model.error,
+        }
+        if card:
+            values |= {
+                "name": card.name,
+                "version": card.version,
+                "sha256": card.sha256,
+                "path": card.path,
+                "image_size": "{1} x {0}".format(*card.image_size),
+                "dt_s": card.dt_s,
+                "history": card.history,
+                "action_spaces": ", ".join(card.action_spaces),
+                "load_s": f"{self.model.load_s:.2f}",
+            }
+        if self.model.error:
+            return self._status("model", ERROR, self.model.error, values)
+        if card is None:
+            return self._status("model", WARN, "loading", values)
+        return self._status("model", OK, "loaded", values)
+
+    def _camera(self) -> DiagnosticStatus:
+        age_s = self.inputs.camera_age_s
+        refused, goals = self.refused["images"], self.refused["goal_images"]
+        values = {
+            "age_s": "" if age_s is None else f"{age_s:.3f}",
+            "frames_held": self.inputs.frames_held,
+            "images_refused": refused.count,
+            "goal_images_refused": goals.count,
+            "last_refusal": refused.last or goals.last,
+            "goal_image": self.inputs.knows["goal_image"],
+        }
+        timeout_s = self._settings().camera_timeout_s
+        if reason := refused.recent or goals.recent:
+            return self._status("camera", ERROR if refused.recent else WARN, reason, values)
+        if age_s is None:
+            return self._status("camera", WARN, "no image yet", values)
+        if age_s > timeout_s:
+            text = f"silent for {age_s:.1f} s, longer than camera_timeout_s = {timeout_s:g}"
+            return self._status("camera", ERROR, text, values)
+        return self._status("camera", OK, "images arrive", values)
+
+    def _plans(self) -> DiagnosticStatus:
+        arrived, joints = self.refused["plans"], self.refused["joint_states"]
+        values = {f"{name}.held": count for name, count in self.inputs.plans_held.items()}
+        values |= {
+            "plans_refused": arrived.count + self.refused_plans.count,
+            "joint_states_refused": joints.count,
+            "joint_states": self.inputs.knows["joint_states"],
+            "last_refusal": self.refused_plans.last or arrived.last or joints.last,
+        }
+        if reason := arrived.recent or self.refused_plans.recent or joints.recent:
+            return self._status("plans", WARN, reason, values)
+        if not any(self.inputs.plans_held.values()):
+            return self._status("plans", OK, "no plans yet", values)
+        return self._status("plans", OK, "plans arrive", values)
+
+    def _requests(self) -> DiagnosticStatus:
+        with self._lock:
+            last = self._last
+        values = {
+            "requests_done": last.count,
+            "requests_refused": self.refused_requests.count,
+            "last_result": last.summary,
+            "last_plans": last.plans,
+            "last_latency_ms": f"{1000 * last.latency_s:.1f}" if last.count else "",
+            "last_error": self.refused_requests.last,
+        }
+        values |= {f"last_{name}_ms": f"{1000 * s:.1f}" for name, s in last.timings_s.items()}
+        values |= {f"{critic}.missing": reason for critic, reason in last.missing.items()}
+        if reason := self.refused_requests.recent:
+            return self._status("requests", WARN, reason, values)
+        if last.missing:
+            parts = [f"{critic} does not score: {why}" for critic, why in last.missing.items()]
+            return self._status("requests", WARN, "; ".join(parts), values)
+        return self._status("requests", OK, last.summary or "no request yet", values)

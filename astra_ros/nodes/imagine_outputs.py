@@ -1,0 +1,144 @@
+"""What the imagine node publishes of a result.
+
+Numbers first. Pictures are decoded and drawn only while somebody subscribes to them; who subscribes
+late gets those of the last request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.event_handler import PublisherEventCallbacks
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+from std_msgs.msg import Float32MultiArray
+from trajectory_msgs.msg import JointTrajectory
+from visualization_msgs.msg import MarkerArray
+
+from astra_ros.bridge.images import rgb_to_image
+from astra_ros.bridge.markers import plans_to_markers
+from astra_ros.bridge.scores import scores_to_diagnostics, scores_to_matrix
+from astra_ros.bridge.stamps import later
+from astra_ros.kinematics import KinematicsError, LinkKinematics
+from astra_ros.nodes.imagine_inputs import Request
+from astra_ros.nodes.imagine_settings import ImagineSettings
+from astra_ros.nodes.qos import LATCHED, reliable
+from astra_ros.nodes.video_player import VideoPlayer
+from astra_ros.pipeline import Imaginer, Result
+from astra_ros.views.contact_sheet import contact_sheet, shown_steps
+
+SHEET_COLUMNS = 8
+
+
+class ImagineOutputs:
+    """The publishers of the node. All methods but the constructor run on the model's thread.
+
+    Args:
+        node: the node.
+        refresh: asks the model's thread to call ``show``; called when somebody subscribes.
+        warn: told of what cannot be drawn.
+    """
+
+    def __init__(
+        self, node: Node, refresh: Callable[[], None], warn: Callable[[str], None]
+    ) -> None:
+        self._warn = warn
+        joined = PublisherEventCallbacks(
+            matched=lambda info: refresh() if info.current_count_change > 0 else None
+        )
+        self._scores = node.create_publisher(DiagnosticArray, "~/scores", LATCHED)
+        self._matrix = node.create_publisher(Float32MultiArray, "~/score_matrix", LATCHED)
+        self._markers = node.create_publisher(MarkerArray, "~/plan_markers", LATCHED)
+        self._best_plan = node.create_publisher(JointTrajectory, "~/best_plan", reliable(1))
+        self._sheet = node.create_publisher(
+            Image, "~/imagined/contact_sheet", LATCHED, event_callbacks=joined
+        )
+        self._video = node.create_publisher(
+            Image, "~/imagined/image", reliable(64), event_callbacks=joined
+        )
+        self._player = VideoPlayer(node, self._video)
+        self._last: tuple[Request, Result] | None = None
+        self._sheet_drawn = self._video_shown = False
+
+    def publish(
+        self,
+        request: Request,
+        result: Result,
+        card,
+        settings: ImagineSettings,
+        tool: LinkKinematics | None,
+    ) -> None:
+        """Publish a result's scores, best plan and markers; ``show`` then does the pictures.
+
+        Args:
+            card: the model's.
+            settings: the node's.
+            tool: draws the plans' tool paths; None draws where the model imagines the tool.
+        """
+        self._scores.publish(
+            scores_to_diagnostics(result.scores, request.stamp, request.frame_id, card.name)
+        )
+        self._matrix.publish(scores_to_matrix(result.scores))
+        if result.best is not None:
+            _, data = request.sources[result.names[result.best]]
+            self._best_plan.publish(data)
+        self._markers.publish(
+            plans_to_markers(
+                result.scores,
+                self._tool_paths(result, tool),
+                result.imagination.outcomes.get("object_position"),
+                request.stamp,
+                settings.world_frame,
+            )
+        )
+        self._last = (request, result)
+        self._playback_rate = settings.playback_rate
+        self._sheet_drawn = self._video_shown = False
+
+    def show(self, imaginer: Imaginer) -> None:
+        """Decode and publish the pictures of the last result that somebody now wants."""
+        if self._last is None:
+            return
+        request, result = self._last
+        if not self._video_shown and self._video.get_subscription_count():
+            frames = imaginer.decode(result.imagination.latents[result.shown])
+            dt_s = imaginer.model.card.dt_s
+            messages = [
+                rgb_to_image(frame, later(request.stamp, (k + 1) * dt_s), request.frame_id)
+                for k, frame in enumerate(frames)
+            ]
+            self._player.play(messages, dt_s, self._playback_rate)
+            self._video_shown = True
+        if not self._sheet_drawn and self._sheet.get_subscription_count():
+            picture = _draw_sheet(request, result, imaginer)
+            self._sheet.publish(rgb_to_image(picture, request.stamp, request.frame_id))
+            self._sheet_drawn = True
+
+    def _tool_paths(self, result: Result, tool: LinkKinematics | None) -> np.ndarray | None:
+        """[K, N, 3] m: from the plans where the robot is known, else as the model imagines them."""
+        if tool is not None:
+            names = result.prepared.plans[0].joint_names
+            try:
+                return tool.positions(names, result.prepared.positions)
+            except KinematicsError as error:
+                self._warn(str(error))
+        return result.imagination.outcomes.get("tool_position")
+
+
+def _draw_sheet(request: Request, result: Result, imaginer: Imaginer) -> np.ndarray:
+    """The contact sheet: uint8 [rows, columns, 3]. Only the frames that it shows are decoded."""
+    latents = result.imagination.latents
+    steps = list(shown_steps(latents.shape[1], SHEET_COLUMNS))
+    height, width = imaginer.model.card.image_size
+    frames = np.zeros((*latents.shape[:2], height, width, 3), np.uint8)
+    frames[:, steps] = imaginer.decode(latents[:, steps])
+    return contact_sheet(
+        frames,
+        result.scores,
+        imaginer.model.card.dt_s,
+        current_frame=request.history[-1],
+        goal_image=request.goal_frame,
+        columns=SHEET_COLUMNS,
+    )

@@ -1,0 +1,110 @@
+"""Which nodes make up a running system, with what parameters and remappings.
+
+The one table that the launch file and the demo both start from. Plain Python: a launch file reads
+this without starting ROS.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from astra_ros.simulation.robots import ROBOTS
+
+PARAMS_FILE = "config/astra.yaml"
+RVIZ_FILE = "rviz/imagine.rviz"
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of the launch file: its default, its meaning, its possible values."""
+
+    default: str
+    description: str
+    choices: tuple[str, ...] = ()
+
+
+ARGUMENTS: dict[str, Argument] = {
+    "sim": Argument(
+        "true",
+        "Start the simulator and its plan source; false: use a real camera and planner.",
+        ("true", "false"),
+    ),
+    "world": Argument("arm", "What is simulated: an arm at a table.", ("arm",)),
+    "robot": Argument("panda", "The simulated arm.", tuple(sorted(ROBOTS))),
+    "seed": Argument("0", "Layout of the simulated scene, and the draw of plans."),
+    "model": Argument(
+        "tiny", "World model: a name under models/, or a directory with model.safetensors."
+    ),
+    "backend": Argument("torch", "What runs the model.", ("torch",)),
+    "device": Argument("cpu", "Where the model runs: cpu, cuda, cuda:0, ..."),
+    "image": Argument("camera/image_raw", "Topic of the camera's images."),
+    "rviz": Argument("false", "Start RViz with the package's view.", ("true", "false")),
+    "params_file": Argument("", f"Parameters of all nodes; '' takes the package's {PARAMS_FILE}."),
+}
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One process: an executable of this package, and what it is given beside the params file."""
+
+    executable: str
+    parameters: dict[str, object] = field(default_factory=dict)
+    remappings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def module(self) -> str:
+        """The Python module behind the executable."""
+        return f"astra_ros.nodes.{self.executable}"
+
+    def ros_arguments(self, params_file: str) -> list[str]:
+        """The command line's part from ``--ros-args`` on."""
+        words = ["--ros-args", "--params-file", str(params_file)]
+        for name, value in self.parameters.items():
+            # JSON is YAML: strings stay strings, even those that look like numbers.
+            words += ["-p", f"{name}:={json.dumps(value)}"]
+        for name, target in self.remappings.items():
+            words += ["-r", f"{name}:={target}"]
+        return words
+
+
+def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
+    """The nodes to start for the given arguments; those not given have their defaults.
+
+    Raises:
+        ValueError: an unknown argument, or a value that is not among an argument's choices.
+    """
+    values = {name: argument.default for name, argument in ARGUMENTS.items()}
+    for name, value in arguments.items():
+        if name not in ARGUMENTS:
+            raise ValueError(f"unknown argument '{name}'; known are {', '.join(ARGUMENTS)}")
+        choices = ARGUMENTS[name].choices
+        if choices and value not in choices:
+            raise ValueError(f"{name} is '{value}'; choose one of {', '.join(choices)}")
+        values[name] = value
+    simulated = values["sim"] == "true"
+    namespace, slash, _ = values["image"].rpartition("/")
+    imagine = NodeSpec(
+        "imagine",
+        {
+            "use_sim_time": simulated,
+            "model": values["model"],
+            "backend": values["backend"],
+            "device": values["device"],
+        },
+        {
+            "image": values["image"],
+            "image/compressed": f"{values['image']}/compressed",
+            "camera_info": f"{namespace}{slash}camera_info",
+        },
+    )
+    if not simulated:
+        return [imagine]
+    imagine.parameters["tool_link"] = ROBOTS[values["robot"]].tool_link
+    scene = {"robot": values["robot"], "seed": int(values["seed"])}
+    return [
+        NodeSpec("simulator", {"world": values["world"], **scene}),
+        imagine,
+        NodeSpec("plan_source", dict(scene)),
+    ]

@@ -1,0 +1,53 @@
+"""Simulator (or a real robot's topics), imagine node and, if wanted, RViz.
+
+    ros2 launch astra_ros imagine.launch.py --show-args
+"""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from astra_ros.nodes.system import ARGUMENTS, PARAMS_FILE, RVIZ_FILE, nodes
+from astra_ros.resources import resource_path
+
+
+def start(context):
+    """The nodes for the arguments of this launch."""
+    values = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    params_file = values["params_file"] or str(resource_path(PARAMS_FILE))
+    actions = [
+        Node(
+            package="astra_ros",
+            executable=spec.executable,
+            name=spec.executable,
+            output="screen",
+            parameters=[params_file, spec.parameters],
+            remappings=list(spec.remappings.items()),
+        )
+        for spec in nodes(values)
+    ]
+    if values["rviz"] == "true":
+        actions.append(
+            Node(
+                package="rviz2",
+                executable="rviz2",
+                arguments=["-d", str(resource_path(RVIZ_FILE))],
+                parameters=[{"use_sim_time": values["sim"] == "true"}],
+            )
+        )
+    return actions
+
+
+def generate_launch_description():
+    """Called by ``ros2 launch``."""
+    arguments = [
+        DeclareLaunchArgument(
+            name,
+            default_value=argument.default,
+            description=argument.description,
+            choices=list(argument.choices) or None,
+        )
+        for name, argument in ARGUMENTS.items()
+    ]
+    return LaunchDescription([*arguments, OpaqueFunction(function=start)])
