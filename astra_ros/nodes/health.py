@@ -1,4 +1,4 @@
-"""What a node says about itself: refusals, throttled logs, statuses on /diagnostics."""
+"""What a node says about itself: throttled logs, statuses on /diagnostics."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ LOG_EVERY_S = 5.0
 RECENT_S = 10.0
 
 
-class Refusals:
-    """Counts refused inputs of one kind, and logs them: a new reason at once, a repeated one rarely.
+class Notices:
+    """Counts things of one kind that went wrong, and logs them: new ones at once, repeated ones rarely.
 
     Safe to use from several threads.
     """
@@ -33,7 +33,7 @@ class Refusals:
         self.last = ""
 
     def add(self, reason: str) -> None:
-        """Note a refusal and its reason."""
+        """Note that it happened, and why."""
         with self._lock:
             now = self._clock()
             self.count += 1

@@ -19,7 +19,6 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from astra_ros.kinematics import KinematicsError, LinkKinematics
 from astra_ros.nodes.auto_imagine import AutoImagine
 from astra_ros.nodes.executable import run
 from astra_ros.nodes.health import HealthPublisher
@@ -45,13 +44,15 @@ class Imagine:
         self._parameters = ImagineParameters(node)
         own, sources = self._parameters.own, self._parameters.sources
         self._health = ImagineHealth(node, lambda: self._parameters.own)
-        self._inputs = ImagineInputs(sources, self._health.refuse)
+        self._inputs = ImagineInputs(
+            sources, self._health.refuse, self._health.note.add
+        )
         self._health.inputs = self._inputs
         self._thread = ModelThread(self._load, self._work, self._show, self._on_error)
         self._outputs = ImagineOutputs(
             node, self._thread.refresh, self._health.refused_plans.add
         )
-        self._tool: LinkKinematics | None = None
+        self._robot_description: str | None = None
         self._auto = AutoImagine(
             node,
             {name: source.keep for name, source in sources.items()},
@@ -117,10 +118,7 @@ class Imagine:
             self._auto.plan_came(source, own.settle_s)
 
     def _on_robot_description(self, msg: String) -> None:
-        try:
-            self._tool = LinkKinematics(msg.data, self._parameters.own.tool_link)
-        except KinematicsError as error:
-            self._node.get_logger().error(f"{error}; plan markers show imagined tool positions")
+        self._robot_description = msg.data
 
     # Services.
 
@@ -175,7 +173,7 @@ class Imagine:
         self._health.model.card = model.card
         self._inputs.expect(model.card)
         self._node.get_logger().info(
-            f"loaded {model.card.name} {model.card.version} from {model.card.path} "
+            f"loaded {model.card.name} from {model.card.path} "
             f"(sha256 {model.card.sha256}) in {self._health.model.load_s:.1f} s"
         )
         return Imaginer(model)
@@ -189,7 +187,7 @@ class Imagine:
         )
         for reason in result.prepared.refused.values():
             self._health.refused_plans.add(reason)
-        self._outputs.publish(request, result, imaginer.model.card, own, self._tool)
+        self._outputs.publish(request, result, own, imaginer.model.card.name)
         latency_s = time.monotonic() - request.received_s
         summary = f"{len(result.scores)} plans imagined in {1000 * latency_s:.0f} ms, "
         if result.best is None:
@@ -209,6 +207,7 @@ class Imagine:
             )
         )
         self._outputs.show(imaginer)
+        self._outputs.mark(own, self._robot_description)
         return summary
 
     def _show(self, imaginer: Imaginer) -> None:

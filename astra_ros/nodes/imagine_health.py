@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
-from astra_ros.nodes.health import ERROR, OK, WARN, Refusals, status
+from astra_ros.nodes.health import ERROR, OK, WARN, Notices, status
 from astra_ros.nodes.imagine_inputs import ImagineInputs
 from astra_ros.nodes.imagine_settings import ImagineSettings
 
@@ -51,9 +51,10 @@ class ImagineHealth:
         self._settings = settings
         log = node.get_logger()
         # One call each: rclpy keeps its own records per line of code.
-        self.refused = {kind: Refusals(lambda text: log.error(text)) for kind in INPUTS}
-        self.refused_requests = Refusals(lambda text: log.warning(text))
-        self.refused_plans = Refusals(lambda text: log.error(text))
+        self.refused = {kind: Notices(lambda text: log.error(text)) for kind in INPUTS}
+        self.refused_requests = Notices(lambda text: log.warning(text))
+        self.refused_plans = Notices(lambda text: log.error(text))
+        self.note = Notices(lambda text: log.info(text))
         self.inputs: ImagineInputs | None = None
         self.model = ModelState()
         self._lock = threading.Lock()
@@ -75,7 +76,7 @@ class ImagineHealth:
 
     def _status(self, part: str, level: bytes, message: str, values: dict) -> DiagnosticStatus:
         card = self.model.card
-        hardware = f"{card.name} {card.version}" if card else self._settings().model
+        hardware = card.name if card else self._settings().model
         return status(f"{self._node.get_name()}: {part}", level, message, values, hardware)
 
     def _model(self) -> DiagnosticStatus:
@@ -89,7 +90,6 @@ class ImagineHealth:
         if card:
             values |= {
                 "name": card.name,
-                "version": card.version,
                 "sha256": card.sha256,
                 "path": card.path,
                 "image_size": "{1} x {0}".format(*card.image_size),

@@ -19,9 +19,9 @@ from astra_ros.bridge import BridgeError
 from astra_ros.bridge.images import compressed_to_rgb, image_to_rgb
 from astra_ros.bridge.stamps import to_seconds
 from astra_ros.bridge.trajectories import joint_state_to_positions, trajectory_to_plan
-from astra_ros.history import FrameHistory, NotEnoughFrames
 from astra_ros.nodes.imagine_settings import PlanTopicSettings
 from astra_ros.pipeline import to_model_size
+from astra_ros.planning.history import FrameHistory
 from astra_ros.planning.plans import JointPlan, PlanError
 
 
@@ -60,6 +60,7 @@ class ImagineInputs:
         sources: plan source name -> its settings.
         refuse: called with (kind, reason) for each input that cannot be used; kind is "images",
             "plans", "joint_states" or "goal_images".
+        tell: called with what is worth a line in the log, but no error.
         clock: seconds that never go back.
     """
 
@@ -67,10 +68,12 @@ class ImagineInputs:
         self,
         sources: Mapping[str, PlanTopicSettings],
         refuse: Callable[[str, str], None],
+        tell: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sources = dict(sources)
         self._refuse = refuse
+        self._tell = tell
         self._clock = clock
         self._lock = threading.RLock()
         self._history: FrameHistory | None = None
@@ -100,7 +103,9 @@ class ImagineInputs:
             self._header = msg.header
             if self._history is not None:
                 frame = to_model_size(picture, self._image_size)
-                self._history.add(to_seconds(msg.header.stamp), frame)
+                event = self._history.push(to_seconds(msg.header.stamp), frame)
+                if event:
+                    self._tell(f"{topic}: {event}")
 
     def on_goal(self, msg: Image, topic: str) -> None:
         """Take another goal image."""
@@ -177,11 +182,7 @@ class ImagineInputs:
             if not any(self._plans.values()):
                 topics = ", ".join(source.topic for source in self._sources.values())
                 return f"no plans yet; publish some on {topics}"
-            try:
-                self._history.frames()
-            except NotEnoughFrames as error:
-                return str(error)
-            return None
+            return self._history.not_ready()
 
     def request(self, camera_timeout_s: float) -> Request:
         """All inputs of this moment.
@@ -195,7 +196,7 @@ class ImagineInputs:
         with self._lock:
             if reason := self.not_ready(camera_timeout_s):
                 raise Refused(reason)
-            frames, _ = self._history.frames()
+            frames = self._history.frames()
             plans, sources = [], {}
             for source, held in self._plans.items():
                 for index, (plan, data) in enumerate(held):

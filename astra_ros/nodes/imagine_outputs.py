@@ -21,12 +21,12 @@ from astra_ros.bridge.images import rgb_to_image
 from astra_ros.bridge.markers import plans_to_markers
 from astra_ros.bridge.scores import scores_to_diagnostics, scores_to_matrix
 from astra_ros.bridge.stamps import later
-from astra_ros.kinematics import KinematicsError, LinkKinematics
 from astra_ros.nodes.imagine_inputs import Request
 from astra_ros.nodes.imagine_settings import ImagineSettings
 from astra_ros.nodes.qos import LATCHED, reliable
 from astra_ros.nodes.video_player import VideoPlayer
 from astra_ros.pipeline import Imaginer, Result
+from astra_ros.planning.kinematics import KinematicsError, ToolPath
 from astra_ros.views.contact_sheet import contact_sheet, shown_steps
 
 SHEET_COLUMNS = 8
@@ -61,41 +61,44 @@ class ImagineOutputs:
         self._player = VideoPlayer(node, self._video)
         self._last: tuple[Request, Result] | None = None
         self._sheet_drawn = self._video_shown = False
+        self._tool: tuple[tuple, ToolPath] | None = None
 
-    def publish(
-        self,
-        request: Request,
-        result: Result,
-        card,
-        settings: ImagineSettings,
-        tool: LinkKinematics | None,
-    ) -> None:
-        """Publish a result's scores, best plan and markers; ``show`` then does the pictures.
+    def publish(self, request: Request, result: Result, settings: ImagineSettings, model: str):
+        """Publish a result's scores and best plan; ``show`` and ``mark`` then do the rest.
 
         Args:
-            card: the model's.
             settings: the node's.
-            tool: draws the plans' tool paths; None draws where the model imagines the tool.
+            model: the model's name.
         """
         self._scores.publish(
-            scores_to_diagnostics(result.scores, request.stamp, request.frame_id, card.name)
+            scores_to_diagnostics(result.scores, request.stamp, request.frame_id, model)
         )
         self._matrix.publish(scores_to_matrix(result.scores))
         if result.best is not None:
             _, data = request.sources[result.names[result.best]]
             self._best_plan.publish(data)
-        self._markers.publish(
-            plans_to_markers(
-                result.scores,
-                self._tool_paths(result, tool),
-                result.imagination.outcomes.get("object_position"),
-                request.stamp,
-                settings.world_frame,
-            )
-        )
         self._last = (request, result)
         self._playback_rate = settings.playback_rate
         self._sheet_drawn = self._video_shown = False
+
+    def mark(self, settings: ImagineSettings, robot_description: str | None) -> None:
+        """Publish the last result's markers.
+
+        Args:
+            settings: the node's; its ``tool_link`` goes along the plans.
+            robot_description: URDF; None draws where the model imagines the tool.
+        """
+        request, result = self._last
+        outcomes = result.imagination.outcomes
+        paths = None
+        if robot_description and settings.tool_link:
+            paths = self._tool_paths(result, robot_description, settings.tool_link)
+        if paths is None:
+            paths = outcomes.get("tool_position")
+        objects = outcomes.get("object_position")
+        self._markers.publish(
+            plans_to_markers(result.scores, paths, objects, request.stamp, settings.world_frame)
+        )
 
     def show(self, imaginer: Imaginer) -> None:
         """Decode and publish the pictures of the last result that somebody now wants."""
@@ -116,15 +119,17 @@ class ImagineOutputs:
             self._sheet.publish(rgb_to_image(picture, request.stamp, request.frame_id))
             self._sheet_drawn = True
 
-    def _tool_paths(self, result: Result, tool: LinkKinematics | None) -> np.ndarray | None:
-        """[K, N, 3] m: from the plans where the robot is known, else as the model imagines them."""
-        if tool is not None:
-            names = result.prepared.plans[0].joint_names
-            try:
-                return tool.positions(names, result.prepared.positions)
-            except KinematicsError as error:
-                self._warn(str(error))
-        return result.imagination.outcomes.get("tool_position")
+    def _tool_paths(self, result: Result, urdf: str, tool_link: str) -> np.ndarray | None:
+        """[K, H+1, 3] m: the tool along the plans, in the robot's root frame."""
+        names = result.prepared.plans[0].joint_names
+        key = (urdf, tool_link, names)
+        try:
+            if self._tool is None or self._tool[0] != key:
+                self._tool = (key, ToolPath(urdf, tool_link, names))
+            return self._tool[1](result.prepared.positions)
+        except KinematicsError as error:
+            self._warn(f"{error}; plan markers show where the model imagines the tool")
+            return None
 
 
 def _draw_sheet(request: Request, result: Result, imaginer: Imaginer) -> np.ndarray:

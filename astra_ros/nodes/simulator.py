@@ -22,7 +22,7 @@ from astra_ros.bridge.images import pinhole_info, rgb_to_image
 from astra_ros.bridge.stamps import stamp_of, to_seconds
 from astra_ros.bridge.trajectories import positions_to_joint_state, trajectory_to_plan
 from astra_ros.nodes.executable import run
-from astra_ros.nodes.health import OK, WARN, HealthPublisher, Refusals, status
+from astra_ros.nodes.health import OK, WARN, HealthPublisher, Notices, status
 from astra_ros.nodes.parameters import SettingsParameters
 from astra_ros.nodes.qos import LATCHED, reliable
 from astra_ros.nodes.simulated_arm import SimulatedArm
@@ -86,7 +86,7 @@ class Simulator:
         self._tick_s = 1.0 / max(self.settings.state_rate_hz, camera.rate_hz)
         self._next_image_s = 0.0
         self._executed = 0
-        self._refused = Refusals(node.get_logger().error)
+        self._refused = Notices(node.get_logger().error)
 
         self._clock = node.create_publisher(ClockMsg, "/clock", reliable(10))
         self._joints = node.create_publisher(JointState, "joint_states", reliable(10))
