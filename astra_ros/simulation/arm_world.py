@@ -155,7 +155,7 @@ class ArmWorld:
         layout = sample_layout(self.spec, seed, self.settings.scene)
         style_seed = seed if self.settings.style_seed is None else self.settings.style_seed
         self._style = sample_style(style_seed)
-        pybullet.restoreState(self._pristine.state_id, physicsClientId=self._client)
+        self._forget_contacts()
         self._goal = np.array([*layout.goal_xy, 0.002])
         self._obstacle = np.array([*layout.obstacle_xy, 0.0])
         self._place(self._bodies["goal"], self._goal)
@@ -262,7 +262,9 @@ class ArmWorld:
     def snapshot(self) -> Snapshot:
         """This moment, to come back to with ``restore``. Freed when no longer referenced."""
         fields = {name: getattr(self, name) for name in self._MOMENT}
-        return Snapshot(self._session, fields)
+        snapshot = Snapshot(self._session, fields)
+        self.restore(snapshot)
+        return snapshot
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a moment of this world: what follows repeats bit by bit.
@@ -272,6 +274,7 @@ class ArmWorld:
         """
         if snapshot.session is not self._session:
             raise ValueError("the snapshot is of another ArmWorld; restore it there")
+        self._forget_contacts()
         pybullet.restoreState(snapshot.state_id, physicsClientId=self._client)
         for name, value in snapshot.fields.items():
             setattr(self, name, value)
@@ -338,6 +341,8 @@ class ArmWorld:
             camera.fov_deg, camera.width / camera.height, camera.near_m, camera.far_m
         )
         self._set_arm(np.array(self.spec.ready))
+        for body, x in zip(("obstacle", "cube"), (20.0, 30.0)):
+            self._place(self._bodies[body], (x, 0.0, 10.0))
         self._pristine = Snapshot(self._session, {})
 
     def _load(self, path, fixed: bool) -> int:
@@ -359,6 +364,16 @@ class ArmWorld:
             pybullet.getQuaternionFromEuler([0.0, 0.0, yaw]),
             physicsClientId=self._client,
         )
+
+    def _forget_contacts(self) -> None:
+        """Go back to the empty start, with all bodies apart.
+
+        Bullet keeps search directions and the like for every pair of bodies that are near each
+        other, and no saved state holds them. They would make a restored moment go on a little
+        differently each time; for bodies that were apart they start anew.
+        """
+        pybullet.restoreState(self._pristine.state_id, physicsClientId=self._client)
+        pybullet.performCollisionDetection(physicsClientId=self._client)
 
     def _paint(self, body: int, rgb) -> None:
         pybullet.changeVisualShape(body, -1, rgbaColor=[*rgb, 1.0], physicsClientId=self._client)
