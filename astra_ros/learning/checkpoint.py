@@ -20,13 +20,14 @@ def save_checkpoint(path: Path, model: nn.Module, average: nn.Module,
     """Write everything that the next step depends on, whole or not at all."""
     tensors: dict[str, Tensor] = {}
     for prefix, module in (('model', model), ('average', average)):
-        tensors.update({f'{prefix}.{name}': value.contiguous()
+        tensors.update({f'{prefix}.{name}': value
                         for name, value in module.state_dict().items()})
     for index, state in optimizer.state_dict()['state'].items():
         tensors.update({f'optimizer.{index}.{name}': value for name, value in state.items()})
     tensors['generator'] = generator.get_state()
     part = path.with_suffix('.part')
-    save_file({name: value.detach().cpu().clone() for name, value in tensors.items()}, str(part),
+    save_file({name: value.detach().cpu().contiguous().clone()
+               for name, value in tensors.items()}, str(part),
               metadata={'step': str(step), 'config': json.dumps(config)})
     os.replace(part, path)
 

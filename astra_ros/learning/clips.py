@@ -89,7 +89,7 @@ class LatentDataset:
             modality = by_joints[episode.joint_names]
             frames = frames_to_tensor(episode.frames)
             both = torch.cat([frames, restyle(frames, generator)]).to(device)
-            latents = autoencoder.encode(both).half().cpu()
+            latents = autoencoder.encode(both).cpu()
             self.latents.append(latents[:len(frames)])
             self.restyled.append(latents[len(frames):])
             self.modalities.append(modality)
@@ -109,8 +109,8 @@ class LatentDataset:
                 for index, start in zip(episodes, starts)]
         future = slice(self.window, None)
         return Clip(
-            latents=torch.stack([self.latents[i][run] for i, run in runs]).float(),
-            restyled=torch.stack([self.restyled[i][run] for i, run in runs]).float(),
+            latents=torch.stack([self.latents[i][run] for i, run in runs]),
+            restyled=torch.stack([self.restyled[i][run] for i, run in runs]),
             actions=torch.stack([self.actions[i][run[future] - 1] for i, run in runs]),
             outcomes={name: torch.stack([self.outcomes[i][name][run[future]] for i, run in runs])
                       for name in self.outcomes[0]},

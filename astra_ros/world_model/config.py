@@ -15,8 +15,8 @@ class AstraConfig:
     # the picture and its latent
     image_size: tuple[int, int] = (64, 64)       # (h, w) in pixels, multiples of 8 * patch
     latent_channels: int = 16
-    encoder_widths: tuple[int, int, int] = (32, 64, 128)   # channels at 1/2, 1/4 and 1/8 size
-    decoder_widths: tuple[int, int, int] = (40, 80, 128)
+    encoder_widths: tuple[int, int, int] = (24, 48, 96)    # channels at 1/2, 1/4 and 1/8 size
+    decoder_widths: tuple[int, int, int] = (32, 64, 128)
     patch: int = 2                               # latent cells a token spans, each way
 
     # the transformer
