@@ -1,0 +1,106 @@
+"""Loading a model: everything that can be wrong says so; a sound one imagines."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from astra_ros.backends import ModelError, load_backend
+from astra_ros.learning.export import write_model
+from astra_ros.planning.actions import ActionSpace
+from astra_ros.world_model import Astra, preset
+
+SPACE = ActionSpace('two_joints', ('a', 'b'), (0.0, 0.1), (1.0, 0.5), (0.1, 0.1))
+
+
+@pytest.fixture(scope='module')
+def directory(tmp_path_factory):
+    torch.manual_seed(0)
+    config = replace(preset('tiny'), hidden_dim=48, num_layers=2, num_heads=4, context_layers=1,
+                     encoder_widths=(16, 16, 16), decoder_widths=(16, 16, 16),
+                     action_dims=(SPACE.dim,))
+    return write_model(tmp_path_factory.mktemp('model'), Astra(config), [SPACE], 0.25, 'test')
+
+
+@pytest.fixture
+def copy(directory, tmp_path):
+    return shutil.copytree(directory, tmp_path / 'copy')
+
+
+def test_a_sound_model_imagines(directory):
+    model = load_backend('torch', directory)
+    card = model.card
+    assert (card.name, card.image_size, card.dt_s, card.history) == ('test', (64, 64), 0.25, 4)
+    assert card.action_spaces == {'two_joints': SPACE}
+    model.warmup(2, 3)
+    history = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
+    actions = SPACE.encode(np.zeros((2, 4, 2)))
+    made = model.imagine(history, actions, 'two_joints', seed=1)
+    assert made.latents.shape == (2, 3, *card.latent_shape)
+    assert set(made.outcomes) == set(card.outcomes)
+    again = model.imagine(history, actions, 'two_joints', seed=1)
+    np.testing.assert_array_equal(made.latents, again.latents)
+    assert model.decode(made.latents[0]).shape == (3, 64, 64, 3)
+    assert model.encode(history).shape == (4, *card.latent_shape)
+    with pytest.raises(ValueError, match="unknown modality 'feet'"):
+        model.imagine(history, actions, 'feet')
+    with pytest.raises(ValueError, match='takes uint8'):
+        model.encode(history[:, :32])
+
+
+@pytest.mark.parametrize('backend, device, message', [
+    ('tarot', 'cpu', r"unknown backend 'tarot'; known are \['torch'\]"),
+    ('torch', 'toaster', "device 'toaster'"),
+    ('torch', 'cuda:99', "device 'cuda:99'"),
+])
+def test_unknown_backend_or_device(directory, backend, device, message):
+    with pytest.raises(ModelError, match=message):
+        load_backend(backend, directory, device)
+
+
+def test_no_such_model():
+    with pytest.raises(ModelError, match="model 'nowhere': neither a directory nor a shipped"):
+        load_backend('torch', 'nowhere')
+
+
+def test_directory_without_a_model(tmp_path):
+    with pytest.raises(ModelError, match='no card.json there'):
+        load_backend('torch', tmp_path)
+
+
+def test_damaged_weights(copy):
+    weights = copy / 'model.safetensors'
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 255
+    weights.write_bytes(data)
+    with pytest.raises(ModelError, match='damaged or of another model'):
+        load_backend('torch', copy)
+
+
+def test_damaged_card(copy):
+    (copy / 'card.json').write_text('{"name": ')
+    with pytest.raises(ModelError, match='not a model card'):
+        load_backend('torch', copy)
+
+
+@pytest.mark.parametrize('change, message', [
+    ({'card_version': 9}, 'card version 9'),
+    ({'network': {'depth': 1}}, 'unknown model settings'),
+    ({'action_spaces': [{'name': 'x'}]}, 'not a model card'),
+])
+def test_card_of_something_else(copy, change, message):
+    card = json.loads((copy / 'card.json').read_text())
+    (copy / 'card.json').write_text(json.dumps({**card, **change}))
+    with pytest.raises(ModelError, match=message):
+        load_backend('torch', copy)
+
+
+def test_weights_of_another_network(copy):
+    card = json.loads((copy / 'card.json').read_text())
+    card['network']['num_layers'] = 3
+    (copy / 'card.json').write_text(json.dumps(card))
+    with pytest.raises(ModelError, match='does not fit the network'):
+        load_backend('torch', copy)

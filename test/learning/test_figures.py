@@ -1,0 +1,70 @@
+"""The figures' arithmetic, by hand."""
+
+import numpy as np
+import pytest
+
+from astra_ros.learning.bench import percentiles
+from astra_ros.learning.evaluate import auroc, psnr
+from astra_ros.learning.rank import interval, kendall, ranks, spearman, summarise
+from astra_ros.learning.train import learning_rate
+
+
+def test_ranks_share_ties():
+    # 5 is lowest, the two 7s share places 1 and 2, 9 is highest.
+    assert ranks(np.array([7, 5, 9, 7])).tolist() == [1.5, 0.0, 3.0, 1.5]
+
+
+def test_spearman_and_kendall_by_hand():
+    a, b = np.array([1, 2, 3, 4]), np.array([10, 30, 20, 40])
+    # Rank differences 0, 1, 1, 0: rho = 1 - 6 * 2 / (4 * 15) = 0.8. One of six pairs is discordant.
+    assert spearman(a, b) == pytest.approx(0.8)
+    assert kendall(a, b) == pytest.approx((5 - 1) / 6)
+    assert spearman(a, np.ones(4)) == 0.0
+
+
+def test_psnr_by_hand():
+    a, b = np.zeros((2, 4, 4, 3)), np.full((2, 4, 4, 3), 0.1)
+    np.testing.assert_allclose(psnr(a, b), [20.0, 20.0])
+
+
+def test_auroc_by_hand():
+    # Positives 0.9 and 0.4 against negatives 0.5 and 0.1: three of four pairs are right.
+    assert auroc(np.array([0.9, 0.5, 0.4, 0.1]), np.array([1, 0, 1, 0])) == pytest.approx(0.75)
+    assert auroc(np.array([0.9, 0.5]), np.array([1, 1])) is None
+
+
+def test_interval_holds_the_mean_and_narrows():
+    few, many = np.tile([0.0, 1.0], 10), np.tile([0.0, 1.0], 1000)
+    assert interval(few)[0] < 0.5 < interval(few)[1]
+    assert np.diff(interval(many)) < np.diff(interval(few)) / 5
+
+
+def test_percentiles_are_milliseconds():
+    figures = percentiles([0.1] * 99 + [0.3])
+    assert figures['p50_ms'] == pytest.approx(100) and figures['runs'] == 100
+
+
+def test_learning_rate_warms_up_and_cools_down():
+    assert learning_rate(0, 100, 1.0, 10) == pytest.approx(0.1)
+    assert learning_rate(9, 100, 1.0, 10) == pytest.approx(1.0)
+    assert learning_rate(100, 100, 1.0, 10) == pytest.approx(0.02)
+
+
+def scene(chosen, outcomes, collision, order):
+    return {'chosen': chosen, 'outcomes': outcomes, 'collision': collision, 'order': order,
+            'kinds': [], 'scores': []}
+
+
+def test_ranking_summary_by_hand():
+    scenes = [scene(1, [0.2, 0.8], [False, False], [-1, 0]),
+              scene(None, [-1.0, 0.4], [True, False], [0, -1])]
+    figures = summarise(scenes)
+    # Chosen: 0.8, and 0 where every plan was vetoed.
+    assert figures['outcome'] == pytest.approx(
+        {'score': 0.4, 'random': (0.5 - 0.3) / 2, 'first': -0.4, 'oracle': 0.6})
+    assert figures['spearman'] == pytest.approx(0.0)          # +1 and -1
+    # Given away: nothing of 0.6, and 0.4 of the range 1.4.
+    assert figures['top1_regret'] == pytest.approx((0 + 0.4 / 1.4) / 2)
+    assert figures['none_accepted'] == 0.5
+    assert figures['collisions'] == pytest.approx(
+        {'score': 0.0, 'random': 0.25, 'first': 0.5, 'oracle': 0.0})

@@ -1,0 +1,110 @@
+"""Recording, training with resume, and the written model, small enough for seconds."""
+
+import argparse
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from astra_ros.backends import load_backend
+from astra_ros.learning import record, train
+from astra_ros.learning.clips import LatentDataset, fit_action_space, restyle
+from astra_ros.learning.dataset import DatasetError, list_episodes, load_episode
+from astra_ros.world_model import Astra, preset
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('data')
+    assert record.record(folder, ('kuka',), episodes=3, first_seed=0, workers=1) == 3
+    return folder
+
+
+def arguments(data, out, *more):
+    parser = argparse.ArgumentParser()
+    train.add_arguments(parser)
+    return parser.parse_args(['--data', str(data), '--out', str(out), '--autoencoder-steps', '4',
+                              '--dynamics-steps', '6', '--dynamics-batch', '2',
+                              '--autoencoder-batch', '4', '--device', 'cpu', *more])
+
+
+def test_recording_goes_on_where_it_was_and_repeats_itself(data, tmp_path):
+    assert record.record(data, ('kuka',), episodes=3, first_seed=0, workers=1) == 0
+    record.record(tmp_path, ('kuka',), episodes=1, first_seed=1, workers=1)
+    first, again = load_episode(list_episodes(data)[1]), load_episode(list_episodes(tmp_path)[0])
+    assert len(first) == record.FRAMES and first.frames.shape[1:] == (64, 64, 3)
+    for name in ('frames', 'commanded', 'object_position', 'obstacle_contact'):
+        np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
+
+
+def test_a_damaged_episode_is_named(data, tmp_path):
+    whole = list_episodes(data)[0]
+    broken = tmp_path / whole.name
+    broken.write_bytes(whole.read_bytes()[:2000])
+    with pytest.raises(DatasetError, match=f'{broken.name}: damaged'):
+        load_episode(broken)
+    with pytest.raises(DatasetError, match='no episodes of panda'):
+        list_episodes(data, 'panda')
+
+
+def test_clips_line_up_with_the_recording(data):
+    paths = list_episodes(data)
+    episode = load_episode(paths[0])
+    space = fit_action_space('kuka_joints', [episode])
+    torch.manual_seed(0)
+    autoencoder = Astra(preset('tiny')).autoencoder
+    clips = LatentDataset([space], window=4, horizon=16)
+    clips.encode(paths[:1], autoencoder, torch.device('cpu'))
+    clip = clips.clip([0, 0], [0, 7])
+    assert clip.latents.shape[:2] == (2, 20)
+    # Before the episode the scene stood still: history frames 0..3 are its first frame.
+    for index in range(4):
+        assert torch.equal(clip.latents[0, index], clips.latents[0][0])
+    assert torch.equal(clip.latents[1, 3], clips.latents[0][7])
+    assert torch.equal(clip.latents[1, 4], clips.latents[0][8])
+    # The action of frame 8 leads from the joints commanded at frame 7 to those at frame 8.
+    expected = space.encode(episode.commanded[7:9])[0]
+    np.testing.assert_allclose(clip.actions[1, 0].numpy(), expected, rtol=1e-6)
+    assert clip.outcomes['object_position'][1, 0].tolist() == episode.object_position[8].tolist()
+
+
+def test_restyling_keeps_a_picture_in_range_and_changes_it():
+    frames = torch.rand(2, 3, 8, 8)
+    other = restyle(frames, torch.Generator().manual_seed(0))
+    assert 0 <= other.min() and other.max() <= 1 and not torch.allclose(frames, other)
+
+
+def test_a_killed_training_resumes_to_the_same_weights(data, tmp_path, monkeypatch):
+    """Stopped after step 3 of 6 and started again, against the run that was never stopped."""
+    monkeypatch.setattr(train, 'CHECKPOINT_EVERY', 3)
+    train.run(arguments(data, tmp_path / 'whole'))
+
+    class Killed(Exception):
+        pass
+
+    save = train.save_checkpoint
+
+    def die_once(path, *rest):
+        save(path, *rest)
+        if path.name == 'dynamics.safetensors':
+            monkeypatch.setattr(train, 'save_checkpoint', save)
+            raise Killed
+
+    monkeypatch.setattr(train, 'save_checkpoint', die_once)
+    with pytest.raises(Killed):
+        train.run(arguments(data, tmp_path / 'stopped'))
+    train.run(arguments(data, tmp_path / 'stopped'))
+    whole = load_file(tmp_path / 'whole/dynamics.safetensors')
+    resumed = load_file(tmp_path / 'stopped/dynamics.safetensors')
+    assert whole.keys() == resumed.keys()
+    for name, value in whole.items():
+        torch.testing.assert_close(resumed[name], value, rtol=1e-4, atol=1e-5, msg=name)
+    model = load_backend('torch', tmp_path / 'whole/model')
+    assert model.card.action_spaces['kuka_joints'].joint_names[0] == 'lbr_iiwa_joint_1'
+
+
+def test_training_refuses_a_checkpoint_of_other_settings(data, tmp_path):
+    train.run(arguments(data, tmp_path, '--stage', 'autoencoder'))
+    with pytest.raises(DatasetError, match='another configuration .*autoencoder_rate'):
+        train.run(arguments(data, tmp_path, '--stage', 'autoencoder', '--autoencoder-rate', '0.5'))

@@ -1,0 +1,184 @@
+"""The network's parts: shapes, what may depend on what, and what must not."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from astra_ros.world_model import Astra, preset
+from astra_ros.world_model.action_encoder import ActionConditionEncoder
+from astra_ros.world_model.config import AstraConfig
+from astra_ros.world_model.style import StyleEncoder
+from astra_ros.world_model.temporal import Patchify, TemporalTransformer
+
+SMALL = replace(preset('tiny'), hidden_dim=48, num_layers=2, num_heads=4, context_layers=1,
+                adapter_rank=8, encoder_widths=(16, 16, 16), decoder_widths=(16, 16, 16),
+                action_dims=(6, 4))
+
+
+@pytest.fixture(scope='module')
+def model():
+    torch.manual_seed(0)
+    model = Astra(SMALL).eval()
+    for parameter in model.denoiser.parameters():    # zero-initialised parts must speak too
+        torch.nn.init.normal_(parameter, std=0.05)
+    return model
+
+
+def denoise_inputs(batch=2, frames=3):
+    torch.manual_seed(1)
+    shape = (batch, frames, *SMALL.latent_shape)
+    ones = torch.ones(batch, frames)
+    return dict(noisy=torch.randn(shape), newest=torch.randn(shape), before=torch.randn(shape),
+                time=0 * ones, history_noise=0.1 * ones, age=ones,
+                condition=torch.randn(batch, frames, SMALL.hidden_dim))
+
+
+def test_patchify_is_undone_by_its_inverse():
+    patchify, latents = Patchify(SMALL), torch.randn(2, 3, *SMALL.latent_shape)
+    tokens = patchify(latents)
+    assert tokens.shape == (2, 3, 16, SMALL.latent_channels * 4)
+    assert torch.equal(patchify.inverse(tokens), latents)
+    # Token 0 is the top left patch, channel by channel.
+    assert torch.equal(tokens[0, 0, 0].view(-1, 2, 2), latents[0, 0, :, :2, :2])
+
+
+def test_autoencoder_shapes_and_range(model):
+    frames = torch.rand(2, 3, 64, 64)
+    latents = model.autoencoder.encode(frames)
+    assert latents.shape == (2, *SMALL.latent_shape)
+    decoded = model.autoencoder.decode(100 * latents)
+    assert decoded.shape == frames.shape and 0 <= decoded.min() and decoded.max() <= 1
+
+
+def test_latents_are_normalised_in_training_and_the_statistics_follow():
+    torch.manual_seed(0)
+    autoencoder = Astra(SMALL).autoencoder.train()
+    frames = torch.rand(8, 3, 64, 64)
+    latents = autoencoder.encode(frames)
+    assert latents.mean((0, 2, 3)).abs().max() < 1e-4
+    assert (latents.std((0, 2, 3)) - 1).abs().max() < 1e-2
+    for _ in range(1000):
+        autoencoder.encode(frames)
+    torch.testing.assert_close(autoencoder.eval().encode(frames), latents, atol=0.02, rtol=0.02)
+
+
+def test_an_action_changes_nothing_before_it():
+    encoder = ActionConditionEncoder(SMALL)
+    actions = torch.randn(2, 8, 6)
+    changed = actions.clone()
+    changed[:, 5] += 1
+    before, after = encoder(actions, 0), encoder(changed, 0)
+    assert torch.equal(before[:, :5], after[:, :5])
+    assert (before[:, 5:8] != after[:, 5:8]).any(-1).all()
+
+
+def test_action_spaces_have_their_own_input_and_refuse_others():
+    encoder = ActionConditionEncoder(SMALL)
+    assert encoder(torch.randn(3, 8, 4), 1).shape == (3, 8, SMALL.hidden_dim)
+    with pytest.raises(ValueError, match='6 numbers a step, modality 1 takes 4'):
+        encoder(torch.randn(3, 8, 6), 1)
+    with pytest.raises(ValueError, match='modality 2: the model has 2'):
+        encoder(torch.randn(3, 8, 6), 2)
+
+
+def test_history_may_be_shorter_but_not_longer_than_the_window():
+    encoder = TemporalTransformer(SMALL)
+    history = torch.randn(2, 4, *SMALL.latent_shape)
+    assert encoder(history).shape == (2, 4 * 16, SMALL.hidden_dim)
+    assert encoder(history[:, :1]).shape == (2, 16, SMALL.hidden_dim)
+    with pytest.raises(ValueError, match='takes 1 to 4'):
+        encoder(torch.cat([history, history], 1))
+
+
+def test_style_does_not_know_where_things_are():
+    encoder = StyleEncoder(SMALL)
+    picture = torch.randn(2, *SMALL.latent_shape)
+    torch.testing.assert_close(encoder(picture, 2), encoder(picture.flip(-1), 2))
+    assert not torch.allclose(encoder(picture, 2), encoder(2 * picture, 2))
+    assert encoder(None, 3).shape == (3, SMALL.hidden_dim)
+
+
+def test_frames_of_a_request_do_not_see_each_other(model):
+    inputs = denoise_inputs()
+    memory = model.remember(torch.randn(2, 4, *SMALL.latent_shape))
+    together = model.denoise(**inputs, memory=memory)
+    alone = model.denoise(**{name: value[:, 1:2] for name, value in inputs.items()}, memory=memory)
+    torch.testing.assert_close(together.prediction[:, 1:2], alone.prediction, atol=1e-4, rtol=1e-4)
+    assert together.log_error.shape == (2, 3, 16)
+
+
+@pytest.mark.parametrize('name', ['noisy', 'newest', 'before', 'time', 'history_noise', 'age',
+                                  'condition'])
+def test_every_input_of_the_denoiser_matters(model, name):
+    inputs = denoise_inputs()
+    memory = model.remember(torch.zeros(2, 4, *SMALL.latent_shape))
+    before = model.denoise(**inputs, memory=memory).prediction
+    inputs[name] = inputs[name] + 0.3
+    assert not torch.equal(before, model.denoise(**inputs, memory=memory).prediction)
+
+
+def test_the_history_matters(model):
+    inputs = denoise_inputs()
+    one = model.remember(torch.zeros(2, 4, *SMALL.latent_shape))
+    other = model.remember(torch.randn(2, 4, *SMALL.latent_shape))
+    assert not torch.allclose(model.denoise(**inputs, memory=one).prediction,
+                              model.denoise(**inputs, memory=other).prediction, atol=1e-4)
+
+
+def test_an_untrained_model_predicts_a_still_picture():
+    model = Astra(SMALL)
+    inputs = denoise_inputs()
+    memory = model.remember(torch.randn(2, 4, *SMALL.latent_shape))
+    assert torch.equal(model.denoise(**inputs, memory=memory).prediction, inputs['newest'])
+
+
+def test_outcomes_are_named_and_shaped(model):
+    features = torch.randn(2, 3, 16, SMALL.hidden_dim)
+    outcomes = model.outcome_heads(features)
+    assert {name: tuple(value.shape) for name, value in outcomes.items()} == {
+        'obstacle_contact': (2, 3), 'object_contact': (2, 3),
+        'object_position': (2, 3, 3), 'tool_position': (2, 3, 3)}
+
+
+def test_forward_has_the_seed_signature(model):
+    noisy, history = torch.randn(2, *SMALL.latent_shape), torch.randn(2, 4, *SMALL.latent_shape)
+    made = model(noisy, torch.zeros(2), torch.randn(2, 6), history)
+    assert made.shape == noisy.shape
+    assert not torch.allclose(made, model(noisy, torch.zeros(2), torch.randn(2, 6), history))
+    model(noisy, torch.zeros(2), torch.randn(2, 6), history[:, :1], style=noisy)
+
+
+def test_presets_and_settings_that_do_not_fit():
+    assert AstraConfig.from_dict(preset('tiny').to_dict()) == preset('tiny')
+    paper = preset('paper')
+    assert (paper.hidden_dim, paper.num_layers, paper.num_heads, paper.temporal_window) == (
+        1024, 24, 16, 16)
+    assert (paper.num_timesteps, paper.snr_gamma, paper.process) == (1000, 0.5, 'ddpm')
+    with pytest.raises(ValueError, match='multiples of 16'):
+        replace(preset('tiny'), image_size=(60, 64))
+    with pytest.raises(ValueError, match='unknown preset'):
+        preset('huge')
+    with pytest.raises(ValueError, match='unknown model settings'):
+        AstraConfig.from_dict({'depth': 3})
+
+
+def test_paper_preset_trains_at_reduced_depth():
+    """Its width, window, process and loss, two layers deep: one step changes the weights."""
+    from astra_ros.learning.clips import Clip
+    from astra_ros.learning.losses import one_step_loss
+
+    config = replace(preset('paper'), num_layers=2, context_layers=1, image_size=(64, 64),
+                     action_dims=(6,), encoder_widths=(16, 16, 16), decoder_widths=(16, 16, 16))
+    torch.manual_seed(0)
+    model = Astra(config)
+    shape = (2, config.temporal_window + 3, *config.latent_shape)
+    clip = Clip(torch.randn(shape), torch.randn(shape), torch.randn(2, 3, 6),
+                {'obstacle_contact': torch.zeros(2, 3), 'object_contact': torch.ones(2, 3),
+                 'object_position': torch.zeros(2, 3, 3), 'tool_position': torch.zeros(2, 3, 3)}, 0)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    before = model.denoiser.out.weight.clone()
+    loss, parts = one_step_loss(model, clip, torch.Generator().manual_seed(0))
+    loss.backward()
+    optimizer.step()
+    assert torch.isfinite(loss) and not torch.equal(before, model.denoiser.out.weight)
