@@ -84,11 +84,12 @@ class ArmKinematics:
             start: [J] rad, where the search begins; the answer is the solution near it.
             tolerance_m: stop when the position is this near (and the orientation alike, in rad
                 with 0.1 m as lever).
-            max_iterations: stop after as many steps.
+            max_iterations: stop after as many steps; also stops when steps no longer help.
             max_step: rad, largest joint move in a step.
 
         Returns:
-            (joints [J] rad within limits, remaining position error in m).
+            (joints [J] rad within limits, remaining position error in m); for a place out of
+            reach the nearest that was found.
         """
         joints = np.clip(np.asarray(start, dtype=np.float64), self.lower, self.upper)
         rest = np.asarray(self.spec.ready)
@@ -105,6 +106,10 @@ class ArmKinematics:
             turn = 0.5 * np.array(
                 [skew[2, 1] - skew[1, 2], skew[0, 2] - skew[2, 0], skew[1, 0] - skew[0, 1]]
             )
+            error = float(offset @ offset + 0.01 * turn @ turn)
+            stalled = 0 if error < 0.98 * best else stalled + 1
+            if error < best:
+                best, best_joints, best_offset = error, joints, offset
             near = offset @ offset < tolerance_m**2 and turn @ turn < (10.0 * tolerance_m) ** 2
             if near or stalled > 5:
                 break
@@ -119,11 +124,7 @@ class ArmKinematics:
             largest = np.abs(step).max()
             step *= min(1.0, max_step / max(largest, 1e-9))
             joints = np.clip(joints + step, self.lower, self.upper)
-            error = float(offset @ offset + 0.01 * turn @ turn)
-            stalled = 0 if error < 0.98 * best else stalled + 1
-            best = min(best, error)
-        error = np.linalg.norm(np.asarray(position) - self.forward(joints)[:3, 3])
-        return joints, float(error)
+        return best_joints, float(np.linalg.norm(best_offset))
 
     def solve_path(self, positions, yaws, start) -> tuple[np.ndarray, float]:
         """Joints along a path of the tool, each solved from the one before.

@@ -90,7 +90,7 @@ ROBOTS: dict[str, RobotSpec] = {
             tool_link="pusher_tip",
             max_force=(200.0, 200.0, 150.0, 150.0, 100.0, 60.0, 60.0),
             max_speed=(2.2,) * 7,
-            reach_m=(0.36, 0.74),
+            reach_m=(0.43, 0.75),
             push_height_m=0.015,
             tool=ToolSpec("pusher.urdf", "lbr_iiwa_link_7", (0.0, 0.0, 0.045)),
         ),
