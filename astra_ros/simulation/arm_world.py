@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import weakref
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,42 +15,16 @@ import pybullet
 
 from astra_ros.planning.plans import JointPlan
 from astra_ros.resources import resource_path
+from astra_ros.simulation.camera import Camera, CameraSettings
 from astra_ros.simulation.kinematics import ArmKinematics
 from astra_ros.simulation.robots import robot_description, robot_spec
-from astra_ros.simulation.scene import (
-    CUBE_SIDE_M,
-    SceneSettings,
-    sample_layout,
-    sample_style,
-)
+from astra_ros.simulation.scene import CUBE_SIDE_M, SceneSettings, sample_layout, sample_style
+from astra_ros.simulation.session import Session, Snapshot
 
 # Bodies this near to each other touch (m). Bullet also reports pairs that are merely close.
 TOUCH_M = 1e-3
 # A joint's target is at most this far (rad) from the joint: a blocked arm winds up no further.
 MAX_LEAD_RAD = 0.1
-
-
-@dataclass(frozen=True)
-class CameraSettings:
-    """A pinhole camera without distortion.
-
-    Attributes:
-        width, height: pixels.
-        position: m, world frame.
-        look_at: m, world frame, shown at the image's centre; the image's up is the world's z.
-        fov_deg: vertical field of view.
-        near_m, far_m: what is nearer or farther is not drawn.
-        rate_hz: frames a second of a node that publishes this camera.
-    """
-
-    width: int = 128
-    height: int = 128
-    position: tuple[float, float, float] = (1.15, -0.62, 0.72)
-    look_at: tuple[float, float, float] = (0.46, 0.0, 0.14)
-    fov_deg: float = 38.0
-    near_m: float = 0.05
-    far_m: float = 15.0
-    rate_hz: float = 12.0
 
 
 @dataclass(frozen=True)
@@ -93,33 +66,6 @@ class ArmState:
     object_contact: bool
 
 
-class _Session:
-    """One connection to PyBullet. Its number may be given out again once it is closed."""
-
-    def __init__(self) -> None:
-        self.client = pybullet.connect(pybullet.DIRECT)
-        self.is_open = True
-
-    def forget(self, state_id: int) -> None:
-        if self.is_open:
-            pybullet.removeState(state_id, physicsClientId=self.client)
-
-    def close(self) -> None:
-        if self.is_open:
-            self.is_open = False
-            pybullet.disconnect(physicsClientId=self.client)
-
-
-class Snapshot:
-    """A saved moment of one ``ArmWorld``; give it back to that world's ``restore``."""
-
-    def __init__(self, session: _Session, fields: dict) -> None:
-        self.session = session
-        self.fields = fields
-        self.state_id = pybullet.saveState(physicsClientId=session.client)
-        weakref.finalize(self, session.forget, self.state_id)
-
-
 class ArmWorld:
     """One simulated arm at its table. Several worlds in a process do not disturb each other.
 
@@ -132,7 +78,7 @@ class ArmWorld:
         self.settings = settings or ArmWorldSettings()
         self.spec = robot_spec(self.settings.robot)
         self.kinematics = ArmKinematics(self.spec)
-        self._session = _Session()
+        self._session = Session()
         self._client = self._session.client
         try:
             self._build()
@@ -206,26 +152,13 @@ class ArmWorld:
 
     def render(self) -> np.ndarray:
         """The camera's view: uint8 [height, width, 3] RGB."""
-        camera = self.settings.camera
-        _, _, rgba, _, _ = pybullet.getCameraImage(
-            camera.width,
-            camera.height,
-            viewMatrix=self._view,
-            projectionMatrix=self._projection,
-            lightDirection=self._style.light,
-            lightAmbientCoeff=0.55,
-            lightDiffuseCoeff=0.45,
-            lightSpecularCoeff=0.1,
-            shadow=0,
-            renderer=pybullet.ER_TINY_RENDERER,
-            flags=pybullet.ER_NO_SEGMENTATION_MASK,
-            physicsClientId=self._client,
-        )
-        image = np.asarray(rgba, dtype=np.uint8).reshape(camera.height, camera.width, 4)
-        return np.ascontiguousarray(image[:, :, :3])
+        return self._camera.render(self._style.light)
 
     def goal_image(self) -> np.ndarray:
-        """The view once the task is done: cube at the goal, arm at ready. Nothing stays changed."""
+        """The view once the task is done: cube at the goal, arm at ready: uint8 [h, w, 3] RGB.
+
+        Takes a ``snapshot`` and comes back to it, so that nothing stays changed.
+        """
         now = self.snapshot()
         yaw = self.state().object_yaw
         self._place(self._bodies["cube"], (*self._goal[:2], CUBE_SIDE_M / 2), yaw)
@@ -260,7 +193,12 @@ class ArmWorld:
         )
 
     def snapshot(self) -> Snapshot:
-        """This moment, to come back to with ``restore``. Freed when no longer referenced."""
+        """This moment, to come back to with ``restore``. Freed when no longer referenced.
+
+        What follows a snapshot is bit by bit what follows each ``restore`` of it. For that, the
+        solver's memory of past contacts is dropped here as it is there; while things touch, what
+        follows can differ in its last digits from a run in which no snapshot was taken.
+        """
         fields = {name: getattr(self, name) for name in self._MOMENT}
         snapshot = Snapshot(self._session, fields)
         self.restore(snapshot)
@@ -335,11 +273,7 @@ class ArmWorld:
         pybullet.setCollisionFilterPair(
             arm, self._bodies["table"], -1, -1, 0, physicsClientId=client
         )
-        camera = self.settings.camera
-        self._view = pybullet.computeViewMatrix(camera.position, camera.look_at, (0, 0, 1))
-        self._projection = pybullet.computeProjectionMatrixFOV(
-            camera.fov_deg, camera.width / camera.height, camera.near_m, camera.far_m
-        )
+        self._camera = Camera(self.settings.camera, client)
         self._set_arm(np.array(self.spec.ready))
         for body, x in zip(("obstacle", "cube"), (20.0, 30.0)):
             self._place(self._bodies[body], (x, 0.0, 10.0))

@@ -113,7 +113,7 @@ def robot_spec(name: str) -> RobotSpec:
 
 
 def robot_description(spec: RobotSpec, shapes: bool = True, coarse: bool = False) -> str:
-    """The arm's URDF as text, with its tool, and mesh files as absolute paths.
+    """The arm's URDF as text, with its tool, and mesh files as ``file://`` URLs.
 
     Args:
         spec: the arm.
@@ -133,7 +133,7 @@ def robot_description(spec: RobotSpec, shapes: bool = True, coarse: bool = False
         robot.extend(_mounted(spec.tool))
     for mesh in robot.iter("mesh"):
         name = mesh.get("filename", "").removeprefix("package://")
-        mesh.set("filename", str((path.parent / name).resolve()))
+        mesh.set("filename", f"file://{(path.parent / name).resolve()}")
     if coarse:
         for link in robot.iter("link"):
             if link.get("name") in spec.coarse_links:

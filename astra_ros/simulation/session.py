@@ -1,0 +1,41 @@
+"""A connection to PyBullet and the moments that were saved in it."""
+
+from __future__ import annotations
+
+import weakref
+
+import pybullet
+
+
+class Session:
+    """One connection to PyBullet. Its number may be given out again once it is closed."""
+
+    def __init__(self) -> None:
+        self.client = pybullet.connect(pybullet.DIRECT)
+        self.is_open = True
+
+    def forget(self, state_id: int) -> None:
+        """Free a saved state, unless its whole simulation is already gone."""
+        if self.is_open:
+            pybullet.removeState(state_id, physicsClientId=self.client)
+
+    def close(self) -> None:
+        if self.is_open:
+            self.is_open = False
+            pybullet.disconnect(physicsClientId=self.client)
+
+
+class Snapshot:
+    """A saved moment of one world; give it back to that world's ``restore``.
+
+    Attributes:
+        session: the simulation that it belongs to.
+        fields: what the world keeps beside Bullet's own state.
+        state_id: Bullet's number of the saved state, freed with this object.
+    """
+
+    def __init__(self, session: Session, fields: dict) -> None:
+        self.session = session
+        self.fields = fields
+        self.state_id = pybullet.saveState(physicsClientId=session.client)
+        weakref.finalize(self, session.forget, self.state_id)
