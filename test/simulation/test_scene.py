@@ -65,7 +65,8 @@ def test_data_files_are_found_in_an_installed_package(tmp_path, monkeypatch):
     share = tmp_path / "install" / "share" / "astra_ros" / "urdf"
     share.mkdir(parents=True)
     (share / "cube.urdf").write_text("<robot/>")
-    monkeypatch.setattr(resources, "__file__", str(tmp_path / "site" / "astra_ros" / "resources.py"))
+    module = tmp_path / "site" / "astra_ros" / "resources.py"
+    monkeypatch.setattr(resources, "__file__", str(module))
     monkeypatch.setenv("AMENT_PREFIX_PATH", f"{tmp_path / 'else'}:{tmp_path / 'install'}")
     assert resources.resource_path("urdf/cube.urdf") == share / "cube.urdf"
 
