@@ -43,7 +43,7 @@ EXTRAS = {
         "yourdfpy",
     ],
     "sim": ["pybullet>=3.2.5", "imageio-ffmpeg"],
-    "torch": ["torch>=2.4", "safetensors"],
+    "torch": ["torch>=2.4", "safetensors", "torchmetrics"],
     "dev": ["pytest>=8", "pytest-timeout", "colcon-common-extensions", "setuptools>=64,<80"],
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
@@ -61,7 +61,7 @@ setup(
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
     package_data={NAME: ["py.typed"]},
     data_files=shared_files(),
-    install_requires=["setuptools", "numpy", "PyYAML", "opencv-python-headless", "tqdm"],
+    install_requires=["setuptools", "numpy", "PyYAML", "opencv-python-headless", "pillow>=10.1", "tqdm"],
     extras_require=EXTRAS,
     zip_safe=False,
     entry_points={

@@ -26,6 +26,7 @@ from astra_ros.planning.actions import ActionSpace
 from astra_ros.world_model import Astra, AstraConfig, preset
 
 CHECKPOINT_EVERY = 200
+STAGES = ('autoencoder', 'dynamics')
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,11 @@ class Stage:
                                         self.generator, self._identity())
 
     def _identity(self) -> dict:
-        return {'stage': self.name, 'steps': self.steps, **asdict(self.settings),
-                'model': self.config.to_dict()}
+        """What a checkpoint must agree with: all settings but the other stage's own."""
+        others = tuple(f'{name}_' for name in STAGES if name != self.name)
+        return {**{name: value for name, value in asdict(self.settings).items()
+                   if not name.startswith(others)},
+                'stage': self.name, 'model': self.config.to_dict()}
 
     def run(self, loss_of) -> nn.Module:
         """Train to the last step with `loss_of(step, generator) -> (loss, parts)`."""
@@ -204,7 +208,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='where to write the finished model (default: OUT/model)')
     parser.add_argument('--preset', default='tiny', choices=('tiny', 'paper'))
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--stage', default='all', choices=('autoencoder', 'dynamics', 'all'))
+    parser.add_argument('--stage', default='all', choices=(*STAGES, 'all'))
     defaults = TrainSettings()
     for name, value in asdict(defaults).items():
         parser.add_argument('--' + name.replace('_', '-'), type=type(value), default=None,

@@ -30,6 +30,18 @@ class ScalarEmbedding(nn.Module):
         return self.mlp(embedded.to(self.mlp[0].weight.dtype))
 
 
+def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Scaled dot-product attention, [B, heads, L, d] each.
+
+    On a CPU in bfloat16 it is written out: torch's fused kernel (2.13) has a backward pass there
+    that took nine times as long for the few tokens of a frame.
+    """
+    if query.device.type == 'cpu' and query.dtype == torch.bfloat16:
+        weights = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+        return weights.softmax(-1).to(value.dtype) @ value
+    return F.scaled_dot_product_attention(query, key, value)
+
+
 class Attention(nn.Module):
     """Multi-head attention. Keys and values may come from elsewhere, computed beforehand."""
 
@@ -51,7 +63,7 @@ class Attention(nn.Module):
 
     def forward(self, x_BLD: Tensor, key_value: tuple[Tensor, Tensor] | None = None) -> Tensor:
         key, value = self.project(x_BLD) if key_value is None else key_value
-        y = F.scaled_dot_product_attention(self.split(self.query(x_BLD)), key, value)
+        y = attend(self.split(self.query(x_BLD)), key, value)
         return self.out(y.transpose(1, 2).flatten(2))
 
 
