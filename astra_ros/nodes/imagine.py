@@ -14,7 +14,7 @@ from functools import partial
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import CompressedImage, Image, JointState
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -80,6 +80,7 @@ class Imagine:
         kind, topic = (CompressedImage, "image/compressed") if compressed else (Image, "image")
         name = node.resolve_topic_name(topic)
         node.create_subscription(kind, topic, partial(self._on_image, topic=name), CAMERA)
+        node.create_subscription(CameraInfo, "camera_info", self._inputs.on_camera_info, CAMERA)
         goal = node.resolve_topic_name("goal_image")
         node.create_subscription(
             Image, "goal_image", partial(self._inputs.on_goal, topic=goal), LATCHED

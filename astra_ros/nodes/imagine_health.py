@@ -123,6 +123,8 @@ class ImagineHealth:
         if age_s > timeout_s:
             text = f"silent for {age_s:.1f} s, longer than camera_timeout_s = {timeout_s:g}"
             return self._status("camera", ERROR, text, values)
+        if mismatch := self.inputs.size_mismatch:
+            return self._status("camera", WARN, mismatch, values)
         return self._status("camera", OK, "images arrive", values)
 
     def _plans(self) -> DiagnosticStatus:

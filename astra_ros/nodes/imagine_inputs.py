@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from sensor_msgs.msg import CompressedImage, Image, JointState
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 
 from astra_ros.bridge import BridgeError
 from astra_ros.bridge.images import compressed_to_rgb, image_to_rgb
@@ -78,6 +78,8 @@ class ImagineInputs:
         self._lock = threading.RLock()
         self._history: FrameHistory | None = None
         self._image_size = (0, 0)
+        self._picture_size: tuple[int, int] | None = None
+        self._info_size: tuple[int, int] | None = None
         self._header = None
         self._image_s: float | None = None
         self._goal: np.ndarray | None = None
@@ -100,12 +102,18 @@ class ImagineInputs:
             return
         with self._lock:
             self._image_s = self._clock()
+            self._picture_size = picture.shape[:2]
             self._header = msg.header
             if self._history is not None:
                 frame = to_model_size(picture, self._image_size)
                 event = self._history.push(to_seconds(msg.header.stamp), frame)
                 if event:
                     self._tell(f"{topic}: {event}")
+
+    def on_camera_info(self, msg: CameraInfo) -> None:
+        """Remember the camera's size, to notice when it is another camera's."""
+        with self._lock:
+            self._info_size = (msg.height, msg.width)
 
     def on_goal(self, msg: Image, topic: str) -> None:
         """Take another goal image."""
@@ -147,6 +155,20 @@ class ImagineInputs:
         """Seconds since the last usable image, or None before the first."""
         with self._lock:
             return None if self._image_s is None else self._clock() - self._image_s
+
+    @property
+    def size_mismatch(self) -> str:
+        """What is wrong when images and camera_info are of different sizes, else ''."""
+        with self._lock:
+            if None in (self._info_size, self._picture_size):
+                return ""
+            (h, w), (rows, columns) = self._info_size, self._picture_size
+            if (h, w) == (rows, columns):
+                return ""
+            return (
+                f"camera_info says {w} x {h} pixels, images have {columns} x {rows}; remap "
+                "camera_info to the topic of the same camera"
+            )
 
     @property
     def frames_held(self) -> int:

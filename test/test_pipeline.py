@@ -1,0 +1,170 @@
+"""Plans to scores with a world model whose imagination is known beforehand."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from astra_ros.pipeline import Imaginer, ImaginerSettings, NothingToImagine, to_model_size
+from astra_ros.planning.actions import ActionSpace
+from astra_ros.planning.critics import CollisionSettings
+from astra_ros.planning.imagination import Imagination
+from astra_ros.planning.plans import JointPlan
+
+TWO = ActionSpace("two", ("a", "b"), (0.0, 0.0), (1.0, 1.0), (1.0, 1.0))
+ONE = ActionSpace("one", ("x",), (0.0,), (1.0,), (1.0,))
+
+
+class KnownModel:
+    """Latent = mean brightness. Each plan's last joint position is what the latent becomes."""
+
+    def __init__(self) -> None:
+        self.card = SimpleNamespace(
+            name="known",
+            image_size=(4, 4),
+            dt_s=0.5,
+            history=2,
+            latent_shape=(1, 1, 1),
+            action_spaces={"two": TWO, "one": ONE},
+        )
+        self.asked = []
+
+    def encode(self, frames):
+        return (frames.mean(axis=(1, 2, 3)) / 255).astype(np.float32)[:, None, None, None]
+
+    def decode(self, latents):
+        grey = np.clip(latents * 255, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
+        return np.broadcast_to(grey, (len(latents), 4, 4, 3)).copy()
+
+    def imagine(self, history, actions, modality, seed=0, steps=None):
+        self.asked.append((actions.shape, modality, seed, steps))
+        plans, horizon = actions.shape[:2]
+        return Imagination(
+            latents=actions[:, :, 0].reshape(plans, horizon, 1, 1, 1),
+            uncertainty=np.zeros((plans, horizon)),
+            outcomes={"obstacle_contact": np.zeros((plans, horizon))},
+        )
+
+
+def plan(name, end, joints=("a", "b"), first_s=0.0):
+    """Joint a goes to end at 1 s, the others stay at 0."""
+    positions = np.zeros((2, len(joints)))
+    positions[1, joints.index("a") if "a" in joints else 0] = end
+    return JointPlan(joints, np.array([first_s, 1.0]), positions, name)
+
+
+HISTORY = np.zeros((2, 4, 4, 3), np.uint8)
+WHITE = np.full((4, 4, 3), 255, np.uint8)
+
+
+def imaginer(**settings):
+    return Imaginer(KnownModel(), ImaginerSettings(horizon=2, **settings))
+
+
+def test_the_plan_that_ends_like_the_goal_wins():
+    made = imaginer().score(HISTORY, [plan("no", 0.0), plan("yes", 1.0)], goal_frame=WHITE, seed=5)
+    assert made.names == ("no", "yes") and made.best == made.shown == 1
+    # Nothing changed costs 1, the goal reached costs 0.
+    assert made.scores[0].critics["goal"].cost == pytest.approx(1.0)
+    assert made.scores[1].critics["goal"].cost == pytest.approx(0.0)
+    assert not made.missing and set(made.timings_s) >= {"encode", "imagine", "critics", "total"}
+
+
+def test_plans_are_sampled_at_the_models_times():
+    prepared = imaginer().prepare([plan("p", 1.0)])
+    # 0, 0.5 and 1 s of a ramp to 1.
+    np.testing.assert_allclose(prepared.positions[0, :, 0], [0.0, 0.5, 1.0])
+
+
+def test_joint_order_does_not_matter():
+    prepared = imaginer().prepare([plan("p", 1.0, joints=("b", "a"))])
+    assert prepared.modality == "two" and prepared.plans[0].joint_names == ("a", "b")
+    np.testing.assert_allclose(prepared.positions[0, -1], [1.0, 0.0])
+
+
+def test_a_late_first_point_starts_where_the_robot_is():
+    late = plan("late", 1.0, first_s=0.5)
+    prepared = imaginer().prepare([late], {"a": -2.0, "b": 3.0, "finger": 9.0})
+    np.testing.assert_allclose(prepared.positions[0], [[-2.0, 3.0], [0.0, 0.0], [1.0, 0.0]])
+    with pytest.raises(NothingToImagine, match="'late'.*start"):
+        imaginer().prepare([late], {"a": -2.0})
+
+
+def test_a_plan_with_other_joints_is_refused_and_the_rest_scored():
+    made = imaginer().score(HISTORY, [plan("odd", 1.0, joints=("a", "c")), plan("good", 1.0)])
+    assert made.names == ("good",)
+    reason = made.prepared.refused["odd"]
+    assert "a, c" in reason and "two: a, b" in reason and "one: x" in reason
+
+
+def test_one_robot_at_a_time_the_newest_plans():
+    prepared = imaginer().prepare([plan("old", 1.0), plan("new", 1.0, joints=("x",))])
+    assert prepared.modality == "one" and list(prepared.refused) == ["old"]
+    assert "newest plan moves one" in prepared.refused["old"]
+
+
+def test_no_plan_left_gives_every_reason():
+    with pytest.raises(NothingToImagine, match="no plan was given"):
+        imaginer().score(HISTORY, [])
+    with pytest.raises(NothingToImagine, match="'p'.*'q'"):
+        imaginer().score(HISTORY, [plan(name, 1.0, joints=("z",)) for name in "pq"])
+
+
+def test_seed_and_steps_reach_the_model():
+    made = imaginer(denoising_steps=4)
+    made.score(HISTORY, [plan("p", 1.0)], seed=9)
+    imaginer_default = imaginer()
+    imaginer_default.score(HISTORY, [plan("p", 1.0)])
+    assert made.model.asked == [((1, 2, 4), "two", 9, 4)]
+    assert imaginer_default.model.asked == [((1, 2, 4), "two", 0, None)]
+
+
+def test_critics_can_be_set_and_what_is_missing_is_said():
+    judge = imaginer()
+    judge.configure(ImaginerSettings(horizon=2), {"collision": CollisionSettings(enabled=False)})
+    made = judge.score(HISTORY, [plan("p", 1.0)])
+    assert "collision" not in made.scores[0].critics
+    assert list(made.missing) == ["goal"] and "no goal image" in made.missing["goal"]
+    with pytest.raises(ValueError, match="unknown critics.*charm"):
+        judge.configure(ImaginerSettings(), {"charm": None})
+
+
+def test_vetoed_plans_are_shown_but_never_best():
+    judge = imaginer()
+    contact = judge.model.imagine
+
+    def crash(*args, **kwargs):
+        made = contact(*args, **kwargs)
+        made.outcomes["obstacle_contact"][:] = 1.0
+        return made
+
+    judge.model.imagine = crash
+    made = judge.score(HISTORY, [plan("p", 1.0)])
+    assert made.best is None and made.shown == 0 and made.scores[0].verdict == "vetoed"
+
+
+def test_wrong_frames_are_refused():
+    with pytest.raises(ValueError, match="needs uint8 \\(2, 4, 4, 3\\)"):
+        imaginer().score(HISTORY[:1], [plan("p", 1.0)])
+    with pytest.raises(ValueError, match="goal_frame has shape"):
+        imaginer().score(HISTORY, [plan("p", 1.0)], goal_frame=WHITE[:2])
+
+
+@pytest.mark.parametrize("settings", [{"horizon": 0}, {"denoising_steps": -1}])
+def test_settings_that_cannot_work(settings):
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        ImaginerSettings(**settings)
+
+
+def test_decode_keeps_leading_dimensions():
+    frames = imaginer().decode(np.ones((3, 2, 1, 1, 1), np.float32))
+    assert frames.shape == (3, 2, 4, 4, 3) and frames.dtype == np.uint8 and frames.min() == 255
+
+
+def test_to_model_size_averages_and_cuts_the_middle():
+    frame = np.zeros((4, 8, 3), np.uint8)
+    frame[:, 2:4] = 100  # the left half of the middle square
+    small = to_model_size(frame, (2, 2))
+    np.testing.assert_array_equal(small[..., 0], [[100, 0], [100, 0]])
+    assert to_model_size(frame, (4, 8)) is frame
+    assert to_model_size(frame[:2, :2], (4, 4)).shape == (4, 4, 3)
