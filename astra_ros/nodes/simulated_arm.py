@@ -46,7 +46,7 @@ class SimulatedArm:
 
     def __init__(self, world: ArmWorld, seed: int) -> None:
         self.world = world
-        self._offset_s = 0.0
+        self._offset_s = -world.time_s
         self.reset(seed)
 
     @property

@@ -1,0 +1,181 @@
+"""What the imagine node stores, hands on, and refuses; without a node."""
+
+import array
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+
+from builtin_interfaces.msg import Time  # noqa: E402
+from sensor_msgs.msg import CameraInfo, JointState  # noqa: E402
+from trajectory_msgs.msg import JointTrajectory  # noqa: E402
+
+from astra_ros.bridge.images import rgb_to_image  # noqa: E402
+from astra_ros.bridge.stamps import stamp_of  # noqa: E402
+from astra_ros.bridge.trajectories import plan_to_trajectory  # noqa: E402
+from astra_ros.nodes.imagine_inputs import ImagineInputs, Refused  # noqa: E402
+from astra_ros.nodes.imagine_settings import PlanTopicSettings  # noqa: E402
+from astra_ros.planning.plans import JointPlan  # noqa: E402
+
+CARD = SimpleNamespace(image_size=(4, 4), history=2, dt_s=0.5)
+TIMEOUT_S = 2.0
+
+
+class Bench:
+    """Inputs with a clock that is turned by hand, and what they refused."""
+
+    def __init__(self, model=True, **sources):
+        self.now_s = 100.0
+        self.refused = []
+        self.told = []
+        self.inputs = ImagineInputs(
+            sources or {"candidates": PlanTopicSettings(keep=2)},
+            lambda kind, reason: self.refused.append((kind, reason)),
+            self.told.append,
+            clock=lambda: self.now_s,
+        )
+        if model:
+            self.inputs.expect(CARD)
+
+    def image(self, stamp_s, value=0, size=(4, 4)):
+        frame = np.full((*size, 3), value, np.uint8)
+        self.inputs.on_image(rgb_to_image(frame, stamp_of(stamp_s), "cam"), "/image")
+
+    def plan(self, end=1.0, source="candidates", data=b"bytes"):
+        plan = JointPlan(("a",), np.array([0.0, 1.0]), np.array([[0.0], [end]]))
+        return self.inputs.on_plan(source, plan_to_trajectory(plan), data)
+
+    def ready(self):
+        self.image(1.0, 10)
+        self.image(1.5, 20)
+        self.plan()
+        return self
+
+
+def test_a_request_holds_what_came_last():
+    bench = Bench().ready()
+    bench.now_s += 0.1
+    request = bench.inputs.request(TIMEOUT_S)
+    assert request.history[:, 0, 0, 0].tolist() == [10, 20]
+    assert request.stamp == Time(sec=1, nanosec=500_000_000) and request.frame_id == "cam"
+    assert request.received_s == 100.0
+    assert request.joints_now is None and request.goal_frame is None
+    assert [plan.name for plan in request.plans] == ["candidates/0"]
+    assert request.sources == {"candidates/0": ("candidates", b"bytes")}
+
+
+def test_only_the_last_plans_are_kept_oldest_first():
+    bench = Bench().ready()
+    for end in (2.0, 3.0):
+        bench.plan(end, data=str(end).encode())
+    request = bench.inputs.request(TIMEOUT_S)
+    assert [plan.positions[-1, 0] for plan in request.plans] == [2.0, 3.0]
+    assert request.sources["candidates/1"] == ("candidates", b"3.0")
+
+
+def test_sources_keep_their_own_plans():
+    bench = Bench(fast=PlanTopicSettings(keep=1), slow=PlanTopicSettings(keep=3))
+    bench.image(1.0)
+    bench.image(1.5)
+    for source in ("slow", "fast", "fast", "slow"):
+        bench.plan(source=source)
+    names = [plan.name for plan in bench.inputs.request(TIMEOUT_S).plans]
+    assert names == ["fast/0", "slow/0", "slow/1"]
+    assert bench.inputs.plans_held == {"fast": 1, "slow": 2}
+
+
+def test_what_is_missing_is_said():
+    bench = Bench(model=False)
+    refused = []
+    for provide in (lambda: bench.inputs.expect(CARD), lambda: bench.image(1.0), bench.ready):
+        with pytest.raises(Refused) as error:
+            bench.inputs.request(TIMEOUT_S)
+        assert str(error.value) == bench.inputs.not_ready(TIMEOUT_S)
+        refused.append(str(error.value))
+        provide()
+    assert "model is not loaded" in refused[0]
+    assert "no camera image yet" in refused[1]
+    assert "no plans yet; publish some on plans" in refused[2]
+    assert bench.inputs.not_ready(TIMEOUT_S) is None
+
+
+def test_too_few_frames():
+    bench = Bench()
+    bench.image(1.0)
+    bench.plan()
+    with pytest.raises(Refused, match="1 of 2 frames"):
+        bench.inputs.request(TIMEOUT_S)
+
+
+def test_a_silent_camera_is_refused_until_it_speaks_again():
+    bench = Bench().ready()
+    bench.now_s += 3.2
+    assert bench.inputs.camera_age_s == pytest.approx(3.2)
+    with pytest.raises(Refused, match="silent for 3.2 s, longer than camera_timeout_s = 2"):
+        bench.inputs.request(TIMEOUT_S)
+    bench.image(2.0)
+    assert bench.inputs.request(TIMEOUT_S)
+
+
+def test_joints_are_merged_and_grow_old():
+    bench = Bench().ready()
+    bench.inputs.on_joints(JointState(name=["a", "b"], position=[1.0, 2.0]), "/joints")
+    bench.inputs.on_joints(JointState(name=["b"], position=[3.0]), "/joints")
+    assert bench.inputs.request(TIMEOUT_S).joints_now == {"a": 1.0, "b": 3.0}
+    bench.now_s += 1.9
+    bench.image(2.0)
+    bench.now_s += 0.2
+    assert bench.inputs.request(TIMEOUT_S).joints_now is None
+
+
+def test_goal_and_frames_are_scaled_to_the_model():
+    bench = Bench()
+    for stamp_s in (1.0, 1.5):
+        bench.image(stamp_s, 50, size=(8, 16))
+    bench.plan()
+    goal = np.full((16, 16, 3), 200, np.uint8)
+    bench.inputs.on_goal(rgb_to_image(goal, Time(), ""), "/goal")
+    request = bench.inputs.request(TIMEOUT_S)
+    assert request.history.shape == (2, 4, 4, 3) and request.goal_frame.shape == (4, 4, 3)
+    assert request.goal_frame.min() == 200
+
+
+def test_broken_inputs_are_refused_with_their_topic_and_change_nothing():
+    bench = Bench().ready()
+    image = rgb_to_image(np.zeros((4, 4, 3), np.uint8), Time(sec=9), "cam")
+    image.step = 1
+    bench.inputs.on_image(image, "/camera")
+    image.data = array.array("B")
+    bench.inputs.on_goal(image, "/goal")
+    bench.inputs.on_joints(JointState(name=["a"]), "/joints")
+    assert bench.inputs.on_plan("candidates", JointTrajectory(), b"") is False
+    kinds = [kind for kind, _ in bench.refused]
+    assert kinds == ["images", "goal_images", "joint_states", "plans"]
+    for (_, reason), topic in zip(bench.refused, ("/camera", "/goal", "/joints", "plans")):
+        assert reason.startswith(f"{topic}: ")
+    request = bench.inputs.request(TIMEOUT_S)
+    assert request.stamp.sec == 1 and len(request.plans) == 1
+
+
+def test_a_jump_back_in_time_starts_anew_and_is_told():
+    bench = Bench().ready()
+    bench.image(0.2)
+    assert "jumped back" in bench.told[0] and bench.inputs.frames_held == 1
+
+
+def test_forgetting_frames():
+    bench = Bench().ready()
+    bench.inputs.forget_frames()
+    with pytest.raises(Refused, match="no camera frame"):
+        bench.inputs.request(TIMEOUT_S)
+
+
+def test_camera_info_of_another_camera_is_noticed():
+    bench = Bench().ready()
+    assert bench.inputs.size_mismatch == ""
+    bench.inputs.on_camera_info(CameraInfo(width=640, height=480))
+    assert "640 x 480 pixels, images have 4 x 4" in bench.inputs.size_mismatch
+    bench.inputs.on_camera_info(CameraInfo(width=4, height=4))
+    assert bench.inputs.size_mismatch == ""

@@ -1,0 +1,216 @@
+"""Settings dataclasses as parameters, and the one YAML file that must not contradict them."""
+
+import dataclasses
+from dataclasses import dataclass, field
+
+import pytest
+import yaml
+
+rclpy = pytest.importorskip("rclpy")
+
+from rclpy.node import Node  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
+
+from astra_ros.nodes.imagine_settings import (  # noqa: E402
+    AT_START,
+    ImagineParameters,
+    ImagineSettings,
+    PlanTopicSettings,
+)
+from astra_ros.nodes.parameters import SettingsParameters, attribute_docs  # noqa: E402
+from astra_ros.nodes.plan_source import PlanSourceSettings  # noqa: E402
+from astra_ros.nodes.simulator import SimulatorSettings  # noqa: E402
+from astra_ros.nodes.system import PARAMS_FILE  # noqa: E402
+from astra_ros.planning.critics import CRITICS, CollisionSettings  # noqa: E402
+from astra_ros.planning.scoring import ScoringSettings  # noqa: E402
+from astra_ros.resources import resource_path  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Inner:
+    """Inner.
+
+    Attributes:
+        width, height: pixels.
+        place: m.
+    """
+
+    width: int = 4
+    height: int = 3
+    place: tuple[float, float] = (1.0, 2.0)
+
+
+@dataclass(frozen=True)
+class Outer:
+    """Outer.
+
+    Attributes:
+        speed: m/s, which goes
+            over two lines.
+        inner: a namespace.
+
+    Raises:
+        ValueError: never.
+    """
+
+    speed: float = 1.5
+    name: str = "x"
+    on: bool = True
+    inner: Inner = field(default_factory=Inner)
+    absent: float | None = None
+
+    def __post_init__(self):
+        if self.speed < 0:
+            raise ValueError(f"speed is {self.speed}; it must be >= 0")
+
+
+@pytest.fixture
+def make_node():
+    """Makes nodes in a context of their own, with -p arguments."""
+    made = []
+
+    def make(**overrides):
+        context = rclpy.Context()
+        rclpy.init(context=context)
+        given = [Parameter(name.replace("__", "."), value=value) for name, value in overrides.items()]
+        node = Node("n", context=context, parameter_overrides=given, start_parameter_services=False)
+        made.append((node, context))
+        return node
+
+    yield make
+    for node, context in made:
+        node.destroy_node()
+        context.try_shutdown()
+
+
+def set_one(node, name, value):
+    return node.set_parameters([Parameter(name, value=value)])[0]
+
+
+def test_descriptions_come_from_the_docstring():
+    assert attribute_docs(Outer) == {
+        "speed": "m/s, which goes over two lines.",
+        "inner": "a namespace.",
+    }
+    assert attribute_docs(Inner)["height"] == "pixels."
+    assert attribute_docs(int) == {}
+
+
+def test_declared_names_values_and_descriptions(make_node):
+    node = make_node(speed=2.5, inner__width=9)
+    settings = SettingsParameters(node).declare("", Outer())
+    assert settings == Outer(speed=2.5, inner=Inner(width=9))
+    assert node.get_parameter("inner.place").value == [1.0, 2.0]
+    assert node.describe_parameter("inner.width").description == "pixels."
+    assert not node.has_parameter("absent")
+
+
+def test_a_change_is_taken_and_told(make_node):
+    node = make_node()
+    parameters = SettingsParameters(node)
+    parameters.declare("p", Outer())
+    calls = []
+    parameters.on_change = lambda: calls.append(parameters["p"].speed)
+    assert set_one(node, "p.speed", 3).successful  # a whole number does for a float
+    assert set_one(node, "p.inner.height", 7).successful
+    assert parameters["p"] == Outer(speed=3.0, inner=Inner(height=7)) and calls == [3.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    "name, value, words",
+    [
+        ("speed", -1.0, "speed is -1.0; it must be >= 0"),
+        ("speed", "fast", "expected float"),
+        ("speed", True, "expected float"),
+        ("on", 1, "expected bool"),
+        ("name", 3, "expected str"),
+        ("inner.width", 2.5, "expected int"),
+        ("inner.place", [1.0], "expected 2 values"),
+    ],
+)
+def test_a_bad_change_is_refused_with_the_reason(make_node, name, value, words):
+    node = make_node()
+    parameters = SettingsParameters(node)
+    parameters.declare("", Outer())
+    result = set_one(node, name, value)
+    assert not result.successful and words in result.reason
+    assert parameters[""] == Outer()
+
+
+def test_read_only_fields_and_ranges(make_node):
+    node = make_node()
+    parameters = SettingsParameters(node)
+    parameters.declare("", Outer(), read_only=("name",))
+    parameters.declare("collision", CollisionSettings())
+    assert "read-only" in set_one(node, "name", "y").reason
+    assert "range" in set_one(node, "collision.weight", -1.0).reason
+    limits = node.describe_parameter("collision.veto_above").floating_point_range[0]
+    assert (limits.from_value, limits.to_value) == (0.0, 1.0)
+
+
+def test_a_bad_start_value_is_an_error_that_names_it(make_node):
+    with pytest.raises(ValueError, match="speed is -2"):
+        SettingsParameters(make_node(speed=-2.0)).declare("", Outer())
+    with pytest.raises(ValueError, match="'speed' is 'fast'"):
+        SettingsParameters(make_node(speed="fast")).declare("", Outer())
+
+
+def test_every_parameter_of_the_imagine_node_is_described(make_node):
+    node = make_node()
+    ImagineParameters(node)
+    names = [n for n in node._parameters if n not in ("use_sim_time", "start_type_description_service")]
+    assert [name for name in names if not node.describe_parameter(name).description] == []
+    assert {f"{critic}.weight" for critic in CRITICS} < set(names)
+    assert all(node.describe_parameter(name).read_only for name in AT_START if name in names)
+
+
+def test_plan_sources_are_namespaces_with_other_names_than_critics(make_node):
+    node = make_node(plan_sources=["left", "right"], right__keep=3)
+    assert ImagineParameters(node).sources == {
+        "left": PlanTopicSettings(), "right": PlanTopicSettings(keep=3)
+    }
+    with pytest.raises(ValueError, match="goal already names"):
+        ImagineParameters(make_node(plan_sources=["goal"]))
+
+
+def test_an_unknown_plan_type_names_the_known_one(make_node):
+    with pytest.raises(ValueError, match="nav_msgs/msg/Path.*known is trajectory_msgs"):
+        ImagineParameters(make_node(candidates__type="nav_msgs/msg/Path"))
+
+
+def test_yaml_repeats_the_defaults_and_names_nothing_unknown():
+    given = yaml.safe_load(resource_path(PARAMS_FILE).read_text())
+    critics = {name: settings() for name, (_, settings) in CRITICS.items()}
+    defaults = {
+        "/**/imagine": flat(ImagineSettings())
+        | flat(ScoringSettings(), "scoring.")
+        | flat(PlanTopicSettings(), "candidates.")
+        | {k: v for name, value in critics.items() for k, v in flat(value, f"{name}.").items()},
+        "/**/simulator": flat(SimulatorSettings()),
+        "/**/plan_source": flat(PlanSourceSettings()),
+    }
+    assert set(given) == set(defaults)
+    for node, content in given.items():
+        values = flat_dict(content["ros__parameters"])
+        wrong = {k: v for k, v in values.items() if defaults[node].get(k, "unknown") != v}
+        assert not wrong, f"{node}: {wrong}"
+
+
+def flat(settings, prefix=""):
+    found = {}
+    for item in dataclasses.fields(settings):
+        value = getattr(settings, item.name)
+        if dataclasses.is_dataclass(value):
+            found |= flat(value, f"{prefix}{item.name}.")
+        else:
+            found[prefix + item.name] = list(value) if isinstance(value, tuple) else value
+    return found
+
+
+def flat_dict(values, prefix=""):
+    found = {}
+    for name, value in values.items():
+        found |= (
+            flat_dict(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+        )
+    return found

@@ -1,0 +1,75 @@
+"""The table that launch and demo start from, and how its entries become command lines."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from astra_ros.nodes.system import ARGUMENTS, PARAMS_FILE, NodeSpec, nodes
+from astra_ros.resources import resource_path
+from astra_ros.simulation.robots import ROBOTS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def by_name(**arguments):
+    return {spec.executable: spec for spec in nodes(arguments)}
+
+
+def test_simulation_starts_three_nodes_of_one_robot_and_seed():
+    specs = by_name(robot="kuka", seed="7")
+    assert list(specs) == ["simulator", "imagine", "plan_source"]
+    for name in ("simulator", "plan_source"):
+        assert specs[name].parameters["robot"] == "kuka" and specs[name].parameters["seed"] == 7
+    assert specs["imagine"].parameters["use_sim_time"] is True
+    assert specs["imagine"].parameters["tool_link"] == ROBOTS["kuka"].tool_link
+
+
+def test_a_real_robot_needs_the_imagine_node_only():
+    specs = by_name(sim="false", image="/left/image_rect", model="/m", device="cuda")
+    assert list(specs) == ["imagine"]
+    imagine = specs["imagine"]
+    assert imagine.parameters == {
+        "use_sim_time": False, "model": "/m", "backend": "torch", "device": "cuda"
+    }
+    assert imagine.remappings == {
+        "image": "/left/image_rect",
+        "image/compressed": "/left/image_rect/compressed",
+        "camera_info": "/left/camera_info",
+    }
+    assert by_name(image="image")["imagine"].remappings["camera_info"] == "camera_info"
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [({"robot": "ur5"}, "robot is 'ur5'; choose one of kuka, panda"), ({"robots": "x"}, "unknown")],
+)
+def test_what_cannot_be_started_is_said(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        nodes(arguments)
+
+
+def test_every_argument_is_described_and_its_default_is_a_choice():
+    for name, argument in ARGUMENTS.items():
+        assert len(argument.description) > 10, name
+        assert not argument.choices or argument.default in argument.choices, name
+
+
+def test_strings_that_look_like_numbers_stay_strings():
+    words = NodeSpec("imagine", {"model": "007", "on": True}, {"a": "b"}).ros_arguments("p.yaml")
+    assert words == [
+        "--ros-args", "--params-file", "p.yaml", "-p", 'model:="007"', "-p", "on:=true", "-r", "a:=b",
+    ]
+
+
+def test_launch_file_and_demo_read_this_table():
+    for path in ("launch/imagine.launch.py", "astra_ros/nodes/demo.py"):
+        tree = ast.parse((ROOT / path).read_text())
+        names = {
+            alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module == "astra_ros.nodes.system"
+            for alias in node.names
+        }
+        assert {"nodes", "PARAMS_FILE"} <= names, path
+    assert resource_path(PARAMS_FILE).is_file()
