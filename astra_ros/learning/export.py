@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from astra_ros.backends.base import CARD_FILE, CARD_VERSION, WEIGHTS_FILE
+from astra_ros.learning.dataset import DatasetError
 from astra_ros.planning.actions import ActionSpace
-from astra_ros.world_model import Astra
+from astra_ros.world_model import Astra, AstraConfig
+
+SPACES_FILE = 'action_spaces.json'
 
 
 def write_model(directory: Path, model: Astra, spaces: Sequence[ActionSpace], dt_s: float,
@@ -32,3 +37,48 @@ def write_model(directory: Path, model: Astra, spaces: Sequence[ActionSpace], dt
         'sha256': hashlib.sha256(weights.read_bytes()).hexdigest()}
     (directory / CARD_FILE).write_text(json.dumps(card, indent=1) + '\n')
     return directory
+
+
+def averaged_model(run: Path) -> Astra:
+    """The moving average of a training folder's checkpoints, finished or not.
+
+    Raises DatasetError where a stage's checkpoint is missing.
+    """
+    autoencoder, _ = _read(run / 'autoencoder.safetensors')
+    dynamics, config = _read(run / 'dynamics.safetensors')
+    model = Astra(AstraConfig.from_dict(config))
+    model.load_state_dict({**dynamics, **{f'autoencoder.{name}': value
+                                          for name, value in autoencoder.items()}})
+    return model.eval()
+
+
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
+    """The averaged weights of one stage, and the network's settings."""
+    if not path.is_file():
+        raise DatasetError(f'{path}: not there yet; train first with: '
+                           f'astra train --out {path.parent}')
+    with safe_open(str(path), framework='pt') as file:
+        weights = {name.removeprefix('average.'): file.get_tensor(name)
+                   for name in file.keys() if name.startswith('average.')}
+        return weights, json.loads(file.metadata()['config'])['model']
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = __doc__
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = ('example, also while training still runs:\n'
+                     '  astra export --run runs/tiny --out models/astra-tiny\n')
+    parser.add_argument('--run', type=Path, default=Path('runs/tiny'),
+                        help='what `astra train --out` wrote')
+    parser.add_argument('--out', type=Path, required=True, help='directory of the model')
+    parser.add_argument('--name', default=None, help='of the model (default: the directory)')
+    parser.add_argument('--dt', type=float, default=0.25,
+                        help='seconds between the frames it was trained on')
+
+
+def run(args: argparse.Namespace) -> int:
+    spaces = [ActionSpace.from_dict(item) for item in
+              json.loads((args.run / SPACES_FILE).read_text())]
+    write_model(args.out, averaged_model(args.run), spaces, args.dt, args.name or args.out.name)
+    print(f'model written to {args.out}')
+    return 0

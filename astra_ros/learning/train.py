@@ -21,6 +21,7 @@ from tqdm import tqdm
 from astra_ros.learning.checkpoint import load_checkpoint, save_checkpoint
 from astra_ros.learning.clips import LatentDataset, fit_action_space, frames_to_tensor, restyle
 from astra_ros.learning.dataset import list_episodes, load_episode
+from astra_ros.learning.export import SPACES_FILE, write_model
 from astra_ros.learning.losses import one_step_loss, rollout_loss
 from astra_ros.planning.actions import ActionSpace
 from astra_ros.world_model import Astra, AstraConfig, preset
@@ -216,15 +217,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from astra_ros.learning.export import write_model
-
     base = PAPER_SETTINGS if args.preset == 'paper' else TrainSettings()
     given = {name: getattr(args, name) for name in asdict(base) if getattr(args, name) is not None}
     settings = TrainSettings(**{**asdict(base), **given})
     paths = list_episodes(args.data)
     args.out.mkdir(parents=True, exist_ok=True)
     device = torch.device(args.device)
-    spaces_file = args.out / 'action_spaces.json'
+    spaces_file = args.out / SPACES_FILE
     if spaces_file.exists():
         spaces = [ActionSpace.from_dict(item) for item in json.loads(spaces_file.read_text())]
     else:
