@@ -10,7 +10,8 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import Float32MultiArray, MultiArrayDimension
 
-from astra_ros.planning.scoring import PlanScore
+from astra_ros.bridge.errors import BridgeError
+from astra_ros.planning.scoring import CriticScore, PlanScore
 
 LEVELS = {
     "accepted": DiagnosticStatus.OK,
@@ -25,7 +26,9 @@ def scores_to_diagnostics(
     """One status per plan, in plan order.
 
     A status has the plan's name, its verdict as level, a sentence as message, and the values
-    ``verdict``, ``rank`` (1 is best), ``score``, then ``<critic>.raw``, ``.weight`` and ``.cost``.
+    ``verdict``, ``rank`` (1 is best), ``score``; per critic ``<critic>.raw``, ``.weight``,
+    ``.cost``, ``.penalty`` (what it takes from the score) and, where it objects, ``.flag``; then
+    ``reason.0``, ``reason.1``, ...
 
     Args:
         scores: K scores.
@@ -52,6 +55,10 @@ def _status(score: PlanScore, count: int, model: str) -> DiagnosticStatus:
         values[f"{critic}.raw"] = f"{raw:.6g}"
         values[f"{critic}.weight"] = f"{weight:.6g}"
         values[f"{critic}.cost"] = f"{cost:.6g}"
+        values[f"{critic}.penalty"] = f"{score.penalty(critic):.6g}"
+        if critic in score.flags:
+            values[f"{critic}.flag"] = score.flags[critic]
+    values |= {f"reason.{index}": reason for index, reason in enumerate(score.reasons)}
     return DiagnosticStatus(
         level=LEVELS[score.verdict],
         name=score.name,
@@ -59,6 +66,43 @@ def _status(score: PlanScore, count: int, model: str) -> DiagnosticStatus:
         hardware_id=model,
         values=[KeyValue(key=key, value=value) for key, value in values.items()],
     )
+
+
+def diagnostics_to_scores(msg: DiagnosticArray, topic: str = "scores") -> list[PlanScore]:
+    """The inverse of ``scores_to_diagnostics``, to six digits.
+
+    Raises:
+        BridgeError: a status is not one of a plan.
+    """
+    return [_score(status, topic) for status in msg.status]
+
+
+def _score(status: DiagnosticStatus, topic: str) -> PlanScore:
+    values = {pair.key: pair.value for pair in status.values}
+    critics = [key.removesuffix(".raw") for key in values if key.endswith(".raw")]
+    try:
+        return PlanScore(
+            name=status.name,
+            rank=int(values["rank"]) - 1,
+            score=float(values["score"]),
+            verdict=values["verdict"],
+            critics={
+                critic: CriticScore(
+                    *(float(values[f"{critic}.{what}"]) for what in ("raw", "weight", "cost"))
+                )
+                for critic in critics
+            },
+            reasons=tuple(text for key, text in values.items() if key.startswith("reason.")),
+            penalties={critic: float(values[f"{critic}.penalty"]) for critic in critics},
+            flags={
+                critic: values[f"{critic}.flag"] for critic in critics if f"{critic}.flag" in values
+            },
+        )
+    except (KeyError, ValueError) as error:
+        raise BridgeError(
+            f"{topic}: status '{status.name}' is not the score of a plan ({error!r}); subscribe to "
+            "the ~/scores of an imagine node"
+        ) from error
 
 
 def scores_to_matrix(scores: Sequence[PlanScore]) -> Float32MultiArray:

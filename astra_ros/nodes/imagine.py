@@ -41,7 +41,7 @@ class Imagine:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._parameters = ImagineParameters(node)
+        self._parameters = ImagineParameters(node, lambda: self._thread.refresh())
         own, sources = self._parameters.own, self._parameters.sources
         self._health = ImagineHealth(node, lambda: self._parameters.own)
         self._inputs = ImagineInputs(
@@ -207,12 +207,12 @@ class Imagine:
                 missing=result.missing,
             )
         )
-        self._outputs.show(imaginer)
+        self._outputs.show(imaginer, own)
         self._outputs.mark(own, self._robot_description)
         return summary
 
     def _show(self, imaginer: Imaginer) -> None:
-        self._outputs.show(imaginer)
+        self._outputs.show(imaginer, self._parameters.own)
 
     def _on_error(self, error: BaseException) -> None:
         if isinstance(error, ModelFailed):

@@ -60,7 +60,8 @@ class ImagineOutputs:
         )
         self._player = VideoPlayer(node, self._video)
         self._last: tuple[Request, Result] | None = None
-        self._sheet_drawn = self._video_shown = False
+        self._sheet_drawn = False
+        self._shown_plan: int | None = None
         self._tool: tuple[tuple, ToolPath] | None = None
 
     def publish(self, request: Request, result: Result, settings: ImagineSettings, model: str):
@@ -78,8 +79,8 @@ class ImagineOutputs:
             _, data = request.sources[result.names[result.best]]
             self._best_plan.publish(data)
         self._last = (request, result)
-        self._playback_rate = settings.playback_rate
-        self._sheet_drawn = self._video_shown = False
+        self._sheet_drawn = False
+        self._shown_plan = None
 
     def mark(self, settings: ImagineSettings, robot_description: str | None) -> None:
         """Publish the last result's markers.
@@ -100,20 +101,23 @@ class ImagineOutputs:
             plans_to_markers(result.scores, paths, objects, request.stamp, settings.world_frame)
         )
 
-    def show(self, imaginer: Imaginer) -> None:
+    def show(self, imaginer: Imaginer, settings: ImagineSettings) -> None:
         """Decode and publish the pictures of the last result that somebody now wants."""
         if self._last is None:
             return
         request, result = self._last
-        if not self._video_shown and self._video.get_subscription_count():
-            frames = imaginer.decode(result.imagination.latents[result.shown])
+        wanted = result.shown
+        if settings.show_plan in result.names:
+            wanted = result.names.index(settings.show_plan)
+        if self._shown_plan != wanted and self._video.get_subscription_count():
+            frames = imaginer.decode(result.imagination.latents[wanted])
             dt_s = imaginer.model.card.dt_s
             messages = [
                 rgb_to_image(frame, later(request.stamp, (k + 1) * dt_s), request.frame_id)
                 for k, frame in enumerate(frames)
             ]
-            self._player.play(messages, dt_s, self._playback_rate)
-            self._video_shown = True
+            self._player.play(messages, dt_s, settings.playback_rate)
+            self._shown_plan = wanted
         if not self._sheet_drawn and self._sheet.get_subscription_count():
             picture = _draw_sheet(request, result, imaginer)
             self._sheet.publish(rgb_to_image(picture, request.stamp, request.frame_id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rclpy.node import Node
@@ -29,6 +30,8 @@ class ImagineSettings(ImaginerSettings):
             at once when as many new plans as are kept have come.
         image_transport: 'raw' subscribes to image, 'compressed' to image/compressed.
         camera_timeout_s: a camera that is silent for longer is stale, and requests are refused.
+        show_plan: name of the plan whose imagined video is published, such as 'candidates/3'; '' or
+            a name that is not among the plans takes the best one.
         playback_rate: speed at which the imagined video is published; 0 is all frames at once.
         world_frame: frame_id of the plan markers.
         tool_link: link of robot_description whose way along a plan is drawn; '' draws where the
@@ -45,6 +48,7 @@ class ImagineSettings(ImaginerSettings):
     settle_s: float = 0.1
     image_transport: str = "raw"
     camera_timeout_s: float = 2.0
+    show_plan: str = ""
     playback_rate: float = 1.0
     world_frame: str = "world"
     tool_link: str = ""
@@ -107,8 +111,9 @@ AT_START = (
 class ImagineParameters:
     """The parameters of the node: own ones, one namespace per critic and per plan source."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, on_change: Callable[[], None] = lambda: None) -> None:
         self._parameters = SettingsParameters(node)
+        self._parameters.on_change = on_change
         own = self._parameters.declare("", ImagineSettings(), read_only=AT_START)
         self._parameters.declare("scoring", ScoringSettings())
         for name, (_, settings_class) in CRITICS.items():

@@ -43,7 +43,8 @@ class SimulatorSettings:
         robot: the arm, 'panda' or 'kuka'.
         seed: layout and look of the scene; a change takes effect at the next reset.
         real_time_factor: simulated seconds per second; 0 is as fast as possible.
-        state_rate_hz: joint states and clock messages per simulated second.
+        state_rate_hz: joint states and clock messages per simulated second, about; a multiple of
+            the camera's rate is taken.
         camera_frame: frame_id of the camera's images.
         camera: the camera.
     """
@@ -77,13 +78,13 @@ class Simulator:
         self.settings = self._parameters.declare(
             "",
             SimulatorSettings(),
-            read_only=at_start + tuple(item.name for item in fields(CameraSettings)),
+            read_only=at_start
+            + tuple(item.name for item in fields(CameraSettings) if item.name != "rate_hz"),
         )
         self._parameters.on_change = self._reconfigure
         camera = self.settings.camera
         world = ArmWorld(ArmWorldSettings(robot=self.settings.robot, camera=camera))
         self.arm = SimulatedArm(world, self.settings.seed)
-        self._tick_s = 1.0 / max(self.settings.state_rate_hz, camera.rate_hz)
         self._next_image_s = 0.0
         self._executed = 0
         self._refused = Notices(node.get_logger().error)
@@ -102,7 +103,7 @@ class Simulator:
         self._description.publish(String(data=robot_description(world.spec)))
         self._publish_goal()
         self._timer = node.create_timer(
-            self._period_s(), self._on_tick, clock=Clock(clock_type=ClockType.STEADY_TIME)
+            self._pace(), self._on_tick, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
         node.get_logger().info(
             f"{self.settings.robot} at its table, seed {self.settings.seed}, camera "
@@ -114,13 +115,18 @@ class Simulator:
         self._timer.cancel()
         self.arm.close()
 
-    def _period_s(self) -> float:
+    def _pace(self) -> float:
+        """Settle how long a tick is in the simulation; returns how long it is in reality."""
+        # Whole ticks between two images, or images would wait for the tick after their time.
+        per_image = max(1, round(self.settings.state_rate_hz / self.settings.camera.rate_hz))
+        self._tick_s = 1.0 / (per_image * self.settings.camera.rate_hz)
         factor = self.settings.real_time_factor
         return self._tick_s / factor if factor > 0 else 1e-4
 
     def _reconfigure(self) -> None:
         self.settings = self._parameters[""]
-        self._timer.timer_period_ns = round(self._period_s() * 1e9)
+        self._next_image_s = self.arm.time_s
+        self._timer.timer_period_ns = round(self._pace() * 1e9)
 
     def _on_tick(self) -> None:
         self.arm.advance(self._tick_s)
