@@ -1,9 +1,9 @@
 """The `astra` command: fast, and teaches without being asked twice."""
 
 import re
+import resource
 import subprocess
 import sys
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -35,12 +35,11 @@ def test_help_is_fast_because_it_imports_no_job():
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "heavy: []" in result.stdout
 
-    def seconds() -> float:
-        start = time.monotonic()
-        astra("--help")
-        return time.monotonic() - start
-
-    assert min(seconds() for _ in range(3)) < 0.5
+    # The processor's time, not the clock's: other processes may be busy.
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    astra("--help")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
@@ -48,7 +47,8 @@ def test_help_of_a_command_teaches(name):
     result = astra(name, "--help")
     assert result.returncode == 0, result.stderr
     text = result.stdout
-    assert f"usage: astra {name}" in text and f"astra {name}" in text[text.index("examples:") :]
+    assert f"usage: astra {name}" in text
+    assert re.search(rf"^examples?:\n(.*\n)*  astra {name}\b", text, re.MULTILINE), "no example"
     options = re.findall(r"^  (--[\w-]+)", text, re.MULTILINE)
     assert options, f"astra {name} takes no options?"
     assert [option for option in options if not described(text, option)] == []
