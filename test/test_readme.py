@@ -1,0 +1,66 @@
+"""The README promises only what is there: its files, its figures, its commands."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+
+spec = importlib.util.spec_from_file_location("make_tables", ROOT / "docs" / "make_tables.py")
+make_tables = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(make_tables)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/install.md", "docs/dependencies.md"])
+def test_links_lead_somewhere(page):
+    path = ROOT / page
+    links = re.findall(r"\]\(([^)#:]+)\)", path.read_text())
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_nothing_is_left_to_fill():
+    assert "FILL" not in README
+
+
+def test_result_tables_come_from_the_result_files():
+    assert make_tables.rewritten(README, ROOT / "docs" / "results") == README
+
+
+def test_make_targets_exist():
+    targets = set(re.findall(r"^([a-z]+)(?: [a-z ]+)?:", (ROOT / "Makefile").read_text(), re.M))
+    used = re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE)
+    assert used and set(used) <= targets
+
+
+def test_tables_show_the_numbers_of_the_files(tmp_path):
+    origin = {"command": "astra x", "commit": "abc", "machine": "m", "date": "2026-01-01"}
+    frames = {row: {"1": 20.04, "16": 10.0} for row in make_tables.FRAMES}
+    choice = {row: 0.25 for row in make_tables.CHOICES}
+    figures = {
+        "evaluation.json": {"robots": {"panda": {"psnr_db": frames, "ssim": frames}}},
+        "ranking.json": {
+            "plans": 8,
+            "robots": {
+                "panda": {
+                    "scenes": 100, "spearman": 0.61, "spearman_95": [0.5, 0.7], "outcome": choice,
+                    "outcome_95": {row: [0.1, 0.4] for row in choice}, "collisions": choice,
+                }
+            },
+        },
+        "latency.json": {
+            "plans": 8, "horizon": 16, "threads": 2, "device": "cpu", "loaded_core": False,
+            "request": {"p50_ms": 401.2, "p95_ms": 500.0, "p99_ms": 600.0},
+            "plain_loop_ms": 90000.0, "imagined_frames_per_s": 320.0, "share_of_peak": 0.3,
+        },
+    }  # fmt: skip
+    for name, result in figures.items():
+        (tmp_path / name).write_text(json.dumps({**origin, **result}))
+    text = make_tables.rewritten(README, tmp_path)
+    for cell in ("| 20.0 (20.04) | 10.0 (10.00) |", "0.61 (0.50 to 0.70)", "| 401 ms | 500 ms |"):
+        assert cell in text
+    assert make_tables.rewritten(text, tmp_path) == text  # a second time changes nothing
+    assert text.count("| panda |") == len(make_tables.FRAMES) + len(make_tables.CHOICES)
