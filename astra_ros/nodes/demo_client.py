@@ -1,0 +1,229 @@
+"""What the demo asks of the running nodes, over the same topics and services that anybody can use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.srv import SetParameters
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import Image
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from astra_ros.bridge.images import image_to_rgb
+from astra_ros.bridge.scores import diagnostics_to_scores
+from astra_ros.bridge.stamps import stamp_of, to_seconds
+from astra_ros.nodes.health import ERROR
+from astra_ros.nodes.qos import LATCHED, reliable
+from astra_ros.planning.scoring import PlanScore
+
+ANSWER_WITHIN_S = 120.0
+
+
+class DemoError(RuntimeError):
+    """The running nodes did not do what the demo needs. The message says what and why."""
+
+
+@dataclass(frozen=True)
+class Executed:
+    """What really happened when a plan was executed.
+
+    Attributes:
+        frames: uint8 [H, h, w, 3], at the times of the imagined frames.
+        progress: share of the object's way to the goal, -1 to 1.
+        collision: the arm or the object touched the obstacle.
+    """
+
+    frames: np.ndarray
+    progress: float
+    collision: bool
+
+    @property
+    def outcome(self) -> float:
+        """``progress`` minus 1 if there was a collision."""
+        return self.progress - float(self.collision)
+
+
+class DemoClient:
+    """Listens to the nodes and calls their services; used from one thread.
+
+    Args:
+        watch: called often while waiting; raises when it makes no sense to wait on.
+    """
+
+    def __init__(self, watch: Callable[[], None]) -> None:
+        self._watch = watch
+        self._context = rclpy.Context()
+        rclpy.init(
+            args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO
+        )
+        self._node = Node("demo", context=self._context, use_global_arguments=False)
+        self._executor = rclpy.executors.SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._clients: dict[str, object] = {}
+        self.plans: list[JointTrajectory] = []
+        self.scores: list[PlanScore] = []
+        self.source_s = 0.0
+        self.goal: np.ndarray | None = None
+        self._camera: dict[int, np.ndarray] = {}
+        self._truth: dict[int, dict[str, str]] = {}
+        self._video: list[tuple[float, np.ndarray]] = []
+        self.model_error = ""
+        listen = self._node.create_subscription
+        listen(JointTrajectory, "plans", self.plans.append, reliable(64))
+        listen(DiagnosticArray, "imagine/scores", self._on_scores, LATCHED)
+        listen(DiagnosticArray, "/diagnostics", self._on_health, reliable(20))
+        listen(Image, "imagine/imagined/image", self._on_video, reliable(64))
+        listen(Image, "camera/image_raw", self._on_camera, reliable(64))
+        listen(Image, "goal_image", self._on_goal, LATCHED)
+        listen(DiagnosticArray, "simulator/truth", self._on_truth, reliable(64))
+        self._command = self._node.create_publisher(
+            JointTrajectory, "arm_controller/joint_trajectory", reliable(10)
+        )
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._executor.shutdown()
+        self._node.destroy_node()
+        self._context.try_shutdown()
+
+    # Waiting
+
+    def until(self, done: Callable[[], object], what: str, within_s: float = ANSWER_WITHIN_S):
+        """Work on what arrives until ``done()`` is true, and return it.
+
+        Raises:
+            DemoError: it does not become true in time.
+        """
+        deadline = time.monotonic() + within_s
+        while not (result := done()):
+            self._watch()
+            if self.model_error:
+                raise DemoError(self.model_error)
+            if time.monotonic() > deadline:
+                raise DemoError(f"{what} did not come within {within_s:g} s")
+            self._executor.spin_once(timeout_sec=0.05)
+        return result
+
+    def call(self, service: str, kind=Trigger, request=None):
+        """Call a service and return its response."""
+        if service not in self._clients:
+            self._clients[service] = self._node.create_client(kind, service)
+        client = self._clients[service]
+        self.until(client.service_is_ready, f"the service {service}")
+        future = client.call_async(request or kind.Request())
+        self.until(future.done, f"the answer of {service}")
+        return future.result()
+
+    def set_parameter(self, node: str, name: str, value) -> None:
+        """Set a parameter of a node.
+
+        Raises:
+            DemoError: the node refuses it.
+        """
+        request = SetParameters.Request(
+            parameters=[Parameter(name, value=value).to_parameter_msg()]
+        )
+        result = self.call(f"{node}/set_parameters", SetParameters, request).results[0]
+        if not result.successful:
+            raise DemoError(f"{node} refuses {name} = {value}: {result.reason}")
+
+    # What the demo is made of
+
+    def imagined_videos(self, horizon: int) -> np.ndarray:
+        """Every plan's imagined video: uint8 [K, H, h, w, 3], in plan order.
+
+        The node publishes the best plan's video by itself; the others are asked for, one by one.
+        """
+        first = next(score.name for score in self.scores if score.rank == 0)
+        videos = {first: self._next_video(horizon)}
+        for score in self.scores:
+            if score.name != first:
+                self.set_parameter("imagine", "show_plan", score.name)
+                videos[score.name] = self._next_video(horizon)
+        return np.stack([videos[score.name] for score in self.scores])
+
+    def _next_video(self, horizon: int) -> np.ndarray:
+        self.until(lambda: len(self._video) >= horizon, "an imagined video")
+        video, self._video = self._video[:horizon], self._video[horizon:]
+        return np.stack([frame for _, frame in video])
+
+    @property
+    def sees_imagined_frame(self) -> bool:
+        """Whether any imagined frame has come."""
+        return bool(self._video)
+
+    def camera_at(self, stamp_s: float) -> np.ndarray:
+        """The camera's frame of a stamp: uint8 [h, w, 3]."""
+        key = _key(stamp_s)
+        self.until(lambda: key in self._camera, f"the camera's frame at {stamp_s:.3f} s")
+        return self._camera[key]
+
+    def execute(self, plan: JointTrajectory, horizon: int, dt_s: float) -> Executed:
+        """Let the simulator start anew and execute a plan, and watch its camera.
+
+        Frames are those at the plan's start + k * dt_s, k = 1..horizon: the times that were imagined.
+
+        Raises:
+            DemoError: the simulator does not execute it.
+        """
+        lead_s = 4 * dt_s
+        for _ in range(4):
+            self.call("reset")
+            # A start that the camera's frames meet exactly, and that the message reaches in time.
+            newest_s = max(self._camera, default=0) / 1000
+            start_s = dt_s * np.ceil((newest_s + lead_s) / dt_s)
+            plan.header.stamp = stamp_of(start_s)
+            self._command.publish(plan)
+            frames = [self.camera_at(start_s + k * dt_s) for k in range(1, horizon + 1)]
+            end = _key(start_s + horizon * dt_s)
+            self.until(lambda: end in self._truth, "the simulator's truth")
+            truth = self._truth[end]
+            if abs(float(truth["plan_elapsed_s"]) - horizon * dt_s) < dt_s / 10:
+                return Executed(
+                    np.stack(frames), float(truth["progress"]), truth["collision"] == "1"
+                )
+            lead_s *= 2  # the trajectory came late, because the machine is busy
+        raise DemoError(f"the simulator did not execute the plan in time: {truth}")
+
+    # Callbacks
+
+    def _on_scores(self, msg: DiagnosticArray) -> None:
+        self.scores = diagnostics_to_scores(msg, "imagine/scores")
+        self.source_s = to_seconds(msg.header.stamp)
+
+    def _on_health(self, msg: DiagnosticArray) -> None:
+        for status in msg.status:
+            if status.name == "imagine: model" and status.level == ERROR:
+                self.model_error = status.message
+
+    def _on_video(self, msg: Image) -> None:
+        self._video.append((to_seconds(msg.header.stamp), image_to_rgb(msg)))
+
+    def _on_goal(self, msg: Image) -> None:
+        self.goal = image_to_rgb(msg)
+
+    def _on_camera(self, msg: Image) -> None:
+        _remember(self._camera, msg.header.stamp, image_to_rgb(msg))
+
+    def _on_truth(self, msg: DiagnosticArray) -> None:
+        values = {pair.key: pair.value for pair in msg.status[0].values}
+        _remember(self._truth, msg.header.stamp, values)
+
+
+def _key(seconds: float) -> int:
+    """Milliseconds: stamps that are meant to be equal are."""
+    return round(1000 * seconds)
+
+
+def _remember(store: dict[int, object], stamp, value, keep: int = 200) -> None:
+    store[_key(to_seconds(stamp))] = value
+    while len(store) > keep:
+        del store[next(iter(store))]
