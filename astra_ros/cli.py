@@ -29,6 +29,10 @@ COMMANDS = {
         "astra_ros.learning.train",
         "train a world model on a data set; can be stopped and resumed",
     ),
+    "export": (
+        "astra_ros.learning.export",
+        "write what training made so far as a model that the nodes load",
+    ),
     "eval": (
         "astra_ros.learning.evaluate",
         "measure a model on held-out scenes, beside copying the last frame",

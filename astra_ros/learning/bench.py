@@ -61,12 +61,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = 'example:\n  astra bench --plans 8 --horizon 16 --out docs/results/latency.json\n'
     parser.add_argument('--model', default='tiny', help='shipped name or directory')
-    parser.add_argument('--backend', default='torch')
-    parser.add_argument('--device', default='cpu')
-    parser.add_argument('--robot', default='panda', choices=('panda', 'kuka'))
-    parser.add_argument('--plans', type=int, default=8)
-    parser.add_argument('--horizon', type=int, default=16)
-    parser.add_argument('--runs', type=int, default=60)
+    parser.add_argument('--backend', default='torch',
+                        help='what runs the model: torch')
+    parser.add_argument('--device', default='cpu',
+                        help='where it runs: cpu, cuda, cuda:0')
+    parser.add_argument('--robot', default='panda', choices=('panda', 'kuka'),
+                        help='simulated arm')
+    parser.add_argument('--plans', type=int, default=8,
+                        help='candidates of a request')
+    parser.add_argument('--horizon', type=int, default=16,
+                        help='frames imagined of each')
+    parser.add_argument('--runs', type=int, default=60,
+                        help='timed requests')
     parser.add_argument('--load', action='store_true',
                         help='with another process keeping one core busy all the while')
     parser.add_argument('--out', type=Path, default=None, help='result file (JSON)')

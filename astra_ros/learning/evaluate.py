@@ -160,13 +160,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                      '  astra eval --model tiny --data data/held_out '
                      '--out docs/results/evaluation.json\n')
     parser.add_argument('--model', default='tiny', help='shipped name or directory')
-    parser.add_argument('--backend', default='torch')
-    parser.add_argument('--device', default='cpu')
-    parser.add_argument('--data', type=Path, default=Path('data/held_out'))
+    parser.add_argument('--backend', default='torch',
+                        help='what runs the model: torch')
+    parser.add_argument('--device', default='cpu',
+                        help='where it runs: cpu, cuda, cuda:0')
+    parser.add_argument('--data', type=Path, default=Path('data/held_out'),
+                        help='folder of episodes from `astra record`')
     parser.add_argument('--probe-data', type=Path, default=Path('data/train'),
                         help='episodes that the pose probe is trained on')
-    parser.add_argument('--clips-per-episode', type=int, default=3)
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--clips-per-episode', type=int, default=3,
+                        help='clips cut from each episode')
+    parser.add_argument('--seed', type=int, default=0,
+                        help='of the noise')
     parser.add_argument('--out', type=Path, default=None, help='result file (JSON)')
 
 

@@ -66,7 +66,7 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = __doc__
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = ('example, also while training still runs:\n'
+    parser.epilog = ('examples, also while training still runs:\n'
                      '  astra export --run runs/tiny --out models/astra-tiny\n')
     parser.add_argument('--run', type=Path, default=Path('runs/tiny'),
                         help='what `astra train --out` wrote')

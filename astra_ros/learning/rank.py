@@ -144,12 +144,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = ('example:\n'
                      '  astra rank --model tiny --scenes 100 --out docs/results/ranking.json\n')
     parser.add_argument('--model', default='tiny', help='shipped name or directory')
-    parser.add_argument('--backend', default='torch')
-    parser.add_argument('--device', default='cpu')
-    parser.add_argument('--robots', nargs='+', default=['panda', 'kuka'])
+    parser.add_argument('--backend', default='torch',
+                        help='what runs the model: torch')
+    parser.add_argument('--device', default='cpu',
+                        help='where it runs: cpu, cuda, cuda:0')
+    parser.add_argument('--robots', nargs='+', default=['panda', 'kuka'],
+                        help='simulated arms')
     parser.add_argument('--scenes', type=int, default=100, help='scenes of each robot')
     parser.add_argument('--plans', type=int, default=8, help='candidates a scene')
-    parser.add_argument('--first-seed', type=int, default=FIRST_SCENE)
+    parser.add_argument('--first-seed', type=int, default=FIRST_SCENE,
+                        help="the first scene's seed")
     parser.add_argument('--out', type=Path, default=None, help='result file (JSON)')
     parser.add_argument('--raw', type=Path, default=None, help='every scene, for a closer look')
 

@@ -100,11 +100,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '  astra record --out data/train --episodes 500\n'
         f'  astra record --out data/held_out --episodes 40 --first-seed {HELD_OUT_FROM}\n')
     parser.add_argument('--out', type=Path, default=Path('data/train'), help='folder of episodes')
-    parser.add_argument('--robots', nargs='+', default=list(ROBOTS), choices=ROBOTS)
+    parser.add_argument('--robots', nargs='+', default=list(ROBOTS), choices=ROBOTS,
+                        help='simulated arms')
     parser.add_argument('--episodes', type=int, default=500, help='episodes of each robot')
     parser.add_argument('--first-seed', type=int, default=0,
                         help=f'seeds from {HELD_OUT_FROM} on are for evaluation')
-    parser.add_argument('--workers', type=int, default=multiprocessing.cpu_count())
+    parser.add_argument('--workers', type=int, default=multiprocessing.cpu_count(),
+                        help='processes side by side (default: one a core)')
 
 
 def run(args: argparse.Namespace) -> int:

@@ -202,18 +202,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '  astra train --data data/train --out runs/tiny        (again to resume)\n'
         '  astra train --data data/train --out runs/quick --autoencoder-steps 200 '
         '--dynamics-steps 200\n')
-    parser.add_argument('--data', type=Path, default=Path('data/train'))
+    parser.add_argument('--data', type=Path, default=Path('data/train'),
+                        help='folder of episodes from `astra record`')
     parser.add_argument('--out', type=Path, default=Path('runs/tiny'),
                         help='checkpoints and logs; training goes on from what is there')
     parser.add_argument('--model', type=Path, default=None,
                         help='where to write the finished model (default: OUT/model)')
-    parser.add_argument('--preset', default='tiny', choices=('tiny', 'paper'))
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--stage', default='all', choices=(*STAGES, 'all'))
+    parser.add_argument('--preset', default='tiny', choices=('tiny', 'paper'),
+                        help="the network's size and process")
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu',
+                        help='where it runs: cpu, cuda, cuda:0')
+    parser.add_argument('--stage', default='all', choices=(*STAGES, 'all'),
+                        help='train one stage only')
     defaults = TrainSettings()
     for name, value in asdict(defaults).items():
         parser.add_argument('--' + name.replace('_', '-'), type=type(value), default=None,
-                            help=f'default {value} (tiny)')
+                            help=f'{name.replace("_", " ")} (default of tiny: {value})')
 
 
 def run(args: argparse.Namespace) -> int:
