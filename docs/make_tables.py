@@ -1,16 +1,20 @@
 """Write the README's result tables from docs/results/*.json, so that no figure is typed by hand.
 
-    python docs/make_tables.py           # rewrite README.md between the two results marks
+    python docs/make_tables.py           # rewrite what is between the table marks of README.md
     python docs/make_tables.py --check   # exit 1 if README.md says something else
+
+A table stands between `<!-- table: NAME -->` and `<!-- end -->` and comes from results/NAME.json;
+while that file is missing, it is empty.
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
 README = DOCS.parent / "README.md"
-BEGIN, END = "<!-- results: made by docs/make_tables.py -->\n", "<!-- end of results -->"
+MARKS = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 FRAMES = {
     "ceiling": "autoencoder alone",
     "model": "**model**",
@@ -30,105 +34,81 @@ def markdown(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
-def source(name: str, result: dict) -> str:
-    return (
-        f"\n[{name}](docs/results/{name}): `{result['command']}`, commit {result['commit']}, "
-        f"{result['machine']}, {result['date']}.\n"
-    )
-
-
 def evaluation(result: dict) -> str:
-    """PSNR (SSIM) by horizon, for every robot."""
+    """PSNR (SSIM) by horizon, and where a probe sees the tool, for every robot."""
     robots = result["robots"]
     horizons = list(next(iter(robots.values()))["psnr_db"]["model"])
-    rows = [
-        [robot, title]
-        + [f"{f['psnr_db'][row][h]:.1f} ({f['ssim'][row][h]:.2f})" for h in horizons]
-        for robot, f in robots.items()
-        for row, title in FRAMES.items()
-    ]
-    return (
-        "**Does the imagined video come true?** Held-out scenes, PSNR in dB and (SSIM); higher is "
-        "better. The autoencoder\nalone is the best that the model could reach; copying the last "
-        "frame is what it must beat.\n\n" + markdown(["", "frames ahead", *horizons], rows)
-    )
+    rows = []
+    for robot, figures in robots.items():
+        for row, title in FRAMES.items():
+            psnr, ssim = figures["psnr_db"][row], figures["ssim"][row]
+            rows.append([robot, title] + [f"{psnr[h]:.1f} ({ssim[h]:.2f})" for h in horizons]
+                        + follows(figures["following"][row]))  # fmt: skip
+        rows.append([robot, "real frames", *[""] * len(horizons)]
+                    + follows(figures["following"]["real frames"]))  # fmt: skip
+    return markdown(["", "frames ahead", *horizons, "tool off by", "within 5 cm"], rows)
+
+
+def follows(probe: dict) -> list[str]:
+    return [f"{100 * probe['mean_error_m']:.1f} cm", f"{probe['within_5_cm']:.0%}"]
 
 
 def ranking(result: dict) -> str:
-    """Mean outcome by who chooses, and the rank correlation, for every robot."""
-    robots = result["robots"]
-    rows = [
-        [robot, title, f"{f['outcome'][row]:.2f}", "{:.2f} to {:.2f}".format(*f["outcome_95"][row]),
-         f"{f['collisions'][row]:.0%}"]
-        for robot, f in robots.items()
-        for row, title in CHOICES.items()
-    ]  # fmt: skip
-    correlation = "; ".join(
-        f"{robot} {f['spearman']:.2f} ({f['spearman_95'][0]:.2f} to {f['spearman_95'][1]:.2f}), "
-        f"{f['scenes']} scenes"
-        for robot, f in robots.items()
+    """Rank correlation, and the mean outcome by who chooses, for every robot."""
+    rows = []
+    for robot, figures in result["robots"].items():
+        for row, title in CHOICES.items():
+            low, high = figures["outcome_95"][row]
+            rows.append([robot, title, f"{figures['outcome'][row]:.2f}", f"{low:.2f} to {high:.2f}",
+                         f"{figures['collisions'][row]:.0%}"])  # fmt: skip
+    correlations = "".join(
+        f"- {robot}: Spearman correlation of score and outcome {figures['spearman']:.2f} "
+        "({:.2f} to {:.2f}), ".format(*figures["spearman_95"]) + f"{figures['scenes']} scenes\n"
+        for robot, figures in result["robots"].items()
     )
-    return (
-        f"**Does the score choose well?** {result['plans']} plans a scene, every one really executed "
-        "in the simulator.\nSpearman correlation of score and outcome (95 % interval): "
-        f"{correlation}.\n\n"
-        + markdown(["", "chosen by", "mean outcome", "95 % interval", "collisions"], rows)
-    )
+    head = ["", "chosen by", "mean outcome", "95 % interval", "collisions"]
+    return correlations + "\n" + markdown(head, rows)
 
 
 def latency(result: dict) -> str:
     """Percentiles of one request, and the plain loop."""
-    request, loaded = result["request"], ", one core kept busy" if result["loaded_core"] else ""
+    cells = [f"{result['request'][p]:.0f} ms" for p in ("p50_ms", "p95_ms", "p99_ms")]
     rows = [
-        ["**this package**", *(f"{request[p]:.0f} ms" for p in ("p50_ms", "p95_ms", "p99_ms"))],
+        ["**this package**", *cells],
         ["plain denoising loop, one plan at a time", f"{result['plain_loop_ms']:.0f} ms", "", ""],
     ]
-    return (
-        f"**How fast?** {result['plans']} plans of {result['horizon']} frames, from camera image to "
-        f"scores, {result['threads']} threads on {result['device']}{loaded}:\n"
-        f"{result['imagined_frames_per_s']:.0f} imagined frames a second, "
-        f"{result['share_of_peak']:.0%} of the machine's matrix-product peak.\n\n"
-        + markdown(["", "p50", "p95", "p99"], rows)
+    speed = (
+        f"\n{result['imagined_frames_per_s']:.0f} imagined frames a second, "
+        f"{result['share_of_peak']:.0%} of the machine's matrix-product peak; {result['threads']} "
+        f"threads on {result['device']}{', one core kept busy' if result['loaded_core'] else ''}.\n"
     )
+    return markdown(["", "p50", "p95", "p99"], rows) + speed
 
 
-TABLES = {
-    "evaluation.json": evaluation,
-    "ranking.json": ranking,
-    "latency.json": latency,
-    "latency_loaded.json": latency,
-}
+TABLES = {"evaluation": evaluation, "ranking": ranking, "latency": latency}
 
 
-def section(results: Path) -> str:
-    """Every table whose file is there.
-
-    Raises:
-        FileNotFoundError: not one is there.
-    """
-    parts = []
-    for name, table in TABLES.items():
-        if (results / name).exists():
-            result = json.loads((results / name).read_text())
-            parts.append(table(result) + source(name, result))
-    if not parts:
-        raise FileNotFoundError(f"no results in {results}; make them: make eval, make rank, ...")
-    return "\n".join(parts)
+def table(name: str, results: Path) -> str:
+    """One table and where it comes from; empty without its file."""
+    path = results / f"{name}.json"
+    if not path.exists():
+        return ""
+    result = json.loads(path.read_text())
+    origin = (
+        f"[{path.name}](docs/results/{path.name}): `{result['command']}`, "
+        f"commit {result['commit']}, {result['machine']}, {result['date']}."
+    )
+    return f"\n{TABLES[name](result)}\n{origin}\n\n"
 
 
 def rewritten(readme: str, results: Path) -> str:
-    """The README's text with its results section made anew."""
-    before, rest = readme.split(BEGIN)
-    return before + BEGIN + "\n" + section(results) + "\n" + END + rest.split(END)[1]
+    """The README's text with every table made anew."""
+    return MARKS.sub(lambda m: m[1] + table(m[2], results) + m[3], readme)
 
 
 def main() -> int:
     old = README.read_text()
-    try:
-        new = rewritten(old, DOCS / "results")
-    except FileNotFoundError as error:
-        print(error, file=sys.stderr)
-        return 1
+    new = rewritten(old, DOCS / "results")
     if "--check" in sys.argv[1:]:
         return int(old != new)
     README.write_text(new)

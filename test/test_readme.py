@@ -30,6 +30,10 @@ def test_result_tables_come_from_the_result_files():
     assert make_tables.rewritten(README, ROOT / "docs" / "results") == README
 
 
+def test_every_table_has_its_place():
+    assert [mark[1] for mark in make_tables.MARKS.findall(README)] == list(make_tables.TABLES)
+
+
 def test_make_targets_exist():
     targets = set(re.findall(r"^([a-z]+)(?: [a-z ]+)?:", (ROOT / "Makefile").read_text(), re.M))
     used = re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE)
@@ -39,9 +43,13 @@ def test_make_targets_exist():
 def test_tables_show_the_numbers_of_the_files(tmp_path):
     origin = {"command": "astra x", "commit": "abc", "machine": "m", "date": "2026-01-01"}
     frames = {row: {"1": 20.04, "16": 10.0} for row in make_tables.FRAMES}
+    near = {"mean_error_m": 0.034, "within_5_cm": 0.8}
+    following = {row: near for row in ("real frames", *frames)}
     choice = {row: 0.25 for row in make_tables.CHOICES}
     figures = {
-        "evaluation.json": {"robots": {"panda": {"psnr_db": frames, "ssim": frames}}},
+        "evaluation.json": {
+            "robots": {"panda": {"psnr_db": frames, "ssim": frames, "following": following}}
+        },
         "ranking.json": {
             "plans": 8,
             "robots": {
@@ -60,7 +68,10 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
     for name, result in figures.items():
         (tmp_path / name).write_text(json.dumps({**origin, **result}))
     text = make_tables.rewritten(README, tmp_path)
-    for cell in ("| 20.0 (20.04) | 10.0 (10.00) |", "0.61 (0.50 to 0.70)", "| 401 ms | 500 ms |"):
-        assert cell in text
+    assert "| 20.0 (20.04) | 10.0 (10.00) | 3.4 cm | 80% |" in text
+    assert "0.61 (0.50 to 0.70), 100 scenes" in text
+    assert "| 401 ms | 500 ms | 600 ms |" in text and "90000 ms" in text
+    assert text.count("`astra x`, commit abc") == len(figures)
     assert make_tables.rewritten(text, tmp_path) == text  # a second time changes nothing
-    assert text.count("| panda |") == len(make_tables.FRAMES) + len(make_tables.CHOICES)
+    rows = len(make_tables.FRAMES) + 1 + len(make_tables.CHOICES)
+    assert text.count("| panda |") == rows
