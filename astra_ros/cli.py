@@ -130,7 +130,7 @@ examples:
   astra train --help       what a command takes, its defaults, and examples
 
 the way to a model of your own:
-  astra record, astra train, astra eval, then astra rank and astra bench
+  astra record, astra train, astra export, then astra eval, astra rank and astra bench
 
 on a robot, start the nodes instead:
   ros2 launch astra_ros imagine.launch.py --show-args"""
