@@ -83,10 +83,10 @@ def test_goal_lacks_an_image_or_a_change():
 
 
 def test_collision_chance_by_hand():
-    contact = [[0.0, 0.0], [0.5, 0.5], [0.1, 0.2], [0.3, 0.0]]
+    contact = [[0.0, 0.0], [0.6, 0.5], [0.1, 0.28], [0.3, 0.0]]
     result = CollisionCritic().evaluate(make_input(contact=contact, plans=4))
-    # 1 - 1*1 = 0; 1 - 0.25 = 0.75; 1 - 0.9*0.8 = 0.28; 0.3.
-    np.testing.assert_allclose(result.cost, [0, 0.75, 0.28, 0.3], atol=1e-6)
+    # The larger of each pair.
+    np.testing.assert_allclose(result.cost, [0, 0.6, 0.28, 0.3], atol=1e-6)
     assert result.veto.tolist() == [False, True, False, False]  # above 0.5
     assert result.risky.tolist() == [False, True, True, True]  # above 0.2
     assert result.reasons[2] == "28 % chance to touch the obstacle, worst at 0.50 s"

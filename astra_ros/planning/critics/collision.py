@@ -27,11 +27,11 @@ class CollisionSettings(CriticSettings):
 
 
 class CollisionCritic:
-    """Probability that the plan touches the obstacle in any interval: 1 - prod_k (1 - p_k).
+    """Probability that the plan touches the obstacle in its most dangerous interval: max_k p_k.
 
     p_k is what the model's contact head reads from imagined frame k for the interval that ends
-    there. The product treats intervals as independent; a contact that lasts for several frames is
-    thus counted more surely than one frame alone says.
+    there. The largest is taken, not 1 - prod_k (1 - p_k): a contact lasts for several intervals,
+    so they are far from independent, and a product would turn sixteen harmless 5 % into a veto.
     """
 
     name = "collision"
@@ -51,7 +51,7 @@ class CollisionCritic:
         given = inp.imagination.outcomes[OUTCOME].astype(np.float64)
         valid = (given >= -_ROUNDING) & (given <= 1.0 + _ROUNDING)  # False for NaN
         each = np.where(valid, np.clip(given, 0.0, 1.0), np.nan)
-        chance = 1.0 - np.prod(1.0 - each, axis=1)
+        chance = each.max(axis=1)  # NaN stays NaN
         bad = ~np.isfinite(chance)
         worst_s = (np.where(valid, each, -1.0).argmax(axis=1) + 1) * inp.dt_s
         reasons = tuple(
