@@ -20,7 +20,7 @@ class TorchWorldModel:
     def __init__(self, model: Astra, card: ModelCard, device: torch.device):
         self.card = card
         self.device = device
-        self.model = model.to(device).eval()
+        self.model = model.to(device).eval().requires_grad_(False)
         self.modalities = {name: index for index, name in enumerate(card.action_spaces)}
 
     def warmup(self, plans: int, horizon: int) -> None:
