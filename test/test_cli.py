@@ -48,7 +48,7 @@ def test_help_of_a_command_teaches(name):
     assert result.returncode == 0, result.stderr
     text = result.stdout
     assert f"usage: astra {name}" in text
-    assert re.search(rf"^examples?:\n(.*\n)*  astra {name}\b", text, re.MULTILINE), "no example"
+    assert re.search(rf"^examples?\b.*:\n(.*\n)*  astra {name}\b", text, re.MULTILINE), "no example"
     options = re.findall(r"^  (--[\w-]+)", text, re.MULTILINE)
     assert options, f"astra {name} takes no options?"
     assert [option for option in options if not described(text, option)] == []
