@@ -45,7 +45,7 @@ clean:  ## delete .venv, out and every build product; data/ and runs/ stay
 
 # Made anew only when what it installs has changed. The stamp is written last, so a broken download is repeated.
 $(VENV)/.installed: constraints.txt setup.py pyproject.toml package.xml
-	@test -x $(PY) || for python in $(PYTHON) python3.11 python3.12 python3.13 python3.10 python3; do \
+	@test -x $(PY) || for python in $(PYTHON) python3.11 python3.10 python3.12 python3.13 python3; do \
 		$$python -c 'import ensurepip, sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null \
 			&& $$python -m venv $(VENV) && break; \
 	done; test -x $(PY) || { echo "make: no Python 3.10 to 3.13 with venv found (Debian, Ubuntu: apt install" \
