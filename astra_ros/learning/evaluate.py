@@ -51,15 +51,18 @@ def auroc(probability: np.ndarray, happened: np.ndarray) -> float | None:
 class Clips:
     """Clips of one robot: history, the actions that follow, and what the camera then saw."""
 
-    def __init__(self, episodes: list[Episode], card, horizon: int, each: int):
+    def __init__(self, episodes: list[Episode], card, horizon: int, each: int, seed: int):
         spaces = [space for space in card.action_spaces.values()
                   if space.joint_names == episodes[0].joint_names]
         if not spaces:
             raise SystemExit(f"the model '{card.name}' knows no action space with the joints "
                              f'{episodes[0].joint_names}')
         self.space = spaces[0]
-        picks = [(episode, start) for episode in episodes for start in
-                 np.linspace(0, len(episode) - 1 - horizon, each).round().astype(int)]
+        # Anywhere in the episode: plans last as long as the horizon and end where they began, so
+        # clips that start with a plan would end on nearly the picture they began with.
+        rng = np.random.default_rng(seed)
+        picks = [(episode, start) for episode in episodes
+                 for start in rng.integers(0, len(episode) - horizon, each)]
 
         def runs(field, first, last):
             return np.stack([getattr(episode, field)[
@@ -77,7 +80,7 @@ class Clips:
 def evaluate(model, episodes: list[Episode], probe: PoseProbe, each: int, seed: int) -> dict:
     """All figures of one robot."""
     horizon = max(HORIZONS)
-    clips = Clips(episodes, model.card, horizon, each)
+    clips = Clips(episodes, model.card, horizon, each, seed)
     count = len(clips.history)
     # Another clip's actions: a plan of the same robot that was not carried out here.
     shuffled = np.roll(np.arange(count), each)
@@ -171,7 +174,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--clips-per-episode', type=int, default=3,
                         help='clips cut from each episode')
     parser.add_argument('--seed', type=int, default=0,
-                        help='of the noise')
+                        help='of the noise and of where clips start')
     parser.add_argument('--out', type=Path, default=None, help='result file (JSON)')
 
 
