@@ -93,31 +93,32 @@ def one_step_loss(model: Astra, clip: Clip, generator: torch.Generator,
 
 def rollout_loss(model: Astra, clip: Clip, generator: torch.Generator,
                  weights: LossWeights = LossWeights()) -> tuple[Tensor, dict[str, Tensor]]:
-    """The model's own roll-out from the history, each frame made in one step from the last ones.
+    """Every frame of the clips from the two before it *as the model imagines them*.
 
-    Gradients stay within a frame: the model learns to be right given its own past mistakes.
-    Flow matching only; a one-step DDPM sample is no picture.
+    The roll-out runs first and without gradients, which would end at each frame anyway: the model
+    learns to be right given its own past mistakes. All frames then go through one pass, as in
+    `one_step_loss`. Flow matching only; a one-step DDPM sample is no picture.
     """
     ready = prepare(model, clip, generator)
-    batch, horizon = ready.target.shape[:2]
     memory = model.remember(ready.history)
-    level = model.config.history_noise
-    ones = torch.ones(batch, 1, device=ready.target.device)
-    newest, before = ready.newest[:, :1], ready.before[:, :1]
-    total, parts = 0.0, []
-    for index in range(horizon):
-        at = slice(index, index + 1)
-        corruption = level * _noise_like(newest, generator)
+    level = torch.full(ready.target.shape[:2], model.config.history_noise,
+                       device=ready.target.device)
+    age = torch.arange(1, level.shape[1] + 1, device=level.device).float().expand_as(level)
+
+    def denoise(at: slice, newest: Tensor, before: Tensor) -> tuple[Denoised, Tensor]:
+        corruption = model.config.history_noise * _noise_like(newest, generator)
         noise = _noise_like(newest, generator)
-        denoised = model.denoise(noise, newest + corruption, before + corruption, ones * 0,
-                                 ones * level, ones * (index + 1), ready.condition[:, at], memory)
-        outcomes = {name: values[:, at] for name, values in clip.outcomes.items()}
-        loss, part = _loss(model, denoised, noise, ready.target[:, at], noise, ones * 0, outcomes,
-                           weights)
-        total = total + loss / horizon
-        parts.append(part)
-        newest, before = denoised.prediction.detach(), newest
-    return total, {name: torch.stack([part[name] for part in parts]).mean() for name in parts[0]}
+        return model.denoise(noise, newest + corruption, before + corruption, 0 * age[:, at],
+                             level[:, at], age[:, at], ready.condition[:, at], memory), noise
+
+    made = [ready.before[:, :1], ready.newest[:, :1]]
+    with torch.no_grad():
+        for index in range(level.shape[1] - 1):
+            denoised, _ = denoise(slice(index, index + 1), made[-1], made[-2])
+            made.append(denoised.prediction)
+    run = torch.cat(made, dim=1)
+    denoised, noise = denoise(slice(None), run[:, 1:], run[:, :-1])
+    return _loss(model, denoised, noise, ready.target, noise, 0 * age, clip.outcomes, weights)
 
 
 def _noise_like(x: Tensor, generator: torch.Generator) -> Tensor:

@@ -2,6 +2,7 @@
 
 The dynamics are trained on true histories first and then, from `--rollout-from` of the steps on,
 every other batch on the model's own roll-outs, which is what keeps long imaginations from drifting.
+With `--from` both stages start from a model's weights and keep its action spaces.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tqdm import tqdm
 
 from astra_ros.learning.checkpoint import load_checkpoint, save_checkpoint
 from astra_ros.learning.clips import LatentDataset, fit_action_space, frames_to_tensor, restyle
-from astra_ros.learning.dataset import list_episodes, load_episode
+from astra_ros.learning.dataset import DatasetError, list_episodes, load_episode
 from astra_ros.learning.export import SPACES_FILE, write_model
 from astra_ros.learning.losses import one_step_loss, rollout_loss
 from astra_ros.planning.actions import ActionSpace
@@ -110,11 +111,16 @@ class Stage:
                 bar.set_postfix({name: f'{value:.4f}' for name, value in running.items()})
             done = self.step + 1
             if done % CHECKPOINT_EVERY == 0 or done == self.steps:
-                save_checkpoint(self.path, self.module, self.average, self.optimizer,
-                                self.generator, done, self._identity())
+                self._save(done)
                 with open(log, 'a') as file:
                     file.write(json.dumps({'step': done, **running}) + '\n')
+        if not self.path.exists():      # no steps asked for: the weights are those it began with
+            self._save(0)
         return self.average.eval()
+
+    def _save(self, done: int) -> None:
+        save_checkpoint(self.path, self.module, self.average, self.optimizer, self.generator, done,
+                        self._identity())
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -126,15 +132,14 @@ class Stage:
             mine.copy_(theirs)
 
 
-def train_autoencoder(paths, config: AstraConfig, settings: TrainSettings, folder: Path,
+def train_autoencoder(paths, model: Astra, settings: TrainSettings, folder: Path,
                       device: torch.device) -> nn.Module:
-    """Frames as recorded, and half of them under another light; mean squared error."""
-    torch.manual_seed(settings.seed)
-    module = Astra(config).autoencoder.to(device, memory_format=torch.channels_last)
+    """Frames as recorded, and a quarter of them under another light; mean squared error."""
+    module = model.autoencoder.to(device, memory_format=torch.channels_last)
     stage = Stage('autoencoder', module, folder, settings.autoencoder_steps,
-                  settings.autoencoder_rate, settings, config, device)
+                  settings.autoencoder_rate, settings, model.config, device)
     if stage.step == stage.steps:
-        return stage.average.eval()
+        return stage.run(None)
     frames = np.concatenate([load_episode(path).frames for path in tqdm(paths, desc='load')])
 
     def loss_of(_, generator):
@@ -152,14 +157,17 @@ def train_autoencoder(paths, config: AstraConfig, settings: TrainSettings, folde
     return stage.run(loss_of)
 
 
-def train_dynamics(paths, autoencoder: nn.Module, spaces: list[ActionSpace], config: AstraConfig,
-                   settings: TrainSettings, folder: Path, device: torch.device) -> Astra:
+def train_dynamics(paths, model: Astra, autoencoder: nn.Module, spaces: list[ActionSpace],
+                   settings: TrainSettings, folder: Path, device: torch.device,
+                   compiled: bool = False) -> Astra:
     """Everything but the autoencoder, on latents."""
-    torch.manual_seed(settings.seed)
-    model = Astra(config).to(device)
+    config = model.config
+    model = model.to(device)
     model.autoencoder = nn.Identity()      # not trained here, nor stored in this stage's file
     stage = Stage('dynamics', model, folder, settings.dynamics_steps, settings.dynamics_rate,
                   settings, config, device)
+    if compiled:
+        model.denoiser.compile(dynamic=False)
     if stage.step < stage.steps:
         data = LatentDataset(spaces, config.temporal_window, settings.horizon)
         data.encode(paths, autoencoder, device, settings.seed)
@@ -194,6 +202,31 @@ def measure_spaces(paths, config: AstraConfig) -> list[ActionSpace]:
     return spaces
 
 
+def begin(args: argparse.Namespace, paths) -> tuple[Astra, list[ActionSpace]]:
+    """The network before its first step, and what its actions mean.
+
+    Raises ModelError where `--from` names no model, DatasetError where the folder's action spaces
+    are another model's.
+    """
+    spaces_file = args.out / SPACES_FILE
+    stored = ([ActionSpace.from_dict(item) for item in json.loads(spaces_file.read_text())]
+              if spaces_file.exists() else None)
+    if args.base:
+        from astra_ros.backends import load_backend
+
+        base = load_backend('torch', str(args.base), 'cpu')
+        model, spaces = base.model.train().requires_grad_(True), list(base.card.action_spaces.values())
+        if stored not in (None, spaces):
+            raise DatasetError(f"{spaces_file}: not the action spaces of '{args.base}'; train into "
+                               'another folder')
+    else:
+        spaces = stored or measure_spaces(paths, preset(args.preset))
+        model = Astra(AstraConfig.from_dict({**preset(args.preset).to_dict(), 'action_dims':
+                                             tuple(space.dim for space in spaces)}))
+    spaces_file.write_text(json.dumps([space.to_dict() for space in spaces], indent=1))
+    return model, spaces
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = __doc__
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -201,7 +234,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'examples:\n'
         '  astra train --data data/train --out runs/tiny        (again to resume)\n'
         '  astra train --data data/train --out runs/quick --autoencoder-steps 200 '
-        '--dynamics-steps 200\n')
+        '--dynamics-steps 200\n'
+        '  astra train --from tiny --data my/episodes --out runs/mine --autoencoder-steps 0\n')
     parser.add_argument('--data', type=Path, default=Path('data/train'),
                         help='folder of episodes from `astra record`')
     parser.add_argument('--out', type=Path, default=Path('runs/tiny'),
@@ -210,6 +244,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='where to write the finished model (default: OUT/model)')
     parser.add_argument('--preset', default='tiny', choices=('tiny', 'paper'),
                         help="the network's size and process")
+    parser.add_argument('--from', dest='base', default=None, metavar='MODEL',
+                        help='begin with the weights and action spaces of this shipped name or '
+                             'directory instead of random ones; --preset is then not used')
+    parser.add_argument('--compile', action='store_true',
+                        help='compile the denoiser first (minutes, needs a C++ compiler): about a '
+                             'quarter more steps an hour on a CPU')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu',
                         help='where it runs: cpu, cuda, cuda:0')
     parser.add_argument('--stage', default='all', choices=(*STAGES, 'all'),
@@ -227,20 +267,16 @@ def run(args: argparse.Namespace) -> int:
     paths = list_episodes(args.data)
     args.out.mkdir(parents=True, exist_ok=True)
     device = torch.device(args.device)
-    spaces_file = args.out / SPACES_FILE
-    if spaces_file.exists():
-        spaces = [ActionSpace.from_dict(item) for item in json.loads(spaces_file.read_text())]
-    else:
-        spaces = measure_spaces(paths, preset(args.preset))
-        spaces_file.write_text(json.dumps([space.to_dict() for space in spaces], indent=1))
-    config = AstraConfig.from_dict({**preset(args.preset).to_dict(),
-                                    'action_dims': tuple(space.dim for space in spaces)})
-    autoencoder = train_autoencoder(paths, config, settings, args.out, device)
+    torch.manual_seed(settings.seed)
+    model, spaces = begin(args, paths)
+    autoencoder = train_autoencoder(paths, model, settings, args.out, device)
     if args.stage == 'autoencoder':
         return 0
-    astra = train_dynamics(paths, autoencoder, spaces, config, settings, args.out, device)
+    astra = train_dynamics(paths, model, autoencoder, spaces, settings, args.out, device,
+                           args.compile)
     target = args.model or args.out / 'model'
     first = load_episode(paths[0])
-    write_model(target, astra, spaces, dt_s=first.dt_s, name=f'astra-{args.preset}')
+    write_model(target, astra, spaces, dt_s=first.dt_s, name=target.name if args.model else
+                f'astra-{args.preset}')
     print(f'model written to {target}')
     return 0

@@ -108,3 +108,28 @@ def test_training_refuses_a_checkpoint_of_other_settings(data, tmp_path):
     train.run(arguments(data, tmp_path, '--stage', 'autoencoder'))
     with pytest.raises(DatasetError, match='another configuration .*autoencoder_rate'):
         train.run(arguments(data, tmp_path, '--stage', 'autoencoder', '--autoencoder-rate', '0.5'))
+
+
+def test_fine_tuning_starts_from_the_models_own_weights_and_actions(data, tmp_path):
+    train.run(arguments(data, tmp_path / 'first'))
+    first = tmp_path / 'first/model'
+    none = ('--from', str(first), '--autoencoder-steps', '0', '--dynamics-steps', '0')
+    train.run(arguments(data, tmp_path / 'same', *none, '--model', str(tmp_path / 'same')))
+    before, after = (load_file(folder / 'model.safetensors')
+                     for folder in (first, tmp_path / 'same'))
+    assert before.keys() == after.keys()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    some = ('--from', str(first), '--autoencoder-steps', '0', '--rollout-from', '0')
+    train.run(arguments(data, tmp_path / 'tuned', *some))
+    tuned = load_backend('torch', tmp_path / 'tuned/model')
+    assert tuned.card.action_spaces == load_backend('torch', first).card.action_spaces
+    changed = load_file(tmp_path / 'tuned/model/model.safetensors')
+    kept = {name for name, value in before.items() if torch.equal(value, changed[name])}
+    assert kept >= {name for name in before if name.startswith('autoencoder.')}
+    assert 'denoiser.out.weight' not in kept
+
+
+def test_fine_tuning_refuses_a_folder_with_other_actions(data, tmp_path):
+    train.run(arguments(data, tmp_path))
+    with pytest.raises(DatasetError, match="not the action spaces of 'tiny'"):
+        train.run(arguments(data, tmp_path, '--from', 'tiny'))
