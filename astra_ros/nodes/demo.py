@@ -109,7 +109,7 @@ def _tell_story(args: argparse.Namespace, processes: Processes, progress: Progre
 
     client = DemoClient(lambda: (processes.check(), progress.tick()))
     try:
-        kinds = client.call("plan_source/propose").message.partition(": ")[2].split(", ")
+        kinds = client.propose(listeners=2)  # the imagine node, and this client
         progress.say(f"imagining {args.plans} plans")
         client.until(lambda: client.sees_imagined_frame, "the first imagined frame")
         first_s = progress.seconds

@@ -160,11 +160,25 @@ class DemoClient:
         """Whether any imagined frame has come."""
         return bool(self._video)
 
+    def propose(self, listeners: int) -> list[str]:
+        """Have plans sent, and return what each is meant to be.
+
+        Asked again until so many listen: what is published before a subscription is known to its
+        publisher goes to nobody.
+        """
+
+        def sent() -> str:
+            message = self.call("plan_source/propose").message
+            return message if f"to {listeners} listeners" in message else ""
+
+        message = self.until(sent, f"{listeners} listeners of plans")
+        return message.partition(": ")[2].split(", ")
+
     def camera_at(self, stamp_s: float) -> np.ndarray:
-        """The camera's frame of a stamp: uint8 [h, w, 3]."""
+        """The camera's frame at a time, or the nearest one where that got lost: uint8 [h, w, 3]."""
         key = _key(stamp_s)
-        self.until(lambda: key in self._camera, f"the camera's frame at {stamp_s:.3f} s")
-        return self._camera[key]
+        self.until(lambda: max(self._camera, default=0) >= key, f"a camera frame at {stamp_s:.3f} s")
+        return self._camera[min(self._camera, key=lambda each: abs(each - key))]
 
     def execute(self, plan: JointTrajectory, horizon: int, dt_s: float) -> Executed:
         """Let the simulator start anew and execute a plan, and watch its camera.
@@ -175,22 +189,28 @@ class DemoClient:
             DemoError: the simulator does not execute it.
         """
         lead_s = 4 * dt_s
-        for _ in range(4):
+        for _ in range(5):
             self.call("reset")
             # A start that the camera's frames meet exactly, and that the message reaches in time.
             newest_s = max(self._camera, default=0) / 1000
             start_s = dt_s * np.ceil((newest_s + lead_s) / dt_s)
             plan.header.stamp = stamp_of(start_s)
             self._command.publish(plan)
-            frames = [self.camera_at(start_s + k * dt_s) for k in range(1, horizon + 1)]
-            end = _key(start_s + horizon * dt_s)
-            self.until(lambda: end in self._truth, "the simulator's truth")
-            truth = self._truth[end]
-            if abs(float(truth["plan_elapsed_s"]) - horizon * dt_s) < dt_s / 10:
+            keys = [_key(start_s + k * dt_s) for k in range(1, horizon + 1)]
+            self.until(
+                lambda: min(max(self._camera), max(self._truth, default=0)) >= keys[-1],
+                "the end of the executed plan",
+            )
+            truth = self._truth.get(keys[-1], {"plan_elapsed_s": "nan"})
+            on_time = abs(float(truth["plan_elapsed_s"]) - horizon * dt_s) < dt_s / 10
+            if on_time and all(key in self._camera for key in keys):
                 return Executed(
-                    np.stack(frames), float(truth["progress"]), truth["collision"] == "1"
+                    np.stack([self._camera[key] for key in keys]),
+                    float(truth["progress"]),
+                    truth["collision"] == "1",
                 )
-            lead_s *= 2  # the trajectory came late, because the machine is busy
+            # The machine is busy: the trajectory came late, or a frame was overtaken by later ones.
+            lead_s *= 2
         raise DemoError(f"the simulator did not execute the plan in time: {truth}")
 
     # Callbacks

@@ -28,7 +28,7 @@ class Notices:
         self._clock = clock
         self._lock = threading.Lock()
         self._logged: dict[str, float] = {}
-        self._last_s = -float("inf")
+        self.last_s = -float("inf")
         self.count = 0
         self.last = ""
 
@@ -38,7 +38,7 @@ class Notices:
             now = self._clock()
             self.count += 1
             self.last = reason
-            self._last_s = now
+            self.last_s = now
             speak = now - self._logged.get(reason, -float("inf")) >= LOG_EVERY_S
             if speak:
                 # Reasons with numbers in them may never repeat: forget those of long ago.
@@ -56,7 +56,12 @@ class Notices:
     def recent(self) -> str:
         """The last reason while it is fresh, else ''."""
         with self._lock:
-            return self.last if self._clock() - self._last_s < RECENT_S else ""
+            return self.last if self._clock() - self.last_s < RECENT_S else ""
+
+
+def newest(*notices: Notices) -> str:
+    """The newest of the recent reasons, or ''."""
+    return max(notices, key=lambda each: each.last_s).recent
 
 
 def status(name: str, level: bytes, message: str, values: Mapping[str, object], hardware_id=""):

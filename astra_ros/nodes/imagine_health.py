@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
-from astra_ros.nodes.health import ERROR, OK, WARN, Notices, status
+from astra_ros.nodes.health import ERROR, OK, WARN, Notices, newest, status
 from astra_ros.nodes.imagine_inputs import ImagineInputs
 from astra_ros.nodes.imagine_settings import ImagineSettings
 
@@ -116,7 +116,7 @@ class ImagineHealth:
             "goal_image": self.inputs.knows["goal_image"],
         }
         timeout_s = self._settings().camera_timeout_s
-        if reason := refused.recent or goals.recent:
+        if reason := newest(refused, goals):
             return self._status("camera", ERROR if refused.recent else WARN, reason, values)
         if age_s is None:
             return self._status("camera", WARN, "no image yet", values)
@@ -136,7 +136,7 @@ class ImagineHealth:
             "joint_states": self.inputs.knows["joint_states"],
             "last_refusal": self.refused_plans.last or arrived.last or joints.last,
         }
-        if reason := arrived.recent or self.refused_plans.recent or joints.recent:
+        if reason := newest(arrived, self.refused_plans, joints):
             return self._status("plans", WARN, reason, values)
         if not any(self.inputs.plans_held.values()):
             return self._status("plans", OK, "no plans yet", values)

@@ -100,8 +100,11 @@ class PlanSource:
 
     def _on_propose(self, _, response: Trigger.Response) -> Trigger.Response:
         kinds = self._send()
-        response.success = True
-        response.message = f"sent {len(kinds)} plans: {', '.join(kinds)}"
+        listeners = self._plans.get_subscription_count()
+        response.success = listeners > 0
+        response.message = (
+            f"sent {len(kinds)} plans to {listeners} listeners: {', '.join(kinds)}"
+        )
         return response
 
     def _health(self):

@@ -127,6 +127,7 @@ class Simulator:
         self.settings = self._parameters[""]
         self._next_image_s = self.arm.time_s
         self._timer.timer_period_ns = round(self._pace() * 1e9)
+        self._timer.reset()  # or the next tick would still come after the old period
 
     def _on_tick(self) -> None:
         self.arm.advance(self._tick_s)

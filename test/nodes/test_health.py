@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from astra_ros.nodes.health import LOG_EVERY_S, RECENT_S, Notices  # noqa: E402
+from astra_ros.nodes.health import LOG_EVERY_S, RECENT_S, Notices, newest  # noqa: E402
 
 
 class Watched:
@@ -48,3 +48,12 @@ def test_a_reason_is_recent_for_a_while():
     assert watched.notices.recent == "bad step"
     watched.now_s += RECENT_S
     assert watched.notices.recent == ""
+
+
+def test_the_newest_of_several():
+    early, late, never = Watched(), Watched(), Watched()
+    early.notices.add("early")
+    late.now_s = early.now_s = 1.0
+    late.notices.add("late")
+    assert newest(early.notices, late.notices, never.notices) == "late"
+    assert newest(never.notices) == ""
