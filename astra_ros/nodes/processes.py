@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from astra_ros.nodes.system import NodeSpec
@@ -37,6 +38,23 @@ def ros_environment() -> dict[str, str]:
     return environment
 
 
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """SIGINT and SIGTERM that come within the block take effect after it; main thread only."""
+    came: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda number, _: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
+
+
 class Processes:
     """Nodes as processes with log files; leaving the context ends them all.
 
@@ -54,8 +72,9 @@ class Processes:
         """Start a node; its output goes to its log file."""
         self._folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", spec.module, *spec.ros_arguments(str(params_file))]
-        with open(self.log(spec.executable), "w") as log:
-            process = subprocess.Popen(
+        # Otherwise Ctrl-C in between could leave a process that nobody knows of.
+        with open(self.log(spec.executable), "w") as log, _signals_wait():
+            process = self._running[spec.executable] = subprocess.Popen(
                 command,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -64,7 +83,6 @@ class Processes:
                 # Ctrl-C at the terminal is for the caller, who then ends these in order.
                 start_new_session=True,
             )
-        self._running[spec.executable] = process
         return process
 
     def log(self, name: str) -> Path:
