@@ -85,7 +85,7 @@ class Simulator:
         camera = self.settings.camera
         world = ArmWorld(ArmWorldSettings(robot=self.settings.robot, camera=camera))
         self.arm = SimulatedArm(world, self.settings.seed)
-        self._next_image_s = 0.0
+        self._next_image_s = self._image_after(self.arm.time_s)
         self._executed = 0
         self._refused = Notices(node.get_logger().error)
 
@@ -125,7 +125,7 @@ class Simulator:
 
     def _reconfigure(self) -> None:
         self.settings = self._parameters[""]
-        self._next_image_s = self.arm.time_s
+        self._next_image_s = self._image_after(self.arm.time_s)
         self._timer.timer_period_ns = round(self._pace() * 1e9)
         self._timer.reset()  # or the next tick would still come after the old period
 
@@ -139,10 +139,15 @@ class Simulator:
             positions_to_joint_state(self.arm.world.spec.joint_names, state.joint_positions, stamp)
         )
         # Half a physics step of slack: frames are due at times that floats miss by a little.
-        if now_s >= self._next_image_s - 0.5 / self.arm.world.settings.physics_hz:
-            rate_hz = self.settings.camera.rate_hz
-            self._next_image_s = (int(now_s * rate_hz + 0.5) + 1) / rate_hz
+        slack_s = 0.5 / self.arm.world.settings.physics_hz
+        if now_s >= self._next_image_s - slack_s:
+            self._next_image_s = self._image_after(now_s + slack_s)
             self._publish_camera(stamp)
+
+    def _image_after(self, now_s: float) -> float:
+        """The next time that is a multiple of the camera's period."""
+        rate_hz = self.settings.camera.rate_hz
+        return (int(now_s * rate_hz) + 1) / rate_hz
 
     def _publish_camera(self, stamp) -> None:
         camera, frame_id = self.settings.camera, self.settings.camera_frame
