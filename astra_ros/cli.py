@@ -42,7 +42,7 @@ COMMANDS = {
         "over many scenes: does the score order plans as the simulator does?",
     ),
     "bench": (
-        "astra_ros.learning.bench",
+        "astra_ros.bench",
         "how fast: camera image to scores, beside the plain denoising loop",
     ),
 }

@@ -25,7 +25,8 @@ ARROWS = {
         "backends", "pipeline", "planning", "resources", "simulation", "views", "world_model"
     },
     "nodes": {"backends", "bridge", "pipeline", "planning", "resources", "simulation", "views"},
-    "cli": {"learning", "nodes"},
+    "bench": {"backends", "learning", "nodes", "pipeline", "simulation"},
+    "cli": {"bench", "learning", "nodes"},
 }  # fmt: skip
 
 # imported package -> the files that may import it (a folder stands for everything in it)

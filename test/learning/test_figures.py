@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from astra_ros.learning.bench import percentiles
+from astra_ros.learning.speed import percentiles
 from astra_ros.learning.evaluate import auroc, psnr
 from astra_ros.learning.rank import interval, kendall, ranks, spearman, summarise
 from astra_ros.learning.train import learning_rate
