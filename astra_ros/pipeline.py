@@ -213,6 +213,7 @@ class Imaginer:
         joints_now: Mapping[str, float] | None = None,
         goal_frame: np.ndarray | None = None,
         seed: int = 0,
+        goal_position: np.ndarray | None = None,
     ) -> Result:
         """Imagine every plan and score what was imagined.
 
@@ -222,6 +223,7 @@ class Imaginer:
             joints_now: joint name -> rad, the robot's joints at the newest frame.
             goal_frame: uint8 [h, w, 3] RGB at the model's size, or None.
             seed: the one draw of noise that all plans share.
+            goal_position: [3] m, where the object should end, or None.
 
         Raises:
             NothingToImagine: no plan can be imagined.
@@ -258,6 +260,7 @@ class Imaginer:
             dt_s=card.dt_s,
             current_latent=latents[0],
             goal_latent=None if goal_frame is None else latents[1],
+            goal_position=goal_position,
         )
         names = [plan.name for plan in prepared.plans]
         scores = score_plans(names, critic_input, self.critics, self.scoring)

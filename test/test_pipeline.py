@@ -124,7 +124,7 @@ def test_critics_can_be_set_and_what_is_missing_is_said():
     judge.configure(ImaginerSettings(horizon=2), {"collision": CollisionSettings(enabled=False)})
     made = judge.score(HISTORY, [plan("p", 1.0)])
     assert "collision" not in made.scores[0].critics
-    assert list(made.missing) == ["goal"] and "no goal image" in made.missing["goal"]
+    assert list(made.missing) == ["goal", "goal_pose"] and "no goal image" in made.missing["goal"]
     with pytest.raises(ValueError, match="unknown critics.*charm"):
         judge.configure(ImaginerSettings(), {"charm": None})
 

@@ -11,6 +11,7 @@ import traceback
 from concurrent.futures import TimeoutError as FutureTimeout
 from functools import partial
 
+from geometry_msgs.msg import PoseStamped
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
@@ -85,6 +86,7 @@ class Imagine:
         node.create_subscription(
             Image, "goal_image", partial(self._inputs.on_goal, topic=goal), LATCHED
         )
+        node.create_subscription(PoseStamped, "goal_pose", self._on_goal_pose, reliable(1))
         joints = node.resolve_topic_name("joint_states")
         node.create_subscription(
             JointState,
@@ -117,6 +119,10 @@ class Imagine:
         own = self._parameters.own
         if self._inputs.on_plan(source, msg, data) and own.auto_imagine:
             self._auto.plan_came(source, own.settle_s)
+
+    def _on_goal_pose(self, msg: PoseStamped) -> None:
+        topic = self._node.resolve_topic_name("goal_pose")
+        self._inputs.on_goal_pose(msg, self._parameters.own.world_frame, topic)
 
     def _on_robot_description(self, msg: String) -> None:
         self._robot_description = msg.data
@@ -184,7 +190,12 @@ class Imagine:
         request = self._inputs.request(own.camera_timeout_s)
         imaginer.configure(own, self._parameters.critics, self._parameters.scoring)
         result = imaginer.score(
-            request.history, request.plans, request.joints_now, request.goal_frame, own.seed
+            request.history,
+            request.plans,
+            request.joints_now,
+            request.goal_frame,
+            own.seed,
+            request.goal_position,
         )
         for reason in result.prepared.refused.values():
             self._health.refused_plans.add(reason)

@@ -13,7 +13,7 @@ from astra_ros.nodes.health import ERROR, OK, WARN, Notices, newest, status
 from astra_ros.nodes.imagine_inputs import ImagineInputs
 from astra_ros.nodes.imagine_settings import ImagineSettings
 
-INPUTS = ("images", "plans", "joint_states", "goal_images")
+INPUTS = ("images", "plans", "joint_states", "goal_images", "goal_poses")
 
 
 @dataclass
@@ -107,16 +107,19 @@ class ImagineHealth:
     def _camera(self) -> DiagnosticStatus:
         age_s = self.inputs.camera_age_s
         refused, goals = self.refused["images"], self.refused["goal_images"]
+        poses = self.refused["goal_poses"]
         values = {
             "age_s": "" if age_s is None else f"{age_s:.3f}",
             "frames_held": self.inputs.frames_held,
             "images_refused": refused.count,
             "goal_images_refused": goals.count,
-            "last_refusal": refused.last or goals.last,
+            "goal_poses_refused": poses.count,
+            "last_refusal": refused.last or goals.last or poses.last,
             "goal_image": self.inputs.knows["goal_image"],
+            "goal_pose": self.inputs.knows["goal_pose"],
         }
         timeout_s = self._settings().camera_timeout_s
-        if reason := newest(refused, goals):
+        if reason := newest(refused, goals, poses):
             return self._status("camera", ERROR if refused.recent else WARN, reason, values)
         if age_s is None:
             return self._status("camera", WARN, "no image yet", values)

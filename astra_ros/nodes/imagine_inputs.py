@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from builtin_interfaces.msg import Time
+from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 
 from astra_ros.bridge import BridgeError
 from astra_ros.bridge.images import compressed_to_rgb, image_to_rgb
+from astra_ros.bridge.poses import pose_to_position
 from astra_ros.bridge.stamps import to_seconds
 from astra_ros.bridge.trajectories import joint_state_to_positions, trajectory_to_plan
 from astra_ros.nodes.imagine_settings import PlanTopicSettings
@@ -41,6 +43,7 @@ class Request:
         sources: plan name -> (source name, the message's bytes as they came).
         joints_now: joint name -> rad, or None when unknown or too old.
         goal_frame: uint8 [h, w, 3], or None.
+        goal_position: float64 [3] m in the world frame, or None.
     """
 
     history: np.ndarray
@@ -51,6 +54,7 @@ class Request:
     sources: dict[str, tuple[str, bytes]]
     joints_now: dict[str, float] | None
     goal_frame: np.ndarray | None
+    goal_position: np.ndarray | None
 
 
 class ImagineInputs:
@@ -59,7 +63,7 @@ class ImagineInputs:
     Args:
         sources: plan source name -> its settings.
         refuse: called with (kind, reason) for each input that cannot be used; kind is "images",
-            "plans", "joint_states" or "goal_images".
+            "plans", "joint_states", "goal_images" or "goal_poses".
         tell: called with what is worth a line in the log, but no error.
         clock: seconds that never go back.
     """
@@ -83,6 +87,7 @@ class ImagineInputs:
         self._header = None
         self._image_s: float | None = None
         self._goal: np.ndarray | None = None
+        self._goal_position: np.ndarray | None = None
         self._joints: dict[str, float] = {}
         self._joints_s: float | None = None
         self._plans: dict[str, deque[tuple[JointPlan, bytes]]] = {
@@ -121,6 +126,16 @@ class ImagineInputs:
         if picture is not None:
             with self._lock:
                 self._goal = picture
+
+    def on_goal_pose(self, msg: PoseStamped, world_frame: str, topic: str) -> None:
+        """Take another goal pose, given in ``world_frame``."""
+        try:
+            position = pose_to_position(msg, world_frame, topic)
+        except BridgeError as error:
+            self._refuse("goal_poses", str(error))
+            return
+        with self._lock:
+            self._goal_position = position
 
     def on_joints(self, msg: JointState, topic: str) -> None:
         """Update the joints that the message names; others (a gripper's) keep their values."""
@@ -186,7 +201,11 @@ class ImagineInputs:
     def knows(self) -> dict[str, bool]:
         """Which of the optional inputs are there."""
         with self._lock:
-            return {"goal_image": self._goal is not None, "joint_states": bool(self._joints)}
+            return {
+                "goal_image": self._goal is not None,
+                "goal_pose": self._goal_position is not None,
+                "joint_states": bool(self._joints),
+            }
 
     def not_ready(self, camera_timeout_s: float) -> str | None:
         """Why no request can be made now, or None."""
@@ -238,6 +257,7 @@ class ImagineInputs:
                 goal_frame=(
                     None if self._goal is None else to_model_size(self._goal, self._image_size)
                 ),
+                goal_position=self._goal_position,
             )
 
     def _picture(self, msg, topic: str, kind: str) -> np.ndarray | None:

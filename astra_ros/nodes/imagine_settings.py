@@ -33,7 +33,7 @@ class ImagineSettings(ImaginerSettings):
         show_plan: name of the plan whose imagined video is published, such as 'candidates/3'; '' or
             a name that is not among the plans takes the best one.
         playback_rate: speed at which the imagined video is published; 0 is all frames at once.
-        world_frame: frame_id of the plan markers.
+        world_frame: frame_id of the plan markers, and the frame in which goal poses must come.
         tool_link: link of robot_description whose way along a plan is drawn; '' draws where the
             model imagines the tool.
         plan_sources: names of the plan sources; each has the parameters <name>.topic,

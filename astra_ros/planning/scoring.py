@@ -62,9 +62,12 @@ class PlanScore:
 
 
 def missing_critics(inp: CriticInput, critics: Iterable[Critic]) -> dict[str, str]:
-    """Enabled critics that cannot score this request -> why."""
-    reasons = {critic.name: critic.missing(inp) for critic in critics if critic.settings.enabled}
-    return {name: reason for name, reason in reasons.items() if reason}
+    """Enabled critics that cannot score this request -> why; not if another one has their role."""
+    reasons = [(critic, critic.missing(inp)) for critic in critics if critic.settings.enabled]
+    played = {critic.role for critic, reason in reasons if not reason}
+    return {
+        critic.name: reason for critic, reason in reasons if reason and critic.role not in played
+    }
 
 
 def score_plans(

@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("rclpy")
 
 from builtin_interfaces.msg import Time  # noqa: E402
+from geometry_msgs.msg import PoseStamped  # noqa: E402
 from sensor_msgs.msg import CameraInfo, JointState  # noqa: E402
 from trajectory_msgs.msg import JointTrajectory  # noqa: E402
 
@@ -140,6 +141,25 @@ def test_goal_and_frames_are_scaled_to_the_model():
     request = bench.inputs.request(TIMEOUT_S)
     assert request.history.shape == (2, 4, 4, 3) and request.goal_frame.shape == (4, 4, 3)
     assert request.goal_frame.min() == 200
+
+
+def goal_pose(x=0.5, frame="world"):
+    msg = PoseStamped()
+    msg.header.frame_id = frame
+    msg.pose.position.x = x
+    return msg
+
+
+def test_a_goal_pose_counts_in_the_world_frame_only():
+    bench = Bench().ready()
+    assert bench.inputs.request(TIMEOUT_S).goal_position is None
+    bench.inputs.on_goal_pose(goal_pose(), "world", "/goal_pose")
+    bench.inputs.on_goal_pose(goal_pose(frame="map"), "world", "/goal_pose")
+    bench.inputs.on_goal_pose(goal_pose(float("nan")), "world", "/goal_pose")
+    assert bench.inputs.request(TIMEOUT_S).goal_position.tolist() == [0.5, 0.0, 0.0]
+    (_, elsewhere), (_, broken) = bench.refused
+    assert elsewhere.startswith("/goal_pose: the pose is in the frame 'map'; give it in 'world'")
+    assert broken.startswith("/goal_pose: ") and "not finite" in broken
 
 
 def test_broken_inputs_are_refused_with_their_topic_and_change_nothing():

@@ -11,6 +11,7 @@ pytest.importorskip("rclpy")
 
 from builtin_interfaces.msg import Duration  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
+from geometry_msgs.msg import PoseStamped  # noqa: E402
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy  # noqa: E402
 from rclpy.serialization import serialize_message  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
@@ -103,11 +104,12 @@ def test_eight_plans_in_eight_scores_out(bench, imagined):
     assert [score.name for score in scores] == [f"candidates/{k}" for k in range(PLANS)]
     assert sorted(score.rank for score in scores) == list(range(PLANS))
     assert all(0.0 <= score.score <= 1.0 for score in scores)
-    assert all(list(score.critics) == list(CRITICS) for score in scores)
+    asked = [name for name in CRITICS if name != "goal_pose"]  # no goal pose was given
+    assert all(list(score.critics) == asked for score in scores)
     ordered = [score.score for score in sorted(scores, key=lambda score: score.rank)]
     assert ordered == sorted(ordered, reverse=True)
     rows, columns = imagined.matrix.layout.dim
-    assert (rows.size, columns.size) == (PLANS, 1 + len(CRITICS))
+    assert (rows.size, columns.size) == (PLANS, 1 + len(asked))
     matrix = np.array(imagined.matrix.data).reshape(PLANS, -1)
     np.testing.assert_allclose(matrix[:, 0], [score.score for score in scores], rtol=1e-4)
 
@@ -189,6 +191,24 @@ def test_the_service_answers_and_weights_change_scores(bench, imagined):
     assert graph.set_parameter("imagine", "smoothness.weight", 0.05).successful
     costs = [diagnostics_to_scores(scores)[0].critics["smoothness"] for scores in (first, second)]
     assert [cost.weight for cost in costs] == [0.05, 5.0]
+
+
+def test_a_goal_pose_adds_a_critic(bench, imagined):
+    pose = PoseStamped()
+    pose.header.frame_id = "map"
+    publisher = bench.graph.publisher(PoseStamped, "goal_pose", reliable(1))
+    publisher.publish(pose)
+    bench.graph.status_says("imagine: camera", WARN, "the pose is in the frame 'map'")
+    pose.header.frame_id = "world"
+    pose.pose.position.x = 2.0
+    publisher.publish(pose)
+
+    def judged():
+        _, scores = ask(bench)
+        return diagnostics_to_scores(scores)[0].critics.get("goal_pose")
+
+    critic = bench.graph.until(judged, "scores with the goal pose")
+    assert critic.weight == 1.0 and critic.raw > 0.0
 
 
 @pytest.mark.parametrize(

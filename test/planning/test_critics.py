@@ -12,6 +12,7 @@ from astra_ros.planning.critics import (
     Critic,
     CriticInput,
     GoalCritic,
+    GoalPoseCritic,
     SmoothnessCritic,
     UncertaintyCritic,
     UncertaintySettings,
@@ -67,6 +68,42 @@ def test_goal_looks_at_the_last_frame_only():
     inp = make_input(goal=goal_latent(), horizon=3)
     inp.imagination.latents[0, 1] = goal_latent()
     np.testing.assert_allclose(GoalCritic().evaluate(inp).cost, [1.0])
+
+
+def object_input(first, last, goal):
+    """Plans whose object is imagined at `first` [K, 3] and, in the last of three frames, at `last`."""
+    first, last = np.array(first, float), np.array(last, float)
+    made = Imagination(
+        np.zeros((len(last), 3, C, H_CELLS, W_CELLS)), np.zeros((len(last), 3)),
+        {"object_position": np.stack([first, first + 9.0, last], axis=1)})
+    current = np.zeros((C, H_CELLS, W_CELLS))
+    positions = np.zeros((len(last), 4, 1))
+    return CriticInput(made, positions, 0.25, current, goal_position=np.array(goal))
+
+
+def test_goal_pose_costs_by_hand():
+    # Start: the mean of the first frames, (0, 0, 0), 0.5 m from the goal at (0.3, 0.4, 0).
+    result = GoalPoseCritic().evaluate(object_input(
+        [(0.1, 0, 0), (-0.1, 0, 0), (0, 0, 0)], [(0.3, 0.4, 0), (0.3, 0, 0), (-0.3, -0.4, 0)],
+        (0.3, 0.4, 0.0)))
+    np.testing.assert_allclose(result.raw, [0.0, 0.4, 1.0], atol=1e-6)
+    np.testing.assert_allclose(result.cost, [0.0, 0.8, 2.0], atol=1e-6)
+    assert result.reasons[1] == "the object ends 0.400 m from the goal pose"
+    assert not result.veto.any()
+
+
+def test_goal_pose_lacks_a_goal_a_model_or_a_way():
+    critic = GoalPoseCritic()
+    assert critic.missing(make_input()) == "no goal pose"
+    here = object_input([(0.3, 0.4, 0.01)], [(1, 1, 1)], (0.3, 0.4, 0.0))
+    assert "already 0.010 m from the goal pose" in critic.missing(here)
+    assert critic.evaluate(here) is None
+    made = Imagination(here.imagination.latents, here.imagination.uncertainty)
+    headless = CriticInput(made, here.positions, 0.25, here.current_latent,
+                           goal_position=np.zeros(3))
+    assert "no 'object_position'" in critic.missing(headless)
+    lost = object_input([(np.nan, 0, 0)], [(1, 1, 1)], (0.3, 0.4, 0.0))
+    assert "not finite" in critic.missing(lost)
 
 
 def test_goal_lacks_an_image_or_a_change():

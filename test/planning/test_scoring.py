@@ -13,6 +13,7 @@ from astra_ros.planning.critics import (
     CriticResult,
     CriticSettings,
     GoalCritic,
+    GoalPoseCritic,
     GoalSettings,
     UncertaintyCritic,
 )
@@ -32,6 +33,7 @@ class Fixed:
     veto: tuple = (False, False, False)
     risky: tuple = (False, False, False)
     unit: str = ""
+    role: str = ""
 
     def missing(self, inp):
         return None
@@ -110,6 +112,13 @@ def test_critics_that_cannot_score_are_left_out_and_reported():
         "goal": "no goal image",
         "collision": "the model has no 'obstacle_contact' outcome",
     }
+    both = [GoalCritic(), GoalPoseCritic()]
+    assert missing_critics(inp, both) == {"goal": "no goal image", "goal_pose": "no goal pose"}
+    # One of the two is enough.
+    made = Imagination(inp.imagination.latents, inp.imagination.uncertainty,
+                       {"object_position": np.zeros((*inp.imagination.latents.shape[:2], 3))})
+    posed = CriticInput(made, inp.positions, inp.dt_s, inp.current_latent, goal_position=np.ones(3))
+    assert missing_critics(posed, both) == {}
     off = [GoalCritic(GoalSettings(enabled=False))]
     assert missing_critics(inp, off) == {}
 

@@ -10,12 +10,14 @@ from astra_ros.planning.critics.base import (
 )
 from astra_ros.planning.critics.collision import CollisionCritic, CollisionSettings
 from astra_ros.planning.critics.goal import GoalCritic, GoalSettings
+from astra_ros.planning.critics.goal_pose import GoalPoseCritic, GoalPoseSettings
 from astra_ros.planning.critics.smoothness import SmoothnessCritic, SmoothnessSettings
 from astra_ros.planning.critics.uncertainty import UncertaintyCritic, UncertaintySettings
 
 # Name (also the parameter namespace) -> (critic, its settings). Shown in this order everywhere.
 CRITICS: dict[str, tuple[type, type[CriticSettings]]] = {
     "goal": (GoalCritic, GoalSettings),
+    "goal_pose": (GoalPoseCritic, GoalPoseSettings),
     "collision": (CollisionCritic, CollisionSettings),
     "uncertainty": (UncertaintyCritic, UncertaintySettings),
     "smoothness": (SmoothnessCritic, SmoothnessSettings),
@@ -30,6 +32,8 @@ __all__ = [
     "CriticResult",
     "CriticSettings",
     "GoalCritic",
+    "GoalPoseCritic",
+    "GoalPoseSettings",
     "GoalSettings",
     "Settings",
     "SmoothnessCritic",

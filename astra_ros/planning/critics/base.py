@@ -59,6 +59,8 @@ class CriticInput:
         dt_s: seconds between two of the model's frames.
         current_latent: float32 [C, h, w] of the newest observed frame.
         goal_latent: float32 [C, h, w] of the goal image, or None.
+        goal_position: [3] m, where the object should end, in the frame of the positions that the
+            model imagines; or None.
 
     Raises:
         ValueError: on creation, for shapes that do not fit each other or dt_s <= 0.
@@ -69,6 +71,7 @@ class CriticInput:
     dt_s: float
     current_latent: np.ndarray = field(repr=False)
     goal_latent: np.ndarray | None = field(default=None, repr=False)
+    goal_position: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         plans, horizon, *cell = self.imagination.latents.shape
@@ -125,9 +128,13 @@ class CriticResult:
 
 @runtime_checkable
 class Critic(Protocol):
-    """Scores what was imagined. A new critic is one file with such a class, and a registry line."""
+    """Scores what was imagined. A new critic is one file with such a class, and a registry line.
+
+    Critics of one role answer the same question: it is enough that one of them can score.
+    """
 
     name: str
+    role: str
     unit: str
     settings: Any
 

@@ -35,6 +35,7 @@ class CollisionCritic:
     """
 
     name = "collision"
+    role = "collision"
     unit = "probability"
 
     def __init__(self, settings: CollisionSettings = CollisionSettings()) -> None:

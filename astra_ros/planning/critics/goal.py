@@ -32,6 +32,7 @@ class GoalCritic:
     """
 
     name = "goal"
+    role = "goal"
     unit = "share of the wanted change that is missing"
 
     def __init__(self, settings: GoalSettings = GoalSettings()) -> None:

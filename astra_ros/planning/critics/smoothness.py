@@ -27,6 +27,7 @@ class SmoothnessCritic:
     """
 
     name = "smoothness"
+    role = "smoothness"
     unit = "rad/s^2"
 
     def __init__(self, settings: SmoothnessSettings = SmoothnessSettings()) -> None:

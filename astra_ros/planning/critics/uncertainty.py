@@ -33,6 +33,7 @@ class UncertaintyCritic:
     """The model's own expected RMS latent error, averaged over the imagined frames."""
 
     name = "uncertainty"
+    role = "uncertainty"
     unit = "latent RMS error"
 
     def __init__(self, settings: UncertaintySettings = UncertaintySettings()) -> None:
