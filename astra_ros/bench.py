@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
             from astra_ros.nodes.topic_latency import measure_over_topics
 
             topics = measure_over_topics(args, image, goal_image, plans)
-        imaginer = Imaginer(model, ImaginerSettings(horizon=args.horizon))
+        imaginer = Imaginer(model, ImaginerSettings(horizon=args.horizon, partial_plans=True))
         size = model.card.image_size
 
         def history():
@@ -94,6 +94,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out:
         about = {
             "model": model.card.name,
+            "sha256": model.card.sha256[:12],
             **{name: getattr(args, name) for name in ("backend", "device", "plans", "horizon")},
             "loaded_core": args.load,
         }

@@ -18,6 +18,10 @@ from astra_ros.planning.plans import JointPlan, PlanError
 from astra_ros.planning.scoring import PlanScore, ScoringSettings, missing_critics, score_plans
 
 
+MAX_HORIZON = 256
+MAX_DENOISING_STEPS = 1000
+
+
 class NothingToImagine(ValueError):
     """No plan of the request can be imagined. The message gives each plan's reason."""
 
@@ -29,18 +33,30 @@ class ImaginerSettings:
     Attributes:
         horizon: steps to imagine; the model's own step length makes them seconds.
         denoising_steps: steps of the sampler per frame; 0 takes the model's default.
+        partial_plans: take plans that last longer than the horizon, judged by their beginning alone;
+            otherwise they are refused.
+        start_tolerance: how far (rad; m for sliding joints) any joint may be from a plan's first
+            point, where the joints are known; a plan that starts elsewhere is refused. 0: anywhere.
     """
 
     horizon: int = 16
     denoising_steps: int = 0
+    partial_plans: bool = False
+    start_tolerance: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.horizon < 1:
-            raise ValueError(f"horizon is {self.horizon}; imagine at least 1 step")
-        if self.denoising_steps < 0:
+        # The upper limits are there for typing errors, which would take all memory or hours.
+        if not 1 <= self.horizon <= MAX_HORIZON:
             raise ValueError(
-                f"denoising_steps is {self.denoising_steps}; give 0 (the model's default) or more"
+                f"horizon is {self.horizon}; imagine at least 1 step and at most {MAX_HORIZON}"
             )
+        if not 0 <= self.denoising_steps <= MAX_DENOISING_STEPS:
+            raise ValueError(
+                f"denoising_steps is {self.denoising_steps}; give 0 (the model's default) to "
+                f"{MAX_DENOISING_STEPS}"
+            )
+        if not self.start_tolerance >= 0.0:
+            raise ValueError(f"start_tolerance is {self.start_tolerance}; it must be >= 0")
 
 
 @dataclass(frozen=True)
@@ -185,6 +201,8 @@ class Imaginer:
                 space = self._space_of(plan)
                 plan = plan.reordered(space.joint_names)
                 start = _joints_in_order(joints_now, space.joint_names)
+                self._check_span(plan)
+                self._check_start(plan, start)
                 fitting.append((plan, space.name, plan.sample(times_s, start=start)))
             except PlanError as error:
                 refused[plan.name] = str(error)
@@ -273,6 +291,31 @@ class Imaginer:
         lead = latents.shape[:-3]
         frames = self.model.decode(latents.reshape(-1, *latents.shape[-3:]))
         return frames.reshape(*lead, *frames.shape[1:])
+
+    def _check_span(self, plan: JointPlan) -> None:
+        """Raises PlanError where a part of the plan would be judged unseen."""
+        dt_s = self.model.card.dt_s
+        span_s = self.settings.horizon * dt_s
+        if not self.settings.partial_plans and plan.duration_s > span_s + 0.5 * dt_s:
+            raise PlanError(
+                f"plan '{plan.name}' lasts {plan.duration_s:.2f} s, but only {span_s:.2f} s are imagined "
+                f"({self.settings.horizon} steps of {dt_s:g} s); send its first {span_s:.2f} s, or "
+                "raise the parameter horizon, or set partial_plans to judge it by its beginning"
+            )
+
+    def _check_start(self, plan: JointPlan, now: np.ndarray | None) -> None:
+        """Raises PlanError where the plan does not start where the robot is."""
+        tolerance = self.settings.start_tolerance
+        if now is None or not tolerance or plan.times_s[0] > 0.0:
+            return
+        away = np.abs(plan.positions[0] - now)
+        if away.max() > tolerance:
+            joint = plan.joint_names[int(away.argmax())]
+            raise PlanError(
+                f"plan '{plan.name}' starts with {joint} at {plan.positions[0][away.argmax()]:.3f} rad, "
+                f"but the robot is {away.max():.3f} away from there (start_tolerance is {tolerance:g}); "
+                "plan from where the robot is"
+            )
 
     def _space_of(self, plan: JointPlan):
         """The action space with exactly the plan's joints, or PlanError naming those known."""

@@ -18,12 +18,16 @@ MARKS = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 FRAMES = {
     "ceiling": "autoencoder alone",
     "model": "**model**",
-    "shuffled": "model, given another plan's actions",
+    "shuffled": "model, given another plan's motion",
     "copy": "copy the last frame",
+}
+LATENCIES = {
+    "image_to_scores": "**over topics: image published to scores received**",
+    "plans_to_scores": "over topics: last plan published to scores received",
+    "request": "in one process, without ROS",
 }
 CHOICES = {
     "random": "a random plan",
-    "first": "the first plan",
     "score": "**the best score**",
     "oracle": "the simulator itself (upper limit)",
 }
@@ -72,13 +76,15 @@ def ranking(result: dict) -> str:
 
 def latency(result: dict) -> str:
     """Percentiles of one request, and the plain loop."""
-    cells = [f"{result['request'][p]:.0f} ms" for p in ("p50_ms", "p95_ms", "p99_ms")]
     rows = [
-        ["**this package**", *cells],
-        ["plain denoising loop, one plan at a time", f"{result['plain_loop_ms']:.0f} ms", "", ""],
+        [title, *(f"{result[name][p]:.0f} ms" for p in ("p50_ms", "p95_ms", "p99_ms"))]
+        for name, title in LATENCIES.items()
     ]
+    plain = f"{result['plain_loop_ms']:.0f} ms"
+    rows.append(["the same by the plain loop: 50 steps, one plan at a time (*)", plain, "", ""])
     speed = (
-        f"\n{result['imagined_frames_per_s']:.0f} imagined frames a second, "
+        "\n(*) timed on one frame of one plan, times the number of frames and plans. "
+        f"{result['imagined_frames_per_s']:.0f} frames a second are imagined as latents, "
         f"{result['share_of_peak']:.0%} of the machine's matrix-product peak; {result['threads']} "
         f"threads on {result['device']}{', one core kept busy' if result['loaded_core'] else ''}.\n"
     )

@@ -3,8 +3,11 @@
     ros2 launch astra_ros imagine.launch.py --show-args
 """
 
+from pathlib import Path
+
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
@@ -16,6 +19,8 @@ def start(context):
     """The nodes for the arguments of this launch."""
     values = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     params_file = values["params_file"] or str(resource_path(PARAMS_FILE))
+    if not Path(params_file).is_file():
+        raise RuntimeError(f"params_file '{params_file}' is not there; nothing was started")
     actions = [
         Node(
             package="astra_ros",
@@ -27,16 +32,28 @@ def start(context):
         )
         for spec in nodes(values)
     ]
-    if values["rviz"] == "true":
+    if values["rviz"] == "true" and not is_installed("rviz2"):
+        actions.append(LogInfo(msg="rviz:=true, but the package rviz2 is not installed: going on without"))
+    elif values["rviz"] == "true":
         actions.append(
             Node(
                 package="rviz2",
                 executable="rviz2",
                 arguments=["-d", str(resource_path(RVIZ_FILE))],
                 parameters=[{"use_sim_time": values["sim"] == "true"}],
+                remappings=[("/camera/image_raw", values["image"])],
             )
         )
     return actions
+
+
+def is_installed(package):
+    """Whether a ROS package is there; launch would start half of the nodes before it finds out."""
+    try:
+        get_package_prefix(package)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def generate_launch_description():

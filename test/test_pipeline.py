@@ -46,11 +46,11 @@ class KnownModel:
         )
 
 
-def plan(name, end, joints=("a", "b"), first_s=0.0):
-    """Joint a goes to end at 1 s, the others stay at 0."""
+def plan(name, end, joints=("a", "b"), first_s=0.0, end_s=1.0):
+    """Joint a goes to end at end_s, the others stay at 0."""
     positions = np.zeros((2, len(joints)))
     positions[1, joints.index("a") if "a" in joints else 0] = end
-    return JointPlan(joints, np.array([first_s, 1.0]), positions, name)
+    return JointPlan(joints, np.array([first_s, end_s]), positions, name)
 
 
 HISTORY = np.zeros((2, 4, 4, 3), np.uint8)
@@ -168,3 +168,21 @@ def test_to_model_size_averages_and_cuts_the_middle():
     np.testing.assert_array_equal(small[..., 0], [[100, 0], [100, 0]])
     assert to_model_size(frame, (4, 8)) is frame
     assert to_model_size(frame[:2, :2], (4, 4)).shape == (4, 4, 3)
+
+
+def test_a_plan_longer_than_what_is_imagined_is_refused_unless_that_is_wanted():
+    # Two steps of 0.5 s are imagined; half a step more is let pass.
+    prepared = imaginer().prepare([plan("long", 1.0, end_s=1.3), plan("fits", 1.0, end_s=1.25)])
+    assert [each.name for each in prepared.plans] == ["fits"]
+    assert "lasts 1.30 s, but only 1.00 s are imagined" in prepared.refused["long"]
+    assert not imaginer(partial_plans=True).prepare([plan("long", 1.0, end_s=9.0)]).refused
+
+
+def test_a_plan_that_starts_elsewhere_than_the_robot_is_refused():
+    # The plan starts at a = 0, b = 0.
+    near, far = {"a": 0.1, "b": 0.0}, {"a": 0.0, "b": -0.2}
+    assert not imaginer().prepare([plan("p", 1.0)], near).refused
+    with pytest.raises(NothingToImagine, match="starts with b at 0.000 rad.*0.200 away from there"):
+        imaginer().prepare([plan("p", 1.0)], far)
+    assert not imaginer(start_tolerance=0.0).prepare([plan("p", 1.0)], far).refused
+    assert not imaginer().prepare([plan("p", 1.0)]).refused  # nobody knows where the robot is

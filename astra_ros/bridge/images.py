@@ -144,7 +144,10 @@ def compressed_to_rgb(msg: CompressedImage, topic: str = "image/compressed") -> 
             f"{topic}: format is '{msg.format}', a depth image; remap to the colour camera's topic"
         )
     data = np.frombuffer(msg.data, dtype=np.uint8)
-    pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    try:
+        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error:  # such as a header that promises more pixels than OpenCV allows
+        pixels = None
     if pixels is None:
         raise BridgeError(
             f"{topic}: {data.size} bytes with format '{msg.format}' are no picture that OpenCV can "

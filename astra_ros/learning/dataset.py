@@ -26,7 +26,10 @@ from pathlib import Path
 
 import numpy as np
 
-_NAME = re.compile(r'episode_(?P<robot>\w+)_(?P<seed>\d{6})\.npz')
+# Seeds from here on are held out for evaluation: training refuses them.
+HELD_OUT_FROM = 900_000
+
+_NAME = re.compile(r'episode_(?P<robot>\w+)_(?P<seed>\d{6,})\.npz')
 _KEYS = ('frames', 'commanded', 'measured', 'object_position', 'tool_position',
          'obstacle_contact', 'object_contact', 'goal_position', 'obstacle_position',
          'joint_names', 'robot', 'behaviour', 'seed', 'dt_s')

@@ -2,7 +2,7 @@
 
 On held-out scenes, per robot and horizon, always three rows: what the autoencoder alone can do
 (ceiling), the model, and a copy of the last observed frame. Then two checks of the actions: the
-same clips with another clip's actions, and a probe, trained on real frames, that reads the tool's
+same clips with the motion of another clip, from where the arm is, and a probe, trained on real frames, that reads the tool's
 position from the imagined ones.
 """
 
@@ -20,7 +20,7 @@ from astra_ros.learning.probe import PoseProbe, train_probe
 from astra_ros.learning.results import write_result
 
 HORIZONS = (1, 4, 8, 16)
-# A frame follows the plan when the probed tool is this near to where it was planned to be.
+# A frame follows the plan when the probed tool is this near to where the plan really took it.
 FOLLOWS_M = 0.05
 
 
@@ -71,7 +71,8 @@ class Clips:
 
         self.history = runs('frames', 1 - card.history, 0)
         self.future = runs('frames', 1, horizon)
-        self.actions = self.space.encode(runs('commanded', 0, horizon))
+        self.commanded = runs('commanded', 0, horizon)
+        self.actions = self.space.encode(self.commanded)
         self.tool = runs('tool_position', 1, horizon)
         self.contact = runs('obstacle_contact', 1, horizon)
         self.object = runs('object_position', 1, horizon)
@@ -82,12 +83,13 @@ def evaluate(model, episodes: list[Episode], probe: PoseProbe, each: int, seed: 
     horizon = max(HORIZONS)
     clips = Clips(episodes, model.card, horizon, each, seed)
     count = len(clips.history)
-    # Another clip's actions: a plan of the same robot that was not carried out here.
-    shuffled = np.roll(np.arange(count), each)
+    # Another clip's motion, begun where the arm is: a plan that was not carried out here.
+    other = np.roll(clips.commanded, each, axis=0)
+    shuffled = clips.space.encode(other - other[:, :1] + clips.commanded[:, :1])
     pixels = {'ceiling': [], 'model': [], 'copy': [], 'shuffled': []}
     uncertainty, contact, position, error = [], [], [], []
     for i in tqdm(range(count), unit='clip', desc=clips.space.name):
-        both = np.stack([clips.actions[i], clips.actions[shuffled[i]]])
+        both = np.stack([clips.actions[i], shuffled[i]])
         made = model.imagine(clips.history[i], both, clips.space.name, seed=seed)
         true_latents = model.encode(clips.future[i])
         pixels['model'].append(model.decode(made.latents[0]))

@@ -39,6 +39,21 @@ def write_model(directory: Path, model: Astra, spaces: Sequence[ActionSpace], dt
     return directory
 
 
+def write_spaces(run: Path, spaces: Sequence[ActionSpace], dt_s: float) -> None:
+    """Keep what a training folder's actions mean, and the seconds of a step."""
+    (run / SPACES_FILE).write_text(json.dumps(
+        {'dt_s': dt_s, 'action_spaces': [space.to_dict() for space in spaces]}, indent=1))
+
+
+def read_spaces(run: Path) -> tuple[list[ActionSpace], float]:
+    """Inverse of `write_spaces`. Raises DatasetError where the file is missing."""
+    path = run / SPACES_FILE
+    if not path.is_file():
+        raise DatasetError(f'{path}: not there; train first with: astra train --out {run}')
+    stored = json.loads(path.read_text())
+    return [ActionSpace.from_dict(item) for item in stored['action_spaces']], stored['dt_s']
+
+
 def averaged_model(run: Path) -> Astra:
     """The moving average of a training folder's checkpoints, finished or not.
 
@@ -72,13 +87,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='what `astra train --out` wrote')
     parser.add_argument('--out', type=Path, required=True, help='directory of the model')
     parser.add_argument('--name', default=None, help='of the model (default: the directory)')
-    parser.add_argument('--dt', type=float, default=0.25,
-                        help='seconds between the frames it was trained on')
 
 
 def run(args: argparse.Namespace) -> int:
-    spaces = [ActionSpace.from_dict(item) for item in
-              json.loads((args.run / SPACES_FILE).read_text())]
-    write_model(args.out, averaged_model(args.run), spaces, args.dt, args.name or args.out.name)
+    spaces, dt_s = read_spaces(args.run)
+    write_model(args.out, averaged_model(args.run), spaces, dt_s, args.name or args.out.name)
     print(f'model written to {args.out}')
     return 0

@@ -5,7 +5,6 @@ simulator executes each one. Compared are
 
   score     the plan that the scores choose (no plan, outcome 0, where all are vetoed)
   random    a random candidate
-  first     the planner's own first plan
   oracle    the best candidate by its true outcome
 
 True outcome of a plan: progress - collision. Progress is 1 - d_end / d_start, clipped to -1..1,
@@ -20,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from astra_ros.learning.record import HELD_OUT_FROM
+from astra_ros.learning.dataset import HELD_OUT_FROM
 from astra_ros.learning.results import write_result
 
 # Away from the scenes that `astra record` holds out for `astra eval`.
@@ -108,10 +107,9 @@ def summarise(scenes: list[dict]) -> dict:
     best = np.array([outcome.max() for outcome in outcomes])
     worst = np.array([outcome.min() for outcome in outcomes])
     choices = {'score': chosen, 'random': np.array([outcome.mean() for outcome in outcomes]),
-               'first': np.array([outcome[0] for outcome in outcomes]), 'oracle': best}
+               'oracle': best}
     collisions = {'score': float(np.mean(hit)),
                   'random': float(np.mean([np.mean(scene['collision']) for scene in scenes])),
-                  'first': float(np.mean([scene['collision'][0] for scene in scenes])),
                   'oracle': float(np.mean([scene['collision'][int(np.argmax(outcome))]
                                            for scene, outcome in zip(scenes, outcomes)]))}
     return {
@@ -149,7 +147,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', default='cpu',
                         help='where it runs: cpu, cuda, cuda:0')
     parser.add_argument('--robots', nargs='+', default=['panda', 'kuka'],
-                        help='simulated arms')
+                        choices=('panda', 'kuka'), help='simulated arms')
     parser.add_argument('--scenes', type=int, default=100, help='scenes of each robot')
     parser.add_argument('--plans', type=int, default=8, help='candidates a scene')
     parser.add_argument('--first-seed', type=int, default=FIRST_SCENE,

@@ -14,13 +14,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from astra_ros.learning.dataset import Episode, episode_path, save_episode
+from astra_ros.learning.dataset import HELD_OUT_FROM, Episode, episode_path, save_episode
 
 DT_S = 0.25
 FRAMES = 33                     # two plans of four seconds, and the frame before them
 IMAGE_SIZE = (64, 64)
-# Seeds from here on are held out: training never sees them.
-HELD_OUT_FROM = 900_000
 ROBOTS = ('panda', 'kuka')
 
 

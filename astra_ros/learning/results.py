@@ -31,7 +31,9 @@ def _processor() -> str:
 
 def provenance() -> dict:
     """What was run, of which commit, where and when."""
-    changed = _output('git', 'status', '--porcelain', '--untracked-files=no')
+    # What is measured: the code and the models, not the result files that this run may write.
+    changed = _output('git', 'status', '--porcelain', '--', ':/astra_ros', ':/models', ':/setup.py',
+                      ':/constraints.txt')
     command = ['astra', *sys.argv[1:]]
     return {'command': shlex.join(command),
             'commit': _output('git', 'rev-parse', '--short', 'HEAD') + ('+' if changed else ''),

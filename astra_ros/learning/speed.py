@@ -18,16 +18,21 @@ def percentiles(seconds: list[float]) -> dict:
     return {'p50_ms': 1e3 * p50, 'p95_ms': 1e3 * p95, 'p99_ms': 1e3 * p99, 'runs': len(seconds)}
 
 
-def matmul_peak_flops(seconds: float = 1.0) -> float:
-    """What this machine reaches on a large float32 matrix product, FLOP/s."""
-    a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
+def matmul_peak_flops(device: str, seconds: float = 1.0) -> float:
+    """What the device reaches on a large float32 matrix product, FLOP/s."""
+    size = 1024
+    a, b = torch.randn(size, size, device=device), torch.randn(size, size, device=device)
+
+    def product() -> None:
+        (a @ b)[0, 0].item()    # waits for the device
+
     for _ in range(3):
-        a @ b
+        product()
     begin, count = time.perf_counter(), 0
     while time.perf_counter() - begin < seconds:
-        a @ b
+        product()
         count += 1
-    return 2 * 1024 ** 3 * count / (time.perf_counter() - begin)
+    return 2 * size ** 3 * count / (time.perf_counter() - begin)
 
 
 def imagination_flops(model, history, actions, modality) -> int:
@@ -65,7 +70,7 @@ def measure(model, request: Callable, history, runs: int) -> dict:
             plain.append(plans * plain_plan_seconds(model, history, actions, modality))
     total = percentiles(laps.pop('total'))
     flops = imagination_flops(model, history, actions, modality)
-    peak = matmul_peak_flops()
+    peak = matmul_peak_flops(str(model.device))
     imagine_s = float(np.median(laps['imagine']))
     return {
         'threads': torch.get_num_threads(), 'request': total,

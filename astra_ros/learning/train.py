@@ -21,8 +21,8 @@ from tqdm import tqdm
 
 from astra_ros.learning.checkpoint import load_checkpoint, save_checkpoint
 from astra_ros.learning.clips import LatentDataset, fit_action_space, frames_to_tensor, restyle
-from astra_ros.learning.dataset import DatasetError, list_episodes, load_episode
-from astra_ros.learning.export import SPACES_FILE, write_model
+from astra_ros.learning.dataset import HELD_OUT_FROM, DatasetError, list_episodes, load_episode
+from astra_ros.learning.export import SPACES_FILE, read_spaces, write_model, write_spaces
 from astra_ros.learning.losses import one_step_loss, rollout_loss
 from astra_ros.planning.actions import ActionSpace
 from astra_ros.world_model import Astra, AstraConfig, preset
@@ -191,8 +191,8 @@ def train_dynamics(paths, model: Astra, autoencoder: nn.Module, spaces: list[Act
     return astra
 
 
-def measure_spaces(paths, config: AstraConfig) -> list[ActionSpace]:
-    """One action space per robot in the data. Raises ValueError where the preset has another number."""
+def measure_spaces(paths) -> list[ActionSpace]:
+    """One action space per robot in the data."""
     by_robot: dict[str, list] = {}
     for path in paths:
         episode = load_episode(path)
@@ -202,28 +202,46 @@ def measure_spaces(paths, config: AstraConfig) -> list[ActionSpace]:
     return spaces
 
 
-def begin(args: argparse.Namespace, paths) -> tuple[Astra, list[ActionSpace]]:
+def check_episodes(paths) -> float:
+    """Seconds between the frames of all episodes.
+
+    Raises DatasetError where they differ, or where an episode is held out for evaluation.
+    """
+    dt_s = load_episode(paths[0]).dt_s
+    for path in paths:
+        episode = load_episode(path)
+        if episode.dt_s != dt_s:
+            raise DatasetError(f'{path}: frames are {episode.dt_s:g} s apart, those of {paths[0].name} '
+                               f'{dt_s:g} s; train on episodes of one rate')
+        if episode.seed >= HELD_OUT_FROM:
+            raise DatasetError(f'{path}: seeds from {HELD_OUT_FROM} on are held out for evaluation; '
+                               'record others with: astra record --first-seed 0')
+    return dt_s
+
+
+def begin(args: argparse.Namespace, paths, dt_s: float) -> tuple[Astra, list[ActionSpace]]:
     """The network before its first step, and what its actions mean.
 
     Raises ModelError where `--from` names no model, DatasetError where the folder's action spaces
-    are another model's.
+    are another model's, or where that model's frames are not `dt_s` apart.
     """
-    spaces_file = args.out / SPACES_FILE
-    stored = ([ActionSpace.from_dict(item) for item in json.loads(spaces_file.read_text())]
-              if spaces_file.exists() else None)
+    stored = read_spaces(args.out)[0] if (args.out / SPACES_FILE).exists() else None
     if args.base:
         from astra_ros.backends import load_backend
 
         base = load_backend('torch', str(args.base), 'cpu')
         model, spaces = base.model.train().requires_grad_(True), list(base.card.action_spaces.values())
         if stored not in (None, spaces):
-            raise DatasetError(f"{spaces_file}: not the action spaces of '{args.base}'; train into "
-                               'another folder')
+            raise DatasetError(f"{args.out / SPACES_FILE}: not the action spaces of '{args.base}'; "
+                               'train into another folder')
+        if base.card.dt_s != dt_s:
+            raise DatasetError(f"{paths[0]}: frames are {dt_s:g} s apart, those of '{args.base}' "
+                               f'{base.card.dt_s:g} s; record episodes at its rate')
     else:
-        spaces = stored or measure_spaces(paths, preset(args.preset))
+        spaces = stored or measure_spaces(paths)
         model = Astra(AstraConfig.from_dict({**preset(args.preset).to_dict(), 'action_dims':
                                              tuple(space.dim for space in spaces)}))
-    spaces_file.write_text(json.dumps([space.to_dict() for space in spaces], indent=1))
+    write_spaces(args.out, spaces, dt_s)
     return model, spaces
 
 
@@ -265,18 +283,18 @@ def run(args: argparse.Namespace) -> int:
     given = {name: getattr(args, name) for name in asdict(base) if getattr(args, name) is not None}
     settings = TrainSettings(**{**asdict(base), **given})
     paths = list_episodes(args.data)
+    dt_s = check_episodes(paths)
     args.out.mkdir(parents=True, exist_ok=True)
     device = torch.device(args.device)
     torch.manual_seed(settings.seed)
-    model, spaces = begin(args, paths)
+    model, spaces = begin(args, paths, dt_s)
     autoencoder = train_autoencoder(paths, model, settings, args.out, device)
     if args.stage == 'autoencoder':
         return 0
     astra = train_dynamics(paths, model, autoencoder, spaces, settings, args.out, device,
                            args.compile)
     target = args.model or args.out / 'model'
-    first = load_episode(paths[0])
-    write_model(target, astra, spaces, dt_s=first.dt_s, name=target.name if args.model else
-                f'astra-{args.preset}')
+    write_model(target, astra, spaces, dt_s=dt_s,
+                name=(args.model or args.out).name)
     print(f'model written to {target}')
     return 0

@@ -46,6 +46,7 @@ class AutoImagine:
         """Count a plan of a source, and start or put off the request."""
         with self._lock:
             self._new[source] += 1
+            self._due = False  # a request that still waits is part of this one
             full = all(self._new[name] >= keep for name, keep in self._keep.items())
             self._timer.cancel()
             if not full:
@@ -53,6 +54,10 @@ class AutoImagine:
                 self._timer.reset()
         if full:
             self._on_settled()
+
+    def again(self) -> None:
+        """The request that was started could not be served: it waits anew."""
+        self._due = True
 
     def check(self) -> None:
         """Start the request that waits, if it can start now."""

@@ -22,8 +22,6 @@ from astra_ros.pipeline import ImaginerSettings
 from astra_ros.resources import resource_path
 
 HORIZON = ImaginerSettings().horizon
-EXECUTING = {"real_time_factor": 0.0, "camera.rate_hz": 4.0}
-DT_S = 0.25
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,8 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the pictures")
     parser.add_argument("--seed", type=int, default=0, help="the scene and the plans")
     parser.add_argument("--plans", type=int, default=8, help="number of candidate plans")
-    parser.add_argument("--model", default=ARGUMENTS["model"].default, help="a name or a directory")
-    parser.add_argument("--device", default=ARGUMENTS["device"].default, help="cpu, cuda, cuda:0")
+    parser.add_argument("--model", help="a name or a directory (default: tiny)")
+    parser.add_argument(
+        "--domain", type=int, default=None,
+        help="ROS_DOMAIN_ID of the demo, to watch it with ros2 tools (default: one of its own)",
+    )
+    parser.add_argument("--device", help="cpu, cuda, cuda:0 (default: cpu)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     if args.seed < 0 or args.plans < 1:
         print("astra demo: --seed must be >= 0 and --plans >= 1", file=sys.stderr)
         return 2
-    os.environ.update(ros_environment())
+    os.environ.update(ros_environment(args.domain))
     # Ends like Ctrl-C, so that the nodes are ended too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     progress = Progress(began)
@@ -92,8 +94,8 @@ def demo_nodes(args: argparse.Namespace) -> list[NodeSpec]:
         {
             "robot": args.robot,
             "seed": str(args.seed),
-            "model": str(args.model),
-            "device": args.device,
+            "model": str(args.model or ""),
+            "device": args.device or "",
         }
     )
     return [
@@ -114,27 +116,29 @@ def _tell_story(args: argparse.Namespace, processes: Processes, progress: Progre
         client.until(lambda: client.sees_imagined_frame, "the first imagined frame")
         first_s = progress.seconds
         client.until(lambda: len(client.scores) == args.plans, f"{args.plans} scores")
+        client.until(lambda: client.dt_s, "the model's status")
         scores = client.scores
         current = client.camera_at(client.source_s)
         imagined = client.imagined_videos(HORIZON)
-        for name, value in EXECUTING.items():
-            client.set_parameter("simulator", name, value)
+        # As fast as possible, with exactly the frames that were imagined.
+        client.set_parameter("simulator", "camera.rate_hz", 1 / client.dt_s)
+        client.set_parameter("simulator", "real_time_factor", 0.0)
         executed = []
         for index, plan in enumerate(client.plans[-args.plans :]):
             progress.say(f"executing plan {index + 1} of {args.plans} for comparison")
-            executed.append(client.execute(plan, HORIZON, DT_S))
+            executed.append(client.execute(plan, HORIZON))
         goal = client.goal
     finally:
         client.close()
     progress.say("drawing")
-    drawn = _draw(args, scores, imagined, executed, kinds, current, goal)
+    drawn = _draw(args, client.dt_s, scores, imagined, executed, kinds, current, goal)
     progress.close()
     _report(scores, executed, kinds)
     print(f"\nFirst imagined frame {first_s:.1f} s after the start, all done after "
           f"{progress.seconds:.1f} s. See {' and '.join(str(path) for path in drawn)}.")
 
 
-def _draw(args, scores, imagined, executed, kinds, current, goal) -> list[Path]:
+def _draw(args, dt_s, scores, imagined, executed, kinds, current, goal) -> list[Path]:
     import cv2
 
     from astra_ros.views.contact_sheet import contact_sheet
@@ -148,13 +152,13 @@ def _draw(args, scores, imagined, executed, kinds, current, goal) -> list[Path]:
     ]
     title = f"What Astra imagines for each plan of the {args.robot}"
     args.out.mkdir(parents=True, exist_ok=True)
-    sheet = contact_sheet(imagined, scores, DT_S, current, goal, truth, notes, title)
+    sheet = contact_sheet(imagined, scores, dt_s, current, goal, truth, notes, title)
     picture = args.out / "contact_sheet.png"
     cv2.imwrite(str(picture), sheet[..., ::-1])
     video = write_mp4(
         args.out / "imagined.mp4",
-        side_by_side(imagined, truth, scores, DT_S, notes, title),
-        1 / DT_S,
+        side_by_side(imagined, truth, scores, dt_s, notes, title),
+        1 / dt_s,
     )
     return [video, picture]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from astra_ros.bridge.scores import diagnostics_to_scores
 from astra_ros.bridge.stamps import stamp_of, to_seconds
 from astra_ros.nodes.health import ERROR
 from astra_ros.nodes.qos import LATCHED, reliable
+from astra_ros.nodes.simulated_arm import RESET_GAP_S
 from astra_ros.planning.scoring import PlanScore
 
 ANSWER_WITHIN_S = 120.0
@@ -74,8 +76,9 @@ class DemoClient:
         self.goal: np.ndarray | None = None
         self._camera: dict[int, np.ndarray] = {}
         self._truth: dict[int, dict[str, str]] = {}
-        self._video: list[tuple[float, np.ndarray]] = []
+        self._video: list[tuple[int, np.ndarray]] = []
         self.model_error = ""
+        self.dt_s = 0.0  # the model's step, once its status has told
         listen = self._node.create_subscription
         listen(JointTrajectory, "plans", self.plans.append, reliable(64))
         listen(DiagnosticArray, "imagine/scores", self._on_scores, LATCHED)
@@ -151,7 +154,14 @@ class DemoClient:
         return np.stack([videos[score.name] for score in self.scores])
 
     def _next_video(self, horizon: int) -> np.ndarray:
-        self.until(lambda: len(self._video) >= horizon, "an imagined video")
+        """The next whole video of the scores at hand; frames of an earlier request are dropped."""
+        keys = [_key(self.source_s + (k + 1) * self.dt_s) for k in range(horizon)]
+
+        def whole() -> bool:
+            self._video = [each for each in self._video if each[0] in keys]
+            return len(self._video) >= horizon
+
+        self.until(whole, "an imagined video")
         video, self._video = self._video[:horizon], self._video[horizon:]
         return np.stack([frame for _, frame in video])
 
@@ -163,13 +173,14 @@ class DemoClient:
     def propose(self, listeners: int) -> list[str]:
         """Have plans sent, and return what each is meant to be.
 
-        Asked again until so many listen: what is published before a subscription is known to its
-        publisher goes to nobody.
+        Asked again until so many listen, or more: what is published before a subscription is known
+        to its publisher goes to nobody.
         """
 
         def sent() -> str:
             message = self.call("plan_source/propose").message
-            return message if f"to {listeners} listeners" in message else ""
+            heard = re.search(r"to (\d+) listeners", message)
+            return message if heard and int(heard[1]) >= listeners else ""
 
         message = self.until(sent, f"{listeners} listeners of plans")
         return message.partition(": ")[2].split(", ")
@@ -180,7 +191,7 @@ class DemoClient:
         self.until(lambda: max(self._camera, default=0) >= key, f"a camera frame at {stamp_s:.3f} s")
         return self._camera[min(self._camera, key=lambda each: abs(each - key))]
 
-    def execute(self, plan: JointTrajectory, horizon: int, dt_s: float) -> Executed:
+    def execute(self, plan: JointTrajectory, horizon: int) -> Executed:
         """Let the simulator start anew and execute a plan, and watch its camera.
 
         Frames are those at the plan's start + k * dt_s, k = 1..horizon: the times that were imagined.
@@ -188,7 +199,8 @@ class DemoClient:
         Raises:
             DemoError: the simulator does not execute it.
         """
-        lead_s = 4 * dt_s
+        dt_s = self.dt_s
+        lead_s = RESET_GAP_S + 4 * dt_s
         for _ in range(5):
             self.call("reset")
             # A start that the camera's frames meet exactly, and that the message reaches in time.
@@ -221,11 +233,12 @@ class DemoClient:
 
     def _on_health(self, msg: DiagnosticArray) -> None:
         for status in msg.status:
-            if status.name == "imagine: model" and status.level == ERROR:
-                self.model_error = status.message
+            if status.name == "imagine: model":
+                self.model_error = status.message if status.level == ERROR else ""
+                self.dt_s = next((float(v.value) for v in status.values if v.key == "dt_s"), 0.0)
 
     def _on_video(self, msg: Image) -> None:
-        self._video.append((to_seconds(msg.header.stamp), image_to_rgb(msg)))
+        self._video.append((_key(to_seconds(msg.header.stamp)), image_to_rgb(msg)))
 
     def _on_goal(self, msg: Image) -> None:
         self.goal = image_to_rgb(msg)

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Protocol
 
@@ -21,8 +22,12 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Behaviour(Protocol):
     """What a node does; made with the node that it speaks through."""
 
-    def close(self) -> None:
-        """Stop threads and free what is not the node's own."""
+    def close(self) -> bool | None:
+        """Stop threads and free what is not the node's own.
+
+        Returns:
+            False when a thread still works and cannot be stopped.
+        """
 
 
 def run(
@@ -50,7 +55,7 @@ def run(
         args=sys.argv if argv is None else [name, *argv],
         signal_handler_options=SignalHandlerOptions.NO,
     )
-    node = behaviour = None
+    node = behaviour = ended = None
     executor = SingleThreadedExecutor() if threads == 1 else MultiThreadedExecutor(threads)
     _on_stop_signal(lambda: _stop(stopped, executor))
     try:
@@ -62,15 +67,27 @@ def run(
             return 1
         executor.add_node(node)
         while not stopped.is_set():
-            executor.spin_once()
+            try:
+                executor.spin_once()
+            except Exception:  # noqa: BLE001 - one bad message must not end a node
+                if not rclpy.ok():
+                    raise
+                node.get_logger().error(
+                    f"unexpected error, the node lives on:\n{traceback.format_exc()}"
+                )
     finally:
         # The behaviour first: it may answer callbacks that wait, and its threads still publish.
         if behaviour is not None:
-            behaviour.close()
+            ended = behaviour.close()
         executor.shutdown()
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
+    if ended is False:
+        # A thread inside a library would make the interpreter's own end crash.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
     return 0
 
 

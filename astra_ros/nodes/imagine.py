@@ -6,9 +6,11 @@ Callbacks store what comes; one thread owns the model and works on the newest of
 from __future__ import annotations
 
 import sys
+import threading
 import time
 import traceback
 from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import replace
 from functools import partial
 
 from geometry_msgs.msg import PoseStamped
@@ -26,14 +28,14 @@ from astra_ros.nodes.health import HealthPublisher
 from astra_ros.nodes.imagine_health import ImagineHealth, LastRequest
 from astra_ros.nodes.imagine_inputs import ImagineInputs, Refused
 from astra_ros.nodes.imagine_outputs import ImagineOutputs
-from astra_ros.nodes.imagine_settings import ImagineParameters
-from astra_ros.nodes.model_thread import ModelThread
+from astra_ros.nodes.imagine_settings import ImagineParameters, ImagineSettings
+from astra_ros.nodes.model_thread import ModelThread, ShuttingDown
 from astra_ros.nodes.qos import CAMERA, LATCHED, best_effort, reliable
 from astra_ros.pipeline import Imaginer, NothingToImagine
 
 # Answers of ~/imagine come within this, or the caller is told that they do not.
 ANSWER_WITHIN_S = 120.0
-# The executor's threads: one for topics and timers, the others for callers who wait for answers.
+# The executor's threads: one stays free for topics and timers, the others for callers who wait.
 THREADS = 4
 
 
@@ -44,9 +46,14 @@ class Imagine:
         self._node = node
         self._parameters = ImagineParameters(node, lambda: self._thread.refresh())
         own, sources = self._parameters.own, self._parameters.sources
+        # In messages, topics have the names that they have in the graph.
+        heard = {
+            name: replace(source, topic=node.resolve_topic_name(source.topic))
+            for name, source in sources.items()
+        }
         self._health = ImagineHealth(node, lambda: self._parameters.own)
         self._inputs = ImagineInputs(
-            sources, self._health.refuse, self._health.note.add
+            heard, self._health.refuse, self._health.note.add
         )
         self._health.inputs = self._inputs
         self._thread = ModelThread(self._load, self._work, self._show, self._on_error)
@@ -54,6 +61,7 @@ class Imagine:
             node, self._thread.refresh, self._health.refused_plans.add
         )
         self._robot_description: str | None = None
+        self._first = True
         self._auto = AutoImagine(
             node,
             {name: source.keep for name, source in sources.items()},
@@ -62,6 +70,7 @@ class Imagine:
             self._health.refused_requests.add,
         )
         self._subscribe()
+        self._callers = threading.BoundedSemaphore(THREADS - 1)
         waiting = ReentrantCallbackGroup()
         node.create_service(Trigger, "~/imagine", self._on_imagine, callback_group=waiting)
         node.create_service(Trigger, "~/reset_history", self._on_reset_history)
@@ -71,16 +80,17 @@ class Imagine:
             f"loading model '{own.model}' with backend '{own.backend}' on '{own.device}'"
         )
 
-    def close(self) -> None:
-        """End the model's thread."""
-        self._thread.stop()
+    def close(self) -> bool:
+        """End the model's thread; False when it still works."""
+        return self._thread.stop()
 
     def _subscribe(self) -> None:
         node = self._node
         compressed = self._parameters.own.image_transport == "compressed"
-        kind, topic = (CompressedImage, "image/compressed") if compressed else (Image, "image")
-        name = node.resolve_topic_name(topic)
-        node.create_subscription(kind, topic, partial(self._on_image, topic=name), CAMERA)
+        kind, topic = Image, node.resolve_topic_name("image")
+        if compressed:  # beside the raw one, wherever that was remapped to
+            kind, topic = CompressedImage, f"{topic}/compressed"
+        node.create_subscription(kind, topic, partial(self._on_image, topic=topic), CAMERA)
         node.create_subscription(CameraInfo, "camera_info", self._inputs.on_camera_info, CAMERA)
         goal = node.resolve_topic_name("goal_image")
         node.create_subscription(
@@ -130,6 +140,9 @@ class Imagine:
     # Services.
 
     def _on_imagine(self, _, response: Trigger.Response) -> Trigger.Response:
+        if not self._callers.acquire(blocking=False):
+            response.message = f"{THREADS - 1} callers wait for an answer already; try again"
+            return response
         try:
             response.message = self._thread.request().result(timeout=ANSWER_WITHIN_S)
             response.success = True
@@ -138,6 +151,8 @@ class Imagine:
         except Exception as error:  # noqa: BLE001 - every failure is the caller's answer
             response.message = str(error)
             self._note_failure(error)
+        finally:
+            self._callers.release()
         return response
 
     def _on_reset_history(self, _, response: Trigger.Response) -> Trigger.Response:
@@ -147,6 +162,9 @@ class Imagine:
         return response
 
     def _not_ready(self) -> str | None:
+        """Why no request of newly arrived plans can be made now, or None."""
+        if not self._parameters.own.auto_imagine:
+            return "auto_imagine is off"
         timeout_s = self._parameters.own.camera_timeout_s
         return self._health.model.error or self._inputs.not_ready(timeout_s)
 
@@ -154,10 +172,14 @@ class Imagine:
         def note(future) -> None:
             if error := future.exception():
                 self._note_failure(error)
+                if isinstance(error, Refused):
+                    self._auto.again()
 
         self._thread.request().add_done_callback(note)
 
     def _note_failure(self, error: BaseException) -> None:
+        if isinstance(error, ShuttingDown):
+            return
         self._health.refused_requests.add(str(error))
         if not isinstance(error, (Refused, NothingToImagine, ModelFailed)):
             self._on_error(error)
@@ -175,7 +197,9 @@ class Imagine:
             plans = sum(source.keep for source in self._parameters.sources.values())
             model.warmup(plans, own.horizon)
         except Exception as error:
-            raise ModelFailed(f"model '{own.model}': {error}") from error
+            text = str(error)
+            named = own.model in text
+            raise ModelFailed(text if named else f"model '{own.model}': {text}") from error
         self._health.model.load_s = time.monotonic() - began
         self._health.model.card = model.card
         self._inputs.expect(model.card)
@@ -199,10 +223,15 @@ class Imagine:
         )
         for reason in result.prepared.refused.values():
             self._health.refused_plans.add(reason)
-        self._outputs.publish(request, result, own, imaginer.model.card.name)
+        # What was true when the request began may not be any more.
+        withheld = self._withheld(own)
+        self._outputs.publish(request, result, imaginer.model.card.name, hand_on=not withheld)
         latency_s = time.monotonic() - request.received_s
         summary = f"{len(result.scores)} plans imagined in {1000 * latency_s:.0f} ms, "
-        if result.best is None:
+        if withheld:
+            self._health.refused_requests.add(withheld)
+            summary += withheld
+        elif result.best is None:
             summary += "all vetoed"
         else:
             best = result.scores[result.best]
@@ -216,11 +245,21 @@ class Imagine:
                 latency_s=latency_s,
                 timings_s=result.timings_s,
                 missing=result.missing,
+                all_vetoed=result.best is None,
             )
         )
+        if self._first:
+            self._node.get_logger().info(f"{summary}; further results are on {self._outputs.topic}")
+            self._first = False
         self._outputs.show(imaginer, own)
         self._outputs.mark(own, self._robot_description)
         return summary
+
+    def _withheld(self, began_with: ImagineSettings) -> str:
+        """Why the winner must not be handed on, or ''."""
+        if reason := self._inputs.not_ready(began_with.camera_timeout_s):
+            return f"no plan is handed on: meanwhile, {reason}"
+        return ""
 
     def _show(self, imaginer: Imaginer) -> None:
         self._outputs.show(imaginer, self._parameters.own)

@@ -35,6 +35,7 @@ class LastRequest:
     latency_s: float = 0.0
     timings_s: dict[str, float] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    all_vetoed: bool = False
 
 
 class ImagineHealth:
@@ -77,7 +78,8 @@ class ImagineHealth:
     def _status(self, part: str, level: bytes, message: str, values: dict) -> DiagnosticStatus:
         card = self.model.card
         hardware = card.name if card else self._settings().model
-        return status(f"{self._node.get_name()}: {part}", level, message, values, hardware)
+        name = self._node.get_fully_qualified_name().lstrip("/")
+        return status(f"{name}: {part}", level, message, values, hardware)
 
     def _model(self) -> DiagnosticStatus:
         settings, card = self._settings(), self.model.card
@@ -163,4 +165,5 @@ class ImagineHealth:
         if last.missing:
             parts = [f"{critic} does not score: {why}" for critic, why in last.missing.items()]
             return self._status("requests", WARN, "; ".join(parts), values)
-        return self._status("requests", OK, last.summary or "no request yet", values)
+        level = WARN if last.all_vetoed else OK
+        return self._status("requests", level, last.summary or "no request yet", values)

@@ -41,7 +41,7 @@ class Request:
         received_s: ``time.monotonic()`` when the newest frame came.
         plans: candidates, oldest first, named ``<source>/<index>``.
         sources: plan name -> (source name, the message's bytes as they came).
-        joints_now: joint name -> rad, or None when unknown or too old.
+        joints_now: joint name -> rad, without those that are too old; None when none is left.
         goal_frame: uint8 [h, w, 3], or None.
         goal_position: float64 [3] m in the world frame, or None.
     """
@@ -88,9 +88,8 @@ class ImagineInputs:
         self._image_s: float | None = None
         self._goal: np.ndarray | None = None
         self._goal_position: np.ndarray | None = None
-        self._joints: dict[str, float] = {}
-        self._joints_s: float | None = None
-        self._plans: dict[str, deque[tuple[JointPlan, bytes]]] = {
+        self._joints: dict[str, tuple[float, float]] = {}  # name -> (when it came, rad)
+        self._plans: dict[str, deque[tuple[float, JointPlan, bytes]]] = {  # (when it came, ...)
             name: deque(maxlen=source.keep) for name, source in self._sources.items()
         }
 
@@ -145,8 +144,8 @@ class ImagineInputs:
             self._refuse("joint_states", str(error))
             return
         with self._lock:
-            self._joints.update(positions)
-            self._joints_s = self._clock()
+            now_s = self._clock()
+            self._joints.update({name: (now_s, value) for name, value in positions.items()})
 
     def on_plan(self, source: str, msg, data: bytes) -> bool:
         """Add a candidate: its message, and its bytes to hand on. True when it was taken."""
@@ -156,7 +155,7 @@ class ImagineInputs:
             self._refuse("plans", str(error))
             return False
         with self._lock:
-            self._plans[source].append((plan, data))
+            self._plans[source].append((self._clock(), plan, data))
         return True
 
     def forget_frames(self) -> None:
@@ -193,9 +192,12 @@ class ImagineInputs:
 
     @property
     def plans_held(self) -> dict[str, int]:
-        """Plan source name -> candidates held."""
+        """Plan source name -> candidates held that are not too old."""
         with self._lock:
-            return {name: len(plans) for name, plans in self._plans.items()}
+            held = dict.fromkeys(self._plans, 0)
+            for _, source, *_ in self._fresh_plans():
+                held[source] += 1
+            return held
 
     @property
     def knows(self) -> dict[str, bool]:
@@ -220,8 +222,10 @@ class ImagineInputs:
                     f"the camera has been silent for {age_s:.1f} s, longer than camera_timeout_s "
                     f"= {camera_timeout_s:g}; check the camera driver"
                 )
-            if not any(self._plans.values()):
+            if not self._fresh_plans():
                 topics = ", ".join(source.topic for source in self._sources.values())
+                if any(self._plans.values()):
+                    return f"all plans are older than their source's max_age_s; publish new ones on {topics}"
                 return f"no plans yet; publish some on {topics}"
             return self._history.not_ready()
 
@@ -239,13 +243,11 @@ class ImagineInputs:
                 raise Refused(reason)
             frames = self._history.frames()
             plans, sources = [], {}
-            for source, held in self._plans.items():
-                for index, (plan, data) in enumerate(held):
-                    plans.append(replace(plan, name=f"{source}/{index}"))
-                    sources[plans[-1].name] = (source, data)
-            joints_fresh = (
-                self._joints_s is not None and self._clock() - self._joints_s <= camera_timeout_s
-            )
+            for _, source, index, plan, data in self._fresh_plans():
+                plans.append(replace(plan, name=f"{source}/{index}"))
+                sources[plans[-1].name] = (source, data)
+            oldest_s = self._clock() - camera_timeout_s
+            joints = {name: value for name, (when, value) in self._joints.items() if when >= oldest_s}
             return Request(
                 history=frames,
                 stamp=self._header.stamp,
@@ -253,12 +255,23 @@ class ImagineInputs:
                 received_s=self._image_s,
                 plans=plans,
                 sources=sources,
-                joints_now=dict(self._joints) if joints_fresh else None,
+                joints_now=joints or None,
                 goal_frame=(
                     None if self._goal is None else to_model_size(self._goal, self._image_size)
                 ),
                 goal_position=self._goal_position,
             )
+
+    def _fresh_plans(self) -> list[tuple[float, str, int, JointPlan, bytes]]:
+        """(when it came, source, index in the source, plan, bytes), oldest first."""
+        now_s = self._clock()
+        fresh = [
+            (when, source, index, plan, data)
+            for source, held in self._plans.items()
+            for index, (when, plan, data) in enumerate(held)
+            if now_s - when <= self._sources[source].max_age_s
+        ]
+        return sorted(fresh, key=lambda each: each[0])
 
     def _picture(self, msg, topic: str, kind: str) -> np.ndarray | None:
         try:

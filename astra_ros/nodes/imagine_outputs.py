@@ -1,7 +1,7 @@
 """What the imagine node publishes of a result.
 
-Numbers first. Pictures are decoded and drawn only while somebody subscribes to them; who subscribes
-late gets those of the last request.
+Numbers first. Pictures are decoded and drawn only while somebody subscribes to them; the contact sheet
+is kept for whoever subscribes late.
 """
 
 from __future__ import annotations
@@ -64,18 +64,23 @@ class ImagineOutputs:
         self._shown_plan: int | None = None
         self._tool: tuple[tuple, ToolPath] | None = None
 
-    def publish(self, request: Request, result: Result, settings: ImagineSettings, model: str):
+    @property
+    def topic(self) -> str:
+        """Where the scores are published."""
+        return self._scores.topic_name
+
+    def publish(self, request: Request, result: Result, model: str, hand_on: bool) -> None:
         """Publish a result's scores and best plan; ``show`` and ``mark`` then do the rest.
 
         Args:
-            settings: the node's.
             model: the model's name.
+            hand_on: whether the best plan may be published.
         """
         self._scores.publish(
             scores_to_diagnostics(result.scores, request.stamp, request.frame_id, model)
         )
         self._matrix.publish(scores_to_matrix(result.scores))
-        if result.best is not None:
+        if hand_on and result.best is not None:
             _, data = request.sources[result.names[result.best]]
             self._best_plan.publish(data)
         self._last = (request, result)

@@ -80,15 +80,19 @@ class PlanTopicSettings:
         topic: where its plans come from; relative names can be remapped.
         type: message type of the plans.
         keep: the last so many messages are the candidates.
+        max_age_s: seconds after which a plan is no candidate any more: the robot has moved on.
     """
 
     topic: str = "plans"
     type: str = JOINT_TRAJECTORY
     keep: int = 8
+    max_age_s: float = 60.0
 
     def __post_init__(self) -> None:
         if self.keep < 1:
             raise ValueError(f"keep is {self.keep}; keep at least 1 message")
+        if not self.max_age_s > 0:
+            raise ValueError(f"max_age_s is {self.max_age_s}; it must be > 0")
         if self.type != JOINT_TRAJECTORY:
             raise ValueError(f"type is '{self.type}'; known is {JOINT_TRAJECTORY}")
         if not self.topic:
@@ -105,6 +109,7 @@ AT_START = (
     "topic",
     "type",
     "keep",
+    "max_age_s",
 )
 
 

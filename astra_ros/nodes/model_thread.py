@@ -8,6 +8,10 @@ from concurrent.futures import Future
 from typing import Any
 
 
+class ShuttingDown(RuntimeError):
+    """The answer to requests that are not served any more."""
+
+
 class ModelThread:
     """Loads a model, then works on it whenever asked.
 
@@ -53,7 +57,7 @@ class ModelThread:
         future: Future = Future()
         with self._wake:
             if self._stopped:
-                future.set_exception(RuntimeError("the node is shutting down"))
+                future.set_exception(ShuttingDown("the node is shutting down"))
             else:
                 self._waiting.append(future)
                 self._wake.notify()
@@ -65,16 +69,21 @@ class ModelThread:
             self._refresh_wanted = True
             self._wake.notify()
 
-    def stop(self, timeout_s: float = 5.0) -> None:
-        """Answer what waits with an error, and end the thread after the work at hand."""
+    def stop(self, timeout_s: float = 5.0) -> bool:
+        """Answer what waits with an error, and end the thread after the work at hand.
+
+        Returns:
+            Whether it ended; False when the work at hand takes longer than ``timeout_s``.
+        """
         with self._wake:
             self._stopped = True
             waiting, self._waiting = self._waiting, []
             self._wake.notify()
         for future in waiting:
-            future.set_exception(RuntimeError("the node is shutting down"))
+            future.set_exception(ShuttingDown("the node is shutting down"))
         if self._thread.is_alive():
             self._thread.join(timeout_s)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         model = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 import re
 from typing import Any
 
@@ -179,6 +180,8 @@ def _from_ros(name: str, value, like):
             value = tuple(_from_ros(name, item, like[0]) for item in value) if good else value
     else:
         good = isinstance(value, str)
+    if good and isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"parameter '{name}' is {value}; expected a finite number")
     if not good:
         kind = f"{len(like)} values" if isinstance(like, (tuple, list)) else type(like).__name__
         raise ValueError(f"parameter '{name}' is {value!r}; expected {kind}, such as {like!r}")

@@ -20,18 +20,21 @@ class ProcessFailed(RuntimeError):
     """A node's process ended. The message names it and has its last log lines."""
 
 
-def ros_environment() -> dict[str, str]:
+def ros_environment(domain: int | None = None) -> dict[str, str]:
     """The environment for nodes that talk to each other on this machine only.
 
-    A domain of their own keeps them apart from other ROS systems, unless ROS_DOMAIN_ID is set.
+    They get a domain of their own, whatever ROS_DOMAIN_ID says: what they command must never reach a
+    real robot.
+
+    Args:
+        domain: the domain to use, for those who want to watch; None draws one.
     """
     environment = dict(os.environ)
     # Where the message types are, when ROS comes from wheels in this environment.
     environment.setdefault("AMENT_PREFIX_PATH", sys.prefix)
-    if "ROS_DOMAIN_ID" not in environment:
-        # 1 to 101 is the range whose ports are free on every platform.
-        environment["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 101)
-        environment.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    # 1 to 101 is the range whose ports are free on every platform.
+    environment["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 101 if domain is None else domain)
+    environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     # A competing process must not make torch wait busily for cores.
     environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     environment["PYTHONUNBUFFERED"] = "1"

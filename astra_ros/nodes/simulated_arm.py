@@ -9,6 +9,8 @@ import numpy as np
 from astra_ros.planning.plans import JointPlan
 from astra_ros.simulation.arm_world import ArmWorld
 
+RESET_GAP_S = 1.0
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -37,7 +39,8 @@ class SimulatedArm:
     """An ``ArmWorld`` as a node needs it.
 
     Resets start a new episode of the world while ``time_s`` goes on, because a clock that jumps
-    back makes every other node forget its buffers. Plans may begin at a later time.
+    back makes every other node forget its buffers. It skips ``RESET_GAP_S``, so that who keeps a
+    history of frames sees a cut and does not take two scenes for one. Plans may begin at a later time.
 
     Args:
         world: the world; it belongs to this object from now on.
@@ -46,7 +49,7 @@ class SimulatedArm:
 
     def __init__(self, world: ArmWorld, seed: int) -> None:
         self.world = world
-        self._offset_s = -world.time_s
+        self._offset_s = -world.time_s - RESET_GAP_S
         self.reset(seed)
 
     @property
@@ -56,7 +59,7 @@ class SimulatedArm:
 
     def reset(self, seed: int) -> None:
         """Start the episode of ``seed`` and forget plans."""
-        now_s = self.time_s
+        now_s = self.time_s + RESET_GAP_S
         self.world.reset(seed)
         self._offset_s = now_s - self.world.time_s
         self._waiting: tuple[float, JointPlan] | None = None

@@ -86,7 +86,7 @@ class Simulator:
         world = ArmWorld(ArmWorldSettings(robot=self.settings.robot, camera=camera))
         self.arm = SimulatedArm(world, self.settings.seed)
         self._next_image_s = self._image_after(self.arm.time_s)
-        self._executed = 0
+        self._taken = 0
         self._refused = Notices(node.get_logger().error)
 
         self._clock = node.create_publisher(ClockMsg, "/clock", reliable(10))
@@ -182,7 +182,7 @@ class Simulator:
             plan = trajectory_to_plan(msg, "commanded", TRAJECTORIES)
             start_s = to_seconds(msg.header.stamp) or None
             self.arm.command(plan, start_s)
-            self._executed += 1
+            self._taken += 1
         except PlanError as error:
             text = str(error)
             self._refused.add(text if text.startswith(TRAJECTORIES) else f"{TRAJECTORIES}: {text}")
@@ -201,7 +201,7 @@ class Simulator:
             "robot": self.settings.robot,
             "seed": self.settings.seed,
             "simulated_s": f"{self.arm.time_s:.3f}",
-            "trajectories_executed": self._executed,
+            "trajectories_taken": self._taken,
             "trajectories_refused": self._refused.count,
             "last_refusal": self._refused.last,
         }

@@ -35,10 +35,17 @@ ARGUMENTS: dict[str, Argument] = {
     "robot": Argument("panda", "The simulated arm.", tuple(sorted(ROBOTS))),
     "seed": Argument("0", "Layout of the simulated scene, and the draw of plans."),
     "model": Argument(
-        "tiny", "World model: a name under models/, or a directory with model.safetensors."
+        "",
+        "World model: a name under models/, or a directory with model.safetensors; '' takes that of "
+        "the params file, or else tiny.",
     ),
-    "backend": Argument("torch", "What runs the model.", ("torch",)),
-    "device": Argument("cpu", "Where the model runs: cpu, cuda, cuda:0, ..."),
+    "backend": Argument(
+        "", "What runs the model; '' takes that of the params file, or else torch.", ("", "torch")
+    ),
+    "device": Argument(
+        "",
+        "Where the model runs: cpu, cuda, cuda:0, ...; '' takes that of the params file, or else cpu.",
+    ),
     "image": Argument("camera/image_raw", "Topic of the camera's images."),
     "rviz": Argument("false", "Start RViz with the package's view.", ("true", "false")),
     "params_file": Argument("", f"Parameters of all nodes; '' takes the package's {PARAMS_FILE}."),
@@ -89,13 +96,10 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
         "imagine",
         {
             "use_sim_time": simulated,
-            "model": values["model"],
-            "backend": values["backend"],
-            "device": values["device"],
+            **{name: values[name] for name in ("model", "backend", "device") if values[name]},
         },
         {
             "image": values["image"],
-            "image/compressed": f"{values['image']}/compressed",
             "camera_info": f"{namespace}{slash}camera_info",
         },
     )

@@ -18,6 +18,9 @@ class ScoringSettings(Settings):
     """How scores become verdicts."""
 
     risky_below: float = setting(0.25, "score below which a plan is marked risky, 0 to 1", 0.0, 1.0)
+    veto_below: float = setting(
+        0.1, "score below which a plan is vetoed, so that of bad plans none is chosen, 0 to 1", 0.0, 1.0
+    )
 
 
 class CriticScore(NamedTuple):
@@ -80,8 +83,9 @@ def score_plans(
 
     Critics that are not enabled or that cannot score are left out (:func:`missing_critics` says
     why). A plan is vetoed if any critic vetoes it or if the model gave a value for it that is not
-    finite; risky if a critic flags it, its score is below ``risky_below``, or no critic could
-    score at all (its score is then 0, since nothing is known).
+    finite, if its score is below ``veto_below``, if a critic that must have its say could not score,
+    or if none could (the score is then 0, since nothing is known). It is risky if a critic flags it
+    or its score is below ``risky_below``.
 
     Args:
         names: K unique plan names.
@@ -95,13 +99,19 @@ def score_plans(
             f"{plans} plans were imagined but these names were given: {list(names)}; give one "
             "unique name per plan, in the same order"
         )
+    critics = list(critics)
     results: list[tuple[Critic, CriticResult]] = []
     with np.errstate(all="ignore"):  # a plan of NaNs is vetoed below, not warned about
         for critic in critics:
             if critic.settings.enabled and (result := critic.evaluate(inp)) is not None:
                 results.append((critic, result))
+    unheard = [
+        f"{critic.name}: {critic.missing(inp)}; set {critic.name}.enabled to false to do without"
+        for critic in critics
+        if critic.settings.enabled and critic.must_score and critic.missing(inp)
+    ]
     broken = _not_finite(inp)
-    scored = [_score(k, names[k], results, broken[k], settings) for k in range(plans)]
+    scored = [_score(k, names[k], results, broken[k], unheard, settings) for k in range(plans)]
     order = sorted(range(plans), key=lambda k: (scored[k].verdict == VETOED, -scored[k].score, k))
     ranks = {k: rank for rank, k in enumerate(order)}
     return [replace(score, rank=ranks[k]) for k, score in enumerate(scored)]
@@ -123,10 +133,11 @@ def _score(
     name: str,
     results: Sequence[tuple[Critic, CriticResult]],
     broken: Sequence[str],
+    unheard: Sequence[str],
     settings: ScoringSettings,
 ) -> PlanScore:
     """Plan k without its rank, which needs the other plans."""
-    vetoes: list[str] = []
+    vetoes: list[str] = list(unheard)
     warnings: list[str] = []
     remarks: list[tuple[float, str]] = []
     scores: dict[str, CriticScore] = {}
@@ -151,10 +162,12 @@ def _score(
     total = sum(penalties.values())
     score = 0.0
     if not results:
-        warnings.append("no critic could score this plan")
+        vetoes.append("no critic could score this plan")
     elif not broken and np.isfinite(total):
         score = float(np.exp(-max(0.0, total)))
-        if score < settings.risky_below and not vetoes:
+        if score < settings.veto_below and not vetoes:
+            vetoes.append(f"score {score:.3f} is below scoring.veto_below = {settings.veto_below:g}")
+        elif score < settings.risky_below and not vetoes:
             warnings.append(f"score {score:.3f} is below {settings.risky_below:g}")
     verdict = VETOED if vetoes else RISKY if warnings else ACCEPTED
     reasons = (*vetoes, *warnings, *(text for _, text in sorted(remarks)))

@@ -70,12 +70,15 @@ class Astra(nn.Module):
 
     def predict_next(self, newest: Tensor, before: Tensor, condition: Tensor, memory: Memory,
                      age: int, noise: Tensor, steps: int | None = None,
-                     history_noise: float | None = None) -> Prediction:
+                     history_noise: float | None = None, free: Tensor | None = None,
+                     guidance: float = 1.0) -> Prediction:
         """The next frame of every plan, by `steps` denoising steps from `noise`.
 
         Args: `newest`, `before`, `noise` [B, N, C, h, w]; `condition` [B, N, D]; `age` of the frame
         to make, 1 for the first imagined one. `newest` and `before` should carry the history noise
-        already (see `DenoisingAutoregressiveStep`). Steps and level default to the config's.
+        already (see `DenoisingAutoregressiveStep`). Steps and level default to the config's. With
+        `free` [B, N, D], the condition without the action, what the action changes in every
+        prediction is taken `guidance` times (action-free guidance, as in the Astra paper).
         """
         steps = self.config.denoising_steps if steps is None else steps
         if steps < 1:
@@ -88,6 +91,11 @@ class Astra(nn.Module):
         for time, next_time in zip(times[:-1], times[1:]):
             denoised = self.denoise(sample, newest, before, ones * time, ones * level, ones * age,
                                     condition, memory)
-            sample = self.process.advance(sample, denoised.prediction, time, next_time)
+            prediction = denoised.prediction
+            if free is not None:
+                without = self.denoise(sample, newest, before, ones * time, ones * level, ones * age,
+                                       free, memory).prediction
+                prediction = without + guidance * (prediction - without)
+            sample = self.process.advance(sample, prediction, time, next_time)
         outcomes = self.outcome_heads(denoised.features) if self.outcome_heads else {}
         return Prediction(sample, denoised.log_error, outcomes)

@@ -20,8 +20,9 @@ class DenoisingAutoregressiveStep:
     """
 
     def __init__(self, model: Astra, steps: int | None = None, history_noise: float | None = None,
-                 generator: torch.Generator | None = None):
+                 generator: torch.Generator | None = None, guidance: float = 1.0):
         self.model = model
+        self.guidance = guidance
         self.steps = steps
         self.level = model.config.history_noise if history_noise is None else history_noise
         self.generator = generator
@@ -34,12 +35,12 @@ class DenoisingAutoregressiveStep:
         return noise.to(like.device)
 
     def __call__(self, newest: Tensor, before: Tensor, condition: Tensor, memory: Memory,
-                 age: int) -> Prediction:
-        """Shapes as in `Astra.predict_next`; `newest` and `before` come in clean."""
+                 age: int, free: Tensor | None = None) -> Prediction:
+        """Arguments as in `Astra.predict_next`; `newest` and `before` come in clean."""
         corruption = self.level * self.draw(newest)
         noise = self.draw(newest).expand_as(newest)
         return self.model.predict_next(newest + corruption, before + corruption, condition, memory,
-                                       age, noise, self.steps, self.level)
+                                       age, noise, self.steps, self.level, free, self.guidance)
 
 
 @dataclass(frozen=True)
@@ -60,22 +61,20 @@ def imagine_latents(model: Astra, history: Tensor, actions: Tensor, modality: in
 
     Args: `history` [B, T, C, h, w] latents, oldest first; `actions` [B, N, H, A]; `style`
     [B, C, h, w] latent of a reference picture or None; `guidance` above 1 exaggerates what the
-    action changes (action-free guidance on the condition).
+    actions change, at twice the cost.
     """
     batch, plans, horizon, _ = actions.shape
     memory = model.remember(history)
-    condition = model.action_encoder(actions, modality)
-    if guidance != 1.0:
-        free = model.action_encoder.unconditional(batch, plans, horizon)
-        condition = free + guidance * (condition - free)
-    condition = condition + model.style_encoder(style, batch)[:, None, None]
-    step = DenoisingAutoregressiveStep(model, steps, generator=generator)
+    look = model.style_encoder(style, batch)[:, None]
+    condition = model.action_encoder(actions, modality) + look[:, None]
+    free = model.action_encoder.unconditional(batch, plans) + look if guidance != 1.0 else None
+    step = DenoisingAutoregressiveStep(model, steps, generator=generator, guidance=guidance)
 
     newest = history[:, None, -1].expand(-1, plans, -1, -1, -1)
     before = history[:, None, max(-2, -history.shape[1])].expand(-1, plans, -1, -1, -1)
     made: list[Prediction] = []
     for index in range(horizon):
-        made.append(step(newest, before, condition[:, :, index], memory, index + 1))
+        made.append(step(newest, before, condition[:, :, index], memory, index + 1, free))
         newest, before = made[-1].latent, newest
     outcomes = {name: torch.stack([p.outcomes[name] for p in made], dim=2)
                 for name in made[0].outcomes}

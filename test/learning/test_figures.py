@@ -61,10 +61,10 @@ def test_ranking_summary_by_hand():
     figures = summarise(scenes)
     # Chosen: 0.8, and 0 where every plan was vetoed.
     assert figures['outcome'] == pytest.approx(
-        {'score': 0.4, 'random': (0.5 - 0.3) / 2, 'first': -0.4, 'oracle': 0.6})
+        {'score': 0.4, 'random': (0.5 - 0.3) / 2, 'oracle': 0.6})
     assert figures['spearman'] == pytest.approx(0.0)          # +1 and -1
     # Given away: nothing of 0.6, and 0.4 of the range 1.4.
     assert figures['top1_regret'] == pytest.approx((0 + 0.4 / 1.4) / 2)
     assert figures['none_accepted'] == 0.5
     assert figures['collisions'] == pytest.approx(
-        {'score': 0.0, 'random': 0.25, 'first': 0.5, 'oracle': 0.0})
+        {'score': 0.0, 'random': 0.25, 'oracle': 0.0})

@@ -26,8 +26,6 @@ def test_bench_measures_over_topics_beside_the_plain_loop(tmp_path, small_model)
     for name in ("image_to_scores", "plans_to_scores", "request"):
         each = figures[name]
         assert 0 < each["p50_ms"] <= each["p95_ms"] <= each["p99_ms"] and each["runs"] == 4
-    # An image is older than the plans that it is imagined with, and a request needs the model.
-    assert figures["image_to_scores"]["p50_ms"] > figures["plans_to_scores"]["p50_ms"]
     assert figures["plain_loop_ms"] > figures["request"]["p50_ms"]
     assert figures["plans"] == 3 and figures["loaded_core"] is False
 

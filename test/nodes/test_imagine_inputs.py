@@ -87,6 +87,24 @@ def test_sources_keep_their_own_plans():
     assert bench.inputs.plans_held == {"fast": 1, "slow": 2}
 
 
+def test_plans_of_all_sources_come_oldest_first_and_too_old_ones_not_at_all():
+    bench = Bench(a=PlanTopicSettings(keep=2, max_age_s=10.0), z=PlanTopicSettings(max_age_s=5.0))
+    for source in ("z", "a"):
+        bench.plan(source=source)
+        bench.now_s += 4.0
+    bench.image(1.0)
+    bench.image(1.5)
+    assert bench.inputs.plans_held == {"a": 1, "z": 0}
+    assert [plan.name for plan in bench.inputs.request(TIMEOUT_S).plans] == ["a/0"]
+    bench.plan(source="z")
+    assert [plan.name for plan in bench.inputs.request(TIMEOUT_S).plans] == ["a/0", "z/1"]
+    bench.now_s += 20.0
+    bench.image(21.0)
+    bench.image(21.5)
+    with pytest.raises(Refused, match="older than their source's max_age_s; publish new ones"):
+        bench.inputs.request(TIMEOUT_S)
+
+
 def test_what_is_missing_is_said():
     bench = Bench(model=False)
     refused = []
@@ -126,8 +144,13 @@ def test_joints_are_merged_and_grow_old():
     bench.inputs.on_joints(JointState(name=["b"], position=[3.0]), "/joints")
     assert bench.inputs.request(TIMEOUT_S).joints_now == {"a": 1.0, "b": 3.0}
     bench.now_s += 1.9
+    bench.inputs.on_joints(JointState(name=["gripper"], position=[0.1]), "/joints")
     bench.image(2.0)
     bench.now_s += 0.2
+    # The gripper still speaks; where the arm is, nobody knows.
+    assert bench.inputs.request(TIMEOUT_S).joints_now == {"gripper": 0.1}
+    bench.now_s += 1.9
+    bench.image(2.5)
     assert bench.inputs.request(TIMEOUT_S).joints_now is None
 
 

@@ -40,7 +40,8 @@ def bench(graph, small_model):
     specs = {spec.executable: spec for spec in nodes({"model": str(small_model)})}
     for name in ("simulator", "imagine"):
         # All plans are accepted, whatever the random model thinks; one test vetoes them again.
-        extra = {"collision.veto_above": 1.0, "playback_rate": 0.0} if name == "imagine" else {}
+        accepting = {"collision.veto_above": 1.0, "scoring.veto_below": 0.0, "playback_rate": 0.0}
+        extra = accepting if name == "imagine" else {}
         graph.start(name, specs[name].parameters | extra, specs[name].remappings)
     made = SimpleNamespace(
         graph=graph,

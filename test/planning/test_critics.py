@@ -92,12 +92,16 @@ def test_goal_pose_costs_by_hand():
     assert not result.veto.any()
 
 
-def test_goal_pose_lacks_a_goal_a_model_or_a_way():
+def test_at_the_goal_pose_leaving_costs_and_height_does_not_count():
+    here = object_input([(0.3, 0.4, 0.035)] * 2, [(0.3, 0.4, 0.03), (0.4, 0.4, 0.03)], (0.3, 0.4, 0.0))
+    # Nearer than min_distance, 0.05 m, at the start: 0.1 m away costs 0.1 / 0.05.
+    np.testing.assert_allclose(GoalPoseCritic().evaluate(here).cost, [0.0, 2.0], atol=1e-6)
+
+
+def test_goal_pose_lacks_a_goal_or_a_model():
     critic = GoalPoseCritic()
     assert critic.missing(make_input()) == "no goal pose"
     here = object_input([(0.3, 0.4, 0.01)], [(1, 1, 1)], (0.3, 0.4, 0.0))
-    assert "already 0.010 m from the goal pose" in critic.missing(here)
-    assert critic.evaluate(here) is None
     made = Imagination(here.imagination.latents, here.imagination.uncertainty)
     headless = CriticInput(made, here.positions, 0.25, here.current_latent,
                            goal_position=np.zeros(3))
@@ -106,17 +110,25 @@ def test_goal_pose_lacks_a_goal_a_model_or_a_way():
     assert "not finite" in critic.missing(lost)
 
 
-def test_goal_lacks_an_image_or_a_change():
+def test_goal_lacks_an_image():
     critic = GoalCritic()
-    assert critic.missing(make_input()) == "no goal image"
+    assert critic.missing(make_input()).startswith("no goal image")
     assert critic.evaluate(make_input()) is None
-    # RMS over 2 channels of (0.1, 0) is 0.071, below min_change 0.1.
+    broken = np.full((C, H_CELLS, W_CELLS), np.nan, np.float32)
+    assert "not finite" in critic.missing(make_input(goal=broken))
+
+
+def test_where_the_goal_is_reached_staying_is_better_than_leaving():
+    # RMS over 2 channels of (0.4, 0) is 0.28, below min_change 0.3; of (0.5, 0) it is 0.35.
     nearly = np.zeros((C, H_CELLS, W_CELLS), np.float32)
-    nearly[0, 0, 0] = 0.1
-    assert "already shows the goal image" in critic.missing(make_input(goal=nearly))
-    nearly[0, 0, 0] = 0.2
-    assert critic.missing(make_input(goal=nearly)) is None
-    assert "not finite" in critic.missing(make_input(goal=np.full_like(nearly, np.nan)))
+    nearly[0, 0, 0] = 0.4
+    stay, leave = np.zeros_like(nearly), nearly + 1.0
+    result = GoalCritic().evaluate(make_input(last=[stay, leave], goal=nearly, plans=2))
+    # Mean squared difference over 3 cells and 2 channels: 0.16 / 6, and 6 / 6.
+    np.testing.assert_allclose(result.cost, [0.16 / 6, 1.0], rtol=1e-6)
+    assert result.reasons[1] == "the goal is reached; this plan changes it by 1.00"
+    nearly[0, 0, 0] = 0.5
+    np.testing.assert_allclose(GoalCritic().evaluate(make_input(goal=nearly)).cost, [1.0])
 
 
 def test_collision_chance_by_hand():

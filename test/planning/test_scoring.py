@@ -34,6 +34,7 @@ class Fixed:
     risky: tuple = (False, False, False)
     unit: str = ""
     role: str = ""
+    must_score: bool = False
 
     def missing(self, inp):
         return None
@@ -95,6 +96,20 @@ def test_low_score_and_flag_make_a_plan_risky():
     assert [s.verdict for s in strict] == ["risky", "risky", "accepted"]
 
 
+def test_of_bad_plans_none_is_good_enough():
+    # exp(-2.4) = 0.091 is below the default 0.1, exp(-2.2) = 0.11 is not.
+    a, b, _ = score_plans(NAMES, make_input(), [Fixed("x", (2.4, 2.2, 0.0))])
+    assert (a.verdict, b.verdict) == ("vetoed", "risky")
+    assert a.reasons[0] == "score 0.091 is below scoring.veto_below = 0.1"
+
+
+def test_a_critic_that_must_score_and_cannot_vetoes_every_plan():
+    for score in score_plans(NAMES, make_input(), [CollisionCritic(), Fixed("x", (0.0,) * 3)]):
+        assert score.verdict == "vetoed" and score.score == 1.0
+        assert score.reasons[0].startswith("collision: the model has no 'obstacle_contact' outcome; ")
+        assert "set collision.enabled to false" in score.reasons[0]
+
+
 def test_real_critics_give_readable_reasons():
     contact = [[0.0, 0.83], [0.0, 0.3], [0.0, 0.0]]
     a, b, c = score_plans(NAMES, make_input(contact), [CollisionCritic()])
@@ -109,11 +124,11 @@ def test_critics_that_cannot_score_are_left_out_and_reported():
     scores = score_plans(NAMES, inp, critics)
     assert all(set(s.critics) == {"uncertainty"} for s in scores)
     assert missing_critics(inp, critics) == {
-        "goal": "no goal image",
+        "goal": "no goal image (publish one, transient local)",
         "collision": "the model has no 'obstacle_contact' outcome",
     }
     both = [GoalCritic(), GoalPoseCritic()]
-    assert missing_critics(inp, both) == {"goal": "no goal image", "goal_pose": "no goal pose"}
+    assert list(missing_critics(inp, both)) == ["goal", "goal_pose"]
     # One of the two is enough.
     made = Imagination(inp.imagination.latents, inp.imagination.uncertainty,
                        {"object_position": np.zeros((*inp.imagination.latents.shape[:2], 3))})
@@ -130,7 +145,7 @@ def test_disabled_critics_are_not_asked():
 
 def test_nothing_is_guessed_when_no_critic_can_score():
     for score in score_plans(NAMES, make_input(), [GoalCritic()]):
-        assert score.verdict == "risky" and score.score == 0.0
+        assert score.verdict == "vetoed" and score.score == 0.0
         assert score.reasons == ("no critic could score this plan",)
 
 

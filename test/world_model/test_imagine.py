@@ -67,6 +67,10 @@ def test_more_denoising_steps_and_guidance_are_heard(model, history):
     two = imagine_latents(model, history, actions, generator=seeded(), steps=2).latents
     guided = imagine_latents(model, history, actions, generator=seeded(), guidance=2.0).latents
     assert not torch.allclose(one, two) and not torch.allclose(one, guided)
+    # One step: the guided frame is the free one plus twice what the action changes of it.
+    plain, free = (imagine_latents(model, history, actions[:, :, :1], generator=seeded(),
+                                   guidance=g).latents for g in (1.0, 1e-9))
+    torch.testing.assert_close(guided[:, :, :1], free + 2 * (plain - free), rtol=1e-3, atol=1e-4)
     with pytest.raises(ValueError, match='at least 1'):
         imagine_latents(model, history, actions, steps=0)
 

@@ -130,11 +130,13 @@ class CriticResult:
 class Critic(Protocol):
     """Scores what was imagined. A new critic is one file with such a class, and a registry line.
 
-    Critics of one role answer the same question: it is enough that one of them can score.
+    Critics of one role answer the same question: it is enough that one of them can score. Where a
+    critic that ``must_score`` cannot, every plan is vetoed.
     """
 
     name: str
     role: str
+    must_score: bool
     unit: str
     settings: Any
 

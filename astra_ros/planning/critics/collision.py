@@ -36,6 +36,7 @@ class CollisionCritic:
 
     name = "collision"
     role = "collision"
+    must_score = True
     unit = "probability"
 
     def __init__(self, settings: CollisionSettings = CollisionSettings()) -> None:

@@ -14,9 +14,9 @@ class GoalSettings(CriticSettings):
     """Settings of the goal critic."""
 
     min_change: float = setting(
-        0.1,
+        0.3,
         "change of the most changed latent cell (RMS over channels, in standard deviations of the "
-        "latents) below which the goal image counts as already reached",
+        "latents) below which the goal image counts as reached, and any change costs",
         0.0,
         10.0,
     )
@@ -29,10 +29,15 @@ class GoalCritic:
     goal-to-current difference of a cell (summed over channels) and e its squared goal-to-imagined
     difference, cost = sum(w * e) / sum(w * w). So 1 means that nothing changed, 0 that the goal is
     reached, and more than 1 that things moved away from it. What the goal leaves alone has no say.
+
+    Where the camera already shows the goal, that ratio means nothing. Then every cell counts alike:
+    cost = mean squared difference to the goal image, in variances of the latents, so that staying is
+    better than leaving.
     """
 
     name = "goal"
     role = "goal"
+    must_score = False
     unit = "share of the wanted change that is missing"
 
     def __init__(self, settings: GoalSettings = GoalSettings()) -> None:
@@ -40,16 +45,9 @@ class GoalCritic:
 
     def missing(self, inp: CriticInput) -> str | None:
         if inp.goal_latent is None:
-            return "no goal image"
-        largest = float(np.sqrt(_cells(inp.goal_latent - inp.current_latent).max()
-                                / len(inp.goal_latent)))
-        if not np.isfinite(largest):
+            return "no goal image (publish one, transient local)"
+        if not np.isfinite(inp.goal_latent - inp.current_latent).all():
             return "the latent of the goal image or of the camera image is not finite"
-        if largest <= self.settings.min_change:
-            return (
-                f"the camera already shows the goal image (its most changed latent cell differs by "
-                f"{largest:.2g}, goal.min_change is {self.settings.min_change:g})"
-            )
         return None
 
     def evaluate(self, inp: CriticInput) -> CriticResult | None:
@@ -57,6 +55,11 @@ class GoalCritic:
             return None
         wanted = _cells(inp.goal_latent - inp.current_latent)
         left = _cells(inp.goal_latent - inp.imagination.latents[:, -1])
+        channels = len(inp.goal_latent)
+        if np.sqrt(wanted.max() / channels) <= self.settings.min_change:
+            cost = left.mean(axis=(-2, -1)) / channels
+            reasons = tuple(f"the goal is reached; this plan changes it by {c:.2f}" for c in cost)
+            return CriticResult(cost, cost, np.zeros(len(cost), bool), reasons)
         cost = (wanted * left).sum(axis=(-2, -1)) / (wanted * wanted).sum()
         reasons = tuple(_words(value) for value in cost)
         return CriticResult(cost, cost, np.zeros(len(cost), bool), reasons)

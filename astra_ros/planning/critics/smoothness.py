@@ -28,6 +28,7 @@ class SmoothnessCritic:
 
     name = "smoothness"
     role = "smoothness"
+    must_score = False
     unit = "rad/s^2"
 
     def __init__(self, settings: SmoothnessSettings = SmoothnessSettings()) -> None:

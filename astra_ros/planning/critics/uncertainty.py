@@ -34,6 +34,7 @@ class UncertaintyCritic:
 
     name = "uncertainty"
     role = "uncertainty"
+    must_score = False
     unit = "latent RMS error"
 
     def __init__(self, settings: UncertaintySettings = UncertaintySettings()) -> None:
