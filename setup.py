@@ -32,7 +32,6 @@ EXTRAS = {
         "ros-ament-index-python",
         "ros-diagnostic-msgs",
         "ros-geometry-msgs",
-        "ros-nav-msgs",
         "ros-rosgraph-msgs",
         "ros-sensor-msgs",
         "ros-std-msgs",

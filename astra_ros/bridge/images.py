@@ -1,8 +1,9 @@
 """Camera messages to RGB arrays and back.
 
-``sensor_msgs/Image`` is unpacked here and not by ``cv_bridge``: the one on PyPI ignores ``step``,
-cannot swap bytes with numpy 2, and knows neither 16-bit nor YUV pictures; the one of a ROS
-installation knows them, but depends on the installation. OpenCV converts the colours.
+The plain 8-bit encodings, which nearly all cameras send, go through ``cv_bridge``. The others are
+unpacked here: the ``cv_bridge`` on PyPI ignores ``step``, cannot swap bytes with numpy 2, and knows
+neither 16-bit nor YUV pictures; that of a ROS installation knows them, but two robots should not see
+two pictures. OpenCV converts the colours.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from builtin_interfaces.msg import Time
+from cv_bridge import CvBridge
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from astra_ros.bridge.errors import BridgeError
@@ -54,6 +56,10 @@ ENCODINGS: dict[str, _Encoding] = {
     "yuv422_yuy2": _Encoding(1, 2, cv2.COLOR_YUV2RGB_YUY2),
     "yuyv": _Encoding(1, 2, cv2.COLOR_YUV2RGB_YUY2),
 }
+
+
+_BY_CV_BRIDGE = ("rgb8", "bgr8", "rgba8", "bgra8", "mono8")
+_CV_BRIDGE = CvBridge()
 
 
 def check_image(msg: Image, topic: str = "image") -> None:
@@ -112,6 +118,8 @@ def image_to_rgb(msg: Image, topic: str = "image") -> np.ndarray:
     check_image(msg, topic)
     encoding = ENCODINGS[msg.encoding]
     row = msg.width * encoding.channels * encoding.depth
+    if msg.encoding in _BY_CV_BRIDGE and msg.step == row and not msg.is_bigendian:
+        return np.array(_CV_BRIDGE.imgmsg_to_cv2(msg, "rgb8"))  # a copy, also of what was RGB before
     data = np.frombuffer(msg.data, dtype=np.uint8)
     rows = np.lib.stride_tricks.as_strided(
         data, shape=(msg.height, row), strides=(msg.step, 1), writeable=False
