@@ -64,8 +64,8 @@ class TorchWorldModel:
                       for name, values in made.outcomes.items()})
 
 
-def load(directory: Path, card: ModelCard, device: str) -> TorchWorldModel:
-    """Raises ModelError for a device that is not there, or weights that do not fit the card."""
+def usable_device(device: str) -> torch.device:
+    """The device of that name. Raises ModelError where it is not there."""
     try:
         place = torch.device(device)
         if place.type == 'cuda' and not torch.cuda.is_available():
@@ -75,6 +75,12 @@ def load(directory: Path, card: ModelCard, device: str) -> TorchWorldModel:
         reason = str(error).splitlines()[0]
         raise ModelError(f"device '{device}': {reason}; give 'cpu', or 'cuda' where a GPU and "
                          'its driver are installed') from error
+    return place
+
+
+def load(directory: Path, card: ModelCard, device: str) -> TorchWorldModel:
+    """Raises ModelError for a device that is not there, or weights that do not fit the card."""
+    place = usable_device(device)
     weights = directory / WEIGHTS_FILE
     try:
         model = Astra(AstraConfig.from_dict(card.network))

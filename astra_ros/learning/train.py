@@ -19,6 +19,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from astra_ros.backends.torch_backend import usable_device
 from astra_ros.learning.checkpoint import load_checkpoint, save_checkpoint
 from astra_ros.learning.clips import LatentDataset, fit_action_space, frames_to_tensor, restyle
 from astra_ros.learning.dataset import HELD_OUT_FROM, DatasetError, list_episodes, load_episode
@@ -285,7 +286,7 @@ def run(args: argparse.Namespace) -> int:
     paths = list_episodes(args.data)
     dt_s = check_episodes(paths)
     args.out.mkdir(parents=True, exist_ok=True)
-    device = torch.device(args.device)
+    device = usable_device(args.device)
     torch.manual_seed(settings.seed)
     model, spaces = begin(args, paths, dt_s)
     autoencoder = train_autoencoder(paths, model, settings, args.out, device)

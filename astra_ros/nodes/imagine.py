@@ -56,7 +56,7 @@ class Imagine:
             heard, self._health.refuse, self._health.note.add
         )
         self._health.inputs = self._inputs
-        self._thread = ModelThread(self._load, self._work, self._show, self._on_error)
+        self._thread = ModelThread(self._load, self._serve, self._show, self._on_error)
         self._outputs = ImagineOutputs(
             node, self._thread.refresh, self._health.refused_plans.add
         )
@@ -208,6 +208,13 @@ class Imagine:
             f"(sha256 {model.card.sha256}) in {self._health.model.load_s:.1f} s"
         )
         return Imaginer(model)
+
+    def _serve(self, imaginer: Imaginer) -> str:
+        self._health.begin()
+        try:
+            return self._work(imaginer)
+        finally:
+            self._health.end()
 
     def _work(self, imaginer: Imaginer) -> str:
         own = self._parameters.own

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -13,6 +14,8 @@ from astra_ros.nodes.health import ERROR, OK, WARN, Notices, newest, status
 from astra_ros.nodes.imagine_inputs import ImagineInputs
 from astra_ros.nodes.imagine_settings import ImagineSettings
 
+# A request that takes longer is worth a warning while it lasts.
+SLOW_S = 10.0
 INPUTS = ("images", "plans", "joint_states", "goal_images", "goal_poses")
 
 
@@ -60,13 +63,22 @@ class ImagineHealth:
         self.model = ModelState()
         self._lock = threading.Lock()
         self._last = LastRequest()
+        self._busy_since_s: float | None = None
 
     def refuse(self, kind: str, reason: str) -> None:
         """Note an input that cannot be used."""
         self.refused[kind].add(reason)
 
+    def begin(self) -> None:
+        """Note that a request is being worked on."""
+        self._busy_since_s = time.monotonic()
+
+    def end(self) -> None:
+        """Note that none is, however the last one ended."""
+        self._busy_since_s = None
+
     def done(self, last: LastRequest) -> None:
-        """Note a finished request."""
+        """Note a request that was served."""
         with self._lock:
             last.count = self._last.count + 1
             self._last = last
@@ -150,7 +162,10 @@ class ImagineHealth:
     def _requests(self) -> DiagnosticStatus:
         with self._lock:
             last = self._last
+        since_s = self._busy_since_s
+        busy_s = 0.0 if since_s is None else time.monotonic() - since_s
         values = {
+            "busy_s": f"{busy_s:.1f}",
             "requests_done": last.count,
             "requests_refused": self.refused_requests.count,
             "last_result": last.summary,
@@ -160,6 +175,8 @@ class ImagineHealth:
         }
         values |= {f"last_{name}_ms": f"{1000 * s:.1f}" for name, s in last.timings_s.items()}
         values |= {f"{critic}.missing": reason for critic, reason in last.missing.items()}
+        if busy_s > SLOW_S:
+            return self._status("requests", WARN, f"a request takes {busy_s:.0f} s so far", values)
         if reason := self.refused_requests.recent:
             return self._status("requests", WARN, reason, values)
         if last.missing:

@@ -1,16 +1,24 @@
 """Recording, training with resume, and the written model, small enough for seconds."""
 
 import argparse
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from astra_ros.backends import load_backend
-from astra_ros.learning import record, train
+from astra_ros.backends import ModelError, load_backend
+from astra_ros.learning import export, record, train
 from astra_ros.learning.clips import LatentDataset, fit_action_space, restyle
-from astra_ros.learning.dataset import DatasetError, list_episodes, load_episode
+from astra_ros.learning.dataset import (
+    DatasetError,
+    episode_path,
+    list_episodes,
+    load_episode,
+    save_episode,
+)
 from astra_ros.world_model import Astra, preset
 
 
@@ -133,3 +141,31 @@ def test_fine_tuning_refuses_a_folder_with_other_actions(data, tmp_path):
     train.run(arguments(data, tmp_path))
     with pytest.raises(DatasetError, match="not the action spaces of 'tiny'"):
         train.run(arguments(data, tmp_path, '--from', 'tiny'))
+
+
+def test_training_refuses_held_out_seeds_mixed_rates_and_devices_that_are_not_there(data, tmp_path):
+    held_out = tmp_path / 'held_out'
+    shutil.copytree(data, held_out)
+    episode = load_episode(list_episodes(data)[0])
+    save_episode(episode_path(held_out, 'kuka', 1_900_001), replace(episode, seed=1_900_001))
+    with pytest.raises(DatasetError, match='1900001.npz: seeds from 900000 on are held out'):
+        train.run(arguments(held_out, tmp_path / 'run'))
+    mixed = tmp_path / 'mixed'
+    shutil.copytree(data, mixed)
+    save_episode(episode_path(mixed, 'kuka', 7), replace(episode, seed=7, dt_s=0.1))
+    with pytest.raises(DatasetError, match='frames are 0.1 s apart'):
+        train.run(arguments(mixed, tmp_path / 'run'))
+    with pytest.raises(ModelError, match="device 'moon'"):
+        train.run(arguments(data, tmp_path / 'run', '--device', 'moon'))
+
+
+def test_export_keeps_the_step_of_the_recording(data, tmp_path):
+    slow = tmp_path / 'slow'
+    slow.mkdir()
+    for path in list_episodes(data):
+        save_episode(slow / path.name, replace(load_episode(path), dt_s=0.5))
+    train.run(arguments(slow, tmp_path / 'run'))
+    parser = argparse.ArgumentParser()
+    export.add_arguments(parser)
+    export.run(parser.parse_args(['--run', str(tmp_path / 'run'), '--out', str(tmp_path / 'out')]))
+    assert load_backend('torch', tmp_path / 'out').card.dt_s == 0.5

@@ -92,3 +92,12 @@ def test_stop_answers_those_who_wait_and_those_who_come_later(scripted):
     for future in (waiting, scripted.thread.request()):
         with pytest.raises(RuntimeError, match="shutting down"):
             future.result(SOON_S)
+
+
+def test_stop_tells_whether_the_work_at_hand_ended(scripted):
+    scripted.thread.request()
+    assert scripted.working.acquire(timeout=SOON_S)
+    assert scripted.thread.stop(timeout_s=0.0) is False  # still at work
+    idle = ModelThread(lambda: None, lambda _: None, lambda _: None, print)
+    idle.start()
+    assert idle.stop(SOON_S) is True

@@ -1,0 +1,51 @@
+"""What the imagine node says of itself while it works, and of what it served."""
+
+import pytest
+
+rclpy = pytest.importorskip("rclpy")
+
+from rclpy.node import Node  # noqa: E402
+
+from astra_ros.nodes import imagine_health  # noqa: E402
+from astra_ros.nodes.health import OK, WARN  # noqa: E402
+from astra_ros.nodes.imagine_health import ImagineHealth, LastRequest  # noqa: E402
+from astra_ros.nodes.imagine_inputs import ImagineInputs  # noqa: E402
+from astra_ros.nodes.imagine_settings import ImagineSettings, PlanTopicSettings  # noqa: E402
+
+
+@pytest.fixture
+def health():
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context)
+    node = Node("imagine", namespace="robot1", context=context, use_global_arguments=False)
+    made = ImagineHealth(node, ImagineSettings)
+    made.inputs = ImagineInputs({"candidates": PlanTopicSettings()}, made.refuse, made.note.add)
+    yield made
+    node.destroy_node()
+    context.try_shutdown()
+
+
+def requests(health):
+    return next(each for each in health.report() if each.name.endswith(": requests"))
+
+
+def test_statuses_are_named_after_the_node_and_its_namespace(health):
+    names = {each.name.partition(": ")[0] for each in health.report()}
+    assert names == {"robot1/imagine"}
+
+
+def test_a_request_that_takes_long_is_seen_while_it_lasts(health, monkeypatch):
+    health.begin()
+    assert requests(health).level == OK
+    monkeypatch.setattr(imagine_health, "SLOW_S", 0.0)
+    assert requests(health).level == WARN and "so far" in requests(health).message
+    health.end()
+    assert requests(health).level == OK
+
+
+def test_all_vetoed_is_worth_a_warning(health):
+    health.done(LastRequest(plans=2, summary="2 plans imagined, all vetoed", all_vetoed=True))
+    assert requests(health).level == WARN
+    health.done(LastRequest(plans=2, summary="2 plans imagined, best is a"))
+    status = requests(health)
+    assert status.level == OK and {v.key: v.value for v in status.values}["requests_done"] == "2"
