@@ -16,11 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
+from astra_ros.learning.arguments import HelpFormat, at_least
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line of ``astra bench``."""
     parser.description = __doc__
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.formatter_class = HelpFormat
     parser.epilog = (
         "examples:\n"
         "  astra bench --plans 8 --horizon 16 --out docs/results/latency.json\n"
@@ -32,9 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--robot", default="panda", choices=("panda", "kuka"), help="simulated arm"
     )
-    parser.add_argument("--plans", type=int, default=8, help="candidates of a request")
-    parser.add_argument("--horizon", type=int, default=16, help="frames imagined of each")
-    parser.add_argument("--runs", type=int, default=60, help="timed requests, of each kind")
+    parser.add_argument("--plans", type=at_least(1), default=8, help="candidates of a request")
+    parser.add_argument("--horizon", type=at_least(1), default=16, help="frames imagined of each")
+    parser.add_argument("--runs", type=at_least(1), default=60, help="timed requests, of each kind")
     parser.add_argument(
         "--load", action="store_true", help="with another process keeping one core busy all the while"
     )

@@ -69,20 +69,26 @@ def main(argv: list[str] | None = None) -> int:
             module = importlib.import_module(COMMANDS[word][0])
         except ModuleNotFoundError as error:
             return _missing(word, error)
+        except KeyboardInterrupt:  # imports take a second
+            return _stopped(word)
     args = _parser(word, module).parse_args(argv)
     try:
         return module.run(args)
     except ModuleNotFoundError as error:
         return _missing(word, error)
     except KeyboardInterrupt:
-        print(f"astra {word}: stopped", file=sys.stderr)
-        return 130
+        return _stopped(word)
     except Exception as error:
         # Our own errors say what to do; a traceback would only hide that. Anything else is a bug.
         if type(error).__module__.startswith("astra_ros") or isinstance(error, FileNotFoundError):
             print(f"astra {word}: {error}", file=sys.stderr)
             return 1
         raise
+
+
+def _stopped(word: str) -> int:
+    print(f"astra {word}: stopped", file=sys.stderr)
+    return 130
 
 
 def _parser(word: str | None, module: ModuleType | None) -> argparse.ArgumentParser:
@@ -97,7 +103,7 @@ def _parser(word: str | None, module: ModuleType | None) -> argparse.ArgumentPar
     parser.add_argument("--version", action="version", version=f"astra_ros {__version__}")
     words = parser.add_subparsers(title="commands", metavar="<command>", required=True)
     for name, (_, summary) in COMMANDS.items():
-        sub = words.add_parser(name, help=summary, description=summary)
+        sub = words.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         if name == word:
             module.add_arguments(sub)
     return parser

@@ -37,12 +37,15 @@ class ImaginerSettings:
             otherwise they are refused.
         start_tolerance: how far (rad; m for sliding joints) any joint may be from a plan's first
             point, where the joints are known; a plan that starts elsewhere is refused. 0: anywhere.
+        max_start_speed: rad/s, with which a plan whose first point is later than 0 s may go there
+            from where the robot is; a faster one is refused.
     """
 
     horizon: int = 16
     denoising_steps: int = 0
     partial_plans: bool = False
     start_tolerance: float = 0.1
+    max_start_speed: float = 2.0
 
     def __post_init__(self) -> None:
         # The upper limits are there for typing errors, which would take all memory or hours.
@@ -57,6 +60,8 @@ class ImaginerSettings:
             )
         if not self.start_tolerance >= 0.0:
             raise ValueError(f"start_tolerance is {self.start_tolerance}; it must be >= 0")
+        if not self.max_start_speed > 0.0:
+            raise ValueError(f"max_start_speed is {self.max_start_speed}; it must be > 0")
 
 
 @dataclass(frozen=True)
@@ -305,16 +310,17 @@ class Imaginer:
 
     def _check_start(self, plan: JointPlan, now: np.ndarray | None) -> None:
         """Raises PlanError where the plan does not start where the robot is."""
-        tolerance = self.settings.start_tolerance
-        if now is None or not tolerance or plan.times_s[0] > 0.0:
+        tolerance, begin_s = self.settings.start_tolerance, float(plan.times_s[0])
+        if now is None or not tolerance:
             return
         away = np.abs(plan.positions[0] - now)
-        if away.max() > tolerance:
-            joint = plan.joint_names[int(away.argmax())]
+        if away.max() > tolerance + self.settings.max_start_speed * begin_s:
+            worst = int(away.argmax())
             raise PlanError(
-                f"plan '{plan.name}' starts with {joint} at {plan.positions[0][away.argmax()]:.3f} rad, "
-                f"but the robot is {away.max():.3f} away from there (start_tolerance is {tolerance:g}); "
-                "plan from where the robot is"
+                f"plan '{plan.name}' starts with {plan.joint_names[worst]} at "
+                f"{plan.positions[0][worst]:.3f} rad at {begin_s:g} s, but the robot is "
+                f"{away[worst]:.3f} away from there (start_tolerance is {tolerance:g}, max_start_speed "
+                f"{self.settings.max_start_speed:g}); plan from where the robot is"
             )
 
     def _space_of(self, plan: JointPlan):

@@ -67,7 +67,9 @@ def ranking(result: dict) -> str:
                          f"{figures['collisions'][row]:.0%}"])  # fmt: skip
     correlations = "".join(
         f"- {robot}: Spearman correlation of score and outcome {figures['spearman']:.2f} "
-        "({:.2f} to {:.2f}), ".format(*figures["spearman_95"]) + f"{figures['scenes']} scenes\n"
+        "({:.2f} to {:.2f}), ".format(*figures["spearman_95"]) + f"{figures['scenes']} scenes; vetoed: "
+        f"{figures['vetoed_of_colliding']:.0%} of the plans that collide, "
+        f"{figures['vetoed_of_harmless']:.0%} of those that do not\n"
         for robot, figures in result["robots"].items()
     )
     head = ["", "chosen by", "mean outcome", "95 % interval", "collisions"]

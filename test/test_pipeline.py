@@ -84,8 +84,8 @@ def test_joint_order_does_not_matter():
 
 def test_a_late_first_point_starts_where_the_robot_is():
     late = plan("late", 1.0, first_s=0.5)
-    prepared = imaginer().prepare([late], {"a": -2.0, "b": 3.0, "finger": 9.0})
-    np.testing.assert_allclose(prepared.positions[0], [[-2.0, 3.0], [0.0, 0.0], [1.0, 0.0]])
+    prepared = imaginer().prepare([late], {"a": -0.5, "b": 1.0, "finger": 9.0})
+    np.testing.assert_allclose(prepared.positions[0], [[-0.5, 1.0], [0.0, 0.0], [1.0, 0.0]])
     with pytest.raises(NothingToImagine, match="'late'.*start"):
         imaginer().prepare([late], {"a": -2.0})
 
@@ -184,5 +184,10 @@ def test_a_plan_that_starts_elsewhere_than_the_robot_is_refused():
     assert not imaginer().prepare([plan("p", 1.0)], near).refused
     with pytest.raises(NothingToImagine, match="starts with b at 0.000 rad.*0.200 away from there"):
         imaginer().prepare([plan("p", 1.0)], far)
+    # With its first point later, it may go there first: 0.1 rad and 2 rad/s of slack.
+    late = plan("p", 1.0, first_s=0.2)
+    assert not imaginer().prepare([late], {"a": 0.45, "b": 0.0}).refused
+    with pytest.raises(NothingToImagine, match="at 0.2 s, but the robot is 0.550 away"):
+        imaginer().prepare([late], {"a": 0.55, "b": 0.0})
     assert not imaginer(start_tolerance=0.0).prepare([plan("p", 1.0)], far).refused
     assert not imaginer().prepare([plan("p", 1.0)]).refused  # nobody knows where the robot is

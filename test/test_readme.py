@@ -62,7 +62,8 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
             "plans": 8,
             "robots": {
                 "panda": {
-                    "scenes": 100, "spearman": 0.61, "spearman_95": [0.5, 0.7], "outcome": choice,
+                    "scenes": 100, "vetoed_of_colliding": 0.9, "vetoed_of_harmless": 0.1,
+                    "spearman": 0.61, "spearman_95": [0.5, 0.7], "outcome": choice,
                     "outcome_95": {row: [0.1, 0.4] for row in choice}, "collisions": choice,
                 }
             },

@@ -43,10 +43,13 @@ def load_checkpoint(path: Path, model: nn.Module, average: nn.Module,
         metadata = file.metadata()
         stored = json.loads(metadata['config'])
         if stored != json.loads(json.dumps(config)):
-            differing = sorted(name for name in {*stored, *config}
-                               if stored.get(name) != json.loads(json.dumps(config)).get(name))
-            raise DatasetError(f'{path}: made with another configuration (differs in {differing}); '
-                               f'train into another folder, or delete this one')
+            now = json.loads(json.dumps(config))
+            differing = ', '.join(f'{name}: {stored.get(name)} there, {now.get(name)} now'
+                                  for name in sorted({*stored, *now})
+                                  if stored.get(name) != now.get(name))
+            raise DatasetError(f'{path}: made with another configuration ({differing}); go on with '
+                               f"the old one, or train into another folder (with --from to start "
+                               f'from what is there)')
         tensors = {name: file.get_tensor(name) for name in file.keys()}
     for prefix, module in (('model', model), ('average', average)):
         module.load_state_dict({name.removeprefix(f'{prefix}.'): value

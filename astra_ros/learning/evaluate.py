@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from astra_ros.learning.dataset import Episode, list_episodes, load_episode
+from astra_ros.learning.arguments import HelpFormat, at_least
+from astra_ros.learning.dataset import DatasetError, Episode, list_episodes, load_episode
 from astra_ros.learning.probe import PoseProbe, train_probe
 from astra_ros.learning.results import write_result
 
@@ -159,7 +160,7 @@ def table(robot: str, figures: dict) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = __doc__
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.formatter_class = HelpFormat
     parser.epilog = ('example:\n'
                      '  astra record --out data/held_out --episodes 40 --first-seed 900000\n'
                      '  astra eval --model tiny --data data/held_out '
@@ -173,7 +174,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='folder of episodes from `astra record`')
     parser.add_argument('--probe-data', type=Path, default=Path('data/train'),
                         help='episodes that the pose probe is trained on')
-    parser.add_argument('--clips-per-episode', type=int, default=3,
+    parser.add_argument('--clips-per-episode', type=at_least(1), default=3,
                         help='clips cut from each episode')
     parser.add_argument('--seed', type=int, default=0,
                         help='of the noise and of where clips start')
@@ -190,7 +191,10 @@ def run(args: argparse.Namespace) -> int:
         by_robot.setdefault(episode.robot, []).append(episode)
     figures = {}
     for robot, episodes in sorted(by_robot.items(), reverse=True):
-        seen = [load_episode(path) for path in list_episodes(args.probe_data, robot)[:200]]
+        try:
+            seen = [load_episode(path) for path in list_episodes(args.probe_data, robot)[:200]]
+        except DatasetError as error:
+            raise DatasetError(f'--probe-data: {error}') from error
         probe = train_probe(np.concatenate([episode.frames for episode in seen]),
                             np.concatenate([episode.tool_position for episode in seen]))
         figures[robot] = evaluate(model, episodes, probe, args.clips_per_episode, args.seed)

@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from astra_ros.backends.base import CARD_FILE, CARD_VERSION, WEIGHTS_FILE
+from astra_ros.learning.arguments import HelpFormat
 from astra_ros.learning.dataset import DatasetError
 from astra_ros.planning.actions import ActionSpace
 from astra_ros.world_model import Astra, AstraConfig
@@ -29,6 +30,7 @@ def write_model(directory: Path, model: Astra, spaces: Sequence[ActionSpace], dt
     save_file({key: value.detach().cpu().to(torch.float16).contiguous().clone()
                for key, value in model.state_dict().items()}, str(weights),
               metadata={'model': name})
+    weights.chmod(0o644)    # made private, but a node may run as another user
     card = {
         'card_version': CARD_VERSION, 'name': name, 'image_size': list(config.image_size),
         'dt_s': dt_s, 'history': config.temporal_window,
@@ -80,7 +82,7 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = __doc__
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.formatter_class = HelpFormat
     parser.epilog = ('examples, also while training still runs:\n'
                      '  astra export --run runs/tiny --out models/astra-tiny\n')
     parser.add_argument('--run', type=Path, default=Path('runs/tiny'),

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from astra_ros.learning.arguments import HelpFormat, at_least
 from astra_ros.learning.dataset import HELD_OUT_FROM
 from astra_ros.learning.results import write_result
 
@@ -112,8 +113,13 @@ def summarise(scenes: list[dict]) -> dict:
                   'random': float(np.mean([np.mean(scene['collision']) for scene in scenes])),
                   'oracle': float(np.mean([scene['collision'][int(np.argmax(outcome))]
                                            for scene, outcome in zip(scenes, outcomes)]))}
+    vetoed = np.concatenate([np.array(scene['verdicts']) == 'vetoed' for scene in scenes])
+    collided = np.concatenate([np.array(scene['collision'], bool) for scene in scenes])
     return {
         'scenes': len(scenes),
+        # Vetoes against what then happened: colliding plans that were vetoed, and others that were.
+        'vetoed_of_colliding': float(vetoed[collided].mean()) if collided.any() else None,
+        'vetoed_of_harmless': float(vetoed[~collided].mean()) if (~collided).any() else None,
         'spearman': float(rho.mean()), 'spearman_95': interval(rho),
         'kendall': float(tau.mean()),
         # How much of the range between a scene's best and worst plan the choice gives away.
@@ -138,7 +144,7 @@ def table(robot: str, figures: dict) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = __doc__
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.formatter_class = HelpFormat
     parser.epilog = ('example:\n'
                      '  astra rank --model tiny --scenes 100 --out docs/results/ranking.json\n')
     parser.add_argument('--model', default='tiny', help='shipped name or directory')
@@ -148,8 +154,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='where it runs: cpu, cuda, cuda:0')
     parser.add_argument('--robots', nargs='+', default=['panda', 'kuka'],
                         choices=('panda', 'kuka'), help='simulated arms')
-    parser.add_argument('--scenes', type=int, default=100, help='scenes of each robot')
-    parser.add_argument('--plans', type=int, default=8, help='candidates a scene')
+    parser.add_argument('--scenes', type=at_least(1), default=100, help='scenes of each robot')
+    parser.add_argument('--plans', type=at_least(1), default=8, help='candidates a scene')
     parser.add_argument('--first-seed', type=int, default=FIRST_SCENE,
                         help="the first scene's seed")
     parser.add_argument('--out', type=Path, default=None, help='result file (JSON)')

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from astra_ros.learning.arguments import HelpFormat, at_least
 from astra_ros.learning.dataset import HELD_OUT_FROM, Episode, episode_path, save_episode
 
 DT_S = 0.25
@@ -92,7 +93,7 @@ def record(folder: Path, robots, episodes: int, first_seed: int, workers: int) -
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = __doc__
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.formatter_class = HelpFormat
     parser.epilog = (
         'examples:\n'
         '  astra record --out data/train --episodes 500\n'
@@ -100,10 +101,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, default=Path('data/train'), help='folder of episodes')
     parser.add_argument('--robots', nargs='+', default=list(ROBOTS), choices=ROBOTS,
                         help='simulated arms')
-    parser.add_argument('--episodes', type=int, default=500, help='episodes of each robot')
-    parser.add_argument('--first-seed', type=int, default=0,
+    parser.add_argument('--episodes', type=at_least(1), default=500, help='episodes of each robot')
+    parser.add_argument('--first-seed', type=at_least(0), default=0,
                         help=f'seeds from {HELD_OUT_FROM} on are for evaluation')
-    parser.add_argument('--workers', type=int, default=multiprocessing.cpu_count(),
+    parser.add_argument('--workers', type=at_least(1), default=multiprocessing.cpu_count(),
                         help='processes side by side (default: one a core)')
 
 

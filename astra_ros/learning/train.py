@@ -11,6 +11,9 @@ import argparse
 import copy
 import json
 import math
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from torch import nn
 from tqdm import tqdm
 
 from astra_ros.backends.torch_backend import usable_device
+from astra_ros.learning.arguments import HelpFormat, at_least
 from astra_ros.learning.checkpoint import load_checkpoint, save_checkpoint
 from astra_ros.learning.clips import LatentDataset, fit_action_space, frames_to_tensor, restyle
 from astra_ros.learning.dataset import HELD_OUT_FROM, DatasetError, list_episodes, load_episode
@@ -51,6 +55,21 @@ class TrainSettings:
     seed: int = 0
 
 
+SETTINGS_HELP = {
+    'autoencoder_steps': 'optimiser steps of the autoencoder; 0 leaves it as it is, see --from',
+    'autoencoder_batch': 'frames a step',
+    'autoencoder_rate': 'peak learning rate of AdamW',
+    'dynamics_steps': 'optimiser steps of the dynamics',
+    'dynamics_batch': 'clips a step',
+    'dynamics_rate': 'peak learning rate of AdamW',
+    'warmup_steps': 'steps in which the rate rises to its peak; then a cosine lets it fall',
+    'weight_decay': 'of AdamW',
+    'clip_norm': 'largest norm of the gradient',
+    'average_decay': 'of the moving average of the weights, which is the model that is written',
+    'rollout_from': "share of the steps after which every other batch is the model's own roll-out",
+    'horizon': 'frames of a clip that are predicted',
+    'seed': 'of the first weights, the batches and the noise',
+}
 PAPER_SETTINGS = TrainSettings(autoencoder_rate=1e-4, dynamics_rate=1e-4, dynamics_batch=16,
                                warmup_steps=5000, rollout_from=1.0)
 
@@ -61,6 +80,19 @@ def learning_rate(step: int, steps: int, peak: float, warmup: int) -> float:
         return peak * (step + 1) / warmup
     progress = (step - warmup) / max(1, steps - warmup)
     return peak * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+
+
+@contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """A list that SIGINT and SIGTERM fill instead of interrupting a step."""
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: came.append(number))
+              for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Stage:
@@ -95,6 +127,14 @@ class Stage:
                    desc=self.name, unit='step', mininterval=2)
         self.module.train()
         running: dict[str, float] = {}
+        with _stop_signals() as stop, bar:
+            self._loop(loss_of, bar, running, low_precision, log, stop)
+        if not self.path.exists():      # no steps asked for: the weights are those it began with
+            self._save(0)
+        return self.average.eval()
+
+    def _loop(self, loss_of, bar, running: dict[str, float], low_precision, log: Path,
+              stop: list[int]) -> None:
         for self.step in bar:
             for group in self.optimizer.param_groups:
                 group['lr'] = learning_rate(self.step, self.steps, self.rate,
@@ -111,13 +151,14 @@ class Stage:
             if self.step % 20 == 0:
                 bar.set_postfix({name: f'{value:.4f}' for name, value in running.items()})
             done = self.step + 1
-            if done % CHECKPOINT_EVERY == 0 or done == self.steps:
+            if done % CHECKPOINT_EVERY == 0 or done == self.steps or stop:
                 self._save(done)
                 with open(log, 'a') as file:
                     file.write(json.dumps({'step': done, **running}) + '\n')
-        if not self.path.exists():      # no steps asked for: the weights are those it began with
-            self._save(0)
-        return self.average.eval()
+            if stop and done < self.steps:
+                bar.write(f'stopped after step {done} of {self.steps}, all saved; '
+                          'the same command goes on from here')
+                raise KeyboardInterrupt
 
     def _save(self, done: int) -> None:
         save_checkpoint(self.path, self.module, self.average, self.optimizer, self.generator, done,
@@ -248,7 +289,7 @@ def begin(args: argparse.Namespace, paths, dt_s: float) -> tuple[Astra, list[Act
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = __doc__
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.formatter_class = HelpFormat
     parser.epilog = (
         'examples:\n'
         '  astra train --data data/train --out runs/tiny        (again to resume)\n'
@@ -273,10 +314,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='where it runs: cpu, cuda, cuda:0')
     parser.add_argument('--stage', default='all', choices=(*STAGES, 'all'),
                         help='train one stage only')
-    defaults = TrainSettings()
-    for name, value in asdict(defaults).items():
-        parser.add_argument('--' + name.replace('_', '-'), type=type(value), default=None,
-                            help=f'{name.replace("_", " ")} (default of tiny: {value})')
+    small, paper = asdict(TrainSettings()), asdict(PAPER_SETTINGS)
+    for name, text in SETTINGS_HELP.items():
+        kind = at_least(0) if isinstance(small[name], int) else float
+        default = f'default {small[name]}' + (f', paper: {paper[name]}' * (paper[name] != small[name]))
+        parser.add_argument('--' + name.replace('_', '-'), type=kind, default=None,
+                            help=f'{text} ({default})')
 
 
 def run(args: argparse.Namespace) -> int:

@@ -36,16 +36,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "examples:\n"
         "  astra demo                     a score table, out/imagined.mp4, out/contact_sheet.png\n"
         "  astra demo --robot kuka        another arm\n"
-        "  astra demo --seed 7 --plans 4  another scene, fewer plans\n"
+        "  astra demo --seed 1007 --plans 4  another scene, fewer plans\n"
     )
     robots = ARGUMENTS["robot"].choices
     parser.add_argument("--robot", choices=robots, default="panda", help="the arm")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the pictures")
-    parser.add_argument("--seed", type=int, default=0, help="the scene and the plans")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=int(ARGUMENTS["seed"].default),
+        help="the scene and the plans; the shipped model was trained in 0 to 699 (default: %(default)s)",
+    )
     parser.add_argument("--plans", type=int, default=8, help="number of candidate plans")
     parser.add_argument("--model", help="a name or a directory (default: tiny)")
     parser.add_argument(
-        "--domain", type=int, default=None,
+        "--domain",
+        type=int,
+        choices=range(233),
+        metavar="0..232",
         help="ROS_DOMAIN_ID of the demo, to watch it with ros2 tools (default: one of its own)",
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:0 (default: cpu)")
@@ -111,7 +119,7 @@ def _tell_story(args: argparse.Namespace, processes: Processes, progress: Progre
 
     client = DemoClient(lambda: (processes.check(), progress.tick()))
     try:
-        kinds = client.propose(listeners=2)  # the imagine node, and this client
+        kinds = client.propose(args.plans)
         progress.say(f"imagining {args.plans} plans")
         client.until(lambda: client.sees_imagined_frame, "the first imagined frame")
         first_s = progress.seconds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -78,6 +77,7 @@ class DemoClient:
         self._truth: dict[int, dict[str, str]] = {}
         self._video: list[tuple[int, np.ndarray]] = []
         self.model_error = ""
+        self.plans_held = 0  # by the imagine node, as it says once a second
         self.dt_s = 0.0  # the model's step, once its status has told
         listen = self._node.create_subscription
         listen(JointTrajectory, "plans", self.plans.append, reliable(64))
@@ -170,20 +170,24 @@ class DemoClient:
         """Whether any imagined frame has come."""
         return bool(self._video)
 
-    def propose(self, listeners: int) -> list[str]:
-        """Have plans sent, and return what each is meant to be.
+    def propose(self, count: int) -> list[str]:
+        """Have ``count`` plans sent, and return what each is meant to be.
 
-        Asked again until so many listen, or more: what is published before a subscription is known
-        to its publisher goes to nobody.
+        Asked again until the imagine node says that it holds them, and they came here too: what is
+        published before both sides know each other gets lost.
         """
-
-        def sent() -> str:
+        for _ in range(20):
             message = self.call("plan_source/propose").message
-            heard = re.search(r"to (\d+) listeners", message)
-            return message if heard and int(heard[1]) >= listeners else ""
+            patience = time.monotonic() + 3.0
+            self.until(
+                lambda: self._arrived(count) or time.monotonic() > patience, "the proposed plans"
+            )
+            if self._arrived(count):
+                return message.partition(": ")[2].split(", ")
+        raise DemoError("the imagine node gets none of the plans that the plan source sends")
 
-        message = self.until(sent, f"{listeners} listeners of plans")
-        return message.partition(": ")[2].split(", ")
+    def _arrived(self, count: int) -> bool:
+        return len(self.plans) >= count and (self.sees_imagined_frame or self.plans_held >= count)
 
     def camera_at(self, stamp_s: float) -> np.ndarray:
         """The camera's frame at a time, or the nearest one where that got lost: uint8 [h, w, 3]."""
@@ -236,6 +240,10 @@ class DemoClient:
             if status.name == "imagine: model":
                 self.model_error = status.message if status.level == ERROR else ""
                 self.dt_s = next((float(v.value) for v in status.values if v.key == "dt_s"), 0.0)
+            elif status.name == "imagine: plans":
+                self.plans_held = sum(
+                    int(v.value) for v in status.values if v.key.endswith(".held")
+                )
 
     def _on_video(self, msg: Image) -> None:
         self._video.append((_key(to_seconds(msg.header.stamp)), image_to_rgb(msg)))

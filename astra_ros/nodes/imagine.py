@@ -62,6 +62,7 @@ class Imagine:
         )
         self._robot_description: str | None = None
         self._first = True
+        self._asked = False  # somebody called ~/imagine since the last request
         self._auto = AutoImagine(
             node,
             {name: source.keep for name, source in sources.items()},
@@ -144,6 +145,7 @@ class Imagine:
             response.message = f"{THREADS - 1} callers wait for an answer already; try again"
             return response
         try:
+            self._asked = True
             response.message = self._thread.request().result(timeout=ANSWER_WITHIN_S)
             response.success = True
         except FutureTimeout:
@@ -232,7 +234,10 @@ class Imagine:
             self._health.refused_plans.add(reason)
         # What was true when the request began may not be any more.
         withheld = self._withheld(own)
-        self._outputs.publish(request, result, imaginer.model.card.name, hand_on=not withheld)
+        asked, self._asked = self._asked, False
+        self._outputs.publish(
+            request, result, imaginer.model.card.name, hand_on=not withheld, again=asked
+        )
         latency_s = time.monotonic() - request.received_s
         summary = f"{len(result.scores)} plans imagined in {1000 * latency_s:.0f} ms, "
         if withheld:

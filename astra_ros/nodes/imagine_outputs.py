@@ -60,6 +60,7 @@ class ImagineOutputs:
         )
         self._player = VideoPlayer(node, self._video)
         self._last: tuple[Request, Result] | None = None
+        self._handed_on: bytes | None = None
         self._sheet_drawn = False
         self._shown_plan: int | None = None
         self._tool: tuple[tuple, ToolPath] | None = None
@@ -69,12 +70,16 @@ class ImagineOutputs:
         """Where the scores are published."""
         return self._scores.topic_name
 
-    def publish(self, request: Request, result: Result, model: str, hand_on: bool) -> None:
+    def publish(
+        self, request: Request, result: Result, model: str, hand_on: bool, again: bool
+    ) -> None:
         """Publish a result's scores and best plan; ``show`` and ``mark`` then do the rest.
 
         Args:
             model: the model's name.
             hand_on: whether the best plan may be published.
+            again: also if it was before; otherwise a plan is handed on once, or a controller would
+                start it anew whenever another plan loses against it.
         """
         self._scores.publish(
             scores_to_diagnostics(result.scores, request.stamp, request.frame_id, model)
@@ -82,7 +87,9 @@ class ImagineOutputs:
         self._matrix.publish(scores_to_matrix(result.scores))
         if hand_on and result.best is not None:
             _, data = request.sources[result.names[result.best]]
-            self._best_plan.publish(data)
+            if again or data is not self._handed_on:
+                self._best_plan.publish(data)
+                self._handed_on = data
         self._last = (request, result)
         self._sheet_drawn = False
         self._shown_plan = None

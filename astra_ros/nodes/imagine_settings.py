@@ -125,6 +125,7 @@ class ImagineParameters:
             self._parameters.declare(name, settings_class())
         for name in own.plan_sources:
             self._parameters.declare(name, PlanTopicSettings(), read_only=AT_START)
+        self._parameters.warn_of_unknown()
 
     @property
     def own(self) -> ImagineSettings:

@@ -105,6 +105,15 @@ class SettingsParameters:
         self._settings[prefix] = self._build(prefix, self._values)
         return self._settings[prefix]
 
+    def warn_of_unknown(self) -> None:
+        """Log values that were given for parameters which nobody declared: typing errors, most likely."""
+        given = getattr(self._node, "_parameter_overrides", {})  # rclpy has no public way to ask
+        for name in sorted(set(given)):
+            if not self._node.has_parameter(name) and not name.startswith("qos_overrides."):
+                self._node.get_logger().warning(
+                    f"parameter '{name}' is given, but this node has none of that name; it is ignored"
+                )
+
     def __getitem__(self, prefix: str):
         """The settings declared under ``prefix``, with their present values."""
         return self._settings[prefix]

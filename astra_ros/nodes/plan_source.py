@@ -56,6 +56,7 @@ class PlanSource:
         self._node = node
         self._parameters = SettingsParameters(node)
         self.settings = self._parameters.declare("", PlanSourceSettings(), read_only=("robot",))
+        self._parameters.warn_of_unknown()
         self._parameters.on_change = self._reconfigure
         self._world = ArmWorld(ArmWorldSettings(robot=self.settings.robot))
         self._proposed: tuple[tuple[int, int], list[tuple[str, JointPlan]]] | None = None

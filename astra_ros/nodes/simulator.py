@@ -81,6 +81,7 @@ class Simulator:
             read_only=at_start
             + tuple(item.name for item in fields(CameraSettings) if item.name != "rate_hz"),
         )
+        self._parameters.warn_of_unknown()
         self._parameters.on_change = self._reconfigure
         camera = self.settings.camera
         world = ArmWorld(ArmWorldSettings(robot=self.settings.robot, camera=camera))

@@ -33,7 +33,11 @@ ARGUMENTS: dict[str, Argument] = {
     ),
     "world": Argument("arm", "What is simulated: an arm at a table.", ("arm",)),
     "robot": Argument("panda", "The simulated arm.", tuple(sorted(ROBOTS))),
-    "seed": Argument("0", "Layout of the simulated scene, and the draw of plans."),
+    "seed": Argument(
+        "1000",
+        "Layout of the simulated scene, and the draw of plans; the shipped model was trained in the "
+        "scenes 0 to 699.",
+    ),
     "model": Argument(
         "",
         "World model: a name under models/, or a directory with model.safetensors; '' takes that of "

@@ -52,7 +52,8 @@ def test_learning_rate_warms_up_and_cools_down():
 
 def scene(chosen, outcomes, collision, order):
     return {'chosen': chosen, 'outcomes': outcomes, 'collision': collision, 'order': order,
-            'kinds': [], 'scores': []}
+            'kinds': [], 'scores': [],
+            'verdicts': ['vetoed' if hit else 'accepted' for hit in collision]}
 
 
 def test_ranking_summary_by_hand():
@@ -66,5 +67,6 @@ def test_ranking_summary_by_hand():
     # Given away: nothing of 0.6, and 0.4 of the range 1.4.
     assert figures['top1_regret'] == pytest.approx((0 + 0.4 / 1.4) / 2)
     assert figures['none_accepted'] == 0.5
+    assert (figures['vetoed_of_colliding'], figures['vetoed_of_harmless']) == (1.0, 0.0)
     assert figures['collisions'] == pytest.approx(
         {'score': 0.0, 'random': 0.25, 'oracle': 0.0})

@@ -2,11 +2,13 @@
 
 import argparse
 import shutil
+import signal
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from astra_ros.backends import ModelError, load_backend
@@ -114,7 +116,7 @@ def test_a_killed_training_resumes_to_the_same_weights(data, tmp_path, monkeypat
 
 def test_training_refuses_a_checkpoint_of_other_settings(data, tmp_path):
     train.run(arguments(data, tmp_path, '--stage', 'autoencoder'))
-    with pytest.raises(DatasetError, match='another configuration .*autoencoder_rate'):
+    with pytest.raises(DatasetError, match=r'another configuration \(autoencoder_rate: 0.001 there, 0.5 now'):
         train.run(arguments(data, tmp_path, '--stage', 'autoencoder', '--autoencoder-rate', '0.5'))
 
 
@@ -169,3 +171,21 @@ def test_export_keeps_the_step_of_the_recording(data, tmp_path):
     export.add_arguments(parser)
     export.run(parser.parse_args(['--run', str(tmp_path / 'run'), '--out', str(tmp_path / 'out')]))
     assert load_backend('torch', tmp_path / 'out').card.dt_s == 0.5
+
+
+def test_ctrl_c_ends_the_step_at_hand_and_saves_it(data, tmp_path, capsys):
+    def interrupting(*_):
+        signal.raise_signal(signal.SIGINT)
+        return one_step(*_)
+
+    one_step = train.one_step_loss
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, 'one_step_loss', interrupting)
+        with pytest.raises(KeyboardInterrupt):
+            train.run(arguments(data, tmp_path))
+    assert 'stopped after step 1 of 6, all saved' in ''.join(capsys.readouterr())
+    with safe_open(tmp_path / 'dynamics.safetensors', 'pt') as file:
+        assert file.metadata()['step'] == '1'
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    train.run(arguments(data, tmp_path))
+    assert load_backend('torch', tmp_path / 'model')

@@ -87,6 +87,13 @@ def set_one(node, name, value):
     return node.set_parameters([Parameter(name, value=value)])[0]
 
 
+def test_a_value_for_an_unknown_parameter_is_said(make_node, capfd):
+    ImagineParameters(make_node(horizn=3, horizon=4))
+    said = capfd.readouterr().err
+    assert "parameter 'horizn' is given, but this node has none of that name" in said
+    assert "'horizon'" not in said
+
+
 def test_descriptions_come_from_the_docstring():
     assert attribute_docs(Outer) == {
         "speed": "m/s, which goes over two lines.",

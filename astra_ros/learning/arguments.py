@@ -1,0 +1,28 @@
+"""What the command lines of this package share: help that shows defaults, and numbers with a floor."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+
+class HelpFormat(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Keeps line breaks of descriptions, and shows the defaults that there are."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default in (None, False) or 'default' in (action.help or ''):
+            return action.help
+        return super()._get_help_string(action)
+
+
+def at_least(low: int) -> Callable[[str], int]:
+    """An argparse type: a whole number that is not below `low`."""
+
+    def number(text: str) -> int:
+        value = int(text)
+        if value < low:
+            raise argparse.ArgumentTypeError(f'{value} is below {low}')
+        return value
+
+    number.__name__ = 'whole number'    # argparse says "invalid whole number value: 'x'"
+    return number
