@@ -50,7 +50,15 @@ def evaluation(result: dict) -> str:
                         + follows(figures["following"][row]))  # fmt: skip
         rows.append([robot, "real frames", *[""] * len(horizons)]
                     + follows(figures["following"]["real frames"]))  # fmt: skip
-    return markdown(["", "frames ahead", *horizons, "tool off by", "within 5 cm"], rows)
+    heads = "".join(
+        f"- {robot}: the object is imagined {100 * figures['object_error_m'][horizons[-1]]:.1f} cm off "
+        f"after {horizons[-1]} frames; contact with the obstacle: AUROC {figures['contact']['auroc']:.2f}, "
+        f"mean probability {figures['contact']['mean_probability']:.3f} where it happens in "
+        f"{figures['contact']['mean_frequency']:.3f} of the frames\n"
+        for robot, figures in robots.items()
+    )
+    head = ["", "frames ahead", *horizons, "tool off by", "within 5 cm"]
+    return markdown(head, rows) + "\n" + heads
 
 
 def follows(probe: dict) -> list[str]:

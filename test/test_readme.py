@@ -56,7 +56,13 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
     choice = {row: 0.25 for row in make_tables.CHOICES}
     figures = {
         "evaluation.json": {
-            "robots": {"panda": {"psnr_db": frames, "ssim": frames, "following": following}}
+            "robots": {
+                "panda": {
+                    "psnr_db": frames, "ssim": frames, "following": following,
+                    "object_error_m": {"1": 0.01, "16": 0.057},
+                    "contact": {"auroc": 0.9, "mean_probability": 0.04, "mean_frequency": 0.08},
+                }
+            }
         },
         "ranking.json": {
             "plans": 8,
@@ -80,6 +86,7 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
     for name, result in figures.items():
         (tmp_path / name).write_text(json.dumps({**origin, **result}))
     text = make_tables.rewritten(README, tmp_path)
+    assert "the object is imagined 5.7 cm off after 16 frames" in text
     assert "| 20.0 (20.04) | 10.0 (10.00) | 3.4 cm | 80% |" in text
     assert "0.61 (0.50 to 0.70), 100 scenes" in text
     assert "| 401 ms | 500 ms | 600 ms |" in text and "90000 ms" in text
