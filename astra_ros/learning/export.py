@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -88,11 +89,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--run', type=Path, default=Path('runs/tiny'),
                         help='what `astra train --out` wrote')
     parser.add_argument('--out', type=Path, required=True, help='directory of the model')
+    parser.add_argument('--history-noise', type=float, default=None,
+                        help='level put on the newest latents at inference, in standard deviations '
+                             '(default: that of training; less can be sharper, try it on scenes '
+                             'that are neither trained nor evaluated on)')
     parser.add_argument('--name', default=None, help='of the model (default: the directory)')
 
 
 def run(args: argparse.Namespace) -> int:
     spaces, dt_s = read_spaces(args.run)
-    write_model(args.out, averaged_model(args.run), spaces, dt_s, args.name or args.out.name)
+    model = averaged_model(args.run)
+    if args.history_noise is not None:
+        model.config = replace(model.config, history_noise=args.history_noise)
+    write_model(args.out, model, spaces, dt_s, args.name or args.out.name)
     print(f'model written to {args.out}')
     return 0

@@ -42,6 +42,8 @@ class AstraConfig:
     history_noise: float = 0.05                  # level put on the newest latents at inference
 
     def __post_init__(self):
+        if not 0 <= self.history_noise <= 1:
+            raise ValueError(f'history_noise {self.history_noise}: expected 0 to 1')
         rows, cols = self.image_size
         cell = 8 * self.patch
         if rows % cell or cols % cell:

@@ -169,8 +169,10 @@ def test_export_keeps_the_step_of_the_recording(data, tmp_path):
     train.run(arguments(slow, tmp_path / 'run'))
     parser = argparse.ArgumentParser()
     export.add_arguments(parser)
-    export.run(parser.parse_args(['--run', str(tmp_path / 'run'), '--out', str(tmp_path / 'out')]))
-    assert load_backend('torch', tmp_path / 'out').card.dt_s == 0.5
+    export.run(parser.parse_args(['--run', str(tmp_path / 'run'), '--out', str(tmp_path / 'out'),
+                                  '--history-noise', '0.01']))
+    card = load_backend('torch', tmp_path / 'out').card
+    assert card.dt_s == 0.5 and card.network['history_noise'] == 0.01
 
 
 def test_ctrl_c_ends_the_step_at_hand_and_saves_it(data, tmp_path, capsys):
