@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import signal
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,6 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print, and write the result file."""
+    # Ends like Ctrl-C, so that the processes that were started are ended too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     from astra_ros.backends import load_backend
     from astra_ros.learning.results import write_result
     from astra_ros.learning.speed import PLAIN_STEPS, measure

@@ -191,8 +191,8 @@ class Imaginer:
 
         Args:
             plans: candidates with unique names, oldest first; joints in any order.
-            joints_now: joint name -> rad, where the robot is; only needed by plans whose first
-                point is later than 0 s.
+            joints_now: joint name -> rad, where the robot is: plans must start there, and those whose
+                first point is later than 0 s begin there.
 
         Raises:
             NothingToImagine: no plan is left.

@@ -54,6 +54,8 @@ def read_spaces(run: Path) -> tuple[list[ActionSpace], float]:
     if not path.is_file():
         raise DatasetError(f'{path}: not there; train first with: astra train --out {run}')
     stored = json.loads(path.read_text())
+    if not isinstance(stored, dict):
+        raise DatasetError(f'{path}: written by an older version; train into another folder')
     return [ActionSpace.from_dict(item) for item in stored['action_spaces']], stored['dt_s']
 
 

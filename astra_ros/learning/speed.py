@@ -23,15 +23,16 @@ def matmul_peak_flops(device: str, seconds: float = 1.0) -> float:
     size = 1024
     a, b = torch.randn(size, size, device=device), torch.randn(size, size, device=device)
 
-    def product() -> None:
-        (a @ b)[0, 0].item()    # waits for the device
+    def products(many: int) -> None:
+        for _ in range(many):
+            c = a @ b
+        c[0, 0].item()    # waits for the device
 
-    for _ in range(3):
-        product()
-    begin, count = time.perf_counter(), 0
+    products(3)
+    begin, count, many = time.perf_counter(), 0, 8
     while time.perf_counter() - begin < seconds:
-        product()
-        count += 1
+        products(many)
+        count += many
     return 2 * size ** 3 * count / (time.perf_counter() - begin)
 
 

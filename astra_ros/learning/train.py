@@ -84,10 +84,15 @@ def learning_rate(step: int, steps: int, peak: float, warmup: int) -> float:
 
 @contextmanager
 def _stop_signals() -> Iterator[list[int]]:
-    """A list that SIGINT and SIGTERM fill instead of interrupting a step."""
+    """A list that SIGINT and SIGTERM fill instead of interrupting a step; a second one interrupts."""
     came: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: came.append(number))
-              for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, _) -> None:
+        came.append(number)
+        if len(came) > 1:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield came
     finally:
@@ -151,11 +156,12 @@ class Stage:
             if self.step % 20 == 0:
                 bar.set_postfix({name: f'{value:.4f}' for name, value in running.items()})
             done = self.step + 1
-            if done % CHECKPOINT_EVERY == 0 or done == self.steps or stop:
+            stopping = bool(stop)
+            if done % CHECKPOINT_EVERY == 0 or done == self.steps or stopping:
                 self._save(done)
                 with open(log, 'a') as file:
                     file.write(json.dumps({'step': done, **running}) + '\n')
-            if stop and done < self.steps:
+            if stopping and (done < self.steps or self.name != STAGES[-1]):
                 bar.write(f'stopped after step {done} of {self.steps}, all saved; '
                           'the same command goes on from here')
                 raise KeyboardInterrupt
@@ -210,7 +216,9 @@ def train_dynamics(paths, model: Astra, autoencoder: nn.Module, spaces: list[Act
                   settings, config, device)
     if compiled:
         model.denoiser.compile(dynamic=False)
-    if stage.step < stage.steps:
+    if stage.step == stage.steps:
+        stage.run(None)
+    else:
         data = LatentDataset(spaces, config.temporal_window, settings.horizon)
         data.encode(paths, autoencoder, device, settings.seed)
         rollouts_from = settings.rollout_from * settings.dynamics_steps
@@ -267,7 +275,12 @@ def begin(args: argparse.Namespace, paths, dt_s: float) -> tuple[Astra, list[Act
     Raises ModelError where `--from` names no model, DatasetError where the folder's action spaces
     are another model's, or where that model's frames are not `dt_s` apart.
     """
-    stored = read_spaces(args.out)[0] if (args.out / SPACES_FILE).exists() else None
+    stored = None
+    if (args.out / SPACES_FILE).exists():
+        stored, before_s = read_spaces(args.out)
+        if before_s != dt_s:
+            raise DatasetError(f'{args.out / SPACES_FILE}: begun with frames {before_s:g} s apart, those '
+                               f'of {args.data} are {dt_s:g} s apart; train into another folder')
     if args.base:
         from astra_ros.backends import load_backend
 
@@ -316,7 +329,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='train one stage only')
     small, paper = asdict(TrainSettings()), asdict(PAPER_SETTINGS)
     for name, text in SETTINGS_HELP.items():
-        kind = at_least(0) if isinstance(small[name], int) else float
+        kind = at_least(0 if 'step' in name or name == 'seed' else 1) if isinstance(small[name], int) else float
         default = f'default {small[name]}' + (f', paper: {paper[name]}' * (paper[name] != small[name]))
         parser.add_argument('--' + name.replace('_', '-'), type=kind, default=None,
                             help=f'{text} ({default})')

@@ -57,7 +57,9 @@ class AutoImagine:
 
     def again(self) -> None:
         """The request that was started could not be served: it waits anew."""
-        self._due = True
+        with self._lock:
+            if not any(self._new.values()):  # or the plans that came since start one
+                self._due = True
 
     def check(self) -> None:
         """Start the request that waits, if it can start now."""

@@ -155,9 +155,9 @@ class DemoClient:
 
     def _next_video(self, horizon: int) -> np.ndarray:
         """The next whole video of the scores at hand; frames of an earlier request are dropped."""
-        keys = [_key(self.source_s + (k + 1) * self.dt_s) for k in range(horizon)]
 
         def whole() -> bool:
+            keys = [_key(self.source_s + (k + 1) * self.dt_s) for k in range(horizon)]
             self._video = [each for each in self._video if each[0] in keys]
             return len(self._video) >= horizon
 
@@ -177,6 +177,7 @@ class DemoClient:
         published before both sides know each other gets lost.
         """
         for _ in range(20):
+            self.plans.clear()
             message = self.call("plan_source/propose").message
             patience = time.monotonic() + 3.0
             self.until(
@@ -187,7 +188,9 @@ class DemoClient:
         raise DemoError("the imagine node gets none of the plans that the plan source sends")
 
     def _arrived(self, count: int) -> bool:
-        return len(self.plans) >= count and (self.sees_imagined_frame or self.plans_held >= count)
+        return len(self.plans) >= count and (
+            self.plans_held >= count or len(self.scores) == count and self.sees_imagined_frame
+        )
 
     def camera_at(self, stamp_s: float) -> np.ndarray:
         """The camera's frame at a time, or the nearest one where that got lost: uint8 [h, w, 3]."""

@@ -55,7 +55,7 @@ def run(
         args=sys.argv if argv is None else [name, *argv],
         signal_handler_options=SignalHandlerOptions.NO,
     )
-    node = behaviour = ended = None
+    node = behaviour = None
     executor = SingleThreadedExecutor() if threads == 1 else MultiThreadedExecutor(threads)
     _on_stop_signal(lambda: _stop(stopped, executor))
     try:
@@ -78,16 +78,15 @@ def run(
     finally:
         # The behaviour first: it may answer callbacks that wait, and its threads still publish.
         if behaviour is not None:
-            ended = behaviour.close()
+            if behaviour.close() is False:
+                # Whatever is joined or freed from here on would wait for that thread, or crash under it.
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(0)
         executor.shutdown()
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
-    if ended is False:
-        # A thread inside a library would make the interpreter's own end crash.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
     return 0
 
 

@@ -26,12 +26,12 @@ from astra_ros.nodes.auto_imagine import AutoImagine
 from astra_ros.nodes.executable import run
 from astra_ros.nodes.health import HealthPublisher
 from astra_ros.nodes.imagine_health import ImagineHealth, LastRequest
-from astra_ros.nodes.imagine_inputs import ImagineInputs, Refused
+from astra_ros.nodes.imagine_inputs import ImagineInputs, Refused, Request
 from astra_ros.nodes.imagine_outputs import ImagineOutputs
 from astra_ros.nodes.imagine_settings import ImagineParameters, ImagineSettings
 from astra_ros.nodes.model_thread import ModelThread, ShuttingDown
 from astra_ros.nodes.qos import CAMERA, LATCHED, best_effort, reliable
-from astra_ros.pipeline import Imaginer, NothingToImagine
+from astra_ros.pipeline import Imaginer, NothingToImagine, Result
 
 # Answers of ~/imagine come within this, or the caller is told that they do not.
 ANSWER_WITHIN_S = 120.0
@@ -62,7 +62,7 @@ class Imagine:
         )
         self._robot_description: str | None = None
         self._first = True
-        self._asked = False  # somebody called ~/imagine since the last request
+        self._asked = False  # somebody called ~/imagine since the last request began
         self._auto = AutoImagine(
             node,
             {name: source.keep for name, source in sources.items()},
@@ -213,12 +213,13 @@ class Imagine:
 
     def _serve(self, imaginer: Imaginer) -> str:
         self._health.begin()
+        asked, self._asked = self._asked, False
         try:
-            return self._work(imaginer)
+            return self._work(imaginer, asked)
         finally:
             self._health.end()
 
-    def _work(self, imaginer: Imaginer) -> str:
+    def _work(self, imaginer: Imaginer, asked: bool) -> str:
         own = self._parameters.own
         request = self._inputs.request(own.camera_timeout_s)
         imaginer.configure(own, self._parameters.critics, self._parameters.scoring)
@@ -233,8 +234,7 @@ class Imagine:
         for reason in result.prepared.refused.values():
             self._health.refused_plans.add(reason)
         # What was true when the request began may not be any more.
-        withheld = self._withheld(own)
-        asked, self._asked = self._asked, False
+        withheld = self._withheld(own, request, result)
         self._outputs.publish(
             request, result, imaginer.model.card.name, hand_on=not withheld, again=asked
         )
@@ -243,6 +243,7 @@ class Imagine:
         if withheld:
             self._health.refused_requests.add(withheld)
             summary += withheld
+            self._auto.again()
         elif result.best is None:
             summary += "all vetoed"
         else:
@@ -267,11 +268,14 @@ class Imagine:
         self._outputs.mark(own, self._robot_description)
         return summary
 
-    def _withheld(self, began_with: ImagineSettings) -> str:
+    def _withheld(self, began_with: ImagineSettings, request: Request, result: Result) -> str:
         """Why the winner must not be handed on, or ''."""
-        if reason := self._inputs.not_ready(began_with.camera_timeout_s):
-            return f"no plan is handed on: meanwhile, {reason}"
-        return ""
+        reason = self._inputs.not_ready(began_with.camera_timeout_s)
+        if not reason and result.best is not None:
+            name = result.names[result.best]
+            if self._inputs.too_old(request, name):
+                reason = f"{name} became older than its source's max_age_s"
+        return f"no plan is handed on: meanwhile, {reason}" if reason else ""
 
     def _show(self, imaginer: Imaginer) -> None:
         self._outputs.show(imaginer, self._parameters.own)

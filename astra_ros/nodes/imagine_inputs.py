@@ -41,6 +41,7 @@ class Request:
         received_s: ``time.monotonic()`` when the newest frame came.
         plans: candidates, oldest first, named ``<source>/<index>``.
         sources: plan name -> (source name, the message's bytes as they came).
+        arrived_s: plan name -> when it came, on the inputs' clock.
         joints_now: joint name -> rad, without those that are too old; None when none is left.
         goal_frame: uint8 [h, w, 3], or None.
         goal_position: float64 [3] m in the world frame, or None.
@@ -52,6 +53,7 @@ class Request:
     received_s: float
     plans: list[JointPlan]
     sources: dict[str, tuple[str, bytes]]
+    arrived_s: dict[str, float]
     joints_now: dict[str, float] | None
     goal_frame: np.ndarray | None
     goal_position: np.ndarray | None
@@ -242,10 +244,11 @@ class ImagineInputs:
             if reason := self.not_ready(camera_timeout_s):
                 raise Refused(reason)
             frames = self._history.frames()
-            plans, sources = [], {}
-            for _, source, index, plan, data in self._fresh_plans():
-                plans.append(replace(plan, name=f"{source}/{index}"))
-                sources[plans[-1].name] = (source, data)
+            plans, sources, arrived = [], {}, {}
+            for when, source, index, plan, data in self._fresh_plans():
+                name = f"{source}/{index}"
+                plans.append(replace(plan, name=name))
+                sources[name], arrived[name] = (source, data), when
             oldest_s = self._clock() - camera_timeout_s
             joints = {name: value for name, (when, value) in self._joints.items() if when >= oldest_s}
             return Request(
@@ -255,12 +258,18 @@ class ImagineInputs:
                 received_s=self._image_s,
                 plans=plans,
                 sources=sources,
+                arrived_s=arrived,
                 joints_now=joints or None,
                 goal_frame=(
                     None if self._goal is None else to_model_size(self._goal, self._image_size)
                 ),
                 goal_position=self._goal_position,
             )
+
+    def too_old(self, request: Request, plan: str) -> bool:
+        """Whether a plan of a request has become older than its source allows."""
+        source, _ = request.sources[plan]
+        return self._clock() - request.arrived_s[plan] > self._sources[source].max_age_s
 
     def _fresh_plans(self) -> list[tuple[float, str, int, JointPlan, bytes]]:
         """(when it came, source, index in the source, plan, bytes), oldest first."""

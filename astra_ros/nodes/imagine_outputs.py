@@ -60,7 +60,7 @@ class ImagineOutputs:
         )
         self._player = VideoPlayer(node, self._video)
         self._last: tuple[Request, Result] | None = None
-        self._handed_on: bytes | None = None
+        self._handed_on: list[bytes] = []  # of the plans that are still held
         self._sheet_drawn = False
         self._shown_plan: int | None = None
         self._tool: tuple[tuple, ToolPath] | None = None
@@ -87,9 +87,11 @@ class ImagineOutputs:
         self._matrix.publish(scores_to_matrix(result.scores))
         if hand_on and result.best is not None:
             _, data = request.sources[result.names[result.best]]
-            if again or data is not self._handed_on:
+            held = [each for _, each in request.sources.values()]
+            self._handed_on = [each for each in self._handed_on if any(each is h for h in held)]
+            if again or not any(data is each for each in self._handed_on):
                 self._best_plan.publish(data)
-                self._handed_on = data
+                self._handed_on.append(data)
         self._last = (request, result)
         self._sheet_drawn = False
         self._shown_plan = None

@@ -32,9 +32,14 @@ def ros_environment(domain: int | None = None) -> dict[str, str]:
     environment = dict(os.environ)
     # Where the message types are, when ROS comes from wheels in this environment.
     environment.setdefault("AMENT_PREFIX_PATH", sys.prefix)
-    # 1 to 101 is the range whose ports are free on every platform.
-    environment["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 101 if domain is None else domain)
+    if domain is None:
+        # 1 to 101 is the range whose ports are free on every platform.
+        domain = 1 + os.getpid() % 101
+        if str(domain) == environment.get("ROS_DOMAIN_ID"):
+            domain = 1 + domain % 101
+    environment["ROS_DOMAIN_ID"] = str(domain)
     environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    environment.pop("ROS_STATIC_PEERS", None)
     # A competing process must not make torch wait busily for cores.
     environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     environment["PYTHONUNBUFFERED"] = "1"

@@ -54,7 +54,7 @@ class SimulatedArm:
 
     @property
     def time_s(self) -> float:
-        """Simulated seconds since this object was made."""
+        """Simulated seconds since this object was made, and the gaps of its resets."""
         return self._offset_s + self.world.time_s
 
     def reset(self, seed: int) -> None:

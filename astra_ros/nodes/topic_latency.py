@@ -28,6 +28,7 @@ from astra_ros.resources import resource_path
 CAMERA_RATE_HZ = 12.0
 ANSWER_WITHIN_S = 120.0
 _WARMUP_REQUESTS = 3
+_QUIET_S = 3.0
 
 
 class LatencyError(RuntimeError):
@@ -103,6 +104,8 @@ class _Player:
         rng = np.random.default_rng(0)
         self._until(lambda: self._plans.get_subscription_count(), "the imagine node")
         self._until(self._answers, "the first scores")
+        # Plans that were sent again may still be worked on; their scores are nobody's answer.
+        self._until(lambda: time.monotonic() - self._scores[1] > _QUIET_S, "silence")
         requests = [
             self._request(rng.uniform(0.0, 1 / CAMERA_RATE_HZ))
             for _ in tqdm(range(_WARMUP_REQUESTS + runs), unit="request", desc="over topics")

@@ -105,6 +105,17 @@ def test_plans_of_all_sources_come_oldest_first_and_too_old_ones_not_at_all():
         bench.inputs.request(TIMEOUT_S)
 
 
+def test_a_plan_can_become_too_old_while_it_is_imagined():
+    bench = Bench(a=PlanTopicSettings(max_age_s=5.0))
+    bench.plan(source="a")
+    bench.image(1.0)
+    bench.image(1.5)
+    request = bench.inputs.request(TIMEOUT_S)
+    assert not bench.inputs.too_old(request, "a/0")
+    bench.now_s += 5.1
+    assert bench.inputs.too_old(request, "a/0")
+
+
 def test_what_is_missing_is_said():
     bench = Bench(model=False)
     refused = []

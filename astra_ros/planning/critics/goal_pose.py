@@ -29,7 +29,7 @@ class GoalPoseCritic:
 
     cost = left / at the start, so 1 means no progress, 0 the goal is reached, more than 1 that the
     object went away from it. Where the object is at the start is read from the first imagined frame,
-    the mean over plans, since no plan has moved it by then. Height and orientation have no say.
+    the median over plans, since no plan has moved it by then. Height and orientation have no say.
     """
 
     name = "goal_pose"
@@ -60,8 +60,11 @@ class GoalPoseCritic:
     @staticmethod
     def _start(inp: CriticInput) -> float:
         """m, object to goal before any plan moved it."""
-        first = inp.imagination.outcomes[OUTCOME][:, 0].astype(np.float64).mean(axis=0)
-        return float(_distance(first, inp.goal_position))
+        first = inp.imagination.outcomes[OUTCOME][:, 0].astype(np.float64)
+        first = first[np.isfinite(first).all(axis=-1)]  # the others are vetoed anyway
+        if not len(first):
+            return float("nan")
+        return float(_distance(np.median(first, axis=0), inp.goal_position))
 
 
 def _distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -1,0 +1,31 @@
+"""Where the demo's nodes talk, and that none of them outlives it."""
+
+import os
+import signal
+
+import pytest
+
+from astra_ros.nodes.processes import _signals_wait, ros_environment
+
+
+@pytest.mark.parametrize("taken", [None, "0", "42", str(1 + os.getpid() % 101)])
+def test_the_demo_never_joins_the_domain_that_is_set(monkeypatch, taken):
+    monkeypatch.setenv("ROS_STATIC_PEERS", "192.0.2.1")
+    monkeypatch.delenv("ROS_DOMAIN_ID", raising=False)
+    if taken is not None:
+        monkeypatch.setenv("ROS_DOMAIN_ID", taken)
+    made = ros_environment()
+    assert made["ROS_DOMAIN_ID"] != taken and 1 <= int(made["ROS_DOMAIN_ID"]) <= 101
+    assert made["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST" and "ROS_STATIC_PEERS" not in made
+
+
+def test_a_domain_can_be_named():
+    assert ros_environment(7)["ROS_DOMAIN_ID"] == "7"
+
+
+def test_signals_wait_until_a_process_is_known():
+    done = []
+    with pytest.raises(KeyboardInterrupt), _signals_wait():
+        signal.raise_signal(signal.SIGINT)
+        done.append("the block went on")
+    assert done and signal.getsignal(signal.SIGINT) is signal.default_int_handler
