@@ -42,8 +42,10 @@ EXTRAS = {
         "yourdfpy",
     ],
     "sim": ["pybullet>=3.2.5", "imageio-ffmpeg"],
-    "torch": ["torch>=2.4", "safetensors", "torchmetrics"],
-    "dev": ["pytest>=8", "pytest-timeout", "colcon-common-extensions", "setuptools>=64,<80"],
+    "torch": ["torch>=2.6", "safetensors", "torchmetrics"],
+    "data": ["rosbags>=0.11", "pyarrow", "av"],
+    "train": ["tensorboard"],
+    "dev": ["scipy", "pytest>=8", "pytest-timeout", "colcon-common-extensions", "setuptools>=64,<80"],
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
 

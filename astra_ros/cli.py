@@ -25,6 +25,10 @@ COMMANDS = {
         "astra_ros.learning.record",
         "make a data set from the simulator: play, pushes, misses, collisions",
     ),
+    "import-bag": (
+        "astra_ros.learning.import_bag",
+        "make a data set from a real robot's rosbag2: its camera and its motion",
+    ),
     "train": (
         "astra_ros.learning.train",
         "train a world model on a data set; can be stopped and resumed",
@@ -56,6 +60,9 @@ EXTRA_OF = {
     "imageio_ffmpeg": "sim",
     "torch": "torch",
     "safetensors": "torch",
+    "rosbags": "data",
+    "pyarrow": "data",
+    "av": "data",
 }
 
 
@@ -111,7 +118,10 @@ def _parser(word: str | None, module: ModuleType | None) -> argparse.ArgumentPar
 
 def _help_format(prog: str) -> argparse.HelpFormatter:
     """Leaves line breaks alone, and gives the one-line summaries room on one line."""
-    return argparse.RawDescriptionHelpFormatter(prog, width=100)
+    formatter = argparse.RawDescriptionHelpFormatter(prog, width=100)
+    # argparse measures commands as if they were indented once, so the longest would not fit.
+    formatter._action_max_length = 4 + max(map(len, COMMANDS))
+    return formatter
 
 
 def _missing(word: str, error: ModuleNotFoundError) -> int:
@@ -136,7 +146,8 @@ examples:
   astra train --help       what a command takes, its defaults, and examples
 
 the way to a model of your own:
-  astra record, astra train, astra export, then astra eval, astra rank and astra bench
+  astra record (or astra import-bag), astra train, astra export, then astra eval, astra rank
+  and astra bench
 
 on a robot, start the nodes instead:
   ros2 launch astra_ros imagine.launch.py --show-args"""

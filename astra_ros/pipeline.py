@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from astra_ros.planning.critics import CRITICS, CriticInput
+from astra_ros.planning.drawings import Drawings
 from astra_ros.planning.imagination import Imagination
 from astra_ros.planning.plans import JointPlan, PlanError
 from astra_ros.planning.scoring import PlanScore, ScoringSettings, missing_critics, score_plans
@@ -69,13 +70,13 @@ class Prepared:
     """The plans of a request that the model can imagine, at the model's times.
 
     Attributes:
-        modality: name of the model's action space.
+        space: name of the model's action space.
         plans: K plans, joints in the action space's order.
         positions: float64 [K, H+1, J], rad; row 0 is where the plan starts.
         refused: plan name -> why it cannot be imagined.
     """
 
-    modality: str
+    space: str
     plans: tuple[JointPlan, ...]
     positions: np.ndarray
     refused: dict[str, str]
@@ -90,13 +91,16 @@ class Result:
         imagination: latents [K, H, C, h, w], uncertainty [K, H], outcomes.
         scores: K scores, in plan order.
         missing: critic name -> why it could not score.
-        timings_s: seconds spent in "prepare", "encode", "imagine", "critics", "total".
+        undrawn: why the model had to do without the robot drawn along the plans, or ''; only of
+            models that were trained with such drawings.
+        timings_s: seconds spent in "prepare", "draw", "encode", "imagine", "critics", "total".
     """
 
     prepared: Prepared
     imagination: Imagination
     scores: list[PlanScore]
     missing: dict[str, str] = field(default_factory=dict)
+    undrawn: str = ""
     timings_s: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -163,6 +167,8 @@ class Imaginer:
         scoring: ScoringSettings = ScoringSettings(),
     ) -> None:
         self.model = model
+        card = model.card
+        self.drawings = Drawings(card.cameras, card.held_joints, card.image_size)
         self.configure(settings, critics or {}, scoring)
 
     def configure(
@@ -211,19 +217,19 @@ class Imaginer:
                 fitting.append((plan, space.name, plan.sample(times_s, start=start)))
             except PlanError as error:
                 refused[plan.name] = str(error)
-        modality = fitting[-1][1] if fitting else ""
+        space = fitting[-1][1] if fitting else ""
         for plan, name, _ in fitting:
-            if name != modality:
+            if name != space:
                 refused[plan.name] = (
-                    f"plan '{plan.name}' moves {name}, but the newest plan moves {modality}; "
+                    f"plan '{plan.name}' moves {name}, but the newest plan moves {space}; "
                     "send the plans of one robot at a time"
                 )
-        kept = [(plan, positions) for plan, name, positions in fitting if name == modality]
+        kept = [(plan, positions) for plan, name, positions in fitting if name == space]
         if not kept:
             reasons = "; ".join(refused.values()) or "no plan was given"
             raise NothingToImagine(f"no plan can be imagined: {reasons}")
         return Prepared(
-            modality=modality,
+            space=space,
             plans=tuple(plan for plan, _ in kept),
             positions=np.stack([positions for _, positions in kept]),
             refused=refused,
@@ -263,18 +269,21 @@ class Imaginer:
             raise ValueError(f"goal_frame has shape {goal_frame.shape}; expected {shape[1:]}")
         clock = _Stopwatch()
         prepared = self.prepare(plans, joints_now)
-        space = card.action_spaces[prepared.modality]
+        space = card.action_spaces[prepared.space]
         actions = space.encode(prepared.positions)
         clock.lap("prepare")
+        drawings = self.drawings.draw(space, prepared.positions) if card.cameras else None
+        clock.lap("draw")
         seen = [history[-1]] if goal_frame is None else [history[-1], goal_frame]
         latents = self.model.encode(np.stack(seen))
         clock.lap("encode")
         imagination = self.model.imagine(
             history,
             actions,
-            prepared.modality,
+            prepared.space,
             seed=seed,
             steps=self.settings.denoising_steps or None,
+            drawings=drawings,
         )
         clock.lap("imagine")
         critic_input = CriticInput(
@@ -289,7 +298,8 @@ class Imaginer:
         scores = score_plans(names, critic_input, self.critics, self.scoring)
         missing = missing_critics(critic_input, self.critics)
         clock.lap("critics")
-        return Result(prepared, imagination, scores, missing, clock.stop())
+        undrawn = self.drawings.problem if card.cameras and drawings is None else ""
+        return Result(prepared, imagination, scores, missing, undrawn, clock.stop())
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Pictures of latents: float32 [..., C, h, w] -> uint8 [..., height, width, 3] RGB."""

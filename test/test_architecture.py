@@ -38,6 +38,9 @@ ONLY_IN = {
     "openvino": ("backends/onnx",),
     "pybullet": ("simulation/",),
     "pybullet_data": ("simulation/",),
+    "rosbags": ("learning/bags/",),
+    "pyarrow": ("learning/",),
+    "av": ("learning/",),
 }
 ROS = {
     "rclpy", "cv_bridge", "tf2_ros", "launch", "launch_ros", "ament_index_python", "message_filters",

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from astra_ros.pipeline import Imaginer, ImaginerSettings, NothingToImagine, to_model_size
-from astra_ros.planning.actions import ActionSpace
+from astra_ros.planning.modalities.joints import JointSpace
 from astra_ros.planning.critics import CollisionSettings
 from astra_ros.planning.imagination import Imagination
+from astra_ros.planning.pinhole import PinholeCamera
 from astra_ros.planning.plans import JointPlan
 
-TWO = ActionSpace("two", ("a", "b"), (0.0, 0.0), (1.0, 1.0), (1.0, 1.0))
-ONE = ActionSpace("one", ("x",), (0.0,), (1.0,), (1.0,))
+TWO = JointSpace("two", ("a", "b"), (0.0, 0.0), (1.0, 1.0), (1.0, 1.0))
+ONE = JointSpace("one", ("x",), (0.0,), (1.0,), (1.0,))
 
 
 class KnownModel:
@@ -26,6 +27,8 @@ class KnownModel:
             history=2,
             latent_shape=(1, 1, 1),
             action_spaces={"two": TWO, "one": ONE},
+            cameras={},
+            held_joints={},
         )
         self.asked = []
 
@@ -36,8 +39,9 @@ class KnownModel:
         grey = np.clip(latents * 255, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
         return np.broadcast_to(grey, (len(latents), 4, 4, 3)).copy()
 
-    def imagine(self, history, actions, modality, seed=0, steps=None):
-        self.asked.append((actions.shape, modality, seed, steps))
+    def imagine(self, history, actions, space, seed=0, steps=None, drawings=None):
+        self.drawn = drawings
+        self.asked.append((actions.shape, space, seed, steps))
         plans, horizon = actions.shape[:2]
         return Imagination(
             latents=actions[:, :, 0].reshape(plans, horizon, 1, 1, 1),
@@ -78,7 +82,7 @@ def test_plans_are_sampled_at_the_models_times():
 
 def test_joint_order_does_not_matter():
     prepared = imaginer().prepare([plan("p", 1.0, joints=("b", "a"))])
-    assert prepared.modality == "two" and prepared.plans[0].joint_names == ("a", "b")
+    assert prepared.space == "two" and prepared.plans[0].joint_names == ("a", "b")
     np.testing.assert_allclose(prepared.positions[0, -1], [1.0, 0.0])
 
 
@@ -99,7 +103,7 @@ def test_a_plan_with_other_joints_is_refused_and_the_rest_scored():
 
 def test_one_robot_at_a_time_the_newest_plans():
     prepared = imaginer().prepare([plan("old", 1.0), plan("new", 1.0, joints=("x",))])
-    assert prepared.modality == "one" and list(prepared.refused) == ["old"]
+    assert prepared.space == "one" and list(prepared.refused) == ["old"]
     assert "newest plan moves one" in prepared.refused["old"]
 
 
@@ -191,3 +195,50 @@ def test_a_plan_that_starts_elsewhere_than_the_robot_is_refused():
         imaginer().prepare([late], {"a": 0.55, "b": 0.0})
     assert not imaginer(start_tolerance=0.0).prepare([plan("p", 1.0)], far).refused
     assert not imaginer().prepare([plan("p", 1.0)]).refused  # nobody knows where the robot is
+
+
+ARM = """<robot name="stick"><link name="base"/><link name="rod"><visual><origin xyz="0 0 0.2"/>
+<geometry><box size="0.1 0.1 0.4"/></geometry></visual></link>
+<joint name="a" type="revolute"><parent link="base"/><child link="rod"/><axis xyz="1 0 0"/>
+<limit lower="-3" upper="3" effort="1" velocity="1"/></joint></robot>"""
+
+
+def drawing_imaginer():
+    """A model that was trained with drawings of the robot that moves joint x."""
+    model = KnownModel()
+    model.card.image_size = (32, 32)
+    model.card.action_spaces = {"stick": JointSpace("stick", ("a",), (0.0,), (1.0,), (1.0,))}
+    camera = PinholeCamera.from_look_at((2.0, 0.0, 0.2), (0.0, 0.0, 0.2), 40.0, 32, 32)
+    model.card.cameras = {"stick": camera.to_dict()}
+    return Imaginer(model, ImaginerSettings(horizon=2))
+
+
+def test_the_robot_is_drawn_where_each_plan_takes_it():
+    made = drawing_imaginer()
+    made.drawings.describe(ARM)
+    plans = [plan("rest", 0.0, ("a",)), plan("fall", np.pi / 2, ("a",))]
+    result = made.score(np.zeros((2, 32, 32, 3), np.uint8), plans)
+    assert result.undrawn == "" and made.model.drawn.shape == (2, 2, 3, 32, 32)
+    covered = made.model.drawn[:, :, 0].astype(float)
+    # At rest the rod stands upright in both frames: taller than wide. Fallen, it lies.
+    tall, wide = (covered.max(axis) > 128 for axis in (3, 2))
+    assert tall[0].sum(-1).tolist() == tall[0].sum(-1).tolist()[:1] * 2
+    assert (tall[0].sum(-1) > 2 * wide[0].sum(-1)).all()
+    assert wide[1, 1].sum() > 2 * tall[1, 1].sum()
+
+
+@pytest.mark.parametrize("urdf, reason", [
+    (None, "no robot_description has come"),
+    ("<robot name='other'><link name='base'/></robot>", "robot_description: "),
+    ("no XML", "robot_description: "),
+])
+def test_without_a_description_it_imagines_all_the_same_and_says_so(urdf, reason):
+    made = drawing_imaginer()
+    made.drawings.describe(urdf)
+    result = made.score(np.zeros((2, 32, 32, 3), np.uint8), [plan("rest", 0.0, ("a",))])
+    assert made.model.drawn is None and len(result.scores) == 1
+    assert result.undrawn.startswith(reason)
+
+
+def test_a_model_without_drawings_needs_no_description():
+    assert imaginer().score(HISTORY, [plan("p", 1.0)]).undrawn == ""

@@ -5,20 +5,20 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from astra_ros.planning.actions import ActionSpace
+from astra_ros.planning.modalities import ActionSpace, action_space_from_dict
 from astra_ros.planning.imagination import Imagination
 from astra_ros.resources import resource_path
 
 CARD_FILE = 'card.json'
 WEIGHTS_FILE = 'model.safetensors'
 # A card of another major version describes a model that this code cannot run.
-CARD_VERSION = 1
+CARD_VERSION = 2
 
 # Backend name -> module with `load(directory, card, device) -> WorldModel`. A new backend is one
 # file and one line here.
@@ -39,8 +39,11 @@ class ModelCard:
         dt_s: seconds between two frames, observed or imagined.
         history: T, number of observed frames it needs.
         latent_shape: (C, h, w) of one frame's latent.
-        action_spaces: the modalities it was trained on, by name, in the order of its experts.
+        action_spaces: the action spaces it was trained on, by name, in the network's order.
         outcomes: names of the outcomes that it reads from an imagined frame.
+        cameras: action space -> the fixed camera that it was trained with, where the model sees the
+            robot drawn along the plan (kinematic conditioning); empty for other models.
+        held_joints: action space -> joint -> position of joints that no plan moves.
         network: settings of the network, opaque here.
         sha256: of the weights file.
         path: directory it was loaded from.
@@ -56,6 +59,8 @@ class ModelCard:
     network: dict
     sha256: str
     path: Path
+    cameras: dict[str, dict] = field(default_factory=dict)
+    held_joints: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, directory: Path) -> ModelCard:
@@ -74,14 +79,15 @@ class ModelCard:
             if values['card_version'] != CARD_VERSION:
                 raise ModelError(f"{card_file}: card version {values['card_version']}, this "
                                  f'package reads {CARD_VERSION}; export the model again')
-            spaces = [ActionSpace.from_dict(item) for item in values['action_spaces']]
+            spaces = [action_space_from_dict(item) for item in values['action_spaces']]
             card = cls(
                 name=values['name'], image_size=tuple(values['image_size']),
                 dt_s=float(values['dt_s']), history=int(values['history']),
                 latent_shape=tuple(values['latent_shape']),
                 action_spaces={space.name: space for space in spaces},
                 outcomes=tuple(values['outcomes']), network=values['network'],
-                sha256=values['sha256'], path=directory)
+                sha256=values['sha256'], path=directory, cameras=values.get('cameras', {}),
+                held_joints=values.get('held_joints', {}))
         except ModelError:
             raise
         except (KeyError, TypeError, ValueError) as error:
@@ -109,13 +115,15 @@ class WorldModel(Protocol):
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Latents float32 [N, C, h, w] -> uint8 [N, h, w, 3] RGB."""
 
-    def imagine(self, history: np.ndarray, actions: np.ndarray, modality: str, seed: int = 0,
-                steps: int | None = None) -> Imagination:
+    def imagine(self, history: np.ndarray, actions: np.ndarray, space: str, seed: int = 0,
+                steps: int | None = None, drawings: np.ndarray | None = None) -> Imagination:
         """Imagine K plans.
 
         Args: `history` uint8 [T, h, w, 3] RGB, oldest first, `dt_s` apart; `actions` float32
-        [K, H, A] of action space `modality`; `seed` of the one noise draw that the plans share;
-        `steps` denoising steps a frame, the model's own number if None.
+        [K, H, A] of action space `space`; `seed` of the one noise draw that the plans share;
+        `steps` denoising steps a frame, the model's own number if None; `drawings` uint8
+        [K, H, 3, h, w], the robot drawn along each plan (`planning/robot_drawing.py`), for a model
+        with kinematic conditioning; others do not look at them.
         """
 
 

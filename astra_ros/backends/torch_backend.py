@@ -21,7 +21,7 @@ class TorchWorldModel:
         self.card = card
         self.device = device
         self.model = model.to(device).eval().requires_grad_(False)
-        self.modalities = {name: index for index, name in enumerate(card.action_spaces)}
+        self.spaces = {name: index for index, name in enumerate(card.action_spaces)}
 
     def warmup(self, plans: int, horizon: int) -> None:
         history = np.zeros((self.card.history, *self.card.image_size, 3), np.uint8)
@@ -48,15 +48,19 @@ class TorchWorldModel:
         return pixels.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
     @torch.inference_mode()
-    def imagine(self, history: np.ndarray, actions: np.ndarray, modality: str, seed: int = 0,
-                steps: int | None = None) -> Imagination:
-        if modality not in self.modalities:
-            raise ValueError(f"unknown modality '{modality}'; the model knows "
-                             f'{sorted(self.modalities)}')
+    def imagine(self, history: np.ndarray, actions: np.ndarray, space: str, seed: int = 0,
+                steps: int | None = None, drawings: np.ndarray | None = None) -> Imagination:
+        if space not in self.spaces:
+            raise ValueError(f"unknown action space '{space}'; the model knows "
+                             f'{sorted(self.spaces)}')
         generator = torch.Generator(self.device).manual_seed(seed)
         plans = torch.from_numpy(np.ascontiguousarray(actions, np.float32)).to(self.device)
+        pictures = None
+        if drawings is not None and self.model.config.drawing:
+            pictures = torch.from_numpy(np.ascontiguousarray(drawings)).to(self.device)[None] / 255
         made = imagine_latents(self.model, self._encode(history)[None], plans[None],
-                               self.modalities[modality], steps=steps, generator=generator)
+                               self.spaces[space], steps=steps, generator=generator,
+                               drawings=pictures)
         return Imagination(
             latents=made.latents[0].float().cpu().numpy(),
             uncertainty=made.uncertainty[0].float().cpu().numpy(),

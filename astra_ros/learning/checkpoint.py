@@ -7,60 +7,97 @@ import os
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from astra_ros.learning.dataset import DatasetError
+from astra_ros.learning.distributed import Processes, shard_like, whole
+from astra_ros.learning.episode import DatasetError
 
 
 def save_checkpoint(path: Path, model: nn.Module, average: nn.Module,
                     optimizer: torch.optim.Optimizer, generator: torch.Generator,
-                    step: int, config: dict) -> None:
-    """Write everything that the next step depends on, whole or not at all."""
+                    step: int, config: dict, processes: Processes) -> None:
+    """Write everything that the next step depends on, whole or not at all.
+
+    All processes call this; the first one writes. The file does not depend on how weights were
+    shared, so a run may go on with another strategy, but not with another number of processes: each
+    has its own random numbers.
+    """
     tensors: dict[str, Tensor] = {}
+
+    def keep(name: str, value: Tensor) -> None:
+        value = whole(value)    # together, or processes wait for each other for ever
+        if processes.first:
+            tensors[name] = value.detach().cpu().contiguous().clone()
+
     for prefix, module in (('model', model), ('average', average)):
-        tensors.update({f'{prefix}.{name}': value
-                        for name, value in module.state_dict().items()})
+        for name, value in module.state_dict().items():
+            keep(f'{prefix}.{name}', value)
     for index, state in optimizer.state_dict()['state'].items():
-        tensors.update({f'optimizer.{index}.{name}': value for name, value in state.items()})
-    tensors['generator'] = generator.get_state()
-    part = path.with_suffix('.part')
-    save_file({name: value.detach().cpu().contiguous().clone()
-               for name, value in tensors.items()}, str(part),
-              metadata={'step': str(step), 'config': json.dumps(config)})
-    os.replace(part, path)
+        for name, value in state.items():
+            keep(f'optimizer.{index}.{name}', value)
+    for rank, state in enumerate(processes.gather(generator.get_state())):
+        keep(f'generator.{rank}', state)
+    if processes.first:
+        part = path.with_suffix('.part')
+        try:
+            save_file(tensors, str(part), metadata={'step': str(step), 'config': json.dumps(config),
+                                                    'processes': str(processes.count)})
+        except (OSError, SafetensorError) as error:
+            part.unlink(missing_ok=True)
+            raise DatasetError(f'{path}: cannot be written ({error}); the checkpoint before it is '
+                               'whole. Make room, then repeat the command: it goes on from there'
+                               ) from error
+        os.replace(part, path)
+    processes.wait()
 
 
 def load_checkpoint(path: Path, model: nn.Module, average: nn.Module,
                     optimizer: torch.optim.Optimizer, generator: torch.Generator,
-                    config: dict) -> int:
+                    config: dict, processes: Processes) -> int:
     """Restore all of `save_checkpoint`; returns the step.
 
-    Raises DatasetError where the file was made with another model configuration.
+    Raises DatasetError where the file is damaged, or was made with another model configuration or
+    another number of processes.
     """
-    with safe_open(str(path), framework='pt') as file:
-        metadata = file.metadata()
+    try:
+        with safe_open(str(path), framework='pt') as file:
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
         stored = json.loads(metadata['config'])
-        if stored != json.loads(json.dumps(config)):
-            now = json.loads(json.dumps(config))
-            differing = ', '.join(f'{name}: {stored.get(name)} there, {now.get(name)} now'
-                                  for name in sorted({*stored, *now})
-                                  if stored.get(name) != now.get(name))
-            raise DatasetError(f'{path}: made with another configuration ({differing}); go on with '
-                               f"the old one, or train into another folder (with --from to start "
-                               f'from what is there)')
-        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError, KeyError, TypeError) as error:
+        raise DatasetError(f'{path}: no checkpoint that can be read ({error}); delete it to begin '
+                           'this stage anew') from error
+    now = json.loads(json.dumps(config))
+    if stored != now:
+        differing = ', '.join(f'{name}: {stored.get(name)} there, {now.get(name)} now'
+                              for name in sorted({*stored, *now})
+                              if stored.get(name) != now.get(name))
+        raise DatasetError(f'{path}: made with another configuration ({differing}); go on with '
+                           f"the old one, or train into another folder (with --from to start "
+                           f'from what is there)')
+    if metadata['processes'] != str(processes.count):
+        raise DatasetError(f"{path}: made by {metadata['processes']} processes, there are "
+                           f"{processes.count} now; go on with as many")
     for prefix, module in (('model', model), ('average', average)):
-        module.load_state_dict({name.removeprefix(f'{prefix}.'): value
-                                for name, value in tensors.items()
-                                if name.startswith(f'{prefix}.')})
+        own = module.state_dict()
+        module.load_state_dict({name: shard_like(tensors[f'{prefix}.{name}'], value)
+                                for name, value in own.items()})
+    restore_optimizer(optimizer, {name: value for name, value in tensors.items()
+                                  if name.startswith('optimizer.')})
+    generator.set_state(tensors[f'generator.{processes.rank}'])
+    return int(metadata['step'])
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """From `optimizer.<index>.<name>` tensors, laid out as the parameters are."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group['params']]
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
-        if name.startswith('optimizer.'):
-            _, index, field = name.split('.')
-            state.setdefault(int(index), {})[field] = value
+        _, index, field = name.split('.')
+        like = parameters[int(index)]
+        state.setdefault(int(index), {})[field] = (
+            shard_like(value, like) if value.shape == like.shape else value)
     optimizer.load_state_dict({'state': state,
                                'param_groups': optimizer.state_dict()['param_groups']})
-    generator.set_state(tensors['generator'])
-    return int(metadata['step'])

@@ -1,32 +1,39 @@
-"""A recorded dataset as latents in memory, cut into clips for training and evaluation."""
+"""A recorded dataset as latents in memory, cut into clips for training."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from tqdm import tqdm
 
-from astra_ros.learning.dataset import DatasetError, Episode, load_episode
-from astra_ros.planning.actions import ActionSpace
+from astra_ros.learning.dataset import load_episode
+from astra_ros.learning.drawings import Drawer
+from astra_ros.learning.episode import DatasetError, Episode
+from astra_ros.planning.modalities import ActionSpace, action_space_class
 from astra_ros.world_model.autoencoder import FrameAutoencoder
+from astra_ros.world_model.denoiser import OutcomeHeads
 
 
-def fit_action_space(name: str, episodes: Sequence[Episode]) -> ActionSpace:
-    """Scales of a robot's joints, measured on its episodes' commands."""
-    joints = episodes[0].joint_names
-    positions = np.concatenate([episode.commanded for episode in episodes])
-    steps = np.concatenate([np.diff(episode.commanded, axis=0) for episode in episodes])
-    floor = 0.02    # rad: a joint that hardly moved must not be blown up to unit variance
-    return ActionSpace(
-        name=name, joint_names=joints,
-        position_mean=tuple(positions.mean(0).round(6).tolist()),
-        position_std=tuple(np.maximum(positions.std(0), floor).round(6).tolist()),
-        step_std=tuple(np.maximum(steps.std(0), floor).round(6).tolist()))
+def measure_spaces(paths: Iterable[Path]) -> list[ActionSpace]:
+    """One action space per robot and modality in the data, scaled by what it did."""
+    motions: dict[str, list[np.ndarray]] = {}
+    first: dict[str, Episode] = {}
+    for path in tqdm(list(paths), unit='episode', desc='measure'):
+        episode = load_episode(path, frames=False)
+        known = first.setdefault(episode.space, episode)
+        if known.motion_names != episode.motion_names:
+            raise DatasetError(f'{path}: motion {episode.motion_names}, other episodes of '
+                               f'{episode.space} have {known.motion_names}; name the robot otherwise')
+        motions.setdefault(episode.space, []).append(episode.motion)
+    return [action_space_class(first[name].modality).fit(name, first[name].motion_names,
+                                                         motions[name])
+            for name in sorted(motions)]
 
 
 def frames_to_tensor(frames: np.ndarray) -> Tensor:
@@ -35,70 +42,93 @@ def frames_to_tensor(frames: np.ndarray) -> Tensor:
 
 
 def restyle(frames: Tensor, generator: torch.Generator) -> Tensor:
-    """Frames [N, 3, h, w] under another light: one random gain per colour, and a gamma."""
+    """Frames [N, 3, h, w] under another light and in other colours, the same for all N.
+
+    A gain for each colour and a gamma change the light; a turn of the hue by up to 60 degrees (a
+    rotation of the colours around grey) gives surfaces another paint.
+    """
     gain = 0.6 + 0.6 * torch.rand(1, 3, 1, 1, generator=generator)
     gamma = 0.7 + 0.8 * torch.rand(1, generator=generator)
-    return (frames.pow(gamma) * gain).clamp(0, 1)
+    angle = (2 * torch.rand(1, generator=generator) - 1) * torch.pi / 3
+    cosine, side = angle.cos(), angle.sin() / 3 ** 0.5
+    third = (1 - cosine) / 3
+    turn = torch.stack([torch.cat([cosine + third, third - side, third + side]),
+                        torch.cat([third + side, cosine + third, third - side]),
+                        torch.cat([third - side, third + side, cosine + third])])
+    turned = torch.einsum('ij,njhw->nihw', turn, frames).clamp(0, 1)
+    return (turned.pow(gamma) * gain).clamp(0, 1)
 
 
 @dataclass(frozen=True)
 class Clip:
-    """B clips of one action space: T history frames and H frames to predict.
+    """B clips, T history frames and H frames to predict each; action spaces may be mixed.
 
     Latents come as a whole run of T + H frames; frame T - 1 is the newest observed one.
     """
 
     latents: Tensor               # [B, T + H, C, h, w] as recorded
-    restyled: Tensor              # the same under another light
-    actions: Tensor               # [B, H, A]
-    outcomes: dict[str, Tensor]   # of the H frames, [B, H] 0/1 or [B, H, 3] m
-    modality: int
+    restyled: Tensor              # the same in another light and other colours
+    actions: Tensor               # [B, H, A], A of the widest space, zeros behind a narrower one's
+    spaces: Tensor                # [B] number of the action space
+    outcomes: dict[str, Tensor]   # of the H frames, [B, H] 0/1 or [B, H, 3] m, NaN where unknown
+    drawings: Tensor | None = None   # uint8 [B, H, 3, h, w], the robot drawn along the plan
+    drawn: Tensor | None = None      # bool [B], whether there is a drawing
+
+    def to(self, device: torch.device) -> Clip:
+        def move(value):
+            if isinstance(value, dict):
+                return {name: move(item) for name, item in value.items()}
+            return None if value is None else value.to(device, non_blocking=True)
+
+        return Clip(**{field.name: move(getattr(self, field.name)) for field in fields(self)})
 
 
 class LatentDataset:
-    """Every episode of every robot as latents, plus actions and labels.
+    """Every episode as latents, plus actions, labels and, if asked for, drawings of the robot.
 
-    Two latents a frame: as recorded and under another light (for the style encoder).
+    Two latents a frame: as recorded and restyled (for the style encoder), in 16-bit floats.
     """
 
-    def __init__(self, spaces: Sequence[ActionSpace], window: int, horizon: int):
+    def __init__(self, spaces: Sequence[ActionSpace], window: int, horizon: int,
+                 outcomes: Sequence[str] = (), drawer: Drawer | None = None):
         self.spaces = list(spaces)
         self.window = window
         self.horizon = horizon
-        self.modalities: list[int] = []
+        self.outcome_names = tuple(outcomes)
+        self.drawer = drawer
+        self.space_of: list[int] = []
         self.latents: list[Tensor] = []
         self.restyled: list[Tensor] = []
         self.actions: list[Tensor] = []
         self.outcomes: list[dict[str, Tensor]] = []
+        self.drawings: list[Tensor | None] = []
 
     @torch.inference_mode()
     def encode(self, paths: Iterable[Path], autoencoder: FrameAutoencoder,
-               device: torch.device, seed: int = 0) -> None:
-        """Add the episodes of `paths`. Raises DatasetError where joints fit no action space."""
+               device: torch.device, seed: int = 0, progress: bool = True) -> None:
+        """Add the episodes of `paths`. Raises DatasetError where one fits no action space."""
         generator = torch.Generator().manual_seed(seed)
-        by_joints = {space.joint_names: index for index, space in enumerate(self.spaces)}
+        numbers = {space.name: index for index, space in enumerate(self.spaces)}
         autoencoder.eval()
-        for path in tqdm(list(paths), unit='episode', desc='encode'):
+        for path in tqdm(list(paths), unit='episode', desc='encode', disable=not progress):
             episode = load_episode(path)
-            if episode.joint_names not in by_joints:
-                raise DatasetError(f'{path}: joints {episode.joint_names} fit none of the action '
-                                   f'spaces {[space.name for space in self.spaces]}')
+            number = numbers.get(episode.space)
+            if number is None or self.spaces[number].motion_names != episode.motion_names:
+                raise DatasetError(f'{path}: {episode.space} with {episode.motion_names} fits none of '
+                                   f'the action spaces {list(numbers)}')
             if len(episode) <= self.horizon:
                 raise DatasetError(f'{path}: {len(episode)} frames are too few for a horizon of '
                                    f'{self.horizon}; record longer episodes')
-            modality = by_joints[episode.joint_names]
             frames = frames_to_tensor(episode.frames)
             both = torch.cat([frames, restyle(frames, generator)]).to(device)
-            latents = autoencoder.encode(both).cpu()
+            latents = autoencoder.encode(both).half().cpu()
             self.latents.append(latents[:len(frames)])
             self.restyled.append(latents[len(frames):])
-            self.modalities.append(modality)
-            self.actions.append(torch.from_numpy(self.spaces[modality].encode(episode.commanded)))
-            self.outcomes.append({
-                'obstacle_contact': torch.from_numpy(episode.obstacle_contact).float(),
-                'object_contact': torch.from_numpy(episode.object_contact).float(),
-                'object_position': torch.from_numpy(episode.object_position),
-                'tool_position': torch.from_numpy(episode.tool_position)})
+            self.space_of.append(number)
+            self.actions.append(torch.from_numpy(self.spaces[number].encode(episode.motion)))
+            self.outcomes.append({name: _label(episode, name) for name in self.outcome_names})
+            drawn = None if self.drawer is None else self.drawer.draw(episode)
+            self.drawings.append(None if drawn is None else torch.from_numpy(drawn))
 
     def clip(self, episodes: Sequence[int], starts: Sequence[int]) -> Clip:
         """Clips whose newest observed frame is `starts[i]` of episode `episodes[i]`.
@@ -108,21 +138,42 @@ class LatentDataset:
         runs = [(index, torch.arange(start - self.window + 1, start + self.horizon + 1).clamp_min(0))
                 for index, start in zip(episodes, starts)]
         future = slice(self.window, None)
+        widest = max(space.dim for space in self.spaces)
+        drawings = drawn = None
+        if self.drawer is not None:
+            blank = torch.zeros(self.horizon, *self.drawer.shape, dtype=torch.uint8)
+            drawings = torch.stack([blank if self.drawings[i] is None else
+                                    self.drawings[i][run[future]] for i, run in runs])
+            drawn = torch.tensor([self.drawings[i] is not None for i, _ in runs])
         return Clip(
-            latents=torch.stack([self.latents[i][run] for i, run in runs]),
-            restyled=torch.stack([self.restyled[i][run] for i, run in runs]),
-            actions=torch.stack([self.actions[i][run[future] - 1] for i, run in runs]),
+            latents=torch.stack([self.latents[i][run] for i, run in runs]).float(),
+            restyled=torch.stack([self.restyled[i][run] for i, run in runs]).float(),
+            actions=torch.stack([_widened(self.actions[i][run[future] - 1], widest)
+                                 for i, run in runs]),
+            spaces=torch.tensor([self.space_of[i] for i, _ in runs]),
             outcomes={name: torch.stack([self.outcomes[i][name][run[future]] for i, run in runs])
-                      for name in self.outcomes[0]},
-            modality=self.modalities[episodes[0]])
+                      for name in self.outcome_names},
+            drawings=drawings, drawn=drawn)
 
     def sample(self, batch: int, generator: torch.Generator) -> Clip:
-        """`batch` random clips of one random action space."""
-        first = int(torch.randint(len(self.latents), (1,), generator=generator))
-        same = [i for i, modality in enumerate(self.modalities)
-                if modality == self.modalities[first]]
-        picks = torch.randint(len(same), (batch,), generator=generator)
-        episodes = [same[int(pick)] for pick in picks]
+        """`batch` random clips: each from any episode, beginning anywhere in it."""
+        episodes = torch.randint(len(self.latents), (batch,), generator=generator).tolist()
         starts = [int(torch.randint(len(self.latents[i]) - self.horizon, (1,), generator=generator))
                   for i in episodes]
         return self.clip(episodes, starts)
+
+
+def _label(episode: Episode, name: str) -> Tensor:
+    """A label as floats, [N] or [N, 3]; NaN where the episode does not have it."""
+    size = OutcomeHeads.SIZES[name]
+    if name not in episode.labels:
+        return torch.full((len(episode), size), torch.nan).squeeze(-1)
+    values = torch.from_numpy(np.asarray(episode.labels[name], dtype=np.float32))
+    if values.shape != ((len(episode),) if size == 1 else (len(episode), size)):
+        raise DatasetError(f"{episode.title}: label '{name}' has shape {tuple(values.shape)}; expected "
+                           f'{size} a frame')
+    return values
+
+
+def _widened(actions: Tensor, columns: int) -> Tensor:
+    return F.pad(actions, (0, columns - actions.shape[-1]))

@@ -1,104 +1,179 @@
-"""Recorded episodes on disk: one NPZ file each, readable with numpy alone.
+"""Datasets on disk: a folder with two files an episode, both readable with stock tools.
 
-An episode of N frames, `dt_s` apart, holds
+    data/train/
+      README.md                      what is in here, written anew after each recording
+      car_twist_000017.parquet       a row for each frame
+      car_twist_000017.mp4           the frames
 
-| key | type | meaning |
+Columns of the table (pandas, Polars, DuckDB and pyarrow read it):
+
+| column | type | meaning |
 |---|---|---|
-| frames | uint8 [N, h, w, 3] | RGB |
-| commanded | float32 [N, J] | rad, joint positions commanded at each frame's time |
-| measured | float32 [N, J] | rad, joint positions reached |
-| object_position, tool_position | float32 [N, 3] | m, world frame |
-| obstacle_contact, object_contact | bool [N] | touched in the interval that ends at the frame |
-| goal_position, obstacle_position | float32 [3] | m, world frame |
-| joint_names | str [J] | |
-| robot, behaviour | str | |
-| seed | int64 | of the scene |
-| dt_s | float64 | seconds between frames |
+| frame | int32 | number of the frame in the video, from 0 |
+| time_s | float64 | seconds since the first frame |
+| motion.NAME | float32 | what was commanded, a column each; NAME is a joint, or `linear.x` ... |
+| label.NAME, label.NAME.x ... | bool or float32 | what was true; NaN where it is not known |
+
+Everything else (world, robot, modality, seed, seconds between frames, ...) is JSON under the key
+`astra_ros` of the Parquet footer, with the video's sha256. So each episode stands for itself, and
+may be copied, deleted or added alone.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import os
 import re
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from astra_ros.learning.episode import DatasetError, Episode, columns_of, labels_of
+from astra_ros.learning.video_file import LOSSLESS, decode_video, encode_video
+
 # Seeds from here on are held out for evaluation: training refuses them.
 HELD_OUT_FROM = 900_000
 
-_NAME = re.compile(r'episode_(?P<robot>\w+)_(?P<seed>\d{6,})\.npz')
-_KEYS = ('frames', 'commanded', 'measured', 'object_position', 'tool_position',
-         'obstacle_contact', 'object_contact', 'goal_position', 'obstacle_position',
-         'joint_names', 'robot', 'behaviour', 'seed', 'dt_s')
-
-
-class DatasetError(RuntimeError):
-    """A dataset or an episode that cannot be used; names the file and what to do."""
+FORMAT = 1
+FOOTER = b'astra_ros'
+_NAME = re.compile(r'(?P<space>\w+)_(?P<number>\d{6,})\.parquet')
+# What the footer keeps of an episode, beside its own format, shape and video.
+_FIELDS = ('motion_names', 'modality', 'world', 'robot', 'dt_s', 'behaviour', 'seed', 'scene',
+           'camera', 'source')
 
 
 @dataclass(frozen=True)
-class Episode:
-    """One recorded episode; fields as in the module's table."""
+class PackedEpisode:
+    """An episode as the bytes of its two files, made where it was recorded."""
 
-    frames: np.ndarray
-    commanded: np.ndarray
-    measured: np.ndarray
-    object_position: np.ndarray
-    tool_position: np.ndarray
-    obstacle_contact: np.ndarray
-    object_contact: np.ndarray
-    goal_position: np.ndarray
-    obstacle_position: np.ndarray
-    joint_names: tuple[str, ...]
-    robot: str
-    behaviour: str
-    seed: int
-    dt_s: float
-
-    def __len__(self) -> int:
-        return len(self.frames)
+    table: bytes
+    video: bytes
 
 
-def episode_path(folder: Path, robot: str, seed: int) -> Path:
-    return folder / f'episode_{robot}_{seed:06d}.npz'
+def episode_path(folder: Path, space: str, number: int) -> Path:
+    """The table of an episode; its video is beside it. Simulated episodes are numbered by seed."""
+    return Path(folder) / f'{space}_{number:06d}.parquet'
 
 
-def save_episode(path: Path, episode: Episode) -> None:
-    """Write whole or not at all: a killed recorder leaves no half file under the final name."""
-    part = path.with_suffix('.part')
-    with open(part, 'wb') as file:
-        np.savez_compressed(file, **{key: getattr(episode, key) for key in _KEYS})
-    os.replace(part, path)
+def pack_episode(episode: Episode, crf: int = LOSSLESS) -> PackedEpisode:
+    """Encode an episode; `crf` as in `video_file`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    video = encode_video(episode.frames, episode.dt_s, crf)
+    count = len(episode)
+    columns = {'frame': np.arange(count, dtype=np.int32),
+               'time_s': np.arange(count) * episode.dt_s}
+    for index, name in enumerate(episode.motion_names):
+        columns[f'motion.{name}'] = episode.motion[:, index].astype(np.float32)
+    for name, values in episode.labels.items():
+        columns |= {f'label.{key}': column for key, column in columns_of(name, values).items()}
+    footer = {'format': FORMAT, **{key: getattr(episode, key) for key in _FIELDS},
+              'frames': list(episode.frames.shape), 'crf': crf,
+              'video_sha256': hashlib.sha256(video).hexdigest()}
+    table = pa.table({name: pa.array(column) for name, column in columns.items()})
+    buffer = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata({FOOTER: json.dumps(footer)}), buffer,
+                   compression='zstd', use_dictionary=False, write_statistics=False,
+                   write_page_checksum=True)
+    return PackedEpisode(buffer.getvalue(), video)
 
 
-def load_episode(path: Path) -> Episode:
-    """Raises DatasetError where the file is damaged or lacks something."""
+def save_packed(path: Path, packed: PackedEpisode) -> None:
+    """Write both files whole or not at all: the table, which names the episode, comes last."""
+    parts = [(path.with_suffix('.mp4'), packed.video), (path, packed.table)]
+    written = [target.with_name(target.name + '.part') for target, _ in parts]
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            missing = [key for key in _KEYS if key not in stored]
-            if missing:
-                raise DatasetError(f'{path}: lacks {missing}; record this episode again')
-            values = {key: stored[key] for key in _KEYS}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DatasetError(
-            f'{path}: damaged ({error}); delete the file and record it again') from error
-    return Episode(**{
-        **values,
-        'joint_names': tuple(str(name) for name in values['joint_names']),
-        'robot': str(values['robot']), 'behaviour': str(values['behaviour']),
-        'seed': int(values['seed']), 'dt_s': float(values['dt_s'])})
+        for part, (_, data) in zip(written, parts):
+            with open(part, 'wb') as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        for part, (target, _) in zip(written, parts):
+            os.replace(part, target)
+    except OSError:
+        for part in written:
+            part.unlink(missing_ok=True)
+        raise
 
 
-def list_episodes(folder: str | Path, robot: str | None = None) -> list[Path]:
-    """Episode files in order of name. Raises DatasetError where there are none."""
+def save_episode(path: Path, episode: Episode, crf: int = LOSSLESS) -> None:
+    save_packed(path, pack_episode(episode, crf))
+
+
+def read_footer(path: Path) -> dict:
+    """What an episode says of itself, without its table and video.
+
+    Raises DatasetError where the table is damaged, not ours, or of a newer format.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(f'{path}: damaged ({str(error).splitlines()[0]}); delete both files of '
+                           'this episode and record it again') from error
+    if FOOTER not in metadata:
+        raise DatasetError(f'{path}: a Parquet file, but no episode: it has no footer '
+                           f"'{FOOTER.decode()}'; move it out of the dataset")
+    footer = json.loads(metadata[FOOTER])
+    if footer.get('format') != FORMAT:
+        raise DatasetError(f"{path}: format {footer.get('format')}, this version reads {FORMAT}; "
+                           'record or import it again')
+    return footer
+
+
+def load_episode(path: Path, frames: bool = True) -> Episode:
+    """An episode from its two files, or without `frames` (0 pixels large) from its table alone.
+
+    Raises DatasetError where a file is missing, damaged, or of another episode.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = Path(path)
+    footer = read_footer(path)
+    try:
+        table = pq.read_table(path, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(f'{path}: damaged ({str(error).splitlines()[0]}); delete both files of '
+                           'this episode and record it again') from error
+    pictures = _load_frames(path, footer) if frames else np.zeros((len(table), 0, 0, 3), np.uint8)
+    columns = {name: table[name].to_numpy() for name in table.column_names}
+    labels = labels_of({name.removeprefix('label.'): values for name, values in columns.items()
+                        if name.startswith('label.')})
+    values = {key: footer[key] for key in _FIELDS}
+    names = tuple(values.pop('motion_names'))
+    motion = np.stack([columns[f'motion.{name}'] for name in names], axis=1).astype(np.float32)
+    return Episode(pictures, motion, labels, names, **values)
+
+
+def _load_frames(path: Path, footer: dict) -> np.ndarray:
+    """The video that belongs to a table, checked against its sha256."""
+    video = path.with_suffix('.mp4')
+    try:
+        data = video.read_bytes()
+    except OSError as error:
+        raise DatasetError(f'{video}: {error.strerror}; the table {path.name} needs it: delete the '
+                           'table and record the episode again') from error
+    if hashlib.sha256(data).hexdigest() != footer['video_sha256']:
+        raise DatasetError(f'{video}: damaged, or of another episode than {path.name} (its sha256 is '
+                           'another); delete both files and record the episode again')
+    return decode_video(data, str(video))
+
+
+def list_episodes(folder: str | Path, space: str | None = None) -> list[Path]:
+    """Tables of the episodes, in order of name. Raises DatasetError where there are none."""
     folder = Path(folder)
-    found = sorted(path for path in folder.glob('episode_*.npz')
-                   if (match := _NAME.fullmatch(path.name))
-                   and robot in (None, match['robot']))
+    found = sorted(path for path in folder.glob('*.parquet')
+                   if (match := _NAME.fullmatch(path.name)) and space in (None, match['space']))
     if not found:
-        raise DatasetError(f"no episodes{f' of {robot}' if robot else ''} in '{folder}'; "
-                           f'make some with: astra record --out {folder}')
+        old = any(folder.glob('episode_*.npz'))
+        cure = ('its NPZ files are of an older version; record them again' if old else
+                f'make some with: astra record --out {folder}')
+        raise DatasetError(f"no episodes{f' of {space}' if space else ''} in '{folder}'; {cure}")
     return found

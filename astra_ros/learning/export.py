@@ -6,7 +6,7 @@ import argparse
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -15,15 +15,39 @@ from safetensors.torch import save_file
 
 from astra_ros.backends.base import CARD_FILE, CARD_VERSION, WEIGHTS_FILE
 from astra_ros.learning.arguments import HelpFormat
-from astra_ros.learning.dataset import DatasetError
-from astra_ros.planning.actions import ActionSpace
+from astra_ros.learning.episode import DatasetError
+from astra_ros.planning.modalities import ActionSpace, action_space_from_dict
 from astra_ros.world_model import Astra, AstraConfig
 
 SPACES_FILE = 'action_spaces.json'
 
 
-def write_model(directory: Path, model: Astra, spaces: Sequence[ActionSpace], dt_s: float,
-                name: str) -> Path:
+@dataclass(frozen=True)
+class Embodiments:
+    """What a model was trained on, beside its network: goes into its card as it stands.
+
+    Attributes:
+        spaces: action spaces, in the network's order.
+        dt_s: seconds between frames.
+        cameras, held_joints: as in `ModelCard`, of spaces whose robot is drawn.
+    """
+
+    spaces: tuple[ActionSpace, ...]
+    dt_s: float
+    cameras: dict[str, dict] = field(default_factory=dict)
+    held_joints: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict:
+        return {'dt_s': self.dt_s, 'action_spaces': [space.to_dict() for space in self.spaces],
+                'cameras': self.cameras, 'held_joints': self.held_joints}
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Embodiments:
+        spaces = tuple(action_space_from_dict(item) for item in values['action_spaces'])
+        return cls(spaces, values['dt_s'], values['cameras'], values['held_joints'])
+
+
+def write_model(directory: Path, model: Astra, trained_on: Embodiments, name: str) -> Path:
     """Write `model.safetensors` (16-bit floats) and `card.json`; returns the directory."""
     config = model.config
     directory.mkdir(parents=True, exist_ok=True)
@@ -34,29 +58,29 @@ def write_model(directory: Path, model: Astra, spaces: Sequence[ActionSpace], dt
     weights.chmod(0o644)    # made private, but a node may run as another user
     card = {
         'card_version': CARD_VERSION, 'name': name, 'image_size': list(config.image_size),
-        'dt_s': dt_s, 'history': config.temporal_window,
+        'history': config.temporal_window,
         'latent_shape': list(config.latent_shape), 'outcomes': list(config.outcomes),
-        'action_spaces': [space.to_dict() for space in spaces], 'network': config.to_dict(),
+        **trained_on.to_dict(), 'network': config.to_dict(),
         'sha256': hashlib.sha256(weights.read_bytes()).hexdigest()}
     (directory / CARD_FILE).write_text(json.dumps(card, indent=1) + '\n')
     return directory
 
 
-def write_spaces(run: Path, spaces: Sequence[ActionSpace], dt_s: float) -> None:
-    """Keep what a training folder's actions mean, and the seconds of a step."""
-    (run / SPACES_FILE).write_text(json.dumps(
-        {'dt_s': dt_s, 'action_spaces': [space.to_dict() for space in spaces]}, indent=1))
+def write_embodiments(run: Path, trained_on: Embodiments) -> None:
+    """Keep what a training folder's numbers mean."""
+    (run / SPACES_FILE).write_text(json.dumps(trained_on.to_dict(), indent=1))
 
 
-def read_spaces(run: Path) -> tuple[list[ActionSpace], float]:
-    """Inverse of `write_spaces`. Raises DatasetError where the file is missing."""
+def read_embodiments(run: Path) -> Embodiments:
+    """Inverse of `write_embodiments`. Raises DatasetError where the file is missing or unusable."""
     path = run / SPACES_FILE
     if not path.is_file():
         raise DatasetError(f'{path}: not there; train first with: astra train --out {run}')
-    stored = json.loads(path.read_text())
-    if not isinstance(stored, dict):
-        raise DatasetError(f'{path}: written by an older version; train into another folder')
-    return [ActionSpace.from_dict(item) for item in stored['action_spaces']], stored['dt_s']
+    try:
+        return Embodiments.from_dict(json.loads(path.read_text()))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f'{path}: cannot be used ({error}), or of an older version; train into '
+                           'another folder') from error
 
 
 def averaged_model(run: Path) -> Astra:
@@ -99,10 +123,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    spaces, dt_s = read_spaces(args.run)
+    trained_on = read_embodiments(args.run)
     model = averaged_model(args.run)
     if args.history_noise is not None:
         model.config = replace(model.config, history_noise=args.history_noise)
-    write_model(args.out, model, spaces, dt_s, args.name or args.out.name)
+    write_model(args.out, model, trained_on, args.name or args.out.name)
     print(f'model written to {args.out}')
     return 0

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from astra_ros.learning.clips import Clip
 from astra_ros.world_model.astra import Astra
-from astra_ros.world_model.denoiser import Denoised
+from astra_ros.world_model.denoiser import Denoised, OutcomeHeads
 from astra_ros.world_model.diffusion import snr_weighted_mse
 
 
@@ -28,13 +28,16 @@ class Prepared(NamedTuple):
     newest: Tensor       # [B, H, C, h, w] clean, the frame before each target
     before: Tensor       # [B, H, C, h, w] clean, the frame before that
     condition: Tensor    # [B, H, D]
+    picture: Tensor | None   # [B, H, L, D] the robot drawn along the plan
 
 
-MAX_HISTORY_NOISE = 0.5
-RESTYLED, STYLE_GIVEN, ACTION_DROPPED = 0.12, 0.35, 0.05
+MAX_HISTORY_NOISE = 0.5     # standard deviations, of the newest latents
+MEMORY_NOISE = 0.1          # of the observed history, where there is any
+RESTYLED, STYLE_GIVEN, ACTION_DROPPED, DRAWING_DROPPED = 0.12, 0.35, 0.05, 0.1
 
 
-def prepare(model: Astra, clip: Clip, generator: torch.Generator) -> Prepared:
+def prepare(model: Astra, clip: Clip, generator: torch.Generator,
+            memory_noise: float = MEMORY_NOISE) -> Prepared:
     """Choose a look and a style reference for every clip, and encode its conditions.
 
     With probability RESTYLED the future (and the style reference) is under another light than the
@@ -58,36 +61,42 @@ def prepare(model: Astra, clip: Clip, generator: torch.Generator) -> Prepared:
     reference = future[torch.arange(batch, device=device), pick]
     style = torch.where((changed | chance(STYLE_GIVEN))[:, None],
                         model.style_encoder(reference, batch), model.style_encoder(None, batch))
-    actions = model.action_encoder(clip.actions, clip.modality)
+    actions = model.action_encoder.of_many(clip.actions, clip.spaces)
     dropped = chance(ACTION_DROPPED)[:, None, None]
     actions = torch.where(dropped, model.action_encoder.unconditional(batch, horizon), actions)
+    # Without an action there is no drawing either: it shows where the action leads.
+    seen_robot = ~(chance(DRAWING_DROPPED) | dropped[:, 0, 0])
+    picture = None if clip.drawings is None else model.picture(
+        clip.drawings.float() / 255, clip.drawn & seen_robot)
 
-    level = 0.1 * torch.rand(batch, 1, 1, 1, 1, generator=generator).to(device)
+    level = memory_noise * torch.rand(batch, 1, 1, 1, 1, generator=generator).to(device)
     history = seen + level * _noise_like(seen, generator)
-    return Prepared(history, target, newest, before, actions + style[:, None])
+    return Prepared(history, target, newest, before, actions + style[:, None], picture)
 
 
 def one_step_loss(model: Astra, clip: Clip, generator: torch.Generator,
+                  max_noise: float = MAX_HISTORY_NOISE,
                   weights: LossWeights = LossWeights()) -> tuple[Tensor, dict[str, Tensor]]:
     """Every frame of the clips from the true two before it, corrupted by a level it is told.
 
     Half of the frames start at pure noise, since that is where a one-step sampler works.
     """
-    ready = prepare(model, clip, generator)
+    ready = prepare(model, clip, generator, MEMORY_NOISE if max_noise else 0.0)
     target = ready.target
     lead = target.shape[:2]
 
     def uniform():
         return torch.rand(lead, generator=generator).to(target.device)
 
-    level = MAX_HISTORY_NOISE * uniform().square()
+    level = max_noise * uniform().square()
     corruption = level[..., None, None, None] * _noise_like(target, generator)
     time = uniform() * (uniform() < 0.5)
     noise = _noise_like(target, generator)
     noisy = model.process.add_noise(target, noise, time)
     age = torch.arange(1, lead[1] + 1, device=target.device).float().expand(lead)
     denoised = model.denoise(noisy, ready.newest + corruption, ready.before + corruption, time,
-                             level, age, ready.condition, model.remember(ready.history))
+                             level, age, ready.condition, model.remember(ready.history),
+                             ready.picture)
     return _loss(model, denoised, noisy, target, noise, time, clip.outcomes, weights)
 
 
@@ -108,8 +117,10 @@ def rollout_loss(model: Astra, clip: Clip, generator: torch.Generator,
     def denoise(at: slice, newest: Tensor, before: Tensor) -> tuple[Denoised, Tensor]:
         corruption = model.config.history_noise * _noise_like(newest, generator)
         noise = _noise_like(newest, generator)
+        picture = None if ready.picture is None else ready.picture[:, at]
         return model.denoise(noise, newest + corruption, before + corruption, 0 * age[:, at],
-                             level[:, at], age[:, at], ready.condition[:, at], memory), noise
+                             level[:, at], age[:, at], ready.condition[:, at], memory,
+                             picture), noise
 
     made = [ready.before[:, :1], ready.newest[:, :1]]
     with torch.no_grad():
@@ -141,10 +152,20 @@ def _loss(model: Astra, denoised: Denoised, noisy: Tensor, target: Tensor, noise
     parts = {'latent': denoising, 'error': weights.error * expected}
     if model.outcome_heads is not None:
         for name, value in model.outcome_heads(denoised.features).items():
-            if name.endswith('_contact'):
-                parts[name] = weights.contact * F.binary_cross_entropy_with_logits(
-                    value, outcomes[name])
-            else:   # in units of 5 cm
-                parts[name] = weights.position * F.smooth_l1_loss(
-                    value / 0.05, outcomes[name] / 0.05)
+            parts[name] = _outcome_loss(name, value, outcomes[name], weights)
     return sum(parts.values()), {name: part.detach() for name, part in parts.items()}
+
+
+def _outcome_loss(name: str, value: Tensor, truth: Tensor, weights: LossWeights) -> Tensor:
+    """Of one head, over the frames whose truth is known; 0 where none is."""
+    known = truth.isfinite()
+    truth = torch.where(known, truth, 0)
+    if name in OutcomeHeads.EVENTS:
+        loss = F.binary_cross_entropy_with_logits(value, truth, reduction='none')
+        weight = weights.contact
+    else:
+        # In units of 5 cm near the arm, of 5 % of the distance further away.
+        scale = 0.05 * truth.norm(dim=-1, keepdim=True).clamp_min(1.0)
+        loss = F.smooth_l1_loss(value / scale, truth / scale, reduction='none')
+        weight = weights.position
+    return weight * (loss * known).sum() / known.sum().clamp_min(1)

@@ -1,5 +1,5 @@
-"""A small network that reads the tool's position from one picture, to check whether an imagined
-arm is where the plan said. Trained on real frames only; it never sees the world model."""
+"""A small network that reads poses from pictures, to check whether an imagined robot is where the
+plan said. Trained on real frames only; it never sees the world model."""
 
 from __future__ import annotations
 
@@ -11,38 +11,51 @@ from astra_ros.learning.clips import frames_to_tensor
 
 
 class PoseProbe(nn.Module):
-    """Frames [N, 3, 64, 64] in 0..1 -> tool position [N, 3] m, world frame."""
+    """Pictures [N, 3 * F, h, w] in 0..1, F of them one behind the other, -> numbers [N, P].
 
-    def __init__(self):
+    One picture of a fixed camera tells where an arm's tool is; two of a moving one tell how it moved
+    in between.
+    """
+
+    def __init__(self, frames: int, centre: Tensor, spread: Tensor):
         super().__init__()
         self.features = nn.Sequential(
-            nn.PixelUnshuffle(2), nn.Conv2d(12, 32, 3, 2, 1), nn.SiLU(),
+            nn.PixelUnshuffle(2), nn.Conv2d(12 * frames, 32, 3, 2, 1), nn.SiLU(),
             nn.Conv2d(32, 64, 3, 2, 1), nn.SiLU(), nn.Conv2d(64, 64, 3, 1, 1), nn.SiLU(),
-            nn.Flatten(), nn.LazyLinear(128), nn.SiLU(), nn.Linear(128, 3))
-        self.register_buffer('centre', torch.tensor([0.5, 0.0, 0.15]))
+            nn.Flatten(), nn.LazyLinear(128), nn.SiLU(), nn.Linear(128, len(centre)))
+        self.register_buffer('centre', centre)
+        self.register_buffer('spread', spread)
 
     def forward(self, frames: Tensor) -> Tensor:
-        return self.centre + 0.2 * self.features(frames)
+        return self.centre + self.spread * self.features(frames)
 
 
-def train_probe(frames: np.ndarray, positions: np.ndarray, steps: int = 1500, batch: int = 64,
-                seed: int = 0) -> PoseProbe:
-    """`frames` uint8 [N, h, w, 3], `positions` [N, 3] m -> a trained probe."""
+def train_probe(frames: np.ndarray, targets: np.ndarray, picks: np.ndarray, steps: int = 2000,
+                batch: int = 64, seed: int = 0) -> PoseProbe:
+    """A trained probe of `targets` [N, P], one for each row of `picks`.
+
+    Args: `frames` uint8 [M, h, w, 3]; `picks` int [N, F], the frames that a target is read from.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        probe = PoseProbe()
-        probe(frames_to_tensor(frames[:1]))
+        truth = torch.from_numpy(targets).float()
+        probe = PoseProbe(picks.shape[1], truth.mean(0), truth.std(0).clamp_min(1e-4))
+        probe(stacked(frames[picks[:1]]))
         optimizer = torch.optim.AdamW(probe.parameters(), lr=2e-3)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
         generator = torch.Generator().manual_seed(seed)
-        target = torch.from_numpy(positions).float()
         for _ in range(steps):
-            picks = torch.randint(len(frames), (batch,), generator=generator)
-            x = frames_to_tensor(frames[picks.numpy()])
+            rows = torch.randint(len(picks), (batch,), generator=generator)
+            x = stacked(frames[picks[rows.numpy()]])
             x = x + 0.02 * torch.randn(x.shape, generator=generator)
-            loss = (probe(x) - target[picks]).abs().mean()
+            loss = ((probe(x) - truth[rows]) / probe.spread).abs().mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
     return probe.eval()
+
+
+def stacked(frames: np.ndarray) -> Tensor:
+    """uint8 [N, F, h, w, 3] -> float [N, 3 * F, h, w] in 0..1."""
+    return frames_to_tensor(frames).flatten(1, 2)

@@ -21,40 +21,12 @@ from tqdm import tqdm
 
 from astra_ros.learning.arguments import HelpFormat, at_least
 from astra_ros.learning.dataset import HELD_OUT_FROM
+from astra_ros.learning.drawings import simulated_urdf
+from astra_ros.learning.metrics import interval, kendall, mean_rank_violation, spearman
 from astra_ros.learning.results import write_result
 
 # Away from the scenes that `astra record` holds out for `astra eval`.
 FIRST_SCENE = HELD_OUT_FROM + 50_000
-
-
-def ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks from 0, ties sharing their mean."""
-    values = np.asarray(values, dtype=np.float64)
-    below = (values[None] < values[:, None]).sum(1)
-    equal = (values[None] == values[:, None]).sum(1)
-    return below + (equal - 1) / 2
-
-
-def spearman(a: np.ndarray, b: np.ndarray) -> float:
-    """Rank correlation; 0 where either side is constant."""
-    ra, rb = ranks(a), ranks(b)
-    if ra.std() == 0 or rb.std() == 0:
-        return 0.0
-    return float(np.corrcoef(ra, rb)[0, 1])
-
-
-def kendall(a: np.ndarray, b: np.ndarray) -> float:
-    """Kendall's tau-a: concordant minus discordant pairs over all pairs."""
-    upper = np.triu_indices(len(a), 1)
-    signs = np.sign(np.subtract.outer(a, a)) * np.sign(np.subtract.outer(b, b))
-    return float(signs[upper].mean())
-
-
-def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean."""
-    rng = np.random.default_rng(seed)
-    means = rng.choice(values, (2000, len(values))).mean(1)
-    return tuple(float(x) for x in np.quantile(means, (0.025, 0.975)))
 
 
 def play_scene(imaginer, world, seed: int, plans: int) -> dict:
@@ -122,6 +94,8 @@ def summarise(scenes: list[dict]) -> dict:
         'vetoed_of_harmless': float(vetoed[~collided].mean()) if (~collided).any() else None,
         'spearman': float(rho.mean()), 'spearman_95': interval(rho),
         'kendall': float(tau.mean()),
+        'mmrv': float(np.mean([mean_rank_violation(np.array(scene['order']), outcome)
+                               for scene, outcome in zip(scenes, outcomes)])),
         # How much of the range between a scene's best and worst plan the choice gives away.
         'top1_regret': float(np.mean((best - chosen) / np.maximum(best - worst, 1e-6))),
         'none_accepted': float(np.mean([scene['chosen'] is None for scene in scenes])),
@@ -172,6 +146,7 @@ def run(args: argparse.Namespace) -> int:
     imaginer = Imaginer(load_backend(args.backend, args.model, args.device))
     everything, figures = {}, {}
     for robot in args.robots:
+        imaginer.drawings.describe(simulated_urdf(robot))
         with ArmWorld(ArmWorldSettings(robot=robot)) as world:
             scenes = [play_scene(imaginer, world, seed, args.plans) for seed in
                       tqdm(range(args.first_seed, args.first_seed + args.scenes), unit='scene',

@@ -1,7 +1,8 @@
 """`astra record`: many seeded episodes from the simulator, with workers side by side.
 
-An episode is a few seconds of play: pushes good and bad, misses, collisions, random motion. Seeds
-name the episodes, so a stopped recording goes on where it was and anyone can make the same again.
+An episode is some seconds of play: good behaviour and bad, failures, collisions, random motion.
+Seeds name the episodes, so a stopped recording goes on where it was, and anyone can make the same
+files again. Two files an episode: `astra_ros/learning/dataset.py` says what is in them.
 """
 
 from __future__ import annotations
@@ -9,107 +10,189 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from astra_ros.learning.arguments import HelpFormat, at_least
-from astra_ros.learning.dataset import HELD_OUT_FROM, Episode, episode_path, save_episode
+from astra_ros.learning.dataset import (
+    HELD_OUT_FROM,
+    PackedEpisode,
+    episode_path,
+    list_episodes,
+    pack_episode,
+    save_packed,
+)
+from astra_ros.learning.dataset_card import write_card
+from astra_ros.learning.episode import DatasetError, Episode
+from astra_ros.learning.workers import WorkersDied, local_workers, ray_workers
+from astra_ros.simulation.worlds import WORLDS, make_world
 
 DT_S = 0.25
-FRAMES = 33                     # two plans of four seconds, and the frame before them
-IMAGE_SIZE = (64, 64)
-ROBOTS = ('panda', 'kuka')
+SECONDS = 8.0
+BEHAVIOUR_S = 4.0               # then the robot does something else; an arm's plans take as long
+IMAGE_SIZE = 64
+SEEDS_PER_JOB = 5               # a world takes a second to build, so each serves some seeds
+# Drawn larger and averaged down: the simulator's renderer has no smooth edges.
+DRAWN_SIZE = 128
 
 
-def record_episode(world, seed: int, image_size: tuple[int, int] = IMAGE_SIZE) -> Episode:
-    """Reset `world` to `seed` and play for FRAMES frames."""
+def record_episode(world, seed: int, image_size: int = IMAGE_SIZE,
+                   seconds: float = SECONDS) -> Episode:
+    """Reset `world` to `seed` and play for `seconds`; frames of `image_size` pixels square."""
     from astra_ros.pipeline import to_model_size
-    from astra_ros.simulation.candidates import propose, random_play
 
     rng = np.random.default_rng([seed, 7])
     world.reset(seed)
-    span_s = (FRAMES - 1) * DT_S
-    frames, states, kinds = [], [], []
-    plan_ends_s = 0.0
+    frames, motions, behaviours = [], [], []
+    labels: dict[str, list] = defaultdict(list)
 
     def capture():
-        frames.append(to_model_size(world.render(), image_size))
-        states.append(world.state())
+        frames.append(to_model_size(world.render(), (image_size, image_size)))
+        motions.append(world.motion())
+        for name, value in world.labels().items():
+            labels[name].append(value)
 
     capture()
-    for index in range(FRAMES - 1):
-        if index * DT_S >= plan_ends_s - 1e-9:
-            if rng.random() < 0.35:
-                kind, plan = 'random_play', random_play(world, span_s / 2, int(rng.integers(2**31)))
-            else:
-                proposals = propose(world, 2, int(rng.integers(2**31)))
-                kind, plan = proposals[int(rng.integers(len(proposals)))]
-            world.command(plan)
-            kinds.append(kind)
-            plan_ends_s += span_s / 2
+    per_behaviour = round(BEHAVIOUR_S / DT_S)
+    for index in range(round(seconds / DT_S)):
+        if index % per_behaviour == 0:
+            behaviours.append(world.play(rng, BEHAVIOUR_S))
         world.step(DT_S)
         capture()
-
-    def column(name, dtype=np.float32):
-        return np.array([getattr(state, name) for state in states], dtype)
-
+    body = world.embodiment
     return Episode(
-        np.stack(frames), column('commanded_positions'), column('joint_positions'),
-        column('object_position'), column('tool_position'), column('obstacle_contact', bool),
-        column('object_contact', bool), states[0].goal_position.astype(np.float32),
-        states[0].obstacle_position.astype(np.float32), tuple(world.joint_names),
-        world.settings.robot, '+'.join(kinds), seed, DT_S)
+        frames=np.stack(frames), motion=np.array(motions, np.float32),
+        labels={name: _column(values) for name, values in labels.items()},
+        motion_names=body.motion_names, modality=body.modality, world=body.world, robot=body.robot,
+        dt_s=DT_S, behaviour='+'.join(behaviours), seed=seed, scene=world.scene(),
+        camera=world.camera())
 
 
-def _work(job: tuple[str, str, list[int]]) -> int:
-    """Record one robot's seeds into a folder; a worker process runs this."""
-    from astra_ros.simulation.arm_world import ArmWorld, ArmWorldSettings
-
-    folder, robot, seeds = job
-    world = ArmWorld(ArmWorldSettings(robot=robot))
-    for seed in seeds:
-        save_episode(episode_path(Path(folder), robot, seed), record_episode(world, seed))
-    world.close()
-    return len(seeds)
+def _column(values: list) -> np.ndarray:
+    column = np.array(values)
+    return column if column.dtype == bool else column.astype(np.float32)
 
 
-def record(folder: Path, robots, episodes: int, first_seed: int, workers: int) -> int:
-    """Record what is missing; returns the number of episodes made."""
+# One world of each kind is kept by a worker: building them takes longer than an episode.
+_built: dict[tuple[str, str, int], object] = {}
+
+
+def record_seeds(world_name: str, robot: str, seeds: list[int], image_size: int, crf: int,
+                 seconds: float) -> list[tuple[str, int, PackedEpisode]]:
+    """(action space, seed, episode) of each seed; runs in a worker."""
+    key = (world_name, robot, max(image_size, DRAWN_SIZE))
+    if key not in _built:
+        _built[key] = make_world(*key)
+    world = _built[key]
+    episodes = [record_episode(world, seed, image_size, seconds) for seed in seeds]
+    return [(episode.space, episode.seed, pack_episode(episode, crf)) for episode in episodes]
+
+
+def record(folder: Path, robots: list[tuple[str, str]], episodes: int, first_seed: int,
+           workers: int, image_size: int = IMAGE_SIZE, crf: int = 0,
+           seconds: float = SECONDS, ray_address: str | None = None) -> int:
+    """Record what is missing of `episodes` of each (world, robot); returns how many were made.
+
+    Raises DatasetError where the disk is full or workers keep dying; what is written stays, and the
+    same call goes on from there.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    for part in folder.glob('*.part'):      # of a recording that was killed
+        part.unlink()
+    there = {path.name for path in folder.glob('*.parquet')}
     jobs = []
-    for robot in robots:
-        seeds = [seed for seed in range(first_seed, first_seed + episodes)
-                 if not episode_path(folder, robot, seed).exists()]
-        jobs += [(str(folder), robot, seeds[i:i + 5]) for i in range(0, len(seeds), 5)]
-    total = sum(len(seeds) for _, _, seeds in jobs)
-    with (tqdm(total=total, unit='episode', desc=f'record {folder}') as bar,
-          multiprocessing.get_context('spawn').Pool(workers) as pool):
-        for made in pool.imap_unordered(_work, jobs):
-            bar.update(made)
-    return total
+    for world, robot in robots:
+        space = f'{robot}_{make_modality(world, robot)}'
+        missing = [seed for seed in range(first_seed, first_seed + episodes)
+                   if episode_path(folder, space, seed).name not in there]
+        jobs += [(world, robot, missing[i:i + SEEDS_PER_JOB], image_size, crf, seconds)
+                 for i in range(0, len(missing), SEEDS_PER_JOB)]
+    total, made = sum(len(job[2]) for job in jobs), 0
+    # All robots from the start, so that a stopped recording has some of each.
+    jobs.sort(key=lambda job: job[2][0])
+    side_by_side = ray_workers(ray_address) if ray_address else local_workers(workers)
+    with tqdm(total=total, unit='episode', desc=f'record {folder}') as bar:
+        try:
+            for done in side_by_side(record_seeds, jobs):
+                for space, seed, packed in done:
+                    save_packed(episode_path(folder, space, seed), packed)
+                    made += 1
+                    bar.update()
+        except OSError as error:
+            raise DatasetError(f'{folder}: {error.strerror or error}; {made} episodes were recorded '
+                               'and are whole. Make room, then repeat the command: it goes on from '
+                               'there') from error
+        except WorkersDied as error:
+            raise DatasetError(f'{error}; {made} episodes were recorded and are whole. With less '
+                               'memory than workers need, give fewer --workers; then repeat the '
+                               'command: it goes on from there') from error
+    write_card(folder)
+    return made
+
+
+def make_modality(world: str, robot: str) -> str:
+    """The modality of a robot, which names its files, without building its world."""
+    return WORLDS[world].robots[robot]
+
+
+def parse_robots(worlds: list[str], robots: list[str] | None) -> list[tuple[str, str]]:
+    """(world, robot) of every robot of the worlds, or of those named.
+
+    Raises DatasetError where a named robot is in none of the worlds.
+    """
+    everyone = [(world, robot) for world in worlds for robot in WORLDS[world].robots]
+    if robots is None:
+        return everyone
+    known = [robot for _, robot in everyone]
+    if unknown := [robot for robot in robots if robot not in known]:
+        raise DatasetError(f"--robots: no {', '.join(unknown)} in {', '.join(worlds)}; there are "
+                           f"{', '.join(known)}")
+    return [pair for pair in everyone if pair[1] in robots]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    robots = {world: ', '.join(spec.robots) for world, spec in WORLDS.items()}
     parser.description = __doc__
     parser.formatter_class = HelpFormat
     parser.epilog = (
-        'examples:\n'
+        'worlds and their robots:\n'
+        + ''.join(f'  {world:9} {names}\n' for world, names in robots.items())
+        + '\nexamples:\n'
         '  astra record --out data/train --episodes 500\n'
+        '  astra record --out data/drive --worlds drive --episodes 2000 --workers 8\n'
         f'  astra record --out data/held_out --episodes 40 --first-seed {HELD_OUT_FROM}\n')
     parser.add_argument('--out', type=Path, default=Path('data/train'), help='folder of episodes')
-    parser.add_argument('--robots', nargs='+', default=list(ROBOTS), choices=ROBOTS,
-                        help='simulated arms')
+    parser.add_argument('--worlds', nargs='+', default=list(WORLDS), choices=list(WORLDS),
+                        help='simulated worlds')
+    parser.add_argument('--robots', nargs='+', default=None, metavar='ROBOT',
+                        help='only these of their robots (default: all)')
     parser.add_argument('--episodes', type=at_least(1), default=500, help='episodes of each robot')
     parser.add_argument('--first-seed', type=at_least(0), default=0,
                         help=f'seeds from {HELD_OUT_FROM} on are for evaluation')
+    parser.add_argument('--size', type=at_least(16), default=IMAGE_SIZE,
+                        help='rows and columns of a frame, pixels; even')
+    parser.add_argument('--seconds', type=float, default=SECONDS,
+                        help='length of an episode; 17 and more to evaluate 64 frames ahead')
+    parser.add_argument('--crf', type=at_least(0), default=0,
+                        help="video quality: 0 keeps every bit, 10 halves the files and looks the "
+                             "same (x264's constant rate factor)")
     parser.add_argument('--workers', type=at_least(1), default=multiprocessing.cpu_count(),
                         help='processes side by side (default: one a core)')
+    parser.add_argument('--ray', default=None, metavar='ADDRESS', dest='ray_address',
+                        help="spread the work over a Ray cluster instead, e.g. 'auto' on one of its "
+                             "machines (needs: pip install 'ray[default]')")
 
 
 def run(args: argparse.Namespace) -> int:
-    made = record(args.out, args.robots, args.episodes, args.first_seed, args.workers)
-    print(f'{made} episodes recorded, {len(list(args.out.glob("episode_*.npz")))} in {args.out}',
-          file=sys.stderr)
+    if not DT_S <= args.seconds <= 3600:
+        raise DatasetError(f'--seconds {args.seconds:g}: expected {DT_S:g} to 3600')
+    if args.size % 2:
+        raise DatasetError(f'--size {args.size}: video needs an even number of rows')
+    robots = parse_robots(args.worlds, args.robots)
+    made = record(args.out, robots, args.episodes, args.first_seed, args.workers, args.size,
+                  args.crf, args.seconds, args.ray_address)
+    print(f'{made} episodes recorded, {len(list_episodes(args.out))} in {args.out}', file=sys.stderr)
     return 0

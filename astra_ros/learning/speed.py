@@ -18,10 +18,11 @@ def percentiles(seconds: list[float]) -> dict:
     return {'p50_ms': 1e3 * p50, 'p95_ms': 1e3 * p95, 'p99_ms': 1e3 * p99, 'runs': len(seconds)}
 
 
-def matmul_peak_flops(device: str, seconds: float = 1.0) -> float:
-    """What the device reaches on a large float32 matrix product, FLOP/s."""
-    size = 1024
-    a, b = torch.randn(size, size, device=device), torch.randn(size, size, device=device)
+def matmul_peak_flops(device: str | torch.device, seconds: float = 1.0,
+                      dtype: torch.dtype = torch.float32) -> float:
+    """What the device reaches on a large matrix product, FLOP/s."""
+    size = 1024 if torch.device(device).type == 'cpu' else 8192
+    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
 
     def products(many: int) -> None:
         for _ in range(many):
@@ -36,19 +37,19 @@ def matmul_peak_flops(device: str, seconds: float = 1.0) -> float:
     return 2 * size ** 3 * count / (time.perf_counter() - begin)
 
 
-def imagination_flops(model, history, actions, modality) -> int:
+def imagination_flops(model, history, actions, space) -> int:
     """Floating-point operations of one request, counted by torch."""
     with FlopCounterMode(display=False) as counter:
-        model.imagine(history, actions, modality)
+        model.imagine(history, actions, space)
     return counter.get_total_flops()
 
 
-def plain_plan_seconds(model, history, actions, modality, frames: int = 1) -> float:
+def plain_plan_seconds(model, history, actions, space, frames: int = 1) -> float:
     """Seconds a plan of the plain loop, timed on its first `frames` frames and scaled to all."""
     horizon = actions.shape[1]
     begin = time.perf_counter()
     for index in range(frames):
-        model.imagine(history, actions[:1, index:index + 1], modality, steps=PLAIN_STEPS)
+        model.imagine(history, actions[:1, index:index + 1], space, steps=PLAIN_STEPS)
     return (time.perf_counter() - begin) * horizon / frames
 
 
@@ -59,8 +60,8 @@ def measure(model, request: Callable, history, runs: int) -> dict:
     """
     for _ in range(5):
         result = request()
-    modality, positions = result.prepared.modality, result.prepared.positions
-    actions = model.card.action_spaces[modality].encode(positions)
+    space, positions = result.prepared.space, result.prepared.positions
+    actions = model.card.action_spaces[space].encode(positions)
     plans, horizon = actions.shape[:2]
     laps: dict[str, list[float]] = {}
     plain = []
@@ -68,9 +69,9 @@ def measure(model, request: Callable, history, runs: int) -> dict:
         for name, seconds in request().timings_s.items():
             laps.setdefault(name, []).append(seconds)
         if index % max(1, runs // 5) == 0:
-            plain.append(plans * plain_plan_seconds(model, history, actions, modality))
+            plain.append(plans * plain_plan_seconds(model, history, actions, space))
     total = percentiles(laps.pop('total'))
-    flops = imagination_flops(model, history, actions, modality)
+    flops = imagination_flops(model, history, actions, space)
     peak = matmul_peak_flops(str(model.device))
     imagine_s = float(np.median(laps['imagine']))
     return {

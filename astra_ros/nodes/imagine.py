@@ -109,10 +109,7 @@ class Imagine:
             partial(self._inputs.on_joints, topic=joints),
             best_effort(10),
         )
-        if self._parameters.own.tool_link:
-            node.create_subscription(
-                String, "robot_description", self._on_robot_description, LATCHED
-            )
+        node.create_subscription(String, "robot_description", self._on_robot_description, LATCHED)
         for source, settings in self._parameters.sources.items():
             # Raw: the bytes are handed on as they came if this plan wins.
             node.create_subscription(
@@ -227,6 +224,7 @@ class Imagine:
         own = self._parameters.own
         request = self._inputs.request(own.camera_timeout_s)
         imaginer.configure(own, self._parameters.critics, self._parameters.scoring)
+        imaginer.drawings.describe(self._robot_description)
         result = imaginer.score(
             request.history,
             request.plans,
@@ -262,6 +260,7 @@ class Imagine:
                 latency_s=latency_s,
                 timings_s=result.timings_s,
                 missing=result.missing,
+                undrawn=result.undrawn,
                 all_vetoed=result.best is None,
             )
         )

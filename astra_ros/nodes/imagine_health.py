@@ -38,6 +38,7 @@ class LastRequest:
     latency_s: float = 0.0
     timings_s: dict[str, float] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    undrawn: str = ""
     all_vetoed: bool = False
 
 
@@ -175,12 +176,15 @@ class ImagineHealth:
         }
         values |= {f"last_{name}_ms": f"{1000 * s:.1f}" for name, s in last.timings_s.items()}
         values |= {f"{critic}.missing": reason for critic, reason in last.missing.items()}
+        values["robot_not_drawn"] = last.undrawn
         if busy_s > SLOW_S:
             return self._status("requests", WARN, f"a request takes {busy_s:.0f} s so far", values)
         if reason := self.refused_requests.recent:
             return self._status("requests", WARN, reason, values)
-        if last.missing:
-            parts = [f"{critic} does not score: {why}" for critic, why in last.missing.items()]
+        parts = [f"{critic} does not score: {why}" for critic, why in last.missing.items()]
+        if last.undrawn:
+            parts.append(f"imagined less exactly, without the robot drawn along the plan: {last.undrawn}")
+        if parts:
             return self._status("requests", WARN, "; ".join(parts), values)
         level = WARN if last.all_vetoed else OK
         return self._status("requests", level, last.summary or "no request yet", values)

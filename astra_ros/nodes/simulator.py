@@ -101,7 +101,8 @@ class Simulator:
         node.create_service(Trigger, "reset", self._on_reset)
         HealthPublisher(node, self._health)
 
-        self._description.publish(String(data=robot_description(world.spec)))
+        # The meshes that the simulator itself draws.
+        self._description.publish(String(data=robot_description(world.spec, coarse=True)))
         self._publish_goal()
         self._timer = node.create_timer(
             self._pace(), self._on_tick, clock=Clock(clock_type=ClockType.STEADY_TIME)

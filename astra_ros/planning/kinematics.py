@@ -1,15 +1,44 @@
-"""Where the tool goes when the joints move: forward kinematics from a robot description."""
+"""Where a robot goes when its joints move: forward kinematics from a robot description."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 
 class KinematicsError(ValueError):
     """A robot description cannot be used. The message says what was wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class JointStep:
+    """One joint, ready to be moved.
+
+    Its value is ``factor * positions[column] + offset``; a column of -1 stands for none.
+
+    Attributes:
+        origin: [4, 4] pose of the joint in its parent link.
+        kind: "fixed", "turn" or "slide".
+        axis: [3], unit length.
+        column: which of the given positions drives it.
+        factor, offset: of a mimic joint, rad (m for a slide); 1 and 0 for others.
+    """
+
+    origin: np.ndarray
+    kind: str = "fixed"
+    axis: np.ndarray | None = None
+    column: int = -1
+    factor: float = 1.0
+    offset: float = 0.0
+
+    def value(self, positions: np.ndarray) -> np.ndarray:
+        """rad or m, [..., 1] of positions [..., J]."""
+        if self.column < 0:
+            return np.full(positions.shape[:-1] + (1,), self.offset)
+        return self.factor * positions[..., self.column, None] + self.offset
 
 
 class ToolPath:
@@ -37,52 +66,19 @@ class ToolPath:
         joint_names: Sequence[str],
         base_link: str | None = None,
     ) -> None:
-        robot = _parse(urdf)
+        robot = parse_urdf(urdf)
         links = [link.name for link in robot.links]
         for what, link in (("tool_link", tool_link), ("base_link", base_link)):
             if link is not None and link not in links:
                 raise KinematicsError(
                     f"robot description: {what} '{link}' is not a link; it has {', '.join(links)}"
                 )
-        self.joint_names = tuple(joint_names)
-        joints = {joint.name: joint for joint in robot.joints}
-        if unknown := [name for name in self.joint_names if name not in joints]:
-            raise KinematicsError(
-                f"robot description: it has no joint {', '.join(unknown)}; its joints are "
-                f"{', '.join(joints)}"
-            )
+        self.joint_names = _known_joints(robot, joint_names)
         chain = _chain(robot, tool_link, base_link)
         self.base_link = chain[0].parent if chain else tool_link
         self.tool_link = tool_link
-        self._steps = [self._step(joint, joints) for joint in chain]
-
-    def _step(self, joint, joints) -> tuple[np.ndarray, str, np.ndarray, int, float, float]:
-        """(origin [4, 4], type, axis [3], column, factor, offset) of one joint of the chain."""
-        origin = np.eye(4) if joint.origin is None else np.asarray(joint.origin, dtype=np.float64)
-        if joint.type == "fixed":
-            return origin, "fixed", np.zeros(3), -1, 0.0, 0.0
-        if joint.type not in ("revolute", "continuous", "prismatic"):
-            raise KinematicsError(
-                f"robot description: joint '{joint.name}' on the way to '{self.tool_link}' is "
-                f"'{joint.type}'; supported are fixed, revolute, continuous and prismatic"
-            )
-        driver, factor, offset = joint.name, 1.0, 0.0
-        if joint.mimic is not None:
-            driver = joint.mimic.joint
-            factor = 1.0 if joint.mimic.multiplier is None else float(joint.mimic.multiplier)
-            offset = 0.0 if joint.mimic.offset is None else float(joint.mimic.offset)
-        if driver not in self.joint_names:
-            raise KinematicsError(
-                f"robot description: joint '{driver}' moves the tool '{self.tool_link}', but its "
-                f"position is not given; the given joints are {', '.join(self.joint_names)}"
-            )
-        axis = np.array([1.0, 0.0, 0.0] if joint.axis is None else joint.axis, dtype=np.float64)
-        length = np.linalg.norm(axis)
-        if not length > 0.0:
-            raise KinematicsError(
-                f"robot description: joint '{joint.name}' has an axis of length 0"
-            )
-        return origin, joint.type, axis / length, self.joint_names.index(driver), factor, offset
+        whose = f"the tool '{tool_link}'"
+        self._steps = [_step(joint, self.joint_names, whose) for joint in chain]
 
     def __call__(self, positions) -> np.ndarray:
         """Tool positions.
@@ -96,23 +92,135 @@ class ToolPath:
         Raises:
             KinematicsError: the last dimension is not J.
         """
-        q = np.asarray(positions, dtype=np.float64)
-        if q.ndim < 1 or q.shape[-1] != len(self.joint_names):
-            raise KinematicsError(
-                f"joint positions have shape {q.shape}; expected [..., {len(self.joint_names)}]: "
-                f"{', '.join(self.joint_names)}"
-            )
+        q = _checked_positions(positions, self.joint_names)
         # From the tool backwards only a point has to be carried, not a whole pose.
         point = np.zeros(q.shape[:-1] + (3,))
-        for origin, kind, axis, column, factor, offset in reversed(self._steps):
-            if kind != "fixed":
-                value = factor * q[..., column, None] + offset
-                if kind == "prismatic":
-                    point = point + value * axis
-                else:
-                    point = _rotate(point, axis, value)
-            point = point @ origin[:3, :3].T + origin[:3, 3]
+        for step in reversed(self._steps):
+            if step.kind == "slide":
+                point = point + step.value(q) * step.axis
+            elif step.kind == "turn":
+                point = _rotate(point, step.axis, step.value(q))
+            point = point @ step.origin[:3, :3].T + step.origin[:3, 3]
         return point
+
+
+class LinkPoses:
+    """Poses of all links of a robot, for any number of joint positions at once.
+
+    Args:
+        urdf: the robot description, XML text.
+        joint_names: J names, the order of the joint positions.
+        held: joint name -> rad or m of moving joints that are not in ``joint_names``; those in
+            neither stay at 0. A joint that mimics one of them follows it.
+
+    Attributes:
+        robot: the parsed description (yourdfpy's ``Robot``).
+        base_link: the URDF's root, the frame of the poses.
+        link_names: L names, base first, every link after its parent.
+        chain_depth: int [L], how many moving joints lie between the base and each link.
+
+    Raises:
+        KinematicsError: yourdfpy is not installed, the text is no URDF or no tree, a joint is
+            unknown, or of an unsupported type.
+    """
+
+    def __init__(
+        self, urdf: str, joint_names: Sequence[str], held: Mapping[str, float] | None = None
+    ) -> None:
+        self.robot = parse_urdf(urdf)
+        self.joint_names = _known_joints(self.robot, joint_names)
+        held = dict(held or {})
+        _known_joints(self.robot, held)
+        joints = _from_the_base(self.robot)
+        self.base_link = joints[0].parent if joints else self.robot.links[0].name
+        self.link_names = (self.base_link, *(joint.child for joint in joints))
+        depth = {self.base_link: 0}
+        rest = {joint.name: float(held.get(joint.name, 0.0)) for joint in joints}
+        self._steps: list[tuple[int, JointStep]] = []
+        for joint in joints:
+            step = _step(joint, self.joint_names, f"the link '{joint.child}'", rest)
+            depth[joint.child] = depth[joint.parent] + (step.kind != "fixed")
+            self._steps.append((self.link_names.index(joint.parent), step))
+        self.chain_depth = np.array([depth[name] for name in self.link_names])
+
+    def __call__(self, positions) -> np.ndarray:
+        """Link poses.
+
+        Args:
+            positions: [..., J] rad (m for a prismatic joint), in the order of ``joint_names``.
+
+        Returns:
+            float64 [..., L, 4, 4] m, the pose of each link in the frame of ``base_link``.
+
+        Raises:
+            KinematicsError: the last dimension is not J.
+        """
+        q = _checked_positions(positions, self.joint_names)
+        flat = q.reshape(int(np.prod(q.shape[:-1])), q.shape[-1])
+        poses = np.zeros((len(self.link_names), len(flat), 4, 4))
+        poses[0] = np.eye(4)
+        for index, (parent, step) in enumerate(self._steps, start=1):
+            pose = poses[parent] @ step.origin
+            if step.kind == "slide":
+                pose[:, :3, 3] += pose[:, :3, :3] @ step.axis * step.value(flat)
+            elif step.kind == "turn":
+                pose[:, :3, :3] = pose[:, :3, :3] @ _turn(step.axis, step.value(flat))
+            poses[index] = pose
+        return np.moveaxis(poses, 0, 1).reshape(q.shape[:-1] + poses.shape[:1] + (4, 4))
+
+
+def _step(
+    joint, joint_names: tuple[str, ...], whose: str, rest: Mapping[str, float] | None = None
+) -> JointStep:
+    """One joint of a description; ``rest`` has the values of joints that are not given."""
+    origin = np.eye(4) if joint.origin is None else np.asarray(joint.origin, dtype=np.float64)
+    if joint.type == "fixed":
+        return JointStep(origin)
+    if joint.type not in ("revolute", "continuous", "prismatic"):
+        raise KinematicsError(
+            f"robot description: joint '{joint.name}' on the way to {whose} is "
+            f"'{joint.type}'; supported are fixed, revolute, continuous and prismatic"
+        )
+    driver, factor, offset = joint.name, 1.0, 0.0
+    if joint.mimic is not None:
+        driver = joint.mimic.joint
+        factor = 1.0 if joint.mimic.multiplier is None else float(joint.mimic.multiplier)
+        offset = 0.0 if joint.mimic.offset is None else float(joint.mimic.offset)
+    axis = np.array([1.0, 0.0, 0.0] if joint.axis is None else joint.axis, dtype=np.float64)
+    length = np.linalg.norm(axis)
+    if not length > 0.0:
+        raise KinematicsError(f"robot description: joint '{joint.name}' has an axis of length 0")
+    kind = "slide" if joint.type == "prismatic" else "turn"
+    if driver in joint_names:
+        column = joint_names.index(driver)
+        return JointStep(origin, kind, axis / length, column, factor, offset)
+    if rest is None or driver not in rest:
+        raise KinematicsError(
+            f"robot description: joint '{driver}' moves {whose}, but its "
+            f"position is not given; the given joints are {', '.join(joint_names)}"
+        )
+    return JointStep(origin, kind, axis / length, offset=factor * rest[driver] + offset)
+
+
+def _known_joints(robot, names) -> tuple[str, ...]:
+    """The names, all of which must be joints of the robot."""
+    known = [joint.name for joint in robot.joints]
+    if unknown := [name for name in names if name not in known]:
+        raise KinematicsError(
+            f"robot description: it has no joint {', '.join(unknown)}; its joints are "
+            f"{', '.join(known)}"
+        )
+    return tuple(names)
+
+
+def _checked_positions(positions, joint_names: tuple[str, ...]) -> np.ndarray:
+    q = np.asarray(positions, dtype=np.float64)
+    if q.ndim < 1 or q.shape[-1] != len(joint_names):
+        raise KinematicsError(
+            f"joint positions have shape {q.shape}; expected [..., {len(joint_names)}]: "
+            f"{', '.join(joint_names)}"
+        )
+    return q
 
 
 def _rotate(point: np.ndarray, axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
@@ -122,8 +230,20 @@ def _rotate(point: np.ndarray, axis: np.ndarray, angle: np.ndarray) -> np.ndarra
     return along + np.cos(angle) * (point - along) + np.sin(angle) * across
 
 
-def _parse(urdf: str):
-    """The robot of a URDF text, as yourdfpy reads it."""
+def _turn(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Rodrigues' formula: rotations [N, 3, 3] about a unit axis [3] by angles [N, 1]."""
+    x, y, z = axis
+    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    angle = angle[..., None]
+    return np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * (cross @ cross)
+
+
+def parse_urdf(urdf: str):
+    """The robot of a URDF text, as yourdfpy reads it, without its meshes.
+
+    Raises:
+        KinematicsError: yourdfpy is not installed, or the text is no URDF.
+    """
     try:
         from yourdfpy import URDF
     except ImportError as error:
@@ -161,3 +281,23 @@ def _chain(robot, tool_link: str, base_link: str | None) -> list:
             f"robot description: link '{tool_link}' does not hang on '{base_link}', but on '{link}'"
         )
     return chain[::-1]
+
+
+def _from_the_base(robot) -> list:
+    """All joints, each after the one that carries its parent link."""
+    below: dict[str, list] = {}
+    for joint in robot.joints:
+        below.setdefault(joint.parent, []).append(joint)
+    children = {joint.child for joint in robot.joints}
+    roots = [link.name for link in robot.links if link.name not in children]
+    order, waiting = [], roots[:1] if len(children) == len(robot.joints) else []
+    while waiting:
+        joints = below.get(waiting.pop(0), [])
+        order += joints
+        waiting += [joint.child for joint in joints]
+    if len(roots) != 1 or len(order) != len(robot.joints):
+        raise KinematicsError(
+            "robot description: it is no tree; expected one link that hangs on no other (found "
+            f"{', '.join(roots) or 'none'}) and one joint on which each other link hangs"
+        )
+    return order

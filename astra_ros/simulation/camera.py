@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pybullet
 
+# Ambient, diffuse and specular light.
+LIGHT_SHARES = (0.55, 0.45, 0.1)
+
 
 @dataclass(frozen=True)
 class CameraSettings:
@@ -49,6 +52,12 @@ class CameraSettings:
                 "3 finite numbers, not one above the other; move one sideways a little"
             )
 
+    @property
+    def half_view(self) -> tuple[float, float]:
+        """Tangents of half the horizontal and half the vertical field of view."""
+        vertical = float(np.tan(np.radians(self.fov_deg) / 2))
+        return vertical * self.width / self.height, vertical
+
 
 class Camera:
     """Draws what one PyBullet client holds."""
@@ -61,22 +70,84 @@ class Camera:
             settings.fov_deg, settings.width / settings.height, settings.near_m, settings.far_m
         )
 
-    def render(self, light: tuple[float, float, float]) -> np.ndarray:
-        """The view as uint8 [height, width, 3] RGB; ``light`` points to the lamp."""
+    def move(self, position, forward, up) -> None:
+        """Carry the camera elsewhere: [3] m where it is, [3] where it looks and what is up for it."""
+        target = np.add(position, forward)
+        self._view = pybullet.computeViewMatrix(
+            [float(v) for v in position], [float(v) for v in target], [float(v) for v in up]
+        )
+
+    def render(
+        self,
+        light: tuple[float, float, float],
+        shares: tuple[float, float, float] = LIGHT_SHARES,
+    ) -> np.ndarray:
+        """The view as uint8 [height, width, 3] RGB.
+
+        Args:
+            light: points to the lamp.
+            shares: ambient, diffuse and specular light; (1, 0, 0) draws colours as they are.
+        """
+        return self._draw(light, shares)[0]
+
+    def layers(self, light: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray]:
+        """The view, and how far away everything is, for a world that paints its own background.
+
+        Returns:
+            uint8 [height, width, 3] RGB as ``render`` gives it, and float32 [height, width] m along
+            the optical axis, infinite where nothing is drawn.
+        """
+        image, depth = self._draw(light)
+        near, far = self.settings.near_m, self.settings.far_m
+        distance = far * near / (far - (far - near) * depth)
+        return image, np.where(depth < 1.0, distance, np.inf).astype(np.float32)
+
+    def _draw(self, light, shares=LIGHT_SHARES) -> tuple[np.ndarray, np.ndarray]:
+        ambient, diffuse, specular = shares
         width, height = self.settings.width, self.settings.height
-        _, _, rgba, _, _ = pybullet.getCameraImage(
+        _, _, rgba, depth, _ = pybullet.getCameraImage(
             width,
             height,
             viewMatrix=self._view,
             projectionMatrix=self._projection,
             lightDirection=light,
-            lightAmbientCoeff=0.55,
-            lightDiffuseCoeff=0.45,
-            lightSpecularCoeff=0.1,
+            lightAmbientCoeff=ambient,
+            lightDiffuseCoeff=diffuse,
+            lightSpecularCoeff=specular,
             shadow=0,
             renderer=pybullet.ER_TINY_RENDERER,
             flags=pybullet.ER_NO_SEGMENTATION_MASK,
             physicsClientId=self._client,
         )
         image = np.asarray(rgba, dtype=np.uint8).reshape(height, width, 4)
-        return np.ascontiguousarray(image[:, :, :3])
+        return np.ascontiguousarray(image[:, :, :3]), np.asarray(depth).reshape(height, width)
+
+
+def optical_pose(position, forward, up=(0.0, 0.0, 1.0)) -> np.ndarray:
+    """Pose of a camera's optical frame (x right, y down, z forward) in the world frame.
+
+    Args:
+        position: [3] m.
+        forward: [3] where it looks, of any length.
+        up: [3] what is up for it, not along ``forward``.
+
+    Returns:
+        float64 [7]: x y z in m, then the quaternion x y z w with w >= 0.
+    """
+    z = np.asarray(forward, dtype=np.float64) / np.linalg.norm(forward)
+    x = np.cross(z, up)
+    x /= np.linalg.norm(x)
+    turn = np.stack([x, np.cross(z, x), z], axis=1)
+    # The eigenvector of the largest eigenvalue of this matrix is the quaternion (Bar-Itzhack 2000).
+    (a, b, c), (d, e, f), (g, h, i) = turn
+    matrix = np.array(
+        [
+            [a - e - i, b + d, c + g, h - f],
+            [b + d, e - a - i, f + h, c - g],
+            [c + g, f + h, i - a - e, d - b],
+            [h - f, c - g, d - b, a + e + i],
+        ]
+    )
+    quaternion = np.linalg.eigh(matrix)[1][:, -1]
+    quaternion *= 1.0 if quaternion[3] >= 0.0 else -1.0
+    return np.concatenate([np.asarray(position, dtype=np.float64), quaternion])

@@ -9,12 +9,23 @@ from torch.nn import functional as F
 from astra_ros.world_model.config import AstraConfig
 
 
-class ActionConditionEncoder(nn.Module):
-    """A plan's actions [.., H, A] -> condition vectors [.., H, D].
+def _mlp(width: int) -> nn.Sequential:
+    return nn.Sequential(nn.SiLU(), nn.Linear(width, 2 * width), nn.SiLU(),
+                         nn.Linear(2 * width, width))
 
-    Every action space (modality) has its own input layer, since its numbers mean something else;
-    what follows is shared. The temporal convolution is causal: a frame is conditioned on its own
-    action and the two before it, never on later ones, so a plan's prefix imagines the same prefix.
+
+class ActionConditionEncoder(nn.Module):
+    """A plan's actions [.., H, A] -> condition vectors [.., H, D], by a mixture of action experts.
+
+    Every action space (one robot's actions) has its own input layer, since its numbers mean
+    something else. The temporal convolution is causal: a frame is conditioned on its own action and
+    the two before it, never on later ones, so a plan's prefix imagines the same prefix.
+
+    Then each action goes through the expert of its modality (joints, twist, camera motion) and
+    through one that all share, and both answers are added: the mixture of action experts of the
+    Astra paper (arXiv 2512.08931), routed by the modality, which is always known here, instead of by
+    a learned gate. Experts start at zero, so a modality that is added to a trained model begins with
+    what the shared one knows. Without `modalities` in the config there is the shared one alone.
     """
 
     KERNEL = 3
@@ -23,28 +34,48 @@ class ActionConditionEncoder(nn.Module):
         super().__init__()
         width = config.hidden_dim
         self.action_dims = config.action_dims
+        self.modalities = config.modalities
         self.embeddings = nn.ModuleList(nn.Linear(dim, width) for dim in config.action_dims)
         self.temporal_conv = nn.Conv1d(width, width, self.KERNEL)
-        self.mlp = nn.Sequential(nn.SiLU(), nn.Linear(width, 2 * width), nn.SiLU(),
-                                 nn.Linear(2 * width, width))
+        self.mlp = _mlp(width)
+        self.experts = nn.ModuleDict({name: _mlp(width) for name in dict.fromkeys(config.modalities)})
+        for expert in self.experts.values():
+            nn.init.zeros_(expert[-1].weight)
+            nn.init.zeros_(expert[-1].bias)
         self.no_action = nn.Parameter(torch.zeros(width))
 
-    def forward(self, actions: Tensor, modality: int) -> Tensor:
-        """`actions` [..., H, A] of action space number `modality` -> [..., H, D].
+    def forward(self, actions: Tensor, space: int) -> Tensor:
+        """`actions` [..., H, A] of action space number `space` -> [..., H, D].
 
         Raises ValueError if the space is unknown or A does not fit it.
         """
-        if not 0 <= modality < len(self.embeddings):
-            raise ValueError(f'modality {modality}: the model has {len(self.embeddings)}')
-        expected = self.action_dims[modality]
+        if not 0 <= space < len(self.embeddings):
+            raise ValueError(f'action space {space}: the model has {len(self.embeddings)}')
+        expected = self.action_dims[space]
         if actions.shape[-1] != expected:
             raise ValueError(f'actions have {actions.shape[-1]} numbers a step, '
-                             f'modality {modality} takes {expected}')
-        embedded = self.embeddings[modality](actions)
+                             f'action space {space} takes {expected}')
+        embedded = self.embeddings[space](actions)
         lead = embedded.shape[:-2]
         signal = embedded.reshape(-1, *embedded.shape[-2:]).transpose(1, 2)
         mixed = self.temporal_conv(F.pad(signal, (self.KERNEL - 1, 0))).transpose(1, 2)
-        return self.mlp(embedded + mixed.reshape(*lead, *mixed.shape[-2:]))
+        mixed = embedded + mixed.reshape(*lead, *mixed.shape[-2:])
+        condition = self.mlp(mixed)
+        if self.modalities:
+            condition = condition + self.experts[self.modalities[space]](mixed)
+        return condition
+
+    def of_many(self, actions: Tensor, spaces: Tensor) -> Tensor:
+        """A batch of several spaces: `actions` [B, H, A], `spaces` [B] -> [B, H, D].
+
+        A is that of the widest space; the columns that a narrower one lacks are not read.
+        """
+        parts, places = [], []
+        for space in spaces.unique().tolist():
+            rows = (spaces == space).nonzero().squeeze(1)
+            parts.append(self(actions[rows, :, :self.action_dims[space]], space))
+            places.append(rows)
+        return torch.cat(parts)[torch.cat(places).argsort()]
 
     def unconditional(self, *shape: int) -> Tensor:
         """The condition that means "no action is known", for action-free guidance: [*shape, D]."""

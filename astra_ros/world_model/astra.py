@@ -47,12 +47,20 @@ class Astra(nn.Module):
         return self.denoiser.project_memory(self.temporal_encoder(history_BTChw))
 
     def denoise(self, noisy: Tensor, newest: Tensor, before: Tensor, time: Tensor,
-                history_noise: Tensor, age: Tensor, condition: Tensor, memory: Memory) -> Denoised:
+                history_noise: Tensor, age: Tensor, condition: Tensor, memory: Memory,
+                picture: Tensor | None = None) -> Denoised:
         """One denoising step; shapes as in `DenoisingTransformer.forward`."""
-        return self.denoiser(noisy, newest, before, time, history_noise, age, condition, memory)
+        return self.denoiser(noisy, newest, before, time, history_noise, age, condition, memory,
+                             picture)
+
+    def picture(self, drawings: Tensor | None, known: Tensor | None = None) -> Tensor | None:
+        """Drawings of the robot [B, N, 3, h, w] as tokens; None where there are none or no use."""
+        if drawings is None or self.denoiser.drawing is None:
+            return None
+        return self.denoiser.drawing(drawings, known)
 
     def forward(self, noisy: Tensor, time: Tensor, actions: Tensor, history: Tensor,
-                modality: int = 0, style: Tensor | None = None) -> Tensor:
+                space: int = 0, style: Tensor | None = None) -> Tensor:
         """Denoise the frame that follows `history` in one pass: the seed document's signature.
 
         Args: `noisy` [B, C, h, w]; `time` [B] 0 noise .. 1 clean; `actions` [B, A], what is done
@@ -60,7 +68,7 @@ class Astra(nn.Module):
         [B, C, h, w] latent of a reference picture. Returns the prediction [B, C, h, w].
         """
         batch = noisy.shape[0]
-        condition = self.action_encoder(actions[:, None], modality)
+        condition = self.action_encoder(actions[:, None], space)
         condition = condition + self.style_encoder(style, batch)[:, None]
         zero = torch.zeros(batch, 1, device=noisy.device)
         newest, before = history[:, -1:], history[:, -2:-1] if history.shape[1] > 1 else history
@@ -71,14 +79,15 @@ class Astra(nn.Module):
     def predict_next(self, newest: Tensor, before: Tensor, condition: Tensor, memory: Memory,
                      age: int, noise: Tensor, steps: int | None = None,
                      history_noise: float | None = None, free: Tensor | None = None,
-                     guidance: float = 1.0) -> Prediction:
+                     guidance: float = 1.0, picture: Tensor | None = None) -> Prediction:
         """The next frame of every plan, by `steps` denoising steps from `noise`.
 
         Args: `newest`, `before`, `noise` [B, N, C, h, w]; `condition` [B, N, D]; `age` of the frame
         to make, 1 for the first imagined one. `newest` and `before` should carry the history noise
         already (see `DenoisingAutoregressiveStep`). Steps and level default to the config's. With
         `free` [B, N, D], the condition without the action, what the action changes in every
-        prediction is taken `guidance` times (action-free guidance, as in the Astra paper).
+        prediction is taken `guidance` times (action-free guidance, as in the Astra paper). `picture`
+        [B, N, L, D] is what `picture` made of the frame's drawings.
         """
         steps = self.config.denoising_steps if steps is None else steps
         if steps < 1:
@@ -90,7 +99,7 @@ class Astra(nn.Module):
         sample = noise
         for time, next_time in zip(times[:-1], times[1:]):
             denoised = self.denoise(sample, newest, before, ones * time, ones * level, ones * age,
-                                    condition, memory)
+                                    condition, memory, picture)
             prediction = denoised.prediction
             if free is not None:
                 without = self.denoise(sample, newest, before, ones * time, ones * level, ones * age,

@@ -1,4 +1,4 @@
-"""Frames to latents and back: a convolutional autoencoder, eight times smaller each way."""
+"""Frames to latents and back: a convolutional autoencoder, four or eight times smaller each way."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class ResidualBlock(nn.Module):
 
 
 class FrameAutoencoder(nn.Module):
-    """f8 autoencoder. The latents that leave `encode` have zero mean and unit variance a channel.
+    """The latents that leave `encode` have zero mean and unit variance a channel.
 
-    Half of the reduction is a lossless pixel-unshuffle, so the costly full-resolution convolutions
+    The first halving is a lossless pixel-unshuffle, so the costly full-resolution convolutions
     of the usual stem are not needed. Regularised by noise on the latent in training (the caller
     adds it) instead of a KL term: simpler, and it is the noise that the dynamics model will make.
     """
@@ -37,27 +37,30 @@ class FrameAutoencoder(nn.Module):
 
     def __init__(self, config: AstraConfig):
         super().__init__()
-        half, quarter, eighth = config.encoder_widths
         channels = config.latent_channels
+        layers: list[nn.Module] = [nn.PixelUnshuffle(2)]
+        before = 12
+        for level, (width, depth) in enumerate(zip(config.encoder_widths, config.encoder_depths)):
+            layers.append(nn.Conv2d(before, width, 4, stride=2, padding=1) if level else
+                          nn.Conv2d(before, width, 3, padding=1))
+            layers += [ResidualBlock(width) for _ in range(depth)]
+            before = width
         self.encoder = nn.Sequential(
-            nn.PixelUnshuffle(2),
-            nn.Conv2d(12, half, 3, padding=1), ResidualBlock(half),
-            nn.Conv2d(half, quarter, 4, stride=2, padding=1), ResidualBlock(quarter),
-            nn.Conv2d(quarter, eighth, 4, stride=2, padding=1), ResidualBlock(eighth),
-            nn.GroupNorm(eighth // 16, eighth), nn.SiLU(),
-            nn.Conv2d(eighth, channels, 3, padding=1))
-        half, quarter, eighth = config.decoder_widths
+            *layers, nn.GroupNorm(max(1, before // 16), before), nn.SiLU(),
+            nn.Conv2d(before, channels, 3, padding=1))
+        widths, depths = config.decoder_widths[::-1], config.decoder_depths[::-1]
+        layers = [nn.Conv2d(channels, widths[0], 3, padding=1)]
+        for level, (width, depth) in enumerate(zip(widths, depths)):
+            if level:
+                layers += [nn.Conv2d(widths[level - 1], width * 4, 1), nn.PixelShuffle(2)]
+            layers += [ResidualBlock(width) for _ in range(depth)]
         self.decoder = nn.Sequential(
-            nn.Conv2d(channels, eighth, 3, padding=1), ResidualBlock(eighth), ResidualBlock(eighth),
-            nn.Conv2d(eighth, quarter * 4, 1), nn.PixelShuffle(2),
-            ResidualBlock(quarter), ResidualBlock(quarter),
-            nn.Conv2d(quarter, half * 4, 1), nn.PixelShuffle(2), ResidualBlock(half),
-            nn.Conv2d(half, 12, 3, padding=1), nn.PixelShuffle(2))
+            *layers, nn.Conv2d(widths[-1], 12, 3, padding=1), nn.PixelShuffle(2))
         self.register_buffer('latent_mean', torch.zeros(channels))
         self.register_buffer('latent_std', torch.ones(channels))
 
     def encode(self, frames: Tensor) -> Tensor:
-        """[N, 3, h, w] in 0..1 -> normalised latents [N, C, h/8, w/8].
+        """[N, 3, h, w] in 0..1 -> normalised latents [N, C, h/r, w/r], r the reduction.
 
         In training mode the batch's own statistics normalise, and the stored ones follow them.
         """
@@ -71,7 +74,7 @@ class FrameAutoencoder(nn.Module):
         return (z - mean[:, None, None]) / std[:, None, None]
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Normalised latents [N, C, h/8, w/8] -> frames [N, 3, h, w], clipped to 0..1."""
+        """Normalised latents [N, C, h/r, w/r] -> frames [N, 3, h, w], clipped to 0..1."""
         return self.decode_raw(latents).clamp(0, 1)
 
     def decode_raw(self, latents: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Settings of the Astra network, and the two presets: `tiny` (shipped) and `paper`."""
+"""Settings of the Astra network, and its presets: `tiny`, `small` and `paper`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ class AstraConfig:
     """
 
     # the picture and its latent
-    image_size: tuple[int, int] = (64, 64)       # (h, w) in pixels, multiples of 8 * patch
+    image_size: tuple[int, int] = (64, 64)       # (h, w) in pixels, multiples of `cell`
     latent_channels: int = 16
-    encoder_widths: tuple[int, int, int] = (24, 48, 96)    # channels at 1/2, 1/4 and 1/8 size
-    decoder_widths: tuple[int, int, int] = (32, 64, 128)
+    encoder_widths: tuple[int, ...] = (24, 48, 96)    # channels at 1/2, 1/4 (and 1/8) size
+    decoder_widths: tuple[int, ...] = (32, 64, 128)
+    encoder_depths: tuple[int, ...] = (1, 1, 1)       # residual blocks at these sizes
+    decoder_depths: tuple[int, ...] = (1, 2, 2)
     patch: int = 2                               # latent cells a token spans, each way
 
     # the transformer
@@ -28,9 +30,12 @@ class AstraConfig:
     adapter_rank: int = 64                       # of each block's own action adapter
 
     # actions and outcomes
-    action_dims: tuple[int, ...] = (14, 14)      # one per action space (modality), in card order
+    action_dims: tuple[int, ...] = (14, 14)      # one per action space, in card order
+    modalities: tuple[str, ...] = ()             # kind of each space: an expert each; (): none
+    drawing: bool = False                        # see the robot drawn along the plan
+    residual: bool = True                        # flow only: predict the change, not the latent
     outcomes: tuple[str, ...] = (
-        'obstacle_contact', 'object_contact', 'object_position', 'tool_position')
+        'obstacle_contact', 'object_contact', 'off_road', 'object_position', 'tool_position')
 
     # the diffusion process
     process: str = 'flow'                        # 'flow' (x-prediction) | 'ddpm' (epsilon)
@@ -44,10 +49,18 @@ class AstraConfig:
     def __post_init__(self):
         if not 0 <= self.history_noise <= 1:
             raise ValueError(f'history_noise {self.history_noise}: expected 0 to 1')
+        depths = {len(self.encoder_widths), len(self.decoder_widths), len(self.encoder_depths),
+                  len(self.decoder_depths)}
+        if len(depths) != 1 or min(depths) < 1:
+            raise ValueError(f'encoder_widths {self.encoder_widths}, decoder_widths '
+                             f'{self.decoder_widths} and their depths {self.encoder_depths}, '
+                             f'{self.decoder_depths}: expected as many of each')
+        if self.modalities and len(self.modalities) != len(self.action_dims):
+            raise ValueError(f'{len(self.modalities)} modalities for {len(self.action_dims)} '
+                             'action_dims: expected one each, or none')
         rows, cols = self.image_size
-        cell = 8 * self.patch
-        if rows % cell or cols % cell:
-            raise ValueError(f'image_size {self.image_size}: both must be multiples of {cell}')
+        if rows % self.cell or cols % self.cell:
+            raise ValueError(f'image_size {self.image_size}: both must be multiples of {self.cell}')
         if self.hidden_dim % self.num_heads:
             raise ValueError(f'hidden_dim {self.hidden_dim} is not a multiple of '
                              f'num_heads {self.num_heads}')
@@ -55,9 +68,20 @@ class AstraConfig:
             raise ValueError(f"process '{self.process}': expected 'flow' or 'ddpm'")
 
     @property
+    def reduction(self) -> int:
+        """Pixels that a latent cell spans, each way."""
+        return 2 ** len(self.encoder_widths)
+
+    @property
+    def cell(self) -> int:
+        """Pixels that a token spans, each way."""
+        return self.reduction * self.patch
+
+    @property
     def latent_shape(self) -> tuple[int, int, int]:
         """(C, h, w) of one frame's latent."""
-        return (self.latent_channels, self.image_size[0] // 8, self.image_size[1] // 8)
+        return (self.latent_channels, self.image_size[0] // self.reduction,
+                self.image_size[1] // self.reduction)
 
     @property
     def tokens_per_frame(self) -> int:
@@ -78,15 +102,25 @@ class AstraConfig:
                       for name, value in values.items()})
 
 
+# What every preset has; the action spaces are those of the data.
+_PARTS = dict(modalities=('joints', 'joints'), drawing=True)
+
 PRESETS: dict[str, AstraConfig] = {
-    # Small enough for two CPU cores; the model that ships.
-    'tiny': AstraConfig(),
+    # Small enough for two CPU cores; a model that ships.
+    'tiny': AstraConfig(
+        latent_channels=12, encoder_widths=(32, 64), decoder_widths=(32, 96),
+        encoder_depths=(1, 2), decoder_depths=(2, 3), patch=4, **_PARTS),
+    # For a GPU, or a patient CPU; a model that ships.
+    'small': AstraConfig(
+        image_size=(128, 128), latent_channels=12, encoder_widths=(32, 64), decoder_widths=(32, 96),
+        encoder_depths=(1, 2), decoder_depths=(2, 3), patch=4, hidden_dim=256, num_layers=8,
+        num_heads=8, **_PARTS),
     # The configuration that the seed document prints: 1024 wide, 24 layers, 16 heads, window 16,
     # 1000 steps with linear betas, epsilon-prediction weighted by SNR with gamma 0.5.
     'paper': AstraConfig(
         image_size=(256, 256), encoder_widths=(128, 256, 512), decoder_widths=(128, 256, 512),
         hidden_dim=1024, num_layers=24, num_heads=16, context_layers=4, temporal_window=16,
-        adapter_rank=128, process='ddpm', denoising_steps=50, history_noise=0.1),
+        adapter_rank=128, process='ddpm', denoising_steps=50, history_noise=0.1, **_PARTS),
 }
 
 

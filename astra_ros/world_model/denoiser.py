@@ -36,10 +36,11 @@ class DenoisingTransformer(nn.Module):
         super().__init__()
         width = config.hidden_dim
         token_dim = config.latent_channels * config.patch ** 2
-        self.residual = config.process == 'flow'
+        self.residual = config.process == 'flow' and config.residual
         self.patchify = Patchify(config)
         self.embed = nn.Linear(3 * token_dim, width)
         self.position = nn.Parameter(0.02 * torch.randn(config.tokens_per_frame, width))
+        self.drawing = RobotPicture(config) if config.drawing else None
         self.time = ScalarEmbedding(width, scale=1000.0)
         self.history_noise = ScalarEmbedding(width, scale=1000.0)
         self.age = ScalarEmbedding(width, scale=1.0)
@@ -60,16 +61,20 @@ class DenoisingTransformer(nn.Module):
         return [block.memory_attention.project(memory_BMD) for block in self.blocks]
 
     def forward(self, noisy: Tensor, newest: Tensor, before: Tensor, time: Tensor,
-                history_noise: Tensor, age: Tensor, condition: Tensor, memory: Memory) -> Denoised:
+                history_noise: Tensor, age: Tensor, condition: Tensor, memory: Memory,
+                picture: Tensor | None = None) -> Denoised:
         """Denoise N frames for each of B requests.
 
         Args: `noisy`, `newest`, `before` [B, N, C, h, w], the latent at `time` and the two that
         precede it; `time` [B, N] 0 noise .. 1 clean; `history_noise` [B, N] the level put on the
         newest latents; `age` [B, N] frames since the last observed one; `condition` [B, N, D]
-        action plus style; `memory` from `project_memory`.
+        action plus style; `memory` from `project_memory`; `picture` [B, N, L, D] from `RobotPicture`,
+        if the model has one.
         """
         tokens = self.patchify(torch.cat([noisy, newest, before], dim=-3))
         x = self.embed(tokens) + self.position
+        if self.drawing is not None:
+            x = x + (self.drawing.unknown if picture is None else picture)
         condition = F.silu(condition + self.time(time) + self.history_noise(history_noise)
                            + self.age(age))
         shared = self.modulation(condition)
@@ -82,10 +87,40 @@ class DenoisingTransformer(nn.Module):
         return Denoised(prediction, self.error(x).squeeze(-1).float(), x)
 
 
-class OutcomeHeads(nn.Module):
-    """What the imagined frame says of the world: contacts (logits) and positions (metres)."""
+class RobotPicture(nn.Module):
+    """Kinematic conditioning: the robot as the camera will see it, drawn along the plan, as tokens.
 
-    SIZES = {'obstacle_contact': 1, 'object_contact': 1, 'object_position': 3, 'tool_position': 3}
+    Where URDF and camera are known, the robot's own motion is geometry and need not be guessed: each
+    token gets the pixels of the drawing that lie under it (`planning/robot_drawing.py`: coverage,
+    nearness, which part). It starts at zero, and `unknown` stands for frames without a drawing.
+    """
+
+    CHANNELS = 3
+
+    def __init__(self, config: AstraConfig):
+        super().__init__()
+        self.cell = config.cell
+        self.embed = nn.Linear(self.CHANNELS * self.cell ** 2, config.hidden_dim)
+        self.unknown = nn.Parameter(torch.zeros(config.hidden_dim))
+        nn.init.zeros_(self.embed.weight)
+        nn.init.zeros_(self.embed.bias)
+
+    def forward(self, drawing: Tensor, known: Tensor | None = None) -> Tensor:
+        """`drawing` [B, N, 3, h, w] in 0..1 and which of the B are `known` [B] -> [B, N, L, D]."""
+        pixels = F.pixel_unshuffle(drawing.flatten(0, 1), self.cell).flatten(2).transpose(1, 2)
+        tokens = self.embed(pixels).unflatten(0, drawing.shape[:2])
+        if known is None:
+            return tokens
+        return torch.where(known[:, None, None, None], tokens, self.unknown)
+
+
+class OutcomeHeads(nn.Module):
+    """What the imagined frame says of the world: events (logits) and positions (metres)."""
+
+    SIZES = {'obstacle_contact': 1, 'object_contact': 1, 'off_road': 1, 'object_position': 3,
+             'tool_position': 3}
+    # of these the logit is given, of the others metres
+    EVENTS = ('obstacle_contact', 'object_contact', 'off_road')
 
     def __init__(self, config: AstraConfig):
         super().__init__()
@@ -100,7 +135,7 @@ class OutcomeHeads(nn.Module):
                                  nn.Linear(width, sum(self.SIZES[name] for name in self.names)))
 
     def forward(self, features_BNLD: Tensor) -> dict[str, Tensor]:
-        """-> name: [B, N] logits of a contact in the frame's interval, or [B, N, 3] metres."""
+        """-> name: [B, N] logits of an event in the frame's interval, or [B, N, 3] metres."""
         lead = features_BNLD.shape[:2]
         tokens = features_BNLD.flatten(0, 1)
         query = self.query.expand(tokens.shape[0], -1, -1)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from astra_ros.world_model.astra import Astra, Prediction
-from astra_ros.world_model.denoiser import Memory
+from astra_ros.world_model.denoiser import Memory, OutcomeHeads
 
 
 class DenoisingAutoregressiveStep:
@@ -35,12 +35,14 @@ class DenoisingAutoregressiveStep:
         return noise.to(like.device)
 
     def __call__(self, newest: Tensor, before: Tensor, condition: Tensor, memory: Memory,
-                 age: int, free: Tensor | None = None) -> Prediction:
+                 age: int, free: Tensor | None = None,
+                 picture: Tensor | None = None) -> Prediction:
         """Arguments as in `Astra.predict_next`; `newest` and `before` come in clean."""
         corruption = self.level * self.draw(newest)
         noise = self.draw(newest).expand_as(newest)
         return self.model.predict_next(newest + corruption, before + corruption, condition, memory,
-                                       age, noise, self.steps, self.level, free, self.guidance)
+                                       age, noise, self.steps, self.level, free, self.guidance,
+                                       picture)
 
 
 @dataclass(frozen=True)
@@ -53,20 +55,21 @@ class ImaginedLatents:
 
 
 @torch.no_grad()
-def imagine_latents(model: Astra, history: Tensor, actions: Tensor, modality: int = 0,
+def imagine_latents(model: Astra, history: Tensor, actions: Tensor, space: int = 0,
                     style: Tensor | None = None, steps: int | None = None,
                     generator: torch.Generator | None = None,
-                    guidance: float = 1.0) -> ImaginedLatents:
+                    guidance: float = 1.0, drawings: Tensor | None = None) -> ImaginedLatents:
     """Imagine every plan of every request at once.
 
     Args: `history` [B, T, C, h, w] latents, oldest first; `actions` [B, N, H, A]; `style`
     [B, C, h, w] latent of a reference picture or None; `guidance` above 1 exaggerates what the
-    actions change, at twice the cost.
+    actions change, at twice the cost; `drawings` [B, N, H, 3, h, w] in 0..1, the robot drawn along
+    each plan, for a model with kinematic conditioning.
     """
     batch, plans, horizon, _ = actions.shape
     memory = model.remember(history)
     look = model.style_encoder(style, batch)[:, None]
-    condition = model.action_encoder(actions, modality) + look[:, None]
+    condition = model.action_encoder(actions, space) + look[:, None]
     free = model.action_encoder.unconditional(batch, plans) + look if guidance != 1.0 else None
     step = DenoisingAutoregressiveStep(model, steps, generator=generator, guidance=guidance)
 
@@ -74,19 +77,20 @@ def imagine_latents(model: Astra, history: Tensor, actions: Tensor, modality: in
     before = history[:, None, max(-2, -history.shape[1])].expand(-1, plans, -1, -1, -1)
     made: list[Prediction] = []
     for index in range(horizon):
-        made.append(step(newest, before, condition[:, :, index], memory, index + 1, free))
+        picture = None if drawings is None else model.picture(drawings[:, :, index])
+        made.append(step(newest, before, condition[:, :, index], memory, index + 1, free, picture))
         newest, before = made[-1].latent, newest
     outcomes = {name: torch.stack([p.outcomes[name] for p in made], dim=2)
                 for name in made[0].outcomes}
     return ImaginedLatents(
         torch.stack([p.latent for p in made], dim=2),
         torch.stack([p.log_error.exp().mean(-1).sqrt() for p in made], dim=2),
-        {name: values.sigmoid() if name.endswith('_contact') else values
+        {name: values.sigmoid() if name in OutcomeHeads.EVENTS else values
          for name, values in outcomes.items()})
 
 
 def multi_step_prediction(model: Astra, initial_frames: Tensor, action_sequence: Tensor,
-                          prediction_horizon: int | None = None, modality: int = 0,
+                          prediction_horizon: int | None = None, space: int = 0,
                           steps: int | None = None,
                           generator: torch.Generator | None = None) -> Tensor:
     """Frames in, actions in, frames out: the plain use of the model.
@@ -96,13 +100,13 @@ def multi_step_prediction(model: Astra, initial_frames: Tensor, action_sequence:
     Returns [B, H, 3, h, w] in 0..1.
     """
     return conditional_video_generation(model, initial_frames, action_sequence, None,
-                                        prediction_horizon, modality, steps, generator)
+                                        prediction_horizon, space, steps, generator)
 
 
 @torch.no_grad()
 def conditional_video_generation(model: Astra, initial_frames: Tensor, action_trajectory: Tensor,
                                  style: Tensor | None = None, horizon: int | None = None,
-                                 modality: int = 0, steps: int | None = None,
+                                 space: int = 0, steps: int | None = None,
                                  generator: torch.Generator | None = None) -> Tensor:
     """As `multi_step_prediction`, in the look of the picture `style` [B, 3, h, w] if one is given.
 
@@ -117,6 +121,6 @@ def conditional_video_generation(model: Astra, initial_frames: Tensor, action_tr
     batch, frames = initial_frames.shape[:2]
     history = model.autoencoder.encode(initial_frames.flatten(0, 1)).unflatten(0, (batch, frames))
     style_latent = None if style is None else model.autoencoder.encode(style)
-    made = imagine_latents(model, history, action_trajectory[:, None, :horizon], modality,
+    made = imagine_latents(model, history, action_trajectory[:, None, :horizon], space,
                            style_latent, steps, generator)
     return model.autoencoder.decode(made.latents[:, 0].flatten(0, 1)).unflatten(0, (batch, horizon))

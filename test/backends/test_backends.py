@@ -9,20 +9,22 @@ import pytest
 import torch
 
 from astra_ros.backends import ModelError, load_backend
-from astra_ros.learning.export import write_model
-from astra_ros.planning.actions import ActionSpace
+from astra_ros.learning.export import Embodiments, write_model
+from astra_ros.planning.modalities.joints import JointSpace
 from astra_ros.world_model import Astra, preset
 
-SPACE = ActionSpace('two_joints', ('a', 'b'), (0.0, 0.1), (1.0, 0.5), (0.1, 0.1))
+SPACE = JointSpace('two_joints', ('a', 'b'), (0.0, 0.1), (1.0, 0.5), (0.1, 0.1))
 
 
 @pytest.fixture(scope='module')
 def directory(tmp_path_factory):
     torch.manual_seed(0)
     config = replace(preset('tiny'), hidden_dim=48, num_layers=2, num_heads=4, context_layers=1,
-                     encoder_widths=(16, 16, 16), decoder_widths=(16, 16, 16),
-                     action_dims=(SPACE.dim,))
-    return write_model(tmp_path_factory.mktemp('model'), Astra(config), [SPACE], 0.25, 'test')
+                     encoder_widths=(16, 16), decoder_widths=(16, 16),
+                     encoder_depths=(1, 1), decoder_depths=(1, 1), action_dims=(SPACE.dim,),
+                     modalities=('joints',))
+    return write_model(tmp_path_factory.mktemp('model'), Astra(config), Embodiments((SPACE,), 0.25),
+                       'test')
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def test_a_sound_model_imagines(directory):
     np.testing.assert_array_equal(made.latents, again.latents)
     assert model.decode(made.latents[0]).shape == (3, 64, 64, 3)
     assert model.encode(history).shape == (4, *card.latent_shape)
-    with pytest.raises(ValueError, match="unknown modality 'feet'"):
+    with pytest.raises(ValueError, match="unknown action space 'feet'"):
         model.imagine(history, actions, 'feet')
     with pytest.raises(ValueError, match='takes uint8'):
         model.encode(history[:, :32])

@@ -4,9 +4,17 @@ import numpy as np
 import pytest
 
 from astra_ros.learning.speed import percentiles
-from astra_ros.learning.evaluate import auroc, psnr
-from astra_ros.learning.rank import interval, kendall, ranks, spearman, summarise
-from astra_ros.learning.train import learning_rate
+from astra_ros.learning.metrics import (
+    auroc,
+    interval,
+    kendall,
+    mean_rank_violation,
+    psnr,
+    ranks,
+    spearman,
+)
+from astra_ros.learning.rank import summarise
+from astra_ros.learning.stage import learning_rate
 
 
 def test_ranks_share_ties():
@@ -20,6 +28,14 @@ def test_spearman_and_kendall_by_hand():
     assert spearman(a, b) == pytest.approx(0.8)
     assert kendall(a, b) == pytest.approx((5 - 1) / 6)
     assert spearman(a, np.ones(4)) == 0.0
+
+
+def test_mean_rank_violation_by_hand():
+    # Guessed c < a < b, truly a < b < c: c is ordered wrongly with both.
+    guessed, true = np.array([2, 3, 1]), np.array([0.1, 0.4, 0.9])
+    # a gives away 0.8 (to c), b 0.5 (to c), c 0.8 (to a).
+    assert mean_rank_violation(guessed, true) == pytest.approx((0.8 + 0.5 + 0.8) / 3)
+    assert mean_rank_violation(true, true) == 0.0
 
 
 def test_psnr_by_hand():

@@ -1,6 +1,7 @@
-"""Recording, training with resume, and the written model, small enough for seconds."""
+"""Training with resume, and the written model, small enough for seconds."""
 
 import argparse
+import json
 import shutil
 import signal
 from dataclasses import replace
@@ -12,101 +13,110 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from astra_ros.backends import ModelError, load_backend
-from astra_ros.learning import export, record, train
-from astra_ros.learning.clips import LatentDataset, fit_action_space, restyle
-from astra_ros.learning.dataset import (
-    DatasetError,
-    episode_path,
-    list_episodes,
-    load_episode,
-    save_episode,
-)
+from astra_ros.learning import export, stage, train
+from astra_ros.learning.clips import LatentDataset, measure_spaces, restyle
+from astra_ros.learning.dataset import episode_path, list_episodes, load_episode, save_episode
+from astra_ros.learning.episode import DatasetError
 from astra_ros.world_model import Astra, preset
 
 
-@pytest.fixture(scope='module')
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('data')
-    assert record.record(folder, ('kuka',), episodes=3, first_seed=0, workers=1) == 3
-    return folder
-
-
-def arguments(data, out, *more):
-    parser = argparse.ArgumentParser()
-    train.add_arguments(parser)
-    return parser.parse_args(['--data', str(data), '--out', str(out), '--autoencoder-steps', '4',
-                              '--dynamics-steps', '6', '--dynamics-batch', '2',
-                              '--autoencoder-batch', '4', '--device', 'cpu', *more])
-
-
-def test_recording_goes_on_where_it_was_and_repeats_itself(data, tmp_path):
-    assert record.record(data, ('kuka',), episodes=3, first_seed=0, workers=1) == 0
-    record.record(tmp_path, ('kuka',), episodes=1, first_seed=1, workers=1)
-    first, again = load_episode(list_episodes(data)[1]), load_episode(list_episodes(tmp_path)[0])
-    assert len(first) == record.FRAMES and first.frames.shape[1:] == (64, 64, 3)
-    for name in ('frames', 'commanded', 'object_position', 'obstacle_contact'):
-        np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
-
-
-def test_a_damaged_episode_is_named(data, tmp_path):
-    whole = list_episodes(data)[0]
-    broken = tmp_path / whole.name
-    broken.write_bytes(whole.read_bytes()[:2000])
-    with pytest.raises(DatasetError, match=f'{broken.name}: damaged'):
-        load_episode(broken)
-    with pytest.raises(DatasetError, match='no episodes of panda'):
-        list_episodes(data, 'panda')
+def clips_of(paths, autoencoder=None, **changes):
+    torch.manual_seed(0)
+    config = preset('tiny')
+    clips = LatentDataset(measure_spaces(paths), window=4, horizon=16, outcomes=config.outcomes,
+                          **changes)
+    clips.encode(paths, autoencoder or Astra(config).autoencoder, torch.device('cpu'))
+    return clips
 
 
 def test_clips_line_up_with_the_recording(data):
     paths = list_episodes(data)
     episode = load_episode(paths[0])
-    space = fit_action_space('kuka_joints', [episode])
-    torch.manual_seed(0)
-    autoencoder = Astra(preset('tiny')).autoencoder
-    clips = LatentDataset([space], window=4, horizon=16)
-    clips.encode(paths[:1], autoencoder, torch.device('cpu'))
+    clips = clips_of(paths[:1])
     clip = clips.clip([0, 0], [0, 7])
     assert clip.latents.shape[:2] == (2, 20)
     # Before the episode the scene stood still: history frames 0..3 are its first frame.
     for index in range(4):
-        assert torch.equal(clip.latents[0, index], clips.latents[0][0])
-    assert torch.equal(clip.latents[1, 3], clips.latents[0][7])
-    assert torch.equal(clip.latents[1, 4], clips.latents[0][8])
+        assert torch.equal(clip.latents[0, index], clips.latents[0][0].float())
+    assert torch.equal(clip.latents[1, 3], clips.latents[0][7].float())
+    assert torch.equal(clip.latents[1, 4], clips.latents[0][8].float())
     # The action of frame 8 leads from the joints commanded at frame 7 to those at frame 8.
-    expected = space.encode(episode.commanded[7:9])[0]
+    expected = clips.spaces[0].encode(episode.motion[7:9])[0]
     np.testing.assert_allclose(clip.actions[1, 0].numpy(), expected, rtol=1e-6)
-    assert clip.outcomes['object_position'][1, 0].tolist() == episode.object_position[8].tolist()
+    assert (clip.outcomes['object_position'][1, 0].tolist()
+            == episode.labels['object_position'][8].tolist())
+    assert clip.outcomes['off_road'].isnan().all()      # an arm has no road
 
 
-def test_restyling_keeps_a_picture_in_range_and_changes_it():
+def test_robots_of_several_kinds_share_a_batch(data, tmp_path):
+    kuka = load_episode(list_episodes(data)[0])
+    rover = replace(kuka, robot='rover', modality='twist', motion_names=('linear.x', 'angular.z'),
+                    motion=kuka.motion[:, :2], labels={}, camera=None)
+    save_episode(episode_path(tmp_path, 'kuka_joints', 0), kuka)
+    save_episode(episode_path(tmp_path, 'rover_twist', 0), rover)
+    clips = clips_of(list_episodes(tmp_path))
+    assert [space.name for space in clips.spaces] == ['kuka_joints', 'rover_twist']
+    clip = clips.clip([1, 0], [3, 3])
+    assert clip.spaces.tolist() == [1, 0] and clip.actions.shape == (2, 16, 14)
+    assert not clip.actions[0, :, 4:].any() and clip.actions[1, :, 4:].any()
+    assert clip.outcomes['object_position'][0].isnan().all()
+    seen = {tuple(clips.sample(4, torch.Generator().manual_seed(seed)).spaces.tolist())
+            for seed in range(9)}
+    assert any(len(set(spaces)) == 2 for spaces in seen)
+
+
+def test_measuring_refuses_a_robot_that_is_two(data, tmp_path):
+    kuka = load_episode(list_episodes(data)[0])
+    save_episode(episode_path(tmp_path, 'kuka_joints', 0), kuka)
+    save_episode(episode_path(tmp_path, 'kuka_joints', 1),
+                 replace(kuka, motion=kuka.motion[:, :2], motion_names=('a', 'b')))
+    with pytest.raises(DatasetError, match="000001.parquet: motion .*name the robot otherwise"):
+        measure_spaces(list_episodes(tmp_path))
+
+
+def test_restyling_keeps_a_picture_in_range_and_greys_grey():
     frames = torch.rand(2, 3, 8, 8)
     other = restyle(frames, torch.Generator().manual_seed(0))
     assert 0 <= other.min() and other.max() <= 1 and not torch.allclose(frames, other)
+    # Turning the hue leaves grey alone; what is left differs by a gain for each colour only.
+    grey = restyle(torch.full((1, 3, 2, 2), 0.5), torch.Generator().manual_seed(1))
+    assert torch.allclose(grey, grey[..., :1, :1].expand_as(grey))
 
 
-def test_a_killed_training_resumes_to_the_same_weights(data, tmp_path, monkeypatch):
-    """Stopped after step 3 of 6 and started again, against the run that was never stopped."""
-    monkeypatch.setattr(train, 'CHECKPOINT_EVERY', 3)
+def losses_of(run):
+    lines = [json.loads(line) for line in (run / 'dynamics.jsonl').read_text().splitlines()]
+    return [line['step'] for line in lines], [line['loss'] for line in lines]
+
+
+def test_a_killed_training_resumes_to_the_same_curve_and_weights(data, tmp_path, arguments,
+                                                                 monkeypatch):
+    """Killed in step 5 of 6, its last checkpoint after step 3, against the run that never was."""
+    monkeypatch.setattr(stage, 'CHECKPOINT_EVERY', 3)
     train.run(arguments(data, tmp_path / 'whole'))
 
     class Killed(Exception):
         pass
 
-    save = train.save_checkpoint
-
-    def die_once(path, *rest):
-        save(path, *rest)
-        if path.name == 'dynamics.safetensors':
-            monkeypatch.setattr(train, 'save_checkpoint', save)
+    def killed(model, clip, generator, *rest):
+        calls.append(1)
+        if len(calls) == 5:
             raise Killed
+        return real(model, clip, generator, *rest)
 
-    monkeypatch.setattr(train, 'save_checkpoint', die_once)
-    with pytest.raises(Killed):
-        train.run(arguments(data, tmp_path / 'stopped'))
-    train.run(arguments(data, tmp_path / 'stopped'))
-    whole = load_file(tmp_path / 'whole/dynamics.safetensors')
-    resumed = load_file(tmp_path / 'stopped/dynamics.safetensors')
+    calls, real = [], train.one_step_loss
+    once = ('--rollout-from', '1')
+    train.run(arguments(data, tmp_path / 'whole_2', *once))
+    with monkeypatch.context() as patch:
+        patch.setattr(train, 'one_step_loss', killed)
+        with pytest.raises(Killed):
+            train.run(arguments(data, tmp_path / 'killed', *once))
+    # A kill leaves what was on the disk; what this process still logged must not be there twice.
+    train.run(arguments(data, tmp_path / 'killed', *once))
+    steps, losses = losses_of(tmp_path / 'killed')
+    assert steps == list(range(6))
+    np.testing.assert_allclose(losses, losses_of(tmp_path / 'whole_2')[1], rtol=1e-4)
+    whole = load_file(tmp_path / 'whole_2/dynamics.safetensors')
+    resumed = load_file(tmp_path / 'killed/dynamics.safetensors')
     assert whole.keys() == resumed.keys()
     for name, value in whole.items():
         torch.testing.assert_close(resumed[name], value, rtol=1e-4, atol=1e-5, msg=name)
@@ -114,13 +124,13 @@ def test_a_killed_training_resumes_to_the_same_weights(data, tmp_path, monkeypat
     assert model.card.action_spaces['kuka_joints'].joint_names[0] == 'lbr_iiwa_joint_1'
 
 
-def test_training_refuses_a_checkpoint_of_other_settings(data, tmp_path):
+def test_training_refuses_a_checkpoint_of_other_settings(data, tmp_path, arguments):
     train.run(arguments(data, tmp_path, '--stage', 'autoencoder'))
     with pytest.raises(DatasetError, match=r'another configuration \(autoencoder_rate: 0.001 there, 0.5 now'):
         train.run(arguments(data, tmp_path, '--stage', 'autoencoder', '--autoencoder-rate', '0.5'))
 
 
-def test_fine_tuning_starts_from_the_models_own_weights_and_actions(data, tmp_path):
+def test_fine_tuning_starts_from_the_models_own_weights_and_actions(data, tmp_path, arguments):
     train.run(arguments(data, tmp_path / 'first'))
     first = tmp_path / 'first/model'
     none = ('--from', str(first), '--autoencoder-steps', '0', '--dynamics-steps', '0')
@@ -139,29 +149,29 @@ def test_fine_tuning_starts_from_the_models_own_weights_and_actions(data, tmp_pa
     assert 'denoiser.out.weight' not in kept
 
 
-def test_fine_tuning_refuses_a_folder_with_other_actions(data, tmp_path):
+def test_fine_tuning_refuses_a_folder_with_other_actions(data, tmp_path, arguments):
     train.run(arguments(data, tmp_path))
     with pytest.raises(DatasetError, match="not the action spaces of 'tiny'"):
         train.run(arguments(data, tmp_path, '--from', 'tiny'))
 
 
-def test_training_refuses_held_out_seeds_mixed_rates_and_devices_that_are_not_there(data, tmp_path):
+def test_training_refuses_held_out_seeds_mixed_rates_and_devices_that_are_not_there(data, tmp_path, arguments):
     held_out = tmp_path / 'held_out'
     shutil.copytree(data, held_out)
     episode = load_episode(list_episodes(data)[0])
-    save_episode(episode_path(held_out, 'kuka', 1_900_001), replace(episode, seed=1_900_001))
-    with pytest.raises(DatasetError, match='1900001.npz: seeds from 900000 on are held out'):
+    save_episode(episode_path(held_out, 'kuka_joints', 1_900_001), replace(episode, seed=1_900_001))
+    with pytest.raises(DatasetError, match='1900001.parquet: seeds from 900000 on are held out'):
         train.run(arguments(held_out, tmp_path / 'run'))
     mixed = tmp_path / 'mixed'
     shutil.copytree(data, mixed)
-    save_episode(episode_path(mixed, 'kuka', 7), replace(episode, seed=7, dt_s=0.1))
+    save_episode(episode_path(mixed, 'kuka_joints', 7), replace(episode, seed=7, dt_s=0.1))
     with pytest.raises(DatasetError, match='frames are 0.1 s apart'):
         train.run(arguments(mixed, tmp_path / 'run'))
     with pytest.raises(ModelError, match="device 'moon'"):
         train.run(arguments(data, tmp_path / 'run', '--device', 'moon'))
 
 
-def test_export_keeps_the_step_of_the_recording(data, tmp_path):
+def test_export_keeps_the_step_of_the_recording(data, tmp_path, arguments):
     slow = tmp_path / 'slow'
     slow.mkdir()
     for path in list_episodes(data):
@@ -175,12 +185,14 @@ def test_export_keeps_the_step_of_the_recording(data, tmp_path):
     assert card.dt_s == 0.5 and card.network['history_noise'] == 0.01
 
 
-def test_ctrl_c_ends_the_step_at_hand_and_saves_it(data, tmp_path, capsys):
+def test_ctrl_c_ends_the_step_at_hand_and_saves_it(data, tmp_path, arguments, capsys):
     def interrupting(*_):
-        signal.raise_signal(signal.SIGINT)
+        if not came:
+            signal.raise_signal(signal.SIGINT)
+            came.append(1)
         return one_step(*_)
 
-    one_step = train.one_step_loss
+    one_step, came = train.one_step_loss, []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train, 'one_step_loss', interrupting)
         with pytest.raises(KeyboardInterrupt):

@@ -149,8 +149,8 @@ def graph(tmp_path_factory):
 def small_model(tmp_path_factory):
     """The directory of a model with random weights: right in every shape, wrong in every opinion."""
     torch = pytest.importorskip("torch")
-    from astra_ros.learning.export import write_model
-    from astra_ros.planning.actions import ActionSpace
+    from astra_ros.learning.export import Embodiments, write_model
+    from astra_ros.planning.modalities.joints import JointSpace
     from astra_ros.simulation.robots import ROBOTS
     from astra_ros.world_model import Astra, AstraConfig
 
@@ -166,14 +166,15 @@ def small_model(tmp_path_factory):
         adapter_rank=8,
     )
     spaces = [
-        ActionSpace(f"{spec.name}_joints", spec.joint_names, spec.ready, (0.5,) * 7, (0.1,) * 7)
+        JointSpace(f"{spec.name}_joints", spec.joint_names, spec.ready, (0.5,) * 7, (0.1,) * 7)
         for spec in (ROBOTS["panda"], ROBOTS["kuka"])
     ]
     model = Astra(small)
     with torch.no_grad():
         for parameter in model.parameters():  # or its zero-initialised gates ignore the actions
-            parameter += 0.05 * torch.randn_like(parameter)
-    return write_model(tmp_path_factory.mktemp("model"), model, spaces, 0.25, "small")
+            parameter += 0.03 * torch.randn_like(parameter)
+    trained_on = Embodiments(tuple(spaces), 0.25)
+    return write_model(tmp_path_factory.mktemp("model"), model, trained_on, "small")
 
 
 @pytest.fixture

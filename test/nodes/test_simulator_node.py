@@ -54,7 +54,9 @@ def newest_s(bench):
 def wait_until(bench, seconds):
     """Wait for simulated time."""
     bench.graph.until(
-        lambda: newest_s(bench) >= seconds and to_seconds(bench.camera[-1].header.stamp) >= seconds,
+        lambda: newest_s(bench) >= seconds
+        and all(to_seconds(m[-1].header.stamp) >= seconds for m in (bench.camera, bench.truth) if m)
+        and bench.truth,
         f"{seconds:.2f} simulated seconds",
     )
 

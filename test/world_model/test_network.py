@@ -8,12 +8,13 @@ import torch
 from astra_ros.world_model import Astra, preset
 from astra_ros.world_model.action_encoder import ActionConditionEncoder
 from astra_ros.world_model.config import AstraConfig
+from astra_ros.world_model.denoiser import RobotPicture
 from astra_ros.world_model.style import StyleEncoder
 from astra_ros.world_model.temporal import Patchify, TemporalTransformer
 
 SMALL = replace(preset('tiny'), hidden_dim=48, num_layers=2, num_heads=4, context_layers=1,
-                adapter_rank=8, encoder_widths=(16, 16, 16), decoder_widths=(16, 16, 16),
-                action_dims=(6, 4))
+                adapter_rank=8, encoder_widths=(16, 16), decoder_widths=(16, 16),
+                action_dims=(6, 4), modalities=('joints', 'twist'))
 
 
 @pytest.fixture(scope='module')
@@ -37,10 +38,10 @@ def denoise_inputs(batch=2, frames=3):
 def test_patchify_is_undone_by_its_inverse():
     patchify, latents = Patchify(SMALL), torch.randn(2, 3, *SMALL.latent_shape)
     tokens = patchify(latents)
-    assert tokens.shape == (2, 3, 16, SMALL.latent_channels * 4)
+    assert tokens.shape == (2, 3, 16, SMALL.latent_channels * 16)
     assert torch.equal(patchify.inverse(tokens), latents)
     # Token 0 is the top left patch, channel by channel.
-    assert torch.equal(tokens[0, 0, 0].view(-1, 2, 2), latents[0, 0, :, :2, :2])
+    assert torch.equal(tokens[0, 0, 0].view(-1, 4, 4), latents[0, 0, :, :4, :4])
 
 
 def test_autoencoder_shapes_and_range(model):
@@ -76,10 +77,67 @@ def test_an_action_changes_nothing_before_it():
 def test_action_spaces_have_their_own_input_and_refuse_others():
     encoder = ActionConditionEncoder(SMALL)
     assert encoder(torch.randn(3, 8, 4), 1).shape == (3, 8, SMALL.hidden_dim)
-    with pytest.raises(ValueError, match='6 numbers a step, modality 1 takes 4'):
+    with pytest.raises(ValueError, match='6 numbers a step, action space 1 takes 4'):
         encoder(torch.randn(3, 8, 6), 1)
-    with pytest.raises(ValueError, match='modality 2: the model has 2'):
+    with pytest.raises(ValueError, match='action space 2: the model has 2'):
         encoder(torch.randn(3, 8, 6), 2)
+
+
+def test_a_mixed_batch_is_encoded_as_each_of_its_spaces():
+    encoder = ActionConditionEncoder(SMALL)
+    wide = torch.randn(3, 8, 6)
+    made = encoder.of_many(wide, torch.tensor([1, 0, 1]))
+    torch.testing.assert_close(made[1:2], encoder(wide[1:2], 0))
+    torch.testing.assert_close(made[[0, 2]], encoder(wide[[0, 2], :, :4], 1))
+
+
+def test_each_modality_has_its_expert_and_starts_with_what_all_share():
+    torch.manual_seed(0)
+    mixed = ActionConditionEncoder(SMALL)
+    torch.manual_seed(0)
+    alone = ActionConditionEncoder(replace(SMALL, modalities=()))
+    assert set(mixed.experts) == {'joints', 'twist'} and not alone.experts
+    alone.load_state_dict({name: value for name, value in mixed.state_dict().items()
+                           if not name.startswith('experts.')})
+    actions = torch.randn(2, 8, 6)
+    torch.testing.assert_close(mixed(actions, 0), alone(actions, 0))
+    # An expert that has learned changes its own modality and no other.
+    before = mixed(torch.ones(2, 8, 4), 1)
+    torch.nn.init.ones_(mixed.experts['joints'][-1].weight)
+    assert not torch.allclose(mixed(actions, 0), alone(actions, 0))
+    assert torch.equal(mixed(torch.ones(2, 8, 4), 1), before)
+
+
+def test_robots_of_one_modality_share_an_expert():
+    three = replace(SMALL, action_dims=(6, 4, 4), modalities=('joints', 'twist', 'twist'))
+    assert len(ActionConditionEncoder(three).experts) == 2
+    with pytest.raises(ValueError, match='2 modalities for 3 action_dims'):
+        replace(SMALL, action_dims=(6, 4, 4))
+
+
+def test_a_drawing_acts_on_the_tokens_under_it_only():
+    torch.manual_seed(0)
+    picture = RobotPicture(SMALL)
+    torch.nn.init.normal_(picture.embed.weight)
+    torch.nn.init.normal_(picture.unknown)
+    blank = torch.zeros(2, 3, 3, 64, 64)
+    drawn = blank.clone()
+    drawn[..., 0:16, 16:32] = 1         # rows 0-15, columns 16-31: the second of 4 x 4 tokens
+    changed = (picture(drawn) != picture(blank)).any(-1)
+    assert changed[0, 0].nonzero().flatten().tolist() == [1]
+    some = picture(drawn, torch.tensor([True, False]))
+    torch.testing.assert_close(some[0], picture(drawn)[0])
+    assert (some[1] == picture.unknown).all()
+
+
+def test_a_model_uses_its_drawing_and_does_without(model):
+    inputs = denoise_inputs()
+    memory = model.remember(torch.zeros(2, 4, *SMALL.latent_shape))
+    drawing = torch.rand(2, 3, 3, 64, 64)
+    seen = model.denoise(**inputs, memory=memory, picture=model.picture(drawing)).prediction
+    blind = model.denoise(**inputs, memory=memory).prediction
+    assert not torch.allclose(seen, blind, atol=1e-4)
+    assert Astra(replace(SMALL, drawing=False)).picture(drawing) is None
 
 
 def test_history_may_be_shorter_but_not_longer_than_the_window():
@@ -126,6 +184,12 @@ def test_the_history_matters(model):
                               model.denoise(**inputs, memory=other).prediction, atol=1e-4)
 
 
+def test_without_residual_an_untrained_model_predicts_nothing():
+    model = Astra(replace(SMALL, residual=False))
+    memory = model.remember(torch.randn(2, 4, *SMALL.latent_shape))
+    assert not model.denoise(**denoise_inputs(), memory=memory).prediction.any()
+
+
 def test_an_untrained_model_predicts_a_still_picture():
     model = Astra(SMALL)
     inputs = denoise_inputs()
@@ -137,7 +201,7 @@ def test_outcomes_are_named_and_shaped(model):
     features = torch.randn(2, 3, 16, SMALL.hidden_dim)
     outcomes = model.outcome_heads(features)
     assert {name: tuple(value.shape) for name, value in outcomes.items()} == {
-        'obstacle_contact': (2, 3), 'object_contact': (2, 3),
+        'obstacle_contact': (2, 3), 'object_contact': (2, 3), 'off_road': (2, 3),
         'object_position': (2, 3, 3), 'tool_position': (2, 3, 3)}
 
 
@@ -169,16 +233,22 @@ def test_paper_preset_trains_at_reduced_depth():
     from astra_ros.learning.losses import one_step_loss
 
     config = replace(preset('paper'), num_layers=2, context_layers=1, image_size=(64, 64),
-                     action_dims=(6,), encoder_widths=(16, 16, 16), decoder_widths=(16, 16, 16))
+                     action_dims=(6,), modalities=('joints',), encoder_widths=(16, 16, 16),
+                     decoder_widths=(16, 16, 16))
     torch.manual_seed(0)
     model = Astra(config)
     shape = (2, config.temporal_window + 3, *config.latent_shape)
+    unknown = torch.full((2, 3), torch.nan)
     clip = Clip(torch.randn(shape), torch.randn(shape), torch.randn(2, 3, 6),
+                torch.zeros(2, dtype=torch.long),
                 {'obstacle_contact': torch.zeros(2, 3), 'object_contact': torch.ones(2, 3),
-                 'object_position': torch.zeros(2, 3, 3), 'tool_position': torch.zeros(2, 3, 3)}, 0)
+                 'off_road': unknown, 'object_position': torch.zeros(2, 3, 3),
+                 'tool_position': torch.zeros(2, 3, 3)},
+                torch.zeros(2, 3, 3, 64, 64, dtype=torch.uint8), torch.tensor([True, False]))
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     before = model.denoiser.out.weight.clone()
     loss, parts = one_step_loss(model, clip, torch.Generator().manual_seed(0))
     loss.backward()
     optimizer.step()
     assert torch.isfinite(loss) and not torch.equal(before, model.denoiser.out.weight)
+    assert parts['off_road'] == 0       # nobody knows it, so it teaches nothing

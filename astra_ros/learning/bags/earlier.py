@@ -1,0 +1,55 @@
+"""What a folder already holds of a bag, so that none is imported twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from astra_ros.learning.bags.config import BagSettings
+from astra_ros.learning.dataset import episode_path, read_footer
+from astra_ros.learning.episode import DatasetError
+
+# Behind the name of an import's first episode: its report.
+REPORT = '.import.json'
+
+
+class EarlierImports:
+    """What the folder already holds of one bag, seen by one camera.
+
+    Attributes:
+        paths: number of the first picture -> episode.
+        settings: with which they were imported; None where there are none.
+    """
+
+    def __init__(self, folder: Path, bag_id: str, settings: BagSettings):
+        self.folder, self.space = folder, settings.space
+        self.paths: dict[int, Path] = {}
+        self.settings: dict | None = None
+        self.report: Path | None = None
+        for path in sorted(folder.glob(f'{settings.space}_*.parquet')):
+            try:
+                source = read_footer(path)['source']
+            except DatasetError:
+                continue    # damaged, which the dataset's README says
+            if (source.get('bag_id'), source.get('image_topic')) == (bag_id, settings.image_topic):
+                self.paths[source['first_picture']] = path
+                self.settings = source['settings']
+                self.report = folder / source['report']
+
+    @property
+    def complete(self) -> bool:
+        """The report comes last, so nothing is missing if it and its episodes are there."""
+        if self.report is None or not self.report.is_file():
+            return False
+        listed = json.loads(self.report.read_text())['episodes']
+        return all((self.folder / f'{item["file"]}.parquet').is_file() for item in listed)
+
+    def free_paths(self) -> Iterator[Path]:
+        """Names that no episode has yet."""
+        taken = [int(path.stem.rpartition('_')[2])
+                 for path in self.folder.glob(f'{self.space}_*.parquet')]
+        number = max(taken, default=-1) + 1
+        while True:
+            yield episode_path(self.folder, self.space, number)
+            number += 1

@@ -1,0 +1,77 @@
+"""The camera's lens and place, and the robot's description: what drawing the robot needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+
+from astra_ros.learning.bags.motion import camera_in
+from astra_ros.learning.bags.reader import Recording
+from astra_ros.learning.bags.rigid_motion import rotate
+from astra_ros.learning.bags.storage import BagError
+from astra_ros.learning.bags.topics import Choice
+from astra_ros.planning.pinhole import PinholeCamera
+
+
+def fixed_camera(recording: Recording, choice: Choice, notes: list[str]) -> dict | None:
+    """`Episode.camera` of a camera whose pose is given, as its frames are cut and scaled, or None.
+
+    Raises BagError where its camera_info does not fit the pictures, or the pose cannot be found.
+    """
+    settings = choice.settings
+    if not settings.camera_pose:
+        return None
+    sizes = sorted({size for size in recording.pictures.values if size is not None})
+    if len(sizes) > 1:
+        listed = ', '.join(f'{width} x {height}' for height, width in sizes)
+        raise BagError(f'{choice.image.name}: pictures of {listed} pixels, but camera_pose is for '
+                       'one camera; cut the bag with `ros2 bag convert`, or leave camera_pose out')
+    height, width = sizes[0]
+    info = recording.lenses.get((height, width))
+    if info is None:
+        listed = ', '.join(f'{w} x {h}' for h, w in recording.lenses) or 'no message'
+        raise BagError(f'{choice.camera_info.name}: {listed}, but the pictures are {width} x '
+                       f'{height} pixels; name the right topic with --camera-info-topic, or leave '
+                       'camera_pose out')
+    rectified = 'rect' in choice.image.name
+    fx, cx, fy, cy = (info.p[[0, 2, 5, 6]] if rectified else info.k[[0, 2, 4, 5]])
+    if not rectified and np.any(info.d):
+        notes.append(f'{choice.image.name}: the lens bends straight lines, a drawing of the robot '
+                     'does not; record a rectified topic where that matters')
+    pose = (camera_in(recording, settings, settings.camera_pose['from_tf'])
+            if 'from_tf' in settings.camera_pose else
+            np.array([*settings.camera_pose['position'], *settings.camera_pose['quaternion']],
+                     float))
+    matrix = np.eye(4)
+    turn = np.repeat(pose[None, 3:] / np.linalg.norm(pose[3:]), 3, axis=0)
+    matrix[:3, :3], matrix[:3, 3] = rotate(turn, np.eye(3)).T, pose[:3]
+    try:
+        camera = PinholeCamera(width, height, fx, fy, cx, cy, matrix)
+    except ValueError as error:
+        raise BagError(f'{choice.camera_info.name}: {error}; calibrate the camera, or leave '
+                       'camera_pose out') from error
+    return camera.fitted(settings.image_size).to_dict()
+
+
+def read_urdf(path: Path, joints: tuple[str, ...], notes: list[str]) -> bytes:
+    """A robot's description, as it is. Raises BagError where it is none."""
+    try:
+        data = path.read_bytes()
+        root = ElementTree.fromstring(data)
+    except OSError as error:
+        raise BagError(f'{path}: {error.strerror}; urdf names a file, beside the --config file '
+                       'where its path is not absolute') from error
+    except ElementTree.ParseError as error:
+        raise BagError(f'{path}: no URDF: {error}') from error
+    if root.tag != 'robot' or b'www.ros.org/wiki/xacro' in data and any(
+            'xacro' in element.tag for element in root.iter()):
+        kind = 'xacro' if root.tag == 'robot' else f'<{root.tag}>'
+        raise BagError(f'{path}: no URDF but {kind}; make one with: ros2 run xacro xacro FILE > '
+                       'robot.urdf')
+    known = {joint.get('name') for joint in root.findall('joint')}
+    if missing := [name for name in joints if name not in known]:
+        notes.append(f'{path.name}: has no joint {", ".join(missing)}, so the robot cannot be '
+                     'drawn with it')
+    return data

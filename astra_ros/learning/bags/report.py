@@ -1,0 +1,127 @@
+"""What an import found, dropped and wrote, and why: as JSON, and as text to read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from astra_ros.learning.bags.bag import Bag
+from astra_ros.learning.bags.layout import USED, Layout
+from astra_ros.learning.bags.motion import Motion
+from astra_ros.learning.bags.reader import Recording
+from astra_ros.learning.bags.resample import Clock
+from astra_ros.learning.bags.topics import Choice
+from astra_ros.planning.modalities import action_space_class
+
+STILL = 1e-3        # rad, m, rad/s or m/s: less is noise
+SHOWN_CUTS = 20
+
+
+@dataclass(frozen=True)
+class Found:
+    """Everything that is known of a bag before its pictures are decoded."""
+
+    bag: Bag
+    choice: Choice
+    recording: Recording
+    clock: Clock
+    motion: Motion
+    layout: Layout
+    camera: dict | None
+    notes: list[str]
+
+
+def make_report(found: Found, episodes: list[dict]) -> dict:
+    """Ready for JSON.
+
+    Args:
+        episodes: file, frames, seconds and start_s of each that was written.
+    """
+    bag, choice, pictures = found.bag, found.choice, found.recording.pictures
+    times = found.clock.times_s(pictures)
+    steps = np.diff(times[np.isfinite(times)])
+    settings = choice.settings
+    rows = np.concatenate([piece.motion for piece in found.layout.pieces])
+    return {
+        'bag': str(bag.path), 'bag_id': bag.identity, 'format': bag.format,
+        'files': [file.name for file in bag.files],
+        'topics': [{'name': topic.name, 'type': topic.type, 'messages': topic.count,
+                    'used_as': choice.used.get(topic.name, '')} for topic in bag.topics],
+        'camera': {'topic': choice.image.name, 'encoding': ', '.join(pictures.encodings),
+                   'frame_id': ', '.join(pictures.frames),
+                   'sizes': sorted({(w, h) for h, w in filter(None, pictures.values)}),
+                   'per_second': round(1 / float(np.median(steps)), 2) if len(steps) else None,
+                   'pose_known': found.camera is not None},
+        'motion': {'topic': choice.motion.name, 'modality': settings.modality,
+                   'units': action_space_class(settings.modality).units, 'how': found.motion.how,
+                   'messages': found.motion.samples,
+                   'columns': {name: [round(float(low), 4), round(float(high), 4)]
+                               for name, low, high in zip(found.motion.names, rows.min(axis=0),
+                                                          rows.max(axis=0))}},
+        'clock': {'name': found.clock.name, 'why': found.clock.why},
+        'frames': {'in_bag': len(pictures), 'used': int((found.layout.fates == USED).sum()),
+                   'dropped': found.layout.dropped},
+        'cuts': [{'at_s': round(at, 3), 'why': why} for at, why in found.layout.cuts],
+        'episodes': episodes, 'notes': _notes(found, rows), 'settings': settings.to_dict()}
+
+
+def report_text(report: dict) -> str:
+    """A report for the terminal."""
+    camera, motion, frames = report['camera'], report['motion'], report['frames']
+    height, width = report['settings']['image_size']
+    sizes = ', '.join(f'{w} x {h}' for w, h in camera['sizes'])
+    names = max(len(topic['name']) for topic in report['topics'])
+    kinds = max(len(topic['type']) for topic in report['topics'])
+    lines = [f'{report["bag"]}: {report["format"]}, {", ".join(report["files"])}, '
+             f'id {report["bag_id"][:12]}', 'topics']
+    lines += [f'  {topic["name"]:{names}}  {topic["type"]:{kinds}} {topic["messages"]:7}  '
+              f'{topic["used_as"] or "not used"}' for topic in report['topics']]
+    rate = f', {camera["per_second"]:g} a second' if camera['per_second'] else ''
+    lines += [f'camera   {sizes} {camera["encoding"]}{rate}, frame '
+              f"'{camera['frame_id']}'; made {width} x {height}",
+              f'motion   {motion["modality"]}: {motion["how"]}; {motion["units"]}']
+    longest = max(len(name) for name in motion['columns'])
+    lines += [f'  {name:{longest}}  {low:8.3f} to {high:8.3f}'
+              for name, (low, high) in motion['columns'].items()]
+    lines += [f'clock    {report["clock"]["why"]}',
+              f'frames   {frames["in_bag"]} in the bag, {frames["used"]} used, '
+              f'{frames["in_bag"] - frames["used"]} dropped']
+    lines += [f'  {count:6} {why}' for why, count in frames['dropped'].items()]
+    cuts = report['cuts']
+    lines += [f'cuts     {len(cuts) or "none"}'] + [
+        f'  at {cut["at_s"]:8.2f} s: {cut["why"]}' for cut in cuts[:SHOWN_CUTS]]
+    if len(cuts) > SHOWN_CUTS:
+        lines.append(f'  and {len(cuts) - SHOWN_CUTS} more, see the JSON file')
+    lines.append(f'episodes {len(report["episodes"])}')
+    lines += [f'  {episode["file"]}  {episode["frames"]} frames, {episode["seconds"]:.2f} s, '
+              f'from {episode["start_s"]:.2f} s' for episode in report['episodes']]
+    if report['notes']:
+        lines += ['notes', *(f'  - {note}' for note in report['notes'])]
+    return '\n'.join(lines)
+
+
+def _notes(found: Found, rows: np.ndarray) -> list[str]:
+    """What the user should know, beside the numbers."""
+    choice, pictures = found.choice, found.recording.pictures
+    notes = [*found.bag.notes, *choice.notes, *found.motion.notes, *found.notes]
+    notes += [f'{topic}: {count} messages left out, or a part of them: {why}'
+              for topic, reasons in found.recording.bad.items() for why, count in reasons.items()]
+    if pictures.broken:
+        notes.append(f'{choice.image.name}: broken pictures: {len(pictures.broken)}; the first: '
+                     f'{pictures.broken[0]}')
+    if '8UC3' in pictures.encodings:
+        notes.append(f'{choice.image.name}: 8UC3 does not say the order of colours; taken as BGR, '
+                     'as OpenCV does')
+    height, width = choice.settings.image_size
+    for tall, wide in sorted({size for size in pictures.values if size is not None}):
+        if tall * width != wide * height:
+            keep = min(tall, round(wide * height / width)), min(wide, round(tall * width / height))
+            notes.append(f'{choice.image.name}: of {wide} x {tall} the middle '
+                         f'{keep[1]} x {keep[0]} is kept, as the imagine node does')
+    spread = (np.ptp(rows, axis=0) if choice.settings.modality == 'joints' else
+              np.abs(rows).max(axis=0))
+    if (spread < STILL).all():
+        notes.append(f'{choice.motion.name}: the robot never moves; a model learns nothing of '
+                     'actions from that. Is it the right topic?')
+    return notes

@@ -1,0 +1,224 @@
+"""Timed series at other times: one clock, runs between its jumps, interpolation, means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+# A stamp that is further behind the newest one is a clock that was set back (a simulation that
+# began anew), not a message that was overtaken by another.
+JUMP_BACK_S = 0.5
+# Stamps of two topics whose delays until they are recorded differ by more are of two clocks.
+SAME_CLOCK_S = 1.0
+# Stamps are whole nanoseconds, and here seconds: two that are nearer to each other are the same.
+TINY_S = 1e-6
+
+
+class ClockError(ValueError):
+    """The clock that was asked for cannot be used."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Which time counts.
+
+    Attributes:
+        name: 'header' or 'receive'.
+        why: in words.
+        origin_ns: what is second 0, the first picture.
+        received_origin_ns: when the recorder received it.
+    """
+
+    name: str
+    why: str
+    origin_ns: int
+    received_origin_ns: int
+
+    def times_s(self, series, stamped: bool = True) -> np.ndarray:
+        """float64 [N]; NaN where a header has no stamp. Without headers: when it was received."""
+        if self.name == 'receive' or not stamped:
+            return (np.array(series.received_ns, dtype=np.int64) - self.origin_ns) / 1e9
+        stamps = np.array(series.stamps_ns, dtype=np.int64)
+        return np.where(stamps == 0, np.nan, (stamps - self.origin_ns) / 1e9)
+
+    def received_s(self, series) -> np.ndarray:
+        """float64 [N], when the recorder received each, from the first picture on."""
+        return (np.array(series.received_ns, dtype=np.int64) - self.received_origin_ns) / 1e9
+
+
+def choose_clock(sources: dict[str, Sequence], unstamped: str, wanted: str, first) -> Clock:
+    """The clock that all sources have in common.
+
+    Args:
+        sources: topic -> its series, of those with headers.
+        unstamped: topic whose messages have no header, or ''.
+        wanted: 'header', 'receive', or 'auto': header stamps where they are there and agree.
+        first: the camera's series.
+
+    Raises:
+        ClockError: header stamps are wanted, and there are none.
+    """
+    empty = [topic for topic, group in sources.items() if _share_unstamped(group) > 0.5]
+    if wanted == 'header' and empty:
+        raise ClockError(f'header stamps are wanted, but those of {", ".join(empty)} are 0; take '
+                         '--clock receive')
+    name, why = 'header', 'stamps of the message headers'
+    if wanted == 'receive':
+        name, why = 'receive', 'times of the recorder, as asked for'
+    elif wanted == 'auto' and empty:
+        name, why = 'receive', (f'times of the recorder: the headers of {", ".join(empty)} have no '
+                                'stamps')
+    else:
+        delays = {topic: _delay_s(group) for topic, group in sources.items()}
+        if unstamped:
+            why += f'; {unstamped} has none, there the times of the recorder'
+            delays[unstamped] = 0.0
+        low, high = min(delays, key=delays.get), max(delays, key=delays.get)
+        if wanted == 'auto' and delays[high] - delays[low] > SAME_CLOCK_S:
+            apart = delays[high] - delays[low]
+            name, why = 'receive', (
+                f'times of the recorder: {"the recording" if low == unstamped else low} and '
+                f'{"the recording" if high == unstamped else high} have clocks that are '
+                f'{apart:.4g} s apart')
+    stamps = first.received_ns if name == 'receive' else [ns for ns in first.stamps_ns if ns]
+    return Clock(name, why, stamps[0], first.received_ns[0])
+
+
+def _share_unstamped(group: Sequence) -> float:
+    stamps = np.concatenate([np.array(series.stamps_ns, dtype=np.int64) for series in group])
+    return float((stamps == 0).mean())
+
+
+def _delay_s(group: Sequence) -> float:
+    """Median of the seconds from a message's stamp to its being recorded."""
+    parts = [(np.array(series.received_ns, dtype=np.int64) - np.array(series.stamps_ns))
+             [np.array(series.stamps_ns) != 0] for series in group]
+    return float(np.median(np.concatenate(parts))) / 1e9
+
+
+class Track:
+    """Values over time, in runs within which the clock goes forward.
+
+    Args:
+        times_s: [N], in order of recording; rows where it is NaN are left out.
+        received_s: [N].
+        values: [N, D].
+    """
+
+    def __init__(self, times_s: np.ndarray, received_s: np.ndarray, values: np.ndarray):
+        good = np.isfinite(times_s)
+        times_s, received_s, values = times_s[good], received_s[good], values[good]
+        starts = [0, *(np.flatnonzero(np.diff(times_s) < -JUMP_BACK_S) + 1), len(times_s)]
+        self._runs, self._received = [], []
+        for begin, end in zip(starts, starts[1:]):
+            if begin == end:
+                continue
+            # Overtaken messages back in order; of equal stamps the last one counts.
+            order = begin + np.argsort(times_s[begin:end], kind='stable')
+            last = np.append(np.diff(times_s[order]) > 0, True)
+            self._runs.append((times_s[order][last], values[order][last]))
+            self._received.append(received_s[begin])
+        self._columns = values.shape[1:]
+
+    def __len__(self) -> int:
+        return sum(len(times) for times, _ in self._runs)
+
+    @property
+    def jumps(self) -> int:
+        """How often the clock was set back."""
+        return max(0, len(self._runs) - 1)
+
+    def run(self, received_s: float) -> tuple[np.ndarray, np.ndarray]:
+        """(times [M] increasing, values [M, D]) of the run that was recorded at that time."""
+        if not self._runs:
+            return np.empty(0), np.empty((0, *self._columns))
+        index = int(np.searchsorted(self._received, received_s, side='right')) - 1
+        return self._runs[max(0, index)]
+
+
+BEFORE, AFTER, SILENT = ('before the motion starts', 'after the motion ends',
+                         'while the motion is silent')
+
+
+def problems(times: np.ndarray, at: np.ndarray, gap_s: float) -> np.ndarray:
+    """Why there is no value at `at` [M] between samples at `times` [N]: text, '' where there is."""
+    found = np.full(len(at), '', dtype=object)
+    if not len(times):
+        found[:] = BEFORE
+        return found
+    right = np.clip(np.searchsorted(times, at - TINY_S), 0, len(times) - 1)
+    left = np.maximum(right - 1, 0)
+    on_sample = np.abs(times[right] - at) <= TINY_S
+    found[~on_sample & (times[right] - times[left] > gap_s + TINY_S)] = SILENT
+    found[at < times[0] - TINY_S] = BEFORE
+    found[at > times[-1] + TINY_S] = AFTER
+    return found
+
+
+def linear(times: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Values [N, D] at `times` interpolated at `at` [M]: [M, D]."""
+    return np.stack([np.interp(at, times, column) for column in values.T], axis=1)
+
+
+def mean_of_line(times: np.ndarray, values: np.ndarray, begin: np.ndarray,
+                 end: np.ndarray) -> np.ndarray:
+    """Mean over [begin, end] ([M] each) of what runs linearly through values [N, D]: [M, D]."""
+    steps = np.diff(times)[:, None] * (values[1:] + values[:-1]) / 2
+    travelled = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(steps, axis=0)])
+
+    def until(at: np.ndarray) -> np.ndarray:
+        left = np.clip(np.searchsorted(times, at, side='right') - 1, 0, len(times) - 1)
+        here = linear(times, values, at)
+        return travelled[left] + (at - times[left])[:, None] * (values[left] + here) / 2
+
+    return (until(end) - until(begin)) / (end - begin)[:, None]
+
+
+def mean_of_commands(times: np.ndarray, values: np.ndarray, timeout_s: float, begin: np.ndarray,
+                     end: np.ndarray) -> np.ndarray:
+    """Mean over [begin, end] ([M] each) of commands [N, D] that hold until the next or a timeout.
+
+    Before the first command, and from `timeout_s` after one that no other follows, there is rest.
+    """
+    if not len(times):
+        return np.zeros((len(begin), values.shape[1]))
+    held = np.minimum(np.append(np.diff(times), np.inf), timeout_s)
+    # Two knots a command: where it begins, and where it stops to hold.
+    knots = np.stack([times, times + held], axis=1).ravel()
+    travelled = np.repeat(np.cumsum(values * held[:, None], axis=0), 2, axis=0)
+    travelled[0::2] -= values * held[:, None]
+    return ((linear(knots, travelled, end) - linear(knots, travelled, begin))
+            / (end - begin)[:, None])
+
+
+def divide(times: np.ndarray, dt_s: float, most: int,
+           least: int) -> list[tuple[np.ndarray, int, bool]]:
+    """Frames `dt_s` apart, out of those at `times` [N], as pieces of even length.
+
+    A piece begins at a frame and takes for each step the frame nearest to it, at most half a step
+    away; where there is none it ends, and the next begins. Of 130 steps and most = 120 come two
+    pieces of 65, so that no short rest is lost.
+
+    Returns:
+        (indices of the piece's frames, index behind the last frame that belongs to its time,
+        whether it ended for want of a frame), each beginning where the one before ended.
+        Pieces that ended so, or all there is, may be shorter than `least`.
+    """
+    pieces, start = [], 0
+    while start < len(times):
+        total = int((times[-1] - times[start]) / dt_s + 0.5) + 1
+        parts = max(1, min(-(-total // most), total // least))
+        grid = times[start] + dt_s * np.arange(-(-total // parts))
+        right = np.clip(np.searchsorted(times, grid), 1, max(1, len(times) - 1))
+        nearest = np.clip(right, 0, len(times) - 1)
+        nearest = np.where(grid - times[right - 1] <= times[nearest] - grid, right - 1, nearest)
+        good = np.abs(times[nearest] - grid) <= dt_s / 2 + TINY_S
+        good[1:] &= np.diff(nearest) > 0
+        length = len(grid) if good.all() else int(np.argmin(good))
+        end = max(int(np.searchsorted(times, grid[length - 1] + dt_s / 2, side='right')),
+                  int(nearest[length - 1]) + 1)
+        pieces.append((nearest[:length], end, length < len(grid)))
+        start = end
+    return pieces

@@ -1,0 +1,182 @@
+"""Which topics of a bag are the camera and the motion: those named, or the only ones that fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from astra_ros.learning.bags.config import BagSettings
+from astra_ros.learning.bags.bag import Bag, Topic
+from astra_ros.learning.bags.storage import BagError
+from astra_ros.learning.bags.pictures import (
+    COMPRESSED,
+    IMAGE,
+    BadPicture,
+    UnsupportedPicture,
+    check_picture,
+)
+
+JOINT_STATE = 'sensor_msgs/msg/JointState'
+CONTROLLER_STATE = 'control_msgs/msg/JointTrajectoryControllerState'
+TWIST = 'geometry_msgs/msg/Twist'
+TWIST_STAMPED = 'geometry_msgs/msg/TwistStamped'
+ODOMETRY = 'nav_msgs/msg/Odometry'
+TF = 'tf2_msgs/msg/TFMessage'
+CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+
+# What each kind of motion is read from. Found by themselves are the first that there are, in this
+# order: measured joints, since a controller's state is rarely recorded; commands before odometry.
+MOTION_TYPES: dict[str, tuple[tuple[str, ...], ...]] = {
+    'joints': ((JOINT_STATE,), (CONTROLLER_STATE,)),
+    'twist': ((TWIST, TWIST_STAMPED), (ODOMETRY,)),
+    'camera': ((TF,), (ODOMETRY,)),
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The topics of an import, and settings in which nothing of it is left open."""
+
+    settings: BagSettings
+    image: Topic
+    motion: Topic
+    camera_info: Topic | None
+    static_tf: tuple[Topic, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def used(self) -> dict[str, str]:
+        """Topic -> what it is used for."""
+        roles = {self.image.name: 'the camera', self.motion.name: 'the motion'}
+        if self.camera_info:
+            roles[self.camera_info.name] = "the camera's lens"
+        return roles | {topic.name: 'fixed frames' for topic in self.static_tf}
+
+
+def choose_topics(bag: Bag, settings: BagSettings) -> Choice:
+    """Raises BagError where a topic is missing or wrong, or where several fit: it lists them."""
+    if not any(topic.count for topic in bag.topics):
+        raise BagError(f'{bag.path}: there are no messages in it; was the robot running while '
+                       '`ros2 bag record` was, in the same ROS domain?')
+    notes: list[str] = []
+    image = _camera(bag, settings.image_topic, notes)
+    motion, modality = _motion(bag, settings, notes)
+    static = tuple(topic for topic in bag.topics
+                   if topic.type == TF and topic.name.endswith('tf_static') and topic.count)
+    needs_frames = modality == 'camera' or 'from_tf' in (settings.camera_pose or {})
+    info = _camera_info(bag, settings, image, notes)
+    return Choice(replace(settings, modality=modality, image_topic=image.name,
+                          motion_topic=motion.name, camera_info_topic=info.name if info else ''),
+                  image, motion, info, static if needs_frames else (), tuple(notes))
+
+
+def topic_table(bag: Bag, topics: list[Topic] | None = None) -> str:
+    """Topics with types and counts, a line each."""
+    topics = bag.topics if topics is None else topics
+    width = max((len(topic.name) for topic in topics), default=0)
+    return '\n'.join(f'  {topic.name:{width}}  {topic.type}  {topic.count} messages'
+                     for topic in topics)
+
+
+def _named(bag: Bag, name: str, types: tuple[str, ...], what: str) -> Topic:
+    found = next((topic for topic in bag.topics if topic.name == name), None)
+    if found is None:
+        raise BagError(f'{bag.path}: no topic {name}, which was named as {what}; there are\n'
+                       + topic_table(bag))
+    if found.type not in types:
+        raise BagError(f'{bag.path}: {name}, named as {what}, is of type {found.type}; expected '
+                       + ' or '.join(types))
+    if not found.count:
+        raise BagError(f'{bag.path}: {name}, named as {what}, has no messages; was anything '
+                       'published while the bag was recorded, with a QoS that the recorder '
+                       'accepts?')
+    return found
+
+
+def _several(bag: Bag, topics: list[Topic], what: str, flag: str, key: str) -> BagError:
+    return BagError(f'{bag.path}: several topics may be {what}:\n{topic_table(bag, topics)}\n'
+                    f'choose one: {flag} {topics[0].name}   (or {key} in the --config file)')
+
+
+def _camera(bag: Bag, name: str, notes: list[str]) -> Topic:
+    if name:
+        return _named(bag, name, (IMAGE, COMPRESSED), 'the camera')
+    fitting, refused = [], []
+    for topic in bag.topics:
+        if topic.type in (IMAGE, COMPRESSED) and topic.count:
+            try:
+                check_picture(topic.type, bag.first(topic.name))
+            except UnsupportedPicture as error:
+                refused.append(f'{topic.name}: {error}')
+                continue
+            except (BadPicture, AttributeError):    # broken, or no message can be read: see later
+                pass
+            fitting.append(topic)
+    # The same pictures twice: those that lost nothing.
+    raw = {topic.name for topic in fitting if topic.type == IMAGE}
+    twice = [topic for topic in fitting
+             if topic.name.removesuffix('/compressed') in raw - {topic.name}]
+    notes += [f'{topic.name}: the pictures of {topic.name.removesuffix("/compressed")} again, '
+              'compressed; not used' for topic in twice]
+    fitting = [topic for topic in fitting if topic not in twice]
+    if len(fitting) > 1:
+        raise _several(bag, fitting, 'the camera', '--image-topic', 'topics.image')
+    if fitting:
+        return fitting[0]
+    why = ''.join(f'\n  {text}' for text in refused)
+    raise BagError(f'{bag.path}: no camera in it: no messages of type {IMAGE} or {COMPRESSED} that '
+                   f'can be used{why}\nit has\n{topic_table(bag)}\nrecord the camera too: ros2 bag '
+                   'record IMAGE_TOPIC MOTION_TOPIC')
+
+
+def _motion(bag: Bag, settings: BagSettings, notes: list[str]) -> tuple[Topic, str]:
+    """(the topic, the modality)"""
+    wanted = settings.modality
+    kinds = {wanted: MOTION_TYPES[wanted]} if wanted else MOTION_TYPES
+    if settings.motion_topic:
+        types = tuple(kind for group in kinds.values() for level in group for kind in level)
+        topic = _named(bag, settings.motion_topic, types, 'the motion')
+        # Odometry is a base's motion unless told otherwise.
+        return topic, next(modality for modality, group in kinds.items()
+                           if any(topic.type in level for level in group))
+    found = {modality: topics for modality, group in kinds.items()
+             if (topics := _first_level(bag, group))}
+    if len(found) > 1:
+        # Frames are broadcast on nearly every robot, and say least about what it was told to do.
+        found.pop('camera', None)
+    if len(found) > 1:
+        listed = ''.join(f'\n{modality}:\n{topic_table(bag, topics)}'
+                         for modality, topics in found.items())
+        raise BagError(f'{bag.path}: it holds the motion of joints and of a base; which is it '
+                       f'about?{listed}\nchoose: --modality {" | ".join(found)}   (or modality in '
+                       'the --config file)')
+    if not found:
+        types = sorted({kind for group in kinds.values() for level in group for kind in level})
+        raise BagError(f'{bag.path}: no motion in it'
+                       + (f' for modality {wanted}' if wanted else '')
+                       + f': no messages of type {", ".join(types)}; it has\n{topic_table(bag)}\n'
+                       'record what moves the robot too, such as /joint_states, /cmd_vel or /tf')
+    modality, topics = next(iter(found.items()))
+    if len(topics) > 1:
+        raise _several(bag, topics, 'the motion', '--motion-topic', 'topics.motion')
+    return topics[0], modality
+
+
+def _first_level(bag: Bag, group: tuple[tuple[str, ...], ...]) -> list[Topic]:
+    for level in group:
+        if topics := [topic for topic in bag.topics if topic.type in level and topic.count
+                      and not topic.name.endswith('tf_static')]:
+            return topics
+    return []
+
+
+def _camera_info(bag: Bag, settings: BagSettings, image: Topic, notes: list[str]) -> Topic | None:
+    if settings.camera_info_topic:
+        return _named(bag, settings.camera_info_topic, (CAMERA_INFO,), "the camera's info")
+    base = image.name.removesuffix('/compressed').rpartition('/')[0]
+    beside = next((topic for topic in bag.topics if topic.name == f'{base}/camera_info'
+                   and topic.type == CAMERA_INFO and topic.count), None)
+    if beside is None and settings.camera_pose:
+        raise BagError(f'{bag.path}: camera_pose is given, but there is no {base}/camera_info in '
+                       'it to say what the lens is; name another with --camera-info-topic, or '
+                       'record it')
+    return beside

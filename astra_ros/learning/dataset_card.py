@@ -1,0 +1,62 @@
+"""A dataset's README.md: what is in the folder, counted from the episodes themselves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from astra_ros.learning.dataset import list_episodes, read_footer
+from astra_ros.learning.episode import DatasetError
+
+CARD = 'README.md'
+
+
+def write_card(folder: Path) -> Path:
+    """Describe a folder of episodes; damaged ones are named in it. Returns the file."""
+    import pyarrow.parquet as pq
+
+    footers, damaged, contacts = {}, [], Counter()
+    for path in list_episodes(folder):
+        try:
+            footer = read_footer(path)
+            names = pq.read_schema(path).names
+            if 'label.obstacle_contact' in names:
+                column = pq.read_table(path, columns=['label.obstacle_contact'])
+                contacts[_space(footer)] += sum(column.column(0).to_pylist())
+            footers[path] = footer
+        except DatasetError as error:
+            damaged.append(str(error))
+    spaces: dict[str, list[dict]] = {}
+    for footer in footers.values():
+        spaces.setdefault(_space(footer), []).append(footer)
+    size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    frames = sum(footer['frames'][0] for footer in footers.values())
+    lines = [f'# {folder.resolve().name}', '',
+             f'{len(footers)} episodes, {frames} frames, {size / 2**20:.0f} MiB. Each episode is a '
+             'Parquet table and an MP4 video of one name;', 'the columns are explained in '
+             '`astra_ros/learning/dataset.py`.', '',
+             '| action space | world | episodes | frames | pixels | s a frame | motion | contact | '
+             'seeds |', '| --- | --- | --- | --- | --- | --- | --- | --- | --- |']
+    for space, group in sorted(spaces.items()):
+        first, count = group[0], sum(footer['frames'][0] for footer in group)
+        seeds = [footer['seed'] for footer in group if footer['seed'] is not None]
+        lines.append(
+            f'| {space} | {first["world"]} | {len(group)} | {count} | '
+            f'{first["frames"][2]} x {first["frames"][1]} | {first["dt_s"]:g} | '
+            f'{", ".join(first["motion_names"])} | {contacts[space] / count:.1%} | '
+            + (f'{min(seeds)} to {max(seeds)}' if seeds else 'real') + ' |')
+    lines += ['', '"contact" is the share of frames in which the robot touched an obstacle.', '']
+    for space, group in sorted(spaces.items()):
+        kinds = Counter(kind for footer in group for kind in footer['behaviour'].split('+') if kind)
+        if kinds:
+            lines.append(f'- {space}: ' + ', '.join(
+                f'{kind} {count}' for kind, count in kinds.most_common()))
+    if damaged:
+        lines += ['', '## Damaged', '', *(f'- {text}' for text in damaged)]
+    card = folder / CARD
+    card.write_text('\n'.join(lines) + '\n')
+    return card
+
+
+def _space(footer: dict) -> str:
+    return f'{footer["robot"]}_{footer["modality"]}'

@@ -1,0 +1,88 @@
+"""Drawings of the robot for kinematic conditioning, as training and evaluation need them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from astra_ros.learning.dataset import read_footer
+from astra_ros.learning.episode import DatasetError, Episode
+from astra_ros.planning.pinhole import PinholeCamera
+from astra_ros.planning.robot_drawing import RobotDrawing
+
+
+class Drawer:
+    """Draws the robots of a dataset's episodes, where URDF and camera are known.
+
+    Simulated arms bring both. For others the URDF lies beside the episodes as `<robot>.urdf`
+    (`astra import-bag` copies it there), and the camera is in the episode.
+    """
+
+    CHANNELS = 3
+
+    def __init__(self, folder: Path, image_size: tuple[int, int]):
+        self.folder = Path(folder)
+        self.shape = (self.CHANNELS, *image_size)
+        self._robots: dict[str, RobotDrawing | None] = {}
+        self._cameras: dict[str, dict] = {}
+
+    def draw(self, episode: Episode) -> np.ndarray | None:
+        """uint8 [N, 3, h, w], row k the robot as commanded at frame k; None where it is not known.
+
+        Raises DatasetError where a robot's cameras differ: then it must have two names.
+        """
+        return self.draw_motion(episode, episode.motion)
+
+    def draw_motion(self, episode: Episode, motion: np.ndarray) -> np.ndarray | None:
+        """As `draw`, along another motion [..., D] of the episode's robot: uint8 [..., 3, h, w]."""
+        if episode.modality != 'joints' or episode.camera is None:
+            return None
+        if episode.robot not in self._robots:
+            urdf = self._urdf(episode)
+            camera = PinholeCamera.from_dict(episode.camera).fitted(self.shape[1:])
+            self._robots[episode.robot] = None if urdf is None else RobotDrawing(
+                urdf, episode.motion_names, camera, held=held_joints(episode.robot))
+            self._cameras[episode.robot] = episode.camera
+        if self._cameras[episode.robot] != episode.camera:
+            raise DatasetError(f'{episode.title}: its camera stands elsewhere than in other episodes of '
+                               f"'{episode.robot}'; give the robot another name for each camera")
+        robot = self._robots[episode.robot]
+        return None if robot is None else robot.draw(motion)
+
+    def _urdf(self, episode: Episode) -> str | None:
+        beside = self.folder / f'{episode.robot}.urdf'
+        if beside.is_file():
+            return beside.read_text()
+        return simulated_urdf(episode.robot)
+
+
+def simulated_urdf(robot: str) -> str | None:
+    """The description of a simulated arm, or None for another robot."""
+    from astra_ros.simulation.robots import ROBOTS, robot_description
+
+    return robot_description(ROBOTS[robot], coarse=True) if robot in ROBOTS else None
+
+
+def held_joints(robot: str) -> dict[str, float]:
+    """Joints of a simulated arm that no plan moves."""
+    from astra_ros.simulation.robots import ROBOTS
+
+    return dict(ROBOTS[robot].held_joints) if robot in ROBOTS else {}
+
+
+def cameras_of(paths: Iterable[Path]) -> dict[str, dict]:
+    """Action space -> camera, of every space whose episodes know a fixed one."""
+    cameras: dict[str, dict] = {}
+    for path in paths:
+        footer = read_footer(path)
+        if footer['camera'] and footer['modality'] == 'joints':
+            cameras.setdefault(f'{footer["robot"]}_{footer["modality"]}', footer['camera'])
+    return cameras
+
+
+def held_joints_of(spaces: Iterable[str]) -> dict[str, dict[str, float]]:
+    """Action space -> joints of its simulated arm that no plan moves."""
+    held = {space: held_joints(space.rpartition('_')[0]) for space in spaces}
+    return {space: joints for space, joints in held.items() if joints}

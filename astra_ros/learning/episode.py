@@ -1,0 +1,97 @@
+"""One recorded episode: what was seen, what was done, and what was true, frame by frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+# Names of a vector label's columns on disk: `object_position.x` and so on; other sizes are numbered.
+COMPONENTS = {3: ('x', 'y', 'z'), 7: ('x', 'y', 'z', 'qx', 'qy', 'qz', 'qw')}
+
+
+class DatasetError(RuntimeError):
+    """A dataset or an episode that cannot be used; names the file and what to do."""
+
+
+@dataclass(frozen=True)
+class Episode:
+    """N frames, `dt_s` apart, of one robot in one world.
+
+    Attributes:
+        frames: uint8 [N, h, w, 3] RGB.
+        motion: float32 [N, D], what was commanded, in the units of `modality`.
+        labels: what was true: bool [N], float32 [N] or [N, k] each, NaN where it is not known. The
+            simulator's are explained in `simulation/worlds.py`.
+        motion_names: D names of `motion`'s columns.
+        modality: kind of action, a module of `planning/modalities`.
+        world, robot: where and who; `robot` and `modality` together name the action space.
+        dt_s: seconds between frames.
+        behaviour: what the robot was up to, in words.
+        seed: of the simulated scene, None for a real one.
+        scene: what stayed as it was, such as where the goal is.
+        camera: a `PinholeCamera` as a dict, where it is known and does not move.
+        source: where a real episode comes from: file and topics.
+    """
+
+    frames: np.ndarray
+    motion: np.ndarray
+    labels: dict[str, np.ndarray]
+    motion_names: tuple[str, ...]
+    modality: str
+    world: str
+    robot: str
+    dt_s: float
+    behaviour: str = ''
+    seed: int | None = None
+    scene: dict = field(default_factory=dict)
+    camera: dict | None = None
+    source: dict = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        count = len(self.frames)
+        if self.frames.dtype != np.uint8 or self.frames.ndim != 4 or self.frames.shape[-1] != 3:
+            raise DatasetError(f'{self.title}: frames are {self.frames.dtype} {self.frames.shape}; '
+                               'expected uint8 [N, h, w, 3]')
+        if self.motion.shape != (count, len(self.motion_names)):
+            raise DatasetError(f'{self.title}: motion has shape {self.motion.shape}; expected '
+                               f'[{count}, {len(self.motion_names)}]: a row for each frame, a column '
+                               'for each motion name')
+        if not np.isfinite(self.motion).all():
+            row = int(np.argwhere(~np.isfinite(self.motion))[0][0])
+            raise DatasetError(f'{self.title}: the motion of frame {row} is not finite')
+        for name, values in self.labels.items():
+            if len(values) != count or values.ndim > 2:
+                raise DatasetError(f"{self.title}: label '{name}' has shape {values.shape}; expected "
+                                   f'[{count}] or [{count}, k]')
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @property
+    def space(self) -> str:
+        """Name of the action space: what the robot is, and what its numbers mean."""
+        return f'{self.robot}_{self.modality}'
+
+    @property
+    def title(self) -> str:
+        """To name the episode in a message."""
+        return f'episode {self.space} {"" if self.seed is None else self.seed}'.strip()
+
+
+def columns_of(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
+    """A label as flat columns: `name`, or `name.x`, `name.y` ... for a vector."""
+    if values.ndim == 1:
+        return {name: values}
+    parts = COMPONENTS.get(values.shape[1], tuple(map(str, range(values.shape[1]))))
+    return {f'{name}.{part}': values[:, index] for index, part in enumerate(parts)}
+
+
+def labels_of(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Inverse of `columns_of`, of all labels at once; columns in their order."""
+    grouped: dict[str, list[np.ndarray]] = {}
+    for name, values in columns.items():
+        grouped.setdefault(name.partition('.')[0], []).append(values)
+    scalars = {name for name in grouped if name in columns}
+    return {name: values[0] if name in scalars else np.stack(values, axis=1)
+            for name, values in grouped.items()}

@@ -1,0 +1,90 @@
+"""Does the imagined video do what the plan said? Poses read from it, against the true ones.
+
+A fixed camera shows where an arm's tool is: the pose is the tool's position, m. A camera on a moving
+robot shows how it moved since the frame before: the pose is that motion, translation (m) and
+rotation vector (rad) in the camera's optical frame of the frame before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from astra_ros.learning.episode import Episode
+from astra_ros.learning.probe import PoseProbe, stacked, train_probe
+
+NEAR_M = 0.05           # a tool this near to where it was is where the plan said,
+NEAR_SHARE = 0.05       # a motion if it is off by this share of the range of motions
+
+
+def rotation(quaternion: np.ndarray) -> np.ndarray:
+    """[..., 4] x y z w -> [..., 3, 3]."""
+    x, y, z, w = np.moveaxis(quaternion / np.linalg.norm(quaternion, axis=-1, keepdims=True), -1, 0)
+    rows = [[1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)]]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def steps_between(poses: np.ndarray) -> np.ndarray:
+    """Camera poses [N, 7] -> the motion of each step [N - 1, 6], in the frame it starts from.
+
+    The rotation vector is exact for the axis and small angles: sin(angle) along the axis.
+    """
+    turn, place = rotation(poses[:, 3:]), poses[:, :3]
+    moved = np.einsum('nji,nj->ni', turn[:-1], np.diff(place, axis=0))
+    between = np.einsum('nji,njk->nik', turn[:-1], turn[1:])
+    spin = 0.5 * np.stack([between[:, 2, 1] - between[:, 1, 2], between[:, 0, 2] - between[:, 2, 0],
+                           between[:, 1, 0] - between[:, 0, 1]], axis=1)
+    return np.concatenate([moved, spin], axis=1)
+
+
+class Follower:
+    """Reads poses from frames of one robot; trained on real frames of its episodes."""
+
+    def __init__(self, episodes: Sequence[Episode], seed: int = 0):
+        self.tool = 'tool_position' in episodes[0].labels
+        frames = np.concatenate([episode.frames for episode in episodes])
+        starts = np.cumsum([0, *(len(episode) for episode in episodes[:-1])])
+        targets = np.concatenate([self.poses(episode) for episode in episodes])
+        if self.tool:
+            picks = np.arange(len(frames))[:, None]
+        else:
+            picks = np.concatenate([start + np.stack([np.arange(len(episode) - 1),
+                                                      np.arange(1, len(episode))], axis=1)
+                                    for start, episode in zip(starts, episodes)])
+        self.probe: PoseProbe = train_probe(frames, targets, picks, seed=seed)
+        size = np.linalg.norm(targets.reshape(len(targets), -1, 3), axis=-1)
+        self.field = 2 * np.quantile(size, 0.99, axis=0)    # m, rad: there and back
+
+    @staticmethod
+    def poses(episode: Episode) -> np.ndarray:
+        """[N, 3] tool positions, or [N - 1, 6] motions."""
+        if 'tool_position' in episode.labels:
+            return episode.labels['tool_position'].astype(np.float64)
+        return steps_between(episode.labels['camera_pose'].astype(np.float64))
+
+    @torch.inference_mode()
+    def read(self, before: np.ndarray, frames: np.ndarray) -> np.ndarray:
+        """Poses [N, H, P] in frames uint8 [N, H, h, w, 3] that follow `before` [N, h, w, 3]."""
+        clips, horizon = frames.shape[:2]
+        if self.tool:
+            pictures = frames.reshape(-1, 1, *frames.shape[2:])
+        else:
+            run = np.concatenate([before[:, None], frames], axis=1)
+            pictures = np.stack([run[:, :-1], run[:, 1:]], axis=2).reshape(
+                -1, 2, *frames.shape[2:])
+        read = [self.probe(stacked(part)) for part in np.array_split(pictures, max(
+            1, len(pictures) // 256))]
+        return torch.cat(read).numpy().reshape(clips, horizon, -1)
+
+    def figures(self, read: np.ndarray, true: np.ndarray) -> dict:
+        """How far the poses are apart, and in which share of the frames they are near."""
+        away = np.linalg.norm((read - true).reshape(*read.shape[:-1], -1, 3), axis=-1)
+        if self.tool:
+            return {'mean_error_m': float(away.mean()), 'near': float((away < NEAR_M).mean())}
+        near = (away <= np.maximum(NEAR_SHARE * self.field, [NEAR_M, 0])).all(-1)
+        return {'mean_error_m': float(away[..., 0].mean()),
+                'mean_error_rad': float(away[..., 1].mean()), 'near': float(near.mean())}

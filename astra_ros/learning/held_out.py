@@ -1,0 +1,78 @@
+"""Clips for evaluation: what was seen, what was then done, and what the camera then saw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from astra_ros.learning.drawings import Drawer
+from astra_ros.learning.episode import DatasetError, Episode
+from astra_ros.learning.following import Follower
+
+
+class HeldOutClips:
+    """Clips of one action space, N of them, with T history and H future frames each.
+
+    Attributes:
+        history: uint8 [N, T, h, w, 3]; before an episode begins its first frame is repeated.
+        future: uint8 [N, H, h, w, 3], what the camera saw.
+        actions: float32 [N, H, A], what was done.
+        shuffled: float32 [N, H, A], what was done in another clip, begun from this clip's state.
+        drawings, shuffled_drawings: uint8 [N, H, 3, h, w] of the robot along both, or None.
+        poses: [N, H, P] true poses, see `following.py`.
+        labels: name -> [N, H] or [N, H, 3].
+    """
+
+    def __init__(self, episodes: Sequence[Episode], card, horizon: int, each: int, seed: int,
+                 drawer: Drawer | None):
+        first = episodes[0]
+        self.space = card.action_spaces.get(first.space)
+        if self.space is None or self.space.motion_names != first.motion_names:
+            known = '; '.join(f'{space.name}: {", ".join(space.motion_names)}'
+                              for space in card.action_spaces.values())
+            raise DatasetError(f"the model '{card.name}' does not know {first.space} with "
+                               f'{", ".join(first.motion_names)}; it knows {known}')
+        if first.frames.shape[1:3] != card.image_size:
+            raise DatasetError(
+                f"{first.title}: frames of {first.frames.shape[2]} x {first.frames.shape[1]} pixels, "
+                f"the model '{card.name}' takes {card.image_size[1]} x {card.image_size[0]}; record "
+                'held-out episodes with --size')
+        # Anywhere in the episode: plans last as long as the horizon and end where they began, so
+        # clips that start with a plan would end on nearly the picture they began with.
+        rng = np.random.default_rng(seed)
+        picks = [(episode, int(start)) for episode in episodes if len(episode) > horizon
+                 for start in rng.integers(0, len(episode) - horizon, each)]
+        if not picks:
+            raise DatasetError(f'{first.space}: no episode has more than {horizon} frames; record '
+                               'longer ones with --seconds, or give a shorter --horizon')
+
+        def runs(values_of, start_at, last):
+            return np.stack([values_of(episode)[
+                np.maximum(np.arange(start + start_at, start + last + 1), 0)]
+                for episode, start in picks])
+
+        self.history = runs(lambda episode: episode.frames, 1 - card.history, 0)
+        self.future = runs(lambda episode: episode.frames, 1, horizon)
+        motion = runs(lambda episode: episode.motion, 0, horizon).astype(np.float64)
+        self.actions = self.space.encode(motion)
+        other = np.roll(motion, each, axis=0)
+        if self.space.modality == 'joints':     # positions: begun where the arm is
+            other = other - other[:, :1] + motion[:, :1]
+        else:                                   # velocities: after the one that was just driven
+            other[:, 0] = motion[:, 0]
+        self.shuffled = self.space.encode(other)
+        self.drawings = self.shuffled_drawings = None
+        if drawer is not None:
+            self.drawings = drawer.draw_motion(first, motion[:, 1:])
+            self.shuffled_drawings = drawer.draw_motion(first, other[:, 1:])
+        moving = 'tool_position' not in first.labels
+        self.poses = runs(lambda episode: np.concatenate(
+            [np.zeros((1, 6)), Follower.poses(episode)]) if moving else Follower.poses(episode),
+            1, horizon)
+        names = set.intersection(*(set(episode.labels) for episode in episodes))
+        self.labels = {name: runs(lambda episode: episode.labels[name], 1, horizon)
+                       for name in sorted(names)}
+
+    def __len__(self) -> int:
+        return len(self.history)

@@ -1,0 +1,69 @@
+"""Figures of merit of frames, probabilities and rankings; numpy in, numpy out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Peak signal-to-noise ratio of each frame, dB; frames [..., h, w, 3] in 0..1."""
+    return -10 * np.log10(np.maximum(np.square(a - b).mean((-3, -2, -1)), 1e-10))
+
+
+def ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Structural similarity of each frame [N, h, w, 3] in 0..1, by torchmetrics."""
+    import torch
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    x, y = (torch.from_numpy(frames).movedim(-1, -3).float() for frames in (a, b))
+    return structural_similarity_index_measure(x, y, data_range=1.0, reduction='none').numpy()
+
+
+def ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks from 0, ties sharing their mean."""
+    values = np.asarray(values, dtype=np.float64)
+    below = (values[None] < values[:, None]).sum(1)
+    equal = (values[None] == values[:, None]).sum(1)
+    return below + (equal - 1) / 2
+
+
+def spearman(a: np.ndarray, b: np.ndarray) -> float:
+    """Rank correlation; 0 where either side is constant."""
+    ra, rb = ranks(a), ranks(b)
+    if ra.std() == 0 or rb.std() == 0:
+        return 0.0
+    return float(np.corrcoef(ra, rb)[0, 1])
+
+
+def kendall(a: np.ndarray, b: np.ndarray) -> float:
+    """Kendall's tau-a: concordant minus discordant pairs over all pairs."""
+    upper = np.triu_indices(len(a), 1)
+    signs = np.sign(np.subtract.outer(a, a)) * np.sign(np.subtract.outer(b, b))
+    return float(signs[upper].mean())
+
+
+def mean_rank_violation(guessed: np.ndarray, true: np.ndarray) -> float:
+    """MMRV of one scene (Li et al. 2024, SIMPLER): how much true outcome wrong orders give away.
+
+    For each plan the largest true difference to a plan that it was wrongly ordered with; the mean
+    over the plans. 0 where the order is right.
+    """
+    gap = np.abs(np.subtract.outer(true, true))
+    wrong = (np.subtract.outer(guessed, guessed) < 0) != (np.subtract.outer(true, true) < 0)
+    return float((gap * wrong).max(1).mean())
+
+
+def auroc(probability: np.ndarray, happened: np.ndarray) -> float | None:
+    """Chance that a clip where it happened has the higher probability; None if all are alike."""
+    positive = happened.astype(bool)
+    if positive.all() or not positive.any():
+        return None
+    many, few = (~positive).sum(), positive.sum()
+    return float((ranks(probability)[positive].sum() - few * (few - 1) / 2) / (few * many))
+
+
+def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """95 % bootstrap interval of the mean."""
+    rng = np.random.default_rng(seed)
+    means = rng.choice(values, (2000, len(values))).mean(1)
+    return tuple(float(x) for x in np.quantile(means, (0.025, 0.975)))

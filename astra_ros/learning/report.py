@@ -1,0 +1,166 @@
+"""An evaluation as a page to look at: tables, curves over the horizon, real beside imagined."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+import numpy as np
+
+COLOURS = {'ceiling': '#888888', 'model': '#1f6fb4', 'shuffled': '#c0392b', 'copy': '#d9a21b'}
+TITLES = {'truth': 'what the camera saw', 'ceiling': 'autoencoder alone', 'model': 'imagined',
+          'shuffled': "imagined with another plan's motion", 'copy': 'copy of the last frame'}
+SHOWN = (1, 4, 8, 16, 32, 64)
+SCALE = 2               # of the pictures
+
+
+def write_report(folder: Path, result: dict, pictures: dict[str, dict[str, np.ndarray]]) -> None:
+    """Write `report.md`, `report.html`, and the files that both show.
+
+    Args: `result` as `astra eval --out` writes it; `pictures` of each action space: `truth` and
+    rows, uint8 [N, H, h, w, 3].
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    parts: list[tuple[str, object]] = [
+        ('title', f'{result["model"]}: is what it imagines true?'),
+        ('text', f'Weights {result["sha256"]}. Every figure is in the result file of `astra eval`.'),
+        ('table', _overall(result['overall']))]
+    for space, figures in result['spaces'].items():
+        parts += [('heading', f'{space}, {figures["clips"]} held-out clips'),
+                  ('table', _quality(figures)), ('table', _following(figures))]
+        curve = folder / f'psnr_{space}.svg'
+        curve.write_text(curves_svg(figures['psnr_curve_db']))
+        parts.append(('picture', (curve.name, f'PSNR in dB over frames ahead, {space}')))
+        for index in range(len(pictures[space]['truth'])):
+            name = f'{space}_{index}.png'
+            shown = _strip(folder / name, {row: frames[index]
+                                           for row, frames in pictures[space].items()})
+            parts.append(('picture', (name, f'from above: {shown}')))
+    (folder / 'report.md').write_text(_markdown(parts))
+    (folder / 'report.html').write_text(_html(parts))
+    print(f'report written to {folder / "report.html"} and report.md')
+
+
+def _number(value, digits: int = 2, percent: bool = False) -> str:
+    if value is None:
+        return '-'
+    return f'{value:.0%}' if percent else f'{value:.{digits}f}'
+
+
+def _overall(overall: dict) -> list[list[str]]:
+    rows = [['autoencoder ceiling, PSNR at 16 frames', _number(overall['ceiling_psnr_db']) + ' dB'],
+            ['model over copy of the last frame, PSNR at 16',
+             f'{overall["gain_over_copy_db"]:+.2f} dB'],
+            ['SSIM at 16', _number(overall['ssim'], 3)], ['LPIPS at 16', _number(overall['lpips'], 3)],
+            ['frames whose pose is near the true one', _number(overall['near'], percent=True)],
+            ['the same, real frames', _number(overall['near_real'], percent=True)],
+            ["the same, another plan's motion", _number(overall['near_shuffled'], percent=True)],
+            ['PSNR lost from frame 16 to 64', _number(overall['drift_db']) + ' dB']]
+    return [[f'mean over {", ".join(overall["worlds"])}', ''], *rows]
+
+
+def _quality(figures: dict) -> list[list[str]]:
+    horizons = list(figures['psnr_db']['model'])
+    rows = [['PSNR dB (SSIM)', *(f'{h} frames' for h in horizons)]]
+    for row in COLOURS:
+        rows.append([TITLES[row], *(
+            f'{figures["psnr_db"][row][h]:.2f} ({figures["ssim"][row][h]:.2f})' for h in horizons)])
+    return rows
+
+
+def _following(figures: dict) -> list[list[str]]:
+    rows = [['pose read from', 'mean distance', 'near']]
+    for row, values in figures['following'].items():
+        distance = f'{100 * values["mean_error_m"]:.1f} cm'
+        if 'mean_error_rad' in values:
+            distance += f', {np.degrees(values["mean_error_rad"]):.1f} degrees'
+        rows.append([TITLES.get(row, row), distance, _number(values['near'], percent=True)])
+    return rows
+
+
+def curves_svg(curves: dict[str, list[float]], width: int = 640, height: int = 300) -> str:
+    """Lines over frames ahead, as an SVG picture."""
+    left, right, top, bottom = 46, 170, 12, 34
+    values = np.concatenate([np.asarray(curve) for curve in curves.values()])
+    low, high = np.floor(values.min()), np.ceil(values.max())
+    length = max(map(len, curves.values()))
+
+    def x(frame: float) -> float:
+        return left + (frame - 1) / max(length - 1, 1) * (width - left - right)
+
+    def y(value: float) -> float:
+        return top + (high - value) / max(high - low, 1e-9) * (height - top - bottom)
+
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+             'font-family="sans-serif" font-size="12">',
+             f'<rect width="{width}" height="{height}" fill="white"/>']
+    for value in np.linspace(low, high, 5):
+        parts.append(f'<line x1="{left}" x2="{width - right}" y1="{y(value):.1f}" '
+                     f'y2="{y(value):.1f}" stroke="#dddddd"/>'
+                     f'<text x="{left - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.1f}</text>')
+    for frame in [h for h in SHOWN if h <= length]:
+        parts.append(f'<text x="{x(frame):.1f}" y="{height - 16}" text-anchor="middle">{frame}</text>')
+    parts.append(f'<text x="{(left + width - right) / 2}" y="{height - 2}" '
+                 'text-anchor="middle">frames ahead</text>')
+    ends = sorted((y(curve[-1]), name) for name, curve in curves.items())
+    free = 0.0
+    for end, name in ends:      # names beside the lines' ends, none on top of another
+        free = max(end, free + 15)
+        parts.append(f'<text x="{width - right + 6}" y="{free + 4:.1f}" fill="{COLOURS[name]}">'
+                     f'{html.escape(TITLES[name][:26])}</text>')
+    for name, curve in curves.items():
+        points = ' '.join(f'{x(k + 1):.1f},{y(value):.1f}' for k, value in enumerate(curve))
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[name]}" '
+                     'stroke-width="2"/>')
+    return '\n'.join([*parts, '</svg>\n'])
+
+
+def _strip(path: Path, rows: dict[str, np.ndarray]) -> str:
+    """Some frames of each row [H, h, w, 3] below each other, as a PNG; returns what they are."""
+    import cv2
+
+    at = [h - 1 for h in SHOWN if h <= len(rows['truth'])]
+    picture = np.concatenate([np.concatenate(list(frames[at]), axis=1) for frames in rows.values()])
+    picture = picture.repeat(SCALE, 0).repeat(SCALE, 1)
+    cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    return '; '.join(TITLES[row] for row in rows) + '; frames ' + ', '.join(str(k + 1) for k in at)
+
+
+def _markdown(parts: list[tuple[str, object]]) -> str:
+    lines = []
+    for kind, value in parts:
+        if kind == 'title':
+            lines += [f'# {value}', '']
+        elif kind == 'heading':
+            lines += [f'## {value}', '']
+        elif kind == 'text':
+            lines += [value, '']
+        elif kind == 'picture':
+            lines += [f'![{value[1]}]({value[0]})', '', f'*{value[1]}*', '']
+        else:
+            head, *rows = value
+            lines += ['| ' + ' | '.join(head) + ' |', '|' + ' --- |' * len(head),
+                      *('| ' + ' | '.join(row) + ' |' for row in rows), '']
+    return '\n'.join(lines)
+
+
+def _html(parts: list[tuple[str, object]]) -> str:
+    body = []
+    for kind, value in parts:
+        if kind in ('title', 'heading', 'text'):
+            tag = {'title': 'h1', 'heading': 'h2', 'text': 'p'}[kind]
+            body.append(f'<{tag}>{html.escape(value)}</{tag}>')
+        elif kind == 'picture':
+            body.append(f'<figure><img src="{value[0]}" alt="{html.escape(value[1])}">'
+                        f'<figcaption>{html.escape(value[1])}</figcaption></figure>')
+        else:
+            head, *rows = value
+            body.append('<table>' + ''.join(
+                '<tr>' + ''.join(f'<{cell}>{html.escape(text)}</{cell}>' for text in row) + '</tr>'
+                for cell, row in [('th', head), *(('td', row) for row in rows)]) + '</table>')
+    style = ('body{font-family:sans-serif;max-width:60em;margin:2em auto;padding:0 1em}'
+             'table{border-collapse:collapse;margin:1em 0}td,th{padding:.3em .8em;'
+             'border-bottom:1px solid #ddd;text-align:left}img{max-width:100%;'
+             'image-rendering:pixelated}figure{margin:1em 0}figcaption{color:#555;font-size:.9em}')
+    return ('<!doctype html><html lang="en"><meta charset="utf-8"><title>astra eval</title>'
+            f'<style>{style}</style><body>' + '\n'.join(body) + '</body></html>\n')

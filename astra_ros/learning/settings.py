@@ -1,0 +1,50 @@
+"""How to train: every number, its default and what it means, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Of `astra train`; the seed document's figures are those of `--preset paper`."""
+
+    autoencoder_steps: int = 8000
+    autoencoder_batch: int = 32
+    autoencoder_rate: float = 1e-3
+    dynamics_steps: int = 10000
+    dynamics_batch: int = 16
+    dynamics_rate: float = 5e-4
+    warmup_steps: int = 200
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    average_decay: float = 0.998
+    rollout_from: float = 0.5
+    max_history_noise: float = 0.5
+    horizon: int = 16
+    seed: int = 0
+
+
+SETTINGS_HELP = {
+    'autoencoder_steps': 'optimiser steps of the autoencoder; 0 leaves it as it is, see --from',
+    'autoencoder_batch': 'frames a step, over all processes',
+    'autoencoder_rate': 'peak learning rate of AdamW',
+    'dynamics_steps': 'optimiser steps of the dynamics',
+    'dynamics_batch': 'clips a step, over all processes',
+    'dynamics_rate': 'peak learning rate of AdamW',
+    'warmup_steps': 'steps in which the rate rises to its peak; then a cosine lets it fall',
+    'weight_decay': 'of AdamW',
+    'clip_norm': 'largest norm of the gradient',
+    'average_decay': 'of the moving average of the weights, which is the model that is written',
+    'rollout_from': "share of the steps after which every other batch is the model's own roll-out; "
+                    '1 is never',
+    'max_history_noise': 'strongest noise on the newest latents, in standard deviations; 0: none',
+    'horizon': 'frames of a clip that are predicted',
+    'seed': 'of the first weights, the batches and the noise',
+}
+PAPER_SETTINGS = TrainSettings(autoencoder_rate=1e-4, dynamics_rate=1e-4, dynamics_batch=16,
+                               warmup_steps=5000, rollout_from=1.0)
+
+
+def settings_for(preset: str) -> TrainSettings:
+    return PAPER_SETTINGS if preset == 'paper' else TrainSettings()

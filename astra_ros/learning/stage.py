@@ -1,0 +1,193 @@
+"""One stage of a training: optimiser, moving average, checkpoints, logs and progress."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
+
+from astra_ros.learning.checkpoint import load_checkpoint, save_checkpoint
+from astra_ros.learning.distributed import Processes, whole
+from astra_ros.learning.settings import TrainSettings
+from astra_ros.learning.speed import matmul_peak_flops
+from astra_ros.learning.training_log import TrainingLog
+from astra_ros.world_model import AstraConfig
+
+CHECKPOINT_EVERY = 200
+STAGES = ('autoencoder', 'dynamics')
+
+
+def learning_rate(step: int, steps: int, peak: float, warmup: int) -> float:
+    """Linear warm-up, then a cosine down to 2 % of the peak."""
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    progress = (step - warmup) / max(1, steps - warmup)
+    return peak * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+
+
+@contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """A list that SIGINT and SIGTERM fill instead of interrupting a step; a second one interrupts."""
+    came: list[int] = []
+
+    def note(number: int, _) -> None:
+        came.append(number)
+        if len(came) > 1:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Stage:
+    """Trains `losses`, a module that is called with a batch and returns (loss, parts).
+
+    `losses.model` is what is trained, averaged, stored and returned.
+    """
+
+    def __init__(self, name: str, losses: nn.Module, folder: Path, steps: int, rate: float,
+                 settings: TrainSettings, config: AstraConfig, processes: Processes):
+        self.name, self.steps, self.rate = name, steps, rate
+        self.settings, self.config, self.processes = settings, config, processes
+        self.path = folder / f'{name}.safetensors'
+        self.module = losses.model
+        self.average = copy.deepcopy(losses.model).requires_grad_(False)
+        self._unsplit = self.average
+        if processes.splits:
+            self._unsplit = copy.deepcopy(self.average)
+            processes.wrap(self.average)
+        self._countable = copy.deepcopy(losses) if processes.first else None
+        self.step_function = processes.wrap(losses)
+        self.optimizer = torch.optim.AdamW(
+            [p for p in losses.model.parameters() if p.requires_grad], lr=rate, betas=(0.9, 0.99),
+            weight_decay=settings.weight_decay)
+        self.generator = torch.Generator().manual_seed(
+            settings.seed * 1000 + processes.rank if processes.count > 1 else settings.seed)
+        self.step = 0
+        if self.path.exists():
+            self.step = load_checkpoint(self.path, self.module, self.average, self.optimizer,
+                                        self.generator, self._identity(), processes)
+
+    def _identity(self) -> dict:
+        """What a checkpoint must agree with: all settings but the other stage's own."""
+        others = tuple(f'{name}_' for name in STAGES if name != self.name)
+        return {**{name: value for name, value in asdict(self.settings).items()
+                   if not name.startswith(others)},
+                'stage': self.name, 'model': self.config.to_dict()}
+
+    @property
+    def finished(self) -> bool:
+        return self.step >= self.steps
+
+    def run(self, batch_of: Callable[[int, torch.Generator], tuple],
+            validate: Callable[[nn.Module, int, TrainingLog], None] = lambda *_: None) -> nn.Module:
+        """Train to the last step.
+
+        `batch_of(step, generator)` gives the arguments of the loss module, the second one True where
+        the step is a roll-out; `validate(average, step,
+        log)` is called at every checkpoint, in the first process. Returns the averaged model.
+        """
+        self.module.train()
+        with (_stop_signals() as stop, TrainingLog(self.path, self.step, self.processes.first) as log,
+              tqdm(range(self.step, self.steps), initial=self.step, total=self.steps,
+                   desc=self.name, unit='step', mininterval=2,
+                   disable=not self.processes.first) as bar):
+            self._loop(batch_of, validate, bar, log, stop)
+        if not self.path.exists():      # no steps asked for: the weights are those it began with
+            self._save(0)
+        return self.averaged()
+
+    def _loop(self, batch_of, validate, bar, log: TrainingLog, stop: list[int]) -> None:
+        flops, peak = self._speed_limits(batch_of) if len(bar) else (0.0, 1.0)
+        for self.step in bar:
+            rate = learning_rate(self.step, self.steps, self.rate, self.settings.warmup_steps)
+            for group in self.optimizer.param_groups:
+                group['lr'] = rate
+            batch = batch_of(self.step, self.generator)
+            begin = time.perf_counter()
+            loss, parts, norm = self._step(batch)
+            if batch[1] is not True:
+                log.speed(flops / (time.perf_counter() - begin) / peak)
+            log.step(self.step, loss, rate, norm, parts)
+            if self.step % 20 == 0:
+                bar.set_postfix_str(log.summary())
+            done = self.step + 1
+            stopping = any(self.processes.gather(bool(stop)))
+            if done % CHECKPOINT_EVERY == 0 or done == self.steps or stopping:
+                self._save(done)
+                log.flush()
+                average = self.averaged()
+                if self.processes.first and not stopping:
+                    validate(average, done, log)
+                self.processes.wait()
+            if stopping and (done < self.steps or self.name != STAGES[-1]):
+                bar.write(f'stopped after step {done} of {self.steps}, all saved; '
+                          'the same command goes on from here')
+                raise KeyboardInterrupt
+
+    def _speed_limits(self, batch_of) -> tuple[float, float]:
+        """FLOPs of a step that is no roll-out, and what the machine reaches a second.
+
+        Counted on a copy and on other random numbers: the counter takes torch's operations apart, so
+        that their rounding is not quite that of the training.
+        """
+        if not self.processes.first:
+            return 0.0, 1.0
+        batches = (batch_of(step, torch.Generator()) for step in range(3))
+        batch = next(batch for batch in batches if batch[1] is not True)
+        module, self._countable = self._countable.train(), None
+        with (FlopCounterMode(display=False) as counter,
+              torch.autocast(self.processes.device.type, torch.bfloat16)):
+            module(*batch)[0].backward()
+        # Of either precision: not every CPU is quicker in bfloat16.
+        peak = max(matmul_peak_flops(self.processes.device, 0.3, dtype)
+                   for dtype in (torch.float32, torch.bfloat16))
+        return counter.get_total_flops(), peak
+
+    def _step(self, batch: tuple) -> tuple[float, dict[str, float], float]:
+        """One optimiser step; returns the loss, its parts and the gradient's norm."""
+        with torch.autocast(self.processes.device.type, torch.bfloat16):
+            loss, parts = self.step_function(*batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.settings.clip_norm)
+        self.optimizer.step()
+        self._follow()
+        return (float(loss.detach()), {name: float(part) for name, part in parts.items()},
+                float(whole(norm)))
+
+    def _save(self, done: int) -> None:
+        save_checkpoint(self.path, self.module, self.average, self.optimizer, self.generator, done,
+                        self._identity(), self.processes)
+
+    @torch.no_grad()
+    def averaged(self) -> nn.Module:
+        """The moving average, ready to imagine; all processes call this together."""
+        if self._unsplit is not self.average:
+            self._unsplit.load_state_dict(
+                {name: whole(value) for name, value in self.average.state_dict().items()})
+        return self._unsplit.eval()
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """The moving average takes a step; fast at first, so that it is no ballast early on."""
+        decay = min(self.settings.average_decay, (1 + self.step) / (10 + self.step))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.module.parameters()),
+                             1 - decay)
+        for mine, theirs in zip(self.average.buffers(), self.module.buffers()):
+            mine.copy_(theirs)

@@ -1,0 +1,99 @@
+"""What a training writes for people to follow: a line a step, TensorBoard, and pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+
+class TrainingLog:
+    """`<stage>.jsonl`, a JSON object a step, and TensorBoard event files under `tensorboard/`.
+
+    Args:
+        checkpoint: the stage's checkpoint; logs lie beside it and bear its name.
+        step: the first step to come: lines of later ones, of a run that was killed after its last
+            checkpoint, are dropped, so that the curve is that of one run.
+        writes: False for all processes but the first, which then log nothing.
+    """
+
+    def __init__(self, checkpoint: Path, step: int, writes: bool):
+        self.writes = writes
+        self.lines: list[str] = []
+        self.running: dict[str, float] = {}
+        self.utilisation = 0.0
+        self.path = checkpoint.with_suffix('.jsonl')
+        self._board = None
+        if not writes:
+            return
+        if self.path.exists():
+            kept = [line for line in self.path.read_text().splitlines()
+                    if json.loads(line)['step'] < step]
+            self.path.write_text(''.join(line + '\n' for line in kept))
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ModuleNotFoundError:     # an extra: the JSON lines say the same
+            return
+        self._board = SummaryWriter(str(checkpoint.parent / 'tensorboard' / checkpoint.stem),
+                                    purge_step=step)
+
+    def __enter__(self) -> TrainingLog:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.flush()
+        if self._board:
+            self._board.close()
+
+    def speed(self, utilisation: float) -> None:
+        """The last step's share of what the machine reaches on large matrix products."""
+        self.utilisation = 0.9 * self.utilisation + 0.1 * utilisation if self.utilisation else (
+            utilisation)
+
+    def step(self, step: int, loss: float, rate: float, norm: float,
+             parts: dict[str, float]) -> None:
+        if not self.writes:
+            return
+        for name, value in {'loss': loss, **parts}.items():
+            self.running[name] = 0.98 * self.running.get(name, value) + 0.02 * value
+        values = {'loss': loss, **parts, 'learning_rate': rate, 'gradient_norm': norm}
+        self.lines.append(json.dumps({'step': step, **values}))
+        if self._board and step % 10 == 0:
+            for name, value in {**values, 'flops_utilisation': self.utilisation}.items():
+                self._board.add_scalar(name, value, step)
+
+    def summary(self) -> str:
+        """For the progress bar: the smoothed losses that matter most, and model FLOPs utilisation."""
+        if not self.running:
+            return ''
+        shown = [name for name in ('psnr_db', 'latent', 'rollout_latent') if name in self.running]
+        figures = ', '.join(f'{name}={self.running[name]:.4f}' for name in ('loss', *shown))
+        return f'{figures}, MFU={self.utilisation:.0%}'
+
+    def flush(self) -> None:
+        """What was logged, onto the disk."""
+        if self.lines:
+            with open(self.path, 'a') as file:
+                file.write(''.join(line + '\n' for line in self.lines))
+            self.lines.clear()
+        if self._board:
+            self._board.flush()
+
+    def figures(self, step: int, values: dict[str, float]) -> None:
+        """Validation figures, into `validation.jsonl` and TensorBoard."""
+        with open(self.path.with_name('validation.jsonl'), 'a') as file:
+            file.write(json.dumps({'stage': self.path.stem, 'step': step, **values}) + '\n')
+        if self._board:
+            for name, value in values.items():
+                self._board.add_scalar(f'validation/{name}', value, step)
+
+    def picture(self, step: int, rgb: np.ndarray) -> None:
+        """A picture uint8 [h, w, 3], into `validation/<stage>_<step>.png` and TensorBoard."""
+        import cv2
+
+        file = self.path.parent / 'validation' / f'{self.path.stem}_{step:06d}.png'
+        file.parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(file), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+        if self._board:
+            self._board.add_image('validation/imagined', rgb, step, dataformats='HWC')

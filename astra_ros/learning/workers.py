@@ -1,0 +1,77 @@
+"""Jobs side by side: in processes of this machine, or on a Ray cluster."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+
+ATTEMPTS = 3
+
+Run = Callable[[Callable, Sequence[tuple]], Iterator]
+
+
+class WorkersDied(RuntimeError):
+    """Worker processes ended without an answer, again and again; says at which jobs."""
+
+
+def local_workers(count: int) -> Run:
+    """`run(function, jobs)` yields `function(*job)` of each job, as they come, from processes.
+
+    When a worker dies (killed, out of memory), the jobs that were under way are done again by new
+    ones, up to ATTEMPTS times in all; then `run` raises WorkersDied. What a job raises, `run` raises.
+    """
+
+    def run(function: Callable, jobs: Sequence[tuple]) -> Iterator:
+        waiting = list(jobs)[::-1]
+        failures = 0
+        while waiting:
+            # spawn: a forked simulator would share its parent's state
+            with ProcessPoolExecutor(count, multiprocessing.get_context('spawn')) as pool:
+                under_way = {}
+                try:
+                    while waiting or under_way:
+                        while waiting and len(under_way) < 2 * count:
+                            job = waiting.pop()
+                            under_way[pool.submit(function, *job)] = job
+                        done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                        for future in done:
+                            answer = future.result()
+                            del under_way[future]
+                            yield answer
+                except BrokenProcessPool as error:
+                    failures += 1
+                    lost = list(under_way.values())
+                    if failures >= ATTEMPTS:
+                        raise WorkersDied(
+                            f'worker processes died {failures} times, the last time at one of '
+                            f'{", ".join(str(job[:3]) for job in lost)}') from error
+                    waiting += lost[::-1]
+                except BaseException:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
+
+    return run
+
+
+def ray_workers(address: str) -> Run:
+    """As `local_workers`, on the Ray cluster at `address`, which does jobs of lost machines again."""
+
+    def run(function: Callable, jobs: Sequence[tuple]) -> Iterator:
+        import ray
+
+        ray.init(address=address, log_to_driver=False)
+        try:
+            remote = ray.remote(max_retries=ATTEMPTS)(function)
+            under_way = [remote.remote(*job) for job in jobs]
+            while under_way:
+                done, under_way = ray.wait(under_way)
+                try:
+                    yield ray.get(done[0])
+                except ray.exceptions.WorkerCrashedError as error:
+                    raise WorkersDied(f'Ray workers died {ATTEMPTS} times at one job') from error
+        finally:
+            ray.shutdown()
+
+    return run

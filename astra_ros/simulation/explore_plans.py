@@ -1,0 +1,132 @@
+"""A planner's stand-in for the explorers: what they play, and candidate plans, good and bad."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from astra_ros.planning.velocity_plan import VelocityPlan
+from astra_ros.simulation import explore_behaviours as behaviours
+from astra_ros.simulation.explore_behaviours import (
+    DRIVING,
+    FLYING,
+    FREEING,
+    MARGIN_M,
+    ROW_S,
+    Course,
+    course_plan,
+    path,
+)
+from astra_ros.simulation.explore_robots import advanced
+from astra_ros.simulation.explore_sight import Situation, area, seen_floor
+
+PLAN_SECONDS = 4.0
+# Courses that ``explore`` chooses from.
+TRIALS = 10
+
+# One of each until ``count`` is reached, then again in this order; the seed shuffles the result.
+KINDS = (
+    "explore", "bump", "turn", "stand", "doorway", "face_wall", "go", "wander", "back_up", "curve",
+)  # fmt: skip
+FLYING_KINDS = (
+    "explore", "bump", "turn", "stand", "strafe", "doorway", "face_wall", "look", "orbit", "wander",
+    "climb", "go", "back_up", "bank",
+)  # fmt: skip
+
+
+class Explorer(Protocol):
+    """A world that says where its robot is, as ``ExploreWorld`` does."""
+
+    @property
+    def situation(self) -> Situation: ...
+
+
+def play(
+    situation: Situation, rng: np.random.Generator, seconds: float
+) -> tuple[str, VelocityPlan]:
+    """A behaviour's name and its plan for some seconds; good and bad ones, collisions included."""
+    count = max(1, int(np.ceil(seconds / ROW_S - 1e-9)))
+    shares = FLYING if situation.spec.flies else DRIVING
+    # Against a wall, some behaviours free the robot; now and then it does not care.
+    if situation.contact and rng.random() < 0.8:
+        shares = FREEING
+    known, chances = list(shares), np.array(list(shares.values()))
+    drawn = rng.choice(len(known), size=6, p=chances / chances.sum())
+    # The first that makes sense here; a turn always does.
+    for chosen in (*(known[i] for i in drawn), behaviours.turn):
+        course = chosen(situation, rng, count)
+        if course is not None:
+            break
+    return chosen.__name__, course_plan(situation, course, chosen.__name__)
+
+
+def propose(world: Explorer, count: int, seed: int) -> list[tuple[str, VelocityPlan]]:
+    """Candidate plans of ``PLAN_SECONDS`` from where the robot is now.
+
+    Args:
+        world: read only; its true floor plan is what a perfect map would tell a planner.
+        count: number of plans K.
+        seed: the same situation and seed give the same plans.
+
+    Returns:
+        K of (kind, plan). Kinds: ``explore`` is the one of some free courses that shows the most
+        new floor; ``bump`` runs into something, ``face_wall`` and ``stand`` see nothing new; the
+        others are behaviours of ``explore_behaviours``, well meant or not. Where a kind makes no
+        sense, such as ``doorway`` without a door in sight, ``turn`` or ``wander`` takes its place.
+        Plans are named ``candidates/0`` to ``candidates/K-1``.
+    """
+    situation = world.situation
+    rng = np.random.default_rng([seed, 16])
+    kinds = _kinds(FLYING_KINDS if situation.spec.flies else KINDS, count, rng)
+    rows = round(PLAN_SECONDS / ROW_S)
+    plans = []
+    for i, kind in enumerate(kinds):
+        make = _explore if kind == "explore" else getattr(behaviours, kind)
+        course = make(situation, rng, rows)
+        if course is None:
+            kind = ("turn", "wander")[int(rng.integers(2))]
+            course = getattr(behaviours, kind)(situation, rng, rows)
+        plans.append((kind, course_plan(situation, course, f"candidates/{i}")))
+    return plans
+
+
+def _kinds(names: tuple[str, ...], count: int, rng) -> list[str]:
+    """A shuffled mix, ``explore`` in it; ``stand`` once only, since it is always the same plan."""
+    again = tuple(name for name in names if name != "stand")
+    kinds = list(names)
+    while len(kinds) < count:
+        kinds += again
+    kinds = kinds[:count]
+    return [kinds[i] for i in rng.permutation(count)]
+
+
+def _explore(situation: Situation, rng, count: int) -> Course | None:
+    """The free course, of some random ones, that shows the most new floor."""
+    before = seen_floor(situation)
+    best, most = None, -1.0
+    makers = (behaviours.go, behaviours.doorway, behaviours.curve, behaviours.turn)
+    for i in range(TRIALS):
+        course = makers[i % len(makers)](situation, rng, count)
+        if course is None:
+            continue
+        if min(situation.solids.clearance(path(situation, course))) < (
+            situation.spec.radius_m + MARGIN_M / 2.0
+        ):
+            continue
+        new = area(_seen_along(situation, course_plan(situation, course)) & ~before)
+        if new > most:
+            best, most = course, new
+    return best
+
+
+def _seen_along(situation: Situation, plan: VelocityPlan) -> np.ndarray:
+    """Floor cells seen every second of a plan that nothing stops."""
+    pose, every = situation.pose, round(1.0 / plan.dt_s)
+    seen = np.zeros((), dtype=bool)
+    for i, row in enumerate(plan.velocities, start=1):
+        pose = advanced(pose, situation.spec.twist(row), plan.dt_s)
+        if i % every == 0:
+            seen = seen | seen_floor(replace(situation, pose=pose))
+    return seen

@@ -1,0 +1,359 @@
+"""Rooms and corridors that a rover or a free camera explores, its own camera on board.
+
+World frame: m, z up, the house from 0 to its size along x and y, the floor at z = 0. The robots'
+frames are in ``explore_robots``. A robot's velocities follow the command with limited acceleration
+and move it exactly; whether it touches something is asked of PyBullet's geometry. No display is
+needed, and the same seed and the same plans give the same bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pybullet
+
+from astra_ros.planning.plans import PlanError
+from astra_ros.planning.velocity_plan import VelocityPlan
+from astra_ros.simulation.camera import Camera, CameraSettings, optical_pose
+from astra_ros.simulation.explore_floorplan import ExploreSceneSettings
+from astra_ros.simulation.explore_mesh import house_mesh
+from astra_ros.simulation.explore_plans import play
+from astra_ros.simulation.explore_robots import Pose, advanced, mobile_spec
+from astra_ros.simulation.explore_scene import House, sample_house
+from astra_ros.simulation.explore_sight import Situation
+from astra_ros.simulation.session import Session
+from astra_ros.simulation.worlds import Embodiment
+
+# A robot this near to something touches it (m): it does not move nearer.
+TOUCH_M = 1e-3
+# How far the label of the nearest obstacle looks (m).
+SIGHT_M = 6.0
+
+
+def _camera() -> CameraSettings:
+    return CameraSettings(fov_deg=80.0, near_m=0.03, far_m=25.0)
+
+
+@dataclass(frozen=True)
+class ExploreWorldSettings:
+    """What world to make.
+
+    Attributes:
+        robot: key of ``explore_robots.ROBOTS``.
+        camera: the camera's picture; where it is and looks is the robot's business.
+        scene: how houses vary.
+        physics_hz: simulation steps a second.
+
+    Raises:
+        ValueError: on creation, for settings that no world can have.
+    """
+
+    robot: str = "rover"
+    camera: CameraSettings = field(default_factory=_camera)
+    scene: ExploreSceneSettings = field(default_factory=ExploreSceneSettings)
+    physics_hz: int = 60
+
+    def __post_init__(self) -> None:
+        mobile_spec(self.robot)
+        if not (float(self.physics_hz).is_integer() and self.physics_hz >= 20):
+            raise ValueError(
+                f"explore physics_hz is {self.physics_hz}; expected a whole number >= 20, or "
+                "robots jump through thin things"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class ExploreState:
+    """A moment of the world; none of its parts is changed in place.
+
+    Attributes:
+        ticks: physics steps since the reset.
+        pose: of the robot's body.
+        velocity: [D] m/s and rad/s, its own.
+        plan, plan_tick: what it follows and since when; None to rest.
+        motion: [D] mean command during the last step.
+        contact: whether it touched something during the last step.
+    """
+
+    ticks: int
+    pose: Pose
+    velocity: np.ndarray
+    plan: VelocityPlan | None
+    plan_tick: int
+    motion: np.ndarray
+    contact: bool
+
+
+@dataclass(frozen=True, eq=False)
+class ExploreSnapshot:
+    """A saved moment; give it back to ``restore`` of the world that made it."""
+
+    world: ExploreWorld
+    house: House
+    state: ExploreState
+
+
+class ExploreWorld:
+    """One robot in a house. Several worlds in a process do not disturb each other.
+
+    Attributes:
+        settings: what world this is.
+        spec: the robot.
+        house: where it is now.
+        state: the robot's true state now.
+    """
+
+    def __init__(self, settings: ExploreWorldSettings | None = None) -> None:
+        self.settings = settings or ExploreWorldSettings()
+        self.spec = mobile_spec(self.settings.robot)
+        self.embodiment = Embodiment(
+            "explore", self.spec.name, self.spec.modality, self.spec.motion_names
+        )
+        self._session = Session()
+        self._client = self._session.client
+        self._view = Camera(self.settings.camera, self._client)
+        try:
+            self.reset(0)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def time_s(self) -> float:
+        """Simulated seconds since the reset."""
+        return self.state.ticks / self.settings.physics_hz
+
+    @property
+    def camera_pose(self) -> Pose:
+        """The camera's optical frame in the world frame."""
+        return self.state.pose @ self.spec.camera
+
+    @property
+    def situation(self) -> Situation:
+        """What a perfect map and perfect senses would tell a planner now."""
+        camera = self.settings.camera
+        upright = np.radians(camera.fov_deg) / 2.0
+        across = np.arctan(np.tan(upright) * camera.width / camera.height)
+        return Situation(
+            self.spec,
+            self.house,
+            self.state.pose,
+            self.state.contact,
+            (float(across), float(upright)),
+        )
+
+    def reset(self, seed: int) -> None:
+        """Start the episode that belongs to ``seed``: its house, the robot at rest at its start.
+
+        Raises:
+            ValueError: a negative seed.
+        """
+        self._enter(sample_house(self.spec, seed, self.settings.scene))
+        rest = np.zeros(len(self.spec.motion_names))
+        self.state = ExploreState(0, self.house.start, rest, None, 0, rest, False)
+
+    def command(self, plan: VelocityPlan) -> None:
+        """Follow ``plan`` from now on; it replaces the one before.
+
+        Columns may come in any order. Velocities beyond the robot's limits are cut to them.
+
+        Raises:
+            PlanError: the plan's columns are not this robot's.
+        """
+        names = self.spec.motion_names
+        if set(plan.names) != set(names):
+            raise PlanError(
+                f"plan '{plan.name}': columns are {', '.join(plan.names)}; robot "
+                f"'{self.spec.name}' moves by {', '.join(names)}"
+            )
+        columns = [plan.names.index(name) for name in names]
+        plan = VelocityPlan(names, plan.dt_s, plan.velocities[:, columns], plan.name)
+        self.state = replace(self.state, plan=plan, plan_tick=self.state.ticks)
+
+    def step(self, seconds: float) -> None:
+        """Advance by ``seconds``, rounded to whole physics steps, at least one.
+
+        A move that would touch something is not made: the robot stops there, and turns on freely.
+        """
+        ticks = max(1, round(seconds * self.settings.physics_hz))
+        now, hz = self.state, self.settings.physics_hz
+        pose, velocity, touched = now.pose, now.velocity, False
+        near = self._nearby(pose.position, ticks / hz)
+        fastest = self.spec.max_acceleration / hz
+        is_linear = np.array([name.startswith("linear") for name in self.spec.motion_names])
+        for tick in range(now.ticks, now.ticks + ticks):
+            wanted = self._commanded(tick)
+            velocity = velocity + np.clip(wanted - velocity, -fastest, fastest)
+            moved = advanced(pose, self.spec.twist(velocity), 1.0 / hz)
+            # Like a flight controller's limits: only the part that would leave them is dropped.
+            position = moved.position.copy()
+            position[2] = np.clip(position[2], *self.spec.altitude_m)
+            if velocity[is_linear].any() and self._touches(position, near):
+                touched = True
+                velocity = np.where(is_linear, 0.0, velocity)
+                position = pose.position
+            pose = Pose(position, moved.rotation)
+        motion = np.zeros(len(velocity))
+        if now.plan is not None:
+            # The plan goes on with rest, which ``mean`` does not know of.
+            span = (now.ticks - now.plan_tick + np.array([0, ticks])) / hz
+            inside = np.minimum(span, now.plan.duration_s)
+            if inside[1] - inside[0] > 1e-9:
+                motion = now.plan.mean(inside)[0] * (inside[1] - inside[0]) / (span[1] - span[0])
+        self.state = ExploreState(
+            now.ticks + ticks, pose, velocity, now.plan, now.plan_tick, motion, touched
+        )
+
+    def render(self) -> np.ndarray:
+        """The camera's view: uint8 [height, width, 3] RGB."""
+        camera = self.camera_pose
+        self._view.move(camera.position, camera.rotation[:, 2], -camera.rotation[:, 1])
+        # All light is painted into the house's pictures.
+        return self._view.render((0.0, 0.0, 1.0), shares=(1.0, 0.0, 0.0))
+
+    def play(self, rng: np.random.Generator, seconds: float) -> str:
+        """Choose and command a behaviour of ``explore_plans``; returns its name."""
+        behaviour, plan = play(self.situation, rng, seconds)
+        self.command(plan)
+        return behaviour
+
+    def motion(self) -> np.ndarray:
+        """[D] mean velocity commanded during the last step, m/s and rad/s; zeros at the start."""
+        return self.state.motion.copy()
+
+    def labels(self) -> dict[str, np.ndarray]:
+        """What is true now.
+
+        - ``obstacle_contact`` [] bool: a wall or furniture stopped the robot during the last step.
+        - ``object_position`` [3] m: the nearest point of a wall or piece of furniture at the height
+          of the robot's body, within the camera's horizontal field of view and ``SIGHT_M``: x ahead
+          of the robot, y to its left, z 0; NaN if there is none. For the drone, x is its heading,
+          however it is pitched and rolled.
+        - ``camera_pose`` [7]: x y z (m) and quaternion x y z w of the optical frame, world frame.
+        """
+        camera = self.camera_pose
+        turn = camera.rotation
+        return {
+            "obstacle_contact": np.array(self.state.contact),
+            "object_position": self._nearest_ahead(),
+            "camera_pose": optical_pose(camera.position, turn[:, 2], -turn[:, 1]),
+        }
+
+    def scene(self) -> dict[str, list[float] | float | str]:
+        """The house's size and the rectangle of each room, m: x y of two opposite corners."""
+        rooms = [value for room in self.house.plan.rooms for value in (*room.low, *room.high)]
+        return {"size": self.house.settings.size_m, "rooms": [float(v) for v in rooms]}
+
+    def camera(self) -> dict | None:
+        """None: it moves with the robot."""
+        return None
+
+    def snapshot(self) -> ExploreSnapshot:
+        """This moment, to come back to with ``restore``: what follows repeats bit by bit."""
+        return ExploreSnapshot(self, self.house, self.state)
+
+    def restore(self, snapshot: ExploreSnapshot) -> None:
+        """Go back to a moment of this world.
+
+        Raises:
+            ValueError: the snapshot belongs to another world.
+        """
+        if snapshot.world is not self:
+            raise ValueError("the snapshot is of another ExploreWorld; restore it there")
+        if snapshot.house is not self.house:
+            self._enter(snapshot.house)
+        self.state = snapshot.state
+
+    def close(self) -> None:
+        """Free the simulation. A closed world cannot be used again."""
+        self._session.close()
+
+    def __enter__(self) -> ExploreWorld:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def _enter(self, house: House) -> None:
+        """Build the house: one painted mesh to see, and a shape for each block to touch."""
+        self.house = house
+        client = self._client
+        pybullet.resetSimulation(physicsClientId=client)
+        house_mesh(house).show(client)
+        # Shapes without bodies: they are neither drawn nor stepped, and remember no past contacts.
+        self._shapes = [_shape(block.round, block.half, client) for block in house.blocks]
+        spec = self.spec
+        if spec.flies:
+            self._body = pybullet.createCollisionShape(
+                pybullet.GEOM_SPHERE, radius=spec.radius_m, physicsClientId=client
+            )
+        else:
+            size = (spec.radius_m, spec.radius_m, spec.height_m / 2.0 - 0.01)
+            self._body = _shape(True, size, client)
+
+    def _nearby(self, position: np.ndarray, seconds: float) -> list[tuple]:
+        """Shape, place and turn of every block that the robot may reach within some time."""
+        reach = self.spec.radius_m + 0.05 + 2.0 * float(self.spec.max_speed.max()) * seconds
+        away = self.house.solids.distances(position[None, :2])[0]
+        blocks = self.house.blocks
+        return [
+            (
+                self._shapes[i],
+                blocks[i].centre,
+                (0.0, 0.0, float(np.sin(blocks[i].yaw / 2)), float(np.cos(blocks[i].yaw / 2))),
+            )
+            for i in np.flatnonzero(away < reach)
+        ]
+
+    def _touches(self, position: np.ndarray, near: list[tuple]) -> bool:
+        """Whether the body at a place would be within ``TOUCH_M`` of one of these blocks."""
+        x, y, z = (float(v) for v in position)
+        if not self.spec.flies:
+            z += self.spec.height_m / 2.0 + 0.01  # its wheels lift it off the floor
+        return any(
+            pybullet.getClosestPoints(
+                -1,
+                -1,
+                TOUCH_M,
+                collisionShapeA=self._body,
+                collisionShapePositionA=(x, y, z),
+                collisionShapeB=shape,
+                collisionShapePositionB=centre,
+                collisionShapeOrientationB=turn,
+                physicsClientId=self._client,
+            )
+            for shape, centre, turn in near
+        )
+
+    def _commanded(self, tick: int) -> np.ndarray:
+        """[D] the velocity commanded at a physics step, within the robot's limits."""
+        if self.state.plan is None:
+            return np.zeros(len(self.spec.motion_names))
+        since = (tick - self.state.plan_tick) / self.settings.physics_hz
+        return np.clip(self.state.plan.at(since), -self.spec.max_speed, self.spec.max_speed)
+
+    def _nearest_ahead(self) -> np.ndarray:
+        """[3] m, robot frame: see ``labels``."""
+        now = self.situation
+        eye = self.camera_pose.position[:2]
+        found = now.solids.nearest_in_view(eye, now.yaw, now.half_fov[0], SIGHT_M) - now.xy
+        c, s = np.cos(now.yaw), np.sin(now.yaw)
+        return np.array([c * found[0] + s * found[1], c * found[1] - s * found[0], 0.0 * found[0]])
+
+
+def _shape(is_round: bool, half, client: int) -> int:
+    """A box of half sizes, or an upright cylinder of radius half[0]."""
+    if is_round:
+        return pybullet.createCollisionShape(
+            pybullet.GEOM_CYLINDER, radius=half[0], height=2.0 * half[2], physicsClientId=client
+        )
+    return pybullet.createCollisionShape(
+        pybullet.GEOM_BOX, halfExtents=half, physicsClientId=client
+    )
+
+
+def make(robot: str, size: int) -> ExploreWorld:
+    """A world of one robot, its camera ``size`` pixels wide and high."""
+    camera = replace(_camera(), width=size, height=size)
+    return ExploreWorld(ExploreWorldSettings(robot=robot, camera=camera))

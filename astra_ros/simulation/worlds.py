@@ -1,0 +1,138 @@
+"""What every simulated world offers, and how one is made by name.
+
+A new world is one module with a class that fits `World`, and one line in `WORLDS`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Embodiment:
+    """Who acts in a world, and in what numbers.
+
+    Attributes:
+        world: key of ``WORLDS``.
+        robot: one of that world's robots.
+        modality: kind of action, a module of ``astra_ros/planning/modalities``.
+        motion_names: D names, the columns of ``World.motion``.
+    """
+
+    world: str
+    robot: str
+    modality: str
+    motion_names: tuple[str, ...]
+
+    @property
+    def space(self) -> str:
+        """Name of its action space in a model's card, e.g. 'panda_joints'."""
+        return f"{self.robot}_{self.modality}"
+
+
+class World(Protocol):
+    """One simulated world with one robot. The same seed and commands give the same bits.
+
+    ``labels`` are what is true at this moment; the names mean the same in every world, and a world
+    gives those that make sense in it, NaN where there is nothing to measure:
+
+    - ``obstacle_contact`` [] bool: the robot (or what it pushes) touched an obstacle, a wall or
+      another road user during the last ``step``.
+    - ``object_contact`` [] bool: the arm touched the object during the last ``step``.
+    - ``off_road`` [] bool: drive only, a wheel is off the lanes.
+    - ``object_position`` [3] m: arm: the object, world frame; mobile: the nearest point of an
+      obstacle, wall or road user that the camera can see, in the robot's frame (x forward, y left).
+    - ``tool_position`` [3] m, world frame: arm only.
+    - ``camera_pose`` [7]: x y z (m) and quaternion x y z w of the camera's optical frame (x right,
+      y down, z forward) in the world frame.
+    """
+
+    embodiment: Embodiment
+
+    @property
+    def time_s(self) -> float:
+        """Simulated seconds since the reset."""
+
+    def reset(self, seed: int) -> None:
+        """Start the episode that belongs to ``seed``: layout, look, light, traffic."""
+
+    def play(self, rng: np.random.Generator, seconds: float) -> str:
+        """Choose what the robot does for the next ``seconds``, well or badly, and command it.
+
+        Returns the behaviour's name. Collisions, failures and random play belong to it.
+        """
+
+    def command(self, plan) -> None:
+        """Follow a JointPlan or VelocityPlan from now on; it replaces the one before."""
+
+    def step(self, seconds: float) -> None:
+        """Advance by ``seconds``, rounded to whole physics steps, at least one."""
+
+    def render(self) -> np.ndarray:
+        """The camera's view: uint8 [height, width, 3] RGB."""
+
+    def motion(self) -> np.ndarray:
+        """[D] what was commanded, in the embodiment's modality.
+
+        Joints: the positions commanded now, rad. Velocities: the mean over the last ``step``.
+        """
+
+    def labels(self) -> dict[str, np.ndarray]:
+        """What is true now; see the class."""
+
+    def scene(self) -> dict[str, list[float] | float | str]:
+        """What stays as it is until the next reset, such as a goal's position; ready for JSON."""
+
+    def camera(self) -> dict | None:
+        """The camera as `PinholeCamera.to_dict` where it never moves, else None."""
+
+    def close(self) -> None:
+        """Free the simulation."""
+
+
+@dataclass(frozen=True)
+class WorldSpec:
+    """Where a world is, and who can act in it.
+
+    Attributes:
+        module: has ``make(robot, size) -> World``.
+        robots: robot -> modality of its actions.
+    """
+
+    module: str
+    robots: dict[str, str]
+
+
+WORLDS: dict[str, WorldSpec] = {
+    "arm": WorldSpec(
+        "astra_ros.simulation.arm_episodes", {"panda": "joints", "kuka": "joints"}
+    ),
+    "drive": WorldSpec("astra_ros.simulation.drive_world", {"car": "twist"}),
+    "explore": WorldSpec(
+        "astra_ros.simulation.explore_world", {"rover": "twist", "drone": "camera"}
+    ),
+}
+
+
+def make_world(world: str, robot: str | None = None, size: int = 128) -> World:
+    """A world by name, with the first of its robots or the one that is named.
+
+    Args:
+        size: rows and columns of the camera's square picture.
+
+    Raises:
+        ValueError: unknown world or robot; the message lists the known ones.
+    """
+    if world not in WORLDS:
+        raise ValueError(f"unknown world '{world}'; known worlds: {', '.join(WORLDS)}")
+    spec = WORLDS[world]
+    robot = next(iter(spec.robots)) if robot is None else robot
+    if robot not in spec.robots:
+        raise ValueError(
+            f"world '{world}' has no robot '{robot}'; it has {', '.join(spec.robots)}"
+        )
+    return importlib.import_module(spec.module).make(robot, size)

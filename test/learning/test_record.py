@@ -1,0 +1,85 @@
+"""Recording: again the same, going on where it was, dying workers, a full disk."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from astra_ros.learning import record
+from astra_ros.learning.dataset import list_episodes, load_episode
+from astra_ros.learning.episode import DatasetError
+from astra_ros.learning.workers import WorkersDied, local_workers
+from astra_ros.simulation.worlds import WORLDS
+
+KUKA = [('arm', 'kuka')]
+
+
+def test_recording_goes_on_where_it_was_and_repeats_itself(data, tmp_path):
+    assert record.record(data, KUKA, episodes=3, first_seed=0, workers=1) == 0
+    (tmp_path / 'kuka_joints_000001.mp4.part').touch()    # of a recording that was killed
+    assert record.record(tmp_path, KUKA, episodes=1, first_seed=1, workers=1) == 1
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == ['.md', '.mp4', '.parquet']
+    first, again = load_episode(list_episodes(data)[1]), load_episode(list_episodes(tmp_path)[0])
+    assert len(first) == 33 and first.frames.shape[1:] == (64, 64, 3)
+    np.testing.assert_array_equal(first.frames, again.frames)
+    np.testing.assert_array_equal(first.motion, again.motion)
+    for name, values in first.labels.items():
+        np.testing.assert_array_equal(values, again.labels[name])
+
+
+def test_the_robots_of_the_worlds(capsys):
+    everyone = record.parse_robots(list(WORLDS), None)
+    assert ('arm', 'panda') in everyone and ('drive', 'car') in everyone
+    assert record.parse_robots(['explore'], ['drone']) == [('explore', 'drone')]
+    with pytest.raises(DatasetError, match='--robots: no car in arm; there are panda, kuka'):
+        record.parse_robots(['arm'], ['car'])
+
+
+def test_a_full_disk_ends_the_recording_and_loses_nothing(tmp_path, monkeypatch):
+    save = record.save_packed
+
+    def full(path, packed):
+        if list(tmp_path.glob('*.parquet')):
+            raise OSError(28, 'No space left on device')
+        save(path, packed)
+
+    monkeypatch.setattr(record, 'save_packed', full)
+    with pytest.raises(DatasetError, match='No space left on device; 1 episodes were recorded and '
+                                           'are whole. Make room, then repeat'):
+        record.record(tmp_path, KUKA, episodes=2, first_seed=0, workers=1)
+    monkeypatch.undo()
+    assert record.record(tmp_path, KUKA, episodes=2, first_seed=0, workers=1) == 1
+    assert all(load_episode(path) for path in list_episodes(tmp_path))
+
+
+def die_once(marker, number):
+    """A worker that is killed at job 1, the first time."""
+    if number == 1 and not os.path.exists(marker):
+        open(marker, 'w').close()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def die_always(_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail(_):
+    raise ValueError('no such thing')
+
+
+def test_jobs_of_a_worker_that_died_are_done_again(tmp_path):
+    jobs = [(str(tmp_path / 'died'), number) for number in range(4)]
+    assert sorted(local_workers(2)(die_once, jobs)) == [0, 1, 2, 3]
+    assert (tmp_path / 'died').exists()
+
+
+def test_workers_that_keep_dying_are_given_up_with_the_job_named():
+    with pytest.raises(WorkersDied, match=r"died 3 times, the last time at one of \('a job',\)"):
+        list(local_workers(1)(die_always, [('a job',)]))
+
+
+def test_what_a_job_raises_is_raised():
+    with pytest.raises(ValueError, match='no such thing'):
+        list(local_workers(1)(fail, [('x',)]))
