@@ -55,8 +55,8 @@ def run(args: argparse.Namespace) -> int:
     from astra_ros.learning.results import write_result
     from astra_ros.learning.speed import PLAIN_STEPS, measure
     from astra_ros.pipeline import Imaginer, ImaginerSettings, to_model_size
-    from astra_ros.simulation.arm_world import ArmWorld, ArmWorldSettings
-    from astra_ros.simulation.candidates import propose
+    from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings
+    from astra_ros.simulation.arm.candidates import propose
 
     model = load_backend(args.backend, args.model, args.device)
     with ArmWorld(ArmWorldSettings(robot=args.robot)) as world:

@@ -38,31 +38,60 @@ def markdown(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
+# The goals of the project, and where each figure is in `overall` of a result.
+GOALS = [
+    ("autoencoder ceiling, PSNR", "ceiling_psnr_db", "{:.1f} dB", ">= 36 dB"),
+    ("model over copy of the last frame, PSNR", "gain_over_copy_db", "{:+.1f} dB", ">= +8 dB"),
+    ("SSIM", "ssim", "{:.2f}", ">= 0.94"),
+    ("LPIPS (alex)", "lpips", "{:.3f}", "<= 0.06"),
+    ("frames whose pose follows the plan", "near", "{:.0%}", ">= 92 %"),
+    ("the same with another plan's motion", "near_shuffled", "{:.0%}", "half or less"),
+    ("drift: PSNR lost from frame 16 to 64", "drift_db", "{:.1f} dB", "<= 2 dB"),
+]
+
+
 def evaluation(result: dict) -> str:
-    """PSNR (SSIM) by horizon, and where a probe sees the tool, for every robot."""
-    robots = result["robots"]
-    horizons = list(next(iter(robots.values()))["psnr_db"]["model"])
+    """The goals, then PSNR (SSIM) by horizon and where a probe sees the robot, for every robot."""
+    overall = result["overall"]
+    goals = [
+        [what, "-" if overall[key] is None else form.format(overall[key]), goal]
+        for what, key, form, goal in GOALS
+    ]
+    spaces = result["spaces"]
+    horizons = list(next(iter(spaces.values()))["psnr_db"]["model"])
     rows = []
-    for robot, figures in robots.items():
+    for space, figures in spaces.items():
         for row, title in FRAMES.items():
             psnr, ssim = figures["psnr_db"][row], figures["ssim"][row]
-            rows.append([robot, title] + [f"{psnr[h]:.1f} ({ssim[h]:.2f})" for h in horizons]
+            rows.append([space, title] + [f"{psnr[h]:.1f} ({ssim[h]:.2f})" for h in horizons]
                         + follows(figures["following"][row]))  # fmt: skip
-        rows.append([robot, "real frames", *[""] * len(horizons)]
+        rows.append([space, "real frames", *[""] * len(horizons)]
                     + follows(figures["following"]["real frames"]))  # fmt: skip
-    heads = "".join(
-        f"- {robot}: the object is imagined {100 * figures['object_error_m'][horizons[-1]]:.1f} cm off "
-        f"after {horizons[-1]} frames; contact with the obstacle: AUROC {figures['contact']['auroc']:.2f}, "
-        f"mean probability {figures['contact']['mean_probability']:.3f} where it happens in "
-        f"{figures['contact']['mean_frequency']:.3f} of the frames\n"
-        for robot, figures in robots.items()
-    )
-    head = ["", "frames ahead", *horizons, "tool off by", "within 5 cm"]
-    return markdown(head, rows) + "\n" + heads
+    notes = "".join(f"- {space}: {about(figures)}\n" for space, figures in spaces.items())
+    head = ["", "frames ahead", *horizons, "pose off by", "near"]
+    worlds = ", ".join(overall["worlds"])
+    return (
+        markdown([f"16 frames ahead, mean over {worlds}", "measured", "goal"], goals)
+        + "\n" + markdown(head, rows) + "\n" + notes
+    )  # fmt: skip
+
+
+def about(figures: dict) -> str:
+    """What the outcome heads are worth, in a sentence."""
+    parts = [
+        f"{event.replace('_', ' ')}: AUROC {values['auroc']:.2f}, mean probability "
+        f"{values['mean_probability']:.3f} where it happens in {values['mean_frequency']:.3f} of the frames"
+        for event, values in figures["events"].items()
+        if values["auroc"] is not None
+    ]
+    if "object_error_m" in figures:
+        away = figures["object_error_m"]["16"]
+        parts.insert(0, f"the object is imagined {100 * away:.1f} cm off after 16 frames")
+    return "; ".join(parts) or "no labels"
 
 
 def follows(probe: dict) -> list[str]:
-    return [f"{100 * probe['mean_error_m']:.1f} cm", f"{probe['within_5_cm']:.0%}"]
+    return [f"{100 * probe['mean_error_m']:.1f} cm", f"{probe['near']:.0%}"]
 
 
 def ranking(result: dict) -> str:

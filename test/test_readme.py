@@ -15,7 +15,7 @@ make_tables = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(make_tables)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/install.md", "docs/dependencies.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/install.md", "docs/dependencies.md", "docs/own-data.md"])
 def test_links_lead_somewhere(page):
     path = ROOT / page
     links = re.findall(r"\]\(([^)#:]+)\)", path.read_text())
@@ -51,18 +51,21 @@ def test_make_targets_exist():
 def test_tables_show_the_numbers_of_the_files(tmp_path):
     origin = {"command": "astra x", "commit": "abc", "machine": "m", "date": "2026-01-01"}
     frames = {row: {"1": 20.04, "16": 10.0} for row in make_tables.FRAMES}
-    near = {"mean_error_m": 0.034, "within_5_cm": 0.8}
-    following = {row: near for row in ("real frames", *frames)}
+    close = {"mean_error_m": 0.034, "near": 0.8}
+    following = {row: close for row in ("real frames", *frames)}
     choice = {row: 0.25 for row in make_tables.CHOICES}
+    overall = {key: 0.5 for _, key, _, _ in make_tables.GOALS}
+    event = {"auroc": 0.9, "mean_probability": 0.04, "mean_frequency": 0.08}
     figures = {
         "evaluation.json": {
-            "robots": {
-                "panda": {
+            "overall": {**overall, "worlds": ["arm"], "lpips": None},
+            "spaces": {
+                "panda_joints": {
                     "psnr_db": frames, "ssim": frames, "following": following,
                     "object_error_m": {"1": 0.01, "16": 0.057},
-                    "contact": {"auroc": 0.9, "mean_probability": 0.04, "mean_frequency": 0.08},
+                    "events": {"obstacle_contact": event, "off_road": {**event, "auroc": None}},
                 }
-            }
+            },
         },
         "ranking.json": {
             "plans": 8,
@@ -86,11 +89,12 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
     for name, result in figures.items():
         (tmp_path / name).write_text(json.dumps({**origin, **result}))
     text = make_tables.rewritten(README, tmp_path)
-    assert "the object is imagined 5.7 cm off after 16 frames" in text
+    assert "the object is imagined 5.7 cm off after 16 frames; obstacle contact: AUROC 0.90" in text
+    assert "| LPIPS (alex) | - | <= 0.06 |" in text and "| SSIM | 0.50 | >= 0.94 |" in text
     assert "| 20.0 (20.04) | 10.0 (10.00) | 3.4 cm | 80% |" in text
     assert "0.61 (0.50 to 0.70), 100 scenes" in text
     assert "| 401 ms | 500 ms | 600 ms |" in text and "90000 ms" in text
     assert text.count("`astra x`, commit abc") == len(figures)
     assert make_tables.rewritten(text, tmp_path) == text  # a second time changes nothing
     rows = len(make_tables.FRAMES) + 1 + len(make_tables.CHOICES)
-    assert text.count("| panda |") == rows
+    assert text.count("| panda |") + text.count("| panda_joints |") == rows

@@ -60,14 +60,14 @@ class Drawer:
 
 def simulated_urdf(robot: str) -> str | None:
     """The description of a simulated arm, or None for another robot."""
-    from astra_ros.simulation.robots import ROBOTS, robot_description
+    from astra_ros.simulation.arm.robots import ROBOTS, robot_description
 
     return robot_description(ROBOTS[robot], coarse=True) if robot in ROBOTS else None
 
 
 def held_joints(robot: str) -> dict[str, float]:
     """Joints of a simulated arm that no plan moves."""
-    from astra_ros.simulation.robots import ROBOTS
+    from astra_ros.simulation.arm.robots import ROBOTS
 
     return dict(ROBOTS[robot].held_joints) if robot in ROBOTS else {}
 

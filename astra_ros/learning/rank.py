@@ -32,8 +32,8 @@ FIRST_SCENE = HELD_OUT_FROM + 50_000
 def play_scene(imaginer, world, seed: int, plans: int) -> dict:
     """One scene: scores from imagination, outcomes from the simulator."""
     from astra_ros.pipeline import to_model_size
-    from astra_ros.simulation.candidates import propose
-    from astra_ros.simulation.rollout import execute
+    from astra_ros.simulation.arm.candidates import propose
+    from astra_ros.simulation.arm.rollout import execute
 
     card = imaginer.model.card
     world.reset(seed)
@@ -141,7 +141,7 @@ def run(args: argparse.Namespace) -> int:
 
     from astra_ros.backends import load_backend
     from astra_ros.pipeline import Imaginer
-    from astra_ros.simulation.arm_world import ArmWorld, ArmWorldSettings
+    from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings
 
     imaginer = Imaginer(load_backend(args.backend, args.model, args.device))
     everything, figures = {}, {}

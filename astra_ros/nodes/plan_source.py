@@ -20,8 +20,8 @@ from astra_ros.nodes.health import OK, HealthPublisher, status
 from astra_ros.nodes.parameters import SettingsParameters
 from astra_ros.nodes.qos import reliable
 from astra_ros.planning.plans import JointPlan
-from astra_ros.simulation.arm_world import ArmWorld, ArmWorldSettings
-from astra_ros.simulation.candidates import propose
+from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings
+from astra_ros.simulation.arm.candidates import propose
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from astra_ros.planning.plans import JointPlan
-from astra_ros.simulation.arm_world import ArmWorld
+from astra_ros.simulation.arm.world import ArmWorld
 
 RESET_GAP_S = 1.0
 

@@ -27,8 +27,8 @@ from astra_ros.nodes.parameters import SettingsParameters
 from astra_ros.nodes.qos import LATCHED, reliable
 from astra_ros.nodes.simulated_arm import SimulatedArm
 from astra_ros.planning.plans import PlanError
-from astra_ros.simulation.arm_world import ArmWorld, ArmWorldSettings, CameraSettings
-from astra_ros.simulation.robots import robot_description
+from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings, CameraSettings
+from astra_ros.simulation.arm.robots import robot_description
 
 WORLDS = ("arm",)
 TRAJECTORIES = "arm_controller/joint_trajectory"

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from astra_ros.simulation.robots import ROBOTS
+from astra_ros.simulation.arm.robots import ROBOTS
 
 PARAMS_FILE = "config/astra.yaml"
 RVIZ_FILE = "rviz/imagine.rviz"

@@ -109,11 +109,11 @@ class WorldSpec:
 
 WORLDS: dict[str, WorldSpec] = {
     "arm": WorldSpec(
-        "astra_ros.simulation.arm_episodes", {"panda": "joints", "kuka": "joints"}
+        "astra_ros.simulation.arm.episodes", {"panda": "joints", "kuka": "joints"}
     ),
-    "drive": WorldSpec("astra_ros.simulation.drive_world", {"car": "twist"}),
+    "drive": WorldSpec("astra_ros.simulation.drive.world", {"car": "twist"}),
     "explore": WorldSpec(
-        "astra_ros.simulation.explore_world", {"rover": "twist", "drone": "camera"}
+        "astra_ros.simulation.explore.world", {"rover": "twist", "drone": "camera"}
     ),
 }
 

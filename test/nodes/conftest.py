@@ -151,7 +151,7 @@ def small_model(tmp_path_factory):
     torch = pytest.importorskip("torch")
     from astra_ros.learning.export import Embodiments, write_model
     from astra_ros.planning.modalities.joints import JointSpace
-    from astra_ros.simulation.robots import ROBOTS
+    from astra_ros.simulation.arm.robots import ROBOTS
     from astra_ros.world_model import Astra, AstraConfig
 
     torch.manual_seed(0)
@@ -183,7 +183,7 @@ def make_plan():
     import numpy as np
 
     from astra_ros.planning.plans import JointPlan
-    from astra_ros.simulation.robots import ROBOTS
+    from astra_ros.simulation.arm.robots import ROBOTS
 
     spec = ROBOTS["panda"]
 

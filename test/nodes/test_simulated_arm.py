@@ -7,7 +7,7 @@ pytest.importorskip("pybullet")
 
 from astra_ros.nodes.simulated_arm import RESET_GAP_S, SimulatedArm  # noqa: E402
 from astra_ros.planning.plans import JointPlan, PlanError  # noqa: E402
-from astra_ros.simulation.arm_world import ArmWorld  # noqa: E402
+from astra_ros.simulation.arm.world import ArmWorld  # noqa: E402
 
 TICK_S = 1 / 24
 

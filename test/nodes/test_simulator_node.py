@@ -19,7 +19,7 @@ from astra_ros.bridge.stamps import stamp_of, to_nanoseconds, to_seconds  # noqa
 from astra_ros.bridge.trajectories import plan_to_trajectory, trajectory_to_plan  # noqa: E402
 from astra_ros.nodes.qos import LATCHED, reliable  # noqa: E402
 from astra_ros.planning.kinematics import ToolPath  # noqa: E402
-from astra_ros.simulation.robots import ROBOTS  # noqa: E402
+from astra_ros.simulation.arm.robots import ROBOTS  # noqa: E402
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 

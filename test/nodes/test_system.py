@@ -7,7 +7,7 @@ import pytest
 
 from astra_ros.nodes.system import ARGUMENTS, PARAMS_FILE, NodeSpec, nodes
 from astra_ros.resources import resource_path
-from astra_ros.simulation.robots import ROBOTS
+from astra_ros.simulation.arm.robots import ROBOTS
 
 ROOT = Path(__file__).resolve().parents[2]
 

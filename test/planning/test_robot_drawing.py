@@ -248,7 +248,7 @@ def test_a_mesh_that_is_not_convex_is_cut(tmp_path):
 @pytest.fixture(scope="module", params=["panda", "kuka"])
 def arm(request):
     pytest.importorskip("pybullet")
-    from astra_ros.simulation.arm_world import ArmWorld, ArmWorldSettings
+    from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings
     from astra_ros.simulation.camera import CameraSettings
 
     # Far enough away that the whole arm is in the picture.
@@ -292,7 +292,7 @@ def overlap(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def test_the_robot_is_where_the_simulator_shows_it(arm):
-    from astra_ros.simulation.robots import robot_description
+    from astra_ros.simulation.arm.robots import robot_description
 
     spec = arm.spec
     q = np.array(spec.ready) + np.random.default_rng(3).uniform(-0.6, 0.6, (8, 7))

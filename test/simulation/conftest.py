@@ -2,8 +2,8 @@
 
 import pytest
 
-from astra_ros.simulation.arm_world import ArmWorld, ArmWorldSettings
-from astra_ros.simulation.robots import ROBOTS
+from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings
+from astra_ros.simulation.arm.robots import ROBOTS
 
 
 @pytest.fixture(scope="session", params=sorted(ROBOTS))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from astra_ros.simulation.candidates import KINDS, PLAN_SECONDS, propose, random_play
-from astra_ros.simulation.rollout import execute, progress_between
+from astra_ros.simulation.arm.candidates import KINDS, PLAN_SECONDS, propose, random_play
+from astra_ros.simulation.arm.rollout import execute, progress_between
 
 
 def speeds(plan):

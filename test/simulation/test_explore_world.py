@@ -12,12 +12,12 @@ import pytest
 
 from astra_ros.planning.plans import PlanError
 from astra_ros.planning.velocity_plan import VelocityPlan
-from astra_ros.simulation import explore_world
+from astra_ros.simulation.explore import world as explore_world
 from astra_ros.simulation.camera import CameraSettings
-from astra_ros.simulation.explore_floorplan import ExploreSceneSettings, FloorPlan, Room
-from astra_ros.simulation.explore_geometry import Block, Solids
-from astra_ros.simulation.explore_plans import FLYING_KINDS, KINDS, propose
-from astra_ros.simulation.explore_robots import (
+from astra_ros.simulation.explore.floorplan import ExploreSceneSettings, FloorPlan, Room
+from astra_ros.simulation.explore.geometry import Block, Solids
+from astra_ros.simulation.explore.plans import FLYING_KINDS, KINDS, propose
+from astra_ros.simulation.explore.robots import (
     ROBOTS,
     Pose,
     advanced,
@@ -26,10 +26,10 @@ from astra_ros.simulation.explore_robots import (
     turned_z,
     twist_between,
 )
-from astra_ros.simulation.explore_rollout import FULL_GAIN_M2, execute
-from astra_ros.simulation.explore_scene import House, RoomLook, sample_house
-from astra_ros.simulation.explore_sight import area, seen_floor
-from astra_ros.simulation.explore_world import (
+from astra_ros.simulation.explore.rollout import FULL_GAIN_M2, execute
+from astra_ros.simulation.explore.scene import House, RoomLook, sample_house
+from astra_ros.simulation.explore.sight import area, seen_floor
+from astra_ros.simulation.explore.world import (
     ExploreState,
     ExploreWorld,
     ExploreWorldSettings,

@@ -7,8 +7,8 @@ import numpy as np
 import pybullet
 import pytest
 
-from astra_ros.simulation.kinematics import ArmKinematics, downward, tool_yaw
-from astra_ros.simulation.robots import ROBOTS, robot_description
+from astra_ros.simulation.arm.kinematics import ArmKinematics, downward, tool_yaw
+from astra_ros.simulation.arm.robots import ROBOTS, robot_description
 
 
 def test_forward_agrees_with_pybullet(world):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from astra_ros import resources
-from astra_ros.simulation.robots import ROBOTS
-from astra_ros.simulation.scene import (
+from astra_ros.simulation.arm.robots import ROBOTS
+from astra_ros.simulation.arm.scene import (
     CUBE_HALF_DIAGONAL_M,
     OBSTACLE_RADIUS_M,
     SceneSettings,

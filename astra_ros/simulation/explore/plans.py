@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 
 from astra_ros.planning.velocity_plan import VelocityPlan
-from astra_ros.simulation import explore_behaviours as behaviours
-from astra_ros.simulation.explore_behaviours import (
+from astra_ros.simulation.explore import behaviours
+from astra_ros.simulation.explore.behaviours import (
     DRIVING,
     FLYING,
     FREEING,
@@ -19,8 +19,8 @@ from astra_ros.simulation.explore_behaviours import (
     course_plan,
     path,
 )
-from astra_ros.simulation.explore_robots import advanced
-from astra_ros.simulation.explore_sight import Situation, area, seen_floor
+from astra_ros.simulation.explore.robots import advanced
+from astra_ros.simulation.explore.sight import Situation, area, seen_floor
 
 PLAN_SECONDS = 4.0
 # Courses that ``explore`` chooses from.
@@ -73,7 +73,7 @@ def propose(world: Explorer, count: int, seed: int) -> list[tuple[str, VelocityP
     Returns:
         K of (kind, plan). Kinds: ``explore`` is the one of some free courses that shows the most
         new floor; ``bump`` runs into something, ``face_wall`` and ``stand`` see nothing new; the
-        others are behaviours of ``explore_behaviours``, well meant or not. Where a kind makes no
+        others are behaviours of ``behaviours``, well meant or not. Where a kind makes no
         sense, such as ``doorway`` without a door in sight, ``turn`` or ``wander`` takes its place.
         Plans are named ``candidates/0`` to ``candidates/K-1``.
     """

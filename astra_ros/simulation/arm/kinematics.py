@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 
-from astra_ros.simulation.robots import RobotSpec, robot_description
+from astra_ros.simulation.arm.robots import RobotSpec, robot_description
 
 
 class ArmKinematics:

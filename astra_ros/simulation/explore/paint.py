@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from astra_ros.simulation.explore_scene import RoomLook
+from astra_ros.simulation.explore.scene import RoomLook
 
 WALL_PIXELS_M = 32.0
 FLOOR_PIXELS_M = 40.0

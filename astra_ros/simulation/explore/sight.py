@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astra_ros.simulation.explore_geometry import Solids
-from astra_ros.simulation.explore_robots import MobileSpec, Pose
-from astra_ros.simulation.explore_scene import House
+from astra_ros.simulation.explore.geometry import Solids
+from astra_ros.simulation.explore.robots import MobileSpec, Pose
+from astra_ros.simulation.explore.scene import House
 
 CELL_M = 0.1
 FLOOR_SIGHT_M = 4.0

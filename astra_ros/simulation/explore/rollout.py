@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from astra_ros.planning.velocity_plan import VelocityPlan
-from astra_ros.simulation.explore_sight import area, seen_floor
-from astra_ros.simulation.explore_world import ExploreWorld
+from astra_ros.simulation.explore.sight import area, seen_floor
+from astra_ros.simulation.explore.world import ExploreWorld
 
 # Newly seen floor (m^2) that makes a gain of 1: about what the best plans of four seconds find.
 FULL_GAIN_M2 = 14.0
@@ -22,7 +22,7 @@ class ExploreRollout:
         frames: uint8 [H + 1, height, width, 3] RGB, the first one before the plan; [0, ...] when
             not rendered.
         labels: H + 1 of ``ExploreWorld.labels``.
-        seen: bool [rows, columns], floor cells (``explore_sight``) seen before or during the plan.
+        seen: bool [rows, columns], floor cells (``sight``) seen before or during the plan.
         new_area_m2: floor seen at some step's end that had not been seen before the plan.
         gain: ``new_area_m2`` as a share of ``FULL_GAIN_M2``, 0..1.
         collision: whether the robot touched something at any time.

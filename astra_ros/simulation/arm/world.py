@@ -16,9 +16,9 @@ import pybullet
 from astra_ros.planning.plans import JointPlan
 from astra_ros.resources import resource_path
 from astra_ros.simulation.camera import Camera, CameraSettings
-from astra_ros.simulation.kinematics import ArmKinematics
-from astra_ros.simulation.robots import robot_description, robot_spec
-from astra_ros.simulation.scene import CUBE_SIDE_M, SceneSettings, sample_layout, sample_style
+from astra_ros.simulation.arm.kinematics import ArmKinematics
+from astra_ros.simulation.arm.robots import robot_description, robot_spec
+from astra_ros.simulation.arm.scene import CUBE_SIDE_M, SceneSettings, sample_layout, sample_style
 from astra_ros.simulation.session import Session, Snapshot
 
 # Bodies this near to each other touch (m). Bullet also reports pairs that are merely close.

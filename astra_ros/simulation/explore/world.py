@@ -1,7 +1,7 @@
 """Rooms and corridors that a rover or a free camera explores, its own camera on board.
 
 World frame: m, z up, the house from 0 to its size along x and y, the floor at z = 0. The robots'
-frames are in ``explore_robots``. A robot's velocities follow the command with limited acceleration
+frames are in ``robots``. A robot's velocities follow the command with limited acceleration
 and move it exactly; whether it touches something is asked of PyBullet's geometry. No display is
 needed, and the same seed and the same plans give the same bits.
 """
@@ -16,12 +16,12 @@ import pybullet
 from astra_ros.planning.plans import PlanError
 from astra_ros.planning.velocity_plan import VelocityPlan
 from astra_ros.simulation.camera import Camera, CameraSettings, optical_pose
-from astra_ros.simulation.explore_floorplan import ExploreSceneSettings
-from astra_ros.simulation.explore_mesh import house_mesh
-from astra_ros.simulation.explore_plans import play
-from astra_ros.simulation.explore_robots import Pose, advanced, mobile_spec
-from astra_ros.simulation.explore_scene import House, sample_house
-from astra_ros.simulation.explore_sight import Situation
+from astra_ros.simulation.explore.floorplan import ExploreSceneSettings
+from astra_ros.simulation.explore.mesh import house_mesh
+from astra_ros.simulation.explore.plans import play
+from astra_ros.simulation.explore.robots import Pose, advanced, mobile_spec
+from astra_ros.simulation.explore.scene import House, sample_house
+from astra_ros.simulation.explore.sight import Situation
 from astra_ros.simulation.session import Session
 from astra_ros.simulation.worlds import Embodiment
 
@@ -40,7 +40,7 @@ class ExploreWorldSettings:
     """What world to make.
 
     Attributes:
-        robot: key of ``explore_robots.ROBOTS``.
+        robot: key of ``robots.ROBOTS``.
         camera: the camera's picture; where it is and looks is the robot's business.
         scene: how houses vary.
         physics_hz: simulation steps a second.
@@ -213,7 +213,7 @@ class ExploreWorld:
         return self._view.render((0.0, 0.0, 1.0), shares=(1.0, 0.0, 0.0))
 
     def play(self, rng: np.random.Generator, seconds: float) -> str:
-        """Choose and command a behaviour of ``explore_plans``; returns its name."""
+        """Choose and command a behaviour of ``plans``; returns its name."""
         behaviour, plan = play(self.situation, rng, seconds)
         self.command(plan)
         return behaviour

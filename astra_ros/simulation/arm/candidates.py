@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from astra_ros.planning.plans import JointPlan
-from astra_ros.simulation.arm_world import ArmState, ArmWorld
-from astra_ros.simulation.kinematics import ArmKinematics, tool_yaw
-from astra_ros.simulation.scene import CUBE_SIDE_M, OBSTACLE_RADIUS_M
+from astra_ros.simulation.arm.world import ArmState, ArmWorld
+from astra_ros.simulation.arm.kinematics import ArmKinematics, tool_yaw
+from astra_ros.simulation.arm.scene import CUBE_SIDE_M, OBSTACLE_RADIUS_M
 
 PLAN_SECONDS = 4.0
 # Distance between a plan's points; finer than the model's step, so that it needs no luck.

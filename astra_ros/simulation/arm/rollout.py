@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from astra_ros.planning.plans import JointPlan
-from astra_ros.simulation.arm_world import ArmState, ArmWorld
+from astra_ros.simulation.arm.world import ArmState, ArmWorld
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from functools import cached_property
 
 import numpy as np
 
-from astra_ros.simulation.explore_floorplan import (
+from astra_ros.simulation.explore.floorplan import (
     ExploreSceneSettings,
     FloorPlan,
     sample_floor_plan,
 )
-from astra_ros.simulation.explore_furniture import furnish
-from astra_ros.simulation.explore_geometry import Block, Solids
-from astra_ros.simulation.explore_robots import MobileSpec, Pose
+from astra_ros.simulation.explore.furniture import furnish
+from astra_ros.simulation.explore.geometry import Block, Solids
+from astra_ros.simulation.explore.robots import MobileSpec, Pose
 
 WALL_PATTERNS = ("plain", "wainscot", "stripes", "band", "bricks", "panels")
 FLOOR_PATTERNS = ("checker", "planks", "tiles", "carpet", "parquet")

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from astra_ros.planning.velocity_plan import VelocityPlan
-from astra_ros.simulation.explore_robots import Pose, gimbal, gimbal_angles, twist_between
-from astra_ros.simulation.explore_sight import Situation
+from astra_ros.simulation.explore.robots import Pose, gimbal, gimbal_angles, twist_between
+from astra_ros.simulation.explore.sight import Situation
 
 ROW_S = 0.25
 # How fast a course's speeds (m/s) and turns (rad/s) change from row to row: well within what the

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from astra_ros.planning.pinhole import PinholeCamera
-from astra_ros.simulation.arm_world import ArmWorld, ArmWorldSettings
+from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings
 from astra_ros.simulation.camera import CameraSettings, optical_pose
-from astra_ros.simulation.candidates import propose, random_play
+from astra_ros.simulation.arm.candidates import propose, random_play
 from astra_ros.simulation.worlds import Embodiment
 
 RANDOM_SHARE = 0.35

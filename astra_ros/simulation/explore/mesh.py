@@ -13,10 +13,10 @@ import tempfile
 import numpy as np
 import pybullet
 
-from astra_ros.simulation import explore_paint as paint
-from astra_ros.simulation.explore_floorplan import Door, Room
-from astra_ros.simulation.explore_geometry import Block
-from astra_ros.simulation.explore_scene import House
+from astra_ros.simulation.explore import paint
+from astra_ros.simulation.explore.floorplan import Door, Room
+from astra_ros.simulation.explore.geometry import Block
+from astra_ros.simulation.explore.scene import House
 
 ATLAS_COLUMNS = 1024
 ROUND_SIDES = 12

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astra_ros.simulation.robots import RobotSpec
+from astra_ros.simulation.arm.robots import RobotSpec
 
 CUBE_SIDE_M = 0.07
 CUBE_HALF_DIAGONAL_M = CUBE_SIDE_M / np.sqrt(2.0)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from astra_ros.simulation.explore_floorplan import ExploreSceneSettings, FloorPlan, Room
-from astra_ros.simulation.explore_geometry import Block
+from astra_ros.simulation.explore.floorplan import ExploreSceneSettings, FloorPlan, Room
+from astra_ros.simulation.explore.geometry import Block
 
 # Between a wall and the back of what stands at it (m); surfaces that coincide flicker.
 BACK_GAP_M = 0.02

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astra_ros.simulation.explore_geometry import Block
+from astra_ros.simulation.explore.geometry import Block
 
 # A door keeps this far from the ends of the wall that its two rooms share (m).
 DOOR_MARGIN_M = 0.3

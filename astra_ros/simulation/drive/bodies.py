@@ -1,0 +1,237 @@
+"""The bodies of a drive scene in PyBullet, and whether the car would touch any of them."""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+import tempfile
+
+import numpy as np
+import pybullet
+
+from astra_ros.simulation.drive.meshes import atlas, build_mesh
+from astra_ros.simulation.drive.motion import CarLimits, CarState
+from astra_ros.simulation.drive.scene import DriveLayout
+from astra_ros.simulation.drive.things import ROUND, footprint
+
+# The car's body begins this high: a kerb or a curb stone is no collision.
+CLEARANCE_M = 0.15
+# A roof or a lamp's arm reaches at most this far out of the box that its size makes.
+OVERHANG_M = 3.0
+
+
+class DriveBodies:
+    """All bodies of one episode in one PyBullet client.
+
+    Nothing here is simulated: poses are set, and contacts are asked for pair by pair. Such an
+    answer depends on the two poses alone, so going back to a moment repeats it bit by bit.
+
+    Args:
+        client: of PyBullet; what it held is thrown away.
+        layout: what to build.
+        limits: of the robot's car, for its body.
+    """
+
+    def __init__(self, client: int, layout: DriveLayout, limits: CarLimits) -> None:
+        self._client, self._limits = client, limits
+        pybullet.resetSimulation(physicsClientId=client)
+        self._texture = _load_atlas(client)
+        self._shapes: dict[tuple, tuple[int, int]] = {}
+        self._car = self._make_car()
+        self._things = [self._make(thing, (thing.x, thing.y, thing.yaw)) for thing in layout.things]
+        self._vehicles = [self._make(vehicle, (0.0, 0.0, 0.0)) for vehicle in layout.vehicles]
+        places = [(t.x, t.y, math.hypot(*t.size[:2]) / 2) for t in layout.things]
+        self._thing_places = np.array(places).reshape(-1, 3)
+        self._vehicle_radii = np.array([math.hypot(*v.size[:2]) / 2 for v in layout.vehicles])
+        self._vehicle_poses = np.zeros((len(layout.vehicles), 3))
+        everything = (*layout.things, *layout.vehicles)
+        self._bodies = self._things + self._vehicles
+        self._tints = [getattr(item, "tint", (1.0, 1.0, 1.0)) for item in everything]
+        self._spheres = np.zeros((len(everything), 4))
+        for i, item in enumerate(everything):
+            place = (item.x, item.y) if i < len(self._things) else (0.0, 0.0)
+            radius = 0.5 * math.hypot(*item.size) + OVERHANG_M
+            self._spheres[i] = (*place, item.size[2] / 2, radius)
+        yaws = [getattr(item, "yaw", 0.0) for item in everything]
+        self._shadows = np.array(
+            [
+                (*sphere[:2], yaw, *_shadow_size(item))
+                for sphere, yaw, item in zip(self._spheres, yaws, everything)
+            ]
+        ).reshape(-1, 5)
+        self._shown = np.ones(len(everything), dtype=bool)
+        self._car_radius = math.hypot(limits.length, limits.width) / 2
+        self._car_place = np.zeros(2)
+        self._thing_outlines = [footprint(thing) for thing in layout.things]
+        self._vehicle_outlines = [
+            np.array(v.size[:2]) / 2 * [(1, 1), (-1, 1), (-1, -1), (1, -1)] for v in layout.vehicles
+        ]
+
+    def move_car(self, car: CarState) -> None:
+        """Put the robot's car there."""
+        reach = self._limits.body_centre_x
+        x, y = car.x + reach * math.cos(car.yaw), car.y + reach * math.sin(car.yaw)
+        self._car_place = np.array([x, y])
+        self._place(self._car, x, y, car.yaw)
+
+    def move_vehicles(self, poses: np.ndarray) -> None:
+        """Put the moving vehicles there: [V, 3] x, y, yaw."""
+        self._vehicle_poses = poses
+        self._spheres[len(self._things) :, :2] = poses[:, :2]
+        for body, pose in zip(self._vehicles, poses):
+            self._place(body, *pose)
+
+    def show(self, place, forward, up, tangent: float, far: float) -> None:
+        """Hide what a camera cannot see: the renderer spends time on every triangle it is given.
+
+        Args:
+            place, forward, up: [3] of the camera, world frame; the latter two of length 1.
+            tangent: of half its horizontal field of view.
+            far: m, where its view ends.
+        """
+        towards = self._spheres[:, :3] - place
+        ahead, beside = towards @ forward, np.abs(towards @ np.cross(forward, up))
+        radius = self._spheres[:, 3]
+        seen = (ahead > -radius) & (ahead < far + radius)
+        seen &= beside < tangent * ahead + math.hypot(1.0, tangent) * radius
+        for i in np.flatnonzero(seen != self._shown):
+            # The renderer leaves out what is wholly transparent.
+            colour = (*self._tints[i], 1.0 if seen[i] else 0.0)
+            pybullet.changeVisualShape(
+                self._bodies[i], -1, rgbaColor=colour, physicsClientId=self._client
+            )
+        self._shown = seen
+
+    def touches_thing(self) -> bool:
+        """Whether the car touches something that stands still."""
+        places = self._thing_places
+        gaps = np.hypot(*(places[:, :2] - self._car_place).T) - places[:, 2]
+        near = np.flatnonzero(gaps < self._car_radius)
+        return any(self._touching(self._things[i]) for i in near)
+
+    def touched_vehicles(self) -> list[int]:
+        """The moving vehicles that touch the car."""
+        gaps = np.hypot(*(self._vehicle_poses[:, :2] - self._car_place).T) - self._vehicle_radii
+        near = np.flatnonzero(gaps < self._car_radius)
+        return [int(i) for i in near if self._touching(self._vehicles[i])]
+
+    def outlines(self, x: float, y: float, reach: float) -> list[np.ndarray]:
+        """Outlines, [N, 2] m, world frame, of what may lie within ``reach`` of x, y."""
+        out = []
+        places = self._thing_places
+        gaps = np.hypot(places[:, 0] - x, places[:, 1] - y) - places[:, 2]
+        out += [self._thing_outlines[i] for i in np.flatnonzero(gaps < reach)]
+        for (vx, vy, yaw), radius, outline in zip(
+            self._vehicle_poses, self._vehicle_radii, self._vehicle_outlines
+        ):
+            if math.hypot(vx - x, vy - y) - radius < reach:
+                c, s = math.cos(yaw), math.sin(yaw)
+                out.append(outline @ np.array([[c, s], [-s, c]]) + [vx, vy])
+        return out
+
+    def shadows(self) -> np.ndarray:
+        """[N, 5] x, y, yaw (world frame), length and width (m) of the shadows on the ground."""
+        self._shadows[len(self._things) :, :3] = self._vehicle_poses
+        return self._shadows
+
+    def _touching(self, body: int) -> bool:
+        return bool(
+            pybullet.getClosestPoints(self._car, body, 0.0, physicsClientId=self._client)
+        )
+
+    def _place(self, body: int, x: float, y: float, yaw: float) -> None:
+        turn = (0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2))
+        pybullet.resetBasePositionAndOrientation(
+            body, (x, y, 0.0), turn, physicsClientId=self._client
+        )
+
+    def _make_car(self) -> int:
+        limits = self._limits
+        half = (limits.length / 2, limits.width / 2, (limits.height - CLEARANCE_M) / 2)
+        shape = pybullet.createCollisionShape(
+            pybullet.GEOM_BOX,
+            halfExtents=half,
+            collisionFramePosition=(0.0, 0.0, CLEARANCE_M + half[2]),
+            physicsClientId=self._client,
+        )
+        # Without a look of its own its box would be drawn round the camera; this is a mere speck.
+        look = pybullet.createVisualShape(
+            pybullet.GEOM_BOX, halfExtents=(1e-3, 1e-3, 1e-3), physicsClientId=self._client
+        )
+        return pybullet.createMultiBody(0.0, shape, look, physicsClientId=self._client)
+
+    def _make(self, thing, pose) -> int:
+        key = (thing.kind, thing.size, thing.variant)
+        if key not in self._shapes:
+            self._shapes[key] = self._solid(thing), self._look(thing)
+        solid, look = self._shapes[key]
+        x, y, yaw = pose
+        body = pybullet.createMultiBody(
+            0.0,
+            solid,
+            look,
+            (x, y, 0.0),
+            (0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2)),
+            physicsClientId=self._client,
+        )
+        pybullet.changeVisualShape(
+            body,
+            -1,
+            textureUniqueId=self._texture,
+            rgbaColor=(*getattr(thing, "tint", (1.0, 1.0, 1.0)), 1.0),
+            physicsClientId=self._client,
+        )
+        return body
+
+    def _solid(self, thing) -> int:
+        length, width, height = thing.size
+        middle = (0.0, 0.0, height / 2)
+        if thing.kind in ROUND:
+            return pybullet.createCollisionShape(
+                pybullet.GEOM_CYLINDER,
+                radius=length / 2,
+                height=height,
+                collisionFramePosition=middle,
+                physicsClientId=self._client,
+            )
+        return pybullet.createCollisionShape(
+            pybullet.GEOM_BOX,
+            halfExtents=(length / 2, width / 2, height / 2),
+            collisionFramePosition=middle,
+            physicsClientId=self._client,
+        )
+
+    def _look(self, thing) -> int:
+        mesh = build_mesh(thing.kind, thing.size, thing.variant)
+        return pybullet.createVisualShape(
+            pybullet.GEOM_MESH,
+            vertices=mesh.vertices,
+            indices=mesh.indices,
+            uvs=mesh.uvs,
+            normals=mesh.normals,
+            physicsClientId=self._client,
+        )
+
+
+def _shadow_size(item) -> tuple[float, float]:
+    """Length and width of the shadow under a thing; a tree's is its crown's."""
+    length, width, height = item.size
+    if item.kind in ("tree", "conifer"):
+        return 0.5 * height, 0.5 * height
+    return 1.08 * length, 1.15 * width
+
+
+def _load_atlas(client: int) -> int:
+    """The meshes' texture; PyBullet reads it from a file, which is gone again at once."""
+    image = atlas()
+    height, width = image.shape[:2]
+    # An uncompressed Targa file: rows from the top, bytes blue green red.
+    header = struct.pack("<BBBHHBHHHHBB", 0, 0, 2, 0, 0, 0, 0, 0, width, height, 24, 0x20)
+    handle, path = tempfile.mkstemp(suffix=".tga", prefix="astra_ros_")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(header + np.ascontiguousarray(image[:, :, ::-1]).tobytes())
+        return pybullet.loadTexture(path, physicsClientId=client)
+    finally:
+        os.unlink(path)

@@ -1,0 +1,73 @@
+"""What a driver may do next, well or badly: candidate plans and random play in the drive world.
+
+The manoeuvres themselves are in ``driver``; how good a plan was says ``rollout``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from astra_ros.planning.velocity_plan import VelocityPlan
+from astra_ros.simulation.drive.driver import Driver
+from astra_ros.simulation.drive.state import Drivable
+
+PLAN_SECONDS = 4.0
+# One of each until ``count`` is reached, then again in this order; the seed shuffles the result.
+CANDIDATES = (
+    "follow_lane",
+    "run_into",
+    "overtake",
+    "change_left",
+    "drift_off",
+    "keep_lane",
+    "slow",
+    "change_right",
+    "turn_off",
+    "wander",
+    "brake",
+    "turn",
+)
+
+
+def propose(world: Drivable, count: int, seed: int) -> list[tuple[str, VelocityPlan]]:
+    """Candidate plans of ``PLAN_SECONDS`` for the world as it is now.
+
+    Args:
+        world: read only; its true state is what a perfect perception would tell a planner.
+        count: number of plans K.
+        seed: the same world and seed give the same plans.
+
+    Returns:
+        K of (kind, plan), kinds as in ``driver.BEHAVIOURS``, plans named ``candidates/0`` to
+        ``candidates/K-1``. Two or more always hold one that follows the lane.
+
+    Raises:
+        ValueError: count below 1.
+    """
+    if count < 1:
+        raise ValueError(f"propose: count is {count}; expected at least 1 plan")
+    rng = np.random.default_rng([seed, 13])
+    kinds = [CANDIDATES[i % len(CANDIDATES)] for i in range(max(count, len(CANDIDATES)))]
+    if count < len(CANDIDATES):  # too few for the whole mix: the good one and a choice of the rest
+        rest = [CANDIDATES[1 + i] for i in rng.permutation(len(CANDIDATES) - 1)]
+        kinds = [CANDIDATES[0], *rest] if count > 1 else rest
+    kinds = [kinds[i] for i in rng.permutation(count)]
+    driver = Driver(world, rng)
+    return [
+        (kind, driver.plan(kind, PLAN_SECONDS, f"candidates/{i}")) for i, kind in enumerate(kinds)
+    ]
+
+
+def play_plan(
+    world: Drivable, rng: np.random.Generator, seconds: float
+) -> tuple[str, VelocityPlan]:
+    """A behaviour for the next ``seconds`` and its commands.
+
+    Args:
+        world: read only.
+        rng: decides everything.
+        seconds: length of the plan, rounded up to rows of 0.25 s.
+    """
+    driver = Driver(world, rng)
+    name = driver.choice()
+    return name, driver.plan(name, seconds, name)

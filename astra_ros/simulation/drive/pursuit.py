@@ -1,0 +1,86 @@
+"""Turns "drive there, this fast" into velocity commands that the car can follow.
+
+The steering is pure pursuit (Coulter 1992): the arc from the rear axle through a point ahead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from astra_ros.planning.velocity_plan import VelocityPlan
+from astra_ros.simulation.drive.motion import CarLimits, CarState, advance
+
+ROW_S = 0.25  # each command is held this long
+SUBSTEPS = 5  # of a row, in which the car is foreseen
+NAMES = ("linear.x", "angular.z")
+
+# (seconds from now, the car foreseen then, look-ahead in m) -> x, y in m, world frame
+Target = Callable[[float, CarState, float], tuple[float, float]]
+# (seconds from now, the car foreseen then) -> m/s
+Speed = Callable[[float, CarState], float]
+
+
+def pursue(
+    car: CarState, limits: CarLimits, seconds: float, target: Target, speed: Speed, name: str
+) -> VelocityPlan:
+    """Commands that lead the car after a moving target point.
+
+    Args:
+        car: where it starts.
+        limits: of the car; no command exceeds them.
+        seconds: length of the plan, rounded up to whole rows.
+        target: the point to drive to.
+        speed: how fast; negative values are taken as 0.
+        name: of the plan.
+    """
+    rows = []
+    for k in range(row_count(seconds)):
+        now = k * ROW_S
+        v = reachable_speed(car, max(0.0, speed(now, car)), limits)
+        x, y = target(now, car, 3.0 + 0.6 * abs(car.speed))
+        bend = arc_through(car, x, y, limits)
+        rows.append((v, v * bend))
+        car = foresee(car, rows[-1], limits)
+    return checked_plan(rows, limits, name)
+
+
+def foresee(car: CarState, command: tuple[float, float], limits: CarLimits) -> CarState:
+    """The car after one row of a plan, if nothing is in its way."""
+    for _ in range(SUBSTEPS):
+        car = advance(car, command, limits, ROW_S / SUBSTEPS)
+    return car
+
+
+def row_count(seconds: float) -> int:
+    """Rows of a plan that lasts at least ``seconds``."""
+    return max(1, math.ceil(seconds / ROW_S - 1e-9))
+
+
+def reachable_speed(car: CarState, wish: float, limits: CarLimits) -> float:
+    """The speed nearest to ``wish`` that the car has after one row, braking comfortably."""
+    least, most = car.speed - 0.6 * limits.braking * ROW_S, car.speed + limits.acceleration * ROW_S
+    return min(max(wish, least), most)
+
+
+def arc_through(car: CarState, x: float, y: float, limits: CarLimits) -> float:
+    """Curvature (1/m, left positive) of the arc from the car through a point, within its limits."""
+    dx, dy = x - car.x, y - car.y
+    ahead = math.cos(car.yaw) * dx + math.sin(car.yaw) * dy
+    left = math.cos(car.yaw) * dy - math.sin(car.yaw) * dx
+    tightest = 1.0 / limits.min_radius
+    if ahead <= 0.0:
+        return math.copysign(tightest, left)
+    bend = 2.0 * left / max(ahead * ahead + left * left, 1e-6)
+    return min(max(bend, -tightest), tightest)
+
+
+def checked_plan(rows, limits: CarLimits, name: str) -> VelocityPlan:
+    """The plan of these commands [N, 2], held to what the car can do at all."""
+    rows = np.array(rows, dtype=np.float64)
+    rows[:, 0] = np.clip(rows[:, 0], -limits.max_reverse, limits.max_speed)
+    most = np.minimum(limits.yaw_rate, np.abs(rows[:, 0]) / limits.min_radius)
+    rows[:, 1] = np.clip(rows[:, 1], -most, most)
+    return VelocityPlan(NAMES, ROW_S, rows, name)

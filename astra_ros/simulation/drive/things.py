@@ -1,0 +1,101 @@
+"""What stands and what drives in the drive world, and the room that it takes.
+
+All lengths in m, world frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Length, width and height of each kind of thing; a range where they differ from one to the next.
+SIZES = {
+    "car": (4.2, 1.8, 1.45),
+    "van": (4.9, 2.0, 2.2),
+    "truck": (6.4, 2.3, 2.9),
+    "cone": (0.5, 0.5, 0.85),
+    "barrel": (0.75, 0.75, 1.1),
+    "crate": (1.2, 1.2, 1.2),
+    "barrier": (0.45, 2.2, 1.0),
+    "tree": (0.5, 0.5, 6.0),
+    "conifer": (0.5, 0.5, 7.0),
+    "lamp": (0.25, 0.25, 5.5),
+    "building": (12.0, 10.0, 9.0),
+}
+ROUND = {"cone", "barrel", "tree", "conifer", "lamp"}
+PAINTS = 9  # colours that a vehicle may have
+FACADES = 3  # kinds of house front
+
+
+@dataclass(frozen=True)
+class Thing:
+    """Something that stands still and that one can run into.
+
+    Attributes:
+        kind: key of ``SIZES``.
+        x, y, yaw: its middle on the ground, m and rad, world frame.
+        size: length (along yaw), width and height, m.
+        variant: which of the kind's paints or house fronts.
+        tint: RGB 0..1 that its colours are multiplied by.
+    """
+
+    kind: str
+    x: float
+    y: float
+    yaw: float
+    size: tuple[float, float, float]
+    variant: int = 0
+    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Vehicle:
+    """A road user that follows a lane of the main road.
+
+    Attributes:
+        kind: 'car', 'van' or 'truck'.
+        size: length, width and height, m.
+        variant: its paint.
+        lane: index into the road's lanes.
+        s: m, of its middle at the start.
+        cruise: m/s, when nothing is in its way.
+        polite: whether it brakes for a robot's car that comes towards it; from behind all do.
+    """
+
+    kind: str
+    size: tuple[float, float, float]
+    variant: int
+    lane: int
+    s: float
+    cruise: float
+    polite: bool
+
+
+def footprint(thing, margin: float = 0.0) -> np.ndarray:
+    """Outline on the ground, counter-clockwise: [N, 2] m, world frame.
+
+    Args:
+        thing: with x, y, yaw, size and kind. Round ones become a polygon of 12 corners.
+        margin: m, added on every side.
+    """
+    if thing.kind in ROUND:
+        angles = np.arange(12) * (np.pi / 6)
+        radius = thing.size[0] / 2 + margin
+        outline = radius * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    else:
+        half = np.array(thing.size[:2]) / 2 + margin
+        outline = half * np.array([(1.0, 1.0), (-1.0, 1.0), (-1.0, -1.0), (1.0, -1.0)])
+    c, s = np.cos(thing.yaw), np.sin(thing.yaw)
+    return outline @ np.array([[c, s], [-s, c]]) + [thing.x, thing.y]
+
+
+def overlap(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two convex outlines [N, 2] share a point: no edge of either has them on two sides."""
+    for outline in (one, other):
+        edges = np.roll(outline, -1, axis=0) - outline
+        normals = np.stack([edges[:, 1], -edges[:, 0]], axis=-1)
+        a, b = one @ normals.T, other @ normals.T
+        if ((a.max(axis=0) < b.min(axis=0)) | (b.max(axis=0) < a.min(axis=0))).any():
+            return False
+    return True

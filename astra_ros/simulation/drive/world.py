@@ -1,0 +1,349 @@
+"""A car with an onboard camera on roads with obstacles and traffic, drawn by PyBullet.
+
+World frame: z up, the ground at z = 0. Robot frame: the middle of the car's rear axle on the
+ground, x forward, y left. The same seed and the same plans give the same bits, in this process and
+in the next one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from astra_ros.planning.plans import PlanError
+from astra_ros.planning.velocity_plan import VelocityPlan
+from astra_ros.simulation.camera import CameraSettings, optical_pose
+from astra_ros.simulation.drive.bodies import DriveBodies
+from astra_ros.simulation.drive.ground import Ground
+from astra_ros.simulation.drive.motion import CarLimits, CarState, advance
+from astra_ros.simulation.drive.plans import play_plan
+from astra_ros.simulation.drive.scene import DriveLayout, DriveSceneSettings, sample_layout
+from astra_ros.simulation.drive.sight import nearest_in_view
+from astra_ros.simulation.drive.state import DriveState
+from astra_ros.simulation.drive.style import sample_style
+from astra_ros.simulation.drive.traffic import Traffic
+from astra_ros.simulation.drive.view import DriveView
+from astra_ros.simulation.session import Session
+from astra_ros.simulation.worlds import Embodiment
+
+MOTION_NAMES = ("linear.x", "angular.z")
+SIGHT_M = 25.0  # how far ``object_position`` looks
+
+DASHBOARD_CAMERA = CameraSettings(
+    position=(1.2, 0.0, 1.55),
+    look_at=(11.2, 0.0, 0.35),
+    fov_deg=62.0,
+    near_m=0.3,
+    far_m=160.0,
+    rate_hz=12.0,
+)
+
+
+@dataclass(frozen=True)
+class DriveWorldSettings:
+    """What world to make.
+
+    Attributes:
+        camera: on the car; its ``position`` and ``look_at`` are in the robot's frame, one ahead of
+            the other.
+        limits: what the car can do.
+        scene: how scenes vary.
+        physics_hz: simulation steps a second.
+        style_seed: look of the scene; None takes the seed given to ``reset``.
+
+    Raises:
+        ValueError: on creation, for a rate at which a fast car would jump through a cone.
+    """
+
+    camera: CameraSettings = DASHBOARD_CAMERA
+    limits: CarLimits = field(default_factory=CarLimits)
+    scene: DriveSceneSettings = field(default_factory=DriveSceneSettings)
+    physics_hz: int = 60
+    style_seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.physics_hz < 20:
+            raise ValueError(
+                f"drive world: physics_hz is {self.physics_hz}; expected >= 20, or the car jumps "
+                "over what it should run into"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class DriveSnapshot:
+    """A moment of one world; give it back to that world's ``restore``."""
+
+    session: Session
+    fields: dict
+
+
+class DriveWorld:
+    """One simulated car on its roads. Several worlds in a process do not disturb each other.
+
+    Raises:
+        ValueError: the camera does not look ahead.
+        RuntimeError: no road fits the settings.
+    """
+
+    embodiment = Embodiment("drive", "car", "twist", MOTION_NAMES)
+
+    def __init__(self, settings: DriveWorldSettings | None = None) -> None:
+        self.settings = settings or DriveWorldSettings()
+        self._session = Session()
+        try:
+            self._view = DriveView(self.settings.camera, self._session.client)
+            self._built: int | None = None
+            self.reset(0)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def time_s(self) -> float:
+        """Simulated seconds since the reset."""
+        return self._ticks / self.settings.physics_hz
+
+    @property
+    def limits(self) -> CarLimits:
+        """What the car can do."""
+        return self.settings.limits
+
+    @property
+    def layout(self) -> DriveLayout:
+        """The episode's roads and what stands and drives on them."""
+        return self._layout
+
+    @property
+    def traffic(self) -> Traffic:
+        """Where the other vehicles are, given ``DriveState.traffic``."""
+        return self._traffic
+
+    def reset(self, seed: int) -> None:
+        """Start the episode that belongs to ``seed``, the car at rest in a lane.
+
+        Raises:
+            ValueError: the seed is negative.
+        """
+        if seed < 0:
+            raise ValueError(f"drive world: seed is {seed}; expected an integer >= 0")
+        self._build(seed)
+        self._seed = seed
+        self._ticks = self._plan_tick = 0
+        self._plan: VelocityPlan | None = None
+        self._car = self._layout.start
+        self._traffic_state = self._traffic.start()
+        self._touched = False
+        self._motion = (0.0, 0.0)
+        self._arrange()
+
+    def play(self, rng: np.random.Generator, seconds: float) -> str:
+        """Choose what the car does for the next ``seconds``, well or badly, and command it.
+
+        Returns the behaviour's name, one of ``driver.BEHAVIOURS``.
+        """
+        name, plan = play_plan(self, rng, seconds)
+        self.command(plan)
+        return name
+
+    def command(self, plan: VelocityPlan) -> None:
+        """Follow ``plan`` from now on; it replaces the one before.
+
+        Raises:
+            PlanError: its columns are not ``linear.x`` and ``angular.z``.
+        """
+        if sorted(plan.names) != sorted(MOTION_NAMES):
+            raise PlanError(
+                f"plan '{plan.name}' has the columns {', '.join(plan.names)}; the car takes "
+                f"{' and '.join(MOTION_NAMES)}"
+            )
+        order = [plan.names.index(name) for name in MOTION_NAMES]
+        self._plan = VelocityPlan(MOTION_NAMES, plan.dt_s, plan.velocities[:, order], plan.name)
+        self._plan_tick = self._ticks
+
+    def step(self, seconds: float) -> None:
+        """Advance by ``seconds``, rounded to whole physics steps, at least one."""
+        hz = self.settings.physics_hz
+        ticks = max(1, round(seconds * hz))
+        self._touched = False
+        since = self._ticks - self._plan_tick
+        self._motion = (0.0, 0.0)
+        if self._plan is not None:
+            mean = self._plan.mean([since / hz, (since + ticks) / hz])[0]
+            self._motion = (float(mean[0]), float(mean[1]))
+        for k in range(ticks):
+            command = (0.0, 0.0) if self._plan is None else self._plan.at((since + k) / hz)
+            self._tick((float(command[0]), float(command[1])), 1.0 / hz)
+        self._ticks += ticks
+
+    def render(self) -> np.ndarray:
+        """The camera's view: uint8 [height, width, 3] RGB."""
+        camera = self.settings.camera
+        self._bodies.show(*self._view.pose(self._car), camera.half_view[0], camera.far_m)
+        return self._view.render(self._car, self._bodies.shadows())
+
+    def motion(self) -> np.ndarray:
+        """[2] mean command of the last ``step``: ``linear.x`` in m/s, ``angular.z`` in rad/s."""
+        return np.array(self._motion)
+
+    def state(self) -> DriveState:
+        """The true state now; see ``DriveState`` for what its contact covers."""
+        road, car, reach = self._layout.road, self._car, self.limits.body_centre_x
+        s, d, heading = road.locate(
+            car.x + reach * math.cos(car.yaw), car.y + reach * math.sin(car.yaw)
+        )
+        turn = math.remainder(car.yaw - float(heading), 2 * math.pi)
+        both_ways = len({lane.direction for lane in road.lanes}) > 1
+        direction = -1 if both_ways and abs(turn) > math.pi / 2 else 1
+        if direction < 0:
+            turn = math.remainder(turn + math.pi, 2 * math.pi)
+        return DriveState(
+            time_s=self.time_s,
+            car=car,
+            s=float(s),
+            d=float(d),
+            direction=direction,
+            heading_error=turn,
+            traffic=self._traffic_state,
+            obstacle_contact=self._touched,
+            off_road=self._off_road(),
+        )
+
+    def labels(self) -> dict[str, np.ndarray]:
+        """What is true now, as ``World`` says.
+
+        ``object_position`` is the point nearest to the camera, within its horizontal field of view
+        and 25 m, of anything solid: obstacle, vehicle, house, lamp or tree trunk; z is 0.
+        """
+        place, forward, up = self._view.pose(self._car)
+        return {
+            "obstacle_contact": np.array(self._touched),
+            "off_road": np.array(self._off_road()),
+            "object_position": self._nearest(place),
+            "camera_pose": optical_pose(place, forward, up),
+        }
+
+    def camera(self) -> None:
+        """None: the camera moves with the car."""
+
+    def scene(self) -> dict[str, list[float] | float | str]:
+        """The road: what stays as it is until the next reset."""
+        road = self._layout.road
+        return {
+            "lane_width": road.lane_width,
+            "lane_offsets": [lane.offset for lane in road.lanes],
+            "lane_directions": [float(lane.direction) for lane in road.lanes],
+            "road_length": road.length,
+            "side_roads": float(len(self._layout.side_roads)),
+            "start_pose": [float(v) for v in self._layout.start[:3]],
+        }
+
+    def snapshot(self) -> DriveSnapshot:
+        """This moment, to come back to with ``restore``; nothing is changed by it."""
+        return DriveSnapshot(self._session, {name: getattr(self, name) for name in self._MOMENT})
+
+    def restore(self, snapshot: DriveSnapshot) -> None:
+        """Go back to a moment of this world: what follows repeats bit by bit.
+
+        A moment of another episode is fine too; its scene is built again.
+
+        Raises:
+            ValueError: the snapshot belongs to another world.
+        """
+        if snapshot.session is not self._session:
+            raise ValueError("the snapshot is of another DriveWorld; restore it there")
+        self._build(snapshot.fields["_seed"])
+        for name, value in snapshot.fields.items():
+            setattr(self, name, value)
+        self._arrange()
+
+    def close(self) -> None:
+        """Free the simulation. A closed world cannot be used again."""
+        self._session.close()
+
+    def __enter__(self) -> DriveWorld:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    # Everything that changes within an episode. None of these is changed in place.
+    _MOMENT = (
+        "_seed",
+        "_ticks",
+        "_plan",
+        "_plan_tick",
+        "_car",
+        "_traffic_state",
+        "_touched",
+        "_motion",
+    )
+
+    def _build(self, seed: int) -> None:
+        if seed == self._built:
+            return
+        settings = self.settings
+        self._built = None
+        self._layout = sample_layout(seed, settings.scene, settings.limits.body_centre_x)
+        style = sample_style(seed if settings.style_seed is None else settings.style_seed)
+        self._bodies = DriveBodies(self._session.client, self._layout, settings.limits)
+        self._traffic = Traffic(self._layout.road, self._layout.vehicles, settings.limits)
+        self._view.start(Ground(self._layout, style), style)
+        self._built = seed
+
+    def _arrange(self) -> None:
+        self._bodies.move_car(self._car)
+        self._bodies.move_vehicles(self._traffic.poses(self._traffic_state))
+
+    def _tick(self, command: tuple[float, float], dt: float) -> None:
+        """One physics step: the car moves unless something is there, then the others likewise."""
+        before, traffic_before = self._car, self._traffic_state
+        self._car = advance(before, command, self.limits, dt)
+        self._bodies.move_car(self._car)
+        if self._bodies.touches_thing() or self._bodies.touched_vehicles():
+            self._touched = True
+            self._car = CarState(before.x, before.y, before.yaw)
+            self._bodies.move_car(self._car)
+        after = self._traffic.advance(traffic_before, self._car, dt)
+        self._bodies.move_vehicles(self._traffic.poses(after))
+        touched = self._bodies.touched_vehicles()
+        if touched:
+            self._touched = True
+            after = self._traffic.stopped(traffic_before, after, touched)
+            self._bodies.move_vehicles(self._traffic.poses(after))
+        self._traffic_state = after
+
+    def _off_road(self) -> bool:
+        c, s = math.cos(self._car.yaw), math.sin(self._car.yaw)
+        wheels = np.array(self.limits.wheels)
+        x = self._car.x + c * wheels[:, 0] - s * wheels[:, 1]
+        y = self._car.y + s * wheels[:, 0] + c * wheels[:, 1]
+        return not self._layout.covers(x, y).all()
+
+    def _nearest(self, camera: np.ndarray) -> np.ndarray:
+        mount = self.settings.camera.position
+        c, s = math.cos(self._car.yaw), math.sin(self._car.yaw)
+        turn = np.array([[c, -s], [s, c]])
+        seen = nearest_in_view(
+            [
+                (outline - camera[:2]) @ turn
+                for outline in self._bodies.outlines(camera[0], camera[1], SIGHT_M)
+            ],
+            self.settings.camera.half_view[0],
+            SIGHT_M,
+        )
+        if seen is None:
+            return np.full(3, np.nan)
+        return np.array([seen[0] + mount[0], seen[1] + mount[1], 0.0])
+
+
+def make(robot: str = "car", size: int = 128) -> DriveWorld:
+    """The drive world with a square picture of ``size`` pixels.
+
+    Raises:
+        ValueError: unknown robot, or a size below 1.
+    """
+    if robot != "car":
+        raise ValueError(f"world 'drive' has no robot '{robot}'; it has car")
+    return DriveWorld(DriveWorldSettings(camera=replace(DASHBOARD_CAMERA, width=size, height=size)))

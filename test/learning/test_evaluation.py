@@ -1,0 +1,145 @@
+"""Evaluation end to end on a model of a few steps, its parts by hand, and the report."""
+
+import argparse
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from astra_ros.backends import load_backend
+from astra_ros.learning import evaluate, train
+from astra_ros.learning.dataset import list_episodes, load_episode
+from astra_ros.learning.drawings import Drawer
+from astra_ros.learning.episode import DatasetError
+from astra_ros.learning.following import Follower, steps_between
+from astra_ros.learning.held_out import HeldOutClips
+from astra_ros.learning.report import curves_svg
+
+
+def parse(*more):
+    parser = argparse.ArgumentParser()
+    evaluate.add_arguments(parser)
+    return parser.parse_args([*map(str, more)])
+
+
+@pytest.fixture(scope='module')
+def model(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp('run')
+    parser = argparse.ArgumentParser()
+    train.add_arguments(parser)
+    train.run(parser.parse_args(
+        ['--data', str(data), '--out', str(out), '--autoencoder-steps', '2', '--dynamics-steps', '2',
+         '--dynamics-batch', '2', '--autoencoder-batch', '2', '--device', 'cpu']))
+    return out / 'model'
+
+
+def test_steps_between_poses_are_in_the_frame_they_start_from():
+    half = np.sqrt(0.5)
+    # Optical frame looking along the world's x: x right = -y, y down = -z, z forward = +x.
+    look = [-0.5, 0.5, -0.5, 0.5]
+    forward = np.array([[0, 0, 1, *look], [2, 0, 1, *look], [2, 3, 1, *look]], float)
+    np.testing.assert_allclose(steps_between(forward), [[0, 0, 2, 0, 0, 0], [-3, 0, 0, 0, 0, 0]],
+                               atol=1e-12)
+    # A right angle about the frame's own z: sin(90 degrees) along z, and 1 m along the old x.
+    turn = np.array([[0, 0, 0, 0, 0, 0, 1], [1, 0, 0, 0, 0, half, half]], float)
+    np.testing.assert_allclose(steps_between(turn), [[1, 0, 0, 0, 0, 1]], atol=1e-12)
+
+
+def test_near_by_hand():
+    follower = object.__new__(Follower)
+    follower.tool = True
+    true = np.zeros((1, 4, 3))
+    read = true + np.array([[0.01], [0.04], [0.06], [0.09]]) * [[1, 0, 0]]
+    figures = follower.figures(read, true)
+    assert figures == {'mean_error_m': pytest.approx(0.05), 'near': 0.5}
+    # A moving camera: 5 % of the range of motions (4 m, 1 rad), but never less than 5 cm.
+    follower.tool, follower.field = False, np.array([4.0, 1.0])
+    true, read = np.zeros((1, 3, 6)), np.zeros((1, 3, 6))
+    read[0, :, 0] = 0.19, 0.21, 0.19            # limit 0.2 m
+    read[0, 2, 5] = 0.06                        # limit 0.05 rad
+    assert follower.figures(read, true)['near'] == pytest.approx(1 / 3)
+
+
+def test_shuffled_actions_begin_where_the_arm_is(data, model):
+    card = load_backend('torch', model).card
+    episodes = [load_episode(path) for path in list_episodes(data)]
+    clips = HeldOutClips(episodes, card, 16, each=2, seed=0, drawer=Drawer(data, card.image_size))
+    assert len(clips) == 6 and clips.drawings.shape == (6, 16, 3, 64, 64)
+    space, joints = clips.space, len(clips.space.motion_names)
+    step = np.array(space.step_std)
+    # The change over each step is the other clip's; where it leads, this clip's start decides.
+    np.testing.assert_allclose(clips.shuffled[2, :, joints:], clips.actions[0, :, joints:],
+                               atol=1e-4)
+    start = (clips.actions[2, 0, :joints] * space.position_std
+             - clips.actions[2, 0, joints:] * step)
+    other = (clips.shuffled[2, 0, :joints] * space.position_std
+             - clips.shuffled[2, 0, joints:] * step)
+    np.testing.assert_allclose(start, other, atol=1e-4)
+    assert not np.array_equal(clips.drawings[2], clips.shuffled_drawings[2])
+
+
+def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
+    code = evaluate.run(parse('--model', model, '--data', data, '--probe-data', data,
+                              '--clips-per-episode', 2, '--out', tmp_path / 'e.json',
+                              '--report', tmp_path / 'report'))
+    assert code == 0
+    result = json.loads((tmp_path / 'e.json').read_text())
+    figures = result['spaces']['kuka_joints']
+    assert (figures['clips'], figures['drawn'], figures['world']) == (6, True, 'arm')
+    # 33 frames: horizons up to 32, so no drift over 64.
+    assert list(figures['psnr_db']['model']) == ['1', '4', '8', '16', '32']
+    assert len(figures['psnr_curve_db']['copy']) == 32 and 'drift_db' not in figures
+    assert result['overall']['drift_db'] is None and result['overall']['lpips'] is None
+    assert result['overall']['gain_over_copy_db'] == figures['gain_over_copy_db']['mean']
+    assert set(figures['following']) == {'real frames', *evaluate.ROWS}
+    assert set(figures['events']) == {'obstacle_contact', 'object_contact'}    # no road here
+    text = capsys.readouterr().out
+    assert 'kuka_joints: 6 held-out clips' in text and 'another plan' in text
+    page = (tmp_path / 'report/report.html').read_text()
+    assert 'kuka_joints_0.png' in page and 'psnr_kuka_joints.svg' in page
+    markdown = (tmp_path / 'report/report.md').read_text()
+    for name in ('kuka_joints_2.png', 'psnr_kuka_joints.svg'):
+        assert name in markdown and (tmp_path / 'report' / name).stat().st_size > 500
+
+
+@pytest.mark.parametrize('more, words', [
+    (('--spaces', 'car_twist'), 'no episode of car_twist; record some'),
+    (('--horizon', 40), 'no episode has more than 40 frames; record longer ones with --seconds'),
+    (('--model', 'tiny', '--probe-data', 'nowhere'), "--probe-data: no episodes of kuka_joints in"),
+])
+def test_what_cannot_be_evaluated_is_named(data, model, more, words):
+    with pytest.raises(DatasetError, match=words):
+        evaluate.run(parse('--model', model, '--data', data, '--probe-data', data, *more))
+
+
+def test_clips_of_another_size_or_robot_are_refused(data, model):
+    card = load_backend('torch', model).card
+    kuka = load_episode(list_episodes(data)[0])
+    large = replace(kuka, frames=kuka.frames.repeat(2, 1).repeat(2, 2))
+    with pytest.raises(DatasetError, match='frames of 128 x 128 pixels.*takes 64 x 64'):
+        HeldOutClips([large], card, 16, 1, 0, None)
+    with pytest.raises(DatasetError, match="does not know ur5_joints"):
+        HeldOutClips([replace(kuka, robot='ur5')], card, 16, 1, 0, None)
+
+
+def test_the_mean_counts_a_world_once():
+    def figures(world, value):
+        rows = {row: {'16': value} for row in evaluate.ROWS}
+        return {'world': world, 'psnr_db': rows, 'ssim': rows,
+                'gain_over_copy_db': {'mean': value}, 'drift_db': value,
+                'following': {row: {'near': value} for row in ('real frames', *evaluate.ROWS)}}
+
+    # Two arms of 1 and 3 and a car of 6: (2 + 6) / 2.
+    spaces = {'a': figures('arm', 1.0), 'b': figures('arm', 3.0), 'c': figures('drive', 6.0)}
+    overall = evaluate.overall(spaces)
+    assert overall['worlds'] == ['arm', 'drive'] and overall['lpips'] is None
+    assert {overall[key] for key in ('ceiling_psnr_db', 'gain_over_copy_db', 'ssim', 'near',
+                                     'near_shuffled', 'drift_db')} == {4.0}
+
+
+def test_curves_keep_their_names_apart():
+    svg = curves_svg({'model': [30.0, 20.0], 'copy': [25.0, 20.0]})
+    heights = [float(part.split('"')[3]) for part in svg.split('<text ')[1:] if 'fill=' in part]
+    assert len(heights) == 2 and abs(heights[0] - heights[1]) >= 15
+    assert svg.count('<polyline') == 2
