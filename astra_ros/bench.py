@@ -57,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from astra_ros.pipeline import Imaginer, ImaginerSettings, to_model_size
     from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings
     from astra_ros.simulation.arm.candidates import propose
+    from astra_ros.simulation.arm.robots import robot_description, robot_spec
 
     model = load_backend(args.backend, args.model, args.device)
     with ArmWorld(ArmWorldSettings(robot=args.robot)) as world:
@@ -70,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
 
             topics = measure_over_topics(args, image, goal_image, plans)
         imaginer = Imaginer(model, ImaginerSettings(horizon=args.horizon, partial_plans=True))
+        imaginer.drawings.describe(robot_description(robot_spec(args.robot), coarse=True))
         size = model.card.image_size
 
         def history():

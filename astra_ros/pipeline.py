@@ -38,6 +38,8 @@ class ImaginerSettings:
             otherwise they are refused.
         start_tolerance: how far (rad; m for sliding joints) any joint may be from a plan's first
             point, where the joints are known; a plan that starts elsewhere is refused. 0: anywhere.
+        action_space: name of the model's action space that plans are of; '' takes the one with the
+            plan's joints, and must be set where a model has several with the same ones.
         max_start_speed: rad/s, with which a plan whose first point is later than 0 s may go there
             from where the robot is; a faster one is refused.
     """
@@ -47,6 +49,7 @@ class ImaginerSettings:
     partial_plans: bool = False
     start_tolerance: float = 0.1
     max_start_speed: float = 2.0
+    action_space: str = ""
 
     def __post_init__(self) -> None:
         # The upper limits are there for typing errors, which would take all memory or hours.
@@ -335,16 +338,23 @@ class Imaginer:
 
     def _space_of(self, plan: JointPlan):
         """The action space with exactly the plan's joints, or PlanError naming those known."""
-        for space in self.model.card.action_spaces.values():
-            if set(space.joint_names) == set(plan.joint_names):
-                return space
-        known = "; ".join(
-            f"{space.name}: {', '.join(space.joint_names)}"
-            for space in self.model.card.action_spaces.values()
-        )
+        card, wanted = self.model.card, self.settings.action_space
+        arms = [space for space in card.action_spaces.values() if space.modality == "joints"]
+        fitting = [space for space in arms if set(space.joint_names) == set(plan.joint_names)]
+        if wanted:
+            fitting = [space for space in fitting if space.name == wanted]
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            raise PlanError(
+                f"plan '{plan.name}' fits the action spaces {', '.join(s.name for s in fitting)} of the "
+                f"model '{card.name}'; set the parameter action_space to one of them"
+            )
+        known = "; ".join(f"{space.name}: {', '.join(space.joint_names)}" for space in arms)
+        asked = f", and action_space is '{wanted}'" if wanted else ""
         raise PlanError(
-            f"plan '{plan.name}' moves the joints {', '.join(plan.joint_names)}; the model "
-            f"'{self.model.card.name}' knows {known}. Send exactly these joints, in any order, "
+            f"plan '{plan.name}' moves the joints {', '.join(plan.joint_names)}{asked}; the model "
+            f"'{card.name}' knows {known or 'no arm'}. Send exactly these joints, in any order, "
             "or take a model that was trained on this robot"
         )
 

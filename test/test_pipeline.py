@@ -9,6 +9,7 @@ from astra_ros.pipeline import Imaginer, ImaginerSettings, NothingToImagine, to_
 from astra_ros.planning.modalities.joints import JointSpace
 from astra_ros.planning.critics import CollisionSettings
 from astra_ros.planning.imagination import Imagination
+from astra_ros.planning.modalities.twist import TwistSpace
 from astra_ros.planning.pinhole import PinholeCamera
 from astra_ros.planning.plans import JointPlan
 
@@ -242,3 +243,19 @@ def test_without_a_description_it_imagines_all_the_same_and_says_so(urdf, reason
 
 def test_a_model_without_drawings_needs_no_description():
     assert imaginer().score(HISTORY, [plan("p", 1.0)]).undrawn == ""
+
+
+def test_only_arms_spaces_are_asked_for_joints_and_twins_must_be_named():
+    made = imaginer()
+    twist = TwistSpace("car_twist", ("linear.x", "angular.z"), (1.0, 1.0), (1.0, 1.0))
+    twin = JointSpace("twin", ("b", "a"), (0.0, 0.0), (1.0, 1.0), (1.0, 1.0))
+    made.model.card.action_spaces = {"car_twist": twist, "two": TWO}
+    assert made.prepare([plan("p", 1.0)]).space == "two"
+    made.model.card.action_spaces["twin"] = twin
+    with pytest.raises(NothingToImagine, match="fits the action spaces two, twin .* set the parameter"):
+        made.prepare([plan("p", 1.0)])
+    made.configure(ImaginerSettings(horizon=2, action_space="twin"), {})
+    assert made.prepare([plan("p", 1.0)]).space == "twin"
+    made.configure(ImaginerSettings(horizon=2, action_space="car_twist"), {})
+    with pytest.raises(NothingToImagine, match="action_space is 'car_twist'; the model 'known' knows two"):
+        made.prepare([plan("p", 1.0)])

@@ -15,7 +15,7 @@ make_tables = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(make_tables)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/install.md", "docs/dependencies.md", "docs/own-data.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/install.md", "docs/dependencies.md", "docs/own-data.md", "docs/training.md", "docs/model.md"])
 def test_links_lead_somewhere(page):
     path = ROOT / page
     links = re.findall(r"\]\(([^)#:]+)\)", path.read_text())

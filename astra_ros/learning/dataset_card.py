@@ -15,7 +15,7 @@ def write_card(folder: Path) -> Path:
     """Describe a folder of episodes; damaged ones are named in it. Returns the file."""
     import pyarrow.parquet as pq
 
-    footers, damaged, contacts = {}, [], Counter()
+    footers, damaged, contacts, judged = {}, [], Counter(), Counter()
     for path in list_episodes(folder):
         try:
             footer = read_footer(path)
@@ -23,6 +23,7 @@ def write_card(folder: Path) -> Path:
             if 'label.obstacle_contact' in names:
                 column = pq.read_table(path, columns=['label.obstacle_contact'])
                 contacts[_space(footer)] += sum(column.column(0).to_pylist())
+                judged[_space(footer)] += len(column)
             footers[path] = footer
         except DatasetError as error:
             damaged.append(str(error))
@@ -43,7 +44,7 @@ def write_card(folder: Path) -> Path:
         lines.append(
             f'| {space} | {first["world"]} | {len(group)} | {count} | '
             f'{first["frames"][2]} x {first["frames"][1]} | {first["dt_s"]:g} | '
-            f'{", ".join(first["motion_names"])} | {contacts[space] / count:.1%} | '
+            f'{", ".join(first["motion_names"])} | {_share(contacts[space], judged[space])} | '
             + (f'{min(seeds)} to {max(seeds)}' if seeds else 'real') + ' |')
     lines += ['', '"contact" is the share of frames in which the robot touched an obstacle.', '']
     for space, group in sorted(spaces.items()):
@@ -60,3 +61,7 @@ def write_card(folder: Path) -> Path:
 
 def _space(footer: dict) -> str:
     return f'{footer["robot"]}_{footer["modality"]}'
+
+
+def _share(part: int, whole: int) -> str:
+    return f'{part / whole:.1%}' if whole else '-'

@@ -59,15 +59,13 @@ def imagine_clips(model, clips: HeldOutClips, seed: int) -> dict:
     return result
 
 
-def evaluate(clips: HeldOutClips, made: dict, follower: Follower,
+def evaluate(clips: HeldOutClips, made: dict, follower: Follower | None,
              measures: perceptual.Measures) -> dict:
     """All figures of one action space."""
     truth = clips.future.astype(np.float32) / 255
     length = truth.shape[1]
     horizons = [h for h in HORIZONS if h <= length]
     figures: dict = {'clips': len(clips), 'psnr_db': {}, 'ssim': {}, 'psnr_curve_db': {}}
-    following = {'real frames': follower.figures(follower.read(clips.history[:, -1], clips.future),
-                                                 clips.poses)}
     quality = {}
     pictures = {name: made[name].astype(np.float32) / 255 for name in ROWS}
     for name, frames in pictures.items():
@@ -77,9 +75,11 @@ def evaluate(clips: HeldOutClips, made: dict, follower: Follower,
         figures['psnr_curve_db'][name] = quality[name].mean(0).round(3).tolist()
         figures['ssim'][name] = {str(h): float(ssim(frames[:, h - 1], truth[:, h - 1]).mean())
                                  for h in horizons}
-        following[name] = follower.figures(follower.read(clips.history[:, -1], made[name]),
-                                           clips.poses)
-    figures['following'] = following
+    if follower is not None:
+        seen = {'real frames': clips.future, **{name: made[name] for name in ROWS}}
+        figures['following'] = {name: follower.figures(
+            follower.read(clips.history[:, -1], frames), clips.poses)
+            for name, frames in seen.items()}
     figures |= perceptual.figures(measures, pictures, truth, horizons)
     at = min(16, length) - 1
     gain = quality['model'][:, at] - quality['copy'][:, at]
@@ -124,15 +124,18 @@ def overall(spaces: dict[str, dict]) -> dict:
     def at_16(figures, metric, row):
         return figures.get(metric, {}).get(row, {}).get('16')
 
+    def near(figures, row):
+        return figures.get('following', {}).get(row, {}).get('near')
+
     return {
         'worlds': sorted(by_world),
         'ceiling_psnr_db': mean(lambda f: at_16(f, 'psnr_db', 'ceiling')),
         'gain_over_copy_db': mean(lambda f: f['gain_over_copy_db']['mean']),
         'ssim': mean(lambda f: at_16(f, 'ssim', 'model')),
         'lpips': mean(lambda f: at_16(f, 'lpips', 'model')),
-        'near': mean(lambda f: f['following']['model']['near']),
-        'near_real': mean(lambda f: f['following']['real frames']['near']),
-        'near_shuffled': mean(lambda f: f['following']['shuffled']['near']),
+        'near': mean(lambda f: near(f, 'model')),
+        'near_real': mean(lambda f: near(f, 'real frames')),
+        'near_shuffled': mean(lambda f: near(f, 'shuffled')),
         'drift_db': mean(lambda f: f.get('drift_db'))}
 
 
@@ -144,9 +147,10 @@ def table(name: str, figures: dict) -> str:
         cells = ''.join(f'{figures["psnr_db"][row][h]:8.2f} ({figures["ssim"][row][h]:.2f})'
                         for h in horizons)
         lines.append(f'  {title:22}{cells}')
-    lines.append('  pose read from the frames: ' + ', '.join(
-        f'{ROWS.get(row, row)} {values["mean_error_m"] * 100:.1f} cm ({values["near"]:.0%} near)'
-        for row, values in figures['following'].items()))
+    if 'following' in figures:
+        lines.append('  pose read from the frames: ' + ', '.join(
+            f'{ROWS.get(row, row)} {values["mean_error_m"] * 100:.1f} cm ({values["near"]:.0%} near)'
+            for row, values in figures['following'].items()))
     for event, values in figures['events'].items():
         lines.append(f'  {event}: AUROC {values["auroc"]}, mean probability '
                      f'{values["mean_probability"]:.3f} where it happens in '
@@ -187,6 +191,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='write report.md and report.html with curves and pictures there')
 
 
+def probe_episodes(folder: Path, space: str) -> list[Episode]:
+    """What the pose probe of an action space is trained on."""
+    try:
+        return [load_episode(path) for path in list_episodes(folder, space)[:PROBE_EPISODES]]
+    except DatasetError as error:
+        raise DatasetError(f'--probe-data: {error}') from error
+
+
 def run(args: argparse.Namespace) -> int:
     from astra_ros.backends import load_backend
 
@@ -208,14 +220,12 @@ def run(args: argparse.Namespace) -> int:
         if card.network.get('drawing') and not args.no_drawings:
             drawer = Drawer(args.data, card.image_size)
         clips = HeldOutClips(episodes, card, horizon, args.clips_per_episode, args.seed, drawer)
-        try:
-            seen = [load_episode(path)
-                    for path in list_episodes(args.probe_data, space)[:PROBE_EPISODES]]
-        except DatasetError as error:
-            raise DatasetError(f'--probe-data: {error}') from error
+        follower = None
+        if clips.poses is not None:
+            follower = Follower(probe_episodes(args.probe_data, space))
         made = imagine_clips(model, clips, args.seed)
         figures[space] = {'world': episodes[0].world, 'drawn': clips.drawings is not None,
-                          **evaluate(clips, made, Follower(seen), measures)}
+                          **evaluate(clips, made, follower, measures)}
         shown[space] = {'truth': clips.future[:3], **{name: made[name][:3] for name in ROWS}}
         print(table(space, figures[space]), flush=True)
     result = {'model': card.name, 'sha256': card.sha256[:12], 'overall': overall(figures),

@@ -60,6 +60,11 @@ class Follower:
         self.field = 2 * np.quantile(size, 0.99, axis=0)    # m, rad: there and back
 
     @staticmethod
+    def can_read(episode: Episode) -> bool:
+        """Whether true poses are known, to train on and to compare with."""
+        return bool({'tool_position', 'camera_pose'} & set(episode.labels))
+
+    @staticmethod
     def poses(episode: Episode) -> np.ndarray:
         """[N, 3] tool positions, or [N - 1, 6] motions."""
         if 'tool_position' in episode.labels:

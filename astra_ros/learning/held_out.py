@@ -20,7 +20,7 @@ class HeldOutClips:
         actions: float32 [N, H, A], what was done.
         shuffled: float32 [N, H, A], what was done in another clip, begun from this clip's state.
         drawings, shuffled_drawings: uint8 [N, H, 3, h, w] of the robot along both, or None.
-        poses: [N, H, P] true poses, see `following.py`.
+        poses: [N, H, P] true poses, see `following.py`; None where they are not known.
         labels: name -> [N, H] or [N, H, 3].
     """
 
@@ -66,13 +66,17 @@ class HeldOutClips:
         if drawer is not None:
             self.drawings = drawer.draw_motion(first, motion[:, 1:])
             self.shuffled_drawings = drawer.draw_motion(first, other[:, 1:])
-        moving = 'tool_position' not in first.labels
-        self.poses = runs(lambda episode: np.concatenate(
-            [np.zeros((1, 6)), Follower.poses(episode)]) if moving else Follower.poses(episode),
-            1, horizon)
+        self.poses = runs(_poses_of_frames, 1, horizon) if Follower.can_read(first) else None
         names = set.intersection(*(set(episode.labels) for episode in episodes))
         self.labels = {name: runs(lambda episode: episode.labels[name], 1, horizon)
                        for name in sorted(names)}
 
     def __len__(self) -> int:
         return len(self.history)
+
+
+def _poses_of_frames(episode: Episode) -> np.ndarray:
+    """A pose for each frame; the motion before the first one does not matter, no clip ends there."""
+    poses = Follower.poses(episode)
+    missing = len(episode) - len(poses)
+    return np.concatenate([np.zeros((missing, poses.shape[1])), poses])

@@ -27,7 +27,9 @@ def write_report(folder: Path, result: dict, pictures: dict[str, dict[str, np.nd
         ('table', _overall(result['overall']))]
     for space, figures in result['spaces'].items():
         parts += [('heading', f'{space}, {figures["clips"]} held-out clips'),
-                  ('table', _quality(figures)), ('table', _following(figures))]
+                  ('table', _quality(figures))]
+        if 'following' in figures:
+            parts.append(('table', _following(figures)))
         curve = folder / f'psnr_{space}.svg'
         curve.write_text(curves_svg(figures['psnr_curve_db']))
         parts.append(('picture', (curve.name, f'PSNR in dB over frames ahead, {space}')))

@@ -14,6 +14,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from tqdm import tqdm
+from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from astra_ros.bridge.images import rgb_to_image
@@ -23,6 +24,7 @@ from astra_ros.nodes.processes import Processes, ros_environment
 from astra_ros.nodes.qos import LATCHED, reliable
 from astra_ros.nodes.system import PARAMS_FILE, NodeSpec
 from astra_ros.planning.plans import JointPlan
+from astra_ros.simulation.arm.robots import robot_description, robot_spec
 from astra_ros.resources import resource_path
 
 CAMERA_RATE_HZ = 12.0
@@ -66,7 +68,7 @@ def measure_over_topics(args, image: np.ndarray, goal: np.ndarray, plans: Sequen
         Processes(Path(folder), os.environ) as processes,
     ):
         processes.start(spec, resource_path(PARAMS_FILE))
-        player = _Player(processes, image, goal, plans)
+        player = _Player(processes, image, goal, plans, args.robot)
         try:
             return player.measure(args.runs)
         finally:
@@ -76,7 +78,9 @@ def measure_over_topics(args, image: np.ndarray, goal: np.ndarray, plans: Sequen
 class _Player:
     """Plays the camera and the planner, and notes when what was sent and when scores came."""
 
-    def __init__(self, processes: Processes, image, goal, plans: Sequence[JointPlan]) -> None:
+    def __init__(
+        self, processes: Processes, image, goal, plans: Sequence[JointPlan], robot: str
+    ) -> None:
         self._processes = processes
         self._frame = image
         self._trajectories = [plan_to_trajectory(plan) for plan in plans]
@@ -92,6 +96,8 @@ class _Player:
         self._plans = self._node.create_publisher(JointTrajectory, "plans", reliable(64))
         latched_goal = self._node.create_publisher(Image, "goal_image", LATCHED)
         latched_goal.publish(rgb_to_image(goal, stamp_of(0.0), "camera"))
+        described = self._node.create_publisher(String, "robot_description", LATCHED)
+        described.publish(String(data=robot_description(robot_spec(robot), coarse=True)))
         self._node.create_subscription(DiagnosticArray, "imagine/scores", self._on_scores, LATCHED)
         self._node.create_timer(1 / CAMERA_RATE_HZ, self._send_image)
 

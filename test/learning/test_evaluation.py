@@ -9,7 +9,7 @@ import pytest
 
 from astra_ros.backends import load_backend
 from astra_ros.learning import evaluate, train
-from astra_ros.learning.dataset import list_episodes, load_episode
+from astra_ros.learning.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.learning.drawings import Drawer
 from astra_ros.learning.episode import DatasetError
 from astra_ros.learning.following import Follower, steps_between
@@ -101,6 +101,17 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     markdown = (tmp_path / 'report/report.md').read_text()
     for name in ('kuka_joints_2.png', 'psnr_kuka_joints.svg'):
         assert name in markdown and (tmp_path / 'report' / name).stat().st_size > 500
+
+
+def test_a_real_robot_without_labels_is_evaluated_too(data, model, tmp_path):
+    for number, path in enumerate(list_episodes(data)):
+        episode = replace(load_episode(path), labels={}, seed=None, camera=None)
+        save_episode(episode_path(tmp_path, 'kuka_joints', number), episode)
+    evaluate.run(parse('--model', model, '--data', tmp_path, '--clips-per-episode', 1, '--horizon', 4,
+                       '--out', tmp_path / 'e.json', '--report', tmp_path / 'report'))
+    figures = json.loads((tmp_path / 'e.json').read_text())
+    assert set(figures['spaces']['kuka_joints']['psnr_db']) == set(evaluate.ROWS)
+    assert not figures['spaces']['kuka_joints']['drawn'] and figures['overall']['near'] is None
 
 
 @pytest.mark.parametrize('more, words', [
