@@ -126,9 +126,9 @@ def record(folder: Path, robots: list[tuple[str, str]], episodes: int, first_see
                                'and are whole. Make room, then repeat the command: it goes on from '
                                'there') from error
         except WorkersDied as error:
-            raise DatasetError(f'{error}; {made} episodes were recorded and are whole. With less '
-                               'memory than workers need, give fewer --workers; then repeat the '
-                               'command: it goes on from there') from error
+            raise DatasetError(f'{error}; {made} episodes were recorded and are whole. Where workers '
+                               'run out of memory, give fewer --workers; the same command goes on '
+                               'from there') from error
     write_card(folder)
     return made
 

@@ -61,7 +61,11 @@ def ray_workers(address: str) -> Run:
     def run(function: Callable, jobs: Sequence[tuple]) -> Iterator:
         import ray
 
-        ray.init(address=address, log_to_driver=False)
+        try:
+            ray.init(address=address, log_to_driver=False)
+        except (ConnectionError, ValueError) as error:
+            raise WorkersDied(f"no Ray cluster answers at '{address}' ({error}); start one with: "
+                              'ray start --head') from error
         try:
             remote = ray.remote(max_retries=ATTEMPTS)(function)
             under_way = [remote.remote(*job) for job in jobs]
