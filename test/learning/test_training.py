@@ -6,11 +6,13 @@ import shutil
 import signal
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from astra_ros.backends import ModelError, load_backend
 from astra_ros.learning import export, stage, train
@@ -124,6 +126,23 @@ def test_a_killed_training_resumes_to_the_same_curve_and_weights(data, tmp_path,
     assert model.card.action_spaces['kuka_joints'].joint_names[0] == 'lbr_iiwa_joint_1'
 
 
+def test_training_can_be_followed(data, tmp_path, arguments):
+    """A line a step, TensorBoard's files, and real beside imagined frames at the end."""
+    train.run(arguments(data, tmp_path))
+    last = json.loads((tmp_path / 'dynamics.jsonl').read_text().splitlines()[-1])
+    assert last['step'] == 5 and {'loss', 'rollout_latent', 'gradient_norm'} <= set(last)
+    events = EventAccumulator(str(tmp_path / 'tensorboard/dynamics'))
+    events.Reload()
+    assert [point.step for point in events.Scalars('loss')] == [0]      # every tenth
+    assert {'flops_utilisation', 'validation/psnr_16_kuka_joints'} <= set(events.Tags()['scalars'])
+    assert events.Tags()['images'] == ['validation/imagined']
+    figures = json.loads((tmp_path / 'validation.jsonl').read_text())
+    assert figures['step'] == 6 and figures['psnr_16_kuka_joints'] > 5
+    picture = cv2.imread(str(tmp_path / 'validation/dynamics_000006.png'))
+    # Two clips of one robot, real above imagined; the newest frame and six of the future.
+    assert picture.shape == (2 * 2 * 64, 7 * 64, 3)
+
+
 def test_training_refuses_a_checkpoint_of_other_settings(data, tmp_path, arguments):
     train.run(arguments(data, tmp_path, '--stage', 'autoencoder'))
     with pytest.raises(DatasetError, match=r'another configuration \(autoencoder_rate: 0.001 there, 0.5 now'):
@@ -147,6 +166,26 @@ def test_fine_tuning_starts_from_the_models_own_weights_and_actions(data, tmp_pa
     kept = {name for name, value in before.items() if torch.equal(value, changed[name])}
     assert kept >= {name for name in before if name.startswith('autoencoder.')}
     assert 'denoiser.out.weight' not in kept
+
+
+def test_a_damaged_checkpoint_is_named(data, tmp_path, arguments):
+    train.run(arguments(data, tmp_path, '--stage', 'autoencoder'))
+    file = tmp_path / 'autoencoder.safetensors'
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(DatasetError, match='autoencoder.safetensors: no checkpoint that can be read'):
+        train.run(arguments(data, tmp_path))
+
+
+@pytest.mark.parametrize('harm, words', [
+    (lambda path: path.with_suffix('.mp4').unlink(), 'its video kuka_joints_000001.mp4 is missing'),
+    (lambda path: path.write_bytes(path.read_bytes()[:-9]), '000001.parquet: damaged'),
+    (lambda path: path.with_suffix('.mp4').write_bytes(b'x'), '000001.mp4: damaged'),
+])
+def test_a_dataset_with_a_damaged_episode_is_refused(data, tmp_path, arguments, harm, words):
+    broken = shutil.copytree(data, tmp_path / 'broken')
+    harm(broken / 'kuka_joints_000001.parquet')
+    with pytest.raises(DatasetError, match=words):
+        train.run(arguments(broken, tmp_path / 'run'))
 
 
 def test_fine_tuning_refuses_a_folder_with_other_actions(data, tmp_path, arguments):
