@@ -70,7 +70,9 @@ def run(args: argparse.Namespace) -> int:
             from astra_ros.nodes.topic_latency import measure_over_topics
 
             topics = measure_over_topics(args, image, goal_image, plans)
-        imaginer = Imaginer(model, ImaginerSettings(horizon=args.horizon, partial_plans=True))
+        imaginer = Imaginer(model, ImaginerSettings(
+            horizon=args.horizon, partial_plans=True, action_space=f"{args.robot}_joints"
+        ))
         imaginer.drawings.describe(robot_description(robot_spec(args.robot), coarse=True))
         size = model.card.image_size
 

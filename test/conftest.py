@@ -6,3 +6,5 @@ import os
 # already set stays, so that a test run can be watched with ros2 tools on a known domain.
 os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+# Nodes, workers and torch share a few cores here: threads that wait must not keep one busy.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

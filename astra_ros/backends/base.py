@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from astra_ros.planning.pinhole import PinholeCamera
 from astra_ros.planning.modalities import ActionSpace, action_space_from_dict
 from astra_ros.planning.imagination import Imagination
 from astra_ros.resources import resource_path
@@ -90,7 +91,9 @@ class ModelCard:
                 held_joints=values.get('held_joints', {}))
         except ModelError:
             raise
-        except (KeyError, TypeError, ValueError) as error:
+            for camera in card.cameras.values():
+                PinholeCamera.from_dict(camera)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f'{card_file}: not a model card ({type(error).__name__}: {error}); '
                              'export the model again') from error
         actual = hashlib.sha256(weights_file.read_bytes()).hexdigest()

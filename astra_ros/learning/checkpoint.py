@@ -49,6 +49,8 @@ def save_checkpoint(path: Path, model: nn.Module, average: nn.Module,
             raise DatasetError(f'{path}: cannot be written ({error}); the checkpoint before it is '
                                'whole. Make room, then repeat the command: it goes on from there'
                                ) from error
+        with open(part, 'rb') as file:
+            os.fsync(file.fileno())
         os.replace(part, path)
     processes.wait()
 

@@ -40,6 +40,7 @@ HELD_OUT_FROM = 900_000
 FORMAT = 1
 FOOTER = b'astra_ros'
 _NAME = re.compile(r'(?P<space>\w+)_(?P<number>\d{6,})\.parquet')
+_PART = re.compile(r'\w+_\d{6,}\.(parquet|mp4)\.(?P<pid>\d+)\.part')
 # What the footer keeps of an episode, beside its own format, shape and video.
 _FIELDS = ('motion_names', 'modality', 'world', 'robot', 'dt_s', 'behaviour', 'seed', 'scene',
            'camera', 'source')
@@ -85,7 +86,7 @@ def pack_episode(episode: Episode, crf: int = LOSSLESS) -> PackedEpisode:
 def save_packed(path: Path, packed: PackedEpisode) -> None:
     """Write both files whole or not at all: the table, which names the episode, comes last."""
     parts = [(path.with_suffix('.mp4'), packed.video), (path, packed.table)]
-    written = [target.with_name(target.name + '.part') for target, _ in parts]
+    written = [target.with_name(f'{target.name}.{os.getpid()}.part') for target, _ in parts]
     try:
         for part, (_, data) in zip(written, parts):
             with open(part, 'wb') as file:
@@ -104,6 +105,14 @@ def save_episode(path: Path, episode: Episode, crf: int = LOSSLESS) -> None:
     save_packed(path, pack_episode(episode, crf))
 
 
+def clear_parts(folder: Path) -> None:
+    """Delete what a process that is no more left half written; others may be at work there."""
+    for part in folder.glob('*.part'):
+        match = _PART.fullmatch(part.name)
+        if match and not Path('/proc', match['pid']).exists():
+            part.unlink(missing_ok=True)
+
+
 def read_footer(path: Path) -> dict:
     """What an episode says of itself, without its table and video.
 
@@ -120,7 +129,14 @@ def read_footer(path: Path) -> dict:
     if FOOTER not in metadata:
         raise DatasetError(f'{path}: a Parquet file, but no episode: it has no footer '
                            f"'{FOOTER.decode()}'; move it out of the dataset")
-    footer = json.loads(metadata[FOOTER])
+    try:
+        footer = json.loads(metadata[FOOTER])
+        lacking = [key for key in (*_FIELDS, 'frames', 'video_sha256') if key not in footer]
+    except (ValueError, TypeError) as error:
+        raise DatasetError(f'{path}: its footer is no JSON object ({error}); delete both files of this '
+                           'episode and record it again') from error
+    if footer.get('format') == FORMAT and lacking:
+        raise DatasetError(f'{path}: its footer lacks {lacking}; record this episode again')
     if footer.get('format') != FORMAT:
         raise DatasetError(f"{path}: format {footer.get('format')}, this version reads {FORMAT}; "
                            'record or import it again')

@@ -9,6 +9,7 @@ from astra_ros.learning.dataset import list_episodes, read_footer
 from astra_ros.learning.episode import DatasetError
 
 CARD = 'README.md'
+MARK = '<!-- written by astra, anew after each recording -->'
 
 
 def write_card(folder: Path) -> Path:
@@ -32,7 +33,7 @@ def write_card(folder: Path) -> Path:
         spaces.setdefault(_space(footer), []).append(footer)
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
     frames = sum(footer['frames'][0] for footer in footers.values())
-    lines = [f'# {folder.resolve().name}', '',
+    lines = [MARK, '', f'# {folder.resolve().name}', '',
              f'{len(footers)} episodes, {frames} frames, {size / 2**20:.0f} MiB. Each episode is a '
              'Parquet table and an MP4 video of one name;', 'the columns are explained in '
              '`astra_ros/learning/dataset.py`.', '',
@@ -55,6 +56,8 @@ def write_card(folder: Path) -> Path:
     if damaged:
         lines += ['', '## Damaged', '', *(f'- {text}' for text in damaged)]
     card = folder / CARD
+    if card.exists() and not card.read_text().startswith(MARK):
+        card = folder / 'DATASET.md'    # somebody's own page stays as it is
     card.write_text('\n'.join(lines) + '\n')
     return card
 

@@ -1,7 +1,8 @@
 """Training in several processes, as `torchrun` starts them: one process a GPU, or a few on a CPU.
 
 DDP keeps all weights in every process and averages gradients; FSDP (torch's `fully_shard`) splits
-weights, gradients and the optimiser's state among them, for models that one GPU cannot hold.
+gradients and the optimiser's state among them, and the weights between steps: each step gathers the
+whole model once.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from astra_ros.learning.episode import DatasetError
 
 STRATEGIES = ('ddp', 'fsdp')
 
@@ -36,9 +39,9 @@ class Processes:
         return self.count > 1 and self.strategy == 'fsdp'
 
     def share(self, batch: int) -> int:
-        """This process's part of a batch. Raises ValueError where it cannot be split evenly."""
+        """This process's part of a batch. Raises DatasetError where it cannot be split evenly."""
         if batch % self.count:
-            raise ValueError(f'a batch of {batch} cannot be split evenly among {self.count} '
+            raise DatasetError(f'a batch of {batch} cannot be split evenly among {self.count} '
                              'processes; make it a multiple of that')
         return batch // self.count
 

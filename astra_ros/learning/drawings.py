@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from astra_ros.learning.dataset import read_footer
 from astra_ros.learning.episode import DatasetError, Episode
+from astra_ros.planning.kinematics import KinematicsError
 from astra_ros.planning.pinhole import PinholeCamera
 from astra_ros.planning.robot_drawing import RobotDrawing
 
@@ -42,14 +44,30 @@ class Drawer:
         if episode.robot not in self._robots:
             urdf = self._urdf(episode)
             camera = PinholeCamera.from_dict(episode.camera).fitted(self.shape[1:])
-            self._robots[episode.robot] = None if urdf is None else RobotDrawing(
-                urdf, episode.motion_names, camera, held=held_joints(episode.robot))
+            self._robots[episode.robot] = None if urdf is None else self._build(
+                urdf, episode, camera)
             self._cameras[episode.robot] = episode.camera
-        if self._cameras[episode.robot] != episode.camera:
-            raise DatasetError(f'{episode.title}: its camera stands elsewhere than in other episodes of '
-                               f"'{episode.robot}'; give the robot another name for each camera")
+        self.check_cameras([episode], self._cameras[episode.robot])
         robot = self._robots[episode.robot]
         return None if robot is None else robot.draw(motion)
+
+    @staticmethod
+    def check_cameras(episodes: Iterable[Episode], camera: dict | None) -> None:
+        """Raises DatasetError where an episode's camera is known and is not this one."""
+        for episode in episodes:
+            if camera and episode.camera and episode.camera != camera:
+                raise DatasetError(
+                    f'{episode.title}: its camera is not where it is in other episodes of '
+                    f"'{episode.robot}', or for the model; give the robot another name for each camera")
+
+    @staticmethod
+    def _build(urdf: str, episode: Episode, camera: PinholeCamera) -> RobotDrawing | None:
+        try:
+            return RobotDrawing(urdf, episode.motion_names, camera,
+                                held=held_joints(episode.robot))
+        except KinematicsError as error:
+            warnings.warn(f"'{episode.robot}' is not drawn: {error}", stacklevel=2)
+            return None
 
     def _urdf(self, episode: Episode) -> str | None:
         beside = self.folder / f'{episode.robot}.urdf'

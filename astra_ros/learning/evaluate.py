@@ -24,11 +24,11 @@ from astra_ros.learning.held_out import HeldOutClips
 from astra_ros.learning.metrics import auroc, interval, psnr, ssim
 from astra_ros.learning.report import write_report
 from astra_ros.learning.results import write_result
+from astra_ros.world_model.denoiser import OutcomeHeads
 
 HORIZONS = (1, 4, 8, 16, 32, 64)
 DRIFT = (16, 64)            # frames between which drift is stated
 PROBE_EPISODES = 200
-EVENTS = ('obstacle_contact', 'object_contact', 'off_road')
 ROWS = {'ceiling': 'autoencoder alone', 'model': 'model', 'shuffled': "another plan's motion",
         'copy': 'copy the last frame'}
 
@@ -67,8 +67,8 @@ def evaluate(clips: HeldOutClips, made: dict, follower: Follower | None,
     horizons = [h for h in HORIZONS if h <= length]
     figures: dict = {'clips': len(clips), 'psnr_db': {}, 'ssim': {}, 'psnr_curve_db': {}}
     quality = {}
-    pictures = {name: made[name].astype(np.float32) / 255 for name in ROWS}
-    for name, frames in pictures.items():
+    for name in ROWS:
+        frames = made[name].astype(np.float32) / 255
         quality[name] = psnr(frames, truth)
         figures['psnr_db'][name] = {str(h): float(quality[name][:, h - 1].mean())
                                     for h in horizons}
@@ -80,7 +80,9 @@ def evaluate(clips: HeldOutClips, made: dict, follower: Follower | None,
         figures['following'] = {name: follower.figures(
             follower.read(clips.history[:, -1], frames), clips.poses)
             for name, frames in seen.items()}
-    figures |= perceptual.figures(measures, pictures, truth, horizons)
+    if any(measures):
+        rows = {name: made[name].astype(np.float32) / 255 for name in ROWS}
+        figures |= perceptual.figures(measures, rows, truth, horizons)
     at = min(16, length) - 1
     gain = quality['model'][:, at] - quality['copy'][:, at]
     figures['gain_over_copy_db'] = {'horizon': at + 1, 'mean': float(gain.mean()),
@@ -92,7 +94,7 @@ def evaluate(clips: HeldOutClips, made: dict, follower: Follower | None,
     figures['uncertainty_correlation'] = float(
         np.corrcoef(made['error'].ravel(), made['uncertainty'].ravel())[0, 1])
     figures['events'] = {name: _event(made['outcomes'][name], clips.labels[name])
-                         for name in EVENTS
+                         for name in OutcomeHeads.EVENTS
                          if name in made['outcomes'] and name in clips.labels}
     if 'object_position' in made['outcomes'] and 'object_position' in clips.labels:
         away = np.linalg.norm((made['outcomes']['object_position']

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -68,7 +69,9 @@ def write_model(directory: Path, model: Astra, trained_on: Embodiments, name: st
 
 def write_embodiments(run: Path, trained_on: Embodiments) -> None:
     """Keep what a training folder's numbers mean."""
-    (run / SPACES_FILE).write_text(json.dumps(trained_on.to_dict(), indent=1))
+    part = run / f'{SPACES_FILE}.part'
+    part.write_text(json.dumps(trained_on.to_dict(), indent=1))
+    os.replace(part, run / SPACES_FILE)
 
 
 def read_embodiments(run: Path) -> Embodiments:

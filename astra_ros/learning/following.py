@@ -15,6 +15,7 @@ import torch
 from astra_ros.learning.episode import Episode
 from astra_ros.learning.probe import PoseProbe, stacked, train_probe
 
+PROBE_STEPS = 2000
 NEAR_M = 0.05           # a tool this near to where it was is where the plan said,
 NEAR_SHARE = 0.05       # a motion if it is off by this share of the range of motions
 
@@ -55,7 +56,7 @@ class Follower:
             picks = np.concatenate([start + np.stack([np.arange(len(episode) - 1),
                                                       np.arange(1, len(episode))], axis=1)
                                     for start, episode in zip(starts, episodes)])
-        self.probe: PoseProbe = train_probe(frames, targets, picks, seed=seed)
+        self.probe: PoseProbe = train_probe(frames, targets, picks, PROBE_STEPS, seed=seed)
         size = np.linalg.norm(targets.reshape(len(targets), -1, 3), axis=-1)
         self.field = 2 * np.quantile(size, 0.99, axis=0)    # m, rad: there and back
 

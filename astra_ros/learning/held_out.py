@@ -56,7 +56,12 @@ class HeldOutClips:
         self.future = runs(lambda episode: episode.frames, 1, horizon)
         motion = runs(lambda episode: episode.motion, 0, horizon).astype(np.float64)
         self.actions = self.space.encode(motion)
-        other = np.roll(motion, each, axis=0)
+        if len(picks) < 2:
+            raise DatasetError(f'{first.space}: one clip alone, whose motion cannot be exchanged with '
+                               "another's; record more episodes or give more --clips-per-episode")
+        # By another episode's, or with a single one by that of another time in it.
+        apart = each if len(picks) > each else 1
+        other = np.roll(motion, apart, axis=0)
         if self.space.modality == 'joints':     # positions: begun where the arm is
             other = other - other[:, :1] + motion[:, :1]
         else:                                   # velocities: after the one that was just driven
@@ -64,6 +69,7 @@ class HeldOutClips:
         self.shuffled = self.space.encode(other)
         self.drawings = self.shuffled_drawings = None
         if drawer is not None:
+            drawer.check_cameras(episodes, card.cameras.get(self.space.name))
             self.drawings = drawer.draw_motion(first, motion[:, 1:])
             self.shuffled_drawings = drawer.draw_motion(first, other[:, 1:])
         self.poses = runs(_poses_of_frames, 1, horizon) if Follower.can_read(first) else None

@@ -30,7 +30,7 @@ from astra_ros.learning.bags.config import (
 )
 from astra_ros.learning.bags.earlier import REPORT, EarlierImports
 from astra_ros.learning.bags.layout import BROKEN, SHORT, Piece, lay_out
-from astra_ros.learning.bags.lens import fixed_camera, read_urdf
+from astra_ros.learning.bags.lens import check_base, fixed_camera, read_urdf
 from astra_ros.learning.bags.motion import make_motion, motion_series
 from astra_ros.learning.bags.pictures import BadPicture, to_rgb
 from astra_ros.learning.bags.reader import read_recording
@@ -108,6 +108,7 @@ def _import_bag(path: Path, out: Path, settings: BagSettings, force: bool,
         if settings.urdf is not None:
             joints = found.motion.names if choice.settings.modality == 'joints' else ()
             urdf = read_urdf(settings.urdf, joints, found.notes)
+            check_base(settings.urdf, urdf, settings.camera_pose)
         if dry_run:
             return make_report(found, [_entry('not written', piece)
                                        for piece in found.layout.pieces])

@@ -55,7 +55,7 @@ def prepare(model: Astra, clip: Clip, generator: torch.Generator,
     seen = clip.latents[:, :window]
     target = future[:, window:]
     newest = torch.cat([seen[:, -1:], target[:, :-1]], dim=1)
-    before = torch.cat([seen[:, -2:], target[:, :-2]], dim=1)
+    before = torch.cat([seen[:, -2:], target], dim=1)[:, :horizon]
 
     pick = torch.randint(future.shape[1], (batch,), generator=generator).to(device)
     reference = future[torch.arange(batch, device=device), pick]
@@ -79,7 +79,8 @@ def one_step_loss(model: Astra, clip: Clip, generator: torch.Generator,
                   weights: LossWeights = LossWeights()) -> tuple[Tensor, dict[str, Tensor]]:
     """Every frame of the clips from the true two before it, corrupted by a level it is told.
 
-    Half of the frames start at pure noise, since that is where a one-step sampler works.
+    In flow matching half of the frames start at pure noise, since that is where a one-step sampler
+    works.
     """
     ready = prepare(model, clip, generator, MEMORY_NOISE if max_noise else 0.0)
     target = ready.target
@@ -90,7 +91,9 @@ def one_step_loss(model: Astra, clip: Clip, generator: torch.Generator,
 
     level = max_noise * uniform().square()
     corruption = level[..., None, None, None] * _noise_like(target, generator)
-    time = uniform() * (uniform() < 0.5)
+    time = uniform()
+    if model.process.predicts == 'x':
+        time = time * (uniform() < 0.5)
     noise = _noise_like(target, generator)
     noisy = model.process.add_noise(target, noise, time)
     age = torch.arange(1, lead[1] + 1, device=target.device).float().expand(lead)
@@ -148,7 +151,12 @@ def _loss(model: Astra, denoised: Denoised, noisy: Tensor, target: Tensor, noise
         denoising = snr_weighted_mse(denoised.prediction, noise, model.process.snr(time),
                                      model.config.snr_gamma)
     token_error = model.denoiser.patchify(error.detach()).mean(-1)
-    expected = (token_error * (-denoised.log_error).exp() + denoised.log_error).mean()
+    expected = token_error * (-denoised.log_error).exp() + denoised.log_error
+    if model.process.predicts == 'x':
+        expected = expected.mean()
+    else:   # near pure noise the latent that a noise prediction implies is no estimate of anything
+        clear = (model.process.snr(time) > 1).float()[..., None]
+        expected = (expected * clear).sum() / (clear.sum() * expected.shape[-1]).clamp_min(1)
     parts = {'latent': denoising, 'error': weights.error * expected}
     if model.outcome_heads is not None:
         for name, value in model.outcome_heads(denoised.features).items():

@@ -140,13 +140,15 @@ def run(args: argparse.Namespace) -> int:
     import json
 
     from astra_ros.backends import load_backend
-    from astra_ros.pipeline import Imaginer
+    from astra_ros.pipeline import Imaginer, ImaginerSettings
     from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings
 
-    imaginer = Imaginer(load_backend(args.backend, args.model, args.device))
+    model = load_backend(args.backend, args.model, args.device)
+    imaginer = Imaginer(model)
     everything, figures = {}, {}
     for robot in args.robots:
         imaginer.drawings.describe(simulated_urdf(robot))
+        imaginer.configure(ImaginerSettings(action_space=f'{robot}_joints'), {})
         with ArmWorld(ArmWorldSettings(robot=robot)) as world:
             scenes = [play_scene(imaginer, world, seed, args.plans) for seed in
                       tqdm(range(args.first_seed, args.first_seed + args.scenes), unit='scene',

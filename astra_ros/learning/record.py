@@ -20,6 +20,7 @@ from astra_ros.learning.arguments import HelpFormat, at_least
 from astra_ros.learning.dataset import (
     HELD_OUT_FROM,
     PackedEpisode,
+    clear_parts,
     episode_path,
     list_episodes,
     pack_episode,
@@ -35,8 +36,7 @@ SECONDS = 8.0
 BEHAVIOUR_S = 4.0               # then the robot does something else; an arm's plans take as long
 IMAGE_SIZE = 64
 SEEDS_PER_JOB = 5               # a world takes a second to build, so each serves some seeds
-# Drawn larger and averaged down: the simulator's renderer has no smooth edges.
-DRAWN_SIZE = 128
+FINER = 2                       # drawn so much larger, and averaged: the renderer has no smooth edges
 
 
 def record_episode(world, seed: int, image_size: int = IMAGE_SIZE,
@@ -83,7 +83,7 @@ _built: dict[tuple[str, str, int], object] = {}
 def record_seeds(world_name: str, robot: str, seeds: list[int], image_size: int, crf: int,
                  seconds: float) -> list[tuple[str, int, PackedEpisode]]:
     """(action space, seed, episode) of each seed; runs in a worker."""
-    key = (world_name, robot, max(image_size, DRAWN_SIZE))
+    key = (world_name, robot, FINER * image_size)
     if key not in _built:
         _built[key] = make_world(*key)
     world = _built[key]
@@ -100,8 +100,7 @@ def record(folder: Path, robots: list[tuple[str, str]], episodes: int, first_see
     same call goes on from there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for part in folder.glob('*.part'):      # of a recording that was killed
-        part.unlink()
+    clear_parts(folder)
     there = {path.name for path in folder.glob('*.parquet')}
     jobs = []
     for world, robot in robots:

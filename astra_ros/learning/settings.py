@@ -22,6 +22,7 @@ class TrainSettings:
     rollout_from: float = 0.5
     max_history_noise: float = 0.5
     horizon: int = 16
+    checkpoint_every: int = 200
     seed: int = 0
 
 
@@ -40,6 +41,7 @@ SETTINGS_HELP = {
                     '1 is never',
     'max_history_noise': 'strongest noise on the newest latents, in standard deviations; 0: none',
     'horizon': 'frames of a clip that are predicted',
+    'checkpoint_every': 'steps between checkpoints',
     'seed': 'of the first weights, the batches and the noise',
 }
 PAPER_SETTINGS = TrainSettings(autoencoder_rate=1e-4, dynamics_rate=1e-4, dynamics_batch=16,

@@ -24,8 +24,18 @@ from astra_ros.learning.speed import matmul_peak_flops
 from astra_ros.learning.training_log import TrainingLog
 from astra_ros.world_model import AstraConfig
 
-CHECKPOINT_EVERY = 200
 STAGES = ('autoencoder', 'dynamics')
+# What each stage reads, beside the settings that bear its name.
+_BOTH = ('warmup_steps', 'weight_decay', 'clip_norm', 'average_decay', 'seed')
+SETTINGS_OF = {'autoencoder': _BOTH,
+               'dynamics': (*_BOTH, 'rollout_from', 'max_history_noise', 'horizon')}
+AUTOENCODER_NETWORK = ('image_size', 'latent_channels', 'encoder_widths', 'decoder_widths',
+                       'encoder_depths', 'decoder_depths')
+MAX_BAD_STEPS = 10
+
+
+class TrainingError(RuntimeError):
+    """A training that cannot go on; says what to change."""
 
 
 def learning_rate(step: int, steps: int, peak: float, warmup: int) -> float:
@@ -61,9 +71,11 @@ class Stage:
     """
 
     def __init__(self, name: str, losses: nn.Module, folder: Path, steps: int, rate: float,
-                 settings: TrainSettings, config: AstraConfig, processes: Processes):
+                 settings: TrainSettings, config: AstraConfig, processes: Processes,
+                 belongs_to: dict | None = None):
         self.name, self.steps, self.rate = name, steps, rate
         self.settings, self.config, self.processes = settings, config, processes
+        self.belongs_to = belongs_to or {}
         self.path = folder / f'{name}.safetensors'
         self.module = losses.model
         self.average = copy.deepcopy(losses.model).requires_grad_(False)
@@ -78,17 +90,19 @@ class Stage:
             weight_decay=settings.weight_decay)
         self.generator = torch.Generator().manual_seed(
             settings.seed * 1000 + processes.rank if processes.count > 1 else settings.seed)
-        self.step = 0
+        self.step = self._bad_steps = 0
         if self.path.exists():
             self.step = load_checkpoint(self.path, self.module, self.average, self.optimizer,
                                         self.generator, self._identity(), processes)
 
     def _identity(self) -> dict:
-        """What a checkpoint must agree with: all settings but the other stage's own."""
-        others = tuple(f'{name}_' for name in STAGES if name != self.name)
+        """What a checkpoint must agree with: all that this stage reads, and what it builds on."""
+        own = SETTINGS_OF[self.name]
+        network = {name: value for name, value in self.config.to_dict().items()
+                   if self.name != 'autoencoder' or name in AUTOENCODER_NETWORK}
         return {**{name: value for name, value in asdict(self.settings).items()
-                   if not name.startswith(others)},
-                'stage': self.name, 'model': self.config.to_dict()}
+                   if name.startswith(f'{self.name}_') or name in own},
+                'stage': self.name, 'model': network, **self.belongs_to}
 
     @property
     def finished(self) -> bool:
@@ -128,9 +142,9 @@ class Stage:
                 bar.set_postfix_str(log.summary())
             done = self.step + 1
             stopping = any(self.processes.gather(bool(stop)))
-            if done % CHECKPOINT_EVERY == 0 or done == self.steps or stopping:
+            if done % self.settings.checkpoint_every == 0 or done == self.steps or stopping:
+                log.flush()     # first: lines after a checkpoint are dropped when it is gone on from
                 self._save(done)
-                log.flush()
                 average = self.averaged()
                 if self.processes.first and not stopping:
                     validate(average, done, log)
@@ -166,10 +180,19 @@ class Stage:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.settings.clip_norm)
-        self.optimizer.step()
-        self._follow()
-        return (float(loss.detach()), {name: float(part) for name, part in parts.items()},
-                float(whole(norm)))
+        norm = float(whole(norm))       # of all processes together, so all decide alike
+        if math.isfinite(norm):
+            self._bad_steps = 0
+            self.optimizer.step()
+            self._follow()
+        else:
+            self._bad_steps += 1
+            if self._bad_steps >= MAX_BAD_STEPS:
+                raise TrainingError(
+                    f'{self.name}: the gradient was not finite in {MAX_BAD_STEPS} steps one after the '
+                    f'other, up to step {self.step}; {self.path.name} holds the last checkpoint that is '
+                    f'whole. Lower --{self.name}-rate, or look for frames and labels that are broken')
+        return float(loss.detach()), {name: float(part) for name, part in parts.items()}, norm
 
     def _save(self, done: int) -> None:
         save_checkpoint(self.path, self.module, self.average, self.optimizer, self.generator, done,
@@ -178,6 +201,10 @@ class Stage:
     @torch.no_grad()
     def averaged(self) -> nn.Module:
         """The moving average, ready to imagine; all processes call this together."""
+        if self.processes.count > 1:
+            # Each process followed its own batches' latents; from here on all go by the first one's.
+            for buffer in self.average.buffers():
+                torch.distributed.broadcast(buffer, 0)
         if self._unsplit is not self.average:
             self._unsplit.load_state_dict(
                 {name: whole(value) for name, value in self.average.state_dict().items()})

@@ -11,6 +11,7 @@ In the folder OUT there are then checkpoints, a line a step (`dynamics.jsonl`), 
 from __future__ import annotations
 
 import argparse
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -67,17 +68,24 @@ class AutoencoderLoss(nn.Module):
 class DynamicsLoss(nn.Module):
     """One step ahead, or the model's own roll-out; see `losses.py`."""
 
-    def __init__(self, model: Astra, max_history_noise: float):
+    def __init__(self, model: Astra, max_history_noise: float, splits: bool = False):
         super().__init__()
         self.model = model
         self.max_history_noise = max_history_noise
+        self.splits = splits
 
     def forward(self, clip: Clip, rollout: bool,
                 generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        if not rollout:
-            return one_step_loss(self.model, clip, generator, self.max_history_noise)
-        loss, parts = rollout_loss(self.model, clip, generator)
-        return loss, {'rollout_latent': parts['latent']}
+        if rollout:
+            loss, parts = rollout_loss(self.model, clip, generator)
+            parts = {'rollout_latent': parts['latent']}
+        else:
+            loss, parts = one_step_loss(self.model, clip, generator, self.max_history_noise)
+        if self.splits:
+            # FSDP adds up the gradients that a process has. Robots that only others drew give none
+            # here, and the processes would add up different things.
+            loss = loss + 0 * sum(p.sum() for p in self.model.action_encoder.parameters())
+        return loss, parts
 
 
 def train_autoencoder(paths, model: Astra, settings: TrainSettings, folder: Path,
@@ -91,9 +99,7 @@ def train_autoencoder(paths, model: Astra, settings: TrainSettings, folder: Path
                   settings.autoencoder_rate, settings, model.config, processes)
     if stage.finished:
         return stage.run(None)
-    train, _ = split(paths)
-    frames = np.concatenate([load_episode(path).frames for path in
-                             tqdm(train, desc='load', disable=not processes.first)])
+    frames = load_frames(split(paths)[0], processes.first)
     batch_size = processes.share(settings.autoencoder_batch)
     latent_shape = model.config.latent_shape
 
@@ -108,6 +114,18 @@ def train_autoencoder(paths, model: Astra, settings: TrainSettings, folder: Path
     return stage.run(batch_of)
 
 
+def load_frames(paths, progress: bool) -> np.ndarray:
+    """Every frame of the episodes, uint8 [N, h, w, 3], without a second copy of them on the way."""
+    shapes = [read_footer(path)['frames'] for path in paths]
+    frames = np.empty((sum(shape[0] for shape in shapes), *shapes[0][1:]), np.uint8)
+    place = 0
+    for path in tqdm(paths, unit='episode', desc='load', disable=not progress):
+        episode = load_episode(path)
+        frames[place:place + len(episode)] = episode.frames
+        place += len(episode)
+    return frames
+
+
 def train_dynamics(paths, model: Astra, autoencoder: nn.Module, spaces: Sequence[ActionSpace],
                    settings: TrainSettings, folder: Path, processes: Processes, data_folder: Path,
                    compiled: bool = False) -> Astra:
@@ -115,8 +133,10 @@ def train_dynamics(paths, model: Astra, autoencoder: nn.Module, spaces: Sequence
     config, device = model.config, processes.device
     model = model.to(device)
     model.autoencoder = nn.Identity()      # not trained here, nor stored in this stage's file
-    stage = Stage('dynamics', DynamicsLoss(model, settings.max_history_noise), folder, settings.dynamics_steps,
-                  settings.dynamics_rate, settings, config, processes)
+    identity = hash_of(autoencoder)
+    losses = DynamicsLoss(model, settings.max_history_noise, processes.splits)
+    stage = Stage('dynamics', losses, folder, settings.dynamics_steps,
+                  settings.dynamics_rate, settings, config, processes, {'autoencoder': identity})
     if compiled:
         model.denoiser.compile(dynamic=False)
     if stage.finished:
@@ -184,6 +204,8 @@ def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
             raise DatasetError(f'{args.out / SPACES_FILE}: begun with frames {stored.dt_s:g} s apart, '
                                f'those of {args.data} are {dt_s:g} s apart; train into another folder')
     if args.base:
+        if args.without:
+            raise DatasetError("--without changes a new network; '--from' keeps the network of its model")
         model, trained_on = from_model(args.base, paths, dt_s, size)
         if stored and stored.spaces[:len(trained_on.spaces)] != trained_on.spaces:
             raise DatasetError(f"{args.out / SPACES_FILE}: not the action spaces of '{args.base}'; "
@@ -242,6 +264,14 @@ def from_model(base: str, paths, dt_s: float,
     return astra, Embodiments(tuple(spaces), dt_s, card.cameras, card.held_joints)
 
 
+def hash_of(module: nn.Module) -> str:
+    """Of the weights, to know whether two stages belong together."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(name.encode() + value.detach().float().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
 ABLATIONS = {'experts': {'modalities': ()}, 'drawing': {'drawing': False},
              'residual': {'residual': False}}
 
@@ -291,7 +321,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='train one stage only')
     small, paper = asdict(TrainSettings()), asdict(settings_for('paper'))
     for name, text in SETTINGS_HELP.items():
-        kind = at_least(0 if 'step' in name or name == 'seed' else 1) if isinstance(small[name], int) else float
+        kind = at_least(0 if name.endswith('_steps') or name == 'seed' else 1) if isinstance(small[name], int) else float
         default = f'default {small[name]}' + (f', paper: {paper[name]}' * (paper[name] != small[name]))
         parser.add_argument('--' + name.replace('_', '-'), type=kind, default=None,
                             help=f'{text} ({default})')
@@ -305,6 +335,8 @@ def run(args: argparse.Namespace) -> int:
     dt_s, size = check_episodes(paths)
     processes = distributed.start(args.device, args.strategy)
     try:
+        for name in ('autoencoder_batch', 'dynamics_batch'):
+            processes.share(getattr(settings, name))
         args.out.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(settings.seed)
         model, trained_on = begin(args, paths, dt_s, size, processes)
@@ -314,6 +346,9 @@ def run(args: argparse.Namespace) -> int:
         astra = train_dynamics(paths, model, autoencoder, trained_on.spaces, settings, args.out,
                                processes, args.data, args.compile)
         if processes.first:
+            if args.base and not model.config.drawing and cameras_of(paths):
+                print(f"note: '{args.base}' has no kinematic conditioning; where the robot could be "
+                      'drawn was not used')
             target = args.model or args.out / 'model'
             write_model(target, astra, trained_on, (args.model or args.out).name)
             print(f'model written to {target}')

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +30,10 @@ class TrainingLog:
         if not writes:
             return
         if self.path.exists():
-            kept = [line for line in self.path.read_text().splitlines()
-                    if json.loads(line)['step'] < step]
-            self.path.write_text(''.join(line + '\n' for line in kept))
+            kept = [line for line in self.path.read_text().splitlines() if _step_of(line) < step]
+            part = self.path.with_suffix('.part')
+            part.write_text(''.join(line + '\n' for line in kept))
+            os.replace(part, self.path)
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ModuleNotFoundError:     # an extra: the JSON lines say the same
@@ -97,3 +100,11 @@ class TrainingLog:
         cv2.imwrite(str(file), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
         if self._board:
             self._board.add_image('validation/imagined', rgb, step, dataformats='HWC')
+
+
+def _step_of(line: str) -> float:
+    """Of a line of the log; infinite for one that a kill or a full disk cut off."""
+    try:
+        return json.loads(line)['step']
+    except (ValueError, KeyError, TypeError):
+        return math.inf

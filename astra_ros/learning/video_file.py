@@ -41,7 +41,7 @@ def decode_video(data: bytes, name: str) -> np.ndarray:
     import av
 
     try:
-        with av.open(io.BytesIO(data)) as file:
+        with av.open(io.BytesIO(data), format='mp4') as file:
             stream = file.streams.video[0]
             stream.codec_context.thread_count = 1
             frames = [frame.to_ndarray(format='rgb24') for frame in file.decode(stream)]

@@ -199,6 +199,7 @@ class Imagine:
             model = load_backend(own.backend, own.model, own.device)
             plans = sum(source.keep for source in self._parameters.sources.values())
             model.warmup(plans, own.horizon)
+            imaginer = Imaginer(model)
         except Exception as error:
             text = str(error)
             named = own.model in text
@@ -210,7 +211,7 @@ class Imagine:
             f"loaded {model.card.name} from {model.card.path} "
             f"(sha256 {model.card.sha256}) in {self._health.model.load_s:.1f} s"
         )
-        return Imaginer(model)
+        return imaginer
 
     def _serve(self, imaginer: Imaginer) -> str:
         self._health.begin()

@@ -10,8 +10,10 @@ import numpy as np
 OUTCOME_SHAPES: dict[str, tuple[int, ...]] = {
     "obstacle_contact": (),
     "object_contact": (),
+    "off_road": (),
     "object_position": (3,),
     "tool_position": (3,),
+    "nearest_obstacle": (3,),
 }
 
 
@@ -27,8 +29,9 @@ class Imagination:
         outcomes: what the model's heads read from each imagined frame; a model without a head lacks
             the key. ``obstacle_contact`` [K, H] probability that robot or object touches the
             obstacle in the interval that ends at this frame; ``object_contact`` [K, H] the same
-            for the robot and the object; ``object_position`` and ``tool_position`` [K, H, 3],
-            m in the world frame.
+            for the robot and the object; ``off_road`` [K, H] that a wheel is off the lanes;
+            ``object_position`` and ``tool_position`` [K, H, 3], m in the world frame;
+            ``nearest_obstacle`` [K, H, 3], m in a mobile robot's frame.
 
     Raises:
         ValueError: on creation, for shapes that do not fit each other.

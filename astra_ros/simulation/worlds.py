@@ -44,8 +44,9 @@ class World(Protocol):
       another road user during the last ``step``.
     - ``object_contact`` [] bool: the arm touched the object during the last ``step``.
     - ``off_road`` [] bool: drive only, a wheel is off the lanes.
-    - ``object_position`` [3] m: arm: the object, world frame; mobile: the nearest point of an
-      obstacle, wall or road user that the camera can see, in the robot's frame (x forward, y left).
+    - ``object_position`` [3] m, world frame: arm only, the object.
+    - ``nearest_obstacle`` [3] m: mobile only, the nearest point of an obstacle, wall or road user that
+      the camera can see, in the robot's frame (x forward, y left).
     - ``tool_position`` [3] m, world frame: arm only.
     - ``camera_pose`` [7]: x y z (m) and quaternion x y z w of the camera's optical frame (x right,
       y down, z forward) in the world frame.

@@ -35,7 +35,8 @@ class AstraConfig:
     drawing: bool = False                        # see the robot drawn along the plan
     residual: bool = True                        # flow only: predict the change, not the latent
     outcomes: tuple[str, ...] = (
-        'obstacle_contact', 'object_contact', 'off_road', 'object_position', 'tool_position')
+        'obstacle_contact', 'object_contact', 'off_road', 'object_position', 'tool_position',
+        'nearest_obstacle')
 
     # the diffusion process
     process: str = 'flow'                        # 'flow' (x-prediction) | 'ddpm' (epsilon)

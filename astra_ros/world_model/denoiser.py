@@ -118,7 +118,7 @@ class OutcomeHeads(nn.Module):
     """What the imagined frame says of the world: events (logits) and positions (metres)."""
 
     SIZES = {'obstacle_contact': 1, 'object_contact': 1, 'off_road': 1, 'object_position': 3,
-             'tool_position': 3}
+             'tool_position': 3, 'nearest_obstacle': 3}
     # of these the logit is given, of the others metres
     EVENTS = ('obstacle_contact', 'object_contact', 'off_road')
 

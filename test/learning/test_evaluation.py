@@ -8,13 +8,20 @@ import numpy as np
 import pytest
 
 from astra_ros.backends import load_backend
-from astra_ros.learning import evaluate, train
+from astra_ros.learning import evaluate, following, train
 from astra_ros.learning.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.learning.drawings import Drawer
 from astra_ros.learning.episode import DatasetError
 from astra_ros.learning.following import Follower, steps_between
 from astra_ros.learning.held_out import HeldOutClips
+from astra_ros.learning.probe import stacked, train_probe
 from astra_ros.learning.report import curves_svg
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    """Probes that are hardly trained: what they read is not looked at here."""
+    monkeypatch.setattr(following, 'PROBE_STEPS', 30)
 
 
 def parse(*more):
@@ -154,3 +161,17 @@ def test_curves_keep_their_names_apart():
     heights = [float(part.split('"')[3]) for part in svg.split('<text ')[1:] if 'fill=' in part]
     assert len(heights) == 2 and abs(heights[0] - heights[1]) >= 15
     assert svg.count('<polyline') == 2
+
+
+def test_a_probe_learns_to_read_a_pose():
+    """A bright square whose place is the pose: read to a tenth of its range after some steps."""
+    rng = np.random.default_rng(0)
+    places = rng.uniform(-1, 1, (400, 3))
+    frames = np.zeros((400, 32, 32, 3), np.uint8)
+    for frame, (x, y, _) in zip(frames, places):
+        row, column = int(12 + 10 * y), int(12 + 10 * x)
+        frame[row:row + 8, column:column + 8] = 255
+    places[:, 2] = 0.5
+    probe = train_probe(frames, places, np.arange(400)[:, None], steps=300)
+    read = probe(stacked(frames[:50, None])).detach().numpy()
+    assert np.abs(read - places[:50]).mean(0).max() < 0.1

@@ -222,6 +222,12 @@ def test_a_fixed_camera_and_the_robots_description(tmp_path):
     _, (again,) = imported(tmp_path / 'bag', tmp_path / 'out2', camera_pose=given)
     same = PinholeCamera.from_dict(again.camera)
     np.testing.assert_allclose(same.matrix, camera.matrix, atol=1e-9)
+    (tmp_path / 'robot.urdf').write_text(
+        '<robot name="r"><link name="world"/><link name="base"/><joint name="j1"><parent link="world"/>'
+        '<child link="base"/></joint></robot>')
+    with pytest.raises(BagError, match="from_tf is 'base', but robot.urdf begins at 'world'"):
+        import_bag(tmp_path / 'bag', tmp_path / 'out3',
+                   replace(SETTINGS, urdf=tmp_path / 'robot.urdf', camera_pose={'from_tf': 'base'}))
     (tmp_path / 'robot.urdf').write_text('<robot name="other"/>')
     with pytest.raises(BagError, match='another description is there already'):
         import_bag(arm_bag(tmp_path / 'bag2'), tmp_path / 'out',

@@ -17,9 +17,13 @@ KUKA = [('arm', 'kuka')]
 
 def test_recording_goes_on_where_it_was_and_repeats_itself(data, tmp_path):
     assert record.record(data, KUKA, episodes=3, first_seed=0, workers=1) == 0
-    (tmp_path / 'kuka_joints_000001.mp4.part').touch()    # of a recording that was killed
+    (tmp_path / 'kuka_joints_000001.mp4.99999999.part').touch()   # of a recording that was killed
+    (tmp_path / f'kuka_joints_000001.mp4.{os.getppid()}.part').touch()    # of one that goes on
+    (tmp_path / 'mine.part').touch()
     assert record.record(tmp_path, KUKA, episodes=1, first_seed=1, workers=1) == 1
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == ['.md', '.mp4', '.parquet']
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        'README.md', 'kuka_joints_000001.mp4', f'kuka_joints_000001.mp4.{os.getppid()}.part',
+        'kuka_joints_000001.parquet', 'mine.part']
     first, again = load_episode(list_episodes(data)[1]), load_episode(list_episodes(tmp_path)[0])
     assert len(first) == 33 and first.frames.shape[1:] == (64, 64, 3)
     np.testing.assert_array_equal(first.frames, again.frames)

@@ -93,8 +93,6 @@ def losses_of(run):
 def test_a_killed_training_resumes_to_the_same_curve_and_weights(data, tmp_path, arguments,
                                                                  monkeypatch):
     """Killed in step 5 of 6, its last checkpoint after step 3, against the run that never was."""
-    monkeypatch.setattr(stage, 'CHECKPOINT_EVERY', 3)
-    train.run(arguments(data, tmp_path / 'whole'))
 
     class Killed(Exception):
         pass
@@ -106,24 +104,52 @@ def test_a_killed_training_resumes_to_the_same_curve_and_weights(data, tmp_path,
         return real(model, clip, generator, *rest)
 
     calls, real = [], train.one_step_loss
-    once = ('--rollout-from', '1')
-    train.run(arguments(data, tmp_path / 'whole_2', *once))
+    once = ('--rollout-from', '1', '--checkpoint-every', '3')
+    train.run(arguments(data, tmp_path / 'whole', *once))
     with monkeypatch.context() as patch:
         patch.setattr(train, 'one_step_loss', killed)
         with pytest.raises(Killed):
             train.run(arguments(data, tmp_path / 'killed', *once))
-    # A kill leaves what was on the disk; what this process still logged must not be there twice.
+    # A kill may cut off the log's last line, and leaves lines after the checkpoint.
+    with open(tmp_path / 'killed/dynamics.jsonl', 'a') as log:
+        log.write('{"step": 4, "lo')
     train.run(arguments(data, tmp_path / 'killed', *once))
     steps, losses = losses_of(tmp_path / 'killed')
     assert steps == list(range(6))
-    np.testing.assert_allclose(losses, losses_of(tmp_path / 'whole_2')[1], rtol=1e-4)
-    whole = load_file(tmp_path / 'whole_2/dynamics.safetensors')
+    assert losses == losses_of(tmp_path / 'whole')[1]
+    whole = load_file(tmp_path / 'whole/dynamics.safetensors')
     resumed = load_file(tmp_path / 'killed/dynamics.safetensors')
     assert whole.keys() == resumed.keys()
     for name, value in whole.items():
-        torch.testing.assert_close(resumed[name], value, rtol=1e-4, atol=1e-5, msg=name)
+        assert torch.equal(resumed[name], value), name
     model = load_backend('torch', tmp_path / 'whole/model')
     assert model.card.action_spaces['kuka_joints'].joint_names[0] == 'lbr_iiwa_joint_1'
+
+
+def test_a_training_that_explodes_stops_and_keeps_its_last_checkpoint(data, tmp_path, arguments,
+                                                                     monkeypatch):
+    monkeypatch.setattr(stage, 'MAX_BAD_STEPS', 3)
+    train.run(arguments(data, tmp_path, '--stage', 'autoencoder', '--warmup-steps', '1'))
+    with pytest.raises(stage.TrainingError, match='not finite in 3 steps .* Lower --dynamics-rate'):
+        train.run(arguments(data, tmp_path, '--dynamics-rate', '1e20', '--dynamics-steps', '20',
+                            '--warmup-steps', '1', '--checkpoint-every', '1'))
+    state = load_file(tmp_path / 'dynamics.safetensors')
+    assert all(torch.isfinite(value).all() for name, value in state.items()
+               if name.startswith('model.') and value.is_floating_point())
+
+
+def test_the_dynamics_belong_to_their_autoencoder(data, tmp_path, arguments):
+    train.run(arguments(data, tmp_path))
+    # Another number of clips a step is the dynamics' business; the autoencoder goes on.
+    with pytest.raises(DatasetError, match='dynamics.safetensors: .*max_history_noise: 0.5 there'):
+        train.run(arguments(data, tmp_path, '--max-history-noise', '0.1'))
+    (tmp_path / 'autoencoder.safetensors').unlink()
+    with pytest.raises(DatasetError, match='dynamics.safetensors: .*another configuration .autoencoder: '):
+        train.run(arguments(data, tmp_path, '--autoencoder-steps', '5'))
+
+
+def test_a_horizon_of_one_frame_trains(data, tmp_path, arguments):
+    train.run(arguments(data, tmp_path, '--horizon', '1', '--dynamics-steps', '2'))
 
 
 def test_training_can_be_followed(data, tmp_path, arguments):

@@ -90,7 +90,7 @@ def car_in_lane(lane, s, cruise, polite=True) -> Vehicle:
 
 def same_labels(one, other) -> bool:
     return one.keys() == other.keys() and all(
-        np.array_equal(one[key], other[key], equal_nan=key == "object_position") for key in one
+        np.array_equal(one[key], other[key], equal_nan=key == "nearest_obstacle") for key in one
     )
 
 
@@ -376,33 +376,33 @@ def test_things_stand_apart_and_traffic_drives_through_none(world):
 def test_the_nearest_point_is_that_of_the_crate_ahead(street):
     """The crate at x = 110 begins at 109.4, that is 10.7 m before the rear axle at 98.7."""
     world = street([crate(110.0), crate(118.0)])
-    np.testing.assert_allclose(world.labels()["object_position"], [10.7, 0.0, 0.0], atol=1e-9)
+    np.testing.assert_allclose(world.labels()["nearest_obstacle"], [10.7, 0.0, 0.0], atol=1e-9)
     # 1 m to the left, the crate begins 0.4 m left of the camera: its near right corner.
     world = street([crate(110.0, -0.75)])
-    np.testing.assert_allclose(world.labels()["object_position"], [10.7, 0.4, 0.0], atol=1e-9)
+    np.testing.assert_allclose(world.labels()["nearest_obstacle"], [10.7, 0.4, 0.0], atol=1e-9)
 
 
 def test_the_nearest_point_is_in_the_robots_frame(street):
     """Facing -x at (130, 1.75), the crate at 110 begins at 110.6: 19.4 m ahead."""
     world = street([crate(110.0, 1.95)], car=CarState(130.0, 1.75, np.pi))
-    np.testing.assert_allclose(world.labels()["object_position"], [19.4, 0.0, 0.0], atol=1e-9)
+    np.testing.assert_allclose(world.labels()["nearest_obstacle"], [19.4, 0.0, 0.0], atol=1e-9)
     # Its middle 1 m to the right: it begins 0.4 m to the right.
     world = street([crate(110.0, 2.75)], car=CarState(130.0, 1.75, np.pi))
-    np.testing.assert_allclose(world.labels()["object_position"], [19.4, -0.4, 0.0], atol=1e-9)
+    np.testing.assert_allclose(world.labels()["nearest_obstacle"], [19.4, -0.4, 0.0], atol=1e-9)
 
 
 def test_nothing_in_view_is_nan(street):
     behind, beside, far = crate(90.0), crate(100.5, 4.0), crate(126.0)
-    assert np.isnan(street([behind, beside, far]).labels()["object_position"]).all()
-    assert np.isfinite(street([crate(125.0)]).labels()["object_position"]).all()
+    assert np.isnan(street([behind, beside, far]).labels()["nearest_obstacle"]).all()
+    assert np.isfinite(street([crate(125.0)]).labels()["nearest_obstacle"]).all()
 
 
 def test_moving_vehicles_are_seen_too(street):
     """Its tail is at x = 120 - 2.1 = 117.9 and a second later 3 m on."""
     world = street(vehicles=[car_in_lane(0, 20.0, 3.0)])
-    assert world.labels()["object_position"][0] == pytest.approx(117.9 - 98.7)
+    assert world.labels()["nearest_obstacle"][0] == pytest.approx(117.9 - 98.7)
     world.step(1.0)
-    assert world.labels()["object_position"][0] == pytest.approx(120.9 - 98.7)
+    assert world.labels()["nearest_obstacle"][0] == pytest.approx(120.9 - 98.7)
 
 
 def test_outlines_are_cut_at_the_edge_of_the_view():

@@ -363,16 +363,16 @@ def test_label_frames_by_hand(rover, drone):
     for world in (rover, drone):
         hall(world, furniture=[crate])
         # The crate's face is at x = 7.6.
-        np.testing.assert_allclose(world.labels()["object_position"], (1.6, 0.0, 0.0), atol=1e-9)
+        np.testing.assert_allclose(world.labels()["nearest_obstacle"], (1.6, 0.0, 0.0), atol=1e-9)
         # Heading along y: the crate is behind the picture's edge, the wall's face 5.94 m ahead.
         hall(world, yaw=np.pi / 2, furniture=[crate])
-        np.testing.assert_allclose(world.labels()["object_position"], (5.94, 0.0, 0.0), atol=1e-9)
+        np.testing.assert_allclose(world.labels()["nearest_obstacle"], (5.94, 0.0, 0.0), atol=1e-9)
         # In a corner, looking across the hall: all in view is beyond 6 m.
         hall(world, (1.0, 1.0), np.pi / 4, furniture=[crate])
-        assert np.isnan(world.labels()["object_position"]).all()
+        assert np.isnan(world.labels()["nearest_obstacle"]).all()
         # Beside the way, 0.5 m to the left: a crate's corner at (7.6, 6.5).
         hall(world, furniture=[replace(crate, centre=(8.0, 6.9, 0.75))])
-        np.testing.assert_allclose(world.labels()["object_position"], (1.6, 0.5, 0.0), atol=1e-9)
+        np.testing.assert_allclose(world.labels()["nearest_obstacle"], (1.6, 0.5, 0.0), atol=1e-9)
 
     hall(rover)
     # Ahead x, so image right -y and down -z: a third of a turn about (-1, 1, -1).
@@ -381,7 +381,7 @@ def test_label_frames_by_hand(rover, drone):
     hall(drone, furniture=[crate])
     pose = Pose(drone.state.pose.position, gimbal(0.0, 0.3, -0.2))
     drone.state = replace(drone.state, pose=pose)
-    np.testing.assert_allclose(drone.labels()["object_position"], (1.6, 0.0, 0.0), atol=1e-9)
+    np.testing.assert_allclose(drone.labels()["nearest_obstacle"], (1.6, 0.0, 0.0), atol=1e-9)
     assert drone.labels()["camera_pose"][:3] == pytest.approx((6.0, 6.0, 1.0))
 
 
@@ -547,7 +547,7 @@ def test_it_is_a_world(world):
         assert (body.world, body.robot) == ("explore", world.spec.name)
         assert WORLDS["explore"].robots[body.robot] == body.modality
         assert made.motion().shape == (len(body.motion_names),)
-        assert set(made.labels()) == {"obstacle_contact", "object_position", "camera_pose"}
+        assert set(made.labels()) == {"obstacle_contact", "nearest_obstacle", "camera_pose"}
         assert made.camera() is None and made.time_s == 0.0
         assert made.scene()["size"] == 12.0 and len(made.scene()["rooms"]) % 4 == 0
         assert made.render().shape == (32, 32, 3)

@@ -202,7 +202,8 @@ def test_outcomes_are_named_and_shaped(model):
     outcomes = model.outcome_heads(features)
     assert {name: tuple(value.shape) for name, value in outcomes.items()} == {
         'obstacle_contact': (2, 3), 'object_contact': (2, 3), 'off_road': (2, 3),
-        'object_position': (2, 3, 3), 'tool_position': (2, 3, 3)}
+        'object_position': (2, 3, 3), 'tool_position': (2, 3, 3),
+        'nearest_obstacle': (2, 3, 3)}
 
 
 def test_forward_has_the_seed_signature(model):
@@ -243,7 +244,7 @@ def test_paper_preset_trains_at_reduced_depth():
                 torch.zeros(2, dtype=torch.long),
                 {'obstacle_contact': torch.zeros(2, 3), 'object_contact': torch.ones(2, 3),
                  'off_road': unknown, 'object_position': torch.zeros(2, 3, 3),
-                 'tool_position': torch.zeros(2, 3, 3)},
+                 'tool_position': torch.zeros(2, 3, 3), 'nearest_obstacle': unknown[..., None] + torch.zeros(3)},
                 torch.zeros(2, 3, 3, 64, 64, dtype=torch.uint8), torch.tensor([True, False]))
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     before = model.denoiser.out.weight.clone()

@@ -35,7 +35,7 @@ class EarlierImports:
             if (source.get('bag_id'), source.get('image_topic')) == (bag_id, settings.image_topic):
                 self.paths[source['first_picture']] = path
                 self.settings = source['settings']
-                self.report = folder / source['report']
+                self.report = folder / Path(source['report']).name
 
     @property
     def complete(self) -> bool:

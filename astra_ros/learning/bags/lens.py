@@ -35,7 +35,7 @@ def fixed_camera(recording: Recording, choice: Choice, notes: list[str]) -> dict
         raise BagError(f'{choice.camera_info.name}: {listed}, but the pictures are {width} x '
                        f'{height} pixels; name the right topic with --camera-info-topic, or leave '
                        'camera_pose out')
-    rectified = 'rect' in choice.image.name
+    rectified = any(part.startswith('image_rect') for part in choice.image.name.split('/'))
     fx, cx, fy, cy = (info.p[[0, 2, 5, 6]] if rectified else info.k[[0, 2, 4, 5]])
     if not rectified and np.any(info.d):
         notes.append(f'{choice.image.name}: the lens bends straight lines, a drawing of the robot '
@@ -75,3 +75,15 @@ def read_urdf(path: Path, joints: tuple[str, ...], notes: list[str]) -> bytes:
         notes.append(f'{path.name}: has no joint {", ".join(missing)}, so the robot cannot be '
                      'drawn with it')
     return data
+
+
+def check_base(path: Path, urdf: bytes, camera_pose: dict | None) -> None:
+    """Raises BagError where tf gives the camera in another frame than the robot is drawn in."""
+    wanted = (camera_pose or {}).get('from_tf')
+    robot = ElementTree.fromstring(urdf)
+    children = {joint.find('child').get('link') for joint in robot.findall('joint')
+                if joint.find('child') is not None}
+    roots = [link.get('name') for link in robot.findall('link') if link.get('name') not in children]
+    if wanted and roots and wanted not in roots:
+        raise BagError(f"camera_pose: from_tf is '{wanted}', but {path.name} begins at '{roots[0]}', "
+                       f"and the robot is drawn from there; write from_tf: {roots[0]}")

@@ -29,7 +29,7 @@ from astra_ros.simulation.session import Session
 from astra_ros.simulation.worlds import Embodiment
 
 MOTION_NAMES = ("linear.x", "angular.z")
-SIGHT_M = 25.0  # how far ``object_position`` looks
+SIGHT_M = 25.0  # how far ``nearest_obstacle`` looks
 
 DASHBOARD_CAMERA = CameraSettings(
     position=(1.2, 0.0, 1.55),
@@ -213,14 +213,14 @@ class DriveWorld:
     def labels(self) -> dict[str, np.ndarray]:
         """What is true now, as ``World`` says.
 
-        ``object_position`` is the point nearest to the camera, within its horizontal field of view
+        ``nearest_obstacle`` is the point nearest to the camera, within its horizontal field of view
         and 25 m, of anything solid: obstacle, vehicle, house, lamp or tree trunk; z is 0.
         """
         place, forward, up = self._view.pose(self._car)
         return {
             "obstacle_contact": np.array(self._touched),
             "off_road": np.array(self._off_road()),
-            "object_position": self._nearest(place),
+            "nearest_obstacle": self._nearest(place),
             "camera_pose": optical_pose(place, forward, up),
         }
 

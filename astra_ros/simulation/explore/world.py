@@ -226,7 +226,7 @@ class ExploreWorld:
         """What is true now.
 
         - ``obstacle_contact`` [] bool: a wall or furniture stopped the robot during the last step.
-        - ``object_position`` [3] m: the nearest point of a wall or piece of furniture at the height
+        - ``nearest_obstacle`` [3] m: the nearest point of a wall or piece of furniture at the height
           of the robot's body, within the camera's horizontal field of view and ``SIGHT_M``: x ahead
           of the robot, y to its left, z 0; NaN if there is none. For the drone, x is its heading,
           however it is pitched and rolled.
@@ -236,7 +236,7 @@ class ExploreWorld:
         turn = camera.rotation
         return {
             "obstacle_contact": np.array(self.state.contact),
-            "object_position": self._nearest_ahead(),
+            "nearest_obstacle": self._nearest_ahead(),
             "camera_pose": optical_pose(camera.position, turn[:, 2], -turn[:, 1]),
         }
 
