@@ -15,6 +15,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -48,13 +49,14 @@ def run(
         threads: threads that run callbacks.
 
     Returns:
-        The exit code: 0 after SIGINT or SIGTERM, 1 when the settings cannot work.
+        The exit code: 0 after SIGINT or SIGTERM, 1 when the settings cannot work, 2 for a command line
+        that is not ROS's.
     """
+    args = sys.argv if argv is None else [name, *argv]
+    if words := remove_ros_args(args)[1:]:
+        return _answer(name, make_behaviour, words)
     stopped = threading.Event()
-    rclpy.init(
-        args=sys.argv if argv is None else [name, *argv],
-        signal_handler_options=SignalHandlerOptions.NO,
-    )
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node = behaviour = None
     executor = SingleThreadedExecutor() if threads == 1 else MultiThreadedExecutor(threads)
     _on_stop_signal(lambda: _stop(stopped, executor))
@@ -88,6 +90,20 @@ def run(
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _answer(name: str, make_behaviour: Callable, words: list[str]) -> int:
+    """Help, or what is wrong: a node takes ROS arguments only."""
+    usage = (
+        f"usage: ros2 run astra_ros {name} --ros-args -p parameter:=value -r topic:=other_topic\n"
+        f"       its parameters, with their meaning: ros2 param describe /{name} $(ros2 param list "
+        f"/{name})\n       and in share/astra_ros/config/astra.yaml"
+    )
+    if {"-h", "--help"} & set(words):
+        print(f"{(sys.modules[make_behaviour.__module__].__doc__ or name).strip()}\n\n{usage}")
+        return 0
+    print(f"{name}: unknown arguments {' '.join(words)}\n{usage}", file=sys.stderr)
+    return 2
 
 
 def _stop(stopped: threading.Event, executor) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -29,3 +31,13 @@ def test_signals_wait_until_a_process_is_known():
         signal.raise_signal(signal.SIGINT)
         done.append("the block went on")
     assert done and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("words, code, text", [
+    (["--help"], 0, "ros2 run astra_ros simulator --ros-args -p parameter:=value"),
+    (["--seed", "3"], 2, "simulator: unknown arguments --seed 3"),
+])
+def test_a_node_explains_its_command_line_instead_of_starting(words, code, text):
+    command = [sys.executable, "-m", "astra_ros.nodes.simulator", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == code and text in done.stdout + done.stderr
