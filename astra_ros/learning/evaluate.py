@@ -235,5 +235,6 @@ def run(args: argparse.Namespace) -> int:
     if args.out:
         write_result(args.out, result)
     if args.report:
+        write_result(args.report / 'evaluation.json', result)
         write_report(args.report, result, shown)
     return 0

@@ -292,7 +292,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '  astra train --data data/train --out runs/tiny        (again to resume)\n'
         '  astra train --data data/train --out runs/quick --autoencoder-steps 200 '
         '--dynamics-steps 200\n'
-        '  astra train --from tiny --data my/episodes --out runs/mine --autoencoder-steps 0\n'
+        '  astra train --from tiny --data data/mine --out runs/mine\n'
         '  torchrun --nproc-per-node 4 -m astra_ros.cli train --data data/train --preset paper\n')
     parser.add_argument('--data', type=Path, default=Path('data/train'),
                         help='folder of episodes from `astra record` or `astra import-bag`')
