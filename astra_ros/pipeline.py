@@ -15,74 +15,30 @@ import numpy as np
 from astra_ros.planning.critics import CRITICS, CriticInput
 from astra_ros.planning.drawings import Drawings
 from astra_ros.planning.imagination import Imagination
-from astra_ros.planning.plans import JointPlan, PlanError
+from astra_ros.planning.prepare import NothingToImagine, Plan, PlanPreparer, PlanSettings, Prepared
 from astra_ros.planning.scoring import PlanScore, ScoringSettings, missing_critics, score_plans
 
 
-MAX_HORIZON = 256
 MAX_DENOISING_STEPS = 1000
 
 
-class NothingToImagine(ValueError):
-    """No plan of the request can be imagined. The message gives each plan's reason."""
-
-
 @dataclass(frozen=True)
-class ImaginerSettings:
+class ImaginerSettings(PlanSettings):
     """How a request is imagined.
 
     Attributes:
-        horizon: steps to imagine; the model's own step length makes them seconds.
         denoising_steps: steps of the sampler per frame; 0 takes the model's default.
-        partial_plans: take plans that last longer than the horizon, judged by their beginning alone;
-            otherwise they are refused.
-        start_tolerance: how far (rad; m for sliding joints) any joint may be from a plan's first
-            point, where the joints are known; a plan that starts elsewhere is refused. 0: anywhere.
-        action_space: name of the model's action space that plans are of; '' takes the one with the
-            plan's joints, and must be set where a model has several with the same ones.
-        max_start_speed: rad/s, with which a plan whose first point is later than 0 s may go there
-            from where the robot is; a faster one is refused.
     """
 
-    horizon: int = 16
     denoising_steps: int = 0
-    partial_plans: bool = False
-    start_tolerance: float = 0.1
-    max_start_speed: float = 2.0
-    action_space: str = ""
 
     def __post_init__(self) -> None:
-        # The upper limits are there for typing errors, which would take all memory or hours.
-        if not 1 <= self.horizon <= MAX_HORIZON:
-            raise ValueError(
-                f"horizon is {self.horizon}; imagine at least 1 step and at most {MAX_HORIZON}"
-            )
+        super().__post_init__()
         if not 0 <= self.denoising_steps <= MAX_DENOISING_STEPS:
             raise ValueError(
                 f"denoising_steps is {self.denoising_steps}; give 0 (the model's default) to "
                 f"{MAX_DENOISING_STEPS}"
             )
-        if not self.start_tolerance >= 0.0:
-            raise ValueError(f"start_tolerance is {self.start_tolerance}; it must be >= 0")
-        if not self.max_start_speed > 0.0:
-            raise ValueError(f"max_start_speed is {self.max_start_speed}; it must be > 0")
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """The plans of a request that the model can imagine, at the model's times.
-
-    Attributes:
-        space: name of the model's action space.
-        plans: K plans, joints in the action space's order.
-        positions: float64 [K, H+1, J], rad; row 0 is where the plan starts.
-        refused: plan name -> why it cannot be imagined.
-    """
-
-    space: str
-    plans: tuple[JointPlan, ...]
-    positions: np.ndarray
-    refused: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -183,66 +139,20 @@ class Imaginer:
         """Take other settings from the next request on; the model stays as it is."""
         if unknown := sorted(set(critics) - set(CRITICS)):
             raise ValueError(f"unknown critics {unknown}; known are {sorted(CRITICS)}")
+        card = self.model.card
         self.settings = settings
+        self.prepare = PlanPreparer(card.name, card.action_spaces, card.dt_s, settings)
         self.scoring = scoring
         self.critics = [
             critic_class(critics.get(name, settings_class()))
             for name, (critic_class, settings_class) in CRITICS.items()
         ]
 
-    def prepare(
-        self, plans: Sequence[JointPlan], joints_now: Mapping[str, float] | None = None
-    ) -> Prepared:
-        """Match plans with the model's action spaces and sample them at the model's times.
-
-        The action space of a request is the one that the newest usable plan fits; plans of
-        another one are refused, since one robot is imagined at a time.
-
-        Args:
-            plans: candidates with unique names, oldest first; joints in any order.
-            joints_now: joint name -> rad, where the robot is: plans must start there, and those whose
-                first point is later than 0 s begin there.
-
-        Raises:
-            NothingToImagine: no plan is left.
-        """
-        card = self.model.card
-        times_s = np.arange(self.settings.horizon + 1) * card.dt_s
-        refused: dict[str, str] = {}
-        fitting: list[tuple[JointPlan, str, np.ndarray]] = []
-        for plan in plans:
-            try:
-                space = self._space_of(plan)
-                plan = plan.reordered(space.joint_names)
-                start = _joints_in_order(joints_now, space.joint_names)
-                self._check_span(plan)
-                self._check_start(plan, start)
-                fitting.append((plan, space.name, plan.sample(times_s, start=start)))
-            except PlanError as error:
-                refused[plan.name] = str(error)
-        space = fitting[-1][1] if fitting else ""
-        for plan, name, _ in fitting:
-            if name != space:
-                refused[plan.name] = (
-                    f"plan '{plan.name}' moves {name}, but the newest plan moves {space}; "
-                    "send the plans of one robot at a time"
-                )
-        kept = [(plan, positions) for plan, name, positions in fitting if name == space]
-        if not kept:
-            reasons = "; ".join(refused.values()) or "no plan was given"
-            raise NothingToImagine(f"no plan can be imagined: {reasons}")
-        return Prepared(
-            space=space,
-            plans=tuple(plan for plan, _ in kept),
-            positions=np.stack([positions for _, positions in kept]),
-            refused=refused,
-        )
-
     def score(
         self,
         history: np.ndarray,
-        plans: Sequence[JointPlan],
-        joints_now: Mapping[str, float] | None = None,
+        plans: Sequence[Plan],
+        motion_now: Mapping[str, float] | None = None,
         goal_frame: np.ndarray | None = None,
         seed: int = 0,
         goal_position: np.ndarray | None = None,
@@ -252,7 +162,7 @@ class Imaginer:
         Args:
             history: uint8 [T, h, w, 3] RGB, oldest first, ``dt_s`` apart, at the model's size.
             plans: K candidates with unique names.
-            joints_now: joint name -> rad, the robot's joints at the newest frame.
+            motion_now: what the robot does at the newest frame, see ``planning/prepare.py``.
             goal_frame: uint8 [h, w, 3] RGB at the model's size, or None.
             seed: the one draw of noise that all plans share.
             goal_position: [3] m, where the object should end, or None.
@@ -271,11 +181,11 @@ class Imaginer:
         if goal_frame is not None and goal_frame.shape != shape[1:]:
             raise ValueError(f"goal_frame has shape {goal_frame.shape}; expected {shape[1:]}")
         clock = _Stopwatch()
-        prepared = self.prepare(plans, joints_now)
-        space = card.action_spaces[prepared.space]
-        actions = space.encode(prepared.positions)
+        prepared = self.prepare(plans, motion_now)
+        space = prepared.space
+        actions = space.encode(prepared.motion)
         clock.lap("prepare")
-        drawings = self.drawings.draw(space, prepared.positions) if card.cameras else None
+        drawings = self.drawings.draw(space, prepared.motion) if card.cameras else None
         clock.lap("draw")
         seen = [history[-1]] if goal_frame is None else [history[-1], goal_frame]
         latents = self.model.encode(np.stack(seen))
@@ -283,7 +193,7 @@ class Imaginer:
         imagination = self.model.imagine(
             history,
             actions,
-            prepared.space,
+            space.name,
             seed=seed,
             steps=self.settings.denoising_steps or None,
             drawings=drawings,
@@ -291,7 +201,8 @@ class Imaginer:
         clock.lap("imagine")
         critic_input = CriticInput(
             imagination=imagination,
-            positions=prepared.positions,
+            motion=prepared.motion,
+            space=space,
             dt_s=card.dt_s,
             current_latent=latents[0],
             goal_latent=None if goal_frame is None else latents[1],
@@ -301,7 +212,7 @@ class Imaginer:
         scores = score_plans(names, critic_input, self.critics, self.scoring)
         missing = missing_critics(critic_input, self.critics)
         clock.lap("critics")
-        undrawn = self.drawings.problem if card.cameras and drawings is None else ""
+        undrawn = self.drawings.problem if space.name in card.cameras and drawings is None else ""
         return Result(prepared, imagination, scores, missing, undrawn, clock.stop())
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
@@ -309,54 +220,6 @@ class Imaginer:
         lead = latents.shape[:-3]
         frames = self.model.decode(latents.reshape(-1, *latents.shape[-3:]))
         return frames.reshape(*lead, *frames.shape[1:])
-
-    def _check_span(self, plan: JointPlan) -> None:
-        """Raises PlanError where a part of the plan would be judged unseen."""
-        dt_s = self.model.card.dt_s
-        span_s = self.settings.horizon * dt_s
-        if not self.settings.partial_plans and plan.duration_s > span_s + 0.5 * dt_s:
-            raise PlanError(
-                f"plan '{plan.name}' lasts {plan.duration_s:.2f} s, but only {span_s:.2f} s are imagined "
-                f"({self.settings.horizon} steps of {dt_s:g} s); send its first {span_s:.2f} s, or "
-                "raise the parameter horizon, or set partial_plans to judge it by its beginning"
-            )
-
-    def _check_start(self, plan: JointPlan, now: np.ndarray | None) -> None:
-        """Raises PlanError where the plan does not start where the robot is."""
-        tolerance, begin_s = self.settings.start_tolerance, float(plan.times_s[0])
-        if now is None or not tolerance:
-            return
-        away = np.abs(plan.positions[0] - now)
-        if away.max() > tolerance + self.settings.max_start_speed * begin_s:
-            worst = int(away.argmax())
-            raise PlanError(
-                f"plan '{plan.name}' starts with {plan.joint_names[worst]} at "
-                f"{plan.positions[0][worst]:.3f} rad at {begin_s:g} s, but the robot is "
-                f"{away[worst]:.3f} away from there (start_tolerance is {tolerance:g}, max_start_speed "
-                f"{self.settings.max_start_speed:g}); plan from where the robot is"
-            )
-
-    def _space_of(self, plan: JointPlan):
-        """The action space with exactly the plan's joints, or PlanError naming those known."""
-        card, wanted = self.model.card, self.settings.action_space
-        arms = [space for space in card.action_spaces.values() if space.modality == "joints"]
-        fitting = [space for space in arms if set(space.joint_names) == set(plan.joint_names)]
-        if wanted:
-            fitting = [space for space in fitting if space.name == wanted]
-        if len(fitting) == 1:
-            return fitting[0]
-        if fitting:
-            raise PlanError(
-                f"plan '{plan.name}' fits the action spaces {', '.join(s.name for s in fitting)} of the "
-                f"model '{card.name}'; set the parameter action_space to one of them"
-            )
-        known = "; ".join(f"{space.name}: {', '.join(space.joint_names)}" for space in arms)
-        asked = f", and action_space is '{wanted}'" if wanted else ""
-        raise PlanError(
-            f"plan '{plan.name}' moves the joints {', '.join(plan.joint_names)}{asked}; the model "
-            f"'{card.name}' knows {known or 'no arm'}. Send exactly these joints, in any order, "
-            "or take a model that was trained on this robot"
-        )
 
 
 class _Stopwatch:
@@ -373,12 +236,3 @@ class _Stopwatch:
 
     def stop(self) -> dict[str, float]:
         return {**self._laps, "total": self._last - self._begin}
-
-
-def _joints_in_order(
-    joints_now: Mapping[str, float] | None, names: Sequence[str]
-) -> np.ndarray | None:
-    """[J] rad in the order of names, or None when any of them is unknown."""
-    if joints_now is None or any(name not in joints_now for name in names):
-        return None
-    return np.array([joints_now[name] for name in names], dtype=np.float64)

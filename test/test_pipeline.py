@@ -12,6 +12,7 @@ from astra_ros.planning.imagination import Imagination
 from astra_ros.planning.modalities.twist import TwistSpace
 from astra_ros.planning.pinhole import PinholeCamera
 from astra_ros.planning.plans import JointPlan
+from astra_ros.planning.velocity_plan import VelocityPlan
 
 TWO = JointSpace("two", ("a", "b"), (0.0, 0.0), (1.0, 1.0), (1.0, 1.0))
 ONE = JointSpace("one", ("x",), (0.0,), (1.0,), (1.0,))
@@ -78,19 +79,19 @@ def test_the_plan_that_ends_like_the_goal_wins():
 def test_plans_are_sampled_at_the_models_times():
     prepared = imaginer().prepare([plan("p", 1.0)])
     # 0, 0.5 and 1 s of a ramp to 1.
-    np.testing.assert_allclose(prepared.positions[0, :, 0], [0.0, 0.5, 1.0])
+    np.testing.assert_allclose(prepared.motion[0, :, 0], [0.0, 0.5, 1.0])
 
 
 def test_joint_order_does_not_matter():
     prepared = imaginer().prepare([plan("p", 1.0, joints=("b", "a"))])
-    assert prepared.space == "two" and prepared.plans[0].joint_names == ("a", "b")
-    np.testing.assert_allclose(prepared.positions[0, -1], [1.0, 0.0])
+    assert prepared.space.name == "two" and prepared.plans[0].joint_names == ("a", "b")
+    np.testing.assert_allclose(prepared.motion[0, -1], [1.0, 0.0])
 
 
 def test_a_late_first_point_starts_where_the_robot_is():
     late = plan("late", 1.0, first_s=0.5)
     prepared = imaginer().prepare([late], {"a": -0.5, "b": 1.0, "finger": 9.0})
-    np.testing.assert_allclose(prepared.positions[0], [[-0.5, 1.0], [0.0, 0.0], [1.0, 0.0]])
+    np.testing.assert_allclose(prepared.motion[0], [[-0.5, 1.0], [0.0, 0.0], [1.0, 0.0]])
     with pytest.raises(NothingToImagine, match="'late'.*start"):
         imaginer().prepare([late], {"a": -2.0})
 
@@ -104,7 +105,7 @@ def test_a_plan_with_other_joints_is_refused_and_the_rest_scored():
 
 def test_one_robot_at_a_time_the_newest_plans():
     prepared = imaginer().prepare([plan("old", 1.0), plan("new", 1.0, joints=("x",))])
-    assert prepared.space == "one" and list(prepared.refused) == ["old"]
+    assert prepared.space.name == "one" and list(prepared.refused) == ["old"]
     assert "newest plan moves one" in prepared.refused["old"]
 
 
@@ -249,13 +250,33 @@ def test_only_arms_spaces_are_asked_for_joints_and_twins_must_be_named():
     made = imaginer()
     twist = TwistSpace("car_twist", ("linear.x", "angular.z"), (1.0, 1.0), (1.0, 1.0))
     twin = JointSpace("twin", ("b", "a"), (0.0, 0.0), (1.0, 1.0), (1.0, 1.0))
-    made.model.card.action_spaces = {"car_twist": twist, "two": TWO}
-    assert made.prepare([plan("p", 1.0)]).space == "two"
-    made.model.card.action_spaces["twin"] = twin
+    spaces = made.model.card.action_spaces = {"car_twist": twist, "two": TWO}
+    made.configure(ImaginerSettings(horizon=2), {})
+    assert made.prepare([plan("p", 1.0)]).space.name == "two"
+    spaces["twin"] = twin
     with pytest.raises(NothingToImagine, match="fits the action spaces two, twin .* set the parameter"):
         made.prepare([plan("p", 1.0)])
     made.configure(ImaginerSettings(horizon=2, action_space="twin"), {})
-    assert made.prepare([plan("p", 1.0)]).space == "twin"
+    assert made.prepare([plan("p", 1.0)]).space.name == "twin"
     made.configure(ImaginerSettings(horizon=2, action_space="car_twist"), {})
     with pytest.raises(NothingToImagine, match="action_space is 'car_twist'; the model 'known' knows two"):
         made.prepare([plan("p", 1.0)])
+
+
+def test_a_bases_plans_are_means_of_velocities_and_begin_with_its_own():
+    model = KnownModel()
+    model.card.action_spaces["car_twist"] = TwistSpace(
+        "car_twist", ("linear.x", "angular.z"), (1.0, 1.0), (1.0, 1.0))
+    made = Imaginer(model, ImaginerSettings(horizon=2))
+    # 2 m/s for 0.75 s: half of the second step of 0.5 s is rest.
+    go = VelocityPlan(("angular.z", "linear.x"), 0.25, [[0.0, 2.0]] * 3, "go")
+    prepared = made.prepare([go], {"linear.x": 0.5, "angular.z": 0.1})
+    assert prepared.space.name == "car_twist"
+    assert prepared.plans[0].motion_names == ("linear.x", "angular.z")
+    np.testing.assert_allclose(prepared.motion[0], [[0.5, 0.1], [2.0, 0.0], [1.0, 0.0]])
+    # Where nobody knows how the base moves, it goes on as the plan begins.
+    np.testing.assert_allclose(made.prepare([go]).motion[0, 0], [2.0, 0.0])
+    result = made.score(HISTORY, [go])
+    assert result.names == ("go",) and model.asked[-1][0] == (1, 2, 4)
+    with pytest.raises(NothingToImagine, match="columns linear.x, linear.y; the model 'known' knows car"):
+        made.prepare([VelocityPlan(("linear.x", "linear.y"), 0.25, [[0.0, 0.0]])])

@@ -41,7 +41,8 @@ class ModelCard:
         history: T, number of observed frames it needs.
         latent_shape: (C, h, w) of one frame's latent.
         action_spaces: the action spaces it was trained on, by name, in the network's order.
-        outcomes: names of the outcomes that it reads from an imagined frame.
+        outcomes: action space -> names of the outcomes that it reads from an imagined frame: those that
+            the recordings of that robot had labels for.
         cameras: action space -> the fixed camera that it was trained with, where the model sees the
             robot drawn along the plan (kinematic conditioning); empty for other models.
         held_joints: action space -> joint -> position of joints that no plan moves.
@@ -56,7 +57,7 @@ class ModelCard:
     history: int
     latent_shape: tuple[int, int, int]
     action_spaces: dict[str, ActionSpace]
-    outcomes: tuple[str, ...]
+    outcomes: dict[str, tuple[str, ...]]
     network: dict
     sha256: str
     path: Path
@@ -86,13 +87,14 @@ class ModelCard:
                 dt_s=float(values['dt_s']), history=int(values['history']),
                 latent_shape=tuple(values['latent_shape']),
                 action_spaces={space.name: space for space in spaces},
-                outcomes=tuple(values['outcomes']), network=values['network'],
+                outcomes={space.name: tuple(values['outcomes'][space.name]) for space in spaces},
+                network=values['network'],
                 sha256=values['sha256'], path=directory, cameras=values.get('cameras', {}),
                 held_joints=values.get('held_joints', {}))
-        except ModelError:
-            raise
             for camera in card.cameras.values():
                 PinholeCamera.from_dict(camera)
+        except ModelError:
+            raise
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f'{card_file}: not a model card ({type(error).__name__}: {error}); '
                              'export the model again') from error

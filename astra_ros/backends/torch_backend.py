@@ -65,7 +65,8 @@ class TorchWorldModel:
             latents=made.latents[0].float().cpu().numpy(),
             uncertainty=made.uncertainty[0].float().cpu().numpy(),
             outcomes={name: values[0].float().cpu().numpy()
-                      for name, values in made.outcomes.items()})
+                      for name, values in made.outcomes.items()
+                      if name in self.card.outcomes[space]})
 
 
 def usable_device(device: str) -> torch.device:

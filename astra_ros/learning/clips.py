@@ -20,10 +20,13 @@ from astra_ros.world_model.autoencoder import FrameAutoencoder
 from astra_ros.world_model.denoiser import OutcomeHeads
 
 
-def measure_spaces(paths: Iterable[Path]) -> list[ActionSpace]:
-    """One action space per robot and modality in the data, scaled by what it did."""
+def measure(paths: Iterable[Path], outcomes: Sequence[str]
+            ) -> tuple[list[ActionSpace], dict[str, tuple[str, ...]]]:
+    """What the data hold: one action space per robot and modality, scaled by what it did, and which
+    of the `outcomes` its episodes have labels of."""
     motions: dict[str, list[np.ndarray]] = {}
     first: dict[str, Episode] = {}
+    labelled: dict[str, set[str]] = {}
     for path in tqdm(list(paths), unit='episode', desc='measure'):
         episode = load_episode(path, frames=False)
         known = first.setdefault(episode.space, episode)
@@ -31,9 +34,13 @@ def measure_spaces(paths: Iterable[Path]) -> list[ActionSpace]:
             raise DatasetError(f'{path}: motion {episode.motion_names}, other episodes of '
                                f'{episode.space} have {known.motion_names}; name the robot otherwise')
         motions.setdefault(episode.space, []).append(episode.motion)
-    return [action_space_class(first[name].modality).fit(name, first[name].motion_names,
-                                                         motions[name])
-            for name in sorted(motions)]
+        labelled.setdefault(episode.space, set()).update(
+            name for name in outcomes if np.isfinite(episode.labels.get(name, np.nan)).any())
+    spaces = [action_space_class(first[name].modality).fit(name, first[name].motion_names,
+                                                           motions[name])
+              for name in sorted(motions)]
+    return spaces, {space.name: tuple(name for name in outcomes if name in labelled[space.name])
+                    for space in spaces}
 
 
 def frames_to_tensor(frames: np.ndarray) -> Tensor:

@@ -30,22 +30,27 @@ class Embodiments:
     Attributes:
         spaces: action spaces, in the network's order.
         dt_s: seconds between frames.
+        outcomes: action space -> outcomes that its recordings had labels for; the network's heads for
+            others say nothing of that robot.
         cameras, held_joints: as in `ModelCard`, of spaces whose robot is drawn.
     """
 
     spaces: tuple[ActionSpace, ...]
     dt_s: float
+    outcomes: dict[str, tuple[str, ...]]
     cameras: dict[str, dict] = field(default_factory=dict)
     held_joints: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def to_dict(self) -> dict:
         return {'dt_s': self.dt_s, 'action_spaces': [space.to_dict() for space in self.spaces],
+                'outcomes': {name: list(known) for name, known in self.outcomes.items()},
                 'cameras': self.cameras, 'held_joints': self.held_joints}
 
     @classmethod
     def from_dict(cls, values: dict) -> Embodiments:
         spaces = tuple(action_space_from_dict(item) for item in values['action_spaces'])
-        return cls(spaces, values['dt_s'], values['cameras'], values['held_joints'])
+        outcomes = {name: tuple(known) for name, known in values['outcomes'].items()}
+        return cls(spaces, values['dt_s'], outcomes, values['cameras'], values['held_joints'])
 
 
 def write_model(directory: Path, model: Astra, trained_on: Embodiments, name: str) -> Path:
@@ -60,7 +65,7 @@ def write_model(directory: Path, model: Astra, trained_on: Embodiments, name: st
     card = {
         'card_version': CARD_VERSION, 'name': name, 'image_size': list(config.image_size),
         'history': config.temporal_window,
-        'latent_shape': list(config.latent_shape), 'outcomes': list(config.outcomes),
+        'latent_shape': list(config.latent_shape),
         **trained_on.to_dict(), 'network': config.to_dict(),
         'sha256': hashlib.sha256(weights.read_bytes()).hexdigest()}
     (directory / CARD_FILE).write_text(json.dumps(card, indent=1) + '\n')

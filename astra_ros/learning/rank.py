@@ -7,13 +7,22 @@ simulator executes each one. Compared are
   random    a random candidate
   oracle    the best candidate by its true outcome
 
-True outcome of a plan: progress - collision. Progress is 1 - d_end / d_start, clipped to -1..1,
-d the distance of cube and goal; collision is 1 if arm or cube touched the obstacle, else 0.
+True outcome of a plan, higher is better:
+
+  arm       progress - collision: the share of the way from cube to goal that was covered, minus 1 if
+            arm or cube touched the obstacle
+  drive     progress - collision - off_road / 2: way along the road over that of a car at 6 m/s
+  explore   gain - collision: floor seen for the first time, 14 m^2 are 1
+
+What is asked for is told to the scores as a user would: the arm by a goal image, the car by the
+critics `progress` and `off_road`, rover and drone by the critic `novelty`.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,34 +32,62 @@ from astra_ros.learning.arguments import HelpFormat, at_least
 from astra_ros.learning.dataset import HELD_OUT_FROM
 from astra_ros.learning.drawings import simulated_urdf
 from astra_ros.learning.metrics import interval, kendall, mean_rank_violation, spearman
+from astra_ros.learning.record import FINER
 from astra_ros.learning.results import write_result
+from astra_ros.planning.critics import NoveltySettings, OffRoadSettings, ProgressSettings
+from astra_ros.simulation.rollout import execute
+from astra_ros.simulation.worlds import WORLDS, make_world
 
 # Away from the scenes that `astra record` holds out for `astra eval`.
 FIRST_SCENE = HELD_OUT_FROM + 50_000
 
 
-def play_scene(imaginer, world, seed: int, plans: int) -> dict:
+@dataclass(frozen=True)
+class Task:
+    """How plans of a world are asked for.
+
+    Attributes:
+        lead_in_s: seconds of play before the plans begin, so that bases are on their way.
+        critics: settings of those that are not as usual.
+    """
+
+    lead_in_s: float = 0.0
+    critics: dict[str, object] = field(default_factory=dict)
+
+
+TASKS = {
+    'arm': Task(),
+    'drive': Task(4.0, {'progress': ProgressSettings(enabled=True, speed=6.0),
+                        'off_road': OffRoadSettings(enabled=True, weight=0.5)}),
+    'explore': Task(4.0, {'novelty': NoveltySettings(enabled=True)}),
+}
+
+
+def play_scene(imaginer, world, seed: int, plans: int, lead_in_s: float = 0.0) -> dict:
     """One scene: scores from imagination, outcomes from the simulator."""
     from astra_ros.pipeline import to_model_size
-    from astra_ros.simulation.arm.candidates import propose
-    from astra_ros.simulation.arm.rollout import execute
 
     card = imaginer.model.card
     world.reset(seed)
+    if lead_in_s:
+        world.play(np.random.default_rng([seed, 8]), lead_in_s)
     frames = [world.render()]
-    for _ in range(card.history - 1):
+    for _ in range(max(card.history - 1, round(lead_in_s / card.dt_s))):
         world.step(card.dt_s)
         frames.append(world.render())
-    history = np.stack([to_model_size(frame, card.image_size) for frame in frames])
-    goal = to_model_size(world.goal_image(), card.image_size)
-    joints_now = dict(zip(world.joint_names, world.state().joint_positions))
-    candidates = propose(world, plans, seed)
-    result = imaginer.score(history, [plan for _, plan in candidates], joints_now, goal, seed=seed)
-    now = world.snapshot()
+    history = np.stack([to_model_size(frame, card.image_size) for frame in frames[-card.history:]])
+    goal = world.goal_image()
+    if goal is not None:
+        goal = to_model_size(goal, card.image_size)
+    now = dict(zip(world.embodiment.motion_names, world.motion()))
+    candidates = world.propose(plans, seed)
+    result = imaginer.score(history, [plan for _, plan in candidates], now, goal, seed=seed)
+    start = world.snapshot()
     truth = []
     for _, plan in candidates:
-        world.restore(now)
-        truth.append(execute(world, plan, imaginer.settings.horizon, card.dt_s, render=False))
+        world.restore(start)
+        truth.append(execute(world, plan, imaginer.settings.horizon, card.dt_s,
+                             render=False).verdict)
     scores = result.scores
     return {
         'seed': seed,
@@ -61,9 +98,9 @@ def play_scene(imaginer, world, seed: int, plans: int) -> dict:
         'verdicts': [score.verdict for score in scores],
         'raw': {name: [score.critics[name][0] for score in scores] for name in scores[0].critics},
         'chosen': result.best,
-        'progress': [rollout.progress for rollout in truth],
-        'collision': [bool(rollout.collision) for rollout in truth],
-        'outcomes': [rollout.outcome for rollout in truth]}
+        'parts': {name: [verdict.parts[name] for verdict in truth] for name in truth[0].parts},
+        'collision': [verdict.collision for verdict in truth],
+        'outcomes': [verdict.outcome for verdict in truth]}
 
 
 def summarise(scenes: list[dict]) -> dict:
@@ -126,8 +163,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='what runs the model: torch')
     parser.add_argument('--device', default='cpu',
                         help='where it runs: cpu, cuda, cuda:0')
-    parser.add_argument('--robots', nargs='+', default=['panda', 'kuka'],
-                        choices=('panda', 'kuka'), help='simulated arms')
+    robots = [robot for world in WORLDS.values() for robot in world.robots]
+    parser.add_argument('--robots', nargs='+', default=None, choices=robots,
+                        help='simulated robots (default: all that the model knows)')
     parser.add_argument('--scenes', type=at_least(1), default=100, help='scenes of each robot')
     parser.add_argument('--plans', type=at_least(1), default=8, help='candidates a scene')
     parser.add_argument('--first-seed', type=int, default=FIRST_SCENE,
@@ -137,28 +175,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    import json
-
     from astra_ros.backends import load_backend
     from astra_ros.pipeline import Imaginer, ImaginerSettings
-    from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings
 
     model = load_backend(args.backend, args.model, args.device)
     imaginer = Imaginer(model)
+    card = model.card
     everything, figures = {}, {}
-    for robot in args.robots:
+    for name, robot, modality in known_robots(args.robots, card):
+        task = TASKS[name]
         imaginer.drawings.describe(simulated_urdf(robot))
-        imaginer.configure(ImaginerSettings(action_space=f'{robot}_joints'), {})
-        with ArmWorld(ArmWorldSettings(robot=robot)) as world:
-            scenes = [play_scene(imaginer, world, seed, args.plans) for seed in
+        imaginer.configure(ImaginerSettings(action_space=f'{robot}_{modality}'), task.critics)
+        world = make_world(name, robot, FINER * card.image_size[0])
+        try:
+            scenes = [play_scene(imaginer, world, seed, args.plans, task.lead_in_s) for seed in
                       tqdm(range(args.first_seed, args.first_seed + args.scenes), unit='scene',
                            desc=f'rank {robot}')]
-        everything[robot], figures[robot] = scenes, summarise(scenes)
+        finally:
+            world.close()
+        everything[robot], figures[robot] = scenes, {'world': name, **summarise(scenes)}
         print(table(robot, figures[robot]))
     if args.raw:
         args.raw.write_text(json.dumps(everything))
     if args.out:
-        write_result(args.out, {'model': imaginer.model.card.name,
-                                'sha256': imaginer.model.card.sha256[:12],
-                                'plans': args.plans, 'robots': figures})
+        write_result(args.out, {'model': card.name, 'sha256': card.sha256[:12],
+                                'plans': args.plans, 'overall': overall(figures),
+                                'robots': figures})
     return 0
+
+
+def known_robots(asked: list[str] | None, card) -> list[tuple[str, str, str]]:
+    """(world, robot, modality) of the robots that were asked for, or of all that the model knows.
+
+    Raises ModelError where the model does not know one, or none at all.
+    """
+    from astra_ros.backends import ModelError
+
+    robots = [(world, robot, modality) for world, spec in WORLDS.items()
+              for robot, modality in spec.robots.items()]
+    spaces = sorted(card.action_spaces)
+    if asked is None:
+        found = [each for each in robots if f'{each[1]}_{each[2]}' in card.action_spaces]
+        if not found:
+            raise ModelError(f"model '{card.name}': knows {spaces}, none of them a simulated robot's")
+        return found
+    found = [each for each in robots if each[1] in asked]
+    for _, robot, modality in found:
+        if f'{robot}_{modality}' not in card.action_spaces:
+            raise ModelError(f"model '{card.name}': does not know {robot}_{modality}; it knows {spaces}")
+    return found
+
+
+def overall(figures: dict[str, dict]) -> dict:
+    """The project's figures: means over worlds, each the mean of its robots."""
+    worlds: dict[str, list[dict]] = {}
+    for each in figures.values():
+        worlds.setdefault(each['world'], []).append(each)
+
+    def mean(name: str) -> float:
+        return float(np.mean([np.mean([each[name] for each in robots])
+                              for robots in worlds.values()]))
+
+    return {'worlds': sorted(worlds), 'spearman': mean('spearman'),
+            'top1_regret': mean('top1_regret')}

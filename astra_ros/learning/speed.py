@@ -60,8 +60,8 @@ def measure(model, request: Callable, history, runs: int) -> dict:
     """
     for _ in range(5):
         result = request()
-    space, positions = result.prepared.space, result.prepared.positions
-    actions = model.card.action_spaces[space].encode(positions)
+    actions = result.prepared.space.encode(result.prepared.motion)
+    space = result.prepared.space.name
     plans, horizon = actions.shape[:2]
     laps: dict[str, list[float]] = {}
     plain = []

@@ -27,7 +27,7 @@ from astra_ros.learning.clips import (
     Clip,
     LatentDataset,
     frames_to_tensor,
-    measure_spaces,
+    measure,
     restyle,
 )
 from astra_ros.learning.dataset import HELD_OUT_FROM, list_episodes, load_episode, read_footer
@@ -211,12 +211,16 @@ def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
             raise DatasetError(f"{args.out / SPACES_FILE}: not the action spaces of '{args.base}'; "
                                'train into another folder')
     else:
-        spaces = stored.spaces if stored else tuple(measure_spaces(paths))
-        config = replace(preset(args.preset), image_size=size,
+        config = preset(args.preset)
+        if stored:
+            spaces, outcomes = stored.spaces, stored.outcomes
+        else:
+            spaces, outcomes = measure(paths, config.outcomes)
+        config = replace(config, image_size=size,
                          action_dims=tuple(space.dim for space in spaces),
                          modalities=tuple(space.modality for space in spaces))
         model = Astra(replace(config, **network_changes(args)))
-        trained_on = Embodiments(spaces, dt_s)
+        trained_on = Embodiments(tuple(spaces), dt_s, outcomes)
     if model.config.drawing:
         cameras = {**trained_on.cameras, **cameras_of(paths)}
         trained_on = replace(trained_on, cameras=cameras,
@@ -245,7 +249,8 @@ def from_model(base: str, paths, dt_s: float,
                            f'{card.image_size[1]} x {card.image_size[0]}; record or import with that '
                            'size')
     spaces = list(card.action_spaces.values())
-    for space in measure_spaces(paths):
+    found, labelled = measure(paths, model.config.outcomes)
+    for space in found:
         known = card.action_spaces.get(space.name)
         if known is None:
             spaces.append(space)
@@ -261,7 +266,9 @@ def from_model(base: str, paths, dt_s: float,
            if not name.startswith(('action_encoder.embeddings.', 'action_encoder.experts.'))]
     if new or unexpected:
         raise DatasetError(f"'{base}': its weights lack {new} and have {list(unexpected)} too many")
-    return astra, Embodiments(tuple(spaces), dt_s, card.cameras, card.held_joints)
+    # What a head learned of a robot is not kept up by recordings without labels.
+    outcomes = {**card.outcomes, **labelled}
+    return astra, Embodiments(tuple(spaces), dt_s, outcomes, card.cameras, card.held_joints)
 
 
 def hash_of(module: nn.Module) -> str:

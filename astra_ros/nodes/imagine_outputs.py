@@ -144,7 +144,7 @@ class ImagineOutputs:
         try:
             if self._tool is None or self._tool[0] != key:
                 self._tool = (key, ToolPath(urdf, tool_link, names))
-            return self._tool[1](result.prepared.positions)
+            return self._tool[1](result.prepared.motion)
         except KinematicsError as error:
             self._warn(f"{error}; plan markers show where the model imagines the tool")
             return None

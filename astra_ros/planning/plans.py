@@ -101,6 +101,15 @@ class JointPlan:
         """Seconds from the plan's start to its last point."""
         return float(self.times_s[-1])
 
+    @property
+    def motion_names(self) -> tuple[str, ...]:
+        """The columns of a motion: the joints."""
+        return self.joint_names
+
+    def motion(self, times_s, now=None) -> np.ndarray:
+        """[N + 1, D] rad at increasing times, the first one now; ``now`` as in :meth:`sample`."""
+        return self.sample(times_s, start=now)
+
     def sample(self, times_s, start=None) -> np.ndarray:
         """Joint positions at any times: linear, the last point held after the end.
 

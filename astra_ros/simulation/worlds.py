@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -32,6 +32,31 @@ class Embodiment:
     def space(self) -> str:
         """Name of its action space in a model's card, e.g. 'panda_joints'."""
         return f"{self.robot}_{self.modality}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How good an executed plan was.
+
+    Attributes:
+        outcome: higher is better, 1 is about as good as it gets; what is compared with scores.
+        collision: whether anything was touched that should not be.
+        parts: what the outcome is made of, by name.
+    """
+
+    outcome: float
+    collision: bool
+    parts: dict[str, float]
+
+
+class Referee(Protocol):
+    """Watches one plan being executed. It is made where the plan starts, which it has then seen."""
+
+    def watch(self) -> None:
+        """See the world after one more step."""
+
+    def verdict(self) -> Verdict:
+        """How good the plan was so far."""
 
 
 class World(Protocol):
@@ -87,6 +112,24 @@ class World(Protocol):
 
     def scene(self) -> dict[str, list[float] | float | str]:
         """What stays as it is until the next reset, such as a goal's position; ready for JSON."""
+
+    def state(self) -> Any:
+        """The true state, of a kind of its own in every world."""
+
+    def propose(self, count: int, seed: int) -> list[tuple[str, Any]]:
+        """Candidate plans of four seconds from here, good and bad: K of (kind, plan)."""
+
+    def goal_image(self) -> np.ndarray | None:
+        """What the camera should see in the end, where the world has such a picture."""
+
+    def referee(self) -> Referee:
+        """Who says how good the next plan is."""
+
+    def snapshot(self) -> Any:
+        """This moment, to come back to with ``restore``: what follows repeats bit by bit."""
+
+    def restore(self, snapshot: Any) -> None:
+        """Go back to a moment of this world."""
 
     def camera(self) -> dict | None:
         """The camera as `PinholeCamera.to_dict` where it never moves, else None."""

@@ -1,5 +1,7 @@
 """The figures' arithmetic, by hand."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,8 @@ from astra_ros.learning.metrics import (
     ranks,
     spearman,
 )
-from astra_ros.learning.rank import summarise
+from astra_ros.backends import ModelError
+from astra_ros.learning.rank import known_robots, overall, summarise
 from astra_ros.learning.stage import learning_rate
 
 
@@ -86,3 +89,21 @@ def test_ranking_summary_by_hand():
     assert (figures['vetoed_of_colliding'], figures['vetoed_of_harmless']) == (1.0, 0.0)
     assert figures['collisions'] == pytest.approx(
         {'score': 0.0, 'random': 0.25, 'oracle': 0.0})
+
+
+def test_the_project_figure_is_the_mean_over_worlds():
+    figures = {'panda': {'world': 'arm', 'spearman': 0.8, 'top1_regret': 0.1},
+               'kuka': {'world': 'arm', 'spearman': 0.6, 'top1_regret': 0.3},
+               'car': {'world': 'drive', 'spearman': 0.1, 'top1_regret': 0.4}}
+    assert overall(figures) == {'worlds': ['arm', 'drive'], 'spearman': pytest.approx(0.4),
+                                'top1_regret': pytest.approx(0.3)}
+
+
+def test_robots_to_rank_are_those_that_the_model_knows():
+    card = SimpleNamespace(name='m', action_spaces={'panda_joints': 0, 'car_twist': 0, 'mine_twist': 0})
+    assert known_robots(None, card) == [('arm', 'panda', 'joints'), ('drive', 'car', 'twist')]
+    assert known_robots(['car'], card) == [('drive', 'car', 'twist')]
+    with pytest.raises(ModelError, match="'m': does not know drone_camera; it knows .'car_twist'"):
+        known_robots(['car', 'drone'], card)
+    with pytest.raises(ModelError, match="none of them a simulated robot's"):
+        known_robots(None, SimpleNamespace(name='m', action_spaces={'mine_twist': 0}))

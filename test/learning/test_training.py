@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from astra_ros.backends import ModelError, load_backend
 from astra_ros.learning import export, stage, train
-from astra_ros.learning.clips import LatentDataset, measure_spaces, restyle
+from astra_ros.learning.clips import LatentDataset, measure, restyle
 from astra_ros.learning.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.learning.episode import DatasetError
 from astra_ros.world_model import Astra, preset
@@ -25,7 +25,7 @@ from astra_ros.world_model import Astra, preset
 def clips_of(paths, autoencoder=None, **changes):
     torch.manual_seed(0)
     config = preset('tiny')
-    clips = LatentDataset(measure_spaces(paths), window=4, horizon=16, outcomes=config.outcomes,
+    clips = LatentDataset(measure(paths, ())[0], window=4, horizon=16, outcomes=config.outcomes,
                           **changes)
     clips.encode(paths, autoencoder or Astra(config).autoencoder, torch.device('cpu'))
     return clips
@@ -73,7 +73,19 @@ def test_measuring_refuses_a_robot_that_is_two(data, tmp_path):
     save_episode(episode_path(tmp_path, 'kuka_joints', 1),
                  replace(kuka, motion=kuka.motion[:, :2], motion_names=('a', 'b')))
     with pytest.raises(DatasetError, match="000001.parquet: motion .*name the robot otherwise"):
-        measure_spaces(list_episodes(tmp_path))
+        measure(list_episodes(tmp_path), ())
+
+
+def test_only_outcomes_with_labels_are_known_of_a_robot(data, tmp_path):
+    kuka = load_episode(list_episodes(data)[0])
+    save_episode(episode_path(tmp_path, 'kuka_joints', 0), kuka)
+    blind = {**{name: np.full_like(value, np.nan, dtype=np.float32) for name, value in
+                kuka.labels.items()}, 'obstacle_contact': kuka.labels['obstacle_contact']}
+    save_episode(episode_path(tmp_path, 'blind_joints', 0), replace(kuka, robot='blind', labels=blind))
+    _, outcomes = measure(list_episodes(tmp_path), preset('tiny').outcomes)
+    assert outcomes == {
+        'blind_joints': ('obstacle_contact',),
+        'kuka_joints': ('obstacle_contact', 'object_contact', 'object_position', 'tool_position')}
 
 
 def test_restyling_keeps_a_picture_in_range_and_greys_grey():

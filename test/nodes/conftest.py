@@ -173,7 +173,8 @@ def small_model(tmp_path_factory):
     with torch.no_grad():
         for parameter in model.parameters():  # or its zero-initialised gates ignore the actions
             parameter += 0.03 * torch.randn_like(parameter)
-    trained_on = Embodiments(tuple(spaces), 0.25)
+    outcomes = {space.name: small.outcomes for space in spaces}
+    trained_on = Embodiments(tuple(spaces), 0.25, outcomes)
     return write_model(tmp_path_factory.mktemp("model"), model, trained_on, "small")
 
 

@@ -13,13 +13,26 @@ from astra_ros.planning.critics import (
     CriticInput,
     GoalCritic,
     GoalPoseCritic,
+    NoveltyCritic,
+    NoveltySettings,
+    OffRoadCritic,
+    ProgressCritic,
+    ProgressSettings,
     SmoothnessCritic,
     UncertaintyCritic,
     UncertaintySettings,
 )
 from astra_ros.planning.imagination import Imagination
+from astra_ros.planning.modalities.joints import JointSpace
+from astra_ros.planning.modalities.twist import TwistSpace
 
 C, H_CELLS, W_CELLS = 2, 1, 3
+CAR = TwistSpace("car_twist", ("angular.z", "linear.x"), (1.0, 1.0), (1.0, 1.0))
+
+
+def arm(joints):
+    names = tuple(f"joint{i}" for i in range(joints))
+    return JointSpace("arm_joints", names, (0.0,) * joints, (1.0,) * joints, (1.0,) * joints)
 
 
 def make_input(last=None, contact=None, uncertainty=None, positions=None, goal=None, plans=1,
@@ -34,7 +47,9 @@ def make_input(last=None, contact=None, uncertainty=None, positions=None, goal=N
     if positions is None:
         positions = np.zeros((plans, horizon + 1, 1))
     current = np.zeros((C, H_CELLS, W_CELLS), np.float32)
-    return CriticInput(Imagination(latents, uncertainty, outcomes), positions, dt, current, goal)
+    motion = np.asarray(positions)
+    return CriticInput(Imagination(latents, uncertainty, outcomes), motion, arm(motion.shape[-1]), dt,
+                       current, goal)
 
 
 def goal_latent():
@@ -77,8 +92,8 @@ def object_input(first, last, goal):
         np.zeros((len(last), 3, C, H_CELLS, W_CELLS)), np.zeros((len(last), 3)),
         {"object_position": np.stack([first, first + 9.0, last], axis=1)})
     current = np.zeros((C, H_CELLS, W_CELLS))
-    positions = np.zeros((len(last), 4, 1))
-    return CriticInput(made, positions, 0.25, current, goal_position=np.array(goal))
+    motion = np.zeros((len(last), 4, 1))
+    return CriticInput(made, motion, arm(1), 0.25, current, goal_position=np.array(goal))
 
 
 def test_goal_pose_costs_by_hand():
@@ -103,7 +118,7 @@ def test_goal_pose_lacks_a_goal_or_a_model():
     assert critic.missing(make_input()) == "no goal pose"
     here = object_input([(0.3, 0.4, 0.01)], [(1, 1, 1)], (0.3, 0.4, 0.0))
     made = Imagination(here.imagination.latents, here.imagination.uncertainty)
-    headless = CriticInput(made, here.positions, 0.25, here.current_latent,
+    headless = CriticInput(made, here.motion, here.space, 0.25, here.current_latent,
                            goal_position=np.zeros(3))
     assert "no 'object_position'" in critic.missing(headless)
     # One plan that is not finite (and vetoed) takes the goal from no other.
@@ -215,9 +230,59 @@ def test_goal_and_collision_dominate_by_default():
 
 
 def test_input_refuses_shapes_that_do_not_fit():
-    with pytest.raises(ValueError, match=r"positions have shape \(1, 2, 1\)"):
+    with pytest.raises(ValueError, match=r"motion has shape \(1, 2, 1\)"):
         make_input(positions=np.zeros((1, 2, 1)))
     with pytest.raises(ValueError, match="goal_latent has shape"):
         make_input(goal=np.zeros((C, 2, 2)))
     with pytest.raises(ValueError, match="dt_s"):
         make_input(dt=0.0)
+
+
+def drive(motion, off_road=None):
+    """Plans of a car, [K, 3, 2] of angular.z and linear.x, two steps of 0.5 s."""
+    plans = len(motion)
+    made = Imagination(np.zeros((plans, 2, C, H_CELLS, W_CELLS)), np.zeros((plans, 2)),
+                       {} if off_road is None else {"off_road": np.array(off_road)})
+    return CriticInput(made, np.array(motion, float), CAR, 0.5, np.zeros((C, H_CELLS, W_CELLS)))
+
+
+def test_progress_is_the_way_ahead_by_hand():
+    # Row 0 is how the car moves now and no part of the plan. 2 m/s for a second are full progress.
+    rows = [[(0, 9), (0, 2), (0, 2)], [(0, 9), (1, 1), (1, 0)], [(0, 9), (0, -2), (0, -2)],
+            [(0, 0), (0, 3), (0, 3)]]
+    result = ProgressCritic(ProgressSettings(speed=2.0)).evaluate(drive(rows))
+    np.testing.assert_allclose(result.raw, [2.0, 0.5, -2.0, 3.0])
+    np.testing.assert_allclose(result.cost, [0.0, 0.75, 2.0, 0.0])
+    assert result.reasons[1] == "0.5 m ahead" and not result.veto.any()
+
+
+def test_progress_says_nothing_of_arms():
+    critic = ProgressCritic()
+    assert "not of a base" in critic.missing(make_input()) and critic.evaluate(make_input()) is None
+
+
+def test_off_road_takes_the_worst_moment_and_vetoes_no_sound_number():
+    result = OffRoadCritic().evaluate(drive([[(0, 0)] * 3] * 3, [(0.1, 0.9), (0.4, 0.2), (2.0, 0.1)]))
+    np.testing.assert_allclose(result.cost[:2], [0.9, 0.4], rtol=1e-6)
+    assert result.reasons[0] == "90 % chance to leave the lanes, worst at 1.00 s"
+    np.testing.assert_array_equal(result.risky[:2], [True, False])
+    np.testing.assert_array_equal(result.veto, [False, False, True])
+    assert "no 'off_road' outcome" in OffRoadCritic().missing(drive([[(0, 0)] * 3]))
+
+
+def test_a_bases_smoothness_is_its_change_of_velocity():
+    # From 0 to 1 m/s in 0.5 s, then steady: accelerations 0, 2, 0, 0 over columns and steps.
+    result = SmoothnessCritic().evaluate(drive([[(0, 0), (0, 1), (0, 1)]]))
+    np.testing.assert_allclose(result.raw, [np.sqrt(4.0 / 4.0)])
+
+
+def test_novelty_counts_each_view_once_by_hand():
+    a, b = np.zeros((C, H_CELLS, W_CELLS)), np.ones((C, H_CELLS, W_CELLS))
+    runs = [[a, a], [b, a], [b, 3 * b], [b, -2 * b]]    # now is a
+    made = Imagination(np.array(runs, np.float32), np.zeros((4, 2)))
+    inp = CriticInput(made, np.zeros((4, 3, 2)), CAR, 0.5, a)
+    result = NoveltyCritic(NoveltySettings(scale=1.0)).evaluate(inp)
+    # b is 1 from a, 3b is 2 from b, -2b is 2 from a.
+    np.testing.assert_allclose(result.raw, [0.0, 0.5, 1.5, 1.5])
+    np.testing.assert_allclose(result.cost, [1.0, 0.5, 0.0, 0.0])
+    assert result.reasons[1] == "new views: 0.50"

@@ -18,9 +18,12 @@ from astra_ros.planning.critics import (
     UncertaintyCritic,
 )
 from astra_ros.planning.imagination import Imagination
+from astra_ros.planning.modalities.joints import JointSpace
 from astra_ros.planning.scoring import ScoringSettings, missing_critics, score_plans
 
 NAMES = ("a", "b", "c")
+
+ONE_JOINT = JointSpace("one", ("x",), (0.0,), (1.0,), (1.0,))
 
 
 @dataclass
@@ -47,7 +50,7 @@ class Fixed:
 def make_input(contact=None, plans=3, **changes):
     outcomes = {} if contact is None else {"obstacle_contact": contact}
     made = Imagination(np.zeros((plans, 2, 1, 1, 1)), np.zeros((plans, 2)), outcomes)
-    return CriticInput(made, np.zeros((plans, 3, 1)), 0.25, np.zeros((1, 1, 1)), None)
+    return CriticInput(made, np.zeros((plans, 3, 1)), ONE_JOINT, 0.25, np.zeros((1, 1, 1)), None)
 
 
 def test_score_is_the_exponential_of_the_weighted_costs():
@@ -106,7 +109,7 @@ def test_of_bad_plans_none_is_good_enough():
 def test_a_critic_that_must_score_and_cannot_vetoes_every_plan():
     for score in score_plans(NAMES, make_input(), [CollisionCritic(), Fixed("x", (0.0,) * 3)]):
         assert score.verdict == "vetoed" and score.score == 1.0
-        assert score.reasons[0].startswith("collision: the model has no 'obstacle_contact' outcome; ")
+        assert score.reasons[0].startswith("collision: the model has no 'obstacle_contact' outcome for this robot; ")
         assert "set collision.enabled to false" in score.reasons[0]
 
 
@@ -125,14 +128,14 @@ def test_critics_that_cannot_score_are_left_out_and_reported():
     assert all(set(s.critics) == {"uncertainty"} for s in scores)
     assert missing_critics(inp, critics) == {
         "goal": "no goal image (publish one, transient local)",
-        "collision": "the model has no 'obstacle_contact' outcome",
+        "collision": "the model has no 'obstacle_contact' outcome for this robot",
     }
     both = [GoalCritic(), GoalPoseCritic()]
     assert list(missing_critics(inp, both)) == ["goal", "goal_pose"]
     # One of the two is enough.
     made = Imagination(inp.imagination.latents, inp.imagination.uncertainty,
                        {"object_position": np.zeros((*inp.imagination.latents.shape[:2], 3))})
-    posed = CriticInput(made, inp.positions, inp.dt_s, inp.current_latent, goal_position=np.ones(3))
+    posed = CriticInput(made, inp.motion, inp.space, inp.dt_s, inp.current_latent, goal_position=np.ones(3))
     assert missing_critics(posed, both) == {}
     off = [GoalCritic(GoalSettings(enabled=False))]
     assert missing_critics(inp, off) == {}

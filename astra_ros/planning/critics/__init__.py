@@ -11,6 +11,9 @@ from astra_ros.planning.critics.base import (
 from astra_ros.planning.critics.collision import CollisionCritic, CollisionSettings
 from astra_ros.planning.critics.goal import GoalCritic, GoalSettings
 from astra_ros.planning.critics.goal_pose import GoalPoseCritic, GoalPoseSettings
+from astra_ros.planning.critics.novelty import NoveltyCritic, NoveltySettings
+from astra_ros.planning.critics.off_road import OffRoadCritic, OffRoadSettings
+from astra_ros.planning.critics.progress import ProgressCritic, ProgressSettings
 from astra_ros.planning.critics.smoothness import SmoothnessCritic, SmoothnessSettings
 from astra_ros.planning.critics.uncertainty import UncertaintyCritic, UncertaintySettings
 
@@ -18,7 +21,10 @@ from astra_ros.planning.critics.uncertainty import UncertaintyCritic, Uncertaint
 CRITICS: dict[str, tuple[type, type[CriticSettings]]] = {
     "goal": (GoalCritic, GoalSettings),
     "goal_pose": (GoalPoseCritic, GoalPoseSettings),
+    "progress": (ProgressCritic, ProgressSettings),
+    "novelty": (NoveltyCritic, NoveltySettings),
     "collision": (CollisionCritic, CollisionSettings),
+    "off_road": (OffRoadCritic, OffRoadSettings),
     "uncertainty": (UncertaintyCritic, UncertaintySettings),
     "smoothness": (SmoothnessCritic, SmoothnessSettings),
 }
@@ -35,6 +41,12 @@ __all__ = [
     "GoalPoseCritic",
     "GoalPoseSettings",
     "GoalSettings",
+    "NoveltyCritic",
+    "NoveltySettings",
+    "OffRoadCritic",
+    "OffRoadSettings",
+    "ProgressCritic",
+    "ProgressSettings",
     "Settings",
     "SmoothnessCritic",
     "SmoothnessSettings",

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from astra_ros.planning.imagination import Imagination
+from astra_ros.planning.modalities import ActionSpace
 
 
 def setting(default: Any, description: str, low: float | None = None, high: float | None = None):
@@ -55,7 +56,8 @@ class CriticInput:
 
     Attributes:
         imagination: what the model imagined for K plans and H steps.
-        positions: float64 [K, H+1, J] rad, the plans at the model's times; row 0 is now.
+        motion: float64 [K, H+1, D], the plans at the model's times as ``space`` has it; row 0 is now.
+        space: whose actions these are.
         dt_s: seconds between two of the model's frames.
         current_latent: float32 [C, h, w] of the newest observed frame.
         goal_latent: float32 [C, h, w] of the goal image, or None.
@@ -67,7 +69,8 @@ class CriticInput:
     """
 
     imagination: Imagination
-    positions: np.ndarray = field(repr=False)
+    motion: np.ndarray = field(repr=False)
+    space: ActionSpace
     dt_s: float
     current_latent: np.ndarray = field(repr=False)
     goal_latent: np.ndarray | None = field(default=None, repr=False)
@@ -75,11 +78,12 @@ class CriticInput:
 
     def __post_init__(self) -> None:
         plans, horizon, *cell = self.imagination.latents.shape
-        positions = np.asarray(self.positions, dtype=np.float64)
-        if positions.ndim != 3 or positions.shape[:2] != (plans, horizon + 1):
+        motion = np.asarray(self.motion, dtype=np.float64)
+        wanted = (plans, horizon + 1, len(self.space.motion_names))
+        if motion.shape != wanted:
             raise ValueError(
-                f"positions have shape {positions.shape}; expected [K, H+1, J] = "
-                f"({plans}, {horizon + 1}, J), as the imagination"
+                f"motion has shape {motion.shape}; expected [K, H+1, D] = {wanted}, as the "
+                f"imagination and {self.space.name}"
             )
         for what in ("current_latent", "goal_latent"):
             latent = getattr(self, what)
@@ -90,7 +94,7 @@ class CriticInput:
                 )
         if not self.dt_s > 0.0:
             raise ValueError(f"dt_s is {self.dt_s}; the model's step must be > 0 seconds")
-        object.__setattr__(self, "positions", positions)
+        object.__setattr__(self, "motion", motion)
 
 
 @dataclass(frozen=True, eq=False)

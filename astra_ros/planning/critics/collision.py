@@ -44,18 +44,13 @@ class CollisionCritic:
 
     def missing(self, inp: CriticInput) -> str | None:
         if OUTCOME not in inp.imagination.outcomes:
-            return f"the model has no '{OUTCOME}' outcome"
+            return f"the model has no '{OUTCOME}' outcome for this robot"
         return None
 
     def evaluate(self, inp: CriticInput) -> CriticResult | None:
         if self.missing(inp):
             return None
-        given = inp.imagination.outcomes[OUTCOME].astype(np.float64)
-        valid = (given >= -_ROUNDING) & (given <= 1.0 + _ROUNDING)  # False for NaN
-        each = np.where(valid, np.clip(given, 0.0, 1.0), np.nan)
-        chance = each.max(axis=1)  # NaN stays NaN
-        bad = ~np.isfinite(chance)
-        worst_s = (np.where(valid, each, -1.0).argmax(axis=1) + 1) * inp.dt_s
+        chance, worst_s, bad = most_likely_moment(inp, OUTCOME)
         reasons = tuple(
             "the model gave a contact probability outside 0 to 1" if broken
             else f"{100 * p:.0f} % chance to touch the obstacle, worst at {when:.2f} s"
@@ -68,3 +63,18 @@ class CollisionCritic:
             reasons=reasons,
             risky=chance > self.settings.risky_above,
         )
+
+
+def most_likely_moment(inp: CriticInput, outcome: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """When an event is most likely, for each of K plans.
+
+    Returns:
+        Its probability [K], NaN where the model gave one that is none; the time [K] in seconds; and
+        bool [K], where it gave one that is none.
+    """
+    given = inp.imagination.outcomes[outcome].astype(np.float64)
+    valid = (given >= -_ROUNDING) & (given <= 1.0 + _ROUNDING)  # False for NaN
+    each = np.where(valid, np.clip(given, 0.0, 1.0), np.nan)
+    chance = each.max(axis=1)  # NaN stays NaN
+    worst_s = (np.where(valid, each, -1.0).argmax(axis=1) + 1) * inp.dt_s
+    return chance, worst_s, ~np.isfinite(chance)

@@ -37,6 +37,7 @@ class ActionSpace(ABC):
 
     modality: ClassVar[str] = ""
     units: ClassVar[str] = ""
+    plan: ClassVar[type]      # of the plans whose motion this is
 
     def __init_subclass__(cls, **kwargs) -> None:
         super().__init_subclass__(**kwargs)
@@ -76,6 +77,10 @@ class ActionSpace(ABC):
     @abstractmethod
     def _numbers(self, motion: np.ndarray) -> np.ndarray:
         """float64 [..., H + 1, D], checked, -> [..., H, A]."""
+
+    @abstractmethod
+    def accelerations(self, motion: np.ndarray, dt_s: float) -> np.ndarray:
+        """float64 [..., H + 1, D] -> [..., N, D], unit per s^2; N may be 0 where H is 1."""
 
     @classmethod
     @abstractmethod

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from astra_ros.planning.modalities.base import ActionSpace, spread
+from astra_ros.planning.plans import JointPlan
 
 FLOOR_RAD = 0.02
 
@@ -32,6 +33,7 @@ class JointSpace(ActionSpace):
 
     modality: ClassVar[str] = "joints"
     units: ClassVar[str] = "rad (m for sliding joints)"
+    plan: ClassVar[type] = JointPlan
 
     @property
     def joint_names(self) -> tuple[str, ...]:
@@ -46,6 +48,10 @@ class JointSpace(ActionSpace):
         place = (motion[..., 1:, :] - np.array(self.position_mean)) / np.array(self.position_std)
         step = np.diff(motion, axis=-2) / np.array(self.step_std)
         return np.concatenate([place, step], axis=-1)
+
+    def accelerations(self, motion: np.ndarray, dt_s: float) -> np.ndarray:
+        """Second differences of the positions: what happens between two frames is not seen."""
+        return np.diff(motion, n=2, axis=-2) / dt_s**2
 
     @classmethod
     def fit(cls, name: str, motion_names: Sequence[str], motions: Sequence[np.ndarray]):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from astra_ros.planning.modalities.base import ActionSpace, spread
+from astra_ros.planning.velocity_plan import VelocityPlan
 
 FLOOR = 0.02    # m/s or rad/s
 
@@ -27,6 +29,8 @@ class VelocitySpace(ActionSpace):
     velocity_std: tuple[float, ...]
     change_std: tuple[float, ...]
 
+    plan: ClassVar[type] = VelocityPlan
+
     @property
     def dim(self) -> int:
         return 2 * len(self.motion_names)
@@ -35,6 +39,10 @@ class VelocitySpace(ActionSpace):
         velocity = motion[..., 1:, :] / np.array(self.velocity_std)
         change = np.diff(motion, axis=-2) / np.array(self.change_std)
         return np.concatenate([velocity, change], axis=-1)
+
+    def accelerations(self, motion: np.ndarray, dt_s: float) -> np.ndarray:
+        """Differences of the mean velocities, the first one from the motion now."""
+        return np.diff(motion, axis=-2) / dt_s
 
     @classmethod
     def fit(cls, name: str, motion_names: Sequence[str], motions: Sequence[np.ndarray]):

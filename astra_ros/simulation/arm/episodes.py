@@ -1,4 +1,4 @@
-"""The arm at its table as a `World`: what it plays, and what is then true, for recording."""
+"""The arm at its table as a `World`: what it plays, what is then true, and how good a plan was."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from dataclasses import replace
 import numpy as np
 
 from astra_ros.planning.pinhole import PinholeCamera
+from astra_ros.planning.plans import JointPlan
+from astra_ros.simulation.arm.candidates import propose, random_play
+from astra_ros.simulation.arm.referee import ArmReferee
 from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings
 from astra_ros.simulation.camera import CameraSettings, optical_pose
-from astra_ros.simulation.arm.candidates import propose, random_play
 from astra_ros.simulation.worlds import Embodiment
 
 RANDOM_SHARE = 0.35
 
 
 class PlayingArm(ArmWorld):
-    """`ArmWorld` with what `astra record` asks of every world; see `worlds.World`."""
+    """`ArmWorld` with what `astra record` and `astra rank` ask of every world; see `worlds.World`."""
 
     @property
     def embodiment(self) -> Embodiment:
@@ -31,6 +33,14 @@ class PlayingArm(ArmWorld):
             kind, plan = proposals[int(rng.integers(len(proposals)))]
         self.command(plan)
         return kind
+
+    def propose(self, count: int, seed: int) -> list[tuple[str, JointPlan]]:
+        """Pushes, good and bad; see ``candidates.propose``."""
+        return propose(self, count, seed)
+
+    def referee(self) -> ArmReferee:
+        """Says how good the next plan is."""
+        return ArmReferee(self)
 
     def motion(self) -> np.ndarray:
         """[J] rad, commanded now."""

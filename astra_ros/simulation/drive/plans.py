@@ -1,6 +1,6 @@
 """What a driver may do next, well or badly: candidate plans and random play in the drive world.
 
-The manoeuvres themselves are in ``driver``; how good a plan was says ``rollout``.
+The manoeuvres themselves are in ``driver``; how good a plan was says ``referee``.
 """
 
 from __future__ import annotations

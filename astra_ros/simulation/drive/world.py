@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from astra_ros.planning.plans import PlanError
 from astra_ros.planning.velocity_plan import VelocityPlan
 from astra_ros.simulation.camera import CameraSettings, optical_pose
 from astra_ros.simulation.drive.bodies import DriveBodies
 from astra_ros.simulation.drive.ground import Ground
 from astra_ros.simulation.drive.motion import CarLimits, CarState, advance
-from astra_ros.simulation.drive.plans import play_plan
+from astra_ros.simulation.drive.plans import play_plan, propose
+from astra_ros.simulation.drive.referee import DriveReferee
 from astra_ros.simulation.drive.scene import DriveLayout, DriveSceneSettings, sample_layout
 from astra_ros.simulation.drive.sight import nearest_in_view
 from astra_ros.simulation.drive.state import DriveState
@@ -147,19 +147,24 @@ class DriveWorld:
         self.command(plan)
         return name
 
+    def propose(self, count: int, seed: int) -> list[tuple[str, VelocityPlan]]:
+        """Manoeuvres, good and bad; see ``plans.propose``."""
+        return propose(self, count, seed)
+
+    def goal_image(self) -> None:
+        """None: to get on is no picture."""
+
+    def referee(self) -> DriveReferee:
+        """Says how good the next plan is."""
+        return DriveReferee(self)
+
     def command(self, plan: VelocityPlan) -> None:
         """Follow ``plan`` from now on; it replaces the one before.
 
         Raises:
             PlanError: its columns are not ``linear.x`` and ``angular.z``.
         """
-        if sorted(plan.names) != sorted(MOTION_NAMES):
-            raise PlanError(
-                f"plan '{plan.name}' has the columns {', '.join(plan.names)}; the car takes "
-                f"{' and '.join(MOTION_NAMES)}"
-            )
-        order = [plan.names.index(name) for name in MOTION_NAMES]
-        self._plan = VelocityPlan(MOTION_NAMES, plan.dt_s, plan.velocities[:, order], plan.name)
+        self._plan = plan.reordered(MOTION_NAMES)
         self._plan_tick = self._ticks
 
     def step(self, seconds: float) -> None:

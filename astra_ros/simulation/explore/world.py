@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pybullet
 
-from astra_ros.planning.plans import PlanError
 from astra_ros.planning.velocity_plan import VelocityPlan
 from astra_ros.simulation.camera import Camera, CameraSettings, optical_pose
 from astra_ros.simulation.explore.floorplan import ExploreSceneSettings
 from astra_ros.simulation.explore.mesh import house_mesh
-from astra_ros.simulation.explore.plans import play
+from astra_ros.simulation.explore.plans import play, propose
+from astra_ros.simulation.explore.referee import ExploreReferee
 from astra_ros.simulation.explore.robots import Pose, advanced, mobile_spec
 from astra_ros.simulation.explore.scene import House, sample_house
 from astra_ros.simulation.explore.sight import Situation
@@ -101,7 +101,6 @@ class ExploreWorld:
         settings: what world this is.
         spec: the robot.
         house: where it is now.
-        state: the robot's true state now.
     """
 
     def __init__(self, settings: ExploreWorldSettings | None = None) -> None:
@@ -122,12 +121,12 @@ class ExploreWorld:
     @property
     def time_s(self) -> float:
         """Simulated seconds since the reset."""
-        return self.state.ticks / self.settings.physics_hz
+        return self._state.ticks / self.settings.physics_hz
 
     @property
     def camera_pose(self) -> Pose:
         """The camera's optical frame in the world frame."""
-        return self.state.pose @ self.spec.camera
+        return self._state.pose @ self.spec.camera
 
     @property
     def situation(self) -> Situation:
@@ -138,8 +137,8 @@ class ExploreWorld:
         return Situation(
             self.spec,
             self.house,
-            self.state.pose,
-            self.state.contact,
+            self._state.pose,
+            self._state.contact,
             (float(across), float(upright)),
         )
 
@@ -151,7 +150,7 @@ class ExploreWorld:
         """
         self._enter(sample_house(self.spec, seed, self.settings.scene))
         rest = np.zeros(len(self.spec.motion_names))
-        self.state = ExploreState(0, self.house.start, rest, None, 0, rest, False)
+        self._state = ExploreState(0, self.house.start, rest, None, 0, rest, False)
 
     def command(self, plan: VelocityPlan) -> None:
         """Follow ``plan`` from now on; it replaces the one before.
@@ -161,15 +160,8 @@ class ExploreWorld:
         Raises:
             PlanError: the plan's columns are not this robot's.
         """
-        names = self.spec.motion_names
-        if set(plan.names) != set(names):
-            raise PlanError(
-                f"plan '{plan.name}': columns are {', '.join(plan.names)}; robot "
-                f"'{self.spec.name}' moves by {', '.join(names)}"
-            )
-        columns = [plan.names.index(name) for name in names]
-        plan = VelocityPlan(names, plan.dt_s, plan.velocities[:, columns], plan.name)
-        self.state = replace(self.state, plan=plan, plan_tick=self.state.ticks)
+        plan = plan.reordered(self.spec.motion_names)
+        self._state = replace(self._state, plan=plan, plan_tick=self._state.ticks)
 
     def step(self, seconds: float) -> None:
         """Advance by ``seconds``, rounded to whole physics steps, at least one.
@@ -177,7 +169,7 @@ class ExploreWorld:
         A move that would touch something is not made: the robot stops there, and turns on freely.
         """
         ticks = max(1, round(seconds * self.settings.physics_hz))
-        now, hz = self.state, self.settings.physics_hz
+        now, hz = self._state, self.settings.physics_hz
         pose, velocity, touched = now.pose, now.velocity, False
         near = self._nearby(pose.position, ticks / hz)
         fastest = self.spec.max_acceleration / hz
@@ -201,7 +193,7 @@ class ExploreWorld:
             inside = np.minimum(span, now.plan.duration_s)
             if inside[1] - inside[0] > 1e-9:
                 motion = now.plan.mean(inside)[0] * (inside[1] - inside[0]) / (span[1] - span[0])
-        self.state = ExploreState(
+        self._state = ExploreState(
             now.ticks + ticks, pose, velocity, now.plan, now.plan_tick, motion, touched
         )
 
@@ -212,6 +204,21 @@ class ExploreWorld:
         # All light is painted into the house's pictures.
         return self._view.render((0.0, 0.0, 1.0), shares=(1.0, 0.0, 0.0))
 
+    def state(self) -> ExploreState:
+        """The robot's true state now."""
+        return self._state
+
+    def propose(self, count: int, seed: int) -> list[tuple[str, VelocityPlan]]:
+        """Tours, good and bad; see ``plans.propose``."""
+        return propose(self, count, seed)
+
+    def goal_image(self) -> None:
+        """None: what is new has not been seen."""
+
+    def referee(self) -> ExploreReferee:
+        """Says how good the next plan is."""
+        return ExploreReferee(self)
+
     def play(self, rng: np.random.Generator, seconds: float) -> str:
         """Choose and command a behaviour of ``plans``; returns its name."""
         behaviour, plan = play(self.situation, rng, seconds)
@@ -220,7 +227,7 @@ class ExploreWorld:
 
     def motion(self) -> np.ndarray:
         """[D] mean velocity commanded during the last step, m/s and rad/s; zeros at the start."""
-        return self.state.motion.copy()
+        return self._state.motion.copy()
 
     def labels(self) -> dict[str, np.ndarray]:
         """What is true now.
@@ -235,7 +242,7 @@ class ExploreWorld:
         camera = self.camera_pose
         turn = camera.rotation
         return {
-            "obstacle_contact": np.array(self.state.contact),
+            "obstacle_contact": np.array(self._state.contact),
             "nearest_obstacle": self._nearest_ahead(),
             "camera_pose": optical_pose(camera.position, turn[:, 2], -turn[:, 1]),
         }
@@ -251,7 +258,7 @@ class ExploreWorld:
 
     def snapshot(self) -> ExploreSnapshot:
         """This moment, to come back to with ``restore``: what follows repeats bit by bit."""
-        return ExploreSnapshot(self, self.house, self.state)
+        return ExploreSnapshot(self, self.house, self._state)
 
     def restore(self, snapshot: ExploreSnapshot) -> None:
         """Go back to a moment of this world.
@@ -263,7 +270,7 @@ class ExploreWorld:
             raise ValueError("the snapshot is of another ExploreWorld; restore it there")
         if snapshot.house is not self.house:
             self._enter(snapshot.house)
-        self.state = snapshot.state
+        self._state = snapshot.state
 
     def close(self) -> None:
         """Free the simulation. A closed world cannot be used again."""
@@ -328,10 +335,10 @@ class ExploreWorld:
 
     def _commanded(self, tick: int) -> np.ndarray:
         """[D] the velocity commanded at a physics step, within the robot's limits."""
-        if self.state.plan is None:
+        if self._state.plan is None:
             return np.zeros(len(self.spec.motion_names))
-        since = (tick - self.state.plan_tick) / self.settings.physics_hz
-        return np.clip(self.state.plan.at(since), -self.spec.max_speed, self.spec.max_speed)
+        since = (tick - self._state.plan_tick) / self.settings.physics_hz
+        return np.clip(self._state.plan.at(since), -self.spec.max_speed, self.spec.max_speed)
 
     def _nearest_ahead(self) -> np.ndarray:
         """[3] m, robot frame: see ``labels``."""

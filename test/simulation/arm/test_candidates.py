@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from astra_ros.simulation.arm.candidates import KINDS, PLAN_SECONDS, propose, random_play
-from astra_ros.simulation.arm.rollout import execute, progress_between
+from astra_ros.simulation.arm.referee import progress_between
+from astra_ros.simulation.rollout import execute
 
 
 def speeds(plan):
@@ -69,21 +70,22 @@ def test_outcomes_are_as_varied_as_the_kinds_promise(world):
         for kind, plan in propose(world, 8, seed):
             world.restore(start)
             rollout = execute(world, plan, render=False)
-            outcomes.append(rollout.outcome)
+            outcomes.append(rollout.verdict.outcome)
             by_kind.setdefault(kind, []).append(rollout)
         best.append(max(outcomes))
         everything += outcomes
     assert np.mean(best) > 0.6
     assert np.mean(everything) < 0.4
-    assert np.mean([r.progress for r in by_kind["push"]]) > 0.75
-    assert np.mean([r.collision for r in by_kind["hit_obstacle"]]) > 0.8
-    assert np.mean([abs(r.progress) for r in by_kind["miss"]]) < 0.15
+    assert np.mean([r.verdict.parts["progress"] for r in by_kind["push"]]) > 0.75
+    assert np.mean([r.verdict.collision for r in by_kind["hit_obstacle"]]) > 0.8
+    assert np.mean([abs(r.verdict.parts["progress"]) for r in by_kind["miss"]]) < 0.15
 
 
 def test_a_plan_into_the_obstacle_reports_contact_and_does_not_explode(world):
     world.reset(0)
     rollout = execute(world, dict(propose(world, 8, 0))["hit_obstacle"], render=False)
-    assert rollout.collision and rollout.outcome == rollout.progress - 1.0
+    verdict = rollout.verdict
+    assert verdict.collision and verdict.outcome == verdict.parts["progress"] - 1.0
     for before, after in zip(rollout.states, rollout.states[1:]):
         assert np.linalg.norm(after.tool_position - before.tool_position) < 0.5
         assert np.abs(after.object_position[:2]).max() < 1.5
@@ -117,7 +119,7 @@ def test_rollout_shapes_and_where_the_contacts_are(world):
     assert rollout.frames.shape == (4, 128, 128, 3) and rollout.frames.dtype == np.uint8
     assert [state.time_s for state in rollout.states] == [0.0, 0.25, 0.5, 0.75]
     bare = execute(world, plan, horizon=2, render=False)
-    assert bare.frames.shape == (0, 128, 128, 3) and len(bare.states) == 3
+    assert bare.frames is None and len(bare.states) == 3
 
 
 def test_progress_is_the_gained_share_of_the_distance(world):

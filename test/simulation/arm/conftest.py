@@ -2,11 +2,12 @@
 
 import pytest
 
-from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings
+from astra_ros.simulation.arm.episodes import PlayingArm
+from astra_ros.simulation.arm.world import ArmWorldSettings
 from astra_ros.simulation.arm.robots import ROBOTS
 
 
 @pytest.fixture(scope="session", params=sorted(ROBOTS))
 def world(request):
-    with ArmWorld(ArmWorldSettings(robot=request.param)) as made:
+    with PlayingArm(ArmWorldSettings(robot=request.param)) as made:
         yield made

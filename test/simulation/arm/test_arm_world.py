@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from astra_ros.planning.plans import JointPlan, PlanError
-from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings, CameraSettings
+from astra_ros.simulation.arm.episodes import PlayingArm
+from astra_ros.simulation.arm.world import ArmWorldSettings, CameraSettings
 from astra_ros.simulation.arm.candidates import propose, random_play
-from astra_ros.simulation.arm.rollout import execute
 from astra_ros.simulation.arm.scene import CUBE_SIDE_M
+from astra_ros.simulation.rollout import execute
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ARRAYS = (
     "joint_positions",
     "commanded_positions",
@@ -36,7 +37,7 @@ def same(one, other) -> bool:
 
 def digest(robot: str) -> str:
     """Hash of all frames and states of a pushing episode, in a new world."""
-    with ArmWorld(ArmWorldSettings(robot=robot)) as world:
+    with PlayingArm(ArmWorldSettings(robot=robot)) as world:
         world.reset(11)
         plan = dict(propose(world, 8, 11))["push"]
         rollout = execute(world, plan)
@@ -87,7 +88,7 @@ def test_renders_rgb_of_the_camera_size(world):
 
 def test_camera_settings_change_the_picture():
     camera = CameraSettings(width=96, height=64, position=(1.4, 0.3, 0.9))
-    with ArmWorld(ArmWorldSettings(robot="kuka", camera=camera)) as world:
+    with PlayingArm(ArmWorldSettings(robot="kuka", camera=camera)) as world:
         assert world.render().shape == (64, 96, 3)
 
 
@@ -106,7 +107,7 @@ def test_impossible_cameras_are_refused(changes, message):
 
 
 def test_style_seed_fixes_the_look():
-    with ArmWorld(ArmWorldSettings(robot="kuka", style_seed=5)) as world:
+    with PlayingArm(ArmWorldSettings(robot="kuka", style_seed=5)) as world:
         world.reset(1)
         corner = world.render()[-1, -1]
         world.reset(2)
@@ -119,7 +120,7 @@ def test_follows_a_plan_closely(world):
     plan = dict(propose(world, 8, 11))["push"]
     rollout = execute(world, plan, render=False)
     wanted = plan.sample(0.25 * np.arange(17))
-    assert not rollout.collision
+    assert not rollout.verdict.collision
     for state, joints in zip(rollout.states, wanted):
         there = world.kinematics.forward(joints)[:3, 3]
         assert np.linalg.norm(state.tool_position - there) < 0.01
@@ -205,7 +206,7 @@ def test_same_seed_and_plan_repeat_bit_by_bit_after_other_episodes(world):
 
 def test_a_fresh_process_gives_the_same_bits(world):
     code = (
-        "import sys; sys.path.insert(0, 'test/simulation'); "
+        "import sys; sys.path.insert(0, 'test/simulation/arm'); "
         "from test_arm_world import digest; print('digest', digest(sys.argv[1]))"
     )
     fresh = subprocess.run(
@@ -242,7 +243,7 @@ def test_worlds_in_one_process_do_not_disturb_each_other(world):
     plan = dict(propose(world, 8, 13))["push"]
     alone = execute(world, plan, render=False).states[-1]
     world.reset(13)
-    with ArmWorld(ArmWorldSettings(robot="kuka")) as other:
+    with PlayingArm(ArmWorldSettings(robot="kuka")) as other:
         world.command(plan)
         other.command(random_play(other, 4.0, 1))
         for _ in range(16):
@@ -252,11 +253,11 @@ def test_worlds_in_one_process_do_not_disturb_each_other(world):
 
 
 def test_a_snapshot_outlives_its_world_harmlessly():
-    first = ArmWorld(ArmWorldSettings(robot="kuka"))
+    first = PlayingArm(ArmWorldSettings(robot="kuka"))
     old = first.snapshot()
     first.close()
     first.close()
-    with ArmWorld(ArmWorldSettings(robot="kuka")) as second:
+    with PlayingArm(ArmWorldSettings(robot="kuka")) as second:
         mine = second.snapshot()
         with pytest.raises(ValueError, match="another ArmWorld"):
             second.restore(old)
@@ -267,7 +268,7 @@ def test_a_snapshot_outlives_its_world_harmlessly():
 
 def test_unknown_robot_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="unknown robot 'ur5'; known robots: kuka, panda"):
-        ArmWorld(ArmWorldSettings(robot="ur5"))
+        PlayingArm(ArmWorldSettings(robot="ur5"))
 
 
 def test_a_plan_for_other_joints_is_refused(world):

@@ -1,0 +1,192 @@
+"""Which plans of a request can be imagined, and as which motions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from astra_ros.planning.modalities import ActionSpace
+from astra_ros.planning.plans import JointPlan, PlanError
+from astra_ros.planning.velocity_plan import VelocityPlan
+
+Plan = JointPlan | VelocityPlan
+
+MAX_HORIZON = 256
+
+
+class NothingToImagine(ValueError):
+    """No plan of the request can be imagined. The message gives each plan's reason."""
+
+
+@dataclass(frozen=True)
+class PlanSettings:
+    """Which plans are taken.
+
+    Attributes:
+        horizon: steps to imagine; the model's own step length makes them seconds.
+        partial_plans: take plans that last longer than the horizon, judged by their beginning alone;
+            otherwise they are refused.
+        start_tolerance: how far (rad; m for sliding joints) any joint may be from a plan's first
+            point, where the joints are known; a plan that starts elsewhere is refused. 0: anywhere.
+        action_space: name of the model's action space that plans are of; '' takes the one with the
+            plan's joints, and must be set where a model has several with the same ones.
+        max_start_speed: rad/s, with which a plan whose first point is later than 0 s may go there
+            from where the robot is; a faster one is refused.
+    """
+
+    horizon: int = 16
+    partial_plans: bool = False
+    start_tolerance: float = 0.1
+    max_start_speed: float = 2.0
+    action_space: str = ""
+
+    def __post_init__(self) -> None:
+        # The upper limit is there for typing errors, which would take all memory or hours.
+        if not 1 <= self.horizon <= MAX_HORIZON:
+            raise ValueError(
+                f"horizon is {self.horizon}; imagine at least 1 step and at most {MAX_HORIZON}"
+            )
+        if not self.start_tolerance >= 0.0:
+            raise ValueError(f"start_tolerance is {self.start_tolerance}; it must be >= 0")
+        if not self.max_start_speed > 0.0:
+            raise ValueError(f"max_start_speed is {self.max_start_speed}; it must be > 0")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The plans of a request that the model can imagine, at the model's times.
+
+    Attributes:
+        space: the model's action space.
+        plans: K plans, columns in the action space's order.
+        motion: float64 [K, H+1, D], as ``space`` has it; row 0 is where the robot is now.
+        refused: plan name -> why it cannot be imagined.
+    """
+
+    space: ActionSpace
+    plans: tuple[Plan, ...]
+    motion: np.ndarray
+    refused: dict[str, str]
+
+
+class PlanPreparer:
+    """Matches plans with a model's action spaces and samples them at the model's times.
+
+    Args:
+        model: its name, for messages.
+        spaces: the model's action spaces, by name.
+        dt_s: the model's step.
+        settings: which plans are taken.
+    """
+
+    def __init__(
+        self, model: str, spaces: Mapping[str, ActionSpace], dt_s: float, settings: PlanSettings
+    ) -> None:
+        self.model, self.spaces, self.dt_s, self.settings = model, spaces, dt_s, settings
+
+    def __call__(
+        self, plans: Sequence[Plan], motion_now: Mapping[str, float] | None = None
+    ) -> Prepared:
+        """The usable ones of some plans.
+
+        The action space of a request is the one that the newest usable plan fits; plans of
+        another one are refused, since one robot is imagined at a time.
+
+        Args:
+            plans: candidates with unique names, oldest first; columns in any order.
+            motion_now: column -> where the robot is (joints, rad: plans must start there, and those
+                whose first point is later than 0 s begin there) or how it moved in the last step
+                (bases, m/s and rad/s).
+
+        Raises:
+            NothingToImagine: no plan is left.
+        """
+        times_s = np.arange(self.settings.horizon + 1) * self.dt_s
+        refused: dict[str, str] = {}
+        fitting: list[tuple[Plan, ActionSpace, np.ndarray]] = []
+        for plan in plans:
+            try:
+                space = self._space_of(plan)
+                plan = plan.reordered(space.motion_names)
+                now = _in_order(motion_now, space.motion_names)
+                self._check_span(plan)
+                if isinstance(plan, JointPlan):
+                    self._check_start(plan, now)
+                fitting.append((plan, space, plan.motion(times_s, now)))
+            except PlanError as error:
+                refused[plan.name] = str(error)
+        newest = fitting[-1][1] if fitting else None
+        for plan, space, _ in fitting:
+            if space is not newest:
+                refused[plan.name] = (
+                    f"plan '{plan.name}' moves {space.name}, but the newest plan moves {newest.name}; "
+                    "send the plans of one robot at a time"
+                )
+        kept = [(plan, motion) for plan, space, motion in fitting if space is newest]
+        if not kept:
+            reasons = "; ".join(refused.values()) or "no plan was given"
+            raise NothingToImagine(f"no plan can be imagined: {reasons}")
+        return Prepared(
+            space=newest,
+            plans=tuple(plan for plan, _ in kept),
+            motion=np.stack([motion for _, motion in kept]),
+            refused=refused,
+        )
+
+    def _check_span(self, plan: Plan) -> None:
+        """Raises PlanError where a part of the plan would be judged unseen."""
+        dt_s = self.dt_s
+        span_s = self.settings.horizon * dt_s
+        if not self.settings.partial_plans and plan.duration_s > span_s + 0.5 * dt_s:
+            raise PlanError(
+                f"plan '{plan.name}' lasts {plan.duration_s:.2f} s, but only {span_s:.2f} s are imagined "
+                f"({self.settings.horizon} steps of {dt_s:g} s); send its first {span_s:.2f} s, or "
+                "raise the parameter horizon, or set partial_plans to judge it by its beginning"
+            )
+
+    def _check_start(self, plan: JointPlan, now: np.ndarray | None) -> None:
+        """Raises PlanError where the plan does not start where the robot is."""
+        tolerance, begin_s = self.settings.start_tolerance, float(plan.times_s[0])
+        if now is None or not tolerance:
+            return
+        away = np.abs(plan.positions[0] - now)
+        if away.max() > tolerance + self.settings.max_start_speed * begin_s:
+            worst = int(away.argmax())
+            raise PlanError(
+                f"plan '{plan.name}' starts with {plan.joint_names[worst]} at "
+                f"{plan.positions[0][worst]:.3f} rad at {begin_s:g} s, but the robot is "
+                f"{away[worst]:.3f} away from there (start_tolerance is {tolerance:g}, max_start_speed "
+                f"{self.settings.max_start_speed:g}); plan from where the robot is"
+            )
+
+    def _space_of(self, plan: Plan) -> ActionSpace:
+        """The action space with exactly the plan's columns, or PlanError naming those known."""
+        wanted = self.settings.action_space
+        alike = [space for space in self.spaces.values() if isinstance(plan, space.plan)]
+        fitting = [space for space in alike if set(space.motion_names) == set(plan.motion_names)]
+        if wanted:
+            fitting = [space for space in fitting if space.name == wanted]
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            raise PlanError(
+                f"plan '{plan.name}' fits the action spaces {', '.join(s.name for s in fitting)} of the "
+                f"model '{self.model}'; set the parameter action_space to one of them"
+            )
+        what, none = ("joints", "no arm") if isinstance(plan, JointPlan) else ("columns", "no base")
+        known = "; ".join(f"{space.name}: {', '.join(space.motion_names)}" for space in alike)
+        asked = f", and action_space is '{wanted}'" if wanted else ""
+        raise PlanError(
+            f"plan '{plan.name}' moves the {what} {', '.join(plan.motion_names)}{asked}; the model "
+            f"'{self.model}' knows {known or none}. Send exactly these {what}, in any order, "
+            "or take a model that was trained on this robot"
+        )
+
+
+def _in_order(values: Mapping[str, float] | None, names: Sequence[str]) -> np.ndarray | None:
+    """[D] in the order of names, or None when any of them is unknown."""
+    if values is None or any(name not in values for name in names):
+        return None
+    return np.array([values[name] for name in names], dtype=np.float64)

@@ -1,0 +1,72 @@
+"""What really happens when a plan is executed in a world: frames, states, and how good it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from astra_ros.simulation.worlds import Referee, Verdict, World
+
+
+@dataclass(frozen=True, eq=False)
+class Rollout:
+    """An executed plan, H steps.
+
+    Attributes:
+        frames: uint8 [H + 1, height, width, 3] RGB, the first one before the plan; None when not
+            rendered.
+        states: H + 1 true states of the world; a state's contacts cover the interval that ends at it.
+        labels: H + 1 of ``World.labels``.
+        verdict: how good it was.
+    """
+
+    frames: np.ndarray | None
+    states: list[Any]
+    labels: list[dict[str, np.ndarray]]
+    verdict: Verdict
+
+
+def execute(
+    world: World,
+    plan,
+    horizon: int = 16,
+    dt_s: float = 0.25,
+    render: bool = True,
+    referee: Referee | None = None,
+) -> Rollout:
+    """Execute a plan from the world's current state; the world stays where the plan ends.
+
+    Args:
+        world: the world, changed by this call.
+        plan: what the robot is told to do.
+        horizon: steps H; what comes after a plan that ends earlier is the world's business: arms
+            hold the last point, bases stop.
+        dt_s: seconds a step.
+        render: False skips the frames, which take most of the time.
+        referee: who judges, made where the plan starts; the world's own if None.
+
+    Raises:
+        PlanError: the plan is not for the world's robot.
+        ValueError: horizon below 1.
+    """
+    if horizon < 1:
+        raise ValueError(f"execute: horizon is {horizon}; expected at least 1 step")
+    referee = world.referee() if referee is None else referee
+    states, labels = [world.state()], [world.labels()]
+    frames = [world.render()] if render else []
+    world.command(plan)
+    for _ in range(horizon):
+        world.step(dt_s)
+        states.append(world.state())
+        labels.append(world.labels())
+        referee.watch()
+        if render:
+            frames.append(world.render())
+    return Rollout(
+        frames=np.stack(frames) if frames else None,
+        states=states,
+        labels=labels,
+        verdict=referee.verdict(),
+    )
