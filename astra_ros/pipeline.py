@@ -15,7 +15,7 @@ import numpy as np
 from astra_ros.planning.critics import CRITICS, CriticInput
 from astra_ros.planning.drawings import Drawings
 from astra_ros.planning.imagination import Imagination
-from astra_ros.planning.prepare import NothingToImagine, Plan, PlanPreparer, PlanSettings, Prepared
+from astra_ros.planning.prepare import Plan, PlanPreparer, PlanSettings, Prepared
 from astra_ros.planning.scoring import PlanScore, ScoringSettings, missing_critics, score_plans
 
 

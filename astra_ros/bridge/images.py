@@ -1,9 +1,9 @@
 """Camera messages to RGB arrays and back.
 
 The plain 8-bit encodings, which nearly all cameras send, go through ``cv_bridge``. The others are
-unpacked here: the ``cv_bridge`` on PyPI ignores ``step``, cannot swap bytes with numpy 2, and knows
+unpacked in ``planning/pixels.py``: the ``cv_bridge`` on PyPI ignores ``step``, cannot swap bytes with numpy 2, and knows
 neither 16-bit nor YUV pictures; that of a ROS installation knows them, but two robots should not see
-two pictures. OpenCV converts the colours.
+two pictures.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import array
 import math
 import sys
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -20,42 +19,7 @@ from cv_bridge import CvBridge
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from astra_ros.bridge.errors import BridgeError
-
-
-@dataclass(frozen=True)
-class _Encoding:
-    """How an encoding is laid out: bytes per number, numbers per pixel, way to RGB."""
-
-    depth: int
-    channels: int
-    to_rgb: int | None
-
-
-def _bayer(name: str, to_rgb: int) -> dict[str, _Encoding]:
-    return {f"bayer_{name}{8 * depth}": _Encoding(depth, 1, to_rgb) for depth in (1, 2)}
-
-
-# ROS names a Bayer pattern by its first row's first pixels, OpenCV by its second row's second ones.
-ENCODINGS: dict[str, _Encoding] = {
-    "rgb8": _Encoding(1, 3, None),
-    "bgr8": _Encoding(1, 3, cv2.COLOR_BGR2RGB),
-    "rgba8": _Encoding(1, 4, cv2.COLOR_RGBA2RGB),
-    "bgra8": _Encoding(1, 4, cv2.COLOR_BGRA2RGB),
-    "mono8": _Encoding(1, 1, cv2.COLOR_GRAY2RGB),
-    "rgb16": _Encoding(2, 3, None),
-    "bgr16": _Encoding(2, 3, cv2.COLOR_BGR2RGB),
-    "rgba16": _Encoding(2, 4, cv2.COLOR_RGBA2RGB),
-    "bgra16": _Encoding(2, 4, cv2.COLOR_BGRA2RGB),
-    "mono16": _Encoding(2, 1, cv2.COLOR_GRAY2RGB),
-    **_bayer("rggb", cv2.COLOR_BayerBG2RGB),
-    **_bayer("bggr", cv2.COLOR_BayerRG2RGB),
-    **_bayer("gbrg", cv2.COLOR_BayerGR2RGB),
-    **_bayer("grbg", cv2.COLOR_BayerGB2RGB),
-    "yuv422": _Encoding(1, 2, cv2.COLOR_YUV2RGB_UYVY),
-    "uyvy": _Encoding(1, 2, cv2.COLOR_YUV2RGB_UYVY),
-    "yuv422_yuy2": _Encoding(1, 2, cv2.COLOR_YUV2RGB_YUY2),
-    "yuyv": _Encoding(1, 2, cv2.COLOR_YUV2RGB_YUY2),
-}
+from astra_ros.planning.pixels import ENCODINGS, PixelError, check_layout, unpack
 
 
 _BY_CV_BRIDGE = ("rgb8", "bgr8", "rgba8", "bgra8", "mono8")
@@ -68,42 +32,14 @@ def check_image(msg: Image, topic: str = "image") -> None:
     Raises:
         BridgeError: they do not.
     """
-    encoding = ENCODINGS.get(msg.encoding)
-    if encoding is None:
-        raise BridgeError(
-            f"{topic}: unknown encoding '{msg.encoding}'; known are {', '.join(ENCODINGS)}. "
-            "Publish one of these, or put an image_proc node in between"
-        )
-    if msg.height == 0 or msg.width == 0:
-        raise BridgeError(
-            f"{topic}: the image is {msg.width} x {msg.height} pixels; both must be > 0. "
-            "Check the camera driver"
-        )
-    if encoding.channels == 2 and msg.width % 2:
-        raise BridgeError(
-            f"{topic}: {msg.encoding} shares colour between two pixels, but the width is "
-            f"{msg.width}; it must be even"
-        )
-    row = msg.width * encoding.channels * encoding.depth
-    if msg.step < row:
-        raise BridgeError(
-            f"{topic}: step is {msg.step} bytes, but a row of {msg.width} pixels in "
-            f"{msg.encoding} has {row}; set step to {row} or, with padded rows, more"
-        )
-    # Some drivers leave the padding of the last row away.
-    least, full = msg.step * (msg.height - 1) + row, msg.step * msg.height
-    if not least <= len(msg.data) <= full:
-        raise BridgeError(
-            f"{topic}: data has {len(msg.data)} bytes, but step {msg.step} x height "
-            f"{msg.height} is {full}; the message was cut or its header is wrong"
-        )
+    try:
+        check_layout(msg.encoding, msg.height, msg.width, msg.step, len(msg.data))
+    except PixelError as error:
+        raise BridgeError(f"{topic}: {error}") from error
 
 
 def image_to_rgb(msg: Image, topic: str = "image") -> np.ndarray:
-    """Convert an image of any encoding in ``ENCODINGS``.
-
-    Padded rows (``step``) and both byte orders are honoured. 16-bit numbers are scaled, so that
-    65535 becomes 255, never cut; a picture that uses few of its 16 bits becomes dark.
+    """Convert an image of any encoding that ``planning/pixels.py`` knows.
 
     Args:
         msg: the image.
@@ -120,22 +56,7 @@ def image_to_rgb(msg: Image, topic: str = "image") -> np.ndarray:
     row = msg.width * encoding.channels * encoding.depth
     if msg.encoding in _BY_CV_BRIDGE and msg.step == row and not msg.is_bigendian:
         return np.array(_CV_BRIDGE.imgmsg_to_cv2(msg, "rgb8"))  # a copy, also of what was RGB before
-    data = np.frombuffer(msg.data, dtype=np.uint8)
-    rows = np.lib.stride_tricks.as_strided(
-        data, shape=(msg.height, row), strides=(msg.step, 1), writeable=False
-    )
-    if encoding.depth == 2:
-        order = ">" if msg.is_bigendian else "<"
-        rows = np.ascontiguousarray(rows).view(np.dtype(np.uint16).newbyteorder(order))
-        rows = rows.astype(np.uint16)
-    shape = (msg.height, msg.width, encoding.channels)
-    pixels = np.ascontiguousarray(rows).reshape(shape if encoding.channels > 1 else shape[:2])
-    if encoding.to_rgb is not None:
-        pixels = cv2.cvtColor(pixels, encoding.to_rgb)
-    if encoding.depth == 2:
-        # 65535 = 255 * 257: the exact inverse of repeating a byte.
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return pixels if pixels.flags.owndata and pixels.base is None else pixels.copy()
+    return unpack(msg.encoding, msg.height, msg.width, msg.step, msg.data, bool(msg.is_bigendian))
 
 
 def compressed_to_rgb(msg: CompressedImage, topic: str = "image/compressed") -> np.ndarray:

@@ -6,7 +6,6 @@ import argparse
 import hashlib
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 

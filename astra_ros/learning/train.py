@@ -46,7 +46,7 @@ from astra_ros.learning.settings import SETTINGS_HELP, TrainSettings, settings_f
 from astra_ros.learning.stage import STAGES, Stage
 from astra_ros.learning.validate import Validation, split
 from astra_ros.planning.modalities import ActionSpace
-from astra_ros.world_model import PRESETS, Astra, AstraConfig, preset
+from astra_ros.world_model import PRESETS, Astra, preset
 
 
 class AutoencoderLoss(nn.Module):

@@ -11,8 +11,8 @@ from builtin_interfaces.msg import Time  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 
 from astra_ros.bridge import BridgeError  # noqa: E402
+from astra_ros.planning.pixels import ENCODINGS  # noqa: E402
 from astra_ros.bridge.images import (  # noqa: E402
-    ENCODINGS,
     compressed_to_rgb,
     image_to_rgb,
     pinhole_info,
@@ -128,7 +128,7 @@ def broken(**changes):
 @pytest.mark.parametrize(
     "msg, words",
     [
-        (broken(encoding="8UC3"), "unknown encoding '8UC3'"),
+        (broken(encoding="32FC1"), "is a depth image or plain numbers"),
         (broken(encoding=""), "unknown encoding ''"),
         (broken(step=8), "step is 8 bytes, but a row of 3 pixels in rgb8 has 9"),
         (broken(height=3), "data has 18 bytes, but step 9 x height 3 is 27"),

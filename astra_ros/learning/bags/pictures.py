@@ -1,17 +1,17 @@
 """Camera messages of a bag as RGB arrays, the same pictures that the nodes see.
 
-`bridge/images.py` does this for a running robot, in ROS's own message classes and with `cv_bridge`;
-here there is no ROS. A test holds the two against each other.
+`bridge/images.py` does this for a running robot; both unpack with `planning/pixels.py`.
 """
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+
+from astra_ros.planning.pixels import PixelError, UnknownEncoding, check_layout, unpack
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
@@ -23,33 +23,6 @@ class BadPicture(ValueError):
 
 class UnsupportedPicture(ValueError):
     """A kind of picture that is not for eyes, or not known here."""
-
-
-@dataclass(frozen=True)
-class _Encoding:
-    """Bytes per number, numbers per pixel, OpenCV's way to RGB."""
-
-    depth: int
-    channels: int
-    to_rgb: int | None
-
-
-# ROS names a Bayer pattern by its first row's first pixels, OpenCV by its second row's second ones.
-_BAYER = {'rggb': cv2.COLOR_BayerBG2RGB, 'bggr': cv2.COLOR_BayerRG2RGB,
-          'gbrg': cv2.COLOR_BayerGR2RGB, 'grbg': cv2.COLOR_BayerGB2RGB}
-_UYVY, _YUYV = (_Encoding(1, 2, code) for code in (cv2.COLOR_YUV2RGB_UYVY, cv2.COLOR_YUV2RGB_YUY2))
-ENCODINGS: dict[str, _Encoding] = {
-    **{f'{name}{8 * depth}': _Encoding(depth, channels, to_rgb)
-       for depth in (1, 2)
-       for name, channels, to_rgb in (
-           ('rgb', 3, None), ('bgr', 3, cv2.COLOR_BGR2RGB), ('rgba', 4, cv2.COLOR_RGBA2RGB),
-           ('bgra', 4, cv2.COLOR_BGRA2RGB), ('mono', 1, cv2.COLOR_GRAY2RGB),
-           *((f'bayer_{pattern}', 1, code) for pattern, code in _BAYER.items()))},
-    'yuv422': _UYVY, 'uyvy': _UYVY, 'yuv422_yuy2': _YUYV, 'yuyv': _YUYV,
-    # OpenCV's types, which say nothing of colours: its own order is meant.
-    '8UC1': _Encoding(1, 1, cv2.COLOR_GRAY2RGB), '8UC3': _Encoding(1, 3, cv2.COLOR_BGR2RGB),
-}
-_DEPTH_IMAGES = ('16UC1', '32FC1', '16SC1', '64FC1')
 
 
 def check_picture(kind: str, message) -> tuple[str, tuple[int, int]]:
@@ -80,46 +53,18 @@ def to_rgb(kind: str, message) -> np.ndarray:
         if pixels is None:
             raise BadPicture(f"OpenCV cannot decode it (format '{encoding_name}')")
         return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-    encoding = ENCODINGS[encoding_name]
-    row = width * encoding.channels * encoding.depth
-    rows = np.lib.stride_tricks.as_strided(data, shape=(height, row), strides=(message.step, 1),
-                                           writeable=False)
-    if encoding.depth == 2:
-        order = '>' if message.is_bigendian else '<'
-        rows = np.ascontiguousarray(rows).view(np.dtype(np.uint16).newbyteorder(order))
-        rows = rows.astype(np.uint16)
-    shape = (height, width, encoding.channels)[:2 if encoding.channels == 1 else 3]
-    pixels = np.ascontiguousarray(rows).reshape(shape)
-    if encoding.to_rgb is not None:
-        pixels = cv2.cvtColor(pixels, encoding.to_rgb)
-    if encoding.depth == 2:
-        # 65535 = 255 * 257: scaled, never cut.
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return pixels
+    return unpack(encoding_name, height, width, message.step, data, bool(message.is_bigendian))
 
 
 def _check_raw(message) -> tuple[str, tuple[int, int]]:
-    name, height, width = message.encoding, message.height, message.width
-    if name in _DEPTH_IMAGES:
-        raise UnsupportedPicture(f"encoding '{name}' is a depth image or plain numbers, which have "
-                                 "no colours and no fixed scale; choose the colour camera's topic")
-    if name not in ENCODINGS:
-        raise UnsupportedPicture(f"encoding '{name}' is not known; known are "
-                                 + ', '.join(ENCODINGS))
-    encoding = ENCODINGS[name]
-    row = width * encoding.channels * encoding.depth
-    if not height or not width:
-        raise BadPicture(f'{width} x {height} pixels')
-    if encoding.channels == 2 and width % 2:
-        raise BadPicture(f'{name} shares colour between two pixels, but it is {width} wide')
-    if message.step < row:
-        raise BadPicture(f'step is {message.step}, but a row of {width} pixels in {name} has {row} '
-                         'bytes')
-    # Some drivers leave the padding of the last row away.
-    if not message.step * (height - 1) + row <= len(message.data) <= message.step * height:
-        raise BadPicture(f'{len(message.data)} bytes of data; step {message.step} x height '
-                         f'{height} is {message.step * height}')
-    return name, (height, width)
+    try:
+        check_layout(message.encoding, message.height, message.width, message.step,
+                     len(message.data))
+    except UnknownEncoding as error:
+        raise UnsupportedPicture(str(error)) from error
+    except PixelError as error:
+        raise BadPicture(str(error)) from error
+    return message.encoding, (message.height, message.width)
 
 
 def _check_compressed(message) -> tuple[str, tuple[int, int]]:

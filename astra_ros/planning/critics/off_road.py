@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 
 from astra_ros.planning.critics.base import CriticInput, CriticResult, CriticSettings, setting
 from astra_ros.planning.critics.collision import most_likely_moment
