@@ -68,7 +68,7 @@ EXTRA_OF = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code (2: the command line was wrong)."""
-    argv = sys.argv[1:] if argv is None else argv
+    argv = (sys.argv[1:] if argv is None else argv) or ["--help"]
     word = next((argument for argument in argv if not argument.startswith("-")), None)
     module = None
     if word in COMMANDS:

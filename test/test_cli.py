@@ -60,13 +60,18 @@ def described(text: str, option: str) -> bool:
     return bool(re.search(r"(  +|\n +)[a-z(]", block.group(1)))
 
 
-@pytest.mark.parametrize("words", [["bogus"], [], ["demo", "--no-such-option"]])
+@pytest.mark.parametrize("words", [["bogus"], ["demo", "--no-such-option"]])
 def test_wrong_words_exit_2_and_say_what_is_known(words):
     result = astra(*words)
     assert result.returncode == 2
     assert "usage: astra" in result.stderr and "error:" in result.stderr
     if words == ["bogus"]:
         assert all(name in result.stderr for name in cli.COMMANDS)
+
+
+def test_no_word_at_all_shows_the_help():
+    result = astra()
+    assert result.returncode == 0 and "the way to a model of your own" in result.stdout
 
 
 def test_version():

@@ -74,8 +74,11 @@ class ModelCard:
         card_file, weights_file = directory / CARD_FILE, directory / WEIGHTS_FILE
         for file in (card_file, weights_file):
             if not file.is_file():
+                inside = directory / 'model'    # of a training folder
+                place = (f"perhaps '{inside}'" if (inside / CARD_FILE).is_file() else
+                         'that `astra train` or `astra export` wrote')
                 raise ModelError(f"model '{directory}': no {file.name} there; give the directory "
-                                 f'that `astra train` or `astra export` wrote')
+                                 f'{place}')
         try:
             values = json.loads(card_file.read_text())
             if values['card_version'] != CARD_VERSION:

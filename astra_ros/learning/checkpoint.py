@@ -51,6 +51,7 @@ def save_checkpoint(path: Path, model: nn.Module, average: nn.Module,
                                ) from error
         with open(part, 'rb') as file:
             os.fsync(file.fileno())
+        part.chmod(0o644)       # made private, but other users may look on and export
         os.replace(part, path)
     processes.wait()
 
@@ -73,6 +74,7 @@ def load_checkpoint(path: Path, model: nn.Module, average: nn.Module,
                            'this stage anew') from error
     now = json.loads(json.dumps(config))
     if stored != now:
+        stored, now = _flat(stored), _flat(now)
         differing = ', '.join(f'{name}: {stored.get(name)} there, {now.get(name)} now'
                               for name in sorted({*stored, *now})
                               if stored.get(name) != now.get(name))
@@ -90,6 +92,12 @@ def load_checkpoint(path: Path, model: nn.Module, average: nn.Module,
                                   if name.startswith('optimizer.')})
     generator.set_state(tensors[f'generator.{processes.rank}'])
     return int(metadata['step'])
+
+
+def _flat(config: dict) -> dict:
+    """The same with the network's settings beside the others."""
+    return {**{name: value for name, value in config.items() if name != 'model'},
+            **{f'network {name}': value for name, value in config.get('model', {}).items()}}
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:

@@ -143,6 +143,18 @@ def read_footer(path: Path) -> dict:
     return footer
 
 
+def check_alike(folder: Path, size: tuple[int, int], dt_s: float) -> None:
+    """Raises DatasetError where a folder's episodes have another size (h, w) or rate than new ones."""
+    for path in sorted(folder.glob('*.parquet'))[:1]:
+        footer = read_footer(path)
+        there = tuple(footer['frames'][1:3])
+        if there != tuple(size) or footer['dt_s'] != dt_s:
+            raise DatasetError(
+                f'{folder}: its episodes have {there[1]} x {there[0]} pixels and {footer["dt_s"]:g} s a '
+                f'frame, the new ones {size[1]} x {size[0]} and {dt_s:g} s; a folder holds one kind, so '
+                'give another --out')
+
+
 def load_episode(path: Path, frames: bool = True) -> Episode:
     """An episode from its two files, or without `frames` (0 pixels large) from its table alone.
 

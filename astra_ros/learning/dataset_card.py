@@ -34,7 +34,7 @@ def write_card(folder: Path) -> Path:
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
     frames = sum(footer['frames'][0] for footer in footers.values())
     lines = [MARK, '', f'# {folder.resolve().name}', '',
-             f'{len(footers)} episodes, {frames} frames, {size / 2**20:.0f} MiB. Each episode is a '
+             f'{len(footers)} episodes, {frames} frames, {_bytes(size)}. Each episode is a '
              'Parquet table and an MP4 video of one name;', 'the columns are explained in '
              '`astra_ros/learning/dataset.py`.', '',
              '| action space | world | episodes | frames | pixels | s a frame | motion | contact | '
@@ -46,7 +46,7 @@ def write_card(folder: Path) -> Path:
             f'| {space} | {first["world"]} | {len(group)} | {count} | '
             f'{first["frames"][2]} x {first["frames"][1]} | {first["dt_s"]:g} | '
             f'{", ".join(first["motion_names"])} | {_share(contacts[space], judged[space])} | '
-            + (f'{min(seeds)} to {max(seeds)}' if seeds else 'real') + ' |')
+            + (f'{min(seeds)} to {max(seeds)}' if seeds else 'none: real') + ' |')
     lines += ['', '"contact" is the share of frames in which the robot touched an obstacle.', '']
     for space, group in sorted(spaces.items()):
         kinds = Counter(kind for footer in group for kind in footer['behaviour'].split('+') if kind)
@@ -64,6 +64,10 @@ def write_card(folder: Path) -> Path:
 
 def _space(footer: dict) -> str:
     return f'{footer["robot"]}_{footer["modality"]}'
+
+
+def _bytes(count: int) -> str:
+    return f'{count / 2**20:.0f} MiB' if count >= 2**20 else f'{count / 2**10:.0f} KiB'
 
 
 def _share(part: int, whole: int) -> str:

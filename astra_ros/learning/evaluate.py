@@ -16,19 +16,20 @@ from tqdm import tqdm
 
 from astra_ros.learning import perceptual
 from astra_ros.learning.arguments import HelpFormat, at_least
-from astra_ros.learning.dataset import list_episodes, load_episode
+from astra_ros.learning.dataset import HELD_OUT_FROM, list_episodes, load_episode
 from astra_ros.learning.drawings import Drawer
 from astra_ros.learning.episode import DatasetError, Episode
 from astra_ros.learning.following import Follower
 from astra_ros.learning.held_out import HeldOutClips
 from astra_ros.learning.metrics import auroc, interval, psnr, ssim
 from astra_ros.learning.report import write_report
-from astra_ros.learning.results import write_result
+from astra_ros.learning.results import provenance, write_result
 from astra_ros.world_model.denoiser import OutcomeHeads
 
 HORIZONS = (1, 4, 8, 16, 32, 64)
 DRIFT = (16, 64)            # frames between which drift is stated
 PROBE_EPISODES = 200
+USABLE_PROBE = 0.5          # share of the real frames whose pose a probe must find
 ROWS = {'ceiling': 'autoencoder alone', 'model': 'model', 'shuffled': "another plan's motion",
         'copy': 'copy the last frame'}
 
@@ -104,9 +105,13 @@ def evaluate(clips: HeldOutClips, made: dict, follower: Follower | None,
 
 
 def _event(probability: np.ndarray, happened: np.ndarray) -> dict:
-    """A head's probabilities [N, H] against what happened."""
+    """A head's probabilities [N, H] against what happened: in which clips, and in which frames.
+
+    An AUROC is None where the event happened in all of them, or in none.
+    """
     ever = happened.any(1)
     return {'base_rate': float(ever.mean()), 'auroc': auroc(probability.max(1), ever),
+            'auroc_frames': auroc(probability.ravel(), happened.ravel()),
             'mean_probability': float(probability.mean()),
             'mean_frequency': float(happened.mean())}
 
@@ -153,10 +158,18 @@ def table(name: str, figures: dict) -> str:
         lines.append('  pose read from the frames: ' + ', '.join(
             f'{ROWS.get(row, row)} {values["mean_error_m"] * 100:.1f} cm ({values["near"]:.0%} near)'
             for row, values in figures['following'].items()))
+        seen = figures['following']['real frames']['near']
+        if seen < USABLE_PROBE:
+            lines.append(f'  (the probe finds only {seen:.0%} of the poses in real frames: its figures '
+                         'say little; give it more --probe-data)')
     for event, values in figures['events'].items():
-        lines.append(f'  {event}: AUROC {values["auroc"]}, mean probability '
-                     f'{values["mean_probability"]:.3f} where it happens in '
-                     f'{values["mean_frequency"]:.3f} of the frames')
+        if values['auroc'] is None:
+            tells = f'in {values["base_rate"]:.0%} of the clips, so nothing to tell apart'
+        else:
+            tells = (f'AUROC {values["auroc"]:.2f} (in which clips), {values["auroc_frames"]:.2f} '
+                     '(in which frames)')
+        lines.append(f'  {event}: {tells}; mean probability {values["mean_probability"]:.3f} where '
+                     f'it happens in {values["mean_frequency"]:.3f} of the frames')
     if 'drift_db' in figures:
         lines.append(f'  drift: {figures["drift_db"]:.2f} dB lost from frame {DRIFT[0]} to {DRIFT[1]}')
     return '\n'.join(lines)
@@ -206,14 +219,23 @@ def run(args: argparse.Namespace) -> int:
 
     model = load_backend(args.backend, args.model, args.device)
     card = model.card
+    wanted = args.spaces or list(card.action_spaces)
+    if unknown := [space for space in wanted if space not in card.action_spaces]:
+        raise DatasetError(f"--spaces: the model '{card.name}' does not know {', '.join(unknown)}; it "
+                           f"knows {', '.join(card.action_spaces)}")
     by_space: dict[str, list[Episode]] = {}
+    skipped: set[str] = set()
     for path in list_episodes(args.data):
-        if path.stem.rpartition('_')[0] in (args.spaces or card.action_spaces):
-            episode = load_episode(path)
-            by_space.setdefault(episode.space, []).append(episode)
+        space = path.stem.rpartition('_')[0]
+        if space in wanted:
+            by_space.setdefault(space, []).append(load_episode(path))
+        else:
+            skipped.add(space)
     if not by_space:
-        raise DatasetError(f"{args.data}: no episode of {', '.join(args.spaces or card.action_spaces)}; "
-                           'record some with: astra record --first-seed 900000')
+        raise DatasetError(f"{args.data}: no episode of {', '.join(wanted)}; record some with: "
+                           f'astra record --out {args.data} --first-seed {HELD_OUT_FROM} --seconds 17')
+    if unknown := sorted(skipped - set(card.action_spaces)):
+        print(f"note: '{card.name}' does not know {', '.join(unknown)}; not evaluated")
     measures = perceptual.load(args, args.device)
     figures, shown = {}, {}
     for space, episodes in sorted(by_space.items()):
@@ -230,11 +252,11 @@ def run(args: argparse.Namespace) -> int:
                           **evaluate(clips, made, follower, measures)}
         shown[space] = {'truth': clips.future[:3], **{name: made[name][:3] for name in ROWS}}
         print(table(space, figures[space]), flush=True)
-    result = {'model': card.name, 'sha256': card.sha256[:12], 'overall': overall(figures),
+    result = {'model': card.name, 'sha256': card.sha256[:12], 'data': str(args.data), 'dt_s': card.dt_s, 'overall': overall(figures),
               'spaces': figures}
     if args.out:
         write_result(args.out, result)
     if args.report:
         write_result(args.report / 'evaluation.json', result)
-        write_report(args.report, result, shown)
+        write_report(args.report, {**provenance(), **result}, shown)
     return 0

@@ -38,9 +38,9 @@ from astra_ros.learning.bags.report import Found, make_report, report_text
 from astra_ros.learning.bags.resample import ClockError, choose_clock
 from astra_ros.learning.bags.storage import BagError
 from astra_ros.learning.bags.topics import Choice, choose_topics
-from astra_ros.learning.dataset import pack_episode, save_packed
+from astra_ros.learning.dataset import check_alike, pack_episode, save_packed
 from astra_ros.learning.dataset_card import write_card
-from astra_ros.learning.episode import Episode
+from astra_ros.learning.episode import DatasetError, Episode
 
 
 def examine(bag: Bag, choice: Choice) -> Found:
@@ -85,8 +85,8 @@ def import_bag(path: Path, out: Path, settings: BagSettings, force: bool = False
     """
     try:
         return _import_bag(path, out, settings, force, dry_run)
-    except BagError as error:
-        if str(path) in str(error):
+    except (BagError, DatasetError) as error:
+        if str(path) in str(error) and isinstance(error, BagError):
             raise
         raise BagError(f'{path}: {error}') from error
 
@@ -103,6 +103,8 @@ def _import_bag(path: Path, out: Path, settings: BagSettings, force: bool,
                            'replaces those episodes, another --out keeps both')
         if earlier.complete and not force and not dry_run:
             return None
+        if out.is_dir() and not force:
+            check_alike(out, choice.settings.image_size, choice.settings.dt_s)
         found = examine(bag, choice)
         urdf = None
         if settings.urdf is not None:
@@ -267,8 +269,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='which joints, in this order (default: all, sorted)')
     parser.add_argument('--dt', type=float, default=None, metavar='SECONDS', dest='dt_s',
                         help=f"between two frames, the model's step (default: {defaults.dt_s})")
-    parser.add_argument('--size', type=at_least(16), nargs=2, default=None, dest='image_size',
-                        metavar=('HEIGHT', 'WIDTH'), help='of a frame, pixels, even (default: '
+    parser.add_argument('--size', type=at_least(16), nargs='+', default=None, dest='image_size',
+                        metavar='PIXELS', help='rows and columns of a frame, or one number for both; '
+                        'even (default: '
                         f'{" ".join(map(str, defaults.image_size))})')
     parser.add_argument('--episode-seconds', type=float, default=None, dest='episode_s',
                         metavar='SECONDS',
@@ -294,6 +297,8 @@ FLAGS = ('robot', 'world', 'modality', 'image_topic', 'camera_info_topic', 'moti
 
 def run(args: argparse.Namespace) -> int:
     base = settings_from_yaml(args.config) if args.config else BagSettings()
+    if args.image_size and len(args.image_size) == 1:
+        args.image_size *= 2
     given = {name: getattr(args, name) for name in FLAGS}
     settings = changed(base, {name: tuple(value) if isinstance(value, list) else value
                               for name, value in given.items()})

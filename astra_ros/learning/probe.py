@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from astra_ros.learning.clips import frames_to_tensor
 
@@ -44,7 +45,7 @@ def train_probe(frames: np.ndarray, targets: np.ndarray, picks: np.ndarray, step
         optimizer = torch.optim.AdamW(probe.parameters(), lr=2e-3)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
         generator = torch.Generator().manual_seed(seed)
-        for _ in range(steps):
+        for _ in tqdm(range(steps), desc='train the pose probe', unit='step', leave=False):
             rows = torch.randint(len(picks), (batch,), generator=generator)
             x = stacked(frames[picks[rows.numpy()]])
             x = x + 0.02 * torch.randn(x.shape, generator=generator)

@@ -20,6 +20,7 @@ from astra_ros.learning.arguments import HelpFormat, at_least
 from astra_ros.learning.dataset import (
     HELD_OUT_FROM,
     PackedEpisode,
+    check_alike,
     clear_parts,
     episode_path,
     list_episodes,
@@ -101,7 +102,9 @@ def record(folder: Path, robots: list[tuple[str, str]], episodes: int, first_see
     """
     folder.mkdir(parents=True, exist_ok=True)
     clear_parts(folder)
-    there = {path.name for path in folder.glob('*.parquet')}
+    # An episode whose video was deleted is recorded again.
+    there = {path.name for path in folder.glob('*.parquet') if path.with_suffix('.mp4').exists()}
+    check_alike(folder, (image_size, image_size), DT_S)
     jobs = []
     for world, robot in robots:
         space = f'{robot}_{make_modality(world, robot)}'

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from astra_ros.views.filmstrips import filmstrips
+
 COLOURS = {'ceiling': '#888888', 'model': '#1f6fb4', 'shuffled': '#c0392b', 'copy': '#d9a21b'}
 TITLES = {'truth': 'what the camera saw', 'ceiling': 'autoencoder alone', 'model': 'imagined',
           'shuffled': "imagined with another plan's motion", 'copy': 'copy of the last frame'}
@@ -23,7 +25,9 @@ def write_report(folder: Path, result: dict, pictures: dict[str, dict[str, np.nd
     folder.mkdir(parents=True, exist_ok=True)
     parts: list[tuple[str, object]] = [
         ('title', f'{result["model"]}: is what it imagines true?'),
-        ('text', f'Weights {result["sha256"]}. Every figure is in the result file of `astra eval`.'),
+        ('text', f'Weights {result["sha256"]}, episodes of {result["data"]}. Made by `{result["command"]}`, '
+                 f'commit {result["commit"]}, on {result["machine"]}, {result["date"]}. Every figure is '
+                 'in evaluation.json.'),
         ('table', _overall(result['overall']))]
     for space, figures in result['spaces'].items():
         parts += [('heading', f'{space}, {figures["clips"]} held-out clips'),
@@ -35,9 +39,9 @@ def write_report(folder: Path, result: dict, pictures: dict[str, dict[str, np.nd
         parts.append(('picture', (curve.name, f'PSNR in dB over frames ahead, {space}')))
         for index in range(len(pictures[space]['truth'])):
             name = f'{space}_{index}.png'
-            shown = _strip(folder / name, {row: frames[index]
-                                           for row, frames in pictures[space].items()})
-            parts.append(('picture', (name, f'from above: {shown}')))
+            _strip(folder / name, {row: frames[index] for row, frames in pictures[space].items()},
+                   result['dt_s'])
+            parts.append(('picture', (name, f'{space}, clip {index + 1}')))
     (folder / 'report.md').write_text(_markdown(parts))
     (folder / 'report.html').write_text(_html(parts))
     print(f'report written to {folder / "report.html"} and report.md')
@@ -117,15 +121,14 @@ def curves_svg(curves: dict[str, list[float]], width: int = 640, height: int = 3
     return '\n'.join([*parts, '</svg>\n'])
 
 
-def _strip(path: Path, rows: dict[str, np.ndarray]) -> str:
-    """Some frames of each row [H, h, w, 3] below each other, as a PNG; returns what they are."""
+def _strip(path: Path, rows: dict[str, np.ndarray], dt_s: float) -> None:
+    """Some frames of each row [H, h, w, 3] below each other, as a PNG."""
     import cv2
 
     at = [h - 1 for h in SHOWN if h <= len(rows['truth'])]
-    picture = np.concatenate([np.concatenate(list(frames[at]), axis=1) for frames in rows.values()])
-    picture = picture.repeat(SCALE, 0).repeat(SCALE, 1)
+    picture = filmstrips([(TITLES[row], frames[at]) for row, frames in rows.items()],
+                         [f'+{(k + 1) * dt_s:g} s' for k in at], SCALE)
     cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    return '; '.join(TITLES[row] for row in rows) + '; frames ' + ', '.join(str(k + 1) for k in at)
 
 
 def _markdown(parts: list[tuple[str, object]]) -> str:

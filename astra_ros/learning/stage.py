@@ -38,7 +38,8 @@ class TrainingError(RuntimeError):
 
 
 def learning_rate(step: int, steps: int, peak: float, warmup: int) -> float:
-    """Linear warm-up, then a cosine down to 2 % of the peak."""
+    """Linear warm-up of at most a tenth of all steps, then a cosine down to 2 % of the peak."""
+    warmup = min(warmup, steps // 10)
     if step < warmup:
         return peak * (step + 1) / warmup
     progress = (step - warmup) / max(1, steps - warmup)

@@ -12,9 +12,13 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
+import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -47,6 +51,9 @@ from astra_ros.learning.stage import STAGES, Stage
 from astra_ros.learning.validate import Validation, split
 from astra_ros.planning.modalities import ActionSpace
 from astra_ros.world_model import PRESETS, Astra, preset
+
+
+DATA_FILE = 'data.json'
 
 
 class AutoencoderLoss(nn.Module):
@@ -138,6 +145,8 @@ def train_dynamics(paths, model: Astra, autoencoder: nn.Module, spaces: Sequence
     stage = Stage('dynamics', losses, folder, settings.dynamics_steps,
                   settings.dynamics_rate, settings, config, processes, {'autoencoder': identity})
     if compiled:
+        if processes.first:
+            print('compiling: the first steps take some minutes')
         model.denoiser.compile(dynamic=False)
     if stage.finished:
         astra = stage.run(None)
@@ -164,16 +173,27 @@ def train_dynamics(paths, model: Astra, autoencoder: nn.Module, spaces: Sequence
     return astra
 
 
-def check_episodes(paths) -> tuple[float, tuple[int, int]]:
-    """Seconds between the frames of all episodes, and their size (h, w).
+class DataFacts(NamedTuple):
+    """What all episodes of a training have in common, and which they are."""
+
+    dt_s: float
+    size: tuple[int, int]     # (h, w) of a frame
+    episodes: int
+    sha256: str               # of the episodes' names and videos
+
+
+def check_episodes(paths) -> DataFacts:
+    """Read what every episode says of itself.
 
     Raises DatasetError where an episode is damaged, where they differ, or where one is held out for
     evaluation.
     """
     first = read_footer(paths[0])
     size = tuple(first['frames'][1:3])
+    digest = hashlib.sha256()
     for path in paths:
         footer = read_footer(path)
+        digest.update(f'{path.name} {footer["video_sha256"]}\n'.encode())
         if footer['dt_s'] != first['dt_s']:
             raise DatasetError(f'{path}: frames are {footer["dt_s"]:g} s apart, those of '
                                f'{paths[0].name} {first["dt_s"]:g} s; train on episodes of one rate')
@@ -187,7 +207,20 @@ def check_episodes(paths) -> tuple[float, tuple[int, int]]:
         if not path.with_suffix('.mp4').is_file():
             raise DatasetError(f'{path}: its video {path.with_suffix(".mp4").name} is missing; delete '
                                'the table and record the episode again')
-    return first['dt_s'], size
+    return DataFacts(first['dt_s'], size, len(paths), digest.hexdigest())
+
+
+def check_same_data(out: Path, facts: DataFacts) -> None:
+    """Raises DatasetError where a training folder was begun on other episodes."""
+    path = out / DATA_FILE
+    if not path.exists():
+        return
+    then = json.loads(path.read_text())
+    if then['sha256'] != facts.sha256:
+        raise DatasetError(
+            f'{path}: begun on {then["episodes"]} episodes that are not the {facts.episodes} of now; go '
+            f'on with the same data, or train into another folder (with --from {out / "model"} to '
+            'begin with what was learned here)')
 
 
 def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
@@ -339,14 +372,24 @@ def run(args: argparse.Namespace) -> int:
     given = {name: getattr(args, name) for name in asdict(base) if getattr(args, name) is not None}
     settings = TrainSettings(**{**asdict(base), **given})
     paths = list_episodes(args.data)
-    dt_s, size = check_episodes(paths)
+    facts = check_episodes(paths)
+    check_same_data(args.out, facts)
+    if args.compile and not (os.environ.get('CXX') or shutil.which('g++')):
+        raise DatasetError('--compile: needs a C++ compiler; install g++, or leave --compile away')
+    meant = preset(args.preset).image_size
+    if not args.base and meant != facts.size and 'paper' != args.preset:
+        print(f"note: preset '{args.preset}' is meant for frames of {meant[1]} x {meant[0]} pixels; "
+              f'those of {args.data} have {facts.size[1]} x {facts.size[0]}, so the model will too')
     processes = distributed.start(args.device, args.strategy)
     try:
         for name in ('autoencoder_batch', 'dynamics_batch'):
             processes.share(getattr(settings, name))
         args.out.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(settings.seed)
-        model, trained_on = begin(args, paths, dt_s, size, processes)
+        model, trained_on = begin(args, paths, facts.dt_s, facts.size, processes)
+        if processes.first:
+            (args.out / DATA_FILE).write_text(json.dumps(
+                {'folder': str(args.data), **facts._asdict()}, indent=1) + '\n')
         autoencoder = train_autoencoder(paths, model, settings, args.out, processes)
         if args.stage == 'autoencoder':
             return 0

@@ -11,6 +11,7 @@ from torch import nn
 from astra_ros.learning.clips import LatentDataset, frames_to_tensor
 from astra_ros.learning.dataset import load_episode
 from astra_ros.learning.training_log import TrainingLog
+from astra_ros.views.filmstrips import filmstrips
 from astra_ros.world_model import Astra, imagine_latents
 
 CLIPS = 6               # of each action space
@@ -80,11 +81,12 @@ class Validation:
                         float(psnr[horizon - 1]))
             if row % CLIPS < 2:
                 at = [h - 1 for h in SHOWN if h <= len(truth)]
-                pair = [np.concatenate([self.newest[row], *self.truth[row][at]], 1),
-                        np.concatenate([self.newest[row], *_pixels(imagined[at])], 1)]
-                shown.append(np.concatenate(pair))
+                now = self.newest[row][None]
+                shown += [(f'{space.name}: seen', np.concatenate([now, self.truth[row][at]])),
+                          ('imagined', np.concatenate([now, _pixels(imagined[at])]))]
         log.figures(step, {name: float(np.mean(values)) for name, values in figures.items()})
-        log.picture(step, np.concatenate(shown))
+        heads = ['now', *(f'+{h} frames' for h in SHOWN if h <= self.data.horizon)]
+        log.picture(step, filmstrips(shown, heads, gap_every=2))
 
 
 def _pixels(frames: torch.Tensor) -> np.ndarray:

@@ -52,6 +52,12 @@ class Notices:
         if speak:
             self._log(reason)
 
+    def settle(self, before_s: float) -> None:
+        """What went wrong before a moment of the clock is not news any more."""
+        with self._lock:
+            if self.last_s < before_s:
+                self.last_s = -float("inf")
+
     @property
     def recent(self) -> str:
         """The last reason while it is fresh, else ''."""

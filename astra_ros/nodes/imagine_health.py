@@ -79,7 +79,9 @@ class ImagineHealth:
         self._busy_since_s = None
 
     def done(self, last: LastRequest) -> None:
-        """Note a request that was served."""
+        """Note a request that was served; why one before it was not is settled then."""
+        if self._busy_since_s is not None:
+            self.refused_requests.settle(self._busy_since_s)
         with self._lock:
             last.count = self._last.count + 1
             self._last = last

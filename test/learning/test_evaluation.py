@@ -122,7 +122,9 @@ def test_a_real_robot_without_labels_is_evaluated_too(data, model, tmp_path):
 
 
 @pytest.mark.parametrize('more, words', [
-    (('--spaces', 'car_twist'), 'no episode of car_twist; record some'),
+    (('--spaces', 'car_twist'), 'does not know car_twist; it knows kuka_joints'),
+    (('--model', 'tiny', '--spaces', 'panda_joints'),
+     'no episode of panda_joints; record some with: astra record --out .* --seconds 17'),
     (('--horizon', 40), 'no episode has more than 40 frames; record longer ones with --seconds'),
     (('--model', 'tiny', '--probe-data', 'nowhere'), "--probe-data: no episodes of kuka_joints in"),
 ])

@@ -318,3 +318,13 @@ def test_a_wrong_setting_is_named(tmp_path, text, message):
     with pytest.raises(BagConfigError) as error:
         settings_from_yaml(path)
     assert str(path) in str(error.value) and message in str(error.value)
+
+
+def test_a_folder_holds_one_size_and_one_number_is_enough_for_a_size(tmp_path, capsys):
+    for name in ('one', 'two'):
+        arm_bag(tmp_path / name, seconds=6.0 if name == 'one' else 5.0)
+    words = ['import-bag', str(tmp_path / 'one'), '--out', str(tmp_path / 'out'), '--robot', 'mine']
+    assert cli.main([*words, '--size', '32']) == 0
+    assert load_episode(list_episodes(tmp_path / 'out')[0]).frames.shape[1:] == (32, 32, 3)
+    with pytest.raises(BagError, match='have 32 x 32 pixels .* the new ones 64 x 64'):
+        imported(tmp_path / 'two', tmp_path / 'out')

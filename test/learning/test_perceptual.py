@@ -19,8 +19,9 @@ from torch import nn
 from torchmetrics.image.fid import _compute_fid
 
 from astra_ros.learning import perceptual
-from astra_ros.learning.perceptual import (MetricError, frechet_distance, load_fvd, load_lpips,
-                                           statistics)
+from astra_ros.learning.fvd import frechet_distance, load_fvd, statistics
+from astra_ros.learning.lpips import HEADS, load_lpips
+from astra_ros.learning.published import MetricError
 
 CONVOLUTIONS = {0: (64, 3, 11, 11), 3: (192, 64, 5, 5), 6: (384, 192, 3, 3), 8: (256, 384, 3, 3),
                 10: (256, 256, 3, 3)}
@@ -150,7 +151,7 @@ def test_only_the_published_file_is_taken(load, name, weights, tmp_path):
 
 def test_the_heads_of_torchmetrics_are_the_published_ones(weights):
     trunk, heads = load_lpips(weights / 'trunk.pth', official=False).weights
-    assert heads == ('alex.pth', perceptual.HEADS.sha256, True)
+    assert heads == ('alex.pth', HEADS.sha256, True)
     assert trunk.official is False and len(trunk.sha256) == 64
 
 

@@ -32,6 +32,18 @@ def test_recording_goes_on_where_it_was_and_repeats_itself(data, tmp_path):
         np.testing.assert_array_equal(values, again.labels[name])
 
 
+def test_an_episode_without_its_video_is_recorded_again(tmp_path):
+    record.record(tmp_path, KUKA, episodes=2, first_seed=0, workers=1, seconds=1.0)
+    (tmp_path / 'kuka_joints_000001.mp4').unlink()
+    assert record.record(tmp_path, KUKA, episodes=2, first_seed=0, workers=1, seconds=1.0) == 1
+    assert all(len(load_episode(path)) == 5 for path in list_episodes(tmp_path))
+
+
+def test_a_folder_holds_one_size_of_frames(data):
+    with pytest.raises(DatasetError, match='have 64 x 64 pixels .* the new ones 32 x 32 .*another --out'):
+        record.record(data, KUKA, episodes=4, first_seed=0, workers=1, image_size=32)
+
+
 def test_the_robots_of_the_worlds(capsys):
     everyone = record.parse_robots(list(WORLDS), None)
     assert ('arm', 'panda') in everyone and ('drive', 'car') in everyone

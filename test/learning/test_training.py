@@ -177,14 +177,43 @@ def test_training_can_be_followed(data, tmp_path, arguments):
     figures = json.loads((tmp_path / 'validation.jsonl').read_text())
     assert figures['step'] == 6 and figures['psnr_16_kuka_joints'] > 5
     picture = cv2.imread(str(tmp_path / 'validation/dynamics_000006.png'))
-    # Two clips of one robot, real above imagined; the newest frame and six of the future.
-    assert picture.shape == (2 * 2 * 64, 7 * 64, 3)
+    # Two clips of one robot, real above imagined; the newest frame and six of the future, twice as
+    # large; words above and beside them.
+    rows, columns, _ = picture.shape
+    assert 2 * 2 * 128 < rows < 2 * 2 * 128 + 64 and 7 * 128 < columns < 7 * 128 + 200
 
 
 def test_training_refuses_a_checkpoint_of_other_settings(data, tmp_path, arguments):
     train.run(arguments(data, tmp_path, '--stage', 'autoencoder'))
     with pytest.raises(DatasetError, match=r'another configuration \(autoencoder_rate: 0.001 there, 0.5 now'):
         train.run(arguments(data, tmp_path, '--stage', 'autoencoder', '--autoencoder-rate', '0.5'))
+
+
+def test_a_folder_belongs_to_its_episodes(data, tmp_path, arguments):
+    train.run(arguments(data, tmp_path / 'run', '--stage', 'autoencoder'))
+    fewer = tmp_path / 'fewer'
+    fewer.mkdir()
+    for path in list_episodes(data)[:2]:
+        save_episode(fewer / path.name, load_episode(path))
+    with pytest.raises(DatasetError, match='data.json: begun on 3 episodes that are not the 2 of now'):
+        train.run(arguments(fewer, tmp_path / 'run'))
+
+
+def test_what_a_preset_is_meant_for_and_what_compiling_needs_is_said(data, tmp_path, arguments, capsys,
+                                                                     monkeypatch):
+    none = ('--autoencoder-steps', '0', '--dynamics-steps', '0')
+    train.run(arguments(data, tmp_path / 'run', '--preset', 'small', *none))
+    assert 'small\' is meant for frames of 128 x 128 pixels' in capsys.readouterr().out
+    monkeypatch.setenv('PATH', str(tmp_path))
+    monkeypatch.delenv('CXX', raising=False)
+    with pytest.raises(DatasetError, match='--compile: needs a C.. compiler; install g..'):
+        train.run(arguments(data, tmp_path / 'other', '--compile'))
+
+
+def test_short_runs_warm_up_for_a_tenth_of_their_steps():
+    assert [stage.learning_rate(step, 20, 1.0, 200) for step in range(3)] == pytest.approx(
+        [0.5, 1.0, 1.0], abs=0.01)
+    assert stage.learning_rate(99, 4000, 1.0, 200) == pytest.approx(0.5)
 
 
 def test_fine_tuning_starts_from_the_models_own_weights_and_actions(data, tmp_path, arguments):

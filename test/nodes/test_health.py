@@ -40,6 +40,17 @@ def test_a_flood_of_different_reasons_is_held_back():
     assert watched.logged[-1] == "another"
 
 
+def test_what_was_settled_is_no_news_but_what_came_since_is():
+    watched = Watched()
+    watched.notices.add("no history yet")
+    watched.notices.settle(watched.now_s + 1)
+    assert watched.notices.recent == "" and watched.notices.last == "no history yet"
+    watched.now_s += 2
+    watched.notices.add("withheld")
+    watched.notices.settle(watched.now_s - 1)
+    assert watched.notices.recent == "withheld"
+
+
 def test_a_reason_is_recent_for_a_while():
     watched = Watched()
     assert watched.notices.recent == ""

@@ -1,0 +1,133 @@
+"""LPIPS (alex, v0.1): a distance of two pictures as AlexNet sees them.
+
+Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018;
+computed as the `lpips` package 0.1.4 does, without torchvision.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+from tqdm import tqdm
+
+from astra_ros.learning.published import (
+    MetricError,
+    Published,
+    WeightsFile,
+    read_weights,
+    tensors_in,
+)
+
+# Two convolutions and their pools shrink a picture of 31 pixels to one cell, a smaller one to none.
+# Deep layers see 3 x 3 cells at 64 pixels: compare LPIPS only between pictures of the same size.
+MIN_PIXELS = 31
+
+# AlexNet's convolutions as torchvision names them: shape of the weights, stride, padding, and
+# whether a 3 x 3 max pool of stride 2 comes before.
+_TRUNK = {'features.0': ((64, 3, 11, 11), 4, 2, False),
+          'features.3': ((192, 64, 5, 5), 1, 2, True),
+          'features.6': ((384, 192, 3, 3), 1, 1, True),
+          'features.8': ((256, 384, 3, 3), 1, 1, False),
+          'features.10': ((256, 256, 3, 3), 1, 1, False)}
+# ImageNet's mean and spread as LPIPS applies them, to pictures in -1..1.
+_SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+
+# How the hashes are known: AlexNet's begins as torchvision's file name says, the heads were hashed
+# in both packages.
+ALEXNET = Published(
+    "torchvision's AlexNet for ImageNet, alexnet-owt-7be5be79.pth (in torchvision: "
+    'AlexNet_Weights.IMAGENET1K_V1)',
+    244_408_911, '7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02')
+HEADS = Published(
+    "the LPIPS authors' heads v0.1 for AlexNet, alex.pth (in the packages lpips and torchmetrics)",
+    6_009, 'df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0')
+
+
+class Lpips:
+    """LPIPS (alex, v0.1) of pairs of pictures; made by `load_lpips`."""
+
+    def __init__(self, trunk: dict[str, torch.Tensor], heads: list[torch.Tensor],
+                 weights: list[WeightsFile], device: str):
+        self.weights, self.device = weights, device
+        self._trunk, self._heads = trunk, heads
+        self._shift, self._scale = (torch.tensor(value, device=device).view(1, 3, 1, 1)
+                                    for value in (_SHIFT, _SCALE))
+
+    def _layers(self, frames: torch.Tensor):
+        """Features of each convolution, of length 1 in every cell [N, c, h, w]."""
+        x = (2 * frames - 1 - self._shift) / self._scale
+        for name, (_, stride, padding, pooled) in _TRUNK.items():
+            if pooled:
+                x = functional.max_pool2d(x, 3, 2)
+            x = functional.relu(functional.conv2d(x, self._trunk[f'{name}.weight'],
+                                                  self._trunk[f'{name}.bias'], stride, padding))
+            yield x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10)
+
+    @torch.inference_mode()
+    def __call__(self, frames_a, frames_b, batch: int = 64) -> np.ndarray:
+        """LPIPS of each pair, 0 for identical ones, lower is better.
+
+        Args:
+            frames_a, frames_b: arrays or tensors, float [N, 3, h, w] in 0..1, RGB, at least 31
+                pixels high and wide.
+            batch: pairs at once.
+
+        Returns:
+            float32 [N].
+
+        Raises:
+            MetricError: for pictures of another kind.
+        """
+        pair = [torch.as_tensor(frames) for frames in (frames_a, frames_b)]
+        for frames in pair:
+            if frames.ndim != 4 or frames.shape != pair[0].shape or frames.shape[1] != 3 \
+                    or not frames.is_floating_point():
+                raise MetricError(
+                    'LPIPS wants two float arrays [N, 3, h, w], got '
+                    + ' and '.join(f'{x.dtype} {list(x.shape)}' for x in pair))
+            if min(frames.shape[2:]) < MIN_PIXELS:
+                raise MetricError(f'LPIPS (alex) wants pictures of at least {MIN_PIXELS} x '
+                                  f'{MIN_PIXELS} pixels, got {list(frames.shape[2:])}')
+            # Not "any outside": NaN is neither below 0 nor above 1.
+            if not bool(((frames >= 0) & (frames <= 1)).all()):
+                raise MetricError('LPIPS wants pictures in 0..1, got '
+                                  f'{float(frames.min())} to {float(frames.max())}')
+        values = [torch.zeros(0)]
+        for start in tqdm(range(0, len(pair[0]), batch), desc='LPIPS', unit='batch', delay=2,
+                          leave=False):
+            a, b = (frames[start:start + batch].to(self.device, torch.float32)
+                    for frames in pair)
+            values.append(sum(
+                functional.conv2d((x - y).square(), head).mean((1, 2, 3))
+                for x, y, head in zip(self._layers(a), self._layers(b), self._heads)).cpu())
+        return torch.cat(values).numpy()
+
+
+def load_lpips(path: Path, heads_path: Path | None = None, device: str = 'cpu',
+               official: bool = True) -> Lpips:
+    """Return LPIPS (alex, v0.1).
+
+    Args:
+        path: AlexNet's weights as torchvision publishes them (.pth; only `features.*` is used).
+        heads_path: the linear heads as their authors publish them; None: torchmetrics' copy.
+        device: where it runs.
+        official: refuse other files. With False the number is not LPIPS; `weights` say so.
+
+    Raises:
+        MetricError: when a file is not what it should be.
+    """
+    if heads_path is None:
+        heads_path = files('torchmetrics.functional.image') / 'lpips_models' / 'alex.pth'
+    data, trunk_file = read_weights(path, ALEXNET, official)
+    shapes = {f'{name}.weight': shape for name, (shape, *_) in _TRUNK.items()}
+    shapes |= {f'{name}.bias': shape[:1] for name, (shape, *_) in _TRUNK.items()}
+    trunk = tensors_in(path, data, shapes, ALEXNET, device)
+    data, heads_file = read_weights(heads_path, HEADS, official)
+    heads = tensors_in(heads_path, data,
+                     {f'lin{i}.model.1.weight': (1, shape[0], 1, 1)
+                      for i, (shape, *_) in enumerate(_TRUNK.values())}, HEADS, device)
+    return Lpips(trunk, list(heads.values()), [trunk_file, heads_file], device)

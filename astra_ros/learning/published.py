@@ -1,0 +1,72 @@
+"""Weights files that a metric is defined by: given by path, known by sha256, never downloaded.
+
+LPIPS and FVD are distances in the feature space of one particular trained network: with other weights
+the numbers mean nothing beside published ones. So a file that is not the published one, byte for byte,
+is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+
+class MetricError(RuntimeError):
+    """Weights or pictures that a metric cannot use; names the file, what was found, what to do."""
+
+
+class Published(NamedTuple):
+    """A file that a metric is defined by."""
+
+    what: str
+    size: int       # bytes
+    sha256: str
+
+
+class WeightsFile(NamedTuple):
+    """What a result file says of the weights it was made with."""
+
+    file: str
+    sha256: str
+    official: bool
+
+
+def read_weights(path: Path, published: Published, official: bool) -> tuple[bytes, WeightsFile]:
+    """Contents of a weights file; a MetricError where `official` and it is not `published`."""
+    try:
+        # At once: what was hashed is then what is loaded.
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise MetricError(f'{path}: cannot be read ({error.strerror}); expected '
+                          f'{published.what}') from error
+    digest = hashlib.sha256(data).hexdigest()
+    if official and digest != published.sha256:
+        raise MetricError(
+            f'{path}: found {len(data)} bytes with sha256 {digest}; expected {published.what}, '
+            f'{published.size} bytes with sha256 {published.sha256}. It is another file or a '
+            'damaged download, and would make another metric: get the file from that project')
+    return data, WeightsFile(Path(path).name, digest, digest == published.sha256)
+
+
+def tensors_in(path: Path, data: bytes, shapes: dict[str, tuple[int, ...]],
+             published: Published, device: str) -> dict[str, torch.Tensor]:
+    """The tensors named in `shapes` from a .pth file; others in it are left alone."""
+    try:
+        # weights_only: tensors and containers; a pickle that names a function is refused.
+        found = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
+    except Exception as error:    # damaged bytes raise nearly anything
+        reason = str(error).strip() or type(error).__name__
+        raise MetricError(f'{path}: not a file of plain tensors ({reason.splitlines()[0]}); '
+                          f'expected {published.what}') from error
+    names = list(found) if isinstance(found, dict) else []
+    for name, shape in shapes.items():
+        size = tuple(getattr(found[name], 'shape', ())) if name in names else 'missing'
+        if size != shape:
+            raise MetricError(f'{path}: {name} is {size}, expected {shape}; found a '
+                              f'{type(found).__name__} of {len(names)} named entries, first '
+                              f'{names[:3]}; expected {published.what}')
+    return {name: found[name].float() for name in shapes}
