@@ -61,11 +61,7 @@ class HeldOutClips:
                                "another's; record more episodes or give more --clips-per-episode")
         # By another episode's, or with a single one by that of another time in it.
         apart = each if len(picks) > each else 1
-        other = np.roll(motion, apart, axis=0)
-        if self.space.modality == 'joints':     # positions: begun where the arm is
-            other = other - other[:, :1] + motion[:, :1]
-        else:                                   # velocities: after the one that was just driven
-            other[:, 0] = motion[:, 0]
+        other = self.space.begun_from(np.roll(motion, apart, axis=0), motion)
         self.shuffled = self.space.encode(other)
         self.drawings = self.shuffled_drawings = None
         if drawer is not None:

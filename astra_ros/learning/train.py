@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -27,33 +25,20 @@ from tqdm import tqdm
 
 from astra_ros.learning import distributed
 from astra_ros.learning.arguments import HelpFormat, at_least
-from astra_ros.learning.clips import (
-    Clip,
-    LatentDataset,
-    frames_to_tensor,
-    measure,
-    restyle,
-)
-from astra_ros.learning.dataset import HELD_OUT_FROM, list_episodes, load_episode, read_footer
+from astra_ros.learning.beginning import ABLATIONS, begin
+from astra_ros.learning.clips import Clip, LatentDataset, frames_to_tensor, restyle
+from astra_ros.learning.dataset import list_episodes, load_episode, read_footer
 from astra_ros.learning.distributed import STRATEGIES, Processes
-from astra_ros.learning.drawings import Drawer, cameras_of, held_joints_of
+from astra_ros.learning.drawings import Drawer, cameras_of
 from astra_ros.learning.episode import DatasetError
-from astra_ros.learning.export import (
-    SPACES_FILE,
-    Embodiments,
-    read_embodiments,
-    write_embodiments,
-    write_model,
-)
+from astra_ros.learning.export import write_model
 from astra_ros.learning.losses import one_step_loss, rollout_loss
 from astra_ros.learning.settings import SETTINGS_HELP, TrainSettings, settings_for
 from astra_ros.learning.stage import STAGES, Stage
+from astra_ros.learning.training_data import check_episodes, check_same_data, write_facts
 from astra_ros.learning.validate import Validation, split
 from astra_ros.planning.modalities import ActionSpace
 from astra_ros.world_model import PRESETS, Astra, preset
-
-
-DATA_FILE = 'data.json'
 
 
 class AutoencoderLoss(nn.Module):
@@ -173,155 +158,12 @@ def train_dynamics(paths, model: Astra, autoencoder: nn.Module, spaces: Sequence
     return astra
 
 
-class DataFacts(NamedTuple):
-    """What all episodes of a training have in common, and which they are."""
-
-    dt_s: float
-    size: tuple[int, int]     # (h, w) of a frame
-    episodes: int
-    sha256: str               # of the episodes' names and videos
-
-
-def check_episodes(paths) -> DataFacts:
-    """Read what every episode says of itself.
-
-    Raises DatasetError where an episode is damaged, where they differ, or where one is held out for
-    evaluation.
-    """
-    first = read_footer(paths[0])
-    size = tuple(first['frames'][1:3])
-    digest = hashlib.sha256()
-    for path in paths:
-        footer = read_footer(path)
-        digest.update(f'{path.name} {footer["video_sha256"]}\n'.encode())
-        if footer['dt_s'] != first['dt_s']:
-            raise DatasetError(f'{path}: frames are {footer["dt_s"]:g} s apart, those of '
-                               f'{paths[0].name} {first["dt_s"]:g} s; train on episodes of one rate')
-        if tuple(footer['frames'][1:3]) != size:
-            raise DatasetError(f'{path}: frames of {footer["frames"][2]} x {footer["frames"][1]} '
-                               f'pixels, those of {paths[0].name} of {size[1]} x {size[0]}; train on '
-                               'episodes of one size')
-        if footer['seed'] is not None and footer['seed'] >= HELD_OUT_FROM:
-            raise DatasetError(f'{path}: seeds from {HELD_OUT_FROM} on are held out for evaluation; '
-                               'record others with: astra record --first-seed 0')
-        if not path.with_suffix('.mp4').is_file():
-            raise DatasetError(f'{path}: its video {path.with_suffix(".mp4").name} is missing; delete '
-                               'the table and record the episode again')
-    return DataFacts(first['dt_s'], size, len(paths), digest.hexdigest())
-
-
-def check_same_data(out: Path, facts: DataFacts) -> None:
-    """Raises DatasetError where a training folder was begun on other episodes."""
-    path = out / DATA_FILE
-    if not path.exists():
-        return
-    then = json.loads(path.read_text())
-    if then['sha256'] != facts.sha256:
-        raise DatasetError(
-            f'{path}: begun on {then["episodes"]} episodes that are not the {facts.episodes} of now; go '
-            f'on with the same data, or train into another folder (with --from {out / "model"} to '
-            'begin with what was learned here)')
-
-
-def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
-          processes: Processes) -> tuple[Astra, Embodiments]:
-    """The network before its first step, and what it is trained on.
-
-    Raises ModelError where `--from` names no model, DatasetError where the folder's action spaces
-    are another model's, or where that model's frames are of another rate or size.
-    """
-    stored = None
-    if (args.out / SPACES_FILE).exists():
-        stored = read_embodiments(args.out)
-        if stored.dt_s != dt_s:
-            raise DatasetError(f'{args.out / SPACES_FILE}: begun with frames {stored.dt_s:g} s apart, '
-                               f'those of {args.data} are {dt_s:g} s apart; train into another folder')
-    if args.base:
-        if args.without:
-            raise DatasetError("--without changes a new network; '--from' keeps the network of its model")
-        model, trained_on = from_model(args.base, paths, dt_s, size)
-        if stored and stored.spaces[:len(trained_on.spaces)] != trained_on.spaces:
-            raise DatasetError(f"{args.out / SPACES_FILE}: not the action spaces of '{args.base}'; "
-                               'train into another folder')
-    else:
-        config = preset(args.preset)
-        if stored:
-            spaces, outcomes = stored.spaces, stored.outcomes
-        else:
-            spaces, outcomes = measure(paths, config.outcomes)
-        config = replace(config, image_size=size,
-                         action_dims=tuple(space.dim for space in spaces),
-                         modalities=tuple(space.modality for space in spaces))
-        model = Astra(replace(config, **network_changes(args)))
-        trained_on = Embodiments(tuple(spaces), dt_s, outcomes)
-    if model.config.drawing:
-        cameras = {**trained_on.cameras, **cameras_of(paths)}
-        trained_on = replace(trained_on, cameras=cameras,
-                             held_joints={**held_joints_of(cameras), **trained_on.held_joints})
-    if processes.first:
-        write_embodiments(args.out, trained_on)
-    processes.wait()
-    return model, trained_on
-
-
-def from_model(base: str, paths, dt_s: float,
-               size: tuple[int, int]) -> tuple[Astra, Embodiments]:
-    """A trained model, with input layers for the robots in the data that it does not know yet.
-
-    Its own action spaces keep their scales and their numbers; new ones come behind them.
-    """
-    from astra_ros.backends import load_backend
-
-    loaded = load_backend('torch', str(base), 'cpu')
-    card, model = loaded.card, loaded.model
-    if card.dt_s != dt_s:
-        raise DatasetError(f"{paths[0]}: frames are {dt_s:g} s apart, those of '{base}' "
-                           f'{card.dt_s:g} s; record or import at its rate')
-    if card.image_size != size:
-        raise DatasetError(f"{paths[0]}: frames of {size[1]} x {size[0]} pixels, '{base}' takes "
-                           f'{card.image_size[1]} x {card.image_size[0]}; record or import with that '
-                           'size')
-    spaces = list(card.action_spaces.values())
-    found, labelled = measure(paths, model.config.outcomes)
-    for space in found:
-        known = card.action_spaces.get(space.name)
-        if known is None:
-            spaces.append(space)
-        elif known.motion_names != space.motion_names:
-            raise DatasetError(f"{paths[0].parent}: {space.name} moves {space.motion_names}, that of "
-                               f"'{base}' {known.motion_names}; give the robot another name")
-    grown = replace(model.config, action_dims=tuple(space.dim for space in spaces))
-    if grown.modalities:
-        grown = replace(grown, modalities=tuple(space.modality for space in spaces))
-    astra = Astra(grown)
-    missing, unexpected = astra.load_state_dict(model.state_dict(), strict=False)
-    new = [name for name in missing
-           if not name.startswith(('action_encoder.embeddings.', 'action_encoder.experts.'))]
-    if new or unexpected:
-        raise DatasetError(f"'{base}': its weights lack {new} and have {list(unexpected)} too many")
-    # What a head learned of a robot is not kept up by recordings without labels.
-    outcomes = {**card.outcomes, **labelled}
-    return astra, Embodiments(tuple(spaces), dt_s, outcomes, card.cameras, card.held_joints)
-
-
 def hash_of(module: nn.Module) -> str:
     """Of the weights, to know whether two stages belong together."""
     digest = hashlib.sha256()
     for name, value in sorted(module.state_dict().items()):
         digest.update(name.encode() + value.detach().float().cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
-
-
-ABLATIONS = {'experts': {'modalities': ()}, 'drawing': {'drawing': False},
-             'residual': {'residual': False}}
-
-
-def network_changes(args: argparse.Namespace) -> dict:
-    """Settings of the network that the command line changes from the preset's."""
-    changes: dict = {}
-    for name in args.without:
-        changes |= ABLATIONS[name]
-    return changes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -388,8 +230,7 @@ def run(args: argparse.Namespace) -> int:
         torch.manual_seed(settings.seed)
         model, trained_on = begin(args, paths, facts.dt_s, facts.size, processes)
         if processes.first:
-            (args.out / DATA_FILE).write_text(json.dumps(
-                {'folder': str(args.data), **facts._asdict()}, indent=1) + '\n')
+            write_facts(args.out, args.data, facts)
         autoencoder = train_autoencoder(paths, model, settings, args.out, processes)
         if args.stage == 'autoencoder':
             return 0

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import weakref
+from typing import TYPE_CHECKING
 
 import pybullet
+
+if TYPE_CHECKING:
+    from typing import Self     # Python 3.11
 
 
 class Session:
@@ -23,6 +27,22 @@ class Session:
         if self.is_open:
             self.is_open = False
             pybullet.disconnect(physicsClientId=self.client)
+
+
+class SessionOwner:
+    """A world with a connection of its own in ``_session``; usable in a ``with`` statement."""
+
+    _session: Session
+
+    def close(self) -> None:
+        """Free the simulation. A closed world cannot be used again."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
 
 
 class Snapshot:

@@ -103,6 +103,22 @@ def test_every_modality_has_its_units_and_survives_json():
         assert action_space_from_dict(json.loads(json.dumps(space.to_dict()))) == space
 
 
+def test_another_motion_begins_where_this_one_does():
+    arm = JointSpace("arm", ["a"], (0.0,), (1.0,), (1.0,))
+    other, motion = np.array([[[1.0], [1.5], [1.0]]]), np.array([[[3.0], [4.0], [5.0]]])
+    np.testing.assert_allclose(arm.begun_from(other, motion), [[[3.0], [3.5], [3.0]]])
+    # Velocities are what they are; only the one before is this robot's.
+    other, motion = np.array([[1.0, 0.1], [2.0, 0.2]]), np.array([[5.0, 0.5], [6.0, 0.6]])
+    np.testing.assert_allclose(TWIST.begun_from(other, motion), [[5.0, 0.5], [2.0, 0.2]])
+
+
+def test_accelerations_by_hand():
+    arm = JointSpace("arm", ["a"], (0.0,), (1.0,), (1.0,))
+    np.testing.assert_allclose(arm.accelerations(np.array([[0.0], [0.5], [0.0]]), 0.5), [[-4.0]])
+    assert arm.accelerations(np.zeros((2, 1)), 0.5).size == 0
+    np.testing.assert_allclose(TWIST.accelerations(np.array([[0.0, 0.0], [1.0, 0.5]]), 0.5), [[2.0, 1.0]])
+
+
 def test_an_unknown_modality_is_refused_with_those_known():
     with pytest.raises(ValueError, match="unknown modality 'legs'; known are camera, joints, twist"):
         action_space_from_dict({"modality": "legs", "name": "x"})

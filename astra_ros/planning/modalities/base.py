@@ -82,6 +82,10 @@ class ActionSpace(ABC):
     def accelerations(self, motion: np.ndarray, dt_s: float) -> np.ndarray:
         """float64 [..., H + 1, D] -> [..., N, D], unit per s^2; N may be 0 where H is 1."""
 
+    @abstractmethod
+    def begun_from(self, other: np.ndarray, motion: np.ndarray) -> np.ndarray:
+        """Another motion [..., H + 1, D], begun where ``motion`` begins: what a robot there would do."""
+
     @classmethod
     @abstractmethod
     def fit(cls, name: str, motion_names: Sequence[str], motions: Sequence[np.ndarray]):

@@ -53,6 +53,10 @@ class JointSpace(ActionSpace):
         """Second differences of the positions: what happens between two frames is not seen."""
         return np.diff(motion, n=2, axis=-2) / dt_s**2
 
+    def begun_from(self, other: np.ndarray, motion: np.ndarray) -> np.ndarray:
+        """The same changes, from the joints where ``motion`` begins."""
+        return other - other[..., :1, :] + motion[..., :1, :]
+
     @classmethod
     def fit(cls, name: str, motion_names: Sequence[str], motions: Sequence[np.ndarray]):
         positions = np.concatenate(motions)

@@ -44,6 +44,10 @@ class VelocitySpace(ActionSpace):
         """Differences of the mean velocities, the first one from the motion now."""
         return np.diff(motion, axis=-2) / dt_s
 
+    def begun_from(self, other: np.ndarray, motion: np.ndarray) -> np.ndarray:
+        """The same velocities, after the one that ``motion`` comes from."""
+        return np.concatenate([motion[..., :1, :], other[..., 1:, :]], axis=-2)
+
     @classmethod
     def fit(cls, name: str, motion_names: Sequence[str], motions: Sequence[np.ndarray]):
         # Root mean square, not deviation from the mean: rest must stay 0.

@@ -19,7 +19,7 @@ from astra_ros.simulation.camera import Camera, CameraSettings
 from astra_ros.simulation.arm.kinematics import ArmKinematics
 from astra_ros.simulation.arm.robots import robot_description, robot_spec
 from astra_ros.simulation.arm.scene import CUBE_SIDE_M, SceneSettings, sample_layout, sample_style
-from astra_ros.simulation.session import Session, Snapshot
+from astra_ros.simulation.session import Session, SessionOwner, Snapshot
 
 # Bodies this near to each other touch (m). Bullet also reports pairs that are merely close.
 TOUCH_M = 1e-3
@@ -66,7 +66,7 @@ class ArmState:
     object_contact: bool
 
 
-class ArmWorld:
+class ArmWorld(SessionOwner):
     """One simulated arm at its table. Several worlds in a process do not disturb each other.
 
     Raises:
@@ -218,16 +218,6 @@ class ArmWorld:
             setattr(self, name, value)
         self._paint(self._bodies["cube"], self._style.object_rgb)
         self._paint(self._bodies["table"], self._style.table_rgb)
-
-    def close(self) -> None:
-        """Free the simulation. A closed world cannot be used again."""
-        self._session.close()
-
-    def __enter__(self) -> ArmWorld:
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()
 
     # What ``snapshot`` keeps beside Bullet's own state. None of these is changed in place.
     _MOMENT = (

@@ -25,7 +25,7 @@ from astra_ros.simulation.drive.state import DriveState
 from astra_ros.simulation.drive.style import sample_style
 from astra_ros.simulation.drive.traffic import Traffic
 from astra_ros.simulation.drive.view import DriveView
-from astra_ros.simulation.session import Session
+from astra_ros.simulation.session import Session, SessionOwner
 from astra_ros.simulation.worlds import Embodiment
 
 MOTION_NAMES = ("linear.x", "angular.z")
@@ -79,7 +79,7 @@ class DriveSnapshot:
     fields: dict
 
 
-class DriveWorld:
+class DriveWorld(SessionOwner):
     """One simulated car on its roads. Several worlds in a process do not disturb each other.
 
     Raises:
@@ -262,16 +262,6 @@ class DriveWorld:
         for name, value in snapshot.fields.items():
             setattr(self, name, value)
         self._arrange()
-
-    def close(self) -> None:
-        """Free the simulation. A closed world cannot be used again."""
-        self._session.close()
-
-    def __enter__(self) -> DriveWorld:
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()
 
     # Everything that changes within an episode. None of these is changed in place.
     _MOMENT = (

@@ -9,16 +9,8 @@ import numpy as np
 
 from astra_ros.planning.velocity_plan import VelocityPlan
 from astra_ros.simulation.explore import behaviours
-from astra_ros.simulation.explore.behaviours import (
-    DRIVING,
-    FLYING,
-    FREEING,
-    MARGIN_M,
-    ROW_S,
-    Course,
-    course_plan,
-    path,
-)
+from astra_ros.simulation.explore.behaviours import DRIVING, FLYING, FREEING
+from astra_ros.simulation.explore.courses import MARGIN_M, ROW_S, Course, course_plan, path
 from astra_ros.simulation.explore.robots import advanced
 from astra_ros.simulation.explore.sight import Situation, area, seen_floor
 

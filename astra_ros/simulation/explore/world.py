@@ -22,7 +22,7 @@ from astra_ros.simulation.explore.referee import ExploreReferee
 from astra_ros.simulation.explore.robots import Pose, advanced, mobile_spec
 from astra_ros.simulation.explore.scene import House, sample_house
 from astra_ros.simulation.explore.sight import Situation
-from astra_ros.simulation.session import Session
+from astra_ros.simulation.session import Session, SessionOwner
 from astra_ros.simulation.worlds import Embodiment
 
 # A robot this near to something touches it (m): it does not move nearer.
@@ -94,7 +94,7 @@ class ExploreSnapshot:
     state: ExploreState
 
 
-class ExploreWorld:
+class ExploreWorld(SessionOwner):
     """One robot in a house. Several worlds in a process do not disturb each other.
 
     Attributes:
@@ -271,16 +271,6 @@ class ExploreWorld:
         if snapshot.house is not self.house:
             self._enter(snapshot.house)
         self._state = snapshot.state
-
-    def close(self) -> None:
-        """Free the simulation. A closed world cannot be used again."""
-        self._session.close()
-
-    def __enter__(self) -> ExploreWorld:
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()
 
     def _enter(self, house: House) -> None:
         """Build the house: one painted mesh to see, and a shape for each block to touch."""

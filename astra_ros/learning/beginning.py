@@ -1,0 +1,110 @@
+"""The network before the first step of a training: new, or a model's to begin with."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+
+from astra_ros.learning.clips import measure
+from astra_ros.learning.distributed import Processes
+from astra_ros.learning.drawings import cameras_of, held_joints_of
+from astra_ros.learning.episode import DatasetError
+from astra_ros.learning.export import (
+    SPACES_FILE,
+    Embodiments,
+    read_embodiments,
+    write_embodiments,
+)
+from astra_ros.world_model import Astra, preset
+
+ABLATIONS = {'experts': {'modalities': ()}, 'drawing': {'drawing': False},
+             'residual': {'residual': False}}
+
+
+def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
+          processes: Processes) -> tuple[Astra, Embodiments]:
+    """The network before its first step, and what it is trained on.
+
+    Raises ModelError where `--from` names no model, DatasetError where the folder's action spaces
+    are another model's, or where that model's frames are of another rate or size.
+    """
+    stored = None
+    if (args.out / SPACES_FILE).exists():
+        stored = read_embodiments(args.out)
+        if stored.dt_s != dt_s:
+            raise DatasetError(f'{args.out / SPACES_FILE}: begun with frames {stored.dt_s:g} s apart, '
+                               f'those of {args.data} are {dt_s:g} s apart; train into another folder')
+    if args.base:
+        if args.without:
+            raise DatasetError("--without changes a new network; '--from' keeps the network of its model")
+        model, trained_on = from_model(args.base, paths, dt_s, size)
+        if stored and stored.spaces[:len(trained_on.spaces)] != trained_on.spaces:
+            raise DatasetError(f"{args.out / SPACES_FILE}: not the action spaces of '{args.base}'; "
+                               'train into another folder')
+    else:
+        config = preset(args.preset)
+        if stored:
+            spaces, outcomes = stored.spaces, stored.outcomes
+        else:
+            spaces, outcomes = measure(paths, config.outcomes)
+        config = replace(config, image_size=size,
+                         action_dims=tuple(space.dim for space in spaces),
+                         modalities=tuple(space.modality for space in spaces))
+        model = Astra(replace(config, **network_changes(args)))
+        trained_on = Embodiments(tuple(spaces), dt_s, outcomes)
+    if model.config.drawing:
+        cameras = {**trained_on.cameras, **cameras_of(paths)}
+        trained_on = replace(trained_on, cameras=cameras,
+                             held_joints={**held_joints_of(cameras), **trained_on.held_joints})
+    if processes.first:
+        write_embodiments(args.out, trained_on)
+    processes.wait()
+    return model, trained_on
+
+
+def from_model(base: str, paths, dt_s: float,
+               size: tuple[int, int]) -> tuple[Astra, Embodiments]:
+    """A trained model, with input layers for the robots in the data that it does not know yet.
+
+    Its own action spaces keep their scales and their numbers; new ones come behind them.
+    """
+    from astra_ros.backends import load_backend
+
+    loaded = load_backend('torch', str(base), 'cpu')
+    card, model = loaded.card, loaded.model
+    if card.dt_s != dt_s:
+        raise DatasetError(f"{paths[0]}: frames are {dt_s:g} s apart, those of '{base}' "
+                           f'{card.dt_s:g} s; record or import at its rate')
+    if card.image_size != size:
+        raise DatasetError(f"{paths[0]}: frames of {size[1]} x {size[0]} pixels, '{base}' takes "
+                           f'{card.image_size[1]} x {card.image_size[0]}; record or import with that '
+                           'size')
+    spaces = list(card.action_spaces.values())
+    found, labelled = measure(paths, model.config.outcomes)
+    for space in found:
+        known = card.action_spaces.get(space.name)
+        if known is None:
+            spaces.append(space)
+        elif known.motion_names != space.motion_names:
+            raise DatasetError(f"{paths[0].parent}: {space.name} moves {space.motion_names}, that of "
+                               f"'{base}' {known.motion_names}; give the robot another name")
+    grown = replace(model.config, action_dims=tuple(space.dim for space in spaces))
+    if grown.modalities:
+        grown = replace(grown, modalities=tuple(space.modality for space in spaces))
+    astra = Astra(grown)
+    missing, unexpected = astra.load_state_dict(model.state_dict(), strict=False)
+    new = [name for name in missing
+           if not name.startswith(('action_encoder.embeddings.', 'action_encoder.experts.'))]
+    if new or unexpected:
+        raise DatasetError(f"'{base}': its weights lack {new} and have {list(unexpected)} too many")
+    # What a head learned of a robot is not kept up by recordings without labels.
+    outcomes = {**card.outcomes, **labelled}
+    return astra, Embodiments(tuple(spaces), dt_s, outcomes, card.cameras, card.held_joints)
+
+
+def network_changes(args: argparse.Namespace) -> dict:
+    """Settings of the network that the command line changes from the preset's."""
+    changes: dict = {}
+    for name in args.without:
+        changes |= ABLATIONS[name]
+    return changes

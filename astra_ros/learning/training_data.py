@@ -1,0 +1,69 @@
+"""What a training is about to see: checked before the first step, and remembered in its folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from astra_ros.learning.dataset import HELD_OUT_FROM, read_footer
+from astra_ros.learning.episode import DatasetError
+
+DATA_FILE = 'data.json'
+
+
+class DataFacts(NamedTuple):
+    """What all episodes of a training have in common, and which they are."""
+
+    dt_s: float
+    size: tuple[int, int]     # (h, w) of a frame
+    episodes: int
+    sha256: str               # of the episodes' names and videos
+
+
+def check_episodes(paths) -> DataFacts:
+    """Read what every episode says of itself.
+
+    Raises DatasetError where an episode is damaged, where they differ, or where one is held out for
+    evaluation.
+    """
+    first = read_footer(paths[0])
+    size = tuple(first['frames'][1:3])
+    digest = hashlib.sha256()
+    for path in paths:
+        footer = read_footer(path)
+        digest.update(f'{path.name} {footer["video_sha256"]}\n'.encode())
+        if footer['dt_s'] != first['dt_s']:
+            raise DatasetError(f'{path}: frames are {footer["dt_s"]:g} s apart, those of '
+                               f'{paths[0].name} {first["dt_s"]:g} s; train on episodes of one rate')
+        if tuple(footer['frames'][1:3]) != size:
+            raise DatasetError(f'{path}: frames of {footer["frames"][2]} x {footer["frames"][1]} '
+                               f'pixels, those of {paths[0].name} of {size[1]} x {size[0]}; train on '
+                               'episodes of one size')
+        if footer['seed'] is not None and footer['seed'] >= HELD_OUT_FROM:
+            raise DatasetError(f'{path}: seeds from {HELD_OUT_FROM} on are held out for evaluation; '
+                               'record others with: astra record --first-seed 0')
+        if not path.with_suffix('.mp4').is_file():
+            raise DatasetError(f'{path}: its video {path.with_suffix(".mp4").name} is missing; delete '
+                               'the table and record the episode again')
+    return DataFacts(first['dt_s'], size, len(paths), digest.hexdigest())
+
+
+def check_same_data(out: Path, facts: DataFacts) -> None:
+    """Raises DatasetError where a training folder was begun on other episodes."""
+    path = out / DATA_FILE
+    if not path.exists():
+        return
+    then = json.loads(path.read_text())
+    if then['sha256'] != facts.sha256:
+        raise DatasetError(
+            f'{path}: begun on {then["episodes"]} episodes that are not the {facts.episodes} of now; go '
+            f'on with the same data, or train into another folder (with --from {out / "model"} to '
+            'begin with what was learned here)')
+
+
+def write_facts(out: Path, folder: Path, facts: DataFacts) -> None:
+    """Remember in a training folder what it was begun on."""
+    (out / DATA_FILE).write_text(json.dumps({'folder': str(folder), **facts._asdict()}, indent=1)
+                                 + '\n')

@@ -1,0 +1,148 @@
+"""A course: what a robot does for some seconds in a level frame, and the plan that it becomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from astra_ros.planning.velocity_plan import VelocityPlan
+from astra_ros.simulation.explore.robots import Pose, gimbal, gimbal_angles, twist_between
+from astra_ros.simulation.explore.sight import Situation
+
+ROW_S = 0.25
+# How fast a course's speeds (m/s) and turns (rad/s) change from row to row: well within what the
+# robots can follow.
+SPEED_STEP, TURN_STEP = 0.25, 0.35
+MAX_TURN = 0.7
+# A pitch or roll is approached at this rate (rad/s).
+TILT_RATE = 0.5
+# Left beside the robot on a path that is meant to be free (m).
+MARGIN_M = 0.08
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """What a robot does in N rows of ``ROW_S``, in a level frame that heads where it heads.
+
+    Attributes:
+        ahead, turn: [N] m/s forward, rad/s to the left.
+        left, up: [N] m/s; the drone's only, as all that follows.
+        pitch, roll: [N] rad, wanted at each row's end: nose up, right side down.
+    """
+
+    ahead: np.ndarray
+    turn: np.ndarray
+    left: np.ndarray | float = 0.0
+    up: np.ndarray | float = 0.0
+    pitch: np.ndarray | float = 0.0
+    roll: np.ndarray | float = 0.0
+
+
+def course_plan(situation: Situation, course: Course, name: str = "plan") -> VelocityPlan:
+    """The course as the robot's velocities, from where it is now."""
+    spec, count = situation.spec, len(course.ahead)
+    rows = np.zeros((count, len(spec.motion_names)))
+    if not spec.flies:
+        rows[:] = np.stack([course.ahead, course.turn], axis=1)
+    else:
+        left, up, pitch, roll = (
+            np.broadcast_to(v, count) for v in (course.left, course.up, course.pitch, course.roll)
+        )
+        here = situation.pose
+        yaw, nose, bank = gimbal_angles(here.rotation)
+        most = TILT_RATE * ROW_S
+        for i in range(count):
+            heading = yaw + course.turn[i] * ROW_S / 2.0
+            c, s = np.cos(heading), np.sin(heading)
+            shift = np.array(
+                [c * course.ahead[i] - s * left[i], s * course.ahead[i] + c * left[i], up[i]]
+            )
+            yaw += course.turn[i] * ROW_S
+            nose += float(np.clip(pitch[i] - nose, -most, most))
+            bank += float(np.clip(roll[i] - bank, -most, most))
+            position = here.position + shift * ROW_S
+            position[2] = np.clip(position[2], *spec.altitude_m)
+            there = Pose(position, gimbal(yaw, nose, bank))
+            rows[i] = twist_between(here, there, ROW_S)
+            here = there
+    return VelocityPlan(
+        spec.motion_names, ROW_S, np.clip(rows, -spec.max_speed, spec.max_speed), name
+    )
+
+
+def free_line(situation: Situation, start, end) -> bool:
+    """Whether the robot can go straight from one point [2] to another at its height."""
+    count = max(2, int(np.hypot(*np.subtract(end, start)) / 0.08) + 1)
+    points = np.linspace(start, end, count)
+    room = situation.solids.clearance(points)
+    return bool((room[1:] > situation.spec.radius_m + MARGIN_M).all())
+
+
+def path(s: Situation, course: Course) -> np.ndarray:
+    """[N + 1, 2] where a course leads if nothing stops it."""
+    yaw, here, points = s.yaw, s.xy, [s.xy]
+    left = np.broadcast_to(course.left, len(course.ahead))
+    for speed, rate, side in zip(course.ahead, course.turn, left):
+        heading = yaw + rate * ROW_S / 2.0
+        c, sn = np.cos(heading), np.sin(heading)
+        here = here + ROW_S * np.array([c * speed - sn * side, sn * speed + c * side])
+        yaw += rate * ROW_S
+        points.append(here)
+    return np.array(points)
+
+
+def through(s: Situation, points: list, speed: float, count: int) -> Course:
+    """Through points [2] one after the other, slow in turns, to rest at the last one."""
+    here, yaw, velocity, rate = s.xy, s.yaw, 0.0, 0.0
+    ahead, turns, todo = np.zeros(count), np.zeros(count), list(points)
+    for i in range(count):
+        while len(todo) > 1 and np.hypot(*(todo[0] - here)) < 0.2:
+            todo.pop(0)
+        gap = todo[0] - here
+        left_over = np.hypot(*gap) + sum(np.hypot(*(b - a)) for a, b in zip(todo, todo[1:]))
+        off = (np.arctan2(gap[1], gap[0]) - yaw + np.pi) % (2.0 * np.pi) - np.pi
+        wanted = min(speed, 1.2 * left_over) * max(0.0, np.cos(off)) ** 3
+        if left_over < 0.06:
+            wanted = off = 0.0
+        velocity += float(np.clip(wanted - velocity, -SPEED_STEP, SPEED_STEP))
+        wanted = np.clip(1.5 * off, -MAX_TURN, MAX_TURN)
+        rate += float(np.clip(wanted - rate, -TURN_STEP, TURN_STEP))
+        ahead[i], turns[i] = velocity, rate
+        heading = yaw + rate * ROW_S / 2.0
+        here = here + velocity * ROW_S * np.array([np.cos(heading), np.sin(heading)])
+        yaw += rate * ROW_S
+    return Course(ahead, turns)
+
+
+def eased(ahead: np.ndarray, turns: np.ndarray, **more) -> Course:
+    """The course with speeds that change no faster than robots follow, from rest."""
+    speeds = {name: more.pop(name) for name in ("left", "up") if name in more}
+    return Course(
+        _limited(ahead, SPEED_STEP),
+        _limited(turns, TURN_STEP),
+        **{name: _limited(values, SPEED_STEP) for name, values in speeds.items()},
+        **more,
+    )
+
+
+def _limited(values: np.ndarray, step: float) -> np.ndarray:
+    out, last = np.empty(len(values)), 0.0
+    for i, value in enumerate(values):
+        last = out[i] = last + np.clip(value - last, -step, step)
+    return out
+
+
+def smooth(rng, count: int, spread: float) -> np.ndarray:
+    """[N] random numbers about zero that change within a second or two."""
+    knots = rng.normal(0.0, spread, count // 5 + 2)
+    return np.interp(np.arange(count) / 5.0, np.arange(len(knots)), knots)
+
+
+def share(count: int) -> np.ndarray:
+    """[N] the share of the course that is over at each row's end."""
+    return np.arange(1, count + 1) / count
+
+
+def cruise(rng) -> float:
+    return float(rng.uniform(0.25, 0.6))
