@@ -189,6 +189,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='folder of held-out episodes from `astra record`')
     parser.add_argument('--probe-data', type=Path, default=Path('data/train'),
                         help='episodes that the pose probes are trained on')
+    parser.add_argument('--probes', type=Path, default=None, metavar='FOLDER',
+                        help='keep the trained pose probes there, and take them from there when '
+                             'another model is evaluated')
     parser.add_argument('--spaces', nargs='+', default=None, metavar='SPACE',
                         help='only these action spaces (default: all that data and model share)')
     parser.add_argument('--clips-per-episode', type=at_least(1), default=3,
@@ -206,10 +209,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='write report.md and report.html with curves and pictures there')
 
 
-def probe_episodes(folder: Path, space: str) -> list[Episode]:
-    """What the pose probe of an action space is trained on."""
+def follower_of(folder: Path, space: str, keep: Path | None) -> Follower:
+    """The pose probe of an action space, trained on episodes of a folder."""
     try:
-        return [load_episode(path) for path in list_episodes(folder, space)[:PROBE_EPISODES]]
+        return Follower.kept_or_trained(list_episodes(folder, space)[:PROBE_EPISODES], keep)
     except DatasetError as error:
         raise DatasetError(f'--probe-data: {error}') from error
 
@@ -246,7 +249,7 @@ def run(args: argparse.Namespace) -> int:
         clips = HeldOutClips(episodes, card, horizon, args.clips_per_episode, args.seed, drawer)
         follower = None
         if clips.poses is not None:
-            follower = Follower(probe_episodes(args.probe_data, space))
+            follower = follower_of(args.probe_data, space, args.probes)
         made = imagine_clips(model, clips, args.seed)
         figures[space] = {'world': episodes[0].world, 'drawn': clips.drawings is not None,
                           **evaluate(clips, made, follower, measures)}

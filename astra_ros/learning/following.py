@@ -7,13 +7,17 @@ rotation vector (rad) in the camera's optical frame of the frame before.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from astra_ros.learning.dataset import load_episode, read_footer
 from astra_ros.learning.episode import Episode
-from astra_ros.learning.probe import PoseProbe, stacked, train_probe
+from astra_ros.learning.probe import PoseProbe, load_probe, save_probe, stacked, train_probe
 
 PROBE_STEPS = 2000
 NEAR_M = 0.05           # a tool this near to where it was is where the plan said,
@@ -43,22 +47,49 @@ def steps_between(poses: np.ndarray) -> np.ndarray:
 
 
 class Follower:
-    """Reads poses from frames of one robot; trained on real frames of its episodes."""
+    """Reads poses from frames of one robot."""
 
-    def __init__(self, episodes: Sequence[Episode], seed: int = 0):
-        self.tool = 'tool_position' in episodes[0].labels
+    def __init__(self, probe: PoseProbe, tool: bool, field: np.ndarray):
+        self.probe = probe
+        self.tool = tool        # whether poses are a tool's positions, or a camera's motions
+        self.field = field      # m, rad: twice the largest motion, there and back
+
+    @classmethod
+    def kept_or_trained(cls, paths: Sequence[Path], keep: Path | None = None, seed: int = 0) -> Follower:
+        """Trained on real frames of some episodes; kept in the folder `keep`, and found there again.
+
+        Raises DatasetError where an episode or a kept probe is damaged.
+        """
+        digest = hashlib.sha256(f'{PROBE_STEPS} {seed}'.encode())
+        for path in paths:
+            digest.update(f'{path.name} {read_footer(path)["video_sha256"]}'.encode())
+        space = Path(paths[0]).stem.rpartition('_')[0]
+        kept = keep and keep / f'{space}_{digest.hexdigest()[:12]}.safetensors'
+        if kept and kept.exists():
+            probe, notes = load_probe(kept)
+            return cls(probe, notes['tool'] == 'yes', np.array(json.loads(notes['field'])))
+        made = cls.trained([load_episode(path) for path in paths], seed)
+        if kept:
+            save_probe(kept, made.probe, {'tool': 'yes' if made.tool else 'no',
+                                          'field': json.dumps(made.field.tolist())})
+        return made
+
+    @classmethod
+    def trained(cls, episodes: Sequence[Episode], seed: int = 0) -> Follower:
+        """Trained on real frames of these episodes."""
+        tool = 'tool_position' in episodes[0].labels
         frames = np.concatenate([episode.frames for episode in episodes])
         starts = np.cumsum([0, *(len(episode) for episode in episodes[:-1])])
-        targets = np.concatenate([self.poses(episode) for episode in episodes])
-        if self.tool:
+        targets = np.concatenate([cls.poses(episode) for episode in episodes])
+        if tool:
             picks = np.arange(len(frames))[:, None]
         else:
             picks = np.concatenate([start + np.stack([np.arange(len(episode) - 1),
                                                       np.arange(1, len(episode))], axis=1)
                                     for start, episode in zip(starts, episodes)])
-        self.probe: PoseProbe = train_probe(frames, targets, picks, PROBE_STEPS, seed=seed)
         size = np.linalg.norm(targets.reshape(len(targets), -1, 3), axis=-1)
-        self.field = 2 * np.quantile(size, 0.99, axis=0)    # m, rad: there and back
+        return cls(train_probe(frames, targets, picks, PROBE_STEPS, seed=seed), tool,
+                   2 * np.quantile(size, 0.99, axis=0))
 
     @staticmethod
     def can_read(episode: Episode) -> bool:

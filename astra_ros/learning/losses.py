@@ -136,7 +136,12 @@ def rollout_loss(model: Astra, clip: Clip, generator: torch.Generator,
 
 
 def _noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.randn(x.shape, generator=generator).to(x.device)
+    """Standard normal numbers; drawn where `x` is, from a seed that `generator` gives."""
+    if x.device.type == 'cpu':
+        return torch.randn(x.shape, generator=generator)
+    seed = int(torch.randint(2 ** 62, (), generator=generator))
+    there = torch.Generator(x.device).manual_seed(seed)
+    return torch.randn(x.shape, generator=there, device=x.device)
 
 
 def _loss(model: Astra, denoised: Denoised, noisy: Tensor, target: Tensor, noise: Tensor,

@@ -3,12 +3,18 @@ plan said. Trained on real frames only; it never sees the world model."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from astra_ros.learning.clips import frames_to_tensor
+from astra_ros.learning.episode import DatasetError
 
 
 class PoseProbe(nn.Module):
@@ -55,6 +61,29 @@ def train_probe(frames: np.ndarray, targets: np.ndarray, picks: np.ndarray, step
             optimizer.step()
             schedule.step()
     return probe.eval()
+
+
+def save_probe(path: Path, probe: PoseProbe, notes: dict[str, str]) -> None:
+    """Keep a trained probe, for evaluations of other models by the same measure."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix('.part')
+    save_file(probe.state_dict(), str(part), metadata=notes)
+    os.replace(part, path)
+
+
+def load_probe(path: Path) -> tuple[PoseProbe, dict[str, str]]:
+    """Inverse of `save_probe`. Raises DatasetError where the file is damaged."""
+    try:
+        with safe_open(str(path), framework='pt') as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}
+            notes = file.metadata()
+        pictures = state['features.1.weight'].shape[1] // 12
+        probe = PoseProbe(pictures, state['centre'], state['spread'])
+        probe.load_state_dict(state)
+    except (SafetensorError, OSError, KeyError, RuntimeError) as error:
+        raise DatasetError(f'{path}: no probe that can be read ({error}); delete it, and it is trained '
+                           'again') from error
+    return probe.eval(), notes
 
 
 def stacked(frames: np.ndarray) -> Tensor:

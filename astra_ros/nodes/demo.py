@@ -22,6 +22,8 @@ from astra_ros.pipeline import ImaginerSettings
 from astra_ros.resources import resource_path
 
 HORIZON = ImaginerSettings().horizon
+# A best score less than this above the median plan's is hardly a choice.
+HARDLY = 0.03
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -154,7 +156,7 @@ def _draw(args, dt_s, scores, imagined, executed, kinds, current, goal) -> list[
 
     truth = np.stack([each.frames for each in executed])
     notes = [
-        f"{kind}: {100 * each.progress:.0f} % of the way to the goal"
+        f"{kind}: {round(100 * each.progress)} % of the way to the goal"
         + (", touched the obstacle" if each.collision else "")
         for kind, each in zip(kinds, executed)
     ]
@@ -190,6 +192,9 @@ def _report(scores, executed, kinds: Sequence[str]) -> None:
         print(f"\nAstra vetoes every plan; {average}.")
     else:
         print(f"\nAstra chooses {scores[best].name}, whose outcome is {outcomes[best]:.2f}; {average}.")
+        apart = scores[best].score - np.median([score.score for score in scores])
+        if apart < HARDLY:
+            print("The scores hardly differ here: the model sees little to choose between these plans.")
     print("progress: share of the object's way to the goal; outcome: progress, less 1 for a collision.")
 
 

@@ -110,6 +110,26 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
         assert name in markdown and (tmp_path / 'report' / name).stat().st_size > 500
 
 
+def test_probes_are_kept_for_other_models(data, model, tmp_path, monkeypatch):
+    words = ('--model', model, '--data', data, '--probe-data', data, '--horizon', 4, '--probes',
+             tmp_path / 'probes', '--out')
+    evaluate.run(parse(*words, tmp_path / 'first.json'))
+    (kept,) = (tmp_path / 'probes').iterdir()
+    assert kept.name.startswith('kuka_joints_')
+    monkeypatch.setattr(following, 'train_probe', None)     # would fail if it were called
+    evaluate.run(parse(*words, tmp_path / 'again.json'))
+    first, again = (json.loads((tmp_path / name).read_text())['spaces']
+                    for name in ('first.json', 'again.json'))
+    assert first == again
+    # Other episodes, another probe; and a damaged one is named.
+    one = list_episodes(data)[:1]
+    with pytest.raises(TypeError):
+        Follower.kept_or_trained(one, tmp_path / 'probes')
+    kept.write_bytes(b'no probe')
+    with pytest.raises(DatasetError, match=f'{kept.name}: no probe that can be read'):
+        evaluate.run(parse(*words, tmp_path / 'third.json'))
+
+
 def test_a_real_robot_without_labels_is_evaluated_too(data, model, tmp_path):
     for number, path in enumerate(list_episodes(data)):
         episode = replace(load_episode(path), labels={}, seed=None, camera=None)
