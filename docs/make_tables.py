@@ -3,8 +3,8 @@
     python docs/make_tables.py           # rewrite what is between the table marks of README.md
     python docs/make_tables.py --check   # exit 1 if README.md says something else
 
-A table stands between `<!-- table: NAME -->` and `<!-- end -->` and comes from results/NAME.json;
-while that file is missing, it is empty.
+A table stands between `<!-- table: NAME -->` and `<!-- end -->` and comes from results/NAME.json, or
+from all files of the folder results/NAME; while they are missing, it is empty.
 """
 
 import json
@@ -130,12 +130,49 @@ def latency(result: dict) -> str:
     return markdown(["", "p50", "p95", "p99"], rows) + speed
 
 
-TABLES = {"evaluation": evaluation, "ranking": ranking, "latency": latency}
+ABLATIONS = {
+    "full": "everything",
+    "no-drawing": "without the robot drawn along the plan",
+    "no-experts": "without experts: one encoder for all kinds of actions",
+    "no-residual": "without the residual: the next latent itself is predicted",
+    "no-history-noise": "without noise on the history",
+    "no-rollouts": "without training on own roll-outs",
+}
+
+
+def ablations(results: dict[str, dict]) -> str:
+    """What each part is worth: a short training without it, beside one with everything."""
+    worlds = results["full"]["overall"]["worlds"]
+    rows = []
+    for name, title in ABLATIONS.items():
+        if name not in results:
+            continue
+        overall, spaces = results[name]["overall"], results[name]["spaces"].values()
+        gains = []
+        for world in worlds:
+            own = [each["gain_over_copy_db"]["mean"] for each in spaces if each["world"] == world]
+            gains.append(f"{sum(own) / len(own):+.2f} dB")
+        rows.append([title, *gains, f"{overall['ssim']:.3f}", f"{overall['near']:.0%}",
+                     f"{overall['near_shuffled']:.0%}", f"{overall['drift_db']:.2f} dB"])  # fmt: skip
+    head = ["16 frames ahead", *(f"{world}: over copy" for world in worlds), "SSIM", "near",
+            "near, shuffled", "drift to 64"]  # fmt: skip
+    return markdown(head, rows)
+
+
+TABLES = {"evaluation": evaluation, "ranking": ranking, "latency": latency, "ablations": ablations}
 
 
 def table(name: str, results: Path) -> str:
-    """One table and where it comes from; empty without its file."""
-    path = results / f"{name}.json"
+    """One table and where it comes from; empty without its files."""
+    folder, path = results / name, results / f"{name}.json"
+    if folder.is_dir():
+        found = {each.stem: json.loads(each.read_text()) for each in sorted(folder.glob("*.json"))}
+        first = next(iter(found.values()))
+        origin = (
+            f"[{name}](docs/results/{name}): `sh docs/{name}.sh`, commit {first['commit']}, "
+            f"{first['machine']}, {first['date']}."
+        )
+        return f"\n{TABLES[name](found)}\n{origin}\n\n"
     if not path.exists():
         return ""
     result = json.loads(path.read_text())

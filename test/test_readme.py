@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
+RESULTS = ROOT / "docs" / "results"
 
 spec = importlib.util.spec_from_file_location("make_tables", ROOT / "docs" / "make_tables.py")
 make_tables = importlib.util.module_from_spec(spec)
@@ -27,19 +28,20 @@ def test_nothing_is_left_to_fill():
 
 
 def test_result_tables_come_from_the_result_files():
-    assert make_tables.rewritten(README, ROOT / "docs" / "results") == README
+    assert make_tables.rewritten(README, RESULTS) == README
 
 
-@pytest.mark.parametrize("name", make_tables.TABLES)
-def test_figures_are_those_of_the_shipped_model(name):
-    figures = json.loads((ROOT / "docs" / "results" / f"{name}.json").read_text())
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
+def test_figures_are_those_of_the_shipped_model(path):
+    figures = json.loads(path.read_text())
     card = json.loads((ROOT / "models" / "astra-tiny" / "card.json").read_text())
     assert figures["sha256"] == card["sha256"][:12]
     assert not figures["commit"].endswith("+"), "measured with code that is in no commit"
 
 
 def test_every_table_has_its_place():
-    assert [mark[1] for mark in make_tables.MARKS.findall(README)] == list(make_tables.TABLES)
+    measured = [name for name in make_tables.TABLES if list(RESULTS.glob(f"{name}*"))]
+    assert [mark[1] for mark in make_tables.MARKS.findall(README)] == measured
 
 
 def test_make_targets_exist():
@@ -98,3 +100,18 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
     assert make_tables.rewritten(text, tmp_path) == text  # a second time changes nothing
     rows = len(make_tables.FRAMES) + 1 + len(make_tables.CHOICES)
     assert text.count("| panda |") + text.count("| panda_joints |") == rows
+
+
+def test_ablations_are_rows_of_a_folder(tmp_path):
+    origin = {"command": "astra x", "commit": "abc", "machine": "m", "date": "2026-01-01"}
+    overall = {"worlds": ["arm", "drive"], "ssim": 0.9, "near": 0.8, "near_shuffled": 0.1, "drift_db": 1.5}
+    spaces = {name: {"world": world, "gain_over_copy_db": {"mean": gain}}
+              for name, world, gain in (("a", "arm", 4.0), ("b", "arm", 5.0), ("c", "drive", -0.5))}
+    folder = tmp_path / "ablations"
+    folder.mkdir()
+    for name in ("full", "no-drawing"):
+        (folder / f"{name}.json").write_text(json.dumps({**origin, "overall": overall, "spaces": spaces}))
+    text = make_tables.table("ablations", tmp_path)
+    assert "| everything | +4.50 dB | -0.50 dB | 0.900 | 80% | 10% | 1.50 dB |" in text
+    assert "without the robot drawn" in text and "experts" not in text
+    assert "`sh docs/ablations.sh`, commit abc, m, 2026-01-01" in text

@@ -1,0 +1,33 @@
+#!/bin/sh
+# What is each part worth? One short training without it, and one with everything, on the same data,
+# latents and number of steps; then the same evaluation of each. Goes on where it was stopped.
+#
+#     sh docs/ablations.sh RUN [STEPS]      RUN: a training whose autoencoder is taken, e.g. runs/tiny
+#
+# About 25 minutes each on two CPU cores with 2000 steps. Figures: docs/results/ablations/NAME.json
+set -eu
+run=$1
+steps=${2:-2000}
+train=${TRAIN:-data/train}
+held_out=${HELD_OUT:-data/held_out}
+
+one() {
+    name=$1
+    shift
+    out=$(dirname "$run")/ablations/$name
+    mkdir -p "$out"
+    [ -e "$out/autoencoder.safetensors" ] || cp "$run"/autoencoder.* "$out"
+    [ -e "$out/model/card.json" ] ||
+        astra train --data "$train" --out "$out" --dynamics-steps "$steps" --compile "$@"
+    [ -e "docs/results/ablations/$name.json" ] ||
+        astra eval --model "$out/model" --data "$held_out" --probe-data "$train" \
+            --probes "$(dirname "$run")/probes" --clips-per-episode 1 \
+            --out "docs/results/ablations/$name.json"
+}
+
+one full
+one no-drawing --without drawing
+one no-experts --without experts
+one no-residual --without residual
+one no-history-noise --max-history-noise 0
+one no-rollouts --rollout-from 1
