@@ -10,6 +10,7 @@ from astra_ros import cli
 from astra_ros.backends import load_backend
 from astra_ros.learning.dataset import list_episodes, load_episode
 from astra_ros.pipeline import Imaginer, ImaginerSettings
+from astra_ros.planning.critics import CollisionSettings
 from astra_ros.planning.plans import JointPlan
 
 
@@ -49,7 +50,13 @@ def test_from_the_bags_of_an_unknown_arm_and_base_to_imagined_video(tmp_path, ca
     plans = [JointPlan(names, np.array([0.0, 2.0]), np.stack([here, here + move]), f'plan {move}')
              for move in (0.0, 0.3)]
     imaginer = Imaginer(model, ImaginerSettings(horizon=8))
+    # Without labels there is no word on collisions, which nobody should overlook.
+    unheard = imaginer.score(history, plans, dict(zip(names, here)))
+    assert {score.verdict for score in unheard.scores} == {'vetoed'}
+    assert 'set collision.enabled to false to do without' in unheard.scores[0].reasons[0]
+    imaginer.configure(ImaginerSettings(horizon=8), {'collision': CollisionSettings(enabled=False)})
     result = imaginer.score(history, plans, dict(zip(names, here)))
+    assert {score.verdict for score in result.scores} != {'vetoed'}
     frames = imaginer.decode(result.imagination.latents)
     assert frames.shape == (2, 8, 64, 64, 3) and frames.std() > 5
     assert result.prepared.space.name == 'my_arm_joints' and len(result.scores) == 2
