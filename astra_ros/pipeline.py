@@ -111,6 +111,9 @@ class Imaginer:
 
     Not thread safe: one thread owns it, because it owns the model.
 
+    Attributes:
+        prepare: which plans can be imagined, see ``planning/prepare.py``.
+
     Args:
         model: a loaded world model (see ``astra_ros.backends.base.WorldModel``).
         settings: horizon and denoising steps.

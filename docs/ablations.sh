@@ -10,19 +10,28 @@ run=$1
 steps=${2:-2000}
 train=${TRAIN:-data/train}
 held_out=${HELD_OUT:-data/held_out}
+results=docs/results/ablations
+if [ ! -e "$run/dynamics.safetensors" ]; then
+    echo "$run: its autoencoder is not finished; train first" >&2
+    exit 1
+fi
+
+sha() {     # of the model that a card or a result file speaks of, its first 12 digits
+    sed -n 's/.*"sha256": "\(............\).*/\1/p' "$1" | head -n 1
+}
 
 one() {
     name=$1
     shift
-    out=$(dirname "$run")/ablations/$name
+    out=$(dirname "$run")/ablations-$steps/$name
     mkdir -p "$out"
     [ -e "$out/autoencoder.safetensors" ] || cp "$run"/autoencoder.* "$out"
-    [ -e "$out/model/card.json" ] ||
-        astra train --data "$train" --out "$out" --dynamics-steps "$steps" --compile "$@"
-    [ -e "docs/results/ablations/$name.json" ] ||
+    astra train --data "$train" --out "$out" --dynamics-steps "$steps" --compile "$@"
+    if [ ! -e "$results/$name.json" ] || [ "$(sha "$results/$name.json")" != "$(sha "$out/model/card.json")" ]
+    then
         astra eval --model "$out/model" --data "$held_out" --probe-data "$train" \
-            --probes "$(dirname "$run")/probes" --clips-per-episode 1 \
-            --out "docs/results/ablations/$name.json"
+            --probes "$(dirname "$run")/probes" --clips-per-episode 1 --out "$results/$name.json"
+    fi
 }
 
 one full

@@ -102,11 +102,14 @@ def ranking(result: dict) -> str:
             low, high = figures["outcome_95"][row]
             rows.append([robot, title, f"{figures['outcome'][row]:.2f}", f"{low:.2f} to {high:.2f}",
                          f"{figures['collisions'][row]:.0%}"])  # fmt: skip
+    def share(value: float | None) -> str:
+        return "-" if value is None else f"{value:.0%}"
+
     correlations = "".join(
         f"- {robot}: Spearman correlation of score and outcome {figures['spearman']:.2f} "
         "({:.2f} to {:.2f}), ".format(*figures["spearman_95"]) + f"{figures['scenes']} scenes; vetoed: "
-        f"{figures['vetoed_of_colliding']:.0%} of the plans that collide, "
-        f"{figures['vetoed_of_harmless']:.0%} of those that do not\n"
+        f"{share(figures['vetoed_of_colliding'])} of the plans that collide, "
+        f"{share(figures['vetoed_of_harmless'])} of those that do not\n"
         for robot, figures in result["robots"].items()
     )
     head = ["", "chosen by", "mean outcome", "95 % interval", "collisions"]
@@ -142,7 +145,7 @@ ABLATIONS = {
 
 def ablations(results: dict[str, dict]) -> str:
     """What each part is worth: a short training without it, beside one with everything."""
-    worlds = results["full"]["overall"]["worlds"]
+    worlds = next(iter(results.values()))["overall"]["worlds"]
     rows = []
     for name, title in ABLATIONS.items():
         if name not in results:
@@ -167,10 +170,15 @@ def table(name: str, results: Path) -> str:
     folder, path = results / name, results / f"{name}.json"
     if folder.is_dir():
         found = {each.stem: json.loads(each.read_text()) for each in sorted(folder.glob("*.json"))}
-        first = next(iter(found.values()))
+        if not found:
+            return ""
+
+        def all_of(key: str) -> str:
+            return ", ".join(sorted({each[key] for each in found.values()}))
+
         origin = (
-            f"[{name}](docs/results/{name}): `sh docs/{name}.sh`, commit {first['commit']}, "
-            f"{first['machine']}, {first['date']}."
+            f"[{name}](docs/results/{name}): `sh docs/{name}.sh runs/tiny`, commit {all_of('commit')}, "
+            f"{all_of('machine')}, {all_of('date')}."
         )
         return f"\n{TABLES[name](found)}\n{origin}\n\n"
     if not path.exists():

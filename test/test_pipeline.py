@@ -5,13 +5,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from astra_ros.pipeline import Imaginer, ImaginerSettings, NothingToImagine, to_model_size
+from astra_ros.pipeline import Imaginer, ImaginerSettings, to_model_size
 from astra_ros.planning.modalities.joints import JointSpace
 from astra_ros.planning.critics import CollisionSettings
 from astra_ros.planning.imagination import Imagination
 from astra_ros.planning.modalities.twist import TwistSpace
 from astra_ros.planning.pinhole import PinholeCamera
 from astra_ros.planning.plans import JointPlan
+from astra_ros.planning.prepare import NothingToImagine
 from astra_ros.planning.velocity_plan import VelocityPlan
 
 TWO = JointSpace("two", ("a", "b"), (0.0, 0.0), (1.0, 1.0), (1.0, 1.0))

@@ -19,7 +19,7 @@ from astra_ros.resources import resource_path
 CARD_FILE = 'card.json'
 WEIGHTS_FILE = 'model.safetensors'
 # A card of another major version describes a model that this code cannot run.
-CARD_VERSION = 2
+CARD_VERSION = 3
 
 # Backend name -> module with `load(directory, card, device) -> WorldModel`. A new backend is one
 # file and one line here.

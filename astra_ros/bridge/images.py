@@ -1,9 +1,9 @@
 """Camera messages to RGB arrays and back.
 
 The plain 8-bit encodings, which nearly all cameras send, go through ``cv_bridge``. The others are
-unpacked in ``planning/pixels.py``: the ``cv_bridge`` on PyPI ignores ``step``, cannot swap bytes with numpy 2, and knows
-neither 16-bit nor YUV pictures; that of a ROS installation knows them, but two robots should not see
-two pictures.
+unpacked in ``planning/pixels.py``: the ``cv_bridge`` on PyPI ignores ``step``, cannot swap bytes with
+numpy 2, and knows neither 16-bit nor YUV pictures; that of a ROS installation knows them, but two
+robots should not see two pictures.
 """
 
 from __future__ import annotations

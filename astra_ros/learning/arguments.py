@@ -26,3 +26,15 @@ def at_least(low: int) -> Callable[[str], int]:
 
     number.__name__ = 'whole number'    # argparse says "invalid whole number value: 'x'"
     return number
+
+
+def frame_size(text: str) -> tuple[int, int]:
+    """An argparse type: '64' or '96x64', width first -> (height, width), pixels."""
+    numbers = [int(part) for part in text.split('x')]
+    if len(numbers) > 2 or min(numbers) < 16 or any(number % 2 for number in numbers):
+        raise argparse.ArgumentTypeError(f"'{text}': expected one or two even numbers from 16 on, such "
+                                         'as 64 or 96x64')
+    return numbers[-1], numbers[0]
+
+
+frame_size.__name__ = 'frame size'

@@ -97,8 +97,8 @@ def from_model(base: str, paths, dt_s: float,
            if not name.startswith(('action_encoder.embeddings.', 'action_encoder.experts.'))]
     if new or unexpected:
         raise DatasetError(f"'{base}': its weights lack {new} and have {list(unexpected)} too many")
-    # What a head learned of a robot is not kept up by recordings without labels.
-    outcomes = {**card.outcomes, **labelled}
+    # What a head learned of a robot is not kept up by recordings that lack the robot, or its labels.
+    outcomes = {space.name: labelled.get(space.name, ()) for space in spaces}
     return astra, Embodiments(tuple(spaces), dt_s, outcomes, card.cameras, card.held_joints)
 
 

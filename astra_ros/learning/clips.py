@@ -128,7 +128,7 @@ class LatentDataset:
                                    f'{self.horizon}; record longer episodes')
             frames = frames_to_tensor(episode.frames)
             both = torch.cat([frames, restyle(frames, generator)]).to(device)
-            with torch.autocast(device.type, torch.bfloat16):   # half the time; off by 0.6 %
+            with torch.autocast(device.type, torch.bfloat16):   # as the training itself
                 latents = autoencoder.encode(both).half().cpu()
             self.latents.append(latents[:len(frames)])
             self.restyled.append(latents[len(frames):])

@@ -26,6 +26,7 @@ import io
 import json
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,10 +144,16 @@ def read_footer(path: Path) -> dict:
     return footer
 
 
-def check_alike(folder: Path, size: tuple[int, int], dt_s: float) -> None:
-    """Raises DatasetError where a folder's episodes have another size (h, w) or rate than new ones."""
-    for path in sorted(folder.glob('*.parquet'))[:1]:
-        footer = read_footer(path)
+def check_alike(folder: Path, size: tuple[int, int], dt_s: float, but: Iterable[Path] = ()) -> None:
+    """Raises DatasetError where a folder's episodes have another size (h, w) or rate than new ones.
+
+    Damaged ones have none, and those in `but` are about to be replaced.
+    """
+    for path in sorted({*folder.glob('*.parquet')} - {*but}):
+        try:
+            footer = read_footer(path)
+        except DatasetError:
+            continue
         there = tuple(footer['frames'][1:3])
         if there != tuple(size) or footer['dt_s'] != dt_s:
             raise DatasetError(

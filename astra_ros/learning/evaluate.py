@@ -163,11 +163,9 @@ def table(name: str, figures: dict) -> str:
             lines.append(f'  (the probe finds only {seen:.0%} of the poses in real frames: its figures '
                          'say little; give it more --probe-data)')
     for event, values in figures['events'].items():
-        if values['auroc'] is None:
-            tells = f'in {values["base_rate"]:.0%} of the clips, so nothing to tell apart'
-        else:
-            tells = (f'AUROC {values["auroc"]:.2f} (in which clips), {values["auroc_frames"]:.2f} '
-                     '(in which frames)')
+        tells = ', '.join(f'AUROC {values[key]:.2f} ({what})' for key, what in (
+            ('auroc', 'in which clips'), ('auroc_frames', 'in which frames')) if values[key] is not None)
+        tells = tells or f'in {values["base_rate"]:.0%} of the clips, so nothing to tell apart'
         lines.append(f'  {event}: {tells}; mean probability {values["mean_probability"]:.3f} where '
                      f'it happens in {values["mean_frequency"]:.3f} of the frames')
     if 'drift_db' in figures:
@@ -255,8 +253,8 @@ def run(args: argparse.Namespace) -> int:
                           **evaluate(clips, made, follower, measures)}
         shown[space] = {'truth': clips.future[:3], **{name: made[name][:3] for name in ROWS}}
         print(table(space, figures[space]), flush=True)
-    result = {'model': card.name, 'sha256': card.sha256[:12], 'data': str(args.data), 'dt_s': card.dt_s, 'overall': overall(figures),
-              'spaces': figures}
+    result = {'model': card.name, 'sha256': card.sha256[:12], 'data': str(args.data),
+              'dt_s': card.dt_s, 'overall': overall(figures), 'spaces': figures}
     if args.out:
         write_result(args.out, result)
     if args.report:

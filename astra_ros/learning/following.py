@@ -8,16 +8,22 @@ rotation vector (rad) in the camera's optical frame of the frame before.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from astra_ros.learning.dataset import load_episode, read_footer
+from astra_ros.learning.dataset import load_episode
 from astra_ros.learning.episode import Episode
-from astra_ros.learning.probe import PoseProbe, load_probe, save_probe, stacked, train_probe
+from astra_ros.learning.probe import (
+    PROBE_VERSION,
+    PoseProbe,
+    load_probe,
+    save_probe,
+    stacked,
+    train_probe,
+)
 
 PROBE_STEPS = 2000
 NEAR_M = 0.05           # a tool this near to where it was is where the plan said,
@@ -60,18 +66,17 @@ class Follower:
 
         Raises DatasetError where an episode or a kept probe is damaged.
         """
-        digest = hashlib.sha256(f'{PROBE_STEPS} {seed}'.encode())
+        digest = hashlib.sha256(f'{PROBE_VERSION} {PROBE_STEPS} {seed}'.encode())
         for path in paths:
-            digest.update(f'{path.name} {read_footer(path)["video_sha256"]}'.encode())
+            digest.update(path.name.encode() + path.read_bytes())   # its footer has the video's sha256
         space = Path(paths[0]).stem.rpartition('_')[0]
         kept = keep and keep / f'{space}_{digest.hexdigest()[:12]}.safetensors'
         if kept and kept.exists():
-            probe, notes = load_probe(kept)
-            return cls(probe, notes['tool'] == 'yes', np.array(json.loads(notes['field'])))
+            probe, field = load_probe(kept)
+            return cls(probe, len(field) == 1, field)
         made = cls.trained([load_episode(path) for path in paths], seed)
         if kept:
-            save_probe(kept, made.probe, {'tool': 'yes' if made.tool else 'no',
-                                          'field': json.dumps(made.field.tolist())})
+            save_probe(kept, made.probe, made.field)
         return made
 
     @classmethod

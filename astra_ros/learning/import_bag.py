@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from astra_ros.learning.arguments import HelpFormat, at_least
+from astra_ros.learning.arguments import HelpFormat, at_least, frame_size
 from astra_ros.learning.bags.bag import BadMessage, Bag
 from astra_ros.learning.bags.config import (
     CLOCKS,
@@ -103,8 +103,9 @@ def _import_bag(path: Path, out: Path, settings: BagSettings, force: bool,
                            'replaces those episodes, another --out keeps both')
         if earlier.complete and not force and not dry_run:
             return None
-        if out.is_dir() and not force:
-            check_alike(out, choice.settings.image_size, choice.settings.dt_s)
+        if out.is_dir():
+            check_alike(out, choice.settings.image_size, choice.settings.dt_s,
+                        but=earlier.paths.values() if force else ())
         found = examine(bag, choice)
         urdf = None
         if settings.urdf is not None:
@@ -269,10 +270,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='which joints, in this order (default: all, sorted)')
     parser.add_argument('--dt', type=float, default=None, metavar='SECONDS', dest='dt_s',
                         help=f"between two frames, the model's step (default: {defaults.dt_s})")
-    parser.add_argument('--size', type=at_least(16), nargs='+', default=None, dest='image_size',
-                        metavar='PIXELS', help='rows and columns of a frame, or one number for both; '
-                        'even (default: '
-                        f'{" ".join(map(str, defaults.image_size))})')
+    parser.add_argument('--size', type=frame_size, default=None, dest='image_size',
+                        metavar='PIXELS', help='of a frame, as 64 or, width first, as 96x64; even '
+                        f'(default: {defaults.image_size[0]})')
     parser.add_argument('--episode-seconds', type=float, default=None, dest='episode_s',
                         metavar='SECONDS',
                         help=f'longer recordings are cut evenly (default: {defaults.episode_s:g})')
@@ -297,8 +297,6 @@ FLAGS = ('robot', 'world', 'modality', 'image_topic', 'camera_info_topic', 'moti
 
 def run(args: argparse.Namespace) -> int:
     base = settings_from_yaml(args.config) if args.config else BagSettings()
-    if args.image_size and len(args.image_size) == 1:
-        args.image_size *= 2
     given = {name: getattr(args, name) for name in FLAGS}
     settings = changed(base, {name: tuple(value) if isinstance(value, list) else value
                               for name, value in given.items()})

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from astra_ros.learning.clips import frames_to_tensor
 from astra_ros.learning.episode import DatasetError
+
+
+PROBE_VERSION = 1       # of network and training; kept probes of another are not used
 
 
 class PoseProbe(nn.Module):
@@ -63,27 +66,27 @@ def train_probe(frames: np.ndarray, targets: np.ndarray, picks: np.ndarray, step
     return probe.eval()
 
 
-def save_probe(path: Path, probe: PoseProbe, notes: dict[str, str]) -> None:
-    """Keep a trained probe, for evaluations of other models by the same measure."""
+def save_probe(path: Path, probe: PoseProbe, field: np.ndarray) -> None:
+    """Keep a trained probe and the size of its field, to measure other models alike."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix('.part')
-    save_file(probe.state_dict(), str(part), metadata=notes)
+    save_file({**probe.state_dict(), 'field': torch.from_numpy(field)}, str(part))
+    part.chmod(0o644)       # made private, but other users may evaluate too
     os.replace(part, path)
 
 
-def load_probe(path: Path) -> tuple[PoseProbe, dict[str, str]]:
+def load_probe(path: Path) -> tuple[PoseProbe, np.ndarray]:
     """Inverse of `save_probe`. Raises DatasetError where the file is damaged."""
     try:
-        with safe_open(str(path), framework='pt') as file:
-            state = {name: file.get_tensor(name) for name in file.keys()}
-            notes = file.metadata()
+        state = load_file(str(path))
+        field = state.pop('field').numpy()
         pictures = state['features.1.weight'].shape[1] // 12
         probe = PoseProbe(pictures, state['centre'], state['spread'])
         probe.load_state_dict(state)
     except (SafetensorError, OSError, KeyError, RuntimeError) as error:
         raise DatasetError(f'{path}: no probe that can be read ({error}); delete it, and it is trained '
                            'again') from error
-    return probe.eval(), notes
+    return probe.eval(), field
 
 
 def stacked(frames: np.ndarray) -> Tensor:

@@ -3,7 +3,7 @@
 In every random scene all candidates are imagined and scored from the camera alone; then the
 simulator executes each one. Compared are
 
-  score     the plan that the scores choose (no plan, outcome 0, where all are vetoed)
+  score     the plan that the scores choose (standing still, where all are vetoed)
   random    a random candidate
   oracle    the best candidate by its true outcome
 
@@ -14,14 +14,16 @@ True outcome of a plan, higher is better:
   drive     progress - collision - off_road / 2: way along the road over that of a car at 6 m/s
   explore   gain - collision: floor seen for the first time, 14 m^2 are 1
 
-What is asked for is told to the scores as a user would: the arm by a goal image, the car by the
-critics `progress` and `off_road`, rover and drone by the critic `novelty`.
+Scenes that begin in contact, or in which every plan ends alike, ask nothing and are left out. What is
+wanted is told to the scores as a user would: the arm by a goal image, the car by the critics
+`progress` and `off_road`, rover and drone by the critic `novelty`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,11 +37,16 @@ from astra_ros.learning.metrics import interval, kendall, mean_rank_violation, s
 from astra_ros.learning.record import FINER
 from astra_ros.learning.results import write_result
 from astra_ros.planning.critics import NoveltySettings, OffRoadSettings, ProgressSettings
+from astra_ros.planning.plans import JointPlan
+from astra_ros.planning.velocity_plan import VelocityPlan
+from astra_ros.simulation.drive.referee import CRUISE, OFF_ROAD_COST
 from astra_ros.simulation.rollout import execute
 from astra_ros.simulation.worlds import WORLDS, make_world
 
 # Away from the scenes that `astra record` holds out for `astra eval`.
 FIRST_SCENE = HELD_OUT_FROM + 50_000
+PLAN_SECONDS = 4.0      # of every world's candidates
+ALIKE = 1e-3            # outcomes that differ by less
 
 
 @dataclass(frozen=True)
@@ -57,14 +64,14 @@ class Task:
 
 TASKS = {
     'arm': Task(),
-    'drive': Task(4.0, {'progress': ProgressSettings(enabled=True, speed=6.0),
-                        'off_road': OffRoadSettings(enabled=True, weight=0.5)}),
+    'drive': Task(4.0, {'progress': ProgressSettings(enabled=True, speed=CRUISE),
+                        'off_road': OffRoadSettings(enabled=True, weight=OFF_ROAD_COST)}),
     'explore': Task(4.0, {'novelty': NoveltySettings(enabled=True)}),
 }
 
 
-def play_scene(imaginer, world, seed: int, plans: int, lead_in_s: float = 0.0) -> dict:
-    """One scene: scores from imagination, outcomes from the simulator."""
+def play_scene(imaginer, world, seed: int, plans: int, lead_in_s: float = 0.0) -> dict | None:
+    """One scene: scores from imagination, outcomes from the simulator; None where it asks nothing."""
     from astra_ros.pipeline import to_model_size
 
     card = imaginer.model.card
@@ -75,19 +82,26 @@ def play_scene(imaginer, world, seed: int, plans: int, lead_in_s: float = 0.0) -
     for _ in range(max(card.history - 1, round(lead_in_s / card.dt_s))):
         world.step(card.dt_s)
         frames.append(world.render())
+    if world.labels()['obstacle_contact']:
+        return None
     history = np.stack([to_model_size(frame, card.image_size) for frame in frames[-card.history:]])
     goal = world.goal_image()
     if goal is not None:
         goal = to_model_size(goal, card.image_size)
     now = dict(zip(world.embodiment.motion_names, world.motion()))
     candidates = world.propose(plans, seed)
-    result = imaginer.score(history, [plan for _, plan in candidates], now, goal, seed=seed)
     start = world.snapshot()
     truth = []
-    for _, plan in candidates:
+    for plan in [*(plan for _, plan in candidates), hold(world.embodiment, now)]:
         world.restore(start)
         truth.append(execute(world, plan, imaginer.settings.horizon, card.dt_s,
                              render=False).verdict)
+    *truth, still = truth
+    if np.ptp([verdict.outcome for verdict in truth]) < ALIKE:
+        return None
+    result = imaginer.score(history, [plan for _, plan in candidates], now, goal, seed=seed)
+    if result.prepared.refused:     # the scores would be of other plans than the outcomes
+        raise RuntimeError(f'seed {seed}: {next(iter(result.prepared.refused.values()))}')
     scores = result.scores
     return {
         'seed': seed,
@@ -100,13 +114,21 @@ def play_scene(imaginer, world, seed: int, plans: int, lead_in_s: float = 0.0) -
         'chosen': result.best,
         'parts': {name: [verdict.parts[name] for verdict in truth] for name in truth[0].parts},
         'collision': [verdict.collision for verdict in truth],
-        'outcomes': [verdict.outcome for verdict in truth]}
+        'outcomes': [verdict.outcome for verdict in truth],
+        'still': still.outcome}
+
+
+def hold(body, now: dict[str, float]):
+    """The plan to do nothing: an arm stays where it is, a base stops."""
+    if body.modality == 'joints':
+        return JointPlan(body.motion_names, [0.0], [[now[name] for name in body.motion_names]], 'hold')
+    return VelocityPlan(body.motion_names, PLAN_SECONDS, [[0.0] * len(body.motion_names)], 'hold')
 
 
 def summarise(scenes: list[dict]) -> dict:
     """The figures of the table, over scenes."""
     outcomes = [np.array(scene['outcomes']) for scene in scenes]
-    chosen = np.array([0.0 if scene['chosen'] is None else outcome[scene['chosen']]
+    chosen = np.array([scene['still'] if scene['chosen'] is None else outcome[scene['chosen']]
                        for scene, outcome in zip(scenes, outcomes)])
     hit = [scene['chosen'] is not None and scene['collision'][scene['chosen']]
            for scene in scenes]
@@ -134,7 +156,7 @@ def summarise(scenes: list[dict]) -> dict:
         'mmrv': float(np.mean([mean_rank_violation(np.array(scene['order']), outcome)
                                for scene, outcome in zip(scenes, outcomes)])),
         # How much of the range between a scene's best and worst plan the choice gives away.
-        'top1_regret': float(np.mean((best - chosen) / np.maximum(best - worst, 1e-6))),
+        'top1_regret': float(np.mean(np.clip((best - chosen) / (best - worst), 0, 1))),
         'none_accepted': float(np.mean([scene['chosen'] is None for scene in scenes])),
         'outcome': {name: float(values.mean()) for name, values in choices.items()},
         'outcome_95': {name: interval(values) for name, values in choices.items()},
@@ -167,7 +189,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--robots', nargs='+', default=None, choices=robots,
                         help='simulated robots (default: all that the model knows)')
     parser.add_argument('--scenes', type=at_least(1), default=100, help='scenes of each robot')
-    parser.add_argument('--plans', type=at_least(1), default=8, help='candidates a scene')
+    parser.add_argument('--plans', type=at_least(2), default=8, help='candidates a scene')
     parser.add_argument('--first-seed', type=int, default=FIRST_SCENE,
                         help="the first scene's seed")
     parser.add_argument('--out', type=Path, default=None, help='result file (JSON)')
@@ -183,17 +205,24 @@ def run(args: argparse.Namespace) -> int:
     card = model.card
     everything, figures = {}, {}
     for name, robot, modality in known_robots(args.robots, card):
-        task = TASKS[name]
+        task = TASKS.get(name, Task())
         imaginer.drawings.describe(simulated_urdf(robot))
-        imaginer.configure(ImaginerSettings(action_space=f'{robot}_{modality}'), task.critics)
+        imaginer.configure(ImaginerSettings(math.ceil(PLAN_SECONDS / card.dt_s - 1e-9),
+                                            action_space=f'{robot}_{modality}'), task.critics)
         world = make_world(name, robot, FINER * card.image_size[0])
         try:
-            scenes = [play_scene(imaginer, world, seed, args.plans, task.lead_in_s) for seed in
-                      tqdm(range(args.first_seed, args.first_seed + args.scenes), unit='scene',
-                           desc=f'rank {robot}')]
+            scenes, seed = [], args.first_seed
+            with tqdm(total=args.scenes, unit='scene', desc=f'rank {robot}') as bar:
+                while len(scenes) < args.scenes:
+                    scene = play_scene(imaginer, world, seed, args.plans, task.lead_in_s)
+                    seed += 1
+                    if scene is not None:
+                        scenes.append(scene)
+                        bar.update()
         finally:
             world.close()
-        everything[robot], figures[robot] = scenes, {'world': name, **summarise(scenes)}
+        everything[robot], figures[robot] = scenes, {
+            'world': name, 'left_out': seed - args.first_seed - args.scenes, **summarise(scenes)}
         print(table(robot, figures[robot]))
     if args.raw:
         args.raw.write_text(json.dumps(everything))

@@ -33,7 +33,8 @@ SETTINGS_HELP = {
     'dynamics_steps': 'optimiser steps of the dynamics',
     'dynamics_batch': 'clips a step, over all processes',
     'dynamics_rate': 'peak learning rate of AdamW',
-    'warmup_steps': 'steps in which the rate rises to its peak; then a cosine lets it fall',
+    'warmup_steps': 'steps in which the rate rises to its peak, at most a tenth of all; then a cosine '
+                    'lets it fall',
     'weight_decay': 'of AdamW',
     'clip_norm': 'largest norm of the gradient',
     'average_decay': 'of the moving average of the weights, which is the model that is written',
@@ -44,7 +45,9 @@ SETTINGS_HELP = {
     'checkpoint_every': 'steps between checkpoints',
     'seed': 'of the first weights, the batches and the noise',
 }
-PAPER_SETTINGS = TrainSettings(autoencoder_rate=1e-4, dynamics_rate=1e-4, dynamics_batch=16,
+# Steps are ours: the seed document gives none.
+PAPER_SETTINGS = TrainSettings(autoencoder_steps=100_000, autoencoder_rate=1e-4,
+                               dynamics_steps=100_000, dynamics_rate=1e-4, dynamics_batch=16,
                                warmup_steps=5000, rollout_from=1.0)
 
 

@@ -88,7 +88,7 @@ class Stage:
         self.optimizer = torch.optim.AdamW(
             [p for p in losses.model.parameters() if p.requires_grad], lr=rate, betas=(0.9, 0.99),
             weight_decay=settings.weight_decay,
-            fused=not processes.splits)     # a third of the time; not for split weights on a CPU
+            fused=not processes.splits)     # faster, but not for split weights on a CPU
         self.generator = torch.Generator().manual_seed(
             settings.seed * 1000 + processes.rank if processes.count > 1 else settings.seed)
         self.step = self._bad_steps = 0

@@ -203,7 +203,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='train one stage only')
     small, paper = asdict(TrainSettings()), asdict(settings_for('paper'))
     for name, text in SETTINGS_HELP.items():
-        kind = at_least(0 if name.endswith('_steps') or name == 'seed' else 1) if isinstance(small[name], int) else float
+        kind = float
+        if isinstance(small[name], int):
+            kind = at_least(0 if name.endswith('_steps') or name == 'seed' else 1)
         default = f'default {small[name]}' + (f', paper: {paper[name]}' * (paper[name] != small[name]))
         parser.add_argument('--' + name.replace('_', '-'), type=kind, default=None,
                             help=f'{text} ({default})')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ class DataFacts(NamedTuple):
     dt_s: float
     size: tuple[int, int]     # (h, w) of a frame
     episodes: int
-    sha256: str               # of the episodes' names and videos
+    sha256: str               # of the episodes' names, tables and videos
 
 
 def check_episodes(paths) -> DataFacts:
@@ -33,7 +34,7 @@ def check_episodes(paths) -> DataFacts:
     digest = hashlib.sha256()
     for path in paths:
         footer = read_footer(path)
-        digest.update(f'{path.name} {footer["video_sha256"]}\n'.encode())
+        digest.update(f'{path.name} {footer["video_sha256"]}\n'.encode() + path.read_bytes())
         if footer['dt_s'] != first['dt_s']:
             raise DatasetError(f'{path}: frames are {footer["dt_s"]:g} s apart, those of '
                                f'{paths[0].name} {first["dt_s"]:g} s; train on episodes of one rate')
@@ -55,15 +56,21 @@ def check_same_data(out: Path, facts: DataFacts) -> None:
     path = out / DATA_FILE
     if not path.exists():
         return
-    then = json.loads(path.read_text())
-    if then['sha256'] != facts.sha256:
+    try:
+        then = json.loads(path.read_text())
+        same, count = then['sha256'] == facts.sha256, then['episodes']
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f'{path}: cannot be read ({error}); delete it if the data are still those of '
+                           'before') from error
+    if not same:
         raise DatasetError(
-            f'{path}: begun on {then["episodes"]} episodes that are not the {facts.episodes} of now; go '
-            f'on with the same data, or train into another folder (with --from {out / "model"} to '
-            'begin with what was learned here)')
+            f'{path}: begun on {count} episodes that are not the {facts.episodes} of now; go on with the '
+            'same data, or train into another folder (astra export makes a model of what was learned '
+            'here, and --from begins with it)')
 
 
 def write_facts(out: Path, folder: Path, facts: DataFacts) -> None:
     """Remember in a training folder what it was begun on."""
-    (out / DATA_FILE).write_text(json.dumps({'folder': str(folder), **facts._asdict()}, indent=1)
-                                 + '\n')
+    part = out / f'{DATA_FILE}.part'
+    part.write_text(json.dumps({'folder': str(folder), **facts._asdict()}, indent=1) + '\n')
+    os.replace(part, out / DATA_FILE)

@@ -40,16 +40,13 @@ class Executed:
         frames: uint8 [H, h, w, 3], at the times of the imagined frames.
         progress: share of the object's way to the goal, -1 to 1.
         collision: the arm or the object touched the obstacle.
+        outcome: how good that was, see ``ArmReferee``.
     """
 
     frames: np.ndarray
     progress: float
     collision: bool
-
-    @property
-    def outcome(self) -> float:
-        """``progress`` minus 1 if there was a collision."""
-        return self.progress - float(self.collision)
+    outcome: float
 
 
 class DemoClient:
@@ -227,6 +224,7 @@ class DemoClient:
                     np.stack([self._camera[key] for key in keys]),
                     float(truth["progress"]),
                     truth["collision"] == "1",
+                    float(truth["outcome"]),
                 )
             # The machine is busy: the trajectory came late, or a frame was overtaken by later ones.
             lead_s *= 2

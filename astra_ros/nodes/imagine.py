@@ -31,7 +31,8 @@ from astra_ros.nodes.imagine_outputs import ImagineOutputs
 from astra_ros.nodes.imagine_settings import ImagineParameters, ImagineSettings
 from astra_ros.nodes.model_thread import ModelThread, ShuttingDown
 from astra_ros.nodes.qos import CAMERA, LATCHED, best_effort, reliable
-from astra_ros.pipeline import Imaginer, NothingToImagine, Result
+from astra_ros.pipeline import Imaginer, Result
+from astra_ros.planning.prepare import NothingToImagine
 
 # Answers of ~/imagine come within this, or the caller is told that they do not.
 ANSWER_WITHIN_S = 120.0

@@ -139,7 +139,7 @@ class ImagineOutputs:
 
     def _tool_paths(self, result: Result, urdf: str, tool_link: str) -> np.ndarray | None:
         """[K, H+1, 3] m: the tool along the plans, in the robot's root frame."""
-        names = result.prepared.plans[0].joint_names
+        names = result.prepared.space.motion_names
         key = (urdf, tool_link, names)
         try:
             if self._tool is None or self._tool[0] != key:

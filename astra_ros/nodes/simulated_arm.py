@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from astra_ros.planning.plans import JointPlan
+from astra_ros.simulation.arm.referee import ArmReferee, goal_distance
 from astra_ros.simulation.arm.world import ArmWorld
 
 RESET_GAP_S = 1.0
@@ -21,6 +22,7 @@ class Truth:
         goal_distance_m: object to goal, in the table plane.
         progress: 1 - distance now / distance when the plan began, within -1..1.
         collision: the arm or the object touched the obstacle.
+        outcome: how good that was, see ``ArmReferee``.
         object_contact: the arm touched the object.
         object_position: [3] m, world frame.
         tool_position: [3] m, world frame.
@@ -30,6 +32,7 @@ class Truth:
     goal_distance_m: float
     progress: float
     collision: bool
+    outcome: float
     object_contact: bool
     object_position: np.ndarray
     tool_position: np.ndarray
@@ -91,12 +94,13 @@ class SimulatedArm:
     def truth(self) -> Truth:
         """What really happened so far; for measuring only, never for planning."""
         state = self.world.state()
-        distance = _goal_distance(state)
+        verdict = self._referee.verdict()
         return Truth(
             plan_elapsed_s=-1.0 if self._began_s is None else self.time_s - self._began_s,
-            goal_distance_m=distance,
-            progress=float(np.clip(1.0 - distance / max(self._start_distance, 1e-9), -1.0, 1.0)),
-            collision=self._collision,
+            goal_distance_m=goal_distance(state),
+            progress=verdict.parts["progress"],
+            collision=verdict.collision,
+            outcome=verdict.outcome,
             object_contact=self._object_contact,
             object_position=state.object_position,
             tool_position=state.tool_position,
@@ -113,16 +117,10 @@ class SimulatedArm:
 
     def _begin_episode(self, began_s: float | None) -> None:
         self._began_s = began_s
-        self._start_distance = _goal_distance(self.world.state())
-        self._collision = self._object_contact = False
+        self._referee = ArmReferee(self.world)
+        self._object_contact = False
 
     def _step(self, seconds: float) -> None:
         self.world.step(seconds)
-        state = self.world.state()
-        self._collision |= bool(state.obstacle_contact)
-        self._object_contact |= bool(state.object_contact)
-
-
-def _goal_distance(state) -> float:
-    """m, object to goal in the table plane."""
-    return float(np.linalg.norm((state.object_position - state.goal_position)[:2]))
+        self._referee.watch()
+        self._object_contact |= bool(self.world.state().object_contact)

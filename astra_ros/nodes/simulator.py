@@ -171,6 +171,7 @@ class Simulator:
             "goal_distance_m": f"{truth.goal_distance_m:.6f}",
             "progress": f"{truth.progress:.6f}",
             "collision": int(truth.collision),
+            "outcome": f"{truth.outcome:.6f}",
             "object_contact": int(truth.object_contact),
             "object_position": " ".join(f"{x:.6f}" for x in truth.object_position),
             "tool_position": " ".join(f"{x:.6f}" for x in truth.tool_position),

@@ -121,4 +121,4 @@ def unpack(name: str, height: int, width: int, step: int, data, is_bigendian: bo
     if encoding.depth == 2:
         # 65535 = 255 * 257: the exact inverse of repeating a byte.
         pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return pixels if pixels.flags.owndata and pixels.base is None else pixels.copy()
+    return pixels if pixels.flags.owndata else pixels.copy()

@@ -18,13 +18,11 @@ class Rollout:
         frames: uint8 [H + 1, height, width, 3] RGB, the first one before the plan; None when not
             rendered.
         states: H + 1 true states of the world; a state's contacts cover the interval that ends at it.
-        labels: H + 1 of ``World.labels``.
         verdict: how good it was.
     """
 
     frames: np.ndarray | None
     states: list[Any]
-    labels: list[dict[str, np.ndarray]]
     verdict: Verdict
 
 
@@ -54,19 +52,13 @@ def execute(
     if horizon < 1:
         raise ValueError(f"execute: horizon is {horizon}; expected at least 1 step")
     referee = world.referee() if referee is None else referee
-    states, labels = [world.state()], [world.labels()]
+    states = [world.state()]
     frames = [world.render()] if render else []
     world.command(plan)
     for _ in range(horizon):
         world.step(dt_s)
         states.append(world.state())
-        labels.append(world.labels())
         referee.watch()
         if render:
             frames.append(world.render())
-    return Rollout(
-        frames=np.stack(frames) if frames else None,
-        states=states,
-        labels=labels,
-        verdict=referee.verdict(),
-    )
+    return Rollout(np.stack(frames) if frames else None, states, referee.verdict())

@@ -71,7 +71,7 @@ def test_learning_rate_warms_up_and_cools_down():
 
 def scene(chosen, outcomes, collision, order):
     return {'chosen': chosen, 'outcomes': outcomes, 'collision': collision, 'order': order,
-            'kinds': [], 'scores': [],
+            'kinds': [], 'scores': [], 'still': -0.1,
             'verdicts': ['vetoed' if hit else 'accepted' for hit in collision]}
 
 
@@ -79,12 +79,12 @@ def test_ranking_summary_by_hand():
     scenes = [scene(1, [0.2, 0.8], [False, False], [-1, 0]),
               scene(None, [-1.0, 0.4], [True, False], [0, -1])]
     figures = summarise(scenes)
-    # Chosen: 0.8, and 0 where every plan was vetoed.
+    # Chosen: 0.8, and standing still where every plan was vetoed.
     assert figures['outcome'] == pytest.approx(
-        {'score': 0.4, 'random': (0.5 - 0.3) / 2, 'oracle': 0.6})
+        {'score': 0.35, 'random': (0.5 - 0.3) / 2, 'oracle': 0.6})
     assert figures['spearman'] == pytest.approx(0.0)          # +1 and -1
-    # Given away: nothing of 0.6, and 0.4 of the range 1.4.
-    assert figures['top1_regret'] == pytest.approx((0 + 0.4 / 1.4) / 2)
+    # Given away: nothing of 0.6, and 0.5 of the range 1.4.
+    assert figures['top1_regret'] == pytest.approx((0 + 0.5 / 1.4) / 2)
     assert figures['none_accepted'] == 0.5
     assert (figures['vetoed_of_colliding'], figures['vetoed_of_harmless']) == (1.0, 0.0)
     assert figures['collisions'] == pytest.approx(

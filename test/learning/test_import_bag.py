@@ -23,7 +23,7 @@ from astra_ros.learning.bags.rigid_motion import (
     rotation_vector,
 )
 from astra_ros.learning.bags.storage import BagError
-from astra_ros.learning.dataset import list_episodes, load_episode
+from astra_ros.learning.dataset import list_episodes, load_episode, read_footer
 from astra_ros.learning.import_bag import import_bag
 from astra_ros.planning.pinhole import PinholeCamera
 
@@ -263,8 +263,11 @@ def test_a_bag_is_imported_once_unless_forced(tmp_path, capsys):
     assert astra(second, '--dt', '0.2') == 1
     assert 'already in' in (text := capsys.readouterr().err) and 'another dt_s; --force' in text
     assert {path: path.read_bytes() for path in out.iterdir()} == before
-    assert astra(second, '--dt', '0.2', '--force') == 0
-    assert load_episode(out / 'mine_joints_000001.parquet').dt_s == 0.2
+    assert astra(second, '--dt', '0.2', '--force') == 1        # those of the other bag stay as they are
+    assert 'a folder holds one kind' in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+    assert astra(second, '--crf', '12', '--force') == 0
+    assert read_footer(out / 'mine_joints_000001.parquet')['crf'] == 12
     assert len(list_episodes(out)) == 2
     # Fewer episodes than before: the others go.
     assert astra(second, '--force', '--episode-seconds', '4.5') == 0
@@ -323,8 +326,16 @@ def test_a_wrong_setting_is_named(tmp_path, text, message):
 def test_a_folder_holds_one_size_and_one_number_is_enough_for_a_size(tmp_path, capsys):
     for name in ('one', 'two'):
         arm_bag(tmp_path / name, seconds=6.0 if name == 'one' else 5.0)
-    words = ['import-bag', str(tmp_path / 'one'), '--out', str(tmp_path / 'out'), '--robot', 'mine']
-    assert cli.main([*words, '--size', '32']) == 0
-    assert load_episode(list_episodes(tmp_path / 'out')[0]).frames.shape[1:] == (32, 32, 3)
-    with pytest.raises(BagError, match='have 32 x 32 pixels .* the new ones 64 x 64'):
-        imported(tmp_path / 'two', tmp_path / 'out')
+    out = tmp_path / 'out'
+    words = ['import-bag', '--out', str(out), '--robot', 'mine', '--size']
+    assert cli.main([*words, '48x32', str(tmp_path / 'one')]) == 0
+    assert load_episode(list_episodes(out)[0]).frames.shape[1:] == (32, 48, 3)
+    for force in (False, True):
+        with pytest.raises(BagError, match='have 48 x 32 pixels .* the new ones 64 x 64'):
+            import_bag(tmp_path / 'two', out, SETTINGS, force)
+    # Alone in its folder, a bag may be imported again in another size.
+    assert cli.main([*words, '32', str(tmp_path / 'one'), '--force']) == 0
+    assert load_episode(list_episodes(out)[0]).frames.shape[1:] == (32, 32, 3)
+    with pytest.raises(SystemExit):
+        cli.main([*words, '33', str(tmp_path / 'one')])
+    assert 'expected one or two even numbers' in capsys.readouterr().err

@@ -197,6 +197,16 @@ def test_a_folder_belongs_to_its_episodes(data, tmp_path, arguments):
         save_episode(fewer / path.name, load_episode(path))
     with pytest.raises(DatasetError, match='data.json: begun on 3 episodes that are not the 2 of now'):
         train.run(arguments(fewer, tmp_path / 'run'))
+    # Another motion with the same pictures is other data, too.
+    changed = list_episodes(fewer)[0]
+    train.run(arguments(fewer, tmp_path / 'other', '--stage', 'autoencoder'))
+    episode = load_episode(changed)
+    save_episode(changed, replace(episode, motion=episode.motion + 1))
+    with pytest.raises(DatasetError, match='data.json: begun on 2 episodes that are not the 2 of now'):
+        train.run(arguments(fewer, tmp_path / 'other'))
+    (tmp_path / 'other/data.json').write_text('')
+    with pytest.raises(DatasetError, match='data.json: cannot be read'):
+        train.run(arguments(fewer, tmp_path / 'other'))
 
 
 def test_what_a_preset_is_meant_for_and_what_compiling_needs_is_said(data, tmp_path, arguments, capsys,
@@ -229,6 +239,8 @@ def test_fine_tuning_starts_from_the_models_own_weights_and_actions(data, tmp_pa
     train.run(arguments(data, tmp_path / 'tuned', *some))
     tuned = load_backend('torch', tmp_path / 'tuned/model')
     assert tuned.card.action_spaces == load_backend('torch', first).card.action_spaces
+    assert tuned.card.outcomes == {
+        'kuka_joints': ('obstacle_contact', 'object_contact', 'object_position', 'tool_position')}
     changed = load_file(tmp_path / 'tuned/model/model.safetensors')
     kept = {name for name, value in before.items() if torch.equal(value, changed[name])}
     assert kept >= {name for name in before if name.startswith('autoencoder.')}

@@ -29,9 +29,6 @@ class NoveltyCritic:
     Before it are the newest observed frame and what the same plan has already been imagined to see.
     So a plan that looks back and forth gains nothing the second time, and standing still gains
     nothing at all. cost = 1 - novelty / scale, at least 0.
-
-    On the simulator's own future frames, this agrees better with how much new floor a plan shows
-    than the distance to what was observed alone, or than how far the plan turns.
     """
 
     name = "novelty"

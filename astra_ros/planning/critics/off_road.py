@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
 from astra_ros.planning.critics.base import CriticInput, CriticResult, CriticSettings, setting
-from astra_ros.planning.critics.collision import most_likely_moment
+from astra_ros.planning.critics.events import most_likely_moment
 
 OUTCOME = "off_road"
 

@@ -27,8 +27,10 @@ class ArmReferee:
 
 def progress_between(start: ArmState, end: ArmState) -> float:
     """1 - d_end / d_start, within -1..1, d the cube-to-goal distance in the table plane."""
+    share = goal_distance(end) / max(goal_distance(start), 1e-6)
+    return float(np.clip(1.0 - share, -1.0, 1.0))
 
-    def distance(state: ArmState) -> float:
-        return float(np.linalg.norm(state.goal_position[:2] - state.object_position[:2]))
 
-    return float(np.clip(1.0 - distance(end) / max(distance(start), 1e-6), -1.0, 1.0))
+def goal_distance(state: ArmState) -> float:
+    """m, from the cube to the goal in the table plane."""
+    return float(np.linalg.norm(state.goal_position[:2] - state.object_position[:2]))

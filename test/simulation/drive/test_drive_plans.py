@@ -75,12 +75,12 @@ def test_candidates_differ_and_end_well_and_badly(world):
     assert good >= 7 and collided >= 4 and left >= 4
 
 
-def test_a_rollout_holds_frames_states_and_labels(world):
+def test_a_rollout_holds_frames_and_states(world):
     world.reset(2)
     plan = dict(propose(world, 3, 2))["follow_lane"]
     rollout = execute(world, plan, horizon=4)
     assert rollout.frames.shape == (5, 64, 64, 3)
-    assert len(rollout.states) == len(rollout.labels) == 5
+    assert len(rollout.states) == 5
     assert rollout.states[-1].time_s == pytest.approx(1.0)
     assert execute(world, plan, horizon=1, render=False).frames is None
 
