@@ -99,7 +99,7 @@ def one_step_loss(model: Astra, clip: Clip, generator: torch.Generator,
     age = torch.arange(1, lead[1] + 1, device=target.device).float().expand(lead)
     denoised = model.denoise(noisy, ready.newest + corruption, ready.before + corruption, time,
                              level, age, ready.condition, model.remember(ready.history),
-                             ready.picture)
+                             ready.picture, ready.newest)
     return _loss(model, denoised, noisy, target, noise, time, clip.outcomes, weights)
 
 
@@ -123,7 +123,7 @@ def rollout_loss(model: Astra, clip: Clip, generator: torch.Generator,
         picture = None if ready.picture is None else ready.picture[:, at]
         return model.denoise(noise, newest + corruption, before + corruption, 0 * age[:, at],
                              level[:, at], age[:, at], ready.condition[:, at], memory,
-                             picture), noise
+                             picture, newest), noise
 
     made = [ready.before[:, :1], ready.newest[:, :1]]
     with torch.no_grad():

@@ -34,6 +34,7 @@ class AstraConfig:
     modalities: tuple[str, ...] = ()             # kind of each space: an expert each; (): none
     drawing: bool = False                        # see the robot drawn along the plan
     residual: bool = True                        # flow only: predict the change, not the latent
+    displacements: int = 0                       # places that a cell may come from; 0: its own
     outcomes: tuple[str, ...] = (
         'obstacle_contact', 'object_contact', 'off_road', 'object_position', 'tool_position',
         'nearest_obstacle')
@@ -104,7 +105,7 @@ class AstraConfig:
 
 
 # What every preset has; the action spaces are those of the data.
-_PARTS = dict(modalities=('joints', 'joints'), drawing=True)
+_PARTS = dict(modalities=('joints', 'joints'), drawing=True, displacements=4)
 
 PRESETS: dict[str, AstraConfig] = {
     # Small enough for two CPU cores; a model that ships.

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from astra_ros.world_model.config import AstraConfig
 from astra_ros.world_model.layers import Attention, ConditionedBlock, ScalarEmbedding
+from astra_ros.world_model.moving import MovedLatent
 from astra_ros.world_model.temporal import Patchify
 
 Memory = list[tuple[Tensor, Tensor]]
@@ -28,8 +29,8 @@ class DenoisingTransformer(nn.Module):
 
     The two newest latents are joined to the noisy one on channels, so motion is there to be read
     token by token; the observed history is attended to as memory, projected to keys and values
-    once a request. In flow mode the prediction is a residual to the newest latent: predicting
-    nothing predicts a still picture.
+    once a request. In flow mode the prediction is what stays of the newest latent, moved
+    (`MovedLatent`), plus what the network makes up.
     """
 
     def __init__(self, config: AstraConfig):
@@ -51,6 +52,9 @@ class DenoisingTransformer(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, token_dim)
         self.error = nn.Linear(width, 1)
+        self.moved = None
+        if self.residual and config.displacements:
+            self.moved = MovedLatent(config, self.patchify)
         nn.init.normal_(self.modulation.weight, std=0.02)
         nn.init.zeros_(self.modulation.bias)
         nn.init.zeros_(self.out.weight)
@@ -62,14 +66,15 @@ class DenoisingTransformer(nn.Module):
 
     def forward(self, noisy: Tensor, newest: Tensor, before: Tensor, time: Tensor,
                 history_noise: Tensor, age: Tensor, condition: Tensor, memory: Memory,
-                picture: Tensor | None = None) -> Denoised:
+                picture: Tensor | None = None, clean: Tensor | None = None) -> Denoised:
         """Denoise N frames for each of B requests.
 
         Args: `noisy`, `newest`, `before` [B, N, C, h, w], the latent at `time` and the two that
         precede it; `time` [B, N] 0 noise .. 1 clean; `history_noise` [B, N] the level put on the
         newest latents; `age` [B, N] frames since the last observed one; `condition` [B, N, D]
         action plus style; `memory` from `project_memory`; `picture` [B, N, L, D] from `RobotPicture`,
-        if the model has one.
+        if the model has one; `clean` is `newest` before noise was put on it (`newest` itself if
+        None): what is moved, so that the noise is not handed on from frame to frame.
         """
         tokens = self.patchify(torch.cat([noisy, newest, before], dim=-3))
         x = self.embed(tokens) + self.position
@@ -82,7 +87,9 @@ class DenoisingTransformer(nn.Module):
             x = block(x, condition, shared, key_value)
         x = self.norm(x)
         prediction = self.patchify.inverse(self.out(x)).float()
-        if self.residual:
+        if self.moved is not None:
+            prediction = prediction + self.moved(x, newest if clean is None else clean)
+        elif self.residual:
             prediction = prediction + newest
         return Denoised(prediction, self.error(x).squeeze(-1).float(), x)
 

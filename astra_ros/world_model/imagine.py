@@ -42,7 +42,7 @@ class DenoisingAutoregressiveStep:
         noise = self.draw(newest).expand_as(newest)
         return self.model.predict_next(newest + corruption, before + corruption, condition, memory,
                                        age, noise, self.steps, self.level, free, self.guidance,
-                                       picture)
+                                       picture, newest)
 
 
 @dataclass(frozen=True)

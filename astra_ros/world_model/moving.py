@@ -1,0 +1,68 @@
+"""Most of the next frame is the newest one, moved: where each cell of it comes from."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from astra_ros.world_model.config import AstraConfig
+from astra_ros.world_model.temporal import Patchify
+
+
+class MovedLatent(nn.Module):
+    """The newest latent as the next one's tokens say that it moves, cell by cell.
+
+    Every cell looks at a few places of the newest latent at once (`displacements`, real numbers of
+    cells away), mixes what it finds there, and a gate says how much of it stays. What is then missing
+    is what the denoiser has to make up. So a turning camera costs the network a few numbers a cell and
+    not the whole picture again. The composition of shifted frames is that of Finn et al. 2016
+    (arXiv 1605.07157), in latents, with displacements instead of kernels.
+    """
+
+    OPEN = 3.0      # logit of the gate at the start: 95 % stay
+
+    def __init__(self, config: AstraConfig, patchify: Patchify):
+        super().__init__()
+        self.patchify = patchify
+        self.places = config.displacements
+        cells, width = config.patch ** 2, config.hidden_dim
+        self.displacement = nn.Linear(width, 2 * self.places * cells)
+        self.mix = nn.Linear(width, self.places * cells)
+        self.gate = nn.Linear(width, cells)
+        nn.init.normal_(self.displacement.weight, std=0.02)
+        for layer in (self.mix, self.gate):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        nn.init.constant_(self.gate.bias, self.OPEN)
+        # The first place is the cell itself, the others lie around it, or they would learn the same.
+        angles = 2 * math.pi * torch.arange(self.places - 1) / max(1, self.places - 1)
+        around = 0.5 * torch.stack([angles.cos(), angles.sin()], dim=1)
+        start = torch.cat([torch.zeros(1, 2), around])
+        with torch.no_grad():
+            self.displacement.bias.copy_(start.reshape(-1, 1).expand(-1, cells).reshape(-1))
+        _, rows, cols = config.latent_shape
+        y = (2 * torch.arange(rows) + 1) / rows - 1
+        x = (2 * torch.arange(cols) + 1) / cols - 1
+        self.register_buffer('here', torch.stack(torch.meshgrid(x, y, indexing='xy'), dim=-1),
+                             persistent=False)
+        self.register_buffer('cell', torch.tensor([2 / cols, 2 / rows]), persistent=False)
+
+    def forward(self, tokens_BNLD: Tensor, newest: Tensor) -> Tensor:
+        """`newest` [B, N, C, h, w] -> what stays of it in the next latent, [B, N, C, h, w]."""
+        lead = newest.shape[:2]
+        with torch.autocast(newest.device.type, enabled=False):     # places are fractions of cells
+            x = tokens_BNLD.float()
+            shift = self.patchify.inverse(self.displacement(x)).unflatten(2, (self.places, 2))
+            share = self.patchify.inverse(self.mix(x)).softmax(dim=2)
+            stays = self.patchify.inverse(self.gate(x)).sigmoid()
+            source = newest.float().flatten(0, 1)
+            moved = 0
+            for place in range(self.places):
+                at = self.here + shift[:, :, place].flatten(0, 1).movedim(1, -1) * self.cell
+                found = F.grid_sample(source, at, mode='bilinear', padding_mode='border',
+                                      align_corners=False).unflatten(0, lead)
+                moved = moved + share[:, :, place:place + 1] * found
+            return stays * moved

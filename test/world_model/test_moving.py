@@ -1,0 +1,79 @@
+"""MovedLatent against pictures shifted by hand."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from astra_ros.world_model import Astra, preset
+from astra_ros.world_model.moving import MovedLatent
+from astra_ros.world_model.temporal import Patchify
+
+CONFIG = replace(preset('tiny'), hidden_dim=48, num_heads=4, num_layers=1, context_layers=1,
+                 encoder_widths=(8, 8), decoder_widths=(8, 8), encoder_depths=(1, 1),
+                 decoder_depths=(1, 1))
+
+
+@pytest.fixture
+def moving():
+    """Looks at one place only, whatever the tokens; everything stays."""
+    made = MovedLatent(replace(CONFIG, displacements=1), Patchify(CONFIG))
+    torch.nn.init.zeros_(made.displacement.weight)
+    torch.nn.init.constant_(made.gate.bias, 50.0)
+    return made
+
+
+def at(moving, x, y):
+    """Every cell comes from x cells to the right and y cells below."""
+    cells = CONFIG.patch ** 2
+    with torch.no_grad():
+        moving.displacement.bias.copy_(torch.tensor([x] * cells + [y] * cells))
+    latent = torch.randn(1, 1, *CONFIG.latent_shape, generator=torch.Generator().manual_seed(0))
+    tokens = torch.zeros(1, 1, CONFIG.tokens_per_frame, CONFIG.hidden_dim)
+    with torch.no_grad():
+        return latent, moving(tokens, latent)
+
+
+def test_whole_cells_are_moved_exactly_and_edges_are_continued(moving):
+    latent, same = at(moving, 0.0, 0.0)
+    torch.testing.assert_close(same, latent, atol=1e-5, rtol=0)
+    latent, moved = at(moving, 2.0, -1.0)
+    torch.testing.assert_close(moved[..., 1:, :-2], latent[..., :-1, 2:], atol=1e-5, rtol=0)
+    torch.testing.assert_close(moved[..., 1:, -1], latent[..., :-1, -1], atol=1e-5, rtol=0)
+
+
+def test_half_a_cell_is_the_mean_of_two(moving):
+    latent, moved = at(moving, 0.5, 0.0)
+    wanted = (latent[..., :-1] + latent[..., 1:]) / 2
+    torch.testing.assert_close(moved[..., :-1], wanted, atol=1e-5, rtol=0)
+
+
+def test_a_closed_gate_leaves_nothing(moving):
+    torch.nn.init.constant_(moving.gate.bias, -50.0)
+    assert at(moving, 0.0, 0.0)[1].abs().max() < 1e-6
+
+
+def test_what_is_moved_is_the_clean_latent():
+    torch.manual_seed(0)
+    model = Astra(CONFIG).eval()
+    assert model.denoiser.moved is not None
+    draw = lambda: torch.randn(2, 3, *CONFIG.latent_shape)     # noqa: E731
+    noisy, newest, clean = draw(), draw(), draw()
+    ones = torch.ones(2, 3)
+    condition, memory = torch.randn(2, 3, CONFIG.hidden_dim), model.remember(draw())
+    with torch.no_grad():
+        # Nothing is made up at the start, and the network sees the noisy one only.
+        given = model.denoise(noisy, newest, newest, 0 * ones, ones, ones, condition, memory,
+                              clean=clean).prediction
+        doubled = model.denoise(noisy, newest, newest, 0 * ones, ones, ones, condition, memory,
+                                clean=2 * clean).prediction
+        own = model.denoise(noisy, newest, newest, 0 * ones, ones, ones, condition, memory).prediction
+        same = model.denoise(noisy, newest, newest, 0 * ones, ones, ones, condition, memory,
+                             clean=newest).prediction
+    torch.testing.assert_close(doubled, 2 * given)
+    torch.testing.assert_close(own, same)
+
+
+def test_models_without_it_still_load():
+    assert Astra(replace(CONFIG, displacements=0)).denoiser.moved is None
+    assert Astra(replace(CONFIG, residual=False)).denoiser.moved is None
