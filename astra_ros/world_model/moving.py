@@ -23,6 +23,7 @@ class MovedLatent(nn.Module):
     """
 
     OPEN = 3.0      # logit of the gate at the start: 95 % stay
+    FAR = 3.0       # places beyond this are at the picture's edge anyway, which is at 1
 
     def __init__(self, config: AstraConfig, patchify: Patchify):
         super().__init__()
@@ -62,6 +63,8 @@ class MovedLatent(nn.Module):
             moved = 0
             for place in range(self.places):
                 at = self.here + shift[:, :, place].flatten(0, 1).movedim(1, -1) * self.cell
+                # Not a number would be a place outside memory in the backward pass (torch 2.13, CPU).
+                at = at.nan_to_num(0.0, self.FAR, -self.FAR).clamp(-self.FAR, self.FAR)
                 found = F.grid_sample(source, at, mode='bilinear', padding_mode='border',
                                       align_corners=False).unflatten(0, lead)
                 moved = moved + share[:, :, place:place + 1] * found

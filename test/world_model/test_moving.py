@@ -77,3 +77,12 @@ def test_what_is_moved_is_the_clean_latent():
 def test_models_without_it_still_load():
     assert Astra(replace(CONFIG, displacements=0)).denoiser.moved is None
     assert Astra(replace(CONFIG, residual=False)).denoiser.moved is None
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), 1e30])
+def test_places_that_are_no_numbers_do_not_crash(moving, value):
+    latent = torch.randn(1, 1, *CONFIG.latent_shape)
+    tokens = torch.full((1, 1, CONFIG.tokens_per_frame, CONFIG.hidden_dim), value, requires_grad=True)
+    moving.displacement.weight.data.fill_(1.0)
+    moving(tokens, latent).sum().backward()
+    assert tokens.grad is not None      # the crash was in the backward pass
