@@ -169,7 +169,7 @@ def test_collision_veto_at_one_never_vetoes():
 def test_collision_vetoes_what_is_no_probability(bad):
     result = CollisionCritic().evaluate(make_input(contact=[[0.0, bad], [0.0, 0.1]], plans=2))
     assert result.veto.tolist() == [True, False]
-    assert result.reasons[0] == "the model gave a contact probability outside 0 to 1"
+    assert result.reasons[0] == "the model gave a probability to touch the obstacle outside 0 to 1"
 
 
 def test_collision_without_a_contact_head():
