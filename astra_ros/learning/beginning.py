@@ -15,7 +15,7 @@ from astra_ros.learning.export import (
     read_embodiments,
     write_embodiments,
 )
-from astra_ros.world_model import Astra, preset
+from astra_ros.world_model import Astra, preset, resized
 
 ABLATIONS = {'experts': {'modalities': ()}, 'drawing': {'drawing': False},
              'moving': {'displacements': 0}, 'residual': {'residual': False}}
@@ -66,7 +66,8 @@ def from_model(base: str, paths, dt_s: float,
                size: tuple[int, int]) -> tuple[Astra, Embodiments]:
     """A trained model, with input layers for the robots in the data that it does not know yet.
 
-    Its own action spaces keep their scales and their numbers; new ones come behind them.
+    Its own action spaces keep their scales and their numbers; new ones come behind them. For frames
+    of another size it is carried over (`world_model/resize.py`).
     """
     from astra_ros.backends import load_backend
 
@@ -75,10 +76,10 @@ def from_model(base: str, paths, dt_s: float,
     if card.dt_s != dt_s:
         raise DatasetError(f"{paths[0]}: frames are {dt_s:g} s apart, those of '{base}' "
                            f'{card.dt_s:g} s; record or import at its rate')
+    cameras = card.cameras
     if card.image_size != size:
-        raise DatasetError(f"{paths[0]}: frames of {size[1]} x {size[0]} pixels, '{base}' takes "
-                           f'{card.image_size[1]} x {card.image_size[0]}; record or import with that '
-                           'size')
+        model = _of_size(model, size, base, paths[0])
+        cameras = {}    # they were of pictures of the other size
     spaces = list(card.action_spaces.values())
     found, labelled = measure(paths, model.config.outcomes)
     for space in found:
@@ -99,7 +100,17 @@ def from_model(base: str, paths, dt_s: float,
         raise DatasetError(f"'{base}': its weights lack {new} and have {list(unexpected)} too many")
     # What a head learned of a robot is not kept up by recordings that lack the robot, or its labels.
     outcomes = {space.name: labelled.get(space.name, ()) for space in spaces}
-    return astra, Embodiments(tuple(spaces), dt_s, outcomes, card.cameras, card.held_joints)
+    return astra, Embodiments(tuple(spaces), dt_s, outcomes, cameras, card.held_joints)
+
+
+def _of_size(model: Astra, size: tuple[int, int], base: str, path) -> Astra:
+    """The model for frames of another size. Raises DatasetError where they do not fit its cells."""
+    try:
+        return resized(model, size)
+    except ValueError as error:
+        cell = model.config.cell
+        raise DatasetError(f"{path}: frames of {size[1]} x {size[0]} pixels do not fit '{base}': {error}; "
+                           f'record or import with multiples of {cell}') from error
 
 
 def network_changes(args: argparse.Namespace) -> dict:

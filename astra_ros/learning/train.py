@@ -187,7 +187,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--from', dest='base', default=None, metavar='MODEL',
                         help='begin with the weights and action spaces of this shipped name or '
                              'directory instead of random ones; robots that it does not know are '
-                             'added; --preset is then not used')
+                             'added, and frames may have another size; --preset is then not used')
     parser.add_argument('--without', nargs='+', default=[], choices=tuple(ABLATIONS),
                         metavar='PART',
                         help='leave a part of the network out, to see what it is good for: '

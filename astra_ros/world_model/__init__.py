@@ -16,8 +16,10 @@ from astra_ros.world_model.imagine import (
     imagine_latents,
     multi_step_prediction,
 )
+from astra_ros.world_model.resize import resized
 
 __all__ = [
     'Astra', 'AstraConfig', 'DenoisingAutoregressiveStep', 'ImaginedLatents', 'PRESETS',
     'conditional_video_generation', 'imagine_latents', 'multi_step_prediction', 'preset',
+    'resized',
 ]

@@ -15,9 +15,10 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from astra_ros.backends import ModelError, load_backend
-from astra_ros.learning import export, stage, train
+from astra_ros.learning import export, record, stage, train
 from astra_ros.learning.clips import LatentDataset, measure, restyle
 from astra_ros.learning.dataset import episode_path, list_episodes, load_episode, save_episode
+from astra_ros.learning.drawings import cameras_of
 from astra_ros.learning.episode import DatasetError
 from astra_ros.world_model import Astra, preset
 
@@ -245,6 +246,21 @@ def test_fine_tuning_starts_from_the_models_own_weights_and_actions(data, tmp_pa
     kept = {name for name, value in before.items() if torch.equal(value, changed[name])}
     assert kept >= {name for name in before if name.startswith('autoencoder.')}
     assert 'denoiser.out.weight' not in kept
+
+
+def test_a_model_goes_on_with_larger_pictures(data, tmp_path, arguments):
+    train.run(arguments(data, tmp_path / 'first'))
+    wide = tmp_path / 'wide'
+    assert record.record(wide, [('arm', 'kuka')], 2, first_seed=0, workers=1, image_size=128) == 2
+    base = ('--from', str(tmp_path / 'first/model'))
+    train.run(arguments(wide, tmp_path / 'larger', *base))
+    made = load_backend('torch', tmp_path / 'larger/model')
+    assert made.card.image_size == (128, 128) and made.model.config.tokens_per_frame == 64
+    assert made.card.cameras == cameras_of(list_episodes(wide))
+    odd = tmp_path / 'odd'
+    assert record.record(odd, [('arm', 'kuka')], 2, first_seed=0, workers=1, image_size=72) == 2
+    with pytest.raises(DatasetError, match=r'72 x 72 pixels do not fit .*multiples of 16'):
+        train.run(arguments(odd, tmp_path / 'cut', *base))
 
 
 def test_a_damaged_checkpoint_is_named(data, tmp_path, arguments):

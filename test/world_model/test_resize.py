@@ -1,0 +1,73 @@
+"""A network for pictures of another size moves the same things to the same places."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from astra_ros.world_model import Astra, preset, resized
+
+CONFIG = replace(preset('tiny'), hidden_dim=48, num_heads=4, num_layers=1, context_layers=1,
+                 encoder_widths=(8, 8), decoder_widths=(8, 8), encoder_depths=(1, 1),
+                 decoder_depths=(1, 1))
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return Astra(CONFIG).eval()
+
+
+@pytest.mark.parametrize('size, times', [((128, 128), (2, 2)), ((64, 128), (1, 2))])
+def test_what_was_moved_by_whole_cells_is_moved_by_as_much_of_the_picture(model, size, times):
+    moved = model.denoiser.moved
+    cells = CONFIG.patch ** 2
+    with torch.no_grad():
+        moved.displacement.weight.zero_()
+        places = torch.tensor([[0.0, 0.0], [2.0, -1.0], [-3.0, 0.0], [1.0, 4.0]])   # x, y in cells
+        moved.displacement.bias.copy_(places.reshape(-1, 1).expand(-1, cells).reshape(-1))
+    wide = resized(model, size)
+    latent = torch.randn(1, 1, *CONFIG.latent_shape)
+
+    def doubled(x):
+        return x.repeat_interleave(times[0], -2).repeat_interleave(times[1], -1)
+
+    def run(network, at):
+        tokens = torch.zeros(1, 1, network.config.tokens_per_frame, CONFIG.hidden_dim)
+        with torch.no_grad():
+            return network.denoiser.moved(tokens, at)
+
+    torch.testing.assert_close(run(wide, doubled(latent)), doubled(run(model, latent)),
+                               atol=1e-4, rtol=0)
+
+
+def test_positions_are_interpolated_and_all_else_stays(model):
+    rows, cols = 4, 4
+    with torch.no_grad():
+        ramp = torch.arange(rows).float()[:, None].expand(rows, cols).reshape(-1, 1)
+        model.denoiser.position.copy_(ramp.expand(-1, CONFIG.hidden_dim))
+    wide = resized(model, (128, 64))
+    column = wide.denoiser.position.detach()[:, 0].reshape(2 * rows, cols)[:, 0]
+    # Twice as many rows at the same height of the picture: row i lies at i / 2 - 1 / 4 of before.
+    torch.testing.assert_close(column[3:5], torch.tensor([1.25, 1.75]), atol=0.02, rtol=0)
+    assert column.diff().min() > 0
+    before, after = model.state_dict(), wide.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {'temporal_encoder.position', 'denoiser.position',
+                       'denoiser.moved.displacement.weight', 'denoiser.moved.displacement.bias'}
+
+
+def test_a_wide_model_predicts_pictures_of_its_size(model):
+    wide = resized(model, (96, 128))
+    assert not wide.training
+    frames = torch.rand(2, 3, 96, 128)
+    with torch.no_grad():
+        latent = wide.autoencoder.encode(frames)
+        history = latent[:, None].expand(-1, CONFIG.temporal_window, -1, -1, -1)
+        next_one = wide(torch.randn_like(latent), torch.zeros(2), torch.zeros(2, 14), history)
+    assert next_one.shape == latent.shape and next_one.isfinite().all()
+
+
+def test_a_size_that_cuts_tokens_is_refused(model):
+    with pytest.raises(ValueError, match='multiples of 16'):
+        resized(model, (72, 64))
