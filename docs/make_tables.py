@@ -1,20 +1,28 @@
-"""Write the README's result tables from docs/results/*.json, so that no figure is typed by hand.
+"""Write the result tables of README and model cards from docs/results, so no figure is typed by hand.
 
-    python docs/make_tables.py           # rewrite what is between the table marks of README.md
-    python docs/make_tables.py --check   # exit 1 if README.md says something else
+    python docs/make_tables.py           # rewrite what is between the table marks
+    python docs/make_tables.py --check   # exit 1 if a page says something else
 
-A table stands between `<!-- table: NAME -->` and `<!-- end -->` and comes from results/NAME.json, or
-from all files of the folder results/NAME; while they are missing, it is empty.
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`. NAME is
+
+    goals                     the project's goals, a column for every model that was measured
+    MODEL/goals               the same of one model
+    MODEL/evaluation, MODEL/ranking, MODEL/latency      from results/MODEL/evaluation.json and so on
+    ablations                 a row for every file of results/ablations
+
+While its files are missing, a table is empty.
 """
 
 import json
+import os
 import re
 import sys
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
-README = DOCS.parent / "README.md"
-MARKS = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+RESULTS = DOCS / "results"
+PAGES = [DOCS.parent / "README.md", *sorted(DOCS.parent.glob("models/*/README.md"))]
+MARKS = re.compile(r"(<!-- table: ([\w/-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 FRAMES = {
     "ceiling": "autoencoder alone",
     "model": "**model**",
@@ -38,25 +46,33 @@ def markdown(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
-# The goals of the project, and where each figure is in `overall` of a result.
+# The goals of the project, and where each figure is: file, key in its `overall`.
 GOALS = [
-    ("autoencoder ceiling, PSNR", "ceiling_psnr_db", "{:.1f} dB", ">= 36 dB"),
-    ("model over copy of the last frame, PSNR", "gain_over_copy_db", "{:+.1f} dB", ">= +8 dB"),
-    ("SSIM", "ssim", "{:.2f}", ">= 0.94"),
-    ("LPIPS (alex)", "lpips", "{:.3f}", "<= 0.06"),
-    ("frames whose pose follows the plan", "near", "{:.0%}", ">= 92 %"),
-    ("the same with another plan's motion", "near_shuffled", "{:.0%}", "half or less"),
-    ("drift: PSNR lost from frame 16 to 64", "drift_db", "{:.1f} dB", "<= 2 dB"),
+    ("autoencoder ceiling, PSNR", ">= 36 dB", "evaluation", "ceiling_psnr_db", "{:.1f} dB"),
+    ("model over copy of the last frame, PSNR", ">= +8 dB", "evaluation", "gain_over_copy_db", "{:+.1f} dB"),
+    ("SSIM", ">= 0.94", "evaluation", "ssim", "{:.2f}"),
+    ("LPIPS (alex)", "<= 0.06", "evaluation", "lpips", "{:.3f}"),
+    ("frames whose pose follows the plan", ">= 92 %", "evaluation", "near", "{:.0%}"),
+    ("the same with another plan's motion", "half or less", "evaluation", "near_shuffled", "{:.0%}"),
+    ("drift: PSNR lost from frame 16 to 64", "<= 2 dB", "evaluation", "drift_db", "{:.1f} dB"),
+    ("score against true outcome, Spearman", ">= 0.8", "ranking", "spearman", "{:.2f}"),
+    ("top-1 regret", "<= 10 %", "ranking", "top1_regret", "{:.0%}"),
 ]
 
 
+def goals(results: dict[str, dict[str, dict]]) -> str:
+    """Every goal, and what each model reaches: name -> kind of result -> result."""
+    worlds = {", ".join(each["overall"]["worlds"]) for kinds in results.values() for each in kinds.values()}
+    rows = []
+    for what, goal, kind, key, form in GOALS:
+        values = [kinds[kind]["overall"][key] if kind in kinds else None for kinds in results.values()]
+        rows.append([what, goal, *("-" if value is None else form.format(value) for value in values)])
+    head = [f"16 frames ahead, mean over {'; '.join(sorted(worlds))}", "goal", *results]
+    return markdown(head, rows)
+
+
 def evaluation(result: dict) -> str:
-    """The goals, then PSNR (SSIM) by horizon and where a probe sees the robot, for every robot."""
-    overall = result["overall"]
-    goals = [
-        [what, "-" if overall[key] is None else form.format(overall[key]), goal]
-        for what, key, form, goal in GOALS
-    ]
+    """PSNR (SSIM) by horizon and where a probe sees the robot, for every robot."""
     spaces = result["spaces"]
     horizons = list(next(iter(spaces.values()))["psnr_db"]["model"])
     rows = []
@@ -69,11 +85,7 @@ def evaluation(result: dict) -> str:
                     + follows(figures["following"]["real frames"]))  # fmt: skip
     notes = "".join(f"- {space}: {about(figures)}\n" for space, figures in spaces.items())
     head = ["", "frames ahead", *horizons, "pose off by", "near"]
-    worlds = ", ".join(overall["worlds"])
-    return (
-        markdown([f"16 frames ahead, mean over {worlds}", "measured", "goal"], goals)
-        + "\n" + markdown(head, rows) + "\n" + notes
-    )  # fmt: skip
+    return markdown(head, rows) + "\n" + notes
 
 
 def about(figures: dict) -> str:
@@ -87,6 +99,9 @@ def about(figures: dict) -> str:
     if "object_error_m" in figures:
         away = figures["object_error_m"]["16"]
         parts.insert(0, f"the object is imagined {100 * away:.1f} cm off after 16 frames")
+    if figures["still"]["share"]:
+        parts.append(f"left out, since nothing had changed: {figures['still']['share']:.1%} of the frames "
+                     f"({figures['still']['psnr_db']:.1f} dB there)")  # fmt: skip
     return "; ".join(parts) or "no labels"
 
 
@@ -163,47 +178,66 @@ def ablations(results: dict[str, dict]) -> str:
     return markdown(head, rows)
 
 
-TABLES = {"evaluation": evaluation, "ranking": ranking, "latency": latency, "ablations": ablations}
+# of one model, each from the result file of that name
+TABLES = {"evaluation": evaluation, "ranking": ranking, "latency": latency}
 
 
-def table(name: str, results: Path) -> str:
-    """One table and where it comes from; empty without its files."""
-    folder, path = results / name, results / f"{name}.json"
-    if folder.is_dir():
-        found = {each.stem: json.loads(each.read_text()) for each in sorted(folder.glob("*.json"))}
-        if not found:
-            return ""
+def table(name: str, results: Path, page: Path = PAGES[0]) -> str:
+    """One table and where it comes from, for a page; empty without its files."""
+    folder, _, kind = name.rpartition("/")
+    if kind == "ablations":
+        files = sorted((results / kind).glob("*.json"))
+    elif kind == "goals":
+        files = [file for file in sorted(results.glob(f"{folder or '*'}/*.json"))
+                 if file.stem in {row[2] for row in GOALS}]  # fmt: skip
+    else:
+        files = [file for file in [results / f"{name}.json"] if file.exists()]
+    if not files:
+        return ""
+    found = {file: json.loads(file.read_text()) for file in files}
 
-        def all_of(key: str) -> str:
-            return ", ".join(sorted({each[key] for each in found.values()}))
+    def link(file: Path) -> str:
+        shown = file.parent if kind == "ablations" else file
+        return os.path.relpath(DOCS / "results" / shown.relative_to(results), page.parent)
 
+    def all_of(key: str) -> str:
+        return ", ".join(sorted({each[key] for each in found.values()}))
+
+    if kind == "goals":
+        models: dict[str, dict[str, dict]] = {}
+        for file, result in found.items():
+            models.setdefault(file.parent.name, {})[file.stem] = result
+        text = goals(models)
+        origin = "From " + ", ".join(
+            f"[{file.parent.name}/{file.name}]({link(file)})" for file in files) + "."  # fmt: skip
+    else:
+        if kind == "ablations":
+            text, command = ablations({file.stem: each for file, each in found.items()}), (
+                "sh docs/ablations.sh runs/tiny")  # fmt: skip
+        else:
+            text, command = TABLES[kind](found[files[0]]), found[files[0]]["command"]
+        shown = Path(link(files[0])).name
         origin = (
-            f"[{name}](docs/results/{name}): `sh docs/{name}.sh runs/tiny`, commit {all_of('commit')}, "
+            f"[{shown}]({link(files[0])}): `{command}`, commit {all_of('commit')}, "
             f"{all_of('machine')}, {all_of('date')}."
         )
-        return f"\n{TABLES[name](found)}\n{origin}\n\n"
-    if not path.exists():
-        return ""
-    result = json.loads(path.read_text())
-    origin = (
-        f"[{path.name}](docs/results/{path.name}): `{result['command']}`, "
-        f"commit {result['commit']}, {result['machine']}, {result['date']}."
-    )
-    return f"\n{TABLES[name](result)}\n{origin}\n\n"
+    return f"\n{text}\n{origin}\n\n"
 
 
-def rewritten(readme: str, results: Path) -> str:
-    """The README's text with every table made anew."""
-    return MARKS.sub(lambda m: m[1] + table(m[2], results) + m[3], readme)
+def rewritten(text: str, results: Path = RESULTS, page: Path = PAGES[0]) -> str:
+    """A page's text with every table made anew."""
+    return MARKS.sub(lambda m: m[1] + table(m[2], results, page) + m[3], text)
 
 
 def main() -> int:
-    old = README.read_text()
-    new = rewritten(old, DOCS / "results")
-    if "--check" in sys.argv[1:]:
-        return int(old != new)
-    README.write_text(new)
-    return 0
+    stale = 0
+    for page in PAGES:
+        old = page.read_text()
+        new = rewritten(old, RESULTS, page)
+        stale |= old != new
+        if "--check" not in sys.argv[1:]:
+            page.write_text(new)
+    return int(stale and "--check" in sys.argv[1:])
 
 
 if __name__ == "__main__":

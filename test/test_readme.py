@@ -10,13 +10,15 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 RESULTS = ROOT / "docs" / "results"
+MODEL_CARDS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("models/*/README.md"))
 
 spec = importlib.util.spec_from_file_location("make_tables", ROOT / "docs" / "make_tables.py")
 make_tables = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(make_tables)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/install.md", "docs/dependencies.md", "docs/own-data.md", "docs/training.md", "docs/model.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/install.md", "docs/dependencies.md", "docs/own-data.md", "docs/training.md", "docs/model.md",
+                                  *MODEL_CARDS])
 def test_links_lead_somewhere(page):
     path = ROOT / page
     links = re.findall(r"\]\(([^)#:]+)\)", path.read_text())
@@ -27,22 +29,29 @@ def test_nothing_is_left_to_fill():
     assert "FILL" not in README
 
 
-def test_result_tables_come_from_the_result_files():
-    assert make_tables.rewritten(README, RESULTS) == README
+@pytest.mark.parametrize("page", ["README.md", *MODEL_CARDS])
+def test_result_tables_come_from_the_result_files(page):
+    text = (ROOT / page).read_text()
+    assert make_tables.rewritten(text, RESULTS, ROOT / page) == text
+    # A table without its files would be an empty promise.
+    assert all(make_tables.table(mark[1], RESULTS) for mark in make_tables.MARKS.findall(text))
 
 
-@pytest.mark.parametrize("path", sorted(RESULTS.glob("**/*.json")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("**/*.json")), ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_figures_are_those_of_the_shipped_model(path):
     figures = json.loads(path.read_text())
-    card = json.loads((ROOT / "models" / "astra-tiny" / "card.json").read_text())
-    if path.parent == RESULTS:      # ablations are of other models
+    if path.parent.name != "ablations":      # those are of other models
+        card = json.loads((ROOT / "models" / path.parent.name / "card.json").read_text())
         assert figures["sha256"] == card["sha256"][:12]
     assert not figures["commit"].endswith("+"), "measured with code that is in no commit"
 
 
-def test_every_table_has_its_place():
-    measured = [name for name in make_tables.TABLES if list(RESULTS.glob(f"{name}*"))]
-    assert [mark[1] for mark in make_tables.MARKS.findall(README)] == measured
+def test_every_result_has_its_place():
+    pages = ["README.md", *MODEL_CARDS]
+    shown = {mark[1] for page in pages for mark in make_tables.MARKS.findall((ROOT / page).read_text())}
+    measured = {str(path.relative_to(RESULTS).with_suffix("")) for path in RESULTS.glob("*/*.json")}
+    assert {"ablations" if name.startswith("ablations/") else name for name in measured} <= shown
+    assert {"goals", *(f"{Path(card).parent.name}/goals" for card in MODEL_CARDS)} <= shown
 
 
 def test_make_targets_exist():
@@ -57,7 +66,7 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
     close = {"mean_error_m": 0.034, "near": 0.8}
     following = {row: close for row in ("real frames", *frames)}
     choice = {row: 0.25 for row in make_tables.CHOICES}
-    overall = {key: 0.5 for _, key, _, _ in make_tables.GOALS}
+    overall = {row[3]: 0.5 for row in make_tables.GOALS}
     event = {"auroc": 0.9, "mean_probability": 0.04, "mean_frequency": 0.08}
     figures = {
         "evaluation.json": {
@@ -66,12 +75,13 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
                 "panda_joints": {
                     "psnr_db": frames, "ssim": frames, "following": following,
                     "object_error_m": {"1": 0.01, "16": 0.057},
+                    "still": {"share": 0.125, "psnr_db": 31.0},
                     "events": {"obstacle_contact": event, "off_road": {**event, "auroc": None}},
                 }
             },
         },
         "ranking.json": {
-            "plans": 8,
+            "plans": 8, "overall": {**overall, "worlds": ["arm"]},
             "robots": {
                 "panda": {
                     "scenes": 100, "vetoed_of_colliding": 0.9, "vetoed_of_harmless": 0.1,
@@ -89,16 +99,26 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
             "plain_loop_ms": 90000.0, "imagined_frames_per_s": 320.0, "share_of_peak": 0.3,
         },
     }  # fmt: skip
-    for name, result in figures.items():
-        (tmp_path / name).write_text(json.dumps({**origin, **result}))
-    text = make_tables.rewritten(README, tmp_path)
+    for model in ("astra-tiny", "other"):
+        (tmp_path / model).mkdir()
+        for name, result in figures.items():
+            (tmp_path / model / name).write_text(json.dumps({**origin, **result}))
+    names = ("goals", "other/goals", *(f"other/{name.removesuffix('.json')}" for name in figures))
+    page = "".join(f"<!-- table: {name} -->\n<!-- end -->\n" for name in names)
+    text = make_tables.rewritten(page, tmp_path, ROOT / "models/other/README.md")
     assert "the object is imagined 5.7 cm off after 16 frames; obstacle contact: AUROC 0.90" in text
-    assert "| LPIPS (alex) | - | <= 0.06 |" in text and "| SSIM | 0.50 | >= 0.94 |" in text
+    assert "left out, since nothing had changed: 12.5% of the frames (31.0 dB there)" in text
+    assert "| 16 frames ahead, mean over arm | goal | astra-tiny | other |" in text
+    assert "| LPIPS (alex) | <= 0.06 | - | - |" in text and "| SSIM | >= 0.94 | 0.50 | 0.50 |" in text
+    assert "left out, since nothing had changed: 12.5% of the frames (31.0 dB there)" in text
+    assert "| 16 frames ahead, mean over arm | goal | other |" in text and "| SSIM | >= 0.94 | 0.50 |\n" in text
+    assert "[evaluation.json](../../docs/results/other/evaluation.json): `astra x`" in text
     assert "| 20.0 (20.04) | 10.0 (10.00) | 3.4 cm | 80% |" in text
     assert "0.61 (0.50 to 0.70), 100 scenes" in text
     assert "| 401 ms | 500 ms | 600 ms |" in text and "90000 ms" in text
     assert text.count("`astra x`, commit abc") == len(figures)
-    assert make_tables.rewritten(text, tmp_path) == text  # a second time changes nothing
+    again = make_tables.rewritten(text, tmp_path, ROOT / "models/other/README.md")
+    assert again == text  # a second time changes nothing
     rows = len(make_tables.FRAMES) + 1 + len(make_tables.CHOICES)
     assert text.count("| panda |") + text.count("| panda_joints |") == rows
 

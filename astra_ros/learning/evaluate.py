@@ -4,6 +4,10 @@ On held-out scenes, per action space and horizon, always three rows: what the au
 do (ceiling), the model, and a copy of the last observed frame. Then two checks of the actions: the
 same clips with the motion of another clip, and a probe, trained on real frames alone, that reads
 poses from the imagined ones. With --report also a page with curves and pictures.
+
+Frames in which nothing has changed since the last observed one ask nothing, and copying is infinitely
+good there: PSNR and SSIM are over the others. How many were left out is stated, and how well the
+model holds still in them.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ from astra_ros.world_model.denoiser import OutcomeHeads
 HORIZONS = (1, 4, 8, 16, 32, 64)
 DRIFT = (16, 64)            # frames between which drift is stated
 PROBE_EPISODES = 200
+STILL_DB = 50.0             # above this a frame is the last observed one: nothing to imagine
 USABLE_PROBE = 0.5          # share of the real frames whose pose a probe must find
 ROWS = {'ceiling': 'autoencoder alone', 'model': 'model', 'shuffled': "another plan's motion",
         'copy': 'copy the last frame'}
@@ -66,31 +71,32 @@ def evaluate(clips: HeldOutClips, made: dict, follower: Follower | None,
     truth = clips.future.astype(np.float32) / 255
     length = truth.shape[1]
     horizons = [h for h in HORIZONS if h <= length]
-    figures: dict = {'clips': len(clips), 'psnr_db': {}, 'ssim': {}, 'psnr_curve_db': {}}
-    quality = {}
-    for name in ROWS:
-        frames = made[name].astype(np.float32) / 255
-        quality[name] = psnr(frames, truth)
-        figures['psnr_db'][name] = {str(h): float(quality[name][:, h - 1].mean())
-                                    for h in horizons}
-        figures['psnr_curve_db'][name] = quality[name].mean(0).round(3).tolist()
-        figures['ssim'][name] = {str(h): float(ssim(frames[:, h - 1], truth[:, h - 1]).mean())
-                                 for h in horizons}
+    seen = {name: made[name].astype(np.float32) / 255 for name in ROWS}
+    quality = {name: psnr(frames, truth) for name, frames in seen.items()}
+    changed = quality['copy'] < STILL_DB
+    figures: dict = {'clips': len(clips), 'still': _still(quality, changed), 'psnr_db': {}, 'ssim': {},
+                     'psnr_curve_db': {}}
+    for name, frames in seen.items():
+        figures['psnr_db'][name] = {str(h): _mean(quality[name], changed, h) for h in horizons}
+        figures['psnr_curve_db'][name] = [round(_mean(quality[name], changed, h + 1), 3)
+                                          for h in range(length)]
+        figures['ssim'][name] = {
+            str(h): float(ssim(frames[:, h - 1], truth[:, h - 1])[_counted(changed, h)].mean())
+            for h in horizons}
     if follower is not None:
-        seen = {'real frames': clips.future, **{name: made[name] for name in ROWS}}
+        read = {'real frames': clips.future, **{name: made[name] for name in ROWS}}
         figures['following'] = {name: follower.figures(
             follower.read(clips.history[:, -1], frames), clips.poses)
-            for name, frames in seen.items()}
+            for name, frames in read.items()}
     if any(measures):
-        rows = {name: made[name].astype(np.float32) / 255 for name in ROWS}
-        figures |= perceptual.figures(measures, rows, truth, horizons)
+        figures |= perceptual.figures(measures, seen, truth, horizons)
     at = min(16, length) - 1
-    gain = quality['model'][:, at] - quality['copy'][:, at]
+    gain = (quality['model'] - quality['copy'])[_counted(changed, at + 1), at]
     figures['gain_over_copy_db'] = {'horizon': at + 1, 'mean': float(gain.mean()),
                                     'interval_95': interval(gain)}
     if length >= DRIFT[1]:
-        first, last = (quality['model'][:, h - 1].mean() for h in DRIFT)
-        figures['drift_db'] = float(first - last)
+        first, last = (_mean(quality['model'], changed, h) for h in DRIFT)
+        figures['drift_db'] = first - last
     figures['latent_rmse'] = {str(h): float(made['error'][:, h - 1].mean()) for h in horizons}
     figures['uncertainty_correlation'] = float(
         np.corrcoef(made['error'].ravel(), made['uncertainty'].ravel())[0, 1])
@@ -102,6 +108,23 @@ def evaluate(clips: HeldOutClips, made: dict, follower: Follower | None,
                                - clips.labels['object_position'])[..., :2], axis=-1)
         figures['object_error_m'] = {str(h): float(np.nanmean(away[:, h - 1])) for h in horizons}
     return figures
+
+
+def _counted(changed: np.ndarray, horizon: int) -> np.ndarray:
+    """Which clips count at a horizon: those that have changed by then, or all where none has."""
+    here = changed[:, horizon - 1]
+    return here if here.any() else np.ones_like(here)
+
+
+def _mean(values: np.ndarray, changed: np.ndarray, horizon: int) -> float:
+    return float(values[_counted(changed, horizon), horizon - 1].mean())
+
+
+def _still(quality: dict[str, np.ndarray], changed: np.ndarray) -> dict:
+    """What was left out: how many frames are as the last observed one, and the model's PSNR there."""
+    still = ~changed
+    return {'share': float(still.mean()),
+            'psnr_db': float(quality['model'][still].mean()) if still.any() else None}
 
 
 def _event(probability: np.ndarray, happened: np.ndarray) -> dict:
@@ -154,6 +177,9 @@ def table(name: str, figures: dict) -> str:
         cells = ''.join(f'{figures["psnr_db"][row][h]:8.2f} ({figures["ssim"][row][h]:.2f})'
                         for h in horizons)
         lines.append(f'  {title:22}{cells}')
+    if figures['still']['share']:
+        lines.append(f'  left out, since nothing had changed: {figures["still"]["share"]:.1%} of the '
+                     f'frames; the model reaches {figures["still"]["psnr_db"]:.1f} dB there')
     if 'following' in figures:
         lines.append('  pose read from the frames: ' + ', '.join(
             f'{ROWS.get(row, row)} {values["mean_error_m"] * 100:.1f} cm ({values["near"]:.0%} near)'
@@ -179,7 +205,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = ('example:\n'
                      '  astra record --out data/held_out --episodes 40 --first-seed 900000 --seconds 17\n'
                      '  astra eval --model tiny --data data/held_out --report out/report '
-                     '--out docs/results/evaluation.json\n')
+                     '--out docs/results/astra-tiny/evaluation.json\n')
     parser.add_argument('--model', default='tiny', help='shipped name or directory')
     parser.add_argument('--backend', default='torch', help='what runs the model: torch')
     parser.add_argument('--device', default='cpu', help='where it runs: cpu, cuda, cuda:0')

@@ -179,7 +179,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = __doc__
     parser.formatter_class = HelpFormat
     parser.epilog = ('example:\n'
-                     '  astra rank --model tiny --scenes 100 --out docs/results/ranking.json\n')
+                     '  astra rank --model tiny --scenes 100 --out docs/results/astra-tiny/ranking.json\n')
     parser.add_argument('--model', default='tiny', help='shipped name or directory')
     parser.add_argument('--backend', default='torch',
                         help='what runs the model: torch')

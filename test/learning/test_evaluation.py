@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from astra_ros.backends import load_backend
-from astra_ros.learning import evaluate, following, train
+from astra_ros.learning import evaluate, following, perceptual, train
 from astra_ros.learning.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.learning.drawings import Drawer
 from astra_ros.learning.episode import DatasetError
 from astra_ros.learning.following import Follower, steps_between
 from astra_ros.learning.held_out import HeldOutClips
+from astra_ros.learning.metrics import psnr
 from astra_ros.learning.probe import stacked, train_probe
 from astra_ros.learning.report import curves_svg
 
@@ -108,6 +109,30 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     markdown = (tmp_path / 'report/report.md').read_text()
     for name in ('kuka_joints_2.png', 'psnr_kuka_joints.svg'):
         assert name in markdown and (tmp_path / 'report' / name).stat().st_size > 500
+
+
+def test_frames_without_a_change_are_left_out_and_counted(data, model):
+    loaded = load_backend('torch', model)
+    episodes = [load_episode(path) for path in list_episodes(data)]
+    drawer = Drawer(data, loaded.card.image_size)
+    clips = HeldOutClips(episodes, loaded.card, 8, each=2, seed=0, drawer=drawer)
+    made = evaluate.imagine_clips(loaded, clips, seed=0)
+    none = perceptual.Measures()
+    before = evaluate.evaluate(clips, made, None, none)
+    assert before['still']['share'] < 0.2
+    # One clip stands still at first, another one all the time.
+    clips.future[0, :4] = clips.history[0, -1]
+    clips.future[1] = clips.history[1, -1]
+    after = evaluate.evaluate(clips, made, None, none)
+    assert after['still']['share'] >= (4 + 8) / (6 * 8)
+    assert np.isfinite(after['still']['psnr_db']) and after['still']['psnr_db'] < 60
+    assert max(after['psnr_curve_db']['copy']) < evaluate.STILL_DB
+    others = slice(2, None)
+    copy = psnr(made['copy'][others] / np.float32(255), clips.future[others] / np.float32(255))[:, 3]
+    assert after['psnr_db']['copy']['4'] == pytest.approx(copy[copy < evaluate.STILL_DB].mean(), abs=1e-3)
+    # Where nothing ever moves, every clip counts.
+    clips.future[:] = clips.history[:, -1:]
+    assert evaluate.evaluate(clips, made, None, none)['psnr_db']['copy']['8'] == pytest.approx(100)
 
 
 def test_probes_are_kept_for_other_models(data, model, tmp_path, monkeypatch):
