@@ -22,6 +22,9 @@ HORIZON = 16
 # Frames to look at: after 1 s and after 2 s. An arm's plans end where they began, after 4 s, and in
 # a handful of clips copying the last frame is then hard to beat by chance alone.
 MOMENTS = [3, 7]
+# What the plan itself must be worth, dB. A camera's moves are much alike from clip to clip (ahead, and
+# a turn), so another clip's motion is not as wrong as for an arm.
+PLAN_MATTERS = {"arm": 2.0, "drive": 1.0, "explore": 1.0}
 
 
 @pytest.fixture(scope="module")
@@ -58,4 +61,4 @@ def test_imagined_video_beats_copying_and_follows_the_plan(model, world, robot, 
     }
     # dB
     assert (quality["model"] > quality["copy"] + 2.0).all(), quality
-    assert (quality["model"] > quality["shuffled"] + 2.0).all(), quality
+    assert (quality["model"] > quality["shuffled"] + PLAN_MATTERS[world]).all(), quality

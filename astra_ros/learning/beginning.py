@@ -89,9 +89,9 @@ def from_model(base: str, paths, dt_s: float,
         elif known.motion_names != space.motion_names:
             raise DatasetError(f"{paths[0].parent}: {space.name} moves {space.motion_names}, that of "
                                f"'{base}' {known.motion_names}; give the robot another name")
-    grown = replace(model.config, action_dims=tuple(space.dim for space in spaces))
-    if grown.modalities:
-        grown = replace(grown, modalities=tuple(space.modality for space in spaces))
+    modalities = tuple(space.modality for space in spaces) if model.config.modalities else ()
+    grown = replace(model.config, action_dims=tuple(space.dim for space in spaces),
+                    modalities=modalities)
     astra = Astra(grown)
     missing, unexpected = astra.load_state_dict(model.state_dict(), strict=False)
     new = [name for name in missing
