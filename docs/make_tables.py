@@ -99,7 +99,7 @@ def about(figures: dict) -> str:
     if "object_error_m" in figures:
         away = figures["object_error_m"]["16"]
         parts.insert(0, f"the object is imagined {100 * away:.1f} cm off after 16 frames")
-    if figures["still"]["share"]:
+    if figures.get("still", {}).get("share"):      # not counted before November 2026
         parts.append(f"left out, since nothing had changed: {figures['still']['share']:.1%} of the frames "
                      f"({figures['still']['psnr_db']:.1f} dB there)")  # fmt: skip
     return "; ".join(parts) or "no labels"
