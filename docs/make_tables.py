@@ -62,12 +62,14 @@ GOALS = [
 
 def goals(results: dict[str, dict[str, dict]]) -> str:
     """Every goal, and what each model reaches: name -> kind of result -> result."""
-    worlds = {", ".join(each["overall"]["worlds"]) for kinds in results.values() for each in kinds.values()}
     rows = []
     for what, goal, kind, key, form in GOALS:
         values = [kinds[kind]["overall"][key] if kind in kinds else None for kinds in results.values()]
         rows.append([what, goal, *("-" if value is None else form.format(value) for value in values)])
-    head = [f"16 frames ahead, mean over {'; '.join(sorted(worlds))}", "goal", *results]
+    head = ["16 frames ahead, mean over worlds", "goal"]
+    for model, kinds in results.items():
+        worlds = {world for each in kinds.values() for world in each["overall"]["worlds"]}
+        head.append(f"{model} ({', '.join(sorted(worlds))})")
     return markdown(head, rows)
 
 
@@ -99,7 +101,7 @@ def about(figures: dict) -> str:
     if "object_error_m" in figures:
         away = figures["object_error_m"]["16"]
         parts.insert(0, f"the object is imagined {100 * away:.1f} cm off after 16 frames")
-    if figures.get("still", {}).get("share"):      # not counted before November 2026
+    if figures.get("still", {}).get("share"):      # older files have no count
         parts.append(f"left out, since nothing had changed: {figures['still']['share']:.1%} of the frames "
                      f"({figures['still']['psnr_db']:.1f} dB there)")  # fmt: skip
     return "; ".join(parts) or "no labels"

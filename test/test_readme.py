@@ -108,10 +108,10 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
     text = make_tables.rewritten(page, tmp_path, ROOT / "models/other/README.md")
     assert "the object is imagined 5.7 cm off after 16 frames; obstacle contact: AUROC 0.90" in text
     assert "left out, since nothing had changed: 12.5% of the frames (31.0 dB there)" in text
-    assert "| 16 frames ahead, mean over arm | goal | astra-tiny | other |" in text
+    assert "| 16 frames ahead, mean over worlds | goal | astra-tiny (arm) | other (arm) |" in text
     assert "| LPIPS (alex) | <= 0.06 | - | - |" in text and "| SSIM | >= 0.94 | 0.50 | 0.50 |" in text
     assert "left out, since nothing had changed: 12.5% of the frames (31.0 dB there)" in text
-    assert "| 16 frames ahead, mean over arm | goal | other |" in text and "| SSIM | >= 0.94 | 0.50 |\n" in text
+    assert "| 16 frames ahead, mean over worlds | goal | other (arm) |" in text and "| SSIM | >= 0.94 | 0.50 |\n" in text
     assert "[evaluation.json](../../docs/results/other/evaluation.json): `astra x`" in text
     assert "| 20.0 (20.04) | 10.0 (10.00) | 3.4 cm | 80% |" in text
     assert "0.61 (0.50 to 0.70), 100 scenes" in text
