@@ -38,6 +38,7 @@ one full
 one no-drawing --without drawing
 one no-experts --without experts
 one no-moving --without moving
+one no-observed --without observed
 one no-residual --without residual
 one no-history-noise --max-history-noise 0
 one no-rollouts --rollout-from 1

@@ -18,7 +18,8 @@ from astra_ros.learning.export import (
 from astra_ros.world_model import Astra, preset, resized
 
 ABLATIONS = {'experts': {'modalities': ()}, 'drawing': {'drawing': False},
-             'moving': {'displacements': 0}, 'residual': {'residual': False}}
+             'moving': {'displacements': 0, 'observed_displacements': 0},
+             'observed': {'observed_displacements': 0}, 'residual': {'residual': False}}
 
 
 def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from astra_ros.learning.clips import Clip
 from astra_ros.world_model.astra import Astra
-from astra_ros.world_model.denoiser import Denoised, OutcomeHeads
+from astra_ros.world_model.denoiser import Denoised, Memory, OutcomeHeads
 from astra_ros.world_model.diffusion import snr_weighted_mse
 
 
@@ -29,6 +29,10 @@ class Prepared(NamedTuple):
     before: Tensor       # [B, H, C, h, w] clean, the frame before that
     condition: Tensor    # [B, H, D]
     picture: Tensor | None   # [B, H, L, D] the robot drawn along the plan
+
+    def remember(self, model: Astra) -> Memory:
+        """Attention meets the history with noise on it; what is moved from it is clean."""
+        return model.remember(self.history, self.newest[:, 0])
 
 
 MAX_HISTORY_NOISE = 0.5     # standard deviations, of the newest latents
@@ -98,8 +102,8 @@ def one_step_loss(model: Astra, clip: Clip, generator: torch.Generator,
     noisy = model.process.add_noise(target, noise, time)
     age = torch.arange(1, lead[1] + 1, device=target.device).float().expand(lead)
     denoised = model.denoise(noisy, ready.newest + corruption, ready.before + corruption, time,
-                             level, age, ready.condition, model.remember(ready.history),
-                             ready.picture, ready.newest)
+                             level, age, ready.condition, ready.remember(model), ready.picture,
+                             ready.newest)
     return _loss(model, denoised, noisy, target, noise, time, clip.outcomes, weights)
 
 
@@ -112,7 +116,7 @@ def rollout_loss(model: Astra, clip: Clip, generator: torch.Generator,
     `one_step_loss`. Flow matching only; a one-step DDPM sample is no picture.
     """
     ready = prepare(model, clip, generator)
-    memory = model.remember(ready.history)
+    memory = ready.remember(model)
     level = torch.full(ready.target.shape[:2], model.config.history_noise,
                        device=ready.target.device)
     age = torch.arange(1, level.shape[1] + 1, device=level.device).float().expand_as(level)

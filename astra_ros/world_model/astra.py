@@ -42,9 +42,13 @@ class Astra(nn.Module):
         self.denoiser = DenoisingTransformer(config)
         self.outcome_heads = OutcomeHeads(config) if config.outcomes else None
 
-    def remember(self, history_BTChw: Tensor) -> Memory:
-        """The observed history as keys and values, computed once for all plans of a request."""
-        return self.denoiser.project_memory(self.temporal_encoder(history_BTChw))
+    def remember(self, history_BTChw: Tensor, observed: Tensor | None = None) -> Memory:
+        """The observed history, worked on once for all plans of a request.
+
+        `observed` [B, C, h, w] is its last latent before noise was put on it, if that was done.
+        """
+        return self.denoiser.project_memory(self.temporal_encoder(history_BTChw),
+                                            history_BTChw[:, -1] if observed is None else observed)
 
     def denoise(self, noisy: Tensor, newest: Tensor, before: Tensor, time: Tensor,
                 history_noise: Tensor, age: Tensor, condition: Tensor, memory: Memory,

@@ -1,4 +1,4 @@
-"""Frames to latents and back: a convolutional autoencoder, four or eight times smaller each way."""
+"""Frames to latents and back: a convolutional autoencoder, eight times smaller each way."""
 
 from __future__ import annotations
 

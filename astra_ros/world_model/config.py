@@ -35,6 +35,7 @@ class AstraConfig:
     drawing: bool = False                        # see the robot drawn along the plan
     residual: bool = True                        # flow only: predict the change, not the latent
     displacements: int = 0                       # places that a cell may come from; 0: its own
+    observed_displacements: int = 0              # more of them, in the last observed latent
     outcomes: tuple[str, ...] = (
         'obstacle_contact', 'object_contact', 'off_road', 'object_position', 'tool_position',
         'nearest_obstacle')
@@ -63,6 +64,8 @@ class AstraConfig:
         rows, cols = self.image_size
         if rows % self.cell or cols % self.cell:
             raise ValueError(f'image_size {self.image_size}: both must be multiples of {self.cell}')
+        if self.observed_displacements and not self.displacements:
+            raise ValueError('observed_displacements without displacements: expected both or neither')
         if self.hidden_dim % self.num_heads:
             raise ValueError(f'hidden_dim {self.hidden_dim} is not a multiple of '
                              f'num_heads {self.num_heads}')
@@ -105,18 +108,15 @@ class AstraConfig:
 
 
 # What every preset has; the action spaces are those of the data.
-_PARTS = dict(modalities=('joints', 'joints'), drawing=True, displacements=4)
+_PARTS = dict(modalities=('joints', 'joints'), drawing=True, displacements=4,
+              observed_displacements=4)
 
 PRESETS: dict[str, AstraConfig] = {
     # Small enough for two CPU cores; a model that ships.
-    'tiny': AstraConfig(
-        latent_channels=12, encoder_widths=(32, 64), decoder_widths=(32, 96),
-        encoder_depths=(1, 2), decoder_depths=(2, 3), patch=4, **_PARTS),
+    'tiny': AstraConfig(latent_channels=24, **_PARTS),
     # For a GPU, or a patient CPU; a model that ships.
     'small': AstraConfig(
-        image_size=(128, 128), latent_channels=12, encoder_widths=(32, 64), decoder_widths=(32, 96),
-        encoder_depths=(1, 2), decoder_depths=(2, 3), patch=4, hidden_dim=256, num_layers=8,
-        num_heads=8, **_PARTS),
+        image_size=(128, 128), latent_channels=24, hidden_dim=256, num_layers=8, num_heads=8, **_PARTS),
     # The configuration that the seed document prints: 1024 wide, 24 layers, 16 heads, window 16,
     # 1000 steps with linear betas, epsilon-prediction weighted by SNR with gamma 0.5.
     'paper': AstraConfig(

@@ -13,7 +13,12 @@ from astra_ros.world_model.layers import Attention, ConditionedBlock, ScalarEmbe
 from astra_ros.world_model.moving import MovedLatent
 from astra_ros.world_model.temporal import Patchify
 
-Memory = list[tuple[Tensor, Tensor]]
+
+class Memory(NamedTuple):
+    """What was really seen, computed once a request and shared by all its plans."""
+
+    keys_values: list[tuple[Tensor, Tensor]]    # of the whole history, for every block
+    observed: Tensor                            # [B, C, h, w] its last latent
 
 
 class Denoised(NamedTuple):
@@ -29,8 +34,8 @@ class DenoisingTransformer(nn.Module):
 
     The two newest latents are joined to the noisy one on channels, so motion is there to be read
     token by token; the observed history is attended to as memory, projected to keys and values
-    once a request. In flow mode the prediction is what stays of the newest latent, moved
-    (`MovedLatent`), plus what the network makes up.
+    once a request. In flow mode the prediction is what stays of the newest and of the last observed
+    latent, moved (`MovedLatent`), plus what the network makes up.
     """
 
     def __init__(self, config: AstraConfig):
@@ -60,9 +65,9 @@ class DenoisingTransformer(nn.Module):
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
-    def project_memory(self, memory_BMD: Tensor) -> Memory:
-        """Keys and values of the history for every block: the part that all plans share."""
-        return [block.memory_attention.project(memory_BMD) for block in self.blocks]
+    def project_memory(self, memory_BMD: Tensor, observed: Tensor) -> Memory:
+        """Keys and values of the history for every block, beside its last latent [B, C, h, w]."""
+        return Memory([block.memory_attention.project(memory_BMD) for block in self.blocks], observed)
 
     def forward(self, noisy: Tensor, newest: Tensor, before: Tensor, time: Tensor,
                 history_noise: Tensor, age: Tensor, condition: Tensor, memory: Memory,
@@ -83,12 +88,12 @@ class DenoisingTransformer(nn.Module):
         condition = F.silu(condition + self.time(time) + self.history_noise(history_noise)
                            + self.age(age))
         shared = self.modulation(condition)
-        for block, key_value in zip(self.blocks, memory):
+        for block, key_value in zip(self.blocks, memory.keys_values):
             x = block(x, condition, shared, key_value)
         x = self.norm(x)
         prediction = self.patchify.inverse(self.out(x)).float()
         if self.moved is not None:
-            prediction = prediction + self.moved(x, newest if clean is None else clean)
+            prediction = prediction + self.moved(x, newest if clean is None else clean, memory.observed)
         elif self.residual:
             prediction = prediction + newest
         return Denoised(prediction, self.error(x).squeeze(-1).float(), x)

@@ -1,4 +1,4 @@
-"""Most of the next frame is the newest one, moved: where each cell of it comes from."""
+"""Most of the next frame has been seen already: where each cell of it comes from."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from astra_ros.world_model.temporal import Patchify
 
 
 class MovedLatent(nn.Module):
-    """The newest latent as the next one's tokens say that it moves, cell by cell.
+    """What was seen already as the next frame's tokens say that it moves, cell by cell.
 
     Every cell looks at a few places of the newest latent at once (`displacements`, real numbers of
-    cells away), mixes what it finds there, and a gate says how much of it stays. What is then missing
-    is what the denoiser has to make up. So a turning camera costs the network a few numbers a cell and
-    not the whole picture again. The composition of shifted frames is that of Finn et al. 2016
-    (arXiv 1605.07157), in latents, with displacements instead of kernels.
+    cells away), and at a few of the last observed one (`observed_displacements`): the newest is nearer
+    in time, but may be imagined, and each time that it is moved it blurs; the observed one never does.
+    What is found is mixed, and a gate says how much of it stays. What is then missing is what the
+    denoiser has to make up. So a turning camera costs the network a few numbers a cell and not the
+    whole picture again. The composition of shifted frames is that of Finn et al. 2016 (arXiv
+    1605.07157), and that the first frame is one of them; in latents, with displacements instead of
+    kernels.
     """
 
     OPEN = 3.0      # logit of the gate at the start: 95 % stay
@@ -28,7 +31,8 @@ class MovedLatent(nn.Module):
     def __init__(self, config: AstraConfig, patchify: Patchify):
         super().__init__()
         self.patchify = patchify
-        self.places = config.displacements
+        self.of_newest = config.displacements
+        self.places = self.of_newest + config.observed_displacements
         cells, width = config.patch ** 2, config.hidden_dim
         self.displacement = nn.Linear(width, 2 * self.places * cells)
         self.mix = nn.Linear(width, self.places * cells)
@@ -38,10 +42,7 @@ class MovedLatent(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
         nn.init.constant_(self.gate.bias, self.OPEN)
-        # The first place is the cell itself, the others lie around it, or they would learn the same.
-        angles = 2 * math.pi * torch.arange(self.places - 1) / max(1, self.places - 1)
-        around = 0.5 * torch.stack([angles.cos(), angles.sin()], dim=1)
-        start = torch.cat([torch.zeros(1, 2), around])
+        start = torch.cat([_spread(self.of_newest), _spread(config.observed_displacements)])
         with torch.no_grad():
             self.displacement.bias.copy_(start.reshape(-1, 1).expand(-1, cells).reshape(-1))
         _, rows, cols = config.latent_shape
@@ -51,8 +52,11 @@ class MovedLatent(nn.Module):
                              persistent=False)
         self.register_buffer('cell', torch.tensor([2 / cols, 2 / rows]), persistent=False)
 
-    def forward(self, tokens_BNLD: Tensor, newest: Tensor) -> Tensor:
-        """`newest` [B, N, C, h, w] -> what stays of it in the next latent, [B, N, C, h, w]."""
+    def forward(self, tokens_BNLD: Tensor, newest: Tensor, observed: Tensor) -> Tensor:
+        """What of `newest` [B, N, C, h, w] and `observed` [B, C, h, w] is in the next latent.
+
+        Returns [B, N, C, h, w].
+        """
         lead = newest.shape[:2]
         with torch.autocast(newest.device.type, enabled=False):     # places are fractions of cells
             x = tokens_BNLD.float()
@@ -62,6 +66,8 @@ class MovedLatent(nn.Module):
             source = newest.float().flatten(0, 1)
             moved = 0
             for place in range(self.places):
+                if place == self.of_newest:
+                    source = observed.float()[:, None].expand_as(newest).flatten(0, 1)
                 at = self.here + shift[:, :, place].flatten(0, 1).movedim(1, -1) * self.cell
                 # Not a number would be a place outside memory in the backward pass (torch 2.13, CPU).
                 at = at.nan_to_num(0.0, self.FAR, -self.FAR).clamp(-self.FAR, self.FAR)
@@ -69,3 +75,13 @@ class MovedLatent(nn.Module):
                                       align_corners=False).unflatten(0, lead)
                 moved = moved + share[:, :, place:place + 1] * found
             return stays * moved
+
+
+def _spread(places: int) -> Tensor:
+    """Where to look at first, [places, 2] cells in x and y.
+
+    The first place is the cell itself, the others lie around it, or they would learn the same.
+    """
+    angles = 2 * math.pi * torch.arange(max(0, places - 1)) / max(1, places - 1)
+    around = 0.5 * torch.stack([angles.cos(), angles.sin()], dim=1)
+    return torch.cat([torch.zeros(1, 2), around])[:places]

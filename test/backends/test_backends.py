@@ -21,8 +21,8 @@ LABELLED = ('obstacle_contact', 'tool_position')
 def directory(tmp_path_factory):
     torch.manual_seed(0)
     config = replace(preset('tiny'), hidden_dim=48, num_layers=2, num_heads=4, context_layers=1,
-                     encoder_widths=(16, 16), decoder_widths=(16, 16),
-                     encoder_depths=(1, 1), decoder_depths=(1, 1), action_dims=(SPACE.dim,),
+                     encoder_widths=(16, 16, 16), decoder_widths=(16, 16, 16),
+                     decoder_depths=(1, 1, 1), action_dims=(SPACE.dim,),
                      modalities=('joints',))
     return write_model(tmp_path_factory.mktemp('model'), Astra(config),
                        Embodiments((SPACE,), 0.25, {SPACE.name: LABELLED}), 'test')

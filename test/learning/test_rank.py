@@ -28,8 +28,8 @@ def model(tmp_path_factory):
     torch.manual_seed(0)
     spaces = tuple(space_of(world, robot) for world, spec in WORLDS.items() for robot in spec.robots)
     config = replace(preset('tiny'), hidden_dim=48, num_layers=1, num_heads=4, context_layers=1,
-                     encoder_widths=(16, 16), decoder_widths=(16, 16), encoder_depths=(1, 1),
-                     decoder_depths=(1, 1), action_dims=tuple(space.dim for space in spaces),
+                     encoder_widths=(16, 16, 16), decoder_widths=(16, 16, 16),
+                     decoder_depths=(1, 1, 1), action_dims=tuple(space.dim for space in spaces),
                      modalities=tuple(space.modality for space in spaces))
     outcomes = {space.name: config.outcomes for space in spaces}
     return write_model(tmp_path_factory.mktemp('model'), Astra(config),

@@ -10,14 +10,14 @@ from astra_ros.world_model.moving import MovedLatent
 from astra_ros.world_model.temporal import Patchify
 
 CONFIG = replace(preset('tiny'), hidden_dim=48, num_heads=4, num_layers=1, context_layers=1,
-                 encoder_widths=(8, 8), decoder_widths=(8, 8), encoder_depths=(1, 1),
-                 decoder_depths=(1, 1))
+                 encoder_widths=(8, 8, 8), decoder_widths=(8, 8, 8), decoder_depths=(1, 1, 1))
 
 
 @pytest.fixture
 def moving():
     """Looks at one place only, whatever the tokens; everything stays."""
-    made = MovedLatent(replace(CONFIG, displacements=1), Patchify(CONFIG))
+    alone = replace(CONFIG, displacements=1, observed_displacements=0)
+    made = MovedLatent(alone, Patchify(CONFIG))
     torch.nn.init.zeros_(made.displacement.weight)
     torch.nn.init.constant_(made.gate.bias, 50.0)
     return made
@@ -31,7 +31,7 @@ def at(moving, x, y):
     latent = torch.randn(1, 1, *CONFIG.latent_shape, generator=torch.Generator().manual_seed(0))
     tokens = torch.zeros(1, 1, CONFIG.tokens_per_frame, CONFIG.hidden_dim)
     with torch.no_grad():
-        return latent, moving(tokens, latent)
+        return latent, moving(tokens, latent, latent[:, 0])
 
 
 def test_whole_cells_are_moved_exactly_and_edges_are_continued(moving):
@@ -53,6 +53,26 @@ def test_a_closed_gate_leaves_nothing(moving):
     assert at(moving, 0.0, 0.0)[1].abs().max() < 1e-6
 
 
+def test_cells_come_from_the_newest_and_from_the_observed_latent():
+    moving = MovedLatent(replace(CONFIG, displacements=2, observed_displacements=1),
+                         Patchify(CONFIG))
+    cells = CONFIG.patch ** 2
+    latent, observed = torch.randn(2, 3, *CONFIG.latent_shape), torch.randn(2, *CONFIG.latent_shape)
+    tokens = torch.zeros(2, 3, CONFIG.tokens_per_frame, CONFIG.hidden_dim)
+    with torch.no_grad():
+        torch.nn.init.zeros_(moving.displacement.weight)
+        torch.nn.init.zeros_(moving.displacement.bias)
+        torch.nn.init.constant_(moving.gate.bias, 50.0)
+        moving.mix.bias.copy_(torch.tensor([0.0, -50.0, 0.0]).repeat_interleave(cells))
+        half = moving(tokens, latent, observed)
+        moving.mix.bias.copy_(torch.tensor([-50.0, -50.0, 50.0]).repeat_interleave(cells))
+        moving.displacement.bias[-2 * cells:-cells] = 1.0       # x of the last place
+        seen = moving(tokens, latent, observed)
+    torch.testing.assert_close(half, (latent + observed[:, None]) / 2, atol=1e-5, rtol=0)
+    for frame in range(3):
+        torch.testing.assert_close(seen[:, frame, ..., :-1], observed[..., 1:], atol=1e-5, rtol=0)
+
+
 def test_what_is_moved_is_the_clean_latent():
     torch.manual_seed(0)
     model = Astra(CONFIG).eval()
@@ -61,11 +81,12 @@ def test_what_is_moved_is_the_clean_latent():
     noisy, newest, clean = draw(), draw(), draw()
     ones = torch.ones(2, 3)
     condition, memory = torch.randn(2, 3, CONFIG.hidden_dim), model.remember(draw())
+    twice = memory._replace(observed=2 * memory.observed)
     with torch.no_grad():
         # Nothing is made up at the start, and the network sees the noisy one only.
         given = model.denoise(noisy, newest, newest, 0 * ones, ones, ones, condition, memory,
                               clean=clean).prediction
-        doubled = model.denoise(noisy, newest, newest, 0 * ones, ones, ones, condition, memory,
+        doubled = model.denoise(noisy, newest, newest, 0 * ones, ones, ones, condition, twice,
                                 clean=2 * clean).prediction
         own = model.denoise(noisy, newest, newest, 0 * ones, ones, ones, condition, memory).prediction
         same = model.denoise(noisy, newest, newest, 0 * ones, ones, ones, condition, memory,
@@ -75,8 +96,16 @@ def test_what_is_moved_is_the_clean_latent():
 
 
 def test_models_without_it_still_load():
-    assert Astra(replace(CONFIG, displacements=0)).denoiser.moved is None
+    without = replace(CONFIG, displacements=0, observed_displacements=0)
+    assert Astra(without).denoiser.moved is None
     assert Astra(replace(CONFIG, residual=False)).denoiser.moved is None
+    of_newest = Astra(replace(CONFIG, observed_displacements=0)).denoiser.moved
+    assert of_newest.mix.out_features == CONFIG.displacements * CONFIG.patch ** 2
+
+
+def test_places_in_the_observed_latent_alone_are_refused():
+    with pytest.raises(ValueError, match='both or neither'):
+        replace(CONFIG, displacements=0)
 
 
 @pytest.mark.parametrize('value', [float('nan'), float('inf'), 1e30])
@@ -84,5 +113,5 @@ def test_places_that_are_no_numbers_do_not_crash(moving, value):
     latent = torch.randn(1, 1, *CONFIG.latent_shape)
     tokens = torch.full((1, 1, CONFIG.tokens_per_frame, CONFIG.hidden_dim), value, requires_grad=True)
     moving.displacement.weight.data.fill_(1.0)
-    moving(tokens, latent).sum().backward()
+    moving(tokens, latent, latent[:, 0]).sum().backward()
     assert tokens.grad is not None      # the crash was in the backward pass

@@ -13,7 +13,7 @@ from astra_ros.world_model.style import StyleEncoder
 from astra_ros.world_model.temporal import Patchify, TemporalTransformer
 
 SMALL = replace(preset('tiny'), hidden_dim=48, num_layers=2, num_heads=4, context_layers=1,
-                adapter_rank=8, encoder_widths=(16, 16), decoder_widths=(16, 16),
+                adapter_rank=8, encoder_widths=(16, 16, 16), decoder_widths=(16, 16, 16),
                 action_dims=(6, 4), modalities=('joints', 'twist'))
 
 
@@ -38,10 +38,10 @@ def denoise_inputs(batch=2, frames=3):
 def test_patchify_is_undone_by_its_inverse():
     patchify, latents = Patchify(SMALL), torch.randn(2, 3, *SMALL.latent_shape)
     tokens = patchify(latents)
-    assert tokens.shape == (2, 3, 16, SMALL.latent_channels * 16)
+    assert tokens.shape == (2, 3, 16, SMALL.latent_channels * 4)
     assert torch.equal(patchify.inverse(tokens), latents)
     # Token 0 is the top left patch, channel by channel.
-    assert torch.equal(tokens[0, 0, 0].view(-1, 4, 4), latents[0, 0, :, :4, :4])
+    assert torch.equal(tokens[0, 0, 0].view(-1, 2, 2), latents[0, 0, :, :2, :2])
 
 
 def test_autoencoder_shapes_and_range(model):
@@ -191,7 +191,7 @@ def test_without_residual_an_untrained_model_predicts_nothing():
 
 
 def test_an_untrained_model_predicts_a_still_picture():
-    model = Astra(replace(SMALL, displacements=0))
+    model = Astra(replace(SMALL, displacements=0, observed_displacements=0))
     inputs = denoise_inputs()
     memory = model.remember(torch.randn(2, 4, *SMALL.latent_shape))
     assert torch.equal(model.denoise(**inputs, memory=memory).prediction, inputs['newest'])

@@ -8,8 +8,7 @@ import torch
 from astra_ros.world_model import Astra, preset, resized
 
 CONFIG = replace(preset('tiny'), hidden_dim=48, num_heads=4, num_layers=1, context_layers=1,
-                 encoder_widths=(8, 8), decoder_widths=(8, 8), encoder_depths=(1, 1),
-                 decoder_depths=(1, 1))
+                 encoder_widths=(8, 8, 8), decoder_widths=(8, 8, 8), decoder_depths=(1, 1, 1))
 
 
 @pytest.fixture
@@ -25,6 +24,7 @@ def test_what_was_moved_by_whole_cells_is_moved_by_as_much_of_the_picture(model,
     with torch.no_grad():
         moved.displacement.weight.zero_()
         places = torch.tensor([[0.0, 0.0], [2.0, -1.0], [-3.0, 0.0], [1.0, 4.0]])   # x, y in cells
+        places = torch.cat([places, -places])       # of the newest latent, of the observed one
         moved.displacement.bias.copy_(places.reshape(-1, 1).expand(-1, cells).reshape(-1))
     wide = resized(model, size)
     latent = torch.randn(1, 1, *CONFIG.latent_shape)
@@ -35,7 +35,7 @@ def test_what_was_moved_by_whole_cells_is_moved_by_as_much_of_the_picture(model,
     def run(network, at):
         tokens = torch.zeros(1, 1, network.config.tokens_per_frame, CONFIG.hidden_dim)
         with torch.no_grad():
-            return network.denoiser.moved(tokens, at)
+            return network.denoiser.moved(tokens, at, at[:, 0].flip(-1))
 
     torch.testing.assert_close(run(wide, doubled(latent)), doubled(run(model, latent)),
                                atol=1e-4, rtol=0)
