@@ -30,7 +30,7 @@ one() {
     if [ ! -e "$results/$name.json" ] || [ "$(sha "$results/$name.json")" != "$(sha "$out/model/card.json")" ]
     then
         astra eval --model "$out/model" --data "$held_out" --probe-data "$train" \
-            --probes "$(dirname "$run")/probes" --clips-per-episode 1 --out "$results/$name.json"
+            --clips-per-episode 1 --out "$results/$name.json"
     fi
 }
 

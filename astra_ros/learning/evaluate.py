@@ -32,7 +32,7 @@ from astra_ros.world_model.denoiser import OutcomeHeads
 
 HORIZONS = (1, 4, 8, 16, 32, 64)
 DRIFT = (16, 64)            # frames between which drift is stated
-PROBE_EPISODES = 200
+PROBE_EPISODES = 1000
 STILL_DB = 50.0             # above this a frame is the last observed one: nothing to imagine
 USABLE_PROBE = 0.5          # share of the real frames whose pose a probe must find
 ROWS = {'ceiling': 'autoencoder alone', 'model': 'model', 'shuffled': "another plan's motion",
@@ -214,8 +214,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--probe-data', type=Path, default=Path('data/train'),
                         help='episodes that the pose probes are trained on')
     parser.add_argument('--probes', type=Path, default=None, metavar='FOLDER',
-                        help='keep the trained pose probes there, and take them from there when '
-                             'another model is evaluated')
+                        help='where trained pose probes are kept, to be there when another model is '
+                             'evaluated (default: PROBE_DATA/probes)')
     parser.add_argument('--spaces', nargs='+', default=None, metavar='SPACE',
                         help='only these action spaces (default: all that data and model share)')
     parser.add_argument('--clips-per-episode', type=at_least(1), default=3,
@@ -233,7 +233,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='write report.md and report.html with curves and pictures there')
 
 
-def follower_of(folder: Path, space: str, keep: Path | None) -> Follower:
+def follower_of(folder: Path, space: str, keep: Path) -> Follower:
     """The pose probe of an action space, trained on episodes of a folder."""
     try:
         return Follower.kept_or_trained(list_episodes(folder, space)[:PROBE_EPISODES], keep)
@@ -273,7 +273,7 @@ def run(args: argparse.Namespace) -> int:
         clips = HeldOutClips(episodes, card, horizon, args.clips_per_episode, args.seed, drawer)
         follower = None
         if clips.poses is not None:
-            follower = follower_of(args.probe_data, space, args.probes)
+            follower = follower_of(args.probe_data, space, args.probes or args.probe_data / 'probes')
         made = imagine_clips(model, clips, args.seed)
         figures[space] = {'world': episodes[0].world, 'drawn': clips.drawings is not None,
                           **evaluate(clips, made, follower, measures)}

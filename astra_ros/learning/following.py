@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 
 from astra_ros.learning.dataset import load_episode
 from astra_ros.learning.episode import Episode
@@ -25,7 +26,8 @@ from astra_ros.learning.probe import (
     train_probe,
 )
 
-PROBE_STEPS = 2000
+PROBE_STEPS = 3000
+MIRRORED = (-1.0, 1.0, 1.0, 1.0, -1.0, -1.0)    # a motion seen with left and right exchanged
 NEAR_M = 0.05           # a tool this near to where it was is where the plan said,
 NEAR_SHARE = 0.05       # a motion if it is off by this share of the range of motions
 
@@ -61,22 +63,25 @@ class Follower:
         self.field = field      # m, rad: twice the largest motion, there and back
 
     @classmethod
-    def kept_or_trained(cls, paths: Sequence[Path], keep: Path | None = None, seed: int = 0) -> Follower:
+    def kept_or_trained(cls, paths: Sequence[Path], keep: Path, seed: int = 0) -> Follower:
         """Trained on real frames of some episodes; kept in the folder `keep`, and found there again.
 
-        Raises DatasetError where an episode or a kept probe is damaged.
+        Where it cannot be kept this is said, and the figures come all the same. Raises DatasetError
+        where an episode or a kept probe is damaged.
         """
         digest = hashlib.sha256(f'{PROBE_VERSION} {PROBE_STEPS} {seed}'.encode())
         for path in paths:
             digest.update(path.name.encode() + path.read_bytes())   # its footer has the video's sha256
         space = Path(paths[0]).stem.rpartition('_')[0]
-        kept = keep and keep / f'{space}_{digest.hexdigest()[:12]}.safetensors'
-        if kept and kept.exists():
+        kept = keep / f'{space}_{digest.hexdigest()[:12]}.safetensors'
+        if kept.exists():
             probe, field = load_probe(kept)
             return cls(probe, len(field) == 1, field)
         made = cls.trained([load_episode(path) for path in paths], seed)
-        if kept:
+        try:
             save_probe(kept, made.probe, made.field)
+        except (OSError, SafetensorError) as error:
+            print(f'note: {kept}: the pose probe is not kept ({error})')
         return made
 
     @classmethod
@@ -84,17 +89,24 @@ class Follower:
         """Trained on real frames of these episodes."""
         tool = 'tool_position' in episodes[0].labels
         frames = np.concatenate([episode.frames for episode in episodes])
-        starts = np.cumsum([0, *(len(episode) for episode in episodes[:-1])])
         targets = np.concatenate([cls.poses(episode) for episode in episodes])
+        size = np.linalg.norm(targets.reshape(len(targets), -1, 3), axis=-1)
+        field = 2 * np.quantile(size, 0.99, axis=0)
         if tool:
             picks = np.arange(len(frames))[:, None]
-        else:
-            picks = np.concatenate([start + np.stack([np.arange(len(episode) - 1),
-                                                      np.arange(1, len(episode))], axis=1)
-                                    for start, episode in zip(starts, episodes)])
-        size = np.linalg.norm(targets.reshape(len(targets), -1, 3), axis=-1)
-        return cls(train_probe(frames, targets, picks, PROBE_STEPS, seed=seed), tool,
-                   2 * np.quantile(size, 0.99, axis=0))
+            return cls(train_probe(frames, targets, picks, PROBE_STEPS, seed=seed), tool, field)
+        starts = np.cumsum([0, *(len(episode) for episode in episodes[:-1])])
+        picks = np.concatenate([start + np.stack([np.arange(len(episode) - 1),
+                                                  np.arange(1, len(episode))], axis=1)
+                                for start, episode in zip(starts, episodes)])
+        # The way back is an example too.
+        back = np.concatenate([
+            steps_between(episode.labels['camera_pose'][::-1].astype(np.float64))[::-1]
+            for episode in episodes])
+        probe = train_probe(frames, np.concatenate([targets, back]),
+                            np.concatenate([picks, picks[:, ::-1]]), PROBE_STEPS, MIRRORED,
+                            seed=seed)
+        return cls(probe, tool, field)
 
     @staticmethod
     def can_read(episode: Episode) -> bool:

@@ -4,6 +4,7 @@ plan said. Trained on real frames only; it never sees the world model."""
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,40 +12,86 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional as F
 from tqdm import tqdm
 
 from astra_ros.learning.clips import frames_to_tensor
 from astra_ros.learning.episode import DatasetError
 
 
-PROBE_VERSION = 1       # of network and training; kept probes of another are not used
+PROBE_VERSION = 2       # of network and training; kept probes of another are not used
 
 
 class PoseProbe(nn.Module):
     """Pictures [N, 3 * F, h, w] in 0..1, F of them one behind the other, -> numbers [N, P].
 
     One picture of a fixed camera tells where an arm's tool is; two of a moving one tell how it moved
-    in between.
+    in between. Pictures higher than `ROWS` pixels are made smaller first.
     """
+
+    ROWS = 64
 
     def __init__(self, frames: int, centre: Tensor, spread: Tensor):
         super().__init__()
-        self.features = nn.Sequential(
-            nn.PixelUnshuffle(2), nn.Conv2d(12 * frames, 32, 3, 2, 1), nn.SiLU(),
-            nn.Conv2d(32, 64, 3, 2, 1), nn.SiLU(), nn.Conv2d(64, 64, 3, 1, 1), nn.SiLU(),
-            nn.Flatten(), nn.LazyLinear(128), nn.SiLU(), nn.Linear(128, len(centre)))
+        self.features = {1: _place_features, 2: MotionFeatures}[frames]()
+        self.head = nn.Sequential(nn.Flatten(), nn.LazyLinear(128), nn.SiLU(),
+                                  nn.Linear(128, len(centre)))
         self.register_buffer('centre', centre)
         self.register_buffer('spread', spread)
 
     def forward(self, frames: Tensor) -> Tensor:
-        return self.centre + self.spread * self.features(frames)
+        rows, cols = frames.shape[-2:]
+        if rows > self.ROWS:
+            frames = F.interpolate(frames, (self.ROWS, 4 * round(cols * self.ROWS / rows / 4)),
+                                   mode='area')
+        return self.centre + self.spread * self.head(self.features(frames))
 
 
-def train_probe(frames: np.ndarray, targets: np.ndarray, picks: np.ndarray, steps: int = 2000,
-                batch: int = 64, seed: int = 0) -> PoseProbe:
+def _place_features() -> nn.Module:
+    return nn.Sequential(
+        nn.PixelUnshuffle(2), nn.Conv2d(12, 32, 3, 2, 1), nn.SiLU(),
+        nn.Conv2d(32, 64, 3, 2, 1), nn.SiLU(), nn.Conv2d(64, 64, 3, 1, 1), nn.SiLU())
+
+
+class MotionFeatures(nn.Module):
+    """Two pictures [N, 6, h, w] -> how the view moved between them, [N, 64, h / 8, w / 8].
+
+    The same convolutions look at both, every place of the first is compared with those around it in
+    the second (after FlowNetC, arXiv 1504.06852), and what is found is read together with the first
+    picture, which tells how far away things are. Two pictures that are only put behind each other
+    taught a network of this size hardly any motion.
+    """
+
+    REACH = 3       # cells of four pixels that a place is compared with, each way
+
+    def __init__(self):
+        super().__init__()
+        self.look = nn.Sequential(
+            nn.PixelUnshuffle(2), nn.Conv2d(12, 32, 3, 1, 1), nn.SiLU(),
+            nn.Conv2d(32, 64, 3, 2, 1), nn.SiLU(), nn.Conv2d(64, 64, 3, 1, 1))
+        places = (2 * self.REACH + 1) ** 2
+        self.read = nn.Sequential(
+            nn.Conv2d(places + 64, 64, 1), nn.SiLU(), nn.Conv2d(64, 64, 3, 2, 1), nn.SiLU(),
+            nn.Conv2d(64, 64, 3, 1, 1), nn.SiLU())
+
+    def forward(self, frames: Tensor) -> Tensor:
+        looks = self.look(torch.cat(frames.chunk(2, dim=1)))
+        first, second = F.normalize(looks, dim=1).chunk(2)
+        rows, cols = first.shape[-2:]
+        wide = F.pad(second, 4 * (self.REACH,))
+        alike = torch.stack([
+            (first * wide[..., y:y + rows, x:x + cols]).sum(1)
+            for y in range(2 * self.REACH + 1) for x in range(2 * self.REACH + 1)], dim=1)
+        return self.read(torch.cat([4 * alike, first], dim=1))
+
+
+def train_probe(frames: np.ndarray, targets: np.ndarray, picks: np.ndarray, steps: int,
+                mirrored: Sequence[float] | None = None, batch: int = 64, seed: int = 0) -> PoseProbe:
     """A trained probe of `targets` [N, P], one for each row of `picks`.
 
-    Args: `frames` uint8 [M, h, w, 3]; `picks` int [N, F], the frames that a target is read from.
+    Args: `frames` uint8 [M, h, w, 3]; `picks` int [N, F], the frames that a target is read from;
+    `mirrored` [P], by what a target is to be multiplied where left and right are exchanged, if that
+    makes another true example of it.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -56,9 +103,15 @@ def train_probe(frames: np.ndarray, targets: np.ndarray, picks: np.ndarray, step
         generator = torch.Generator().manual_seed(seed)
         for _ in tqdm(range(steps), desc='train the pose probe', unit='step', leave=False):
             rows = torch.randint(len(picks), (batch,), generator=generator)
-            x = stacked(frames[picks[rows.numpy()]])
+            x, wanted = stacked(frames[picks[rows.numpy()]]), truth[rows]
+            if mirrored is not None:
+                other = torch.rand(batch, generator=generator) < 0.5
+                x = torch.where(other[:, None, None, None], x.flip(-1), x)
+                wanted = torch.where(other[:, None], wanted * torch.tensor(mirrored), wanted)
             x = x + 0.02 * torch.randn(x.shape, generator=generator)
-            loss = ((probe(x) - truth[rows]) / probe.spread).abs().mean()
+            with torch.autocast('cpu', torch.bfloat16):
+                read = probe(x)
+            loss = ((read - wanted) / probe.spread).abs().mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -80,8 +133,7 @@ def load_probe(path: Path) -> tuple[PoseProbe, np.ndarray]:
     try:
         state = load_file(str(path))
         field = state.pop('field').numpy()
-        pictures = state['features.1.weight'].shape[1] // 12
-        probe = PoseProbe(pictures, state['centre'], state['spread'])
+        probe = PoseProbe(len(field), state['centre'], state['spread'])
         probe.load_state_dict(state)
     except (SafetensorError, OSError, KeyError, RuntimeError) as error:
         raise DatasetError(f'{path}: no probe that can be read ({error}); delete it, and it is trained '

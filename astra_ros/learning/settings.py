@@ -19,7 +19,7 @@ class TrainSettings:
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     average_decay: float = 0.998
-    rollout_from: float = 0.5
+    rollout_from: float = 0.3
     max_history_noise: float = 0.5
     horizon: int = 16
     checkpoint_every: int = 200

@@ -11,7 +11,7 @@ from astra_ros.backends import load_backend
 from astra_ros.learning import evaluate, following, perceptual, train
 from astra_ros.learning.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.learning.drawings import Drawer
-from astra_ros.learning.episode import DatasetError
+from astra_ros.learning.episode import DatasetError, Episode
 from astra_ros.learning.following import Follower, steps_between
 from astra_ros.learning.held_out import HeldOutClips
 from astra_ros.learning.metrics import psnr
@@ -109,6 +109,7 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     markdown = (tmp_path / 'report/report.md').read_text()
     for name in ('kuka_joints_2.png', 'psnr_kuka_joints.svg'):
         assert name in markdown and (tmp_path / 'report' / name).stat().st_size > 500
+    assert any((data / 'probes').glob('kuka_joints_*'))     # for the next model
 
 
 def test_frames_without_a_change_are_left_out_and_counted(data, model):
@@ -135,12 +136,16 @@ def test_frames_without_a_change_are_left_out_and_counted(data, model):
     assert evaluate.evaluate(clips, made, None, none)['psnr_db']['copy']['8'] == pytest.approx(100)
 
 
-def test_probes_are_kept_for_other_models(data, model, tmp_path, monkeypatch):
+def test_probes_are_kept_for_other_models(data, model, tmp_path, monkeypatch, capsys):
     words = ('--model', model, '--data', data, '--probe-data', data, '--horizon', 4, '--probes',
              tmp_path / 'probes', '--out')
     evaluate.run(parse(*words, tmp_path / 'first.json'))
     (kept,) = (tmp_path / 'probes').iterdir()
     assert kept.name.startswith('kuka_joints_')
+    # Where it cannot be kept, the figures come all the same.
+    (tmp_path / 'file').touch()
+    nowhere = Follower.kept_or_trained(list_episodes(data)[:1], tmp_path / 'file' / 'probes')
+    assert nowhere.tool and 'the pose probe is not kept' in capsys.readouterr().out
     monkeypatch.setattr(following, 'train_probe', None)     # would fail if it were called
     evaluate.run(parse(*words, tmp_path / 'again.json'))
     first, again = (json.loads((tmp_path / name).read_text())['spaces']
@@ -219,6 +224,40 @@ def test_a_probe_learns_to_read_a_pose():
         row, column = int(12 + 10 * y), int(12 + 10 * x)
         frame[row:row + 8, column:column + 8] = 255
     places[:, 2] = 0.5
-    probe = train_probe(frames, places, np.arange(400)[:, None], steps=300)
+    probe = train_probe(frames, places, np.arange(400)[:, None], 300)
     read = probe(stacked(frames[:50, None])).detach().numpy()
     assert np.abs(read - places[:50]).mean(0).max() < 0.1
+
+
+def test_a_probe_learns_to_read_a_motion():
+    """A camera turns over a wall of noise: what is seen of it is read to a fifth of the range."""
+    rng = np.random.default_rng(0)
+    wall = np.repeat(np.repeat(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8), 4, 0), 4, 1)
+    at = rng.integers(0, 96, (600, 2))
+    moved = np.clip(at + rng.integers(-8, 9, (600, 2)), 0, 96)
+    frames = np.stack([wall[y:y + 64, x:x + 64] for x, y in np.concatenate([at, moved])])
+    targets = np.zeros((600, 6))
+    targets[:, :2] = (moved - at) / 8
+    picks = np.stack([np.arange(600), np.arange(600, 1200)], axis=1)
+    probe = train_probe(frames, targets[:500], picks[:500], 150, following.MIRRORED)
+    read = probe(stacked(frames[picks[500:]])).detach().numpy()
+    assert np.abs(read - targets[500:])[:, :2].mean() < 0.2
+    # Seen in a mirror, the camera moves to the other side.
+    other = probe(stacked(frames[picks[500:]]).flip(-1)).detach().numpy()
+    assert np.abs(other - targets[500:] * following.MIRRORED)[:, :2].mean() < 0.2
+
+
+def test_the_way_back_is_an_example_too(monkeypatch):
+    """What a motion probe is trained on, for an episode of three frames."""
+    seen = {}
+    monkeypatch.setattr(following, 'train_probe',
+                        lambda frames, targets, picks, *rest, **more: seen.update(
+                            targets=targets, picks=picks))
+    half = np.sqrt(0.5)
+    poses = np.array([[0, 0, 0, 0, 0, 0, 1], [1, 0, 0, 0, 0, half, half], [1, 2, 0, 0, 0, half, half]])
+    Follower.trained([Episode(np.zeros((3, 64, 64, 3), np.uint8), np.zeros((3, 1), np.float32),
+                              {'camera_pose': poses}, ('linear.x',), 'twist', 'drive', 'car', 0.25)])
+    assert seen['picks'].tolist() == [[0, 1], [1, 2], [1, 0], [2, 1]]
+    # From the turned camera the first place lies 1 m along its own y, and the way back turns back.
+    np.testing.assert_allclose(seen['targets'], [[1, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 0],
+                                                 [0, 1, 0, 0, 0, -1], [-2, 0, 0, 0, 0, 0]], atol=1e-12)
