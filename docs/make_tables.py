@@ -155,6 +155,7 @@ ABLATIONS = {
     "no-drawing": "without the robot drawn along the plan",
     "no-experts": "without experts: one encoder for all kinds of actions",
     "no-moving": "without moved latents: the change of each cell in its own place",
+    "no-observed": "without the last observed latent: cells come from the newest alone",
     "no-residual": "without the residual: the next latent itself is predicted",
     "no-history-noise": "without noise on the history",
     "no-rollouts": "without training on own roll-outs",
