@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from astra_ros.learning.distributed import Processes, shard_like, whole
 from astra_ros.learning.episode import DatasetError
+from astra_ros.world_model import AstraConfig
 
 
 def save_checkpoint(path: Path, model: nn.Module, average: nn.Module,
@@ -73,6 +74,9 @@ def load_checkpoint(path: Path, model: nn.Module, average: nn.Module,
         raise DatasetError(f'{path}: no checkpoint that can be read ({error}); delete it to begin '
                            'this stage anew') from error
     now = json.loads(json.dumps(config))
+    if 'model' in stored:       # a setting that there was none of yet is as it was then: at its default
+        known = json.loads(json.dumps(AstraConfig().to_dict()))
+        stored['model'] = {name: known[name] for name in now['model'] if name in known} | stored['model']
     if stored != now:
         stored, now = _flat(stored), _flat(now)
         differing = ', '.join(f'{name}: {stored.get(name)} there, {now.get(name)} now'

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 
 from astra_ros.learning.dataset import load_episode
 from astra_ros.learning.episode import Episode
@@ -22,6 +22,7 @@ from astra_ros.learning.probe import (
     PoseProbe,
     load_probe,
     save_probe,
+    small,
     stacked,
     train_probe,
 )
@@ -77,16 +78,16 @@ class Follower:
         if kept.exists():
             probe, field = load_probe(kept)
             return cls(probe, len(field) == 1, field)
-        made = cls.trained([load_episode(path) for path in paths], seed)
+        made = cls.trained([_small(load_episode(path)) for path in paths], seed)
         try:
             save_probe(kept, made.probe, made.field)
-        except (OSError, SafetensorError) as error:
+        except OSError as error:
             print(f'note: {kept}: the pose probe is not kept ({error})')
         return made
 
     @classmethod
     def trained(cls, episodes: Sequence[Episode], seed: int = 0) -> Follower:
-        """Trained on real frames of these episodes."""
+        """Trained on real frames of these episodes, of at most `probe.ROWS` rows."""
         tool = 'tool_position' in episodes[0].labels
         frames = np.concatenate([episode.frames for episode in episodes])
         targets = np.concatenate([cls.poses(episode) for episode in episodes])
@@ -103,9 +104,10 @@ class Follower:
         back = np.concatenate([
             steps_between(episode.labels['camera_pose'][::-1].astype(np.float64))[::-1]
             for episode in episodes])
+        # A mirror image is one only if the camera looks along the middle of its picture.
+        mirrored = MIRRORED if episodes[0].seed is not None else None
         probe = train_probe(frames, np.concatenate([targets, back]),
-                            np.concatenate([picks, picks[:, ::-1]]), PROBE_STEPS, MIRRORED,
-                            seed=seed)
+                            np.concatenate([picks, picks[:, ::-1]]), PROBE_STEPS, mirrored, seed=seed)
         return cls(probe, tool, field)
 
     @staticmethod
@@ -124,6 +126,8 @@ class Follower:
     def read(self, before: np.ndarray, frames: np.ndarray) -> np.ndarray:
         """Poses [N, H, P] in frames uint8 [N, H, h, w, 3] that follow `before` [N, h, w, 3]."""
         clips, horizon = frames.shape[:2]
+        before, frames = small(before), small(frames.reshape(-1, *frames.shape[2:]))
+        frames = frames.reshape(clips, horizon, *frames.shape[1:])
         if self.tool:
             pictures = frames.reshape(-1, 1, *frames.shape[2:])
         else:
@@ -142,3 +146,7 @@ class Follower:
         near = (away <= np.maximum(NEAR_SHARE * self.field, [NEAR_M, 0])).all(-1)
         return {'mean_error_m': float(away[..., 0].mean()),
                 'mean_error_rad': float(away[..., 1].mean()), 'near': float(near.mean())}
+
+
+def _small(episode: Episode) -> Episode:
+    return replace(episode, frames=small(episode.frames))

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from safetensors import SafetensorError
@@ -19,6 +20,7 @@ from astra_ros.learning.clips import frames_to_tensor
 from astra_ros.learning.episode import DatasetError
 
 
+ROWS = 64
 PROBE_VERSION = 2       # of network and training; kept probes of another are not used
 
 
@@ -26,10 +28,8 @@ class PoseProbe(nn.Module):
     """Pictures [N, 3 * F, h, w] in 0..1, F of them one behind the other, -> numbers [N, P].
 
     One picture of a fixed camera tells where an arm's tool is; two of a moving one tell how it moved
-    in between. Pictures higher than `ROWS` pixels are made smaller first.
+    in between.
     """
-
-    ROWS = 64
 
     def __init__(self, frames: int, centre: Tensor, spread: Tensor):
         super().__init__()
@@ -40,10 +40,6 @@ class PoseProbe(nn.Module):
         self.register_buffer('spread', spread)
 
     def forward(self, frames: Tensor) -> Tensor:
-        rows, cols = frames.shape[-2:]
-        if rows > self.ROWS:
-            frames = F.interpolate(frames, (self.ROWS, 4 * round(cols * self.ROWS / rows / 4)),
-                                   mode='area')
         return self.centre + self.spread * self.head(self.features(frames))
 
 
@@ -63,6 +59,7 @@ class MotionFeatures(nn.Module):
     """
 
     REACH = 3       # cells of four pixels that a place is compared with, each way
+    SCALE = 4.0     # of the cosines that comparing gives, to weigh as much as the looks beside them
 
     def __init__(self):
         super().__init__()
@@ -82,7 +79,7 @@ class MotionFeatures(nn.Module):
         alike = torch.stack([
             (first * wide[..., y:y + rows, x:x + cols]).sum(1)
             for y in range(2 * self.REACH + 1) for x in range(2 * self.REACH + 1)], dim=1)
-        return self.read(torch.cat([4 * alike, first], dim=1))
+        return self.read(torch.cat([self.SCALE * alike, first], dim=1))
 
 
 def train_probe(frames: np.ndarray, targets: np.ndarray, picks: np.ndarray, steps: int,
@@ -120,10 +117,17 @@ def train_probe(frames: np.ndarray, targets: np.ndarray, picks: np.ndarray, step
 
 
 def save_probe(path: Path, probe: PoseProbe, field: np.ndarray) -> None:
-    """Keep a trained probe and the size of its field, to measure other models alike."""
+    """Keep a trained probe and the size of its field, to measure other models alike.
+
+    Raises OSError where it cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix('.part')
-    save_file({**probe.state_dict(), 'field': torch.from_numpy(field)}, str(part))
+    try:
+        save_file({**probe.state_dict(), 'field': torch.from_numpy(field)}, str(part))
+    except SafetensorError as error:
+        part.unlink(missing_ok=True)
+        raise OSError(str(error)) from error
     part.chmod(0o644)       # made private, but other users may evaluate too
     os.replace(part, path)
 
@@ -133,12 +137,22 @@ def load_probe(path: Path) -> tuple[PoseProbe, np.ndarray]:
     try:
         state = load_file(str(path))
         field = state.pop('field').numpy()
-        probe = PoseProbe(len(field), state['centre'], state['spread'])
+        pictures = len(field)       # a place has one size, a motion two: of the way and of the turn
+        probe = PoseProbe(pictures, state['centre'], state['spread'])
         probe.load_state_dict(state)
     except (SafetensorError, OSError, KeyError, RuntimeError) as error:
         raise DatasetError(f'{path}: no probe that can be read ({error}); delete it, and it is trained '
                            'again') from error
     return probe.eval(), field
+
+
+def small(frames: np.ndarray) -> np.ndarray:
+    """uint8 [N, h, w, 3], made smaller where they are higher than ROWS: enough to read a pose from."""
+    rows, cols = frames.shape[1:3]
+    if rows <= ROWS:
+        return frames
+    size = (4 * round(cols * ROWS / rows / 4), ROWS)        # width first; a multiple of the cells
+    return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
 
 
 def stacked(frames: np.ndarray) -> Tensor:

@@ -1,4 +1,5 @@
-"""Frames to latents and back: a convolutional autoencoder, eight times smaller each way."""
+"""Frames to latents and back: a convolutional autoencoder, eight times smaller each way in
+every preset (two for each level)."""
 
 from __future__ import annotations
 

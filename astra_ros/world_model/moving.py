@@ -31,18 +31,18 @@ class MovedLatent(nn.Module):
     def __init__(self, config: AstraConfig, patchify: Patchify):
         super().__init__()
         self.patchify = patchify
-        self.of_newest = config.displacements
-        self.places = self.of_newest + config.observed_displacements
+        self.places = (config.displacements, config.observed_displacements)
+        places = sum(self.places)
         cells, width = config.patch ** 2, config.hidden_dim
-        self.displacement = nn.Linear(width, 2 * self.places * cells)
-        self.mix = nn.Linear(width, self.places * cells)
+        self.displacement = nn.Linear(width, 2 * places * cells)
+        self.mix = nn.Linear(width, places * cells)
         self.gate = nn.Linear(width, cells)
         nn.init.normal_(self.displacement.weight, std=0.02)
         for layer in (self.mix, self.gate):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
         nn.init.constant_(self.gate.bias, self.OPEN)
-        start = torch.cat([_spread(self.of_newest), _spread(config.observed_displacements)])
+        start = torch.cat([_spread(count) for count in self.places])
         with torch.no_grad():
             self.displacement.bias.copy_(start.reshape(-1, 1).expand(-1, cells).reshape(-1))
         _, rows, cols = config.latent_shape
@@ -57,24 +57,29 @@ class MovedLatent(nn.Module):
 
         Returns [B, N, C, h, w].
         """
-        lead = newest.shape[:2]
+        frames = newest.shape[1]
         with torch.autocast(newest.device.type, enabled=False):     # places are fractions of cells
             x = tokens_BNLD.float()
-            shift = self.patchify.inverse(self.displacement(x)).unflatten(2, (self.places, 2))
+            shift = self.patchify.inverse(self.displacement(x)).unflatten(2, (-1, 2)).movedim(3, -1)
             share = self.patchify.inverse(self.mix(x)).softmax(dim=2)
             stays = self.patchify.inverse(self.gate(x)).sigmoid()
-            source = newest.float().flatten(0, 1)
-            moved = 0
-            for place in range(self.places):
-                if place == self.of_newest:
-                    source = observed.float()[:, None].expand_as(newest).flatten(0, 1)
-                at = self.here + shift[:, :, place].flatten(0, 1).movedim(1, -1) * self.cell
-                # Not a number would be a place outside memory in the backward pass (torch 2.13, CPU).
-                at = at.nan_to_num(0.0, self.FAR, -self.FAR).clamp(-self.FAR, self.FAR)
-                found = F.grid_sample(source, at, mode='bilinear', padding_mode='border',
-                                      align_corners=False).unflatten(0, lead)
-                moved = moved + share[:, :, place:place + 1] * found
-            return stays * moved
+            at = self.here + shift * self.cell
+            # Not a number would be a place outside memory in the backward pass (torch 2.13, CPU).
+            at = at.nan_to_num(0.0, self.FAR, -self.FAR).clamp(-self.FAR, self.FAR)
+            in_newest, in_observed = at.split(self.places, dim=2)       # [B, N, places, h, w, 2]
+            found = [_look(newest.float().flatten(0, 1), in_newest.flatten(0, 1)
+                           ).unflatten(0, (-1, frames))]
+            if self.places[1]:
+                looked = _look(observed.float(), in_observed.flatten(1, 2))
+                found.append(looked.unflatten(1, (frames, -1)))
+            return stays * (share.unsqueeze(3) * torch.cat(found, dim=2)).sum(dim=2)
+
+
+def _look(latent: Tensor, at: Tensor) -> Tensor:
+    """What is in each `latent` [M, C, h, w] at P grids of places [M, P, h, w, 2]: [M, P, C, h, w]."""
+    found = F.grid_sample(latent, at.flatten(1, 2), mode='bilinear', padding_mode='border',
+                          align_corners=False)
+    return found.unflatten(2, (at.shape[1], -1)).movedim(2, 1)
 
 
 def _spread(places: int) -> Tensor:

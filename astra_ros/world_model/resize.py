@@ -29,7 +29,7 @@ def resized(model: Astra, image_size: tuple[int, int]) -> Astra:
         for name in ('weight', 'bias'):
             name = f'denoiser.moved.displacement.{name}'
             value = weights[name]
-            parts = value.reshape(model.denoiser.moved.places, 2, old.patch ** 2, -1)
+            parts = value.reshape(sum(model.denoiser.moved.places), 2, old.patch ** 2, -1)
             weights[name] = (parts * ratio.to(value)[:, None, None]).reshape(value.shape)
     grown = Astra(new)
     grown.load_state_dict(weights)

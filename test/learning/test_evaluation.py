@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -88,6 +89,7 @@ def test_shuffled_actions_begin_where_the_arm_is(data, model):
 
 
 def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
+    shutil.rmtree(data / 'probes', ignore_errors=True)
     code = evaluate.run(parse('--model', model, '--data', data, '--probe-data', data,
                               '--clips-per-episode', 2, '--out', tmp_path / 'e.json',
                               '--report', tmp_path / 'report'))
@@ -239,24 +241,55 @@ def test_a_probe_learns_to_read_a_motion():
     targets = np.zeros((600, 6))
     targets[:, :2] = (moved - at) / 8
     picks = np.stack([np.arange(600), np.arange(600, 1200)], axis=1)
-    probe = train_probe(frames, targets[:500], picks[:500], 150, following.MIRRORED)
+    probe = train_probe(frames, targets[:500], picks[:500], 100)
     read = probe(stacked(frames[picks[500:]])).detach().numpy()
     assert np.abs(read - targets[500:])[:, :2].mean() < 0.2
-    # Seen in a mirror, the camera moves to the other side.
-    other = probe(stacked(frames[picks[500:]]).flip(-1)).detach().numpy()
-    assert np.abs(other - targets[500:] * following.MIRRORED)[:, :2].mean() < 0.2
+
+
+def test_the_mirror_image_of_a_motion_is_one():
+    rng = np.random.default_rng(0)
+    poses = rng.normal(size=(5, 7))
+    mirrored = poses * [-1, 1, 1, 1, -1, -1, 1]     # places, and quaternions x y z w
+    np.testing.assert_allclose(steps_between(mirrored), steps_between(poses) * following.MIRRORED,
+                               atol=1e-12)
+
+
+def test_a_probe_sees_mirror_images_where_it_is_told_to():
+    """All that is bright is on the right; a probe that has seen mirror images knows it on the left."""
+    frames = np.zeros((8, 16, 16, 3), np.uint8)
+    frames[:, :, 8:] = 255
+    targets = np.ones((8, 1))
+    for mirrored, other in ((None, 1.0), ((-1.0,), -1.0)):
+        probe = train_probe(frames, targets, np.arange(8)[:, None], 100, mirrored)
+        probe.spread.fill_(1.0)
+        read = probe(stacked(frames[:1, None]).flip(-1)).detach()
+        assert (float(read) < 0.0) == (other < 0), (mirrored, float(read))
+
+
+def test_pictures_of_any_size_are_read():
+    rng = np.random.default_rng(0)
+    for rows, cols in ((64, 64), (128, 96), (72, 128)):
+        frames = rng.integers(0, 256, (4, rows, cols, 3), dtype=np.uint8)
+        made = following.small(frames)
+        assert made.shape[1] == 64 and made.shape[2] % 4 == 0
+        assert abs(made.shape[2] / 64 - cols / rows) < 0.05
+        assert made.mean() == pytest.approx(frames.mean(), rel=0.02)
 
 
 def test_the_way_back_is_an_example_too(monkeypatch):
     """What a motion probe is trained on, for an episode of three frames."""
     seen = {}
     monkeypatch.setattr(following, 'train_probe',
-                        lambda frames, targets, picks, *rest, **more: seen.update(
-                            targets=targets, picks=picks))
+                        lambda frames, targets, picks, steps, mirrored, **more: seen.update(
+                            targets=targets, picks=picks, mirrored=mirrored))
     half = np.sqrt(0.5)
     poses = np.array([[0, 0, 0, 0, 0, 0, 1], [1, 0, 0, 0, 0, half, half], [1, 2, 0, 0, 0, half, half]])
-    Follower.trained([Episode(np.zeros((3, 64, 64, 3), np.uint8), np.zeros((3, 1), np.float32),
-                              {'camera_pose': poses}, ('linear.x',), 'twist', 'drive', 'car', 0.25)])
+    episode = Episode(np.zeros((3, 64, 64, 3), np.uint8), np.zeros((3, 1), np.float32),
+                      {'camera_pose': poses}, ('linear.x',), 'twist', 'drive', 'car', 0.25)
+    Follower.trained([episode])
+    assert seen['mirrored'] is None     # a real camera may look past the middle of its picture
+    Follower.trained([replace(episode, seed=3)])
+    assert seen['mirrored'] == following.MIRRORED
     assert seen['picks'].tolist() == [[0, 1], [1, 2], [1, 0], [2, 1]]
     # From the turned camera the first place lies 1 m along its own y, and the way back turns back.
     np.testing.assert_allclose(seen['targets'], [[1, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 0],

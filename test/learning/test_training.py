@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from astra_ros.backends import ModelError, load_backend
-from astra_ros.learning import export, record, stage, train
-from astra_ros.learning.clips import LatentDataset, measure, restyle
+from astra_ros.learning import export, losses, record, stage, train
+from astra_ros.learning.clips import Clip, LatentDataset, measure, restyle
 from astra_ros.learning.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.learning.drawings import cameras_of
 from astra_ros.learning.episode import DatasetError
@@ -188,6 +188,37 @@ def test_training_refuses_a_checkpoint_of_other_settings(data, tmp_path, argumen
     train.run(arguments(data, tmp_path, '--stage', 'autoencoder'))
     with pytest.raises(DatasetError, match=r'another configuration \(autoencoder_rate: 0.001 there, 0.5 now'):
         train.run(arguments(data, tmp_path, '--stage', 'autoencoder', '--autoencoder-rate', '0.5'))
+
+
+def test_a_checkpoint_from_before_a_setting_existed_goes_on(data, tmp_path, arguments):
+    """As if the network had had its default of it, which is what defaults of new settings mean."""
+    without = ('--without', 'observed')
+    train.run(arguments(data, tmp_path, *without))
+    path = tmp_path / 'dynamics.safetensors'
+    with safe_open(str(path), framework='pt') as file:
+        tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
+    config = json.loads(metadata['config'])
+    assert config['model'].pop('observed_displacements') == 0
+    save_file(tensors, str(path), metadata={**metadata, 'config': json.dumps(config)})
+    assert train.run(arguments(data, tmp_path, *without)) == 0
+    with pytest.raises(DatasetError, match='network observed_displacements: 0 there, 4 now'):
+        train.run(arguments(data, tmp_path))
+
+
+def test_what_is_moved_in_training_is_the_clean_last_observed_latent(monkeypatch):
+    """Neither the noisy one that attention sees, nor one of the future, nor one in another light."""
+    monkeypatch.setattr(losses, 'RESTYLED', 1.0)
+    torch.manual_seed(0)
+    config = replace(preset('tiny'), hidden_dim=48, num_heads=4, num_layers=1, context_layers=1,
+                     action_dims=(6,), modalities=('joints',))
+    shape = (2, config.temporal_window + 3, *config.latent_shape)
+    clip = Clip(torch.randn(shape), torch.randn(shape), torch.randn(2, 3, 6),
+                torch.zeros(2, dtype=torch.long), {}, None, None)
+    model = Astra(config)
+    ready = losses.prepare(model, clip, torch.Generator().manual_seed(0), memory_noise=0.5)
+    last = clip.latents[:, config.temporal_window - 1]
+    assert torch.equal(ready.remember(model).observed, last)
+    assert not torch.allclose(ready.history[:, -1], last, atol=0.01)
 
 
 def test_a_folder_belongs_to_its_episodes(data, tmp_path, arguments):
