@@ -189,6 +189,8 @@ class Imaginer:
         actions = space.encode(prepared.motion)
         clock.lap("prepare")
         drawings = self.drawings.draw(space, prepared.motion) if card.cameras else None
+        moving = card.moving_cameras.get(space.name)
+        travel = None if moving is None else moving.travel(space, prepared.motion, card.dt_s)
         clock.lap("draw")
         seen = [history[-1]] if goal_frame is None else [history[-1], goal_frame]
         latents = self.model.encode(np.stack(seen))
@@ -200,6 +202,7 @@ class Imaginer:
             seed=seed,
             steps=self.settings.denoising_steps or None,
             drawings=drawings,
+            travel=travel,
         )
         clock.lap("imagine")
         critic_input = CriticInput(

@@ -36,6 +36,7 @@ one() {
 
 one full
 one no-drawing --without drawing
+one no-reprojection --without reprojection
 one no-experts --without experts
 one no-moving --without moving
 one no-observed --without observed

@@ -27,6 +27,7 @@ FRAMES = {
     "ceiling": "autoencoder alone",
     "model": "**model**",
     "shuffled": "model, given another plan's motion",
+    "carried": "the last frame, moved along by geometry alone",
     "copy": "copy the last frame",
 }
 LATENCIES = {
@@ -80,6 +81,8 @@ def evaluation(result: dict) -> str:
     rows = []
     for space, figures in spaces.items():
         for row, title in FRAMES.items():
+            if row not in figures["psnr_db"]:
+                continue
             psnr, ssim = figures["psnr_db"][row], figures["ssim"][row]
             rows.append([space, title] + [f"{psnr[h]:.1f} ({ssim[h]:.2f})" for h in horizons]
                         + follows(figures["following"][row]))  # fmt: skip
@@ -153,6 +156,7 @@ def latency(result: dict) -> str:
 ABLATIONS = {
     "full": "everything",
     "no-drawing": "without the robot drawn along the plan",
+    "no-reprojection": "without the last picture from where the camera will be",
     "no-experts": "without experts: one encoder for all kinds of actions",
     "no-moving": "without moved latents: the change of each cell in its own place",
     "no-observed": "without the last observed latent: cells come from the newest alone",

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from astra_ros.pipeline import Imaginer, ImaginerSettings, to_model_size
-from astra_ros.planning.modalities.joints import JointSpace
 from astra_ros.planning.critics import CollisionSettings
 from astra_ros.planning.imagination import Imagination
+from astra_ros.planning.modalities.joints import JointSpace
 from astra_ros.planning.modalities.twist import TwistSpace
+from astra_ros.planning.moving_camera import MovingCamera
 from astra_ros.planning.pinhole import PinholeCamera
 from astra_ros.planning.plans import JointPlan
 from astra_ros.planning.prepare import NothingToImagine
@@ -32,6 +33,7 @@ class KnownModel:
             action_spaces={"two": TWO, "one": ONE},
             cameras={},
             held_joints={},
+            moving_cameras={},
         )
         self.asked = []
 
@@ -42,8 +44,8 @@ class KnownModel:
         grey = np.clip(latents * 255, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
         return np.broadcast_to(grey, (len(latents), 4, 4, 3)).copy()
 
-    def imagine(self, history, actions, space, seed=0, steps=None, drawings=None):
-        self.drawn = drawings
+    def imagine(self, history, actions, space, seed=0, steps=None, drawings=None, travel=None):
+        self.drawn, self.travel = drawings, travel
         self.asked.append((actions.shape, space, seed, steps))
         plans, horizon = actions.shape[:2]
         return Imagination(
@@ -281,3 +283,25 @@ def test_a_bases_plans_are_means_of_velocities_and_begin_with_its_own():
     assert result.names == ("go",) and model.asked[-1][0] == (1, 2, 4)
     with pytest.raises(NothingToImagine, match="columns linear.x, linear.y; the model 'known' knows car"):
         made.prepare([VelocityPlan(("linear.x", "linear.y"), 0.25, [[0.0, 0.0]])])
+
+
+def test_a_moving_camera_goes_where_each_plan_takes_it():
+    model = KnownModel()
+    model.card.action_spaces = {
+        "car": TwistSpace("car", ("linear.x", "angular.z"), (1.0, 1.0), (1.0, 1.0))
+    }
+    eye = PinholeCamera(4, 4, 4.0, 4.0, 1.5, 1.5, np.eye(4))
+    model.card.moving_cameras = {"car": MovingCamera(eye, np.ones((1, 1)))}
+    made = Imaginer(model, ImaginerSettings(horizon=2))
+    names = ("linear.x", "angular.z")
+    plans = [
+        VelocityPlan(names, 0.5, np.array([[0.0, 0.0], [0.0, 0.0]]), "stand"),
+        VelocityPlan(names, 0.5, np.array([[2.0, 0.0], [2.0, 0.0]]), "go"),
+    ]
+    made.score(HISTORY, plans)
+    assert model.travel.shape == (2, 2, 4, 4)
+    np.testing.assert_allclose(model.travel[0], [np.eye(4)] * 2)
+    np.testing.assert_allclose(model.travel[1, :, 0, 3], [1.0, 2.0])
+    model.card.moving_cameras = {}
+    made.score(HISTORY, plans)
+    assert model.travel is None

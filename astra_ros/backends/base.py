@@ -14,6 +14,7 @@ import numpy as np
 from astra_ros.planning.pinhole import PinholeCamera
 from astra_ros.planning.modalities import ActionSpace, action_space_from_dict
 from astra_ros.planning.imagination import Imagination
+from astra_ros.planning.moving_camera import MovingCamera
 from astra_ros.resources import resource_path
 
 CARD_FILE = 'card.json'
@@ -46,6 +47,8 @@ class ModelCard:
         cameras: action space -> the fixed camera that it was trained with, where the model sees the
             robot drawn along the plan (kinematic conditioning); empty for other models.
         held_joints: action space -> joint -> position of joints that no plan moves.
+        moving_cameras: action space -> the camera that its robot carries (`MovingCamera`), where the
+            model sees the last picture from where a plan takes the camera; empty for other models.
         network: settings of the network, opaque here.
         sha256: of the weights file.
         path: directory it was loaded from.
@@ -63,6 +66,7 @@ class ModelCard:
     path: Path
     cameras: dict[str, dict] = field(default_factory=dict)
     held_joints: dict[str, dict[str, float]] = field(default_factory=dict)
+    moving_cameras: dict[str, MovingCamera] = field(default_factory=dict)
 
     @classmethod
     def read(cls, directory: Path) -> ModelCard:
@@ -93,7 +97,9 @@ class ModelCard:
                 outcomes={space.name: tuple(values['outcomes'][space.name]) for space in spaces},
                 network=values['network'],
                 sha256=values['sha256'], path=directory, cameras=values.get('cameras', {}),
-                held_joints=values.get('held_joints', {}))
+                held_joints=values.get('held_joints', {}),
+                moving_cameras={name: MovingCamera.from_dict(camera) for name, camera in
+                                values.get('moving_cameras', {}).items()})
             for camera in card.cameras.values():
                 PinholeCamera.from_dict(camera)
         except ModelError:
@@ -124,14 +130,17 @@ class WorldModel(Protocol):
         """Latents float32 [N, C, h, w] -> uint8 [N, h, w, 3] RGB."""
 
     def imagine(self, history: np.ndarray, actions: np.ndarray, space: str, seed: int = 0,
-                steps: int | None = None, drawings: np.ndarray | None = None) -> Imagination:
+                steps: int | None = None, drawings: np.ndarray | None = None,
+                travel: np.ndarray | None = None) -> Imagination:
         """Imagine K plans.
 
         Args: `history` uint8 [T, h, w, 3] RGB, oldest first, `dt_s` apart; `actions` float32
         [K, H, A] of action space `space`; `seed` of the one noise draw that the plans share;
         `steps` denoising steps a frame, the model's own number if None; `drawings` uint8
         [K, H, 3, h, w], the robot drawn along each plan (`planning/robot_drawing.py`), for a model
-        with kinematic conditioning; others do not look at them.
+        with kinematic conditioning; others do not look at them; `travel` float32 [K, H, 4, 4], where
+        each plan takes a moving camera (`MovingCamera.travel`), of an action space in the card's
+        `moving_cameras`.
         """
 
 

@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 
 from astra_ros.backends.base import WEIGHTS_FILE, ModelCard, ModelError
 from astra_ros.planning.imagination import Imagination
-from astra_ros.world_model import Astra, AstraConfig, imagine_latents
+from astra_ros.backends.lenses import lens_of
+from astra_ros.world_model import Astra, AstraConfig, Lens, imagine_latents, seen_again
 
 
 class TorchWorldModel:
@@ -22,6 +23,8 @@ class TorchWorldModel:
         self.device = device
         self.model = model.to(device).eval().requires_grad_(False)
         self.spaces = {name: index for index, name in enumerate(card.action_spaces)}
+        self.lenses = {name: lens_of(camera, card.image_size, device)
+                       for name, camera in card.moving_cameras.items()}
 
     def warmup(self, plans: int, horizon: int) -> None:
         history = np.zeros((self.card.history, *self.card.image_size, 3), np.uint8)
@@ -49,7 +52,8 @@ class TorchWorldModel:
 
     @torch.inference_mode()
     def imagine(self, history: np.ndarray, actions: np.ndarray, space: str, seed: int = 0,
-                steps: int | None = None, drawings: np.ndarray | None = None) -> Imagination:
+                steps: int | None = None, drawings: np.ndarray | None = None,
+                travel: np.ndarray | None = None) -> Imagination:
         if space not in self.spaces:
             raise ValueError(f"unknown action space '{space}'; the model knows "
                              f'{sorted(self.spaces)}')
@@ -58,15 +62,26 @@ class TorchWorldModel:
         pictures = None
         if drawings is not None and self.model.config.drawing:
             pictures = torch.from_numpy(np.ascontiguousarray(drawings)).to(self.device)[None] / 255
+        again = None
+        if travel is not None and self.model.config.reprojection:
+            again = self._seen_again(history[-1], travel, self.lenses[space])[None]
         made = imagine_latents(self.model, self._encode(history)[None], plans[None],
                                self.spaces[space], steps=steps, generator=generator,
-                               drawings=pictures)
+                               drawings=pictures, again=again)
         return Imagination(
             latents=made.latents[0].float().cpu().numpy(),
             uncertainty=made.uncertainty[0].float().cpu().numpy(),
             outcomes={name: values[0].float().cpu().numpy()
                       for name, values in made.outcomes.items()
                       if name in self.card.outcomes[space]})
+
+    def _seen_again(self, frame: np.ndarray, travel: np.ndarray, lens: Lens) -> torch.Tensor:
+        """The newest picture from where every plan takes the camera, [K, H, C + 1, h, w]."""
+        pixels = torch.from_numpy(np.ascontiguousarray(frame)).to(self.device)
+        way = torch.from_numpy(np.ascontiguousarray(travel, np.float32)).to(self.device)
+        seen = seen_again(self.model.autoencoder, pixels.permute(2, 0, 1)[None].float() / 255,
+                          way.flatten(0, 1)[None], lens)
+        return seen[0].unflatten(0, way.shape[:2])
 
 
 def usable_device(device: str) -> torch.device:

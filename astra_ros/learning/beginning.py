@@ -15,9 +15,11 @@ from astra_ros.learning.export import (
     read_embodiments,
     write_embodiments,
 )
+from astra_ros.learning.usual_depth import check_cameras, moving_cameras_of
 from astra_ros.world_model import Astra, preset, resized
 
 ABLATIONS = {'experts': {'modalities': ()}, 'drawing': {'drawing': False},
+             'reprojection': {'reprojection': False},
              'moving': {'displacements': 0, 'observed_displacements': 0},
              'observed': {'observed_displacements': 0}, 'residual': {'residual': False}}
 
@@ -57,6 +59,16 @@ def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
         cameras = {**trained_on.cameras, **cameras_of(paths)}
         trained_on = replace(trained_on, cameras=cameras,
                              held_joints={**held_joints_of(cameras), **trained_on.held_joints})
+    if model.config.reprojection:
+        if stored:      # found once, and then kept: a run that goes on must not change
+            moving = stored.moving_cameras
+        else:
+            known = trained_on.cameras_that_move
+            check_cameras(paths, known)
+            new = [space for space in trained_on.spaces if space.name not in known]
+            moving = {name: camera.to_dict()
+                      for name, camera in {**known, **moving_cameras_of(paths, new)}.items()}
+        trained_on = replace(trained_on, moving_cameras=moving)
     if processes.first:
         write_embodiments(args.out, trained_on)
     processes.wait()
@@ -78,6 +90,7 @@ def from_model(base: str, paths, dt_s: float,
         raise DatasetError(f"{paths[0]}: frames are {dt_s:g} s apart, those of '{base}' "
                            f'{card.dt_s:g} s; record or import at its rate')
     cameras = card.cameras
+    moving = {name: camera.to_dict() for name, camera in card.moving_cameras.items()}
     if card.image_size != size:
         model = _of_size(model, size, base, paths[0])
         cameras = {}    # they were of pictures of the other size
@@ -101,7 +114,7 @@ def from_model(base: str, paths, dt_s: float,
         raise DatasetError(f"'{base}': its weights lack {new} and have {list(unexpected)} too many")
     # What a head learned of a robot is not kept up by recordings that lack the robot, or its labels.
     outcomes = {space.name: labelled.get(space.name, ()) for space in spaces}
-    return astra, Embodiments(tuple(spaces), dt_s, outcomes, cameras, card.held_joints)
+    return astra, Embodiments(tuple(spaces), dt_s, outcomes, cameras, card.held_joints, moving)
 
 
 def _of_size(model: Astra, size: tuple[int, int], base: str, path) -> Astra:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -12,12 +12,15 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from astra_ros.backends.lenses import lens_of
 from astra_ros.learning.dataset import load_episode
 from astra_ros.learning.drawings import Drawer
 from astra_ros.learning.episode import DatasetError, Episode
 from astra_ros.planning.modalities import ActionSpace, action_space_class
+from astra_ros.planning.moving_camera import MovingCamera
 from astra_ros.world_model.autoencoder import FrameAutoencoder
 from astra_ros.world_model.denoiser import OutcomeHeads
+from astra_ros.world_model.reprojection import seen_again
 
 
 def measure(paths: Iterable[Path], outcomes: Sequence[str]
@@ -80,6 +83,8 @@ class Clip:
     outcomes: dict[str, Tensor]   # of the H frames, [B, H] 0/1 or [B, H, 3] m, NaN where unknown
     drawings: Tensor | None = None   # uint8 [B, H, 3, h, w], the robot drawn along the plan
     drawn: Tensor | None = None      # bool [B], whether there is a drawing
+    again: Tensor | None = None      # [B, H, C + 1, h, w] the last picture from where the camera will be
+    carried: Tensor | None = None    # bool [B], whether it is known where that is
 
     def to(self, device: torch.device) -> Clip:
         def move(value):
@@ -93,16 +98,21 @@ class Clip:
 class LatentDataset:
     """Every episode as latents, plus actions, labels and, if asked for, drawings of the robot.
 
-    Two latents a frame: as recorded and restyled (for the style encoder), in 16-bit floats.
+    Two latents a frame: as recorded and restyled (for the style encoder), in 16-bit floats. Of moving
+    `cameras` the pictures themselves are kept too, to be seen from elsewhere.
     """
 
     def __init__(self, spaces: Sequence[ActionSpace], window: int, horizon: int,
-                 outcomes: Sequence[str] = (), drawer: Drawer | None = None):
+                 outcomes: Sequence[str] = (), drawer: Drawer | None = None,
+                 cameras: Mapping[str, MovingCamera] | None = None):
         self.spaces = list(spaces)
         self.window = window
         self.horizon = horizon
         self.outcome_names = tuple(outcomes)
         self.drawer = drawer
+        self.cameras = None if cameras is None else [cameras.get(space.name) for space in self.spaces]
+        self.frames: list[Tensor | None] = []       # of cameras that move, to be seen from elsewhere
+        self.travel_of: list[Callable[[int], Tensor] | None] = []
         self.space_of: list[int] = []
         self.latents: list[Tensor] = []
         self.restyled: list[Tensor] = []
@@ -137,6 +147,17 @@ class LatentDataset:
             self.outcomes.append({name: _label(episode, name) for name in self.outcome_names})
             drawn = None if self.drawer is None else self.drawer.draw(episode)
             self.drawings.append(None if drawn is None else torch.from_numpy(drawn))
+            if self.cameras is not None:
+                self._keep_frames(episode, number)
+        self.autoencoder, self.device = autoencoder, device
+
+    def _keep_frames(self, episode: Episode, number: int) -> None:
+        """What it takes to see an episode's pictures from where its camera went, if it did."""
+        camera, space = self.cameras[number], self.spaces[number]
+        self.frames.append(None if camera is None else torch.from_numpy(episode.frames))
+        motion = episode.motion.astype(np.float64)
+        self.travel_of.append(None if camera is None else lambda start: torch.from_numpy(
+            camera.travel(space, motion[start:start + self.horizon + 1], episode.dt_s)))
 
     def clip(self, episodes: Sequence[int], starts: Sequence[int]) -> Clip:
         """Clips whose newest observed frame is `starts[i]` of episode `episodes[i]`.
@@ -153,6 +174,7 @@ class LatentDataset:
             drawings = torch.stack([blank if self.drawings[i] is None else
                                     self.drawings[i][run[future]] for i, run in runs])
             drawn = torch.tensor([self.drawings[i] is not None for i, _ in runs])
+        again, carried = self._seen_again(episodes, starts)
         return Clip(
             latents=torch.stack([self.latents[i][run] for i, run in runs]).float(),
             restyled=torch.stack([self.restyled[i][run] for i, run in runs]).float(),
@@ -161,7 +183,29 @@ class LatentDataset:
             spaces=torch.tensor([self.space_of[i] for i, _ in runs]),
             outcomes={name: torch.stack([self.outcomes[i][name][run[future]] for i, run in runs])
                       for name in self.outcome_names},
-            drawings=drawings, drawn=drawn)
+            drawings=drawings, drawn=drawn, again=again, carried=carried)
+
+    @torch.no_grad()
+    def _seen_again(self, episodes: Sequence[int], starts: Sequence[int]):
+        """`Clip.again` and `Clip.carried`."""
+        if self.cameras is None:
+            return None, None
+        space_of = [self.space_of[index] for index in episodes]
+        carried = torch.tensor([self.cameras[number] is not None for number in space_of])
+        latent = self.latents[0].shape[1:]
+        again = torch.zeros(len(episodes), self.horizon, latent[0] + 1, *latent[1:])
+        for number in sorted(set(space_of)):
+            if self.cameras[number] is None:
+                continue
+            rows = [row for row, own in enumerate(space_of) if own == number]
+            frames = torch.stack([self.frames[episodes[row]][starts[row]] for row in rows])
+            travel = torch.stack([self.travel_of[episodes[row]](starts[row]) for row in rows])
+            with torch.autocast(self.device.type, torch.bfloat16):
+                seen = seen_again(self.autoencoder, frames_to_tensor(frames.numpy()).to(self.device),
+                                  travel.to(self.device),
+                                  lens_of(self.cameras[number], frames.shape[1:3], self.device))
+            again[rows] = seen.float().cpu()
+        return again, carried
 
     def sample(self, batch: int, generator: torch.Generator) -> Clip:
         """`batch` random clips: each from any episode, beginning anywhere in it."""

@@ -30,7 +30,8 @@ class Episode:
         behaviour: what the robot was up to, in words.
         seed: of the simulated scene, None for a real one.
         scene: what stayed as it was, such as where the goal is.
-        camera: a `PinholeCamera` as a dict, where it is known and does not move.
+        camera: a `PinholeCamera` as a dict, where it is known and does not move on its robot: in the
+            world, which is an arm's base frame, or in the frame of a robot that moves.
         source: where a real episode comes from: file and topics.
     """
 

@@ -1,7 +1,8 @@
 """`astra eval`: how good is the imagined video, and does it follow the plan?
 
 On held-out scenes, per action space and horizon, always three rows: what the autoencoder alone can
-do (ceiling), the model, and a copy of the last observed frame. Then two checks of the actions: the
+do (ceiling), the model, and a copy of the last observed frame; where the camera's way is known, also
+that frame moved along by geometry alone. Then two checks of the actions: the
 same clips with the motion of another clip, and a probe, trained on real frames alone, that reads
 poses from the imagined ones. With --report also a page with curves and pictures.
 
@@ -16,10 +17,13 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
+from astra_ros.backends.lenses import lens_of
 from astra_ros.learning import perceptual
 from astra_ros.learning.arguments import HelpFormat, at_least
+from astra_ros.learning.clips import frames_to_tensor
 from astra_ros.learning.dataset import HELD_OUT_FROM, list_episodes, load_episode
 from astra_ros.learning.drawings import Drawer
 from astra_ros.learning.episode import DatasetError, Episode
@@ -28,6 +32,8 @@ from astra_ros.learning.held_out import HeldOutClips
 from astra_ros.learning.metrics import auroc, interval, psnr, ssim
 from astra_ros.learning.report import write_report
 from astra_ros.learning.results import provenance, write_result
+from astra_ros.planning.moving_camera import MovingCamera
+from astra_ros.world_model import reproject
 from astra_ros.world_model.denoiser import OutcomeHeads
 
 HORIZONS = (1, 4, 8, 16, 32, 64)
@@ -36,7 +42,7 @@ PROBE_EPISODES = 1000
 STILL_DB = 50.0             # above this a frame is the last observed one: nothing to imagine
 USABLE_PROBE = 0.5          # share of the real frames whose pose a probe must find
 ROWS = {'ceiling': 'autoencoder alone', 'model': 'model', 'shuffled': "another plan's motion",
-        'copy': 'copy the last frame'}
+        'carried': 'moved by geometry', 'copy': 'copy the last frame'}
 
 
 def imagine_clips(model, clips: HeldOutClips, seed: int) -> dict:
@@ -49,8 +55,9 @@ def imagine_clips(model, clips: HeldOutClips, seed: int) -> dict:
         if clips.drawings is not None:
             drawings = np.stack([clips.drawings[i], clips.shuffled_drawings[i]])
         both = np.stack([clips.actions[i], clips.shuffled[i]])
+        travel = None if clips.travel is None else np.stack([clips.travel[i], clips.shuffled_travel[i]])
         imagined = model.imagine(clips.history[i], both, clips.space.name, seed=seed,
-                                 drawings=drawings)
+                                 drawings=drawings, travel=travel)
         true_latents = model.encode(clips.future[i])
         made['model'].append(model.decode(imagined.latents[0]))
         made['shuffled'].append(model.decode(imagined.latents[1]))
@@ -61,8 +68,17 @@ def imagine_clips(model, clips: HeldOutClips, seed: int) -> dict:
             outcomes.setdefault(name, []).append(values[0])
     result = {name: np.stack(values) for name, values in made.items()}
     result['copy'] = np.repeat(clips.history[:, -1:], clips.future.shape[1], axis=1)
+    if clips.travel is not None:
+        result['carried'] = _carried(model.card.moving_cameras[clips.space.name], clips)
     result['outcomes'] = {name: np.stack(values) for name, values in outcomes.items()}
     return result
+
+
+def _carried(camera: MovingCamera, clips: HeldOutClips) -> np.ndarray:
+    """The last picture from where the camera goes, without any network: uint8 [N, H, h, w, 3]."""
+    views, _ = reproject(frames_to_tensor(clips.history[:, -1]), torch.from_numpy(clips.travel),
+                         lens_of(camera, clips.history.shape[2:4]))
+    return (views * 255).round().to(torch.uint8).movedim(2, -1).numpy()
 
 
 def evaluate(clips: HeldOutClips, made: dict, follower: Follower | None,
@@ -71,7 +87,7 @@ def evaluate(clips: HeldOutClips, made: dict, follower: Follower | None,
     truth = clips.future.astype(np.float32) / 255
     length = truth.shape[1]
     horizons = [h for h in HORIZONS if h <= length]
-    seen = {name: made[name].astype(np.float32) / 255 for name in ROWS}
+    seen = {name: made[name].astype(np.float32) / 255 for name in ROWS if name in made}
     quality = {name: psnr(frames, truth) for name, frames in seen.items()}
     changed = quality['copy'] < STILL_DB
     figures: dict = {'clips': len(clips), 'still': _still(quality, changed), 'psnr_db': {}, 'ssim': {},
@@ -84,7 +100,7 @@ def evaluate(clips: HeldOutClips, made: dict, follower: Follower | None,
             str(h): float(ssim(frames[:, h - 1], truth[:, h - 1])[_counted(changed, h)].mean())
             for h in horizons}
     if follower is not None:
-        read = {'real frames': clips.future, **{name: made[name] for name in ROWS}}
+        read = {'real frames': clips.future, **{name: made[name] for name in seen}}
         figures['following'] = {name: follower.figures(
             follower.read(clips.history[:, -1], frames), clips.poses)
             for name, frames in read.items()}
@@ -173,7 +189,8 @@ def table(name: str, figures: dict) -> str:
     horizons = list(figures['psnr_db']['model'])
     lines = [f'{name}: {figures["clips"]} held-out clips',
              f'  {"PSNR dB (SSIM)":22}' + ''.join(f'{f"{h} frames":>15}' for h in horizons)]
-    for row, title in ROWS.items():
+    for row in figures['psnr_db']:
+        title = ROWS[row]
         cells = ''.join(f'{figures["psnr_db"][row][h]:8.2f} ({figures["ssim"][row][h]:.2f})'
                         for h in horizons)
         lines.append(f'  {title:22}{cells}')
@@ -227,6 +244,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='of the noise and of where clips start')
     parser.add_argument('--no-drawings', action='store_true',
                         help='imagine without the robot drawn along the plan')
+    parser.add_argument('--no-reprojection', action='store_true',
+                        help='imagine without the last picture as it will look from where a moving '
+                             'camera will be')
     perceptual.add_arguments(parser)
     parser.add_argument('--out', type=Path, default=None, help='result file (JSON)')
     parser.add_argument('--report', type=Path, default=None, metavar='FOLDER',
@@ -270,14 +290,16 @@ def run(args: argparse.Namespace) -> int:
         drawer = None
         if card.network.get('drawing') and not args.no_drawings:
             drawer = Drawer(args.data, card.image_size)
-        clips = HeldOutClips(episodes, card, horizon, args.clips_per_episode, args.seed, drawer)
+        clips = HeldOutClips(episodes, card, horizon, args.clips_per_episode, args.seed, drawer,
+                             reprojected=not args.no_reprojection)
         follower = None
         if clips.poses is not None:
             follower = follower_of(args.probe_data, space, args.probes or args.probe_data / 'probes')
         made = imagine_clips(model, clips, args.seed)
         figures[space] = {'world': episodes[0].world, 'drawn': clips.drawings is not None,
+                          'reprojected': clips.travel is not None,
                           **evaluate(clips, made, follower, measures)}
-        shown[space] = {'truth': clips.future[:3], **{name: made[name][:3] for name in ROWS}}
+        shown[space] = {'truth': clips.future[:3], **{name: made[name][:3] for name in ROWS if name in made}}
         print(table(space, figures[space]), flush=True)
     result = {'model': card.name, 'sha256': card.sha256[:12], 'data': str(args.data),
               'dt_s': card.dt_s, 'overall': overall(figures), 'spaces': figures}

@@ -17,6 +17,7 @@ from astra_ros.backends.base import CARD_FILE, CARD_VERSION, WEIGHTS_FILE
 from astra_ros.learning.arguments import HelpFormat
 from astra_ros.learning.episode import DatasetError
 from astra_ros.planning.modalities import ActionSpace, action_space_from_dict
+from astra_ros.planning.moving_camera import MovingCamera
 from astra_ros.world_model import Astra, AstraConfig
 
 SPACES_FILE = 'action_spaces.json'
@@ -32,6 +33,7 @@ class Embodiments:
         outcomes: action space -> outcomes that its recordings had labels for; the network's heads for
             others say nothing of that robot.
         cameras, held_joints: as in `ModelCard`, of spaces whose robot is drawn.
+        moving_cameras: as in `ModelCard`.
     """
 
     spaces: tuple[ActionSpace, ...]
@@ -39,17 +41,25 @@ class Embodiments:
     outcomes: dict[str, tuple[str, ...]]
     cameras: dict[str, dict] = field(default_factory=dict)
     held_joints: dict[str, dict[str, float]] = field(default_factory=dict)
+    moving_cameras: dict[str, dict] = field(default_factory=dict)
 
     def to_dict(self) -> dict:
         return {'dt_s': self.dt_s, 'action_spaces': [space.to_dict() for space in self.spaces],
                 'outcomes': {name: list(known) for name, known in self.outcomes.items()},
-                'cameras': self.cameras, 'held_joints': self.held_joints}
+                'cameras': self.cameras, 'held_joints': self.held_joints,
+                'moving_cameras': self.moving_cameras}
+
+    @property
+    def cameras_that_move(self) -> dict[str, MovingCamera]:
+        """`moving_cameras`, ready for use."""
+        return {name: MovingCamera.from_dict(values) for name, values in self.moving_cameras.items()}
 
     @classmethod
     def from_dict(cls, values: dict) -> Embodiments:
         spaces = tuple(action_space_from_dict(item) for item in values['action_spaces'])
         outcomes = {name: tuple(known) for name, known in values['outcomes'].items()}
-        return cls(spaces, values['dt_s'], outcomes, values['cameras'], values['held_joints'])
+        return cls(spaces, values['dt_s'], outcomes, values['cameras'], values['held_joints'],
+                   values.get('moving_cameras', {}))
 
 
 def write_model(directory: Path, model: Astra, trained_on: Embodiments, name: str) -> Path:

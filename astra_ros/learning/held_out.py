@@ -20,12 +20,13 @@ class HeldOutClips:
         actions: float32 [N, H, A], what was done.
         shuffled: float32 [N, H, A], what was done in another clip, begun from this clip's state.
         drawings, shuffled_drawings: uint8 [N, H, 3, h, w] of the robot along both, or None.
+        travel, shuffled_travel: float32 [N, H, 4, 4], where both take a moving camera, or None.
         poses: [N, H, P] true poses, see `following.py`; None where they are not known.
         labels: name -> [N, H] or [N, H, 3].
     """
 
     def __init__(self, episodes: Sequence[Episode], card, horizon: int, each: int, seed: int,
-                 drawer: Drawer | None):
+                 drawer: Drawer | None, reprojected: bool = True):
         first = episodes[0]
         self.space = card.action_spaces.get(first.space)
         if self.space is None or self.space.motion_names != first.motion_names:
@@ -68,6 +69,11 @@ class HeldOutClips:
             drawer.check_cameras(episodes, card.cameras.get(self.space.name))
             self.drawings = drawer.draw_motion(first, motion[:, 1:])
             self.shuffled_drawings = drawer.draw_motion(first, other[:, 1:])
+        moving = card.moving_cameras.get(self.space.name) if reprojected else None
+        self.travel = self.shuffled_travel = None
+        if moving is not None:
+            self.travel = moving.travel(self.space, motion, card.dt_s)
+            self.shuffled_travel = moving.travel(self.space, other, card.dt_s)
         self.poses = runs(_poses_of_frames, 1, horizon) if Follower.can_read(first) else None
         names = set.intersection(*(set(episode.labels) for episode in episodes))
         self.labels = {name: runs(lambda episode: episode.labels[name], 1, horizon)

@@ -30,7 +30,7 @@ from astra_ros.learning.bags.config import (
 )
 from astra_ros.learning.bags.earlier import REPORT, EarlierImports
 from astra_ros.learning.bags.layout import BROKEN, SHORT, Piece, lay_out
-from astra_ros.learning.bags.lens import check_base, fixed_camera, read_urdf
+from astra_ros.learning.bags.lens import camera_on_robot, check_base, read_urdf
 from astra_ros.learning.bags.motion import make_motion, motion_series
 from astra_ros.learning.bags.pictures import BadPicture, to_rgb
 from astra_ros.learning.bags.reader import read_recording
@@ -69,7 +69,7 @@ def examine(bag: Bag, choice: Choice) -> Found:
     except ClockError as error:
         raise BagError(f'{bag.path}: {error}') from error
     motion = make_motion(recording, choice, clock)
-    camera = fixed_camera(recording, choice, notes)
+    camera = camera_on_robot(recording, choice, notes)
     layout = lay_out(pictures, clock, motion, choice.settings)
     found = Found(bag, choice, recording, clock, motion, layout, camera, notes)
     if not layout.pieces:

@@ -9,9 +9,11 @@ import numpy as np
 
 from astra_ros.views.filmstrips import filmstrips
 
-COLOURS = {'ceiling': '#888888', 'model': '#1f6fb4', 'shuffled': '#c0392b', 'copy': '#d9a21b'}
+COLOURS = {'ceiling': '#888888', 'model': '#1f6fb4', 'shuffled': '#c0392b', 'carried': '#3c8d5a',
+           'copy': '#d9a21b'}
 TITLES = {'truth': 'what the camera saw', 'ceiling': 'autoencoder alone', 'model': 'imagined',
-          'shuffled': "imagined with another plan's motion", 'copy': 'copy of the last frame'}
+          'shuffled': "imagined with another plan's motion", 'carried': 'last frame moved by geometry',
+          'copy': 'copy of the last frame'}
 SHOWN = (1, 4, 8, 16, 32, 64)
 SCALE = 2               # of the pictures
 
@@ -68,7 +70,7 @@ def _overall(overall: dict) -> list[list[str]]:
 def _quality(figures: dict) -> list[list[str]]:
     horizons = list(figures['psnr_db']['model'])
     rows = [['PSNR dB (SSIM)', *(f'{h} frames' for h in horizons)]]
-    for row in COLOURS:
+    for row in figures['psnr_db']:
         rows.append([TITLES[row], *(
             f'{figures["psnr_db"][row][h]:.2f} ({figures["ssim"][row][h]:.2f})' for h in horizons)])
     return rows

@@ -14,7 +14,7 @@ import argparse
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -38,6 +38,7 @@ from astra_ros.learning.stage import STAGES, Stage
 from astra_ros.learning.training_data import check_episodes, check_same_data, write_facts
 from astra_ros.learning.validate import Validation, split
 from astra_ros.planning.modalities import ActionSpace
+from astra_ros.planning.moving_camera import MovingCamera
 from astra_ros.world_model import PRESETS, Astra, preset
 
 
@@ -120,7 +121,8 @@ def load_frames(paths, progress: bool) -> np.ndarray:
 
 def train_dynamics(paths, model: Astra, autoencoder: nn.Module, spaces: Sequence[ActionSpace],
                    settings: TrainSettings, folder: Path, processes: Processes, data_folder: Path,
-                   compiled: bool = False) -> Astra:
+                   compiled: bool = False,
+                   cameras: Mapping[str, MovingCamera] | None = None) -> Astra:
     """Everything but the autoencoder, on latents."""
     config, device = model.config, processes.device
     model = model.to(device)
@@ -139,7 +141,7 @@ def train_dynamics(paths, model: Astra, autoencoder: nn.Module, spaces: Sequence
         def dataset():
             drawer = Drawer(data_folder, config.image_size) if config.drawing else None
             return LatentDataset(spaces, config.temporal_window, settings.horizon, config.outcomes,
-                                 drawer)
+                                 drawer, cameras if config.reprojection else None)
 
         train, aside = split(paths)
         data = dataset()
@@ -237,7 +239,7 @@ def run(args: argparse.Namespace) -> int:
         if args.stage == 'autoencoder':
             return 0
         astra = train_dynamics(paths, model, autoencoder, trained_on.spaces, settings, args.out,
-                               processes, args.data, args.compile)
+                               processes, args.data, args.compile, trained_on.cameras_that_move)
         if processes.first:
             if args.base and not model.config.drawing and cameras_of(paths):
                 print(f"note: '{args.base}' has no kinematic conditioning; where the robot could be "

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pybullet
+
+from astra_ros.planning.pinhole import PinholeCamera
 
 # Ambient, diffuse and specular light.
 LIGHT_SHARES = (0.55, 0.45, 0.1)
@@ -121,6 +123,14 @@ class Camera:
         )
         image = np.asarray(rgba, dtype=np.uint8).reshape(height, width, 4)
         return np.ascontiguousarray(image[:, :, :3]), np.asarray(depth).reshape(height, width)
+
+
+def as_drawn(camera: PinholeCamera) -> PinholeCamera:
+    """The camera whose picture PyBullet's software renderer really draws.
+
+    It samples each pixel at its lower left corner.
+    """
+    return replace(camera, cx=camera.cx + 0.5, cy=camera.cy - 0.5)
 
 
 def optical_pose(position, forward, up=(0.0, 0.0, 1.0)) -> np.ndarray:

@@ -132,7 +132,10 @@ class World(Protocol):
         """Go back to a moment of this world."""
 
     def camera(self) -> dict | None:
-        """The camera as `PinholeCamera.to_dict` where it never moves, else None."""
+        """The camera as `PinholeCamera.to_dict`: in the world where it never moves, else on the robot.
+
+        That is in the robot's base frame, or for a camera that moves itself in its own optical frame.
+        """
 
     def close(self) -> None:
         """Free the simulation."""

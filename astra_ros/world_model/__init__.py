@@ -16,10 +16,11 @@ from astra_ros.world_model.imagine import (
     imagine_latents,
     multi_step_prediction,
 )
+from astra_ros.world_model.reprojection import Lens, reproject, seen_again
 from astra_ros.world_model.resize import resized
 
 __all__ = [
-    'Astra', 'AstraConfig', 'DenoisingAutoregressiveStep', 'ImaginedLatents', 'PRESETS',
+    'Astra', 'AstraConfig', 'DenoisingAutoregressiveStep', 'ImaginedLatents', 'Lens', 'PRESETS',
     'conditional_video_generation', 'imagine_latents', 'multi_step_prediction', 'preset',
-    'resized',
+    'reproject', 'resized', 'seen_again',
 ]

@@ -52,10 +52,11 @@ class Astra(nn.Module):
 
     def denoise(self, noisy: Tensor, newest: Tensor, before: Tensor, time: Tensor,
                 history_noise: Tensor, age: Tensor, condition: Tensor, memory: Memory,
-                picture: Tensor | None = None, clean: Tensor | None = None) -> Denoised:
+                picture: Tensor | None = None, clean: Tensor | None = None,
+                again: Tensor | None = None) -> Denoised:
         """One denoising step; shapes as in `DenoisingTransformer.forward`."""
         return self.denoiser(noisy, newest, before, time, history_noise, age, condition, memory,
-                             picture, clean)
+                             picture, clean, again)
 
     def picture(self, drawings: Tensor | None, known: Tensor | None = None) -> Tensor | None:
         """Drawings of the robot [B, N, 3, h, w] as tokens; None where there are none or no use."""
@@ -84,7 +85,7 @@ class Astra(nn.Module):
                      age: int, noise: Tensor, steps: int | None = None,
                      history_noise: float | None = None, free: Tensor | None = None,
                      guidance: float = 1.0, picture: Tensor | None = None,
-                     clean: Tensor | None = None) -> Prediction:
+                     clean: Tensor | None = None, again: Tensor | None = None) -> Prediction:
         """The next frame of every plan, by `steps` denoising steps from `noise`.
 
         Args: `newest`, `before`, `noise` [B, N, C, h, w]; `condition` [B, N, D]; `age` of the frame
@@ -92,7 +93,8 @@ class Astra(nn.Module):
         already (see `DenoisingAutoregressiveStep`). Steps and level default to the config's. With
         `free` [B, N, D], the condition without the action, what the action changes in every
         prediction is taken `guidance` times (action-free guidance, as in the Astra paper). `picture`
-        [B, N, L, D] is what `picture` made of the frame's drawings; `clean` is `newest` without the noise.
+        [B, N, L, D] is what `picture` made of the frame's drawings; `clean` is `newest` without the noise;
+        `again` as in `DenoisingTransformer.forward`.
         """
         steps = self.config.denoising_steps if steps is None else steps
         if steps < 1:
@@ -104,7 +106,7 @@ class Astra(nn.Module):
         sample = noise
         for time, next_time in zip(times[:-1], times[1:]):
             denoised = self.denoise(sample, newest, before, ones * time, ones * level, ones * age,
-                                    condition, memory, picture, clean)
+                                    condition, memory, picture, clean, again)
             prediction = denoised.prediction
             if free is not None:
                 without = self.denoise(sample, newest, before, ones * time, ones * level, ones * age,

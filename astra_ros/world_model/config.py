@@ -33,6 +33,7 @@ class AstraConfig:
     action_dims: tuple[int, ...] = (14, 14)      # one per action space, in card order
     modalities: tuple[str, ...] = ()             # kind of each space: an expert each; (): none
     drawing: bool = False                        # see the robot drawn along the plan
+    reprojection: bool = False                   # see the last picture from where a camera will be
     residual: bool = True                        # flow only: predict the change, not the latent
     displacements: int = 0                       # places that a cell may come from; 0: its own
     observed_displacements: int = 0              # more of them, in the last observed latent
@@ -108,7 +109,7 @@ class AstraConfig:
 
 
 # What every preset has; the action spaces are those of the data.
-_PARTS = dict(modalities=('joints', 'joints'), drawing=True, displacements=4,
+_PARTS = dict(modalities=('joints', 'joints'), drawing=True, reprojection=True, displacements=4,
               observed_displacements=4)
 
 PRESETS: dict[str, AstraConfig] = {

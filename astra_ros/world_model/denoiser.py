@@ -44,7 +44,10 @@ class DenoisingTransformer(nn.Module):
         token_dim = config.latent_channels * config.patch ** 2
         self.residual = config.process == 'flow' and config.residual
         self.patchify = Patchify(config)
-        self.embed = nn.Linear(3 * token_dim, width)
+        self.reprojection = config.reprojection
+        channels = (4 * config.latent_channels + 1 if self.reprojection else
+                    3 * config.latent_channels)
+        self.embed = nn.Linear(channels * config.patch ** 2, width)
         self.position = nn.Parameter(0.02 * torch.randn(config.tokens_per_frame, width))
         self.drawing = RobotPicture(config) if config.drawing else None
         self.time = ScalarEmbedding(width, scale=1000.0)
@@ -69,9 +72,15 @@ class DenoisingTransformer(nn.Module):
         """Keys and values of the history for every block, beside its last latent [B, C, h, w]."""
         return Memory([block.memory_attention.project(memory_BMD) for block in self.blocks], observed)
 
+    @staticmethod
+    def unmoved(memory: Memory) -> Tensor:
+        """The last observed latent in place of `again`, [B, 1, C + 1, h, w]: nothing known of the way."""
+        return F.pad(memory.observed, (0, 0, 0, 0, 0, 1))[:, None]
+
     def forward(self, noisy: Tensor, newest: Tensor, before: Tensor, time: Tensor,
                 history_noise: Tensor, age: Tensor, condition: Tensor, memory: Memory,
-                picture: Tensor | None = None, clean: Tensor | None = None) -> Denoised:
+                picture: Tensor | None = None, clean: Tensor | None = None,
+                again: Tensor | None = None) -> Denoised:
         """Denoise N frames for each of B requests.
 
         Args: `noisy`, `newest`, `before` [B, N, C, h, w], the latent at `time` and the two that
@@ -79,9 +88,14 @@ class DenoisingTransformer(nn.Module):
         newest latents; `age` [B, N] frames since the last observed one; `condition` [B, N, D]
         action plus style; `memory` from `project_memory`; `picture` [B, N, L, D] from `RobotPicture`,
         if the model has one; `clean` is `newest` before noise was put on it (`newest` itself if
-        None): what is moved, so that the noise is not handed on from frame to frame.
+        None): what is moved, so that the noise is not handed on from frame to frame; `again`
+        [B, N, C + 1, h, w] from `seen_again`, the last observed picture from where the camera will be
+        (as it is, if None).
         """
-        tokens = self.patchify(torch.cat([noisy, newest, before], dim=-3))
+        if again is None:
+            again = self.unmoved(memory).expand(-1, newest.shape[1], -1, -1, -1)
+        seen = [noisy, newest, before, again] if self.reprojection else [noisy, newest, before]
+        tokens = self.patchify(torch.cat(seen, dim=-3))
         x = self.embed(tokens) + self.position
         if self.drawing is not None:
             x = x + (self.drawing.unknown if picture is None else picture)
@@ -93,7 +107,7 @@ class DenoisingTransformer(nn.Module):
         x = self.norm(x)
         prediction = self.patchify.inverse(self.out(x)).float()
         if self.moved is not None:
-            prediction = prediction + self.moved(x, newest if clean is None else clean, memory.observed)
+            prediction = prediction + self.moved(x, newest if clean is None else clean, again[:, :, :-1])
         elif self.residual:
             prediction = prediction + newest
         return Denoised(prediction, self.error(x).squeeze(-1).float(), x)

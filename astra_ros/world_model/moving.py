@@ -53,11 +53,7 @@ class MovedLatent(nn.Module):
         self.register_buffer('cell', torch.tensor([2 / cols, 2 / rows]), persistent=False)
 
     def forward(self, tokens_BNLD: Tensor, newest: Tensor, observed: Tensor) -> Tensor:
-        """What of `newest` [B, N, C, h, w] and `observed` [B, C, h, w] is in the next latent.
-
-        Returns [B, N, C, h, w].
-        """
-        frames = newest.shape[1]
+        """What of `newest` and `observed` is in the next latent; all are [B, N, C, h, w]."""
         with torch.autocast(newest.device.type, enabled=False):     # places are fractions of cells
             x = tokens_BNLD.float()
             shift = self.patchify.inverse(self.displacement(x)).unflatten(2, (-1, 2)).movedim(3, -1)
@@ -66,20 +62,17 @@ class MovedLatent(nn.Module):
             at = self.here + shift * self.cell
             # Not a number would be a place outside memory in the backward pass (torch 2.13, CPU).
             at = at.nan_to_num(0.0, self.FAR, -self.FAR).clamp(-self.FAR, self.FAR)
-            in_newest, in_observed = at.split(self.places, dim=2)       # [B, N, places, h, w, 2]
-            found = [_look(newest.float().flatten(0, 1), in_newest.flatten(0, 1)
-                           ).unflatten(0, (-1, frames))]
-            if self.places[1]:
-                looked = _look(observed.float(), in_observed.flatten(1, 2))
-                found.append(looked.unflatten(1, (frames, -1)))
+            found = [_look(latent, places) for latent, places in
+                     zip((newest, observed), at.split(self.places, dim=2)) if places.shape[2]]
             return stays * (share.unsqueeze(3) * torch.cat(found, dim=2)).sum(dim=2)
 
 
-def _look(latent: Tensor, at: Tensor) -> Tensor:
-    """What is in each `latent` [M, C, h, w] at P grids of places [M, P, h, w, 2]: [M, P, C, h, w]."""
-    found = F.grid_sample(latent, at.flatten(1, 2), mode='bilinear', padding_mode='border',
-                          align_corners=False)
-    return found.unflatten(2, (at.shape[1], -1)).movedim(2, 1)
+def _look(latents: Tensor, at: Tensor) -> Tensor:
+    """What is in latents [B, N, C, h, w] at P grids of places [B, N, P, h, w, 2]: [B, N, P, C, h, w]."""
+    places = at.flatten(0, 1)
+    found = F.grid_sample(latents.float().flatten(0, 1), places.flatten(1, 2), mode='bilinear',
+                          padding_mode='border', align_corners=False)
+    return found.unflatten(2, (places.shape[1], -1)).movedim(2, 1).unflatten(0, at.shape[:2])
 
 
 def _spread(places: int) -> Tensor:

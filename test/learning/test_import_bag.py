@@ -24,7 +24,10 @@ from astra_ros.learning.bags.rigid_motion import (
 )
 from astra_ros.learning.bags.storage import BagError
 from astra_ros.learning.dataset import list_episodes, load_episode, read_footer
+from astra_ros.learning.following import rotation
 from astra_ros.learning.import_bag import import_bag
+from astra_ros.planning.modalities.camera import CameraSpace
+from astra_ros.planning.moving_camera import MovingCamera
 from astra_ros.planning.pinhole import PinholeCamera
 
 SETTINGS = BagSettings(robot='mine')
@@ -167,6 +170,8 @@ def test_a_camera_carried_straight_and_around(tmp_path, turning):
                    topic='/tf_static')
         for t in np.arange(0, 6, 0.1):
             bag.image(t)
+            if turning:
+                bag.camera_info(t)
         for t in np.arange(-0.5, 6.5, 0.02):
             place = on_circle(t) if turning else (0.4 * t, 0, 0)
             bag.frames(t, ('odom', 'base_link', place, yaw(rate * t)))
@@ -182,6 +187,41 @@ def test_a_camera_carried_straight_and_around(tmp_path, turning):
     if not turning:
         np.testing.assert_allclose(first, [0.1 + 0.4 * at, 0, 0.3, *OPTICAL], atol=1e-6)
     assert episode.space == 'mine_camera'
+    # What moves is the optical frame itself, so the camera's place in it is no question.
+    lacking = [note for note in report['notes'] if 'no camera_info beside it' in note]
+    if turning:
+        camera = PinholeCamera.from_dict(episode.camera)
+        np.testing.assert_array_equal(camera.world_from_optical, np.eye(4))
+        assert (camera.width, camera.height) == (64, 64) and not lacking
+        assert camera_moved_is_measured(episode, camera)
+    else:
+        assert episode.camera is None and len(lacking) == 1
+
+
+def camera_moved_is_measured(episode, camera):
+    """The way that the motion says is the one that the measured poses say, at frames that were taken
+    when they should: every other one, from a camera of 10 Hz."""
+    space = CameraSpace.fit('mine_camera', episode.motion_names, [episode.motion])
+    travel = MovingCamera(camera, np.ones((1, 1))).travel(space, episode.motion.astype(float),
+                                                          episode.dt_s)
+    poses = episode.labels['camera_pose'].astype(float)
+    turn = rotation(poses[:, 3:])
+    away = (poses[1:, :3] - poses[0, :3]) @ turn[0]
+    return np.abs(travel[:, :3, 3] - away)[1:-1:2].max() < 1e-3
+
+
+def test_the_camera_on_a_mobile_base_is_known_in_its_frame(tmp_path):
+    with BagMaker(tmp_path / 'bag') as bag:
+        bag.frames(0.0, ('base_link', 'camera_optical', (0.2, 0.0, 0.3), OPTICAL), topic='/tf_static')
+        for t in np.arange(0, 6, 0.1):
+            bag.image(t)
+            bag.camera_info(t)
+            bag.twist(t, 0.5, 0.1)
+    _, (episode,) = imported(tmp_path / 'bag', tmp_path / 'out', camera_pose={'from_tf': 'base_link'})
+    camera = PinholeCamera.from_dict(episode.camera)
+    assert episode.space == 'mine_twist'
+    np.testing.assert_allclose(camera.world_from_optical[:3, 3], [0.2, 0, 0.3])
+    np.testing.assert_allclose(camera.world_from_optical[:3, 2], [1, 0, 0], atol=1e-9)  # it looks ahead
 
 
 def test_displacement_is_the_inverse_of_moving_along_a_screw():

@@ -1,4 +1,4 @@
-"""The camera's lens and place, and the robot's description: what drawing the robot needs."""
+"""The camera's lens and place, and the robot's description: what kinematic conditioning needs."""
 
 from __future__ import annotations
 
@@ -15,19 +15,39 @@ from astra_ros.learning.bags.topics import Choice
 from astra_ros.planning.pinhole import PinholeCamera
 
 
-def fixed_camera(recording: Recording, choice: Choice, notes: list[str]) -> dict | None:
-    """`Episode.camera` of a camera whose pose is given, as its frames are cut and scaled, or None.
+def camera_on_robot(recording: Recording, choice: Choice, notes: list[str]) -> dict | None:
+    """`Episode.camera` as its frames are cut and scaled, or None where its place is not known.
 
-    Raises BagError where its camera_info does not fit the pictures, or the pose cannot be found.
+    That is given, or for a camera that moves itself there is nothing to give. Raises BagError where it
+    is given and the camera_info does not fit the pictures, or the pose cannot be found.
     """
-    settings = choice.settings
-    if not settings.camera_pose:
+    if choice.settings.modality == 'camera':
+        if choice.camera_info is None:
+            notes.append(f'{choice.image.name}: no camera_info beside it, so a model will not be shown '
+                         'its pictures from where the camera goes; record it too')
+            return None
+        try:
+            return _camera(recording, choice, np.array([0.0, 0, 0, 0, 0, 0, 1]), notes)
+        except BagError as error:
+            notes.append(str(error))
+            return None
+    pose = choice.settings.camera_pose
+    if not pose:
         return None
+    return _camera(recording, choice,
+                   camera_in(recording, choice.settings, pose['from_tf']) if 'from_tf' in pose else
+                   np.array([*pose['position'], *pose['quaternion']], float), notes)
+
+
+def _camera(recording: Recording, choice: Choice, pose: np.ndarray, notes: list[str]) -> dict:
+    """The camera at a pose x y z, x y z w of its optical frame. Raises BagError as above."""
+    settings = choice.settings
     sizes = sorted({size for size in recording.pictures.values if size is not None})
     if len(sizes) > 1:
         listed = ', '.join(f'{width} x {height}' for height, width in sizes)
-        raise BagError(f'{choice.image.name}: pictures of {listed} pixels, but camera_pose is for '
-                       'one camera; cut the bag with `ros2 bag convert`, or leave camera_pose out')
+        raise BagError(f'{choice.image.name}: pictures of {listed} pixels, but the '
+                       'place is that of one camera; cut the bag with `ros2 bag convert`, or leave '
+                       'camera_pose out')
     height, width = sizes[0]
     info = recording.lenses.get((height, width))
     if info is None:
@@ -38,12 +58,8 @@ def fixed_camera(recording: Recording, choice: Choice, notes: list[str]) -> dict
     rectified = any(part.startswith('image_rect') for part in choice.image.name.split('/'))
     fx, cx, fy, cy = (info.p[[0, 2, 5, 6]] if rectified else info.k[[0, 2, 4, 5]])
     if not rectified and np.any(info.d):
-        notes.append(f'{choice.image.name}: the lens bends straight lines, a drawing of the robot '
-                     'does not; record a rectified topic where that matters')
-    pose = (camera_in(recording, settings, settings.camera_pose['from_tf'])
-            if 'from_tf' in settings.camera_pose else
-            np.array([*settings.camera_pose['position'], *settings.camera_pose['quaternion']],
-                     float))
+        notes.append(f'{choice.image.name}: the lens bends straight lines, geometry does not '
+                     'know it; record a rectified topic where that matters')
     matrix = np.eye(4)
     turn = np.repeat(pose[None, 3:] / np.linalg.norm(pose[3:]), 3, axis=0)
     matrix[:3, :3], matrix[:3, 3] = rotate(turn, np.eye(3)).T, pose[:3]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from astra_ros.planning.plans import JointPlan
 from astra_ros.simulation.arm.candidates import propose, random_play
 from astra_ros.simulation.arm.referee import ArmReferee
 from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings
-from astra_ros.simulation.camera import CameraSettings, optical_pose
+from astra_ros.simulation.camera import CameraSettings, as_drawn, optical_pose
 from astra_ros.simulation.worlds import Embodiment
 
 RANDOM_SHARE = 0.35
@@ -66,8 +65,7 @@ class PlayingArm(ArmWorld):
         camera = PinholeCamera.from_look_at(
             seen.position, seen.look_at, seen.fov_deg, seen.width, seen.height
         )
-        # PyBullet's software renderer samples each pixel at its lower left corner.
-        return replace(camera, cx=seen.width / 2, cy=seen.height / 2 - 1).to_dict()
+        return as_drawn(camera).to_dict()
 
     def scene(self) -> dict:
         state = self.state()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from astra_ros.planning.pinhole import PinholeCamera
 from astra_ros.planning.velocity_plan import VelocityPlan
 from astra_ros.simulation.camera import CameraSettings, optical_pose
 from astra_ros.simulation.drive.bodies import DriveBodies
@@ -229,8 +230,12 @@ class DriveWorld(SessionOwner):
             "camera_pose": optical_pose(place, forward, up),
         }
 
-    def camera(self) -> None:
-        """None: the camera moves with the car."""
+    def camera(self) -> dict:
+        """The camera on the car, in the car's frame."""
+        own = self.settings.camera
+        return PinholeCamera.from_look_at(
+            own.position, own.look_at, own.fov_deg, own.width, own.height
+        ).to_dict()
 
     def scene(self) -> dict[str, list[float] | float | str]:
         """The road: what stays as it is until the next reset."""

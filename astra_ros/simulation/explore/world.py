@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pybullet
 
+from astra_ros.planning.pinhole import PinholeCamera
 from astra_ros.planning.velocity_plan import VelocityPlan
-from astra_ros.simulation.camera import Camera, CameraSettings, optical_pose
+from astra_ros.simulation.camera import Camera, CameraSettings, as_drawn, optical_pose
 from astra_ros.simulation.explore.floorplan import ExploreSceneSettings
 from astra_ros.simulation.explore.mesh import house_mesh
 from astra_ros.simulation.explore.plans import play, propose
@@ -252,9 +253,15 @@ class ExploreWorld(SessionOwner):
         rooms = [value for room in self.house.plan.rooms for value in (*room.low, *room.high)]
         return {"size": self.house.settings.size_m, "rooms": [float(v) for v in rooms]}
 
-    def camera(self) -> dict | None:
-        """None: it moves with the robot."""
-        return None
+    def camera(self) -> dict:
+        """The camera in the robot's frame, which for a drone is the camera's own."""
+        own = self.settings.camera
+        focal = own.height / 2 / own.half_view[1]
+        on_robot = np.eye(4)
+        on_robot[:3, :3], on_robot[:3, 3] = self.spec.camera.rotation, self.spec.camera.position
+        middle = (own.width - 1) / 2, (own.height - 1) / 2
+        camera = PinholeCamera(own.width, own.height, focal, focal, *middle, on_robot)
+        return as_drawn(camera).to_dict()
 
     def snapshot(self) -> ExploreSnapshot:
         """This moment, to come back to with ``restore``: what follows repeats bit by bit."""

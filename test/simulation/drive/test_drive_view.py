@@ -5,6 +5,7 @@ import numpy as np
 import pybullet
 import pytest
 
+from astra_ros.planning.pinhole import PinholeCamera
 from astra_ros.simulation.camera import Camera, CameraSettings
 from astra_ros.simulation.drive.ground import _periodic
 from astra_ros.simulation.drive.motion import CarState
@@ -90,6 +91,8 @@ def pixel_of(world, x, y, z=0.0):
 def test_the_picture_shows_lines_and_bodies_where_they_are(street):
     """The right edge line (painted inside y = -3.5) and a white box, both by projection."""
     plain = street()
+    (column, row), _ = PinholeCamera.from_dict(plain.camera()).project([8.0, 1.0, 0.5])
+    np.testing.assert_allclose((row, column), pixel_of(plain, 8.0, 1.0, 0.5), atol=1e-9)
     look = plain._view._style
     image = plain.render().astype(int)
     inside = -3.5 + look.line_width / 2 + 1.75  # seen from the car in the lane's middle

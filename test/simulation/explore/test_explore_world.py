@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from astra_ros.planning.pinhole import PinholeCamera
 from astra_ros.simulation.camera import CameraSettings
 from astra_ros.simulation.explore.floorplan import ExploreSceneSettings
 from astra_ros.simulation.explore.robots import (
@@ -168,7 +169,13 @@ def test_it_is_a_world(world):
         assert WORLDS["explore"].robots[body.robot] == body.modality
         assert made.motion().shape == (len(body.motion_names),)
         assert set(made.labels()) == {"obstacle_contact", "nearest_obstacle", "camera_pose"}
-        assert made.camera() is None and made.time_s == 0.0
+        assert made.time_s == 0.0
+        # The camera on the robot is where the label says that it is in the world.
+        on_robot = PinholeCamera.from_dict(made.camera())
+        pose = made.state().pose
+        place = pose.position + pose.rotation @ on_robot.world_from_optical[:3, 3]
+        np.testing.assert_allclose(place, made.labels()["camera_pose"][:3], atol=1e-9)
+        assert (on_robot.width, on_robot.height) == (32, 32)
         assert made.scene()["size"] == 12.0 and len(made.scene()["rooms"]) % 4 == 0
         assert made.render().shape == (32, 32, 3)
     finally:

@@ -1,0 +1,63 @@
+"""What was seen once, as it will look from where the camera will be: geometry, nothing learned."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from astra_ros.world_model.autoencoder import FrameAutoencoder
+
+NEAR = 1e-3     # of what lies behind the camera or in its plane nothing can be said
+
+
+class Lens(NamedTuple):
+    """A pinhole camera as `PinholeCamera` has it, pixels, and how far away what it sees usually is."""
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    inverse_depth: Tensor       # [h, w] 1/m along the optical axis, at every pixel
+
+
+def reproject(frames: Tensor, travel: Tensor, lens: Lens) -> tuple[Tensor, Tensor]:
+    """The frames as they will look from other places.
+
+    Args: `frames` [B, 3, h, w]; `travel` [B, N, 4, 4], the pose (m) of the camera's optical frame at
+    each of N later moments in that of `frames`. What is seen at a pixel is taken to be as far away as
+    `lens.inverse_depth` says: exact where the camera only turns, a guess where it also moves.
+
+    Returns the views [B, N, 3, h, w], borders continued, and where they show what was really seen,
+    [B, N, 1, h, w], 0 or 1.
+    """
+    batch, moments = travel.shape[:2]
+    rows, cols = frames.shape[-2:]
+    y = torch.arange(rows, device=frames.device, dtype=torch.float32)
+    x = torch.arange(cols, device=frames.device, dtype=torch.float32)
+    v, u = torch.meshgrid((y - lens.cy) / lens.fy, (x - lens.cx) / lens.fx, indexing='ij')
+    ray = torch.stack([u, v, torch.ones_like(u)], dim=-1)
+    # A point at depth d along a ray r is at R r d + t for the observing camera: in proportion to this.
+    point = torch.einsum('bnij,hwj->bnhwi', travel[..., :3, :3].float(), ray)
+    point = point + travel[..., None, None, :3, 3].float() * lens.inverse_depth[..., None]
+    depth = point[..., 2:]
+    place = point[..., :2] / depth.clamp_min(NEAR)
+    scale = place.new_tensor([2 * lens.fx / cols, 2 * lens.fy / rows])
+    shift = place.new_tensor([(2 * lens.cx + 1) / cols - 1, (2 * lens.cy + 1) / rows - 1])
+    at = (place * scale + shift).clamp(-3.0, 3.0)
+    seen = (depth[..., 0] > NEAR) & (at.abs() <= 1).all(-1)
+    views = F.grid_sample(frames, at.flatten(1, 2), mode='bilinear', padding_mode='border',
+                          align_corners=False)
+    views = views.unflatten(2, (moments, rows)).movedim(2, 1)
+    return views, seen[:, :, None].to(frames.dtype)
+
+
+def seen_again(autoencoder: FrameAutoencoder, frames: Tensor, travel: Tensor, lens: Lens) -> Tensor:
+    """`reproject`ed frames as the denoiser takes them: [B, N, C + 1, h, w], latents and, behind them,
+    which share of each cell was really seen."""
+    views, seen = reproject(frames, travel, lens)
+    latents = autoencoder.encode(views.flatten(0, 1)).unflatten(0, views.shape[:2])
+    share = F.avg_pool2d(seen.flatten(0, 1), views.shape[-1] // latents.shape[-1])
+    return torch.cat([latents, share.unflatten(0, views.shape[:2]).to(latents.dtype)], dim=2)

@@ -1,0 +1,122 @@
+"""Pictures moved by geometry, against what a camera would see, worked out by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from astra_ros.world_model import Astra, Lens, imagine_latents, preset, reproject, seen_again
+
+SIZE = 64
+FOCAL = 40.0
+MIDDLE = (SIZE - 1) / 2
+
+
+def lens(depth_m=4.0):
+    return Lens(FOCAL, FOCAL, MIDDLE, MIDDLE, torch.full((SIZE, SIZE), 1 / depth_m))
+
+
+def pose(shift=(0.0, 0.0, 0.0), turn_y=0.0):
+    made = torch.eye(4)
+    c, s = np.cos(turn_y), np.sin(turn_y)
+    made[:3, :3] = torch.tensor([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+    made[:3, 3] = torch.tensor(shift)
+    return made[None, None]
+
+
+def picture():
+    return torch.rand(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+
+
+def test_from_the_same_place_nothing_changes():
+    views, seen = reproject(picture(), pose(), lens())
+    torch.testing.assert_close(views[:, 0], picture(), atol=1e-4, rtol=0)
+    assert seen.all()
+
+
+def test_a_camera_that_moves_to_the_right_sees_things_further_left():
+    """By f * way / depth pixels: 0.5 m at 4 m and 40 pixels are five columns."""
+    views, seen = reproject(picture(), pose((0.5, 0.0, 0.0)), lens(4.0))
+    torch.testing.assert_close(views[0, 0, :, :, :-5], picture()[0, :, :, 5:], atol=1e-3, rtol=0)
+    assert seen[..., :-5].all() and not seen[..., -4:].any()
+    # Near things move more, a far wall not at all.
+    views, _ = reproject(picture(), pose((0.5, 0.0, 0.0)), lens(1e9))
+    torch.testing.assert_close(views[:, 0], picture(), atol=1e-3, rtol=0)
+
+
+def test_a_turn_moves_the_middle_by_the_tangent_whatever_the_depth():
+    angle = float(np.arctan(8 / FOCAL))     # to the right, by eight pixels in the middle
+    spot = torch.zeros(1, 3, SIZE, SIZE)
+    spot[..., 30:34, 38:42] = 1             # eight pixels right of the middle
+    for depth in (0.5, 100.0):
+        views, _ = reproject(spot, pose(turn_y=angle), lens(depth))
+        column = (views[0, 0, 0].sum(0) * torch.arange(SIZE)).sum() / views[0, 0, 0].sum()
+        assert float(column) == pytest.approx(MIDDLE, abs=0.2)
+
+
+def test_going_ahead_magnifies():
+    """2 m towards a wall at 4 m, seen then at 2 m: what was at x from the middle is at 2 x."""
+    rows = torch.linspace(-1, 1, SIZE).expand(1, 3, SIZE, SIZE)
+    views, seen = reproject(rows, pose((0.0, 0.0, 2.0)), lens(2.0))
+    torch.testing.assert_close(views[:, 0], rows / 2, atol=1e-3, rtol=0)
+    assert seen.all()
+
+
+def test_what_lies_behind_was_not_seen():
+    views, seen = reproject(picture(), pose(turn_y=np.pi), lens())
+    assert not seen.any() and views.isfinite().all()
+
+
+CONFIG = replace(preset('tiny'), hidden_dim=48, num_heads=4, num_layers=1, context_layers=1,
+                 encoder_widths=(8, 8, 8), decoder_widths=(8, 8, 8), decoder_depths=(1, 1, 1))
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    made = Astra(CONFIG).eval()
+    torch.nn.init.normal_(made.denoiser.out.weight, std=0.1)
+    return made
+
+
+@torch.no_grad()
+def test_the_latents_of_views_come_with_the_share_that_was_seen(model):
+    views, seen = reproject(picture(), pose((0.5, 0.0, 0.0)), lens())
+    again = seen_again(model.autoencoder, picture(), pose((0.5, 0.0, 0.0)), lens())
+    torch.testing.assert_close(again[:, 0, :-1], model.autoencoder.encode(views[:, 0]))
+    # The last of eight columns of cells: three of its eight columns of pixels are still there.
+    assert again.shape == (1, 1, CONFIG.latent_channels + 1, 8, 8)
+    share = again[0, 0, -1]
+    assert (share[:, :-1] == 1).all() and ((share[:, -1] > 0.3) & (share[:, -1] < 0.6)).all()
+
+
+@torch.no_grad()
+def test_the_imagined_future_follows_the_views(model):
+    history = torch.randn(1, 4, *CONFIG.latent_shape)
+    actions = torch.zeros(1, 2, 3, 14)
+
+    def run(again, network=model):
+        return imagine_latents(network, history, actions, again=again,
+                               generator=torch.Generator().manual_seed(0)).latents
+
+    still = torch.cat([history[:, -1], torch.zeros(1, 1, 8, 8)], dim=1)
+    again = still.expand(1, 2, 3, -1, -1, -1).clone()
+    torch.testing.assert_close(run(again), run(None))       # nothing known of the way
+    again[:, 1, 1:, :-1] += 1.0
+    other = run(again)
+    torch.testing.assert_close(other[:, 0], run(None)[:, 0])
+    torch.testing.assert_close(other[:, 1, 0], run(None)[:, 1, 0])
+    assert not torch.allclose(other[:, 1, 1], run(None)[:, 1, 1], atol=0.05)
+    # The share of what was seen is an input of its own.
+    again = still.expand(1, 2, 3, -1, -1, -1).clone()
+    again[:, :, :, -1] = 1.0
+    assert not torch.allclose(run(again), run(None), atol=1e-4)
+
+
+def test_a_model_without_it_has_the_inputs_of_before():
+    without = Astra(replace(CONFIG, reprojection=False))
+    assert without.denoiser.embed.in_features == 3 * CONFIG.latent_channels * CONFIG.patch ** 2
+    stored = CONFIG.to_dict()
+    del stored['reprojection']      # as in cards from before there was any
+    assert not type(CONFIG).from_dict(stored).reprojection
