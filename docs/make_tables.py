@@ -27,7 +27,7 @@ FRAMES = {
     "ceiling": "autoencoder alone",
     "model": "**model**",
     "shuffled": "model, given another plan's motion",
-    "carried": "the last frame, moved along by geometry alone",
+    "geometry": "the last frame, moved along by geometry alone",
     "copy": "copy the last frame",
 }
 LATENCIES = {

@@ -99,7 +99,7 @@ class ModelCard:
                 sha256=values['sha256'], path=directory, cameras=values.get('cameras', {}),
                 held_joints=values.get('held_joints', {}),
                 moving_cameras={name: MovingCamera.from_dict(camera) for name, camera in
-                                values.get('moving_cameras', {}).items()})
+                                (values.get('moving_cameras') or {}).items()})
             for camera in card.cameras.values():
                 PinholeCamera.from_dict(camera)
         except ModelError:

@@ -10,9 +10,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from astra_ros.backends.base import WEIGHTS_FILE, ModelCard, ModelError
-from astra_ros.planning.imagination import Imagination
 from astra_ros.backends.lenses import lens_of
-from astra_ros.world_model import Astra, AstraConfig, Lens, imagine_latents, seen_again
+from astra_ros.planning.imagination import Imagination
+from astra_ros.world_model import Astra, AstraConfig, imagine_latents, reprojected_latents
 
 
 class TorchWorldModel:
@@ -28,8 +28,11 @@ class TorchWorldModel:
 
     def warmup(self, plans: int, horizon: int) -> None:
         history = np.zeros((self.card.history, *self.card.image_size, 3), np.uint8)
-        space = next(iter(self.card.action_spaces.values()))
-        made = self.imagine(history, np.zeros((plans, horizon, space.dim), np.float32), space.name)
+        # Of a robot whose camera moves, if there is one: that is the most work.
+        name = next(iter([*self.lenses, *self.spaces]))
+        actions = np.zeros((plans, horizon, self.card.action_spaces[name].dim), np.float32)
+        travel = np.tile(np.eye(4, dtype=np.float32), (plans, horizon, 1, 1))
+        made = self.imagine(history, actions, name, travel=travel if name in self.lenses else None)
         self.decode(made.latents[0])
 
     @torch.inference_mode()
@@ -62,12 +65,12 @@ class TorchWorldModel:
         pictures = None
         if drawings is not None and self.model.config.drawing:
             pictures = torch.from_numpy(np.ascontiguousarray(drawings)).to(self.device)[None] / 255
-        again = None
-        if travel is not None and self.model.config.reprojection:
-            again = self._seen_again(history[-1], travel, self.lenses[space])[None]
+        reprojected = None
+        if travel is not None:
+            reprojected = self._reprojected(history[-1], travel, space, actions.shape[:2])
         made = imagine_latents(self.model, self._encode(history)[None], plans[None],
                                self.spaces[space], steps=steps, generator=generator,
-                               drawings=pictures, again=again)
+                               drawings=pictures, reprojected=reprojected)
         return Imagination(
             latents=made.latents[0].float().cpu().numpy(),
             uncertainty=made.uncertainty[0].float().cpu().numpy(),
@@ -75,13 +78,23 @@ class TorchWorldModel:
                       for name, values in made.outcomes.items()
                       if name in self.card.outcomes[space]})
 
-    def _seen_again(self, frame: np.ndarray, travel: np.ndarray, lens: Lens) -> torch.Tensor:
-        """The newest picture from where every plan takes the camera, [K, H, C + 1, h, w]."""
+    def _reprojected(self, frame: np.ndarray, travel: np.ndarray, space: str,
+                     plans: tuple[int, int]) -> torch.Tensor | None:
+        """The newest picture from where every plan takes the camera, [1, K, H, C + 1, h, w]."""
+        if space not in self.lenses:
+            raise ValueError(f"travel is given, but of '{space}' the model knows no moving camera; it "
+                             f'knows {sorted(self.lenses) or "none"}')
+        if travel.shape != (*plans, 4, 4):
+            raise ValueError(f'travel has shape {travel.shape}; expected {(*plans, 4, 4)}: a pose for '
+                             'every plan and step')
+        if not self.model.config.reprojection:
+            return None
         pixels = torch.from_numpy(np.ascontiguousarray(frame)).to(self.device)
         way = torch.from_numpy(np.ascontiguousarray(travel, np.float32)).to(self.device)
-        seen = seen_again(self.model.autoencoder, pixels.permute(2, 0, 1)[None].float() / 255,
-                          way.flatten(0, 1)[None], lens)
-        return seen[0].unflatten(0, way.shape[:2])
+        latents = reprojected_latents(
+            self.model.autoencoder, pixels.permute(2, 0, 1)[None].float() / 255,
+            way.flatten(0, 1)[None], self.lenses[space])
+        return latents.unflatten(1, plans)
 
 
 def usable_device(device: str) -> torch.device:

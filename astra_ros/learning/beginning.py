@@ -15,7 +15,9 @@ from astra_ros.learning.export import (
     read_embodiments,
     write_embodiments,
 )
-from astra_ros.learning.usual_depth import check_cameras, moving_cameras_of
+from astra_ros.learning.usual_depth import moving_cameras_of
+from astra_ros.learning.validate import split
+from astra_ros.planning.moving_camera import MOVING
 from astra_ros.world_model import Astra, preset, resized
 
 ABLATIONS = {'experts': {'modalities': ()}, 'drawing': {'drawing': False},
@@ -59,20 +61,28 @@ def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
         cameras = {**trained_on.cameras, **cameras_of(paths)}
         trained_on = replace(trained_on, cameras=cameras,
                              held_joints={**held_joints_of(cameras), **trained_on.held_joints})
-    if model.config.reprojection:
-        if stored:      # found once, and then kept: a run that goes on must not change
-            moving = stored.moving_cameras
-        else:
-            known = trained_on.cameras_that_move
-            check_cameras(paths, known)
-            new = [space for space in trained_on.spaces if space.name not in known]
-            moving = {name: camera.to_dict()
-                      for name, camera in {**known, **moving_cameras_of(paths, new)}.items()}
-        trained_on = replace(trained_on, moving_cameras=moving)
+    # One process says what a run is about; the others read it, so that all train on the same.
     if processes.first:
-        write_embodiments(args.out, trained_on)
+        write_embodiments(args.out, with_moving_cameras(trained_on, stored, model, paths))
     processes.wait()
-    return model, trained_on
+    return model, read_embodiments(args.out)
+
+
+def with_moving_cameras(trained_on: Embodiments, stored: Embodiments | None, model: Astra,
+                        paths) -> Embodiments:
+    """The same with the cameras that robots carry: found once, and then kept, or a run that goes on
+    would change. Raises DatasetError where a robot's cameras differ."""
+    if stored is not None and stored.moving_cameras is not None:
+        return replace(trained_on, moving_cameras=stored.moving_cameras)
+    if not model.config.reprojection:
+        return trained_on
+    found = moving_cameras_of(split(paths)[0], trained_on.spaces, trained_on.cameras_that_move)
+    for space in trained_on.spaces:
+        if space.modality in MOVING and space.name not in found:
+            print(f'note: {space.name}: its camera is not known, so the model will not be shown the last '
+                  'picture from where the camera goes; see docs/own-data.md')
+    return replace(trained_on, moving_cameras={name: camera.to_dict()
+                                               for name, camera in found.items()})
 
 
 def from_model(base: str, paths, dt_s: float,
@@ -90,7 +100,10 @@ def from_model(base: str, paths, dt_s: float,
         raise DatasetError(f"{paths[0]}: frames are {dt_s:g} s apart, those of '{base}' "
                            f'{card.dt_s:g} s; record or import at its rate')
     cameras = card.cameras
+    # A cut of another shape is another camera, with another map.
     moving = {name: camera.to_dict() for name, camera in card.moving_cameras.items()}
+    if card.image_size[0] * size[1] != card.image_size[1] * size[0]:
+        moving = {}
     if card.image_size != size:
         model = _of_size(model, size, base, paths[0])
         cameras = {}    # they were of pictures of the other size

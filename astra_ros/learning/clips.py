@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from astra_ros.planning.modalities import ActionSpace, action_space_class
 from astra_ros.planning.moving_camera import MovingCamera
 from astra_ros.world_model.autoencoder import FrameAutoencoder
 from astra_ros.world_model.denoiser import OutcomeHeads
-from astra_ros.world_model.reprojection import seen_again
+from astra_ros.world_model.reprojection import reprojected_latents
 
 
 def measure(paths: Iterable[Path], outcomes: Sequence[str]
@@ -83,8 +83,8 @@ class Clip:
     outcomes: dict[str, Tensor]   # of the H frames, [B, H] 0/1 or [B, H, 3] m, NaN where unknown
     drawings: Tensor | None = None   # uint8 [B, H, 3, h, w], the robot drawn along the plan
     drawn: Tensor | None = None      # bool [B], whether there is a drawing
-    again: Tensor | None = None      # [B, H, C + 1, h, w] the last picture from where the camera will be
-    carried: Tensor | None = None    # bool [B], whether it is known where that is
+    reprojected: Tensor | None = None      # [B, H, C + 1, h, w] the last picture from where the camera will be
+    way_known: Tensor | None = None  # bool [B], whether it is known where that is
 
     def to(self, device: torch.device) -> Clip:
         def move(value):
@@ -112,7 +112,7 @@ class LatentDataset:
         self.drawer = drawer
         self.cameras = None if cameras is None else [cameras.get(space.name) for space in self.spaces]
         self.frames: list[Tensor | None] = []       # of cameras that move, to be seen from elsewhere
-        self.travel_of: list[Callable[[int], Tensor] | None] = []
+        self.motions: list[np.ndarray] = []
         self.space_of: list[int] = []
         self.latents: list[Tensor] = []
         self.restyled: list[Tensor] = []
@@ -148,16 +148,11 @@ class LatentDataset:
             drawn = None if self.drawer is None else self.drawer.draw(episode)
             self.drawings.append(None if drawn is None else torch.from_numpy(drawn))
             if self.cameras is not None:
-                self._keep_frames(episode, number)
+                known = self.cameras[number] is not None and episode.camera is not None
+                self.frames.append(torch.from_numpy(episode.frames) if known else None)
+                self.motions.append(episode.motion.astype(np.float64))
+                self.dt_s = episode.dt_s
         self.autoencoder, self.device = autoencoder, device
-
-    def _keep_frames(self, episode: Episode, number: int) -> None:
-        """What it takes to see an episode's pictures from where its camera went, if it did."""
-        camera, space = self.cameras[number], self.spaces[number]
-        self.frames.append(None if camera is None else torch.from_numpy(episode.frames))
-        motion = episode.motion.astype(np.float64)
-        self.travel_of.append(None if camera is None else lambda start: torch.from_numpy(
-            camera.travel(space, motion[start:start + self.horizon + 1], episode.dt_s)))
 
     def clip(self, episodes: Sequence[int], starts: Sequence[int]) -> Clip:
         """Clips whose newest observed frame is `starts[i]` of episode `episodes[i]`.
@@ -174,7 +169,7 @@ class LatentDataset:
             drawings = torch.stack([blank if self.drawings[i] is None else
                                     self.drawings[i][run[future]] for i, run in runs])
             drawn = torch.tensor([self.drawings[i] is not None for i, _ in runs])
-        again, carried = self._seen_again(episodes, starts)
+        reprojected, way_known = self._reprojected(episodes, starts)
         return Clip(
             latents=torch.stack([self.latents[i][run] for i, run in runs]).float(),
             restyled=torch.stack([self.restyled[i][run] for i, run in runs]).float(),
@@ -183,29 +178,29 @@ class LatentDataset:
             spaces=torch.tensor([self.space_of[i] for i, _ in runs]),
             outcomes={name: torch.stack([self.outcomes[i][name][run[future]] for i, run in runs])
                       for name in self.outcome_names},
-            drawings=drawings, drawn=drawn, again=again, carried=carried)
+            drawings=drawings, drawn=drawn, reprojected=reprojected, way_known=way_known)
 
     @torch.no_grad()
-    def _seen_again(self, episodes: Sequence[int], starts: Sequence[int]):
-        """`Clip.again` and `Clip.carried`."""
+    def _reprojected(self, episodes: Sequence[int], starts: Sequence[int]):
+        """`Clip.reprojected` and `Clip.way_known`."""
         if self.cameras is None:
             return None, None
-        space_of = [self.space_of[index] for index in episodes]
-        carried = torch.tensor([self.cameras[number] is not None for number in space_of])
+        known = [self.frames[index] is not None for index in episodes]
         latent = self.latents[0].shape[1:]
-        again = torch.zeros(len(episodes), self.horizon, latent[0] + 1, *latent[1:])
-        for number in sorted(set(space_of)):
-            if self.cameras[number] is None:
-                continue
-            rows = [row for row, own in enumerate(space_of) if own == number]
-            frames = torch.stack([self.frames[episodes[row]][starts[row]] for row in rows])
-            travel = torch.stack([self.travel_of[episodes[row]](starts[row]) for row in rows])
+        made = torch.zeros(len(episodes), self.horizon, latent[0] + 1, *latent[1:], device=self.device)
+        for number in sorted({self.space_of[index] for index, is_known in zip(episodes, known) if is_known}):
+            rows = [row for row, index in enumerate(episodes)
+                    if known[row] and self.space_of[index] == number]
+            camera = self.cameras[number]
+            frames = torch.stack([self.frames[episodes[row]][starts[row]] for row in rows]).numpy()
+            motion = np.stack([self.motions[episodes[row]][starts[row]:starts[row] + self.horizon + 1]
+                               for row in rows])
+            travel = torch.from_numpy(camera.travel(self.spaces[number], motion, self.dt_s))
             with torch.autocast(self.device.type, torch.bfloat16):
-                seen = seen_again(self.autoencoder, frames_to_tensor(frames.numpy()).to(self.device),
-                                  travel.to(self.device),
-                                  lens_of(self.cameras[number], frames.shape[1:3], self.device))
-            again[rows] = seen.float().cpu()
-        return again, carried
+                made[rows] = reprojected_latents(
+                    self.autoencoder, frames_to_tensor(frames).to(self.device), travel.to(self.device),
+                    lens_of(camera, frames.shape[1:3], self.device)).float()
+        return made, torch.tensor(known)
 
     def sample(self, batch: int, generator: torch.Generator) -> Clip:
         """`batch` random clips: each from any episode, beginning anywhere in it."""

@@ -42,13 +42,13 @@ PROBE_EPISODES = 1000
 STILL_DB = 50.0             # above this a frame is the last observed one: nothing to imagine
 USABLE_PROBE = 0.5          # share of the real frames whose pose a probe must find
 ROWS = {'ceiling': 'autoencoder alone', 'model': 'model', 'shuffled': "another plan's motion",
-        'carried': 'moved by geometry', 'copy': 'copy the last frame'}
+        'geometry': 'moved by geometry', 'copy': 'copy the last frame'}
 
 
 def imagine_clips(model, clips: HeldOutClips, seed: int) -> dict:
     """What the model makes of every clip, with its own motion and with another's."""
     made: dict[str, list] = {name: [] for name in (
-        'ceiling', 'model', 'shuffled', 'error', 'uncertainty')}
+        'ceiling', 'model', 'shuffled', 'geometry', 'error', 'uncertainty')}
     outcomes: dict[str, list] = {}
     for i in tqdm(range(len(clips)), unit='clip', desc=clips.space.name):
         drawings = None
@@ -62,23 +62,24 @@ def imagine_clips(model, clips: HeldOutClips, seed: int) -> dict:
         made['model'].append(model.decode(imagined.latents[0]))
         made['shuffled'].append(model.decode(imagined.latents[1]))
         made['ceiling'].append(model.decode(true_latents))
+        if clips.travel is not None:
+            made['geometry'].append(_by_geometry(model.card.moving_cameras[clips.space.name],
+                                                 clips.history[i, -1], clips.travel[i]))
         made['error'].append(np.sqrt(np.square(imagined.latents[0] - true_latents).mean((1, 2, 3))))
         made['uncertainty'].append(imagined.uncertainty[0])
         for name, values in imagined.outcomes.items():
             outcomes.setdefault(name, []).append(values[0])
-    result = {name: np.stack(values) for name, values in made.items()}
+    result = {name: np.stack(values) for name, values in made.items() if values}
     result['copy'] = np.repeat(clips.history[:, -1:], clips.future.shape[1], axis=1)
-    if clips.travel is not None:
-        result['carried'] = _carried(model.card.moving_cameras[clips.space.name], clips)
     result['outcomes'] = {name: np.stack(values) for name, values in outcomes.items()}
     return result
 
 
-def _carried(camera: MovingCamera, clips: HeldOutClips) -> np.ndarray:
-    """The last picture from where the camera goes, without any network: uint8 [N, H, h, w, 3]."""
-    views, _ = reproject(frames_to_tensor(clips.history[:, -1]), torch.from_numpy(clips.travel),
-                         lens_of(camera, clips.history.shape[2:4]))
-    return (views * 255).round().to(torch.uint8).movedim(2, -1).numpy()
+def _by_geometry(camera: MovingCamera, frame: np.ndarray, travel: np.ndarray) -> np.ndarray:
+    """A picture from where the camera goes, without any network: uint8 [H, h, w, 3]."""
+    views, _ = reproject(frames_to_tensor(frame[None]), torch.from_numpy(travel)[None],
+                         lens_of(camera, frame.shape[:2]))
+    return (views[0] * 255).round().to(torch.uint8).movedim(1, -1).numpy()
 
 
 def evaluate(clips: HeldOutClips, made: dict, follower: Follower | None,

@@ -33,7 +33,7 @@ class Embodiments:
         outcomes: action space -> outcomes that its recordings had labels for; the network's heads for
             others say nothing of that robot.
         cameras, held_joints: as in `ModelCard`, of spaces whose robot is drawn.
-        moving_cameras: as in `ModelCard`.
+        moving_cameras: as in `ModelCard`; None where nobody has looked for them yet.
     """
 
     spaces: tuple[ActionSpace, ...]
@@ -41,7 +41,7 @@ class Embodiments:
     outcomes: dict[str, tuple[str, ...]]
     cameras: dict[str, dict] = field(default_factory=dict)
     held_joints: dict[str, dict[str, float]] = field(default_factory=dict)
-    moving_cameras: dict[str, dict] = field(default_factory=dict)
+    moving_cameras: dict[str, dict] | None = None
 
     def to_dict(self) -> dict:
         return {'dt_s': self.dt_s, 'action_spaces': [space.to_dict() for space in self.spaces],
@@ -52,14 +52,15 @@ class Embodiments:
     @property
     def cameras_that_move(self) -> dict[str, MovingCamera]:
         """`moving_cameras`, ready for use."""
-        return {name: MovingCamera.from_dict(values) for name, values in self.moving_cameras.items()}
+        return {name: MovingCamera.from_dict(values)
+                for name, values in (self.moving_cameras or {}).items()}
 
     @classmethod
     def from_dict(cls, values: dict) -> Embodiments:
         spaces = tuple(action_space_from_dict(item) for item in values['action_spaces'])
         outcomes = {name: tuple(known) for name, known in values['outcomes'].items()}
         return cls(spaces, values['dt_s'], outcomes, values['cameras'], values['held_joints'],
-                   values.get('moving_cameras', {}))
+                   values.get('moving_cameras'))
 
 
 def write_model(directory: Path, model: Astra, trained_on: Embodiments, name: str) -> Path:

@@ -9,6 +9,7 @@ import numpy as np
 from astra_ros.learning.drawings import Drawer
 from astra_ros.learning.episode import DatasetError, Episode
 from astra_ros.learning.following import Follower
+from astra_ros.learning.usual_depth import check_camera
 
 
 class HeldOutClips:
@@ -72,6 +73,9 @@ class HeldOutClips:
         moving = card.moving_cameras.get(self.space.name) if reprojected else None
         self.travel = self.shuffled_travel = None
         if moving is not None:
+            for episode in episodes:
+                if episode.camera is not None:
+                    check_camera(episode.title, episode.camera, moving.camera)
             self.travel = moving.travel(self.space, motion, card.dt_s)
             self.shuffled_travel = moving.travel(self.space, other, card.dt_s)
         self.poses = runs(_poses_of_frames, 1, horizon) if Follower.can_read(first) else None

@@ -261,7 +261,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--image-topic', default=None, metavar='TOPIC',
                         help='the camera (default: the only one)')
     parser.add_argument('--camera-info-topic', default=None, metavar='TOPIC',
-                        help='its lens, needed with camera_pose only (default: camera_info beside '
+                        help='its lens, needed with camera_pose and with modality camera (default: camera_info beside '
                              'the image)')
     parser.add_argument('--motion-topic', default=None, metavar='TOPIC',
                         help='JointState, Twist, TwistStamped, Odometry or TFMessage (default: the '

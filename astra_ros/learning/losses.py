@@ -29,7 +29,7 @@ class Prepared(NamedTuple):
     before: Tensor       # [B, H, C, h, w] clean, the frame before that
     condition: Tensor    # [B, H, D]
     picture: Tensor | None   # [B, H, L, D] the robot drawn along the plan
-    again: Tensor | None     # [B, H, C + 1, h, w] the last picture from where the camera will be
+    reprojected: Tensor | None     # [B, H, C + 1, h, w] the last picture from where the camera will be
 
     def remember(self, model: Astra) -> Memory:
         """Attention meets the history with noise on it; what is moved from it is clean."""
@@ -70,17 +70,17 @@ def prepare(model: Astra, clip: Clip, generator: torch.Generator,
     dropped = chance(ACTION_DROPPED)[:, None, None]
     actions = torch.where(dropped, model.action_encoder.unconditional(batch, horizon), actions)
     # Without an action there is no drawing either: it shows where the action leads.
-    shown = ~(chance(DRAWING_DROPPED) | dropped[:, 0, 0])
+    plan_shown = ~(chance(DRAWING_DROPPED) | dropped[:, 0, 0])
     picture = None if clip.drawings is None else model.picture(
-        clip.drawings.float() / 255, clip.drawn & shown)
-    again = None
-    if clip.again is not None:
+        clip.drawings.float() / 255, clip.drawn & plan_shown)
+    reprojected = None
+    if clip.reprojected is not None:
         still = F.pad(seen[:, -1:], (0, 0, 0, 0, 0, 1))
-        again = torch.where((clip.carried & shown)[:, None, None, None, None], clip.again, still)
+        reprojected = torch.where((clip.way_known & plan_shown)[:, None, None, None, None], clip.reprojected, still)
 
     level = memory_noise * torch.rand(batch, 1, 1, 1, 1, generator=generator).to(device)
     history = seen + level * _noise_like(seen, generator)
-    return Prepared(history, target, newest, before, actions + style[:, None], picture, again)
+    return Prepared(history, target, newest, before, actions + style[:, None], picture, reprojected)
 
 
 def one_step_loss(model: Astra, clip: Clip, generator: torch.Generator,
@@ -108,7 +108,7 @@ def one_step_loss(model: Astra, clip: Clip, generator: torch.Generator,
     age = torch.arange(1, lead[1] + 1, device=target.device).float().expand(lead)
     denoised = model.denoise(noisy, ready.newest + corruption, ready.before + corruption, time,
                              level, age, ready.condition, ready.remember(model), ready.picture,
-                             ready.newest, ready.again)
+                             ready.newest, ready.reprojected)
     return _loss(model, denoised, noisy, target, noise, time, clip.outcomes, weights)
 
 
@@ -130,10 +130,10 @@ def rollout_loss(model: Astra, clip: Clip, generator: torch.Generator,
         corruption = model.config.history_noise * _noise_like(newest, generator)
         noise = _noise_like(newest, generator)
         picture = None if ready.picture is None else ready.picture[:, at]
-        again = None if ready.again is None else ready.again[:, at]
+        reprojected = None if ready.reprojected is None else ready.reprojected[:, at]
         return model.denoise(noise, newest + corruption, before + corruption, 0 * age[:, at],
                              level[:, at], age[:, at], ready.condition[:, at], memory,
-                             picture, newest, again), noise
+                             picture, newest, reprojected), noise
 
     made = [ready.before[:, :1], ready.newest[:, :1]]
     with torch.no_grad():

@@ -141,7 +141,7 @@ def train_dynamics(paths, model: Astra, autoencoder: nn.Module, spaces: Sequence
         def dataset():
             drawer = Drawer(data_folder, config.image_size) if config.drawing else None
             return LatentDataset(spaces, config.temporal_window, settings.horizon, config.outcomes,
-                                 drawer, cameras if config.reprojection else None)
+                                 drawer, cameras if config.reprojection and cameras else None)
 
         train, aside = split(paths)
         data = dataset()

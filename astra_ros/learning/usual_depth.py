@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from astra_ros.backends.lenses import lens_of
+from astra_ros.backends.lenses import lens_of, whole_map
 from astra_ros.learning.clips import frames_to_tensor
 from astra_ros.learning.dataset import load_episode, read_footer
 from astra_ros.learning.episode import DatasetError, Episode
@@ -32,47 +32,50 @@ FURTHEST = 4            # steps between the two frames of a pair, at most
 
 
 def moving_cameras_of(paths: Iterable[Path], spaces: Sequence[ActionSpace],
+                      known: Mapping[str, MovingCamera] | None = None,
                       seed: int = 0) -> dict[str, MovingCamera]:
     """Action space -> its camera, of every space that moves and whose camera is known.
 
-    Raises DatasetError where a robot's cameras differ.
+    Those in `known` stay as they are. Raises DatasetError where a robot's cameras differ.
     """
-    by_space: dict[str, list[Path]] = {}
+    by_space: dict[str, list[tuple[Path, dict]]] = {}
     for path in paths:
-        by_space.setdefault(path.stem.rpartition('_')[0], []).append(path)
-    found = {}
+        footer = read_footer(path)
+        if footer['modality'] in MOVING and footer['camera']:
+            by_space.setdefault(path.stem.rpartition('_')[0], []).append((path, footer['camera']))
+    found = dict(known or {})
     for space in spaces:
         own = by_space.get(space.name, [])
-        if space.modality not in MOVING or not own or not read_footer(own[0])['camera']:
+        if not own:
             continue
-        episodes = [load_episode(path) for path in own[:EPISODES]]
-        if odd := [episode for episode in episodes if episode.camera != episodes[0].camera]:
-            raise DatasetError(f"{odd[0].title}: its camera is not where it is in other episodes of "
-                               f"'{odd[0].robot}'; give the robot another name for each camera")
-        found[space.name] = usual_depth(episodes, space, seed)
+        first = found[space.name].camera if space.name in found else PinholeCamera.from_dict(own[0][1])
+        for path, camera in own:
+            check_camera(path, camera, first)
+        if space.name not in found:
+            found[space.name] = usual_depth(
+                [load_episode(path) for path, _ in own[:EPISODES]], space, seed)
     return found
 
 
-def check_cameras(paths: Iterable[Path], known: Mapping[str, MovingCamera]) -> None:
-    """Raises DatasetError where a robot that a model knows has another camera in these episodes."""
-    for path in paths:
-        name = path.stem.rpartition('_')[0]
-        footer = read_footer(path) if name in known else {}
-        if not footer.get('camera'):
-            continue
-        size = tuple(footer['frames'][1:3])
-        mine, theirs = (camera.fitted(size).matrix for camera in
-                        (PinholeCamera.from_dict(footer['camera']), known[name].camera))
-        if not np.allclose(mine, theirs, rtol=1e-3, atol=1e-3):
-            raise DatasetError(f"{path}: its camera is not the one that the model knows of "
-                               f"'{footer['robot']}'; give the robot another name")
+def check_camera(where: object, camera: dict, known: PinholeCamera) -> None:
+    """Raises DatasetError where an episode's camera is not nearly the one that is known."""
+    if not known.resembles(PinholeCamera.from_dict(camera)):
+        raise DatasetError(f'{where}: its camera, or its place on the robot, is not that of other '
+                           'episodes of this robot or of the model; give the robot another name for each '
+                           'camera')
 
 
 def usual_depth(episodes: Sequence[Episode], space: ActionSpace, seed: int = 0) -> MovingCamera:
-    """The camera of these episodes, with the map of depths that explains their pictures best."""
+    """The camera of these episodes, with the map of depths that explains their pictures best.
+
+    Raises DatasetError where none is long enough.
+    """
     rng = np.random.default_rng(seed)
     camera = PinholeCamera.from_dict(episodes[0].camera)
     episodes = [episode for episode in episodes if len(episode) > FURTHEST + 1]
+    if not episodes:
+        raise DatasetError(f'{space.name}: no episode has more than {FURTHEST + 1} frames; record longer '
+                           'ones')
     size = episodes[0].frames.shape[1:3]
 
     def error(guess: MovingCamera, lens: Lens, count: int) -> Tensor:
@@ -96,8 +99,7 @@ def usual_depth(episodes: Sequence[Episode], space: ActionSpace, seed: int = 0) 
     coarse = torch.tensor(best.inverse_depth).float().log().requires_grad_()
     optimizer = torch.optim.Adam([coarse], lr=RATE)
     for _ in range(STEPS):
-        fine = torch.nn.functional.interpolate(coarse[None, None], size=size, mode='bilinear',
-                                               align_corners=True)[0, 0].exp()
+        fine = whole_map(coarse, size)
         loss = error(best, lens_of(best, size)._replace(inverse_depth=fine), PAIRS)
         optimizer.zero_grad()
         loss.backward()

@@ -68,12 +68,12 @@ class Validation:
             drawings = None
             if clip.drawings is not None and clip.drawn[row]:
                 drawings = clip.drawings[row:row + 1, None].float() / 255
-            again = None
-            if clip.again is not None and clip.carried[row]:
-                again = clip.again[row:row + 1, None]
+            reprojected = None
+            if clip.reprojected is not None and clip.way_known[row]:
+                reprojected = clip.reprojected[row:row + 1, None]
             made = imagine_latents(
                 model, clip.latents[row:row + 1, :window],
-                clip.actions[row:row + 1, None, :, :space.dim], number, drawings=drawings, again=again,
+                clip.actions[row:row + 1, None, :, :space.dim], number, drawings=drawings, reprojected=reprojected,
                 generator=torch.Generator(self.device).manual_seed(0))
             imagined = self.autoencoder.decode(made.latents[0, 0]).movedim(1, -1).cpu()
             truth = frames_to_tensor(self.truth[row]).movedim(1, -1)

@@ -130,6 +130,21 @@ class PinholeCamera:
         front = np.where(depth > 0.0, depth, np.nan)
         return image[..., :2] / front[..., None], depth
 
+    def resembles(self, other: PinholeCamera) -> bool:
+        """Whether the other one sees nearly the same: 2 % of the lens, 2 cm and a degree of the place.
+
+        Both may be of pictures of different sizes. A camera that was calibrated anew is the same one.
+        """
+        other = other.resized(self.width, self.height)
+        lens = np.abs([self.fx - other.fx, self.fy - other.fy, self.cx - other.cx, self.cy - other.cy])
+        between = self.optical_from_world @ other.world_from_optical
+        turned = np.arccos(np.clip((np.trace(between[:3, :3]) - 1) / 2, -1.0, 1.0))
+        return bool(
+            lens.max() <= 0.02 * self.width
+            and np.linalg.norm(between[:3, 3]) <= 0.02
+            and np.degrees(turned) <= 1.0
+        )
+
     def resized(self, width: int, height: int) -> PinholeCamera:
         """The camera of the same picture scaled to another size."""
         sx, sy = width / self.width, height / self.height

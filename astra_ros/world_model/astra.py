@@ -53,10 +53,10 @@ class Astra(nn.Module):
     def denoise(self, noisy: Tensor, newest: Tensor, before: Tensor, time: Tensor,
                 history_noise: Tensor, age: Tensor, condition: Tensor, memory: Memory,
                 picture: Tensor | None = None, clean: Tensor | None = None,
-                again: Tensor | None = None) -> Denoised:
+                reprojected: Tensor | None = None) -> Denoised:
         """One denoising step; shapes as in `DenoisingTransformer.forward`."""
         return self.denoiser(noisy, newest, before, time, history_noise, age, condition, memory,
-                             picture, clean, again)
+                             picture, clean, reprojected)
 
     def picture(self, drawings: Tensor | None, known: Tensor | None = None) -> Tensor | None:
         """Drawings of the robot [B, N, 3, h, w] as tokens; None where there are none or no use."""
@@ -85,7 +85,7 @@ class Astra(nn.Module):
                      age: int, noise: Tensor, steps: int | None = None,
                      history_noise: float | None = None, free: Tensor | None = None,
                      guidance: float = 1.0, picture: Tensor | None = None,
-                     clean: Tensor | None = None, again: Tensor | None = None) -> Prediction:
+                     clean: Tensor | None = None, reprojected: Tensor | None = None) -> Prediction:
         """The next frame of every plan, by `steps` denoising steps from `noise`.
 
         Args: `newest`, `before`, `noise` [B, N, C, h, w]; `condition` [B, N, D]; `age` of the frame
@@ -106,7 +106,7 @@ class Astra(nn.Module):
         sample = noise
         for time, next_time in zip(times[:-1], times[1:]):
             denoised = self.denoise(sample, newest, before, ones * time, ones * level, ones * age,
-                                    condition, memory, picture, clean, again)
+                                    condition, memory, picture, clean, reprojected)
             prediction = denoised.prediction
             if free is not None:
                 without = self.denoise(sample, newest, before, ones * time, ones * level, ones * age,

@@ -36,7 +36,7 @@ class AstraConfig:
     reprojection: bool = False                   # see the last picture from where a camera will be
     residual: bool = True                        # flow only: predict the change, not the latent
     displacements: int = 0                       # places that a cell may come from; 0: its own
-    observed_displacements: int = 0              # more of them, in the last observed latent
+    observed_displacements: int = 0              # more, in the last observed (reprojected) latent
     outcomes: tuple[str, ...] = (
         'obstacle_contact', 'object_contact', 'off_road', 'object_position', 'tool_position',
         'nearest_obstacle')

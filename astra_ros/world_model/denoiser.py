@@ -34,8 +34,8 @@ class DenoisingTransformer(nn.Module):
 
     The two newest latents are joined to the noisy one on channels, so motion is there to be read
     token by token; the observed history is attended to as memory, projected to keys and values
-    once a request. In flow mode the prediction is what stays of the newest and of the last observed
-    latent, moved (`MovedLatent`), plus what the network makes up.
+    once a request. In flow mode the prediction is what stays of the newest latent and of the last
+    observed one, as far as geometry knows already where the camera will be, moved (`MovedLatent`), plus what the network makes up.
     """
 
     def __init__(self, config: AstraConfig):
@@ -80,7 +80,7 @@ class DenoisingTransformer(nn.Module):
     def forward(self, noisy: Tensor, newest: Tensor, before: Tensor, time: Tensor,
                 history_noise: Tensor, age: Tensor, condition: Tensor, memory: Memory,
                 picture: Tensor | None = None, clean: Tensor | None = None,
-                again: Tensor | None = None) -> Denoised:
+                reprojected: Tensor | None = None) -> Denoised:
         """Denoise N frames for each of B requests.
 
         Args: `noisy`, `newest`, `before` [B, N, C, h, w], the latent at `time` and the two that
@@ -89,12 +89,12 @@ class DenoisingTransformer(nn.Module):
         action plus style; `memory` from `project_memory`; `picture` [B, N, L, D] from `RobotPicture`,
         if the model has one; `clean` is `newest` before noise was put on it (`newest` itself if
         None): what is moved, so that the noise is not handed on from frame to frame; `again`
-        [B, N, C + 1, h, w] from `seen_again`, the last observed picture from where the camera will be
+        [B, N, C + 1, h, w] from `reprojected_latents`, the last observed picture from where the camera will be
         (as it is, if None).
         """
-        if again is None:
-            again = self.unmoved(memory).expand(-1, newest.shape[1], -1, -1, -1)
-        seen = [noisy, newest, before, again] if self.reprojection else [noisy, newest, before]
+        if reprojected is None:
+            reprojected = self.unmoved(memory).expand(-1, newest.shape[1], -1, -1, -1)
+        seen = [noisy, newest, before, reprojected] if self.reprojection else [noisy, newest, before]
         tokens = self.patchify(torch.cat(seen, dim=-3))
         x = self.embed(tokens) + self.position
         if self.drawing is not None:
@@ -107,7 +107,7 @@ class DenoisingTransformer(nn.Module):
         x = self.norm(x)
         prediction = self.patchify.inverse(self.out(x)).float()
         if self.moved is not None:
-            prediction = prediction + self.moved(x, newest if clean is None else clean, again[:, :, :-1])
+            prediction = prediction + self.moved(x, newest if clean is None else clean, reprojected[:, :, :-1])
         elif self.residual:
             prediction = prediction + newest
         return Denoised(prediction, self.error(x).squeeze(-1).float(), x)

@@ -36,13 +36,13 @@ class DenoisingAutoregressiveStep:
 
     def __call__(self, newest: Tensor, before: Tensor, condition: Tensor, memory: Memory,
                  age: int, free: Tensor | None = None,
-                 picture: Tensor | None = None, again: Tensor | None = None) -> Prediction:
+                 picture: Tensor | None = None, reprojected: Tensor | None = None) -> Prediction:
         """Arguments as in `Astra.predict_next`; `newest` and `before` come in clean."""
         corruption = self.level * self.draw(newest)
         noise = self.draw(newest).expand_as(newest)
         return self.model.predict_next(newest + corruption, before + corruption, condition, memory,
                                        age, noise, self.steps, self.level, free, self.guidance,
-                                       picture, newest, again)
+                                       picture, newest, reprojected)
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,13 @@ def imagine_latents(model: Astra, history: Tensor, actions: Tensor, space: int =
                     style: Tensor | None = None, steps: int | None = None,
                     generator: torch.Generator | None = None,
                     guidance: float = 1.0, drawings: Tensor | None = None,
-                    again: Tensor | None = None) -> ImaginedLatents:
+                    reprojected: Tensor | None = None) -> ImaginedLatents:
     """Imagine every plan of every request at once.
 
     Args: `history` [B, T, C, h, w] latents, oldest first; `actions` [B, N, H, A]; `style`
     [B, C, h, w] latent of a reference picture or None; `guidance` above 1 exaggerates what the
     actions change, at twice the cost; `drawings` [B, N, H, 3, h, w] in 0..1, the robot drawn along
-    each plan, and `again` [B, N, H, C + 1, h, w] from `seen_again`, the last picture from where each
+    each plan, and `again` [B, N, H, C + 1, h, w] from `reprojected_latents`, the last picture from where each
     plan takes the camera: kinematic conditioning, for models that were trained with it.
     """
     batch, plans, horizon, _ = actions.shape
@@ -80,7 +80,7 @@ def imagine_latents(model: Astra, history: Tensor, actions: Tensor, space: int =
     made: list[Prediction] = []
     for index in range(horizon):
         picture = None if drawings is None else model.picture(drawings[:, :, index])
-        moved = None if again is None else again[:, :, index]
+        moved = None if reprojected is None else reprojected[:, :, index]
         made.append(step(newest, before, condition[:, :, index], memory, index + 1, free, picture,
                          moved))
         newest, before = made[-1].latent, newest

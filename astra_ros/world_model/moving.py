@@ -16,8 +16,9 @@ class MovedLatent(nn.Module):
     """What was seen already as the next frame's tokens say that it moves, cell by cell.
 
     Every cell looks at a few places of the newest latent at once (`displacements`, real numbers of
-    cells away), and at a few of the last observed one (`observed_displacements`): the newest is nearer
-    in time, but may be imagined, and each time that it is moved it blurs; the observed one never does.
+    cells away), and at a few of the last observed one (`observed_displacements`), which geometry has
+    moved already where the camera's way is known: the newest is nearer in time, but may be imagined,
+    and each time that it is moved it blurs; the observed one never does.
     What is found is mixed, and a gate says how much of it stays. What is then missing is what the
     denoiser has to make up. So a turning camera costs the network a few numbers a cell and not the
     whole picture again. The composition of shifted frames is that of Finn et al. 2016 (arXiv

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from astra_ros.world_model.autoencoder import FrameAutoencoder
 
+AT_ONCE = 128   # pictures that are encoded together: more take memory and no less time
 NEAR = 1e-3     # of what lies behind the camera or in its plane nothing can be said
 
 
@@ -33,6 +34,12 @@ def reproject(frames: Tensor, travel: Tensor, lens: Lens) -> tuple[Tensor, Tenso
     Returns the views [B, N, 3, h, w], borders continued, and where they show what was really seen,
     [B, N, 1, h, w], 0 or 1.
     """
+    # Autocast would round places to 16 bits: steps of a pixel in large pictures.
+    with torch.autocast(frames.device.type, enabled=False):
+        return _reproject(frames, travel, lens)
+
+
+def _reproject(frames: Tensor, travel: Tensor, lens: Lens) -> tuple[Tensor, Tensor]:
     batch, moments = travel.shape[:2]
     rows, cols = frames.shape[-2:]
     y = torch.arange(rows, device=frames.device, dtype=torch.float32)
@@ -54,10 +61,11 @@ def reproject(frames: Tensor, travel: Tensor, lens: Lens) -> tuple[Tensor, Tenso
     return views, seen[:, :, None].to(frames.dtype)
 
 
-def seen_again(autoencoder: FrameAutoencoder, frames: Tensor, travel: Tensor, lens: Lens) -> Tensor:
+def reprojected_latents(autoencoder: FrameAutoencoder, frames: Tensor, travel: Tensor, lens: Lens) -> Tensor:
     """`reproject`ed frames as the denoiser takes them: [B, N, C + 1, h, w], latents and, behind them,
     which share of each cell was really seen."""
     views, seen = reproject(frames, travel, lens)
-    latents = autoencoder.encode(views.flatten(0, 1)).unflatten(0, views.shape[:2])
+    latents = torch.cat([autoencoder.encode(part) for part in views.flatten(0, 1).split(AT_ONCE)])
+    latents = latents.unflatten(0, views.shape[:2])
     share = F.avg_pool2d(seen.flatten(0, 1), views.shape[-1] // latents.shape[-1])
     return torch.cat([latents, share.unflatten(0, views.shape[:2]).to(latents.dtype)], dim=2)

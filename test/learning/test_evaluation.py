@@ -102,7 +102,7 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     assert len(figures['psnr_curve_db']['copy']) == 32 and 'drift_db' not in figures
     assert result['overall']['drift_db'] is None and result['overall']['lpips'] is None
     assert result['overall']['gain_over_copy_db'] == figures['gain_over_copy_db']['mean']
-    rows = set(evaluate.ROWS) - {'carried'}     # the camera stands still
+    rows = set(evaluate.ROWS) - {'geometry'}     # the camera stands still
     assert set(figures['following']) == {'real frames', *rows}
     assert set(figures['events']) == {'obstacle_contact', 'object_contact'}    # no road here
     text = capsys.readouterr().out
@@ -170,7 +170,7 @@ def test_a_real_robot_without_labels_is_evaluated_too(data, model, tmp_path):
     evaluate.run(parse('--model', model, '--data', tmp_path, '--clips-per-episode', 1, '--horizon', 4,
                        '--out', tmp_path / 'e.json', '--report', tmp_path / 'report'))
     figures = json.loads((tmp_path / 'e.json').read_text())
-    assert set(figures['spaces']['kuka_joints']['psnr_db']) == set(evaluate.ROWS) - {'carried'}
+    assert set(figures['spaces']['kuka_joints']['psnr_db']) == set(evaluate.ROWS) - {'geometry'}
     assert not figures['spaces']['kuka_joints']['drawn'] and figures['overall']['near'] is None
 
 

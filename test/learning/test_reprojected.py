@@ -14,11 +14,11 @@ from astra_ros.learning import evaluate, following, losses, record, train
 from astra_ros.learning.clips import LatentDataset, frames_to_tensor, measure
 from astra_ros.learning.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.learning.episode import DatasetError
-from astra_ros.learning.export import read_embodiments
+from astra_ros.learning.export import read_embodiments, write_embodiments
 from astra_ros.learning.held_out import HeldOutClips
 from astra_ros.learning.metrics import psnr
 from astra_ros.learning.usual_depth import moving_cameras_of, usual_depth
-from astra_ros.world_model import Astra, preset, reproject, seen_again
+from astra_ros.world_model import Astra, preset, reproject, reprojected_latents
 
 
 @pytest.fixture(scope='module')
@@ -51,9 +51,15 @@ def model(moving, tmp_path_factory):
              '2', '--dynamics-batch', '3', '--autoencoder-batch', '2', '--device', 'cpu',
              '--rollout-from', '0']
     train.run(parser.parse_args(words))
+    # What was found stays, whatever comes: a run that goes on must not change.
     found = read_embodiments(out)
-    train.run(parser.parse_args([*words[:-1], '0']))     # again: what was found stays
-    assert read_embodiments(out) == found and list(found.moving_cameras) == ['rover_twist']
+    assert list(found.moving_cameras) == ['rover_twist']
+    found.moving_cameras['rover_twist']['inverse_depth'][0][0] = 0.125
+    write_embodiments(out, found)
+    with pytest.raises(DatasetError, match='network reprojection: True there, False now'):
+        train.run(parser.parse_args([*words, '--without', 'reprojection']))
+    train.run(parser.parse_args(words))
+    assert read_embodiments(out) == found
     return out / 'model'
 
 
@@ -82,13 +88,39 @@ def test_a_real_picture_seen_from_elsewhere_is_nearly_what_is_seen_there(moving,
     assert 0.5 < float(seen.mean()) < 1.0
 
 
-def test_a_robot_with_two_cameras_is_refused(moving, spaces, tmp_path):
-    for number, path in enumerate(list_episodes(moving, 'rover_twist')[:2]):
-        episode = load_episode(path)
-        changed = {**episode.camera, 'fx': episode.camera['fx'] + number}
-        save_episode(episode_path(tmp_path, 'rover_twist', number), replace(episode, camera=changed))
-    with pytest.raises(DatasetError, match="its camera is not where it is in other episodes of 'rover'"):
-        moving_cameras_of(list_episodes(tmp_path), list(spaces.values()))
+def stored_with(folder, moving, cameras):
+    """The rover's first episodes, with other cameras; None is an unknown one."""
+    folder.mkdir()
+    for number, (path, camera) in enumerate(zip(list_episodes(moving, 'rover_twist'), cameras)):
+        save_episode(episode_path(folder, 'rover_twist', number),
+                     replace(load_episode(path), camera=camera))
+    return list_episodes(folder)
+
+
+def test_cameras_that_differ_are_refused_and_unknown_ones_passed_over(moving, spaces, camera, tmp_path):
+    mine = camera.camera.to_dict()
+    longer = {**mine, 'fx': 1.2 * mine['fx']}
+    with pytest.raises(DatasetError, match='rover_twist_000002.*another name for each camera'):
+        moving_cameras_of(stored_with(tmp_path / 'two', moving, [mine, None, longer]),
+                          list(spaces.values()))
+    # Calibrated anew, or drawn at another size, it is the same one.
+    small = {**camera.camera.resized(48, 48).to_dict(), 'cx': 23.9}
+    paths = stored_with(tmp_path / 'same', moving, [None, mine, small])
+    found = moving_cameras_of(paths, list(spaces.values()))['rover_twist']
+    assert found.camera == camera.camera
+    assert not moving_cameras_of(paths[:1], list(spaces.values()))
+    # An episode whose camera is not known has no view from elsewhere, the others have.
+    data = LatentDataset([spaces['rover_twist']], 4, 16, (), cameras={'rover_twist': found})
+    data.encode(paths, Astra(preset('tiny')).autoencoder, torch.device('cpu'))
+    assert data.clip([0, 1], [5, 5]).way_known.tolist() == [False, True]
+
+
+def test_episodes_that_are_too_short_are_refused(moving, spaces):
+    episode = load_episode(list_episodes(moving, 'rover_twist')[0])
+    labels = {name: values[:5] for name, values in episode.labels.items()}
+    short = replace(episode, frames=episode.frames[:5], motion=episode.motion[:5], labels=labels)
+    with pytest.raises(DatasetError, match='no episode has more than 5 frames'):
+        usual_depth([short], spaces['rover_twist'])
 
 
 def test_a_known_robot_keeps_its_camera(moving, model, tmp_path):
@@ -103,14 +135,16 @@ def test_a_known_robot_keeps_its_camera(moving, model, tmp_path):
              'cpu']))
         return read_embodiments(tmp_path / out).moving_cameras
 
-    assert run(moving, 'same') == read_embodiments(model.parent).moving_cameras
-    (tmp_path / 'zoomed').mkdir()
-    for number, path in enumerate(list_episodes(moving, 'rover_twist')[:2]):
-        episode = load_episode(path)
-        save_episode(episode_path(tmp_path / 'zoomed', 'rover_twist', number), replace(
-            episode, camera={**episode.camera, 'fx': 1.2 * episode.camera['fx']}))
-    with pytest.raises(DatasetError, match="is not the one that the model knows of 'rover'"):
+    kept = run(moving, 'same')
+    assert kept['rover_twist']['inverse_depth'][0][0] == 0.125      # as in the model, not found anew
+    known = kept['rover_twist']['camera']
+    stored_with(tmp_path / 'zoomed', moving, [{**known, 'fx': 1.2 * known['fx']}] * 2)
+    with pytest.raises(DatasetError, match='another name for each camera'):
         run(tmp_path / 'zoomed', 'other')
+    card = load_backend('torch', model).card
+    with pytest.raises(DatasetError, match='another name for each camera'):
+        HeldOutClips([load_episode(path) for path in list_episodes(tmp_path / 'zoomed')], card, 8, 1, 0,
+                     None)
 
 
 def test_it_is_found_the_same_again(moving, spaces):
@@ -131,23 +165,23 @@ def test_clips_have_the_last_picture_from_where_the_camera_will_be(moving, space
     rover = next(i for i, path in enumerate(paths) if path.name.startswith('rover'))
     arm = next(i for i, path in enumerate(paths) if path.name.startswith('kuka'))
     clip = data.clip([arm, rover, rover], [3, 5, 9])
-    assert clip.carried.tolist() == [False, True, True]
+    assert clip.way_known.tolist() == [False, True, True]
     assert [names[number] for number in clip.spaces] == ['kuka_joints', 'rover_twist', 'rover_twist']
     episode = load_episode(paths[rover])
     travel = camera.travel(spaces['rover_twist'], episode.motion[9:9 + 17].astype(float), 0.25)
     with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
-        wanted = seen_again(autoencoder, frames_to_tensor(episode.frames[9:10]),
+        wanted = reprojected_latents(autoencoder, frames_to_tensor(episode.frames[9:10]),
                             torch.from_numpy(travel)[None], lens_of(camera, (64, 64)))
-    torch.testing.assert_close(clip.again[2], wanted[0].float(), atol=0.05, rtol=0.05)
+    torch.testing.assert_close(clip.reprojected[2], wanted[0].float(), atol=0.05, rtol=0.05)
     # Without cameras there is none, and what is not known is the last observed latent.
     model = Astra(replace(config, action_dims=tuple(space.dim for space in spaces.values()),
                           modalities=tuple(space.modality for space in spaces.values())))
     ready = losses.prepare(model, clip, torch.Generator().manual_seed(1))
-    torch.testing.assert_close(ready.again[0, :, :-1], clip.latents[0, 3].expand(16, -1, -1, -1))
-    assert (ready.again[0, :, -1] == 0).all()
+    torch.testing.assert_close(ready.reprojected[0, :, :-1], clip.latents[0, 3].expand(16, -1, -1, -1))
+    assert (ready.reprojected[0, :, -1] == 0).all()
     blind = LatentDataset(list(spaces.values()), 4, 16, config.outcomes)
     blind.encode(paths, autoencoder, torch.device('cpu'))
-    assert losses.prepare(model, blind.clip([rover], [9]), torch.Generator()).again is None
+    assert losses.prepare(model, blind.clip([rover], [9]), torch.Generator()).reprojected is None
 
 
 def test_a_model_knows_its_moving_cameras_and_uses_them(moving, model):
@@ -166,9 +200,12 @@ def test_a_model_knows_its_moving_cameras_and_uses_them(moving, model):
     blind, seeing = run(None), run(travel)
     np.testing.assert_allclose(blind[0], blind[1], atol=1e-5)
     assert np.abs(seeing[1] - seeing[0]).max() > 0.05
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match="of 'kuka_joints' the model knows no moving camera"):
         loaded.imagine(episode.frames[:4], np.zeros((1, 3, 14), np.float32), 'kuka_joints',
                        travel=travel[:1])
+    with pytest.raises(ValueError, match=r'travel has shape \(1, 3, 4, 4\); expected \(2, 3, 4, 4\)'):
+        run(travel[:1])
+    loaded.warmup(2, 3)
 
 
 def test_evaluation_sees_again_unless_told_not_to(moving, model, tmp_path, monkeypatch):
@@ -191,8 +228,8 @@ def test_evaluation_sees_again_unless_told_not_to(moving, model, tmp_path, monke
     assert made[0]['psnr_db']['model'] != made[1]['psnr_db']['model']
     assert made[0]['psnr_db']['copy'] == made[1]['psnr_db']['copy']
     # Geometry alone is a baseline of its own, and a hard one for the first frames.
-    assert made[0]['psnr_db']['carried']['1'] > made[0]['psnr_db']['copy']['1'] + 1.0
-    assert 'carried' not in made[1]['psnr_db']
+    assert made[0]['psnr_db']['geometry']['1'] > made[0]['psnr_db']['copy']['1'] + 1.0
+    assert 'geometry' not in made[1]['psnr_db']
 
 
 def test_a_card_with_a_broken_camera_is_named(model, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from astra_ros.world_model import Astra, Lens, imagine_latents, preset, reproject, seen_again
+from astra_ros.world_model import Astra, Lens, imagine_latents, preset, reproject, reprojected_latents
 
 SIZE = 64
 FOCAL = 40.0
@@ -63,6 +63,30 @@ def test_going_ahead_magnifies():
     assert seen.all()
 
 
+def test_wide_pictures_and_unequal_lenses():
+    """32 rows of 48 columns, pixels twice as high as wide; the middle is off the centre."""
+    wide = Lens(40.0, 20.0, 20.0, 18.0, torch.full((32, 48), 0.25))
+    frames = torch.rand(2, 3, 32, 48)
+    right, down = pose((0.5, 0.0, 0.0)), pose((0.0, 0.4, 0.0))
+    travel = torch.cat([right, down], dim=1).expand(2, -1, -1, -1)
+    views, seen = reproject(frames, travel, wide)
+    assert views.shape == (2, 2, 3, 32, 48) and seen.shape == (2, 2, 1, 32, 48)
+    torch.testing.assert_close(views[:, 0, :, :, :-5], frames[..., 5:], atol=1e-3, rtol=0)
+    torch.testing.assert_close(views[:, 1, :, :-2], frames[..., 2:, :], atol=1e-3, rtol=0)
+    # Turned about the optical axis by half a turn, what is in the axis stays.
+    turn = torch.diag(torch.tensor([-1.0, -1.0, 1.0, 1.0]))[None, None]
+    views, _ = reproject(frames[:1], turn, wide)
+    torch.testing.assert_close(views[0, 0, :, 18, 20], frames[0, :, 18, 20], atol=1e-3, rtol=0)
+    torch.testing.assert_close(views[0, 0, :, 16, 23], frames[0, :, 20, 17], atol=1e-3, rtol=0)
+
+
+def test_places_are_not_rounded_under_autocast():
+    travel = pose((0.3, 0.1, 0.5), 0.1)
+    with torch.autocast('cpu', torch.bfloat16):
+        rounded, _ = reproject(picture(), travel, lens())
+    assert torch.equal(rounded, reproject(picture(), travel, lens())[0])
+
+
 def test_what_lies_behind_was_not_seen():
     views, seen = reproject(picture(), pose(turn_y=np.pi), lens())
     assert not seen.any() and views.isfinite().all()
@@ -83,11 +107,11 @@ def model():
 @torch.no_grad()
 def test_the_latents_of_views_come_with_the_share_that_was_seen(model):
     views, seen = reproject(picture(), pose((0.5, 0.0, 0.0)), lens())
-    again = seen_again(model.autoencoder, picture(), pose((0.5, 0.0, 0.0)), lens())
-    torch.testing.assert_close(again[:, 0, :-1], model.autoencoder.encode(views[:, 0]))
+    reprojected = reprojected_latents(model.autoencoder, picture(), pose((0.5, 0.0, 0.0)), lens())
+    torch.testing.assert_close(reprojected[:, 0, :-1], model.autoencoder.encode(views[:, 0]))
     # The last of eight columns of cells: three of its eight columns of pixels are still there.
-    assert again.shape == (1, 1, CONFIG.latent_channels + 1, 8, 8)
-    share = again[0, 0, -1]
+    assert reprojected.shape == (1, 1, CONFIG.latent_channels + 1, 8, 8)
+    share = reprojected[0, 0, -1]
     assert (share[:, :-1] == 1).all() and ((share[:, -1] > 0.3) & (share[:, -1] < 0.6)).all()
 
 
@@ -96,22 +120,22 @@ def test_the_imagined_future_follows_the_views(model):
     history = torch.randn(1, 4, *CONFIG.latent_shape)
     actions = torch.zeros(1, 2, 3, 14)
 
-    def run(again, network=model):
-        return imagine_latents(network, history, actions, again=again,
+    def run(reprojected, network=model):
+        return imagine_latents(network, history, actions, reprojected=reprojected,
                                generator=torch.Generator().manual_seed(0)).latents
 
     still = torch.cat([history[:, -1], torch.zeros(1, 1, 8, 8)], dim=1)
-    again = still.expand(1, 2, 3, -1, -1, -1).clone()
-    torch.testing.assert_close(run(again), run(None))       # nothing known of the way
-    again[:, 1, 1:, :-1] += 1.0
-    other = run(again)
+    reprojected = still.expand(1, 2, 3, -1, -1, -1).clone()
+    torch.testing.assert_close(run(reprojected), run(None))       # nothing known of the way
+    reprojected[:, 1, 1:, :-1] += 1.0
+    other = run(reprojected)
     torch.testing.assert_close(other[:, 0], run(None)[:, 0])
     torch.testing.assert_close(other[:, 1, 0], run(None)[:, 1, 0])
     assert not torch.allclose(other[:, 1, 1], run(None)[:, 1, 1], atol=0.05)
     # The share of what was seen is an input of its own.
-    again = still.expand(1, 2, 3, -1, -1, -1).clone()
-    again[:, :, :, -1] = 1.0
-    assert not torch.allclose(run(again), run(None), atol=1e-4)
+    reprojected = still.expand(1, 2, 3, -1, -1, -1).clone()
+    reprojected[:, :, :, -1] = 1.0
+    assert not torch.allclose(run(reprojected), run(None), atol=1e-4)
 
 
 def test_a_model_without_it_has_the_inputs_of_before():

@@ -22,14 +22,17 @@ def camera_on_robot(recording: Recording, choice: Choice, notes: list[str]) -> d
     is given and the camera_info does not fit the pictures, or the pose cannot be found.
     """
     if choice.settings.modality == 'camera':
+        if choice.settings.camera_pose:
+            notes.append('camera_pose is not used: with modality camera the camera itself is what moves')
+        without = 'so a model will not be shown its pictures from where the camera goes'
         if choice.camera_info is None:
-            notes.append(f'{choice.image.name}: no camera_info beside it, so a model will not be shown '
-                         'its pictures from where the camera goes; record it too')
+            notes.append(f'{choice.image.name}: no camera_info beside it, {without}; record it too')
             return None
         try:
             return _camera(recording, choice, np.array([0.0, 0, 0, 0, 0, 0, 1]), notes)
-        except BagError as error:
-            notes.append(str(error))
+        except BagError:
+            notes.append(f'{choice.camera_info.name}: not of pictures as {choice.image.name} has them, '
+                         f'{without}; name the right topic with --camera-info-topic')
             return None
     pose = choice.settings.camera_pose
     if not pose:
