@@ -4,7 +4,7 @@
 #
 #     sh docs/ablations.sh RUN [STEPS]      RUN: a training whose autoencoder is taken, e.g. runs/tiny
 #
-# About 25 minutes each on two CPU cores with 2000 steps. Figures: docs/results/ablations/NAME.json
+# About half an hour each on two CPU cores with 2000 steps. Figures: docs/results/ablations/NAME.json
 set -eu
 run=$1
 steps=${2:-2000}
