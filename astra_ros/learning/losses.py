@@ -109,7 +109,7 @@ def one_step_loss(model: Astra, clip: Clip, generator: torch.Generator,
     denoised = model.denoise(noisy, ready.newest + corruption, ready.before + corruption, time,
                              level, age, ready.condition, ready.remember(model), ready.picture,
                              ready.newest, ready.reprojected)
-    return _loss(model, denoised, noisy, target, noise, time, clip.outcomes, weights)
+    return _loss(model, denoised, noisy, target, noise, time, clip, weights)
 
 
 def rollout_loss(model: Astra, clip: Clip, generator: torch.Generator,
@@ -142,7 +142,7 @@ def rollout_loss(model: Astra, clip: Clip, generator: torch.Generator,
             made.append(denoised.prediction)
     run = torch.cat(made, dim=1)
     denoised, noise = denoise(slice(None), run[:, 1:], run[:, :-1])
-    return _loss(model, denoised, noise, ready.target, noise, 0 * age, clip.outcomes, weights)
+    return _loss(model, denoised, noise, ready.target, noise, 0 * age, clip, weights)
 
 
 def _noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -155,12 +155,11 @@ def _noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _loss(model: Astra, denoised: Denoised, noisy: Tensor, target: Tensor, noise: Tensor,
-          time: Tensor, outcomes: dict[str, Tensor],
-          weights: LossWeights) -> tuple[Tensor, dict[str, Tensor]]:
+          time: Tensor, clip: Clip, weights: LossWeights) -> tuple[Tensor, dict[str, Tensor]]:
     """Denoising loss, plus the heads'. `log_error` is fitted so that exp of it is the mean error."""
     if model.process.predicts == 'x':
         error = (denoised.prediction - target).square()
-        denoising = error.mean()
+        denoising = balanced(error.flatten(1).mean(1), clip.spaces)
     else:
         error = (model.process.to_x(noisy, denoised.prediction, time) - target).square()
         denoising = snr_weighted_mse(denoised.prediction, noise, model.process.snr(time),
@@ -175,8 +174,22 @@ def _loss(model: Astra, denoised: Denoised, noisy: Tensor, target: Tensor, noise
     parts = {'latent': denoising, 'error': weights.error * expected}
     if model.outcome_heads is not None:
         for name, value in model.outcome_heads(denoised.features).items():
-            parts[name] = _outcome_loss(name, value, outcomes[name], weights)
+            parts[name] = _outcome_loss(name, value, clip.outcomes[name], weights)
     return sum(parts.values()), {name: part.detach() for name, part in parts.items()}
+
+
+def balanced(error_B: Tensor, spaces_B: Tensor) -> Tensor:
+    """The mean error of clips, with a gradient in which each action space counts alike.
+
+    What a camera that moves will see can be foretold much worse than an arm at a table, and a plain mean
+    would be about the hard robots only. Here a space's error counts relative to what it is now, as in a
+    mean of decibels; the value is the plain mean.
+    """
+    own = error_B.new_zeros(int(spaces_B.max()) + 1)
+    count = own.index_add(0, spaces_B, torch.ones_like(error_B.detach()))
+    own = own.index_add(0, spaces_B, error_B.detach()) / count.clamp_min(1)
+    weight = error_B.detach().mean() / own[spaces_B].clamp_min(1e-6)
+    return (weight * error_B).mean()
 
 
 def _outcome_loss(name: str, value: Tensor, truth: Tensor, weights: LossWeights) -> Tensor:

@@ -221,6 +221,16 @@ def test_what_is_moved_in_training_is_the_clean_last_observed_latent(monkeypatch
     assert not torch.allclose(ready.history[:, -1], last, atol=0.01)
 
 
+def test_an_easy_robot_counts_as_much_as_a_hard_one():
+    """Errors of 0.1 and 0.3 of one robot, 2.0 of another: the mean is 0.8, and each robot's gradient is
+    its number of clips, by its own mean error."""
+    error = torch.tensor([0.1, 2.0, 0.3], requires_grad=True)
+    loss = losses.balanced(error, torch.tensor([4, 1, 4]))
+    assert float(loss.detach()) == pytest.approx(0.8)
+    loss.backward()
+    torch.testing.assert_close(error.grad, 0.8 / 3 / torch.tensor([0.2, 2.0, 0.2]))
+
+
 def test_a_folder_belongs_to_its_episodes(data, tmp_path, arguments):
     train.run(arguments(data, tmp_path / 'run', '--stage', 'autoencoder'))
     fewer = tmp_path / 'fewer'
