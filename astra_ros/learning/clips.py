@@ -83,7 +83,7 @@ class Clip:
     outcomes: dict[str, Tensor]   # of the H frames, [B, H] 0/1 or [B, H, 3] m, NaN where unknown
     drawings: Tensor | None = None   # uint8 [B, H, 3, h, w], the robot drawn along the plan
     drawn: Tensor | None = None      # bool [B], whether there is a drawing
-    reprojected: Tensor | None = None      # [B, H, C + 1, h, w] the last picture from where the camera will be
+    reprojected: Tensor | None = None    # [B, H, C + 1, h, w] the last picture from where the camera will be
     way_known: Tensor | None = None  # bool [B], whether it is known where that is
 
     def to(self, device: torch.device) -> Clip:

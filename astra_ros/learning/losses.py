@@ -12,6 +12,7 @@ from astra_ros.learning.clips import Clip
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.denoiser import Denoised, Memory, OutcomeHeads
 from astra_ros.world_model.diffusion import snr_weighted_mse
+from astra_ros.world_model.reprojection import not_moved
 
 
 class LossWeights(NamedTuple):
@@ -75,8 +76,8 @@ def prepare(model: Astra, clip: Clip, generator: torch.Generator,
         clip.drawings.float() / 255, clip.drawn & plan_shown)
     reprojected = None
     if clip.reprojected is not None:
-        still = F.pad(seen[:, -1:], (0, 0, 0, 0, 0, 1))
-        reprojected = torch.where((clip.way_known & plan_shown)[:, None, None, None, None], clip.reprojected, still)
+        reprojected = torch.where((clip.way_known & plan_shown)[:, None, None, None, None],
+                                  clip.reprojected, not_moved(seen[:, -1:]))
 
     level = memory_noise * torch.rand(batch, 1, 1, 1, 1, generator=generator).to(device)
     history = seen + level * _noise_like(seen, generator)

@@ -94,7 +94,7 @@ class Astra(nn.Module):
         `free` [B, N, D], the condition without the action, what the action changes in every
         prediction is taken `guidance` times (action-free guidance, as in the Astra paper). `picture`
         [B, N, L, D] is what `picture` made of the frame's drawings; `clean` is `newest` without the noise;
-        `again` as in `DenoisingTransformer.forward`.
+        `reprojected` as in `DenoisingTransformer.forward`.
         """
         steps = self.config.denoising_steps if steps is None else steps
         if steps < 1:

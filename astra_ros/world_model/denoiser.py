@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from astra_ros.world_model.config import AstraConfig
 from astra_ros.world_model.layers import Attention, ConditionedBlock, ScalarEmbedding
 from astra_ros.world_model.moving import MovedLatent
+from astra_ros.world_model.reprojection import not_moved
 from astra_ros.world_model.temporal import Patchify
 
 
@@ -35,7 +36,8 @@ class DenoisingTransformer(nn.Module):
     The two newest latents are joined to the noisy one on channels, so motion is there to be read
     token by token; the observed history is attended to as memory, projected to keys and values
     once a request. In flow mode the prediction is what stays of the newest latent and of the last
-    observed one, as far as geometry knows already where the camera will be, moved (`MovedLatent`), plus what the network makes up.
+    observed one, which geometry has moved already where it can, moved (`MovedLatent`), plus what the
+    network makes up.
     """
 
     def __init__(self, config: AstraConfig):
@@ -72,11 +74,6 @@ class DenoisingTransformer(nn.Module):
         """Keys and values of the history for every block, beside its last latent [B, C, h, w]."""
         return Memory([block.memory_attention.project(memory_BMD) for block in self.blocks], observed)
 
-    @staticmethod
-    def unmoved(memory: Memory) -> Tensor:
-        """The last observed latent in place of `again`, [B, 1, C + 1, h, w]: nothing known of the way."""
-        return F.pad(memory.observed, (0, 0, 0, 0, 0, 1))[:, None]
-
     def forward(self, noisy: Tensor, newest: Tensor, before: Tensor, time: Tensor,
                 history_noise: Tensor, age: Tensor, condition: Tensor, memory: Memory,
                 picture: Tensor | None = None, clean: Tensor | None = None,
@@ -88,12 +85,13 @@ class DenoisingTransformer(nn.Module):
         newest latents; `age` [B, N] frames since the last observed one; `condition` [B, N, D]
         action plus style; `memory` from `project_memory`; `picture` [B, N, L, D] from `RobotPicture`,
         if the model has one; `clean` is `newest` before noise was put on it (`newest` itself if
-        None): what is moved, so that the noise is not handed on from frame to frame; `again`
-        [B, N, C + 1, h, w] from `reprojected_latents`, the last observed picture from where the camera will be
-        (as it is, if None).
+        None): what is moved, so that the noise is not handed on from frame to frame; `reprojected`
+        [B, N, C + 1, h, w] from `reprojected_latents`, the last observed picture from where the camera
+        will be (as it is, if None).
         """
         if reprojected is None:
-            reprojected = self.unmoved(memory).expand(-1, newest.shape[1], -1, -1, -1)
+            still = not_moved(memory.observed)[:, None]
+            reprojected = still.expand(-1, newest.shape[1], -1, -1, -1)
         seen = [noisy, newest, before, reprojected] if self.reprojection else [noisy, newest, before]
         tokens = self.patchify(torch.cat(seen, dim=-3))
         x = self.embed(tokens) + self.position
@@ -107,7 +105,8 @@ class DenoisingTransformer(nn.Module):
         x = self.norm(x)
         prediction = self.patchify.inverse(self.out(x)).float()
         if self.moved is not None:
-            prediction = prediction + self.moved(x, newest if clean is None else clean, reprojected[:, :, :-1])
+            prediction = prediction + self.moved(x, newest if clean is None else clean,
+                                                 reprojected[:, :, :-1])
         elif self.residual:
             prediction = prediction + newest
         return Denoised(prediction, self.error(x).squeeze(-1).float(), x)

@@ -61,7 +61,13 @@ def _reproject(frames: Tensor, travel: Tensor, lens: Lens) -> tuple[Tensor, Tens
     return views, seen[:, :, None].to(frames.dtype)
 
 
-def reprojected_latents(autoencoder: FrameAutoencoder, frames: Tensor, travel: Tensor, lens: Lens) -> Tensor:
+def not_moved(latents: Tensor) -> Tensor:
+    """Latents [..., C, h, w] in place of reprojected ones, [..., C + 1, h, w]: the way is not known."""
+    return F.pad(latents, (0, 0, 0, 0, 0, 1))
+
+
+def reprojected_latents(autoencoder: FrameAutoencoder, frames: Tensor, travel: Tensor,
+                        lens: Lens) -> Tensor:
     """`reproject`ed frames as the denoiser takes them: [B, N, C + 1, h, w], latents and, behind them,
     which share of each cell was really seen."""
     views, seen = reproject(frames, travel, lens)
