@@ -13,8 +13,10 @@ import cv2
 import numpy as np
 
 from astra_ros.planning.critics import CRITICS, CriticInput
+from astra_ros.planning.critics.goal_pose import OUTCOME
 from astra_ros.planning.drawings import Drawings
 from astra_ros.planning.imagination import Imagination
+from astra_ros.planning.modalities import ActionSpace
 from astra_ros.planning.prepare import Plan, PlanPreparer, PlanSettings, Prepared
 from astra_ros.planning.scoring import PlanScore, ScoringSettings, missing_critics, score_plans
 
@@ -194,6 +196,9 @@ class Imaginer:
         clock.lap("draw")
         seen = [history[-1]] if goal_frame is None else [history[-1], goal_frame]
         latents = self.model.encode(np.stack(seen))
+        goal_seen = None
+        if goal_frame is not None and goal_position is None:
+            goal_seen = self._object_in(goal_frame, space, prepared.motion[0, 0], seed)
         clock.lap("encode")
         imagination = self.model.imagine(
             history,
@@ -212,7 +217,8 @@ class Imaginer:
             dt_s=card.dt_s,
             current_latent=latents[0],
             goal_latent=None if goal_frame is None else latents[1],
-            goal_position=goal_position,
+            goal_position=goal_seen if goal_position is None else goal_position,
+            goal_is_seen=goal_seen is not None,
         )
         names = [plan.name for plan in prepared.plans]
         scores = score_plans(names, critic_input, self.critics, self.scoring)
@@ -220,6 +226,21 @@ class Imaginer:
         clock.lap("critics")
         undrawn = self.drawings.problem if space.name in card.cameras and drawings is None else ""
         return Result(prepared, imagination, scores, missing, undrawn, clock.stop())
+
+    def _object_in(
+        self, frame: np.ndarray, space: ActionSpace, motion: np.ndarray, seed: int
+    ) -> np.ndarray | None:
+        """Where the model sees the object in a picture, [3] m; None where it was never told of one.
+
+        Outcomes are of imagined frames, so the picture is taken for a scene that stands still, and the
+        next frame of it is imagined. The robot is not drawn: in the picture it may be elsewhere.
+        """
+        card = self.model.card
+        if OUTCOME not in card.outcomes[space.name]:
+            return None
+        still = space.encode(np.stack([motion, motion])[None])
+        history = np.repeat(frame[None], card.history, axis=0)
+        return self.model.imagine(history, still, space.name, seed=seed).outcomes[OUTCOME][0, 0]
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Pictures of latents: float32 [..., C, h, w] -> uint8 [..., height, width, 3] RGB."""

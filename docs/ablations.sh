@@ -43,3 +43,4 @@ one no-observed --without observed
 one no-residual --without residual
 one no-history-noise --max-history-noise 0
 one no-rollouts --rollout-from 1
+one no-object-weight --object-weight 0

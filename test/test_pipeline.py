@@ -34,6 +34,7 @@ class KnownModel:
             cameras={},
             held_joints={},
             moving_cameras={},
+            outcomes={"two": ("obstacle_contact",), "one": ("obstacle_contact",)},
         )
         self.asked = []
 
@@ -77,6 +78,31 @@ def test_the_plan_that_ends_like_the_goal_wins():
     assert made.scores[0].critics["goal"].cost == pytest.approx(1.0)
     assert made.scores[1].critics["goal"].cost == pytest.approx(0.0)
     assert not made.missing and set(made.timings_s) >= {"encode", "imagine", "critics", "total"}
+
+
+def test_the_object_is_looked_for_in_the_goal_image():
+    """A model that tells where the object is tells it of the goal image too, unless a pose is given."""
+    judge = imaginer()
+    judge.model.card.outcomes["two"] = ("obstacle_contact", "object_position")
+    contact = judge.model.imagine
+
+    def pushed(history, actions, *args, **kwargs):
+        """The brighter the picture, the further the object, which a plan pushes to where a ends."""
+        made = contact(history, actions, *args, **kwargs)
+        seen = np.zeros((*actions.shape[:2], 3))
+        seen[..., 0] = history[-1].mean() / 255 + actions[:, :, 0]
+        made.outcomes["object_position"] = seen
+        return made
+
+    judge.model.imagine = pushed
+    plans = [plan("no", 0.0), plan("half", 0.5), plan("yes", 1.0)]
+    made = judge.score(HISTORY, plans, goal_frame=WHITE, seed=5)
+    assert [round(score.critics["goal_pose"].raw, 6) for score in made.scores] == [1.0, 0.5, 0.0]
+    assert "the object ends 0.500 m from where the goal image shows it" in " ".join(made.scores[1].reasons)
+    # The goal image was one frame of a scene that stands still, under the request's seed.
+    assert judge.model.asked[0] == ((1, 1, 4), "two", 5, None)
+    given = judge.score(HISTORY, plans, goal_frame=WHITE, goal_position=np.array([0.5, 0.0, 0.0]))
+    assert [round(score.critics["goal_pose"].raw, 6) for score in given.scores] == [0.5, 0.0, 0.5]
 
 
 def test_plans_are_sampled_at_the_models_times():

@@ -16,6 +16,7 @@ from astra_ros.backends.lenses import lens_of
 from astra_ros.learning.dataset import load_episode
 from astra_ros.learning.drawings import Drawer
 from astra_ros.learning.episode import DatasetError, Episode
+from astra_ros.learning.object_cells import object_cells
 from astra_ros.planning.modalities import ActionSpace, action_space_class
 from astra_ros.planning.moving_camera import MovingCamera
 from astra_ros.world_model.autoencoder import FrameAutoencoder
@@ -85,6 +86,7 @@ class Clip:
     drawn: Tensor | None = None      # bool [B], whether there is a drawing
     reprojected: Tensor | None = None    # [B, H, C + 1, h, w] the last picture from where the camera will be
     way_known: Tensor | None = None  # bool [B], whether it is known where that is
+    object_cells: Tensor | None = None   # [B, H, h, w], how much a cell shows of the object, or did, 0..1
 
     def to(self, device: torch.device) -> Clip:
         def move(value):
@@ -119,6 +121,7 @@ class LatentDataset:
         self.actions: list[Tensor] = []
         self.outcomes: list[dict[str, Tensor]] = []
         self.drawings: list[Tensor | None] = []
+        self.object_cells: list[Tensor | None] = []
 
     @torch.inference_mode()
     def encode(self, paths: Iterable[Path], autoencoder: FrameAutoencoder,
@@ -147,6 +150,8 @@ class LatentDataset:
             self.outcomes.append({name: _label(episode, name) for name in self.outcome_names})
             drawn = None if self.drawer is None else self.drawer.draw(episode)
             self.drawings.append(None if drawn is None else torch.from_numpy(drawn))
+            cells = object_cells(episode, tuple(latents.shape[-2:]))
+            self.object_cells.append(None if cells is None else torch.from_numpy(cells))
             if self.cameras is not None:
                 known = self.cameras[number] is not None and episode.camera is not None
                 self.frames.append(torch.from_numpy(episode.frames) if known else None)
@@ -178,7 +183,15 @@ class LatentDataset:
             spaces=torch.tensor([self.space_of[i] for i, _ in runs]),
             outcomes={name: torch.stack([self.outcomes[i][name][run[future]] for i, run in runs])
                       for name in self.outcome_names},
-            drawings=drawings, drawn=drawn, reprojected=reprojected, way_known=way_known)
+            drawings=drawings, drawn=drawn, reprojected=reprojected, way_known=way_known,
+            object_cells=torch.stack([self._object_cells(i, run) for i, run in runs]))
+
+    def _object_cells(self, index: int, run: Tensor) -> Tensor:
+        """Of the H frames, [H, h, w]: where the object is, and where it was when last observed."""
+        cells = self.object_cells[index]
+        if cells is None:
+            return torch.zeros(self.horizon, *self.latents[index].shape[-2:])
+        return torch.maximum(cells[run[self.window:]], cells[run[self.window - 1]])
 
     @torch.no_grad()
     def _reprojected(self, episodes: Sequence[int], starts: Sequence[int]):

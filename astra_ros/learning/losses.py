@@ -16,9 +16,17 @@ from astra_ros.world_model.reprojection import not_moved
 
 
 class LossWeights(NamedTuple):
+    object_cells: float = 0.0  # of the error where the object is seen, on top of the 1 of every cell
     error: float = 0.03        # of the expected-error head
-    contact: float = 0.05      # of the contact heads
-    position: float = 0.05     # of the position heads
+    events: float = 0.2        # of the heads of contacts and of leaving the road
+    positions: float = 0.2     # of the heads of object and tool
+    # What is nearest jumps from one thing to another, and can hardly be foretold.
+    nearest_obstacle: float = 0.01
+
+    def of(self, outcome: str) -> float:
+        if outcome in OutcomeHeads.EVENTS:
+            return self.events
+        return self.nearest_obstacle if outcome == 'nearest_obstacle' else self.positions
 
 
 class Prepared(NamedTuple):
@@ -160,7 +168,10 @@ def _loss(model: Astra, denoised: Denoised, noisy: Tensor, target: Tensor, noise
     """Denoising loss, plus the heads'. `log_error` is fitted so that exp of it is the mean error."""
     if model.process.predicts == 'x':
         error = (denoised.prediction - target).square()
-        denoising = balanced(error.flatten(1).mean(1), clip.spaces)
+        weighted = error
+        if clip.object_cells is not None:
+            weighted = error * (1 + weights.object_cells * clip.object_cells[:, :, None])
+        denoising = balanced(weighted.flatten(1).mean(1), clip.spaces)
     else:
         error = (model.process.to_x(noisy, denoised.prediction, time) - target).square()
         denoising = snr_weighted_mse(denoised.prediction, noise, model.process.snr(time),
@@ -199,10 +210,8 @@ def _outcome_loss(name: str, value: Tensor, truth: Tensor, weights: LossWeights)
     truth = torch.where(known, truth, 0)
     if name in OutcomeHeads.EVENTS:
         loss = F.binary_cross_entropy_with_logits(value, truth, reduction='none')
-        weight = weights.contact
     else:
         # In units of 5 cm near the arm, of 5 % of the distance further away.
         scale = 0.05 * truth.norm(dim=-1, keepdim=True).clamp_min(1.0)
         loss = F.smooth_l1_loss(value / scale, truth / scale, reduction='none')
-        weight = weights.position
-    return weight * (loss * known).sum() / known.sum().clamp_min(1)
+    return weights.of(name) * (loss * known).sum() / known.sum().clamp_min(1)

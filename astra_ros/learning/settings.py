@@ -21,6 +21,7 @@ class TrainSettings:
     average_decay: float = 0.998
     rollout_from: float = 0.3
     max_history_noise: float = 0.5
+    object_weight: float = 4.0
     horizon: int = 16
     checkpoint_every: int = 200
     seed: int = 0
@@ -41,6 +42,7 @@ SETTINGS_HELP = {
     'rollout_from': "share of the steps after which every other batch is the model's own roll-out; "
                     '1 is never',
     'max_history_noise': 'strongest noise on the newest latents, in standard deviations; 0: none',
+    'object_weight': 'how much more the latent error counts where the object is seen, and was; 0: as much',
     'horizon': 'frames of a clip that are predicted',
     'checkpoint_every': 'steps between checkpoints',
     'seed': 'of the first weights, the batches and the noise',

@@ -32,7 +32,7 @@ from astra_ros.learning.distributed import STRATEGIES, Processes
 from astra_ros.learning.drawings import Drawer, cameras_of
 from astra_ros.learning.episode import DatasetError
 from astra_ros.learning.export import write_model
-from astra_ros.learning.losses import one_step_loss, rollout_loss
+from astra_ros.learning.losses import LossWeights, one_step_loss, rollout_loss
 from astra_ros.learning.settings import SETTINGS_HELP, TrainSettings, settings_for
 from astra_ros.learning.stage import STAGES, Stage
 from astra_ros.learning.training_data import check_episodes, check_same_data, write_facts
@@ -61,19 +61,21 @@ class AutoencoderLoss(nn.Module):
 class DynamicsLoss(nn.Module):
     """One step ahead, or the model's own roll-out; see `losses.py`."""
 
-    def __init__(self, model: Astra, max_history_noise: float, splits: bool = False):
+    def __init__(self, model: Astra, settings: TrainSettings, splits: bool = False):
         super().__init__()
         self.model = model
-        self.max_history_noise = max_history_noise
+        self.max_history_noise = settings.max_history_noise
+        self.weights = LossWeights(object_cells=settings.object_weight)
         self.splits = splits
 
     def forward(self, clip: Clip, rollout: bool,
                 generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         if rollout:
-            loss, parts = rollout_loss(self.model, clip, generator)
+            loss, parts = rollout_loss(self.model, clip, generator, self.weights)
             parts = {'rollout_latent': parts['latent']}
         else:
-            loss, parts = one_step_loss(self.model, clip, generator, self.max_history_noise)
+            loss, parts = one_step_loss(self.model, clip, generator, self.max_history_noise,
+                                        self.weights)
         if self.splits:
             # FSDP adds up the gradients that a process has. Robots that only others drew give none
             # here, and the processes would add up different things.
@@ -128,7 +130,7 @@ def train_dynamics(paths, model: Astra, autoencoder: nn.Module, spaces: Sequence
     model = model.to(device)
     model.autoencoder = nn.Identity()      # not trained here, nor stored in this stage's file
     identity = hash_of(autoencoder)
-    losses = DynamicsLoss(model, settings.max_history_noise, processes.splits)
+    losses = DynamicsLoss(model, settings, processes.splits)
     stage = Stage('dynamics', losses, folder, settings.dynamics_steps,
                   settings.dynamics_rate, settings, config, processes, {'autoencoder': identity})
     if compiled:

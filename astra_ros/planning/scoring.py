@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -43,7 +44,8 @@ class PlanScore:
         critics: critic name -> (raw, weight, cost), only critics that could score.
         reasons: texts such as ``"collision: 83 % chance to touch the obstacle, worst at 2.25 s"``;
             what led to the verdict first, then by penalty.
-        penalties: critic name -> weight * cost**power, what the critic takes from the score.
+        penalties: critic name -> weight * cost**power, shared among the critics of its role that scored;
+            what the critic takes from the score.
         flags: critic name -> ``"vetoed"`` or ``"risky"``, for critics that object to the plan.
     """
 
@@ -82,10 +84,11 @@ def score_plans(
     """Score K plans, in plan order.
 
     Critics that are not enabled or that cannot score are left out (:func:`missing_critics` says
-    why). A plan is vetoed if any critic vetoes it or if the model gave a value for it that is not
-    finite, if its score is below ``veto_below``, if a critic that must have its say could not score,
-    or if none could (the score is then 0, since nothing is known). It is risky if a critic flags it
-    or its score is below ``risky_below``.
+    why); of those that answer the same question, by their role, the mean penalty counts. A plan is
+    vetoed if any critic vetoes it or if the model gave a value for it that is not finite, if its score
+    is below ``veto_below``, if a critic that must have its say could not score, or if none could (the
+    score is then 0, since nothing is known). It is risky if a critic flags it or its score is below
+    ``risky_below``.
 
     Args:
         names: K unique plan names.
@@ -145,9 +148,10 @@ def _score(
     flags: dict[str, str] = {}
     if broken:
         vetoes.append(f"model: it imagined values that are not finite ({', '.join(broken)})")
+    shared = Counter(critic.role for critic, _ in results)
     for critic, result in results:
         raw, cost, weight = float(result.raw[k]), float(result.cost[k]), critic.settings.weight
-        penalty = weight * cost**critic.settings.power
+        penalty = weight * cost**critic.settings.power / shared[critic.role]
         scores[critic.name] = CriticScore(raw, weight, cost)
         penalties[critic.name] = penalty
         text = f"{critic.name}: {result.reasons[k]}" if result.reasons[k] else ""

@@ -105,8 +105,8 @@ def test_eight_plans_in_eight_scores_out(bench, imagined):
     assert [score.name for score in scores] == [f"candidates/{k}" for k in range(PLANS)]
     assert sorted(score.rank for score in scores) == list(range(PLANS))
     assert all(0.0 <= score.score <= 1.0 for score in scores)
-    # No goal pose was given; some critics are for bases and not enabled.
-    asked = [name for name, (_, kind) in CRITICS.items() if kind().enabled and name != "goal_pose"]
+    # Some critics are for bases and not enabled.
+    asked = [name for name, (_, kind) in CRITICS.items() if kind().enabled]
     assert all(list(score.critics) == asked for score in scores)
     ordered = [score.score for score in sorted(scores, key=lambda score: score.rank)]
     assert ordered == sorted(ordered, reverse=True)
@@ -210,7 +210,9 @@ def test_the_service_answers_and_weights_change_scores(bench, imagined):
     assert [cost.weight for cost in costs] == [0.05, 5.0]
 
 
-def test_a_goal_pose_adds_a_critic(bench, imagined):
+def test_a_goal_pose_goes_before_where_the_goal_image_shows_the_object(bench, imagined):
+    assert all("where the goal image shows it" in " ".join(score.reasons)
+               for score in diagnostics_to_scores(imagined.scores))
     pose = PoseStamped()
     pose.header.frame_id = "map"
     publisher = bench.graph.publisher(PoseStamped, "goal_pose", reliable(1))
@@ -223,10 +225,11 @@ def test_a_goal_pose_adds_a_critic(bench, imagined):
     def judged():
         publisher.publish(pose)
         _, scores = ask(bench)
-        return diagnostics_to_scores(scores)[0].critics.get("goal_pose")
+        score = diagnostics_to_scores(scores)[0]
+        return score.critics["goal_pose"] if "m from the goal pose" in " ".join(score.reasons) else None
 
     critic = bench.graph.until(judged, "scores with the goal pose")
-    assert critic.weight == 1.0 and critic.raw > 0.0
+    assert critic.weight == 1.0 and critic.raw > 1.0
 
 
 @pytest.mark.parametrize(

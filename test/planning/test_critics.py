@@ -2,6 +2,8 @@
 
 from dataclasses import fields
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -104,6 +106,9 @@ def test_goal_pose_costs_by_hand():
     np.testing.assert_allclose(result.raw, [0.0, 0.4, 1.0], atol=1e-6)
     np.testing.assert_allclose(result.cost, [0.0, 0.8, 2.0], atol=1e-6)
     assert result.reasons[1] == "the object ends 0.400 m from the goal pose"
+    seen = replace(object_input([(0, 0, 0)], [(0.3, 0, 0)], (0.3, 0.4, 0.0)), goal_is_seen=True)
+    assert GoalPoseCritic().evaluate(seen).reasons == (
+        "the object ends 0.400 m from where the goal image shows it",)
     assert not result.veto.any()
 
 
@@ -115,7 +120,7 @@ def test_at_the_goal_pose_leaving_costs_and_height_does_not_count():
 
 def test_goal_pose_lacks_a_goal_or_a_model():
     critic = GoalPoseCritic()
-    assert critic.missing(make_input()) == "no goal pose"
+    assert critic.missing(make_input()).startswith("no goal pose, ")
     here = object_input([(0.3, 0.4, 0.01)], [(1, 1, 1)], (0.3, 0.4, 0.0))
     made = Imagination(here.imagination.latents, here.imagination.uncertainty)
     headless = CriticInput(made, here.motion, here.space, 0.25, here.current_latent,

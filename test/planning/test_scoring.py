@@ -39,6 +39,9 @@ class Fixed:
     role: str = ""
     must_score: bool = False
 
+    def __post_init__(self):
+        self.role = self.role or self.name
+
     def missing(self, inp):
         return None
 
@@ -66,6 +69,15 @@ def test_score_is_the_exponential_of_the_weighted_costs():
     assert a.penalties == {"x": 1.0, "y": 0.25} and a.penalty("z") == 0.0
     assert {s.verdict for s in (a, b, c)} == {"accepted"}
     assert [s.name for s in (a, b, c)] == list(NAMES)
+
+
+def test_critics_that_answer_the_same_question_count_as_their_mean():
+    critics = [Fixed("x", (1.0, 0.0, 0.4), role="goal"), Fixed("z", (0.1,) * 3),
+               Fixed("y", (0.2, 0.4, 0.0), CriticSettings(weight=2.0), role="goal")]
+    a, b, c = score_plans(NAMES, make_input(), critics)
+    # (1 + 2 * 0.2) / 2 + 0.1; (0 + 0.8) / 2 + 0.1; 0.4 / 2 + 0.1.
+    np.testing.assert_allclose([a.score, b.score, c.score], np.exp([-0.8, -0.5, -0.3]))
+    assert a.penalties == pytest.approx({"x": 0.5, "z": 0.1, "y": 0.2})
 
 
 def test_reasons_go_by_penalty():

@@ -63,6 +63,7 @@ class CriticInput:
         goal_latent: float32 [C, h, w] of the goal image, or None.
         goal_position: [3] m, where the object should end, in the frame of the positions that the
             model imagines; or None.
+        goal_is_seen: whether the model found that position in the goal image, where nobody gave one.
 
     Raises:
         ValueError: on creation, for shapes that do not fit each other or dt_s <= 0.
@@ -75,6 +76,7 @@ class CriticInput:
     current_latent: np.ndarray = field(repr=False)
     goal_latent: np.ndarray | None = field(default=None, repr=False)
     goal_position: np.ndarray | None = None
+    goal_is_seen: bool = False
 
     def __post_init__(self) -> None:
         plans, horizon, *cell = self.imagination.latents.shape
@@ -134,8 +136,8 @@ class CriticResult:
 class Critic(Protocol):
     """Scores what was imagined. A new critic is one file with such a class, and a registry line.
 
-    Critics of one role answer the same question: it is enough that one of them can score. Where a
-    critic that ``must_score`` cannot, every plan is vetoed.
+    Critics of one role answer the same question: it is enough that one of them can score, and of
+    those that do the mean counts. Where a critic that ``must_score`` cannot, every plan is vetoed.
     """
 
     name: str

@@ -13,7 +13,7 @@ from astra_ros.planning.critics.events import EventCritic
 class CollisionSettings(CriticSettings):
     """Settings of the collision critic."""
 
-    weight: float = setting(2.0, "factor of this critic's cost in the total, no unit", 0.0, 100.0)
+    weight: float = setting(1.0, "factor of this critic's cost in the total, no unit", 0.0, 100.0)
     veto_above: float = setting(
         0.5, "probability of touching the obstacle above which a plan is vetoed; 1 never vetoes",
         0.0, 1.0,

@@ -30,6 +30,7 @@ class GoalPoseCritic:
     cost = left / at the start, so 1 means no progress, 0 the goal is reached, more than 1 that the
     object went away from it. Where the object is at the start is read from the first imagined frame,
     the median over plans, since no plan has moved it by then. Height and orientation have no say.
+    Where nobody gives a goal pose, the model looks for the object in the goal image.
     """
 
     name = "goal_pose"
@@ -42,7 +43,7 @@ class GoalPoseCritic:
 
     def missing(self, inp: CriticInput) -> str | None:
         if inp.goal_position is None:
-            return "no goal pose"
+            return "no goal pose, and no object known in a goal image"
         if OUTCOME not in inp.imagination.outcomes:
             return f"the model has no '{OUTCOME}' outcome"
         if not np.isfinite(self._start(inp)):
@@ -54,7 +55,8 @@ class GoalPoseCritic:
             return None
         left = _distance(inp.imagination.outcomes[OUTCOME][:, -1], inp.goal_position)
         start = max(self._start(inp), self.settings.min_distance)
-        reasons = tuple(f"the object ends {distance:.3f} m from the goal pose" for distance in left)
+        goal = "where the goal image shows it" if inp.goal_is_seen else "the goal pose"
+        reasons = tuple(f"the object ends {distance:.3f} m from {goal}" for distance in left)
         return CriticResult(left, left / start, np.zeros(len(left), bool), reasons)
 
     @staticmethod
