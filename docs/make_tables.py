@@ -163,6 +163,7 @@ ABLATIONS = {
     "no-residual": "without the residual: the next latent itself is predicted",
     "no-history-noise": "without noise on the history",
     "no-rollouts": "without training on own roll-outs",
+    "no-object-weight": "the object counting as any other place",
 }
 
 

@@ -44,7 +44,7 @@ def test_every_robot_is_ranked_by_what_its_world_asks_for(model, tmp_path):
     robots = [robot for spec in WORLDS.values() for robot in spec.robots]
     assert list(result['robots']) == robots and result['overall']['worlds'] == sorted(WORLDS)
     asked = {robot: set(scenes[robot][0]['raw']) for robot in robots}
-    assert asked['panda'] == {'goal', 'collision', 'uncertainty', 'smoothness'}
+    assert asked['panda'] == {'goal', 'goal_pose', 'collision', 'uncertainty', 'smoothness'}
     assert asked['car'] == {'progress', 'off_road', 'collision', 'uncertainty', 'smoothness'}
     assert asked['drone'] == {'novelty', 'collision', 'uncertainty', 'smoothness'}
     for robot in robots:
