@@ -50,6 +50,8 @@ class Result:
     Attributes:
         prepared: the plans that were imagined, in the order of everything below.
         imagination: latents [K, H, C, h, w], uncertainty [K, H], outcomes.
+        observed: uint8 [h, w, 3], the newest frame of the history.
+        travel: float32 [K, H, 4, 4], where the plans take a moving camera, or None.
         scores: K scores, in plan order.
         missing: critic name -> why it could not score.
         undrawn: why the model had to do without the robot drawn along the plans, or ''; only of
@@ -59,6 +61,8 @@ class Result:
 
     prepared: Prepared
     imagination: Imagination
+    observed: np.ndarray
+    travel: np.ndarray | None
     scores: list[PlanScore]
     missing: dict[str, str] = field(default_factory=dict)
     undrawn: str = ""
@@ -225,7 +229,9 @@ class Imaginer:
         missing = missing_critics(critic_input, self.critics)
         clock.lap("critics")
         undrawn = self.drawings.problem if space.name in card.cameras and drawings is None else ""
-        return Result(prepared, imagination, scores, missing, undrawn, clock.stop())
+        return Result(
+            prepared, imagination, history[-1], travel, scores, missing, undrawn, clock.stop()
+        )
 
     def _object_in(
         self, frame: np.ndarray, space: ActionSpace, motion: np.ndarray, seed: int
@@ -242,10 +248,25 @@ class Imaginer:
         history = np.repeat(frame[None], card.history, axis=0)
         return self.model.imagine(history, still, space.name, seed=seed).outcomes[OUTCOME][0, 0]
 
-    def decode(self, latents: np.ndarray) -> np.ndarray:
-        """Pictures of latents: float32 [..., C, h, w] -> uint8 [..., height, width, 3] RGB."""
+    def pictures(self, result: Result, which=...) -> np.ndarray:
+        """What was imagined, as pictures.
+
+        Args:
+            which: of the plans and steps, as one indexes [K, H]: ``0`` the first plan, ``np.s_[:, -1]``
+                the last step of all.
+
+        Returns:
+            uint8 [..., height, width, 3] RGB.
+        """
+        latents = result.imagination.latents[which]
+        travel = None if result.travel is None else result.travel[which].reshape(-1, 4, 4)
         lead = latents.shape[:-3]
-        frames = self.model.decode(latents.reshape(-1, *latents.shape[-3:]))
+        frames = self.model.pictures(
+            latents.reshape(-1, *latents.shape[-3:]),
+            result.observed,
+            result.prepared.space.name,
+            travel,
+        )
         return frames.reshape(*lead, *frames.shape[1:])
 
 

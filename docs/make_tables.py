@@ -26,6 +26,7 @@ MARKS = re.compile(r"(<!-- table: ([\w/-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 FRAMES = {
     "ceiling": "autoencoder alone",
     "model": "**model**",
+    "decoded": "model, without what it lays over of what was seen",
     "shuffled": "model, given another plan's motion",
     "geometry": "the last frame, moved along by geometry alone",
     "copy": "copy the last frame",

@@ -41,7 +41,8 @@ class KnownModel:
     def encode(self, frames):
         return (frames.mean(axis=(1, 2, 3)) / 255).astype(np.float32)[:, None, None, None]
 
-    def decode(self, latents):
+    def pictures(self, latents, observed, space, travel=None):
+        self.seen, self.moved = observed, travel
         grey = np.clip(latents * 255, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
         return np.broadcast_to(grey, (len(latents), 4, 4, 3)).copy()
 
@@ -191,9 +192,18 @@ def test_settings_that_cannot_work(settings):
         ImaginerSettings(**settings)
 
 
-def test_decode_keeps_leading_dimensions():
-    frames = imaginer().decode(np.ones((3, 2, 1, 1, 1), np.float32))
-    assert frames.shape == (3, 2, 4, 4, 3) and frames.dtype == np.uint8 and frames.min() == 255
+def test_pictures_of_any_plans_and_steps():
+    judge = imaginer()
+    history = HISTORY.copy()
+    history[-1] = 7
+    made = judge.score(history, [plan("no", 0.0), plan("yes", 1.0)])
+    frames = judge.pictures(made)
+    assert frames.shape == (2, 2, 4, 4, 3) and frames.dtype == np.uint8
+    assert frames[..., 0, 0, 0].tolist() == [[0, 0], [127, 255]]
+    np.testing.assert_array_equal(judge.pictures(made, 1), frames[1])
+    np.testing.assert_array_equal(judge.pictures(made, np.s_[:, [1]]), frames[:, [1]])
+    # The model gets what was seen last, and no way of a camera that stands still.
+    assert (judge.model.seen == 7).all() and judge.model.moved is None
 
 
 def test_to_model_size_averages_and_cuts_the_middle():

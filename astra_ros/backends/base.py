@@ -129,6 +129,15 @@ class WorldModel(Protocol):
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Latents float32 [N, C, h, w] -> uint8 [N, h, w, 3] RGB."""
 
+    def pictures(self, latents: np.ndarray, observed: np.ndarray, space: str,
+                 travel: np.ndarray | None = None) -> np.ndarray:
+        """Imagined latents as pictures: float32 [N, C, h, w] -> uint8 [N, h, w, 3] RGB.
+
+        A model with a compositor lays what was really seen over what it decodes: the last `observed`
+        frame, uint8 [h, w, 3], from where `travel` float32 [N, 4, 4] takes the camera of `space`; None
+        where it stands still.
+        """
+
     def imagine(self, history: np.ndarray, actions: np.ndarray, space: str, seed: int = 0,
                 steps: int | None = None, drawings: np.ndarray | None = None,
                 travel: np.ndarray | None = None) -> Imagination:

@@ -12,7 +12,14 @@ from safetensors.torch import load_file
 from astra_ros.backends.base import WEIGHTS_FILE, ModelCard, ModelError
 from astra_ros.backends.lenses import lens_of
 from astra_ros.planning.imagination import Imagination
-from astra_ros.world_model import Astra, AstraConfig, imagine_latents, reprojected_latents
+from astra_ros.world_model import (
+    Astra,
+    AstraConfig,
+    Lens,
+    imagine_latents,
+    last_seen,
+    reprojected_latents,
+)
 
 
 class TorchWorldModel:
@@ -33,25 +40,36 @@ class TorchWorldModel:
         actions = np.zeros((plans, horizon, self.card.action_spaces[name].dim), np.float32)
         travel = np.tile(np.eye(4, dtype=np.float32), (plans, horizon, 1, 1))
         made = self.imagine(history, actions, name, travel=travel if name in self.lenses else None)
-        self.decode(made.latents[0])
+        self.pictures(made.latents[0], history[-1], name, travel[0] if name in self.lenses else None)
 
     @torch.inference_mode()
     def encode(self, frames: np.ndarray) -> np.ndarray:
         return self._encode(frames).cpu().numpy()
 
     def _encode(self, frames: np.ndarray) -> torch.Tensor:
+        return self.model.autoencoder.encode(self._pixels(frames))
+
+    def _pixels(self, frames: np.ndarray) -> torch.Tensor:
         expected = (*self.card.image_size, 3)
         if frames.dtype != np.uint8 or frames.shape[1:] != expected:
             raise ValueError(f'frames are {frames.dtype} {frames.shape}; the model takes uint8 '
                              f'[N, {", ".join(map(str, expected))}]')
         pixels = torch.from_numpy(np.ascontiguousarray(frames)).to(self.device)
-        return self.model.autoencoder.encode(pixels.permute(0, 3, 1, 2).float() / 255)
+        return pixels.permute(0, 3, 1, 2).float() / 255
 
     @torch.inference_mode()
     def decode(self, latents: np.ndarray) -> np.ndarray:
         z = torch.from_numpy(np.ascontiguousarray(latents)).to(self.device)
-        pixels = self.model.autoencoder.decode(z) * 255
-        return pixels.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        return _bytes(self.model.autoencoder.decode(z))
+
+    @torch.inference_mode()
+    def pictures(self, latents: np.ndarray, observed: np.ndarray, space: str,
+                 travel: np.ndarray | None = None) -> np.ndarray:
+        z = torch.from_numpy(np.ascontiguousarray(latents)).to(self.device)
+        if travel is not None:
+            travel = torch.from_numpy(np.ascontiguousarray(travel, np.float32)).to(self.device)
+        seen, known = last_seen(self._pixels(observed[None])[0], travel, self._lens_of(space, travel), len(z))
+        return _bytes(self.model.pictures(z, seen, known))
 
     @torch.inference_mode()
     def imagine(self, history: np.ndarray, actions: np.ndarray, space: str, seed: int = 0,
@@ -81,20 +99,28 @@ class TorchWorldModel:
     def _reprojected(self, frame: np.ndarray, travel: np.ndarray, space: str,
                      plans: tuple[int, int]) -> torch.Tensor | None:
         """The newest picture from where every plan takes the camera, [1, K, H, C + 1, h, w]."""
-        if space not in self.lenses:
-            raise ValueError(f"travel is given, but of '{space}' the model knows no moving camera; it "
-                             f'knows {sorted(self.lenses) or "none"}')
+        lens = self._lens_of(space, travel)
         if travel.shape != (*plans, 4, 4):
             raise ValueError(f'travel has shape {travel.shape}; expected {(*plans, 4, 4)}: a pose for '
                              'every plan and step')
         if not self.model.config.reprojection:
             return None
-        pixels = torch.from_numpy(np.ascontiguousarray(frame)).to(self.device)
         way = torch.from_numpy(np.ascontiguousarray(travel, np.float32)).to(self.device)
-        latents = reprojected_latents(
-            self.model.autoencoder, pixels.permute(2, 0, 1)[None].float() / 255,
-            way.flatten(0, 1)[None], self.lenses[space])
+        latents = reprojected_latents(self.model.autoencoder, self._pixels(frame[None]),
+                                      way.flatten(0, 1)[None], lens)
         return latents.unflatten(1, plans)
+
+    def _lens_of(self, space: str, travel) -> Lens | None:
+        """Of the camera that travels; None where none does."""
+        if travel is not None and space not in self.lenses:
+            raise ValueError(f"travel is given, but of '{space}' the model knows no moving camera; it "
+                             f'knows {sorted(self.lenses) or "none"}')
+        return None if travel is None else self.lenses[space]
+
+
+def _bytes(pictures: torch.Tensor) -> np.ndarray:
+    """[N, 3, h, w] in 0..1 -> uint8 [N, h, w, 3]."""
+    return (pictures * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
 def usable_device(device: str) -> torch.device:

@@ -206,14 +206,22 @@ class LatentDataset:
                     if known[row] and self.space_of[index] == number]
             camera = self.cameras[number]
             frames = torch.stack([self.frames[episodes[row]][starts[row]] for row in rows]).numpy()
-            motion = np.stack([self.motions[episodes[row]][starts[row]:starts[row] + self.horizon + 1]
-                               for row in rows])
-            travel = torch.from_numpy(camera.travel(self.spaces[number], motion, self.dt_s))
+            travel = torch.from_numpy(np.concatenate([self.travel(episodes[row], starts[row])
+                                                      for row in rows]))
             with torch.autocast(self.device.type, torch.bfloat16):
                 made[rows] = reprojected_latents(
                     self.autoencoder, frames_to_tensor(frames).to(self.device), travel.to(self.device),
                     lens_of(camera, frames.shape[1:3], self.device)).float()
         return made, torch.tensor(known)
+
+    def travel(self, episode: int, start: int) -> np.ndarray | None:
+        """Where a moving camera goes after frame `start`, float32 [1, H, 4, 4]; None where its way is not
+        known, or it has none."""
+        if self.cameras is None or self.frames[episode] is None:
+            return None
+        number = self.space_of[episode]
+        motion = self.motions[episode][None, start:start + self.horizon + 1]
+        return self.cameras[number].travel(self.spaces[number], motion, self.dt_s)
 
     def sample(self, batch: int, generator: torch.Generator) -> Clip:
         """`batch` random clips: each from any episode, beginning anywhere in it."""

@@ -1,7 +1,7 @@
 """`astra eval`: how good is the imagined video, and does it follow the plan?
 
 On held-out scenes, per action space and horizon, always three rows: what the autoencoder alone can
-do (ceiling), the model, and a copy of the last observed frame; where the camera's way is known, also
+do (ceiling), the model (and without what it lays over of what was seen), and a copy of the last observed frame; where the camera's way is known, also
 that frame moved along by geometry alone. Then two checks of the actions: the
 same clips with the motion of another clip, and a probe, trained on real frames alone, that reads
 poses from the imagined ones. With --report also a page with curves and pictures.
@@ -41,14 +41,15 @@ DRIFT = (16, 64)            # frames between which drift is stated
 PROBE_EPISODES = 1000
 STILL_DB = 50.0             # above this a frame is the last observed one: nothing to imagine
 USABLE_PROBE = 0.5          # share of the real frames whose pose a probe must find
-ROWS = {'ceiling': 'autoencoder alone', 'model': 'model', 'shuffled': "another plan's motion",
+ROWS = {'ceiling': 'autoencoder alone', 'model': 'model', 'decoded': 'model, decoded alone',
+        'shuffled': "another plan's motion",
         'geometry': 'moved by geometry', 'copy': 'copy the last frame'}
 
 
 def imagine_clips(model, clips: HeldOutClips, seed: int) -> dict:
     """What the model makes of every clip, with its own motion and with another's."""
     made: dict[str, list] = {name: [] for name in (
-        'ceiling', 'model', 'shuffled', 'geometry', 'error', 'uncertainty')}
+        'ceiling', 'model', 'decoded', 'shuffled', 'geometry', 'error', 'uncertainty')}
     outcomes: dict[str, list] = {}
     for i in tqdm(range(len(clips)), unit='clip', desc=clips.space.name):
         drawings = None
@@ -59,8 +60,12 @@ def imagine_clips(model, clips: HeldOutClips, seed: int) -> dict:
         imagined = model.imagine(clips.history[i], both, clips.space.name, seed=seed,
                                  drawings=drawings, travel=travel)
         true_latents = model.encode(clips.future[i])
-        made['model'].append(model.decode(imagined.latents[0]))
-        made['shuffled'].append(model.decode(imagined.latents[1]))
+        for row, number in (('model', 0), ('shuffled', 1)):
+            made[row].append(model.pictures(
+                imagined.latents[number], clips.history[i, -1], clips.space.name,
+                None if travel is None else travel[number]))
+        if model.card.network.get('compositing'):
+            made['decoded'].append(model.decode(imagined.latents[0]))
         made['ceiling'].append(model.decode(true_latents))
         if clips.travel is not None:
             made['geometry'].append(_by_geometry(model.card.moving_cameras[clips.space.name],

@@ -108,9 +108,12 @@ def averaged_model(run: Path) -> Astra:
     """
     autoencoder, _ = _read(run / 'autoencoder.safetensors')
     dynamics, config = _read(run / 'dynamics.safetensors')
+    parts = {'autoencoder': autoencoder}
+    if config.get('compositing'):
+        parts['compositor'], _ = _read(run / 'compositor.safetensors')
     model = Astra(AstraConfig.from_dict(config))
-    model.load_state_dict({**dynamics, **{f'autoencoder.{name}': value
-                                          for name, value in autoencoder.items()}})
+    model.load_state_dict({**dynamics, **{f'{part}.{name}': value for part, weights in parts.items()
+                                          for name, value in weights.items()}})
     return model.eval()
 
 

@@ -15,6 +15,9 @@ class TrainSettings:
     dynamics_steps: int = 10000
     dynamics_batch: int = 16
     dynamics_rate: float = 5e-4
+    compositor_steps: int = 600
+    compositor_batch: int = 32
+    compositor_rate: float = 2e-3
     warmup_steps: int = 200
     weight_decay: float = 0.01
     clip_norm: float = 1.0
@@ -34,6 +37,9 @@ SETTINGS_HELP = {
     'dynamics_steps': 'optimiser steps of the dynamics',
     'dynamics_batch': 'clips a step, over all processes',
     'dynamics_rate': 'peak learning rate of AdamW',
+    'compositor_steps': 'optimiser steps of the compositor; only of networks that have one',
+    'compositor_batch': 'frames a step, over all processes',
+    'compositor_rate': 'peak learning rate of AdamW',
     'warmup_steps': 'steps in which the rate rises to its peak, at most a tenth of all; then a cosine '
                     'lets it fall',
     'weight_decay': 'of AdamW',

@@ -23,11 +23,12 @@ from astra_ros.learning.speed import matmul_peak_flops
 from astra_ros.learning.training_log import TrainingLog
 from astra_ros.world_model import AstraConfig
 
-STAGES = ('autoencoder', 'dynamics')
+STAGES = ('autoencoder', 'dynamics', 'compositor')
 # What each stage reads, beside the settings that bear its name.
 _BOTH = ('warmup_steps', 'weight_decay', 'clip_norm', 'average_decay', 'seed')
 SETTINGS_OF = {'autoencoder': _BOTH,
-               'dynamics': (*_BOTH, 'rollout_from', 'max_history_noise', 'object_weight', 'horizon')}
+               'dynamics': (*_BOTH, 'rollout_from', 'max_history_noise', 'object_weight', 'horizon'),
+               'compositor': (*_BOTH, 'horizon')}
 AUTOENCODER_NETWORK = ('image_size', 'latent_channels', 'encoder_widths', 'decoder_widths',
                        'encoder_depths', 'decoder_depths')
 MAX_BAD_STEPS = 10

@@ -1,4 +1,4 @@
-"""`astra train`: first the frame autoencoder, then the dynamics, each resumable at any moment.
+"""`astra train`: the frame autoencoder, the dynamics, the compositor, each resumable at any moment.
 
 The dynamics are trained on true histories first and then, from `--rollout-from` of the steps on,
 every other batch on the model's own roll-outs, which is what keeps long imaginations from drifting.
@@ -33,6 +33,7 @@ from astra_ros.learning.drawings import Drawer, cameras_of
 from astra_ros.learning.episode import DatasetError
 from astra_ros.learning.export import write_model
 from astra_ros.learning.losses import LossWeights, one_step_loss, rollout_loss
+from astra_ros.learning.rollouts import CompositorLoss, Rollouts
 from astra_ros.learning.settings import SETTINGS_HELP, TrainSettings, settings_for
 from astra_ros.learning.stage import STAGES, Stage
 from astra_ros.learning.training_data import check_episodes, check_same_data, write_facts
@@ -128,7 +129,8 @@ def train_dynamics(paths, model: Astra, autoencoder: nn.Module, spaces: Sequence
     """Everything but the autoencoder, on latents."""
     config, device = model.config, processes.device
     model = model.to(device)
-    model.autoencoder = nn.Identity()      # not trained here, nor stored in this stage's file
+    compositor = model.compositor
+    model.autoencoder = model.compositor = None     # not trained here, nor stored in this stage's file
     identity = hash_of(autoencoder)
     losses = DynamicsLoss(model, settings, processes.splits)
     stage = Stage('dynamics', losses, folder, settings.dynamics_steps,
@@ -158,7 +160,33 @@ def train_dynamics(paths, model: Astra, autoencoder: nn.Module, spaces: Sequence
             return data.sample(batch_size, generator).to(device), rollout, generator
 
         astra = stage.run(batch_of, validation)
-    astra.autoencoder = autoencoder
+    astra.autoencoder, astra.compositor = autoencoder, compositor
+    return astra
+
+
+def train_compositor(paths, astra: Astra, spaces: Sequence[ActionSpace], settings: TrainSettings,
+                     folder: Path, processes: Processes, data_folder: Path,
+                     cameras: Mapping[str, MovingCamera] | None = None) -> Astra:
+    """On what the finished dynamics imagine; they are not changed."""
+    config, device = astra.config, processes.device
+    dynamics = hash_of(astra.denoiser)
+    module = astra.compositor.to(device)
+    stage = Stage('compositor', CompositorLoss(module), folder, settings.compositor_steps,
+                  settings.compositor_rate, settings, config, processes, {'dynamics': dynamics})
+    if stage.finished:
+        astra.compositor = stage.run(None)
+        return astra
+    drawer = Drawer(data_folder, config.image_size) if config.drawing else None
+    data = LatentDataset(spaces, config.temporal_window, settings.horizon, config.outcomes, drawer,
+                         cameras if config.reprojection and cameras else None)
+    batch_size = processes.share(settings.compositor_batch)
+    rollouts = Rollouts(data, split(paths)[0], astra, device, settings.seed + processes.rank,
+                        batch_size * settings.compositor_steps, progress=processes.first)
+
+    def batch_of(_, generator):
+        return rollouts.sample(batch_size, generator)
+
+    astra.compositor = stage.run(batch_of)
     return astra
 
 
@@ -230,7 +258,7 @@ def run(args: argparse.Namespace) -> int:
               f'those of {args.data} have {facts.size[1]} x {facts.size[0]}, so the model will too')
     processes = distributed.start(args.device, args.strategy)
     try:
-        for name in ('autoencoder_batch', 'dynamics_batch'):
+        for name in ('autoencoder_batch', 'dynamics_batch', 'compositor_batch'):
             processes.share(getattr(settings, name))
         args.out.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(settings.seed)
@@ -242,6 +270,11 @@ def run(args: argparse.Namespace) -> int:
             return 0
         astra = train_dynamics(paths, model, autoencoder, trained_on.spaces, settings, args.out,
                                processes, args.data, args.compile, trained_on.cameras_that_move)
+        if args.stage == 'dynamics' and astra.compositor is not None:
+            return 0
+        if astra.compositor is not None:
+            astra = train_compositor(paths, astra, trained_on.spaces, settings, args.out, processes,
+                                     args.data, trained_on.cameras_that_move)
         if processes.first:
             if args.base and not model.config.drawing and cameras_of(paths):
                 print(f"note: '{args.base}' has no kinematic conditioning; where the robot could be "

@@ -124,7 +124,7 @@ class ImagineOutputs:
         if settings.show_plan in result.names:
             wanted = result.names.index(settings.show_plan)
         if self._shown_plan != wanted and self._video.get_subscription_count():
-            frames = imaginer.decode(result.imagination.latents[wanted])
+            frames = imaginer.pictures(result, wanted)
             dt_s = imaginer.model.card.dt_s
             messages = [
                 rgb_to_image(frame, later(request.stamp, (k + 1) * dt_s), request.frame_id)
@@ -156,7 +156,7 @@ def _draw_sheet(request: Request, result: Result, imaginer: Imaginer) -> np.ndar
     steps = list(shown_steps(latents.shape[1], SHEET_COLUMNS))
     height, width = imaginer.model.card.image_size
     frames = np.zeros((*latents.shape[:2], height, width, 3), np.uint8)
-    frames[:, steps] = imaginer.decode(latents[:, steps])
+    frames[:, steps] = imaginer.pictures(result, np.s_[:, steps])
     return contact_sheet(
         frames,
         result.scores,

@@ -16,11 +16,11 @@ from astra_ros.world_model.imagine import (
     imagine_latents,
     multi_step_prediction,
 )
-from astra_ros.world_model.reprojection import Lens, reproject, reprojected_latents
+from astra_ros.world_model.reprojection import Lens, last_seen, reproject, reprojected_latents
 from astra_ros.world_model.resize import resized
 
 __all__ = [
     'Astra', 'AstraConfig', 'DenoisingAutoregressiveStep', 'ImaginedLatents', 'Lens', 'PRESETS',
-    'conditional_video_generation', 'imagine_latents', 'multi_step_prediction', 'preset',
+    'conditional_video_generation', 'imagine_latents', 'last_seen', 'multi_step_prediction', 'preset',
     'reproject', 'resized', 'reprojected_latents',
 ]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from astra_ros.world_model.action_encoder import ActionConditionEncoder
 from astra_ros.world_model.autoencoder import FrameAutoencoder
+from astra_ros.world_model.compositor import Compositor
 from astra_ros.world_model.config import AstraConfig
 from astra_ros.world_model.denoiser import Denoised, DenoisingTransformer, Memory, OutcomeHeads
 from astra_ros.world_model.diffusion import make_process
@@ -25,9 +26,9 @@ class Prediction(NamedTuple):
 
 
 class Astra(nn.Module):
-    """Frame autoencoder, temporal encoder, action encoder, style encoder, denoiser, outcome heads.
+    """Frame autoencoder, temporal encoder, action encoder, style encoder, denoiser, outcome heads, compositor.
 
-    All but the autoencoder work on latents. One pass of `denoise` is one denoising step of one
+    All but the autoencoder and the compositor work on latents. One pass of `denoise` is one denoising step of one
     frame; `predict_next` runs a whole denoising loop; `imagine.py` strings frames together.
     """
 
@@ -41,6 +42,7 @@ class Astra(nn.Module):
         self.style_encoder = StyleEncoder(config)
         self.denoiser = DenoisingTransformer(config)
         self.outcome_heads = OutcomeHeads(config) if config.outcomes else None
+        self.compositor = Compositor() if config.compositing else None
 
     def remember(self, history_BTChw: Tensor, observed: Tensor | None = None) -> Memory:
         """The observed history, worked on once for all plans of a request.
@@ -63,6 +65,12 @@ class Astra(nn.Module):
         if drawings is None or self.denoiser.drawing is None:
             return None
         return self.denoiser.drawing(drawings, known)
+
+    def pictures(self, latents: Tensor, seen: Tensor, known: Tensor) -> Tensor:
+        """Imagined latents [B, C, h, w] as pictures [B, 3, h, w] in 0..1; `seen` and `known` as in
+        `Compositor.forward`."""
+        decoded = self.autoencoder.decode(latents)
+        return decoded if self.compositor is None else self.compositor(decoded, seen, known).clamp(0, 1)
 
     def forward(self, noisy: Tensor, time: Tensor, actions: Tensor, history: Tensor,
                 space: int = 0, style: Tensor | None = None) -> Tensor:

@@ -34,6 +34,7 @@ class AstraConfig:
     modalities: tuple[str, ...] = ()             # kind of each space: an expert each; (): none
     drawing: bool = False                        # see the robot drawn along the plan
     reprojection: bool = False                   # see the last picture from where a camera will be
+    compositing: bool = False                    # lay what was observed over what is decoded
     residual: bool = True                        # flow only: predict the change, not the latent
     displacements: int = 0                       # places that a cell may come from; 0: its own
     observed_displacements: int = 0              # more, in the last observed (reprojected) latent
@@ -114,10 +115,11 @@ _PARTS = dict(modalities=('joints', 'joints'), drawing=True, reprojection=True, 
 
 PRESETS: dict[str, AstraConfig] = {
     # Small enough for two CPU cores; a model that ships.
-    'tiny': AstraConfig(latent_channels=24, **_PARTS),
+    'tiny': AstraConfig(latent_channels=24, compositing=True, **_PARTS),
     # For a GPU, or a patient CPU; a model that ships.
     'small': AstraConfig(
-        image_size=(128, 128), latent_channels=24, hidden_dim=256, num_layers=8, num_heads=8, **_PARTS),
+        image_size=(128, 128), latent_channels=24, hidden_dim=256, num_layers=8, num_heads=8,
+        compositing=True, **_PARTS),
     # The configuration that the seed document prints: 1024 wide, 24 layers, 16 heads, window 16,
     # 1000 steps with linear betas, epsilon-prediction weighted by SNR with gamma 0.5.
     'paper': AstraConfig(

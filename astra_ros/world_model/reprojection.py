@@ -61,6 +61,21 @@ def _reproject(frames: Tensor, travel: Tensor, lens: Lens) -> tuple[Tensor, Tens
     return views, seen[:, :, None].to(frames.dtype)
 
 
+def last_seen(frame: Tensor, travel: Tensor | None, lens: Lens | None,
+              moments: int) -> tuple[Tensor, Tensor]:
+    """The last observed picture at each of N later moments, as a `Compositor` takes it.
+
+    Args: `frame` [3, h, w]; `travel` [N, 4, 4] where the camera moves, with its `lens`; None where it
+    stands still, and the picture with it.
+
+    Returns [N, 3, h, w], and where that was really seen, [N, 1, h, w].
+    """
+    if travel is None or lens is None:
+        return frame.expand(moments, -1, -1, -1), torch.ones_like(frame[:1]).expand(moments, -1, -1, -1)
+    views, seen = reproject(frame[None], travel[None], lens)
+    return views[0], seen[0]
+
+
 def not_moved(latents: Tensor) -> Tensor:
     """Latents [..., C, h, w] in place of reprojected ones, [..., C + 1, h, w]: the way is not known."""
     return F.pad(latents, (0, 0, 0, 0, 0, 1))

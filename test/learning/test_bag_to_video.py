@@ -32,7 +32,7 @@ def test_from_the_bags_of_an_unknown_arm_and_base_to_imagined_video(tmp_path, ca
     data, run = tmp_path / 'mine', tmp_path / 'run'
     astra('import-bag', tmp_path / 'arm', '--out', data, '--robot', 'my_arm')
     astra('import-bag', tmp_path / 'base', '--out', data, '--robot', 'my_base')
-    steps = ('--autoencoder-steps', 0, '--dynamics-steps', 4, '--dynamics-batch', 2, '--device', 'cpu')
+    steps = ('--autoencoder-steps', 0, '--dynamics-steps', 4, '--compositor-steps', 2, '--dynamics-batch', 2, '--device', 'cpu')
     astra('train', '--from', 'tiny', '--data', data, '--out', run, *steps)
     astra('export', '--run', run, '--out', tmp_path / 'model')
     astra('eval', '--model', tmp_path / 'model', '--data', data, '--horizon', 4,
@@ -58,7 +58,7 @@ def test_from_the_bags_of_an_unknown_arm_and_base_to_imagined_video(tmp_path, ca
     imaginer.configure(ImaginerSettings(horizon=8), {'collision': CollisionSettings(enabled=False)})
     result = imaginer.score(history, plans, dict(zip(names, here)))
     assert {score.verdict for score in result.scores} != {'vetoed'}
-    frames = imaginer.decode(result.imagination.latents)
+    frames = imaginer.pictures(result)
     assert frames.shape == (2, 8, 64, 64, 3) and frames.std() > 5
     assert result.prepared.space.name == 'my_arm_joints' and len(result.scores) == 2
     # Four steps teach little, but the new input layer is heard: other plans, other pictures.

@@ -19,7 +19,7 @@ from astra_ros.learning.episode import DatasetError
 STEPS = 6
 # One clip a process: each then draws another robot in most steps.
 COMMON = ('--autoencoder-steps', '2', '--autoencoder-batch', '4', '--dynamics-batch', '2',
-          '--dynamics-steps', str(STEPS), '--warmup-steps', '2', '--rollout-from', '0',
+          '--dynamics-steps', str(STEPS), '--compositor-steps', str(STEPS), '--compositor-batch', '4', '--warmup-steps', '2', '--rollout-from', '0',
           '--checkpoint-every', '3', '--device', 'cpu')
 # The first process is killed in its fifth step, after the checkpoint of the third one.
 KILLED = """

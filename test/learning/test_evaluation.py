@@ -38,7 +38,7 @@ def model(data, tmp_path_factory):
     parser = argparse.ArgumentParser()
     train.add_arguments(parser)
     train.run(parser.parse_args(
-        ['--data', str(data), '--out', str(out), '--autoencoder-steps', '2', '--dynamics-steps', '2',
+        ['--data', str(data), '--out', str(out), '--autoencoder-steps', '2', '--dynamics-steps', '2', '--compositor-steps', '2', '--compositor-batch', '2',
          '--dynamics-batch', '2', '--autoencoder-batch', '2', '--device', 'cpu']))
     return out / 'model'
 

@@ -47,7 +47,7 @@ def model(moving, tmp_path_factory):
     out = tmp_path_factory.mktemp('run')
     parser = argparse.ArgumentParser()
     train.add_arguments(parser)
-    words = ['--data', str(moving), '--out', str(out), '--autoencoder-steps', '2', '--dynamics-steps',
+    words = ['--data', str(moving), '--out', str(out), '--autoencoder-steps', '2', '--compositor-steps', '2', '--dynamics-steps',
              '2', '--dynamics-batch', '3', '--autoencoder-batch', '2', '--device', 'cpu',
              '--rollout-from', '0']
     train.run(parser.parse_args(words))
@@ -131,7 +131,7 @@ def test_a_known_robot_keeps_its_camera(moving, model, tmp_path):
     def run(data, out):
         train.run(parser.parse_args(
             ['--from', str(model), '--data', str(data), '--out', str(tmp_path / out),
-             '--autoencoder-steps', '0', '--dynamics-steps', '1', '--dynamics-batch', '1', '--device',
+             '--autoencoder-steps', '0', '--compositor-steps', '0', '--dynamics-steps', '1', '--dynamics-batch', '1', '--device',
              'cpu']))
         return read_embodiments(tmp_path / out).moving_cameras
 

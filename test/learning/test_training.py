@@ -162,7 +162,7 @@ def test_the_dynamics_belong_to_their_autoencoder(data, tmp_path, arguments):
 
 
 def test_a_horizon_of_one_frame_trains(data, tmp_path, arguments):
-    train.run(arguments(data, tmp_path, '--horizon', '1', '--dynamics-steps', '2'))
+    train.run(arguments(data, tmp_path, '--horizon', '1', '--dynamics-steps', '2', '--compositor-steps', '0'))
 
 
 def test_training_can_be_followed(data, tmp_path, arguments):
@@ -253,7 +253,7 @@ def test_a_folder_belongs_to_its_episodes(data, tmp_path, arguments):
 
 def test_what_a_preset_is_meant_for_and_what_compiling_needs_is_said(data, tmp_path, arguments, capsys,
                                                                      monkeypatch):
-    none = ('--autoencoder-steps', '0', '--dynamics-steps', '0')
+    none = ('--autoencoder-steps', '0', '--dynamics-steps', '0', '--compositor-steps', '0')
     train.run(arguments(data, tmp_path / 'run', '--preset', 'small', *none))
     assert 'small\' is meant for frames of 128 x 128 pixels' in capsys.readouterr().out
     monkeypatch.setenv('PATH', str(tmp_path))
@@ -271,7 +271,7 @@ def test_short_runs_warm_up_for_a_tenth_of_their_steps():
 def test_fine_tuning_starts_from_the_models_own_weights_and_actions(data, tmp_path, arguments):
     train.run(arguments(data, tmp_path / 'first'))
     first = tmp_path / 'first/model'
-    none = ('--from', str(first), '--autoencoder-steps', '0', '--dynamics-steps', '0')
+    none = ('--from', str(first), '--autoencoder-steps', '0', '--dynamics-steps', '0', '--compositor-steps', '0')
     train.run(arguments(data, tmp_path / 'same', *none, '--model', str(tmp_path / 'same')))
     before, after = (load_file(folder / 'model.safetensors')
                      for folder in (first, tmp_path / 'same'))

@@ -1,0 +1,109 @@
+"""What a trained model imagines of its own training clips, beside what was seen: for its compositor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from astra_ros.backends.lenses import lens_of
+from astra_ros.learning.clips import LatentDataset, frames_to_tensor
+from astra_ros.learning.dataset import load_episode
+from astra_ros.learning.validate import by_space
+from astra_ros.world_model import Astra, imagine_latents, last_seen
+from astra_ros.world_model.compositor import Compositor
+
+CLIPS = 60          # of each action space, at most
+EPISODES = 20       # of each action space, at most
+AT_ONCE = 15        # clips that are imagined together
+ENOUGH_DB = 30.0    # pictures that are this good count less than their share of decibels
+
+
+class Rollouts:
+    """Frames of roll-outs of each action space, as bytes: decoded, seen last, known, true.
+
+    `frames` says how many a training will ask for: more are not made.
+    """
+
+    def __init__(self, data: LatentDataset, paths: list[Path], astra: Astra, device: torch.device,
+                 seed: int, frames: int, progress: bool = True):
+        rng = np.random.default_rng(seed)
+        chosen = [group[int(i)] for group in by_space(paths).values()
+                  for i in rng.choice(len(group), min(EPISODES, len(group)), replace=False)]
+        data.encode(chosen, astra.autoencoder, device, seed, progress)
+        episodes = [load_episode(path) for path in chosen]
+        parts: list[tuple[Tensor, ...]] = []
+        clips = min(CLIPS, math.ceil(frames / data.horizon))
+        jobs = list(self._jobs(data, rng, clips))
+        for number, picks in tqdm(jobs, unit='batch', desc='imagine', disable=not progress):
+            decoded = self._imagine(data, astra, number, picks, device)
+            for row, (index, start) in enumerate(picks):
+                real = episodes[index].frames
+                newest = frames_to_tensor(real[start]).to(device)
+                travel, lens = data.travel(index, start), None
+                if travel is not None:
+                    lens = lens_of(data.cameras[number], real.shape[1:3], device)
+                    travel = torch.from_numpy(travel[0]).to(device)
+                seen, known = last_seen(newest, travel, lens, data.horizon)
+                truth = frames_to_tensor(real[start + 1:start + 1 + data.horizon])
+                parts.append(tuple((part * 255).round().to(torch.uint8).cpu()
+                                   for part in (decoded[row], seen, known, truth)))
+        self.frames = tuple(torch.cat(each) for each in zip(*parts))
+        self.device = device
+
+    @staticmethod
+    def _jobs(data: LatentDataset, rng: np.random.Generator,
+              clips: int) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+        """(action space, clips to imagine together), a clip as (episode, newest frame)."""
+        for number in sorted(set(data.space_of)):
+            own = [index for index, space in enumerate(data.space_of) if space == number]
+            picks = [(int(index), int(rng.integers(len(data.latents[index]) - data.horizon)))
+                     for index in rng.choice(own, clips)]
+            for first in range(0, clips, AT_ONCE):
+                yield number, picks[first:first + AT_ONCE]
+
+    @staticmethod
+    @torch.inference_mode()
+    def _imagine(data: LatentDataset, astra: Astra, number: int, picks: list[tuple[int, int]],
+                 device: torch.device) -> Tensor:
+        """Decoded frames of clips of one action space, [B, H, 3, h, w]."""
+        clip = data.clip(*zip(*picks)).to(device)
+        drawings = reprojected = None
+        if clip.drawings is not None and clip.drawn.all():
+            drawings = clip.drawings[:, None].float() / 255
+        if clip.reprojected is not None and clip.way_known.all():
+            reprojected = clip.reprojected[:, None]
+        made = imagine_latents(
+            astra, clip.latents[:, :data.window], clip.actions[:, None, :, :data.spaces[number].dim], number,
+            drawings=drawings, reprojected=reprojected, generator=torch.Generator(device).manual_seed(0))
+        frames = astra.autoencoder.decode(made.latents[:, 0].flatten(0, 1))
+        return frames.unflatten(0, (len(picks), data.horizon))
+
+    def sample(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(decoded, seen, known, truth) of random frames, each [batch, 3 or 1, h, w] in 0..1."""
+        picks = torch.randint(len(self.frames[0]), (batch,), generator=generator)
+        return tuple(part[picks].to(self.device).float() / 255 for part in self.frames)
+
+
+class CompositorLoss(nn.Module):
+    """Squared error, relative to what each picture's is now: the mean of decibels, more or less."""
+
+    def __init__(self, compositor: Compositor):
+        super().__init__()
+        self.model = compositor
+
+    def forward(self, decoded: Tensor, seen: Tensor, known: Tensor,
+                truth: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        def error(pictures):
+            return (pictures.float() - truth).square().mean((1, 2, 3))
+
+        own = error(self.model(decoded, seen, known))
+        loss = (own / (own.detach() + 10 ** (-ENOUGH_DB / 10))).mean()
+        gain = 10 * (error(decoded) / own.detach().clamp_min(1e-8)).clamp_min(1e-8).log10()
+        return loss, {'psnr_db': -10 * own.detach().clamp_min(1e-8).log10().mean(),
+                      'gain_db': gain.mean()}

@@ -1,0 +1,99 @@
+"""What was seen, laid over what is decoded."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from astra_ros.world_model import Astra, Lens, last_seen, preset
+from astra_ros.world_model.compositor import Compositor
+
+SIZE = 16
+
+
+def pictures(seed, count=4):
+    return torch.rand(count, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(seed))
+
+
+def known(left_half):
+    made = torch.zeros(4, 1, SIZE, SIZE)
+    made[..., :SIZE // 2] = 1
+    return made if left_half else 1 - made
+
+
+def test_a_new_one_hardly_changes_anything():
+    torch.manual_seed(0)
+    decoded = pictures(0)
+    torch.testing.assert_close(Compositor()(decoded, pictures(1), known(True)), decoded, atol=0.02, rtol=0)
+
+
+def test_what_was_not_seen_is_never_taken():
+    torch.manual_seed(0)
+    compositor = Compositor()
+    with torch.no_grad():
+        compositor.out.bias[:4] = 50.0      # everything from the observed picture
+    decoded, seen = pictures(0), pictures(1)
+    made = compositor(decoded, seen, known(True))
+    torch.testing.assert_close(made[..., :SIZE // 2], seen[..., :SIZE // 2])
+    torch.testing.assert_close(made[..., SIZE // 2:], decoded[..., SIZE // 2:])
+
+
+def test_it_learns_what_still_holds():
+    """The observed picture is right but where something has moved, which the soft picture shows."""
+    torch.manual_seed(0)
+    compositor = Compositor()
+    optimizer = torch.optim.AdamW(compositor.parameters(), lr=2e-3)
+
+    def scene(seed):
+        generator = torch.Generator().manual_seed(seed)
+        seen = 0.5 + 0.1 * torch.randn(8, 3, SIZE, SIZE, generator=generator)
+        truth = seen.clone()
+        truth[..., 4:8, 4:8] = 1.0
+        soft = torch.nn.functional.avg_pool2d(truth, 3, 1, 1)
+        return soft, seen, torch.ones(8, 1, SIZE, SIZE), truth
+
+    for step in range(150):
+        soft, seen, there, truth = scene(step)
+        loss = (compositor(soft, seen, there) - truth).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    soft, seen, there, truth = scene(1000)
+
+    def error(made):
+        return float((made - truth).square().mean())
+
+    with torch.no_grad():
+        made = error(compositor(soft, seen, there))
+    assert made < 0.5 * min(error(soft), error(seen))
+
+
+def test_the_last_picture_stays_or_travels():
+    frame = pictures(0, 1)[0]
+    seen, there = last_seen(frame, None, None, 3)
+    assert seen.shape == (3, 3, SIZE, SIZE) and there.shape == (3, 1, SIZE, SIZE)
+    assert torch.equal(seen[2], frame) and there.all()
+    lens = Lens(10.0, 10.0, 7.5, 7.5, torch.full((SIZE, SIZE), 0.5))
+    way = torch.eye(4).repeat(2, 1, 1)
+    way[1, 0, 3] = 1.0      # a metre to the right, things at 2 m: by five pixels
+    seen, there = last_seen(frame, way, lens, 2)
+    torch.testing.assert_close(seen[0], frame, atol=1e-4, rtol=0)
+    torch.testing.assert_close(seen[1, :, :, :-5], frame[:, :, 5:], atol=1e-3, rtol=0)
+    assert not there[1, ..., -4:].any()
+
+
+@pytest.mark.parametrize('compositing', [False, True])
+def test_a_model_shows_its_latents(compositing):
+    torch.manual_seed(0)
+    model = Astra(replace(preset('tiny'), num_layers=1, context_layers=1, compositing=compositing))
+    latents = torch.randn(2, *model.config.latent_shape)
+    seen = torch.rand(2, 3, 64, 64)
+    there = torch.ones(2, 1, 64, 64)
+    with torch.no_grad():
+        made = model.pictures(latents, seen, there)
+        if compositing:
+            model.compositor.out.bias[:4] = 50.0
+            torch.testing.assert_close(model.pictures(latents, seen, there), seen)
+        else:
+            assert torch.equal(made, model.autoencoder.decode(latents))
+    assert made.shape == (2, 3, 64, 64) and 0 <= made.min() and made.max() <= 1
