@@ -104,13 +104,16 @@ def read_embodiments(run: Path) -> Embodiments:
 def averaged_model(run: Path) -> Astra:
     """The moving average of a training folder's checkpoints, finished or not.
 
-    Raises DatasetError where a stage's checkpoint is missing.
+    The compositor is trained last; a model without one shows what it decodes. Raises DatasetError where
+    the checkpoint of an earlier stage is missing.
     """
     autoencoder, _ = _read(run / 'autoencoder.safetensors')
     dynamics, config = _read(run / 'dynamics.safetensors')
     parts = {'autoencoder': autoencoder}
-    if config.get('compositing'):
-        parts['compositor'], _ = _read(run / 'compositor.safetensors')
+    compositor = run / 'compositor.safetensors'
+    config['compositing'] = bool(config.get('compositing')) and compositor.exists()
+    if config['compositing']:
+        parts['compositor'], _ = _read(compositor)
     model = Astra(AstraConfig.from_dict(config))
     model.load_state_dict({**dynamics, **{f'{part}.{name}': value for part, weights in parts.items()
                                           for name, value in weights.items()}})
@@ -149,5 +152,7 @@ def run(args: argparse.Namespace) -> int:
     if args.history_noise is not None:
         model.config = replace(model.config, history_noise=args.history_noise)
     write_model(args.out, model, trained_on, args.name or args.out.name)
+    if model.compositor is None:
+        print('note: no compositor, which is trained last: pictures will be what is decoded alone')
     print(f'model written to {args.out}')
     return 0

@@ -48,6 +48,12 @@ def test_a_sound_model_imagines(directory):
     again = model.imagine(history, actions, 'two_joints', seed=1)
     np.testing.assert_array_equal(made.latents, again.latents)
     assert model.decode(made.latents[0]).shape == (3, 64, 64, 3)
+    shown = model.pictures(made.latents[0], history[-1], 'two_joints')
+    # A new compositor hardly changes what is decoded, least where the last picture is much the same.
+    assert shown.shape == (3, 64, 64, 3) and shown.dtype == np.uint8
+    assert np.abs(shown.astype(int) - model.decode(made.latents[0])).mean() < 3
+    with pytest.raises(ValueError, match="travel is given, but of 'two_joints' the model knows no moving"):
+        model.pictures(made.latents[0], history[-1], 'two_joints', np.zeros((3, 4, 4), np.float32))
     assert model.encode(history).shape == (4, *card.latent_shape)
     with pytest.raises(ValueError, match="unknown action space 'feet'"):
         model.imagine(history, actions, 'feet')

@@ -23,7 +23,7 @@ def arguments():
         train.add_arguments(parser)
         return parser.parse_args(
             ['--data', str(data), '--out', str(out), '--autoencoder-steps', '4',
-             '--dynamics-steps', '6', '--compositor-steps', '6', '--compositor-batch', '4', '--dynamics-batch', '2', '--autoencoder-batch', '4',
-             '--device', 'cpu', *more])
+             '--dynamics-steps', '6', '--compositor-steps', '6', '--autoencoder-batch', '4',
+             '--dynamics-batch', '2', '--compositor-batch', '4', '--device', 'cpu', *more])
 
     return parse

@@ -271,7 +271,8 @@ def test_short_runs_warm_up_for_a_tenth_of_their_steps():
 def test_fine_tuning_starts_from_the_models_own_weights_and_actions(data, tmp_path, arguments):
     train.run(arguments(data, tmp_path / 'first'))
     first = tmp_path / 'first/model'
-    none = ('--from', str(first), '--autoencoder-steps', '0', '--dynamics-steps', '0', '--compositor-steps', '0')
+    none = ('--from', str(first), '--autoencoder-steps', '0', '--dynamics-steps', '0',
+            '--compositor-steps', '0')
     train.run(arguments(data, tmp_path / 'same', *none, '--model', str(tmp_path / 'same')))
     before, after = (load_file(folder / 'model.safetensors')
                      for folder in (first, tmp_path / 'same'))
@@ -358,6 +359,35 @@ def test_export_keeps_the_step_of_the_recording(data, tmp_path, arguments):
                                   '--history-noise', '0.01']))
     card = load_backend('torch', tmp_path / 'out').card
     assert card.dt_s == 0.5 and card.network['history_noise'] == 0.01
+
+
+def test_the_compositor_is_trained_last_and_a_model_does_without(data, tmp_path, arguments, capsys):
+    def exported(name):
+        parser = argparse.ArgumentParser()
+        export.add_arguments(parser)
+        export.run(parser.parse_args(['--run', str(tmp_path / 'run'), '--out', str(tmp_path / name)]))
+        return load_backend('torch', tmp_path / name).model
+
+    train.run(arguments(data, tmp_path / 'run', '--stage', 'dynamics'))
+    assert not (tmp_path / 'run/model').exists() and exported('early').compositor is None
+    assert 'note: no compositor' in capsys.readouterr().out
+    dynamics = (tmp_path / 'run/dynamics.safetensors').read_bytes()
+    train.run(arguments(data, tmp_path / 'run'))
+    assert (tmp_path / 'run/dynamics.safetensors').read_bytes() == dynamics
+    lines = [json.loads(line) for line in (tmp_path / 'run/compositor.jsonl').read_text().splitlines()]
+    assert len(lines) == 6 and all(np.isfinite(line['gain_db']) for line in lines)
+    weights = exported('whole').compositor.state_dict()
+    assert weights['out.weight'].abs().max() > 0       # it began at zero
+    trained = load_backend('torch', tmp_path / 'run/model').model.compositor.state_dict()
+    assert all(torch.equal(value, trained[name]) for name, value in weights.items())
+
+
+def test_a_compositor_gains_on_pictures_of_a_scene_that_stands_still(data, tmp_path, arguments):
+    """The dynamics know next to nothing, so nearly all comes from the last picture."""
+    train.run(arguments(data, tmp_path, '--compositor-steps', '60', '--compositor-batch', '16'))
+    lines = [json.loads(line) for line in (tmp_path / 'compositor.jsonl').read_text().splitlines()]
+    gains = [line['gain_db'] for line in lines]
+    assert np.mean(gains[-10:]) > 3 > np.mean(gains[:5])
 
 
 def test_ctrl_c_ends_the_step_at_hand_and_saves_it(data, tmp_path, arguments, capsys):
