@@ -18,9 +18,9 @@ from astra_ros.learning.validate import by_space
 from astra_ros.world_model import Astra, imagine_latents, last_seen
 from astra_ros.world_model.compositor import Compositor
 
-CLIPS = 60          # of each action space, at most
-EPISODES = 20       # of each action space, at most
-AT_ONCE = 15        # clips that are imagined together
+CLIPS = 100         # of each action space, at most
+EPISODES = 50       # of each action space, at most
+AT_ONCE = 20        # clips that are imagined together
 ENOUGH_DB = 30.0    # pictures that are this good count less than their share of decibels
 
 

@@ -70,7 +70,7 @@ class Astra(nn.Module):
         """Imagined latents [B, C, h, w] as pictures [B, 3, h, w] in 0..1; `seen` and `known` as in
         `Compositor.forward`."""
         decoded = self.autoencoder.decode(latents)
-        return decoded if self.compositor is None else self.compositor(decoded, seen, known).clamp(0, 1)
+        return decoded if self.compositor is None else self.compositor(decoded, seen, known)
 
     def forward(self, noisy: Tensor, time: Tensor, actions: Tensor, history: Tensor,
                 space: int = 0, style: Tensor | None = None) -> Tensor:

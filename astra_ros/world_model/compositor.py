@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 class Compositor(nn.Module):
-    """Takes each pixel from the decoded picture or from one that was observed, and mends a little.
+    """Says of each pixel how much of it to take from the observed picture instead of the decoded one.
 
     A decoded latent is soft, also where nothing has changed. The observed picture is sharp; where it
     still holds is for this small network to say, from how the two differ. It works on blocks of 2 x 2
@@ -16,7 +16,6 @@ class Compositor(nn.Module):
     """
 
     WIDTH = 32
-    MENDING = 0.1       # of the range of values, what may be added at most for a logit of 1
 
     def __init__(self):
         super().__init__()
@@ -24,14 +23,12 @@ class Compositor(nn.Module):
         self.body = nn.ModuleList([nn.Conv2d(4 * 10, width, 3, padding=1),
                                    nn.Conv2d(width, width, 3, padding=2, dilation=2),
                                    nn.Conv2d(width, width, 3, padding=1)])
-        self.out = nn.Conv2d(width, 4 * 4, 3, padding=1)
+        self.out = nn.Conv2d(width, 4, 3, padding=1)    # a logit for each of 2 x 2 pixels
         nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
-        with torch.no_grad():
-            self.out.bias[:4] = -4.0    # of the share of the observed picture, at each of 2 x 2 pixels
+        nn.init.constant_(self.out.bias, -4.0)
 
     def forward(self, decoded: Tensor, seen: Tensor, known: Tensor) -> Tensor:
-        """-> [B, 3, h, w], not clamped.
+        """-> [B, 3, h, w] in 0..1.
 
         Args: `decoded` [B, 3, h, w] in 0..1; `seen` [B, 3, h, w], the last observed picture as it would
         look from where the camera then is; `known` [B, 1, h, w], 1 where that was really seen, else 0.
@@ -41,6 +38,5 @@ class Compositor(nn.Module):
         for number, layer in enumerate(self.body):
             added = F.silu(layer(features))
             features = added if number == 0 else features + added
-        out = F.pixel_shuffle(self.out(features), 2)
-        share = out[:, :1].sigmoid() * known
-        return decoded + share * (seen - decoded) + self.MENDING * out[:, 1:]
+        share = F.pixel_shuffle(self.out(features), 2).sigmoid() * known
+        return decoded + share * (seen - decoded)

@@ -31,7 +31,7 @@ def test_what_was_not_seen_is_never_taken():
     torch.manual_seed(0)
     compositor = Compositor()
     with torch.no_grad():
-        compositor.out.bias[:4] = 50.0      # everything from the observed picture
+        compositor.out.bias.fill_(50.0)      # everything from the observed picture
     decoded, seen = pictures(0), pictures(1)
     made = compositor(decoded, seen, known(True))
     torch.testing.assert_close(made[..., :SIZE // 2], seen[..., :SIZE // 2])
@@ -92,7 +92,7 @@ def test_a_model_shows_its_latents(compositing):
     with torch.no_grad():
         made = model.pictures(latents, seen, there)
         if compositing:
-            model.compositor.out.bias[:4] = 50.0
+            model.compositor.out.bias.fill_(50.0)
             torch.testing.assert_close(model.pictures(latents, seen, there), seen)
         else:
             assert torch.equal(made, model.autoencoder.decode(latents))
