@@ -16,7 +16,7 @@ True outcome of a plan, higher is better:
 
 Scenes that begin in contact, or in which every plan ends alike, ask nothing and are left out. What is
 wanted is told to the scores as a user would: the arm by a goal image, the car by the critics
-`progress` and `off_road`, rover and drone by the critic `novelty`.
+`progress` and `off_road`, rover and drone by the critic `curiosity`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from astra_ros.learning.drawings import simulated_urdf
 from astra_ros.learning.metrics import interval, kendall, mean_rank_violation, spearman
 from astra_ros.learning.record import FINER
 from astra_ros.learning.results import write_result
-from astra_ros.planning.critics import NoveltySettings, OffRoadSettings, ProgressSettings
+from astra_ros.planning.critics import CuriositySettings, OffRoadSettings, ProgressSettings
 from astra_ros.planning.plans import JointPlan
 from astra_ros.planning.velocity_plan import VelocityPlan
 from astra_ros.simulation.drive.referee import CRUISE, OFF_ROAD_COST
@@ -66,7 +66,7 @@ TASKS = {
     'arm': Task(),
     'drive': Task(4.0, {'progress': ProgressSettings(enabled=True, speed=CRUISE),
                         'off_road': OffRoadSettings(enabled=True, weight=OFF_ROAD_COST)}),
-    'explore': Task(4.0, {'novelty': NoveltySettings(enabled=True)}),
+    'explore': Task(4.0, {'curiosity': CuriositySettings(enabled=True)}),
 }
 
 

@@ -46,7 +46,7 @@ def test_every_robot_is_ranked_by_what_its_world_asks_for(model, tmp_path):
     asked = {robot: set(scenes[robot][0]['raw']) for robot in robots}
     assert asked['panda'] == {'goal', 'goal_pose', 'collision', 'uncertainty', 'smoothness'}
     assert asked['car'] == {'progress', 'off_road', 'collision', 'uncertainty', 'smoothness'}
-    assert asked['drone'] == {'novelty', 'collision', 'uncertainty', 'smoothness'}
+    assert asked['drone'] == {'curiosity', 'collision', 'uncertainty', 'smoothness'}
     for robot in robots:
         for scene in scenes[robot]:
             parts = [dict(zip(scene['parts'], values)) for values in zip(*scene['parts'].values())]

@@ -13,10 +13,10 @@ from astra_ros.planning.critics import (
     CollisionSettings,
     Critic,
     CriticInput,
+    CuriosityCritic,
+    CuriositySettings,
     GoalCritic,
     GoalPoseCritic,
-    NoveltyCritic,
-    NoveltySettings,
     OffRoadCritic,
     ProgressCritic,
     ProgressSettings,
@@ -281,13 +281,10 @@ def test_a_bases_smoothness_is_its_change_of_velocity():
     np.testing.assert_allclose(result.raw, [np.sqrt(4.0 / 4.0)])
 
 
-def test_novelty_counts_each_view_once_by_hand():
-    a, b = np.zeros((C, H_CELLS, W_CELLS)), np.ones((C, H_CELLS, W_CELLS))
-    runs = [[a, a], [b, a], [b, 3 * b], [b, -2 * b]]    # now is a
-    made = Imagination(np.array(runs, np.float32), np.zeros((4, 2)))
-    inp = CriticInput(made, np.zeros((4, 3, 2)), CAR, 0.5, a)
-    result = NoveltyCritic(NoveltySettings(scale=1.0)).evaluate(inp)
-    # b is 1 from a, 3b is 2 from b, -2b is 2 from a.
-    np.testing.assert_allclose(result.raw, [0.0, 0.5, 1.5, 1.5])
-    np.testing.assert_allclose(result.cost, [1.0, 0.5, 0.0, 0.0])
-    assert result.reasons[1] == "new views: 0.50"
+def test_curiosity_is_the_expected_error_by_hand():
+    made = Imagination(np.zeros((3, 2, C, H_CELLS, W_CELLS)), np.array([[0.1, 0.3], [0.5, 0.5], [1.5, 3.5]]))
+    inp = CriticInput(made, np.zeros((3, 3, 2)), CAR, 0.5, np.zeros((C, H_CELLS, W_CELLS)))
+    result = CuriosityCritic(CuriositySettings(scale=2.0)).evaluate(inp)
+    np.testing.assert_allclose(result.raw, [0.2, 0.5, 2.5])
+    np.testing.assert_allclose(result.cost, [0.9, 0.75, 0.0])
+    assert result.reasons[0] == "expects to see what it cannot foretell: 0.20"

@@ -9,9 +9,9 @@ from astra_ros.planning.critics.base import (
     setting,
 )
 from astra_ros.planning.critics.collision import CollisionCritic, CollisionSettings
+from astra_ros.planning.critics.curiosity import CuriosityCritic, CuriositySettings
 from astra_ros.planning.critics.goal import GoalCritic, GoalSettings
 from astra_ros.planning.critics.goal_pose import GoalPoseCritic, GoalPoseSettings
-from astra_ros.planning.critics.novelty import NoveltyCritic, NoveltySettings
 from astra_ros.planning.critics.off_road import OffRoadCritic, OffRoadSettings
 from astra_ros.planning.critics.progress import ProgressCritic, ProgressSettings
 from astra_ros.planning.critics.smoothness import SmoothnessCritic, SmoothnessSettings
@@ -22,7 +22,7 @@ CRITICS: dict[str, tuple[type, type[CriticSettings]]] = {
     "goal": (GoalCritic, GoalSettings),
     "goal_pose": (GoalPoseCritic, GoalPoseSettings),
     "progress": (ProgressCritic, ProgressSettings),
-    "novelty": (NoveltyCritic, NoveltySettings),
+    "curiosity": (CuriosityCritic, CuriositySettings),
     "collision": (CollisionCritic, CollisionSettings),
     "off_road": (OffRoadCritic, OffRoadSettings),
     "uncertainty": (UncertaintyCritic, UncertaintySettings),
@@ -37,12 +37,12 @@ __all__ = [
     "CriticInput",
     "CriticResult",
     "CriticSettings",
+    "CuriosityCritic",
+    "CuriositySettings",
     "GoalCritic",
     "GoalPoseCritic",
     "GoalPoseSettings",
     "GoalSettings",
-    "NoveltyCritic",
-    "NoveltySettings",
     "OffRoadCritic",
     "OffRoadSettings",
     "ProgressCritic",
