@@ -56,7 +56,7 @@ class Result:
         missing: critic name -> why it could not score.
         undrawn: why the model had to do without the robot drawn along the plans, or ''; only of
             models that were trained with such drawings.
-        timings_s: seconds spent in "prepare", "draw", "encode", "imagine", "critics", "total".
+        timings_s: seconds spent in "prepare", "draw", "encode", "goal", "imagine", "critics", "total".
     """
 
     prepared: Prepared
@@ -200,10 +200,11 @@ class Imaginer:
         clock.lap("draw")
         seen = [history[-1]] if goal_frame is None else [history[-1], goal_frame]
         latents = self.model.encode(np.stack(seen))
+        clock.lap("encode")
         goal_seen = None
         if goal_frame is not None and goal_position is None:
             goal_seen = self._object_in(goal_frame, space, prepared.motion[0, 0], seed)
-        clock.lap("encode")
+        clock.lap("goal")
         imagination = self.model.imagine(
             history,
             actions,
@@ -239,14 +240,18 @@ class Imaginer:
         """Where the model sees the object in a picture, [3] m; None where it was never told of one.
 
         Outcomes are of imagined frames, so the picture is taken for a scene that stands still, and the
-        next frame of it is imagined. The robot is not drawn: in the picture it may be elsewhere.
+        next frame of it is imagined. The robot is said to be where it is now and not drawn: in the
+        picture it may be elsewhere, which costs a centimetre.
         """
         card = self.model.card
-        if OUTCOME not in card.outcomes[space.name]:
+        asked = any(critic.name == "goal_pose" and critic.settings.enabled for critic in self.critics)
+        if not asked or OUTCOME not in card.outcomes[space.name]:
             return None
         still = space.encode(np.stack([motion, motion])[None])
         history = np.repeat(frame[None], card.history, axis=0)
-        return self.model.imagine(history, still, space.name, seed=seed).outcomes[OUTCOME][0, 0]
+        steps = self.settings.denoising_steps or None
+        made = self.model.imagine(history, still, space.name, seed=seed, steps=steps)
+        return made.outcomes[OUTCOME][0, 0]
 
     def pictures(self, result: Result, which=...) -> np.ndarray:
         """What was imagined, as pictures.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # What is each part worth? One short training without it, and one with everything, on the same data,
-# latents and number of steps; then the same evaluation of each. Goes on where it was stopped.
+# latents and number of steps; then the same evaluation of each, of what is decoded alone (no compositor). Goes on where it was stopped.
 #
 #     sh docs/ablations.sh RUN [STEPS]      RUN: a training whose autoencoder is taken, e.g. runs/tiny
 #
@@ -26,7 +26,8 @@ one() {
     out=$(dirname "$run")/ablations-$steps/$name
     mkdir -p "$out"
     [ -e "$out/autoencoder.safetensors" ] || cp "$run"/autoencoder.* "$out"
-    astra train --data "$train" --out "$out" --dynamics-steps "$steps" --compile "$@"
+    astra train --data "$train" --out "$out" --dynamics-steps "$steps" --stage dynamics \
+        --compile "$@"
     if [ ! -e "$results/$name.json" ] || [ "$(sha "$results/$name.json")" != "$(sha "$out/model/card.json")" ]
     then
         astra eval --model "$out/model" --data "$held_out" --probe-data "$train" \

@@ -334,10 +334,13 @@ def test_a_moving_camera_goes_where_each_plan_takes_it():
         VelocityPlan(names, 0.5, np.array([[0.0, 0.0], [0.0, 0.0]]), "stand"),
         VelocityPlan(names, 0.5, np.array([[2.0, 0.0], [2.0, 0.0]]), "go"),
     ]
-    made.score(HISTORY, plans)
+    result = made.score(HISTORY, plans)
     assert model.travel.shape == (2, 2, 4, 4)
     np.testing.assert_allclose(model.travel[0], [np.eye(4)] * 2)
     np.testing.assert_allclose(model.travel[1, :, 0, 3], [1.0, 2.0])
+    # Pictures of some plans and steps go with the ways of just these.
+    made.pictures(result, np.s_[:, [1]])
+    np.testing.assert_allclose(model.moved[:, 0, 3], [0.0, 2.0])
     model.card.moving_cameras = {}
     made.score(HISTORY, plans)
     assert model.travel is None

@@ -134,8 +134,8 @@ class WorldModel(Protocol):
         """Imagined latents as pictures: float32 [N, C, h, w] -> uint8 [N, h, w, 3] RGB.
 
         A model with a compositor lays what was really seen over what it decodes: the last `observed`
-        frame, uint8 [h, w, 3], from where `travel` float32 [N, 4, 4] takes the camera of `space`; None
-        where it stands still.
+        frame, uint8 [h, w, 3], from where `travel` float32 [N, 4, 4] takes the camera of `space`. None where
+        it stands still; of a base or a free camera whose way is not known, nothing is laid over.
         """
 
     def imagine(self, history: np.ndarray, actions: np.ndarray, space: str, seed: int = 0,

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from astra_ros.backends.base import WEIGHTS_FILE, ModelCard, ModelError
 from astra_ros.backends.lenses import lens_of
 from astra_ros.planning.imagination import Imagination
+from astra_ros.planning.moving_camera import MOVING
 from astra_ros.world_model import (
     Astra,
     AstraConfig,
@@ -68,7 +69,9 @@ class TorchWorldModel:
         z = torch.from_numpy(np.ascontiguousarray(latents)).to(self.device)
         if travel is not None:
             travel = torch.from_numpy(np.ascontiguousarray(travel, np.float32)).to(self.device)
-        seen, known = last_seen(self._pixels(observed[None])[0], travel, self._lens_of(space, travel), len(z))
+        seen, known = last_seen(self._pixels(observed[None])[0], len(z), travel,
+                                self._lens_of(space, travel),
+                                self.card.action_spaces[space].modality in MOVING)
         return _bytes(self.model.pictures(z, seen, known))
 
     @torch.inference_mode()

@@ -23,7 +23,8 @@ from astra_ros.world_model import Astra, preset, resized
 ABLATIONS = {'experts': {'modalities': ()}, 'drawing': {'drawing': False},
              'reprojection': {'reprojection': False},
              'moving': {'displacements': 0, 'observed_displacements': 0},
-             'observed': {'observed_displacements': 0}, 'residual': {'residual': False}}
+             'observed': {'observed_displacements': 0}, 'residual': {'residual': False},
+             'compositor': {'compositing': False}}
 
 
 def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
@@ -117,12 +118,13 @@ def from_model(base: str, paths, dt_s: float,
             raise DatasetError(f"{paths[0].parent}: {space.name} moves {space.motion_names}, that of "
                                f"'{base}' {known.motion_names}; give the robot another name")
     modalities = tuple(space.modality for space in spaces) if model.config.modalities else ()
+    # A compositor can be learned by any model, and a new one hardly changes a picture.
     grown = replace(model.config, action_dims=tuple(space.dim for space in spaces),
-                    modalities=modalities)
+                    modalities=modalities, compositing=True)
     astra = Astra(grown)
     missing, unexpected = astra.load_state_dict(model.state_dict(), strict=False)
     new = [name for name in missing
-           if not name.startswith(('action_encoder.embeddings.', 'action_encoder.experts.'))]
+           if not name.startswith(('action_encoder.embeddings.', 'action_encoder.experts.', 'compositor.'))]
     if new or unexpected:
         raise DatasetError(f"'{base}': its weights lack {new} and have {list(unexpected)} too many")
     # What a head learned of a robot is not kept up by recordings that lack the robot, or its labels.

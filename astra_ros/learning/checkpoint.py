@@ -76,7 +76,9 @@ def load_checkpoint(path: Path, model: nn.Module, average: nn.Module,
     now = json.loads(json.dumps(config))
     if 'model' in stored:       # a setting that there was none of yet is as it was then: at its default
         known = json.loads(json.dumps(AstraConfig().to_dict()))
-        stored['model'] = {name: known[name] for name in now['model'] if name in known} | stored['model']
+        stored['model'] = {name: stored['model'].get(name, known.get(name)) for name in now['model']}
+        if 'object_weight' in now:
+            stored.setdefault('object_weight', 0.0)
     if stored != now:
         stored, now = _flat(stored), _flat(now)
         differing = ', '.join(f'{name}: {stored.get(name)} there, {now.get(name)} now'

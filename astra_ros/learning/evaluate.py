@@ -1,10 +1,10 @@
 """`astra eval`: how good is the imagined video, and does it follow the plan?
 
-On held-out scenes, per action space and horizon, always three rows: what the autoencoder alone can
-do (ceiling), the model (and without what it lays over of what was seen), and a copy of the last observed frame; where the camera's way is known, also
-that frame moved along by geometry alone. Then two checks of the actions: the
-same clips with the motion of another clip, and a probe, trained on real frames alone, that reads
-poses from the imagined ones. With --report also a page with curves and pictures.
+On held-out scenes, per action space and horizon: what the autoencoder alone can do (ceiling), the model,
+what the model decodes before anything that was seen is laid over it, and a copy of the last observed
+frame; where the camera's way is known, also that frame moved along by geometry alone. Then two checks of
+the actions: the same clips with the motion of another clip, and a probe, trained on real frames alone,
+that reads poses from the imagined ones. With --report also a page with curves and pictures.
 
 Frames in which nothing has changed since the last observed one ask nothing, and copying is infinitely
 good there: PSNR and SSIM are over the others. How many were left out is stated, and how well the
@@ -116,6 +116,9 @@ def evaluate(clips: HeldOutClips, made: dict, follower: Follower | None,
     gain = (quality['model'] - quality['copy'])[_counted(changed, at + 1), at]
     figures['gain_over_copy_db'] = {'horizon': at + 1, 'mean': float(gain.mean()),
                                     'interval_95': interval(gain)}
+    if 'decoded' in quality:
+        bare = (quality['decoded'] - quality['copy'])[_counted(changed, at + 1), at]
+        figures['gain_over_copy_db']['decoded'] = float(bare.mean())
     if length >= DRIFT[1]:
         first, last = (_mean(quality['model'], changed, h) for h in DRIFT)
         figures['drift_db'] = first - last
@@ -186,6 +189,10 @@ def overall(spaces: dict[str, dict]) -> dict:
         'ssim': mean(lambda f: at_16(f, 'ssim', 'model')),
         'lpips': mean(lambda f: at_16(f, 'lpips', 'model')),
         'near': mean(lambda f: near(f, 'model')),
+        # The same of what is decoded, before anything that was seen is laid over it; scores see no more.
+        'gain_over_copy_decoded_db': mean(lambda f: f['gain_over_copy_db'].get('decoded')),
+        'ssim_decoded': mean(lambda f: at_16(f, 'ssim', 'decoded')),
+        'near_decoded': mean(lambda f: near(f, 'decoded')),
         'near_real': mean(lambda f: near(f, 'real frames')),
         'near_shuffled': mean(lambda f: near(f, 'shuffled')),
         'drift_db': mean(lambda f: f.get('drift_db'))}

@@ -65,7 +65,7 @@ class Embodiments:
 
 def write_model(directory: Path, model: Astra, trained_on: Embodiments, name: str) -> Path:
     """Write `model.safetensors` (16-bit floats) and `card.json`; returns the directory."""
-    config = model.config
+    config = replace(model.config, compositing=model.compositor is not None)
     directory.mkdir(parents=True, exist_ok=True)
     weights = directory / WEIGHTS_FILE
     save_file({key: value.detach().cpu().to(torch.float16).contiguous().clone()
@@ -111,7 +111,7 @@ def averaged_model(run: Path) -> Astra:
     dynamics, config = _read(run / 'dynamics.safetensors')
     parts = {'autoencoder': autoencoder}
     compositor = run / 'compositor.safetensors'
-    config['compositing'] = bool(config.get('compositing')) and compositor.exists()
+    config['compositing'] = compositor.exists()
     if config['compositing']:
         parts['compositor'], _ = _read(compositor)
     model = Astra(AstraConfig.from_dict(config))
@@ -153,6 +153,6 @@ def run(args: argparse.Namespace) -> int:
         model.config = replace(model.config, history_noise=args.history_noise)
     write_model(args.out, model, trained_on, args.name or args.out.name)
     if model.compositor is None:
-        print('note: no compositor, which is trained last: pictures will be what is decoded alone')
+        print('note: no compositor in there (it is trained last): pictures will be what is decoded alone')
     print(f'model written to {args.out}')
     return 0

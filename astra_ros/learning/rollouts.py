@@ -15,6 +15,7 @@ from astra_ros.backends.lenses import lens_of
 from astra_ros.learning.clips import LatentDataset, frames_to_tensor
 from astra_ros.learning.dataset import load_episode
 from astra_ros.learning.validate import by_space
+from astra_ros.planning.moving_camera import MOVING
 from astra_ros.world_model import Astra, imagine_latents, last_seen
 from astra_ros.world_model.compositor import Compositor
 
@@ -27,7 +28,7 @@ ENOUGH_DB = 30.0    # pictures that are this good count less than their share of
 class Rollouts:
     """Frames of roll-outs of each action space, as bytes: decoded, seen last, known, true.
 
-    `frames` says how many a training will ask for: more are not made.
+    `frames` says how many a training will ask for: of no space more are made.
     """
 
     def __init__(self, data: LatentDataset, paths: list[Path], astra: Astra, device: torch.device,
@@ -49,7 +50,8 @@ class Rollouts:
                 if travel is not None:
                     lens = lens_of(data.cameras[number], real.shape[1:3], device)
                     travel = torch.from_numpy(travel[0]).to(device)
-                seen, known = last_seen(newest, travel, lens, data.horizon)
+                seen, known = last_seen(newest, data.horizon, travel, lens,
+                                        data.spaces[number].modality in MOVING)
                 truth = frames_to_tensor(real[start + 1:start + 1 + data.horizon])
                 parts.append(tuple((part * 255).round().to(torch.uint8).cpu()
                                    for part in (decoded[row], seen, known, truth)))

@@ -101,7 +101,8 @@ class Stage:
         """What a checkpoint must agree with: all that this stage reads, and what it builds on."""
         own = SETTINGS_OF[self.name]
         network = {name: value for name, value in self.config.to_dict().items()
-                   if self.name != 'autoencoder' or name in AUTOENCODER_NETWORK}
+                   if name in AUTOENCODER_NETWORK or self.name != 'autoencoder'
+                   and (self.name, name) != ('dynamics', 'compositing')}     # it comes afterwards
         return {**{name: value for name, value in asdict(self.settings).items()
                    if name.startswith(f'{self.name}_') or name in own},
                 'stage': self.name, 'model': network, **self.belongs_to}

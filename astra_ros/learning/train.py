@@ -2,7 +2,7 @@
 
 The dynamics are trained on true histories first and then, from `--rollout-from` of the steps on,
 every other batch on the model's own roll-outs, which is what keeps long imaginations from drifting.
-With `--from` both stages start from a model's weights and keep its action spaces.
+With `--from` all stages start from a model's weights and keep its action spaces.
 
 In the folder OUT there are then checkpoints, a line a step (`dynamics.jsonl`), TensorBoard files
 (`tensorboard --logdir OUT`), and pictures of imagined beside real frames (`validation/`).
@@ -232,7 +232,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--strategy', default='ddp', choices=STRATEGIES,
                         help='under torchrun: every process keeps all weights (ddp) or a part (fsdp)')
     parser.add_argument('--stage', default='all', choices=(*STAGES, 'all'),
-                        help='train one stage only')
+                        help='train up to this stage')
     small, paper = asdict(TrainSettings()), asdict(settings_for('paper'))
     for name, text in SETTINGS_HELP.items():
         kind = float
@@ -270,15 +270,15 @@ def run(args: argparse.Namespace) -> int:
             return 0
         astra = train_dynamics(paths, model, autoencoder, trained_on.spaces, settings, args.out,
                                processes, args.data, args.compile, trained_on.cameras_that_move)
-        if args.stage == 'dynamics' and astra.compositor is not None:
-            return 0
-        if astra.compositor is not None:
+        if astra.compositor is not None and args.stage != 'dynamics':
             astra = train_compositor(paths, astra, trained_on.spaces, settings, args.out, processes,
                                      args.data, trained_on.cameras_that_move)
         if processes.first:
             if args.base and not model.config.drawing and cameras_of(paths):
                 print(f"note: '{args.base}' has no kinematic conditioning; where the robot could be "
                       'drawn was not used')
+            if args.stage == 'dynamics':
+                astra.compositor = None
             target = args.model or args.out / 'model'
             write_model(target, astra, trained_on, (args.model or args.out).name)
             print(f'model written to {target}')

@@ -84,7 +84,8 @@ def score_plans(
     """Score K plans, in plan order.
 
     Critics that are not enabled or that cannot score are left out (:func:`missing_critics` says
-    why); of those that answer the same question, by their role, the mean penalty counts. A plan is
+    why); of those that answer the same question, by their role, the mean penalty counts (a weight of 0
+    has no say). A plan is
     vetoed if any critic vetoes it or if the model gave a value for it that is not finite, if its score
     is below ``veto_below``, if a critic that must have its say could not score, or if none could (the
     score is then 0, since nothing is known). It is risky if a critic flags it or its score is below
@@ -148,10 +149,10 @@ def _score(
     flags: dict[str, str] = {}
     if broken:
         vetoes.append(f"model: it imagined values that are not finite ({', '.join(broken)})")
-    shared = Counter(critic.role for critic, _ in results)
+    shared = Counter(critic.role for critic, _ in results if critic.settings.weight > 0)
     for critic, result in results:
         raw, cost, weight = float(result.raw[k]), float(result.cost[k]), critic.settings.weight
-        penalty = weight * cost**critic.settings.power / shared[critic.role]
+        penalty = weight * cost**critic.settings.power / max(1, shared[critic.role])
         scores[critic.name] = CriticScore(raw, weight, cost)
         penalties[critic.name] = penalty
         text = f"{critic.name}: {result.reasons[k]}" if result.reasons[k] else ""

@@ -61,17 +61,18 @@ def _reproject(frames: Tensor, travel: Tensor, lens: Lens) -> tuple[Tensor, Tens
     return views, seen[:, :, None].to(frames.dtype)
 
 
-def last_seen(frame: Tensor, travel: Tensor | None, lens: Lens | None,
-              moments: int) -> tuple[Tensor, Tensor]:
+def last_seen(frame: Tensor, moments: int, travel: Tensor | None, lens: Lens | None,
+              moves: bool) -> tuple[Tensor, Tensor]:
     """The last observed picture at each of N later moments, as a `Compositor` takes it.
 
-    Args: `frame` [3, h, w]; `travel` [N, 4, 4] where the camera moves, with its `lens`; None where it
-    stands still, and the picture with it.
+    Args: `frame` [3, h, w]; `travel` [N, 4, 4] where the camera goes, with its `lens`, or None;
+    `moves`, whether it goes anywhere: without its way, nothing is then known of what it will see.
 
     Returns [N, 3, h, w], and where that was really seen, [N, 1, h, w].
     """
     if travel is None or lens is None:
-        return frame.expand(moments, -1, -1, -1), torch.ones_like(frame[:1]).expand(moments, -1, -1, -1)
+        known = torch.full_like(frame[:1], 0.0 if moves else 1.0)
+        return frame.expand(moments, -1, -1, -1), known.expand(moments, -1, -1, -1)
     views, seen = reproject(frame[None], travel[None], lens)
     return views[0], seen[0]
 

@@ -15,6 +15,7 @@ from astra_ros.learning.clips import LatentDataset, frames_to_tensor, measure
 from astra_ros.learning.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.learning.episode import DatasetError
 from astra_ros.learning.export import read_embodiments, write_embodiments
+from astra_ros.learning.rollouts import Rollouts
 from astra_ros.learning.held_out import HeldOutClips
 from astra_ros.learning.metrics import psnr
 from astra_ros.learning.usual_depth import moving_cameras_of, usual_depth
@@ -47,8 +48,8 @@ def model(moving, tmp_path_factory):
     out = tmp_path_factory.mktemp('run')
     parser = argparse.ArgumentParser()
     train.add_arguments(parser)
-    words = ['--data', str(moving), '--out', str(out), '--autoencoder-steps', '2', '--compositor-steps', '2', '--dynamics-steps',
-             '2', '--dynamics-batch', '3', '--autoencoder-batch', '2', '--device', 'cpu',
+    words = ['--data', str(moving), '--out', str(out), '--autoencoder-steps', '2',
+             '--compositor-steps', '2', '--dynamics-steps', '2', '--dynamics-batch', '3', '--autoencoder-batch', '2', '--device', 'cpu',
              '--rollout-from', '0']
     train.run(parser.parse_args(words))
     # What was found stays, whatever comes: a run that goes on must not change.
@@ -113,6 +114,29 @@ def test_cameras_that_differ_are_refused_and_unknown_ones_passed_over(moving, sp
     data = LatentDataset([spaces['rover_twist']], 4, 16, (), cameras={'rover_twist': found})
     data.encode(paths, Astra(preset('tiny')).autoencoder, torch.device('cpu'))
     assert data.clip([0, 1], [5, 5]).way_known.tolist() == [False, True]
+
+
+def test_rollouts_hold_pictures_of_the_same_moments(moving, spaces, camera):
+    """Of the rover: what geometry says of a moment is most like what was seen in that moment."""
+    torch.manual_seed(0)
+    config = replace(preset('tiny'), num_layers=1, context_layers=1, drawing=False,
+                     action_dims=(spaces['rover_twist'].dim,), modalities=('twist',))
+    data = LatentDataset([spaces['rover_twist']], 4, 16, (), cameras={'rover_twist': camera})
+    made = Rollouts(data, list_episodes(moving, 'rover_twist'), Astra(config).eval(),
+                    torch.device('cpu'), 0, 64, progress=False)
+    decoded, seen, known, truth = made.frames
+    assert len(truth) == 64 and decoded.shape == truth.shape == seen.shape == (64, 3, 64, 64)
+    assert set(known.unique().tolist()) <= {0, 255} and known.float().mean() > 25
+    seen, truth = (part.unflatten(0, (4, 16)).float() for part in (seen, truth))
+    known = (known.unflatten(0, (4, 16)) > 0).float()
+
+    def apart(shift):
+        """From what was seen `shift` frames later, over the same moments."""
+        there = slice(1, 5)
+        later = slice(1 + shift, 5 + shift)
+        return float(((seen[:, there] - truth[:, later]).abs() * known[:, there]).mean())
+
+    assert apart(0) < min(apart(-1), apart(1))
 
 
 def test_episodes_that_are_too_short_are_refused(moving, spaces):

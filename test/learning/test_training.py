@@ -369,7 +369,9 @@ def test_the_compositor_is_trained_last_and_a_model_does_without(data, tmp_path,
         return load_backend('torch', tmp_path / name).model
 
     train.run(arguments(data, tmp_path / 'run', '--stage', 'dynamics'))
-    assert not (tmp_path / 'run/model').exists() and exported('early').compositor is None
+    assert load_backend('torch', tmp_path / 'run/model').model.compositor is None
+    capsys.readouterr()
+    assert exported('early').compositor is None
     assert 'note: no compositor' in capsys.readouterr().out
     dynamics = (tmp_path / 'run/dynamics.safetensors').read_bytes()
     train.run(arguments(data, tmp_path / 'run'))
@@ -388,6 +390,43 @@ def test_a_compositor_gains_on_pictures_of_a_scene_that_stands_still(data, tmp_p
     lines = [json.loads(line) for line in (tmp_path / 'compositor.jsonl').read_text().splitlines()]
     gains = [line['gain_db'] for line in lines]
     assert np.mean(gains[-10:]) > 3 > np.mean(gains[:5])
+
+
+def test_an_older_model_learns_a_compositor_and_its_training_goes_on(data, tmp_path, arguments):
+    first = arguments(data, tmp_path / 'old', '--without', 'compositor')
+    train.run(first)
+    old = load_backend('torch', tmp_path / 'old/model')
+    assert old.model.compositor is None and not old.card.network['compositing']
+    train.run(arguments(data, tmp_path / 'new', '--from', str(tmp_path / 'old/model'),
+                        '--autoencoder-steps', '0', '--dynamics-steps', '0'))
+    new = load_backend('torch', tmp_path / 'new/model').model
+    assert new.compositor.out.weight.abs().max() > 0
+    assert torch.equal(new.denoiser.out.weight, old.model.denoiser.out.weight)
+    # The same folder without that --without: the dynamics are finished and stay, the compositor is added.
+    before = (tmp_path / 'old/dynamics.safetensors').read_bytes()
+    train.run(arguments(data, tmp_path / 'old'))
+    assert (tmp_path / 'old/dynamics.safetensors').read_bytes() == before
+    assert load_backend('torch', tmp_path / 'old/model').model.compositor is not None
+
+
+def test_a_killed_compositor_stage_ends_with_the_same_weights(data, tmp_path, arguments):
+    words = ('--checkpoint-every', '2')
+    train.run(arguments(data, tmp_path / 'whole', *words))
+    calls, real = [], train.CompositorLoss.forward
+
+    def killed(*parts):
+        calls.append(1)
+        if len(calls) == 5:
+            raise RuntimeError('power cut')
+        return real(*parts)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train.CompositorLoss, 'forward', killed)
+        with pytest.raises(RuntimeError, match='power cut'):
+            train.run(arguments(data, tmp_path / 'cut', *words))
+    train.run(arguments(data, tmp_path / 'cut', *words))
+    whole, cut = (load_file(tmp_path / name / 'compositor.safetensors') for name in ('whole', 'cut'))
+    assert all(torch.equal(value, cut[name]) for name, value in whole.items())
 
 
 def test_ctrl_c_ends_the_step_at_hand_and_saves_it(data, tmp_path, arguments, capsys):

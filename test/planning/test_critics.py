@@ -126,6 +126,8 @@ def test_goal_pose_lacks_a_goal_or_a_model():
     headless = CriticInput(made, here.motion, here.space, 0.25, here.current_latent,
                            goal_position=np.zeros(3))
     assert "no 'object_position'" in critic.missing(headless)
+    lost = object_input([(0.3, 0.4, 0.01)], [(1, 1, 1)], (np.nan, 0.4, 0.0))
+    assert critic.missing(lost) == "where the object should end is not finite"
     # One plan that is not finite (and vetoed) takes the goal from no other.
     both = object_input([(np.nan, 0, 0), (0, 0, 0)], [(0, 0, 0), (0.3, 0, 0)], (0.3, 0.4, 0.0))
     np.testing.assert_allclose(critic.evaluate(both).cost[1], 0.8, rtol=1e-6)

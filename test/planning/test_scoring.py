@@ -78,6 +78,10 @@ def test_critics_that_answer_the_same_question_count_as_their_mean():
     # (1 + 2 * 0.2) / 2 + 0.1; (0 + 0.8) / 2 + 0.1; 0.4 / 2 + 0.1.
     np.testing.assert_allclose([a.score, b.score, c.score], np.exp([-0.8, -0.5, -0.3]))
     assert a.penalties == pytest.approx({"x": 0.5, "z": 0.1, "y": 0.2})
+    # Who has no weight takes nothing from the other.
+    critics[2] = Fixed("y", (0.2, 0.4, 0.0), CriticSettings(weight=0.0), role="goal")
+    a, *_ = score_plans(NAMES, make_input(), critics)
+    assert a.penalties == pytest.approx({"x": 1.0, "z": 0.1, "y": 0.0})
 
 
 def test_reasons_go_by_penalty():

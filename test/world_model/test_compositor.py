@@ -70,16 +70,18 @@ def test_it_learns_what_still_holds():
 
 def test_the_last_picture_stays_or_travels():
     frame = pictures(0, 1)[0]
-    seen, there = last_seen(frame, None, None, 3)
+    seen, there = last_seen(frame, 3, None, None, moves=False)
     assert seen.shape == (3, 3, SIZE, SIZE) and there.shape == (3, 1, SIZE, SIZE)
     assert torch.equal(seen[2], frame) and there.all()
     lens = Lens(10.0, 10.0, 7.5, 7.5, torch.full((SIZE, SIZE), 0.5))
     way = torch.eye(4).repeat(2, 1, 1)
     way[1, 0, 3] = 1.0      # a metre to the right, things at 2 m: by five pixels
-    seen, there = last_seen(frame, way, lens, 2)
+    seen, there = last_seen(frame, 2, way, lens, moves=True)
     torch.testing.assert_close(seen[0], frame, atol=1e-4, rtol=0)
     torch.testing.assert_close(seen[1, :, :, :-5], frame[:, :, 5:], atol=1e-3, rtol=0)
     assert not there[1, ..., -4:].any()
+    _, there = last_seen(frame, 2, None, None, moves=True)      # its way is not known
+    assert not there.any()
 
 
 @pytest.mark.parametrize('compositing', [False, True])

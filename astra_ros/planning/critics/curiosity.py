@@ -33,7 +33,7 @@ class CuriosityCritic:
     """
 
     name = "curiosity"
-    role = "goal"
+    role = "curiosity"
     must_score = False
     unit = "latent RMS error"
 

@@ -46,6 +46,8 @@ class GoalPoseCritic:
             return "no goal pose, and no object known in a goal image"
         if OUTCOME not in inp.imagination.outcomes:
             return f"the model has no '{OUTCOME}' outcome"
+        if not np.isfinite(inp.goal_position).all():
+            return "where the object should end is not finite"
         if not np.isfinite(self._start(inp)):
             return "the imagined object's position is not finite"
         return None

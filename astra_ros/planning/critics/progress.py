@@ -27,7 +27,7 @@ class ProgressCritic:
     """
 
     name = "progress"
-    role = "goal"
+    role = "progress"
     must_score = False
     unit = "m"
 
