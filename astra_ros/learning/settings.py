@@ -48,7 +48,8 @@ SETTINGS_HELP = {
     'rollout_from': "share of the steps after which every other batch is the model's own roll-out; "
                     '1 is never',
     'max_history_noise': 'strongest noise on the newest latents, in standard deviations; 0: none',
-    'object_weight': 'how much more the latent error counts where the object is seen, and was; 0: as much',
+    'object_weight': 'how much more the latent error counts where the object is seen, and '
+                     'was; 0: as much; flow matching only',
     'horizon': 'frames of a clip that are predicted',
     'checkpoint_every': 'steps between checkpoints',
     'seed': 'of the first weights, the batches and the noise',

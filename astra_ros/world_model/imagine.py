@@ -114,7 +114,8 @@ def conditional_video_generation(model: Astra, initial_frames: Tensor, action_tr
                                  generator: torch.Generator | None = None) -> Tensor:
     """As `multi_step_prediction`, in the look of the picture `style` [B, 3, h, w] if one is given.
 
-    `initial_frames` may also be a single frame each, [B, 3, h, w].
+    `initial_frames` may also be a single frame each, [B, 3, h, w]. Frames are as decoded: nothing that was
+    seen is laid over them, which in another look would not fit.
     Raises ValueError where the horizon asks for more frames than there are actions.
     """
     if initial_frames.ndim == 4:
