@@ -1,6 +1,7 @@
 #!/bin/sh
 # What is each part worth? One short training without it, and one with everything, on the same data,
-# latents and number of steps; then the same evaluation of each, of what is decoded alone (no compositor). Goes on where it was stopped.
+# latents and number of steps; then the same evaluation of each, of what is decoded alone (no
+# compositor). Goes on where it was stopped.
 #
 #     sh docs/ablations.sh RUN [STEPS]      RUN: a training whose autoencoder is taken, e.g. runs/tiny
 #

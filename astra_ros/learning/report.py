@@ -9,8 +9,8 @@ import numpy as np
 
 from astra_ros.views.filmstrips import filmstrips
 
-COLOURS = {'ceiling': '#888888', 'model': '#1f6fb4', 'decoded': '#7fb2dd', 'shuffled': '#c0392b', 'geometry': '#3c8d5a',
-           'copy': '#d9a21b'}
+COLOURS = {'ceiling': '#888888', 'model': '#1f6fb4', 'decoded': '#7fb2dd',
+           'shuffled': '#c0392b', 'geometry': '#3c8d5a', 'copy': '#d9a21b'}
 TITLES = {'truth': 'what the camera saw', 'ceiling': 'autoencoder alone', 'model': 'imagined',
           'decoded': 'imagined, decoded alone',
           'shuffled': "imagined with another plan's motion", 'geometry': 'last frame moved by geometry',

@@ -78,7 +78,8 @@ class Validation:
                 reprojected = clip.reprojected[row:row + 1, None]
             made = imagine_latents(
                 model, clip.latents[row:row + 1, :window],
-                clip.actions[row:row + 1, None, :, :space.dim], number, drawings=drawings, reprojected=reprojected,
+                clip.actions[row:row + 1, None, :, :space.dim], number, drawings=drawings,
+                reprojected=reprojected,
                 generator=torch.Generator(self.device).manual_seed(0))
             imagined = self.autoencoder.decode(made.latents[0, 0]).movedim(1, -1).cpu()
             truth = frames_to_tensor(self.truth[row]).movedim(1, -1)
