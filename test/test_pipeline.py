@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from astra_ros.pipeline import Imaginer, ImaginerSettings, to_model_size
-from astra_ros.planning.critics import CollisionSettings
+from astra_ros.planning.critics import CollisionSettings, CuriositySettings, ProgressSettings
 from astra_ros.planning.imagination import Imagination
 from astra_ros.planning.modalities.joints import JointSpace
 from astra_ros.planning.modalities.twist import TwistSpace
@@ -163,6 +163,20 @@ def test_critics_can_be_set_and_what_is_missing_is_said():
     assert list(made.missing) == ["goal", "goal_pose"] and "no goal image" in made.missing["goal"]
     with pytest.raises(ValueError, match="unknown critics.*charm"):
         judge.configure(ImaginerSettings(), {"charm": None})
+
+
+@pytest.mark.parametrize("wanted", [ProgressSettings(enabled=True), CuriositySettings(enabled=True)])
+def test_a_base_that_is_told_otherwise_what_is_wanted_misses_no_goal(wanted):
+    judge = imaginer()
+    judge.model.card.action_spaces = {
+        "car": TwistSpace("car", ("linear.x", "angular.z"), (1.0, 1.0), (1.0, 1.0))
+    }
+    name = type(wanted).__name__.removesuffix("Settings").lower()
+    judge.configure(ImaginerSettings(horizon=2), {name: wanted})
+    made = judge.score(
+        HISTORY, [VelocityPlan(("linear.x", "angular.z"), 0.5, [[1.0, 0.0]] * 2, "go")]
+    )
+    assert name in made.scores[0].critics and not made.missing
 
 
 def test_vetoed_plans_are_shown_but_never_best():

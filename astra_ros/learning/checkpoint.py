@@ -15,6 +15,9 @@ from astra_ros.learning.distributed import Processes, shard_like, whole
 from astra_ros.learning.episode import DatasetError
 from astra_ros.world_model import AstraConfig
 
+# Settings that there were none of once, as training then was.
+BEFORE = {'object_weight': 0.0}
+
 
 def save_checkpoint(path: Path, model: nn.Module, average: nn.Module,
                     optimizer: torch.optim.Optimizer, generator: torch.Generator,
@@ -77,8 +80,7 @@ def load_checkpoint(path: Path, model: nn.Module, average: nn.Module,
     if 'model' in stored:       # a setting that there was none of yet is as it was then: at its default
         known = json.loads(json.dumps(AstraConfig().to_dict()))
         stored['model'] = {name: stored['model'].get(name, known.get(name)) for name in now['model']}
-        if 'object_weight' in now:
-            stored.setdefault('object_weight', 0.0)
+        stored = {name: value for name, value in BEFORE.items() if name in now} | stored
     if stored != now:
         stored, now = _flat(stored), _flat(now)
         differing = ', '.join(f'{name}: {stored.get(name)} there, {now.get(name)} now'

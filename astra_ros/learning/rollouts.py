@@ -66,14 +66,17 @@ class Rollouts:
             own = [index for index, space in enumerate(data.space_of) if space == number]
             picks = [(int(index), int(rng.integers(len(data.latents[index]) - data.horizon)))
                      for index in rng.choice(own, clips)]
-            for first in range(0, clips, AT_ONCE):
-                yield number, picks[first:first + AT_ONCE]
+            # What is known of one and not of another cannot go through the network together.
+            for known in sorted({_known(data, pick[0]) for pick in picks}):
+                alike = [pick for pick in picks if _known(data, pick[0]) == known]
+                for first in range(0, len(alike), AT_ONCE):
+                    yield number, alike[first:first + AT_ONCE]
 
     @staticmethod
     @torch.inference_mode()
     def _imagine(data: LatentDataset, astra: Astra, number: int, picks: list[tuple[int, int]],
                  device: torch.device) -> Tensor:
-        """Decoded frames of clips of one action space, [B, H, 3, h, w]."""
+        """Decoded frames of clips of one action space, all drawn or none, [B, H, 3, h, w]."""
         clip = data.clip(*zip(*picks)).to(device)
         drawings = reprojected = None
         if clip.drawings is not None and clip.drawn.all():
@@ -90,6 +93,12 @@ class Rollouts:
         """(decoded, seen, known, truth) of random frames, each [batch, 3 or 1, h, w] in 0..1."""
         picks = torch.randint(len(self.frames[0]), (batch,), generator=generator)
         return tuple(part[picks].to(self.device).float() / 255 for part in self.frames)
+
+
+def _known(data: LatentDataset, episode: int) -> tuple[bool, bool]:
+    """Whether the robot is drawn, and whether a moving camera's way is known."""
+    return (data.drawings[episode] is not None,
+            data.cameras is not None and data.frames[episode] is not None)
 
 
 class CompositorLoss(nn.Module):

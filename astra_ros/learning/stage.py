@@ -100,9 +100,11 @@ class Stage:
     def _identity(self) -> dict:
         """What a checkpoint must agree with: all that this stage reads, and what it builds on."""
         own = SETTINGS_OF[self.name]
-        network = {name: value for name, value in self.config.to_dict().items()
-                   if name in AUTOENCODER_NETWORK or self.name != 'autoencoder'
-                   and (self.name, name) != ('dynamics', 'compositing')}     # it comes afterwards
+        network = self.config.to_dict()
+        if self.name == 'autoencoder':
+            network = {name: network[name] for name in AUTOENCODER_NETWORK}
+        elif self.name == 'dynamics':
+            del network['compositing']      # which comes afterwards
         return {**{name: value for name, value in asdict(self.settings).items()
                    if name.startswith(f'{self.name}_') or name in own},
                 'stage': self.name, 'model': network, **self.belongs_to}

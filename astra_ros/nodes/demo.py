@@ -180,7 +180,7 @@ def _report(scores, executed, kinds: Sequence[str]) -> None:
     truth = {
         "kind": kinds,
         "progress": [each.progress for each in executed],
-        "collision": [each.collision for each in executed],
+        "collided": [each.collision for each in executed],
         "outcome": [each.outcome for each in executed],
     }
     print(score_table(scores, truth, colour=sys.stdout.isatty(), reasons=False))
@@ -195,7 +195,8 @@ def _report(scores, executed, kinds: Sequence[str]) -> None:
         apart = scores[best].score - np.median([score.score for score in scores])
         if apart < HARDLY:
             print("The scores hardly differ here: the model sees little to choose between these plans.")
-    print("progress: share of the object's way to the goal; outcome: progress, less 1 for a collision.")
+    print("goal to smoothness: what each critic takes, score = exp(-sum). What then happened: progress, share of")
+    print("the object's way to the goal; collided; outcome, progress less 1 for a collision.")
 
 
 class Progress:

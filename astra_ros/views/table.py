@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
-from typing import TextIO
 
 from astra_ros.planning.scoring import PlanScore
 from astra_ros.views.contact_sheet import by_rank, critic_names
@@ -18,7 +16,7 @@ def score_table(
     colour: bool = False,
     reasons: bool = True,
 ) -> str:
-    """One line per plan, best first: plan, rank, score, verdict, each critic's cost, why.
+    """One line per plan, best first: plan, rank, score, verdict, what each critic takes from it, why.
 
     Args:
         scores: K scores in any order.
@@ -50,7 +48,7 @@ def score_table(
         score = scores[k]
         row = [score.name, str(score.rank + 1), f"{score.score:.3f}", score.verdict]
         row += [
-            f"{score.critics[name][2]:.2f}" if name in score.critics else "-" for name in critics
+            f"{score.penalty(name):.2f}" if name in score.critics else "-" for name in critics
         ]
         row += [_text(values[k]) for values in truth.values()]
         rows.append(row + ([score.reasons[0] if score.reasons else ""] if reasons else []))
@@ -73,16 +71,6 @@ def score_table(
             text = f"{text[:start]}\x1b[{_ANSI[verdict]}m{verdict}\x1b[0m{text[end:]}"
         lines.append(text)
     return "\n".join(lines)
-
-
-def print_scores(
-    scores: Sequence[PlanScore],
-    truth: Mapping[str, Sequence[object]] | None = None,
-    file: TextIO | None = None,
-) -> None:
-    """Print :func:`score_table`, coloured only where ``file`` (stdout when None) is a terminal."""
-    file = sys.stdout if file is None else file
-    print(score_table(scores, truth, colour=file.isatty()), file=file)
 
 
 def _text(value: object) -> str:

@@ -65,8 +65,8 @@ def imagine_latents(model: Astra, history: Tensor, actions: Tensor, space: int =
     Args: `history` [B, T, C, h, w] latents, oldest first; `actions` [B, N, H, A]; `style`
     [B, C, h, w] latent of a reference picture or None; `guidance` above 1 exaggerates what the
     actions change, at twice the cost; `drawings` [B, N, H, 3, h, w] in 0..1, the robot drawn along
-    each plan, and `reprojected` [B, N, H, C + 1, h, w] from `reprojected_latents`, the last picture from where each
-    plan takes the camera: kinematic conditioning, for models that were trained with it.
+    each plan, and `reprojected` [B, N, H, C + 1, h, w] from `reprojected_latents`, the last picture from
+    where each plan takes the camera: kinematic conditioning, for models that were trained with it.
     """
     batch, plans, horizon, _ = actions.shape
     memory = model.remember(history)

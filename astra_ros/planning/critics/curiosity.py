@@ -33,7 +33,7 @@ class CuriosityCritic:
     """
 
     name = "curiosity"
-    role = "curiosity"
+    role = "goal"
     must_score = False
     unit = "latent RMS error"
 

@@ -27,7 +27,7 @@ class ProgressCritic:
     """
 
     name = "progress"
-    role = "progress"
+    role = "goal"
     must_score = False
     unit = "m"
 
