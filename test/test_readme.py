@@ -125,7 +125,7 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
 
 def test_ablations_are_rows_of_a_folder(tmp_path):
     origin = {"command": "astra x", "commit": "abc", "machine": "m", "date": "2026-01-01"}
-    overall = {"worlds": ["arm", "drive"], "ssim": 0.9, "near": 0.8, "near_shuffled": 0.1, "drift_db": 1.5}
+    overall = {"worlds": ["arm", "drive"], "ssim": 0.9, "lost_when_shuffled_db": 2.5, "drift_db": 1.5}
     spaces = {name: {"world": world, "gain_over_copy_db": {"mean": gain}}
               for name, world, gain in (("a", "arm", 4.0), ("b", "arm", 5.0), ("c", "drive", -0.5))}
     folder = tmp_path / "ablations"
@@ -133,6 +133,6 @@ def test_ablations_are_rows_of_a_folder(tmp_path):
     for name in ("full", "no-drawing"):
         (folder / f"{name}.json").write_text(json.dumps({**origin, "overall": overall, "spaces": spaces}))
     text = make_tables.table("ablations", tmp_path)
-    assert "| everything | +4.50 dB | -0.50 dB | 0.900 | 80% | 10% | 1.50 dB |" in text
+    assert "| everything | +4.50 dB | -0.50 dB | 0.900 | 2.50 dB | 1.50 dB |" in text
     assert "without the robot drawn" in text and "experts" not in text
-    assert "`sh docs/ablations.sh runs/tiny`, commit abc, m, 2026-01-01" in text
+    assert "`sh docs/ablations.sh`, commit abc, m, 2026-01-01" in text

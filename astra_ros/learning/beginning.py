@@ -41,6 +41,8 @@ def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
             raise DatasetError(f'{args.out / SPACES_FILE}: begun with frames {stored.dt_s:g} s apart, '
                                f'those of {args.data} are {dt_s:g} s apart; train into another folder')
     if args.base:
+        if args.autoencoder:
+            raise DatasetError("--autoencoder is for a new network; '--from' brings its model's own")
         if args.without:
             raise DatasetError("--without changes a new network; '--from' keeps the network of its model")
         model, trained_on = from_model(args.base, paths, dt_s, size)
@@ -57,6 +59,8 @@ def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
                          action_dims=tuple(space.dim for space in spaces),
                          modalities=tuple(space.modality for space in spaces))
         model = Astra(replace(config, **network_changes(args)))
+        if args.autoencoder:
+            take_autoencoder(model, args.autoencoder)
         trained_on = Embodiments(tuple(spaces), dt_s, outcomes)
     if model.config.drawing:
         cameras = {**trained_on.cameras, **cameras_of(paths)}
@@ -67,6 +71,20 @@ def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
         write_embodiments(args.out, with_moving_cameras(trained_on, stored, model, paths))
     processes.wait()
     return model, read_embodiments(args.out)
+
+
+def take_autoencoder(model: Astra, base: str) -> None:
+    """Put a trained model's autoencoder into a new network.
+
+    Raises ModelError where there is no such model, DatasetError where its latents are others.
+    """
+    from astra_ros.backends import load_backend
+
+    trained = load_backend('torch', str(base), 'cpu').model.autoencoder.state_dict()
+    own = {name: value.shape for name, value in model.autoencoder.state_dict().items()}
+    if own != {name: value.shape for name, value in trained.items()}:
+        raise DatasetError(f"--autoencoder: that of '{base}' has layers of other shapes than this preset's")
+    model.autoencoder.load_state_dict(trained)
 
 
 def with_moving_cameras(trained_on: Embodiments, stored: Embodiments | None, model: Astra,

@@ -17,6 +17,7 @@ from astra_ros.learning.dataset import load_episode
 from astra_ros.learning.drawings import Drawer
 from astra_ros.learning.episode import DatasetError, Episode
 from astra_ros.learning.object_cells import object_cells
+from astra_ros.learning.precision import mixed_precision
 from astra_ros.planning.modalities import ActionSpace, action_space_class
 from astra_ros.planning.moving_camera import MovingCamera
 from astra_ros.world_model.autoencoder import FrameAutoencoder
@@ -141,7 +142,7 @@ class LatentDataset:
                                    f'{self.horizon}; record longer episodes')
             frames = frames_to_tensor(episode.frames)
             both = torch.cat([frames, restyle(frames, generator)]).to(device)
-            with torch.autocast(device.type, torch.bfloat16):   # as the training itself
+            with mixed_precision(device):   # as the training itself
                 latents = autoencoder.encode(both).half().cpu()
             self.latents.append(latents[:len(frames)])
             self.restyled.append(latents[len(frames):])
@@ -208,7 +209,7 @@ class LatentDataset:
             frames = torch.stack([self.frames[episodes[row]][starts[row]] for row in rows]).numpy()
             travel = torch.from_numpy(np.concatenate([self.travel(episodes[row], starts[row])
                                                       for row in rows]))
-            with torch.autocast(self.device.type, torch.bfloat16):
+            with mixed_precision(self.device):
                 made[rows] = reprojected_latents(
                     self.autoencoder, frames_to_tensor(frames).to(self.device), travel.to(self.device),
                     lens_of(camera, frames.shape[1:3], self.device)).float()

@@ -179,6 +179,10 @@ def overall(spaces: dict[str, dict]) -> dict:
     def at_16(figures, metric, row):
         return figures.get(metric, {}).get(row, {}).get('16')
 
+    def lost_when_shuffled(figures):
+        rows = [at_16(figures, 'psnr_db', row) for row in ('model', 'shuffled')]
+        return None if None in rows else rows[0] - rows[1]
+
     def near(figures, row):
         return figures.get('following', {}).get(row, {}).get('near')
 
@@ -188,6 +192,7 @@ def overall(spaces: dict[str, dict]) -> dict:
         'gain_over_copy_db': mean(lambda f: f['gain_over_copy_db']['mean']),
         'ssim': mean(lambda f: at_16(f, 'ssim', 'model')),
         'lpips': mean(lambda f: at_16(f, 'lpips', 'model')),
+        'lost_when_shuffled_db': mean(lost_when_shuffled),
         'near': mean(lambda f: near(f, 'model')),
         # The same of what is decoded, before anything that was seen is laid over it; scores see no more.
         'gain_over_copy_decoded_db': mean(lambda f: f['gain_over_copy_db'].get('decoded')),
@@ -246,6 +251,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--probes', type=Path, default=None, metavar='FOLDER',
                         help='where trained pose probes are kept, to be there when another model is '
                              'evaluated (default: PROBE_DATA/probes)')
+    parser.add_argument('--no-probe', action='store_true',
+                        help='without the poses read from the frames: much quicker, where no probe is '
+                             'kept from before')
     parser.add_argument('--spaces', nargs='+', default=None, metavar='SPACE',
                         help='only these action spaces (default: all that data and model share)')
     parser.add_argument('--clips-per-episode', type=at_least(1), default=3,
@@ -306,7 +314,7 @@ def run(args: argparse.Namespace) -> int:
         clips = HeldOutClips(episodes, card, horizon, args.clips_per_episode, args.seed, drawer,
                              reprojected=not args.no_reprojection)
         follower = None
-        if clips.poses is not None:
+        if clips.poses is not None and not args.no_probe:
             follower = follower_of(args.probe_data, space, args.probes or args.probe_data / 'probes')
         made = imagine_clips(model, clips, args.seed)
         figures[space] = {'world': episodes[0].world, 'drawn': clips.drawings is not None,

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from astra_ros.learning.clips import frames_to_tensor
 from astra_ros.learning.episode import DatasetError
+from astra_ros.learning.precision import mixed_precision
 
 
 ROWS = 64
@@ -106,7 +107,7 @@ def train_probe(frames: np.ndarray, targets: np.ndarray, picks: np.ndarray, step
                 x = torch.where(other[:, None, None, None], x.flip(-1), x)
                 wanted = torch.where(other[:, None], wanted * torch.tensor(mirrored), wanted)
             x = x + 0.02 * torch.randn(x.shape, generator=generator)
-            with torch.autocast('cpu', torch.bfloat16):
+            with mixed_precision('cpu'):
                 read = probe(x)
             loss = ((read - wanted) / probe.spread).abs().mean()
             optimizer.zero_grad()

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from astra_ros.learning.checkpoint import load_checkpoint, save_checkpoint
 from astra_ros.learning.distributed import Processes, whole
+from astra_ros.learning.precision import mixed_precision
 from astra_ros.learning.settings import TrainSettings
 from astra_ros.learning.speed import matmul_peak_flops
 from astra_ros.learning.training_log import TrainingLog
@@ -171,7 +172,7 @@ class Stage:
         batch = next(batch for batch in batches if batch[1] is not True)
         module, self._countable = self._countable.train(), None
         with (FlopCounterMode(display=False) as counter,
-              torch.autocast(self.processes.device.type, torch.bfloat16)):
+              mixed_precision(self.processes.device)):
             module(*batch)[0].backward()
         # Of either precision: not every CPU is quicker in bfloat16.
         peak = max(matmul_peak_flops(self.processes.device, 0.3, dtype)
@@ -180,7 +181,7 @@ class Stage:
 
     def _step(self, batch: tuple) -> tuple[float, dict[str, float], float]:
         """One optimiser step; returns the loss, its parts and the gradient's norm."""
-        with torch.autocast(self.processes.device.type, torch.bfloat16):
+        with mixed_precision(self.processes.device):
             loss, parts = self.step_function(*batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -220,6 +220,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='begin with the weights and action spaces of this shipped name or '
                              'directory instead of random ones; robots that it does not know are '
                              'added, and frames may have another size; --preset is then not used')
+    parser.add_argument('--autoencoder', default=None, metavar='MODEL',
+                        help="take this model's autoencoder into a new network and leave it as it is: "
+                             'the dynamics can then be trained at once, and compared with others on the '
+                             'same latents')
     parser.add_argument('--without', nargs='+', default=[], choices=tuple(ABLATIONS),
                         metavar='PART',
                         help='leave a part of the network out, to see what it is good for: '
@@ -246,6 +250,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     base = settings_for(args.preset)
     given = {name: getattr(args, name) for name in asdict(base) if getattr(args, name) is not None}
+    if args.autoencoder:
+        if given.setdefault('autoencoder_steps', 0):
+            raise DatasetError('--autoencoder takes a finished one; leave --autoencoder-steps away')
     settings = TrainSettings(**{**asdict(base), **given})
     paths = list_episodes(args.data)
     facts = check_episodes(paths)

@@ -115,6 +115,17 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     assert any((data / 'probes').glob('kuka_joints_*'))     # for the next model
 
 
+def test_evaluation_without_a_probe_is_quick(data, model, tmp_path):
+    probes = tmp_path / 'probes'
+    evaluate.run(parse('--model', model, '--data', data, '--probe-data', tmp_path, '--probes', probes, '--no-probe',
+                       '--horizon', 16, '--clips-per-episode', 1, '--out', tmp_path / 'e.json'))
+    result = json.loads((tmp_path / 'e.json').read_text())
+    rows = result['spaces']['kuka_joints']['psnr_db']
+    assert not probes.exists() and 'following' not in result['spaces']['kuka_joints']
+    assert result['overall']['near'] is None
+    assert result['overall']['lost_when_shuffled_db'] == rows['model']['16'] - rows['shuffled']['16']
+
+
 def test_frames_without_a_change_are_left_out_and_counted(data, model):
     loaded = load_backend('torch', model)
     episodes = [load_episode(path) for path in list_episodes(data)]

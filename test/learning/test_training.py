@@ -20,6 +20,7 @@ from astra_ros.learning.clips import Clip, LatentDataset, measure, restyle
 from astra_ros.learning.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.learning.drawings import cameras_of
 from astra_ros.learning.episode import DatasetError
+from astra_ros.learning.precision import mixed_precision
 from astra_ros.world_model import Astra, preset
 
 
@@ -159,6 +160,30 @@ def test_the_dynamics_belong_to_their_autoencoder(data, tmp_path, arguments):
     (tmp_path / 'autoencoder.safetensors').unlink()
     with pytest.raises(DatasetError, match='dynamics.safetensors: .*another configuration .autoencoder: '):
         train.run(arguments(data, tmp_path, '--autoencoder-steps', '5'))
+
+
+def test_a_new_network_takes_the_autoencoder_of_a_model(data, tmp_path, arguments):
+    train.run(arguments(data, tmp_path / 'first'))
+    words = ('--autoencoder', str(tmp_path / 'first/model'), '--seed', '7')
+    with pytest.raises(DatasetError, match='leave --autoencoder-steps away'):
+        train.run(arguments(data, tmp_path / 'second', *words, '--autoencoder-steps', '5'))
+    train.run(arguments(data, tmp_path / 'second', *words, '--autoencoder-steps', '0'))
+    first, second = (load_file(tmp_path / run / 'model/model.safetensors') for run in ('first', 'second'))
+    same = {name for name, value in first.items() if torch.equal(value, second[name])}
+    assert same >= {name for name in first if name.startswith('autoencoder.')}
+    assert 'denoiser.out.weight' not in same
+    with pytest.raises(DatasetError, match="'--from' brings its model's own"):
+        train.run(arguments(data, tmp_path / 'third', *words, '--autoencoder-steps', '0', '--from', 'tiny'))
+    with pytest.raises(DatasetError, match='layers of other shapes'):
+        train.run(arguments(data, tmp_path / 'fourth', *words, '--autoencoder-steps', '0', '--preset', 'paper'))
+
+
+def test_bfloat16_is_for_devices_that_compute_in_it(monkeypatch):
+    for level, has in (('AVX2', False), ('AVX512', True)):
+        monkeypatch.setattr(torch.backends.cpu, 'get_cpu_capability', lambda level=level: level)
+        with mixed_precision('cpu'):
+            made = torch.nn.Linear(2, 2)(torch.zeros(1, 2)).dtype
+        assert made == (torch.bfloat16 if has else torch.float32)
 
 
 def test_a_horizon_of_one_frame_trains(data, tmp_path, arguments):
