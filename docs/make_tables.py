@@ -56,6 +56,7 @@ GOALS = [
     ("SSIM", ">= 0.94", "evaluation", "ssim", "{:.2f}"),
     ("LPIPS (alex)", "<= 0.06", "evaluation", "lpips", "{:.3f}"),
     ("frames whose pose follows the plan", ">= 92 %", "evaluation", "near", "{:.0%}"),
+    ("the same in real frames, as far as the probe sees", "", "evaluation", "near_real", "{:.0%}"),
     ("the same with another plan's motion", "half or less", "evaluation", "near_shuffled", "{:.0%}"),
     ("drift: PSNR lost from frame 16 to 64", "<= 2 dB", "evaluation", "drift_db", "{:.1f} dB"),
     ("score against true outcome, Spearman", ">= 0.8", "ranking", "spearman", "{:.2f}"),
@@ -131,11 +132,19 @@ def ranking(result: dict) -> str:
         f"- {robot}: Spearman correlation of score and outcome {figures['spearman']:.2f} "
         "({:.2f} to {:.2f}), ".format(*figures["spearman_95"]) + f"{figures['scenes']} scenes; vetoed: "
         f"{share(figures['vetoed_of_colliding'])} of the plans that collide, "
-        f"{share(figures['vetoed_of_harmless'])} of those that do not\n"
+        f"{share(figures['vetoed_of_harmless'])} of those that do not{verdicts(figures)}\n"
         for robot, figures in result["robots"].items()
     )
     head = ["", "chosen by", "mean outcome", "95 % interval", "collisions"]
     return correlations + "\n" + markdown(head, rows)
+
+
+def verdicts(figures: dict) -> str:
+    """What became of the plans of each verdict."""
+    found = figures.get("verdicts", {})     # older files have none
+    return "".join(
+        f"; {name} plans ({values['share']:.0%}): mean outcome {values['outcome']:.2f}, "
+        f"{values['collisions']:.0%} collide" for name, values in found.items())  # fmt: skip
 
 
 def latency(result: dict) -> str:

@@ -38,6 +38,7 @@ from astra_ros.learning.record import FINER
 from astra_ros.learning.results import write_result
 from astra_ros.planning.critics import CuriositySettings, OffRoadSettings, ProgressSettings
 from astra_ros.planning.plans import JointPlan
+from astra_ros.planning.scoring import ACCEPTED, RISKY, VETOED
 from astra_ros.planning.velocity_plan import VelocityPlan
 from astra_ros.simulation.drive.referee import CRUISE, OFF_ROAD_COST
 from astra_ros.simulation.rollout import execute
@@ -144,7 +145,8 @@ def summarise(scenes: list[dict]) -> dict:
                   'random': float(np.mean([np.mean(scene['collision']) for scene in scenes])),
                   'oracle': float(np.mean([scene['collision'][int(np.argmax(outcome))]
                                            for scene, outcome in zip(scenes, outcomes)]))}
-    vetoed = np.concatenate([np.array(scene['verdicts']) == 'vetoed' for scene in scenes])
+    verdicts = np.concatenate([scene['verdicts'] for scene in scenes])
+    vetoed = verdicts == VETOED
     collided = np.concatenate([np.array(scene['collision'], bool) for scene in scenes])
     return {
         'scenes': len(scenes),
@@ -160,7 +162,12 @@ def summarise(scenes: list[dict]) -> dict:
         'none_accepted': float(np.mean([scene['chosen'] is None for scene in scenes])),
         'outcome': {name: float(values.mean()) for name, values in choices.items()},
         'outcome_95': {name: interval(values) for name, values in choices.items()},
-        'collisions': collisions}
+        'collisions': collisions,
+        # What became of the plans that got a verdict, all of them, not the chosen ones alone.
+        'verdicts': {name: {'share': float((verdicts == name).mean()),
+                            'outcome': float(np.concatenate(outcomes)[verdicts == name].mean()),
+                            'collisions': float(collided[verdicts == name].mean())}
+                     for name in (ACCEPTED, RISKY, VETOED) if (verdicts == name).any()}}
 
 
 def table(robot: str, figures: dict) -> str:
@@ -172,6 +179,9 @@ def table(robot: str, figures: dict) -> str:
         low, high = figures['outcome_95'][name]
         lines.append(f'  {name:10} {value:13.3f} {f"[{low:.3f}, {high:.3f}]":>18} '
                      f'{figures["collisions"][name]:11.1%}')
+    for name, of_all in figures['verdicts'].items():
+        lines.append(f'  {name + ":":10} {of_all["share"]:.0%} of all plans, mean outcome '
+                     f'{of_all["outcome"]:.2f}, {of_all["collisions"]:.0%} of them collide')
     return '\n'.join(lines)
 
 

@@ -163,7 +163,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'worlds and their robots:\n'
         + ''.join(f'  {world:9} {names}\n' for world, names in robots.items())
         + '\nexamples:\n'
-        '  astra record --out data/train --episodes 500\n'
+        '  astra record --out data/train --episodes 700\n'
         '  astra record --out data/drive --worlds drive --episodes 2000 --workers 8\n'
         f'  astra record --out data/held_out --episodes 40 --first-seed {HELD_OUT_FROM}\n')
     parser.add_argument('--out', type=Path, default=Path('data/train'), help='folder of episodes')
@@ -171,7 +171,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='simulated worlds')
     parser.add_argument('--robots', nargs='+', default=None, metavar='ROBOT',
                         help='only these of their robots (default: all)')
-    parser.add_argument('--episodes', type=at_least(1), default=500, help='episodes of each robot')
+    parser.add_argument('--episodes', type=at_least(1), default=700, help='episodes of each robot')
     parser.add_argument('--first-seed', type=at_least(0), default=0,
                         help=f'seeds from {HELD_OUT_FROM} on are for evaluation')
     parser.add_argument('--size', type=at_least(16), default=IMAGE_SIZE,

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from astra_ros.learning.checkpoint import load_checkpoint, save_checkpoint
 from astra_ros.learning.distributed import Processes, whole
-from astra_ros.learning.precision import mixed_precision
+from astra_ros.learning.precision import has_bfloat16, mixed_precision
 from astra_ros.learning.settings import TrainSettings
 from astra_ros.learning.speed import matmul_peak_flops
 from astra_ros.learning.training_log import TrainingLog
@@ -174,9 +174,10 @@ class Stage:
         with (FlopCounterMode(display=False) as counter,
               mixed_precision(self.processes.device)):
             module(*batch)[0].backward()
-        # Of either precision: not every CPU is quicker in bfloat16.
-        peak = max(matmul_peak_flops(self.processes.device, 0.3, dtype)
-                   for dtype in (torch.float32, torch.bfloat16))
+        # Of either precision: not every CPU that has bfloat16 is quicker in it.
+        device = self.processes.device
+        peak = max(matmul_peak_flops(device, 0.3, dtype)
+                   for dtype in (torch.float32, torch.bfloat16)[:1 + has_bfloat16(device)])
         return counter.get_total_flops(), peak
 
     def _step(self, batch: tuple) -> tuple[float, dict[str, float], float]:

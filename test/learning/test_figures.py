@@ -87,6 +87,9 @@ def test_ranking_summary_by_hand():
     assert figures['top1_regret'] == pytest.approx((0 + 0.5 / 1.4) / 2)
     assert figures['none_accepted'] == 0.5
     assert (figures['vetoed_of_colliding'], figures['vetoed_of_harmless']) == (1.0, 0.0)
+    assert figures['verdicts'] == {
+        'accepted': {'share': 0.75, 'outcome': pytest.approx(1.4 / 3), 'collisions': 0.0},
+        'vetoed': {'share': 0.25, 'outcome': -1.0, 'collisions': 1.0}}
     assert figures['collisions'] == pytest.approx(
         {'score': 0.0, 'random': 0.25, 'oracle': 0.0})
 
