@@ -1,4 +1,4 @@
-"""Write the result tables of README and model cards from docs/results, so no figure is typed by hand.
+"""Write the result tables of README, docs and model cards from docs/results, so no figure is typed by hand.
 
     python docs/make_tables.py           # rewrite what is between the table marks
     python docs/make_tables.py --check   # exit 1 if a page says something else
@@ -21,7 +21,7 @@ from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
 RESULTS = DOCS / "results"
-PAGES = [DOCS.parent / "README.md", *sorted(DOCS.parent.glob("models/*/README.md"))]
+PAGES = [DOCS.parent / "README.md", DOCS / "training.md", *sorted(DOCS.parent.glob("models/*/README.md"))]
 MARKS = re.compile(r"(<!-- table: ([\w/-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 FRAMES = {
     "ceiling": "autoencoder alone",

@@ -29,7 +29,7 @@ def test_nothing_is_left_to_fill():
     assert "FILL" not in README
 
 
-@pytest.mark.parametrize("page", ["README.md", *MODEL_CARDS])
+@pytest.mark.parametrize("page", ["README.md", "docs/training.md", *MODEL_CARDS])
 def test_result_tables_come_from_the_result_files(page):
     text = (ROOT / page).read_text()
     assert make_tables.rewritten(text, RESULTS, ROOT / page) == text
@@ -47,7 +47,7 @@ def test_figures_are_those_of_the_shipped_model(path):
 
 
 def test_every_result_has_its_place():
-    pages = ["README.md", *MODEL_CARDS]
+    pages = ["README.md", "docs/training.md", *MODEL_CARDS]
     shown = {mark[1] for page in pages for mark in make_tables.MARKS.findall((ROOT / page).read_text())}
     measured = {str(path.relative_to(RESULTS).with_suffix("")) for path in RESULTS.glob("*/*.json")}
     assert {"ablations" if name.startswith("ablations/") else name for name in measured} <= shown
