@@ -408,5 +408,6 @@ def test_rviz_listens_to_what_is_really_published(bench):
 def test_sigint_ends_a_node_cleanly(bench, name):
     # The last test of this file: nothing runs afterwards.
     codes = bench.graph.stop()
-    assert codes[name] == 0
-    assert "Traceback" not in bench.graph.log(name) and "never retrieved" not in bench.graph.log(name)
+    log = bench.graph.log(name)
+    assert codes[name] == 0, log[-4000:]
+    assert "Traceback" not in log and "never retrieved" not in log

@@ -67,7 +67,7 @@ def test_score_is_the_exponential_of_the_weighted_costs():
     assert (a.rank, b.rank, c.rank) == (2, 0, 1)
     assert a.critics["x"] == (0.5, 2.0, 0.5) and a.critics["x"].weight == 2.0
     assert a.penalties == {"x": 1.0, "y": 0.25} and a.penalty("z") == 0.0
-    assert {s.verdict for s in (a, b, c)} == {"accepted"}
+    assert [s.verdict for s in (a, b, c)] == ["risky", "accepted", "accepted"]
     assert [s.name for s in (a, b, c)] == list(NAMES)
 
 
@@ -94,7 +94,7 @@ def test_reasons_go_by_penalty():
 def test_vetoed_plans_come_last_by_score():
     critics = [Fixed("x", (0.0, 0.9, 0.1), veto=(True, False, True))]
     a, b, c = score_plans(NAMES, make_input(), critics)
-    assert [s.verdict for s in (a, b, c)] == ["vetoed", "accepted", "vetoed"]
+    assert [s.verdict for s in (a, b, c)] == ["vetoed", "risky", "vetoed"]
     assert (a.rank, b.rank, c.rank) == (1, 0, 2)
     assert a.reasons[0] == "x: cost 0" and a.score == 1.0
     assert a.flags == {"x": "vetoed"} and b.flags == {}
@@ -105,13 +105,13 @@ def test_ties_keep_the_plans_order():
 
 
 def test_low_score_and_flag_make_a_plan_risky():
-    # exp(-1.4) = 0.2466 is below the default 0.25, exp(-1.3) = 0.27 is not; c is flagged.
+    # exp(-0.9) = 0.407 is below the default 0.45, exp(-0.7) = 0.497 is not; c is flagged.
     a, b, c = score_plans(
-        NAMES, make_input(), [Fixed("x", (1.4, 1.3, 0.0), risky=(False, False, True))])
+        NAMES, make_input(), [Fixed("x", (0.9, 0.7, 0.0), risky=(False, False, True))])
     assert [s.verdict for s in (a, b, c)] == ["risky", "accepted", "risky"]
-    assert a.reasons[0] == "score 0.247 is below 0.25"
+    assert a.reasons[0] == "score 0.407 is below scoring.risky_below = 0.45; x: cost 0.9"
     assert c.reasons == ("x: cost 0",) and c.flags == {"x": "risky"}
-    strict = score_plans(NAMES, make_input(), [Fixed("x", (1.4, 1.3, 0.0))], ScoringSettings(0.5))
+    strict = score_plans(NAMES, make_input(), [Fixed("x", (0.9, 0.7, 0.0))], ScoringSettings(0.5))
     assert [s.verdict for s in strict] == ["risky", "risky", "accepted"]
 
 
@@ -119,7 +119,7 @@ def test_of_bad_plans_none_is_good_enough():
     # exp(-2.4) = 0.091 is below the default 0.1, exp(-2.2) = 0.11 is not.
     a, b, _ = score_plans(NAMES, make_input(), [Fixed("x", (2.4, 2.2, 0.0))])
     assert (a.verdict, b.verdict) == ("vetoed", "risky")
-    assert a.reasons[0] == "score 0.091 is below scoring.veto_below = 0.1"
+    assert a.reasons[0] == "score 0.091 is below scoring.veto_below = 0.1; x: cost 2.4"
 
 
 def test_a_critic_that_must_score_and_cannot_vetoes_every_plan():
