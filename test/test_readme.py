@@ -29,10 +29,10 @@ def test_nothing_is_left_to_fill():
     assert "FILL" not in README
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/training.md", *MODEL_CARDS])
+@pytest.mark.parametrize("page", make_tables.PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_result_tables_come_from_the_result_files(page):
-    text = (ROOT / page).read_text()
-    assert make_tables.rewritten(text, RESULTS, ROOT / page) == text
+    text = page.read_text()
+    assert make_tables.rewritten(text, RESULTS, page) == text
     # A table without its files would be an empty promise.
     assert all(make_tables.table(mark[1], RESULTS) for mark in make_tables.MARKS.findall(text))
 
@@ -47,11 +47,15 @@ def test_figures_are_those_of_the_shipped_model(path):
 
 
 def test_every_result_has_its_place():
-    pages = ["README.md", "docs/training.md", *MODEL_CARDS]
-    shown = {mark[1] for page in pages for mark in make_tables.MARKS.findall((ROOT / page).read_text())}
+    shown = {mark[1] for page in make_tables.PAGES for mark in make_tables.MARKS.findall(page.read_text())}
     measured = {str(path.relative_to(RESULTS).with_suffix("")) for path in RESULTS.glob("*/*.json")}
     assert {"ablations" if name.startswith("ablations/") else name for name in measured} <= shown
     assert {"goals", *(f"{Path(card).parent.name}/goals" for card in MODEL_CARDS)} <= shown
+
+
+def test_every_ablation_has_a_title():
+    rows = re.findall(r"^one ([a-z-]+)", (ROOT / "docs/ablations.sh").read_text(), re.M)
+    assert rows == list(make_tables.ABLATIONS)
 
 
 def test_make_targets_exist():
@@ -116,12 +120,12 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
     assert "[evaluation.json](../../docs/results/other/evaluation.json): `astra x`" in text
     assert "| 20.0 (20.04) | 10.0 (10.00) | 3.4 cm | 80% |" in text
     assert "0.61 (0.50 to 0.70), 100 scenes" in text
-    assert "those that do not; risky plans (20%): mean outcome -0.10, 30% collide\n" in text
+    assert "| panda | risky | 20% | -0.10 | 30% |\n" in text
     assert "| 401 ms | 500 ms | 600 ms |" in text and "90000 ms" in text
     assert text.count("`astra x`, commit abc") == len(figures)
     again = make_tables.rewritten(text, tmp_path, ROOT / "models/other/README.md")
     assert again == text  # a second time changes nothing
-    rows = len(make_tables.FRAMES) + 1 + len(make_tables.CHOICES)
+    rows = len(make_tables.FRAMES) + 1 + len(make_tables.CHOICES) + 1  # and the verdict's
     assert text.count("| panda |") + text.count("| panda_joints |") == rows
 
 
@@ -137,4 +141,4 @@ def test_ablations_are_rows_of_a_folder(tmp_path):
     text = make_tables.table("ablations", tmp_path)
     assert "| everything | +4.50 dB | -0.50 dB | 0.900 | 2.50 dB | 1.50 dB |" in text
     assert "without the robot drawn" in text and "experts" not in text
-    assert "`sh docs/ablations.sh`, commit abc, m, 2026-01-01" in text
+    assert "`astra x`, commit abc, m, 2026-01-01" in text

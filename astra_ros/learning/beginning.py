@@ -31,7 +31,7 @@ def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
           processes: Processes) -> tuple[Astra, Embodiments]:
     """The network before its first step, and what it is trained on.
 
-    Raises ModelError where `--from` names no model, DatasetError where the folder's action spaces
+    Raises ModelError where `--from` or `--autoencoder` names no model, DatasetError where the folder's action spaces
     are another model's, or where that model's frames are of another rate or size.
     """
     stored = None
@@ -41,8 +41,6 @@ def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
             raise DatasetError(f'{args.out / SPACES_FILE}: begun with frames {stored.dt_s:g} s apart, '
                                f'those of {args.data} are {dt_s:g} s apart; train into another folder')
     if args.base:
-        if args.autoencoder:
-            raise DatasetError("--autoencoder is for a new network; '--from' brings its model's own")
         if args.without:
             raise DatasetError("--without changes a new network; '--from' keeps the network of its model")
         model, trained_on = from_model(args.base, paths, dt_s, size)

@@ -1,4 +1,4 @@
-"""Mixed precision in training: bfloat16 where the machine computes in it, float32 elsewhere."""
+"""Mixed precision in training: bfloat16 where the machine has fast kernels for it, float32 elsewhere."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import torch
 
 
 def has_bfloat16(device: torch.device | str) -> bool:
-    """Whether a device computes in bfloat16, rather than imitating it.
+    """Whether a device has fast kernels for bfloat16.
 
-    A CPU without AVX-512 imitates: its convolutions took forty times as long as in float32 (AMD EPYC
-    with AVX2, torch 2.13). GPUs have it from NVIDIA's Ampere on.
+    On CPUs oneDNN has them from AVX-512 on; without, convolutions took forty times as long as in
+    float32 (AMD EPYC with AVX2, torch 2.13). GPUs have them from NVIDIA's Ampere on.
     """
-    if torch.device(device).type == 'cuda':
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+    device = torch.device(device)
+    if device.type == 'cuda':
+        return torch.cuda.get_device_capability(device) >= (8, 0)
     return torch.backends.cpu.get_cpu_capability() == 'AVX512'
 
 

@@ -146,6 +146,7 @@ def summarise(scenes: list[dict]) -> dict:
                   'oracle': float(np.mean([scene['collision'][int(np.argmax(outcome))]
                                            for scene, outcome in zip(scenes, outcomes)]))}
     verdicts = np.concatenate([scene['verdicts'] for scene in scenes])
+    outcome_of_all = np.concatenate(outcomes)
     vetoed = verdicts == VETOED
     collided = np.concatenate([np.array(scene['collision'], bool) for scene in scenes])
     return {
@@ -165,7 +166,7 @@ def summarise(scenes: list[dict]) -> dict:
         'collisions': collisions,
         # What became of the plans that got a verdict, all of them, not the chosen ones alone.
         'verdicts': {name: {'share': float((verdicts == name).mean()),
-                            'outcome': float(np.concatenate(outcomes)[verdicts == name].mean()),
+                            'outcome': float(outcome_of_all[verdicts == name].mean()),
                             'collisions': float(collided[verdicts == name].mean())}
                      for name in (ACCEPTED, RISKY, VETOED) if (verdicts == name).any()}}
 

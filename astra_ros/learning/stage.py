@@ -176,8 +176,9 @@ class Stage:
             module(*batch)[0].backward()
         # Of either precision: not every CPU that has bfloat16 is quicker in it.
         device = self.processes.device
-        peak = max(matmul_peak_flops(device, 0.3, dtype)
-                   for dtype in (torch.float32, torch.bfloat16)[:1 + has_bfloat16(device)])
+        peak = matmul_peak_flops(device, 0.3, torch.float32)
+        if has_bfloat16(device):
+            peak = max(peak, matmul_peak_flops(device, 0.3, torch.bfloat16))
         return counter.get_total_flops(), peak
 
     def _step(self, batch: tuple) -> tuple[float, dict[str, float], float]:

@@ -2,7 +2,8 @@
 
 The dynamics are trained on true histories first and then, from `--rollout-from` of the steps on,
 every other batch on the model's own roll-outs, which is what keeps long imaginations from drifting.
-With `--from` all stages start from a model's weights and keep its action spaces.
+With `--from` all stages start from a model's weights and keep its action spaces; with `--autoencoder`
+a new network's dynamics start at once, on the latents of a model.
 
 In the folder OUT there are then checkpoints, a line a step (`dynamics.jsonl`), TensorBoard files
 (`tensorboard --logdir OUT`), and pictures of imagined beside real frames (`validation/`).
@@ -85,14 +86,15 @@ class DynamicsLoss(nn.Module):
 
 
 def train_autoencoder(paths, model: Astra, settings: TrainSettings, folder: Path,
-                      processes: Processes) -> nn.Module:
-    """Frames as recorded, and a quarter of them restyled."""
+                      processes: Processes, taken: bool = False) -> nn.Module:
+    """Frames as recorded, and a quarter of them restyled. One that was `taken` from a model stays that."""
     device = processes.device
     # FSDP cannot split weights that lie in another order.
     order = torch.contiguous_format if processes.splits else torch.channels_last
     module = model.autoencoder.to(device, memory_format=order)
     stage = Stage('autoencoder', AutoencoderLoss(module), folder, settings.autoencoder_steps,
-                  settings.autoencoder_rate, settings, model.config, processes)
+                  settings.autoencoder_rate, settings, model.config, processes,
+                  {'autoencoder_of': hash_of(module)} if taken else None)
     if stage.finished:
         return stage.run(None)
     frames = load_frames(split(paths)[0], processes.first)
@@ -251,8 +253,11 @@ def run(args: argparse.Namespace) -> int:
     base = settings_for(args.preset)
     given = {name: getattr(args, name) for name in asdict(base) if getattr(args, name) is not None}
     if args.autoencoder:
-        if given.setdefault('autoencoder_steps', 0):
+        if given.get('autoencoder_steps'):
             raise DatasetError('--autoencoder takes a finished one; leave --autoencoder-steps away')
+        if args.base:
+            raise DatasetError("--autoencoder is for a new network; '--from' brings its model's own")
+        given['autoencoder_steps'] = 0
     settings = TrainSettings(**{**asdict(base), **given})
     paths = list_episodes(args.data)
     facts = check_episodes(paths)
@@ -272,7 +277,8 @@ def run(args: argparse.Namespace) -> int:
         model, trained_on = begin(args, paths, facts.dt_s, facts.size, processes)
         if processes.first:
             write_facts(args.out, args.data, facts)
-        autoencoder = train_autoencoder(paths, model, settings, args.out, processes)
+        autoencoder = train_autoencoder(paths, model, settings, args.out, processes,
+                                        taken=bool(args.autoencoder))
         if args.stage == 'autoencoder':
             return 0
         astra = train_dynamics(paths, model, autoencoder, trained_on.spaces, settings, args.out,

@@ -78,6 +78,10 @@ def run(
                     f"unexpected error, the node lives on:\n{traceback.format_exc()}"
                 )
     finally:
+        # The end has begun. A second signal has nothing to add, and late in it, when the interpreter has
+        # put its own handlers back, it would turn a clean end into a death.
+        for number in _STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         # The behaviour first: it may answer callbacks that wait, and its threads still publish.
         if behaviour is not None:
             if behaviour.close() is False:

@@ -69,11 +69,14 @@ class ModelThread:
             self._refresh_wanted = True
             self._wake.notify()
 
-    def stop(self, timeout_s: float = 5.0) -> bool:
+    def stop(self, timeout_s: float = 2.0) -> bool:
         """Answer what waits with an error, and end the thread after the work at hand.
 
+        Args:
+            timeout_s: well below the 5 s after which ``ros2 launch`` sends SIGTERM.
+
         Returns:
-            Whether it ended; False when the work at hand takes longer than ``timeout_s``.
+            Whether it ended; False when the work at hand takes longer.
         """
         with self._wake:
             self._stopped = True

@@ -126,7 +126,7 @@ class PlanPreparer:
                 )
         kept = [(plan, motion) for plan, space, motion in fitting if space is newest]
         if not kept:
-            reasons = "; ".join(refused.values()) or "no plan was given"
+            reasons = _together(refused) or "no plan was given"
             raise NothingToImagine(f"no plan can be imagined: {reasons}")
         return Prepared(
             space=newest,
@@ -190,3 +190,18 @@ def _in_order(values: Mapping[str, float] | None, names: Sequence[str]) -> np.nd
     if values is None or any(name not in values for name in names):
         return None
     return np.array([values[name] for name in names], dtype=np.float64)
+
+
+def _together(refused: dict[str, str]) -> str:
+    """Why plans were refused, each reason once: it is often the same for all of them."""
+    plans_of: dict[str, list[str]] = {}
+    for name, reason in refused.items():
+        plans_of.setdefault(reason.replace(f"plan '{name}'", "plan", 1), []).append(name)
+    reasons = []
+    for reason, names in plans_of.items():
+        if len(names) == 1:
+            reasons.append(refused[names[0]])
+        else:
+            shown = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+            reasons.append(f"{reason} ({len(names)} plans: {shown})")
+    return "; ".join(reasons)

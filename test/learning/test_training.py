@@ -20,7 +20,7 @@ from astra_ros.learning.clips import Clip, LatentDataset, measure, restyle
 from astra_ros.learning.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.learning.drawings import cameras_of
 from astra_ros.learning.episode import DatasetError
-from astra_ros.learning.precision import mixed_precision
+from astra_ros.learning.precision import has_bfloat16, mixed_precision
 from astra_ros.world_model import Astra, preset
 
 
@@ -172,6 +172,10 @@ def test_a_new_network_takes_the_autoencoder_of_a_model(data, tmp_path, argument
     same = {name for name, value in first.items() if torch.equal(value, second[name])}
     assert same >= {name for name in first if name.startswith('autoencoder.')}
     assert 'denoiser.out.weight' not in same
+    train.run(arguments(data, tmp_path / 'other', '--seed', '3'))
+    other = ('--autoencoder', str(tmp_path / 'other/model'), '--autoencoder-steps', '0', '--seed', '7')
+    with pytest.raises(DatasetError, match='autoencoder_of: '):     # begun with the first's
+        train.run(arguments(data, tmp_path / 'second', *other))
     with pytest.raises(DatasetError, match="'--from' brings its model's own"):
         train.run(arguments(data, tmp_path / 'third', *words, '--autoencoder-steps', '0', '--from', 'tiny'))
     with pytest.raises(DatasetError, match='layers of other shapes'):
@@ -179,6 +183,8 @@ def test_a_new_network_takes_the_autoencoder_of_a_model(data, tmp_path, argument
 
 
 def test_bfloat16_is_for_devices_that_compute_in_it(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'get_device_capability', lambda device: (7, 5) if device.index else (8, 0))
+    assert has_bfloat16('cuda:0') and not has_bfloat16('cuda:1')
     for level, has in (('AVX2', False), ('AVX512', True)):
         monkeypatch.setattr(torch.backends.cpu, 'get_cpu_capability', lambda level=level: level)
         with mixed_precision('cpu'):
