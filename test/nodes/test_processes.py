@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -41,3 +42,18 @@ def test_a_node_explains_its_command_line_instead_of_starting(words, code, text)
     command = [sys.executable, "-m", "astra_ros.nodes.simulator", *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == code and text in done.stdout + done.stderr
+
+
+@pytest.mark.ros
+@pytest.mark.slow
+def test_signals_that_come_late_change_nothing(graph, small_model):
+    """`ros2 launch` sends SIGTERM to what has not ended 5 s after SIGINT."""
+    graph.start("imagine", {"model": str(small_model)})
+    process = graph.running["imagine"]
+    graph.until(lambda: "loading model" in graph.log("imagine"), "the node is up")
+    process.send_signal(signal.SIGINT)
+    while process.poll() is None:
+        time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+    assert process.returncode == 0, graph.log("imagine")
+    assert "Traceback" not in graph.log("imagine")
