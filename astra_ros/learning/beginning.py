@@ -31,8 +31,8 @@ def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
           processes: Processes) -> tuple[Astra, Embodiments]:
     """The network before its first step, and what it is trained on.
 
-    Raises ModelError where `--from` or `--autoencoder` names no model, DatasetError where the folder's action spaces
-    are another model's, or where that model's frames are of another rate or size.
+    Raises ModelError where `--from` or `--autoencoder` names no model, DatasetError where the folder's
+    action spaces are another model's, or where that model's frames are of another rate or size.
     """
     stored = None
     if (args.out / SPACES_FILE).exists():

@@ -38,7 +38,7 @@ from astra_ros.learning.record import FINER
 from astra_ros.learning.results import write_result
 from astra_ros.planning.critics import CuriositySettings, OffRoadSettings, ProgressSettings
 from astra_ros.planning.plans import JointPlan
-from astra_ros.planning.scoring import ACCEPTED, RISKY, VETOED
+from astra_ros.planning.scoring import VERDICTS, VETOED
 from astra_ros.planning.velocity_plan import VelocityPlan
 from astra_ros.simulation.drive.referee import CRUISE, OFF_ROAD_COST
 from astra_ros.simulation.rollout import execute
@@ -168,7 +168,7 @@ def summarise(scenes: list[dict]) -> dict:
         'verdicts': {name: {'share': float((verdicts == name).mean()),
                             'outcome': float(outcome_of_all[verdicts == name].mean()),
                             'collisions': float(collided[verdicts == name].mean())}
-                     for name in (ACCEPTED, RISKY, VETOED) if (verdicts == name).any()}}
+                     for name in VERDICTS if (verdicts == name).any()}}
 
 
 def table(robot: str, figures: dict) -> str:

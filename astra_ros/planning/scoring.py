@@ -174,15 +174,14 @@ def _score(
         vetoes.append("no critic could score this plan")
     elif not broken and np.isfinite(total):
         score = float(np.exp(-max(0.0, total)))
-        name_of, limit = "risky_below", settings.risky_below
-        if score < settings.veto_below:
-            name_of, limit = "veto_below", settings.veto_below
+        too_low = score < settings.veto_below
+        limit = settings.veto_below if too_low else settings.risky_below
         if score < limit and not vetoes:
             most = min(said)[1]  # what takes most: said with the score, and not again
             warnings = [text for text in warnings if text != most]
             remarks = [remark for remark in remarks if remark[1] != most]
-            low = f"score {score:.2f} < {name_of} {limit:g}: {most}"
-            (vetoes if name_of == "veto_below" else warnings).insert(0, low)
+            low = f"score {score:.2f} < {'veto' if too_low else 'risky'}_below {limit:g}: {most}"
+            (vetoes if too_low else warnings).insert(0, low)
     verdict = VETOED if vetoes else RISKY if warnings else ACCEPTED
     reasons = (*vetoes, *warnings, *(text for _, text in sorted(remarks)))
     return PlanScore(name, -1, score, verdict, scores, reasons, penalties, flags)
