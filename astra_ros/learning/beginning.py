@@ -43,12 +43,14 @@ def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
     if args.base:
         if args.without:
             raise DatasetError("--without changes a new network; '--from' keeps the network of its model")
-        model, trained_on = from_model(args.base, paths, dt_s, size)
+        model, trained_on = from_model(args.base, paths, dt_s, size, args.patch)
         if stored and stored.spaces[:len(trained_on.spaces)] != trained_on.spaces:
             raise DatasetError(f"{args.out / SPACES_FILE}: not the action spaces of '{args.base}'; "
                                'train into another folder')
     else:
         config = preset(args.preset)
+        if args.patch:
+            config = replace(config, patch=args.patch)
         if stored:
             spaces, outcomes = stored.spaces, stored.outcomes
         else:
@@ -102,12 +104,12 @@ def with_moving_cameras(trained_on: Embodiments, stored: Embodiments | None, mod
                                                for name, camera in found.items()})
 
 
-def from_model(base: str, paths, dt_s: float,
-               size: tuple[int, int]) -> tuple[Astra, Embodiments]:
+def from_model(base: str, paths, dt_s: float, size: tuple[int, int],
+               patch: int | None = None) -> tuple[Astra, Embodiments]:
     """A trained model, with input layers for the robots in the data that it does not know yet.
 
     Its own action spaces keep their scales and their numbers; new ones come behind them. For frames
-    of another size it is carried over (`world_model/resize.py`).
+    of another size, or another `patch`, it is carried over (`world_model/resize.py`).
     """
     from astra_ros.backends import load_backend
 
@@ -121,8 +123,9 @@ def from_model(base: str, paths, dt_s: float,
     moving = {name: camera.to_dict() for name, camera in card.moving_cameras.items()}
     if card.image_size[0] * size[1] != card.image_size[1] * size[0]:
         moving = {}
+    if card.image_size != size or patch not in (None, model.config.patch):
+        model = _of_size(model, size, patch, base, paths[0])
     if card.image_size != size:
-        model = _of_size(model, size, base, paths[0])
         cameras = {}    # they were of pictures of the other size
     spaces = list(card.action_spaces.values())
     found, labelled = measure(paths, model.config.outcomes)
@@ -148,14 +151,16 @@ def from_model(base: str, paths, dt_s: float,
     return astra, Embodiments(tuple(spaces), dt_s, outcomes, cameras, card.held_joints, moving)
 
 
-def _of_size(model: Astra, size: tuple[int, int], base: str, path) -> Astra:
-    """The model for frames of another size. Raises DatasetError where they do not fit its cells."""
+def _of_size(model: Astra, size: tuple[int, int], patch: int | None, base: str, path) -> Astra:
+    """The model for frames or tokens of another size. Raises DatasetError where they do not fit."""
+    if patch and patch % model.config.patch:
+        raise DatasetError(f"--patch {patch}: expected a multiple of {model.config.patch}, which '{base}' has")
     try:
-        return resized(model, size)
+        return resized(model, size, patch)
     except ValueError as error:
-        cell = model.config.cell
+        cell = model.config.reduction * (patch or model.config.patch)
         raise DatasetError(f"{path}: frames of {size[1]} x {size[0]} pixels do not fit '{base}': {error}; "
-                           f'record or import with multiples of {cell}') from error
+                           f'record or import with multiples of {cell}, or name another --patch') from error
 
 
 def network_changes(args: argparse.Namespace) -> dict:

@@ -16,7 +16,7 @@ from astra_ros.learning.episode import DatasetError
 from astra_ros.world_model import AstraConfig
 
 # Settings that there were none of once, as training then was.
-BEFORE = {'object_weight': 0.0}
+BEFORE = {'object_weight': 0.0, 'starts_every': 1}
 
 
 def save_checkpoint(path: Path, model: nn.Module, average: nn.Module,

@@ -102,18 +102,22 @@ class LatentDataset:
     """Every episode as latents, plus actions, labels and, if asked for, drawings of the robot.
 
     Two latents a frame: as recorded and restyled (for the style encoder), in 16-bit floats. Of moving
-    `cameras` the pictures themselves are kept too, to be seen from elsewhere.
+    `cameras` the pictures themselves are kept too, to be seen from elsewhere. Random clips begin at every
+    `starts_every`-th frame of an episode; where that leaves some out, what a clip of a moving camera has
+    cost is kept for its next use.
     """
 
     def __init__(self, spaces: Sequence[ActionSpace], window: int, horizon: int,
                  outcomes: Sequence[str] = (), drawer: Drawer | None = None,
-                 cameras: Mapping[str, MovingCamera] | None = None):
+                 cameras: Mapping[str, MovingCamera] | None = None, starts_every: int = 1):
         self.spaces = list(spaces)
         self.window = window
         self.horizon = horizon
         self.outcome_names = tuple(outcomes)
         self.drawer = drawer
         self.cameras = None if cameras is None else [cameras.get(space.name) for space in self.spaces]
+        self.starts_every = starts_every
+        self._kept: dict[tuple[int, int], Tensor] = {}      # reprojected latents of (episode, start)
         self.frames: list[Tensor | None] = []       # of cameras that move, to be seen from elsewhere
         self.motions: list[np.ndarray] = []
         self.space_of: list[int] = []
@@ -202,9 +206,15 @@ class LatentDataset:
         known = [self.frames[index] is not None for index in episodes]
         latent = self.latents[0].shape[1:]
         made = torch.zeros(len(episodes), self.horizon, latent[0] + 1, *latent[1:], device=self.device)
-        for number in sorted({self.space_of[index] for index, is_known in zip(episodes, known) if is_known}):
-            rows = [row for row, index in enumerate(episodes)
-                    if known[row] and self.space_of[index] == number]
+        picks = list(zip(episodes, starts))
+        new = []
+        for row, pick in enumerate(picks):
+            if pick in self._kept:
+                made[row] = self._kept[pick]
+            elif known[row]:
+                new.append(row)
+        for number in sorted({self.space_of[episodes[row]] for row in new}):
+            rows = [row for row in new if self.space_of[episodes[row]] == number]
             camera = self.cameras[number]
             frames = torch.stack([self.frames[episodes[row]][starts[row]] for row in rows]).numpy()
             travel = torch.from_numpy(np.concatenate([self.travel(episodes[row], starts[row])
@@ -213,6 +223,8 @@ class LatentDataset:
                 made[rows] = reprojected_latents(
                     self.autoencoder, frames_to_tensor(frames).to(self.device), travel.to(self.device),
                     lens_of(camera, frames.shape[1:3], self.device)).float()
+        if self.starts_every > 1:
+            self._kept.update((picks[row], made[row].half()) for row in new)
         return made, torch.tensor(known)
 
     def travel(self, episode: int, start: int) -> np.ndarray | None:
@@ -225,10 +237,11 @@ class LatentDataset:
         return self.cameras[number].travel(self.spaces[number], motion, self.dt_s)
 
     def sample(self, batch: int, generator: torch.Generator) -> Clip:
-        """`batch` random clips: each from any episode, beginning anywhere in it."""
+        """`batch` random clips: each from any episode, beginning anywhere in it (see `starts_every`)."""
         episodes = torch.randint(len(self.latents), (batch,), generator=generator).tolist()
-        starts = [int(torch.randint(len(self.latents[i]) - self.horizon, (1,), generator=generator))
-                  for i in episodes]
+        every = self.starts_every
+        starts = [every * int(torch.randint(-((self.horizon - len(self.latents[i])) // every), (1,),
+                                            generator=generator)) for i in episodes]
         return self.clip(episodes, starts)
 
 

@@ -25,6 +25,7 @@ class TrainSettings:
     rollout_from: float = 0.3
     max_history_noise: float = 0.5
     object_weight: float = 4.0
+    starts_every: int = 1
     horizon: int = 16
     checkpoint_every: int = 200
     seed: int = 0
@@ -50,6 +51,9 @@ SETTINGS_HELP = {
     'max_history_noise': 'strongest noise on the newest latents, in standard deviations; 0: none',
     'object_weight': 'how much more the latent error counts where the object is seen, and '
                      'was; 0: as much; flow matching only',
+    'starts_every': 'a clip begins at every so manieth frame of an episode. From 2 on what a camera that moves '
+                    'has seen, from where it goes, is kept in memory for the next use of the clip: steps '
+                    'are quicker, clips fewer',
     'horizon': 'frames of a clip that are predicted',
     'checkpoint_every': 'steps between checkpoints',
     'seed': 'of the first weights, the batches and the noise',

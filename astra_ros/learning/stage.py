@@ -28,7 +28,7 @@ STAGES = ('autoencoder', 'dynamics', 'compositor')
 # What each stage reads, beside the settings that bear its name.
 _BOTH = ('warmup_steps', 'weight_decay', 'clip_norm', 'average_decay', 'seed')
 SETTINGS_OF = {'autoencoder': _BOTH,
-               'dynamics': (*_BOTH, 'rollout_from', 'max_history_noise', 'object_weight', 'horizon'),
+               'dynamics': (*_BOTH, 'rollout_from', 'max_history_noise', 'object_weight', 'starts_every', 'horizon'),
                'compositor': (*_BOTH, 'horizon')}
 AUTOENCODER_NETWORK = ('image_size', 'latent_channels', 'encoder_widths', 'decoder_widths',
                        'encoder_depths', 'decoder_depths')

@@ -147,7 +147,8 @@ def train_dynamics(paths, model: Astra, autoencoder: nn.Module, spaces: Sequence
         def dataset():
             drawer = Drawer(data_folder, config.image_size) if config.drawing else None
             return LatentDataset(spaces, config.temporal_window, settings.horizon, config.outcomes,
-                                 drawer, cameras if config.reprojection and cameras else None)
+                                 drawer, cameras if config.reprojection and cameras else None,
+                                 settings.starts_every)
 
         train, aside = split(paths)
         data = dataset()
@@ -226,6 +227,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="take this model's autoencoder into a new network and leave it as it is: "
                              'the dynamics can then be trained at once, and compared with others on the '
                              'same latents')
+    parser.add_argument('--patch', type=at_least(1), default=None, metavar='CELLS',
+                        help="latent cells of 8 pixels that a token spans each way (default: the model's "
+                             "or preset's). Twice as many for frames of twice the size, and a step "
+                             'takes about as long as before')
     parser.add_argument('--without', nargs='+', default=[], choices=tuple(ABLATIONS),
                         metavar='PART',
                         help='leave a part of the network out, to see what it is good for: '

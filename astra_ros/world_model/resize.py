@@ -1,4 +1,5 @@
-"""A trained network for pictures of another size: what it knows of places is carried over."""
+"""A trained network for pictures of another size, or tokens that span more of them: what it knows of
+places is carried over."""
 
 from __future__ import annotations
 
@@ -12,14 +13,21 @@ from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.config import AstraConfig
 
 
-def resized(model: Astra, image_size: tuple[int, int]) -> Astra:
+def resized(model: Astra, image_size: tuple[int, int], patch: int | None = None) -> Astra:
     """The same network for frames of `image_size` (h, w) pixels of the same view; to be trained on.
 
     Convolutions and blocks do not know the picture's size. Only two things do: the learned position
     of a token, which is interpolated, and how far a cell of the latent moves, which is counted in
-    cells and grows with the picture. Raises ValueError on a size that is no multiple of a token's.
+    cells and grows with the picture. With `patch` a token spans as many cells each way, a multiple of
+    what it did: it reads the mean of the cells that have taken the place of one, and says the same of
+    each of them. With twice the patch, pictures of twice the size take as many tokens as before.
+
+    Raises ValueError on a size that is no multiple of a token's, or a patch that is none of the old.
     """
-    old, new = model.config, replace(model.config, image_size=tuple(image_size))
+    old = model.config
+    new = replace(old, image_size=tuple(image_size), patch=old.patch if patch is None else patch)
+    if new.patch % old.patch:
+        raise ValueError(f'patch {new.patch}: expected a multiple of the {old.patch} that the model has')
     weights = dict(model.state_dict())
     for name in ('temporal_encoder.position', 'denoiser.position'):
         weights[name] = _interpolated(weights[name], old, new)
@@ -31,6 +39,15 @@ def resized(model: Astra, image_size: tuple[int, int]) -> Astra:
             value = weights[name]
             parts = value.reshape(sum(model.denoiser.moved.places), 2, old.patch ** 2, -1)
             weights[name] = (parts * ratio.to(value)[:, None, None]).reshape(value.shape)
+    times = new.patch // old.patch
+    for name in ('temporal_encoder.embed.weight', 'denoiser.embed.weight'):
+        weights[name] = _repeated(weights[name].T, old.patch, times).T / times ** 2
+    if model.denoiser.drawing is not None:
+        name = 'denoiser.drawing.embed.weight'
+        weights[name] = _repeated(weights[name].T, old.cell, times).T / times ** 2
+    for name in weights:
+        if name.startswith(('denoiser.out.', 'denoiser.moved.')):
+            weights[name] = _repeated(weights[name], old.patch, times)
     grown = Astra(new)
     grown.load_state_dict(weights)
     return grown.train(model.training)
@@ -44,3 +61,10 @@ def _interpolated(position_LD: Tensor, old: AstraConfig, new: AstraConfig) -> Te
     picture = position_LD.float().T.reshape(1, -1, rows, cols)
     wider = F.interpolate(picture, size=grid(new), mode='bilinear', align_corners=False)
     return wider.flatten(2)[0].T.to(position_LD.dtype)
+
+
+def _repeated(value: Tensor, side: int, times: int) -> Tensor:
+    """Rows that belong to squares of `side` x `side` cells, each cell in place of `times` x `times`."""
+    cells = value.reshape(-1, side, side, *value.shape[1:])
+    cells = cells.repeat_interleave(times, dim=1).repeat_interleave(times, dim=2)
+    return cells.reshape(-1, *value.shape[1:])

@@ -264,3 +264,22 @@ def test_a_card_with_a_broken_camera_is_named(model, tmp_path):
     (tmp_path / 'card.json').write_text(json.dumps(card))
     with pytest.raises(ModelError, match='inverse_depth must be rows of finite numbers'):
         load_backend('torch', tmp_path)
+
+
+def test_clips_that_begin_at_some_frames_only_keep_what_a_camera_will_see(moving, spaces, camera):
+    torch.manual_seed(0)
+    autoencoder = Astra(replace(preset('tiny'), num_layers=1, context_layers=1)).autoencoder
+    cameras = {'rover_twist': camera}
+    some, every = (LatentDataset([spaces['rover_twist']], 4, 16, (), cameras=cameras, starts_every=gap)
+                   for gap in (8, 1))
+    for data in (some, every):
+        data.encode(list_episodes(moving, 'rover_twist')[:2], autoencoder, torch.device('cpu'),
+                    progress=False)
+    generator = torch.Generator().manual_seed(0)
+    first = some.sample(24, generator)
+    assert {start for _, start in some._kept} == {0, 8, 16} and not every._kept
+    for (episode, start), kept in list(some._kept.items()):
+        made = every.clip([episode], [start]).reprojected
+        torch.testing.assert_close(kept[None].float(), made, atol=5e-3, rtol=0)
+        torch.testing.assert_close(some.clip([episode], [start]).reprojected, made, atol=5e-3, rtol=0)
+    assert first.reprojected.shape == (24, 16, 25, 8, 8)

@@ -330,6 +330,10 @@ def test_a_model_goes_on_with_larger_pictures(data, tmp_path, arguments):
     made = load_backend('torch', tmp_path / 'larger/model')
     assert made.card.image_size == (128, 128) and made.model.config.tokens_per_frame == 64
     assert made.card.cameras == cameras_of(list_episodes(wide))
+    train.run(arguments(wide, tmp_path / 'as-quick', *base, '--patch', '4'))
+    assert load_backend('torch', tmp_path / 'as-quick/model').model.config.tokens_per_frame == 16
+    with pytest.raises(DatasetError, match='--patch 3: expected a multiple of 2'):
+        train.run(arguments(wide, tmp_path / 'no', *base, '--patch', '3'))
     odd = tmp_path / 'odd'
     assert record.record(odd, [('arm', 'kuka')], 2, first_seed=0, workers=1, image_size=72) == 2
     with pytest.raises(DatasetError, match=r'72 x 72 pixels do not fit .*multiples of 16'):

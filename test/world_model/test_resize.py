@@ -71,3 +71,33 @@ def test_a_wide_model_predicts_pictures_of_its_size(model):
 def test_a_size_that_cuts_tokens_is_refused(model):
     with pytest.raises(ValueError, match='multiples of 16'):
         resized(model, (72, 64))
+
+
+def test_with_as_many_larger_tokens_it_predicts_the_same_of_a_larger_picture(model):
+    """Where each cell stands four times, so does each cell of the prediction."""
+    with torch.no_grad():
+        for weights in model.parameters():      # those that start at zero would hide a mistake
+            weights.add_(0.05 * torch.randn_like(weights))
+        displacement = model.denoiser.moved.displacement
+        displacement.weight.zero_()
+        displacement.bias.round_()      # whole cells, or a sharper picture is blurred less
+    wide = resized(model, (128, 128), patch=2 * CONFIG.patch)
+    assert wide.config.tokens_per_frame == CONFIG.tokens_per_frame
+
+    def doubled(x):
+        return x.repeat_interleave(2, -2).repeat_interleave(2, -1)
+
+    history, noisy = torch.randn(2, 4, *CONFIG.latent_shape), torch.randn(2, *CONFIG.latent_shape)
+    drawing = torch.rand(2, 1, 3, *CONFIG.image_size)
+    time, actions = torch.rand(2), torch.randn(2, 14)
+    with torch.no_grad():
+        expected = model(noisy, time, actions, history)
+        torch.testing.assert_close(wide(doubled(noisy), time, actions, doubled(history)),
+                                   doubled(expected), atol=1e-4, rtol=0)
+        torch.testing.assert_close(wide.picture(doubled(drawing)), model.picture(drawing),
+                                   atol=1e-4, rtol=0)
+
+
+def test_a_patch_that_would_cut_old_tokens_is_refused(model):
+    with pytest.raises(ValueError, match='patch 3: expected a multiple of the 2'):
+        resized(model, (96, 96), patch=3)
