@@ -39,6 +39,7 @@ one() {
 }
 
 one full
+one full-again --seed 1       # how much of a difference is chance
 one no-drawing --without drawing
 one no-reprojection --without reprojection
 one no-experts --without experts
