@@ -170,6 +170,7 @@ def latency(result: dict) -> str:
 
 ABLATIONS = {
     "full": "everything",
+    "full-again": "everything, once more with another seed",
     "no-drawing": "without the robot drawn along the plan",
     "no-reprojection": "without the last picture from where the camera will be",
     "no-experts": "without experts: one encoder for all kinds of actions",

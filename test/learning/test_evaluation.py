@@ -112,6 +112,10 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     markdown = (tmp_path / 'report/report.md').read_text()
     for name in ('kuka_joints_2.png', 'psnr_kuka_joints.svg'):
         assert name in markdown and (tmp_path / 'report' / name).stat().st_size > 500
+    whole = result['overall']
+    assert f"another plan's motion | {whole['lost_when_shuffled_db']:.2f} dB" in markdown
+    assert f"near the true one | {whole['near']:.0%}" in markdown
+    assert 'LPIPS' not in markdown and 'from frame 16 to 64' not in markdown    # not measured here
     assert any((data / 'probes').glob('kuka_joints_*'))     # for the next model
 
 
