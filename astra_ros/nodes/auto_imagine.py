@@ -19,7 +19,7 @@ class AutoImagine:
         keep: plan source name -> candidates that it keeps.
         not_ready: why no request can be made now, or None.
         start: starts a request.
-        wait: told once why a request has to wait.
+        wait: told why a request has to wait, once for each burst of plans.
     """
 
     def __init__(
@@ -73,6 +73,6 @@ class AutoImagine:
             self._new = dict.fromkeys(self._new, 0)
             self._due = True
         if reason := self._not_ready():
-            self._wait(f"plans wait to be imagined: {reason}")
+            self._wait(reason)
         else:
             self.check()

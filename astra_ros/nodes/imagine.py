@@ -52,13 +52,17 @@ class Imagine:
         self._parameters = ImagineParameters(node, lambda: self._thread.refresh())
         own, sources = self._parameters.own, self._parameters.sources
         # In messages, topics have the names that they have in the graph.
+        self._compressed = own.image_transport == "compressed"
+        camera = node.resolve_topic_name("image")
+        if self._compressed:  # beside the raw one, wherever that was remapped to
+            camera = f"{camera}/compressed"
         heard = {
             name: replace(source, topic=node.resolve_topic_name(source.topic))
             for name, source in sources.items()
         }
         self._health = ImagineHealth(node, lambda: self._parameters.own)
         self._inputs = ImagineInputs(
-            heard, self._health.refuse, self._health.note.add
+            camera, heard, self._health.refuse, self._health.note.add
         )
         self._health.inputs = self._inputs
         self._thread = ModelThread(self._load, self._serve, self._show, self._on_error)
@@ -73,7 +77,7 @@ class Imagine:
             {name: source.keep for name, source in sources.items()},
             self._not_ready,
             self._start_request,
-            self._health.refused_requests.add,
+            self._plans_wait,
         )
         self._subscribe()
         self._callers = threading.BoundedSemaphore(THREADS - 1)
@@ -92,11 +96,8 @@ class Imagine:
 
     def _subscribe(self) -> None:
         node = self._node
-        compressed = self._parameters.own.image_transport == "compressed"
-        kind, topic = Image, node.resolve_topic_name("image")
-        if compressed:  # beside the raw one, wherever that was remapped to
-            kind, topic = CompressedImage, f"{topic}/compressed"
-        node.create_subscription(kind, topic, partial(self._on_image, topic=topic), CAMERA)
+        kind = CompressedImage if self._compressed else Image
+        node.create_subscription(kind, self._inputs.camera, self._on_image, CAMERA)
         node.create_subscription(CameraInfo, "camera_info", self._inputs.on_camera_info, CAMERA)
         goal = node.resolve_topic_name("goal_image")
         node.create_subscription(
@@ -123,8 +124,8 @@ class Imagine:
 
     # Callbacks of topics: convert, store, and perhaps start a request.
 
-    def _on_image(self, msg, topic: str) -> None:
-        self._inputs.on_image(msg, topic)
+    def _on_image(self, msg) -> None:
+        self._inputs.on_image(msg)
         self._auto.check()
 
     def _on_plan(self, source: str, data: bytes) -> None:
@@ -171,6 +172,11 @@ class Imagine:
             return "auto_imagine is off"
         timeout_s = self._parameters.own.camera_timeout_s
         return self._health.model.error or self._inputs.not_ready(timeout_s)
+
+    def _plans_wait(self, reason: str) -> None:
+        hopeless = self._health.model.error
+        what = "plans cannot be imagined" if hopeless else "plans wait to be imagined"
+        self._health.refused_requests.add(f"{what}: {reason}")
 
     def _start_request(self) -> None:
         def note(future) -> None:

@@ -16,6 +16,8 @@ from astra_ros.nodes.imagine_settings import ImagineSettings
 
 # A request that takes longer is worth a warning while it lasts.
 SLOW_S = 10.0
+# A camera may start so much later than this node before that is worth a line in the log.
+CAMERA_STARTS_S = 5.0
 INPUTS = ("images", "plans", "joint_states", "goal_images", "goal_poses")
 
 
@@ -65,6 +67,8 @@ class ImagineHealth:
         self._lock = threading.Lock()
         self._last = LastRequest()
         self._busy_since_s: float | None = None
+        self._began_s = time.monotonic()
+        self._camera_missed = False
 
     def refuse(self, kind: str, reason: str) -> None:
         """Note an input that cannot be used."""
@@ -136,16 +140,33 @@ class ImagineHealth:
             "goal_pose": self.inputs.knows["goal_pose"],
         }
         timeout_s = self._settings().camera_timeout_s
+        self._miss_camera(age_s, timeout_s)
         if reason := newest(refused, goals, poses):
             return self._status("camera", ERROR if refused.recent else WARN, reason, values)
         if age_s is None:
-            return self._status("camera", WARN, "no image yet", values)
+            return self._status("camera", WARN, f"no image yet on {self.inputs.camera}", values)
         if age_s > timeout_s:
-            text = f"silent for {age_s:.1f} s, longer than camera_timeout_s = {timeout_s:g}"
+            text = (f"{self.inputs.camera} is silent for {age_s:.1f} s, longer than camera_timeout_s = "
+                    f"{timeout_s:g}")
             return self._status("camera", ERROR, text, values)
         if mismatch := self.inputs.size_mismatch:
             return self._status("camera", WARN, mismatch, values)
         return self._status("camera", OK, "images arrive", values)
+
+    def _miss_camera(self, age_s: float | None, timeout_s: float) -> None:
+        """Log once that no images come, and once that they do again."""
+        if age_s is None:
+            missed = time.monotonic() - self._began_s > CAMERA_STARTS_S
+        else:
+            missed = age_s > timeout_s
+        if missed == self._camera_missed:
+            return
+        self._camera_missed = missed
+        log, topic = self._node.get_logger(), self.inputs.camera
+        if missed:
+            log.warning(f"no images come on {topic}; check the topic's name and the camera driver")
+        else:
+            log.info(f"images come on {topic}")
 
     def _plans(self) -> DiagnosticStatus:
         arrived, joints = self.refused["plans"], self.refused["joint_states"]

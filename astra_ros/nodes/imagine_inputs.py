@@ -63,6 +63,7 @@ class ImagineInputs:
     """Stores inputs from the executor's threads, hands requests to the worker's.
 
     Args:
+        camera: topic of the images, for messages.
         sources: plan source name -> its settings.
         refuse: called with (kind, reason) for each input that cannot be used; kind is "images",
             "plans", "joint_states", "goal_images" or "goal_poses".
@@ -72,11 +73,13 @@ class ImagineInputs:
 
     def __init__(
         self,
+        camera: str,
         sources: Mapping[str, PlanTopicSettings],
         refuse: Callable[[str, str], None],
         tell: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.camera = camera
         self._sources = dict(sources)
         self._refuse = refuse
         self._tell = tell
@@ -101,9 +104,9 @@ class ImagineInputs:
             self._image_size = card.image_size
             self._history = FrameHistory(card.history, card.dt_s)
 
-    def on_image(self, msg: Image | CompressedImage, topic: str) -> None:
+    def on_image(self, msg: Image | CompressedImage) -> None:
         """Add a camera image to the history."""
-        picture = self._picture(msg, topic, "images")
+        picture = self._picture(msg, self.camera, "images")
         if picture is None:
             return
         with self._lock:
@@ -114,7 +117,7 @@ class ImagineInputs:
                 frame = to_model_size(picture, self._image_size)
                 event = self._history.push(to_seconds(msg.header.stamp), frame)
                 if event:
-                    self._tell(f"{topic}: {event}")
+                    self._tell(f"{self.camera}: {event}")
 
     def on_camera_info(self, msg: CameraInfo) -> None:
         """Remember the camera's size, to notice when it is another camera's."""
@@ -218,11 +221,11 @@ class ImagineInputs:
                 return "the model is not loaded"
             age_s = self.camera_age_s
             if age_s is None:
-                return "no camera image yet; check that images are published on the image topic"
+                return f"no camera image yet on {self.camera}; check the topic's name and the camera driver"
             if age_s > camera_timeout_s:
                 return (
-                    f"the camera has been silent for {age_s:.1f} s, longer than camera_timeout_s "
-                    f"= {camera_timeout_s:g}; check the camera driver"
+                    f"the camera on {self.camera} has been silent for {age_s:.1f} s, longer than "
+                    f"camera_timeout_s = {camera_timeout_s:g}; check the camera driver"
                 )
             if not self._fresh_plans():
                 topics = ", ".join(source.topic for source in self._sources.values())

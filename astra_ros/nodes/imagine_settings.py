@@ -36,8 +36,8 @@ class ImagineSettings(ImaginerSettings):
         world_frame: frame_id of the plan markers, and the frame in which goal poses must come.
         tool_link: link of robot_description whose way along a plan is drawn; '' draws where the
             model imagines the tool.
-        plan_sources: names of the plan sources; each has the parameters <name>.topic,
-            <name>.type and <name>.keep.
+        plan_sources: names of the plan sources; each has the parameters <name>.topic, <name>.type,
+            <name>.keep and <name>.max_age_s.
     """
 
     model: str = "tiny"

@@ -148,7 +148,10 @@ class SettingsParameters:
                 given[field.name] = values[name]
             elif name in self._defaults:
                 given[field.name] = self._build(name, values)
-        return dataclasses.replace(default, **given)
+        try:
+            return dataclasses.replace(default, **given)
+        except ValueError as error:  # settings call themselves by their class, users know parameters
+            raise ValueError(str(error).replace(f"{type(default).__name__}.", _join(prefix, ""))) from error
 
 
 def _join(prefix: str, name: str) -> str:

@@ -7,6 +7,7 @@ this without starting ROS.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -109,6 +110,8 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
     )
     if not simulated:
         return [imagine]
+    if not re.fullmatch(r"[0-9]+", values["seed"]):
+        raise ValueError(f"seed is '{values['seed']}'; expected a whole number, 0 or more")
     imagine.parameters["tool_link"] = ROBOTS[values["robot"]].tool_link
     scene = {"robot": values["robot"], "seed": int(values["seed"])}
     return [

@@ -1,11 +1,14 @@
 """What the imagine node says of itself while it works, and of what it served."""
 
+import numpy as np
 import pytest
 
 rclpy = pytest.importorskip("rclpy")
 
 from rclpy.node import Node  # noqa: E402
 
+from astra_ros.bridge.images import rgb_to_image  # noqa: E402
+from astra_ros.bridge.stamps import stamp_of  # noqa: E402
 from astra_ros.nodes import imagine_health  # noqa: E402
 from astra_ros.nodes.health import OK, WARN  # noqa: E402
 from astra_ros.nodes.imagine_health import ImagineHealth, LastRequest  # noqa: E402
@@ -19,7 +22,8 @@ def health():
     rclpy.init(args=[], context=context)
     node = Node("imagine", namespace="robot1", context=context, use_global_arguments=False)
     made = ImagineHealth(node, ImagineSettings)
-    made.inputs = ImagineInputs({"candidates": PlanTopicSettings()}, made.refuse, made.note.add)
+    sources = {"candidates": PlanTopicSettings()}
+    made.inputs = ImagineInputs("/robot1/image", sources, made.refuse, made.note.add)
     yield made
     node.destroy_node()
     context.try_shutdown()
@@ -32,6 +36,19 @@ def requests(health):
 def test_statuses_are_named_after_the_node_and_its_namespace(health):
     names = {each.name.partition(": ")[0] for each in health.report()}
     assert names == {"robot1/imagine"}
+
+
+def test_a_camera_that_is_missed_is_named_and_logged_once(health, monkeypatch, capfd):
+    def camera():
+        return next(each for each in health.report() if each.name.endswith(": camera"))
+
+    assert camera().message == "no image yet on /robot1/image" and "no images come" not in capfd.readouterr().err
+    monkeypatch.setattr(imagine_health, "CAMERA_STARTS_S", 0.0)
+    camera(), camera()
+    assert capfd.readouterr().err.count("no images come on /robot1/image; check") == 1
+    health.inputs.on_image(rgb_to_image(np.zeros((4, 4, 3), np.uint8), stamp_of(1.0), "camera"))
+    camera(), camera()
+    assert capfd.readouterr().err.count("images come on /robot1/image") == 1
 
 
 def test_a_request_that_takes_long_is_seen_while_it_lasts(health, monkeypatch):

@@ -32,6 +32,7 @@ class Bench:
         self.refused = []
         self.told = []
         self.inputs = ImagineInputs(
+            "/camera",
             sources or {"candidates": PlanTopicSettings(keep=2)},
             lambda kind, reason: self.refused.append((kind, reason)),
             self.told.append,
@@ -42,7 +43,7 @@ class Bench:
 
     def image(self, stamp_s, value=0, size=(4, 4)):
         frame = np.full((*size, 3), value, np.uint8)
-        self.inputs.on_image(rgb_to_image(frame, stamp_of(stamp_s), "cam"), "/image")
+        self.inputs.on_image(rgb_to_image(frame, stamp_of(stamp_s), "cam"))
 
     def plan(self, end=1.0, source="candidates", data=b"bytes"):
         plan = JointPlan(("a",), np.array([0.0, 1.0]), np.array([[0.0], [end]]))
@@ -126,7 +127,7 @@ def test_what_is_missing_is_said():
         refused.append(str(error.value))
         provide()
     assert "model is not loaded" in refused[0]
-    assert "no camera image yet" in refused[1]
+    assert "no camera image yet on /camera" in refused[1]
     assert "no plans yet; publish some on plans" in refused[2]
     assert bench.inputs.not_ready(TIMEOUT_S) is None
 
@@ -200,7 +201,7 @@ def test_broken_inputs_are_refused_with_their_topic_and_change_nothing():
     bench = Bench().ready()
     image = rgb_to_image(np.zeros((4, 4, 3), np.uint8), Time(sec=9), "cam")
     image.step = 1
-    bench.inputs.on_image(image, "/camera")
+    bench.inputs.on_image(image)
     image.data = array.array("B")
     bench.inputs.on_goal(image, "/goal")
     bench.inputs.on_joints(JointState(name=["a"]), "/joints")

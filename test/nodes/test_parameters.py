@@ -151,6 +151,8 @@ def test_read_only_fields_and_ranges(make_node):
     parameters.declare("collision", CollisionSettings())
     assert "read-only" in set_one(node, "name", "y").reason
     assert "range" in set_one(node, "collision.weight", -1.0).reason
+    # ROS holds a range of floats against floats only.
+    assert set_one(node, "collision.weight", 200).reason.startswith("collision.weight is 200; expected 0 to")
     limits = node.describe_parameter("collision.veto_above").floating_point_range[0]
     assert (limits.from_value, limits.to_value) == (0.0, 1.0)
 

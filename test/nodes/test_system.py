@@ -40,7 +40,8 @@ def test_a_real_robot_needs_the_imagine_node_only():
 
 @pytest.mark.parametrize(
     "arguments, words",
-    [({"robot": "ur5"}, "robot is 'ur5'; choose one of kuka, panda"), ({"robots": "x"}, "unknown")],
+    [({"robot": "ur5"}, "robot is 'ur5'; choose one of kuka, panda"), ({"robots": "x"}, "unknown"),
+     ({"seed": "abc"}, "seed is 'abc'; expected a whole number"), ({"seed": "-1"}, "seed is '-1'")],
 )
 def test_what_cannot_be_started_is_said(arguments, words):
     with pytest.raises(ValueError, match=words):
