@@ -144,11 +144,24 @@ def ranking(result: dict) -> str:
 
 
 def verdicts(result: dict) -> str:
-    """What became of the plans of each verdict, for every robot."""
-    rows = [[robot, name, f"{values['share']:.0%}", f"{values['outcome']:.2f}", f"{values['collisions']:.0%}"]
-            for robot, figures in result["robots"].items()
-            for name, values in figures["verdicts"].items()]  # fmt: skip
-    return markdown(["all plans", "verdict", "share", "mean outcome", "collisions"], rows)
+    """What became of the plans of each verdict, all of them and the chosen ones, for every robot."""
+    rows = []
+    for robot, figures in result["robots"].items():
+        of_chosen = figures.get("chosen_verdicts", {})  # older files have none
+        for name, values in figures["verdicts"].items():
+            cells = [f"{values['share']:.0%}", f"{values['outcome']:.2f}", f"{values['collisions']:.0%}"]
+            if name in of_chosen:
+                best = of_chosen[name]
+                none = "none: " if name == "vetoed" else ""
+                cells += [f"{none}{best['share']:.0%}", f"{best['outcome']:.2f}", f"{best['collisions']:.0%}"]
+            else:
+                cells += ["", "", ""]
+            rows.append([robot, name, *cells])
+    head = ["all plans", "verdict", "share", "mean outcome", "collisions",
+            "chosen in", "mean outcome", "collisions"]  # fmt: skip
+    if not any(row[5] for row in rows):
+        head, rows = head[:5], [row[:5] for row in rows]
+    return markdown(head, rows)
 
 
 def latency(result: dict) -> str:

@@ -92,6 +92,7 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
                     "spearman": 0.61, "spearman_95": [0.5, 0.7], "outcome": choice,
                     "outcome_95": {row: [0.1, 0.4] for row in choice}, "collisions": choice,
                     "verdicts": {"risky": {"share": 0.2, "outcome": -0.1, "collisions": 0.3}},
+                    "chosen_verdicts": {"risky": {"share": 0.04, "outcome": 0.2, "collisions": 0.25}},
                 }
             },
         },
@@ -120,7 +121,7 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
     assert "[evaluation.json](../../docs/results/other/evaluation.json): `astra x`" in text
     assert "| 20.0 (20.04) | 10.0 (10.00) | 3.4 cm | 80% |" in text
     assert "0.61 (0.50 to 0.70), 100 scenes" in text
-    assert "| panda | risky | 20% | -0.10 | 30% |\n" in text
+    assert "| panda | risky | 20% | -0.10 | 30% | 4% | 0.20 | 25% |\n" in text
     assert "| 401 ms | 500 ms | 600 ms |" in text and "90000 ms" in text
     assert text.count("`astra x`, commit abc") == len(figures)
     again = make_tables.rewritten(text, tmp_path, ROOT / "models/other/README.md")

@@ -146,6 +146,9 @@ def summarise(scenes: list[dict]) -> dict:
                   'oracle': float(np.mean([scene['collision'][int(np.argmax(outcome))]
                                            for scene, outcome in zip(scenes, outcomes)]))}
     verdicts = np.concatenate([scene['verdicts'] for scene in scenes])
+    # Where none was chosen, all are vetoed, and the robot stands still.
+    chosen_verdicts = [VETOED if scene['chosen'] is None else scene['verdicts'][scene['chosen']]
+                       for scene in scenes]
     outcome_of_all = np.concatenate(outcomes)
     vetoed = verdicts == VETOED
     collided = np.concatenate([np.array(scene['collision'], bool) for scene in scenes])
@@ -164,11 +167,17 @@ def summarise(scenes: list[dict]) -> dict:
         'outcome': {name: float(values.mean()) for name, values in choices.items()},
         'outcome_95': {name: interval(values) for name, values in choices.items()},
         'collisions': collisions,
-        # What became of the plans that got a verdict, all of them, not the chosen ones alone.
-        'verdicts': {name: {'share': float((verdicts == name).mean()),
-                            'outcome': float(outcome_of_all[verdicts == name].mean()),
-                            'collisions': float(collided[verdicts == name].mean())}
-                     for name in VERDICTS if (verdicts == name).any()}}
+        # What became of the plans that got a verdict, and of those among them that were chosen.
+        'verdicts': by_verdict(verdicts, outcome_of_all, collided),
+        'chosen_verdicts': by_verdict(np.array(chosen_verdicts), chosen, np.array(hit))}
+
+
+def by_verdict(verdicts: np.ndarray, outcomes: np.ndarray, collided: np.ndarray) -> dict[str, dict]:
+    """Verdict -> its share of plans [N], their mean outcome, and how many of them collide."""
+    return {name: {'share': float((verdicts == name).mean()),
+                   'outcome': float(outcomes[verdicts == name].mean()),
+                   'collisions': float(collided[verdicts == name].mean())}
+            for name in VERDICTS if (verdicts == name).any()}
 
 
 def table(robot: str, figures: dict) -> str:
@@ -183,6 +192,10 @@ def table(robot: str, figures: dict) -> str:
     for name, of_all in figures['verdicts'].items():
         lines.append(f'  {name + ":":10} {of_all["share"]:.0%} of all plans, mean outcome '
                      f'{of_all["outcome"]:.2f}, {of_all["collisions"]:.0%} of them collide')
+    for name, of_chosen in figures['chosen_verdicts'].items():
+        what = 'none chosen' if name == VETOED else f'{name} chosen'
+        lines.append(f'  {what + ":":16} in {of_chosen["share"]:.0%} of the scenes, mean outcome '
+                     f'{of_chosen["outcome"]:.2f}, {of_chosen["collisions"]:.0%} collide')
     return '\n'.join(lines)
 
 

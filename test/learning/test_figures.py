@@ -90,6 +90,9 @@ def test_ranking_summary_by_hand():
     assert figures['verdicts'] == {
         'accepted': {'share': 0.75, 'outcome': pytest.approx(1.4 / 3), 'collisions': 0.0},
         'vetoed': {'share': 0.25, 'outcome': -1.0, 'collisions': 1.0}}
+    assert figures['chosen_verdicts'] == {
+        'accepted': {'share': 0.5, 'outcome': 0.8, 'collisions': 0.0},
+        'vetoed': {'share': 0.5, 'outcome': -0.1, 'collisions': 0.0}}
     assert figures['collisions'] == pytest.approx(
         {'score': 0.0, 'random': 0.25, 'oracle': 0.0})
 
