@@ -40,6 +40,11 @@ def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
         if stored.dt_s != dt_s:
             raise DatasetError(f'{args.out / SPACES_FILE}: begun with frames {stored.dt_s:g} s apart, '
                                f'those of {args.data} are {dt_s:g} s apart; train into another folder')
+    began_with = _weights_before(args)
+    if stored and stored.began_with not in (None, began_with):
+        raise DatasetError(f"{args.out / SPACES_FILE}: begun with {stored.began_with or 'random weights'}, now "
+                           f"it is {began_with or 'random weights'}; go on with the old ones, or train into "
+                           'another folder')
     if args.base:
         if args.without:
             raise DatasetError("--without changes a new network; '--from' keeps the network of its model")
@@ -68,9 +73,18 @@ def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
                              held_joints={**held_joints_of(cameras), **trained_on.held_joints})
     # One process says what a run is about; the others read it, so that all train on the same.
     if processes.first:
+        trained_on = replace(trained_on, began_with=began_with)
         write_embodiments(args.out, with_moving_cameras(trained_on, stored, model, paths))
     processes.wait()
     return model, read_embodiments(args.out)
+
+
+def _weights_before(args: argparse.Namespace) -> str:
+    """`Embodiments.began_with` of a command line. Raises ModelError where it names no model."""
+    from astra_ros.backends.base import ModelCard, model_directory
+
+    return ', '.join(f'--{flag} {ModelCard.read(model_directory(model)).sha256}'
+                     for flag, model in (('from', args.base), ('autoencoder', args.autoencoder)) if model)
 
 
 def take_autoencoder(model: Astra, base: str) -> None:

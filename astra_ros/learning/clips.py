@@ -225,6 +225,7 @@ class LatentDataset:
                     lens_of(camera, frames.shape[1:3], self.device)).float()
         if self.starts_every > 1:
             self._kept.update((picks[row], made[row].half()) for row in new)
+            made = made.half().float()      # at first use as later, or a training that goes on would differ
         return made, torch.tensor(known)
 
     def travel(self, episode: int, start: int) -> np.ndarray | None:

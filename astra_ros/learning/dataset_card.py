@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +15,7 @@ MARK = '<!-- written by astra, anew after each recording -->'
 
 def write_card(folder: Path) -> Path:
     """Describe a folder of episodes; damaged ones are named in it. Returns the file."""
+    import pyarrow
     import pyarrow.parquet as pq
 
     footers, damaged, contacts, judged = {}, [], Counter(), Counter()
@@ -28,6 +30,8 @@ def write_card(folder: Path) -> Path:
             footers[path] = footer
         except DatasetError as error:
             damaged.append(str(error))
+        except (OSError, pyarrow.ArrowException) as error:      # its footer is whole, a page of it is not
+            damaged.append(f'{path}: {str(error).splitlines()[0]}')
     spaces: dict[str, list[dict]] = {}
     for footer in footers.values():
         spaces.setdefault(_space(footer), []).append(footer)
@@ -58,7 +62,9 @@ def write_card(folder: Path) -> Path:
     card = folder / CARD
     if card.exists() and not card.read_text().startswith(MARK):
         card = folder / 'DATASET.md'    # somebody's own page stays as it is
-    card.write_text('\n'.join(lines) + '\n')
+    part = card.with_name(card.name + '.part')
+    part.write_text('\n'.join(lines) + '\n')
+    os.replace(part, card)
     return card
 
 

@@ -308,6 +308,7 @@ def run(args: argparse.Namespace) -> int:
     figures, shown = {}, {}
     for space, episodes in sorted(by_space.items()):
         horizon = args.horizon or min(HORIZONS[-1], min(map(len, episodes)) - 1)
+        perceptual.check(measures, horizon)
         drawer = None
         if card.network.get('drawing') and not args.no_drawings:
             drawer = Drawer(args.data, card.image_size)

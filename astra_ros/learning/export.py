@@ -34,6 +34,8 @@ class Embodiments:
             others say nothing of that robot.
         cameras, held_joints: as in `ModelCard`, of spaces whose robot is drawn.
         moving_cameras: as in `ModelCard`; None where nobody has looked for them yet.
+        began_with: flag and sha256 of the model whose weights came first, '' for random ones; None where
+            it is not known.
     """
 
     spaces: tuple[ActionSpace, ...]
@@ -42,12 +44,13 @@ class Embodiments:
     cameras: dict[str, dict] = field(default_factory=dict)
     held_joints: dict[str, dict[str, float]] = field(default_factory=dict)
     moving_cameras: dict[str, dict] | None = None
+    began_with: str | None = None
 
     def to_dict(self) -> dict:
         return {'dt_s': self.dt_s, 'action_spaces': [space.to_dict() for space in self.spaces],
                 'outcomes': {name: list(known) for name, known in self.outcomes.items()},
                 'cameras': self.cameras, 'held_joints': self.held_joints,
-                'moving_cameras': self.moving_cameras}
+                'moving_cameras': self.moving_cameras, 'began_with': self.began_with}
 
     @property
     def cameras_that_move(self) -> dict[str, MovingCamera]:
@@ -60,7 +63,7 @@ class Embodiments:
         spaces = tuple(action_space_from_dict(item) for item in values['action_spaces'])
         outcomes = {name: tuple(known) for name, known in values['outcomes'].items()}
         return cls(spaces, values['dt_s'], outcomes, values['cameras'], values['held_joints'],
-                   values.get('moving_cameras'))
+                   values.get('moving_cameras'), values.get('began_with'))
 
 
 def write_model(directory: Path, model: Astra, trained_on: Embodiments, name: str) -> Path:

@@ -40,6 +40,9 @@ class HeldOutClips:
                 f"{first.title}: frames of {first.frames.shape[2]} x {first.frames.shape[1]} pixels, "
                 f"the model '{card.name}' takes {card.image_size[1]} x {card.image_size[0]}; record "
                 'held-out episodes with --size')
+        if others := [episode for episode in episodes if episode.dt_s != card.dt_s]:
+            raise DatasetError(f"{others[0].title}: frames are {others[0].dt_s:g} s apart, those of the model "
+                               f"'{card.name}' {card.dt_s:g} s; record or import at its rate")
         # Anywhere in the episode: plans last as long as the horizon and end where they began, so
         # clips that start with a plan would end on nearly the picture they began with.
         rng = np.random.default_rng(seed)
@@ -47,7 +50,7 @@ class HeldOutClips:
                  for start in rng.integers(0, len(episode) - horizon, each)]
         if not picks:
             raise DatasetError(f'{first.space}: no episode has more than {horizon} frames; record '
-                               'longer ones with --seconds, or give a shorter --horizon')
+                               'longer ones (--seconds) into another folder, or give a shorter --horizon')
 
         def runs(values_of, start_at, last):
             return np.stack([values_of(episode)[

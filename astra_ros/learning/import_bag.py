@@ -101,7 +101,8 @@ def _import_bag(path: Path, out: Path, settings: BagSettings, force: bool,
                            if earlier.settings.get(key) != value)
             raise BagError(f'{path}: already in {out} with another {", ".join(other)}; --force '
                            'replaces those episodes, another --out keeps both')
-        if earlier.complete and not force and not dry_run:
+        described = settings.urdf is None or (out / f'{settings.robot}.urdf').exists()
+        if earlier.complete and described and not force and not dry_run:
             return None
         if out.is_dir():
             check_alike(out, choice.settings.image_size, choice.settings.dt_s,

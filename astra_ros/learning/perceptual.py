@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from astra_ros.learning.fvd import Fvd, frechet_distance, load_fvd, statistics
+from astra_ros.learning.fvd import MIN_FRAMES, Fvd, frechet_distance, load_fvd, statistics
 from astra_ros.learning.lpips import Lpips, load_lpips
+from astra_ros.learning.published import MetricError
 
 FVD_FRAMES = 16
 
@@ -34,6 +35,13 @@ def load(args: argparse.Namespace, device: str = 'cpu') -> Measures:
     return Measures(
         load_lpips(args.lpips_weights, device=device) if args.lpips_weights else None,
         load_fvd(args.fvd_weights, device) if args.fvd_weights else None)
+
+
+def check(measures: Measures, horizon: int) -> None:
+    """Raises MetricError where videos of `horizon` frames are too short for a metric; before the work."""
+    if measures.fvd and horizon < MIN_FRAMES:
+        raise MetricError(f'FVD wants videos of at least {MIN_FRAMES} frames, these have {horizon}; give a '
+                          'longer --horizon, or leave --fvd-weights away')
 
 
 def figures(measures: Measures, frames: dict[str, np.ndarray], truth: np.ndarray,

@@ -248,12 +248,13 @@ def run(args: argparse.Namespace) -> int:
         everything[robot], figures[robot] = scenes, {
             'world': name, 'left_out': seed - args.first_seed - args.scenes, **summarise(scenes)}
         print(table(robot, figures[robot]))
-    if args.raw:
-        args.raw.write_text(json.dumps(everything))
     if args.out:
         write_result(args.out, {'model': card.name, 'sha256': card.sha256[:12],
                                 'plans': args.plans, 'overall': overall(figures),
                                 'robots': figures})
+    if args.raw:
+        args.raw.parent.mkdir(parents=True, exist_ok=True)
+        args.raw.write_text(json.dumps(everything))
     return 0
 
 

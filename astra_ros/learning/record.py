@@ -8,6 +8,7 @@ files again. Two files an episode: `astra_ros/learning/dataset.py` says what is 
 from __future__ import annotations
 
 import argparse
+import errno
 import multiprocessing
 import sys
 from collections import defaultdict
@@ -25,6 +26,7 @@ from astra_ros.learning.dataset import (
     episode_path,
     list_episodes,
     pack_episode,
+    read_footer,
     save_packed,
 )
 from astra_ros.learning.dataset_card import write_card
@@ -100,7 +102,10 @@ def record(folder: Path, robots: list[tuple[str, str]], episodes: int, first_see
     Raises DatasetError where the disk is full or workers keep dying; what is written stays, and the
     same call goes on from there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise DatasetError(f'{folder}: a file, expected the name of a folder') from error
     clear_parts(folder)
     # An episode whose video was deleted is recorded again.
     there = {path.name for path in folder.glob('*.parquet') if path.with_suffix('.mp4').exists()}
@@ -108,8 +113,9 @@ def record(folder: Path, robots: list[tuple[str, str]], episodes: int, first_see
     jobs = []
     for world, robot in robots:
         space = f'{robot}_{make_modality(world, robot)}'
-        missing = [seed for seed in range(first_seed, first_seed + episodes)
-                   if episode_path(folder, space, seed).name not in there]
+        wanted = [episode_path(folder, space, seed) for seed in range(first_seed, first_seed + episodes)]
+        check_length([path for path in wanted if path.name in there], round(seconds / DT_S) + 1)
+        missing = [seed for seed, path in enumerate(wanted, first_seed) if path.name not in there]
         jobs += [(world, robot, missing[i:i + SEEDS_PER_JOB], image_size, crf, seconds)
                  for i in range(0, len(missing), SEEDS_PER_JOB)]
     total, made = sum(len(job[2]) for job in jobs), 0
@@ -123,16 +129,30 @@ def record(folder: Path, robots: list[tuple[str, str]], episodes: int, first_see
                     save_packed(episode_path(folder, space, seed), packed)
                     made += 1
                     bar.update()
+            write_card(folder)
         except OSError as error:
-            raise DatasetError(f'{folder}: {error.strerror or error}; {made} episodes were recorded '
-                               'and are whole. Make room, then repeat the command: it goes on from '
-                               'there') from error
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise DatasetError(f'{folder}: {error}; {made} episodes were recorded and are whole. '
+                               + 'Make room, then repeat' * full + 'Repeat' * (not full)
+                               + ' the command: it goes on from there') from error
         except WorkersDied as error:
             raise DatasetError(f'{error}; {made} episodes were recorded and are whole. Where workers '
                                'run out of memory, give fewer --workers; the same command goes on '
                                'from there') from error
-    write_card(folder)
     return made
+
+
+def check_length(recorded: list[Path], frames: int) -> None:
+    """Raises DatasetError where episodes that are there already are longer or shorter than wanted."""
+    for path in recorded:
+        try:
+            found = read_footer(path)['frames'][0]
+        except DatasetError:    # damaged: `load_episode` says so
+            continue
+        if found != frames:
+            raise DatasetError(f'{path}: {(found - 1) * DT_S:g} s long, and --seconds asks for '
+                               f'{(frames - 1) * DT_S:g}; record into another folder, or delete it')
+        return  # one tells of all: they are made with one command
 
 
 def make_modality(world: str, robot: str) -> str:

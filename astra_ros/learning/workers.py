@@ -20,7 +20,8 @@ def local_workers(count: int) -> Run:
     """`run(function, jobs)` yields `function(*job)` of each job, as they come, from processes.
 
     When a worker dies (killed, out of memory), the jobs that were under way are done again by new
-    ones, up to ATTEMPTS times in all; then `run` raises WorkersDied. What a job raises, `run` raises.
+    ones; when workers die ATTEMPTS times without an answer between, `run` raises WorkersDied. What a
+    job raises, `run` raises.
     """
 
     def run(function: Callable, jobs: Sequence[tuple]) -> Iterator:
@@ -33,19 +34,21 @@ def local_workers(count: int) -> Run:
                 try:
                     while waiting or under_way:
                         while waiting and len(under_way) < 2 * count:
-                            job = waiting.pop()
+                            job = waiting[-1]   # may be refused, where the pool broke meanwhile
                             under_way[pool.submit(function, *job)] = job
+                            waiting.pop()
                         done, _ = wait(under_way, return_when=FIRST_COMPLETED)
                         for future in done:
                             answer = future.result()
                             del under_way[future]
+                            failures = 0
                             yield answer
                 except BrokenProcessPool as error:
                     failures += 1
                     lost = list(under_way.values())
                     if failures >= ATTEMPTS:
                         raise WorkersDied(
-                            f'worker processes died {failures} times, the last time at one of '
+                            f'worker processes died {failures} times in a row, the last time at one of '
                             f'{", ".join(str(job[:3]) for job in lost)}') from error
                     waiting += lost[::-1]
                 except BaseException:
@@ -73,8 +76,11 @@ def ray_workers(address: str) -> Run:
                 done, under_way = ray.wait(under_way)
                 try:
                     yield ray.get(done[0])
-                except ray.exceptions.WorkerCrashedError as error:
-                    raise WorkersDied(f'Ray workers died {ATTEMPTS} times at one job') from error
+                except ray.exceptions.RayTaskError:     # what the job raised
+                    raise
+                except ray.exceptions.RayError as error:
+                    raise WorkersDied(f'Ray lost a job {ATTEMPTS} times ({str(error).splitlines()[0]})'
+                                      ) from error
         finally:
             ray.shutdown()
 

@@ -1,7 +1,9 @@
 """Recording: again the same, going on where it was, dying workers, a full disk."""
 
+import errno
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -44,6 +46,22 @@ def test_a_folder_holds_one_size_of_frames(data):
         record.record(data, KUKA, episodes=4, first_seed=0, workers=1, image_size=32)
 
 
+def test_what_stands_in_the_way_is_said(data, tmp_path, monkeypatch):
+    (tmp_path / 'file').touch()
+    with pytest.raises(DatasetError, match='file: a file, expected the name of a folder'):
+        record.record(tmp_path / 'file', KUKA, episodes=1, first_seed=0, workers=1)
+    with pytest.raises(DatasetError, match='000000.parquet: 8 s long, and --seconds asks for 17; record into '
+                                           'another folder'):
+        record.record(data, KUKA, episodes=4, first_seed=0, workers=1, seconds=17)
+
+    def gone(*_):
+        raise OSError(errno.EIO, 'Input/output error')
+
+    monkeypatch.setattr(record, 'save_packed', gone)
+    with pytest.raises(DatasetError, match='Input/output error; 0 episodes were recorded and are whole. Repeat'):
+        record.record(tmp_path / 'out', KUKA, episodes=1, first_seed=0, workers=1)
+
+
 def test_the_robots_of_the_worlds(capsys):
     everyone = record.parse_robots(list(WORLDS), None)
     assert ('arm', 'panda') in everyone and ('drive', 'car') in everyone
@@ -77,6 +95,15 @@ def die_once(marker, number):
     return number
 
 
+def die_at(marker, number, *deadly):
+    """A worker that is killed at each of the `deadly` jobs, the first time."""
+    died = f'{marker}{number}'
+    if number in deadly and not os.path.exists(died):
+        open(died, 'w').close()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
 def die_always(_):
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -91,8 +118,23 @@ def test_jobs_of_a_worker_that_died_are_done_again(tmp_path):
     assert (tmp_path / 'died').exists()
 
 
+def test_no_job_is_lost_where_a_worker_dies_while_an_answer_is_handled(tmp_path):
+    jobs = [(str(tmp_path / 'died'), number, 3) for number in range(12)]
+    answers = []
+    for number in local_workers(2)(die_at, jobs):
+        answers.append(number)
+        time.sleep(0.5 if number < 3 else 0)    # the pool breaks meanwhile
+    assert sorted(answers) == list(range(12))
+
+
+def test_deaths_with_answers_between_them_do_not_add_up(tmp_path):
+    jobs = [(str(tmp_path / 'died'), number, 1, 9, 17, 25) for number in range(30)]
+    assert sorted(local_workers(1)(die_at, jobs)) == list(range(30))
+    assert len(list(tmp_path.glob('died*'))) == 4
+
+
 def test_workers_that_keep_dying_are_given_up_with_the_job_named():
-    with pytest.raises(WorkersDied, match=r"died 3 times, the last time at one of \('a job',\)"):
+    with pytest.raises(WorkersDied, match=r"died 3 times in a row, the last time at one of \('a job',\)"):
         list(local_workers(1)(die_always, [('a job',)]))
 
 

@@ -55,8 +55,10 @@ class Choice:
 def choose_topics(bag: Bag, settings: BagSettings) -> Choice:
     """Raises BagError where a topic is missing or wrong, or where several fit: it lists them."""
     if not any(topic.count for topic in bag.topics):
-        raise BagError(f'{bag.path}: there are no messages in it; was the robot running while '
-                       '`ros2 bag record` was, in the same ROS domain?')
+        damage = ''.join(f'\n{note}' for note in bag.notes)
+        raise BagError(f'{bag.path}: there are no messages in it' + (
+            f' that can be read{damage}' if damage else
+            '; was the robot running while `ros2 bag record` was, in the same ROS domain?'))
     notes: list[str] = []
     image = _camera(bag, settings.image_topic, notes)
     motion, modality = _motion(bag, settings, notes)
