@@ -192,6 +192,7 @@ def overall(spaces: dict[str, dict]) -> dict:
         'gain_over_copy_db': mean(lambda f: f['gain_over_copy_db']['mean']),
         'ssim': mean(lambda f: at_16(f, 'ssim', 'model')),
         'lpips': mean(lambda f: at_16(f, 'lpips', 'model')),
+        'fvd': mean(lambda f: f.get('fvd', {}).get('model')),
         'lost_when_shuffled_db': mean(lost_when_shuffled),
         'near': mean(lambda f: near(f, 'model')),
         # The same of what is decoded, before anything that was seen is laid over it; scores see no more.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 T0 = 1_700_000_000          # s
@@ -52,8 +52,9 @@ def quaternion(q):
 class BagMaker:
     """A bag that is written when the context ends. Each method adds a message."""
 
-    def __init__(self, path, storage: str = 'mcap'):
-        self.path, self.storage = path, StoragePlugin[storage.upper()]
+    def __init__(self, path, storage: str = 'mcap', compression: str | None = None):
+        """`compression`: 'file', 'message' or 'storage' with zstd, as `ros2 bag record` offers them."""
+        self.path, self.storage, self.compression = path, StoragePlugin[storage.upper()], compression
         self._messages: list[tuple[int, str, str, object]] = []
         self._pictures: dict[str, int] = {}
 
@@ -63,7 +64,10 @@ class BagMaker:
     def __exit__(self, kind, *_):
         if kind is not None:
             return
-        with Writer(self.path, version=9, storage_plugin=self.storage) as writer:
+        writer = Writer(self.path, version=9, storage_plugin=self.storage)
+        if self.compression:
+            writer.set_compression(CompressionMode[self.compression.upper()], CompressionFormat.ZSTD)
+        with writer:
             connections = {}
             for received_ns, topic, type_, message in sorted(self._messages, key=lambda m: m[0]):
                 if topic not in connections:
@@ -159,9 +163,9 @@ class BagMaker:
         return self._pictures[topic] % 256
 
 
-def arm_bag(path, seconds=6.0, storage='mcap', rate=10.0, **image):
+def arm_bag(path, seconds=6.0, storage='mcap', rate=10.0, compression=None, **image):
     """A whole bag of an arm: j1 = 0.2 t, pictures at `rate` Hz, joints at 50 Hz."""
-    with BagMaker(path, storage) as bag:
+    with BagMaker(path, storage, compression) as bag:
         for t in np.arange(0, seconds, 1 / rate):
             bag.image(t, **image)
         for t in np.arange(0, seconds, 0.02):

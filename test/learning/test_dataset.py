@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import av
 import numpy as np
@@ -162,6 +163,31 @@ def test_the_card_counts_what_is_there_and_names_what_is_damaged(tmp_path):
     assert '| car_twist | drive | 2 | 10 | 24 x 16 | 0.25 | linear.x, angular.z | 20.0% | 7 to 9 |' in text
     assert '- car_twist: lane 2, brake 1' in text
     assert 'car_twist_000008.parquet: damaged' in text
+
+
+def test_the_card_survives_a_damaged_page_and_a_full_disk(tmp_path, monkeypatch):
+    paths = [episode_path(tmp_path, 'car_twist', seed) for seed in (7, 8)]
+    for path in paths:
+        save_episode(path, episode(seed=int(path.stem[-1])))
+    before = write_card(tmp_path).read_text()
+    group = pq.ParquetFile(paths[1]).metadata.row_group(0)
+    page = next(group.column(index).data_page_offset for index in range(group.num_columns)
+                if group.column(index).path_in_schema == 'label.obstacle_contact')
+    for at in range(page, page + 8):    # the footer stays whole
+        flip(paths[1], at)
+    real = Path.write_text
+
+    def full(path, text):
+        real(path, text[:10])
+        raise OSError(28, 'No space left on device')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, 'write_text', full)
+        with pytest.raises(OSError, match='No space left'):
+            write_card(tmp_path)
+    assert (tmp_path / 'README.md').read_text() == before
+    text = write_card(tmp_path).read_text()
+    assert '1 episodes, 5 frames' in text and '## Damaged' in text and 'car_twist_000008.parquet: ' in text
 
 
 def test_a_file_object_is_never_left_half_written(tmp_path, monkeypatch):

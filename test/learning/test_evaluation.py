@@ -193,12 +193,49 @@ def test_a_real_robot_without_labels_is_evaluated_too(data, model, tmp_path):
     (('--spaces', 'car_twist'), 'does not know car_twist; it knows kuka_joints'),
     (('--model', 'tiny', '--spaces', 'panda_joints'),
      'no episode of panda_joints; record some with: astra record --out .* --seconds 17'),
-    (('--horizon', 40), 'no episode has more than 40 frames; record longer ones with --seconds'),
+    (('--horizon', 40), 'no episode has more than 40 frames; record longer ones .--seconds. into another folder'),
     (('--model', 'tiny', '--probe-data', 'nowhere'), "--probe-data: no episodes of kuka_joints in"),
 ])
 def test_what_cannot_be_evaluated_is_named(data, model, more, words):
     with pytest.raises(DatasetError, match=words):
         evaluate.run(parse('--model', model, '--data', data, '--probe-data', data, *more))
+
+
+def test_the_control_is_imagined_with_the_other_motion(data, model, monkeypatch):
+    """Else the figure of how much the motion matters would be 0, whatever the model does."""
+    loaded = load_backend('torch', model)
+    episodes = [load_episode(path) for path in list_episodes(data)]
+    clips = HeldOutClips(episodes, loaded.card, 3, each=1, seed=0, drawer=Drawer(data, loaded.card.image_size))
+    asked, real = [], loaded.imagine
+
+    def imagine(history, actions, space, drawings, travel, **rest):
+        asked.append((actions, drawings))
+        return real(history, actions, space, drawings=drawings, travel=travel, **rest)
+
+    monkeypatch.setattr(loaded, 'imagine', imagine)
+    evaluate.imagine_clips(loaded, clips, seed=0)
+    for index, (actions, drawings) in enumerate(asked):
+        np.testing.assert_array_equal(actions, [clips.actions[index], clips.shuffled[index]])
+        np.testing.assert_array_equal(drawings, [clips.drawings[index], clips.shuffled_drawings[index]])
+    assert len(asked) == len(clips) and not np.allclose(clips.actions, clips.shuffled)
+
+
+def test_drift_and_what_shuffling_loses_by_hand():
+    """Errors of 8 grey values until frame 16 and of 16 behind it: half as good is 6.02 dB less."""
+    clips = object.__new__(HeldOutClips)
+    clips.future = np.full((2, 64, 16, 16, 3), 100, np.uint8)
+    clips.history, clips.labels = clips.future[:, :4], {}
+    away = np.where(np.arange(64) < 16, 8, 16)[:, None, None, None].astype(np.uint8)
+    wide = np.broadcast_to(np.uint8(32), clips.future.shape)
+    made = {'model': clips.future + away, 'shuffled': clips.future + wide, 'copy': clips.future + wide,
+            'ceiling': clips.future + np.uint8(1), 'error': np.random.default_rng(0).random((2, 64)),
+            'uncertainty': np.random.default_rng(1).random((2, 64)), 'outcomes': {}}
+    figures = evaluate.evaluate(clips, made, None, perceptual.Measures())
+    assert figures['drift_db'] == pytest.approx(20 * np.log10(2), abs=1e-4)
+    assert figures['gain_over_copy_db']['mean'] == pytest.approx(20 * np.log10(4), abs=1e-4)
+    whole = evaluate.overall({'a': {**figures, 'world': 'arm'}})
+    assert whole['lost_when_shuffled_db'] == pytest.approx(20 * np.log10(4), abs=1e-4)
+    assert whole['drift_db'] == figures['drift_db']
 
 
 def test_clips_of_another_size_or_robot_are_refused(data, model):
@@ -209,6 +246,8 @@ def test_clips_of_another_size_or_robot_are_refused(data, model):
         HeldOutClips([large], card, 16, 1, 0, None)
     with pytest.raises(DatasetError, match="does not know ur5_joints"):
         HeldOutClips([replace(kuka, robot='ur5')], card, 16, 1, 0, None)
+    with pytest.raises(DatasetError, match='frames are 0.1 s apart, those of the model .* 0.25 s; record or'):
+        HeldOutClips([kuka, replace(kuka, dt_s=0.1)], card, 16, 1, 0, None)
 
 
 def test_the_mean_counts_a_world_once():

@@ -79,6 +79,9 @@ def test_ranking_summary_by_hand():
     scenes = [scene(1, [0.2, 0.8], [False, False], [-1, 0]),
               scene(None, [-1.0, 0.4], [True, False], [0, -1])]
     figures = summarise(scenes)
+    right, wrong = (summarise([each]) for each in scenes)
+    assert (right['kendall'], right['mmrv']) == (1.0, 0.0)
+    assert (wrong['kendall'], wrong['mmrv']) == (-1.0, pytest.approx(1.4))
     # Chosen: 0.8, and standing still where every plan was vetoed.
     assert figures['outcome'] == pytest.approx(
         {'score': 0.35, 'random': (0.5 - 0.3) / 2, 'oracle': 0.6})

@@ -257,6 +257,12 @@ def test_a_fixed_camera_and_the_robots_description(tmp_path):
     np.testing.assert_allclose(depth, [2.0])
     assert (tmp_path / 'out' / 'mine.urdf').read_text() == (tmp_path / 'robot.urdf').read_text()
     assert any('no joint j2' in note for note in report['notes'])
+    # It may also be given later, to what is imported already.
+    imported(tmp_path / 'bag', tmp_path / 'later', camera_pose={'from_tf': 'base'})
+    settings = replace(SETTINGS, camera_pose={'from_tf': 'base'}, urdf=tmp_path / 'robot.urdf')
+    assert import_bag(tmp_path / 'bag', tmp_path / 'later', settings)
+    assert (tmp_path / 'later' / 'mine.urdf').is_file() and len(list_episodes(tmp_path / 'later')) == 1
+    assert import_bag(tmp_path / 'bag', tmp_path / 'later', settings) is None
     # The same pose, given in numbers
     given = {'position': [1.0, 0, 0.5], 'quaternion': list(OPTICAL)}
     _, (again,) = imported(tmp_path / 'bag', tmp_path / 'out2', camera_pose=given)

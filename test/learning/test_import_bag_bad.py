@@ -137,6 +137,7 @@ def test_gaps_and_clock_jumps_cut(tmp_path):
 def test_commands_without_stamps_jump_along_with_the_clock(tmp_path, jump_s, at):
     """`/cmd_vel` has no header: what was commanded must still go with the pictures of its time."""
     with BagMaker(tmp_path / 'bag') as bag:
+        bag.twist(-0.1, wz=0.1)
         for t in np.arange(0, 24, 0.1):
             bag.image(t if t < at else t + jump_s, received=t + 0.01)
             bag.twist(t, vx=round(0.02 * t, 3), wz=0.1)
@@ -195,6 +196,24 @@ def test_a_cut_off_file_is_read_as_far_as_it_goes(tmp_path, name):
     text = refused(tmp_path / 'bag', tmp_path / 'out2')
     assert 'cannot be read' in text and 'copy the bag again' in text or (
         'no messages in it that can be read' in text and f'{file}: cut off or damaged' in text)
+
+
+@pytest.mark.parametrize('storage, compression', [
+    ('mcap', 'file'), ('mcap', 'message'), ('mcap', 'storage'), ('sqlite3', 'file'), ('sqlite3', 'message')])
+def test_compressed_bags_are_read_and_what_is_cut_off_of_them_is_said(tmp_path, storage, compression):
+    arm_bag(tmp_path / 'bag', storage=storage, compression=compression)
+    report = run(tmp_path / 'bag', tmp_path / 'out')
+    assert lengths(report) == [25] and not report['notes']
+    file = next(path for path in (tmp_path / 'bag').iterdir() if path.suffix != '.yaml')
+    data = file.read_bytes()
+    file.write_bytes(data[:int(0.8 * len(data))])
+    if compression == 'storage':    # chunks, each by itself
+        text = '\n'.join(run(tmp_path / 'bag', tmp_path / 'out2')['notes'])
+    else:
+        text = refused(tmp_path / 'bag', tmp_path / 'out2')
+    assert 'cannot be read as metadata.yaml describes it' in text
+    lost = 'compressed as a whole, which needs' if compression == 'file' else 'cut off or damaged'
+    assert f'{file}: {lost}' in text
 
 
 def test_damage_inside_an_mcap_file(tmp_path):

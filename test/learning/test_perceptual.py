@@ -253,6 +253,13 @@ def test_fvd_refuses_other_videos_and_files(fvd, tmp_path):
         scripted(Detector(), tmp_path / 'mine.pt', official=True)
 
 
+def test_videos_that_are_too_short_are_refused_before_the_work(fvd, lpips):
+    with pytest.raises(MetricError, match='at least 9 frames, these have 8; give a longer --horizon'):
+        perceptual.check(perceptual.Measures(lpips, fvd), 8)
+    perceptual.check(perceptual.Measures(lpips, fvd), 9)
+    perceptual.check(perceptual.Measures(lpips), 1)
+
+
 def test_a_failing_detector_is_named(fvd):
     fvd._detector = torch.jit.script(Classifier())
     with pytest.raises(MetricError, match=r'detector.pt: the detector failed on videos \[4, 3, 9'):

@@ -37,7 +37,7 @@ def model(tmp_path_factory):
 
 
 def test_every_robot_is_ranked_by_what_its_world_asks_for(model, tmp_path):
-    out, raw = tmp_path / 'out.json', tmp_path / 'raw.json'
+    out, raw = tmp_path / 'out.json', tmp_path / 'new/raw.json'
     assert cli.main(['rank', '--model', str(model), '--scenes', '2', '--plans', '3',
                      '--out', str(out), '--raw', str(raw)]) == 0
     result, scenes = json.loads(out.read_text()), json.loads(raw.read_text())

@@ -34,8 +34,9 @@ def test_recording_goes_on_where_it_was_and_repeats_itself(data, tmp_path):
         np.testing.assert_array_equal(values, again.labels[name])
 
 
-def test_an_episode_without_its_video_is_recorded_again(tmp_path):
+def test_an_episode_without_its_video_is_recorded_again(tmp_path, capfd):
     record.record(tmp_path, KUKA, episodes=2, first_seed=0, workers=1, seconds=1.0)
+    assert f'record {tmp_path}: 100%' in capfd.readouterr().err     # the bar, with its time left
     (tmp_path / 'kuka_joints_000001.mp4').unlink()
     assert record.record(tmp_path, KUKA, episodes=2, first_seed=0, workers=1, seconds=1.0) == 1
     assert all(len(load_episode(path)) == 5 for path in list_episodes(tmp_path))

@@ -282,4 +282,5 @@ def test_clips_that_begin_at_some_frames_only_keep_what_a_camera_will_see(moving
         made = every.clip([episode], [start]).reprojected
         torch.testing.assert_close(kept[None].float(), made, atol=5e-3, rtol=0)
         torch.testing.assert_close(some.clip([episode], [start]).reprojected, made, atol=5e-3, rtol=0)
+    assert torch.equal(some.sample(24, torch.Generator().manual_seed(0)).reprojected, first.reprojected)
     assert first.reprojected.shape == (24, 16, 25, 8, 8)

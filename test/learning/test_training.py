@@ -362,8 +362,26 @@ def test_a_dataset_with_a_damaged_episode_is_refused(data, tmp_path, arguments, 
 
 def test_fine_tuning_refuses_a_folder_with_other_actions(data, tmp_path, arguments):
     train.run(arguments(data, tmp_path))
+    with pytest.raises(DatasetError, match="begun with random weights, now it is --from"):
+        train.run(arguments(data, tmp_path, '--from', 'tiny'))
+    # A folder of before it was noted down what a training began with.
+    spaces = tmp_path / export.SPACES_FILE
+    spaces.write_text(json.dumps({**json.loads(spaces.read_text()), 'began_with': None}))
     with pytest.raises(DatasetError, match="not the action spaces of 'tiny'"):
         train.run(arguments(data, tmp_path, '--from', 'tiny'))
+
+
+def test_a_training_that_began_with_a_model_does_not_go_on_without_it(data, tmp_path, arguments):
+    """Or the dynamics would begin with random weights, unnoticed."""
+    train.run(arguments(data, tmp_path / 'first', '--stage', 'dynamics'))
+    base = str(tmp_path / 'first/model')
+    for flag in ('--from', '--autoencoder'):
+        out = tmp_path / flag
+        words = ('--autoencoder-steps', '0', '--stage', 'autoencoder', flag, base)
+        train.run(arguments(data, out, *words))
+        with pytest.raises(DatasetError, match=f'begun with {flag} [0-9a-f]+, now it is random weights'):
+            train.run(arguments(data, out))
+        assert train.run(arguments(data, out, *words)) == 0
 
 
 def test_training_refuses_held_out_seeds_mixed_rates_and_devices_that_are_not_there(data, tmp_path, arguments):
