@@ -83,7 +83,7 @@ def _weights_before(args: argparse.Namespace) -> str:
     """`Embodiments.began_with` of a command line. Raises ModelError where it names no model."""
     from astra_ros.backends.base import ModelCard, model_directory
 
-    return ', '.join(f'--{flag} {ModelCard.read(model_directory(model)).sha256}'
+    return ', '.join(f'--{flag} {ModelCard.read(model_directory(model)).sha256[:12]}'
                      for flag, model in (('from', args.base), ('autoencoder', args.autoencoder)) if model)
 
 

@@ -34,7 +34,7 @@ class Embodiments:
             others say nothing of that robot.
         cameras, held_joints: as in `ModelCard`, of spaces whose robot is drawn.
         moving_cameras: as in `ModelCard`; None where nobody has looked for them yet.
-        began_with: flag and sha256 of the model whose weights came first, '' for random ones; None where
+        began_with: flag and start of the sha256 of the model whose weights came first, '' for random ones; None where
             it is not known.
     """
 
