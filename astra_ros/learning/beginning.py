@@ -41,6 +41,8 @@ def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
             raise DatasetError(f'{args.out / SPACES_FILE}: begun with frames {stored.dt_s:g} s apart, '
                                f'those of {args.data} are {dt_s:g} s apart; train into another folder')
     began_with = _weights_before(args)
+    if stored and not any(args.out.glob('*.safetensors')):
+        stored = replace(stored, began_with=began_with)     # not a step was made
     if stored and stored.began_with not in (None, began_with):
         raise DatasetError(f"{args.out / SPACES_FILE}: begun with {stored.began_with or 'random weights'}, now "
                            f"it is {began_with or 'random weights'}; go on with the old ones, or train into "
@@ -73,7 +75,7 @@ def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
                              held_joints={**held_joints_of(cameras), **trained_on.held_joints})
     # One process says what a run is about; the others read it, so that all train on the same.
     if processes.first:
-        trained_on = replace(trained_on, began_with=began_with)
+        trained_on = replace(trained_on, began_with=stored.began_with if stored else began_with)
         write_embodiments(args.out, with_moving_cameras(trained_on, stored, model, paths))
     processes.wait()
     return model, read_embodiments(args.out)

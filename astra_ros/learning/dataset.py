@@ -41,7 +41,7 @@ HELD_OUT_FROM = 900_000
 FORMAT = 1
 FOOTER = b'astra_ros'
 _NAME = re.compile(r'(?P<space>\w+)_(?P<number>\d{6,})\.parquet')
-_PART = re.compile(r'\w+_\d{6,}\.(parquet|mp4)\.(?P<pid>\d+)\.part')
+_PART = re.compile(r'(\w+_\d{6,}\.(parquet|mp4)|(README|DATASET)\.md)\.(?P<pid>\d+)\.part')
 # What the footer keeps of an episode, beside its own format, shape and video.
 _FIELDS = ('motion_names', 'modality', 'world', 'robot', 'dt_s', 'behaviour', 'seed', 'scene',
            'camera', 'source')

@@ -62,9 +62,13 @@ def write_card(folder: Path) -> Path:
     card = folder / CARD
     if card.exists() and not card.read_text().startswith(MARK):
         card = folder / 'DATASET.md'    # somebody's own page stays as it is
-    part = card.with_name(card.name + '.part')
-    part.write_text('\n'.join(lines) + '\n')
-    os.replace(part, card)
+    part = card.with_name(f'{card.name}.{os.getpid()}.part')
+    try:
+        part.write_text('\n'.join(lines) + '\n')
+        os.replace(part, card)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
     return card
 
 

@@ -28,7 +28,7 @@ from astra_ros.learning.dataset import HELD_OUT_FROM, list_episodes, load_episod
 from astra_ros.learning.drawings import Drawer
 from astra_ros.learning.episode import DatasetError, Episode
 from astra_ros.learning.following import Follower
-from astra_ros.learning.held_out import HeldOutClips
+from astra_ros.learning.held_out import HeldOutClips, check_rate
 from astra_ros.learning.metrics import auroc, interval, psnr, ssim
 from astra_ros.learning.report import write_report
 from astra_ros.learning.results import provenance, write_result
@@ -307,9 +307,13 @@ def run(args: argparse.Namespace) -> int:
         print(f"note: '{card.name}' does not know {', '.join(unknown)}; not evaluated")
     measures = perceptual.load(args, args.device)
     figures, shown = {}, {}
+    horizons = {space: args.horizon or min(HORIZONS[-1], min(map(len, episodes)) - 1)
+                for space, episodes in by_space.items()}
+    for space, episodes in by_space.items():    # all that can be refused, before the work
+        perceptual.check(measures, horizons[space])
+        check_rate(episodes, card)
     for space, episodes in sorted(by_space.items()):
-        horizon = args.horizon or min(HORIZONS[-1], min(map(len, episodes)) - 1)
-        perceptual.check(measures, horizon)
+        horizon = horizons[space]
         drawer = None
         if card.network.get('drawing') and not args.no_drawings:
             drawer = Drawer(args.data, card.image_size)

@@ -40,9 +40,7 @@ class HeldOutClips:
                 f"{first.title}: frames of {first.frames.shape[2]} x {first.frames.shape[1]} pixels, "
                 f"the model '{card.name}' takes {card.image_size[1]} x {card.image_size[0]}; record "
                 'held-out episodes with --size')
-        if others := [episode for episode in episodes if episode.dt_s != card.dt_s]:
-            raise DatasetError(f"{others[0].title}: frames are {others[0].dt_s:g} s apart, those of the model "
-                               f"'{card.name}' {card.dt_s:g} s; record or import at its rate")
+        check_rate(episodes, card)
         # Anywhere in the episode: plans last as long as the horizon and end where they began, so
         # clips that start with a plan would end on nearly the picture they began with.
         rng = np.random.default_rng(seed)
@@ -88,6 +86,13 @@ class HeldOutClips:
 
     def __len__(self) -> int:
         return len(self.history)
+
+
+def check_rate(episodes: Sequence[Episode], card) -> None:
+    """Raises DatasetError where frames are further apart than the model's, or less far."""
+    if others := [episode for episode in episodes if episode.dt_s != card.dt_s]:
+        raise DatasetError(f"{others[0].title}: frames are {others[0].dt_s:g} s apart, those of the model "
+                           f"'{card.name}' {card.dt_s:g} s; record or import at its rate")
 
 
 def _poses_of_frames(episode: Episode) -> np.ndarray:

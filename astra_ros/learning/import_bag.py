@@ -101,7 +101,7 @@ def _import_bag(path: Path, out: Path, settings: BagSettings, force: bool,
                            if earlier.settings.get(key) != value)
             raise BagError(f'{path}: already in {out} with another {", ".join(other)}; --force '
                            'replaces those episodes, another --out keeps both')
-        described = settings.urdf is None or (out / f'{settings.robot}.urdf').exists()
+        described = settings.urdf is None or _same(settings.urdf, out / f'{settings.robot}.urdf')
         if earlier.complete and described and not force and not dry_run:
             return None
         if out.is_dir():
@@ -216,6 +216,10 @@ def _write_report(path: Path, report: dict) -> None:
     part = path.with_name(path.name + '.part')
     part.write_text(json.dumps(report, indent=1) + '\n')
     os.replace(part, path)
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.is_file() and other.is_file() and one.read_bytes() == other.read_bytes()
 
 
 def _copy_urdf(data: bytes, target: Path, force: bool) -> None:

@@ -116,7 +116,7 @@ def play_scene(imaginer, world, seed: int, plans: int, lead_in_s: float = 0.0) -
         'parts': {name: [verdict.parts[name] for verdict in truth] for name in truth[0].parts},
         'collision': [verdict.collision for verdict in truth],
         'outcomes': [verdict.outcome for verdict in truth],
-        'still': still.outcome}
+        'still': still.outcome, 'still_collision': still.collision}
 
 
 def hold(body, now: dict[str, float]):
@@ -131,7 +131,7 @@ def summarise(scenes: list[dict]) -> dict:
     outcomes = [np.array(scene['outcomes']) for scene in scenes]
     chosen = np.array([scene['still'] if scene['chosen'] is None else outcome[scene['chosen']]
                        for scene, outcome in zip(scenes, outcomes)])
-    hit = [scene['chosen'] is not None and scene['collision'][scene['chosen']]
+    hit = [scene['still_collision'] if scene['chosen'] is None else scene['collision'][scene['chosen']]
            for scene in scenes]
     rho = np.array([spearman(scene['order'], outcome)
                     for scene, outcome in zip(scenes, outcomes)])

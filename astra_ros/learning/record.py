@@ -151,7 +151,8 @@ def check_length(recorded: list[Path], frames: int) -> None:
             continue
         if found != frames:
             raise DatasetError(f'{path}: {(found - 1) * DT_S:g} s long, and --seconds asks for '
-                               f'{(frames - 1) * DT_S:g}; record into another folder, or delete it')
+                               f'{(frames - 1) * DT_S:g}; record into another folder, or delete '
+                               'the episodes there')
         return  # one tells of all: they are made with one command
 
 

@@ -58,7 +58,7 @@ def _overall(overall: dict) -> list[list[str]]:
             ("PSNR lost with another plan's motion", 'lost_when_shuffled_db', '{:.2f} dB'),
             ('SSIM at 16', 'ssim', '{:.3f}'),
             ('LPIPS at 16', 'lpips', '{:.3f}'),
-            ('FVD of the first 16 frames', 'fvd', '{:.0f}'),
+            ('FVD of the first frames, 16 at most', 'fvd', '{:.0f}'),
             ('frames whose pose is near the true one', 'near', '{:.0%}'),
             ('the same, real frames', 'near_real', '{:.0%}'),
             ("the same, another plan's motion", 'near_shuffled', '{:.0%}'),

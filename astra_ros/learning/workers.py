@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -20,13 +21,12 @@ def local_workers(count: int) -> Run:
     """`run(function, jobs)` yields `function(*job)` of each job, as they come, from processes.
 
     When a worker dies (killed, out of memory), the jobs that were under way are done again by new
-    ones; when workers die ATTEMPTS times without an answer between, `run` raises WorkersDied. What a
-    job raises, `run` raises.
+    ones, each up to ATTEMPTS times; then `run` raises WorkersDied. What a job raises, `run` raises.
     """
 
     def run(function: Callable, jobs: Sequence[tuple]) -> Iterator:
         waiting = list(jobs)[::-1]
-        failures = 0
+        deaths: Counter[int] = Counter()    # while a job was under way
         while waiting:
             # spawn: a forked simulator would share its parent's state
             with ProcessPoolExecutor(count, multiprocessing.get_context('spawn')) as pool:
@@ -41,16 +41,15 @@ def local_workers(count: int) -> Run:
                         for future in done:
                             answer = future.result()
                             del under_way[future]
-                            failures = 0
                             yield answer
                 except BrokenProcessPool as error:
-                    failures += 1
                     lost = list(under_way.values())
-                    if failures >= ATTEMPTS:
-                        raise WorkersDied(
-                            f'worker processes died {failures} times in a row, the last time at one of '
-                            f'{", ".join(str(job[:3]) for job in lost)}') from error
                     waiting += lost[::-1]
+                    deaths.update(map(id, lost))
+                    if given_up := [job for job in lost if deaths[id(job)] >= ATTEMPTS]:
+                        raise WorkersDied(
+                            f'worker processes died {ATTEMPTS} times at one of '
+                            f'{", ".join(str(job[:3]) for job in given_up)}') from error
                 except BaseException:
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise
@@ -79,8 +78,7 @@ def ray_workers(address: str) -> Run:
                 except ray.exceptions.RayTaskError:     # what the job raised
                     raise
                 except ray.exceptions.RayError as error:
-                    raise WorkersDied(f'Ray lost a job {ATTEMPTS} times ({str(error).splitlines()[0]})'
-                                      ) from error
+                    raise WorkersDied(f'Ray could not do a job ({type(error).__name__}: {error})') from error
         finally:
             ray.shutdown()
 

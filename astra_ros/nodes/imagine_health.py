@@ -155,7 +155,9 @@ class ImagineHealth:
 
     def _miss_camera(self, age_s: float | None, timeout_s: float) -> None:
         """Log once that no images come, and once that they do again."""
-        if age_s is None:
+        if self.refused["images"].recent:   # they come, and cannot be used: that is logged by itself
+            missed = False
+        elif age_s is None:
             missed = time.monotonic() - self._began_s > CAMERA_STARTS_S
         else:
             missed = age_s > timeout_s
@@ -165,7 +167,7 @@ class ImagineHealth:
         log, topic = self._node.get_logger(), self.inputs.camera
         if missed:
             log.warning(f"no images come on {topic}; check the topic's name and the camera driver")
-        else:
+        elif age_s is not None:
             log.info(f"images come on {topic}")
 
     def _plans(self) -> DiagnosticStatus:

@@ -150,8 +150,8 @@ class SettingsParameters:
                 given[field.name] = self._build(name, values)
         try:
             return dataclasses.replace(default, **given)
-        except ValueError as error:  # settings call themselves by their class, users know parameters
-            raise ValueError(str(error).replace(f"{type(default).__name__}.", _join(prefix, ""))) from error
+        except ValueError as error:  # settings name their fields, users know parameters
+            raise ValueError(_join(prefix, str(error).removeprefix(f"{type(default).__name__}."))) from error
 
 
 def _join(prefix: str, name: str) -> str:

@@ -71,7 +71,7 @@ def test_learning_rate_warms_up_and_cools_down():
 
 def scene(chosen, outcomes, collision, order):
     return {'chosen': chosen, 'outcomes': outcomes, 'collision': collision, 'order': order,
-            'kinds': [], 'scores': [], 'still': -0.1,
+            'kinds': [], 'scores': [], 'still': -0.1, 'still_collision': True,
             'verdicts': ['vetoed' if hit else 'accepted' for hit in collision]}
 
 
@@ -95,9 +95,9 @@ def test_ranking_summary_by_hand():
         'vetoed': {'share': 0.25, 'outcome': -1.0, 'collisions': 1.0}}
     assert figures['chosen_verdicts'] == {
         'accepted': {'share': 0.5, 'outcome': 0.8, 'collisions': 0.0},
-        'vetoed': {'share': 0.5, 'outcome': -0.1, 'collisions': 0.0}}
+        'vetoed': {'share': 0.5, 'outcome': -0.1, 'collisions': 1.0}}     # somebody drove into it
     assert figures['collisions'] == pytest.approx(
-        {'score': 0.0, 'random': 0.25, 'oracle': 0.0})
+        {'score': 0.5, 'random': 0.25, 'oracle': 0.0})
 
 
 def test_the_project_figure_is_the_mean_over_worlds():

@@ -133,23 +133,57 @@ def test_gaps_and_clock_jumps_cut(tmp_path):
     assert episodes[2].motion[0, 0] == pytest.approx(12.0)
 
 
-@pytest.mark.parametrize('jump_s, at', [(5.0, 14), (-3.0, 14), (5.0, 4)])
-def test_commands_without_stamps_jump_along_with_the_clock(tmp_path, jump_s, at):
-    """`/cmd_vel` has no header: what was commanded must still go with the pictures of its time."""
+def driven(tmp_path, stamp_of=lambda t: t, received_of=lambda t: t + 0.01, shown=lambda t: True):
+    """24 s at 10 Hz: a base that rests until 3 s and from 20 s on, and drives at 0.02 t m/s between; its
+    `/cmd_vel` has no stamps. The n-th picture is as grey as n, so it tells when it was taken."""
     with BagMaker(tmp_path / 'bag') as bag:
-        bag.twist(-0.1, wz=0.1)
         for t in np.arange(0, 24, 0.1):
-            bag.image(t if t < at else t + jump_s, received=t + 0.01)
-            bag.twist(t, vx=round(0.02 * t, 3), wz=0.1)
+            if shown(t):
+                bag.image(stamp_of(t), received=received_of(t),
+                          data=np.full(64 * 64 * 3, round(10 * t), np.uint8))
+            if 3 < t < 20:
+                bag.twist(t, vx=round(0.02 * t, 3), wz=0.1)
     report = run(tmp_path / 'bag', tmp_path / 'out')
-    assert len(report['cuts']) == 1 and 'the clock jumped' in report['cuts'][0]['why']
-    assert len(report['episodes']) == 2
     for item in report['episodes']:
-        start = item['start_s'] - (jump_s if item is report['episodes'][1] else 0)
-        motion = load_episode(tmp_path / 'out' / f'{item["file"]}.parquet').motion[1:]
-        true = 0.02 * (start + 0.25 * np.arange(1, len(motion) + 1) - 0.125)
-        np.testing.assert_allclose(motion[:, 0], true, atol=0.004)
-        np.testing.assert_allclose(motion[:, 1], 0.1, atol=1e-6)    # the command before a jump still holds
+        episode = load_episode(tmp_path / 'out' / f'{item["file"]}.parquet')
+        taken = episode.frames[1:, 0, 0, 0] / 10
+        sure = ((taken < 3) | (taken > 3.5)) & ((taken < 20) | (taken > 20.9))   # a command holds for 0.5 s
+        drives = (taken > 3.3) & (taken < 20.5)
+        true = np.where(drives, 0.02 * (taken - 0.125 - 0.05), 0.0)
+        np.testing.assert_allclose(episode.motion[1:, 0][sure], true[sure], atol=0.006)
+    return report
+
+
+@pytest.mark.parametrize('jump_s', [5.0, -3.0, -0.8])
+@pytest.mark.parametrize('at', [1.95, 3.95, 13.95, 22.45])
+def test_commands_without_stamps_stay_with_their_pictures_when_the_clock_jumps(tmp_path, jump_s, at):
+    """`/cmd_vel` has no header, and the recorder's clock does not jump along."""
+    report = driven(tmp_path, lambda t: t if t < at else t + jump_s)
+    assert 'the stamps of the pictures jump, and /cmd_vel has none' in report['clock']['why']
+    (cut,) = report['cuts']
+    assert cut['why'] == f'the clock of the stamps jumped by {jump_s:+.2f} s'
+    assert cut['at_s'] == pytest.approx(at - 0.05, abs=0.02)
+
+
+def test_a_clock_that_is_set_back_in_silence_is_noticed(tmp_path):
+    report = driven(tmp_path, lambda t: t if t < 12 else t - 3, shown=lambda t: not 8 < t < 12)
+    assert [cut['why'] for cut in report['cuts']] == ['no picture for 4.00 s']      # once is enough
+    assert 'the stamps of the pictures jump' in report['clock']['why']
+
+
+@pytest.mark.parametrize('late', [[0], [70], [70, 71, 72]])
+def test_pictures_that_come_late_are_no_jump(tmp_path, late):
+    report = driven(tmp_path, received_of=lambda t: t + (0.9 if round(10 * t) in late else 0.01))
+    assert report['clock']['why'].startswith('stamps of the message headers')
+
+
+def test_header_stamps_that_jump_alone_are_refused(tmp_path):
+    with BagMaker(tmp_path / 'bag') as bag:
+        for t in np.arange(0, 24, 0.1):
+            bag.image(t if t < 14 else t + 5, received=t + 0.01)
+            bag.twist(t, vx=0.1)
+    text = refused(tmp_path / 'bag', tmp_path / 'out', clock='header')
+    assert 'those of the pictures jump by 5.00 s, and /cmd_vel has none that jump along; take --clock auto' in text
 
 
 def test_duplicates_and_overtaken_pictures_are_dropped(tmp_path):

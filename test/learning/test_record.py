@@ -135,7 +135,7 @@ def test_deaths_with_answers_between_them_do_not_add_up(tmp_path):
 
 
 def test_workers_that_keep_dying_are_given_up_with_the_job_named():
-    with pytest.raises(WorkersDied, match=r"died 3 times in a row, the last time at one of \('a job',\)"):
+    with pytest.raises(WorkersDied, match=r"died 3 times at one of \('a job',\)"):
         list(local_workers(1)(die_always, [('a job',)]))
 
 

@@ -369,6 +369,8 @@ def test_fine_tuning_refuses_a_folder_with_other_actions(data, tmp_path, argumen
     spaces.write_text(json.dumps({**json.loads(spaces.read_text()), 'began_with': None}))
     with pytest.raises(DatasetError, match="not the action spaces of 'tiny'"):
         train.run(arguments(data, tmp_path, '--from', 'tiny'))
+    train.run(arguments(data, tmp_path))
+    assert export.read_embodiments(tmp_path).began_with is None     # still not known
 
 
 def test_a_training_that_began_with_a_model_does_not_go_on_without_it(data, tmp_path, arguments):
@@ -382,6 +384,10 @@ def test_a_training_that_began_with_a_model_does_not_go_on_without_it(data, tmp_
         with pytest.raises(DatasetError, match=f'begun with {flag} [0-9a-f]+, now it is random weights'):
             train.run(arguments(data, out))
         assert train.run(arguments(data, out, *words)) == 0
+    for checkpoint in out.glob('*.safetensors'):    # not a step was made: it may begin otherwise
+        checkpoint.unlink()
+    train.run(arguments(data, out, '--stage', 'autoencoder'))
+    assert export.read_embodiments(out).began_with == ''
 
 
 def test_training_refuses_held_out_seeds_mixed_rates_and_devices_that_are_not_there(data, tmp_path, arguments):

@@ -51,6 +51,13 @@ def test_a_camera_that_is_missed_is_named_and_logged_once(health, monkeypatch, c
     assert capfd.readouterr().err.count("images come on /robot1/image") == 1
 
 
+def test_a_camera_whose_images_cannot_be_used_is_not_missed(health, monkeypatch, capfd):
+    monkeypatch.setattr(imagine_health, "CAMERA_STARTS_S", 0.0)
+    health.refuse("images", "/robot1/image: a kind of picture that is not known")
+    status = next(each for each in health.report() if each.name.endswith(": camera"))
+    assert "not known" in status.message and "images come" not in capfd.readouterr().err
+
+
 def test_a_request_that_takes_long_is_seen_while_it_lasts(health, monkeypatch):
     health.begin()
     assert requests(health).level == OK

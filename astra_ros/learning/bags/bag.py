@@ -125,9 +125,8 @@ class Bag:
             return store.deserialize_cdr(raw, self._connections[topic].msgtype)
         except Exception as error:  # rosbags raises whatever the bytes lead to
             if raw[:4] == _ZSTD:
-                raise BagError(f'{self.path}: its messages are compressed one by one, and without a sound '
-                               'metadata.yaml and whole files they cannot be read; make the one again with: '
-                               f'ros2 bag reindex {self.path}'
+                raise BagError(f'{self.path}: its messages are compressed one by one, which needs a sound metadata.yaml '
+                               '(`ros2 bag reindex` makes it again) and whole files: take damaged ones out'
                                + ''.join(f'\n{note}' for note in self.notes)) from error
             raise BadMessage(_short(error)) from error
 
@@ -165,8 +164,8 @@ class Bag:
                        'makes it again')
         for file in self.files:
             if file.suffix not in SUFFIXES:
-                raise BagError(f'{file}: compressed as a whole, which needs a sound metadata.yaml and whole '
-                               f'files; make the one again with: ros2 bag reindex {self.path}'
+                raise BagError(f'{file}: compressed as a whole, which needs a sound metadata.yaml (`ros2 bag '
+                               'reindex` makes it again) and whole files: take damaged ones out'
                                + ''.join(f'\n{note}' for note in self.notes))
             try:
                 self._storages.append(WholeStorage(file))

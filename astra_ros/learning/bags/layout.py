@@ -70,7 +70,8 @@ def lay_out(pictures: Pictures, clock: Clock, motion: Motion, settings: BagSetti
     """Cut a recording into pieces. Raises BagError where the camera is too slow for the model."""
     layout = Layout(np.full(len(pictures), '', dtype=object))
     times, received = clock.times_s(pictures), clock.received_s(pictures)
-    runs = _runs(pictures, times, received, settings.gap_s, layout)
+    jumps = [clock.jumps.get(each, 0.0) for each in pictures.received_ns]
+    runs = _runs(pictures, times, received, jumps, settings.gap_s, layout)
     _check_rate([times[run] for run in runs], settings)
     for run in runs:
         at = float(np.median(received[run]))
@@ -82,7 +83,7 @@ def lay_out(pictures: Pictures, clock: Clock, motion: Motion, settings: BagSetti
     return layout
 
 
-def _runs(pictures: Pictures, times: np.ndarray, received: np.ndarray, gap_s: float,
+def _runs(pictures: Pictures, times: np.ndarray, received: np.ndarray, jumps: list[float], gap_s: float,
           layout: Layout) -> list[np.ndarray]:
     """Numbers of usable messages, in runs in which time and size go on as they should."""
     runs: list[list[int]] = []
@@ -104,7 +105,8 @@ def _runs(pictures: Pictures, times: np.ndarray, received: np.ndarray, gap_s: fl
                 layout.fates[number] = 'out of order: older than the frame before'
                 continue
             silent = received[number] - received[newest]
-            if cut := _cut(step, silent, gap_s, pictures.values[newest], size):
+            if cut := (_cut(step, silent, gap_s, pictures.values[newest], size)
+                       or (jumps[number] and f'the clock of the stamps jumped by {jumps[number]:+.2f} s')):
                 layout.cuts.append((float(times[newest]), cut))
                 runs.append([])
             runs[-1].append(number)

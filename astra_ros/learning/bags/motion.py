@@ -119,8 +119,6 @@ class BaseMotion:
                            + _reasons(recording, choice.motion.name))
         times, received = clock.times_s(series, recording.stamped), clock.received_s(series)
         self.samples = len(values)
-        if not recording.stamped:
-            times, received, values = clock.held_over_jumps(series, times, received, values)
         self.notes = []
         self._gap_s, self._dt_s = settings.gap_s, settings.dt_s
         self._timeout_s = None if choice.motion.type == ODOMETRY else settings.command_timeout_s

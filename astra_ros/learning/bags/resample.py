@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,6 +12,8 @@ import numpy as np
 JUMP_BACK_S = 0.5
 # Stamps of two topics whose delays until they are recorded differ by more are of two clocks.
 SAME_CLOCK_S = 1.0
+# So many pictures alone, of which a few may be late, tell how far their clock is ahead.
+FEW = 5
 # Stamps are whole nanoseconds, and here seconds: two that are nearer to each other are the same.
 TINY_S = 1e-6
 
@@ -29,43 +31,22 @@ class Clock:
         why: in words.
         origin_ns: what is second 0, the first picture.
         received_origin_ns: when the recorder received it.
-        jumps: (when the recorder received the last picture before the headers' clock jumped, by how
-            much it is then off from where it began, ns), of each jump.
+        jumps: when the recorder received the first picture after a jump of the headers' clock, ns -> by how
+            much it jumped, s; only of a clock of the recorder that was chosen because of them.
     """
 
     name: str
     why: str
     origin_ns: int
     received_origin_ns: int
-    jumps: tuple[tuple[int, int], ...] = ()
+    jumps: Mapping[int, float] = field(default_factory=dict)
 
     def times_s(self, series, stamped: bool = True) -> np.ndarray:
-        """float64 [N]; NaN where a header has no stamp.
-
-        Without headers: when it was received, and where the headers' clock jumps it jumps along.
-        """
+        """float64 [N]; NaN where a header has no stamp. Without headers: when it was received."""
         if self.name == 'receive' or not stamped:
-            times = np.array(series.received_ns, dtype=np.int64) - self.origin_ns
-            if self.name == 'header' and self.jumps:
-                when, offsets = np.array(self.jumps, dtype=np.int64).T
-                after = np.searchsorted(when, np.array(series.received_ns, dtype=np.int64), side='left')
-                times += np.append(0, offsets)[after]
-            return times / 1e9
+            return (np.array(series.received_ns, dtype=np.int64) - self.origin_ns) / 1e9
         stamps = np.array(series.stamps_ns, dtype=np.int64)
         return np.where(stamps == 0, np.nan, (stamps - self.origin_ns) / 1e9)
-
-    def held_over_jumps(self, series, times: np.ndarray, received: np.ndarray,
-                        values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """`times_s` [N] and `received_s` [N] of messages without headers, and their values [N, D]; with the
-        last message before each jump once more behind it: a command holds whatever the clock does."""
-        for when, offset in self.jumps if self.name == 'header' else ():
-            at = int(np.searchsorted(series.received_ns, when, side='right'))
-            if at:
-                row = at + len(times) - len(series.received_ns)     # those put in before
-                times = np.insert(times, row, (when + offset - self.origin_ns) / 1e9)
-                received = np.insert(received, row, (when - self.received_origin_ns) / 1e9)
-                values = np.insert(values, row, values[row - 1], axis=0)
-        return times, received, values
 
     def received_s(self, series) -> np.ndarray:
         """float64 [N], when the recorder received each, from the first picture on."""
@@ -88,20 +69,26 @@ def choose_clock(sources: dict[str, Sequence], unstamped: str, wanted: str, firs
     if wanted == 'header' and empty:
         raise ClockError(f'header stamps are wanted, but those of {", ".join(empty)} are 0; take '
                          '--clock receive')
-    name, why, jumps = 'header', 'stamps of the message headers', ()
+    name, why = 'header', 'stamps of the message headers'
+    # Times of the recorder do not jump along, so motion without stamps would go with other pictures.
+    jumps = _jumps(first) if unstamped and wanted != 'receive' and not empty else {}
+    if jumps and wanted == 'header':
+        raise ClockError(f'header stamps are wanted, but those of the pictures jump by '
+                         f'{", ".join(f"{jump:.2f}" for jump in jumps.values())} s, and {unstamped} has none '
+                         'that jump along; take --clock auto')
     if wanted == 'receive':
         name, why = 'receive', 'times of the recorder, as asked for'
     elif wanted == 'auto' and empty:
         name, why = 'receive', (f'times of the recorder: the headers of {", ".join(empty)} have no '
                                 'stamps')
+    elif jumps:
+        name, why = 'receive', (f'times of the recorder: the stamps of the pictures jump, and {unstamped} has '
+                                'none')
     else:
         delays = {topic: _delay_s(group) for topic, group in sources.items()}
         if unstamped:
             why += f'; {unstamped} has none, there the times of the recorder'
             delays[unstamped] = 0.0
-            jumps, delay_ns = _jumps(first)
-            for topic in sources:
-                delays[topic] = delay_ns / 1e9      # of its beginning: where it jumps, both do
         low, high = min(delays, key=delays.get), max(delays, key=delays.get)
         if wanted == 'auto' and delays[high] - delays[low] > SAME_CLOCK_S:
             apart = delays[high] - delays[low]
@@ -113,19 +100,22 @@ def choose_clock(sources: dict[str, Sequence], unstamped: str, wanted: str, firs
     return Clock(name, why, stamps[0], first.received_ns[0], jumps)
 
 
-def _jumps(series) -> tuple[tuple[tuple[int, int], ...], int]:
-    """Where the clock of a series' headers jumps against the recorder's (see `Clock.jumps`), and how long,
-    ns, until a message is recorded before the first jump."""
-    stamps = np.array(series.stamps_ns, dtype=np.int64)
-    received = np.array(series.received_ns, dtype=np.int64)[stamps != 0]
-    stamps = stamps[stamps != 0]
-    step, silent = np.diff(stamps), np.diff(received)
-    # A recorder that falls behind and catches up shows in `silent` alone.
-    jump_ns = round(JUMP_BACK_S * 1e9)
-    at = np.flatnonzero((step < -jump_ns) | (step - silent.clip(0) > jump_ns)) + 1
-    offsets = [int(np.median(part)) for part in np.split(stamps - received, at)]
-    return tuple((int(received[index - 1]), offset - offsets[0])
-                 for index, offset in zip(at, offsets[1:])), -offsets[0]
+def _jumps(pictures) -> dict[int, float]:
+    """Where the clock of the pictures' headers jumps against the recorder's: see `Clock.jumps`.
+
+    Pictures that come late, and a recorder that falls behind and catches up, are no jumps: the least
+    delay of those that follow is as it was.
+    """
+    whole = [(stamp, received) for stamp, received, value in
+             zip(pictures.stamps_ns, pictures.received_ns, pictures.values) if stamp and value is not None]
+    if not whole:
+        return {}
+    stamps, received = np.array(whole, dtype=np.int64).T
+    ahead = (stamps - received) / 1e9
+    parts = np.split(np.arange(len(ahead)), np.flatnonzero(np.abs(np.diff(ahead)) > JUMP_BACK_S) + 1)
+    levels = [(part[0], float(ahead[part].max())) for part in parts if len(part) >= FEW]
+    return {int(received[begin]): now - before for (_, before), (begin, now) in zip(levels, levels[1:])
+            if abs(now - before) > JUMP_BACK_S}
 
 
 def _share_unstamped(group: Sequence) -> float:
