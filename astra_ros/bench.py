@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from astra_ros.backends import DEFAULT_MODEL
 from astra_ros.learning.arguments import HelpFormat, at_least
 
 
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "  astra bench --plans 8 --horizon 16 --out docs/results/astra-tiny/latency.json\n"
         "  astra bench --load --in-process     beside a busy core; without ROS\n"
     )
-    parser.add_argument("--model", default="tiny", help="shipped name or directory")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="shipped name or directory")
     parser.add_argument("--backend", default="torch", help="what runs the model: torch")
     parser.add_argument("--device", default="cpu", help="where it runs: cpu, cuda, cuda:0")
     parser.add_argument(

@@ -153,6 +153,10 @@ class WorldModel(Protocol):
         """
 
 
+# What nodes and commands take where no model is named.
+DEFAULT_MODEL = 'tiny'
+
+
 def model_directory(model: str | Path) -> Path:
     """The directory of a model given by path or by the name of a shipped one ('tiny').
 

@@ -30,6 +30,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from astra_ros.backends import DEFAULT_MODEL
 from astra_ros.learning.arguments import HelpFormat, at_least
 from astra_ros.learning.dataset import HELD_OUT_FROM
 from astra_ros.learning.drawings import simulated_urdf
@@ -204,7 +205,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = HelpFormat
     parser.epilog = ('example:\n'
                      '  astra rank --model tiny --scenes 100 --out docs/results/astra-tiny/ranking.json\n')
-    parser.add_argument('--model', default='tiny', help='shipped name or directory')
+    parser.add_argument('--model', default=DEFAULT_MODEL, help='shipped name or directory')
     parser.add_argument('--backend', default='torch',
                         help='what runs the model: torch')
     parser.add_argument('--device', default='cpu',

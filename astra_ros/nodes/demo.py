@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from astra_ros.backends import DEFAULT_MODEL
 from astra_ros.nodes.processes import ProcessFailed, Processes, ros_environment
 from astra_ros.nodes.system import ARGUMENTS, PARAMS_FILE, NodeSpec, nodes
 from astra_ros.pipeline import ImaginerSettings
@@ -50,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the scene and the plans; the shipped model was trained in 0 to 699 (default: %(default)s)",
     )
     parser.add_argument("--plans", type=int, default=8, help="number of candidate plans")
-    parser.add_argument("--model", help="a name or a directory (default: tiny)")
+    parser.add_argument("--model", help=f"a name or a directory (default: {DEFAULT_MODEL})")
     parser.add_argument(
         "--domain",
         type=int,

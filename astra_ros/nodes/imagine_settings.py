@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rclpy.node import Node
 
+from astra_ros.backends import DEFAULT_MODEL
 from astra_ros.nodes.parameters import SettingsParameters
 from astra_ros.pipeline import ImaginerSettings
 from astra_ros.planning.critics import CRITICS
@@ -40,7 +41,7 @@ class ImagineSettings(ImaginerSettings):
             <name>.keep and <name>.max_age_s.
     """
 
-    model: str = "tiny"
+    model: str = DEFAULT_MODEL
     backend: str = "torch"
     device: str = "cpu"
     seed: int = 0

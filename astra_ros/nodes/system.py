@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from astra_ros.backends import DEFAULT_MODEL
 from astra_ros.simulation.arm.robots import ROBOTS
 
 PARAMS_FILE = "config/astra.yaml"
@@ -42,7 +43,7 @@ ARGUMENTS: dict[str, Argument] = {
     "model": Argument(
         "",
         "World model: a name under models/, or a directory with model.safetensors; '' takes that of "
-        "the params file, or else tiny.",
+        f"the params file, or else {DEFAULT_MODEL}.",
     ),
     "backend": Argument(
         "", "What runs the model; '' takes that of the params file, or else torch.", ("", "torch")
