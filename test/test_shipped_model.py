@@ -1,4 +1,4 @@
-"""The model that ships, on scenes it has not seen: a floor under its quality, not a measurement."""
+"""The models that ship, on scenes they have not seen: a floor under their quality, not a measurement."""
 
 import json
 
@@ -8,13 +8,14 @@ import pytest
 pytest.importorskip("pybullet")
 pytest.importorskip("torch")
 
-from astra_ros.backends import load_backend  # noqa: E402
+from astra_ros.backends import DEFAULT_MODEL, load_backend  # noqa: E402
+from astra_ros.backends.base import shipped_models  # noqa: E402
 from astra_ros.learning.drawings import Drawer  # noqa: E402
 from astra_ros.learning.evaluate import imagine_clips  # noqa: E402
 from astra_ros.learning.dataset import HELD_OUT_FROM  # noqa: E402
 from astra_ros.learning.held_out import HeldOutClips  # noqa: E402
 from astra_ros.learning.metrics import psnr  # noqa: E402
-from astra_ros.learning.record import record_episode  # noqa: E402
+from astra_ros.learning.record import FINER, record_episode  # noqa: E402
 from astra_ros.resources import resource_path  # noqa: E402
 from astra_ros.simulation.worlds import WORLDS, make_world  # noqa: E402
 
@@ -27,29 +28,33 @@ MOMENTS = [3, 7]
 PLAN_MATTERS = {"arm": 2.0, "drive": 1.0, "explore": 1.0}
 
 
-@pytest.fixture(scope="module")
-def model():
-    return load_backend("torch", "tiny", "cpu")
-
-
-CARD = json.loads(resource_path("models/astra-tiny/card.json").read_text())
-KNOWN = {space["name"] for space in CARD["action_spaces"]}
+MODELS = shipped_models()
 SIMULATED = [
-    (world, robot)
-    for world, spec in WORLDS.items()
-    for robot, modality in spec.robots.items()
-    if f"{robot}_{modality}" in KNOWN
+    (world, robot) for world, spec in WORLDS.items() for robot in spec.robots
 ]
 
 
-def test_it_knows_simulated_robots_only():
-    assert len(SIMULATED) == len(KNOWN)
+@pytest.fixture(scope="module", params=MODELS)
+def model(request):
+    return load_backend("torch", request.param, "cpu")
+
+
+def test_the_default_model_ships():
+    assert DEFAULT_MODEL in MODELS
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_it_knows_the_simulated_robots_and_no_others(name):
+    card = json.loads(resource_path(f"models/astra-{name}/card.json").read_text())
+    simulated = {f"{robot}_{WORLDS[world].robots[robot]}" for world, robot in SIMULATED}
+    assert {space["name"] for space in card["action_spaces"]} == simulated
 
 
 @pytest.mark.parametrize("world, robot", SIMULATED)
 def test_imagined_video_beats_copying_and_follows_the_plan(model, world, robot, tmp_path):
-    made = make_world(world, robot)
-    episodes = [record_episode(made, HELD_OUT_FROM + 90_000 + k) for k in range(3)]
+    size = model.card.image_size[0]
+    made = make_world(world, robot, FINER * size)
+    episodes = [record_episode(made, HELD_OUT_FROM + 90_000 + k, size) for k in range(3)]
     made.close()
     drawer = Drawer(tmp_path, model.card.image_size) if model.card.cameras else None
     clips = HeldOutClips(episodes, model.card, HORIZON, each=4, seed=0, drawer=drawer)

@@ -212,3 +212,9 @@ def list_episodes(folder: str | Path, space: str | None = None) -> list[Path]:
                 f'make some with: astra record --out {folder}')
         raise DatasetError(f"no episodes{f' of {space}' if space else ''} in '{folder}'; {cure}")
     return found
+
+
+def videos_without_table(folder: str | Path) -> list[Path]:
+    """Videos of episodes whose table is missing: no episodes, though somebody once took them for some."""
+    return sorted(path for path in Path(folder).glob('*.mp4')
+                  if _NAME.fullmatch(f'{path.stem}.parquet') and not path.with_suffix('.parquet').exists())

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from astra_ros.learning.dataset import list_episodes, read_footer
+from astra_ros.learning.dataset import list_episodes, read_footer, videos_without_table
 from astra_ros.learning.episode import DatasetError
 
 CARD = 'README.md'
@@ -32,6 +32,8 @@ def write_card(folder: Path) -> Path:
             damaged.append(str(error))
         except (OSError, pyarrow.ArrowException) as error:      # its footer is whole, a page of it is not
             damaged.append(f'{path}: {str(error).splitlines()[0]}')
+    damaged += [f'{path}: its table is missing, so it is no episode; record or import it again, or delete it'
+                for path in videos_without_table(folder)]
     spaces: dict[str, list[dict]] = {}
     for footer in footers.values():
         spaces.setdefault(_space(footer), []).append(footer)

@@ -15,6 +15,7 @@ import argparse
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -28,7 +29,12 @@ from astra_ros.learning import distributed
 from astra_ros.learning.arguments import HelpFormat, at_least
 from astra_ros.learning.beginning import ABLATIONS, begin
 from astra_ros.learning.clips import Clip, LatentDataset, frames_to_tensor, restyle
-from astra_ros.learning.dataset import list_episodes, load_episode, read_footer
+from astra_ros.learning.dataset import (
+    list_episodes,
+    load_episode,
+    read_footer,
+    videos_without_table,
+)
 from astra_ros.learning.distributed import STRATEGIES, Processes
 from astra_ros.learning.drawings import Drawer, cameras_of
 from astra_ros.learning.episode import DatasetError
@@ -266,6 +272,9 @@ def run(args: argparse.Namespace) -> int:
     settings = TrainSettings(**{**asdict(base), **given})
     paths = list_episodes(args.data)
     facts = check_episodes(paths)
+    if lost := videos_without_table(args.data):
+        print(f'note: {len(lost)} videos in {args.data} have lost their table and are left out, first '
+              f'{lost[0].name}; record or import them again, or delete them', file=sys.stderr)
     check_same_data(args.out, facts)
     if args.compile and not (os.environ.get('CXX') or shutil.which('g++')):
         raise DatasetError('--compile: needs a C++ compiler; install g++, or leave --compile away')

@@ -16,6 +16,7 @@ from astra_ros.learning.dataset import (
     load_episode,
     read_footer,
     save_episode,
+    videos_without_table,
 )
 from astra_ros.learning.dataset_card import write_card
 from astra_ros.learning.episode import DatasetError, Episode
@@ -188,6 +189,19 @@ def test_the_card_survives_a_damaged_page_and_a_full_disk(tmp_path, monkeypatch)
     assert (tmp_path / 'README.md').read_text() == before
     text = write_card(tmp_path).read_text()
     assert '1 episodes, 5 frames' in text and '## Damaged' in text and 'car_twist_000008.parquet: ' in text
+
+
+def test_a_video_that_has_lost_its_table_is_no_episode_and_is_named(tmp_path):
+    paths = [episode_path(tmp_path, 'car_twist', seed) for seed in (7, 8)]
+    for path in paths:
+        save_episode(path, episode(seed=int(path.stem[-1])))
+    (tmp_path / 'holiday.mp4').write_bytes(b'')     # not of an episode
+    assert videos_without_table(tmp_path) == []
+    paths[0].unlink()
+    assert videos_without_table(tmp_path) == [paths[0].with_suffix('.mp4')]
+    assert list_episodes(tmp_path) == paths[1:]
+    text = write_card(tmp_path).read_text()
+    assert '1 episodes, 5 frames' in text and 'car_twist_000007.mp4: its table is missing' in text
 
 
 def test_a_file_object_is_never_left_half_written(tmp_path, monkeypatch):

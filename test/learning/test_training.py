@@ -360,6 +360,13 @@ def test_a_dataset_with_a_damaged_episode_is_refused(data, tmp_path, arguments, 
         train.run(arguments(broken, tmp_path / 'run'))
 
 
+def test_a_video_without_its_table_is_left_out_aloud(data, tmp_path, arguments, capsys):
+    broken = shutil.copytree(data, tmp_path / 'broken')
+    (broken / 'kuka_joints_000001.parquet').unlink()
+    train.run(arguments(broken, tmp_path / 'run', '--stage', 'autoencoder'))
+    assert '1 videos in' in (said := capsys.readouterr().err) and 'first kuka_joints_000001.mp4' in said
+
+
 def test_fine_tuning_refuses_a_folder_with_other_actions(data, tmp_path, arguments):
     train.run(arguments(data, tmp_path))
     with pytest.raises(DatasetError, match="begun with random weights, now it is --from"):
