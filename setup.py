@@ -45,6 +45,7 @@ EXTRAS = {
     "torch": ["torch>=2.6", "safetensors", "torchmetrics"],
     "data": ["rosbags>=0.11", "pyarrow", "av"],
     "train": ["tensorboard"],
+    "cluster": ["ray>=2.40"],
     "dev": ["scipy", "pytest>=8", "pytest-timeout", "colcon-common-extensions", "setuptools>=64,<80"],
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})

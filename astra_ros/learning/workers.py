@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -64,8 +66,11 @@ def ray_workers(address: str) -> Run:
         import ray
 
         try:
+            if place := re.fullmatch(r'([^:/]+):(\d+)', address):
+                # Ray itself asks for five minutes.
+                socket.create_connection((place[1], int(place[2])), timeout=10).close()
             ray.init(address=address, log_to_driver=False)
-        except (ConnectionError, ValueError) as error:
+        except (OSError, ValueError, OverflowError) as error:      # ConnectionError is an OSError
             raise WorkersDied(f"no Ray cluster answers at '{address}' ({error}); start one with: "
                               'ray start --head') from error
         try:
