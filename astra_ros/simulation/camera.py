@@ -29,14 +29,14 @@ class CameraSettings:
         ValueError: on creation, for a camera that cannot exist.
     """
 
-    width: int = 128
-    height: int = 128
+    width: int = 256
+    height: int = 256
     position: tuple[float, float, float] = (1.15, -0.62, 0.72)
     look_at: tuple[float, float, float] = (0.46, 0.0, 0.14)
     fov_deg: float = 38.0
     near_m: float = 0.05
     far_m: float = 15.0
-    rate_hz: float = 12.0
+    rate_hz: float = 8.0
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:

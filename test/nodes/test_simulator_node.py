@@ -85,15 +85,15 @@ def test_camera_images_come_at_the_rate_with_matching_info(bench):
     stamps = np.array([to_nanoseconds(m.header.stamp) for m in bench.camera[:8]])
     np.testing.assert_allclose(np.diff(stamps), 250_000_000, atol=1000)
     image = bench.camera[0]
-    assert (image.encoding, image.width, image.height, image.step) == ("rgb8", 128, 128, 384)
+    assert (image.encoding, image.width, image.height, image.step) == ("rgb8", 256, 256, 768)
     assert image.header.frame_id == "camera"
     assert image_to_rgb(image).std() > 10  # a scene, not a plain colour
     by_stamp = {to_nanoseconds(info.header.stamp): info for info in bench.info}
     # Whoever joins late may have missed the first few of one of them.
     info = next(by_stamp[stamp] for stamp in stamps.tolist() if stamp in by_stamp)
-    assert (info.width, info.height) == (128, 128) and info.k[2] == 64.0
-    # 38 degrees over 128 rows: f = 64 / tan(19 deg) = 185.9
-    assert info.k[0] == pytest.approx(185.87, abs=0.05)
+    assert (info.width, info.height) == (256, 256) and info.k[2] == 128.0
+    # 38 degrees over 256 rows: f = 128 / tan(19 deg) = 371.7
+    assert info.k[0] == pytest.approx(371.74, abs=0.05)
 
 
 def test_joint_states_and_clock_share_their_time(bench):

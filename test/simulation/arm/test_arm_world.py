@@ -79,11 +79,11 @@ def test_seeds_give_different_scenes(world):
 def test_renders_rgb_of_the_camera_size(world):
     world.reset(3)
     image = world.render()
-    assert image.shape == (128, 128, 3) and image.dtype == np.uint8
+    assert image.shape == (256, 256, 3) and image.dtype == np.uint8
     red, green, blue = (image[..., i].astype(int) for i in range(3))
-    assert ((blue > red + 60) & (blue > green + 60)).sum() > 100, "no blue obstacle in view"
-    assert ((green > red + 60) & (green > blue + 40)).sum() > 50, "no green goal in view"
-    assert ((red > green + 60) & (red > blue + 60)).sum() > 50, "no warm cube in view"
+    assert ((blue > red + 60) & (blue > green + 60)).sum() > 400, "no blue obstacle in view"
+    assert ((green > red + 60) & (green > blue + 40)).sum() > 200, "no green goal in view"
+    assert ((red > green + 60) & (red > blue + 60)).sum() > 200, "no warm cube in view"
 
 
 def test_camera_settings_change_the_picture():
@@ -95,7 +95,7 @@ def test_camera_settings_change_the_picture():
 @pytest.mark.parametrize(
     "changes, message",
     [
-        (dict(width=0), "0 x 128; both must be >= 1"),
+        (dict(width=0), "0 x 256; both must be >= 1"),
         (dict(fov_deg=180.0), "between 0 and 180"),
         (dict(near_m=2.0, far_m=1.0), "near_m < far_m"),
         (dict(position=(0.5, 0.0, 1.0), look_at=(0.5, 0.0, 0.0)), "one above the other"),

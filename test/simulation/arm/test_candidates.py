@@ -116,7 +116,7 @@ def test_rollout_shapes_and_where_the_contacts_are(world):
     world.reset(0)
     plan = random_play(world, 1.0, 0)
     rollout = execute(world, plan, horizon=3)
-    assert rollout.frames.shape == (4, 128, 128, 3) and rollout.frames.dtype == np.uint8
+    assert rollout.frames.shape == (4, 256, 256, 3) and rollout.frames.dtype == np.uint8
     assert [state.time_s for state in rollout.states] == [0.0, 0.25, 0.5, 0.75]
     bare = execute(world, plan, horizon=2, render=False)
     assert bare.frames is None and len(bare.states) == 3
