@@ -20,6 +20,8 @@ SHARED = (
     PARAMS_FILE,
     RVIZ_FILE,
     "urdf/cube.urdf",
+    "models/astra-small/card.json",
+    "models/astra-small/model.safetensors",
     "models/astra-tiny/card.json",
     "models/astra-tiny/model.safetensors",
 )

@@ -154,7 +154,7 @@ class WorldModel(Protocol):
 
 
 # What nodes and commands take where no model is named.
-DEFAULT_MODEL = 'tiny'
+DEFAULT_MODEL = 'small'
 
 
 def model_directory(model: str | Path) -> Path:
