@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = HelpFormat
     parser.epilog = (
         "examples:\n"
-        "  astra bench --plans 8 --horizon 16 --out docs/results/astra-tiny/latency.json\n"
+        "  astra bench --plans 8 --horizon 16 --out docs/results/astra-small/latency.json\n"
         "  astra bench --load --in-process     beside a busy core; without ROS\n"
     )
     parser.add_argument("--model", default=DEFAULT_MODEL, help="shipped name or directory")

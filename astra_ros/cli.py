@@ -63,6 +63,7 @@ EXTRA_OF = {
     "rosbags": "data",
     "pyarrow": "data",
     "av": "data",
+    "ray": "cluster",
 }
 
 

@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from astra_ros.backends import DEFAULT_MODEL
 from astra_ros.backends.lenses import lens_of
 from astra_ros.learning import perceptual
 from astra_ros.learning.arguments import HelpFormat, at_least
@@ -243,7 +242,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                      '  astra record --out data/held_out --episodes 40 --first-seed 900000 --seconds 17\n'
                      '  astra eval --model tiny --data data/held_out --report out/report '
                      '--out docs/results/astra-tiny/evaluation.json\n')
-    parser.add_argument('--model', default=DEFAULT_MODEL, help='shipped name or directory')
+    parser.add_argument('--model', default='tiny', help='shipped name or directory')
     parser.add_argument('--backend', default='torch', help='what runs the model: torch')
     parser.add_argument('--device', default='cpu', help='where it runs: cpu, cuda, cuda:0')
     parser.add_argument('--data', type=Path, default=Path('data/held_out'),

