@@ -33,6 +33,8 @@ MOTION_NAMES = ("linear.x", "angular.z")
 SIGHT_M = 25.0  # how far ``nearest_obstacle`` looks
 
 DASHBOARD_CAMERA = CameraSettings(
+    width=128,
+    height=128,
     position=(1.2, 0.0, 1.55),
     look_at=(11.2, 0.0, 0.35),
     fov_deg=62.0,
