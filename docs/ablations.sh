@@ -1,6 +1,6 @@
 #!/bin/sh
 # What is each part worth? One short training without it, and one with everything, on the same data,
-# latents (those of the shipped model) and number of steps; then the same evaluation of each, of what is
+# latents (those of astra-tiny) and number of steps; then the same evaluation of each, of what is
 # decoded alone (no compositor). Goes on where it was stopped. From the repository's root, after `make`:
 #
 #     astra record --out data/train --episodes 700

@@ -158,12 +158,12 @@ DEFAULT_MODEL = 'small'
 
 
 def model_directory(model: str | Path) -> Path:
-    """The directory of a model given by path or by the name of a shipped one ('tiny').
+    """The directory of a model given by path or by the name of a shipped one ('small').
 
     Raises ModelError that says what was looked for.
     """
     if not str(model):
-        raise ModelError("no model given; name a shipped one ('tiny') or a directory")
+        raise ModelError("no model given; name a shipped one ('small') or a directory")
     directory = Path(model).expanduser()
     if directory.is_dir():
         return directory

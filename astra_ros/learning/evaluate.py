@@ -28,7 +28,7 @@ from astra_ros.learning.dataset import HELD_OUT_FROM, list_episodes, load_episod
 from astra_ros.learning.drawings import Drawer
 from astra_ros.learning.episode import DatasetError, Episode
 from astra_ros.learning.following import Follower
-from astra_ros.learning.held_out import HeldOutClips, check_rate
+from astra_ros.learning.held_out import HeldOutClips, check_fits
 from astra_ros.learning.metrics import auroc, interval, psnr, ssim
 from astra_ros.learning.report import write_report
 from astra_ros.learning.results import provenance, write_result
@@ -297,7 +297,9 @@ def run(args: argparse.Namespace) -> int:
     for path in list_episodes(args.data):
         space = path.stem.rpartition('_')[0]
         if space in wanted:
-            by_space.setdefault(space, []).append(load_episode(path))
+            episode = load_episode(path)
+            check_fits(episode, card)
+            by_space.setdefault(space, []).append(episode)
         else:
             skipped.add(space)
     if not by_space:
@@ -309,9 +311,8 @@ def run(args: argparse.Namespace) -> int:
     figures, shown = {}, {}
     horizons = {space: args.horizon or min(HORIZONS[-1], min(map(len, episodes)) - 1)
                 for space, episodes in by_space.items()}
-    for space, episodes in by_space.items():    # all that can be refused, before the work
-        perceptual.check(measures, horizons[space])
-        check_rate(episodes, card)
+    for horizon in horizons.values():       # all that can be refused, before the work
+        perceptual.check(measures, horizon)
     for space, episodes in sorted(by_space.items()):
         horizon = horizons[space]
         drawer = None

@@ -35,12 +35,8 @@ class HeldOutClips:
                               for space in card.action_spaces.values())
             raise DatasetError(f"the model '{card.name}' does not know {first.space} with "
                                f'{", ".join(first.motion_names)}; it knows {known}')
-        if first.frames.shape[1:3] != card.image_size:
-            raise DatasetError(
-                f"{first.title}: frames of {first.frames.shape[2]} x {first.frames.shape[1]} pixels, "
-                f"the model '{card.name}' takes {card.image_size[1]} x {card.image_size[0]}; record "
-                'held-out episodes with --size, or evaluate a model of theirs (--model tiny takes 64 x 64)')
-        check_rate(episodes, card)
+        for episode in episodes:
+            check_fits(episode, card)
         # Anywhere in the episode: plans last as long as the horizon and end where they began, so
         # clips that start with a plan would end on nearly the picture they began with.
         rng = np.random.default_rng(seed)
@@ -88,10 +84,16 @@ class HeldOutClips:
         return len(self.history)
 
 
-def check_rate(episodes: Sequence[Episode], card) -> None:
-    """Raises DatasetError where frames are further apart than the model's, or less far."""
-    if others := [episode for episode in episodes if episode.dt_s != card.dt_s]:
-        raise DatasetError(f"{others[0].title}: frames are {others[0].dt_s:g} s apart, those of the model "
+def check_fits(episode: Episode, card) -> None:
+    """Raises DatasetError where frames are of another size than the model's, or not as far apart."""
+    height, width = episode.frames.shape[1:3]
+    if (height, width) != card.image_size:
+        raise DatasetError(
+            f"{episode.title}: frames of {width} x {height} pixels, the model '{card.name}' takes "
+            f'{card.image_size[1]} x {card.image_size[0]}; record held-out episodes with --size, or '
+            'evaluate a model of theirs (--model tiny takes 64 x 64)')
+    if episode.dt_s != card.dt_s:
+        raise DatasetError(f"{episode.title}: frames are {episode.dt_s:g} s apart, those of the model "
                            f"'{card.name}' {card.dt_s:g} s; record or import at its rate")
 
 

@@ -260,6 +260,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                             help=f'{text} ({default})')
 
 
+def _say_what_is_odd(args: argparse.Namespace, facts) -> None:
+    """Notes on data that can be trained on, though perhaps not as it was meant."""
+    if lost := videos_without_table(args.data):
+        print(f'note: {len(lost)} videos in {args.data} have lost their table and are left out, first '
+              f'{lost[0].name}; record or import them again, or delete them', file=sys.stderr)
+    meant = preset(args.preset).image_size
+    if not args.base and meant != facts.size and 'paper' != args.preset:
+        print(f"note: preset '{args.preset}' is meant for frames of {meant[1]} x {meant[0]} pixels; "
+              f'those of {args.data} have {facts.size[1]} x {facts.size[0]}, so the model will too')
+
+
 def run(args: argparse.Namespace) -> int:
     base = settings_for(args.preset)
     given = {name: getattr(args, name) for name in asdict(base) if getattr(args, name) is not None}
@@ -272,18 +283,13 @@ def run(args: argparse.Namespace) -> int:
     settings = TrainSettings(**{**asdict(base), **given})
     paths = list_episodes(args.data)
     facts = check_episodes(paths)
-    if lost := videos_without_table(args.data):
-        print(f'note: {len(lost)} videos in {args.data} have lost their table and are left out, first '
-              f'{lost[0].name}; record or import them again, or delete them', file=sys.stderr)
     check_same_data(args.out, facts)
     if args.compile and not (os.environ.get('CXX') or shutil.which('g++')):
         raise DatasetError('--compile: needs a C++ compiler; install g++, or leave --compile away')
-    meant = preset(args.preset).image_size
-    if not args.base and meant != facts.size and 'paper' != args.preset:
-        print(f"note: preset '{args.preset}' is meant for frames of {meant[1]} x {meant[0]} pixels; "
-              f'those of {args.data} have {facts.size[1]} x {facts.size[0]}, so the model will too')
     processes = distributed.start(args.device, args.strategy)
     try:
+        if processes.first:
+            _say_what_is_odd(args, facts)
         for name in ('autoencoder_batch', 'dynamics_batch', 'compositor_batch'):
             processes.share(getattr(settings, name))
         args.out.mkdir(parents=True, exist_ok=True)

@@ -25,9 +25,10 @@ from astra_ros.nodes.qos import LATCHED, reliable
 from astra_ros.nodes.system import PARAMS_FILE, NodeSpec
 from astra_ros.planning.plans import JointPlan
 from astra_ros.simulation.arm.robots import robot_description, robot_spec
+from astra_ros.simulation.camera import CameraSettings
 from astra_ros.resources import resource_path
 
-CAMERA_RATE_HZ = 12.0
+CAMERA_RATE_HZ = CameraSettings().rate_hz
 ANSWER_WITHIN_S = 120.0
 _WARMUP_REQUESTS = 3
 _QUIET_S = 3.0
@@ -42,7 +43,7 @@ def measure_over_topics(args, image: np.ndarray, goal: np.ndarray, plans: Sequen
 
     Args:
         args: with model, backend, device, horizon and runs.
-        image: uint8 [h, w, 3], what the camera shows, 12 times a second.
+        image: uint8 [h, w, 3], what the camera shows, as often as the simulated one.
         goal: uint8 [h, w, 3].
         plans: the candidates of every request. They are sent at random moments between two images,
             as a planner would.

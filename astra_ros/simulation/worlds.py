@@ -154,6 +154,7 @@ class WorldSpec:
     robots: dict[str, str]
 
 
+DEFAULT_SIZE = 128
 WORLDS: dict[str, WorldSpec] = {
     "arm": WorldSpec(
         "astra_ros.simulation.arm.episodes", {"panda": "joints", "kuka": "joints"}
@@ -165,7 +166,7 @@ WORLDS: dict[str, WorldSpec] = {
 }
 
 
-def make_world(world: str, robot: str | None = None, size: int = 128) -> World:
+def make_world(world: str, robot: str | None = None, size: int = DEFAULT_SIZE) -> World:
     """A world by name, with the first of its robots or the one that is named.
 
     Args:

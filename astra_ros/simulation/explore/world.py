@@ -33,7 +33,7 @@ SIGHT_M = 6.0
 
 
 def _camera() -> CameraSettings:
-    return CameraSettings(fov_deg=80.0, near_m=0.03, far_m=25.0)
+    return CameraSettings(width=128, height=128, fov_deg=80.0, near_m=0.03, far_m=25.0)
 
 
 @dataclass(frozen=True)
