@@ -18,7 +18,7 @@ space := $(empty) $(empty)
 export LD_LIBRARY_PATH := $(subst $(space),:,$(filter-out /opt/ros/%,$(subst :, ,$(LD_LIBRARY_PATH))))
 unexport PYTHONPATH PYTHONHOME _ROS_WHEELS_BOOTSTRAP_COMPLETE COLCON_PREFIX_PATH
 
-.PHONY: help demo test data train eval rank bench clean
+.PHONY: help demo test data train eval rank bench tiny small clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,17 @@ train:  ## train a world model on them [ARGS=--help]
 eval:   ## measure a model on held-out scenes [ARGS=--help]
 rank:   ## compare scores with what the simulator then does [ARGS=--help]
 bench:  ## measure latency and throughput [ARGS=--help]
+
+tiny: $(VENV)/.installed  ## make the shipped astra-tiny again: hours, goes on when stopped
+	$(VENV)/bin/astra record --out data/train --episodes 700
+	$(VENV)/bin/astra train --data data/train --out runs/astra-tiny --dynamics-steps 18000 --compile
+	$(VENV)/bin/astra export --run runs/astra-tiny --out models/astra-tiny
+
+small: $(VENV)/.installed  ## make the shipped astra-small again, out of astra-tiny: two hours, goes on when stopped
+	$(VENV)/bin/astra record --out data/train128 --episodes 300 --size 128
+	$(VENV)/bin/astra train --from tiny --patch 4 --data data/train128 --out runs/astra-small --autoencoder-steps 0 \
+		--dynamics-steps 2800 --starts-every 4 --compile --compositor-steps 500
+	$(VENV)/bin/astra export --run runs/astra-small --out models/astra-small
 
 clean:  ## delete .venv, out and every build product; data/ and runs/ stay
 	rm -rf $(VENV) out build install log dist *.egg-info .pytest_cache

@@ -64,6 +64,15 @@ def test_make_targets_exist():
     assert used and set(used) <= targets
 
 
+@pytest.mark.parametrize("card", MODEL_CARDS)
+def test_a_card_and_its_make_target_say_the_same(card):
+    target = Path(card).parent.name.removeprefix("astra-")
+    recipe = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.M)[1]
+    made = re.sub(r"\\\n\s*", "", recipe).replace("$(VENV)/bin/", "").split("\n\t")
+    text = re.sub(r"\\\n\s*", "", (ROOT / card).read_text())
+    assert f"`make {target}`" in text and "\n".join(line.strip() for line in made) in text
+
+
 def test_tables_show_the_numbers_of_the_files(tmp_path):
     origin = {"command": "astra x", "commit": "abc", "machine": "m", "date": "2026-01-01"}
     frames = {row: {"1": 20.04, "16": 10.0} for row in make_tables.FRAMES}
