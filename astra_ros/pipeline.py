@@ -51,6 +51,7 @@ class Result:
         prepared: the plans that were imagined, in the order of everything below.
         imagination: latents [K, H, C, h, w], uncertainty [K, H], outcomes.
         observed: uint8 [h, w, 3], the newest frame of the history.
+        drawings: uint8 [K, H + 1, 3, h, w], the robot drawn along the plans, first as it is now; or None.
         travel: float32 [K, H, 4, 4], where the plans take a moving camera, or None.
         scores: K scores, in plan order.
         missing: critic name -> why it could not score.
@@ -62,6 +63,7 @@ class Result:
     prepared: Prepared
     imagination: Imagination
     observed: np.ndarray
+    drawings: np.ndarray | None
     travel: np.ndarray | None
     scores: list[PlanScore]
     missing: dict[str, str] = field(default_factory=dict)
@@ -211,7 +213,7 @@ class Imaginer:
             space.name,
             seed=seed,
             steps=self.settings.denoising_steps or None,
-            drawings=drawings,
+            drawings=None if drawings is None else drawings[:, 1:],
             travel=travel,
         )
         clock.lap("imagine")
@@ -231,7 +233,7 @@ class Imaginer:
         clock.lap("critics")
         undrawn = self.drawings.problem if space.name in card.cameras and drawings is None else ""
         return Result(
-            prepared, imagination, history[-1], travel, scores, missing, undrawn, clock.stop()
+            prepared, imagination, history[-1], drawings, travel, scores, missing, undrawn, clock.stop()
         )
 
     def _object_in(
@@ -265,12 +267,17 @@ class Imaginer:
         """
         latents = result.imagination.latents[which]
         travel = None if result.travel is None else result.travel[which].reshape(-1, 4, 4)
+        drawings = result.drawings
+        if drawings is not None:
+            along = drawings[:, 1:][which]
+            drawings = np.concatenate([drawings[0, :1], along.reshape(-1, *along.shape[-3:])])
         lead = latents.shape[:-3]
         frames = self.model.pictures(
             latents.reshape(-1, *latents.shape[-3:]),
             result.observed,
             result.prepared.space.name,
             travel,
+            drawings,
         )
         return frames.reshape(*lead, *frames.shape[1:])
 

@@ -41,8 +41,8 @@ class KnownModel:
     def encode(self, frames):
         return (frames.mean(axis=(1, 2, 3)) / 255).astype(np.float32)[:, None, None, None]
 
-    def pictures(self, latents, observed, space, travel=None):
-        self.seen, self.moved = observed, travel
+    def pictures(self, latents, observed, space, travel=None, drawings=None):
+        self.seen, self.moved, self.robot = observed, travel, drawings
         grey = np.clip(latents * 255, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
         return np.broadcast_to(grey, (len(latents), 4, 4, 3)).copy()
 
@@ -280,6 +280,9 @@ def test_the_robot_is_drawn_where_each_plan_takes_it():
     assert tall[0].sum(-1).tolist() == tall[0].sum(-1).tolist()[:1] * 2
     assert (tall[0].sum(-1) > 2 * wide[0].sum(-1)).all()
     assert wide[1, 1].sum() > 2 * tall[1, 1].sum()
+    # Pictures of some plans and steps come with the robot as it is now, and then in just these.
+    made.pictures(result, np.s_[1, [1]])
+    np.testing.assert_array_equal(made.model.robot, np.stack([made.model.drawn[0, 0], made.model.drawn[1, 1]]))
 
 
 @pytest.mark.parametrize("urdf, reason", [
@@ -292,6 +295,8 @@ def test_without_a_description_it_imagines_all_the_same_and_says_so(urdf, reason
     made.drawings.describe(urdf)
     result = made.score(np.zeros((2, 32, 32, 3), np.uint8), [plan("rest", 0.0, ("a",))])
     assert made.model.drawn is None and len(result.scores) == 1
+    made.pictures(result)
+    assert made.model.robot is None
     assert result.undrawn.startswith(reason)
 
 

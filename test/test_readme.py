@@ -86,7 +86,7 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
             "overall": {**overall, "worlds": ["arm"], "lpips": None},
             "spaces": {
                 "panda_joints": {
-                    "psnr_db": frames, "ssim": frames, "following": following,
+                    "psnr_db": frames, "ssim": frames, "lpips": frames, "following": following,
                     "object_error_m": {"1": 0.01, "16": 0.057},
                     "still": {"share": 0.125, "psnr_db": 31.0},
                     "events": {"obstacle_contact": event, "off_road": {**event, "auroc": None}},
@@ -128,7 +128,7 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
     assert "left out, since nothing had changed: 12.5% of the frames (31.0 dB there)" in text
     assert "| 16 frames ahead, mean over worlds | goal | other (arm) |" in text and "| SSIM | >= 0.94 | 0.50 |\n" in text
     assert "[evaluation.json](../../docs/results/other/evaluation.json): `astra x`" in text
-    assert "| 20.0 (20.04) | 10.0 (10.00) | 3.4 cm | 80% |" in text
+    assert "| 20.0 (20.04) | 10.0 (10.00) | 10.000 | 3.4 cm | 80% |" in text
     assert "0.61 (0.50 to 0.70), 100 scenes" in text
     assert "| panda | risky | 20% | -0.10 | 30% | 4% | 0.20 | 25% |\n" in text
     assert "| 401 ms | 500 ms | 600 ms |" in text and "90000 ms" in text

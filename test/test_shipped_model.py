@@ -43,6 +43,10 @@ def test_the_default_model_ships():
     assert DEFAULT_MODEL in MODELS
 
 
+def test_the_models_stay_small_enough_for_a_repository():
+    assert sum(path.stat().st_size for path in resource_path("models").rglob("*")) < 60e6
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_it_knows_the_simulated_robots_and_no_others(name):
     card = json.loads(resource_path(f"models/astra-{name}/card.json").read_text())

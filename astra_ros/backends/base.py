@@ -20,7 +20,7 @@ from astra_ros.resources import resource_path
 CARD_FILE = 'card.json'
 WEIGHTS_FILE = 'model.safetensors'
 # A card of another major version describes a model that this code cannot run.
-CARD_VERSION = 3
+CARD_VERSION = 4
 
 # Backend name -> module with `load(directory, card, device) -> WorldModel`. A new backend is one
 # file and one line here.
@@ -130,12 +130,13 @@ class WorldModel(Protocol):
         """Latents float32 [N, C, h, w] -> uint8 [N, h, w, 3] RGB."""
 
     def pictures(self, latents: np.ndarray, observed: np.ndarray, space: str,
-                 travel: np.ndarray | None = None) -> np.ndarray:
+                 travel: np.ndarray | None = None, drawings: np.ndarray | None = None) -> np.ndarray:
         """Imagined latents as pictures: float32 [N, C, h, w] -> uint8 [N, h, w, 3] RGB.
 
         A model with a compositor lays what was really seen over what it decodes: the last `observed`
         frame, uint8 [h, w, 3], from where `travel` float32 [N, 4, 4] takes the camera of `space`. None where
-        it stands still; of a base or a free camera whose way is not known, nothing is laid over.
+        it stands still; of a base or a free camera whose way is not known, nothing is laid over. Over both goes the
+        robot, where it is drawn: `drawings` uint8 [1 + N, 3, h, w], as in `observed` and then at each latent.
         """
 
     def imagine(self, history: np.ndarray, actions: np.ndarray, space: str, seed: int = 0,

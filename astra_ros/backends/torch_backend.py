@@ -20,6 +20,7 @@ from astra_ros.world_model import (
     imagine_latents,
     last_seen,
     reprojected_latents,
+    then_and_now,
 )
 
 
@@ -65,14 +66,17 @@ class TorchWorldModel:
 
     @torch.inference_mode()
     def pictures(self, latents: np.ndarray, observed: np.ndarray, space: str,
-                 travel: np.ndarray | None = None) -> np.ndarray:
+                 travel: np.ndarray | None = None, drawings: np.ndarray | None = None) -> np.ndarray:
         z = torch.from_numpy(np.ascontiguousarray(latents)).to(self.device)
         if travel is not None:
             travel = torch.from_numpy(np.ascontiguousarray(travel, np.float32)).to(self.device)
         seen, known = last_seen(self._pixels(observed[None])[0], len(z), travel,
                                 self._lens_of(space, travel),
                                 self.card.action_spaces[space].modality in MOVING)
-        return _bytes(self.model.pictures(z, seen, known))
+        robot = None
+        if drawings is not None:
+            robot = then_and_now(torch.from_numpy(np.ascontiguousarray(drawings)).to(self.device) / 255)
+        return _bytes(self.model.pictures(z, seen, known, robot))
 
     @torch.inference_mode()
     def imagine(self, history: np.ndarray, actions: np.ndarray, space: str, seed: int = 0,

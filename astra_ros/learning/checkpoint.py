@@ -65,8 +65,8 @@ def load_checkpoint(path: Path, model: nn.Module, average: nn.Module,
                     config: dict, processes: Processes) -> int:
     """Restore all of `save_checkpoint`; returns the step.
 
-    Raises DatasetError where the file is damaged, or was made with another model configuration or
-    another number of processes.
+    Raises DatasetError where the file is damaged, or was made with another model configuration, another
+    version of the network or another number of processes.
     """
     try:
         with safe_open(str(path), framework='pt') as file:
@@ -94,6 +94,10 @@ def load_checkpoint(path: Path, model: nn.Module, average: nn.Module,
                            f"{processes.count} now; go on with as many")
     for prefix, module in (('model', model), ('average', average)):
         own = module.state_dict()
+        shapes = {name: tuple(tensors[f'{prefix}.{name}'].shape) for name in own if f'{prefix}.{name}' in tensors}
+        if shapes != {name: tuple(value.shape) for name, value in own.items()}:
+            raise DatasetError(f'{path}: of an older version of this network; delete it, and this stage alone '
+                               'is trained anew')
         module.load_state_dict({name: shard_like(tensors[f'{prefix}.{name}'], value)
                                 for name, value in own.items()})
     restore_optimizer(optimizer, {name: value for name, value in tensors.items()

@@ -38,6 +38,7 @@ from astra_ros.world_model.denoiser import OutcomeHeads
 
 HORIZONS = (1, 4, 8, 16, 32, 64)
 DRIFT = (16, 64)            # frames between which drift is stated
+FOLLOWED = 16               # frames whose poses count, from the first on
 PROBE_EPISODES = 1000
 STILL_DB = 50.0             # above this a frame is the last observed one: nothing to imagine
 USABLE_PROBE = 0.5          # share of the real frames whose pose a probe must find
@@ -58,12 +59,13 @@ def imagine_clips(model, clips: HeldOutClips, seed: int) -> dict:
         both = np.stack([clips.actions[i], clips.shuffled[i]])
         travel = None if clips.travel is None else np.stack([clips.travel[i], clips.shuffled_travel[i]])
         imagined = model.imagine(clips.history[i], both, clips.space.name, seed=seed,
-                                 drawings=drawings, travel=travel)
+                                 drawings=None if drawings is None else drawings[:, 1:], travel=travel)
         true_latents = model.encode(clips.future[i])
         for row, number in (('model', 0), ('shuffled', 1)):
             made[row].append(model.pictures(
                 imagined.latents[number], clips.history[i, -1], clips.space.name,
-                None if travel is None else travel[number]))
+                None if travel is None else travel[number],
+                None if drawings is None else drawings[number]))
         if model.card.network.get('compositing'):
             made['decoded'].append(model.decode(imagined.latents[0]))
         made['ceiling'].append(model.decode(true_latents))
@@ -106,10 +108,12 @@ def evaluate(clips: HeldOutClips, made: dict, follower: Follower | None,
             str(h): float(ssim(frames[:, h - 1], truth[:, h - 1])[_counted(changed, h)].mean())
             for h in horizons}
     if follower is not None:
+        first = min(FOLLOWED, length)
         read = {'real frames': clips.future, **{name: made[name] for name in seen}}
         figures['following'] = {name: follower.figures(
-            follower.read(clips.history[:, -1], frames), clips.poses)
+            follower.read(clips.history[:, -1], frames[:, :first]), clips.poses[:, :first])
             for name, frames in read.items()}
+        figures['following_frames'] = first
     if any(measures):
         figures |= perceptual.figures(measures, seen, truth, horizons)
     at = min(16, length) - 1
@@ -192,6 +196,7 @@ def overall(spaces: dict[str, dict]) -> dict:
         'gain_over_copy_db': mean(lambda f: f['gain_over_copy_db']['mean']),
         'ssim': mean(lambda f: at_16(f, 'ssim', 'model')),
         'lpips': mean(lambda f: at_16(f, 'lpips', 'model')),
+        'lpips_copy': mean(lambda f: at_16(f, 'lpips', 'copy')),
         'fvd': mean(lambda f: f.get('fvd', {}).get('model')),
         'lost_when_shuffled_db': mean(lost_when_shuffled),
         'near': mean(lambda f: near(f, 'model')),
@@ -217,7 +222,7 @@ def table(name: str, figures: dict) -> str:
         lines.append(f'  left out, since nothing had changed: {figures["still"]["share"]:.1%} of the '
                      f'frames; the model reaches {figures["still"]["psnr_db"]:.1f} dB there')
     if 'following' in figures:
-        lines.append('  pose read from the frames: ' + ', '.join(
+        lines.append(f'  pose read from the first {figures["following_frames"]} frames: ' + ', '.join(
             f'{ROWS.get(row, row)} {values["mean_error_m"] * 100:.1f} cm ({values["near"]:.0%} near)'
             for row, values in figures['following'].items()))
         seen = figures['following']['real frames']['near']
@@ -242,6 +247,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                      '  astra record --out data/held_out --episodes 40 --first-seed 900000 --seconds 17\n'
                      '  astra eval --model tiny --data data/held_out --report out/report '
                      '--out docs/results/astra-tiny/evaluation.json\n')
+    parser.add_argument('named', nargs='?', default=None, metavar='MODEL', help='the same as --model')
     parser.add_argument('--model', default='tiny', help='shipped name or directory')
     parser.add_argument('--backend', default='torch', help='what runs the model: torch')
     parser.add_argument('--device', default='cpu', help='where it runs: cpu, cuda, cuda:0')
@@ -286,7 +292,7 @@ def follower_of(folder: Path, space: str, keep: Path) -> Follower:
 def run(args: argparse.Namespace) -> int:
     from astra_ros.backends import load_backend
 
-    model = load_backend(args.backend, args.model, args.device)
+    model = load_backend(args.backend, args.named or args.model, args.device)
     card = model.card
     wanted = args.spaces or list(card.action_spaces)
     if unknown := [space for space in wanted if space not in card.action_spaces]:

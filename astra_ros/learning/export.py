@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from astra_ros.backends.base import CARD_FILE, CARD_VERSION, WEIGHTS_FILE
@@ -69,20 +69,34 @@ class Embodiments:
 def write_model(directory: Path, model: Astra, trained_on: Embodiments, name: str) -> Path:
     """Write `model.safetensors` (16-bit floats) and `card.json`; returns the directory."""
     config = replace(model.config, compositing=model.compositor is not None)
-    directory.mkdir(parents=True, exist_ok=True)
-    weights = directory / WEIGHTS_FILE
-    save_file({key: value.detach().cpu().to(torch.float16).contiguous().clone()
-               for key, value in model.state_dict().items()}, str(weights),
-              metadata={'model': name})
-    weights.chmod(0o644)    # made private, but a node may run as another user
-    card = {
+    parts = {file: directory / f'{file}.part' for file in (WEIGHTS_FILE, CARD_FILE)}
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        save_file({key: value.detach().cpu().to(torch.float16).contiguous().clone()
+                   for key, value in model.state_dict().items()}, str(parts[WEIGHTS_FILE]),
+                  metadata={'model': name})
+        weights = parts[WEIGHTS_FILE].read_bytes()
+        parts[CARD_FILE].write_text(json.dumps(_card(config, trained_on, name, weights), indent=1) + '\n')
+        for file, part in parts.items():    # a model that was there stays until this one is whole
+            part.chmod(0o644)               # made private, but a node may run as another user
+            with open(part, 'rb') as written:
+                os.fsync(written.fileno())
+            os.replace(part, directory / file)
+    except (OSError, SafetensorError) as error:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+        raise DatasetError(f'{directory}: the model cannot be written ({error}); make room, then repeat '
+                           'the command') from error
+    return directory
+
+
+def _card(config: AstraConfig, trained_on: Embodiments, name: str, weights: bytes) -> dict:
+    return {
         'card_version': CARD_VERSION, 'name': name, 'image_size': list(config.image_size),
         'history': config.temporal_window,
         'latent_shape': list(config.latent_shape),
         **trained_on.to_dict(), 'network': config.to_dict(),
-        'sha256': hashlib.sha256(weights.read_bytes()).hexdigest()}
-    (directory / CARD_FILE).write_text(json.dumps(card, indent=1) + '\n')
-    return directory
+        'sha256': hashlib.sha256(weights).hexdigest()}
 
 
 def write_embodiments(run: Path, trained_on: Embodiments) -> None:
@@ -108,7 +122,7 @@ def averaged_model(run: Path) -> Astra:
     """The moving average of a training folder's checkpoints, finished or not.
 
     The compositor is trained last; a model without one shows what it decodes. Raises DatasetError where
-    the checkpoint of an earlier stage is missing.
+    the checkpoint of an earlier stage is missing, or of an older version.
     """
     autoencoder, _ = _read(run / 'autoencoder.safetensors')
     dynamics, config = _read(run / 'dynamics.safetensors')
@@ -118,8 +132,13 @@ def averaged_model(run: Path) -> Astra:
     if config['compositing']:
         parts['compositor'], _ = _read(compositor)
     model = Astra(AstraConfig.from_dict(config))
-    model.load_state_dict({**dynamics, **{f'{part}.{name}': value for part, weights in parts.items()
-                                          for name, value in weights.items()}})
+    try:
+        model.load_state_dict({**dynamics, **{f'{part}.{name}': value for part, weights in parts.items()
+                                              for name, value in weights.items()}})
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise DatasetError(f'{run}: trained with an older version of this network ({reason}); delete the '
+                           'checkpoint of that stage and repeat the training: only it is made again') from error
     return model.eval()
 
 

@@ -20,7 +20,8 @@ class HeldOutClips:
         future: uint8 [N, H, h, w, 3], what the camera saw.
         actions: float32 [N, H, A], what was done.
         shuffled: float32 [N, H, A], what was done in another clip, begun from this clip's state.
-        drawings, shuffled_drawings: uint8 [N, H, 3, h, w] of the robot along both, or None.
+        drawings, shuffled_drawings: uint8 [N, H + 1, 3, h, w] of the robot along both, first as it was when
+            last seen; or None.
         travel, shuffled_travel: float32 [N, H, 4, 4], where both take a moving camera, or None.
         poses: [N, H, P] true poses, see `following.py`; None where they are not known.
         labels: name -> [N, H] or [N, H, 3].
@@ -65,8 +66,8 @@ class HeldOutClips:
         self.drawings = self.shuffled_drawings = None
         if drawer is not None:
             drawer.check_cameras(episodes, card.cameras.get(self.space.name))
-            self.drawings = drawer.draw_motion(first, motion[:, 1:])
-            self.shuffled_drawings = drawer.draw_motion(first, other[:, 1:])
+            self.drawings = drawer.draw_motion(first, motion)
+            self.shuffled_drawings = drawer.draw_motion(first, other)
         moving = card.moving_cameras.get(self.space.name) if reprojected else None
         self.travel = self.shuffled_travel = None
         if moving is not None:

@@ -52,7 +52,7 @@ def examine(bag: Bag, choice: Choice) -> Found:
     pictures = recording.pictures
     if not any(pictures.values):
         raise BagError(f'{bag.path}: {choice.image.name}: none of its {len(pictures)} pictures is '
-                       'whole' ''.join(f'; the first: {why}' for why in pictures.broken[:1])
+                       'whole' + ''.join(f'; the first: {why}' for why in pictures.broken[:1])
                        + ''.join(f'\n{note}' for note in bag.notes))
     if not motion_series(recording):
         reasons = '; '.join(f'{count} messages: {why}' for why, count in

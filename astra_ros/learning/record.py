@@ -136,9 +136,9 @@ def record(folder: Path, robots: list[tuple[str, str]], episodes: int, first_see
                                + 'Make room, then repeat' * full + 'Repeat' * (not full)
                                + ' the command: it goes on from there') from error
         except WorkersDied as error:
-            raise DatasetError(f'{error}; {made} episodes were recorded and are whole. Where workers '
-                               'run out of memory, give fewer --workers; the same command goes on '
-                               'from there') from error
+            advice = 'Where workers run out of memory, give fewer --workers; the same' * (not ray_address)
+            raise DatasetError(f'{error}; {made} episodes were recorded and are whole. '
+                               f'{advice or "The same"} command goes on from there') from error
     return made
 
 
@@ -186,7 +186,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         + '\nexamples:\n'
         '  astra record --out data/train --episodes 700\n'
         '  astra record --out data/drive --worlds drive --episodes 2000 --workers 8\n'
-        f'  astra record --out data/held_out --episodes 40 --first-seed {HELD_OUT_FROM}\n')
+        f'  astra record --out data/held_out --episodes 40 --first-seed {HELD_OUT_FROM} --seconds 17\n')
     parser.add_argument('--out', type=Path, default=Path('data/train'), help='folder of episodes')
     parser.add_argument('--worlds', nargs='+', default=list(WORLDS), choices=list(WORLDS),
                         help='simulated worlds')

@@ -58,13 +58,15 @@ def _overall(overall: dict) -> list[list[str]]:
             ("PSNR lost with another plan's motion", 'lost_when_shuffled_db', '{:.2f} dB'),
             ('SSIM at 16', 'ssim', '{:.3f}'),
             ('LPIPS at 16', 'lpips', '{:.3f}'),
+            ('the same of a copy of the last frame', 'lpips_copy', '{:.3f}'),
             ('FVD of the first frames, 16 at most', 'fvd', '{:.0f}'),
-            ('frames whose pose is near the true one', 'near', '{:.0%}'),
+            ('frames whose pose is near the true one, of the first 16', 'near', '{:.0%}'),
+            ('the same, decoded alone', 'near_decoded', '{:.0%}'),
             ('the same, real frames', 'near_real', '{:.0%}'),
             ("the same, another plan's motion", 'near_shuffled', '{:.0%}'),
             ('PSNR lost from frame 16 to 64', 'drift_db', '{:.2f} dB')]
     return [[f'mean over {", ".join(overall["worlds"])}', ''],
-            *([title, form.format(overall[key])] for title, key, form in rows if overall[key] is not None)]
+            *([title, form.format(overall[key])] for title, key, form in rows if overall.get(key) is not None)]
 
 
 def _quality(figures: dict) -> list[list[str]]:

@@ -16,18 +16,21 @@ from astra_ros.learning.clips import LatentDataset, frames_to_tensor
 from astra_ros.learning.dataset import load_episode
 from astra_ros.learning.validate import by_space
 from astra_ros.planning.moving_camera import MOVING
-from astra_ros.world_model import Astra, imagine_latents, last_seen
+from astra_ros.world_model import Astra, imagine_latents, last_seen, then_and_now
 from astra_ros.world_model.compositor import Compositor
 
 CLIPS = 100         # of each action space, at most
 EPISODES = 50       # of each action space, at most
 AT_ONCE = 20        # clips that are imagined together
+UNDRAWN = 0.25      # share of the frames for which the robot's drawing is withheld
 ENOUGH_DB = 30.0    # pictures that are this good count less than their share of decibels
 
 
 class Rollouts:
-    """Frames of roll-outs of each action space, as bytes: decoded, seen last, known, true.
+    """Roll-outs of clips of each action space, as bytes.
 
+    Of each clip of H frames: decoded [H, 3, h, w], seen last [H, 3, h, w] and known [H, 1, h, w] (one frame of
+    both where the camera stands still), the robot's drawings [1 + H, 3, h, w] or None, true [H, 3, h, w].
     `frames` says how many a training will ask for: of no space more are made.
     """
 
@@ -38,7 +41,8 @@ class Rollouts:
                   for i in rng.choice(len(group), min(EPISODES, len(group)), replace=False)]
         data.encode(chosen, astra.autoencoder, device, seed, progress)
         episodes = [load_episode(path) for path in chosen]
-        parts: list[tuple[Tensor, ...]] = []
+        self.clips: list[tuple[Tensor | None, ...]] = []
+        self.horizon, self.device = data.horizon, device
         clips = min(CLIPS, math.ceil(frames / data.horizon))
         jobs = list(self._jobs(data, rng, clips))
         for number, picks in tqdm(jobs, unit='batch', desc='imagine', disable=not progress):
@@ -50,13 +54,13 @@ class Rollouts:
                 if travel is not None:
                     lens = lens_of(data.cameras[number], real.shape[1:3], device)
                     travel = torch.from_numpy(travel[0]).to(device)
-                seen, known = last_seen(newest, data.horizon, travel, lens,
+                seen, known = last_seen(newest, 1 if travel is None else data.horizon, travel, lens,
                                         data.spaces[number].modality in MOVING)
-                truth = frames_to_tensor(real[start + 1:start + 1 + data.horizon])
-                parts.append(tuple((part * 255).round().to(torch.uint8).cpu()
-                                   for part in (decoded[row], seen, known, truth)))
-        self.frames = tuple(torch.cat(each) for each in zip(*parts))
-        self.device = device
+                drawings = data.drawings[index]
+                if drawings is not None:
+                    drawings = drawings[start:start + 1 + data.horizon]
+                truth = torch.from_numpy(real[start + 1:start + 1 + data.horizon]).movedim(-1, 1)
+                self.clips.append((*(_bytes(part) for part in (decoded[row], seen, known)), drawings, truth))
 
     @staticmethod
     def _jobs(data: LatentDataset, rng: np.random.Generator,
@@ -89,10 +93,25 @@ class Rollouts:
         frames = astra.autoencoder.decode(made.latents[:, 0].flatten(0, 1))
         return frames.unflatten(0, (len(picks), data.horizon))
 
-    def sample(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(decoded, seen, known, truth) of random frames, each [batch, 3 or 1, h, w] in 0..1."""
-        picks = torch.randint(len(self.frames[0]), (batch,), generator=generator)
-        return tuple(part[picks].to(self.device).float() / 255 for part in self.frames)
+    def sample(self, batch: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """(decoded, seen, known, robot, truth) of random frames, each [batch, channels, h, w] in 0..1."""
+        picks = torch.randint(len(self.clips) * self.horizon, (batch,), generator=generator).tolist()
+        drawn = torch.rand(batch, generator=generator) >= UNDRAWN
+        frames = [self._frame(*divmod(pick, self.horizon), bool(shown)) for pick, shown in zip(picks, drawn)]
+        return tuple(torch.stack(part).to(self.device).float() / 255 for part in zip(*frames))
+
+    def _frame(self, clip: int, at: int, shown: bool) -> tuple[Tensor, ...]:
+        decoded, seen, known, drawings, truth = self.clips[clip]
+        if drawings is None or not shown:
+            robot = truth.new_zeros(2 * Compositor.DRAWING, *truth.shape[-2:])
+        else:
+            robot = then_and_now(drawings[[0, 1 + at]])[0]
+        last = min(at, len(seen) - 1)
+        return decoded[at], seen[last], known[last], robot, truth[at]
+
+
+def _bytes(pictures: Tensor) -> Tensor:
+    return (pictures * 255).round().to(torch.uint8).cpu()
 
 
 def _known(data: LatentDataset, episode: int) -> tuple[bool, bool]:
@@ -108,12 +127,12 @@ class CompositorLoss(nn.Module):
         super().__init__()
         self.model = compositor
 
-    def forward(self, decoded: Tensor, seen: Tensor, known: Tensor,
+    def forward(self, decoded: Tensor, seen: Tensor, known: Tensor, robot: Tensor,
                 truth: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         def error(pictures):
             return (pictures.float() - truth).square().mean((1, 2, 3))
 
-        own = error(self.model(decoded, seen, known))
+        own = error(self.model(decoded, seen, known, robot))
         loss = (own / (own.detach() + 10 ** (-ENOUGH_DB / 10))).mean()
         gain = 10 * (error(decoded) / own.detach().clamp_min(1e-8)).clamp_min(1e-8).log10()
         return loss, {'psnr_db': -10 * own.detach().clamp_min(1e-8).log10().mean(),

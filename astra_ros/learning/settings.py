@@ -15,7 +15,7 @@ class TrainSettings:
     dynamics_steps: int = 10000
     dynamics_batch: int = 16
     dynamics_rate: float = 5e-4
-    compositor_steps: int = 1500
+    compositor_steps: int = 3000
     compositor_batch: int = 32
     compositor_rate: float = 2e-3
     warmup_steps: int = 200

@@ -127,7 +127,12 @@ class Stage:
               tqdm(range(self.step, self.steps), initial=self.step, total=self.steps,
                    desc=self.name, unit='step', mininterval=2,
                    disable=not self.processes.first) as bar):
-            self._loop(batch_of, validate, bar, log, stop)
+            try:
+                self._loop(batch_of, validate, bar, log, stop)
+            except OSError as error:
+                raise TrainingError(f'{self.path.parent}: cannot be written to ({error}); the last checkpoint '
+                                    'is whole. Make room, then repeat the command: it goes on from there'
+                                    ) from error
         if not self.path.exists():      # no steps asked for: the weights are those it began with
             self._save(0)
         return self.averaged()

@@ -51,7 +51,7 @@ class Drawings:
             motion: [K, H + 1, J] joint positions at the model's times, row 0 now.
 
         Returns:
-            uint8 [K, H, 3, h, w], or None where the robot cannot be drawn; ``problem`` says why.
+            uint8 [K, H + 1, 3, h, w], or None where the robot cannot be drawn; ``problem`` says why.
         """
         if space.modality != "joints" or space.name not in self._cameras:
             self.problem = f"the model was trained without drawings of {space.name}"
@@ -65,7 +65,7 @@ class Drawings:
         if drawing is None:
             return None
         self.problem = None
-        return drawing.draw(motion[:, 1:])
+        return drawing.draw(motion)
 
     def _build(self, space: ActionSpace) -> RobotDrawing | None:
         try:

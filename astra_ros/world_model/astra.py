@@ -66,11 +66,12 @@ class Astra(nn.Module):
             return None
         return self.denoiser.drawing(drawings, known)
 
-    def pictures(self, latents: Tensor, seen: Tensor, known: Tensor) -> Tensor:
-        """Imagined latents [B, C, h, w] as pictures [B, 3, h, w] in 0..1; `seen` and `known` as in
+    def pictures(self, latents: Tensor, seen: Tensor, known: Tensor,
+                 robot: Tensor | None = None) -> Tensor:
+        """Imagined latents [B, C, h, w] as pictures [B, 3, h, w] in 0..1; the others as in
         `Compositor.forward`."""
         decoded = self.autoencoder.decode(latents)
-        return decoded if self.compositor is None else self.compositor(decoded, seen, known)
+        return decoded if self.compositor is None else self.compositor(decoded, seen, known, robot)
 
     def forward(self, noisy: Tensor, time: Tensor, actions: Tensor, history: Tensor,
                 space: int = 0, style: Tensor | None = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""What was really seen, laid over what was imagined."""
+"""What is known of a picture, laid over what was imagined: what was really seen, and the robot."""
 
 from __future__ import annotations
 
@@ -8,35 +8,55 @@ from torch.nn import functional as F
 
 
 class Compositor(nn.Module):
-    """Says of each pixel how much of it to take from the observed picture instead of the decoded one.
+    """Three layers: what is decoded, over it what was seen, over both the robot.
 
-    A decoded latent is soft, also where nothing has changed. The observed picture is sharp; where it
-    still holds is for this small network to say, from how the two differ. It works on blocks of 2 x 2
-    pixels. New, it hardly changes anything.
+    A decoded latent is soft, also where nothing has changed. The observed picture is sharp; how much of
+    it still holds is for this small network to say of each pixel, from how the two differ. Where the
+    robot is and where it was, its description says exactly (kinematic conditioning); how it looks, and what
+    is behind it, the network learns: it paints upon both drawings and at most `REACH` pixels around them.
+    It works on blocks of 2 x 2 pixels. New, it hardly changes anything.
     """
 
-    WIDTH = 32
+    WIDTH = 48
+    REACH = 2
+    DRAWING = 3         # channels of a drawing, coverage first (`planning/robot_drawing.py`)
 
     def __init__(self):
         super().__init__()
         width = self.WIDTH
-        self.body = nn.ModuleList([nn.Conv2d(4 * 10, width, 3, padding=1),
+        self.body = nn.ModuleList([nn.Conv2d(4 * (10 + 2 * self.DRAWING), width, 3, padding=1),
                                    nn.Conv2d(width, width, 3, padding=2, dilation=2),
+                                   nn.Conv2d(width, width, 3, padding=4, dilation=4),
                                    nn.Conv2d(width, width, 3, padding=1)])
-        self.out = nn.Conv2d(width, 4, 3, padding=1)    # a logit for each of 2 x 2 pixels
+        # For each of 2 x 2 pixels: logits of how much was seen and how much is painted, then the paint.
+        self.out = nn.Conv2d(width, 4 * 5, 3, padding=1)
         nn.init.zeros_(self.out.weight)
-        nn.init.constant_(self.out.bias, -4.0)
+        nn.init.zeros_(self.out.bias)
+        nn.init.constant_(self.out.bias[:8], -4.0)
 
-    def forward(self, decoded: Tensor, seen: Tensor, known: Tensor) -> Tensor:
+    def forward(self, decoded: Tensor, seen: Tensor, known: Tensor,
+                robot: Tensor | None = None) -> Tensor:
         """-> [B, 3, h, w] in 0..1.
 
         Args: `decoded` [B, 3, h, w] in 0..1; `seen` [B, 3, h, w], the last observed picture as it would
-        look from where the camera then is; `known` [B, 1, h, w], 1 where that was really seen, else 0.
+        look from where the camera then is; `known` [B, 1, h, w], 1 where that was really seen, else 0;
+        `robot` [B, 6, h, w] in 0..1 from `then_and_now`, zeros (or None) where it is not drawn.
         """
-        both = torch.cat([decoded, seen, known, decoded - seen], dim=1)
-        features = F.pixel_unshuffle(both, 2)
+        if robot is None:
+            robot = decoded.new_zeros(len(decoded), 2 * self.DRAWING, *decoded.shape[-2:])
+        features = F.pixel_unshuffle(
+            torch.cat([decoded, seen, known, decoded - seen, robot], dim=1), 2)
         for number, layer in enumerate(self.body):
             added = F.silu(layer(features))
             features = added if number == 0 else features + added
-        share = F.pixel_shuffle(self.out(features), 2).sigmoid() * known
-        return decoded + share * (seen - decoded)
+        share, cover, paint = F.pixel_shuffle(self.out(features), 2).sigmoid().split([1, 1, 3], dim=1)
+        picture = decoded + share * known * (seen - decoded)
+        covered = torch.maximum(robot[:, :1], robot[:, self.DRAWING:self.DRAWING + 1])
+        near = F.max_pool2d(covered, 2 * self.REACH + 1, 1, self.REACH)
+        return picture + cover * near * (paint - picture)
+
+
+def then_and_now(drawings: Tensor) -> Tensor:
+    """Drawings [1 + N, 3, h, w] of a robot, first as it was last seen and then at N later moments, as a
+    `Compositor` takes them: [N, 6, h, w]."""
+    return torch.cat([drawings[1:], drawings[:1].expand_as(drawings[1:])], dim=1)

@@ -74,7 +74,7 @@ def test_shuffled_actions_begin_where_the_arm_is(data, model):
     card = load_backend('torch', model).card
     episodes = [load_episode(path) for path in list_episodes(data)]
     clips = HeldOutClips(episodes, card, 16, each=2, seed=0, drawer=Drawer(data, card.image_size))
-    assert len(clips) == 6 and clips.drawings.shape == (6, 16, 3, 64, 64)
+    assert len(clips) == 6 and clips.drawings.shape == (6, 17, 3, 64, 64)
     space, joints = clips.space, len(clips.space.motion_names)
     step = np.array(space.step_std)
     # The change over each step is the other clip's; where it leads, this clip's start decides.
@@ -86,6 +86,7 @@ def test_shuffled_actions_begin_where_the_arm_is(data, model):
              - clips.shuffled[2, 0, joints:] * step)
     np.testing.assert_allclose(start, other, atol=1e-4)
     assert not np.array_equal(clips.drawings[2], clips.shuffled_drawings[2])
+    np.testing.assert_array_equal(clips.drawings[2, 0], clips.shuffled_drawings[2, 0])
 
 
 def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
@@ -207,16 +208,24 @@ def test_the_control_is_imagined_with_the_other_motion(data, model, monkeypatch)
     episodes = [load_episode(path) for path in list_episodes(data)]
     clips = HeldOutClips(episodes, loaded.card, 3, each=1, seed=0, drawer=Drawer(data, loaded.card.image_size))
     asked, real = [], loaded.imagine
+    painted, pictures = [], loaded.pictures
 
     def imagine(history, actions, space, drawings, travel, **rest):
         asked.append((actions, drawings))
         return real(history, actions, space, drawings=drawings, travel=travel, **rest)
 
+    def paint(latents, observed, space, travel, drawings):
+        painted.append(drawings)
+        return pictures(latents, observed, space, travel, drawings)
+
     monkeypatch.setattr(loaded, 'imagine', imagine)
+    monkeypatch.setattr(loaded, 'pictures', paint)
     evaluate.imagine_clips(loaded, clips, seed=0)
     for index, (actions, drawings) in enumerate(asked):
         np.testing.assert_array_equal(actions, [clips.actions[index], clips.shuffled[index]])
-        np.testing.assert_array_equal(drawings, [clips.drawings[index], clips.shuffled_drawings[index]])
+        both = np.stack([clips.drawings[index], clips.shuffled_drawings[index]])
+        np.testing.assert_array_equal(drawings, both[:, 1:])
+        np.testing.assert_array_equal(painted[2 * index:2 * index + 2], both)
     assert len(asked) == len(clips) and not np.allclose(clips.actions, clips.shuffled)
 
 

@@ -292,6 +292,15 @@ def test_unknown_encodings_and_broken_pictures(tmp_path):
     assert report['cuts'][0]['why'] == 'no picture for 0.40 s'
 
 
+def test_a_bag_without_one_whole_picture_is_refused(tmp_path):
+    with BagMaker(tmp_path / 'bag') as bag:
+        for t in np.arange(0, 6, 0.1):
+            bag.image(t, step=7)
+            bag.joints(t, j1=t)
+    text = refused(tmp_path / 'bag', tmp_path / 'out')
+    assert '/camera/image_raw: none of its 60 pictures is whole; the first: step is 7' in text
+
+
 def test_a_jpeg_without_its_end_and_a_png_that_cannot_be_decoded(tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
     jpeg, png = (cv2.imencode(kind, noise)[1].ravel() for kind in ('.jpg', '.png'))
@@ -401,6 +410,9 @@ def test_a_stopped_import_goes_on(tmp_path, monkeypatch, stop):
     assert first.read_bytes() == before
     assert import_bag(bag, out, settings) is None
     (path,) = out.glob('*.import.json')
+    assert json.loads(path.read_text())['episodes'] == report['episodes']
+    path.write_text('')         # as a power cut may leave it
+    assert import_bag(bag, out, settings)['episodes'] == report['episodes'] and first.read_bytes() == before
     assert json.loads(path.read_text())['episodes'] == report['episodes']
 
 

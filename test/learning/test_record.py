@@ -139,6 +139,26 @@ def test_workers_that_keep_dying_are_given_up_with_the_job_named():
         list(local_workers(1)(die_always, [('a job',)]))
 
 
+def test_a_recording_whose_workers_die_keeps_what_it_has(tmp_path, monkeypatch):
+    real = record.record_seeds
+
+    def dies(_):
+        def answers(function, jobs):
+            yield real(*jobs[0])
+            raise WorkersDied('a worker died 3 times')
+        return lambda *_: answers
+    monkeypatch.setattr(record, 'SEEDS_PER_JOB', 1)
+    monkeypatch.setattr(record, 'local_workers', dies(record.local_workers))
+    words = 'a worker died 3 times; 1 episodes were recorded and are whole. Where workers run out of memory'
+    with pytest.raises(DatasetError, match=words):
+        record.record(tmp_path, KUKA, episodes=2, first_seed=0, workers=1)
+    (first,) = list_episodes(tmp_path)
+    before = first.read_bytes()
+    monkeypatch.undo()
+    assert record.record(tmp_path, KUKA, episodes=2, first_seed=0, workers=1) == 1
+    assert first.read_bytes() == before and len(list_episodes(tmp_path)) == 2
+
+
 def test_what_a_job_raises_is_raised():
     with pytest.raises(ValueError, match='no such thing'):
         list(local_workers(1)(fail, [('x',)]))

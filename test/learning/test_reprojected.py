@@ -124,11 +124,12 @@ def test_rollouts_hold_pictures_of_the_same_moments(moving, spaces, camera):
     data = LatentDataset([spaces['rover_twist']], 4, 16, (), cameras={'rover_twist': camera})
     made = Rollouts(data, list_episodes(moving, 'rover_twist'), Astra(config).eval(),
                     torch.device('cpu'), 0, 64, progress=False)
-    decoded, seen, known, truth = made.frames
-    assert len(truth) == 64 and decoded.shape == truth.shape == seen.shape == (64, 3, 64, 64)
+    decoded, seen, known, drawings, truth = zip(*made.clips)
+    assert drawings == (None,) * 4
+    decoded, seen, known, truth = map(torch.stack, (decoded, seen, known, truth))
+    assert decoded.shape == truth.shape == seen.shape == (4, 16, 3, 64, 64)
     assert set(known.unique().tolist()) <= {0, 255} and known.float().mean() > 25
-    seen, truth = (part.unflatten(0, (4, 16)).float() for part in (seen, truth))
-    known = (known.unflatten(0, (4, 16)) > 0).float()
+    seen, truth, known = seen.float(), truth.float(), (known > 0).float()
 
     def apart(shift):
         """From what was seen `shift` frames later, over the same moments."""

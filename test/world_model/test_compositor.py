@@ -1,11 +1,11 @@
-"""What was seen, laid over what is decoded."""
+"""What was seen, and the robot, laid over what is decoded."""
 
 from dataclasses import replace
 
 import pytest
 import torch
 
-from astra_ros.world_model import Astra, Lens, last_seen, preset
+from astra_ros.world_model import Astra, Lens, last_seen, preset, then_and_now
 from astra_ros.world_model.compositor import Compositor
 
 SIZE = 16
@@ -31,7 +31,7 @@ def test_what_was_not_seen_is_never_taken():
     torch.manual_seed(0)
     compositor = Compositor()
     with torch.no_grad():
-        compositor.out.bias.fill_(50.0)      # everything from the observed picture
+        compositor.out.bias[:4] = 50.0      # everything from the observed picture
     decoded, seen = pictures(0), pictures(1)
     made = compositor(decoded, seen, known(True))
     torch.testing.assert_close(made[..., :SIZE // 2], seen[..., :SIZE // 2])
@@ -68,6 +68,59 @@ def test_it_learns_what_still_holds():
     assert made < 0.5 * min(error(soft), error(seen))
 
 
+def test_it_paints_only_where_the_robot_is_or_was():
+    torch.manual_seed(0)
+    compositor = Compositor()
+    with torch.no_grad():
+        compositor.out.bias[4:8] = 50.0     # paint all that may be painted, black
+        compositor.out.bias[8:] = -50.0
+    decoded, drawings = pictures(0), torch.zeros(5, 3, SIZE, SIZE)
+    drawings[1:, 0, 4:8, 4:8] = 1.0
+    drawings[0, 0, 12:, 12:] = 1.0
+    robot = then_and_now(drawings)
+    assert robot.shape == (4, 6, SIZE, SIZE)
+    assert torch.equal(robot[:, :3], drawings[1:]) and torch.equal(robot[2, 3:], drawings[0])
+    made = compositor(decoded, decoded, known(True), robot)
+    reach = Compositor.REACH
+    inside = torch.zeros(SIZE, SIZE, dtype=torch.bool)
+    inside[4 - reach:8 + reach, 4 - reach:8 + reach] = True
+    inside[12 - reach:, 12 - reach:] = True
+    assert made[..., inside].abs().max() < 1e-6
+    torch.testing.assert_close(made[..., ~inside], decoded[..., ~inside])
+    torch.testing.assert_close(compositor(decoded, decoded, known(True)), decoded)      # drawn nowhere
+
+
+def test_it_learns_how_the_robot_looks():
+    """It is grey, darker where it is further away, and nothing of it is decoded."""
+    torch.manual_seed(0)
+    compositor = Compositor()
+    optimizer = torch.optim.AdamW(compositor.parameters(), lr=2e-3)
+
+    def scene(seed):
+        generator = torch.Generator().manual_seed(seed)
+        soft = 0.9 + 0.05 * torch.randn(8, 3, SIZE, SIZE, generator=generator)
+        drawings = torch.zeros(8, 6, SIZE, SIZE)
+        truth = soft.clone()
+        for row, corner in enumerate(torch.randint(0, SIZE - 6, (8, 2), generator=generator).tolist()):
+            where = (slice(corner[0], corner[0] + 6), slice(corner[1], corner[1] + 6))
+            near = torch.rand((), generator=generator)
+            drawings[row, 0][where], drawings[row, 1][where] = 1.0, near
+            truth[row, :, where[0], where[1]] = 0.6 * near
+        return (soft, soft, torch.ones(8, 1, SIZE, SIZE), drawings), truth
+
+    for step in range(200):
+        given, truth = scene(step)
+        loss = (compositor(*given) - truth).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    given, truth = scene(1000)
+    with torch.no_grad():
+        error = (compositor(*given) - truth).square().mean()
+        blind = (compositor(*given[:3]) - truth).square().mean()
+    assert error < 0.1 * blind
+
+
 def test_the_last_picture_stays_or_travels():
     frame = pictures(0, 1)[0]
     seen, there = last_seen(frame, 3, None, None, moves=False)
@@ -94,7 +147,7 @@ def test_a_model_shows_its_latents(compositing):
     with torch.no_grad():
         made = model.pictures(latents, seen, there)
         if compositing:
-            model.compositor.out.bias.fill_(50.0)
+            model.compositor.out.bias[:4] = 50.0
             torch.testing.assert_close(model.pictures(latents, seen, there), seen)
         else:
             assert torch.equal(made, model.autoencoder.decode(latents))

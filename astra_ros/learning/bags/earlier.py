@@ -42,8 +42,11 @@ class EarlierImports:
         """The report comes last, so nothing is missing if it and its episodes are there."""
         if self.report is None or not self.report.is_file():
             return False
-        listed = json.loads(self.report.read_text())['episodes']
-        return all((self.folder / f'{item["file"]}.parquet').is_file() for item in listed)
+        try:
+            listed = [item['file'] for item in json.loads(self.report.read_text())['episodes']]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False    # damaged: the import is finished again, and writes it anew
+        return all((self.folder / f'{name}.parquet').is_file() for name in listed)
 
     def free_paths(self) -> Iterator[Path]:
         """Names that no episode has yet."""
