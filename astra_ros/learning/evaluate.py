@@ -14,6 +14,7 @@ model holds still in them.
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
@@ -276,9 +277,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='imagine without the last picture as it will look from where a moving '
                              'camera will be')
     perceptual.add_arguments(parser)
+    parser.add_argument('--ranking', type=Path, default=None, metavar='FILE',
+                        help='result file of `astra rank` of the same model: its figures into the report too')
     parser.add_argument('--out', type=Path, default=None, help='result file (JSON)')
     parser.add_argument('--report', type=Path, default=None, metavar='FOLDER',
                         help='write report.md and report.html with curves and pictures there')
+
+
+def figures_of_rank(path: Path, card) -> dict[str, float]:
+    """How well scores choose, from a result file of `astra rank`; a DatasetError if it is none of this model."""
+    try:
+        result = json.loads(path.read_text())
+        figures = {name: float(result['overall'][name]) for name in ('spearman', 'top1_regret')}
+        measured = result['sha256']
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f'--ranking {path}: not a result file of `astra rank --out` '
+                           f'({type(error).__name__}: {error})') from error
+    if measured != card.sha256[:12]:
+        raise DatasetError(f"--ranking {path}: of weights {measured}, those of '{card.name}' are "
+                           f'{card.sha256[:12]}; rank this model')
+    return figures
 
 
 def follower_of(folder: Path, space: str, keep: Path) -> Follower:
@@ -314,6 +332,7 @@ def run(args: argparse.Namespace) -> int:
     if unknown := sorted(skipped - set(card.action_spaces)):
         print(f"note: '{card.name}' does not know {', '.join(unknown)}; not evaluated")
     measures = perceptual.load(args, args.device)
+    ranked = figures_of_rank(args.ranking, card) if args.ranking else {}
     figures, shown = {}, {}
     horizons = {space: args.horizon or min(HORIZONS[-1], min(map(len, episodes)) - 1)
                 for space, episodes in by_space.items()}
@@ -336,7 +355,7 @@ def run(args: argparse.Namespace) -> int:
         shown[space] = {'truth': clips.future[:3], **{name: made[name][:3] for name in ROWS if name in made}}
         print(table(space, figures[space]), flush=True)
     result = {'model': card.name, 'sha256': card.sha256[:12], 'data': str(args.data),
-              'dt_s': card.dt_s, 'overall': overall(figures), 'spaces': figures}
+              'dt_s': card.dt_s, 'overall': {**overall(figures), **ranked}, 'spaces': figures}
     if args.out:
         write_result(args.out, result)
     if args.report:

@@ -64,7 +64,9 @@ def _overall(overall: dict) -> list[list[str]]:
             ('the same, decoded alone', 'near_decoded', '{:.0%}'),
             ('the same, real frames', 'near_real', '{:.0%}'),
             ("the same, another plan's motion", 'near_shuffled', '{:.0%}'),
-            ('PSNR lost from frame 16 to 64', 'drift_db', '{:.2f} dB')]
+            ('PSNR lost from frame 16 to 64', 'drift_db', '{:.2f} dB'),
+            ('score against true outcome, Spearman', 'spearman', '{:.2f}'),
+            ('top-1 regret', 'top1_regret', '{:.0%}')]
     return [[f'mean over {", ".join(overall["worlds"])}', ''],
             *([title, form.format(overall[key])] for title, key, form in rows if overall.get(key) is not None)]
 

@@ -91,7 +91,10 @@ def test_shuffled_actions_begin_where_the_arm_is(data, model):
 
 def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     shutil.rmtree(data / 'probes', ignore_errors=True)
-    code = evaluate.run(parse('--model', model, '--data', data, '--probe-data', data,
+    ranking = tmp_path / 'ranking.json'
+    ranking.write_text(json.dumps({'sha256': load_backend('torch', model).card.sha256[:12],
+                                   'overall': {'spearman': 0.61, 'top1_regret': 0.17}}))
+    code = evaluate.run(parse('--model', model, '--data', data, '--probe-data', data, '--ranking', ranking,
                               '--clips-per-episode', 2, '--out', tmp_path / 'e.json',
                               '--report', tmp_path / 'report'))
     assert code == 0
@@ -115,7 +118,8 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
         assert name in markdown and (tmp_path / 'report' / name).stat().st_size > 500
     whole = result['overall']
     assert f"another plan's motion | {whole['lost_when_shuffled_db']:.2f} dB" in markdown
-    assert f"near the true one | {whole['near']:.0%}" in markdown
+    assert f"near the true one, of the first 16 | {whole['near']:.0%}" in markdown
+    assert 'Spearman | 0.61' in markdown and 'top-1 regret | 17%' in markdown
     assert 'LPIPS' not in markdown and 'from frame 16 to 64' not in markdown    # not measured here
     assert any((data / 'probes').glob('kuka_joints_*'))     # for the next model
 
@@ -200,6 +204,16 @@ def test_a_real_robot_without_labels_is_evaluated_too(data, model, tmp_path):
 def test_what_cannot_be_evaluated_is_named(data, model, more, words):
     with pytest.raises(DatasetError, match=words):
         evaluate.run(parse('--model', model, '--data', data, '--probe-data', data, *more))
+
+
+@pytest.mark.parametrize('text, words', [
+    ('', 'ranking.json: not a result file of `astra rank --out`'), ('{"overall": {}}', 'not a result file'),
+    ('{"sha256": "abc", "overall": {"spearman": 1, "top1_regret": 0}}', "of weights abc, those of '.*' are .*; rank this"),
+])
+def test_a_ranking_of_another_model_is_refused(data, model, tmp_path, text, words):
+    (tmp_path / 'ranking.json').write_text(text)
+    with pytest.raises(DatasetError, match=words):
+        evaluate.run(parse('--model', model, '--data', data, '--no-probe', '--ranking', tmp_path / 'ranking.json'))
 
 
 def test_the_control_is_imagined_with_the_other_motion(data, model, monkeypatch):
