@@ -47,7 +47,7 @@ tiny: $(VENV)/.installed  ## make the shipped astra-tiny again: hours, goes on w
 small: $(VENV)/.installed  ## make the shipped astra-small again, out of astra-tiny: two hours, goes on when stopped
 	$(VENV)/bin/astra record --out data/train128 --episodes 300 --size 128
 	$(VENV)/bin/astra train --from tiny --patch 4 --data data/train128 --out runs/astra-small --autoencoder-steps 0 \
-		--dynamics-steps 2800 --starts-every 4 --compile --compositor-steps 2500 --compositor-batch 16
+		--dynamics-steps 2800 --starts-every 4 --compile --compositor-steps 4000 --compositor-batch 16
 	$(VENV)/bin/astra export --run runs/astra-small --out models/astra-small
 
 clean:  ## delete .venv, out and every build product; data/ and runs/ stay

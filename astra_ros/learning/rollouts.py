@@ -22,6 +22,7 @@ from astra_ros.world_model.compositor import Compositor
 CLIPS = 100         # of each action space, at most
 EPISODES = 50       # of each action space, at most
 AT_ONCE = 20        # clips that are imagined together
+DRAWN_COUNTS = 3    # a clip whose robot is drawn is taken so often for each other one: painting is the harder part
 UNDRAWN = 0.25      # share of the frames for which the robot's drawing is withheld
 ENOUGH_DB = 30.0    # pictures that are this good count less than their share of decibels
 
@@ -61,6 +62,8 @@ class Rollouts:
                     drawings = drawings[start:start + 1 + data.horizon]
                 truth = torch.from_numpy(real[start + 1:start + 1 + data.horizon]).movedim(-1, 1)
                 self.clips.append((*(_bytes(part) for part in (decoded[row], seen, known)), drawings, truth))
+        self.often = [number for number, clip in enumerate(self.clips)
+                      for _ in range(1 if clip[3] is None else DRAWN_COUNTS)]
 
     @staticmethod
     def _jobs(data: LatentDataset, rng: np.random.Generator,
@@ -95,9 +98,10 @@ class Rollouts:
 
     def sample(self, batch: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """(decoded, seen, known, robot, truth) of random frames, each [batch, channels, h, w] in 0..1."""
-        picks = torch.randint(len(self.clips) * self.horizon, (batch,), generator=generator).tolist()
+        picks = torch.randint(len(self.often) * self.horizon, (batch,), generator=generator).tolist()
         drawn = torch.rand(batch, generator=generator) >= UNDRAWN
-        frames = [self._frame(*divmod(pick, self.horizon), bool(shown)) for pick, shown in zip(picks, drawn)]
+        frames = [self._frame(self.often[pick // self.horizon], pick % self.horizon, bool(shown))
+                  for pick, shown in zip(picks, drawn)]
         return tuple(torch.stack(part).to(self.device).float() / 255 for part in zip(*frames))
 
     def _frame(self, clip: int, at: int, shown: bool) -> tuple[Tensor, ...]:
