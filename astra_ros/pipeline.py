@@ -14,7 +14,7 @@ import numpy as np
 
 from astra_ros.planning.critics import CRITICS, CriticInput
 from astra_ros.planning.critics.goal_pose import OUTCOME
-from astra_ros.planning.drawings import Drawings
+from astra_ros.planning.drawings import Drawings, then_and_now
 from astra_ros.planning.imagination import Imagination
 from astra_ros.planning.modalities import ActionSpace
 from astra_ros.planning.prepare import Plan, PlanPreparer, PlanSettings, Prepared
@@ -269,8 +269,8 @@ class Imaginer:
         travel = None if result.travel is None else result.travel[which].reshape(-1, 4, 4)
         drawings = result.drawings
         if drawings is not None:
-            along = drawings[:, 1:][which]
-            drawings = np.concatenate([drawings[0, :1], along.reshape(-1, *along.shape[-3:])])
+            drawings = then_and_now(drawings)[which]
+            drawings = drawings.reshape(-1, *drawings.shape[-4:])
         lead = latents.shape[:-3]
         frames = self.model.pictures(
             latents.reshape(-1, *latents.shape[-3:]),

@@ -280,9 +280,12 @@ def test_the_robot_is_drawn_where_each_plan_takes_it():
     assert tall[0].sum(-1).tolist() == tall[0].sum(-1).tolist()[:1] * 2
     assert (tall[0].sum(-1) > 2 * wide[0].sum(-1)).all()
     assert wide[1, 1].sum() > 2 * tall[1, 1].sum()
-    # Pictures of some plans and steps come with the robot as it is now, and then in just these.
+    # Pictures of some plans and steps come with the robot as it is in just these, and as it is now.
     made.pictures(result, np.s_[1, [1]])
-    np.testing.assert_array_equal(made.model.robot, np.stack([made.model.drawn[0, 0], made.model.drawn[1, 1]]))
+    then, now = made.model.robot[0]
+    np.testing.assert_array_equal(then, made.model.drawn[1, 1])
+    np.testing.assert_array_equal(now, made.model.drawn[0, 0])
+    assert made.model.robot.shape == (1, 2, 3, 32, 32)
 
 
 @pytest.mark.parametrize("urdf, reason", [

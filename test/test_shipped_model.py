@@ -69,5 +69,14 @@ def test_imagined_video_beats_copying_and_follows_the_plan(model, world, robot, 
         for row in ("model", "shuffled", "copy")
     }
     # dB
+    if world == "arm":  # painted where the plan takes it: better than the same latents without its drawing
+        bare = [
+            model.pictures(model.imagine(
+                clips.history[i], clips.actions[i][None], clips.space.name, drawings=clips.drawings[i][None, 1:]
+            ).latents[0], clips.history[i, -1], clips.space.name)
+            for i in range(len(clips))
+        ]  # fmt: skip
+        quality["unpainted"] = psnr(np.stack(bare).astype(np.float32) / 255, truth)[:, MOMENTS].mean(0)
+        assert (quality["model"] > quality["unpainted"] + 0.5).all(), quality
     assert (quality["model"] > quality["copy"] + 2.0).all(), quality
     assert (quality["model"] > quality["shuffled"] + PLAN_MATTERS[world]).all(), quality

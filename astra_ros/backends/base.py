@@ -136,7 +136,7 @@ class WorldModel(Protocol):
         A model with a compositor lays what was really seen over what it decodes: the last `observed`
         frame, uint8 [h, w, 3], from where `travel` float32 [N, 4, 4] takes the camera of `space`. None where
         it stands still; of a base or a free camera whose way is not known, nothing is laid over. Over both goes the
-        robot, where it is drawn: `drawings` uint8 [1 + N, 3, h, w], as in `observed` and then at each latent.
+        robot, where it is drawn: `drawings` uint8 [N, 2, 3, h, w] from `planning.drawings.then_and_now`.
         """
 
     def imagine(self, history: np.ndarray, actions: np.ndarray, space: str, seed: int = 0,

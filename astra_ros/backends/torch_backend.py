@@ -20,8 +20,8 @@ from astra_ros.world_model import (
     imagine_latents,
     last_seen,
     reprojected_latents,
-    then_and_now,
 )
+from astra_ros.world_model.compositor import Compositor
 
 
 class TorchWorldModel:
@@ -75,7 +75,11 @@ class TorchWorldModel:
                                 self.card.action_spaces[space].modality in MOVING)
         robot = None
         if drawings is not None:
-            robot = then_and_now(torch.from_numpy(np.ascontiguousarray(drawings)).to(self.device) / 255)
+            expected = (len(z), 2, Compositor.DRAWING, *self.card.image_size)
+            if drawings.shape != expected:
+                raise ValueError(f'drawings have shape {drawings.shape}; expected {expected}: of each latent the '
+                                 'robot as it then is, and as it was in the observed picture')
+            robot = torch.from_numpy(np.ascontiguousarray(drawings)).to(self.device).flatten(1, 2) / 255
         return _bytes(self.model.pictures(z, seen, known, robot))
 
     @torch.inference_mode()

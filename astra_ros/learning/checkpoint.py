@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from astra_ros.learning.distributed import Processes, shard_like, whole
-from astra_ros.learning.episode import DatasetError
+from astra_ros.learning.episode import DatasetError, once_more
 from astra_ros.world_model import AstraConfig
 
 # Settings that there were none of once, as training then was.
@@ -51,8 +51,7 @@ def save_checkpoint(path: Path, model: nn.Module, average: nn.Module,
         except (OSError, SafetensorError) as error:
             part.unlink(missing_ok=True)
             raise DatasetError(f'{path}: cannot be written ({error}); the checkpoint before it is '
-                               'whole. Make room, then repeat the command: it goes on from there'
-                               ) from error
+                               f'whole. {once_more(error)}: it goes on from there') from error
         with open(part, 'rb') as file:
             os.fsync(file.fileno())
         part.chmod(0o644)       # made private, but other users may look on and export
@@ -81,6 +80,11 @@ def load_checkpoint(path: Path, model: nn.Module, average: nn.Module,
         known = json.loads(json.dumps(AstraConfig().to_dict()))
         stored['model'] = {name: stored['model'].get(name, known.get(name)) for name in now['model']}
         stored = {name: value for name, value in BEFORE.items() if name in now} | stored
+    if stored.get('model') == now.get('model') and not all(
+            name in tensors and tensors[name].shape == value.shape
+            for name, value in ((f'model.{name}', value) for name, value in model.state_dict().items())):
+        raise DatasetError(f'{path}: of an older version of this network; delete it and the files of later '
+                           'stages, and repeat the command: they are trained anew')
     if stored != now:
         stored, now = _flat(stored), _flat(now)
         differing = ', '.join(f'{name}: {stored.get(name)} there, {now.get(name)} now'
@@ -94,10 +98,6 @@ def load_checkpoint(path: Path, model: nn.Module, average: nn.Module,
                            f"{processes.count} now; go on with as many")
     for prefix, module in (('model', model), ('average', average)):
         own = module.state_dict()
-        shapes = {name: tuple(tensors[f'{prefix}.{name}'].shape) for name in own if f'{prefix}.{name}' in tensors}
-        if shapes != {name: tuple(value.shape) for name, value in own.items()}:
-            raise DatasetError(f'{path}: of an older version of this network; delete it, and this stage alone '
-                               'is trained anew')
         module.load_state_dict({name: shard_like(tensors[f'{prefix}.{name}'], value)
                                 for name, value in own.items()})
     restore_optimizer(optimizer, {name: value for name, value in tensors.items()

@@ -12,7 +12,7 @@ from astra_ros.learning.dataset import read_footer
 from astra_ros.learning.episode import DatasetError, Episode
 from astra_ros.planning.kinematics import KinematicsError
 from astra_ros.planning.pinhole import PinholeCamera
-from astra_ros.planning.robot_drawing import RobotDrawing
+from astra_ros.planning.robot_drawing import CHANNELS, RobotDrawing
 
 
 class Drawer:
@@ -22,11 +22,9 @@ class Drawer:
     (`astra import-bag` copies it there), and the camera is in the episode.
     """
 
-    CHANNELS = 3
-
     def __init__(self, folder: Path, image_size: tuple[int, int]):
         self.folder = Path(folder)
-        self.shape = (self.CHANNELS, *image_size)
+        self.shape = (CHANNELS, *image_size)
         self._robots: dict[str, RobotDrawing | None] = {}
         self._cameras: dict[str, dict] = {}
 

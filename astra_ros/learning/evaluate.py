@@ -1,7 +1,7 @@
 """`astra eval`: how good is the imagined video, and does it follow the plan?
 
 On held-out scenes, per action space and horizon: what the autoencoder alone can do (ceiling), the model,
-what the model decodes before anything that was seen is laid over it, and a copy of the last observed
+what the model decodes before anything is laid over it, and a copy of the last observed
 frame; where the camera's way is known, also that frame moved along by geometry alone. Then two checks of
 the actions: the same clips with the motion of another clip, and a probe, trained on real frames alone,
 that reads poses from the imagined ones. With --report also a page with curves and pictures.
@@ -33,11 +33,13 @@ from astra_ros.learning.held_out import HeldOutClips, check_fits
 from astra_ros.learning.metrics import auroc, interval, psnr, ssim
 from astra_ros.learning.report import write_report
 from astra_ros.learning.results import provenance, write_result
+from astra_ros.planning.drawings import then_and_now
 from astra_ros.planning.moving_camera import MovingCamera
 from astra_ros.world_model import reproject
 from astra_ros.world_model.denoiser import OutcomeHeads
 
 HORIZONS = (1, 4, 8, 16, 32, 64)
+MODEL = 'tiny'              # where none is named: its frames are as large as those of `astra record`
 DRIFT = (16, 64)            # frames between which drift is stated
 FOLLOWED = 16               # frames whose poses count, from the first on
 PROBE_EPISODES = 1000
@@ -66,7 +68,7 @@ def imagine_clips(model, clips: HeldOutClips, seed: int) -> dict:
             made[row].append(model.pictures(
                 imagined.latents[number], clips.history[i, -1], clips.space.name,
                 None if travel is None else travel[number],
-                None if drawings is None else drawings[number]))
+                None if drawings is None else then_and_now(drawings[number])))
         if model.card.network.get('compositing'):
             made['decoded'].append(model.decode(imagined.latents[0]))
         made['ceiling'].append(model.decode(true_latents))
@@ -189,7 +191,9 @@ def overall(spaces: dict[str, dict]) -> dict:
         return None if None in rows else rows[0] - rows[1]
 
     def near(figures, row):
-        return figures.get('following', {}).get(row, {}).get('near')
+        if figures.get('following_frames') != FOLLOWED:
+            return None
+        return figures['following'][row]['near']
 
     return {
         'worlds': sorted(by_world),
@@ -201,7 +205,7 @@ def overall(spaces: dict[str, dict]) -> dict:
         'fvd': mean(lambda f: f.get('fvd', {}).get('model')),
         'lost_when_shuffled_db': mean(lost_when_shuffled),
         'near': mean(lambda f: near(f, 'model')),
-        # The same of what is decoded, before anything that was seen is laid over it; scores see no more.
+        # The same of what is decoded, before anything is laid over it; scores see no more.
         'gain_over_copy_decoded_db': mean(lambda f: f['gain_over_copy_db'].get('decoded')),
         'ssim_decoded': mean(lambda f: at_16(f, 'ssim', 'decoded')),
         'near_decoded': mean(lambda f: near(f, 'decoded')),
@@ -248,8 +252,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                      '  astra record --out data/held_out --episodes 40 --first-seed 900000 --seconds 17\n'
                      '  astra eval --model tiny --data data/held_out --report out/report '
                      '--out docs/results/astra-tiny/evaluation.json\n')
-    parser.add_argument('named', nargs='?', default=None, metavar='MODEL', help='the same as --model')
-    parser.add_argument('--model', default='tiny', help='shipped name or directory')
+    parser.add_argument('model', nargs='?', default=None, metavar='MODEL', help='shipped name or directory '
+                        f'(default: {MODEL})')
+    parser.add_argument('--model', default=None, dest='model_named', metavar='MODEL', help='the same')
     parser.add_argument('--backend', default='torch', help='what runs the model: torch')
     parser.add_argument('--device', default='cpu', help='where it runs: cpu, cuda, cuda:0')
     parser.add_argument('--data', type=Path, default=Path('data/held_out'),
@@ -284,11 +289,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='write report.md and report.html with curves and pictures there')
 
 
-def figures_of_rank(path: Path, card) -> dict[str, float]:
+def figures_of_rank(path: Path, card) -> dict:
     """How well scores choose, from a result file of `astra rank`; a DatasetError if it is none of this model."""
     try:
         result = json.loads(path.read_text())
-        figures = {name: float(result['overall'][name]) for name in ('spearman', 'top1_regret')}
+        figures = {name: result['overall'][name] for name in ('worlds', 'spearman', 'top1_regret')}
         measured = result['sha256']
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f'--ranking {path}: not a result file of `astra rank --out` '
@@ -310,7 +315,9 @@ def follower_of(folder: Path, space: str, keep: Path) -> Follower:
 def run(args: argparse.Namespace) -> int:
     from astra_ros.backends import load_backend
 
-    model = load_backend(args.backend, args.named or args.model, args.device)
+    if args.model and args.model_named:
+        raise DatasetError(f'{args.model} and --model {args.model_named}: give one of the two')
+    model = load_backend(args.backend, args.model or args.model_named or MODEL, args.device)
     card = model.card
     wanted = args.spaces or list(card.action_spaces)
     if unknown := [space for space in wanted if space not in card.action_spaces]:
@@ -355,7 +362,9 @@ def run(args: argparse.Namespace) -> int:
         shown[space] = {'truth': clips.future[:3], **{name: made[name][:3] for name in ROWS if name in made}}
         print(table(space, figures[space]), flush=True)
     result = {'model': card.name, 'sha256': card.sha256[:12], 'data': str(args.data),
-              'dt_s': card.dt_s, 'overall': {**overall(figures), **ranked}, 'spaces': figures}
+              'dt_s': card.dt_s, 'overall': overall(figures), 'spaces': figures}
+    if ranked:
+        result['ranking'] = ranked
     if args.out:
         write_result(args.out, result)
     if args.report:

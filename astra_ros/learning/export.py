@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -15,7 +16,7 @@ from safetensors.torch import save_file
 
 from astra_ros.backends.base import CARD_FILE, CARD_VERSION, WEIGHTS_FILE
 from astra_ros.learning.arguments import HelpFormat
-from astra_ros.learning.episode import DatasetError
+from astra_ros.learning.episode import DatasetError, once_more
 from astra_ros.planning.modalities import ActionSpace, action_space_from_dict
 from astra_ros.planning.moving_camera import MovingCamera
 from astra_ros.world_model import Astra, AstraConfig
@@ -84,9 +85,9 @@ def write_model(directory: Path, model: Astra, trained_on: Embodiments, name: st
             os.replace(part, directory / file)
     except (OSError, SafetensorError) as error:
         for part in parts.values():
-            part.unlink(missing_ok=True)
-        raise DatasetError(f'{directory}: the model cannot be written ({error}); make room, then repeat '
-                           'the command') from error
+            with contextlib.suppress(OSError):
+                part.unlink()
+        raise DatasetError(f'{directory}: the model cannot be written ({error}). {once_more(error)}') from error
     return directory
 
 
@@ -138,7 +139,7 @@ def averaged_model(run: Path) -> Astra:
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise DatasetError(f'{run}: trained with an older version of this network ({reason}); delete the '
-                           'checkpoint of that stage and repeat the training: only it is made again') from error
+                           'checkpoint of that stage and of those after it, and repeat the training') from error
     return model.eval()
 
 

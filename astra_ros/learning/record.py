@@ -8,7 +8,6 @@ files again. Two files an episode: `astra_ros/learning/dataset.py` says what is 
 from __future__ import annotations
 
 import argparse
-import errno
 import multiprocessing
 import sys
 from collections import defaultdict
@@ -30,7 +29,7 @@ from astra_ros.learning.dataset import (
     save_packed,
 )
 from astra_ros.learning.dataset_card import write_card
-from astra_ros.learning.episode import DatasetError, Episode
+from astra_ros.learning.episode import DatasetError, Episode, once_more
 from astra_ros.learning.workers import WorkersDied, local_workers, ray_workers
 from astra_ros.simulation.worlds import WORLDS, make_world
 
@@ -131,10 +130,8 @@ def record(folder: Path, robots: list[tuple[str, str]], episodes: int, first_see
                     bar.update()
             write_card(folder)
         except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             raise DatasetError(f'{folder}: {error}; {made} episodes were recorded and are whole. '
-                               + 'Make room, then repeat' * full + 'Repeat' * (not full)
-                               + ' the command: it goes on from there') from error
+                               f'{once_more(error)}: it goes on from there') from error
         except WorkersDied as error:
             advice = 'Where workers run out of memory, give fewer --workers; the same' * (not ray_address)
             raise DatasetError(f'{error}; {made} episodes were recorded and are whole. '

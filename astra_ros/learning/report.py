@@ -32,6 +32,10 @@ def write_report(folder: Path, result: dict, pictures: dict[str, dict[str, np.nd
                  f'commit {result["commit"]}, on {result["machine"]}, {result["date"]}. Every figure is '
                  'in evaluation.json.'),
         ('table', _overall(result['overall']))]
+    if ranked := result.get('ranking'):
+        parts.append(('table', [[f'how its scores choose, mean over {", ".join(ranked["worlds"])}', ''],
+                                ['score against true outcome, Spearman', f'{ranked["spearman"]:.2f}'],
+                                ['top-1 regret', f'{ranked["top1_regret"]:.0%}']]))
     for space, figures in result['spaces'].items():
         parts += [('heading', f'{space}, {figures["clips"]} held-out clips'),
                   ('table', _quality(figures))]
@@ -64,9 +68,7 @@ def _overall(overall: dict) -> list[list[str]]:
             ('the same, decoded alone', 'near_decoded', '{:.0%}'),
             ('the same, real frames', 'near_real', '{:.0%}'),
             ("the same, another plan's motion", 'near_shuffled', '{:.0%}'),
-            ('PSNR lost from frame 16 to 64', 'drift_db', '{:.2f} dB'),
-            ('score against true outcome, Spearman', 'spearman', '{:.2f}'),
-            ('top-1 regret', 'top1_regret', '{:.0%}')]
+            ('PSNR lost from frame 16 to 64', 'drift_db', '{:.2f} dB')]
     return [[f'mean over {", ".join(overall["worlds"])}', ''],
             *([title, form.format(overall[key])] for title, key, form in rows if overall.get(key) is not None)]
 

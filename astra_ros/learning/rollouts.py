@@ -16,13 +16,13 @@ from astra_ros.learning.clips import LatentDataset, frames_to_tensor
 from astra_ros.learning.dataset import load_episode
 from astra_ros.learning.validate import by_space
 from astra_ros.planning.moving_camera import MOVING
-from astra_ros.world_model import Astra, imagine_latents, last_seen, then_and_now
+from astra_ros.world_model import Astra, imagine_latents, last_seen
 from astra_ros.world_model.compositor import Compositor
 
 CLIPS = 100         # of each action space, at most
 EPISODES = 50       # of each action space, at most
 AT_ONCE = 20        # clips that are imagined together
-DRAWN_COUNTS = 3    # a clip whose robot is drawn is taken so often for each other one: painting is the harder part
+DRAWN_COUNTS = 3    # a clip whose robot is drawn is taken so many times as often: painting is the harder part
 UNDRAWN = 0.25      # share of the frames for which the robot's drawing is withheld
 ENOUGH_DB = 30.0    # pictures that are this good count less than their share of decibels
 
@@ -109,7 +109,7 @@ class Rollouts:
         if drawings is None or not shown:
             robot = truth.new_zeros(2 * Compositor.DRAWING, *truth.shape[-2:])
         else:
-            robot = then_and_now(drawings[[0, 1 + at]])[0]
+            robot = torch.cat([drawings[1 + at], drawings[0]])
         last = min(at, len(seen) - 1)
         return decoded[at], seen[last], known[last], robot, truth[at]
 

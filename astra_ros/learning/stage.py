@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from astra_ros.learning.checkpoint import load_checkpoint, save_checkpoint
 from astra_ros.learning.distributed import Processes, whole
+from astra_ros.learning.episode import once_more
 from astra_ros.learning.precision import has_bfloat16, mixed_precision
 from astra_ros.learning.settings import TrainSettings
 from astra_ros.learning.speed import matmul_peak_flops
@@ -123,16 +124,15 @@ class Stage:
         log)` is called at every checkpoint, in the first process. Returns the averaged model.
         """
         self.module.train()
-        with (_stop_signals() as stop, TrainingLog(self.path, self.step, self.processes.first) as log,
-              tqdm(range(self.step, self.steps), initial=self.step, total=self.steps,
-                   desc=self.name, unit='step', mininterval=2,
-                   disable=not self.processes.first) as bar):
-            try:
+        try:
+            with (_stop_signals() as stop, TrainingLog(self.path, self.step, self.processes.first) as log,
+                  tqdm(range(self.step, self.steps), initial=self.step, total=self.steps,
+                       desc=self.name, unit='step', mininterval=2,
+                       disable=not self.processes.first) as bar):
                 self._loop(batch_of, validate, bar, log, stop)
-            except OSError as error:
-                raise TrainingError(f'{self.path.parent}: cannot be written to ({error}); the last checkpoint '
-                                    'is whole. Make room, then repeat the command: it goes on from there'
-                                    ) from error
+        except OSError as error:
+            raise TrainingError(f'{self.path.parent}: cannot be written to ({error}); the last checkpoint is '
+                                f'whole. {once_more(error)}: it goes on from there') from error
         if not self.path.exists():      # no steps asked for: the weights are those it began with
             self._save(0)
         return self.averaged()

@@ -268,7 +268,7 @@ def _say_what_is_odd(args: argparse.Namespace, facts) -> None:
     meant = preset(args.preset).image_size
     if not args.base and meant != facts.size and 'paper' != args.preset:
         print(f"note: preset '{args.preset}' is meant for frames of {meant[1]} x {meant[0]} pixels; "
-              f'those of {args.data} have {facts.size[1]} x {facts.size[0]}, so the model will too')
+              f'those of {args.data} have {facts.size[1]} x {facts.size[0]}, so the model will too', file=sys.stderr)
 
 
 def run(args: argparse.Namespace) -> int:

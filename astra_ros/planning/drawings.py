@@ -12,6 +12,19 @@ from astra_ros.planning.pinhole import PinholeCamera
 from astra_ros.planning.robot_drawing import RobotDrawing
 
 
+def then_and_now(drawings: np.ndarray) -> np.ndarray:
+    """Drawings along plans, each beside that of now, as a model's pictures need them.
+
+    Args:
+        drawings: [..., H + 1, 3, h, w], row 0 now.
+
+    Returns:
+        [..., H, 2, 3, h, w]: the robot as it then is, and as it is now.
+    """
+    then, now = drawings[..., 1:, :, :, :], drawings[..., :1, :, :, :]
+    return np.stack([then, np.broadcast_to(now, then.shape)], axis=-4)
+
+
 class Drawings:
     """Draws whichever robot's description it was last given, as the model's camera sees it.
 

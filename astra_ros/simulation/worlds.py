@@ -154,7 +154,6 @@ class WorldSpec:
     robots: dict[str, str]
 
 
-DEFAULT_SIZE = 128
 WORLDS: dict[str, WorldSpec] = {
     "arm": WorldSpec(
         "astra_ros.simulation.arm.episodes", {"panda": "joints", "kuka": "joints"}
@@ -166,7 +165,7 @@ WORLDS: dict[str, WorldSpec] = {
 }
 
 
-def make_world(world: str, robot: str | None = None, size: int = DEFAULT_SIZE) -> World:
+def make_world(world: str, robot: str | None = None, size: int = 128) -> World:
     """A world by name, with the first of its robots or the one that is named.
 
     Args:

@@ -8,7 +8,6 @@ C latent channels, h and w rows and columns of a latent or an image.
 """
 
 from astra_ros.world_model.astra import Astra
-from astra_ros.world_model.compositor import then_and_now
 from astra_ros.world_model.config import PRESETS, AstraConfig, preset
 from astra_ros.world_model.imagine import (
     DenoisingAutoregressiveStep,
@@ -23,5 +22,5 @@ from astra_ros.world_model.resize import resized
 __all__ = [
     'Astra', 'AstraConfig', 'DenoisingAutoregressiveStep', 'ImaginedLatents', 'Lens', 'PRESETS',
     'conditional_video_generation', 'imagine_latents', 'last_seen', 'multi_step_prediction', 'preset',
-    'reproject', 'resized', 'reprojected_latents', 'then_and_now',
+    'reproject', 'resized', 'reprojected_latents',
 ]

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from astra_ros.world_model.denoiser import RobotPicture
+
 
 class Compositor(nn.Module):
     """Three layers: what is decoded, over it what was seen, over both the robot.
@@ -19,7 +21,7 @@ class Compositor(nn.Module):
 
     WIDTH = 48
     REACH = 2
-    DRAWING = 3         # channels of a drawing, coverage first (`planning/robot_drawing.py`)
+    DRAWING = RobotPicture.CHANNELS     # of a drawing, coverage first
 
     def __init__(self):
         super().__init__()
@@ -40,7 +42,8 @@ class Compositor(nn.Module):
 
         Args: `decoded` [B, 3, h, w] in 0..1; `seen` [B, 3, h, w], the last observed picture as it would
         look from where the camera then is; `known` [B, 1, h, w], 1 where that was really seen, else 0;
-        `robot` [B, 6, h, w] in 0..1 from `then_and_now`, zeros (or None) where it is not drawn.
+        `robot` [B, 6, h, w] in 0..1, the robot drawn as it then is and, behind that, as it was in the observed
+        picture; zeros (or None) where it is not drawn.
         """
         if robot is None:
             robot = decoded.new_zeros(len(decoded), 2 * self.DRAWING, *decoded.shape[-2:])
@@ -54,9 +57,3 @@ class Compositor(nn.Module):
         covered = torch.maximum(robot[:, :1], robot[:, self.DRAWING:self.DRAWING + 1])
         near = F.max_pool2d(covered, 2 * self.REACH + 1, 1, self.REACH)
         return picture + cover * near * (paint - picture)
-
-
-def then_and_now(drawings: Tensor) -> Tensor:
-    """Drawings [1 + N, 3, h, w] of a robot, first as it was last seen and then at N later moments, as a
-    `Compositor` takes them: [N, 6, h, w]."""
-    return torch.cat([drawings[1:], drawings[:1].expand_as(drawings[1:])], dim=1)

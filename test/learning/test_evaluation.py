@@ -92,8 +92,8 @@ def test_shuffled_actions_begin_where_the_arm_is(data, model):
 def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     shutil.rmtree(data / 'probes', ignore_errors=True)
     ranking = tmp_path / 'ranking.json'
-    ranking.write_text(json.dumps({'sha256': load_backend('torch', model).card.sha256[:12],
-                                   'overall': {'spearman': 0.61, 'top1_regret': 0.17}}))
+    ranked = {'worlds': ['arm', 'drive'], 'spearman': 0.61, 'top1_regret': 0.17}
+    ranking.write_text(json.dumps({'sha256': load_backend('torch', model).card.sha256[:12], 'overall': ranked}))
     code = evaluate.run(parse('--model', model, '--data', data, '--probe-data', data, '--ranking', ranking,
                               '--clips-per-episode', 2, '--out', tmp_path / 'e.json',
                               '--report', tmp_path / 'report'))
@@ -119,6 +119,7 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     whole = result['overall']
     assert f"another plan's motion | {whole['lost_when_shuffled_db']:.2f} dB" in markdown
     assert f"near the true one, of the first 16 | {whole['near']:.0%}" in markdown
+    assert result['ranking'] == ranked and 'scores choose, mean over arm, drive' in markdown
     assert 'Spearman | 0.61' in markdown and 'top-1 regret | 17%' in markdown
     assert 'LPIPS' not in markdown and 'from frame 16 to 64' not in markdown    # not measured here
     assert any((data / 'probes').glob('kuka_joints_*'))     # for the next model
@@ -206,9 +207,14 @@ def test_what_cannot_be_evaluated_is_named(data, model, more, words):
         evaluate.run(parse('--model', model, '--data', data, '--probe-data', data, *more))
 
 
+def test_a_model_is_named_once(data, model):
+    with pytest.raises(DatasetError, match='small and --model .*: give one of the two'):
+        evaluate.run(parse('small', '--model', model, '--data', data))
+
+
 @pytest.mark.parametrize('text, words', [
     ('', 'ranking.json: not a result file of `astra rank --out`'), ('{"overall": {}}', 'not a result file'),
-    ('{"sha256": "abc", "overall": {"spearman": 1, "top1_regret": 0}}', "of weights abc, those of '.*' are .*; rank this"),
+    ('{"sha256": "abc", "overall": {"worlds": [], "spearman": 1, "top1_regret": 0}}', "of weights abc, those of '.*' are .*; rank this"),
 ])
 def test_a_ranking_of_another_model_is_refused(data, model, tmp_path, text, words):
     (tmp_path / 'ranking.json').write_text(text)
@@ -239,7 +245,9 @@ def test_the_control_is_imagined_with_the_other_motion(data, model, monkeypatch)
         np.testing.assert_array_equal(actions, [clips.actions[index], clips.shuffled[index]])
         both = np.stack([clips.drawings[index], clips.shuffled_drawings[index]])
         np.testing.assert_array_equal(drawings, both[:, 1:])
-        np.testing.assert_array_equal(painted[2 * index:2 * index + 2], both)
+        for drawn, shown in zip(both, painted[2 * index:]):
+            np.testing.assert_array_equal(shown[:, 0], drawn[1:])
+            np.testing.assert_array_equal(shown[:, 1], np.repeat(drawn[:1], len(shown), axis=0))
     assert len(asked) == len(clips) and not np.allclose(clips.actions, clips.shuffled)
 
 
@@ -278,6 +286,7 @@ def test_the_mean_counts_a_world_once():
         rows = {row: {'16': value} for row in evaluate.ROWS}
         return {'world': world, 'psnr_db': rows, 'ssim': rows,
                 'gain_over_copy_db': {'mean': value}, 'drift_db': value,
+                'following_frames': 16,
                 'following': {row: {'near': value} for row in ('real frames', *evaluate.ROWS)}}
 
     # Two arms of 1 and 3 and a car of 6: (2 + 6) / 2.

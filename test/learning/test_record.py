@@ -59,7 +59,7 @@ def test_what_stands_in_the_way_is_said(data, tmp_path, monkeypatch):
         raise OSError(errno.EIO, 'Input/output error')
 
     monkeypatch.setattr(record, 'save_packed', gone)
-    with pytest.raises(DatasetError, match='Input/output error; 0 episodes were recorded and are whole. Repeat'):
+    with pytest.raises(DatasetError, match='Input/output error; 0 episodes were recorded and are whole. Mend that, then repeat'):
         record.record(tmp_path / 'out', KUKA, episodes=1, first_seed=0, workers=1)
 
 
