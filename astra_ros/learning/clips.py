@@ -136,7 +136,7 @@ class LatentDataset:
         numbers = {space.name: index for index, space in enumerate(self.spaces)}
         autoencoder.eval()
         for path in tqdm(list(paths), unit='episode', desc='encode', disable=not progress):
-            episode = load_episode(path)
+            episode = load_episode(path, restyled=True)
             number = numbers.get(episode.space)
             if number is None or self.spaces[number].motion_names != episode.motion_names:
                 raise DatasetError(f'{path}: {episode.space} with {episode.motion_names} fits none of '
@@ -145,7 +145,8 @@ class LatentDataset:
                 raise DatasetError(f'{path}: {len(episode)} frames are too few for a horizon of '
                                    f'{self.horizon}; record longer episodes')
             frames = frames_to_tensor(episode.frames)
-            both = torch.cat([frames, restyle(frames, generator)]).to(device)
+            other = restyle(frames, generator) if episode.restyled is None else frames_to_tensor(episode.restyled)
+            both = torch.cat([frames, other]).to(device)
             with mixed_precision(device):   # as the training itself
                 latents = autoencoder.encode(both).half().cpu()
             self.latents.append(latents[:len(frames)])

@@ -4,6 +4,8 @@
       README.md                      what is in here, written anew after each recording
       car_twist_000017.parquet       a row for each frame
       car_twist_000017.mp4           the frames
+      car_twist_000020.style.mp4     of some simulated episodes: the same frames in another light, with other
+                                     colours and textures
 
 Columns of the table (pandas, Polars, DuckDB and pyarrow read it):
 
@@ -40,8 +42,9 @@ HELD_OUT_FROM = 900_000
 
 FORMAT = 1
 FOOTER = b'astra_ros'
+STYLE = '.style.mp4'
 _NAME = re.compile(r'(?P<space>\w+)_(?P<number>\d{6,})\.parquet')
-_PART = re.compile(r'(\w+_\d{6,}\.(parquet|mp4)|(README|DATASET)\.md)\.(?P<pid>\d+)\.part')
+_PART = re.compile(r'(\w+_\d{6,}\.(parquet|mp4|style\.mp4)|(README|DATASET)\.md)\.(?P<pid>\d+)\.part')
 # What the footer keeps of an episode, beside its own format, shape and video.
 _FIELDS = ('motion_names', 'modality', 'world', 'robot', 'dt_s', 'behaviour', 'seed', 'scene',
            'camera', 'source')
@@ -49,10 +52,11 @@ _FIELDS = ('motion_names', 'modality', 'world', 'robot', 'dt_s', 'behaviour', 's
 
 @dataclass(frozen=True)
 class PackedEpisode:
-    """An episode as the bytes of its two files, made where it was recorded."""
+    """An episode as the bytes of its files, made where it was recorded."""
 
     table: bytes
     video: bytes
+    restyled: bytes | None = None
 
 
 def episode_path(folder: Path, space: str, number: int) -> Path:
@@ -66,6 +70,7 @@ def pack_episode(episode: Episode, crf: int = LOSSLESS) -> PackedEpisode:
     import pyarrow.parquet as pq
 
     video = encode_video(episode.frames, episode.dt_s, crf)
+    restyled = None if episode.restyled is None else encode_video(episode.restyled, episode.dt_s, crf)
     count = len(episode)
     columns = {'frame': np.arange(count, dtype=np.int32),
                'time_s': np.arange(count) * episode.dt_s}
@@ -76,17 +81,21 @@ def pack_episode(episode: Episode, crf: int = LOSSLESS) -> PackedEpisode:
     footer = {'format': FORMAT, **{key: getattr(episode, key) for key in _FIELDS},
               'frames': list(episode.frames.shape), 'crf': crf,
               'video_sha256': hashlib.sha256(video).hexdigest()}
+    if restyled is not None:
+        footer['restyled_sha256'] = hashlib.sha256(restyled).hexdigest()
     table = pa.table({name: pa.array(column) for name, column in columns.items()})
     buffer = io.BytesIO()
     pq.write_table(table.replace_schema_metadata({FOOTER: json.dumps(footer)}), buffer,
                    compression='zstd', use_dictionary=False, write_statistics=False,
                    write_page_checksum=True)
-    return PackedEpisode(buffer.getvalue(), video)
+    return PackedEpisode(buffer.getvalue(), video, restyled)
 
 
 def save_packed(path: Path, packed: PackedEpisode) -> None:
-    """Write both files whole or not at all: the table, which names the episode, comes last."""
+    """Write all files whole or not at all: the table, which names the episode, comes last."""
     parts = [(path.with_suffix('.mp4'), packed.video), (path, packed.table)]
+    if packed.restyled is not None:
+        parts.insert(0, (path.with_suffix(STYLE), packed.restyled))
     written = [target.with_name(f'{target.name}.{os.getpid()}.part') for target, _ in parts]
     try:
         for part, (_, data) in zip(written, parts):
@@ -162,8 +171,10 @@ def check_alike(folder: Path, size: tuple[int, int], dt_s: float, but: Iterable[
                 'give another --out')
 
 
-def load_episode(path: Path, frames: bool = True) -> Episode:
-    """An episode from its two files, or without `frames` (0 pixels large) from its table alone.
+def load_episode(path: Path, frames: bool = True, restyled: bool = False) -> Episode:
+    """An episode from its files, or without `frames` (0 pixels large) from its table alone.
+
+    Frames in another style are read only where they are asked for.
 
     Raises DatasetError where a file is missing, damaged, or of another episode.
     """
@@ -177,25 +188,30 @@ def load_episode(path: Path, frames: bool = True) -> Episode:
     except (OSError, pa.ArrowException) as error:
         raise DatasetError(f'{path}: damaged ({str(error).splitlines()[0]}); delete both files of '
                            'this episode and record it again') from error
-    pictures = _load_frames(path, footer) if frames else np.zeros((len(table), 0, 0, 3), np.uint8)
+    pictures = np.zeros((len(table), 0, 0, 3), np.uint8)
+    if frames:
+        pictures = _load_frames(path, '.mp4', footer['video_sha256'])
+    other = None
+    if restyled and 'restyled_sha256' in footer:
+        other = _load_frames(path, STYLE, footer['restyled_sha256'])
     columns = {name: table[name].to_numpy() for name in table.column_names}
     labels = labels_of({name.removeprefix('label.'): values for name, values in columns.items()
                         if name.startswith('label.')})
     values = {key: footer[key] for key in _FIELDS}
     names = tuple(values.pop('motion_names'))
     motion = np.stack([columns[f'motion.{name}'] for name in names], axis=1).astype(np.float32)
-    return Episode(pictures, motion, labels, names, **values)
+    return Episode(pictures, motion, labels, names, restyled=other, **values)
 
 
-def _load_frames(path: Path, footer: dict) -> np.ndarray:
-    """The video that belongs to a table, checked against its sha256."""
-    video = path.with_suffix('.mp4')
+def _load_frames(path: Path, suffix: str, sha256: str) -> np.ndarray:
+    """A video that belongs to a table, checked against its sha256."""
+    video = path.with_suffix(suffix)
     try:
         data = video.read_bytes()
     except OSError as error:
         raise DatasetError(f'{video}: {error.strerror}; the table {path.name} needs it: delete the '
                            'table and record the episode again') from error
-    if hashlib.sha256(data).hexdigest() != footer['video_sha256']:
+    if hashlib.sha256(data).hexdigest() != sha256:
         raise DatasetError(f'{video}: damaged, or of another episode than {path.name} (its sha256 is '
                            'another); delete both files and record the episode again')
     return decode_video(data, str(video))

@@ -40,6 +40,7 @@ class Episode:
         camera: a `PinholeCamera` as a dict, where it is known and does not move on its robot: in the
             world, which is an arm's base frame, or in the frame of a robot that moves.
         source: where a real episode comes from: file and topics.
+        restyled: the same frames in another light, with other colours and textures; None where there are none.
     """
 
     frames: np.ndarray
@@ -55,12 +56,16 @@ class Episode:
     scene: dict = field(default_factory=dict)
     camera: dict | None = None
     source: dict = field(default_factory=dict)
+    restyled: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         count = len(self.frames)
         if self.frames.dtype != np.uint8 or self.frames.ndim != 4 or self.frames.shape[-1] != 3:
             raise DatasetError(f'{self.title}: frames are {self.frames.dtype} {self.frames.shape}; '
                                'expected uint8 [N, h, w, 3]')
+        if self.restyled is not None and (self.restyled.shape, self.restyled.dtype) != (self.frames.shape, np.uint8):
+            raise DatasetError(f'{self.title}: restyled frames are {self.restyled.dtype} {self.restyled.shape}; '
+                               f'expected uint8 {self.frames.shape}, as the frames')
         if self.motion.shape != (count, len(self.motion_names)):
             raise DatasetError(f'{self.title}: motion has shape {self.motion.shape}; expected '
                                f'[{count}, {len(self.motion_names)}]: a row for each frame, a column '

@@ -11,6 +11,7 @@ import argparse
 import multiprocessing
 import sys
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,16 +39,31 @@ SECONDS = 8.0
 BEHAVIOUR_S = 4.0               # then the robot does something else; an arm's plans take as long
 IMAGE_SIZE = 64
 SEEDS_PER_JOB = 5               # a world takes a second to build, so each serves some seeds
+STYLED_EVERY = 4                # of so many seeds one is recorded in another style too
+OTHER_STYLE = 500_000_000       # its style is that of the seed so much further on, which no scene has
 FINER = 2                       # drawn so much larger, and averaged: the renderer has no smooth edges
 
 
 def record_episode(world, seed: int, image_size: int = IMAGE_SIZE,
                    seconds: float = SECONDS) -> Episode:
-    """Reset `world` to `seed` and play for `seconds`; frames of `image_size` pixels square."""
+    """Reset `world` to `seed` and play for `seconds`; frames of `image_size` pixels square.
+
+    One seed in four, of those to train on, is played a second time in another style, for the style encoder.
+    """
+    episode = _played(world, seed, None, image_size, seconds)
+    if seed % STYLED_EVERY or seed >= HELD_OUT_FROM:
+        return episode
+    again = _played(world, seed, seed + OTHER_STYLE, image_size, seconds)
+    if not np.array_equal(again.motion, episode.motion):
+        raise DatasetError(f'{episode.title}: another style changed the motion; report this')
+    return replace(episode, restyled=again.frames)
+
+
+def _played(world, seed: int, style_seed: int | None, image_size: int, seconds: float) -> Episode:
     from astra_ros.pipeline import to_model_size
 
     rng = np.random.default_rng([seed, 7])
-    world.reset(seed)
+    world.reset(seed, style_seed)
     frames, motions, behaviours = [], [], []
     labels: dict[str, list] = defaultdict(list)
 

@@ -83,8 +83,12 @@ class World(Protocol):
     def time_s(self) -> float:
         """Simulated seconds since the reset."""
 
-    def reset(self, seed: int) -> None:
-        """Start the episode that belongs to ``seed``: layout, look, light, traffic."""
+    def reset(self, seed: int, style_seed: int | None = None) -> None:
+        """Start the episode that belongs to ``seed``: layout, traffic, and how it looks.
+
+        With ``style_seed`` surfaces and light are that seed's, and all else stays: the same commands then
+        give the same motion and the same labels.
+        """
 
     def play(self, rng: np.random.Generator, seconds: float) -> str:
         """Choose what the robot does for the next ``seconds``, well or badly, and command it.

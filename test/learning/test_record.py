@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import time
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from astra_ros.learning import record
-from astra_ros.learning.dataset import list_episodes, load_episode
+from astra_ros.learning.dataset import list_episodes, load_episode, videos_without_table
 from astra_ros.learning.episode import DatasetError
 from astra_ros.learning.workers import WorkersDied, local_workers
 from astra_ros.simulation.worlds import WORLDS
@@ -32,6 +33,25 @@ def test_recording_goes_on_where_it_was_and_repeats_itself(data, tmp_path):
     np.testing.assert_array_equal(first.motion, again.motion)
     for name, values in first.labels.items():
         np.testing.assert_array_equal(values, again.labels[name])
+
+
+def test_one_episode_in_four_is_there_in_another_style_too(data):
+    first, second, _ = list_episodes(data)
+    styled = load_episode(first, restyled=True)
+    assert load_episode(first).restyled is None and load_episode(second, restyled=True).restyled is None
+    assert [path.name for path in data.glob('*.style.mp4')] == [first.with_suffix('.style.mp4').name]
+    assert np.abs(styled.restyled.astype(float) - styled.frames).mean() > 4
+    assert not videos_without_table(data)
+
+
+def test_a_damaged_video_of_another_style_is_named(data, tmp_path):
+    first = list_episodes(data)[0]
+    for path in data.glob(f'{first.stem}.*'):
+        shutil.copy(path, tmp_path)
+    (tmp_path / f'{first.stem}.style.mp4').write_bytes(b'damaged')
+    assert load_episode(tmp_path / first.name)
+    with pytest.raises(DatasetError, match='style.mp4: damaged, or of another episode'):
+        load_episode(tmp_path / first.name, restyled=True)
 
 
 def test_an_episode_without_its_video_is_recorded_again(tmp_path, capfd):

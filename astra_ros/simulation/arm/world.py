@@ -96,10 +96,14 @@ class ArmWorld(SessionOwner):
         """Simulated seconds since the reset."""
         return self._ticks / self.settings.physics_hz
 
-    def reset(self, seed: int) -> None:
-        """Start the episode that belongs to ``seed``: its layout and look, the arm at ready."""
+    def reset(self, seed: int, style_seed: int | None = None) -> None:
+        """Start the episode that belongs to ``seed``: its layout and look, the arm at ready.
+
+        ``style_seed`` gives it another look, and goes before the settings' one.
+        """
         layout = sample_layout(self.spec, seed, self.settings.scene)
-        style_seed = seed if self.settings.style_seed is None else self.settings.style_seed
+        if style_seed is None:
+            style_seed = seed if self.settings.style_seed is None else self.settings.style_seed
         self._style = sample_style(style_seed)
         self._forget_contacts()
         self._goal = np.array([*layout.goal_xy, 0.002])

@@ -123,16 +123,20 @@ class DriveWorld(SessionOwner):
         """Where the other vehicles are, given ``DriveState.traffic``."""
         return self._traffic
 
-    def reset(self, seed: int) -> None:
+    def reset(self, seed: int, style_seed: int | None = None) -> None:
         """Start the episode that belongs to ``seed``, the car at rest in a lane.
+
+        ``style_seed`` gives it another look, and goes before the settings' one.
 
         Raises:
             ValueError: the seed is negative.
         """
         if seed < 0:
             raise ValueError(f"drive world: seed is {seed}; expected an integer >= 0")
-        self._build(seed)
-        self._seed = seed
+        if style_seed is None:
+            style_seed = seed if self.settings.style_seed is None else self.settings.style_seed
+        self._build(seed, style_seed)
+        self._seed, self._style_seed = seed, style_seed
         self._ticks = self._plan_tick = 0
         self._plan: VelocityPlan | None = None
         self._car = self._layout.start
@@ -265,7 +269,7 @@ class DriveWorld(SessionOwner):
         """
         if snapshot.session is not self._session:
             raise ValueError("the snapshot is of another DriveWorld; restore it there")
-        self._build(snapshot.fields["_seed"])
+        self._build(snapshot.fields["_seed"], snapshot.fields["_style_seed"])
         for name, value in snapshot.fields.items():
             setattr(self, name, value)
         self._arrange()
@@ -273,6 +277,7 @@ class DriveWorld(SessionOwner):
     # Everything that changes within an episode. None of these is changed in place.
     _MOMENT = (
         "_seed",
+        "_style_seed",
         "_ticks",
         "_plan",
         "_plan_tick",
@@ -282,17 +287,17 @@ class DriveWorld(SessionOwner):
         "_motion",
     )
 
-    def _build(self, seed: int) -> None:
-        if seed == self._built:
+    def _build(self, seed: int, style_seed: int) -> None:
+        if (seed, style_seed) == self._built:
             return
         settings = self.settings
         self._built = None
         self._layout = sample_layout(seed, settings.scene, settings.limits.body_centre_x)
-        style = sample_style(seed if settings.style_seed is None else settings.style_seed)
+        style = sample_style(style_seed)
         self._bodies = DriveBodies(self._session.client, self._layout, settings.limits)
         self._traffic = Traffic(self._layout.road, self._layout.vehicles, settings.limits)
         self._view.start(Ground(self._layout, style), style)
-        self._built = seed
+        self._built = (seed, style_seed)
 
     def _arrange(self) -> None:
         self._bodies.move_car(self._car)

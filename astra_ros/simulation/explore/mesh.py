@@ -103,7 +103,7 @@ class PaintedMesh:
 def house_mesh(house: House) -> PaintedMesh:
     """The house's floors, ceilings, walls, doorways and furniture, painted."""
     mesh = PaintedMesh()
-    rng = np.random.default_rng([house.seed, 15])
+    rng = np.random.default_rng([house.style_seed, 15])
     _add_floor_and_ceiling(mesh, house, rng)
     for index, room in enumerate(house.plan.rooms):
         for axis in (0, 1):

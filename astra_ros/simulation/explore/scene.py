@@ -42,6 +42,7 @@ class House:
 
     Attributes:
         seed: which one.
+        style_seed: which colours, papers and light; the seed's own as a rule.
         settings: how houses vary.
         plan: rooms, doors and walls.
         looks: of each room.
@@ -51,6 +52,7 @@ class House:
     """
 
     seed: int
+    style_seed: int
     settings: ExploreSceneSettings
     plan: FloorPlan
     looks: tuple[RoomLook, ...]
@@ -74,7 +76,10 @@ class House:
 
 
 def sample_house(
-    spec: MobileSpec, seed: int, settings: ExploreSceneSettings | None = None
+    spec: MobileSpec,
+    seed: int,
+    settings: ExploreSceneSettings | None = None,
+    style_seed: int | None = None,
 ) -> House:
     """The house that belongs to a seed: the same for every robot, but for where it starts.
 
@@ -82,6 +87,7 @@ def sample_house(
         spec: the robot.
         seed: any integer >= 0.
         settings: how houses vary.
+        style_seed: of another look; None is the seed's own.
 
     Raises:
         ValueError: a negative seed.
@@ -92,13 +98,14 @@ def sample_house(
     settings = settings or ExploreSceneSettings()
     plan = sample_floor_plan(settings, np.random.default_rng([seed, 11]))
     furniture = furnish(plan, settings, np.random.default_rng([seed, 12]))
-    rng = np.random.default_rng([seed, 13])
+    style_seed = seed if style_seed is None else style_seed
+    rng = np.random.default_rng([style_seed, 13])
     looks = _looks(len(plan.rooms), rng)
     azimuth, height = rng.uniform(-np.pi, np.pi), rng.uniform(0.5, 0.9)
     light = np.array([np.cos(azimuth), np.sin(azimuth), height])
     start = _start(spec, seed, plan, Solids(plan.walls + furniture), settings)
     return House(
-        seed, settings, plan, looks, furniture, light / np.linalg.norm(light), start
+        seed, style_seed, settings, plan, looks, furniture, light / np.linalg.norm(light), start
     )
 
 

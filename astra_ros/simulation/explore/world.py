@@ -143,13 +143,15 @@ class ExploreWorld(SessionOwner):
             (float(across), float(upright)),
         )
 
-    def reset(self, seed: int) -> None:
+    def reset(self, seed: int, style_seed: int | None = None) -> None:
         """Start the episode that belongs to ``seed``: its house, the robot at rest at its start.
+
+        ``style_seed`` gives the house other colours, papers and light.
 
         Raises:
             ValueError: a negative seed.
         """
-        self._enter(sample_house(self.spec, seed, self.settings.scene))
+        self._enter(sample_house(self.spec, seed, self.settings.scene, style_seed))
         rest = np.zeros(len(self.spec.motion_names))
         self._state = ExploreState(0, self.house.start, rest, None, 0, rest, False)
 
