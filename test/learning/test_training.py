@@ -296,7 +296,7 @@ def test_what_a_preset_is_meant_for_and_what_compiling_needs_is_said(data, tmp_p
                                                                      monkeypatch):
     none = ('--autoencoder-steps', '0', '--dynamics-steps', '0', '--compositor-steps', '0')
     train.run(arguments(data, tmp_path / 'run', '--preset', 'small', *none))
-    assert 'small\' is meant for frames of 128 x 128 pixels' in capsys.readouterr().out
+    assert 'small\' is meant for frames of 128 x 128 pixels' in capsys.readouterr().err
     monkeypatch.setenv('PATH', str(tmp_path))
     monkeypatch.delenv('CXX', raising=False)
     with pytest.raises(DatasetError, match='--compile: needs a C.. compiler; install g..'):

@@ -34,7 +34,7 @@ def hall(world, xy=(6.0, 6.0), yaw=0.0, furniture=()) -> None:
     pieces = tuple(block for block in furniture if block.kind != "wall")
     plan = FloorPlan((Room((0.0, 0.0), (12.0, 12.0), False),), (), walls)
     start = world.spec.pose(xy, 1.0 if world.spec.flies else 0.0, yaw)
-    house = House(0, settings, plan, (LOOK,), pieces, np.array([0.0, 0.0, 1.0]), start)
+    house = House(0, 0, settings, plan, (LOOK,), pieces, np.array([0.0, 0.0, 1.0]), start)
     world._enter(house)
     rest = np.zeros(len(world.spec.motion_names))
     world._state = ExploreState(0, start, rest, None, 0, rest, False)
