@@ -1,4 +1,4 @@
-"""Datasets on disk: a folder with two files an episode, both readable with stock tools.
+"""Datasets on disk: a table and a video an episode, some with a second video, readable with stock tools.
 
     data/train/
       README.md                      what is in here, written anew after each recording
@@ -134,7 +134,7 @@ def read_footer(path: Path) -> dict:
     try:
         metadata = pq.read_schema(path).metadata or {}
     except (OSError, pa.ArrowException) as error:
-        raise DatasetError(f'{path}: damaged ({str(error).splitlines()[0]}); delete both files of '
+        raise DatasetError(f'{path}: damaged ({str(error).splitlines()[0]}); delete all files of '
                            'this episode and record it again') from error
     if FOOTER not in metadata:
         raise DatasetError(f'{path}: a Parquet file, but no episode: it has no footer '
@@ -143,7 +143,7 @@ def read_footer(path: Path) -> dict:
         footer = json.loads(metadata[FOOTER])
         lacking = [key for key in (*_FIELDS, 'frames', 'video_sha256') if key not in footer]
     except (ValueError, TypeError) as error:
-        raise DatasetError(f'{path}: its footer is no JSON object ({error}); delete both files of this '
+        raise DatasetError(f'{path}: its footer is no JSON object ({error}); delete all files of this '
                            'episode and record it again') from error
     if footer.get('format') == FORMAT and lacking:
         raise DatasetError(f'{path}: its footer lacks {lacking}; record this episode again')
@@ -186,7 +186,7 @@ def load_episode(path: Path, frames: bool = True, restyled: bool = False) -> Epi
     try:
         table = pq.read_table(path, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
-        raise DatasetError(f'{path}: damaged ({str(error).splitlines()[0]}); delete both files of '
+        raise DatasetError(f'{path}: damaged ({str(error).splitlines()[0]}); delete all files of '
                            'this episode and record it again') from error
     pictures = np.zeros((len(table), 0, 0, 3), np.uint8)
     if frames:
@@ -213,7 +213,7 @@ def _load_frames(path: Path, suffix: str, sha256: str) -> np.ndarray:
                            'table and record the episode again') from error
     if hashlib.sha256(data).hexdigest() != sha256:
         raise DatasetError(f'{video}: damaged, or of another episode than {path.name} (its sha256 is '
-                           'another); delete both files and record the episode again')
+                           'another); delete all files of it and record the episode again')
     return decode_video(data, str(video))
 
 

@@ -21,6 +21,20 @@ def known(left_half):
     return made if left_half else 1 - made
 
 
+def trained(scene, steps):
+    """A compositor after so many steps; `scene(seed)` gives its arguments and what should come out."""
+    torch.manual_seed(0)
+    compositor = Compositor()
+    optimizer = torch.optim.AdamW(compositor.parameters(), lr=2e-3)
+    for step in range(steps):
+        given, truth = scene(step)
+        loss = (compositor(*given) - truth).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return compositor
+
+
 def test_a_new_one_hardly_changes_anything():
     torch.manual_seed(0)
     decoded = pictures(0)
@@ -40,25 +54,16 @@ def test_what_was_not_seen_is_never_taken():
 
 def test_it_learns_what_still_holds():
     """The observed picture is right but where something has moved, which the soft picture shows."""
-    torch.manual_seed(0)
-    compositor = Compositor()
-    optimizer = torch.optim.AdamW(compositor.parameters(), lr=2e-3)
-
     def scene(seed):
         generator = torch.Generator().manual_seed(seed)
         seen = 0.5 + 0.1 * torch.randn(8, 3, SIZE, SIZE, generator=generator)
         truth = seen.clone()
         truth[..., 4:8, 4:8] = 1.0
         soft = torch.nn.functional.avg_pool2d(truth, 3, 1, 1)
-        return soft, seen, torch.ones(8, 1, SIZE, SIZE), truth
+        return (soft, seen, torch.ones(8, 1, SIZE, SIZE)), truth
 
-    for step in range(150):
-        soft, seen, there, truth = scene(step)
-        loss = (compositor(soft, seen, there) - truth).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    soft, seen, there, truth = scene(1000)
+    compositor = trained(scene, 150)
+    (soft, seen, there), truth = scene(1000)
 
     def error(made):
         return float((made - truth).square().mean())
@@ -89,10 +94,6 @@ def test_it_paints_only_where_the_robot_is_or_was():
 
 def test_it_learns_how_the_robot_looks():
     """It is grey, darker where it is further away, and nothing of it is decoded."""
-    torch.manual_seed(0)
-    compositor = Compositor()
-    optimizer = torch.optim.AdamW(compositor.parameters(), lr=2e-3)
-
     def scene(seed):
         generator = torch.Generator().manual_seed(seed)
         soft = 0.9 + 0.05 * torch.randn(8, 3, SIZE, SIZE, generator=generator)
@@ -105,12 +106,7 @@ def test_it_learns_how_the_robot_looks():
             truth[row, :, where[0], where[1]] = 0.6 * near
         return (soft, soft, torch.ones(8, 1, SIZE, SIZE), drawings), truth
 
-    for step in range(200):
-        given, truth = scene(step)
-        loss = (compositor(*given) - truth).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    compositor = trained(scene, 200)
     given, truth = scene(1000)
     with torch.no_grad():
         error = (compositor(*given) - truth).square().mean()
