@@ -85,7 +85,7 @@ class TorchWorldModel:
     @torch.inference_mode()
     def imagine(self, history: np.ndarray, actions: np.ndarray, space: str, seed: int = 0,
                 steps: int | None = None, drawings: np.ndarray | None = None,
-                travel: np.ndarray | None = None) -> Imagination:
+                travel: np.ndarray | None = None, style: np.ndarray | None = None) -> Imagination:
         if space not in self.spaces:
             raise ValueError(f"unknown action space '{space}'; the model knows "
                              f'{sorted(self.spaces)}')
@@ -97,8 +97,9 @@ class TorchWorldModel:
         reprojected = None
         if travel is not None:
             reprojected = self._reprojected(history[-1], travel, space, actions.shape[:2])
+        look = None if style is None else self._encode(style[None])
         made = imagine_latents(self.model, self._encode(history)[None], plans[None],
-                               self.spaces[space], steps=steps, generator=generator,
+                               self.spaces[space], look, steps=steps, generator=generator,
                                drawings=pictures, reprojected=reprojected)
         return Imagination(
             latents=made.latents[0].float().cpu().numpy(),

@@ -4,7 +4,8 @@ On held-out scenes, per action space and horizon: what the autoencoder alone can
 what the model decodes before anything is laid over it, and a copy of the last observed
 frame; where the camera's way is known, also that frame moved along by geometry alone. Then two checks of
 the actions: the same clips with the motion of another clip, and a probe, trained on real frames alone,
-that reads poses from the imagined ones. With --report also a page with curves and pictures.
+that reads poses from the imagined ones. Scenes that were recorded in a second style are also imagined in
+that one, with a picture of it and without. With --report also a page with curves and pictures.
 
 Frames in which nothing has changed since the last observed one ask nothing, and copying is infinitely
 good there: PSNR and SSIM are over the others. How many were left out is stated, and how well the
@@ -48,6 +49,8 @@ USABLE_PROBE = 0.5          # share of the real frames whose pose a probe must f
 ROWS = {'ceiling': 'autoencoder alone', 'model': 'model', 'decoded': 'model, decoded alone',
         'shuffled': "another plan's motion",
         'geometry': 'moved by geometry', 'copy': 'copy the last frame'}
+STYLE_ROWS = {'ceiling': 'autoencoder alone', 'told': 'shown a picture of it', 'untold': 'not shown one',
+              'copy': 'copy the last frame'}
 
 
 def imagine_clips(model, clips: HeldOutClips, seed: int) -> dict:
@@ -83,6 +86,30 @@ def imagine_clips(model, clips: HeldOutClips, seed: int) -> dict:
     result['copy'] = np.repeat(clips.history[:, -1:], clips.future.shape[1], axis=1)
     result['outcomes'] = {name: np.stack(values) for name, values in outcomes.items()}
     return result
+
+
+def imagine_styled(model, clips: HeldOutClips, seed: int) -> dict | None:
+    """Is the other look imagined that a picture shows? None where no scene was recorded in a second style.
+
+    PSNR against the recording in that style, in dB, mean over clips: of what is decoded when the model is shown a
+    picture of the style (`told`) and when not (`untold`), of the autoencoder alone and of a copy of the last frame.
+    """
+    if not clips.styles:
+        return None
+    quality: dict[str, list] = {name: [] for name in STYLE_ROWS}
+    for i, (look, future) in tqdm(clips.styles.items(), unit='clip', desc=f'{clips.space.name}, other styles'):
+        drawings = None if clips.drawings is None else clips.drawings[i:i + 1, 1:]
+        travel = None if clips.travel is None else clips.travel[i:i + 1]
+        made = {name: model.decode(model.imagine(
+            clips.history[i], clips.actions[i:i + 1], clips.space.name, seed=seed, drawings=drawings, travel=travel,
+            style=style).latents[0]) for name, style in (('told', look), ('untold', None))}
+        made |= {'ceiling': model.decode(model.encode(future)), 'copy': np.repeat(clips.history[i, -1:], len(future), 0)}
+        for name in STYLE_ROWS:
+            quality[name].append(psnr(made[name].astype(np.float32) / 255, future.astype(np.float32) / 255))
+    horizons = [h for h in HORIZONS if h <= clips.future.shape[1]]
+    return {'clips': len(clips.styles), 'psnr_db': {
+        name: {str(h): float(np.mean([curve[h - 1] for curve in curves])) for h in horizons}
+        for name, curves in quality.items()}}
 
 
 def _by_geometry(camera: MovingCamera, frame: np.ndarray, travel: np.ndarray) -> np.ndarray:
@@ -190,6 +217,10 @@ def overall(spaces: dict[str, dict]) -> dict:
         rows = [at_16(figures, 'psnr_db', row) for row in ('model', 'shuffled')]
         return None if None in rows else rows[0] - rows[1]
 
+    def told(figures):
+        rows = figures.get('style', {}).get('psnr_db', {})
+        return rows['told']['16'] - rows['untold']['16'] if '16' in rows.get('told', {}) else None
+
     def near(figures, row):
         if figures.get('following_frames') != FOLLOWED:
             return None
@@ -211,6 +242,7 @@ def overall(spaces: dict[str, dict]) -> dict:
         'near_decoded': mean(lambda f: near(f, 'decoded')),
         'near_real': mean(lambda f: near(f, 'real frames')),
         'near_shuffled': mean(lambda f: near(f, 'shuffled')),
+        'style_told_db': mean(told),
         'drift_db': mean(lambda f: f.get('drift_db'))}
 
 
@@ -240,6 +272,10 @@ def table(name: str, figures: dict) -> str:
         tells = tells or f'in {values["base_rate"]:.0%} of the clips, so nothing to tell apart'
         lines.append(f'  {event}: {tells}; mean probability {values["mean_probability"]:.3f} where '
                      f'it happens in {values["mean_frequency"]:.3f} of the frames')
+    if 'style' in figures:
+        lines.append(f'  in another style, {figures["style"]["clips"]} clips, PSNR dB:')
+        lines += [f'  {STYLE_ROWS[row]:22}' + ''.join(f'{values[h]:8.2f}{"":7}' for h in horizons)
+                  for row, values in figures['style']['psnr_db'].items()]
     if 'drift_db' in figures:
         lines.append(f'  drift: {figures["drift_db"]:.2f} dB lost from frame {DRIFT[0]} to {DRIFT[1]}')
     return '\n'.join(lines)
@@ -328,7 +364,7 @@ def run(args: argparse.Namespace) -> int:
     for path in list_episodes(args.data):
         space = path.stem.rpartition('_')[0]
         if space in wanted:
-            episode = load_episode(path)
+            episode = load_episode(path, restyled=True)
             check_fits(episode, card)
             by_space.setdefault(space, []).append(episode)
         else:
@@ -359,6 +395,8 @@ def run(args: argparse.Namespace) -> int:
         figures[space] = {'world': episodes[0].world, 'drawn': clips.drawings is not None,
                           'reprojected': clips.travel is not None,
                           **evaluate(clips, made, follower, measures)}
+        if (styled := imagine_styled(model, clips, args.seed)) is not None:
+            figures[space]['style'] = styled
         shown[space] = {'truth': clips.future[:3], **{name: made[name][:3] for name in ROWS if name in made}}
         print(table(space, figures[space]), flush=True)
     result = {'model': card.name, 'sha256': card.sha256[:12], 'data': str(args.data),

@@ -111,6 +111,9 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     assert set(figures['events']) == {'obstacle_contact', 'object_contact'}    # no road here
     text = capsys.readouterr().out
     assert 'kuka_joints: 6 held-out clips' in text and 'another plan' in text
+    assert 'in another style, 2 clips' in text and figures['style']['clips'] == 2
+    rows = figures['style']['psnr_db']
+    assert result['overall']['style_told_db'] == rows['told']['16'] - rows['untold']['16']
     page = (tmp_path / 'report/report.html').read_text()
     assert 'kuka_joints_0.png' in page and 'psnr_kuka_joints.svg' in page
     markdown = (tmp_path / 'report/report.md').read_text()
@@ -118,6 +121,7 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
         assert name in markdown and (tmp_path / 'report' / name).stat().st_size > 500
     whole = result['overall']
     assert f"another plan's motion | {whole['lost_when_shuffled_db']:.2f} dB" in markdown
+    assert f"a picture of it, at 16 | {whole['style_told_db']:+.2f} dB" in markdown
     assert f"near the true one, of the first 16 | {whole['near']:.0%}" in markdown
     assert result['ranking'] == ranked and 'scores choose, mean over arm, drive' in markdown
     assert 'Spearman | 0.61' in markdown and 'top-1 regret | 17%' in markdown
@@ -220,6 +224,41 @@ def test_a_ranking_of_another_model_is_refused(data, model, tmp_path, text, word
     (tmp_path / 'ranking.json').write_text(text)
     with pytest.raises(DatasetError, match=words):
         evaluate.run(parse('--model', model, '--data', data, '--no-probe', '--ranking', tmp_path / 'ranking.json'))
+
+
+def test_another_style_is_compared_with_the_recording_in_it(data, model, monkeypatch):
+    loaded = load_backend('torch', model)
+    episodes = [load_episode(path, restyled=True) for path in list_episodes(data)]
+    drawer = Drawer(data, loaded.card.image_size)
+    clips = HeldOutClips(episodes, loaded.card, 3, each=2, seed=0, drawer=drawer)
+    assert list(clips.styles) == [0, 1]     # of the one scene that was recorded twice
+    seen = [[index for index, frame in enumerate(episodes[0].frames) if np.array_equal(frame, clips.future[i, 0])]
+            for i in clips.styles]
+    asked, real = [], loaded.imagine
+
+    def imagine(*args, style=None, **rest):
+        asked.append(style)
+        return real(*args, style=style, **rest)
+
+    monkeypatch.setattr(loaded, 'imagine', imagine)
+    monkeypatch.setattr(loaded, 'decode', lambda latents: next(answers))
+    futures = [clips.styles[i][1] for i in clips.styles]
+    answers = iter([futures[0], clips.future[0], futures[0], futures[1], clips.future[1], futures[1]])
+    figures = evaluate.imagine_styled(loaded, clips, seed=0)
+    for number, (look, future) in clips.styles.items():
+        start = seen[number][0]
+        np.testing.assert_array_equal(future, episodes[0].restyled[start:start + 3])
+        other_end = episodes[0].restyled[-1 if start - 1 < len(episodes[0]) / 2 else 0]
+        np.testing.assert_array_equal(look, other_end)
+        np.testing.assert_array_equal(asked[2 * number], look)
+        assert asked[2 * number + 1] is None
+    assert figures['clips'] == 2 and set(figures['psnr_db']) == set(evaluate.STYLE_ROWS)
+    told, untold = figures['psnr_db']['told']['1'], figures['psnr_db']['untold']['1']
+    assert told == figures['psnr_db']['ceiling']['1'] and told > untold + 10
+    # Without a second style there is nothing to compare with.
+    plain = [load_episode(path) for path in list_episodes(data)]
+    clips = HeldOutClips(plain, loaded.card, 3, each=1, seed=0, drawer=drawer)
+    assert clips.styles == {} and evaluate.imagine_styled(loaded, clips, seed=0) is None
 
 
 def test_the_control_is_imagined_with_the_other_motion(data, model, monkeypatch):

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,6 +43,14 @@ def test_one_episode_in_four_is_there_in_another_style_too(data):
     assert [path.name for path in data.glob('*.style.mp4')] == [first.with_suffix('.style.mp4').name]
     assert np.abs(styled.restyled.astype(float) - styled.frames).mean() > 4
     assert not videos_without_table(data)
+
+
+def test_a_second_look_may_differ_in_the_last_bits_of_its_motion_and_no_more(data):
+    episode = load_episode(list_episodes(data)[1])
+    again = replace(episode, motion=episode.motion + np.float32(2e-6), frames=255 - episode.frames)
+    assert np.array_equal(record.with_style_of(episode, again).restyled, again.frames)
+    elsewhere = replace(again, motion=episode.motion + np.float32(0.01))
+    assert record.with_style_of(episode, elsewhere).restyled is None    # and nothing ends for it
 
 
 def test_a_damaged_video_of_another_style_is_named(data, tmp_path):
