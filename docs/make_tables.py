@@ -7,7 +7,7 @@ A table stands between `<!-- table: NAME -->` and `<!-- end -->`. NAME is
 
     goals                     the project's goals, a column for every model that was measured
     MODEL/goals               the same of one model
-    MODEL/evaluation, MODEL/ranking, MODEL/latency      from results/MODEL/evaluation.json and so on
+    MODEL/evaluation, MODEL/ranking, MODEL/latency, MODEL/style    from results/MODEL/evaluation.json and so on
     ablations                 a row for every file of results/ablations
 
 While its files are missing, a table is empty.
@@ -35,6 +35,12 @@ LATENCIES = {
     "image_to_scores": "**over topics: image published to scores received**",
     "plans_to_scores": "over topics: last plan published to scores received",
     "request": "in one process, without ROS",
+}
+STYLES = {
+    "ceiling": "autoencoder alone",
+    "told": "**model, shown a picture of the style**",
+    "untold": "model, not shown one",
+    "copy": "copy the last frame, in the old style",
 }
 CHOICES = {
     "random": "a random plan",
@@ -126,6 +132,22 @@ def follows(figures: dict, row: str) -> list[str]:
         return ["", ""]
     probe = figures["following"][row]
     return [f"{100 * probe['mean_error_m']:.1f} cm", f"{probe['near']:.0%}"]
+
+
+def style(result: dict) -> str:
+    """PSNR by horizon of scenes imagined in another style, for every robot."""
+    rows, horizons, gains = [], [], []
+    for space, figures in result["spaces"].items():
+        if "style" not in figures:      # no scene of this robot was recorded twice
+            continue
+        of_style = figures["style"]
+        horizons = list(of_style["psnr_db"]["told"])
+        rows += [[f"{space}, {of_style['clips']} clips", title, *(f"{of_style['psnr_db'][row][h]:.1f}" for h in horizons)]
+                 for row, title in STYLES.items()]  # fmt: skip
+        gain = of_style["gain_db"]
+        gains.append("{} {:+.2f} dB ({:+.2f} to {:+.2f})".format(space, gain["mean"], *gain["interval_95"]))
+    return (markdown(["PSNR, dB", "frames ahead", *horizons], rows)
+            + f"\nWhat the picture adds, 16 frames ahead (95 % interval): {', '.join(gains)}.\n")  # fmt: skip
 
 
 def ranking(result: dict) -> str:
@@ -224,7 +246,7 @@ def ablations(results: dict[str, dict]) -> str:
 
 
 # of one model, each from the result file of that name
-TABLES = {"evaluation": evaluation, "ranking": ranking, "latency": latency}
+TABLES = {"evaluation": evaluation, "ranking": ranking, "latency": latency, "style": style}
 
 
 def table(name: str, results: Path, page: Path = PAGES[0]) -> str:

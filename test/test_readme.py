@@ -105,6 +105,12 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
                 }
             },
         },
+        "style.json": {
+            "overall": {"worlds": ["arm"]},
+            "spaces": {"panda_joints": {"style": {
+                "clips": 7, "psnr_db": {row: {"1": 15.25, "16": 14.0} for row in make_tables.STYLES},
+                "gain_db": {"mean": 0.1, "interval_95": [-0.05, 0.25]}}}, "car_twist": {}},
+        },
         "latency.json": {
             "plans": 8, "horizon": 16, "threads": 2, "device": "cpu", "loaded_core": False,
             **{
@@ -131,6 +137,8 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
     assert "| 20.0 (20.04) | 10.0 (10.00) | 10.000 | 3.4 cm | 80% |" in text
     assert "0.61 (0.50 to 0.70), 100 scenes" in text
     assert "| panda | risky | 20% | -0.10 | 30% | 4% | 0.20 | 25% |\n" in text
+    assert "(95 % interval): panda_joints +0.10 dB (-0.05 to +0.25)." in text
+    assert "| panda_joints, 7 clips | model, not shown one | 15.2 | 14.0 |" in text
     assert "| 401 ms | 500 ms | 600 ms |" in text and "90000 ms" in text
     assert text.count("`astra x`, commit abc") == len(figures)
     again = make_tables.rewritten(text, tmp_path, ROOT / "models/other/README.md")

@@ -150,9 +150,9 @@ class WorldModel(Protocol):
         [K, H, 3, h, w], the robot drawn along each plan (`planning/robot_drawing.py`), for a model
         with kinematic conditioning; others do not look at them; `travel` float32 [K, H, 4, 4], where
         each plan takes a moving camera (`MovingCamera.travel`), of an action space in the card's
-        `moving_cameras`; `style` uint8 [h, w, 3] RGB, a picture in whose look (light, colours) everything is to
-        be imagined; None: as observed. Show such latents with `decode`: what `pictures` would lay over them
-        was seen in the old look.
+        `moving_cameras`; `style` uint8 [h, w, 3] RGB, a picture in whose look (light, colours, textures) everything
+        is to be imagined; None: as observed. Show such latents with `decode`, not with `pictures`, which lays
+        the old look over them.
         """
 
 

@@ -106,10 +106,13 @@ def imagine_styled(model, clips: HeldOutClips, seed: int) -> dict | None:
         made |= {'ceiling': model.decode(model.encode(future)), 'copy': np.repeat(clips.history[i, -1:], len(future), 0)}
         for name in STYLE_ROWS:
             quality[name].append(psnr(made[name].astype(np.float32) / 255, future.astype(np.float32) / 255))
-    horizons = [h for h in HORIZONS if h <= clips.future.shape[1]]
+    length = clips.future.shape[1]
+    at = min(16, length) - 1
+    gain = (np.array(quality['told']) - quality['untold'])[:, at]
     return {'clips': len(clips.styles), 'psnr_db': {
-        name: {str(h): float(np.mean([curve[h - 1] for curve in curves])) for h in horizons}
-        for name, curves in quality.items()}}
+        name: {str(h): float(np.mean([curve[h - 1] for curve in curves])) for h in HORIZONS if h <= length}
+        for name, curves in quality.items()},
+        'gain_db': {'horizon': at + 1, 'mean': float(gain.mean()), 'interval_95': interval(gain)}}
 
 
 def _by_geometry(camera: MovingCamera, frame: np.ndarray, travel: np.ndarray) -> np.ndarray:
@@ -218,8 +221,8 @@ def overall(spaces: dict[str, dict]) -> dict:
         return None if None in rows else rows[0] - rows[1]
 
     def told(figures):
-        rows = figures.get('style', {}).get('psnr_db', {})
-        return rows['told']['16'] - rows['untold']['16'] if '16' in rows.get('told', {}) else None
+        gain = figures.get('style', {}).get('gain_db', {})
+        return gain['mean'] if gain.get('horizon') == 16 else None
 
     def near(figures, row):
         if figures.get('following_frames') != FOLLOWED:

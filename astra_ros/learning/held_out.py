@@ -25,7 +25,8 @@ class HeldOutClips:
         travel, shuffled_travel: float32 [N, H, 4, 4], where both take a moving camera, or None.
         poses: [N, H, P] true poses, see `following.py`; None where they are not known.
         styles: number of a clip -> (a picture of its scene in another look, uint8 [h, w, 3]; its future in that look,
-            [H, h, w, 3]), where the scene was recorded twice. The picture is from the other half of the episode.
+            [H, h, w, 3]), where the scene was recorded twice. The picture is the episode's first or last, whichever
+            is farther from that future, and never one of it.
         labels: name -> [N, H] or [N, H, 3].
     """
 
@@ -79,9 +80,9 @@ class HeldOutClips:
             self.travel = moving.travel(self.space, motion, card.dt_s)
             self.shuffled_travel = moving.travel(self.space, other, card.dt_s)
         self.poses = runs(_poses_of_frames, 1, horizon) if Follower.can_read(first) else None
-        self.styles = {
-            number: (episode.restyled[-1 if 2 * start < len(episode) else 0], episode.restyled[start + 1:start + horizon + 1])
-            for number, (episode, start) in enumerate(picks) if episode.restyled is not None}
+        self.styles = {number: (episode.restyled[-1 if len(episode) - 1 - start - horizon > start else 0],
+                                episode.restyled[start + 1:start + horizon + 1])
+                       for number, (episode, start) in enumerate(picks) if episode.restyled is not None}
         names = set.intersection(*(set(episode.labels) for episode in episodes))
         self.labels = {name: runs(lambda episode: episode.labels[name], 1, horizon)
                        for name in sorted(names)}

@@ -41,7 +41,7 @@ IMAGE_SIZE = 64
 SEEDS_PER_JOB = 5               # a world takes a second to build, so each serves some seeds
 STYLED_EVERY = 4                # of so many seeds one is recorded in another style too
 OTHER_STYLE = 500_000_000       # its style is that of the seed so much further on, which no scene has
-SAME_MOTION = 1e-3              # rad, m/s, rad/s: what two plays of a scene may differ by and still look the same
+SAME = 1e-3                     # rad, m/s, rad/s, m: what two plays of a scene may differ by and still look the same
 FINER = 2                       # drawn so much larger, and averaged: the renderer has no smooth edges
 
 
@@ -49,7 +49,8 @@ def record_episode(world, seed: int, image_size: int = IMAGE_SIZE,
                    seconds: float = SECONDS) -> Episode:
     """Reset `world` to `seed` and play for `seconds`; frames of `image_size` pixels square.
 
-    One seed in four is played a second time in another style: the style encoder learns from it, and is measured on it.
+    One seed in four is played a second time in another style: the style encoder learns from those to train on,
+    and is measured on those held out.
     """
     episode = _played(world, seed, None, image_size, seconds)
     if seed % STYLED_EVERY:
@@ -61,13 +62,18 @@ def record_episode(world, seed: int, image_size: int = IMAGE_SIZE,
 def with_style_of(episode: Episode, again: Episode) -> Episode:
     """`episode` with the frames of `again`, the same in another style, as its second look.
 
-    What a world did before can change the last bits of what Bullet finds where things touch, and with
-    them of the motion; the pictures are the same. Where that has grown to more than SAME_MOTION, they are
-    not, and the episode keeps its one look: a recording of hours does not end for that.
+    What a world did before can change the last bits of what Bullet finds where things touch; the pictures
+    are the same. Where motion or labels differ by more than SAME, they are not: the episode keeps its one look,
+    and that is said, but a recording of hours does not end for it.
     """
-    if not np.allclose(again.motion, episode.motion, rtol=0, atol=SAME_MOTION):
-        return episode
-    return replace(episode, restyled=again.frames)
+    pairs = [(episode.motion, again.motion), *((values, again.labels[name]) for name, values in episode.labels.items()
+                                               if values.dtype != bool)]
+    if all(np.allclose(one, other, rtol=0, atol=SAME, equal_nan=True) for one, other in pairs):
+        return replace(episode, restyled=again.frames)
+    apart = max(float(np.nanmax(np.abs(one - other))) for one, other in pairs)
+    print(f'note: {episode.title} went another way in its second style (by up to {apart:.2g}), which is left out',
+          file=sys.stderr)
+    return episode
 
 
 def _played(world, seed: int, style_seed: int | None, image_size: int, seconds: float) -> Episode:

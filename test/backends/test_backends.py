@@ -63,6 +63,24 @@ def test_a_sound_model_imagines(directory):
         model.encode(history[:, :32])
 
 
+def test_a_picture_of_a_style_reaches_the_network(directory):
+    model = load_backend('torch', directory)
+    torch.manual_seed(1)
+    for weight in model.model.parameters():     # the layers that begin at zero too, or no condition would show
+        weight.data += 0.05 * torch.randn_like(weight)
+    history, one, other = (np.random.default_rng(k).integers(0, 256, (4, 64, 64, 3), np.uint8) for k in range(3))
+    actions = SPACE.encode(np.zeros((1, 3, 2)))
+
+    def made(**style):
+        return model.imagine(history, actions, 'two_joints', seed=1, **style).latents
+
+    np.testing.assert_array_equal(made(), made(style=None))
+    first, second = made(style=one[0]), made(style=other[0] // 4)
+    assert not np.allclose(first, made(), atol=1e-4) and not np.allclose(first, second, atol=1e-4)
+    with pytest.raises(ValueError, match='takes uint8'):
+        made(style=one[0, :32])
+
+
 @pytest.mark.parametrize('backend, device, message', [
     ('tarot', 'cpu', r"unknown backend 'tarot'; known are \['torch'\]"),
     ('torch', 'toaster', "device 'toaster'"),

@@ -113,7 +113,7 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     assert 'kuka_joints: 6 held-out clips' in text and 'another plan' in text
     assert 'in another style, 2 clips' in text and figures['style']['clips'] == 2
     rows = figures['style']['psnr_db']
-    assert result['overall']['style_told_db'] == rows['told']['16'] - rows['untold']['16']
+    assert result['overall']['style_told_db'] == pytest.approx(rows['told']['16'] - rows['untold']['16'], abs=1e-4)
     page = (tmp_path / 'report/report.html').read_text()
     assert 'kuka_joints_0.png' in page and 'psnr_kuka_joints.svg' in page
     markdown = (tmp_path / 'report/report.md').read_text()
@@ -248,13 +248,20 @@ def test_another_style_is_compared_with_the_recording_in_it(data, model, monkeyp
     for number, (look, future) in clips.styles.items():
         start = seen[number][0]
         np.testing.assert_array_equal(future, episodes[0].restyled[start:start + 3])
-        other_end = episodes[0].restyled[-1 if start - 1 < len(episodes[0]) / 2 else 0]
-        np.testing.assert_array_equal(look, other_end)
+        ends = [number for number in (0, -1) if np.array_equal(look, episodes[0].restyled[number])]
+        after = len(episodes[0]) - 1 - (start + 2)
+        assert ends == [-1 if after > start - 1 else 0]
         np.testing.assert_array_equal(asked[2 * number], look)
         assert asked[2 * number + 1] is None
     assert figures['clips'] == 2 and set(figures['psnr_db']) == set(evaluate.STYLE_ROWS)
     told, untold = figures['psnr_db']['told']['1'], figures['psnr_db']['untold']['1']
     assert told == figures['psnr_db']['ceiling']['1'] and told > untold + 10
+    assert figures['gain_db']['horizon'] == 3
+    # Where a clip fills the episode, the picture is from before it.
+    clips = HeldOutClips(episodes, loaded.card, len(episodes[0]) - 1, each=1, seed=0, drawer=drawer)
+    look, future = clips.styles[0]
+    assert len(future) == len(episodes[0]) - 1 and np.array_equal(look, episodes[0].restyled[0])
+    assert not any(np.array_equal(look, frame) for frame in future)
     # Without a second style there is nothing to compare with.
     plain = [load_episode(path) for path in list_episodes(data)]
     clips = HeldOutClips(plain, loaded.card, 3, each=1, seed=0, drawer=drawer)

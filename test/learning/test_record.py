@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from astra_ros.learning import record
-from astra_ros.learning.dataset import list_episodes, load_episode, videos_without_table
+from astra_ros.learning.dataset import HELD_OUT_FROM, list_episodes, load_episode, videos_without_table
 from astra_ros.learning.episode import DatasetError
 from astra_ros.learning.workers import WorkersDied, local_workers
 from astra_ros.simulation.worlds import WORLDS
@@ -45,12 +45,23 @@ def test_one_episode_in_four_is_there_in_another_style_too(data):
     assert not videos_without_table(data)
 
 
-def test_a_second_look_may_differ_in_the_last_bits_of_its_motion_and_no_more(data):
+def test_a_held_out_scene_has_another_style_too(tmp_path):
+    assert record.record(tmp_path, KUKA, episodes=2, first_seed=HELD_OUT_FROM, workers=1, seconds=1.0) == 2
+    first, second = (load_episode(path, restyled=True) for path in list_episodes(tmp_path))
+    assert first.restyled.shape == first.frames.shape and second.restyled is None
+
+
+def test_a_second_look_may_differ_in_the_last_bits_and_no_more(data, capsys):
     episode = load_episode(list_episodes(data)[1])
-    again = replace(episode, motion=episode.motion + np.float32(2e-6), frames=255 - episode.frames)
+    places = episode.labels['object_position']
+    again = replace(episode, motion=episode.motion + np.float32(2e-6), frames=255 - episode.frames,
+                    labels={**episode.labels, 'object_position': places + np.float32(2e-6)})
     assert np.array_equal(record.with_style_of(episode, again).restyled, again.frames)
-    elsewhere = replace(again, motion=episode.motion + np.float32(0.01))
-    assert record.with_style_of(episode, elsewhere).restyled is None    # and nothing ends for it
+    assert not capsys.readouterr().err
+    pushed = replace(again, labels={**episode.labels, 'object_position': places + np.float32(0.01)})
+    for elsewhere in (pushed, replace(again, motion=episode.motion + np.float32(0.01))):
+        assert record.with_style_of(episode, elsewhere).restyled is None    # and nothing ends for it
+        assert f'{episode.title} went another way in its second style (by up to 0.01)' in capsys.readouterr().err
 
 
 def test_a_damaged_video_of_another_style_is_named(data, tmp_path):
