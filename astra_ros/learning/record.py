@@ -70,7 +70,7 @@ def with_style_of(episode: Episode, again: Episode) -> Episode:
                                                if values.dtype != bool)]
     if all(np.allclose(one, other, rtol=0, atol=SAME, equal_nan=True) for one, other in pairs):
         return replace(episode, restyled=again.frames)
-    apart = max(float(np.nanmax(np.abs(one - other))) for one, other in pairs)
+    apart = max(float(np.nan_to_num(np.abs(one - other)).max()) for one, other in pairs)
     print(f'note: {episode.title} went another way in its second style (by up to {apart:.2g}), which is left out',
           file=sys.stderr)
     return episode
