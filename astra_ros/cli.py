@@ -37,6 +37,10 @@ COMMANDS = {
         "astra_ros.learning.export",
         "write what training made so far as a model that the nodes load",
     ),
+    "style": (
+        "astra_ros.learning.style",
+        "teach a model to take on the light, colours and textures of a picture",
+    ),
     "eval": (
         "astra_ros.learning.evaluate",
         "measure a model on held-out scenes, beside copying the last frame",

@@ -39,6 +39,7 @@ LATENCIES = {
 STYLES = {
     "ceiling": "autoencoder alone",
     "told": "**model, shown a picture of the style**",
+    "matched": "model, colours matched to it by mean and spread",
     "untold": "model, not shown one",
     "copy": "copy the last frame, in the old style",
 }

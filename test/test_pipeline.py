@@ -46,8 +46,7 @@ class KnownModel:
         grey = np.clip(latents * 255, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
         return np.broadcast_to(grey, (len(latents), 4, 4, 3)).copy()
 
-    def imagine(self, history, actions, space, seed=0, steps=None, drawings=None, travel=None,
-                style=None):
+    def imagine(self, history, actions, space, seed=0, steps=None, drawings=None, travel=None):
         self.drawn, self.travel = drawings, travel
         self.asked.append((actions.shape, space, seed, steps))
         plans, horizon = actions.shape[:2]

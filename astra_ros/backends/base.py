@@ -129,6 +129,17 @@ class WorldModel(Protocol):
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Latents float32 [N, C, h, w] -> uint8 [N, h, w, 3] RGB."""
 
+    @property
+    def can_restyle(self) -> bool:
+        """Whether the model has what `restyle` needs."""
+
+    def restyle(self, frames: np.ndarray, style: np.ndarray) -> np.ndarray:
+        """Frames uint8 [N, h, w, 3] RGB in the look (light, colours, textures) of the picture `style` [h, w, 3].
+
+        To imagine in another look, restyle the history and imagine from there; `pictures` then takes the last
+        restyled frame as the observed one. Raises ModelError where the model cannot (`astra style` trains that).
+        """
+
     def pictures(self, latents: np.ndarray, observed: np.ndarray, space: str,
                  travel: np.ndarray | None = None, drawings: np.ndarray | None = None) -> np.ndarray:
         """Imagined latents as pictures: float32 [N, C, h, w] -> uint8 [N, h, w, 3] RGB.
@@ -141,7 +152,7 @@ class WorldModel(Protocol):
 
     def imagine(self, history: np.ndarray, actions: np.ndarray, space: str, seed: int = 0,
                 steps: int | None = None, drawings: np.ndarray | None = None,
-                travel: np.ndarray | None = None, style: np.ndarray | None = None) -> Imagination:
+                travel: np.ndarray | None = None) -> Imagination:
         """Imagine K plans.
 
         Args: `history` uint8 [T, h, w, 3] RGB, oldest first, `dt_s` apart; `actions` float32
@@ -150,9 +161,7 @@ class WorldModel(Protocol):
         [K, H, 3, h, w], the robot drawn along each plan (`planning/robot_drawing.py`), for a model
         with kinematic conditioning; others do not look at them; `travel` float32 [K, H, 4, 4], where
         each plan takes a moving camera (`MovingCamera.travel`), of an action space in the card's
-        `moving_cameras`; `style` uint8 [h, w, 3] RGB, a picture in whose look (light, colours, textures) everything
-        is to be imagined; None: as observed. Show such latents with `decode`, not with `pictures`, which lays
-        the old look over them.
+        `moving_cameras`.
         """
 
 

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from astra_ros.backends.base import WEIGHTS_FILE, ModelCard, ModelError
 from astra_ros.backends.lenses import lens_of
+from astra_ros.backends.style_file import STYLE_FILE, read_style
 from astra_ros.planning.imagination import Imagination
 from astra_ros.planning.moving_camera import MOVING
 from astra_ros.world_model import (
@@ -22,6 +23,7 @@ from astra_ros.world_model import (
     reprojected_latents,
 )
 from astra_ros.world_model.compositor import Compositor
+from astra_ros.world_model.older import as_of_today
 
 
 class TorchWorldModel:
@@ -82,10 +84,21 @@ class TorchWorldModel:
             robot = torch.from_numpy(np.ascontiguousarray(drawings)).to(self.device).flatten(1, 2) / 255
         return _bytes(self.model.pictures(z, seen, known, robot))
 
+    @property
+    def can_restyle(self) -> bool:
+        return self.model.style_transfer is not None or (self.card.path / STYLE_FILE).is_file()
+
+    @torch.inference_mode()
+    def restyle(self, frames: np.ndarray, style: np.ndarray) -> np.ndarray:
+        if self.model.style_transfer is None:       # few need it, so it is not there from the start
+            self.model.style_transfer = read_style(self.card).to(self.device)
+        latents = self.model.style_transfer(self._encode(frames), self._encode(style[None]))
+        return _bytes(self.model.autoencoder.decode(latents))
+
     @torch.inference_mode()
     def imagine(self, history: np.ndarray, actions: np.ndarray, space: str, seed: int = 0,
                 steps: int | None = None, drawings: np.ndarray | None = None,
-                travel: np.ndarray | None = None, style: np.ndarray | None = None) -> Imagination:
+                travel: np.ndarray | None = None) -> Imagination:
         if space not in self.spaces:
             raise ValueError(f"unknown action space '{space}'; the model knows "
                              f'{sorted(self.spaces)}')
@@ -97,9 +110,8 @@ class TorchWorldModel:
         reprojected = None
         if travel is not None:
             reprojected = self._reprojected(history[-1], travel, space, actions.shape[:2])
-        look = None if style is None else self._encode(style[None])
         made = imagine_latents(self.model, self._encode(history)[None], plans[None],
-                               self.spaces[space], look, steps=steps, generator=generator,
+                               self.spaces[space], steps=steps, generator=generator,
                                drawings=pictures, reprojected=reprojected)
         return Imagination(
             latents=made.latents[0].float().cpu().numpy(),
@@ -155,8 +167,7 @@ def load(directory: Path, card: ModelCard, device: str) -> TorchWorldModel:
     weights = directory / WEIGHTS_FILE
     try:
         model = Astra(AstraConfig.from_dict(card.network))
-        model.load_state_dict({name: value.float() for name, value in
-                               load_file(str(weights)).items()})
+        model.load_state_dict(as_of_today({name: value.float() for name, value in load_file(str(weights)).items()}))
     except (SafetensorError, OSError, RuntimeError, ValueError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise ModelError(f'{weights}: does not fit the network that its card describes '

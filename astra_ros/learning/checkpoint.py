@@ -80,9 +80,9 @@ def load_checkpoint(path: Path, model: nn.Module, average: nn.Module,
         known = json.loads(json.dumps(AstraConfig().to_dict()))
         stored['model'] = {name: stored['model'].get(name, known.get(name)) for name in now['model']}
         stored = {name: value for name, value in BEFORE.items() if name in now} | stored
-    if stored.get('model') == now.get('model') and not all(
-            name in tensors and tensors[name].shape == value.shape
-            for name, value in ((f'model.{name}', value) for name, value in model.state_dict().items())):
+    shapes = {name.removeprefix('model.'): value.shape for name, value in tensors.items() if name.startswith('model.')}
+    if stored.get('model') == now.get('model') and shapes != {
+            name: value.shape for name, value in model.state_dict().items()}:
         raise DatasetError(f'{path}: of an older version of this network; delete it and the files of later '
                            'stages, and repeat the command: they are trained anew')
     if stored != now:

@@ -79,7 +79,6 @@ class Clip:
     """
 
     latents: Tensor               # [B, T + H, C, h, w] as recorded
-    restyled: Tensor              # the same in another light and other colours
     actions: Tensor               # [B, H, A], A of the widest space, zeros behind a narrower one's
     spaces: Tensor                # [B] number of the action space
     outcomes: dict[str, Tensor]   # of the H frames, [B, H] 0/1 or [B, H, 3] m, NaN where unknown
@@ -101,10 +100,9 @@ class Clip:
 class LatentDataset:
     """Every episode as latents, plus actions, labels and, if asked for, drawings of the robot.
 
-    Two latents a frame: as recorded and restyled (for the style encoder), in 16-bit floats. Of moving
-    `cameras` the pictures themselves are kept too, to be seen from elsewhere. Random clips begin at every
-    `starts_every`-th frame of an episode; where that leaves some out, what a clip of a moving camera has
-    cost is kept for its next use.
+    Latents are 16-bit floats. Of moving `cameras` the pictures themselves are kept too, to be seen from
+    elsewhere. Random clips begin at every `starts_every`-th frame of an episode; where that leaves some out,
+    what a clip of a moving camera has cost is kept for its next use.
     """
 
     def __init__(self, spaces: Sequence[ActionSpace], window: int, horizon: int,
@@ -122,7 +120,6 @@ class LatentDataset:
         self.motions: list[np.ndarray] = []
         self.space_of: list[int] = []
         self.latents: list[Tensor] = []
-        self.restyled: list[Tensor] = []
         self.actions: list[Tensor] = []
         self.outcomes: list[dict[str, Tensor]] = []
         self.drawings: list[Tensor | None] = []
@@ -130,13 +127,12 @@ class LatentDataset:
 
     @torch.inference_mode()
     def encode(self, paths: Iterable[Path], autoencoder: FrameAutoencoder,
-               device: torch.device, seed: int = 0, progress: bool = True) -> None:
+               device: torch.device, progress: bool = True) -> None:
         """Add the episodes of `paths`. Raises DatasetError where one fits no action space."""
-        generator = torch.Generator().manual_seed(seed)
         numbers = {space.name: index for index, space in enumerate(self.spaces)}
         autoencoder.eval()
         for path in tqdm(list(paths), unit='episode', desc='encode', disable=not progress):
-            episode = load_episode(path, restyled=True)
+            episode = load_episode(path)
             number = numbers.get(episode.space)
             if number is None or self.spaces[number].motion_names != episode.motion_names:
                 raise DatasetError(f'{path}: {episode.space} with {episode.motion_names} fits none of '
@@ -145,18 +141,14 @@ class LatentDataset:
                 raise DatasetError(f'{path}: {len(episode)} frames are too few for a horizon of '
                                    f'{self.horizon}; record longer episodes')
             frames = frames_to_tensor(episode.frames)
-            other = restyle(frames, generator) if episode.restyled is None else frames_to_tensor(episode.restyled)
-            both = torch.cat([frames, other]).to(device)
             with mixed_precision(device):   # as the training itself
-                latents = autoencoder.encode(both).half().cpu()
-            self.latents.append(latents[:len(frames)])
-            self.restyled.append(latents[len(frames):])
+                self.latents.append(autoencoder.encode(frames.to(device)).half().cpu())
             self.space_of.append(number)
             self.actions.append(torch.from_numpy(self.spaces[number].encode(episode.motion)))
             self.outcomes.append({name: _label(episode, name) for name in self.outcome_names})
             drawn = None if self.drawer is None else self.drawer.draw(episode)
             self.drawings.append(None if drawn is None else torch.from_numpy(drawn))
-            cells = object_cells(episode, tuple(latents.shape[-2:]))
+            cells = object_cells(episode, tuple(self.latents[-1].shape[-2:]))
             self.object_cells.append(None if cells is None else torch.from_numpy(cells))
             if self.cameras is not None:
                 known = self.cameras[number] is not None and episode.camera is not None
@@ -183,7 +175,6 @@ class LatentDataset:
         reprojected, way_known = self._reprojected(episodes, starts)
         return Clip(
             latents=torch.stack([self.latents[i][run] for i, run in runs]).float(),
-            restyled=torch.stack([self.restyled[i][run] for i, run in runs]).float(),
             actions=torch.stack([_widened(self.actions[i][run[future] - 1], widest)
                                  for i, run in runs]),
             spaces=torch.tensor([self.space_of[i] for i, _ in runs]),

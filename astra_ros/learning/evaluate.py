@@ -49,8 +49,8 @@ USABLE_PROBE = 0.5          # share of the real frames whose pose a probe must f
 ROWS = {'ceiling': 'autoencoder alone', 'model': 'model', 'decoded': 'model, decoded alone',
         'shuffled': "another plan's motion",
         'geometry': 'moved by geometry', 'copy': 'copy the last frame'}
-STYLE_ROWS = {'ceiling': 'autoencoder alone', 'told': 'shown a picture of it', 'untold': 'not shown one',
-              'copy': 'copy the last frame'}
+STYLE_ROWS = {'ceiling': 'autoencoder alone', 'told': 'shown a picture of it', 'matched': 'colours matched alone',
+              'untold': 'not shown one', 'copy': 'copy the last frame'}
 
 
 def imagine_clips(model, clips: HeldOutClips, seed: int) -> dict:
@@ -88,22 +88,36 @@ def imagine_clips(model, clips: HeldOutClips, seed: int) -> dict:
     return result
 
 
-def imagine_styled(model, clips: HeldOutClips, seed: int) -> dict | None:
-    """Is the other look imagined that a picture shows? None where no scene was recorded in a second style.
+def colours_matched(frames: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """Frames uint8 [T, h, w, 3] whose colours have the mean and the spread, channel by channel, of those of `picture`
+    [h, w, 3]: what can be had of a look without knowing what is seen (after Reinhard et al. 2001, in RGB)."""
+    own, wanted = frames.astype(np.float32), picture.astype(np.float32)
+    spread = wanted.std((0, 1)) / np.maximum(own[-1].std((0, 1)), 1)
+    matched = (own - own[-1].mean((0, 1))) * spread + wanted.mean((0, 1))
+    return matched.round().clip(0, 255).astype(np.uint8)
 
-    PSNR against the recording in that style, in dB, mean over clips: of what is decoded when the model is shown a
-    picture of the style (`told`) and when not (`untold`), of the autoencoder alone and of a copy of the last frame.
+
+def imagine_styled(model, clips: HeldOutClips, seed: int) -> dict | None:
+    """Is the other look imagined that a picture shows? None where no scene was recorded in a second style, or the
+    model cannot take one on.
+
+    PSNR against the recording in that style, in dB, mean over clips: of what is decoded when the observed frames are
+    given the look of a picture first (`told`), when only the mean and spread of their colours are made those of the
+    picture (`matched`), and from the frames as observed (`untold`); of the autoencoder alone, and of a copy of the
+    last frame.
     """
-    if not clips.styles:
+    if not clips.styles or not model.can_restyle:
         return None
     quality: dict[str, list] = {name: [] for name in STYLE_ROWS}
     for i, (look, future) in tqdm(clips.styles.items(), unit='clip', desc=f'{clips.space.name}, other styles'):
         drawings = None if clips.drawings is None else clips.drawings[i:i + 1, 1:]
         travel = None if clips.travel is None else clips.travel[i:i + 1]
+        observed = clips.history[i]
         made = {name: model.decode(model.imagine(
-            clips.history[i], clips.actions[i:i + 1], clips.space.name, seed=seed, drawings=drawings, travel=travel,
-            style=style).latents[0]) for name, style in (('told', look), ('untold', None))}
-        made |= {'ceiling': model.decode(model.encode(future)), 'copy': np.repeat(clips.history[i, -1:], len(future), 0)}
+            history, clips.actions[i:i + 1], clips.space.name, seed=seed, drawings=drawings, travel=travel).latents[0])
+            for name, history in (('told', model.restyle(observed, look)),
+                                  ('matched', colours_matched(observed, look)), ('untold', observed))}
+        made |= {'ceiling': model.decode(model.encode(future)), 'copy': np.repeat(observed[-1:], len(future), 0)}
         for name in STYLE_ROWS:
             quality[name].append(psnr(made[name].astype(np.float32) / 255, future.astype(np.float32) / 255))
     length = clips.future.shape[1]
@@ -377,6 +391,9 @@ def run(args: argparse.Namespace) -> int:
                            f'astra record --out {args.data} --first-seed {HELD_OUT_FROM} --seconds 17')
     if unknown := sorted(skipped - set(card.action_spaces)):
         print(f"note: '{card.name}' does not know {', '.join(unknown)}; not evaluated")
+    if not model.can_restyle and any(episode.restyled is not None for group in by_space.values() for episode in group):
+        print(f"note: '{card.name}' cannot take on the look of a picture, so no scene is imagined in its second style; "
+              f'train that with: astra style {card.path}')
     measures = perceptual.load(args, args.device)
     ranked = figures_of_rank(args.ranking, card) if args.ranking else {}
     figures, shown = {}, {}

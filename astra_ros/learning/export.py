@@ -20,6 +20,7 @@ from astra_ros.learning.episode import DatasetError, once_more
 from astra_ros.planning.modalities import ActionSpace, action_space_from_dict
 from astra_ros.planning.moving_camera import MovingCamera
 from astra_ros.world_model import Astra, AstraConfig
+from astra_ros.world_model.older import as_of_today
 
 SPACES_FILE = 'action_spaces.json'
 
@@ -134,7 +135,7 @@ def averaged_model(run: Path) -> Astra:
         parts['compositor'], _ = _read(compositor)
     model = Astra(AstraConfig.from_dict(config))
     try:
-        model.load_state_dict({**dynamics, **{f'{part}.{name}': value for part, weights in parts.items()
+        model.load_state_dict({**as_of_today(dynamics), **{f'{part}.{name}': value for part, weights in parts.items()
                                               for name, value in weights.items()}})
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()

@@ -30,7 +30,7 @@ class LossWeights(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """A clip as the model meets it: look chosen, history corrupted, conditions encoded."""
+    """A clip as the model meets it: history corrupted, conditions encoded."""
 
     history: Tensor      # [B, T, C, h, w] corrupted
     target: Tensor       # [B, H, C, h, w]
@@ -47,16 +47,12 @@ class Prepared(NamedTuple):
 
 MAX_HISTORY_NOISE = 0.5     # standard deviations, of the newest latents
 MEMORY_NOISE = 0.1          # of the observed history, where there is any
-RESTYLED, STYLE_GIVEN, ACTION_DROPPED, DRAWING_DROPPED = 0.12, 0.35, 0.05, 0.1
+ACTION_DROPPED, DRAWING_DROPPED = 0.05, 0.1
 
 
 def prepare(model: Astra, clip: Clip, generator: torch.Generator,
             memory_noise: float = MEMORY_NOISE) -> Prepared:
-    """Choose a look and a style reference for every clip, and encode its conditions.
-
-    With probability RESTYLED the future (and the style reference) is under another light than the
-    history, which is what teaches the style encoder to mean something.
-    """
+    """Put noise on the history of every clip, and encode its conditions."""
     batch, horizon = clip.actions.shape[:2]
     window = clip.latents.shape[1] - horizon
     device = clip.latents.device
@@ -64,17 +60,10 @@ def prepare(model: Astra, clip: Clip, generator: torch.Generator,
     def chance(probability):
         return (torch.rand(batch, generator=generator) < probability).to(device)
 
-    changed = chance(RESTYLED)
-    future = torch.where(changed[:, None, None, None, None], clip.restyled, clip.latents)
-    seen = clip.latents[:, :window]
-    target = future[:, window:]
+    seen, target = clip.latents[:, :window], clip.latents[:, window:]
     newest = torch.cat([seen[:, -1:], target[:, :-1]], dim=1)
     before = torch.cat([seen[:, -2:], target], dim=1)[:, :horizon]
 
-    pick = torch.randint(future.shape[1], (batch,), generator=generator).to(device)
-    reference = future[torch.arange(batch, device=device), pick]
-    style = torch.where((changed | chance(STYLE_GIVEN))[:, None],
-                        model.style_encoder(reference, batch), model.style_encoder(None, batch))
     actions = model.action_encoder.of_many(clip.actions, clip.spaces)
     dropped = chance(ACTION_DROPPED)[:, None, None]
     actions = torch.where(dropped, model.action_encoder.unconditional(batch, horizon), actions)
@@ -89,7 +78,7 @@ def prepare(model: Astra, clip: Clip, generator: torch.Generator,
 
     level = memory_noise * torch.rand(batch, 1, 1, 1, 1, generator=generator).to(device)
     history = seen + level * _noise_like(seen, generator)
-    return Prepared(history, target, newest, before, actions + style[:, None], picture, reprojected)
+    return Prepared(history, target, newest, before, actions, picture, reprojected)
 
 
 def one_step_loss(model: Astra, clip: Clip, generator: torch.Generator,

@@ -128,8 +128,10 @@ def record_seeds(world_name: str, robot: str, seeds: list[int], image_size: int,
 
 def record(folder: Path, robots: list[tuple[str, str]], episodes: int, first_seed: int,
            workers: int, image_size: int = IMAGE_SIZE, crf: int = 0,
-           seconds: float = SECONDS, ray_address: str | None = None) -> int:
+           seconds: float = SECONDS, ray_address: str | None = None, every: int = 1) -> int:
     """Record what is missing of `episodes` of each (world, robot); returns how many were made.
+
+    Seeds are consecutive ones, or with `every` those of them that it divides.
 
     Raises DatasetError where the disk is full or workers keep dying; what is written stays, and the
     same call goes on from there.
@@ -142,12 +144,14 @@ def record(folder: Path, robots: list[tuple[str, str]], episodes: int, first_see
     # An episode whose video was deleted is recorded again.
     there = {path.name for path in folder.glob('*.parquet') if path.with_suffix('.mp4').exists()}
     check_alike(folder, (image_size, image_size), DT_S)
+    first = first_seed + -first_seed % every
+    seeds = range(first, first + every * episodes, every)
     jobs = []
     for world, robot in robots:
         space = f'{robot}_{make_modality(world, robot)}'
-        wanted = [episode_path(folder, space, seed) for seed in range(first_seed, first_seed + episodes)]
+        wanted = [episode_path(folder, space, seed) for seed in seeds]
         check_length([path for path in wanted if path.name in there], round(seconds / DT_S) + 1)
-        missing = [seed for seed, path in enumerate(wanted, first_seed) if path.name not in there]
+        missing = [seed for seed, path in zip(seeds, wanted) if path.name not in there]
         jobs += [(world, robot, missing[i:i + SEEDS_PER_JOB], image_size, crf, seconds)
                  for i in range(0, len(missing), SEEDS_PER_JOB)]
     total, made = sum(len(job[2]) for job in jobs), 0
@@ -215,6 +219,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         + ''.join(f'  {world:9} {names}\n' for world, names in robots.items())
         + '\nexamples:\n'
         '  astra record --out data/train --episodes 700\n'
+        '  astra record --out data/styles --episodes 120 --two-styles\n'
         '  astra record --out data/drive --worlds drive --episodes 2000 --workers 8\n'
         f'  astra record --out data/held_out --episodes 40 --first-seed {HELD_OUT_FROM} --seconds 17\n')
     parser.add_argument('--out', type=Path, default=Path('data/train'), help='folder of episodes')
@@ -225,6 +230,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--episodes', type=at_least(1), default=700, help='episodes of each robot')
     parser.add_argument('--first-seed', type=at_least(0), default=0,
                         help=f'seeds from {HELD_OUT_FROM} on are for evaluation')
+    parser.add_argument('--two-styles', action='store_true',
+                        help=f'only scenes that are played in two styles, one seed in {STYLED_EVERY}: what '
+                             '`astra style` learns from')
     parser.add_argument('--size', type=at_least(16), default=IMAGE_SIZE,
                         help='rows and columns of a frame, pixels; even')
     parser.add_argument('--seconds', type=float, default=SECONDS,
@@ -246,6 +254,6 @@ def run(args: argparse.Namespace) -> int:
         raise DatasetError(f'--size {args.size}: video needs an even number of rows')
     robots = parse_robots(args.worlds, args.robots)
     made = record(args.out, robots, args.episodes, args.first_seed, args.workers, args.size,
-                  args.crf, args.seconds, args.ray_address)
+                  args.crf, args.seconds, args.ray_address, STYLED_EVERY if args.two_styles else 1)
     print(f'{made} episodes recorded, {len(list_episodes(args.out))} in {args.out}', file=sys.stderr)
     return 0

@@ -40,7 +40,7 @@ class Rollouts:
         rng = np.random.default_rng(seed)
         chosen = [group[int(i)] for group in by_space(paths).values()
                   for i in rng.choice(len(group), min(EPISODES, len(group)), replace=False)]
-        data.encode(chosen, astra.autoencoder, device, seed, progress)
+        data.encode(chosen, astra.autoencoder, device, progress)
         episodes = [load_episode(path) for path in chosen]
         self.clips: list[tuple[Tensor | None, ...]] = []
         self.horizon, self.device = data.horizon, device

@@ -58,6 +58,31 @@ SETTINGS_HELP = {
     'checkpoint_every': 'steps between checkpoints',
     'seed': 'of the first weights, the batches and the noise',
 }
+
+
+@dataclass(frozen=True)
+class StyleSettings:
+    """Of `astra style`."""
+
+    style_steps: int = 3000
+    style_batch: int = 32
+    style_rate: float = 1e-3
+    warmup_steps: int = 100
+    weight_decay: float = 0.05
+    clip_norm: float = 1.0
+    average_decay: float = 0.998
+    checkpoint_every: int = 200
+    seed: int = 0
+
+
+STYLE_SETTINGS_HELP = {
+    'style_steps': 'optimiser steps',
+    'style_batch': 'frames a step',
+    'style_rate': 'peak learning rate of AdamW',
+    **{name: SETTINGS_HELP[name] for name in ('warmup_steps', 'weight_decay', 'clip_norm', 'average_decay',
+                                              'checkpoint_every', 'seed')},
+}
+
 # Steps are ours: the seed document gives none.
 PAPER_SETTINGS = TrainSettings(autoencoder_steps=100_000, autoencoder_rate=1e-4,
                                dynamics_steps=100_000, dynamics_rate=1e-4, dynamics_batch=16,

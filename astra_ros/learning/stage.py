@@ -20,17 +20,18 @@ from astra_ros.learning.checkpoint import load_checkpoint, save_checkpoint
 from astra_ros.learning.distributed import Processes, whole
 from astra_ros.learning.episode import once_more
 from astra_ros.learning.precision import has_bfloat16, mixed_precision
-from astra_ros.learning.settings import TrainSettings
+from astra_ros.learning.settings import StyleSettings, TrainSettings
 from astra_ros.learning.speed import matmul_peak_flops
 from astra_ros.learning.training_log import TrainingLog
 from astra_ros.world_model import AstraConfig
+from astra_ros.world_model.style import StyleConfig
 
 STAGES = ('autoencoder', 'dynamics', 'compositor')
 # What each stage reads, beside the settings that bear its name.
 _BOTH = ('warmup_steps', 'weight_decay', 'clip_norm', 'average_decay', 'seed')
 SETTINGS_OF = {'autoencoder': _BOTH,
                'dynamics': (*_BOTH, 'rollout_from', 'max_history_noise', 'object_weight', 'starts_every', 'horizon'),
-               'compositor': (*_BOTH, 'horizon')}
+               'compositor': (*_BOTH, 'horizon'), 'style': _BOTH}
 AUTOENCODER_NETWORK = ('image_size', 'latent_channels', 'encoder_widths', 'decoder_widths',
                        'encoder_depths', 'decoder_depths')
 MAX_BAD_STEPS = 10
@@ -74,7 +75,7 @@ class Stage:
     """
 
     def __init__(self, name: str, losses: nn.Module, folder: Path, steps: int, rate: float,
-                 settings: TrainSettings, config: AstraConfig, processes: Processes,
+                 settings: TrainSettings | StyleSettings, config: AstraConfig | StyleConfig, processes: Processes,
                  belongs_to: dict | None = None):
         self.name, self.steps, self.rate = name, steps, rate
         self.settings, self.config, self.processes = settings, config, processes

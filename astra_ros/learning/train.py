@@ -158,7 +158,7 @@ def train_dynamics(paths, model: Astra, autoencoder: nn.Module, spaces: Sequence
 
         train, aside = split(paths)
         data = dataset()
-        data.encode(train, autoencoder, device, settings.seed, progress=processes.first)
+        data.encode(train, autoencoder, device, progress=processes.first)
         validation = Validation(dataset(), aside, autoencoder, device, settings.seed,
                                 settings.dynamics_steps) if processes.first else None
         batch_size = processes.share(settings.dynamics_batch)

@@ -48,7 +48,7 @@ class Validation:
                  device: torch.device, seed: int, last: int):
         self.last = last
         self.data, self.autoencoder, self.device = data, autoencoder, device
-        data.encode(paths, autoencoder, device, seed)
+        data.encode(paths, autoencoder, device)
         rng = np.random.default_rng(seed)
         self.picks: list[tuple[int, int]] = []
         for space in sorted(set(data.space_of)):

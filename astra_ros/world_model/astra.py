@@ -13,7 +13,7 @@ from astra_ros.world_model.compositor import Compositor
 from astra_ros.world_model.config import AstraConfig
 from astra_ros.world_model.denoiser import Denoised, DenoisingTransformer, Memory, OutcomeHeads
 from astra_ros.world_model.diffusion import make_process
-from astra_ros.world_model.style import StyleEncoder
+from astra_ros.world_model.style import StyleTransfer
 from astra_ros.world_model.temporal import TemporalTransformer
 
 
@@ -26,8 +26,9 @@ class Prediction(NamedTuple):
 
 
 class Astra(nn.Module):
-    """Frame autoencoder, temporal encoder, action encoder, style encoder, denoiser, outcome heads, compositor.
+    """Frame autoencoder, temporal encoder, action encoder, denoiser, outcome heads, compositor.
 
+    `style_transfer` is trained apart and may be put there: it gives observed latents the look of a picture.
     All but the autoencoder and the compositor work on latents. One pass of `denoise` is one denoising step of one
     frame; `predict_next` runs a whole denoising loop; `imagine.py` strings frames together.
     """
@@ -39,10 +40,10 @@ class Astra(nn.Module):
         self.autoencoder = FrameAutoencoder(config)
         self.temporal_encoder = TemporalTransformer(config)
         self.action_encoder = ActionConditionEncoder(config)
-        self.style_encoder = StyleEncoder(config)
         self.denoiser = DenoisingTransformer(config)
         self.outcome_heads = OutcomeHeads(config) if config.outcomes else None
         self.compositor = Compositor() if config.compositing else None
+        self.style_transfer: StyleTransfer | None = None
 
     def remember(self, history_BTChw: Tensor, observed: Tensor | None = None) -> Memory:
         """The observed history, worked on once for all plans of a request.
@@ -73,17 +74,15 @@ class Astra(nn.Module):
         decoded = self.autoencoder.decode(latents)
         return decoded if self.compositor is None else self.compositor(decoded, seen, known, robot)
 
-    def forward(self, noisy: Tensor, time: Tensor, actions: Tensor, history: Tensor,
-                space: int = 0, style: Tensor | None = None) -> Tensor:
+    def forward(self, noisy: Tensor, time: Tensor, actions: Tensor, history: Tensor, space: int = 0) -> Tensor:
         """Denoise the frame that follows `history` in one pass: the seed document's signature.
 
         Args: `noisy` [B, C, h, w]; `time` [B] 0 noise .. 1 clean; `actions` [B, A], what is done
-        until that frame; `history` [B, T, C, h, w] clean latents, oldest first; `style`
-        [B, C, h, w] latent of a reference picture. Returns the prediction [B, C, h, w].
+        until that frame; `history` [B, T, C, h, w] clean latents, oldest first. Returns the
+        prediction [B, C, h, w].
         """
         batch = noisy.shape[0]
         condition = self.action_encoder(actions[:, None], space)
-        condition = condition + self.style_encoder(style, batch)[:, None]
         zero = torch.zeros(batch, 1, device=noisy.device)
         newest, before = history[:, -1:], history[:, -2:-1] if history.shape[1] > 1 else history
         denoised = self.denoise(noisy[:, None], newest, before, time[:, None], zero, zero + 1,

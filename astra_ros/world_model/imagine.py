@@ -56,23 +56,20 @@ class ImaginedLatents:
 
 @torch.no_grad()
 def imagine_latents(model: Astra, history: Tensor, actions: Tensor, space: int = 0,
-                    style: Tensor | None = None, steps: int | None = None,
-                    generator: torch.Generator | None = None,
+                    steps: int | None = None, generator: torch.Generator | None = None,
                     guidance: float = 1.0, drawings: Tensor | None = None,
                     reprojected: Tensor | None = None) -> ImaginedLatents:
     """Imagine every plan of every request at once.
 
-    Args: `history` [B, T, C, h, w] latents, oldest first; `actions` [B, N, H, A]; `style`
-    [B, C, h, w] latent of a reference picture or None; `guidance` above 1 exaggerates what the
-    actions change, at twice the cost; `drawings` [B, N, H, 3, h, w] in 0..1, the robot drawn along
+    Args: `history` [B, T, C, h, w] latents, oldest first; `actions` [B, N, H, A];
+    `guidance` above 1 exaggerates what the actions change, at twice the cost; `drawings` [B, N, H, 3, h, w] in 0..1, the robot drawn along
     each plan, and `reprojected` [B, N, H, C + 1, h, w] from `reprojected_latents`, the last picture from
     where each plan takes the camera: kinematic conditioning, for models that were trained with it.
     """
     batch, plans, horizon, _ = actions.shape
     memory = model.remember(history)
-    look = model.style_encoder(style, batch)[:, None]
-    condition = model.action_encoder(actions, space) + look[:, None]
-    free = model.action_encoder.unconditional(batch, plans) + look if guidance != 1.0 else None
+    condition = model.action_encoder(actions, space)
+    free = model.action_encoder.unconditional(batch, plans) if guidance != 1.0 else None
     step = DenoisingAutoregressiveStep(model, steps, generator=generator, guidance=guidance)
 
     newest = history[:, None, -1].expand(-1, plans, -1, -1, -1)
@@ -114,9 +111,11 @@ def conditional_video_generation(model: Astra, initial_frames: Tensor, action_tr
                                  generator: torch.Generator | None = None) -> Tensor:
     """As `multi_step_prediction`, in the look of the picture `style` [B, 3, h, w] if one is given.
 
+    The observed frames get that look by the model's `style_transfer`, and what follows is imagined from them.
     `initial_frames` may also be a single frame each, [B, 3, h, w]. Frames are as decoded: nothing that was
-    seen is laid over them, which in another look would not fit.
-    Raises ValueError where the horizon asks for more frames than there are actions.
+    seen is laid over them.
+    Raises ValueError where the horizon asks for more frames than there are actions, or the model has no
+    `style_transfer`.
     """
     if initial_frames.ndim == 4:
         initial_frames = initial_frames[:, None]
@@ -124,8 +123,11 @@ def conditional_video_generation(model: Astra, initial_frames: Tensor, action_tr
     if not 1 <= horizon <= action_trajectory.shape[1]:
         raise ValueError(f'{horizon} frames asked for, {action_trajectory.shape[1]} actions given')
     batch, frames = initial_frames.shape[:2]
-    history = model.autoencoder.encode(initial_frames.flatten(0, 1)).unflatten(0, (batch, frames))
-    style_latent = None if style is None else model.autoencoder.encode(style)
-    made = imagine_latents(model, history, action_trajectory[:, None, :horizon], space,
-                           style_latent, steps, generator)
+    observed = model.autoencoder.encode(initial_frames.flatten(0, 1))
+    if style is not None:
+        if model.style_transfer is None:
+            raise ValueError('a picture of a style is given, but the model has no style_transfer')
+        observed = model.style_transfer(observed, model.autoencoder.encode(style).repeat_interleave(frames, 0))
+    history = observed.unflatten(0, (batch, frames))
+    made = imagine_latents(model, history, action_trajectory[:, None, :horizon], space, steps, generator)
     return model.autoencoder.decode(made.latents[:, 0].flatten(0, 1)).unflatten(0, (batch, horizon))

@@ -9,9 +9,12 @@ import pytest
 import torch
 
 from astra_ros.backends import ModelError, load_backend
+from astra_ros.backends.base import ModelCard
+from astra_ros.backends.style_file import write_style
 from astra_ros.learning.export import Embodiments, write_model
 from astra_ros.planning.modalities.joints import JointSpace
 from astra_ros.world_model import Astra, preset
+from astra_ros.world_model.style import StyleConfig, StyleTransfer
 
 SPACE = JointSpace('two_joints', ('a', 'b'), (0.0, 0.1), (1.0, 0.5), (0.1, 0.1))
 LABELLED = ('obstacle_contact', 'tool_position')
@@ -63,22 +66,59 @@ def test_a_sound_model_imagines(directory):
         model.encode(history[:, :32])
 
 
-def test_a_picture_of_a_style_reaches_the_network(directory):
-    model = load_backend('torch', directory)
+@pytest.fixture
+def styled(copy):
+    """A model that can take on a look: its card, and what gives frames that look."""
+    card = ModelCard.read(copy)
     torch.manual_seed(1)
-    for weight in model.model.parameters():     # the layers that begin at zero too, or no condition would show
-        weight.data += 0.05 * torch.randn_like(weight)
-    history, one, other = (np.random.default_rng(k).integers(0, 256, (4, 64, 64, 3), np.uint8) for k in range(3))
-    actions = SPACE.encode(np.zeros((1, 3, 2)))
+    transfer = StyleTransfer(StyleConfig(card.latent_shape[0], width=16, heads=2))
+    torch.nn.init.normal_(transfer.out.weight, std=0.5)     # zero at first, and nothing would show
+    write_style(card, transfer)
+    return card, transfer.half().float().eval()
 
-    def made(**style):
-        return model.imagine(history, actions, 'two_joints', seed=1, **style).latents
 
-    np.testing.assert_array_equal(made(), made(style=None))
-    first, second = made(style=one[0]), made(style=other[0] // 4)
-    assert not np.allclose(first, made(), atol=1e-4) and not np.allclose(first, second, atol=1e-4)
+def test_frames_take_on_the_look_of_a_picture(styled):
+    card, transfer = styled
+    model = load_backend('torch', card.path)
+    frames, one, other = (np.random.default_rng(k).integers(0, 256, (4, 64, 64, 3), np.uint8) for k in range(3))
+    assert model.can_restyle
+    made = model.restyle(frames, one[0])
+    assert made.dtype == np.uint8 and made.shape == frames.shape
+    with torch.inference_mode():
+        expected = transfer(torch.from_numpy(model.encode(frames)), torch.from_numpy(model.encode(one[:1]))).numpy()
+    np.testing.assert_allclose(made.astype(int), model.decode(expected), atol=1)
+    assert np.abs(made.astype(int) - model.restyle(frames, other[0] // 4)).max() > 2
     with pytest.raises(ValueError, match='takes uint8'):
-        made(style=one[0, :32])
+        model.restyle(frames, one[0, :32])
+
+
+def test_a_style_file_that_cannot_be_used_is_named(styled):
+    card, transfer = styled
+    file = card.path / 'style.safetensors'
+    whole = file.read_bytes()
+    frames = np.zeros((1, 64, 64, 3), np.uint8)
+
+    def refused(words):
+        model = load_backend('torch', card.path)     # which needs no style
+        with pytest.raises(ModelError, match=words):
+            model.restyle(frames, frames[0])
+        return model
+
+    file.write_bytes(whole[:-4] + bytes(4 * [whole[-4] ^ 1]))
+    refused(r'style.safetensors: damaged, or of an older version \(its sha256 is another\); copy it again')
+    file.write_bytes(whole[:1000])
+    refused('style.safetensors: damaged, or of an older version')
+    write_style(replace(card, sha256='0' * 64), transfer)
+    refused("style.safetensors: of the weights 000000000000, those of 'test' are .*; train it anew with: astra style")
+    file.unlink()
+    model = refused("cannot take on the look of a picture: no .*style.safetensors; train it with: astra style")
+    assert not model.can_restyle
+
+
+def test_a_style_file_that_cannot_be_written_is_named(styled, tmp_path):
+    card, transfer = styled
+    with pytest.raises(ModelError, match='nowhere/style.safetensors: cannot be written'):
+        write_style(replace(card, path=tmp_path / 'nowhere'), transfer)
 
 
 @pytest.mark.parametrize('backend, device, message', [

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from astra_ros.backends import load_backend
-from astra_ros.learning import evaluate, following, perceptual, train
+from astra_ros.learning import evaluate, following, perceptual, style, train
 from astra_ros.learning.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.learning.drawings import Drawer
 from astra_ros.learning.episode import DatasetError, Episode
@@ -40,6 +40,10 @@ def model(data, tmp_path_factory):
     train.run(parser.parse_args(
         ['--data', str(data), '--out', str(out), '--autoencoder-steps', '2', '--dynamics-steps', '2', '--compositor-steps', '2', '--compositor-batch', '2',
          '--dynamics-batch', '2', '--autoencoder-batch', '2', '--device', 'cpu']))
+    parser = argparse.ArgumentParser()
+    style.add_arguments(parser)
+    style.run(parser.parse_args([str(out / 'model'), '--data', str(data), '--out', str(out / 'style'), '--steps', '2',
+                                 '--batch', '2', '--device', 'cpu']))
     return out / 'model'
 
 
@@ -234,16 +238,22 @@ def test_another_style_is_compared_with_the_recording_in_it(data, model, monkeyp
     assert list(clips.styles) == [0, 1]     # of the one scene that was recorded twice
     seen = [[index for index, frame in enumerate(episodes[0].frames) if np.array_equal(frame, clips.future[i, 0])]
             for i in clips.styles]
-    asked, real = [], loaded.imagine
+    asked, begun, real = [], [], loaded.imagine
 
-    def imagine(*args, style=None, **rest):
+    def restyle(frames, style):
         asked.append(style)
-        return real(*args, style=style, **rest)
+        return frames // 2
 
+    def imagine(history, *args, **rest):
+        begun.append(history)
+        return real(history, *args, **rest)
+
+    monkeypatch.setattr(loaded, 'restyle', restyle)
     monkeypatch.setattr(loaded, 'imagine', imagine)
     monkeypatch.setattr(loaded, 'decode', lambda latents: next(answers))
     futures = [clips.styles[i][1] for i in clips.styles]
-    answers = iter([futures[0], clips.future[0], futures[0], futures[1], clips.future[1], futures[1]])
+    answers = iter([futures[0], clips.future[0], clips.future[0], futures[0],
+                    futures[1], clips.future[1], clips.future[1], futures[1]])
     figures = evaluate.imagine_styled(loaded, clips, seed=0)
     for number, (look, future) in clips.styles.items():
         start = seen[number][0]
@@ -251,8 +261,13 @@ def test_another_style_is_compared_with_the_recording_in_it(data, model, monkeyp
         ends = [number for number in (0, -1) if np.array_equal(look, episodes[0].restyled[number])]
         after = len(episodes[0]) - 1 - (start + 2)
         assert ends == [-1 if after > start - 1 else 0]
-        np.testing.assert_array_equal(asked[2 * number], look)
-        assert asked[2 * number + 1] is None
+        np.testing.assert_array_equal(asked[number], look)
+        told, matched, untold = begun[3 * number:3 * number + 3]
+        np.testing.assert_array_equal(told, clips.history[number] // 2)
+        np.testing.assert_array_equal(untold, clips.history[number])
+        # Clipping and rounding move the mean by less than a grey level or so.
+        np.testing.assert_allclose(matched[-1].mean((0, 1)), look.mean((0, 1)), atol=4)
+        np.testing.assert_allclose(matched[-1].std((0, 1)), look.std((0, 1)), rtol=0.15)
     assert figures['clips'] == 2 and set(figures['psnr_db']) == set(evaluate.STYLE_ROWS)
     told, untold = figures['psnr_db']['told']['1'], figures['psnr_db']['untold']['1']
     assert told == figures['psnr_db']['ceiling']['1'] and told > untold + 10
@@ -266,6 +281,15 @@ def test_another_style_is_compared_with_the_recording_in_it(data, model, monkeyp
     plain = [load_episode(path) for path in list_episodes(data)]
     clips = HeldOutClips(plain, loaded.card, 3, each=1, seed=0, drawer=drawer)
     assert clips.styles == {} and evaluate.imagine_styled(loaded, clips, seed=0) is None
+
+
+def test_a_model_that_cannot_take_on_a_look_is_evaluated_without(data, model, tmp_path, capsys):
+    plain = shutil.copytree(model, tmp_path / 'plain')
+    (plain / 'style.safetensors').unlink()
+    out = tmp_path / 'result.json'
+    assert evaluate.run(parse(plain, '--data', data, '--no-probe', '--horizon', '3', '--out', out)) == 0
+    assert 'no scene is imagined in its second style; train that with: astra style' in capsys.readouterr().out
+    assert 'style' not in json.loads(out.read_text())['spaces']['kuka_joints']
 
 
 def test_the_control_is_imagined_with_the_other_motion(data, model, monkeypatch):

@@ -37,7 +37,7 @@ def clip():
     outcomes |= {name: torch.full((BATCH, HORIZON), torch.nan) for name in ('object_contact', 'off_road')}
     outcomes |= {name: torch.full((BATCH, HORIZON, 3), torch.nan)
                  for name in ('object_position', 'nearest_obstacle')}
-    return Clip(torch.randn(shape), torch.randn(shape), torch.randn(BATCH, HORIZON, 6),
+    return Clip(torch.randn(shape), torch.randn(BATCH, HORIZON, 6),
                 torch.zeros(BATCH, dtype=torch.long), outcomes,
                 drawings=torch.full((BATCH, HORIZON, 3, *CONFIG.image_size), 255, dtype=torch.uint8),
                 drawn=torch.ones(BATCH, dtype=torch.bool))
@@ -45,10 +45,10 @@ def clip():
 
 @pytest.fixture
 def usual(monkeypatch):
-    """Nothing is left to chance: `usual(RESTYLED=1.0)` sets one probability, the others are 0."""
+    """Nothing is left to chance: `usual(ACTION_DROPPED=1.0)` sets one probability, the others are 0."""
 
     def only(**given):
-        for name in ('RESTYLED', 'STYLE_GIVEN', 'ACTION_DROPPED', 'DRAWING_DROPPED'):
+        for name in ('ACTION_DROPPED', 'DRAWING_DROPPED'):
             monkeypatch.setattr(losses, name, given.get(name, 0.0))
 
     only()
@@ -102,9 +102,8 @@ def test_a_roll_out_goes_on_from_what_the_model_made(model, clip, usual, monkeyp
 
 def test_a_dropped_action_takes_the_drawing_with_it(model, clip, usual):
     shown = losses.prepare(model, clip, seeded())
-    style = model.style_encoder(None, BATCH)[:, None]
     actions = model.action_encoder.of_many(clip.actions, clip.spaces)
-    torch.testing.assert_close(shown.condition, actions + style)
+    torch.testing.assert_close(shown.condition, actions)
     unknown = model.denoiser.drawing.unknown.expand_as(shown.picture)
     assert not torch.allclose(shown.picture, unknown)
     usual(DRAWING_DROPPED=1.0)
@@ -112,28 +111,12 @@ def test_a_dropped_action_takes_the_drawing_with_it(model, clip, usual):
     assert torch.equal(undrawn.picture, unknown) and torch.equal(undrawn.condition, shown.condition)
     usual(ACTION_DROPPED=1.0)
     free = losses.prepare(model, clip, seeded())
-    torch.testing.assert_close(free.condition, model.action_encoder.unconditional(BATCH, HORIZON) + style)
+    torch.testing.assert_close(free.condition, model.action_encoder.unconditional(BATCH, HORIZON))
     assert torch.equal(free.picture, unknown)
 
 
 def test_nothing_of_this_is_left_out_by_default():
-    assert 0 < min(losses.RESTYLED, losses.STYLE_GIVEN, losses.ACTION_DROPPED, losses.DRAWING_DROPPED)
-
-
-def test_the_future_in_another_light_comes_with_a_picture_of_it(model, clip, usual):
-    plain = losses.prepare(model, clip, seeded(), memory_noise=0.0)
-    assert torch.equal(plain.target, clip.latents[:, LAST + 1:])
-    usual(STYLE_GIVEN=1.0)
-    given = losses.prepare(model, clip, seeded(), memory_noise=0.0)
-    assert torch.equal(given.target, plain.target) and not torch.allclose(given.condition, plain.condition)
-    usual(RESTYLED=1.0)
-    other = losses.prepare(model, clip, seeded(), memory_noise=0.0)
-    assert torch.equal(other.target, clip.restyled[:, LAST + 1:])
-    assert torch.equal(other.history, clip.latents[:, :LAST + 1])      # what was seen is as it was
-    styles = other.condition - model.action_encoder.of_many(clip.actions, clip.spaces)
-    for row in range(BATCH):    # the reference is a frame of the changed future
-        made = model.style_encoder(clip.restyled[row], len(clip.restyled[row]))
-        assert (made - styles[row, 0]).abs().amax(1).min() < 1e-5
+    assert 0 < min(losses.ACTION_DROPPED, losses.DRAWING_DROPPED)
 
 
 def test_heads_learn_from_the_labels_there_are(model, clip, usual):

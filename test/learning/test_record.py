@@ -1,5 +1,6 @@
 """Recording: again the same, going on where it was, dying workers, a full disk."""
 
+import argparse
 import errno
 import os
 import shutil
@@ -49,6 +50,16 @@ def test_a_held_out_scene_has_another_style_too(tmp_path):
     assert record.record(tmp_path, KUKA, episodes=2, first_seed=HELD_OUT_FROM, workers=1, seconds=1.0) == 2
     first, second = (load_episode(path, restyled=True) for path in list_episodes(tmp_path))
     assert first.restyled.shape == first.frames.shape and second.restyled is None
+
+
+def test_scenes_in_two_styles_alone(tmp_path):
+    parser = argparse.ArgumentParser()
+    record.add_arguments(parser)
+    command = ['--out', str(tmp_path), '--robots', 'kuka', '--episodes', '2', '--first-seed', '1', '--seconds', '0.5',
+               '--workers', '1', '--two-styles']
+    assert record.run(parser.parse_args(command)) == 0
+    assert [path.stem[-6:] for path in list_episodes(tmp_path)] == ['000004', '000008']
+    assert all(load_episode(path, restyled=True).restyled is not None for path in list_episodes(tmp_path))
 
 
 def test_a_second_look_may_differ_in_the_last_bits_and_no_more(data, capsys):

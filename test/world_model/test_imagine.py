@@ -10,6 +10,7 @@ from astra_ros.world_model import (
     imagine_latents,
     multi_step_prediction,
 )
+from astra_ros.world_model.style import StyleConfig, StyleTransfer
 
 
 @pytest.fixture(scope='module')
@@ -81,9 +82,24 @@ def test_multi_step_prediction_is_generation_without_style(model):
     assert plain.shape == (2, 3, 3, 64, 64) and plain.min() >= 0 and plain.max() <= 1
     torch.testing.assert_close(
         plain, conditional_video_generation(model, frames, actions, generator=seeded()))
-    styled = conditional_video_generation(model, frames, actions, torch.rand(2, 3, 64, 64),
-                                          generator=seeded())
-    assert not torch.allclose(plain, styled)
+
+
+def test_in_a_style_it_goes_on_from_frames_in_that_style(model, monkeypatch):
+    frames, actions, picture = torch.rand(2, 4, 3, 64, 64), torch.randn(2, 3, 6), torch.rand(2, 3, 64, 64)
+    with pytest.raises(ValueError, match='a picture of a style is given, but the model has no style_transfer'):
+        conditional_video_generation(model, frames, actions, picture)
+    transfer = StyleTransfer(StyleConfig(SMALL.latent_channels, width=16, heads=2)).eval()
+    monkeypatch.setattr(model, 'style_transfer', transfer)
+    torch.nn.init.normal_(transfer.out.weight, std=0.2)
+    with torch.inference_mode():
+        styled = conditional_video_generation(model, frames, actions, picture, generator=seeded())
+        history = torch.stack([transfer(model.autoencoder.encode(frames[row]),
+                                        model.autoencoder.encode(picture[row:row + 1])) for row in range(2)])
+        made = imagine_latents(model, history, actions[:, None], generator=seeded()).latents[:, 0]
+        expected = model.autoencoder.decode(made.flatten(0, 1)).unflatten(0, (2, 3))
+        plain = conditional_video_generation(model, frames, actions, generator=seeded())
+    torch.testing.assert_close(styled, expected)
+    assert not torch.allclose(styled, plain, atol=1e-3)
 
 
 def test_one_frame_is_history_enough_and_horizons_are_checked(model):

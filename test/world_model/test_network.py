@@ -9,7 +9,6 @@ from astra_ros.world_model import Astra, preset
 from astra_ros.world_model.action_encoder import ActionConditionEncoder
 from astra_ros.world_model.config import AstraConfig
 from astra_ros.world_model.denoiser import RobotPicture
-from astra_ros.world_model.style import StyleEncoder
 from astra_ros.world_model.temporal import Patchify, TemporalTransformer
 
 SMALL = replace(preset('tiny'), hidden_dim=48, num_layers=2, num_heads=4, context_layers=1,
@@ -149,14 +148,6 @@ def test_history_may_be_shorter_but_not_longer_than_the_window():
         encoder(torch.cat([history, history], 1))
 
 
-def test_style_does_not_know_where_things_are():
-    encoder = StyleEncoder(SMALL)
-    picture = torch.randn(2, *SMALL.latent_shape)
-    torch.testing.assert_close(encoder(picture, 2), encoder(picture.flip(-1), 2))
-    assert not torch.allclose(encoder(picture, 2), encoder(2 * picture, 2))
-    assert encoder(None, 3).shape == (3, SMALL.hidden_dim)
-
-
 def test_frames_of_a_request_do_not_see_each_other(model):
     inputs = denoise_inputs()
     memory = model.remember(torch.randn(2, 4, *SMALL.latent_shape))
@@ -213,7 +204,7 @@ def test_forward_has_the_seed_signature(model):
     made = model(noisy, torch.zeros(2), torch.randn(2, 6), history)
     assert made.shape == noisy.shape
     assert not torch.allclose(made, model(noisy, torch.zeros(2), torch.randn(2, 6), history))
-    model(noisy, torch.zeros(2), torch.randn(2, 6), history[:, :1], style=noisy)
+    assert model(noisy, torch.zeros(2), torch.randn(2, 6), history[:, :1]).shape == noisy.shape
 
 
 def test_presets_and_settings_that_do_not_fit():
@@ -242,7 +233,7 @@ def test_paper_preset_trains_at_reduced_depth():
     model = Astra(config)
     shape = (2, config.temporal_window + 3, *config.latent_shape)
     unknown = torch.full((2, 3), torch.nan)
-    clip = Clip(torch.randn(shape), torch.randn(shape), torch.randn(2, 3, 6),
+    clip = Clip(torch.randn(shape), torch.randn(2, 3, 6),
                 torch.zeros(2, dtype=torch.long),
                 {'obstacle_contact': torch.zeros(2, 3), 'object_contact': torch.ones(2, 3),
                  'off_road': unknown, 'object_position': torch.zeros(2, 3, 3),

@@ -1,0 +1,209 @@
+"""`astra style`: teach a trained model to take on the look (light, colours, textures) of a picture.
+
+What was observed is given the look of the picture before anything is imagined, by a network of its own, which is
+trained here on the model's latents: of scenes that `astra record` played in two styles, and of recoloured ones.
+The model itself stays as it is, and so do its figures; MODEL/style.safetensors is added to it. Can be stopped at
+any moment; the same command goes on.
+
+In the folder OUT there are then the checkpoint, a line a step (`style.jsonl`), TensorBoard files, and pictures of
+what is made of scenes that are not trained on (`validation/`).
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from astra_ros.backends import load_backend
+from astra_ros.backends.style_file import STYLE_FILE, write_style
+from astra_ros.learning import distributed
+from astra_ros.learning.arguments import HelpFormat, at_least
+from astra_ros.learning.clips import frames_to_tensor, restyle
+from astra_ros.learning.dataset import list_episodes, load_episode, read_footer
+from astra_ros.learning.episode import DatasetError
+from astra_ros.learning.held_out import check_fits
+from astra_ros.learning.precision import mixed_precision
+from astra_ros.learning.settings import STYLE_SETTINGS_HELP, StyleSettings
+from astra_ros.learning.stage import Stage
+from astra_ros.learning.training_data import check_episodes, check_same_data, write_facts
+from astra_ros.learning.training_log import TrainingLog
+from astra_ros.learning.validate import by_space, split
+from astra_ros.views.filmstrips import filmstrips
+from astra_ros.world_model.style import StyleConfig, StyleTransfer
+
+RECOLOURED = 0.25   # share of the examples whose two looks are a recording and the same in other colours
+UNCHANGED = 0.1     # share of the examples that are asked for the look that they have
+EVERY = 500         # steps between pictures
+SHOWN = 3           # scenes of each action space on a picture
+
+
+class StyleLoss(nn.Module):
+    """Mean squared error of latents given another look, against those recorded in it."""
+
+    def __init__(self, transfer: StyleTransfer):
+        super().__init__()
+        self.model = transfer
+
+    def forward(self, latents: Tensor, reference: Tensor, target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        loss = (self.model(latents, reference).float() - target).square().mean()
+        return loss, {'latent': loss.detach()}
+
+
+class StyledScenes:
+    """Every scene's latents in several looks, aligned cell by cell, in 16-bit floats.
+
+    Of each scene: as recorded, recoloured, and, where it was recorded twice, in the second style.
+    """
+
+    def __init__(self, paths: list[Path], autoencoder: nn.Module, device: torch.device, seed: int,
+                 progress: bool = True):
+        generator = torch.Generator().manual_seed(seed)
+        self.scenes: list[list[Tensor]] = []        # as recorded, recoloured[, in another style]
+        self.paths = paths
+        for path in tqdm(paths, unit='scene', desc='encode', disable=not progress):
+            episode = load_episode(path, restyled=True)
+            frames = frames_to_tensor(episode.frames)
+            looks = [frames, restyle(frames, generator)]
+            if episode.restyled is not None:
+                looks.append(frames_to_tensor(episode.restyled))
+            with torch.inference_mode(), mixed_precision(device):
+                latents = autoencoder.encode(torch.cat(looks).to(device)).half().cpu()
+            self.scenes.append(list(latents.split(len(frames))))
+
+    def sample(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Random latents, references in the wanted look, and the latents in that look; [B, C, h, w] each.
+
+        A reference is any frame of the scene in the wanted look, so what it shows stands elsewhere in it.
+        """
+        picks = []
+        for _ in range(batch):
+            looks = self.scenes[int(torch.randint(len(self.scenes), (), generator=generator))]
+            recoloured, back, unchanged = torch.rand(3, generator=generator).tolist()
+            have, want = (0, 1) if len(looks) == 2 or recoloured < RECOLOURED else (0, 2)
+            if back < 0.5:
+                have, want = want, have
+            if unchanged < UNCHANGED:
+                have = want
+            now, shown = torch.randint(len(looks[0]), (2,), generator=generator).tolist()
+            picks.append((looks[have][now], looks[want][shown], looks[want][now]))
+        return tuple(torch.stack(column).float() for column in zip(*picks))
+
+
+class StyleValidation:
+    """Scenes that are not trained on: their first frame in the look of their last frame's other style."""
+
+    def __init__(self, scenes: StyledScenes, autoencoder: nn.Module, device: torch.device, last: int):
+        self.autoencoder, self.device, self.last = autoencoder, device, last
+        pairs = [(path.stem.rpartition('_')[0], looks[0][0], looks[-1][-1], looks[-1][0])
+                 for path, looks in zip(scenes.paths, scenes.scenes)]
+        self.spaces = [space for space, *_ in pairs]
+        self.latents, self.references, self.targets = (
+            torch.stack(column).float().to(device) for column in list(zip(*pairs))[1:])
+
+    @torch.inference_mode()
+    def __call__(self, transfer: StyleTransfer, step: int, log: TrainingLog) -> None:
+        if step % EVERY and step != self.last:
+            return
+        decode = self.autoencoder.decode
+        columns = [decode(latents) for latents in (self.latents, self.references,
+                                                   transfer(self.latents, self.references), self.targets)]
+        now, _, made, truth = columns
+        figures: dict[str, list[float]] = {}
+        for name, pictures in (('style', made), ('unchanged', now)):
+            psnr = -10 * (pictures - truth).square().mean((1, 2, 3)).clamp_min(1e-10).log10()
+            for space, value in zip(self.spaces, psnr.tolist()):
+                figures.setdefault(f'psnr_{name}_{space}', []).append(value)
+        log.figures(step, {name: float(np.mean(values)) for name, values in figures.items()})
+        rows, count = [], dict.fromkeys(self.spaces, 0)
+        for row, space in enumerate(self.spaces):
+            count[space] += 1
+            if count[space] <= SHOWN:
+                strip = torch.stack([pictures[row] for pictures in columns]).movedim(1, -1)
+                rows.append((space, (strip * 255).round().to(torch.uint8).cpu().numpy()))
+        log.picture(step, filmstrips(rows, ('observed', 'look wanted', 'made', 'recorded so')))
+
+
+def train_style(paths: list[Path], loaded, settings: StyleSettings, folder: Path, belongs_to: dict,
+                device: str) -> StyleTransfer:
+    """Train, or go on; returns the averaged network."""
+    processes = distributed.start(device)
+    torch.manual_seed(settings.seed)
+    autoencoder = loaded.model.autoencoder
+    config = StyleConfig(loaded.card.latent_shape[0])
+    stage = Stage('style', StyleLoss(StyleTransfer(config).to(processes.device)), folder, settings.style_steps,
+                  settings.style_rate, settings, config, processes, belongs_to)
+    if stage.finished:
+        return stage.run(None)
+    train, aside = split(paths)
+    scenes = StyledScenes(train, autoencoder, processes.device, settings.seed)
+    validation = StyleValidation(StyledScenes(aside, autoencoder, processes.device, settings.seed, progress=False),
+                                 autoencoder, processes.device, settings.style_steps)
+
+    def batch_of(_, generator):
+        return tuple(part.to(processes.device) for part in scenes.sample(settings.style_batch, generator))
+
+    return stage.run(batch_of, validation)
+
+
+def scenes_to_train_on(folder: Path, card) -> list[Path]:
+    """Those that were recorded in two styles; where none was, all.
+
+    Raises DatasetError where there are none, or they do not fit the model.
+    """
+    paths = list_episodes(folder)
+    check_fits(load_episode(paths[0]), card)
+    twice = [path for path in paths if 'restyled_sha256' in read_footer(path)]
+    if not twice:
+        print(f'note: no scene in {folder} was recorded in two styles (`astra record` does so with one in four); '
+              'it is learned from recoloured pictures alone')
+        return paths
+    for space, group in by_space(paths).items():
+        if not any(path in twice for path in group):
+            print(f'note: no scene of {space} in {folder} was recorded in two styles; nothing is learned of it')
+    return twice
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = __doc__
+    parser.formatter_class = HelpFormat
+    parser.epilog = (
+        'examples:\n'
+        '  astra style runs/mine/model --data data/mine\n'
+        '  astra style tiny --data data/train           (again to resume)\n\n'
+        'then, in Python:\n'
+        '  observed = model.restyle(history, picture)   # and imagine from these frames\n')
+    parser.add_argument('model', metavar='MODEL', help='shipped name or directory; style.safetensors is written there')
+    parser.add_argument('--data', type=Path, default=Path('data/train'),
+                        help='folder of episodes from `astra record`, of the size that the model takes')
+    parser.add_argument('--out', type=Path, default=None,
+                        help='checkpoint and logs; training goes on from what is there (default: runs/NAME-style)')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu',
+                        help='where it runs: cpu, cuda, cuda:0')
+    for name, value in asdict(StyleSettings()).items():
+        kind = float
+        if isinstance(value, int):
+            kind = at_least(0 if name in ('style_steps', 'seed') else 1)
+        parser.add_argument('--' + name.removeprefix('style_').replace('_', '-'), dest=name, type=kind, default=value,
+                            help=STYLE_SETTINGS_HELP[name])
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = StyleSettings(**{name: getattr(args, name) for name in asdict(StyleSettings())})
+    loaded = load_backend('torch', args.model, args.device)
+    card = loaded.card
+    out = args.out or Path('runs') / f'{card.name}-style'
+    paths = scenes_to_train_on(args.data, card)
+    facts = check_episodes(paths)
+    check_same_data(out, facts)
+    out.mkdir(parents=True, exist_ok=True)
+    write_facts(out, args.data, facts)
+    transfer = train_style(paths, loaded, settings, out, {'of': card.sha256}, args.device)
+    write_style(card, transfer)
+    print(f'{card.path / STYLE_FILE} written')
+    return 0

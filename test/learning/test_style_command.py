@@ -1,0 +1,146 @@
+"""`astra style`: trains, goes on, writes beside the model; and what it cannot use."""
+
+import argparse
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from astra_ros.backends import load_backend
+from astra_ros.learning import style
+from astra_ros.learning.clips import frames_to_tensor
+from astra_ros.learning.dataset import episode_path, list_episodes, load_episode, save_episode
+from astra_ros.learning.episode import DatasetError
+from astra_ros.learning.export import Embodiments, write_model
+from astra_ros.learning.style import StyledScenes
+from astra_ros.planning.modalities.joints import JointSpace
+from astra_ros.world_model import Astra, preset
+
+
+@pytest.fixture
+def model(tmp_path):
+    torch.manual_seed(0)
+    space = JointSpace('kuka_joints', tuple('abcdefg'), (0.0,) * 7, (1.0,) * 7, (0.1,) * 7)
+    config = replace(preset('tiny'), hidden_dim=48, num_layers=1, num_heads=4, context_layers=1,
+                     action_dims=(space.dim,), modalities=('joints',))
+    return write_model(tmp_path / 'model', Astra(config), Embodiments((space,), 0.25, {space.name: ()}), 'test')
+
+
+def arguments(model, data, out, *more):
+    parser = argparse.ArgumentParser()
+    style.add_arguments(parser)
+    return parser.parse_args([str(model), '--data', str(data), '--out', str(out), '--steps', '6', '--batch', '4',
+                              '--checkpoint-every', '3', '--device', 'cpu', *more])
+
+
+def weights(model):
+    with safe_open(str(model / 'style.safetensors'), framework='pt') as file:
+        return {name: file.get_tensor(name) for name in file.keys()}
+
+
+def test_stopped_and_gone_on_it_is_what_it_would_have_been(model, data, tmp_path, monkeypatch):
+    before = (model / 'model.safetensors').read_bytes()
+    frames = load_episode(list_episodes(data)[0]).frames[:2]
+    plain = load_backend('torch', model)
+    assert not plain.can_restyle
+    style.run(arguments(model, data, tmp_path / 'whole'))
+    whole = weights(model)
+    assert (model / 'model.safetensors').read_bytes() == before
+    assert load_backend('torch', model).restyle(frames, frames[0]).shape == frames.shape
+    assert (tmp_path / 'whole/validation/style_000006.png').is_file()
+    last = json.loads((tmp_path / 'whole/validation.jsonl').read_text().splitlines()[-1])
+    assert last['step'] == 6 and {'psnr_style_kuka_joints', 'psnr_unchanged_kuka_joints'} < set(last)
+
+    sample, calls = StyledScenes.sample, []
+
+    def killed(self, *args):
+        calls.append(args)
+        if len(calls) == 6:
+            raise RuntimeError('killed')
+        return sample(self, *args)
+
+    (model / 'style.safetensors').unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(StyledScenes, 'sample', killed)
+        with pytest.raises(RuntimeError, match='killed'):
+            style.run(arguments(model, data, tmp_path / 'parts'))
+    assert not (model / 'style.safetensors').exists()
+    style.run(arguments(model, data, tmp_path / 'parts'))
+    again = weights(model)
+    assert whole.keys() == again.keys() and all(torch.equal(whole[name], again[name]) for name in whole)
+    assert any(value.abs().max() > 0 for name, value in whole.items() if name.startswith('out.'))
+
+
+def test_what_is_learned_from_lines_up(data, model):
+    """The latents of one moment in two looks, and a reference from any moment of the wanted one."""
+    loaded = load_backend('torch', model)
+    first, second = list_episodes(data)[:2]
+    scenes = StyledScenes([first, second], loaded.model.autoencoder, torch.device('cpu'), seed=0, progress=False)
+    assert [len(looks) for looks in scenes.scenes] == [3, 2]
+    episode = load_episode(first, restyled=True)
+    recorded, recoloured, other = scenes.scenes[0]
+    for frames, latents in ((episode.frames, recorded), (episode.restyled, other)):
+        with torch.inference_mode():
+            expected = loaded.model.autoencoder.encode(frames_to_tensor(frames))
+        assert (latents.float() - expected).abs().mean() < 0.05 * expected.abs().mean()
+    assert (recoloured.float() - recorded.float()).abs().mean() > 0.05
+    found, unchanged = set(), 0
+    places = {(scene, look, moment): latent.float() for scene, looks in enumerate(scenes.scenes)
+              for look, latents in enumerate(looks) for moment, latent in enumerate(latents)}
+    keys, values = list(places), torch.stack(list(places.values()))
+
+    def where(latent):
+        return keys[int((values - latent).abs().mean((1, 2, 3)).argmin())]
+
+    for parts in zip(*scenes.sample(200, torch.Generator().manual_seed(0))):
+        (scene, have, now), (of, shown, _), (same, want, then) = map(where, parts)
+        assert scene == of == same and now == then and shown == want
+        found.add((scene, have, want))
+        unchanged += have == want
+    assert {(0, 0, 2), (0, 2, 0), (0, 0, 1), (0, 1, 0), (1, 0, 1), (1, 1, 0)} <= found
+    assert not {(0, 1, 2), (0, 2, 1)} & found and 5 <= unchanged <= 40
+
+
+def test_without_second_styles_it_learns_from_recoloured_pictures_and_says_so(model, data, tmp_path, capsys):
+    (tmp_path / 'plain').mkdir()
+    for path in list_episodes(data)[:2]:
+        save_episode(tmp_path / 'plain' / path.name, load_episode(path))
+    assert style.run(arguments(model, tmp_path / 'plain', tmp_path / 'run')) == 0
+    assert 'was recorded in two styles' in capsys.readouterr().out
+
+
+def test_a_robot_without_second_styles_is_named(data, tmp_path, capsys):
+    first, second = list_episodes(data)[:2]
+    save_episode(tmp_path / first.name, load_episode(first, restyled=True))
+    other = replace(load_episode(second), robot='panda')
+    save_episode(episode_path(tmp_path, 'panda_joints', 1), other)
+    card = argparse.Namespace(name='x', image_size=(64, 64), dt_s=0.25)
+    assert [path.name for path in style.scenes_to_train_on(tmp_path, card)] == [first.name]
+    assert 'no scene of panda_joints' in capsys.readouterr().out
+
+
+def test_other_data_or_another_model_is_refused(model, data, tmp_path):
+    style.run(arguments(model, data, tmp_path / 'run'))
+    (tmp_path / 'plain').mkdir()
+    for path in list_episodes(data)[:1]:
+        save_episode(tmp_path / 'plain' / path.name, load_episode(path))
+    with pytest.raises(DatasetError, match='data.json: begun on 1 episodes that are not the 1 of now'):
+        style.run(arguments(model, tmp_path / 'plain', tmp_path / 'run'))
+    with pytest.raises(DatasetError, match='made with another configuration .style_rate: 0.001 there, 0.1 now'):
+        style.run(arguments(model, data, tmp_path / 'run', '--rate', '0.1'))
+    card = json.loads((model / 'card.json').read_text())
+    torch.manual_seed(1)
+    loaded = load_backend('torch', model)
+    write_model(model, Astra(loaded.model.config), Embodiments(tuple(loaded.card.action_spaces.values()), 0.25,
+                                                               card['outcomes']), 'test')
+    with pytest.raises(DatasetError, match='made with another configuration .of: '):
+        style.run(arguments(model, data, tmp_path / 'run'))
+    episode = load_episode(list_episodes(data)[0])
+    large = replace(episode, frames=np.repeat(np.repeat(episode.frames, 2, 1), 2, 2))
+    (tmp_path / 'large').mkdir()
+    save_episode(tmp_path / 'large' / list_episodes(data)[0].name, large)
+    with pytest.raises(DatasetError, match='frames of 128 x 128 pixels, the model .test. takes 64 x 64'):
+        style.run(arguments(model, tmp_path / 'large', tmp_path / 'other'))
