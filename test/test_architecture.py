@@ -32,8 +32,8 @@ ARROWS = {
 # imported package -> the files that may import it (a folder stands for everything in it)
 ONLY_IN = {
     "ros": ("nodes/", "bridge/"),
-    "torch": ("world_model/", "learning/", "backends/torch_backend.py", "backends/lenses.py"),
-    "safetensors": ("world_model/", "learning/", "backends/torch_backend.py"),
+    "torch": ("world_model/", "learning/", "backends/torch_backend.py", "backends/lenses.py", "backends/style_file.py"),
+    "safetensors": ("world_model/", "learning/", "backends/torch_backend.py", "backends/style_file.py"),
     "onnxruntime": ("backends/onnx",),
     "openvino": ("backends/onnx",),
     "pybullet": ("simulation/",),

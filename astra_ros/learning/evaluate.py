@@ -50,7 +50,7 @@ ROWS = {'ceiling': 'autoencoder alone', 'model': 'model', 'decoded': 'model, dec
         'shuffled': "another plan's motion",
         'geometry': 'moved by geometry', 'copy': 'copy the last frame'}
 STYLE_ROWS = {'ceiling': 'autoencoder alone', 'told': 'shown a picture of it', 'matched': 'colours matched alone',
-              'untold': 'not shown one', 'copy': 'copy the last frame'}
+              'untold': 'not shown one', 'copy': 'copy the last frame'}    # in another style
 
 
 def imagine_clips(model, clips: HeldOutClips, seed: int) -> dict:
@@ -97,26 +97,31 @@ def colours_matched(frames: np.ndarray, picture: np.ndarray) -> np.ndarray:
     return matched.round().clip(0, 255).astype(np.uint8)
 
 
-def imagine_styled(model, clips: HeldOutClips, seed: int) -> dict | None:
-    """Is the other look imagined that a picture shows? None where no scene was recorded in a second style, or the
-    model cannot take one on.
+def imagine_styled(model, clips: HeldOutClips, seed: int) -> tuple[dict, dict[str, np.ndarray]] | None:
+    """Is the other look imagined that a picture shows? Figures, and the first clip to look at; None where no scene
+    was recorded in a second style, or the model cannot take one on.
 
     PSNR against the recording in that style, in dB, mean over clips: of what is decoded when the observed frames are
     given the look of a picture first (`told`), when only the mean and spread of their colours are made those of the
     picture (`matched`), and from the frames as observed (`untold`); of the autoencoder alone, and of a copy of the
-    last frame.
+    last frame. Of the clip there are rows uint8 [1 + H, h, w, 3]: first what was given, then what came of it.
     """
     if not clips.styles or not model.can_restyle:
         return None
     quality: dict[str, list] = {name: [] for name in STYLE_ROWS}
+    shown: dict[str, np.ndarray] = {}
     for i, (look, future) in tqdm(clips.styles.items(), unit='clip', desc=f'{clips.space.name}, other styles'):
         drawings = None if clips.drawings is None else clips.drawings[i:i + 1, 1:]
         travel = None if clips.travel is None else clips.travel[i:i + 1]
         observed = clips.history[i]
+        histories = {'told': model.restyle(observed, look), 'matched': colours_matched(observed, look),
+                     'untold': observed}
         made = {name: model.decode(model.imagine(
             history, clips.actions[i:i + 1], clips.space.name, seed=seed, drawings=drawings, travel=travel).latents[0])
-            for name, history in (('told', model.restyle(observed, look)),
-                                  ('matched', colours_matched(observed, look)), ('untold', observed))}
+            for name, history in histories.items()}
+        if not shown:
+            shown['restyled'] = np.concatenate([look[None], future])
+            shown |= {name: np.concatenate([histories[name][-1:], made[name]]) for name in histories}
         made |= {'ceiling': model.decode(model.encode(future)), 'copy': np.repeat(observed[-1:], len(future), 0)}
         for name in STYLE_ROWS:
             quality[name].append(psnr(made[name].astype(np.float32) / 255, future.astype(np.float32) / 255))
@@ -126,7 +131,7 @@ def imagine_styled(model, clips: HeldOutClips, seed: int) -> dict | None:
     return {'clips': len(clips.styles), 'psnr_db': {
         name: {str(h): float(np.mean([curve[h - 1] for curve in curves])) for h in HORIZONS if h <= length}
         for name, curves in quality.items()},
-        'gain_db': {'horizon': at + 1, 'mean': float(gain.mean()), 'interval_95': interval(gain)}}
+        'gain_db': {'horizon': at + 1, 'mean': float(gain.mean()), 'interval_95': interval(gain)}}, shown
 
 
 def _by_geometry(camera: MovingCamera, frame: np.ndarray, travel: np.ndarray) -> np.ndarray:
@@ -396,7 +401,7 @@ def run(args: argparse.Namespace) -> int:
               f'train that with: astra style {card.path}')
     measures = perceptual.load(args, args.device)
     ranked = figures_of_rank(args.ranking, card) if args.ranking else {}
-    figures, shown = {}, {}
+    figures, shown, in_style = {}, {}, {}
     horizons = {space: args.horizon or min(HORIZONS[-1], min(map(len, episodes)) - 1)
                 for space, episodes in by_space.items()}
     for horizon in horizons.values():       # all that can be refused, before the work
@@ -416,7 +421,7 @@ def run(args: argparse.Namespace) -> int:
                           'reprojected': clips.travel is not None,
                           **evaluate(clips, made, follower, measures)}
         if (styled := imagine_styled(model, clips, args.seed)) is not None:
-            figures[space]['style'] = styled
+            figures[space]['style'], in_style[space] = styled
         shown[space] = {'truth': clips.future[:3], **{name: made[name][:3] for name in ROWS if name in made}}
         print(table(space, figures[space]), flush=True)
     result = {'model': card.name, 'sha256': card.sha256[:12], 'data': str(args.data),
@@ -427,5 +432,5 @@ def run(args: argparse.Namespace) -> int:
         write_result(args.out, result)
     if args.report:
         write_result(args.report / 'evaluation.json', result)
-        write_report(args.report, {**provenance(), **result}, shown)
+        write_report(args.report, {**provenance(), **result}, shown, in_style)
     return 0

@@ -14,16 +14,20 @@ COLOURS = {'ceiling': '#888888', 'model': '#1f6fb4', 'decoded': '#7fb2dd',
 TITLES = {'truth': 'what the camera saw', 'ceiling': 'autoencoder alone', 'model': 'imagined',
           'decoded': 'imagined, decoded alone',
           'shuffled': "imagined with another plan's motion", 'geometry': 'last frame moved by geometry',
-          'copy': 'copy of the last frame'}
+          'copy': 'copy of the last frame',
+          'restyled': 'recorded in another style', 'told': 'imagined, shown a picture of it',
+          'matched': 'imagined, its colours matched alone', 'untold': 'imagined, not shown one'}
 SHOWN = (1, 4, 8, 16, 32, 64)
 SCALE = 2               # of the pictures
 
 
-def write_report(folder: Path, result: dict, pictures: dict[str, dict[str, np.ndarray]]) -> None:
+def write_report(folder: Path, result: dict, pictures: dict[str, dict[str, np.ndarray]],
+                 in_style: dict[str, dict[str, np.ndarray]]) -> None:
     """Write `report.md`, `report.html`, and the files that both show.
 
     Args: `result` as `astra eval --out` writes it; `pictures` of each action space: `truth` and
-    rows, uint8 [N, H, h, w, 3].
+    rows, uint8 [N, H, h, w, 3]; `in_style` of those recorded in a second style: `restyled` and rows, uint8
+    [1 + H, h, w, 3], first what was given.
     """
     folder.mkdir(parents=True, exist_ok=True)
     parts: list[tuple[str, object]] = [
@@ -49,6 +53,12 @@ def write_report(folder: Path, result: dict, pictures: dict[str, dict[str, np.nd
             _strip(folder / name, {row: frames[index] for row, frames in pictures[space].items()},
                    result['dt_s'])
             parts.append(('picture', (name, f'{space}, clip {index + 1}')))
+        if space in in_style:
+            name = f'{space}_style.png'
+            _strip(folder / name, in_style[space], result['dt_s'], given=True)
+            parts += [('table', _style(figures['style'])),
+                      ('picture', (name, f'{space}, in another style; on the left the picture that was shown, and what '
+                                         'was imagined from'))]
     (folder / 'report.md').write_text(_markdown(parts))
     (folder / 'report.html').write_text(_html(parts))
     print(f'report written to {folder / "report.html"} and report.md')
@@ -81,6 +91,12 @@ def _quality(figures: dict) -> list[list[str]]:
         rows.append([TITLES[row], *(
             f'{figures["psnr_db"][row][h]:.2f} ({figures["ssim"][row][h]:.2f})' for h in horizons)])
     return rows
+
+
+def _style(figures: dict) -> list[list[str]]:
+    horizons = list(figures['psnr_db']['told'])
+    rows = [[f'in another style, {figures["clips"]} clips: PSNR dB', *(f'{h} frames' for h in horizons)]]
+    return rows + [[TITLES[row], *(f'{values[h]:.2f}' for h in horizons)] for row, values in figures['psnr_db'].items()]
 
 
 def _following(figures: dict) -> list[list[str]]:
@@ -130,13 +146,15 @@ def curves_svg(curves: dict[str, list[float]], width: int = 640, height: int = 3
     return '\n'.join([*parts, '</svg>\n'])
 
 
-def _strip(path: Path, rows: dict[str, np.ndarray], dt_s: float) -> None:
-    """Some frames of each row [H, h, w, 3] below each other, as a PNG."""
+def _strip(path: Path, rows: dict[str, np.ndarray], dt_s: float, given: bool = False) -> None:
+    """Some frames of each row [H, h, w, 3] below each other, as a PNG; with `given` [1 + H, h, w, 3], the first one
+    being what there was before."""
     import cv2
 
-    at = [h - 1 for h in SHOWN if h <= len(rows['truth'])]
-    picture = filmstrips([(TITLES[row], frames[at]) for row, frames in rows.items()],
-                         [f'+{(k + 1) * dt_s:g} s' for k in at], SCALE)
+    at = [h - 1 for h in SHOWN if h <= len(next(iter(rows.values()))) - given]
+    first = [0] if given else []
+    picture = filmstrips([(TITLES[row], frames[first + [k + given for k in at]]) for row, frames in rows.items()],
+                         ['given'] * given + [f'+{(k + 1) * dt_s:g} s' for k in at], SCALE)
     cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
 
 

@@ -20,9 +20,9 @@ class StyleConfig:
     """What fixes the shape of a `StyleTransfer`; travels with its weights."""
 
     latent_channels: int
-    width: int = 96
+    width: int = 128
     blocks: int = 4
-    kinds: int = 16     # of surface that a picture is summed up in
+    kinds: int = 32     # of surface that a picture is summed up in
     heads: int = 4
 
     def to_dict(self) -> dict:

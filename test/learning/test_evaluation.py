@@ -121,7 +121,8 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     page = (tmp_path / 'report/report.html').read_text()
     assert 'kuka_joints_0.png' in page and 'psnr_kuka_joints.svg' in page
     markdown = (tmp_path / 'report/report.md').read_text()
-    for name in ('kuka_joints_2.png', 'psnr_kuka_joints.svg'):
+    assert f"imagined, shown a picture of it | {rows['told']['1']:.2f} |" in markdown
+    for name in ('kuka_joints_2.png', 'psnr_kuka_joints.svg', 'kuka_joints_style.png'):
         assert name in markdown and (tmp_path / 'report' / name).stat().st_size > 500
     whole = result['overall']
     assert f"another plan's motion | {whole['lost_when_shuffled_db']:.2f} dB" in markdown
@@ -254,7 +255,7 @@ def test_another_style_is_compared_with_the_recording_in_it(data, model, monkeyp
     futures = [clips.styles[i][1] for i in clips.styles]
     answers = iter([futures[0], clips.future[0], clips.future[0], futures[0],
                     futures[1], clips.future[1], clips.future[1], futures[1]])
-    figures = evaluate.imagine_styled(loaded, clips, seed=0)
+    figures, shown = evaluate.imagine_styled(loaded, clips, seed=0)
     for number, (look, future) in clips.styles.items():
         start = seen[number][0]
         np.testing.assert_array_equal(future, episodes[0].restyled[start:start + 3])
@@ -269,6 +270,10 @@ def test_another_style_is_compared_with_the_recording_in_it(data, model, monkeyp
         np.testing.assert_allclose(matched[-1].mean((0, 1)), look.mean((0, 1)), atol=4)
         np.testing.assert_allclose(matched[-1].std((0, 1)), look.std((0, 1)), rtol=0.15)
     assert figures['clips'] == 2 and set(figures['psnr_db']) == set(evaluate.STYLE_ROWS)
+    assert {name: len(frames) for name, frames in shown.items()} == dict.fromkeys(
+        ('restyled', 'told', 'matched', 'untold'), 4)
+    np.testing.assert_array_equal(shown['restyled'], np.concatenate([clips.styles[0][0][None], futures[0]]))
+    np.testing.assert_array_equal(shown['told'], np.concatenate([clips.history[0, -1:] // 2, futures[0]]))
     told, untold = figures['psnr_db']['told']['1'], figures['psnr_db']['untold']['1']
     assert told == figures['psnr_db']['ceiling']['1'] and told > untold + 10
     assert figures['gain_db']['horizon'] == 3
