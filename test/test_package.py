@@ -22,8 +22,10 @@ SHARED = (
     "urdf/cube.urdf",
     "models/astra-small/card.json",
     "models/astra-small/model.safetensors",
+    "models/astra-small/style.safetensors",
     "models/astra-tiny/card.json",
     "models/astra-tiny/model.safetensors",
+    "models/astra-tiny/style.safetensors",
 )
 
 

@@ -230,6 +230,16 @@ def list_episodes(folder: str | Path, space: str | None = None) -> list[Path]:
     return found
 
 
+def has_its_videos(path: Path) -> bool:
+    """Whether the videos that belong to a table are there; whether they are whole, `load_episode` says."""
+    if not path.with_suffix('.mp4').exists():
+        return False
+    try:
+        return path.with_suffix(STYLE).exists() or 'restyled_sha256' not in read_footer(path)
+    except DatasetError:    # damaged: `load_episode` says so
+        return True
+
+
 def videos_without_table(folder: str | Path) -> list[Path]:
     """Videos of episodes whose table is missing: no episodes, though somebody once took them for some."""
     return sorted(path for path in Path(folder).glob('*.mp4')

@@ -43,17 +43,19 @@ def write_card(folder: Path) -> Path:
              f'{len(footers)} episodes, {frames} frames, {_bytes(size)}. Each episode is a '
              'Parquet table and an MP4 video of one name;', 'the columns are explained in '
              '`astra_ros/learning/dataset.py`.', '',
-             '| action space | world | episodes | frames | pixels | s a frame | motion | contact | '
-             'seeds |', '| --- | --- | --- | --- | --- | --- | --- | --- | --- |']
+             '| action space | world | episodes | in two styles | frames | pixels | s a frame | motion | contact | '
+             'seeds |', '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |']
     for space, group in sorted(spaces.items()):
         first, count = group[0], sum(footer['frames'][0] for footer in group)
         seeds = [footer['seed'] for footer in group if footer['seed'] is not None]
         lines.append(
-            f'| {space} | {first["world"]} | {len(group)} | {count} | '
+            f'| {space} | {first["world"]} | {len(group)} | {sum("restyled_sha256" in footer for footer in group)} | '
+            f'{count} | '
             f'{first["frames"][2]} x {first["frames"][1]} | {first["dt_s"]:g} | '
             f'{", ".join(first["motion_names"])} | {_share(contacts[space], judged[space])} | '
             + (f'{min(seeds)} to {max(seeds)}' if seeds else 'none: real') + ' |')
-    lines += ['', '"contact" is the share of frames in which the robot touched an obstacle.', '']
+    lines += ['', '"contact" is the share of frames in which the robot touched an obstacle. Of an episode in two styles there is',
+              'a second video (`.style.mp4`): the same in another light, with other colours and textures.', '']
     for space, group in sorted(spaces.items()):
         kinds = Counter(kind for footer in group for kind in footer['behaviour'].split('+') if kind)
         if kinds:

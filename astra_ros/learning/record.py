@@ -24,6 +24,7 @@ from astra_ros.learning.dataset import (
     check_alike,
     clear_parts,
     episode_path,
+    has_its_videos,
     list_episodes,
     pack_episode,
     read_footer,
@@ -141,8 +142,8 @@ def record(folder: Path, robots: list[tuple[str, str]], episodes: int, first_see
     except FileExistsError as error:
         raise DatasetError(f'{folder}: a file, expected the name of a folder') from error
     clear_parts(folder)
-    # An episode whose video was deleted is recorded again.
-    there = {path.name for path in folder.glob('*.parquet') if path.with_suffix('.mp4').exists()}
+    # An episode that has lost a video is recorded again.
+    there = {path.name for path in folder.glob('*.parquet') if has_its_videos(path)}
     check_alike(folder, (image_size, image_size), DT_S)
     first = first_seed + -first_seed % every
     seeds = range(first, first + every * episodes, every)

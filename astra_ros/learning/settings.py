@@ -64,7 +64,7 @@ SETTINGS_HELP = {
 class StyleSettings:
     """Of `astra style`."""
 
-    style_steps: int = 3000
+    style_steps: int = 6000
     style_batch: int = 32
     style_rate: float = 1e-3
     warmup_steps: int = 100

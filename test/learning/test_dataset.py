@@ -154,14 +154,15 @@ def test_an_empty_folder_says_how_to_fill_it(tmp_path):
 
 def test_the_card_counts_what_is_there_and_names_what_is_damaged(tmp_path):
     save_episode(episode_path(tmp_path, 'car_twist', 7), episode())
-    save_episode(episode_path(tmp_path, 'car_twist', 9), episode(seed=9, behaviour='lane'))
+    twice = episode(seed=9, behaviour='lane')
+    save_episode(episode_path(tmp_path, 'car_twist', 9), replace(twice, restyled=255 - twice.frames))
     bad = episode_path(tmp_path, 'car_twist', 8)
     save_episode(bad, replace(episode(), seed=8))
     cut(bad)
     text = write_card(tmp_path).read_text()
     assert '2 episodes, 10 frames' in text
     # One of five frames of each episode is a contact.
-    assert '| car_twist | drive | 2 | 10 | 24 x 16 | 0.25 | linear.x, angular.z | 20.0% | 7 to 9 |' in text
+    assert '| car_twist | drive | 2 | 1 | 10 | 24 x 16 | 0.25 | linear.x, angular.z | 20.0% | 7 to 9 |' in text
     assert '- car_twist: lane 2, brake 1' in text
     assert 'car_twist_000008.parquet: damaged' in text
 

@@ -90,7 +90,9 @@ def test_an_episode_without_its_video_is_recorded_again(tmp_path, capfd):
     assert f'record {tmp_path}: 100%' in capfd.readouterr().err     # the bar, with its time left
     (tmp_path / 'kuka_joints_000001.mp4').unlink()
     assert record.record(tmp_path, KUKA, episodes=2, first_seed=0, workers=1, seconds=1.0) == 1
-    assert all(len(load_episode(path)) == 5 for path in list_episodes(tmp_path))
+    (tmp_path / 'kuka_joints_000000.style.mp4').unlink()
+    assert record.record(tmp_path, KUKA, episodes=2, first_seed=0, workers=1, seconds=1.0) == 1
+    assert all(len(load_episode(path, restyled=True)) == 5 for path in list_episodes(tmp_path))
 
 
 def test_a_folder_holds_one_size_of_frames(data):
