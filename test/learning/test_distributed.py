@@ -108,7 +108,8 @@ def test_two_processes_that_were_killed_go_on_exactly(two_robots, runs, tmp_path
 def test_split_weights_train_as_whole_ones(runs):
     """FSDP computes what DDP does, up to rounding, and its checkpoint is of whole tensors."""
     whole, split = (losses(runs[strategy]) for strategy in STRATEGIES)
-    assert [loss for _, loss in split] == pytest.approx([loss for _, loss in whole], rel=2e-2)
+    # The loss, which has a logarithm in it, changes its sign on the way.
+    assert [loss for _, loss in split] == pytest.approx([loss for _, loss in whole], rel=2e-2, abs=1e-3)
     one, other = (load_file(runs[strategy] / 'dynamics.safetensors') for strategy in STRATEGIES)
     assert {name: value.shape for name, value in one.items()} == {
         name: value.shape for name, value in other.items()}
