@@ -22,11 +22,11 @@ from tqdm import tqdm
 
 from astra_ros.backends import load_backend
 from astra_ros.backends.style_file import STYLE_FILE, write_style
-from astra_ros.learning import distributed
+from astra_ros.backends.torch_backend import usable_device
 from astra_ros.learning.arguments import HelpFormat, at_least
 from astra_ros.learning.clips import frames_to_tensor, restyle
 from astra_ros.learning.dataset import list_episodes, load_episode, read_footer
-from astra_ros.learning.episode import DatasetError
+from astra_ros.learning.distributed import Processes
 from astra_ros.learning.held_out import check_fits
 from astra_ros.learning.precision import mixed_precision
 from astra_ros.learning.settings import STYLE_SETTINGS_HELP, StyleSettings
@@ -132,7 +132,7 @@ class StyleValidation:
 def train_style(paths: list[Path], loaded, settings: StyleSettings, folder: Path, belongs_to: dict,
                 device: str) -> StyleTransfer:
     """Train, or go on; returns the averaged network."""
-    processes = distributed.start(device)
+    processes = Processes(0, 1, 'ddp', usable_device(device))
     torch.manual_seed(settings.seed)
     autoencoder = loaded.model.autoencoder
     config = StyleConfig(loaded.card.latent_shape[0])

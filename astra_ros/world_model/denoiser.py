@@ -83,7 +83,7 @@ class DenoisingTransformer(nn.Module):
         Args: `noisy`, `newest`, `before` [B, N, C, h, w], the latent at `time` and the two that
         precede it; `time` [B, N] 0 noise .. 1 clean; `history_noise` [B, N] the level put on the
         newest latents; `age` [B, N] frames since the last observed one; `condition` [B, N, D]
-        action plus style; `memory` from `project_memory`; `picture` [B, N, L, D] from `RobotPicture`,
+        action; `memory` from `project_memory`; `picture` [B, N, L, D] from `RobotPicture`,
         if the model has one; `clean` is `newest` before noise was put on it (`newest` itself if
         None): what is moved, so that the noise is not handed on from frame to frame; `reprojected`
         [B, N, C + 1, h, w] from `reprojected_latents`, the last observed picture from where the camera

@@ -89,7 +89,7 @@ class TransformerBlock(nn.Module):
 class ConditionedBlock(nn.Module):
     """DiT block (Peebles & Xie 2023) with an action-aware adapter and memory of the history.
 
-    Every frame carries one condition vector (its action, denoising time, age, style). It shifts,
+    Every frame carries one condition vector (its action, denoising time, age). It shifts,
     scales and gates the three sub-layers. The large projection is shared by all blocks (as in
     PixArt-alpha); what a block adds to it is a low-rank adapter of its own, zero at the start.
     """
