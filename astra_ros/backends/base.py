@@ -131,7 +131,7 @@ class WorldModel(Protocol):
 
     @property
     def can_restyle(self) -> bool:
-        """Whether the model has what `restyle` needs."""
+        """Whether the model has what `restyle` needs. Raises ModelError where that is there, but cannot be used."""
 
     def restyle(self, frames: np.ndarray, style: np.ndarray) -> np.ndarray:
         """Frames uint8 [N, h, w, 3] RGB in the look (light, colours, textures) of the picture `style` [h, w, 3].

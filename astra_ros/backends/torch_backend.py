@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from astra_ros.world_model import (
 )
 from astra_ros.world_model.compositor import Compositor
 from astra_ros.world_model.older import as_of_today
+from astra_ros.world_model.style import StyleTransfer
 
 
 class TorchWorldModel:
@@ -86,14 +88,18 @@ class TorchWorldModel:
 
     @property
     def can_restyle(self) -> bool:
-        return self.model.style_transfer is not None or (self.card.path / STYLE_FILE).is_file()
+        return (self.card.path / STYLE_FILE).is_file() and self.style_transfer is not None
 
-    @torch.inference_mode()
+    @cached_property
+    def style_transfer(self) -> StyleTransfer:
+        """Read when it is first needed: most never do."""
+        return read_style(self.card.path, self.model.autoencoder).to(self.device)
+
     def restyle(self, frames: np.ndarray, style: np.ndarray) -> np.ndarray:
-        if self.model.style_transfer is None:       # few need it, so it is not there from the start
-            self.model.style_transfer = read_style(self.card).to(self.device)
-        latents = self.model.style_transfer(self._encode(frames), self._encode(style[None]))
-        return _bytes(self.model.autoencoder.decode(latents))
+        transfer = self.style_transfer      # not read in inference mode, or it could never be trained on
+        with torch.inference_mode():
+            latents = transfer(self._encode(frames), self._encode(style[None]))
+            return _bytes(self.model.autoencoder.decode(latents))
 
     @torch.inference_mode()
     def imagine(self, history: np.ndarray, actions: np.ndarray, space: str, seed: int = 0,

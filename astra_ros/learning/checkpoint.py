@@ -90,9 +90,9 @@ def load_checkpoint(path: Path, model: nn.Module, average: nn.Module,
         differing = ', '.join(f'{name}: {stored.get(name)} there, {now.get(name)} now'
                               for name in sorted({*stored, *now})
                               if stored.get(name) != now.get(name))
+        begin = '' if stored.get('stage') == 'style' else ' (with --from to start from what is there)'
         raise DatasetError(f'{path}: made with another configuration ({differing}); go on with '
-                           f"the old one, or train into another folder (with --from to start "
-                           f'from what is there)')
+                           f'the old one, or train into another folder, --out{begin}')
     if metadata['processes'] != str(processes.count):
         raise DatasetError(f"{path}: made by {metadata['processes']} processes, there are "
                            f"{processes.count} now; go on with as many")

@@ -53,7 +53,7 @@ def frames_to_tensor(frames: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(frames)).movedim(-1, -3).float() / 255
 
 
-def restyle(frames: Tensor, generator: torch.Generator) -> Tensor:
+def recoloured(frames: Tensor, generator: torch.Generator) -> Tensor:
     """Frames [N, 3, h, w] under another light and in other colours, the same for all N.
 
     A gain for each colour and a gamma change the light; a turn of the hue by up to 60 degrees (a

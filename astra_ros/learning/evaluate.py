@@ -5,7 +5,7 @@ what the model decodes before anything is laid over it, and a copy of the last o
 frame; where the camera's way is known, also that frame moved along by geometry alone. Then two checks of
 the actions: the same clips with the motion of another clip, and a probe, trained on real frames alone,
 that reads poses from the imagined ones. Scenes that were recorded in a second style are also imagined in
-that one, with a picture of it and without. With --report also a page with curves and pictures.
+that one: shown a picture of it, with the colours of that picture alone, and not shown one. With --report also a page with curves and pictures.
 
 Frames in which nothing has changed since the last observed one ask nothing, and copying is infinitely
 good there: PSNR and SSIM are over the others. How many were left out is stated, and how well the
@@ -49,7 +49,7 @@ USABLE_PROBE = 0.5          # share of the real frames whose pose a probe must f
 ROWS = {'ceiling': 'autoencoder alone', 'model': 'model', 'decoded': 'model, decoded alone',
         'shuffled': "another plan's motion",
         'geometry': 'moved by geometry', 'copy': 'copy the last frame'}
-STYLE_ROWS = {'ceiling': 'autoencoder alone', 'told': 'shown a picture of it', 'matched': 'colours matched alone',
+STYLE_ROWS = {'ceiling': 'autoencoder alone', 'told': 'shown a picture of it', 'matched': 'its colours matched alone',
               'untold': 'not shown one', 'copy': 'copy the last frame'}    # in another style
 
 
@@ -127,11 +127,15 @@ def imagine_styled(model, clips: HeldOutClips, seed: int) -> tuple[dict, dict[st
             quality[name].append(psnr(made[name].astype(np.float32) / 255, future.astype(np.float32) / 255))
     length = clips.future.shape[1]
     at = min(16, length) - 1
-    gain = (np.array(quality['told']) - quality['untold'])[:, at]
+
+    def gained(over: str) -> dict:
+        gain = (np.array(quality['told']) - quality[over])[:, at]
+        return {'mean': float(gain.mean()), 'interval_95': interval(gain)}
+
     return {'clips': len(clips.styles), 'psnr_db': {
         name: {str(h): float(np.mean([curve[h - 1] for curve in curves])) for h in HORIZONS if h <= length}
         for name, curves in quality.items()},
-        'gain_db': {'horizon': at + 1, 'mean': float(gain.mean()), 'interval_95': interval(gain)}}, shown
+        'gain_db': {'horizon': at + 1, **gained('untold')}, 'gain_over_matched_db': gained('matched')}, shown
 
 
 def _by_geometry(camera: MovingCamera, frame: np.ndarray, travel: np.ndarray) -> np.ndarray:
@@ -396,7 +400,7 @@ def run(args: argparse.Namespace) -> int:
                            f'astra record --out {args.data} --first-seed {HELD_OUT_FROM} --seconds 17')
     if unknown := sorted(skipped - set(card.action_spaces)):
         print(f"note: '{card.name}' does not know {', '.join(unknown)}; not evaluated")
-    if not model.can_restyle and any(episode.restyled is not None for group in by_space.values() for episode in group):
+    if any(episode.restyled is not None for group in by_space.values() for episode in group) and not model.can_restyle:
         print(f"note: '{card.name}' cannot take on the look of a picture, so no scene is imagined in its second style; "
               f'train that with: astra style {card.path}')
     measures = perceptual.load(args, args.device)

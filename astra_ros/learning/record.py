@@ -2,7 +2,7 @@
 
 An episode is some seconds of play: good behaviour and bad, failures, collisions, random motion.
 Seeds name the episodes, so a stopped recording goes on where it was, and anyone can make the same
-files again. Two files an episode: `astra_ros/learning/dataset.py` says what is in them.
+files again. Two or three files an episode: `astra_ros/learning/dataset.py` says what is in them.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def record_episode(world, seed: int, image_size: int = IMAGE_SIZE,
                    seconds: float = SECONDS) -> Episode:
     """Reset `world` to `seed` and play for `seconds`; frames of `image_size` pixels square.
 
-    One seed in four is played a second time in another style: the style encoder learns from those to train on,
-    and is measured on those held out.
+    One seed in four is played a second time in another style: what `astra style` learns from, and of held-out
+    seeds what it is measured on.
     """
     episode = _played(world, seed, None, image_size, seconds)
     if seed % STYLED_EVERY:

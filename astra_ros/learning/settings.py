@@ -80,7 +80,8 @@ STYLE_SETTINGS_HELP = {
     'style_batch': 'frames a step',
     'style_rate': 'peak learning rate of AdamW',
     **{name: SETTINGS_HELP[name] for name in ('warmup_steps', 'weight_decay', 'clip_norm', 'average_decay',
-                                              'checkpoint_every', 'seed')},
+                                              'checkpoint_every')},
+    'seed': 'of the first weights, the batches and the recoloured pictures',
 }
 
 # Steps are ours: the seed document gives none.

@@ -28,10 +28,10 @@ from astra_ros.world_model.style import StyleConfig
 
 STAGES = ('autoencoder', 'dynamics', 'compositor')
 # What each stage reads, beside the settings that bear its name.
-_BOTH = ('warmup_steps', 'weight_decay', 'clip_norm', 'average_decay', 'seed')
-SETTINGS_OF = {'autoencoder': _BOTH,
-               'dynamics': (*_BOTH, 'rollout_from', 'max_history_noise', 'object_weight', 'starts_every', 'horizon'),
-               'compositor': (*_BOTH, 'horizon'), 'style': _BOTH}
+_ALL = ('warmup_steps', 'weight_decay', 'clip_norm', 'average_decay', 'seed')
+SETTINGS_OF = {'autoencoder': _ALL,
+               'dynamics': (*_ALL, 'rollout_from', 'max_history_noise', 'object_weight', 'starts_every', 'horizon'),
+               'compositor': (*_ALL, 'horizon'), 'style': _ALL}
 AUTOENCODER_NETWORK = ('image_size', 'latent_channels', 'encoder_widths', 'decoder_widths',
                        'encoder_depths', 'decoder_depths')
 MAX_BAD_STEPS = 10
@@ -161,7 +161,7 @@ class Stage:
                 if self.processes.first and not stopping:
                     validate(average, done, log)
                 self.processes.wait()
-            if stopping and (done < self.steps or self.name != STAGES[-1]):
+            if stopping and (done < self.steps or self.name in STAGES[:-1]):
                 bar.write(f'stopped after step {done} of {self.steps}, all saved; '
                           'the same command goes on from here')
                 raise KeyboardInterrupt

@@ -6,13 +6,15 @@ The model itself stays as it is, and so do its figures; MODEL/style.safetensors 
 any moment; the same command goes on.
 
 In the folder OUT there are then the checkpoint, a line a step (`style.jsonl`), TensorBoard files, and pictures of
-what is made of scenes that are not trained on (`validation/`).
+what is made of scenes that were set aside (`validation/`).
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict, replace
+import os
+import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -21,25 +23,26 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from astra_ros.backends import load_backend
-from astra_ros.backends.style_file import STYLE_FILE, write_style
-from astra_ros.backends.torch_backend import usable_device
+from astra_ros.backends.base import ModelCard, ModelError
+from astra_ros.backends.style_file import STYLE_FILE, digest_of, write_style
 from astra_ros.learning.arguments import HelpFormat, at_least
-from astra_ros.learning.clips import frames_to_tensor, restyle
-from astra_ros.learning.dataset import list_episodes, load_episode, read_footer
+from astra_ros.learning.clips import frames_to_tensor, recoloured
+from astra_ros.learning.dataset import has_its_videos, list_episodes, load_episode, read_footer
 from astra_ros.learning.distributed import Processes
-from astra_ros.learning.held_out import check_fits
+from astra_ros.learning.episode import DatasetError
 from astra_ros.learning.precision import mixed_precision
 from astra_ros.learning.settings import STYLE_SETTINGS_HELP, StyleSettings
 from astra_ros.learning.stage import Stage
-from astra_ros.learning.training_data import check_episodes, check_same_data, write_facts
+from astra_ros.learning.training_data import DataFacts, check_episodes, check_same_data, write_facts
 from astra_ros.learning.training_log import TrainingLog
 from astra_ros.learning.validate import by_space, split
 from astra_ros.views.filmstrips import filmstrips
+from astra_ros.world_model.autoencoder import FrameAutoencoder
 from astra_ros.world_model.style import StyleConfig, StyleTransfer
 
 RECOLOURED = 0.25   # share of the examples whose two looks are a recording and the same in other colours
 UNCHANGED = 0.1     # share of the examples that are asked for the look that they have
-EVERY = 500         # steps between pictures
+EVERY = 1000        # steps between pictures
 SHOWN = 3           # scenes of each action space on a picture
 
 
@@ -51,8 +54,7 @@ class StyleLoss(nn.Module):
         self.model = transfer
 
     def forward(self, latents: Tensor, reference: Tensor, target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        loss = (self.model(latents, reference).float() - target).square().mean()
-        return loss, {'latent': loss.detach()}
+        return (self.model(latents, reference).float() - target).square().mean(), {}
 
 
 class StyledScenes:
@@ -61,7 +63,7 @@ class StyledScenes:
     Of each scene: as recorded, recoloured, and, where it was recorded twice, in the second style.
     """
 
-    def __init__(self, paths: list[Path], autoencoder: nn.Module, device: torch.device, seed: int,
+    def __init__(self, paths: list[Path], autoencoder: FrameAutoencoder, device: torch.device, seed: int,
                  progress: bool = True):
         generator = torch.Generator().manual_seed(seed)
         self.scenes: list[list[Tensor]] = []        # as recorded, recoloured[, in another style]
@@ -69,7 +71,7 @@ class StyledScenes:
         for path in tqdm(paths, unit='scene', desc='encode', disable=not progress):
             episode = load_episode(path, restyled=True)
             frames = frames_to_tensor(episode.frames)
-            looks = [frames, restyle(frames, generator)]
+            looks = [frames, recoloured(frames, generator)]
             if episode.restyled is not None:
                 looks.append(frames_to_tensor(episode.restyled))
             with torch.inference_mode(), mixed_precision(device):
@@ -84,9 +86,9 @@ class StyledScenes:
         picks = []
         for _ in range(batch):
             looks = self.scenes[int(torch.randint(len(self.scenes), (), generator=generator))]
-            recoloured, back, unchanged = torch.rand(3, generator=generator).tolist()
-            have, want = (0, 1) if len(looks) == 2 or recoloured < RECOLOURED else (0, 2)
-            if back < 0.5:
+            repainted, backwards, unchanged = torch.rand(3, generator=generator).tolist()
+            have, want = (0, 1) if len(looks) == 2 or repainted < RECOLOURED else (0, 2)
+            if backwards < 0.5:
                 have, want = want, have
             if unchanged < UNCHANGED:
                 have = want
@@ -96,9 +98,9 @@ class StyledScenes:
 
 
 class StyleValidation:
-    """Scenes that are not trained on: their first frame in the look of their last frame's other style."""
+    """Scenes that are set aside: their first frame in the look of their last frame's other style."""
 
-    def __init__(self, scenes: StyledScenes, autoencoder: nn.Module, device: torch.device, last: int):
+    def __init__(self, scenes: StyledScenes, autoencoder: FrameAutoencoder, device: torch.device, last: int):
         self.autoencoder, self.device, self.last = autoencoder, device, last
         pairs = [(path.stem.rpartition('_')[0], looks[0][0], looks[-1][-1], looks[-1][0])
                  for path, looks in zip(scenes.paths, scenes.scenes)]
@@ -111,6 +113,7 @@ class StyleValidation:
         if step % EVERY and step != self.last:
             return
         decode = self.autoencoder.decode
+        # All as decoded: what is looked at is the change of look, not the autoencoder.
         columns = [decode(latents) for latents in (self.latents, self.references,
                                                    transfer(self.latents, self.references), self.targets)]
         now, _, made, truth = columns
@@ -126,16 +129,16 @@ class StyleValidation:
             if count[space] <= SHOWN:
                 strip = torch.stack([pictures[row] for pictures in columns]).movedim(1, -1)
                 rows.append((space, (strip * 255).round().to(torch.uint8).cpu().numpy()))
-        log.picture(step, filmstrips(rows, ('observed', 'look wanted', 'made', 'recorded so')))
+        log.picture(step, filmstrips(rows, ('observed', 'its look', 'made', 'recorded so')))
 
 
-def train_style(paths: list[Path], loaded, settings: StyleSettings, folder: Path, belongs_to: dict,
-                device: str) -> StyleTransfer:
-    """Train, or go on; returns the averaged network."""
-    processes = Processes(0, 1, 'ddp', usable_device(device))
+def train_style(paths: list[Path], autoencoder: FrameAutoencoder, channels: int, settings: StyleSettings, folder: Path,
+                device: torch.device) -> StyleTransfer:
+    """Train on the latents of `autoencoder`, which have so many `channels`, or go on; returns the averaged network."""
+    processes = Processes(0, 1, 'ddp', device)
     torch.manual_seed(settings.seed)
-    autoencoder = loaded.model.autoencoder
-    config = StyleConfig(loaded.card.latent_shape[0])
+    config = StyleConfig(channels)
+    belongs_to = {'autoencoder': digest_of(autoencoder.state_dict())[:16]}
     stage = Stage('style', StyleLoss(StyleTransfer(config).to(processes.device)), folder, settings.style_steps,
                   settings.style_rate, settings, config, processes, belongs_to)
     if stage.finished:
@@ -151,22 +154,30 @@ def train_style(paths: list[Path], loaded, settings: StyleSettings, folder: Path
     return stage.run(batch_of, validation)
 
 
-def scenes_to_train_on(folder: Path, card) -> list[Path]:
-    """Those that were recorded in two styles; where none was, all.
-
-    Raises DatasetError where there are none, or they do not fit the model.
-    """
+def scenes_to_train_on(folder: Path) -> list[Path]:
+    """Those that were recorded in two styles; where none was, all. Raises DatasetError where a video is missing."""
     paths = list_episodes(folder)
-    check_fits(load_episode(paths[0]), card)
     twice = [path for path in paths if 'restyled_sha256' in read_footer(path)]
+    for path in twice:
+        if not has_its_videos(path):
+            raise DatasetError(f'{path}: one of its two videos is missing; record it again with the same command')
     if not twice:
         print(f'note: no scene in {folder} was recorded in two styles (`astra record` does so with one in four); '
-              'it is learned from recoloured pictures alone')
+              'it is learned from recoloured pictures alone', file=sys.stderr)
         return paths
     for space, group in by_space(paths).items():
         if not any(path in twice for path in group):
-            print(f'note: no scene of {space} in {folder} was recorded in two styles; nothing is learned of it')
+            print(f'note: no scene of {space} in {folder} was recorded in two styles; nothing is learned of it',
+                  file=sys.stderr)
     return twice
+
+
+def check_fits(folder: Path, facts: DataFacts, card: ModelCard) -> None:
+    """Raises DatasetError where frames are of another size than the model's, or not as far apart."""
+    if (facts.size, facts.dt_s) != (card.image_size, card.dt_s):
+        raise DatasetError(
+            f"{folder}: frames of {facts.size[1]} x {facts.size[0]} pixels, {facts.dt_s:g} s apart; '{card.name}' takes "
+            f'{card.image_size[1]} x {card.image_size[0]}, {card.dt_s:g} s apart: record such ones')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -186,24 +197,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu',
                         help='where it runs: cpu, cuda, cuda:0')
     for name, value in asdict(StyleSettings()).items():
-        kind = float
-        if isinstance(value, int):
-            kind = at_least(0 if name in ('style_steps', 'seed') else 1)
-        parser.add_argument('--' + name.removeprefix('style_').replace('_', '-'), dest=name, type=kind, default=value,
-                            help=STYLE_SETTINGS_HELP[name])
+        kind = at_least(0 if name == 'seed' else 1) if isinstance(value, int) else float
+        parser.add_argument('--' + name.replace('_', '-'), type=kind, default=value, help=STYLE_SETTINGS_HELP[name])
 
 
 def run(args: argparse.Namespace) -> int:
     settings = StyleSettings(**{name: getattr(args, name) for name in asdict(StyleSettings())})
+    if int(os.environ.get('WORLD_SIZE', '1')) > 1:
+        raise DatasetError('astra style is trained by one process; start it without torchrun')
     loaded = load_backend('torch', args.model, args.device)
-    card = loaded.card
+    card, autoencoder = loaded.card, loaded.model.autoencoder
+    if not os.access(card.path, os.W_OK):
+        raise ModelError(f'{card.path}: {STYLE_FILE} could not be written there; copy the model to a folder of your own '
+                         'and name that')
     out = args.out or Path('runs') / f'{card.name}-style'
-    paths = scenes_to_train_on(args.data, card)
+    paths = scenes_to_train_on(args.data)
     facts = check_episodes(paths)
-    check_same_data(out, facts)
+    check_fits(args.data, facts, card)
+    check_same_data(out, facts, '')
     out.mkdir(parents=True, exist_ok=True)
     write_facts(out, args.data, facts)
-    transfer = train_style(paths, loaded, settings, out, {'of': card.sha256}, args.device)
-    write_style(card, transfer)
+    transfer = train_style(paths, autoencoder, card.latent_shape[0], settings, out, loaded.device)
+    write_style(card.path, transfer, autoencoder)
     print(f'{card.path / STYLE_FILE} written')
     return 0

@@ -28,7 +28,7 @@ from tqdm import tqdm
 from astra_ros.learning import distributed
 from astra_ros.learning.arguments import HelpFormat, at_least
 from astra_ros.learning.beginning import ABLATIONS, begin
-from astra_ros.learning.clips import Clip, LatentDataset, frames_to_tensor, restyle
+from astra_ros.learning.clips import Clip, LatentDataset, frames_to_tensor, recoloured
 from astra_ros.learning.dataset import (
     list_episodes,
     load_episode,
@@ -93,7 +93,7 @@ class DynamicsLoss(nn.Module):
 
 def train_autoencoder(paths, model: Astra, settings: TrainSettings, folder: Path,
                       processes: Processes, taken: bool = False) -> nn.Module:
-    """Frames as recorded, and a quarter of them restyled. One that was `taken` from a model stays that."""
+    """Frames as recorded, and a quarter of them recoloured. One that was `taken` from a model stays that."""
     device = processes.device
     # FSDP cannot split weights that lie in another order.
     order = torch.contiguous_format if processes.splits else torch.channels_last
@@ -111,7 +111,7 @@ def train_autoencoder(paths, model: Astra, settings: TrainSettings, folder: Path
         picks = torch.randint(len(frames), (batch_size,), generator=generator)
         batch = frames_to_tensor(frames[picks.numpy()])
         few = len(batch) // 4
-        batch[:few] = restyle(batch[:few], generator)
+        batch[:few] = recoloured(batch[:few], generator)
         noise = torch.randn((batch_size, *latent_shape), generator=generator)
         return batch.to(device), noise.to(device)
 
@@ -283,7 +283,7 @@ def run(args: argparse.Namespace) -> int:
     settings = TrainSettings(**{**asdict(base), **given})
     paths = list_episodes(args.data)
     facts = check_episodes(paths)
-    check_same_data(args.out, facts)
+    check_same_data(args.out, facts, ' (astra export makes a model of what was learned here, and --from begins with it)')
     if args.compile and not (os.environ.get('CXX') or shutil.which('g++')):
         raise DatasetError('--compile: needs a C++ compiler; install g++, or leave --compile away')
     processes = distributed.start(args.device, args.strategy)

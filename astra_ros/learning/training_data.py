@@ -51,8 +51,8 @@ def check_episodes(paths) -> DataFacts:
     return DataFacts(first['dt_s'], size, len(paths), digest.hexdigest())
 
 
-def check_same_data(out: Path, facts: DataFacts) -> None:
-    """Raises DatasetError where a training folder was begun on other episodes."""
+def check_same_data(out: Path, facts: DataFacts, advice: str) -> None:
+    """Raises DatasetError where a training folder was begun on other episodes; it ends with `advice`."""
     path = out / DATA_FILE
     if not path.exists():
         return
@@ -65,8 +65,7 @@ def check_same_data(out: Path, facts: DataFacts) -> None:
     if not same:
         raise DatasetError(
             f'{path}: begun on {count} episodes that are not the {facts.episodes} of now; go on with the '
-            'same data, or train into another folder (astra export makes a model of what was learned '
-            'here, and --from begins with it)')
+            f'same data, or train into another folder{advice}')
 
 
 def write_facts(out: Path, folder: Path, facts: DataFacts) -> None:

@@ -13,7 +13,6 @@ from astra_ros.world_model.compositor import Compositor
 from astra_ros.world_model.config import AstraConfig
 from astra_ros.world_model.denoiser import Denoised, DenoisingTransformer, Memory, OutcomeHeads
 from astra_ros.world_model.diffusion import make_process
-from astra_ros.world_model.style import StyleTransfer
 from astra_ros.world_model.temporal import TemporalTransformer
 
 
@@ -28,7 +27,6 @@ class Prediction(NamedTuple):
 class Astra(nn.Module):
     """Frame autoencoder, temporal encoder, action encoder, denoiser, outcome heads, compositor.
 
-    `style_transfer` is trained apart and may be put there: it gives observed latents the look of a picture.
     All but the autoencoder and the compositor work on latents. One pass of `denoise` is one denoising step of one
     frame; `predict_next` runs a whole denoising loop; `imagine.py` strings frames together.
     """
@@ -43,7 +41,6 @@ class Astra(nn.Module):
         self.denoiser = DenoisingTransformer(config)
         self.outcome_heads = OutcomeHeads(config) if config.outcomes else None
         self.compositor = Compositor() if config.compositing else None
-        self.style_transfer: StyleTransfer | None = None
 
     def remember(self, history_BTChw: Tensor, observed: Tensor | None = None) -> Memory:
         """The observed history, worked on once for all plans of a request.

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from astra_ros.world_model.astra import Astra, Prediction
 from astra_ros.world_model.denoiser import Memory, OutcomeHeads
+from astra_ros.world_model.style import StyleTransfer
 
 
 class DenoisingAutoregressiveStep:
@@ -61,10 +62,11 @@ def imagine_latents(model: Astra, history: Tensor, actions: Tensor, space: int =
                     reprojected: Tensor | None = None) -> ImaginedLatents:
     """Imagine every plan of every request at once.
 
-    Args: `history` [B, T, C, h, w] latents, oldest first; `actions` [B, N, H, A];
-    `guidance` above 1 exaggerates what the actions change, at twice the cost; `drawings` [B, N, H, 3, h, w] in 0..1, the robot drawn along
-    each plan, and `reprojected` [B, N, H, C + 1, h, w] from `reprojected_latents`, the last picture from
-    where each plan takes the camera: kinematic conditioning, for models that were trained with it.
+    Args: `history` [B, T, C, h, w] latents, oldest first; `actions` [B, N, H, A]; `guidance` above 1
+    exaggerates what the actions change, at twice the cost; `drawings` [B, N, H, 3, h, w] in 0..1, the
+    robot drawn along each plan, and `reprojected` [B, N, H, C + 1, h, w] from `reprojected_latents`, the
+    last picture from where each plan takes the camera: kinematic conditioning, for models that were trained
+    with it.
     """
     batch, plans, horizon, _ = actions.shape
     memory = model.remember(history)
@@ -108,14 +110,16 @@ def multi_step_prediction(model: Astra, initial_frames: Tensor, action_sequence:
 def conditional_video_generation(model: Astra, initial_frames: Tensor, action_trajectory: Tensor,
                                  style: Tensor | None = None, horizon: int | None = None,
                                  space: int = 0, steps: int | None = None,
-                                 generator: torch.Generator | None = None) -> Tensor:
+                                 generator: torch.Generator | None = None,
+                                 transfer: StyleTransfer | None = None) -> Tensor:
     """As `multi_step_prediction`, in the look of the picture `style` [B, 3, h, w] if one is given.
 
-    The observed frames get that look by the model's `style_transfer`, and what follows is imagined from them.
+    The observed frames get that look by `transfer`, trained on this model's latents, and what follows is
+    imagined from them.
     `initial_frames` may also be a single frame each, [B, 3, h, w]. Frames are as decoded: nothing that was
     seen is laid over them.
-    Raises ValueError where the horizon asks for more frames than there are actions, or the model has no
-    `style_transfer`.
+    Raises ValueError where the horizon asks for more frames than there are actions, or `style` is given
+    without `transfer`.
     """
     if initial_frames.ndim == 4:
         initial_frames = initial_frames[:, None]
@@ -125,9 +129,9 @@ def conditional_video_generation(model: Astra, initial_frames: Tensor, action_tr
     batch, frames = initial_frames.shape[:2]
     observed = model.autoencoder.encode(initial_frames.flatten(0, 1))
     if style is not None:
-        if model.style_transfer is None:
-            raise ValueError('a picture of a style is given, but the model has no style_transfer')
-        observed = model.style_transfer(observed, model.autoencoder.encode(style).repeat_interleave(frames, 0))
+        if transfer is None:
+            raise ValueError('style is given without transfer, which is what takes on its look')
+        observed = transfer(observed, model.autoencoder.encode(style).repeat_interleave(frames, 0))
     history = observed.unflatten(0, (batch, frames))
     made = imagine_latents(model, history, action_trajectory[:, None, :horizon], space, steps, generator)
     return model.autoencoder.decode(made.latents[:, 0].flatten(0, 1)).unflatten(0, (batch, horizon))

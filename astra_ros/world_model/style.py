@@ -84,7 +84,7 @@ class _Block(nn.Module):
 
     def __init__(self, config: StyleConfig):
         super().__init__()
-        self.norm1 = nn.GroupNorm(config.heads, config.width)
+        self.norm1 = nn.GroupNorm(config.heads, config.width)      # a group for each head's share of the width
         self.around = _convolution(config.width, config.width)
         self.norm2, self.norm3 = nn.LayerNorm(config.width), nn.LayerNorm(config.width)
         self.attention = Attention(config.width, config.heads)

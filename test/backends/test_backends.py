@@ -73,7 +73,7 @@ def styled(copy):
     torch.manual_seed(1)
     transfer = StyleTransfer(StyleConfig(card.latent_shape[0], width=16, heads=2))
     torch.nn.init.normal_(transfer.out.weight, std=0.5)     # zero at first, and nothing would show
-    write_style(card, transfer)
+    write_style(copy, transfer, load_backend('torch', copy).model.autoencoder)
     return card, transfer.half().float().eval()
 
 
@@ -108,17 +108,34 @@ def test_a_style_file_that_cannot_be_used_is_named(styled):
     refused(r'style.safetensors: damaged, or of an older version \(its sha256 is another\); copy it again')
     file.write_bytes(whole[:1000])
     refused('style.safetensors: damaged, or of an older version')
-    write_style(replace(card, sha256='0' * 64), transfer)
-    refused("style.safetensors: of the weights 000000000000, those of 'test' are .*; train it anew with: astra style")
+    torch.manual_seed(3)
+    other = Astra(load_backend('torch', card.path).model.config).autoencoder
+    write_style(card.path, transfer, other)
+    refused('style.safetensors: was trained with another autoencoder .*; delete it, or train it anew with: astra style')
     file.unlink()
-    model = refused("cannot take on the look of a picture: no .*style.safetensors; train it with: astra style")
+    model = refused('this model cannot take on the look of a picture, since it has no style.safetensors; train it with')
     assert not model.can_restyle
+
+
+def test_a_style_goes_on_with_a_model_that_keeps_its_autoencoder(styled, tmp_path):
+    """And the network that was read may be trained on, and does not get into the model's own file."""
+    card, _ = styled
+    model = load_backend('torch', card.path)
+    frames = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    before = model.restyle(frames, frames[1])
+    with torch.no_grad():
+        model.model.denoiser.position += 1
+    write_model(card.path, model.model, Embodiments((SPACE,), 0.25, {SPACE.name: LABELLED}), 'test')
+    again = load_backend('torch', card.path)
+    assert again.card.sha256 != card.sha256
+    np.testing.assert_array_equal(again.restyle(frames, frames[1]), before)
+    assert not next(model.style_transfer.parameters()).is_inference()
 
 
 def test_a_style_file_that_cannot_be_written_is_named(styled, tmp_path):
     card, transfer = styled
     with pytest.raises(ModelError, match='nowhere/style.safetensors: cannot be written'):
-        write_style(replace(card, path=tmp_path / 'nowhere'), transfer)
+        write_style(tmp_path / 'nowhere', transfer, torch.nn.Linear(1, 1))
 
 
 @pytest.mark.parametrize('backend, device, message', [

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from astra_ros.backends import load_backend
+from astra_ros.backends import ModelError, load_backend
 from astra_ros.learning import evaluate, following, perceptual, style, train
 from astra_ros.learning.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.learning.drawings import Drawer
@@ -42,8 +42,8 @@ def model(data, tmp_path_factory):
          '--dynamics-batch', '2', '--autoencoder-batch', '2', '--device', 'cpu']))
     parser = argparse.ArgumentParser()
     style.add_arguments(parser)
-    style.run(parser.parse_args([str(out / 'model'), '--data', str(data), '--out', str(out / 'style'), '--steps', '2',
-                                 '--batch', '2', '--device', 'cpu']))
+    style.run(parser.parse_args([str(out / 'model'), '--data', str(data), '--out', str(out / 'style'),
+                                 '--style-steps', '2', '--style-batch', '2', '--device', 'cpu']))
     return out / 'model'
 
 
@@ -276,7 +276,8 @@ def test_another_style_is_compared_with_the_recording_in_it(data, model, monkeyp
     np.testing.assert_array_equal(shown['told'], np.concatenate([clips.history[0, -1:] // 2, futures[0]]))
     told, untold = figures['psnr_db']['told']['1'], figures['psnr_db']['untold']['1']
     assert told == figures['psnr_db']['ceiling']['1'] and told > untold + 10
-    assert figures['gain_db']['horizon'] == 3
+    assert figures['gain_db']['horizon'] == 3 and figures['gain_db']['mean'] > 10
+    assert figures['gain_over_matched_db']['mean'] == pytest.approx(figures['gain_db']['mean'])     # the same answer
     # Where a clip fills the episode, the picture is from before it.
     clips = HeldOutClips(episodes, loaded.card, len(episodes[0]) - 1, each=1, seed=0, drawer=drawer)
     look, future = clips.styles[0]
@@ -295,6 +296,9 @@ def test_a_model_that_cannot_take_on_a_look_is_evaluated_without(data, model, tm
     assert evaluate.run(parse(plain, '--data', data, '--no-probe', '--horizon', '3', '--out', out)) == 0
     assert 'no scene is imagined in its second style; train that with: astra style' in capsys.readouterr().out
     assert 'style' not in json.loads(out.read_text())['spaces']['kuka_joints']
+    (plain / 'style.safetensors').write_bytes(b'damaged')
+    with pytest.raises(ModelError, match='style.safetensors: damaged'):
+        evaluate.run(parse(plain, '--data', data, '--no-probe'))
 
 
 def test_the_control_is_imagined_with_the_other_motion(data, model, monkeypatch):

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from astra_ros.backends import load_backend
+from astra_ros.backends import ModelError, load_backend
 from astra_ros.learning import style
 from astra_ros.learning.clips import frames_to_tensor
 from astra_ros.learning.dataset import episode_path, list_episodes, load_episode, save_episode
@@ -32,7 +34,7 @@ def model(tmp_path):
 def arguments(model, data, out, *more):
     parser = argparse.ArgumentParser()
     style.add_arguments(parser)
-    return parser.parse_args([str(model), '--data', str(data), '--out', str(out), '--steps', '6', '--batch', '4',
+    return parser.parse_args([str(model), '--data', str(data), '--out', str(out), '--style-steps', '6', '--style-batch', '4',
                               '--checkpoint-every', '3', '--device', 'cpu', *more])
 
 
@@ -109,7 +111,7 @@ def test_without_second_styles_it_learns_from_recoloured_pictures_and_says_so(mo
     for path in list_episodes(data)[:2]:
         save_episode(tmp_path / 'plain' / path.name, load_episode(path))
     assert style.run(arguments(model, tmp_path / 'plain', tmp_path / 'run')) == 0
-    assert 'was recorded in two styles' in capsys.readouterr().out
+    assert 'was recorded in two styles' in capsys.readouterr().err
 
 
 def test_a_robot_without_second_styles_is_named(data, tmp_path, capsys):
@@ -117,9 +119,36 @@ def test_a_robot_without_second_styles_is_named(data, tmp_path, capsys):
     save_episode(tmp_path / first.name, load_episode(first, restyled=True))
     other = replace(load_episode(second), robot='panda')
     save_episode(episode_path(tmp_path, 'panda_joints', 1), other)
-    card = argparse.Namespace(name='x', image_size=(64, 64), dt_s=0.25)
-    assert [path.name for path in style.scenes_to_train_on(tmp_path, card)] == [first.name]
-    assert 'no scene of panda_joints' in capsys.readouterr().out
+    assert [path.name for path in style.scenes_to_train_on(tmp_path)] == [first.name]
+    assert 'no scene of panda_joints' in capsys.readouterr().err
+    (tmp_path / first.name).with_suffix('.style.mp4').unlink()
+    with pytest.raises(DatasetError, match='one of its two videos is missing; record it again'):
+        style.scenes_to_train_on(tmp_path)
+
+
+def test_what_cannot_end_well_is_refused_at_once(model, data, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setenv('WORLD_SIZE', '2')
+        with pytest.raises(DatasetError, match='trained by one process; start it without torchrun'):
+            style.run(arguments(model, data, tmp_path / 'run'))
+    monkeypatch.setattr(os, 'access', lambda *_: False)     # as for a user who does not own the model
+    with pytest.raises(ModelError, match='model: style.safetensors could not be written there; copy the model'):
+        style.run(arguments(model, data, tmp_path / 'run'))
+    assert not (tmp_path / 'run').exists()
+
+
+def test_stopped_at_its_last_step_it_is_finished(model, data, tmp_path, monkeypatch):
+    sample, calls = StyledScenes.sample, []
+
+    def stopped(self, *args):
+        calls.append(args)
+        if len(calls) == 7:     # one for the speed before the first of six steps
+            os.kill(os.getpid(), signal.SIGTERM)
+        return sample(self, *args)
+
+    monkeypatch.setattr(StyledScenes, 'sample', stopped)
+    assert style.run(arguments(model, data, tmp_path / 'run')) == 0
+    assert (model / 'style.safetensors').is_file()
 
 
 def test_other_data_or_another_model_is_refused(model, data, tmp_path):
@@ -127,20 +156,22 @@ def test_other_data_or_another_model_is_refused(model, data, tmp_path):
     (tmp_path / 'plain').mkdir()
     for path in list_episodes(data)[:1]:
         save_episode(tmp_path / 'plain' / path.name, load_episode(path))
-    with pytest.raises(DatasetError, match='data.json: begun on 1 episodes that are not the 1 of now'):
+    with pytest.raises(DatasetError, match='data.json: begun on 1 episodes that are not the 1 of now; go on with the same data, or train into '
+                                            'another folder$'):
         style.run(arguments(model, tmp_path / 'plain', tmp_path / 'run'))
-    with pytest.raises(DatasetError, match='made with another configuration .style_rate: 0.001 there, 0.1 now'):
-        style.run(arguments(model, data, tmp_path / 'run', '--rate', '0.1'))
+    with pytest.raises(DatasetError, match='made with another configuration .style_rate: 0.001 there, 0.1 now.; go on with '
+                                            'the old one, or train into another folder, --out$'):
+        style.run(arguments(model, data, tmp_path / 'run', '--style-rate', '0.1'))
     card = json.loads((model / 'card.json').read_text())
     torch.manual_seed(1)
     loaded = load_backend('torch', model)
     write_model(model, Astra(loaded.model.config), Embodiments(tuple(loaded.card.action_spaces.values()), 0.25,
                                                                card['outcomes']), 'test')
-    with pytest.raises(DatasetError, match='made with another configuration .of: '):
+    with pytest.raises(DatasetError, match='made with another configuration .autoencoder: '):
         style.run(arguments(model, data, tmp_path / 'run'))
     episode = load_episode(list_episodes(data)[0])
     large = replace(episode, frames=np.repeat(np.repeat(episode.frames, 2, 1), 2, 2))
     (tmp_path / 'large').mkdir()
     save_episode(tmp_path / 'large' / list_episodes(data)[0].name, large)
-    with pytest.raises(DatasetError, match='frames of 128 x 128 pixels, the model .test. takes 64 x 64'):
+    with pytest.raises(DatasetError, match="large: frames of 128 x 128 pixels, 0.25 s apart; 'test' takes 64 x 64"):
         style.run(arguments(model, tmp_path / 'large', tmp_path / 'other'))

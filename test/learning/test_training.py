@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from astra_ros.backends import ModelError, load_backend
 from astra_ros.learning import export, losses, record, stage, train
-from astra_ros.learning.clips import Clip, LatentDataset, measure, restyle
+from astra_ros.learning.clips import Clip, LatentDataset, measure, recoloured
 from astra_ros.learning.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.learning.drawings import cameras_of
 from astra_ros.learning.episode import DatasetError
@@ -92,10 +92,10 @@ def test_only_outcomes_with_labels_are_known_of_a_robot(data, tmp_path):
 
 def test_restyling_keeps_a_picture_in_range_and_greys_grey():
     frames = torch.rand(2, 3, 8, 8)
-    other = restyle(frames, torch.Generator().manual_seed(0))
+    other = recoloured(frames, torch.Generator().manual_seed(0))
     assert 0 <= other.min() and other.max() <= 1 and not torch.allclose(frames, other)
     # Turning the hue leaves grey alone; what is left differs by a gain for each colour only.
-    grey = restyle(torch.full((1, 3, 2, 2), 0.5), torch.Generator().manual_seed(1))
+    grey = recoloured(torch.full((1, 3, 2, 2), 0.5), torch.Generator().manual_seed(1))
     assert torch.allclose(grey, grey[..., :1, :1].expand_as(grey))
 
 

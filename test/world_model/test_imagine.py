@@ -84,15 +84,14 @@ def test_multi_step_prediction_is_generation_without_style(model):
         plain, conditional_video_generation(model, frames, actions, generator=seeded()))
 
 
-def test_in_a_style_it_goes_on_from_frames_in_that_style(model, monkeypatch):
+def test_in_a_style_it_goes_on_from_frames_in_that_style(model):
     frames, actions, picture = torch.rand(2, 4, 3, 64, 64), torch.randn(2, 3, 6), torch.rand(2, 3, 64, 64)
-    with pytest.raises(ValueError, match='a picture of a style is given, but the model has no style_transfer'):
+    with pytest.raises(ValueError, match='style is given without transfer'):
         conditional_video_generation(model, frames, actions, picture)
     transfer = StyleTransfer(StyleConfig(SMALL.latent_channels, width=16, heads=2)).eval()
-    monkeypatch.setattr(model, 'style_transfer', transfer)
     torch.nn.init.normal_(transfer.out.weight, std=0.2)
     with torch.inference_mode():
-        styled = conditional_video_generation(model, frames, actions, picture, generator=seeded())
+        styled = conditional_video_generation(model, frames, actions, picture, generator=seeded(), transfer=transfer)
         history = torch.stack([transfer(model.autoencoder.encode(frames[row]),
                                         model.autoencoder.encode(picture[row:row + 1])) for row in range(2)])
         made = imagine_latents(model, history, actions[:, None], generator=seeded()).latents[:, 0]

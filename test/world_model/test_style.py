@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from test_network import SMALL
 
+from astra_ros.world_model import Astra
 from astra_ros.world_model.older import as_of_today
 from astra_ros.world_model.style import StyleConfig, StyleEncoder, StyleTransfer
 
@@ -45,12 +47,18 @@ def test_what_is_made_depends_on_both_pictures(transfer):
     torch.testing.assert_close(transfer(latents, one), transfer(latents, one.expand(2, -1, -1, -1)))
 
 
-def test_of_older_weights_the_constant_goes_where_it_was_added():
-    old = {'action_encoder.mlp.3.bias': torch.tensor([1.0, 2.0]), 'action_encoder.no_action': torch.tensor([0.0, 1.0]),
-           'denoiser.out.weight': torch.ones(2), 'style_encoder.out.bias': torch.ones(2),
-           'style_encoder.as_observed': torch.tensor([0.5, -0.5])}
-    new = as_of_today(old)
-    assert set(new) == {'action_encoder.mlp.3.bias', 'action_encoder.no_action', 'denoiser.out.weight'}
-    assert new['action_encoder.mlp.3.bias'].tolist() == [1.5, 1.5]
-    assert new['action_encoder.no_action'].tolist() == [0.5, 0.5]
-    assert as_of_today(new).keys() == new.keys() and old['action_encoder.mlp.3.bias'].tolist() == [1.0, 2.0]
+def test_older_weights_mean_today_what_they_did():
+    """Once the constant was added to what the action encoder says."""
+    torch.manual_seed(0)
+    model = Astra(SMALL)
+    for weight in model.action_encoder.parameters():    # experts and no_action are zero at first
+        torch.nn.init.normal_(weight, std=0.2)
+    actions, constant = torch.randn(2, 5, 6), torch.randn(SMALL.hidden_dim)
+    expected = model.action_encoder(actions, 0) + constant, model.action_encoder.unconditional(2, 5) + constant
+    old = {**model.state_dict(), 'style_encoder.as_observed': constant, 'style_encoder.out.bias': torch.ones(3)}
+    today = Astra(SMALL)
+    today.load_state_dict(as_of_today(old))
+    torch.testing.assert_close((today.action_encoder(actions, 0), today.action_encoder.unconditional(2, 5)), expected)
+    new = model.state_dict()
+    assert all(torch.equal(new[name], value) for name, value in as_of_today(new).items())
+    assert as_of_today({'style_encoder.as_observed': constant}) == {}      # a file of something else is refused elsewhere
