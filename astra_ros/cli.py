@@ -152,7 +152,7 @@ examples:
 
 the way to a model of your own:
   astra record (or astra import-bag), astra train, astra export, then astra eval, astra rank
-  and astra bench
+  and astra bench; astra style teaches it to imagine in another look
 
 on a robot, start the nodes instead:
   ros2 launch astra_ros imagine.launch.py --show-args"""

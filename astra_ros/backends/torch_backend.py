@@ -96,6 +96,8 @@ class TorchWorldModel:
         return read_style(self.card.path, self.model.autoencoder).to(self.device)
 
     def restyle(self, frames: np.ndarray, style: np.ndarray) -> np.ndarray:
+        if style.ndim != 3:
+            raise ValueError(f'the picture of a style is one of shape [h, w, 3], not {list(style.shape)}')
         transfer = self.style_transfer      # not read in inference mode, or it could never be trained on
         with torch.inference_mode():
             latents = transfer(self._encode(frames), self._encode(style[None]))

@@ -299,7 +299,7 @@ def table(name: str, figures: dict) -> str:
         lines.append(f'  {event}: {tells}; mean probability {values["mean_probability"]:.3f} where '
                      f'it happens in {values["mean_frequency"]:.3f} of the frames')
     if 'style' in figures:
-        lines.append(f'  in another style, {figures["style"]["clips"]} clips, PSNR dB:')
+        lines.append(f'  in another style, {figures["style"]["clips"]} clips, decoded alone, PSNR dB:')
         lines += [f'  {STYLE_ROWS[row]:22}' + ''.join(f'{values[h]:8.2f}{"":7}' for h in horizons)
                   for row, values in figures['style']['psnr_db'].items()]
     if 'drift_db' in figures:

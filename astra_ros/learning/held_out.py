@@ -97,8 +97,8 @@ def check_fits(episode: Episode, card) -> None:
     if (height, width) != card.image_size:
         raise DatasetError(
             f"{episode.title}: frames of {width} x {height} pixels, the model '{card.name}' takes "
-            f'{card.image_size[1]} x {card.image_size[0]}; record held-out episodes with --size, or '
-            'evaluate a model of theirs (--model tiny takes 64 x 64)')
+            f'{card.image_size[1]} x {card.image_size[0]}; record held-out episodes of that size '
+            '(--size, another --out), or evaluate a model of theirs')
     if episode.dt_s != card.dt_s:
         raise DatasetError(f"{episode.title}: frames are {episode.dt_s:g} s apart, those of the model "
                            f"'{card.name}' {card.dt_s:g} s; record or import at its rate")

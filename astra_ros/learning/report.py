@@ -95,7 +95,7 @@ def _quality(figures: dict) -> list[list[str]]:
 
 def _style(figures: dict) -> list[list[str]]:
     horizons = list(figures['psnr_db']['told'])
-    rows = [[f'in another style, {figures["clips"]} clips: PSNR dB', *(f'{h} frames' for h in horizons)]]
+    rows = [[f'in another style, {figures["clips"]} clips, decoded alone: PSNR dB', *(f'{h} frames' for h in horizons)]]
     return rows + [[TITLES[row], *(f'{values[h]:.2f}' for h in horizons)] for row, values in figures['psnr_db'].items()]
 
 

@@ -165,9 +165,11 @@ def scenes_to_train_on(folder: Path) -> list[Path]:
         print(f'note: no scene in {folder} was recorded in two styles (`astra record` does so with one in four); '
               'it is learned from recoloured pictures alone', file=sys.stderr)
         return paths
-    for space, group in by_space(paths).items():
-        if not any(path in twice for path in group):
-            print(f'note: no scene of {space} in {folder} was recorded in two styles; nothing is learned of it',
+    groups = by_space(twice)
+    for space in by_space(paths):
+        if (count := len(groups.get(space, []))) < 2:
+            print(f'note: {count or "no"} scene of {space} in {folder} was recorded in two styles; '
+                  + ('its validation pictures are of the scene that is trained on' if count else 'nothing is learned of it'),
                   file=sys.stderr)
     return twice
 

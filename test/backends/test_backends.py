@@ -90,6 +90,8 @@ def test_frames_take_on_the_look_of_a_picture(styled):
     assert np.abs(made.astype(int) - model.restyle(frames, other[0] // 4)).max() > 2
     with pytest.raises(ValueError, match='takes uint8'):
         model.restyle(frames, one[0, :32])
+    with pytest.raises(ValueError, match=r'the picture of a style is one of shape .h, w, 3., not .4, 64, 64, 3.'):
+        model.restyle(frames, one)
 
 
 def test_a_style_file_that_cannot_be_used_is_named(styled):

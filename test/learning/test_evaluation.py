@@ -115,7 +115,7 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     assert set(figures['events']) == {'obstacle_contact', 'object_contact'}    # no road here
     text = capsys.readouterr().out
     assert 'kuka_joints: 6 held-out clips' in text and 'another plan' in text
-    assert 'in another style, 2 clips' in text and figures['style']['clips'] == 2
+    assert 'in another style, 2 clips, decoded alone' in text and figures['style']['clips'] == 2
     rows = figures['style']['psnr_db']
     assert result['overall']['style_told_db'] == pytest.approx(rows['told']['16'] - rows['untold']['16'], abs=1e-4)
     page = (tmp_path / 'report/report.html').read_text()

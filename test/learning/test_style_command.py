@@ -120,7 +120,9 @@ def test_a_robot_without_second_styles_is_named(data, tmp_path, capsys):
     other = replace(load_episode(second), robot='panda')
     save_episode(episode_path(tmp_path, 'panda_joints', 1), other)
     assert [path.name for path in style.scenes_to_train_on(tmp_path)] == [first.name]
-    assert 'no scene of panda_joints' in capsys.readouterr().err
+    notes = capsys.readouterr().err.splitlines()
+    assert 'note: 1 scene of kuka_joints' in notes[0] and 'are of the scene that is trained on' in notes[0]
+    assert 'note: no scene of panda_joints' in notes[1] and 'nothing is learned of it' in notes[1]
     (tmp_path / first.name).with_suffix('.style.mp4').unlink()
     with pytest.raises(DatasetError, match='one of its two videos is missing; record it again'):
         style.scenes_to_train_on(tmp_path)
