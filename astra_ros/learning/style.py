@@ -182,13 +182,21 @@ def check_fits(folder: Path, facts: DataFacts, card: ModelCard) -> None:
             f'{card.image_size[1]} x {card.image_size[0]}, {card.dt_s:g} s apart: record such ones')
 
 
+def has_one(loaded) -> bool:
+    """Whether a model can take on a look already."""
+    try:
+        return loaded.can_restyle
+    except ModelError:      # damaged, or another autoencoder's: no loss
+        return False
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = __doc__
     parser.formatter_class = HelpFormat
     parser.epilog = (
         'examples:\n'
         '  astra style runs/mine/model --data data/mine\n'
-        '  astra style tiny --data data/train           (again to resume)\n\n'
+        '  astra style models/mine --data data/styles       (again to resume)\n\n'
         'then, in Python:\n'
         '  observed = model.restyle(history, picture)   # and imagine from these frames\n')
     parser.add_argument('model', metavar='MODEL', help='shipped name or directory; style.safetensors is written there')
@@ -213,6 +221,9 @@ def run(args: argparse.Namespace) -> int:
         raise ModelError(f'{card.path}: {STYLE_FILE} could not be written there; copy the model to a folder of your own '
                          'and name that')
     out = args.out or Path('runs') / f'{card.name}-style'
+    if not (out / STYLE_FILE).exists() and has_one(loaded):     # not a step was made of what would replace it
+        raise ModelError(f'{card.path / STYLE_FILE}: is there already, and fits the model; to train another, move it '
+                         'away first, or copy the model and name the copy')
     paths = scenes_to_train_on(args.data)
     facts = check_episodes(paths)
     check_fits(args.data, facts, card)

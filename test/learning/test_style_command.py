@@ -12,6 +12,7 @@ import torch
 from safetensors import safe_open
 
 from astra_ros.backends import ModelError, load_backend
+from astra_ros.backends.style_file import write_style
 from astra_ros.learning import style
 from astra_ros.learning.clips import frames_to_tensor
 from astra_ros.learning.dataset import episode_path, list_episodes, load_episode, save_episode
@@ -20,6 +21,7 @@ from astra_ros.learning.export import Embodiments, write_model
 from astra_ros.learning.style import StyledScenes
 from astra_ros.planning.modalities.joints import JointSpace
 from astra_ros.world_model import Astra, preset
+from astra_ros.world_model.style import StyleConfig, StyleTransfer
 
 
 @pytest.fixture
@@ -133,6 +135,13 @@ def test_what_cannot_end_well_is_refused_at_once(model, data, tmp_path, monkeypa
         patch.setenv('WORLD_SIZE', '2')
         with pytest.raises(DatasetError, match='trained by one process; start it without torchrun'):
             style.run(arguments(model, data, tmp_path / 'run'))
+    write_style(model, StyleTransfer(StyleConfig(24)), load_backend('torch', model).model.autoencoder)
+    with pytest.raises(ModelError, match='model/style.safetensors: is there already, and fits the model'):
+        style.run(arguments(model, data, tmp_path / 'run'))
+    (model / 'style.safetensors').write_bytes(b'damaged')       # no loss
+    monkeypatch.setattr(style, 'scenes_to_train_on', lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        style.run(arguments(model, data, tmp_path / 'run'))
     monkeypatch.setattr(os, 'access', lambda *_: False)     # as for a user who does not own the model
     with pytest.raises(ModelError, match='model: style.safetensors could not be written there; copy the model'):
         style.run(arguments(model, data, tmp_path / 'run'))
