@@ -221,6 +221,8 @@ def run(args: argparse.Namespace) -> int:
         raise ModelError(f'{card.path}: {STYLE_FILE} could not be written there; copy the model to a folder of your own '
                          'and name that')
     out = args.out or Path('runs') / f'{card.name}-style'
+    if out.resolve() == card.path.resolve():
+        raise DatasetError(f'--out {out}: that is the model; name another folder, for the checkpoint')
     if not (out / STYLE_FILE).exists() and has_one(loaded):     # not a step was made of what would replace it
         raise ModelError(f'{card.path / STYLE_FILE}: is there already, and fits the model; to train another, move it '
                          'away first, or copy the model and name the copy')

@@ -135,6 +135,8 @@ def test_what_cannot_end_well_is_refused_at_once(model, data, tmp_path, monkeypa
         patch.setenv('WORLD_SIZE', '2')
         with pytest.raises(DatasetError, match='trained by one process; start it without torchrun'):
             style.run(arguments(model, data, tmp_path / 'run'))
+    with pytest.raises(DatasetError, match='that is the model; name another folder, for the checkpoint'):
+        style.run(arguments(model, data, model))
     write_style(model, StyleTransfer(StyleConfig(24)), load_backend('torch', model).model.autoencoder)
     with pytest.raises(ModelError, match='model/style.safetensors: is there already, and fits the model'):
         style.run(arguments(model, data, tmp_path / 'run'))
