@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from astra_ros.learning.dataset import list_episodes, read_footer, videos_without_table
@@ -49,13 +50,15 @@ def write_card(folder: Path) -> Path:
         first, count = group[0], sum(footer['frames'][0] for footer in group)
         seeds = [footer['seed'] for footer in group if footer['seed'] is not None]
         lines.append(
-            f'| {space} | {first["world"]} | {len(group)} | {sum("restyled_sha256" in footer for footer in group)} | '
-            f'{count} | '
+            f'| {space} | {first["world"]} | {len(group)} | {_in_two_styles(group)} | {count} | '
             f'{first["frames"][2]} x {first["frames"][1]} | {first["dt_s"]:g} | '
             f'{", ".join(first["motion_names"])} | {_share(contacts[space], judged[space])} | '
             + (f'{min(seeds)} to {max(seeds)}' if seeds else 'none: real') + ' |')
-    lines += ['', '"contact" is the share of frames in which the robot touched an obstacle. Of an episode in two styles there is',
-              'a second video (`.style.mp4`): the same in another light, with other colours and textures.', '']
+    lines += ['', '"contact" is the share of frames in which the robot touched an obstacle.']
+    if _in_two_styles(footers.values()):
+        lines += ['Of an episode in two styles there is a second video (`.style.mp4`): the same in another light, with',
+                  'other colours and textures.']
+    lines.append('')
     for space, group in sorted(spaces.items()):
         kinds = Counter(kind for footer in group for kind in footer['behaviour'].split('+') if kind)
         if kinds:
@@ -78,6 +81,10 @@ def write_card(folder: Path) -> Path:
 
 def _space(footer: dict) -> str:
     return f'{footer["robot"]}_{footer["modality"]}'
+
+
+def _in_two_styles(footers: Iterable[dict]) -> int:
+    return sum('restyled_sha256' in footer for footer in footers)
 
 
 def _bytes(count: int) -> str:

@@ -87,7 +87,8 @@ def test_an_arm_moving_evenly_is_resampled_exactly(tmp_path, storage, capsys):
     assert {'name': '/rosout', 'type': 'std_msgs/msg/String', 'messages': 1, 'used_as': ''
             } in stored['topics']
     assert any('of 96 x 64 the middle 64 x 64 is kept' in note for note in report['notes'])
-    assert '| mine_joints | real | 1 | 27 |' in (tmp_path / 'out' / 'README.md').read_text()
+    card = (tmp_path / 'out' / 'README.md').read_text()
+    assert '| mine_joints | real | 1 | 0 | 27 |' in card and '.style.mp4' not in card
 
 
 def test_joints_of_two_publishers_and_in_an_order_of_ones_own(tmp_path):
