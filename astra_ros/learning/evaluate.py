@@ -5,7 +5,8 @@ what the model decodes before anything is laid over it, and a copy of the last o
 frame; where the camera's way is known, also that frame moved along by geometry alone. Then two checks of
 the actions: the same clips with the motion of another clip, and a probe, trained on real frames alone,
 that reads poses from the imagined ones. Scenes that were recorded in a second style are also imagined in
-that one: shown a picture of it, with the colours of that picture alone, and not shown one. With --report also a page with curves and pictures.
+that one: shown a picture of it, with the colours of that picture alone, and not shown one. With --report
+also a page with curves and pictures.
 
 Frames in which nothing has changed since the last observed one ask nothing, and copying is infinitely
 good there: PSNR and SSIM are over the others. How many were left out is stated, and how well the

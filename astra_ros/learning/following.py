@@ -78,6 +78,8 @@ class Follower:
         if kept.exists():
             probe, field = load_probe(kept)
             return cls(probe, len(field) == 1, field)
+        print(f'{space}: a pose probe is trained first, once for all models; it is kept in {keep} (--no-probe does '
+              'without)', flush=True)
         made = cls.trained([_small(load_episode(path)) for path in paths], seed)
         try:
             save_probe(kept, made.probe, made.field)

@@ -180,7 +180,7 @@ def _score(
             most = min(said)[1]  # what takes most: said with the score, and not again
             warnings = [text for text in warnings if text != most]
             remarks = [remark for remark in remarks if remark[1] != most]
-            low = f"score {score:.2f} < {'veto' if too_low else 'risky'}_below {limit:g}: {most}"
+            low = f"score {score:.3f} < {'veto' if too_low else 'risky'}_below {limit:g}: {most}"
             (vetoes if too_low else warnings).insert(0, low)
     verdict = VETOED if vetoes else RISKY if warnings else ACCEPTED
     reasons = (*vetoes, *warnings, *(text for _, text in sorted(remarks)))

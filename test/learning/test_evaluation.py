@@ -178,9 +178,11 @@ def test_probes_are_kept_for_other_models(data, model, tmp_path, monkeypatch, ca
     # Where it cannot be kept, the figures come all the same.
     (tmp_path / 'file').touch()
     nowhere = Follower.kept_or_trained(list_episodes(data)[:1], tmp_path / 'file' / 'probes')
-    assert nowhere.tool and 'the pose probe is not kept' in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert nowhere.tool and 'the pose probe is not kept' in said and said.count('--no-probe does without') == 2
     monkeypatch.setattr(following, 'train_probe', None)     # would fail if it were called
     evaluate.run(parse(*words, tmp_path / 'again.json'))
+    assert 'a pose probe is trained' not in capsys.readouterr().out
     first, again = (json.loads((tmp_path / name).read_text())['spaces']
                     for name in ('first.json', 'again.json'))
     assert first == again
