@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 from astra_ros.backends import DEFAULT_MODEL, load_backend  # noqa: E402
 from astra_ros.backends.base import shipped_models  # noqa: E402
 from astra_ros.learning.drawings import Drawer  # noqa: E402
-from astra_ros.learning.evaluate import imagine_clips  # noqa: E402
+from astra_ros.learning.figures import imagine_clips  # noqa: E402
 from astra_ros.learning.dataset import HELD_OUT_FROM  # noqa: E402
 from astra_ros.learning.held_out import HeldOutClips  # noqa: E402
 from astra_ros.learning.metrics import psnr  # noqa: E402

@@ -13,11 +13,13 @@ from astra_ros.learning import evaluate, following, perceptual, style, train
 from astra_ros.learning.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.learning.drawings import Drawer
 from astra_ros.learning.episode import DatasetError, Episode
+from astra_ros.learning.figures import ROWS, STILL_DB, figures_of, imagine_clips, mean_over_worlds
 from astra_ros.learning.following import Follower, steps_between
 from astra_ros.learning.held_out import HeldOutClips
 from astra_ros.learning.metrics import psnr
 from astra_ros.learning.probe import stacked, train_probe
 from astra_ros.learning.report import curves_svg
+from astra_ros.learning.style_figures import STYLE_ROWS, imagine_styled
 
 
 @pytest.fixture(autouse=True)
@@ -110,7 +112,7 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     assert len(figures['psnr_curve_db']['copy']) == 32 and 'drift_db' not in figures
     assert result['overall']['drift_db'] is None and result['overall']['lpips'] is None
     assert result['overall']['gain_over_copy_db'] == figures['gain_over_copy_db']['mean']
-    rows = set(evaluate.ROWS) - {'geometry'}     # the camera stands still
+    rows = set(ROWS) - {'geometry'}     # the camera stands still
     assert set(figures['following']) == {'real frames', *rows}
     assert set(figures['events']) == {'obstacle_contact', 'object_contact'}    # no road here
     text = capsys.readouterr().out
@@ -150,23 +152,23 @@ def test_frames_without_a_change_are_left_out_and_counted(data, model):
     episodes = [load_episode(path) for path in list_episodes(data)]
     drawer = Drawer(data, loaded.card.image_size)
     clips = HeldOutClips(episodes, loaded.card, 8, each=2, seed=0, drawer=drawer)
-    made = evaluate.imagine_clips(loaded, clips, seed=0)
+    made = imagine_clips(loaded, clips, seed=0)
     none = perceptual.Measures()
-    before = evaluate.evaluate(clips, made, None, none)
+    before = figures_of(clips, made, None, none)
     assert before['still']['share'] < 0.2
     # One clip stands still at first, another one all the time.
     clips.future[0, :4] = clips.history[0, -1]
     clips.future[1] = clips.history[1, -1]
-    after = evaluate.evaluate(clips, made, None, none)
+    after = figures_of(clips, made, None, none)
     assert after['still']['share'] >= (4 + 8) / (6 * 8)
     assert np.isfinite(after['still']['psnr_db']) and after['still']['psnr_db'] < 60
-    assert max(after['psnr_curve_db']['copy']) < evaluate.STILL_DB
+    assert max(after['psnr_curve_db']['copy']) < STILL_DB
     others = slice(2, None)
     copy = psnr(made['copy'][others] / np.float32(255), clips.future[others] / np.float32(255))[:, 3]
-    assert after['psnr_db']['copy']['4'] == pytest.approx(copy[copy < evaluate.STILL_DB].mean(), abs=1e-3)
+    assert after['psnr_db']['copy']['4'] == pytest.approx(copy[copy < STILL_DB].mean(), abs=1e-3)
     # Where nothing ever moves, every clip counts.
     clips.future[:] = clips.history[:, -1:]
-    assert evaluate.evaluate(clips, made, None, none)['psnr_db']['copy']['8'] == pytest.approx(100)
+    assert figures_of(clips, made, None, none)['psnr_db']['copy']['8'] == pytest.approx(100)
 
 
 def test_probes_are_kept_for_other_models(data, model, tmp_path, monkeypatch, capsys):
@@ -202,7 +204,7 @@ def test_a_real_robot_without_labels_is_evaluated_too(data, model, tmp_path):
     evaluate.run(parse('--model', model, '--data', tmp_path, '--clips-per-episode', 1, '--horizon', 4,
                        '--out', tmp_path / 'e.json', '--report', tmp_path / 'report'))
     figures = json.loads((tmp_path / 'e.json').read_text())
-    assert set(figures['spaces']['kuka_joints']['psnr_db']) == set(evaluate.ROWS) - {'geometry'}
+    assert set(figures['spaces']['kuka_joints']['psnr_db']) == set(ROWS) - {'geometry'}
     assert not figures['spaces']['kuka_joints']['drawn'] and figures['overall']['near'] is None
 
 
@@ -257,7 +259,7 @@ def test_another_style_is_compared_with_the_recording_in_it(data, model, monkeyp
     futures = [clips.styles[i][1] for i in clips.styles]
     answers = iter([futures[0], clips.future[0], clips.future[0], futures[0],
                     futures[1], clips.future[1], clips.future[1], futures[1]])
-    figures, shown = evaluate.imagine_styled(loaded, clips, seed=0)
+    figures, shown = imagine_styled(loaded, clips, seed=0)
     for number, (look, future) in clips.styles.items():
         start = seen[number][0]
         np.testing.assert_array_equal(future, episodes[0].restyled[start:start + 3])
@@ -271,7 +273,7 @@ def test_another_style_is_compared_with_the_recording_in_it(data, model, monkeyp
         # Clipping and rounding move the mean by less than a grey level or so.
         np.testing.assert_allclose(matched[-1].mean((0, 1)), look.mean((0, 1)), atol=4)
         np.testing.assert_allclose(matched[-1].std((0, 1)), look.std((0, 1)), rtol=0.15)
-    assert figures['clips'] == 2 and set(figures['psnr_db']) == set(evaluate.STYLE_ROWS)
+    assert figures['clips'] == 2 and set(figures['psnr_db']) == set(STYLE_ROWS)
     assert {name: len(frames) for name, frames in shown.items()} == dict.fromkeys(
         ('restyled', 'told', 'matched', 'untold'), 4)
     np.testing.assert_array_equal(shown['restyled'], np.concatenate([clips.styles[0][0][None], futures[0]]))
@@ -288,7 +290,7 @@ def test_another_style_is_compared_with_the_recording_in_it(data, model, monkeyp
     # Without a second style there is nothing to compare with.
     plain = [load_episode(path) for path in list_episodes(data)]
     clips = HeldOutClips(plain, loaded.card, 3, each=1, seed=0, drawer=drawer)
-    assert clips.styles == {} and evaluate.imagine_styled(loaded, clips, seed=0) is None
+    assert clips.styles == {} and imagine_styled(loaded, clips, seed=0) is None
 
 
 def test_a_model_that_cannot_take_on_a_look_is_evaluated_without(data, model, tmp_path, capsys):
@@ -321,7 +323,7 @@ def test_the_control_is_imagined_with_the_other_motion(data, model, monkeypatch)
 
     monkeypatch.setattr(loaded, 'imagine', imagine)
     monkeypatch.setattr(loaded, 'pictures', paint)
-    evaluate.imagine_clips(loaded, clips, seed=0)
+    imagine_clips(loaded, clips, seed=0)
     for index, (actions, drawings) in enumerate(asked):
         np.testing.assert_array_equal(actions, [clips.actions[index], clips.shuffled[index]])
         both = np.stack([clips.drawings[index], clips.shuffled_drawings[index]])
@@ -342,10 +344,10 @@ def test_drift_and_what_shuffling_loses_by_hand():
     made = {'model': clips.future + away, 'shuffled': clips.future + wide, 'copy': clips.future + wide,
             'ceiling': clips.future + np.uint8(1), 'error': np.random.default_rng(0).random((2, 64)),
             'uncertainty': np.random.default_rng(1).random((2, 64)), 'outcomes': {}}
-    figures = evaluate.evaluate(clips, made, None, perceptual.Measures())
+    figures = figures_of(clips, made, None, perceptual.Measures())
     assert figures['drift_db'] == pytest.approx(20 * np.log10(2), abs=1e-4)
     assert figures['gain_over_copy_db']['mean'] == pytest.approx(20 * np.log10(4), abs=1e-4)
-    whole = evaluate.overall({'a': {**figures, 'world': 'arm'}})
+    whole = mean_over_worlds({'a': {**figures, 'world': 'arm'}})
     assert whole['lost_when_shuffled_db'] == pytest.approx(20 * np.log10(4), abs=1e-4)
     assert whole['drift_db'] == figures['drift_db']
 
@@ -364,15 +366,15 @@ def test_clips_of_another_size_or_robot_are_refused(data, model):
 
 def test_the_mean_counts_a_world_once():
     def figures(world, value):
-        rows = {row: {'16': value} for row in evaluate.ROWS}
+        rows = {row: {'16': value} for row in ROWS}
         return {'world': world, 'psnr_db': rows, 'ssim': rows,
                 'gain_over_copy_db': {'mean': value}, 'drift_db': value,
                 'following_frames': 16,
-                'following': {row: {'near': value} for row in ('real frames', *evaluate.ROWS)}}
+                'following': {row: {'near': value} for row in ('real frames', *ROWS)}}
 
     # Two arms of 1 and 3 and a car of 6: (2 + 6) / 2.
     spaces = {'a': figures('arm', 1.0), 'b': figures('arm', 3.0), 'c': figures('drive', 6.0)}
-    overall = evaluate.overall(spaces)
+    overall = mean_over_worlds(spaces)
     assert overall['worlds'] == ['arm', 'drive'] and overall['lpips'] is None
     assert {overall[key] for key in ('ceiling_psnr_db', 'gain_over_copy_db', 'ssim', 'near',
                                      'near_shuffled', 'drift_db')} == {4.0}
