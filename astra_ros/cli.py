@@ -39,7 +39,7 @@ COMMANDS = {
     ),
     "style": (
         "astra_ros.learning.style",
-        "teach a model to take on the light, colours and textures of a picture",
+        "teach a model to take on the light and colours of a picture",
     ),
     "eval": (
         "astra_ros.learning.evaluate",

@@ -139,6 +139,7 @@ def style(result: dict) -> str:
     """PSNR by horizon of scenes imagined in another style, for every robot."""
     rows, horizons = [], []
     gains: dict[str, list[str]] = {"gain_db": [], "gain_over_matched_db": []}
+    ahead = 0
     for space, figures in result["spaces"].items():
         if "style" not in figures:      # no scene of this robot was recorded twice
             continue
@@ -148,10 +149,11 @@ def style(result: dict) -> str:
                  for row, title in STYLES.items()]  # fmt: skip
         for kind in gains:
             gain = of_style[kind]
+            ahead = of_style["gain_db"]["horizon"]
             gains[kind].append("{} {:+.2f} dB ({:+.2f} to {:+.2f})".format(space, gain["mean"], *gain["interval_95"]))
     return (markdown(["PSNR, dB", "frames ahead", *horizons], rows)
-            + f"\nWhat the picture adds, 16 frames ahead (95 % interval): {', '.join(gains['gain_db'])}.\n"
-            + f"\nMore than its colours alone add: {', '.join(gains['gain_over_matched_db'])}.\n")  # fmt: skip
+            + f"\nWhat the picture adds, {ahead} frames ahead (95 % interval): {', '.join(gains['gain_db'])}.\n"
+            + f"\nMore than its colours matched alone: {', '.join(gains['gain_over_matched_db'])}.\n")  # fmt: skip
 
 
 def ranking(result: dict) -> str:

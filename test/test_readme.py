@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from astra_ros.backends.style_file import style_digest
+
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 RESULTS = ROOT / "docs" / "results"
@@ -43,6 +45,8 @@ def test_figures_are_those_of_the_shipped_model(path):
     if path.parent.name != "ablations":      # those are of other models
         card = json.loads((ROOT / "models" / path.parent.name / "card.json").read_text())
         assert figures["sha256"] == card["sha256"][:12]
+        if any("style" in space for space in figures.get("spaces", {}).values()):
+            assert figures["style_sha256"] == style_digest(ROOT / "models" / path.parent.name)
     assert not figures["commit"].endswith("+"), "measured with code that is in no commit"
 
 

@@ -16,6 +16,8 @@ from astra_ros.learning.dataset import HELD_OUT_FROM  # noqa: E402
 from astra_ros.learning.held_out import HeldOutClips  # noqa: E402
 from astra_ros.learning.metrics import psnr  # noqa: E402
 from astra_ros.learning.record import FINER, record_episode  # noqa: E402
+from astra_ros.learning.style_figures import imagine_styled  # noqa: E402
+from astra_ros.planning.drawings import then_and_now  # noqa: E402
 from astra_ros.resources import resource_path  # noqa: E402
 from astra_ros.simulation.worlds import WORLDS, make_world  # noqa: E402
 
@@ -23,6 +25,9 @@ HORIZON = 16
 # Frames to look at: after 1 s and after 2 s. An arm's plans end where they began, after 4 s, and in
 # a handful of clips copying the last frame is then hard to beat by chance alone.
 MOMENTS = [3, 7]
+# What a picture of another style of the scene must be worth, dB, in the next frame, and what more than its colours
+# alone; a mean over cards' clips is twice that and more.
+STYLE_MATTERS, MORE_THAN_COLOURS = 1.0, 0.3
 # What the plan itself must be worth, dB. A camera's moves are much alike from clip to clip (ahead, and
 # a turn), so another clip's motion is not as wrong as for an arm.
 PLAN_MATTERS = {"arm": 2.0, "drive": 1.0, "explore": 1.0}
@@ -80,3 +85,25 @@ def test_imagined_video_beats_copying_and_follows_the_plan(model, world, robot, 
         assert (quality["model"] > quality["unpainted"] + 0.5).all(), quality
     assert (quality["model"] > quality["copy"] + 2.0).all(), quality
     assert (quality["model"] > quality["shuffled"] + PLAN_MATTERS[world]).all(), quality
+    _takes_on_the_look_of_a_picture(model, clips)
+
+
+def _takes_on_the_look_of_a_picture(model, clips):
+    figures, _ = imagine_styled(model, clips, seed=0)
+    told, matched, untold = (figures["psnr_db"][row]["1"] for row in ("told", "matched", "untold"))
+    assert told > untold + STYLE_MATTERS and told > matched + MORE_THAN_COLOURS, figures
+    # And so do the pictures that are shown, with what was seen and drawn laid over them.
+    i, (look, future) = next(iter(clips.styles.items()))
+    drawings, travel = (None if values is None else values[i] for values in (clips.drawings, clips.travel))
+    shown = []
+    for history in (model.restyle(clips.history[i], look), clips.history[i]):
+        imagined = model.imagine(
+            history, clips.actions[i][None], clips.space.name,
+            drawings=None if drawings is None else drawings[None, 1:], travel=None if travel is None else travel[None],
+        )  # fmt: skip
+        shown.append(model.pictures(
+            imagined.latents[0], history[-1], clips.space.name, travel,
+            None if drawings is None else then_and_now(drawings),
+        ))  # fmt: skip
+    told, untold = (psnr(frames[None] / np.float32(255), future[None] / np.float32(255))[0, 0] for frames in shown)
+    assert told > untold + STYLE_MATTERS, (told, untold)

@@ -134,10 +134,12 @@ class WorldModel(Protocol):
         """Whether the model has what `restyle` needs. Raises ModelError where that is there, but cannot be used."""
 
     def restyle(self, frames: np.ndarray, style: np.ndarray) -> np.ndarray:
-        """Frames uint8 [N, h, w, 3] RGB in the look (light, colours, textures) of the picture `style` [h, w, 3].
+        """Frames uint8 [N, h, w, 3] RGB in the look of `style` [h, w, 3], a picture of the same scene in another light
+        and other colours. Of other scenes' pictures nothing is promised: what such a one does not show is guessed.
 
         To imagine in another look, restyle the history and imagine from there; `pictures` then takes the last
-        restyled frame as the observed one. Raises ModelError where the model cannot (`astra style` trains that).
+        restyled frame as the observed one. Raises ModelError where the model cannot (`astra style` trains that),
+        ValueError where `style` is not one picture.
         """
 
     def pictures(self, latents: np.ndarray, observed: np.ndarray, space: str,

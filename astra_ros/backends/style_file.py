@@ -11,9 +11,10 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from astra_ros.backends.base import ModelError
+from astra_ros.world_model.digest import digest_of
 from astra_ros.world_model.style import StyleConfig, StyleTransfer
 
 STYLE_FILE = 'style.safetensors'
@@ -72,9 +73,6 @@ def read_style(directory: Path, autoencoder: nn.Module) -> StyleTransfer:
     return transfer.eval().requires_grad_(False)
 
 
-def digest_of(tensors: dict[str, Tensor]) -> str:
-    """Sha256 of names and numbers."""
-    digest = hashlib.sha256()
-    for name, value in sorted(tensors.items()):
-        digest.update(name.encode() + value.detach().cpu().numpy().tobytes())
-    return digest.hexdigest()
+def style_digest(directory: Path) -> str:
+    """What a style is recognised by in results: the first 12 hex digits of the sha256 of its file."""
+    return hashlib.sha256((directory / STYLE_FILE).read_bytes()).hexdigest()[:12]

@@ -83,7 +83,9 @@ def load_checkpoint(path: Path, model: nn.Module, average: nn.Module,
     shapes = {name.removeprefix('model.'): value.shape for name, value in tensors.items() if name.startswith('model.')}
     if stored.get('model') == now.get('model') and shapes != {
             name: value.shape for name, value in model.state_dict().items()}:
-        raise DatasetError(f'{path}: of an older version of this network; delete it and the files of later '
+        export = ('`astra export` still makes a model of it, and `astra train --from` that begins another folder; or '
+                  if any(name.startswith('style_encoder.') for name in shapes) else '')
+        raise DatasetError(f'{path}: of an older version of this network; {export}delete it and the files of later '
                            'stages, and repeat the command: they are trained anew')
     if stored != now:
         stored, now = _flat(stored), _flat(now)

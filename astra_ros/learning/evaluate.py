@@ -19,6 +19,7 @@ import argparse
 import json
 from pathlib import Path
 
+from astra_ros.backends.style_file import style_digest
 from astra_ros.learning import perceptual
 from astra_ros.learning.arguments import HelpFormat, at_least
 from astra_ros.learning.dataset import HELD_OUT_FROM, list_episodes, load_episode
@@ -194,6 +195,8 @@ def run(args: argparse.Namespace) -> int:
         print(table(space, figures[space]), flush=True)
     result = {'model': card.name, 'sha256': card.sha256[:12], 'data': str(args.data),
               'dt_s': card.dt_s, 'overall': mean_over_worlds(figures), 'spaces': figures}
+    if in_style:
+        result['style_sha256'] = style_digest(card.path)
     if ranked:
         result['ranking'] = ranked
     if args.out:

@@ -166,9 +166,9 @@ def mean_over_worlds(spaces: dict[str, dict]) -> dict:
         rows = [at_16(figures, 'psnr_db', row) for row in ('model', 'shuffled')]
         return None if None in rows else rows[0] - rows[1]
 
-    def told(figures):
-        gain = figures.get('style', {}).get('gain_db', {})
-        return gain['mean'] if gain.get('horizon') == 16 else None
+    def told(figures, gain):
+        gained = figures.get('style', {}).get(gain, {})
+        return gained['mean'] if gained.get('horizon') == 16 else None
 
     def near(figures, row):
         if figures.get('following_frames') != FOLLOWED:
@@ -191,5 +191,6 @@ def mean_over_worlds(spaces: dict[str, dict]) -> dict:
         'near_decoded': mean(lambda f: near(f, 'decoded')),
         'near_real': mean(lambda f: near(f, 'real frames')),
         'near_shuffled': mean(lambda f: near(f, 'shuffled')),
-        'style_told_db': mean(told),
+        'style_told_db': mean(lambda f: told(f, 'gain_db')),
+        'style_told_over_matched_db': mean(lambda f: told(f, 'gain_over_matched_db')),
         'drift_db': mean(lambda f: f.get('drift_db'))}

@@ -220,7 +220,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         + ''.join(f'  {world:9} {names}\n' for world, names in robots.items())
         + '\nexamples:\n'
         '  astra record --out data/train --episodes 700\n'
-        '  astra record --out data/styles --episodes 120 --two-styles\n'
+        '  astra record --out data/styles --episodes 75 --two-styles\n'
         '  astra record --out data/drive --worlds drive --episodes 2000 --workers 8\n'
         f'  astra record --out data/held_out --episodes 40 --first-seed {HELD_OUT_FROM} --seconds 17\n')
     parser.add_argument('--out', type=Path, default=Path('data/train'), help='folder of episodes')

@@ -79,6 +79,7 @@ def _overall(overall: dict) -> list[list[str]]:
             ('the same, real frames', 'near_real', '{:.0%}'),
             ("the same, another plan's motion", 'near_shuffled', '{:.0%}'),
             ('in another style: PSNR gained by a picture of it, at 16', 'style_told_db', '{:+.2f} dB'),
+            ('the same, over matching its colours alone', 'style_told_over_matched_db', '{:+.2f} dB'),
             ('PSNR lost from frame 16 to 64', 'drift_db', '{:.2f} dB')]
     return [[f'mean over {", ".join(overall["worlds"])}', ''],
             *([title, form.format(overall[key])] for title, key, form in rows if overall.get(key) is not None)]

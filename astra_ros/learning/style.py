@@ -1,4 +1,4 @@
-"""`astra style`: teach a trained model to take on the look (light, colours, textures) of a picture.
+"""`astra style`: teach a trained model to take on the look (light, colours) of a picture of the scene.
 
 What was observed is given the look of the picture before anything is imagined, by a network of its own, which is
 trained here on the model's latents: of scenes that `astra record` played in two styles, and of recoloured ones.
@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from astra_ros.backends import load_backend
-from astra_ros.backends.base import ModelCard, ModelError
-from astra_ros.backends.style_file import STYLE_FILE, digest_of, write_style
+from astra_ros.backends.base import CARD_FILE, ModelCard, ModelError
+from astra_ros.backends.style_file import STYLE_FILE, write_style
 from astra_ros.learning.arguments import HelpFormat, at_least
 from astra_ros.learning.clips import frames_to_tensor, recoloured
 from astra_ros.learning.dataset import has_its_videos, list_episodes, load_episode, read_footer
@@ -33,11 +33,12 @@ from astra_ros.learning.episode import DatasetError
 from astra_ros.learning.precision import mixed_precision
 from astra_ros.learning.settings import STYLE_SETTINGS_HELP, StyleSettings
 from astra_ros.learning.stage import Stage
-from astra_ros.learning.training_data import DataFacts, check_episodes, check_same_data, write_facts
+from astra_ros.learning.training_data import DataFacts, check_episodes, check_same_data, make_folder, write_facts
 from astra_ros.learning.training_log import TrainingLog
 from astra_ros.learning.validate import by_space, split
 from astra_ros.views.filmstrips import filmstrips
 from astra_ros.world_model.autoencoder import FrameAutoencoder
+from astra_ros.world_model.digest import digest_of
 from astra_ros.world_model.style import StyleConfig, StyleTransfer
 
 RECOLOURED = 0.25   # share of the examples whose two looks are a recording and the same in other colours
@@ -174,12 +175,12 @@ def scenes_to_train_on(folder: Path) -> list[Path]:
     return twice
 
 
-def check_fits(folder: Path, facts: DataFacts, card: ModelCard) -> None:
+def check_frames(folder: Path, facts: DataFacts, card: ModelCard) -> None:
     """Raises DatasetError where frames are of another size than the model's, or not as far apart."""
     if (facts.size, facts.dt_s) != (card.image_size, card.dt_s):
         raise DatasetError(
             f"{folder}: frames of {facts.size[1]} x {facts.size[0]} pixels, {facts.dt_s:g} s apart; '{card.name}' takes "
-            f'{card.image_size[1]} x {card.image_size[0]}, {card.dt_s:g} s apart: record such ones')
+            f'{card.image_size[1]} x {card.image_size[0]}, {card.dt_s:g} s apart; record such ones (--size, another --out)')
 
 
 def has_one(loaded) -> bool:
@@ -204,6 +205,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='folder of episodes from `astra record`, of the size that the model takes')
     parser.add_argument('--out', type=Path, default=None,
                         help='checkpoint and logs; training goes on from what is there (default: runs/NAME-style)')
+    parser.add_argument('--replace', action='store_true',
+                        help='train although the model has a style.safetensors that fits it, and put the new one in its '
+                             'place at the end')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu',
                         help='where it runs: cpu, cuda, cuda:0')
     for name, value in asdict(StyleSettings()).items():
@@ -221,16 +225,16 @@ def run(args: argparse.Namespace) -> int:
         raise ModelError(f'{card.path}: {STYLE_FILE} could not be written there; copy the model to a folder of your own '
                          'and name that')
     out = args.out or Path('runs') / f'{card.name}-style'
-    if out.resolve() == card.path.resolve():
-        raise DatasetError(f'--out {out}: that is the model; name another folder, for the checkpoint')
-    if not (out / STYLE_FILE).exists() and has_one(loaded):     # not a step was made of what would replace it
-        raise ModelError(f'{card.path / STYLE_FILE}: is there already, and fits the model; to train another, move it '
-                         'away first, or copy the model and name the copy')
+    if (out / CARD_FILE).exists():      # its style.safetensors is no checkpoint
+        raise DatasetError(f'--out {out}: a model lies there; name another folder, for the checkpoint')
+    if not args.replace and not (out / STYLE_FILE).exists() and has_one(loaded):    # nor was a step made of another
+        raise ModelError(f'{card.path / STYLE_FILE}: is there already, and fits the model; give --replace to train '
+                         'another in its place, or copy the model and name the copy')
     paths = scenes_to_train_on(args.data)
     facts = check_episodes(paths)
-    check_fits(args.data, facts, card)
+    check_frames(args.data, facts, card)
     check_same_data(out, facts, '')
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_facts(out, args.data, facts)
     transfer = train_style(paths, autoencoder, card.latent_shape[0], settings, out, loaded.device)
     write_style(card.path, transfer, autoencoder)

@@ -9,7 +9,7 @@ from astra_ros.learning.figures import HORIZONS
 from astra_ros.learning.held_out import HeldOutClips
 from astra_ros.learning.metrics import interval, psnr
 
-STYLE_ROWS = {'ceiling': 'autoencoder alone', 'told': 'shown a picture of it', 'matched': 'its colours matched alone',
+STYLE_ROWS = {'ceiling': 'autoencoder alone', 'told': 'shown a picture of it', 'matched': 'colours matched alone',
               'untold': 'not shown one', 'copy': 'copy the last frame'}    # in another style
 
 
@@ -55,9 +55,9 @@ def imagine_styled(model, clips: HeldOutClips, seed: int) -> tuple[dict, dict[st
 
     def gained(over: str) -> dict:
         gain = (np.array(quality['told']) - quality[over])[:, at]
-        return {'mean': float(gain.mean()), 'interval_95': interval(gain)}
+        return {'horizon': at + 1, 'mean': float(gain.mean()), 'interval_95': interval(gain)}
 
     return {'clips': len(clips.styles), 'psnr_db': {
         name: {str(h): float(np.mean([curve[h - 1] for curve in curves])) for h in HORIZONS if h <= length}
         for name, curves in quality.items()},
-        'gain_db': {'horizon': at + 1, **gained('untold')}, 'gain_over_matched_db': gained('matched')}, shown
+        'gain_db': gained('untold'), 'gain_over_matched_db': gained('matched')}, shown

@@ -12,7 +12,6 @@ In the folder OUT there are then checkpoints, a line a step (`dynamics.jsonl`), 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import shutil
 import sys
@@ -43,11 +42,12 @@ from astra_ros.learning.losses import LossWeights, one_step_loss, rollout_loss
 from astra_ros.learning.rollouts import CompositorLoss, Rollouts
 from astra_ros.learning.settings import SETTINGS_HELP, TrainSettings, settings_for
 from astra_ros.learning.stage import STAGES, Stage
-from astra_ros.learning.training_data import check_episodes, check_same_data, write_facts
+from astra_ros.learning.training_data import check_episodes, check_same_data, make_folder, write_facts
 from astra_ros.learning.validate import Validation, split
 from astra_ros.planning.modalities import ActionSpace
 from astra_ros.planning.moving_camera import MovingCamera
 from astra_ros.world_model import PRESETS, Astra, preset
+from astra_ros.world_model.digest import digest_of
 
 
 class AutoencoderLoss(nn.Module):
@@ -201,10 +201,7 @@ def train_compositor(paths, astra: Astra, spaces: Sequence[ActionSpace], setting
 
 def hash_of(module: nn.Module) -> str:
     """Of the weights, to know whether two stages belong together."""
-    digest = hashlib.sha256()
-    for name, value in sorted(module.state_dict().items()):
-        digest.update(name.encode() + value.detach().float().cpu().numpy().tobytes())
-    return digest.hexdigest()[:16]
+    return digest_of(module.state_dict())[:16]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -283,7 +280,8 @@ def run(args: argparse.Namespace) -> int:
     settings = TrainSettings(**{**asdict(base), **given})
     paths = list_episodes(args.data)
     facts = check_episodes(paths)
-    check_same_data(args.out, facts, ' (astra export makes a model of what was learned here, and --from begins with it)')
+    check_same_data(args.out, facts,
+                    ' (astra export makes a model of what was learned here, and --from begins with it)')
     if args.compile and not (os.environ.get('CXX') or shutil.which('g++')):
         raise DatasetError('--compile: needs a C++ compiler; install g++, or leave --compile away')
     processes = distributed.start(args.device, args.strategy)
@@ -292,7 +290,7 @@ def run(args: argparse.Namespace) -> int:
             _say_what_is_odd(args, facts)
         for name in ('autoencoder_batch', 'dynamics_batch', 'compositor_batch'):
             processes.share(getattr(settings, name))
-        args.out.mkdir(parents=True, exist_ok=True)
+        make_folder(args.out)
         torch.manual_seed(settings.seed)
         model, trained_on = begin(args, paths, facts.dt_s, facts.size, processes)
         if processes.first:

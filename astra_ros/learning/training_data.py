@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from astra_ros.learning.dataset import HELD_OUT_FROM, read_footer
-from astra_ros.learning.episode import DatasetError
+from astra_ros.learning.episode import DatasetError, once_more
 
 DATA_FILE = 'data.json'
 
@@ -64,12 +64,23 @@ def check_same_data(out: Path, facts: DataFacts, advice: str) -> None:
                            'before') from error
     if not same:
         raise DatasetError(
-            f'{path}: begun on {count} episodes that are not the {facts.episodes} of now; go on with the '
-            f'same data, or train into another folder{advice}')
+            f'{path}: begun on other episodes ({count} then, {facts.episodes} now); go on with the same data, or '
+            f'train into another folder{advice}')
+
+
+def make_folder(out: Path) -> None:
+    """The folder that is trained in. Raises DatasetError where it cannot be made."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatasetError(f'--out {out}: the folder cannot be made ({error}); name another') from error
 
 
 def write_facts(out: Path, folder: Path, facts: DataFacts) -> None:
-    """Remember in a training folder what it was begun on."""
+    """Remember in a training folder what it was begun on. Raises DatasetError where it cannot be written."""
     part = out / f'{DATA_FILE}.part'
-    part.write_text(json.dumps({'folder': str(folder), **facts._asdict()}, indent=1) + '\n')
-    os.replace(part, out / DATA_FILE)
+    try:
+        part.write_text(json.dumps({'folder': str(folder), **facts._asdict()}, indent=1) + '\n')
+        os.replace(part, out / DATA_FILE)
+    except OSError as error:
+        raise DatasetError(f'{part}: cannot be written ({error}). {once_more(error)}') from error

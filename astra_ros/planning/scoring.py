@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -180,7 +181,8 @@ def _score(
             most = min(said)[1]  # what takes most: said with the score, and not again
             warnings = [text for text in warnings if text != most]
             remarks = [remark for remark in remarks if remark[1] != most]
-            low = f"score {score:.3f} < {'veto' if too_low else 'risky'}_below {limit:g}: {most}"
+            below = math.floor(score * 1000) / 1000  # rounded, it could seem to reach the limit
+            low = f"score {below:.3f} < {'veto' if too_low else 'risky'}_below {limit:g}: {most}"
             (vetoes if too_low else warnings).insert(0, low)
     verdict = VETOED if vetoes else RISKY if warnings else ACCEPTED
     reasons = (*vetoes, *warnings, *(text for _, text in sorted(remarks)))

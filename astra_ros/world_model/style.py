@@ -54,6 +54,8 @@ class StyleTransfer(nn.Module):
     Each cell reads two palettes by attention, that of its own picture (what kind of surface am I?) and the
     reference's (how does that kind look there?). The output layer is zero at first, so that an untrained one
     changes nothing.
+
+    Our own arrangement; that a set is summed up by attention of learned queries is Lee et al. 2019 (Set Transformer).
     """
 
     def __init__(self, config: StyleConfig):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from astra_ros.backends import ModelError, load_backend
+from astra_ros.backends import ModelError, load_backend, style_file
 from astra_ros.backends.base import ModelCard
 from astra_ros.backends.style_file import write_style
 from astra_ros.learning.export import Embodiments, write_model
@@ -134,10 +134,20 @@ def test_a_style_goes_on_with_a_model_that_keeps_its_autoencoder(styled, tmp_pat
     assert not next(model.style_transfer.parameters()).is_inference()
 
 
-def test_a_style_file_that_cannot_be_written_is_named(styled, tmp_path):
+def test_a_style_file_that_cannot_be_written_is_named_and_the_old_one_stays(styled, tmp_path, monkeypatch):
     card, transfer = styled
     with pytest.raises(ModelError, match='nowhere/style.safetensors: cannot be written'):
         write_style(tmp_path / 'nowhere', transfer, torch.nn.Linear(1, 1))
+    before = {path.name: path.read_bytes() for path in card.path.iterdir()}
+
+    def full(tensors, name, metadata):
+        open(name, 'wb').write(b'half')
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(style_file, 'save_file', full)
+    with pytest.raises(ModelError, match='style.safetensors: cannot be written .*No space left on device.*is kept'):
+        write_style(card.path, transfer, load_backend('torch', card.path).model.autoencoder)
+    assert {path.name: path.read_bytes() for path in card.path.iterdir()} == before
 
 
 @pytest.mark.parametrize('backend, device, message', [

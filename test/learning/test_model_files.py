@@ -3,6 +3,7 @@
 import argparse
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 from safetensors import safe_open
 
@@ -33,6 +34,30 @@ def test_a_full_disk_leaves_the_model_that_was_there(data, tmp_path, arguments, 
         export.run(exporting(tmp_path / 'run', tmp_path / 'model'))
     assert {path.name: path.read_bytes() for path in (tmp_path / 'model').iterdir()} == before
     assert load_backend('torch', tmp_path / 'model')
+
+
+def test_a_run_of_an_older_network_becomes_the_same_model(data, tmp_path, arguments):
+    train.run(arguments(data, tmp_path / 'run', '--stage', 'dynamics'))
+    export.run(exporting(tmp_path / 'run', tmp_path / 'today'))
+    path = tmp_path / 'run' / 'dynamics.safetensors'
+    with safe_open(str(path), framework='pt') as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    constant = torch.linspace(-1, 1, len(tensors['average.action_encoder.mlp.3.bias']))
+    for name in ('mlp.3.bias', 'no_action'):
+        tensors[f'average.action_encoder.{name}'] -= constant
+    for kind in ('model', 'average'):
+        tensors |= {f'{kind}.style_encoder.{name}': constant.clone() for name in ('as_observed', 'out.bias')}
+    save_file(tensors, str(path), metadata)
+    export.run(exporting(tmp_path / 'run', tmp_path / 'older'))
+    one, other = (load_file(tmp_path / name / 'model.safetensors') for name in ('today', 'older'))
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        torch.testing.assert_close(other[name].float(), value.float(), atol=2e-3, rtol=1e-3)
+    # It cannot be trained on as it is, and what can be done is said.
+    with pytest.raises(DatasetError, match='dynamics.safetensors: of an older version of this network; `astra export` still '
+                                           'makes a model of it, and `astra train --from` that begins another folder'):
+        train.run(arguments(data, tmp_path / 'run', '--stage', 'dynamics'))
 
 
 def test_a_file_in_place_of_the_folder_is_said(data, tmp_path, arguments):

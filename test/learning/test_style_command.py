@@ -3,8 +3,10 @@
 import argparse
 import json
 import os
+import re
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,10 +20,14 @@ from astra_ros.learning.clips import frames_to_tensor
 from astra_ros.learning.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.learning.episode import DatasetError
 from astra_ros.learning.export import Embodiments, write_model
-from astra_ros.learning.style import StyledScenes
+from astra_ros.learning.settings import StyleSettings
+from astra_ros.learning.style import StyledScenes, StyleLoss
 from astra_ros.planning.modalities.joints import JointSpace
 from astra_ros.world_model import Astra, preset
 from astra_ros.world_model.style import StyleConfig, StyleTransfer
+
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -135,10 +141,13 @@ def test_what_cannot_end_well_is_refused_at_once(model, data, tmp_path, monkeypa
         patch.setenv('WORLD_SIZE', '2')
         with pytest.raises(DatasetError, match='trained by one process; start it without torchrun'):
             style.run(arguments(model, data, tmp_path / 'run'))
-    with pytest.raises(DatasetError, match='that is the model; name another folder, for the checkpoint'):
+    with pytest.raises(DatasetError, match='model: a model lies there; name another folder, for the checkpoint'):
         style.run(arguments(model, data, model))
+    (tmp_path / 'file').touch()
+    with pytest.raises(DatasetError, match='--out .*file: the folder cannot be made .*exists.*; name another'):
+        style.run(arguments(model, data, tmp_path / 'file'))
     write_style(model, StyleTransfer(StyleConfig(24)), load_backend('torch', model).model.autoencoder)
-    with pytest.raises(ModelError, match='model/style.safetensors: is there already, and fits the model'):
+    with pytest.raises(ModelError, match='model/style.safetensors: is there already, and fits the model; give --replace'):
         style.run(arguments(model, data, tmp_path / 'run'))
     (model / 'style.safetensors').write_bytes(b'damaged')       # no loss
     monkeypatch.setattr(style, 'scenes_to_train_on', lambda _: 1 / 0)
@@ -148,6 +157,42 @@ def test_what_cannot_end_well_is_refused_at_once(model, data, tmp_path, monkeypa
     with pytest.raises(ModelError, match='model: style.safetensors could not be written there; copy the model'):
         style.run(arguments(model, data, tmp_path / 'run'))
     assert not (tmp_path / 'run').exists()
+
+
+def test_a_style_that_is_there_is_replaced_when_asked_for(model, data, tmp_path):
+    write_style(model, StyleTransfer(StyleConfig(24)), load_backend('torch', model).model.autoencoder)
+    before = weights(model)
+    assert style.run(arguments(model, data, tmp_path / 'run', '--replace')) == 0
+    assert not torch.equal(weights(model)['out.weight'], before['out.weight'])
+
+
+def test_the_recipes_of_the_shipped_models_go_through_where_those_lie():
+    """A checkout has the styles that the recipes make again, and the autoencoders are the same."""
+    recipes = re.findall(r'astra style (models/astra-.*)$', (ROOT / 'Makefile').read_text(), re.M)
+    assert len(recipes) == 2
+    for words in recipes:
+        parser = argparse.ArgumentParser()
+        style.add_arguments(parser)
+        args = parser.parse_args(words.split())
+        assert args.replace and load_backend('torch', ROOT / args.model).can_restyle
+
+
+def test_the_loss_is_of_the_right_picture_and_falls(model, data, tmp_path):
+    transfer = StyleTransfer(StyleConfig(4, width=16, heads=2))
+    torch.nn.init.normal_(transfer.out.weight, std=0.5)
+    latents, reference, target = torch.randn(3, 2, 4, 8, 8)
+    loss, _ = StyleLoss(transfer)(latents, reference, target)
+    torch.testing.assert_close(loss, (transfer(latents, reference) - target).square().mean())
+    # Of a scene in another style nearly nothing is left to do after some steps on it.
+    loaded = load_backend('torch', model)
+    autoencoder, first = loaded.model.autoencoder, list_episodes(data)[:1]
+    made = style.train_style(first, autoencoder, 24, StyleSettings(style_steps=120, style_batch=8), tmp_path,
+                             torch.device('cpu'))
+    scenes = StyledScenes(first, autoencoder, torch.device('cpu'), seed=0, progress=False)
+    latents, reference, target = scenes.sample(64, torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        after = (made(latents, reference) - target).square().mean()
+    assert after < 0.5 * (latents - target).square().mean()
 
 
 def test_stopped_at_its_last_step_it_is_finished(model, data, tmp_path, monkeypatch):
@@ -169,8 +214,8 @@ def test_other_data_or_another_model_is_refused(model, data, tmp_path):
     (tmp_path / 'plain').mkdir()
     for path in list_episodes(data)[:1]:
         save_episode(tmp_path / 'plain' / path.name, load_episode(path))
-    with pytest.raises(DatasetError, match='data.json: begun on 1 episodes that are not the 1 of now; go on with the same data, or train into '
-                                            'another folder$'):
+    with pytest.raises(DatasetError, match='data.json: begun on other episodes .1 then, 1 now.; go on with the same data, or '
+                                            'train into another folder$'):
         style.run(arguments(model, tmp_path / 'plain', tmp_path / 'run'))
     with pytest.raises(DatasetError, match='made with another configuration .style_rate: 0.001 there, 0.1 now.; go on with '
                                             'the old one, or train into another folder, --out$'):
