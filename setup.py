@@ -69,9 +69,9 @@ setup(
     entry_points={
         "console_scripts": [
             "astra = astra_ros.cli:main",
-            "imagine = astra_ros.nodes.imagine:main",
-            "simulator = astra_ros.nodes.simulator:main",
-            "plan_source = astra_ros.nodes.plan_source:main",
+            "imagine = astra_ros.nodes.start:imagine",
+            "simulator = astra_ros.nodes.start:simulator",
+            "plan_source = astra_ros.nodes.start:plan_source",
         ],
     },
 )

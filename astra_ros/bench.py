@@ -53,14 +53,16 @@ def run(args: argparse.Namespace) -> int:
     # Ends like Ctrl-C, so that the processes that were started are ended too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     from astra_ros.backends import load_backend
-    from astra_ros.learning.results import write_result
+    from astra_ros.learning.results import check_writable, write_result
     from astra_ros.learning.speed import PLAIN_STEPS, measure
     from astra_ros.pipeline import Imaginer, ImaginerSettings, to_model_size
     from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings
     from astra_ros.simulation.arm.candidates import propose
     from astra_ros.simulation.arm.robots import robot_description, robot_spec
 
+    check_writable(args.out)
     model = load_backend(args.backend, args.model, args.device)
+    model.card.check_knows(f"{args.robot}_joints")
     with ArmWorld(ArmWorldSettings(robot=args.robot)) as world:
         world.reset(0)
         image, goal_image = world.render(), world.goal_image()

@@ -123,7 +123,7 @@ def test_a_late_first_point_starts_where_the_robot_is():
     prepared = imaginer().prepare([late], {"a": -0.5, "b": 1.0, "finger": 9.0})
     np.testing.assert_allclose(prepared.motion[0], [[-0.5, 1.0], [0.0, 0.0], [1.0, 0.0]])
     with pytest.raises(NothingToImagine, match="'late'.*start"):
-        imaginer().prepare([late], {"a": -2.0})
+        imaginer().prepare([late], {"a": -2.0, "b": 0.0})
 
 
 def test_a_plan_with_other_joints_is_refused_and_the_rest_scored():
@@ -241,15 +241,23 @@ def test_a_plan_that_starts_elsewhere_than_the_robot_is_refused():
     # The plan starts at a = 0, b = 0.
     near, far = {"a": 0.1, "b": 0.0}, {"a": 0.0, "b": -0.2}
     assert not imaginer().prepare([plan("p", 1.0)], near).refused
-    with pytest.raises(NothingToImagine, match="starts with b at 0.000 rad.*0.200 away from there"):
+    with pytest.raises(NothingToImagine, match="starts with b at 0.000 rad.*0.200 rad away from there"):
         imaginer().prepare([plan("p", 1.0)], far)
     # With its first point later, it may go there first: 0.1 rad and 2 rad/s of slack.
     late = plan("p", 1.0, first_s=0.2)
     assert not imaginer().prepare([late], {"a": 0.45, "b": 0.0}).refused
-    with pytest.raises(NothingToImagine, match="at 0.2 s, but the robot is 0.550 away"):
+    with pytest.raises(NothingToImagine, match="at 0.2 s, but the robot is 0.550 rad away"):
         imaginer().prepare([late], {"a": 0.55, "b": 0.0})
     assert not imaginer(start_tolerance=0.0).prepare([plan("p", 1.0)], far).refused
-    assert not imaginer().prepare([plan("p", 1.0)]).refused  # nobody knows where the robot is
+    assert not imaginer().prepare([plan("p", 1.0)]).refused  # nobody asks where the robot is
+
+
+@pytest.mark.parametrize("known, unknown", [({}, "a, b"), ({"a": 0.0, "finger": 0.0}, "b")])
+def test_plans_are_refused_while_nobody_knows_where_the_robot_is(known, unknown):
+    with pytest.raises(NothingToImagine, match=f"no joint state of {unknown} came lately; .* start_tolerance to 0") as at:
+        imaginer().prepare([plan("p", 1.0)], known)
+    assert set(at.value.refused) == {"p"}
+    assert not imaginer(start_tolerance=0.0).prepare([plan("p", 1.0)], known).refused
 
 
 ARM = """<robot name="stick"><link name="base"/><link name="rod"><visual><origin xyz="0 0 0.2"/>
@@ -319,6 +327,9 @@ def test_only_arms_spaces_are_asked_for_joints_and_twins_must_be_named():
         made.prepare([plan("p", 1.0)])
     made.configure(ImaginerSettings(horizon=2, action_space="twin"), {})
     assert made.prepare([plan("p", 1.0)]).space.name == "twin"
+    made.configure(ImaginerSettings(horizon=2, action_space="toes"), {})
+    with pytest.raises(NothingToImagine, match="action_space is 'toes'; the model 'known' knows car_twist, two, twin"):
+        made.prepare([plan("p", 1.0)])
     made.configure(ImaginerSettings(horizon=2, action_space="car_twist"), {})
     with pytest.raises(NothingToImagine, match="action_space is 'car_twist'; the model 'known' knows two"):
         made.prepare([plan("p", 1.0)])

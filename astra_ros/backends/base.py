@@ -115,6 +115,12 @@ class ModelCard:
         return card
 
 
+    def check_knows(self, space: str) -> None:
+        """Raises ModelError where the model has no action space of this name."""
+        if space not in self.action_spaces:
+            raise ModelError(f"model '{self.name}': does not know {space}; it knows {sorted(self.action_spaces)}")
+
+
 class WorldModel(Protocol):
     """Imagines. Not thread safe: one thread owns it."""
 
@@ -179,9 +185,10 @@ def model_directory(model: str | Path) -> Path:
     if not str(model):
         raise ModelError("no model given; name a shipped one ('small') or a directory")
     directory = Path(model).expanduser()
-    if directory.is_dir():
+    bare = directory.name == str(model)
+    if directory.is_dir() and not (bare and not (directory / CARD_FILE).exists() and model in shipped_models()):
         return directory
-    if directory.name == str(model):     # a bare name
+    if bare:
         try:
             return resource_path(f'models/astra-{model}')
         except FileNotFoundError:

@@ -15,13 +15,15 @@ class HelpFormat(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescription
         return super()._get_help_string(action)
 
 
-def at_least(low: int) -> Callable[[str], int]:
-    """An argparse type: a whole number that is not below `low`."""
+def at_least(low: int, high: int | None = None) -> Callable[[str], int]:
+    """An argparse type: a whole number that is not below `low`, nor above `high` if there is one."""
 
     def number(text: str) -> int:
         value = int(text)
         if value < low:
             raise argparse.ArgumentTypeError(f'{value} is below {low}')
+        if high is not None and value > high:
+            raise argparse.ArgumentTypeError(f'{value} is above {high}')
         return value
 
     number.__name__ = 'whole number'    # argparse says "invalid whole number value: 'x'"
@@ -30,7 +32,7 @@ def at_least(low: int) -> Callable[[str], int]:
 
 def frame_size(text: str) -> tuple[int, int]:
     """An argparse type: '64' or '96x64', width first -> (height, width), pixels."""
-    numbers = [int(part) for part in text.split('x')]
+    numbers = [int(part) if part.isdigit() else 0 for part in text.split('x')]
     if len(numbers) > 2 or min(numbers) < 16 or any(number % 2 for number in numbers):
         raise argparse.ArgumentTypeError(f"'{text}': expected one or two even numbers from 16 on, such "
                                          'as 64 or 96x64')

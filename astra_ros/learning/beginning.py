@@ -56,15 +56,17 @@ def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
                                'train into another folder')
     else:
         config = preset(args.preset)
-        if args.patch:
-            config = replace(config, patch=args.patch)
         if stored:
             spaces, outcomes = stored.spaces, stored.outcomes
         else:
             spaces, outcomes = measure(paths, config.outcomes)
-        config = replace(config, image_size=size,
-                         action_dims=tuple(space.dim for space in spaces),
-                         modalities=tuple(space.modality for space in spaces))
+        try:
+            config = replace(config, patch=args.patch or config.patch, image_size=size,
+                             action_dims=tuple(space.dim for space in spaces),
+                             modalities=tuple(space.modality for space in spaces))
+        except ValueError as error:
+            raise DatasetError(f'{args.data}: its frames do not fit the preset {args.preset} with --patch '
+                               f'{args.patch or config.patch}: {error}') from error
         model = Astra(replace(config, **network_changes(args)))
         if args.autoencoder:
             take_autoencoder(model, args.autoencoder)

@@ -171,6 +171,21 @@ def check_alike(folder: Path, size: tuple[int, int], dt_s: float, but: Iterable[
                 'give another --out')
 
 
+def check_names(folder: Path, space: str, motion_names: tuple[str, ...], but: Iterable[Path] = ()) -> None:
+    """Raises DatasetError where episodes of an action space in a folder move other joints, or in another order.
+
+    Damaged ones say nothing, and those in `but` are about to be replaced.
+    """
+    for path in sorted({*folder.glob(f'{space}_*.parquet')} - {*but}):
+        try:
+            names = tuple(read_footer(path)['motion_names'])
+        except DatasetError:
+            continue
+        if names != tuple(motion_names):
+            raise DatasetError(f"{folder}: its episodes of {space} have {', '.join(names)}, the new ones "
+                               f"{', '.join(motion_names)}; give this robot another name (--robot)")
+
+
 def load_episode(path: Path, frames: bool = True, restyled: bool = False) -> Episode:
     """An episode from its files, or without `frames` (0 pixels large) from its table alone.
 

@@ -14,8 +14,8 @@ CARD = 'README.md'
 MARK = '<!-- written by astra, anew after each recording -->'
 
 
-def write_card(folder: Path) -> Path:
-    """Describe a folder of episodes; damaged ones are named in it. Returns the file."""
+def write_card(folder: Path) -> list[str]:
+    """Describe a folder of episodes; damaged ones are named in it, and returned: what is wrong with each."""
     import pyarrow
     import pyarrow.parquet as pq
 
@@ -76,7 +76,7 @@ def write_card(folder: Path) -> Path:
     except OSError:
         part.unlink(missing_ok=True)
         raise
-    return card
+    return damaged
 
 
 def _space(footer: dict) -> str:

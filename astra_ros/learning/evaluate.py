@@ -22,14 +22,14 @@ from pathlib import Path
 from astra_ros.backends.style_file import style_digest
 from astra_ros.learning import perceptual
 from astra_ros.learning.arguments import HelpFormat, at_least
-from astra_ros.learning.dataset import HELD_OUT_FROM, list_episodes, load_episode
+from astra_ros.learning.dataset import list_episodes, load_episode
 from astra_ros.learning.drawings import Drawer
 from astra_ros.learning.episode import DatasetError, Episode
 from astra_ros.learning.figures import DRIFT, HORIZONS, ROWS, figures_of, imagine_clips, mean_over_worlds
 from astra_ros.learning.following import Follower
 from astra_ros.learning.held_out import HeldOutClips, check_fits
 from astra_ros.learning.report import write_report
-from astra_ros.learning.results import provenance, write_result
+from astra_ros.learning.results import check_writable, provenance, write_result
 from astra_ros.learning.style_figures import STYLE_ROWS, imagine_styled
 
 MODEL = 'tiny'              # where none is named: its frames are as large as those of `astra record`
@@ -144,6 +144,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.model and args.model_named:
         raise DatasetError(f'{args.model} and --model {args.model_named}: give one of the two')
+    check_writable(args.out, args.report and args.report / 'evaluation.json')
     model = load_backend(args.backend, args.model or args.model_named or MODEL, args.device)
     card = model.card
     wanted = args.spaces or list(card.action_spaces)
@@ -161,8 +162,9 @@ def run(args: argparse.Namespace) -> int:
         else:
             skipped.add(space)
     if not by_space:
-        raise DatasetError(f"{args.data}: no episode of {', '.join(wanted)}; record some with: "
-                           f'astra record --out {args.data} --first-seed {HELD_OUT_FROM} --seconds 17')
+        which = (f"--spaces asks for {', '.join(wanted)}" if args.spaces else
+                 f"'{card.name}' knows {', '.join(wanted)}; evaluate a model that was trained on them")
+        raise DatasetError(f"{args.data}: its episodes are of {', '.join(sorted(skipped))}, and {which}")
     if unknown := sorted(skipped - set(card.action_spaces)):
         print(f"note: '{card.name}' does not know {', '.join(unknown)}; not evaluated")
     if any(episode.restyled is not None for group in by_space.values() for episode in group) and not model.can_restyle:
@@ -185,6 +187,9 @@ def run(args: argparse.Namespace) -> int:
         follower = None
         if clips.poses is not None and not args.no_probe:
             follower = follower_of(args.probe_data, space, args.probes or args.probe_data / 'probes')
+        elif not args.no_probe:
+            print(f'note: {space}: no poses are read from the frames, since its episodes do not say where the tool, or '
+                  'the camera, was')
         made = imagine_clips(model, clips, args.seed)
         figures[space] = {'world': episodes[0].world, 'drawn': clips.drawings is not None,
                           'reprojected': clips.travel is not None,

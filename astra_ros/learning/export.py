@@ -14,7 +14,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from astra_ros.backends.base import CARD_FILE, CARD_VERSION, WEIGHTS_FILE
+from astra_ros.backends.base import CARD_FILE, CARD_VERSION, WEIGHTS_FILE, ModelError
+from astra_ros.backends.style_file import STYLE_FILE, read_style
 from astra_ros.learning.arguments import HelpFormat
 from astra_ros.learning.episode import DatasetError, once_more
 from astra_ros.planning.modalities import ActionSpace, action_space_from_dict
@@ -149,10 +150,14 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
     if not path.is_file():
         raise DatasetError(f'{path}: not there yet; train first with: '
                            f'astra train --out {path.parent}')
-    with safe_open(str(path), framework='pt') as file:
-        weights = {name.removeprefix('average.'): file.get_tensor(name)
-                   for name in file.keys() if name.startswith('average.')}
-        return weights, json.loads(file.metadata()['config'])['model']
+    try:
+        with safe_open(str(path), framework='pt') as file:
+            weights = {name.removeprefix('average.'): file.get_tensor(name)
+                       for name in file.keys() if name.startswith('average.')}
+            return weights, json.loads(file.metadata()['config'])['model']
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f'{path}: no checkpoint that can be read ({error}); delete it and train that stage '
+                           'anew') from error
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -174,8 +179,16 @@ def run(args: argparse.Namespace) -> int:
     trained_on = read_embodiments(args.run)
     model = averaged_model(args.run)
     if args.history_noise is not None:
-        model.config = replace(model.config, history_noise=args.history_noise)
+        try:
+            model.config = replace(model.config, history_noise=args.history_noise)
+        except ValueError as error:
+            raise DatasetError(f'--history-noise: {error}') from error
     write_model(args.out, model, trained_on, args.name or args.out.name)
+    if (args.out / STYLE_FILE).exists():        # of the model that was there
+        try:
+            read_style(args.out, model.autoencoder.half().float())
+        except ModelError as error:
+            print(f'note: {error}')
     if model.compositor is None:
         print('note: no compositor in there (it is trained last): pictures will be what is decoded alone')
     print(f'model written to {args.out}')

@@ -38,9 +38,9 @@ from astra_ros.learning.bags.report import Found, make_report, report_text
 from astra_ros.learning.bags.resample import ClockError, choose_clock
 from astra_ros.learning.bags.storage import BagError
 from astra_ros.learning.bags.topics import Choice, choose_topics
-from astra_ros.learning.dataset import check_alike, pack_episode, save_packed
+from astra_ros.learning.dataset import check_alike, check_names, pack_episode, save_packed
 from astra_ros.learning.dataset_card import write_card
-from astra_ros.learning.episode import DatasetError, Episode
+from astra_ros.learning.episode import DatasetError, Episode, once_more
 
 
 def examine(bag: Bag, choice: Choice) -> Found:
@@ -108,6 +108,8 @@ def _import_bag(path: Path, out: Path, settings: BagSettings, force: bool,
             check_alike(out, choice.settings.image_size, choice.settings.dt_s,
                         but=earlier.paths.values() if force else ())
         found = examine(bag, choice)
+        check_names(out, f'{settings.robot}_{choice.settings.modality}', found.motion.names,
+                    but=earlier.paths.values() if force else ())
         urdf = None
         if settings.urdf is not None:
             joints = found.motion.names if choice.settings.modality == 'joints' else ()
@@ -127,10 +129,11 @@ def _import_bag(path: Path, out: Path, settings: BagSettings, force: bool,
             _write_report(out / (entries[0]['file'] + REPORT), report)
             if earlier.report not in (None, out / (entries[0]['file'] + REPORT)):
                 earlier.report.unlink(missing_ok=True)
-            write_card(out)
+            for text in write_card(out):
+                print(f'note: {text}', file=sys.stderr)
         except OSError as error:
             raise BagError(f'{out}: {error.strerror or error}; episodes written so far are whole. '
-                           'Make room, then repeat the command: it goes on from there') from error
+                           f'{once_more(error)}: it goes on from there') from error
     return report
 
 
@@ -287,7 +290,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              f'(default: {defaults.clock})')
     parser.add_argument('--urdf', type=Path, default=None,
                         help="the robot's description, copied beside the episodes")
-    parser.add_argument('--crf', type=at_least(0), default=None,
+    parser.add_argument('--crf', type=at_least(0, 51), default=None,
                         help='video quality, as in astra record '
                              f'(default: {defaults.crf}, lossless)')
     parser.add_argument('--force', action='store_true',

@@ -36,7 +36,7 @@ from astra_ros.learning.dataset import HELD_OUT_FROM
 from astra_ros.learning.drawings import simulated_urdf
 from astra_ros.learning.metrics import interval, kendall, mean_rank_violation, spearman
 from astra_ros.learning.record import FINER
-from astra_ros.learning.results import write_result
+from astra_ros.learning.results import check_writable, write_json, write_result
 from astra_ros.planning.critics import CuriositySettings, OffRoadSettings, ProgressSettings
 from astra_ros.planning.plans import JointPlan
 from astra_ros.planning.scoring import VERDICTS, VETOED
@@ -225,6 +225,7 @@ def run(args: argparse.Namespace) -> int:
     from astra_ros.backends import load_backend
     from astra_ros.pipeline import Imaginer, ImaginerSettings
 
+    check_writable(args.out, args.raw)
     model = load_backend(args.backend, args.model, args.device)
     imaginer = Imaginer(model)
     card = model.card
@@ -254,8 +255,7 @@ def run(args: argparse.Namespace) -> int:
                                 'plans': args.plans, 'overall': overall(figures),
                                 'robots': figures})
     if args.raw:
-        args.raw.parent.mkdir(parents=True, exist_ok=True)
-        args.raw.write_text(json.dumps(everything))
+        write_json(args.raw, everything, indent=None)
     return 0
 
 
@@ -276,8 +276,7 @@ def known_robots(asked: list[str] | None, card) -> list[tuple[str, str, str]]:
         return found
     found = [each for each in robots if each[1] in asked]
     for _, robot, modality in found:
-        if f'{robot}_{modality}' not in card.action_spaces:
-            raise ModelError(f"model '{card.name}': does not know {robot}_{modality}; it knows {spaces}")
+        card.check_knows(f'{robot}_{modality}')
     return found
 
 

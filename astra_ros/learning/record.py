@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import signal
 import sys
 from collections import defaultdict
 from dataclasses import replace
@@ -141,6 +142,8 @@ def record(folder: Path, robots: list[tuple[str, str]], episodes: int, first_see
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         raise DatasetError(f'{folder}: a file, expected the name of a folder') from error
+    except OSError as error:
+        raise DatasetError(f'{folder}: the folder cannot be made ({error}); give another --out') from error
     clear_parts(folder)
     # An episode that has lost a video is recorded again.
     there = {path.name for path in folder.glob('*.parquet') if has_its_videos(path)}
@@ -166,7 +169,12 @@ def record(folder: Path, robots: list[tuple[str, str]], episodes: int, first_see
                     save_packed(episode_path(folder, space, seed), packed)
                     made += 1
                     bar.update()
-            write_card(folder)
+            for text in write_card(folder):
+                print(f'note: {text}', file=sys.stderr)
+        except KeyboardInterrupt:
+            bar.write(f'stopped; {made} episodes were recorded and are whole; the same command goes on from there',
+                      file=sys.stderr)
+            raise
         except OSError as error:
             raise DatasetError(f'{folder}: {error}; {made} episodes were recorded and are whole. '
                                f'{once_more(error)}: it goes on from there') from error
@@ -238,7 +246,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='rows and columns of a frame, pixels; even')
     parser.add_argument('--seconds', type=float, default=SECONDS,
                         help='length of an episode; 17 and more to evaluate 64 frames ahead')
-    parser.add_argument('--crf', type=at_least(0), default=0,
+    parser.add_argument('--crf', type=at_least(0, 51), default=0,
                         help="video quality: 0 keeps every bit, 10 halves the files and looks the "
                              "same (x264's constant rate factor)")
     parser.add_argument('--workers', type=at_least(1), default=multiprocessing.cpu_count(),
@@ -253,6 +261,8 @@ def run(args: argparse.Namespace) -> int:
         raise DatasetError(f'--seconds {args.seconds:g}: expected {DT_S:g} to 3600')
     if args.size % 2:
         raise DatasetError(f'--size {args.size}: video needs an even number of rows')
+    # Ends like Ctrl-C, so that the workers are ended too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     robots = parse_robots(args.worlds, args.robots)
     made = record(args.out, robots, args.episodes, args.first_seed, args.workers, args.size,
                   args.crf, args.seconds, args.ray_address, STYLED_EVERY if args.two_styles else 1)

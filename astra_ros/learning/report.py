@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from astra_ros.views.filmstrips import filmstrips
+from astra_ros.views.video import write_mp4
 
 COLOURS = {'ceiling': '#888888', 'model': '#1f6fb4', 'decoded': '#7fb2dd',
            'shuffled': '#c0392b', 'geometry': '#3c8d5a', 'copy': '#d9a21b'}
@@ -48,6 +49,10 @@ def write_report(folder: Path, result: dict, pictures: dict[str, dict[str, np.nd
         curve = folder / f'psnr_{space}.svg'
         curve.write_text(curves_svg(figures['psnr_curve_db']))
         parts.append(('picture', (curve.name, f'PSNR in dB over frames ahead, {space}')))
+        video = folder / f'{space}.mp4'
+        write_mp4(video, np.concatenate([pictures[space][row][0] for row in ('truth', 'model')], axis=2).repeat(
+            SCALE, 1).repeat(SCALE, 2), 1 / result['dt_s'])
+        parts.append(('video', (video.name, f'{space}, clip 1: on the left what the camera saw, on the right imagined')))
         for index in range(len(pictures[space]['truth'])):
             name = f'{space}_{index}.png'
             _strip(folder / name, {row: frames[index] for row, frames in pictures[space].items()},
@@ -168,6 +173,8 @@ def _markdown(parts: list[tuple[str, object]]) -> str:
             lines += [f'## {value}', '']
         elif kind == 'text':
             lines += [value, '']
+        elif kind == 'video':
+            lines += [f'[{value[1]}]({value[0]})', '']
         elif kind == 'picture':
             lines += [f'![{value[1]}]({value[0]})', '', f'*{value[1]}*', '']
         else:
@@ -183,6 +190,9 @@ def _html(parts: list[tuple[str, object]]) -> str:
         if kind in ('title', 'heading', 'text'):
             tag = {'title': 'h1', 'heading': 'h2', 'text': 'p'}[kind]
             body.append(f'<{tag}>{html.escape(value)}</{tag}>')
+        elif kind == 'video':
+            body.append(f'<figure><video src="{value[0]}" controls loop autoplay muted></video>'
+                        f'<figcaption>{html.escape(value[1])}</figcaption></figure>')
         elif kind == 'picture':
             body.append(f'<figure><img src="{value[0]}" alt="{html.escape(value[1])}">'
                         f'<figcaption>{html.escape(value[1])}</figcaption></figure>')

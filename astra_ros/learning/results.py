@@ -11,6 +11,8 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
+from astra_ros.learning.episode import DatasetError, once_more
+
 
 def _output(*command: str) -> str:
     try:
@@ -42,8 +44,32 @@ def provenance() -> dict:
             'date': datetime.now(timezone.utc).strftime('%Y-%m-%d')}
 
 
+def check_writable(*paths: Path | None) -> None:
+    """Raises DatasetError where a file could not be written later; makes its folder. To be asked before the work."""
+    for path in paths:
+        if path is None:
+            continue
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            was_there = path.exists()
+            with open(path, 'a'):
+                pass
+            if not was_there:
+                path.unlink()
+        except OSError as error:
+            raise DatasetError(f'{path}: cannot be written ({error}); name another file') from error
+
+
+def write_json(path: Path, values, indent: int | None = 1) -> None:
+    """Raises DatasetError where that cannot be done."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values, indent=indent) + '\n')
+    except OSError as error:
+        raise DatasetError(f'{path}: cannot be written ({error}). {once_more(error)}') from error
+
+
 def write_result(path: Path, figures: dict) -> None:
-    """Write `figures` and their provenance as JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**provenance(), **figures}, indent=1) + '\n')
+    """Write `figures` and their provenance as JSON. Raises DatasetError where that cannot be done."""
+    write_json(path, {**provenance(), **figures})
     print(f'figures written to {path}')

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
+
+# Of numbers that are no counts; others are not negative.
+LIMITS = {'rate': (1e-8, 1.0), 'weight_decay': (0.0, 1.0), 'clip_norm': (1e-6, math.inf), 'average_decay': (0.0, 0.999999),
+          'rollout_from': (0.0, 1.0), 'max_history_noise': (0.0, 10.0)}
+
+
+def _check(settings) -> None:
+    """Raises ValueError that names the setting where a number cannot work."""
+    for name, value in asdict(settings).items():
+        low, high = LIMITS.get('rate' if name.endswith('_rate') else name, (0, math.inf))
+        if not low <= value <= high or not math.isfinite(value):
+            raise ValueError(f'--{name.replace("_", "-")} {value:g}: expected {low:g}'
+                             + (f' to {high:g}' if math.isfinite(high) else ' or more'))
 
 
 @dataclass(frozen=True)
@@ -29,6 +43,9 @@ class TrainSettings:
     horizon: int = 16
     checkpoint_every: int = 200
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check(self)
 
 
 SETTINGS_HELP = {
@@ -73,6 +90,9 @@ class StyleSettings:
     average_decay: float = 0.998
     checkpoint_every: int = 200
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check(self)
 
 
 STYLE_SETTINGS_HELP = {

@@ -33,7 +33,7 @@ from astra_ros.learning.episode import DatasetError
 from astra_ros.learning.precision import mixed_precision
 from astra_ros.learning.settings import STYLE_SETTINGS_HELP, StyleSettings
 from astra_ros.learning.stage import Stage
-from astra_ros.learning.training_data import DataFacts, check_episodes, check_same_data, make_folder, write_facts
+from astra_ros.learning.training_data import DataFacts, check_episodes, check_same_data, claim, write_facts
 from astra_ros.learning.training_log import TrainingLog
 from astra_ros.learning.validate import by_space, split
 from astra_ros.views.filmstrips import filmstrips
@@ -204,7 +204,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--data', type=Path, default=Path('data/train'),
                         help='folder of episodes from `astra record`, of the size that the model takes')
     parser.add_argument('--out', type=Path, default=None,
-                        help='checkpoint and logs; training goes on from what is there (default: runs/NAME-style)')
+                        help='checkpoint and logs; training goes on from what is there (default: runs/MODEL-style)')
     parser.add_argument('--replace', action='store_true',
                         help='train although the model has a style.safetensors that fits it, and put the new one in its '
                              'place at the end')
@@ -216,7 +216,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    settings = StyleSettings(**{name: getattr(args, name) for name in asdict(StyleSettings())})
+    try:
+        settings = StyleSettings(**{name: getattr(args, name) for name in asdict(StyleSettings())})
+    except ValueError as error:
+        raise DatasetError(str(error)) from error
     if int(os.environ.get('WORLD_SIZE', '1')) > 1:
         raise DatasetError('astra style is trained by one process; start it without torchrun')
     loaded = load_backend('torch', args.model, args.device)
@@ -224,7 +227,8 @@ def run(args: argparse.Namespace) -> int:
     if not os.access(card.path, os.W_OK):
         raise ModelError(f'{card.path}: {STYLE_FILE} could not be written there; copy the model to a folder of your own '
                          'and name that')
-    out = args.out or Path('runs') / f'{card.name}-style'
+    own = card.path.parent if card.path.name == 'model' else card.path      # of a training folder
+    out = args.out or Path('runs') / f'{own.resolve().name}-style'
     if (out / CARD_FILE).exists():      # its style.safetensors is no checkpoint
         raise DatasetError(f'--out {out}: a model lies there; name another folder, for the checkpoint')
     if not args.replace and not (out / STYLE_FILE).exists() and has_one(loaded):    # nor was a step made of another
@@ -234,7 +238,7 @@ def run(args: argparse.Namespace) -> int:
     facts = check_episodes(paths)
     check_frames(args.data, facts, card)
     check_same_data(out, facts, '')
-    make_folder(out)
+    claim(out)
     write_facts(out, args.data, facts)
     transfer = train_style(paths, autoencoder, card.latent_shape[0], settings, out, loaded.device)
     write_style(card.path, transfer, autoencoder)

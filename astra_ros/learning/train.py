@@ -42,7 +42,7 @@ from astra_ros.learning.losses import LossWeights, one_step_loss, rollout_loss
 from astra_ros.learning.rollouts import CompositorLoss, Rollouts
 from astra_ros.learning.settings import SETTINGS_HELP, TrainSettings, settings_for
 from astra_ros.learning.stage import STAGES, Stage
-from astra_ros.learning.training_data import check_episodes, check_same_data, make_folder, write_facts
+from astra_ros.learning.training_data import check_episodes, check_same_data, claim, write_facts
 from astra_ros.learning.validate import Validation, split
 from astra_ros.planning.modalities import ActionSpace
 from astra_ros.planning.moving_camera import MovingCamera
@@ -277,7 +277,10 @@ def run(args: argparse.Namespace) -> int:
         if args.base:
             raise DatasetError("--autoencoder is for a new network; '--from' brings its model's own")
         given['autoencoder_steps'] = 0
-    settings = TrainSettings(**{**asdict(base), **given})
+    try:
+        settings = TrainSettings(**{**asdict(base), **given})
+    except ValueError as error:
+        raise DatasetError(str(error)) from error
     paths = list_episodes(args.data)
     facts = check_episodes(paths)
     check_same_data(args.out, facts,
@@ -290,7 +293,7 @@ def run(args: argparse.Namespace) -> int:
             _say_what_is_odd(args, facts)
         for name in ('autoencoder_batch', 'dynamics_batch', 'compositor_batch'):
             processes.share(getattr(settings, name))
-        make_folder(args.out)
+        claim(args.out, processes.first)
         torch.manual_seed(settings.seed)
         model, trained_on = begin(args, paths, facts.dt_s, facts.size, processes)
         if processes.first:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -11,6 +12,8 @@ from typing import NamedTuple
 from astra_ros.learning.dataset import HELD_OUT_FROM, read_footer
 from astra_ros.learning.episode import DatasetError, once_more
 
+LOCK_FILE = '.lock'
+_claims: dict[Path, object] = {}
 DATA_FILE = 'data.json'
 
 
@@ -68,12 +71,26 @@ def check_same_data(out: Path, facts: DataFacts, advice: str) -> None:
             f'train into another folder{advice}')
 
 
-def make_folder(out: Path) -> None:
-    """The folder that is trained in. Raises DatasetError where it cannot be made."""
+def claim(out: Path, first: bool = True) -> None:
+    """Make the folder that is trained in; the `first` process keeps others out of it for as long as it lives.
+
+    Raises DatasetError where it cannot be made, or another training is at work in it.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
+        if not first or out.resolve() in _claims:
+            return
+        lock = open(out / LOCK_FILE, 'w')
     except OSError as error:
-        raise DatasetError(f'--out {out}: the folder cannot be made ({error}); name another') from error
+        raise DatasetError(f'--out {out}: cannot be written ({error}); name another folder') from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise DatasetError(f'--out {out}: another training is at work there; wait for it, or name another '
+                           'folder') from error
+    except OSError:     # a file system without locks
+        pass
+    _claims[out.resolve()] = lock       # held until the process ends
 
 
 def write_facts(out: Path, folder: Path, facts: DataFacts) -> None:

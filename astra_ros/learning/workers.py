@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import re
 import socket
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -31,7 +33,7 @@ def local_workers(count: int) -> Run:
         deaths: Counter[int] = Counter()    # while a job was under way
         while waiting:
             # spawn: a forked simulator would share its parent's state
-            with ProcessPoolExecutor(count, multiprocessing.get_context('spawn')) as pool:
+            with ProcessPoolExecutor(count, multiprocessing.get_context('spawn'), _end_with_parent) as pool:
                 under_way = {}
                 try:
                     while waiting or under_way:
@@ -57,6 +59,15 @@ def local_workers(count: int) -> Run:
                     raise
 
     return run
+
+
+def _end_with_parent() -> None:
+    """A worker's first job: not to outlive who started it, were that one killed."""
+    def wait_for_it() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait_for_it, daemon=True).start()
 
 
 def ray_workers(address: str) -> Run:

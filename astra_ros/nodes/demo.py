@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from astra_ros.backends import DEFAULT_MODEL
+from astra_ros.backends import DEFAULT_MODEL, ModelCard, ModelError
+from astra_ros.backends.base import model_directory
 from astra_ros.nodes.processes import ProcessFailed, Processes, ros_environment
 from astra_ros.nodes.system import ARGUMENTS, PARAMS_FILE, NodeSpec, nodes
 from astra_ros.pipeline import ImaginerSettings
@@ -71,6 +72,13 @@ def run(args: argparse.Namespace) -> int:
     os.environ.update(ros_environment(args.domain))
     # Ends like Ctrl-C, so that the nodes are ended too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+        ModelCard.read(model_directory(args.model or DEFAULT_MODEL)).check_knows(f"{args.robot}_joints")
+    except (OSError, ModelError) as error:
+        place = f"--out {args.out}: cannot be made ({error}); name another folder"
+        print(f"astra demo: {place if isinstance(error, OSError) else error}", file=sys.stderr)
+        return 1
     progress = Progress(began)
     with Processes(args.out / "log", os.environ) as processes:
         try:
@@ -162,7 +170,6 @@ def _draw(args, dt_s, scores, imagined, executed, kinds, current, goal) -> list[
         for kind, each in zip(kinds, executed)
     ]
     title = f"What Astra imagines for each plan of the {args.robot}"
-    args.out.mkdir(parents=True, exist_ok=True)
     sheet = contact_sheet(imagined, scores, dt_s, current, goal, truth, notes, title)
     picture = args.out / "contact_sheet.png"
     cv2.imwrite(str(picture), sheet[..., ::-1])

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from typing import Protocol
 
 import rclpy
-from rclpy.exceptions import ParameterException
+from rclpy.exceptions import InvalidHandle, ParameterException
 from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
+RCLError = rclpy_implementation.RCLError
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -53,10 +55,14 @@ def run(
         that is not ROS's.
     """
     args = sys.argv if argv is None else [name, *argv]
-    if words := remove_ros_args(args)[1:]:
-        return _answer(name, make_behaviour, words)
     stopped = threading.Event()
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        if words := remove_ros_args(args)[1:]:
+            return _answer(name, make_behaviour, words)
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except RCLError as error:       # its own message names file and line, or the argument
+        print(f"{name}: {error}", file=sys.stderr)
+        return 2
     node = behaviour = None
     executor = SingleThreadedExecutor() if threads == 1 else MultiThreadedExecutor(threads)
     _on_stop_signal(lambda: _stop(stopped, executor))
@@ -64,13 +70,15 @@ def run(
         try:
             node = Node(name)
             behaviour = make_behaviour(node)
-        except (ValueError, FileNotFoundError, ParameterException) as error:
+        except (ValueError, FileNotFoundError, ParameterException, RCLError) as error:
             rclpy.logging.get_logger(name).fatal(str(error))
             return 1
         executor.add_node(node)
         while not stopped.is_set():
             try:
                 executor.spin_once()
+            except InvalidHandle:  # a subscription that was given up while the executor looked at it
+                pass
             except Exception:  # noqa: BLE001 - one bad message must not end a node
                 if not rclpy.ok():
                     raise

@@ -32,14 +32,14 @@ class Notices:
         self.count = 0
         self.last = ""
 
-    def add(self, reason: str) -> None:
-        """Note that it happened, and why."""
+    def add(self, reason: str, quiet: bool = False) -> None:
+        """Note that it happened, and why; ``quiet`` where the log hears of it from somebody else."""
         with self._lock:
             now = self._clock()
             self.count += 1
             self.last = reason
             self.last_s = now
-            speak = now - self._logged.get(reason, -float("inf")) >= LOG_EVERY_S
+            speak = not quiet and now - self._logged.get(reason, -float("inf")) >= LOG_EVERY_S
             if speak:
                 # Reasons with numbers in them may never repeat: forget those of long ago.
                 self._logged = {

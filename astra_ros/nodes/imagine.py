@@ -32,6 +32,7 @@ from astra_ros.nodes.imagine_settings import ImagineParameters, ImagineSettings
 from astra_ros.nodes.model_thread import ModelThread, ShuttingDown
 from astra_ros.nodes.qos import CAMERA, LATCHED, best_effort, reliable
 from astra_ros.pipeline import Imaginer, Result
+from astra_ros.planning.plans import PlanError
 from astra_ros.planning.prepare import NothingToImagine
 
 # Answers of ~/imagine come within this, or the caller is told that they do not.
@@ -56,13 +57,13 @@ class Imagine:
         camera = node.resolve_topic_name("image")
         if self._compressed:  # beside the raw one, wherever that was remapped to
             camera = f"{camera}/compressed"
-        heard = {
+        self._heard = {
             name: replace(source, topic=node.resolve_topic_name(source.topic))
             for name, source in sources.items()
         }
         self._health = ImagineHealth(node, lambda: self._parameters.own)
         self._inputs = ImagineInputs(
-            camera, heard, self._health.refuse, self._health.note.add
+            camera, self._heard, self._health.refuse, self._health.note.add
         )
         self._health.inputs = self._inputs
         self._thread = ModelThread(self._load, self._serve, self._show, self._on_error)
@@ -129,7 +130,11 @@ class Imagine:
         self._auto.check()
 
     def _on_plan(self, source: str, data: bytes) -> None:
-        msg = deserialize_message(data, JointTrajectory)
+        try:
+            msg = deserialize_message(data, JointTrajectory)
+        except Exception as error:  # noqa: BLE001 - of several kinds, as the middleware likes
+            self._health.refuse("plans", f"{self._heard[source].topic}: {len(data)} bytes that are no JointTrajectory ({error})")
+            return
         own = self._parameters.own
         if self._inputs.on_plan(source, msg, data) and own.auto_imagine:
             self._auto.plan_came(source, own.settle_s)
@@ -233,34 +238,41 @@ class Imagine:
         request = self._inputs.request(own.camera_timeout_s)
         imaginer.configure(own, self._parameters.critics, self._parameters.scoring)
         imaginer.drawings.describe(self._robot_description)
-        result = imaginer.score(
-            request.history,
-            request.plans,
-            request.joints_now,
-            request.goal_frame,
-            own.seed,
-            request.goal_position,
-        )
+        try:
+            result = imaginer.score(
+                request.history,
+                request.plans,
+                request.joints_now,
+                request.goal_frame,
+                own.seed,
+                request.goal_position,
+            )
+        except NothingToImagine as error:
+            for reason in error.refused.values():  # the request's own refusal names them all in the log
+                self._health.refused_plans.add(reason, quiet=True)
+            raise
         for reason in result.prepared.refused.values():
             self._health.refused_plans.add(reason)
         # What was true when the request began may not be any more.
-        withheld = self._withheld(own, request, result)
+        withheld = self._withheld(own, imaginer, request, result)
         self._outputs.publish(
             request, result, imaginer.model.card.name, hand_on=not withheld, again=asked
         )
         latency_s = time.monotonic() - request.received_s
-        summary = f"{len(result.scores)} plans imagined in {1000 * latency_s:.0f} ms, "
+        count = len(result.scores)
+        summary = f"{count} plan{'s' * (count != 1)} imagined in {1000 * latency_s:.0f} ms, "
         if withheld:
             self._health.refused_requests.add(withheld)
             summary += withheld
             self._auto.again()
         elif result.best is None:
-            summary += "all vetoed"
+            shown = result.scores[result.shown]
+            summary += f"all vetoed; {shown.name}, first among them: {shown.reasons[0]}"
         else:
             best = result.scores[result.best]
             summary += f"best is {best.name} with score {best.score:.3f}"
         if result.prepared.refused:
-            summary += f", {len(result.prepared.refused)} plans refused"
+            summary += f"; {len(result.prepared.refused)} refused"
         self._health.done(
             LastRequest(
                 plans=len(result.scores),
@@ -279,13 +291,20 @@ class Imagine:
         self._outputs.mark(own, self._robot_description)
         return summary
 
-    def _withheld(self, began_with: ImagineSettings, request: Request, result: Result) -> str:
+    def _withheld(
+        self, began_with: ImagineSettings, imaginer: Imaginer, request: Request, result: Result
+    ) -> str:
         """Why the winner must not be handed on, or ''."""
         reason = self._inputs.not_ready(began_with.camera_timeout_s)
         if not reason and result.best is not None:
-            name = result.names[result.best]
-            if self._inputs.too_old(request, name):
-                reason = f"{name} became older than its source's max_age_s"
+            best = result.prepared.plans[result.best]
+            if self._inputs.too_old(request, best.name):
+                reason = f"{best.name} became older than its source's max_age_s"
+            else:
+                try:
+                    imaginer.prepare.check_start(best, self._inputs.joints_now(began_with.camera_timeout_s))
+                except PlanError as error:
+                    reason = str(error)
         return f"no plan is handed on: meanwhile, {reason}" if reason else ""
 
     def _show(self, imaginer: Imaginer) -> None:

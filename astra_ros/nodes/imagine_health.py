@@ -151,6 +151,8 @@ class ImagineHealth:
             return self._status("camera", ERROR, text, values)
         if mismatch := self.inputs.size_mismatch:
             return self._status("camera", WARN, mismatch, values)
+        if lacks := self.inputs.history_lacks:
+            return self._status("camera", WARN, f"images arrive, but cannot be used yet: {lacks}", values)
         return self._status("camera", OK, "images arrive", values)
 
     def _miss_camera(self, age_s: float | None, timeout_s: float) -> None:
@@ -176,12 +178,14 @@ class ImagineHealth:
         values |= {
             "plans_refused": arrived.count + self.refused_plans.count,
             "joint_states_refused": joints.count,
-            "joint_states": self.inputs.knows["joint_states"],
+            "joint_states": bool(self.inputs.joints_now(self._settings().camera_timeout_s)),
             "last_refusal": self.refused_plans.last or arrived.last or joints.last,
         }
         if reason := newest(arrived, self.refused_plans, joints):
             return self._status("plans", WARN, reason, values)
         if not any(self.inputs.plans_held.values()):
+            if self.inputs.all_too_old:
+                return self._status("plans", WARN, "all plans are older than their source's max_age_s", values)
             return self._status("plans", OK, "no plans yet", values)
         return self._status("plans", OK, "plans arrive", values)
 

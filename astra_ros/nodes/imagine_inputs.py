@@ -42,7 +42,7 @@ class Request:
         plans: candidates, oldest first, named ``<source>/<index>``.
         sources: plan name -> (source name, the message's bytes as they came).
         arrived_s: plan name -> when it came, on the inputs' clock.
-        joints_now: joint name -> rad, without those that are too old; None when none is left.
+        joints_now: joint name -> rad, without those that are too old.
         goal_frame: uint8 [h, w, 3], or None.
         goal_position: float64 [3] m in the world frame, or None.
     """
@@ -54,7 +54,7 @@ class Request:
     plans: list[JointPlan]
     sources: dict[str, tuple[str, bytes]]
     arrived_s: dict[str, float]
-    joints_now: dict[str, float] | None
+    joints_now: dict[str, float]
     goal_frame: np.ndarray | None
     goal_position: np.ndarray | None
 
@@ -91,6 +91,7 @@ class ImagineInputs:
         self._info_size: tuple[int, int] | None = None
         self._header = None
         self._image_s: float | None = None
+        self._image_refused: tuple[float, str] | None = None    # (when it came, why)
         self._goal: np.ndarray | None = None
         self._goal_position: np.ndarray | None = None
         self._joints: dict[str, tuple[float, float]] = {}  # name -> (when it came, rad)
@@ -196,6 +197,12 @@ class ImagineInputs:
             return 0 if self._history is None else len(self._history)
 
     @property
+    def history_lacks(self) -> str:
+        """Why no history can be made of the images that came, or ''."""
+        with self._lock:
+            return "" if self._history is None else self._history.not_ready() or ""
+
+    @property
     def plans_held(self) -> dict[str, int]:
         """Plan source name -> candidates held that are not too old."""
         with self._lock:
@@ -205,13 +212,18 @@ class ImagineInputs:
             return held
 
     @property
+    def all_too_old(self) -> bool:
+        """Whether plans came, and all of them are older than their source allows."""
+        with self._lock:
+            return any(self._plans.values()) and not self._fresh_plans()
+
+    @property
     def knows(self) -> dict[str, bool]:
         """Which of the optional inputs are there."""
         with self._lock:
             return {
                 "goal_image": self._goal is not None,
                 "goal_pose": self._goal_position is not None,
-                "joint_states": bool(self._joints),
             }
 
     def not_ready(self, camera_timeout_s: float) -> str | None:
@@ -220,6 +232,10 @@ class ImagineInputs:
             if self._history is None:
                 return "the model is not loaded"
             age_s = self.camera_age_s
+            if age_s is None or age_s > camera_timeout_s:
+                when_s, why = self._image_refused or (-float("inf"), "")
+                if self._clock() - when_s <= camera_timeout_s:
+                    return f"images come, and none can be used: {why}"
             if age_s is None:
                 return f"no camera image yet on {self.camera}; check the topic's name and the camera driver"
             if age_s > camera_timeout_s:
@@ -252,8 +268,6 @@ class ImagineInputs:
                 name = f"{source}/{index}"
                 plans.append(replace(plan, name=name))
                 sources[name], arrived[name] = (source, data), when
-            oldest_s = self._clock() - camera_timeout_s
-            joints = {name: value for name, (when, value) in self._joints.items() if when >= oldest_s}
             return Request(
                 history=frames,
                 stamp=self._header.stamp,
@@ -262,12 +276,18 @@ class ImagineInputs:
                 plans=plans,
                 sources=sources,
                 arrived_s=arrived,
-                joints_now=joints or None,
+                joints_now=self.joints_now(camera_timeout_s),
                 goal_frame=(
                     None if self._goal is None else to_model_size(self._goal, self._image_size)
                 ),
                 goal_position=self._goal_position,
             )
+
+    def joints_now(self, timeout_s: float) -> dict[str, float]:
+        """Joint name -> rad, of the joints that were heard of within ``timeout_s``."""
+        with self._lock:
+            oldest_s = self._clock() - timeout_s
+            return {name: value for name, (when, value) in self._joints.items() if when >= oldest_s}
 
     def too_old(self, request: Request, plan: str) -> bool:
         """Whether a plan of a request has become older than its source allows."""
@@ -292,4 +312,7 @@ class ImagineInputs:
             return image_to_rgb(msg, topic)
         except BridgeError as error:
             self._refuse(kind, str(error))
+            if kind == "images":
+                with self._lock:
+                    self._image_refused = self._clock(), str(error)
             return None

@@ -15,6 +15,8 @@ from astra_ros.planning.scoring import ScoringSettings
 
 JOINT_TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 TRANSPORTS = ("raw", "compressed")
+LONGEST_S = 3600.0
+MOST_PLANS = 256  # of one source
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,15 @@ class ImagineSettings(ImaginerSettings):
         super().__post_init__()
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed}; it must be >= 0")
-        if self.settle_s < 0 or self.playback_rate < 0:
-            raise ValueError("settle_s and playback_rate must be >= 0")
-        if self.camera_timeout_s <= 0:
-            raise ValueError(f"camera_timeout_s is {self.camera_timeout_s}; it must be > 0")
+        # Upper limits are there for typing errors, which a timer or the memory would not bear.
+        if not 0 <= self.settle_s <= LONGEST_S:
+            raise ValueError(f"settle_s is {self.settle_s:g}; give 0 to {LONGEST_S:g} s")
+        if self.playback_rate != 0 and not 0.01 <= self.playback_rate <= 100:
+            raise ValueError(f"playback_rate is {self.playback_rate:g}; give 0 (all frames at once) or 0.01 to 100")
+        if not 0 < self.camera_timeout_s <= LONGEST_S:
+            raise ValueError(
+                f"camera_timeout_s is {self.camera_timeout_s:g}; give more than 0 and at most {LONGEST_S:g} s"
+            )
         if self.image_transport not in TRANSPORTS:
             raise ValueError(
                 f"image_transport is '{self.image_transport}'; known are {', '.join(TRANSPORTS)}"
@@ -90,8 +97,8 @@ class PlanTopicSettings:
     max_age_s: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.keep < 1:
-            raise ValueError(f"keep is {self.keep}; keep at least 1 message")
+        if not 1 <= self.keep <= MOST_PLANS:
+            raise ValueError(f"keep is {self.keep}; keep 1 to {MOST_PLANS} messages")
         if not self.max_age_s > 0:
             raise ValueError(f"max_age_s is {self.max_age_s}; it must be > 0")
         if self.type != JOINT_TRAJECTORY:

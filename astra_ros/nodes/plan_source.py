@@ -43,10 +43,10 @@ class PlanSourceSettings:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed}; it must be >= 0")
-        if self.count < 1:
-            raise ValueError(f"count is {self.count}; propose at least 1 plan")
-        if self.period_s < 0:
-            raise ValueError(f"period_s is {self.period_s}; it must be >= 0")
+        if not 1 <= self.count <= 256:
+            raise ValueError(f"count is {self.count}; propose 1 to 256 plans")
+        if self.period_s != 0 and not 0.01 <= self.period_s <= 3600:
+            raise ValueError(f"period_s is {self.period_s:g}; give 0 (when asked) or 0.01 to 3600 s")
 
 
 class PlanSource:
@@ -115,7 +115,8 @@ class PlanSource:
             "plans_sent": self._sent,
             "listeners": self._plans.get_subscription_count(),
         }
-        return [status(f"{self._node.get_name()}: plans", OK, "proposing", values)]
+        name = self._node.get_fully_qualified_name().lstrip("/")
+        return [status(f"{name}: plans", OK, "proposing", values)]
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -62,10 +62,17 @@ class SimulatorSettings:
             raise ValueError(f"unknown world '{self.world}'; known worlds: {', '.join(WORLDS)}")
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed}; it must be >= 0")
-        if self.real_time_factor < 0:
-            raise ValueError(f"real_time_factor is {self.real_time_factor}; it must be >= 0")
-        if self.state_rate_hz <= 0 or self.camera.rate_hz <= 0:
-            raise ValueError("state_rate_hz and camera.rate_hz must be > 0")
+        if self.real_time_factor != 0 and not 1e-6 <= self.real_time_factor <= 1000:
+            raise ValueError(
+                f"real_time_factor is {self.real_time_factor:g}; give 0 (as fast as possible) or 1e-6 to 1000"
+            )
+        for name, rate_hz in (("state_rate_hz", self.state_rate_hz), ("camera.rate_hz", self.camera.rate_hz)):
+            if not 0.01 <= rate_hz <= 1000:
+                raise ValueError(f"{name} is {rate_hz:g}; give 0.01 to 1000")
+        if not (1 <= self.camera.width <= 4096 and 1 <= self.camera.height <= 4096):
+            raise ValueError(
+                f"camera.width and camera.height are {self.camera.width} and {self.camera.height}; give 1 to 4096 pixels"
+            )
 
 
 class Simulator:
@@ -200,6 +207,7 @@ class Simulator:
 
     def _health(self):
         recent = self._refused.recent
+        name = self._node.get_fully_qualified_name().lstrip("/")
         values = {
             "robot": self.settings.robot,
             "seed": self.settings.seed,
@@ -210,7 +218,7 @@ class Simulator:
         }
         return [
             status(
-                f"{self._node.get_name()}: trajectories",
+                f"{name}: trajectories",
                 WARN if recent else OK,
                 recent or "running",
                 values,

@@ -60,6 +60,7 @@ def measure_over_topics(args, image: np.ndarray, goal: np.ndarray, plans: Sequen
             "backend": args.backend,
             "device": args.device,
             "horizon": args.horizon,
+            "start_tolerance": 0.0,  # there is no robot
             "partial_plans": True,  # the plans last four seconds, whatever horizon is measured
             "candidates.keep": len(plans),
         },

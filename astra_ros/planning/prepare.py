@@ -17,7 +17,15 @@ MAX_HORIZON = 256
 
 
 class NothingToImagine(ValueError):
-    """No plan of the request can be imagined. The message gives each plan's reason."""
+    """No plan of the request can be imagined. The message gives each plan's reason.
+
+    Attributes:
+        refused: plan name -> why it cannot be imagined.
+    """
+
+    def __init__(self, message: str, refused: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.refused = dict(refused)
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,8 @@ class PlanSettings:
         partial_plans: take plans that last longer than the horizon, judged by their beginning alone;
             otherwise they are refused.
         start_tolerance: how far (rad; m for sliding joints) any joint may be from a plan's first
-            point, where the joints are known; a plan that starts elsewhere is refused. 0: anywhere.
+            point; a plan that starts elsewhere is refused, and so is every plan while it is not known
+            where the robot is. 0: anywhere.
         action_space: name of the model's action space that plans are of; '' takes the one with the
             plan's joints, and must be set where a model has several with the same ones.
         max_start_speed: rad/s, with which a plan whose first point is later than 0 s may go there
@@ -98,7 +107,7 @@ class PlanPreparer:
             plans: candidates with unique names, oldest first; columns in any order.
             motion_now: column -> where the robot is (joints, rad: plans must start there, and those
                 whose first point is later than 0 s begin there) or how it moved in the last step
-                (bases, m/s and rad/s).
+                (bases, m/s and rad/s). None: nobody asks; a joint that is missing: nobody knows.
 
         Raises:
             NothingToImagine: no plan is left.
@@ -113,7 +122,7 @@ class PlanPreparer:
                 now = _in_order(motion_now, space.motion_names)
                 self._check_span(plan)
                 if isinstance(plan, JointPlan):
-                    self._check_start(plan, now)
+                    self.check_start(plan, motion_now)
                 fitting.append((plan, space, plan.motion(times_s, now)))
             except PlanError as error:
                 refused[plan.name] = str(error)
@@ -127,7 +136,7 @@ class PlanPreparer:
         kept = [(plan, motion) for plan, space, motion in fitting if space is newest]
         if not kept:
             reasons = _together(refused) or "no plan was given"
-            raise NothingToImagine(f"no plan can be imagined: {reasons}")
+            raise NothingToImagine(f"no plan can be imagined: {reasons}", refused)
         return Prepared(
             space=newest,
             plans=tuple(plan for plan, _ in kept),
@@ -146,24 +155,35 @@ class PlanPreparer:
                 "raise the parameter horizon, or set partial_plans to judge it by its beginning"
             )
 
-    def _check_start(self, plan: JointPlan, now: np.ndarray | None) -> None:
-        """Raises PlanError where the plan does not start where the robot is."""
+    def check_start(self, plan: JointPlan, motion_now: Mapping[str, float] | None) -> None:
+        """Raises PlanError where the plan does not start where the robot is, or nobody knows where that is."""
         tolerance, begin_s = self.settings.start_tolerance, float(plan.times_s[0])
-        if now is None or not tolerance:
+        if motion_now is None or not tolerance:
             return
-        away = np.abs(plan.positions[0] - now)
+        if unknown := [name for name in plan.joint_names if name not in motion_now]:
+            raise PlanError(
+                f"plan '{plan.name}' cannot be compared with where the robot is: no joint state of "
+                f"{', '.join(unknown)} came lately; remap joint_states to the topic that has them, or set "
+                "start_tolerance to 0 to take plans that start anywhere"
+            )
+        away = np.abs(plan.positions[0] - _in_order(motion_now, plan.joint_names))
         if away.max() > tolerance + self.settings.max_start_speed * begin_s:
             worst = int(away.argmax())
             raise PlanError(
                 f"plan '{plan.name}' starts with {plan.joint_names[worst]} at "
                 f"{plan.positions[0][worst]:.3f} rad at {begin_s:g} s, but the robot is "
-                f"{away[worst]:.3f} away from there (start_tolerance is {tolerance:g}, max_start_speed "
+                f"{away[worst]:.3f} rad away from there (start_tolerance is {tolerance:g}, max_start_speed "
                 f"{self.settings.max_start_speed:g}); plan from where the robot is"
             )
 
     def _space_of(self, plan: Plan) -> ActionSpace:
         """The action space with exactly the plan's columns, or PlanError naming those known."""
         wanted = self.settings.action_space
+        if wanted and wanted not in self.spaces:
+            raise PlanError(
+                f"plan '{plan.name}' is of no action space: the parameter action_space is '{wanted}'; the model "
+                f"'{self.model}' knows {', '.join(self.spaces)}"
+            )
         alike = [space for space in self.spaces.values() if isinstance(plan, space.plan)]
         fitting = [space for space in alike if set(space.motion_names) == set(plan.motion_names)]
         if wanted:

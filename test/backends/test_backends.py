@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from astra_ros.backends import ModelError, load_backend, style_file
-from astra_ros.backends.base import ModelCard
+from astra_ros.backends.base import ModelCard, model_directory
 from astra_ros.backends.style_file import write_style
 from astra_ros.learning.export import Embodiments, write_model
 from astra_ros.planning.modalities.joints import JointSpace
@@ -158,6 +158,15 @@ def test_a_style_file_that_cannot_be_written_is_named_and_the_old_one_stays(styl
 def test_unknown_backend_or_device(directory, backend, device, message):
     with pytest.raises(ModelError, match=message):
         load_backend(backend, directory, device)
+
+
+def test_a_folder_of_the_same_name_does_not_hide_a_shipped_model(tmp_path, monkeypatch):
+    shipped = model_directory('tiny')
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'tiny').mkdir()
+    assert model_directory('tiny') == shipped
+    (tmp_path / 'tiny' / 'card.json').touch()       # a model of one's own does
+    assert str(model_directory('tiny')) == 'tiny'
 
 
 def test_no_such_model():

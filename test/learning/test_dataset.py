@@ -152,6 +152,14 @@ def test_an_empty_folder_says_how_to_fill_it(tmp_path):
         list_episodes(tmp_path / 'old')
 
 
+def card(folder):
+    """The page; what is damaged is on it, and returned."""
+    damaged = write_card(folder)
+    text = (folder / 'README.md').read_text()
+    assert all(f'- {each}' in text for each in damaged) and bool(damaged) == ('## Damaged' in text)
+    return text
+
+
 def test_the_card_counts_what_is_there_and_names_what_is_damaged(tmp_path):
     save_episode(episode_path(tmp_path, 'car_twist', 7), episode())
     twice = episode(seed=9, behaviour='lane')
@@ -159,7 +167,7 @@ def test_the_card_counts_what_is_there_and_names_what_is_damaged(tmp_path):
     bad = episode_path(tmp_path, 'car_twist', 8)
     save_episode(bad, replace(episode(), seed=8))
     cut(bad)
-    text = write_card(tmp_path).read_text()
+    text = card(tmp_path)
     assert '2 episodes, 10 frames' in text
     # One of five frames of each episode is a contact.
     assert '| car_twist | drive | 2 | 1 | 10 | 24 x 16 | 0.25 | linear.x, angular.z | 20.0% | 7 to 9 |' in text
@@ -171,7 +179,7 @@ def test_the_card_survives_a_damaged_page_and_a_full_disk(tmp_path, monkeypatch)
     paths = [episode_path(tmp_path, 'car_twist', seed) for seed in (7, 8)]
     for path in paths:
         save_episode(path, episode(seed=int(path.stem[-1])))
-    before = write_card(tmp_path).read_text()
+    before = card(tmp_path)
     group = pq.ParquetFile(paths[1]).metadata.row_group(0)
     page = next(group.column(index).data_page_offset for index in range(group.num_columns)
                 if group.column(index).path_in_schema == 'label.obstacle_contact')
@@ -188,7 +196,7 @@ def test_the_card_survives_a_damaged_page_and_a_full_disk(tmp_path, monkeypatch)
         with pytest.raises(OSError, match='No space left'):
             write_card(tmp_path)
     assert (tmp_path / 'README.md').read_text() == before
-    text = write_card(tmp_path).read_text()
+    text = card(tmp_path)
     assert '1 episodes, 5 frames' in text and '## Damaged' in text and 'car_twist_000008.parquet: ' in text
 
 
@@ -201,7 +209,7 @@ def test_a_video_that_has_lost_its_table_is_no_episode_and_is_named(tmp_path):
     paths[0].unlink()
     assert videos_without_table(tmp_path) == [paths[0].with_suffix('.mp4')]
     assert list_episodes(tmp_path) == paths[1:]
-    text = write_card(tmp_path).read_text()
+    text = card(tmp_path)
     assert '1 episodes, 5 frames' in text and 'car_twist_000007.mp4: its table is missing' in text
 
 

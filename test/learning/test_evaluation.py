@@ -124,7 +124,7 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     assert 'kuka_joints_0.png' in page and 'psnr_kuka_joints.svg' in page
     markdown = (tmp_path / 'report/report.md').read_text()
     assert f"imagined, shown a picture of it | {rows['told']['1']:.2f} |" in markdown
-    for name in ('kuka_joints_2.png', 'psnr_kuka_joints.svg', 'kuka_joints_style.png'):
+    for name in ('kuka_joints.mp4', 'kuka_joints_2.png', 'psnr_kuka_joints.svg', 'kuka_joints_style.png'):
         assert name in markdown and (tmp_path / 'report' / name).stat().st_size > 500
     whole = result['overall']
     assert f"another plan's motion | {whole['lost_when_shuffled_db']:.2f} dB" in markdown
@@ -211,7 +211,7 @@ def test_a_real_robot_without_labels_is_evaluated_too(data, model, tmp_path):
 @pytest.mark.parametrize('more, words', [
     (('--spaces', 'car_twist'), 'does not know car_twist; it knows kuka_joints'),
     (('--model', 'tiny', '--spaces', 'panda_joints'),
-     'no episode of panda_joints; record some with: astra record --out .* --seconds 17'),
+     'data0: its episodes are of kuka_joints, and --spaces asks for panda_joints'),
     (('--horizon', 40), 'no episode has more than 40 frames; record longer ones .--seconds. into another folder'),
     (('--model', 'tiny', '--probe-data', 'nowhere'), "--probe-data: no episodes of kuka_joints in"),
 ])

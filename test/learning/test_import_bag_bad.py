@@ -416,6 +416,18 @@ def test_a_stopped_import_goes_on(tmp_path, monkeypatch, stop):
     assert json.loads(path.read_text())['episodes'] == report['episodes']
 
 
+def test_one_robot_has_the_same_joints_in_all_bags(tmp_path):
+    import_bag(arm_bag(tmp_path / 'one'), tmp_path / 'out', SETTINGS)
+    with BagMaker(tmp_path / 'two') as bag:
+        for t in np.arange(0, 6, 0.1):
+            bag.image(t)
+            bag.joints(t, wrist=0.1 * t)
+    with pytest.raises(BagError, match='its episodes of mine_joints have j1, the new ones wrist; give this robot another name'):
+        import_bag(tmp_path / 'two', tmp_path / 'out', SETTINGS)
+    assert len(list_episodes(tmp_path / 'out')) == 1
+    assert import_bag(tmp_path / 'two', tmp_path / 'out', replace(SETTINGS, robot='another'))
+
+
 def test_one_bad_bag_does_not_stop_the_others(tmp_path, capsys):
     (tmp_path / 'bad').mkdir()
     words = ['import-bag', str(tmp_path / 'bad'), str(arm_bag(tmp_path / 'good')), '--out',

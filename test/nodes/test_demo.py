@@ -53,10 +53,20 @@ def test_the_demo_ends_with_a_table_and_pictures(tmp_path, small_model):
 
 def test_a_model_that_does_not_load_is_said_and_is_a_failure(tmp_path):
     process = demo(tmp_path, "--model", "nonsense")
-    printed, said = process.communicate(timeout=120)
-    assert process.returncode == 1
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 1 and not (tmp_path / "log").exists()      # before a node was started
     assert "astra demo: model 'nonsense'" in said and "Traceback" not in said
+    process = demo(tmp_path, "--model", "tiny", "--device", "cuda:99")
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 1 and "device 'cuda:99'" in said and "Traceback" not in said
     assert "the last lines of the imagine node" in said
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+    (tmp_path / "file").touch()
+    process = demo(tmp_path / "file")
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 1 and "file: cannot be made" in said and "Traceback" not in said
 
 
 def test_a_node_that_cannot_start_is_named_with_its_last_lines(tmp_path, monkeypatch):

@@ -1,5 +1,8 @@
 """What the imagine node says of itself while it works, and of what it served."""
 
+import time
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -9,11 +12,13 @@ from rclpy.node import Node  # noqa: E402
 
 from astra_ros.bridge.images import rgb_to_image  # noqa: E402
 from astra_ros.bridge.stamps import stamp_of  # noqa: E402
+from astra_ros.bridge.trajectories import plan_to_trajectory  # noqa: E402
 from astra_ros.nodes import imagine_health  # noqa: E402
 from astra_ros.nodes.health import OK, WARN  # noqa: E402
 from astra_ros.nodes.imagine_health import ImagineHealth, LastRequest  # noqa: E402
 from astra_ros.nodes.imagine_inputs import ImagineInputs  # noqa: E402
 from astra_ros.nodes.imagine_settings import ImagineSettings, PlanTopicSettings  # noqa: E402
+from astra_ros.planning.plans import JointPlan  # noqa: E402
 
 
 @pytest.fixture
@@ -56,6 +61,26 @@ def test_a_camera_whose_images_cannot_be_used_is_not_missed(health, monkeypatch,
     health.refuse("images", "/robot1/image: a kind of picture that is not known")
     status = next(each for each in health.report() if each.name.endswith(": camera"))
     assert "not known" in status.message and "images come" not in capfd.readouterr().err
+
+
+def test_images_of_which_no_history_can_be_made_are_a_warning(health):
+    health.inputs.expect(SimpleNamespace(image_size=(4, 4), history=4, dt_s=0.25))
+    for _ in range(8):      # a driver that does not stamp its images
+        health.inputs.on_image(rgb_to_image(np.zeros((4, 4, 3), np.uint8), stamp_of(0.0), "camera"))
+    status = next(each for each in health.report() if each.name.endswith(": camera"))
+    assert status.level == WARN and status.message.startswith("images arrive, but cannot be used yet: ")
+
+
+def test_plans_that_are_all_too_old_are_a_warning(health, monkeypatch):
+    def plans():
+        return next(each for each in health.report() if each.name.endswith(": plans"))
+
+    assert plans().message == "no plans yet"
+    plan = JointPlan(("a",), np.array([0.0, 1.0]), np.array([[0.0], [1.0]]))
+    health.inputs.on_plan("candidates", plan_to_trajectory(plan), b"")
+    assert plans().message == "plans arrive"
+    monkeypatch.setattr(health.inputs, "_clock", lambda: time.monotonic() + 61.0)
+    assert plans().level == WARN and "all plans are older than their source's max_age_s" in plans().message
 
 
 def test_a_request_that_takes_long_is_seen_while_it_lasts(health, monkeypatch):

@@ -10,7 +10,7 @@ pytest.importorskip("rclpy")
 
 from builtin_interfaces.msg import Time  # noqa: E402
 from geometry_msgs.msg import PoseStamped  # noqa: E402
-from sensor_msgs.msg import CameraInfo, JointState  # noqa: E402
+from sensor_msgs.msg import CameraInfo, Image, JointState  # noqa: E402
 from trajectory_msgs.msg import JointTrajectory  # noqa: E402
 
 from astra_ros.bridge.images import rgb_to_image  # noqa: E402
@@ -63,7 +63,7 @@ def test_a_request_holds_what_came_last():
     assert request.history[:, 0, 0, 0].tolist() == [10, 20]
     assert request.stamp == Time(sec=1, nanosec=500_000_000) and request.frame_id == "cam"
     assert request.received_s == 100.0
-    assert request.joints_now is None and request.goal_frame is None
+    assert request.joints_now == {} and request.goal_frame is None
     assert [plan.name for plan in request.plans] == ["candidates/0"]
     assert request.sources == {"candidates/0": ("candidates", b"bytes")}
 
@@ -163,7 +163,19 @@ def test_joints_are_merged_and_grow_old():
     assert bench.inputs.request(TIMEOUT_S).joints_now == {"gripper": 0.1}
     bench.now_s += 1.9
     bench.image(2.5)
-    assert bench.inputs.request(TIMEOUT_S).joints_now is None
+    assert bench.inputs.request(TIMEOUT_S).joints_now == {}
+
+
+def test_a_camera_whose_images_are_refused_is_not_called_silent():
+    bench = Bench()
+    bench.plan()
+    bench.inputs.on_image(Image(encoding="smoke", height=1, width=1, step=1, data=b"x"))
+    assert bench.inputs.not_ready(TIMEOUT_S).startswith("images come, and none can be used: /camera: ")
+    bench.now_s += 2.5
+    assert bench.inputs.not_ready(TIMEOUT_S).startswith("no camera image yet")
+    bench.ready()
+    bench.now_s += 2.5
+    assert "has been silent for 2.5 s" in bench.inputs.not_ready(TIMEOUT_S)
 
 
 def test_goal_and_frames_are_scaled_to_the_model():

@@ -238,7 +238,7 @@ def test_a_goal_pose_goes_before_where_the_goal_image_shows_the_object(bench, im
         ("collision.weight", -1.0, "range"),
         ("collision.weight", "much", "expected float"),
         ("horizon", 0, "at least 1 step"),
-        ("camera_timeout_s", 0.0, "must be > 0"),
+        ("camera_timeout_s", 0.0, "more than 0"),
         ("model", "other", "read-only"),
     ],
 )
@@ -312,7 +312,7 @@ def test_a_plan_of_other_joints_is_refused_and_the_others_scored(bench, imagined
     status = bench.graph.status_says("imagine: plans", WARN, "moves the joints panda_joint1, panda_j")
     assert "Send exactly these joints" in status.message
     message, scores = ask(bench)
-    assert "1 plans refused" in message
+    assert "; 1 refused" in message
     assert [status.name for status in scores.status] == [f"candidates/{k}" for k in range(7)]
 
 

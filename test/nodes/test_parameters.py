@@ -24,6 +24,23 @@ from astra_ros.nodes.system import PARAMS_FILE  # noqa: E402
 from astra_ros.planning.critics import CRITICS, CollisionSettings  # noqa: E402
 from astra_ros.planning.scoring import ScoringSettings  # noqa: E402
 from astra_ros.resources import resource_path  # noqa: E402
+from astra_ros.simulation.arm.world import CameraSettings  # noqa: E402
+
+
+@pytest.mark.parametrize("kind, given, words", [
+    (ImagineSettings, {"settle_s": 1e30}, "settle_s is 1e.30; give 0 to 3600 s"),
+    (ImagineSettings, {"playback_rate": 1e-30}, "playback_rate is 1e-30; give 0 .all frames at once. or 0.01 to 100"),
+    (ImagineSettings, {"camera_timeout_s": 0.0}, "camera_timeout_s is 0; give more than 0"),
+    (PlanTopicSettings, {"keep": 10**9}, "keep is 1000000000; keep 1 to 256 messages"),
+    (PlanSourceSettings, {"count": 100_000}, "count is 100000; propose 1 to 256 plans"),
+    (PlanSourceSettings, {"period_s": 1e30}, "period_s is 1e.30; give 0 .when asked. or 0.01 to 3600 s"),
+    (SimulatorSettings, {"real_time_factor": 1e-30}, "real_time_factor is 1e-30; give 0"),
+    (SimulatorSettings, {"state_rate_hz": 0.0}, "state_rate_hz is 0; give 0.01 to 1000"),
+    (SimulatorSettings, {"camera": CameraSettings(width=100_000)}, "camera.width and camera.height are 100000"),
+])
+def test_what_a_timer_or_the_memory_would_not_bear_is_refused(kind, given, words):
+    with pytest.raises(ValueError, match=words):
+        kind(**given)
 
 
 @dataclass(frozen=True)

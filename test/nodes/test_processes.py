@@ -37,11 +37,26 @@ def test_signals_wait_until_a_process_is_known():
 @pytest.mark.parametrize("words, code, text", [
     (["--help"], 0, "ros2 run astra_ros simulator --ros-args -p parameter:=value"),
     (["--seed", "3"], 2, "simulator: unknown arguments --seed 3"),
+    (["--ros-args", "-r", "camera/image_raw:=bad topic!"], 2, "bad topic!"),
+    (["--ros-args", "--params-file", "nowhere.yaml"], 2, "nowhere.yaml"),
 ])
 def test_a_node_explains_its_command_line_instead_of_starting(words, code, text):
     command = [sys.executable, "-m", "astra_ros.nodes.simulator", *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == code and text in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("delay_s", [0.2, 0.5, 0.8])
+def test_told_to_stop_while_it_imports_a_node_just_ends(delay_s):
+    # Whether it is still importing then depends on the machine; either way it ends well.
+    code = "import sys; from astra_ros.nodes.start import simulator; print('up', flush=True); sys.exit(simulator())"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "up\n"
+    time.sleep(delay_s)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0 and "Traceback" not in errors, errors
 
 
 @pytest.mark.ros

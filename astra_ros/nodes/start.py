@@ -1,0 +1,28 @@
+"""The nodes as executables. What a node needs takes a second to import; told to stop by then, it just ends."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+
+
+def imagine() -> int:
+    """The imagine node."""
+    return _start("imagine")
+
+
+def simulator() -> int:
+    """The simulator node."""
+    return _start("simulator")
+
+
+def plan_source() -> int:
+    """The plan source node."""
+    return _start("plan_source")
+
+
+def _start(name: str) -> int:
+    for number in (signal.SIGINT, signal.SIGTERM):  # `run` puts its own in their place
+        signal.signal(number, lambda *_: os._exit(0))
+    return importlib.import_module(f"astra_ros.nodes.{name}").main()
