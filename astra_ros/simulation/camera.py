@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pybullet
 
 from astra_ros.planning.pinhole import PinholeCamera
+from astra_ros.simulation.bullet import pybullet
 
 # Ambient, diffuse and specular light.
 LIGHT_SHARES = (0.55, 0.45, 0.1)

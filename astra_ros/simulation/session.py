@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING
 
-import pybullet
+from astra_ros.simulation.bullet import pybullet
 
 if TYPE_CHECKING:
     from typing import Self     # Python 3.11

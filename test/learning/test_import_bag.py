@@ -276,9 +276,12 @@ def test_a_fixed_camera_and_the_robots_description(tmp_path):
         import_bag(tmp_path / 'bag', tmp_path / 'out3',
                    replace(SETTINGS, urdf=tmp_path / 'robot.urdf', camera_pose={'from_tf': 'base'}))
     (tmp_path / 'robot.urdf').write_text('<robot name="other"/>')
+    with BagMaker(tmp_path / 'bag2') as bag:
+        for t in np.arange(0, 6, 0.1):
+            bag.image(t)
+            bag.joints(t, j1=0.2 * t, j2=0.1)
     with pytest.raises(BagError, match='another description is there already'):
-        import_bag(arm_bag(tmp_path / 'bag2'), tmp_path / 'out',
-                   replace(SETTINGS, urdf=tmp_path / 'robot.urdf'))
+        import_bag(tmp_path / 'bag2', tmp_path / 'out', replace(SETTINGS, urdf=tmp_path / 'robot.urdf'))
 
 
 def test_long_bags_become_even_episodes(tmp_path):

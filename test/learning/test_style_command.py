@@ -144,7 +144,7 @@ def test_what_cannot_end_well_is_refused_at_once(model, data, tmp_path, monkeypa
     with pytest.raises(DatasetError, match='model: a model lies there; name another folder, for the checkpoint'):
         style.run(arguments(model, data, model))
     (tmp_path / 'file').touch()
-    with pytest.raises(DatasetError, match='--out .*file: the folder cannot be made .*exists.*; name another'):
+    with pytest.raises(DatasetError, match='--out .*file: cannot be written .*exists.*; name another folder'):
         style.run(arguments(model, data, tmp_path / 'file'))
     write_style(model, StyleTransfer(StyleConfig(24)), load_backend('torch', model).model.autoencoder)
     with pytest.raises(ModelError, match='model/style.safetensors: is there already, and fits the model; give --replace'):

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from astra_ros.backends import ModelError, load_backend
-from astra_ros.learning import export, losses, record, stage, train
+from astra_ros.learning import export, losses, record, settings, stage, train
 from astra_ros.learning.clips import Clip, LatentDataset, measure, recoloured
 from astra_ros.learning.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.learning.drawings import cameras_of
@@ -143,6 +143,7 @@ def test_a_killed_training_resumes_to_the_same_curve_and_weights(data, tmp_path,
 def test_a_training_that_explodes_stops_and_keeps_its_last_checkpoint(data, tmp_path, arguments,
                                                                      monkeypatch):
     monkeypatch.setattr(stage, 'MAX_BAD_STEPS', 3)
+    monkeypatch.setitem(settings.LIMITS, 'rate', (0, 1e30))
     train.run(arguments(data, tmp_path, '--stage', 'autoencoder', '--warmup-steps', '1'))
     with pytest.raises(stage.TrainingError, match='not finite in 3 steps .* Lower --dynamics-rate'):
         train.run(arguments(data, tmp_path, '--dynamics-rate', '1e20', '--dynamics-steps', '20',
@@ -266,14 +267,14 @@ def test_a_folder_belongs_to_its_episodes(data, tmp_path, arguments):
     fewer.mkdir()
     for path in list_episodes(data)[:2]:
         save_episode(fewer / path.name, load_episode(path))
-    with pytest.raises(DatasetError, match='data.json: begun on 3 episodes that are not the 2 of now'):
+    with pytest.raises(DatasetError, match='data.json: begun on other episodes .3 then, 2 now.; go on with the same'):
         train.run(arguments(fewer, tmp_path / 'run'))
     # Another motion with the same pictures is other data, too.
     changed = list_episodes(fewer)[0]
     train.run(arguments(fewer, tmp_path / 'other', '--stage', 'autoencoder'))
     episode = load_episode(changed)
     save_episode(changed, replace(episode, motion=episode.motion + 1))
-    with pytest.raises(DatasetError, match='data.json: begun on 2 episodes that are not the 2 of now'):
+    with pytest.raises(DatasetError, match='data.json: begun on other episodes .2 then, 2 now.; go on with the same'):
         train.run(arguments(fewer, tmp_path / 'other'))
     (tmp_path / 'other/data.json').write_text('')
     with pytest.raises(DatasetError, match='data.json: cannot be read'):

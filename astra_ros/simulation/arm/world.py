@@ -11,10 +11,10 @@ import tempfile
 from dataclasses import dataclass, field
 
 import numpy as np
-import pybullet
 
 from astra_ros.planning.plans import JointPlan
 from astra_ros.resources import resource_path
+from astra_ros.simulation.bullet import pybullet
 from astra_ros.simulation.camera import Camera, CameraSettings
 from astra_ros.simulation.arm.kinematics import ArmKinematics
 from astra_ros.simulation.arm.robots import robot_description, robot_spec

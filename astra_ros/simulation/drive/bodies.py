@@ -8,8 +8,8 @@ import struct
 import tempfile
 
 import numpy as np
-import pybullet
 
+from astra_ros.simulation.bullet import pybullet
 from astra_ros.simulation.drive.meshes import atlas, build_mesh
 from astra_ros.simulation.drive.motion import CarLimits, CarState
 from astra_ros.simulation.drive.scene import DriveLayout

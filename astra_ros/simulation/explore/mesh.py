@@ -11,8 +11,8 @@ import struct
 import tempfile
 
 import numpy as np
-import pybullet
 
+from astra_ros.simulation.bullet import pybullet
 from astra_ros.simulation.explore import paint
 from astra_ros.simulation.explore.floorplan import Door, Room
 from astra_ros.simulation.explore.geometry import Block

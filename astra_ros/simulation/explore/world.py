@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import pybullet
 
 from astra_ros.planning.pinhole import PinholeCamera
 from astra_ros.planning.velocity_plan import VelocityPlan
+from astra_ros.simulation.bullet import pybullet
 from astra_ros.simulation.camera import Camera, CameraSettings, as_drawn, optical_pose
 from astra_ros.simulation.explore.floorplan import ExploreSceneSettings
 from astra_ros.simulation.explore.mesh import house_mesh
