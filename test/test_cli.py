@@ -129,9 +129,9 @@ def test_interrupt_ends_with_130(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("package", "cure"),
     [
-        ("torch", "astra_ros[torch]"),
-        ("pybullet", "astra_ros[sim]"),
-        ("sensor_msgs", "astra_ros[ros]"),
+        ("torch", ".[torch]"),
+        ("pybullet", ".[sim]"),
+        ("sensor_msgs", ".[ros]"),
         ("lpips", "pip install lpips"),
     ],
 )

@@ -254,9 +254,9 @@ def test_a_plan_that_starts_elsewhere_than_the_robot_is_refused():
 
 @pytest.mark.parametrize("known, unknown", [({}, "a, b"), ({"a": 0.0, "finger": 0.0}, "b")])
 def test_plans_are_refused_while_nobody_knows_where_the_robot_is(known, unknown):
-    with pytest.raises(NothingToImagine, match=f"no joint state of {unknown} came lately; .* start_tolerance to 0") as at:
+    with pytest.raises(NothingToImagine, match=f"no joint state of {unknown} came within camera_timeout_s; .* start_tolerance to 0") as at:
         imaginer().prepare([plan("p", 1.0)], known)
-    assert set(at.value.refused) == {"p"}
+    assert set(at.value.refused) == {"p"} and ", ".join(at.value.unknown_joints) == unknown
     assert not imaginer(start_tolerance=0.0).prepare([plan("p", 1.0)], known).refused
 
 

@@ -186,7 +186,9 @@ def model_directory(model: str | Path) -> Path:
         raise ModelError("no model given; name a shipped one ('small') or a directory")
     directory = Path(model).expanduser()
     bare = directory.name == str(model)
-    if directory.is_dir() and not (bare and not (directory / CARD_FILE).exists() and model in shipped_models()):
+    own = (CARD_FILE, f'model/{CARD_FILE}', WEIGHTS_FILE, 'data.json')      # of a model, or of a training folder
+    if directory.is_dir() and not (bare and model in shipped_models() and
+                                   not any((directory / name).exists() for name in own)):
         return directory
     if bare:
         try:
@@ -220,5 +222,5 @@ def load_backend(name: str, model: str | Path, device: str = 'cpu') -> WorldMode
         module = importlib.import_module(BACKENDS[name])
     except ImportError as error:
         raise ModelError(f"backend '{name}' needs a package that is not installed ({error}); "
-                         f"install it with: pip install 'astra_ros[{name}]'") from error
+                         f"install it in a checkout with: pip install '.[{name}]'") from error
     return module.load(directory, card, device)

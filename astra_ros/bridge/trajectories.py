@@ -67,10 +67,11 @@ def plan_to_trajectory(
 
 
 def joint_state_to_positions(msg: JointState, topic: str = "joint_states") -> dict[str, float]:
-    """Joint name -> position in rad (m for sliding joints).
+    """Joint name -> position in rad (m for sliding joints), without those that are not finite: a driver
+    says so of a joint that it cannot measure.
 
     Raises:
-        BridgeError: names and positions do not match, or a position is not finite.
+        BridgeError: names and positions do not match, or no position is finite.
     """
     if len(msg.position) != len(msg.name):
         raise BridgeError(
@@ -80,9 +81,10 @@ def joint_state_to_positions(msg: JointState, topic: str = "joint_states") -> di
     positions = dict(zip(msg.name, msg.position))
     if len(positions) != len(msg.name):
         raise BridgeError(f"{topic}: a joint is named twice in {', '.join(msg.name)}")
-    if broken := [name for name, value in positions.items() if not math.isfinite(value)]:
-        raise BridgeError(f"{topic}: the position of {', '.join(broken)} is not finite")
-    return positions
+    finite = {name: value for name, value in positions.items() if math.isfinite(value)}
+    if positions and not finite:
+        raise BridgeError(f"{topic}: the position of {', '.join(positions)} is not finite")
+    return finite
 
 
 def positions_to_joint_state(

@@ -171,19 +171,22 @@ def check_alike(folder: Path, size: tuple[int, int], dt_s: float, but: Iterable[
                 'give another --out')
 
 
-def check_names(folder: Path, space: str, motion_names: tuple[str, ...], but: Iterable[Path] = ()) -> None:
-    """Raises DatasetError where episodes of an action space in a folder move other joints, or in another order.
+def check_names(folder: Path, robot: str, modality: str, motion_names: tuple[str, ...],
+                but: Iterable[Path] = ()) -> None:
+    """Raises DatasetError where a robot's episodes in a folder move other joints, or in another order.
 
     Damaged ones say nothing, and those in `but` are about to be replaced.
     """
-    for path in sorted({*folder.glob(f'{space}_*.parquet')} - {*but}):
+    for path in sorted({*folder.glob(f'{robot}_{modality}_*.parquet')} - {*but}):
         try:
-            names = tuple(read_footer(path)['motion_names'])
+            footer = read_footer(path)
         except DatasetError:
             continue
-        if names != tuple(motion_names):
-            raise DatasetError(f"{folder}: its episodes of {space} have {', '.join(names)}, the new ones "
-                               f"{', '.join(motion_names)}; give this robot another name (--robot)")
+        names = tuple(footer['motion_names'])
+        if (footer['robot'], footer['modality']) == (robot, modality) and names != tuple(motion_names):
+            choose = f'import these alone: --joints {" ".join(names)}; or ' if {*names} <= {*motion_names} else ''
+            raise DatasetError(f"{folder}: its episodes of {robot} have {', '.join(names)}, the new ones "
+                               f"{', '.join(motion_names)}; {choose}give this robot another name (--robot)")
 
 
 def load_episode(path: Path, frames: bool = True, restyled: bool = False) -> Episode:

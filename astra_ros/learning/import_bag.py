@@ -108,8 +108,6 @@ def _import_bag(path: Path, out: Path, settings: BagSettings, force: bool,
             check_alike(out, choice.settings.image_size, choice.settings.dt_s,
                         but=earlier.paths.values() if force else ())
         found = examine(bag, choice)
-        check_names(out, f'{settings.robot}_{choice.settings.modality}', found.motion.names,
-                    but=earlier.paths.values() if force else ())
         urdf = None
         if settings.urdf is not None:
             joints = found.motion.names if choice.settings.modality == 'joints' else ()
@@ -118,6 +116,8 @@ def _import_bag(path: Path, out: Path, settings: BagSettings, force: bool,
         if dry_run:
             return make_report(found, [_entry('not written', piece)
                                        for piece in found.layout.pieces])
+        check_names(out, settings.robot, choice.settings.modality, found.motion.names,
+                    but=earlier.paths.values() if force else ())
         try:
             out.mkdir(parents=True, exist_ok=True)
             if urdf is not None:

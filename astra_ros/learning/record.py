@@ -253,7 +253,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='processes side by side (default: one a core)')
     parser.add_argument('--ray', default=None, metavar='ADDRESS', dest='ray_address',
                         help="spread the work over a Ray cluster instead, e.g. 'auto' on one of its "
-                             "machines; 'local' starts one of this machine (needs: pip install 'astra_ros[cluster]')")
+                             "machines; 'local' starts one of this machine (needs, in a checkout: pip install '.[cluster]')")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -261,10 +261,13 @@ def run(args: argparse.Namespace) -> int:
         raise DatasetError(f'--seconds {args.seconds:g}: expected {DT_S:g} to 3600')
     if args.size % 2:
         raise DatasetError(f'--size {args.size}: video needs an even number of rows')
-    # Ends like Ctrl-C, so that the workers are ended too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     robots = parse_robots(args.worlds, args.robots)
-    made = record(args.out, robots, args.episodes, args.first_seed, args.workers, args.size,
-                  args.crf, args.seconds, args.ray_address, STYLED_EVERY if args.two_styles else 1)
+    # Ends like Ctrl-C, so that the workers are ended too.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        made = record(args.out, robots, args.episodes, args.first_seed, args.workers, args.size,
+                      args.crf, args.seconds, args.ray_address, STYLED_EVERY if args.two_styles else 1)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     print(f'{made} episodes recorded, {len(list_episodes(args.out))} in {args.out}', file=sys.stderr)
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from astra_ros.views.filmstrips import filmstrips
-from astra_ros.views.video import write_mp4
+from astra_ros.views.video import VideoError, write_mp4
 
 COLOURS = {'ceiling': '#888888', 'model': '#1f6fb4', 'decoded': '#7fb2dd',
            'shuffled': '#c0392b', 'geometry': '#3c8d5a', 'copy': '#d9a21b'}
@@ -50,9 +50,13 @@ def write_report(folder: Path, result: dict, pictures: dict[str, dict[str, np.nd
         curve.write_text(curves_svg(figures['psnr_curve_db']))
         parts.append(('picture', (curve.name, f'PSNR in dB over frames ahead, {space}')))
         video = folder / f'{space}.mp4'
-        write_mp4(video, np.concatenate([pictures[space][row][0] for row in ('truth', 'model')], axis=2).repeat(
-            SCALE, 1).repeat(SCALE, 2), 1 / result['dt_s'])
-        parts.append(('video', (video.name, f'{space}, clip 1: on the left what the camera saw, on the right imagined')))
+        frames = np.concatenate([pictures[space][row][0] for row in ('truth', 'model')], axis=2)
+        try:
+            write_mp4(video, frames.repeat(SCALE, 1).repeat(SCALE, 2), 1 / result['dt_s'])
+            parts.append(('video', (video.name,
+                                    f'{space}, clip 1: on the left what the camera saw, on the right imagined')))
+        except VideoError as error:     # figures and pictures are there all the same
+            print(f'note: {error}')
         for index in range(len(pictures[space]['truth'])):
             name = f'{space}_{index}.png'
             _strip(folder / name, {row: frames[index] for row, frames in pictures[space].items()},

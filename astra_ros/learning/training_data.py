@@ -80,7 +80,8 @@ def claim(out: Path, first: bool = True) -> None:
         out.mkdir(parents=True, exist_ok=True)
         if not first or out.resolve() in _claims:
             return
-        lock = open(out / LOCK_FILE, 'w')
+        path = out / LOCK_FILE
+        lock = open(path, 'w' if not path.exists() or os.access(path, os.W_OK) else 'r')     # perhaps another user's
     except OSError as error:
         raise DatasetError(f'--out {out}: cannot be written ({error}); name another folder') from error
     try:

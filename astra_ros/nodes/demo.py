@@ -74,10 +74,13 @@ def run(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        print(f"astra demo: --out {args.out}: cannot be made ({error}); name another folder", file=sys.stderr)
+        return 1
+    try:
         ModelCard.read(model_directory(args.model or DEFAULT_MODEL)).check_knows(f"{args.robot}_joints")
     except (OSError, ModelError) as error:
-        place = f"--out {args.out}: cannot be made ({error}); name another folder"
-        print(f"astra demo: {place if isinstance(error, OSError) else error}", file=sys.stderr)
+        print(f"astra demo: {error}", file=sys.stderr)
         return 1
     progress = Progress(began)
     with Processes(args.out / "log", os.environ) as processes:

@@ -60,7 +60,7 @@ def run(
         if words := remove_ros_args(args)[1:]:
             return _answer(name, make_behaviour, words)
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    except RCLError as error:       # its own message names file and line, or the argument
+    except (RCLError, rclpy_implementation.UnknownROSArgsError) as error:  # its own message names file and line, or the argument
         print(f"{name}: {error}", file=sys.stderr)
         return 2
     node = behaviour = None
@@ -77,8 +77,10 @@ def run(
         while not stopped.is_set():
             try:
                 executor.spin_once()
-            except InvalidHandle:  # a subscription that was given up while the executor looked at it
-                pass
+            except InvalidHandle as error:  # a subscription that was given up while the executor looked at it
+                if not rclpy.ok():
+                    raise
+                node.get_logger().debug(str(error))
             except Exception:  # noqa: BLE001 - one bad message must not end a node
                 if not rclpy.ok():
                     raise

@@ -71,6 +71,9 @@ class Imagine:
             node, self._thread.refresh, self._health.refused_plans.add
         )
         self._robot_description: str | None = None
+        self._joint_states = node.resolve_topic_name("joint_states")
+        self._wanted_joints: tuple[str, ...] = ()  # that plans wait for
+        self._health.robot_unknown = self._robot_unknown
         self._first = True
         self._asked = False  # somebody called ~/imagine since the last request began
         self._auto = AutoImagine(
@@ -105,11 +108,10 @@ class Imagine:
             Image, "goal_image", partial(self._inputs.on_goal, topic=goal), LATCHED
         )
         node.create_subscription(PoseStamped, "goal_pose", self._on_goal_pose, reliable(1))
-        joints = node.resolve_topic_name("joint_states")
         node.create_subscription(
             JointState,
             "joint_states",
-            partial(self._inputs.on_joints, topic=joints),
+            partial(self._inputs.on_joints, topic=self._joint_states),
             best_effort(10),
         )
         node.create_subscription(String, "robot_description", self._on_robot_description, LATCHED)
@@ -176,7 +178,20 @@ class Imagine:
         if not self._parameters.own.auto_imagine:
             return "auto_imagine is off"
         timeout_s = self._parameters.own.camera_timeout_s
-        return self._health.model.error or self._inputs.not_ready(timeout_s)
+        return self._health.model.error or self._inputs.not_ready(timeout_s) or self._robot_unknown()
+
+    def _robot_unknown(self) -> str | None:
+        """Why the plans that wait cannot be compared with where the robot is, or None."""
+        own = self._parameters.own
+        known = self._inputs.joints_now(own.camera_timeout_s)
+        if own.start_tolerance and (unknown := [name for name in self._wanted_joints if name not in known]):
+            return (
+                f"no joint state of {', '.join(unknown)} came on {self._joint_states} within camera_timeout_s, so it "
+                "is not known whether plans start where the robot is; remap joint_states, or set start_tolerance to "
+                "0 to take plans that start anywhere"
+            )
+        self._wanted_joints = ()
+        return None
 
     def _plans_wait(self, reason: str) -> None:
         hopeless = self._health.model.error
@@ -248,13 +263,16 @@ class Imagine:
                 request.goal_position,
             )
         except NothingToImagine as error:
+            if error.unknown_joints:  # they wait until it is known where the robot is
+                self._wanted_joints = error.unknown_joints
+                raise Refused(str(error)) from error
             for reason in error.refused.values():  # the request's own refusal names them all in the log
                 self._health.refused_plans.add(reason, quiet=True)
             raise
         for reason in result.prepared.refused.values():
             self._health.refused_plans.add(reason)
         # What was true when the request began may not be any more.
-        withheld = self._withheld(own, imaginer, request, result)
+        withheld = self._withheld(own, imaginer, request, result, asked)
         self._outputs.publish(
             request, result, imaginer.model.card.name, hand_on=not withheld, again=asked
         )
@@ -264,6 +282,7 @@ class Imagine:
         if withheld:
             self._health.refused_requests.add(withheld)
             summary += withheld
+            self._asked = self._asked or asked
             self._auto.again()
         elif result.best is None:
             shown = result.scores[result.shown]
@@ -292,7 +311,7 @@ class Imagine:
         return summary
 
     def _withheld(
-        self, began_with: ImagineSettings, imaginer: Imaginer, request: Request, result: Result
+        self, began_with: ImagineSettings, imaginer: Imaginer, request: Request, result: Result, asked: bool
     ) -> str:
         """Why the winner must not be handed on, or ''."""
         reason = self._inputs.not_ready(began_with.camera_timeout_s)
@@ -300,7 +319,7 @@ class Imagine:
             best = result.prepared.plans[result.best]
             if self._inputs.too_old(request, best.name):
                 reason = f"{best.name} became older than its source's max_age_s"
-            else:
+            elif self._outputs.would_publish(request, result, asked):  # or the robot executes it already
                 try:
                     imaginer.prepare.check_start(best, self._inputs.joints_now(began_with.camera_timeout_s))
                 except PlanError as error:

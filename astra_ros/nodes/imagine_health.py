@@ -63,6 +63,7 @@ class ImagineHealth:
         self.refused_plans = Notices(lambda text: log.error(text))
         self.note = Notices(lambda text: log.info(text))
         self.inputs: ImagineInputs | None = None
+        self.robot_unknown: Callable[[], str | None] = lambda: None
         self.model = ModelState()
         self._lock = threading.Lock()
         self._last = LastRequest()
@@ -181,7 +182,7 @@ class ImagineHealth:
             "joint_states": bool(self.inputs.joints_now(self._settings().camera_timeout_s)),
             "last_refusal": self.refused_plans.last or arrived.last or joints.last,
         }
-        if reason := newest(arrived, self.refused_plans, joints):
+        if reason := self.robot_unknown() or newest(arrived, self.refused_plans, joints):
             return self._status("plans", WARN, reason, values)
         if not any(self.inputs.plans_held.values()):
             if self.inputs.all_too_old:

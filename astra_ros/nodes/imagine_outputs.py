@@ -85,16 +85,22 @@ class ImagineOutputs:
             scores_to_diagnostics(result.scores, request.stamp, request.frame_id, model)
         )
         self._matrix.publish(scores_to_matrix(result.scores))
-        if hand_on and result.best is not None:
-            _, data = request.sources[result.names[result.best]]
+        if hand_on and self.would_publish(request, result, again):
+            data = _bytes_of_best(request, result)
             held = [each for _, each in request.sources.values()]
             self._handed_on = [each for each in self._handed_on if any(each is h for h in held)]
-            if again or not any(data is each for each in self._handed_on):
-                self._best_plan.publish(data)
-                self._handed_on.append(data)
+            self._best_plan.publish(data)
+            self._handed_on.append(data)
         self._last = (request, result)
         self._sheet_drawn = False
         self._shown_plan = None
+
+    def would_publish(self, request: Request, result: Result, again: bool) -> bool:
+        """Whether ``publish`` hands a plan on: there is a best one, and it was not handed on before."""
+        if result.best is None:
+            return False
+        data = _bytes_of_best(request, result)
+        return again or not any(data is each for each in self._handed_on)
 
     def mark(self, settings: ImagineSettings, robot_description: str | None) -> None:
         """Publish the last result's markers.
@@ -165,3 +171,7 @@ def _draw_sheet(request: Request, result: Result, imaginer: Imaginer) -> np.ndar
         goal_image=request.goal_frame,
         columns=SHEET_COLUMNS,
     )
+
+
+def _bytes_of_best(request: Request, result: Result) -> bytes:
+    return request.sources[result.names[result.best]][1]

@@ -17,6 +17,7 @@ from trajectory_msgs.msg import JointTrajectory
 from astra_ros.bridge.trajectories import plan_to_trajectory
 from astra_ros.nodes.executable import run
 from astra_ros.nodes.health import OK, HealthPublisher, status
+from astra_ros.nodes.imagine_settings import LONGEST_S, MOST_PLANS
 from astra_ros.nodes.parameters import SettingsParameters
 from astra_ros.nodes.qos import reliable
 from astra_ros.planning.plans import JointPlan
@@ -43,10 +44,10 @@ class PlanSourceSettings:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed}; it must be >= 0")
-        if not 1 <= self.count <= 256:
-            raise ValueError(f"count is {self.count}; propose 1 to 256 plans")
-        if self.period_s != 0 and not 0.01 <= self.period_s <= 3600:
-            raise ValueError(f"period_s is {self.period_s:g}; give 0 (when asked) or 0.01 to 3600 s")
+        if not 1 <= self.count <= MOST_PLANS:
+            raise ValueError(f"count is {self.count}; propose 1 to {MOST_PLANS} plans")
+        if self.period_s != 0 and not 0.01 <= self.period_s <= LONGEST_S:
+            raise ValueError(f"period_s is {self.period_s:g}; give 0 (when asked) or 0.01 to {LONGEST_S:g} s")
 
 
 class PlanSource:

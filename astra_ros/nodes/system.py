@@ -53,6 +53,7 @@ ARGUMENTS: dict[str, Argument] = {
         "Where the model runs: cpu, cuda, cuda:0, ...; '' takes that of the params file, or else cpu.",
     ),
     "image": Argument("camera/image_raw", "Topic of the camera's images."),
+    "joint_states": Argument("joint_states", "Topic that says where the robot is, and so where plans must start."),
     "rviz": Argument("false", "Start RViz with the package's view.", ("true", "false")),
     "params_file": Argument("", f"Parameters of all nodes; '' takes the package's {PARAMS_FILE}."),
 }
@@ -107,6 +108,7 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
         {
             "image": values["image"],
             "camera_info": f"{namespace}{slash}camera_info",
+            "joint_states": values["joint_states"],
         },
     )
     if not simulated:

@@ -16,16 +16,32 @@ Plan = JointPlan | VelocityPlan
 MAX_HORIZON = 256
 
 
+class RobotUnknown(PlanError):
+    """Where the robot is is not known, so that a plan's start cannot be compared with it; later it may be.
+
+    Attributes:
+        joints: of which nobody spoke.
+    """
+
+    def __init__(self, message: str, joints: Sequence[str]) -> None:
+        super().__init__(message)
+        self.joints = tuple(joints)
+
+
 class NothingToImagine(ValueError):
     """No plan of the request can be imagined. The message gives each plan's reason.
 
     Attributes:
         refused: plan name -> why it cannot be imagined.
+        unknown_joints: some plan may be imagined as soon as it is known where these are.
     """
 
-    def __init__(self, message: str, refused: Mapping[str, str]) -> None:
+    def __init__(
+        self, message: str, refused: Mapping[str, str], unknown_joints: Sequence[str] = ()
+    ) -> None:
         super().__init__(message)
         self.refused = dict(refused)
+        self.unknown_joints = tuple(unknown_joints)
 
 
 @dataclass(frozen=True)
@@ -114,6 +130,7 @@ class PlanPreparer:
         """
         times_s = np.arange(self.settings.horizon + 1) * self.dt_s
         refused: dict[str, str] = {}
+        unknown_joints: tuple[str, ...] = ()
         fitting: list[tuple[Plan, ActionSpace, np.ndarray]] = []
         for plan in plans:
             try:
@@ -126,6 +143,8 @@ class PlanPreparer:
                 fitting.append((plan, space, plan.motion(times_s, now)))
             except PlanError as error:
                 refused[plan.name] = str(error)
+                if isinstance(error, RobotUnknown):
+                    unknown_joints = error.joints
         newest = fitting[-1][1] if fitting else None
         for plan, space, _ in fitting:
             if space is not newest:
@@ -136,7 +155,7 @@ class PlanPreparer:
         kept = [(plan, motion) for plan, space, motion in fitting if space is newest]
         if not kept:
             reasons = _together(refused) or "no plan was given"
-            raise NothingToImagine(f"no plan can be imagined: {reasons}", refused)
+            raise NothingToImagine(f"no plan can be imagined: {reasons}", refused, unknown_joints)
         return Prepared(
             space=newest,
             plans=tuple(plan for plan, _ in kept),
@@ -161,10 +180,11 @@ class PlanPreparer:
         if motion_now is None or not tolerance:
             return
         if unknown := [name for name in plan.joint_names if name not in motion_now]:
-            raise PlanError(
+            raise RobotUnknown(
                 f"plan '{plan.name}' cannot be compared with where the robot is: no joint state of "
-                f"{', '.join(unknown)} came lately; remap joint_states to the topic that has them, or set "
-                "start_tolerance to 0 to take plans that start anywhere"
+                f"{', '.join(unknown)} came within camera_timeout_s; remap joint_states to the topic that has "
+                "them, or set start_tolerance to 0 to take plans that start anywhere",
+                unknown,
             )
         away = np.abs(plan.positions[0] - _in_order(motion_now, plan.joint_names))
         if away.max() > tolerance + self.settings.max_start_speed * begin_s:

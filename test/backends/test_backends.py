@@ -165,8 +165,10 @@ def test_a_folder_of_the_same_name_does_not_hide_a_shipped_model(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'tiny').mkdir()
     assert model_directory('tiny') == shipped
-    (tmp_path / 'tiny' / 'card.json').touch()       # a model of one's own does
-    assert str(model_directory('tiny')) == 'tiny'
+    (tmp_path / 'tiny' / 'model').mkdir()
+    (tmp_path / 'tiny' / 'model' / 'card.json').touch()     # one's own training does
+    with pytest.raises(ModelError, match="perhaps 'tiny/model'"):
+        load_backend('torch', 'tiny')
 
 
 def test_no_such_model():

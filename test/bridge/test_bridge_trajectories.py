@@ -71,6 +71,8 @@ def test_plan_to_trajectory_and_back():
 def test_joint_state_both_ways():
     msg = positions_to_joint_state(["a", "b"], np.array([0.5, -1.0]), Time(sec=1))
     assert joint_state_to_positions(msg) == {"a": 0.5, "b": -1.0}
+    msg.position[1] = float("nan")  # a gripper that cannot be measured
+    assert joint_state_to_positions(msg) == {"a": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,7 @@ def test_joint_state_both_ways():
     [
         (["a"], [], "1 names but 0 positions"),
         (["a", "a"], [0.0, 1.0], "named twice"),
-        (["a", "b"], [0.0, float("nan")], "position of b is not finite"),
+        (["a", "b"], [float("inf"), float("nan")], "position of a, b is not finite"),
     ],
 )
 def test_a_broken_joint_state_is_refused(names, positions, words):

@@ -422,8 +422,15 @@ def test_one_robot_has_the_same_joints_in_all_bags(tmp_path):
         for t in np.arange(0, 6, 0.1):
             bag.image(t)
             bag.joints(t, wrist=0.1 * t)
-    with pytest.raises(BagError, match='its episodes of mine_joints have j1, the new ones wrist; give this robot another name'):
+    with pytest.raises(BagError, match='its episodes of mine have j1, the new ones wrist; give this robot another name'):
         import_bag(tmp_path / 'two', tmp_path / 'out', SETTINGS)
+    assert import_bag(tmp_path / 'two', tmp_path / 'out', SETTINGS, dry_run=True)       # which shows the joints
+    with BagMaker(tmp_path / 'more') as bag:
+        for t in np.arange(0, 6, 0.1):
+            bag.image(t)
+            bag.joints(t, gripper=0.0, j1=0.1 * t)
+    with pytest.raises(BagError, match='the new ones gripper, j1; import these alone: --joints j1; or give'):
+        import_bag(tmp_path / 'more', tmp_path / 'out', SETTINGS)
     assert len(list_episodes(tmp_path / 'out')) == 1
     assert import_bag(tmp_path / 'two', tmp_path / 'out', replace(SETTINGS, robot='another'))
 

@@ -238,7 +238,7 @@ def test_a_goal_pose_goes_before_where_the_goal_image_shows_the_object(bench, im
         ("collision.weight", -1.0, "range"),
         ("collision.weight", "much", "expected float"),
         ("horizon", 0, "at least 1 step"),
-        ("camera_timeout_s", 0.0, "more than 0"),
+        ("camera_timeout_s", 0.0, "must be > 0"),
         ("model", "other", "read-only"),
     ],
 )

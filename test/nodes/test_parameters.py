@@ -30,7 +30,7 @@ from astra_ros.simulation.arm.world import CameraSettings  # noqa: E402
 @pytest.mark.parametrize("kind, given, words", [
     (ImagineSettings, {"settle_s": 1e30}, "settle_s is 1e.30; give 0 to 3600 s"),
     (ImagineSettings, {"playback_rate": 1e-30}, "playback_rate is 1e-30; give 0 .all frames at once. or 0.01 to 100"),
-    (ImagineSettings, {"camera_timeout_s": 0.0}, "camera_timeout_s is 0; give more than 0"),
+    (ImagineSettings, {"camera_timeout_s": 0.0}, "camera_timeout_s is 0; it must be > 0"),
     (PlanTopicSettings, {"keep": 10**9}, "keep is 1000000000; keep 1 to 256 messages"),
     (PlanSourceSettings, {"count": 100_000}, "count is 100000; propose 1 to 256 plans"),
     (PlanSourceSettings, {"period_s": 1e30}, "period_s is 1e.30; give 0 .when asked. or 0.01 to 3600 s"),

@@ -39,6 +39,7 @@ def test_signals_wait_until_a_process_is_known():
     (["--seed", "3"], 2, "simulator: unknown arguments --seed 3"),
     (["--ros-args", "-r", "camera/image_raw:=bad topic!"], 2, "bad topic!"),
     (["--ros-args", "--params-file", "nowhere.yaml"], 2, "nowhere.yaml"),
+    (["--ros-args", "--foo"], 2, "--foo"),
 ])
 def test_a_node_explains_its_command_line_instead_of_starting(words, code, text):
     command = [sys.executable, "-m", "astra_ros.nodes.simulator", *words]

@@ -26,14 +26,17 @@ def test_simulation_starts_three_nodes_of_one_robot_and_seed():
 
 
 def test_a_real_robot_needs_the_imagine_node_only():
-    specs = by_name(sim="false", image="/left/image_rect", model="/m", device="cuda")
+    specs = by_name(
+        sim="false", image="/left/image_rect", joint_states="/arm/joint_states", model="/m", device="cuda"
+    )
     assert list(specs) == ["imagine"]
     imagine = specs["imagine"]
     assert imagine.parameters == {
         "use_sim_time": False, "model": "/m", "device": "cuda"
     }
     assert imagine.remappings == {
-        "image": "/left/image_rect", "camera_info": "/left/camera_info"
+        "image": "/left/image_rect", "camera_info": "/left/camera_info",
+        "joint_states": "/arm/joint_states",
     }
     assert by_name(image="image")["imagine"].remappings["camera_info"] == "camera_info"
 
