@@ -113,7 +113,7 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
             "overall": {"worlds": ["arm"]},
             "spaces": {"panda_joints": {"style": {
                 "clips": 7, "psnr_db": {row: {"1": 15.25, "16": 14.0} for row in make_tables.STYLES},
-                "gain_db": {"mean": 0.1, "interval_95": [-0.05, 0.25]},
+                "gain_db": {"horizon": 16, "mean": 0.1, "interval_95": [-0.05, 0.25]},
                 "gain_over_matched_db": {"mean": 0.2, "interval_95": [0.1, 0.3]}}}, "car_twist": {}},
         },
         "latency.json": {
