@@ -181,7 +181,7 @@ def _score(
             most = min(said)[1]  # what takes most: said with the score, and not again
             warnings = [text for text in warnings if text != most]
             remarks = [remark for remark in remarks if remark[1] != most]
-            below = math.floor(score * 1000) / 1000  # rounded, it could seem to reach the limit
+            below = score if round(score, 3) < limit else math.floor(score * 1000) / 1000  # never as if it reached it
             low = f"score {below:.3f} < {'veto' if too_low else 'risky'}_below {limit:g}: {most}"
             (vetoes if too_low else warnings).insert(0, low)
     verdict = VETOED if vetoes else RISKY if warnings else ACCEPTED

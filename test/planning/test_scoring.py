@@ -110,7 +110,7 @@ def test_low_score_and_flag_make_a_plan_risky():
     a, b, c = score_plans(
         NAMES, make_input(), [Fixed("x", (0.9, 0.7, 0.0), risky=(False, False, True))])
     assert [s.verdict for s in (a, b, c)] == ["risky", "accepted", "risky"]
-    assert a.reasons == ("score 0.406 < risky_below 0.45: x: cost 0.9",)
+    assert a.reasons == ("score 0.407 < risky_below 0.45: x: cost 0.9",)
     assert c.reasons == ("x: cost 0",) and c.flags == {"x": "risky"}
     strict = score_plans(NAMES, make_input(), [Fixed("x", (0.9, 0.7, 0.0))], ScoringSettings(0.5))
     assert [s.verdict for s in strict] == ["risky", "risky", "accepted"]
@@ -125,11 +125,11 @@ def test_of_bad_plans_none_is_good_enough():
     # exp(-2.4) = 0.091 is below the default 0.1, exp(-2.2) = 0.11 is not.
     a, b, _ = score_plans(NAMES, make_input(), [Fixed("x", (2.4, 2.2, 0.0))])
     assert (a.verdict, b.verdict) == ("vetoed", "risky")
-    assert a.reasons == ("score 0.090 < veto_below 0.1: x: cost 2.4",)
+    assert a.reasons == ("score 0.091 < veto_below 0.1: x: cost 2.4",)
     # Where a flagged critic takes most, it is the one to be named, and once.
     critics = [Fixed("x", (0.3, 0.0, 0.0)), Fixed("y", (2.9, 0.0, 0.0), risky=(True, False, False))]
     a, _, _ = score_plans(NAMES, make_input(), critics)
-    assert a.reasons == ("score 0.040 < veto_below 0.1: y: cost 2.9", "x: cost 0.3")
+    assert a.reasons == ("score 0.041 < veto_below 0.1: y: cost 2.9", "x: cost 0.3")
 
 
 def test_a_critic_that_must_score_and_cannot_vetoes_every_plan():
