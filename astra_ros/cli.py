@@ -135,10 +135,10 @@ def _missing(word: str, error: ModuleNotFoundError) -> int:
     if name == "astra_ros":
         raise error
     extra = EXTRA_OF.get(name, "ros" if name.endswith(("_msgs", "_srvs")) else None)
-    cure = f"pip install '.[{extra}]'" if extra else f"pip install {name}"
+    cure = f"pip install '.[{extra}]' in a checkout" if extra else f"pip install {name}"
     print(
         f"astra {word}: needs the Python package '{name}', which is not installed here. "
-        f"Install it with: {cure}   in a checkout (or `make demo` there, which installs everything)",
+        f"Install it with: {cure}   (or `make demo` in a checkout, which installs everything)",
         file=sys.stderr,
     )
     return 1

@@ -6,8 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 
 # Of numbers that are no counts; others are not negative.
-LIMITS = {'rate': (1e-8, 1.0), 'weight_decay': (0.0, 1.0), 'clip_norm': (1e-6, math.inf), 'average_decay': (0.0, 0.999999),
-          'rollout_from': (0.0, 1.0), 'max_history_noise': (0.0, 10.0)}
+LIMITS = {'rate': (1e-8, 1.0), 'weight_decay': (0.0, 1.0), 'clip_norm': (1e-6, math.inf),
+          'average_decay': (0.0, 0.999999), 'rollout_from': (0.0, 1.0), 'max_history_noise': (0.0, 10.0)}
 
 
 def _check(settings) -> None:

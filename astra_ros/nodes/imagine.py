@@ -135,7 +135,8 @@ class Imagine:
         try:
             msg = deserialize_message(data, JointTrajectory)
         except Exception as error:  # noqa: BLE001 - of several kinds, as the middleware likes
-            self._health.refuse("plans", f"{self._heard[source].topic}: {len(data)} bytes that are no JointTrajectory ({error})")
+            topic = self._heard[source].topic
+            self._health.refuse("plans", f"{topic}: {len(data)} bytes that are no JointTrajectory ({error})")
             return
         own = self._parameters.own
         if self._inputs.on_plan(source, msg, data) and own.auto_imagine:
