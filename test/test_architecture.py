@@ -13,18 +13,22 @@ PACKAGE = Path(__file__).resolve().parent.parent / "astra_ros"
 
 # room -> the rooms that it may import. A room is a folder of astra_ros/, or a file beside them.
 ARROWS = {
-    "planning": set(),
+    "camera": set(),
+    "robot": set(),
+    "planning": {"camera", "robot"},
     "world_model": set(),
     "resources": set(),
     "views": {"planning"},
     "simulation": {"planning", "resources"},
     "backends": {"planning", "resources", "world_model"},
     "pipeline": {"backends", "planning"},
-    "bridge": {"planning"},
+    "bridge": {"camera", "planning", "robot"},
     "learning": {
-        "backends", "pipeline", "planning", "resources", "simulation", "views", "world_model"
+        "backends", "camera", "pipeline", "planning", "resources", "robot", "simulation", "views", "world_model"
     },
-    "nodes": {"backends", "bridge", "pipeline", "planning", "resources", "simulation", "views"},
+    "nodes": {
+        "backends", "bridge", "camera", "pipeline", "planning", "resources", "robot", "simulation", "views"
+    },
     "bench": {"backends", "learning", "nodes", "pipeline", "simulation"},
     "cli": {"bench", "learning", "nodes"},
 }  # fmt: skip

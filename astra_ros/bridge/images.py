@@ -1,7 +1,7 @@
 """Camera messages to RGB arrays and back.
 
 The plain 8-bit encodings, which nearly all cameras send, go through ``cv_bridge``. The others are
-unpacked in ``planning/pixels.py``: the ``cv_bridge`` on PyPI ignores ``step``, cannot swap bytes with
+unpacked in ``camera/pixels.py``: the ``cv_bridge`` on PyPI ignores ``step``, cannot swap bytes with
 numpy 2, and knows neither 16-bit nor YUV pictures; that of a ROS installation knows them, but two
 robots should not see two pictures.
 """
@@ -19,7 +19,7 @@ from cv_bridge import CvBridge
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from astra_ros.bridge.errors import BridgeError
-from astra_ros.planning.pixels import ENCODINGS, PixelError, check_layout, unpack
+from astra_ros.camera.pixels import ENCODINGS, PixelError, check_layout, unpack
 
 
 _BY_CV_BRIDGE = ("rgb8", "bgr8", "rgba8", "bgra8", "mono8")
@@ -39,7 +39,7 @@ def check_image(msg: Image, topic: str = "image") -> None:
 
 
 def image_to_rgb(msg: Image, topic: str = "image") -> np.ndarray:
-    """Convert an image of any encoding that ``planning/pixels.py`` knows.
+    """Convert an image of any encoding that ``camera/pixels.py`` knows.
 
     Args:
         msg: the image.

@@ -23,7 +23,7 @@ from astra_ros.bridge.stamps import to_seconds
 from astra_ros.bridge.trajectories import joint_state_to_positions, trajectory_to_plan
 from astra_ros.nodes.imagine_settings import PlanTopicSettings
 from astra_ros.pipeline import to_model_size
-from astra_ros.planning.history import FrameHistory
+from astra_ros.camera.history import FrameHistory
 from astra_ros.planning.plans import JointPlan, PlanError
 
 

@@ -11,7 +11,7 @@ from builtin_interfaces.msg import Time  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 
 from astra_ros.bridge import BridgeError  # noqa: E402
-from astra_ros.planning.pixels import ENCODINGS  # noqa: E402
+from astra_ros.camera.pixels import ENCODINGS  # noqa: E402
 from astra_ros.bridge.images import (  # noqa: E402
     compressed_to_rgb,
     image_to_rgb,

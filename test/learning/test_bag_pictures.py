@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from astra_ros.planning.pixels import ENCODINGS
+from astra_ros.camera.pixels import ENCODINGS
 from astra_ros.learning.bags.pictures import (
     COMPRESSED,
     IMAGE,

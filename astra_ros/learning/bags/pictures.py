@@ -1,6 +1,6 @@
 """Camera messages of a bag as RGB arrays, the same pictures that the nodes see.
 
-`bridge/images.py` does this for a running robot; both unpack with `planning/pixels.py`.
+`bridge/images.py` does this for a running robot; both unpack with `camera/pixels.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from astra_ros.planning.pixels import PixelError, UnknownEncoding, check_layout, unpack
+from astra_ros.camera.pixels import PixelError, UnknownEncoding, check_layout, unpack
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'

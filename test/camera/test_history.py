@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from astra_ros.planning.history import FrameHistory, HistoryNotReady
+from astra_ros.camera.history import FrameHistory, HistoryNotReady
 
 
 def frame(number, shape=(2, 2, 3)):

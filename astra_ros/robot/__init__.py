@@ -1,0 +1,1 @@
+"""What messages and descriptions say of a robot's joints: without ROS, for nodes and imports alike."""
