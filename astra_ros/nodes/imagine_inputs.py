@@ -17,13 +17,11 @@ from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 
 from astra_ros.bridge import BridgeError
-from astra_ros.bridge.images import compressed_to_rgb, image_to_rgb
 from astra_ros.bridge.poses import pose_to_position
-from astra_ros.bridge.stamps import to_seconds
-from astra_ros.bridge.trajectories import joint_state_to_positions, trajectory_to_plan
+from astra_ros.bridge.trajectories import trajectory_to_plan
+from astra_ros.nodes.camera_inputs import CameraInputs, picture_of
 from astra_ros.nodes.imagine_settings import PlanTopicSettings
-from astra_ros.pipeline import to_model_size
-from astra_ros.camera.history import FrameHistory
+from astra_ros.nodes.joint_inputs import JointInputs
 from astra_ros.planning.plans import JointPlan, PlanError
 
 
@@ -82,55 +80,40 @@ class ImagineInputs:
         self.camera = camera
         self._sources = dict(sources)
         self._refuse = refuse
-        self._tell = tell
         self._clock = clock
         self._lock = threading.RLock()
-        self._history: FrameHistory | None = None
-        self._image_size = (0, 0)
-        self._picture_size: tuple[int, int] | None = None
-        self._info_size: tuple[int, int] | None = None
-        self._header = None
-        self._image_s: float | None = None
-        self._image_refused: tuple[float, str] | None = None    # (when it came, why)
+        self._camera = CameraInputs(camera, tell, clock)
+        self._joints = JointInputs(clock)
         self._goal: np.ndarray | None = None
         self._goal_position: np.ndarray | None = None
-        self._joints: dict[str, tuple[float, float]] = {}  # name -> (when it came, rad)
         self._plans: dict[str, deque[tuple[float, JointPlan, bytes]]] = {  # (when it came, ...)
             name: deque(maxlen=source.keep) for name, source in self._sources.items()
         }
 
     def expect(self, card) -> None:
         """Keep frames as the model of this card needs them; those that came before are lost."""
-        with self._lock:
-            self._image_size = card.image_size
-            self._history = FrameHistory(card.history, card.dt_s)
+        self._camera.expect(card)
 
     def on_image(self, msg: Image | CompressedImage) -> None:
         """Add a camera image to the history."""
-        picture = self._picture(msg, self.camera, "images")
-        if picture is None:
-            return
-        with self._lock:
-            self._image_s = self._clock()
-            self._picture_size = picture.shape[:2]
-            self._header = msg.header
-            if self._history is not None:
-                frame = to_model_size(picture, self._image_size)
-                event = self._history.push(to_seconds(msg.header.stamp), frame)
-                if event:
-                    self._tell(f"{self.camera}: {event}")
+        try:
+            self._camera.on_image(msg)
+        except BridgeError as error:
+            self._refuse("images", str(error))
 
     def on_camera_info(self, msg: CameraInfo) -> None:
         """Remember the camera's size, to notice when it is another camera's."""
-        with self._lock:
-            self._info_size = (msg.height, msg.width)
+        self._camera.on_info(msg)
 
     def on_goal(self, msg: Image, topic: str) -> None:
         """Take another goal image."""
-        picture = self._picture(msg, topic, "goal_images")
-        if picture is not None:
-            with self._lock:
-                self._goal = picture
+        try:
+            picture = picture_of(msg, topic)
+        except BridgeError as error:
+            self._refuse("goal_images", str(error))
+            return
+        with self._lock:
+            self._goal = picture
 
     def on_goal_pose(self, msg: PoseStamped, world_frame: str, topic: str) -> None:
         """Take another goal pose, given in ``world_frame``."""
@@ -145,13 +128,9 @@ class ImagineInputs:
     def on_joints(self, msg: JointState, topic: str) -> None:
         """Update the joints that the message names; others (a gripper's) keep their values."""
         try:
-            positions = joint_state_to_positions(msg, topic)
+            self._joints.on_joints(msg, topic)
         except BridgeError as error:
             self._refuse("joint_states", str(error))
-            return
-        with self._lock:
-            now_s = self._clock()
-            self._joints.update({name: (now_s, value) for name, value in positions.items()})
 
     def on_plan(self, source: str, msg, data: bytes) -> bool:
         """Add a candidate: its message, and its bytes to hand on. True when it was taken."""
@@ -166,41 +145,27 @@ class ImagineInputs:
 
     def forget_frames(self) -> None:
         """Start the frame history anew."""
-        with self._lock:
-            if self._history is not None:
-                self._history.clear()
+        self._camera.forget()
 
     @property
     def camera_age_s(self) -> float | None:
         """Seconds since the last usable image, or None before the first."""
-        with self._lock:
-            return None if self._image_s is None else self._clock() - self._image_s
+        return self._camera.age_s
 
     @property
     def size_mismatch(self) -> str:
         """What is wrong when images and camera_info are of different sizes, else ''."""
-        with self._lock:
-            if None in (self._info_size, self._picture_size):
-                return ""
-            (h, w), (rows, columns) = self._info_size, self._picture_size
-            if (h, w) == (rows, columns):
-                return ""
-            return (
-                f"camera_info says {w} x {h} pixels, images have {columns} x {rows}; remap "
-                "camera_info to the topic of the same camera"
-            )
+        return self._camera.size_mismatch
 
     @property
     def frames_held(self) -> int:
         """Frames in the history's buffer."""
-        with self._lock:
-            return 0 if self._history is None else len(self._history)
+        return self._camera.frames_held
 
     @property
     def history_lacks(self) -> str:
         """Why no history can be made of the images that came, or ''."""
-        with self._lock:
-            return "" if self._history is None else self._history.not_ready() or ""
+        return self._camera.history_lacks
 
     @property
     def plans_held(self) -> dict[str, int]:
@@ -229,26 +194,14 @@ class ImagineInputs:
     def not_ready(self, camera_timeout_s: float) -> str | None:
         """Why no request can be made now, or None."""
         with self._lock:
-            if self._history is None:
-                return "the model is not loaded"
-            age_s = self.camera_age_s
-            if age_s is None or age_s > camera_timeout_s:
-                when_s, why = self._image_refused or (-float("inf"), "")
-                if self._clock() - when_s <= camera_timeout_s:
-                    return f"images come, and none can be used: {why}"
-            if age_s is None:
-                return f"no camera image yet on {self.camera}; check the topic's name and the camera driver"
-            if age_s > camera_timeout_s:
-                return (
-                    f"the camera on {self.camera} has been silent for {age_s:.1f} s, longer than "
-                    f"camera_timeout_s = {camera_timeout_s:g}; check the camera driver"
-                )
+            if reason := self._camera.silent(camera_timeout_s):
+                return reason
             if not self._fresh_plans():
                 topics = ", ".join(source.topic for source in self._sources.values())
                 if any(self._plans.values()):
                     return f"all plans are older than their source's max_age_s; publish new ones on {topics}"
                 return f"no plans yet; publish some on {topics}"
-            return self._history.not_ready()
+            return self._camera.history_lacks or None
 
     def request(self, camera_timeout_s: float) -> Request:
         """All inputs of this moment.
@@ -262,7 +215,7 @@ class ImagineInputs:
         with self._lock:
             if reason := self.not_ready(camera_timeout_s):
                 raise Refused(reason)
-            frames = self._history.frames()
+            frames, header, image_s = self._camera.take()
             plans, sources, arrived = [], {}, {}
             for when, source, index, plan, data in self._fresh_plans():
                 name = f"{source}/{index}"
@@ -270,24 +223,22 @@ class ImagineInputs:
                 sources[name], arrived[name] = (source, data), when
             return Request(
                 history=frames,
-                stamp=self._header.stamp,
-                frame_id=self._header.frame_id,
-                received_s=self._image_s,
+                stamp=header.stamp,
+                frame_id=header.frame_id,
+                received_s=image_s,
                 plans=plans,
                 sources=sources,
                 arrived_s=arrived,
                 joints_now=self.joints_now(camera_timeout_s),
                 goal_frame=(
-                    None if self._goal is None else to_model_size(self._goal, self._image_size)
+                    None if self._goal is None else self._camera.scaled(self._goal)
                 ),
                 goal_position=self._goal_position,
             )
 
     def joints_now(self, timeout_s: float) -> dict[str, float]:
         """Joint name -> rad, of the joints that were heard of within ``timeout_s``."""
-        with self._lock:
-            oldest_s = self._clock() - timeout_s
-            return {name: value for name, (when, value) in self._joints.items() if when >= oldest_s}
+        return self._joints.now(timeout_s)
 
     def too_old(self, request: Request, plan: str) -> bool:
         """Whether a plan of a request has become older than its source allows."""
@@ -304,15 +255,3 @@ class ImagineInputs:
             if now_s - when <= self._sources[source].max_age_s
         ]
         return sorted(fresh, key=lambda each: each[0])
-
-    def _picture(self, msg, topic: str, kind: str) -> np.ndarray | None:
-        try:
-            if isinstance(msg, CompressedImage):
-                return compressed_to_rgb(msg, topic)
-            return image_to_rgb(msg, topic)
-        except BridgeError as error:
-            self._refuse(kind, str(error))
-            if kind == "images":
-                with self._lock:
-                    self._image_refused = self._clock(), str(error)
-            return None

@@ -1,0 +1,152 @@
+"""What the imagine node's camera shows: its newest frames, and what is wrong with them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from astra_ros.bridge import BridgeError
+from astra_ros.bridge.images import compressed_to_rgb, image_to_rgb
+from astra_ros.bridge.stamps import to_seconds
+from astra_ros.camera.history import FrameHistory
+from astra_ros.pipeline import to_model_size
+
+
+def picture_of(msg: Image | CompressedImage, topic: str) -> np.ndarray:
+    """uint8 [H, W, 3] RGB of a message of either kind.
+
+    Raises:
+        BridgeError: it cannot be used.
+    """
+    if isinstance(msg, CompressedImage):
+        return compressed_to_rgb(msg, topic)
+    return image_to_rgb(msg, topic)
+
+
+class CameraInputs:
+    """The camera's frames at the rate and size of the model. Safe to use from several threads.
+
+    Args:
+        topic: of the images, for messages.
+        tell: called with what is worth a line in the log, but no error.
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, topic: str, tell: Callable[[str], None], clock: Callable[[], float]) -> None:
+        self.topic = topic
+        self._tell = tell
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._history: FrameHistory | None = None
+        self._image_size = (0, 0)
+        self._picture_size: tuple[int, int] | None = None
+        self._info_size: tuple[int, int] | None = None
+        self._header = None
+        self._image_s: float | None = None
+        self._refused: tuple[float, str] | None = None  # (when it came, why)
+
+    def expect(self, card) -> None:
+        """Keep frames as the model of this card needs them; those that came before are lost."""
+        with self._lock:
+            self._image_size = card.image_size
+            self._history = FrameHistory(card.history, card.dt_s)
+
+    def on_image(self, msg: Image | CompressedImage) -> None:
+        """Add an image to the history.
+
+        Raises:
+            BridgeError: it cannot be used.
+        """
+        try:
+            picture = picture_of(msg, self.topic)
+        except BridgeError as error:
+            with self._lock:
+                self._refused = self._clock(), str(error)
+            raise
+        with self._lock:
+            self._image_s = self._clock()
+            self._picture_size = picture.shape[:2]
+            self._header = msg.header
+            if self._history is not None:
+                frame = to_model_size(picture, self._image_size)
+                event = self._history.push(to_seconds(msg.header.stamp), frame)
+                if event:
+                    self._tell(f"{self.topic}: {event}")
+
+    def on_info(self, msg: CameraInfo) -> None:
+        """Remember the camera's size, to notice when it is another camera's."""
+        with self._lock:
+            self._info_size = (msg.height, msg.width)
+
+    def forget(self) -> None:
+        """Start the frame history anew."""
+        with self._lock:
+            if self._history is not None:
+                self._history.clear()
+
+    @property
+    def age_s(self) -> float | None:
+        """Seconds since the last usable image, or None before the first."""
+        with self._lock:
+            return None if self._image_s is None else self._clock() - self._image_s
+
+    @property
+    def size_mismatch(self) -> str:
+        """What is wrong when images and camera_info are of different sizes, else ''."""
+        with self._lock:
+            if None in (self._info_size, self._picture_size):
+                return ""
+            (h, w), (rows, columns) = self._info_size, self._picture_size
+            if (h, w) == (rows, columns):
+                return ""
+            return (
+                f"camera_info says {w} x {h} pixels, images have {columns} x {rows}; remap "
+                "camera_info to the topic of the same camera"
+            )
+
+    @property
+    def frames_held(self) -> int:
+        """Frames in the history's buffer."""
+        with self._lock:
+            return 0 if self._history is None else len(self._history)
+
+    @property
+    def history_lacks(self) -> str:
+        """Why no history can be made of the images that came, or ''."""
+        with self._lock:
+            return "" if self._history is None else self._history.not_ready() or ""
+
+    def silent(self, timeout_s: float) -> str | None:
+        """Why there is no model or no image now, or None."""
+        with self._lock:
+            if self._history is None:
+                return "the model is not loaded"
+            age_s = self.age_s
+            if age_s is None or age_s > timeout_s:
+                when_s, why = self._refused or (-float("inf"), "")
+                if self._clock() - when_s <= timeout_s:
+                    return f"images come, and none can be used: {why}"
+            if age_s is None:
+                return f"no camera image yet on {self.topic}; check the topic's name and the camera driver"
+            if age_s > timeout_s:
+                return (
+                    f"the camera on {self.topic} has been silent for {age_s:.1f} s, longer than "
+                    f"camera_timeout_s = {timeout_s:g}; check the camera driver"
+                )
+            return None
+
+    def take(self) -> tuple[np.ndarray, object, float]:
+        """(history uint8 [T, h, w, 3], header of its newest frame, when that came).
+
+        Raises:
+            HistoryNotReady: there is none.
+        """
+        with self._lock:
+            return self._history.frames(), self._header, self._image_s
+
+    def scaled(self, picture: np.ndarray) -> np.ndarray:
+        """A picture at the model's size."""
+        return to_model_size(picture, self._image_size)
