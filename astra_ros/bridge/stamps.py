@@ -22,6 +22,11 @@ def stamp_of(seconds: float) -> Time:
     return _split(Time(), round(seconds * NANOSECONDS))
 
 
+def stamp_of_nanoseconds(nanoseconds: int) -> Time:
+    """Whole nanoseconds as a stamp."""
+    return _split(Time(), nanoseconds)
+
+
 def duration_of(seconds: float) -> Duration:
     """Seconds as a duration."""
     return _split(Duration(), round(seconds * NANOSECONDS))

@@ -6,6 +6,8 @@ from collections import deque
 
 import numpy as np
 
+from astra_ros.camera.order import Order, order_of
+
 # Frames kept per step of the model; a camera that is faster is thinned, so that memory is bounded.
 _KEPT_PER_STEP = 8
 # A camera counts as too slow when its typical interval is longer than the model's step by this.
@@ -20,8 +22,9 @@ class FrameHistory:
     """Picks T frames dt apart, the newest one last, from a camera that runs at its own rate.
 
     For a camera faster than the model, the frames nearest to ``newest - k*dt`` are taken. A camera
-    slower than the model is refused. A gap in the stamps or a stamp that jumps back (a simulation
-    was reset) starts a new history. Not thread-safe: one thread owns it.
+    slower than the model is refused. A frame that others overtook is left out, see ``order.py``. A gap
+    in the stamps, or a clock that was set back (a simulation was reset), starts a new history. Not
+    thread-safe: one thread owns it.
 
     Args:
         length: T, frames in a history.
@@ -72,8 +75,12 @@ class FrameHistory:
         self._intervals.clear()
         self._restarted = ""
 
+    def is_late(self, stamp_s: float) -> bool:
+        """Whether a frame of that stamp, s, was overtaken by the newest one on its way here."""
+        return bool(self._frames) and order_of(stamp_s - self._frames[-1][0]) is Order.LATE
+
     def push(self, stamp_s: float, frame: np.ndarray) -> str | None:
-        """Add the camera's newest frame.
+        """Add the frame that the camera sent last; one that is late (:meth:`is_late`) is left out.
 
         Args:
             stamp_s: the image's stamp, s.
@@ -95,7 +102,10 @@ class FrameHistory:
         if self._frames:
             newest_s, newest = self._frames[-1]
             interval = stamp_s - newest_s
-            if interval < 0.0:
+            order = order_of(interval)
+            if order is Order.LATE:
+                return None
+            if order is Order.BACK:
                 self.clear()
                 event = (
                     f"camera time jumped back by {-interval:.2f} s (simulation reset?); "
@@ -107,7 +117,7 @@ class FrameHistory:
                     f"the camera's frames changed from {newest.shape[1]}x{newest.shape[0]} to "
                     f"{frame.shape[1]}x{frame.shape[0]}; the frame history starts anew"
                 )
-            elif interval == 0.0:
+            elif order is Order.SAME:
                 self._frames.pop()
             else:
                 self._intervals.append(interval)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
 
 from astra_ros.bridge import BridgeError
 from astra_ros.bridge.images import compressed_to_rgb, image_to_rgb
-from astra_ros.bridge.stamps import to_seconds
+from astra_ros.bridge.stamps import NANOSECONDS, stamp_of_nanoseconds, to_nanoseconds, to_seconds
 from astra_ros.camera.history import FrameHistory
+from astra_ros.camera.order import StampWatch
 from astra_ros.pipeline import to_model_size
 
 
@@ -33,19 +36,31 @@ class CameraInputs:
         topic: of the images, for messages.
         tell: called with what is worth a line in the log, but no error.
         clock: seconds that never go back.
+        ros_time_ns: the clock whose time is written into stamps.
     """
 
-    def __init__(self, topic: str, tell: Callable[[str], None], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        topic: str,
+        tell: Callable[[str], None],
+        clock: Callable[[], float],
+        ros_time_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
         self.topic = topic
         self._tell = tell
         self._clock = clock
+        self._ros_time_ns = ros_time_ns
         self._lock = threading.RLock()
         self._history: FrameHistory | None = None
         self._image_size = (0, 0)
         self._picture_size: tuple[int, int] | None = None
         self._info_size: tuple[int, int] | None = None
-        self._header = None
-        self._image_s: float | None = None
+        self._stamps = StampWatch()
+        self._unstamped = False
+        self._late = 0
+        self._header: Header | None = None
+        self._image_s: float | None = None  # when the newest frame came
+        self._heard_s: float | None = None  # when the last usable image came, also if it was late
         self._refused: tuple[float, str] | None = None  # (when it came, why)
 
     def expect(self, card) -> None:
@@ -60,6 +75,7 @@ class CameraInputs:
         Raises:
             BridgeError: it cannot be used.
         """
+        arrived_ns = self._ros_time_ns()
         try:
             picture = picture_of(msg, self.topic)
         except BridgeError as error:
@@ -67,14 +83,26 @@ class CameraInputs:
                 self._refused = self._clock(), str(error)
             raise
         with self._lock:
-            self._image_s = self._clock()
-            self._picture_size = picture.shape[:2]
-            self._header = msg.header
-            if self._history is not None:
-                frame = to_model_size(picture, self._image_size)
-                event = self._history.push(to_seconds(msg.header.stamp), frame)
-                if event:
-                    self._tell(f"{self.topic}: {event}")
+            self._heard_s = self._clock()
+            time_ns = self._stamps.time_of(to_nanoseconds(msg.header.stamp), arrived_ns)
+            if self._stamps.unstamped != self._unstamped:  # the frames so far have times of another clock
+                self._unstamped = self._stamps.unstamped
+                self.forget()
+            if time_ns is not None:
+                self._add(picture, Header(stamp=stamp_of_nanoseconds(time_ns), frame_id=msg.header.frame_id))
+
+    def _add(self, picture: np.ndarray, header: Header) -> None:
+        time_s = to_seconds(header.stamp)
+        if self._history is not None and self._history.is_late(time_s):
+            self._late += 1
+            return
+        self._image_s = self._heard_s
+        self._picture_size = picture.shape[:2]
+        self._header = header
+        if self._history is not None:
+            event = self._history.push(time_s, to_model_size(picture, self._image_size))
+            if event:
+                self._tell(f"{self.topic}: {event}")
 
     def on_info(self, msg: CameraInfo) -> None:
         """Remember the camera's size, to notice when it is another camera's."""
@@ -89,9 +117,9 @@ class CameraInputs:
 
     @property
     def age_s(self) -> float | None:
-        """Seconds since the last usable image, or None before the first."""
+        """Seconds since the last image that is not refused, or None before the first."""
         with self._lock:
-            return None if self._image_s is None else self._clock() - self._image_s
+            return None if self._heard_s is None else self._clock() - self._heard_s
 
     @property
     def size_mismatch(self) -> str:
@@ -117,7 +145,32 @@ class CameraInputs:
     def history_lacks(self) -> str:
         """Why no history can be made of the images that came, or ''."""
         with self._lock:
-            return "" if self._history is None else self._history.not_ready() or ""
+            lacks = "" if self._history is None else self._history.not_ready() or ""
+            standing_ns = self._stamps.standing_ns
+            if not lacks or standing_ns is None:
+                return lacks
+            which = "the node's clock stands" if self._unstamped else "header.stamp of the last images stands"
+            return (
+                f"{which} still at {standing_ns / NANOSECONDS:.3f} s; set header.stamp of each image in the camera "
+                "driver, or start what publishes /clock where use_sim_time is true"
+            )
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Why images were left out that are no error -> how many."""
+        with self._lock:
+            return {"images_out_of_order": self._late, "images_without_stamp": self._stamps.left_out}
+
+    @property
+    def no_stamps(self) -> str:
+        """What is done about images without a stamp, or ''."""
+        with self._lock:
+            return (
+                f"{self.topic}: header.stamp of the images is 0, which means none; the times at which they arrive are "
+                "taken, and what is published has these as stamps. Set header.stamp in the camera driver"
+                if self._unstamped
+                else ""
+            )
 
     def silent(self, timeout_s: float) -> str | None:
         """Why there is no model or no image now, or None."""

@@ -65,6 +65,29 @@ class Notices:
             return self.last if self._clock() - self.last_s < RECENT_S else ""
 
 
+class Conditions:
+    """What lasts a while: logged when it begins, when it changes, and when it is over."""
+
+    def __init__(self, warn: Callable[[str], None], tell: Callable[[str], None]) -> None:
+        self._warn, self._tell = warn, tell
+        self._now: dict[str, str] = {}
+
+    def see(self, what: str, text: str) -> str:
+        """Note that something is wrong, or with '' that it is not; returns the text.
+
+        Args:
+            what: it is about, in words: "camera: stamps".
+            text: the same as long as the same is wrong, so without numbers that change.
+        """
+        before = self._now.get(what, "")
+        self._now[what] = text
+        if text and text != before:
+            self._warn(text)
+        elif before and not text:
+            self._tell(f"{what}: all right again")
+        return text
+
+
 def newest(*notices: Notices) -> str:
     """The newest of the recent reasons, or ''."""
     return max(notices, key=lambda each: each.last_s).recent

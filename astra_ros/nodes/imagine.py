@@ -63,7 +63,11 @@ class Imagine:
         }
         self._health = ImagineHealth(node, lambda: self._parameters.own)
         self._inputs = ImagineInputs(
-            camera, self._heard, self._health.refuse, self._health.note.add
+            camera,
+            self._heard,
+            self._health.refuse,
+            self._health.note.add,
+            ros_time_ns=lambda: node.get_clock().now().nanoseconds,
         )
         self._health.inputs = self._inputs
         self._thread = ModelThread(self._load, self._serve, self._show, self._on_error)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
-from astra_ros.nodes.health import ERROR, OK, WARN, Notices, newest, status
+from astra_ros.nodes.health import ERROR, OK, WARN, Conditions, Notices, newest, status
 from astra_ros.nodes.imagine_inputs import ImagineInputs
 from astra_ros.nodes.imagine_settings import ImagineSettings
 
@@ -62,6 +62,7 @@ class ImagineHealth:
         self.refused_requests = Notices(lambda text: log.warning(text))
         self.refused_plans = Notices(lambda text: log.error(text))
         self.note = Notices(lambda text: log.info(text))
+        self.conditions = Conditions(lambda text: log.warning(text), lambda text: log.info(text))
         self.inputs: ImagineInputs | None = None
         self.robot_unknown: Callable[[], str | None] = lambda: None
         self.model = ModelState()
@@ -139,7 +140,9 @@ class ImagineHealth:
             "last_refusal": refused.last or goals.last or poses.last,
             "goal_image": self.inputs.knows["goal_image"],
             "goal_pose": self.inputs.knows["goal_pose"],
+            **self.inputs.left_out,
         }
+        no_stamps = self.conditions.see("stamps of the images", self.inputs.no_stamps)
         timeout_s = self._settings().camera_timeout_s
         self._miss_camera(age_s, timeout_s)
         if reason := newest(refused, goals, poses):
@@ -154,6 +157,8 @@ class ImagineHealth:
             return self._status("camera", WARN, mismatch, values)
         if lacks := self.inputs.history_lacks:
             return self._status("camera", WARN, f"images arrive, but cannot be used yet: {lacks}", values)
+        if no_stamps:
+            return self._status("camera", WARN, no_stamps, values)
         return self._status("camera", OK, "images arrive", values)
 
     def _miss_camera(self, age_s: float | None, timeout_s: float) -> None:

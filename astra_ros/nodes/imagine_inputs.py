@@ -67,6 +67,7 @@ class ImagineInputs:
             "plans", "joint_states", "goal_images" or "goal_poses".
         tell: called with what is worth a line in the log, but no error.
         clock: seconds that never go back.
+        ros_time_ns: the clock whose time is written into stamps.
     """
 
     def __init__(
@@ -76,13 +77,14 @@ class ImagineInputs:
         refuse: Callable[[str, str], None],
         tell: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
+        ros_time_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.camera = camera
         self._sources = dict(sources)
         self._refuse = refuse
         self._clock = clock
         self._lock = threading.RLock()
-        self._camera = CameraInputs(camera, tell, clock)
+        self._camera = CameraInputs(camera, tell, clock, ros_time_ns)
         self._joints = JointInputs(clock)
         self._goal: np.ndarray | None = None
         self._goal_position: np.ndarray | None = None
@@ -161,6 +163,16 @@ class ImagineInputs:
     def frames_held(self) -> int:
         """Frames in the history's buffer."""
         return self._camera.frames_held
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Why images were left out that are no error -> how many."""
+        return self._camera.left_out
+
+    @property
+    def no_stamps(self) -> str:
+        """What is done about images without a stamp, or ''."""
+        return self._camera.no_stamps
 
     @property
     def history_lacks(self) -> str:

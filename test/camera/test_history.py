@@ -127,3 +127,22 @@ def test_bad_frames_are_refused(stamp, value):
 def test_bad_settings_are_refused(arguments):
     with pytest.raises(ValueError):
         FrameHistory(*arguments)
+
+
+@pytest.mark.parametrize("rate_hz, every, behind", [(30.0, 15, 1), (60.0, 7, 2), (15.0, 4, 1), (10.0, 5, 4)])
+def test_frames_that_others_overtook_are_left_out_and_the_history_stays(rate_hz, every, behind):
+    stamps = list(np.arange(int(4 * rate_hz)) / rate_hz)
+    late = stamps[every::every]
+    sent = [stamp for stamp in stamps if stamp not in late]
+    for stamp in late:  # each comes behind those that follow it
+        sent.insert(min(len(sent), sent.index(max(s for s in sent if s < stamp)) + 1 + behind), stamp)
+    history = FrameHistory(4, 0.25)
+    assert [history.push(stamp, frame(0)) for stamp in sent] == [None] * len(sent)
+    assert history.not_ready() is None and history.newest_s == max(sent)
+    assert history.is_late(history.newest_s - 0.1) and not history.is_late(history.newest_s)
+
+
+def test_half_a_second_is_the_limit_between_late_and_set_back():
+    history = filled([10.0, 10.25, 10.5, 10.75])
+    assert history.push(10.25, frame(8)) is None and history.newest_s == 10.75
+    assert "jumped back by 0.60 s" in history.push(10.15, frame(9)) and history.newest_s == 10.15

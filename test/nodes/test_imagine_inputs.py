@@ -29,6 +29,7 @@ class Bench:
 
     def __init__(self, model=True, **sources):
         self.now_s = 100.0
+        self.ros_ns = 0
         self.refused = []
         self.told = []
         self.inputs = ImagineInputs(
@@ -37,6 +38,7 @@ class Bench:
             lambda kind, reason: self.refused.append((kind, reason)),
             self.told.append,
             clock=lambda: self.now_s,
+            ros_time_ns=lambda: self.ros_ns,
         )
         if model:
             self.inputs.expect(CARD)
@@ -246,3 +248,49 @@ def test_camera_info_of_another_camera_is_noticed():
     assert "640 x 480 pixels, images have 4 x 4" in bench.inputs.size_mismatch
     bench.inputs.on_camera_info(CameraInfo(width=4, height=4))
     assert bench.inputs.size_mismatch == ""
+
+
+def test_images_out_of_order_are_counted_and_the_newest_one_stays():
+    bench = Bench().ready()
+    bench.image(1.3, 99)
+    request = bench.inputs.request(TIMEOUT_S)
+    assert request.stamp == stamp_of(1.5) and request.history[:, 0, 0, 0].tolist() == [10, 20]
+    assert bench.inputs.left_out["images_out_of_order"] == 1 and bench.told == [] and bench.refused == []
+
+
+def test_an_image_that_comes_late_does_not_make_the_newest_one_younger():
+    bench = Bench().ready()
+    bench.now_s += 1.0
+    bench.image(1.3)
+    assert bench.inputs.camera_age_s == 0.0  # the camera speaks
+    assert bench.inputs.request(TIMEOUT_S).received_s == 100.0
+
+
+def test_images_without_stamps_take_the_time_of_their_arrival_and_say_so():
+    bench = Bench()
+    for k in range(6):
+        bench.ros_ns = (50 + k) * 500_000_000
+        bench.image(0.0, k)
+    bench.plan()
+    request = bench.inputs.request(TIMEOUT_S)
+    assert request.history[:, 0, 0, 0].tolist() == [4, 5] and request.stamp == stamp_of(27.5)
+    assert bench.inputs.no_stamps.startswith("/camera: ") and "header.stamp" in bench.inputs.no_stamps
+
+
+@pytest.mark.parametrize("stamp_s", [0.0, 1234.5])
+def test_stamps_that_stand_still_are_the_reason_and_not_the_history(stamp_s):
+    bench = Bench()
+    bench.plan()
+    bench.ros_ns = 3_000_000_000  # so does the node's clock, of a simulation that does not run
+    for _ in range(8):
+        bench.image(stamp_s)
+    with pytest.raises(Refused) as error:
+        bench.inputs.request(TIMEOUT_S)
+    assert f"still at {stamp_s or 3.0:.3f} s" in str(error.value) and "ready in" not in str(error.value)
+
+
+def test_a_paused_simulation_with_a_full_history_is_still_imagined():
+    bench = Bench().ready()
+    for _ in range(8):
+        bench.image(1.5, 30)
+    assert bench.inputs.request(TIMEOUT_S).history[:, 0, 0, 0].tolist() == [10, 30]

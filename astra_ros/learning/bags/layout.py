@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from astra_ros.camera.order import Order, order_of
 from astra_ros.learning.bags.config import LEAST_FRAMES, BagSettings
 from astra_ros.learning.bags.motion import Motion
 from astra_ros.learning.bags.reader import Pictures
-from astra_ros.learning.bags.resample import JUMP_BACK_S, TINY_S, Clock, divide
+from astra_ros.learning.bags.resample import Clock, divide
 from astra_ros.learning.bags.storage import BagError
 
 # A camera that is slower than the model's step by this leaves a step without a frame too often.
@@ -98,10 +99,11 @@ def _runs(pictures: Pictures, times: np.ndarray, received: np.ndarray, jumps: li
             newest = number
         else:
             step = times[number] - times[newest]
-            if abs(step) < TINY_S:
+            order = order_of(step)
+            if order is Order.SAME:
                 layout.fates[number] = 'duplicates: the same stamp again'
                 continue
-            if -JUMP_BACK_S <= step < 0:
+            if order is Order.LATE:
                 layout.fates[number] = 'out of order: older than the frame before'
                 continue
             silent = received[number] - received[newest]

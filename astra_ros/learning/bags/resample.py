@@ -7,15 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-# A stamp that is further behind the newest one is a clock that was set back (a simulation that
-# began anew), not a message that was overtaken by another.
-JUMP_BACK_S = 0.5
+from astra_ros.camera.order import JUMP_BACK_S, SAME_S
+
 # Stamps of two topics whose delays until they are recorded differ by more are of two clocks.
 SAME_CLOCK_S = 1.0
 # So many pictures alone, of which a few may be late, tell how far their clock is ahead.
 FEW = 5
-# Stamps are whole nanoseconds, and here seconds: two that are nearer to each other are the same.
-TINY_S = 1e-6
+TINY_S = SAME_S
 
 
 class ClockError(ValueError):
