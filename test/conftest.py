@@ -1,7 +1,10 @@
 """What every test needs: a ROS graph of its own, on this machine only."""
 
+import atexit
 import os
+import shutil
 import signal
+import tempfile
 
 # Set before any test imports rclpy, and inherited by the nodes that tests start. A value that is
 # already set stays, so that a test run can be watched with ros2 tools on a known domain.
@@ -9,6 +12,9 @@ os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 # Nodes, workers and torch share a few cores here: threads that wait must not keep one busy.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Shapes that an earlier version cut and kept must not be what is tested.
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="astra_test_cache_")
+atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 # A shell that starts this with `&` has it ignore Ctrl-C, and what tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -88,6 +88,7 @@ class RobotDrawing:
     Attributes:
         chain_code: link name -> what channel 2 shows for it, in (0, 1]:
             (1 + moving joints before the link) / (1 + the most of any link that is drawn).
+        parts: what is drawn, as ``robot_shapes.convex_parts`` returns it, base first.
 
     Raises:
         KinematicsError: the description cannot be used, or a mesh is missing; the message names
@@ -116,6 +117,7 @@ class RobotDrawing:
         deepest = max(depth[part.link] for part in parts)
         self.chain_code = {p.link: float((1 + depth[p.link]) / (1 + deepest)) for p in parts}
         parts.sort(key=lambda part: self.poses.link_names.index(part.link))
+        self.parts = tuple(parts)
         self._codes = np.array([self.chain_code[p.link] for p in parts], dtype=np.float32)
         counts = [len(part.vertices) for part in parts]
         self._starts = np.cumsum([0, *counts])

@@ -3,20 +3,25 @@
 The outline of a convex part is the convex hull of its projected corners, which is what makes
 ``robot_drawing`` fast. A mesh that is not convex is cut by planes where that saves most volume (a
 greedy form of approximate convex decomposition, Lien and Amato 2007), and each piece becomes its
-hull.
+hull. Cutting takes up to some seconds a robot, so the pieces are kept on disk (``robot/shape_cache.py``).
 """
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from urllib.parse import unquote
 
 import numpy as np
 
 from astra_ros.planning.kinematics import KinematicsError
+from astra_ros.robot import shape_cache
+from astra_ros.robot.meshes import MeshError, mesh_file, read_mesh
+
+# Of what makes pieces of a mesh. Whoever changes their numbers counts it up: kept pieces are then made anew.
+ALGORITHM = 1
 
 # Where a piece may be cut: at these fractions of its extent along each axis.
 CUTS = (0.2, 0.35, 0.5, 0.65, 0.8)
@@ -36,10 +41,42 @@ class ConvexPart:
     Attributes:
         link: its name.
         vertices: float64 [V, 3] m, in the frame of the link; the part is their convex hull.
+        shape: what it is a piece of, in words: "box", "mesh 'package://arm/link.dae'".
     """
 
     link: str
     vertices: np.ndarray
+    shape: str = ""
+
+
+@dataclass(frozen=True)
+class SizeLimits:
+    """What a part of a robot measures; others are drawn all the same, and named (`odd_sizes`).
+
+    Attributes:
+        least_m, most_m: of its longest side; ``most_m`` is also the farthest from its link's origin.
+    """
+
+    least_m: float = 1e-4
+    most_m: float = 20.0
+
+
+class BrokenMeshes(KinematicsError):
+    """Meshes of a description are not there, or cannot be used.
+
+    Attributes:
+        meshes: their names in the description, each once, in its order.
+        link: of the first.
+        found, cure: what was wrong with the first, and what to do.
+    """
+
+    def __init__(self, meshes: Sequence[str], link: str, found: str, cure: str) -> None:
+        text = f"robot description: the mesh '{meshes[0]}' of link '{link}' cannot be read: {found}"
+        if more := meshes[1:]:
+            listed = ", ".join(f"'{name}'" for name in more[:3]) + ", ..." * (len(more) > 3)
+            text += f"; {len(more)} more cannot be read either: {listed}"
+        super().__init__(f"{text}; {cure}")
+        self.meshes, self.link, self.found, self.cure = tuple(meshes), link, found, cure
 
 
 def convex_parts(
@@ -54,20 +91,26 @@ def convex_parts(
         max_pieces: of a mesh; 1 takes the hull of the whole mesh.
 
     Raises:
-        KinematicsError: a mesh cannot be found or read, or there is no shape of that kind.
+        BrokenMeshes: meshes cannot be found or read.
+        KinematicsError: there is no shape of that kind.
         ValueError: ``geometry`` is something else.
     """
     if geometry not in ("visual", "collision"):
         raise ValueError(f"geometry is '{geometry}'; expected 'visual' or 'collision'")
-    parts = []
-    for link in robot.links:
-        for shape in link.visuals if geometry == "visual" else link.collisions:
-            if shape.geometry is None:
-                continue
-            origin = np.eye(4) if shape.origin is None else np.asarray(shape.origin, np.float64)
-            for corners in _pieces(shape.geometry, link.name, max_vertices, max_pieces):
-                moved = corners @ origin[:3, :3].T + origin[:3, 3]
-                parts.append(ConvexPart(link.name, moved))
+    parts: list[ConvexPart] = []
+    broken: dict[str, tuple[str, str, str]] = {}
+    for link, shape in _shapes(robot, geometry):
+        origin = np.eye(4) if shape.origin is None else np.asarray(shape.origin, np.float64)
+        kind = _kind(shape.geometry)
+        try:
+            pieces = _pieces(shape.geometry, max_vertices, max_pieces)
+        except MeshError as error:
+            broken.setdefault(error.mesh, (link, error.found, error.cure))
+            continue
+        moved = [corners @ origin[:3, :3].T + origin[:3, 3] for corners in pieces]
+        parts += [ConvexPart(link, corners, kind) for corners in moved]
+    if broken:
+        raise BrokenMeshes(list(broken), *next(iter(broken.values())))
     if not parts:
         raise KinematicsError(
             f"robot description: no link has a {geometry} shape, so there is nothing to draw; give "
@@ -76,34 +119,64 @@ def convex_parts(
     return parts
 
 
-def mesh_file(name: str) -> Path:
-    """The file behind a mesh name of a URDF.
-
-    ``file://`` URLs and absolute paths are taken as they are; ``package://`` is looked up in the
-    ament index, that is in ``share/`` of the folders in the environment's ``AMENT_PREFIX_PATH``.
+def check_meshes(robot, geometry: str = "visual") -> None:
+    """Whether the mesh files of a robot are there, without reading them: fast.
 
     Raises:
-        FileNotFoundError: the message says where it was looked for.
+        BrokenMeshes: some are not.
     """
-    if name.startswith("package://"):
-        package, _, inside = name.removeprefix("package://").partition("/")
-        prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
-        places = [Path(prefix) / "share" / package / inside for prefix in prefixes]
-        hint = f"looked in share/{package} of AMENT_PREFIX_PATH={os.pathsep.join(prefixes)}"
-    else:
-        path = name.removeprefix("file://")
-        places = [Path(path), Path(unquote(path))]
-        hint = "no such file"
-        if not places[0].is_absolute():
-            places = []
-            hint = "a relative name; expected file:///..., package://... or an absolute path"
-    for place in places:
-        if place.is_file():
-            return place
-    raise FileNotFoundError(hint)
+    broken: dict[str, tuple[str, str, str]] = {}
+    for link, shape in _shapes(robot, geometry):
+        if shape.geometry.mesh is not None:
+            try:
+                mesh_file(shape.geometry.mesh.filename)
+            except MeshError as error:
+                broken.setdefault(error.mesh, (link, error.found, error.cure))
+    if broken:
+        raise BrokenMeshes(list(broken), *next(iter(broken.values())))
 
 
-def _pieces(shape, link: str, max_vertices: int, max_pieces: int) -> list[np.ndarray]:
+def odd_sizes(parts: Sequence[ConvexPart], limits: SizeLimits = SizeLimits()) -> list[str]:
+    """Shapes that are larger, or farther from their link's origin, or smaller than a robot's are: a text each.
+
+    A unit or a scale is then likely to be wrong: millimetres that are taken for metres, for example.
+    """
+    texts = []
+    shapes: dict[tuple[str, str], list[np.ndarray]] = {}
+    for part in parts:
+        shapes.setdefault((part.link, part.shape), []).append(part.vertices)
+    for (link, shape), pieces in shapes.items():
+        corners = np.concatenate(pieces)
+        size = float(np.ptp(corners, axis=0).max())
+        away = float(np.linalg.norm(corners, axis=1).max())
+        if size > limits.most_m or size < limits.least_m:
+            found = f"is {size:.3g} m large"
+        elif away > limits.most_m:
+            found = f"reaches {away:.3g} m from the link's origin"
+        else:
+            continue
+        cure = "check the unit in the file and the description's scale and origin"
+        texts.append(f"link '{link}': its {shape} {found}; {cure}")
+    return texts
+
+
+def _shapes(robot, geometry: str):
+    """(name of the link, visual or collision of a URDF) of all links, of those that have a geometry."""
+    for link in robot.links:
+        for shape in link.visuals if geometry == "visual" else link.collisions:
+            if shape.geometry is not None:
+                yield link.name, shape
+
+
+def _kind(shape) -> str:
+    """What a URDF geometry is, in words."""
+    if shape.mesh is not None:
+        return f"mesh '{shape.mesh.filename}'"
+    kinds = ("box", "cylinder", "sphere")
+    return next((kind for kind in kinds if getattr(shape, kind) is not None), "shape")
+
+
+def _pieces(shape, max_vertices: int, max_pieces: int) -> list[np.ndarray]:
     """Convex pieces [V, 3] m of one URDF geometry, in the frame of its own origin."""
     if shape.box is not None:
         half = np.asarray(shape.box.size, dtype=np.float64) / 2
@@ -119,26 +192,48 @@ def _pieces(shape, link: str, max_vertices: int, max_pieces: int) -> list[np.nda
     if shape.mesh is None:
         return []
     name = shape.mesh.filename
+    path = mesh_file(name)
     try:
-        path = mesh_file(name)
         pieces = _mesh_pieces(str(path), path.stat().st_mtime_ns, max_vertices, max_pieces)
     except Exception as error:  # trimesh's loaders raise many kinds for broken files
-        raise KinematicsError(
-            f"robot description: the mesh '{name}' of link '{link}' cannot be read: {error}"
-        ) from error
+        what = str(error) or type(error).__name__
+        cure = "replace the file, or leave it out of the description"
+        if isinstance(error, ImportError):
+            cure = "install that package"
+        raise MeshError(name, what, cure) from error
     scale = 1.0 if shape.mesh.scale is None else np.asarray(shape.mesh.scale, dtype=np.float64)
     return [piece * scale for piece in pieces]
 
 
 @lru_cache(maxsize=256)
 def _mesh_pieces(path: str, _changed: int, max_vertices: int, max_pieces: int) -> list[np.ndarray]:
-    """Convex pieces [V, 3] of a mesh file, unscaled. Each file is cut once per process."""
-    import trimesh  # comes with yourdfpy
+    """Convex pieces [V, 3] m of a mesh file, unscaled. Each file is cut once per user, and read once per process."""
+    key = shape_cache.key_of(Path(path), _cutting(max_vertices, max_pieces))
+    pieces = None if key is None else shape_cache.load(key)
+    if pieces is None:
+        pieces = _cut(*read_mesh(Path(path)), max_vertices, max_pieces)
+        if key is not None:
+            shape_cache.store(key, pieces)
+    return pieces
 
-    mesh = trimesh.load(path, force="mesh", process=False, skip_materials=True)
-    if not len(getattr(mesh, "faces", ())):
-        raise ValueError("it holds no triangles")
-    pieces = [_merged(np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces), MERGE)]
+
+def _cutting(max_vertices: int, max_pieces: int) -> tuple:
+    """All that the pieces of a mesh depend on beside its file."""
+    readers = []
+    for name in ("trimesh", "pycollada", "scipy"):
+        try:
+            readers.append(f"{name} {version(name)}")
+        except PackageNotFoundError:  # pycollada reads COLLADA only
+            readers.append(name)
+    constants = (CUTS, LEAST_GAIN, MERGE, MERGE_COARSE)
+    return (ALGORITHM, *constants, max_vertices, max_pieces, *readers)
+
+
+def _cut(
+    vertices: np.ndarray, faces: np.ndarray, max_vertices: int, max_pieces: int
+) -> list[np.ndarray]:
+    """At most ``max_pieces`` convex pieces [V, 3] of a mesh [V, 3], [F, 3]."""
+    pieces = [_merged(vertices, faces, MERGE)]
     least = LEAST_GAIN * _hull_volume(pieces[0][0])
     cuts = [_best_cut(*pieces[0])]
     while len(pieces) < max_pieces:

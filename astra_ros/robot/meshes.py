@@ -1,0 +1,134 @@
+"""The mesh files that a robot description names: where they lie, and their triangles in metres.
+
+A mesh is as large, and lies as, RViz shows it (rviz_rendering 14.3.1, `mesh_loader_helpers/assimp_loader.cpp`):
+the unit of a COLLADA file counts and its up axis does not, the transforms of a scene's nodes count, and the
+numbers of other formats are metres. The `scale` of the description comes on top.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+import numpy as np
+
+
+class MeshError(Exception):
+    """A mesh file is not there, or cannot be used.
+
+    Attributes:
+        mesh: its name in the description.
+        found: what was wrong.
+        cure: what to do, in the imperative.
+    """
+
+    def __init__(self, mesh: str, found: str, cure: str) -> None:
+        super().__init__(f"the mesh '{mesh}' cannot be read: {found}; {cure}")
+        self.mesh, self.found, self.cure = mesh, found, cure
+
+
+def mesh_file(name: str) -> Path:
+    """The file behind a mesh name of a description.
+
+    ``file://`` URLs and absolute paths are taken as they are; ``package://`` is looked up in the
+    ament index, that is in ``share/`` of the folders in the environment's ``AMENT_PREFIX_PATH``.
+
+    Raises:
+        MeshError: the error says where it was looked for.
+    """
+    scheme, _, rest = name.partition("://") if "://" in name else ("file", "", name)
+    if scheme == "package":
+        package, _, inside = rest.partition("/")
+        prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
+        places = [Path(p) / "share" / package / inside for p in prefixes]
+        there = [Path(p) / "share" / package for p in prefixes if (Path(p) / "share" / package).is_dir()]
+        found = f"looked in share/{package} of AMENT_PREFIX_PATH={os.pathsep.join(prefixes) or '(not set)'}"
+        cure = (
+            f"install the package {package} and source its workspace, which sets AMENT_PREFIX_PATH, "
+            "or write file:// names of copies"
+        )
+        if there:
+            found = f"no file '{inside}' in {', '.join(map(str, there))}"
+            cure = f"build and install the package {package} with its meshes, or correct the name"
+    elif scheme != "file":
+        places, found = [], f"a name that begins with {scheme}://"
+        cure = "write package://..., file:///... or an absolute path"
+    elif not Path(rest).is_absolute():
+        places = []
+        found = "a relative name; expected file:///..., package://... or an absolute path"
+        cure = "write where the file lies"
+    else:
+        places, found = [Path(rest), Path(unquote(rest))], "no such file"
+        cure = "copy the file there, or correct the name"
+    for place in places:
+        if place.is_file():
+            return place
+    raise MeshError(name, found, cure)
+
+
+def read_mesh(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The triangles of all parts of a mesh file, each where the file's scene places it.
+
+    Args:
+        path: STL, OBJ, COLLADA, glTF and what else trimesh reads.
+
+    Returns:
+        float64 [V, 3] m, int [F, 3].
+
+    Raises:
+        ValueError: there are no triangles, or numbers that are not finite, or a unit that is no length.
+        Exception: what trimesh's loaders raise for broken files, of many kinds.
+    """
+    import trimesh  # comes with yourdfpy
+
+    unit_m = _unit_m(path)
+    mesh = trimesh.load(path, force="mesh", process=False, skip_materials=True)
+    if not len(getattr(mesh, "faces", ())):
+        raise ValueError("it holds no triangles")
+    vertices = np.asarray(mesh.vertices, np.float64) * unit_m
+    if not np.isfinite(vertices).all():
+        raise ValueError("it holds NaN or infinity")
+    return vertices, np.asarray(mesh.faces)
+
+
+def _unit_m(path: Path) -> float:
+    """What a mesh file says one of its units is, m. trimesh reads it, but leaves the vertices as they are."""
+    kind = path.suffix.lower()
+    if kind == ".dae":
+        with open(path, "rb") as file:
+            return _collada_unit_m(file)
+    if kind == ".zae":
+        with zipfile.ZipFile(path) as archive:
+            inside = next(name for name in archive.namelist() if name.lower().endswith(".dae"))
+            with archive.open(inside) as file:
+                return _collada_unit_m(file)
+    return 1.0
+
+
+def _collada_unit_m(file) -> float:
+    """``<asset><unit meter="...">`` of a COLLADA document; 1 where it says nothing, as COLLADA 1.4.1 has it."""
+    depth = 0
+    for event, element in ElementTree.iterparse(file, events=("start", "end")):
+        depth += 1 if event == "start" else -1
+        if event == "start" or depth != 1 or _tag(element) != "asset":
+            continue
+        for child in element:
+            text = child.get("meter") if _tag(child) == "unit" else None
+            if text is not None:
+                try:
+                    unit_m = float(text.strip().replace(",", "."))
+                except ValueError:
+                    unit_m = 0.0
+                if not 0.0 < unit_m < np.inf:
+                    raise ValueError(f'its <unit meter="{text[:40]}"> is no length')
+                return unit_m
+        return 1.0
+    return 1.0
+
+
+def _tag(element) -> str:
+    """An element's name without its namespace."""
+    return element.tag.rpartition("}")[2]
