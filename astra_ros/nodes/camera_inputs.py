@@ -47,6 +47,7 @@ class CameraInputs:
         ros_time_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.topic = topic
+        self.unheard = ""  # why images that others publish cannot be heard
         self._tell = tell
         self._clock = clock
         self._ros_time_ns = ros_time_ns
@@ -182,6 +183,8 @@ class CameraInputs:
                 when_s, why = self._refused or (-float("inf"), "")
                 if self._clock() - when_s <= timeout_s:
                     return f"images come, and none can be used: {why}"
+            if (age_s is None or age_s > timeout_s) and self.unheard:
+                return self.unheard
             if age_s is None:
                 return f"no camera image yet on {self.topic}; check the topic's name and the camera driver"
             if age_s > timeout_s:

@@ -37,6 +37,9 @@ from astra_ros.planning.prepare import NothingToImagine
 
 # Answers of ~/imagine come within this, or the caller is told that they do not.
 ANSWER_WITHIN_S = 120.0
+# What to do where others publish another type that no remapping helps with.
+GOAL_CURE = "publish it as a raw Image (image_transport's republish)"
+PLANS_CURE = "publish each candidate as a JointTrajectory, such as the joint_trajectory of a RobotTrajectory"
 # The executor's threads: one stays free for topics and timers, the others for callers who wait.
 THREADS = 4
 # The model's thread gives the interpreter's lock away with every operation, thousands a request, and may
@@ -56,7 +59,7 @@ class Imagine:
         self._compressed = own.image_transport == "compressed"
         camera = node.resolve_topic_name("image")
         if self._compressed:  # beside the raw one, wherever that was remapped to
-            camera = f"{camera}/compressed"
+            camera = node.resolve_topic_name(f"{camera}/compressed")
         self._heard = {
             name: replace(source, topic=node.resolve_topic_name(source.topic))
             for name, source in sources.items()
@@ -103,31 +106,21 @@ class Imagine:
         return self._thread.stop()
 
     def _subscribe(self) -> None:
-        node = self._node
+        node, inputs, watch = self._node, self._inputs, self._health.topics.watch
+        listen = node.create_subscription
         kind = CompressedImage if self._compressed else Image
-        node.create_subscription(kind, self._inputs.camera, self._on_image, CAMERA)
-        node.create_subscription(CameraInfo, "camera_info", self._inputs.on_camera_info, CAMERA)
-        goal = node.resolve_topic_name("goal_image")
-        node.create_subscription(
-            Image, "goal_image", partial(self._inputs.on_goal, topic=goal), LATCHED
-        )
-        node.create_subscription(PoseStamped, "goal_pose", self._on_goal_pose, reliable(1))
-        node.create_subscription(
-            JointState,
-            "joint_states",
-            partial(self._inputs.on_joints, topic=self._joint_states),
-            best_effort(10),
-        )
-        node.create_subscription(String, "robot_description", self._on_robot_description, LATCHED)
+        watch("image", listen(kind, inputs.camera, self._on_image, CAMERA), needed=True)
+        watch("camera_info", listen(CameraInfo, "camera_info", inputs.on_camera_info, CAMERA))
+        on_goal = partial(inputs.on_goal, topic=node.resolve_topic_name("goal_image"))
+        watch("goal_image", listen(Image, "goal_image", on_goal, LATCHED), cure=GOAL_CURE)
+        watch("goal_pose", listen(PoseStamped, "goal_pose", self._on_goal_pose, reliable(1)))
+        on_joints = partial(inputs.on_joints, topic=self._joint_states)
+        watch("joint_states", listen(JointState, "joint_states", on_joints, best_effort(10)), needed=True)
+        watch("robot_description", listen(String, "robot_description", self._on_robot_description, LATCHED))
         for source, settings in self._parameters.sources.items():
             # Raw: the bytes are handed on as they came if this plan wins.
-            node.create_subscription(
-                JointTrajectory,
-                settings.topic,
-                partial(self._on_plan, source),
-                reliable(2 * settings.keep),
-                raw=True,
-            )
+            on_plan, qos = partial(self._on_plan, source), reliable(2 * settings.keep)
+            watch(settings.topic, listen(JointTrajectory, settings.topic, on_plan, qos, raw=True), cure=PLANS_CURE)
 
     # Callbacks of topics: convert, store, and perhaps start a request.
 

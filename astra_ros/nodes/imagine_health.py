@@ -13,6 +13,7 @@ from rclpy.node import Node
 from astra_ros.nodes.health import ERROR, OK, WARN, Conditions, Notices, newest, status
 from astra_ros.nodes.imagine_inputs import ImagineInputs
 from astra_ros.nodes.imagine_settings import ImagineSettings
+from astra_ros.nodes.topic_types import TopicTypes
 
 # A request that takes longer is worth a warning while it lasts.
 SLOW_S = 10.0
@@ -62,7 +63,11 @@ class ImagineHealth:
         self.refused_requests = Notices(lambda text: log.warning(text))
         self.refused_plans = Notices(lambda text: log.error(text))
         self.note = Notices(lambda text: log.info(text))
-        self.conditions = Conditions(lambda text: log.warning(text), lambda text: log.info(text))
+        self.conditions = Conditions(
+            lambda text: log.warning(text),
+            lambda text: log.info(text),
+        )
+        self.topics = TopicTypes(node)
         self.inputs: ImagineInputs | None = None
         self.robot_unknown: Callable[[], str | None] = lambda: None
         self.model = ModelState()
@@ -94,7 +99,17 @@ class ImagineHealth:
 
     def report(self) -> list[DiagnosticStatus]:
         """The statuses of this moment."""
-        return [self._model(), self._camera(), self._plans(), self._requests()]
+        topics = self._topics()  # first: it says why others have nothing
+        return [self._model(), self._camera(), self._plans(), self._requests(), topics]
+
+    def _topics(self) -> DiagnosticStatus:
+        wrong = self.topics.look()
+        for name, text in wrong.items():
+            self.conditions.see(f"topic {name}", text)
+        self.inputs.camera_unheard(self.topics.wrong("image"))
+        if text := "; ".join(text for text in wrong.values() if text):
+            return self._status("topics", WARN, text, wrong)
+        return self._status("topics", OK, "others publish what is expected here, or nothing", wrong)
 
     def _status(self, part: str, level: bytes, message: str, values: dict) -> DiagnosticStatus:
         card = self.model.card
@@ -148,7 +163,8 @@ class ImagineHealth:
         if reason := newest(refused, goals, poses):
             return self._status("camera", ERROR if refused.recent else WARN, reason, values)
         if age_s is None:
-            return self._status("camera", WARN, f"no image yet on {self.inputs.camera}", values)
+            unheard = self.topics.wrong("image")
+            return self._status("camera", WARN, unheard or f"no image yet on {self.inputs.camera}", values)
         if age_s > timeout_s:
             text = (f"{self.inputs.camera} is silent for {age_s:.1f} s, longer than camera_timeout_s = "
                     f"{timeout_s:g}")
@@ -174,7 +190,8 @@ class ImagineHealth:
         self._camera_missed = missed
         log, topic = self._node.get_logger(), self.inputs.camera
         if missed:
-            log.warning(f"no images come on {topic}; check the topic's name and the camera driver")
+            if not self.topics.wrong("image"):  # which is logged by itself
+                log.warning(f"no images come on {topic}; check the topic's name and the camera driver")
         elif age_s is not None:
             log.info(f"images come on {topic}")
 

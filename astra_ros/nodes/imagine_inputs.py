@@ -92,6 +92,10 @@ class ImagineInputs:
             name: deque(maxlen=source.keep) for name, source in self._sources.items()
         }
 
+    def camera_unheard(self, why: str) -> None:
+        """Note why images that others publish cannot be heard, or ''."""
+        self._camera.unheard = why
+
     def expect(self, card) -> None:
         """Keep frames as the model of this card needs them; those that came before are lost."""
         self._camera.expect(card)
