@@ -47,6 +47,8 @@ class ModelCard:
         cameras: action space -> the fixed camera that it was trained with, where the model sees the
             robot drawn along the plan (kinematic conditioning); empty for other models.
         held_joints: action space -> joint -> position of joints that no plan moves.
+        continuous_joints: action space -> its joints that turn without end: their angles count modulo 2 pi, and
+            each of the model's recordings began in [-pi, pi) (`robot/turns.py`).
         moving_cameras: action space -> the camera that its robot carries (`MovingCamera`), where the
             model sees the last picture from where a plan takes the camera; empty for other models.
         network: settings of the network, opaque here.
@@ -67,6 +69,7 @@ class ModelCard:
     cameras: dict[str, dict] = field(default_factory=dict)
     held_joints: dict[str, dict[str, float]] = field(default_factory=dict)
     moving_cameras: dict[str, MovingCamera] = field(default_factory=dict)
+    continuous_joints: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, directory: Path) -> ModelCard:
@@ -98,6 +101,8 @@ class ModelCard:
                 network=values['network'],
                 sha256=values['sha256'], path=directory, cameras=values.get('cameras', {}),
                 held_joints=values.get('held_joints', {}),
+                continuous_joints={name: tuple(joints) for name, joints in
+                                   (values.get('continuous_joints') or {}).items()},
                 moving_cameras={name: MovingCamera.from_dict(camera) for name, camera in
                                 (values.get('moving_cameras') or {}).items()})
             for camera in card.cameras.values():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +12,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from astra_ros.bridge.errors import BridgeError
 from astra_ros.bridge.stamps import duration_of, to_seconds
 from astra_ros.planning.plans import JointPlan, PlanError
+from astra_ros.robot.joint_messages import JointMessageError, joint_state
 
 
 def trajectory_to_plan(msg: JointTrajectory, name: str, topic: str = "plans") -> JointPlan:
@@ -71,20 +71,12 @@ def joint_state_to_positions(msg: JointState, topic: str = "joint_states") -> di
     says so of a joint that it cannot measure.
 
     Raises:
-        BridgeError: names and positions do not match, or no position is finite.
+        BridgeError: names and positions do not match, a name comes twice, or no position is finite.
     """
-    if len(msg.position) != len(msg.name):
-        raise BridgeError(
-            f"{topic}: {len(msg.name)} names but {len(msg.position)} positions; "
-            "publish one position per name"
-        )
-    positions = dict(zip(msg.name, msg.position))
-    if len(positions) != len(msg.name):
-        raise BridgeError(f"{topic}: a joint is named twice in {', '.join(msg.name)}")
-    finite = {name: value for name, value in positions.items() if math.isfinite(value)}
-    if positions and not finite:
-        raise BridgeError(f"{topic}: the position of {', '.join(positions)} is not finite")
-    return finite
+    try:
+        return joint_state(msg).finite
+    except JointMessageError as error:
+        raise BridgeError(f"{topic}: {error}") from error
 
 
 def positions_to_joint_state(

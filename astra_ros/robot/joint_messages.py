@@ -1,0 +1,122 @@
+"""Which joints a message names and where it says they are, whatever its type and version.
+
+Messages are read by their attributes, so those of rclpy and of rosbags are the same here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# Fields of JointTrajectoryControllerState. Older versions fill `desired` and `actual`, newer ones `reference`
+# and `feedback`; some versions have all four. `output` may be a velocity or an effort, so it is not read.
+COMMANDED = ("reference", "desired")
+MEASURED = ("feedback", "actual")
+
+
+class JointMessageError(ValueError):
+    """A message of joints that says no position.
+
+    Attributes:
+        what: what is wrong with the message.
+        cure: what its publisher has to do.
+    """
+
+    def __init__(self, what: str, cure: str):
+        super().__init__(f"{what}; {cure}")
+        self.what, self.cure = what, cure
+
+
+@dataclass(frozen=True)
+class JointPositions:
+    """What one message says.
+
+    Attributes:
+        names: J joints, each once.
+        values: J positions, rad (m for sliding joints); NaN or infinite where the driver cannot tell, at least one
+            is finite.
+        field: the field of the message that they come from.
+    """
+
+    names: tuple[str, ...]
+    values: tuple[float, ...]
+    field: str = "position"
+
+    @property
+    def measured(self) -> bool:
+        """Whether the joints were there; otherwise they were told to go there."""
+        return self.field not in COMMANDED
+
+    @property
+    def finite(self) -> dict[str, float]:
+        """Joint name -> position, without those that are not finite."""
+        return {name: value for name, value in zip(self.names, self.values) if math.isfinite(value)}
+
+
+def joint_state(msg) -> JointPositions:
+    """A `sensor_msgs/JointState`. One that names no joint says nothing, and is no error.
+
+    Raises:
+        JointMessageError: names and positions do not match, or no position is finite.
+    """
+    names, values = _names(msg.name), _numbers(msg.position)
+    if len(values) != len(names):
+        raise _lengths(names, {"position": values})
+    if names and not _says_something(values):
+        raise JointMessageError(
+            f"the position of {_listed(names)} is not finite", "look at the driver that measures them"
+        )
+    return JointPositions(names, values)
+
+
+def controller_state(msg) -> JointPositions:
+    """A `control_msgs/JointTrajectoryControllerState`: the field that is filled.
+
+    Commanded positions come first (`reference`, else `desired`); measured ones (`feedback`, else `actual`) where
+    neither is filled. A field is filled when it has a position for each name, one of them finite.
+
+    Raises:
+        JointMessageError: no field is filled.
+    """
+    names = _names(msg.joint_names)
+    found = {field: _numbers(getattr(msg, field).positions) for field in (*COMMANDED, *MEASURED)
+             if getattr(msg, field, None) is not None}
+    for field, values in found.items():
+        if len(values) == len(names) and _says_something(values):
+            return JointPositions(names, values, field)
+    if not names:
+        return JointPositions((), (), "reference")
+    if any(len(values) == len(names) for values in found.values()):
+        raise JointMessageError(
+            f"the position of {_listed(names)} is not finite in {', '.join(found)}",
+            "look at the controller's command interface"
+        )
+    raise _lengths(names, found)
+
+
+def _names(names: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(names)
+    if len(set(names)) != len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise JointMessageError(f"a joint is named twice: {_listed(twice)}", "publish one position per joint")
+    return names
+
+
+def _numbers(values) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
+
+
+def _says_something(values: Sequence[float]) -> bool:
+    return any(math.isfinite(value) for value in values)
+
+
+def _lengths(names: Sequence[str], found: dict[str, tuple[float, ...]]) -> JointMessageError:
+    filled = {field: len(values) for field, values in found.items() if values}
+    what = ", ".join(f"{count} in {field}" for field, count in filled.items()) if len(found) > 1 and filled else (
+        f"{max(filled.values(), default=0)} positions" + f" ({', '.join(found)} empty)" * (len(found) > 1))
+    return JointMessageError(f"{len(names)} names but {what}", "publish one position per name")
+
+
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

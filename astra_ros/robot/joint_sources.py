@@ -1,0 +1,333 @@
+"""Two publishers that speak of the same joint, or of the same edge of tf, in one stream.
+
+Nothing in a message says who sent it, so this is told from what comes: the same joint in messages that name joints in
+another order or set, values that jump there and back, stamps that do so. Which of the two is right cannot be told.
+
+What is no second source: one glitch or some of different values, a robot that is put elsewhere and stays there, a noisy
+encoder, a fast motion, a whole turn of an angle, and messages that have no joint in common (an arm's and its gripper's).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from astra_ros.robot.turns import short_way
+
+# Values nearer than this are the same: rad, m, or parts of a rotation matrix. More than cheap encoders toggle.
+FLOOR = 0.03
+# A joint may move on by so much more in the time between two messages, per second.
+SPEED = 2.0
+# A relay repeats what was said so long ago, s: that is no contradiction.
+LAG_S = 0.25
+# A step of so many times the usual distance from one of the values before is no noise.
+NOISE = 8.0
+# So often must values have been there and back, within so many seconds, before it is called a second source.
+LEAST, WINDOW_S = 3, 10.0
+# A visit of more messages in a row is a robot that was put elsewhere, not a slower publisher beside a faster one.
+LONGEST_VISIT = 3
+# A conflict is over when it was not seen for so long, s.
+OVER_S = 5.0
+# No wheel of a robot turns faster, rad/s.
+FASTEST = 60.0
+# Joints or edges that are watched at once; an endless stream of new names must not fill the memory.
+MOST_KEYS = 1024
+
+Value = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Two publishers of one joint or edge.
+
+    Attributes:
+        key: the joint's name, or the frame's.
+        contradicts: whether what they say differs by more than a relay's delay explains.
+        times: how often it was seen: visits there and back, or messages that contradict or agree.
+        names: the joints that each one's messages name, in their order; the same twice where that does not tell them
+            apart, and then it may also be one publisher that often says something else in between.
+        values: what each said, close to each other in time; rad, m, or a pose.
+        back_s: by how much stamps went back and forth, s; 0 where they did not.
+        last_s: when it was seen last, on the clock of `received_s`.
+    """
+
+    key: str
+    contradicts: bool
+    times: int
+    names: tuple[tuple[str, ...], tuple[str, ...]]
+    values: tuple[Value, Value]
+    back_s: float
+    last_s: float
+
+    def __str__(self) -> str:
+        """In words, without a topic and a cure."""
+        one, other = (", ".join(f"{number:.3f}" for number in value[:3]) for value in self.values)
+        orders = self.names[0] != self.names[1] and "; their messages name {} and {}".format(
+            *(" ".join(names) for names in self.names))
+        stamps = f"; stamps go back and forth by {self.back_s:.3f} s" * (self.back_s > 0)
+        if self.contradicts and orders:
+            return (f"two publishers speak of '{self.key}' and contradict each other ({self.times} times, such as {one} "
+                    f"beside {other}){orders}{stamps}")
+        if self.contradicts:
+            return (f"'{self.key}' jumps back and forth ({self.times} times, such as from {one} to {other} and back), as "
+                    f"when two publishers speak of it{stamps}")
+        return f"two publishers seem to speak of '{self.key}' ({self.times} times); they agree{orders or ''}{stamps}"
+
+
+@dataclass
+class _Track:
+    """What one source said last."""
+
+    value: Value
+    at_s: float
+    rate: Value
+    names: tuple[str, ...]
+    messages: int = 1       # in a row
+
+
+class _Said(NamedTuple):
+    """What one message said."""
+
+    names: tuple[str, ...]
+    value: Value
+    at_s: float
+
+
+@dataclass
+class _Events:
+    """When something was seen, within the window, and how often in all."""
+
+    times: deque = field(default_factory=lambda: deque(maxlen=256))
+    total: int = 0
+
+    def add(self, now_s: float) -> None:
+        self.times.append(now_s)
+        self.total += 1
+
+    def recent(self, now_s: float) -> int:
+        while self.times and not -OVER_S <= now_s - self.times[0] <= WINDOW_S:
+            self.times.popleft()
+        return len(self.times)
+
+
+class SourceWatch:
+    """Looks at a stream, message by message, and remembers little. Not thread-safe.
+
+    Args:
+        angles: whether values are angles (or lengths of sliding joints), of which whole turns do not count.
+    """
+
+    def __init__(self, angles: bool = True):
+        self._angles = angles
+        self._keys: dict[str, _Key] = {}
+
+    def add(self, names: Sequence[str], values: Sequence[float], received_s: float,
+            stamp_s: float | None = None) -> None:
+        """One message of joints.
+
+        Args:
+            names: in the message's order.
+            values: as many, rad or m; those that are not finite are passed over.
+            received_s: when it came, s; if it goes back, that is a new beginning.
+            stamp_s: of its header, s; None where it is empty.
+        """
+        names = tuple(names)
+        for name, value in zip(names, values):
+            if math.isfinite(value):
+                self.add_one(name, (float(value),), received_s, stamp_s, names)
+
+    def add_one(self, key: str, value: Value, received_s: float, stamp_s: float | None = None,
+                names: tuple[str, ...] = ()) -> None:
+        """What one message says of one joint or edge; see `add`. `pose_value` makes a pose a value."""
+        known = self._keys.get(key)
+        if known is None:
+            if len(self._keys) >= MOST_KEYS:
+                del self._keys[next(iter(self._keys))]
+            known = self._keys[key] = _Key(key, self._angles)
+        known.add(value, received_s, stamp_s, names)
+
+    def conflicts(self, now_s: float | None = None) -> dict[str, Conflict]:
+        """Joints or edges with two publishers: now, or without a time all that there ever were."""
+        found = {key: conflict for key, known in self._keys.items() if (conflict := known.conflict)}
+        return {key: conflict for key, conflict in found.items()
+                if now_s is None or now_s - conflict.last_s <= OVER_S}
+
+
+def pose_value(position: Sequence[float], quaternion: Sequence[float]) -> Value:
+    """A pose as numbers that are near each other where poses are: x y z in m and the rotation matrix.
+
+    A quaternion (x y z w, of length 1) and its negative are the same rotation, so it is not taken as it is.
+    """
+    x, y, z, w = map(float, quaternion)
+    return (*map(float, position),
+            1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w),
+            2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w),
+            2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y))
+
+
+class _Key:
+    """One joint or edge."""
+
+    def __init__(self, key: str, angles: bool):
+        self.key = key
+        self.conflict: Conflict | None = None
+        self._angles = angles
+        self._forget()
+
+    def _forget(self) -> None:
+        self._newest_s, self._stamp_s = -math.inf, None
+        self._here: _Track | None = None        # the source of the newest message, and the other one
+        self._there: _Track | None = None
+        self._known_visit = False
+        self._visits: deque[float] = deque(maxlen=2 * LEAST + 1)
+        self._last: deque[_Said] = deque(maxlen=4)          # whoever said it
+        self._noise = 0.0
+        self._cycles, self._odd = _Events(), _Events()
+        self._agree, self._contradict, self._back = _Events(), _Events(), _Events()
+        self._back_s = 0.0
+
+    def add(self, value: Value, now_s: float, stamp_s: float | None, names: tuple[str, ...]) -> None:
+        if now_s < self._newest_s - OVER_S:     # another beginning of time
+            self._forget()
+        self._newest_s = now_s
+        self._stamp(stamp_s, now_s, value, names)
+        self._track(value, now_s, names)
+        self._order(value, now_s, names)
+
+    # Distances
+
+    def _difference(self, one: Value, other: Value) -> Value:
+        if len(one) == 1:       # most are, and there are many
+            difference = one[0] - other[0]
+            return (short_way(difference) if self._angles else difference,)
+        return tuple(short_way(a - b) if self._angles else a - b for a, b in zip(one, other))
+
+    def _apart(self, one: Value, other: Value) -> float:
+        return max(map(abs, self._difference(one, other)))
+
+    def _off(self, value: Value, now_s: float, track: _Track) -> float:
+        """How far a value is from what a source said last, or would say now if it moved on evenly."""
+        off = self._apart(value, track.value)
+        if off <= FLOOR:
+            return off
+        since = now_s - track.at_s
+        return min(off, self._apart(value, tuple(a + rate * since for a, rate in zip(track.value, track.rate))))
+
+    # Stamps that go back and forth
+
+    def _stamp(self, stamp_s: float | None, now_s: float, value: Value, names: tuple[str, ...]) -> None:
+        if stamp_s is None:
+            return
+        if self._stamp_s is not None and stamp_s < self._stamp_s - 1e-6:
+            self._back.add(now_s)
+            self._back_s = max(self._back_s, self._stamp_s - stamp_s)
+            if self._back.recent(now_s) > LEAST + 1:
+                here = self._here
+                self._seen(False, self._back.total, (here.names if here else names, names),
+                           (here.value if here else value, value), now_s)
+        self._stamp_s = stamp_s
+
+    # Names in two orders
+
+    def _order(self, value: Value, now_s: float, names: tuple[str, ...]) -> None:
+        """Of three messages in a row, the one in the middle in another order than those around it."""
+        said = _Said(names, value, now_s)
+        if len(self._last) > 1 and self._last[-2].names == names != self._last[-1].names:
+            self._compare(self._last[-2], self._last[-1], said)
+        self._last.append(said)
+
+    def _compare(self, before: _Said, middle: _Said, after: _Said) -> None:
+        now_s, took_s = after.at_s, max(after.at_s - before.at_s, 1e-3)
+        if took_s > OVER_S:
+            return
+        moved = self._apart(after.value, before.value)
+        allowed = FLOOR + SPEED * took_s / 2 + moved * (1 + LAG_S / took_s)
+        off = min(self._apart(middle.value, before.value), self._apart(middle.value, after.value))
+        (self._contradict if off > allowed else self._agree).add(now_s)
+        against, agree = self._contradict.recent(now_s), self._agree.recent(now_s)
+        seen = (after.names, middle.names), (after.value, middle.value), now_s
+        if against >= LEAST and against > 0.2 * agree:
+            self._seen(True, self._contradict.total, *seen)
+        elif agree > LEAST and not against:
+            self._seen(False, self._agree.total, *seen)
+
+    # Values that jump there and back
+
+    def _track(self, value: Value, now_s: float, names: tuple[str, ...]) -> None:
+        here, there = self._here, self._there
+        if here is None or now_s - here.at_s > OVER_S:
+            self._here, self._there = _Track(value, now_s, (0.0,) * len(value), names), None
+            return
+        off = self._off(value, now_s, here)
+        # How far it is from the nearest of the last ones: two sources that take turns do not look like noise so.
+        near = off if off <= FLOOR else min(off, *(self._apart(value, said.value) for said in self._last))
+        # Rare large ones are no noise either.
+        self._noise += 0.05 * (min(near, max(3 * self._noise, FLOOR)) - self._noise)
+        if off <= FLOOR + SPEED * (now_s - here.at_s) + NOISE * self._noise or self._turns_evenly(value, now_s, off):
+            self._move(here, value, now_s, names)
+            here.messages += 1
+            return
+        if there is not None and now_s - there.at_s > OVER_S:
+            there = None
+        if there is not None:
+            off_there = self._off(value, now_s, there)
+            known = off_there <= max(FLOOR, min(0.5 * off, 0.25 * off + SPEED * (now_s - there.at_s)))
+        if there is None or not known:
+            # It fits neither: the start of another source, a glitch, or a robot that was put elsewhere.
+            self._known_visit = False
+            self._here, self._there = _Track(value, now_s, (0.0,) * len(value), names), here
+            if there is not None:
+                self._odd.add(now_s)
+                # Perhaps it is the other source all the same, and moves on fast.
+                since = max(now_s - there.at_s, 1e-4)
+                self._here.rate = tuple(step / since for step in self._difference(value, there.value))
+            return
+        short = min(here.messages, there.messages) <= LONGEST_VISIT
+        if here.messages <= LONGEST_VISIT:
+            self._visits.append(here.at_s)
+        if self._known_visit and short:     # to a place known before, and back to the other known one
+            self._cycles.add(now_s)
+        cycles = self._cycles.recent(now_s)
+        if short and (cycles >= 2 * LEAST and cycles >= 4 * self._odd.recent(now_s) or self._come_evenly(now_s)):
+            times = max((self._cycles.total + 1) // 2, len(self._visits))
+            self._seen(True, times, (there.names, here.names), (value, here.value), now_s)
+        self._known_visit = short
+        there.messages = 1
+        self._move(there, value, now_s, names)
+        self._here, self._there = there, here
+
+    def _come_evenly(self, now_s: float) -> bool:
+        """Whether visits elsewhere come at even intervals, wherever they lead: as of a publisher, not of a glitch."""
+        if len(self._visits) < self._visits.maxlen or now_s - self._visits[0] > WINDOW_S:
+            return False
+        steps = sorted(after - before for before, after in zip(self._visits, list(self._visits)[1:]))
+        return steps[-1] - steps[0] <= 0.3 * steps[len(steps) // 2]
+
+    def _move(self, track: _Track, value: Value, now_s: float, names: tuple[str, ...]) -> None:
+        since = now_s - track.at_s
+        if since > 1e-4:
+            track.rate = tuple(step / since for step in self._difference(value, track.value))
+        track.value, track.at_s, track.names = value, now_s, names
+
+    def _turns_evenly(self, value: Value, now_s: float, off: float) -> bool:
+        """Whether a fast wheel explains it: the same step as the one before, perhaps of nearly half a turn."""
+        if not self._angles or len(self._last) < 2:
+            return False
+        older, old = self._last[-2], self._last[-1]
+        if off > FASTEST * (now_s - old.at_s):
+            return False
+        step = self._difference(old.value, older.value)
+        return self._apart(value, tuple(a + b for a, b in zip(old.value, step))) <= 0.25 * off
+
+    def _seen(self, contradicts: bool, times: int, names, values, now_s: float) -> None:
+        old = self.conflict
+        if old is not None and old.contradicts and not contradicts and now_s - old.last_s <= WINDOW_S:
+            return
+        if old is not None and old.contradicts and contradicts:
+            times = max(times, old.times)
+            if old.names[0] != old.names[1]:        # the names tell more
+                names = old.names if names[0] == names[1] else names
+        self.conflict = Conflict(self.key, contradicts, times, tuple(names), tuple(values), self._back_s, now_s)

@@ -1,0 +1,161 @@
+"""Two publishers of one joint are noticed, and nothing else is taken for them."""
+
+import numpy as np
+import pytest
+
+from astra_ros.robot.joint_sources import MOST_KEYS, OVER_S, SourceWatch, pose_value
+
+TWO_ORDERS = (("j2", "j1"), ("j1", "j2"))
+
+
+def arm(t):
+    return np.array([-0.8 + 0.2 * np.cos(t), 1.2 + 0.3 * np.sin(t)])     # j1, j2
+
+
+def stream(*publishers, seconds=6.0, seed=0):
+    """Messages (t, names, values) of publishers (names, rate Hz, function of t -> values, phase s), merged."""
+    noise = np.random.default_rng(seed)
+    messages = []
+    for names, rate, values, phase in publishers:
+        for t in np.arange(phase, seconds, 1 / rate):
+            messages.append((t + noise.uniform(0, 0.1 / rate), names, np.atleast_1d(values(t))))
+    return sorted(messages, key=lambda each: each[0])
+
+
+def watched(messages, stamp=None):
+    watch = SourceWatch()
+    for t, names, values in messages:
+        watch.add(names, values, t, None if stamp is None else stamp(t, names))
+    return watch
+
+
+def zeros(t):
+    return np.zeros(2)
+
+
+@pytest.mark.parametrize("rates", [(50, 50), (50, 14), (50, 2), (100, 1), (10, 10), (20, 30), (2, 50)])
+@pytest.mark.parametrize("order", ["same", "other", "part"])
+def test_two_publishers_that_contradict_each_other_are_named(rates, order):
+    names, other = {"same": (("j1", "j2"), ("j1", "j2")), "other": TWO_ORDERS, "part": (("j1", "j2"), ("j1",))}[order]
+    columns = [("j1", "j2").index(name) for name in names]
+    watch = watched(stream((names, rates[0], lambda t: arm(t)[columns], 0.0),
+                           (other, rates[1], lambda t: np.zeros(len(other)), 0.003)))
+    found = watch.conflicts()
+    assert set(found) == set(other)
+    for key, conflict in found.items():
+        assert conflict.contradicts and conflict.times >= 3
+        assert set(conflict.names) == {names, other}
+        said = sorted(abs(value) for value, in conflict.values)
+        assert said[0] == 0.0 and said[1] > 0.5
+        assert f"'{key}'" in str(conflict)
+
+
+@pytest.mark.parametrize("second", [lambda t: np.array([3.1]), lambda t: np.array([0.6 * np.sin(3 * t)]),
+                                    lambda t: np.array([-1.5 + 0.3 * np.cos(t)])])
+def test_the_second_may_move_too(second):
+    watch = watched(stream((("a",), 50, lambda t: -1.2 + 0.2 * np.sin(2 * t), 0), (("a",), 30, second, 0.002)))
+    assert watch.conflicts()["a"].contradicts
+
+
+def test_two_publishers_half_a_turn_apart():
+    watch = watched(stream((("a",), 50, lambda t: 3.0 + 0.05 * np.sin(t), 0), (("a",), 50, lambda t: 0.0, 0.01)))
+    assert watch.conflicts()["a"].contradicts
+
+
+def test_bursts_of_both():
+    """A A B A A B, and A A B B A A B B."""
+    for pattern in ("AAB", "AABB", "AAAB"):
+        watch = SourceWatch()
+        for k in range(300):
+            watch.add(("a",), [0.0 if pattern[k % len(pattern)] == "B" else 0.5 + 0.001 * k], 0.02 * k)
+        assert watch.conflicts()["a"].contradicts, pattern
+
+
+@pytest.mark.parametrize("rate", [10, 50, 200])
+@pytest.mark.parametrize("joint", [
+    lambda t: np.sin(t), lambda t: 1.5 * np.sin(8 * t), lambda t: 2.0 * (t % 1.0),
+    lambda t: (7 * t + np.pi) % (2 * np.pi) - np.pi, lambda t: (7 * t) % (2 * np.pi),
+    lambda t: (25 * t + np.pi) % (2 * np.pi) - np.pi, lambda t: 25 * t, lambda t: 0.0,
+    lambda t: np.pi * (1 if int(t * 37) % 2 else -1),                   # rests on the seam
+    lambda t: 0.0 if t < 3 else 1.5,                                    # was put elsewhere
+    lambda t: 1.0 if int(t / 1.5) % 2 else 0.0,                         # again and again
+    lambda t: 0.4 * (t > 2) * (t < 2.02)])
+def test_one_publisher_is_not_taken_for_two(rate, joint):
+    assert not watched(stream((("a", "b"), rate, lambda t: np.array([joint(t), 0.1]), 0))).conflicts()
+
+
+@pytest.mark.parametrize("sd", [0.003, 0.02, 0.05, 0.2])
+def test_noise_is_no_second_publisher(sd):
+    for seed in range(5):
+        noise = np.random.default_rng(seed)
+        for rate in (10, 50, 200):
+            messages = stream((("a",), rate, lambda t: np.sin(t) + noise.normal(0, sd), 0), seconds=20)
+            assert not watched(messages).conflicts(), (seed, rate)
+
+
+def test_outliers_are_no_second_publisher():
+    noise = np.random.default_rng(1)
+    messages = stream((("a",), 50, lambda t: noise.uniform(-3, 3) if noise.random() < 0.03 else np.sin(t), 0), seconds=30)
+    assert not watched(messages).conflicts()
+
+
+def test_an_arm_and_its_gripper_have_nothing_in_common():
+    assert not watched(stream((("j1", "j2"), 50, arm, 0), (("finger",), 30, lambda t: 0.02, 0.001))).conflicts()
+
+
+def test_those_that_agree_are_only_noted():
+    watch = watched(stream((("j1", "j2"), 50, arm, 0), (("j2", "j1"), 20, lambda t: arm(t)[::-1], 0.002)))
+    assert {key: conflict.contradicts for key, conflict in watch.conflicts().items()} == {"j1": False, "j2": False}
+    assert "agree" in str(watch.conflicts()["j1"])
+
+
+def test_a_relay_that_is_late_agrees_as_far_as_names_tell():
+    watch = watched(stream((("j1", "j2"), 50, arm, 0), (("j2", "j1"), 10, lambda t: arm(t - 0.15)[::-1], 0.002)))
+    assert not any(conflict.contradicts for conflict in watch.conflicts().values())
+
+
+def test_one_that_changes_its_names_once_is_one():
+    assert not watched(stream((("j1", "j2"), 50, arm, 0), seconds=3)
+                       + [(t + 3, ("j2", "j1"), v[::-1]) for t, _, v in stream((("j1", "j2"), 50, arm, 0))]).conflicts()
+
+
+def test_stamps_that_go_back_and_forth():
+    same = stream((("a",), 50, lambda t: 0.3, 0), (("a",), 20, lambda t: 0.3, 0.004))
+    late = iter(range(10**6))
+    watch = watched(same, stamp=lambda t, names: t - (1.5 if next(late) % 3 == 0 else 0.0))
+    conflict = watch.conflicts()["a"]
+    assert not conflict.contradicts and conflict.back_s == pytest.approx(1.5, abs=0.1)
+    assert not watched(same, stamp=lambda t, names: t).conflicts()
+    assert not watched(same, stamp=lambda t, names: t if t < 3 else t - 3).conflicts()      # a simulation began anew
+
+
+def test_a_conflict_is_over_some_seconds_after_it_stopped():
+    watch = SourceWatch()
+    for k in range(200):
+        watch.add(("a",), [0.5 * (k % 2)], 0.02 * k)
+    assert watch.conflicts(4.0) and not watch.conflicts(4.0 + OVER_S + 0.1)
+    for k in range(200, 1000):
+        watch.add(("a",), [0.5], 0.02 * k)
+    assert not watch.conflicts(20.0) and watch.conflicts()
+
+
+def test_memory_is_bounded():
+    watch = SourceWatch()
+    for k in range(3 * MOST_KEYS):
+        watch.add((f"j{k}",), [0.0], 0.001 * k)
+    assert len(watch._keys) == MOST_KEYS
+
+
+def test_edges_of_tf():
+    """Odometry of the wheels beside a filter's, which drift apart; the sign of a quaternion says nothing."""
+    watch = SourceWatch(angles=False)
+    for k in range(400):
+        t = 0.02 * k
+        half = 0.3 * t / 2
+        sign = 1 if k % 2 else -1
+        q = sign * np.array([0, 0, np.sin(half), np.cos(half)])
+        watch.add_one("base", pose_value((t, 0, 0), q), t)
+        watch.add_one("both", pose_value((t, 0, 0), q), t)
+        watch.add_one("both", pose_value((t, 0.1 * t, 0), q), t + 0.008)
+    assert {key: conflict.contradicts for key, conflict in watch.conflicts().items()} == {"both": True}
+    assert len(str(watch.conflicts()["both"])) < 300
