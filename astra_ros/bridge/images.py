@@ -1,7 +1,7 @@
 """Camera messages to RGB arrays and back.
 
 The plain 8-bit encodings, which nearly all cameras send, go through ``cv_bridge``. The others are
-unpacked in ``camera/pixels.py``: the ``cv_bridge`` on PyPI ignores ``step``, cannot swap bytes with
+read in ``camera/pictures.py``: the ``cv_bridge`` on PyPI ignores ``step``, cannot swap bytes with
 numpy 2, and knows neither 16-bit nor YUV pictures; that of a ROS installation knows them, but two
 robots should not see two pictures.
 """
@@ -11,31 +11,48 @@ from __future__ import annotations
 import array
 import math
 import sys
+from collections.abc import Callable
+from typing import TypeVar
 
-import cv2
 import numpy as np
 from builtin_interfaces.msg import Time
 from cv_bridge import CvBridge
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from astra_ros.bridge.errors import BridgeError
-from astra_ros.camera.pixels import ENCODINGS, PixelError, check_layout, unpack
+from astra_ros.camera.pictures import (
+    BadPicture,
+    PictureFacts,
+    UnsupportedPicture,
+    check_compressed,
+    check_raw,
+    raw_to_rgb,
+)
+from astra_ros.camera.pictures import compressed_to_rgb as _compressed_to_rgb
+from astra_ros.camera.pixels import ENCODINGS
 
-
+Message = TypeVar("Message")
+Read = TypeVar("Read")
 _BY_CV_BRIDGE = ("rgb8", "bgr8", "rgba8", "bgra8", "mono8")
 _CV_BRIDGE = CvBridge()
 
 
-def check_image(msg: Image, topic: str = "image") -> None:
+def check_image(msg: Image, topic: str = "image") -> PictureFacts:
     """Check that an image's encoding, size, step and data fit each other; costs no conversion.
 
     Raises:
         BridgeError: they do not.
     """
-    try:
-        check_layout(msg.encoding, msg.height, msg.width, msg.step, len(msg.data))
-    except PixelError as error:
-        raise BridgeError(f"{topic}: {error}") from error
+    return _with_topic(check_raw, msg, topic)
+
+
+def check_compressed_image(msg: CompressedImage, topic: str = "image/compressed") -> PictureFacts:
+    """Check that a compressed image is whole and for eyes; JPEG and PNG are not decoded for it.
+
+    Raises:
+        BridgeError: it is not.
+    """
+    return _with_topic(check_compressed, msg, topic)
 
 
 def image_to_rgb(msg: Image, topic: str = "image") -> np.ndarray:
@@ -51,38 +68,30 @@ def image_to_rgb(msg: Image, topic: str = "image") -> np.ndarray:
     Raises:
         BridgeError: unknown encoding, or size, step and data do not fit.
     """
-    check_image(msg, topic)
-    encoding = ENCODINGS[msg.encoding]
-    row = msg.width * encoding.channels * encoding.depth
-    if msg.encoding in _BY_CV_BRIDGE and msg.step == row and not msg.is_bigendian:
-        return np.array(_CV_BRIDGE.imgmsg_to_cv2(msg, "rgb8"))  # a copy, also of what was RGB before
-    return unpack(msg.encoding, msg.height, msg.width, msg.step, msg.data, bool(msg.is_bigendian))
+    if msg.encoding in _BY_CV_BRIDGE and not msg.is_bigendian:
+        check_image(msg, topic)
+        if msg.step == msg.width * ENCODINGS[msg.encoding].channels:
+            return np.array(_CV_BRIDGE.imgmsg_to_cv2(msg, "rgb8"))  # a copy, also of what was RGB before
+    return _with_topic(raw_to_rgb, msg, topic)
 
 
 def compressed_to_rgb(msg: CompressedImage, topic: str = "image/compressed") -> np.ndarray:
-    """Decode a JPEG or PNG image.
+    """Decode a compressed image as ``camera/pictures.py`` does.
 
     Returns:
-        uint8 [H, W, 3] RGB; of a 16-bit PNG the high bytes.
+        uint8 [H, W, 3] RGB.
 
     Raises:
-        BridgeError: empty, not a picture, or a depth image.
+        BridgeError: empty, cut off, not a picture, video, or a depth image.
     """
-    if "compressedDepth" in msg.format:
-        raise BridgeError(
-            f"{topic}: format is '{msg.format}', a depth image; remap to the colour camera's topic"
-        )
-    data = np.frombuffer(msg.data, dtype=np.uint8)
+    return _with_topic(_compressed_to_rgb, msg, topic)
+
+
+def _with_topic(read: Callable[[Message], Read], msg: Message, topic: str) -> Read:
     try:
-        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except cv2.error:  # such as a header that promises more pixels than OpenCV allows
-        pixels = None
-    if pixels is None:
-        raise BridgeError(
-            f"{topic}: {data.size} bytes with format '{msg.format}' are no picture that OpenCV can "
-            "decode; publish JPEG or PNG"
-        )
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+        return read(msg)
+    except (BadPicture, UnsupportedPicture) as error:
+        raise BridgeError(f"{topic}: {error}") from error
 
 
 def rgb_to_image(frame: np.ndarray, stamp: Time, frame_id: str) -> Image:

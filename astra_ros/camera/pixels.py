@@ -1,11 +1,12 @@
 """Raw camera pictures, as ``sensor_msgs/Image`` lays them out, to RGB; without ROS.
 
 The nodes and the import of bags unpack pictures here, so that a model is trained on what it will see.
-OpenCV converts the colours.
+OpenCV converts the colours. The encodings are those of ``sensor_msgs/image_encodings.hpp``.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import cv2
@@ -51,38 +52,111 @@ ENCODINGS: dict[str, Encoding] = {
     # OpenCV's types, which say nothing of colours: its own order is meant.
     "8UC1": Encoding(1, 1, cv2.COLOR_GRAY2RGB),
     "8UC3": Encoding(1, 3, cv2.COLOR_BGR2RGB),
+    "8UC4": Encoding(1, 4, cv2.COLOR_BGRA2RGB),
+    "16UC3": Encoding(2, 3, cv2.COLOR_BGR2RGB),
+    "16UC4": Encoding(2, 4, cv2.COLOR_BGRA2RGB),
 }
-NO_COLOURS = ("16UC1", "32FC1", "16SC1", "64FC1")
+GREY = ("mono8", "mono16", "8UC1")
+UNNAMED_COLOURS = ("8UC3", "8UC4", "16UC3", "16UC4")
 
 
-def check_layout(name: str, height: int, width: int, step: int, size: int) -> None:
+@dataclass(frozen=True)
+class Planes:
+    """Brightness first, then a plane of pairs of colour numbers, one byte each.
+
+    Attributes:
+        every: columns and rows that share a pair of colours.
+        flipped: whether V comes before U.
+    """
+
+    every: int
+    flipped: bool = False
+
+    @property
+    def height_scale(self) -> tuple[int, int]:
+        """Rows of a brightness row's length in all planes together, as (a, b): height x a / b."""
+        return (3, 2) if self.every == 2 else (3, 1)
+
+    def sizes(self, height: int, width: int, step: int) -> tuple[int, int]:
+        """(bytes without the last row's padding, bytes with it) of a picture."""
+        # As V4L2 has it: a row of colours is padded in the proportion in which it is longer.
+        rows, row, stride = height // self.every, 2 * width // self.every, 2 * step // self.every
+        return step * height + stride * (rows - 1) + row, step * height + stride * rows
+
+
+SEMI_PLANAR = {"nv12": Planes(2), "nv21": Planes(2, flipped=True), "nv24": Planes(1)}
+_NAMES = {name.lower(): name for name in (*ENCODINGS, *SEMI_PLANAR)}
+_OPENCV_TYPE = re.compile(r"(8|16|32|64)[usf]c\d*")
+_COMPRESSED = re.compile(r"jpe?g|mjpe?g|png|h\.?26\d|hevc|avc|av1|vp\d")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a picture's rows lie: what encoding, size, step and number of bytes say together.
+
+    Attributes:
+        encoding: a key of ``ENCODINGS`` or ``SEMI_PLANAR``.
+        height, width: pixels of the picture; a message's height may count the rows of all planes.
+        step: bytes from row to row.
+        remarks: what was assumed, and why, a sentence each.
+    """
+
+    encoding: str
+    height: int
+    width: int
+    step: int
+    remarks: tuple[str, ...] = ()
+
+
+def known_encoding(name: str) -> str:
+    """The encoding as ROS writes it, whatever the case and the spaces around it, or ''."""
+    return _NAMES.get(name.strip().lower(), "")
+
+
+def holds_numbers(name: str) -> bool:
+    """Whether an encoding is one of depths, labels or other numbers, which are no colours."""
+    return not known_encoding(name) and bool(_OPENCV_TYPE.fullmatch(name.strip().lower()))
+
+
+def no_colours(name: str) -> str:
+    """What is wrong with an encoding of plain numbers, and the cure."""
+    return (
+        f"encoding '{name.strip()}' is a depth image or plain numbers, which have no colours and no fixed "
+        "scale; choose the colour camera's topic"
+    )
+
+
+def check_layout(name: str, height: int, width: int, step: int, size: int) -> Layout:
     """Check that a picture's encoding, size, step and bytes of data fit each other.
 
+    Args:
+        name: the encoding.
+        height, width: pixels.
+        step: bytes from row to row.
+        size: bytes of data.
+
     Raises:
-        UnknownEncoding: the encoding is not in ``ENCODINGS``.
+        UnknownEncoding: the encoding is not known, or is one of plain numbers.
         PixelError: they do not fit.
     """
-    if name in NO_COLOURS:
-        raise UnknownEncoding(
-            f"encoding '{name}' is a depth image or plain numbers, which have no colours and no fixed "
-            "scale; choose the colour camera's topic"
-        )
-    encoding = ENCODINGS.get(name)
-    if encoding is None:
-        raise UnknownEncoding(
-            f"unknown encoding '{name}'; known are {', '.join(ENCODINGS)}. Publish one of these, or "
-            "put an image_proc node in between"
-        )
+    known = known_encoding(name)
+    if holds_numbers(name):
+        raise UnknownEncoding(no_colours(name))
+    if not known:
+        raise UnknownEncoding(unknown_encoding(name))
     if height == 0 or width == 0:
         raise PixelError(f"the image is {width} x {height} pixels; both must be > 0. Check the camera driver")
+    if known in SEMI_PLANAR:
+        return _planes(known, height, width, step, size)
+    encoding = ENCODINGS[known]
     if encoding.channels == 2 and width % 2:
         raise PixelError(
-            f"{name} shares colour between two pixels, but the width is {width}; it must be even"
+            f"{known} shares colour between two pixels, but the width is {width}; it must be even"
         )
     row = width * encoding.channels * encoding.depth
     if step < row:
         raise PixelError(
-            f"step is {step} bytes, but a row of {width} pixels in {name} has {row}; set step to {row} "
+            f"step is {step} bytes, but a row of {width} pixels in {known} has {row}; set step to {row} "
             "or, with padded rows, more"
         )
     # Some drivers leave the padding of the last row away.
@@ -91,34 +165,110 @@ def check_layout(name: str, height: int, width: int, step: int, size: int) -> No
             f"data has {size} bytes, but step {step} x height {height} is {step * height}; the message "
             "was cut or its header is wrong"
         )
+    return Layout(known, height, width, step, colour_order(known))
 
 
-def unpack(name: str, height: int, width: int, step: int, data, is_bigendian: bool) -> np.ndarray:
+def colour_order(name: str) -> tuple[str, ...]:
+    """A remark where an encoding does not say which number is red."""
+    known = known_encoding(name)
+    if known not in UNNAMED_COLOURS:
+        return ()
+    return (f"{known} does not say the order of colours; taken as BGR, as OpenCV does",)
+
+
+def _planes(name: str, height: int, width: int, step: int, size: int) -> Layout:
+    planes = SEMI_PLANAR[name]
+    (more, less), packed = planes.height_scale, (height, width, width)
+    low, high = planes.sizes(height, width, step)
+    if step >= width and low <= size <= high:
+        layout = Layout(name, height, width, step)
+    elif size == planes.sizes(*packed)[1]:
+        text = f"step is {step}, but the data are rows of {width} bytes without padding; read as these"
+        layout = Layout(name, height, width, width, (text,))
+    elif step >= width and step * (height - 1) + width <= size <= step * height and height % more == 0:
+        rows = height * less // more
+        text = f"height is {height}, but the data are the rows of all planes of {width} x {rows} pixels; read as these"
+        layout = Layout(name, rows, width, step, (text,))
+    else:
+        raise PixelError(
+            f"data has {size} bytes, but {name} of {width} x {height} pixels with step {step} has "
+            f"{high}; set step to the bytes of a row of brightness, {width} or more with padding, and height "
+            "to that of the picture"
+        )
+    if layout.width % planes.every or layout.height % planes.every:
+        raise PixelError(
+            f"{name} shares colour between two pixels and two rows, but the image is {layout.width} x "
+            f"{layout.height} pixels; both must be even"
+        )
+    return layout
+
+
+def unknown_encoding(name: str) -> str:
+    """What is wrong with an encoding that is not known here, and the cure."""
+    known = f"known are {', '.join((*ENCODINGS, *SEMI_PLANAR))}"
+    if _COMPRESSED.search(name.lower()):
+        return (
+            f"unknown encoding '{name}'; {known}. Compressed data belong in a sensor_msgs/CompressedImage: have the "
+            "driver publish JPEG or PNG there, or decoded pixels here"
+        )
+    return (
+        f"unknown encoding '{name}'; {known}. Set the camera driver to one of these, such as rgb8 "
+        "(usb_cam: pixel_format, v4l2_camera: output_encoding, camera_ros: format); image_proc and image_transport "
+        "cannot convert what cv_bridge does not know"
+    )
+
+
+def unpack(layout: Layout, data, is_bigendian: bool) -> np.ndarray:
     """A picture whose layout was checked, as RGB.
 
     Padded rows (``step``) and both byte orders are honoured. 16-bit numbers are scaled, so that
     65535 becomes 255, never cut; a picture that uses few of its 16 bits becomes dark.
 
     Args:
+        layout: as ``check_layout`` gave it.
         data: its bytes, a buffer or uint8 array.
 
     Returns:
         uint8 [height, width, 3] RGB, contiguous, a copy.
     """
-    encoding = ENCODINGS[name]
-    row = width * encoding.channels * encoding.depth
-    numbers = np.lib.stride_tricks.as_strided(
-        np.frombuffer(data, dtype=np.uint8), (height, row), (step, 1), writeable=False
-    )
+    data = np.frombuffer(data, dtype=np.uint8)
+    height, width, step = layout.height, layout.width, layout.step
+    if layout.encoding in SEMI_PLANAR:
+        return _unpack_planes(SEMI_PLANAR[layout.encoding], layout, data)
+    encoding = ENCODINGS[layout.encoding]
+    numbers = _rows(data, height, width * encoding.channels * encoding.depth, step)
     if encoding.depth == 2:
         order = ">" if is_bigendian else "<"
         numbers = np.ascontiguousarray(numbers).view(np.dtype(np.uint16).newbyteorder(order))
         numbers = numbers.astype(np.uint16)
     shape = (height, width, encoding.channels)[: 2 if encoding.channels == 1 else 3]
-    pixels = np.ascontiguousarray(numbers).reshape(shape)
-    if encoding.to_rgb is not None:
-        pixels = cv2.cvtColor(pixels, encoding.to_rgb)
-    if encoding.depth == 2:
+    return as_rgb(np.ascontiguousarray(numbers).reshape(shape), encoding.to_rgb)
+
+
+def as_rgb(pixels: np.ndarray, conversion: int | None) -> np.ndarray:
+    """uint8 or uint16 pixels, through one of OpenCV's conversions, as uint8 [H, W, 3], a copy."""
+    if conversion is not None:
+        pixels = cv2.cvtColor(pixels, conversion)
+    if pixels.dtype == np.uint16:
         # 65535 = 255 * 257: the exact inverse of repeating a byte.
         pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
     return pixels if pixels.flags.owndata else pixels.copy()
+
+
+def _unpack_planes(planes: Planes, layout: Layout, data: np.ndarray) -> np.ndarray:
+    height, width, step = layout.height, layout.width, layout.step
+    bright = _rows(data, height, width, step)
+    colours = _rows(
+        data[step * height :], height // planes.every, 2 * width // planes.every, 2 * step // planes.every
+    )
+    if planes.every == 2:
+        code = cv2.COLOR_YUV2RGB_NV21 if planes.flipped else cv2.COLOR_YUV2RGB_NV12
+        return as_rgb(np.concatenate([bright, colours]), code)
+    # OpenCV has no conversion of a colour for each pixel, so each pixel is shown to it as a pair of equal ones.
+    colours = colours.reshape(height, width, 2)
+    pairs = np.stack([colours[..., 0], bright, colours[..., 1], bright], axis=-1)
+    return np.ascontiguousarray(as_rgb(pairs.reshape(height, 2 * width, 2), cv2.COLOR_YUV2RGB_UYVY)[:, ::2])
+
+
+def _rows(data: np.ndarray, rows: int, row: int, step: int) -> np.ndarray:
+    return np.lib.stride_tricks.as_strided(data, (rows, row), (step, 1), writeable=False)

@@ -11,22 +11,43 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from astra_ros.bridge import BridgeError
-from astra_ros.bridge.images import compressed_to_rgb, image_to_rgb
+from astra_ros.bridge.images import check_compressed_image, check_image, compressed_to_rgb, image_to_rgb
 from astra_ros.bridge.stamps import NANOSECONDS, stamp_of_nanoseconds, to_nanoseconds, to_seconds
 from astra_ros.camera.history import FrameHistory
+from astra_ros.camera.lens import LensError, NotCalibrated, is_calibrated, is_rectified, read_lens, size_error
 from astra_ros.camera.order import StampWatch
 from astra_ros.pipeline import to_model_size
 
+MOST_REMARKS = 100  # texts may hold what messages say, which may be anything
 
-def picture_of(msg: Image | CompressedImage, topic: str) -> np.ndarray:
-    """uint8 [H, W, 3] RGB of a message of either kind.
 
-    Raises:
-        BridgeError: it cannot be used.
+class PictureReader:
+    """Messages of either kind as pictures, and once for each topic how they are read.
+
+    Args:
+        tell: called with what is worth a line in the log, but no error.
     """
-    if isinstance(msg, CompressedImage):
-        return compressed_to_rgb(msg, topic)
-    return image_to_rgb(msg, topic)
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._told: set[str] = set()
+
+    def read(self, msg: Image | CompressedImage, topic: str) -> np.ndarray:
+        """uint8 [H, W, 3] RGB.
+
+        Raises:
+            BridgeError: it cannot be used.
+        """
+        compressed = isinstance(msg, CompressedImage)
+        for remark in (check_compressed_image if compressed else check_image)(msg, topic).remarks:
+            self.say_once(f"{topic}: {remark}")
+        return (compressed_to_rgb if compressed else image_to_rgb)(msg, topic)
+
+    def say_once(self, text: str) -> None:
+        """Tell what was not told yet."""
+        if text not in self._told and len(self._told) < MOST_REMARKS:
+            self._told.add(text)
+            self._tell(text)
 
 
 class CameraInputs:
@@ -49,13 +70,14 @@ class CameraInputs:
         self.topic = topic
         self.unheard = ""  # why images that others publish cannot be heard
         self._tell = tell
+        self.pictures = PictureReader(tell)
         self._clock = clock
         self._ros_time_ns = ros_time_ns
         self._lock = threading.RLock()
         self._history: FrameHistory | None = None
         self._image_size = (0, 0)
         self._picture_size: tuple[int, int] | None = None
-        self._info_size: tuple[int, int] | None = None
+        self._info: CameraInfo | None = None
         self._stamps = StampWatch()
         self._unstamped = False
         self._late = 0
@@ -78,7 +100,7 @@ class CameraInputs:
         """
         arrived_ns = self._ros_time_ns()
         try:
-            picture = picture_of(msg, self.topic)
+            picture = self.pictures.read(msg, self.topic)
         except BridgeError as error:
             with self._lock:
                 self._refused = self._clock(), str(error)
@@ -106,9 +128,11 @@ class CameraInputs:
                 self._tell(f"{self.topic}: {event}")
 
     def on_info(self, msg: CameraInfo) -> None:
-        """Remember the camera's size, to notice when it is another camera's."""
+        """Remember what camera_info says, to notice when it is another camera's."""
         with self._lock:
-            self._info_size = (msg.height, msg.width)
+            self._info = msg
+            if not is_calibrated(msg):
+                self.pictures.say_once("camera_info: not calibrated: K and P hold no focal lengths")
 
     def forget(self) -> None:
         """Start the frame history anew."""
@@ -126,15 +150,24 @@ class CameraInputs:
     def size_mismatch(self) -> str:
         """What is wrong when images and camera_info are of different sizes, else ''."""
         with self._lock:
-            if None in (self._info_size, self._picture_size):
+            if self._info is None or self._picture_size is None:
                 return ""
-            (h, w), (rows, columns) = self._info_size, self._picture_size
-            if (h, w) == (rows, columns):
+            wrong = size_error(self._info, self._picture_size)
+            return f"{wrong}; remap camera_info to the topic of the same camera" if wrong else ""
+
+    @property
+    def lens(self) -> str:
+        """What camera_info says of the lens, in words; '' before one came."""
+        with self._lock:
+            if self._info is None or self._picture_size is None:
                 return ""
-            return (
-                f"camera_info says {w} x {h} pixels, images have {columns} x {rows}; remap "
-                "camera_info to the topic of the same camera"
-            )
+            try:
+                lens = read_lens(self._info, self._picture_size, is_rectified(self.topic))
+            except NotCalibrated:
+                return "not calibrated"
+            except LensError as error:
+                return f"cannot be used: {error}"
+            return "; ".join((str(lens), *lens.remarks))
 
     @property
     def frames_held(self) -> int:

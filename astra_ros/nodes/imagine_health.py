@@ -155,6 +155,7 @@ class ImagineHealth:
             "last_refusal": refused.last or goals.last or poses.last,
             "goal_image": self.inputs.knows["goal_image"],
             "goal_pose": self.inputs.knows["goal_pose"],
+            "camera_info": self.inputs.lens,
             **self.inputs.left_out,
         }
         no_stamps = self.conditions.see("stamps of the images", self.inputs.no_stamps)

@@ -19,7 +19,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 from astra_ros.bridge import BridgeError
 from astra_ros.bridge.poses import pose_to_position
 from astra_ros.bridge.trajectories import trajectory_to_plan
-from astra_ros.nodes.camera_inputs import CameraInputs, picture_of
+from astra_ros.nodes.camera_inputs import CameraInputs
 from astra_ros.nodes.imagine_settings import PlanTopicSettings
 from astra_ros.nodes.joint_inputs import JointInputs
 from astra_ros.planning.plans import JointPlan, PlanError
@@ -108,13 +108,13 @@ class ImagineInputs:
             self._refuse("images", str(error))
 
     def on_camera_info(self, msg: CameraInfo) -> None:
-        """Remember the camera's size, to notice when it is another camera's."""
+        """Remember what camera_info says, to notice when it is another camera's."""
         self._camera.on_info(msg)
 
     def on_goal(self, msg: Image, topic: str) -> None:
         """Take another goal image."""
         try:
-            picture = picture_of(msg, topic)
+            picture = self._camera.pictures.read(msg, topic)
         except BridgeError as error:
             self._refuse("goal_images", str(error))
             return
@@ -162,6 +162,11 @@ class ImagineInputs:
     def size_mismatch(self) -> str:
         """What is wrong when images and camera_info are of different sizes, else ''."""
         return self._camera.size_mismatch
+
+    @property
+    def lens(self) -> str:
+        """What camera_info says of the lens, in words; '' before one came."""
+        return self._camera.lens
 
     @property
     def frames_held(self) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from tqdm import tqdm
 
+from astra_ros.camera.lens import contents
 from astra_ros.learning.bags.bag import BadMessage, Bag, Topic
 from astra_ros.learning.bags.pictures import BadPicture, UnsupportedPicture, check_picture
 from astra_ros.learning.bags.storage import BagError
@@ -48,11 +49,18 @@ class Series:
 
 @dataclass
 class Pictures(Series):
-    """The camera's messages; `values` are (height, width), or None of a picture that is broken."""
+    """The camera's messages; `values` are (height, width), or None of a picture that is broken.
+
+    Attributes:
+        encodings, frames: encoding or format, frame_id -> number of pictures.
+        broken: why a picture is, of each that is.
+        remarks: how pictures are read that could be read otherwise -> number of pictures.
+    """
 
     encodings: Counter = field(default_factory=Counter)
     frames: Counter = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
+    remarks: Counter = field(default_factory=Counter)
 
 
 @dataclass
@@ -67,7 +75,7 @@ class Recording:
         poses: child frame -> (parent, position x y z and quaternion x y z w).
         static: the same of frames that never move.
         odometry_frames: (parent, child) of an odometry.
-        lenses: (height, width) -> first CameraInfo of that size.
+        lenses: what a CameraInfo says -> (when the recorder received the first that says it, that one).
         bad: topic -> reason -> number of messages that were left out.
     """
 
@@ -78,7 +86,7 @@ class Recording:
     poses: dict[str, tuple[str, Series]] = field(default_factory=dict)
     static: dict[str, tuple[str, Series]] = field(default_factory=dict)
     odometry_frames: tuple[str, str] | None = None
-    lenses: dict[tuple[int, int], object] = field(default_factory=dict)
+    lenses: dict[tuple, tuple[int, object]] = field(default_factory=dict)
     bad: dict[str, Counter] = field(default_factory=dict)
 
 
@@ -92,7 +100,7 @@ def read_recording(bag: Bag, choice: Choice) -> Recording:
         readers[topic.name] = lambda message, ns: _frames(recording.static, message, ns)
     if choice.camera_info:
         readers[choice.camera_info.name] = lambda message, ns: recording.lenses.setdefault(
-            (message.height, message.width), message)
+            contents(message), (ns, message))
     recording.bad = {name: Counter() for name in readers}
     total = sum(topic.count for topic in bag.topics if topic.name in readers)
     with tqdm(total=total, unit='message', desc=f'read {bag.path.name}', unit_scale=True) as bar:
@@ -117,12 +125,13 @@ def _broken(pictures: Pictures, stamp_ns: int, received_ns: int, why: str) -> No
 def _picture(recording: Recording, topic: Topic, message, received_ns: int) -> None:
     pictures = recording.pictures
     try:
-        encoding, size = check_picture(topic.type, message)
+        facts = check_picture(topic.type, message)
     except BadPicture as error:
         _broken(pictures, stamp_of(message), received_ns, str(error))
         return
-    pictures.add(stamp_of(message), received_ns, size)
-    pictures.encodings[encoding] += 1
+    pictures.add(stamp_of(message), received_ns, facts.size)
+    pictures.encodings[facts.encoding] += 1
+    pictures.remarks.update(facts.remarks)
     pictures.frames[message.header.frame_id] += 1
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from astra_ros.learning.bags.bag import Bag
 from astra_ros.learning.bags.layout import USED, Layout
+from astra_ros.learning.bags.lens import lens_in_words
 from astra_ros.learning.bags.motion import Motion
 from astra_ros.learning.bags.reader import Recording
 from astra_ros.learning.bags.resample import Clock
@@ -52,7 +53,8 @@ def make_report(found: Found, episodes: list[dict]) -> dict:
                    'frame_id': ', '.join(pictures.frames),
                    'sizes': sorted({(w, h) for h, w in filter(None, pictures.values)}),
                    'per_second': round(1 / float(np.median(steps)), 2) if len(steps) else None,
-                   'pose_known': found.camera is not None},
+                   'pose_known': found.camera is not None,
+                   'lens': lens_in_words(found.recording, choice)},
         'motion': {'topic': choice.motion.name, 'modality': settings.modality,
                    'units': action_space_class(settings.modality).units, 'how': found.motion.how,
                    'messages': found.motion.samples,
@@ -79,8 +81,9 @@ def report_text(report: dict) -> str:
               f'{topic["used_as"] or "not used"}' for topic in report['topics']]
     rate = f', {camera["per_second"]:g} a second' if camera['per_second'] else ''
     lines += [f'camera   {sizes} {camera["encoding"]}{rate}, frame '
-              f"'{camera['frame_id']}'; made {width} x {height}",
-              f'motion   {motion["modality"]}: {motion["how"]}; {motion["units"]}']
+              f"'{camera['frame_id']}'; made {width} x {height}"]
+    lines += [f'lens     {camera["lens"]}'] * bool(camera['lens'])
+    lines += [f'motion   {motion["modality"]}: {motion["how"]}; {motion["units"]}']
     longest = max(len(name) for name in motion['columns'])
     lines += [f'  {name:{longest}}  {low:8.3f} to {high:8.3f}'
               for name, (low, high) in motion['columns'].items()]
@@ -110,9 +113,9 @@ def _notes(found: Found, rows: np.ndarray) -> list[str]:
     if pictures.broken:
         notes.append(f'{choice.image.name}: broken pictures: {len(pictures.broken)}; the first: '
                      f'{pictures.broken[0]}')
-    if '8UC3' in pictures.encodings:
-        notes.append(f'{choice.image.name}: 8UC3 does not say the order of colours; taken as BGR, '
-                     'as OpenCV does')
+    notes += [f'{choice.image.name}: {remark}' + f' ({count} of {len(pictures)} pictures)'
+              * (count < len(pictures) - len(pictures.broken))
+              for remark, count in pictures.remarks.items()]
     height, width = choice.settings.image_size
     for tall, wide in sorted({size for size in pictures.values if size is not None}):
         if tall * width != wide * height:

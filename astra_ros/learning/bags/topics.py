@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+from itertools import islice
 
+from astra_ros.camera.pictures import PictureFacts
+from astra_ros.learning.bags.bag import BadMessage, Bag, Topic
 from astra_ros.learning.bags.config import BagSettings
-from astra_ros.learning.bags.bag import Bag, Topic
 from astra_ros.learning.bags.storage import BagError
 from astra_ros.learning.bags.pictures import (
     COMPRESSED,
@@ -22,6 +25,11 @@ TWIST_STAMPED = 'geometry_msgs/msg/TwistStamped'
 ODOMETRY = 'nav_msgs/msg/Odometry'
 TF = 'tf2_msgs/msg/TFMessage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+
+# So many of a topic's first pictures may be broken before it is not known what it holds.
+TRIED_PICTURES = 50
+# Words in the names of topics whose grey pictures are not those of a camera that sees what eyes see.
+NO_CAMERA = {'depth', 'disparity', 'confidence', 'label', 'labels', 'mask', 'segmentation', 'semantic'}
 
 # What each kind of motion is read from. Found by themselves are the first that there are, in this
 # order: measured joints, since a controller's state is rarely recorded; commands before odometry.
@@ -102,17 +110,16 @@ def _several(bag: Bag, topics: list[Topic], what: str, flag: str, key: str) -> B
 def _camera(bag: Bag, name: str, notes: list[str]) -> Topic:
     if name:
         return _named(bag, name, (IMAGE, COMPRESSED), 'the camera')
-    fitting, refused = [], []
+    fitting, unclear, refused = [], [], []
     for topic in bag.topics:
         if topic.type in (IMAGE, COMPRESSED) and topic.count:
             try:
-                check_picture(topic.type, bag.first(topic.name))
+                (fitting if _first_whole(bag, topic) else unclear).append(topic)
             except UnsupportedPicture as error:
                 refused.append(f'{topic.name}: {error}')
-                continue
-            except (BadPicture, AttributeError):    # broken, or no message can be read: see later
-                pass
-            fitting.append(topic)
+    if not fitting:     # why none of their pictures can be used is said later, by what reads them all
+        fitting, unclear = unclear, []
+    notes += [f'{topic.name}: none of its first pictures is whole; not used' for topic in unclear]
     # The same pictures twice: those that lost nothing.
     raw = {topic.name for topic in fitting if topic.type == IMAGE}
     twice = [topic for topic in fitting
@@ -120,6 +127,11 @@ def _camera(bag: Bag, name: str, notes: list[str]) -> Topic:
     notes += [f'{topic.name}: the pictures of {topic.name.removesuffix("/compressed")} again, '
               'compressed; not used' for topic in twice]
     fitting = [topic for topic in fitting if topic not in twice]
+    by_name = [topic for topic in fitting if _is_named_otherwise(bag, topic)]
+    if len(by_name) < len(fitting):
+        notes += [f'{topic.name}: grey pictures of a topic that is named for depth or labels; not used. '
+                  f'Where it is the camera: --image-topic {topic.name}' for topic in by_name]
+        fitting = [topic for topic in fitting if topic not in by_name]
     if len(fitting) > 1:
         raise _several(bag, fitting, 'the camera', '--image-topic', 'topics.image')
     if fitting:
@@ -128,6 +140,23 @@ def _camera(bag: Bag, name: str, notes: list[str]) -> Topic:
     raise BagError(f'{bag.path}: no camera in it: no messages of type {IMAGE} or {COMPRESSED} that '
                    f'can be used{why}\nit has\n{topic_table(bag)}\nrecord the camera too: ros2 bag '
                    'record IMAGE_TOPIC MOTION_TOPIC')
+
+
+def _first_whole(bag: Bag, topic: Topic) -> PictureFacts | None:
+    """The first of a topic's first pictures that is whole. Raises UnsupportedPicture."""
+    for _, _, raw in islice(bag.messages([topic.name]), TRIED_PICTURES):
+        try:
+            return check_picture(topic.type, bag.decode(topic.name, raw))
+        except (BadPicture, BadMessage):
+            continue
+    return None
+
+
+def _is_named_otherwise(bag: Bag, topic: Topic) -> bool:
+    """Whether a topic of grey pictures has a name as depth and label images have."""
+    words = set(re.split(r'[/_]', topic.name.lower()))
+    facts = _first_whole(bag, topic)
+    return bool(words & NO_CAMERA) and facts is not None and facts.is_grey
 
 
 def _motion(bag: Bag, settings: BagSettings, notes: list[str]) -> tuple[Topic, str]:

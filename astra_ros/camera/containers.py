@@ -1,0 +1,142 @@
+"""What a JPEG, a PNG or another picture file says of itself, read without decoding it where that is possible."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from PIL import Image
+
+# Pixels as they are stored: all their bits, no colours made up, and no turn mark (EXIF) applied.
+AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+ORIENTATION = 0x0112  # EXIF and TIFF: 1 is upright
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_EXIF = b"Exif\0\0"
+# Within a JPEG's coded data, 0xFF is followed by 0 or by a restart mark; anything else ends them.
+_END_OF_DATA = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
+_SOI, _EOI, _SOS, _APP1 = 0xD8, 0xD9, 0xDA, 0xE1
+_ALONE = {0x00, 0x01, *range(0xD0, 0xD8)}
+_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+
+@dataclass(frozen=True)
+class Container:
+    """A picture file's header.
+
+    Attributes:
+        kind: "JPEG", "PNG", or "picture" of another kind.
+        height, width: pixels as they are stored.
+        channels: numbers per pixel: 1, or 3 where there are colours.
+        bits: per number.
+        turn: the EXIF orientation, 1 to 8; 1 where there is none.
+        end: bytes until the picture's end mark, or None where it was cut off. What lies behind is padding.
+    """
+
+    kind: str
+    height: int
+    width: int
+    channels: int
+    bits: int
+    turn: int = 1
+    end: int | None = None
+
+
+def read_container(data: bytes) -> Container | None:
+    """The header of a picture file, or None where it is none that OpenCV reads."""
+    if data[:3] == b"\xff\xd8\xff":
+        return _jpeg(data)
+    if data[:8] == PNG_SIGNATURE:
+        return _png(data)
+    pixels = decode(data)
+    if pixels is None:
+        return None
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    return Container("picture", *pixels.shape[:2], channels, 8 * pixels.itemsize, 1, len(data))
+
+
+def decode(data: bytes) -> np.ndarray | None:
+    """A picture's pixels as OpenCV gives them, [H, W] or [H, W, 3] blue first, or None."""
+    if not data:
+        return None
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), AS_STORED)
+    except cv2.error:  # such as a header that promises more pixels than OpenCV allows
+        return None
+
+
+def filled_up(data: bytes, container: Container, pixels: np.ndarray) -> bool:
+    """Whether a JPEG's coded data end before its pixels do, though it has an end mark.
+
+    So it is where a camera lost a part of a frame. Decoders fill the rest with middle grey and report no error.
+    """
+    if container.kind != "JPEG" or np.any(pixels[-1, -1] != 128):
+        return False
+    # A decoder that still wants data takes what is put before the end mark; one that has all ignores it.
+    more = decode(data[: container.end - 2] + b"\x55" * 64 + data[container.end - 2 :])
+    return more is None or not np.array_equal(more, pixels)
+
+
+def _jpeg(data: bytes) -> Container | None:
+    """Walk over the segments: a thumbnail's end mark lies within one and cannot be taken for the picture's."""
+    frame, turn, end, at, coded = (0, 0, 0, 0), 1, None, 2, False
+    while (at := data.find(b"\xff", at)) >= 0:
+        at += 1
+        if at == len(data):
+            break
+        mark = data[at]
+        if mark == 0xFF:  # a filling byte before the mark
+            continue
+        at += 1
+        if mark == _EOI:
+            end = at if coded else None
+            break
+        if mark == _SOI:  # of another picture: this one was cut off
+            break
+        if mark in _ALONE:
+            continue
+        length = int.from_bytes(data[at : at + 2], "big")
+        body = data[at + 2 : at + length]
+        if length < 2 or len(body) < length - 2:
+            break
+        at += length
+        if mark in _FRAMES and len(body) >= 6:
+            bits, height, width, channels = struct.unpack(">BHHB", body[:6])
+            frame = height, width, 1 if channels == 1 else 3, bits
+        elif mark == _APP1 and body.startswith(_EXIF):
+            turn = _turn(body)
+        elif mark == _SOS:
+            coded = True
+            found = _END_OF_DATA.search(data, at)
+            if found is None:
+                break
+            at = found.start()
+    return Container("JPEG", *frame, turn, end)
+
+
+def _png(data: bytes) -> Container | None:
+    if len(data) < 26:
+        return Container("PNG", 0, 0, 0, 0)
+    width, height, bits, colours = struct.unpack(">IIBB", data[16:26])
+    turn, end, at = 1, None, 8
+    while at + 12 <= len(data):
+        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        if kind == b"eXIf":
+            turn = _turn(_EXIF + data[at + 8 : at + 8 + length])
+        at += 12 + length
+        if kind == b"IEND":
+            end = at if at <= len(data) else None
+            break
+    return Container("PNG", height, width, 1 if colours == 0 else 3, 16 if bits == 16 else 8, turn, end)
+
+
+def _turn(exif: bytes) -> int:
+    marks = Image.Exif()
+    try:
+        marks.load(exif)
+        turn = int(marks.get(ORIENTATION, 1))
+    except Exception:  # noqa: BLE001 - whatever damaged EXIF leads Pillow to; the pixels may be whole
+        return 1
+    return turn if 2 <= turn <= 8 else 1

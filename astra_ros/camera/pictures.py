@@ -1,0 +1,248 @@
+"""A camera's messages, raw or compressed, as RGB: what they say of themselves is believed; without ROS.
+
+The nodes (``bridge/images.py``) and the import of bags (``learning/bags/``) read every picture here. Messages are
+told by their fields: those of ``sensor_msgs/Image`` and ``sensor_msgs/CompressedImage``, from rclpy or from rosbags.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from astra_ros.camera.containers import PNG_SIGNATURE, Container, decode, filled_up, read_container
+from astra_ros.camera.pixels import (
+    ENCODINGS,
+    GREY,
+    PixelError,
+    UnknownEncoding,
+    as_rgb,
+    check_layout,
+    holds_numbers,
+    known_encoding,
+    no_colours,
+    unknown_encoding,
+    unpack,
+)
+
+_VIDEO = re.compile(r"h\.?26[345]|hevc|avc1?|av1|vp[89]|theora|ffmpeg|(lib)?x26[45]|mpeg-?[24]|mp4v?")
+_UNREAD = re.compile(r"qoi|jxl|jpegxl|jpegxs|rvl|zstd|zlib|gzip|lz4")
+_FILES = {"jpg": "JPEG", "jpeg": "JPEG", "mjpg": "JPEG", "mjpeg": "JPEG", "png": "PNG"}
+_RECORD_JPEG = "record the camera's raw topic or its JPEG (image_transport's 'compressed') instead"
+_REPUBLISH = "decode it with the package that made it, and use the raw images or JPEG"
+
+
+class BadPicture(ValueError):
+    """One picture that is broken; others of its topic may be whole."""
+
+
+class UnsupportedPicture(ValueError):
+    """A kind of picture that is not for eyes, or not known here."""
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """What a message says of its picture.
+
+    Attributes:
+        encoding: the message's encoding or format, for reports.
+        height, width: pixels as they are stored.
+        is_grey: whether it has no colours.
+        remarks: what the user should know of how it is read, a sentence each, without topic.
+    """
+
+    encoding: str
+    height: int
+    width: int
+    is_grey: bool
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) pixels."""
+        return self.height, self.width
+
+
+@dataclass(frozen=True)
+class Format:
+    """The parts of ``CompressedImage.format``, which image_transport writes as 'ORIGINAL; CODEC compressed TARGET'.
+
+    Attributes:
+        original: the encoding before it was compressed, as ROS writes it if it is known; or ''.
+        codec: "jpeg", "png", "h264", ..., or ''.
+        target: the encoding that was compressed, or ''.
+        is_depth: whether compressed_depth_image_transport wrote it.
+    """
+
+    original: str
+    codec: str
+    target: str
+    is_depth: bool
+
+
+def read_format(text: str) -> Format:
+    """Take a format apart, whatever its case and spaces."""
+    head, _, tail = text.partition(";")
+    words = (tail if tail.strip() else head).lower().split()
+    original = head.strip() if tail.strip() else ""
+    if not original and words and (known_encoding(words[0]) or holds_numbers(words[0])):
+        original = words.pop(0)
+    is_depth = "compresseddepth" in words or "compresseddepth" in head.lower()
+    rest = [word.strip(";,") for word in words if word not in ("compressed", "compresseddepth")]
+    codec, target = (rest + ["", ""])[:2]
+    return Format(known_encoding(original) or original, codec, known_encoding(target) or target, is_depth)
+
+
+def check_raw(message) -> PictureFacts:
+    """What a raw picture is, without converting it.
+
+    Args:
+        message: with the fields of ``sensor_msgs/Image``.
+
+    Raises:
+        UnsupportedPicture: a depth image, or an unknown encoding.
+        BadPicture: its size, step and data do not fit.
+    """
+    layout = _layout(message)
+    is_grey = layout.encoding in GREY
+    return PictureFacts(message.encoding, layout.height, layout.width, is_grey, layout.remarks)
+
+
+def raw_to_rgb(message) -> np.ndarray:
+    """A raw picture as uint8 [H, W, 3] RGB; errors as in ``check_raw``."""
+    return unpack(_layout(message), message.data, bool(message.is_bigendian))
+
+
+def check_compressed(message) -> PictureFacts:
+    """What a compressed picture is, without decoding it where it is JPEG or PNG.
+
+    Args:
+        message: with the fields of ``sensor_msgs/CompressedImage``.
+
+    Raises:
+        UnsupportedPicture: a depth image, labels, video, or another kind that is not read here.
+        BadPicture: it is no picture, or was cut off.
+    """
+    form, container, _ = _read(message)
+    return PictureFacts(
+        message.format.strip() or container.kind.lower(),
+        container.height,
+        container.width,
+        container.channels == 1 and not _is_mosaic(form, container),
+        tuple(_remarks(form, container)),
+    )
+
+
+def compressed_to_rgb(message) -> np.ndarray:
+    """A compressed picture as uint8 [H, W, 3] RGB; errors as in ``check_compressed``.
+
+    Pixels stay where they are stored, also under a turn mark (EXIF orientation): camera_info is about these, and
+    image_transport's subscribers give the same. Bayer mosaics become colours as those of the raw topic do.
+    """
+    form, container, data = _read(message)
+    pixels = decode(data)
+    if pixels is None:
+        raise BadPicture(f"OpenCV cannot decode it (format '{message.format}'); check the camera driver")
+    if filled_up(data, container, pixels):
+        raise BadPicture(f"a JPEG whose data end before the picture does: {len(data)} bytes; check the camera's link")
+    return as_rgb(pixels, _conversion(form, container, pixels))
+
+
+def _layout(message):
+    try:
+        return check_layout(message.encoding, message.height, message.width, message.step, len(message.data))
+    except UnknownEncoding as error:
+        raise UnsupportedPicture(str(error)) from error
+    except PixelError as error:
+        raise BadPicture(str(error)) from error
+
+
+def _read(message) -> tuple[Format, Container, bytes]:
+    """What is true of the message, in the order in which it can be told."""
+    said = f"format '{message.format.strip()}'"
+    form = read_format(message.format)
+    if form.is_depth:
+        raise UnsupportedPicture(f"{said} is a depth image; choose the colour camera's topic")
+    if holds_numbers(form.original):
+        raise UnsupportedPicture(f"{said}: {no_colours(form.original)}")
+    if form.original.lower().startswith("bayer") and form.original not in ENCODINGS:
+        raise UnsupportedPicture(f"{said}: {unknown_encoding(form.original)}")
+    data = bytes(message.data)
+    container = read_container(data)
+    if container is None:
+        raise _unreadable(said, form, data)
+    if container.end is None:
+        raise BadPicture(f"a {container.kind} without its end: {len(data)} bytes; check the camera's link")
+    if min(container.height, container.width) < 1:
+        raise BadPicture(f"a {container.kind} of {container.width} x {container.height} pixels")
+    if container.bits > 16 or (container.bits == 16 and container.channels == 1 and not known_encoding(form.original)):
+        raise UnsupportedPicture(
+            f"{said} does not say what its numbers of {container.bits} bits are, depth or brightness; if it is a "
+            "camera, let the format begin with the encoding: 'mono16; png compressed '; else choose the colour "
+            "camera's topic"
+        )
+    return form, container, data
+
+
+def _unreadable(said: str, form: Format, data: bytes) -> ValueError:
+    if data[12:20] == PNG_SIGNATURE:
+        return UnsupportedPicture(f"{said} holds a compressedDepth image; choose the colour camera's topic")
+    video = _VIDEO.fullmatch(form.codec) or _VIDEO.fullmatch(form.original.lower())
+    if video or data[:4] == b"\0\0\0\1" or data[:3] == b"\0\0\1":
+        name = video.group() if video else "h264 or h265, as its data begin"
+        return UnsupportedPicture(
+            f"{said} is video ({name}), whose pictures cannot be read one by one; {_RECORD_JPEG}, or {_REPUBLISH} "
+            "(Isaac ROS: isaac_ros_h264_decoder)"
+        )
+    if _UNREAD.fullmatch(form.codec):
+        return UnsupportedPicture(f"{said}: '{form.codec}' is not read here; {_RECORD_JPEG}, or {_REPUBLISH}")
+    if known_encoding(form.original) and not form.codec:
+        return UnsupportedPicture(
+            f"{said} names raw pixels, but a CompressedImage has no width and height; publish them as "
+            f"sensor_msgs/Image with encoding '{form.original}'"
+        )
+    return BadPicture(
+        f"{len(data)} bytes with {said} are no JPEG or PNG, and no picture that OpenCV can decode; publish JPEG or PNG"
+    )
+
+
+def _is_mosaic(form: Format, container: Container) -> bool:
+    """Whether the pixels are a Bayer pattern's: one number each, and not made grey before they were compressed."""
+    return form.original.startswith("bayer_") and container.channels == 1 and not form.target.startswith("mono")
+
+
+def _conversion(form: Format, container: Container, pixels: np.ndarray) -> int | None:
+    if pixels.ndim == 2:
+        return ENCODINGS[form.original].to_rgb if _is_mosaic(form, container) else cv2.COLOR_GRAY2RGB
+    return None if _tiff_keeps_order(form) else cv2.COLOR_BGR2RGB
+
+
+def _tiff_keeps_order(form: Format) -> bool:
+    """Whether red comes first where OpenCV says blue.
+
+    For TIFF alone, compressed_image_transport hands OpenCV the raw image's numbers as they are.
+    """
+    return form.codec in ("tif", "tiff") and form.original.startswith("rgb") and not form.target
+
+
+def _remarks(form: Format, container: Container):
+    if container.turn != 1:
+        yield (
+            f"pictures have a turn mark (EXIF orientation {container.turn}), which is not applied: their pixels stay "
+            "as they are stored, as camera_info describes them"
+        )
+    if form.original.startswith("bayer_") and not _is_mosaic(form, container):
+        if container.channels == 3:
+            yield f"the format names {form.original}, but the pictures have colours already; taken as they are"
+        else:
+            yield (
+                f"{form.original} was made grey before it was compressed ({form.target}), so the colours are lost; set "
+                "image_transport's jpeg_compress_bayer to true or its format to png, or use the colour topic"
+            )
+    file = _FILES.get(form.codec, container.kind if not _VIDEO.fullmatch(form.codec) else "video")
+    if container.kind in ("JPEG", "PNG") and file != container.kind:
+        yield f"the format says {form.codec}, but the data are {container.kind}; read as {container.kind}"
+    if _tiff_keeps_order(form):
+        yield "TIFF of rgb pictures is taken with red first, as image_transport writes it"
