@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -22,6 +22,8 @@ from astra_ros.planning.scoring import PlanScore, ScoringSettings, missing_criti
 
 
 MAX_DENOISING_STEPS = 1000
+# Among the reasons of each score that would have been another one with the robot drawn along the plan.
+UNDRAWN = "imagined without the robot's render"
 
 
 @dataclass(frozen=True)
@@ -232,6 +234,8 @@ class Imaginer:
         missing = missing_critics(critic_input, self.critics)
         clock.lap("critics")
         undrawn = self.drawings.problem if space.name in card.cameras and drawings is None else ""
+        if undrawn:
+            scores = [replace(score, reasons=(*score.reasons, UNDRAWN)) for score in scores]
         return Result(
             prepared, imagination, history[-1], drawings, travel, scores, missing, undrawn, clock.stop()
         )

@@ -309,6 +309,7 @@ def test_without_a_description_it_imagines_all_the_same_and_says_so(urdf, reason
     made.pictures(result)
     assert made.model.robot is None
     assert result.undrawn.startswith(reason)
+    assert result.scores[0].reasons[-1] == "imagined without the robot's render"
 
 
 def test_a_model_without_drawings_needs_no_description():

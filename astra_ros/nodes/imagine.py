@@ -23,6 +23,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from astra_ros.nodes.auto_imagine import AutoImagine
+from astra_ros.nodes.description import RobotDescription
 from astra_ros.nodes.executable import run
 from astra_ros.nodes.health import HealthPublisher
 from astra_ros.nodes.imagine_health import ImagineHealth, LastRequest
@@ -37,6 +38,8 @@ from astra_ros.planning.prepare import NothingToImagine
 
 # Answers of ~/imagine come within this, or the caller is told that they do not.
 ANSWER_WITHIN_S = 120.0
+# A description that is there comes within this of the node's start; nothing waits longer for the first one.
+DESCRIPTION_COMES_S = 5.0
 # What to do where others publish another type that no remapping helps with.
 GOAL_CURE = "publish it as a raw Image (image_transport's republish)"
 PLANS_CURE = "publish each candidate as a JointTrajectory, such as the joint_trajectory of a RobotTrajectory"
@@ -75,13 +78,19 @@ class Imagine:
         self._health.inputs = self._inputs
         self._thread = ModelThread(self._load, self._serve, self._show, self._on_error)
         self._outputs = ImagineOutputs(
-            node, self._thread.refresh, self._health.refused_plans.add
+            node, self._thread.refresh, partial(self._health.refuse, "markers")
         )
-        self._robot_description: str | None = None
+        self._description = RobotDescription(
+            node.resolve_topic_name("robot_description"),
+            partial(self._health.refuse, "robot_description"),
+            self._health.note.add,
+        )
+        self._health.description = self._description
         self._joint_states = node.resolve_topic_name("joint_states")
         self._wanted_joints: tuple[str, ...] = ()  # that plans wait for
         self._health.robot_unknown = self._robot_unknown
         self._first = True
+        self._began_s = time.monotonic()
         self._asked = False  # somebody called ~/imagine since the last request began
         self._auto = AutoImagine(
             node,
@@ -103,7 +112,8 @@ class Imagine:
 
     def close(self) -> bool:
         """End the model's thread; False when it still works."""
-        return self._thread.stop()
+        ended = self._description.close()
+        return self._thread.stop() and ended
 
     def _subscribe(self) -> None:
         node, inputs, watch = self._node, self._inputs, self._health.topics.watch
@@ -116,7 +126,7 @@ class Imagine:
         watch("goal_pose", listen(PoseStamped, "goal_pose", self._on_goal_pose, reliable(1)))
         on_joints = partial(inputs.on_joints, topic=self._joint_states)
         watch("joint_states", listen(JointState, "joint_states", on_joints, best_effort(10)), needed=True)
-        watch("robot_description", listen(String, "robot_description", self._on_robot_description, LATCHED))
+        watch("robot_description", listen(String, "robot_description", self._description.on_message, LATCHED))
         for source, settings in self._parameters.sources.items():
             # Raw: the bytes are handed on as they came if this plan wins.
             on_plan, qos = partial(self._on_plan, source), reliable(2 * settings.keep)
@@ -142,9 +152,6 @@ class Imagine:
     def _on_goal_pose(self, msg: PoseStamped) -> None:
         topic = self._node.resolve_topic_name("goal_pose")
         self._inputs.on_goal_pose(msg, self._parameters.own.world_frame, topic)
-
-    def _on_robot_description(self, msg: String) -> None:
-        self._robot_description = msg.data
 
     # Services.
 
@@ -229,9 +236,14 @@ class Imagine:
             text = str(error)
             named = own.model in text
             raise ModelFailed(text if named else f"model '{own.model}': {text}") from error
+        self._inputs.expect(model.card)
+        card = model.card
+        self._description.attach(imaginer.drawings, [card.action_spaces[name] for name in card.cameras])
+        if card.cameras:
+            spent_s = time.monotonic() - self._began_s
+            self._description.wait(max(0.0, DESCRIPTION_COMES_S - spent_s), self._health.model.prepare)
         self._health.model.load_s = time.monotonic() - began
         self._health.model.card = model.card
-        self._inputs.expect(model.card)
         self._node.get_logger().info(
             f"loaded {model.card.name} from {model.card.path} "
             f"(sha256 {model.card.sha256}) in {self._health.model.load_s:.1f} s"
@@ -250,7 +262,6 @@ class Imagine:
         own = self._parameters.own
         request = self._inputs.request(own.camera_timeout_s)
         imaginer.configure(own, self._parameters.critics, self._parameters.scoring)
-        imaginer.drawings.describe(self._robot_description)
         try:
             result = imaginer.score(
                 request.history,
@@ -305,7 +316,7 @@ class Imagine:
             self._node.get_logger().info(f"{summary}; further results are on {self._outputs.topic}")
             self._first = False
         self._outputs.show(imaginer, own)
-        self._outputs.mark(own, self._robot_description)
+        self._outputs.mark(own, self._description.text)
         return summary
 
     def _withheld(

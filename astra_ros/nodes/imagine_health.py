@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
+from astra_ros.nodes.description import PREPARING, RobotDescription
 from astra_ros.nodes.health import ERROR, OK, WARN, Conditions, Notices, newest, status
 from astra_ros.nodes.imagine_inputs import ImagineInputs
 from astra_ros.nodes.imagine_settings import ImagineSettings
@@ -20,6 +21,8 @@ SLOW_S = 10.0
 # A camera may start so much later than this node before that is worth a line in the log.
 CAMERA_STARTS_S = 5.0
 INPUTS = ("images", "plans", "joint_states", "goal_images", "goal_poses")
+# What lasts, such as a description without its meshes, is logged once and not with every request.
+LASTING = ("robot_description", "markers")
 
 
 @dataclass
@@ -29,6 +32,11 @@ class ModelState:
     card: object | None = None
     error: str = ""
     load_s: float = 0.0
+    doing: str = "loading"
+
+    def prepare(self) -> None:
+        """The model is loaded, and what else it needs is being made."""
+        self.doing = PREPARING
 
 
 @dataclass
@@ -60,6 +68,7 @@ class ImagineHealth:
         log = node.get_logger()
         # One call each: rclpy keeps its own records per line of code.
         self.refused = {kind: Notices(lambda text: log.error(text)) for kind in INPUTS}
+        self.refused |= {kind: Notices(lambda text: log.debug(text)) for kind in LASTING}
         self.refused_requests = Notices(lambda text: log.warning(text))
         self.refused_plans = Notices(lambda text: log.error(text))
         self.note = Notices(lambda text: log.info(text))
@@ -69,6 +78,7 @@ class ImagineHealth:
         )
         self.topics = TopicTypes(node)
         self.inputs: ImagineInputs | None = None
+        self.description: RobotDescription | None = None
         self.robot_unknown: Callable[[], str | None] = lambda: None
         self.model = ModelState()
         self._lock = threading.Lock()
@@ -100,7 +110,25 @@ class ImagineHealth:
     def report(self) -> list[DiagnosticStatus]:
         """The statuses of this moment."""
         topics = self._topics()  # first: it says why others have nothing
-        return [self._model(), self._camera(), self._plans(), self._requests(), topics]
+        parts = [self._model(), self._camera(), self._plans(), self._requests(), topics, self._markers()]
+        return parts if self.description is None else [*parts, self._description(self.description)]
+
+    def _description(self, description: RobotDescription) -> DiagnosticStatus:
+        refused = self.refused["robot_description"]
+        values = {"descriptions_refused": refused.count, "last_refusal": refused.last}
+        if problem := self.conditions.see("robot_description", description.problem):
+            return self._status("robot_description", WARN, problem, values)
+        if description.preparing:
+            return self._status("robot_description", OK, f"{PREPARING}; requests wait for them", values)
+        text = "no robot_description is needed" if description.text is None else "a robot_description is there"
+        return self._status("robot_description", OK, text, values)
+
+    def _markers(self) -> DiagnosticStatus:
+        notices = self.refused["markers"]
+        values = {"markers_without_tool": notices.count, "last_refusal": notices.last}
+        if text := self.conditions.see("plan markers", notices.recent):
+            return self._status("markers", WARN, text, values)
+        return self._status("markers", OK, "plan markers are drawn with each request", values)
 
     def _topics(self) -> DiagnosticStatus:
         wrong = self.topics.look()
@@ -139,7 +167,7 @@ class ImagineHealth:
         if self.model.error:
             return self._status("model", ERROR, self.model.error, values)
         if card is None:
-            return self._status("model", WARN, "loading", values)
+            return self._status("model", WARN, self.model.doing, values)
         return self._status("model", OK, "loaded", values)
 
     def _camera(self) -> DiagnosticStatus:

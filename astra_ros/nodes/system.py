@@ -54,6 +54,9 @@ ARGUMENTS: dict[str, Argument] = {
     ),
     "image": Argument("camera/image_raw", "Topic of the camera's images."),
     "joint_states": Argument("joint_states", "Topic that says where the robot is, and so where plans must start."),
+    "robot_description": Argument(
+        "robot_description", "Topic of the robot's URDF, by which models that were trained so see the robot along a plan."
+    ),
     "rviz": Argument("false", "Start RViz with the package's view.", ("true", "false")),
     "params_file": Argument("", f"Parameters of all nodes; '' takes the package's {PARAMS_FILE}."),
 }
@@ -109,6 +112,7 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
             "image": values["image"],
             "camera_info": f"{namespace}{slash}camera_info",
             "joint_states": values["joint_states"],
+            "robot_description": values["robot_description"],
         },
     )
     if not simulated:

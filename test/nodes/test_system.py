@@ -27,7 +27,8 @@ def test_simulation_starts_three_nodes_of_one_robot_and_seed():
 
 def test_a_real_robot_needs_the_imagine_node_only():
     specs = by_name(
-        sim="false", image="/left/image_rect", joint_states="/arm/joint_states", model="/m", device="cuda"
+        sim="false", image="/left/image_rect", joint_states="/arm/joint_states", model="/m", device="cuda",
+        robot_description="/arm/robot_description"
     )
     assert list(specs) == ["imagine"]
     imagine = specs["imagine"]
@@ -37,6 +38,7 @@ def test_a_real_robot_needs_the_imagine_node_only():
     assert imagine.remappings == {
         "image": "/left/image_rect", "camera_info": "/left/camera_info",
         "joint_states": "/arm/joint_states",
+        "robot_description": "/arm/robot_description",
     }
     assert by_name(image="image")["imagine"].remappings["camera_info"] == "camera_info"
 

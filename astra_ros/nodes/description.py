@@ -1,0 +1,168 @@
+"""The robot's description, as `robot_description` brings it: checked, and its shapes made ahead, in the background."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from std_msgs.msg import String
+
+from astra_ros.planning.drawings import Drawings
+from astra_ros.planning.kinematics import KinematicsError, parse_urdf
+from astra_ros.planning.modalities import ActionSpace
+
+PREPARING = "preparing the robot's shapes"
+WITHOUT = "plans are imagined without the robot's render, less exactly"
+# Descriptions from before the model is loaded that are kept: the newest that can be drawn is among them, or none is.
+KEPT = 4
+
+
+class RobotDescription:
+    """Takes descriptions from the executor's threads and works on them in one of its own.
+
+    A description that cannot be used does not replace one that can.
+
+    Args:
+        topic: where they come from, for messages.
+        refuse: told why one cannot be used.
+        tell: told what is worth a line in the log.
+
+    Attributes:
+        text: the newest one that is a URDF at all, or None; its meshes may be missing.
+    """
+
+    def __init__(self, topic: str, refuse: Callable[[str], None], tell: Callable[[str], None]) -> None:
+        self.topic = topic
+        self._refuse, self._tell = refuse, tell
+        self._changed = threading.Condition()
+        self._received: deque[str] = deque(maxlen=KEPT)
+        self._waiting: deque[str] = deque(maxlen=KEPT)
+        self._drawings: Drawings | None = None
+        self._spaces: tuple[ActionSpace, ...] = ()
+        self._prepared = False
+        self._busy = self._stopped = False
+        self._fails = ""
+        self._joints: frozenset[str] = frozenset()
+        self.text: str | None = None
+        self._thread = threading.Thread(target=self._run, name="description", daemon=True)
+        self._thread.start()
+
+    def on_message(self, msg: String) -> None:
+        """Take a description; the same one again costs nothing."""
+        with self._changed:
+            newest = (*self._received, *self._waiting)[-1:]
+            if newest != (msg.data,):
+                self._waiting.append(msg.data)
+                self._changed.notify_all()
+
+    def attach(self, drawings: Drawings, spaces: Sequence[ActionSpace]) -> None:
+        """Say by what, and for plans of which spaces, the robot is drawn; this is done ahead from now on."""
+        with self._changed:
+            self._drawings, self._spaces, self._prepared = drawings, tuple(spaces), False
+            self._waiting = deque([*self._received, *self._waiting], maxlen=KEPT)
+            self._received.clear()
+            self._changed.notify_all()
+
+    def wait(self, first_s: float, preparing: Callable[[], None] = lambda: None) -> None:
+        """Wait until all that came is prepared.
+
+        Args:
+            first_s: how long to wait for the first description.
+            preparing: called if there is something to prepare.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._came or self._stopped, first_s)
+            if self._came and not self._idle:
+                preparing()
+                self._changed.wait_for(lambda: self._idle or self._stopped)
+
+    def close(self, timeout_s: float = 1.0) -> bool:
+        """End the thread; False when it still works."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def problem(self) -> str:
+        """Why the robot is not drawn along plans, or not as the newest description says; '' where it is."""
+        with self._changed:
+            drawings = self._drawings
+            if drawings is None or not self._spaces:
+                return f"{self.topic}: {self._fails}" if self._fails else ""
+            if not self._came:
+                return (
+                    f"no robot_description has come on {self.topic}: {WITHOUT}. Remap robot_description to the topic of "
+                    "robot_state_publisher"
+                )
+            if not self._idle:
+                return ""
+            if drawings.warning:
+                return f"{self.topic}: {drawings.warning.removeprefix('robot_description: ')}"
+            return f"{self.topic}: {self._fails}; {WITHOUT}" if self._fails else ""
+
+    @property
+    def preparing(self) -> bool:
+        """Whether a description is being worked on."""
+        with self._changed:
+            return self._came and not self._idle
+
+    @property
+    def _came(self) -> bool:
+        return bool(self._received or self._waiting)
+
+    @property
+    def _idle(self) -> bool:
+        return not self._busy and not self._waiting and (self._prepared or self._drawings is None)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._stopped or (self._came and not self._idle))
+                if self._stopped:
+                    return
+                self._busy = True
+                text = self._waiting.popleft() if self._waiting else None
+                drawings, spaces = self._drawings, self._spaces
+                if text is not None:
+                    self._received.append(text)
+                self._prepared = not self._waiting
+            try:
+                if text is not None:
+                    self._take(text, drawings)
+                if drawings is not None and not self._waiting:
+                    self._prepare(drawings, spaces)
+            except Exception as error:  # noqa: BLE001 - whatever a text holds, the next one is taken
+                self._fail(f"{type(error).__name__}: {error}")
+
+    def _take(self, text: str, drawings: Drawings | None) -> None:
+        try:
+            robot = parse_urdf(text)
+        except KinematicsError as error:
+            self._fail(str(error))
+            if drawings is not None:
+                drawings.describe(text)
+            return
+        self.text, self._fails = text, ""
+        self._joints = frozenset(joint.name for joint in robot.joints)
+        if drawings is not None and (reason := drawings.describe(text)):
+            self._fail(reason)
+
+    def _prepare(self, drawings: Drawings, spaces: Sequence[ActionSpace]) -> None:
+        began = time.monotonic()
+        # Of a model's robots, the one that is described; where it is none of them, that is the complaint.
+        mine = [space for space in spaces if self._joints.issuperset(space.motion_names)]
+        if reason := drawings.prepare(mine or spaces):
+            self._fail(reason)
+        if (took_s := time.monotonic() - began) > 1.0:
+            self._tell(f"prepared the robot's shapes in {took_s:.1f} s")
+
+    def _fail(self, reason: str) -> None:
+        if reason != self._fails:
+            self._fails = reason
+            self._refuse(f"{self.topic}: {reason}")

@@ -1,0 +1,139 @@
+"""The robot's description: the last good one stays, its shapes are made ahead, and what is wrong is told once."""
+
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("rclpy")
+pytest.importorskip("yourdfpy")
+
+from std_msgs.msg import String  # noqa: E402
+
+from astra_ros.nodes.description import RobotDescription  # noqa: E402
+
+SHAPE = "<visual><geometry><{}/></geometry></visual>"
+BOX = SHAPE.format('box size="0.1 0.1 0.1"')
+LOST = SHAPE.format('mesh filename="package://nowhere/lost.stl"')
+
+
+def urdf(shape=BOX, joint="a", kind="revolute"):
+    limit = '<limit lower="-1" upper="1" effort="1" velocity="1"/>'
+    return (
+        f'<robot name="r"><link name="base"/><link name="arm">{shape}</link><joint name="{joint}" type="{kind}">'
+        f'<parent link="base"/><child link="arm"/><axis xyz="0 0 1"/>{limit}</joint></robot>'
+    )
+
+
+def space(*joints):
+    return SimpleNamespace(name="_".join(joints), motion_names=joints, modality="joints")
+
+
+class FakeDrawings:
+    """Records what is asked of `Drawings`."""
+
+    def __init__(self, takes_s=0.0):
+        self.described, self.prepared, self.warning = [], [], None
+        self.takes_s = takes_s
+
+    def describe(self, text):
+        self.described.append(text)
+        if "lost.stl" in text or "</robot>" not in text:
+            self.warning = "robot_description: the newest cannot be used, an earlier one is: it is broken"
+            return "it is broken"
+        self.warning = None
+        return None
+
+    def prepare(self, spaces):
+        time.sleep(self.takes_s)
+        self.prepared.append([each.name for each in spaces])
+        return None
+
+
+class Bench:
+    def __init__(self):
+        self.refused, self.told = [], []
+        self.description = RobotDescription("/desc", self.refused.append, self.told.append)
+
+    def send(self, text):
+        self.description.on_message(String(data=text))
+        self.description.wait(0.0)
+
+
+@pytest.fixture
+def bench():
+    made = Bench()
+    yield made
+    assert made.description.close()
+
+
+def test_a_broken_description_does_not_replace_a_good_one(bench):
+    drawings, good = FakeDrawings(), urdf()
+    bench.description.attach(drawings, [space("a")])
+    bench.send(good)
+    assert bench.description.text == good and bench.description.problem == "" and bench.refused == []
+    for _ in range(3):
+        bench.send("<robot")
+    assert bench.description.text == good and len(bench.refused) == 1
+    assert bench.description.problem.startswith("/desc: the newest cannot be used, an earlier one is")
+    bench.send(good)
+    assert bench.description.problem == ""
+
+
+def test_one_whose_meshes_are_not_installed_still_says_where_the_tool_goes(bench):
+    drawings, good, lost = FakeDrawings(), urdf(), urdf(LOST)
+    bench.description.attach(drawings, [space("a")])
+    bench.send(good)
+    bench.send(lost)
+    assert bench.description.text == lost and bench.refused == ["/desc: it is broken"]
+
+
+def test_what_came_before_the_model_is_drawn_once_it_is_there_in_order(bench):
+    good = urdf()
+    bench.send(good)
+    bench.send("no XML")
+    assert bench.description.text == good and bench.description.problem.startswith("/desc: ")
+    drawings = FakeDrawings()
+    bench.description.attach(drawings, [space("a")])
+    bench.description.wait(0.0)
+    assert drawings.described == [good, "no XML"] and drawings.prepared == [["a"]]
+
+
+def test_shapes_are_made_ahead_for_the_robot_that_is_described(bench):
+    drawings = FakeDrawings(takes_s=0.2)
+    bench.description.attach(drawings, [space("a"), space("x", "y")])
+    bench.description.on_message(String(data=urdf()))
+    said = []
+    bench.description.wait(0.0, lambda: said.append(bench.description.preparing))
+    assert said == [True] and drawings.prepared == [["a"]] and not bench.description.preparing
+    bench.send(urdf(joint="other"))  # none of the model's robots: that is for Drawings to say
+    assert drawings.prepared[-1] == ["a", "x_y"]
+
+
+def test_the_same_description_again_costs_nothing(bench):
+    drawings = FakeDrawings()
+    bench.description.attach(drawings, [space("a")])
+    for _ in range(5):
+        bench.send(urdf())
+    assert len(drawings.described) == len(drawings.prepared) == 1
+
+
+def test_that_none_came_is_named_with_the_topic_if_the_model_sees_the_robot(bench):
+    assert bench.description.problem == ""  # the model is not there yet
+    began = time.monotonic()
+    bench.description.wait(0.1)
+    assert 0.1 <= time.monotonic() - began < 2.0
+    bench.description.attach(FakeDrawings(), [space("a")])
+    assert "no robot_description has come on /desc" in bench.description.problem
+    bench.description.attach(FakeDrawings(), [])
+    assert bench.description.problem == ""
+
+
+def test_whoever_waits_is_let_go_at_the_end():
+    bench = Bench()
+    waiting = threading.Thread(target=bench.description.wait, args=(60.0,))
+    waiting.start()
+    assert bench.description.close()
+    waiting.join(5.0)
+    assert not waiting.is_alive()
