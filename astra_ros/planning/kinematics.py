@@ -78,7 +78,8 @@ class ToolPath:
         self.base_link = chain[0].parent if chain else tool_link
         self.tool_link = tool_link
         whose = f"the tool '{tool_link}'"
-        self._steps = [_step(joint, self.joint_names, whose) for joint in chain]
+        known = {joint.name: joint for joint in robot.joints}
+        self._steps = [_step(joint, self.joint_names, whose, known) for joint in chain]
 
     def __call__(self, positions) -> np.ndarray:
         """Tool positions.
@@ -111,7 +112,7 @@ class LinkPoses:
         urdf: the robot description, XML text.
         joint_names: J names, the order of the joint positions.
         held: joint name -> rad or m of moving joints that are not in ``joint_names``; those in
-            neither stay at 0. A joint that mimics one of them follows it.
+            neither stay at 0. A joint that mimics another follows it, and so along a chain of them.
 
     Attributes:
         robot: the parsed description (yourdfpy's ``Robot``).
@@ -135,10 +136,10 @@ class LinkPoses:
         self.base_link = joints[0].parent if joints else self.robot.links[0].name
         self.link_names = (self.base_link, *(joint.child for joint in joints))
         depth = {self.base_link: 0}
-        rest = {joint.name: float(held.get(joint.name, 0.0)) for joint in joints}
+        known = {joint.name: joint for joint in joints}
         self._steps: list[tuple[int, JointStep]] = []
         for joint in joints:
-            step = _step(joint, self.joint_names, f"the link '{joint.child}'", rest)
+            step = _step(joint, self.joint_names, f"the link '{joint.child}'", known, held)
             depth[joint.child] = depth[joint.parent] + (step.kind != "fixed")
             self._steps.append((self.link_names.index(joint.parent), step))
         self.chain_depth = np.array([depth[name] for name in self.link_names])
@@ -170,9 +171,21 @@ class LinkPoses:
 
 
 def _step(
-    joint, joint_names: tuple[str, ...], whose: str, rest: Mapping[str, float] | None = None
+    joint,
+    joint_names: tuple[str, ...],
+    whose: str,
+    known: Mapping,
+    held: Mapping[str, float] | None = None,
 ) -> JointStep:
-    """One joint of a description; ``rest`` has the values of joints that are not given."""
+    """One joint of a description.
+
+    Args:
+        joint: of yourdfpy's ``Robot``.
+        joint_names: whose positions are given.
+        whose: what it moves, in words.
+        known: all joints by name.
+        held: positions of joints that are not given, others are 0; None where each must be given.
+    """
     origin = np.eye(4) if joint.origin is None else np.asarray(joint.origin, dtype=np.float64)
     if joint.type == "fixed":
         return JointStep(origin)
@@ -181,25 +194,53 @@ def _step(
             f"robot description: joint '{joint.name}' on the way to {whose} is "
             f"'{joint.type}'; supported are fixed, revolute, continuous and prismatic"
         )
-    driver, factor, offset = joint.name, 1.0, 0.0
-    if joint.mimic is not None:
-        driver = joint.mimic.joint
-        factor = 1.0 if joint.mimic.multiplier is None else float(joint.mimic.multiplier)
-        offset = 0.0 if joint.mimic.offset is None else float(joint.mimic.offset)
     axis = np.array([1.0, 0.0, 0.0] if joint.axis is None else joint.axis, dtype=np.float64)
     length = np.linalg.norm(axis)
     if not length > 0.0:
         raise KinematicsError(f"robot description: joint '{joint.name}' has an axis of length 0")
     kind = "slide" if joint.type == "prismatic" else "turn"
-    if driver in joint_names:
-        column = joint_names.index(driver)
-        return JointStep(origin, kind, axis / length, column, factor, offset)
-    if rest is None or driver not in rest:
+    chain = _drivers(joint, known)
+    for driver, factor, offset in chain:
+        if driver in joint_names:
+            column = joint_names.index(driver)
+            return JointStep(origin, kind, axis / length, column, factor, offset)
+    if held is None:
         raise KinematicsError(
-            f"robot description: joint '{driver}' moves {whose}, but its "
+            f"robot description: joint '{chain[0][0]}' moves {whose}, but its "
             f"position is not given; the given joints are {', '.join(joint_names)}"
         )
-    return JointStep(origin, kind, axis / length, offset=factor * rest[driver] + offset)
+    driver, factor, offset = next((one for one in chain if one[0] in held), chain[0])
+    return JointStep(origin, kind, axis / length, offset=factor * held.get(driver, 0.0) + offset)
+
+
+def _drivers(joint, known: Mapping) -> list[tuple[str, float, float]]:
+    """Which joints move a joint: (name, factor, offset) with position = factor * that one's + offset.
+
+    The joint that mimics no other comes first, and the joint itself last.
+
+    Raises:
+        KinematicsError: a joint mimics one that is not there, or itself over others.
+    """
+    drivers = [(joint.name, 1.0, 0.0)]
+    while joint.mimic is not None:
+        name, factor, offset = joint.mimic.joint, joint.mimic.multiplier, joint.mimic.offset
+        if name not in known:
+            raise KinematicsError(
+                f"robot description: joint '{joint.name}' mimics '{name}', which is no joint of it; "
+                f"correct the name, or take <mimic> out; its joints are {', '.join(known)}"
+            )
+        if any(name == driver for driver, *_ in drivers):
+            way = " -> ".join([driver for driver, *_ in drivers] + [name])
+            raise KinematicsError(
+                f"robot description: joints mimic each other in a circle ({way}); take <mimic> out "
+                "of the one that is moved"
+            )
+        _, outer, rest = drivers[-1]
+        inner = 1.0 if factor is None else float(factor)
+        more = 0.0 if offset is None else float(offset)
+        drivers.append((name, outer * inner, outer * more + rest))
+        joint = known[name]
+    return drivers[::-1]
 
 
 def _known_joints(robot, names) -> tuple[str, ...]:
