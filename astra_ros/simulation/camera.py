@@ -99,15 +99,22 @@ class Camera:
             uint8 [height, width, 3] RGB as ``render`` gives it, and float32 [height, width] m along
             the optical axis, infinite where nothing is drawn.
         """
-        image, depth = self._draw(light)
+        image, depth, bodies = self._draw(light, masked=True)
         near, far = self.settings.near_m, self.settings.far_m
-        distance = far * near / (far - (far - near) * depth)
-        return image, np.where(depth < 1.0, distance, np.inf).astype(np.float32)
+        # For one pair of clip planes in three the depth behind everything is not 1, but the next float
+        # below or above it; only the mask tells.
+        drawn = bodies >= 0
+        distance = np.full(depth.shape, np.inf, dtype=np.float32)
+        distance[drawn] = far * near / (far - (far - near) * depth[drawn])
+        return image, distance
 
-    def _draw(self, light, shares=LIGHT_SHARES) -> tuple[np.ndarray, np.ndarray]:
+    def _draw(
+        self, light, shares=LIGHT_SHARES, masked: bool = False
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """uint8 [height, width, 3] RGB, depth between the clip planes and, if asked for, body numbers, -1 for none."""
         ambient, diffuse, specular = shares
         width, height = self.settings.width, self.settings.height
-        _, _, rgba, depth, _ = pybullet.getCameraImage(
+        _, _, rgba, depth, bodies = pybullet.getCameraImage(
             width,
             height,
             viewMatrix=self._view,
@@ -118,11 +125,12 @@ class Camera:
             lightSpecularCoeff=specular,
             shadow=0,
             renderer=pybullet.ER_TINY_RENDERER,
-            flags=pybullet.ER_NO_SEGMENTATION_MASK,
+            flags=0 if masked else pybullet.ER_NO_SEGMENTATION_MASK,
             physicsClientId=self._client,
         )
         image = np.asarray(rgba, dtype=np.uint8).reshape(height, width, 4)
-        return np.ascontiguousarray(image[:, :, :3]), np.asarray(depth).reshape(height, width)
+        mask = np.asarray(bodies).reshape(height, width) if masked else None
+        return np.ascontiguousarray(image[:, :, :3]), np.asarray(depth).reshape(height, width), mask
 
 
 def as_drawn(camera: PinholeCamera) -> PinholeCamera:
