@@ -19,6 +19,7 @@ from astra_ros.planning.imagination import Imagination
 from astra_ros.planning.modalities import ActionSpace
 from astra_ros.planning.prepare import Plan, PlanPreparer, PlanSettings, Prepared
 from astra_ros.planning.scoring import PlanScore, ScoringSettings, missing_critics, score_plans
+from astra_ros.planning.settings import limited
 
 
 MAX_DENOISING_STEPS = 1000
@@ -34,15 +35,7 @@ class ImaginerSettings(PlanSettings):
         denoising_steps: steps of the sampler per frame; 0 takes the model's default.
     """
 
-    denoising_steps: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.denoising_steps <= MAX_DENOISING_STEPS:
-            raise ValueError(
-                f"denoising_steps is {self.denoising_steps}; give 0 (the model's default) to "
-                f"{MAX_DENOISING_STEPS}"
-            )
+    denoising_steps: int = limited(0, 1, MAX_DENOISING_STEPS, off="the model's default")
 
 
 @dataclass(frozen=True)

@@ -13,21 +13,22 @@ PACKAGE = Path(__file__).resolve().parent.parent / "astra_ros"
 
 # room -> the rooms that it may import. A room is a folder of astra_ros/, or a file beside them.
 ARROWS = {
-    "camera": set(),
-    "robot": set(),
-    "planning": {"camera", "robot"},
+    "texts": set(),
+    "camera": {"texts"},
+    "robot": {"texts"},
+    "planning": {"camera", "robot", "texts"},
     "world_model": set(),
     "resources": set(),
     "views": {"planning"},
     "simulation": {"planning", "resources"},
     "backends": {"planning", "resources", "world_model"},
     "pipeline": {"backends", "planning"},
-    "bridge": {"camera", "planning", "robot"},
+    "bridge": {"camera", "planning", "robot", "texts"},
     "learning": {
-        "backends", "camera", "pipeline", "planning", "resources", "robot", "simulation", "views", "world_model"
+        "backends", "camera", "pipeline", "planning", "resources", "robot", "simulation", "texts", "views", "world_model"
     },
     "nodes": {
-        "backends", "bridge", "camera", "pipeline", "planning", "resources", "robot", "simulation", "views"
+        "backends", "bridge", "camera", "pipeline", "planning", "resources", "robot", "simulation", "texts", "views"
     },
     "bench": {"backends", "learning", "nodes", "pipeline", "simulation"},
     "cli": {"bench", "learning", "nodes"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -12,6 +12,7 @@ from std_msgs.msg import Float32MultiArray, MultiArrayDimension
 
 from astra_ros.bridge.errors import BridgeError
 from astra_ros.planning.scoring import CriticScore, PlanScore
+from astra_ros.texts import bounded
 
 LEVELS = {
     "accepted": DiagnosticStatus.OK,
@@ -21,28 +22,34 @@ LEVELS = {
 
 
 def scores_to_diagnostics(
-    scores: Sequence[PlanScore], stamp: Time, frame_id: str, model: str
+    scores: Sequence[PlanScore],
+    stamp: Time,
+    frame_id: str,
+    model: str,
+    goal: Mapping[str, str] | None = None,
 ) -> DiagnosticArray:
     """One status per plan, in plan order.
 
     A status has the plan's name, its verdict as level, a sentence as message, and the values
     ``verdict``, ``rank`` (1 is best), ``score``; per critic ``<critic>.raw``, ``.weight``,
     ``.cost``, ``.penalty`` (what it takes from the score) and, where it objects, ``.flag``; then
-    ``reason.0``, ``reason.1``, ...
+    ``reason.0``, ``reason.1``, ...; and what all plans were held against: ``goal_kind`` ("image", "pose" or
+    "none"), ``goal_topic``, ``goal_stamp_s``, ``goal_age_s``.
 
     Args:
         scores: K scores.
         stamp, frame_id: the header of the image that the plans were imagined from.
         model: name of the world model, for ``hardware_id``.
+        goal: the values of the goal; None: nothing is known of it.
     """
     msg = DiagnosticArray()
     msg.header.stamp = stamp
     msg.header.frame_id = frame_id
-    msg.status = [_status(score, len(scores), model) for score in scores]
+    msg.status = [_status(score, len(scores), model, goal or {}) for score in scores]
     return msg
 
 
-def _status(score: PlanScore, count: int, model: str) -> DiagnosticStatus:
+def _status(score: PlanScore, count: int, model: str, goal: Mapping[str, str]) -> DiagnosticStatus:
     text = f"{score.verdict}, rank {score.rank + 1} of {count}, score {score.score:.3f}"
     if score.reasons:
         text += ": " + "; ".join(score.reasons)
@@ -59,12 +66,13 @@ def _status(score: PlanScore, count: int, model: str) -> DiagnosticStatus:
         if critic in score.flags:
             values[f"{critic}.flag"] = score.flags[critic]
     values |= {f"reason.{index}": reason for index, reason in enumerate(score.reasons)}
+    values |= goal
     return DiagnosticStatus(
         level=LEVELS[score.verdict],
         name=score.name,
-        message=text,
+        message=bounded(text),
         hardware_id=model,
-        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+        values=[KeyValue(key=key, value=bounded(value)) for key, value in values.items()],
     )
 
 

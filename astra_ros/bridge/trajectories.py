@@ -34,6 +34,12 @@ def trajectory_to_plan(msg: JointTrajectory, name: str, topic: str = "plans") ->
     if not msg.points:
         raise PlanError(f"{where}: the trajectory has no points; send at least one")
     for index, point in enumerate(msg.points):
+        if not point.positions and (point.velocities or point.accelerations or point.effort):
+            given = "velocities" if point.velocities else "accelerations" if point.accelerations else "efforts"
+            raise PlanError(
+                f"{where}: point {index} has {given} and no positions, and positions alone are imagined; send where "
+                "the joints are at each point too"
+            )
         if len(point.positions) != joints:
             raise PlanError(
                 f"{where}: point {index} has {len(point.positions)} positions for {joints} "
@@ -47,7 +53,16 @@ def trajectory_to_plan(msg: JointTrajectory, name: str, topic: str = "plans") ->
             name=name,
         )
     except PlanError as error:
-        raise PlanError(f"{topic}: {error}") from error
+        error.args = (f"{topic}: {error}",)
+        raise
+
+
+def without_stamp(data: bytes) -> bytes:
+    """A serialized message that begins with a header, with the stamp 0 and otherwise the same bytes.
+
+    CDR, which every middleware of ROS 2 speaks: four bytes that say which kind, then sec and nanosec.
+    """
+    return data[:4] + bytes(8) + data[12:]
 
 
 def plan_to_trajectory(

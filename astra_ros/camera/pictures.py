@@ -26,6 +26,7 @@ from astra_ros.camera.pixels import (
     unknown_encoding,
     unpack,
 )
+from astra_ros.texts import short
 
 _VIDEO = re.compile(r"h\.?26[345]|hevc|avc1?|av1|vp[89]|theora|ffmpeg|(lib)?x26[45]|mpeg-?[24]|mp4v?")
 _UNREAD = re.compile(r"qoi|jxl|jpegxl|jpegxs|rvl|zstd|zlib|gzip|lz4")
@@ -144,7 +145,7 @@ def compressed_to_rgb(message) -> np.ndarray:
     form, container, data = _read(message)
     pixels = decode(data)
     if pixels is None:
-        raise BadPicture(f"OpenCV cannot decode it (format '{message.format}'); check the camera driver")
+        raise BadPicture(f"OpenCV cannot decode it (format '{short(message.format)}'); check the camera driver")
     if filled_up(data, container, pixels):
         raise BadPicture(f"a JPEG whose data end before the picture does: {len(data)} bytes; check the camera's link")
     return as_rgb(pixels, _conversion(form, container, pixels))
@@ -161,7 +162,7 @@ def _layout(message):
 
 def _read(message) -> tuple[Format, Container, bytes]:
     """What is true of the message, in the order in which it can be told."""
-    said = f"format '{message.format.strip()}'"
+    said = f"format '{short(message.format.strip())}'"
     form = read_format(message.format)
     if form.is_depth:
         raise UnsupportedPicture(f"{said} is a depth image; choose the colour camera's topic")
@@ -197,7 +198,7 @@ def _unreadable(said: str, form: Format, data: bytes) -> ValueError:
             "(Isaac ROS: isaac_ros_h264_decoder)"
         )
     if _UNREAD.fullmatch(form.codec):
-        return UnsupportedPicture(f"{said}: '{form.codec}' is not read here; {_RECORD_JPEG}, or {_REPUBLISH}")
+        return UnsupportedPicture(f"{said}: '{short(form.codec)}' is not read here; {_RECORD_JPEG}, or {_REPUBLISH}")
     if known_encoding(form.original) and not form.codec:
         return UnsupportedPicture(
             f"{said} names raw pixels, but a CompressedImage has no width and height; publish them as "
@@ -238,11 +239,11 @@ def _remarks(form: Format, container: Container):
             yield f"the format names {form.original}, but the pictures have colours already; taken as they are"
         else:
             yield (
-                f"{form.original} was made grey before it was compressed ({form.target}), so the colours are lost; set "
+                f"{form.original} was made grey before it was compressed ({short(form.target)}), so the colours are lost; set "
                 "image_transport's jpeg_compress_bayer to true or its format to png, or use the colour topic"
             )
     file = _FILES.get(form.codec, container.kind if not _VIDEO.fullmatch(form.codec) else "video")
     if container.kind in ("JPEG", "PNG") and file != container.kind:
-        yield f"the format says {form.codec}, but the data are {container.kind}; read as {container.kind}"
+        yield f"the format says {short(form.codec)}, but the data are {container.kind}; read as {container.kind}"
     if _tiff_keeps_order(form):
         yield "TIFF of rgb pictures is taken with red first, as image_transport writes it"

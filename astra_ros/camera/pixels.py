@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from astra_ros.texts import short
+
 
 class PixelError(ValueError):
     """A picture whose size, step and data do not fit each other."""
@@ -121,7 +123,7 @@ def holds_numbers(name: str) -> bool:
 def no_colours(name: str) -> str:
     """What is wrong with an encoding of plain numbers, and the cure."""
     return (
-        f"encoding '{name.strip()}' is a depth image or plain numbers, which have no colours and no fixed "
+        f"encoding '{short(name.strip())}' is a depth image or plain numbers, which have no colours and no fixed "
         "scale; choose the colour camera's topic"
     )
 
@@ -208,11 +210,11 @@ def unknown_encoding(name: str) -> str:
     known = f"known are {', '.join((*ENCODINGS, *SEMI_PLANAR))}"
     if _COMPRESSED.search(name.lower()):
         return (
-            f"unknown encoding '{name}'; {known}. Compressed data belong in a sensor_msgs/CompressedImage: have the "
+            f"unknown encoding '{short(name)}'; {known}. Compressed data belong in a sensor_msgs/CompressedImage: have the "
             "driver publish JPEG or PNG there, or decoded pixels here"
         )
     return (
-        f"unknown encoding '{name}'; {known}. Set the camera driver to one of these, such as rgb8 "
+        f"unknown encoding '{short(name)}'; {known}. Set the camera driver to one of these, such as rgb8 "
         "(usb_cam: pixel_format, v4l2_camera: output_encoding, camera_ros: format); image_proc and image_transport "
         "cannot convert what cv_bridge does not know"
     )

@@ -11,6 +11,8 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
+from astra_ros.texts import bounded
+
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 LOG_EVERY_S = 5.0
@@ -34,6 +36,7 @@ class Notices:
 
     def add(self, reason: str, quiet: bool = False) -> None:
         """Note that it happened, and why; ``quiet`` where the log hears of it from somebody else."""
+        reason = bounded(reason)
         with self._lock:
             now = self._clock()
             self.count += 1
@@ -79,6 +82,7 @@ class Conditions:
             what: it is about, in words: "camera: stamps".
             text: the same as long as the same is wrong, so without numbers that change.
         """
+        text = bounded(text)
         before = self._now.get(what, "")
         self._now[what] = text
         if text and text != before:
@@ -88,16 +92,28 @@ class Conditions:
         return text
 
 
+def once(log: Callable[[str], None]) -> Callable[[str], None]:
+    """A log that says each text one time only."""
+    said: set[str] = set()
+
+    def say(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            log(text)
+
+    return say
+
+
 def newest(*notices: Notices) -> str:
     """The newest of the recent reasons, or ''."""
     return max(notices, key=lambda each: each.last_s).recent
 
 
 def status(name: str, level: bytes, message: str, values: Mapping[str, object], hardware_id=""):
-    """A DiagnosticStatus from plain values."""
-    pairs = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+    """A DiagnosticStatus from plain values; whatever somebody named in them, it stays of a readable length."""
+    pairs = [KeyValue(key=bounded(key), value=bounded(str(value))) for key, value in values.items()]
     return DiagnosticStatus(
-        level=level, name=name, message=message, hardware_id=hardware_id, values=pairs
+        level=level, name=name, message=bounded(message), hardware_id=bounded(hardware_id), values=pairs
     )
 
 

@@ -31,6 +31,7 @@ from astra_ros.nodes.imagine_inputs import ImagineInputs, Refused, Request
 from astra_ros.nodes.imagine_outputs import ImagineOutputs
 from astra_ros.nodes.imagine_settings import ImagineParameters, ImagineSettings
 from astra_ros.nodes.model_thread import ModelThread, ShuttingDown
+from astra_ros.nodes.plan_stamps import stamp_refusals
 from astra_ros.nodes.qos import CAMERA, LATCHED, best_effort, reliable
 from astra_ros.pipeline import Imaginer, Result
 from astra_ros.planning.plans import PlanError
@@ -104,6 +105,7 @@ class Imagine:
         waiting = ReentrantCallbackGroup()
         node.create_service(Trigger, "~/imagine", self._on_imagine, callback_group=waiting)
         node.create_service(Trigger, "~/reset_history", self._on_reset_history)
+        node.create_service(Trigger, "~/clear_goal", self._on_clear_goal)
         HealthPublisher(node, self._health.report)
         self._thread.start()
         node.get_logger().info(
@@ -146,12 +148,16 @@ class Imagine:
             self._health.refuse("plans", f"{topic}: {len(data)} bytes that are no JointTrajectory ({error})")
             return
         own = self._parameters.own
+        if reason := own.stamps.refusal(msg.header.stamp, self._now_ns()):
+            self._health.refuse("plans", f"{self._heard[source].topic}: a plan is refused: {reason}")
+            return
         if self._inputs.on_plan(source, msg, data) and own.auto_imagine:
             self._auto.plan_came(source, own.settle_s)
 
     def _on_goal_pose(self, msg: PoseStamped) -> None:
         topic = self._node.resolve_topic_name("goal_pose")
-        self._inputs.on_goal_pose(msg, self._parameters.own.world_frame, topic)
+        own = self._parameters.own
+        self._inputs.on_goal_pose(msg, own.world_frame, topic, own.goal_reach_m)
 
     # Services.
 
@@ -177,6 +183,15 @@ class Imagine:
         response.success = True
         response.message = "frame history cleared"
         return response
+
+    def _on_clear_goal(self, _, response: Trigger.Response) -> Trigger.Response:
+        goal = self._inputs.clear_goal()
+        response.success = True
+        response.message = f"the {goal} does not count any more" if goal else "there was no goal"
+        return response
+
+    def _now_ns(self) -> int:
+        return self._node.get_clock().now().nanoseconds
 
     def _not_ready(self) -> str | None:
         """Why no request of newly arrived plans can be made now, or None."""
@@ -260,30 +275,21 @@ class Imagine:
 
     def _work(self, imaginer: Imaginer, asked: bool) -> str:
         own = self._parameters.own
-        request = self._inputs.request(own.camera_timeout_s)
+        request = self._inputs.request(own.camera_timeout_s, own.goal_max_age_s)
         imaginer.configure(own, self._parameters.critics, self._parameters.scoring)
-        try:
-            result = imaginer.score(
-                request.history,
-                request.plans,
-                request.joints_now,
-                request.goal_frame,
-                own.seed,
-                request.goal_position,
-            )
-        except NothingToImagine as error:
-            if error.unknown_joints:  # they wait until it is known where the robot is
-                self._wanted_joints = error.unknown_joints
-                raise Refused(str(error)) from error
-            for reason in error.refused.values():  # the request's own refusal names them all in the log
-                self._health.refused_plans.add(reason, quiet=True)
-            raise
+        result = self._score(imaginer, request, own)
         for reason in result.prepared.refused.values():
             self._health.refused_plans.add(reason)
+        self._health.left_out(result.prepared.left_out, imaginer.model.card.name)
         # What was true when the request began may not be any more.
         withheld = self._withheld(own, imaginer, request, result, asked)
         self._outputs.publish(
-            request, result, imaginer.model.card.name, hand_on=not withheld, again=asked
+            request,
+            result,
+            imaginer.model.card.name,
+            hand_on=not withheld,
+            again=asked,
+            restamp=self._restamps(own, request, result),
         )
         latency_s = time.monotonic() - request.received_s
         count = len(result.scores)
@@ -319,6 +325,40 @@ class Imagine:
         self._outputs.mark(own, self._description.text)
         return summary
 
+    def _score(self, imaginer: Imaginer, request: Request, own: ImagineSettings) -> Result:
+        """A request's result; what becomes of its plans is noted, also when it cannot be served."""
+        judged = False
+        stamped = stamp_refusals(request.held, own.stamps, self._now_ns())
+        try:
+            result = imaginer.score(
+                request.history,
+                [plan for plan in request.plans if plan.name not in stamped],
+                request.joints_now,
+                request.goal_frame,
+                own.seed,
+                request.goal_position,
+            )
+            result.prepared.refused.update(stamped)
+            judged = True
+            return result
+        except NothingToImagine as error:
+            if error.unknown_joints:  # they wait until it is known where the robot is
+                self._wanted_joints = error.unknown_joints
+                raise Refused(str(error)) from error
+            judged = True
+            refused = error.refused | stamped
+            for reason in refused.values():  # the request's own refusal names them all in the log
+                self._health.refused_plans.add(reason, quiet=True)
+            raise NothingToImagine(refused) from error
+        finally:
+            self._inputs.over(request, judged)
+
+    def _restamps(self, own: ImagineSettings, request: Request, result: Result) -> bool:
+        """Whether the winner is handed on with the stamp 0."""
+        if result.best is None:
+            return False
+        return own.stamps.restamps(request.held[result.names[result.best]].stamp, self._now_ns())
+
     def _withheld(
         self, began_with: ImagineSettings, imaginer: Imaginer, request: Request, result: Result, asked: bool
     ) -> str:
@@ -329,6 +369,7 @@ class Imagine:
             if self._inputs.too_old(request, best.name):
                 reason = f"{best.name} became older than its source's max_age_s"
             elif self._outputs.would_publish(request, result, asked):  # or the robot executes it already
+                reason = began_with.stamps.refusal(request.held[best.name].stamp, self._now_ns())
                 try:
                     imaginer.prepare.check_start(best, self._inputs.joints_now(began_with.camera_timeout_s))
                 except PlanError as error:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
 from astra_ros.nodes.description import PREPARING, RobotDescription
-from astra_ros.nodes.health import ERROR, OK, WARN, Conditions, Notices, newest, status
+from astra_ros.nodes.health import ERROR, OK, WARN, Conditions, Notices, newest, once, status
 from astra_ros.nodes.imagine_inputs import ImagineInputs
 from astra_ros.nodes.imagine_settings import ImagineSettings
 from astra_ros.nodes.topic_types import TopicTypes
+from astra_ros.texts import listed
 
 # A request that takes longer is worth a warning while it lasts.
 SLOW_S = 10.0
@@ -54,7 +55,7 @@ class LastRequest:
 
 
 class ImagineHealth:
-    """Collects refusals and results from all threads and reports them as four statuses.
+    """Collects refusals and results from all threads and reports them as statuses, one a part of the node.
 
     Args:
         node: the node, for its name and log.
@@ -69,6 +70,8 @@ class ImagineHealth:
         # One call each: rclpy keeps its own records per line of code.
         self.refused = {kind: Notices(lambda text: log.error(text)) for kind in INPUTS}
         self.refused |= {kind: Notices(lambda text: log.debug(text)) for kind in LASTING}
+        # A planner that sends many plans a second loses some all the time: said once, and counted.
+        self.refused["lost_plans"] = Notices(once(lambda text: log.warning(text)))
         self.refused_requests = Notices(lambda text: log.warning(text))
         self.refused_plans = Notices(lambda text: log.error(text))
         self.note = Notices(lambda text: log.info(text))
@@ -76,6 +79,7 @@ class ImagineHealth:
             lambda text: log.warning(text),
             lambda text: log.info(text),
         )
+        self._say_once = once(lambda text: log.info(text))
         self.topics = TopicTypes(node)
         self.inputs: ImagineInputs | None = None
         self.description: RobotDescription | None = None
@@ -90,6 +94,14 @@ class ImagineHealth:
     def refuse(self, kind: str, reason: str) -> None:
         """Note an input that cannot be used."""
         self.refused[kind].add(reason)
+
+    def left_out(self, joints: Sequence[str], model: str) -> None:
+        """Note joints that plans have and the model does not know; each set of them is said once."""
+        if joints:
+            self._say_once(
+                f"plans also have {listed(joints)}, which the model '{model}' does not know; they stand still along "
+                "the plan, so they are not looked at, and handed on as they came"
+            )
 
     def begin(self) -> None:
         """Note that a request is being worked on."""
@@ -110,7 +122,7 @@ class ImagineHealth:
     def report(self) -> list[DiagnosticStatus]:
         """The statuses of this moment."""
         topics = self._topics()  # first: it says why others have nothing
-        parts = [self._model(), self._camera(), self._plans(), self._requests(), topics, self._markers()]
+        parts = [self._model(), self._camera(), self._goal(), self._plans(), self._requests(), topics, self._markers()]
         return parts if self.description is None else [*parts, self._description(self.description)]
 
     def _description(self, description: RobotDescription) -> DiagnosticStatus:
@@ -181,8 +193,6 @@ class ImagineHealth:
             "goal_images_refused": goals.count,
             "goal_poses_refused": poses.count,
             "last_refusal": refused.last or goals.last or poses.last,
-            "goal_image": self.inputs.knows["goal_image"],
-            "goal_pose": self.inputs.knows["goal_pose"],
             "camera_info": self.inputs.lens,
             **self.inputs.left_out,
         }
@@ -224,9 +234,30 @@ class ImagineHealth:
         elif age_s is not None:
             log.info(f"images come on {topic}")
 
+    def _goal(self) -> DiagnosticStatus:
+        """What counts as the goal, and why another one does not."""
+        max_age_s = self._settings().goal_max_age_s
+        images, poses = self.refused["goal_images"], self.refused["goal_poses"]
+        values = self.inputs.goal(max_age_s) | {
+            "goal_images_refused": images.count,
+            "goal_poses_refused": poses.count,
+            "last_refusal": max(images, poses, key=lambda each: each.last_s).last,
+        }
+        if reason := newest(images, poses):
+            return self._status("goal", WARN, reason, values)
+        if outdated := self.inputs.outdated_goal(max_age_s):
+            text = f"no goal counts: the {outdated} is older than goal_max_age_s = {max_age_s:g} s; publish it again"
+            return self._status("goal", WARN, text, values)
+        if values["goal_kind"] == "none":
+            return self._status("goal", OK, "no goal", values)
+        return self._status("goal", OK, f"the goal {values['goal_kind']} of {values['goal_topic']} counts", values)
+
     def _plans(self) -> DiagnosticStatus:
         arrived, joints = self.refused["plans"], self.refused["joint_states"]
         values = {f"{name}.held": count for name, count in self.inputs.plans_held.items()}
+        for name, fate in self.inputs.fates.items():
+            counts = {**vars(fate), "never_judged": fate.never_judged}
+            values |= {f"{name}.{what}": count for what, count in counts.items()}
         values |= {
             "plans_refused": arrived.count + self.refused_plans.count,
             "joint_states_refused": joints.count,
@@ -235,9 +266,11 @@ class ImagineHealth:
         }
         if reason := self.robot_unknown() or newest(arrived, self.refused_plans, joints):
             return self._status("plans", WARN, reason, values)
+        if self.inputs.all_too_old:
+            return self._status("plans", WARN, "all plans are older than their source's max_age_s", values)
+        if lost := self.refused["lost_plans"].recent:
+            return self._status("plans", WARN, lost, values)
         if not any(self.inputs.plans_held.values()):
-            if self.inputs.all_too_old:
-                return self._status("plans", WARN, "all plans are older than their source's max_age_s", values)
             return self._status("plans", OK, "no plans yet", values)
         return self._status("plans", OK, "plans arrive", values)
 

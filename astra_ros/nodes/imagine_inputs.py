@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -17,11 +16,11 @@ from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 
 from astra_ros.bridge import BridgeError
-from astra_ros.bridge.poses import pose_to_position
-from astra_ros.bridge.trajectories import trajectory_to_plan
 from astra_ros.nodes.camera_inputs import CameraInputs
+from astra_ros.nodes.goal_inputs import GoalInputs, described
 from astra_ros.nodes.imagine_settings import PlanTopicSettings
 from astra_ros.nodes.joint_inputs import JointInputs
+from astra_ros.nodes.plan_inputs import Fate, HeldPlan, PlanInputs
 from astra_ros.planning.plans import JointPlan, PlanError
 
 
@@ -39,10 +38,11 @@ class Request:
         received_s: ``time.monotonic()`` when the newest frame came.
         plans: candidates, oldest first, named ``<source>/<index>``.
         sources: plan name -> (source name, the message's bytes as they came).
-        arrived_s: plan name -> when it came, on the inputs' clock.
+        held: plan name -> when it came, and what becomes of it.
         joints_now: joint name -> rad, without those that are too old.
         goal_frame: uint8 [h, w, 3], or None.
-        goal_position: float64 [3] m in the world frame, or None.
+        goal_position: float64 [3] m in the world frame, or None; at most one of both is given.
+        goal: what counts as the goal, for machines, see ``GoalInputs.describe``.
     """
 
     history: np.ndarray
@@ -51,10 +51,11 @@ class Request:
     received_s: float
     plans: list[JointPlan]
     sources: dict[str, tuple[str, bytes]]
-    arrived_s: dict[str, float]
+    held: dict[str, HeldPlan]
     joints_now: dict[str, float]
     goal_frame: np.ndarray | None
     goal_position: np.ndarray | None
+    goal: dict[str, str]
 
 
 class ImagineInputs:
@@ -64,7 +65,7 @@ class ImagineInputs:
         camera: topic of the images, for messages.
         sources: plan source name -> its settings.
         refuse: called with (kind, reason) for each input that cannot be used; kind is "images",
-            "plans", "joint_states", "goal_images" or "goal_poses".
+            "plans", "joint_states", "goal_images", "goal_poses" or "lost_plans" (that are never judged).
         tell: called with what is worth a line in the log, but no error.
         clock: seconds that never go back.
         ros_time_ns: the clock whose time is written into stamps.
@@ -80,17 +81,13 @@ class ImagineInputs:
         ros_time_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.camera = camera
-        self._sources = dict(sources)
         self._refuse = refuse
         self._clock = clock
         self._lock = threading.RLock()
         self._camera = CameraInputs(camera, tell, clock, ros_time_ns)
         self._joints = JointInputs(clock)
-        self._goal: np.ndarray | None = None
-        self._goal_position: np.ndarray | None = None
-        self._plans: dict[str, deque[tuple[float, JointPlan, bytes]]] = {  # (when it came, ...)
-            name: deque(maxlen=source.keep) for name, source in self._sources.items()
-        }
+        self._goals = GoalInputs(self._camera.pictures.read, lambda: self._clock())
+        self._plans = PlanInputs(sources, lambda reason: refuse("lost_plans", reason), lambda: self._clock())
 
     def camera_unheard(self, why: str) -> None:
         """Note why images that others publish cannot be heard, or ''."""
@@ -112,24 +109,23 @@ class ImagineInputs:
         self._camera.on_info(msg)
 
     def on_goal(self, msg: Image, topic: str) -> None:
-        """Take another goal image."""
+        """Take another goal image; it replaces a goal pose."""
         try:
-            picture = self._camera.pictures.read(msg, topic)
+            self._goals.on_image(msg, topic)
         except BridgeError as error:
             self._refuse("goal_images", str(error))
-            return
-        with self._lock:
-            self._goal = picture
 
-    def on_goal_pose(self, msg: PoseStamped, world_frame: str, topic: str) -> None:
-        """Take another goal pose, given in ``world_frame``."""
+    def on_goal_pose(self, msg: PoseStamped, world_frame: str, topic: str, reach_m: float = 0.0) -> None:
+        """Take another goal pose, given in ``world_frame``, at most ``reach_m`` from its origin (0: anywhere); it
+        replaces a goal image."""
         try:
-            position = pose_to_position(msg, world_frame, topic)
+            self._goals.on_pose(msg, world_frame, reach_m, topic)
         except BridgeError as error:
             self._refuse("goal_poses", str(error))
-            return
-        with self._lock:
-            self._goal_position = position
+
+    def clear_goal(self) -> str:
+        """Want nothing any more; returns what was wanted, in words, or ''."""
+        return self._goals.clear()
 
     def on_joints(self, msg: JointState, topic: str) -> None:
         """Update the joints that the message names; others (a gripper's) keep their values."""
@@ -141,12 +137,10 @@ class ImagineInputs:
     def on_plan(self, source: str, msg, data: bytes) -> bool:
         """Add a candidate: its message, and its bytes to hand on. True when it was taken."""
         try:
-            plan = trajectory_to_plan(msg, source, self._sources[source].topic)
+            self._plans.on_plan(source, msg, data)
         except PlanError as error:
             self._refuse("plans", str(error))
             return False
-        with self._lock:
-            self._plans[source].append((self._clock(), plan, data))
         return True
 
     def forget_frames(self) -> None:
@@ -191,44 +185,44 @@ class ImagineInputs:
     @property
     def plans_held(self) -> dict[str, int]:
         """Plan source name -> candidates held that are not too old."""
-        with self._lock:
-            held = dict.fromkeys(self._plans, 0)
-            for _, source, *_ in self._fresh_plans():
-                held[source] += 1
-            return held
+        return self._plans.held
 
     @property
     def all_too_old(self) -> bool:
         """Whether plans came, and all of them are older than their source allows."""
-        with self._lock:
-            return any(self._plans.values()) and not self._fresh_plans()
+        return self._plans.any and not self._plans.fresh()
 
     @property
-    def knows(self) -> dict[str, bool]:
-        """Which of the optional inputs are there."""
-        with self._lock:
-            return {
-                "goal_image": self._goal is not None,
-                "goal_pose": self._goal_position is not None,
-            }
+    def fates(self) -> dict[str, Fate]:
+        """Plan source name -> what became of its plans so far."""
+        return self._plans.fates
+
+    def goal(self, max_age_s: float) -> dict[str, str]:
+        """What counts as the goal, for machines, see ``GoalInputs.describe``."""
+        return self._goals.describe(max_age_s)
+
+    def outdated_goal(self, max_age_s: float) -> str:
+        """What was wanted and is too old to count, in words, or ''."""
+        return self._goals.outdated(max_age_s)
 
     def not_ready(self, camera_timeout_s: float) -> str | None:
         """Why no request can be made now, or None."""
         with self._lock:
             if reason := self._camera.silent(camera_timeout_s):
                 return reason
-            if not self._fresh_plans():
-                topics = ", ".join(source.topic for source in self._sources.values())
-                if any(self._plans.values()):
+            if not self._plans.fresh():
+                topics = self._plans.topics
+                if self._plans.any:
                     return f"all plans are older than their source's max_age_s; publish new ones on {topics}"
                 return f"no plans yet; publish some on {topics}"
             return self._camera.history_lacks or None
 
-    def request(self, camera_timeout_s: float) -> Request:
-        """All inputs of this moment.
+    def request(self, camera_timeout_s: float, goal_max_age_s: float = 0.0) -> Request:
+        """All inputs of this moment; ``over`` is to be called when the request is.
 
         Args:
             camera_timeout_s: older images and joint states are not used.
+            goal_max_age_s: an older goal is not used; 0: it counts until it is replaced.
 
         Raises:
             Refused: something is missing or too old.
@@ -237,25 +231,31 @@ class ImagineInputs:
             if reason := self.not_ready(camera_timeout_s):
                 raise Refused(reason)
             frames, header, image_s = self._camera.take()
-            plans, sources, arrived = [], {}, {}
-            for when, source, index, plan, data in self._fresh_plans():
-                name = f"{source}/{index}"
-                plans.append(replace(plan, name=name))
-                sources[name], arrived[name] = (source, data), when
+            plans, held = [], {}
+            for each, index in self._plans.fresh():
+                name = f"{each.source}/{index}"
+                plans.append(replace(each.plan, name=name))
+                held[name] = each
+            self._plans.ask(held.values())
+            goal = self._goals.now(goal_max_age_s)
+            picture = None if goal is None else goal.picture
             return Request(
                 history=frames,
                 stamp=header.stamp,
                 frame_id=header.frame_id,
                 received_s=image_s,
                 plans=plans,
-                sources=sources,
-                arrived_s=arrived,
+                sources={name: (each.source, each.data) for name, each in held.items()},
+                held=held,
                 joints_now=self.joints_now(camera_timeout_s),
-                goal_frame=(
-                    None if self._goal is None else self._camera.scaled(self._goal)
-                ),
-                goal_position=self._goal_position,
+                goal_frame=None if picture is None else self._camera.scaled(picture),
+                goal_position=None if goal is None else goal.position,
+                goal=described(goal, self._clock()),
             )
+
+    def over(self, request: Request, judged: bool) -> None:
+        """Note that a request is over, and whether every plan of it was scored or refused with a reason."""
+        self._plans.answer(request.held.values(), judged)
 
     def joints_now(self, timeout_s: float) -> dict[str, float]:
         """Joint name -> rad, of the joints that were heard of within ``timeout_s``."""
@@ -263,16 +263,4 @@ class ImagineInputs:
 
     def too_old(self, request: Request, plan: str) -> bool:
         """Whether a plan of a request has become older than its source allows."""
-        source, _ = request.sources[plan]
-        return self._clock() - request.arrived_s[plan] > self._sources[source].max_age_s
-
-    def _fresh_plans(self) -> list[tuple[float, str, int, JointPlan, bytes]]:
-        """(when it came, source, index in the source, plan, bytes), oldest first."""
-        now_s = self._clock()
-        fresh = [
-            (when, source, index, plan, data)
-            for source, held in self._plans.items()
-            for index, (when, plan, data) in enumerate(held)
-            if now_s - when <= self._sources[source].max_age_s
-        ]
-        return sorted(fresh, key=lambda each: each[0])
+        return self._plans.too_old(request.held[plan])

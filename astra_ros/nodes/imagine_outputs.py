@@ -21,6 +21,7 @@ from astra_ros.bridge.images import rgb_to_image
 from astra_ros.bridge.markers import plans_to_markers
 from astra_ros.bridge.scores import scores_to_diagnostics, scores_to_matrix
 from astra_ros.bridge.stamps import later
+from astra_ros.bridge.trajectories import without_stamp
 from astra_ros.nodes.imagine_inputs import Request
 from astra_ros.nodes.imagine_settings import ImagineSettings
 from astra_ros.nodes.qos import LATCHED, reliable
@@ -71,7 +72,7 @@ class ImagineOutputs:
         return self._scores.topic_name
 
     def publish(
-        self, request: Request, result: Result, model: str, hand_on: bool, again: bool
+        self, request: Request, result: Result, model: str, hand_on: bool, again: bool, restamp: bool = False
     ) -> None:
         """Publish a result's scores and best plan; ``show`` and ``mark`` then do the rest.
 
@@ -80,16 +81,17 @@ class ImagineOutputs:
             hand_on: whether the best plan may be published.
             again: also if it was before; otherwise a plan is handed on once, or a controller would
                 start it anew whenever another plan loses against it.
+            restamp: hand it on with the stamp 0, otherwise byte for byte.
         """
         self._scores.publish(
-            scores_to_diagnostics(result.scores, request.stamp, request.frame_id, model)
+            scores_to_diagnostics(result.scores, request.stamp, request.frame_id, model, request.goal)
         )
         self._matrix.publish(scores_to_matrix(result.scores))
         if hand_on and self.would_publish(request, result, again):
             data = _bytes_of_best(request, result)
             held = [each for _, each in request.sources.values()]
             self._handed_on = [each for each in self._handed_on if any(each is h for h in held)]
-            self._best_plan.publish(data)
+            self._best_plan.publish(without_stamp(data) if restamp else data)
             self._handed_on.append(data)
         self._last = (request, result)
         self._sheet_drawn = False

@@ -9,14 +9,18 @@ from rclpy.node import Node
 
 from astra_ros.backends import DEFAULT_MODEL
 from astra_ros.nodes.parameters import SettingsParameters
+from astra_ros.nodes.plan_stamps import REFUSE, RESTAMP, RULES, PlanStamps
 from astra_ros.pipeline import ImaginerSettings
 from astra_ros.planning.critics import CRITICS
 from astra_ros.planning.scoring import ScoringSettings
+from astra_ros.planning.settings import check_ranges, limited
 
 JOINT_TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 TRANSPORTS = ("raw", "compressed")
 LONGEST_S = 3600.0
+FOREVER_S = 1e9
 MOST_PLANS = 256  # of one source
+MOST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,15 @@ class ImagineSettings(ImaginerSettings):
             a name that is not among the plans takes the best one.
         playback_rate: speed at which the imagined video is published; 0 is all frames at once.
         world_frame: frame_id of the plan markers, and the frame in which goal poses must come.
+        goal_reach_m: m from the origin of world_frame; a goal pose that is further away is refused, which is
+            most likely in other units or another frame. 0: goals may be anywhere.
+        goal_max_age_s: seconds after which a goal does not count any more; 0: it counts until a newer one of
+            either kind comes or ~/clear_goal is called.
+        future_stamp: what becomes of plans whose header.stamp lies in the future, for which a controller would
+            wait: 'refuse', 'restamp' (handed on with the stamp 0, to begin at once) or 'pass' (as they came).
+        past_stamp: the same of plans whose header.stamp has passed, of which a controller would leave the
+            beginning out.
+        stamp_tolerance_s: seconds from now within which a header.stamp counts as now.
         tool_link: link of robot_description whose way along a plan is drawn; '' draws where the
             model imagines the tool.
         plan_sources: names of the plan sources; each has the parameters <name>.topic, <name>.type,
@@ -47,36 +60,37 @@ class ImagineSettings(ImaginerSettings):
     model: str = DEFAULT_MODEL
     backend: str = "torch"
     device: str = "cpu"
-    seed: int = 0
+    seed: int = limited(0, 0, MOST_SEED)
     auto_imagine: bool = True
-    settle_s: float = 0.1
+    # Upper limits are there for typing errors, which a timer or the memory would not bear.
+    settle_s: float = limited(0.1, 0.0, LONGEST_S, "s")
     image_transport: str = "raw"
-    camera_timeout_s: float = 2.0
+    camera_timeout_s: float = limited(2.0, 0.001, LONGEST_S, "s")
     show_plan: str = ""
-    playback_rate: float = 1.0
+    playback_rate: float = limited(1.0, 0.01, 100.0, off="all frames at once")
     world_frame: str = "world"
+    goal_reach_m: float = limited(10.0, 0.01, 1e6, "m", off="goals may be anywhere")
+    goal_max_age_s: float = limited(0.0, 0.1, FOREVER_S, "s", off="until it is replaced")
+    future_stamp: str = REFUSE
+    past_stamp: str = RESTAMP
+    stamp_tolerance_s: float = limited(0.1, 0.0, LONGEST_S, "s")
     tool_link: str = ""
     plan_sources: tuple[str, ...] = ("candidates",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.seed < 0:
-            raise ValueError(f"seed is {self.seed}; it must be >= 0")
-        # Upper limits are there for typing errors, which a timer or the memory would not bear.
-        if not 0 <= self.settle_s <= LONGEST_S:
-            raise ValueError(f"settle_s is {self.settle_s:g}; give 0 to {LONGEST_S:g} s")
-        if self.playback_rate != 0 and not 0.01 <= self.playback_rate <= 100:
-            raise ValueError(f"playback_rate is {self.playback_rate:g}; give 0 (all frames at once) or 0.01 to 100")
-        if self.camera_timeout_s <= 0:
-            raise ValueError(f"camera_timeout_s is {self.camera_timeout_s:g}; it must be > 0")
-        if self.image_transport not in TRANSPORTS:
-            raise ValueError(
-                f"image_transport is '{self.image_transport}'; known are {', '.join(TRANSPORTS)}"
-            )
+        for name, known in (("image_transport", TRANSPORTS), ("future_stamp", RULES), ("past_stamp", RULES)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is '{getattr(self, name)}'; known are {', '.join(known)}")
         if len(set(self.plan_sources)) != len(self.plan_sources) or not all(self.plan_sources):
             raise ValueError(f"plan_sources is {self.plan_sources}; give each source its own name")
         if taken := set(self.plan_sources) & {*CRITICS, "scoring"}:
             raise ValueError(f"plan_sources: {', '.join(taken)} already names other parameters")
+
+    @property
+    def stamps(self) -> PlanStamps:
+        """The rule for plans that are stamped."""
+        return PlanStamps(self.future_stamp, self.past_stamp, self.stamp_tolerance_s)
 
 
 @dataclass(frozen=True)
@@ -92,14 +106,11 @@ class PlanTopicSettings:
 
     topic: str = "plans"
     type: str = JOINT_TRAJECTORY
-    keep: int = 8
-    max_age_s: float = 60.0
+    keep: int = limited(8, 1, MOST_PLANS, "messages")
+    max_age_s: float = limited(60.0, 0.001, FOREVER_S, "s")
 
     def __post_init__(self) -> None:
-        if not 1 <= self.keep <= MOST_PLANS:
-            raise ValueError(f"keep is {self.keep}; keep 1 to {MOST_PLANS} messages")
-        if not self.max_age_s > 0:
-            raise ValueError(f"max_age_s is {self.max_age_s}; it must be > 0")
+        check_ranges(self)
         if self.type != JOINT_TRAJECTORY:
             raise ValueError(f"type is '{self.type}'; known is {JOINT_TRAJECTORY}")
         if not self.topic:

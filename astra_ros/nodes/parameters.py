@@ -185,9 +185,11 @@ def _from_ros(name: str, value, like):
         good = isinstance(value, (int, float)) and not isinstance(value, bool)
         value = float(value) if good else value
     elif isinstance(like, (tuple, list)):
+        value = () if value is None else value  # what ROS makes of [] in a params file
         good = not isinstance(value, (str, bytes)) and hasattr(value, "__iter__")
         value = tuple(value) if good else value
-        if good and like:
+        like = like or ("name",)  # an empty default is one of names
+        if good:
             good = isinstance(like[0], str) or len(value) == len(like)
             value = tuple(_from_ros(name, item, like[0]) for item in value) if good else value
     else:
@@ -195,6 +197,8 @@ def _from_ros(name: str, value, like):
     if good and isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"parameter '{name}' is {value}; expected a finite number")
     if not good:
-        kind = f"{len(like)} values" if isinstance(like, (tuple, list)) else type(like).__name__
+        kind = type(like).__name__
+        if isinstance(like, (tuple, list)):
+            kind = "names" if isinstance(like[0], str) else f"{len(like)} values"
         raise ValueError(f"parameter '{name}' is {value!r}; expected {kind}, such as {like!r}")
     return value

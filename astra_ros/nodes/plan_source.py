@@ -17,10 +17,11 @@ from trajectory_msgs.msg import JointTrajectory
 from astra_ros.bridge.trajectories import plan_to_trajectory
 from astra_ros.nodes.executable import run
 from astra_ros.nodes.health import OK, HealthPublisher, status
-from astra_ros.nodes.imagine_settings import LONGEST_S, MOST_PLANS
+from astra_ros.nodes.imagine_settings import LONGEST_S, MOST_PLANS, MOST_SEED
 from astra_ros.nodes.parameters import SettingsParameters
 from astra_ros.nodes.qos import reliable
 from astra_ros.planning.plans import JointPlan
+from astra_ros.planning.settings import check_ranges, limited
 from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings
 from astra_ros.simulation.arm.candidates import propose
 
@@ -37,17 +38,12 @@ class PlanSourceSettings:
     """
 
     robot: str = "panda"
-    seed: int = 0
-    count: int = 8
-    period_s: float = 5.0
+    seed: int = limited(0, 0, MOST_SEED)
+    count: int = limited(8, 1, MOST_PLANS, "plans")
+    period_s: float = limited(5.0, 0.01, LONGEST_S, "s", off="when asked")
 
     def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise ValueError(f"seed is {self.seed}; it must be >= 0")
-        if not 1 <= self.count <= MOST_PLANS:
-            raise ValueError(f"count is {self.count}; propose 1 to {MOST_PLANS} plans")
-        if self.period_s != 0 and not 0.01 <= self.period_s <= LONGEST_S:
-            raise ValueError(f"period_s is {self.period_s:g}; give 0 (when asked) or 0.01 to {LONGEST_S:g} s")
+        check_ranges(self)
 
 
 class PlanSource:

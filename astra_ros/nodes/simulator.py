@@ -23,10 +23,12 @@ from astra_ros.bridge.stamps import stamp_of, to_seconds
 from astra_ros.bridge.trajectories import positions_to_joint_state, trajectory_to_plan
 from astra_ros.nodes.executable import run
 from astra_ros.nodes.health import OK, WARN, HealthPublisher, Notices, status
+from astra_ros.nodes.imagine_settings import MOST_SEED
 from astra_ros.nodes.parameters import SettingsParameters
 from astra_ros.nodes.qos import LATCHED, reliable
 from astra_ros.nodes.simulated_arm import SimulatedArm
 from astra_ros.planning.plans import PlanError
+from astra_ros.planning.settings import check_ranges, limited
 from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings, CameraSettings
 from astra_ros.simulation.arm.robots import robot_description
 
@@ -51,28 +53,16 @@ class SimulatorSettings:
 
     world: str = "arm"
     robot: str = "panda"
-    seed: int = 0
-    real_time_factor: float = 1.0
-    state_rate_hz: float = 24.0
+    seed: int = limited(0, 0, MOST_SEED)
+    real_time_factor: float = limited(1.0, 1e-6, 1000.0, off="as fast as possible")
+    state_rate_hz: float = limited(24.0, 0.01, 1000.0, "Hz")
     camera_frame: str = "camera"
     camera: CameraSettings = field(default_factory=CameraSettings)
 
     def __post_init__(self) -> None:
         if self.world not in WORLDS:
             raise ValueError(f"unknown world '{self.world}'; known worlds: {', '.join(WORLDS)}")
-        if self.seed < 0:
-            raise ValueError(f"seed is {self.seed}; it must be >= 0")
-        if self.real_time_factor != 0 and not 1e-6 <= self.real_time_factor <= 1000:
-            raise ValueError(
-                f"real_time_factor is {self.real_time_factor:g}; give 0 (as fast as possible) or 1e-6 to 1000"
-            )
-        for name, rate_hz in (("state_rate_hz", self.state_rate_hz), ("camera.rate_hz", self.camera.rate_hz)):
-            if not 0.01 <= rate_hz <= 1000:
-                raise ValueError(f"{name} is {rate_hz:g}; give 0.01 to 1000")
-        if not (1 <= self.camera.width <= 4096 and 1 <= self.camera.height <= 4096):
-            raise ValueError(
-                f"camera.width and camera.height are {self.camera.width} and {self.camera.height}; give 1 to 4096 pixels"
-            )
+        check_ranges(self)
 
 
 class Simulator:

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from astra_ros.texts import listed, short
+
 
 class PlanError(ValueError):
     """A plan cannot be used. The message names what was wrong, what was expected, what to do."""
+
+
+class NotTimed(PlanError):
+    """A plan says where to go, and not when."""
+
+
+class DoubledPoint(PlanError):
+    """Two points of a plan are the same, as where two plans were joined.
+
+    Attributes:
+        index: of the second one.
+    """
+
+    def __init__(self, message: str, index: int) -> None:
+        super().__init__(message)
+        self.index = index
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +56,7 @@ class JointPlan:
     def __post_init__(self) -> None:
         if isinstance(self.joint_names, str):
             raise PlanError(
-                f"plan '{self.name}': joint_names is the single string '{self.joint_names}'; "
+                f"plan '{self.name}': joint_names is the single string '{short(self.joint_names)}'; "
                 "give a sequence of names"
             )
         names = tuple(str(name) for name in self.joint_names)
@@ -45,9 +64,9 @@ class JointPlan:
             raise PlanError(
                 f"plan '{self.name}': it names no joints; name each column of its positions"
             )
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
+        if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
             raise PlanError(
-                f"plan '{self.name}': joint names repeat: {', '.join(repeated)}; "
+                f"plan '{self.name}': joint names repeat: {listed(repeated)}; "
                 "each joint must be named once"
             )
         times = self._numbers("times_s", self.times_s)
@@ -69,15 +88,41 @@ class JointPlan:
                 "plan's start and must be >= 0"
             )
         if (falls := np.flatnonzero(np.diff(times) <= 0.0)).size:
-            i = int(falls[0])
-            raise PlanError(
-                f"plan '{self.name}': times must increase strictly, but point {i + 1} at "
-                f"{times[i + 1]:g} s follows point {i} at {times[i]:g} s; sort the points and "
-                "drop duplicates"
-            )
+            raise self._out_of_time(times, positions, int(falls[0]))
         object.__setattr__(self, "joint_names", names)
         object.__setattr__(self, "times_s", times)
         object.__setattr__(self, "positions", positions)
+
+    def _out_of_time(self, times: np.ndarray, positions: np.ndarray, i: int) -> PlanError:
+        """What is wrong with times that do not increase from point i to the next."""
+        where = f"plan '{self.name}'"
+        if not np.ptp(times):
+            return NotTimed(
+                f"{where}: all its {len(times)} points are at {times[0]:g} s, so it is a path and not "
+                "time-parameterised; give the points times that increase, as TOTG or the trajectory_processing of "
+                "MoveIt does"
+            )
+        if times[i + 1] == times[i] and np.array_equal(positions[i], positions[i + 1]):
+            return DoubledPoint(
+                f"{where}: times must increase strictly, but points {i} and {i + 1} are the same, at {times[i]:g} s, "
+                "as where two plans are joined; drop one of them (a joint_trajectory_controller refuses both as well)",
+                i + 1,
+            )
+        if times[i + 1] == times[i]:
+            return PlanError(
+                f"{where}: times must increase strictly, but points {i} and {i + 1} are at {times[i]:g} s both and in "
+                "different places; time-parameterise the plan as a whole, or drop one of them"
+            )
+        if times[i + 1] <= times[0]:
+            return PlanError(
+                f"{where}: times must increase strictly, but they begin anew at point {i + 1}, at {times[i + 1]:g} s "
+                f"after {times[i]:g} s, as where two plans are joined; add {times[i]:g} s to the times of the second, "
+                "or sort the points if they are out of order"
+            )
+        return PlanError(
+            f"{where}: times must increase strictly, but point {i + 1} at {times[i + 1]:g} s follows point {i} at "
+            f"{times[i]:g} s; sort the points"
+        )
 
     def _numbers(self, what: str, values) -> np.ndarray:
         """A private, read-only float64 copy of ``values``, checked to be finite."""
@@ -144,6 +189,12 @@ class JointPlan:
             positions = np.concatenate([begin[None], positions])
         return np.stack([np.interp(asked, times, column) for column in positions.T], axis=-1)
 
+    def only(self, joint_names: Sequence[str]) -> JointPlan:
+        """The same plan without its other joints, in the order that it has."""
+        kept = [k for k, name in enumerate(self.joint_names) if name in joint_names]
+        names = tuple(self.joint_names[k] for k in kept)
+        return replace(self, joint_names=names, positions=self.positions[:, kept])
+
     def reordered(self, joint_names: Sequence[str]) -> JointPlan:
         """The same plan with its joints in the given order.
 
@@ -157,12 +208,12 @@ class JointPlan:
         if missing or unexpected:
             parts = []
             if missing:
-                parts.append(f"missing: {', '.join(missing)}")
+                parts.append(f"missing: {listed(missing)}")
             if unexpected:
-                parts.append(f"not expected: {', '.join(unexpected)}")
+                parts.append(f"not expected: {listed(unexpected)}")
             raise PlanError(
                 f"plan '{self.name}': its joints are not the robot's ({'; '.join(parts)}); "
-                f"expected exactly: {', '.join(wanted)}"
+                f"expected exactly: {listed(wanted)}"
             )
         columns = [self.joint_names.index(name) for name in wanted]
         return replace(self, joint_names=wanted, positions=self.positions[:, columns])

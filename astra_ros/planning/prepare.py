@@ -9,11 +9,16 @@ import numpy as np
 
 from astra_ros.planning.modalities import ActionSpace
 from astra_ros.planning.plans import JointPlan, PlanError
+from astra_ros.planning.settings import check_ranges, limited
 from astra_ros.planning.velocity_plan import VelocityPlan
+from astra_ros.texts import listed
 
 Plan = JointPlan | VelocityPlan
 
 MAX_HORIZON = 256
+# A joint that no model knows stands still along a plan if it moves by less, rad (m for sliding joints): a gripper's
+# fingers come with some noise.
+STILL = 1e-3
 
 
 class RobotUnknown(PlanError):
@@ -36,10 +41,8 @@ class NothingToImagine(ValueError):
         unknown_joints: some plan may be imagined as soon as it is known where these are.
     """
 
-    def __init__(
-        self, message: str, refused: Mapping[str, str], unknown_joints: Sequence[str] = ()
-    ) -> None:
-        super().__init__(message)
+    def __init__(self, refused: Mapping[str, str], unknown_joints: Sequence[str] = ()) -> None:
+        super().__init__(f"no plan can be imagined: {_together(refused) or 'no plan was given'}")
         self.refused = dict(refused)
         self.unknown_joints = tuple(unknown_joints)
 
@@ -59,24 +62,20 @@ class PlanSettings:
             plan's joints, and must be set where a model has several with the same ones.
         max_start_speed: rad/s, with which a plan whose first point is later than 0 s may go there
             from where the robot is; a faster one is refused.
+        ignore_joints: joints that plans may have beside the model's own and that are not looked at, such as
+            the fingers of a gripper; those that do not move along a plan are left out without being named.
     """
 
-    horizon: int = 16
+    # Upper limits are there for typing errors, which would take all memory or hours.
+    horizon: int = limited(16, 1, MAX_HORIZON, "steps")
     partial_plans: bool = False
-    start_tolerance: float = 0.1
-    max_start_speed: float = 2.0
+    start_tolerance: float = limited(0.1, 0.0, 1e6, "rad")
+    max_start_speed: float = limited(2.0, 1e-6, 1e6, "rad/s")
     action_space: str = ""
+    ignore_joints: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        # The upper limit is there for typing errors, which would take all memory or hours.
-        if not 1 <= self.horizon <= MAX_HORIZON:
-            raise ValueError(
-                f"horizon is {self.horizon}; imagine at least 1 step and at most {MAX_HORIZON}"
-            )
-        if not self.start_tolerance >= 0.0:
-            raise ValueError(f"start_tolerance is {self.start_tolerance}; it must be >= 0")
-        if not self.max_start_speed > 0.0:
-            raise ValueError(f"max_start_speed is {self.max_start_speed}; it must be > 0")
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -88,12 +87,14 @@ class Prepared:
         plans: K plans, columns in the action space's order.
         motion: float64 [K, H+1, D], as ``space`` has it; row 0 is where the robot is now.
         refused: plan name -> why it cannot be imagined.
+        left_out: joints that plans have, the model does not know, and nothing was said of; they stand still.
     """
 
     space: ActionSpace
     plans: tuple[Plan, ...]
     motion: np.ndarray
     refused: dict[str, str]
+    left_out: tuple[str, ...] = ()
 
 
 class PlanPreparer:
@@ -132,9 +133,13 @@ class PlanPreparer:
         refused: dict[str, str] = {}
         unknown_joints: tuple[str, ...] = ()
         fitting: list[tuple[Plan, ActionSpace, np.ndarray]] = []
+        left_out: dict[str, None] = {}
         for plan in plans:
             try:
                 space = self._space_of(plan)
+                if extra := [name for name in plan.motion_names if name not in space.motion_names]:
+                    plan = plan.only(space.motion_names)
+                    left_out |= dict.fromkeys(name for name in extra if name not in self.settings.ignore_joints)
                 plan = plan.reordered(space.motion_names)
                 now = _in_order(motion_now, space.motion_names)
                 self._check_span(plan)
@@ -154,13 +159,13 @@ class PlanPreparer:
                 )
         kept = [(plan, motion) for plan, space, motion in fitting if space is newest]
         if not kept:
-            reasons = _together(refused) or "no plan was given"
-            raise NothingToImagine(f"no plan can be imagined: {reasons}", refused, unknown_joints)
+            raise NothingToImagine(refused, unknown_joints)
         return Prepared(
             space=newest,
             plans=tuple(plan for plan, _ in kept),
             motion=np.stack([motion for _, motion in kept]),
             refused=refused,
+            left_out=tuple(left_out),
         )
 
     def _check_span(self, plan: Plan) -> None:
@@ -182,7 +187,7 @@ class PlanPreparer:
         if unknown := [name for name in plan.joint_names if name not in motion_now]:
             raise RobotUnknown(
                 f"plan '{plan.name}' cannot be compared with where the robot is: no joint state of "
-                f"{', '.join(unknown)} came within camera_timeout_s; remap joint_states to the topic that has "
+                f"{listed(unknown)} came within camera_timeout_s; remap joint_states to the topic that has "
                 "them, or set start_tolerance to 0 to take plans that start anywhere",
                 unknown,
             )
@@ -197,7 +202,11 @@ class PlanPreparer:
             )
 
     def _space_of(self, plan: Plan) -> ActionSpace:
-        """The action space with exactly the plan's columns, or PlanError naming those known."""
+        """The action space with the plan's columns, or else with its columns and some that need no attention.
+
+        Raises:
+            PlanError: none, or more than one; the message names those known.
+        """
         wanted = self.settings.action_space
         if wanted and wanted not in self.spaces:
             raise PlanError(
@@ -205,9 +214,20 @@ class PlanPreparer:
                 f"'{self.model}' knows {', '.join(self.spaces)}"
             )
         alike = [space for space in self.spaces.values() if isinstance(plan, space.plan)]
-        fitting = [space for space in alike if set(space.motion_names) == set(plan.motion_names)]
-        if wanted:
-            fitting = [space for space in fitting if space.name == wanted]
+        asked_for = [space for space in alike if wanted in ("", space.name)]
+        columns = set(plan.motion_names)
+        fitting = [space for space in asked_for if set(space.motion_names) == columns]
+        if not fitting and isinstance(plan, JointPlan):
+            within = [space for space in asked_for if set(space.motion_names) < columns]
+            fitting = [space for space in within if not self._moving_extras(plan, space)]
+            if within and not fitting:
+                space = within[0]
+                raise PlanError(
+                    f"plan '{plan.name}' also moves {listed(self._moving_extras(plan, space))}, which the model "
+                    f"'{self.model}' does not know ({space.name}: {listed(space.motion_names)}); what they do is not "
+                    "imagined. Name them in the parameter ignore_joints if that is no matter, or leave them out of the "
+                    "plan"
+                )
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
@@ -216,13 +236,24 @@ class PlanPreparer:
                 f"model '{self.model}'; set the parameter action_space to one of them"
             )
         what, none = ("joints", "no arm") if isinstance(plan, JointPlan) else ("columns", "no base")
-        known = "; ".join(f"{space.name}: {', '.join(space.motion_names)}" for space in alike)
+        known = "; ".join(f"{space.name}: {listed(space.motion_names)}" for space in alike)
         asked = f", and action_space is '{wanted}'" if wanted else ""
         raise PlanError(
-            f"plan '{plan.name}' moves the {what} {', '.join(plan.motion_names)}{asked}; the model "
+            f"plan '{plan.name}' moves the {what} {listed(plan.motion_names)}{asked}; the model "
             f"'{self.model}' knows {known or none}. Send exactly these {what}, in any order, "
             "or take a model that was trained on this robot"
         )
+
+
+    def _moving_extras(self, plan: JointPlan, space: ActionSpace) -> list[str]:
+        """The plan's joints that are not the space's, move, and are not to be ignored."""
+        return [
+            name
+            for name, way in zip(plan.joint_names, plan.positions.T)
+            if name not in space.motion_names
+            and name not in self.settings.ignore_joints
+            and np.ptp(way) > STILL
+        ]
 
 
 def _in_order(values: Mapping[str, float] | None, names: Sequence[str]) -> np.ndarray | None:
@@ -232,7 +263,7 @@ def _in_order(values: Mapping[str, float] | None, names: Sequence[str]) -> np.nd
     return np.array([values[name] for name in names], dtype=np.float64)
 
 
-def _together(refused: dict[str, str]) -> str:
+def _together(refused: Mapping[str, str]) -> str:
     """Why plans were refused, each reason once: it is often the same for all of them."""
     plans_of: dict[str, list[str]] = {}
     for name, reason in refused.items():

@@ -6,8 +6,11 @@ Messages are read by their attributes, so those of rclpy and of rosbags are the 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from astra_ros.texts import listed
 
 # Fields of JointTrajectoryControllerState. Older versions fill `desired` and `actual`, newer ones `reference`
 # and `feedback`; some versions have all four. `output` may be a velocity or an effort, so it is not read.
@@ -65,7 +68,7 @@ def joint_state(msg) -> JointPositions:
         raise _lengths(names, {"position": values})
     if names and not _says_something(values):
         raise JointMessageError(
-            f"the position of {_listed(names)} is not finite", "look at the driver that measures them"
+            f"the position of {listed(names)} is not finite", "look at the driver that measures them"
         )
     return JointPositions(names, values)
 
@@ -89,7 +92,7 @@ def controller_state(msg) -> JointPositions:
         return JointPositions((), (), "reference")
     if any(len(values) == len(names) for values in found.values()):
         raise JointMessageError(
-            f"the position of {_listed(names)} is not finite in {', '.join(found)}",
+            f"the position of {listed(names)} is not finite in {', '.join(found)}",
             "look at the controller's command interface"
         )
     raise _lengths(names, found)
@@ -98,8 +101,8 @@ def controller_state(msg) -> JointPositions:
 def _names(names: Sequence[str]) -> tuple[str, ...]:
     names = tuple(names)
     if len(set(names)) != len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise JointMessageError(f"a joint is named twice: {_listed(twice)}", "publish one position per joint")
+        twice = sorted(name for name, count in Counter(names).items() if count > 1)
+        raise JointMessageError(f"a joint is named twice: {listed(twice)}", "publish one position per joint")
     return names
 
 
@@ -116,7 +119,3 @@ def _lengths(names: Sequence[str], found: dict[str, tuple[float, ...]]) -> Joint
     what = ", ".join(f"{count} in {field}" for field, count in filled.items()) if len(found) > 1 and filled else (
         f"{max(filled.values(), default=0)} positions" + f" ({', '.join(found)} empty)" * (len(found) > 1))
     return JointMessageError(f"{len(names)} names but {what}", "publish one position per name")
-
-
-def _listed(names: Sequence[str], most: int = 8) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from astra_ros.planning.pinhole import PinholeCamera
+from astra_ros.planning.settings import check_ranges, limited
 from astra_ros.simulation.bullet import pybullet
 
 # Ambient, diffuse and specular light.
@@ -29,24 +30,19 @@ class CameraSettings:
         ValueError: on creation, for a camera that cannot exist.
     """
 
-    width: int = 256
-    height: int = 256
+    width: int = limited(256, 1, 4096, "pixels")
+    height: int = limited(256, 1, 4096, "pixels")
     position: tuple[float, float, float] = (1.15, -0.62, 0.72)
     look_at: tuple[float, float, float] = (0.46, 0.0, 0.14)
-    fov_deg: float = 38.0
-    near_m: float = 0.05
-    far_m: float = 15.0
-    rate_hz: float = 8.0
+    fov_deg: float = limited(38.0, 0.1, 179.0, "degrees")
+    near_m: float = limited(0.05, 1e-4, 1e4, "m")
+    far_m: float = limited(15.0, 1e-4, 1e4, "m")
+    rate_hz: float = limited(8.0, 0.01, 1000.0, "Hz")
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.height < 1:
-            raise ValueError(f"camera size is {self.width} x {self.height}; both must be >= 1")
-        if not 0.0 < self.fov_deg < 180.0:
-            raise ValueError(f"camera fov_deg is {self.fov_deg}; it must lie between 0 and 180")
-        if not 0.0 < self.near_m < self.far_m:
-            raise ValueError(
-                f"camera near_m is {self.near_m}, far_m {self.far_m}; expected 0 < near_m < far_m"
-            )
+        check_ranges(self)
+        if not self.near_m < self.far_m:
+            raise ValueError(f"near_m is {self.near_m:g}, far_m {self.far_m:g}; give near_m < far_m")
         view = np.subtract(self.look_at, self.position)
         if view.shape != (3,) or not np.isfinite(view).all() or np.hypot(*view[:2]) < 1e-6:
             raise ValueError(

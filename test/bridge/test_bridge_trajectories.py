@@ -29,6 +29,14 @@ def trajectory(names=("a", "b"), points=((0.0, (1.0, 2.0)), (0.5, (3.0, 4.0)))):
     return msg
 
 
+def without_positions(instead):
+    msg = trajectory()
+    for point in msg.points:
+        point.positions = []
+        setattr(point, instead, [0.1, 0.1])
+    return msg
+
+
 def test_trajectory_to_plan():
     plan = trajectory_to_plan(trajectory(), "s/0")
     assert plan.joint_names == ("a", "b") and plan.name == "s/0"
@@ -49,6 +57,9 @@ def test_trajectory_to_plan():
         (trajectory(points=((1.0, (1, 2)), (1.0, (1, 2)))), "increase"),
         (trajectory(points=((-1.0, (1, 2)),)), ">= 0"),
         (trajectory(names=("a", "a")), "a"),
+        (trajectory(points=((0.0, (1, 2)), (0.0, (3, 4)))), "not time-parameterised"),
+        (without_positions("velocities"), "point 0 has velocities and no positions"),
+        (without_positions("accelerations"), "point 0 has accelerations and no positions"),
     ],
 )
 def test_a_broken_trajectory_is_refused_with_topic_plan_and_reason(msg, words):

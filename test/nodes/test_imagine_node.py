@@ -237,8 +237,8 @@ def test_a_goal_pose_goes_before_where_the_goal_image_shows_the_object(bench, im
     [
         ("collision.weight", -1.0, "range"),
         ("collision.weight", "much", "expected float"),
-        ("horizon", 0, "at least 1 step"),
-        ("camera_timeout_s", 0.0, "must be > 0"),
+        ("horizon", 0, "Min: 1, Max: 256"),
+        ("camera_timeout_s", 0.0, "Min: 0.001, Max: 3600"),
         ("model", "other", "read-only"),
     ],
 )

@@ -1,8 +1,7 @@
 """Each critic against numbers derived by hand; what it lacks; its settings."""
 
-from dataclasses import fields
-
-from dataclasses import replace
+import warnings
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -116,6 +115,18 @@ def test_at_the_goal_pose_leaving_costs_and_height_does_not_count():
     here = object_input([(0.3, 0.4, 0.035)] * 2, [(0.3, 0.4, 0.03), (0.4, 0.4, 0.03)], (0.3, 0.4, 0.0))
     # Nearer than min_distance, 0.05 m, at the start: 0.1 m away costs 0.1 / 0.05.
     np.testing.assert_allclose(GoalPoseCritic().evaluate(here).cost, [0.0, 2.0], atol=1e-6)
+
+
+@pytest.mark.parametrize("far", [1e308, -1e200, 1e12])
+def test_a_goal_beyond_all_numbers_warns_of_nothing(far):
+    here = object_input([(0, 0, 0)], [(0.3, 0, 0)], (far, far, far))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert GoalPoseCritic().missing(here) is None
+        assert GoalPoseCritic().evaluate(here).cost == pytest.approx(1.0)
+        assert len(GoalPoseCritic().evaluate(here).reasons[0]) < 80
+        beyond = replace(here, goal_position=np.array([1.7e308, 1.7e308, 0.0]))
+        assert "too far away" in GoalPoseCritic().missing(beyond)
 
 
 def test_goal_pose_lacks_a_goal_or_a_model():

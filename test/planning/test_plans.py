@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from astra_ros.planning.plans import JointPlan, PlanError
+from astra_ros.planning.plans import DoubledPoint, JointPlan, NotTimed, PlanError
 
 NAMES = ("a", "b")
 
@@ -59,6 +59,29 @@ def test_bad_start_is_refused(start):
 def test_invalid_plans_are_refused_with_a_reason(changes, message):
     with pytest.raises(PlanError, match=message):
         plan(**changes)
+
+
+@pytest.mark.parametrize("times", [(0.0, 0.0, 0.0), (2.0, 2.0, 2.0)])
+def test_a_plan_without_times_is_called_so_and_not_unsorted(times):
+    with pytest.raises(NotTimed, match="not time-parameterised.*TOTG") as error:
+        plan(times=times)
+    assert "sort" not in str(error.value)
+
+
+def test_a_doubled_point_is_named_and_two_places_at_one_time_too():
+    with pytest.raises(DoubledPoint, match="points 1 and 2 are the same, at 1 s.*drop one") as error:
+        plan(times=(0.0, 1.0, 1.0), positions=((0, 0), (1, 1), (1, 1)))
+    assert error.value.index == 2
+    with pytest.raises(PlanError, match="points 1 and 2 are at 1 s both and in different places") as error:
+        plan(times=(0.0, 1.0, 1.0), positions=((0, 0), (1, 1), (2, 1)))
+    assert not isinstance(error.value, (DoubledPoint, NotTimed))
+
+
+def test_two_plans_in_one_are_told_from_points_out_of_order():
+    with pytest.raises(PlanError, match="begin anew at point 2, at 0 s after 1 s.*add 1 s"):
+        plan(times=(0.0, 1.0, 0.0))
+    with pytest.raises(PlanError, match="point 2 at 1 s follows point 1 at 2 s; sort the points"):
+        plan(times=(0.0, 2.0, 1.0))
 
 
 def test_reordered_moves_columns_by_name():

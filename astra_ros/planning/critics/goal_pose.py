@@ -48,7 +48,9 @@ class GoalPoseCritic:
             return f"the model has no '{OUTCOME}' outcome"
         if not np.isfinite(inp.goal_position).all():
             return "where the object should end is not finite"
-        if not np.isfinite(self._start(inp)):
+        if np.isinf(start := self._start(inp)):
+            return "the goal is too far away to reckon with"
+        if np.isnan(start):
             return "the imagined object's position is not finite"
         return None
 
@@ -58,7 +60,7 @@ class GoalPoseCritic:
         left = _distance(inp.imagination.outcomes[OUTCOME][:, -1], inp.goal_position)
         start = max(self._start(inp), self.settings.min_distance)
         goal = "where the goal image shows it" if inp.goal_is_seen else "the goal pose"
-        reasons = tuple(f"the object ends {distance:.3f} m from {goal}" for distance in left)
+        reasons = tuple(f"the object ends {_metres(distance)} m from {goal}" for distance in left)
         return CriticResult(left, left / start, np.zeros(len(left), bool), reasons)
 
     @staticmethod
@@ -72,5 +74,11 @@ class GoalPoseCritic:
 
 
 def _distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Horizontal distance of positions [..., 3], m."""
-    return np.linalg.norm(np.asarray(a, np.float64)[..., :2] - b[:2], axis=-1)
+    """Horizontal distance of positions [..., 3], m; infinite, without a warning, where no number holds it."""
+    with np.errstate(over="ignore"):
+        x, y = np.moveaxis(np.asarray(a, np.float64)[..., :2] - b[:2], -1, 0)
+        return np.hypot(x, y)
+
+
+def _metres(distance: float) -> str:
+    return f"{distance:.3f}" if distance < 1e6 else f"{distance:.3g}"

@@ -95,9 +95,9 @@ def test_camera_settings_change_the_picture():
 @pytest.mark.parametrize(
     "changes, message",
     [
-        (dict(width=0), "0 x 256; both must be >= 1"),
-        (dict(fov_deg=180.0), "between 0 and 180"),
-        (dict(near_m=2.0, far_m=1.0), "near_m < far_m"),
+        (dict(width=0), "width is 0; give 1 to 4096 pixels"),
+        (dict(fov_deg=180.0), "fov_deg is 180; give 0.1 to 179 degrees"),
+        (dict(near_m=2.0, far_m=1.0), "near_m is 2, far_m 1; give near_m < far_m"),
         (dict(position=(0.5, 0.0, 1.0), look_at=(0.5, 0.0, 0.0)), "one above the other"),
     ],
 )

@@ -1,0 +1,71 @@
+"""Plans whose ``header.stamp`` names a moment: what becomes of them, by rule and never by accident.
+
+A winner is imagined from where the robot is when it is handed on, so that is when it must begin. Its stamp says
+otherwise to whoever executes it. A ``joint_trajectory_controller`` (ros2_control) begins a plan with stamp 0 at
+once, waits for a stamp in the future, leaves out the points of one in the past, and refuses a plan that would be
+over by now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from builtin_interfaces.msg import Time
+
+from astra_ros.bridge.stamps import NANOSECONDS, to_nanoseconds
+
+REFUSE, RESTAMP, PASS = RULES = ("refuse", "restamp", "pass")
+ANOTHER_CLOCK_S = 3600.0  # a stamp that far away was hardly made with this node's clock
+
+
+@dataclass(frozen=True)
+class PlanStamps:
+    """The rule. Stamps of 0, and those within the tolerance of now, are always handed on as they came.
+
+    Attributes:
+        future, past: "refuse", "restamp" (handed on with the stamp 0, begin at once) or "pass" (as it came).
+        tolerance_s: how far from now still counts as now.
+    """
+
+    future: str
+    past: str
+    tolerance_s: float
+
+    def refusal(self, stamp: Time, now_ns: int) -> str:
+        """Why a plan with this stamp must not be used, or ''."""
+        away_s = self._away_s(stamp, now_ns)
+        if away_s > 0 and self.future == REFUSE:
+            text = f"its header.stamp lies {away_s:.3g} s in the future, and a controller would wait until then"
+            cure = "future_stamp"
+        elif away_s < 0 and self.past == REFUSE:
+            text = f"its header.stamp lies {-away_s:.3g} s in the past, and a controller would leave its beginning out"
+            cure = "past_stamp"
+        else:
+            return ""
+        if abs(away_s) > ANOTHER_CLOCK_S:
+            text += f"; this node's clock says {now_ns / NANOSECONDS:.3f} s, so look at use_sim_time of both nodes"
+        return (
+            f"{text}; send plans with the stamp 0, or set the parameter {cure} to '{RESTAMP}' to have them begin when "
+            f"they are handed on, or to '{PASS}'"
+        )
+
+    def restamps(self, stamp: Time, now_ns: int) -> bool:
+        """Whether a plan with this stamp is handed on with the stamp 0."""
+        away_s = self._away_s(stamp, now_ns)
+        return away_s > 0 and self.future == RESTAMP or away_s < 0 and self.past == RESTAMP
+
+    def _away_s(self, stamp: Time, now_ns: int) -> float:
+        """Seconds from now to the stamp; 0 where that is now."""
+        away_s = (to_nanoseconds(stamp) - now_ns) / NANOSECONDS
+        return 0.0 if not to_nanoseconds(stamp) or abs(away_s) <= self.tolerance_s else away_s
+
+
+def stamp_refusals(held: Mapping[str, object], rule: PlanStamps, now_ns: int) -> dict[str, str]:
+    """Plan name -> why its stamp forbids its use, of those whose does.
+
+    Args:
+        held: plan name -> what has its ``stamp``.
+    """
+    reasons = {name: rule.refusal(each.stamp, now_ns) for name, each in held.items()}
+    return {name: f"plan '{name}': {reason}" for name, reason in reasons.items() if reason}

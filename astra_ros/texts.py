@@ -1,0 +1,37 @@
+"""Texts of others in texts of ours: a name of 100,000 characters must not push out what was said about it.
+
+Names come from messages, files and parameters, and anything may stand in them. Where an error quotes one, it
+quotes ``short(name)`` or ``listed(names)``, so that the sentence around it, and the cure at its end, stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+NAME = 80
+TEXT = 2000
+MOST_NAMES = 24
+
+
+def short(name: object, most: int = NAME) -> str:
+    """A name to be quoted: at most about ``most`` characters of it, beginning and end, and nothing that a terminal obeys."""
+    text = str(name)
+    if len(text) > most:
+        head = most * 2 // 3
+        text = f"{text[:head]}...[{len(text)} characters]...{text[head - most:]}"
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def listed(names: Iterable[object], most: int = MOST_NAMES) -> str:
+    """Names to be quoted, with commas; after ``most`` only how many more there are."""
+    names = list(names)
+    text = ", ".join(short(name) for name in names[:most])
+    return f"{text} and {len(names) - most} more" if len(names) > most else text
+
+
+def bounded(text: str, most: int = TEXT) -> str:
+    """The last resort, for whole sentences: what is too long is cut in the middle, because the cure stands at the end."""
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[:half]} ...[{len(text) - 2 * half} characters left out]... {text[-half:]}"
