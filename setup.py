@@ -43,7 +43,7 @@ EXTRAS = {
     ],
     "sim": ["pybullet>=3.2.5", "imageio-ffmpeg"],
     "torch": ["torch>=2.6", "safetensors", "torchmetrics"],
-    "data": ["rosbags>=0.11", "pyarrow", "av", "imageio-ffmpeg"],
+    "data": ["rosbags>=0.11", "lz4", "backports.zstd; python_version < '3.14'", "pyarrow", "av", "imageio-ffmpeg"],
     "train": ["tensorboard"],
     "cluster": ["ray>=2.40"],
     "dev": ["scipy", "pytest>=8", "pytest-timeout", "colcon-common-extensions", "setuptools>=64,<80"],

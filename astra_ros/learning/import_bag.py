@@ -101,6 +101,10 @@ def _import_bag(path: Path, out: Path, settings: BagSettings, force: bool,
                            if earlier.settings.get(key) != value)
             raise BagError(f'{path}: already in {out} with another {", ".join(other)}; --force '
                            'replaces those episodes, another --out keeps both')
+        seen = earlier.messages(choice.image.name)
+        if not force and not dry_run and seen is not None and seen != choice.image.count:
+            raise BagError(f'{path}: already in {out}, but read then as {seen} messages of {choice.image.name}, now as '
+                           f'{choice.image.count}; --force replaces those episodes')
         described = settings.urdf is None or _same(settings.urdf, out / f'{settings.robot}.urdf')
         if earlier.complete and described and not force and not dry_run:
             return None

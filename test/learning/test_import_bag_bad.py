@@ -241,13 +241,14 @@ def test_compressed_bags_are_read_and_what_is_cut_off_of_them_is_said(tmp_path, 
     file = next(path for path in (tmp_path / 'bag').iterdir() if path.suffix != '.yaml')
     data = file.read_bytes()
     file.write_bytes(data[:int(0.8 * len(data))])
-    if compression == 'storage':    # chunks, each by itself
+    if (storage, compression) in (('mcap', 'storage'), ('sqlite3', 'message')):
         text = '\n'.join(run(tmp_path / 'bag', tmp_path / 'out2')['notes'])
-    else:
+    else:   # of one chunk nothing is left, of the compressed database too little
         text = refused(tmp_path / 'bag', tmp_path / 'out2')
-    assert 'cannot be read as metadata.yaml describes it' in text
-    lost = 'compressed as a whole, which needs' if compression == 'file' else 'cut off or damaged'
-    assert f'{file}: {lost}' in text
+        assert ('no messages in it that can be read' if storage == 'mcap' else 'of 38 pictures') in text
+    assert f'{file}: cut off or damaged' in text
+    assert (f'{file}: compressed as a whole, and cut off' in text) == (compression == 'file')
+    assert ('metadata.yaml counts other messages' in text) == (compression != 'storage')
 
 
 def test_damage_inside_an_mcap_file(tmp_path):

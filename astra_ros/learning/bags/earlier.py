@@ -48,6 +48,14 @@ class EarlierImports:
             return False    # damaged: the import is finished again, and writes it anew
         return all((self.folder / f'{name}.parquet').is_file() for name in listed)
 
+    def messages(self, topic: str) -> int | None:
+        """How many messages of a topic that import found; None where its report does not say."""
+        try:
+            listed = json.loads(self.report.read_text())['topics'] if self.report else []
+            return next((item['messages'] for item in listed if item['name'] == topic), None)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None     # as above
+
     def free_paths(self) -> Iterator[Path]:
         """Names that no episode has yet."""
         taken = [int(path.stem.rpartition('_')[2])

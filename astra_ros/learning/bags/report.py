@@ -48,7 +48,9 @@ def make_report(found: Found, episodes: list[dict]) -> dict:
         'bag': str(bag.path), 'bag_id': bag.identity, 'format': bag.format,
         'files': [file.name for file in bag.files],
         'topics': [{'name': topic.name, 'type': topic.type, 'messages': topic.count,
-                    'used_as': choice.used.get(topic.name, '')} for topic in bag.topics],
+                    'used_as': choice.used.get(topic.name, '')} for topic in bag.topics]
+        + [{'name': topic.name, 'type': topic.type, 'messages': topic.count, 'used_as': '',
+            'why_not': topic.unusable} for topic in bag.unusable],
         'camera': {'topic': choice.image.name, 'encoding': ', '.join(pictures.encodings),
                    'frame_id': ', '.join(pictures.frames),
                    'sizes': sorted({(w, h) for h, w in filter(None, pictures.values)}),
@@ -78,7 +80,8 @@ def report_text(report: dict) -> str:
     lines = [f'{report["bag"]}: {report["format"]}, {", ".join(report["files"])}, '
              f'id {report["bag_id"][:12]}', 'topics']
     lines += [f'  {topic["name"]:{names}}  {topic["type"]:{kinds}} {topic["messages"]:7}  '
-              f'{topic["used_as"] or "not used"}' for topic in report['topics']]
+              + (topic['used_as'] or f'not used: {topic.get("why_not", "")}'.rstrip(': '))
+              for topic in report['topics']]
     rate = f', {camera["per_second"]:g} a second' if camera['per_second'] else ''
     lines += [f'camera   {sizes} {camera["encoding"]}{rate}, frame '
               f"'{camera['frame_id']}'; made {width} x {height}"]

@@ -63,10 +63,7 @@ class Choice:
 def choose_topics(bag: Bag, settings: BagSettings) -> Choice:
     """Raises BagError where a topic is missing or wrong, or where several fit: it lists them."""
     if not any(topic.count for topic in bag.topics):
-        damage = ''.join(f'\n{note}' for note in bag.notes)
-        raise BagError(f'{bag.path}: there are no messages in it' + (
-            f' that can be read{damage}' if damage else
-            '; was the robot running while `ros2 bag record` was, in the same ROS domain?'))
+        raise _nothing(bag)
     notes: list[str] = []
     image = _camera(bag, settings.image_topic, notes)
     motion, modality = _motion(bag, settings, notes)
@@ -74,6 +71,7 @@ def choose_topics(bag: Bag, settings: BagSettings) -> Choice:
                    if topic.type == TF and topic.name.endswith('tf_static') and topic.count)
     needs_frames = modality == 'camera' or 'from_tf' in (settings.camera_pose or {})
     info = _camera_info(bag, settings, image, notes)
+    bag.check_once([image.name, motion.name])
     return Choice(replace(settings, modality=modality, image_topic=image.name,
                           motion_topic=motion.name, camera_info_topic=info.name if info else ''),
                   image, motion, info, static if needs_frames else (), tuple(notes))
@@ -81,14 +79,33 @@ def choose_topics(bag: Bag, settings: BagSettings) -> Choice:
 
 def topic_table(bag: Bag, topics: list[Topic] | None = None) -> str:
     """Topics with types and counts, a line each."""
-    topics = bag.topics if topics is None else topics
+    topics = bag.all_topics if topics is None else topics
     width = max((len(topic.name) for topic in topics), default=0)
     return '\n'.join(f'  {topic.name:{width}}  {topic.type}  {topic.count} messages'
-                     for topic in topics)
+                     + f' (not read: {topic.unusable})' * bool(topic.unusable) for topic in topics)
+
+
+def _nothing(bag: Bag) -> BagError:
+    """Not one message that can be used: why, and what to do."""
+    there = [topic for topic in bag.unusable if topic.count]
+    notes = ''.join(f'\n{note}' for note in bag.notes)
+    if not there:
+        return BagError(f'{bag.path}: there are no messages in it' + (
+            f' that can be read{notes}' if notes else
+            '; was the robot running while `ros2 bag record` was, in the same ROS domain?'))
+    if all(topic.unusable == 'ROS 1' for topic in there):
+        return BagError(f'{bag.path}: its messages are of ROS 1; convert the .bag file that it was made from: '
+                        'rosbags-convert --src FILE.bag --dst FOLDER')
+    return BagError(f'{bag.path}: none of its messages can be read as one of ROS 2; it has\n{topic_table(bag)}\n'
+                    f'record with: ros2 bag record -s mcap{notes}')
 
 
 def _named(bag: Bag, name: str, types: tuple[str, ...], what: str) -> Topic:
     found = next((topic for topic in bag.topics if topic.name == name), None)
+    unusable = next((topic for topic in bag.unusable if topic.name == name), None)
+    if found is None and unusable is not None:
+        raise BagError(f'{bag.path}: {name}, named as {what}, cannot be read: {unusable.type}, {unusable.unusable}; '
+                       f'name another; there are\n{topic_table(bag)}')
     if found is None:
         raise BagError(f'{bag.path}: no topic {name}, which was named as {what}; there are\n'
                        + topic_table(bag))
