@@ -175,7 +175,10 @@ def _read(message) -> tuple[Format, Container, bytes]:
     if container is None:
         raise _unreadable(said, form, data)
     if container.end is None:
-        raise BadPicture(f"a {container.kind} without its end: {len(data)} bytes; check the camera's link")
+        raise BadPicture(
+            f"a {container.kind} without its end: {len(data)} bytes are no picture that OpenCV can decode whole; check "
+            "the camera's link"
+        )
     if min(container.height, container.width) < 1:
         raise BadPicture(f"a {container.kind} of {container.width} x {container.height} pixels")
     if container.bits > 16 or (container.bits == 16 and container.channels == 1 and not known_encoding(form.original)):

@@ -192,15 +192,18 @@ def _planes(name: str, height: int, width: int, step: int, size: int) -> Layout:
         text = f"height is {height}, but the data are the rows of all planes of {width} x {rows} pixels; read as these"
         layout = Layout(name, rows, width, step, (text,))
     else:
+        layout = None
+    odd = layout or Layout(name, height, width, step)
+    if odd.width % planes.every or odd.height % planes.every:
+        raise PixelError(
+            f"{name} shares colour between two pixels and two rows, but the image is {odd.width} x {odd.height} "
+            "pixels; both must be even"
+        )
+    if layout is None:
         raise PixelError(
             f"data has {size} bytes, but {name} of {width} x {height} pixels with step {step} has "
             f"{high}; set step to the bytes of a row of brightness, {width} or more with padding, and height "
             "to that of the picture"
-        )
-    if layout.width % planes.every or layout.height % planes.every:
-        raise PixelError(
-            f"{name} shares colour between two pixels and two rows, but the image is {layout.width} x "
-            f"{layout.height} pixels; both must be even"
         )
     return layout
 

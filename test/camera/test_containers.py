@@ -1,0 +1,129 @@
+"""JPEG and PNG files as cameras send them: padded, cut off, with thumbnails and turn marks."""
+
+import io
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from astra_ros.camera.containers import ORIENTATION, decode, filled_up, read_container
+
+RNG = np.random.default_rng(0)
+PICTURE = cv2.GaussianBlur(RNG.integers(0, 255, (48, 80, 3), np.uint8), (9, 9), 2)
+PADDINGS = {"none": b"", "zeros": bytes(5000), "ones": b"\xff" * 777, "block": b"\xa5" * (4096 - 17), "text": b"frame end"}
+
+
+def jpeg(picture=PICTURE, **how):
+    return cv2.imencode(".jpg", picture, [v for pair in how.items() for v in pair])[1].tobytes()
+
+
+def png(picture=PICTURE):
+    return cv2.imencode(".png", picture)[1].tobytes()
+
+
+def turned(turn, kind="jpeg", thumbnail=b""):
+    """PICTURE with an EXIF turn mark and, behind it, a thumbnail."""
+    exif = Image.Exif()
+    exif[ORIENTATION] = turn
+    if thumbnail:
+        exif[0x927C] = thumbnail  # a maker's note, which may hold anything, so a whole JPEG too
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(PICTURE[..., ::-1])).save(file, kind, exif=exif)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("padding", PADDINGS.values(), ids=PADDINGS)
+@pytest.mark.parametrize("make", [jpeg, png])
+def test_what_lies_behind_the_end_is_padding(make, padding):
+    data = make()
+    found = read_container(data + padding)
+    assert (found.height, found.width, found.channels, found.bits) == (48, 80, 3, 8)
+    assert found.end == len(data)
+    np.testing.assert_array_equal(decode(data + padding), decode(data))
+
+
+@pytest.mark.parametrize("padding", PADDINGS.values(), ids=PADDINGS)
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.99])
+@pytest.mark.parametrize("make", [jpeg, png])
+def test_what_is_cut_off_has_no_end_however_it_is_padded(make, share, padding):
+    data = make()
+    assert read_container(data[: int(share * len(data))] + padding).end is None
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_half_an_end_mark_is_none(lost):
+    assert read_container(jpeg()[:-lost]).end is None
+    assert read_container(png()[:-lost]).end is None
+
+
+@pytest.mark.parametrize("size", [16, 64])
+def test_the_end_of_a_thumbnail_is_not_the_end_of_the_picture(size):
+    thumbnail = jpeg(cv2.resize(PICTURE, (size, size)))
+    data = turned(1, thumbnail=thumbnail)
+    assert data.count(b"\xff\xd9") == 2
+    assert read_container(data).end == len(data)
+    behind = data.index(b"\xff\xd9") + 2  # nearly all that is left is the thumbnail
+    for length in (behind, behind + 200, len(data) - 2):
+        assert read_container(data[:length]).end is None
+
+
+def test_restart_marks_and_progressive_pictures_are_walked_through():
+    for how in ({cv2.IMWRITE_JPEG_RST_INTERVAL: 2}, {cv2.IMWRITE_JPEG_PROGRESSIVE: 1}):
+        data = cv2.imencode(".jpg", PICTURE, [v for pair in how.items() for v in pair])[1].tobytes()
+        assert read_container(data + bytes(99)).end == len(data)
+        assert read_container(data[:-40]).end is None
+
+
+def test_motion_jpeg_without_huffman_tables_is_whole():
+    data, out, at = jpeg(), b"\xff\xd8", 2
+    while data[at + 1] != 0xDA:
+        length = 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        out += data[at : at + length] if data[at + 1] != 0xC4 else b""
+        at += length
+    out += data[at:]
+    assert len(out) < len(data) and read_container(out).end == len(out)
+    np.testing.assert_array_equal(decode(out), decode(data))
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("kind", ["jpeg", "png"])
+def test_turn_marks_are_seen_and_pixels_stay(kind, turn):
+    data = turned(turn, kind)
+    found = read_container(data)
+    assert found.turn == turn and (found.height, found.width) == (48, 80)
+    pixels = decode(data)
+    assert pixels.shape == (48, 80, 3)
+    np.testing.assert_allclose(pixels.astype(int), PICTURE, atol=40 if kind == "jpeg" else 0)
+
+
+def test_damaged_exif_does_not_matter():
+    data = turned(6)
+    broken = data.replace(b"Exif\0\0", b"Exif\0\0\xff\xff\xff\xff", 1)
+    assert read_container(broken.replace(b"MM\0*", b"MM\0\0", 1)) is not None
+    assert read_container(data.replace(b"MM\0*", b"??\0*", 1)).turn == 1
+
+
+def test_grey_and_sixteen_bits():
+    grey = read_container(jpeg(PICTURE[..., 0]))
+    assert (grey.channels, grey.bits) == (1, 8)
+    wide = read_container(png(PICTURE[..., 0].astype(np.uint16) * 257))
+    assert (wide.channels, wide.bits) == (1, 16)
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", bytes(400), b"\0\0\0\1\x67" + bytes(99)])
+def test_what_is_no_picture(data):
+    assert read_container(data) is None
+
+
+@pytest.mark.parametrize("shape", [(48, 80, 3), (48, 80)])
+def test_a_picture_that_decoders_fill_with_grey_is_told_from_one_that_is_grey(shape):
+    picture = np.full(shape, 128, np.uint8)
+    picture[:24] = PICTURE[:24] if len(shape) == 3 else PICTURE[:24, :, 0]
+    whole = jpeg(picture)
+    assert not filled_up(whole, read_container(whole), decode(whole))
+    busy = jpeg(PICTURE if len(shape) == 3 else PICTURE[..., 0])
+    for share in (0.4, 0.6, 0.9):
+        lost = busy[: int(share * len(busy))] + b"\xff\xd9"
+        assert np.all(decode(lost)[-1, -1] == 128)  # OpenCV reports no error
+        assert filled_up(lost, read_container(lost), decode(lost))

@@ -1,0 +1,152 @@
+"""camera_info against lenses worked out by hand: empty matrices, binning, regions, and what contradicts itself."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from astra_ros.camera.lens import (
+    LensError,
+    NotCalibrated,
+    OtherSize,
+    contents,
+    is_rectified,
+    picture_size,
+    read_lens,
+    size_error,
+)
+
+K = [300.0, 0, 310, 0, 301, 230, 0, 0, 1]
+P = [280.0, 0, 320, 0, 0, 281, 240, 0, 0, 0, 1, 0]
+EMPTY9, EMPTY12 = [0.0] * 9, [0.0] * 12
+IDENTITY = [1.0, 0, 0, 0, 1, 0, 0, 0, 1]
+
+
+def info(width=640, height=480, k=K, p=P, roi=(0, 0, 0, 0), binning=(0, 0), model="plumb_bob", d=()):
+    """roi: (left, top, width, height)."""
+    left, top, wide, tall = roi
+    return SimpleNamespace(
+        width=width, height=height, k=k, p=p, d=list(d), distortion_model=model, binning_x=binning[0],
+        binning_y=binning[1],
+        roi=SimpleNamespace(x_offset=left, y_offset=top, width=wide, height=tall, do_rectify=False),
+    )  # fmt: skip
+
+
+def numbers(lens):
+    return lens.fx, lens.fy, lens.cx, lens.cy
+
+
+def test_k_is_that_of_raw_pictures_and_p_of_rectified_ones():
+    assert numbers(read_lens(info(), (480, 640), rectified=False)) == (300, 301, 310, 230)
+    assert numbers(read_lens(info(), (480, 640), rectified=True)) == (280, 281, 320, 240)
+    assert read_lens(info(), (480, 640), rectified=True).remarks == ()
+
+
+@pytest.mark.parametrize(
+    ("topic", "rectified"),
+    [("/cam/image_raw", False), ("/cam/image_rect", True), ("/cam/image_rect_color/compressed", True),
+     ("/cam/image_rect_raw", True), ("/rectify/image", False)],
+)  # fmt: skip
+def test_rectified_topics_are_known_by_image_procs_names(topic, rectified):
+    assert is_rectified(topic) == rectified
+
+
+@pytest.mark.parametrize(("k", "p"), [(EMPTY9, EMPTY12), (IDENTITY, EMPTY12), ([], []), ([float("nan")] * 9, EMPTY12)])
+@pytest.mark.parametrize("size", [(640, 480), (0, 0)])
+def test_no_focal_lengths_are_not_calibrated_whatever_the_size(k, p, size):
+    for rectified in (False, True):
+        with pytest.raises(NotCalibrated, match="cameracalibrator") as error:
+            read_lens(info(*size, k=k, p=p), (480, 640), rectified)
+        assert "remap" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("rectified", "k", "p", "expected", "word"),
+    [(True, K, EMPTY12, (300, 301, 310, 230), "P is empty"), (False, EMPTY9, P, (280, 281, 320, 240), "K is empty")],
+)
+def test_the_matrix_that_is_there_is_taken_and_it_is_said(rectified, k, p, expected, word):
+    lens = read_lens(info(k=k, p=p), (480, 640), rectified)
+    assert numbers(lens) == expected
+    assert len(lens.remarks) == 1 and lens.remarks[0].startswith(word)
+
+
+@pytest.mark.parametrize(
+    ("binning", "roi", "size", "expected"),
+    [
+        ((0, 0), (0, 0, 0, 0), (480, 640), (300, 301, 310, 230)),
+        ((1, 1), (0, 0, 640, 480), (480, 640), (300, 301, 310, 230)),
+        ((2, 2), (0, 0, 0, 0), (240, 320), (150, 150.5, 155, 115)),
+        ((2, 4), (0, 0, 0, 0), (120, 320), (150, 75.25, 155, 57.5)),
+        ((0, 2), (0, 0, 0, 0), (240, 640), (300, 150.5, 310, 115)),
+        ((0, 0), (100, 40, 320, 240), (240, 320), (300, 301, 210, 190)),
+        ((2, 2), (100, 40, 320, 240), (120, 160), (150, 150.5, 105, 95)),
+        ((0, 0), (0, 40, 0, 200), (200, 640), (300, 301, 310, 190)),
+        ((0, 0), (40, 0, 0, 0), (480, 600), (300, 301, 270, 230)),
+    ],
+)
+def test_sizes_and_matrices_are_divided_by_binning_and_moved_by_the_region(binning, roi, size, expected):
+    message = info(binning=binning, roi=roi)
+    assert picture_size(message) == size and size_error(message, size) == ""
+    lens = read_lens(message, size, rectified=False)
+    assert numbers(lens) == pytest.approx(expected) and (lens.height, lens.width) == size
+    assert lens.remarks == ()
+    rectified = read_lens(message, size, rectified=True)    # P in the same way
+    assert rectified.cx == pytest.approx((320 - roi[0]) / max(1, binning[0]))
+    assert rectified.fy == pytest.approx(281 / max(1, binning[1]))
+
+
+def test_pictures_of_the_whole_sensor_contradict_binning_and_it_is_said():
+    lens = read_lens(info(binning=(2, 2)), (480, 640), rectified=False)
+    assert numbers(lens) == (300, 301, 310, 230)
+    assert "binning 2 x 2" in lens.remarks[0] and "640 x 480" in lens.remarks[0]
+
+
+def test_pictures_of_another_size_are_another_cameras():
+    for message in (info(), info(binning=(2, 2)), info(roi=(0, 0, 100, 100))):
+        assert "images have 200 x 100" in size_error(message, (100, 200))
+        with pytest.raises(OtherSize):
+            read_lens(message, (100, 200), rectified=False)
+    assert "so 320 x 240" in size_error(info(binning=(2, 2)), (100, 200))
+
+
+def test_a_camera_info_without_a_size_is_not_of_another_size():
+    assert size_error(info(0, 0), (480, 640)) == ""
+    assert numbers(read_lens(info(0, 0), (480, 640), rectified=False)) == (300, 301, 310, 230)
+
+
+def test_a_region_outside_the_sensor_is_refused():
+    with pytest.raises(LensError, match="does not lie on the sensor"):
+        read_lens(info(320, 240, roi=(100, 40, 320, 240)), (240, 320), rectified=False)
+
+
+@pytest.mark.parametrize(
+    ("model", "d", "words"),
+    [
+        ("plumb_bob", [0.1, 0, 0, 0, 0], ("bends straight lines", "plumb_bob")),
+        ("rational_polynomial", [0.1] * 8, ("bends straight lines", "rational_polynomial")),
+        ("", [0.1], ("bends straight lines", "empty")),
+        ("equidistant", [0.1] * 4, ("fisheye", "equidistant")),
+        ("equidistant", [0.0] * 4, ("fisheye", "not removed")),
+        ("fisheye", [], ("fisheye", "not removed")),
+    ],
+)
+def test_distortion_that_is_not_removed_is_named_on_raw_pictures_only(model, d, words):
+    (remark,) = read_lens(info(model=model, d=d), (480, 640), rectified=False).remarks
+    assert all(word in remark for word in words)
+    assert read_lens(info(model=model, d=d), (480, 640), rectified=True).remarks == ()
+
+
+def test_a_straight_lens_needs_no_remark():
+    assert read_lens(info(d=[0.0] * 5), (480, 640), rectified=False).remarks == ()
+
+
+def test_lenses_are_compared_by_their_focal_lengths():
+    first, *others = (
+        read_lens(info(k=[f, 0, 310, 0, f, 230, 0, 0, 1]), (480, 640), rectified=False) for f in (300.0, 301.0, 330.0)
+    )
+    assert [first.resembles(other) for other in others] == [True, False]
+
+
+def test_messages_are_told_apart_by_what_they_say():
+    same, other = info(d=[0.1]), info(d=[0.1], roi=(1, 0, 0, 0))
+    assert contents(same) == contents(info(d=[0.1])) != contents(other)
+    assert len({contents(same), contents(info(d=[0.1])), contents(other)}) == 2
