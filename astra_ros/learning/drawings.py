@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,6 +27,17 @@ class Drawer:
         self._robots: dict[str, RobotDrawing | None] = {}
         self._cameras: dict[str, dict] = {}
 
+    def prepare(self, paths: Iterable[Path]) -> dict[str, str]:
+        """Build what the episodes need; robots that have a description, but cannot be drawn, and why."""
+        undrawn = {}
+        for path in paths:
+            footer = read_footer(path)
+            robot, camera = footer['robot'], footer['camera']
+            if footer['modality'] == 'joints' and camera is not None and robot not in self._robots:
+                if why := self._build(robot, tuple(footer['motion_names']), camera):
+                    undrawn[robot] = why
+        return undrawn
+
     def draw(self, episode: Episode) -> np.ndarray | None:
         """uint8 [N, 3, h, w], row k the robot as commanded at frame k; None where it is not known.
 
@@ -40,11 +50,7 @@ class Drawer:
         if episode.modality != 'joints' or episode.camera is None:
             return None
         if episode.robot not in self._robots:
-            urdf = self._urdf(episode)
-            camera = PinholeCamera.from_dict(episode.camera).fitted(self.shape[1:])
-            self._robots[episode.robot] = None if urdf is None else self._build(
-                urdf, episode, camera)
-            self._cameras[episode.robot] = episode.camera
+            self._build(episode.robot, episode.motion_names, episode.camera)
         self.check_cameras([episode], self._cameras[episode.robot])
         robot = self._robots[episode.robot]
         return None if robot is None else robot.draw(motion)
@@ -58,20 +64,28 @@ class Drawer:
                     f'{episode.title}: its camera is not where it is in other episodes of '
                     f"'{episode.robot}', or for the model; give the robot another name for each camera")
 
-    @staticmethod
-    def _build(urdf: str, episode: Episode, camera: PinholeCamera) -> RobotDrawing | None:
-        try:
-            return RobotDrawing(urdf, episode.motion_names, camera,
-                                held=held_joints(episode.robot))
-        except KinematicsError as error:
-            warnings.warn(f"'{episode.robot}' is not drawn: {error}", stacklevel=2)
+    def _build(self, robot: str, joints: tuple[str, ...], camera: dict) -> str | None:
+        """Make the robot ready to be drawn; why it cannot be, or None."""
+        self._robots[robot], self._cameras[robot] = None, camera
+        urdf = self._urdf(robot)
+        if urdf is None:
             return None
+        try:
+            self._robots[robot] = RobotDrawing(urdf, joints, PinholeCamera.from_dict(camera).fitted(self.shape[1:]),
+                                               held=held_joints(robot))
+        except KinematicsError as error:
+            return str(error)
+        return None
 
-    def _urdf(self, episode: Episode) -> str | None:
-        beside = self.folder / f'{episode.robot}.urdf'
-        if beside.is_file():
-            return beside.read_text()
-        return simulated_urdf(episode.robot)
+    def _urdf(self, robot: str) -> bytes | str | None:
+        beside = self.folder / f'{robot}.urdf'
+        return beside.read_bytes() if beside.is_file() else simulated_urdf(robot)
+
+
+def undrawn_notes(folder: Path, paths: Iterable[Path], image_size: tuple[int, int]) -> list[str]:
+    """A line for each robot of a dataset that has a description beside it, but cannot be drawn."""
+    undrawn = Drawer(folder, image_size).prepare(paths)
+    return [f"'{robot}' is not drawn, so plans are followed less exactly: {why}" for robot, why in undrawn.items()]
 
 
 def simulated_urdf(robot: str) -> str | None:

@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from astra_ros.backends.style_file import style_digest
 from astra_ros.learning import perceptual
 from astra_ros.learning.arguments import HelpFormat, at_least
 from astra_ros.learning.dataset import list_episodes, load_episode
-from astra_ros.learning.drawings import Drawer
+from astra_ros.learning.drawings import Drawer, undrawn_notes
 from astra_ros.learning.episode import DatasetError, Episode
 from astra_ros.learning.figures import DRIFT, HORIZONS, ROWS, figures_of, imagine_clips, mean_over_worlds
 from astra_ros.learning.following import Follower
@@ -170,6 +171,10 @@ def run(args: argparse.Namespace) -> int:
     if any(episode.restyled is not None for group in by_space.values() for episode in group) and not model.can_restyle:
         print(f"note: '{card.name}' cannot take on the look of a picture, so no scene is imagined in its second style; "
               f'train that with: astra style {card.path}')
+    if card.network.get('drawing') and not args.no_drawings:
+        drawn = [path for space in by_space for path in list_episodes(args.data, space)]
+        for text in undrawn_notes(args.data, drawn, card.image_size):
+            print(f'note: {text}', file=sys.stderr)
     measures = perceptual.load(args, args.device)
     ranked = figures_of_rank(args.ranking, card) if args.ranking else {}
     figures, shown, in_style = {}, {}, {}

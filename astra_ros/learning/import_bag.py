@@ -28,9 +28,10 @@ from astra_ros.learning.bags.config import (
     changed,
     settings_from_yaml,
 )
+from astra_ros.learning.bags.description import check_base, read_urdf
 from astra_ros.learning.bags.earlier import REPORT, EarlierImports
 from astra_ros.learning.bags.layout import BROKEN, SHORT, Piece, lay_out
-from astra_ros.learning.bags.lens import camera_on_robot, check_base, read_urdf
+from astra_ros.learning.bags.lens import camera_on_robot
 from astra_ros.learning.bags.motion import make_motion, motion_series
 from astra_ros.learning.bags.pictures import BadPicture, to_rgb
 from astra_ros.learning.bags.reader import read_recording

@@ -35,7 +35,7 @@ from astra_ros.learning.dataset import (
     videos_without_table,
 )
 from astra_ros.learning.distributed import STRATEGIES, Processes
-from astra_ros.learning.drawings import Drawer, cameras_of
+from astra_ros.learning.drawings import Drawer, cameras_of, undrawn_notes
 from astra_ros.learning.episode import DatasetError
 from astra_ros.learning.export import write_model
 from astra_ros.learning.losses import LossWeights, one_step_loss, rollout_loss
@@ -298,6 +298,9 @@ def run(args: argparse.Namespace) -> int:
         model, trained_on = begin(args, paths, facts.dt_s, facts.size, processes)
         if processes.first:
             write_facts(args.out, args.data, facts)
+            if model.config.drawing and args.stage != 'autoencoder':
+                for text in undrawn_notes(args.data, paths, model.config.image_size):
+                    print(f'note: {text}', file=sys.stderr)
         autoencoder = train_autoencoder(paths, model, settings, args.out, processes,
                                         taken=bool(args.autoencoder))
         if args.stage == 'autoencoder':

@@ -109,7 +109,7 @@ class LinkPoses:
     """Poses of all links of a robot, for any number of joint positions at once.
 
     Args:
-        urdf: the robot description, XML text.
+        urdf: the robot description, XML text or the bytes of its file.
         joint_names: J names, the order of the joint positions.
         held: joint name -> rad or m of moving joints that are not in ``joint_names``; those in
             neither stay at 0. A joint that mimics another follows it, and so along a chain of them.
@@ -126,7 +126,7 @@ class LinkPoses:
     """
 
     def __init__(
-        self, urdf: str, joint_names: Sequence[str], held: Mapping[str, float] | None = None
+        self, urdf: str | bytes, joint_names: Sequence[str], held: Mapping[str, float] | None = None
     ) -> None:
         self.robot = parse_urdf(urdf)
         self.joint_names = _known_joints(self.robot, joint_names)
@@ -279,8 +279,8 @@ def _turn(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
     return np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * (cross @ cross)
 
 
-def parse_urdf(urdf: str):
-    """The robot of a URDF text, as yourdfpy reads it, without its meshes.
+def parse_urdf(urdf: str | bytes):
+    """The robot of a URDF, as yourdfpy reads it, without its meshes; of bytes, the encoding is what the XML says.
 
     Raises:
         KinematicsError: yourdfpy is not installed, or the text is no URDF.
@@ -293,7 +293,7 @@ def parse_urdf(urdf: str):
         ) from error
     try:
         robot = URDF.load(
-            io.BytesIO(urdf.encode()),
+            io.BytesIO(urdf if isinstance(urdf, bytes) else urdf.encode()),
             build_scene_graph=False,
             build_collision_scene_graph=False,
             load_meshes=False,

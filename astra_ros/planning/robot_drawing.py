@@ -77,7 +77,7 @@ class RobotDrawing:
     """Draws one robot for one camera, for any number of joint positions at once.
 
     Args:
-        urdf: the robot description, XML text. Mesh files are ``file://`` URLs, absolute paths or
+        urdf: the robot description, XML text or the bytes of its file. Mesh files are ``file://`` URLs, absolute paths or
             ``package://`` names of the ament index.
         joint_names: J names, the order of the joint positions.
         camera: what to draw for, at the size to draw in.
@@ -98,7 +98,7 @@ class RobotDrawing:
 
     def __init__(
         self,
-        urdf: str,
+        urdf: str | bytes,
         joint_names: Sequence[str],
         camera: PinholeCamera,
         base_pose=None,

@@ -1,9 +1,6 @@
-"""The camera's lens and place, and the robot's description: what kinematic conditioning needs."""
+"""The camera's lens and place, which kinematic conditioning needs."""
 
 from __future__ import annotations
-
-from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 
@@ -117,37 +114,3 @@ def _placed(lens: Lens, choice: Choice, pose: np.ndarray) -> dict:
     matrix[:3, :3], matrix[:3, 3] = rotate(turn, np.eye(3)).T, pose[:3]
     camera = PinholeCamera(lens.width, lens.height, lens.fx, lens.fy, lens.cx, lens.cy, matrix)
     return camera.fitted(choice.settings.image_size).to_dict()
-
-
-def read_urdf(path: Path, joints: tuple[str, ...], notes: list[str]) -> bytes:
-    """A robot's description, as it is. Raises BagError where it is none."""
-    try:
-        data = path.read_bytes()
-        root = ElementTree.fromstring(data)
-    except OSError as error:
-        raise BagError(f'{path}: {error.strerror}; urdf names a file, beside the --config file '
-                       'where its path is not absolute') from error
-    except ElementTree.ParseError as error:
-        raise BagError(f'{path}: no URDF: {error}') from error
-    if root.tag != 'robot' or b'www.ros.org/wiki/xacro' in data and any(
-            'xacro' in element.tag for element in root.iter()):
-        kind = 'xacro' if root.tag == 'robot' else f'<{root.tag}>'
-        raise BagError(f'{path}: no URDF but {kind}; make one with: ros2 run xacro xacro FILE > '
-                       'robot.urdf')
-    known = {joint.get('name') for joint in root.findall('joint')}
-    if missing := [name for name in joints if name not in known]:
-        notes.append(f'{path.name}: has no joint {", ".join(missing)}, so the robot cannot be '
-                     'drawn with it')
-    return data
-
-
-def check_base(path: Path, urdf: bytes, camera_pose: dict | None) -> None:
-    """Raises BagError where tf gives the camera in another frame than the robot is drawn in."""
-    wanted = (camera_pose or {}).get('from_tf')
-    robot = ElementTree.fromstring(urdf)
-    children = {joint.find('child').get('link') for joint in robot.findall('joint')
-                if joint.find('child') is not None}
-    roots = [link.get('name') for link in robot.findall('link') if link.get('name') not in children]
-    if wanted and roots and wanted not in roots:
-        raise BagError(f"camera_pose: from_tf is '{wanted}', but {path.name} begins at '{roots[0]}', "
-                       f"and the robot is drawn from there; write from_tf: {roots[0]}")
