@@ -18,6 +18,7 @@ from astra_ros.planning.drawings import Drawings, then_and_now
 from astra_ros.planning.imagination import Imagination
 from astra_ros.planning.modalities import ActionSpace
 from astra_ros.planning.prepare import Plan, PlanPreparer, PlanSettings, Prepared
+from astra_ros.planning.robot_now import RobotNow
 from astra_ros.planning.scoring import PlanScore, ScoringSettings, missing_critics, score_plans
 from astra_ros.planning.settings import limited
 
@@ -147,7 +148,9 @@ class Imaginer:
             raise ValueError(f"unknown critics {unknown}; known are {sorted(CRITICS)}")
         card = self.model.card
         self.settings = settings
-        self.prepare = PlanPreparer(card.name, card.action_spaces, card.dt_s, settings)
+        self.prepare = PlanPreparer(
+            card.name, card.action_spaces, card.dt_s, settings, card.continuous_joints
+        )
         self.scoring = scoring
         self.critics = [
             critic_class(critics.get(name, settings_class()))
@@ -158,7 +161,7 @@ class Imaginer:
         self,
         history: np.ndarray,
         plans: Sequence[Plan],
-        motion_now: Mapping[str, float] | None = None,
+        motion_now: Mapping[str, float] | RobotNow | None = None,
         goal_frame: np.ndarray | None = None,
         seed: int = 0,
         goal_position: np.ndarray | None = None,

@@ -34,6 +34,7 @@ class KnownModel:
             cameras={},
             held_joints={},
             moving_cameras={},
+            continuous_joints={},
             outcomes={"two": ("obstacle_contact",), "one": ("obstacle_contact",)},
         )
         self.asked = []

@@ -31,6 +31,7 @@ class RobotDescription:
 
     Attributes:
         text: the newest one that is a URDF at all, or None; its meshes may be missing.
+        continuous: joints that it says turn without end.
     """
 
     def __init__(self, topic: str, refuse: Callable[[str], None], tell: Callable[[str], None]) -> None:
@@ -46,6 +47,7 @@ class RobotDescription:
         self._fails = ""
         self._joints: frozenset[str] = frozenset()
         self.text: str | None = None
+        self.continuous: frozenset[str] = frozenset()
         self._thread = threading.Thread(target=self._run, name="description", daemon=True)
         self._thread.start()
 
@@ -150,6 +152,7 @@ class RobotDescription:
             return
         self.text, self._fails = text, ""
         self._joints = frozenset(joint.name for joint in robot.joints)
+        self.continuous = frozenset(joint.name for joint in robot.joints if joint.type == "continuous")
         if drawings is not None and (reason := drawings.describe(text)):
             self._fail(reason)
 

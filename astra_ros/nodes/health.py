@@ -73,19 +73,20 @@ class Conditions:
 
     def __init__(self, warn: Callable[[str], None], tell: Callable[[str], None]) -> None:
         self._warn, self._tell = warn, tell
-        self._now: dict[str, str] = {}
+        self._now: dict[str, object] = {}
 
-    def see(self, what: str, text: str) -> str:
+    def see(self, what: str, text: str, same: object = None) -> str:
         """Note that something is wrong, or with '' that it is not; returns the text.
 
         Args:
             what: it is about, in words: "camera: stamps".
-            text: the same as long as the same is wrong, so without numbers that change.
+            text: what is wrong, or ''.
+            same: equal as long as the same is wrong; the text where it has no numbers that change.
         """
         text = bounded(text)
-        before = self._now.get(what, "")
-        self._now[what] = text
-        if text and text != before:
+        before = self._now.get(what)
+        self._now[what] = (same or text) if text else None
+        if text and self._now[what] != before:
             self._warn(text)
         elif before and not text:
             self._tell(f"{what}: all right again")

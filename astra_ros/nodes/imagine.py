@@ -33,6 +33,7 @@ from astra_ros.nodes.imagine_settings import ImagineParameters, ImagineSettings
 from astra_ros.nodes.model_thread import ModelThread, ShuttingDown
 from astra_ros.nodes.plan_stamps import stamp_refusals
 from astra_ros.nodes.qos import CAMERA, LATCHED, best_effort, reliable
+from astra_ros.nodes.robot_state import RobotState
 from astra_ros.pipeline import Imaginer, Result
 from astra_ros.planning.plans import PlanError
 from astra_ros.planning.prepare import NothingToImagine
@@ -88,8 +89,10 @@ class Imagine:
         )
         self._health.description = self._description
         self._joint_states = node.resolve_topic_name("joint_states")
+        self._robot = RobotState(self._joint_states, self._inputs, self._description, self._health.topics)
         self._wanted_joints: tuple[str, ...] = ()  # that plans wait for
         self._health.robot_unknown = self._robot_unknown
+        self._health.contradictions = self._robot.contradictions
         self._first = True
         self._began_s = time.monotonic()
         self._asked = False  # somebody called ~/imagine since the last request began
@@ -203,13 +206,8 @@ class Imagine:
     def _robot_unknown(self) -> str | None:
         """Why the plans that wait cannot be compared with where the robot is, or None."""
         own = self._parameters.own
-        known = self._inputs.joints_now(own.camera_timeout_s)
-        if own.start_tolerance and (unknown := [name for name in self._wanted_joints if name not in known]):
-            return (
-                f"no joint state of {', '.join(unknown)} came on {self._joint_states} within camera_timeout_s, so it "
-                "is not known whether plans start where the robot is; remap joint_states, or set start_tolerance to "
-                "0 to take plans that start anywhere"
-            )
+        if own.start_tolerance and (why := self._robot.unknown(self._wanted_joints, own.camera_timeout_s)):
+            return why
         self._wanted_joints = ()
         return None
 
@@ -333,7 +331,7 @@ class Imagine:
             result = imaginer.score(
                 request.history,
                 [plan for plan in request.plans if plan.name not in stamped],
-                request.joints_now,
+                replace(self._robot.now(own.camera_timeout_s), values=request.joints_now),
                 request.goal_frame,
                 own.seed,
                 request.goal_position,
@@ -371,7 +369,7 @@ class Imagine:
             elif self._outputs.would_publish(request, result, asked):  # or the robot executes it already
                 reason = began_with.stamps.refusal(request.held[best.name].stamp, self._now_ns())
                 try:
-                    imaginer.prepare.check_start(best, self._inputs.joints_now(began_with.camera_timeout_s))
+                    imaginer.prepare.check_start(best, self._robot.now(began_with.camera_timeout_s))
                 except PlanError as error:
                     reason = str(error)
         return f"no plan is handed on: meanwhile, {reason}" if reason else ""

@@ -84,6 +84,7 @@ class ImagineHealth:
         self.inputs: ImagineInputs | None = None
         self.description: RobotDescription | None = None
         self.robot_unknown: Callable[[], str | None] = lambda: None
+        self.contradictions: Callable[[], tuple[str, object]] = lambda: ("", None)
         self.model = ModelState()
         self._lock = threading.Lock()
         self._last = LastRequest()
@@ -128,7 +129,8 @@ class ImagineHealth:
     def _description(self, description: RobotDescription) -> DiagnosticStatus:
         refused = self.refused["robot_description"]
         values = {"descriptions_refused": refused.count, "last_refusal": refused.last}
-        if problem := self.conditions.see("robot_description", description.problem):
+        problem = description.problem if self.model.card else ""  # until then it may still come
+        if self.conditions.see("robot_description", problem):
             return self._status("robot_description", WARN, problem, values)
         if description.preparing:
             return self._status("robot_description", OK, f"{PREPARING}; requests wait for them", values)
@@ -261,10 +263,12 @@ class ImagineHealth:
         values |= {
             "plans_refused": arrived.count + self.refused_plans.count,
             "joint_states_refused": joints.count,
+            "joints_of_two_publishers": ", ".join(self.inputs.joint_conflicts),
             "joint_states": bool(self.inputs.joints_now(self._settings().camera_timeout_s)),
             "last_refusal": self.refused_plans.last or arrived.last or joints.last,
         }
-        if reason := self.robot_unknown() or newest(arrived, self.refused_plans, joints):
+        contradicted = self.conditions.see("joint states", *self.contradictions())
+        if reason := self.robot_unknown() or contradicted or newest(arrived, self.refused_plans, joints):
             return self._status("plans", WARN, reason, values)
         if self.inputs.all_too_old:
             return self._status("plans", WARN, "all plans are older than their source's max_age_s", values)

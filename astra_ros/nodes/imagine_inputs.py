@@ -22,6 +22,7 @@ from astra_ros.nodes.imagine_settings import PlanTopicSettings
 from astra_ros.nodes.joint_inputs import JointInputs
 from astra_ros.nodes.plan_inputs import Fate, HeldPlan, PlanInputs
 from astra_ros.planning.plans import JointPlan, PlanError
+from astra_ros.robot.joint_sources import Conflict
 
 
 class Refused(RuntimeError):
@@ -39,7 +40,7 @@ class Request:
         plans: candidates, oldest first, named ``<source>/<index>``.
         sources: plan name -> (source name, the message's bytes as they came).
         held: plan name -> when it came, and what becomes of it.
-        joints_now: joint name -> rad, without those that are too old.
+        joints_now: joint name -> rad, without those that are too old or contradicted.
         goal_frame: uint8 [h, w, 3], or None.
         goal_position: float64 [3] m in the world frame, or None; at most one of both is given.
         goal: what counts as the goal, for machines, see ``GoalInputs.describe``.
@@ -258,8 +259,13 @@ class ImagineInputs:
         self._plans.answer(request.held.values(), judged)
 
     def joints_now(self, timeout_s: float) -> dict[str, float]:
-        """Joint name -> rad, of the joints that were heard of within ``timeout_s``."""
+        """Joint name -> rad, of the joints that were heard of within ``timeout_s`` and are not contradicted."""
         return self._joints.now(timeout_s)
+
+    @property
+    def joint_conflicts(self) -> dict[str, Conflict]:
+        """Joint name -> what two publishers say of it now."""
+        return self._joints.conflicts
 
     def too_old(self, request: Request, plan: str) -> bool:
         """Whether a plan of a request has become older than its source allows."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from astra_ros.planning.modalities import ActionSpace
 from astra_ros.planning.plans import JointPlan, PlanError
+from astra_ros.planning.robot_now import RobotNow, in_the_turn_of, seam, way_from, whole_turns
 from astra_ros.planning.settings import check_ranges, limited
 from astra_ros.planning.velocity_plan import VelocityPlan
 from astra_ros.texts import listed
@@ -19,6 +20,11 @@ MAX_HORIZON = 256
 # A joint that no model knows stands still along a plan if it moves by less, rad (m for sliding joints): a gripper's
 # fingers come with some noise.
 STILL = 1e-3
+# What to do where a joint seems to turn without end, and nothing says so.
+TURNS = (
+    "if the joint turns without end, publish a robot_description that calls it continuous, or import the model's "
+    "recordings with one"
+)
 
 
 class RobotUnknown(PlanError):
@@ -105,15 +111,22 @@ class PlanPreparer:
         spaces: the model's action spaces, by name.
         dt_s: the model's step.
         settings: which plans are taken.
+        continuous: action space -> its joints that turn without end.
     """
 
     def __init__(
-        self, model: str, spaces: Mapping[str, ActionSpace], dt_s: float, settings: PlanSettings
+        self,
+        model: str,
+        spaces: Mapping[str, ActionSpace],
+        dt_s: float,
+        settings: PlanSettings,
+        continuous: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.model, self.spaces, self.dt_s, self.settings = model, spaces, dt_s, settings
+        self._continuous = frozenset(name for names in (continuous or {}).values() for name in names)
 
     def __call__(
-        self, plans: Sequence[Plan], motion_now: Mapping[str, float] | None = None
+        self, plans: Sequence[Plan], motion_now: Mapping[str, float] | RobotNow | None = None
     ) -> Prepared:
         """The usable ones of some plans.
 
@@ -124,11 +137,13 @@ class PlanPreparer:
             plans: candidates with unique names, oldest first; columns in any order.
             motion_now: column -> where the robot is (joints, rad: plans must start there, and those
                 whose first point is later than 0 s begin there) or how it moved in the last step
-                (bases, m/s and rad/s). None: nobody asks; a joint that is missing: nobody knows.
+                (bases, m/s and rad/s). None: nobody asks; a joint that is missing: nobody knows. The joints
+                that turn without end are those that it names, and the model's.
 
         Raises:
             NothingToImagine: no plan is left.
         """
+        robot = RobotNow.of(motion_now)
         times_s = np.arange(self.settings.horizon + 1) * self.dt_s
         refused: dict[str, str] = {}
         unknown_joints: tuple[str, ...] = ()
@@ -141,10 +156,12 @@ class PlanPreparer:
                     plan = plan.only(space.motion_names)
                     left_out |= dict.fromkeys(name for name in extra if name not in self.settings.ignore_joints)
                 plan = plan.reordered(space.motion_names)
-                now = _in_order(motion_now, space.motion_names)
+                now = None if robot is None else robot.ordered(space.motion_names)
                 self._check_span(plan)
                 if isinstance(plan, JointPlan):
-                    self.check_start(plan, motion_now)
+                    self._check_seams(plan, robot)
+                    self.check_start(plan, robot)
+                    plan, now = in_the_turn_of(plan, now, self._turning(robot), np.array(space.position_mean))
                 fitting.append((plan, space, plan.motion(times_s, now)))
             except PlanError as error:
                 refused[plan.name] = str(error)
@@ -179,26 +196,54 @@ class PlanPreparer:
                 "raise the parameter horizon, or set partial_plans to judge it by its beginning"
             )
 
-    def check_start(self, plan: JointPlan, motion_now: Mapping[str, float] | None) -> None:
+    def _turning(self, robot: RobotNow | None) -> frozenset[str]:
+        """The joints that are known to turn without end."""
+        return self._continuous if robot is None else self._continuous | robot.continuous
+
+    def _check_seams(self, plan: JointPlan, robot: RobotNow | None) -> None:
+        """Raises PlanError where a joint jumps by about a whole turn, and is not known to turn without end."""
+        if found := seam(plan, self._turning(robot)):
+            name, point = found
+            column = plan.positions[:, plan.joint_names.index(name)]
+            raise PlanError(
+                f"plan '{plan.name}' moves {name} from {column[point - 1]:.3f} to {column[point]:.3f} rad in "
+                f"{plan.times_s[point] - plan.times_s[point - 1]:.2f} s, about one whole turn; {TURNS}"
+            )
+
+    def check_start(self, plan: JointPlan, motion_now: Mapping[str, float] | RobotNow | None) -> None:
         """Raises PlanError where the plan does not start where the robot is, or nobody knows where that is."""
         tolerance, begin_s = self.settings.start_tolerance, float(plan.times_s[0])
-        if motion_now is None or not tolerance:
+        robot = RobotNow.of(motion_now)
+        if robot is None or not tolerance:
             return
-        if unknown := [name for name in plan.joint_names if name not in motion_now]:
+        if unknown := robot.unknown(plan.joint_names):
+            if doubts := robot.why_unknown(unknown):
+                raise RobotUnknown(
+                    f"plan '{plan.name}' cannot be compared with where the robot is: {doubts}, or set start_tolerance "
+                    "to 0 to take plans that start anywhere",
+                    unknown,
+                )
             raise RobotUnknown(
                 f"plan '{plan.name}' cannot be compared with where the robot is: no joint state of "
                 f"{listed(unknown)} came within camera_timeout_s; remap joint_states to the topic that has "
                 "them, or set start_tolerance to 0 to take plans that start anywhere",
                 unknown,
             )
-        away = np.abs(plan.positions[0] - _in_order(motion_now, plan.joint_names))
-        if away.max() > tolerance + self.settings.max_start_speed * begin_s:
+        turning, start = self._turning(robot), robot.ordered(plan.joint_names)
+        away, allowed = np.abs(way_from(plan, start, turning)), tolerance + self.settings.max_start_speed * begin_s
+        if away.max() > allowed:
+            turned = ", ".join(whole_turns(plan, start, turning, allowed))
             worst = int(away.argmax())
             raise PlanError(
                 f"plan '{plan.name}' starts with {plan.joint_names[worst]} at "
                 f"{plan.positions[0][worst]:.3f} rad at {begin_s:g} s, but the robot is "
                 f"{away[worst]:.3f} rad away from there (start_tolerance is {tolerance:g}, max_start_speed "
                 f"{self.settings.max_start_speed:g}); plan from where the robot is"
+                + (
+                    f". Of {turned} that is about one whole turn (6.283 rad): {TURNS}"
+                    if turned
+                    else ""
+                )
             )
 
     def _space_of(self, plan: Plan) -> ActionSpace:
@@ -254,13 +299,6 @@ class PlanPreparer:
             and name not in self.settings.ignore_joints
             and np.ptp(way) > STILL
         ]
-
-
-def _in_order(values: Mapping[str, float] | None, names: Sequence[str]) -> np.ndarray | None:
-    """[D] in the order of names, or None when any of them is unknown."""
-    if values is None or any(name not in values for name in names):
-        return None
-    return np.array([values[name] for name in names], dtype=np.float64)
 
 
 def _together(refused: Mapping[str, str]) -> str:

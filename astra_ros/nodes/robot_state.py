@@ -1,0 +1,68 @@
+"""Where the robot is, put together from joint states, the robot's description and who publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from astra_ros.nodes.description import RobotDescription
+from astra_ros.nodes.imagine_inputs import ImagineInputs
+from astra_ros.nodes.topic_types import TopicTypes
+from astra_ros.planning.robot_now import RobotNow
+from astra_ros.robot.joint_sources import Conflict
+
+SHOWN = 4  # joints that are named at most
+
+
+@dataclass(frozen=True)
+class RobotState:
+    """Asks the inputs, in words and in numbers.
+
+    Attributes:
+        topic: of the joint states.
+        inputs, description, topics: what is asked.
+    """
+
+    topic: str
+    inputs: ImagineInputs
+    description: RobotDescription
+    topics: TopicTypes
+
+    def now(self, timeout_s: float) -> RobotNow:
+        """Where the robot is; joint states that are older than ``timeout_s`` do not count."""
+        text, conflicts = self._contradicted()
+        doubted = {each.key: text for each in conflicts if each.contradicts}
+        return RobotNow(self.inputs.joints_now(timeout_s), doubted, self.description.continuous)
+
+    def unknown(self, joints: Sequence[str], timeout_s: float) -> str | None:
+        """Why it is not known where some joints are, and what to do; None where it is."""
+        now = self.now(timeout_s)
+        if not (unknown := now.unknown(joints)):
+            return None
+        if doubts := now.why_unknown(unknown):
+            return f"plans are compared with no joint that is contradicted: {doubts}"
+        heard = self.topics.wrong("joint_states")
+        return (
+            f"no joint state of {', '.join(unknown)} came on {self.topic} within camera_timeout_s, so it is not known "
+            f"whether plans start where the robot is; {heard or 'remap joint_states'}, or set start_tolerance to 0 to take "
+            "plans that start anywhere"
+        )
+
+    def contradictions(self) -> tuple[str, object]:
+        """(what two publishers say of the same joints, in words, or '', and what stays the same while that lasts)."""
+        text, conflicts = self._contradicted()
+        return text, frozenset((each.key, each.contradicts) for each in conflicts)
+
+    def _contradicted(self) -> tuple[str, list[Conflict]]:
+        """The joints that are contradicted, or else those of which two publishers say the same; in words, and all."""
+        found = list(self.inputs.joint_conflicts.values())
+        found = [each for each in found if each.contradicts] or found
+        if not found:
+            return "", []
+        others = [each.key for each in found[1:]]
+        more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
+        too = f"; likewise {', '.join(others[:SHOWN])}{more}" if others else ""
+        nodes = self.topics.publishers(self.topic)
+        who = f" ({', '.join(nodes[:SHOWN])})" if len(nodes) > 1 else ""
+        cure = f"stop one of its publishers{who}, or remap joint_states to the robot's own topic"
+        return f"{self.topic}: {found[0]}{too}; {cure}", found

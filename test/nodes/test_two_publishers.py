@@ -1,0 +1,49 @@
+"""A second publisher of the arm's joints, over DDS: no plan is handed on, /diagnostics names it, and it is over when it stops."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+
+from diagnostic_msgs.msg import DiagnosticStatus  # noqa: E402
+from sensor_msgs.msg import Image, JointState  # noqa: E402
+from trajectory_msgs.msg import JointTrajectory  # noqa: E402
+
+from astra_ros.bridge.images import rgb_to_image  # noqa: E402
+from astra_ros.bridge.trajectories import plan_to_trajectory  # noqa: E402
+from astra_ros.nodes.qos import reliable  # noqa: E402
+
+pytestmark = [pytest.mark.ros, pytest.mark.slow]
+
+WARN = DiagnosticStatus.WARN
+
+
+def test_plans_wait_as_long_as_two_publishers_contradict_each_other(graph, small_model, make_plan):
+    graph.start("imagine", {"model": str(small_model), "collision.veto_above": 1.0, "scoring.veto_below": 0.0})
+    camera, states = graph.publisher(Image, "image", 5), graph.publisher(JointState, "joint_states", 5)
+    second = graph.publisher(JointState, "joint_states", 5)
+    plans = graph.publisher(JointTrajectory, "plans", reliable(5))
+    best = graph.listen(JointTrajectory, "imagine/best_plan", reliable(10))
+    plan = make_plan()
+    ready = plan.positions[0]
+    beats = {"count": 0}
+
+    def world(contradict=True):
+        beats["count"] += 1
+        now = graph.node.get_clock().now().to_msg()
+        states.publish(JointState(name=list(plan.joint_names), position=ready.tolist()))
+        if contradict and beats["count"] % 2:
+            second.publish(JointState(name=list(plan.joint_names), position=(ready + 1.0).tolist()))
+        camera.publish(rgb_to_image(np.full((64, 64, 3), 90, np.uint8), now, "camera"))
+
+    graph.status_says("imagine: model", DiagnosticStatus.OK, "loaded", world)
+    graph.status_says("imagine: camera", DiagnosticStatus.OK, "images arrive", world)
+    status = graph.status_says("imagine: plans", WARN, "two publishers", world)
+    values = {pair.key: pair.value for pair in status.values}
+    assert values["joints_of_two_publishers"] == ", ".join(plan.joint_names) and plan.joint_names[0] in status.message
+    plans.publish(plan_to_trajectory(plan))
+    graph.status_says("imagine: requests", WARN, "two publishers", world)
+    assert not best and graph.log("imagine").count("[WARN]") >= 1
+    graph.until(lambda: world(contradict=False) or best, "the plan that has waited")
+    graph.until(lambda: "joint states: all right again" in graph.log("imagine"), "the end of it in the log")
+    assert graph.stop() == {"imagine": 0}
