@@ -98,6 +98,21 @@ def test_files_that_are_listed_and_not_there_are_named(tmp_path):
     assert 'lists bag_2.mcap' in note
 
 
+def test_a_folder_without_its_files_names_those_of_metadata(tmp_path):
+    folder = parts(tmp_path / 'bag', 1)
+    (folder / 'bag_0.mcap').unlink()
+    with pytest.raises(BagError, match='no bag: there is no .*lists bag_0.mcap'):
+        Bag(folder)
+
+
+def test_what_is_missing_because_a_file_was_not_read_is_said_with_it(tmp_path):
+    folder = tmp_path / 'bag'
+    write_mcap(folder / 'joints_0.mcap', [item for item in arm() if item[0].topic == JOINTS])
+    (folder / 'camera_0.mcap').write_bytes(b'')
+    with pytest.raises(BagError, match='no camera in it(.|\n)*camera_0.mcap: not read .it is empty'):
+        import_bag(folder, tmp_path / 'out', SETTINGS)
+
+
 def test_a_renamed_file_is_read_in_its_place(tmp_path):
     folder = parts(tmp_path / 'bag')
     (folder / 'bag_0.mcap').rename(folder / 'the_start.mcap')
@@ -200,6 +215,24 @@ def test_a_bag_is_known_again_and_one_that_was_read_in_part_is_named(tmp_path):
 
 
 # sqlite3
+
+@pytest.mark.parametrize('compression', [None, 'file', 'message'])
+def test_sqlite3_files_are_read_whatever_metadata_lists(tmp_path, compression):
+    folder = tmp_path / 'bag'
+    folder.mkdir()
+    for number in range(3):
+        with BagMaker(tmp_path / f'part{number}', 'sqlite3', compression) as bag:
+            for t in np.arange(0, 6, 0.1):
+                bag.image(t + 6 * number)
+                bag.joints(t + 6 * number, j1=t)
+        (file,) = (tmp_path / f'part{number}').glob('*.db3*')
+        shutil.copy(file, folder / file.name.replace(f'part{number}', f'bag_{number}'))
+    put_metadata(folder, ['bag_0.db3', 'bag_7.db3'], {IMAGE: 0})
+    times, files, notes = read(folder)
+    np.testing.assert_allclose(times[IMAGE], np.arange(0, 18, 0.1), atol=1e-3)
+    assert [name.removesuffix('.zstd') for name in files] == ['bag_0.db3', 'bag_1.db3', 'bag_2.db3']
+    assert import_bag(folder, tmp_path / 'out', SETTINGS)['episodes'][0]['frames'] == 73
+
 
 def old_tables(file, version):
     """The file with its tables as an earlier version of rosbag2 made them."""

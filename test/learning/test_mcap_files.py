@@ -120,7 +120,7 @@ def test_cdr_without_schemas_is_named_and_read_where_metadata_knows_the_types(tm
     assert import_bag(tmp_path / 'bag', tmp_path / 'out', BagSettings())['frames']['in_bag'] == 60
 
 
-@pytest.mark.parametrize('changes', [{'text': ''}, {'kind': 'ros2idl', 'text': 'module x {};'}, {'kind': '', 'text': ''}])
+@pytest.mark.parametrize('changes', [{'text': ''}, {'encoding': ''}, {'kind': 'ros2idl', 'text': 'module x {};'}, {'kind': '', 'text': ''}])
 def test_known_types_need_no_definition(tmp_path, changes):
     file = write_mcap(tmp_path / 'run.mcap', as_other(arm(), **changes))
     assert import_bag(file, tmp_path / 'out', BagSettings())['frames']['in_bag'] == 60
@@ -163,6 +163,22 @@ def test_what_is_missing_is_said_only_where_bytes_are_missing(tmp_path):
 def test_an_index_that_counts_otherwise_is_named(tmp_path):
     found, notes = read(write_mcap(tmp_path / 'run.mcap', arm(), Layout(stated=500)))
     assert len(found['/camera/image_raw'][0]) == 60 and 'counts 500 messages, but it holds 180' in notes[0]
+
+
+def test_chunks_that_cannot_be_read_are_not_taken_for_an_idle_robot(tmp_path):
+    file = write_mcap(tmp_path / 'run.mcap', arm(), Layout(repeated=False, compression='zstd'))
+    file.write_bytes(file.read_bytes().replace(b'zstd', b'brot'))
+    text = refused(file)
+    assert "4 of its chunks cannot be read: a chunk is compressed with 'brot'" in text and 'was the robot' not in text
+
+
+def test_two_channels_of_one_topic_are_one_topic(tmp_path):
+    messages = arm()
+    later = [item for item in arm() if item[1] >= 3]
+    messages = [item for item in messages if item[1] < 3] + [(replace(channel, text=STORE.generate_msgdef(
+        channel.schema)[0] + '\n'), t, data) for channel, t, data in later]
+    found, notes = read(write_mcap(tmp_path / 'run.mcap', messages))
+    assert len(found['/camera/image_raw'][0]) == 60 and len(found['/joint_states'][0]) == 120 and not notes
 
 
 def test_a_file_of_other_channels_only(tmp_path):

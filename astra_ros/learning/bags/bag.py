@@ -14,6 +14,7 @@ import yaml
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 
 from astra_ros.learning.bags import folder
+from astra_ros.learning.bags.mcap_file import McapFile
 from astra_ros.learning.bags.storage import NO_TYPE, ZSTD, BagError, Storage, Stream, UnreadableFile, short, zstd
 
 
@@ -39,6 +40,7 @@ class Bag:
 
     Attributes:
         path: folder or file, as given.
+        format: 'mcap' or 'sqlite3'.
         files: the storage files that are read, in order of recording.
         topics: those that can be read; their counts are those of the files.
         unusable: those that cannot, as of another encoding than ROS 2's.
@@ -68,6 +70,7 @@ class Bag:
         if self._metadata is not None:
             for storage in self._storages:
                 storage.streams = [self._typed(stream) for stream in storage.streams]
+        self.format = 'mcap' if isinstance(self._storages[0], McapFile) else 'sqlite3'
         self.files = [storage.path for storage in self._storages]
         self._streams: dict[str, Stream] = {}
         self.topics, self.unusable = self._list_topics()
@@ -87,11 +90,6 @@ class Bag:
     @property
     def all_topics(self) -> list[Topic]:
         return sorted([*self.topics, *self.unusable], key=lambda topic: topic.name)
-
-    @property
-    def format(self) -> str:
-        """'mcap' or 'sqlite3'."""
-        return 'mcap' if '.mcap' in self.files[0].suffixes else 'sqlite3'
 
     def close(self) -> None:
         for storage in self._storages:
@@ -241,6 +239,9 @@ class Bag:
                 self._storages.append(folder.open_file(file, Path(self._temporary.name)))
             except UnreadableFile as error:
                 failed.append((file, error))
+            except OSError as error:    # a compressed file needs room for what it holds
+                failed.append((file, UnreadableFile(short(error), 'see to it; TMPDIR names the folder for temporary '
+                                                    'files')))
             except Exception as error:  # whatever a damaged file leads to
                 failed.append((file, UnreadableFile(short(error))))
         if not self._storages:

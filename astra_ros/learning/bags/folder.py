@@ -75,8 +75,16 @@ def storage_files(path: Path) -> list[Path]:
                        f'expected the folder of a rosbag2, or a {" or ".join(SUFFIXES)} file of one'))
     found = [file for file in path.iterdir() if _may_be_storage(file)]
     if not found:
-        raise BagError(f'{path}: no bag: there is no {" or ".join(SUFFIXES)} file in it')
+        raise BagError(f'{path}: no bag: there is no {" or ".join(SUFFIXES)} file in it' + _listed(path))
     return sorted(found, key=_by_number)
+
+
+def _listed(folder: Path) -> str:
+    try:
+        files = ', '.join(sorted(read_metadata(folder).files))
+    except (OSError, ValueError, yaml.YAMLError):
+        return ''
+    return f'; metadata.yaml lists {files}: copy what it lists, too' if files else ''
 
 
 def _may_be_storage(file: Path) -> bool:

@@ -19,7 +19,7 @@ from pathlib import Path
 import lz4.frame
 import numpy as np
 
-from astra_ros.learning.bags.storage import NO_TYPE, Stream, ros2_type, unusable_because, zstd
+from astra_ros.learning.bags.storage import NO_TYPE, Stream, ros2_type, short, unusable_because, zstd
 
 MAGIC = b'\x89MCAP0\r\n'
 _HEADER, _FOOTER, _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _MESSAGE_INDEX = 1, 2, 3, 4, 5, 6, 7
@@ -41,13 +41,16 @@ class McapFile:
         # What holds messages: a chunk (with -1), or a message beside the chunks (with its channel).
         self._times, self._offsets, self._holders = array('Q'), array('Q'), array('i')
         self._in_chunk: dict[int, set[int] | None] = {}     # offset -> channels; None: damaged
+        damage: list[str] = []
         self._file = open(path, 'rb')
         try:
-            self._walk()
+            self._walk(damage)
         except BaseException:
             self.close()
             raise
         self.streams = [self._stream(number) for number in self._channels]
+        if damage:
+            self.notes.append(f'{len(damage)} of its chunks cannot be read: {damage[0]}')
         if lost := sum(count for number, count in self._counts.items() if number not in self._channels):
             self.notes.append(f'{lost} messages are of channels that it does not describe; they were not read')
 
@@ -81,8 +84,11 @@ class McapFile:
             log_ns, _, _, stream, data = heapq.heappop(waiting)
             yield stream, log_ns, data
 
-    def _walk(self) -> None:
-        """Find all that holds messages, and what describes them. Stops where no whole record follows."""
+    def _walk(self, damage: list[str]) -> None:
+        """Find all that holds messages, and what describes them. Stops where no whole record follows.
+
+        Appends to `damage` why a chunk cannot be read.
+        """
         size = os.fstat(self._file.fileno()).st_size
         at, chunk, index, ended, stated = len(MAGIC), None, {}, False, 0
         while head := self._read(at, 9):
@@ -90,7 +96,7 @@ class McapFile:
             if code == 0 or len(head) < 9 or after > size:
                 break
             if chunk is not None and code != _MESSAGE_INDEX:
-                self._add_chunk(chunk, index)
+                self._add_chunk(chunk, index, damage)
                 chunk = None
             try:
                 if code == _CHUNK:
@@ -114,7 +120,7 @@ class McapFile:
             if code == _FOOTER:
                 break
         if chunk is not None:       # the file ends here, and so perhaps amid the chunk's indexes
-            self._add_chunk(chunk, {})
+            self._add_chunk(chunk, {}, damage)
         self._note_end(at, size, ended, stated)
 
     def _note_end(self, at: int, size: int, ended: bool, stated: int) -> None:
@@ -142,7 +148,7 @@ class McapFile:
         self._counts[number] += count
         self.end_ns = max(self.end_ns, last_ns)
 
-    def _add_chunk(self, offset: int, index: dict[int, tuple[int, int, int]]) -> None:
+    def _add_chunk(self, offset: int, index: dict[int, tuple[int, int, int]], damage: list[str]) -> None:
         """`index`: channel -> count, first and last ns, as the records behind the chunk have them."""
         damaged = False
         if not index or not index.keys() <= self._channels.keys():
@@ -151,7 +157,8 @@ class McapFile:
                 for number, log_ns, _ in self._messages_in(offset):
                     found.setdefault(number, []).append(log_ns)
                 index = {number: (len(times), min(times), max(times)) for number, times in found.items()}
-            except Exception:   # lz4, zstd, struct: said again, with the time, when it is read
+            except Exception as error:   # lz4, zstd, struct: each has errors of its own
+                damage.append(short(error))
                 damaged = True
         for number, (count, _, last_ns) in index.items():
             self._count(number, count, last_ns)
@@ -200,7 +207,8 @@ class McapFile:
     def _stream(self, number: int) -> Stream:
         schema, topic, serialisation = self._channels[number]
         name, encoding, text = self._schemas.get(schema, ('', '', ''))
-        why = unusable_because(serialisation)
+        # Some writers leave the messages' encoding out where the schema is ROS 2's.
+        why = unusable_because(serialisation or ('cdr' if encoding in ('ros2msg', 'ros2idl') else ''))
         if not why and not name:
             why = NO_TYPE
         type_ = f'{serialisation} {name}'.strip() if why else ros2_type(name)

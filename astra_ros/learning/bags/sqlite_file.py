@@ -72,7 +72,7 @@ class SqliteFile:
         return {row[1] for row in self._connection.execute(f'PRAGMA table_info({table})')}
 
     def _definitions(self) -> dict[str, tuple[str, str]]:
-        """Type -> encoding and text of its definition; files have them since Iron's version of the tables."""
+        """Type -> encoding and text of its definition; files have them since version 4 of the tables."""
         if not {'topic_type', 'encoding', 'encoded_message_definition'} <= self._columns('message_definitions'):
             return {}
         try:

@@ -62,6 +62,14 @@ class Choice:
 
 def choose_topics(bag: Bag, settings: BagSettings) -> Choice:
     """Raises BagError where a topic is missing or wrong, or where several fit: it lists them."""
+    try:
+        return _choose(bag, settings)
+    except BagError as error:       # what is missing may lie in a file that was not read
+        notes = [note for note in bag.notes if note not in str(error)]
+        raise BagError('\n'.join([str(error), *notes])) from error
+
+
+def _choose(bag: Bag, settings: BagSettings) -> Choice:
     if not any(topic.count for topic in bag.topics):
         raise _nothing(bag)
     notes: list[str] = []
