@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from std_msgs.msg import String
 
@@ -32,6 +32,7 @@ class RobotDescription:
     Attributes:
         text: the newest one that is a URDF at all, or None; its meshes may be missing.
         continuous: joints that it says turn without end.
+        missed: plans were imagined that would have been drawn with one.
     """
 
     def __init__(self, topic: str, refuse: Callable[[str], None], tell: Callable[[str], None]) -> None:
@@ -42,7 +43,9 @@ class RobotDescription:
         self._waiting: deque[str] = deque(maxlen=KEPT)
         self._drawings: Drawings | None = None
         self._spaces: tuple[ActionSpace, ...] = ()
+        self._drawn: frozenset[str] = frozenset()
         self._prepared = False
+        self.missed = False
         self._busy = self._stopped = False
         self._fails = ""
         self._joints: frozenset[str] = frozenset()
@@ -59,10 +62,16 @@ class RobotDescription:
                 self._waiting.append(msg.data)
                 self._changed.notify_all()
 
-    def attach(self, drawings: Drawings, spaces: Sequence[ActionSpace]) -> None:
-        """Say by what, and for plans of which spaces, the robot is drawn; this is done ahead from now on."""
+    def attach(self, drawings: Drawings, spaces: Sequence[ActionSpace], drawn: Iterable[str]) -> None:
+        """Say by what the robot is drawn; this is done ahead from now on.
+
+        Args:
+            spaces: of the plans that may come.
+            drawn: names of those whose plans the robot is drawn along.
+        """
         with self._changed:
-            self._drawings, self._spaces, self._prepared = drawings, tuple(spaces), False
+            self._drawings, self._drawn, self._prepared = drawings, frozenset(drawn), False
+            self._spaces = tuple(space for space in spaces if space.modality == "joints")
             self._waiting = deque([*self._received, *self._waiting], maxlen=KEPT)
             self._received.clear()
             self._changed.notify_all()
@@ -93,9 +102,11 @@ class RobotDescription:
         """Why the robot is not drawn along plans, or not as the newest description says; '' where it is."""
         with self._changed:
             drawings = self._drawings
-            if drawings is None or not self._spaces:
+            if drawings is None or not self._drawn:
                 return f"{self.topic}: {self._fails}" if self._fails else ""
             if not self._came:
+                if not self.missed and not all(space.name in self._drawn for space in self._spaces):
+                    return ""  # whether one is needed depends on the plans
                 return (
                     f"no robot_description has come on {self.topic}: {WITHOUT}. Remap robot_description to the topic of "
                     "robot_state_publisher"

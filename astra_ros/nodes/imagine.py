@@ -251,7 +251,7 @@ class Imagine:
             raise ModelFailed(text if named else f"model '{own.model}': {text}") from error
         self._inputs.expect(model.card)
         card = model.card
-        self._description.attach(imaginer.drawings, [card.action_spaces[name] for name in card.cameras])
+        self._description.attach(imaginer.drawings, tuple(card.action_spaces.values()), card.cameras)
         if card.cameras:
             spent_s = time.monotonic() - self._began_s
             self._description.wait(max(0.0, DESCRIPTION_COMES_S - spent_s), self._health.model.prepare)
@@ -276,6 +276,7 @@ class Imagine:
         request = self._inputs.request(own.camera_timeout_s, own.goal_max_age_s)
         imaginer.configure(own, self._parameters.critics, self._parameters.scoring)
         result = self._score(imaginer, request, own)
+        self._description.missed |= bool(result.undrawn)
         for reason in result.prepared.refused.values():
             self._health.refused_plans.add(reason)
         self._health.left_out(result.prepared.left_out, imaginer.model.card.name)
