@@ -6,7 +6,8 @@ the sensor (roi), the pictures are smaller: REP 104. Messages are read by their 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +16,10 @@ LEAST_FOCAL = 1.0
 FISHEYE = ("equidistant", "fisheye", "kannala_brandt", "thin_prism_fisheye")
 # Focal lengths that differ by less are one lens, measured twice.
 SAME_FOCAL = 0.01
+# A lens sits before the middle of its sensor: its axis meets it between these parts of width and height.
+MIDDLE = (1 / 3, 2 / 3)
+# K of pictures of another size puts the axis in both directions equally far off, but for so much of it.
+SAME_SCALE = 0.15
 
 
 class LensError(ValueError):
@@ -109,7 +114,7 @@ def read_lens(info, size: tuple[int, int], rectified: bool) -> Lens:
     Raises:
         NotCalibrated: neither K nor P holds focal lengths.
         OtherSize: it is of pictures of another size.
-        LensError: its region does not lie on its sensor.
+        LensError: its region does not lie on its sensor, or its matrix is of much larger pictures.
     """
     if not is_calibrated(info):
         raise NotCalibrated(
@@ -124,26 +129,106 @@ def read_lens(info, size: tuple[int, int], rectified: bool) -> Lens:
             f"roi is {width} x {height} pixels from ({left}, {top}), which does not lie on the sensor of "
             f"{info.width} x {info.height}; width and height must be the sensor's: mend the driver's camera_info"
         )
-    (fx, cx, fy, cy), remarks = _matrix(info, rectified)
-    across, down = _binning(info)
-    if size == picture_size(info) or 0 in (info.width, info.height):
-        # As image_geometry does it, which does not shift by half a pixel where pixels are combined.
-        fx, fy, cx, cy = fx / across, fy / down, (cx - left) / across, (cy - top) / down
-    else:
+    matrix, remarks = _matrix(info, rectified)
+    fits = size == picture_size(info) or 0 in (info.width, info.height)
+    said, (matrix, contradiction) = matrix, _of_pictures(matrix, info, size, fits)
+    remarks += [contradiction] * bool(contradiction)
+    if not fits and matrix == said:
         remarks.append(
             f"{_said_size(info)} pixels, but the images have all {size[1]} x {size[0]}: K and P are taken to be of "
             "these, without binning and roi"
         )
     if not rectified and (bent := _distortion(info)):
         remarks.append(bent)
-    return Lens(size[1], size[0], fx, fy, cx, cy, tuple(remarks))
+    return Lens(size[1], size[0], *matrix.focal, *matrix.axis, tuple(remarks))
 
 
-def _matrix(info, rectified: bool) -> tuple[tuple[float, float, float, float], list[str]]:
-    """((fx, cx, fy, cy) of the whole sensor, remarks)."""
+@dataclass(frozen=True)
+class _Matrix:
+    """K or P: focal lengths and where the axis lies, x and y, pixels."""
+
+    name: str
+    focal: tuple[float, float]
+    axis: tuple[float, float]
+
+    def seen(self, shift: tuple[float, float], every: tuple[int, int]) -> _Matrix:
+        """From a corner at ``shift``, where so many pixels (x, y) become one."""
+        # As image_geometry does it, which does not shift by half a pixel where pixels are combined.
+        axis = tuple((at - by) / n for at, by, n in zip(self.axis, shift, every))
+        return replace(self, focal=tuple(f / n for f, n in zip(self.focal, every)), axis=axis)
+
+    def places(self, size: tuple[float, float]) -> tuple[float, float]:
+        """Where the axis meets a picture of (width, height), in parts of it."""
+        return self.axis[0] / size[0], self.axis[1] / size[1]
+
+    def fits(self, size: tuple[float, float]) -> bool:
+        """Whether it can be that of a whole picture of (width, height)."""
+        return all(MIDDLE[0] < place < MIDDLE[1] for place in self.places(size))
+
+
+def _of_pictures(matrix: _Matrix, info, size: tuple[int, int], fits: bool) -> tuple[_Matrix, str]:
+    """A message's matrix as that of its pictures, and what contradicts that.
+
+    Args:
+        fits: whether the message's size, binning and region give the size of the pictures; else its size alone does.
+    """
+    left, top, wide, high = _region(info)
+    every, one, none = _binning(info), (1, 1), (0, 0)
+    pictures = size[1], size[0]
+    if fits:
+        sensor = _sensor(info, size)
+        as_said = matrix.seen((left, top), every)
+        if sensor is None or matrix.fits(sensor):
+            return as_said, ""
+        # Drivers that load what a calibration of smaller pictures gave, and say what their sensor does all the same.
+        whole = sensor[0] / every[0], sensor[1] / every[1]
+        others = [(pictures, none, one), (whole, (left / every[0], top / every[1]), one), ((wide, high), none, every)]
+    else:
+        sensor, as_said = pictures, matrix
+        if matrix.fits(sensor):
+            return as_said, ""
+        others = [((pictures[0] * every[0], pictures[1] * every[1]), none, every)]
+    for of_size, shift, divided in others:
+        if 0 not in of_size and matrix.fits(of_size):
+            return matrix.seen(shift, divided), (
+                f"{matrix.name} should be of {sensor[0]} x {sensor[1]} pixels, but its axis ({matrix.axis[0]:.1f}, "
+                f"{matrix.axis[1]:.1f}) is in the middle of {of_size[0]:.0f} x {of_size[1]:.0f}, so it is taken as of "
+                "these; have the driver's camera_info say size, K and P of the whole sensor"
+            )
+    return as_said, _far_off(matrix, as_said, sensor, pictures)
+
+
+def _sensor(info, size: tuple[int, int]) -> tuple[int, int] | None:
+    """(width, height) of the whole sensor; None where it is not said."""
+    if info.width and info.height:
+        return info.width, info.height
+    if any((info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height)):
+        return None
+    across, down = _binning(info)
+    return size[1] * across, size[0] * down
+
+
+def _far_off(matrix: _Matrix, seen: _Matrix, sensor: tuple[int, int], pictures: tuple[int, int]) -> str:
+    """What is wrong where the axis lies far from the middle. Raises LensError where it is plainly of another size."""
+    scale_x, scale_y = (2 * place for place in matrix.places(sensor))
+    text = (
+        f"the axis of {matrix.name} meets the pictures at ({seen.axis[0]:.1f}, {seen.axis[1]:.1f}) of "
+        f"{pictures[0]} x {pictures[1]} pixels, far from their middle"
+    )
+    if min(scale_x, scale_y) <= 0 or abs(math.log(scale_x / scale_y)) > SAME_SCALE:
+        return f"{text}; calibrate the camera anew, unless they are cut out of larger ones"
+    scale = math.sqrt(scale_x * scale_y)
+    text += f", as of a calibration of {scale * sensor[0]:.0f} x {scale * sensor[1]:.0f}"
+    if max(seen.axis[0] - pictures[0], seen.axis[1] - pictures[1]) >= 0:
+        raise LensError(f"{text}; calibrate the camera at the size at which it runs")
+    return f"{text}; calibrate the camera at the size at which it runs"
+
+
+def _matrix(info, rectified: bool) -> tuple[_Matrix, list[str]]:
+    """(The matrix of the pictures, as it is in the message; remarks)."""
     of_k, of_p = _focals(info.k, 0, 4), _focals(info.p, 0, 5)
-    k = None if of_k is None else (of_k[0], float(info.k[2]), of_k[1], float(info.k[5]))
-    p = None if of_p is None else (of_p[0], float(info.p[2]), of_p[1], float(info.p[6]))
+    k = None if of_k is None else _Matrix("K", of_k, (float(info.k[2]), float(info.k[5])))
+    p = None if of_p is None else _Matrix("P", of_p, (float(info.p[2]), float(info.p[6])))
     if rectified:
         return (p, []) if p else (k, ["P is empty, so K is taken, though the images are rectified"])
     return (k, []) if k else (p, ["K is empty, so P is taken, though the images are not rectified"])

@@ -1,5 +1,6 @@
 """camera_info against lenses worked out by hand: empty matrices, binning, regions, and what contradicts itself."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -150,3 +151,76 @@ def test_messages_are_told_apart_by_what_they_say():
     same, other = info(d=[0.1]), info(d=[0.1], roi=(1, 0, 0, 0))
     assert contents(same) == contents(info(d=[0.1])) != contents(other)
     assert len({contents(same), contents(info(d=[0.1])), contents(other)}) == 2
+
+
+def centred(width, height, focal=300.0):
+    """K and P of a calibration of pictures of this size, the lens a little off their middle."""
+    x, y = 0.52 * width, 0.47 * height
+    return {"k": [focal, 0, x, 0, focal, y, 0, 0, 1], "p": [focal, 0, x, 0, 0, focal, y, 0, 0, 0, 1, 0]}
+
+
+@pytest.mark.parametrize("rectified", [False, True])
+@pytest.mark.parametrize(
+    ("calibrated", "binning", "roi", "size", "expected"),
+    [
+        # of the binned pictures already: 640 / 4, 640 / 2, 640 / 4 x 480 / 2
+        ((160, 120), (4, 4), (0, 0, 0, 0), (120, 160), (300, 300, 83.2, 56.4)),
+        ((320, 240), (2, 2), (0, 0, 0, 0), (240, 320), (300, 300, 166.4, 112.8)),
+        ((160, 240), (4, 2), (0, 0, 0, 0), (240, 160), (300, 300, 83.2, 112.8)),
+        # of the pictures of a region that lies in a corner, and of a binned sensor of which they are a region
+        ((160, 120), (0, 0), (480, 360, 160, 120), (120, 160), (300, 300, 83.2, 56.4)),
+        ((160, 120), (4, 4), (320, 120, 160, 120), (30, 40), (300, 300, 83.2 - 80, 56.4 - 30)),
+        # the message's size is that of the pictures, and binning makes it too small; K is the sensor's all the same
+        ((2560, 1920), (4, 4), (0, 0, 0, 0), (480, 640), (75, 75, 332.8, 225.6)),
+    ],
+)  # fmt: skip
+def test_a_matrix_of_the_pictures_is_not_made_theirs_once_more(rectified, calibrated, binning, roi, size, expected):
+    message = info(**centred(*calibrated), binning=binning, roi=roi)
+    lens = read_lens(message, size, rectified)
+    assert numbers(lens) == pytest.approx(expected)
+    (remark,) = lens.remarks
+    assert remark.startswith("P" if rectified else "K") and f"middle of {calibrated[0]} x {calibrated[1]}" in remark
+
+
+@pytest.mark.parametrize("roi", [(0, 0, 0, 0), (0, 0, 64, 48), (560, 420, 80, 60), (300, 0, 20, 480)])
+@pytest.mark.parametrize("binning", [(0, 0), (2, 2), (4, 4), (1, 2)])
+def test_a_matrix_of_the_sensor_is_believed_wherever_the_region_lies(roi, binning):
+    message = info(**centred(640, 480), binning=binning, roi=roi)
+    lens = read_lens(message, picture_size(message), rectified=False)
+    every = max(1, binning[0]), max(1, binning[1])
+    assert lens.remarks == ()
+    assert numbers(lens) == pytest.approx(
+        (300 / every[0], 300 / every[1], (332.8 - roi[0]) / every[0], (225.6 - roi[1]) / every[1])
+    )
+
+
+@pytest.mark.parametrize("scale", [2.0, 3.0, 6.0])
+def test_a_matrix_of_much_larger_pictures_is_refused_with_their_size(scale):
+    with pytest.raises(LensError, match="calibrate the camera at the size") as error:
+        read_lens(info(**centred(640 * scale, 480 * scale)), (480, 640), rectified=False)
+    assert not isinstance(error.value, (OtherSize, NotCalibrated))
+    wide, high = re.search(r"calibration of (\d+) x (\d+)", str(error.value)).groups()
+    assert int(wide) == pytest.approx(640 * scale, rel=0.06) and int(high) == pytest.approx(480 * scale, rel=0.06)
+
+
+@pytest.mark.parametrize("scale", [0.25, 0.5, 0.6, 1.5])
+def test_a_matrix_of_smaller_pictures_is_said(scale):
+    lens = read_lens(info(**centred(640 * scale, 480 * scale)), (480, 640), rectified=False)
+    (remark,) = lens.remarks
+    assert "far from their middle" in remark and "calibration of" in remark
+    assert numbers(lens) == pytest.approx((300, 300, 332.8 * scale, 225.6 * scale))     # as the message says
+
+
+def test_an_axis_that_is_off_in_one_direction_is_no_other_size():
+    for x, y in ((600.0, 240.0), (320.0, 20.0), (-50.0, 240.0), (900.0, 200.0)):     # as of pictures that were cut
+        lens = read_lens(info(k=[300.0, 0, x, 0, 300, y, 0, 0, 1]), (480, 640), rectified=False)
+        assert (lens.cx, lens.cy) == (x, y)
+        (remark,) = lens.remarks
+        assert "cut out of larger ones" in remark and "calibration of" not in remark
+
+
+def test_where_the_sensors_size_is_not_said_a_region_tells_nothing_of_the_axis():
+    message = info(0, 0, **centred(2000, 2000), roi=(0, 0, 64, 48))
+    assert read_lens(message, (48, 64), rectified=False).remarks == ()
+    message = info(0, 0, **centred(640, 480), binning=(2, 2))
+    assert numbers(read_lens(message, (240, 320), rectified=False)) == pytest.approx((150, 150, 166.4, 112.8))

@@ -194,6 +194,8 @@ DOUBLE = {'size': (96, 160), 'k': K * [2, 1, 2, 1, 2, 2, 1, 1, 1], 'p': P * [2, 
     ('image_rect', [DOUBLE | {'binning_x': 2, 'binning_y': 2}], (75, 76, 40, 24), ''),
     ('image_raw', [DOUBLE | {'roi': (30, 20, 80, 48)}], (140, 142, 50, 28), ''),
     ('image_raw', [{'k': K, 'p': P, 'binning_x': 2, 'binning_y': 2}], (70, 71, 40, 24), 'binning 2 x 2'),
+    ('image_raw', [DOUBLE | {'k': K, 'p': P, 'binning_x': 2, 'binning_y': 2}], (70, 71, 40, 24), 'middle of 80 x 48'),
+    ('image_raw', [{'k': K * [1, 1, .5, 1, 1, .5, 1, 1, 1]}], (70, 71, 20, 12), 'calibration of 40 x 24'),
     ('image_raw', [{'k': K, 'p': P, 'distortion_model': 'equidistant'}], (70, 71, 40, 24), 'fisheye'),
     ('image_raw', [{'k': K, 'p': P, 'd': np.float64([.2, 0, 0, 0, 0])}], (70, 71, 40, 24), 'plumb_bob'),
 ])
@@ -205,6 +207,15 @@ def test_the_lens_is_what_topic_and_camera_info_say(tmp_path, topic, info, expec
     notes = [text for text in report['notes'] if text.startswith('/camera/camera_info')]
     assert len(notes) == bool(note) and all(note in text for text in notes)
     assert report['camera']['lens'].startswith('/camera/camera_info: focal length')
+
+
+def test_a_lens_of_much_larger_pictures_is_refused_or_told_where_nobody_asked_for_it(tmp_path):
+    info = {'k': DOUBLE['k'], 'p': DOUBLE['p']}
+    with pytest.raises(BagError, match='calibration of 160 x 96.*leave camera_pose out') as error:
+        fixed(tmp_path, [(1.0, info)])
+    assert '/camera/camera_info: ' in str(error.value)
+    report = import_bag(tmp_path / 'bag', tmp_path / 'free', SETTINGS, dry_run=True)
+    assert 'calibration of 160 x 96' in report['camera']['lens']
 
 
 def test_a_lens_that_changes_is_said_and_the_first_one_counts(tmp_path):

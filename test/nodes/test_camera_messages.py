@@ -166,6 +166,12 @@ def info(width, height, focal=70.0, binning=0, roi=(0, 0, 0, 0)):
     return msg
 
 
+def calibrated_on(width, height, msg):
+    """With K of pictures of another size than the message says."""
+    msg.k[2], msg.k[5] = width / 2, height / 2
+    return msg
+
+
 @pytest.mark.parametrize(
     ("msg", "focal", "remark"),
     [
@@ -174,6 +180,8 @@ def info(width, height, focal=70.0, binning=0, roi=(0, 0, 0, 0)):
         (info(160, 96, 70.0, roi=(40, 10, 80, 48)), 70.0, ""),
         (info(320, 192, 140.0, binning=2, roi=(40, 10, 160, 96)), 70.0, ""),
         (info(80, 48, binning=2), 70.0, "binning 2 x 2"),
+        (calibrated_on(80, 48, info(160, 96, binning=2)), 70.0, "middle of 80 x 48"),
+        (calibrated_on(40, 24, info(80, 48)), 70.0, "calibration of 40 x 24"),
     ],
 )
 def test_binned_sensors_and_regions_are_of_the_same_camera(msg, focal, remark):
@@ -201,6 +209,13 @@ def test_a_camera_that_is_not_calibrated_is_named_as_that_once_and_nothing_is_to
     assert bench.inputs.size_mismatch == ""
     assert bench.inputs.lens == "not calibrated"
     assert len(bench.told) == 1 and "not calibrated" in bench.told[0] and "remap" not in bench.told[0]
+
+
+def test_a_lens_of_much_larger_pictures_cannot_be_used():
+    bench = Bench()
+    bench.hear(compressed(jpeg()))
+    bench.inputs.on_camera_info(calibrated_on(480, 288, info(80, 48)))
+    assert bench.inputs.lens.startswith("cannot be used: ") and "calibration of 480 x 288" in bench.inputs.lens
 
 
 def test_rectified_topics_take_p():
