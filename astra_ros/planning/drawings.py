@@ -15,6 +15,7 @@ from astra_ros.planning.robot_drawing import RobotDrawing
 from astra_ros.planning.robot_shapes import check_meshes, odd_sizes
 
 NOTHING_CAME = "no robot_description has come"
+EARLIER_IS_USED = "robot_description: the newest cannot be used, an earlier one is: "
 # Descriptions that are kept until one of them is drawn.
 MOST_TRIED = 4
 
@@ -66,7 +67,7 @@ class Drawings:
 
     Attributes:
         problem: why nothing was drawn when ``draw`` was last called, or None.
-        warning: what is odd about what was drawn or prepared last, or None: the newest description cannot
+        warning: what is odd about what was drawn, prepared or described last, or None: the newest description cannot
             be used and an earlier one is, or parts of the robot have an absurd size.
     """
 
@@ -102,6 +103,7 @@ class Drawings:
             if urdf is None:
                 self._usable, self._refused = [], None
                 self._drawn.clear()
+                self.warning = None
                 return None
             if self._usable[:1] == [urdf]:
                 self._refused = None
@@ -113,6 +115,8 @@ class Drawings:
             self._refused = None if reason is None else (urdf, reason)
             if reason is None:
                 self._usable = [urdf, *(text for text in self._usable if text != urdf)][:MOST_TRIED]
+            elif self._usable:
+                self.warning = EARLIER_IS_USED + reason
         return reason
 
     def prepare(self, spaces: Iterable[ActionSpace]) -> str | None:
@@ -165,7 +169,7 @@ class Drawings:
         with self._lock:
             fails = drawn.newest_fails if self._refused is None else self._refused[1]
         if fails and drawn.drawing is not None:
-            self.warning = f"robot_description: the newest cannot be used, an earlier one is: {fails}"
+            self.warning = EARLIER_IS_USED + fails
         else:
             self.warning = f"robot_description: {'; '.join(drawn.odd)}" if drawn.odd else None
 

@@ -187,6 +187,10 @@ def _step(
         held: positions of joints that are not given, others are 0; None where each must be given.
     """
     origin = np.eye(4) if joint.origin is None else np.asarray(joint.origin, dtype=np.float64)
+    if not np.isfinite(origin).all():
+        raise KinematicsError(
+            f"robot description: joint '{joint.name}' has an origin that is not finite; correct it"
+        )
     if joint.type == "fixed":
         return JointStep(origin)
     if joint.type not in ("revolute", "continuous", "prismatic"):

@@ -92,7 +92,7 @@ def convex_parts(
 
     Raises:
         BrokenMeshes: meshes cannot be found or read.
-        KinematicsError: there is no shape of that kind.
+        KinematicsError: there is no shape of that kind, or one holds NaN or infinity.
         ValueError: ``geometry`` is something else.
     """
     if geometry not in ("visual", "collision"):
@@ -107,7 +107,13 @@ def convex_parts(
         except MeshError as error:
             broken.setdefault(error.mesh, (link, error.found, error.cure))
             continue
-        moved = [corners @ origin[:3, :3].T + origin[:3, 3] for corners in pieces]
+        with np.errstate(invalid="ignore"):  # of infinity; refused below
+            moved = [corners @ origin[:3, :3].T + origin[:3, 3] for corners in pieces]
+        if not all(np.isfinite(corners).all() for corners in moved):
+            raise KinematicsError(
+                f"robot description: the {kind} of link '{link}' has a size, scale or origin that is "
+                "not finite; correct it"
+            )
         parts += [ConvexPart(link, corners, kind) for corners in moved]
     if broken:
         raise BrokenMeshes(list(broken), *next(iter(broken.values())))
@@ -196,7 +202,9 @@ def _pieces(shape, max_vertices: int, max_pieces: int) -> list[np.ndarray]:
     try:
         pieces = _mesh_pieces(str(path), path.stat().st_mtime_ns, max_vertices, max_pieces)
     except Exception as error:  # trimesh's loaders raise many kinds for broken files
-        what = str(error) or type(error).__name__
+        what = str(error)
+        if not what or not isinstance(error, (ValueError, OSError, ImportError)):
+            what = f"{type(error).__name__}: {what}"
         cure = "replace the file, or leave it out of the description"
         if isinstance(error, ImportError):
             cure = "install that package"

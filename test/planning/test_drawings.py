@@ -63,7 +63,7 @@ def test_a_description_that_is_seen_to_be_broken_does_not_replace_a_good_one(tex
     drawings = make()
     drawings.describe(urdf())
     reason = drawings.describe(text)
-    assert "robot description: " in reason
+    assert "robot description: " in reason and reason in drawings.warning
     assert drawings.describe(text) == reason  # the same one again
     assert covered(drawings) == 16**2 and drawings.problem is None and reason in drawings.warning
     drawings.describe(urdf(0.25))

@@ -102,3 +102,8 @@ def test_a_leader_that_is_no_joint_is_refused_by_name():
 def test_a_tool_whose_first_mover_is_not_given_is_refused():
     with pytest.raises(KinematicsError, match="'one' moves the tool 'd', but its position is not given"):
         ToolPath(CHAIN, "d", [])
+
+
+def test_a_joint_that_is_nowhere_is_refused():
+    with pytest.raises(KinematicsError, match="'two' has an origin that is not finite"):
+        LinkPoses(CHAIN.replace("0.2 0 0.05", "0.2 nan 0.05"), ["one"])

@@ -193,6 +193,18 @@ def test_absurd_sizes_are_named(tmp_path):
     assert odd(visual('<box size="2 2 0"/>') + visual('<box size="19 1 1"/>') + visual('<sphere radius="1e-4"/>')) == []
 
 
+@pytest.mark.parametrize(
+    "shape, at",
+    [('<box size="1 nan 1"/>', "0 0 0"), ('<sphere radius="inf"/>', "0 0 0"), ('<box size="1 1 1"/>', "0 nan 0")],
+)
+def test_numbers_that_are_not_finite_are_refused(shape, at):
+    robot = parse_urdf(
+        f'<robot name="r"><link name="base"><visual><origin xyz="{at}"/><geometry>{shape}</geometry></visual></link></robot>'
+    )
+    with pytest.raises(KinematicsError, match="link 'base'.*not finite"):
+        convex_parts(robot)
+
+
 # --- kept on disk ---
 
 
