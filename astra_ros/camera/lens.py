@@ -43,6 +43,7 @@ class Lens:
         fx, fy: focal lengths, pixels.
         cx, cy: where the optical axis meets the picture, pixels.
         remarks: what the user should know of it, a sentence each, without topic.
+        sensor: size, binning and region as camera_info has them, where they are not the pictures' size; or ''.
     """
 
     width: int
@@ -52,9 +53,11 @@ class Lens:
     cx: float
     cy: float
     remarks: tuple[str, ...] = ()
+    sensor: str = ""
 
     def __str__(self) -> str:
-        return f"focal length {self.fx:.1f}, {self.fy:.1f}, centre {self.cx:.1f}, {self.cy:.1f} pixels"
+        whole = f"; sensor {self.sensor}" if self.sensor else ""
+        return f"focal length {self.fx:.1f}, {self.fy:.1f}, centre {self.cx:.1f}, {self.cy:.1f} pixels{whole}"
 
     def resembles(self, other: Lens) -> bool:
         """Whether the focal lengths are the same but for the noise of a calibration."""
@@ -140,7 +143,8 @@ def read_lens(info, size: tuple[int, int], rectified: bool) -> Lens:
         )
     if not rectified and (bent := _distortion(info)):
         remarks.append(bent)
-    return Lens(size[1], size[0], *matrix.focal, *matrix.axis, tuple(remarks))
+    sensor = _said_size(info) if size != (info.height, info.width) and 0 not in (info.width, info.height) else ""
+    return Lens(size[1], size[0], *matrix.focal, *matrix.axis, tuple(remarks), sensor)
 
 
 @dataclass(frozen=True)
@@ -259,7 +263,10 @@ def _said_size(info) -> str:
     if (height, width) == (info.height, info.width):
         return said
     across, down = _binning(info)
-    return f"{said} with binning {across} x {down} and roi, so {width} x {height}"
+    left, top, wide, tall = _region(info)
+    how = [f"binning {across} x {down}"] * ((across, down) != (1, 1))
+    how += [f"roi {wide} x {tall} from ({left}, {top})"] * ((wide, tall) != (info.width, info.height))
+    return f"{said} with {' and '.join(how)}, so {width} x {height}"
 
 
 def _distortion(info) -> str:

@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 from bag_maker import BagMaker
 from PIL import Image
 
+from astra_ros.learning.bags.bag import Topic
 from astra_ros.learning.bags.config import BagSettings
 from astra_ros.learning.bags.report import report_text
 from astra_ros.learning.bags.storage import BagError
+from astra_ros.learning.bags.topics import choose_topics
 from astra_ros.learning.dataset import load_episode
 from astra_ros.learning.import_bag import import_bag
 
@@ -92,6 +95,15 @@ def test_video_is_refused_by_its_name(tmp_path):
     bag_of(tmp_path / 'bag', ('/camera/h264', 'h264', np.frombuffer(b'\0\0\0\1\x67' + bytes(300), np.uint8)))
     with pytest.raises(BagError, match='(?s)/camera/h264: .*h264.*JPEG'):
         import_bag(tmp_path / 'bag', tmp_path / 'out', SETTINGS)
+
+
+@pytest.mark.parametrize(('type', 'transport'), [
+    ('ffmpeg_image_transport_msgs/msg/FFMPEGPacket', 'ffmpeg'), ('foxglove_msgs/msg/CompressedVideo', 'foxglove')])
+def test_video_of_other_packages_is_named_with_what_decodes_it(type, transport):
+    topics = [Topic('/cam/video', type, 9)]
+    bag = SimpleNamespace(path=Path('bag'), notes=[], topics=topics, unusable=[], all_topics=topics)
+    with pytest.raises(BagError, match=f'/cam/video: {type} is video.*in_transport:={transport}'):
+        choose_topics(bag, SETTINGS)
 
 
 def test_a_topic_without_a_whole_picture_is_no_candidate_beside_one_that_has_some(tmp_path):
@@ -206,7 +218,9 @@ def test_the_lens_is_what_topic_and_camera_info_say(tmp_path, topic, info, expec
     assert (camera['fx'], camera['fy'], camera['cx'], camera['cy']) == pytest.approx(expected)
     notes = [text for text in report['notes'] if text.startswith('/camera/camera_info')]
     assert len(notes) == bool(note) and all(note in text for text in notes)
-    assert report['camera']['lens'].startswith('/camera/camera_info: focal length')
+    words = report['camera']['lens']
+    assert words.startswith('/camera/camera_info: focal length')
+    assert ('sensor 160 x 96 with' in words) == (info[-1].get('size') == (96, 160))
 
 
 def test_a_lens_of_much_larger_pictures_is_refused_or_told_where_nobody_asked_for_it(tmp_path):

@@ -122,15 +122,6 @@ class Bag:
                 self._note(f'{storage.path}: damaged {where} ({short(error)}); what comes behind '
                            'is lost')
 
-    def first(self, topic: str) -> object | None:
-        """The first message of a topic that can be read, or None."""
-        for _, _, raw in self.messages([topic]):
-            try:
-                return self.decode(topic, raw)
-            except BadMessage:
-                continue
-        return None
-
     def decode(self, topic: str, raw: bytes) -> object:
         """A message as an object with the fields of its type.
 

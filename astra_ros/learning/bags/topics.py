@@ -26,6 +26,13 @@ ODOMETRY = 'nav_msgs/msg/Odometry'
 TF = 'tf2_msgs/msg/TFMessage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 
+# Pictures that only their own image_transport plugin can decode.
+VIDEO_TYPES = {type: 'ros2 run image_transport republish --ros-args -p in_transport:='
+                     f'{transport} -p out_transport:=raw   (with {package} installed)'
+               for type, transport, package in (
+                   ('ffmpeg_image_transport_msgs/msg/FFMPEGPacket', 'ffmpeg', 'ffmpeg_image_transport'),
+                   ('foxglove_msgs/msg/CompressedVideo', 'foxglove', 'foxglove_compressed_video_transport'),
+                   ('theora_image_transport/msg/Packet', 'theora', 'theora_image_transport'))}
 # So many of a topic's first pictures may be broken before it is not known what it holds.
 TRIED_PICTURES = 50
 # Words in the names of topics whose grey pictures are not those of a camera that sees what eyes see.
@@ -135,7 +142,10 @@ def _several(bag: Bag, topics: list[Topic], what: str, flag: str, key: str) -> B
 def _camera(bag: Bag, name: str, notes: list[str]) -> Topic:
     if name:
         return _named(bag, name, (IMAGE, COMPRESSED), 'the camera')
-    fitting, unclear, refused = [], [], []
+    fitting, unclear = [], []
+    refused = [f'{topic.name}: {topic.type} is video, whose pictures cannot be read one by one; record the raw or '
+               f"'compressed' topic, or make that of it with: {VIDEO_TYPES[topic.type]}"
+               for topic in bag.all_topics if topic.type in VIDEO_TYPES and topic.count]
     for topic in bag.topics:
         if topic.type in (IMAGE, COMPRESSED) and topic.count:
             try:
@@ -179,9 +189,10 @@ def _first_whole(bag: Bag, topic: Topic) -> PictureFacts | None:
 
 def _is_named_otherwise(bag: Bag, topic: Topic) -> bool:
     """Whether a topic of grey pictures has a name as depth and label images have."""
-    words = set(re.split(r'[/_]', topic.name.lower()))
+    if not NO_CAMERA & set(re.split(r'[/_]', topic.name.lower())):
+        return False
     facts = _first_whole(bag, topic)
-    return bool(words & NO_CAMERA) and facts is not None and facts.is_grey
+    return facts is not None and facts.is_grey
 
 
 def _motion(bag: Bag, settings: BagSettings, notes: list[str]) -> tuple[Topic, str]:
