@@ -103,12 +103,12 @@ def convex_parts(
         origin = np.eye(4) if shape.origin is None else np.asarray(shape.origin, np.float64)
         kind = _kind(shape.geometry)
         try:
-            pieces = _pieces(shape.geometry, max_vertices, max_pieces)
+            with np.errstate(invalid="ignore"):  # of infinity; refused below
+                pieces = _pieces(shape.geometry, max_vertices, max_pieces)
+                moved = [corners @ origin[:3, :3].T + origin[:3, 3] for corners in pieces]
         except MeshError as error:
             broken.setdefault(error.mesh, (link, error.found, error.cure))
             continue
-        with np.errstate(invalid="ignore"):  # of infinity; refused below
-            moved = [corners @ origin[:3, :3].T + origin[:3, 3] for corners in pieces]
         if not all(np.isfinite(corners).all() for corners in moved):
             raise KinematicsError(
                 f"robot description: the {kind} of link '{link}' has a size, scale or origin that is "
