@@ -103,6 +103,9 @@ def test_a_folder_without_its_files_names_those_of_metadata(tmp_path):
     (folder / 'bag_0.mcap').unlink()
     with pytest.raises(BagError, match='no bag: there is no .*lists bag_0.mcap'):
         Bag(folder)
+    parts(tmp_path / 'monday')
+    with pytest.raises(BagError, match=f'no bag: there is no .*import-bag {tmp_path}/monday$'):
+        Bag(tmp_path)
 
 
 def test_what_is_missing_because_a_file_was_not_read_is_said_with_it(tmp_path):

@@ -120,7 +120,8 @@ def test_cdr_without_schemas_is_named_and_read_where_metadata_knows_the_types(tm
     assert import_bag(tmp_path / 'bag', tmp_path / 'out', BagSettings())['frames']['in_bag'] == 60
 
 
-@pytest.mark.parametrize('changes', [{'text': ''}, {'encoding': ''}, {'kind': 'ros2idl', 'text': 'module x {};'}, {'kind': '', 'text': ''}])
+@pytest.mark.parametrize('changes', [{'text': ''}, {'encoding': ''},
+                                     {'kind': 'ros2idl', 'text': 'module x {};'}, {'kind': '', 'text': ''}])
 def test_known_types_need_no_definition(tmp_path, changes):
     file = write_mcap(tmp_path / 'run.mcap', as_other(arm(), **changes))
     assert import_bag(file, tmp_path / 'out', BagSettings())['frames']['in_bag'] == 60
@@ -170,6 +171,22 @@ def test_chunks_that_cannot_be_read_are_not_taken_for_an_idle_robot(tmp_path):
     file.write_bytes(file.read_bytes().replace(b'zstd', b'brot'))
     text = refused(file)
     assert "4 of its chunks cannot be read: a chunk is compressed with 'brot'" in text and 'was the robot' not in text
+
+
+@pytest.mark.parametrize('index, at', [(True, '1.00'), (False, '0.95')])    # of what is before it, without index
+def test_a_damaged_chunk_is_lost_and_those_behind_it_are_read(tmp_path, index, at):
+    file = write_mcap(tmp_path / 'run.mcap', arm(), Layout(compression='zstd', per_chunk=30, message_index=index))
+    data = bytearray(file.read_bytes())
+    second = data.index(b'zstd', data.index(b'zstd') + 4) + 40
+    data[second:second + 60] = bytes([7]) * 60
+    file.write_bytes(data)
+    with Bag(file) as bag:
+        times = [(ns_ - ns(0)) / 1e9 for _, ns_, _ in bag.messages(['/camera/image_raw'])]
+        np.testing.assert_allclose(times, [t for t in np.arange(0, 6, 0.1) if not 0.95 < t < 1.95])
+        assert any(f'damaged after {at} s' in note and 'that chunk is lost' in note for note in bag.notes)
+        notes = list(bag.notes)
+        assert len(list(bag.messages(['/camera/image_raw']))) == len(times) and bag.notes == notes
+        assert not any('its index counts' in note for note in notes)
 
 
 def test_two_channels_of_one_topic_are_one_topic(tmp_path):

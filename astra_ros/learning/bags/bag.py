@@ -113,9 +113,11 @@ class Bag:
                     last_ns = received_ns
                     left -= 1
                     yield stream.topic, received_ns, raw
-                if left:
-                    self._note(f'{storage.path}: damaged: its index counts {abs(left)} messages '
-                               f'{"more" if left > 0 else "less"} than were found')
+                if left and not storage.notes:
+                    storage.notes.append(f'damaged: its index counts {abs(left)} messages '
+                                         f'{"more" if left > 0 else "less"} than were found')
+                for text in storage.notes:
+                    self._note(f'{storage.path}: {text}')
             except Exception as error:  # zstd, lz4, sqlite, struct: each has errors of its own
                 where = 'from its beginning' if last_ns is None else (
                     f'after {(last_ns - storage.start_ns) / 1e9:.2f} s')

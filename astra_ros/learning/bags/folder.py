@@ -83,7 +83,8 @@ def _listed(folder: Path) -> str:
     try:
         files = ', '.join(sorted(read_metadata(folder).files))
     except (OSError, ValueError, yaml.YAMLError):
-        return ''
+        bags = sorted({file.parent for file in folder.glob('*/*') if _may_be_storage(file)})
+        return '; import the bags in it: astra import-bag ' + ' '.join(map(str, bags)) if bags else ''
     return f'; metadata.yaml lists {files}: copy what it lists, too' if files else ''
 
 
@@ -148,6 +149,8 @@ def open_file(file: Path, folder: Path) -> Storage:
                    else sqlite_file.SqliteFile(source))
     elif head.startswith(b'#ROSBAG'):
         raise UnreadableFile('it holds ' + ROS1_BAG.partition(';')[0], ROS1_BAG.partition('; ')[2])
+    elif head.startswith(b'version https://'):
+        raise UnreadableFile('it is a pointer of Git LFS, not the file', 'fetch the file: git lfs pull')
     else:
         raise UnreadableFile(damage or 'it begins neither as an MCAP nor as a sqlite3 file')
     storage.path = file

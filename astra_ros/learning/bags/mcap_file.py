@@ -74,7 +74,7 @@ class McapFile:
                 inside = self._in_chunk[offset]
                 if inside is not None and not inside & wanted.keys():
                     continue
-                found = list(self._messages_in(offset))
+                found = self._whole_chunk(offset, start_ns)
             else:
                 found = [self._message_at(offset)] if holder in wanted else []
             for order, (number, log_ns, data) in enumerate(found):
@@ -157,7 +157,7 @@ class McapFile:
                 for number, log_ns, _ in self._messages_in(offset):
                     found.setdefault(number, []).append(log_ns)
                 index = {number: (len(times), min(times), max(times)) for number, times in found.items()}
-            except Exception as error:   # lz4, zstd, struct: each has errors of its own
+            except Exception as error:      # lz4, zstd, struct: each has errors of its own
                 damage.append(short(error))
                 damaged = True
         for number, (count, _, last_ns) in index.items():
@@ -174,6 +174,16 @@ class McapFile:
                 yield number, log_ns, body[_MESSAGE_HEAD.size:]
             elif code in (_SCHEMA, _CHANNEL):
                 self._describe(code, bytes(body))
+
+    def _whole_chunk(self, offset: int, start_ns: int) -> list[tuple[int, int, memoryview]]:
+        """A chunk's messages; none where it is damaged, which is noted: the chunks behind it may be whole."""
+        try:
+            return list(self._messages_in(offset))
+        except Exception as error:      # as above
+            note = f'damaged after {(start_ns - self.start_ns) / 1e9:.2f} s ({short(error)}); that chunk is lost'
+            if note not in self.notes:
+                self.notes.append(note)
+            return []
 
     def _message_at(self, offset: int) -> tuple[int, int, memoryview]:
         body = memoryview(self._read(offset + 9, int.from_bytes(self._read(offset + 1, 8), 'little')))

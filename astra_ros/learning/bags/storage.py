@@ -78,7 +78,8 @@ def unusable_because(serialisation: str) -> str:
     """Why messages that are not in ROS 2's CDR are not read; '' for those that are."""
     if serialisation == 'cdr':
         return ''
-    return 'ROS 1' if serialisation in ('ros1', 'rosmsg_v2') else f'{serialisation or "unnamed"} encoding, not the cdr of ROS 2'
+    why = f'{serialisation or "unnamed"} encoding, not the cdr of ROS 2'
+    return 'ROS 1' if serialisation in ('ros1', 'rosmsg_v2') else why
 
 
 def ros2_type(name: str) -> str:
