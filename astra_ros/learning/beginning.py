@@ -6,6 +6,7 @@ import argparse
 from dataclasses import replace
 
 from astra_ros.learning.clips import measure
+from astra_ros.learning.dataset import continuous_joints_of
 from astra_ros.learning.distributed import Processes
 from astra_ros.learning.drawings import cameras_of, held_joints_of
 from astra_ros.learning.episode import DatasetError
@@ -75,6 +76,10 @@ def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
         cameras = {**trained_on.cameras, **cameras_of(paths)}
         trained_on = replace(trained_on, cameras=cameras,
                              held_joints={**held_joints_of(cameras), **trained_on.held_joints})
+    turning = {**trained_on.continuous_joints}
+    for name, joints in continuous_joints_of(paths).items():
+        turning[name] = tuple(dict.fromkeys((*turning.get(name, ()), *joints)))
+    trained_on = replace(trained_on, continuous_joints=turning)
     # One process says what a run is about; the others read it, so that all train on the same.
     if processes.first:
         trained_on = replace(trained_on, began_with=stored.began_with if stored else began_with)
@@ -166,7 +171,8 @@ def from_model(base: str, paths, dt_s: float, size: tuple[int, int],
         raise DatasetError(f"'{base}': its weights lack {new} and have {list(unexpected)} too many")
     # What a head learned of a robot is not kept up by recordings that lack the robot, or its labels.
     outcomes = {space.name: labelled.get(space.name, ()) for space in spaces}
-    return astra, Embodiments(tuple(spaces), dt_s, outcomes, cameras, card.held_joints, moving)
+    return astra, Embodiments(tuple(spaces), dt_s, outcomes, cameras, card.held_joints, moving,
+                              continuous_joints=card.continuous_joints)
 
 
 def _of_size(model: Astra, size: tuple[int, int], patch: int | None, base: str, path) -> Astra:

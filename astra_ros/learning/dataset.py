@@ -81,6 +81,8 @@ def pack_episode(episode: Episode, crf: int = LOSSLESS) -> PackedEpisode:
     footer = {'format': FORMAT, **{key: getattr(episode, key) for key in _FIELDS},
               'frames': list(episode.frames.shape), 'crf': crf,
               'video_sha256': hashlib.sha256(video).hexdigest()}
+    if episode.continuous_joints:
+        footer['continuous_joints'] = episode.continuous_joints
     if restyled is not None:
         footer['restyled_sha256'] = hashlib.sha256(restyled).hexdigest()
     table = pa.table({name: pa.array(column) for name, column in columns.items()})
@@ -153,6 +155,18 @@ def read_footer(path: Path) -> dict:
     return footer
 
 
+def continuous_joints_of(paths: Iterable[Path]) -> dict[str, tuple[str, ...]]:
+    """Action space -> joints that turn without end: those that any of its episodes says so of, in their order."""
+    found: dict[str, dict[str, bool]] = {}
+    for path in paths:
+        footer = read_footer(path)
+        said = footer.get('continuous_joints', ())
+        known = found.setdefault(f'{footer["robot"]}_{footer["modality"]}', dict.fromkeys(footer['motion_names'], False))
+        known.update(dict.fromkeys(said, True))
+    return {space: joints for space, known in found.items()
+            if (joints := tuple(name for name, turns in known.items() if turns))}
+
+
 def check_alike(folder: Path, size: tuple[int, int], dt_s: float, but: Iterable[Path] = ()) -> None:
     """Raises DatasetError where a folder's episodes have another size (h, w) or rate than new ones.
 
@@ -218,7 +232,8 @@ def load_episode(path: Path, frames: bool = True, restyled: bool = False) -> Epi
     values = {key: footer[key] for key in _FIELDS}
     names = tuple(values.pop('motion_names'))
     motion = np.stack([columns[f'motion.{name}'] for name in names], axis=1).astype(np.float32)
-    return Episode(pictures, motion, labels, names, restyled=other, **values)
+    return Episode(pictures, motion, labels, names, restyled=other,
+                   continuous_joints=tuple(footer.get('continuous_joints', ())), **values)
 
 
 def _load_frames(path: Path, suffix: str, sha256: str) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from astra_ros.learning.dataset import list_episodes, read_footer, videos_without_table
+from astra_ros.learning.dataset import continuous_joints_of, list_episodes, read_footer, videos_without_table
 from astra_ros.learning.episode import DatasetError
 
 CARD = 'README.md'
@@ -64,6 +64,8 @@ def write_card(folder: Path) -> list[str]:
         if kinds:
             lines.append(f'- {space}: ' + ', '.join(
                 f'{kind} {count}' for kind, count in kinds.most_common()))
+    for space, joints in continuous_joints_of(footers).items():
+        lines.append(f'- {space}: {", ".join(joints)} turn without end; each episode begins in [-pi, pi)')
     if damaged:
         lines += ['', '## Damaged', '', *(f'- {text}' for text in damaged)]
     card = folder / CARD

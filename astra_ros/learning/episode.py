@@ -40,6 +40,8 @@ class Episode:
         camera: a `PinholeCamera` as a dict, where it is known and does not move on its robot: in the
             world, which is an arm's base frame, or in the frame of a robot that moves.
         source: where a real episode comes from: file and topics.
+        continuous_joints: those of `motion_names` that are joints which turn without end: their angles do not jump, and
+            the first is in [-pi, pi).
         restyled: the same frames in another light, with other colours and textures; None where there are none.
     """
 
@@ -57,6 +59,7 @@ class Episode:
     camera: dict | None = None
     source: dict = field(default_factory=dict)
     restyled: np.ndarray | None = None
+    continuous_joints: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.frames)

@@ -36,6 +36,7 @@ class Embodiments:
         outcomes: action space -> outcomes that its recordings had labels for; the network's heads for
             others say nothing of that robot.
         cameras, held_joints: as in `ModelCard`, of spaces whose robot is drawn.
+        continuous_joints: as in `ModelCard`.
         moving_cameras: as in `ModelCard`; None where nobody has looked for them yet.
         began_with: flag and start of the sha256 of the model whose weights came first, '' for random ones; None where
             it is not known.
@@ -48,11 +49,13 @@ class Embodiments:
     held_joints: dict[str, dict[str, float]] = field(default_factory=dict)
     moving_cameras: dict[str, dict] | None = None
     began_with: str | None = None
+    continuous_joints: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_dict(self) -> dict:
         return {'dt_s': self.dt_s, 'action_spaces': [space.to_dict() for space in self.spaces],
                 'outcomes': {name: list(known) for name, known in self.outcomes.items()},
                 'cameras': self.cameras, 'held_joints': self.held_joints,
+                'continuous_joints': {name: list(joints) for name, joints in self.continuous_joints.items()},
                 'moving_cameras': self.moving_cameras, 'began_with': self.began_with}
 
     @property
@@ -66,7 +69,8 @@ class Embodiments:
         spaces = tuple(action_space_from_dict(item) for item in values['action_spaces'])
         outcomes = {name: tuple(known) for name, known in values['outcomes'].items()}
         return cls(spaces, values['dt_s'], outcomes, values['cameras'], values['held_joints'],
-                   values.get('moving_cameras'), values.get('began_with'))
+                   values.get('moving_cameras'), values.get('began_with'),
+                   {name: tuple(joints) for name, joints in (values.get('continuous_joints') or {}).items()})
 
 
 def write_model(directory: Path, model: Astra, trained_on: Embodiments, name: str) -> Path:

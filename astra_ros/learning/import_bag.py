@@ -33,10 +33,11 @@ from astra_ros.learning.bags.earlier import REPORT, EarlierImports
 from astra_ros.learning.bags.layout import BROKEN, SHORT, Piece, lay_out
 from astra_ros.learning.bags.lens import camera_on_robot
 from astra_ros.learning.bags.motion import make_motion, motion_series
+from astra_ros.learning.bags.motion_error import MotionError
 from astra_ros.learning.bags.pictures import BadPicture, to_rgb
 from astra_ros.learning.bags.reader import read_recording
 from astra_ros.learning.bags.report import Found, make_report, report_text
-from astra_ros.learning.bags.resample import ClockError, choose_clock
+from astra_ros.learning.bags.resample import SILENT, ClockError, choose_clock
 from astra_ros.learning.bags.storage import BagError
 from astra_ros.learning.bags.topics import Choice, choose_topics
 from astra_ros.learning.dataset import check_alike, check_names, pack_episode, save_packed
@@ -88,6 +89,9 @@ def import_bag(path: Path, out: Path, settings: BagSettings, force: bool = False
         return _import_bag(path, out, settings, force, dry_run)
     except (BagError, DatasetError) as error:
         if str(path) in str(error) and isinstance(error, BagError):
+            raise
+        if isinstance(error, MotionError):
+            error.args = (f'{path}: {error}',)
             raise
         raise BagError(f'{path}: {error}') from error
 
@@ -211,7 +215,8 @@ def _episode(found: Found, piece: Piece, frames: np.ndarray, report: str) -> Epi
         'settings': settings.to_dict()}
     return Episode(frames, piece.motion.astype(np.float32), piece.labels, found.motion.names,
                    settings.modality, settings.world, settings.robot, settings.dt_s,
-                   behaviour='recorded', camera=found.camera, source=source)
+                   behaviour='recorded', camera=found.camera, source=source,
+                   continuous_joints=found.motion.continuous)
 
 
 def _entry(name: str, piece: Piece) -> dict:
@@ -240,12 +245,19 @@ def _copy_urdf(data: bytes, target: Path, force: bool) -> None:
 def _too_short(found: Found) -> BagError:
     dropped = ''.join(f'\n  {count} {why}' for why, count in found.layout.dropped.items())
     cuts = ''.join(f'\n  cut at {at:.2f} s: {why}' for at, why in found.layout.cuts[:5])
-    notes = ''.join(f'\n  {note}' for note in [*found.bag.notes, *found.motion.notes])
+    notes = ''.join(f'\n  {note}' for note in [*found.motion.warnings, *found.bag.notes, *found.motion.notes])
     least_s = LEAST_FRAMES * found.choice.settings.dt_s
     return BagError(f'{found.bag.path}: no stretch of {least_s:g} s with pictures and motion; of '
                     f'{len(found.layout.fates)} pictures were dropped{dropped}{cuts}{notes}\n'
-                    'record longer, and the camera and the motion at the same time; --clock '
-                    'receive helps where stamps are wrong')
+                    + (found.motion.cure if _lacks_motion(found) and found.motion.cure else
+                       'record longer, and the camera and the motion at the same time; --clock '
+                       'receive helps where stamps are wrong'))
+
+
+def _lacks_motion(found: Found) -> bool:
+    """Whether most pictures that were dropped were so because the motion was silent."""
+    dropped = found.layout.dropped
+    return 2 * sum(count for why, count in dropped.items() if why.startswith(SILENT)) > sum(dropped.values())
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

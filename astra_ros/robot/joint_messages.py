@@ -24,11 +24,12 @@ class JointMessageError(ValueError):
     Attributes:
         what: what is wrong with the message.
         cure: what its publisher has to do.
+        positions: what it says all the same, where no position is finite; else None.
     """
 
-    def __init__(self, what: str, cure: str):
+    def __init__(self, what: str, cure: str, positions: JointPositions | None = None):
         super().__init__(f"{what}; {cure}")
-        self.what, self.cure = what, cure
+        self.what, self.cure, self.positions = what, cure, positions
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def joint_state(msg) -> JointPositions:
         raise _lengths(names, {"position": values})
     if names and not _says_something(values):
         raise JointMessageError(
-            f"the position of {listed(names)} is not finite", "look at the driver that measures them"
+            f"the position of {listed(names)} is not finite", "look at the driver that measures them",
+            JointPositions(names, values)
         )
     return JointPositions(names, values)
 
@@ -90,11 +92,12 @@ def controller_state(msg) -> JointPositions:
             return JointPositions(names, values, field)
     if not names:
         return JointPositions((), (), "reference")
-    if any(len(values) == len(names) for values in found.values()):
-        raise JointMessageError(
-            f"the position of {listed(names)} is not finite in {', '.join(found)}",
-            "look at the controller's command interface"
-        )
+    for field, values in found.items():
+        if len(values) == len(names):
+            raise JointMessageError(
+                f"the position of {listed(names)} is not finite in {field}",
+                "look at the controller's command interface", JointPositions(names, values, field)
+            )
     raise _lengths(names, found)
 
 

@@ -52,6 +52,7 @@ class Conflict:
         values: what each said, close to each other in time; rad, m, or a pose.
         back_s: by how much stamps went back and forth, s; 0 where they did not.
         last_s: when it was seen last, on the clock of `received_s`.
+        frame: whether it is an edge of tf; then `names` are its parents, one each.
     """
 
     key: str
@@ -61,20 +62,28 @@ class Conflict:
     values: tuple[Value, Value]
     back_s: float
     last_s: float
+    frame: bool = False
 
     def __str__(self) -> str:
         """In words, without a topic and a cure."""
-        one, other = (", ".join(f"{number:.3f}" for number in value[:3]) for value in self.values)
-        orders = self.names[0] != self.names[1] and "; their messages name {} and {}".format(
-            *(" ".join(names) for names in self.names))
+        what = f"frame '{self.key}'" if self.frame else f"joint '{self.key}'"
+        one, other = (" ".join(f"{number:.3f}" for number in value[:3]) for value in self.values)
+        how = f"{self.times} times, such as {one} beside {other}"
+        apart = f"; their messages name {_listed(self.names[0])} and {_listed(self.names[1])}"
+        if self.frame:
+            apart = f"; it stands in '{self.names[0][0]}' and also in '{self.names[1][0]}'"
+        apart *= self.names[0] != self.names[1]
         stamps = f"; stamps go back and forth by {self.back_s:.3f} s" * (self.back_s > 0)
-        if self.contradicts and orders:
-            return (f"two publishers speak of '{self.key}' and contradict each other ({self.times} times, such as {one} "
-                    f"beside {other}){orders}{stamps}")
-        if self.contradicts:
-            return (f"'{self.key}' jumps back and forth ({self.times} times, such as from {one} to {other} and back), as "
-                    f"when two publishers speak of it{stamps}")
-        return f"two publishers seem to speak of '{self.key}' ({self.times} times); they agree{orders or ''}{stamps}"
+        if not self.contradicts:
+            return f"{what} seems to have two publishers, which agree ({how}){apart}{stamps}"
+        if apart:
+            return f"{what} has two publishers, which contradict each other ({how}){apart}{stamps}"
+        return (f"{what} jumps back and forth ({how}), as when two publishers speak of it; both have the same "
+                f"{'parent' if self.frame else 'order of names'}, {_listed(self.names[0])}{stamps}")
+
+
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    return " ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 @dataclass
@@ -117,7 +126,8 @@ class SourceWatch:
     """Looks at a stream, message by message, and remembers little. Not thread-safe.
 
     Args:
-        angles: whether values are angles (or lengths of sliding joints), of which whole turns do not count.
+        angles: whether values are those of joints, of which whole turns do not count; otherwise poses of frames,
+            whose `names` are the one parent.
     """
 
     def __init__(self, angles: bool = True):
@@ -187,7 +197,8 @@ class _Key:
         self._noise = 0.0
         self._cycles, self._odd = _Events(), _Events()
         self._agree, self._contradict, self._back = _Events(), _Events(), _Events()
-        self._back_s = 0.0
+        self._back_s = 0.0      # 0 until it was seen often enough
+        self._steps_back: deque[float] = deque(maxlen=LEAST + 2)
 
     def add(self, value: Value, now_s: float, stamp_s: float | None, names: tuple[str, ...]) -> None:
         if now_s < self._newest_s - OVER_S:     # another beginning of time
@@ -223,8 +234,9 @@ class _Key:
             return
         if self._stamp_s is not None and stamp_s < self._stamp_s - 1e-6:
             self._back.add(now_s)
-            self._back_s = max(self._back_s, self._stamp_s - stamp_s)
+            self._steps_back.append(self._stamp_s - stamp_s)
             if self._back.recent(now_s) > LEAST + 1:
+                self._back_s = sorted(self._steps_back)[len(self._steps_back) // 2]
                 here = self._here
                 self._seen(False, self._back.total, (here.names if here else names, names),
                            (here.value if here else value, value), now_s)
@@ -330,4 +342,5 @@ class _Key:
             times = max(times, old.times)
             if old.names[0] != old.names[1]:        # the names tell more
                 names = old.names if names[0] == names[1] else names
-        self.conflict = Conflict(self.key, contradicts, times, tuple(names), tuple(values), self._back_s, now_s)
+        self.conflict = Conflict(self.key, contradicts, times, tuple(names), tuple(values), self._back_s, now_s,
+                                 frame=not self._angles)

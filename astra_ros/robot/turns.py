@@ -86,8 +86,8 @@ def looks_wrapped(angles: np.ndarray) -> int:
     return explained if 2 * explained > len(jumps) else 0
 
 
-def continuous_joints(urdf: str | bytes) -> frozenset[str]:
-    """Names of the joints that a URDF calls `continuous`. One that mimics another counts by its own type.
+def joint_types(urdf: str | bytes) -> dict[str, str]:
+    """Joint name -> its type in a URDF, such as "revolute".
 
     Raises:
         DescriptionError: the text is no URDF.
@@ -98,5 +98,13 @@ def continuous_joints(urdf: str | bytes) -> frozenset[str]:
         raise DescriptionError(f"no XML: {error}") from error
     if root.tag != "robot":
         raise DescriptionError(f"no URDF but <{root.tag}>")
-    return frozenset(joint.get("name") for joint in root.findall("joint")
-                     if joint.get("type") == "continuous" and joint.get("name"))
+    return {joint.get("name"): joint.get("type", "") for joint in root.findall("joint") if joint.get("name")}
+
+
+def continuous_joints(urdf: str | bytes) -> frozenset[str]:
+    """Names of the joints that a URDF calls `continuous`. One that mimics another counts by its own type.
+
+    Raises:
+        DescriptionError: the text is no URDF.
+    """
+    return frozenset(name for name, kind in joint_types(urdf).items() if kind == "continuous")

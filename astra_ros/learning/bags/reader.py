@@ -22,6 +22,7 @@ from astra_ros.learning.bags.topics import (
     TWIST_STAMPED,
     Choice,
 )
+from astra_ros.robot.joint_messages import JointMessageError, JointPositions, controller_state, joint_state
 
 
 @dataclass
@@ -71,10 +72,17 @@ class Recording:
         pictures: the camera.
         stamped: whether the motion's messages have headers.
         joints: names of the joints of a message -> positions, rad or m.
-        velocities: linear x y z, angular x y z; m/s and rad/s in the base's frame.
-        poses: child frame -> (parent, position x y z and quaternion x y z w).
+        measured: the same of a controller's messages that say only where the joints are.
+        joint_fields: field that they were read from -> number of messages.
+        velocities: linear x y z, angular x y z; m/s and rad/s, as they are in the messages.
+        velocity_frames: frame that the headers of commands name -> number of messages.
+        velocity_poses: of an odometry, a pose for each velocity: position x y z, quaternion x y z w; NaN where it is
+            unusable.
+        poses: child frame -> (parent, position x y z and quaternion x y z w); of several parents, the first.
         static: the same of frames that never move.
+        other_parents: child frame -> parent -> poses, of the other ones.
         odometry_frames: (parent, child) of an odometry.
+        description: text of the robot's description, '' where the bag holds none.
         lenses: what a CameraInfo says -> (when the recorder received the first that says it, that one).
         bad: topic -> reason -> number of messages that were left out.
     """
@@ -82,12 +90,22 @@ class Recording:
     pictures: Pictures
     stamped: bool = True
     joints: dict[tuple[str, ...], Series] = field(default_factory=dict)
+    measured: dict[tuple[str, ...], Series] = field(default_factory=dict)
+    joint_fields: Counter = field(default_factory=Counter)
     velocities: Series = field(default_factory=Series)
+    velocity_frames: Counter = field(default_factory=Counter)
+    velocity_poses: list[np.ndarray] = field(default_factory=list)
     poses: dict[str, tuple[str, Series]] = field(default_factory=dict)
     static: dict[str, tuple[str, Series]] = field(default_factory=dict)
+    other_parents: dict[str, dict[str, Series]] = field(default_factory=dict)
     odometry_frames: tuple[str, str] | None = None
+    description: str = ''
     lenses: dict[tuple, tuple[int, object]] = field(default_factory=dict)
     bad: dict[str, Counter] = field(default_factory=dict)
+
+    def reasons(self, topic: str) -> str:
+        """Why messages of a topic were left out, to go on with a sentence."""
+        return ''.join(f'; {count} messages: {why}' for why, count in self.bad.get(topic, {}).items())
 
 
 def read_recording(bag: Bag, choice: Choice) -> Recording:
@@ -97,7 +115,9 @@ def read_recording(bag: Bag, choice: Choice) -> Recording:
         choice.image.name: lambda message, ns: _picture(recording, choice.image, message, ns),
         choice.motion.name: lambda message, ns: _MOTION[choice.motion.type](recording, message, ns)}
     for topic in choice.static_tf:
-        readers[topic.name] = lambda message, ns: _frames(recording.static, message, ns)
+        readers[topic.name] = lambda message, ns: _frames(recording, recording.static, message, ns)
+    if choice.description:
+        readers[choice.description.name] = lambda message, ns: _description(recording, message)
     if choice.camera_info:
         readers[choice.camera_info.name] = lambda message, ns: recording.lenses.setdefault(
             contents(message), (ns, message))
@@ -114,6 +134,7 @@ def read_recording(bag: Bag, choice: Choice) -> Recording:
                     _broken(recording.pictures, 0, received_ns, f'no message: {error}')
             except UnsupportedPicture as error:
                 raise BagError(f'{bag.path}: {topic}: {error}') from error
+    _without_measured(recording, choice.motion.name)
     return recording
 
 
@@ -135,22 +156,40 @@ def _picture(recording: Recording, topic: Topic, message, received_ns: int) -> N
     pictures.frames[message.header.frame_id] += 1
 
 
+def _description(recording: Recording, message) -> None:
+    recording.description = message.data or recording.description
+
+
 def _joint_state(recording: Recording, message, received_ns: int) -> None:
-    _positions(recording, tuple(message.name), message.position, message, received_ns)
+    _positions(recording, joint_state, message, received_ns)
 
 
 def _controller_state(recording: Recording, message, received_ns: int) -> None:
-    # Humble says desired, later ones reference: where the controller wants the joints now.
-    point = getattr(message, 'reference', None) or message.desired
-    _positions(recording, tuple(message.joint_names), point.positions, message, received_ns)
+    _positions(recording, controller_state, message, received_ns)
 
 
-def _positions(recording: Recording, names: tuple[str, ...], positions, message,
-               received_ns: int) -> None:
-    if len(positions) != len(names) or not names:
-        raise BadMessage(f'{len(names)} names, but {len(positions)} positions')
-    recording.joints.setdefault(names, Series()).add(stamp_of(message), received_ns,
-                                                     np.asarray(positions, dtype=np.float64))
+def _positions(recording: Recording, read: Callable[[object], JointPositions], message, received_ns: int) -> None:
+    try:
+        said = read(message)
+    except JointMessageError as error:
+        if error.positions is None:
+            raise BadMessage(error.what) from error
+        said = error.positions      # not finite: told, and left out, joint by joint
+    if not said.names:
+        raise BadMessage('it names no joint')
+    recording.joint_fields[said.field] += 1
+    only_measured = said.measured and read is controller_state
+    (recording.measured if only_measured else recording.joints).setdefault(said.names, Series()).add(
+        stamp_of(message), received_ns, np.array(said.values))
+
+
+def _without_measured(recording: Recording, topic: str) -> None:
+    """A controller that says in some messages where the joints shall be, and in others only where they are."""
+    if recording.joints:
+        if lost := sum(map(len, recording.measured.values())):
+            recording.bad[topic]['it says where the joints are, not where they shall be'] += lost
+    else:
+        recording.joints = recording.measured
 
 
 def _twist(recording: Recording, message, received_ns: int) -> None:
@@ -158,6 +197,7 @@ def _twist(recording: Recording, message, received_ns: int) -> None:
 
 
 def _twist_stamped(recording: Recording, message, received_ns: int) -> None:
+    recording.velocity_frames[message.header.frame_id.lstrip('/')] += 1
     _velocity(recording, stamp_of(message), message.twist, received_ns)
 
 
@@ -169,41 +209,55 @@ def _velocity(recording: Recording, stamp_ns: int, twist, received_ns: int) -> N
 
 
 def _odometry(recording: Recording, message, received_ns: int) -> None:
-    _velocity(recording, stamp_of(message), message.twist.twist, received_ns)
-    parent, child = message.header.frame_id, message.child_frame_id
+    stamp_ns, said = stamp_of(message), len(recording.velocities)
+    bad = None
+    try:
+        _velocity(recording, stamp_ns, message.twist.twist, received_ns)
+    except BadMessage as error:     # its pose may be whole
+        bad = error
+    parent, child = message.header.frame_id.lstrip('/'), message.child_frame_id.lstrip('/')
     recording.odometry_frames = recording.odometry_frames or (parent, child)
-    _edge(recording.poses, parent, child, message.pose.pose.position,
-          message.pose.pose.orientation, stamp_of(message), received_ns)
+    pose = np.full(7, np.nan)
+    try:
+        pose = _edge(recording, recording.poses, (parent, child), message.pose.pose.position,
+                     message.pose.pose.orientation, (stamp_ns, received_ns))
+    finally:
+        if len(recording.velocities) > said:
+            recording.velocity_poses.append(pose)
+    if bad is not None:
+        raise bad
 
 
 def _transforms(recording: Recording, message, received_ns: int) -> None:
-    _frames(recording.poses, message, received_ns)
+    _frames(recording, recording.poses, message, received_ns)
 
 
-def _frames(edges: dict, message, received_ns: int) -> None:
+def _frames(recording: Recording, edges: dict, message, received_ns: int) -> None:
     bad = None
     for item in message.transforms:
         try:
-            _edge(edges, item.header.frame_id, item.child_frame_id, item.transform.translation,
-                  item.transform.rotation, stamp_of(item), received_ns)
+            _edge(recording, edges, (item.header.frame_id.lstrip('/'), item.child_frame_id.lstrip('/')),
+                  item.transform.translation, item.transform.rotation, (stamp_of(item), received_ns))
         except BadMessage as error:     # the others of the same message may be whole
             bad = error
     if bad is not None:
         raise bad
 
 
-def _edge(edges: dict, parent: str, child: str, position, rotation, stamp_ns: int,
-          received_ns: int) -> None:
-    parent, child = parent.lstrip('/'), child.lstrip('/')     # as ROS 1 wrote them
-    known, series = edges.setdefault(child, (parent, Series()))
-    if known != parent:
-        raise BadMessage(f"frame '{child}' stands in '{known}' and also in '{parent}'")
+def _edge(recording: Recording, edges: dict, frames: tuple[str, str], position, rotation,
+          at_ns: tuple[int, int]) -> np.ndarray:
+    """Remember a pose and return it. `frames` are parent and child, `at_ns` stamp and time of the recorder."""
+    parent, child = frames
     value = np.array(_numbers(position, 'xyz') + _numbers(rotation, 'xyzw'))
     length = np.linalg.norm(value[3:])
     if not np.isfinite(value).all() or abs(length - 1) > 0.1:
         raise BadMessage(f"the pose of '{child}' is not finite, or its quaternion not of length 1")
     value[3:] /= length
-    series.add(stamp_ns, received_ns, value)
+    known, series = edges.setdefault(child, (parent, Series()))
+    if known != parent:
+        series = recording.other_parents.setdefault(child, {}).setdefault(parent, Series())
+    series.add(*at_ns, value)
+    return value
 
 
 _MOTION = {JOINT_STATE: _joint_state, CONTROLLER_STATE: _controller_state, TWIST: _twist,

@@ -11,7 +11,7 @@ from astra_ros.learning.bags.layout import USED, Layout
 from astra_ros.learning.bags.lens import lens_in_words
 from astra_ros.learning.bags.motion import Motion
 from astra_ros.learning.bags.reader import Recording
-from astra_ros.learning.bags.resample import Clock
+from astra_ros.learning.bags.resample import SILENT, Clock
 from astra_ros.learning.bags.topics import Choice
 from astra_ros.planning.modalities import action_space_class
 
@@ -110,7 +110,10 @@ def report_text(report: dict) -> str:
 def _notes(found: Found, rows: np.ndarray) -> list[str]:
     """What the user should know, beside the numbers."""
     choice, pictures = found.choice, found.recording.pictures
-    notes = [*found.bag.notes, *choice.notes, *found.motion.notes, *found.notes]
+    notes = [*found.motion.warnings, *found.bag.notes, *choice.notes, *found.motion.notes, *found.notes]
+    silent = sum(count for why, count in found.layout.dropped.items() if why.startswith(SILENT))
+    if found.motion.cure and silent:
+        notes.append(found.motion.cure)
     notes += [f'{topic}: {count} messages left out, or a part of them: {why}'
               for topic, reasons in found.recording.bad.items() for why, count in reasons.items()]
     if pictures.broken:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from astra_ros.camera.order import JUMP_BACK_S, SAME_S
+from astra_ros.robot.turns import unwrapped
 
 # Stamps of two topics whose delays until they are recorded differ by more are of two clocks.
 SAME_CLOCK_S = 1.0
@@ -135,9 +136,10 @@ class Track:
         times_s: [N], in order of recording; rows where it is NaN are left out.
         received_s: [N].
         values: [N, D].
+        turning: whether they are angles of joints that turn without end; those are unwrapped within a run.
     """
 
-    def __init__(self, times_s: np.ndarray, received_s: np.ndarray, values: np.ndarray):
+    def __init__(self, times_s: np.ndarray, received_s: np.ndarray, values: np.ndarray, turning: bool = False):
         good = np.isfinite(times_s)
         times_s, received_s, values = times_s[good], received_s[good], values[good]
         starts = [0, *(np.flatnonzero(np.diff(times_s) < -JUMP_BACK_S) + 1), len(times_s)]
@@ -148,7 +150,8 @@ class Track:
             # Overtaken messages back in order; of equal stamps the last one counts.
             order = begin + np.argsort(times_s[begin:end], kind='stable')
             last = np.append(np.diff(times_s[order]) > 0, True)
-            self._runs.append((times_s[order][last], values[order][last]))
+            kept = values[order][last]
+            self._runs.append((times_s[order][last], unwrapped(kept) if turning else kept))
             self._received.append(received_s[begin])
         self._columns = values.shape[1:]
 
@@ -159,6 +162,11 @@ class Track:
     def jumps(self) -> int:
         """How often the clock was set back."""
         return max(0, len(self._runs) - 1)
+
+    @property
+    def runs(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """(times [M] increasing, values [M, D]) of each run, in order of recording."""
+        return list(self._runs)
 
     def run(self, received_s: float) -> tuple[np.ndarray, np.ndarray]:
         """(times [M] increasing, values [M, D]) of the run that was recorded at that time."""

@@ -25,6 +25,7 @@ TWIST_STAMPED = 'geometry_msgs/msg/TwistStamped'
 ODOMETRY = 'nav_msgs/msg/Odometry'
 TF = 'tf2_msgs/msg/TFMessage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+STRING = 'std_msgs/msg/String'
 
 # Pictures that only their own image_transport plugin can decode.
 VIDEO_TYPES = {type: 'ros2 run image_transport republish --ros-args -p in_transport:='
@@ -57,6 +58,7 @@ class Choice:
     camera_info: Topic | None
     static_tf: tuple[Topic, ...]
     notes: tuple[str, ...]
+    description: Topic | None = None
 
     @property
     def used(self) -> dict[str, str]:
@@ -64,6 +66,8 @@ class Choice:
         roles = {self.image.name: 'the camera', self.motion.name: 'the motion'}
         if self.camera_info:
             roles[self.camera_info.name] = "the camera's lens"
+        if self.description:
+            roles[self.description.name] = 'which joints turn without end'
         return roles | {topic.name: 'fixed frames' for topic in self.static_tf}
 
 
@@ -89,7 +93,8 @@ def _choose(bag: Bag, settings: BagSettings) -> Choice:
     bag.check_once([image.name, motion.name])
     return Choice(replace(settings, modality=modality, image_topic=image.name,
                           motion_topic=motion.name, camera_info_topic=info.name if info else ''),
-                  image, motion, info, static if needs_frames else (), tuple(notes))
+                  image, motion, info, static if needs_frames else (), tuple(notes),
+                  _description(bag) if modality == 'joints' and settings.urdf is None else None)
 
 
 def topic_table(bag: Bag, topics: list[Topic] | None = None) -> str:
@@ -234,6 +239,12 @@ def _first_level(bag: Bag, group: tuple[tuple[str, ...], ...]) -> list[Topic]:
                       and not topic.name.endswith('tf_static')]:
             return topics
     return []
+
+
+def _description(bag: Bag) -> Topic | None:
+    found = [topic for topic in bag.topics if topic.type == STRING and topic.count
+             and topic.name.rpartition('/')[2] == 'robot_description']
+    return found[0] if len(found) == 1 else None        # of several it is not known which one is meant
 
 
 def _camera_info(bag: Bag, settings: BagSettings, image: Topic, notes: list[str]) -> Topic | None:

@@ -1,0 +1,106 @@
+"""Whether two publishers spoke of the same joint or frame while a bag was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from astra_ros.learning.bags.motion_error import TwoSources
+from astra_ros.learning.bags.reader import Recording, Series
+from astra_ros.learning.bags.resample import JUMP_BACK_S, Clock
+from astra_ros.robot.joint_sources import FLOOR, SPEED, Conflict, SourceWatch, pose_value
+from astra_ros.robot.turns import short_way
+
+
+@dataclass(frozen=True)
+class _Said:
+    """N messages about one joint or frame, in order of recording.
+
+    Attributes:
+        names: of each message: the joints in its order, or the frame's parent.
+        received_s, times_s, stamps_s: [N]; `stamps_s` NaN where there is none.
+        values: [N, k].
+    """
+
+    names: list[tuple[str, ...]]
+    received_s: np.ndarray
+    times_s: np.ndarray
+    stamps_s: np.ndarray
+    values: np.ndarray
+
+
+def check_joints(recording: Recording, clock: Clock, names: Iterable[str], topic: str) -> list[str]:
+    """Notes about joints of which two publishers speak and agree. Raises TwoSources where they do not."""
+    names, found = tuple(names), []
+    for joint in names:
+        parts = {order: (series, np.stack(series.values)[:, [order.index(joint)]])
+                 for order, series in recording.joints.items() if joint in order}
+        if conflict := _conflict(joint, _together(parts, clock), clock, angles=True):
+            found.append(conflict)
+    bad = [conflict for conflict in found if conflict.contradicts]
+    if bad:
+        others = [name for name in names if name not in {conflict.key for conflict in bad}]
+        raise TwoSources(topic, bad, 'or leave out what the robot does not need: --joints ' + ' '.join(others)
+                         if others else '')
+    return [f'{topic}: {conflict}' for conflict in found]
+
+
+def check_frame(frame: str, series: Mapping[str, Series], clock: Clock) -> Conflict | None:
+    """Of a frame that moves: parent -> its poses. None where one publisher speaks of it."""
+    parts = {}
+    for parent, poses in series.items():
+        values = np.array([pose_value(value[:3], value[3:]) for value in poses.values])
+        parts[parent,] = poses, values
+    return _conflict(frame, _together(parts, clock), clock, angles=False)
+
+
+def _together(parts: Mapping[tuple[str, ...], tuple[Series, np.ndarray]], clock: Clock) -> _Said:
+    stamps = np.concatenate([np.array(series.stamps_ns, dtype=np.int64) for series, _ in parts.values()])
+    received = np.concatenate([clock.received_s(series) for series, _ in parts.values()])
+    times = np.concatenate([clock.times_s(series) for series, _ in parts.values()])
+    values = np.concatenate([values for _, values in parts.values()])
+    names = [order for order, (series, _) in parts.items() for _ in range(len(series))]
+    good = np.isfinite(values).all(axis=1)
+    order = np.flatnonzero(good)[np.argsort(received[good], kind='stable')]
+    stamped = np.where(stamps == 0, np.nan, (stamps - clock.origin_ns) / 1e9)
+    return _Said([names[index] for index in order], received[order],
+                 np.where(np.isnan(times), received, times)[order], stamped[order], values[order])
+
+
+def _conflict(key: str, said: _Said, clock: Clock, angles: bool) -> Conflict | None:
+    if _even(said, angles):
+        return None
+    watch = SourceWatch(angles)
+    for name, received, stamp, value in zip(said.names, said.received_s.tolist(), said.stamps_s.tolist(),
+                                            said.values.tolist()):
+        watch.add_one(key, tuple(value), received, None if stamp != stamp else stamp, name)
+    conflict = watch.conflicts().get(key)
+    if conflict is None:
+        return None
+    # Stamps that jump so cut the recording at each message.
+    if clock.name == 'header' and conflict.back_s > JUMP_BACK_S:
+        return replace(conflict, contradicts=True)
+    # What is imported is in order of the stamps; a relay that is late says the same in that order.
+    return replace(conflict, contradicts=conflict.contradicts and _contradicts_in_order(key, said, angles))
+
+
+def _contradicts_in_order(key: str, said: _Said, angles: bool) -> bool:
+    cuts = np.flatnonzero(np.diff(said.times_s) < -JUMP_BACK_S) + 1
+    for run in np.split(np.arange(len(said.times_s)), cuts):
+        watch = SourceWatch(angles)
+        for index in run[np.argsort(said.times_s[run], kind='stable')]:
+            watch.add_one(key, tuple(said.values[index].tolist()), float(said.times_s[index]), None, said.names[index])
+        if any(conflict.contradicts for conflict in watch.conflicts().values()):
+            return True
+    return False
+
+
+def _even(said: _Said, angles: bool) -> bool:
+    """Whether it is plain, without a closer look, that there is one source."""
+    if len(set(said.names)) > 1 or np.any(np.diff(said.stamps_s[np.isfinite(said.stamps_s)]) < 0):
+        return False
+    steps = np.diff(said.values, axis=0)
+    steps = np.abs(short_way(steps) if angles else steps).max(axis=1, initial=0.0)
+    return bool((steps <= FLOOR + SPEED * np.maximum(np.diff(said.received_s), 0.0)).all())
