@@ -112,18 +112,19 @@ class BagMaker:
     def twist(self, t, vx=0.0, vy=0.0, wz=0.0, topic='/cmd_vel', received=None):
         self.add(t, topic, 'geometry_msgs/msg/Twist', twist_of(vx, vy, wz), received)
 
-    def twist_stamped(self, t, vx=0.0, wz=0.0, topic='/cmd_vel'):
+    def twist_stamped(self, t, vx=0.0, wz=0.0, topic='/cmd_vel', frame=''):
         self.add(t, topic, 'geometry_msgs/msg/TwistStamped', make(
-            'geometry_msgs/msg/TwistStamped', header=header(t), twist=twist_of(vx, 0, wz)))
+            'geometry_msgs/msg/TwistStamped', header=header(t, frame), twist=twist_of(vx, 0, wz)))
 
-    def odometry(self, t, vx=0.0, wz=0.0, p=(0, 0, 0), q=(0, 0, 0, 1), topic='/odom'):
+    def odometry(self, t, vx=0.0, wz=0.0, p=(0, 0, 0), q=(0, 0, 0, 1), topic='/odom', vy=0.0, parent='odom',
+                 child='base_link', received=None):
         point = make('geometry_msgs/msg/Point', **dict(zip('xyz', map(float, p))))
         pose = make('geometry_msgs/msg/Pose', position=point, orientation=quaternion(q))
         self.add(t, topic, 'nav_msgs/msg/Odometry', make(
-            'nav_msgs/msg/Odometry', header=header(t, 'odom'), child_frame_id='base_link',
+            'nav_msgs/msg/Odometry', header=header(t, parent), child_frame_id=child,
             pose=make('geometry_msgs/msg/PoseWithCovariance', pose=pose, covariance=np.zeros(36)),
-            twist=make('geometry_msgs/msg/TwistWithCovariance', twist=twist_of(vx, 0, wz),
-                       covariance=np.zeros(36))))
+            twist=make('geometry_msgs/msg/TwistWithCovariance', twist=twist_of(vx, vy, wz),
+                       covariance=np.zeros(36))), received)
 
     def frames(self, t, *edges, topic='/tf'):
         """`edges`: (parent, child, position, quaternion x y z w) each."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from astra_ros.learning.bags.config import AXES
@@ -76,6 +78,8 @@ class BaseMotion:
             self.warnings.append(f'{self._topic}: {conflict}')
         poses = np.array(recording.velocity_poses)
         found = compare(times, values, poses)
+        if not values.any() and np.ptp(series.values, axis=0).max() > 1e-3:
+            found = replace(found, verdict=Verdict.POSES)       # some odometries leave the velocity empty
         if found.verdict is Verdict.TURNED:
             said, seen = (f'{AXES[found.column]} {low:.2f} to {high:.2f}' for low, high in
                           (found.said[:, found.column], found.seen[:, found.column]))

@@ -81,8 +81,7 @@ def compare(times_s: np.ndarray, velocities: np.ndarray, poses: np.ndarray) -> C
     said_rates = velocities[np.isfinite(velocities).all(axis=1)]
     said, seen = (np.quantile(rates, (0.05, 0.95), axis=0) for rates in (said_rates, seen_rates))
     column = int(np.argmax(np.abs(said - seen).max(axis=0) * [1, 1, 1, 0.5, 0.5, 0.5]))
-    defined = _linear_error(windows, windows.defined)
-    as_fixed = _linear_error(windows, windows.as_fixed)
+    defined, as_fixed = _linear_errors(windows)
     turned = _error(windows.turned, windows.said_turned, LEAST_RAD, LEAST_TURN_RAD)
     if _never_turned(windows):
         verdict = Verdict.UNKNOWN       # an orientation that is not filled
@@ -142,10 +141,18 @@ def _travelled(times: np.ndarray, rates: np.ndarray) -> np.ndarray:
     return np.concatenate([np.zeros((1, rates.shape[1])), np.cumsum(steps, axis=0)])
 
 
-def _linear_error(windows: _Windows, said: np.ndarray) -> float | None:
-    if np.linalg.norm(windows.moved, axis=1).max() < LEAST_M:
-        return None         # poses that are not filled
-    return _error(windows.moved, said, LEAST_M, LEAST_WAY_M)
+def _linear_errors(windows: _Windows) -> tuple[float | None, float | None]:
+    """By how much the twist as defined, and as one in the fixed frame, differ from the poses, as in `_error`."""
+    seen, ways = windows.moved, (windows.defined, windows.as_fixed)
+    if np.linalg.norm(seen, axis=1).max() < LEAST_M:
+        return None, None       # poses that are not filled
+    everywhere = [_error(seen, said, LEAST_M, LEAST_WAY_M) for said in ways]
+    # Where a robot stands as the fixed frame does, both are the same.
+    apart = np.linalg.norm(ways[0] - ways[1], axis=1) > AGREES * np.linalg.norm(ways[0], axis=1)
+    there = [_error(seen[apart], said[apart], LEAST_M, LEAST_WAY_M) for said in ways]
+    if None in there or there[1] > AGREES:
+        return everywhere[0], everywhere[1]
+    return there[0], there[1]
 
 
 def _error(seen: np.ndarray, said: np.ndarray, least: float, least_in_all: float) -> float | None:
