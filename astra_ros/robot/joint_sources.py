@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from astra_ros.robot.turns import short_way
+from astra_ros.texts import short
 
 # Values nearer than this are the same: rad, m, or parts of a rotation matrix. More than cheap encoders toggle.
 FLOOR = 0.03
@@ -66,24 +67,27 @@ class Conflict:
 
     def __str__(self) -> str:
         """In words, without a topic and a cure."""
-        what = f"frame '{self.key}'" if self.frame else f"joint '{self.key}'"
+        what = f"{'frame' if self.frame else 'joint'} '{short(self.key)}'"
         one, other = (" ".join(f"{number:.3f}" for number in value[:3]) for value in self.values)
         how = f"{self.times} times, such as {one} beside {other}"
-        apart = f"; their messages name {_listed(self.names[0])} and {_listed(self.names[1])}"
-        if self.frame:
-            apart = f"; it stands in '{self.names[0][0]}' and also in '{self.names[1][0]}'"
-        apart *= self.names[0] != self.names[1]
+        first, second = (f"'{short(''.join(names))}'" if self.frame else _in_order(names) for names in self.names)
+        apart = self.names[0] != self.names[1] and (
+            f"; it stands in {first} and also in {second}" if self.frame else
+            f"; their messages name {first} and {second}"
+        )
         stamps = f"; stamps go back and forth by {self.back_s:.3f} s" * (self.back_s > 0)
         if not self.contradicts:
-            return f"{what} seems to have two publishers, which agree ({how}){apart}{stamps}"
+            return f"{what} seems to have two publishers, which agree ({how}){apart or ''}{stamps}"
         if apart:
             return f"{what} has two publishers, which contradict each other ({how}){apart}{stamps}"
         return (f"{what} jumps back and forth ({how}), as when two publishers speak of it; both have the same "
-                f"{'parent' if self.frame else 'order of names'}, {_listed(self.names[0])}{stamps}")
+                f"{'parent' if self.frame else 'order of names'}, {first}{stamps}")
 
 
-def _listed(names: Sequence[str], most: int = 8) -> str:
-    return " ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+def _in_order(names: Sequence[str], most: int = 12) -> str:
+    """Without commas, so that two orders beside each other can be told apart."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"({' '.join(short(name, 40) for name in names[:most])}{more})"
 
 
 @dataclass

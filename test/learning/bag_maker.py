@@ -52,8 +52,10 @@ def quaternion(q):
 class BagMaker:
     """A bag that is written when the context ends. Each method adds a message."""
 
-    def __init__(self, path, storage: str = 'mcap', compression: str | None = None):
-        """`compression`: 'file', 'message' or 'storage' with zstd, as `ros2 bag record` offers them."""
+    def __init__(self, path, storage: str = 'mcap', compression: str | None = None, store=STORE):
+        """`compression`: 'file', 'message' or 'storage' with zstd, as `ros2 bag record` offers them; `store`: the
+        definitions of the messages."""
+        self.store = store
         self.path, self.storage, self.compression = path, StoragePlugin[storage.upper()], compression
         self._messages: list[tuple[int, str, str, object]] = []
         self._pictures: dict[str, int] = {}
@@ -71,8 +73,8 @@ class BagMaker:
             connections = {}
             for received_ns, topic, type_, message in sorted(self._messages, key=lambda m: m[0]):
                 if topic not in connections:
-                    connections[topic] = writer.add_connection(topic, type_, typestore=STORE)
-                raw = message if isinstance(message, bytes) else STORE.serialize_cdr(message, type_)
+                    connections[topic] = writer.add_connection(topic, type_, typestore=self.store)
+                raw = message if isinstance(message, bytes) else self.store.serialize_cdr(message, type_)
                 writer.write(connections[topic], received_ns, raw)
 
     def add(self, t: float, topic: str, type_: str, message, received: float | None = None) -> None:

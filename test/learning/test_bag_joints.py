@@ -11,10 +11,15 @@ from astra_ros.learning.bags.storage import BagError
 from astra_ros.learning.dataset import FOOTER, continuous_joints_of, list_episodes, load_episode
 from astra_ros.learning.export import Embodiments
 from astra_ros.learning.import_bag import import_bag
-from bag_maker import CONTROLLER, STORE, BagMaker, header, make
-from rosbags.typesys import get_types_from_msg
+from bag_maker import CONTROLLER, BagMaker, header, make
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 TURN = 2 * np.pi
+# The type of a version that has the old fields and the new ones.
+ALL_FOUR = get_typestore(Stores.LATEST)
+ALL_FOUR.register(get_types_from_msg('std_msgs/Header header\nstring[] joint_names\n' + ''.join(
+    f'trajectory_msgs/JointTrajectoryPoint {field}\n' for field in ('desired', 'actual', 'reference', 'feedback')),
+    CONTROLLER))
 
 
 def run(bag, out, **changes):
@@ -232,8 +237,8 @@ def test_a_joint_that_is_not_there_is_answered_with_those_that_are(tmp_path):
 
 
 def controller_bag(path, fields):
-    """`fields`: field -> positions of j1, j2 as a function of t, of a version that has all four."""
-    with BagMaker(path) as bag:
+    """`fields`: field -> positions of j1, j2 as a function of t; the others are empty."""
+    with BagMaker(path, store=ALL_FOUR) as bag:
         for t in np.arange(0, 6, 0.1):
             bag.image(t)
         none = np.empty(0)
@@ -243,29 +248,13 @@ def controller_bag(path, fields):
                                   velocities=none, accelerations=none, effort=none,
                                   time_from_start=make('builtin_interfaces/msg/Duration', sec=0, nanosec=0))
                       for field in ('reference', 'desired', 'feedback', 'actual')}
-            bag.add(t, '/arm/state', ALL_FOUR, make(ALL_FOUR, header=header(t), joint_names=['j1', 'j2'], **points))
+            bag.add(t, '/arm/state', CONTROLLER,
+                    ALL_FOUR.types[CONTROLLER](header=header(t), joint_names=['j1', 'j2'], **points))
     return path
 
 
-ALL_FOUR = 'control_msgs/msg/JointTrajectoryControllerState'
-
-
-@pytest.fixture
-def all_four():
-    """The type of a version that has the old fields and the new ones."""
-    before = STORE.fielddefs[CONTROLLER], STORE.types[CONTROLLER]
-    fields = ''.join(f'trajectory_msgs/JointTrajectoryPoint {field}\n'
-                     for field in ('desired', 'actual', 'reference', 'feedback'))
-    types = get_types_from_msg(f'std_msgs/Header header\nstring[] joint_names\n{fields}', CONTROLLER)
-    STORE.fielddefs.pop(CONTROLLER), STORE.types.pop(CONTROLLER)
-    STORE.register(types)
-    yield
-    STORE.fielddefs.pop(CONTROLLER), STORE.types.pop(CONTROLLER)
-    STORE.fielddefs[CONTROLLER], STORE.types[CONTROLLER] = before
-
-
 @pytest.mark.parametrize('field', ['reference', 'desired', 'feedback', 'actual'])
-def test_the_field_that_is_filled_is_read(tmp_path, all_four, field):
+def test_the_field_that_is_filled_is_read(tmp_path, field):
     there = {field: lambda t: (0.1 * t, 1.0)}
     if field in ('reference', 'desired'):
         there['feedback'] = lambda t: (9.0, 9.0)
@@ -274,7 +263,7 @@ def test_the_field_that_is_filled_is_read(tmp_path, all_four, field):
     assert ('measured' in report['motion']['how']) == (field in ('feedback', 'actual'))
 
 
-def test_commanded_positions_are_not_mixed_with_measured_ones(tmp_path, all_four):
+def test_commanded_positions_are_not_mixed_with_measured_ones(tmp_path):
     def sometimes(t):
         return (0.1 * t, 1.0) if round(t * 50) % 2 else ()
 
@@ -284,7 +273,7 @@ def test_commanded_positions_are_not_mixed_with_measured_ones(tmp_path, all_four
     assert any('150 messages left out' in note and 'not where they shall be' in note for note in report['notes'])
 
 
-def test_no_field_is_filled(tmp_path, all_four):
+def test_no_field_is_filled(tmp_path):
     with pytest.raises(BagError, match='2 names but 0 positions .reference, desired, feedback, actual empty'):
         run(controller_bag(tmp_path / 'bag', {}), tmp_path / 'out')
     with pytest.raises(BagError, match='2 names but 1 in desired'):
