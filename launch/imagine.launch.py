@@ -3,6 +3,7 @@
     ros2 launch astra_ros imagine.launch.py --show-args
 """
 
+import re
 from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
@@ -11,7 +12,7 @@ from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from astra_ros.nodes.system import ARGUMENTS, PARAMS_FILE, RVIZ_FILE, nodes
+from astra_ros.nodes.system import ARGUMENTS, PARAMS_FILE, RESPAWN_DELAY_S, RVIZ_FILE, nodes, rviz_remappings
 from astra_ros.resources import resource_path
 
 
@@ -26,7 +27,10 @@ def start(context):
             package="astra_ros",
             executable=spec.executable,
             name=spec.executable,
+            namespace=spec.namespace,
             output="screen",
+            respawn=values["respawn"] == "true",
+            respawn_delay=RESPAWN_DELAY_S,
             parameters=[params_file, spec.parameters],
             remappings=list(spec.remappings.items()),
         )
@@ -40,11 +44,17 @@ def start(context):
                 package="rviz2",
                 executable="rviz2",
                 arguments=["-d", str(resource_path(RVIZ_FILE))],
+                namespace=values["namespace"],
                 parameters=[{"use_sim_time": values["sim"] == "true"}],
-                remappings=[("/camera/image_raw", values["image"])],
+                remappings=list(rviz_remappings(values, view_topics()).items()),
             )
         )
     return actions
+
+
+def view_topics():
+    """The topics of RViz's view."""
+    return sorted(set(re.findall(r"Value: (/\S+)", resource_path(RVIZ_FILE).read_text())))
 
 
 def is_installed(package):

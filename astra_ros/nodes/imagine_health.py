@@ -71,7 +71,7 @@ class ImagineHealth:
         self.refused = {kind: Notices(lambda text: log.error(text)) for kind in INPUTS}
         self.refused |= {kind: Notices(lambda text: log.debug(text)) for kind in LASTING}
         # A planner that sends many plans a second loses some all the time: said once, and counted.
-        self.refused["lost_plans"] = Notices(once(lambda text: log.warning(text)))
+        self.refused["lost_plans"] = Notices(once(lambda text: log.info(text)))
         self.refused_requests = Notices(lambda text: log.warning(text))
         self.refused_plans = Notices(lambda text: log.error(text))
         self.note = Notices(lambda text: log.info(text))
@@ -255,7 +255,7 @@ class ImagineHealth:
         return self._status("goal", OK, f"the goal {values['goal_kind']} of {values['goal_topic']} counts", values)
 
     def _plans(self) -> DiagnosticStatus:
-        arrived, joints = self.refused["plans"], self.refused["joint_states"]
+        refusals = arrived, _, joints = self.refused["plans"], self.refused_plans, self.refused["joint_states"]
         values = {f"{name}.held": count for name, count in self.inputs.plans_held.items()}
         for name, fate in self.inputs.fates.items():
             counts = {**vars(fate), "never_judged": fate.never_judged}
@@ -265,15 +265,13 @@ class ImagineHealth:
             "joint_states_refused": joints.count,
             "joints_of_two_publishers": ", ".join(self.inputs.joint_conflicts),
             "joint_states": bool(self.inputs.joints_now(self._settings().camera_timeout_s)),
-            "last_refusal": self.refused_plans.last or arrived.last or joints.last,
+            "last_refusal": max(refusals, key=lambda each: each.last_s).last,
         }
         contradicted = self.conditions.see("joint states", *self.contradictions())
-        if reason := self.robot_unknown() or contradicted or newest(arrived, self.refused_plans, joints):
+        too_old = "all plans are older than their source's max_age_s" if self.inputs.all_too_old else ""
+        notices = refusals if too_old else (*refusals, self.refused["lost_plans"])
+        if reason := self.robot_unknown() or contradicted or newest(*notices) or too_old:
             return self._status("plans", WARN, reason, values)
-        if self.inputs.all_too_old:
-            return self._status("plans", WARN, "all plans are older than their source's max_age_s", values)
-        if lost := self.refused["lost_plans"].recent:
-            return self._status("plans", WARN, lost, values)
         if not any(self.inputs.plans_held.values()):
             return self._status("plans", OK, "no plans yet", values)
         return self._status("plans", OK, "plans arrive", values)

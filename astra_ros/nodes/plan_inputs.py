@@ -178,8 +178,8 @@ class PlanInputs:
         setattr(fate, how, getattr(fate, how) + 1)
         if how == "pushed_out":
             why = (
-                f"newer ones took their places before a request could take them; raise {plan.source}.keep, which is "
-                f"{settings.keep}, or send fewer in a row"
+                f"newer ones took their places before a request could take them, as while the model loads; raise "
+                f"{plan.source}.keep, which is {settings.keep}, or send fewer in a row"
             )
         else:
             why = (

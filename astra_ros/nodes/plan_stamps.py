@@ -36,10 +36,10 @@ class PlanStamps:
         """Why a plan with this stamp must not be used, or ''."""
         away_s = self._away_s(stamp, now_ns)
         if away_s > 0 and self.future == REFUSE:
-            text = f"its header.stamp lies {away_s:.3g} s in the future, and a controller would wait until then"
+            text = f"its header.stamp lies {away_s:.1f} s in the future, and a controller would wait until then"
             cure = "future_stamp"
         elif away_s < 0 and self.past == REFUSE:
-            text = f"its header.stamp lies {-away_s:.3g} s in the past, and a controller would leave its beginning out"
+            text = f"its header.stamp lies {-away_s:.1f} s in the past, and a controller would leave its beginning out"
             cure = "past_stamp"
         else:
             return ""

@@ -1,7 +1,7 @@
 """The simulator node: an arm, a table and a camera that behave like real ones.
 
 A trajectory on ``arm_controller/joint_trajectory`` is executed from its header's stamp on, or at
-once when the stamp is zero or past. ``/clock`` goes on over a reset.
+once when the stamp is zero or past. The clock goes on over a reset.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from astra_ros.nodes.imagine_settings import MOST_SEED
 from astra_ros.nodes.parameters import SettingsParameters
 from astra_ros.nodes.qos import LATCHED, reliable
 from astra_ros.nodes.simulated_arm import SimulatedArm
+from astra_ros.nodes.system import CLOCK
 from astra_ros.planning.plans import PlanError
 from astra_ros.planning.settings import check_ranges, limited
 from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings, CameraSettings
@@ -48,6 +49,8 @@ class SimulatorSettings:
         state_rate_hz: joint states and clock messages per simulated second, about; a multiple of
             the camera's rate is taken.
         camera_frame: frame_id of the camera's images.
+        clock_topic: where the simulated time is published. Nodes with use_sim_time listen to /clock: where two
+            simulators run, give each a topic of its own, and remap /clock of the nodes that belong to it.
         camera: the camera.
     """
 
@@ -57,12 +60,15 @@ class SimulatorSettings:
     real_time_factor: float = limited(1.0, 1e-6, 1000.0, off="as fast as possible")
     state_rate_hz: float = limited(24.0, 0.01, 1000.0, "Hz")
     camera_frame: str = "camera"
+    clock_topic: str = CLOCK
     camera: CameraSettings = field(default_factory=CameraSettings)
 
     def __post_init__(self) -> None:
         if self.world not in WORLDS:
             raise ValueError(f"unknown world '{self.world}'; known worlds: {', '.join(WORLDS)}")
         check_ranges(self)
+        if not self.clock_topic:
+            raise ValueError(f"clock_topic is empty; name the topic of the simulated time, such as {CLOCK}")
 
 
 class Simulator:
@@ -71,7 +77,7 @@ class Simulator:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._parameters = SettingsParameters(node)
-        at_start = ("world", "robot", "state_rate_hz", "camera_frame")
+        at_start = ("world", "robot", "state_rate_hz", "camera_frame", "clock_topic")
         self.settings = self._parameters.declare(
             "",
             SimulatorSettings(),
@@ -87,7 +93,7 @@ class Simulator:
         self._taken = 0
         self._refused = Notices(node.get_logger().error)
 
-        self._clock = node.create_publisher(ClockMsg, "/clock", reliable(10))
+        self._clock = node.create_publisher(ClockMsg, self.settings.clock_topic, reliable(10))
         self._joints = node.create_publisher(JointState, "joint_states", reliable(10))
         self._image = node.create_publisher(Image, "camera/image_raw", reliable(5))
         self._info = node.create_publisher(CameraInfo, "camera/camera_info", reliable(5))

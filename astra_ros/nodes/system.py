@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from astra_ros.backends import DEFAULT_MODEL
@@ -16,6 +16,9 @@ from astra_ros.simulation.arm.robots import ROBOTS
 
 PARAMS_FILE = "config/astra.yaml"
 RVIZ_FILE = "rviz/imagine.rviz"
+CLOCK = "/clock"  # the name that every node with use_sim_time listens to
+RESPAWN_DELAY_S = 2.0
+_NAMESPACE = re.compile(r"/?[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*")
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,12 @@ ARGUMENTS: dict[str, Argument] = {
     "robot_description": Argument(
         "robot_description", "Topic of the robot's URDF, by which models that were trained so see the robot along a plan."
     ),
+    "namespace": Argument(
+        "",
+        "Namespace of all nodes, topics and services, for several systems side by side; in simulation the clock is then "
+        "<namespace>/clock. '' takes none. /diagnostics stays one for all.",
+    ),
+    "respawn": Argument("false", "Start a node anew 2 s after it has ended by itself.", ("true", "false")),
     "rviz": Argument("false", "Start RViz with the package's view.", ("true", "false")),
     "params_file": Argument("", f"Parameters of all nodes; '' takes the package's {PARAMS_FILE}."),
 }
@@ -69,6 +78,7 @@ class NodeSpec:
     executable: str
     parameters: dict[str, object] = field(default_factory=dict)
     remappings: dict[str, str] = field(default_factory=dict)
+    namespace: str = ""
 
     @property
     def module(self) -> str:
@@ -83,6 +93,8 @@ class NodeSpec:
             words += ["-p", f"{name}:={json.dumps(value)}"]
         for name, target in self.remappings.items():
             words += ["-r", f"{name}:={target}"]
+        if self.namespace:
+            words += ["-r", f"__ns:=/{self.namespace}"]
         return words
 
 
@@ -90,7 +102,7 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
     """The nodes to start for the given arguments; those not given have their defaults.
 
     Raises:
-        ValueError: an unknown argument, or a value that is not among an argument's choices.
+        ValueError: an unknown argument, or a value that is not among an argument's choices or cannot be one.
     """
     values = {name: argument.default for name, argument in ARGUMENTS.items()}
     for name, value in arguments.items():
@@ -101,7 +113,12 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
             raise ValueError(f"{name} is '{value}'; choose one of {', '.join(choices)}")
         values[name] = value
     simulated = values["sim"] == "true"
-    namespace, slash, _ = values["image"].rpartition("/")
+    folder, slash, _ = values["image"].rpartition("/")
+    if values["namespace"] and not _NAMESPACE.fullmatch(values["namespace"]):
+        raise ValueError(
+            f"namespace is '{values['namespace']}'; expected names of letters, digits and _ with / between them"
+        )
+    namespace = values["namespace"].strip("/")
     imagine = NodeSpec(
         "imagine",
         {
@@ -110,10 +127,11 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
         },
         {
             "image": values["image"],
-            "camera_info": f"{namespace}{slash}camera_info",
+            "camera_info": f"{folder}{slash}camera_info",
             "joint_states": values["joint_states"],
             "robot_description": values["robot_description"],
         },
+        namespace,
     )
     if not simulated:
         return [imagine]
@@ -121,8 +139,19 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
         raise ValueError(f"seed is '{values['seed']}'; expected a whole number, 0 or more")
     imagine.parameters["tool_link"] = ROBOTS[values["robot"]].tool_link
     scene = {"robot": values["robot"], "seed": int(values["seed"])}
-    return [
-        NodeSpec("simulator", {"world": values["world"], **scene}),
-        imagine,
-        NodeSpec("plan_source", dict(scene)),
-    ]
+    simulator = NodeSpec("simulator", {"world": values["world"], **scene}, namespace=namespace)
+    if namespace:  # or two simulators would share one clock
+        simulator.parameters["clock_topic"] = CLOCK.lstrip("/")
+        imagine.remappings[CLOCK] = CLOCK.lstrip("/")
+    return [simulator, imagine, NodeSpec("plan_source", dict(scene), namespace=namespace)]
+
+
+def rviz_remappings(arguments: Mapping[str, str], topics: Iterable[str]) -> dict[str, str]:
+    """What the topics of RViz's view are called with these arguments.
+
+    Args:
+        topics: the absolute names in the view.
+    """
+    image = "/" + ARGUMENTS["image"].default
+    found = {topic: topic.lstrip("/") for topic in (*topics, CLOCK) if arguments["namespace"]}
+    return found | {image: arguments["image"]}

@@ -53,14 +53,14 @@ class Graph:
 
         self.node.create_subscription(DiagnosticArray, "/diagnostics", store, 50)
 
-    def start(self, executable, parameters=None, remappings=None):
+    def start(self, executable, parameters=None, remappings=None, namespace=""):
         """Start a node with the package's own parameter file."""
         from astra_ros.nodes.system import PARAMS_FILE, NodeSpec
         from astra_ros.resources import resource_path
 
         if executable in self.running and self.running[executable].poll() is None:
             self.stop()  # a test that failed left it behind
-        spec = NodeSpec(executable, parameters or {}, remappings or {})
+        spec = NodeSpec(executable, parameters or {}, remappings or {}, namespace)
         self.running[executable] = self.processes.start(spec, resource_path(PARAMS_FILE))
 
     def log(self, executable) -> str:

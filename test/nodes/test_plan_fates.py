@@ -102,7 +102,7 @@ def test_a_plan_without_a_stamp_or_of_now_goes_out_as_it_came(rule, stamp):
 
 def test_a_plan_of_the_future_is_refused_and_the_cure_is_named(rule):
     reason = rule.refusal(Time(sec=1010), NOW_NS)
-    assert "10 s in the future" in reason and "future_stamp to 'restamp'" in reason and "use_sim_time" not in reason
+    assert "10.0 s in the future" in reason and "future_stamp to 'restamp'" in reason and "use_sim_time" not in reason
     assert not rule.restamps(Time(sec=1010), NOW_NS)
     assert "use_sim_time" in rule.refusal(Time(sec=1_700_000_000), NOW_NS), "of another clock"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from astra_ros.nodes.system import ARGUMENTS, PARAMS_FILE, NodeSpec, nodes
+from astra_ros.nodes.system import ARGUMENTS, PARAMS_FILE, NodeSpec, nodes, rviz_remappings
 from astra_ros.resources import resource_path
 from astra_ros.simulation.arm.robots import ROBOTS
 
@@ -43,9 +43,35 @@ def test_a_real_robot_needs_the_imagine_node_only():
     assert by_name(image="image")["imagine"].remappings["camera_info"] == "camera_info"
 
 
+def test_two_systems_stand_side_by_side_each_with_a_clock_of_its_own():
+    alone = by_name()
+    assert "/clock" not in alone["imagine"].remappings and "clock_topic" not in alone["simulator"].parameters
+    for given, namespace in (("left", "left"), ("/arms/right", "arms/right")):
+        specs = by_name(namespace=given)
+        assert {spec.namespace for spec in specs.values()} == {namespace}
+        assert specs["simulator"].parameters["clock_topic"] == "clock" == specs["imagine"].remappings["/clock"]
+        for spec in specs.values():
+            words = spec.ros_arguments("p.yaml")
+            assert words[-2:] == ["-r", f"__ns:=/{namespace}"]
+            absolute = [target for target in spec.remappings.values() if target.startswith("/")]
+            assert absolute == [], "a relative name is one of the namespace"
+    real = by_name(sim="false", namespace="left", image="/cam/image")
+    assert "/clock" not in real["imagine"].remappings, "a real robot has no simulated clock"
+    assert real["imagine"].remappings["image"] == "/cam/image"
+
+
+def test_rviz_looks_where_the_namespace_is():
+    values = {name: argument.default for name, argument in ARGUMENTS.items()}
+    topics = ["/goal_image", "/camera/image_raw"]
+    assert rviz_remappings(values, topics) == {"/camera/image_raw": "camera/image_raw"}
+    assert rviz_remappings(values | {"namespace": "left", "image": "cam"}, topics) == {
+        "/goal_image": "goal_image", "/camera/image_raw": "cam", "/clock": "clock",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "arguments, words",
-    [({"robot": "ur5"}, "robot is 'ur5'; choose one of kuka, panda"), ({"robots": "x"}, "unknown"),
+    [({"namespace": "two words"}, "namespace is 'two words'"), ({"namespace": "left/"}, "namespace is"), ({"robot": "ur5"}, "robot is 'ur5'; choose one of kuka, panda"), ({"robots": "x"}, "unknown"),
      ({"seed": "abc"}, "seed is 'abc'; expected a whole number"), ({"seed": "-1"}, "seed is '-1'")],
 )
 def test_what_cannot_be_started_is_said(arguments, words):
