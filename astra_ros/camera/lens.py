@@ -11,11 +11,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from astra_ros.texts import short
+
 # Smaller focal lengths (pixels) stand for none: drivers without a calibration send 0, or 1 as in an identity matrix.
 LEAST_FOCAL = 1.0
 FISHEYE = ("equidistant", "fisheye", "kannala_brandt", "thin_prism_fisheye")
 # Focal lengths that differ by less are one lens, measured twice.
 SAME_FOCAL = 0.01
+# A rectification that turns pictures by less (degrees) is not worth a remark.
+LEAST_TURN = 0.5
 # A lens sits before the middle of its sensor: its axis meets it between these parts of width and height.
 MIDDLE = (1 / 3, 2 / 3)
 # K of pictures of another size puts the axis in both directions equally far off, but for so much of it.
@@ -141,8 +145,8 @@ def read_lens(info, size: tuple[int, int], rectified: bool) -> Lens:
             f"{_said_size(info)} pixels, but the images have all {size[1]} x {size[0]}: K and P are taken to be of "
             "these, without binning and roi"
         )
-    if not rectified and (bent := _distortion(info)):
-        remarks.append(bent)
+    if apart := _place(info) if rectified and matrix.name == "P" else _distortion(info) if not rectified else "":
+        remarks.append(apart)
     sensor = _said_size(info) if size != (info.height, info.width) and 0 not in (info.width, info.height) else ""
     return Lens(size[1], size[0], *matrix.focal, *matrix.axis, tuple(remarks), sensor)
 
@@ -269,8 +273,24 @@ def _said_size(info) -> str:
     return f"{said} with {' and '.join(how)}, so {width} x {height}"
 
 
+def _place(info) -> str:
+    """What rectified pictures of one camera of a pair have of their own: they are turned by R, and moved by P."""
+    rotation = np.asarray(info.r, dtype=np.float64)
+    cosine = np.clip((rotation[[0, 4, 8]].sum() - 1) / 2, -1.0, 1.0) if rotation.any() else 1.0
+    turn = float(np.degrees(np.arccos(cosine)))
+    shift = float(info.p[3]) / float(info.p[0])
+    parts = [f"turned by {turn:.1f} degrees (R)"] * (turn > LEAST_TURN)
+    parts += [f"seen from {-shift:.3f} m beside (P)"] * (shift != 0.0)
+    if not parts:
+        return ""
+    return (
+        f"the rectified pictures are {' and '.join(parts)} against the frame of a pair's first camera; their place is "
+        "taken to be that of frame_id: have the driver give the rectified camera a frame of its own"
+    )
+
+
 def _distortion(info) -> str:
-    model = info.distortion_model.strip().lower()
+    model = short(info.distortion_model.strip().lower())
     if model in FISHEYE:    # which bends also where all its numbers are 0
         return (
             f"the lens is a fisheye ({model}), whose distortion is not removed, so geometry is wrong towards the "

@@ -32,6 +32,7 @@ _VIDEO = re.compile(r"h\.?26[345]|hevc|avc1?|av1|vp[89]|theora|ffmpeg|(lib)?x26[
 _UNREAD = re.compile(r"qoi|jxl|jpegxl|jpegxs|rvl|zstd|zlib|gzip|lz4")
 _FILES = {"jpg": "JPEG", "jpeg": "JPEG", "mjpg": "JPEG", "mjpeg": "JPEG", "png": "PNG"}
 _RECORD_JPEG = "record the camera's raw topic or its JPEG (image_transport's 'compressed') instead"
+_BY_TRANSPORT = "make raw images of it with: ros2 run image_transport republish --ros-args -p in_transport:="
 _REPUBLISH = "decode it with the package that made it, and use the raw images or JPEG"
 
 
@@ -128,7 +129,7 @@ def check_compressed(message) -> PictureFacts:
     """
     form, container, _ = _read(message)
     return PictureFacts(
-        message.format.strip() or container.kind.lower(),
+        short(message.format.strip()) or container.kind.lower(),
         container.height,
         container.width,
         container.channels == 1 and not _is_mosaic(form, container),
@@ -201,7 +202,9 @@ def _unreadable(said: str, form: Format, data: bytes) -> ValueError:
             "(Isaac ROS: isaac_ros_h264_decoder)"
         )
     if _UNREAD.fullmatch(form.codec):
-        return UnsupportedPicture(f"{said}: '{short(form.codec)}' is not read here; {_RECORD_JPEG}, or {_REPUBLISH}")
+        transport = {"zstd": "zstd", "qoi": "compressed"}.get(form.codec)
+        cure = f"{_BY_TRANSPORT}{transport} -p out_transport:=raw" if transport else _REPUBLISH
+        return UnsupportedPicture(f"{said}: '{short(form.codec)}' is not read here; {_RECORD_JPEG}, or {cure}")
     if known_encoding(form.original) and not form.codec:
         return UnsupportedPicture(
             f"{said} names raw pixels, but a CompressedImage has no width and height; publish them as "
@@ -242,8 +245,8 @@ def _remarks(form: Format, container: Container):
             yield f"the format names {form.original}, but the pictures have colours already; taken as they are"
         else:
             yield (
-                f"{form.original} was made grey before it was compressed ({short(form.target)}), so the colours are lost; set "
-                "image_transport's jpeg_compress_bayer to true or its format to png, or use the colour topic"
+                f"{form.original} was made grey before it was compressed ({short(form.target)}), so the colours are "
+                "lost; set image_transport's jpeg_compress_bayer to true or its format to png, or use the colour topic"
             )
     file = _FILES.get(form.codec, container.kind if not _VIDEO.fullmatch(form.codec) else "video")
     if container.kind in ("JPEG", "PNG") and file != container.kind:

@@ -187,7 +187,7 @@ def _planes(name: str, height: int, width: int, step: int, size: int) -> Layout:
     elif size == planes.sizes(*packed)[1]:
         text = f"step is {step}, but the data are rows of {width} bytes without padding; read as these"
         layout = Layout(name, height, width, width, (text,))
-    elif step >= width and step * (height - 1) + width <= size <= step * height and height % more == 0:
+    elif width <= step < 2 * width and step * (height - 1) + width <= size <= step * height and height % more == 0:
         rows = height * less // more
         text = f"height is {height}, but the data are the rows of all planes of {width} x {rows} pixels; read as these"
         layout = Layout(name, rows, width, step, (text,))
@@ -213,8 +213,8 @@ def unknown_encoding(name: str) -> str:
     known = f"known are {', '.join((*ENCODINGS, *SEMI_PLANAR))}"
     if _COMPRESSED.search(name.lower()):
         return (
-            f"unknown encoding '{short(name)}'; {known}. Compressed data belong in a sensor_msgs/CompressedImage: have the "
-            "driver publish JPEG or PNG there, or decoded pixels here"
+            f"unknown encoding '{short(name)}'; {known}. Compressed data belong in a sensor_msgs/CompressedImage: have "
+            "the driver publish JPEG or PNG there, or decoded pixels here"
         )
     return (
         f"unknown encoding '{short(name)}'; {known}. Set the camera driver to one of these, such as rgb8 "

@@ -22,11 +22,11 @@ EMPTY9, EMPTY12 = [0.0] * 9, [0.0] * 12
 IDENTITY = [1.0, 0, 0, 0, 1, 0, 0, 0, 1]
 
 
-def info(width=640, height=480, k=K, p=P, roi=(0, 0, 0, 0), binning=(0, 0), model="plumb_bob", d=()):
+def info(width=640, height=480, k=K, p=P, roi=(0, 0, 0, 0), binning=(0, 0), model="plumb_bob", d=(), r=IDENTITY):
     """roi: (left, top, width, height)."""
     left, top, wide, tall = roi
     return SimpleNamespace(
-        width=width, height=height, k=k, p=p, d=list(d), distortion_model=model, binning_x=binning[0],
+        width=width, height=height, k=k, p=p, r=r, d=list(d), distortion_model=model, binning_x=binning[0],
         binning_y=binning[1],
         roi=SimpleNamespace(x_offset=left, y_offset=top, width=wide, height=tall, do_rectify=False),
     )  # fmt: skip
@@ -224,3 +224,14 @@ def test_where_the_sensors_size_is_not_said_a_region_tells_nothing_of_the_axis()
     assert read_lens(message, (48, 64), rectified=False).remarks == ()
     message = info(0, 0, **centred(640, 480), binning=(2, 2))
     assert numbers(read_lens(message, (240, 320), rectified=False)) == pytest.approx((150, 150, 166.4, 112.8))
+
+
+def test_the_second_camera_of_a_pair_and_a_turning_rectification_are_said_of_rectified_pictures_only():
+    cos, sin = 0.9998477, 0.0174524  # of one degree
+    turned = [cos, 0, sin, 0, 1, 0, -sin, 0, cos]
+    second = [280.0, 0, 320, -28.0, 0, 281, 240, 0, 0, 0, 1, 0]
+    for message, word in ((info(p=second), "0.100 m"), (info(r=turned), "1.0 degrees")):
+        (remark,) = read_lens(message, (480, 640), rectified=True).remarks
+        assert word in remark and "frame_id" in remark
+        assert read_lens(message, (480, 640), rectified=False).remarks == ()
+    assert read_lens(info(r=EMPTY9), (480, 640), rectified=True).remarks == ()

@@ -1,4 +1,4 @@
-"""CompressedImage.format says what the pixels are: mosaics, depth, video, colours, and contradictions between it and the data."""
+"""CompressedImage.format says what the pixels are: mosaics, depth, video, colours; and where the data contradict it."""
 
 from types import SimpleNamespace
 
@@ -170,7 +170,8 @@ def test_video_is_known_by_its_data_too():
             check_compressed(SimpleNamespace(format="jpeg", data=start + bytes(99)))
 
 
-@pytest.mark.parametrize(("format", "word"), [("rgb8; qoi compressed rgb8", "qoi"), ("nv12", "sensor_msgs/Image"),
+@pytest.mark.parametrize(("format", "word"), [("rgb8; qoi compressed rgb8", "qoi"), ("zstd", "in_transport:=zstd"),
+                                              ("nv12", "sensor_msgs/Image"),
                                               ("bayer_rggb12; png compressed ", "bayer_rggb12")])
 def test_other_kinds_are_named(format, word):
     data = message("", SCENE[..., 0]).data if "png" in format else np.arange(200, dtype=np.uint8)
@@ -204,3 +205,28 @@ def test_a_jpeg_that_lost_its_middle_is_refused_when_it_is_decoded():
     lost = np.concatenate([data[: len(data) // 2], np.uint8([0xFF, 0xD9])])
     with pytest.raises(BadPicture, match="end before the picture does"):
         compressed_to_rgb(SimpleNamespace(format="jpeg", data=lost))
+
+
+def test_damaged_files_are_read_or_refused_and_never_anything_else():
+    rng = np.random.default_rng(3)
+    files = [message("", SCENE, kind).data.tobytes() for kind in (".jpg", ".png")] + [
+        message("", SCENE[..., 0].astype(np.uint16)).data.tobytes()
+    ]
+    formats = ["", "jpeg", "bayer_rggb8; jpeg compressed ", "mono16; png compressed ", "h264", "nv12", ";;;", "\0", "é; é"]
+    outcomes = set()
+    for number in range(300):
+        data = bytearray(files[number % 3])
+        for _ in range(rng.integers(0, 4)):
+            at = rng.integers(len(data))
+            junk = bytes(rng.integers(0, 256, 30, np.uint8))
+            data = [data[: at + 1], data + junk, data[:at] + b"\xff\xd8" + data[at:]][rng.integers(3)]
+        msg = SimpleNamespace(format=formats[rng.integers(len(formats))], data=np.frombuffer(bytes(data), np.uint8))
+        try:
+            facts = check_compressed(msg)
+            rgb = compressed_to_rgb(msg)
+        except (BadPicture, UnsupportedPicture) as error:
+            outcomes.add(type(error))
+        else:
+            assert rgb.shape == (*facts.size, 3) and rgb.dtype == np.uint8
+            outcomes.add("read")
+    assert outcomes == {"read", BadPicture, UnsupportedPicture}

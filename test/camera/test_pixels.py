@@ -1,4 +1,4 @@
-"""Every layout of raw pictures against a known picture: planes, padded rows, wrong headers, numbers that are no colours."""
+"""Every layout of raw pictures against a known picture: planes, padded rows, wrong headers; numbers are no colours."""
 
 import numpy as np
 import pytest
@@ -80,6 +80,13 @@ def test_a_header_that_fits_needs_no_remark():
 def test_planes_that_were_cut_are_refused(name, cut):
     with pytest.raises(PixelError, match="data has"):
         read(name, planes(name)[:-cut])
+
+
+@pytest.mark.parametrize("name", ["nv12", "nv21", "nv24"])
+def test_a_buffer_for_two_bytes_a_pixel_is_not_guessed_at(name):
+    # As a driver makes it that takes sensor_msgs' numChannels, 2, for bytes per pixel.
+    with pytest.raises(PixelError, match="set step"):
+        check_layout(name, 6, 8, 16, 16 * 6)
 
 
 @pytest.mark.parametrize(("height", "width"), [(4, 5), (3, 6)])

@@ -1,4 +1,4 @@
-"""Cameras of bags as drivers record them: depth beside colour, turn marks, padding, and what camera_info says of the lens."""
+"""Cameras of bags as drivers record them: depth beside colour, turn marks, padding, and what camera_info says."""
 
 import io
 from dataclasses import replace

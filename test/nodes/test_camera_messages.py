@@ -1,4 +1,4 @@
-"""Pictures and camera_info as drivers send them, heard by the imagine node's inputs as the import reads them; without a node."""
+"""Pictures and camera_info as drivers send them, heard by the imagine node's inputs as the import reads them."""
 
 import array
 import io
