@@ -36,8 +36,8 @@ from astra_ros.learning.bags.motion import make_motion, motion_series
 from astra_ros.learning.bags.motion_error import MotionError
 from astra_ros.learning.bags.pictures import BadPicture, to_rgb
 from astra_ros.learning.bags.reader import read_recording
-from astra_ros.learning.bags.report import Found, make_report, report_text
-from astra_ros.learning.bags.resample import SILENT, ClockError, choose_clock
+from astra_ros.learning.bags.report import Found, make_report, report_text, too_short
+from astra_ros.learning.bags.resample import ClockError, choose_clock
 from astra_ros.learning.bags.storage import BagError
 from astra_ros.learning.bags.topics import Choice, choose_topics
 from astra_ros.learning.dataset import check_alike, check_names, pack_episode, save_packed
@@ -75,7 +75,7 @@ def examine(bag: Bag, choice: Choice) -> Found:
     layout = lay_out(pictures, clock, motion, choice.settings)
     found = Found(bag, choice, recording, clock, motion, layout, camera, notes)
     if not layout.pieces:
-        raise _too_short(found)
+        raise too_short(found)
     return found
 
 
@@ -117,6 +117,7 @@ def _import_bag(path: Path, out: Path, settings: BagSettings, force: bool,
             check_alike(out, choice.settings.image_size, choice.settings.dt_s,
                         but=earlier.paths.values() if force else ())
         found = examine(bag, choice)
+        found.notes.extend(earlier.notes_on_turns(found.motion.continuous, force))
         urdf = None
         if settings.urdf is not None:
             joints = found.motion.names if choice.settings.modality == 'joints' else ()
@@ -133,7 +134,7 @@ def _import_bag(path: Path, out: Path, settings: BagSettings, force: bool,
                 _copy_urdf(urdf, out / f'{settings.robot}.urdf', force)
             entries = _write(found, out, earlier, force)
             if not entries:
-                raise _too_short(found)
+                raise too_short(found)
             report = make_report(found, entries)
             _write_report(out / (entries[0]['file'] + REPORT), report)
             if earlier.report not in (None, out / (entries[0]['file'] + REPORT)):
@@ -240,24 +241,6 @@ def _copy_urdf(data: bytes, target: Path, force: bool) -> None:
         raise BagError(f'{target}: another description is there already; give this robot another '
                        'name (--robot), or replace the file with --force')
     target.write_bytes(data)
-
-
-def _too_short(found: Found) -> BagError:
-    dropped = ''.join(f'\n  {count} {why}' for why, count in found.layout.dropped.items())
-    cuts = ''.join(f'\n  cut at {at:.2f} s: {why}' for at, why in found.layout.cuts[:5])
-    notes = ''.join(f'\n  {note}' for note in [*found.motion.warnings, *found.bag.notes, *found.motion.notes])
-    least_s = LEAST_FRAMES * found.choice.settings.dt_s
-    return BagError(f'{found.bag.path}: no stretch of {least_s:g} s with pictures and motion; of '
-                    f'{len(found.layout.fates)} pictures were dropped{dropped}{cuts}{notes}\n'
-                    + (found.motion.cure if _lacks_motion(found) and found.motion.cure else
-                       'record longer, and the camera and the motion at the same time; --clock '
-                       'receive helps where stamps are wrong'))
-
-
-def _lacks_motion(found: Found) -> bool:
-    """Whether most pictures that were dropped were so because the motion was silent."""
-    dropped = found.layout.dropped
-    return 2 * sum(count for why, count in dropped.items() if why.startswith(SILENT)) > sum(dropped.values())
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

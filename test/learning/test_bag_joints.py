@@ -131,7 +131,10 @@ def test_older_episodes_say_nothing_of_turns(tmp_path):
 def test_what_episodes_say_together_goes_into_the_card(tmp_path):
     run(turning_bag(tmp_path / 'still', speed=0.01), tmp_path / 'out', robot='a')
     assert continuous_joints_of(list_episodes(tmp_path / 'out')) == {}
-    run(turning_bag(tmp_path / 'turns'), tmp_path / 'out', robot='a')
+    report, _ = run(turning_bag(tmp_path / 'turns'), tmp_path / 'out', robot='a')
+    assert any('not all other episodes of this robot say that j1' in note for note in report['notes'])
+    report, _ = run(turning_bag(tmp_path / 'again', speed=0.01), tmp_path / 'out', robot='a')
+    assert any('episodes of this robot say that j1 turns without end; of this bag' in note for note in report['notes'])
     run(turning_bag(tmp_path / 'other', speed=0.01), tmp_path / 'out', robot='b')
     said = continuous_joints_of(list_episodes(tmp_path / 'out'))
     assert said == {'a_joints': ('j1',)}
@@ -227,6 +230,18 @@ def test_a_slow_joint_is_named_with_what_works(tmp_path, rate):
     gap_s = float(text.partition('max_gap_s: ')[2].split()[0])
     _, (episode,) = run(bag, tmp_path / 'out2', max_gap_s=gap_s)
     assert 'finger' in episode.motion_names
+
+
+def test_a_joint_that_is_published_only_when_it_moves_is_named_too(tmp_path):
+    with BagMaker(tmp_path / 'bag') as bag:
+        for t in np.arange(0, 12, 0.1):
+            bag.image(t)
+        for t in np.arange(0, 12, 0.02):
+            bag.joints(t, j1=np.sin(t))
+            if t % 3 < 0.4:
+                bag.joints(t, finger=0.1 * t)
+    with pytest.raises(BagError, match='--joints j1, or set max_gap_s'):
+        run(tmp_path / 'bag', tmp_path / 'out')
 
 
 def test_a_joint_that_is_not_there_is_answered_with_those_that_are(tmp_path):

@@ -20,6 +20,7 @@ class EarlierImports:
     Attributes:
         paths: number of the first picture -> episode.
         settings: with which they were imported; None where there are none.
+        continuous: episode of the robot, of whatever bag -> its joints that turn without end.
     """
 
     def __init__(self, folder: Path, bag_id: str, settings: BagSettings):
@@ -27,11 +28,15 @@ class EarlierImports:
         self.paths: dict[int, Path] = {}
         self.settings: dict | None = None
         self.report: Path | None = None
+        self.continuous: dict[Path, tuple[str, ...]] = {}
         for path in sorted(folder.glob(f'{settings.space}_*.parquet')):
             try:
-                source = read_footer(path)['source']
+                footer = read_footer(path)
             except DatasetError:
                 continue    # damaged, which the dataset's README says
+            source = footer['source']
+            if (footer['robot'], footer['modality']) == (settings.robot, settings.modality):
+                self.continuous[path] = tuple(footer.get('continuous_joints', ()))
             if (source.get('bag_id'), source.get('image_topic')) == (bag_id, settings.image_topic):
                 self.paths[source['first_picture']] = path
                 self.settings = source['settings']
@@ -64,3 +69,22 @@ class EarlierImports:
         while True:
             yield episode_path(self.folder, self.space, number)
             number += 1
+
+    def notes_on_turns(self, continuous: tuple[str, ...], replaced: bool) -> list[str]:
+        """Joints that turn without end in a new bag alone, or in the robot's other episodes alone.
+
+        Args:
+            continuous: those of the new bag.
+            replaced: whether this bag's own episodes are about to be replaced.
+        """
+        own = set(self.paths.values()) if replaced else set()
+        said = [set(names) for path, names in self.continuous.items() if path not in own]
+        here, there = set(continuous), set().union(*said)
+        notes = []
+        if others := ', '.join(sorted(there - here)):
+            notes.append(f'{self.folder}: other episodes of this robot say that {others} turns without end; of this bag it '
+                         'is not known, so its angles may be in another turn; name its description with --urdf')
+        if lacking := ', '.join(sorted(name for name in here if any(name not in names for names in said))):
+            notes.append(f'{self.folder}: not all other episodes of this robot say that {lacking} turns without end, so '
+                         'their angles may be in another turn; import their bags again with --urdf and --force')
+        return notes

@@ -19,7 +19,7 @@ class JointMotion:
     Attributes:
         continuous: those of `names` that turn without end; their angles do not jump, and the first row of what
             `rows` returns is in [-pi, pi).
-        slow: joint -> seconds between its messages, where frames between them have no position therefore.
+        slow: joint -> (messages a second, typical silence in s), where frames lack a position therefore.
     """
 
     def __init__(self, recording: Recording, choice: Choice, clock: Clock):
@@ -41,8 +41,8 @@ class JointMotion:
         self.continuous = tuple(name for name, (_, turning) in tracks.items() if turning)
         self._turning = [name in self.continuous for name in self.names]
         self._tracks = [track for track, _ in tracks.values()]
-        self.slow = {name: typical for name, track in zip(self.names, self._tracks)
-                     if (typical := _typical_s(track)) > self._gap_s}
+        self.slow = {name: rate for name, track in zip(self.names, self._tracks)
+                     if (rate := _rate(track, self._gap_s))}
 
     def _track(self, joint: str, recording: Recording, clock: Clock, described: _Described) -> tuple[Track, bool]:
         times, received, values = [], [], []
@@ -88,8 +88,8 @@ class JointMotion:
         quick = [name for name in self.names if name not in self.slow]
         if not self.slow:
             return ''
-        slow = ', '.join(f"'{name}' {1 / typical:.2g} times" for name, typical in self.slow.items())
-        needed = max(self.slow.values()) * 1.1
+        slow = ', '.join(f"'{name}' {rate:.2g} times" for name, (rate, _) in self.slow.items())
+        needed = max(silence for _, silence in self.slow.values()) * 1.1
         return (f'{self._topic}: messages a second: {slow}; frames in a silence of more than {self._gap_s:.3g} s are '
                 'dropped: ' + f'leave {"it" if len(self.slow) == 1 else "them"} out with --joints {" ".join(quick)}, or '
                 * bool(quick) + f'set max_gap_s: {needed:.2g} in the --config file')
@@ -134,6 +134,10 @@ def _how(recording: Recording, choice: Choice) -> str:
     return f'{kind}, interpolated at the frames'
 
 
-def _typical_s(track: Track) -> float:
+def _rate(track: Track, gap_s: float) -> tuple[float, float] | None:
+    """`JointMotion.slow` of one joint; None where it is silent for less than a third of the time."""
     steps = np.concatenate([np.diff(times) for times, _ in track.runs] or [np.empty(0)])
-    return float(np.median(steps)) if len(steps) else 0.0
+    silent = steps[steps > gap_s]
+    if not len(silent) or silent.sum() < steps.sum() / 3:
+        return None
+    return len(steps) / float(steps.sum()), float(np.quantile(silent, 0.95))

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from astra_ros.learning.bags.bag import Bag
+from astra_ros.learning.bags.config import LEAST_FRAMES
 from astra_ros.learning.bags.layout import USED, Layout
 from astra_ros.learning.bags.lens import lens_in_words
 from astra_ros.learning.bags.motion import Motion
 from astra_ros.learning.bags.reader import Recording
 from astra_ros.learning.bags.resample import SILENT, Clock
+from astra_ros.learning.bags.storage import BagError
 from astra_ros.learning.bags.topics import Choice
 from astra_ros.planning.modalities import action_space_class
 
@@ -134,3 +136,22 @@ def _notes(found: Found, rows: np.ndarray) -> list[str]:
         notes.append(f'{choice.motion.name}: the robot never moves; a model learns nothing of '
                      'actions from that. Is it the right topic?')
     return notes
+
+
+def too_short(found: Found) -> BagError:
+    """Where no stretch of a bag is long enough."""
+    dropped = ''.join(f'\n  {count} {why}' for why, count in found.layout.dropped.items())
+    cuts = ''.join(f'\n  cut at {at:.2f} s: {why}' for at, why in found.layout.cuts[:5])
+    notes = ''.join(f'\n  {note}' for note in [*found.motion.warnings, *found.bag.notes, *found.motion.notes])
+    least_s = LEAST_FRAMES * found.choice.settings.dt_s
+    return BagError(f'{found.bag.path}: no stretch of {least_s:g} s with pictures and motion; of '
+                    f'{len(found.layout.fates)} pictures were dropped{dropped}{cuts}{notes}\n'
+                    + (found.motion.cure if _lacks_motion(found) and found.motion.cure else
+                       'record longer, and the camera and the motion at the same time; --clock '
+                       'receive helps where stamps are wrong'))
+
+
+def _lacks_motion(found: Found) -> bool:
+    """Whether most pictures that were dropped were so because the motion was silent."""
+    dropped = found.layout.dropped
+    return 2 * sum(count for why, count in dropped.items() if why.startswith(SILENT)) > sum(dropped.values())
