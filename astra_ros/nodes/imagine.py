@@ -26,17 +26,17 @@ from astra_ros.nodes.auto_imagine import AutoImagine
 from astra_ros.nodes.description import RobotDescription
 from astra_ros.nodes.executable import run
 from astra_ros.nodes.health import HealthPublisher
-from astra_ros.nodes.imagine_health import ImagineHealth, LastRequest
-from astra_ros.nodes.imagine_inputs import ImagineInputs, Refused, Request
+from astra_ros.nodes.imagine_health import ImagineHealth
+from astra_ros.nodes.imagine_inputs import ImagineInputs, Refused
 from astra_ros.nodes.imagine_outputs import ImagineOutputs
-from astra_ros.nodes.imagine_settings import ImagineParameters, ImagineSettings
+from astra_ros.nodes.imagine_settings import ImagineParameters
 from astra_ros.nodes.model_thread import ModelThread, ShuttingDown
-from astra_ros.nodes.plan_stamps import stamp_refusals
 from astra_ros.nodes.qos import CAMERA, LATCHED, best_effort, reliable
+from astra_ros.nodes.request_server import RequestServer
 from astra_ros.nodes.robot_state import RobotState
-from astra_ros.pipeline import Imaginer, Result
-from astra_ros.planning.plans import PlanError
+from astra_ros.pipeline import Imaginer
 from astra_ros.planning.prepare import NothingToImagine
+from astra_ros.texts import bounded, short
 
 # Answers of ~/imagine come within this, or the caller is told that they do not.
 ANSWER_WITHIN_S = 120.0
@@ -90,10 +90,11 @@ class Imagine:
         self._health.description = self._description
         self._joint_states = node.resolve_topic_name("joint_states")
         self._robot = RobotState(self._joint_states, self._inputs, self._description, self._health.topics)
-        self._wanted_joints: tuple[str, ...] = ()  # that plans wait for
+        self._server = RequestServer(
+            node, self._parameters, self._inputs, self._robot, self._description, self._health, self._outputs
+        )
         self._health.robot_unknown = self._robot_unknown
         self._health.contradictions = self._robot.contradictions
-        self._first = True
         self._began_s = time.monotonic()
         self._asked = False  # somebody called ~/imagine since the last request began
         self._auto = AutoImagine(
@@ -148,7 +149,7 @@ class Imagine:
             msg = deserialize_message(data, JointTrajectory)
         except Exception as error:  # noqa: BLE001 - of several kinds, as the middleware likes
             topic = self._heard[source].topic
-            self._health.refuse("plans", f"{topic}: {len(data)} bytes that are no JointTrajectory ({error})")
+            self._health.refuse("plans", f"{topic}: {len(data)} bytes that are no JointTrajectory ({short(error, 200)})")
             return
         own = self._parameters.own
         if reason := own.stamps.refusal(msg.header.stamp, self._now_ns()):
@@ -175,7 +176,7 @@ class Imagine:
         except FutureTimeout:
             response.message = f"no answer within {ANSWER_WITHIN_S:g} s"
         except Exception as error:  # noqa: BLE001 - every failure is the caller's answer
-            response.message = str(error)
+            response.message = bounded(str(error))
             self._note_failure(error)
         finally:
             self._callers.release()
@@ -206,9 +207,9 @@ class Imagine:
     def _robot_unknown(self) -> str | None:
         """Why the plans that wait cannot be compared with where the robot is, or None."""
         own = self._parameters.own
-        if own.start_tolerance and (why := self._robot.unknown(self._wanted_joints, own.camera_timeout_s)):
+        if own.start_tolerance and (why := self._robot.unknown(self._server.wanted_joints, own.camera_timeout_s)):
             return why
-        self._wanted_joints = ()
+        self._server.wanted_joints = ()
         return None
 
     def _plans_wait(self, reason: str) -> None:
@@ -267,113 +268,13 @@ class Imagine:
         self._health.begin()
         asked, self._asked = self._asked, False
         try:
-            return self._work(imaginer, asked)
+            served = self._server(imaginer, asked)
         finally:
             self._health.end()
-
-    def _work(self, imaginer: Imaginer, asked: bool) -> str:
-        own = self._parameters.own
-        request = self._inputs.request(own.camera_timeout_s, own.goal_max_age_s)
-        imaginer.configure(own, self._parameters.critics, self._parameters.scoring)
-        result = self._score(imaginer, request, own)
-        self._description.missed |= bool(result.undrawn)
-        for reason in result.prepared.refused.values():
-            self._health.refused_plans.add(reason)
-        self._health.left_out(result.prepared.left_out, imaginer.model.card.name)
-        # What was true when the request began may not be any more.
-        withheld = self._withheld(own, imaginer, request, result, asked)
-        self._outputs.publish(
-            request,
-            result,
-            imaginer.model.card.name,
-            hand_on=not withheld,
-            again=asked,
-            restamp=self._restamps(own, request, result),
-        )
-        latency_s = time.monotonic() - request.received_s
-        count = len(result.scores)
-        summary = f"{count} plan{'s' * (count != 1)} imagined in {1000 * latency_s:.0f} ms, "
-        if withheld:
-            self._health.refused_requests.add(withheld)
-            summary += withheld
+        if served.withheld:
             self._asked = self._asked or asked
             self._auto.again()
-        elif result.best is None:
-            shown = result.scores[result.shown]
-            summary += f"all vetoed; {shown.name}, first among them: {shown.reasons[0]}"
-        else:
-            best = result.scores[result.best]
-            summary += f"best is {best.name} with score {best.score:.3f}"
-        if result.prepared.refused:
-            summary += f"; {len(result.prepared.refused)} refused"
-        self._health.done(
-            LastRequest(
-                plans=len(result.scores),
-                summary=summary,
-                latency_s=latency_s,
-                timings_s=result.timings_s,
-                missing=result.missing,
-                undrawn=result.undrawn,
-                all_vetoed=result.best is None,
-            )
-        )
-        if self._first:
-            self._node.get_logger().info(f"{summary}; further results are on {self._outputs.topic}")
-            self._first = False
-        self._outputs.show(imaginer, own)
-        self._outputs.mark(own, self._description.text)
-        return summary
-
-    def _score(self, imaginer: Imaginer, request: Request, own: ImagineSettings) -> Result:
-        """A request's result; what becomes of its plans is noted, also when it cannot be served."""
-        judged = False
-        stamped = stamp_refusals(request.held, own.stamps, self._now_ns())
-        try:
-            result = imaginer.score(
-                request.history,
-                [plan for plan in request.plans if plan.name not in stamped],
-                replace(self._robot.now(own.camera_timeout_s), values=request.joints_now),
-                request.goal_frame,
-                own.seed,
-                request.goal_position,
-            )
-            result.prepared.refused.update(stamped)
-            judged = True
-            return result
-        except NothingToImagine as error:
-            if error.unknown_joints:  # they wait until it is known where the robot is
-                self._wanted_joints = error.unknown_joints
-                raise Refused(str(error)) from error
-            judged = True
-            refused = error.refused | stamped
-            for reason in refused.values():  # the request's own refusal names them all in the log
-                self._health.refused_plans.add(reason, quiet=True)
-            raise NothingToImagine(refused) from error
-        finally:
-            self._inputs.over(request, judged)
-
-    def _restamps(self, own: ImagineSettings, request: Request, result: Result) -> bool:
-        """Whether the winner is handed on with the stamp 0."""
-        if result.best is None:
-            return False
-        return own.stamps.restamps(request.held[result.names[result.best]].stamp, self._now_ns())
-
-    def _withheld(
-        self, began_with: ImagineSettings, imaginer: Imaginer, request: Request, result: Result, asked: bool
-    ) -> str:
-        """Why the winner must not be handed on, or ''."""
-        reason = self._inputs.not_ready(began_with.camera_timeout_s)
-        if not reason and result.best is not None:
-            best = result.prepared.plans[result.best]
-            if self._inputs.too_old(request, best.name):
-                reason = f"{best.name} became older than its source's max_age_s"
-            elif self._outputs.would_publish(request, result, asked):  # or the robot executes it already
-                reason = began_with.stamps.refusal(request.held[best.name].stamp, self._now_ns())
-                try:
-                    imaginer.prepare.check_start(best, self._robot.now(began_with.camera_timeout_s))
-                except PlanError as error:
-                    reason = str(error)
-        return f"no plan is handed on: meanwhile, {reason}" if reason else ""
+        return served.summary
 
     def _show(self, imaginer: Imaginer) -> None:
         self._outputs.show(imaginer, self._parameters.own)
