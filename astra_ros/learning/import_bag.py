@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from astra_ros.learning.arguments import HelpFormat, at_least, frame_size
 from astra_ros.learning.bags.bag import BadMessage, Bag
+from astra_ros.learning.bags.clock import ClockError, choose_clock
 from astra_ros.learning.bags.config import (
     CLOCKS,
     LEAST_FRAMES,
@@ -37,7 +38,6 @@ from astra_ros.learning.bags.motion_error import MotionError
 from astra_ros.learning.bags.pictures import BadPicture, to_rgb
 from astra_ros.learning.bags.reader import read_recording
 from astra_ros.learning.bags.report import Found, make_report, report_text, too_short
-from astra_ros.learning.bags.resample import ClockError, choose_clock
 from astra_ros.learning.bags.storage import BagError
 from astra_ros.learning.bags.topics import Choice, choose_topics
 from astra_ros.learning.dataset import check_alike, check_names, pack_episode, save_packed

@@ -1,8 +1,8 @@
-"""Timed series at other times: one clock, runs between its jumps, interpolation, means."""
+"""Timed series at other times: runs between jumps of the clock, interpolation, means."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,15 +10,7 @@ import numpy as np
 from astra_ros.camera.order import JUMP_BACK_S, SAME_S
 from astra_ros.robot.turns import unwrapped
 
-# Stamps of two topics whose delays until they are recorded differ by more are of two clocks.
-SAME_CLOCK_S = 1.0
-# So many pictures alone, of which a few may be late, tell how far their clock is ahead.
-FEW = 5
 TINY_S = SAME_S
-
-
-class ClockError(ValueError):
-    """The clock that was asked for cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -50,83 +42,6 @@ class Clock:
     def received_s(self, series) -> np.ndarray:
         """float64 [N], when the recorder received each, from the first picture on."""
         return (np.array(series.received_ns, dtype=np.int64) - self.received_origin_ns) / 1e9
-
-
-def choose_clock(sources: dict[str, Sequence], unstamped: str, wanted: str, first) -> Clock:
-    """The clock that all sources have in common.
-
-    Args:
-        sources: topic -> its series, of those with headers.
-        unstamped: topic whose messages have no header, or ''.
-        wanted: 'header', 'receive', or 'auto': header stamps where they are there and agree.
-        first: the camera's series.
-
-    Raises:
-        ClockError: header stamps are wanted, and there are none.
-    """
-    empty = [topic for topic, group in sources.items() if _share_unstamped(group) > 0.5]
-    if wanted == 'header' and empty:
-        raise ClockError(f'header stamps are wanted, but those of {", ".join(empty)} are 0; take '
-                         '--clock receive')
-    name, why = 'header', 'stamps of the message headers'
-    # Times of the recorder do not jump along, so motion without stamps would go with other pictures.
-    jumps = _jumps(first) if unstamped and wanted != 'receive' and not empty else {}
-    if jumps and wanted == 'header':
-        raise ClockError(f'header stamps are wanted, but those of the pictures jump by '
-                         f'{", ".join(f"{jump:.2f}" for jump in jumps.values())} s, and {unstamped} has none '
-                         'that jump along; take --clock auto')
-    if wanted == 'receive':
-        name, why = 'receive', 'times of the recorder, as asked for'
-    elif wanted == 'auto' and empty:
-        name, why = 'receive', (f'times of the recorder: the headers of {", ".join(empty)} have no '
-                                'stamps')
-    elif jumps:
-        name, why = 'receive', (f'times of the recorder: the stamps of the pictures jump, and {unstamped} has '
-                                'none')
-    else:
-        delays = {topic: _delay_s(group) for topic, group in sources.items()}
-        if unstamped:
-            why += f'; {unstamped} has none, there the times of the recorder'
-            delays[unstamped] = 0.0
-        low, high = min(delays, key=delays.get), max(delays, key=delays.get)
-        if wanted == 'auto' and delays[high] - delays[low] > SAME_CLOCK_S:
-            apart = delays[high] - delays[low]
-            name, why = 'receive', (
-                f'times of the recorder: {"the recording" if low == unstamped else low} and '
-                f'{"the recording" if high == unstamped else high} have clocks that are '
-                f'{apart:.4g} s apart')
-    stamps = first.received_ns if name == 'receive' else [ns for ns in first.stamps_ns if ns]
-    return Clock(name, why, stamps[0], first.received_ns[0], jumps)
-
-
-def _jumps(pictures) -> dict[int, float]:
-    """Where the clock of the pictures' headers jumps against the recorder's: see `Clock.jumps`.
-
-    Pictures that come late, and a recorder that falls behind and catches up, are no jumps: the least
-    delay of those that follow is as it was.
-    """
-    whole = [(stamp, received) for stamp, received, value in
-             zip(pictures.stamps_ns, pictures.received_ns, pictures.values) if stamp and value is not None]
-    if not whole:
-        return {}
-    stamps, received = np.array(whole, dtype=np.int64).T
-    ahead = (stamps - received) / 1e9
-    parts = np.split(np.arange(len(ahead)), np.flatnonzero(np.abs(np.diff(ahead)) > JUMP_BACK_S) + 1)
-    levels = [(part[0], float(ahead[part].max())) for part in parts if len(part) >= FEW]
-    return {int(received[begin]): now - before for (_, before), (begin, now) in zip(levels, levels[1:])
-            if abs(now - before) > JUMP_BACK_S}
-
-
-def _share_unstamped(group: Sequence) -> float:
-    stamps = np.concatenate([np.array(series.stamps_ns, dtype=np.int64) for series in group])
-    return float((stamps == 0).mean())
-
-
-def _delay_s(group: Sequence) -> float:
-    """Median of the seconds from a message's stamp to its being recorded."""
-    parts = [(np.array(series.received_ns, dtype=np.int64) - np.array(series.stamps_ns))
-             [np.array(series.stamps_ns) != 0] for series in group]
-    return float(np.median(np.concatenate(parts))) / 1e9
 
 
 class Track:
