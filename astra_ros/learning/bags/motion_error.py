@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from astra_ros.learning.bags.storage import BagError
 from astra_ros.robot.joint_sources import Conflict
+from astra_ros.texts import listed
 
 
 class MotionError(BagError):
@@ -31,7 +32,7 @@ class UnknownJoint(MotionError):
     """
 
     def __init__(self, topic: str, joints: Sequence[str], known: Sequence[str]):
-        super().__init__(topic, f'no joint {", ".join(joints)}; there are {", ".join(known) or "none"}',
+        super().__init__(topic, f'no joint {listed(joints)}; there are {listed(known) or "none"}',
                          'name some of these with --joints, or none to take all')
         self.joints, self.known = tuple(joints), tuple(known)
 

@@ -16,6 +16,7 @@ from astra_ros.learning.bags.resample import SILENT, Clock
 from astra_ros.learning.bags.storage import BagError
 from astra_ros.learning.bags.topics import Choice
 from astra_ros.planning.modalities import action_space_class
+from astra_ros.texts import bounded, short
 
 STILL = 1e-3        # rad, m, rad/s or m/s: less is noise
 SHOWN_CUTS = 20
@@ -77,20 +78,20 @@ def report_text(report: dict) -> str:
     camera, motion, frames = report['camera'], report['motion'], report['frames']
     height, width = report['settings']['image_size']
     sizes = ', '.join(f'{w} x {h}' for w, h in camera['sizes'])
-    names = max(len(topic['name']) for topic in report['topics'])
-    kinds = max(len(topic['type']) for topic in report['topics'])
+    names = max(len(short(topic['name'])) for topic in report['topics'])
+    kinds = max(len(short(topic['type'])) for topic in report['topics'])
     lines = [f'{report["bag"]}: {report["format"]}, {", ".join(report["files"])}, '
              f'id {report["bag_id"][:12]}', 'topics']
-    lines += [f'  {topic["name"]:{names}}  {topic["type"]:{kinds}} {topic["messages"]:7}  '
+    lines += [f'  {short(topic["name"]):{names}}  {short(topic["type"]):{kinds}} {topic["messages"]:7}  '
               + (topic['used_as'] or f'not used: {topic.get("why_not", "")}'.rstrip(': '))
               for topic in report['topics']]
     rate = f', {camera["per_second"]:g} a second' if camera['per_second'] else ''
     lines += [f'camera   {sizes} {camera["encoding"]}{rate}, frame '
-              f"'{camera['frame_id']}'; made {width} x {height}"]
+              f"'{short(camera['frame_id'])}'; made {width} x {height}"]
     lines += [f'lens     {camera["lens"]}'] * bool(camera['lens'])
     lines += [f'motion   {motion["modality"]}: {motion["how"]}; {motion["units"]}']
-    longest = max(len(name) for name in motion['columns'])
-    lines += [f'  {name:{longest}}  {low:8.3f} to {high:8.3f}'
+    longest = max(len(short(name)) for name in motion['columns'])
+    lines += [f'  {short(name):{longest}}  {low:8.3f} to {high:8.3f}'
               for name, (low, high) in motion['columns'].items()]
     lines += [f'clock    {report["clock"]["why"]}',
               f'frames   {frames["in_bag"]} in the bag, {frames["used"]} used, '
@@ -106,7 +107,7 @@ def report_text(report: dict) -> str:
               f'from {episode["start_s"]:.2f} s' for episode in report['episodes']]
     if report['notes']:
         lines += ['notes', *(f'  - {note}' for note in report['notes'])]
-    return '\n'.join(lines)
+    return '\n'.join(bounded(line) for line in lines)
 
 
 def _notes(found: Found, rows: np.ndarray) -> list[str]:

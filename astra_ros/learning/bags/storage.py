@@ -14,6 +14,7 @@ else:
     from backports import zstd
 
 from astra_ros.learning.episode import DatasetError
+from astra_ros.texts import bounded
 
 ZSTD = b'\x28\xb5\x2f\xfd'      # a zstd frame begins so; a CDR message, an MCAP or a sqlite3 file does not
 NO_TYPE = 'without a schema, which would say the type'
@@ -23,6 +24,9 @@ ROS1_BAG = 'a ROS 1 bag; convert it with: rosbags-convert --src FILE --dst FOLDE
 
 class BagError(DatasetError):
     """A bag that cannot be used; names the bag or topic, what was wrong, and what to do."""
+
+    def __init__(self, message: str = ''):
+        super().__init__('\n'.join(bounded(line) for line in str(message).split('\n')))
 
 
 class UnreadableFile(Exception):
