@@ -30,6 +30,7 @@ from astra_ros.nodes.imagine_health import ImagineHealth
 from astra_ros.nodes.imagine_inputs import ImagineInputs, Refused
 from astra_ros.nodes.imagine_outputs import ImagineOutputs
 from astra_ros.nodes.imagine_settings import ImagineParameters
+from astra_ros.nodes.memory import share_arenas
 from astra_ros.nodes.model_thread import ModelThread, ShuttingDown
 from astra_ros.nodes.qos import CAMERA, LATCHED, best_effort, reliable
 from astra_ros.nodes.request_server import RequestServer
@@ -294,6 +295,7 @@ class ModelFailed(RuntimeError):
 
 def main(argv: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM."""
+    share_arenas()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     return run("imagine", Imagine, argv, threads=THREADS)
 
