@@ -126,7 +126,7 @@ class Imagine:
         node, inputs, watch = self._node, self._inputs, self._health.topics.watch
         listen = node.create_subscription
         kind = CompressedImage if self._compressed else Image
-        watch("image", listen(kind, inputs.camera, self._on_image, CAMERA), needed=True)
+        watch("image", listen(kind, inputs.camera, self._on_image, CAMERA), needed=True, single=True)
         watch("camera_info", listen(CameraInfo, "camera_info", inputs.on_camera_info, CAMERA))
         on_goal = partial(inputs.on_goal, topic=node.resolve_topic_name("goal_image"))
         watch("goal_image", listen(Image, "goal_image", on_goal, LATCHED), cure=GOAL_CURE)

@@ -26,6 +26,7 @@ class Subscribed:
         type: such as ``sensor_msgs/msg/Image``.
         qos: of the subscription.
         needed: whether the node cannot work without it, so that a topic without publishers is worth a word.
+        single: whether messages of two nodes would be mixed.
         cure: what to do about another type that no remapping helps with.
     """
 
@@ -34,6 +35,7 @@ class Subscribed:
     type: str
     qos: QoSProfile
     needed: bool = False
+    single: bool = False
     cure: str = ""
 
 
@@ -55,6 +57,10 @@ def complaint(wanted: Subscribed, publishers: Sequence[Publisher], topics: Mappi
         topics: topic -> its types, of all topics that others publish.
     """
     fitting = [each for each in publishers if each.type == wanted.type]
+    nodes = sorted({each.node for each in fitting})
+    if wanted.single and len(nodes) > 1:
+        return (f"{wanted.topic}: several nodes publish there, {', '.join(nodes[:SHOWN])}; stop all but one, or remap "
+                f"{wanted.name} to the topic of one of them")
     if fitting:
         misfits = [_misfit(wanted.qos, each.qos) for each in fitting]
         if all(misfits):
@@ -124,12 +130,12 @@ class TopicTypes:
         self._subscribed: list[Subscribed] = []
         self._seen: dict[str, tuple[str, int]] = {}  # name -> (what is wrong, for how many looks)
 
-    def watch(self, name: str, subscription: Subscription, needed: bool = False, cure: str = "") -> None:
-        """Watch a subscription from now on; the arguments are those of `Subscribed`."""
+    def watch(self, name: str, subscription: Subscription, **rest) -> None:
+        """Watch a subscription from now on; ``rest`` are further fields of `Subscribed`."""
         kind = subscription.msg_type
         kind = f"{kind.__module__.partition('.')[0]}/msg/{kind.__name__}"
         topic, qos = subscription.topic_name, subscription.qos_profile
-        self._subscribed.append(Subscribed(name, topic, kind, qos, needed, cure))
+        self._subscribed.append(Subscribed(name, topic, kind, qos, **rest))
 
     def look(self) -> dict[str, str]:
         """Look at the graph now: name -> what is wrong and has been for ``LOOKS`` looks, or ''."""

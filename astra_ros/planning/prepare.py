@@ -23,7 +23,7 @@ STILL = 1e-3
 # What to do where a joint seems to turn without end, and nothing says so.
 TURNS = (
     "if the joint turns without end, publish a robot_description that calls it continuous, or import the model's "
-    "recordings with one"
+    "recordings with --urdf"
 )
 
 

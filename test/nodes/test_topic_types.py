@@ -71,3 +71,11 @@ def test_topics_that_have_the_type_are_named():
 def test_a_quality_of_service_that_does_not_fit_is_named(wanted, reliability, durability, cure):
     text = said(wanted, wanted.type, qos=QoSProfile(depth=1, reliability=reliability, durability=durability))
     assert text.endswith(cure) and bool(text) == bool(cure) and (not text or "/other/node" in text)
+
+
+def test_two_cameras_on_one_topic_are_named():
+    mixed = [Publisher("/cam/image_raw", IMAGE, node, CAMERA) for node in ("/left", "/right", "/left")]
+    wanted = Subscribed("image", "/cam/image_raw", IMAGE, CAMERA, single=True)
+    assert "several nodes publish there, /left, /right; stop all but one" in complaint(wanted, mixed, {})
+    assert complaint(wanted, mixed[::2], {}) == ""  # one node with two publishers
+    assert complaint(STATES, [Publisher(STATES.topic, STATES.type, n, CAMERA) for n in ("/arm", "/gripper")], {}) == ""
