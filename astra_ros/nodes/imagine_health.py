@@ -79,7 +79,7 @@ class ImagineHealth:
             lambda text: log.warning(text),
             lambda text: log.info(text),
         )
-        self._say_once = once(lambda text: log.info(text))
+        self.say_once = once(lambda text: log.info(text))
         self.topics = TopicTypes(node)
         self.inputs: ImagineInputs | None = None
         self.description: RobotDescription | None = None
@@ -99,7 +99,7 @@ class ImagineHealth:
     def left_out(self, joints: Sequence[str], model: str) -> None:
         """Note joints that plans have and the model does not know; each set of them is said once."""
         if joints:
-            self._say_once(
+            self.say_once(
                 f"plans also have {listed(joints)}, which the model '{model}' does not know; they stand still along "
                 "the plan, so they are not looked at, and handed on as they came"
             )

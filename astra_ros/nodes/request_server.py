@@ -145,7 +145,13 @@ class RequestServer:
         """Whether the winner is handed on with the stamp 0."""
         if result.best is None:
             return False
-        return own.stamps.restamps(request.held[result.names[result.best]].stamp, self._now_ns())
+        restamps = own.stamps.restamps(request.held[result.names[result.best]].stamp, self._now_ns())
+        if restamps:
+            self._health.say_once(
+                "the header.stamp of a plan is not now: it is handed on with the stamp 0, to begin at once, and otherwise "
+                "byte for byte (parameters past_stamp and future_stamp)"
+            )
+        return restamps
 
     def _withheld(
         self, began_with: ImagineSettings, imaginer: Imaginer, request: Request, result: Result, asked: bool

@@ -124,6 +124,7 @@ def test_a_plan_of_the_future_is_refused_and_one_of_the_past_begins_at_once(benc
     assert made.header.stamp == Time()
     made.header.stamp = past.header.stamp
     assert made == past
+    assert bench.graph.log("imagine").count("handed on with the stamp 0") == 1
     assert bench.graph.set_parameter("robot/imagine", "past_stamp", "pass").successful
     assert deserialize_message(ask(bench)[1], JointTrajectory) == past
     assert bench.graph.set_parameter("robot/imagine", "past_stamp", "refuse").successful
