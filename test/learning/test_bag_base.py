@@ -207,3 +207,32 @@ def test_a_frame_that_is_fixed_in_two_ways(tmp_path):
     with pytest.raises(TwoSources) as error:
         run(tmp_path / 'bag', tmp_path / 'out', modality='camera')
     assert error.value.conflicts[0].key == 'camera_optical'
+
+
+def test_a_frame_that_is_fixed_and_moves(tmp_path):
+    with BagMaker(tmp_path / 'bag') as bag:
+        bag.frames(0.0, ('odom', 'camera_optical', (0, 0, 0.5), (0, 0, 0, 1)), topic='/tf_static')
+        for t in np.arange(0, 6, 0.1):
+            bag.image(t)
+            bag.frames(t, ('odom', 'camera_optical', ahead(t), (0, 0, 0, 1)))
+    report, episode = run(tmp_path / 'bag', tmp_path / 'out', modality='camera')
+    assert "'camera_optical' is fixed in /tf_static and moves here" in report['notes'][0]
+    assert of(episode, 'linear.x') == pytest.approx(0.4, abs=1e-5)
+
+
+@pytest.mark.parametrize('again', [0.5, 0.7])
+def test_a_fixed_camera_whose_place_is_published_twice(tmp_path, again):
+    with BagMaker(tmp_path / 'bag') as bag:
+        for z in (0.5, again):
+            bag.frames(0.0, ('base', 'camera_optical', (0, 0, z), (0, 0, 0, 1)), topic='/tf_static')
+        for t in np.arange(0, 6, 0.1):
+            bag.image(t)
+            bag.camera_info(t)
+            bag.joints(t, j1=t)
+    if again == 0.5:
+        _, episode = run(tmp_path / 'bag', tmp_path / 'out', camera_pose={'from_tf': 'base'})
+        assert np.array(episode.camera['world_from_optical'])[2, 3] == 0.5
+        return
+    with pytest.raises(TwoSources) as error:
+        run(tmp_path / 'bag', tmp_path / 'out', camera_pose={'from_tf': 'base'})
+    assert error.value.topic == '/tf_static' and 'camera_pose' in str(error.value)

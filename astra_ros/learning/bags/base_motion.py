@@ -64,6 +64,7 @@ class BaseMotion:
         Raises TwoSources where two publishers contradict each other, MotionError where they speak of two robots.
         """
         parent, child = recording.odometry_frames
+        named = f"'{child}'" if child else 'child_frame_id (empty)'
         if len(recording.poses) > 1:
             counts = ', '.join(f"'{frame}' ({len(series)} times)" for frame, (_, series) in recording.poses.items())
             raise MotionError(self._topic, f'it speaks of several frames, {counts}', 'import the odometry of one robot, '
@@ -84,9 +85,9 @@ class BaseMotion:
             said, seen = (f'{AXES[found.column]} {low:.2f} to {high:.2f}' for low, high in
                           (found.said[:, found.column], found.seen[:, found.column]))
             self.warnings.append(
-                f"{self._topic}: its twist is in the frame of the header, '{parent}', and not in child_frame_id, "
-                f"'{child}', as nav_msgs/Odometry says: {said} where the poses beside it say {seen}; it was turned into "
-                f"'{child}' by the poses")
+                f"{self._topic}: its twist is in the frame of the header, '{parent}', and not in {named}, as "
+                f'nav_msgs/Odometry says: {said} where the poses beside it say {seen}; it was turned into the robot\'s frame '
+                'by the poses')
             self.how = "odometry's velocities turned into the robot's frame, mean since the frame before"
             good = np.isfinite(poses).all(axis=1)
             return times[good], received[good], turned_into_body(values[good], poses[good])
@@ -98,7 +99,7 @@ class BaseMotion:
                               (found.said[:, found.column], found.seen[:, found.column]))
                 why = 'its velocities do not fit them'
                 self.warnings.append(
-                    f"{self._topic}: its twist fits the poses beside it neither in '{child}', as nav_msgs/Odometry says, "
+                    f"{self._topic}: its twist fits the poses beside it neither in {named}, as nav_msgs/Odometry says, "
                     f"nor in '{parent}': {said} where the poses say {seen}; the poses were used")
             self.how = f"odometry's poses ({why}), mean since the frame before"
         return times, received, values

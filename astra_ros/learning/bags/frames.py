@@ -132,6 +132,10 @@ def _check_sources(recording: Recording, clock: Clock, chain: list[str], edges: 
         notes.append(f"{topic}: frame '{child}' stands in {listed} ({', '.join(map(str, counts.values()))} times)" + (
             f"; '{(still | moving)[child][0]}' was taken" if child in chain else '; it is not used'))
     for child in chain:
+        if child in moving and child in still and _fixed_in_two_ways(
+                child, still[child][0], _both(still[child][1], moving[child][1])):
+            notes.append(f"{topic}: frame '{child}' is fixed in /tf_static and moves here, so it has two publishers; "
+                         'that it moves was taken')
         if child not in moving:
             conflict = _fixed_in_two_ways(child, *still[child])
         else:
@@ -160,6 +164,10 @@ def _fixed_in_two_ways(child: str, parent: str, series: Series) -> Conflict | No
     other = tuple(values[int(np.argmax(apart))].tolist())
     return Conflict(child, True, int((apart > SAME_PLACE).sum()), ((parent,), (parent,)),
                     (tuple(values[-1].tolist()), other), 0.0, 0.0, frame=True)
+
+
+def _both(one: Series, other: Series) -> Series:
+    return Series(values=[*one.values, *other.values])
 
 
 def _still_edge(parent: str, value: np.ndarray) -> Edge:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from astra_ros.learning.bags.storage import BagError
 from astra_ros.robot.joint_sources import Conflict
-from astra_ros.texts import listed
+from astra_ros.texts import listed, short
 
 
 class MotionError(BagError):
@@ -46,10 +46,19 @@ class TwoSources(MotionError):
 
     def __init__(self, topic: str, conflicts: Sequence[Conflict], instead: str):
         """`instead`: another way out than to stop one of them, '' where there is none."""
-        shown = [str(conflict) for conflict in conflicts[:3]]
-        if more := conflicts[3:]:
-            shown.append('the same of ' + ', '.join(conflict.key for conflict in more))
         cure = (f'which one is right cannot be told: stop one of the publishers (`ros2 topic info -v {topic}` lists them) '
                 'and record again')
-        super().__init__(topic, '; '.join(shown), f'{cure}, {instead}' if instead else cure)
+        super().__init__(topic, in_words(conflicts), f'{cure}, {instead}' if instead else cure)
         self.conflicts = tuple(conflicts)
+
+
+def in_words(conflicts: Sequence[Conflict]) -> str:
+    """The first of each pair of orders in full, the others by name and number."""
+    groups: dict[tuple, list[Conflict]] = {}
+    for conflict in conflicts:
+        groups.setdefault((conflict.names, conflict.contradicts), []).append(conflict)
+    said = []
+    for first, *others in groups.values():
+        likewise = ', '.join(f"'{short(conflict.key)}' ({conflict.times} times)" for conflict in others)
+        said.append(f'{first}; likewise {likewise}' if others else str(first))
+    return '; '.join(said)

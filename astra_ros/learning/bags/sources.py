@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from astra_ros.learning.bags.motion_error import TwoSources
+from astra_ros.learning.bags.motion_error import TwoSources, in_words
 from astra_ros.learning.bags.reader import Recording, Series
 from astra_ros.learning.bags.resample import JUMP_BACK_S, Clock
 from astra_ros.robot.joint_sources import FLOOR, SPEED, Conflict, SourceWatch, pose_value
@@ -44,7 +44,7 @@ def check_joints(recording: Recording, clock: Clock, names: Iterable[str], topic
         others = [name for name in names if name not in {conflict.key for conflict in bad}]
         raise TwoSources(topic, bad, 'or leave out what the robot does not need: --joints ' + ' '.join(others)
                          if others else '')
-    return [f'{topic}: {conflict}' for conflict in found]
+    return [f'{topic}: {in_words(found)}'] if found else []
 
 
 def check_frame(frame: str, series: Mapping[str, Series], clock: Clock) -> Conflict | None:
