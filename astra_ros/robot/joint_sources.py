@@ -4,7 +4,7 @@ Nothing in a message says who sent it, so this is told from what comes: the same
 another order or set, values that jump there and back, stamps that do so. Which of the two is right cannot be told.
 
 What is no second source: one glitch or some of different values, a robot that is put elsewhere and stays there, a noisy
-encoder, a fast motion, a whole turn of an angle, and messages that have no joint in common (an arm's and its gripper's).
+encoder, a fast motion, a whole turn of an angle, and messages without a joint in common (an arm's and its gripper's).
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def test_a_joint_that_turns_without_end_is_stored_without_a_jump(tmp_path, low, 
     # Frames are half a camera's period from the model's steps at most.
     assert np.abs(angles - (angles[0] + speed * times)).max() < abs(speed) * 0.11
     assert -np.pi <= angles[0] < np.pi and wrapped(angles[0] - 2.5) == pytest.approx(0, abs=1e-5)
-    assert report['motion']['columns']['j1'] == [pytest.approx(angles.min(), abs=1e-3), pytest.approx(angles.max(), abs=1e-3)]
+    assert report['motion']['columns']['j1'] == pytest.approx([angles.min(), angles.max()], abs=1e-3)
     (note,) = [note for note in report['notes'] if "'j1'" in note]
     assert {'urdf': 'r.urdf', 'topic': 'robot_description in the bag', 'nothing': 'is taken as one'}[known] in note
     assert not any("'j2'" in note for note in report['notes'])

@@ -26,7 +26,8 @@ def test_a_joint_state():
 
 @pytest.mark.parametrize("names, positions, what", [
     (["a", "b"], [], "2 names but 0 positions"), ([], [0.0], "0 names but 1 positions"),
-    (["a", "b", "a"], [0.0, 1.0, 2.0], "named twice: a"), (["a", "b"], [NAN, float("inf")], "position of a, b is not finite"),
+    (["a", "b", "a"], [0.0, 1.0, 2.0], "named twice: a"),
+    (["a", "b"], [NAN, float("inf")], "position of a, b is not finite"),
 ])
 def test_a_joint_state_that_says_no_position(names, positions, what):
     with pytest.raises(JointMessageError) as caught:

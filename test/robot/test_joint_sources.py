@@ -95,7 +95,11 @@ def test_noise_is_no_second_publisher(sd):
 
 def test_outliers_are_no_second_publisher():
     noise = np.random.default_rng(1)
-    messages = stream((("a",), 50, lambda t: noise.uniform(-3, 3) if noise.random() < 0.03 else np.sin(t), 0), seconds=30)
+
+    def joint(t):
+        return noise.uniform(-3, 3) if noise.random() < 0.03 else np.sin(t)
+
+    messages = stream((("a",), 50, joint, 0), seconds=30)
     assert not watched(messages).conflicts()
 
 

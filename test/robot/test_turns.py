@@ -46,13 +46,14 @@ def test_the_nearest_turn():
     assert nearest_turn([0.1, 6.2], [12.6, 0.0]).tolist() == pytest.approx([0.1 + 2 * TURN, 6.2 - TURN])
 
 
-@pytest.mark.parametrize("difference, turns", [(6.283, 1), (-6.2, -1), (12.4, 2), (0.1, 0), (3.1, 0), (5.5, 0), (7.0, 0),
-                                               (float("nan"), 0), (float("inf"), 0)])
+@pytest.mark.parametrize("difference, turns", [(6.283, 1), (-6.2, -1), (12.4, 2), (0.1, 0), (3.1, 0), (5.5, 0),
+                                               (7.0, 0), (float("nan"), 0), (float("inf"), 0)])
 def test_a_difference_of_whole_turns_is_named(difference, turns):
     assert turns_in(difference) == turns and is_about_a_turn(difference) == (turns != 0)
 
 
-@pytest.mark.parametrize("angles", [[0.0, 1.0, 2.0], [-3.0, 3.5, -3.0], [2.8, 2.8, -2.8, -2.8, -2.7], [1.0, 1.0, -2.5], [-4.0, 3.0], [0.0, 7.0, 0.0], [np.nan, 1.0], []])
+@pytest.mark.parametrize("angles", [[0.0, 1.0, 2.0], [-3.0, 3.5, -3.0], [2.8, 2.8, -2.8, -2.8, -2.7],
+                                    [1.0, 1.0, -2.5], [-4.0, 3.0], [0.0, 7.0, 0.0], [np.nan, 1.0], []])
 def test_a_joint_with_limits_does_not_look_wrapped(angles):
     assert looks_wrapped(np.array(angles)) == 0
 

@@ -67,8 +67,8 @@ class BaseMotion:
         named = f"'{child}'" if child else 'child_frame_id (empty)'
         if len(recording.poses) > 1:
             counts = ', '.join(f"'{frame}' ({len(series)} times)" for frame, (_, series) in recording.poses.items())
-            raise MotionError(self._topic, f'it speaks of several frames, {counts}', 'import the odometry of one robot, '
-                              'from a topic of its own')
+            raise MotionError(self._topic, f'it speaks of several frames, {counts}',
+                              'import the odometry of one robot, from a topic of its own')
         if child not in recording.poses:
             return times, received, values
         first, series = recording.poses[child]
@@ -86,8 +86,8 @@ class BaseMotion:
                           (found.said[:, found.column], found.seen[:, found.column]))
             self.warnings.append(
                 f"{self._topic}: its twist is in the frame of the header, '{parent}', and not in {named}, as "
-                f'nav_msgs/Odometry says: {said} where the poses beside it say {seen}; it was turned into the robot\'s frame '
-                'by the poses')
+                f'nav_msgs/Odometry says: {said} where the poses beside it say {seen}; it was turned into the '
+                "robot's frame by the poses")
             self.how = "odometry's velocities turned into the robot's frame, mean since the frame before"
             good = np.isfinite(poses).all(axis=1)
             return times[good], received[good], turned_into_body(values[good], poses[good])
@@ -109,9 +109,9 @@ class BaseMotion:
         for frame, count in recording.velocity_frames.most_common():
             if frame.rpartition('/')[2] in FIXED_FRAMES:
                 self.warnings.append(
-                    f"{self._topic}: the headers of {count} messages say that their velocities are in '{frame}', which "
-                    "does not move with the robot; they were taken as in the robot's own frame. If they are not, import "
-                    'its odometry with --motion-topic')
+                    f"{self._topic}: the headers of {count} messages say that their velocities are in '{frame}', "
+                    "which does not move with the robot; they were taken as in the robot's own frame. If they are not, "
+                    'import its odometry with --motion-topic')
 
     def problems(self, times: np.ndarray, received_s: float) -> np.ndarray:
         if self._timeout_s is not None:     # no command is a command to rest

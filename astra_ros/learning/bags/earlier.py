@@ -82,9 +82,9 @@ class EarlierImports:
         here, there = set(continuous), set().union(*said)
         notes = []
         if others := ', '.join(sorted(there - here)):
-            notes.append(f'{self.folder}: other episodes of this robot say that {others} turns without end; of this bag it '
-                         'is not known, so its angles may be in another turn; name its description with --urdf')
+            notes.append(f'{self.folder}: other episodes of this robot say that {others} turns without end; of this bag '
+                         'it is not known, so its angles may be in another turn; name its description with --urdf')
         if lacking := ', '.join(sorted(name for name in here if any(name not in names for names in said))):
-            notes.append(f'{self.folder}: not all other episodes of this robot say that {lacking} turns without end, so '
-                         'their angles may be in another turn; import their bags again with --urdf and --force')
+            notes.append(f'{self.folder}: not all other episodes of this robot say that {lacking} turns without end, '
+                         'so their angles may be in another turn; import their bags again with --urdf and --force')
         return notes

@@ -90,9 +90,9 @@ class JointMotion:
             return ''
         slow = ', '.join(f"'{name}' {rate:.2g} times" for name, (rate, _) in self.slow.items())
         needed = max(silence for _, silence in self.slow.values()) * 1.1
+        leave = f'leave {"it" if len(self.slow) == 1 else "them"} out with --joints {" ".join(quick)}, or ' * bool(quick)
         return (f'{self._topic}: messages a second: {slow}; frames in a silence of more than {self._gap_s:.3g} s are '
-                'dropped: ' + f'leave {"it" if len(self.slow) == 1 else "them"} out with --joints {" ".join(quick)}, or '
-                * bool(quick) + f'set max_gap_s: {needed:.2g} in the --config file')
+                f'dropped: {leave}set max_gap_s: {needed:.2g} in the --config file')
 
 
 class _Described:
@@ -120,8 +120,8 @@ class _Described:
             return False, ''
         if kind is None:
             return True, (f"joint '{joint}' is taken as one that turns without end, because it jumps by about 2 pi "
-                          f'{seams} times and no description says what it is: its angle goes on across the seam, and each '
-                          'episode begins in [-pi, pi); if it has limits, name its description with --urdf')
+                          f'{seams} times and no description says what it is: its angle goes on across the seam, and '
+                          'each episode begins in [-pi, pi); if it has limits, name its description with --urdf')
         return False, (f"joint '{joint}' jumps by about 2 pi, a whole turn, {seams} times, but {self.source} calls it "
                        f'{kind}, so it is stored as it is; if it turns without end, write type="continuous" there')
 

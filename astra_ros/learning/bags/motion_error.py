@@ -46,8 +46,8 @@ class TwoSources(MotionError):
 
     def __init__(self, topic: str, conflicts: Sequence[Conflict], instead: str):
         """`instead`: another way out than to stop one of them, '' where there is none."""
-        cure = (f'which one is right cannot be told: stop one of the publishers (`ros2 topic info -v {topic}` lists them) '
-                'and record again')
+        cure = (f'which one is right cannot be told: stop one of the publishers (`ros2 topic info -v {topic}` lists '
+                'them) and record again')
         super().__init__(topic, in_words(conflicts), f'{cure}, {instead}' if instead else cure)
         self.conflicts = tuple(conflicts)
 
