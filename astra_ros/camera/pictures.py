@@ -19,6 +19,7 @@ from astra_ros.camera.pixels import (
     PixelError,
     UnknownEncoding,
     as_rgb,
+    brightest_number,
     check_layout,
     holds_numbers,
     known_encoding,
@@ -53,6 +54,7 @@ class PictureFacts:
         height, width: pixels as they are stored.
         is_grey: whether it has no colours.
         remarks: what the user should know of how it is read, a sentence each, without topic.
+        bits: of each number, 8 or 16.
     """
 
     encoding: str
@@ -60,6 +62,7 @@ class PictureFacts:
     width: int
     is_grey: bool
     remarks: tuple[str, ...] = ()
+    bits: int = 8
 
     @property
     def size(self) -> tuple[int, int]:
@@ -109,7 +112,8 @@ def check_raw(message) -> PictureFacts:
     """
     layout = _layout(message)
     is_grey = layout.encoding in GREY
-    return PictureFacts(message.encoding, layout.height, layout.width, is_grey, layout.remarks)
+    bits = 8 * ENCODINGS[layout.encoding].depth if layout.encoding in ENCODINGS else 8
+    return PictureFacts(message.encoding, layout.height, layout.width, is_grey, layout.remarks, bits)
 
 
 def raw_to_rgb(message) -> np.ndarray:
@@ -134,6 +138,7 @@ def check_compressed(message) -> PictureFacts:
         container.width,
         container.channels == 1 and not _is_mosaic(form, container),
         tuple(_remarks(form, container)),
+        container.bits,
     )
 
 
@@ -150,6 +155,19 @@ def compressed_to_rgb(message) -> np.ndarray:
     if filled_up(data, container, pixels):
         raise BadPicture(f"a JPEG whose data end before the picture does: {len(data)} bytes; check the camera's link")
     return as_rgb(pixels, _conversion(form, container, pixels))
+
+
+def brightest(message) -> int | None:
+    """The greatest number of a picture of 16-bit numbers; None where they have fewer. Errors as of either check.
+
+    Args:
+        message: with the fields of ``sensor_msgs/Image`` or of ``sensor_msgs/CompressedImage``.
+    """
+    if hasattr(message, "encoding"):
+        return brightest_number(_layout(message), message.data, bool(message.is_bigendian))
+    _, container, data = _read(message)
+    pixels = decode(data) if container.bits == 16 else None
+    return None if pixels is None else int(pixels.max())
 
 
 def _layout(message):

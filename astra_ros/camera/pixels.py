@@ -241,13 +241,26 @@ def unpack(layout: Layout, data, is_bigendian: bool) -> np.ndarray:
     if layout.encoding in SEMI_PLANAR:
         return _unpack_planes(SEMI_PLANAR[layout.encoding], layout, data)
     encoding = ENCODINGS[layout.encoding]
-    numbers = _rows(data, height, width * encoding.channels * encoding.depth, step)
-    if encoding.depth == 2:
-        order = ">" if is_bigendian else "<"
-        numbers = np.ascontiguousarray(numbers).view(np.dtype(np.uint16).newbyteorder(order))
-        numbers = numbers.astype(np.uint16)
+    numbers = _numbers(layout, data, is_bigendian)
     shape = (height, width, encoding.channels)[: 2 if encoding.channels == 1 else 3]
     return as_rgb(np.ascontiguousarray(numbers).reshape(shape), encoding.to_rgb)
+
+
+def brightest_number(layout: Layout, data, is_bigendian: bool) -> int | None:
+    """The greatest of a picture's 16-bit numbers; None where they have 8 bits. Arguments as of ``unpack``."""
+    if layout.encoding in SEMI_PLANAR or ENCODINGS[layout.encoding].depth == 1:
+        return None
+    return int(_numbers(layout, np.frombuffer(data, dtype=np.uint8), is_bigendian).max())
+
+
+def _numbers(layout: Layout, data: np.ndarray, is_bigendian: bool) -> np.ndarray:
+    """[height, numbers of a row], uint8 or uint16, without padding."""
+    encoding = ENCODINGS[layout.encoding]
+    numbers = _rows(data, layout.height, layout.width * encoding.channels * encoding.depth, layout.step)
+    if encoding.depth == 1:
+        return numbers
+    order = ">" if is_bigendian else "<"
+    return np.ascontiguousarray(numbers).view(np.dtype(np.uint16).newbyteorder(order)).astype(np.uint16, copy=False)
 
 
 def as_rgb(pixels: np.ndarray, conversion: int | None) -> np.ndarray:

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from astra_ros.learning.arguments import HelpFormat, at_least, frame_size
 from astra_ros.learning.bags.bag import BadMessage, Bag
+from astra_ros.learning.bags.camera_error import TwoCameras
 from astra_ros.learning.bags.clock import ClockError, choose_clock
 from astra_ros.learning.bags.config import (
     CLOCKS,
@@ -56,6 +57,8 @@ def examine(bag: Bag, choice: Choice) -> Found:
         raise BagError(f'{bag.path}: {choice.image.name}: none of its {len(pictures)} pictures is '
                        'whole' + ''.join(f'; the first: {why}' for why in pictures.broken[:1])
                        + ''.join(f'\n{note}' for note in bag.notes))
+    if conflict := pictures.sources.conflict():
+        raise TwoCameras(bag.path, choice.image.name, conflict)
     if not motion_series(recording):
         reasons = '; '.join(f'{count} messages: {why}' for why, count in
                             recording.bad[choice.motion.name].items())

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from astra_ros.camera.order import Order, order_of
+from astra_ros.camera.repeats import MOVED
 from astra_ros.learning.bags.config import LEAST_FRAMES, BagSettings
 from astra_ros.learning.bags.motion import Motion
 from astra_ros.learning.bags.reader import Pictures
 from astra_ros.learning.bags.resample import Clock, divide
 from astra_ros.learning.bags.storage import BagError
 
+# A camera of which more of the pictures repeat sees nothing of the motion; there is nothing to cut.
+STARES = 0.9
 # A camera that is slower than the model's step by this leaves a step without a frame too often.
 SLOW = 1.02
 
@@ -21,6 +24,7 @@ USED = 'used'
 THINNED = 'between the steps: the camera is faster than dt_s'
 SHORT = f'in a stretch of less than {LEAST_FRAMES} frames, too short to train on'
 BROKEN = 'broken pictures'
+FROZEN = 'that repeat the picture before to the byte while the robot moves'
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,12 @@ def lay_out(pictures: Pictures, clock: Clock, motion: Motion, settings: BagSetti
     jumps = [clock.jumps.get(each, 0.0) for each in pictures.received_ns]
     runs = _runs(pictures, times, received, jumps, settings.gap_s, layout)
     _check_rate([times[run] for run in runs], settings)
+    live = len(pictures.again) < STARES * len(pictures)
     for run in runs:
         at = float(np.median(received[run]))
         why = motion.problems(times[run], at)
+        if live:
+            why[_frozen(run, why, times, pictures.again, _Travel(motion, at, settings))] = FROZEN
         layout.fates[run] = why
         for stretch in _stretches(run, why, times, layout):
             _divide(stretch, times, at, motion, settings, layout)
@@ -88,15 +95,16 @@ def _runs(pictures: Pictures, times: np.ndarray, received: np.ndarray, jumps: li
           layout: Layout) -> list[np.ndarray]:
     """Numbers of usable messages, in runs in which time and size go on as they should."""
     runs: list[list[int]] = []
-    newest = None
+    newest, change = None, ''
     for number, size in enumerate(pictures.values):
+        change = pictures.changes.get(number, change)
         if size is None:
             layout.fates[number] = BROKEN
         elif np.isnan(times[number]):
             layout.fates[number] = 'without a stamp'
         elif newest is None:
             runs.append([number])
-            newest = number
+            newest, change = number, ''
         else:
             step = times[number] - times[newest]
             order = order_of(step)
@@ -107,12 +115,12 @@ def _runs(pictures: Pictures, times: np.ndarray, received: np.ndarray, jumps: li
                 layout.fates[number] = 'out of order: older than the frame before'
                 continue
             silent = received[number] - received[newest]
-            if cut := (_cut(step, silent, gap_s, pictures.values[newest], size)
+            if cut := (_cut(step, silent, gap_s, pictures.values[newest], size) or change
                        or (jumps[number] and f'the clock of the stamps jumped by {jumps[number]:+.2f} s')):
                 layout.cuts.append((float(times[newest]), cut))
                 runs.append([])
             runs[-1].append(number)
-            newest = number
+            newest, change = number, ''
     return [np.array(run) for run in runs]
 
 
@@ -128,6 +136,42 @@ def _cut(step: float, silent: float, gap_s: float, before: tuple[int, int],
         return (f'the pictures changed from {before[1]} x {before[0]} to {size[1]} x {size[0]} '
                 'pixels')
     return ''
+
+
+@dataclass(frozen=True)
+class _Travel:
+    """How far a robot goes; `received_s` names the run of the clock."""
+
+    motion: Motion
+    received_s: float
+    settings: BagSettings
+
+    def since_first(self, times: np.ndarray) -> np.ndarray:
+        """[N], rad or m, of what goes furthest, at times at which the motion is known."""
+        rows = self.motion.rows(times - self.settings.dt_s, times, self.received_s)
+        if self.settings.modality == 'joints':
+            return np.abs(rows - rows[0]).max(axis=1)
+        steps = np.diff(times, prepend=times[0])[:, None]
+        return np.cumsum(np.abs(rows) * steps, axis=0).max(axis=1)
+
+
+def _frozen(run: np.ndarray, why: np.ndarray, times: np.ndarray, again: set[int], travel: _Travel) -> np.ndarray:
+    """Which frames of a run still show what the camera saw before the robot went on: bool [N].
+
+    Where that is longer than a silence may be, as of a camera that hung. What renders a scene without
+    noise repeats a picture too, but not while the robot moves before it.
+    """
+    frozen = np.zeros(len(run), dtype=bool)
+    repeated = np.array([False, *(number in again for number in run[1:])])
+    edges = np.flatnonzero(np.diff(repeated.astype(int), append=0))
+    for before, last in zip(edges[::2], edges[1::2]):
+        known = before + np.flatnonzero(why[before:last + 1] == '')
+        if not len(known) or times[run[last]] - times[run[before]] <= travel.settings.gap_s:
+            continue
+        gone = known[travel.since_first(times[run[known]]) > MOVED]
+        if len(gone) and times[run[last]] - times[run[gone[0]]] > travel.settings.gap_s:
+            frozen[gone[0]:last + 1] = why[gone[0]:last + 1] == ''
+    return frozen
 
 
 def _check_rate(runs: list[np.ndarray], settings: BagSettings) -> None:

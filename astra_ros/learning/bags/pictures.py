@@ -14,7 +14,7 @@ from astra_ros.camera.pictures import (
     raw_to_rgb,
 )
 
-__all__ = ['COMPRESSED', 'IMAGE', 'BadPicture', 'UnsupportedPicture', 'check_picture', 'to_rgb']
+__all__ = ['COMPRESSED', 'IMAGE', 'BadPicture', 'PictureFacts', 'UnsupportedPicture', 'check_picture', 'to_rgb']
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'

@@ -10,8 +10,12 @@ import numpy as np
 from tqdm import tqdm
 
 from astra_ros.camera.lens import contents
+from astra_ros.camera.pictures import brightest
+from astra_ros.camera.repeats import RepeatWatch
+from astra_ros.camera.significant_bits import SignificantBits
+from astra_ros.camera.sources import PictureSources
 from astra_ros.learning.bags.bag import BadMessage, Bag, Topic
-from astra_ros.learning.bags.pictures import BadPicture, UnsupportedPicture, check_picture
+from astra_ros.learning.bags.pictures import BadPicture, PictureFacts, UnsupportedPicture, check_picture
 from astra_ros.learning.bags.storage import BagError
 from astra_ros.learning.bags.topics import (
     CONTROLLER_STATE,
@@ -56,12 +60,34 @@ class Pictures(Series):
         encodings, frames: encoding or format, frame_id -> number of pictures.
         broken: why a picture is, of each that is.
         remarks: how pictures are read that could be read otherwise -> number of pictures.
+        changes: number of a picture that is another camera's than the one before -> how it differs.
+        again: numbers of those that are the one before again, byte for byte.
+        sources, bits: whether several cameras publish them, and how many bits their numbers use.
     """
 
     encodings: Counter = field(default_factory=Counter)
     frames: Counter = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
     remarks: Counter = field(default_factory=Counter)
+    changes: dict[int, str] = field(default_factory=dict)
+    again: set[int] = field(default_factory=set)
+    sources: PictureSources = field(default_factory=PictureSources)
+    bits: SignificantBits = field(default_factory=SignificantBits)
+    _repeats: RepeatWatch = field(default_factory=RepeatWatch)
+
+    def look(self, message, facts: PictureFacts, received_ns: int) -> None:
+        """Add a whole picture, and what it tells beside its size."""
+        number, frame = len(self), message.header.frame_id
+        self.add(stamp_of(message), received_ns, facts.size)
+        self.encodings[facts.encoding] += 1
+        self.remarks.update(facts.remarks)
+        self.frames[frame] += 1
+        if change := self.sources.add(frame, facts.size, received_ns / 1e9):
+            self.changes[number] = change
+        if self._repeats.add(message.data):
+            self.again.add(number)
+        if facts.bits == 16:
+            self.bits.add(brightest(message))
 
 
 @dataclass
@@ -150,10 +176,7 @@ def _picture(recording: Recording, topic: Topic, message, received_ns: int) -> N
     except BadPicture as error:
         _broken(pictures, stamp_of(message), received_ns, str(error))
         return
-    pictures.add(stamp_of(message), received_ns, facts.size)
-    pictures.encodings[facts.encoding] += 1
-    pictures.remarks.update(facts.remarks)
-    pictures.frames[message.header.frame_id] += 1
+    pictures.look(message, facts, received_ns)
 
 
 def _description(recording: Recording, message) -> None:

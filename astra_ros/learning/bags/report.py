@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from astra_ros.camera import significant_bits
 from astra_ros.learning.bags.bag import Bag
 from astra_ros.learning.bags.config import LEAST_FRAMES
-from astra_ros.learning.bags.layout import USED, Layout
+from astra_ros.learning.bags.layout import FROZEN, STARES, USED, Layout
 from astra_ros.learning.bags.lens import lens_in_words
 from astra_ros.learning.bags.motion import Motion
 from astra_ros.learning.bags.reader import Recording
@@ -125,17 +126,40 @@ def _notes(found: Found, rows: np.ndarray) -> list[str]:
     notes += [f'{choice.image.name}: {remark}' + f' ({count} of {len(pictures)} pictures)'
               * (count < len(pictures) - len(pictures.broken))
               for remark, count in pictures.remarks.items()]
+    notes += [f'{choice.image.name}: {note}' for note in _picture_notes(found, rows)]
     height, width = choice.settings.image_size
     for tall, wide in sorted({size for size in pictures.values if size is not None}):
         if tall * width != wide * height:
             keep = min(tall, round(wide * height / width)), min(wide, round(tall * width / height))
             notes.append(f'{choice.image.name}: of {wide} x {tall} the middle '
                          f'{keep[1]} x {keep[0]} is kept, as the imagine node does')
-    spread = (np.ptp(rows, axis=0) if choice.settings.modality == 'joints' else
-              np.abs(rows).max(axis=0))
-    if (spread < STILL).all():
+    if not _moves(found, rows):
         notes.append(f'{choice.motion.name}: the robot never moves; a model learns nothing of '
                      'actions from that. Is it the right topic?')
+    return notes
+
+
+def _moves(found: Found, rows: np.ndarray) -> bool:
+    spread = (np.ptp(rows, axis=0) if found.choice.settings.modality == 'joints' else
+              np.abs(rows).max(axis=0))
+    return not (spread < STILL).all()
+
+
+def _picture_notes(found: Found, rows: np.ndarray) -> list[str]:
+    """What is wrong with the pictures as a whole."""
+    pictures, frozen = found.recording.pictures, np.flatnonzero(found.layout.fates == FROZEN)
+    notes = []
+    if len(frozen):
+        at_s = found.clock.times_s(pictures)[frozen[0]]
+        notes.append(f'{len(frozen)} pictures {FROZEN}, from {at_s:.2f} s on: the camera, or what passes its pictures on, '
+                     'hung. They are left out; check the camera driver')
+    elif len(pictures.again) >= STARES * len(pictures) and _moves(found, rows):
+        notes.append(f'{len(pictures.again)} of {len(pictures)} pictures repeat the one before to the byte, though the '
+                     'robot moves: the camera sees nothing of it, or hung. Check the camera driver')
+    if used := pictures.bits.used:
+        brightest = pictures.bits.brightest
+        notes.append(f'the brightest number of all pictures is {brightest} of {significant_bits.FULL}, as of a camera of '
+                     f'{used} bits, so their brightest pixel is stored as {(brightest + 128) // 257} of 255; {significant_bits.CURE}')
     return notes
 
 
