@@ -80,6 +80,7 @@ class CameraInputs:
         self._info: CameraInfo | None = None
         self._stamps = StampWatch()
         self._unstamped = False
+        self._stamp_age_s: float | None = None
         self._late = 0
         self._header: Header | None = None
         self._image_s: float | None = None  # when the newest frame came
@@ -107,7 +108,9 @@ class CameraInputs:
             raise
         with self._lock:
             self._heard_s = self._clock()
-            time_ns = self._stamps.time_of(to_nanoseconds(msg.header.stamp), arrived_ns)
+            stamp_ns = to_nanoseconds(msg.header.stamp)
+            time_ns = self._stamps.time_of(stamp_ns, arrived_ns)
+            self._stamp_age_s = (arrived_ns - stamp_ns) / NANOSECONDS if stamp_ns else None
             if self._stamps.unstamped != self._unstamped:  # the frames so far have times of another clock
                 self._unstamped = self._stamps.unstamped
                 self.forget()
@@ -188,6 +191,12 @@ class CameraInputs:
                 f"{which} still at {standing_ns / NANOSECONDS:.3f} s; set header.stamp of each image in the camera "
                 "driver, or start what publishes /clock where use_sim_time is true"
             )
+
+    @property
+    def stamp_age_s(self) -> float | None:
+        """How old the newest image was by its stamp when it came, s: much where its camera has another clock."""
+        with self._lock:
+            return self._stamp_age_s
 
     @property
     def left_out(self) -> dict[str, int]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from std_msgs.msg import String
 
 from astra_ros.planning.drawings import Drawings
 from astra_ros.planning.kinematics import KinematicsError, parse_urdf
 from astra_ros.planning.modalities import ActionSpace
+from astra_ros.texts import listed
 
 PREPARING = "preparing the robot's shapes"
 WITHOUT = "plans are imagined without the robot's render, less exactly"
@@ -44,6 +45,7 @@ class RobotDescription:
         self._drawings: Drawings | None = None
         self._spaces: tuple[ActionSpace, ...] = ()
         self._drawn: frozenset[str] = frozenset()
+        self._trained_turning: dict[str, Sequence[str]] = {}  # action space -> joints
         self._prepared = False
         self.missed = False
         self._busy = self._stopped = False
@@ -62,16 +64,16 @@ class RobotDescription:
                 self._waiting.append(msg.data)
                 self._changed.notify_all()
 
-    def attach(self, drawings: Drawings, spaces: Sequence[ActionSpace], drawn: Iterable[str]) -> None:
-        """Say by what the robot is drawn; this is done ahead from now on.
+    def attach(self, drawings: Drawings, card) -> None:
+        """Say by what the robot is drawn, and for which model; this is done ahead from now on.
 
         Args:
-            spaces: of the plans that may come.
-            drawn: names of those whose plans the robot is drawn along.
+            card: the model's, see `ModelCard`.
         """
         with self._changed:
-            self._drawings, self._drawn, self._prepared = drawings, frozenset(drawn), False
-            self._spaces = tuple(space for space in spaces if space.modality == "joints")
+            self._drawings, self._drawn, self._prepared = drawings, frozenset(card.cameras), False
+            self._spaces = tuple(space for space in card.action_spaces.values() if space.modality == "joints")
+            self._trained_turning = dict(card.continuous_joints)
             self._waiting = deque([*self._received, *self._waiting], maxlen=KEPT)
             self._received.clear()
             self._changed.notify_all()
@@ -116,6 +118,24 @@ class RobotDescription:
             if drawings.warning:
                 return f"{self.topic}: {drawings.warning.removeprefix('robot_description: ')}"
             return f"{self.topic}: {self._fails}; {WITHOUT}" if self._fails else ""
+
+    @property
+    def contradiction(self) -> str:
+        """Which joints turn without end for the model, and have an end for the description; or ''."""
+        with self._changed:
+            turning = [
+                name
+                for space in self._spaces
+                if self._joints.issuperset(space.motion_names)
+                for name in self._trained_turning.get(space.name, ())
+                if name not in self.continuous
+            ]
+        return (
+            f"{self.topic}: {listed(turning)} has limits here, but the model was trained on a robot on which it turns "
+            "without end, so whole turns of it do not count; publish the description of that robot"
+            if turning
+            else ""
+        )
 
     @property
     def preparing(self) -> bool:

@@ -123,13 +123,15 @@ class ImagineHealth:
     def report(self) -> list[DiagnosticStatus]:
         """The statuses of this moment."""
         topics = self._topics()  # first: it says why others have nothing
-        parts = [self._model(), self._camera(), self._goal(), self._plans(), self._requests(), topics, self._markers()]
+        parts = [self._model(), self._camera(), self._goal(), self._plans(), self._joints(), self._requests(), topics]
+        parts.append(self._markers())
         return parts if self.description is None else [*parts, self._description(self.description)]
 
     def _description(self, description: RobotDescription) -> DiagnosticStatus:
         refused = self.refused["robot_description"]
         values = {"descriptions_refused": refused.count, "last_refusal": refused.last}
-        problem = description.problem if self.model.card else ""  # until then it may still come
+        # Until the model is there, a description may still come.
+        problem = (description.problem or description.contradiction) if self.model.card else ""
         if self.conditions.see("robot_description", problem):
             return self._status("robot_description", WARN, problem, values)
         if description.preparing:
@@ -190,6 +192,7 @@ class ImagineHealth:
         poses = self.refused["goal_poses"]
         values = {
             "age_s": "" if age_s is None else f"{age_s:.3f}",
+            "stamp_age_s": "" if self.inputs.stamp_age_s is None else f"{self.inputs.stamp_age_s:.3f}",
             "frames_held": self.inputs.frames_held,
             "images_refused": refused.count,
             "goal_images_refused": goals.count,
@@ -201,8 +204,8 @@ class ImagineHealth:
         no_stamps = self.conditions.see("stamps of the images", self.inputs.no_stamps)
         timeout_s = self._settings().camera_timeout_s
         self._miss_camera(age_s, timeout_s)
-        if reason := newest(refused, goals, poses):
-            return self._status("camera", ERROR if refused.recent else WARN, reason, values)
+        if reason := refused.recent:
+            return self._status("camera", ERROR, reason, values)
         if age_s is None:
             unheard = self.topics.wrong("image")
             return self._status("camera", WARN, unheard or f"no image yet on {self.inputs.camera}", values)
@@ -214,8 +217,8 @@ class ImagineHealth:
             return self._status("camera", WARN, mismatch, values)
         if lacks := self.inputs.history_lacks:
             return self._status("camera", WARN, f"images arrive, but cannot be used yet: {lacks}", values)
-        if no_stamps:
-            return self._status("camera", WARN, no_stamps, values)
+        if reason := no_stamps or newest(goals, poses):  # what is wrong with the camera itself comes first
+            return self._status("camera", WARN, reason, values)
         return self._status("camera", OK, "images arrive", values)
 
     def _miss_camera(self, age_s: float | None, timeout_s: float) -> None:
@@ -255,7 +258,8 @@ class ImagineHealth:
         return self._status("goal", OK, f"the goal {values['goal_kind']} of {values['goal_topic']} counts", values)
 
     def _plans(self) -> DiagnosticStatus:
-        refusals = arrived, _, joints = self.refused["plans"], self.refused_plans, self.refused["joint_states"]
+        refusals = arrived, _ = self.refused["plans"], self.refused_plans
+        joints = self.refused["joint_states"]
         values = {f"{name}.held": count for name, count in self.inputs.plans_held.items()}
         for name, fate in self.inputs.fates.items():
             counts = {**vars(fate), "never_judged": fate.never_judged}
@@ -263,18 +267,30 @@ class ImagineHealth:
         values |= {
             "plans_refused": arrived.count + self.refused_plans.count,
             "joint_states_refused": joints.count,
-            "joints_of_two_publishers": ", ".join(self.inputs.joint_conflicts),
             "joint_states": bool(self.inputs.joints_now(self._settings().camera_timeout_s)),
-            "last_refusal": max(refusals, key=lambda each: each.last_s).last,
+            "last_refusal": max((*refusals, joints), key=lambda each: each.last_s).last,
         }
-        contradicted = self.conditions.see("joint states", *self.contradictions())
         too_old = "all plans are older than their source's max_age_s" if self.inputs.all_too_old else ""
         notices = refusals if too_old else (*refusals, self.refused["lost_plans"])
-        if reason := self.robot_unknown() or contradicted or newest(*notices) or too_old:
+        # What is wrong with plans comes first: joint states have a status of their own.
+        if reason := self.robot_unknown() or newest(*notices) or too_old or self.contradictions()[0] or joints.recent:
             return self._status("plans", WARN, reason, values)
         if not any(self.inputs.plans_held.values()):
             return self._status("plans", OK, "no plans yet", values)
         return self._status("plans", OK, "plans arrive", values)
+
+    def _joints(self) -> DiagnosticStatus:
+        refused, timeout_s = self.refused["joint_states"], self._settings().camera_timeout_s
+        values = {
+            "joints": listed(list(self.inputs.joints_now(timeout_s))),
+            "joints_of_two_publishers": listed(list(self.inputs.joint_conflicts)),
+            "joint_states_refused": refused.count,
+            "last_refusal": refused.last,
+        }
+        if reason := self.conditions.see("joint states", *self.contradictions()) or refused.recent:
+            return self._status("joint_states", WARN, reason, values)
+        text = "joint states arrive" if values["joints"] else "no joint states"
+        return self._status("joint_states", OK, text, values)
 
     def _requests(self) -> DiagnosticStatus:
         with self._lock:

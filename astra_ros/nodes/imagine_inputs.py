@@ -169,6 +169,11 @@ class ImagineInputs:
         return self._camera.frames_held
 
     @property
+    def stamp_age_s(self) -> float | None:
+        """How old the newest image was by its stamp when it came, s, or None without one."""
+        return self._camera.stamp_age_s
+
+    @property
     def left_out(self) -> dict[str, int]:
         """Why images were left out that are no error -> how many."""
         return self._camera.left_out

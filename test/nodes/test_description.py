@@ -30,6 +30,14 @@ def space(*joints):
     return SimpleNamespace(name="_".join(joints), motion_names=joints, modality="joints")
 
 
+def card(spaces, drawn, turning=()):
+    return SimpleNamespace(
+        action_spaces={each.name: each for each in spaces},
+        cameras=dict.fromkeys(drawn, {}),
+        continuous_joints={spaces[0].name: tuple(turning)},
+    )
+
+
 class FakeDrawings:
     """Records what is asked of `Drawings`."""
 
@@ -70,7 +78,7 @@ def bench():
 
 def test_a_broken_description_does_not_replace_a_good_one(bench):
     drawings, good = FakeDrawings(), urdf()
-    bench.description.attach(drawings, [space("a")], ["a"])
+    bench.description.attach(drawings, card([space("a")], ["a"]))
     bench.send(good)
     assert bench.description.text == good and bench.description.problem == "" and bench.refused == []
     for _ in range(3):
@@ -83,7 +91,7 @@ def test_a_broken_description_does_not_replace_a_good_one(bench):
 
 def test_one_whose_meshes_are_not_installed_still_says_where_the_tool_goes(bench):
     drawings, good, lost = FakeDrawings(), urdf(), urdf(LOST)
-    bench.description.attach(drawings, [space("a")], ["a"])
+    bench.description.attach(drawings, card([space("a")], ["a"]))
     bench.send(good)
     bench.send(lost)
     assert bench.description.text == lost and bench.refused == ["/desc: it is broken"]
@@ -95,14 +103,14 @@ def test_what_came_before_the_model_is_drawn_once_it_is_there_in_order(bench):
     bench.send("no XML")
     assert bench.description.text == good and bench.description.problem.startswith("/desc: ")
     drawings = FakeDrawings()
-    bench.description.attach(drawings, [space("a")], ["a"])
+    bench.description.attach(drawings, card([space("a")], ["a"]))
     bench.description.wait(0.0)
     assert drawings.described == [good, "no XML"] and drawings.prepared == [["a"]]
 
 
 def test_shapes_are_made_ahead_for_the_robot_that_is_described(bench):
     drawings = FakeDrawings(takes_s=0.2)
-    bench.description.attach(drawings, [space("a"), space("x", "y")], ["a", "x_y"])
+    bench.description.attach(drawings, card([space("a"), space("x", "y")], ["a", "x_y"]))
     bench.description.on_message(String(data=urdf()))
     said = []
     bench.description.wait(0.0, lambda: said.append(bench.description.preparing))
@@ -113,7 +121,7 @@ def test_shapes_are_made_ahead_for_the_robot_that_is_described(bench):
 
 def test_the_same_description_again_costs_nothing(bench):
     drawings = FakeDrawings()
-    bench.description.attach(drawings, [space("a")], ["a"])
+    bench.description.attach(drawings, card([space("a")], ["a"]))
     for _ in range(5):
         bench.send(urdf())
     assert len(drawings.described) == len(drawings.prepared) == 1
@@ -124,11 +132,11 @@ def test_that_none_came_is_named_with_the_topic_if_the_model_sees_the_robot(benc
     began = time.monotonic()
     bench.description.wait(0.1)
     assert 0.1 <= time.monotonic() - began < 2.0
-    bench.description.attach(FakeDrawings(), [space("a")], ["a"])
+    bench.description.attach(FakeDrawings(), card([space("a")], ["a"]))
     assert "no robot_description has come on /desc" in bench.description.problem
-    bench.description.attach(FakeDrawings(), [space("a")], [])
+    bench.description.attach(FakeDrawings(), card([space("a")], []))
     assert bench.description.problem == ""
-    bench.description.attach(FakeDrawings(), [space("a"), space("b")], ["b"])  # whose plans will come is not known
+    bench.description.attach(FakeDrawings(), card([space("a"), space("b")], ["b"]))  # whose plans will come is not known
     assert bench.description.problem == ""
     bench.description.missed = True
     assert "no robot_description has come on /desc" in bench.description.problem
@@ -136,7 +144,7 @@ def test_that_none_came_is_named_with_the_topic_if_the_model_sees_the_robot(benc
 
 def test_a_robot_that_the_model_never_saw_drawn_needs_no_shapes(bench):
     drawings = FakeDrawings()
-    bench.description.attach(drawings, [space("a"), space("x", "y")], ["x_y"])
+    bench.description.attach(drawings, card([space("a"), space("x", "y")], ["x_y"]))
     bench.send(urdf())
     assert drawings.prepared == [["a"]] and bench.description.problem == ""  # which `Drawings` does not draw
 
@@ -146,6 +154,16 @@ def test_it_says_which_joints_turn_without_end(bench):
     assert bench.description.continuous == {"a"}
     bench.send(urdf())
     assert bench.description.continuous == frozenset()
+
+
+def test_a_description_that_contradicts_the_model_is_named(bench):
+    bench.description.attach(FakeDrawings(), card([space("a")], [], turning=["a"]))
+    bench.send(urdf(kind="continuous"))
+    assert bench.description.contradiction == ""
+    bench.send(urdf(kind="revolute"))
+    assert bench.description.contradiction.startswith("/desc: a has limits here")
+    bench.send(urdf(kind="revolute", joint="other"))  # another robot's
+    assert bench.description.contradiction == ""
 
 
 def test_whoever_waits_is_let_go_at_the_end():

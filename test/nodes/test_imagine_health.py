@@ -98,3 +98,20 @@ def test_all_vetoed_is_worth_a_warning(health):
     health.done(LastRequest(plans=2, summary="2 plans imagined, best is a"))
     status = requests(health)
     assert status.level == OK and {v.key: v.value for v in status.values}["requests_done"] == "2"
+
+
+def test_complaints_about_joint_states_and_goals_do_not_hide_what_is_wrong_with_plans_and_camera(health):
+    def message(part):
+        return next(each for each in health.report() if each.name.endswith(f": {part}")).message
+
+    health.refuse("plans", "/plans: a plan without points")
+    health.refuse("joint_states", "/joint_states: 7 names but 0 positions")
+    health.inputs.on_image(rgb_to_image(np.zeros((4, 4, 3), np.uint8), stamp_of(0.0), "camera"))
+    for _ in range(3):
+        health.inputs.on_image(rgb_to_image(np.zeros((4, 4, 3), np.uint8), stamp_of(0.0), "camera"))
+    health.refuse("goal_images", "/goal_image: a depth image")
+    health.refuse("markers", "no link 'tool'")
+    assert message("plans") == "/plans: a plan without points"
+    assert message("joint_states") == "/joint_states: 7 names but 0 positions"
+    assert "header.stamp of the images is 0" in message("camera") and message("goal") == "/goal_image: a depth image"
+    assert message("markers") == "no link 'tool'"

@@ -275,6 +275,9 @@ def test_images_without_stamps_take_the_time_of_their_arrival_and_say_so():
     request = bench.inputs.request(TIMEOUT_S)
     assert request.history[:, 0, 0, 0].tolist() == [4, 5] and request.stamp == stamp_of(27.5)
     assert bench.inputs.no_stamps.startswith("/camera: ") and "header.stamp" in bench.inputs.no_stamps
+    assert bench.inputs.stamp_age_s is None
+    bench.image(20.0)
+    assert bench.inputs.stamp_age_s == 7.5
 
 
 @pytest.mark.parametrize("stamp_s", [0.0, 1234.5])

@@ -38,7 +38,8 @@ def test_plans_wait_as_long_as_two_publishers_contradict_each_other(graph, small
 
     graph.status_says("imagine: model", DiagnosticStatus.OK, "loaded", world)
     graph.status_says("imagine: camera", DiagnosticStatus.OK, "images arrive", world)
-    status = graph.status_says("imagine: plans", WARN, "two publishers", world)
+    graph.status_says("imagine: plans", WARN, "two publishers", world)
+    status = graph.status_says("imagine: joint_states", WARN, "two publishers", world)
     values = {pair.key: pair.value for pair in status.values}
     assert values["joints_of_two_publishers"] == ", ".join(plan.joint_names) and plan.joint_names[0] in status.message
     plans.publish(plan_to_trajectory(plan))
