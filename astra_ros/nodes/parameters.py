@@ -19,6 +19,7 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
+from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -99,7 +100,12 @@ class SettingsParameters:
             )
             if limits := field.metadata.get("range"):
                 _set_range(descriptor, value, limits)
-            declared = self._node.declare_parameter(name, _to_ros(value), descriptor)
+            try:
+                declared = self._node.declare_parameter(name, _to_ros(value), descriptor)
+            except InvalidParameterValueException as error:  # out of range; ROS says so without the parameter's unit
+                given = self._given[name].value if name in self._given else value
+                _replaced(prefix, default, {field.name: _from_ros(name, given, value)})
+                raise ValueError(f"{name} is {given}: {error}") from error
             self._values[name] = _from_ros(name, declared.value, value)
         self._defaults[prefix] = default
         self._settings[prefix] = self._build(prefix, self._values)
@@ -107,12 +113,16 @@ class SettingsParameters:
 
     def warn_of_unknown(self) -> None:
         """Log values that were given for parameters which nobody declared: typing errors, most likely."""
-        given = getattr(self._node, "_parameter_overrides", {})  # rclpy has no public way to ask
-        for name in sorted(set(given)):
+        for name in sorted(set(self._given)):
             if not self._node.has_parameter(name) and not name.startswith("qos_overrides."):
                 self._node.get_logger().warning(
                     f"parameter '{name}' is given, but this node has none of that name; it is ignored"
                 )
+
+    @property
+    def _given(self) -> dict[str, Parameter]:
+        """The values that the node was started with."""
+        return getattr(self._node, "_parameter_overrides", {})  # rclpy has no public way to ask
 
     def __getitem__(self, prefix: str):
         """The settings declared under ``prefix``, with their present values."""
@@ -148,10 +158,19 @@ class SettingsParameters:
                 given[field.name] = values[name]
             elif name in self._defaults:
                 given[field.name] = self._build(name, values)
-        try:
-            return dataclasses.replace(default, **given)
-        except ValueError as error:  # settings name their fields, users know parameters
-            raise ValueError(_join(prefix, str(error).removeprefix(f"{type(default).__name__}."))) from error
+        return _replaced(prefix, default, given)
+
+
+def _replaced(prefix: str, default, given: dict[str, Any]):
+    """The settings with other values.
+
+    Raises:
+        ValueError: one cannot be; settings name their fields, users know parameters.
+    """
+    try:
+        return dataclasses.replace(default, **given)
+    except ValueError as error:
+        raise ValueError(_join(prefix, str(error).removeprefix(f"{type(default).__name__}."))) from error
 
 
 def _join(prefix: str, name: str) -> str:

@@ -43,7 +43,7 @@ class PlanStamps:
             cure = "past_stamp"
         else:
             return ""
-        if abs(away_s) > ANOTHER_CLOCK_S:
+        if abs(away_s) > ANOTHER_CLOCK_S or not now_ns:  # or no clock has come yet
             text += f"; this node's clock says {now_ns / NANOSECONDS:.3f} s, so look at use_sim_time of both nodes"
         return (
             f"{text}; send plans with the stamp 0, or set the parameter {cure} to '{RESTAMP}' to have them begin when "

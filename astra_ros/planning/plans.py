@@ -11,6 +11,10 @@ import numpy as np
 from astra_ros.texts import listed, short
 
 
+# No joint is further from 0, rad or m, and no plan lasts longer, s: what is beyond is no measure of anything.
+MOST = 1e9
+
+
 class PlanError(ValueError):
     """A plan cannot be used. The message names what was wrong, what was expected, what to do."""
 
@@ -137,6 +141,11 @@ class JointPlan:
             raise PlanError(
                 f"plan '{self.name}': {what}{list(place)} is {array[place]}; every value must be "
                 "finite"
+            )
+        if (far := np.argwhere(np.abs(array) > MOST)).size:
+            place = tuple(map(int, far[0]))
+            raise PlanError(
+                f"plan '{self.name}': {what}{list(place)} is {array[place]:.3g}, more than {MOST:g}; give seconds, rad and m"
             )
         array.setflags(write=False)
         return array

@@ -135,6 +135,12 @@ def test_a_descriptor_has_the_limits_that_are_checked(kind, item, make_node):
     assert (item.name in HOLES) == ("off" in item.metadata)
 
 
+@pytest.mark.parametrize("kind", SETTINGS)
+def test_every_number_has_a_range(kind):
+    numbers = [item for item in dataclasses.fields(kind) if type(item.default) in (int, float)]
+    assert [item.name for item in numbers if "range" not in item.metadata] == []
+
+
 def test_every_number_of_the_imagine_node_has_a_range(make_node):
     node = make_node()
     ImagineParameters(node)
@@ -243,6 +249,12 @@ def test_read_only_fields_and_ranges(make_node):
 def test_a_bad_start_value_is_an_error_that_names_it(make_node):
     with pytest.raises(ValueError, match="speed is -2"):
         SettingsParameters(make_node(speed=-2.0)).declare("", Outer())
+    with pytest.raises(ValueError, match="^horizon is 300; give 1 to 256 steps$"):
+        ImagineParameters(make_node(horizon=300))
+    with pytest.raises(ValueError, match="^right.keep is 0; give 1 to 256 messages$"):
+        ImagineParameters(make_node(plan_sources=["right"], right__keep=0))
+    with pytest.raises(ValueError, match="^collision.weight is 200; expected 0 to 100"):
+        ImagineParameters(make_node(collision__weight=200.0))
     with pytest.raises(ValueError, match="'speed' is 'fast'"):
         SettingsParameters(make_node(speed="fast")).declare("", Outer())
 

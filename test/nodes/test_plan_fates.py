@@ -105,6 +105,7 @@ def test_a_plan_of_the_future_is_refused_and_the_cure_is_named(rule):
     assert "10.0 s in the future" in reason and "future_stamp to 'restamp'" in reason and "use_sim_time" not in reason
     assert not rule.restamps(Time(sec=1010), NOW_NS)
     assert "use_sim_time" in rule.refusal(Time(sec=1_700_000_000), NOW_NS), "of another clock"
+    assert "use_sim_time" in rule.refusal(Time(sec=5), 0), "the clock has not come yet"
 
 
 def test_a_plan_of_the_past_begins_when_it_is_handed_on(rule):

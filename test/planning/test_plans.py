@@ -51,6 +51,8 @@ def test_bad_start_is_refused(start):
         (dict(times=(-0.5, 1.0, 2.0)), "must be >= 0"),
         (dict(times=(0.0, 1.0, np.inf)), r"times_s\[2\] is inf"),
         (dict(positions=((0, 1), (np.nan, 1), (2, 2))), r"positions\[1, 0\] is nan"),
+        (dict(positions=((0, 1), (1e308, 1), (2, -1e308))), r"positions\[1, 0\] is 1e\+308, more than 1e\+09"),
+        (dict(times=(0.0, 1.0, 1e300)), r"times_s\[2\] is 1e\+300"),
         (dict(positions=((0, 1), (1, 1))), r"shape \(2, 2\); expected \(3, 2\)"),
         (dict(positions=((0, 1), (1,), (2, 2))), "no rectangular array"),
         (dict(times=((0.0, 1.0, 2.0),)), r"expected \[N\]"),
