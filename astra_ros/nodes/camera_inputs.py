@@ -16,6 +16,10 @@ from astra_ros.bridge.stamps import NANOSECONDS, stamp_of_nanoseconds, to_nanose
 from astra_ros.camera.history import FrameHistory
 from astra_ros.camera.lens import LensError, NotCalibrated, is_calibrated, is_rectified, read_lens, size_error
 from astra_ros.camera.order import StampWatch
+from astra_ros.camera.pictures import PictureFacts, brightest
+from astra_ros.camera.repeats import RepeatWatch
+from astra_ros.camera.significant_bits import CURE, FULL, SignificantBits
+from astra_ros.camera.sources import CameraConflict, PictureSources
 from astra_ros.pipeline import to_model_size
 
 MOST_REMARKS = 100  # texts may hold what messages say, which may be anything
@@ -38,10 +42,15 @@ class PictureReader:
         Raises:
             BridgeError: it cannot be used.
         """
+        return self.read_with_facts(msg, topic)[0]
+
+    def read_with_facts(self, msg: Image | CompressedImage, topic: str) -> tuple[np.ndarray, PictureFacts]:
+        """The same, and what the message says of it."""
         compressed = isinstance(msg, CompressedImage)
-        for remark in (check_compressed_image if compressed else check_image)(msg, topic).remarks:
+        facts = (check_compressed_image if compressed else check_image)(msg, topic)
+        for remark in facts.remarks:
             self.say_once(f"{topic}: {remark}")
-        return (compressed_to_rgb if compressed else image_to_rgb)(msg, topic)
+        return (compressed_to_rgb if compressed else image_to_rgb)(msg, topic), facts
 
     def say_once(self, text: str) -> None:
         """Tell what was not told yet."""
@@ -79,6 +88,9 @@ class CameraInputs:
         self._picture_size: tuple[int, int] | None = None
         self._info: CameraInfo | None = None
         self._stamps = StampWatch()
+        self._sources = PictureSources()
+        self._repeats = RepeatWatch()
+        self._bits = SignificantBits()
         self._unstamped = False
         self._stamp_age_s: float | None = None
         self._late = 0
@@ -101,13 +113,14 @@ class CameraInputs:
         """
         arrived_ns = self._ros_time_ns()
         try:
-            picture = self.pictures.read(msg, self.topic)
+            picture, facts = self.pictures.read_with_facts(msg, self.topic)
         except BridgeError as error:
             with self._lock:
                 self._refused = self._clock(), str(error)
             raise
         with self._lock:
             self._heard_s = self._clock()
+            self._look(msg, facts)
             stamp_ns = to_nanoseconds(msg.header.stamp)
             time_ns = self._stamps.time_of(stamp_ns, arrived_ns)
             self._stamp_age_s = (arrived_ns - stamp_ns) / NANOSECONDS if stamp_ns else None
@@ -116,6 +129,16 @@ class CameraInputs:
                 self.forget()
             if time_ns is not None:
                 self._add(picture, Header(stamp=stamp_of_nanoseconds(time_ns), frame_id=msg.header.frame_id))
+
+    def _look(self, msg: Image | CompressedImage, facts: PictureFacts) -> None:
+        """Notice other cameras, images that repeat, and few bits."""
+        self._repeats.add(msg.data)
+        if facts.bits == 16:
+            self._bits.add(brightest(msg))
+        if change := self._sources.add(msg.header.frame_id, facts.size, self._heard_s):
+            if self.conflict is None:
+                self._tell(f"{self.topic}: {change}; the frame history starts anew")
+            self.forget()
 
     def _add(self, picture: np.ndarray, header: Header) -> None:
         time_s = to_seconds(header.stamp)
@@ -173,6 +196,37 @@ class CameraInputs:
             return "; ".join((str(lens), *lens.remarks))
 
     @property
+    def conflict(self) -> CameraConflict | None:
+        """Which cameras publish in turn now, or None."""
+        with self._lock:
+            return self._sources.conflict(self._clock())
+
+    @property
+    def two_cameras(self) -> str:
+        """What is wrong where several cameras publish in turn, and the cure; else ''."""
+        conflict = self.conflict
+        return f"{self.topic}: {conflict}; stop all but one, or remap image to the topic of one of them" if conflict else ""
+
+    @property
+    def repeats(self) -> int:
+        """How often the newest image came again, byte for byte."""
+        with self._lock:
+            return self._repeats.in_a_row
+
+    @property
+    def few_bits(self) -> tuple[str, int | None]:
+        """(What is wrong where images use few of their 16 bits, and the cure, else ''; how many they use.)"""
+        with self._lock:
+            used, number = self._bits.used, self._bits.brightest
+        if used is None:
+            return "", None
+        return (
+            f"{self.topic}: the brightest number of all images is {number} of {FULL}, as of a camera of {used} bits, so "
+            f"they are dark; {CURE}",
+            used,
+        )
+
+    @property
     def frames_held(self) -> int:
         """Frames in the history's buffer."""
         with self._lock:
@@ -182,6 +236,8 @@ class CameraInputs:
     def history_lacks(self) -> str:
         """Why no history can be made of the images that came, or ''."""
         with self._lock:
+            if self._history is not None and (wrong := self.two_cameras):
+                return wrong
             lacks = "" if self._history is None else self._history.not_ready() or ""
             standing_ns = self._stamps.standing_ns
             if not lacks or standing_ns is None:

@@ -202,6 +202,9 @@ class ImagineHealth:
             **self.inputs.left_out,
         }
         no_stamps = self.conditions.see("stamps of the images", self.inputs.no_stamps)
+        two_cameras = self.conditions.see("cameras on one topic", self.inputs.two_cameras)
+        frozen = self.conditions.see("images that repeat", self.inputs.frozen)
+        few_bits = self.conditions.see("bits of the images", *self.inputs.few_bits)
         timeout_s = self._settings().camera_timeout_s
         self._miss_camera(age_s, timeout_s)
         if reason := refused.recent:
@@ -213,11 +216,13 @@ class ImagineHealth:
             text = (f"{self.inputs.camera} is silent for {age_s:.1f} s, longer than camera_timeout_s = "
                     f"{timeout_s:g}")
             return self._status("camera", ERROR, text, values)
+        if two_cameras:
+            return self._status("camera", WARN, two_cameras, values)
         if mismatch := self.inputs.size_mismatch:
             return self._status("camera", WARN, mismatch, values)
         if lacks := self.inputs.history_lacks:
             return self._status("camera", WARN, f"images arrive, but cannot be used yet: {lacks}", values)
-        if reason := no_stamps or newest(goals, poses):  # what is wrong with the camera itself comes first
+        if reason := frozen or no_stamps or few_bits or newest(goals, poses):  # what is wrong with the camera itself comes first
             return self._status("camera", WARN, reason, values)
         return self._status("camera", OK, "images arrive", values)
 

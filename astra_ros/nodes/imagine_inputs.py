@@ -17,6 +17,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 
 from astra_ros.bridge import BridgeError
 from astra_ros.nodes.camera_inputs import CameraInputs
+from astra_ros.nodes.frozen_camera import FrozenCamera
 from astra_ros.nodes.goal_inputs import GoalInputs, described
 from astra_ros.nodes.imagine_settings import PlanTopicSettings
 from astra_ros.nodes.joint_inputs import JointInputs
@@ -87,6 +88,7 @@ class ImagineInputs:
         self._lock = threading.RLock()
         self._camera = CameraInputs(camera, tell, clock, ros_time_ns)
         self._joints = JointInputs(clock)
+        self._frozen = FrozenCamera(lambda: self._clock())
         self._goals = GoalInputs(self._camera.pictures.read, lambda: self._clock())
         self._plans = PlanInputs(sources, lambda reason: refuse("lost_plans", reason), lambda: self._clock())
 
@@ -104,6 +106,9 @@ class ImagineInputs:
             self._camera.on_image(msg)
         except BridgeError as error:
             self._refuse("images", str(error))
+            return
+        with self._lock:
+            self._frozen.add(self._camera.repeats > 0, self._joints.now(float("inf")))
 
     def on_camera_info(self, msg: CameraInfo) -> None:
         """Remember what camera_info says, to notice when it is another camera's."""
@@ -182,6 +187,26 @@ class ImagineInputs:
     def no_stamps(self) -> str:
         """What is done about images without a stamp, or ''."""
         return self._camera.no_stamps
+
+    @property
+    def two_cameras(self) -> str:
+        """What is wrong where several cameras publish on the images' topic in turn, else ''."""
+        return self._camera.two_cameras
+
+    @property
+    def frozen(self) -> str:
+        """What is wrong where images repeat while the robot moves, else ''."""
+        with self._lock:
+            joint = self._frozen.joint
+        return (
+            f"{self.camera}: the image is the same to the byte while joint '{joint}' moves, so the camera, or what passes "
+            "its images on, hangs; check the camera driver" if joint else ""
+        )
+
+    @property
+    def few_bits(self) -> tuple[str, int | None]:
+        """(What is wrong where images use few of their 16 bits, else ''; how many they use.)"""
+        return self._camera.few_bits
 
     @property
     def history_lacks(self) -> str:

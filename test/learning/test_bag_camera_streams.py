@@ -92,15 +92,27 @@ def test_a_camera_that_hangs_while_the_robot_moves_is_cut_out(tmp_path, modality
 @pytest.mark.parametrize(('pictures', 'joints', 'changes'), [
     (hung(40, 70), lambda t: 0.2 * min(t, 4) + 0.2 * max(0, t - 7), {}),             # a simulation that stands still
     (hung(40, 70), lambda t: 0.2 * t if not 4 < t < 7 else 0.8 + 1e-3 * np.sin(99 * t), {}),   # with noisy encoders
+    (hung(40, 70), lambda t: 0.2 * (t if t < 4 else 4 if t < 7 else t - 3) + (round(t, 2) in (5.0, 5.02)), {}),  # a slip
+    (hung(40, 70), lambda t: 0.2 * t if not 4 < t < 7 else 3.14 * (-1) ** round(50 * t), {}),     # half a turn
     (hung(40, 43), lambda t: 0.9 * t, {}),                                           # for shorter than a gap may be
     (hung(40, 70), lambda t: 0.2 * t, {'max_gap_s': 5.0}),
     ([('cam', (48, 64), noise(number // 2)) for number in range(120)], lambda t: 0.9 * t, {}),  # shown twice each
-], ids=['still', 'noise', 'short', 'allowed', 'twice'])
+], ids=['still', 'noise', 'slip', 'half turn', 'short', 'allowed', 'twice'])
 def test_pictures_that_may_repeat_are_kept_in_silence(tmp_path, pictures, joints, changes):
     bag_of(tmp_path, pictures, joints)
     report = run(tmp_path, **changes)
     assert report['cuts'] == [] and sum(item['frames'] for item in report['episodes']) == 61
     assert not [note for note in report['notes'] if 'repeat' in note]
+
+
+def test_a_base_that_stands_and_whose_odometry_has_noise_may_repeat_in_silence(tmp_path):
+    with BagMaker(tmp_path / 'bag') as bag:
+        for number, (frame, size, data) in enumerate(hung(40, 110)):
+            bag.image(0.1 * number, size=size, frame=frame, data=data.ravel())
+        for t in np.arange(-0.5, 12.5, 0.02):
+            bag.odometry(t, vx=0.3 if not 4 < t < 11 else 0.008, p=(0.3 * min(t, 4) + 0.3 * max(0, t - 11), 0, 0))
+    report = run(tmp_path, modality='twist')
+    assert report['cuts'] == [] and not [note for note in report['notes'] if 'repeat' in note]
 
 
 def test_a_camera_that_never_shows_anything_else_is_kept_and_said(tmp_path):

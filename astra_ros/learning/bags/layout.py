@@ -14,9 +14,11 @@ from astra_ros.learning.bags.motion import Motion
 from astra_ros.learning.bags.reader import Pictures
 from astra_ros.learning.bags.resample import Clock, divide
 from astra_ros.learning.bags.storage import BagError
+from astra_ros.robot.turns import short_way
 
 # A camera of which more of the pictures repeat sees nothing of the motion; there is nothing to cut.
 STARES = 0.9
+RESTS = 0.01    # m/s or rad/s: what an odometry says of a base that stands
 # A camera that is slower than the model's step by this leaves a step without a frame too often.
 SLOW = 1.02
 
@@ -150,9 +152,9 @@ class _Travel:
         """[N], rad or m, of what goes furthest, at times at which the motion is known."""
         rows = self.motion.rows(times - self.settings.dt_s, times, self.received_s)
         if self.settings.modality == 'joints':
-            return np.abs(rows - rows[0]).max(axis=1)
+            return np.abs(short_way(rows - rows[0])).max(axis=1)    # a whole turn may be a wrapped angle
         steps = np.diff(times, prepend=times[0])[:, None]
-        return np.cumsum(np.abs(rows) * steps, axis=0).max(axis=1)
+        return np.abs(np.cumsum(np.where(np.abs(rows) > RESTS, rows, 0.0) * steps, axis=0)).max(axis=1)
 
 
 def _frozen(run: np.ndarray, why: np.ndarray, times: np.ndarray, again: set[int], travel: _Travel) -> np.ndarray:
@@ -168,7 +170,10 @@ def _frozen(run: np.ndarray, why: np.ndarray, times: np.ndarray, again: set[int]
         known = before + np.flatnonzero(why[before:last + 1] == '')
         if not len(known) or times[run[last]] - times[run[before]] <= travel.settings.gap_s:
             continue
-        gone = known[travel.since_first(times[run[known]]) > MOVED]
+        moved = travel.since_first(times[run[known]]) > MOVED
+        gone = known[moved]
+        if moved[np.argmax(moved):].mean() < 0.5:   # one wrong value is no motion
+            continue
         if len(gone) and times[run[last]] - times[run[gone[0]]] > travel.settings.gap_s:
             frozen[gone[0]:last + 1] = why[gone[0]:last + 1] == ''
     return frozen
