@@ -43,8 +43,8 @@ def order_of(step_s: float) -> Order:
 class StampWatch:
     """Tells, picture by picture, which time counts for it; and of a stream whose stamps cannot be used.
 
-    A stamp of 0 means that there is none (a driver that never sets ``header.stamp``). Where most pictures have none, the
-    times at which they arrive stand in; a few without one amid others are left out, as the import does.
+    A stamp of 0 means that there is none (a driver that never sets ``header.stamp``). Where most pictures have none,
+    the times at which they arrive stand in; a few without one amid others are left out, as the import does.
 
     Attributes:
         left_out: pictures without a stamp amid others.

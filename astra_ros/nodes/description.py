@@ -110,8 +110,8 @@ class RobotDescription:
                 if not self.missed and not all(space.name in self._drawn for space in self._spaces):
                     return ""  # whether one is needed depends on the plans
                 return (
-                    f"no robot_description has come on {self.topic}: {WITHOUT}. Remap robot_description to the topic of "
-                    "robot_state_publisher"
+                    f"no robot_description has come on {self.topic}: {WITHOUT}. Remap robot_description to the topic "
+                    "of robot_state_publisher"
                 )
             if not self._idle:
                 return ""

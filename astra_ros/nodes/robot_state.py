@@ -44,8 +44,8 @@ class RobotState:
         heard = self.topics.wrong("joint_states")
         return (
             f"no joint state of {', '.join(unknown)} came on {self.topic} within camera_timeout_s, so it is not known "
-            f"whether plans start where the robot is; {heard or 'remap joint_states'}, or set start_tolerance to 0 to take "
-            "plans that start anywhere"
+            f"whether plans start where the robot is; {heard or 'remap joint_states'}, or set start_tolerance to 0 to "
+            "take plans that start anywhere"
         )
 
     def contradictions(self) -> tuple[str, object]:

@@ -58,7 +58,8 @@ ARGUMENTS: dict[str, Argument] = {
     "image": Argument("camera/image_raw", "Topic of the camera's images."),
     "joint_states": Argument("joint_states", "Topic that says where the robot is, and so where plans must start."),
     "robot_description": Argument(
-        "robot_description", "Topic of the robot's URDF, by which models that were trained so see the robot along a plan."
+        "robot_description",
+        "Topic of the robot's URDF, by which models that were trained so see the robot along a plan.",
     ),
     "namespace": Argument(
         "",

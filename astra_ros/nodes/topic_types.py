@@ -1,4 +1,4 @@
-"""Topics on which others publish what this node cannot hear: another type, or a quality of service that does not fit."""
+"""Topics on which others publish what a node cannot hear: another type, or a quality of service that does not fit."""
 
 from __future__ import annotations
 
@@ -76,7 +76,8 @@ def complaint(wanted: Subscribed, publishers: Sequence[Publisher], topics: Mappi
     if beside := _beside(wanted, topics):
         return f"{wanted.topic}: nothing is published there; {beside}"
     if wanted.needed and (others := _others(wanted, topics)):
-        return f"{wanted.topic}: nothing is published there; {wanted.type} is published on {others}: remap {wanted.name}"
+        said = f"{wanted.topic}: nothing is published there; {wanted.type} is published on {others}"
+        return f"{said}: remap {wanted.name}"
     return ""
 
 

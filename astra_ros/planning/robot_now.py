@@ -24,7 +24,8 @@ class RobotNow:
     """What is known of the robot at this moment.
 
     Attributes:
-        values: joint -> where it is (rad, m: sliding joints), or column -> how a base moved in the last step (m/s, rad/s).
+        values: joint -> where it is (rad, m: sliding joints), or column -> how a base moved in the last step (m/s,
+            rad/s).
         doubted: joint -> why its position is not believed; such a joint is not in ``values``.
         continuous: joints that turn without end, as the robot's description says.
     """

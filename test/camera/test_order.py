@@ -7,7 +7,14 @@ from astra_ros.camera.order import Order, StampWatch, order_of
 
 @pytest.mark.parametrize(
     "step_s, order",
-    [(0.03, Order.ON), (0.0, Order.SAME), (-1e-9, Order.SAME), (-0.03, Order.LATE), (-0.5, Order.LATE), (-0.51, Order.BACK)],
+    [
+        (0.03, Order.ON),
+        (0.0, Order.SAME),
+        (-1e-9, Order.SAME),
+        (-0.03, Order.LATE),
+        (-0.5, Order.LATE),
+        (-0.51, Order.BACK),
+    ],
 )
 def test_a_picture_is_newer_the_same_late_or_of_a_clock_that_was_set_back(step_s, order):
     assert order_of(step_s) is order

@@ -136,7 +136,7 @@ def test_that_none_came_is_named_with_the_topic_if_the_model_sees_the_robot(benc
     assert "no robot_description has come on /desc" in bench.description.problem
     bench.description.attach(FakeDrawings(), card([space("a")], []))
     assert bench.description.problem == ""
-    bench.description.attach(FakeDrawings(), card([space("a"), space("b")], ["b"]))  # whose plans will come is not known
+    bench.description.attach(FakeDrawings(), card([space("a"), space("b")], ["b"]))  # whose plans will come?
     assert bench.description.problem == ""
     bench.description.missed = True
     assert "no robot_description has come on /desc" in bench.description.problem

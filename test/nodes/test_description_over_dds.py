@@ -23,7 +23,8 @@ WITHOUT = "imagined without the robot's render"
 
 def test_what_is_wrong_with_the_description_is_said_and_the_last_good_one_stays(graph, make_plan):
     good = robot_description(ROBOTS["panda"], coarse=True)
-    lost = good.replace("</link>", '<visual><geometry><mesh filename="package://nowhere/lost.stl"/></geometry></visual></link>', 1)
+    mesh = '<visual><geometry><mesh filename="package://nowhere/lost.stl"/></geometry></visual>'
+    lost = good.replace("</link>", f"{mesh}</link>", 1)
     assert lost != good
     descriptions = graph.node.create_publisher(String, "robot_description", LATCHED)
     descriptions.publish(String(data=lost))

@@ -39,7 +39,8 @@ def test_both_types_the_topic_and_who_publishes_are_named(wanted, types):
 
 
 def test_the_transport_that_fits_is_named():
-    assert "set image_transport:=compressed and remap /cam/image_raw/compressed to /cam/image_raw" in said(RAW, COMPRESSED)
+    text = said(RAW, COMPRESSED)
+    assert "set image_transport:=compressed and remap /cam/image_raw/compressed to /cam/image_raw" in text
     under_its_name = Subscribed("image", "/cam/image/compressed", IMAGE, CAMERA)
     assert "remap image to /cam/image and set image_transport:=compressed" in said(under_its_name, COMPRESSED)
     assert "image_transport:=raw" in said(JPEG, IMAGE)

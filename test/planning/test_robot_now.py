@@ -1,4 +1,4 @@
-"""Joints that turn without end, and joints whose position is not believed: which plans are taken, and as which motions."""
+"""Joints that turn without end, and joints whose position is not believed: which plans are taken, as which motions."""
 
 import math
 
@@ -79,7 +79,8 @@ def test_what_the_description_calls_continuous_counts_too():
 
 def test_where_it_is_not_known_a_turn_is_named_as_one_with_the_cure():
     reason = moved(preparer(known=()), plan(1.02 - TURN, 1.1 - TURN), j=1.0)
-    assert "Of j that is about one whole turn" in reason and "publish a robot_description that calls it continuous" in reason
+    assert "Of j that is about one whole turn" in reason
+    assert "publish a robot_description that calls it continuous" in reason
     assert "whole turn" not in moved(preparer(known=()), plan(3.0, 3.1), j=1.0)
     reason = moved(preparer(known=()), plan(3.1, -3.1, -2.9, seconds=(0.0, 0.2, 1.0)), j=3.1)
     assert "moves j from 3.100 to -3.100 rad in 0.20 s, about one whole turn" in reason
