@@ -110,8 +110,11 @@ def _runs(pictures: Pictures, times: np.ndarray, received: np.ndarray, jumps: li
         else:
             step = times[number] - times[newest]
             order = order_of(step)
-            if order is Order.SAME:
-                layout.fates[number] = 'duplicates: the same stamp again'
+            if order is Order.SAME:     # the last of them counts, as in the node
+                same_size = size == pictures.values[newest]
+                layout.fates[newest if same_size else number] = 'duplicates: the same stamp again'
+                if same_size:
+                    newest = runs[-1][-1] = number
                 continue
             if order is Order.LATE:
                 layout.fates[number] = 'out of order: older than the frame before'
