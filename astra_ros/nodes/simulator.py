@@ -22,7 +22,7 @@ from astra_ros.bridge.images import pinhole_info, rgb_to_image
 from astra_ros.bridge.stamps import stamp_of, to_seconds
 from astra_ros.bridge.trajectories import positions_to_joint_state, trajectory_to_plan
 from astra_ros.nodes.executable import run
-from astra_ros.nodes.health import OK, WARN, HealthPublisher, Notices, status
+from astra_ros.nodes.health import OK, WARN, Conditions, HealthPublisher, Notices, status
 from astra_ros.nodes.imagine_settings import MOST_SEED
 from astra_ros.nodes.parameters import SettingsParameters
 from astra_ros.nodes.qos import LATCHED, reliable
@@ -92,6 +92,7 @@ class Simulator:
         self._next_image_s = self._image_after(self.arm.time_s)
         self._taken = 0
         self._refused = Notices(node.get_logger().error)
+        self._conditions = Conditions(node.get_logger().warning, node.get_logger().info)
 
         self._clock = node.create_publisher(ClockMsg, self.settings.clock_topic, reliable(10))
         self._joints = node.create_publisher(JointState, "joint_states", reliable(10))
@@ -219,8 +220,20 @@ class Simulator:
                 recent or "running",
                 values,
                 hardware_id=self.settings.robot,
-            )
+            ),
+            self._clock_health(name),
         ]
+
+    def _clock_health(self, name: str):
+        topic = self._clock.topic_name
+        publishers = self._node.count_publishers(topic)
+        shared = publishers > 1 and (
+            f"{topic} has more than one publisher, so that time jumps between theirs; give each simulator a "
+            "clock_topic of its own (the launch file's namespace does)"
+        )
+        text = self._conditions.see(topic, shared or "")
+        values = {"topic": topic, "publishers": publishers}
+        return status(f"{name}: clock", WARN if text else OK, text or "one publisher", values)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -187,6 +187,16 @@ def test_a_push_of_the_plan_source_is_a_push_in_the_simulator(bench):
     assert truth["object_contact"] == "1" and float(truth["progress"]) > 0.3
 
 
+def test_a_clock_of_two_publishers_is_named(bench):
+    name, ok, warn = "simulator: clock", DiagnosticStatus.OK, DiagnosticStatus.WARN
+    bench.graph.status_says(name, ok, "one publisher")
+    other = bench.graph.node.create_publisher(Clock, "/clock", reliable(1))
+    bench.graph.status_says(name, warn, "/clock has more than one publisher")
+    assert "clock_topic" in bench.graph.log("simulator")
+    bench.graph.node.destroy_publisher(other)
+    bench.graph.status_says(name, ok, "one publisher")
+
+
 def test_period_zero_stays_silent_and_another_one_speaks(bench):
     graph = bench.graph
     bench.plans.clear()
