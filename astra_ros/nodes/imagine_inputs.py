@@ -23,7 +23,7 @@ from astra_ros.nodes.imagine_settings import PlanTopicSettings
 from astra_ros.nodes.joint_inputs import JointInputs
 from astra_ros.nodes.plan_inputs import Fate, HeldPlan, PlanInputs
 from astra_ros.planning.plans import JointPlan, PlanError
-from astra_ros.robot.joint_sources import Conflict
+from astra_ros.robot.conflict import Conflict
 
 
 class Refused(RuntimeError):

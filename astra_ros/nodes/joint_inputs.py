@@ -9,7 +9,8 @@ from sensor_msgs.msg import JointState
 
 from astra_ros.bridge.stamps import to_seconds
 from astra_ros.bridge.trajectories import joint_state_to_positions
-from astra_ros.robot.joint_sources import Conflict, SourceWatch
+from astra_ros.robot.conflict import Conflict
+from astra_ros.robot.joint_sources import SourceWatch
 
 
 class JointInputs:

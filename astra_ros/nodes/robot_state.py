@@ -9,7 +9,7 @@ from astra_ros.nodes.description import RobotDescription
 from astra_ros.nodes.imagine_inputs import ImagineInputs
 from astra_ros.nodes.topic_types import TopicTypes
 from astra_ros.planning.robot_now import RobotNow
-from astra_ros.robot.joint_sources import Conflict
+from astra_ros.robot.conflict import Conflict
 
 SHOWN = 4  # joints that are named at most
 

@@ -59,12 +59,14 @@ class JointPositions:
 
 
 def joint_state(msg) -> JointPositions:
-    """A `sensor_msgs/JointState`. One that names no joint says nothing, and is no error.
+    """A `sensor_msgs/JointState`. One without positions says nothing of them, and is no error: by the message's
+    definition each of its arrays may be empty, as for wheels of which only velocities are known.
 
     Raises:
-        JointMessageError: names and positions do not match, or no position is finite.
+        JointMessageError: names and positions do not match, a joint is named twice, or no position is finite.
     """
-    names, values = _names(msg.name), _numbers(msg.position)
+    values = _numbers(msg.position)
+    names = _names(msg.name if values else ())
     if len(values) != len(names):
         raise _lengths(names, {"position": values})
     if names and not _says_something(values):

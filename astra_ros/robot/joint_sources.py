@@ -1,4 +1,4 @@
-"""Two publishers that speak of the same joint, or of the same edge of tf, in one stream.
+"""Two publishers that speak of the same joint, edge of tf, or velocity, in one stream.
 
 Nothing in a message says who sent it, so this is told from what comes: the same joint in messages that name joints in
 another order or set, values that jump there and back, stamps that do so. Which of the two is right cannot be told.
@@ -15,13 +15,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from astra_ros.robot.conflict import Conflict, Kind, Value
 from astra_ros.robot.turns import short_way
-from astra_ros.texts import short
 
-# Values nearer than this are the same: rad, m, or parts of a rotation matrix. More than cheap encoders toggle.
+# Values nearer than this are the same: rad, m, parts of a rotation matrix, or a second of a velocity. More than cheap
+# encoders toggle.
 FLOOR = 0.03
-# A joint may move on by so much more in the time between two messages, per second.
-SPEED = 2.0
+# A joint or frame may move on by so much more in the time between two messages, per second. A velocity less: commands
+# are smooth, or stay where they went.
+SPEEDS = {Kind.JOINT: 2.0, Kind.FRAME: 2.0, Kind.VELOCITY: 0.5}
 # A relay repeats what was said so long ago, s: that is no contradiction.
 LAG_S = 0.25
 # A step of so many times the usual distance from one of the values before is no noise.
@@ -36,58 +38,6 @@ OVER_S = 5.0
 FASTEST = 60.0
 # Joints or edges that are watched at once; an endless stream of new names must not fill the memory.
 MOST_KEYS = 1024
-
-Value = tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Conflict:
-    """Two publishers of one joint or edge.
-
-    Attributes:
-        key: the joint's name, or the frame's.
-        contradicts: whether what they say differs by more than a relay's delay explains.
-        times: how often it was seen: visits there and back, or messages that contradict or agree.
-        names: the joints that each one's messages name, in their order; the same twice where that does not tell them
-            apart, and then it may also be one publisher that often says something else in between.
-        values: what each said, close to each other in time; rad, m, or a pose.
-        back_s: by how much stamps went back and forth, s; 0 where they did not.
-        last_s: when it was seen last, on the clock of `received_s`.
-        frame: whether it is an edge of tf; then `names` are its parents, one each.
-    """
-
-    key: str
-    contradicts: bool
-    times: int
-    names: tuple[tuple[str, ...], tuple[str, ...]]
-    values: tuple[Value, Value]
-    back_s: float
-    last_s: float
-    frame: bool = False
-
-    def __str__(self) -> str:
-        """In words, without a topic and a cure."""
-        what = f"{'frame' if self.frame else 'joint'} '{short(self.key)}'"
-        one, other = (" ".join(f"{number:.3f}" for number in value[:3]) for value in self.values)
-        how = f"{self.times} times, such as {one} beside {other}"
-        first, second = (f"'{short(''.join(names))}'" if self.frame else _in_order(names) for names in self.names)
-        apart = self.names[0] != self.names[1] and (
-            f"; it stands in {first} and also in {second}" if self.frame else
-            f"; their messages name {first} and {second}"
-        )
-        stamps = f"; stamps go back and forth by {self.back_s:.3f} s" * (self.back_s > 0)
-        if not self.contradicts:
-            return f"{what} seems to have two publishers, which agree ({how}){apart or ''}{stamps}"
-        if apart:
-            return f"{what} has two publishers, which contradict each other ({how}){apart}{stamps}"
-        return (f"{what} jumps back and forth ({how}), as when two publishers speak of it; both have the same "
-                f"{'parent' if self.frame else 'order of names'}, {first}{stamps}")
-
-
-def _in_order(names: Sequence[str], most: int = 12) -> str:
-    """Without commas, so that two orders beside each other can be told apart."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"({' '.join(short(name, 40) for name in names[:most])}{more})"
 
 
 @dataclass
@@ -130,12 +80,11 @@ class SourceWatch:
     """Looks at a stream, message by message, and remembers little. Not thread-safe.
 
     Args:
-        angles: whether values are those of joints, of which whole turns do not count; otherwise poses of frames,
-            whose `names` are the one parent.
+        kind: what the keys are. Whole turns of joints do not count; the `names` of a frame are its one parent.
     """
 
-    def __init__(self, angles: bool = True):
-        self._angles = angles
+    def __init__(self, kind: Kind = Kind.JOINT):
+        self._kind = kind
         self._keys: dict[str, _Key] = {}
 
     def add(self, names: Sequence[str], values: Sequence[float], received_s: float,
@@ -160,7 +109,7 @@ class SourceWatch:
         if known is None:
             if len(self._keys) >= MOST_KEYS:
                 del self._keys[next(iter(self._keys))]
-            known = self._keys[key] = _Key(key, self._angles)
+            known = self._keys[key] = _Key(key, self._kind)
         known.add(value, received_s, stamp_s, names)
 
     def conflicts(self, now_s: float | None = None) -> dict[str, Conflict]:
@@ -183,12 +132,12 @@ def pose_value(position: Sequence[float], quaternion: Sequence[float]) -> Value:
 
 
 class _Key:
-    """One joint or edge."""
+    """One joint, edge or velocity."""
 
-    def __init__(self, key: str, angles: bool):
-        self.key = key
+    def __init__(self, key: str, kind: Kind):
+        self.key, self.kind = key, kind
         self.conflict: Conflict | None = None
-        self._angles = angles
+        self._angles, self._speed = kind is Kind.JOINT, SPEEDS[kind]
         self._forget()
 
     def _forget(self) -> None:
@@ -260,7 +209,7 @@ class _Key:
         if took_s > OVER_S:
             return
         moved = self._apart(after.value, before.value)
-        allowed = FLOOR + SPEED * took_s / 2 + moved * (1 + LAG_S / took_s)
+        allowed = FLOOR + self._speed * took_s / 2 + moved * (1 + LAG_S / took_s)
         off = min(self._apart(middle.value, before.value), self._apart(middle.value, after.value))
         (self._contradict if off > allowed else self._agree).add(now_s)
         against, agree = self._contradict.recent(now_s), self._agree.recent(now_s)
@@ -282,7 +231,8 @@ class _Key:
         near = off if off <= FLOOR else min(off, *(self._apart(value, said.value) for said in self._last))
         # Rare large ones are no noise either.
         self._noise += 0.05 * (min(near, max(3 * self._noise, FLOOR)) - self._noise)
-        if off <= FLOOR + SPEED * (now_s - here.at_s) + NOISE * self._noise or self._turns_evenly(value, now_s, off):
+        allowed = FLOOR + self._speed * (now_s - here.at_s) + NOISE * self._noise
+        if off <= allowed or self._turns_evenly(value, now_s, off):
             self._move(here, value, now_s, names)
             here.messages += 1
             return
@@ -290,7 +240,7 @@ class _Key:
             there = None
         if there is not None:
             off_there = self._off(value, now_s, there)
-            known = off_there <= max(FLOOR, min(0.5 * off, 0.25 * off + SPEED * (now_s - there.at_s)))
+            known = off_there <= max(FLOOR, min(0.5 * off, 0.25 * off + self._speed * (now_s - there.at_s)))
         if there is None or not known:
             # It fits neither: the start of another source, a glitch, or a robot that was put elsewhere.
             self._known_visit = False
@@ -347,4 +297,4 @@ class _Key:
             if old.names[0] != old.names[1]:        # the names tell more
                 names = old.names if names[0] == names[1] else names
         self.conflict = Conflict(self.key, contradicts, times, tuple(names), tuple(values), self._back_s, now_s,
-                                 frame=not self._angles)
+                                 self.kind)

@@ -84,12 +84,13 @@ def test_joint_state_both_ways():
     assert joint_state_to_positions(msg) == {"a": 0.5, "b": -1.0}
     msg.position[1] = float("nan")  # a gripper that cannot be measured
     assert joint_state_to_positions(msg) == {"a": 0.5}
+    assert joint_state_to_positions(JointState(name=["wheel"], velocity=[3.0])) == {}   # valid, without positions
 
 
 @pytest.mark.parametrize(
     "names, positions, words",
     [
-        (["a"], [], "1 names but 0 positions"),
+        (["a", "b"], [0.0], "2 names but 1 positions"),
         (["a", "a"], [0.0, 1.0], "named twice"),
         (["a", "b"], [float("inf"), float("nan")], "position of a, b is not finite"),
     ],

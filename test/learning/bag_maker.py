@@ -119,14 +119,15 @@ class BagMaker:
             'geometry_msgs/msg/TwistStamped', header=header(t, frame), twist=twist_of(vx, 0, wz)))
 
     def odometry(self, t, vx=0.0, wz=0.0, p=(0, 0, 0), q=(0, 0, 0, 1), topic='/odom', vy=0.0, parent='odom',
-                 child='base_link', received=None):
+                 child='base_link', received=None, variances=(0.0, 0.0)):
+        """`variances`: each of the pose's, and of the twist's."""
         point = make('geometry_msgs/msg/Point', **dict(zip('xyz', map(float, p))))
         pose = make('geometry_msgs/msg/Pose', position=point, orientation=quaternion(q))
         self.add(t, topic, 'nav_msgs/msg/Odometry', make(
             'nav_msgs/msg/Odometry', header=header(t, parent), child_frame_id=child,
-            pose=make('geometry_msgs/msg/PoseWithCovariance', pose=pose, covariance=np.zeros(36)),
+            pose=make('geometry_msgs/msg/PoseWithCovariance', pose=pose, covariance=np.eye(6).ravel() * variances[0]),
             twist=make('geometry_msgs/msg/TwistWithCovariance', twist=twist_of(vx, vy, wz),
-                       covariance=np.zeros(36))), received)
+                       covariance=np.eye(6).ravel() * variances[1])), received)
 
     def frames(self, t, *edges, topic='/tf'):
         """`edges`: (parent, child, position, quaternion x y z w) each."""

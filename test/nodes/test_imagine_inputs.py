@@ -152,6 +152,17 @@ def test_a_silent_camera_is_refused_until_it_speaks_again():
     assert bench.inputs.request(TIMEOUT_S)
 
 
+def test_joint_states_without_positions_are_valid_and_no_refusal():
+    bench = Bench().ready()
+    bench.inputs.on_joints(JointState(name=["a"], position=[1.0]), "/joints")
+    for _ in range(3):
+        bench.inputs.on_joints(JointState(name=["wheel_l", "wheel_r"], velocity=[3.0, 3.0]), "/joints")
+    assert bench.refused == [] and bench.inputs.request(TIMEOUT_S).joints_now == {"a": 1.0}
+    bench.inputs.on_joints(JointState(name=["a", "b", "a"], position=[5.0, 0.0, 6.0]), "/joints")
+    assert [kind for kind, _ in bench.refused] == ["joint_states"]
+    assert bench.inputs.request(TIMEOUT_S).joints_now == {"a": 1.0}
+
+
 def test_joints_are_merged_and_grow_old():
     bench = Bench().ready()
     bench.inputs.on_joints(JointState(name=["a", "b"], position=[1.0, 2.0]), "/joints")
@@ -218,7 +229,7 @@ def test_broken_inputs_are_refused_with_their_topic_and_change_nothing():
     bench.inputs.on_image(image)
     image.data = array.array("B")
     bench.inputs.on_goal(image, "/goal")
-    bench.inputs.on_joints(JointState(name=["a"]), "/joints")
+    bench.inputs.on_joints(JointState(name=["a"], position=[1.0, 2.0]), "/joints")
     assert bench.inputs.on_plan("candidates", JointTrajectory(), b"") is False
     kinds = [kind for kind, _ in bench.refused]
     assert kinds == ["images", "goal_images", "joint_states", "plans"]

@@ -24,9 +24,16 @@ def test_a_joint_state():
     assert joint_state(Message(name=[], position=[])).finite == {}
 
 
+@pytest.mark.parametrize("names", [["wheel_l", "wheel_r"], ["a", "a"]])
+def test_a_joint_state_without_positions_is_valid_and_says_nothing_of_them(names):
+    said = joint_state(Message(name=names, position=[], velocity=[3.0, 3.0], effort=[]))
+    assert said.names == () and said.values == () and said.finite == {}
+
+
 @pytest.mark.parametrize("names, positions, what", [
-    (["a", "b"], [], "2 names but 0 positions"), ([], [0.0], "0 names but 1 positions"),
+    (["a", "b"], [0.0], "2 names but 1 positions"), ([], [0.0], "0 names but 1 positions"),
     (["a", "b", "a"], [0.0, 1.0, 2.0], "named twice: a"),
+    (["a", "b", "a"], [0.0, 1.0, 0.0], "named twice: a"),
     (["a", "b"], [NAN, float("inf")], "position of a, b is not finite"),
 ])
 def test_a_joint_state_that_says_no_position(names, positions, what):

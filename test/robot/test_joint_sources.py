@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from astra_ros.robot.conflict import Kind
 from astra_ros.robot.joint_sources import MOST_KEYS, OVER_S, SourceWatch, pose_value
 
 TWO_ORDERS = (("j2", "j1"), ("j1", "j2"))
@@ -152,7 +153,7 @@ def test_memory_is_bounded():
 
 def test_edges_of_tf():
     """Odometry of the wheels beside a filter's, which drift apart; the sign of a quaternion says nothing."""
-    watch = SourceWatch(angles=False)
+    watch = SourceWatch(Kind.FRAME)
     for k in range(400):
         t = 0.02 * k
         half = 0.3 * t / 2

@@ -6,10 +6,11 @@ import numpy as np
 
 from astra_ros.learning.bags.config import AXES
 from astra_ros.learning.bags.frames import Frames
+from astra_ros.learning.bags.motion_error import MotionError
 from astra_ros.learning.bags.reader import Recording
 from astra_ros.learning.bags.resample import Clock
 from astra_ros.learning.bags.storage import BagError
-from astra_ros.learning.bags.topics import Choice
+from astra_ros.learning.bags.topics import ODOMETRY, Choice
 
 
 class CameraMotion:
@@ -30,8 +31,16 @@ class CameraMotion:
             self.notes.append(
                 f"frame '{frame}' is taken as the camera's optical frame (x right, y down, z "
                 'forward); if it is not, name that one as camera_frame in the --config file')
-        self._frames = Frames(recording, clock, frame, settings.fixed_frame, choice.motion.name)
+        if choice.motion.type == ODOMETRY and (nameless := [
+                pair for pair in recording.odometry_frames if not all(pair) or pair[0] == pair[1]]):
+            parent, child = nameless[0]
+            raise MotionError(
+                choice.motion.name, f"its header.frame_id is '{parent}' and its child_frame_id '{child}', so where the "
+                'camera is on the robot cannot be found', "name two frames there, or import the base's own motion with "
+                '--modality twist, which needs no names')
+        self._frames = Frames.through_tree(recording, clock, frame, settings.fixed_frame, choice.motion.name)
         self.warnings = self._frames.warnings
+        self.notes += self._frames.notes
         self._dt_s, self._gap_s = settings.dt_s, settings.gap_s
         self.samples = choice.motion.count
         self.how = (f"'{frame}' in '{self._frames.fixed}', mean since the frame before, in the "

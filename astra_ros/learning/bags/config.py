@@ -41,7 +41,8 @@ class BagSettings:
         axes: of a twist, which components, in this order; else linear.x, angular.z, and linear.y
             where it is ever not zero.
         camera_frame: optical frame of the camera (x right, y down, z forward); else the images'.
-        fixed_frame: in which a camera's motion is measured; else odom, or the root of the tree.
+        fixed_frame: in which a camera's motion is measured, else odom, or the root of the tree; of several odometries
+            on one topic, the header's frame of the one that counts.
         command_timeout_s: seconds after which a base stops when no command comes.
         clock: header stamps, or the times at which the recorder received messages.
         episode_s: seconds of an episode at most; longer ones are cut evenly.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from astra_ros.learning.bags.config import BagSettings
 from astra_ros.learning.bags.motion_error import TwoSources
+from astra_ros.learning.bags.pose_jumps import Jump, find_jumps, merged
 from astra_ros.learning.bags.reader import Recording, Series
 from astra_ros.learning.bags.resample import Clock, Track, problems
 from astra_ros.learning.bags.rigid_motion import (
@@ -18,43 +19,61 @@ from astra_ros.learning.bags.rigid_motion import (
 )
 from astra_ros.learning.bags.sources import check_frame
 from astra_ros.learning.bags.storage import BagError
-from astra_ros.robot.joint_sources import Conflict, pose_value
+from astra_ros.robot.conflict import Conflict, Kind
+from astra_ros.robot.joint_sources import pose_value
 
-# A fixed frame that is published with another place than this, m or parts of a rotation matrix, is not fixed.
-SAME_PLACE = 0.01
+# Places of a fixed frame, m and parts of a rotation matrix: nearer ones are the same, further ones a contradiction.
+SAME_PLACE, OTHER_PLACE = 0.001, 0.01
+
+JUMPING = 'where the pose jumps'
 
 
 class Frames:
     """A moving frame in a fixed one.
 
     Args:
-        recording: what was read.
+        chain: the frames from the moving one up to the one below the fixed one.
+        edges: each of them -> (parent, how it stands in it).
+        still: those of them that never move: the last place counts.
         clock: whose time counts.
-        frame: the moving one.
-        fixed: the fixed one; '' for odom, or the root of the tree.
         topic: of the transforms, for messages.
 
     Attributes:
         fixed: the fixed one.
         warnings: frames of the chain with two publishers that agree, or with two parents.
-
-    Raises:
-        BagError: no transforms lead from one to the other, or none of them moves.
-        TwoSources: two publishers contradict each other.
+        notes: jumps of the moving one, which are no motion.
     """
 
-    def __init__(self, recording: Recording, clock: Clock, frame: str, fixed: str, topic: str):
+    def __init__(self, chain: Sequence[str], edges: Mapping[str, tuple[str, Series]], still: Sequence[str],
+                 clock: Clock, topic: str):
+        self._chain = list(chain)
+        self._parents = {child: edges[child][0] for child in chain}
+        self.fixed = self._parents[chain[-1]]
+        self.warnings: list[str] = []
+        self._still = {child: edges[child][1].values[-1] for child in chain if child in still}
+        self._moving = {child: _pose_track(edges[child][1], clock) for child in chain if child not in still}
+        beginnings = sorted({begin for track in self._moving.values() for begin in track.beginnings})
+        self._jumps = {begin: self._find_jumps(begin) for begin in beginnings}
+        self.notes = self._about_jumps(topic)
+
+    @classmethod
+    def through_tree(cls, recording: Recording, clock: Clock, frame: str, fixed: str, topic: str) -> Frames:
+        """A frame in a fixed one of the tree; `fixed` '': odom, or the root.
+
+        Raises:
+            BagError: no transforms lead from one to the other, or none of them moves.
+            TwoSources: two publishers contradict each other.
+        """
         moving, still = (_with_parent(edges, recording, fixed) for edges in (recording.poses, recording.static))
         parents = {child: parent for edges in (still, moving) for child, (parent, _) in edges.items()}
         chain = _named_chain(parents, frame, fixed)
-        self.fixed = parents[chain[-1]]
-        self.warnings = _check_sources(recording, clock, chain, (still, moving), fixed, topic)
-        self._parents, self._chain = parents, chain
-        self._still = {child: still[child][1].values[-1] for child in chain if child not in moving}
-        self._moving = {child: _pose_track(moving[child][1], clock) for child in chain if child in moving}
-        if not self._moving:
-            raise BagError(f"frame '{frame}' never moves in '{self.fixed}': every transform "
+        warnings = _check_sources(recording, clock, chain, (still, moving), fixed, topic)
+        if not any(child in moving for child in chain):
+            raise BagError(f"frame '{frame}' never moves in '{parents[chain[-1]]}': every transform "
                            'between them is static; record /tf too, or choose another --modality')
+        frames = cls(chain, still | moving, [child for child in chain if child not in moving], clock, topic)
+        frames.warnings = warnings
+        return frames
 
     def problems(self, times: np.ndarray, received_s: float, dt_s: float,
                  gap_s: float) -> np.ndarray:
@@ -64,7 +83,12 @@ class Frames:
             for at in (times, times - dt_s):
                 own = problems(samples, at, gap_s)
                 found = np.where((found == '') & (own != ''), own + f" (frame '{child}')", found)
-        return found
+        # A row goes back to the frame before, be that further away than a step.
+        since = np.minimum(times - dt_s, np.concatenate([[np.inf], times[:-1]]))
+        across = np.zeros(len(times), dtype=bool)
+        for jump in self._at(received_s):
+            across |= (since < jump.end_s) & (times > jump.begin_s)
+        return np.where((found == '') & across, f"{JUMPING} (frame '{self._chain[0]}')", found)
 
     def poses(self, times: np.ndarray, received_s: float):
         edges = {child: _still_edge(self._parents[child], value)
@@ -81,11 +105,38 @@ class Frames:
     def example(self) -> np.ndarray:
         """Velocities between samples, to see which components are ever used."""
         times = next(iter(self._moving.values())).run(0.0)[0]
-        return self.velocities(times[:-1], times[1:], 0.0)
+        across = np.zeros(max(0, len(times) - 1), dtype=bool)
+        for jump in self._at(0.0):
+            across |= (times[:-1] < jump.end_s) & (times[1:] > jump.begin_s)
+        return self.velocities(times[:-1][~across], times[1:][~across], 0.0)
+
+    def _find_jumps(self, received_s: float) -> list[Jump]:
+        """Of the moving frame in the fixed one: an edge alone may jump while what stands on it stays where it is.
+
+        It is looked at where each edge has its samples, since between them a jump is drawn out.
+        """
+        return merged(jump for track in self._moving.values() if len(times := track.run(received_s)[0])
+                      for jump in find_jumps(times, self.poses(times, received_s)))
+
+    def _at(self, received_s: float) -> list[Jump]:
+        """The jumps of the run that was recorded at that time."""
+        begun = [begin for begin in self._jumps if begin <= received_s]
+        return self._jumps[begun[-1]] if begun else next(iter(self._jumps.values()), [])
+
+    def _about_jumps(self, topic: str) -> list[str]:
+        # Runs of several edges begin one by one.
+        found = {(jump.begin_s, jump.end_s): jump for jumps in self._jumps.values() for jump in jumps}.values()
+        if not found:
+            return []
+        often = 'once' if len(found) == 1 else f'{len(found)} times'
+        moved, turned = (max(values) for values in zip(*((jump.moved_m, jump.turned_rad) for jump in found)))
+        return [f"{topic}: the pose of '{self._chain[0]}' in '{self.fixed}' jumps {often}, by up to {moved:.2f} m and "
+                f'{turned:.2f} rad from one message to the next, further than a robot moves, as where a localisation '
+                'is corrected; frames there are dropped, since that is no motion']
 
 
-def camera_in(recording: Recording, settings: BagSettings, base: str) -> np.ndarray:
-    """[7] position and quaternion of the camera in `base`, through frames that never move.
+def camera_in(recording: Recording, settings: BagSettings, base: str, notes: list[str]) -> np.ndarray:
+    """[7] position and quaternion of the camera in `base`, through frames that never move; what is odd is noted.
 
     Raises BagError where one of them does, where there is none, or where one is fixed in two ways.
     """
@@ -93,8 +144,10 @@ def camera_in(recording: Recording, settings: BagSettings, base: str) -> np.ndar
     still = _with_parent(recording.static, recording, base)
     parents = {child: parent for child, (parent, _) in still.items()}
     chain = _named_chain(parents, frame, base)
-    if found := [conflict for child in chain if (conflict := _fixed_in_two_ways(child, *still[child]))]:
-        raise TwoSources('/tf_static', found, 'or give position and quaternion in camera_pose')
+    found = [conflict for child in chain if (conflict := _fixed_in_two_ways(child, *still[child]))]
+    if bad := [conflict for conflict in found if conflict.contradicts]:
+        raise TwoSources('/tf_static', bad, 'or give position and quaternion in camera_pose')
+    notes += [f'/tf_static: {conflict}; the last one was taken, as tf2 does' for conflict in found]
     edges = {child: _still_edge(parents[child], still[child][1].values[-1]) for child in chain}
     return np.concatenate(FrameTree(edges).pose(chain, np.zeros(1)), axis=1)[0]
 
@@ -147,7 +200,8 @@ def _check_sources(recording: Recording, clock: Clock, chain: list[str], edges: 
         if conflict and conflict.contradicts:
             bad.append(conflict)
         elif conflict:
-            notes.append(f'{topic}: {conflict}')
+            notes.append(f'{topic}: {conflict}' + '; the last one was taken, as tf2 does'
+                         * (conflict.kind is Kind.FIXED_FRAME))
     if bad:
         parents = sorted({names[0] for conflict in bad for names in conflict.names})
         raise TwoSources(topic, bad, f'or name the frame to measure in: fixed_frame: {" or ".join(parents)} in the '
@@ -162,8 +216,8 @@ def _fixed_in_two_ways(child: str, parent: str, series: Series) -> Conflict | No
     if apart.max() <= SAME_PLACE:
         return None
     other = tuple(values[int(np.argmax(apart))].tolist())
-    return Conflict(child, True, int((apart > SAME_PLACE).sum()), ((parent,), (parent,)),
-                    (tuple(values[-1].tolist()), other), 0.0, 0.0, frame=True)
+    return Conflict(child, bool(apart.max() > OTHER_PLACE), int((apart > SAME_PLACE).sum()), ((parent,), (parent,)),
+                    (tuple(values[-1].tolist()), other), 0.0, 0.0, Kind.FIXED_FRAME)
 
 
 def _both(one: Series, other: Series) -> Series:

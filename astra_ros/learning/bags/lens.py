@@ -34,7 +34,7 @@ def camera_on_robot(recording: Recording, choice: Choice, notes: list[str]) -> d
     except LensError as error:
         raise BagError(f'{choice.camera_info.name}: {error}, or leave camera_pose out') from error
     return _placed(lens, choice,
-                   camera_in(recording, choice.settings, pose['from_tf']) if 'from_tf' in pose else
+                   camera_in(recording, choice.settings, pose['from_tf'], notes) if 'from_tf' in pose else
                    np.array([*pose['position'], *pose['quaternion']], float))
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from astra_ros.learning.bags.storage import BagError
-from astra_ros.robot.joint_sources import Conflict
+from astra_ros.robot.conflict import Conflict
 from astra_ros.texts import listed, short
 
 
@@ -35,6 +35,25 @@ class UnknownJoint(MotionError):
         super().__init__(topic, f'no joint {listed(joints)}; there are {listed(known) or "none"}',
                          'name some of these with --joints, or none to take all')
         self.joints, self.known = tuple(joints), tuple(known)
+
+
+class SeveralOdometries(MotionError):
+    """Odometries of several frames on one topic.
+
+    Attributes:
+        frames: (header.frame_id, child_frame_id) -> number of messages.
+    """
+
+    def __init__(self, topic: str, frames: Mapping[tuple[str, str], int]):
+        listed = ', '.join(f"'{short(child)}' in '{short(parent)}' ({count} times)"
+                           for (parent, child), count in frames.items())
+        parents = list(dict.fromkeys(parent for parent, _ in frames))
+        told_apart = len(parents) == len(frames) and all(parents)
+        choice = f'set fixed_frame: {" or ".join(map(short, parents))} in the --config file, or ' if told_apart else ''
+        super().__init__(topic, f'it speaks of several frames, {listed}, and which one is right cannot be told',
+                         f'{choice}record the odometry of one robot, on a topic of its own (`ros2 topic info -v '
+                         f'{topic}` lists the publishers)')
+        self.frames = dict(frames)
 
 
 class TwoSources(MotionError):

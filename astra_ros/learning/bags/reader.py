@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,6 +28,9 @@ from astra_ros.learning.bags.topics import (
 )
 from astra_ros.robot.joint_messages import JointMessageError, JointPositions, controller_state, joint_state
 
+# A variance, m^2 or rad^2, by which an odometry says that it does not know.
+UNKNOWN_VARIANCE = 9999
+
 
 @dataclass
 class Series:
@@ -47,6 +50,11 @@ class Series:
         self.stamps_ns.append(stamp_ns)
         self.received_ns.append(received_ns)
         self.values.append(value)
+
+    def rows(self, numbers: Sequence[int]) -> Series:
+        """Some of the messages."""
+        return Series(*([part[number] for number in numbers]
+                        for part in (self.stamps_ns, self.received_ns, self.values)))
 
     def __len__(self) -> int:
         return len(self.values)
@@ -101,13 +109,14 @@ class Recording:
         measured: the same of a controller's messages that say only where the joints are.
         joint_fields: field that they were read from -> number of messages.
         velocities: linear x y z, angular x y z; m/s and rad/s, as they are in the messages.
-        velocity_frames: frame that the headers of commands name -> number of messages.
+        velocity_frames: of each velocity, the frames that its message names: that of the header, and the child of an
+            odometry; none of a message without a header.
         velocity_poses: of an odometry, a pose for each velocity: position x y z, quaternion x y z w; NaN where it is
             unusable.
         poses: child frame -> (parent, position x y z and quaternion x y z w); of several parents, the first.
         static: the same of frames that never move.
         other_parents: child frame -> parent -> poses, of the other ones.
-        odometry_frames: (parent, child) of an odometry.
+        odometry_frames: (parent, child) of an odometry -> number of messages.
         description: text of the robot's description, '' where the bag holds none.
         lenses: what a CameraInfo says -> (when the recorder received the first that says it, that one).
         bad: topic -> reason -> number of messages that were left out.
@@ -119,12 +128,12 @@ class Recording:
     measured: dict[tuple[str, ...], Series] = field(default_factory=dict)
     joint_fields: Counter = field(default_factory=Counter)
     velocities: Series = field(default_factory=Series)
-    velocity_frames: Counter = field(default_factory=Counter)
+    velocity_frames: list[tuple[str, ...]] = field(default_factory=list)
     velocity_poses: list[np.ndarray] = field(default_factory=list)
     poses: dict[str, tuple[str, Series]] = field(default_factory=dict)
     static: dict[str, tuple[str, Series]] = field(default_factory=dict)
     other_parents: dict[str, dict[str, Series]] = field(default_factory=dict)
-    odometry_frames: tuple[str, str] | None = None
+    odometry_frames: Counter = field(default_factory=Counter)
     description: str = ''
     lenses: dict[tuple, tuple[int, object]] = field(default_factory=dict)
     bad: dict[str, Counter] = field(default_factory=dict)
@@ -199,7 +208,7 @@ def _positions(recording: Recording, read: Callable[[object], JointPositions], m
             raise BadMessage(error.what) from error
         said = error.positions      # not finite: told, and left out, joint by joint
     if not said.names:
-        raise BadMessage('it names no joint')
+        raise BadMessage('it says of no joint where it is')
     recording.joint_fields[said.field] += 1
     only_measured = said.measured and read is controller_state
     (recording.measured if only_measured else recording.joints).setdefault(said.names, Series()).add(
@@ -220,26 +229,28 @@ def _twist(recording: Recording, message, received_ns: int) -> None:
 
 
 def _twist_stamped(recording: Recording, message, received_ns: int) -> None:
-    recording.velocity_frames[message.header.frame_id.lstrip('/')] += 1
-    _velocity(recording, stamp_of(message), message.twist, received_ns)
+    _velocity(recording, stamp_of(message), message.twist, received_ns, (message.header.frame_id.lstrip('/'),))
 
 
-def _velocity(recording: Recording, stamp_ns: int, twist, received_ns: int) -> None:
+def _velocity(recording: Recording, stamp_ns: int, twist, received_ns: int, frames: tuple[str, ...] = ()) -> None:
     value = _numbers(twist.linear, 'xyz') + _numbers(twist.angular, 'xyz')
     if not np.isfinite(value).all():
         raise BadMessage('a velocity is not finite')
     recording.velocities.add(stamp_ns, received_ns, value)
+    recording.velocity_frames.append(frames)
 
 
 def _odometry(recording: Recording, message, received_ns: int) -> None:
+    if _is_lost(message):
+        raise BadMessage('its publisher says that it is lost, by variances of 9999 or more')
     stamp_ns, said = stamp_of(message), len(recording.velocities)
+    parent, child = message.header.frame_id.lstrip('/'), message.child_frame_id.lstrip('/')
+    recording.odometry_frames[parent, child] += 1
     bad = None
     try:
-        _velocity(recording, stamp_ns, message.twist.twist, received_ns)
+        _velocity(recording, stamp_ns, message.twist.twist, received_ns, (parent, child))
     except BadMessage as error:     # its pose may be whole
         bad = error
-    parent, child = message.header.frame_id.lstrip('/'), message.child_frame_id.lstrip('/')
-    recording.odometry_frames = recording.odometry_frames or (parent, child)
     pose = np.full(7, np.nan)
     try:
         pose = _edge(recording, recording.poses, (parent, child), message.pose.pose.position,
@@ -249,6 +260,18 @@ def _odometry(recording: Recording, message, received_ns: int) -> None:
             recording.velocity_poses.append(pose)
     if bad is not None:
         raise bad
+
+
+def _is_lost(message) -> bool:
+    """Whether an odometry says that it knows neither where it is nor how fast. One that only knows how fast does not
+    say so, nor does a driver that never fills the orientation."""
+    place, speed = (np.array(part.covariance)[[0, 7]] for part in (message.pose, message.twist))
+    if not (place >= UNKNOWN_VARIANCE).all():
+        return False
+    twist = message.twist.twist
+    rests = not any(_numbers(twist.linear, 'xyz') + _numbers(twist.angular, 'xyz'))
+    # A variance that is 0 or NaN was not filled.
+    return bool((speed >= UNKNOWN_VARIANCE).all() or rests and not (speed > 0).any())
 
 
 def _transforms(recording: Recording, message, received_ns: int) -> None:

@@ -79,6 +79,11 @@ class Track:
         return max(0, len(self._runs) - 1)
 
     @property
+    def beginnings(self) -> list[float]:
+        """When the recorder received the first of each run, s: `run` of it is that run."""
+        return list(self._received)
+
+    @property
     def runs(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """(times [M] increasing, values [M, D]) of each run, in order of recording."""
         return list(self._runs)

@@ -1,4 +1,4 @@
-"""Whether two publishers spoke of the same joint or frame while a bag was recorded."""
+"""Whether two publishers spoke of the same joint, frame or velocity while a bag was recorded."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from astra_ros.learning.bags.config import AXES
 from astra_ros.learning.bags.motion_error import TwoSources, in_words
 from astra_ros.learning.bags.reader import Recording, Series
 from astra_ros.learning.bags.resample import JUMP_BACK_S, Clock
-from astra_ros.robot.joint_sources import FLOOR, SPEED, Conflict, SourceWatch, pose_value
+from astra_ros.robot.conflict import Conflict, Kind
+from astra_ros.robot.joint_sources import FLOOR, SPEEDS, SourceWatch, pose_value
 from astra_ros.robot.turns import short_way
 
 
 @dataclass(frozen=True)
 class _Said:
-    """N messages about one joint or frame, in order of recording.
+    """N messages about one joint, frame or velocity, in order of recording.
 
     Attributes:
-        names: of each message: the joints in its order, or the frame's parent.
+        names: of each message: the joints in its order, the frame's parent, or the frame of the header.
         received_s, times_s, stamps_s: [N]; `stamps_s` NaN where there is none.
         values: [N, k].
     """
@@ -37,7 +39,7 @@ def check_joints(recording: Recording, clock: Clock, names: Iterable[str], topic
     for joint in names:
         parts = {order: (series, np.stack(series.values)[:, [order.index(joint)]])
                  for order, series in recording.joints.items() if joint in order}
-        if conflict := _conflict(joint, _together(parts, clock), clock, angles=True):
+        if conflict := _conflict(joint, _together(parts, clock), clock, Kind.JOINT):
             found.append(conflict)
     bad = [conflict for conflict in found if conflict.contradicts]
     if bad:
@@ -53,7 +55,26 @@ def check_frame(frame: str, series: Mapping[str, Series], clock: Clock) -> Confl
     for parent, poses in series.items():
         values = np.array([pose_value(value[:3], value[3:]) for value in poses.values])
         parts[parent,] = poses, values
-    return _conflict(frame, _together(parts, clock), clock, angles=False)
+    return _conflict(frame, _together(parts, clock), clock, Kind.FRAME)
+
+
+def check_velocities(recording: Recording, clock: Clock, only: tuple[str, ...] | None = None) -> list[Conflict]:
+    """Of the components of a base's velocity: those of which two publishers say different things in turn.
+
+    `only`: the frames that the messages name, where not all are looked at.
+
+    One publisher may do the same: a controller that only knows full speed and rest.
+    """
+    values, found = np.array(recording.velocities.values, dtype=np.float64), []
+    for column, axis in enumerate(AXES):
+        parts = {}
+        for frames in dict.fromkeys(recording.velocity_frames if only is None else [only]):
+            rows = [index for index, each in enumerate(recording.velocity_frames) if each == frames]
+            parts[frames] = recording.velocities.rows(rows), values[rows, column, None]
+        conflict = _conflict(axis, _together(parts, clock), clock, Kind.VELOCITY)
+        if conflict and conflict.contradicts:
+            found.append(conflict)
+    return found
 
 
 def _together(parts: Mapping[tuple[str, ...], tuple[Series, np.ndarray]], clock: Clock) -> _Said:
@@ -69,10 +90,10 @@ def _together(parts: Mapping[tuple[str, ...], tuple[Series, np.ndarray]], clock:
                  np.where(np.isnan(times), received, times)[order], stamped[order], values[order])
 
 
-def _conflict(key: str, said: _Said, clock: Clock, angles: bool) -> Conflict | None:
-    if _even(said, angles):
+def _conflict(key: str, said: _Said, clock: Clock, kind: Kind) -> Conflict | None:
+    if _even(said, kind):
         return None
-    watch = SourceWatch(angles)
+    watch = SourceWatch(kind)
     for name, received, stamp, value in zip(said.names, said.received_s.tolist(), said.stamps_s.tolist(),
                                             said.values.tolist()):
         watch.add_one(key, tuple(value), received, None if stamp != stamp else stamp, name)
@@ -83,13 +104,13 @@ def _conflict(key: str, said: _Said, clock: Clock, angles: bool) -> Conflict | N
     if clock.name == 'header' and conflict.back_s > JUMP_BACK_S:
         return replace(conflict, contradicts=True)
     # What is imported is in order of the stamps; a relay that is late says the same in that order.
-    return replace(conflict, contradicts=conflict.contradicts and _contradicts_in_order(key, said, angles))
+    return replace(conflict, contradicts=conflict.contradicts and _contradicts_in_order(key, said, kind))
 
 
-def _contradicts_in_order(key: str, said: _Said, angles: bool) -> bool:
+def _contradicts_in_order(key: str, said: _Said, kind: Kind) -> bool:
     cuts = np.flatnonzero(np.diff(said.times_s) < -JUMP_BACK_S) + 1
     for run in np.split(np.arange(len(said.times_s)), cuts):
-        watch = SourceWatch(angles)
+        watch = SourceWatch(kind)
         for index in run[np.argsort(said.times_s[run], kind='stable')]:
             watch.add_one(key, tuple(said.values[index].tolist()), float(said.times_s[index]), None, said.names[index])
         if any(conflict.contradicts for conflict in watch.conflicts().values()):
@@ -97,10 +118,10 @@ def _contradicts_in_order(key: str, said: _Said, angles: bool) -> bool:
     return False
 
 
-def _even(said: _Said, angles: bool) -> bool:
+def _even(said: _Said, kind: Kind) -> bool:
     """Whether it is plain, without a closer look, that there is one source."""
     if len(set(said.names)) > 1 or np.any(np.diff(said.stamps_s[np.isfinite(said.stamps_s)]) < 0):
         return False
     steps = np.diff(said.values, axis=0)
-    steps = np.abs(short_way(steps) if angles else steps).max(axis=1, initial=0.0)
-    return bool((steps <= FLOOR + SPEED * np.maximum(np.diff(said.received_s), 0.0)).all())
+    steps = np.abs(short_way(steps) if kind is Kind.JOINT else steps).max(axis=1, initial=0.0)
+    return bool((steps <= FLOOR + SPEEDS[kind] * np.maximum(np.diff(said.received_s), 0.0)).all())

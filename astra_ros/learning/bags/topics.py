@@ -91,6 +91,11 @@ def _choose(bag: Bag, settings: BagSettings) -> Choice:
     needs_frames = modality == 'camera' or 'from_tf' in (settings.camera_pose or {})
     info = _camera_info(bag, settings, image, notes)
     bag.check_once([image.name, motion.name])
+    notes += [f'{topic.name}: two types on one topic, as of two publishers (`ros2 topic info -v {topic.name}` lists '
+              f'them): {used.count} messages of {used.type} were read, {topic.count} of {topic.type} left out: '
+              f'{topic.unusable}'
+              for used in (image, motion, info) if used for topic in bag.unusable
+              if topic.name == used.name and topic.count and topic.type != used.type]
     return Choice(replace(settings, modality=modality, image_topic=image.name,
                           motion_topic=motion.name, camera_info_topic=info.name if info else ''),
                   image, motion, info, static if needs_frames else (), tuple(notes),

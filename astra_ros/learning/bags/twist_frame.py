@@ -14,6 +14,7 @@ from enum import Enum
 import numpy as np
 
 from astra_ros.learning.bags.resample import JUMP_BACK_S
+from astra_ros.learning.bags.pose_jumps import are_jumps
 from astra_ros.learning.bags.rigid_motion import conjugate, multiply, rotate, rotation_vector
 
 # Poses and velocities are compared over so many seconds, so that the noise of poses hardly counts.
@@ -126,6 +127,9 @@ def _of_run(times: np.ndarray, velocities: np.ndarray, poses: np.ndarray) -> tup
     # Not across a silence, in which nobody knows the velocity.
     longest = np.array([np.diff(times[a:b + 1]).max() for a, b in zip(begin, end)])
     keep = longest <= max(0.25 * length, 3 * step) if len(longest) else np.empty(0, bool)
+    # Nor across a jump, which no velocity explains.
+    jumps = np.concatenate([[0], np.cumsum(are_jumps(times, (poses[:, :3], turn)))])
+    keep &= jumps[end] == jumps[begin]
     begin, end = begin[keep], end[keep]
     took = times[end] - times[begin]
     moved = poses[end, :3] - poses[begin, :3]
