@@ -22,7 +22,8 @@ def jumping(jump_s, begin=8.0, end=16.0):
     return lambda t: t + jump_s * (begin < t < end)
 
 
-def recorded(tmp_path, pictures=same, joints=same, shown=lambda t: True, delay=lambda t: 0.01, **changes):
+def recorded(tmp_path, pictures=same, joints=same, shown=lambda t: True, delay=lambda t: 0.01,
+             joints_delay=lambda t: 0.003, **changes):
     """24 s; the n-th picture is as grey as n, so it tells when it was taken, and j1 is 0.1 t. `pictures` and
     `joints` are their stamps at t, `delay` is that of the pictures until they are recorded."""
     with BagMaker(tmp_path / 'bag') as bag:
@@ -30,7 +31,7 @@ def recorded(tmp_path, pictures=same, joints=same, shown=lambda t: True, delay=l
             if shown(t):
                 bag.image(t, stamp=pictures(t), received=t + delay(t), data=np.full(64 * 64 * 3, round(10 * t), np.uint8))
         for t in np.arange(-0.2, 25, 0.02):
-            bag.joints(t, stamp=joints(t), received=t + 0.003, j1=0.1 * t)
+            bag.joints(t, stamp=joints(t), received=t + joints_delay(t), j1=0.1 * t)
     return import_bag(tmp_path / 'bag', tmp_path / 'out', replace(SETTINGS, **changes))
 
 
@@ -93,6 +94,25 @@ def test_stamps_that_one_clock_can_have_made_count(tmp_path, clock):
     assert recorded(tmp_path, **clock)['clock'] == {'name': 'header', 'why': 'stamps of the message headers'}
 
 
+@pytest.mark.parametrize('ahead_s', [0.15, 0.3, 5.0, 1000.0])
+@pytest.mark.parametrize('both_s', [0.0, 0.6, -0.3])
+def test_single_pictures_that_were_stamped_after_they_were_recorded_are_left_out(tmp_path, ahead_s, both_s):
+    """`both_s`: of all stamps, as the recorder's clock may be behind or messages may come late."""
+    report = recorded(tmp_path, lambda t: t + both_s + ahead_s * (round(10 * t) % 30 == 7), lambda t: t + both_s)
+    assert report['clock']['name'] == 'header' and report['cuts'] == []
+    assert report['frames']['dropped']['stamped later than they were recorded'] == 8
+    assert worst_s(tmp_path, report) < 0.001 and [item['frames'] for item in report['episodes']] == [97]
+
+
+def test_single_pictures_of_the_future_beside_commands_without_stamps_are_left_out(tmp_path):
+    with BagMaker(tmp_path / 'bag') as bag:
+        for t in np.arange(0, 24, 0.1):
+            bag.image(t, stamp=t + 0.3 * (round(10 * t) % 30 == 7), received=t + 0.01)
+            bag.twist(t, vx=0.01 * t)
+    report = import_bag(tmp_path / 'bag', tmp_path / 'out', SETTINGS)
+    assert report['frames']['dropped']['stamped later than they were recorded'] == 8 and report['cuts'] == []
+
+
 @pytest.mark.parametrize('drift', [-0.8, 0.8, 0.3])
 @pytest.mark.parametrize('who', ['pictures', 'joints'])
 def test_clocks_that_drift_apart_do_not_count(tmp_path, drift, who):
@@ -112,7 +132,8 @@ def test_a_drift_is_said_where_header_stamps_are_asked_for(tmp_path):
     {'delay': lambda t: 0.3 + 0.25 * np.sin(t)},                                          # a busy network
     {'delay': lambda t: 0.01 + 0.8 * (10 < t < 14) * (14 - t) / 4},                       # that catches up
     {'delay': lambda t: 0.01 + (0.9 if round(10 * t) in (70, 71, 72, 150) else 0)},
-], ids=['simulation', 'network', 'behind', 'few'])
+    {'joints_delay': lambda t: 0.003 + 0.5 * (10 < t < 13) * (13 - t) / 3},               # so do joints
+], ids=['simulation', 'network', 'behind', 'few', 'joints'])
 def test_pictures_that_come_late_are_no_drift(tmp_path, clock):
     report = recorded(tmp_path, **clock)
     assert report['clock'] == {'name': 'header', 'why': 'stamps of the message headers'}

@@ -46,14 +46,15 @@ def choose_clock(sources: dict[str, Sequence], unstamped: str, wanted: str, firs
     if wanted == 'header' and empty:
         raise ClockError(f'header stamps are wanted, but those of {", ".join(empty)} are 0; take '
                          '--clock receive')
-    name, why, jumps = 'header', 'stamps of the message headers', {}
+    name, why, jumps, future = 'header', 'stamps of the message headers', {}, frozenset()
     if wanted == 'receive':
         name, why = 'receive', 'times of the recorder, as asked for'
     elif empty:
         name, why = 'receive', f'times of the recorder: the headers of {", ".join(empty)} have no stamps'
     else:
         timed = {topic: [_Stamps.of(series) for series in group] for topic, group in sources.items()}
-        pictures = _Stamps.of(first)
+        pictures = next(stamps for topic, group in sources.items()
+                        for series, stamps in zip(group, timed[topic]) if series is first)
         alone = _jump_alone(timed, unstamped, pictures)
         if alone and wanted == 'header':
             raise ClockError(f'header stamps are wanted, but those of {alone.who} jump by '
@@ -65,9 +66,10 @@ def choose_clock(sources: dict[str, Sequence], unstamped: str, wanted: str, firs
             name, why, jumps = 'receive', f'times of the recorder: {trouble}', _jumps(first) if alone else {}
         else:
             why += f'; {unstamped} has none, there the times of the recorder' * bool(unstamped)
+            future = _future(timed, unstamped, pictures) if not trouble else future
             why += f'; as asked for, though {trouble}' * bool(trouble)
     stamps = first.received_ns if name == 'receive' else [ns for ns in first.stamps_ns if ns]
-    return Clock(name, why, stamps[0], first.received_ns[0], jumps)
+    return Clock(name, why, stamps[0], first.received_ns[0], jumps, future)
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,12 @@ class _Stamps:
         until = self.ahead_s[(self.received_ns > before_ns - AROUND_NS) & (self.received_ns <= before_ns)]
         since = self.ahead_s[(self.received_ns < after_ns + AROUND_NS) & (self.received_ns >= after_ns)]
         return float(since.max() - until.max()) if len(until) and len(since) else None
+
+    def least_ahead(self, at_ns: np.ndarray) -> np.ndarray:
+        """[len(at_ns)]: how far the stamps of messages that are not late are ahead around that; inf without any."""
+        begin = np.searchsorted(self.received_ns, at_ns - AROUND_NS)
+        end = np.searchsorted(self.received_ns, at_ns + AROUND_NS)
+        return np.array([self.ahead_s[i:j].max(initial=-np.inf) if i < j else np.inf for i, j in zip(begin, end)])
 
     def least_delays(self, edges: np.ndarray) -> np.ndarray:
         """[len(edges) - 1]; NaN where there are few messages."""
@@ -190,6 +198,16 @@ def _apart(timed: Mapping[str, list[_Stamps]], unstamped: str, pictures: _Stamps
         return (f'{first} is stamped {ahead[first]:.2f} s later than it was recorded, and '
                 f'{"the recording" if high == unstamped else high} is not, so their clocks differ')
     return ''
+
+
+def _future(timed: Mapping[str, list[_Stamps]], unstamped: str, pictures: _Stamps) -> frozenset[int]:
+    """When pictures were recorded, ns, whose stamps are later, though most are not: see `Clock.future`."""
+    if unstamped:
+        level = np.zeros(len(pictures.received_ns))
+    else:
+        others = [each for group in timed.values() for each in group if each is not pictures]
+        level = np.max([each.least_ahead(pictures.received_ns) for each in others], axis=0)
+    return frozenset(pictures.received_ns[pictures.ahead_s - level > AHEAD_S].tolist())
 
 
 def _drifting(timed: Mapping[str, list[_Stamps]], unstamped: str) -> str:

@@ -26,6 +26,7 @@ USED = 'used'
 THINNED = 'between the steps: the camera is faster than dt_s'
 SHORT = f'in a stretch of less than {LEAST_FRAMES} frames, too short to train on'
 BROKEN = 'broken pictures'
+FUTURE = 'stamped later than they were recorded'
 FROZEN = 'that repeat the picture before to the byte while the robot moves'
 
 
@@ -78,7 +79,7 @@ def lay_out(pictures: Pictures, clock: Clock, motion: Motion, settings: BagSetti
     layout = Layout(np.full(len(pictures), '', dtype=object))
     times, received = clock.times_s(pictures), clock.received_s(pictures)
     jumps = [clock.jumps.get(each, 0.0) for each in pictures.received_ns]
-    runs = _runs(pictures, times, received, jumps, settings.gap_s, layout)
+    runs = _runs(pictures, times, received, jumps, clock.future, settings.gap_s, layout)
     _check_rate([times[run] for run in runs], settings)
     live = len(pictures.again) < STARES * len(pictures)
     for run in runs:
@@ -93,8 +94,8 @@ def lay_out(pictures: Pictures, clock: Clock, motion: Motion, settings: BagSetti
     return layout
 
 
-def _runs(pictures: Pictures, times: np.ndarray, received: np.ndarray, jumps: list[float], gap_s: float,
-          layout: Layout) -> list[np.ndarray]:
+def _runs(pictures: Pictures, times: np.ndarray, received: np.ndarray, jumps: list[float], future: frozenset[int],
+          gap_s: float, layout: Layout) -> list[np.ndarray]:
     """Numbers of usable messages, in runs in which time and size go on as they should."""
     runs: list[list[int]] = []
     newest, change = None, ''
@@ -102,6 +103,8 @@ def _runs(pictures: Pictures, times: np.ndarray, received: np.ndarray, jumps: li
         change = pictures.changes.get(number, change)
         if size is None:
             layout.fates[number] = BROKEN
+        elif pictures.received_ns[number] in future:
+            layout.fates[number] = FUTURE
         elif np.isnan(times[number]):
             layout.fates[number] = 'without a stamp'
         elif newest is None:

@@ -24,6 +24,7 @@ class Clock:
         received_origin_ns: when the recorder received it.
         jumps: when the recorder received the first picture after a jump of the headers' clock, ns -> by how
             much it jumped, s; only of a clock of the recorder that was chosen because of them.
+        future: when the recorder received pictures, ns, that have a stamp which they cannot have had yet.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Clock:
     origin_ns: int
     received_origin_ns: int
     jumps: Mapping[int, float] = field(default_factory=dict)
+    future: frozenset[int] = frozenset()
 
     def times_s(self, series, stamped: bool = True) -> np.ndarray:
         """float64 [N]; NaN where a header has no stamp. Without headers: when it was received."""
