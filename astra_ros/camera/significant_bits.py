@@ -12,7 +12,7 @@ LEAST = 10
 # Cameras have so many bits; who uses more has pictures that are bright enough.
 BITS = (8, 10, 12, 14)
 CURE = (
-    "have the driver publish 8 bits (mono8, bayer_rggb8; often called pixel format), or scale its numbers to all 16 bits"
+    "have the driver publish 8 bits (mono8, bayer_rggb8; often called pixel format), or scale its numbers to all 16"
 )
 
 

@@ -10,6 +10,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from astra_ros.texts import short
+
 # So often must pictures of one have come back after another's, within so many seconds, before they are of two cameras.
 LEAST, WINDOW_S = 3, 10.0
 # It is over when it was not seen for so long, s.
@@ -31,7 +33,7 @@ class Source(NamedTuple):
     def beside(self, other: Source) -> str:
         """In words, what another one is not."""
         if self.frame != other.frame:
-            return f"frame '{self.frame}'"
+            return f"frame '{short(self.frame)}'"
         return f"{self.width} x {self.height} pixels"
 
 
@@ -52,7 +54,7 @@ class CameraConflict:
     def __str__(self) -> str:
         """In words, without topic, cure, and numbers that grow."""
         by_frame = len({source.frame for source in self.sources}) > 1
-        names = sorted({f"'{each.frame}'" if by_frame else f"{each.width} x {each.height}" for each in self.sources})
+        names = sorted({f"'{short(each.frame)}'" if by_frame else f"{each.width} x {each.height}" for each in self.sources})
         listed = f"{', '.join(names[:-1])} and {names[-1]}"
         what = f"frames {listed}" if by_frame else f"{listed} pixels"
         return f"pictures of {what} come in turn, as when several cameras publish on one topic"

@@ -204,8 +204,9 @@ class CameraInputs:
     @property
     def two_cameras(self) -> str:
         """What is wrong where several cameras publish in turn, and the cure; else ''."""
-        conflict = self.conflict
-        return f"{self.topic}: {conflict}; stop all but one, or remap image to the topic of one of them" if conflict else ""
+        if (conflict := self.conflict) is None:
+            return ""
+        return f"{self.topic}: {conflict}; stop all but one, or remap image to the topic of one of them"
 
     @property
     def repeats(self) -> int:
@@ -221,8 +222,8 @@ class CameraInputs:
         if used is None:
             return "", None
         return (
-            f"{self.topic}: the brightest number of all images is {number} of {FULL}, as of a camera of {used} bits, so "
-            f"they are dark; {CURE}",
+            f"{self.topic}: the brightest number of all images is {number} of {FULL}, as of a camera of {used} bits, "
+            f"so they are dark; {CURE}",
             used,
         )
 

@@ -35,9 +35,8 @@ class FrozenCamera:
             self._joints, self._moved_s, self.joint = dict(joints), None, ""
             return
         # One that stands at half a turn may be said on either side of it.
-        moved = [
-            name for name, value in joints.items() if abs(short_way(value - self._joints.setdefault(name, value))) > MOVED
-        ]
+        steps = {name: short_way(value - self._joints.setdefault(name, value)) for name, value in joints.items()}
+        moved = [name for name, step in steps.items() if abs(step) > MOVED]
         if not moved:  # one wrong value is no motion
             self._moved_s = None
         elif self._moved_s is None:

@@ -222,7 +222,8 @@ class ImagineHealth:
             return self._status("camera", WARN, mismatch, values)
         if lacks := self.inputs.history_lacks:
             return self._status("camera", WARN, f"images arrive, but cannot be used yet: {lacks}", values)
-        if reason := frozen or no_stamps or few_bits or newest(goals, poses):  # what is wrong with the camera itself comes first
+        # What is wrong with the camera itself comes first.
+        if reason := frozen or no_stamps or few_bits or newest(goals, poses):
             return self._status("camera", WARN, reason, values)
         return self._status("camera", OK, "images arrive", values)
 

@@ -24,6 +24,7 @@ from astra_ros.nodes.joint_inputs import JointInputs
 from astra_ros.nodes.plan_inputs import Fate, HeldPlan, PlanInputs
 from astra_ros.planning.plans import JointPlan, PlanError
 from astra_ros.robot.conflict import Conflict
+from astra_ros.texts import short
 
 
 class Refused(RuntimeError):
@@ -198,9 +199,11 @@ class ImagineInputs:
         """What is wrong where images repeat while the robot moves, else ''."""
         with self._lock:
             joint = self._frozen.joint
+        if not joint:
+            return ""
         return (
-            f"{self.camera}: the image is the same to the byte while joint '{joint}' moves, so the camera, or what passes "
-            "its images on, hangs; check the camera driver" if joint else ""
+            f"{self.camera}: the image is the same to the byte while joint '{short(joint)}' moves, so the camera, or what "
+            "passes its images on, hangs; check the camera driver"
         )
 
     @property

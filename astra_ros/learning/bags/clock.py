@@ -173,7 +173,7 @@ def _not_shared(one: _Stamps, other: _Stamps) -> list[float]:
 
 
 def _ahead_at(pictures: _Stamps, group: list[_Stamps]) -> np.ndarray:
-    """By how much a topic's stamps are ahead when pictures are recorded: a simulation may go slower than the recorder."""
+    """By how much a topic's stamps are ahead when pictures are recorded: a simulation's clock may be slower."""
     received, ahead = (np.concatenate(parts) for parts in zip(*((each.received_ns, each.ahead_s) for each in group)))
     order = np.argsort(received, kind='stable')
     return np.interp(pictures.received_ns, received[order], ahead[order]) if len(pictures.received_ns) else ahead

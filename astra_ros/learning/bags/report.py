@@ -151,15 +151,15 @@ def _picture_notes(found: Found, rows: np.ndarray) -> list[str]:
     notes = []
     if len(frozen):
         at_s = found.clock.times_s(pictures)[frozen[0]]
-        notes.append(f'{len(frozen)} pictures {FROZEN}, from {at_s:.2f} s on: the camera, or what passes its pictures on, '
-                     'hung. They are left out; check the camera driver')
+        notes.append(f'{len(frozen)} pictures {FROZEN}, from {at_s:.2f} s on: the camera, or what passes its '
+                     'pictures on, hung. They are left out; check the camera driver')
     elif len(pictures.again) >= STARES * len(pictures) and _moves(found, rows):
         notes.append(f'{len(pictures.again)} of {len(pictures)} pictures repeat the one before to the byte, though the '
                      'robot moves: the camera sees nothing of it, or hung. Check the camera driver')
     if used := pictures.bits.used:
-        brightest = pictures.bits.brightest
-        notes.append(f'the brightest number of all pictures is {brightest} of {significant_bits.FULL}, as of a camera of '
-                     f'{used} bits, so their brightest pixel is stored as {(brightest + 128) // 257} of 255; {significant_bits.CURE}')
+        number, full = pictures.bits.brightest, significant_bits.FULL
+        notes.append(f'the brightest number of all pictures is {number} of {full}, as of a camera of {used} bits, so '
+                     f'their brightest pixel is stored as {(number + 128) // 257} of 255; {significant_bits.CURE}')
     return notes
 
 
