@@ -12,7 +12,8 @@ from astra_ros.planning.plans import JointPlan, PlanError
 from astra_ros.planning.robot_now import RobotNow, in_the_turn_of, seam, way_from, whole_turns
 from astra_ros.planning.settings import check_ranges, limited
 from astra_ros.planning.velocity_plan import VelocityPlan
-from astra_ros.texts import listed
+from astra_ros.robot.turns import short_way
+from astra_ros.texts import listed, short
 
 Plan = JointPlan | VelocityPlan
 
@@ -151,7 +152,7 @@ class PlanPreparer:
         left_out: dict[str, None] = {}
         for plan in plans:
             try:
-                space = self._space_of(plan)
+                whole, space = plan, self._space_of(plan)
                 if extra := [name for name in plan.motion_names if name not in space.motion_names]:
                     plan = plan.only(space.motion_names)
                     left_out |= dict.fromkeys(name for name in extra if name not in self.settings.ignore_joints)
@@ -161,6 +162,7 @@ class PlanPreparer:
                 if isinstance(plan, JointPlan):
                     self._check_seams(plan, robot)
                     self.check_start(plan, robot)
+                    self._check_extras(whole, extra, robot)
                     plan, now = in_the_turn_of(plan, now, self._turning(robot), np.array(space.position_mean))
                 fitting.append((plan, space, plan.motion(times_s, now)))
             except PlanError as error:
@@ -245,6 +247,24 @@ class PlanPreparer:
                     else ""
                 )
             )
+
+    def _check_extras(self, plan: JointPlan, extra: Sequence[str], robot: RobotNow | None) -> None:
+        """Raises PlanError where joints that stand still along the plan are elsewhere now, and so move unseen."""
+        tolerance = self.settings.start_tolerance
+        if robot is None or not tolerance:
+            return
+        for name in extra:
+            if name in self.settings.ignore_joints:
+                continue
+            there = float(plan.positions[0, plan.joint_names.index(name)])
+            here = robot.values.get(name, there)
+            away = short_way(there - here) if name in self._turning(robot) else there - here
+            if abs(away) > tolerance:
+                raise PlanError(
+                    f"plan '{plan.name}' holds {short(name)} at {there:.3f}, but the robot has it at {here:.3f} "
+                    f"(start_tolerance is {tolerance:g}), and the model '{self.model}' does not know it, so its way "
+                    "there is not imagined; plan from where the robot is, or name it in the parameter ignore_joints"
+                )
 
     def _space_of(self, plan: Plan) -> ActionSpace:
         """The action space with the plan's columns, or else with its columns and some that need no attention.

@@ -39,6 +39,15 @@ def test_joints_that_move_are_refused_by_name_with_the_parameter_that_cures_it()
     assert made.plans[0].joint_names == ("a", "b") and made.left_out == (), "nothing to say of what was asked for"
 
 
+def test_joints_that_stand_still_elsewhere_than_the_robot_has_them_would_move_unseen():
+    for here, there in ((0.0, 0.3), (0.5, -3.0)):
+        with pytest.raises(NothingToImagine, match="holds finger at .* does not know it.* ignore_joints"):
+            prepare([plan((there, there))], now={**NOW, "finger": here})
+        assert not prepare([plan((there, there))], now={**NOW, "finger": here}, ignore_joints=("finger",)).refused
+        assert not prepare([plan((there, there))], now={**NOW, "finger": here}, start_tolerance=0.0).refused
+    assert prepare([plan((0.0, 0.0))], now={**NOW, "finger": 0.04}).left_out == ("finger",), "a gripper's noise"
+
+
 def test_a_joint_of_the_model_cannot_be_ignored():
     made = prepare([plan()], ignore_joints=("a", "finger"))
     assert made.motion[0, 2, 0] == pytest.approx(0.4)
