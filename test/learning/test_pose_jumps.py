@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from astra_ros.learning.bags.config import BagSettings
-from astra_ros.learning.bags.pose_jumps import find_jumps
+from astra_ros.learning.bags.pose_jumps import Jump, find_jumps, merged
 from astra_ros.learning.dataset import list_episodes, load_episode
 from astra_ros.learning.import_bag import import_bag
 from bag_maker import BagMaker
@@ -161,3 +161,8 @@ def test_a_jump_behind_a_clock_that_was_set_back(tmp_path):
     assert column(episodes, 'linear.x') == pytest.approx(0.4, abs=1e-4)
     assert sorted(why.split(' by')[0] for why in cuts(report))[-1] == 'the clock jumped back'
     assert len([why for why in cuts(report) if 'pose jumps' in why]) == 1
+
+
+def test_a_jump_that_is_seen_at_the_times_of_two_edges_is_one():
+    jumps = [Jump(5.0, 5.1, 2.0, 0.1), Jump(1.0, 1.1, 0.5, 0.0), Jump(5.02, 5.04, 1.9, 0.2), Jump(5.1, 5.2, 3.0, 0.0)]
+    assert merged(jumps) == [Jump(1.0, 1.1, 0.5, 0.0), Jump(5.0, 5.1, 2.0, 0.2), Jump(5.1, 5.2, 3.0, 0.0)]

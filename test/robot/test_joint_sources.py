@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from astra_ros.robot.conflict import Kind
+from astra_ros.robot.conflict import Conflict, Kind
 from astra_ros.robot.joint_sources import MOST_KEYS, OVER_S, SourceWatch, pose_value
 
 TWO_ORDERS = (("j2", "j1"), ("j1", "j2"))
@@ -164,3 +164,46 @@ def test_edges_of_tf():
         watch.add_one("both", pose_value((t, 0.1 * t, 0), q), t + 0.008)
     assert {key: conflict.contradicts for key, conflict in watch.conflicts().items()} == {"both": True}
     assert len(str(watch.conflicts()["both"])) < 300
+
+
+def velocities(*publishers, seconds=10.0):
+    """Each publisher: (rate, function of s -> m/s)."""
+    said = [(k / rate + 0.003 * number, value(k / rate))
+            for number, (rate, value) in enumerate(publishers) for k in range(int(seconds * rate))]
+    watch = SourceWatch(Kind.VELOCITY)
+    for t, value in sorted(said):
+        watch.add_one("linear.x", (value,), t)
+    return watch.conflicts().get("linear.x")
+
+
+@pytest.mark.parametrize("rate, other", [(20, 20), (10, 50), (50, 5), (5, 5), (20, 2)])
+@pytest.mark.parametrize("moving", [lambda t: 0.3, lambda t: 0.35 + 0.15 * np.sin(t), lambda t: -6.5, lambda t: 0.15])
+def test_velocities_of_a_navigation_and_of_a_joystick_at_rest(rate, other, moving):
+    conflict = velocities((rate, moving), (other, lambda t: 0.0))
+    assert conflict.contradicts and conflict.kind is Kind.VELOCITY and conflict.times >= 3
+    assert 0.0 in [value[0] for value in conflict.values]
+    text = str(conflict)
+    assert text.startswith("velocity 'linear.x' jumps back and forth (") and "order of names" not in text
+
+
+@pytest.mark.parametrize("value", [lambda t: 0.4, lambda t: np.sin(6 * t), lambda t: 0.4 * (int(2 * t) % 2),
+                                   lambda t: np.random.default_rng(int(1000 * t)).normal(0.3, 0.1)])
+@pytest.mark.parametrize("rate", [10, 20, 50])
+def test_velocities_of_one_publisher(rate, value):
+    assert velocities((rate, value)) is None
+    assert velocities((rate, lambda t: 0.3), (rate, lambda t: 0.3)) is None
+
+
+def test_a_velocity_counts_whole_turns():
+    """6.283 rad/s and rest are not the same, as they are of a joint's angle."""
+    watch = SourceWatch()
+    for k in range(100):
+        watch.add_one("a", (2 * np.pi * (k % 2),), 0.05 * k)
+    assert not watch.conflicts()
+    assert velocities((20, lambda t: 2 * np.pi), (20, lambda t: 0.0)).contradicts
+
+
+def test_a_fixed_frame_with_two_places_in_words():
+    one, other = pose_value((1, 2, 3), (0, 0, 0, 1)), pose_value((4, 5, 6), (0, 0, 0, 1))
+    text = str(Conflict("eye", True, 1, (("base",), ("base",)), (one, other), 0.0, 0.0, Kind.FIXED_FRAME))
+    assert "'eye'" in text and "4.000 5.000 6.000, and last with 1.000 2.000 3.000" in text and " once" in text
