@@ -155,7 +155,6 @@ class PlanPreparer:
                 whole, space = plan, self._space_of(plan)
                 if extra := [name for name in plan.motion_names if name not in space.motion_names]:
                     plan = plan.only(space.motion_names)
-                    left_out |= dict.fromkeys(name for name in extra if name not in self.settings.ignore_joints)
                 plan = plan.reordered(space.motion_names)
                 now = None if robot is None else robot.ordered(space.motion_names)
                 self._check_span(plan)
@@ -165,6 +164,7 @@ class PlanPreparer:
                     self._check_extras(whole, extra, robot)
                     plan, now = in_the_turn_of(plan, now, self._turning(robot), np.array(space.position_mean))
                 fitting.append((plan, space, plan.motion(times_s, now)))
+                left_out |= dict.fromkeys(name for name in extra if name not in self.settings.ignore_joints)
             except PlanError as error:
                 refused[plan.name] = str(error)
                 if isinstance(error, RobotUnknown):

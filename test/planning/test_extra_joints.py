@@ -46,6 +46,12 @@ def test_joints_that_stand_still_elsewhere_than_the_robot_has_them_would_move_un
         assert not prepare([plan((there, there))], now={**NOW, "finger": here}, ignore_joints=("finger",)).refused
         assert not prepare([plan((there, there))], now={**NOW, "finger": here}, start_tolerance=0.0).refused
     assert prepare([plan((0.0, 0.0))], now={**NOW, "finger": 0.04}).left_out == ("finger",), "a gripper's noise"
+    both = [plan((0.3, 0.3)), plan((0.0, 0.0), names=("a", "b", "finger"), name="q")]
+    made = prepare(both, now={**NOW, "finger": 0.3})
+    assert made.left_out == ("finger",) and list(made.refused) == ["q"]
+    arm_alone = JointPlan(("a", "b"), np.array([0.0, 1.0]), np.zeros((2, 2)), "q")
+    made = prepare([plan((0.3, 0.3)), arm_alone], now={**NOW, "finger": 0.0})
+    assert made.left_out == () and list(made.refused) == ["p"], "a refused plan's joints are not handed on"
 
 
 def test_a_joint_of_the_model_cannot_be_ignored():
