@@ -66,6 +66,8 @@ def write_card(folder: Path) -> list[str]:
                 f'{kind} {count}' for kind, count in kinds.most_common()))
     for space, joints in continuous_joints_of(footers).items():
         lines.append(f'- {space}: {", ".join(joints)} turn without end; each episode begins in [-pi, pi)')
+    if unfit := Counter(why for footer in footers.values() if (why := footer['source'].get('unfit'))):
+        lines += ['', '## Not to be trained on', '', *(f'- {count} episodes: {why}' for why, count in unfit.items())]
     if damaged:
         lines += ['', '## Damaged', '', *(f'- {text}' for text in damaged)]
     card = folder / CARD

@@ -217,6 +217,8 @@ def _episode(found: Found, piece: Piece, frames: np.ndarray, report: str) -> Epi
         'first_picture': int(piece.numbers[0]), 'last_picture': int(piece.numbers[-1]),
         'start_ns': found.clock.origin_ns + round(piece.times_s[0] * 1e9),
         'settings': settings.to_dict()}
+    if found.motion.unfit:
+        source['unfit'] = found.motion.unfit
     return Episode(frames, piece.motion.astype(np.float32), piece.labels, found.motion.names,
                    settings.modality, settings.world, settings.robot, settings.dt_s,
                    behaviour='recorded', camera=found.camera, source=source,

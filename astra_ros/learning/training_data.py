@@ -29,8 +29,8 @@ class DataFacts(NamedTuple):
 def check_episodes(paths) -> DataFacts:
     """Read what every episode says of itself.
 
-    Raises DatasetError where an episode is damaged, where they differ, or where one is held out for
-    evaluation.
+    Raises DatasetError where an episode is damaged, or of a bag that cannot be learned from, where they differ, or
+    where one is held out for evaluation.
     """
     first = read_footer(paths[0])
     size = tuple(first['frames'][1:3])
@@ -48,6 +48,9 @@ def check_episodes(paths) -> DataFacts:
         if footer['seed'] is not None and footer['seed'] >= HELD_OUT_FROM:
             raise DatasetError(f'{path}: seeds from {HELD_OUT_FROM} on are held out for evaluation; '
                                'record others with: astra record --first-seed 0')
+        if why := footer['source'].get('unfit'):
+            raise DatasetError(f'{path}: a model would learn nonsense from it ({why}); delete the episodes of that bag, '
+                               'or import it again as that says, with --force')
         if not path.with_suffix('.mp4').is_file():
             raise DatasetError(f'{path}: its video {path.with_suffix(".mp4").name} is missing; delete '
                                'the table and record the episode again')

@@ -9,8 +9,10 @@ from astra_ros.learning.bags.config import BagSettings
 from astra_ros.learning.bags.motion_error import TwoSources, UnknownJoint
 from astra_ros.learning.bags.storage import BagError
 from astra_ros.learning.dataset import FOOTER, continuous_joints_of, list_episodes, load_episode
+from astra_ros.learning.episode import DatasetError
 from astra_ros.learning.export import Embodiments
 from astra_ros.learning.import_bag import import_bag
+from astra_ros.learning.training_data import check_episodes
 from bag_maker import CONTROLLER, BagMaker, header, make
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
@@ -151,27 +153,31 @@ def test_what_episodes_say_together_goes_into_the_card(tmp_path):
     (50, {'j2': lambda t: 0.0, 'j1': lambda t: 0.0}, 0.0),                                  # the same stamps
     (50, {'j1': lambda t: 0.0}, 0.01),                                                      # another set
 ])
-def test_two_publishers_that_contradict_each_other_are_refused(tmp_path, second):
+def test_two_publishers_that_contradict_each_other_are_named_first_and_never_trained_on(tmp_path, second):
     real = {'j2': lambda t: 1.2 + 0.3 * np.sin(t), 'j1': lambda t: -0.8 + 0.2 * np.cos(t)}
     bag = joint_bag(tmp_path / 'bag', (50, real, 0), second)
-    with pytest.raises(TwoSources) as error:
-        run(bag, tmp_path / 'out')
-    assert {conflict.key for conflict in error.value.conflicts} == set(second[1])
-    for conflict in error.value.conflicts:
-        assert conflict.contradicts and conflict.times >= 3
-        assert set(conflict.names) == {tuple(real), tuple(second[1])}
-    assert error.value.topic == '/joint_states' and 'record again' in error.value.cure
-    assert str(error.value).startswith(f'{bag}: /joint_states: ')
-    assert not (tmp_path / 'out').exists() or not list((tmp_path / 'out').glob('*.parquet'))
+    report, episodes = run(bag, tmp_path / 'out')
+    first = report['notes'][0]
+    told_apart = tuple(real) != tuple(second[1])
+    said = 'two publishers, which contradict each other' if told_apart else 'as when two publishers speak of it'
+    assert first.startswith('/joint_states: joint ') and said in first
+    assert all(f"'{joint}'" in first for joint in second[1]) and 'record again' in first
+    for names in (tuple(real), tuple(second[1])):
+        assert ' '.join(names) in first
+    assert all(episode.source['unfit'] in first for episode in episodes)
+    assert said in (tmp_path / 'out/README.md').read_text()
+    with pytest.raises(DatasetError, match=f'{said}.*--force'):
+        check_episodes(list_episodes(tmp_path / 'out'))
 
 
 def test_a_joint_with_two_publishers_can_be_left_out(tmp_path):
     bag = joint_bag(tmp_path / 'bag', (50, {'j1': np.sin, 'finger': lambda t: 0.5}, 0),
                     (20, {'finger': lambda t: 0.0}, 0.005))
-    with pytest.raises(TwoSources, match='--joints j1'):
-        run(bag, tmp_path / 'out')
+    report, _ = run(bag, tmp_path / 'both')
+    assert '--joints j1' in report['notes'][0]
     _, (episode,) = run(bag, tmp_path / 'out', joints=('j1',))
     assert episode.motion_names == ('j1',)
+    check_episodes(list_episodes(tmp_path / 'out'))
 
 
 def test_two_publishers_that_agree_are_noted_first(tmp_path):

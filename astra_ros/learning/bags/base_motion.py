@@ -26,7 +26,7 @@ class BaseMotion:
     """A base's mean velocity since the frame before: of its commands, or of its odometry."""
 
     continuous: tuple[str, ...] = ()
-    cure = ''
+    unfit = cure = ''
 
     def __init__(self, recording: Recording, choice: Choice, clock: Clock):
         settings, series, self._topic = choice.settings, recording.velocities, choice.motion.name

@@ -18,7 +18,7 @@ class CameraMotion:
 
     names = AXES
     continuous: tuple[str, ...] = ()
-    cure = ''
+    unfit = cure = ''
 
     def __init__(self, recording: Recording, choice: Choice, clock: Clock):
         settings = choice.settings

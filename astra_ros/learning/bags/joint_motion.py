@@ -34,7 +34,7 @@ class JointMotion:
         self.how = _how(recording, choice)
         self.samples = sum(len(series) for series in recording.joints.values())
         self.notes = []
-        self.warnings = check_joints(recording, clock, self.names, self._topic)
+        self.warnings, self.unfit = check_joints(recording, clock, self.names, self._topic)
         self._gap_s = settings.gap_s
         described = _Described(settings, recording)
         tracks = {name: self._track(name, recording, clock, described) for name in self.names}

@@ -30,6 +30,7 @@ class Motion(Protocol):
         samples: number of messages behind it.
         warnings: what the user must know before anything else.
         notes: what the user should know.
+        unfit: why a model must not learn from the episodes, '' where it may.
         cure: what helps where many frames lack the motion, '' where nothing better is known than more data.
     """
 
@@ -39,6 +40,7 @@ class Motion(Protocol):
     samples: int
     warnings: list[str]
     notes: list[str]
+    unfit: str
     cure: str
 
     def problems(self, times: np.ndarray, received_s: float) -> np.ndarray:

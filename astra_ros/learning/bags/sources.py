@@ -33,20 +33,28 @@ class _Said:
     values: np.ndarray
 
 
-def check_joints(recording: Recording, clock: Clock, names: Iterable[str], topic: str) -> list[str]:
-    """Notes about joints of which two publishers speak and agree. Raises TwoSources where they do not."""
+def check_joints(recording: Recording, clock: Clock, names: Iterable[str], topic: str) -> tuple[list[str], str]:
+    """(notes about joints of which two publishers speak, what makes the episodes unfit for training or '').
+
+    Raises TwoSources where stamps of two clocks cut the recording at each message.
+    """
     names, found = tuple(names), []
     for joint in names:
         parts = {order: (series, np.stack(series.values)[:, [order.index(joint)]])
                  for order, series in recording.joints.items() if joint in order}
         if conflict := _conflict(joint, _together(parts, clock), clock, Kind.JOINT):
             found.append(conflict)
-    bad = [conflict for conflict in found if conflict.contradicts]
-    if bad:
+    agreeing = [conflict for conflict in found if not conflict.contradicts]
+    notes, unfit = ([f'{topic}: {in_words(agreeing)}'] if agreeing else []), ''
+    if bad := [conflict for conflict in found if conflict.contradicts]:
         others = [name for name in names if name not in {conflict.key for conflict in bad}]
-        raise TwoSources(topic, bad, 'or leave out what the robot does not need: --joints ' + ' '.join(others)
-                         if others else '')
-    return [f'{topic}: {in_words(found)}'] if found else []
+        error = TwoSources(topic, bad, 'or leave out what the robot does not need: --joints ' + ' '.join(others)
+                           if others else '')
+        if clock.name == 'header' and any(conflict.back_s > JUMP_BACK_S for conflict in bad):
+            raise error
+        unfit = str(error)
+        notes.insert(0, f'{unfit}; `astra train` refuses these episodes')
+    return notes, unfit
 
 
 def check_frame(frame: str, series: Mapping[str, Series], clock: Clock) -> Conflict | None:
