@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from dataclasses import replace
 
 from astra_ros.learning.clips import measure
@@ -73,9 +74,7 @@ def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
             take_autoencoder(model, args.autoencoder)
         trained_on = Embodiments(tuple(spaces), dt_s, outcomes)
     if model.config.drawing:
-        cameras = {**trained_on.cameras, **cameras_of(paths)}
-        trained_on = replace(trained_on, cameras=cameras,
-                             held_joints={**held_joints_of(cameras), **trained_on.held_joints})
+        trained_on = _drawn_before(trained_on, stored, args, paths)
     turning = {**trained_on.continuous_joints}
     for name, joints in continuous_joints_of(paths).items():
         turning[name] = tuple(dict.fromkeys((*turning.get(name, ()), *joints)))
@@ -86,6 +85,23 @@ def begin(args: argparse.Namespace, paths, dt_s: float, size: tuple[int, int],
         write_embodiments(args.out, with_moving_cameras(trained_on, stored, model, paths))
     processes.wait()
     return model, read_embodiments(args.out)
+
+
+def _drawn_before(trained_on: Embodiments, stored: Embodiments | None, args: argparse.Namespace,
+                  paths) -> Embodiments:
+    """With the cameras of robots that were drawn so far: in this run, or for the model that it begins with."""
+    if stored and (args.out / 'dynamics.safetensors').exists():
+        return replace(trained_on, cameras=stored.cameras, held_joints=stored.held_joints)
+    seen = cameras_of(paths)        # where the data show another one, drawings for that of the model are no use
+    return replace(trained_on, cameras={name: camera for name, camera in trained_on.cameras.items()
+                                        if seen.get(name, camera) == camera})
+
+
+def with_drawn(trained_on: Embodiments, spaces: Collection[str], paths) -> Embodiments:
+    """The same with the cameras of `spaces`, whose robots are drawn in the episodes of `paths`."""
+    cameras = {name: camera for name, camera in cameras_of(paths).items() if name in spaces}
+    return replace(trained_on, cameras={**trained_on.cameras, **cameras},
+                   held_joints={**held_joints_of(cameras), **trained_on.held_joints})
 
 
 def _weights_before(args: argparse.Namespace) -> str:

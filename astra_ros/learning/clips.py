@@ -157,6 +157,11 @@ class LatentDataset:
                 self.dt_s = episode.dt_s
         self.autoencoder, self.device = autoencoder, device
 
+    @property
+    def drawn_spaces(self) -> set[str]:
+        """Names of the action spaces of which some episode is drawn."""
+        return {self.spaces[number].name for number, drawn in zip(self.space_of, self.drawings) if drawn is not None}
+
     def clip(self, episodes: Sequence[int], starts: Sequence[int]) -> Clip:
         """Clips whose newest observed frame is `starts[i]` of episode `episodes[i]`.
 

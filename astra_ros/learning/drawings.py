@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +19,12 @@ class Drawer:
 
     Simulated arms bring both. For others the URDF lies beside the episodes as `<robot>.urdf`
     (`astra import-bag` copies it there), and the camera is in the episode.
+
+    `spaces` are action spaces whose robots a model was drawn; others are not drawn then. None: all are.
     """
 
-    def __init__(self, folder: Path, image_size: tuple[int, int]):
-        self.folder = Path(folder)
+    def __init__(self, folder: Path, image_size: tuple[int, int], spaces: Collection[str] | None = None):
+        self.folder, self._spaces = Path(folder), spaces
         self.shape = (CHANNELS, *image_size)
         self._robots: dict[str, RobotDrawing | None] = {}
         self._cameras: dict[str, dict] = {}
@@ -48,6 +50,8 @@ class Drawer:
     def draw_motion(self, episode: Episode, motion: np.ndarray) -> np.ndarray | None:
         """As `draw`, along another motion [..., D] of the episode's robot: uint8 [..., 3, h, w]."""
         if episode.modality != 'joints' or episode.camera is None:
+            return None
+        if self._spaces is not None and episode.space not in self._spaces:
             return None
         if episode.robot not in self._robots:
             self._build(episode.robot, episode.motion_names, episode.camera)

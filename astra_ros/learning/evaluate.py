@@ -172,7 +172,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"note: '{card.name}' cannot take on the look of a picture, so no scene is imagined in its second style; "
               f'train that with: astra style {card.path}')
     if card.network.get('drawing') and not args.no_drawings:
-        drawn = [path for space in by_space for path in list_episodes(args.data, space)]
+        drawn = [path for space in by_space if space in card.cameras for path in list_episodes(args.data, space)]
         for text in undrawn_notes(args.data, drawn, card.image_size):
             print(f'note: {text}', file=sys.stderr)
     measures = perceptual.load(args, args.device)
@@ -186,7 +186,7 @@ def run(args: argparse.Namespace) -> int:
         horizon = horizons[space]
         drawer = None
         if card.network.get('drawing') and not args.no_drawings:
-            drawer = Drawer(args.data, card.image_size)
+            drawer = Drawer(args.data, card.image_size, card.cameras)
         clips = HeldOutClips(episodes, card, horizon, args.clips_per_episode, args.seed, drawer,
                              reprojected=not args.no_reprojection)
         follower = None

@@ -35,7 +35,7 @@ class Embodiments:
         dt_s: seconds between frames.
         outcomes: action space -> outcomes that its recordings had labels for; the network's heads for
             others say nothing of that robot.
-        cameras, held_joints: as in `ModelCard`, of spaces whose robot is drawn.
+        cameras, held_joints: as in `ModelCard`, of spaces whose robot was drawn in training.
         continuous_joints: as in `ModelCard`.
         moving_cameras: as in `ModelCard`; None where nobody has looked for them yet.
         began_with: flag and start of the sha256 of the model whose weights came first, '' for random ones; None where

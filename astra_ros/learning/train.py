@@ -15,7 +15,6 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from tqdm import tqdm
 
 from astra_ros.learning import distributed
 from astra_ros.learning.arguments import HelpFormat, at_least
-from astra_ros.learning.beginning import ABLATIONS, begin
+from astra_ros.learning.beginning import ABLATIONS, begin, with_drawn
 from astra_ros.learning.clips import Clip, LatentDataset, frames_to_tensor, recoloured
 from astra_ros.learning.dataset import (
     list_episodes,
@@ -37,15 +36,13 @@ from astra_ros.learning.dataset import (
 from astra_ros.learning.distributed import STRATEGIES, Processes
 from astra_ros.learning.drawings import Drawer, cameras_of, undrawn_notes
 from astra_ros.learning.episode import DatasetError
-from astra_ros.learning.export import write_model
+from astra_ros.learning.export import Embodiments, write_embodiments, write_model
 from astra_ros.learning.losses import LossWeights, one_step_loss, rollout_loss
 from astra_ros.learning.rollouts import CompositorLoss, Rollouts
 from astra_ros.learning.settings import SETTINGS_HELP, TrainSettings, settings_for
 from astra_ros.learning.stage import STAGES, Stage
 from astra_ros.learning.training_data import check_episodes, check_same_data, claim, write_facts
 from astra_ros.learning.validate import Validation, split
-from astra_ros.planning.modalities import ActionSpace
-from astra_ros.planning.moving_camera import MovingCamera
 from astra_ros.world_model import PRESETS, Astra, preset
 from astra_ros.world_model.digest import digest_of
 
@@ -130,12 +127,13 @@ def load_frames(paths, progress: bool) -> np.ndarray:
     return frames
 
 
-def train_dynamics(paths, model: Astra, autoencoder: nn.Module, spaces: Sequence[ActionSpace],
+def train_dynamics(paths, model: Astra, autoencoder: nn.Module, trained_on: Embodiments,
                    settings: TrainSettings, folder: Path, processes: Processes, data_folder: Path,
-                   compiled: bool = False,
-                   cameras: Mapping[str, MovingCamera] | None = None) -> Astra:
-    """Everything but the autoencoder, on latents."""
+                   compiled: bool = False) -> tuple[Astra, Embodiments]:
+    """Everything but the autoencoder, on latents. Returns the model and what it is trained on, with the cameras of
+    robots that were drawn."""
     config, device = model.config, processes.device
+    spaces, cameras = trained_on.spaces, trained_on.cameras_that_move
     model = model.to(device)
     compositor = model.compositor
     model.autoencoder = model.compositor = None     # not trained here, nor stored in this stage's file
@@ -159,6 +157,9 @@ def train_dynamics(paths, model: Astra, autoencoder: nn.Module, spaces: Sequence
         train, aside = split(paths)
         data = dataset()
         data.encode(train, autoencoder, device, progress=processes.first)
+        trained_on = with_drawn(trained_on, data.drawn_spaces, train)
+        if processes.first:
+            write_embodiments(folder, trained_on)
         validation = Validation(dataset(), aside, autoencoder, device, settings.seed,
                                 settings.dynamics_steps) if processes.first else None
         batch_size = processes.share(settings.dynamics_batch)
@@ -170,12 +171,11 @@ def train_dynamics(paths, model: Astra, autoencoder: nn.Module, spaces: Sequence
 
         astra = stage.run(batch_of, validation)
     astra.autoencoder, astra.compositor = autoencoder, compositor
-    return astra
+    return astra, trained_on
 
 
-def train_compositor(paths, astra: Astra, spaces: Sequence[ActionSpace], settings: TrainSettings,
-                     folder: Path, processes: Processes, data_folder: Path,
-                     cameras: Mapping[str, MovingCamera] | None = None) -> Astra:
+def train_compositor(paths, astra: Astra, trained_on: Embodiments, settings: TrainSettings, folder: Path,
+                     processes: Processes, data_folder: Path) -> Astra:
     """On what the finished dynamics imagine; they are not changed."""
     config, device = astra.config, processes.device
     dynamics = hash_of(astra.denoiser)
@@ -185,8 +185,10 @@ def train_compositor(paths, astra: Astra, spaces: Sequence[ActionSpace], setting
     if stage.finished:
         astra.compositor = stage.run(None)
         return astra
-    drawer = Drawer(data_folder, config.image_size) if config.drawing else None
-    data = LatentDataset(spaces, config.temporal_window, settings.horizon, config.outcomes, drawer,
+    # Robots that became drawable after the dynamics were trained are not drawn for them now.
+    drawer = Drawer(data_folder, config.image_size, trained_on.cameras) if config.drawing else None
+    cameras = trained_on.cameras_that_move
+    data = LatentDataset(trained_on.spaces, config.temporal_window, settings.horizon, config.outcomes, drawer,
                          cameras if config.reprojection and cameras else None)
     batch_size = processes.share(settings.compositor_batch)
     rollouts = Rollouts(data, split(paths)[0], astra, device, settings.seed + processes.rank,
@@ -305,11 +307,10 @@ def run(args: argparse.Namespace) -> int:
                                         taken=bool(args.autoencoder))
         if args.stage == 'autoencoder':
             return 0
-        astra = train_dynamics(paths, model, autoencoder, trained_on.spaces, settings, args.out,
-                               processes, args.data, args.compile, trained_on.cameras_that_move)
+        astra, trained_on = train_dynamics(paths, model, autoencoder, trained_on, settings, args.out, processes,
+                                           args.data, args.compile)
         if astra.compositor is not None and args.stage != 'dynamics':
-            astra = train_compositor(paths, astra, trained_on.spaces, settings, args.out, processes,
-                                     args.data, trained_on.cameras_that_move)
+            astra = train_compositor(paths, astra, trained_on, settings, args.out, processes, args.data)
         if processes.first:
             if args.base and not model.config.drawing and cameras_of(paths):
                 print(f"note: '{args.base}' has no kinematic conditioning; where the robot could be "
