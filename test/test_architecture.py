@@ -52,6 +52,23 @@ ROS = {
     "builtin_interfaces", "lifecycle_msgs", "rcl_interfaces", "rosidl_runtime_py",
 }  # fmt: skip
 
+# What messages say of pictures and lenses is read in one place, or node and import would come to differ:
+# attribute -> the files that may read it (a folder stands for everything in it). Calls do not count for `format`.
+READ_IN = {
+    "imdecode": ("camera/containers.py",),
+    "imread": (),
+    "k": ("camera/lens.py",),
+    "p": ("camera/lens.py",),
+    "roi": ("camera/lens.py",),
+    "binning_x": ("camera/lens.py",),
+    "binning_y": ("camera/lens.py",),
+    "distortion_model": ("camera/lens.py",),
+    "is_bigendian": ("camera/pictures.py", "bridge/images.py"),
+    # of a message; of the facts and layouts that come of it; of a stored definition
+    "encoding": ("camera/", "bridge/images.py", "learning/bags/reader.py", "learning/bags/bag.py"),
+    "format": ("camera/pictures.py", "learning/bags/report.py"),
+}
+
 
 def imports_of(source: str, module: str) -> set[str]:
     """Every module named in an import anywhere in the source, with relative imports resolved.
@@ -106,6 +123,27 @@ def broken_rules(path: str, source: str) -> list[str]:
     return problems
 
 
+def attributes_read(source: str) -> set[str]:
+    """Names of all attributes that a source reads; of methods that are called `format`, the strings', none."""
+    tree = ast.parse(source)
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+        if not (node.attr == "format" and id(node) in called)
+    }
+
+
+def read_elsewhere(path: str, source: str) -> list[str]:
+    """What one file reads of messages that is read in other files only, in words."""
+    return [
+        f"{path} reads .{name}: allowed only in {', '.join(READ_IN[name]) or 'no file'}"
+        for name in sorted(attributes_read(source) & set(READ_IN))
+        if not path.startswith(READ_IN[name])
+    ]
+
+
 def module_name(path: str) -> str:
     parts = ["astra_ros", *Path(path).with_suffix("").parts]
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
@@ -129,6 +167,42 @@ def cycles(graph: dict[str, set[str]]) -> list[str]:
 @pytest.mark.parametrize("path", package_files())
 def test_imports_keep_to_the_arrows(path):
     assert not broken_rules(path, (PACKAGE / path).read_text())
+
+
+@pytest.mark.parametrize("path", package_files())
+def test_messages_are_read_where_all_read_them(path):
+    assert not read_elsewhere(path, (PACKAGE / path).read_text())
+
+
+def test_every_place_of_reading_is_used():
+    files = package_files()
+    unused = {
+        (name, place)
+        for name, places in READ_IN.items()
+        for place in places
+        if not any(name in attributes_read(source) for path, source in files.items() if path.startswith(place))
+    }
+    assert not unused, f"in READ_IN, and not read there: {unused}"
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "word"),
+    [
+        ("nodes/camera_inputs.py", "import cv2\ncv2.imdecode(msg.data, 1)", "imdecode"),
+        ("learning/bags/reader.py", "width = message.width // message.binning_x", "binning_x"),
+        ("nodes/goal_inputs.py", "focal = info.k[0]", ".k"),
+        ("learning/bags/lens.py", "left = info.roi.x_offset", "roi"),
+        ("learning/bags/topics.py", "is_depth = '16UC1' in message.format", "format"),
+        ("nodes/goal_inputs.py", "if msg.encoding == 'rgb8': pass", "encoding"),
+    ],
+)
+def test_a_second_reader_is_found(path, source, word):
+    (problem,) = read_elsewhere(path, source)
+    assert path in problem and word in problem
+
+
+def test_text_that_is_formatted_is_no_message():
+    assert not read_elsewhere("nodes/health.py", "'{}'.format(1)\nmsg.encoding = 'rgb8'")
 
 
 def test_every_room_has_its_rule():

@@ -6,7 +6,7 @@ import sqlite3
 import numpy as np
 import pytest
 import yaml
-from bag_maker import BagMaker, arm_bag
+from bag_maker import STORE, BagMaker, arm_bag
 from mcap_writer import arm, write_mcap
 
 from astra_ros.learning.bags.bag import Bag
@@ -306,3 +306,26 @@ def test_an_empty_database_is_no_reason_to_copy_again(tmp_path):
     assert 'record the bag again' in str(error.value) and 'copy' not in str(error.value)
 
 
+@pytest.mark.parametrize('more', [0, 3, 4, 8])
+def test_bytes_that_rclpy_leaves_behind_a_message_are_passed_over(tmp_path, more):
+    """Nodes that write bags do it with `serialize_message`, which adds up to 8; see findings/."""
+    found = joint_states_with(tmp_path, b'\xa5' * more)
+    assert not [note for note in found['notes'] if '/joint_states' in note]
+    assert found['motion']['columns']['j1'] == pytest.approx([0.0, 1.16], abs=0.05)
+
+
+def test_more_bytes_than_that_are_another_type(tmp_path):
+    with pytest.raises(BagError, match='size mismatch'):
+        joint_states_with(tmp_path, b'\xa5' * 12)
+
+
+def joint_states_with(tmp_path, behind):
+    """The report of a bag whose joint states have these bytes behind them."""
+    kind = 'sensor_msgs/msg/JointState'
+    with BagMaker(tmp_path / 'bag') as bag:
+        for t in np.arange(0, 6, 0.1):
+            bag.image(t)
+            bag.joints(t, j1=0.2 * t)
+        bag._messages = [(ns, topic, type_, bytes(STORE.serialize_cdr(message, kind)) + behind if type_ == kind else message)
+                         for ns, topic, type_, message in bag._messages]
+    return import_bag(tmp_path / 'bag', tmp_path / 'data', BagSettings())

@@ -5,12 +5,14 @@ Messages are decoded by the `rosbags` library; the files are read one by one by 
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
+from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 
 from astra_ros.learning.bags import folder
@@ -134,7 +136,7 @@ class Bag:
         try:
             if raw[:4] == ZSTD:     # compressed one by one; no message in CDR begins so
                 raw = zstd.decompress(raw)
-            return store.deserialize_cdr(raw, stream.type)
+            return _deserialized(store, raw, stream.type)
         except Exception as error:  # rosbags raises whatever the bytes lead to
             raise BadMessage(short(error)) from error
 
@@ -269,3 +271,17 @@ class Bag:
     def _note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
+
+
+def _deserialized(store, raw: bytes, type_: str) -> object:
+    """A message, and perhaps 4 or 8 bytes behind it that are none of it: rclpy's `serialize_message`, by which nodes
+    write bags, adds them to empty sequences of 8-byte numbers. rosbags passes over 3 by itself."""
+    try:
+        return store.deserialize_cdr(raw, type_)
+    except SerdeError as error:
+        if 'size mismatch' not in str(error):
+            raise
+        for more in (4, 8):
+            with contextlib.suppress(SerdeError):
+                return store.deserialize_cdr(raw[:-more], type_)
+        raise
