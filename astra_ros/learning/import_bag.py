@@ -30,7 +30,7 @@ from astra_ros.learning.bags.config import (
     changed,
     settings_from_yaml,
 )
-from astra_ros.learning.bags.description import check_base, read_urdf
+from astra_ros.learning.bags.description import beyond_limits, check_base, read_urdf
 from astra_ros.learning.bags.earlier import REPORT, EarlierImports
 from astra_ros.learning.bags.layout import BROKEN, SHORT, Piece, lay_out
 from astra_ros.learning.bags.lens import camera_on_robot
@@ -79,6 +79,10 @@ def examine(bag: Bag, choice: Choice) -> Found:
     found = Found(bag, choice, recording, clock, motion, layout, camera, notes)
     if not layout.pieces:
         raise too_short(found)
+    if choice.settings.modality == 'joints':
+        # The angles of a joint that turns without end have no limits, whatever the description says.
+        limited = {name: column for name, column in zip(motion.names, found.stored.T) if name not in motion.continuous}
+        notes += beyond_limits(choice.settings, recording, limited)
     return found
 
 

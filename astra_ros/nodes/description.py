@@ -9,9 +9,13 @@ from collections.abc import Callable, Sequence
 
 from std_msgs.msg import String
 
+from astra_ros.nodes.health import once
 from astra_ros.planning.drawings import Drawings
 from astra_ros.planning.kinematics import KinematicsError, parse_urdf
 from astra_ros.planning.modalities import ActionSpace
+from astra_ros.planning.robot_shapes import mesh_notes
+from astra_ros.robot.limits import Limits, position_limits
+from astra_ros.robot.turns import DescriptionError
 from astra_ros.texts import listed
 
 PREPARING = "preparing the robot's shapes"
@@ -33,12 +37,13 @@ class RobotDescription:
     Attributes:
         text: the newest one that is a URDF at all, or None; its meshes may be missing.
         continuous: joints that it says turn without end.
+        limits: joint -> where it says that it may be.
         missed: plans were imagined that would have been drawn with one.
     """
 
     def __init__(self, topic: str, refuse: Callable[[str], None], tell: Callable[[str], None]) -> None:
         self.topic = topic
-        self._refuse, self._tell = refuse, tell
+        self._refuse, self._tell, self._tell_once = refuse, tell, once(tell)
         self._changed = threading.Condition()
         self._received: deque[str] = deque(maxlen=KEPT)
         self._waiting: deque[str] = deque(maxlen=KEPT)
@@ -53,14 +58,16 @@ class RobotDescription:
         self._joints: frozenset[str] = frozenset()
         self.text: str | None = None
         self.continuous: frozenset[str] = frozenset()
+        self.limits: dict[str, Limits] = {}
         self._thread = threading.Thread(target=self._run, name="description", daemon=True)
         self._thread.start()
 
     def on_message(self, msg: String) -> None:
-        """Take a description; the same one again costs nothing."""
+        """Take a description; the same one again costs nothing, unless it could not be used: the meshes that it
+        lacked may be there now."""
         with self._changed:
             newest = (*self._received, *self._waiting)[-1:]
-            if newest != (msg.data,):
+            if newest != (msg.data,) or self._fails and self.text == msg.data and not self._waiting:
                 self._waiting.append(msg.data)
                 self._changed.notify_all()
 
@@ -162,41 +169,51 @@ class RobotDescription:
                 self._busy = True
                 text = self._waiting.popleft() if self._waiting else None
                 drawings, spaces = self._drawings, self._spaces
-                if text is not None:
+                if text is not None and [*self._received][-1:] != [text]:
                     self._received.append(text)
                 self._prepared = not self._waiting
+            reason = ""
             try:
                 if text is not None:
-                    self._take(text, drawings)
+                    reason = self._take(text, drawings)
                 if drawings is not None and not self._waiting:
-                    self._prepare(drawings, spaces)
+                    undrawn = self._prepare(drawings, spaces)
+                    reason = reason or undrawn or (self._fails if text is None else "")
             except Exception as error:  # noqa: BLE001 - whatever a text holds, the next one is taken
-                self._fail(f"{type(error).__name__}: {error}")
+                reason = f"{type(error).__name__}: {error}"
+            self._settle(reason)
 
-    def _take(self, text: str, drawings: Drawings | None) -> None:
+    def _take(self, text: str, drawings: Drawings | None) -> str:
+        """Why a description cannot be used, or ''."""
         try:
             robot = parse_urdf(text)
         except KinematicsError as error:
-            self._fail(str(error))
             if drawings is not None:
                 drawings.describe(text)
-            return
-        self.text, self._fails = text, ""
+            return str(error)
+        self.text = text
         self._joints = frozenset(joint.name for joint in robot.joints)
         self.continuous = frozenset(joint.name for joint in robot.joints if joint.type == "continuous")
-        if drawings is not None and (reason := drawings.describe(text)):
-            self._fail(reason)
+        try:
+            self.limits = position_limits(text)
+        except DescriptionError:  # as far as one parser goes, and another does not
+            self.limits = {}
+        for note in mesh_notes(robot):
+            self._tell_once(f"{self.topic}: {note}")
+        return (drawings.describe(text) if drawings is not None else "") or ""
 
-    def _prepare(self, drawings: Drawings, spaces: Sequence[ActionSpace]) -> None:
+    def _prepare(self, drawings: Drawings, spaces: Sequence[ActionSpace]) -> str:
+        """Why what is described cannot be drawn, or ''."""
         began = time.monotonic()
         # Of a model's robots, the one that is described; where it is none of them, that is the complaint.
         mine = [space for space in spaces if self._joints.issuperset(space.motion_names)]
-        if reason := drawings.prepare(mine or spaces):
-            self._fail(reason)
+        reason = drawings.prepare(mine or spaces)
         if (took_s := time.monotonic() - began) > 1.0:
             self._tell(f"prepared the robot's shapes in {took_s:.1f} s")
+        return reason or ""
 
-    def _fail(self, reason: str) -> None:
-        if reason != self._fails:
-            self._fails = reason
+    def _settle(self, reason: str) -> None:
+        """Note why the newest description cannot be used, or ''; told when that changes."""
+        if reason and reason != self._fails:
             self._refuse(f"{self.topic}: {reason}")
+        self._fails = reason

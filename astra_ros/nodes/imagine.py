@@ -96,6 +96,7 @@ class Imagine:
         )
         self._health.robot_unknown = self._robot_unknown
         self._health.contradictions = self._robot.contradictions
+        self._health.beyond_limits = lambda: self._robot.beyond_limits(self._parameters.own.camera_timeout_s)
         self._began_s = time.monotonic()
         self._asked = False  # somebody called ~/imagine since the last request began
         self._auto = AutoImagine(

@@ -85,6 +85,7 @@ class ImagineHealth:
         self.description: RobotDescription | None = None
         self.robot_unknown: Callable[[], str | None] = lambda: None
         self.contradictions: Callable[[], tuple[str, object]] = lambda: ("", None)
+        self.beyond_limits: Callable[[], tuple[str, object]] = lambda: ("", None)
         self.model = ModelState()
         self._lock = threading.Lock()
         self._last = LastRequest()
@@ -279,7 +280,8 @@ class ImagineHealth:
         too_old = "all plans are older than their source's max_age_s" if self.inputs.all_too_old else ""
         notices = refusals if too_old else (*refusals, self.refused["lost_plans"])
         # What is wrong with plans comes first: joint states have a status of their own.
-        if reason := self.robot_unknown() or newest(*notices) or too_old or self.contradictions()[0] or joints.recent:
+        about_joints = self.contradictions()[0] or joints.recent or self.beyond_limits()[0]
+        if reason := self.robot_unknown() or newest(*notices) or too_old or about_joints:
             return self._status("plans", WARN, reason, values)
         if not any(self.inputs.plans_held.values()):
             return self._status("plans", OK, "no plans yet", values)
@@ -291,9 +293,11 @@ class ImagineHealth:
             "joints": listed(list(self.inputs.joints_now(timeout_s))),
             "joints_of_two_publishers": listed(list(self.inputs.joint_conflicts)),
             "joint_states_refused": refused.count,
+            "beyond_limits": self.beyond_limits()[0],
             "last_refusal": refused.last,
         }
-        if reason := self.conditions.see("joint states", *self.contradictions()) or refused.recent:
+        beyond = self.conditions.see("joint limits", *self.beyond_limits())
+        if reason := self.conditions.see("joint states", *self.contradictions()) or refused.recent or beyond:
             return self._status("joint_states", WARN, reason, values)
         text = "joint states arrive" if values["joints"] else "no joint states"
         return self._status("joint_states", OK, text, values)

@@ -296,6 +296,11 @@ class ImagineInputs:
         return self._joints.now(timeout_s)
 
     @property
+    def plan_positions(self) -> dict[str, dict[str, np.ndarray]]:
+        """Topic -> joint -> all its positions in the plans that are held."""
+        return self._plans.positions
+
+    @property
     def joint_conflicts(self) -> dict[str, Conflict]:
         """Joint name -> what two publishers say of it now."""
         return self._joints.conflicts

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from astra_ros.bridge.trajectories import trajectory_to_plan
 from astra_ros.nodes.imagine_settings import PlanTopicSettings
 from astra_ros.planning.plans import JointPlan
@@ -145,6 +147,17 @@ class PlanInputs:
         for each, _ in self.fresh():
             count[each.source] += 1
         return count
+
+    @property
+    def positions(self) -> dict[str, dict[str, np.ndarray]]:
+        """Topic -> joint -> all its positions in the plans that are held, too old or not."""
+        found: dict[str, dict[str, list[np.ndarray]]] = {}
+        with self._lock:
+            plans = [(self._sources[name].topic, each.plan) for name, held in self._held.items() for each in held]
+        for topic, plan in plans:
+            for joint, column in zip(plan.joint_names, plan.positions.T):
+                found.setdefault(topic, {}).setdefault(joint, []).append(column)
+        return {topic: {joint: np.concatenate(parts) for joint, parts in joints.items()} for topic, joints in found.items()}
 
     @property
     def any(self) -> bool:

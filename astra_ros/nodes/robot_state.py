@@ -10,6 +10,7 @@ from astra_ros.nodes.imagine_inputs import ImagineInputs
 from astra_ros.nodes.topic_types import TopicTypes
 from astra_ros.planning.robot_now import RobotNow
 from astra_ros.robot.conflict import Conflict
+from astra_ros.robot.limits import beyond, in_words
 
 SHOWN = 4  # joints that are named at most
 
@@ -52,6 +53,16 @@ class RobotState:
         """(what two publishers say of the same joints, in words, or '', and what stays the same while that lasts)."""
         text, conflicts = self._contradicted()
         return text, frozenset((each.key, each.contradicts) for each in conflicts)
+
+    def beyond_limits(self, timeout_s: float) -> tuple[str, object]:
+        """(Which joints are, or are planned, far beyond what the robot's description allows, in words, or '', and what
+        stays the same while that lasts)."""
+        limits = self.description.limits
+        heard = {joint: [value] for joint, value in self.inputs.joints_now(timeout_s).items()}
+        found = {topic: far for topic, positions in ((self.topic, heard), *self.inputs.plan_positions.items())
+                 if (far := beyond(limits, positions))}
+        text = "; ".join(f"{topic}: {in_words(far)}" for topic, far in found.items())
+        return text, frozenset((topic, each.joint) for topic, far in found.items() for each in far)
 
     def _contradicted(self) -> tuple[str, list[Conflict]]:
         """The joints that are contradicted, or else those of which two publishers say the same; in words, and all."""

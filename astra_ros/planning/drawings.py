@@ -12,7 +12,7 @@ from astra_ros.planning.kinematics import KinematicsError, LinkPoses
 from astra_ros.planning.modalities import ActionSpace
 from astra_ros.planning.pinhole import PinholeCamera
 from astra_ros.planning.robot_drawing import RobotDrawing
-from astra_ros.planning.robot_shapes import check_meshes, odd_sizes
+from astra_ros.planning.robot_shapes import BrokenMeshes, check_meshes, odd_sizes
 
 NOTHING_CAME = "no robot_description has come"
 EARLIER_IS_USED = "robot_description: the newest cannot be used, an earlier one is: "
@@ -29,6 +29,7 @@ class _Drawn:
         by: the description that it is built by.
         texts: the descriptions that were there when it was built, newest first.
         newest_fails: why the newest of them cannot be used, or "".
+        may_mend: that may change without another description: meshes were missing or broken.
         odd: what ``odd_sizes`` says.
     """
 
@@ -36,6 +37,7 @@ class _Drawn:
     by: str = ""
     texts: tuple[str, ...] = ()
     newest_fails: str = ""
+    may_mend: bool = False
     odd: tuple[str, ...] = ()
 
 
@@ -84,7 +86,8 @@ class Drawings:
         self._held = held
         # The newest description that may be good, then earlier ones for as long as none after them was drawn.
         self._usable: list[str] = []
-        self._refused: tuple[str, str] | None = None  # the newest description, where it is broken, and why
+        # The newest description, where it is broken, why, and whether that may change: its meshes may come later.
+        self._refused: tuple[str, str, bool] | None = None
         self._drawn: dict[str, _Drawn] = {}
         self._lock = threading.Lock()  # of the fields above, held for a moment only
         self._building = threading.Lock()
@@ -94,7 +97,8 @@ class Drawings:
     def describe(self, urdf: str | None) -> str | None:
         """Take a robot description (URDF text); the same one again costs nothing, None forgets all.
 
-        Takes milliseconds: meshes are only looked for here, and read by ``prepare`` or ``draw``.
+        Takes milliseconds: meshes are only looked for here, and read by ``prepare`` or ``draw``. Where meshes were
+        missing or broken, the same description again has them looked for again.
 
         Returns:
             Why it cannot be used, and then what was there before stays; None where it can, as far as is known.
@@ -105,16 +109,18 @@ class Drawings:
                 self._drawn.clear()
                 self.warning = None
                 return None
-            if self._usable[:1] == [urdf]:
+            if self._usable[:1] == [urdf] and not any(drawn.may_mend for drawn in self._drawn.values()):
                 self._refused = None
                 return None
-            if self._refused is not None and self._refused[0] == urdf:
+            if self._refused is not None and self._refused[0] == urdf and not self._refused[2]:
                 return self._refused[1]
-        reason = _broken(urdf)
+        reason, may_mend = _broken(urdf)
         with self._lock:
-            self._refused = None if reason is None else (urdf, reason)
+            self._refused = None if reason is None else (urdf, reason, may_mend)
             if reason is None:
                 self._usable = [urdf, *(text for text in self._usable if text != urdf)][:MOST_TRIED]
+                self._drawn = {name: replace(drawn, texts=()) if drawn.may_mend else drawn
+                               for name, drawn in self._drawn.items()}
             elif self._usable:
                 self.warning = EARLIER_IS_USED + reason
         return reason
@@ -181,9 +187,9 @@ class Drawings:
                 known = self._drawn.get(space.name)
             if not texts:
                 return None
-            if known is not None and known.texts[0] == texts[0]:
+            if known is not None and known.texts[:1] == texts[:1]:
                 return known
-            built, fails = replace(known or _Drawn(), texts=texts), ""
+            built, fails, may_mend = replace(known or _Drawn(), texts=texts), "", False
             for text in texts:
                 if built.drawing is not None and built.by == text:
                     break
@@ -191,8 +197,9 @@ class Drawings:
                     built = self._build(text, space, texts)
                     break
                 except KinematicsError as error:
-                    fails = fails or str(error)
-            built = replace(built, newest_fails=fails)
+                    if not fails:
+                        fails, may_mend = str(error), isinstance(error, BrokenMeshes)
+            built = replace(built, newest_fails=fails, may_mend=may_mend)
             with self._lock:
                 if self._usable:  # not all forgotten meanwhile
                     self._drawn[space.name] = built
@@ -207,10 +214,11 @@ class Drawings:
         return _Drawn(drawing, text, texts, odd=tuple(odd_sizes(drawing.parts)))
 
 
-def _broken(urdf: str) -> str | None:
-    """Why a description cannot be used, as far as can be told without reading meshes, or None."""
+def _broken(urdf: str) -> tuple[str | None, bool]:
+    """(Why a description cannot be used, as far as can be told without reading meshes, or None; whether its meshes are
+    the reason)."""
     try:
         check_meshes(LinkPoses(urdf, ()).robot)
     except KinematicsError as error:
-        return str(error)
-    return None
+        return str(error), isinstance(error, BrokenMeshes)
+    return None, False

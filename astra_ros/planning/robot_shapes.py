@@ -18,7 +18,7 @@ import numpy as np
 
 from astra_ros.planning.kinematics import KinematicsError
 from astra_ros.robot import shape_cache
-from astra_ros.robot.meshes import MeshError, mesh_file, read_mesh
+from astra_ros.robot.meshes import MeshError, mesh_file, read_mesh, y_up_note
 
 # Of what makes pieces of a mesh. Whoever changes their numbers counts it up: kept pieces are then made anew.
 ALGORITHM = 1
@@ -140,6 +140,13 @@ def check_meshes(robot, geometry: str = "visual") -> None:
                 broken.setdefault(error.mesh, (link, error.found, error.cure))
     if broken:
         raise BrokenMeshes(list(broken), *next(iter(broken.values())))
+
+
+def mesh_notes(robot, geometry: str = "visual") -> list[str]:
+    """What to know of how a robot's meshes are drawn, which other programs may show otherwise: a text each."""
+    meshes = [shape.geometry.mesh for _, shape in _shapes(robot, geometry)]
+    note = y_up_note(mesh.filename for mesh in meshes if mesh is not None)
+    return [note] if note else []
 
 
 def odd_sizes(parts: Sequence[ConvexPart], limits: SizeLimits = SizeLimits()) -> list[str]:

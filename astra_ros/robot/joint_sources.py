@@ -283,6 +283,9 @@ class _Key:
         if not self._angles or len(self._last) < 2:
             return False
         older, old = self._last[-2], self._last[-1]
+        (raw,), (before,) = ((a - b for a, b in zip(*pair)) for pair in ((value, old.value), (old.value, older.value)))
+        if abs(raw - before) <= 0.25 * abs(raw):    # of any size: angles may be degrees; two sources go there and back
+            return True
         if off > FASTEST * (now_s - old.at_s):
             return False
         step = self._difference(old.value, older.value)

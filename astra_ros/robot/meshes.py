@@ -3,17 +3,27 @@
 A mesh is as large, and lies as, RViz shows it (rviz_rendering 14.3.1, `mesh_loader_helpers/assimp_loader.cpp`):
 the unit of a COLLADA file counts and its up axis does not, the transforms of a scene's nodes count, and the
 numbers of other formats are metres. The `scale` of the description comes on top.
+
+glTF has y up by its definition. RViz turns it to z up since 15.1.4 (ros2/rviz#1482), that is in Lyrical and Rolling; by
+the changelogs of rviz_rendering, this did not come to Jazzy (read to 14.1.18) nor to Kilted (read to 15.0.11), which
+this package runs on. So it is not turned here either, and `y_up_note` says so.
 """
 
 from __future__ import annotations
 
 import os
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import numpy as np
+
+from astra_ros.texts import short
+
+# Formats that say which way is up, and which RViz turns since 15.1.4.
+Y_UP = (".glb", ".gltf")
 
 
 class MeshError(Exception):
@@ -67,6 +77,19 @@ def mesh_file(name: str) -> Path:
         if place.is_file():
             return place
     raise MeshError(name, found, cure)
+
+
+def y_up_note(names: Iterable[str]) -> str:
+    """What to know of the glTF files among a description's meshes, or ''."""
+    found = list(dict.fromkeys(name for name in names if Path(unquote(name)).suffix.lower() in Y_UP))
+    if not found:
+        return ""
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return (
+        f"the mesh '{short(found[0])}'{more}: glTF has y up, and is drawn without a turn, as RViz of Jazzy and Kilted shows "
+        "it; RViz of Lyrical turns it to z up: if the part lies on its side, write it as STL, OBJ or COLLADA, which all "
+        "show alike"
+    )
 
 
 def read_mesh(path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -86,8 +86,8 @@ def looks_wrapped(angles: np.ndarray) -> int:
     return explained if 2 * explained > len(jumps) else 0
 
 
-def joint_types(urdf: str | bytes) -> dict[str, str]:
-    """Joint name -> its type in a URDF, such as "revolute".
+def described_joints(urdf: str | bytes) -> list[ElementTree.Element]:
+    """The elements of all joints of a URDF that have a name.
 
     Raises:
         DescriptionError: the text is no URDF.
@@ -98,7 +98,16 @@ def joint_types(urdf: str | bytes) -> dict[str, str]:
         raise DescriptionError(f"no XML: {error}") from error
     if root.tag != "robot":
         raise DescriptionError(f"no URDF but <{root.tag}>")
-    return {joint.get("name"): joint.get("type", "") for joint in root.findall("joint") if joint.get("name")}
+    return [joint for joint in root.findall("joint") if joint.get("name")]
+
+
+def joint_types(urdf: str | bytes) -> dict[str, str]:
+    """Joint name -> its type in a URDF, such as "revolute".
+
+    Raises:
+        DescriptionError: the text is no URDF.
+    """
+    return {joint.get("name"): joint.get("type", "") for joint in described_joints(urdf)}
 
 
 def continuous_joints(urdf: str | bytes) -> frozenset[str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bag_maker import BagMaker
+from bag_maker import BagMaker, make
 
 from astra_ros.learning import train
 from astra_ros.learning.bags.config import BagSettings
@@ -99,6 +99,50 @@ def test_absurd_sizes_are_named_and_drawn_all_the_same(bag, tmp_path):
     notes = notes_of(bag, urdf)
     assert len(notes) == 2 and '100 m' in notes[0] and 'sphere' in notes[1] and "'base'" in notes[0]
     assert undrawn_notes(tmp_path / 'data', list_episodes(tmp_path / 'data'), (64, 64)) == []
+
+
+def degrees_bag(path, described=''):
+    with BagMaker(path) as bag:
+        for t in np.arange(0, 6, 0.1):
+            bag.image(t, size=(96, 128))
+            bag.camera_info(t, size=(96, 128), focal=100.0)
+        for t in np.arange(0, 6, 0.02):
+            bag.joints(t, j1=170 * np.sin(t), j2=0.2 * t)
+        if described:
+            bag.add(0.0, '/robot_description', 'std_msgs/msg/String', make('std_msgs/msg/String', data=described))
+    return path
+
+
+@pytest.mark.parametrize('where', ['file', 'bag'])
+def test_positions_far_beyond_the_limits_are_noted_and_degrees_are_asked_about(tmp_path, where):
+    """As fast as 170 degrees a second: nor are they taken for two publishers."""
+    urdf = described(tmp_path / 'arm.urdf', BOX)
+    bag = degrees_bag(tmp_path / 'degrees', urdf.read_text() if where == 'bag' else '')
+    settings = replace(SETTINGS, urdf=urdf if where == 'file' else None)
+    notes = import_bag(bag, tmp_path / 'data', settings)['notes']
+    (note,) = [note for note in notes if 'the description allows' in note]
+    assert note.startswith('arm.urdf: j1' if where == 'file' else 'robot_description in the bag: j1')
+    assert '-3 to 3 rad' in note and 'degrees' in note and 'radians' in note and '170' in note
+    (path,) = list_episodes(tmp_path / 'data')
+    assert np.abs(load_episode(path).motion[:, 0]).max() > 150      # stored as they are
+
+
+def test_joints_that_turn_without_end_have_no_limits(bag, tmp_path):
+    urdf = described(tmp_path / 'arm.urdf', BOX)
+    text = urdf.read_text()
+    assert notes_of(bag, urdf) == []
+    urdf.write_text(text.replace('lower="-3" upper="3"', 'lower="-0.1" upper="0.1"'))
+    assert len(notes_of(bag, urdf, out='narrow')) == 2
+    urdf.write_text(urdf.read_text().replace('revolute', 'continuous'))
+    assert notes_of(bag, urdf, out='turning') == []
+
+
+def test_meshes_with_y_up_are_noted(bag, tmp_path):
+    import trimesh
+
+    trimesh.creation.box((0.1, 1.0, 0.1)).export(tmp_path / 'mast.glb')
+    (note,) = notes_of(bag, described(tmp_path / 'arm.urdf', mesh(tmp_path / 'mast.glb')))
+    assert 'mast.glb' in note and 'y up' in note
 
 
 def test_a_missing_joint_hides_no_missing_mesh(bag, tmp_path):

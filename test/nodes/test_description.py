@@ -12,6 +12,7 @@ pytest.importorskip("yourdfpy")
 from std_msgs.msg import String  # noqa: E402
 
 from astra_ros.nodes.description import RobotDescription  # noqa: E402
+from astra_ros.robot.limits import Limits  # noqa: E402
 
 SHAPE = "<visual><geometry><{}/></geometry></visual>"
 BOX = SHAPE.format('box size="0.1 0.1 0.1"')
@@ -117,6 +118,42 @@ def test_shapes_are_made_ahead_for_the_robot_that_is_described(bench):
     assert said == [True] and drawings.prepared == [["a"]] and not bench.description.preparing
     bench.send(urdf(joint="other"))  # none of the model's robots: that is for Drawings to say
     assert drawings.prepared[-1] == ["a", "x_y"]
+
+
+def test_the_same_description_again_is_looked_at_again_where_its_meshes_were_missing(bench):
+    """Someone installs them, and robot_state_publisher says the same once more."""
+    drawings, lost = FakeDrawings(), urdf(LOST)
+    bench.description.attach(drawings, card([space("a")], ["a"]))
+    bench.send(lost)
+    bench.send(lost)
+    assert drawings.described == [lost, lost] and bench.refused == ["/desc: it is broken"]  # said once
+    drawings.describe, drawings.warning = drawings.described.append, None  # installed
+    bench.send(lost)
+    assert drawings.described == [lost] * 3 and bench.description.problem == ""
+    bench.send(lost)
+    assert len(drawings.described) == 3
+
+
+def test_missing_meshes_do_not_push_out_what_came_before_the_model(bench):
+    good, lost = urdf(), urdf(LOST)
+    bench.send(good)
+    for _ in range(6):
+        bench.send(lost)
+    drawings = FakeDrawings()
+    bench.description.attach(drawings, card([space("a")], ["a"]))
+    bench.description.wait(0.0)
+    assert drawings.described == [good, lost]
+
+
+def test_limits_and_meshes_with_y_up_are_known_from_the_description(bench):
+    mast = SHAPE.format('mesh filename="package://nowhere/mast.glb"')
+    for _ in range(2):
+        bench.send(urdf(mast))
+        bench.send(urdf(mast, kind="continuous"))
+    assert bench.description.limits == {}
+    bench.send(urdf(mast))
+    assert bench.description.limits == {"a": Limits(-1.0, 1.0)}
+    assert len(bench.told) == 1 and "package://nowhere/mast.glb" in bench.told[0] and "y up" in bench.told[0]
 
 
 def test_the_same_description_again_costs_nothing(bench):

@@ -93,6 +93,49 @@ def test_a_mesh_that_turns_out_broken_does_not_replace_a_good_description(tmp_pa
     assert covered(drawings) == 16**2 and drawings.warning is None
 
 
+def box_mesh(path, side: float) -> None:
+    import trimesh
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    trimesh.creation.box([side, side, 0.01]).export(path)
+
+
+@pytest.mark.parametrize("before", ["", urdf(0.25)])
+def test_the_same_description_again_has_missing_meshes_looked_for_again(tmp_path, monkeypatch, before):
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
+    drawings, text = make(), urdf(shape='<mesh filename="package://later/hand.stl"/>')
+    if before:
+        drawings.describe(before)
+        assert covered(drawings) == 8**2
+    assert "package://later/hand.stl" in drawings.describe(text) == drawings.describe(text)
+    assert covered(drawings) == (8**2 if before else None)
+    box_mesh(tmp_path / "share" / "later" / "hand.stl", 0.5)
+    assert drawings.describe(text) is None and drawings.prepare([space()]) is None
+    assert covered(drawings) == 16**2 and drawings.warning is None and drawings.problem is None
+
+
+def test_the_same_description_again_has_broken_meshes_read_again(tmp_path):
+    drawings, text = make(), broken_mesh(tmp_path)
+    drawings.describe(urdf(0.25))
+    assert drawings.describe(text) is None and "hand.obj" in drawings.prepare([space()])
+    assert drawings.describe(text) is None and "hand.obj" in drawings.prepare([space()])  # still broken
+    assert covered(drawings) == 8**2 and "hand.obj" in drawings.warning
+    box_mesh(tmp_path / "hand.obj", 0.5)
+    assert covered(drawings) == 8**2  # nobody has said that there is something new
+    assert drawings.describe(text) is None and drawings.prepare([space()]) is None
+    assert covered(drawings) == 16**2 and drawings.warning is None
+
+
+def test_what_no_mesh_can_mend_is_not_looked_at_again(monkeypatch):
+    drawings = make()
+    drawings.describe(urdf())
+    assert covered(drawings) == 16**2
+    reason = drawings.describe("no XML")
+    monkeypatch.setattr(drawings_module, "LinkPoses", None)  # would fail
+    monkeypatch.setattr(drawings_module, "RobotDrawing", None)
+    assert drawings.describe("no XML") == reason and covered(drawings) == 16**2
+
+
 def test_a_description_of_another_robot_is_named_for_the_plans_it_does_not_fit():
     one, other = space(), space("lift_joints", ("lift",))
     drawings = make(one, other)

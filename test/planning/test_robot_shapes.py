@@ -9,7 +9,7 @@ import pytest
 
 from astra_ros.planning import robot_shapes
 from astra_ros.planning.kinematics import KinematicsError, parse_urdf
-from astra_ros.planning.robot_shapes import BrokenMeshes, convex_parts, odd_sizes
+from astra_ros.planning.robot_shapes import BrokenMeshes, convex_parts, mesh_notes, odd_sizes
 from astra_ros.robot import shape_cache
 from astra_ros.robot.meshes import read_mesh
 
@@ -129,6 +129,10 @@ def test_other_formats_are_metres_as_they_stand(tmp_path, kind):
     np.testing.assert_allclose(bounds(str(path), scale="10 10 10"), [[0, 0, 0], 10 * SIZE], atol=1e-6)
 
 
+CHAIN = "".join(
+    f'<joint name="j{i}" type="fixed"><parent link="l{i}"/><child link="l{i + 1}"/></joint>' for i in range(3))
+
+
 @pytest.mark.parametrize("kind", ["glb", "gltf"])
 def test_the_nodes_of_a_gltf_scene_count(tmp_path, kind):
     scene, box = trimesh.Scene(), trimesh.Trimesh(corners(), np.array(FACES.split(), int).reshape(-1, 3), process=False)
@@ -142,6 +146,21 @@ def test_the_nodes_of_a_gltf_scene_count(tmp_path, kind):
             (tmp_path / {"model.gltf": "scene.gltf"}.get(name, name)).write_bytes(data)
     high = 2 * SIZE + [0, 0, 1]
     np.testing.assert_allclose(bounds(str(tmp_path / f"scene.{kind}")), [[0, 0, 0], high], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["glb", "gltf", "GLB", "stl", "obj"])
+def test_which_way_is_up_in_a_gltf_file_is_as_in_rviz_of_jazzy_and_kilted_and_said(tmp_path, kind):
+    name = f"package://arm/{'mast'}.{kind}"
+    links = "".join(f'<link name="l{i}"><visual><geometry>{shape}</geometry></visual></link>' for i, shape in enumerate(
+        (f'<mesh filename="{name}"/>', '<box size="1 1 1"/>', f'<mesh filename="{name}"/>', '<mesh filename="a.stl"/>')))
+    notes = mesh_notes(parse_urdf(f'<robot name="r">{links}{CHAIN}</robot>'))
+    if kind.lower() not in ("glb", "gltf"):
+        assert notes == []
+        return
+    (note,) = notes
+    assert name in note and "more" not in note and "Jazzy" in note and "Lyrical" in note and "STL" in note
+    trimesh.creation.box((0.1, 1.0, 0.1)).export(tmp_path / "mast.glb")     # 1 m along y in the file
+    np.testing.assert_allclose(np.ptp(bounds(str(tmp_path / "mast.glb")), axis=0), [0.1, 1.0, 0.1], atol=1e-6)
 
 
 def test_all_meshes_that_are_missing_or_broken_are_named_together(tmp_path, monkeypatch):

@@ -207,3 +207,20 @@ def test_a_fixed_frame_with_two_places_in_words():
     one, other = pose_value((1, 2, 3), (0, 0, 0, 1)), pose_value((4, 5, 6), (0, 0, 0, 1))
     text = str(Conflict("eye", True, 1, (("base",), ("base",)), (one, other), 0.0, 0.0, Kind.FIXED_FRAME))
     assert "'eye'" in text and "4.000 5.000 6.000, and last with 1.000 2.000 3.000" in text and " once" in text
+
+
+@pytest.mark.parametrize("hz", [20.0, 50.0, 125.0])
+@pytest.mark.parametrize("amplitude", [30.0, 80.0, 170.0])
+def test_a_joint_in_degrees_moves_fast_and_has_one_source(amplitude, hz):
+    watch = SourceWatch()
+    for t in np.arange(0, 20, 1 / hz):
+        watch.add(("a",), (amplitude * np.sin(t),), t, t)
+    assert watch.conflicts() == {}
+
+
+def test_two_sources_in_degrees_are_two_all_the_same():
+    watch = SourceWatch()
+    for k in range(500):
+        t = k / 50
+        watch.add(("a",), (80 * np.sin(t) if k % 2 else 0.5,), t, t)
+    assert watch.conflicts()["a"].contradicts

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
+
+from astra_ros.learning.bags.config import BagSettings
+from astra_ros.learning.bags.reader import Recording
 from astra_ros.learning.bags.storage import BagError
 from astra_ros.planning.kinematics import KinematicsError, LinkPoses
-from astra_ros.planning.robot_shapes import convex_parts, odd_sizes
+from astra_ros.planning.robot_shapes import convex_parts, mesh_notes, odd_sizes
+from astra_ros.robot.limits import beyond, position_limits
+from astra_ros.robot.turns import DescriptionError
 
 
 def read_urdf(path: Path, joints: tuple[str, ...], notes: list[str]) -> bytes:
@@ -41,11 +48,33 @@ def read_urdf(path: Path, joints: tuple[str, ...], notes: list[str]) -> bytes:
 def _what_is_odd(urdf: bytes, joints: tuple[str, ...]) -> list[str]:
     """What will be missed in training, or drawn as it was not meant: the meshes are read here, not first there."""
     try:
-        return odd_sizes(convex_parts(LinkPoses(urdf, joints).robot))
+        robot = LinkPoses(urdf, joints).robot
+        return mesh_notes(robot) + odd_sizes(convex_parts(robot))
     except KinematicsError as error:
         found = str(error).removeprefix('robot description: ')
         return [f'{found}. Until then the robot is not drawn in training, and a model follows its plans less exactly; '
                 'the episodes are whole, and training looks for the meshes again']
+
+
+def description_of(settings: BagSettings, recording: Recording) -> tuple[str, str | bytes]:
+    """(where it comes from, the robot's description): that of --urdf, else that of the bag; '' where there is none."""
+    if settings.urdf is not None:    # what is wrong with the file is said where it is copied
+        return settings.urdf.name, settings.urdf.read_bytes() if settings.urdf.is_file() else ''
+    return 'robot_description in the bag' * bool(recording.description), recording.description
+
+
+def beyond_limits(settings: BagSettings, recording: Recording, stored: Mapping[str, np.ndarray]) -> list[str]:
+    """A note for each joint whose positions lie far beyond what the robot's description allows.
+
+    Args:
+        stored: joint -> its positions [N], rad or m.
+    """
+    source, text = description_of(settings, recording)
+    try:
+        limits = position_limits(text) if text else {}
+    except DescriptionError:
+        return []
+    return [f'{source}: {each}; {each.cure}' for each in beyond(limits, stored)]
 
 
 def check_base(path: Path, urdf: bytes, camera_pose: dict | None) -> None:

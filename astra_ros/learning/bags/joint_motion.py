@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from astra_ros.learning.bags.config import BagSettings
+from astra_ros.learning.bags.description import description_of
 from astra_ros.learning.bags.motion_error import MotionError, UnknownJoint
 from astra_ros.learning.bags.reader import Recording
 from astra_ros.learning.bags.resample import Clock, Track, linear, problems
@@ -99,12 +100,7 @@ class _Described:
     """What the robot's description says of its joints: that of --urdf, else that of the bag."""
 
     def __init__(self, settings: BagSettings, recording: Recording):
-        self.source, text = '', recording.description
-        if settings.urdf is not None:
-            self.source = settings.urdf.name
-            text = settings.urdf.read_bytes() if settings.urdf.is_file() else ''    # said where it is copied
-        elif text:
-            self.source = 'robot_description in the bag'
+        self.source, text = description_of(settings, recording)
         try:
             self.types = joint_types(text) if text else {}
         except DescriptionError:

@@ -36,6 +36,11 @@ class Found:
     camera: dict | None
     notes: list[str]
 
+    @property
+    def stored(self) -> np.ndarray:
+        """The motion that is stored, [N, D], of all pieces one after the other."""
+        return np.concatenate([piece.motion for piece in self.layout.pieces])
+
 
 def make_report(found: Found, episodes: list[dict]) -> dict:
     """Ready for JSON.
@@ -47,7 +52,7 @@ def make_report(found: Found, episodes: list[dict]) -> dict:
     times = found.clock.times_s(pictures)
     steps = np.diff(times[np.isfinite(times)])
     settings = choice.settings
-    rows = np.concatenate([piece.motion for piece in found.layout.pieces])
+    rows = found.stored
     return {
         'bag': str(bag.path), 'bag_id': bag.identity, 'format': bag.format,
         'files': [file.name for file in bag.files],
