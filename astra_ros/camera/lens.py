@@ -130,24 +130,32 @@ def read_lens(info, size: tuple[int, int], rectified: bool) -> Lens:
         )
     if wrong := size_error(info, size):
         raise OtherSize(wrong)
+    matrix, remarks = _matrix(info, rectified)
     left, top, width, height = _region(info)
-    if left + width > max(info.width, width) or top + height > max(info.height, height):
+    unsaid = 0 in (info.width, info.height)
+    outside = not unsaid and (left + width > max(info.width, width) or top + height > max(info.height, height))
+    # Some drivers give the region's size as the sensor's. K or P of the pictures is then all that is needed.
+    if outside and not (size == (info.height, info.width) and matrix.fits((info.width, info.height))):
         raise LensError(
             f"roi is {width} x {height} pixels from ({left}, {top}), which does not lie on the sensor of "
             f"{info.width} x {info.height}; width and height must be the sensor's: mend the driver's camera_info"
         )
-    matrix, remarks = _matrix(info, rectified)
-    fits = size == picture_size(info) or 0 in (info.width, info.height)
+    fits = not outside and size == picture_size(info) or unsaid
     said, (matrix, contradiction) = matrix, _of_pictures(matrix, info, size, fits)
     remarks += [contradiction] * bool(contradiction)
-    if not fits and matrix == said:
+    if outside:
+        remarks.append(
+            f"roi begins at ({left}, {top}), but its size is that of the sensor, {info.width} x {info.height}, and of "
+            f"the images: {matrix.name} is taken to be of these, without roi"
+        )
+    elif not fits and matrix == said:
         remarks.append(
             f"{_said_size(info)} pixels, but the images have all {size[1]} x {size[0]}: K and P are taken to be of "
             "these, without binning and roi"
         )
     if apart := _place(info) if rectified and matrix.name == "P" else _distortion(info) if not rectified else "":
         remarks.append(apart)
-    sensor = _said_size(info) if size != (info.height, info.width) and 0 not in (info.width, info.height) else ""
+    sensor = _said_size(info) if size != (info.height, info.width) and not unsaid else ""
     return Lens(size[1], size[0], *matrix.focal, *matrix.axis, tuple(remarks), sensor)
 
 

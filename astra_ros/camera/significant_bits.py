@@ -34,6 +34,11 @@ class SignificantBits:
             self.brightest = max(brightest, self.brightest or 0)
 
     @property
+    def is_open(self) -> bool:
+        """Whether more pictures can change anything; to look at one costs as much as to decode it."""
+        return self.brightest is None or self.brightest < 2 ** BITS[-1]
+
+    @property
     def used(self) -> int | None:
         """How many bits are used, one of ``BITS``; None where enough are, or too little is known."""
         if self.brightest is None or self._count < LEAST:

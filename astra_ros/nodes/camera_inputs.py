@@ -133,7 +133,7 @@ class CameraInputs:
     def _look(self, msg: Image | CompressedImage, facts: PictureFacts) -> None:
         """Notice other cameras, images that repeat, and few bits."""
         self._repeats.add(msg.data)
-        if facts.bits == 16:
+        if facts.bits == 16 and self._bits.is_open:
             self._bits.add(brightest(msg))
         if change := self._sources.add(msg.header.frame_id, facts.size, self._heard_s):
             if self.conflict is None:

@@ -119,6 +119,20 @@ def test_a_region_outside_the_sensor_is_refused():
         read_lens(info(320, 240, roi=(100, 40, 320, 240)), (240, 320), rectified=False)
 
 
+@pytest.mark.parametrize("rectified", [False, True])
+def test_a_region_whose_size_is_given_as_the_sensors_leaves_a_matrix_of_the_pictures(rectified):
+    message = info(320, 240, **centred(320, 240), roi=(100, 40, 320, 240))
+    lens = read_lens(message, (240, 320), rectified)
+    assert numbers(lens) == pytest.approx((300, 300, 166.4, 112.8))
+    (remark,) = lens.remarks
+    assert "without roi" in remark and "(100, 40)" in remark
+
+
+def test_a_region_with_an_offset_is_on_a_sensor_whose_size_is_not_said():
+    message = info(0, 0, **centred(640, 480), roi=(100, 40, 320, 240))
+    assert numbers(read_lens(message, (240, 320), rectified=False)) == pytest.approx((300, 300, 232.8, 185.6))
+
+
 @pytest.mark.parametrize(
     ("model", "d", "words"),
     [

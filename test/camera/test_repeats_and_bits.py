@@ -79,9 +79,9 @@ def test_one_bright_picture_is_enough():
     used = SignificantBits()
     for number in [4095] * 20:
         used.add(number)
-    assert used.used == 12
+    assert used.used == 12 and used.is_open
     used.add(60_000)
-    assert used.used is None
+    assert used.used is None and not used.is_open  # whatever comes
 
 
 def test_pictures_of_8_bits_use_all_of_them():

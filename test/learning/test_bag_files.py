@@ -173,6 +173,15 @@ def test_two_recordings_that_follow_each_other_are_read_in_order_of_time_and_nam
     assert any('of 2 recordings (b_0.mcap; a_0.mcap)' in note for note in notes)
 
 
+@pytest.mark.parametrize('renamed', [0, 1, 2])
+def test_a_renamed_file_is_read_where_it_lies_in_time(tmp_path, renamed):
+    folder, names = parts(tmp_path / 'bag'), [f'bag_{number}.mcap' for number in range(3)]
+    (folder / names[renamed]).rename(folder / 'kitchen.mcap')
+    names[renamed] = 'kitchen.mcap'
+    notes = '\n'.join(is_whole(folder, files=names))
+    assert 'does not list kitchen.mcap' in notes and f'lists bag_{renamed}.mcap' in notes
+
+
 def test_two_recorders_of_other_topics_are_read_together(tmp_path):
     messages = arm()
     write_mcap(tmp_path / 'bag/camera_0.mcap', [item for item in messages if item[0].topic == IMAGE])

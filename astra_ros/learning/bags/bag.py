@@ -248,6 +248,7 @@ class Bag:
         recordings = folder.recordings(self._storages, self._metadata or folder.Metadata())
         self._storages = [storage for recording in recordings for storage in recording]
         if len(recordings) > 1:
+            self._storages = folder.in_order_of_time(self._storages)
             names = '; '.join(', '.join(storage.path.name for storage in recording) for recording in recordings)
             self._note(f'{self.path}: by their names its files are of {len(recordings)} recordings ({names}); they '
                        'were read in order of time. Import each by itself if they do not belong together')

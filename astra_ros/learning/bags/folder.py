@@ -7,6 +7,7 @@ renamed or added file leave it behind the files. So the files are read, and it i
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -168,6 +169,13 @@ def recordings(storages: list[Storage], metadata: Metadata) -> list[list[Storage
         groups.setdefault('' if name in of_metadata else name, []).append(storage)
     return sorted(groups.values(), key=lambda group: min(
         (storage.start_ns for storage in group if storage.end_ns), default=0))
+
+
+def in_order_of_time(storages: list[Storage]) -> list[Storage]:
+    """The same files by when they begin, as far as none overlaps another: one that was renamed lies amid the others."""
+    ordered = sorted(storages, key=lambda storage: storage.start_ns)
+    follow = all(later.start_ns > before.end_ns - OVERLAP_NS for before, later in itertools.pairwise(ordered))
+    return ordered if follow else storages
 
 
 def _recording(file: Path) -> str:
