@@ -127,6 +127,11 @@ class RobotDescription:
             return f"{self.topic}: {self._fails}; {WITHOUT}" if self._fails else ""
 
     @property
+    def limited(self) -> frozenset[str]:
+        """Its joints that do not turn without end."""
+        return self._joints - self.continuous
+
+    @property
     def contradiction(self) -> str:
         """Which joints turn without end for the model, and have an end for the description; or ''."""
         with self._changed:
@@ -135,11 +140,12 @@ class RobotDescription:
                 for space in self._spaces
                 if self._joints.issuperset(space.motion_names)
                 for name in self._trained_turning.get(space.name, ())
-                if name not in self.continuous
+                if name in self.limited
             ]
         return (
             f"{self.topic}: {listed(turning)} has limits here, but the model was trained on a robot on which it turns "
-            "without end, so whole turns of it do not count; publish the description of that robot"
+            "without end; plans must start in its turn, and are imagined less exactly; publish the description of that "
+            "robot"
             if turning
             else ""
         )

@@ -33,7 +33,8 @@ class RobotState:
         """Where the robot is; joint states that are older than ``timeout_s`` do not count."""
         text, conflicts = self._contradicted()
         doubted = {each.key: text for each in conflicts if each.contradicts}
-        return RobotNow(self.inputs.joints_now(timeout_s), doubted, self.description.continuous)
+        described = self.description
+        return RobotNow(self.inputs.joints_now(timeout_s), doubted, described.continuous, described.limited)
 
     def unknown(self, joints: Sequence[str], timeout_s: float) -> str | None:
         """Why it is not known where some joints are, and what to do; None where it is."""

@@ -139,7 +139,7 @@ class PlanPreparer:
             motion_now: column -> where the robot is (joints, rad: plans must start there, and those
                 whose first point is later than 0 s begin there) or how it moved in the last step
                 (bases, m/s and rad/s). None: nobody asks; a joint that is missing: nobody knows. The joints
-                that turn without end are those that it names, and the model's.
+                that turn without end are those that it names, and the model's that it does not call limited.
 
         Raises:
             NothingToImagine: no plan is left.
@@ -199,8 +199,8 @@ class PlanPreparer:
             )
 
     def _turning(self, robot: RobotNow | None) -> frozenset[str]:
-        """The joints that are known to turn without end."""
-        return self._continuous if robot is None else self._continuous | robot.continuous
+        """The joints that are known to turn without end. Of this robot its description knows better than the model."""
+        return self._continuous if robot is None else self._continuous - robot.limited | robot.continuous
 
     def _check_seams(self, plan: JointPlan, robot: RobotNow | None) -> None:
         """Raises PlanError where a joint jumps by about a whole turn, and is not known to turn without end."""

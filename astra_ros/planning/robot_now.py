@@ -28,11 +28,13 @@ class RobotNow:
             rad/s).
         doubted: joint -> why its position is not believed; such a joint is not in ``values``.
         continuous: joints that turn without end, as the robot's description says.
+        limited: joints that have an end, as it says.
     """
 
     values: Mapping[str, float]
     doubted: Mapping[str, str] = field(default_factory=dict)
     continuous: frozenset[str] = frozenset()
+    limited: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, values: Mapping[str, float] | RobotNow | None) -> RobotNow | None:

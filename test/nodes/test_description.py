@@ -188,9 +188,9 @@ def test_a_robot_that_the_model_never_saw_drawn_needs_no_shapes(bench):
 
 def test_it_says_which_joints_turn_without_end(bench):
     bench.send(urdf(kind="continuous"))
-    assert bench.description.continuous == {"a"}
+    assert bench.description.continuous == {"a"} and bench.description.limited == frozenset()
     bench.send(urdf())
-    assert bench.description.continuous == frozenset()
+    assert bench.description.continuous == frozenset() and bench.description.limited == {"a"}
 
 
 def test_a_description_that_contradicts_the_model_is_named(bench):

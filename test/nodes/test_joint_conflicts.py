@@ -26,7 +26,8 @@ class Bench:
             "/camera", {"candidates": PlanTopicSettings()}, lambda *why: refuse(why), print, clock=lambda: self.now_s
         )
         topics = SimpleNamespace(wrong=lambda name: "", publishers=lambda topic: ["/arm_driver", "/state_publisher"])
-        self.state = RobotState("/states", self.inputs, SimpleNamespace(continuous=frozenset()), topics)
+        description = SimpleNamespace(continuous=frozenset(), limited=frozenset())
+        self.state = RobotState("/states", self.inputs, description, topics)
 
     def say(self, positions):
         msg = JointState(name=list(positions), position=list(positions.values()))

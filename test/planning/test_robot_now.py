@@ -77,6 +77,13 @@ def test_what_the_description_calls_continuous_counts_too():
     np.testing.assert_allclose(way[0], 1.0, atol=1e-9)
 
 
+def test_a_joint_that_the_robots_description_limits_must_be_in_its_turn_whatever_the_model_says():
+    limits = frozenset({"j"})
+    assert "6.283 rad away" in moved(preparer(), plan(1.0 + TURN, 1.1 + TURN), j=1.0, limited=limits)
+    way = moved(preparer(), plan(3.1, -3.1, seconds=(0.0, 2.0)), j=3.1, limited=limits)
+    np.testing.assert_allclose(way, [3.1, 0.0, -3.1])
+
+
 def test_where_it_is_not_known_a_turn_is_named_as_one_with_the_cure():
     reason = moved(preparer(known=()), plan(1.02 - TURN, 1.1 - TURN), j=1.0)
     assert "Of j that is about one whole turn" in reason
