@@ -102,12 +102,13 @@ def test_a_topic_that_is_named_and_cannot_be_read(tmp_path):
         import_bag(file, tmp_path / 'out', BagSettings(image_topic='/operator/notes'))
 
 
+@pytest.mark.parametrize('others', [[], [(NOTE, 7.0, b'{}')]])
 @pytest.mark.parametrize('profile', ['ros1', ''])
-def test_a_ros_1_recording_is_named_with_what_converts_it(tmp_path, profile):
+def test_a_ros_1_recording_is_named_with_what_converts_it(tmp_path, profile, others):
     messages = [item for channel, name in ((IMAGE, 'sensor_msgs/Image'), (JOINTS, 'sensor_msgs/JointState'))
                 for item in as_other([m for m in arm() if m[0] == channel], schema=name, encoding='ros1',
                                      kind='ros1msg', text='string a')]
-    text = refused(write_mcap(tmp_path / 'run.mcap', messages, Layout(profile=profile)))
+    text = refused(write_mcap(tmp_path / 'run.mcap', messages + others, Layout(profile=profile)))
     assert 'ROS 1' in text and 'rosbags-convert --src FILE.bag' in text and 'copy' not in text
 
 

@@ -118,7 +118,7 @@ def _nothing(bag: Bag) -> BagError:
         return BagError(f'{bag.path}: there are no messages in it' + (
             f' that can be read{notes}' if notes else
             '; was the robot running while `ros2 bag record` was, in the same ROS domain?'))
-    if all(topic.unusable == 'ROS 1' for topic in there):
+    if any(topic.unusable == 'ROS 1' for topic in there):
         return BagError(f'{bag.path}: its messages are of ROS 1; convert the .bag file that it was made from: '
                         'rosbags-convert --src FILE.bag --dst FOLDER')
     return BagError(f'{bag.path}: none of its messages can be read as one of ROS 2; it has\n{topic_table(bag)}\n'
