@@ -9,6 +9,7 @@ from mcap_writer import IMAGE, JOINTS, Channel, Layout, arm, as_other, write_mca
 
 from astra_ros.learning.bags.bag import Bag
 from astra_ros.learning.bags.config import BagSettings
+from astra_ros.learning.bags.mcap_file import McapFile
 from astra_ros.learning.bags.storage import BagError
 from astra_ros.learning.import_bag import import_bag
 
@@ -68,6 +69,17 @@ def test_every_layout_holds_the_same_messages(tmp_path, name, compression):
 def test_every_layout_is_imported(tmp_path, name):
     report = import_bag(write_mcap(tmp_path / 'run.mcap', arm(), LAYOUTS[name]), tmp_path / 'out', BagSettings())
     assert report['frames']['in_bag'] == 60 and report['motion']['columns'] == {'j1': [0.0, 1.18]}
+
+
+def test_early_messages_of_a_topic_that_is_not_used_do_not_have_the_whole_file_wait(tmp_path, monkeypatch):
+    early = [item for at, each in enumerate(arm())
+             for item in [(NOTE, 1e-3 * at - 1, b'{}')] * (at % 20 == 0) + [each]]
+    opened, whole = [], McapFile._whole_chunk
+    monkeypatch.setattr(McapFile, '_whole_chunk', lambda self, *a: opened.append(a) or whole(self, *a))
+    with Bag(write_mcap(tmp_path / 'run.mcap', early, Layout(per_chunk=20))) as bag:
+        messages = bag.messages([IMAGE.topic])
+        next(messages)
+        assert len(opened) <= 2 and sum(1 for _ in messages) == 59 and len(opened) > 5
 
 
 @pytest.mark.parametrize('per_chunk', [0, 7, 50])

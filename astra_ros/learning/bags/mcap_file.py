@@ -40,7 +40,7 @@ class McapFile:
         self._counts: Counter[int] = Counter()
         # What holds messages: a chunk (with -1), or a message beside the chunks (with its channel).
         self._times, self._offsets, self._holders = array('Q'), array('Q'), array('i')
-        self._in_chunk: dict[int, set[int] | None] = {}     # offset -> channels; None: damaged
+        self._in_chunk: dict[int, dict[int, int] | None] = {}   # offset -> channel -> first ns; None: damaged
         damage: list[str] = []
         self._file = open(path, 'rb')
         try:
@@ -64,17 +64,18 @@ class McapFile:
     def messages(self, streams: Collection[Stream]) -> Iterator[tuple[Stream, int, bytes]]:
         wanted = {stream.number: stream for stream in streams}
         waiting: list[tuple[int, int, int, Stream, bytes]] = []     # sorted by the first three
-        for at in np.lexsort((np.asarray(self._offsets), np.asarray(self._times))):
-            start_ns, offset, holder = self._times[at], self._offsets[at], self._holders[at]
+        starts = self._starts(wanted)
+        for at in np.lexsort((np.asarray(self._offsets), starts)):
+            start_ns, offset, holder = int(starts[at]), self._offsets[at], self._holders[at]
             # Chunks may overlap in time: what lies before the next one is complete.
             while waiting and waiting[0][:2] < (start_ns, offset):
                 _, _, _, stream, data = (item := heapq.heappop(waiting))
                 yield stream, item[0], data
             if holder < 0:
                 inside = self._in_chunk[offset]
-                if inside is not None and not inside & wanted.keys():
+                if inside is not None and not inside.keys() & wanted.keys():
                     continue
-                found = self._whole_chunk(offset, start_ns)
+                found = self._whole_chunk(offset, self._times[at])
             else:
                 found = [self._message_at(offset)] if holder in wanted else []
             for order, (number, log_ns, data) in enumerate(found):
@@ -83,6 +84,14 @@ class McapFile:
         while waiting:
             log_ns, _, _, stream, data = heapq.heappop(waiting)
             yield stream, log_ns, data
+
+    def _starts(self, wanted: Collection[int]) -> np.ndarray:
+        """First ns of the wanted channels in each holder: another's early one would have all of the file wait."""
+        starts = np.array(self._times)
+        for at in np.flatnonzero(np.asarray(self._holders) < 0):
+            inside = self._in_chunk[self._offsets[at]] or {}
+            starts[at] = min((first for number, first in inside.items() if number in wanted), default=starts[at])
+        return starts
 
     def _walk(self, damage: list[str]) -> None:
         """Find all that holds messages, and what describes them. Stops where no whole record follows.
@@ -163,7 +172,7 @@ class McapFile:
         for number, (count, _, last_ns) in index.items():
             self._count(number, count, last_ns)
         if index or damaged:
-            self._in_chunk[offset] = None if damaged else set(index)
+            self._in_chunk[offset] = None if damaged else {number: first for number, (_, first, _) in index.items()}
             self._add(offset, -1, min((first for _, first, _ in index.values()), default=self.end_ns))
 
     def _messages_in(self, offset: int) -> Iterator[tuple[int, int, memoryview]]:
