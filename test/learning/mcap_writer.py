@@ -6,6 +6,7 @@ https://mcap.dev/spec
 from __future__ import annotations
 
 import struct
+import zlib
 from dataclasses import dataclass, replace
 
 import lz4.frame
@@ -41,6 +42,7 @@ class Layout:
     statistics: bool = True
     repeated: bool = True           # channels and schemas once more in the summary
     summary: bool = True
+    checksum: bool = True
     stated: int | None = None       # messages that the statistics count; None: as many as there are
 
 
@@ -84,7 +86,8 @@ def write_mcap(path, messages: list[tuple[Channel, float, bytes]], layout: Layou
             continue
         at, packed = len(out), COMPRESS[layout.compression](inside)
         times = [ns(t) for _, t, _ in messages[first:first + step]]
-        out += _record(6, struct.pack('<QQQI', min(times), max(times), len(inside), 0)
+        crc = zlib.crc32(inside) if layout.checksum else 0
+        out += _record(6, struct.pack('<QQQI', min(times), max(times), len(inside), crc)
                        + _text(layout.compression) + struct.pack('<Q', len(packed)) + packed)
         length, places = len(out) - at, {}
         for number, entries in offsets.items() if layout.message_index else ():

@@ -173,6 +173,14 @@ def test_two_recordings_that_follow_each_other_are_read_in_order_of_time_and_nam
     assert any('of 2 recordings (b_0.mcap; a_0.mcap)' in note for note in notes)
 
 
+def test_two_empty_files_are_empty_and_no_copies_of_each_other(tmp_path):
+    folder = parts(tmp_path / 'bag')
+    for name in ('bag_3.mcap', 'bag_4.mcap'):
+        (folder / name).touch()
+    notes = [note for note in is_whole(folder) if 'not read' in note]
+    assert len(notes) == 2 and all('it is empty' in note for note in notes)
+
+
 @pytest.mark.parametrize('renamed', [0, 1, 2])
 def test_a_renamed_file_is_read_where_it_lies_in_time(tmp_path, renamed):
     folder, names = parts(tmp_path / 'bag'), [f'bag_{number}.mcap' for number in range(3)]

@@ -202,6 +202,17 @@ def test_a_damaged_chunk_is_lost_and_those_behind_it_are_read(tmp_path, index, a
         assert not any('its index counts' in note for note in notes)
 
 
+@pytest.mark.parametrize('checksum', [False, True])
+def test_only_a_checksum_tells_of_a_damaged_pixel_that_is_not_compressed(tmp_path, checksum):
+    file = write_mcap(tmp_path / 'run.mcap', arm(), Layout(checksum=checksum))
+    data = bytearray(file.read_bytes())
+    data[data.index(b'rgb8', len(data) // 2) + 40] ^= 1
+    file.write_bytes(data)
+    with Bag(file) as bag:
+        assert (sum(1 for _ in bag.messages([IMAGE.topic])) == 60) != checksum
+        assert any('checksum' in note for note in bag.notes) == checksum
+
+
 def test_two_channels_of_one_topic_are_one_topic(tmp_path):
     messages = arm()
     later = [item for item in arm() if item[1] >= 3]
