@@ -9,7 +9,7 @@ import numpy as np
 
 from astra_ros.planning.modalities import ActionSpace
 from astra_ros.planning.plans import JointPlan, PlanError
-from astra_ros.planning.robot_now import RobotNow, in_the_turn_of, seam, way_from, whole_turns
+from astra_ros.planning.robot_now import RobotNow, either_way, in_the_turn_of, seam, way_from, whole_turns
 from astra_ros.planning.settings import check_ranges, limited
 from astra_ros.planning.velocity_plan import VelocityPlan
 from astra_ros.robot.turns import short_way
@@ -161,7 +161,7 @@ class PlanPreparer:
                 if isinstance(plan, JointPlan):
                     self._check_seams(plan, robot)
                     self.check_start(plan, robot)
-                    self._check_extras(whole, extra, robot)
+                    self.check_extras(whole, extra, robot)
                     plan, now = in_the_turn_of(plan, now, self._turning(robot), np.array(space.position_mean))
                 fitting.append((plan, space, plan.motion(times_s, now)))
                 left_out |= dict.fromkeys(name for name in extra if name not in self.settings.ignore_joints)
@@ -203,13 +203,22 @@ class PlanPreparer:
         return self._continuous if robot is None else self._continuous - robot.limited | robot.continuous
 
     def _check_seams(self, plan: JointPlan, robot: RobotNow | None) -> None:
-        """Raises PlanError where a joint jumps by about a whole turn, and is not known to turn without end."""
-        if found := seam(plan, self._turning(robot)):
+        """Raises PlanError where a joint jumps by about a whole turn and is not known to turn without end, or is known
+        to, and may go either way round."""
+        turning = self._turning(robot)
+        turn = seam(plan, turning)
+        if found := turn or either_way(plan, turning):
             name, point = found
             column = plan.positions[:, plan.joint_names.index(name)]
-            raise PlanError(
+            moves = (
                 f"plan '{plan.name}' moves {name} from {column[point - 1]:.3f} to {column[point]:.3f} rad in "
-                f"{plan.times_s[point] - plan.times_s[point - 1]:.2f} s, about one whole turn; {TURNS}"
+                f"{plan.times_s[point] - plan.times_s[point - 1]:.2f} s"
+            )
+            if turn:
+                raise PlanError(f"{moves}, about one whole turn; {TURNS}")
+            raise PlanError(
+                f"{moves} (points {point - 1} and {point}), and it turns without end, so it is not known which way "
+                "round it goes; send points in between, at most 3.1 rad from each other"
             )
 
     def check_start(self, plan: JointPlan, motion_now: Mapping[str, float] | RobotNow | None) -> None:
@@ -241,16 +250,20 @@ class PlanPreparer:
                 f"{plan.positions[0][worst]:.3f} rad at {begin_s:g} s, but the robot is "
                 f"{away[worst]:.3f} rad away from there (start_tolerance is {tolerance:g}, max_start_speed "
                 f"{self.settings.max_start_speed:g}); plan from where the robot is"
-                + (
-                    f". Of {turned} that is about one whole turn (6.283 rad): {TURNS}"
-                    if turned
-                    else ""
-                )
+                + (f". Of {turned} that is about one whole turn (6.283 rad): {TURNS}" if turned else "")
             )
 
-    def _check_extras(self, plan: JointPlan, extra: Sequence[str], robot: RobotNow | None) -> None:
-        """Raises PlanError where joints that stand still along the plan are elsewhere now, and so move unseen."""
-        tolerance = self.settings.start_tolerance
+    def check_extras(
+        self, plan: JointPlan, extra: Sequence[str], motion_now: Mapping[str, float] | RobotNow | None
+    ) -> None:
+        """Raises PlanError where joints that stand still along the plan are elsewhere now, and so move unseen.
+
+        Args:
+            plan: as it came.
+            extra: its joints that the model does not know.
+            motion_now: joint -> where it is now, rad (m: sliding joints).
+        """
+        robot, tolerance = RobotNow.of(motion_now), self.settings.start_tolerance
         if robot is None or not tolerance:
             return
         for name in extra:
@@ -308,7 +321,6 @@ class PlanPreparer:
             f"'{self.model}' knows {known or none}. Send exactly these {what}, in any order, "
             "or take a model that was trained on this robot"
         )
-
 
     def _moving_extras(self, plan: JointPlan, space: ActionSpace) -> list[str]:
         """The plan's joints that are not the space's, move, and are not to be ignored."""

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from astra_ros.planning.plans import JointPlan
-from astra_ros.robot.turns import TURN, nearest_turn, short_way, turns_in, unwrapped
+from astra_ros.robot.turns import TURN, nearest_turn, short_way, turns_in, unwrapped, written_in_one_turn
 
-# Angles that are written modulo 2 pi lie in one of these, perhaps rounded.
-WRITTEN = ((-math.pi, math.pi), (0.0, TURN))
-SLACK = 0.01
 # No joint of an arm turns faster, rad/s.
-FASTEST = TURN
+FASTEST_JOINT = TURN
+# A step across the seam of angles that are written modulo 2 pi is a short one, rad. A longer one may go either way
+# round: a joint_trajectory_controller goes straight from number to number.
+ACROSS_THE_SEAM = math.pi / 2
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def in_the_turn_of(
         if name not in continuous:
             continue
         way = positions[:, column]
-        if any(way.min() >= low - SLACK and way.max() <= high + SLACK for low, high in WRITTEN):
+        if written_in_one_turn(way):
             way = unwrapped(way)
         begin = way[0] if start is None else start[column]
         begin = nearest_turn(begin, middle[column])
@@ -106,8 +106,20 @@ def seam(plan: JointPlan, continuous: Collection[str]) -> tuple[str, int] | None
     for name, way in zip(plan.joint_names, plan.positions.T):
         if name not in continuous:
             for index, (step, took_s) in enumerate(zip(np.diff(way), seconds), start=1):
-                if abs(step) > FASTEST * took_s and turns_in(float(step)):
+                if abs(step) > FASTEST_JOINT * took_s and turns_in(float(step)):
                     return name, index
+    return None
+
+
+def either_way(plan: JointPlan, continuous: Collection[str]) -> tuple[str, int] | None:
+    """A joint that turns without end, and the point to which it goes nobody knows which way round; None where there
+    is none. Its angles may be written modulo 2 pi, and the step is a great one either way."""
+    for name, way in zip(plan.joint_names, plan.positions.T):
+        if name in continuous and written_in_one_turn(way):
+            steps = np.diff(way)
+            unclear = (np.abs(steps) > math.pi) & (np.abs(short_way(steps)) > ACROSS_THE_SEAM)
+            if unclear.any():
+                return name, int(np.argmax(unclear)) + 1
     return None
 
 

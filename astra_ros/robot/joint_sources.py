@@ -35,7 +35,7 @@ LONGEST_VISIT = 3
 # A conflict is over when it was not seen for so long, s.
 OVER_S = 5.0
 # No wheel of a robot turns faster, rad/s.
-FASTEST = 60.0
+FASTEST_WHEEL = 60.0
 # Joints or edges that are watched at once; an endless stream of new names must not fill the memory.
 MOST_KEYS = 1024
 
@@ -286,7 +286,7 @@ class _Key:
         (raw,), (before,) = ((a - b for a, b in zip(*pair)) for pair in ((value, old.value), (old.value, older.value)))
         if abs(raw - before) <= 0.25 * abs(raw):    # of any size: angles may be degrees; two sources go there and back
             return True
-        if off > FASTEST * (now_s - old.at_s):
+        if off > FASTEST_WHEEL * (now_s - old.at_s):
             return False
         step = self._difference(old.value, older.value)
         return self._apart(value, tuple(a + b for a, b in zip(old.value, step))) <= 0.25 * off

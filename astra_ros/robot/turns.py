@@ -14,6 +14,9 @@ TURN = 2 * math.pi
 # A difference this near to whole turns is taken for them: further than any two joints are by chance, as near as a
 # robot stands to where a plan begins.
 NEAR_A_TURN = 0.35
+# Angles that are written modulo 2 pi lie in one of these, perhaps rounded.
+WRITTEN = ((-math.pi, math.pi), (0.0, TURN))
+SLACK = 0.01
 
 
 class DescriptionError(ValueError):
@@ -61,9 +64,9 @@ def turns_in(difference: float, tolerance: float = NEAR_A_TURN) -> int:
     return turns if abs(difference - turns * TURN) <= tolerance else 0
 
 
-def is_about_a_turn(difference: float, tolerance: float = NEAR_A_TURN) -> bool:
-    """Whether a difference, rad, is about one or more whole turns."""
-    return turns_in(difference, tolerance) != 0
+def written_in_one_turn(angles: np.ndarray) -> bool:
+    """Whether angles [N], rad, may be written modulo 2 pi: all lie in [-pi, pi] or in [0, 2 pi]."""
+    return any(angles.min() >= low - SLACK and angles.max() <= high + SLACK for low, high in WRITTEN)
 
 
 def looks_wrapped(angles: np.ndarray) -> int:
@@ -76,9 +79,7 @@ def looks_wrapped(angles: np.ndarray) -> int:
     angles = angles[np.isfinite(angles)]
     steps = np.diff(angles)
     jumps = np.flatnonzero(np.abs(steps) > math.pi)
-    slack = 0.01
-    ranges = ((-math.pi, math.pi), (0.0, TURN))
-    if not len(jumps) or not any(angles.min() >= low - slack and angles.max() <= high + slack for low, high in ranges):
+    if not len(jumps) or not written_in_one_turn(angles):
         return 0
     speeds = np.abs(short_way(steps))
     beside = [np.delete(speeds[max(0, k - 3):k + 4], min(k, 3)).max(initial=0.0) for k in jumps]

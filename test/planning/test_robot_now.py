@@ -59,6 +59,19 @@ def test_a_plan_that_is_not_written_modulo_a_turn_may_take_great_steps():
     np.testing.assert_allclose(way, [0.0, 4.0, 8.0])
 
 
+@pytest.mark.parametrize("first, second", [(0.0, 3.5), (3.5, 0.0), (-2.0, 2.0), (0.0, 4.7)])
+def test_a_step_that_may_go_either_way_round_is_refused_with_the_points_and_the_cure(first, second):
+    asked = plan(first, first, second, seconds=(0.0, 0.5, 2.0))
+    reason = moved(preparer(), asked, j=first)
+    named = f"moves j from {first:.3f} to {second:.3f} rad", "points 1 and 2", "send points"
+    assert all(word in reason for word in named)
+    middle = (first + second) / 2
+    way = moved(preparer(), plan(first, middle, second), j=first)  # what a controller does is said
+    np.testing.assert_allclose(way - way[0], [0.0, middle - first, second - first], atol=1e-9)
+    way = moved(preparer(known=()), asked, j=first)  # with limits there is one way
+    np.testing.assert_allclose(way[-1], second, atol=1e-9)
+
+
 def test_a_late_first_point_is_reached_the_short_way():
     way = moved(preparer(), plan(-3.0, -2.9, seconds=(1.0, 2.0)), j=3.0)
     np.testing.assert_allclose(way, [3.0, TURN - 3.0, TURN - 2.9], atol=1e-9)
