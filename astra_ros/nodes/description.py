@@ -15,13 +15,15 @@ from astra_ros.planning.kinematics import KinematicsError, parse_urdf
 from astra_ros.planning.modalities import ActionSpace
 from astra_ros.planning.robot_shapes import mesh_notes
 from astra_ros.robot.limits import Limits, position_limits
-from astra_ros.robot.turns import DescriptionError
+from astra_ros.robot.turns import DescriptionError, continuous_joints
 from astra_ros.texts import listed
 
 PREPARING = "preparing the robot's shapes"
 WITHOUT = "plans are imagined without the robot's render, less exactly"
 # Descriptions from before the model is loaded that are kept: the newest that can be drawn is among them, or none is.
 KEPT = 4
+# Shapes are prepared within this, s, or the node begins without; the slowest seen took a tenth of it.
+PREPARED_WITHIN_S = 120.0
 
 
 class RobotDescription:
@@ -86,7 +88,7 @@ class RobotDescription:
             self._changed.notify_all()
 
     def wait(self, first_s: float, preparing: Callable[[], None] = lambda: None) -> None:
-        """Wait until all that came is prepared.
+        """Wait until all that came is prepared, at most `PREPARED_WITHIN_S`; the log says where that was too short.
 
         Args:
             first_s: how long to wait for the first description.
@@ -96,7 +98,9 @@ class RobotDescription:
             self._changed.wait_for(lambda: self._came or self._stopped, first_s)
             if self._came and not self._idle:
                 preparing()
-                self._changed.wait_for(lambda: self._idle or self._stopped)
+                ended = self._changed.wait_for(lambda: self._idle or self._stopped, PREPARED_WITHIN_S)
+                if not ended:
+                    self._tell(f"{self.topic}: still {PREPARING} after {PREPARED_WITHIN_S:g} s; requests wait for them")
 
     def close(self, timeout_s: float = 1.0) -> bool:
         """End the thread; False when it still works."""
@@ -199,11 +203,10 @@ class RobotDescription:
             return str(error)
         self.text = text
         self._joints = frozenset(joint.name for joint in robot.joints)
-        self.continuous = frozenset(joint.name for joint in robot.joints if joint.type == "continuous")
         try:
-            self.limits = position_limits(text)
+            self.continuous, self.limits = continuous_joints(text), position_limits(text)
         except DescriptionError:  # as far as one parser goes, and another does not
-            self.limits = {}
+            self.continuous, self.limits = frozenset(), {}
         for note in mesh_notes(robot):
             self._tell_once(f"{self.topic}: {note}")
         return (drawings.describe(text) if drawings is not None else "") or ""

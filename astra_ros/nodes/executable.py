@@ -60,7 +60,8 @@ def run(
         if words := remove_ros_args(args)[1:]:
             return _answer(name, make_behaviour, words)
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    except (RCLError, rclpy_implementation.UnknownROSArgsError) as error:  # its own message names file and line, or the argument
+    except (RCLError, rclpy_implementation.UnknownROSArgsError) as error:
+        # Its own message names file and line, or the argument.
         print(f"{name}: {error}", file=sys.stderr)
         return 2
     node = behaviour = None

@@ -17,6 +17,8 @@ OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.E
 
 LOG_EVERY_S = 5.0
 RECENT_S = 10.0
+# Texts that are remembered as said; names in them come from outside, and must not fill the memory.
+MOST_SAID = 256
 
 
 class Notices:
@@ -93,13 +95,15 @@ class Conditions:
         return text
 
 
-def once(log: Callable[[str], None]) -> Callable[[str], None]:
-    """A log that says each text one time only."""
-    said: set[str] = set()
+def once(log: Callable[[str], None], most: int = MOST_SAID) -> Callable[[str], None]:
+    """A log that says each text one time only; again, where ``most`` others were said since."""
+    said: dict[str, None] = {}
 
     def say(text: str) -> None:
-        if text not in said:
-            said.add(text)
+        if (key := bounded(text)) not in said:
+            said[key] = None
+            if len(said) > most:
+                del said[next(iter(said))]
             log(text)
 
     return say

@@ -150,8 +150,8 @@ class Imagine:
         try:
             msg = deserialize_message(data, JointTrajectory)
         except Exception as error:  # noqa: BLE001 - of several kinds, as the middleware likes
-            topic = self._heard[source].topic
-            self._health.refuse("plans", f"{topic}: {len(data)} bytes that are no JointTrajectory ({short(error, 200)})")
+            what = f"{len(data)} bytes that are no JointTrajectory ({short(error, 200)})"
+            self._health.refuse("plans", f"{self._heard[source].topic}: {what}")
             return
         own = self._parameters.own
         if reason := own.stamps.refusal(msg.header.stamp, self._now_ns()):
@@ -209,10 +209,7 @@ class Imagine:
     def _robot_unknown(self) -> str | None:
         """Why the plans that wait cannot be compared with where the robot is, or None."""
         own = self._parameters.own
-        if own.start_tolerance and (why := self._robot.unknown(self._server.wanted_joints, own.camera_timeout_s)):
-            return why
-        self._server.wanted_joints = ()
-        return None
+        return self._robot.unknown(self._server.wanted_joints, own.camera_timeout_s) if own.start_tolerance else None
 
     def _plans_wait(self, reason: str) -> None:
         hopeless = self._health.model.error

@@ -84,8 +84,8 @@ class ImagineHealth:
         self.inputs: ImagineInputs | None = None
         self.description: RobotDescription | None = None
         self.robot_unknown: Callable[[], str | None] = lambda: None
-        self.contradictions: Callable[[], tuple[str, object]] = lambda: ("", None)
-        self.beyond_limits: Callable[[], tuple[str, object]] = lambda: ("", None)
+        self.contradictions: Callable[[], tuple[str, frozenset]] = lambda: ("", frozenset())
+        self.beyond_limits: Callable[[], tuple[str, frozenset]] = lambda: ("", frozenset())
         self.model = ModelState()
         self._lock = threading.Lock()
         self._last = LastRequest()
@@ -124,8 +124,9 @@ class ImagineHealth:
     def report(self) -> list[DiagnosticStatus]:
         """The statuses of this moment."""
         topics = self._topics()  # first: it says why others have nothing
-        parts = [self._model(), self._camera(), self._goal(), self._plans(), self._joints(), self._requests(), topics]
-        parts.append(self._markers())
+        beyond = self.beyond_limits()
+        parts = [self._model(), self._camera(), self._goal(), self._plans(beyond[0]), self._joints(beyond)]
+        parts += [self._requests(), topics, self._markers()]
         return parts if self.description is None else [*parts, self._description(self.description)]
 
     def _description(self, description: RobotDescription) -> DiagnosticStatus:
@@ -189,16 +190,13 @@ class ImagineHealth:
 
     def _camera(self) -> DiagnosticStatus:
         age_s = self.inputs.camera_age_s
-        refused, goals = self.refused["images"], self.refused["goal_images"]
-        poses = self.refused["goal_poses"]
+        refused = self.refused["images"]
         values = {
             "age_s": "" if age_s is None else f"{age_s:.3f}",
             "stamp_age_s": "" if self.inputs.stamp_age_s is None else f"{self.inputs.stamp_age_s:.3f}",
             "frames_held": self.inputs.frames_held,
             "images_refused": refused.count,
-            "goal_images_refused": goals.count,
-            "goal_poses_refused": poses.count,
-            "last_refusal": refused.last or goals.last or poses.last,
+            "last_refusal": refused.last,
             "camera_info": self.inputs.lens,
             **self.inputs.left_out,
         }
@@ -224,7 +222,7 @@ class ImagineHealth:
         if lacks := self.inputs.history_lacks:
             return self._status("camera", WARN, f"images arrive, but cannot be used yet: {lacks}", values)
         # What is wrong with the camera itself comes first.
-        if reason := frozen or no_stamps or few_bits or newest(goals, poses):
+        if reason := frozen or no_stamps or few_bits:
             return self._status("camera", WARN, reason, values)
         return self._status("camera", OK, "images arrive", values)
 
@@ -264,7 +262,7 @@ class ImagineHealth:
             return self._status("goal", OK, "no goal", values)
         return self._status("goal", OK, f"the goal {values['goal_kind']} of {values['goal_topic']} counts", values)
 
-    def _plans(self) -> DiagnosticStatus:
+    def _plans(self, beyond: str) -> DiagnosticStatus:
         refusals = arrived, _ = self.refused["plans"], self.refused_plans
         joints = self.refused["joint_states"]
         values = {f"{name}.held": count for name, count in self.inputs.plans_held.items()}
@@ -280,24 +278,29 @@ class ImagineHealth:
         too_old = "all plans are older than their source's max_age_s" if self.inputs.all_too_old else ""
         notices = refusals if too_old else (*refusals, self.refused["lost_plans"])
         # What is wrong with plans comes first: joint states have a status of their own.
-        about_joints = self.contradictions()[0] or joints.recent or self.beyond_limits()[0]
+        about_joints = self._contradiction() or joints.recent or beyond
         if reason := self.robot_unknown() or newest(*notices) or too_old or about_joints:
             return self._status("plans", WARN, reason, values)
         if not any(self.inputs.plans_held.values()):
             return self._status("plans", OK, "no plans yet", values)
         return self._status("plans", OK, "plans arrive", values)
 
-    def _joints(self) -> DiagnosticStatus:
+    def _contradiction(self) -> str:
+        """What two publishers contradict each other about, so that no plan is compared with it; or ''."""
+        text, conflicts = self.contradictions()
+        return text if any(contradicts for _, contradicts in conflicts) else ""
+
+    def _joints(self, beyond: tuple[str, frozenset]) -> DiagnosticStatus:
         refused, timeout_s = self.refused["joint_states"], self._settings().camera_timeout_s
         values = {
             "joints": listed(list(self.inputs.joints_now(timeout_s))),
             "joints_of_two_publishers": listed(list(self.inputs.joint_conflicts)),
             "joint_states_refused": refused.count,
-            "beyond_limits": self.beyond_limits()[0],
+            "beyond_limits": beyond[0],
             "last_refusal": refused.last,
         }
-        beyond = self.conditions.see("joint limits", *self.beyond_limits())
-        if reason := self.conditions.see("joint states", *self.contradictions()) or refused.recent or beyond:
+        far = self.conditions.see("joint limits", *beyond)
+        if reason := self.conditions.see("joint states", *self.contradictions()) or refused.recent or far:
             return self._status("joint_states", WARN, reason, values)
         text = "joint states arrive" if values["joints"] else "no joint states"
         return self._status("joint_states", OK, text, values)

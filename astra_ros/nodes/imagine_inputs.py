@@ -202,8 +202,8 @@ class ImagineInputs:
         if not joint:
             return ""
         return (
-            f"{self.camera}: the image is the same to the byte while joint '{short(joint)}' moves, so the camera, or what "
-            "passes its images on, hangs; check the camera driver"
+            f"{self.camera}: the image is the same to the byte while joint '{short(joint)}' moves, so the camera, or "
+            "what passes its images on, hangs; check the camera driver"
         )
 
     @property

@@ -49,7 +49,7 @@ class ImagineSettings(ImaginerSettings):
         future_stamp: what becomes of plans whose header.stamp lies in the future, for which a controller would
             wait: 'refuse', 'restamp' (handed on with the stamp 0, to begin at once) or 'pass' (as they came).
         past_stamp: the same of plans whose header.stamp has passed, of which a controller would leave the
-            beginning out.
+            beginning out; 'refuse' in effect demands the stamp 0, since imagining takes longer than 0.1 s.
         stamp_tolerance_s: seconds from now within which a header.stamp counts as now.
         tool_link: link of robot_description whose way along a plan is drawn; '' draws where the
             model imagines the tool.

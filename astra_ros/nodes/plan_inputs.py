@@ -157,7 +157,9 @@ class PlanInputs:
         for topic, plan in plans:
             for joint, column in zip(plan.joint_names, plan.positions.T):
                 found.setdefault(topic, {}).setdefault(joint, []).append(column)
-        return {topic: {joint: np.concatenate(parts) for joint, parts in joints.items()} for topic, joints in found.items()}
+        return {
+            topic: {joint: np.concatenate(parts) for joint, parts in joints.items()} for topic, joints in found.items()
+        }
 
     @property
     def any(self) -> bool:

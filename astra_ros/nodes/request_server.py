@@ -31,7 +31,7 @@ class RequestServer:
     """Serves requests, on the model's thread.
 
     Attributes:
-        wanted_joints: the plans of the last request wait until it is known where these are.
+        wanted_joints: the plans of the last request wait until it is known where these are; empty where none do.
     """
 
     def __init__(
@@ -72,14 +72,15 @@ class RequestServer:
             self._health.refused_plans.add(reason)
         self._health.left_out(result.prepared.left_out, imaginer.model.card.name)
         # What was true when the request began may not be any more.
-        withheld = self._withheld(own, imaginer, request, result, asked)
+        hands_on = self._outputs.would_publish(request, result, asked)  # or the robot executes it already
+        withheld = self._withheld(own, imaginer, request, result, hands_on)
         self._outputs.publish(
             request,
             result,
             imaginer.model.card.name,
             hand_on=not withheld,
             again=asked,
-            restamp=self._restamps(own, request, result),
+            restamp=hands_on and not withheld and self._restamps(own, request, result),
         )
         latency_s = time.monotonic() - request.received_s
         count = len(result.scores)
@@ -127,11 +128,11 @@ class RequestServer:
                 request.goal_position,
             )
             result.prepared.refused.update(stamped)
-            judged = True
+            judged, self.wanted_joints = True, ()
             return result
         except NothingToImagine as error:
+            self.wanted_joints = error.unknown_joints
             if error.unknown_joints:  # they wait until it is known where the robot is
-                self.wanted_joints = error.unknown_joints
                 raise Refused(str(error)) from error
             judged = True
             refused = error.refused | stamped
@@ -142,19 +143,17 @@ class RequestServer:
             self._inputs.over(request, judged)
 
     def _restamps(self, own: ImagineSettings, request: Request, result: Result) -> bool:
-        """Whether the winner is handed on with the stamp 0."""
-        if result.best is None:
-            return False
+        """Whether the winner, which is handed on, goes out with the stamp 0."""
         restamps = own.stamps.restamps(request.held[result.names[result.best]].stamp, self._now_ns())
         if restamps:
             self._health.say_once(
-                "the header.stamp of a plan is not now: it is handed on with the stamp 0, to begin at once, and otherwise "
-                "byte for byte (parameters past_stamp and future_stamp)"
+                "the header.stamp of a plan is not now: it is handed on with the stamp 0, to begin at once, and "
+                "otherwise byte for byte (parameters past_stamp and future_stamp)"
             )
         return restamps
 
     def _withheld(
-        self, began_with: ImagineSettings, imaginer: Imaginer, request: Request, result: Result, asked: bool
+        self, began_with: ImagineSettings, imaginer: Imaginer, request: Request, result: Result, hands_on: bool
     ) -> str:
         """Why the winner must not be handed on, or ''."""
         reason = self._inputs.not_ready(began_with.camera_timeout_s)
@@ -162,10 +161,14 @@ class RequestServer:
             best = result.prepared.plans[result.best]
             if self._inputs.too_old(request, best.name):
                 reason = f"{best.name} became older than its source's max_age_s"
-            elif self._outputs.would_publish(request, result, asked):  # or the robot executes it already
+            elif hands_on:
                 reason = began_with.stamps.refusal(request.held[best.name].stamp, self._now_ns())
+                now = self._robot.now(began_with.camera_timeout_s)
+                came = request.held[best.name].plan
+                extra = [name for name in came.joint_names if name not in best.joint_names]
                 try:
-                    imaginer.prepare.check_start(best, self._robot.now(began_with.camera_timeout_s))
+                    imaginer.prepare.check_start(best, now)
+                    imaginer.prepare.check_extras(replace(came, name=best.name), extra, now)
                 except PlanError as error:
                     reason = str(error)
         return f"no plan is handed on: meanwhile, {reason}" if reason else ""

@@ -50,12 +50,13 @@ class RobotState:
             "take plans that start anywhere"
         )
 
-    def contradictions(self) -> tuple[str, object]:
-        """(what two publishers say of the same joints, in words, or '', and what stays the same while that lasts)."""
+    def contradictions(self) -> tuple[str, frozenset]:
+        """(what two publishers say of the same joints, in words, or '', and what stays the same while that lasts: each
+        joint and whether they contradict each other)."""
         text, conflicts = self._contradicted()
         return text, frozenset((each.key, each.contradicts) for each in conflicts)
 
-    def beyond_limits(self, timeout_s: float) -> tuple[str, object]:
+    def beyond_limits(self, timeout_s: float) -> tuple[str, frozenset]:
         """(Which joints are, or are planned, far beyond what the robot's description allows, in words, or '', and what
         stays the same while that lasts)."""
         limits = self.description.limits

@@ -63,8 +63,8 @@ ARGUMENTS: dict[str, Argument] = {
     ),
     "namespace": Argument(
         "",
-        "Namespace of all nodes, topics and services, for several systems side by side; in simulation the clock is then "
-        "<namespace>/clock. '' takes none. /diagnostics stays one for all.",
+        "Namespace of all nodes, topics and services, for several systems side by side; in simulation the clock is "
+        "then <namespace>/clock. '' takes none. /diagnostics stays one for all.",
     ),
     "respawn": Argument("false", "Start a node anew 2 s after it has ended by itself.", ("true", "false")),
     "rviz": Argument("false", "Start RViz with the package's view.", ("true", "false")),

@@ -11,6 +11,7 @@ pytest.importorskip("yourdfpy")
 
 from std_msgs.msg import String  # noqa: E402
 
+from astra_ros.nodes import description as description_module  # noqa: E402
 from astra_ros.nodes.description import RobotDescription  # noqa: E402
 from astra_ros.robot.limits import Limits  # noqa: E402
 
@@ -210,3 +211,15 @@ def test_whoever_waits_is_let_go_at_the_end():
     assert bench.description.close()
     waiting.join(5.0)
     assert not waiting.is_alive()
+
+
+def test_shapes_that_take_too_long_do_not_hold_the_model_up_and_that_is_told(bench, monkeypatch):
+    monkeypatch.setattr(description_module, "PREPARED_WITHIN_S", 0.05)
+    bench.description.attach(FakeDrawings(takes_s=0.6), card([space("a")], ["a"]))
+    began = time.monotonic()
+    bench.send(urdf())
+    assert time.monotonic() - began < 0.5 and bench.description.preparing
+    assert [text for text in bench.told if "/desc: " in text and "0.05 s" in text]
+    monkeypatch.undo()
+    bench.description.wait(0.0)
+    assert not bench.description.preparing and bench.description.problem == ""

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from astra_ros.nodes.health import LOG_EVERY_S, RECENT_S, Notices, newest  # noqa: E402
+from astra_ros.nodes.health import LOG_EVERY_S, RECENT_S, Notices, newest, once  # noqa: E402
 
 
 class Watched:
@@ -68,3 +68,14 @@ def test_the_newest_of_several():
     late.notices.add("late")
     assert newest(early.notices, late.notices, never.notices) == "late"
     assert newest(never.notices) == ""
+
+
+def test_what_is_said_once_is_remembered_up_to_a_number_of_texts():
+    logged = []
+    say = once(logged.append, most=3)
+    for text in ("a", "a", "b", "a", "c", "b"):
+        say(text)
+    assert logged == ["a", "b", "c"]
+    say("d")  # the oldest is forgotten
+    say("d"), say("c"), say("a")
+    assert logged == ["a", "b", "c", "d", "a"]

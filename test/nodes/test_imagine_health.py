@@ -115,3 +115,29 @@ def test_complaints_about_joint_states_and_goals_do_not_hide_what_is_wrong_with_
     assert message("joint_states") == "/joint_states: 7 names but 0 positions"
     assert "header.stamp of the images is 0" in message("camera") and message("goal") == "/goal_image: a depth image"
     assert message("markers") == "no link 'tool'"
+
+
+def levels(health):
+    return {each.name.partition(": ")[2]: each.level for each in health.report()}
+
+
+@pytest.mark.parametrize("kind", ["goal_images", "goal_poses"])
+def test_a_refused_goal_is_a_warning_of_the_goal_and_not_of_the_camera(health, kind):
+    health.inputs.on_image(rgb_to_image(np.zeros((4, 4, 3), np.uint8), stamp_of(1.0), "camera"))
+    health.refuse(kind, "/goal: cannot be used")
+    found = levels(health)
+    assert found["goal"] == WARN and found["camera"] == OK
+
+
+@pytest.mark.parametrize("contradicts", [True, False])
+def test_only_publishers_that_contradict_each_other_are_a_warning_of_the_plans(health, contradicts):
+    health.contradictions = lambda: ("/joint_states: 'a' has two publishers", frozenset({("a", contradicts)}))
+    found = levels(health)
+    assert found["joint_states"] == WARN and found["plans"] == (WARN if contradicts else OK)
+
+
+def test_what_is_beyond_the_limits_is_reckoned_once_a_report(health):
+    asked = []
+    health.beyond_limits = lambda: asked.append(1) or ("/plans: a reaches 45", frozenset({("/plans", "a")}))
+    found = levels(health)
+    assert len(asked) == 1 and found["plans"] == found["joint_states"] == WARN

@@ -217,7 +217,7 @@ def test_a_goal_pose_goes_before_where_the_goal_image_shows_the_object(bench, im
     pose.header.frame_id = "map"
     publisher = bench.graph.publisher(PoseStamped, "goal_pose", reliable(1))
     bench.graph.status_says(
-        "imagine: camera", WARN, "the pose is in the frame 'map'", lambda: publisher.publish(pose)
+        "imagine: goal", WARN, "the pose is in the frame 'map'", lambda: publisher.publish(pose)
     )
     pose.header.frame_id = "world"
     pose.pose.position.x = 2.0
