@@ -269,7 +269,7 @@ def test_off_road_means_a_wheel_off_the_lanes(street):
         (lambda: CarLimits(min_radius=0.0), "min_radius is 0.0; it must be a number > 0"),
         (lambda: CarLimits(wheelbase=5.0), "enlarge the body"),
         (lambda: make("truck"), "no robot 'truck'; it has car"),
-        (lambda: make(size=0), "both must be >= 1"),
+        (lambda: make(size=0), "width is 0; give 1 to"),
     ],
 )
 def test_bad_settings_are_refused(make_it, message):
