@@ -16,16 +16,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from astra_ros.robot.conflict import Conflict, Kind, Value
-from astra_ros.robot.turns import short_way
+from astra_ros.robot.relays import FLOOR, LAG_S, Way, difference
 
-# Values nearer than this are the same: rad, m, parts of a rotation matrix, or a second of a velocity. More than cheap
-# encoders toggle.
-FLOOR = 0.03
 # A joint or frame may move on by so much more in the time between two messages, per second. A velocity less: commands
 # are smooth, or stay where they went.
 SPEEDS = {Kind.JOINT: 2.0, Kind.FRAME: 2.0, Kind.VELOCITY: 0.5}
-# A relay repeats what was said so long ago, s: that is no contradiction.
-LAG_S = 0.25
 # A step of so many times the usual distance from one of the values before is no noise.
 NOISE = 8.0
 # So often must values have been there and back, within so many seconds, before it is called a second source.
@@ -38,6 +33,8 @@ OVER_S = 5.0
 FASTEST_WHEEL = 60.0
 # Joints or edges that are watched at once; an endless stream of new names must not fill the memory.
 MOST_KEYS = 1024
+# Orders of names of one key that are told apart.
+MOST_ORDERS = 4
 
 
 @dataclass
@@ -48,6 +45,7 @@ class _Track:
     at_s: float
     rate: Value
     names: tuple[str, ...]
+    way: Way
     messages: int = 1       # in a row
 
 
@@ -147,6 +145,7 @@ class _Key:
         self._known_visit = False
         self._visits: deque[float] = deque(maxlen=2 * LEAST + 1)
         self._last: deque[_Said] = deque(maxlen=4)          # whoever said it
+        self._ways: dict[tuple[str, ...], Way] = {}         # by names
         self._noise = 0.0
         self._cycles, self._odd = _Events(), _Events()
         self._agree, self._contradict, self._back = _Events(), _Events(), _Events()
@@ -164,10 +163,7 @@ class _Key:
     # Distances
 
     def _difference(self, one: Value, other: Value) -> Value:
-        if len(one) == 1:       # most are, and there are many
-            difference = one[0] - other[0]
-            return (short_way(difference) if self._angles else difference,)
-        return tuple(short_way(a - b) if self._angles else a - b for a, b in zip(one, other))
+        return difference(one, other, self._angles)
 
     def _apart(self, one: Value, other: Value) -> float:
         return max(map(abs, self._difference(one, other)))
@@ -200,6 +196,12 @@ class _Key:
     def _order(self, value: Value, now_s: float, names: tuple[str, ...]) -> None:
         """Of three messages in a row, the one in the middle in another order than those around it."""
         said = _Said(names, value, now_s)
+        if names in self._ways:
+            self._ways[names].say(value, now_s)
+        else:
+            if len(self._ways) >= MOST_ORDERS:
+                del self._ways[next(iter(self._ways))]
+            self._ways[names] = self._way(value, now_s)
         if len(self._last) > 1 and self._last[-2].names == names != self._last[-1].names:
             self._compare(self._last[-2], self._last[-1], said)
         self._last.append(said)
@@ -211,7 +213,8 @@ class _Key:
         moved = self._apart(after.value, before.value)
         allowed = FLOOR + self._speed * took_s / 2 + moved * (1 + LAG_S / took_s)
         off = min(self._apart(middle.value, before.value), self._apart(middle.value, after.value))
-        (self._contradict if off > allowed else self._agree).add(now_s)
+        contradicts = off > allowed and not self._repeats(middle, before)
+        (self._contradict if contradicts else self._agree).add(now_s)
         against, agree = self._contradict.recent(now_s), self._agree.recent(now_s)
         seen = (after.names, middle.names), (after.value, middle.value), now_s
         if against >= LEAST and against > 0.2 * agree:
@@ -224,7 +227,7 @@ class _Key:
     def _track(self, value: Value, now_s: float, names: tuple[str, ...]) -> None:
         here, there = self._here, self._there
         if here is None or now_s - here.at_s > OVER_S:
-            self._here, self._there = _Track(value, now_s, (0.0,) * len(value), names), None
+            self._here, self._there = self._begin(value, now_s, names), None
             return
         off = self._off(value, now_s, here)
         # How far it is from the nearest of the last ones: two sources that take turns do not look like noise so.
@@ -233,6 +236,9 @@ class _Key:
         self._noise += 0.05 * (min(near, max(3 * self._noise, FLOOR)) - self._noise)
         allowed = FLOOR + self._speed * (now_s - here.at_s) + NOISE * self._noise
         if off <= allowed or self._turns_evenly(value, now_s, off):
+            took_s = now_s - here.at_s
+            if there is not None and now_s - there.way.at_s <= 3 * took_s and there.way.near(value, took_s):
+                there.way.say(value, now_s)     # where both are at the same place, it may be either
             self._move(here, value, now_s, names)
             here.messages += 1
             return
@@ -244,15 +250,18 @@ class _Key:
         if there is None or not known:
             # It fits neither: the start of another source, a glitch, or a robot that was put elsewhere.
             self._known_visit = False
-            self._here, self._there = _Track(value, now_s, (0.0,) * len(value), names), here
+            self._here, self._there = self._begin(value, now_s, names), here
             if there is not None:
                 self._odd.add(now_s)
                 # Perhaps it is the other source all the same, and moves on fast.
                 since = max(now_s - there.at_s, 1e-4)
                 self._here.rate = tuple(step / since for step in self._difference(value, there.value))
             return
-        short = min(here.messages, there.messages) <= LONGEST_VISIT
-        if here.messages <= LONGEST_VISIT:
+        # A visit that repeats what was said a moment ago is a relay, and none of another source.
+        here_said = _Said(here.names, here.value, here.at_s)
+        relayed = self._repeats(_Said(names, value, now_s), here_said, there.way, here.way)
+        short = min(here.messages, there.messages) <= LONGEST_VISIT and not relayed
+        if here.messages <= LONGEST_VISIT and not relayed:
             self._visits.append(here.at_s)
         if self._known_visit and short:     # to a place known before, and back to the other known one
             self._cycles.add(now_s)
@@ -264,6 +273,24 @@ class _Key:
         there.messages = 1
         self._move(there, value, now_s, names)
         self._here, self._there = there, here
+
+    def _way(self, value: Value, now_s: float) -> Way:
+        return Way(value, now_s, self._angles, self._speed)
+
+    def _begin(self, value: Value, now_s: float, names: tuple[str, ...]) -> _Track:
+        return _Track(value, now_s, (0.0,) * len(value), names, self._way(value, now_s))
+
+    def _repeats(self, new: _Said, old: _Said, way: Way | None = None, other: Way | None = None) -> bool:
+        """Whether one of two messages says what the other's publisher said a moment ago.
+
+        Args:
+            way, other: what each one's publisher said, as values tell; names tell it better where they differ.
+        """
+        if new.names != old.names:
+            way, other = self._ways.get(new.names, way), self._ways.get(old.names, other)
+        if way is None or other is None:
+            return False
+        return other.passed(new.value, new.at_s) or way.passed(old.value, old.at_s, (new.at_s, new.value))
 
     def _come_evenly(self, now_s: float) -> bool:
         """Whether visits elsewhere come at even intervals, wherever they lead: as of a publisher, not of a glitch."""
@@ -277,6 +304,7 @@ class _Key:
         if since > 1e-4:
             track.rate = tuple(step / since for step in self._difference(value, track.value))
         track.value, track.at_s, track.names = value, now_s, names
+        track.way.say(value, now_s)
 
     def _turns_evenly(self, value: Value, now_s: float, off: float) -> bool:
         """Whether a fast wheel explains it: the same step as the one before, perhaps of nearly half a turn."""

@@ -119,6 +119,45 @@ def test_a_relay_that_is_late_agrees_as_far_as_names_tell():
     assert not any(conflict.contradicts for conflict in watch.conflicts().values())
 
 
+def swings(t):
+    return np.array([np.sin(t), 0.3 * np.cos(2.5 * t)])
+
+
+@pytest.mark.parametrize("order", ["same", "other"])
+@pytest.mark.parametrize("rate, relay", [(30, 10), (30, 30), (100, 5), (100, 30), (250, 100), (10, 30)])
+@pytest.mark.parametrize("lag_s", [0.02, 0.05, 0.08])
+def test_a_relay_repeats_what_was_said_a_moment_ago_and_that_is_no_contradiction(order, rate, relay, lag_s):
+    back = slice(None, None, -1 if order == "other" else 1)
+    watch = watched(stream((("j1", "j2"), rate, swings, 0),
+                           (("j1", "j2")[back], relay, lambda t: swings(max(0.0, t - lag_s))[back], 0.1), seconds=12.0))
+    assert not [conflict for conflict in watch.conflicts().values() if conflict.contradicts]
+
+
+@pytest.mark.parametrize("rate, relay", [(30, 30), (100, 30), (100, 100), (250, 30)])
+def test_names_tell_a_relay_that_is_later_still(rate, relay):
+    watch = watched(stream((("j1", "j2"), rate, swings, 0),
+                           (("j2", "j1"), relay, lambda t: swings(max(0.0, t - 0.2))[::-1], 0.1), seconds=12.0))
+    assert {conflict.contradicts for conflict in watch.conflicts().values()} == {False}
+
+
+@pytest.mark.parametrize("second", [lambda t: 0.0, lambda t: 0.5 * np.sin(1.3 * t + 0.7)])
+@pytest.mark.parametrize("first", [lambda t: 0.4, lambda t: 0.6 + 0.3 * np.sin(t)])
+@pytest.mark.parametrize("rates", [(50, 5), (100, 10), (50, 50)])
+def test_two_that_contradict_each_other_are_found_while_messages_come_late_and_all_at_once(rates, first, second):
+    """What comes during half of each second is taken at its end, the last ten of it."""
+    said = stream((("a",), rates[0], first, 0), (("a",), rates[1], second, 0.05), seconds=20.0)
+    watch, waiting = SourceWatch(), []
+    for t, names, values in said:
+        if t % 1.0 < 0.5:
+            waiting = [*waiting, values][-10:]
+            continue
+        for k, late in enumerate(waiting):
+            watch.add(("a",), late, t - 0.002 * (len(waiting) - k) / 10)
+        waiting = []
+        watch.add(names, values, t)
+    assert watch.conflicts()["a"].contradicts
+
+
 def test_one_that_changes_its_names_once_is_one():
     assert not watched(stream((("j1", "j2"), 50, arm, 0), seconds=3)
                        + [(t + 3, ("j2", "j1"), v[::-1]) for t, _, v in stream((("j1", "j2"), 50, arm, 0))]).conflicts()
