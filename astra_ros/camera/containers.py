@@ -54,13 +54,16 @@ def read_container(data: bytes) -> Container | None:
     if pixels is None:
         return None
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
-    return Container("picture", *pixels.shape[:2], channels, 8 * pixels.itemsize, 1, len(data))
+    turn = _tiff_mark(data)[1] if _is_tiff(data) else _webp_turn(data)
+    return Container("picture", *pixels.shape[:2], channels, 8 * pixels.itemsize, turn, len(data))
 
 
 def decode(data: bytes) -> np.ndarray | None:
     """A picture's pixels as OpenCV gives them, [H, W] or [H, W, 3] blue first, or None."""
     if not data:
         return None
+    if _is_tiff(data):
+        data = _without_turn(data)
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), AS_STORED)
     except cv2.error:  # such as a header that promises more pixels than OpenCV allows
@@ -130,6 +133,46 @@ def _png(data: bytes) -> Container | None:
             end = at if at <= len(data) else None
             break
     return Container("PNG", height, width, 1 if colours == 0 else 3, 16 if bits == 16 else 8, turn, end)
+
+
+def _is_tiff(data: bytes) -> bool:
+    return data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # + is BigTIFF
+
+
+def _tiff_mark(data: bytes) -> tuple[int, int]:
+    """(Where a TIFF's first directory has the orientation, 2 bytes, or 0; the orientation, 1 to 8)."""
+    order = "<" if data[:2] == b"II" else ">"
+    place, count, value = ("Q", "Q", 12) if b"+" in data[2:4] else ("I", "H", 8)
+    try:
+        (at,) = struct.unpack_from(order + place, data, value - 4)
+        (entries,) = struct.unpack_from(order + count, data, at)
+        first, step = at + struct.calcsize(order + count), value + struct.calcsize(order + place)
+        for entry in range(first, first + step * entries, step):
+            tag, kind, number, turn = struct.unpack_from(f"{order}HH{place}H", data, entry)
+            if (tag, kind, number) == (ORIENTATION, 3, 1):  # 3: a number of 2 bytes
+                return entry + value, turn if 2 <= turn <= 8 else 1
+    except struct.error:  # cut off
+        pass
+    return 0, 1
+
+
+def _without_turn(data: bytes) -> bytes:
+    """A TIFF that says that it is upright: OpenCV turns its pixels whatever flags it is given."""
+    at, turn = _tiff_mark(data)
+    if turn == 1:
+        return data
+    return data[:at] + struct.pack("<H" if data[:2] == b"II" else ">H", 1) + data[at + 2 :]
+
+
+def _webp_turn(data: bytes) -> int:
+    at = 12 if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else len(data)
+    while at + 8 <= len(data):
+        kind, (length,) = data[at : at + 4], struct.unpack_from("<I", data, at + 4)
+        if kind == b"EXIF":
+            body = data[at + 8 : at + 8 + length]
+            return _turn(body if body.startswith(_EXIF) else _EXIF + body)
+        at += 8 + length + length % 2
+    return 1
 
 
 def _turn(exif: bytes) -> int:

@@ -1,6 +1,7 @@
 """JPEG and PNG files as cameras send them: padded, cut off, with thumbnails and turn marks."""
 
 import io
+import struct
 
 import cv2
 import numpy as np
@@ -29,7 +30,7 @@ def turned(turn, kind="jpeg", thumbnail=b""):
     if thumbnail:
         exif[0x927C] = thumbnail  # a maker's note, which may hold anything, so a whole JPEG too
     file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(PICTURE[..., ::-1])).save(file, kind, exif=exif)
+    Image.fromarray(np.ascontiguousarray(PICTURE[..., ::-1])).save(file, kind, exif=exif, lossless=kind == "webp")
     return file.getvalue()
 
 
@@ -87,7 +88,7 @@ def test_motion_jpeg_without_huffman_tables_is_whole():
 
 
 @pytest.mark.parametrize("turn", range(1, 9))
-@pytest.mark.parametrize("kind", ["jpeg", "png"])
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
 def test_turn_marks_are_seen_and_pixels_stay(kind, turn):
     data = turned(turn, kind)
     found = read_container(data)
@@ -95,6 +96,56 @@ def test_turn_marks_are_seen_and_pixels_stay(kind, turn):
     pixels = decode(data)
     assert pixels.shape == (48, 80, 3)
     np.testing.assert_allclose(pixels.astype(int), PICTURE, atol=40 if kind == "jpeg" else 0)
+
+
+def tiff(turn, picture, order="<", big=False):
+    """A TIFF of one strip, written down anew; OpenCV writes none with an orientation."""
+    place, word = ("Q", 8) if big else ("I", 4)
+    channels = 1 if picture.ndim == 2 else 3
+    entries = [(256, 3, picture.shape[1]), (257, 3, picture.shape[0]), (258, 3, 8 * picture.itemsize), (259, 3, 1),
+               (262, 3, 2 if channels == 3 else 1), (273, 4, 16), (274, 3, turn), (277, 3, channels),
+               (278, 3, picture.shape[0]), (279, 4, picture.nbytes)]
+    if channels == 3:
+        entries[2] = (258, 3, None)
+    strip = picture.astype(picture.dtype.newbyteorder(order)).tobytes()
+    at = 16 + len(strip)
+    depths = at + (8 if big else 2) + len(entries) * (4 + 2 * word) + word
+    out = struct.pack(order + ("HHHQ" if big else "HI8x"), *((43, 8, 0, at) if big else (42, at)))
+    out = (b"II" if order == "<" else b"MM") + out + b"\0" * (14 - len(out)) + strip
+    out += struct.pack(order + ("Q" if big else "H"), len(entries))
+    for tag, kind, value in entries:
+        if value is None and big:  # three numbers of two bytes fit into its place
+            body, number = struct.pack(order + "HHH", 8, 8, 8), 3
+        elif value is None:
+            body, number = struct.pack(order + "I", depths), 3
+        else:
+            body, number = struct.pack(order + ("H" if kind == 3 else "I"), value), 1
+        out += struct.pack(f"{order}HH{place}", tag, kind, number) + body.ljust(word, b"\0")
+    return out + bytes(word) + struct.pack(order + "HHH", 8, 8, 8)
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("pixels", [PICTURE[..., ::-1], PICTURE[..., 0], PICTURE[..., 0].astype(np.uint16) * 257])
+def test_turn_marks_of_tiff_which_opencv_would_apply(pixels, order, big, turn):
+    data = tiff(turn, pixels, order, big)
+    found = read_container(data)
+    assert found.turn == turn and (found.height, found.width) == (48, 80)
+    np.testing.assert_array_equal(decode(data), pixels[..., ::-1] if pixels.ndim == 3 else pixels)
+
+
+def test_a_tiff_that_is_cut_off_within_its_directory_has_no_turn():
+    data = tiff(6, PICTURE[..., 0])
+    for length in (4, 9, len(data) - 100, len(data) - 40):
+        assert decode(data[:length]) is None or decode(data[:length]).shape == (48, 80)
+
+
+def test_a_mark_that_stands_alone_has_no_body():
+    data = jpeg()
+    for mark in (b"\xff\x01", b"\xff\xd0"):  # TEM and a restart, before the first segment
+        found = read_container(data[:2] + mark + data[2:])
+        assert (found.height, found.width, found.end) == (48, 80, len(data) + 2)
 
 
 def test_damaged_exif_does_not_matter():
