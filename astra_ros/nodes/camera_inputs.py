@@ -133,7 +133,7 @@ class CameraInputs:
     def _look(self, msg: Image | CompressedImage, facts: PictureFacts) -> None:
         """Notice other cameras, images that repeat, and few bits."""
         self._repeats.add(msg.data)
-        if facts.bits == 16 and self._bits.is_open:
+        if facts.bits == 16 and self._bits.is_due():
             self._bits.add(brightest(msg))
         if change := self._sources.add(msg.header.frame_id, facts.size, self._heard_s):
             if self.conflict is None:
@@ -222,7 +222,7 @@ class CameraInputs:
         if used is None:
             return "", None
         return (
-            f"{self.topic}: the brightest number of all images is {number} of {FULL}, as of a camera of {used} bits, "
+            f"{self.topic}: the brightest number of the images looked at is {number} of {FULL}, as of a camera of {used} bits, "
             f"so they are dark; {CURE}",
             used,
         )

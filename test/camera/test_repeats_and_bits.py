@@ -84,6 +84,20 @@ def test_one_bright_picture_is_enough():
     assert used.used is None and not used.is_open  # whatever comes
 
 
+@pytest.mark.parametrize(("pictures", "most"), [(400, 60), (20_000, 80)])
+def test_few_pictures_of_a_long_stream_are_looked_at_from_its_beginning_to_its_end(pictures, most):
+    used, looked = SignificantBits(), []
+    for number in range(pictures):
+        if used.is_due():
+            looked.append(number)
+            used.add(3000)
+    assert looked[:LEAST] == list(range(LEAST)) and len(looked) <= most
+    assert looked[-1] > 0.75 * pictures  # a stream that becomes bright late is still noticed
+    assert used.used == 12 and used.is_open
+    used.add(60_000)
+    assert not any(used.is_due() for _ in range(pictures))
+
+
 def test_pictures_of_8_bits_use_all_of_them():
     used = SignificantBits()
     for _ in range(20):

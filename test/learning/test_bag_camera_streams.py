@@ -154,3 +154,23 @@ def test_pictures_that_use_few_of_their_16_bits_are_said_with_their_brightest_nu
 def test_pictures_that_use_all_16_bits_need_no_note(tmp_path, compressed):
     few_bits(tmp_path, 'mono16', 257, compressed)
     assert not [note for note in run(tmp_path)['notes'] if 'brightest' in note]
+
+
+@pytest.mark.parametrize('compressed', [False, True])
+def test_few_pictures_of_many_are_decoded_a_second_time_for_their_bits(tmp_path, monkeypatch, compressed):
+    from astra_ros.learning.bags import reader
+    looked, brightest = [], reader.brightest
+    monkeypatch.setattr(reader, 'brightest', lambda message: looked.append(message) or brightest(message))
+    with BagMaker(tmp_path / 'bag') as bag:
+        data = [(noise(number, (16, 16))[..., 0].astype(np.uint16) * 16) for number in range(10)]
+        for number in range(300):
+            pixels = data[number % 10]
+            if compressed:
+                bag.compressed(0.1 * number, data=cv2.imencode('.png', pixels)[1].ravel(), format='mono16; png compressed ')
+            else:
+                bag.image(0.1 * number, size=(16, 16), encoding='mono16', data=pixels.view(np.uint8).ravel(), step=32)
+        for t in np.arange(-0.5, 30.5, 0.1):
+            bag.joints(t, j1=0.1 * t)
+    report = import_bag(tmp_path / 'bag', tmp_path / 'out', replace(SETTINGS, image_size=(16, 16)), dry_run=True)
+    assert report['frames']['in_bag'] == 300 and len(looked) < 70
+    assert any('as of a camera of 12 bits' in note for note in report['notes'])

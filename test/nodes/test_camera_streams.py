@@ -16,6 +16,7 @@ from sensor_msgs.msg import CompressedImage, Image, JointState  # noqa: E402
 
 from astra_ros.bridge.stamps import stamp_of  # noqa: E402
 from astra_ros.bridge.trajectories import plan_to_trajectory  # noqa: E402
+from astra_ros.nodes import camera_inputs  # noqa: E402
 from astra_ros.nodes.imagine_health import ImagineHealth  # noqa: E402
 from astra_ros.nodes.imagine_inputs import ImagineInputs, Refused  # noqa: E402
 from astra_ros.nodes.imagine_settings import ImagineSettings, PlanTopicSettings  # noqa: E402
@@ -204,3 +205,13 @@ def test_images_of_8_bits_say_nothing_of_their_bits():
     for k in range(40):
         bench.image(k % 5)
     assert bench.inputs.few_bits == ("", None)
+
+
+def test_few_images_of_many_are_decoded_a_second_time_for_their_bits(monkeypatch):
+    looked, brightest = [], camera_inputs.brightest
+    monkeypatch.setattr(camera_inputs, "brightest", lambda msg: looked.append(msg) or brightest(msg))
+    bench, data = Bench(), array.array("B", np.full(24, 4000, np.uint16).tobytes())
+    for _ in range(300):
+        bench.now_s += STEP_S
+        bench.hear(Image(height=4, width=6, step=12, encoding="mono16", data=data))
+    assert len(looked) < 70 and bench.inputs.few_bits[1] == 12

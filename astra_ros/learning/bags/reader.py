@@ -94,7 +94,7 @@ class Pictures(Series):
             self.changes[number] = change
         if self._repeats.add(message.data):
             self.again.add(number)
-        if facts.bits == 16 and self.bits.is_open:
+        if facts.bits == 16 and self.bits.is_due():
             self.bits.add(brightest(message))
 
 

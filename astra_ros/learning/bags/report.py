@@ -163,7 +163,7 @@ def _picture_notes(found: Found, rows: np.ndarray) -> list[str]:
                      'robot moves: the camera sees nothing of it, or hung. Check the camera driver')
     if used := pictures.bits.used:
         number, full = pictures.bits.brightest, significant_bits.FULL
-        notes.append(f'the brightest number of all pictures is {number} of {full}, as of a camera of {used} bits, so '
+        notes.append(f'the brightest number of the pictures looked at is {number} of {full}, as of a camera of {used} bits, so '
                      f'their brightest pixel is stored as {(number + 128) // 257} of 255; {significant_bits.CURE}')
     return notes
 
