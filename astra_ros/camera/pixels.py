@@ -86,6 +86,9 @@ class Planes:
         return step * height + stride * (rows - 1) + row, step * height + stride * rows
 
 
+# Bytes; the greatest surplus of a buffer of whole pages.
+PAGE = 4096
+ALIGNED = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 SEMI_PLANAR = {"nv12": Planes(2), "nv21": Planes(2, flipped=True), "nv24": Planes(1)}
 _NAMES = {name.lower(): name for name in (*ENCODINGS, *SEMI_PLANAR)}
 _OPENCV_TYPE = re.compile(r"(8|16|32|64)[usf]c\d*")
@@ -191,6 +194,9 @@ def _planes(name: str, height: int, width: int, step: int, size: int) -> Layout:
         rows = height * less // more
         text = f"height is {height}, but the data are the rows of all planes of {width} x {rows} pixels; read as these"
         layout = Layout(name, rows, width, step, (text,))
+    elif step >= width and high < size and _is_page_padding(planes, height, step, size):
+        text = f"behind the picture lie {size - high} bytes of padding, as of a buffer of whole pages; not read"
+        layout = Layout(name, height, width, step, (text,))
     else:
         layout = None
     odd = layout or Layout(name, height, width, step)
@@ -203,9 +209,19 @@ def _planes(name: str, height: int, width: int, step: int, size: int) -> Layout:
         raise PixelError(
             f"data has {size} bytes, but {name} of {width} x {height} pixels with step {step} has "
             f"{high}; set step to the bytes of a row of brightness, {width} or more with padding, and height "
-            "to that of the picture"
+            "to that of the picture; where the driver leaves rows free between the planes, have it publish yuyv or rgb8"
         )
     return layout
+
+
+def _is_page_padding(planes: Planes, height: int, step: int, size: int) -> bool:
+    """Whether what is too much is the end of a buffer, as V4L2 rounds it up, and not rows that are more or longer."""
+    high = planes.sizes(height, step, step)[1]
+    if size - high > min(PAGE, high // 4):
+        return False
+    # Codecs round rows and their length up; the plane of colours then begins elsewhere.
+    heights, steps = ({-(-number // unit) * unit for unit in ALIGNED} for number in (height, step))
+    return size not in {planes.sizes(h, s, s)[1] for h in heights for s in steps}
 
 
 def unknown_encoding(name: str) -> str:

@@ -83,6 +83,33 @@ def test_planes_that_were_cut_are_refused(name, cut):
 
 
 @pytest.mark.parametrize("name", ["nv12", "nv21", "nv24"])
+@pytest.mark.parametrize("surplus", [2, 9])
+@pytest.mark.parametrize("step", [WIDTH, WIDTH + 2])
+def test_what_is_too_much_behind_the_planes_is_padding(name, surplus, step):
+    data = planes(name, step) + b"\x55" * surplus
+    layout = check_layout(name, HEIGHT, WIDTH, step, len(data))
+    assert len(layout.remarks) == 1 and f"{surplus} bytes of padding" in layout.remarks[0]
+    np.testing.assert_allclose(unpack(layout, data, False).astype(int), PICTURE, atol=3)
+
+
+@pytest.mark.parametrize(("height", "width"), [(100, 160), (480, 640), (1080, 1920), (144, 176), (270, 480)])
+@pytest.mark.parametrize(("name", "scale"), [("nv12", 1.5), ("nv21", 1.5), ("nv24", 3)])
+def test_buffers_of_whole_pages_are_read(name, scale, height, width):
+    size = int(height * width * scale)
+    layout = check_layout(name, height, width, width, -(-size // 4096) * 4096)
+    assert (layout.height, layout.width, layout.step) == (height, width, width) and len(layout.remarks) == (size % 4096 > 0)
+    with pytest.raises(PixelError, match="data has"):
+        check_layout(name, height, width, width, size + 4097)
+
+
+@pytest.mark.parametrize(("height", "width", "rows", "step"), [(120, 160, 128, 160), (1080, 1920, 1088, 1920),
+                                                               (144, 176, 144, 192), (180, 320, 192, 320)])
+def test_rows_that_are_longer_or_more_than_the_header_says_are_no_padding_behind_the_planes(height, width, rows, step):
+    with pytest.raises(PixelError, match="rows free between the planes, have it publish yuyv or rgb8"):
+        check_layout("nv12", height, width, width, rows * step * 3 // 2)
+
+
+@pytest.mark.parametrize("name", ["nv12", "nv21", "nv24"])
 def test_a_buffer_for_two_bytes_a_pixel_is_not_guessed_at(name):
     # As a driver makes it that takes sensor_msgs' numChannels, 2, for bytes per pixel.
     with pytest.raises(PixelError, match="set step"):
