@@ -43,13 +43,14 @@ class MeshError(Exception):
 def mesh_file(name: str) -> Path:
     """The file behind a mesh name of a description.
 
-    ``file://`` URLs and absolute paths are taken as they are; ``package://`` is looked up in the
-    ament index, that is in ``share/`` of the folders in the environment's ``AMENT_PREFIX_PATH``.
+    Absolute paths and ``file:`` URLs of this machine (RFC 8089: ``file:///x``, ``file:/x``, ``file://localhost/x``) are
+    taken as they are; ``package://`` is looked up in the ament index, that is in ``share/`` of the folders in the
+    environment's ``AMENT_PREFIX_PATH``.
 
     Raises:
         MeshError: the error says where it was looked for.
     """
-    scheme, _, rest = name.partition("://") if "://" in name else ("file", "", name)
+    scheme, rest = _scheme(name)
     if scheme == "package":
         package, _, inside = rest.partition("/")
         prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
@@ -66,6 +67,9 @@ def mesh_file(name: str) -> Path:
     elif scheme != "file":
         places, found = [], f"a name that begins with {scheme}://"
         cure = "write package://..., file:///... or an absolute path"
+    elif rest and name.lower().startswith("file://") and not Path(rest).is_absolute():
+        places, found = [], f"'{short(rest.partition('/')[0])}' behind file:// is a machine's name, or a relative path"
+        cure = "write file:/// and the absolute path of a file on this machine"
     elif not Path(rest).is_absolute():
         places = []
         found = "a relative name; expected file:///..., package://... or an absolute path"
@@ -77,6 +81,17 @@ def mesh_file(name: str) -> Path:
         if place.is_file():
             return place
     raise MeshError(name, found, cure)
+
+
+def _scheme(name: str) -> tuple[str, str]:
+    """(Scheme, what stands behind it); of files, the path."""
+    scheme, mark, rest = name.partition("://")
+    if mark and scheme.lower() != "file":
+        return scheme, rest
+    if name[:5].lower() != "file:":
+        return "file", name
+    rest = rest if mark else name[5:]
+    return "file", rest[len("localhost") :] if mark and rest.lower().startswith("localhost/") else rest
 
 
 def y_up_note(names: Iterable[str]) -> str:

@@ -195,6 +195,9 @@ def test_mesh_files(tmp_path, monkeypatch):
         str(path),
         f"file://{path}",
         f"file://{path}".replace(" ", "%20"),
+        f"file:{path}",
+        f"file://localhost{path}",
+        f"FILE://LocalHost{path}".replace(" ", "%20"),
         "package://my robot/meshes/plate.obj",
     )
     # Scaled to 0.5 m at 2 m: 8 pixels from the middle, 31.5, on: 32 to 39.
@@ -211,6 +214,11 @@ def test_mesh_files(tmp_path, monkeypatch):
         ("file:///nowhere/plate.stl", "'file:///nowhere/plate.stl' of link 'plate'.*no such file"),
         ("package://my_robot/plate.stl", "link 'plate'.*share/my_robot of AMENT_PREFIX_PATH"),
         ("meshes/plate.stl", "link 'plate'.*a relative name; expected file:///"),
+        ("file:meshes/plate.stl", "link 'plate'.*a relative name; expected file:///"),
+        ("file://", "link 'plate'.*a relative name; expected file:///"),
+        ("file:/nowhere/plate.stl", "link 'plate'.*no such file"),
+        ("file://robot-pc/plate.stl", "link 'plate'.*'robot-pc' behind file://.*write file:/// and the absolute path"),
+        ("https://localhost/plate.stl", "link 'plate'.*begins with https://"),
         ("BROKEN", "broken.obj' of link 'plate' cannot be read"),
         ("UNKNOWN", "plate.xyzzy' of link 'plate' cannot be read"),
     ],
