@@ -148,6 +148,17 @@ def test_a_description_of_another_robot_is_named_for_the_plans_it_does_not_fit()
     assert covered(drawings, one) == 16**2 and "no joint turn" in drawings.warning
 
 
+def test_once_a_description_was_drawn_no_earlier_one_is_fallen_back_on():
+    one, other = space(), space("lift_joints", ("lift",))
+    for drawn_first, pixels in ((one, 16**2), (other, None)):
+        drawings = make(one, other)
+        drawings.describe(urdf())
+        drawings.describe(urdf(0.25, "lift"))
+        covered(drawings, drawn_first)
+        assert covered(drawings, other) == 8**2 and covered(drawings, one) == pixels
+    assert "no joint turn" in drawings.problem
+
+
 def test_what_is_prepared_is_built_once_whoever_asks(monkeypatch):
     built, begun, go_on = [], threading.Event(), threading.Event()
 
