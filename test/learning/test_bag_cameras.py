@@ -128,6 +128,21 @@ def test_grey_pictures_of_a_topic_named_for_depth_or_labels_give_way(tmp_path, n
     assert named['camera']['topic'] == name
 
 
+@pytest.mark.parametrize(('name', 'format', 'data', 'told'), [
+    ('/depth/image_raw/compressed', 'mono16; png compressed ', DEPTH, True),
+    ('/camera/labels', 'mono8; png compressed ', cv2.imencode('.png', PICTURE[..., 0])[1].ravel(), True),
+    ('/camera/image/compressed', 'mono16; png compressed ', DEPTH, False),
+    ('/depth/colour', 'jpeg', COLOUR, False)])
+def test_grey_pictures_of_a_topic_named_for_depth_or_labels_are_named_where_they_are_alone(
+        tmp_path, name, format, data, told):
+    report = import_bag(bag_of(tmp_path / 'bag', (name, format, data)), tmp_path / 'out', SETTINGS, dry_run=True)
+    notes = [note for note in report['notes'] if 'depth or labels' in note]
+    assert report['camera']['topic'] == name and len(notes) == told
+    assert all(name in note and '--image-topic' in note for note in notes)
+    named = import_bag(tmp_path / 'bag', tmp_path / 'out', replace(SETTINGS, image_topic=name), dry_run=True)
+    assert not any('depth or labels' in note for note in named['notes'])      # who names it knows it
+
+
 @pytest.mark.parametrize('turn', range(1, 9))
 def test_pictures_and_lens_agree_under_every_turn_mark(tmp_path, turn):
     bag_of(tmp_path / 'bag', ('/camera/image_raw/compressed', 'jpeg', jpeg(turn=turn)),

@@ -124,6 +124,16 @@ def test_a_ros_1_recording_is_named_with_what_converts_it(tmp_path, profile, oth
     assert 'ROS 1' in text and 'rosbags-convert --src FILE.bag' in text and 'copy' not in text
 
 
+@pytest.mark.parametrize(('old', 'name', 'what'), [(IMAGE, 'sensor_msgs/Image', 'camera'),
+                                                   (JOINTS, 'sensor_msgs/JointState', 'motion')])
+def test_one_channel_of_ros_1_beside_ros_2_is_converted_and_not_recorded_again(tmp_path, old, name, what):
+    messages = as_other([m for m in arm() if m[0] == old], schema=name, encoding='ros1', kind='ros1msg', text='string a')
+    messages += [m for m in arm() if m[0] != old]
+    text = refused(write_mcap(tmp_path / 'run.mcap', messages))
+    assert f'its {what} is of ROS 1' in text and old.topic in text and 'rosbags-convert --src FILE.bag' in text
+    assert 'record the camera too' not in text and 'record what moves' not in text
+
+
 def test_cdr_without_schemas_is_named_and_read_where_metadata_knows_the_types(tmp_path):
     from test_bag_files import put_metadata
     file = write_mcap(tmp_path / 'bag/run.mcap', as_other(arm(), schema=None))
@@ -230,3 +240,69 @@ def test_a_file_of_other_channels_only(tmp_path):
 def test_a_file_without_a_message(tmp_path):
     text = refused(write_mcap(tmp_path / 'run.mcap', []))
     assert 'there are no messages in it; was the robot running' in text and 'copy' not in text
+
+
+def records(data):
+    """(code, where it begins, length of its body) of an MCAP file's records."""
+    at, found = 8, []
+    while at < len(data) - 8:
+        length = int.from_bytes(data[at + 1:at + 9], 'little')
+        found.append((data[at], at, length))
+        at += 9 + length
+    return found
+
+
+@pytest.mark.parametrize('head', [b'\6' + (1 << 40).to_bytes(8, 'little'), bytes(9), b'\6' + (700).to_bytes(8, 'little'),
+                                  b'\5' + (4000).to_bytes(8, 'little'), b'\3' + (7).to_bytes(8, 'little'),
+                                  b'\2' + (20).to_bytes(8, 'little')])
+@pytest.mark.parametrize('which', [0, 2, -1])
+@pytest.mark.parametrize('index', [True, False])
+def test_a_damaged_head_of_a_chunk_costs_that_chunk_where_the_index_at_the_end_is_sound(tmp_path, head, which, index):
+    file = write_mcap(tmp_path / 'run.mcap', arm(), Layout(per_chunk=30, message_index=index))
+    data = bytearray(file.read_bytes())
+    chunks = [at for code, at, _ in records(data) if code == 6]
+    lost = range(6)[which]
+    data[chunks[which]:chunks[which] + 9] = head
+    file.write_bytes(data)
+    with Bag(file) as bag:
+        times = [(ns_ - ns(0)) / 1e9 for _, ns_, _ in bag.messages(['/camera/image_raw'])]
+        np.testing.assert_allclose(times, [t for t in np.arange(0, 6, 0.1) if not lost - 0.05 < t < lost + 0.95])
+        (told,) = [note for note in bag.notes if 'are lost' in note]
+        end = chunks[which + 1] if lost < 5 else 0
+        assert f'from byte {chunks[which]} to {end or ""}' in told and 'the last' not in told
+        assert any('counts 180 messages, but it holds 150' in note for note in bag.notes)
+
+
+def test_a_damaged_head_of_an_index_costs_nothing(tmp_path):
+    file = write_mcap(tmp_path / 'run.mcap', arm(), Layout(per_chunk=30))
+    data = bytearray(file.read_bytes())
+    at = [at for code, at, _ in records(data) if code == 7][5]      # the second of a chunk
+    data[at:at + 9] = bytes([7]) * 9
+    file.write_bytes(data)
+    found, notes = read(file)
+    assert len(found['/camera/image_raw'][0]) == 60 and len(found['/joint_states'][0]) == 120
+    assert len(notes) == 1 and f'from byte {at} to' in notes[0]
+
+
+@pytest.mark.parametrize('layout', [Layout(per_chunk=30, chunk_index=False, statistics=False, repeated=False),
+                                    Layout(per_chunk=30, summary=False)])
+def test_a_damaged_head_without_an_index_at_the_end(tmp_path, layout):
+    file = write_mcap(tmp_path / 'run.mcap', arm(), layout)
+    data = bytearray(file.read_bytes())
+    at = [at for code, at, _ in records(data) if code == 6][3]
+    data[at + 1:at + 9] = (1 << 40).to_bytes(8, 'little')
+    file.write_bytes(data)
+    found, notes = read(file)
+    assert len(found['/camera/image_raw'][0]) == 30
+    assert any(f'at byte {at} of {len(data)}, and no index' in note and f'{len(data) - at} bytes' in note
+               and 'unfinished' not in note for note in notes)
+
+
+def test_an_index_that_is_damaged_itself_is_not_followed(tmp_path):
+    file = write_mcap(tmp_path / 'run.mcap', arm(), Layout(per_chunk=30))
+    data = bytearray(file.read_bytes())
+    at = next(at for code, at, _ in records(data) if code == 8)
+    data[at + 9 + 16:at + 9 + 24] = (len(data) // 3).to_bytes(8, 'little')
+    file.write_bytes(data)
+    found, notes = read(file)
+    assert len(found['/camera/image_raw'][0]) == 60 and notes == []

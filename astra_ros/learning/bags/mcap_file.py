@@ -12,6 +12,7 @@ import os
 import struct
 import zlib
 from array import array
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -23,7 +24,9 @@ from astra_ros.learning.bags.storage import NO_TYPE, Stream, ros2_type, short, u
 
 MAGIC = b'\x89MCAP0\r\n'
 _HEADER, _FOOTER, _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _MESSAGE_INDEX = 1, 2, 3, 4, 5, 6, 7
-_STATISTICS, _DATA_END = 0x0B, 0x0F
+_CHUNK_INDEX, _STATISTICS, _DATA_END = 8, 0x0B, 0x0F
+_FOOTER_SIZE = 9 + 20
+_MOST_SUMMARY = 2**28       # bytes; more is no summary
 _MESSAGE_HEAD = struct.Struct('<HIQQ')      # channel, sequence, log time, publish time
 _DECOMPRESS = {'': bytes, 'lz4': lz4.frame.decompress, 'zstd': zstd.decompress}
 
@@ -96,14 +99,25 @@ class McapFile:
     def _walk(self, damage: list[str]) -> None:
         """Find all that holds messages, and what describes them. Stops where no whole record follows.
 
-        Appends to `damage` why a chunk cannot be read.
+        Where the index at the end says where one begins, goes on there. Appends to `damage` why a chunk cannot be read.
         """
         size = os.fstat(self._file.fileno()).st_size
         at, chunk, index, ended, stated = len(MAGIC), None, {}, False, 0
+        sure, unsure = self._places(size)
+        skipped: list[tuple[int, int]] = []
         while head := self._read(at, 9):
             code, after = head[0], at + 9 + int.from_bytes(head[1:], 'little')
-            if code == 0 or len(head) < 9 or after > size:
-                break
+            following = bisect_right(sure, at)
+            onward = sure[following] if following < len(sure) else None
+            if at in unsure or code == 0 or len(head) < 9 or after > (size if onward is None else onward):
+                if chunk is not None:
+                    self._add_chunk(chunk, {}, damage)
+                    chunk = None
+                if onward is None:
+                    break
+                skipped.append((at, onward))
+                at = onward
+                continue
             if chunk is not None and code != _MESSAGE_INDEX:
                 self._add_chunk(chunk, index, damage)
                 chunk = None
@@ -123,14 +137,43 @@ class McapFile:
                 elif code == _STATISTICS:
                     stated = int.from_bytes(self._read(at + 9, 8), 'little')
             except (struct.error, ValueError):      # not the record that it begins as
-                break
+                if onward is None:
+                    break
+                skipped.append((at, onward))
+                after, index = onward, {}       # of a chunk's indexes one may be missing
             ended = ended or code == _DATA_END
             at = after
-            if code == _FOOTER:
+            if code == _FOOTER and onward is None:
                 break
         if chunk is not None:       # the file ends here, and so perhaps amid the chunk's indexes
             self._add_chunk(chunk, {}, damage)
+        if skipped:
+            first, last = skipped[0]
+            self.notes.append(f'damaged: {sum(end - begin for begin, end in skipped)} of its {size} bytes are no records '
+                              f'that can be told apart, and are lost: from byte {first} to {last}'
+                              + f', and {len(skipped) - 1} more stretches' * (len(skipped) > 1))
         self._note_end(at, size, ended, stated)
+
+    def _places(self, size: int) -> tuple[list[int], set[int]]:
+        """Where records begin by the index at the file's end: (where one does, the summary among them; chunks where none
+        does); none at all where there is no sound index."""
+        foot = self._read(max(size - 8 - _FOOTER_SIZE, 0), _FOOTER_SIZE + 8)
+        if foot[:1] != bytes([_FOOTER]) or not foot.endswith(MAGIC):
+            return [], set()
+        start, _, crc = struct.unpack_from('<QQI', foot, 9)
+        if not start or size - start > _MOST_SUMMARY:
+            return [], set()
+        summary = self._read(start, max(size - 8 - _FOOTER_SIZE - start, 0))
+        if crc and zlib.crc32(summary + foot[:9 + 16]) != crc:
+            return [], set()
+        try:
+            chunks = dict(struct.unpack_from('<QQ', body, 16) for code, body in _records(summary) if code == _CHUNK_INDEX)
+        except (struct.error, ValueError):
+            return [], set()
+        heads = {at: self._read(at, 9) for at in chunks if at < size}
+        sure = {at for at, head in heads.items()
+                if head[:1] == bytes([_CHUNK]) and 9 + int.from_bytes(head[1:], 'little') == chunks[at]}
+        return sorted(sure | {start}), heads.keys() - sure
 
     def _note_end(self, at: int, size: int, ended: bool, stated: int) -> None:
         if self._read(at, 8) == MAGIC:
@@ -138,6 +181,9 @@ class McapFile:
                 self.notes.append(f'{rest} bytes behind its end were not read')
         elif ended or at == size:
             self.notes.append('cut off or damaged: its end, an index, is missing: nothing else is lost')
+        elif self._read(size - 8, 8) == MAGIC:
+            self.notes.append(f'damaged: no record follows at byte {at} of {size}, and no index at its end says where to '
+                              f'go on: {size - at} bytes are lost')
         else:
             self.notes.append(f'cut off or damaged: the last {size - at} of its {size} bytes, an unfinished '
                               'record, are lost')

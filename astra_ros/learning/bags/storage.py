@@ -19,7 +19,9 @@ from astra_ros.texts import bounded
 ZSTD = b'\x28\xb5\x2f\xfd'      # a zstd frame begins so; a CDR message, an MCAP or a sqlite3 file does not
 NO_TYPE = 'without a schema, which would say the type'
 COPY_AGAIN = 'copy the bag again, or record it again'
-ROS1_BAG = 'a ROS 1 bag; convert it with: rosbags-convert --src FILE --dst FOLDER'
+CONVERT = 'rosbags-convert --src FILE.bag --dst FOLDER'
+ROS_1 = 'ROS 1'
+ROS1_BAG = f'a ROS 1 bag; convert it with: {CONVERT}'
 
 
 class BagError(DatasetError):
@@ -83,7 +85,7 @@ def unusable_because(serialisation: str) -> str:
     if serialisation == 'cdr':
         return ''
     why = f'{serialisation or "unnamed"} encoding, not the cdr of ROS 2'
-    return 'ROS 1' if serialisation in ('ros1', 'rosmsg_v2') else why
+    return ROS_1 if serialisation in ('ros1', 'rosmsg_v2') else why
 
 
 def ros2_type(name: str) -> str:

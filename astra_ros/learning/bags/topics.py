@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from astra_ros.camera.pictures import PictureFacts
 from astra_ros.learning.bags.bag import BadMessage, Bag, Topic
 from astra_ros.learning.bags.config import BagSettings
-from astra_ros.learning.bags.storage import BagError
+from astra_ros.learning.bags.storage import CONVERT, ROS_1, BagError, ros2_type
 from astra_ros.learning.bags.pictures import (
     COMPRESSED,
     IMAGE,
@@ -118,9 +119,9 @@ def _nothing(bag: Bag) -> BagError:
         return BagError(f'{bag.path}: there are no messages in it' + (
             f' that can be read{notes}' if notes else
             '; was the robot running while `ros2 bag record` was, in the same ROS domain?'))
-    if any(topic.unusable == 'ROS 1' for topic in there):
+    if any(topic.unusable == ROS_1 for topic in there):
         return BagError(f'{bag.path}: its messages are of ROS 1; convert the .bag file that it was made from: '
-                        'rosbags-convert --src FILE.bag --dst FOLDER')
+                        f'{CONVERT}')
     return BagError(f'{bag.path}: none of its messages can be read as one of ROS 2; it has\n{topic_table(bag)}\n'
                     f'record with: ros2 bag record -s mcap{notes}')
 
@@ -180,11 +181,25 @@ def _camera(bag: Bag, name: str, notes: list[str]) -> Topic:
     if len(fitting) > 1:
         raise _several(bag, fitting, 'the camera', '--image-topic', 'topics.image')
     if fitting:
+        if by_name:
+            notes.insert(0, f'{fitting[0].name}: taken as the camera since there is no other, but it is named for depth or '
+                            'labels, and its pictures are grey; where it is none, record the camera too, or name its '
+                            'topic: --image-topic')
         return fitting[0]
+    _refuse_ros_1(bag, (IMAGE, COMPRESSED), 'camera')
     why = ''.join(f'\n  {text}' for text in refused)
     raise BagError(f'{bag.path}: no camera in it: no messages of type {IMAGE} or {COMPRESSED} that '
                    f'can be used{why}\nit has\n{topic_table(bag)}\nrecord the camera too: ros2 bag '
                    'record IMAGE_TOPIC MOTION_TOPIC')
+
+
+def _refuse_ros_1(bag: Bag, types: Collection[str], what: str) -> None:
+    """Raises BagError where the only topics of these types are those of ROS 1, which need no second recording."""
+    found = [topic for topic in bag.unusable if topic.count and topic.unusable == ROS_1
+             and ros2_type(topic.type.rpartition(' ')[2]) in types]
+    if found:
+        raise BagError(f'{bag.path}: its {what} is of ROS 1 and the rest is not:\n{topic_table(bag, found)}\nconvert '
+                       f'the .bag file that it comes from: {CONVERT}; and record the rest in ROS 1 too, or all in ROS 2')
 
 
 def _first_whole(bag: Bag, topic: Topic) -> PictureFacts | None:
@@ -228,6 +243,7 @@ def _motion(bag: Bag, settings: BagSettings, notes: list[str]) -> tuple[Topic, s
                        'the --config file)')
     if not found:
         types = sorted({kind for group in kinds.values() for level in group for kind in level})
+        _refuse_ros_1(bag, types, 'motion')
         raise BagError(f'{bag.path}: no motion in it'
                        + (f' for modality {wanted}' if wanted else '')
                        + f': no messages of type {", ".join(types)}; it has\n{topic_table(bag)}\n'
