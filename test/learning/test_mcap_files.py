@@ -1,5 +1,6 @@
 """MCAP files of all recorders: where channels and indexes stand, what other channels hold, where bytes are missing."""
 
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -296,6 +297,20 @@ def test_a_damaged_head_without_an_index_at_the_end(tmp_path, layout):
     assert len(found['/camera/image_raw'][0]) == 30
     assert any(f'at byte {at} of {len(data)}, and no index' in note and f'{len(data) - at} bytes' in note
                and 'unfinished' not in note for note in notes)
+
+
+@pytest.mark.parametrize('right', [True, False])
+def test_a_checksum_says_whether_the_index_at_the_end_is_sound(tmp_path, right):
+    file = write_mcap(tmp_path / 'run.mcap', arm(), Layout(per_chunk=30))
+    data = bytearray(file.read_bytes())
+    foot = len(data) - 8 - 29
+    start = int.from_bytes(data[foot + 9:foot + 17], 'little')
+    data[foot + 25:foot + 29] = ((zlib.crc32(data[start:foot + 25]) + (not right)) % 2**32).to_bytes(4, 'little')
+    at = [at for code, at, _ in records(data) if code == 6][3]
+    data[at + 1:at + 9] = (1 << 40).to_bytes(8, 'little')
+    file.write_bytes(data)
+    found, _ = read(file)
+    assert len(found['/camera/image_raw'][0]) == (50 if right else 30)
 
 
 def test_an_index_that_is_damaged_itself_is_not_followed(tmp_path):
