@@ -130,9 +130,12 @@ def test_a_ros_1_recording_is_named_with_what_converts_it(tmp_path, profile, oth
 def test_one_channel_of_ros_1_beside_ros_2_is_converted_and_not_recorded_again(tmp_path, old, name, what):
     messages = as_other([m for m in arm() if m[0] == old], schema=name, encoding='ros1', kind='ros1msg', text='string a')
     messages += [m for m in arm() if m[0] != old]
-    text = refused(write_mcap(tmp_path / 'run.mcap', messages))
+    text = refused(write_mcap(tmp_path / 'both/run.mcap', messages))
     assert f'its {what} is of ROS 1' in text and old.topic in text and 'rosbags-convert --src FILE.bag' in text
-    assert 'record the camera too' not in text and 'record what moves' not in text
+    assert 'record the camera too' not in text and 'record what moves' not in text and 'import a folder that holds' in text
+    write_mcap(tmp_path / 'both/converted.mcap', [m for m in arm() if m[0] == old])     # the cure cures
+    report = import_bag(tmp_path / 'both', tmp_path / 'out', BagSettings())
+    assert report['frames']['in_bag'] == 60 and report['motion']['messages'] == 120
 
 
 def test_cdr_without_schemas_is_named_and_read_where_metadata_knows_the_types(tmp_path):

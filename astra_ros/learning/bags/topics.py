@@ -199,7 +199,8 @@ def _refuse_ros_1(bag: Bag, types: Collection[str], what: str) -> None:
              and ros2_type(topic.type.rpartition(' ')[2]) in types]
     if found:
         raise BagError(f'{bag.path}: its {what} is of ROS 1 and the rest is not:\n{topic_table(bag, found)}\nconvert '
-                       f'the .bag file that it comes from: {CONVERT}; and record the rest in ROS 1 too, or all in ROS 2')
+                       f'the .bag file that it comes from: {CONVERT}\nand import a folder that holds the file it makes, and '
+                       'the files of this bag')
 
 
 def _first_whole(bag: Bag, topic: Topic) -> PictureFacts | None:
