@@ -133,6 +133,9 @@ def test_one_channel_of_ros_1_beside_ros_2_is_converted_and_not_recorded_again(t
     text = refused(write_mcap(tmp_path / 'both/run.mcap', messages))
     assert f'its {what} is of ROS 1' in text and old.topic in text and 'rosbags-convert --src FILE.bag' in text
     assert 'record the camera too' not in text and 'record what moves' not in text and 'import a folder that holds' in text
+    with pytest.raises(BagError, match=f'{old.topic}, named as the {what}, is of ROS 1; convert .*rosbags-convert'):
+        import_bag(tmp_path / 'both', tmp_path / 'out', BagSettings(
+            **{'image_topic' if old == IMAGE else 'motion_topic': old.topic}))
     write_mcap(tmp_path / 'both/converted.mcap', [m for m in arm() if m[0] == old])     # the cure cures
     report = import_bag(tmp_path / 'both', tmp_path / 'out', BagSettings())
     assert report['frames']['in_bag'] == 60 and report['motion']['messages'] == 120

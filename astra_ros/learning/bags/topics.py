@@ -35,6 +35,8 @@ VIDEO_TYPES = {type: 'ros2 run image_transport republish --ros-args -p in_transp
                    ('ffmpeg_image_transport_msgs/msg/FFMPEGPacket', 'ffmpeg', 'ffmpeg_image_transport'),
                    ('foxglove_msgs/msg/CompressedVideo', 'foxglove', 'foxglove_compressed_video_transport'),
                    ('theora_image_transport/msg/Packet', 'theora', 'theora_image_transport'))}
+_CONVERT_PART = (f'convert the .bag file that it comes from: {CONVERT}; then import a folder that holds the file which '
+                 'that makes and those of this bag')
 # So many of a topic's first pictures may be broken before it is not known what it holds.
 TRIED_PICTURES = 50
 # Words in the names of topics whose grey pictures are not those of a camera that sees what eyes see.
@@ -129,6 +131,8 @@ def _nothing(bag: Bag) -> BagError:
 def _named(bag: Bag, name: str, types: tuple[str, ...], what: str) -> Topic:
     found = next((topic for topic in bag.topics if topic.name == name), None)
     unusable = next((topic for topic in bag.unusable if topic.name == name), None)
+    if found is None and unusable is not None and unusable.unusable == ROS_1:
+        raise BagError(f'{bag.path}: {name}, named as {what}, is of ROS 1; {_CONVERT_PART}')
     if found is None and unusable is not None:
         raise BagError(f'{bag.path}: {name}, named as {what}, cannot be read: {unusable.type}, {unusable.unusable}; '
                        f'name another; there are\n{topic_table(bag)}')
@@ -198,9 +202,8 @@ def _refuse_ros_1(bag: Bag, types: Collection[str], what: str) -> None:
     found = [topic for topic in bag.unusable if topic.count and topic.unusable == ROS_1
              and ros2_type(topic.type.rpartition(' ')[2]) in types]
     if found:
-        raise BagError(f'{bag.path}: its {what} is of ROS 1 and the rest is not:\n{topic_table(bag, found)}\nconvert '
-                       f'the .bag file that it comes from: {CONVERT}\nand import a folder that holds the file it makes, and '
-                       'the files of this bag')
+        raise BagError(f'{bag.path}: its {what} is of ROS 1 and the rest is not:\n{topic_table(bag, found)}\n'
+                       + _CONVERT_PART)
 
 
 def _first_whole(bag: Bag, topic: Topic) -> PictureFacts | None:
