@@ -10,10 +10,11 @@ from astra_ros.learning.bags.layout import Layout, _runs
 
 
 def kept_by_the_import(stamps):
-    pictures = SimpleNamespace(values=[(2, 2)] * len(stamps), changes={})
+    received = np.arange(len(stamps)) * 0.05
+    pictures = SimpleNamespace(values=[(2, 2)] * len(stamps), changes={}, received_ns=(received * 1e9).astype(int))
     layout = Layout(np.full(len(stamps), '', dtype=object))
     jumps = [0.0] * len(stamps)
-    return _runs(pictures, np.array(stamps), np.arange(len(stamps)) * 0.05, jumps, 0.5, layout)[-1].tolist()
+    return _runs(pictures, np.array(stamps), received, jumps, frozenset(), 0.5, layout)[-1].tolist()
 
 
 def kept_by_the_node(stamps):
