@@ -18,6 +18,8 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
+from astra_ros.nodes.overruled import warn_of_overruled
+
 RCLError = rclpy_implementation.RCLError
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -70,6 +72,7 @@ def run(
     try:
         try:
             node = Node(name)
+            warn_of_overruled(node, args)
             behaviour = make_behaviour(node)
         except (ValueError, FileNotFoundError, ParameterException, RCLError) as error:
             rclpy.logging.get_logger(name).fatal(str(error))

@@ -1,0 +1,68 @@
+"""Parameters of the command line that a parameters file overrules, which ROS does without a word.
+
+All `-p` without a node are one section for ROS, which stands where the first of them does, and of two sections the
+later one counts (findings/ros_p_before_a_params_file.sh).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import yaml
+from rclpy.node import Node
+
+from astra_ros.texts import short
+
+
+def without_node(args: Sequence[str]) -> dict[str, str]:
+    """Parameter -> its value as text, of the `-p NAME:=VALUE` that name no node; the last one counts."""
+    found: dict[str, str] = {}
+    ros = False
+    for arg, following in zip(args, [*args[1:], ""]):
+        if arg in ("--ros-args", "--"):
+            ros = arg == "--ros-args"
+        elif ros and arg in ("-p", "--param"):
+            name, assigned, value = following.partition(":=")
+            if assigned and ":" not in name:
+                found[name] = value
+    return found
+
+
+def overruled(args: Sequence[str], node: str, in_force: dict[str, object]) -> list[str]:
+    """What to say of the parameters that a command line gives in vain.
+
+    Args:
+        args: the command line.
+        node: the node's name.
+        in_force: parameter -> the value that the node was started with.
+    """
+    said = []
+    for name, text in without_node(args).items():
+        if name not in in_force or _same(text, in_force[name]):
+            continue
+        said.append(
+            f"parameter '{name}' is {short(str(in_force[name]))}, as a parameters file says: '-p {name}:={short(text)}' "
+            "is without effect, since ROS lets a file's section for this node win over every -p that names no node where "
+            f"one of these stands before the file; put --params-file first, or write '-p {node}:{name}:=...' behind it"
+        )
+    return said
+
+
+def warn_of_overruled(node: Node, args: Sequence[str]) -> None:
+    """Log each of them once, at the node's start."""
+    given = getattr(node, "_parameter_overrides", {})  # rclpy has no public way to ask
+    for text in overruled(args, node.get_name(), {name: each.value for name, each in given.items()}):
+        node.get_logger().warning(text)
+
+
+def _same(text: str, value: object) -> bool:
+    try:
+        wanted = yaml.safe_load(text)
+    except yaml.YAMLError:
+        wanted = text
+    if isinstance(value, str):
+        return value in (text, str(wanted))
+    if hasattr(value, "__iter__"):
+        return isinstance(wanted, list) and list(value) == wanted
+    # ROS makes nothing of an empty list.
+    return wanted == value or value is None and wanted in ([], None)
