@@ -113,6 +113,34 @@ def test_single_pictures_of_the_future_beside_commands_without_stamps_are_left_o
     assert report['frames']['dropped']['stamped later than they were recorded'] == 8 and report['cuts'] == []
 
 
+@pytest.mark.parametrize(('late_s', 'both_s'), [(0.12, 0.0), (0.2, 0.0), (0.5, 0.0), (0.9, 0.0), (0.2, 0.6), (0.5, 0.6)])
+@pytest.mark.parametrize('few', [False, True], ids=['all', 'few of the future'])
+def test_motion_that_is_late_on_its_way_makes_no_picture_one_of_the_future(tmp_path, late_s, both_s, few):
+    """Visual odometry is of the time of its picture, and comes when it is computed: the stamps are right. `both_s`: by
+    how much the recorder's clock is behind."""
+    report = recorded(tmp_path, lambda t: t + both_s + 0.3 * (few and round(10 * t) % 30 == 7), lambda t: t + both_s,
+                      joints_delay=lambda t: late_s)
+    assert report['clock']['name'] == 'header' and report['cuts'] == []
+    assert report['frames']['dropped'].get('stamped later than they were recorded', 0) == 8 * few
+    assert worst_s(tmp_path, report) < 0.001 and [item['frames'] for item in report['episodes']] == [97]
+
+
+@pytest.mark.parametrize('joints_delay', [
+    lambda t: 0.01 + 0.4 * (t > 12), lambda t: 0.3 + 0.25 * np.sin(4 * t), lambda t: 0.15 + 0.1 * (round(50 * t) % 3)])
+@pytest.mark.parametrize('delay', [lambda t: 0.01, lambda t: 0.3 + 0.25 * np.sin(t)])
+def test_motion_that_is_late_by_more_or_less_loses_no_picture(tmp_path, joints_delay, delay):
+    report = recorded(tmp_path, joints_delay=joints_delay, delay=delay)
+    assert report['clock']['name'] == 'header' and worst_s(tmp_path, report) < 0.001
+    assert not report['frames']['dropped'].get('stamped later than they were recorded')
+
+
+@pytest.mark.parametrize(('late_s', 'left_out'), [(0.003, 60), (0.2, 60)])
+def test_each_fourth_picture_of_the_future_is_left_out(tmp_path, late_s, left_out):
+    """More than is usual for outliers, but motion that is late by less does not explain them."""
+    report = recorded(tmp_path, lambda t: t + 0.4 * (round(10 * t) % 4 == 1), joints_delay=lambda t: late_s)
+    assert report['frames']['dropped']['stamped later than they were recorded'] == left_out
+
+
 @pytest.mark.parametrize('drift', [-0.8, 0.8, 0.3])
 @pytest.mark.parametrize('who', ['pictures', 'joints'])
 def test_clocks_that_drift_apart_do_not_count(tmp_path, drift, who):

@@ -21,6 +21,9 @@ EVENLY = 0.15       # of that, at most, off a straight line
 FEW = 5
 # A jump of one topic is looked for in another one for so long before and after it.
 AROUND_NS = 2 * 10**9
+# What is usual for a picture is what most of those do that are recorded for so long before and after it.
+USUAL_NS = 5 * 10**9
+USUALLY = 0.9
 PARTS = 10
 # A clock that jumps more often need not be looked at further.
 MOST_JUMPS = 50
@@ -203,11 +206,24 @@ def _apart(timed: Mapping[str, list[_Stamps]], unstamped: str, pictures: _Stamps
 def _future(timed: Mapping[str, list[_Stamps]], unstamped: str, pictures: _Stamps) -> frozenset[int]:
     """When pictures were recorded, ns, whose stamps are later, though most are not: see `Clock.future`."""
     if unstamped:
-        level = np.zeros(len(pictures.received_ns))
+        later = pictures.ahead_s
     else:
         others = [each for group in timed.values() for each in group if each is not pictures]
         level = np.max([each.least_ahead(pictures.received_ns) for each in others], axis=0)
-    return frozenset(pictures.received_ns[pictures.ahead_s - level > AHEAD_S].tolist())
+        later = pictures.ahead_s - level
+        # Motion that is late on its way makes all pictures look as if they were of the future, by as much as it
+        # is late. Where even the motion is ahead, the recorder's clock is behind, and does not tell how late it is.
+        late = np.where(level > AHEAD_S / 2, np.inf, np.maximum(-level, 0.0))
+        later = later - np.clip(_usual(pictures.received_ns, later), 0.0, late)
+    return frozenset(pictures.received_ns[later > AHEAD_S].tolist())
+
+
+def _usual(received_ns: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """[N]: what the values around each are at most, but for few of them."""
+    index = np.arange(len(values))
+    begin = np.minimum(np.searchsorted(received_ns, received_ns - USUAL_NS), np.maximum(index - FEW // 2, 0))
+    end = np.maximum(np.searchsorted(received_ns, received_ns + USUAL_NS), index + FEW // 2 + 1)
+    return np.array([np.quantile(values[i:j], USUALLY, method='lower') for i, j in zip(begin, end)])
 
 
 def _drifting(timed: Mapping[str, list[_Stamps]], unstamped: str) -> str:
