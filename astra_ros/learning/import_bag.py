@@ -109,8 +109,8 @@ def _import_bag(path: Path, out: Path, settings: BagSettings, force: bool,
         choice = choose_topics(bag, settings)
         earlier = EarlierImports(out, bag.identity, choice.settings)
         if not force and earlier.settings not in (None, choice.settings.to_dict()):
-            other = sorted(key for key, value in choice.settings.to_dict().items()
-                           if earlier.settings.get(key) != value)
+            wanted = choice.settings.to_dict()
+            other = sorted(key for key in wanted | earlier.settings if earlier.settings.get(key) != wanted.get(key))
             raise BagError(f'{path}: already in {out} with another {", ".join(other)}; --force '
                            'replaces those episodes, another --out keeps both')
         seen = earlier.messages(choice.image.name)

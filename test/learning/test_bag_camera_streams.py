@@ -95,7 +95,7 @@ def test_a_camera_that_hangs_while_the_robot_moves_is_cut_out(tmp_path, modality
     (hung(40, 70), lambda t: 0.2 * (t if t < 4 else 4 if t < 7 else t - 3) + (round(t, 2) in (5.0, 5.02)), {}),  # a slip
     (hung(40, 70), lambda t: 0.2 * t if not 4 < t < 7 else 3.14 * (-1) ** round(50 * t), {}),     # half a turn
     (hung(40, 43), lambda t: 0.9 * t, {}),                                           # for shorter than a gap may be
-    (hung(40, 70), lambda t: 0.2 * t, {'max_gap_s': 5.0}),
+    (hung(40, 70), lambda t: 0.2 * t, {'max_repeat_s': 5.0}),
     ([('cam', (48, 64), noise(number // 2)) for number in range(120)], lambda t: 0.9 * t, {}),  # shown twice each
 ], ids=['still', 'noise', 'slip', 'half turn', 'short', 'allowed', 'twice'])
 def test_pictures_that_may_repeat_are_kept_in_silence(tmp_path, pictures, joints, changes):
@@ -103,6 +103,20 @@ def test_pictures_that_may_repeat_are_kept_in_silence(tmp_path, pictures, joints
     report = run(tmp_path, **changes)
     assert report['cuts'] == [] and sum(item['frames'] for item in report['episodes']) == 61
     assert not [note for note in report['notes'] if 'repeat' in note]
+
+
+@pytest.mark.parametrize('rare', [False, True])
+def test_a_longer_gap_for_a_rare_joint_lets_no_camera_hang_in_silence(tmp_path, rare):
+    with BagMaker(tmp_path / 'bag') as bag:
+        for number, (frame, size, data) in enumerate(hung(40, 70)):
+            bag.image(0.1 * number, size=size, frame=frame, data=data.ravel())
+        for t in np.arange(-0.5, 12.5, 0.02):
+            bag.joints(t, j1=0.2 * t)
+        for t in np.arange(-0.5, 14, 3) if rare else ():
+            bag.joints(t, finger=0.01 * t)
+    report = run(tmp_path, modality='joints', max_gap_s=5.0)
+    (count,) = [count for why, count in report['frames']['dropped'].items() if 'repeat the picture before' in why]
+    assert count == pytest.approx(27, abs=1) and len(report['cuts']) == 1
 
 
 def test_a_base_that_stands_and_whose_odometry_has_noise_may_repeat_in_silence(tmp_path):

@@ -337,10 +337,10 @@ def test_the_example_file_says_what_is_true(tmp_path):
         assert field.name in named or f'{field.name}:' in text, f'{field.name} is not explained'
     shown = yaml.safe_load('\n'.join(
         line.removeprefix('# ') for line in text.splitlines()
-        if line.startswith(('# clock', '# episode_s', '# max_gap_s', '# crf', '# command'))))
-    assert len(shown) == 5
+        if line.startswith(('# clock', '# episode_s', '# max_gap_s', '# max_repeat_s', '# crf', '# command'))))
+    assert len(shown) == 6
     for key, value in shown.items():
-        assert value == (BagSettings().gap_s if key == 'max_gap_s' else getattr(BagSettings(), key))
+        assert value == (getattr(BagSettings(), key.removeprefix('max_')) if key.startswith('max_') else getattr(BagSettings(), key))
     (tmp_path / 'all.yaml').write_text('\n'.join(
         line.removeprefix('# ') for line in text.splitlines()
         if hasattr(settings, line.removeprefix('# ').partition(':')[0])

@@ -47,6 +47,7 @@ class BagSettings:
         clock: header stamps, or the times at which the recorder received messages.
         episode_s: seconds of an episode at most; longer ones are cut evenly.
         max_gap_s: a silence of the camera or the motion that is longer cuts; 1.5 dt_s where None.
+        max_repeat_s: a camera that shows the same picture for longer while the robot moves hung; 1.5 dt_s where None.
         urdf: the robot's description, copied beside the episodes.
         camera_pose: of a fixed camera: {'position': x y z (m), 'quaternion': x y z w}, its optical
             frame in the robot's base frame; or {'from_tf': base frame}.
@@ -69,6 +70,7 @@ class BagSettings:
     clock: str = 'auto'
     episode_s: float = 30.0
     max_gap_s: float | None = None
+    max_repeat_s: float | None = None
     urdf: Path | None = None
     camera_pose: dict | None = None
     crf: int = 0
@@ -81,7 +83,7 @@ class BagSettings:
                                      'names')
         self._one_of('modality', ('', *MODALITIES))
         self._one_of('clock', CLOCKS)
-        for name in ('dt_s', 'episode_s', 'command_timeout_s', 'max_gap_s'):
+        for name in ('dt_s', 'episode_s', 'command_timeout_s', 'max_gap_s', 'max_repeat_s'):
             value = getattr(self, name)
             if value is not None and not 0 < value < float('inf'):
                 raise BagConfigError(f'{name} is {value}; expected seconds > 0')
@@ -117,6 +119,14 @@ class BagSettings:
         return 1.5 * self.dt_s if self.max_gap_s is None else self.max_gap_s
 
     @property
+    def repeat_s(self) -> float:
+        """For how long, in seconds, a picture may repeat while the robot moves.
+
+        Not `gap_s`, which is set longer for a joint that comes rarely.
+        """
+        return 1.5 * self.dt_s if self.max_repeat_s is None else self.max_repeat_s
+
+    @property
     def space(self) -> str:
         return f'{self.robot}_{self.modality}'
 
@@ -125,6 +135,8 @@ class BagSettings:
         values = {key: list(value) if isinstance(value, tuple) else value
                   for key, value in asdict(self).items()}
         values.pop('urdf')      # lies beside them
+        if self.max_repeat_s is None:
+            values.pop('max_repeat_s')      # as of imports before there was this key
         return values
 
 
@@ -170,7 +182,7 @@ def _typed(values: dict, path: Path) -> dict:
                     raise ValueError('a list')
                 typed[key] = tuple(int(item) if key == 'image_size' else str(item)
                                    for item in value)
-            elif key in ('dt_s', 'episode_s', 'max_gap_s', 'command_timeout_s'):
+            elif key in ('dt_s', 'episode_s', 'max_gap_s', 'max_repeat_s', 'command_timeout_s'):
                 typed[key] = float(value)
             elif key == 'crf':
                 typed[key] = int(value)

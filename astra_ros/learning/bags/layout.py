@@ -166,7 +166,7 @@ class _Travel:
 def _frozen(run: np.ndarray, why: np.ndarray, times: np.ndarray, again: set[int], travel: _Travel) -> np.ndarray:
     """Which frames of a run still show what the camera saw before the robot went on: bool [N].
 
-    Where that is longer than a silence may be, as of a camera that hung. What renders a scene without
+    Where that is for longer than `repeat_s`, as of a camera that hung. What renders a scene without
     noise repeats a picture too, but not while the robot moves before it.
     """
     frozen = np.zeros(len(run), dtype=bool)
@@ -174,13 +174,13 @@ def _frozen(run: np.ndarray, why: np.ndarray, times: np.ndarray, again: set[int]
     edges = np.flatnonzero(np.diff(repeated.astype(int), append=0))
     for before, last in zip(edges[::2], edges[1::2]):
         known = before + np.flatnonzero(why[before:last + 1] == '')
-        if not len(known) or times[run[last]] - times[run[before]] <= travel.settings.gap_s:
+        if not len(known) or times[run[last]] - times[run[before]] <= travel.settings.repeat_s:
             continue
         moved = travel.since_first(times[run[known]]) > MOVED
         gone = known[moved]
         if moved[np.argmax(moved):].mean() < 0.5:   # one wrong value is no motion
             continue
-        if len(gone) and times[run[last]] - times[run[gone[0]]] > travel.settings.gap_s:
+        if len(gone) and times[run[last]] - times[run[gone[0]]] > travel.settings.repeat_s:
             frozen[gone[0]:last + 1] = why[gone[0]:last + 1] == ''
     return frozen
 
