@@ -125,6 +125,9 @@ def _import_bag(path: Path, out: Path, settings: BagSettings, force: bool,
                         but=earlier.paths.values() if force else ())
         found = examine(bag, choice)
         found.notes.extend(earlier.notes_on_turns(found.motion.continuous, force))
+        spans = [tuple(found.clock.origin_ns + round(at * 1e9) for at in piece.times_s[[0, -1]])
+                 for piece in found.layout.pieces]
+        found.first_notes.extend(earlier.find_again(bag.path.resolve().name, spans, force and not dry_run))
         urdf = None
         if settings.urdf is not None:
             joints = found.motion.names if choice.settings.modality == 'joints' else ()
@@ -146,6 +149,8 @@ def _import_bag(path: Path, out: Path, settings: BagSettings, force: bool,
             _write_report(out / (entries[0]['file'] + REPORT), report)
             if earlier.report not in (None, out / (entries[0]['file'] + REPORT)):
                 earlier.report.unlink(missing_ok=True)
+            for other in set(earlier.again_reports) - {out / (entries[0]['file'] + REPORT)}:
+                other.unlink(missing_ok=True)
             for text in write_card(out):
                 print(f'note: {text}', file=sys.stderr)
         except OSError as error:
@@ -157,7 +162,7 @@ def _import_bag(path: Path, out: Path, settings: BagSettings, force: bool,
 def _write(found: Found, out: Path, earlier: EarlierImports, force: bool) -> list[dict]:
     """Decode and write the pieces; what each file holds."""
     settings, names = found.choice.settings, earlier.free_paths()
-    entries, left = [], list(earlier.paths.values()) if force else []
+    entries, left = [], [*earlier.paths.values(), *earlier.again] if force else []
     report = earlier.report.name if earlier.report and not force else None
     for piece, frames in _decoded(found):
         first = int(piece.numbers[0])

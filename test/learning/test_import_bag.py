@@ -327,6 +327,47 @@ def test_a_bag_is_imported_once_unless_forced(tmp_path, capsys):
     assert 'not written' in capsys.readouterr().out and not list(out.glob('other*'))
 
 
+@pytest.mark.parametrize('name', ['bag', 'other'])
+def test_a_bag_that_was_cut_off_before_is_named_and_replaced_where_forced(tmp_path, name):
+    out, whole = tmp_path / 'out', arm_bag(tmp_path / 'from' / 'bag', seconds=9)
+    cut = arm_bag(tmp_path / 'to' / name, seconds=6)
+    first = import_bag(cut, out, SETTINGS)
+    assert not [note for note in first['notes'] if 'same recording' in note]
+    report = import_bag(whole, out, SETTINGS)
+    note = report['notes'][0]
+    assert first['episodes'][0]['file'] in note and f"'{name}'" in note and 'import.json' in note
+    assert ('--force' in note) == (name == 'bag') and len(list_episodes(out)) == 2
+    report = import_bag(whole, out, SETTINGS, force=True)
+    assert len(list_episodes(out)) == len(list(out.glob('*.import.json'))) == (1 if name == 'bag' else 2)
+    assert first['episodes'][0]['file'] in report['notes'][0]
+    assert [len(load_episode(path)) for path in list_episodes(out)][-1] > first['episodes'][0]['frames']
+    assert import_bag(whole, out, SETTINGS) is None
+
+
+def test_other_recordings_under_the_same_name_are_kept_in_silence(tmp_path):
+    out = tmp_path / 'out'
+    for folder, begin in (('a', 0), ('b', 100)):
+        with BagMaker(tmp_path / folder / 'bag') as bag:
+            for t in np.arange(begin, begin + 8, 0.1):
+                bag.image(t)
+                bag.joints(t, j1=0.1 * t)
+        report = import_bag(tmp_path / folder / 'bag', out, SETTINGS, force=True)
+        assert not [note for note in report['notes'] if 'same recording' in note]
+    assert len(list_episodes(out)) == 2
+
+
+def test_recordings_of_a_simulation_may_begin_at_the_same_time(tmp_path):
+    out = tmp_path / 'out'
+    for folder, name in (('a', 'one'), ('b', 'two'), ('c', 'two')):
+        with BagMaker(tmp_path / folder / name) as bag:
+            for t in np.arange(0, 8, 0.1):
+                bag.image(t, stamp=t - T0)
+                bag.joints(t, stamp=t - T0, j1=0.1 * t + 0.01 * ord(folder))
+        report = import_bag(tmp_path / folder / name, out, SETTINGS, force=True)
+        assert len([note for note in report['notes'] if 'same recording' in note]) == (folder == 'c')
+    assert len(list_episodes(out)) == 3
+
+
 def test_the_example_file_says_what_is_true(tmp_path):
     settings = settings_from_yaml(EXAMPLE)
     assert settings.robot == 'my_arm' and settings.image_topic == '/wrist_camera/image_raw'

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from astra_ros.learning.bags.config import BagSettings
@@ -12,6 +13,31 @@ from astra_ros.learning.episode import DatasetError
 
 # Behind the name of an import's first episode: its report.
 REPORT = '.import.json'
+# Stamps before, ns since 1970, are of a simulation, in which each recording may begin at the same time.
+NO_SIMULATION_NS = 10**17
+
+
+@dataclass(frozen=True)
+class _Other:
+    """An episode of a bag with another id, of the same camera and motion; times in ns."""
+
+    path: Path
+    bag: str
+    bag_id: str
+    begin_ns: int
+    end_ns: int
+    report: str
+
+    @classmethod
+    def of(cls, path: Path, footer: dict) -> _Other | None:
+        source = footer['source']
+        try:
+            end_ns = source['start_ns'] + round((footer['frames'][0] - 1) * footer['dt_s'] * 1e9)
+            return cls(path, source['bag'], source['bag_id'], source['start_ns'], end_ns, Path(source['report']).name)
+        except (KeyError, TypeError, IndexError):
+            return None     # not of an import
+
+
 
 
 class EarlierImports:
@@ -20,6 +46,7 @@ class EarlierImports:
     Attributes:
         paths: number of the first picture -> episode.
         settings: with which they were imported; None where there are none.
+        again, again_reports: episodes of the same recording under another id, which are replaced too, and their reports.
         continuous: episode of the robot, of whatever bag -> its joints that turn without end.
     """
 
@@ -29,6 +56,9 @@ class EarlierImports:
         self.settings: dict | None = None
         self.report: Path | None = None
         self.continuous: dict[Path, tuple[str, ...]] = {}
+        self.again: list[Path] = []
+        self.again_reports: list[Path] = []
+        self._others: list[_Other] = []
         for path in sorted(folder.glob(f'{settings.space}_*.parquet')):
             try:
                 footer = read_footer(path)
@@ -41,6 +71,9 @@ class EarlierImports:
                 self.paths[source['first_picture']] = path
                 self.settings = source['settings']
                 self.report = folder / Path(source['report']).name
+            elif all(source.get(key) == getattr(settings, key) for key in ('image_topic', 'motion_topic')) and (
+                    other := _Other.of(path, footer)):
+                self._others.append(other)
 
     @property
     def complete(self) -> bool:
@@ -60,6 +93,39 @@ class EarlierImports:
             return next((item['messages'] for item in listed if item['name'] == topic), None)
         except (OSError, ValueError, KeyError, TypeError):
             return None     # as above
+
+    def find_again(self, bag: str, spans: Sequence[tuple[int, int]], force: bool) -> list[str]:
+        """Looks for imports of the same recording whose files were others then, as a copy that was cut off.
+
+        Args:
+            bag: its name.
+            spans: when the episodes to be begin and end, ns.
+            force: whether `again` may be filled.
+
+        Returns:
+            A note for each.
+        """
+        begins, notes = {begin for begin, _ in spans}, []
+        for bag_id in dict.fromkeys(other.bag_id for other in self._others):
+            group = [other for other in self._others if other.bag_id == bag_id]
+            exactly = any(other.begin_ns in begins and other.begin_ns > NO_SIMULATION_NS for other in group)
+            over = any(other.begin_ns <= end and begin <= other.end_ns for other in group for begin, end in spans)
+            if not exactly and not (over and group[0].bag == bag):
+                continue
+            files = ', '.join(other.path.stem for other in group)
+            if exactly and force and group[0].bag == bag:
+                self.again += [other.path for other in group]
+                self.again_reports = [*self.again_reports, *{self.folder / other.report for other in group}]
+                notes.append(f'{self.folder}: episodes of the same recording, which was read as other files then (id '
+                             f'{bag_id[:12]}), were replaced: {files}')
+                continue
+            delete = f'delete their .parquet and .mp4 and {", ".join(sorted({other.report for other in group}))}'
+            if exactly and group[0].bag == bag:
+                delete = f'import it again with --force, which replaces them, or {delete}'
+            notes.append(f"{self.folder}: {files} are of a bag '{group[0].bag}' with the same topics and times but other "
+                         f'files (id {bag_id[:12]}), as a copy that was cut off; if it is the same recording, it counts '
+                         f'twice: {delete}')
+        return notes
 
     def free_paths(self) -> Iterator[Path]:
         """Names that no episode has yet."""

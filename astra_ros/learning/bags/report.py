@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -35,6 +35,7 @@ class Found:
     layout: Layout
     camera: dict | None
     notes: list[str]
+    first_notes: list[str] = field(default_factory=list)
 
     @property
     def stored(self) -> np.ndarray:
@@ -119,7 +120,7 @@ def report_text(report: dict) -> str:
 def _notes(found: Found, rows: np.ndarray) -> list[str]:
     """What the user should know, beside the numbers."""
     choice, pictures = found.choice, found.recording.pictures
-    notes = [*found.motion.warnings, *found.bag.notes, *choice.notes, *found.motion.notes, *found.notes]
+    notes = [*found.first_notes, *found.motion.warnings, *found.bag.notes, *choice.notes, *found.motion.notes, *found.notes]
     silent = sum(count for why, count in found.layout.dropped.items() if why.startswith(SILENT))
     if found.motion.cure and silent:
         notes.append(found.motion.cure)
