@@ -111,11 +111,17 @@ class RobotDescription:
         return not self._thread.is_alive()
 
     @property
+    def state(self) -> tuple[bool, str]:
+        """(Whether a description is being worked on; what is wrong as far as that is known, or ''), of one moment."""
+        with self._changed:
+            return self.preparing, self.problem or self.contradiction
+
+    @property
     def problem(self) -> str:
         """Why the robot is not drawn along plans, or not as the newest description says; '' where it is."""
         with self._changed:
             drawings = self._drawings
-            if drawings is None or not self._drawn:
+            if drawings is None or not self._needed:
                 return f"{self.topic}: {self._fails}" if self._fails else ""
             if not self._came:
                 if not self.missed and not all(space.name in self._drawn for space in self._spaces):
@@ -136,13 +142,22 @@ class RobotDescription:
         return self._joints - self.continuous
 
     @property
+    def _mine(self) -> list[ActionSpace]:
+        """Of the model's robots, the one that is described."""
+        return [space for space in self._spaces if self._joints.issuperset(space.motion_names)]
+
+    @property
+    def _needed(self) -> bool:
+        """Whether the model sees this robot drawn, or, where the description is of none of its robots, any."""
+        return not self._drawn.isdisjoint(space.name for space in self._mine or self._spaces)
+
+    @property
     def contradiction(self) -> str:
         """Which joints turn without end for the model, and have an end for the description; or ''."""
         with self._changed:
             turning = [
                 name
-                for space in self._spaces
-                if self._joints.issuperset(space.motion_names)
+                for space in self._mine
                 for name in self._trained_turning.get(space.name, ())
                 if name in self.limited
             ]
@@ -209,7 +224,8 @@ class RobotDescription:
             self.continuous, self.limits = frozenset(), {}
         for note in mesh_notes(robot):
             self._tell_once(f"{self.topic}: {note}")
-        return (drawings.describe(text) if drawings is not None else "") or ""
+        reason = drawings.describe(text) if drawings is not None else ""
+        return (reason or "") if self._needed else ""  # of what is not drawn, no mesh is missed
 
     def _prepare(self, drawings: Drawings, spaces: Sequence[ActionSpace]) -> str:
         """Why what is described cannot be drawn, or ''."""

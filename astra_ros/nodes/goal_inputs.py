@@ -60,6 +60,12 @@ class GoalInputs:
         self._lock = threading.Lock()
         self._goal: Goal | None = None
 
+    @property
+    def came_s(self) -> float | None:
+        """When the last goal came that is still wanted, old or not, on the inputs' clock; or None."""
+        with self._lock:
+            return None if self._goal is None else self._goal.arrived_s
+
     def on_image(self, msg: Image, topic: str) -> None:
         """Take a goal image in place of whatever was wanted before.
 

@@ -33,6 +33,7 @@ class Notices:
         self._lock = threading.Lock()
         self._logged: dict[str, float] = {}
         self.last_s = -float("inf")
+        self._settled = False
         self.count = 0
         self.last = ""
 
@@ -43,7 +44,7 @@ class Notices:
             now = self._clock()
             self.count += 1
             self.last = reason
-            self.last_s = now
+            self.last_s, self._settled = now, False
             speak = not quiet and now - self._logged.get(reason, -float("inf")) >= LOG_EVERY_S
             if speak:
                 # Reasons with numbers in them may never repeat: forget those of long ago.
@@ -60,14 +61,13 @@ class Notices:
     def settle(self, before_s: float) -> None:
         """What went wrong before a moment of the clock is not news any more."""
         with self._lock:
-            if self.last_s < before_s:
-                self.last_s = -float("inf")
+            self._settled |= self.last_s < before_s
 
     @property
     def recent(self) -> str:
         """The last reason while it is fresh, else ''."""
         with self._lock:
-            return self.last if self._clock() - self.last_s < RECENT_S else ""
+            return self.last if not self._settled and self._clock() - self.last_s < RECENT_S else ""
 
 
 class Conditions:
@@ -111,7 +111,7 @@ def once(log: Callable[[str], None], most: int = MOST_SAID) -> Callable[[str], N
 
 def newest(*notices: Notices) -> str:
     """The newest of the recent reasons, or ''."""
-    return max(notices, key=lambda each: each.last_s).recent
+    return max(notices, key=lambda each: (bool(each.recent), each.last_s)).recent
 
 
 def status(name: str, level: bytes, message: str, values: Mapping[str, object], hardware_id=""):

@@ -90,6 +90,7 @@ class Imagine:
         )
         self._health.description = self._description
         self._joint_states = node.resolve_topic_name("joint_states")
+        self._health.joint_topic = self._joint_states
         self._robot = RobotState(self._joint_states, self._inputs, self._description, self._health.topics)
         self._server = RequestServer(
             node, self._parameters, self._inputs, self._robot, self._description, self._health, self._outputs

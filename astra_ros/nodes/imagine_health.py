@@ -5,53 +5,30 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
 from astra_ros.nodes.description import PREPARING, RobotDescription
+from astra_ros.nodes.goal_inputs import POSE
 from astra_ros.nodes.health import ERROR, OK, WARN, Conditions, Notices, newest, once, status
 from astra_ros.nodes.imagine_inputs import ImagineInputs
 from astra_ros.nodes.imagine_settings import ImagineSettings
+from astra_ros.nodes.imagine_state import LastRequest, ModelState
+from astra_ros.nodes.missed import Missed
 from astra_ros.nodes.topic_types import TopicTypes
 from astra_ros.texts import listed
 
 # A request that takes longer is worth a warning while it lasts.
 SLOW_S = 10.0
-# A camera may start so much later than this node before that is worth a line in the log.
+# Camera and joint states may start so much later than this node before that is worth a line in the log.
 CAMERA_STARTS_S = 5.0
 INPUTS = ("images", "plans", "joint_states", "goal_images", "goal_poses")
 # What lasts, such as a description without its meshes, is logged once and not with every request.
 LASTING = ("robot_description", "markers")
-
-
-@dataclass
-class ModelState:
-    """What is known of the model: its card once it is loaded, or why it is not."""
-
-    card: object | None = None
-    error: str = ""
-    load_s: float = 0.0
-    doing: str = "loading"
-
-    def prepare(self) -> None:
-        """The model is loaded, and what else it needs is being made."""
-        self.doing = PREPARING
-
-
-@dataclass
-class LastRequest:
-    """What the newest imagination gave."""
-
-    count: int = 0
-    plans: int = 0
-    summary: str = ""
-    latency_s: float = 0.0
-    timings_s: dict[str, float] = field(default_factory=dict)
-    missing: dict[str, str] = field(default_factory=dict)
-    undrawn: str = ""
-    all_vetoed: bool = False
+# What they lack where nothing is wanted is no fault.
+OF_GOALS = ("goal", "goal_pose")
+NOTHING_BEYOND = ("", frozenset())
 
 
 class ImagineHealth:
@@ -85,13 +62,18 @@ class ImagineHealth:
         self.description: RobotDescription | None = None
         self.robot_unknown: Callable[[], str | None] = lambda: None
         self.contradictions: Callable[[], tuple[str, frozenset]] = lambda: ("", frozenset())
-        self.beyond_limits: Callable[[], tuple[str, frozenset]] = lambda: ("", frozenset())
+        self.beyond_limits: Callable[[], tuple] = lambda: (NOTHING_BEYOND, NOTHING_BEYOND)
+        self.joint_topic = "joint_states"
         self.model = ModelState()
         self._lock = threading.Lock()
         self._last = LastRequest()
         self._busy_since_s: float | None = None
         self._began_s = time.monotonic()
-        self._camera_missed = False
+        says = (
+            lambda text: log.warning(text),
+            lambda text: log.info(text),
+        )
+        self._camera_missed, self._joints_missed = Missed(*says), Missed(*says)
 
     def refuse(self, kind: str, reason: str) -> None:
         """Note an input that cannot be used."""
@@ -124,20 +106,20 @@ class ImagineHealth:
     def report(self) -> list[DiagnosticStatus]:
         """The statuses of this moment."""
         topics = self._topics()  # first: it says why others have nothing
-        beyond = self.beyond_limits()
-        parts = [self._model(), self._camera(), self._goal(), self._plans(beyond[0]), self._joints(beyond)]
+        joints_beyond, plans_beyond = self.beyond_limits()
+        parts = [self._model(), self._camera(), self._goal(), self._plans(plans_beyond), self._joints(joints_beyond)]
         parts += [self._requests(), topics, self._markers()]
         return parts if self.description is None else [*parts, self._description(self.description)]
 
     def _description(self, description: RobotDescription) -> DiagnosticStatus:
         refused = self.refused["robot_description"]
         values = {"descriptions_refused": refused.count, "last_refusal": refused.last}
-        # Until the model is there, a description may still come.
-        problem = (description.problem or description.contradiction) if self.model.card else ""
-        if self.conditions.see("robot_description", problem):
-            return self._status("robot_description", WARN, problem, values)
-        if description.preparing:
+        preparing, problem = description.state
+        if preparing:  # nothing is known of it yet, neither good nor bad
             return self._status("robot_description", OK, f"{PREPARING}; requests wait for them", values)
+        # Until the model is there, a description may still come.
+        if self.model.card and self.conditions.see("robot_description", problem):
+            return self._status("robot_description", WARN, problem, values)
         text = "no robot_description is needed" if description.text is None else "a robot_description is there"
         return self._status("robot_description", OK, text, values)
 
@@ -191,6 +173,8 @@ class ImagineHealth:
     def _camera(self) -> DiagnosticStatus:
         age_s = self.inputs.camera_age_s
         refused = self.refused["images"]
+        if age_s is not None:
+            refused.settle(time.monotonic() - age_s)
         values = {
             "age_s": "" if age_s is None else f"{age_s:.3f}",
             "stamp_age_s": "" if self.inputs.stamp_age_s is None else f"{self.inputs.stamp_age_s:.3f}",
@@ -234,20 +218,16 @@ class ImagineHealth:
             missed = time.monotonic() - self._began_s > CAMERA_STARTS_S
         else:
             missed = age_s > timeout_s
-        if missed == self._camera_missed:
-            return
-        self._camera_missed = missed
-        log, topic = self._node.get_logger(), self.inputs.camera
-        if missed:
-            if not self.topics.wrong("image"):  # which is logged by itself
-                log.warning(f"no images come on {topic}; check the topic's name and the camera driver")
-        elif age_s is not None:
-            log.info(f"images come on {topic}")
+        topic, wrong = self.inputs.camera, self.topics.wrong("image")  # which is logged by itself
+        text = "" if wrong else f"no images come on {topic}; check the topic's name and the camera driver"
+        self._camera_missed.see(missed, text, "" if age_s is None else f"images come on {topic}")
 
     def _goal(self) -> DiagnosticStatus:
         """What counts as the goal, and why another one does not."""
         max_age_s = self._settings().goal_max_age_s
         images, poses = self.refused["goal_images"], self.refused["goal_poses"]
+        if (came_s := self.inputs.goal_came_s) is not None:  # another one is wanted now
+            images.settle(came_s), poses.settle(came_s)
         values = self.inputs.goal(max_age_s) | {
             "goal_images_refused": images.count,
             "goal_poses_refused": poses.count,
@@ -260,13 +240,22 @@ class ImagineHealth:
             return self._status("goal", WARN, text, values)
         if values["goal_kind"] == "none":
             return self._status("goal", OK, "no goal", values)
-        return self._status("goal", OK, f"the goal {values['goal_kind']} of {values['goal_topic']} counts", values)
+        text = f"the goal {values['goal_kind']} of {values['goal_topic']} counts"
+        with self._lock:
+            space = self._last.space
+        if values["goal_kind"] == POSE and self.model.never_scores_poses(space):
+            text += (
+                f", but no plan is scored by it: the model '{self.model.card.name}' was trained without positions of "
+                "an object ('object_position'); give a goal image"
+            )
+            return self._status("goal", WARN, text, values)
+        return self._status("goal", OK, text, values)
 
-    def _plans(self, beyond: str) -> DiagnosticStatus:
+    def _plans(self, beyond: tuple[str, frozenset]) -> DiagnosticStatus:
         refusals = arrived, _ = self.refused["plans"], self.refused_plans
-        joints = self.refused["joint_states"]
+        joints, lost, fates = self.refused["joint_states"], self.refused["lost_plans"], self.inputs.fates
         values = {f"{name}.held": count for name, count in self.inputs.plans_held.items()}
-        for name, fate in self.inputs.fates.items():
+        for name, fate in fates.items():
             counts = {**vars(fate), "never_judged": fate.never_judged}
             values |= {f"{name}.{what}": count for what, count in counts.items()}
         values |= {
@@ -276,10 +265,13 @@ class ImagineHealth:
             "last_refusal": max((*refusals, joints), key=lambda each: each.last_s).last,
         }
         too_old = "all plans are older than their source's max_age_s" if self.inputs.all_too_old else ""
-        notices = refusals if too_old else (*refusals, self.refused["lost_plans"])
+        refused, far = newest(*refusals, lost), self.conditions.see("limits in plans", *beyond)
+        if refused and refused == lost.recent:
+            never, of = (sum(getattr(each, what) for each in fates.values()) for what in ("never_judged", "received"))
+            refused = "" if too_old else f"{refused} ({never} of {of} so far)"
         # What is wrong with plans comes first: joint states have a status of their own.
-        about_joints = self._contradiction() or joints.recent or beyond
-        if reason := self.robot_unknown() or newest(*notices) or too_old or about_joints:
+        about_joints = self._contradiction() or joints.recent
+        if reason := self.robot_unknown() or refused or too_old or about_joints or far:
             return self._status("plans", WARN, reason, values)
         if not any(self.inputs.plans_held.values()):
             return self._status("plans", OK, "no plans yet", values)
@@ -292,8 +284,9 @@ class ImagineHealth:
 
     def _joints(self, beyond: tuple[str, frozenset]) -> DiagnosticStatus:
         refused, timeout_s = self.refused["joint_states"], self._settings().camera_timeout_s
+        heard = self.inputs.joints_now(timeout_s)
         values = {
-            "joints": listed(list(self.inputs.joints_now(timeout_s))),
+            "joints": listed(list(heard)),
             "joints_of_two_publishers": listed(list(self.inputs.joint_conflicts)),
             "joint_states_refused": refused.count,
             "beyond_limits": beyond[0],
@@ -301,9 +294,26 @@ class ImagineHealth:
         }
         far = self.conditions.see("joint limits", *beyond)
         if reason := self.conditions.see("joint states", *self.contradictions()) or refused.recent or far:
+            self._joints_missed.see(False, "", "")
             return self._status("joint_states", WARN, reason, values)
-        text = "joint states arrive" if values["joints"] else "no joint states"
-        return self._status("joint_states", OK, text, values)
+        missing = self._miss_joints(bool(heard), timeout_s)
+        text = missing or ("joint states arrive" if heard else "no joint states")
+        return self._status("joint_states", WARN if missing else OK, text, values)
+
+    def _miss_joints(self, heard: bool, timeout_s: float) -> str:
+        """What to say where plans wait for joint states that do not come, or ''; in the log, once after a while."""
+        needed = bool(self._settings().start_tolerance and self.model.arms)
+        missing = needed and not heard
+        text = (
+            f"no joint states came on {self.joint_topic} within camera_timeout_s = {timeout_s:g} s, so it is not known "
+            "whether plans start where the robot is; remap joint_states, or set start_tolerance to 0 to take plans "
+            "that start anywhere"
+        )
+        wrong = self.topics.wrong("joint_states")  # which is logged by itself
+        late = time.monotonic() - self._began_s > CAMERA_STARTS_S
+        comes = f"joint states come on {self.joint_topic}" if heard else ""
+        self._joints_missed.see(missing and late, "" if wrong else text, comes)
+        return (wrong or text) if missing else ""
 
     def _requests(self) -> DiagnosticStatus:
         with self._lock:
@@ -326,7 +336,12 @@ class ImagineHealth:
             return self._status("requests", WARN, f"a request takes {busy_s:.0f} s so far", values)
         if reason := self.refused_requests.recent:
             return self._status("requests", WARN, reason, values)
-        parts = [f"{critic} does not score: {why}" for critic, why in last.missing.items()]
+        wanted = self.inputs.goal_wanted or any(self.refused[kind].last for kind in ("goal_images", "goal_poses"))
+        parts = [
+            f"{critic} does not score: {why}"
+            for critic, why in last.missing.items()
+            if wanted or critic not in OF_GOALS
+        ]
         if last.undrawn:
             parts.append(f"imagined less exactly, without the robot drawn along the plan: {last.undrawn}")
         if parts:

@@ -239,6 +239,16 @@ class ImagineInputs:
         """What was wanted and is too old to count, in words, or ''."""
         return self._goals.outdated(max_age_s)
 
+    @property
+    def goal_came_s(self) -> float | None:
+        """When the last goal came, on the inputs' clock, or None without one or after ``clear_goal``."""
+        return self._goals.came_s
+
+    @property
+    def goal_wanted(self) -> bool:
+        """Whether there is a goal, too old or not."""
+        return self._goals.came_s is not None
+
     def not_ready(self, camera_timeout_s: float) -> str | None:
         """Why no request can be made now, or None."""
         with self._lock:

@@ -28,6 +28,7 @@ class HeldPlan:
         judged: a request with it was served: it was scored, or refused with a reason.
         lost: it is counted as never judged.
         gone: a newer one of its source took its place.
+        refused: a request refused it, and that was counted and logged.
     """
 
     source: str
@@ -39,6 +40,7 @@ class HeldPlan:
     judged: bool = False
     lost: bool = False
     gone: bool = False
+    refused: bool = False
 
 
 @dataclass
@@ -201,4 +203,4 @@ class PlanInputs:
                 f"they became older than {plan.source}.max_age_s, which is {settings.max_age_s:g} s, before a request "
                 "could take them; see on /diagnostics why none was made"
             )
-        self._lost(f"{settings.topic}: plans of '{plan.source}' are never judged: {why}")
+        self._lost(f"{settings.topic}: some plans of '{plan.source}' are never judged: {why}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -68,8 +69,7 @@ class RequestServer:
         imaginer.configure(own, self._parameters.critics, self._parameters.scoring)
         result = self._score(imaginer, request, own)
         self._description.missed |= bool(result.undrawn)
-        for reason in result.prepared.refused.values():
-            self._health.refused_plans.add(reason)
+        self._note_refused(request, result.prepared.refused)
         self._health.left_out(result.prepared.left_out, imaginer.model.card.name)
         # What was true when the request began may not be any more.
         hands_on = self._outputs.would_publish(request, result, asked)  # or the robot executes it already
@@ -94,12 +94,15 @@ class RequestServer:
         else:
             best = result.scores[result.best]
             summary += f"best is {best.name} with score {best.score:.3f}"
+            if not hands_on:
+                summary += ", which was already handed on (~/imagine hands it on again)"
         if result.prepared.refused:
             summary += f"; {len(result.prepared.refused)} refused"
         self._health.done(
             LastRequest(
                 plans=len(result.scores),
                 summary=summary,
+                space=result.prepared.space.name,
                 latency_s=latency_s,
                 timings_s=result.timings_s,
                 missing=result.missing,
@@ -136,11 +139,17 @@ class RequestServer:
                 raise Refused(str(error)) from error
             judged = True
             refused = error.refused | stamped
-            for reason in refused.values():  # the request's own refusal names them all in the log
-                self._health.refused_plans.add(reason, quiet=True)
+            self._note_refused(request, refused, quiet=True)  # the request's own refusal names them all in the log
             raise NothingToImagine(refused) from error
         finally:
             self._inputs.over(request, judged)
+
+    def _note_refused(self, request: Request, refused: Mapping[str, str], quiet: bool = False) -> None:
+        """Count and log why plans are refused, each message once: it is held, and refused again by each request."""
+        for name, reason in refused.items():
+            if not request.held[name].refused:
+                request.held[name].refused = True
+                self._health.refused_plans.add(reason, quiet=quiet)
 
     def _restamps(self, own: ImagineSettings, request: Request, result: Result) -> bool:
         """Whether the winner, which is handed on, goes out with the stamp 0."""

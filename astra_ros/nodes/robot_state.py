@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from astra_ros.nodes.description import RobotDescription
@@ -42,7 +42,7 @@ class RobotState:
         if not (unknown := now.unknown(joints)):
             return None
         if doubts := now.why_unknown(unknown):
-            return f"plans are compared with no joint that is contradicted: {doubts}"
+            return f"plans wait, since it is not known where the robot is: {doubts}"
         heard = self.topics.wrong("joint_states")
         return (
             f"no joint state of {', '.join(unknown)} came on {self.topic} within camera_timeout_s, so it is not known "
@@ -56,14 +56,21 @@ class RobotState:
         text, conflicts = self._contradicted()
         return text, frozenset((each.key, each.contradicts) for each in conflicts)
 
-    def beyond_limits(self, timeout_s: float) -> tuple[str, frozenset]:
-        """(Which joints are, or are planned, far beyond what the robot's description allows, in words, or '', and what
-        stays the same while that lasts)."""
-        limits = self.description.limits
+    def beyond_limits(self, timeout_s: float) -> tuple[tuple[str, frozenset], tuple[str, frozenset]]:
+        """Joint states and plans beside what the robot's description allows.
+
+        Returns:
+            Of the joint states, then of the plans: (which joints are far beyond their limits, in words, or '', and what
+            stays the same while that lasts).
+        """
         heard = {joint: [value] for joint, value in self.inputs.joints_now(timeout_s).items()}
-        found = {topic: far for topic, positions in ((self.topic, heard), *self.inputs.plan_positions.items())
-                 if (far := beyond(limits, positions))}
-        text = "; ".join(f"{topic}: {in_words(far)}" for topic, far in found.items())
+        return self._beyond({self.topic: heard}, "driver"), self._beyond(self.inputs.plan_positions, "planner")
+
+    def _beyond(self, said: Mapping[str, Mapping], sender: str) -> tuple[str, frozenset]:
+        """One half of `beyond_limits`; `said`: topic -> joint -> positions."""
+        limits = self.description.limits
+        found = {topic: far for topic, positions in said.items() if (far := beyond(limits, positions))}
+        text = "; ".join(f"{topic}: {in_words(far, sender)}" for topic, far in found.items())
         return text, frozenset((topic, each.joint) for topic, far in found.items() for each in far)
 
     def _contradicted(self) -> tuple[str, list[Conflict]]:

@@ -71,13 +71,18 @@ class Beyond:
 
     @property
     def cure(self) -> str:
-        """What to do, in the imperative."""
+        """What to do where a driver measured it, in the imperative."""
+        return self.cure_of("driver")
+
+    def cure_of(self, sender: str) -> str:
+        """What to do where a "driver" measured it or a "planner" planned it, in the imperative."""
         if self.perhaps in OTHER_UNITS[self.limits.unit]:
             right = {"rad": "radians", "m": "metres"}[self.limits.unit]
-            return f"have the driver publish {right}, as ROS has it (REP 103)"
+            return f"have the {sender} publish {right}, as ROS has it (REP 103)"
         if self.perhaps:
-            return "have the driver and the description count the joint's turns alike"
-        return "correct the limits in the description, or look at the driver that measures the joint"
+            return f"have the {sender} and the description count the joint's turns alike"
+        where = "the driver that measures the joint" if sender == "driver" else "the planner that goes beyond them"
+        return f"correct the limits in the description, or look at {where}"
 
 
 def position_limits(urdf: str | bytes) -> dict[str, Limits]:
@@ -119,12 +124,12 @@ def beyond(limits: Mapping[str, Limits], positions: Mapping[str, Iterable[float]
             for joint, given in far.items()]
 
 
-def in_words(found: Sequence[Beyond], shown: int = 4) -> str:
-    """One text of all, the cure of the first behind them; '' of none."""
+def in_words(found: Sequence[Beyond], sender: str = "driver", shown: int = 4) -> str:
+    """One text of all, the cure of the first behind them; '' of none. The `sender`: a "driver" or a "planner"."""
     if not found:
         return ""
     more = f"; {len(found) - shown} more joints likewise" if len(found) > shown else ""
-    return f"{'; '.join(map(str, found[:shown]))}{more}; {found[0].cure}"
+    return f"{'; '.join(map(str, found[:shown]))}{more}; {found[0].cure_of(sender)}"
 
 
 def _other_unit(limits: Limits, values: np.ndarray, plainly: bool) -> str:

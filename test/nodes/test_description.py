@@ -187,6 +187,27 @@ def test_a_robot_that_the_model_never_saw_drawn_needs_no_shapes(bench):
     assert drawings.prepared == [["a"]] and bench.description.problem == ""  # which `Drawings` does not draw
 
 
+def test_a_mesh_of_a_robot_that_the_model_never_saw_drawn_is_not_missed(bench):
+    """Such as an arm of one's own beside the simulated ones that the model began with."""
+    bench.description.attach(FakeDrawings(), card([space("a"), space("x", "y")], ["x_y"]))
+    bench.send(urdf(LOST))
+    assert bench.description.problem == "" and bench.refused == [] and bench.description.text == urdf(LOST)
+    bench.send("<robot")
+    assert bench.description.problem.startswith("/desc: ")
+    assert description_module.WITHOUT not in bench.description.problem
+    bench.send(urdf(LOST, joint="other"))  # of none of the model's robots
+    assert bench.description.problem.startswith("/desc: ")
+
+
+def test_state_is_of_one_moment(bench):
+    bench.description.attach(FakeDrawings(takes_s=0.3), card([space("a")], ["a"]))
+    bench.description.on_message(String(data=urdf(LOST)))
+    assert bench.description.state == (True, "")
+    bench.description.wait(0.0)
+    preparing, problem = bench.description.state
+    assert not preparing and problem
+
+
 def test_it_says_which_joints_turn_without_end(bench):
     bench.send(urdf(kind="continuous"))
     assert bench.description.continuous == {"a"} and bench.description.limited == frozenset()

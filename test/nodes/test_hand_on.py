@@ -15,7 +15,7 @@ from astra_ros.nodes.imagine_settings import ImagineSettings  # noqa: E402
 from astra_ros.nodes.request_server import RequestServer  # noqa: E402
 from astra_ros.planning.modalities.joints import JointSpace  # noqa: E402
 from astra_ros.planning.plans import JointPlan  # noqa: E402
-from astra_ros.planning.prepare import PlanPreparer, PlanSettings  # noqa: E402
+from astra_ros.planning.prepare import NothingToImagine, PlanPreparer, PlanSettings  # noqa: E402
 from astra_ros.planning.robot_now import RobotNow  # noqa: E402
 
 NOW_S = 1000
@@ -25,14 +25,14 @@ class Bench:
     """A request of one plan of the joints a, b and perhaps of a finger, which wins unless ``best`` says otherwise."""
 
     def __init__(self, finger=None, stamp_s=0, then=None, best=0, would_publish=True, now=None):
-        self.said, self.published, self.withheld = [], [], []
+        self.said, self.published, self.withheld, self.refused = [], [], [], []
         positions = np.zeros((2, 2 if finger is None else 3))
         positions[:, 2:] = finger or 0.0
         plan = JointPlan(("a", "b", "finger")[: positions.shape[1]], np.array([0.0, 1.0]), positions, "s/0")
         begin = {"a": 0.0, "b": 0.0, "finger": finger or 0.0} if now is None else now
         self.robot_now = begin if then is None else begin | then  # after the request
         request = SimpleNamespace(
-            history=None, plans=[plan], held={"s/0": SimpleNamespace(stamp=Time(sec=stamp_s), plan=plan)},
+            history=None, plans=[plan], held={"s/0": SimpleNamespace(stamp=Time(sec=stamp_s), plan=plan, refused=False)},
             sources={"s/0": ("s", b"")}, joints_now=begin, goal_frame=None, goal_position=None, received_s=0.0,
         )  # fmt: skip
         space = JointSpace("arm", ("a", "b"), (0.0, 0.0), (1.0, 1.0), (0.1, 0.1))
@@ -54,7 +54,7 @@ class Bench:
         )  # fmt: skip
         health = SimpleNamespace(
             say_once=self.said.append, left_out=lambda *rest: None, done=lambda last: None,
-            refused_plans=SimpleNamespace(add=lambda *rest, **how: None),
+            refused_plans=SimpleNamespace(add=lambda reason, quiet=False: self.refused.append(reason)),
             refused_requests=SimpleNamespace(add=self.withheld.append),
         )  # fmt: skip
         clock = SimpleNamespace(now=lambda: SimpleNamespace(nanoseconds=NOW_S * 10**9))
@@ -101,3 +101,17 @@ def test_plans_wait_for_joints_until_a_request_knows_them_whoever_looks():
     known.server.wanted_joints = ("a", "b")
     known.serve()
     assert known.server.wanted_joints == ()
+
+
+def test_a_winner_that_was_handed_on_before_is_said_to_be():
+    assert "already handed on" in Bench(would_publish=False).serve().summary
+    for how in ({}, {"then": {"a": 0.5}}, {"best": None}):
+        assert "already handed on" not in Bench(**how).serve().summary
+
+
+def test_a_plan_that_is_held_and_refused_again_is_counted_once():
+    bench = Bench(now={"a": 1.0, "b": 0.0})
+    for _ in range(3):
+        with pytest.raises(NothingToImagine):
+            bench.serve()
+    assert len(bench.refused) == 1

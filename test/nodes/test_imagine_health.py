@@ -8,13 +8,15 @@ import pytest
 
 rclpy = pytest.importorskip("rclpy")
 
+from geometry_msgs.msg import PoseStamped  # noqa: E402
 from rclpy.node import Node  # noqa: E402
+from sensor_msgs.msg import JointState  # noqa: E402
 
 from astra_ros.bridge.images import rgb_to_image  # noqa: E402
 from astra_ros.bridge.stamps import stamp_of  # noqa: E402
 from astra_ros.bridge.trajectories import plan_to_trajectory  # noqa: E402
 from astra_ros.nodes import imagine_health  # noqa: E402
-from astra_ros.nodes.health import OK, WARN  # noqa: E402
+from astra_ros.nodes.health import ERROR, OK, WARN  # noqa: E402
 from astra_ros.nodes.imagine_health import ImagineHealth, LastRequest  # noqa: E402
 from astra_ros.nodes.imagine_inputs import ImagineInputs  # noqa: E402
 from astra_ros.nodes.imagine_settings import ImagineSettings, PlanTopicSettings  # noqa: E402
@@ -138,6 +140,126 @@ def test_only_publishers_that_contradict_each_other_are_a_warning_of_the_plans(h
 
 def test_what_is_beyond_the_limits_is_reckoned_once_a_report(health):
     asked = []
-    health.beyond_limits = lambda: asked.append(1) or ("/plans: a reaches 45", frozenset({("/plans", "a")}))
+    plans = ("/plans: a reaches 45", frozenset({("/plans", "a")}))
+    health.beyond_limits = lambda: asked.append(1) or (("", frozenset()), plans)
     found = levels(health)
-    assert len(asked) == 1 and found["plans"] == found["joint_states"] == WARN
+    assert len(asked) == 1 and found["plans"] == WARN and found["joint_states"] == OK
+
+
+def part_of(health, part):
+    return next(each for each in health.report() if each.name.endswith(f": {part}"))
+
+
+def picture(stamp_s, side=4):
+    return rgb_to_image(np.zeros((side, side, 3), np.uint8), stamp_of(stamp_s), "camera")
+
+
+def broken(stamp_s):
+    msg = picture(stamp_s)
+    msg.encoding = "yuv420"
+    return msg
+
+
+def test_a_good_picture_ends_the_complaint_about_a_bad_one_at_once(health):
+    health.inputs.on_image(broken(1.0))
+    assert part_of(health, "camera").level == ERROR
+    health.inputs.on_image(picture(2.0))
+    status = part_of(health, "camera")
+    assert status.level == OK and {v.key: v.value for v in status.values}["images_refused"] == "1"
+    health.inputs.on_image(broken(3.0))
+    assert part_of(health, "camera").level == ERROR
+
+
+def goal_pose(frame="world"):
+    msg = PoseStamped()
+    msg.header.frame_id, msg.pose.position.x = frame, 0.4
+    return msg
+
+
+def test_a_good_goal_ends_the_complaint_about_a_bad_one_at_once_and_a_bad_one_stays(health):
+    health.inputs.on_goal(broken(1.0), "/goal_image")
+    assert part_of(health, "goal").level == WARN
+    health.inputs.on_goal_pose(goal_pose(), "world", "/goal_pose")
+    status = part_of(health, "goal")
+    assert status.level == OK and "yuv420" in {v.key: v.value for v in status.values}["last_refusal"]
+    health.inputs.on_goal_pose(goal_pose("map"), "world", "/goal_pose")
+    assert part_of(health, "goal").level == WARN and "/goal_pose" in part_of(health, "goal").message
+
+
+def card(modality="joints", **outcomes):
+    spaces = {name: SimpleNamespace(modality=modality) for name in outcomes}
+    fields = {"sha256": "", "path": "", "image_size": (4, 4), "dt_s": 0.25, "history": 4, "continuous_joints": {}}
+    return SimpleNamespace(name="m", action_spaces=spaces, outcomes=outcomes, cameras={}, **fields)
+
+
+def test_a_goal_pose_that_the_model_can_never_score_is_a_warning(health):
+    health.inputs.on_goal_pose(goal_pose(), "world", "/goal_pose")
+    health.model.card = card(arm=("object_position",), mine=())
+    assert part_of(health, "goal").level == OK, "of which robot plans will be is not known yet"
+    health.done(LastRequest(space="mine"))
+    assert part_of(health, "goal").level == WARN and "object_position" in part_of(health, "goal").message
+    health.done(LastRequest(space="arm"))
+    assert part_of(health, "goal").level == OK
+    health.model.card = card(mine=())
+    health.done(LastRequest())
+    assert part_of(health, "goal").level == WARN
+    health.inputs.on_goal(picture(1.0), "/goal_image")
+    assert part_of(health, "goal").level == OK
+
+
+def test_joint_states_that_an_arm_needs_and_that_do_not_come_are_a_warning_and_logged_once(health, monkeypatch, capfd):
+    health.joint_topic = "/robot1/joint_states"
+    assert part_of(health, "joint_states").level == OK, "the model is not there yet"
+    health.model.card = card(arm=())
+    status = part_of(health, "joint_states")
+    assert status.level == WARN and "/robot1/joint_states" in status.message and "start_tolerance" in status.message
+    assert "no joint states came" not in capfd.readouterr().err
+    monkeypatch.setattr(imagine_health, "CAMERA_STARTS_S", 0.0)
+    for _ in range(3):
+        part_of(health, "joint_states")
+    assert capfd.readouterr().err.count("no joint states came") == 1
+    health.inputs.on_joints(JointState(name=["a"], position=[0.0]), "/robot1/joint_states")
+    assert part_of(health, "joint_states").level == OK
+    assert capfd.readouterr().err.count("joint states come on") == 1
+
+
+@pytest.mark.parametrize("how", [{"start_tolerance": 0.0}, {"modality": "twist"}])
+def test_joint_states_that_nobody_needs_are_not_missed(health, how):
+    health.model.card = card(how.get("modality", "joints"), arm=())
+    health._settings = lambda: ImagineSettings(start_tolerance=how.get("start_tolerance", 0.1))
+    assert part_of(health, "joint_states").level == OK
+
+
+def test_critics_of_goals_are_missed_only_where_a_goal_is_wanted(health):
+    missing = {"goal": "no goal image", "goal_pose": "no goal pose"}
+    health.done(LastRequest(summary="1 plan imagined", missing=missing))
+    assert requests(health).level == OK and requests(health).message == "1 plan imagined"
+    assert {v.key: v.value for v in requests(health).values}["goal.missing"] == "no goal image"
+    health.done(LastRequest(missing=missing | {"collision": "no outcome"}))
+    assert requests(health).level == WARN and requests(health).message.startswith("collision does not score")
+    health.done(LastRequest(missing=missing))
+    health.inputs.on_goal_pose(goal_pose(), "world", "/goal_pose")
+    assert requests(health).level == WARN and "goal_pose does not score" in requests(health).message
+    health.inputs.clear_goal()
+    assert requests(health).level == OK
+    health.inputs.on_goal_pose(goal_pose("map"), "world", "/goal_pose")
+    assert requests(health).level == WARN, "one is wanted, and was refused"
+
+
+def test_how_many_plans_were_lost_is_said(health):
+    plan = JointPlan(("a",), np.array([0.0, 1.0]), np.array([[0.0], [1.0]]))
+    for _ in range(11):
+        health.inputs.on_plan("candidates", plan_to_trajectory(plan), b"")
+    assert part_of(health, "plans").level == WARN and "(3 of 11 so far)" in part_of(health, "plans").message
+
+
+def test_nothing_is_all_right_again_before_a_description_is_looked_at(health, capfd):
+    health.model.card = card(arm=())
+    states = iter([(False, "none has come"), (True, ""), (False, "a mesh is missing"), (True, ""), (False, "")])
+    levels_seen = []
+    for state in states:
+        health.description = SimpleNamespace(state=state, text="")
+        levels_seen.append(part_of(health, "robot_description").level)
+        if state[1] or state[0]:
+            assert "all right again" not in capfd.readouterr().err
+    assert levels_seen == [WARN, OK, WARN, OK, OK] and "robot_description: all right again" in capfd.readouterr().err

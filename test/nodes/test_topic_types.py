@@ -80,3 +80,13 @@ def test_two_cameras_on_one_topic_are_named():
     assert "several nodes publish there, /left, /right; stop all but one" in complaint(wanted, mixed, {})
     assert complaint(wanted, mixed[::2], {}) == ""  # one node with two publishers
     assert complaint(STATES, [Publisher(STATES.topic, STATES.type, n, CAMERA) for n in ("/arm", "/gripper")], {}) == ""
+
+
+def test_a_publisher_that_is_not_heard_is_named_beside_one_that_is():
+    lossy = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+    offers = {"/good": reliable(1), "/bad": lossy}
+    publishers = [Publisher(PLANS.topic, PLANS.type, node, qos) for node, qos in offers.items()]
+    for order in (publishers, publishers[::-1]):
+        text = complaint(PLANS, order, {})
+        assert "/bad publishes best effort" in text and "/good" not in text
+    assert complaint(PLANS, publishers[:1], {}) == ""
