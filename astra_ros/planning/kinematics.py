@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from astra_ros.robot.description_faults import fault, no_xml
+from astra_ros.texts import short
 
 
 class KinematicsError(ValueError):
@@ -295,6 +299,15 @@ def parse_urdf(urdf: str | bytes):
         raise KinematicsError(
             "reading a robot description needs the package yourdfpy: pip install yourdfpy"
         ) from error
+    # yourdfpy would go on without what lies behind the fault, and tell it line by line.
+    if found := no_xml(urdf):
+        raise KinematicsError(
+            f"robot description: it cannot be read as URDF: it is no XML: {short(found)}; correct it, or make it again"
+        )
+    # What it tells is told below, in words of the description.
+    log = logging.getLogger("yourdfpy")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
     try:
         robot = URDF.load(
             io.BytesIO(urdf if isinstance(urdf, bytes) else urdf.encode()),
@@ -305,8 +318,10 @@ def parse_urdf(urdf: str | bytes):
         ).robot
     except Exception as error:  # lxml and yourdfpy raise many kinds for text that is no URDF
         raise KinematicsError(
-            f"robot description: it cannot be read as URDF ({error!r})"
+            f"robot description: it cannot be read as URDF: {short(fault(urdf) or repr(error))}; correct it, or make it again"
         ) from error
+    finally:
+        log.setLevel(before)
     if not robot.links:
         raise KinematicsError("robot description: it has no links")
     return robot

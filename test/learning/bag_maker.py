@@ -152,7 +152,8 @@ class BagMaker:
             CONTROLLER, header=header(t), joint_names=list(positions), reference=point(values),
             feedback=point(np.zeros(len(values)))))
 
-    def camera_info(self, t, size=(64, 64), focal=60.0, topic='/camera/camera_info', roi=(0, 0, 0, 0), **fields):
+    def camera_info(self, t, size=(64, 64), focal=60.0, topic='/camera/camera_info', roi=(0, 0, 0, 0),
+                    frame='camera_optical', **fields):
         """`roi`: left, top, width, height; `fields` replace those of the message."""
         height, width = size
         k = np.array([focal, 0, width / 2 - 0.5, 0, focal, height / 2 - 0.5, 0, 0, 1])
@@ -162,7 +163,7 @@ class BagMaker:
                       r=np.eye(3).ravel(), p=np.insert(k.reshape(3, 3), 3, 0, axis=1).ravel(),
                       binning_x=0, binning_y=0, roi=region) | fields
         self.add(t, topic, 'sensor_msgs/msg/CameraInfo', make(
-            'sensor_msgs/msg/CameraInfo', header=header(t, 'camera_optical'), **values))
+            'sensor_msgs/msg/CameraInfo', header=header(t, frame), **values))
 
     def _next(self, topic: str) -> int:
         self._pictures[topic] = self._pictures.get(topic, -1) + 1

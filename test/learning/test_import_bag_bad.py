@@ -263,6 +263,30 @@ def test_damage_inside_an_mcap_file(tmp_path):
     assert sum(lengths(report)) > 50
 
 
+def test_a_modality_that_the_bag_has_not_is_answered_with_that_it_has(tmp_path):
+    with BagMaker(tmp_path / 'base') as bag:
+        for t in np.arange(0, 8, 0.1):
+            bag.image(t)
+            bag.odometry(t, vx=0.3, p=(0.3 * t, 0, 0))
+    text = refused(tmp_path / 'base', tmp_path / 'out', modality='joints')
+    assert '--modality twist, of /odom' in text and 'record what moves' not in text
+    text = refused(arm_bag(tmp_path / 'arm'), tmp_path / 'out', modality='twist')
+    assert '--modality joints, of /joint_states' in text and 'record what moves' not in text
+
+
+def test_a_camera_info_of_the_same_frame_elsewhere_is_named(tmp_path):
+    with BagMaker(tmp_path / 'bag') as bag:
+        for t in np.arange(0, 8, 0.1):
+            bag.image(t, frame='eye')
+            bag.frames(t, ('odom', 'eye', (0.2 * t, 0, 1), (0, 0, 0, 1)))
+        for topic in ('/left/info', '/right/info'):
+            bag.camera_info(0, topic=topic, frame='eye' if topic == '/right/info' else 'other')
+    note = next(note for note in run(tmp_path / 'bag', tmp_path / 'out', modality='camera')['notes'] if 'no camera_info' in note)
+    assert '--camera-info-topic /right/info' in note and '/left/info' not in note
+    report = run(tmp_path / 'bag', tmp_path / 'out2', modality='camera', camera_info_topic='/right/info')
+    assert not [note for note in report['notes'] if 'camera_info' in note]
+
+
 def test_a_killed_recorder_leaves_no_metadata(tmp_path):
     arm_bag(tmp_path / 'bag')
     (tmp_path / 'bag' / 'metadata.yaml').unlink()
@@ -271,7 +295,7 @@ def test_a_killed_recorder_leaves_no_metadata(tmp_path):
     assert 'ros2 bag reindex' in report['notes'][0]
     arm_bag(tmp_path / 'other', seconds=7)
     (tmp_path / 'other' / 'metadata.yaml').write_text('rosbag2_bagfile_information: {version: 5}')
-    report = run(tmp_path / 'other', tmp_path / 'out')
+    report = run(tmp_path / 'other', tmp_path / 'out of another')
     assert 'cannot be read as metadata.yaml describes it' in report['notes'][0]
     # A single file will do, and is the same bag.
     assert import_bag(tmp_path / 'bag' / 'bag.mcap', tmp_path / 'out', SETTINGS) is None

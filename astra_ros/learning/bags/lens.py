@@ -56,7 +56,7 @@ def _free_camera(recording: Recording, choice: Choice, notes: list[str]) -> dict
         notes.append('camera_pose is not used: with modality camera the camera itself is what moves')
     without = 'so a model will not be shown its pictures from where the camera goes'
     if choice.camera_info is None:
-        notes.append(f'{choice.image.name}: no camera_info beside it, {without}; record it too')
+        notes.append(f'{choice.image.name}: no camera_info beside it, {without}; {_where_else(choice)}')
         return None
     if several := _several_sizes(recording, choice):
         notes.append(f'{several}; until then, camera_info is not used, {without}')
@@ -72,6 +72,14 @@ def _free_camera(recording: Recording, choice: Choice, notes: list[str]) -> dict
     else:
         return _placed(lens, choice, np.array([0.0, 0, 0, 0, 0, 0, 1]))
     return None
+
+
+def _where_else(choice: Choice) -> str:
+    """What to do where no camera_info lies beside the pictures."""
+    if not choice.other_infos:
+        return 'record it too'
+    return (f'{" and ".join(choice.other_infos)} has the same frame; where it is of this camera: --camera-info-topic '
+            f'{choice.other_infos[0]}')
 
 
 def _several_sizes(recording: Recording, choice: Choice) -> str:

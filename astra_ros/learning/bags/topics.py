@@ -53,7 +53,10 @@ MOTION_TYPES: dict[str, tuple[tuple[str, ...], ...]] = {
 
 @dataclass(frozen=True)
 class Choice:
-    """The topics of an import, and settings in which nothing of it is left open."""
+    """The topics of an import, and settings in which nothing of it is left open.
+
+    `other_infos`: without a `camera_info`, topics of the same frame as the pictures that may be it.
+    """
 
     settings: BagSettings
     image: Topic
@@ -62,6 +65,7 @@ class Choice:
     static_tf: tuple[Topic, ...]
     notes: tuple[str, ...]
     description: Topic | None = None
+    other_infos: tuple[str, ...] = ()
 
     @property
     def used(self) -> dict[str, str]:
@@ -102,7 +106,8 @@ def _choose(bag: Bag, settings: BagSettings) -> Choice:
     return Choice(replace(settings, modality=modality, image_topic=image.name,
                           motion_topic=motion.name, camera_info_topic=info.name if info else ''),
                   image, motion, info, static if needs_frames else (), tuple(notes),
-                  _description(bag) if modality == 'joints' and settings.urdf is None else None)
+                  _description(bag) if modality == 'joints' and settings.urdf is None else None,
+                  _infos_elsewhere(bag, image) if info is None else ())
 
 
 def topic_table(bag: Bag, topics: list[Topic] | None = None) -> str:
@@ -192,9 +197,10 @@ def _camera(bag: Bag, name: str, notes: list[str]) -> Topic:
         return fitting[0]
     _refuse_ros_1(bag, (IMAGE, COMPRESSED), 'camera')
     why = ''.join(f'\n  {text}' for text in refused)
+    # A camera that was refused for its kind was recorded, and its reason says what to do.
+    cure = '' if refused else '\nrecord the camera too: ros2 bag record IMAGE_TOPIC MOTION_TOPIC'
     raise BagError(f'{bag.path}: no camera in it: no messages of type {IMAGE} or {COMPRESSED} that '
-                   f'can be used{why}\nit has\n{topic_table(bag)}\nrecord the camera too: ros2 bag '
-                   'record IMAGE_TOPIC MOTION_TOPIC')
+                   f'can be used{why}\nit has\n{topic_table(bag)}{cure}')
 
 
 def _refuse_ros_1(bag: Bag, types: Collection[str], what: str) -> None:
@@ -251,11 +257,22 @@ def _motion(bag: Bag, settings: BagSettings, notes: list[str]) -> tuple[Topic, s
         raise BagError(f'{bag.path}: no motion in it'
                        + (f' for modality {wanted}' if wanted else '')
                        + f': no messages of type {", ".join(types)}; it has\n{topic_table(bag)}\n'
-                       'record what moves the robot too, such as /joint_states, /cmd_vel or /tf')
+                       + (_other_modalities(bag, wanted)
+                          or 'record what moves the robot too, such as /joint_states, /cmd_vel or /tf'))
     modality, topics = next(iter(found.items()))
     if len(topics) > 1:
         raise _several(bag, topics, 'the motion', '--motion-topic', 'topics.motion')
     return topics[0], modality
+
+
+def _other_modalities(bag: Bag, wanted: str) -> str:
+    """What to do where there is motion, but of another modality than was asked for; '' where there is none."""
+    found = {modality: topics for modality, group in MOTION_TYPES.items()
+             if modality != wanted and (topics := _first_level(bag, group))}
+    if len(found) > 1:
+        found.pop('camera', None)   # as where none is asked for
+    return '; or '.join(f'import it with --modality {modality}, of {", ".join(topic.name for topic in topics)}'
+                        for modality, topics in found.items())
 
 
 def _first_level(bag: Bag, group: tuple[tuple[str, ...], ...]) -> list[Topic]:
@@ -280,6 +297,24 @@ def _camera_info(bag: Bag, settings: BagSettings, image: Topic, notes: list[str]
                    and topic.type == CAMERA_INFO and topic.count), None)
     if beside is None and settings.camera_pose:
         raise BagError(f'{bag.path}: camera_pose is given, but there is no {base}/camera_info in '
-                       'it to say what the lens is; name another with --camera-info-topic, or '
-                       'record it')
+                       'it to say what the lens is; '
+                       + (f'name {" or ".join(others)}, whose frame is the same: --camera-info-topic {others[0]}'
+                          if (others := _infos_elsewhere(bag, image)) else
+                          'name another with --camera-info-topic, or record it'))
     return beside
+
+
+def _infos_elsewhere(bag: Bag, image: Topic) -> tuple[str, ...]:
+    """Topics of camera_info whose first message names the frame that the first picture names."""
+    frame = _first_frame(bag, image)
+    return tuple(topic.name for topic in bag.topics
+                 if topic.type == CAMERA_INFO and topic.count and frame and _first_frame(bag, topic) == frame)
+
+
+def _first_frame(bag: Bag, topic: Topic) -> str:
+    for _, _, raw in islice(bag.messages([topic.name]), TRIED_PICTURES):
+        try:
+            return bag.decode(topic.name, raw).header.frame_id.lstrip('/')
+        except BadMessage:
+            continue
+    return ''
