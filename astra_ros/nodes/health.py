@@ -64,6 +64,12 @@ class Notices:
             self._settled |= self.last_s < before_s
 
     @property
+    def open(self) -> bool:
+        """Whether something went wrong, however long ago, and nothing settled it."""
+        with self._lock:
+            return self.count > 0 and not self._settled
+
+    @property
     def recent(self) -> str:
         """The last reason while it is fresh, else ''."""
         with self._lock:

@@ -193,6 +193,7 @@ class Imagine:
 
     def _on_clear_goal(self, _, response: Trigger.Response) -> Trigger.Response:
         goal = self._inputs.clear_goal()
+        self._health.goal_cleared()
         response.success = True
         response.message = f"the {goal} does not count any more" if goal else "there was no goal"
         return response

@@ -23,11 +23,10 @@ from astra_ros.texts import listed
 SLOW_S = 10.0
 # Camera and joint states may start so much later than this node before that is worth a line in the log.
 CAMERA_STARTS_S = 5.0
-INPUTS = ("images", "plans", "joint_states", "goal_images", "goal_poses")
+GOAL_INPUTS = ("goal_images", "goal_poses")
+INPUTS = ("images", "plans", "joint_states", *GOAL_INPUTS)
 # What lasts, such as a description without its meshes, is logged once and not with every request.
 LASTING = ("robot_description", "markers")
-# What they lack where nothing is wanted is no fault.
-OF_GOALS = ("goal", "goal_pose")
 NOTHING_BEYOND = ("", frozenset())
 
 
@@ -78,6 +77,11 @@ class ImagineHealth:
     def refuse(self, kind: str, reason: str) -> None:
         """Note an input that cannot be used."""
         self.refused[kind].add(reason)
+
+    def goal_cleared(self) -> None:
+        """Note that no goal is wanted any more, so neither one that was refused."""
+        for kind in GOAL_INPUTS:
+            self.refused[kind].settle(time.monotonic())
 
     def left_out(self, joints: Sequence[str], model: str) -> None:
         """Note joints that plans have and the model does not know; each set of them is said once."""
@@ -225,7 +229,7 @@ class ImagineHealth:
     def _goal(self) -> DiagnosticStatus:
         """What counts as the goal, and why another one does not."""
         max_age_s = self._settings().goal_max_age_s
-        images, poses = self.refused["goal_images"], self.refused["goal_poses"]
+        images, poses = (self.refused[kind] for kind in GOAL_INPUTS)
         if (came_s := self.inputs.goal_came_s) is not None:  # another one is wanted now
             images.settle(came_s), poses.settle(came_s)
         values = self.inputs.goal(max_age_s) | {
@@ -336,15 +340,8 @@ class ImagineHealth:
             return self._status("requests", WARN, f"a request takes {busy_s:.0f} s so far", values)
         if reason := self.refused_requests.recent:
             return self._status("requests", WARN, reason, values)
-        wanted = self.inputs.goal_wanted or any(self.refused[kind].last for kind in ("goal_images", "goal_poses"))
-        parts = [
-            f"{critic} does not score: {why}"
-            for critic, why in last.missing.items()
-            if wanted or critic not in OF_GOALS
-        ]
-        if last.undrawn:
-            parts.append(f"imagined less exactly, without the robot drawn along the plan: {last.undrawn}")
-        if parts:
+        wanted = self.inputs.goal_wanted or any(self.refused[kind].open for kind in GOAL_INPUTS)
+        if parts := last.lacks(wanted):
             return self._status("requests", WARN, "; ".join(parts), values)
         level = WARN if last.all_vetoed else OK
         return self._status("requests", level, last.summary or "no request yet", values)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from astra_ros.nodes.description import PREPARING
 from astra_ros.planning.critics.goal_pose import OUTCOME
 
+# What they lack where nothing is wanted is no fault.
+OF_GOALS = ("goal", "goal_pose")
+
 
 @dataclass
 class ModelState:
@@ -50,3 +53,14 @@ class LastRequest:
     missing: dict[str, str] = field(default_factory=dict)
     undrawn: str = ""
     all_vetoed: bool = False
+
+    def lacks(self, goal_wanted: bool) -> list[str]:
+        """What was missing for whole scores, in words."""
+        said = [
+            f"{critic} does not score: {why}"
+            for critic, why in self.missing.items()
+            if goal_wanted or critic not in OF_GOALS
+        ]
+        if self.undrawn:
+            said.append(f"imagined less exactly, without the robot drawn along the plan: {self.undrawn}")
+        return said

@@ -244,6 +244,8 @@ def test_critics_of_goals_are_missed_only_where_a_goal_is_wanted(health):
     assert requests(health).level == OK
     health.inputs.on_goal_pose(goal_pose("map"), "world", "/goal_pose")
     assert requests(health).level == WARN, "one is wanted, and was refused"
+    health.goal_cleared()
+    assert requests(health).level == OK and part_of(health, "goal").level == OK
 
 
 def test_how_many_plans_were_lost_is_said(health):
