@@ -40,7 +40,7 @@ from astra_ros.learning.bags.pictures import BadPicture, to_rgb
 from astra_ros.learning.bags.reader import read_recording
 from astra_ros.learning.bags.report import Found, make_report, report_text, too_short
 from astra_ros.learning.bags.storage import BagError
-from astra_ros.learning.bags.topics import Choice, choose_topics
+from astra_ros.learning.bags.topics import Choice, choose_topics, other_modalities
 from astra_ros.learning.dataset import check_alike, check_names, pack_episode, save_packed
 from astra_ros.learning.dataset_card import write_card
 from astra_ros.learning.episode import DatasetError, Episode, once_more
@@ -63,7 +63,7 @@ def examine(bag: Bag, choice: Choice) -> Found:
         reasons = '; '.join(f'{count} messages: {why}' for why, count in
                             recording.bad[choice.motion.name].items())
         raise BagError(f'{bag.path}: {choice.motion.name}: no message of it can be used'
-                       + f' ({reasons})' * bool(reasons)
+                       + f' ({reasons})' * bool(reasons) + _positions_cure(bag, choice)
                        + ''.join(f'\n{note}' for note in bag.notes))
     sources = {choice.image.name: [pictures]}
     if recording.stamped:
@@ -84,6 +84,14 @@ def examine(bag: Bag, choice: Choice) -> Found:
         limited = {name: column for name, column in zip(motion.names, found.stored.T) if name not in motion.continuous}
         notes += beyond_limits(choice.settings, recording, limited)
     return found
+
+
+def _positions_cure(bag: Bag, choice: Choice) -> str:
+    """What to do where no message says where the joints are; '' of another motion."""
+    if choice.settings.modality != 'joints':
+        return ''
+    other = other_modalities(bag, 'joints')
+    return '; have the driver publish positions, and record again' + f', or {other}' * bool(other)
 
 
 def import_bag(path: Path, out: Path, settings: BagSettings, force: bool = False,

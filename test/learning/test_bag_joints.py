@@ -214,6 +214,18 @@ def test_stamps_of_two_clocks_on_one_topic_are_refused(tmp_path):
     assert error.value.conflicts[0].back_s > 2
 
 
+def test_of_two_publishers_nothing_is_said_that_only_their_jumps_say(tmp_path):
+    """One rests at 3.1, the other at -3.1: beside each other they look like a joint that turns, and does not move."""
+    bag = joint_bag(tmp_path / 'bag', (50, {'j1': lambda t: 3.1, 'j2': lambda t: 0.0}, 0),
+                    (50, {'j2': lambda t: 0.0, 'j1': lambda t: -3.1}, 0.009), (30, {'j3': np.sin}, 0.004))
+    report, (episode,) = run(bag, tmp_path / 'out')
+    assert "'j1' has two publishers" in report['notes'][0] and '--joints j2 j3 --force' in report['notes'][0]
+    assert not [note for note in report['notes'] if 'without end' in note or 'never moves' in note]
+    assert episode.source['unfit'].endswith('--force')
+    _, (episode,) = run(bag, tmp_path / 'out2', joints=('j2', 'j3'))
+    assert 'unfit' not in episode.source
+
+
 def test_one_publisher_is_imported_without_a_word(tmp_path):
     noise = np.random.default_rng(0)
     bag = joint_bag(tmp_path / 'bag', (50, {'j1': lambda t: np.sin(6 * t) + noise.normal(0, 0.01),

@@ -6,7 +6,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from bag_maker import BagMaker, arm_bag
+from bag_maker import BagMaker, arm_bag, header, make
 
 from astra_ros import cli
 from astra_ros.learning import import_bag as command
@@ -285,6 +285,70 @@ def test_a_camera_info_of_the_same_frame_elsewhere_is_named(tmp_path):
     assert '--camera-info-topic /right/info' in note and '/left/info' not in note
     report = run(tmp_path / 'bag', tmp_path / 'out2', modality='camera', camera_info_topic='/right/info')
     assert not [note for note in report['notes'] if 'camera_info' in note]
+
+
+@pytest.mark.parametrize('metadata', ['whole', 'none', 'broken'])
+@pytest.mark.parametrize('cut', [True, False])
+def test_no_new_index_is_asked_of_a_file_that_ros_cannot_open(tmp_path, cut, metadata):
+    arm_bag(tmp_path / 'bag', seconds=20, storage='sqlite3')
+    (file,) = (tmp_path / 'bag').glob('*.db3')
+    text = {'whole': (tmp_path / 'bag' / 'metadata.yaml').read_text().replace('message_count: ', 'message_count: 1'),
+            'broken': '', 'none': None}[metadata]
+    (tmp_path / 'bag' / 'metadata.yaml').unlink()
+    if text is not None:
+        (tmp_path / 'bag' / 'metadata.yaml').write_text(text)
+    if cut:
+        file.write_bytes(file.read_bytes()[:file.stat().st_size * 2 // 3])
+    report = run(tmp_path / 'bag', tmp_path / 'out')
+    assert any('metadata.yaml' in note for note in report['notes'])
+    assert any('cut off or damaged' in note for note in report['notes']) == cut
+    assert any('reindex' in note for note in report['notes']) != cut
+
+
+def test_an_odometry_whose_orientation_is_not_filled_is_used_and_told_so(tmp_path):
+    with BagMaker(tmp_path / 'bag') as bag:
+        for t in np.arange(0, 8, 0.1):
+            bag.image(t)
+            bag.odometry(t, vx=0.3, q=(0, 0, 0, 0))
+    report = run(tmp_path / 'bag', tmp_path / 'out', modality='twist')
+    (note,) = [note for note in report['notes'] if 'quaternion' in note]
+    assert "the pose of 'base_link'" in note and 'of 80 messages a part' in note
+    assert report['motion']['messages'] == 80
+
+
+def test_a_message_with_one_bad_transform_is_left_out_in_part(tmp_path):
+    with BagMaker(tmp_path / 'bag') as bag:
+        for t in np.arange(0, 8, 0.1):
+            bag.image(t)
+            bag.frames(t, ('odom', 'camera_optical', (0.2 * t, 0, 1), (0, 0, 0, 1)), ('odom', 'box', (0, 0, 0), (0, 0, 0, 0)))
+            bag.frames(t, ('odom', 'lid', (0, 0, 0), (0, 0, 0, 0)))
+    notes = run(tmp_path / 'bag', tmp_path / 'out', modality='camera')['notes']
+    assert any('of 80 messages a part' in note and "'box'" in note for note in notes)
+    assert any('80 messages left out' in note and "'lid'" in note for note in notes)
+
+
+def test_velocities_of_joints_alone_are_answered_with_what_helps(tmp_path):
+    with BagMaker(tmp_path / 'bag') as bag:
+        for t in np.arange(0, 8, 0.1):
+            bag.image(t)
+            bag.add(t, '/joint_states', 'sensor_msgs/msg/JointState', make(
+                'sensor_msgs/msg/JointState', header=header(t), name=['left', 'right'], position=np.empty(0),
+                velocity=np.ones(2), effort=np.empty(0)))
+            bag.odometry(t, vx=0.3, p=(0.3 * t, 0, 0))
+    text = refused(tmp_path / 'bag', tmp_path / 'out', modality='joints')
+    assert 'only how fast' in text and 'publish positions' in text and '--modality twist, of /odom' in text
+
+
+def test_a_camera_info_that_cannot_be_used_is_noted_where_nothing_needs_it(tmp_path):
+    for name, fields in (('odd', {'size': (66, 66), 'roi': (10, 10, 64, 64)}), ('other', {'size': (48, 48)}),
+                         ('right', {})):
+        with BagMaker(tmp_path / name) as bag:
+            for t in np.arange(0, 8, 0.1):
+                bag.image(t)
+                bag.joints(t, j1=0.1 * t)
+            bag.camera_info(0, **fields)
+        notes = [note for note in run(tmp_path / name, tmp_path / f'{name}_out')['notes'] if 'camera_pose' in note]
+        assert len(notes) == (name != 'right') and all(note.startswith('/camera/camera_info') for note in notes)
 
 
 def test_a_killed_recorder_leaves_no_metadata(tmp_path):

@@ -17,6 +17,7 @@ from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_
 
 from astra_ros.learning.bags import folder
 from astra_ros.learning.bags.mcap_file import McapFile
+from astra_ros.learning.bags.sqlite_file import SqliteFile
 from astra_ros.learning.bags.storage import NO_TYPE, ZSTD, BagError, Storage, Stream, UnreadableFile, short, zstd
 
 
@@ -81,7 +82,9 @@ class Bag:
             for topic in self.all_topics:
                 counts[topic.name] = counts.get(topic.name, 0) + topic.count
             for text in folder.differences(self._metadata, self.files, there, counts):
-                self._note(f'{self.path}: {text}. `ros2 bag reindex {self.path}` makes it again')
+                self._note(f'{self.path}: {text}{self._reindex()}')
+        if self._is_cut_off(there):     # ROS's own reader does not open such a file
+            self.notes = [note.removesuffix(self._reindex()) for note in self.notes]
 
     def __enter__(self) -> Bag:
         return self
@@ -215,13 +218,20 @@ class Bag:
             return folder.read_metadata(self.path)
         except FileNotFoundError:
             self._note(f'{self.path}: metadata.yaml is missing, as after a recorder that was '
-                       f'killed; its files were read by themselves. `ros2 bag reindex {self.path}` '
-                       'makes it again')
+                       f'killed; its files were read by themselves{self._reindex()}')
         except (OSError, ValueError, yaml.YAMLError) as error:
             self._note(f'{self.path}: cannot be read as metadata.yaml describes it '
-                       f'({short(error)}); its files were read by themselves. `ros2 bag reindex {self.path}` '
-                       'makes it again')
+                       f'({short(error)}); its files were read by themselves{self._reindex()}')
         return None
+
+    def _reindex(self) -> str:
+        return f'. `ros2 bag reindex {self.path}` makes it again'
+
+    def _is_cut_off(self, there: list[Path]) -> bool:
+        """Whether a sqlite3 file is damaged, or was not read at all."""
+        read = {storage.path for storage in self._storages}
+        return any(isinstance(storage, SqliteFile) and not storage.whole for storage in self._storages) or any(
+            '.db3' in file.name and file not in read for file in there)
 
     def _open(self, there: list[Path]) -> None:
         failed: list[tuple[Path, UnreadableFile]] = []

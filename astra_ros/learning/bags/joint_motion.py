@@ -35,7 +35,7 @@ class JointMotion:
         self.how = _how(recording, choice)
         self.samples = sum(len(series) for series in recording.joints.values())
         self.notes = []
-        self.warnings, self.unfit = check_joints(recording, clock, self.names, self._topic)
+        self.warnings, self.unfit, self._contradicted = check_joints(recording, clock, self.names, self._topic)
         self._gap_s = settings.gap_s
         described = _Described(settings, recording)
         tracks = {name: self._track(name, recording, clock, described) for name in self.names}
@@ -64,7 +64,7 @@ class JointMotion:
         parts = times[good], received[good], values[good, None]
         track = Track(*parts)
         turning, note = described.turns(joint, sum(looks_wrapped(rows[:, 0]) for _, rows in track.runs))
-        if note:
+        if note and joint not in self._contradicted:    # there the jumps are those between two publishers
             self.notes.append(f'{self._topic}: {note}')
         return (Track(*parts, turning=True) if turning else track), turning
 

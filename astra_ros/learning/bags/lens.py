@@ -23,6 +23,7 @@ def camera_on_robot(recording: Recording, choice: Choice, notes: list[str]) -> d
         return _free_camera(recording, choice, notes)
     pose = choice.settings.camera_pose
     if not pose:
+        _about_unused(recording, choice, notes)
         return None
     if several := _several_sizes(recording, choice):
         raise BagError(f'{several}, or leave camera_pose out')
@@ -49,6 +50,22 @@ def lens_in_words(recording: Recording, choice: Choice) -> str:
     except LensError as error:
         return f'{choice.camera_info.name}: cannot be used: {error}'
     return f'{choice.camera_info.name}: {lens}'
+
+
+def _about_unused(recording: Recording, choice: Choice, notes: list[str]) -> None:
+    """What is wrong with a camera_info that nothing needs yet. One that is not calibrated says so by itself."""
+    if choice.camera_info is None:
+        return
+    name = choice.camera_info.name
+    try:
+        _lens(recording, choice, [])
+    except NotCalibrated:
+        return
+    except OtherSize as error:
+        notes.append(f'{name}: not of pictures as {choice.image.name} has them ({error}); before you set camera_pose, name '
+                     'the right topic with --camera-info-topic')
+    except LensError as error:
+        notes.append(f'{name}: {error}; until then camera_pose cannot be used')
 
 
 def _free_camera(recording: Recording, choice: Choice, notes: list[str]) -> dict | None:

@@ -32,6 +32,10 @@ from astra_ros.robot.joint_messages import JointMessageError, JointPositions, co
 UNKNOWN_VARIANCE = 9999
 
 
+class BadPart(BadMessage):
+    """A part of a message cannot be used, and another part is."""
+
+
 @dataclass
 class Series:
     """Messages of one source, in order of recording.
@@ -120,6 +124,7 @@ class Recording:
         description: text of the robot's description, '' where the bag holds none.
         lenses: what a CameraInfo says -> (when the recorder received the first that says it, that one).
         bad: topic -> reason -> number of messages that were left out.
+        bad_parts: the same of messages of which a part was left out.
     """
 
     pictures: Pictures
@@ -137,10 +142,12 @@ class Recording:
     description: str = ''
     lenses: dict[tuple, tuple[int, object]] = field(default_factory=dict)
     bad: dict[str, Counter] = field(default_factory=dict)
+    bad_parts: dict[str, Counter] = field(default_factory=dict)
 
     def reasons(self, topic: str) -> str:
         """Why messages of a topic were left out, to go on with a sentence."""
-        return ''.join(f'; {count} messages: {why}' for why, count in self.bad.get(topic, {}).items())
+        return ''.join(f'; {count} messages: {why}' for found in (self.bad, self.bad_parts)
+                       for why, count in found.get(topic, {}).items())
 
 
 def read_recording(bag: Bag, choice: Choice) -> Recording:
@@ -163,6 +170,8 @@ def read_recording(bag: Bag, choice: Choice) -> Recording:
             bar.update()
             try:
                 readers[topic](bag.decode(topic, raw), received_ns)
+            except BadPart as error:
+                recording.bad_parts.setdefault(topic, Counter())[str(error)] += 1
             except BadMessage as error:
                 recording.bad[topic][str(error)] += 1
                 if topic == choice.image.name:      # its number counts when pictures are decoded
@@ -208,7 +217,8 @@ def _positions(recording: Recording, read: Callable[[object], JointPositions], m
             raise BadMessage(error.what) from error
         said = error.positions      # not finite: told, and left out, joint by joint
     if not said.names:
-        raise BadMessage('it says of no joint where it is')
+        fast = len(getattr(message, 'velocity', ()))
+        raise BadMessage('it says of no joint where it is' + ', only how fast' * bool(fast))
     recording.joint_fields[said.field] += 1
     only_measured = said.measured and read is controller_state
     (recording.measured if only_measured else recording.joints).setdefault(said.names, Series()).add(
@@ -255,9 +265,12 @@ def _odometry(recording: Recording, message, received_ns: int) -> None:
     try:
         pose = _edge(recording, recording.poses, (parent, child), message.pose.pose.position,
                      message.pose.pose.orientation, (stamp_ns, received_ns))
-    finally:
-        if len(recording.velocities) > said:
-            recording.velocity_poses.append(pose)
+    except BadMessage as error:
+        bad = error if bad is not None else BadPart(str(error))
+    else:
+        bad = bad and BadPart(str(bad))
+    if len(recording.velocities) > said:
+        recording.velocity_poses.append(pose)
     if bad is not None:
         raise bad
 
@@ -279,15 +292,16 @@ def _transforms(recording: Recording, message, received_ns: int) -> None:
 
 
 def _frames(recording: Recording, edges: dict, message, received_ns: int) -> None:
-    bad = None
+    bad, whole = None, 0
     for item in message.transforms:
         try:
             _edge(recording, edges, (item.header.frame_id.lstrip('/'), item.child_frame_id.lstrip('/')),
                   item.transform.translation, item.transform.rotation, (stamp_of(item), received_ns))
+            whole += 1
         except BadMessage as error:     # the others of the same message may be whole
             bad = error
     if bad is not None:
-        raise bad
+        raise BadPart(str(bad)) if whole else bad
 
 
 def _edge(recording: Recording, edges: dict, frames: tuple[str, str], position, rotation,

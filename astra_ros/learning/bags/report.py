@@ -124,8 +124,10 @@ def _notes(found: Found, rows: np.ndarray) -> list[str]:
     silent = sum(count for why, count in found.layout.dropped.items() if why.startswith(SILENT))
     if found.motion.cure and silent:
         notes.append(found.motion.cure)
-    notes += [f'{topic}: {count} messages left out, or a part of them: {why}'
+    notes += [f'{topic}: {count} messages left out: {why}'
               for topic, reasons in found.recording.bad.items() for why, count in reasons.items()]
+    notes += [f'{topic}: of {count} messages a part was left out, and not the rest: {why}'
+              for topic, reasons in found.recording.bad_parts.items() for why, count in reasons.items()]
     if pictures.broken:
         notes.append(f'{choice.image.name}: broken pictures: {len(pictures.broken)}; the first: '
                      f'{pictures.broken[0]}')
@@ -139,7 +141,7 @@ def _notes(found: Found, rows: np.ndarray) -> list[str]:
             keep = min(tall, round(wide * height / width)), min(wide, round(tall * width / height))
             notes.append(f'{choice.image.name}: of {wide} x {tall} the middle '
                          f'{keep[1]} x {keep[0]} is kept, as the imagine node does')
-    if not _moves(found, rows):
+    if not _moves(found, rows) and not found.motion.unfit:
         notes.append(f'{choice.motion.name}: the robot never moves; a model learns nothing of '
                      'actions from that. Is it the right topic?')
     return notes

@@ -33,8 +33,10 @@ class _Said:
     values: np.ndarray
 
 
-def check_joints(recording: Recording, clock: Clock, names: Iterable[str], topic: str) -> tuple[list[str], str]:
-    """(notes about joints of which two publishers speak, what makes the episodes unfit for training or '').
+def check_joints(recording: Recording, clock: Clock, names: Iterable[str],
+                 topic: str) -> tuple[list[str], str, frozenset[str]]:
+    """(notes about joints of which two publishers speak, what makes the episodes unfit for training or '', the joints
+    of which they say different things).
 
     Raises TwoSources where stamps of two clocks cut the recording at each message.
     """
@@ -52,9 +54,9 @@ def check_joints(recording: Recording, clock: Clock, names: Iterable[str], topic
                            if others else '')
         if clock.name == 'header' and any(conflict.back_s > JUMP_BACK_S for conflict in bad):
             raise error
-        unfit = str(error)
+        unfit = str(error) + ' --force' * bool(others)      # the bag is in the folder by then
         notes.insert(0, f'{unfit}; `astra train` refuses these episodes')
-    return notes, unfit
+    return notes, unfit, frozenset(conflict.key for conflict in bad)
 
 
 def check_frame(frame: str, series: Mapping[str, Series], clock: Clock) -> Conflict | None:

@@ -14,7 +14,11 @@ MAGIC = b'SQLite format 3\0'
 
 
 class SqliteFile:
-    """An open sqlite3 file; see Storage."""
+    """An open sqlite3 file; see Storage.
+
+    Attributes:
+        whole: whether all of its messages can be read.
+    """
 
     def __init__(self, path: Path, immutable: bool = True):
         """`immutable`: as it lies there; else with what a journal beside it adds."""
@@ -47,12 +51,12 @@ class SqliteFile:
                                  'or it is another database', 'record the bag again')
         serialisation = 'serialization_format' if 'serialization_format' in topics else "'cdr'"
         rows = self._connection.execute(f'SELECT id, name, type, {serialisation} FROM topics').fetchall()
-        self._whole, numbers = True, [row[0] for row in rows]
+        self.whole, numbers = True, [row[0] for row in rows]
         try:
             counts = dict(self._connection.execute('SELECT topic_id, COUNT(*) FROM messages GROUP BY topic_id'))
             span = self._connection.execute('SELECT MIN(timestamp), MAX(timestamp) FROM messages').fetchone()
         except sqlite3.DatabaseError as error:
-            self._whole = False
+            self.whole = False
             times = [(number, ns) for number, ns, _ in self._rows(numbers)]
             counts = Counter(number for number, _ in times)
             span = min((ns for _, ns in times), default=None), max((ns for _, ns in times), default=None)
@@ -84,13 +88,13 @@ class SqliteFile:
     def _rows(self, numbers: list[int]) -> Iterator[tuple[int, int, bytes]]:
         marks = ','.join('?' * len(numbers))
         # A cut-off file has lost its index of times; as they were written, until a page is missing.
-        order = 'timestamp, rowid' if self._whole else 'rowid'
+        order = 'timestamp, rowid' if self.whole else 'rowid'
         try:
             yield from self._connection.execute(
                 f'SELECT topic_id, timestamp, data FROM messages WHERE topic_id IN ({marks}) ORDER BY {order}',
                 numbers)
         except sqlite3.DatabaseError:
-            if self._whole:
+            if self.whole:
                 raise
             # Here the file ends; its note says so.
 

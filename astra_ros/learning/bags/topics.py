@@ -257,7 +257,7 @@ def _motion(bag: Bag, settings: BagSettings, notes: list[str]) -> tuple[Topic, s
         raise BagError(f'{bag.path}: no motion in it'
                        + (f' for modality {wanted}' if wanted else '')
                        + f': no messages of type {", ".join(types)}; it has\n{topic_table(bag)}\n'
-                       + (_other_modalities(bag, wanted)
+                       + (other_modalities(bag, wanted)
                           or 'record what moves the robot too, such as /joint_states, /cmd_vel or /tf'))
     modality, topics = next(iter(found.items()))
     if len(topics) > 1:
@@ -265,7 +265,7 @@ def _motion(bag: Bag, settings: BagSettings, notes: list[str]) -> tuple[Topic, s
     return topics[0], modality
 
 
-def _other_modalities(bag: Bag, wanted: str) -> str:
+def other_modalities(bag: Bag, wanted: str) -> str:
     """What to do where there is motion, but of another modality than was asked for; '' where there is none."""
     found = {modality: topics for modality, group in MOTION_TYPES.items()
              if modality != wanted and (topics := _first_level(bag, group))}
