@@ -101,9 +101,9 @@ def y_up_note(names: Iterable[str]) -> str:
         return ""
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
     return (
-        f"the mesh '{short(found[0])}'{more}: glTF has y up, and is drawn without a turn, as RViz of Jazzy and Kilted shows "
-        "it; RViz of Lyrical turns it to z up: if the part lies on its side, write it as STL, OBJ or COLLADA, which all "
-        "show alike"
+        f"the mesh '{short(found[0])}'{more}: glTF has y up, and is drawn without a turn, as RViz of Jazzy and "
+        "Kilted shows it; RViz of Lyrical turns it to z up: if the part lies on its side, write it as STL, OBJ or "
+        "COLLADA, which all show alike"
     )
 
 
