@@ -317,8 +317,9 @@ def parse_urdf(urdf: str | bytes):
             load_collision_meshes=False,
         ).robot
     except Exception as error:  # lxml and yourdfpy raise many kinds for text that is no URDF
+        what = short(fault(urdf) or repr(error))
         raise KinematicsError(
-            f"robot description: it cannot be read as URDF: {short(fault(urdf) or repr(error))}; correct it, or make it again"
+            f"robot description: it cannot be read as URDF: {what}; correct it, or make it again"
         ) from error
     finally:
         log.setLevel(before)

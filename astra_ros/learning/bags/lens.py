@@ -62,8 +62,8 @@ def _about_unused(recording: Recording, choice: Choice, notes: list[str]) -> Non
     except NotCalibrated:
         return
     except OtherSize as error:
-        notes.append(f'{name}: not of pictures as {choice.image.name} has them ({error}); before you set camera_pose, name '
-                     'the right topic with --camera-info-topic')
+        notes.append(f'{name}: not of pictures as {choice.image.name} has them ({error}); before you set camera_pose, '
+                     'name the right topic with --camera-info-topic')
     except LensError as error:
         notes.append(f'{name}: {error}; until then camera_pose cannot be used')
 
