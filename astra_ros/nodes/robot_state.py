@@ -42,7 +42,7 @@ class RobotState:
         if not (unknown := now.unknown(joints)):
             return None
         if doubts := now.why_unknown(unknown):
-            return f"plans wait, since it is not known where the robot is: {doubts}"
+            return f"it is not known where the robot is: {doubts}"
         heard = self.topics.wrong("joint_states")
         return (
             f"no joint state of {', '.join(unknown)} came on {self.topic} within camera_timeout_s, so it is not known "
