@@ -183,8 +183,13 @@ def test_any_plans_video_can_be_shown(bench, imagined):
     last = next(score.name for score in scores if score.rank == PLANS - 1)
     bench.video.clear()
     assert bench.graph.set_parameter("imagine", "show_plan", last).successful
-    bench.graph.until(lambda: len(bench.video) >= HORIZON, "the other plan's video")
-    assert [bytes(f.data) for f in bench.video] != [bytes(f.data) for f in imagined.video]
+    best = [bytes(frame.data) for frame in imagined.video]
+
+    def others():   # plans that came in two bursts are imagined twice, so the best one's video may come once more
+        newest = [bytes(frame.data) for frame in bench.video[-HORIZON:]]
+        return len(newest) == HORIZON and newest != best and not set(newest) & set(best)
+
+    bench.graph.until(others, "the other plan's video")
     bench.graph.set_parameter("imagine", "show_plan", "")
 
 
