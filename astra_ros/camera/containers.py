@@ -31,7 +31,7 @@ class Container:
         height, width: pixels as they are stored.
         channels: numbers per pixel: 1, or 3 where there are colours.
         bits: per number.
-        turn: the EXIF orientation, 1 to 8; 1 where there is none.
+        turn: the EXIF orientation, 1 to 8; 1 where the file has no such mark.
         end: bytes until the picture's end mark, or None where it was cut off. What lies behind is padding.
     """
 
@@ -45,7 +45,7 @@ class Container:
 
 
 def read_container(data: bytes) -> Container | None:
-    """The header of a picture file, or None where it is none that OpenCV reads."""
+    """The header of a picture file; None of a file that OpenCV does not read."""
     if data[:3] == b"\xff\xd8\xff":
         return _jpeg(data)
     if data[:8] == PNG_SIGNATURE:
