@@ -14,10 +14,7 @@ SHARED_FOLDERS = ("launch", "config", "rviz", "urdf", "models")
 
 def shared_files() -> list[tuple[str, list[str]]]:
     """Return setuptools' data_files: the ament index marker, package.xml and the shared folders."""
-    files = {
-        "share/ament_index/resource_index/packages": [f"resource/{NAME}"],
-        f"share/{NAME}": ["package.xml"],
-    }
+    files = {"share/ament_index/resource_index/packages": [f"resource/{NAME}"], f"share/{NAME}": ["package.xml"]}
     for folder in SHARED_FOLDERS:
         for path in sorted(Path(folder).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
@@ -72,6 +69,6 @@ setup(
             "imagine = astra_ros.nodes.start:imagine",
             "simulator = astra_ros.nodes.start:simulator",
             "plan_source = astra_ros.nodes.start:plan_source",
-        ],
+        ]
     },
 )

@@ -33,18 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=DEFAULT_MODEL, help="shipped name or directory")
     parser.add_argument("--backend", default="torch", help="what runs the model: torch")
     parser.add_argument("--device", default="cpu", help="where it runs: cpu, cuda, cuda:0")
-    parser.add_argument(
-        "--robot", default="panda", choices=("panda", "kuka"), help="simulated arm"
-    )
+    parser.add_argument("--robot", default="panda", choices=("panda", "kuka"), help="simulated arm")
     parser.add_argument("--plans", type=at_least(1), default=8, help="candidates of a request")
     parser.add_argument("--horizon", type=at_least(1), default=16, help="frames imagined of each")
     parser.add_argument("--runs", type=at_least(1), default=60, help="timed requests, of each kind")
-    parser.add_argument(
-        "--load", action="store_true", help="with another process keeping one core busy all the while"
-    )
-    parser.add_argument(
-        "--in-process", action="store_true", help="leave out the measurement over topics"
-    )
+    parser.add_argument("--load", action="store_true", help="with another process keeping one core busy all the while")
+    parser.add_argument("--in-process", action="store_true", help="leave out the measurement over topics")
     parser.add_argument("--out", type=Path, default=None, help="result file (JSON)")
 
 
@@ -56,9 +50,9 @@ def run(args: argparse.Namespace) -> int:
     from astra_ros.learning.results import check_writable, write_result
     from astra_ros.learning.speed import PLAIN_STEPS, measure
     from astra_ros.pipeline import Imaginer, ImaginerSettings, to_model_size
-    from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings
     from astra_ros.simulation.arm.candidates import propose
     from astra_ros.simulation.arm.robots import robot_description, robot_spec
+    from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings
 
     check_writable(args.out)
     model = load_backend(args.backend, args.model, args.device)
@@ -73,9 +67,9 @@ def run(args: argparse.Namespace) -> int:
             from astra_ros.nodes.topic_latency import measure_over_topics
 
             topics = measure_over_topics(args, image, goal_image, plans)
-        imaginer = Imaginer(model, ImaginerSettings(
-            horizon=args.horizon, partial_plans=True, action_space=f"{args.robot}_joints"
-        ))
+        imaginer = Imaginer(
+            model, ImaginerSettings(horizon=args.horizon, partial_plans=True, action_space=f"{args.robot}_joints")
+        )
         imaginer.drawings.describe(robot_description(robot_spec(args.robot), coarse=True))
         size = model.card.image_size
 
@@ -93,10 +87,7 @@ def run(args: argparse.Namespace) -> int:
         ("request", "in one process, image to scores"),
     ):
         if each := {**topics, **figures}.get(name):
-            print(
-                f"  {title}: p50 {each['p50_ms']:.0f} ms, p95 {each['p95_ms']:.0f} ms, "
-                f"p99 {each['p99_ms']:.0f} ms"
-            )
+            print(f"  {title}: p50 {each['p50_ms']:.0f} ms, p95 {each['p95_ms']:.0f} ms, p99 {each['p99_ms']:.0f} ms")
     print(
         f"  plain loop ({PLAIN_STEPS} steps, one plan at a time): {figures['plain_loop_ms']:.0f} ms, "
         f"{figures['times_faster_than_plain']:.0f} times slower\n"

@@ -14,45 +14,20 @@ from types import ModuleType
 
 from astra_ros import __version__
 
-
 # word -> (module that does it, one line for `astra --help`)
 COMMANDS = {
-    "demo": (
-        "astra_ros.nodes.demo",
-        "a simulated robot's plans are imagined, scored, and then really executed",
-    ),
-    "record": (
-        "astra_ros.learning.record",
-        "make a data set from the simulator: play, pushes, misses, collisions",
-    ),
+    "demo": ("astra_ros.nodes.demo", "a simulated robot's plans are imagined, scored, and then really executed"),
+    "record": ("astra_ros.learning.record", "make a data set from the simulator: play, pushes, misses, collisions"),
     "import-bag": (
         "astra_ros.learning.import_bag",
         "make a data set from a real robot's rosbag2: its camera and its motion",
     ),
-    "train": (
-        "astra_ros.learning.train",
-        "train a world model on a data set; can be stopped and resumed",
-    ),
-    "export": (
-        "astra_ros.learning.export",
-        "write what training made so far as a model that the nodes load",
-    ),
-    "style": (
-        "astra_ros.learning.style",
-        "teach a model to take on the light and colours of a picture",
-    ),
-    "eval": (
-        "astra_ros.learning.evaluate",
-        "measure a model on held-out scenes, beside copying the last frame",
-    ),
-    "rank": (
-        "astra_ros.learning.rank",
-        "over many scenes: does the score order plans as the simulator does?",
-    ),
-    "bench": (
-        "astra_ros.bench",
-        "how fast: camera image to scores, beside the plain denoising loop",
-    ),
+    "train": ("astra_ros.learning.train", "train a world model on a data set; can be stopped and resumed"),
+    "export": ("astra_ros.learning.export", "write what training made so far as a model that the nodes load"),
+    "style": ("astra_ros.learning.style", "teach a model to take on the light and colours of a picture"),
+    "eval": ("astra_ros.learning.evaluate", "measure a model on held-out scenes, beside copying the last frame"),
+    "rank": ("astra_ros.learning.rank", "over many scenes: does the score order plans as the simulator does?"),
+    "bench": ("astra_ros.bench", "how fast: camera image to scores, beside the plain denoising loop"),
 }
 
 # Import name -> the extra of this package that installs it.
@@ -107,8 +82,7 @@ def _parser(word: str | None, module: ModuleType | None) -> argparse.ArgumentPar
     """Every command by name; the typed one also with its arguments."""
     parser = argparse.ArgumentParser(
         prog="astra",
-        description="See it before you move: a world model imagines a robot's plans as video, and "
-        "scores them.",
+        description="See it before you move: a world model imagines a robot's plans as video, and scores them.",
         epilog=_EPILOG,
         formatter_class=_help_format,
     )

@@ -22,7 +22,6 @@ from astra_ros.planning.robot_now import RobotNow
 from astra_ros.planning.scoring import PlanScore, ScoringSettings, missing_critics, score_plans
 from astra_ros.planning.settings import limited
 
-
 MAX_DENOISING_STEPS = 1000
 # Among the reasons of each score that would have been another one with the robot drawn along the plan.
 UNDRAWN = "imagined without the robot's render"
@@ -138,19 +137,14 @@ class Imaginer:
         self.configure(settings, critics or {}, scoring)
 
     def configure(
-        self,
-        settings: ImaginerSettings,
-        critics: Mapping[str, object],
-        scoring: ScoringSettings = ScoringSettings(),
+        self, settings: ImaginerSettings, critics: Mapping[str, object], scoring: ScoringSettings = ScoringSettings()
     ) -> None:
         """Take other settings from the next request on; the model stays as it is."""
         if unknown := sorted(set(critics) - set(CRITICS)):
             raise ValueError(f"unknown critics {unknown}; known are {sorted(CRITICS)}")
         card = self.model.card
         self.settings = settings
-        self.prepare = PlanPreparer(
-            card.name, card.action_spaces, card.dt_s, settings, card.continuous_joints
-        )
+        self.prepare = PlanPreparer(card.name, card.action_spaces, card.dt_s, settings, card.continuous_joints)
         self.scoring = scoring
         self.critics = [
             critic_class(critics.get(name, settings_class()))
@@ -232,13 +226,9 @@ class Imaginer:
         undrawn = self.drawings.problem if space.name in card.cameras and drawings is None else ""
         if undrawn:
             scores = [replace(score, reasons=(*score.reasons, UNDRAWN)) for score in scores]
-        return Result(
-            prepared, imagination, history[-1], drawings, travel, scores, missing, undrawn, clock.stop()
-        )
+        return Result(prepared, imagination, history[-1], drawings, travel, scores, missing, undrawn, clock.stop())
 
-    def _object_in(
-        self, frame: np.ndarray, space: ActionSpace, motion: np.ndarray, seed: int
-    ) -> np.ndarray | None:
+    def _object_in(self, frame: np.ndarray, space: ActionSpace, motion: np.ndarray, seed: int) -> np.ndarray | None:
         """Where the model sees the object in a picture, [3] m; None where it was never told of one.
 
         Outcomes are of imagined frames, so the picture is taken for a scene that stands still, and the
@@ -273,11 +263,7 @@ class Imaginer:
             drawings = drawings.reshape(-1, *drawings.shape[-4:])
         lead = latents.shape[:-3]
         frames = self.model.pictures(
-            latents.reshape(-1, *latents.shape[-3:]),
-            result.observed,
-            result.prepared.space.name,
-            travel,
-            drawings,
+            latents.reshape(-1, *latents.shape[-3:]), result.observed, result.prepared.space.name, travel, drawings
         )
         return frames.reshape(*lead, *frames.shape[1:])
 

@@ -18,7 +18,7 @@ def short(name: object, most: int = NAME) -> str:
     text = str(name)
     if len(text) > most:
         head = most * 2 // 3
-        text = f"{text[:head]}...[{len(text)} characters]...{text[head - most:]}"
+        text = f"{text[:head]}...[{len(text)} characters]...{text[head - most :]}"
     return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 

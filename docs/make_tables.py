@@ -43,11 +43,7 @@ STYLES = {
     "untold": "model, not shown one",
     "copy": "copy the last frame, in the old style",
 }
-CHOICES = {
-    "random": "a random plan",
-    "score": "**the best score**",
-    "oracle": "the simulator itself (upper limit)",
-}
+CHOICES = {"random": "a random plan", "score": "**the best score**", "oracle": "the simulator itself (upper limit)"}
 
 
 def markdown(head: list[str], rows: list[list[str]]) -> str:
@@ -59,7 +55,13 @@ def markdown(head: list[str], rows: list[list[str]]) -> str:
 GOALS = [
     ("autoencoder ceiling, PSNR", ">= 36 dB", "evaluation", "ceiling_psnr_db", "{:.1f} dB"),
     ("model over copy of the last frame, PSNR", ">= +8 dB", "evaluation", "gain_over_copy_db", "{:+.1f} dB"),
-    ("the same, decoded alone: nothing seen or drawn is laid over", "", "evaluation", "gain_over_copy_decoded_db", "{:+.1f} dB"),
+    (
+        "the same, decoded alone: nothing seen or drawn is laid over",
+        "",
+        "evaluation",
+        "gain_over_copy_decoded_db",
+        "{:+.1f} dB",
+    ),
     ("SSIM", ">= 0.94", "evaluation", "ssim", "{:.2f}"),
     ("LPIPS (alex)", "<= 0.06", "evaluation", "lpips", "{:.3f}"),
     ("LPIPS of copying the last frame", "", "evaluation", "lpips_copy", "{:.3f}"),
@@ -116,7 +118,7 @@ def about(figures: dict) -> str:
     if "object_error_m" in figures:
         away = figures["object_error_m"]["16"]
         parts.insert(0, f"the object is imagined {100 * away:.1f} cm off after 16 frames")
-    if figures.get("still", {}).get("share"):      # older files have no count
+    if figures.get("still", {}).get("share"):  # older files have no count
         parts.append(f"left out, since nothing had changed: {figures['still']['share']:.1%} of the frames "
                      f"({figures['still']['psnr_db']:.1f} dB there)")  # fmt: skip
     return "; ".join(parts) or "no labels"
@@ -141,7 +143,7 @@ def style(result: dict) -> str:
     gains: dict[str, list[str]] = {"gain_db": [], "gain_over_matched_db": []}
     ahead = 0
     for space, figures in result["spaces"].items():
-        if "style" not in figures:      # no scene of this robot was recorded twice
+        if "style" not in figures:  # no scene of this robot was recorded twice
             continue
         of_style = figures["style"]
         horizons = list(of_style["psnr_db"]["told"])
@@ -164,12 +166,14 @@ def ranking(result: dict) -> str:
             low, high = figures["outcome_95"][row]
             rows.append([robot, title, f"{figures['outcome'][row]:.2f}", f"{low:.2f} to {high:.2f}",
                          f"{figures['collisions'][row]:.0%}"])  # fmt: skip
+
     def share(value: float | None) -> str:
         return "-" if value is None else f"{value:.0%}"
 
     correlations = "".join(
         f"- {robot}: Spearman correlation of score and outcome {figures['spearman']:.2f} "
-        "({:.2f} to {:.2f}), ".format(*figures["spearman_95"]) + f"{figures['scenes']} scenes; vetoed: "
+        "({:.2f} to {:.2f}), ".format(*figures["spearman_95"])
+        + f"{figures['scenes']} scenes; vetoed: "
         f"{share(figures['vetoed_of_colliding'])} of the plans that collide, "
         f"{share(figures['vetoed_of_harmless'])} of those that do not\n"
         for robot, figures in result["robots"].items()

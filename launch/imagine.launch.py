@@ -1,19 +1,19 @@
 """Simulator (or a real robot's topics), imagine node and, if wanted, RViz.
 
-    ros2 launch astra_ros imagine.launch.py --show-args
+ros2 launch astra_ros imagine.launch.py --show-args
 """
 
 import re
 from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from astra_ros.nodes.system import ARGUMENTS, PARAMS_FILE, RESPAWN_DELAY_S, RVIZ_FILE, nodes, rviz_remappings
 from astra_ros.resources import resource_path
+from launch import LaunchDescription
 
 
 def start(context):

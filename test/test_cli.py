@@ -12,9 +12,7 @@ from astra_ros import __version__, cli
 
 
 def astra(*words: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "astra_ros.cli", *words], capture_output=True, text=True, timeout=60
-    )
+    return subprocess.run([sys.executable, "-m", "astra_ros.cli", *words], capture_output=True, text=True, timeout=60)
 
 
 def test_help_names_every_command_and_shows_a_first_step():
@@ -87,9 +85,7 @@ OurError.__module__ = "astra_ros.backends.base"
 
 def job(monkeypatch, run) -> None:
     """Put a job of the test's own behind the word `train`."""
-    module = SimpleNamespace(
-        add_arguments=lambda parser: parser.add_argument("--steps", type=int, default=7), run=run
-    )
+    module = SimpleNamespace(add_arguments=lambda parser: parser.add_argument("--steps", type=int, default=7), run=run)
     monkeypatch.setattr(cli.importlib, "import_module", lambda name: module)
 
 
@@ -128,12 +124,7 @@ def test_interrupt_ends_with_130(monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("package", "cure"),
-    [
-        ("torch", ".[torch]"),
-        ("pybullet", ".[sim]"),
-        ("sensor_msgs", ".[ros]"),
-        ("lpips", "pip install lpips"),
-    ],
+    [("torch", ".[torch]"), ("pybullet", ".[sim]"), ("sensor_msgs", ".[ros]"), ("lpips", "pip install lpips")],
 )
 def test_missing_package_names_what_to_install(monkeypatch, capsys, package, cure):
     def run(args):

@@ -16,32 +16,25 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("rosbags")
 
-from PIL import Image as PillowImage  # noqa: E402
-from rclpy.serialization import serialize_message  # noqa: E402
-from rosbags.rosbag2 import StoragePlugin, Writer  # noqa: E402
-from rosbags.typesys import Stores, get_typestore  # noqa: E402
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState, RegionOfInterest  # noqa: E402
+from PIL import Image as PillowImage
+from rclpy.serialization import serialize_message
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState, RegionOfInterest
 
-from astra_ros.bridge import BridgeError  # noqa: E402
-from astra_ros.bridge.images import check_compressed_image, check_image  # noqa: E402
-from astra_ros.bridge.stamps import stamp_of  # noqa: E402
-from astra_ros.camera.pixels import ENCODINGS, SEMI_PLANAR  # noqa: E402
-from astra_ros.learning.bags.bag import Bag  # noqa: E402
-from astra_ros.learning.bags.config import BagSettings  # noqa: E402
-from astra_ros.learning.bags.lens import camera_on_robot, lens_in_words  # noqa: E402
-from astra_ros.learning.bags.pictures import (  # noqa: E402
-    COMPRESSED,
-    IMAGE,
-    BadPicture,
-    UnsupportedPicture,
-    check_picture,
-    to_rgb,
-)
-from astra_ros.learning.bags.reader import read_recording  # noqa: E402
-from astra_ros.learning.bags.storage import BagError  # noqa: E402
-from astra_ros.learning.bags.topics import choose_topics  # noqa: E402
-from astra_ros.nodes.camera_inputs import CameraInputs, PictureReader  # noqa: E402
-from astra_ros.nodes.joint_inputs import JointInputs  # noqa: E402
+from astra_ros.bridge import BridgeError
+from astra_ros.bridge.images import check_compressed_image, check_image
+from astra_ros.bridge.stamps import stamp_of
+from astra_ros.camera.pixels import ENCODINGS, SEMI_PLANAR
+from astra_ros.learning.bags.bag import Bag
+from astra_ros.learning.bags.config import BagSettings
+from astra_ros.learning.bags.lens import camera_on_robot, lens_in_words
+from astra_ros.learning.bags.pictures import COMPRESSED, IMAGE, BadPicture, UnsupportedPicture, check_picture, to_rgb
+from astra_ros.learning.bags.reader import read_recording
+from astra_ros.learning.bags.storage import BagError
+from astra_ros.learning.bags.topics import choose_topics
+from astra_ros.nodes.camera_inputs import CameraInputs, PictureReader
+from astra_ros.nodes.joint_inputs import JointInputs
 
 STORE = get_typestore(Stores.LATEST)
 HEIGHT, WIDTH = 16, 24
@@ -77,8 +70,17 @@ def write_bag(path, messages):
 def image(encoding, rows, row, big=False, **fields):
     """`rows` rows of `row` random bytes; `fields` replace those of the message."""
     step, data = row, np.random.default_rng(len(encoding)).integers(0, 255, rows * row, np.uint8)
-    values = dict(encoding=encoding, height=HEIGHT, width=WIDTH, step=step, is_bigendian=int(big),
-                  data=array.array("B", data.tobytes())) | fields
+    values = (
+        dict(
+            encoding=encoding,
+            height=HEIGHT,
+            width=WIDTH,
+            step=step,
+            is_bigendian=int(big),
+            data=array.array("B", data.tobytes()),
+        )
+        | fields
+    )
     return Image(**values)
 
 
@@ -156,7 +158,9 @@ def compressed_images():
         "16 bits of grey": compressed(cv2.imencode(".png", sixteen)[1], "mono16; png compressed "),
         "depth": compressed(cv2.imencode(".png", sixteen)[1], "16UC1; png compressed "),
         "depth without a name": compressed(cv2.imencode(".png", sixteen)[1], "png"),
-        "compressedDepth": compressed(bytes(12) + cv2.imencode(".png", sixteen)[1].tobytes(), "16UC1; compressedDepth png"),
+        "compressedDepth": compressed(
+            bytes(12) + cv2.imencode(".png", sixteen)[1].tobytes(), "16UC1; compressedDepth png"
+        ),
         "TIFF": compressed(pillow("tiff"), "rgb8; tiff compressed "),
         "WebP": compressed(pillow("webp"), "webp"),
         "video": compressed(b"\0\0\0\1" + bytes(99), "h264"),
@@ -241,10 +245,14 @@ def test_joint_states_and_why_one_is_not_used(tmp_path, name):
     with Bag(path) as bag:
         recording = read_recording(bag, choose_topics(bag, BagSettings(modality="joints")))
     (bad,) = recording.bad["/states"] or [""]
-    stored = {joint: float(value) for names, series in recording.joints.items() if names != ("z",)
-              for joint, value in zip(names, series.values[0])}
+    stored = {
+        joint: float(value)
+        for names, series in recording.joints.items()
+        if names != ("z",)
+        for joint, value in zip(names, series.values[0])
+    }
     assert node.now(10.0) == {joint: value for joint, value in stored.items() if math.isfinite(value)}
-    if bad.startswith("it says of no joint where it is"):   # no error: nothing to keep, and nothing to say of it live
+    if bad.startswith("it says of no joint where it is"):  # no error: nothing to keep, and nothing to say of it live
         assert not refused and stored == {} and not msg.position
     elif bad:
         assert refused.startswith(f"/states: {bad}; ") and stored == {}
@@ -256,12 +264,21 @@ def test_joint_states_and_why_one_is_not_used(tmp_path, name):
 # The lens
 
 
-def info(width=WIDTH, height=HEIGHT, focal=10.0, axis=None, binning=0, roi=(0, 0, 0, 0), p=..., model="plumb_bob", d=()):
+def info(
+    width=WIDTH, height=HEIGHT, focal=10.0, axis=None, binning=0, roi=(0, 0, 0, 0), p=..., model="plumb_bob", d=()
+):
     """roi: left, top, width, height; p: focal length in P, None for an empty one."""
     x, y = axis or (width / 2, height / 2)
     fields = dict(zip(("x_offset", "y_offset", "width", "height"), roi))
-    msg = CameraInfo(width=width, height=height, binning_x=binning, binning_y=binning, roi=RegionOfInterest(**fields),
-                     distortion_model=model, d=[float(v) for v in d])
+    msg = CameraInfo(
+        width=width,
+        height=height,
+        binning_x=binning,
+        binning_y=binning,
+        roi=RegionOfInterest(**fields),
+        distortion_model=model,
+        d=[float(v) for v in d],
+    )
     msg.k = [focal, 0.0, x, 0.0, focal, y, 0.0, 0.0, float(focal > 0)]
     focal = focal if p is ... else p or 0.0
     msg.p = [focal, 0.0, x, 0.0, 0.0, focal, y, 0.0, 0.0, 0.0, float(focal > 0), 0.0]

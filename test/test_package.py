@@ -67,10 +67,7 @@ def test_colcon_installs_shared_file(installed, name):
 @pytest.mark.slow
 def test_colcon_installs_every_file_of_the_shared_folders(installed):
     listed = subprocess.run(
-        ["git", "ls-files", "launch", "config", "rviz", "urdf", "models"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
+        ["git", "ls-files", "launch", "config", "rviz", "urdf", "models"], cwd=ROOT, capture_output=True, text=True
     )
     if listed.returncode:
         pytest.skip("not a git checkout: nothing says which files belong to the package")
@@ -113,9 +110,7 @@ def test_installed_executable_runs(installed):
 def test_version_is_the_same_everywhere():
     # setup.py reads package.xml; pip wrote down what setup.py said.
     manifest = parse_package(str(ROOT)).version
-    setup = subprocess.run(
-        [sys.executable, "setup.py", "--version"], cwd=ROOT, capture_output=True, text=True
-    )
+    setup = subprocess.run([sys.executable, "setup.py", "--version"], cwd=ROOT, capture_output=True, text=True)
     assert setup.stdout.split()[-1] == manifest == astra_ros.__version__
 
 

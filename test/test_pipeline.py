@@ -169,14 +169,10 @@ def test_critics_can_be_set_and_what_is_missing_is_said():
 @pytest.mark.parametrize("wanted", [ProgressSettings(enabled=True), CuriositySettings(enabled=True)])
 def test_a_base_that_is_told_otherwise_what_is_wanted_misses_no_goal(wanted):
     judge = imaginer()
-    judge.model.card.action_spaces = {
-        "car": TwistSpace("car", ("linear.x", "angular.z"), (1.0, 1.0), (1.0, 1.0))
-    }
+    judge.model.card.action_spaces = {"car": TwistSpace("car", ("linear.x", "angular.z"), (1.0, 1.0), (1.0, 1.0))}
     name = type(wanted).__name__.removesuffix("Settings").lower()
     judge.configure(ImaginerSettings(horizon=2), {name: wanted})
-    made = judge.score(
-        HISTORY, [VelocityPlan(("linear.x", "angular.z"), 0.5, [[1.0, 0.0]] * 2, "go")]
-    )
+    made = judge.score(HISTORY, [VelocityPlan(("linear.x", "angular.z"), 0.5, [[1.0, 0.0]] * 2, "go")])
     assert name in made.scores[0].critics and not made.missing
 
 
@@ -255,7 +251,9 @@ def test_a_plan_that_starts_elsewhere_than_the_robot_is_refused():
 
 @pytest.mark.parametrize("known, unknown", [({}, "a, b"), ({"a": 0.0, "finger": 0.0}, "b")])
 def test_plans_are_refused_while_nobody_knows_where_the_robot_is(known, unknown):
-    with pytest.raises(NothingToImagine, match=f"no joint state of {unknown} came within camera_timeout_s; .* start_tolerance to 0") as at:
+    with pytest.raises(
+        NothingToImagine, match=f"no joint state of {unknown} came within camera_timeout_s; .* start_tolerance to 0"
+    ) as at:
         imaginer().prepare([plan("p", 1.0)], known)
     assert set(at.value.refused) == {"p"} and ", ".join(at.value.unknown_joints) == unknown
     assert not imaginer(start_tolerance=0.0).prepare([plan("p", 1.0)], known).refused
@@ -297,11 +295,14 @@ def test_the_robot_is_drawn_where_each_plan_takes_it():
     assert made.model.robot.shape == (1, 2, 3, 32, 32)
 
 
-@pytest.mark.parametrize("urdf, reason", [
-    (None, "no robot_description has come"),
-    ("<robot name='other'><link name='base'/></robot>", "robot_description: "),
-    ("no XML", "robot_description: "),
-])
+@pytest.mark.parametrize(
+    "urdf, reason",
+    [
+        (None, "no robot_description has come"),
+        ("<robot name='other'><link name='base'/></robot>", "robot_description: "),
+        ("no XML", "robot_description: "),
+    ],
+)
 def test_without_a_description_it_imagines_all_the_same_and_says_so(urdf, reason):
     made = drawing_imaginer()
     made.drawings.describe(urdf)
@@ -339,8 +340,7 @@ def test_only_arms_spaces_are_asked_for_joints_and_twins_must_be_named():
 
 def test_a_bases_plans_are_means_of_velocities_and_begin_with_its_own():
     model = KnownModel()
-    model.card.action_spaces["car_twist"] = TwistSpace(
-        "car_twist", ("linear.x", "angular.z"), (1.0, 1.0), (1.0, 1.0))
+    model.card.action_spaces["car_twist"] = TwistSpace("car_twist", ("linear.x", "angular.z"), (1.0, 1.0), (1.0, 1.0))
     made = Imaginer(model, ImaginerSettings(horizon=2))
     # 2 m/s for 0.75 s: half of the second step of 0.5 s is rest.
     go = VelocityPlan(("angular.z", "linear.x"), 0.25, [[0.0, 2.0]] * 3, "go")
@@ -358,9 +358,7 @@ def test_a_bases_plans_are_means_of_velocities_and_begin_with_its_own():
 
 def test_a_moving_camera_goes_where_each_plan_takes_it():
     model = KnownModel()
-    model.card.action_spaces = {
-        "car": TwistSpace("car", ("linear.x", "angular.z"), (1.0, 1.0), (1.0, 1.0))
-    }
+    model.card.action_spaces = {"car": TwistSpace("car", ("linear.x", "angular.z"), (1.0, 1.0), (1.0, 1.0))}
     eye = PinholeCamera(4, 4, 4.0, 4.0, 1.5, 1.5, np.eye(4))
     model.card.moving_cameras = {"car": MovingCamera(eye, np.ones((1, 1)))}
     made = Imaginer(model, ImaginerSettings(horizon=2))

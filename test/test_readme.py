@@ -19,8 +19,18 @@ make_tables = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(make_tables)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/install.md", "docs/dependencies.md", "docs/own-data.md", "docs/training.md", "docs/model.md",
-                                  *MODEL_CARDS])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "docs/install.md",
+        "docs/dependencies.md",
+        "docs/own-data.md",
+        "docs/training.md",
+        "docs/model.md",
+        *MODEL_CARDS,
+    ],
+)
 def test_links_lead_somewhere(page):
     path = ROOT / page
     links = re.findall(r"\]\(([^)#:]+)\)", path.read_text())
@@ -42,7 +52,7 @@ def test_result_tables_come_from_the_result_files(page):
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("**/*.json")), ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_figures_are_those_of_the_shipped_model(path):
     figures = json.loads(path.read_text())
-    if path.parent.name != "ablations":      # those are of other models
+    if path.parent.name != "ablations":  # those are of other models
         card = json.loads((ROOT / "models" / path.parent.name / "card.json").read_text())
         assert figures["sha256"] == card["sha256"][:12]
         if any("style" in space for space in figures.get("spaces", {}).values()):
@@ -81,8 +91,8 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
     origin = {"command": "astra x", "commit": "abc", "machine": "m", "date": "2026-01-01"}
     frames = {row: {"1": 20.04, "16": 10.0} for row in make_tables.FRAMES}
     close = {"mean_error_m": 0.034, "near": 0.8}
-    following = {row: close for row in ("real frames", *frames)}
-    choice = {row: 0.25 for row in make_tables.CHOICES}
+    following = dict.fromkeys(("real frames", *frames), close)
+    choice = dict.fromkeys(make_tables.CHOICES, 0.25)
     overall = {row[3]: 0.5 for row in make_tables.GOALS}
     event = {"auroc": 0.9, "mean_probability": 0.04, "mean_frequency": 0.08}
     figures = {
@@ -137,7 +147,9 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
     assert "| 16 frames ahead, mean over worlds | goal | astra-tiny (arm) | other (arm) |" in text
     assert "| LPIPS (alex) | <= 0.06 | - | - |" in text and "| SSIM | >= 0.94 | 0.50 | 0.50 |" in text
     assert "left out, since nothing had changed: 12.5% of the frames (31.0 dB there)" in text
-    assert "| 16 frames ahead, mean over worlds | goal | other (arm) |" in text and "| SSIM | >= 0.94 | 0.50 |\n" in text
+    assert (
+        "| 16 frames ahead, mean over worlds | goal | other (arm) |" in text and "| SSIM | >= 0.94 | 0.50 |\n" in text
+    )
     assert "[evaluation.json](../../docs/results/other/evaluation.json): `astra x`" in text
     assert "| 20.0 (20.04) | 10.0 (10.00) | 10.000 | 3.4 cm | 80% |" in text
     assert "0.61 (0.50 to 0.70), 100 scenes" in text
@@ -155,8 +167,10 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
 def test_ablations_are_rows_of_a_folder(tmp_path):
     origin = {"command": "astra x", "commit": "abc", "machine": "m", "date": "2026-01-01"}
     overall = {"worlds": ["arm", "drive"], "ssim": 0.9, "lost_when_shuffled_db": 2.5, "drift_db": 1.5}
-    spaces = {name: {"world": world, "gain_over_copy_db": {"mean": gain}}
-              for name, world, gain in (("a", "arm", 4.0), ("b", "arm", 5.0), ("c", "drive", -0.5))}
+    spaces = {
+        name: {"world": world, "gain_over_copy_db": {"mean": gain}}
+        for name, world, gain in (("a", "arm", 4.0), ("b", "arm", 5.0), ("c", "drive", -0.5))
+    }
     folder = tmp_path / "ablations"
     folder.mkdir()
     for name in ("full", "no-drawing"):

@@ -8,18 +8,18 @@ import pytest
 pytest.importorskip("pybullet")
 pytest.importorskip("torch")
 
-from astra_ros.backends import DEFAULT_MODEL, load_backend  # noqa: E402
-from astra_ros.backends.base import shipped_models  # noqa: E402
-from astra_ros.learning.drawings import Drawer  # noqa: E402
-from astra_ros.learning.figures import imagine_clips  # noqa: E402
-from astra_ros.learning.dataset import HELD_OUT_FROM  # noqa: E402
-from astra_ros.learning.held_out import HeldOutClips  # noqa: E402
-from astra_ros.learning.metrics import psnr  # noqa: E402
-from astra_ros.learning.record import FINER, record_episode  # noqa: E402
-from astra_ros.learning.style_figures import imagine_styled  # noqa: E402
-from astra_ros.planning.drawings import then_and_now  # noqa: E402
-from astra_ros.resources import resource_path  # noqa: E402
-from astra_ros.simulation.worlds import WORLDS, make_world  # noqa: E402
+from astra_ros.backends import DEFAULT_MODEL, load_backend
+from astra_ros.backends.base import shipped_models
+from astra_ros.learning.dataset import HELD_OUT_FROM
+from astra_ros.learning.drawings import Drawer
+from astra_ros.learning.figures import imagine_clips
+from astra_ros.learning.held_out import HeldOutClips
+from astra_ros.learning.metrics import psnr
+from astra_ros.learning.record import FINER, record_episode
+from astra_ros.learning.style_figures import imagine_styled
+from astra_ros.planning.drawings import then_and_now
+from astra_ros.resources import resource_path
+from astra_ros.simulation.worlds import WORLDS, make_world
 
 HORIZON = 16
 # Frames to look at: after 1 s and after 2 s. An arm's plans end where they began, after 4 s, and in
@@ -34,9 +34,7 @@ PLAN_MATTERS = {"arm": 2.0, "drive": 1.0, "explore": 1.0}
 
 
 MODELS = shipped_models()
-SIMULATED = [
-    (world, robot) for world, spec in WORLDS.items() for robot in spec.robots
-]
+SIMULATED = [(world, robot) for world, spec in WORLDS.items() for robot in spec.robots]
 
 
 @pytest.fixture(scope="module", params=MODELS)

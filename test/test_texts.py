@@ -31,9 +31,9 @@ def test_a_long_sentence_keeps_the_cure_at_its_end():
 
 def test_names_of_100000_characters_stay_out_of_every_text_of_the_node():
     rclpy = pytest.importorskip("rclpy")  # noqa: F841
+    from builtin_interfaces.msg import Time
     from diagnostic_msgs.msg import DiagnosticStatus
     from geometry_msgs.msg import PoseStamped
-    from builtin_interfaces.msg import Time
     from sensor_msgs.msg import CompressedImage, Image, JointState
     from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 

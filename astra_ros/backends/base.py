@@ -11,20 +11,20 @@ from typing import Protocol
 
 import numpy as np
 
-from astra_ros.planning.pinhole import PinholeCamera
-from astra_ros.planning.modalities import ActionSpace, action_space_from_dict
 from astra_ros.planning.imagination import Imagination
+from astra_ros.planning.modalities import ActionSpace, action_space_from_dict
 from astra_ros.planning.moving_camera import MovingCamera
+from astra_ros.planning.pinhole import PinholeCamera
 from astra_ros.resources import resource_path
 
-CARD_FILE = 'card.json'
-WEIGHTS_FILE = 'model.safetensors'
+CARD_FILE = "card.json"
+WEIGHTS_FILE = "model.safetensors"
 # A card of another major version describes a model that this code cannot run.
 CARD_VERSION = 4
 
 # Backend name -> module with `load(directory, card, device) -> WorldModel`. A new backend is one
 # file and one line here.
-BACKENDS = {'torch': 'astra_ros.backends.torch_backend'}
+BACKENDS = {"torch": "astra_ros.backends.torch_backend"}
 
 
 class ModelError(RuntimeError):
@@ -81,44 +81,58 @@ class ModelCard:
         card_file, weights_file = directory / CARD_FILE, directory / WEIGHTS_FILE
         for file in (card_file, weights_file):
             if not file.is_file():
-                inside = directory / 'model'    # of a training folder
-                place = (f"perhaps '{inside}'" if (inside / CARD_FILE).is_file() else
-                         'that `astra train` or `astra export` wrote')
-                raise ModelError(f"model '{directory}': no {file.name} there; give the directory "
-                                 f'{place}')
+                inside = directory / "model"  # of a training folder
+                place = (
+                    f"perhaps '{inside}'"
+                    if (inside / CARD_FILE).is_file()
+                    else "that `astra train` or `astra export` wrote"
+                )
+                raise ModelError(f"model '{directory}': no {file.name} there; give the directory {place}")
         try:
             values = json.loads(card_file.read_text())
-            if values['card_version'] != CARD_VERSION:
-                raise ModelError(f"{card_file}: card version {values['card_version']}, this "
-                                 f'package reads {CARD_VERSION}; export the model again')
-            spaces = [action_space_from_dict(item) for item in values['action_spaces']]
+            if values["card_version"] != CARD_VERSION:
+                raise ModelError(
+                    f"{card_file}: card version {values['card_version']}, this "
+                    f"package reads {CARD_VERSION}; export the model again"
+                )
+            spaces = [action_space_from_dict(item) for item in values["action_spaces"]]
             card = cls(
-                name=values['name'], image_size=tuple(values['image_size']),
-                dt_s=float(values['dt_s']), history=int(values['history']),
-                latent_shape=tuple(values['latent_shape']),
+                name=values["name"],
+                image_size=tuple(values["image_size"]),
+                dt_s=float(values["dt_s"]),
+                history=int(values["history"]),
+                latent_shape=tuple(values["latent_shape"]),
                 action_spaces={space.name: space for space in spaces},
-                outcomes={space.name: tuple(values['outcomes'][space.name]) for space in spaces},
-                network=values['network'],
-                sha256=values['sha256'], path=directory, cameras=values.get('cameras', {}),
-                held_joints=values.get('held_joints', {}),
-                continuous_joints={name: tuple(joints) for name, joints in
-                                   (values.get('continuous_joints') or {}).items()},
-                moving_cameras={name: MovingCamera.from_dict(camera) for name, camera in
-                                (values.get('moving_cameras') or {}).items()})
+                outcomes={space.name: tuple(values["outcomes"][space.name]) for space in spaces},
+                network=values["network"],
+                sha256=values["sha256"],
+                path=directory,
+                cameras=values.get("cameras", {}),
+                held_joints=values.get("held_joints", {}),
+                continuous_joints={
+                    name: tuple(joints) for name, joints in (values.get("continuous_joints") or {}).items()
+                },
+                moving_cameras={
+                    name: MovingCamera.from_dict(camera)
+                    for name, camera in (values.get("moving_cameras") or {}).items()
+                },
+            )
             for camera in card.cameras.values():
                 PinholeCamera.from_dict(camera)
         except ModelError:
             raise
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ModelError(f'{card_file}: not a model card ({type(error).__name__}: {error}); '
-                             'export the model again') from error
+            raise ModelError(
+                f"{card_file}: not a model card ({type(error).__name__}: {error}); export the model again"
+            ) from error
         actual = hashlib.sha256(weights_file.read_bytes()).hexdigest()
         if actual != card.sha256:
-            raise ModelError(f'{weights_file}: sha256 {actual[:12]}..., the card says '
-                             f'{card.sha256[:12]}...; the file is damaged or of another model: '
-                             'copy both files of one model again')
+            raise ModelError(
+                f"{weights_file}: sha256 {actual[:12]}..., the card says "
+                f"{card.sha256[:12]}...; the file is damaged or of another model: "
+                "copy both files of one model again"
+            )
         return card
-
 
     def check_knows(self, space: str) -> None:
         """Raises ModelError where the model has no action space of this name."""
@@ -153,8 +167,14 @@ class WorldModel(Protocol):
         ValueError where `style` is not one picture.
         """
 
-    def pictures(self, latents: np.ndarray, observed: np.ndarray, space: str,
-                 travel: np.ndarray | None = None, drawings: np.ndarray | None = None) -> np.ndarray:
+    def pictures(
+        self,
+        latents: np.ndarray,
+        observed: np.ndarray,
+        space: str,
+        travel: np.ndarray | None = None,
+        drawings: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Imagined latents as pictures: float32 [N, C, h, w] -> uint8 [N, h, w, 3] RGB.
 
         A model with a compositor lays what was really seen over what it decodes: the last `observed`
@@ -163,9 +183,16 @@ class WorldModel(Protocol):
         robot, where it is drawn: `drawings` uint8 [N, 2, 3, h, w] from `planning.drawings.then_and_now`.
         """
 
-    def imagine(self, history: np.ndarray, actions: np.ndarray, space: str, seed: int = 0,
-                steps: int | None = None, drawings: np.ndarray | None = None,
-                travel: np.ndarray | None = None) -> Imagination:
+    def imagine(
+        self,
+        history: np.ndarray,
+        actions: np.ndarray,
+        space: str,
+        seed: int = 0,
+        steps: int | None = None,
+        drawings: np.ndarray | None = None,
+        travel: np.ndarray | None = None,
+    ) -> Imagination:
         """Imagine K plans.
 
         Args: `history` uint8 [T, h, w, 3] RGB, oldest first, `dt_s` apart; `actions` float32
@@ -179,7 +206,7 @@ class WorldModel(Protocol):
 
 
 # What nodes and commands take where no model is named.
-DEFAULT_MODEL = 'small'
+DEFAULT_MODEL = "small"
 
 
 def model_directory(model: str | Path) -> Path:
@@ -191,30 +218,29 @@ def model_directory(model: str | Path) -> Path:
         raise ModelError("no model given; name a shipped one ('small') or a directory")
     directory = Path(model).expanduser()
     bare = directory.name == str(model)
-    own = (CARD_FILE, f'model/{CARD_FILE}', WEIGHTS_FILE, 'data.json')      # of a model, or of a training folder
-    if directory.is_dir() and not (bare and model in shipped_models() and
-                                   not any((directory / name).exists() for name in own)):
+    own = (CARD_FILE, f"model/{CARD_FILE}", WEIGHTS_FILE, "data.json")  # of a model, or of a training folder
+    if directory.is_dir() and not (
+        bare and model in shipped_models() and not any((directory / name).exists() for name in own)
+    ):
         return directory
     if bare:
         try:
-            return resource_path(f'models/astra-{model}')
+            return resource_path(f"models/astra-{model}")
         except FileNotFoundError:
             pass
-    raise ModelError(f"model '{model}': neither a directory nor a shipped model; shipped are "
-                     f'{shipped_models()}')
+    raise ModelError(f"model '{model}': neither a directory nor a shipped model; shipped are {shipped_models()}")
 
 
 def shipped_models() -> list[str]:
     """Names of the models that come with the package."""
     try:
-        folder = resource_path('models')
+        folder = resource_path("models")
     except FileNotFoundError:
         return []
-    return sorted(path.name.removeprefix('astra-') for path in folder.glob('astra-*')
-                  if (path / CARD_FILE).is_file())
+    return sorted(path.name.removeprefix("astra-") for path in folder.glob("astra-*") if (path / CARD_FILE).is_file())
 
 
-def load_backend(name: str, model: str | Path, device: str = 'cpu') -> WorldModel:
+def load_backend(name: str, model: str | Path, device: str = "cpu") -> WorldModel:
     """Load `model` to run with backend `name` on `device` ('cpu', 'cuda', 'cuda:1').
 
     Raises ModelError for an unknown backend or device, or a model that does not load.
@@ -226,6 +252,8 @@ def load_backend(name: str, model: str | Path, device: str = 'cpu') -> WorldMode
     try:
         module = importlib.import_module(BACKENDS[name])
     except ImportError as error:
-        raise ModelError(f"backend '{name}' needs a package that is not installed ({error}); "
-                         f"install it in a checkout with: pip install '.[{name}]'") from error
+        raise ModelError(
+            f"backend '{name}' needs a package that is not installed ({error}); "
+            f"install it in a checkout with: pip install '.[{name}]'"
+        ) from error
     return module.load(directory, card, device)

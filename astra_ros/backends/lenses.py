@@ -10,8 +10,7 @@ from astra_ros.planning.moving_camera import MovingCamera
 from astra_ros.world_model import Lens
 
 
-def lens_of(camera: MovingCamera, image_size: tuple[int, int],
-            device: torch.device | str = 'cpu') -> Lens:
+def lens_of(camera: MovingCamera, image_size: tuple[int, int], device: torch.device | str = "cpu") -> Lens:
     """The camera of pictures of `image_size` (h, w); depths between the map's points in proportion."""
     seen = camera.camera.fitted(image_size)
     coarse = torch.tensor(camera.inverse_depth, dtype=torch.float32, device=device)
@@ -20,5 +19,4 @@ def lens_of(camera: MovingCamera, image_size: tuple[int, int],
 
 def whole_map(log_coarse: Tensor, image_size: tuple[int, int]) -> Tensor:
     """Inverse depths at every pixel, [h, w] 1/m, from the logarithms of a coarse map [r, c]."""
-    return F.interpolate(log_coarse[None, None], size=image_size, mode='bilinear',
-                         align_corners=True)[0, 0].exp()
+    return F.interpolate(log_coarse[None, None], size=image_size, mode="bilinear", align_corners=True)[0, 0].exp()

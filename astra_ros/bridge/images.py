@@ -119,9 +119,7 @@ def rgb_to_image(frame: np.ndarray, stamp: Time, frame_id: str) -> Image:
     return msg
 
 
-def pinhole_info(
-    width: int, height: int, fov_deg: float, stamp: Time, frame_id: str
-) -> CameraInfo:
+def pinhole_info(width: int, height: int, fov_deg: float, stamp: Time, frame_id: str) -> CameraInfo:
     """The CameraInfo of an undistorted pinhole camera with square pixels.
 
     Args:

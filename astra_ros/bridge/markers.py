@@ -24,11 +24,7 @@ def plan_colour(score: PlanScore, count: int) -> tuple[float, float, float]:
 
 
 def plans_to_markers(
-    scores: Sequence[PlanScore],
-    paths: np.ndarray | None,
-    objects: np.ndarray | None,
-    stamp: Time,
-    frame_id: str,
+    scores: Sequence[PlanScore], paths: np.ndarray | None, objects: np.ndarray | None, stamp: Time, frame_id: str
 ) -> MarkerArray:
     """Lines and labels of K plans, after a marker that deletes those of the last request.
 
@@ -83,8 +79,4 @@ def _marker(stamp: Time, frame_id: str, namespace: str, index: int, action=Marke
 
 def _points(positions: np.ndarray) -> list[Point]:
     """[N, 3] as points; those that are not finite are left out."""
-    return [
-        Point(x=float(x), y=float(y), z=float(z))
-        for x, y, z in positions
-        if np.isfinite((x, y, z)).all()
-    ]
+    return [Point(x=float(x), y=float(y), z=float(z)) for x, y, z in positions if np.isfinite((x, y, z)).all()]

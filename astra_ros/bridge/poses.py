@@ -9,9 +9,7 @@ from astra_ros.bridge.errors import BridgeError
 from astra_ros.texts import short
 
 
-def pose_to_position(
-    msg: PoseStamped, frame: str, topic: str = "goal_pose", reach_m: float = 0.0
-) -> np.ndarray:
+def pose_to_position(msg: PoseStamped, frame: str, topic: str = "goal_pose", reach_m: float = 0.0) -> np.ndarray:
     """The position of a pose that is given in the frame ``frame``: float64 [3], m.
 
     The orientation is not looked at, whatever it holds: only where the object ends is judged.

@@ -14,19 +14,11 @@ from astra_ros.bridge.errors import BridgeError
 from astra_ros.planning.scoring import CriticScore, PlanScore
 from astra_ros.texts import bounded
 
-LEVELS = {
-    "accepted": DiagnosticStatus.OK,
-    "risky": DiagnosticStatus.WARN,
-    "vetoed": DiagnosticStatus.ERROR,
-}
+LEVELS = {"accepted": DiagnosticStatus.OK, "risky": DiagnosticStatus.WARN, "vetoed": DiagnosticStatus.ERROR}
 
 
 def scores_to_diagnostics(
-    scores: Sequence[PlanScore],
-    stamp: Time,
-    frame_id: str,
-    model: str,
-    goal: Mapping[str, str] | None = None,
+    scores: Sequence[PlanScore], stamp: Time, frame_id: str, model: str, goal: Mapping[str, str] | None = None
 ) -> DiagnosticArray:
     """One status per plan, in plan order.
 
@@ -53,11 +45,7 @@ def _status(score: PlanScore, count: int, model: str, goal: Mapping[str, str]) -
     text = f"{score.verdict}, rank {score.rank + 1} of {count}, score {score.score:.3f}"
     if score.reasons:
         text += ": " + "; ".join(score.reasons)
-    values = {
-        "verdict": score.verdict,
-        "rank": str(score.rank + 1),
-        "score": f"{score.score:.6g}",
-    }
+    values = {"verdict": score.verdict, "rank": str(score.rank + 1), "score": f"{score.score:.6g}"}
     for critic, (raw, weight, cost) in score.critics.items():
         values[f"{critic}.raw"] = f"{raw:.6g}"
         values[f"{critic}.weight"] = f"{weight:.6g}"
@@ -95,16 +83,12 @@ def _score(status: DiagnosticStatus, topic: str) -> PlanScore:
             score=float(values["score"]),
             verdict=values["verdict"],
             critics={
-                critic: CriticScore(
-                    *(float(values[f"{critic}.{what}"]) for what in ("raw", "weight", "cost"))
-                )
+                critic: CriticScore(*(float(values[f"{critic}.{what}"]) for what in ("raw", "weight", "cost")))
                 for critic in critics
             },
             reasons=tuple(text for key, text in values.items() if key.startswith("reason.")),
             penalties={critic: float(values[f"{critic}.penalty"]) for critic in critics},
-            flags={
-                critic: values[f"{critic}.flag"] for critic in critics if f"{critic}.flag" in values
-            },
+            flags={critic: values[f"{critic}.flag"] for critic in critics if f"{critic}.flag" in values},
         )
     except (KeyError, ValueError) as error:
         raise BridgeError(
@@ -122,21 +106,16 @@ def scores_to_matrix(scores: Sequence[PlanScore]) -> Float32MultiArray:
     """
     critics = list(dict.fromkeys(critic for score in scores for critic in score.critics))
     rows = [
-        [score.score, *(score.critics[name][2] if name in score.critics else math.nan
-                        for name in critics)]
+        [score.score, *(score.critics[name][2] if name in score.critics else math.nan for name in critics)]
         for score in scores
     ]
     columns = len(critics) + 1
     msg = Float32MultiArray()
     msg.layout.dim = [
         MultiArrayDimension(
-            label="plan: " + ", ".join(score.name for score in scores),
-            size=len(rows),
-            stride=len(rows) * columns,
+            label="plan: " + ", ".join(score.name for score in scores), size=len(rows), stride=len(rows) * columns
         ),
-        MultiArrayDimension(
-            label="critic: " + ", ".join(["score", *critics]), size=columns, stride=columns
-        ),
+        MultiArrayDimension(label="critic: " + ", ".join(["score", *critics]), size=columns, stride=columns),
     ]
     msg.data = array("f", [number for row in rows for number in row])
     return msg

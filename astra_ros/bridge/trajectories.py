@@ -65,9 +65,7 @@ def without_stamp(data: bytes) -> bytes:
     return data[:4] + bytes(8) + data[12:]
 
 
-def plan_to_trajectory(
-    plan: JointPlan, stamp: Time | None = None, frame_id: str = ""
-) -> JointTrajectory:
+def plan_to_trajectory(plan: JointPlan, stamp: Time | None = None, frame_id: str = "") -> JointTrajectory:
     """A plan as a trajectory. Without a stamp it means: start when it arrives."""
     msg = JointTrajectory()
     if stamp is not None:
@@ -94,9 +92,7 @@ def joint_state_to_positions(msg: JointState, topic: str = "joint_states") -> di
         raise BridgeError(f"{topic}: {error}") from error
 
 
-def positions_to_joint_state(
-    names: Sequence[str], positions: np.ndarray, stamp: Time
-) -> JointState:
+def positions_to_joint_state(names: Sequence[str], positions: np.ndarray, stamp: Time) -> JointState:
     """Joint positions [J] in rad as a message."""
     msg = JointState()
     msg.header.stamp = stamp

@@ -38,13 +38,7 @@ class FrameHistory:
         ValueError: a size, step or tolerance that makes no sense.
     """
 
-    def __init__(
-        self,
-        length: int,
-        dt_s: float,
-        tolerance_s: float | None = None,
-        allow_padding: bool = False,
-    ) -> None:
+    def __init__(self, length: int, dt_s: float, tolerance_s: float | None = None, allow_padding: bool = False) -> None:
         if length < 1 or not dt_s > 0.0:
             raise ValueError(f"length {length} and dt_s {dt_s}: expected length >= 1 and dt_s > 0")
         self.length = length
@@ -108,8 +102,7 @@ class FrameHistory:
             if order is Order.BACK:
                 self.clear()
                 event = (
-                    f"camera time jumped back by {-interval:.2f} s (simulation reset?); "
-                    "the frame history starts anew"
+                    f"camera time jumped back by {-interval:.2f} s (simulation reset?); the frame history starts anew"
                 )
             elif frame.shape != newest.shape:
                 self.clear()
@@ -123,10 +116,7 @@ class FrameHistory:
                 self._intervals.append(interval)
                 if interval > self.dt_s + self.tolerance_s:
                     self._frames.clear()
-                    event = (
-                        f"the camera was silent for {interval:.2f} s; the frame history "
-                        "starts anew"
-                    )
+                    event = f"the camera was silent for {interval:.2f} s; the frame history starts anew"
         self._restarted = event or self._restarted
         self._store(stamp_s, frame)
         return event

@@ -65,9 +65,7 @@ class Lens:
 
     def resembles(self, other: Lens) -> bool:
         """Whether the focal lengths are the same but for the noise of a calibration."""
-        return bool(
-            abs(self.fx - other.fx) <= SAME_FOCAL * self.fx and abs(self.fy - other.fy) <= SAME_FOCAL * self.fy
-        )
+        return bool(abs(self.fx - other.fx) <= SAME_FOCAL * self.fx and abs(self.fy - other.fy) <= SAME_FOCAL * self.fy)
 
 
 def is_rectified(image_topic: str) -> bool:
@@ -299,7 +297,7 @@ def _place(info) -> str:
 
 def _distortion(info) -> str:
     model = short(info.distortion_model.strip().lower())
-    if model in FISHEYE:    # which bends also where all its numbers are 0
+    if model in FISHEYE:  # which bends also where all its numbers are 0
         return (
             f"the lens is a fisheye ({model}), whose distortion is not removed, so geometry is wrong towards the "
             "edges; record a rectified topic"

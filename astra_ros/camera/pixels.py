@@ -155,9 +155,7 @@ def check_layout(name: str, height: int, width: int, step: int, size: int) -> La
         return _planes(known, height, width, step, size)
     encoding = ENCODINGS[known]
     if encoding.channels == 2 and width % 2:
-        raise PixelError(
-            f"{known} shares colour between two pixels, but the width is {width}; it must be even"
-        )
+        raise PixelError(f"{known} shares colour between two pixels, but the width is {width}; it must be even")
     row = width * encoding.channels * encoding.depth
     if step < row:
         raise PixelError(
@@ -292,9 +290,7 @@ def as_rgb(pixels: np.ndarray, conversion: int | None) -> np.ndarray:
 def _unpack_planes(planes: Planes, layout: Layout, data: np.ndarray) -> np.ndarray:
     height, width, step = layout.height, layout.width, layout.step
     bright = _rows(data, height, width, step)
-    colours = _rows(
-        data[step * height :], height // planes.every, 2 * width // planes.every, 2 * step // planes.every
-    )
+    colours = _rows(data[step * height :], height // planes.every, 2 * width // planes.every, 2 * step // planes.every)
     if planes.every == 2:
         code = cv2.COLOR_YUV2RGB_NV21 if planes.flipped else cv2.COLOR_YUV2RGB_NV12
         return as_rgb(np.concatenate([bright, colours]), code)

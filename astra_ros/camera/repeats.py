@@ -9,7 +9,7 @@ import numpy as np
 
 # What counts as a robot that moved, beyond its sensors' noise: rad or m.
 MOVED = 0.05
-_SPARSE = 997   # bytes from one to the next of those that are compared first; most pictures differ there
+_SPARSE = 997  # bytes from one to the next of those that are compared first; most pictures differ there
 
 
 class RepeatWatch:

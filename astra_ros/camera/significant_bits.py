@@ -15,9 +15,7 @@ ALL_OF_FIRST = 50
 LATER = 1.25
 # Cameras have so many bits; who uses more has pictures that are bright enough.
 BITS = (8, 10, 12, 14)
-CURE = (
-    "have the driver publish 8 bits (mono8, bayer_rggb8; often called pixel format), or scale its numbers to all 16"
-)
+CURE = "have the driver publish 8 bits (mono8, bayer_rggb8; often called pixel format), or scale its numbers to all 16"
 
 
 class SignificantBits:

@@ -10,7 +10,7 @@ class HelpFormat(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescription
     """Keeps line breaks of descriptions, and shows the defaults that there are."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.default in (None, False) or 'default' in (action.help or ''):
+        if action.default in (None, False) or "default" in (action.help or ""):
             return action.help
         return super()._get_help_string(action)
 
@@ -21,22 +21,21 @@ def at_least(low: int, high: int | None = None) -> Callable[[str], int]:
     def number(text: str) -> int:
         value = int(text)
         if value < low:
-            raise argparse.ArgumentTypeError(f'{value} is below {low}')
+            raise argparse.ArgumentTypeError(f"{value} is below {low}")
         if high is not None and value > high:
-            raise argparse.ArgumentTypeError(f'{value} is above {high}')
+            raise argparse.ArgumentTypeError(f"{value} is above {high}")
         return value
 
-    number.__name__ = 'whole number'    # argparse says "invalid whole number value: 'x'"
+    number.__name__ = "whole number"  # argparse says "invalid whole number value: 'x'"
     return number
 
 
 def frame_size(text: str) -> tuple[int, int]:
     """An argparse type: '64' or '96x64', width first -> (height, width), pixels."""
-    numbers = [int(part) if part.isdigit() else 0 for part in text.split('x')]
+    numbers = [int(part) if part.isdigit() else 0 for part in text.split("x")]
     if len(numbers) > 2 or min(numbers) < 16 or any(number % 2 for number in numbers):
-        raise argparse.ArgumentTypeError(f"'{text}': expected one or two even numbers from 16 on, such "
-                                         'as 64 or 96x64')
+        raise argparse.ArgumentTypeError(f"'{text}': expected one or two even numbers from 16 on, such as 64 or 96x64")
     return numbers[-1], numbers[0]
 
 
-frame_size.__name__ = 'frame size'
+frame_size.__name__ = "frame size"

@@ -25,27 +25,29 @@ from astra_ros.world_model.denoiser import OutcomeHeads
 from astra_ros.world_model.reprojection import reprojected_latents
 
 
-def measure(paths: Iterable[Path], outcomes: Sequence[str]
-            ) -> tuple[list[ActionSpace], dict[str, tuple[str, ...]]]:
+def measure(paths: Iterable[Path], outcomes: Sequence[str]) -> tuple[list[ActionSpace], dict[str, tuple[str, ...]]]:
     """What the data hold: one action space per robot and modality, scaled by what it did, and which
     of the `outcomes` its episodes have labels of."""
     motions: dict[str, list[np.ndarray]] = {}
     first: dict[str, Episode] = {}
     labelled: dict[str, set[str]] = {}
-    for path in tqdm(list(paths), unit='episode', desc='measure'):
+    for path in tqdm(list(paths), unit="episode", desc="measure"):
         episode = load_episode(path, frames=False)
         known = first.setdefault(episode.space, episode)
         if known.motion_names != episode.motion_names:
-            raise DatasetError(f'{path}: motion {episode.motion_names}, other episodes of '
-                               f'{episode.space} have {known.motion_names}; name the robot otherwise')
+            raise DatasetError(
+                f"{path}: motion {episode.motion_names}, other episodes of "
+                f"{episode.space} have {known.motion_names}; name the robot otherwise"
+            )
         motions.setdefault(episode.space, []).append(episode.motion)
         labelled.setdefault(episode.space, set()).update(
-            name for name in outcomes if np.isfinite(episode.labels.get(name, np.nan)).any())
-    spaces = [action_space_class(first[name].modality).fit(name, first[name].motion_names,
-                                                           motions[name])
-              for name in sorted(motions)]
-    return spaces, {space.name: tuple(name for name in outcomes if name in labelled[space.name])
-                    for space in spaces}
+            name for name in outcomes if np.isfinite(episode.labels.get(name, np.nan)).any()
+        )
+    spaces = [
+        action_space_class(first[name].modality).fit(name, first[name].motion_names, motions[name])
+        for name in sorted(motions)
+    ]
+    return spaces, {space.name: tuple(name for name in outcomes if name in labelled[space.name]) for space in spaces}
 
 
 def frames_to_tensor(frames: np.ndarray) -> Tensor:
@@ -62,12 +64,16 @@ def recoloured(frames: Tensor, generator: torch.Generator) -> Tensor:
     gain = 0.6 + 0.6 * torch.rand(1, 3, 1, 1, generator=generator)
     gamma = 0.7 + 0.8 * torch.rand(1, generator=generator)
     angle = (2 * torch.rand(1, generator=generator) - 1) * torch.pi / 3
-    cosine, side = angle.cos(), angle.sin() / 3 ** 0.5
+    cosine, side = angle.cos(), angle.sin() / 3**0.5
     third = (1 - cosine) / 3
-    turn = torch.stack([torch.cat([cosine + third, third - side, third + side]),
-                        torch.cat([third + side, cosine + third, third - side]),
-                        torch.cat([third - side, third + side, cosine + third])])
-    turned = torch.einsum('ij,njhw->nihw', turn, frames).clamp(0, 1)
+    turn = torch.stack(
+        [
+            torch.cat([cosine + third, third - side, third + side]),
+            torch.cat([third + side, cosine + third, third - side]),
+            torch.cat([third - side, third + side, cosine + third]),
+        ]
+    )
+    turned = torch.einsum("ij,njhw->nihw", turn, frames).clamp(0, 1)
     return (turned.pow(gamma) * gain).clamp(0, 1)
 
 
@@ -78,15 +84,15 @@ class Clip:
     Latents come as a whole run of T + H frames; frame T - 1 is the newest observed one.
     """
 
-    latents: Tensor               # [B, T + H, C, h, w] as recorded
-    actions: Tensor               # [B, H, A], A of the widest space, zeros behind a narrower one's
-    spaces: Tensor                # [B] number of the action space
-    outcomes: dict[str, Tensor]   # of the H frames, [B, H] 0/1 or [B, H, 3] m, NaN where unknown
-    drawings: Tensor | None = None   # uint8 [B, H, 3, h, w], the robot drawn along the plan
-    drawn: Tensor | None = None      # bool [B], whether there is a drawing
-    reprojected: Tensor | None = None    # [B, H, C + 1, h, w] the last picture from where the camera will be
+    latents: Tensor  # [B, T + H, C, h, w] as recorded
+    actions: Tensor  # [B, H, A], A of the widest space, zeros behind a narrower one's
+    spaces: Tensor  # [B] number of the action space
+    outcomes: dict[str, Tensor]  # of the H frames, [B, H] 0/1 or [B, H, 3] m, NaN where unknown
+    drawings: Tensor | None = None  # uint8 [B, H, 3, h, w], the robot drawn along the plan
+    drawn: Tensor | None = None  # bool [B], whether there is a drawing
+    reprojected: Tensor | None = None  # [B, H, C + 1, h, w] the last picture from where the camera will be
     way_known: Tensor | None = None  # bool [B], whether it is known where that is
-    object_cells: Tensor | None = None   # [B, H, h, w], how much a cell shows of the object, or did, 0..1
+    object_cells: Tensor | None = None  # [B, H, h, w], how much a cell shows of the object, or did, 0..1
 
     def to(self, device: torch.device) -> Clip:
         def move(value):
@@ -105,9 +111,16 @@ class LatentDataset:
     what a clip of a moving camera has cost is kept for its next use.
     """
 
-    def __init__(self, spaces: Sequence[ActionSpace], window: int, horizon: int,
-                 outcomes: Sequence[str] = (), drawer: Drawer | None = None,
-                 cameras: Mapping[str, MovingCamera] | None = None, starts_every: int = 1):
+    def __init__(
+        self,
+        spaces: Sequence[ActionSpace],
+        window: int,
+        horizon: int,
+        outcomes: Sequence[str] = (),
+        drawer: Drawer | None = None,
+        cameras: Mapping[str, MovingCamera] | None = None,
+        starts_every: int = 1,
+    ):
         self.spaces = list(spaces)
         self.window = window
         self.horizon = horizon
@@ -115,8 +128,8 @@ class LatentDataset:
         self.drawer = drawer
         self.cameras = None if cameras is None else [cameras.get(space.name) for space in self.spaces]
         self.starts_every = starts_every
-        self._kept: dict[tuple[int, int], Tensor] = {}      # reprojected latents of (episode, start)
-        self.frames: list[Tensor | None] = []       # of cameras that move, to be seen from elsewhere
+        self._kept: dict[tuple[int, int], Tensor] = {}  # reprojected latents of (episode, start)
+        self.frames: list[Tensor | None] = []  # of cameras that move, to be seen from elsewhere
         self.motions: list[np.ndarray] = []
         self.space_of: list[int] = []
         self.latents: list[Tensor] = []
@@ -126,22 +139,26 @@ class LatentDataset:
         self.object_cells: list[Tensor | None] = []
 
     @torch.inference_mode()
-    def encode(self, paths: Iterable[Path], autoencoder: FrameAutoencoder,
-               device: torch.device, progress: bool = True) -> None:
+    def encode(
+        self, paths: Iterable[Path], autoencoder: FrameAutoencoder, device: torch.device, progress: bool = True
+    ) -> None:
         """Add the episodes of `paths`. Raises DatasetError where one fits no action space."""
         numbers = {space.name: index for index, space in enumerate(self.spaces)}
         autoencoder.eval()
-        for path in tqdm(list(paths), unit='episode', desc='encode', disable=not progress):
+        for path in tqdm(list(paths), unit="episode", desc="encode", disable=not progress):
             episode = load_episode(path)
             number = numbers.get(episode.space)
             if number is None or self.spaces[number].motion_names != episode.motion_names:
-                raise DatasetError(f'{path}: {episode.space} with {episode.motion_names} fits none of '
-                                   f'the action spaces {list(numbers)}')
+                raise DatasetError(
+                    f"{path}: {episode.space} with {episode.motion_names} fits none of "
+                    f"the action spaces {list(numbers)}"
+                )
             if len(episode) <= self.horizon:
-                raise DatasetError(f'{path}: {len(episode)} frames are too few for a horizon of '
-                                   f'{self.horizon}; record longer episodes')
+                raise DatasetError(
+                    f"{path}: {len(episode)} frames are too few for a horizon of {self.horizon}; record longer episodes"
+                )
             frames = frames_to_tensor(episode.frames)
-            with mixed_precision(device):   # as the training itself
+            with mixed_precision(device):  # as the training itself
                 self.latents.append(autoencoder.encode(frames.to(device)).half().cpu())
             self.space_of.append(number)
             self.actions.append(torch.from_numpy(self.spaces[number].encode(episode.motion)))
@@ -167,33 +184,41 @@ class LatentDataset:
 
         Before an episode begins the scene stood still: its first frame is repeated.
         """
-        runs = [(index, torch.arange(start - self.window + 1, start + self.horizon + 1).clamp_min(0))
-                for index, start in zip(episodes, starts)]
+        runs = [
+            (index, torch.arange(start - self.window + 1, start + self.horizon + 1).clamp_min(0))
+            for index, start in zip(episodes, starts)
+        ]
         future = slice(self.window, None)
         widest = max(space.dim for space in self.spaces)
         drawings = drawn = None
         if self.drawer is not None:
             blank = torch.zeros(self.horizon, *self.drawer.shape, dtype=torch.uint8)
-            drawings = torch.stack([blank if self.drawings[i] is None else
-                                    self.drawings[i][run[future]] for i, run in runs])
+            drawings = torch.stack(
+                [blank if self.drawings[i] is None else self.drawings[i][run[future]] for i, run in runs]
+            )
             drawn = torch.tensor([self.drawings[i] is not None for i, _ in runs])
         reprojected, way_known = self._reprojected(episodes, starts)
         return Clip(
             latents=torch.stack([self.latents[i][run] for i, run in runs]).float(),
-            actions=torch.stack([_widened(self.actions[i][run[future] - 1], widest)
-                                 for i, run in runs]),
+            actions=torch.stack([_widened(self.actions[i][run[future] - 1], widest) for i, run in runs]),
             spaces=torch.tensor([self.space_of[i] for i, _ in runs]),
-            outcomes={name: torch.stack([self.outcomes[i][name][run[future]] for i, run in runs])
-                      for name in self.outcome_names},
-            drawings=drawings, drawn=drawn, reprojected=reprojected, way_known=way_known,
-            object_cells=torch.stack([self._object_cells(i, run) for i, run in runs]))
+            outcomes={
+                name: torch.stack([self.outcomes[i][name][run[future]] for i, run in runs])
+                for name in self.outcome_names
+            },
+            drawings=drawings,
+            drawn=drawn,
+            reprojected=reprojected,
+            way_known=way_known,
+            object_cells=torch.stack([self._object_cells(i, run) for i, run in runs]),
+        )
 
     def _object_cells(self, index: int, run: Tensor) -> Tensor:
         """Of the H frames, [H, h, w]: where the object is, and where it was when last observed."""
         cells = self.object_cells[index]
         if cells is None:
             return torch.zeros(self.horizon, *self.latents[index].shape[-2:])
-        return torch.maximum(cells[run[self.window:]], cells[run[self.window - 1]])
+        return torch.maximum(cells[run[self.window :]], cells[run[self.window - 1]])
 
     @torch.no_grad()
     def _reprojected(self, episodes: Sequence[int], starts: Sequence[int]):
@@ -214,15 +239,17 @@ class LatentDataset:
             rows = [row for row in new if self.space_of[episodes[row]] == number]
             camera = self.cameras[number]
             frames = torch.stack([self.frames[episodes[row]][starts[row]] for row in rows]).numpy()
-            travel = torch.from_numpy(np.concatenate([self.travel(episodes[row], starts[row])
-                                                      for row in rows]))
+            travel = torch.from_numpy(np.concatenate([self.travel(episodes[row], starts[row]) for row in rows]))
             with mixed_precision(self.device):
                 made[rows] = reprojected_latents(
-                    self.autoencoder, frames_to_tensor(frames).to(self.device), travel.to(self.device),
-                    lens_of(camera, frames.shape[1:3], self.device)).float()
+                    self.autoencoder,
+                    frames_to_tensor(frames).to(self.device),
+                    travel.to(self.device),
+                    lens_of(camera, frames.shape[1:3], self.device),
+                ).float()
         if self.starts_every > 1:
             self._kept.update((picks[row], made[row].half()) for row in new)
-            made = made.half().float()      # at first use as later, or a training that goes on would differ
+            made = made.half().float()  # at first use as later, or a training that goes on would differ
         return made, torch.tensor(known)
 
     def travel(self, episode: int, start: int) -> np.ndarray | None:
@@ -231,15 +258,17 @@ class LatentDataset:
         if self.cameras is None or self.frames[episode] is None:
             return None
         number = self.space_of[episode]
-        motion = self.motions[episode][None, start:start + self.horizon + 1]
+        motion = self.motions[episode][None, start : start + self.horizon + 1]
         return self.cameras[number].travel(self.spaces[number], motion, self.dt_s)
 
     def sample(self, batch: int, generator: torch.Generator) -> Clip:
         """`batch` random clips: each from any episode, beginning anywhere in it (see `starts_every`)."""
         episodes = torch.randint(len(self.latents), (batch,), generator=generator).tolist()
         every = self.starts_every
-        starts = [every * int(torch.randint(-((self.horizon - len(self.latents[i])) // every), (1,),
-                                            generator=generator)) for i in episodes]
+        starts = [
+            every * int(torch.randint(-((self.horizon - len(self.latents[i])) // every), (1,), generator=generator))
+            for i in episodes
+        ]
         return self.clip(episodes, starts)
 
 
@@ -250,8 +279,7 @@ def _label(episode: Episode, name: str) -> Tensor:
         return torch.full((len(episode), size), torch.nan).squeeze(-1)
     values = torch.from_numpy(np.asarray(episode.labels[name], dtype=np.float32))
     if values.shape != ((len(episode),) if size == 1 else (len(episode), size)):
-        raise DatasetError(f"{episode.title}: label '{name}' has shape {tuple(values.shape)}; expected "
-                           f'{size} a frame')
+        raise DatasetError(f"{episode.title}: label '{name}' has shape {tuple(values.shape)}; expected {size} a frame")
     return values
 
 

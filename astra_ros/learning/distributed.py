@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from astra_ros.learning.episode import DatasetError
 
-STRATEGIES = ('ddp', 'fsdp')
+STRATEGIES = ("ddp", "fsdp")
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,14 @@ class Processes:
     @property
     def splits(self) -> bool:
         """Whether a module's weights are split among the processes."""
-        return self.count > 1 and self.strategy == 'fsdp'
+        return self.count > 1 and self.strategy == "fsdp"
 
     def share(self, batch: int) -> int:
         """This process's part of a batch. Raises DatasetError where it cannot be split evenly."""
         if batch % self.count:
-            raise DatasetError(f'a batch of {batch} cannot be split evenly among {self.count} '
-                             'processes; make it a multiple of that')
+            raise DatasetError(
+                f"a batch of {batch} cannot be split evenly among {self.count} processes; make it a multiple of that"
+            )
         return batch // self.count
 
     def wrap(self, module: nn.Module) -> nn.Module:
@@ -52,7 +53,7 @@ class Processes:
         if not self.splits:
             from torch.nn.parallel import DistributedDataParallel
 
-            places = [self.device.index] if self.device.type == 'cuda' else None
+            places = [self.device.index] if self.device.type == "cuda" else None
             return DistributedDataParallel(module, places, find_unused_parameters=True)
         from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard
@@ -77,32 +78,31 @@ class Processes:
 
 def whole(tensor: Tensor) -> Tensor:
     """A tensor put together from its shards; all processes must call this together."""
-    return tensor.full_tensor() if hasattr(tensor, 'full_tensor') else tensor
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
 
 def shard_like(value: Tensor, like: Tensor) -> Tensor:
     """`value` laid out as `like` is: split among the processes, or as it is."""
-    if not hasattr(like, 'full_tensor'):
+    if not hasattr(like, "full_tensor"):
         return value
     from torch.distributed.tensor import distribute_tensor
 
     return distribute_tensor(value.to(like.device), like.device_mesh, like.placements)
 
 
-def start(device: str, strategy: str = 'ddp') -> Processes:
+def start(device: str, strategy: str = "ddp") -> Processes:
     """Join the processes that `torchrun` started; a process of its own where it did not."""
     from astra_ros.backends.torch_backend import usable_device
 
-    count = int(os.environ.get('WORLD_SIZE', '1'))
+    count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         return Processes(0, 1, strategy, usable_device(device))
-    rank, local = int(os.environ['RANK']), int(os.environ['LOCAL_RANK'])
-    place = usable_device(f'cuda:{local}' if device == 'cuda' else device)
-    if place.type == 'cuda':
+    rank, local = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
+    place = usable_device(f"cuda:{local}" if device == "cuda" else device)
+    if place.type == "cuda":
         torch.cuda.set_device(place)
     if not dist.is_initialized():
-        dist.init_process_group('nccl' if place.type == 'cuda' else 'gloo', rank=rank,
-                                world_size=count)
+        dist.init_process_group("nccl" if place.type == "cuda" else "gloo", rank=rank, world_size=count)
     return Processes(rank, count, strategy, place)
 
 

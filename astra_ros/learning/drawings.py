@@ -34,9 +34,9 @@ class Drawer:
         undrawn = {}
         for path in paths:
             footer = read_footer(path)
-            robot, camera = footer['robot'], footer['camera']
-            if footer['modality'] == 'joints' and camera is not None and robot not in self._robots:
-                if why := self._build(robot, tuple(footer['motion_names']), camera):
+            robot, camera = footer["robot"], footer["camera"]
+            if footer["modality"] == "joints" and camera is not None and robot not in self._robots:
+                if why := self._build(robot, tuple(footer["motion_names"]), camera):
                     undrawn[robot] = why
         return undrawn
 
@@ -49,7 +49,7 @@ class Drawer:
 
     def draw_motion(self, episode: Episode, motion: np.ndarray) -> np.ndarray | None:
         """As `draw`, along another motion [..., D] of the episode's robot: uint8 [..., 3, h, w]."""
-        if episode.modality != 'joints' or episode.camera is None:
+        if episode.modality != "joints" or episode.camera is None:
             return None
         if self._spaces is not None and episode.space not in self._spaces:
             return None
@@ -65,8 +65,9 @@ class Drawer:
         for episode in episodes:
             if camera and episode.camera and episode.camera != camera:
                 raise DatasetError(
-                    f'{episode.title}: its camera is not where it is in other episodes of '
-                    f"'{episode.robot}', or for the model; give the robot another name for each camera")
+                    f"{episode.title}: its camera is not where it is in other episodes of "
+                    f"'{episode.robot}', or for the model; give the robot another name for each camera"
+                )
 
     def _build(self, robot: str, joints: tuple[str, ...], camera: dict) -> str | None:
         """Make the robot ready to be drawn; why it cannot be, or None."""
@@ -75,14 +76,15 @@ class Drawer:
         if urdf is None:
             return None
         try:
-            self._robots[robot] = RobotDrawing(urdf, joints, PinholeCamera.from_dict(camera).fitted(self.shape[1:]),
-                                               held=held_joints(robot))
+            self._robots[robot] = RobotDrawing(
+                urdf, joints, PinholeCamera.from_dict(camera).fitted(self.shape[1:]), held=held_joints(robot)
+            )
         except KinematicsError as error:
             return str(error)
         return None
 
     def _urdf(self, robot: str) -> bytes | str | None:
-        beside = self.folder / f'{robot}.urdf'
+        beside = self.folder / f"{robot}.urdf"
         return beside.read_bytes() if beside.is_file() else simulated_urdf(robot)
 
 
@@ -111,12 +113,12 @@ def cameras_of(paths: Iterable[Path]) -> dict[str, dict]:
     cameras: dict[str, dict] = {}
     for path in paths:
         footer = read_footer(path)
-        if footer['camera'] and footer['modality'] == 'joints':
-            cameras.setdefault(f'{footer["robot"]}_{footer["modality"]}', footer['camera'])
+        if footer["camera"] and footer["modality"] == "joints":
+            cameras.setdefault(f"{footer['robot']}_{footer['modality']}", footer["camera"])
     return cameras
 
 
 def held_joints_of(spaces: Iterable[str]) -> dict[str, dict[str, float]]:
     """Action space -> joints of its simulated arm that no plan moves."""
-    held = {space: held_joints(space.rpartition('_')[0]) for space in spaces}
+    held = {space: held_joints(space.rpartition("_")[0]) for space in spaces}
     return {space: joints for space, joints in held.items() if joints}

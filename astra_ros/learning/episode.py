@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 # Names of a vector label's columns on disk: `object_position.x` and so on; other sizes are numbered.
-COMPONENTS = {3: ('x', 'y', 'z'), 7: ('x', 'y', 'z', 'qx', 'qy', 'qz', 'qw')}
+COMPONENTS = {3: ("x", "y", "z"), 7: ("x", "y", "z", "qx", "qy", "qz", "qw")}
 
 
 class DatasetError(RuntimeError):
@@ -17,8 +17,8 @@ class DatasetError(RuntimeError):
 
 def once_more(error: Exception) -> str:
     """What to do after a file could not be written, as the beginning of a sentence."""
-    full = getattr(error, 'errno', None) in (errno.ENOSPC, errno.EDQUOT) or 'No space left' in str(error)
-    return ('Make room, then repeat' if full else 'Mend that, then repeat') + ' the command'
+    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+    return ("Make room, then repeat" if full else "Mend that, then repeat") + " the command"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Episode:
     world: str
     robot: str
     dt_s: float
-    behaviour: str = ''
+    behaviour: str = ""
     seed: int | None = None
     scene: dict = field(default_factory=dict)
     camera: dict | None = None
@@ -64,22 +64,28 @@ class Episode:
     def __post_init__(self) -> None:
         count = len(self.frames)
         if self.frames.dtype != np.uint8 or self.frames.ndim != 4 or self.frames.shape[-1] != 3:
-            raise DatasetError(f'{self.title}: frames are {self.frames.dtype} {self.frames.shape}; '
-                               'expected uint8 [N, h, w, 3]')
+            raise DatasetError(
+                f"{self.title}: frames are {self.frames.dtype} {self.frames.shape}; expected uint8 [N, h, w, 3]"
+            )
         if self.restyled is not None and (self.restyled.shape, self.restyled.dtype) != (self.frames.shape, np.uint8):
-            raise DatasetError(f'{self.title}: restyled frames are {self.restyled.dtype} {self.restyled.shape}; '
-                               f'expected uint8 {self.frames.shape}, as the frames')
+            raise DatasetError(
+                f"{self.title}: restyled frames are {self.restyled.dtype} {self.restyled.shape}; "
+                f"expected uint8 {self.frames.shape}, as the frames"
+            )
         if self.motion.shape != (count, len(self.motion_names)):
-            raise DatasetError(f'{self.title}: motion has shape {self.motion.shape}; expected '
-                               f'[{count}, {len(self.motion_names)}]: a row for each frame, a column '
-                               'for each motion name')
+            raise DatasetError(
+                f"{self.title}: motion has shape {self.motion.shape}; expected "
+                f"[{count}, {len(self.motion_names)}]: a row for each frame, a column "
+                "for each motion name"
+            )
         if not np.isfinite(self.motion).all():
             row = int(np.argwhere(~np.isfinite(self.motion))[0][0])
-            raise DatasetError(f'{self.title}: the motion of frame {row} is not finite')
+            raise DatasetError(f"{self.title}: the motion of frame {row} is not finite")
         for name, values in self.labels.items():
             if len(values) != count or values.ndim > 2:
-                raise DatasetError(f"{self.title}: label '{name}' has shape {values.shape}; expected "
-                                   f'[{count}] or [{count}, k]')
+                raise DatasetError(
+                    f"{self.title}: label '{name}' has shape {values.shape}; expected [{count}] or [{count}, k]"
+                )
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -87,12 +93,12 @@ class Episode:
     @property
     def space(self) -> str:
         """Name of the action space: what the robot is, and what its numbers mean."""
-        return f'{self.robot}_{self.modality}'
+        return f"{self.robot}_{self.modality}"
 
     @property
     def title(self) -> str:
         """To name the episode in a message."""
-        return f'episode {self.space} {"" if self.seed is None else self.seed}'.strip()
+        return f"episode {self.space} {'' if self.seed is None else self.seed}".strip()
 
 
 def columns_of(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
@@ -100,14 +106,13 @@ def columns_of(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
     if values.ndim == 1:
         return {name: values}
     parts = COMPONENTS.get(values.shape[1], tuple(map(str, range(values.shape[1]))))
-    return {f'{name}.{part}': values[:, index] for index, part in enumerate(parts)}
+    return {f"{name}.{part}": values[:, index] for index, part in enumerate(parts)}
 
 
 def labels_of(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Inverse of `columns_of`, of all labels at once; columns in their order."""
     grouped: dict[str, list[np.ndarray]] = {}
     for name, values in columns.items():
-        grouped.setdefault(name.partition('.')[0], []).append(values)
+        grouped.setdefault(name.partition(".")[0], []).append(values)
     scalars = {name for name in grouped if name in columns}
-    return {name: values[0] if name in scalars else np.stack(values, axis=1)
-            for name, values in grouped.items()}
+    return {name: values[0] if name in scalars else np.stack(values, axis=1) for name, values in grouped.items()}

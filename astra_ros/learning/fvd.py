@@ -24,7 +24,9 @@ MIN_FRAMES = 9
 I3D = Published(
     "StyleGAN-V's conversion of the I3D that FVD is defined by, i3d_torchscript.pt (linked from "
     "the StyleGAN-V and fvd-comparison projects' code)",
-    51_235_320, 'bec6519f66ea534e953026b4ae2c65553c17bf105611c746d904657e5860a5e2')
+    51_235_320,
+    "bec6519f66ea534e953026b4ae2c65553c17bf105611c746d904657e5860a5e2",
+)
 
 
 class Fvd:
@@ -51,33 +53,37 @@ class Fvd:
         """
         videos = np.asarray(videos)
         if videos.ndim != 5 or videos.shape[-1] != 3 or videos.dtype != np.uint8:
-            raise MetricError('FVD wants uint8 videos [N, T, h, w, 3], got '
-                              f'{videos.dtype} {list(videos.shape)}')
+            raise MetricError(f"FVD wants uint8 videos [N, T, h, w, 3], got {videos.dtype} {list(videos.shape)}")
         if videos.shape[1] < MIN_FRAMES:
-            raise MetricError(f'FVD wants videos of at least {MIN_FRAMES} frames, for its I3D '
-                              f'sees nothing in fewer, and usually 16; got {videos.shape[1]}')
+            raise MetricError(
+                f"FVD wants videos of at least {MIN_FRAMES} frames, for its I3D "
+                f"sees nothing in fewer, and usually 16; got {videos.shape[1]}"
+            )
         if len(videos) < 2:
-            raise MetricError(f'FVD compares many videos with many; got {len(videos)}')
+            raise MetricError(f"FVD compares many videos with many; got {len(videos)}")
         made = []
-        for start in tqdm(range(0, len(videos), batch), desc='FVD features', unit='batch',
-                          delay=2, leave=False):
+        for start in tqdm(range(0, len(videos), batch), desc="FVD features", unit="batch", delay=2, leave=False):
             # Bytes, as StyleGAN-V passes them: what the scaling does is the detector's business.
-            part = torch.from_numpy(np.ascontiguousarray(
-                np.moveaxis(videos[start:start + batch], -1, 1))).to(self.device)
+            part = torch.from_numpy(np.ascontiguousarray(np.moveaxis(videos[start : start + batch], -1, 1))).to(
+                self.device
+            )
             try:
                 seen = self._detector(part, rescale=True, resize=True, return_features=True)
             except RuntimeError as error:
-                raise MetricError(f'{self.path}: the detector failed on videos '
-                                  f'{list(part.shape)}: '
-                                  f'{str(error).strip().splitlines()[-1]}') from error
+                raise MetricError(
+                    f"{self.path}: the detector failed on videos "
+                    f"{list(part.shape)}: "
+                    f"{str(error).strip().splitlines()[-1]}"
+                ) from error
             if seen.ndim != 2 or len(seen) != len(part):
-                raise MetricError(f'{self.path}: the detector made {list(seen.shape)}, expected '
-                                  f'[{len(part)}, D] as {I3D.what} does')
+                raise MetricError(
+                    f"{self.path}: the detector made {list(seen.shape)}, expected [{len(part)}, D] as {I3D.what} does"
+                )
             made.append(seen.double().cpu().numpy())
         return np.concatenate(made)
 
 
-def load_fvd(path: Path, device: str = 'cpu', official: bool = True) -> Fvd:
+def load_fvd(path: Path, device: str = "cpu", official: bool = True) -> Fvd:
     """Return the feature detector of FVD.
 
     The I3D that FVD is defined by is published for torch as TorchScript only, so torch.jit.load has
@@ -98,12 +104,14 @@ def load_fvd(path: Path, device: str = 'cpu', official: bool = True) -> Fvd:
         detector = torch.jit.load(io.BytesIO(data), map_location=device).eval()
         takes = [argument.name for argument in detector.forward.schema.arguments]
     except (RuntimeError, AttributeError, ValueError) as error:
-        raise MetricError(f'{path}: not a TorchScript network ({str(error).splitlines()[0]}); '
-                          f'expected {I3D.what}') from error
-    missing = {'rescale', 'resize', 'return_features'} - set(takes)
+        raise MetricError(
+            f"{path}: not a TorchScript network ({str(error).splitlines()[0]}); expected {I3D.what}"
+        ) from error
+    missing = {"rescale", "resize", "return_features"} - set(takes)
     if missing:
-        raise MetricError(f'{path}: its forward takes ({", ".join(takes)}) and not '
-                          f'{", ".join(sorted(missing))}; expected {I3D.what}')
+        raise MetricError(
+            f"{path}: its forward takes ({', '.join(takes)}) and not {', '.join(sorted(missing))}; expected {I3D.what}"
+        )
     return Fvd(path, detector, weights, device)
 
 
@@ -117,12 +125,14 @@ def statistics(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     features = np.asarray(features, np.float64)
     if features.ndim != 2 or len(features) < 2 or not np.isfinite(features).all():
-        raise MetricError('FVD wants finite features [N, D] of at least 2 videos, got '
-                          f'{list(features.shape)}')
+        raise MetricError(f"FVD wants finite features [N, D] of at least 2 videos, got {list(features.shape)}")
     count, dimensions = features.shape
     if count <= dimensions:
-        warnings.warn(f'FVD from {count} videos with {dimensions} features: biased upwards, and '
-                      f'only comparable with figures from {count} videos', stacklevel=2)
+        warnings.warn(
+            f"FVD from {count} videos with {dimensions} features: biased upwards, and "
+            f"only comparable with figures from {count} videos",
+            stacklevel=2,
+        )
     return features.mean(0), np.cov(features, rowvar=False).reshape(dimensions, dimensions)
 
 
@@ -131,12 +141,11 @@ def _square_root(covariance: np.ndarray) -> np.ndarray:
     # Below this an eigenvalue is rounding. It has to go: its root is a million times as large.
     floor = max(values[-1], 0) * len(values) * np.finfo(np.float64).eps
     if values[0] < -10 * floor - np.finfo(np.float64).tiny:
-        raise MetricError(f'not a covariance: it has the negative eigenvalue {values[0]:.3g}')
+        raise MetricError(f"not a covariance: it has the negative eigenvalue {values[0]:.3g}")
     return (vectors * np.sqrt(np.where(values > floor, values, 0))) @ vectors.T
 
 
-def frechet_distance(mean1: np.ndarray, cov1: np.ndarray,
-                     mean2: np.ndarray, cov2: np.ndarray) -> float:
+def frechet_distance(mean1: np.ndarray, cov1: np.ndarray, mean2: np.ndarray, cov2: np.ndarray) -> float:
     """Squared Fréchet distance of two Gaussians: |m1 - m2|^2 + Tr(C1 + C2 - 2 (C1 C2)^(1/2)).
 
     The last trace is the sum of the singular values of C1^(1/2) C2^(1/2), whose squares are the
@@ -151,14 +160,14 @@ def frechet_distance(mean1: np.ndarray, cov1: np.ndarray,
         MetricError: for shapes that do not fit, or matrices that are not covariances.
     """
     mean1, cov1, mean2, cov2 = (np.asarray(x, np.float64) for x in (mean1, cov1, mean2, cov2))
-    if mean1.ndim != 1 or mean2.shape != mean1.shape \
-            or not cov1.shape == cov2.shape == mean1.shape * 2:
-        raise MetricError('means [D] and covariances [D, D] wanted, got '
-                          f'{[list(x.shape) for x in (mean1, cov1, mean2, cov2)]}')
+    if mean1.ndim != 1 or mean2.shape != mean1.shape or not cov1.shape == cov2.shape == mean1.shape * 2:
+        raise MetricError(
+            f"means [D] and covariances [D, D] wanted, got {[list(x.shape) for x in (mean1, cov1, mean2, cov2)]}"
+        )
     for covariance in (cov1, cov2):
         # NaN is unequal to itself, so it stops here too.
         if not np.allclose(covariance, covariance.T):
-            raise MetricError('not a covariance: the matrix is not symmetric, or not finite')
+            raise MetricError("not a covariance: the matrix is not symmetric, or not finite")
     shared = np.linalg.svd(_square_root(cov1) @ _square_root(cov2), compute_uv=False).sum()
     distance = np.square(mean1 - mean2).sum() + np.trace(cov1) + np.trace(cov2) - 2 * shared
-    return float(max(distance, 0.0))    # rounding makes -1e-13 of equal sets
+    return float(max(distance, 0.0))  # rounding makes -1e-13 of equal sets

@@ -30,38 +30,58 @@ class HeldOutClips:
         labels: name -> [N, H] or [N, H, 3].
     """
 
-    def __init__(self, episodes: Sequence[Episode], card, horizon: int, each: int, seed: int,
-                 drawer: Drawer | None, reprojected: bool = True):
+    def __init__(
+        self,
+        episodes: Sequence[Episode],
+        card,
+        horizon: int,
+        each: int,
+        seed: int,
+        drawer: Drawer | None,
+        reprojected: bool = True,
+    ):
         first = episodes[0]
         self.space = card.action_spaces.get(first.space)
         if self.space is None or self.space.motion_names != first.motion_names:
-            known = '; '.join(f'{space.name}: {", ".join(space.motion_names)}'
-                              for space in card.action_spaces.values())
-            raise DatasetError(f"the model '{card.name}' does not know {first.space} with "
-                               f'{", ".join(first.motion_names)}; it knows {known}')
+            known = "; ".join(f"{space.name}: {', '.join(space.motion_names)}" for space in card.action_spaces.values())
+            raise DatasetError(
+                f"the model '{card.name}' does not know {first.space} with "
+                f"{', '.join(first.motion_names)}; it knows {known}"
+            )
         for episode in episodes:
             check_fits(episode, card)
         # Anywhere in the episode: plans last as long as the horizon and end where they began, so
         # clips that start with a plan would end on nearly the picture they began with.
         rng = np.random.default_rng(seed)
-        picks = [(episode, int(start)) for episode in episodes if len(episode) > horizon
-                 for start in rng.integers(0, len(episode) - horizon, each)]
+        picks = [
+            (episode, int(start))
+            for episode in episodes
+            if len(episode) > horizon
+            for start in rng.integers(0, len(episode) - horizon, each)
+        ]
         if not picks:
-            raise DatasetError(f'{first.space}: no episode has more than {horizon} frames; record '
-                               'longer ones (--seconds) into another folder, or give a shorter --horizon')
+            raise DatasetError(
+                f"{first.space}: no episode has more than {horizon} frames; record "
+                "longer ones (--seconds) into another folder, or give a shorter --horizon"
+            )
 
         def runs(values_of, start_at, last):
-            return np.stack([values_of(episode)[
-                np.maximum(np.arange(start + start_at, start + last + 1), 0)]
-                for episode, start in picks])
+            return np.stack(
+                [
+                    values_of(episode)[np.maximum(np.arange(start + start_at, start + last + 1), 0)]
+                    for episode, start in picks
+                ]
+            )
 
         self.history = runs(lambda episode: episode.frames, 1 - card.history, 0)
         self.future = runs(lambda episode: episode.frames, 1, horizon)
         motion = runs(lambda episode: episode.motion, 0, horizon).astype(np.float64)
         self.actions = self.space.encode(motion)
         if len(picks) < 2:
-            raise DatasetError(f'{first.space}: one clip alone, whose motion cannot be exchanged with '
-                               "another's; record more episodes or give more --clips-per-episode")
+            raise DatasetError(
+                f"{first.space}: one clip alone, whose motion cannot be exchanged with "
+                "another's; record more episodes or give more --clips-per-episode"
+            )
         # By another episode's, or with a single one by that of another time in it.
         apart = each if len(picks) > each else 1
         other = self.space.begun_from(np.roll(motion, apart, axis=0), motion)
@@ -80,12 +100,16 @@ class HeldOutClips:
             self.travel = moving.travel(self.space, motion, card.dt_s)
             self.shuffled_travel = moving.travel(self.space, other, card.dt_s)
         self.poses = runs(_poses_of_frames, 1, horizon) if Follower.can_read(first) else None
-        self.styles = {number: (episode.restyled[-1 if len(episode) - 1 - start - horizon > start else 0],
-                                episode.restyled[start + 1:start + horizon + 1])
-                       for number, (episode, start) in enumerate(picks) if episode.restyled is not None}
+        self.styles = {
+            number: (
+                episode.restyled[-1 if len(episode) - 1 - start - horizon > start else 0],
+                episode.restyled[start + 1 : start + horizon + 1],
+            )
+            for number, (episode, start) in enumerate(picks)
+            if episode.restyled is not None
+        }
         names = set.intersection(*(set(episode.labels) for episode in episodes))
-        self.labels = {name: runs(lambda episode: episode.labels[name], 1, horizon)
-                       for name in sorted(names)}
+        self.labels = {name: runs(lambda episode: episode.labels[name], 1, horizon) for name in sorted(names)}
 
     def __len__(self) -> int:
         return len(self.history)
@@ -97,11 +121,14 @@ def check_fits(episode: Episode, card) -> None:
     if (height, width) != card.image_size:
         raise DatasetError(
             f"{episode.title}: frames of {width} x {height} pixels, the model '{card.name}' takes "
-            f'{card.image_size[1]} x {card.image_size[0]}; record held-out episodes of that size '
-            '(--size, another --out), or evaluate a model of theirs')
+            f"{card.image_size[1]} x {card.image_size[0]}; record held-out episodes of that size "
+            "(--size, another --out), or evaluate a model of theirs"
+        )
     if episode.dt_s != card.dt_s:
-        raise DatasetError(f"{episode.title}: frames are {episode.dt_s:g} s apart, those of the model "
-                           f"'{card.name}' {card.dt_s:g} s; record or import at its rate")
+        raise DatasetError(
+            f"{episode.title}: frames are {episode.dt_s:g} s apart, those of the model "
+            f"'{card.name}' {card.dt_s:g} s; record or import at its rate"
+        )
 
 
 def _poses_of_frames(episode: Episode) -> np.ndarray:

@@ -16,7 +16,7 @@ def ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     from torchmetrics.functional.image import structural_similarity_index_measure
 
     x, y = (torch.from_numpy(frames).movedim(-1, -3).float() for frames in (a, b))
-    return structural_similarity_index_measure(x, y, data_range=1.0, reduction='none').numpy()
+    return structural_similarity_index_measure(x, y, data_range=1.0, reduction="none").numpy()
 
 
 def ranks(values: np.ndarray) -> np.ndarray:

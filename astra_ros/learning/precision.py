@@ -12,9 +12,9 @@ def has_bfloat16(device: torch.device | str) -> bool:
     float32 (AMD EPYC with AVX2, torch 2.13). GPUs have them from NVIDIA's Ampere on.
     """
     device = torch.device(device)
-    if device.type == 'cuda':
+    if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    return torch.backends.cpu.get_cpu_capability() == 'AVX512'
+    return torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
 def mixed_precision(device: torch.device | str) -> torch.autocast:

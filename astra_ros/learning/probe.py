@@ -20,9 +20,8 @@ from astra_ros.learning.clips import frames_to_tensor
 from astra_ros.learning.episode import DatasetError
 from astra_ros.learning.precision import mixed_precision
 
-
 ROWS = 64
-PROBE_VERSION = 2       # of network and training; kept probes of another are not used
+PROBE_VERSION = 2  # of network and training; kept probes of another are not used
 
 
 class PoseProbe(nn.Module):
@@ -35,10 +34,9 @@ class PoseProbe(nn.Module):
     def __init__(self, frames: int, centre: Tensor, spread: Tensor):
         super().__init__()
         self.features = {1: _place_features, 2: MotionFeatures}[frames]()
-        self.head = nn.Sequential(nn.Flatten(), nn.LazyLinear(128), nn.SiLU(),
-                                  nn.Linear(128, len(centre)))
-        self.register_buffer('centre', centre)
-        self.register_buffer('spread', spread)
+        self.head = nn.Sequential(nn.Flatten(), nn.LazyLinear(128), nn.SiLU(), nn.Linear(128, len(centre)))
+        self.register_buffer("centre", centre)
+        self.register_buffer("spread", spread)
 
     def forward(self, frames: Tensor) -> Tensor:
         return self.centre + self.spread * self.head(self.features(frames))
@@ -46,8 +44,14 @@ class PoseProbe(nn.Module):
 
 def _place_features() -> nn.Module:
     return nn.Sequential(
-        nn.PixelUnshuffle(2), nn.Conv2d(12, 32, 3, 2, 1), nn.SiLU(),
-        nn.Conv2d(32, 64, 3, 2, 1), nn.SiLU(), nn.Conv2d(64, 64, 3, 1, 1), nn.SiLU())
+        nn.PixelUnshuffle(2),
+        nn.Conv2d(12, 32, 3, 2, 1),
+        nn.SiLU(),
+        nn.Conv2d(32, 64, 3, 2, 1),
+        nn.SiLU(),
+        nn.Conv2d(64, 64, 3, 1, 1),
+        nn.SiLU(),
+    )
 
 
 class MotionFeatures(nn.Module):
@@ -59,32 +63,54 @@ class MotionFeatures(nn.Module):
     taught a network of this size hardly any motion.
     """
 
-    REACH = 3       # cells of four pixels that a place is compared with, each way
-    SCALE = 4.0     # of the cosines that comparing gives, to weigh as much as the looks beside them
+    REACH = 3  # cells of four pixels that a place is compared with, each way
+    SCALE = 4.0  # of the cosines that comparing gives, to weigh as much as the looks beside them
 
     def __init__(self):
         super().__init__()
         self.look = nn.Sequential(
-            nn.PixelUnshuffle(2), nn.Conv2d(12, 32, 3, 1, 1), nn.SiLU(),
-            nn.Conv2d(32, 64, 3, 2, 1), nn.SiLU(), nn.Conv2d(64, 64, 3, 1, 1))
+            nn.PixelUnshuffle(2),
+            nn.Conv2d(12, 32, 3, 1, 1),
+            nn.SiLU(),
+            nn.Conv2d(32, 64, 3, 2, 1),
+            nn.SiLU(),
+            nn.Conv2d(64, 64, 3, 1, 1),
+        )
         places = (2 * self.REACH + 1) ** 2
         self.read = nn.Sequential(
-            nn.Conv2d(places + 64, 64, 1), nn.SiLU(), nn.Conv2d(64, 64, 3, 2, 1), nn.SiLU(),
-            nn.Conv2d(64, 64, 3, 1, 1), nn.SiLU())
+            nn.Conv2d(places + 64, 64, 1),
+            nn.SiLU(),
+            nn.Conv2d(64, 64, 3, 2, 1),
+            nn.SiLU(),
+            nn.Conv2d(64, 64, 3, 1, 1),
+            nn.SiLU(),
+        )
 
     def forward(self, frames: Tensor) -> Tensor:
         looks = self.look(torch.cat(frames.chunk(2, dim=1)))
         first, second = F.normalize(looks, dim=1).chunk(2)
         rows, cols = first.shape[-2:]
         wide = F.pad(second, 4 * (self.REACH,))
-        alike = torch.stack([
-            (first * wide[..., y:y + rows, x:x + cols]).sum(1)
-            for y in range(2 * self.REACH + 1) for x in range(2 * self.REACH + 1)], dim=1)
+        alike = torch.stack(
+            [
+                (first * wide[..., y : y + rows, x : x + cols]).sum(1)
+                for y in range(2 * self.REACH + 1)
+                for x in range(2 * self.REACH + 1)
+            ],
+            dim=1,
+        )
         return self.read(torch.cat([self.SCALE * alike, first], dim=1))
 
 
-def train_probe(frames: np.ndarray, targets: np.ndarray, picks: np.ndarray, steps: int,
-                mirrored: Sequence[float] | None = None, batch: int = 64, seed: int = 0) -> PoseProbe:
+def train_probe(
+    frames: np.ndarray,
+    targets: np.ndarray,
+    picks: np.ndarray,
+    steps: int,
+    mirrored: Sequence[float] | None = None,
+    batch: int = 64,
+    seed: int = 0,
+) -> PoseProbe:
     """A trained probe of `targets` [N, P], one for each row of `picks`.
 
     Args: `frames` uint8 [M, h, w, 3]; `picks` int [N, F], the frames that a target is read from;
@@ -99,7 +125,7 @@ def train_probe(frames: np.ndarray, targets: np.ndarray, picks: np.ndarray, step
         optimizer = torch.optim.AdamW(probe.parameters(), lr=2e-3)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
         generator = torch.Generator().manual_seed(seed)
-        for _ in tqdm(range(steps), desc='train the pose probe', unit='step', leave=False):
+        for _ in tqdm(range(steps), desc="train the pose probe", unit="step", leave=False):
             rows = torch.randint(len(picks), (batch,), generator=generator)
             x, wanted = stacked(frames[picks[rows.numpy()]]), truth[rows]
             if mirrored is not None:
@@ -107,7 +133,7 @@ def train_probe(frames: np.ndarray, targets: np.ndarray, picks: np.ndarray, step
                 x = torch.where(other[:, None, None, None], x.flip(-1), x)
                 wanted = torch.where(other[:, None], wanted * torch.tensor(mirrored), wanted)
             x = x + 0.02 * torch.randn(x.shape, generator=generator)
-            with mixed_precision('cpu'):
+            with mixed_precision("cpu"):
                 read = probe(x)
             loss = ((read - wanted) / probe.spread).abs().mean()
             optimizer.zero_grad()
@@ -123,13 +149,13 @@ def save_probe(path: Path, probe: PoseProbe, field: np.ndarray) -> None:
     Raises OSError where it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix('.part')
+    part = path.with_suffix(".part")
     try:
-        save_file({**probe.state_dict(), 'field': torch.from_numpy(field)}, str(part))
+        save_file({**probe.state_dict(), "field": torch.from_numpy(field)}, str(part))
     except SafetensorError as error:
         part.unlink(missing_ok=True)
         raise OSError(str(error)) from error
-    part.chmod(0o644)       # made private, but other users may evaluate too
+    part.chmod(0o644)  # made private, but other users may evaluate too
     os.replace(part, path)
 
 
@@ -137,13 +163,14 @@ def load_probe(path: Path) -> tuple[PoseProbe, np.ndarray]:
     """Inverse of `save_probe`. Raises DatasetError where the file is damaged."""
     try:
         state = load_file(str(path))
-        field = state.pop('field').numpy()
-        pictures = len(field)       # a place has one size, a motion two: of the way and of the turn
-        probe = PoseProbe(pictures, state['centre'], state['spread'])
+        field = state.pop("field").numpy()
+        pictures = len(field)  # a place has one size, a motion two: of the way and of the turn
+        probe = PoseProbe(pictures, state["centre"], state["spread"])
         probe.load_state_dict(state)
     except (SafetensorError, OSError, KeyError, RuntimeError) as error:
-        raise DatasetError(f'{path}: no probe that can be read ({error}); delete it, and it is trained '
-                           'again') from error
+        raise DatasetError(
+            f"{path}: no probe that can be read ({error}); delete it, and it is trained again"
+        ) from error
     return probe.eval(), field
 
 
@@ -152,7 +179,7 @@ def small(frames: np.ndarray) -> np.ndarray:
     rows, cols = frames.shape[1:3]
     if rows <= ROWS:
         return frames
-    size = (4 * round(cols * ROWS / rows / 4), ROWS)        # width first; a multiple of the cells
+    size = (4 * round(cols * ROWS / rows / 4), ROWS)  # width first; a multiple of the cells
     return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
 
 

@@ -22,7 +22,6 @@ wanted is told to the scores as a user would: the arm by a goal image, the car b
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,8 +46,8 @@ from astra_ros.simulation.worlds import WORLDS, make_world
 
 # Away from the scenes that `astra record` holds out for `astra eval`.
 FIRST_SCENE = HELD_OUT_FROM + 50_000
-PLAN_SECONDS = 4.0      # of every world's candidates
-ALIKE = 1e-3            # outcomes that differ by less
+PLAN_SECONDS = 4.0  # of every world's candidates
+ALIKE = 1e-3  # outcomes that differ by less
 
 
 @dataclass(frozen=True)
@@ -65,10 +64,15 @@ class Task:
 
 
 TASKS = {
-    'arm': Task(),
-    'drive': Task(4.0, {'progress': ProgressSettings(enabled=True, speed=CRUISE),
-                        'off_road': OffRoadSettings(enabled=True, weight=OFF_ROAD_COST)}),
-    'explore': Task(4.0, {'curiosity': CuriositySettings(enabled=True)}),
+    "arm": Task(),
+    "drive": Task(
+        4.0,
+        {
+            "progress": ProgressSettings(enabled=True, speed=CRUISE),
+            "off_road": OffRoadSettings(enabled=True, weight=OFF_ROAD_COST),
+        },
+    ),
+    "explore": Task(4.0, {"curiosity": CuriositySettings(enabled=True)}),
 }
 
 
@@ -84,9 +88,9 @@ def play_scene(imaginer, world, seed: int, plans: int, lead_in_s: float = 0.0) -
     for _ in range(max(card.history - 1, round(lead_in_s / card.dt_s))):
         world.step(card.dt_s)
         frames.append(world.render())
-    if world.labels()['obstacle_contact']:
+    if world.labels()["obstacle_contact"]:
         return None
-    history = np.stack([to_model_size(frame, card.image_size) for frame in frames[-card.history:]])
+    history = np.stack([to_model_size(frame, card.image_size) for frame in frames[-card.history :]])
     goal = world.goal_image()
     if goal is not None:
         goal = to_model_size(goal, card.image_size)
@@ -96,129 +100,146 @@ def play_scene(imaginer, world, seed: int, plans: int, lead_in_s: float = 0.0) -
     truth = []
     for plan in [*(plan for _, plan in candidates), hold(world.embodiment, now)]:
         world.restore(start)
-        truth.append(execute(world, plan, imaginer.settings.horizon, card.dt_s,
-                             render=False).verdict)
+        truth.append(execute(world, plan, imaginer.settings.horizon, card.dt_s, render=False).verdict)
     *truth, still = truth
     if np.ptp([verdict.outcome for verdict in truth]) < ALIKE:
         return None
     result = imaginer.score(history, [plan for _, plan in candidates], now, goal, seed=seed)
-    if result.prepared.refused:     # the scores would be of other plans than the outcomes
-        raise RuntimeError(f'seed {seed}: {next(iter(result.prepared.refused.values()))}')
+    if result.prepared.refused:  # the scores would be of other plans than the outcomes
+        raise RuntimeError(f"seed {seed}: {next(iter(result.prepared.refused.values()))}")
     scores = result.scores
     return {
-        'seed': seed,
-        'kinds': [kind for kind, _ in candidates],
-        'scores': [score.score for score in scores],
+        "seed": seed,
+        "kinds": [kind for kind, _ in candidates],
+        "scores": [score.score for score in scores],
         # Vetoed plans come last, in the order of their scores.
-        'order': [-score.rank for score in scores],
-        'verdicts': [score.verdict for score in scores],
-        'raw': {name: [score.critics[name][0] for score in scores] for name in scores[0].critics},
-        'chosen': result.best,
-        'parts': {name: [verdict.parts[name] for verdict in truth] for name in truth[0].parts},
-        'collision': [verdict.collision for verdict in truth],
-        'outcomes': [verdict.outcome for verdict in truth],
-        'still': still.outcome, 'still_collision': still.collision}
+        "order": [-score.rank for score in scores],
+        "verdicts": [score.verdict for score in scores],
+        "raw": {name: [score.critics[name][0] for score in scores] for name in scores[0].critics},
+        "chosen": result.best,
+        "parts": {name: [verdict.parts[name] for verdict in truth] for name in truth[0].parts},
+        "collision": [verdict.collision for verdict in truth],
+        "outcomes": [verdict.outcome for verdict in truth],
+        "still": still.outcome,
+        "still_collision": still.collision,
+    }
 
 
 def hold(body, now: dict[str, float]):
     """The plan to do nothing: an arm stays where it is, a base stops."""
-    if body.modality == 'joints':
-        return JointPlan(body.motion_names, [0.0], [[now[name] for name in body.motion_names]], 'hold')
-    return VelocityPlan(body.motion_names, PLAN_SECONDS, [[0.0] * len(body.motion_names)], 'hold')
+    if body.modality == "joints":
+        return JointPlan(body.motion_names, [0.0], [[now[name] for name in body.motion_names]], "hold")
+    return VelocityPlan(body.motion_names, PLAN_SECONDS, [[0.0] * len(body.motion_names)], "hold")
 
 
 def summarise(scenes: list[dict]) -> dict:
     """The figures of the table, over scenes."""
-    outcomes = [np.array(scene['outcomes']) for scene in scenes]
-    chosen = np.array([scene['still'] if scene['chosen'] is None else outcome[scene['chosen']]
-                       for scene, outcome in zip(scenes, outcomes)])
-    hit = [scene['still_collision'] if scene['chosen'] is None else scene['collision'][scene['chosen']]
-           for scene in scenes]
-    rho = np.array([spearman(scene['order'], outcome)
-                    for scene, outcome in zip(scenes, outcomes)])
-    tau = np.array([kendall(np.array(scene['order']), outcome)
-                    for scene, outcome in zip(scenes, outcomes)])
+    outcomes = [np.array(scene["outcomes"]) for scene in scenes]
+    chosen = np.array(
+        [
+            scene["still"] if scene["chosen"] is None else outcome[scene["chosen"]]
+            for scene, outcome in zip(scenes, outcomes)
+        ]
+    )
+    hit = [
+        scene["still_collision"] if scene["chosen"] is None else scene["collision"][scene["chosen"]] for scene in scenes
+    ]
+    rho = np.array([spearman(scene["order"], outcome) for scene, outcome in zip(scenes, outcomes)])
+    tau = np.array([kendall(np.array(scene["order"]), outcome) for scene, outcome in zip(scenes, outcomes)])
     best = np.array([outcome.max() for outcome in outcomes])
     worst = np.array([outcome.min() for outcome in outcomes])
-    choices = {'score': chosen, 'random': np.array([outcome.mean() for outcome in outcomes]),
-               'oracle': best}
-    collisions = {'score': float(np.mean(hit)),
-                  'random': float(np.mean([np.mean(scene['collision']) for scene in scenes])),
-                  'oracle': float(np.mean([scene['collision'][int(np.argmax(outcome))]
-                                           for scene, outcome in zip(scenes, outcomes)]))}
-    verdicts = np.concatenate([scene['verdicts'] for scene in scenes])
+    choices = {"score": chosen, "random": np.array([outcome.mean() for outcome in outcomes]), "oracle": best}
+    collisions = {
+        "score": float(np.mean(hit)),
+        "random": float(np.mean([np.mean(scene["collision"]) for scene in scenes])),
+        "oracle": float(
+            np.mean([scene["collision"][int(np.argmax(outcome))] for scene, outcome in zip(scenes, outcomes)])
+        ),
+    }
+    verdicts = np.concatenate([scene["verdicts"] for scene in scenes])
     # Where none was chosen, all are vetoed, and the robot stands still.
-    chosen_verdicts = [VETOED if scene['chosen'] is None else scene['verdicts'][scene['chosen']]
-                       for scene in scenes]
+    chosen_verdicts = [VETOED if scene["chosen"] is None else scene["verdicts"][scene["chosen"]] for scene in scenes]
     outcome_of_all = np.concatenate(outcomes)
     vetoed = verdicts == VETOED
-    collided = np.concatenate([np.array(scene['collision'], bool) for scene in scenes])
+    collided = np.concatenate([np.array(scene["collision"], bool) for scene in scenes])
     return {
-        'scenes': len(scenes),
+        "scenes": len(scenes),
         # Vetoes against what then happened: colliding plans that were vetoed, and others that were.
-        'vetoed_of_colliding': float(vetoed[collided].mean()) if collided.any() else None,
-        'vetoed_of_harmless': float(vetoed[~collided].mean()) if (~collided).any() else None,
-        'spearman': float(rho.mean()), 'spearman_95': interval(rho),
-        'kendall': float(tau.mean()),
-        'mmrv': float(np.mean([mean_rank_violation(np.array(scene['order']), outcome)
-                               for scene, outcome in zip(scenes, outcomes)])),
+        "vetoed_of_colliding": float(vetoed[collided].mean()) if collided.any() else None,
+        "vetoed_of_harmless": float(vetoed[~collided].mean()) if (~collided).any() else None,
+        "spearman": float(rho.mean()),
+        "spearman_95": interval(rho),
+        "kendall": float(tau.mean()),
+        "mmrv": float(
+            np.mean(
+                [mean_rank_violation(np.array(scene["order"]), outcome) for scene, outcome in zip(scenes, outcomes)]
+            )
+        ),
         # How much of the range between a scene's best and worst plan the choice gives away.
-        'top1_regret': float(np.mean(np.clip((best - chosen) / (best - worst), 0, 1))),
-        'none_accepted': float(np.mean([scene['chosen'] is None for scene in scenes])),
-        'outcome': {name: float(values.mean()) for name, values in choices.items()},
-        'outcome_95': {name: interval(values) for name, values in choices.items()},
-        'collisions': collisions,
+        "top1_regret": float(np.mean(np.clip((best - chosen) / (best - worst), 0, 1))),
+        "none_accepted": float(np.mean([scene["chosen"] is None for scene in scenes])),
+        "outcome": {name: float(values.mean()) for name, values in choices.items()},
+        "outcome_95": {name: interval(values) for name, values in choices.items()},
+        "collisions": collisions,
         # What became of the plans that got a verdict, and of those among them that were chosen.
-        'verdicts': by_verdict(verdicts, outcome_of_all, collided),
-        'chosen_verdicts': by_verdict(np.array(chosen_verdicts), chosen, np.array(hit))}
+        "verdicts": by_verdict(verdicts, outcome_of_all, collided),
+        "chosen_verdicts": by_verdict(np.array(chosen_verdicts), chosen, np.array(hit)),
+    }
 
 
 def by_verdict(verdicts: np.ndarray, outcomes: np.ndarray, collided: np.ndarray) -> dict[str, dict]:
     """Verdict -> its share of plans [N], their mean outcome, and how many of them collide."""
-    return {name: {'share': float((verdicts == name).mean()),
-                   'outcome': float(outcomes[verdicts == name].mean()),
-                   'collisions': float(collided[verdicts == name].mean())}
-            for name in VERDICTS if (verdicts == name).any()}
+    return {
+        name: {
+            "share": float((verdicts == name).mean()),
+            "outcome": float(outcomes[verdicts == name].mean()),
+            "collisions": float(collided[verdicts == name].mean()),
+        }
+        for name in VERDICTS
+        if (verdicts == name).any()
+    }
 
 
 def table(robot: str, figures: dict) -> str:
-    lines = [f'{robot}: {figures["scenes"]} scenes, Spearman {figures["spearman"]:.3f} '
-             f'[{figures["spearman_95"][0]:.3f}, {figures["spearman_95"][1]:.3f}], '
-             f'Kendall {figures["kendall"]:.3f}, top-1 regret {figures["top1_regret"]:.1%}',
-             f'  {"chosen by":10} {"mean outcome":>13} {"95 % interval":>18} {"collisions":>11}']
-    for name, value in figures['outcome'].items():
-        low, high = figures['outcome_95'][name]
-        lines.append(f'  {name:10} {value:13.3f} {f"[{low:.3f}, {high:.3f}]":>18} '
-                     f'{figures["collisions"][name]:11.1%}')
-    for name, of_all in figures['verdicts'].items():
-        lines.append(f'  {name + ":":10} {of_all["share"]:.0%} of all plans, mean outcome '
-                     f'{of_all["outcome"]:.2f}, {of_all["collisions"]:.0%} of them collide')
-    for name, of_chosen in figures['chosen_verdicts'].items():
-        what = 'none chosen' if name == VETOED else f'{name} chosen'
-        lines.append(f'  {what + ":":16} in {of_chosen["share"]:.0%} of the scenes, mean outcome '
-                     f'{of_chosen["outcome"]:.2f}, {of_chosen["collisions"]:.0%} collide')
-    return '\n'.join(lines)
+    lines = [
+        f"{robot}: {figures['scenes']} scenes, Spearman {figures['spearman']:.3f} "
+        f"[{figures['spearman_95'][0]:.3f}, {figures['spearman_95'][1]:.3f}], "
+        f"Kendall {figures['kendall']:.3f}, top-1 regret {figures['top1_regret']:.1%}",
+        f"  {'chosen by':10} {'mean outcome':>13} {'95 % interval':>18} {'collisions':>11}",
+    ]
+    for name, value in figures["outcome"].items():
+        low, high = figures["outcome_95"][name]
+        lines.append(f"  {name:10} {value:13.3f} {f'[{low:.3f}, {high:.3f}]':>18} {figures['collisions'][name]:11.1%}")
+    for name, of_all in figures["verdicts"].items():
+        lines.append(
+            f"  {name + ':':10} {of_all['share']:.0%} of all plans, mean outcome "
+            f"{of_all['outcome']:.2f}, {of_all['collisions']:.0%} of them collide"
+        )
+    for name, of_chosen in figures["chosen_verdicts"].items():
+        what = "none chosen" if name == VETOED else f"{name} chosen"
+        lines.append(
+            f"  {what + ':':16} in {of_chosen['share']:.0%} of the scenes, mean outcome "
+            f"{of_chosen['outcome']:.2f}, {of_chosen['collisions']:.0%} collide"
+        )
+    return "\n".join(lines)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = __doc__
     parser.formatter_class = HelpFormat
-    parser.epilog = ('example:\n'
-                     '  astra rank --model tiny --scenes 100 --out docs/results/astra-tiny/ranking.json\n')
-    parser.add_argument('--model', default=DEFAULT_MODEL, help='shipped name or directory')
-    parser.add_argument('--backend', default='torch',
-                        help='what runs the model: torch')
-    parser.add_argument('--device', default='cpu',
-                        help='where it runs: cpu, cuda, cuda:0')
+    parser.epilog = "example:\n  astra rank --model tiny --scenes 100 --out docs/results/astra-tiny/ranking.json\n"
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="shipped name or directory")
+    parser.add_argument("--backend", default="torch", help="what runs the model: torch")
+    parser.add_argument("--device", default="cpu", help="where it runs: cpu, cuda, cuda:0")
     robots = [robot for world in WORLDS.values() for robot in world.robots]
-    parser.add_argument('--robots', nargs='+', default=None, choices=robots,
-                        help='simulated robots (default: all that the model knows)')
-    parser.add_argument('--scenes', type=at_least(1), default=100, help='scenes of each robot')
-    parser.add_argument('--plans', type=at_least(2), default=8, help='candidates a scene')
-    parser.add_argument('--first-seed', type=int, default=FIRST_SCENE,
-                        help="the first scene's seed")
-    parser.add_argument('--out', type=Path, default=None, help='result file (JSON)')
-    parser.add_argument('--raw', type=Path, default=None, help='every scene, for a closer look')
+    parser.add_argument(
+        "--robots", nargs="+", default=None, choices=robots, help="simulated robots (default: all that the model knows)"
+    )
+    parser.add_argument("--scenes", type=at_least(1), default=100, help="scenes of each robot")
+    parser.add_argument("--plans", type=at_least(2), default=8, help="candidates a scene")
+    parser.add_argument("--first-seed", type=int, default=FIRST_SCENE, help="the first scene's seed")
+    parser.add_argument("--out", type=Path, default=None, help="result file (JSON)")
+    parser.add_argument("--raw", type=Path, default=None, help="every scene, for a closer look")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -233,12 +254,14 @@ def run(args: argparse.Namespace) -> int:
     for name, robot, modality in known_robots(args.robots, card):
         task = TASKS.get(name, Task())
         imaginer.drawings.describe(simulated_urdf(robot))
-        imaginer.configure(ImaginerSettings(math.ceil(PLAN_SECONDS / card.dt_s - 1e-9),
-                                            action_space=f'{robot}_{modality}'), task.critics)
+        imaginer.configure(
+            ImaginerSettings(math.ceil(PLAN_SECONDS / card.dt_s - 1e-9), action_space=f"{robot}_{modality}"),
+            task.critics,
+        )
         world = make_world(name, robot, FINER * card.image_size[0])
         try:
             scenes, seed = [], args.first_seed
-            with tqdm(total=args.scenes, unit='scene', desc=f'rank {robot}') as bar:
+            with tqdm(total=args.scenes, unit="scene", desc=f"rank {robot}") as bar:
                 while len(scenes) < args.scenes:
                     scene = play_scene(imaginer, world, seed, args.plans, task.lead_in_s)
                     seed += 1
@@ -247,13 +270,22 @@ def run(args: argparse.Namespace) -> int:
                         bar.update()
         finally:
             world.close()
-        everything[robot], figures[robot] = scenes, {
-            'world': name, 'left_out': seed - args.first_seed - args.scenes, **summarise(scenes)}
+        everything[robot], figures[robot] = (
+            scenes,
+            {"world": name, "left_out": seed - args.first_seed - args.scenes, **summarise(scenes)},
+        )
         print(table(robot, figures[robot]))
     if args.out:
-        write_result(args.out, {'model': card.name, 'sha256': card.sha256[:12],
-                                'plans': args.plans, 'overall': overall(figures),
-                                'robots': figures})
+        write_result(
+            args.out,
+            {
+                "model": card.name,
+                "sha256": card.sha256[:12],
+                "plans": args.plans,
+                "overall": overall(figures),
+                "robots": figures,
+            },
+        )
     if args.raw:
         write_json(args.raw, everything, indent=None)
     return 0
@@ -266,17 +298,16 @@ def known_robots(asked: list[str] | None, card) -> list[tuple[str, str, str]]:
     """
     from astra_ros.backends import ModelError
 
-    robots = [(world, robot, modality) for world, spec in WORLDS.items()
-              for robot, modality in spec.robots.items()]
+    robots = [(world, robot, modality) for world, spec in WORLDS.items() for robot, modality in spec.robots.items()]
     spaces = sorted(card.action_spaces)
     if asked is None:
-        found = [each for each in robots if f'{each[1]}_{each[2]}' in card.action_spaces]
+        found = [each for each in robots if f"{each[1]}_{each[2]}" in card.action_spaces]
         if not found:
             raise ModelError(f"model '{card.name}': knows {spaces}, none of them a simulated robot's")
         return found
     found = [each for each in robots if each[1] in asked]
     for _, robot, modality in found:
-        card.check_knows(f'{robot}_{modality}')
+        card.check_knows(f"{robot}_{modality}")
     return found
 
 
@@ -284,11 +315,9 @@ def overall(figures: dict[str, dict]) -> dict:
     """The project's figures: means over worlds, each the mean of its robots."""
     worlds: dict[str, list[dict]] = {}
     for each in figures.values():
-        worlds.setdefault(each['world'], []).append(each)
+        worlds.setdefault(each["world"], []).append(each)
 
     def mean(name: str) -> float:
-        return float(np.mean([np.mean([each[name] for each in robots])
-                              for robots in worlds.values()]))
+        return float(np.mean([np.mean([each[name] for each in robots]) for robots in worlds.values()]))
 
-    return {'worlds': sorted(worlds), 'spearman': mean('spearman'),
-            'top1_regret': mean('top1_regret')}
+    return {"worlds": sorted(worlds), "spearman": mean("spearman"), "top1_regret": mean("top1_regret")}

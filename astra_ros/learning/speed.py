@@ -15,26 +15,25 @@ PLAIN_STEPS = 50
 
 def percentiles(seconds: list[float]) -> dict:
     p50, p95, p99 = np.percentile(seconds, (50, 95, 99))
-    return {'p50_ms': 1e3 * p50, 'p95_ms': 1e3 * p95, 'p99_ms': 1e3 * p99, 'runs': len(seconds)}
+    return {"p50_ms": 1e3 * p50, "p95_ms": 1e3 * p95, "p99_ms": 1e3 * p99, "runs": len(seconds)}
 
 
-def matmul_peak_flops(device: str | torch.device, seconds: float = 1.0,
-                      dtype: torch.dtype = torch.float32) -> float:
+def matmul_peak_flops(device: str | torch.device, seconds: float = 1.0, dtype: torch.dtype = torch.float32) -> float:
     """What the device reaches on a large matrix product, FLOP/s."""
-    size = 1024 if torch.device(device).type == 'cpu' else 8192
+    size = 1024 if torch.device(device).type == "cpu" else 8192
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
 
     def products(many: int) -> None:
         for _ in range(many):
             c = a @ b
-        c[0, 0].item()    # waits for the device
+        c[0, 0].item()  # waits for the device
 
     products(3)
     begin, count, many = time.perf_counter(), 0, 8
     while time.perf_counter() - begin < seconds:
         products(many)
         count += many
-    return 2 * size ** 3 * count / (time.perf_counter() - begin)
+    return 2 * size**3 * count / (time.perf_counter() - begin)
 
 
 def imagination_flops(model, history, actions, space) -> int:
@@ -49,7 +48,7 @@ def plain_plan_seconds(model, history, actions, space, frames: int = 1) -> float
     horizon = actions.shape[1]
     begin = time.perf_counter()
     for index in range(frames):
-        model.imagine(history, actions[:1, index:index + 1], space, steps=PLAIN_STEPS)
+        model.imagine(history, actions[:1, index : index + 1], space, steps=PLAIN_STEPS)
     return (time.perf_counter() - begin) * horizon / frames
 
 
@@ -65,20 +64,24 @@ def measure(model, request: Callable, history, runs: int) -> dict:
     plans, horizon = actions.shape[:2]
     laps: dict[str, list[float]] = {}
     plain = []
-    for index in tqdm(range(runs), unit='request', desc='in this process'):
+    for index in tqdm(range(runs), unit="request", desc="in this process"):
         for name, seconds in request().timings_s.items():
             laps.setdefault(name, []).append(seconds)
         if index % max(1, runs // 5) == 0:
             plain.append(plans * plain_plan_seconds(model, history, actions, space))
-    total = percentiles(laps.pop('total'))
+    total = percentiles(laps.pop("total"))
     flops = imagination_flops(model, history, actions, space)
     peak = matmul_peak_flops(str(model.device))
-    imagine_s = float(np.median(laps['imagine']))
+    imagine_s = float(np.median(laps["imagine"]))
     return {
-        'threads': torch.get_num_threads(), 'request': total,
-        'parts_ms': {name: 1e3 * float(np.median(seconds)) for name, seconds in laps.items()},
-        'imagined_frames_per_s': plans * horizon / imagine_s,
-        'plain_loop_ms': 1e3 * float(np.median(plain)),
-        'times_faster_than_plain': float(np.median(plain)) / (total['p50_ms'] / 1e3),
-        'gflop_per_request': flops / 1e9, 'achieved_gflops': flops / imagine_s / 1e9,
-        'matmul_peak_gflops': peak / 1e9, 'share_of_peak': flops / imagine_s / peak}
+        "threads": torch.get_num_threads(),
+        "request": total,
+        "parts_ms": {name: 1e3 * float(np.median(seconds)) for name, seconds in laps.items()},
+        "imagined_frames_per_s": plans * horizon / imagine_s,
+        "plain_loop_ms": 1e3 * float(np.median(plain)),
+        "times_faster_than_plain": float(np.median(plain)) / (total["p50_ms"] / 1e3),
+        "gflop_per_request": flops / 1e9,
+        "achieved_gflops": flops / imagine_s / 1e9,
+        "matmul_peak_gflops": peak / 1e9,
+        "share_of_peak": flops / imagine_s / peak,
+    }

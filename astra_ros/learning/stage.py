@@ -26,14 +26,23 @@ from astra_ros.learning.training_log import TrainingLog
 from astra_ros.world_model import AstraConfig
 from astra_ros.world_model.style import StyleConfig
 
-STAGES = ('autoencoder', 'dynamics', 'compositor')
+STAGES = ("autoencoder", "dynamics", "compositor")
 # What each stage reads, beside the settings that bear its name.
-_ALL = ('warmup_steps', 'weight_decay', 'clip_norm', 'average_decay', 'seed')
-SETTINGS_OF = {'autoencoder': _ALL,
-               'dynamics': (*_ALL, 'rollout_from', 'max_history_noise', 'object_weight', 'starts_every', 'horizon'),
-               'compositor': (*_ALL, 'horizon'), 'style': _ALL}
-AUTOENCODER_NETWORK = ('image_size', 'latent_channels', 'encoder_widths', 'decoder_widths',
-                       'encoder_depths', 'decoder_depths')
+_ALL = ("warmup_steps", "weight_decay", "clip_norm", "average_decay", "seed")
+SETTINGS_OF = {
+    "autoencoder": _ALL,
+    "dynamics": (*_ALL, "rollout_from", "max_history_noise", "object_weight", "starts_every", "horizon"),
+    "compositor": (*_ALL, "horizon"),
+    "style": _ALL,
+}
+AUTOENCODER_NETWORK = (
+    "image_size",
+    "latent_channels",
+    "encoder_widths",
+    "decoder_widths",
+    "encoder_depths",
+    "decoder_depths",
+)
 MAX_BAD_STEPS = 10
 
 
@@ -74,13 +83,22 @@ class Stage:
     `losses.model` is what is trained, averaged, stored and returned.
     """
 
-    def __init__(self, name: str, losses: nn.Module, folder: Path, steps: int, rate: float,
-                 settings: TrainSettings | StyleSettings, config: AstraConfig | StyleConfig, processes: Processes,
-                 belongs_to: dict | None = None):
+    def __init__(
+        self,
+        name: str,
+        losses: nn.Module,
+        folder: Path,
+        steps: int,
+        rate: float,
+        settings: TrainSettings | StyleSettings,
+        config: AstraConfig | StyleConfig,
+        processes: Processes,
+        belongs_to: dict | None = None,
+    ):
         self.name, self.steps, self.rate = name, steps, rate
         self.settings, self.config, self.processes = settings, config, processes
         self.belongs_to = belongs_to or {}
-        self.path = folder / f'{name}.safetensors'
+        self.path = folder / f"{name}.safetensors"
         self.module = losses.model
         self.average = copy.deepcopy(losses.model).requires_grad_(False)
         self._unsplit = self.average
@@ -90,34 +108,49 @@ class Stage:
         self._countable = copy.deepcopy(losses) if processes.first else None
         self.step_function = processes.wrap(losses)
         self.optimizer = torch.optim.AdamW(
-            [p for p in losses.model.parameters() if p.requires_grad], lr=rate, betas=(0.9, 0.99),
+            [p for p in losses.model.parameters() if p.requires_grad],
+            lr=rate,
+            betas=(0.9, 0.99),
             weight_decay=settings.weight_decay,
-            fused=not processes.splits)     # faster, but not for split weights on a CPU
+            fused=not processes.splits,
+        )  # faster, but not for split weights on a CPU
         self.generator = torch.Generator().manual_seed(
-            settings.seed * 1000 + processes.rank if processes.count > 1 else settings.seed)
+            settings.seed * 1000 + processes.rank if processes.count > 1 else settings.seed
+        )
         self.step = self._bad_steps = 0
         if self.path.exists():
-            self.step = load_checkpoint(self.path, self.module, self.average, self.optimizer,
-                                        self.generator, self._identity(), processes)
+            self.step = load_checkpoint(
+                self.path, self.module, self.average, self.optimizer, self.generator, self._identity(), processes
+            )
 
     def _identity(self) -> dict:
         """What a checkpoint must agree with: all that this stage reads, and what it builds on."""
         own = SETTINGS_OF[self.name]
         network = self.config.to_dict()
-        if self.name == 'autoencoder':
+        if self.name == "autoencoder":
             network = {name: network[name] for name in AUTOENCODER_NETWORK}
-        elif self.name == 'dynamics':
-            del network['compositing']      # which comes afterwards
-        return {**{name: value for name, value in asdict(self.settings).items()
-                   if name.startswith(f'{self.name}_') or name in own},
-                'stage': self.name, 'model': network, **self.belongs_to}
+        elif self.name == "dynamics":
+            del network["compositing"]  # which comes afterwards
+        return {
+            **{
+                name: value
+                for name, value in asdict(self.settings).items()
+                if name.startswith(f"{self.name}_") or name in own
+            },
+            "stage": self.name,
+            "model": network,
+            **self.belongs_to,
+        }
 
     @property
     def finished(self) -> bool:
         return self.step >= self.steps
 
-    def run(self, batch_of: Callable[[int, torch.Generator], tuple],
-            validate: Callable[[nn.Module, int, TrainingLog], None] = lambda *_: None) -> nn.Module:
+    def run(
+        self,
+        batch_of: Callable[[int, torch.Generator], tuple],
+        validate: Callable[[nn.Module, int, TrainingLog], None] = lambda *_: None,
+    ) -> nn.Module:
         """Train to the last step.
 
         `batch_of(step, generator)` gives the arguments of the loss module, the second one True where
@@ -126,15 +159,26 @@ class Stage:
         """
         self.module.train()
         try:
-            with (_stop_signals() as stop, TrainingLog(self.path, self.step, self.processes.first) as log,
-                  tqdm(range(self.step, self.steps), initial=self.step, total=self.steps,
-                       desc=self.name, unit='step', mininterval=2,
-                       disable=not self.processes.first) as bar):
+            with (
+                _stop_signals() as stop,
+                TrainingLog(self.path, self.step, self.processes.first) as log,
+                tqdm(
+                    range(self.step, self.steps),
+                    initial=self.step,
+                    total=self.steps,
+                    desc=self.name,
+                    unit="step",
+                    mininterval=2,
+                    disable=not self.processes.first,
+                ) as bar,
+            ):
                 self._loop(batch_of, validate, bar, log, stop)
         except OSError as error:
-            raise TrainingError(f'{self.path.parent}: cannot be written to ({error}); the last checkpoint is '
-                                f'whole. {once_more(error)}: it goes on from there') from error
-        if not self.path.exists():      # no steps asked for: the weights are those it began with
+            raise TrainingError(
+                f"{self.path.parent}: cannot be written to ({error}); the last checkpoint is "
+                f"whole. {once_more(error)}: it goes on from there"
+            ) from error
+        if not self.path.exists():  # no steps asked for: the weights are those it began with
             self._save(0)
         return self.averaged()
 
@@ -143,7 +187,7 @@ class Stage:
         for self.step in bar:
             rate = learning_rate(self.step, self.steps, self.rate, self.settings.warmup_steps)
             for group in self.optimizer.param_groups:
-                group['lr'] = rate
+                group["lr"] = rate
             batch = batch_of(self.step, self.generator)
             begin = time.perf_counter()
             loss, parts, norm = self._step(batch)
@@ -155,15 +199,14 @@ class Stage:
             done = self.step + 1
             stopping = any(self.processes.gather(bool(stop)))
             if done % self.settings.checkpoint_every == 0 or done == self.steps or stopping:
-                log.flush()     # first: lines after a checkpoint are dropped when it is gone on from
+                log.flush()  # first: lines after a checkpoint are dropped when it is gone on from
                 self._save(done)
                 average = self.averaged()
                 if self.processes.first and not stopping:
                     validate(average, done, log)
                 self.processes.wait()
             if stopping and (done < self.steps or self.name in STAGES[:-1]):
-                bar.write(f'stopped after step {done} of {self.steps}, all saved; '
-                          'the same command goes on from here')
+                bar.write(f"stopped after step {done} of {self.steps}, all saved; the same command goes on from here")
                 raise KeyboardInterrupt
 
     def _speed_limits(self, batch_of) -> tuple[float, float]:
@@ -177,8 +220,7 @@ class Stage:
         batches = (batch_of(step, torch.Generator()) for step in range(3))
         batch = next(batch for batch in batches if batch[1] is not True)
         module, self._countable = self._countable.train(), None
-        with (FlopCounterMode(display=False) as counter,
-              mixed_precision(self.processes.device)):
+        with FlopCounterMode(display=False) as counter, mixed_precision(self.processes.device):
             module(*batch)[0].backward()
         # Of either precision: not every CPU that has bfloat16 is quicker in it.
         device = self.processes.device
@@ -194,7 +236,7 @@ class Stage:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.settings.clip_norm)
-        norm = float(whole(norm))       # of all processes together, so all decide alike
+        norm = float(whole(norm))  # of all processes together, so all decide alike
         if math.isfinite(norm):
             self._bad_steps = 0
             self.optimizer.step()
@@ -203,14 +245,16 @@ class Stage:
             self._bad_steps += 1
             if self._bad_steps >= MAX_BAD_STEPS:
                 raise TrainingError(
-                    f'{self.name}: the gradient was not finite in {MAX_BAD_STEPS} steps one after the '
-                    f'other, up to step {self.step}; {self.path.name} holds the last checkpoint that is '
-                    f'whole. Lower --{self.name}-rate, or look for frames and labels that are broken')
+                    f"{self.name}: the gradient was not finite in {MAX_BAD_STEPS} steps one after the "
+                    f"other, up to step {self.step}; {self.path.name} holds the last checkpoint that is "
+                    f"whole. Lower --{self.name}-rate, or look for frames and labels that are broken"
+                )
         return float(loss.detach()), {name: float(part) for name, part in parts.items()}, norm
 
     def _save(self, done: int) -> None:
-        save_checkpoint(self.path, self.module, self.average, self.optimizer, self.generator, done,
-                        self._identity(), self.processes)
+        save_checkpoint(
+            self.path, self.module, self.average, self.optimizer, self.generator, done, self._identity(), self.processes
+        )
 
     @torch.no_grad()
     def averaged(self) -> nn.Module:
@@ -220,15 +264,13 @@ class Stage:
             for buffer in self.average.buffers():
                 torch.distributed.broadcast(buffer, 0)
         if self._unsplit is not self.average:
-            self._unsplit.load_state_dict(
-                {name: whole(value) for name, value in self.average.state_dict().items()})
+            self._unsplit.load_state_dict({name: whole(value) for name, value in self.average.state_dict().items()})
         return self._unsplit.eval()
 
     @torch.no_grad()
     def _follow(self) -> None:
         """The moving average takes a step; fast at first, so that it is no ballast early on."""
         decay = min(self.settings.average_decay, (1 + self.step) / (10 + self.step))
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.module.parameters()),
-                             1 - decay)
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.module.parameters()), 1 - decay)
         for mine, theirs in zip(self.average.buffers(), self.module.buffers()):
             mine.copy_(theirs)

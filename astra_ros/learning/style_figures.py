@@ -9,8 +9,13 @@ from astra_ros.learning.figures import HORIZONS
 from astra_ros.learning.held_out import HeldOutClips
 from astra_ros.learning.metrics import interval, psnr
 
-STYLE_ROWS = {'ceiling': 'autoencoder alone', 'told': 'shown a picture of it', 'matched': 'colours matched alone',
-              'untold': 'not shown one', 'copy': 'copy the last frame'}    # in another style
+STYLE_ROWS = {
+    "ceiling": "autoencoder alone",
+    "told": "shown a picture of it",
+    "matched": "colours matched alone",
+    "untold": "not shown one",
+    "copy": "copy the last frame",
+}  # in another style
 
 
 def colours_matched(frames: np.ndarray, picture: np.ndarray) -> np.ndarray:
@@ -35,29 +40,42 @@ def imagine_styled(model, clips: HeldOutClips, seed: int) -> tuple[dict, dict[st
         return None
     quality: dict[str, list] = {name: [] for name in STYLE_ROWS}
     shown: dict[str, np.ndarray] = {}
-    for i, (look, future) in tqdm(clips.styles.items(), unit='clip', desc=f'{clips.space.name}, other styles'):
-        drawings = None if clips.drawings is None else clips.drawings[i:i + 1, 1:]
-        travel = None if clips.travel is None else clips.travel[i:i + 1]
+    for i, (look, future) in tqdm(clips.styles.items(), unit="clip", desc=f"{clips.space.name}, other styles"):
+        drawings = None if clips.drawings is None else clips.drawings[i : i + 1, 1:]
+        travel = None if clips.travel is None else clips.travel[i : i + 1]
         observed = clips.history[i]
-        histories = {'told': model.restyle(observed, look), 'matched': colours_matched(observed, look),
-                     'untold': observed}
-        made = {name: model.decode(model.imagine(
-            history, clips.actions[i:i + 1], clips.space.name, seed=seed, drawings=drawings, travel=travel).latents[0])
-            for name, history in histories.items()}
+        histories = {
+            "told": model.restyle(observed, look),
+            "matched": colours_matched(observed, look),
+            "untold": observed,
+        }
+        made = {
+            name: model.decode(
+                model.imagine(
+                    history, clips.actions[i : i + 1], clips.space.name, seed=seed, drawings=drawings, travel=travel
+                ).latents[0]
+            )
+            for name, history in histories.items()
+        }
         if not shown:
-            shown['restyled'] = np.concatenate([look[None], future])
+            shown["restyled"] = np.concatenate([look[None], future])
             shown |= {name: np.concatenate([histories[name][-1:], made[name]]) for name in histories}
-        made |= {'ceiling': model.decode(model.encode(future)), 'copy': np.repeat(observed[-1:], len(future), 0)}
+        made |= {"ceiling": model.decode(model.encode(future)), "copy": np.repeat(observed[-1:], len(future), 0)}
         for name in STYLE_ROWS:
             quality[name].append(psnr(made[name].astype(np.float32) / 255, future.astype(np.float32) / 255))
     length = clips.future.shape[1]
     at = min(16, length) - 1
 
     def gained(over: str) -> dict:
-        gain = (np.array(quality['told']) - quality[over])[:, at]
-        return {'horizon': at + 1, 'mean': float(gain.mean()), 'interval_95': interval(gain)}
+        gain = (np.array(quality["told"]) - quality[over])[:, at]
+        return {"horizon": at + 1, "mean": float(gain.mean()), "interval_95": interval(gain)}
 
-    return {'clips': len(clips.styles), 'psnr_db': {
-        name: {str(h): float(np.mean([curve[h - 1] for curve in curves])) for h in HORIZONS if h <= length}
-        for name, curves in quality.items()},
-        'gain_db': gained('untold'), 'gain_over_matched_db': gained('matched')}, shown
+    return {
+        "clips": len(clips.styles),
+        "psnr_db": {
+            name: {str(h): float(np.mean([curve[h - 1] for curve in curves])) for h in HORIZONS if h <= length}
+            for name, curves in quality.items()
+        },
+        "gain_db": gained("untold"),
+        "gain_over_matched_db": gained("matched"),
+    }, shown

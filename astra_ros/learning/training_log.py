@@ -25,21 +25,20 @@ class TrainingLog:
         self.lines: list[str] = []
         self.running: dict[str, float] = {}
         self.utilisation = 0.0
-        self.path = checkpoint.with_suffix('.jsonl')
+        self.path = checkpoint.with_suffix(".jsonl")
         self._board = None
         if not writes:
             return
         if self.path.exists():
             kept = [line for line in self.path.read_text().splitlines() if _step_of(line) < step]
-            part = self.path.with_suffix('.part')
-            part.write_text(''.join(line + '\n' for line in kept))
+            part = self.path.with_suffix(".part")
+            part.write_text("".join(line + "\n" for line in kept))
             os.replace(part, self.path)
         try:
             from torch.utils.tensorboard import SummaryWriter
-        except ModuleNotFoundError:     # an extra: the JSON lines say the same
+        except ModuleNotFoundError:  # an extra: the JSON lines say the same
             return
-        self._board = SummaryWriter(str(checkpoint.parent / 'tensorboard' / checkpoint.stem),
-                                    purge_step=step)
+        self._board = SummaryWriter(str(checkpoint.parent / "tensorboard" / checkpoint.stem), purge_step=step)
 
     def __enter__(self) -> TrainingLog:
         return self
@@ -51,60 +50,58 @@ class TrainingLog:
 
     def speed(self, utilisation: float) -> None:
         """The last step's share of what the machine reaches on large matrix products."""
-        self.utilisation = 0.9 * self.utilisation + 0.1 * utilisation if self.utilisation else (
-            utilisation)
+        self.utilisation = 0.9 * self.utilisation + 0.1 * utilisation if self.utilisation else (utilisation)
 
-    def step(self, step: int, loss: float, rate: float, norm: float,
-             parts: dict[str, float]) -> None:
+    def step(self, step: int, loss: float, rate: float, norm: float, parts: dict[str, float]) -> None:
         if not self.writes:
             return
-        for name, value in {'loss': loss, **parts}.items():
+        for name, value in {"loss": loss, **parts}.items():
             self.running[name] = 0.98 * self.running.get(name, value) + 0.02 * value
-        values = {'loss': loss, **parts, 'learning_rate': rate, 'gradient_norm': norm}
-        self.lines.append(json.dumps({'step': step, **values}))
+        values = {"loss": loss, **parts, "learning_rate": rate, "gradient_norm": norm}
+        self.lines.append(json.dumps({"step": step, **values}))
         if self._board and step % 10 == 0:
-            for name, value in {**values, 'flops_utilisation': self.utilisation}.items():
+            for name, value in {**values, "flops_utilisation": self.utilisation}.items():
                 self._board.add_scalar(name, value, step)
 
     def summary(self) -> str:
         """For the progress bar: the smoothed losses that matter most, and model FLOPs utilisation."""
         if not self.running:
-            return ''
-        shown = [name for name in ('psnr_db', 'latent', 'rollout_latent') if name in self.running]
-        figures = ', '.join(f'{name}={self.running[name]:.4f}' for name in ('loss', *shown))
-        return f'{figures}, MFU={self.utilisation:.0%}'
+            return ""
+        shown = [name for name in ("psnr_db", "latent", "rollout_latent") if name in self.running]
+        figures = ", ".join(f"{name}={self.running[name]:.4f}" for name in ("loss", *shown))
+        return f"{figures}, MFU={self.utilisation:.0%}"
 
     def flush(self) -> None:
         """What was logged, onto the disk."""
         if self.lines:
-            with open(self.path, 'a') as file:
-                file.write(''.join(line + '\n' for line in self.lines))
+            with open(self.path, "a") as file:
+                file.write("".join(line + "\n" for line in self.lines))
             self.lines.clear()
         if self._board:
             self._board.flush()
 
     def figures(self, step: int, values: dict[str, float]) -> None:
         """Validation figures, into `validation.jsonl` and TensorBoard."""
-        with open(self.path.with_name('validation.jsonl'), 'a') as file:
-            file.write(json.dumps({'stage': self.path.stem, 'step': step, **values}) + '\n')
+        with open(self.path.with_name("validation.jsonl"), "a") as file:
+            file.write(json.dumps({"stage": self.path.stem, "step": step, **values}) + "\n")
         if self._board:
             for name, value in values.items():
-                self._board.add_scalar(f'validation/{name}', value, step)
+                self._board.add_scalar(f"validation/{name}", value, step)
 
     def picture(self, step: int, rgb: np.ndarray) -> None:
         """A picture uint8 [h, w, 3], into `validation/<stage>_<step>.png` and TensorBoard."""
         import cv2
 
-        file = self.path.parent / 'validation' / f'{self.path.stem}_{step:06d}.png'
+        file = self.path.parent / "validation" / f"{self.path.stem}_{step:06d}.png"
         file.parent.mkdir(exist_ok=True)
         cv2.imwrite(str(file), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
         if self._board:
-            self._board.add_image('validation/imagined', rgb, step, dataformats='HWC')
+            self._board.add_image("validation/imagined", rgb, step, dataformats="HWC")
 
 
 def _step_of(line: str) -> float:
     """Of a line of the log; infinite for one that a kill or a full disk cut off."""
     try:
-        return json.loads(line)['step']
+        return json.loads(line)["step"]
     except (ValueError, KeyError, TypeError):
         return math.inf

@@ -14,9 +14,9 @@ from astra_ros.learning.training_log import TrainingLog
 from astra_ros.views.filmstrips import filmstrips
 from astra_ros.world_model import Astra, imagine_latents
 
-CLIPS = 6               # of each action space
+CLIPS = 6  # of each action space
 SHOWN = (1, 2, 4, 8, 12, 16)
-EVERY = 1000            # steps; imagining takes some seconds
+EVERY = 1000  # steps; imagining takes some seconds
 
 
 def split(paths: list[Path], share: int = 50) -> tuple[list[Path], list[Path]]:
@@ -27,7 +27,7 @@ def split(paths: list[Path], share: int = 50) -> tuple[list[Path], list[Path]]:
     """
     train, aside = [], []
     for group in by_space(paths).values():
-        mine = group[share - 1::share] or group[-1:]
+        mine = group[share - 1 :: share] or group[-1:]
         aside += mine
         train += [path for path in group if path not in mine] or mine
     return train, aside
@@ -37,15 +37,16 @@ def by_space(paths: list[Path]) -> dict[str, list[Path]]:
     """Episodes' files by action space, each in the order of the list."""
     groups: dict[str, list[Path]] = {}
     for path in paths:
-        groups.setdefault(path.stem.rpartition('_')[0], []).append(path)
+        groups.setdefault(path.stem.rpartition("_")[0], []).append(path)
     return groups
 
 
 class Validation:
     """Clips of every action space, and what the camera really saw; `last` is the last step."""
 
-    def __init__(self, data: LatentDataset, paths: list[Path], autoencoder: nn.Module,
-                 device: torch.device, seed: int, last: int):
+    def __init__(
+        self, data: LatentDataset, paths: list[Path], autoencoder: nn.Module, device: torch.device, seed: int, last: int
+    ):
         self.last = last
         self.data, self.autoencoder, self.device = data, autoencoder, device
         data.encode(paths, autoencoder, device)
@@ -53,11 +54,11 @@ class Validation:
         self.picks: list[tuple[int, int]] = []
         for space in sorted(set(data.space_of)):
             own = [i for i, number in enumerate(data.space_of) if number == space]
-            self.picks += [(int(i), int(rng.integers(len(data.latents[i]) - data.horizon)))
-                           for i in rng.choice(own, CLIPS)]
+            self.picks += [
+                (int(i), int(rng.integers(len(data.latents[i]) - data.horizon))) for i in rng.choice(own, CLIPS)
+            ]
         frames = [load_episode(path).frames for path in paths]
-        self.truth = np.stack([frames[i][start + 1:start + 1 + data.horizon]
-                               for i, start in self.picks])
+        self.truth = np.stack([frames[i][start + 1 : start + 1 + data.horizon] for i, start in self.picks])
         self.newest = np.stack([frames[i][start] for i, start in self.picks])
 
     @torch.inference_mode()
@@ -72,29 +73,34 @@ class Validation:
             space = self.data.spaces[number]
             drawings = None
             if clip.drawings is not None and clip.drawn[row]:
-                drawings = clip.drawings[row:row + 1, None].float() / 255
+                drawings = clip.drawings[row : row + 1, None].float() / 255
             reprojected = None
             if clip.reprojected is not None and clip.way_known[row]:
-                reprojected = clip.reprojected[row:row + 1, None]
+                reprojected = clip.reprojected[row : row + 1, None]
             made = imagine_latents(
-                model, clip.latents[row:row + 1, :window],
-                clip.actions[row:row + 1, None, :, :space.dim], number, drawings=drawings,
+                model,
+                clip.latents[row : row + 1, :window],
+                clip.actions[row : row + 1, None, :, : space.dim],
+                number,
+                drawings=drawings,
                 reprojected=reprojected,
-                generator=torch.Generator(self.device).manual_seed(0))
+                generator=torch.Generator(self.device).manual_seed(0),
+            )
             imagined = self.autoencoder.decode(made.latents[0, 0]).movedim(1, -1).cpu()
             truth = frames_to_tensor(self.truth[row]).movedim(1, -1)
             psnr = -10 * (imagined - truth).square().mean((1, 2, 3)).clamp_min(1e-10).log10()
             for horizon in (1, 8, self.data.horizon):
                 if horizon <= len(psnr):
-                    figures.setdefault(f'psnr_{horizon}_{space.name}', []).append(
-                        float(psnr[horizon - 1]))
+                    figures.setdefault(f"psnr_{horizon}_{space.name}", []).append(float(psnr[horizon - 1]))
             if row % CLIPS < 2:
                 at = [h - 1 for h in SHOWN if h <= len(truth)]
                 now = self.newest[row][None]
-                shown += [(f'{space.name}: seen', np.concatenate([now, self.truth[row][at]])),
-                          ('imagined', np.concatenate([now, _pixels(imagined[at])]))]
+                shown += [
+                    (f"{space.name}: seen", np.concatenate([now, self.truth[row][at]])),
+                    ("imagined", np.concatenate([now, _pixels(imagined[at])])),
+                ]
         log.figures(step, {name: float(np.mean(values)) for name, values in figures.items()})
-        heads = ['now', *(f'+{h} frames' for h in SHOWN if h <= self.data.horizon)]
+        heads = ["now", *(f"+{h} frames" for h in SHOWN if h <= self.data.horizon)]
         log.picture(step, filmstrips(shown, heads, gap_every=2))
 
 

@@ -30,15 +30,15 @@ def local_workers(count: int) -> Run:
 
     def run(function: Callable, jobs: Sequence[tuple]) -> Iterator:
         waiting = list(jobs)[::-1]
-        deaths: Counter[int] = Counter()    # while a job was under way
+        deaths: Counter[int] = Counter()  # while a job was under way
         while waiting:
             # spawn: a forked simulator would share its parent's state
-            with ProcessPoolExecutor(count, multiprocessing.get_context('spawn'), _end_with_parent) as pool:
+            with ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _end_with_parent) as pool:
                 under_way = {}
                 try:
                     while waiting or under_way:
                         while waiting and len(under_way) < 2 * count:
-                            job = waiting[-1]   # may be refused, where the pool broke meanwhile
+                            job = waiting[-1]  # may be refused, where the pool broke meanwhile
                             under_way[pool.submit(function, *job)] = job
                             waiting.pop()
                         done, _ = wait(under_way, return_when=FIRST_COMPLETED)
@@ -52,8 +52,9 @@ def local_workers(count: int) -> Run:
                     deaths.update(map(id, lost))
                     if given_up := [job for job in lost if deaths[id(job)] >= ATTEMPTS]:
                         raise WorkersDied(
-                            f'worker processes died {ATTEMPTS} times at one of '
-                            f'{", ".join(str(job[:3]) for job in given_up)}') from error
+                            f"worker processes died {ATTEMPTS} times at one of "
+                            f"{', '.join(str(job[:3]) for job in given_up)}"
+                        ) from error
                 except BaseException:
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise
@@ -63,6 +64,7 @@ def local_workers(count: int) -> Run:
 
 def _end_with_parent() -> None:
     """A worker's first job: not to outlive who started it, were that one killed."""
+
     def wait_for_it() -> None:
         multiprocessing.parent_process().join()
         os._exit(1)
@@ -77,11 +79,10 @@ def ray_workers(address: str) -> Run:
         import ray
 
         def nobody(error: Exception) -> WorkersDied:
-            return WorkersDied(f"no Ray cluster answers at '{address}' ({error}); start one with: "
-                               'ray start --head')
+            return WorkersDied(f"no Ray cluster answers at '{address}' ({error}); start one with: ray start --head")
 
-        if place := re.fullmatch(r'([^:/]+):(\d+)', address):
-            try:    # Ray itself asks for five minutes.
+        if place := re.fullmatch(r"([^:/]+):(\d+)", address):
+            try:  # Ray itself asks for five minutes.
                 socket.create_connection((place[1], int(place[2])), timeout=10).close()
             except (OSError, OverflowError) as error:
                 raise nobody(error) from error
@@ -96,10 +97,10 @@ def ray_workers(address: str) -> Run:
                 done, under_way = ray.wait(under_way)
                 try:
                     yield ray.get(done[0])
-                except ray.exceptions.RayTaskError:     # what the job raised
+                except ray.exceptions.RayTaskError:  # what the job raised
                     raise
                 except ray.exceptions.RayError as error:
-                    raise WorkersDied(f'Ray could not do a job ({type(error).__name__}: {error})') from error
+                    raise WorkersDied(f"Ray could not do a job ({type(error).__name__}: {error})") from error
         finally:
             ray.shutdown()
 

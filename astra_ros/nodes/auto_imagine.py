@@ -37,9 +37,7 @@ class AutoImagine:
         self._lock = threading.Lock()
         self._new = dict.fromkeys(keep, 0)
         self._due = False
-        self._timer = node.create_timer(
-            1.0, self._on_settled, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+        self._timer = node.create_timer(1.0, self._on_settled, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._timer.cancel()
 
     def plan_came(self, source: str, settle_s: float) -> None:

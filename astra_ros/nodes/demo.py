@@ -18,7 +18,7 @@ import numpy as np
 
 from astra_ros.backends import DEFAULT_MODEL, ModelCard, ModelError
 from astra_ros.backends.base import model_directory
-from astra_ros.nodes.processes import ProcessFailed, Processes, ros_environment
+from astra_ros.nodes.processes import Processes, ProcessFailed, ros_environment
 from astra_ros.nodes.system import ARGUMENTS, PARAMS_FILE, NodeSpec, nodes
 from astra_ros.pipeline import ImaginerSettings
 from astra_ros.resources import resource_path
@@ -113,17 +113,9 @@ def demo_nodes(args: argparse.Namespace) -> list[NodeSpec]:
         "plan_source": {"count": args.plans, "period_s": 0.0},
     }
     specs = nodes(
-        {
-            "robot": args.robot,
-            "seed": str(args.seed),
-            "model": str(args.model or ""),
-            "device": args.device or "",
-        }
+        {"robot": args.robot, "seed": str(args.seed), "model": str(args.model or ""), "device": args.device or ""}
     )
-    return [
-        replace(spec, parameters={**spec.parameters, **asked.get(spec.executable, {})})
-        for spec in specs
-    ]
+    return [replace(spec, parameters={**spec.parameters, **asked.get(spec.executable, {})}) for spec in specs]
 
 
 def _tell_story(args: argparse.Namespace, processes: Processes, progress: Progress) -> None:
@@ -156,8 +148,10 @@ def _tell_story(args: argparse.Namespace, processes: Processes, progress: Progre
     drawn = _draw(args, client.dt_s, scores, imagined, executed, kinds, current, goal)
     progress.close()
     _report(scores, executed, kinds)
-    print(f"\nFirst imagined frame {first_s:.1f} s after the start, all done after "
-          f"{progress.seconds:.1f} s. See {' and '.join(str(path) for path in drawn)}.")
+    print(
+        f"\nFirst imagined frame {first_s:.1f} s after the start, all done after "
+        f"{progress.seconds:.1f} s. See {' and '.join(str(path) for path in drawn)}."
+    )
 
 
 def _draw(args, dt_s, scores, imagined, executed, kinds, current, goal) -> list[Path]:
@@ -176,11 +170,7 @@ def _draw(args, dt_s, scores, imagined, executed, kinds, current, goal) -> list[
     sheet = contact_sheet(imagined, scores, dt_s, current, goal, truth, notes, title)
     picture = args.out / "contact_sheet.png"
     cv2.imwrite(str(picture), sheet[..., ::-1])
-    video = write_mp4(
-        args.out / "imagined.mp4",
-        side_by_side(imagined, truth, scores, dt_s, notes, title),
-        1 / dt_s,
-    )
+    video = write_mp4(args.out / "imagined.mp4", side_by_side(imagined, truth, scores, dt_s, notes, title), 1 / dt_s)
     return [video, picture]
 
 

@@ -59,9 +59,7 @@ class DemoClient:
     def __init__(self, watch: Callable[[], None]) -> None:
         self._watch = watch
         self._context = rclpy.Context()
-        rclpy.init(
-            args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO
-        )
+        rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         self._node = Node("demo", context=self._context, use_global_arguments=False)
         self._executor = rclpy.executors.SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
@@ -84,9 +82,7 @@ class DemoClient:
         listen(Image, "camera/image_raw", self._on_camera, reliable(64))
         listen(Image, "goal_image", self._on_goal, LATCHED)
         listen(DiagnosticArray, "simulator/truth", self._on_truth, reliable(64))
-        self._command = self._node.create_publisher(
-            JointTrajectory, "arm_controller/joint_trajectory", reliable(10)
-        )
+        self._command = self._node.create_publisher(JointTrajectory, "arm_controller/joint_trajectory", reliable(10))
 
     def close(self) -> None:
         """Leave the graph."""
@@ -128,9 +124,7 @@ class DemoClient:
         Raises:
             DemoError: the node refuses it.
         """
-        request = SetParameters.Request(
-            parameters=[Parameter(name, value=value).to_parameter_msg()]
-        )
+        request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
         result = self.call(f"{node}/set_parameters", SetParameters, request).results[0]
         if not result.successful:
             raise DemoError(f"{node} refuses {name} = {value}: {result.reason}")
@@ -177,9 +171,7 @@ class DemoClient:
             self.plans.clear()
             message = self.call("plan_source/propose").message
             patience = time.monotonic() + 3.0
-            self.until(
-                lambda: self._arrived(count) or time.monotonic() > patience, "the proposed plans"
-            )
+            self.until(lambda: self._arrived(count) or time.monotonic() > patience, "the proposed plans")
             if self._arrived(count):
                 return message.partition(": ")[2].split(", ")
         raise DemoError("the imagine node gets none of the plans that the plan source sends")
@@ -214,8 +206,7 @@ class DemoClient:
             self._command.publish(plan)
             keys = [_key(start_s + k * dt_s) for k in range(1, horizon + 1)]
             self.until(
-                lambda: min(max(self._camera), max(self._truth, default=0)) >= keys[-1],
-                "the end of the executed plan",
+                lambda: min(max(self._camera), max(self._truth, default=0)) >= keys[-1], "the end of the executed plan"
             )
             truth = self._truth.get(keys[-1], {"plan_elapsed_s": "nan"})
             on_time = abs(float(truth["plan_elapsed_s"]) - horizon * dt_s) < dt_s / 10
@@ -242,9 +233,7 @@ class DemoClient:
                 self.model_error = status.message if status.level == ERROR else ""
                 self.dt_s = next((float(v.value) for v in status.values if v.key == "dt_s"), 0.0)
             elif status.name == "imagine: plans":
-                self.plans_held = sum(
-                    int(v.value) for v in status.values if v.key.endswith(".held")
-                )
+                self.plans_held = sum(int(v.value) for v in status.values if v.key.endswith(".held"))
 
     def _on_video(self, msg: Image) -> None:
         self._video.append((_key(to_seconds(msg.header.stamp)), image_to_rgb(msg)))

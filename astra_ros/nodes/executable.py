@@ -35,12 +35,7 @@ class Behaviour(Protocol):
         """
 
 
-def run(
-    name: str,
-    make_behaviour: Callable[[Node], Behaviour],
-    argv: list[str] | None = None,
-    threads: int = 1,
-) -> int:
+def run(name: str, make_behaviour: Callable[[Node], Behaviour], argv: list[str] | None = None, threads: int = 1) -> int:
     """Make a node, spin it until it is told to stop, and take it down.
 
     rclpy's own signal handler would take the node down while callbacks still use it. Here a thread
@@ -85,12 +80,10 @@ def run(
                 if not rclpy.ok():
                     raise
                 node.get_logger().debug(str(error))
-            except Exception:  # noqa: BLE001 - one bad message must not end a node
+            except Exception:
                 if not rclpy.ok():
                     raise
-                node.get_logger().error(
-                    f"unexpected error, the node lives on:\n{traceback.format_exc()}"
-                )
+                node.get_logger().error(f"unexpected error, the node lives on:\n{traceback.format_exc()}")
     finally:
         # The end has begun. A second signal has nothing to add, and late in it, when the interpreter has
         # put its own handlers back, it would turn a clean end into a death.

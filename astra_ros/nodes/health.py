@@ -48,9 +48,7 @@ class Notices:
             speak = not quiet and now - self._logged.get(reason, -float("inf")) >= LOG_EVERY_S
             if speak:
                 # Reasons with numbers in them may never repeat: forget those of long ago.
-                self._logged = {
-                    text: when for text, when in self._logged.items() if now - when < LOG_EVERY_S
-                }
+                self._logged = {text: when for text, when in self._logged.items() if now - when < LOG_EVERY_S}
                 # At most a few different reasons in one period, or a flood of them gets through.
                 speak = len(self._logged) < 4
                 if speak:
@@ -137,14 +135,10 @@ class HealthPublisher:
         period_s: seconds between two reports.
     """
 
-    def __init__(
-        self, node: Node, report: Callable[[], list[DiagnosticStatus]], period_s: float = 1.0
-    ) -> None:
+    def __init__(self, node: Node, report: Callable[[], list[DiagnosticStatus]], period_s: float = 1.0) -> None:
         self._node = node
         self._report = report
-        self._publisher = node.create_publisher(
-            DiagnosticArray, "/diagnostics", QoSProfile(depth=10)
-        )
+        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(period_s, self.publish, clock=steady)
 

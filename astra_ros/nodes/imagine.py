@@ -67,8 +67,7 @@ class Imagine:
         if self._compressed:  # beside the raw one, wherever that was remapped to
             camera = node.resolve_topic_name(f"{camera}/compressed")
         self._heard = {
-            name: replace(source, topic=node.resolve_topic_name(source.topic))
-            for name, source in sources.items()
+            name: replace(source, topic=node.resolve_topic_name(source.topic)) for name, source in sources.items()
         }
         self._health = ImagineHealth(node, lambda: self._parameters.own)
         self._inputs = ImagineInputs(
@@ -80,9 +79,7 @@ class Imagine:
         )
         self._health.inputs = self._inputs
         self._thread = ModelThread(self._load, self._serve, self._show, self._on_error)
-        self._outputs = ImagineOutputs(
-            node, self._thread.refresh, partial(self._health.refuse, "markers")
-        )
+        self._outputs = ImagineOutputs(node, self._thread.refresh, partial(self._health.refuse, "markers"))
         self._description = RobotDescription(
             node.resolve_topic_name("robot_description"),
             partial(self._health.refuse, "robot_description"),
@@ -115,9 +112,7 @@ class Imagine:
         node.create_service(Trigger, "~/clear_goal", self._on_clear_goal)
         HealthPublisher(node, self._health.report)
         self._thread.start()
-        node.get_logger().info(
-            f"loading model '{own.model}' with backend '{own.backend}' on '{own.device}'"
-        )
+        node.get_logger().info(f"loading model '{own.model}' with backend '{own.backend}' on '{own.device}'")
 
     def close(self) -> bool:
         """End the model's thread; False when it still works."""

@@ -51,10 +51,7 @@ class ImagineHealth:
         self.refused_requests = Notices(lambda text: log.warning(text))
         self.refused_plans = Notices(lambda text: log.error(text))
         self.note = Notices(lambda text: log.info(text))
-        self.conditions = Conditions(
-            lambda text: log.warning(text),
-            lambda text: log.info(text),
-        )
+        self.conditions = Conditions(lambda text: log.warning(text), lambda text: log.info(text))
         self.say_once = once(lambda text: log.info(text))
         self.topics = TopicTypes(node)
         self.inputs: ImagineInputs | None = None
@@ -68,10 +65,7 @@ class ImagineHealth:
         self._last = LastRequest()
         self._busy_since_s: float | None = None
         self._began_s = time.monotonic()
-        says = (
-            lambda text: log.warning(text),
-            lambda text: log.info(text),
-        )
+        says = (lambda text: log.warning(text), lambda text: log.info(text))
         self._camera_missed, self._joints_missed = Missed(*says), Missed(*says)
 
     def refuse(self, kind: str, reason: str) -> None:
@@ -200,8 +194,7 @@ class ImagineHealth:
             unheard = self.topics.wrong("image")
             return self._status("camera", WARN, unheard or f"no image yet on {self.inputs.camera}", values)
         if age_s > timeout_s:
-            text = (f"{self.inputs.camera} is silent for {age_s:.1f} s, longer than camera_timeout_s = "
-                    f"{timeout_s:g}")
+            text = f"{self.inputs.camera} is silent for {age_s:.1f} s, longer than camera_timeout_s = {timeout_s:g}"
             return self._status("camera", ERROR, text, values)
         if two_cameras:
             return self._status("camera", WARN, two_cameras, values)
@@ -216,7 +209,7 @@ class ImagineHealth:
 
     def _miss_camera(self, age_s: float | None, timeout_s: float) -> None:
         """Log once that no images come, and once that they do again."""
-        if self.refused["images"].recent:   # they come, and cannot be used: that is logged by itself
+        if self.refused["images"].recent:  # they come, and cannot be used: that is logged by itself
             missed = False
         elif age_s is None:
             missed = time.monotonic() - self._began_s > CAMERA_STARTS_S

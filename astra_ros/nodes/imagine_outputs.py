@@ -42,23 +42,15 @@ class ImagineOutputs:
         warn: told of what cannot be drawn.
     """
 
-    def __init__(
-        self, node: Node, refresh: Callable[[], None], warn: Callable[[str], None]
-    ) -> None:
+    def __init__(self, node: Node, refresh: Callable[[], None], warn: Callable[[str], None]) -> None:
         self._warn = warn
-        joined = PublisherEventCallbacks(
-            matched=lambda info: refresh() if info.current_count_change > 0 else None
-        )
+        joined = PublisherEventCallbacks(matched=lambda info: refresh() if info.current_count_change > 0 else None)
         self._scores = node.create_publisher(DiagnosticArray, "~/scores", LATCHED)
         self._matrix = node.create_publisher(Float32MultiArray, "~/score_matrix", LATCHED)
         self._markers = node.create_publisher(MarkerArray, "~/plan_markers", LATCHED)
         self._best_plan = node.create_publisher(JointTrajectory, "~/best_plan", reliable(1))
-        self._sheet = node.create_publisher(
-            Image, "~/imagined/contact_sheet", LATCHED, event_callbacks=joined
-        )
-        self._video = node.create_publisher(
-            Image, "~/imagined/image", reliable(64), event_callbacks=joined
-        )
+        self._sheet = node.create_publisher(Image, "~/imagined/contact_sheet", LATCHED, event_callbacks=joined)
+        self._video = node.create_publisher(Image, "~/imagined/image", reliable(64), event_callbacks=joined)
         self._player = VideoPlayer(node, self._video)
         self._last: tuple[Request, Result] | None = None
         self._handed_on: list[bytes] = []  # of the plans that are still held
@@ -83,9 +75,7 @@ class ImagineOutputs:
                 start it anew whenever another plan loses against it.
             restamp: hand it on with the stamp 0, otherwise byte for byte.
         """
-        self._scores.publish(
-            scores_to_diagnostics(result.scores, request.stamp, request.frame_id, model, request.goal)
-        )
+        self._scores.publish(scores_to_diagnostics(result.scores, request.stamp, request.frame_id, model, request.goal))
         self._matrix.publish(scores_to_matrix(result.scores))
         if hand_on and self.would_publish(request, result, again):
             data = _bytes_of_best(request, result)
@@ -119,9 +109,7 @@ class ImagineOutputs:
         if paths is None:
             paths = outcomes.get("tool_position")
         objects = outcomes.get("object_position")
-        self._markers.publish(
-            plans_to_markers(result.scores, paths, objects, request.stamp, settings.world_frame)
-        )
+        self._markers.publish(plans_to_markers(result.scores, paths, objects, request.stamp, settings.world_frame))
 
     def show(self, imaginer: Imaginer, settings: ImagineSettings) -> None:
         """Decode and publish the pictures of the last result that somebody now wants."""

@@ -97,9 +97,7 @@ class ModelThread:
             self._on_error(error)
         while True:
             with self._wake:
-                self._wake.wait_for(
-                    lambda: self._stopped or self._waiting or self._refresh_wanted
-                )
+                self._wake.wait_for(lambda: self._stopped or self._waiting or self._refresh_wanted)
                 if self._stopped:
                     return
                 waiting, self._waiting = self._waiting, []

@@ -13,12 +13,7 @@ import math
 import re
 from typing import Any
 
-from rcl_interfaces.msg import (
-    FloatingPointRange,
-    IntegerRange,
-    ParameterDescriptor,
-    SetParametersResult,
-)
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -182,9 +177,7 @@ def _set_range(descriptor: ParameterDescriptor, value, limits: tuple[float, floa
     if isinstance(value, int):
         descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
     else:
-        descriptor.floating_point_range = [
-            FloatingPointRange(from_value=float(low), to_value=float(high))
-        ]
+        descriptor.floating_point_range = [FloatingPointRange(from_value=float(low), to_value=float(high))]
 
 
 def _to_ros(value):

@@ -75,10 +75,7 @@ class PlanInputs:
     """
 
     def __init__(
-        self,
-        sources: Mapping[str, PlanTopicSettings],
-        lost: Callable[[str], None],
-        clock: Callable[[], float],
+        self, sources: Mapping[str, PlanTopicSettings], lost: Callable[[str], None], clock: Callable[[], float]
     ) -> None:
         self._sources = dict(sources)
         self._lost = lost

@@ -22,8 +22,8 @@ from astra_ros.nodes.parameters import SettingsParameters
 from astra_ros.nodes.qos import reliable
 from astra_ros.planning.plans import JointPlan
 from astra_ros.planning.settings import check_ranges, limited
-from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings
 from astra_ros.simulation.arm.candidates import propose
+from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,7 @@ class PlanSource:
         node.create_service(Trigger, "~/propose", self._on_propose)
         HealthPublisher(node, self._health)
         self._timer = node.create_timer(
-            self.settings.period_s or 1.0,
-            self._send,
-            clock=Clock(clock_type=ClockType.STEADY_TIME),
+            self.settings.period_s or 1.0, self._send, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
         if not self.settings.period_s:
             self._timer.cancel()
@@ -100,9 +98,7 @@ class PlanSource:
         kinds = self._send()
         listeners = self._plans.get_subscription_count()
         response.success = listeners > 0
-        response.message = (
-            f"sent {len(kinds)} plans to {listeners} listeners: {', '.join(kinds)}"
-        )
+        response.message = f"sent {len(kinds)} plans to {listeners} listeners: {', '.join(kinds)}"
         return response
 
     def _health(self):

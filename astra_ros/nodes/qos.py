@@ -11,12 +11,7 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 
 
 def _profile(depth: int, reliability, durability=DurabilityPolicy.VOLATILE) -> QoSProfile:
-    return QoSProfile(
-        depth=depth,
-        history=HistoryPolicy.KEEP_LAST,
-        reliability=reliability,
-        durability=durability,
-    )
+    return QoSProfile(depth=depth, history=HistoryPolicy.KEEP_LAST, reliability=reliability, durability=durability)
 
 
 def reliable(depth: int) -> QoSProfile:

@@ -30,8 +30,8 @@ from astra_ros.nodes.simulated_arm import SimulatedArm
 from astra_ros.nodes.system import CLOCK
 from astra_ros.planning.plans import PlanError
 from astra_ros.planning.settings import check_ranges, limited
-from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings, CameraSettings
 from astra_ros.simulation.arm.robots import robot_description
+from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings, CameraSettings
 
 WORLDS = ("arm",)
 TRAJECTORIES = "arm_controller/joint_trajectory"
@@ -81,8 +81,7 @@ class Simulator:
         self.settings = self._parameters.declare(
             "",
             SimulatorSettings(),
-            read_only=at_start
-            + tuple(item.name for item in fields(CameraSettings) if item.name != "rate_hz"),
+            read_only=at_start + tuple(item.name for item in fields(CameraSettings) if item.name != "rate_hz"),
         )
         self._parameters.warn_of_unknown()
         self._parameters.on_change = self._reconfigure
@@ -108,9 +107,7 @@ class Simulator:
         # The meshes that the simulator itself draws.
         self._description.publish(String(data=robot_description(world.spec, coarse=True)))
         self._publish_goal()
-        self._timer = node.create_timer(
-            self._pace(), self._on_tick, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+        self._timer = node.create_timer(self._pace(), self._on_tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
         node.get_logger().info(
             f"{self.settings.robot} at its table, seed {self.settings.seed}, camera "
             f"{camera.width} x {camera.height} at {camera.rate_hz:g} Hz"
@@ -141,9 +138,7 @@ class Simulator:
         stamp = stamp_of(now_s)
         self._clock.publish(ClockMsg(clock=stamp))
         state = self.arm.world.state()
-        self._joints.publish(
-            positions_to_joint_state(self.arm.world.spec.joint_names, state.joint_positions, stamp)
-        )
+        self._joints.publish(positions_to_joint_state(self.arm.world.spec.joint_names, state.joint_positions, stamp))
         # Half a physics step of slack: frames are due at times that floats miss by a little.
         slack_s = 0.5 / self.arm.world.settings.physics_hz
         if now_s >= self._next_image_s - slack_s:
@@ -158,9 +153,7 @@ class Simulator:
     def _publish_camera(self, stamp) -> None:
         camera, frame_id = self.settings.camera, self.settings.camera_frame
         self._publish_truth(stamp)
-        self._info.publish(
-            pinhole_info(camera.width, camera.height, camera.fov_deg, stamp, frame_id)
-        )
+        self._info.publish(pinhole_info(camera.width, camera.height, camera.fov_deg, stamp, frame_id))
         self._image.publish(rgb_to_image(self.arm.world.render(), stamp, frame_id))
 
     def _publish_goal(self) -> None:

@@ -32,28 +32,22 @@ class Argument:
 
 ARGUMENTS: dict[str, Argument] = {
     "sim": Argument(
-        "true",
-        "Start the simulator and its plan source; false: use a real camera and planner.",
-        ("true", "false"),
+        "true", "Start the simulator and its plan source; false: use a real camera and planner.", ("true", "false")
     ),
     "world": Argument("arm", "What is simulated: an arm at a table.", ("arm",)),
     "robot": Argument("panda", "The simulated arm.", tuple(sorted(ROBOTS))),
     "seed": Argument(
         "1000",
-        "Layout of the simulated scene, and the draw of plans; the shipped models were trained in "
-        "scenes below 700.",
+        "Layout of the simulated scene, and the draw of plans; the shipped models were trained in scenes below 700.",
     ),
     "model": Argument(
         "",
         "World model: a name under models/, or a directory with model.safetensors; '' takes that of "
         f"the params file, or else {DEFAULT_MODEL}.",
     ),
-    "backend": Argument(
-        "", "What runs the model; '' takes that of the params file, or else torch.", ("", "torch")
-    ),
+    "backend": Argument("", "What runs the model; '' takes that of the params file, or else torch.", ("", "torch")),
     "device": Argument(
-        "",
-        "Where the model runs: cpu, cuda, cuda:0, ...; '' takes that of the params file, or else cpu.",
+        "", "Where the model runs: cpu, cuda, cuda:0, ...; '' takes that of the params file, or else cpu."
     ),
     "image": Argument("camera/image_raw", "Topic of the camera's images."),
     "joint_states": Argument("joint_states", "Topic that says where the robot is, and so where plans must start."),
@@ -122,10 +116,7 @@ def nodes(arguments: Mapping[str, str]) -> list[NodeSpec]:
     namespace = values["namespace"].strip("/")
     imagine = NodeSpec(
         "imagine",
-        {
-            "use_sim_time": simulated,
-            **{name: values[name] for name in ("model", "backend", "device") if values[name]},
-        },
+        {"use_sim_time": simulated, **{name: values[name] for name in ("model", "backend", "device") if values[name]}},
         {
             "image": values["image"],
             "camera_info": f"{folder}{slash}camera_info",

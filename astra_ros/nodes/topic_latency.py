@@ -13,8 +13,8 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
-from tqdm import tqdm
 from std_msgs.msg import String
+from tqdm import tqdm
 from trajectory_msgs.msg import JointTrajectory
 
 from astra_ros.bridge.images import rgb_to_image
@@ -24,9 +24,9 @@ from astra_ros.nodes.processes import Processes, ros_environment
 from astra_ros.nodes.qos import LATCHED, reliable
 from astra_ros.nodes.system import PARAMS_FILE, NodeSpec
 from astra_ros.planning.plans import JointPlan
+from astra_ros.resources import resource_path
 from astra_ros.simulation.arm.robots import robot_description, robot_spec
 from astra_ros.simulation.camera import CameraSettings
-from astra_ros.resources import resource_path
 
 CAMERA_RATE_HZ = CameraSettings().rate_hz
 ANSWER_WITHIN_S = 120.0
@@ -65,10 +65,7 @@ def measure_over_topics(args, image: np.ndarray, goal: np.ndarray, plans: Sequen
             "candidates.keep": len(plans),
         },
     )
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Processes(Path(folder), os.environ) as processes,
-    ):
+    with tempfile.TemporaryDirectory() as folder, Processes(Path(folder), os.environ) as processes:
         processes.start(spec, resource_path(PARAMS_FILE))
         player = _Player(processes, image, goal, plans, args.robot)
         try:
@@ -80,9 +77,7 @@ def measure_over_topics(args, image: np.ndarray, goal: np.ndarray, plans: Sequen
 class _Player:
     """Plays the camera and the planner, and notes when what was sent and when scores came."""
 
-    def __init__(
-        self, processes: Processes, image, goal, plans: Sequence[JointPlan], robot: str
-    ) -> None:
+    def __init__(self, processes: Processes, image, goal, plans: Sequence[JointPlan], robot: str) -> None:
         self._processes = processes
         self._frame = image
         self._trajectories = [plan_to_trajectory(plan) for plan in plans]

@@ -59,15 +59,19 @@ def complaint(wanted: Subscribed, publishers: Sequence[Publisher], topics: Mappi
     fitting = [each for each in publishers if each.type == wanted.type]
     nodes = sorted({each.node for each in fitting})
     if wanted.single and len(nodes) > 1:
-        return (f"{wanted.topic}: several nodes publish there, {', '.join(nodes[:SHOWN])}; stop all but one, or remap "
-                f"{wanted.name} to the topic of one of them")
+        return (
+            f"{wanted.topic}: several nodes publish there, {', '.join(nodes[:SHOWN])}; stop all but one, or remap "
+            f"{wanted.name} to the topic of one of them"
+        )
     if fitting:
         misfits = {each.node: wrong for each in fitting if (wrong := _misfit(wanted.qos, each.qos))}
         if misfits:  # also where others are heard: these are not
             offers, cure = next(iter(misfits.values()))
             nodes = ", ".join(sorted(node for node, (what, _) in misfits.items() if what == offers)[:SHOWN])
-            return (f"{wanted.topic}: {nodes} publishes {offers}, which this node's subscription does not take; "
-                    f"publish {cure}")
+            return (
+                f"{wanted.topic}: {nodes} publishes {offers}, which this node's subscription does not take; "
+                f"publish {cure}"
+            )
         return ""
     types = sorted({each.type for each in publishers})
     if types:

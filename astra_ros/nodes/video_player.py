@@ -24,9 +24,7 @@ class VideoPlayer:
         self._publisher = publisher
         self._lock = threading.Lock()
         self._frames: deque[Image] = deque()
-        self._timer = node.create_timer(
-            1.0, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+        self._timer = node.create_timer(1.0, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._timer.cancel()
 
     def play(self, frames: Sequence[Image], dt_s: float, rate: float) -> None:

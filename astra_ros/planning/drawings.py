@@ -74,15 +74,9 @@ class Drawings:
     """
 
     def __init__(
-        self,
-        cameras: Mapping[str, Mapping],
-        held: Mapping[str, Mapping[str, float]],
-        image_size: tuple[int, int],
+        self, cameras: Mapping[str, Mapping], held: Mapping[str, Mapping[str, float]], image_size: tuple[int, int]
     ) -> None:
-        self._cameras = {
-            name: PinholeCamera.from_dict(camera).fitted(image_size)
-            for name, camera in cameras.items()
-        }
+        self._cameras = {name: PinholeCamera.from_dict(camera).fitted(image_size) for name, camera in cameras.items()}
         self._held = held
         # The newest description that may be good, then earlier ones for as long as none after them was drawn.
         self._usable: list[str] = []
@@ -119,8 +113,9 @@ class Drawings:
             self._refused = None if reason is None else (urdf, reason, may_mend)
             if reason is None:
                 self._usable = [urdf, *(text for text in self._usable if text != urdf)][:MOST_TRIED]
-                self._drawn = {name: replace(drawn, texts=()) if drawn.may_mend else drawn
-                               for name, drawn in self._drawn.items()}
+                self._drawn = {
+                    name: replace(drawn, texts=()) if drawn.may_mend else drawn for name, drawn in self._drawn.items()
+                }
             elif self._usable:
                 self.warning = EARLIER_IS_USED + reason
         return reason

@@ -44,26 +44,19 @@ class Imagination:
     def __post_init__(self) -> None:
         latents = np.asarray(self.latents, dtype=np.float32)
         if latents.ndim != 5 or 0 in latents.shape:
-            raise ValueError(
-                f"imagined latents have shape {latents.shape}; expected [K, H, C, h, w], "
-                "none of them 0"
-            )
+            raise ValueError(f"imagined latents have shape {latents.shape}; expected [K, H, C, h, w], none of them 0")
         plans_steps = latents.shape[:2]
         uncertainty = np.asarray(self.uncertainty, dtype=np.float32)
         if uncertainty.shape != plans_steps:
             raise ValueError(
-                f"imagined uncertainty has shape {uncertainty.shape}; expected [K, H] = "
-                f"{plans_steps}, as the latents"
+                f"imagined uncertainty has shape {uncertainty.shape}; expected [K, H] = {plans_steps}, as the latents"
             )
         outcomes = {}
         for name, values in self.outcomes.items():
             array = np.asarray(values, dtype=np.float32)
             tail = OUTCOME_SHAPES.get(name, array.shape[2:])
             if array.shape != plans_steps + tail:
-                raise ValueError(
-                    f"imagined outcome '{name}' has shape {array.shape}; expected "
-                    f"{plans_steps + tail}"
-                )
+                raise ValueError(f"imagined outcome '{name}' has shape {array.shape}; expected {plans_steps + tail}")
             outcomes[name] = array
         object.__setattr__(self, "latents", latents)
         object.__setattr__(self, "uncertainty", uncertainty)

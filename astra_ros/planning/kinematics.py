@@ -63,20 +63,12 @@ class ToolPath:
             or a joint on the way is of an unsupported type.
     """
 
-    def __init__(
-        self,
-        urdf: str,
-        tool_link: str,
-        joint_names: Sequence[str],
-        base_link: str | None = None,
-    ) -> None:
+    def __init__(self, urdf: str, tool_link: str, joint_names: Sequence[str], base_link: str | None = None) -> None:
         robot = parse_urdf(urdf)
         links = [link.name for link in robot.links]
         for what, link in (("tool_link", tool_link), ("base_link", base_link)):
             if link is not None and link not in links:
-                raise KinematicsError(
-                    f"robot description: {what} '{link}' is not a link; it has {', '.join(links)}"
-                )
+                raise KinematicsError(f"robot description: {what} '{link}' is not a link; it has {', '.join(links)}")
         self.joint_names = _known_joints(robot, joint_names)
         chain = _chain(robot, tool_link, base_link)
         self.base_link = chain[0].parent if chain else tool_link
@@ -129,9 +121,7 @@ class LinkPoses:
             unknown, or of an unsupported type.
     """
 
-    def __init__(
-        self, urdf: str | bytes, joint_names: Sequence[str], held: Mapping[str, float] | None = None
-    ) -> None:
+    def __init__(self, urdf: str | bytes, joint_names: Sequence[str], held: Mapping[str, float] | None = None) -> None:
         self.robot = parse_urdf(urdf)
         self.joint_names = _known_joints(self.robot, joint_names)
         held = dict(held or {})
@@ -175,11 +165,7 @@ class LinkPoses:
 
 
 def _step(
-    joint,
-    joint_names: tuple[str, ...],
-    whose: str,
-    known: Mapping,
-    held: Mapping[str, float] | None = None,
+    joint, joint_names: tuple[str, ...], whose: str, known: Mapping, held: Mapping[str, float] | None = None
 ) -> JointStep:
     """One joint of a description.
 
@@ -192,9 +178,7 @@ def _step(
     """
     origin = np.eye(4) if joint.origin is None else np.asarray(joint.origin, dtype=np.float64)
     if not np.isfinite(origin).all():
-        raise KinematicsError(
-            f"robot description: joint '{joint.name}' has an origin that is not finite; correct it"
-        )
+        raise KinematicsError(f"robot description: joint '{joint.name}' has an origin that is not finite; correct it")
     if joint.type == "fixed":
         return JointStep(origin)
     if joint.type not in ("revolute", "continuous", "prismatic"):
@@ -256,8 +240,7 @@ def _known_joints(robot, names) -> tuple[str, ...]:
     known = [joint.name for joint in robot.joints]
     if unknown := [name for name in names if name not in known]:
         raise KinematicsError(
-            f"robot description: it has no joint {', '.join(unknown)}; its joints are "
-            f"{', '.join(known)}"
+            f"robot description: it has no joint {', '.join(unknown)}; its joints are {', '.join(known)}"
         )
     return tuple(names)
 
@@ -266,8 +249,7 @@ def _checked_positions(positions, joint_names: tuple[str, ...]) -> np.ndarray:
     q = np.asarray(positions, dtype=np.float64)
     if q.ndim < 1 or q.shape[-1] != len(joint_names):
         raise KinematicsError(
-            f"joint positions have shape {q.shape}; expected [..., {len(joint_names)}]: "
-            f"{', '.join(joint_names)}"
+            f"joint positions have shape {q.shape}; expected [..., {len(joint_names)}]: {', '.join(joint_names)}"
         )
     return q
 
@@ -296,9 +278,7 @@ def parse_urdf(urdf: str | bytes):
     try:
         from yourdfpy import URDF
     except ImportError as error:
-        raise KinematicsError(
-            "reading a robot description needs the package yourdfpy: pip install yourdfpy"
-        ) from error
+        raise KinematicsError("reading a robot description needs the package yourdfpy: pip install yourdfpy") from error
     # yourdfpy would go on without what lies behind the fault, and tell it line by line.
     if found := no_xml(urdf):
         raise KinematicsError(
@@ -338,9 +318,7 @@ def _chain(robot, tool_link: str, base_link: str | None) -> list:
         if len(chain) > len(above):
             raise KinematicsError("robot description: its joints form a loop")
     if base_link is not None and link != base_link:
-        raise KinematicsError(
-            f"robot description: link '{tool_link}' does not hang on '{base_link}', but on '{link}'"
-        )
+        raise KinematicsError(f"robot description: link '{tool_link}' does not hang on '{base_link}', but on '{link}'")
     return chain[::-1]
 
 

@@ -63,7 +63,5 @@ class MovingCamera:
             ValueError: a key is missing or unknown, or its value is not what it should be.
         """
         if set(values) != {"camera", "inverse_depth"}:
-            raise ValueError(
-                f"moving camera has the keys {sorted(values)}; expected camera and inverse_depth"
-            )
+            raise ValueError(f"moving camera has the keys {sorted(values)}; expected camera and inverse_depth")
         return cls(PinholeCamera.from_dict(values["camera"]), values["inverse_depth"])

@@ -53,12 +53,7 @@ class PinholeCamera:
 
     @classmethod
     def from_look_at(
-        cls,
-        position: Sequence[float],
-        look_at: Sequence[float],
-        fov_deg: float,
-        width: int,
-        height: int,
+        cls, position: Sequence[float], look_at: Sequence[float], fov_deg: float, width: int, height: int
     ) -> PinholeCamera:
         """The camera at ``position`` that shows ``look_at`` in the middle, the world's z up.
 
@@ -75,9 +70,7 @@ class PinholeCamera:
             raise ValueError(f"camera fov_deg is {fov_deg}; it must lie between 0 and 180")
         eye, target = (np.asarray(point, dtype=np.float64) for point in (position, look_at))
         if eye.shape != (3,) or target.shape != (3,) or not np.isfinite([eye, target]).all():
-            raise ValueError(
-                f"camera position {position} and look_at {look_at}: expected 3 finite numbers each"
-            )
+            raise ValueError(f"camera position {position} and look_at {look_at}: expected 3 finite numbers each")
         forward = target - eye
         if np.hypot(*forward[:2]) < 1e-6:
             raise ValueError(
@@ -140,9 +133,7 @@ class PinholeCamera:
         between = self.optical_from_world @ other.world_from_optical
         turned = np.arccos(np.clip((np.trace(between[:3, :3]) - 1) / 2, -1.0, 1.0))
         return bool(
-            lens.max() <= 0.02 * self.width
-            and np.linalg.norm(between[:3, 3]) <= 0.02
-            and np.degrees(turned) <= 1.0
+            lens.max() <= 0.02 * self.width and np.linalg.norm(between[:3, 3]) <= 0.02 and np.degrees(turned) <= 1.0
         )
 
     def resized(self, width: int, height: int) -> PinholeCamera:
@@ -233,8 +224,6 @@ def checked_pose(pose, what: str = "camera world_from_optical") -> np.ndarray:
     stray = np.abs(rotation @ rotation.T - np.eye(3)).max()
     mirrored = np.linalg.det(rotation) < 0.0
     if stray > ROTATION_TOLERANCE or mirrored or np.abs(pose[3] - [0, 0, 0, 1]).max() > 1e-9:
-        raise ValueError(
-            f"{what} is not a rotation and a shift (m) with the last row 0 0 0 1:\n{pose}"
-        )
+        raise ValueError(f"{what} is not a rotation and a shift (m) with the last row 0 0 0 1:\n{pose}")
     pose.flags.writeable = False
     return pose

@@ -10,7 +10,6 @@ import numpy as np
 
 from astra_ros.texts import listed, short
 
-
 # No joint is further from 0, rad or m, and no plan lasts longer, s: what is beyond is no measure of anything.
 MOST = 1e9
 
@@ -65,22 +64,17 @@ class JointPlan:
             )
         names = tuple(str(name) for name in self.joint_names)
         if not names:
-            raise PlanError(
-                f"plan '{self.name}': it names no joints; name each column of its positions"
-            )
+            raise PlanError(f"plan '{self.name}': it names no joints; name each column of its positions")
         if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
             raise PlanError(
-                f"plan '{self.name}': joint names repeat: {listed(repeated)}; "
-                "each joint must be named once"
+                f"plan '{self.name}': joint names repeat: {listed(repeated)}; each joint must be named once"
             )
         times = self._numbers("times_s", self.times_s)
         positions = self._numbers("positions", self.positions)
         if times.ndim != 1:
             raise PlanError(f"plan '{self.name}': times_s has shape {times.shape}; expected [N]")
         if times.size == 0:
-            raise PlanError(
-                f"plan '{self.name}': it has no points; a plan needs at least one point"
-            )
+            raise PlanError(f"plan '{self.name}': it has no points; a plan needs at least one point")
         if positions.shape != (times.size, len(names)):
             raise PlanError(
                 f"plan '{self.name}': positions has shape {positions.shape}; expected "
@@ -133,15 +127,10 @@ class JointPlan:
         try:
             array = np.array(values, dtype=np.float64)
         except (TypeError, ValueError) as error:
-            raise PlanError(
-                f"plan '{self.name}': {what} is no rectangular array of numbers ({error})"
-            ) from error
+            raise PlanError(f"plan '{self.name}': {what} is no rectangular array of numbers ({error})") from error
         if not np.isfinite(array).all():
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-            raise PlanError(
-                f"plan '{self.name}': {what}{list(place)} is {array[place]}; every value must be "
-                "finite"
-            )
+            raise PlanError(f"plan '{self.name}': {what}{list(place)} is {array[place]}; every value must be finite")
         if (far := np.argwhere(np.abs(array) > MOST)).size:
             place = tuple(map(int, far[0]))
             raise PlanError(

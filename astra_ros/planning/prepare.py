@@ -126,9 +126,7 @@ class PlanPreparer:
         self.model, self.spaces, self.dt_s, self.settings = model, spaces, dt_s, settings
         self._continuous = frozenset(name for names in (continuous or {}).values() for name in names)
 
-    def __call__(
-        self, plans: Sequence[Plan], motion_now: Mapping[str, float] | RobotNow | None = None
-    ) -> Prepared:
+    def __call__(self, plans: Sequence[Plan], motion_now: Mapping[str, float] | RobotNow | None = None) -> Prepared:
         """The usable ones of some plans.
 
         The action space of a request is the one that the newest usable plan fits; plans of
@@ -327,9 +325,7 @@ class PlanPreparer:
         return [
             name
             for name, way in zip(plan.joint_names, plan.positions.T)
-            if name not in space.motion_names
-            and name not in self.settings.ignore_joints
-            and np.ptp(way) > STILL
+            if name not in space.motion_names and name not in self.settings.ignore_joints and np.ptp(way) > STILL
         ]
 
 

@@ -59,17 +59,12 @@ class DrawingSettings:
 
     def __post_init__(self) -> None:
         if not 0.0 < self.near_m < self.far_m:
-            raise ValueError(
-                f"near_m is {self.near_m}, far_m {self.far_m}; expected 0 < near_m < far_m"
-            )
+            raise ValueError(f"near_m is {self.near_m}, far_m {self.far_m}; expected 0 < near_m < far_m")
         if not 1 <= self.samples <= 15 or self.clip_m <= 0.0:
-            raise ValueError(
-                f"samples is {self.samples}, clip_m {self.clip_m}; expected 1 to 15, and > 0"
-            )
+            raise ValueError(f"samples is {self.samples}, clip_m {self.clip_m}; expected 1 to 15, and > 0")
         if self.max_vertices < 8 or self.max_pieces < 1:
             raise ValueError(
-                f"max_vertices is {self.max_vertices}, max_pieces {self.max_pieces}; expected "
-                ">= 8 and >= 1"
+                f"max_vertices is {self.max_vertices}, max_pieces {self.max_pieces}; expected >= 8 and >= 1"
             )
 
 
@@ -110,9 +105,7 @@ class RobotDrawing:
         self.poses = LinkPoses(urdf, joint_names, held)
         self.joint_names = self.poses.joint_names
         world_from_base = checked_pose(np.eye(4) if base_pose is None else base_pose, "base_pose")
-        parts = convex_parts(
-            self.poses.robot, settings.geometry, settings.max_vertices, settings.max_pieces
-        )
+        parts = convex_parts(self.poses.robot, settings.geometry, settings.max_vertices, settings.max_pieces)
         depth = dict(zip(self.poses.link_names, self.poses.chain_depth))
         deepest = max(depth[part.link] for part in parts)
         self.chain_code = {p.link: float((1 + depth[p.link]) / (1 + deepest)) for p in parts}
@@ -198,9 +191,7 @@ class RobotDrawing:
         high = np.maximum.reduceat(corners, starts, axis=2)
         seen = ((high > -1.0) & (low < size[:, None])).all(axis=1)
         near = np.minimum.reduceat(image[:, 2], starts, axis=1) < self.settings.clip_m
-        points = np.ascontiguousarray(
-            np.rint(corners * (1 << SHIFT)).astype(np.int32).transpose(0, 2, 1)
-        )
+        points = np.ascontiguousarray(np.rint(corners * (1 << SHIFT)).astype(np.int32).transpose(0, 2, 1))
         bounds = [slice(*ends) for ends in zip(starts, self._starts[1:])]
         outlines, places = [], []
         for n, parts in enumerate(order.tolist()):

@@ -79,9 +79,7 @@ class BrokenMeshes(KinematicsError):
         self.meshes, self.link, self.found, self.cure = tuple(meshes), link, found, cure
 
 
-def convex_parts(
-    robot, geometry: str = "visual", max_vertices: int = 64, max_pieces: int = 4
-) -> list[ConvexPart]:
+def convex_parts(robot, geometry: str = "visual", max_vertices: int = 64, max_pieces: int = 4) -> list[ConvexPart]:
     """The parts of all links.
 
     Args:
@@ -244,9 +242,7 @@ def _cutting(max_vertices: int, max_pieces: int) -> tuple:
     return (ALGORITHM, *constants, max_vertices, max_pieces, *readers)
 
 
-def _cut(
-    vertices: np.ndarray, faces: np.ndarray, max_vertices: int, max_pieces: int
-) -> list[np.ndarray]:
+def _cut(vertices: np.ndarray, faces: np.ndarray, max_vertices: int, max_pieces: int) -> list[np.ndarray]:
     """At most ``max_pieces`` convex pieces [V, 3] of a mesh [V, 3], [F, 3]."""
     pieces = [_merged(vertices, faces, MERGE)]
     least = LEAST_GAIN * _hull_volume(pieces[0][0])
@@ -264,9 +260,7 @@ def _cut(
     return [_thinned(vertices, max_vertices) for vertices, _ in pieces]
 
 
-def _merged(
-    vertices: np.ndarray, faces: np.ndarray, fraction: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _merged(vertices: np.ndarray, faces: np.ndarray, fraction: float) -> tuple[np.ndarray, np.ndarray]:
     """(vertices [V, 3], faces [F, 3]) with neighbours merged and faces without area dropped."""
     used, faces = np.unique(faces, return_inverse=True)
     vertices, faces = vertices[used], faces.reshape(-1, 3)

@@ -73,16 +73,11 @@ def missing_critics(inp: CriticInput, critics: Iterable[Critic]) -> dict[str, st
     """Enabled critics that cannot score this request -> why; not if another one has their role."""
     reasons = [(critic, critic.missing(inp)) for critic in critics if critic.settings.enabled]
     played = {critic.role for critic, reason in reasons if not reason}
-    return {
-        critic.name: reason for critic, reason in reasons if reason and critic.role not in played
-    }
+    return {critic.name: reason for critic, reason in reasons if reason and critic.role not in played}
 
 
 def score_plans(
-    names: Sequence[str],
-    inp: CriticInput,
-    critics: Iterable[Critic],
-    settings: ScoringSettings = ScoringSettings(),
+    names: Sequence[str], inp: CriticInput, critics: Iterable[Critic], settings: ScoringSettings = ScoringSettings()
 ) -> list[PlanScore]:
     """Score K plans, in plan order.
 
@@ -128,10 +123,7 @@ def _not_finite(inp: CriticInput) -> list[list[str]]:
     """For each plan, the names of the model's outputs that hold values that are not finite."""
     made = inp.imagination
     outputs = {"latents": made.latents, "uncertainty": made.uncertainty, **made.outcomes}
-    finite = {
-        name: np.isfinite(values).reshape(made.plans, -1).all(axis=1)
-        for name, values in outputs.items()
-    }
+    finite = {name: np.isfinite(values).reshape(made.plans, -1).all(axis=1) for name, values in outputs.items()}
     return [[name for name, ok in finite.items() if not ok[k]] for k in range(made.plans)]
 
 

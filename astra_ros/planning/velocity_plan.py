@@ -45,10 +45,7 @@ class VelocityPlan:
             )
         if not np.isfinite(rows).all():
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(rows))[0])
-            raise PlanError(
-                f"plan '{self.name}': velocities{list(place)} is {rows[place]}; every value must be "
-                "finite"
-            )
+            raise PlanError(f"plan '{self.name}': velocities{list(place)} is {rows[place]}; every value must be finite")
         if not (np.isfinite(self.dt_s) and self.dt_s > 0.0):
             raise PlanError(f"plan '{self.name}': dt_s is {self.dt_s}; it must be > 0")
         rows.setflags(write=False)

@@ -51,7 +51,19 @@ def fault(urdf: str | bytes) -> str:
 
 
 def _no_number(element: ElementTree.Element) -> str:
-    for key in ("xyz", "rpy", "lower", "upper", "effort", "velocity", "size", "radius", "length", "scale", "multiplier"):
+    for key in (
+        "xyz",
+        "rpy",
+        "lower",
+        "upper",
+        "effort",
+        "velocity",
+        "size",
+        "radius",
+        "length",
+        "scale",
+        "multiplier",
+    ):
         for word in (element.get(key) or "").split():
             try:
                 float(word)

@@ -71,8 +71,9 @@ def joint_state(msg) -> JointPositions:
         raise _lengths(names, {"position": values})
     if names and not _says_something(values):
         raise JointMessageError(
-            f"the position of {listed(names)} is not finite", "look at the driver that measures them",
-            JointPositions(names, values)
+            f"the position of {listed(names)} is not finite",
+            "look at the driver that measures them",
+            JointPositions(names, values),
         )
     return JointPositions(names, values)
 
@@ -87,8 +88,11 @@ def controller_state(msg) -> JointPositions:
         JointMessageError: no field is filled.
     """
     names = _names(msg.joint_names)
-    found = {field: _numbers(getattr(msg, field).positions) for field in (*COMMANDED, *MEASURED)
-             if getattr(msg, field, None) is not None}
+    found = {
+        field: _numbers(getattr(msg, field).positions)
+        for field in (*COMMANDED, *MEASURED)
+        if getattr(msg, field, None) is not None
+    }
     for field, values in found.items():
         if len(values) == len(names) and _says_something(values):
             return JointPositions(names, values, field)
@@ -98,7 +102,8 @@ def controller_state(msg) -> JointPositions:
         if len(values) == len(names):
             raise JointMessageError(
                 f"the position of {listed(names)} is not finite in {field}",
-                "look at the controller's command interface", JointPositions(names, values, field)
+                "look at the controller's command interface",
+                JointPositions(names, values, field),
             )
     raise _lengths(names, found)
 
@@ -121,6 +126,9 @@ def _says_something(values: Sequence[float]) -> bool:
 
 def _lengths(names: Sequence[str], found: dict[str, tuple[float, ...]]) -> JointMessageError:
     filled = {field: len(values) for field, values in found.items() if values}
-    what = ", ".join(f"{count} in {field}" for field, count in filled.items()) if len(found) > 1 and filled else (
-        f"{max(filled.values(), default=0)} positions" + f" ({', '.join(found)} empty)" * (len(found) > 1))
+    what = (
+        ", ".join(f"{count} in {field}" for field, count in filled.items())
+        if len(found) > 1 and filled
+        else (f"{max(filled.values(), default=0)} positions" + f" ({', '.join(found)} empty)" * (len(found) > 1))
+    )
     return JointMessageError(f"{len(names)} names but {what}", "publish one position per name")

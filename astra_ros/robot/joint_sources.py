@@ -46,7 +46,7 @@ class _Track:
     rate: Value
     names: tuple[str, ...]
     way: Way
-    messages: int = 1       # in a row
+    messages: int = 1  # in a row
 
 
 class _Said(NamedTuple):
@@ -85,8 +85,9 @@ class SourceWatch:
         self._kind = kind
         self._keys: dict[str, _Key] = {}
 
-    def add(self, names: Sequence[str], values: Sequence[float], received_s: float,
-            stamp_s: float | None = None) -> None:
+    def add(
+        self, names: Sequence[str], values: Sequence[float], received_s: float, stamp_s: float | None = None
+    ) -> None:
         """One message of joints.
 
         Args:
@@ -100,8 +101,9 @@ class SourceWatch:
             if math.isfinite(value):
                 self.add_one(name, (float(value),), received_s, stamp_s, names)
 
-    def add_one(self, key: str, value: Value, received_s: float, stamp_s: float | None = None,
-                names: tuple[str, ...] = ()) -> None:
+    def add_one(
+        self, key: str, value: Value, received_s: float, stamp_s: float | None = None, names: tuple[str, ...] = ()
+    ) -> None:
         """What one message says of one joint or edge; see `add`. `pose_value` makes a pose a value."""
         known = self._keys.get(key)
         if known is None:
@@ -113,8 +115,7 @@ class SourceWatch:
     def conflicts(self, now_s: float | None = None) -> dict[str, Conflict]:
         """Joints or edges with two publishers: now, or without a time all that there ever were."""
         found = {key: conflict for key, known in self._keys.items() if (conflict := known.conflict)}
-        return {key: conflict for key, conflict in found.items()
-                if now_s is None or now_s - conflict.last_s <= OVER_S}
+        return {key: conflict for key, conflict in found.items() if now_s is None or now_s - conflict.last_s <= OVER_S}
 
 
 def pose_value(position: Sequence[float], quaternion: Sequence[float]) -> Value:
@@ -123,10 +124,18 @@ def pose_value(position: Sequence[float], quaternion: Sequence[float]) -> Value:
     A quaternion (x y z w, of length 1) and its negative are the same rotation, so it is not taken as it is.
     """
     x, y, z, w = map(float, quaternion)
-    return (*map(float, position),
-            1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w),
-            2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w),
-            2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y))
+    return (
+        *map(float, position),
+        1 - 2 * (y * y + z * z),
+        2 * (x * y - z * w),
+        2 * (x * z + y * w),
+        2 * (x * y + z * w),
+        1 - 2 * (x * x + z * z),
+        2 * (y * z - x * w),
+        2 * (x * z - y * w),
+        2 * (y * z + x * w),
+        1 - 2 * (x * x + y * y),
+    )
 
 
 class _Key:
@@ -140,20 +149,20 @@ class _Key:
 
     def _forget(self) -> None:
         self._newest_s, self._stamp_s = -math.inf, None
-        self._here: _Track | None = None        # the source of the newest message, and the other one
+        self._here: _Track | None = None  # the source of the newest message, and the other one
         self._there: _Track | None = None
         self._known_visit = False
         self._visits: deque[float] = deque(maxlen=2 * LEAST + 1)
-        self._last: deque[_Said] = deque(maxlen=4)          # whoever said it
-        self._ways: dict[tuple[str, ...], Way] = {}         # by names
+        self._last: deque[_Said] = deque(maxlen=4)  # whoever said it
+        self._ways: dict[tuple[str, ...], Way] = {}  # by names
         self._noise = 0.0
         self._cycles, self._odd = _Events(), _Events()
         self._agree, self._contradict, self._back = _Events(), _Events(), _Events()
-        self._back_s = 0.0      # 0 until it was seen often enough
+        self._back_s = 0.0  # 0 until it was seen often enough
         self._steps_back: deque[float] = deque(maxlen=LEAST + 2)
 
     def add(self, value: Value, now_s: float, stamp_s: float | None, names: tuple[str, ...]) -> None:
-        if now_s < self._newest_s - OVER_S:     # another beginning of time
+        if now_s < self._newest_s - OVER_S:  # another beginning of time
             self._forget()
         self._newest_s = now_s
         self._stamp(stamp_s, now_s, value, names)
@@ -187,8 +196,13 @@ class _Key:
             if self._back.recent(now_s) > LEAST + 1:
                 self._back_s = sorted(self._steps_back)[len(self._steps_back) // 2]
                 here = self._here
-                self._seen(False, self._back.total, (here.names if here else names, names),
-                           (here.value if here else value, value), now_s)
+                self._seen(
+                    False,
+                    self._back.total,
+                    (here.names if here else names, names),
+                    (here.value if here else value, value),
+                    now_s,
+                )
         self._stamp_s = stamp_s
 
     # Names in two orders
@@ -238,7 +252,7 @@ class _Key:
         if off <= allowed or self._turns_evenly(value, now_s, off):
             took_s = now_s - here.at_s
             if there is not None and now_s - there.way.at_s <= 3 * took_s and there.way.near(value, took_s):
-                there.way.say(value, now_s)     # where both are at the same place, it may be either
+                there.way.say(value, now_s)  # where both are at the same place, it may be either
             self._move(here, value, now_s, names)
             here.messages += 1
             return
@@ -263,7 +277,7 @@ class _Key:
         short = min(here.messages, there.messages) <= LONGEST_VISIT and not relayed
         if here.messages <= LONGEST_VISIT and not relayed:
             self._visits.append(here.at_s)
-        if self._known_visit and short:     # to a place known before, and back to the other known one
+        if self._known_visit and short:  # to a place known before, and back to the other known one
             self._cycles.add(now_s)
         cycles = self._cycles.recent(now_s)
         if short and (cycles >= 2 * LEAST and cycles >= 4 * self._odd.recent(now_s) or self._come_evenly(now_s)):
@@ -312,7 +326,7 @@ class _Key:
             return False
         older, old = self._last[-2], self._last[-1]
         (raw,), (before,) = ((a - b for a, b in zip(*pair)) for pair in ((value, old.value), (old.value, older.value)))
-        if abs(raw - before) <= 0.25 * abs(raw):    # of any size: angles may be degrees; two sources go there and back
+        if abs(raw - before) <= 0.25 * abs(raw):  # of any size: angles may be degrees; two sources go there and back
             return True
         if off > FASTEST_WHEEL * (now_s - old.at_s):
             return False
@@ -325,7 +339,8 @@ class _Key:
             return
         if old is not None and old.contradicts and contradicts:
             times = max(times, old.times)
-            if old.names[0] != old.names[1]:        # the names tell more
+            if old.names[0] != old.names[1]:  # the names tell more
                 names = old.names if names[0] == names[1] else names
-        self.conflict = Conflict(self.key, contradicts, times, tuple(names), tuple(values), self._back_s, now_s,
-                                 self.kind)
+        self.conflict = Conflict(
+            self.key, contradicts, times, tuple(names), tuple(values), self._back_s, now_s, self.kind
+        )

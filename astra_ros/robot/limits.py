@@ -66,8 +66,10 @@ class Beyond:
     def __str__(self) -> str:
         low, high = self.limits.lower, self.limits.upper
         question = f" ({self.perhaps}?)" if self.perhaps else ""
-        return (f"{short(self.joint)} reaches {self.reached:.4g}, the description allows {low:.4g} to {high:.4g} "
-                f"{self.limits.unit}{question}")
+        return (
+            f"{short(self.joint)} reaches {self.reached:.4g}, the description allows {low:.4g} to {high:.4g} "
+            f"{self.limits.unit}{question}"
+        )
 
     @property
     def cure(self) -> str:
@@ -120,8 +122,10 @@ def beyond(limits: Mapping[str, Limits], positions: Mapping[str, Iterable[float]
     far = {joint: given for joint, given in values.items() if len(given) and not limits[joint].holds(given)}
     # One driver has one unit: what a joint says plainly explains those that could be explained otherwise.
     units = {unit for joint, given in far.items() if (unit := _other_unit(limits[joint], given, plainly=True))}
-    return [Beyond(joint, limits[joint].farthest(given), limits[joint], _perhaps(limits[joint], given, units))
-            for joint, given in far.items()]
+    return [
+        Beyond(joint, limits[joint].farthest(given), limits[joint], _perhaps(limits[joint], given, units))
+        for joint, given in far.items()
+    ]
 
 
 def in_words(found: Sequence[Beyond], sender: str = "driver", shown: int = 4) -> str:
@@ -135,8 +139,14 @@ def in_words(found: Sequence[Beyond], sender: str = "driver", shown: int = 4) ->
 def _other_unit(limits: Limits, values: np.ndarray, plainly: bool) -> str:
     """The unit in which all values lie within the limits, or ''; `plainly`: only where they are far too large."""
     size = np.abs(values).max() / max(abs(limits.lower), abs(limits.upper))
-    return next((name for name, (factor, times) in OTHER_UNITS[limits.unit].items()
-                 if limits.holds(values * factor) and (size >= times or not plainly)), "")
+    return next(
+        (
+            name
+            for name, (factor, times) in OTHER_UNITS[limits.unit].items()
+            if limits.holds(values * factor) and (size >= times or not plainly)
+        ),
+        "",
+    )
 
 
 def _perhaps(limits: Limits, values: np.ndarray, units: Collection[str]) -> str:

@@ -20,7 +20,7 @@ MOST_SAID = 128
 
 def difference(one: Value, other: Value, angles: bool) -> Value:
     """How far one value is from another, signed; of angles without whole turns."""
-    if len(one) == 1:       # most are, and there are many
+    if len(one) == 1:  # most are, and there are many
         away = one[0] - other[0]
         return (short_way(away) if angles else away,)
     return tuple(short_way(a - b) if angles else a - b for a, b in zip(one, other))
@@ -64,7 +64,7 @@ class Way:
         Args:
             newest: (when, what) it says now, where that is not remembered yet.
         """
-        since = at_s - 2 * LAG_S    # one before the window, if it is not much older
+        since = at_s - 2 * LAG_S  # one before the window, if it is not much older
         way = [said for when, said in self._said if when >= since]
         if newest is not None:
             way = [*way, newest[1]] if self._goes_on(newest[1], newest[0]) else [newest[1]]

@@ -82,7 +82,7 @@ def looks_wrapped(angles: np.ndarray) -> int:
     if not len(jumps) or not written_in_one_turn(angles):
         return 0
     speeds = np.abs(short_way(steps))
-    beside = [np.delete(speeds[max(0, k - 3):k + 4], min(k, 3)).max(initial=0.0) for k in jumps]
+    beside = [np.delete(speeds[max(0, k - 3) : k + 4], min(k, 3)).max(initial=0.0) for k in jumps]
     explained = int((speeds[jumps] <= np.maximum(0.1, 3 * np.array(beside))).sum())
     return explained if 2 * explained > len(jumps) else 0
 

@@ -76,9 +76,7 @@ class Camera:
         )
 
     def render(
-        self,
-        light: tuple[float, float, float],
-        shares: tuple[float, float, float] = LIGHT_SHARES,
+        self, light: tuple[float, float, float], shares: tuple[float, float, float] = LIGHT_SHARES
     ) -> np.ndarray:
         """The view as uint8 [height, width, 3] RGB.
 

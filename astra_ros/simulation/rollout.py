@@ -27,12 +27,7 @@ class Rollout:
 
 
 def execute(
-    world: World,
-    plan,
-    horizon: int = 16,
-    dt_s: float = 0.25,
-    render: bool = True,
-    referee: Referee | None = None,
+    world: World, plan, horizon: int = 16, dt_s: float = 0.25, render: bool = True, referee: Referee | None = None
 ) -> Rollout:
     """Execute a plan from the world's current state; the world stays where the plan ends.
 

@@ -159,13 +159,9 @@ class WorldSpec:
 
 
 WORLDS: dict[str, WorldSpec] = {
-    "arm": WorldSpec(
-        "astra_ros.simulation.arm.episodes", {"panda": "joints", "kuka": "joints"}
-    ),
+    "arm": WorldSpec("astra_ros.simulation.arm.episodes", {"panda": "joints", "kuka": "joints"}),
     "drive": WorldSpec("astra_ros.simulation.drive.world", {"car": "twist"}),
-    "explore": WorldSpec(
-        "astra_ros.simulation.explore.world", {"rover": "twist", "drone": "camera"}
-    ),
+    "explore": WorldSpec("astra_ros.simulation.explore.world", {"rover": "twist", "drone": "camera"}),
 }
 
 
@@ -183,7 +179,5 @@ def make_world(world: str, robot: str | None = None, size: int = 128) -> World:
     spec = WORLDS[world]
     robot = next(iter(spec.robots)) if robot is None else robot
     if robot not in spec.robots:
-        raise ValueError(
-            f"world '{world}' has no robot '{robot}'; it has {', '.join(spec.robots)}"
-        )
+        raise ValueError(f"world '{world}' has no robot '{robot}'; it has {', '.join(spec.robots)}")
     return importlib.import_module(spec.module).make(robot, size)

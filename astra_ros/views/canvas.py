@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -19,11 +19,7 @@ TRACK: Colour = (46, 51, 64)
 BAR: Colour = (110, 168, 254)
 TEXT: Colour = (236, 239, 244)
 DIM: Colour = (150, 158, 174)
-VERDICT_COLOURS: dict[str, Colour] = {
-    "accepted": (74, 205, 132),
-    "risky": (247, 181, 56),
-    "vetoed": (255, 64, 214),
-}
+VERDICT_COLOURS: dict[str, Colour] = {"accepted": (74, 205, 132), "risky": (247, 181, 56), "vetoed": (255, 64, 214)}
 
 # What the font inside Pillow has beyond ASCII; other characters are spelt without accents, or "?".
 _EXTRA = "±·…"
@@ -129,9 +125,7 @@ def fit(picture: np.ndarray, height: int) -> np.ndarray:
     if rows == height:
         return picture
     size = (scaled_width(picture.shape, height), height)
-    return cv2.resize(
-        picture, size, interpolation=cv2.INTER_AREA if rows > height else cv2.INTER_CUBIC
-    )
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if rows > height else cv2.INTER_CUBIC)
 
 
 def scaled_width(shape: tuple[int, ...], height: int) -> int:
@@ -139,7 +133,7 @@ def scaled_width(shape: tuple[int, ...], height: int) -> int:
     return max(1, round(height * shape[1] / shape[0]))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _font(size: int):
     # Pillow carries this font inside, so text looks the same on a machine without any fonts.
     return ImageFont.load_default(size=size)
@@ -161,9 +155,7 @@ def _spell(text: str) -> str:
     """The text in characters that the font has."""
     if text.isascii():
         return text
-    plain = "".join(
-        c if c.isascii() or c in _EXTRA else unicodedata.normalize("NFKD", c) for c in text
-    )
+    plain = "".join(c if c.isascii() or c in _EXTRA else unicodedata.normalize("NFKD", c) for c in text)
     kept = (c for c in plain if not unicodedata.combining(c))
     return "".join(c if c.isascii() or c in _EXTRA else "?" for c in kept)
 

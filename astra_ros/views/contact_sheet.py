@@ -92,8 +92,7 @@ def shown_steps(horizon: int, columns: int) -> tuple[int, ...]:
 
 
 def sheet_layout(
-    frames_shape: Sequence[int], critics: int, columns: int = 8, truth: bool = False,
-    pictures: bool = False,
+    frames_shape: Sequence[int], critics: int, columns: int = 8, truth: bool = False, pictures: bool = False
 ) -> SheetLayout:
     """The layout of :func:`contact_sheet` for frames [K, H, h, w, 3] with so many critics."""
     plans, horizon, height, width = frames_shape[:4]
@@ -150,8 +149,7 @@ def contact_sheet(
     _check(frames, scores, truth, truth_notes, columns)
     critics = critic_names(scores)
     layout = sheet_layout(
-        frames.shape, len(critics), columns, truth is not None,
-        current_frame is not None or goal_image is not None,
+        frames.shape, len(critics), columns, truth is not None, current_frame is not None or goal_image is not None
     )
     sheet = Canvas(*layout.shape[:2])
     penalties = [score.penalty(name) for score in scores for name in critics]
@@ -169,17 +167,11 @@ def contact_sheet(
 
 def _check(frames, scores, truth, truth_notes, columns) -> None:
     if frames.ndim != 5 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or not frames.size:
-        raise ValueError(
-            f"frames are {frames.dtype} {frames.shape}; expected uint8 [K, H, h, w, 3]"
-        )
+        raise ValueError(f"frames are {frames.dtype} {frames.shape}; expected uint8 [K, H, h, w, 3]")
     if len(scores) != len(frames):
         raise ValueError(f"{len(frames)} plans were imagined, but {len(scores)} scores were given")
-    if truth is not None and (
-        truth.shape[:2] != frames.shape[:2] or truth.ndim != 5 or truth.dtype != np.uint8
-    ):
-        raise ValueError(
-            f"truth is {truth.dtype} {truth.shape}; expected uint8 {frames.shape[:2]} and [h, w, 3]"
-        )
+    if truth is not None and (truth.shape[:2] != frames.shape[:2] or truth.ndim != 5 or truth.dtype != np.uint8):
+        raise ValueError(f"truth is {truth.dtype} {truth.shape}; expected uint8 {frames.shape[:2]} and [h, w, 3]")
     if truth_notes is not None and len(truth_notes) != len(frames):
         raise ValueError(f"{len(truth_notes)} truth notes for {len(frames)} plans")
     if columns < 1:
@@ -227,8 +219,7 @@ def _draw_panel(sheet, layout, index, score, critics, longest) -> None:
     top, right = layout.band(index), _PAD + _PANEL
     colour = look.VERDICT_COLOURS[score.verdict]
     chosen = score.rank == 0 and score.verdict != "vetoed"
-    sheet.box(_PAD, top, layout.width - 2 * _PAD, layout.band_height,
-              look.PANEL_CHOSEN if chosen else look.PANEL)
+    sheet.box(_PAD, top, layout.width - 2 * _PAD, layout.band_height, look.PANEL_CHOSEN if chosen else look.PANEL)
     sheet.box(_PAD, top, 6, layout.band_height, colour)
     top += _INSET
     x = _PAD + 18

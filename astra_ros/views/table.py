@@ -34,9 +34,7 @@ def score_table(
     truth = truth or {}
     for heading, values in truth.items():
         if len(values) != len(scores):
-            raise ValueError(
-                f"truth column '{heading}' has {len(values)} values for {len(scores)} plans"
-            )
+            raise ValueError(f"truth column '{heading}' has {len(values)} values for {len(scores)} plans")
     critics = critic_names(scores)
     headings = ["plan", "rank", "score", "verdict", *critics, *truth]
     left_aligned = {0, 3}
@@ -47,9 +45,7 @@ def score_table(
     for k in by_rank(scores):
         score = scores[k]
         row = [score.name, str(score.rank + 1), f"{score.score:.3f}", score.verdict]
-        row += [
-            f"{score.penalty(name):.2f}" if name in score.critics else "-" for name in critics
-        ]
+        row += [f"{score.penalty(name):.2f}" if name in score.critics else "-" for name in critics]
         row += [_text(values[k]) for values in truth.values()]
         rows.append(row + ([score.reasons[0] if score.reasons else ""] if reasons else []))
     widths = [max(map(len, column)) for column in zip(headings, *rows)]

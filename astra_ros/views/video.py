@@ -50,9 +50,7 @@ def write_mp4(path: str | Path, frames: np.ndarray | Iterable[np.ndarray], fps: 
     try:
         import imageio_ffmpeg
     except ImportError as error:
-        raise VideoError(
-            f"{path}: writing a video needs imageio-ffmpeg: pip install imageio-ffmpeg"
-        ) from error
+        raise VideoError(f"{path}: writing a video needs imageio-ffmpeg: pip install imageio-ffmpeg") from error
     checked = _even(path, frames)
     first = next(checked)
     try:
@@ -100,13 +98,9 @@ def _even(path: Path, frames: Iterable[np.ndarray]):
     for number, frame in enumerate(frames):
         frame = np.asarray(frame)
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[-1] != 3 or not frame.size:
-            raise ValueError(
-                f"{path}: frame {number} is {frame.dtype} {frame.shape}; expected uint8 [h, w, 3]"
-            )
+            raise ValueError(f"{path}: frame {number} is {frame.dtype} {frame.shape}; expected uint8 [h, w, 3]")
         if frame.shape != (shape := shape or frame.shape):
-            raise ValueError(
-                f"{path}: frame {number} has shape {frame.shape}, the first one had {shape}"
-            )
+            raise ValueError(f"{path}: frame {number} has shape {frame.shape}, the first one had {shape}")
         odd_rows, odd_columns = frame.shape[0] % 2, frame.shape[1] % 2
         if odd_rows or odd_columns:
             frame = np.pad(frame, ((0, odd_rows), (0, odd_columns), (0, 0)), mode="edge")
@@ -158,10 +152,7 @@ def side_by_side(
     note_height = _CAPTION if truth_notes else 0
     tile_height = _LABELS + cell + _CAPTION + note_height + _PAD // 2
     columns = max(1, min(columns, plans))
-    shape = (
-        _TITLE + -(-plans // columns) * (tile_height + _PAD) + _FOOT,
-        columns * (tile_width + _PAD) + _PAD,
-    )
+    shape = (_TITLE + -(-plans // columns) * (tile_height + _PAD) + _FOOT, columns * (tile_width + _PAD) + _PAD)
     still = Canvas(shape[0] + shape[0] % 2, shape[1] + shape[1] % 2)
     still.text(_PAD, _TITLE // 2 + 2, title, 26, max_width=shape[1] - 2 * _PAD)
     corners = []  # x, y of every plan's first frame, in the order of rank
@@ -193,9 +184,7 @@ def side_by_side(
 
 def _check(imagined, truth, scores, truth_notes) -> None:
     for what, clip in (("imagined", imagined), ("truth", truth)):
-        if clip is not None and (
-            clip.dtype != np.uint8 or clip.ndim != 5 or clip.shape[-1] != 3 or not clip.size
-        ):
+        if clip is not None and (clip.dtype != np.uint8 or clip.ndim != 5 or clip.shape[-1] != 3 or not clip.size):
             raise ValueError(f"{what} is {clip.dtype} {clip.shape}; expected uint8 [K, H, h, w, 3]")
     if truth is not None and truth.shape[:2] != imagined.shape[:2]:
         raise ValueError(f"truth has K, H = {truth.shape[:2]}, imagined {imagined.shape[:2]}")

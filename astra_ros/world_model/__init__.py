@@ -20,7 +20,18 @@ from astra_ros.world_model.reprojection import Lens, last_seen, reproject, repro
 from astra_ros.world_model.resize import resized
 
 __all__ = [
-    'Astra', 'AstraConfig', 'DenoisingAutoregressiveStep', 'ImaginedLatents', 'Lens', 'PRESETS',
-    'conditional_video_generation', 'imagine_latents', 'last_seen', 'multi_step_prediction', 'preset',
-    'reproject', 'resized', 'reprojected_latents',
+    "Astra",
+    "AstraConfig",
+    "DenoisingAutoregressiveStep",
+    "ImaginedLatents",
+    "Lens",
+    "PRESETS",
+    "conditional_video_generation",
+    "imagine_latents",
+    "last_seen",
+    "multi_step_prediction",
+    "preset",
+    "reproject",
+    "resized",
+    "reprojected_latents",
 ]

@@ -10,8 +10,7 @@ from astra_ros.world_model.config import AstraConfig
 
 
 def _mlp(width: int) -> nn.Sequential:
-    return nn.Sequential(nn.SiLU(), nn.Linear(width, 2 * width), nn.SiLU(),
-                         nn.Linear(2 * width, width))
+    return nn.Sequential(nn.SiLU(), nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
 
 
 class ActionConditionEncoder(nn.Module):
@@ -50,11 +49,10 @@ class ActionConditionEncoder(nn.Module):
         Raises ValueError if the space is unknown or A does not fit it.
         """
         if not 0 <= space < len(self.embeddings):
-            raise ValueError(f'action space {space}: the model has {len(self.embeddings)}')
+            raise ValueError(f"action space {space}: the model has {len(self.embeddings)}")
         expected = self.action_dims[space]
         if actions.shape[-1] != expected:
-            raise ValueError(f'actions have {actions.shape[-1]} numbers a step, '
-                             f'action space {space} takes {expected}')
+            raise ValueError(f"actions have {actions.shape[-1]} numbers a step, action space {space} takes {expected}")
         embedded = self.embeddings[space](actions)
         lead = embedded.shape[:-2]
         signal = embedded.reshape(-1, *embedded.shape[-2:]).transpose(1, 2)
@@ -73,7 +71,7 @@ class ActionConditionEncoder(nn.Module):
         parts, places = [], []
         for space in spaces.unique().tolist():
             rows = (spaces == space).nonzero().squeeze(1)
-            parts.append(self(actions[rows, :, :self.action_dims[space]], space))
+            parts.append(self(actions[rows, :, : self.action_dims[space]], space))
             places.append(rows)
         return torch.cat(parts)[torch.cat(places).argsort()]
 

@@ -19,9 +19,9 @@ from astra_ros.world_model.temporal import TemporalTransformer
 class Prediction(NamedTuple):
     """One imagined frame of each of B x N plans."""
 
-    latent: Tensor                # [B, N, C, h, w]
-    log_error: Tensor             # [B, N, L] log expected squared latent error of each token
-    outcomes: dict[str, Tensor]   # contacts as logits [B, N], positions [B, N, 3] in metres
+    latent: Tensor  # [B, N, C, h, w]
+    log_error: Tensor  # [B, N, L] log expected squared latent error of each token
+    outcomes: dict[str, Tensor]  # contacts as logits [B, N], positions [B, N, 3] in metres
 
 
 class Astra(nn.Module):
@@ -47,16 +47,28 @@ class Astra(nn.Module):
 
         `observed` [B, C, h, w] is its last latent before noise was put on it, if that was done.
         """
-        return self.denoiser.project_memory(self.temporal_encoder(history_BTChw),
-                                            history_BTChw[:, -1] if observed is None else observed)
+        return self.denoiser.project_memory(
+            self.temporal_encoder(history_BTChw), history_BTChw[:, -1] if observed is None else observed
+        )
 
-    def denoise(self, noisy: Tensor, newest: Tensor, before: Tensor, time: Tensor,
-                history_noise: Tensor, age: Tensor, condition: Tensor, memory: Memory,
-                picture: Tensor | None = None, clean: Tensor | None = None,
-                reprojected: Tensor | None = None) -> Denoised:
+    def denoise(
+        self,
+        noisy: Tensor,
+        newest: Tensor,
+        before: Tensor,
+        time: Tensor,
+        history_noise: Tensor,
+        age: Tensor,
+        condition: Tensor,
+        memory: Memory,
+        picture: Tensor | None = None,
+        clean: Tensor | None = None,
+        reprojected: Tensor | None = None,
+    ) -> Denoised:
         """One denoising step; shapes as in `DenoisingTransformer.forward`."""
-        return self.denoiser(noisy, newest, before, time, history_noise, age, condition, memory,
-                             picture, clean, reprojected)
+        return self.denoiser(
+            noisy, newest, before, time, history_noise, age, condition, memory, picture, clean, reprojected
+        )
 
     def picture(self, drawings: Tensor | None, known: Tensor | None = None) -> Tensor | None:
         """Drawings of the robot [B, N, 3, h, w] as tokens; None where there are none or no use."""
@@ -64,8 +76,7 @@ class Astra(nn.Module):
             return None
         return self.denoiser.drawing(drawings, known)
 
-    def pictures(self, latents: Tensor, seen: Tensor, known: Tensor,
-                 robot: Tensor | None = None) -> Tensor:
+    def pictures(self, latents: Tensor, seen: Tensor, known: Tensor, robot: Tensor | None = None) -> Tensor:
         """Imagined latents [B, C, h, w] as pictures [B, 3, h, w] in 0..1; the others as in
         `Compositor.forward`."""
         decoded = self.autoencoder.decode(latents)
@@ -82,15 +93,27 @@ class Astra(nn.Module):
         condition = self.action_encoder(actions[:, None], space)
         zero = torch.zeros(batch, 1, device=noisy.device)
         newest, before = history[:, -1:], history[:, -2:-1] if history.shape[1] > 1 else history
-        denoised = self.denoise(noisy[:, None], newest, before, time[:, None], zero, zero + 1,
-                                condition, self.remember(history))
+        denoised = self.denoise(
+            noisy[:, None], newest, before, time[:, None], zero, zero + 1, condition, self.remember(history)
+        )
         return denoised.prediction[:, 0]
 
-    def predict_next(self, newest: Tensor, before: Tensor, condition: Tensor, memory: Memory,
-                     age: int, noise: Tensor, steps: int | None = None,
-                     history_noise: float | None = None, free: Tensor | None = None,
-                     guidance: float = 1.0, picture: Tensor | None = None,
-                     clean: Tensor | None = None, reprojected: Tensor | None = None) -> Prediction:
+    def predict_next(
+        self,
+        newest: Tensor,
+        before: Tensor,
+        condition: Tensor,
+        memory: Memory,
+        age: int,
+        noise: Tensor,
+        steps: int | None = None,
+        history_noise: float | None = None,
+        free: Tensor | None = None,
+        guidance: float = 1.0,
+        picture: Tensor | None = None,
+        clean: Tensor | None = None,
+        reprojected: Tensor | None = None,
+    ) -> Prediction:
         """The next frame of every plan, by `steps` denoising steps from `noise`.
 
         Args: `newest`, `before`, `noise` [B, N, C, h, w]; `condition` [B, N, D]; `age` of the frame
@@ -103,19 +126,31 @@ class Astra(nn.Module):
         """
         steps = self.config.denoising_steps if steps is None else steps
         if steps < 1:
-            raise ValueError(f'denoising steps must be at least 1, got {steps}')
+            raise ValueError(f"denoising steps must be at least 1, got {steps}")
         level = self.config.history_noise if history_noise is None else history_noise
         batch, frames = newest.shape[:2]
         ones = torch.ones(batch, frames, device=newest.device)
         times = self.process.times(steps, newest.device)
         sample = noise
         for time, next_time in zip(times[:-1], times[1:]):
-            denoised = self.denoise(sample, newest, before, ones * time, ones * level, ones * age,
-                                    condition, memory, picture, clean, reprojected)
+            denoised = self.denoise(
+                sample,
+                newest,
+                before,
+                ones * time,
+                ones * level,
+                ones * age,
+                condition,
+                memory,
+                picture,
+                clean,
+                reprojected,
+            )
             prediction = denoised.prediction
             if free is not None:
-                without = self.denoise(sample, newest, before, ones * time, ones * level, ones * age,
-                                       free, memory, None, clean).prediction
+                without = self.denoise(
+                    sample, newest, before, ones * time, ones * level, ones * age, free, memory, None, clean
+                ).prediction
                 prediction = without + guidance * (prediction - without)
             sample = self.process.advance(sample, prediction, time, next_time)
         outcomes = self.outcome_heads(denoised.features) if self.outcome_heads else {}

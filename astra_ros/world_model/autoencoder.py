@@ -34,7 +34,7 @@ class FrameAutoencoder(nn.Module):
     adds it) instead of a KL term: simpler, and it is the noise that the dynamics model will make.
     """
 
-    FOLLOW = 0.01   # how fast the stored latent statistics follow the batches in training
+    FOLLOW = 0.01  # how fast the stored latent statistics follow the batches in training
 
     def __init__(self, config: AstraConfig):
         super().__init__()
@@ -42,23 +42,23 @@ class FrameAutoencoder(nn.Module):
         layers: list[nn.Module] = [nn.PixelUnshuffle(2)]
         before = 12
         for level, (width, depth) in enumerate(zip(config.encoder_widths, config.encoder_depths)):
-            layers.append(nn.Conv2d(before, width, 4, stride=2, padding=1) if level else
-                          nn.Conv2d(before, width, 3, padding=1))
+            layers.append(
+                nn.Conv2d(before, width, 4, stride=2, padding=1) if level else nn.Conv2d(before, width, 3, padding=1)
+            )
             layers += [ResidualBlock(width) for _ in range(depth)]
             before = width
         self.encoder = nn.Sequential(
-            *layers, nn.GroupNorm(max(1, before // 16), before), nn.SiLU(),
-            nn.Conv2d(before, channels, 3, padding=1))
+            *layers, nn.GroupNorm(max(1, before // 16), before), nn.SiLU(), nn.Conv2d(before, channels, 3, padding=1)
+        )
         widths, depths = config.decoder_widths[::-1], config.decoder_depths[::-1]
         layers = [nn.Conv2d(channels, widths[0], 3, padding=1)]
         for level, (width, depth) in enumerate(zip(widths, depths)):
             if level:
                 layers += [nn.Conv2d(widths[level - 1], width * 4, 1), nn.PixelShuffle(2)]
             layers += [ResidualBlock(width) for _ in range(depth)]
-        self.decoder = nn.Sequential(
-            *layers, nn.Conv2d(widths[-1], 12, 3, padding=1), nn.PixelShuffle(2))
-        self.register_buffer('latent_mean', torch.zeros(channels))
-        self.register_buffer('latent_std', torch.ones(channels))
+        self.decoder = nn.Sequential(*layers, nn.Conv2d(widths[-1], 12, 3, padding=1), nn.PixelShuffle(2))
+        self.register_buffer("latent_mean", torch.zeros(channels))
+        self.register_buffer("latent_std", torch.ones(channels))
 
     def encode(self, frames: Tensor) -> Tensor:
         """[N, 3, h, w] in 0..1 -> normalised latents [N, C, h/r, w/r], r the reduction.

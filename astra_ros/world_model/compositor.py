@@ -21,23 +21,26 @@ class Compositor(nn.Module):
 
     WIDTH = 48
     REACH = 2
-    DRAWING = RobotPicture.CHANNELS     # of a drawing, coverage first
+    DRAWING = RobotPicture.CHANNELS  # of a drawing, coverage first
 
     def __init__(self):
         super().__init__()
         width = self.WIDTH
-        self.body = nn.ModuleList([nn.Conv2d(4 * (10 + 2 * self.DRAWING), width, 3, padding=1),
-                                   nn.Conv2d(width, width, 3, padding=2, dilation=2),
-                                   nn.Conv2d(width, width, 3, padding=4, dilation=4),
-                                   nn.Conv2d(width, width, 3, padding=1)])
+        self.body = nn.ModuleList(
+            [
+                nn.Conv2d(4 * (10 + 2 * self.DRAWING), width, 3, padding=1),
+                nn.Conv2d(width, width, 3, padding=2, dilation=2),
+                nn.Conv2d(width, width, 3, padding=4, dilation=4),
+                nn.Conv2d(width, width, 3, padding=1),
+            ]
+        )
         # For each of 2 x 2 pixels: logits of how much was seen and how much is painted, then the paint.
         self.out = nn.Conv2d(width, 4 * 5, 3, padding=1)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
         nn.init.constant_(self.out.bias[:8], -4.0)
 
-    def forward(self, decoded: Tensor, seen: Tensor, known: Tensor,
-                robot: Tensor | None = None) -> Tensor:
+    def forward(self, decoded: Tensor, seen: Tensor, known: Tensor, robot: Tensor | None = None) -> Tensor:
         """-> [B, 3, h, w] in 0..1.
 
         Args: `decoded` [B, 3, h, w] in 0..1; `seen` [B, 3, h, w], the last observed picture as it would
@@ -47,13 +50,12 @@ class Compositor(nn.Module):
         """
         if robot is None:
             robot = decoded.new_zeros(len(decoded), 2 * self.DRAWING, *decoded.shape[-2:])
-        features = F.pixel_unshuffle(
-            torch.cat([decoded, seen, known, decoded - seen, robot], dim=1), 2)
+        features = F.pixel_unshuffle(torch.cat([decoded, seen, known, decoded - seen, robot], dim=1), 2)
         for number, layer in enumerate(self.body):
             added = F.silu(layer(features))
             features = added if number == 0 else features + added
         share, cover, paint = F.pixel_shuffle(self.out(features), 2).sigmoid().split([1, 1, 3], dim=1)
         picture = decoded + share * known * (seen - decoded)
-        covered = torch.maximum(robot[:, :1], robot[:, self.DRAWING:self.DRAWING + 1])
+        covered = torch.maximum(robot[:, :1], robot[:, self.DRAWING : self.DRAWING + 1])
         near = F.max_pool2d(covered, 2 * self.REACH + 1, 1, self.REACH)
         return picture + cover * near * (paint - picture)

@@ -13,65 +13,76 @@ class AstraConfig:
     """
 
     # the picture and its latent
-    image_size: tuple[int, int] = (64, 64)       # (h, w) in pixels, multiples of `cell`
+    image_size: tuple[int, int] = (64, 64)  # (h, w) in pixels, multiples of `cell`
     latent_channels: int = 16
-    encoder_widths: tuple[int, ...] = (24, 48, 96)    # channels at 1/2, 1/4 (and 1/8) size
+    encoder_widths: tuple[int, ...] = (24, 48, 96)  # channels at 1/2, 1/4 (and 1/8) size
     decoder_widths: tuple[int, ...] = (32, 64, 128)
-    encoder_depths: tuple[int, ...] = (1, 1, 1)       # residual blocks at these sizes
+    encoder_depths: tuple[int, ...] = (1, 1, 1)  # residual blocks at these sizes
     decoder_depths: tuple[int, ...] = (1, 2, 2)
-    patch: int = 2                               # latent cells a token spans, each way
+    patch: int = 2  # latent cells a token spans, each way
 
     # the transformer
     hidden_dim: int = 192
     num_layers: int = 6
     num_heads: int = 6
-    context_layers: int = 2                      # of the TemporalTransformer
-    temporal_window: int = 4                     # T, observed frames the memory is made from
-    adapter_rank: int = 64                       # of each block's own action adapter
+    context_layers: int = 2  # of the TemporalTransformer
+    temporal_window: int = 4  # T, observed frames the memory is made from
+    adapter_rank: int = 64  # of each block's own action adapter
 
     # actions and outcomes
-    action_dims: tuple[int, ...] = (14, 14)      # one per action space, in card order
-    modalities: tuple[str, ...] = ()             # kind of each space: an expert each; (): none
-    drawing: bool = False                        # see the robot drawn along the plan
-    reprojection: bool = False                   # see the last picture from where a camera will be
-    compositing: bool = False                    # lay what was observed over what is decoded
-    residual: bool = True                        # flow only: predict the change, not the latent
-    displacements: int = 0                       # places that a cell may come from; 0: its own
-    observed_displacements: int = 0              # more, in the last observed (reprojected) latent
+    action_dims: tuple[int, ...] = (14, 14)  # one per action space, in card order
+    modalities: tuple[str, ...] = ()  # kind of each space: an expert each; (): none
+    drawing: bool = False  # see the robot drawn along the plan
+    reprojection: bool = False  # see the last picture from where a camera will be
+    compositing: bool = False  # lay what was observed over what is decoded
+    residual: bool = True  # flow only: predict the change, not the latent
+    displacements: int = 0  # places that a cell may come from; 0: its own
+    observed_displacements: int = 0  # more, in the last observed (reprojected) latent
     outcomes: tuple[str, ...] = (
-        'obstacle_contact', 'object_contact', 'off_road', 'object_position', 'tool_position',
-        'nearest_obstacle')
+        "obstacle_contact",
+        "object_contact",
+        "off_road",
+        "object_position",
+        "tool_position",
+        "nearest_obstacle",
+    )
 
     # the diffusion process
-    process: str = 'flow'                        # 'flow' (x-prediction) | 'ddpm' (epsilon)
-    num_timesteps: int = 1000                    # ddpm only
-    beta_start: float = 1e-4                     # ddpm only, linear betas
+    process: str = "flow"  # 'flow' (x-prediction) | 'ddpm' (epsilon)
+    num_timesteps: int = 1000  # ddpm only
+    beta_start: float = 1e-4  # ddpm only, linear betas
     beta_end: float = 2e-2
-    snr_gamma: float = 0.5                       # ddpm only, weight min(SNR, gamma) / SNR
-    denoising_steps: int = 1                     # at inference, unless a call says otherwise
-    history_noise: float = 0.05                  # level put on the newest latents at inference
+    snr_gamma: float = 0.5  # ddpm only, weight min(SNR, gamma) / SNR
+    denoising_steps: int = 1  # at inference, unless a call says otherwise
+    history_noise: float = 0.05  # level put on the newest latents at inference
 
     def __post_init__(self):
         if not 0 <= self.history_noise <= 1:
-            raise ValueError(f'history_noise {self.history_noise}: expected 0 to 1')
-        depths = {len(self.encoder_widths), len(self.decoder_widths), len(self.encoder_depths),
-                  len(self.decoder_depths)}
+            raise ValueError(f"history_noise {self.history_noise}: expected 0 to 1")
+        depths = {
+            len(self.encoder_widths),
+            len(self.decoder_widths),
+            len(self.encoder_depths),
+            len(self.decoder_depths),
+        }
         if len(depths) != 1 or min(depths) < 1:
-            raise ValueError(f'encoder_widths {self.encoder_widths}, decoder_widths '
-                             f'{self.decoder_widths} and their depths {self.encoder_depths}, '
-                             f'{self.decoder_depths}: expected as many of each')
+            raise ValueError(
+                f"encoder_widths {self.encoder_widths}, decoder_widths "
+                f"{self.decoder_widths} and their depths {self.encoder_depths}, "
+                f"{self.decoder_depths}: expected as many of each"
+            )
         if self.modalities and len(self.modalities) != len(self.action_dims):
-            raise ValueError(f'{len(self.modalities)} modalities for {len(self.action_dims)} '
-                             'action_dims: expected one each, or none')
+            raise ValueError(
+                f"{len(self.modalities)} modalities for {len(self.action_dims)} action_dims: expected one each, or none"
+            )
         rows, cols = self.image_size
         if rows % self.cell or cols % self.cell:
-            raise ValueError(f'image_size {self.image_size}: both must be multiples of {self.cell}')
+            raise ValueError(f"image_size {self.image_size}: both must be multiples of {self.cell}")
         if self.observed_displacements and not self.displacements:
-            raise ValueError('observed_displacements without displacements: expected both or neither')
+            raise ValueError("observed_displacements without displacements: expected both or neither")
         if self.hidden_dim % self.num_heads:
-            raise ValueError(f'hidden_dim {self.hidden_dim} is not a multiple of '
-                             f'num_heads {self.num_heads}')
-        if self.process not in ('flow', 'ddpm'):
+            raise ValueError(f"hidden_dim {self.hidden_dim} is not a multiple of num_heads {self.num_heads}")
+        if self.process not in ("flow", "ddpm"):
             raise ValueError(f"process '{self.process}': expected 'flow' or 'ddpm'")
 
     @property
@@ -87,8 +98,7 @@ class AstraConfig:
     @property
     def latent_shape(self) -> tuple[int, int, int]:
         """(C, h, w) of one frame's latent."""
-        return (self.latent_channels, self.image_size[0] // self.reduction,
-                self.image_size[1] // self.reduction)
+        return (self.latent_channels, self.image_size[0] // self.reduction, self.image_size[1] // self.reduction)
 
     @property
     def tokens_per_frame(self) -> int:
@@ -104,30 +114,41 @@ class AstraConfig:
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
-            raise ValueError(f'unknown model settings {unknown}; known are {sorted(known)}')
-        return cls(**{name: tuple(value) if isinstance(value, list) else value
-                      for name, value in values.items()})
+            raise ValueError(f"unknown model settings {unknown}; known are {sorted(known)}")
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
 # What every preset has; the action spaces are those of the data.
-_PARTS = dict(modalities=('joints', 'joints'), drawing=True, reprojection=True, displacements=4,
-              observed_displacements=4)
+_PARTS = dict(
+    modalities=("joints", "joints"), drawing=True, reprojection=True, displacements=4, observed_displacements=4
+)
 
 # Small enough for two CPU cores.
 _TINY = AstraConfig(latent_channels=24, compositing=True, **_PARTS)
 
 # `tiny` and `small` are models that ship.
 PRESETS: dict[str, AstraConfig] = {
-    'tiny': _TINY,
+    "tiny": _TINY,
     # The same network on pictures of twice the size. Its tokens span twice as many pixels, so there are as
     # many of them, and a frame costs little more.
-    'small': replace(_TINY, image_size=(128, 128), patch=4),
+    "small": replace(_TINY, image_size=(128, 128), patch=4),
     # The configuration that the seed document prints: 1024 wide, 24 layers, 16 heads, window 16,
     # 1000 steps with linear betas, epsilon-prediction weighted by SNR with gamma 0.5.
-    'paper': AstraConfig(
-        image_size=(256, 256), encoder_widths=(128, 256, 512), decoder_widths=(128, 256, 512),
-        hidden_dim=1024, num_layers=24, num_heads=16, context_layers=4, temporal_window=16,
-        adapter_rank=128, process='ddpm', denoising_steps=50, history_noise=0.1, **_PARTS),
+    "paper": AstraConfig(
+        image_size=(256, 256),
+        encoder_widths=(128, 256, 512),
+        decoder_widths=(128, 256, 512),
+        hidden_dim=1024,
+        num_layers=24,
+        num_heads=16,
+        context_layers=4,
+        temporal_window=16,
+        adapter_rank=128,
+        process="ddpm",
+        denoising_steps=50,
+        history_noise=0.1,
+        **_PARTS,
+    ),
 }
 
 

@@ -18,16 +18,16 @@ from astra_ros.world_model.temporal import Patchify
 class Memory(NamedTuple):
     """What was really seen, computed once a request and shared by all its plans."""
 
-    keys_values: list[tuple[Tensor, Tensor]]    # of the whole history, for every block
-    observed: Tensor                            # [B, C, h, w] its last latent
+    keys_values: list[tuple[Tensor, Tensor]]  # of the whole history, for every block
+    observed: Tensor  # [B, C, h, w] its last latent
 
 
 class Denoised(NamedTuple):
     """What one pass of the denoiser gives, for B requests of N frames each."""
 
-    prediction: Tensor     # [B, N, C, h, w] clean latent (flow) or noise (ddpm)
-    log_error: Tensor      # [B, N, L] log of the squared error expected at each token
-    features: Tensor       # [B, N, L, D] last hidden tokens, read by the outcome heads
+    prediction: Tensor  # [B, N, C, h, w] clean latent (flow) or noise (ddpm)
+    log_error: Tensor  # [B, N, L] log of the squared error expected at each token
+    features: Tensor  # [B, N, L, D] last hidden tokens, read by the outcome heads
 
 
 class DenoisingTransformer(nn.Module):
@@ -43,13 +43,12 @@ class DenoisingTransformer(nn.Module):
     def __init__(self, config: AstraConfig):
         super().__init__()
         width = config.hidden_dim
-        token_dim = config.latent_channels * config.patch ** 2
-        self.residual = config.process == 'flow' and config.residual
+        token_dim = config.latent_channels * config.patch**2
+        self.residual = config.process == "flow" and config.residual
         self.patchify = Patchify(config)
         self.reprojection = config.reprojection
-        channels = (4 * config.latent_channels + 1 if self.reprojection else
-                    3 * config.latent_channels)
-        self.embed = nn.Linear(channels * config.patch ** 2, width)
+        channels = 4 * config.latent_channels + 1 if self.reprojection else 3 * config.latent_channels
+        self.embed = nn.Linear(channels * config.patch**2, width)
         self.position = nn.Parameter(0.02 * torch.randn(config.tokens_per_frame, width))
         self.drawing = RobotPicture(config) if config.drawing else None
         self.time = ScalarEmbedding(width, scale=1000.0)
@@ -57,8 +56,8 @@ class DenoisingTransformer(nn.Module):
         self.age = ScalarEmbedding(width, scale=1.0)
         self.modulation = nn.Linear(width, ConditionedBlock.PARTS * width)
         self.blocks = nn.ModuleList(
-            ConditionedBlock(width, config.num_heads, config.adapter_rank)
-            for _ in range(config.num_layers))
+            ConditionedBlock(width, config.num_heads, config.adapter_rank) for _ in range(config.num_layers)
+        )
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, token_dim)
         self.error = nn.Linear(width, 1)
@@ -74,10 +73,20 @@ class DenoisingTransformer(nn.Module):
         """Keys and values of the history for every block, beside its last latent [B, C, h, w]."""
         return Memory([block.memory_attention.project(memory_BMD) for block in self.blocks], observed)
 
-    def forward(self, noisy: Tensor, newest: Tensor, before: Tensor, time: Tensor,
-                history_noise: Tensor, age: Tensor, condition: Tensor, memory: Memory,
-                picture: Tensor | None = None, clean: Tensor | None = None,
-                reprojected: Tensor | None = None) -> Denoised:
+    def forward(
+        self,
+        noisy: Tensor,
+        newest: Tensor,
+        before: Tensor,
+        time: Tensor,
+        history_noise: Tensor,
+        age: Tensor,
+        condition: Tensor,
+        memory: Memory,
+        picture: Tensor | None = None,
+        clean: Tensor | None = None,
+        reprojected: Tensor | None = None,
+    ) -> Denoised:
         """Denoise N frames for each of B requests.
 
         Args: `noisy`, `newest`, `before` [B, N, C, h, w], the latent at `time` and the two that
@@ -97,16 +106,14 @@ class DenoisingTransformer(nn.Module):
         x = self.embed(tokens) + self.position
         if self.drawing is not None:
             x = x + (self.drawing.unknown if picture is None else picture)
-        condition = F.silu(condition + self.time(time) + self.history_noise(history_noise)
-                           + self.age(age))
+        condition = F.silu(condition + self.time(time) + self.history_noise(history_noise) + self.age(age))
         shared = self.modulation(condition)
         for block, key_value in zip(self.blocks, memory.keys_values):
             x = block(x, condition, shared, key_value)
         x = self.norm(x)
         prediction = self.patchify.inverse(self.out(x)).float()
         if self.moved is not None:
-            prediction = prediction + self.moved(x, newest if clean is None else clean,
-                                                 reprojected[:, :, :-1])
+            prediction = prediction + self.moved(x, newest if clean is None else clean, reprojected[:, :, :-1])
         elif self.residual:
             prediction = prediction + newest
         return Denoised(prediction, self.error(x).squeeze(-1).float(), x)
@@ -125,7 +132,7 @@ class RobotPicture(nn.Module):
     def __init__(self, config: AstraConfig):
         super().__init__()
         self.cell = config.cell
-        self.embed = nn.Linear(self.CHANNELS * self.cell ** 2, config.hidden_dim)
+        self.embed = nn.Linear(self.CHANNELS * self.cell**2, config.hidden_dim)
         self.unknown = nn.Parameter(torch.zeros(config.hidden_dim))
         nn.init.zeros_(self.embed.weight)
         nn.init.zeros_(self.embed.bias)
@@ -142,22 +149,29 @@ class RobotPicture(nn.Module):
 class OutcomeHeads(nn.Module):
     """What the imagined frame says of the world: events (logits) and positions (metres)."""
 
-    SIZES = {'obstacle_contact': 1, 'object_contact': 1, 'off_road': 1, 'object_position': 3,
-             'tool_position': 3, 'nearest_obstacle': 3}
+    SIZES = {
+        "obstacle_contact": 1,
+        "object_contact": 1,
+        "off_road": 1,
+        "object_position": 3,
+        "tool_position": 3,
+        "nearest_obstacle": 3,
+    }
     # of these the logit is given, of the others metres
-    EVENTS = ('obstacle_contact', 'object_contact', 'off_road')
+    EVENTS = ("obstacle_contact", "object_contact", "off_road")
 
     def __init__(self, config: AstraConfig):
         super().__init__()
         width = config.hidden_dim
         unknown = sorted(set(config.outcomes) - set(self.SIZES))
         if unknown:
-            raise ValueError(f'unknown outcomes {unknown}; known are {sorted(self.SIZES)}')
+            raise ValueError(f"unknown outcomes {unknown}; known are {sorted(self.SIZES)}")
         self.names = config.outcomes
         self.query = nn.Parameter(0.02 * torch.randn(1, 4, width))
         self.attention = Attention(width, config.num_heads)
-        self.mlp = nn.Sequential(nn.Linear(4 * width, width), nn.GELU(),
-                                 nn.Linear(width, sum(self.SIZES[name] for name in self.names)))
+        self.mlp = nn.Sequential(
+            nn.Linear(4 * width, width), nn.GELU(), nn.Linear(width, sum(self.SIZES[name] for name in self.names))
+        )
 
     def forward(self, features_BNLD: Tensor) -> dict[str, Tensor]:
         """-> name: [B, N] logits of an event in the frame's interval, or [B, N, 3] metres."""
@@ -167,5 +181,4 @@ class OutcomeHeads(nn.Module):
         pooled = self.attention(query, self.attention.project(tokens)).flatten(1)
         values = self.mlp(pooled).float().unflatten(0, lead)
         parts = values.split([self.SIZES[name] for name in self.names], dim=-1)
-        return {name: part.squeeze(-1) if self.SIZES[name] == 1 else part
-                for name, part in zip(self.names, parts)}
+        return {name: part.squeeze(-1) if self.SIZES[name] == 1 else part for name, part in zip(self.names, parts)}

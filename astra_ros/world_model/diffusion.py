@@ -23,7 +23,7 @@ class FlowMatching:
     autoregressive roll-out stable: an error does not grow with 1 / (1 - time).
     """
 
-    predicts = 'x'
+    predicts = "x"
 
     def add_noise(self, x: Tensor, noise: Tensor, time: Tensor) -> Tensor:
         time = _like(time, x)
@@ -46,7 +46,7 @@ class Ddpm:
     Step t = 0 is the least noisy of `num_timesteps`. Time here is 1 - (t + 1) / num_timesteps.
     """
 
-    predicts = 'epsilon'
+    predicts = "epsilon"
 
     def __init__(self, num_timesteps: int = 1000, beta_start: float = 1e-4, beta_end: float = 2e-2):
         self.num_timesteps = num_timesteps
@@ -57,8 +57,9 @@ class Ddpm:
         """Share of the signal's power left at `time`; exactly 1 at time 1."""
         step = ((1 - time) * self.num_timesteps).round().long() - 1
         table = self.alphas_cumprod.to(time.device)
-        return torch.where(step < 0, torch.ones_like(time, dtype=torch.float32),
-                           table[step.clamp(0, self.num_timesteps - 1)])
+        return torch.where(
+            step < 0, torch.ones_like(time, dtype=torch.float32), table[step.clamp(0, self.num_timesteps - 1)]
+        )
 
     def snr(self, time: Tensor) -> Tensor:
         """Signal-to-noise ratio alpha_bar / (1 - alpha_bar)."""
@@ -84,7 +85,7 @@ class Ddpm:
 
 
 def make_process(config: AstraConfig) -> FlowMatching | Ddpm:
-    if config.process == 'flow':
+    if config.process == "flow":
         return FlowMatching()
     return Ddpm(config.num_timesteps, config.beta_start, config.beta_end)
 

@@ -36,7 +36,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     On a CPU in bfloat16 it is written out: torch's fused kernel (2.13) has a backward pass there
     that took nine times as long for the few tokens of a frame.
     """
-    if query.device.type == 'cpu' and query.dtype == torch.bfloat16:
+    if query.device.type == "cpu" and query.dtype == torch.bfloat16:
         weights = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
         return weights.softmax(-1).to(value.dtype) @ value
     return F.scaled_dot_product_attention(query, key, value)
@@ -68,8 +68,9 @@ class Attention(nn.Module):
 
 
 def feed_forward(width: int, expansion: int = 4) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(width, expansion * width), nn.GELU(approximate='tanh'),
-                         nn.Linear(expansion * width, width))
+    return nn.Sequential(
+        nn.Linear(width, expansion * width), nn.GELU(approximate="tanh"), nn.Linear(expansion * width, width)
+    )
 
 
 class TransformerBlock(nn.Module):
@@ -94,7 +95,7 @@ class ConditionedBlock(nn.Module):
     PixArt-alpha); what a block adds to it is a low-rank adapter of its own, zero at the start.
     """
 
-    PARTS = 9   # (shift, scale, gate) for self-attention, memory attention and feed-forward
+    PARTS = 9  # (shift, scale, gate) for self-attention, memory attention and feed-forward
 
     def __init__(self, width: int, heads: int, adapter_rank: int):
         super().__init__()
@@ -109,8 +110,9 @@ class ConditionedBlock(nn.Module):
         nn.init.zeros_(self.adapter_up.weight)
         nn.init.zeros_(self.adapter_up.bias)
 
-    def forward(self, x_BNLD: Tensor, condition_BND: Tensor, shared_BNP: Tensor,
-                memory: tuple[Tensor, Tensor]) -> Tensor:
+    def forward(
+        self, x_BNLD: Tensor, condition_BND: Tensor, shared_BNP: Tensor, memory: tuple[Tensor, Tensor]
+    ) -> Tensor:
         """`shared_BNP`: the shared modulation, PARTS * D numbers a frame. `memory`: keys, values."""
         batch, frames, tokens, width = x_BNLD.shape
         own = self.adapter_up(F.silu(self.adapter_down(condition_BND)))

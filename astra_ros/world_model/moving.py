@@ -26,15 +26,15 @@ class MovedLatent(nn.Module):
     kernels.
     """
 
-    OPEN = 3.0      # logit of the gate at the start: 95 % stay
-    FAR = 3.0       # places beyond this are at the picture's edge anyway, which is at 1
+    OPEN = 3.0  # logit of the gate at the start: 95 % stay
+    FAR = 3.0  # places beyond this are at the picture's edge anyway, which is at 1
 
     def __init__(self, config: AstraConfig, patchify: Patchify):
         super().__init__()
         self.patchify = patchify
         self.places = (config.displacements, config.observed_displacements)
         places = sum(self.places)
-        cells, width = config.patch ** 2, config.hidden_dim
+        cells, width = config.patch**2, config.hidden_dim
         self.displacement = nn.Linear(width, 2 * places * cells)
         self.mix = nn.Linear(width, places * cells)
         self.gate = nn.Linear(width, cells)
@@ -49,13 +49,12 @@ class MovedLatent(nn.Module):
         _, rows, cols = config.latent_shape
         y = (2 * torch.arange(rows) + 1) / rows - 1
         x = (2 * torch.arange(cols) + 1) / cols - 1
-        self.register_buffer('here', torch.stack(torch.meshgrid(x, y, indexing='xy'), dim=-1),
-                             persistent=False)
-        self.register_buffer('cell', torch.tensor([2 / cols, 2 / rows]), persistent=False)
+        self.register_buffer("here", torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1), persistent=False)
+        self.register_buffer("cell", torch.tensor([2 / cols, 2 / rows]), persistent=False)
 
     def forward(self, tokens_BNLD: Tensor, newest: Tensor, observed: Tensor) -> Tensor:
         """What of `newest` and `observed` is in the next latent; all are [B, N, C, h, w]."""
-        with torch.autocast(newest.device.type, enabled=False):     # places are fractions of cells
+        with torch.autocast(newest.device.type, enabled=False):  # places are fractions of cells
             x = tokens_BNLD.float()
             shift = self.patchify.inverse(self.displacement(x)).unflatten(2, (-1, 2)).movedim(3, -1)
             share = self.patchify.inverse(self.mix(x)).softmax(dim=2)
@@ -63,16 +62,20 @@ class MovedLatent(nn.Module):
             at = self.here + shift * self.cell
             # Not a number would be a place outside memory in the backward pass (torch 2.13, CPU).
             at = at.nan_to_num(0.0, self.FAR, -self.FAR).clamp(-self.FAR, self.FAR)
-            found = [_look(latent, places) for latent, places in
-                     zip((newest, observed), at.split(self.places, dim=2)) if places.shape[2]]
+            found = [
+                _look(latent, places)
+                for latent, places in zip((newest, observed), at.split(self.places, dim=2))
+                if places.shape[2]
+            ]
             return stays * (share.unsqueeze(3) * torch.cat(found, dim=2)).sum(dim=2)
 
 
 def _look(latents: Tensor, at: Tensor) -> Tensor:
     """What is in latents [B, N, C, h, w] at P grids of places [B, N, P, h, w, 2]: [B, N, P, C, h, w]."""
     places = at.flatten(0, 1)
-    found = F.grid_sample(latents.float().flatten(0, 1), places.flatten(1, 2), mode='bilinear',
-                          padding_mode='border', align_corners=False)
+    found = F.grid_sample(
+        latents.float().flatten(0, 1), places.flatten(1, 2), mode="bilinear", padding_mode="border", align_corners=False
+    )
     return found.unflatten(2, (places.shape[1], -1)).movedim(2, 1).unflatten(0, at.shape[:2])
 
 

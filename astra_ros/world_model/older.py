@@ -13,10 +13,10 @@ def as_of_today(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     action is known"; the rest of the style encoder is left out.
     """
     weights = dict(weights)
-    constant = weights.pop('style_encoder.as_observed', None)
-    for name in [name for name in weights if name.startswith('style_encoder.')]:
+    constant = weights.pop("style_encoder.as_observed", None)
+    for name in [name for name in weights if name.startswith("style_encoder.")]:
         del weights[name]
-    for name in ('action_encoder.mlp.3.bias', 'action_encoder.no_action'):
+    for name in ("action_encoder.mlp.3.bias", "action_encoder.no_action"):
         if constant is not None and name in weights:
             weights[name] = weights[name] + constant
     return weights

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from astra_ros.world_model.autoencoder import FrameAutoencoder
 
-AT_ONCE = 128   # pictures that are encoded together: more take memory and no less time
-NEAR = 1e-3     # of what lies behind the camera or in its plane nothing can be said
+AT_ONCE = 128  # pictures that are encoded together: more take memory and no less time
+NEAR = 1e-3  # of what lies behind the camera or in its plane nothing can be said
 
 
 class Lens(NamedTuple):
@@ -21,7 +21,7 @@ class Lens(NamedTuple):
     fy: float
     cx: float
     cy: float
-    inverse_depth: Tensor       # [h, w] 1/m along the optical axis, at every pixel
+    inverse_depth: Tensor  # [h, w] 1/m along the optical axis, at every pixel
 
 
 def reproject(frames: Tensor, travel: Tensor, lens: Lens) -> tuple[Tensor, Tensor]:
@@ -44,10 +44,10 @@ def _reproject(frames: Tensor, travel: Tensor, lens: Lens) -> tuple[Tensor, Tens
     rows, cols = frames.shape[-2:]
     y = torch.arange(rows, device=frames.device, dtype=torch.float32)
     x = torch.arange(cols, device=frames.device, dtype=torch.float32)
-    v, u = torch.meshgrid((y - lens.cy) / lens.fy, (x - lens.cx) / lens.fx, indexing='ij')
+    v, u = torch.meshgrid((y - lens.cy) / lens.fy, (x - lens.cx) / lens.fx, indexing="ij")
     ray = torch.stack([u, v, torch.ones_like(u)], dim=-1)
     # A point at depth d along a ray r is at R r d + t for the observing camera: in proportion to this.
-    point = torch.einsum('bnij,hwj->bnhwi', travel[..., :3, :3].float(), ray)
+    point = torch.einsum("bnij,hwj->bnhwi", travel[..., :3, :3].float(), ray)
     point = point + travel[..., None, None, :3, 3].float() * lens.inverse_depth[..., None]
     depth = point[..., 2:]
     place = point[..., :2] / depth.clamp_min(NEAR)
@@ -55,14 +55,14 @@ def _reproject(frames: Tensor, travel: Tensor, lens: Lens) -> tuple[Tensor, Tens
     shift = place.new_tensor([(2 * lens.cx + 1) / cols - 1, (2 * lens.cy + 1) / rows - 1])
     at = (place * scale + shift).clamp(-3.0, 3.0)
     seen = (depth[..., 0] > NEAR) & (at.abs() <= 1).all(-1)
-    views = F.grid_sample(frames, at.flatten(1, 2), mode='bilinear', padding_mode='border',
-                          align_corners=False)
+    views = F.grid_sample(frames, at.flatten(1, 2), mode="bilinear", padding_mode="border", align_corners=False)
     views = views.unflatten(2, (moments, rows)).movedim(2, 1)
     return views, seen[:, :, None].to(frames.dtype)
 
 
-def last_seen(frame: Tensor, moments: int, travel: Tensor | None, lens: Lens | None,
-              moves: bool) -> tuple[Tensor, Tensor]:
+def last_seen(
+    frame: Tensor, moments: int, travel: Tensor | None, lens: Lens | None, moves: bool
+) -> tuple[Tensor, Tensor]:
     """The last observed picture at each of N later moments, as a `Compositor` takes it.
 
     Args: `frame` [3, h, w]; `travel` [N, 4, 4] where the camera goes, with its `lens`, or None;
@@ -82,8 +82,7 @@ def not_moved(latents: Tensor) -> Tensor:
     return F.pad(latents, (0, 0, 0, 0, 0, 1))
 
 
-def reprojected_latents(autoencoder: FrameAutoencoder, frames: Tensor, travel: Tensor,
-                        lens: Lens) -> Tensor:
+def reprojected_latents(autoencoder: FrameAutoencoder, frames: Tensor, travel: Tensor, lens: Lens) -> Tensor:
     """`reproject`ed frames as the denoiser takes them: [B, N, C + 1, h, w], latents and, behind them,
     which share of each cell was really seen."""
     views, seen = reproject(frames, travel, lens)

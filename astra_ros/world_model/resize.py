@@ -27,26 +27,27 @@ def resized(model: Astra, image_size: tuple[int, int], patch: int | None = None)
     old = model.config
     new = replace(old, image_size=tuple(image_size), patch=old.patch if patch is None else patch)
     if new.patch % old.patch:
-        raise ValueError(f'patch {new.patch}: expected a multiple of the {old.patch} that the model has')
+        raise ValueError(f"patch {new.patch}: expected a multiple of the {old.patch} that the model has")
     weights = dict(model.state_dict())
-    for name in ('temporal_encoder.position', 'denoiser.position'):
+    for name in ("temporal_encoder.position", "denoiser.position"):
         weights[name] = _interpolated(weights[name], old, new)
     if model.denoiser.moved is not None:
-        ratio = torch.tensor([now / then for now, then in
-                              zip(new.latent_shape[:0:-1], old.latent_shape[:0:-1])])    # x, y
-        for name in ('weight', 'bias'):
-            name = f'denoiser.moved.displacement.{name}'
+        ratio = torch.tensor(
+            [now / then for now, then in zip(new.latent_shape[:0:-1], old.latent_shape[:0:-1])]
+        )  # x, y
+        for name in ("weight", "bias"):
+            name = f"denoiser.moved.displacement.{name}"
             value = weights[name]
-            parts = value.reshape(sum(model.denoiser.moved.places), 2, old.patch ** 2, -1)
+            parts = value.reshape(sum(model.denoiser.moved.places), 2, old.patch**2, -1)
             weights[name] = (parts * ratio.to(value)[:, None, None]).reshape(value.shape)
     times = new.patch // old.patch
-    for name in ('temporal_encoder.embed.weight', 'denoiser.embed.weight'):
-        weights[name] = _repeated(weights[name].T, old.patch, times).T / times ** 2
+    for name in ("temporal_encoder.embed.weight", "denoiser.embed.weight"):
+        weights[name] = _repeated(weights[name].T, old.patch, times).T / times**2
     if model.denoiser.drawing is not None:
-        name = 'denoiser.drawing.embed.weight'
-        weights[name] = _repeated(weights[name].T, old.cell, times).T / times ** 2
+        name = "denoiser.drawing.embed.weight"
+        weights[name] = _repeated(weights[name].T, old.cell, times).T / times**2
     for name in weights:
-        if name.startswith(('denoiser.out.', 'denoiser.moved.')):
+        if name.startswith(("denoiser.out.", "denoiser.moved.")):
             weights[name] = _repeated(weights[name], old.patch, times)
     grown = Astra(new)
     grown.load_state_dict(weights)
@@ -59,7 +60,7 @@ def _interpolated(position_LD: Tensor, old: AstraConfig, new: AstraConfig) -> Te
 
     rows, cols = grid(old)
     picture = position_LD.float().T.reshape(1, -1, rows, cols)
-    wider = F.interpolate(picture, size=grid(new), mode='bilinear', align_corners=False)
+    wider = F.interpolate(picture, size=grid(new), mode="bilinear", align_corners=False)
     return wider.flatten(2)[0].T.to(position_LD.dtype)
 
 

@@ -22,7 +22,7 @@ class StyleConfig:
     latent_channels: int
     width: int = 128
     blocks: int = 4
-    kinds: int = 32     # of surface that a picture is summed up in
+    kinds: int = 32  # of surface that a picture is summed up in
     heads: int = 4
 
     def to_dict(self) -> dict:
@@ -86,7 +86,7 @@ class _Block(nn.Module):
 
     def __init__(self, config: StyleConfig):
         super().__init__()
-        self.norm1 = nn.GroupNorm(config.heads, config.width)      # a group for each head's share of the width
+        self.norm1 = nn.GroupNorm(config.heads, config.width)  # a group for each head's share of the width
         self.around = _convolution(config.width, config.width)
         self.norm2, self.norm3 = nn.LayerNorm(config.width), nn.LayerNorm(config.width)
         self.attention = Attention(config.width, config.heads)
@@ -101,10 +101,11 @@ class _Block(nn.Module):
 
 
 def _features(config: StyleConfig) -> nn.Sequential:
-    return nn.Sequential(_convolution(config.latent_channels, config.width), nn.SiLU(),
-                         _convolution(config.width, config.width))
+    return nn.Sequential(
+        _convolution(config.latent_channels, config.width), nn.SiLU(), _convolution(config.width, config.width)
+    )
 
 
 def _convolution(before: int, after: int) -> nn.Conv2d:
     # Zeros beyond the border would tell a cell where it is.
-    return nn.Conv2d(before, after, 3, padding=1, padding_mode='replicate')
+    return nn.Conv2d(before, after, 3, padding=1, padding_mode="replicate")

@@ -42,17 +42,16 @@ class TemporalTransformer(nn.Module):
         width = config.hidden_dim
         self.window = config.temporal_window
         self.patchify = Patchify(config)
-        self.embed = nn.Linear(config.latent_channels * config.patch ** 2, width)
+        self.embed = nn.Linear(config.latent_channels * config.patch**2, width)
         self.position = nn.Parameter(0.02 * torch.randn(config.tokens_per_frame, width))
         self.time = nn.Parameter(0.02 * torch.randn(self.window, 1, width))
-        self.blocks = nn.ModuleList(
-            TransformerBlock(width, config.num_heads) for _ in range(config.context_layers))
+        self.blocks = nn.ModuleList(TransformerBlock(width, config.num_heads) for _ in range(config.context_layers))
         self.norm = nn.LayerNorm(width)
 
     def forward(self, history_BTChw: Tensor) -> Tensor:
         frames = history_BTChw.shape[1]
         if not 1 <= frames <= self.window:
-            raise ValueError(f'history of {frames} frames; the model takes 1 to {self.window}')
+            raise ValueError(f"history of {frames} frames; the model takes 1 to {self.window}")
         x = self.embed(self.patchify(history_BTChw)) + self.position + self.time[-frames:]
         x = x.flatten(1, 2)
         for block in self.blocks:

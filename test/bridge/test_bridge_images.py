@@ -7,23 +7,16 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from builtin_interfaces.msg import Time  # noqa: E402
-from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import CompressedImage, Image
 
-from astra_ros.bridge import BridgeError  # noqa: E402
-from astra_ros.camera.pixels import ENCODINGS  # noqa: E402
-from astra_ros.bridge.images import (  # noqa: E402
-    compressed_to_rgb,
-    image_to_rgb,
-    pinhole_info,
-    rgb_to_image,
-)
+from astra_ros.bridge import BridgeError
+from astra_ros.bridge.images import compressed_to_rgb, image_to_rgb, pinhole_info, rgb_to_image
+from astra_ros.camera.pixels import ENCODINGS
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 # Two rows, three columns, every pixel another colour.
-PICTURE = np.array(
-    [[RED, GREEN, BLUE], [(10, 20, 30), (40, 50, 60), (255, 255, 255)]], dtype=np.uint8
-)
+PICTURE = np.array([[RED, GREEN, BLUE], [(10, 20, 30), (40, 50, 60), (255, 255, 255)]], dtype=np.uint8)
 
 
 def message(encoding: str, rows: np.ndarray, width: int, padding: int = 0, big: bool = False):
@@ -84,8 +77,7 @@ def test_bayer_patterns_of_a_plain_colour(pattern, bits):
 
 
 @pytest.mark.parametrize(
-    "encoding, order", [("yuv422", "UYVY"), ("uyvy", "UYVY"), ("yuv422_yuy2", "YUYV"),
-                        ("yuyv", "YUYV")]
+    "encoding, order", [("yuv422", "UYVY"), ("uyvy", "UYVY"), ("yuv422_yuy2", "YUYV"), ("yuyv", "YUYV")]
 )
 def test_yuv_pairs(encoding, order):
     # BT.601, limited range: pure red is Y 81, U 90, V 240; OpenCV rounds to within two.
@@ -167,8 +159,7 @@ def test_png_is_decoded_exactly_and_jpeg_nearly():
         assert np.abs(compressed_to_rgb(msg).astype(int) - picture).max() <= allowed
 
 
-@pytest.mark.parametrize("form, data", [("jpeg", b""), ("jpeg", b"no picture"),
-                                        ("16UC1; compressedDepth png", b"x")])
+@pytest.mark.parametrize("form, data", [("jpeg", b""), ("jpeg", b"no picture"), ("16UC1; compressedDepth png", b"x")])
 def test_compressed_data_that_is_no_colour_picture_is_refused(form, data):
     with pytest.raises(BridgeError, match="^cam: "):
         compressed_to_rgb(CompressedImage(format=form, data=array.array("B", data)), topic="cam")

@@ -7,18 +7,14 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from builtin_interfaces.msg import Time  # noqa: E402
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
-from visualization_msgs.msg import Marker  # noqa: E402
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from visualization_msgs.msg import Marker
 
-from astra_ros.bridge import BridgeError  # noqa: E402
-from astra_ros.bridge.markers import VETOED_RGB, plan_colour, plans_to_markers  # noqa: E402
-from astra_ros.bridge.scores import (  # noqa: E402
-    diagnostics_to_scores,
-    scores_to_diagnostics,
-    scores_to_matrix,
-)
-from astra_ros.planning.scoring import CriticScore, PlanScore  # noqa: E402
+from astra_ros.bridge import BridgeError
+from astra_ros.bridge.markers import VETOED_RGB, plan_colour, plans_to_markers
+from astra_ros.bridge.scores import diagnostics_to_scores, scores_to_diagnostics, scores_to_matrix
+from astra_ros.planning.scoring import CriticScore, PlanScore
 
 STAMP = Time(sec=12, nanosec=500)
 SCORES = [

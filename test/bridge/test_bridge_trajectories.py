@@ -5,26 +5,25 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from builtin_interfaces.msg import Duration, Time  # noqa: E402
-from sensor_msgs.msg import JointState  # noqa: E402
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint  # noqa: E402
+from builtin_interfaces.msg import Duration, Time
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from astra_ros.bridge import BridgeError  # noqa: E402
-from astra_ros.bridge.stamps import duration_of, later, stamp_of, to_seconds  # noqa: E402
-from astra_ros.bridge.trajectories import (  # noqa: E402
+from astra_ros.bridge import BridgeError
+from astra_ros.bridge.stamps import duration_of, later, stamp_of, to_seconds
+from astra_ros.bridge.trajectories import (
     joint_state_to_positions,
     plan_to_trajectory,
     positions_to_joint_state,
     trajectory_to_plan,
 )
-from astra_ros.planning.plans import JointPlan, PlanError  # noqa: E402
+from astra_ros.planning.plans import JointPlan, PlanError
 
 
 def trajectory(names=("a", "b"), points=((0.0, (1.0, 2.0)), (0.5, (3.0, 4.0)))):
     msg = JointTrajectory(joint_names=list(names))
     msg.points = [
-        JointTrajectoryPoint(positions=list(map(float, p)), time_from_start=duration_of(t))
-        for t, p in points
+        JointTrajectoryPoint(positions=list(map(float, p)), time_from_start=duration_of(t)) for t, p in points
     ]
     return msg
 
@@ -84,7 +83,7 @@ def test_joint_state_both_ways():
     assert joint_state_to_positions(msg) == {"a": 0.5, "b": -1.0}
     msg.position[1] = float("nan")  # a gripper that cannot be measured
     assert joint_state_to_positions(msg) == {"a": 0.5}
-    assert joint_state_to_positions(JointState(name=["wheel"], velocity=[3.0])) == {}   # valid, without positions
+    assert joint_state_to_positions(JointState(name=["wheel"], velocity=[3.0])) == {}  # valid, without positions
 
 
 @pytest.mark.parametrize(

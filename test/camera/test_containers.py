@@ -12,7 +12,13 @@ from astra_ros.camera.containers import ORIENTATION, decode, filled_up, read_con
 
 RNG = np.random.default_rng(0)
 PICTURE = cv2.GaussianBlur(RNG.integers(0, 255, (48, 80, 3), np.uint8), (9, 9), 2)
-PADDINGS = {"none": b"", "zeros": bytes(5000), "ones": b"\xff" * 777, "block": b"\xa5" * (4096 - 17), "text": b"frame end"}
+PADDINGS = {
+    "none": b"",
+    "zeros": bytes(5000),
+    "ones": b"\xff" * 777,
+    "block": b"\xa5" * (4096 - 17),
+    "text": b"frame end",
+}
 
 
 def jpeg(picture=PICTURE, **how):
@@ -102,9 +108,18 @@ def tiff(turn, picture, order="<", big=False):
     """A TIFF of one strip, written down anew; OpenCV writes none with an orientation."""
     place, word = ("Q", 8) if big else ("I", 4)
     channels = 1 if picture.ndim == 2 else 3
-    entries = [(256, 3, picture.shape[1]), (257, 3, picture.shape[0]), (258, 3, 8 * picture.itemsize), (259, 3, 1),
-               (262, 3, 2 if channels == 3 else 1), (273, 4, 16), (274, 3, turn), (277, 3, channels),
-               (278, 3, picture.shape[0]), (279, 4, picture.nbytes)]
+    entries = [
+        (256, 3, picture.shape[1]),
+        (257, 3, picture.shape[0]),
+        (258, 3, 8 * picture.itemsize),
+        (259, 3, 1),
+        (262, 3, 2 if channels == 3 else 1),
+        (273, 4, 16),
+        (274, 3, turn),
+        (277, 3, channels),
+        (278, 3, picture.shape[0]),
+        (279, 4, picture.nbytes),
+    ]
     if channels == 3:
         entries[2] = (258, 3, None)
     strip = picture.astype(picture.dtype.newbyteorder(order)).tobytes()

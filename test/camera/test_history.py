@@ -115,8 +115,7 @@ def test_uneven_frames_are_named():
 
 
 @pytest.mark.parametrize(
-    "stamp, value",
-    [(0.0, np.zeros((2, 2), np.uint8)), (0.0, np.zeros((2, 2, 3))), (np.nan, frame(0))],
+    "stamp, value", [(0.0, np.zeros((2, 2), np.uint8)), (0.0, np.zeros((2, 2, 3))), (np.nan, frame(0))]
 )
 def test_bad_frames_are_refused(stamp, value):
     with pytest.raises(ValueError):

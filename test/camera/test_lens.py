@@ -90,7 +90,7 @@ def test_sizes_and_matrices_are_divided_by_binning_and_moved_by_the_region(binni
     lens = read_lens(message, size, rectified=False)
     assert numbers(lens) == pytest.approx(expected) and (lens.height, lens.width) == size
     assert lens.remarks == ()
-    rectified = read_lens(message, size, rectified=True)    # P in the same way
+    rectified = read_lens(message, size, rectified=True)  # P in the same way
     assert rectified.cx == pytest.approx((320 - roi[0]) / max(1, binning[0]))
     assert rectified.fy == pytest.approx(281 / max(1, binning[1]))
 
@@ -222,11 +222,11 @@ def test_a_matrix_of_smaller_pictures_is_said(scale):
     lens = read_lens(info(**centred(640 * scale, 480 * scale)), (480, 640), rectified=False)
     (remark,) = lens.remarks
     assert "far from their middle" in remark and "calibration of" in remark
-    assert numbers(lens) == pytest.approx((300, 300, 332.8 * scale, 225.6 * scale))     # as the message says
+    assert numbers(lens) == pytest.approx((300, 300, 332.8 * scale, 225.6 * scale))  # as the message says
 
 
 def test_an_axis_that_is_off_in_one_direction_is_no_other_size():
-    for x, y in ((600.0, 240.0), (320.0, 20.0), (-50.0, 240.0), (900.0, 200.0)):     # as of pictures that were cut
+    for x, y in ((600.0, 240.0), (320.0, 20.0), (-50.0, 240.0), (900.0, 200.0)):  # as of pictures that were cut
         lens = read_lens(info(k=[300.0, 0, x, 0, 300, y, 0, 0, 1]), (480, 640), rectified=False)
         assert (lens.cx, lens.cy) == (x, y)
         (remark,) = lens.remarks

@@ -170,9 +170,15 @@ def test_video_is_known_by_its_data_too():
             check_compressed(SimpleNamespace(format="jpeg", data=start + bytes(99)))
 
 
-@pytest.mark.parametrize(("format", "word"), [("rgb8; qoi compressed rgb8", "qoi"), ("zstd", "in_transport:=zstd"),
-                                              ("nv12", "sensor_msgs/Image"),
-                                              ("bayer_rggb12; png compressed ", "bayer_rggb12")])
+@pytest.mark.parametrize(
+    ("format", "word"),
+    [
+        ("rgb8; qoi compressed rgb8", "qoi"),
+        ("zstd", "in_transport:=zstd"),
+        ("nv12", "sensor_msgs/Image"),
+        ("bayer_rggb12; png compressed ", "bayer_rggb12"),
+    ],
+)
 def test_other_kinds_are_named(format, word):
     data = message("", SCENE[..., 0]).data if "png" in format else np.arange(200, dtype=np.uint8)
     with pytest.raises(UnsupportedPicture, match=word):
@@ -212,7 +218,17 @@ def test_damaged_files_are_read_or_refused_and_never_anything_else():
     files = [message("", SCENE, kind).data.tobytes() for kind in (".jpg", ".png")] + [
         message("", SCENE[..., 0].astype(np.uint16)).data.tobytes()
     ]
-    formats = ["", "jpeg", "bayer_rggb8; jpeg compressed ", "mono16; png compressed ", "h264", "nv12", ";;;", "\0", "é; é"]
+    formats = [
+        "",
+        "jpeg",
+        "bayer_rggb8; jpeg compressed ",
+        "mono16; png compressed ",
+        "h264",
+        "nv12",
+        ";;;",
+        "\0",
+        "é; é",
+    ]
     outcomes = set()
     for number in range(300):
         data = bytearray(files[number % 3])

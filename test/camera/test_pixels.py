@@ -97,13 +97,17 @@ def test_what_is_too_much_behind_the_planes_is_padding(name, surplus, step):
 def test_buffers_of_whole_pages_are_read(name, scale, height, width):
     size = int(height * width * scale)
     layout = check_layout(name, height, width, width, -(-size // 4096) * 4096)
-    assert (layout.height, layout.width, layout.step) == (height, width, width) and len(layout.remarks) == (size % 4096 > 0)
+    assert (layout.height, layout.width, layout.step) == (height, width, width) and len(layout.remarks) == (
+        size % 4096 > 0
+    )
     with pytest.raises(PixelError, match="data has"):
         check_layout(name, height, width, width, size + 4097)
 
 
-@pytest.mark.parametrize(("height", "width", "rows", "step"), [(120, 160, 128, 160), (1080, 1920, 1088, 1920),
-                                                               (144, 176, 144, 192), (180, 320, 192, 320)])
+@pytest.mark.parametrize(
+    ("height", "width", "rows", "step"),
+    [(120, 160, 128, 160), (1080, 1920, 1088, 1920), (144, 176, 144, 192), (180, 320, 192, 320)],
+)
 def test_rows_that_are_longer_or_more_than_the_header_says_are_no_padding_behind_the_planes(height, width, rows, step):
     with pytest.raises(PixelError, match="rows free between the planes, have it publish yuyv or rgb8"):
         check_layout("nv12", height, width, width, rows * step * 3 // 2)

@@ -19,7 +19,10 @@ def seen(sources, pictures, step_s=0.1, begin_s=100.0):
     [
         (["left", "right"] * 10, {"left", "right"}),
         (["right", "left"] * 10, {"left", "right"}),
-        (["left"] * 8 + ["left", "left", "left", "right"] * 8, {"left", "right"}),  # the other one is slower, began later
+        (
+            ["left"] * 8 + ["left", "left", "left", "right"] * 8,
+            {"left", "right"},
+        ),  # the other one is slower, began later
         (["a", "b", "c"] * 10, {"a", "b", "c"}),
         (["/left", "right"] * 10, {"left", "right"}),  # as ROS 1 wrote it
     ],

@@ -7,10 +7,10 @@ import pytest
 from astra_ros.learning import record, train
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope="session")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('data')
-    assert record.record(folder, [('arm', 'kuka')], episodes=3, first_seed=0, workers=1) == 3
+    folder = tmp_path_factory.mktemp("data")
+    assert record.record(folder, [("arm", "kuka")], episodes=3, first_seed=0, workers=1) == 3
     return folder
 
 
@@ -22,8 +22,27 @@ def arguments():
         parser = argparse.ArgumentParser()
         train.add_arguments(parser)
         return parser.parse_args(
-            ['--data', str(data), '--out', str(out), '--autoencoder-steps', '4',
-             '--dynamics-steps', '6', '--compositor-steps', '6', '--autoencoder-batch', '4',
-             '--dynamics-batch', '2', '--compositor-batch', '4', '--device', 'cpu', *more])
+            [
+                "--data",
+                str(data),
+                "--out",
+                str(out),
+                "--autoencoder-steps",
+                "4",
+                "--dynamics-steps",
+                "6",
+                "--compositor-steps",
+                "6",
+                "--autoencoder-batch",
+                "4",
+                "--dynamics-batch",
+                "2",
+                "--compositor-batch",
+                "4",
+                "--device",
+                "cpu",
+                *more,
+            ]
+        )
 
     return parse

@@ -13,8 +13,9 @@ from astra_ros.learning.settings import TrainSettings
 from astra_ros.learning.stage import Stage
 from astra_ros.world_model import Astra, preset
 
-CONFIG = replace(preset('tiny'), hidden_dim=48, num_heads=4, num_layers=1, context_layers=1,
-                 action_dims=(6,), modalities=('joints',))
+CONFIG = replace(
+    preset("tiny"), hidden_dim=48, num_heads=4, num_layers=1, context_layers=1, action_dims=(6,), modalities=("joints",)
+)
 BATCH, HORIZON = 3, 5
 LAST = CONFIG.temporal_window - 1
 
@@ -23,7 +24,7 @@ LAST = CONFIG.temporal_window - 1
 def model():
     torch.manual_seed(0)
     made = Astra(CONFIG)
-    for weight in made.parameters():      # those that begin at zero too, or nothing would show
+    for weight in made.parameters():  # those that begin at zero too, or nothing would show
         nn.init.normal_(weight, std=0.05) if not weight.any() else None
     return made
 
@@ -32,15 +33,17 @@ def model():
 def clip():
     torch.manual_seed(1)
     shape = (BATCH, CONFIG.temporal_window + HORIZON, *CONFIG.latent_shape)
-    outcomes = {'obstacle_contact': torch.ones(BATCH, HORIZON),
-                'tool_position': torch.full((BATCH, HORIZON, 3), 0.5)}
-    outcomes |= {name: torch.full((BATCH, HORIZON), torch.nan) for name in ('object_contact', 'off_road')}
-    outcomes |= {name: torch.full((BATCH, HORIZON, 3), torch.nan)
-                 for name in ('object_position', 'nearest_obstacle')}
-    return Clip(torch.randn(shape), torch.randn(BATCH, HORIZON, 6),
-                torch.zeros(BATCH, dtype=torch.long), outcomes,
-                drawings=torch.full((BATCH, HORIZON, 3, *CONFIG.image_size), 255, dtype=torch.uint8),
-                drawn=torch.ones(BATCH, dtype=torch.bool))
+    outcomes = {"obstacle_contact": torch.ones(BATCH, HORIZON), "tool_position": torch.full((BATCH, HORIZON, 3), 0.5)}
+    outcomes |= {name: torch.full((BATCH, HORIZON), torch.nan) for name in ("object_contact", "off_road")}
+    outcomes |= {name: torch.full((BATCH, HORIZON, 3), torch.nan) for name in ("object_position", "nearest_obstacle")}
+    return Clip(
+        torch.randn(shape),
+        torch.randn(BATCH, HORIZON, 6),
+        torch.zeros(BATCH, dtype=torch.long),
+        outcomes,
+        drawings=torch.full((BATCH, HORIZON, 3, *CONFIG.image_size), 255, dtype=torch.uint8),
+        drawn=torch.ones(BATCH, dtype=torch.bool),
+    )
 
 
 @pytest.fixture
@@ -48,7 +51,7 @@ def usual(monkeypatch):
     """Nothing is left to chance: `usual(ACTION_DROPPED=1.0)` sets one probability, the others are 0."""
 
     def only(**given):
-        for name in ('ACTION_DROPPED', 'DRAWING_DROPPED'):
+        for name in ("ACTION_DROPPED", "DRAWING_DROPPED"):
             monkeypatch.setattr(losses, name, given.get(name, 0.0))
 
     only()
@@ -65,11 +68,11 @@ def watched(model, monkeypatch):
 
     def denoise(*args):
         made = real(*args)
-        names = ('noisy', 'newest', 'before', 'time', 'level', 'age', 'condition', 'memory', 'picture', 'clean')
-        passes.append(dict(zip(names, args)) | {'made': made.prediction.detach()})
+        names = ("noisy", "newest", "before", "time", "level", "age", "condition", "memory", "picture", "clean")
+        passes.append(dict(zip(names, args)) | {"made": made.prediction.detach()})
         return made
 
-    monkeypatch.setattr(model, 'denoise', denoise)
+    monkeypatch.setattr(model, "denoise", denoise)
     return passes
 
 
@@ -78,25 +81,25 @@ def test_the_model_is_told_how_much_noise_is_on_the_newest_latents(model, clip, 
     losses.one_step_loss(model, clip, seeded())
     (seen,) = passes
     newest = clip.latents[:, LAST:-1]
-    for noisy, clean in ((seen['newest'], newest), (seen['before'], clip.latents[:, LAST - 1:-2])):
-        torch.testing.assert_close((noisy - clean).flatten(2).std(-1), seen['level'], rtol=0.1, atol=1e-6)
-    assert torch.equal(seen['clean'], newest) and 0.1 < seen['level'].max() <= losses.MAX_HISTORY_NOISE
-    assert seen['age'][0].tolist() == [1, 2, 3, 4, 5]
+    for noisy, clean in ((seen["newest"], newest), (seen["before"], clip.latents[:, LAST - 1 : -2])):
+        torch.testing.assert_close((noisy - clean).flatten(2).std(-1), seen["level"], rtol=0.1, atol=1e-6)
+    assert torch.equal(seen["clean"], newest) and 0.1 < seen["level"].max() <= losses.MAX_HISTORY_NOISE
+    assert seen["age"][0].tolist() == [1, 2, 3, 4, 5]
     passes.clear()
     losses.one_step_loss(model, clip, seeded(), max_noise=0.0)
-    assert torch.equal(passes[0]['newest'], newest) and not passes[0]['level'].any()
+    assert torch.equal(passes[0]["newest"], newest) and not passes[0]["level"].any()
 
 
 def test_a_roll_out_goes_on_from_what_the_model_made(model, clip, usual, monkeypatch):
     passes = watched(model, monkeypatch)
     losses.rollout_loss(model, clip, seeded())
-    assert len(passes) == HORIZON       # each frame but the last alone, then all in one pass
-    alone, together = torch.cat([each['made'] for each in passes[:-1]], dim=1), passes[-1]
-    assert torch.equal(together['clean'][:, 1:], alone)
-    assert torch.equal(together['clean'][:, 0], clip.latents[:, LAST])
-    assert not torch.allclose(alone, clip.latents[:, LAST + 1:-1], atol=0.5)      # the truth is another
-    assert (together['level'] == CONFIG.history_noise).all() and not together['time'].any()
-    noise = together['before'][:, 2:] - alone[:, :-1]
+    assert len(passes) == HORIZON  # each frame but the last alone, then all in one pass
+    alone, together = torch.cat([each["made"] for each in passes[:-1]], dim=1), passes[-1]
+    assert torch.equal(together["clean"][:, 1:], alone)
+    assert torch.equal(together["clean"][:, 0], clip.latents[:, LAST])
+    assert not torch.allclose(alone, clip.latents[:, LAST + 1 : -1], atol=0.5)  # the truth is another
+    assert (together["level"] == CONFIG.history_noise).all() and not together["time"].any()
+    noise = together["before"][:, 2:] - alone[:, :-1]
     assert float(noise.std()) == pytest.approx(CONFIG.history_noise, rel=0.05)
 
 
@@ -121,11 +124,10 @@ def test_nothing_of_this_is_left_out_by_default():
 
 def test_heads_learn_from_the_labels_there_are(model, clip, usual):
     _, parts = losses.one_step_loss(model, clip, seeded())
-    assert parts['obstacle_contact'] > 0 and parts['tool_position'] > 0
-    assert parts['off_road'] == parts['object_position'] == 0       # no labels
-    _, twice = losses.one_step_loss(model, clip, seeded(),
-                                    weights=losses.LossWeights(events=0.4, positions=0.4))
-    for name in ('obstacle_contact', 'tool_position'):
+    assert parts["obstacle_contact"] > 0 and parts["tool_position"] > 0
+    assert parts["off_road"] == parts["object_position"] == 0  # no labels
+    _, twice = losses.one_step_loss(model, clip, seeded(), weights=losses.LossWeights(events=0.4, positions=0.4))
+    for name in ("obstacle_contact", "tool_position"):
         assert float(twice[name]) == pytest.approx(2 * float(parts[name]), rel=1e-4)
     loss, parts = losses.one_step_loss(model, clip, seeded())
     assert float(loss.detach()) == pytest.approx(sum(map(float, parts.values())), rel=1e-5)
@@ -147,20 +149,21 @@ class Pull(nn.Module):
 
 def stage_of(tmp_path, **changes):
     settings = TrainSettings(**changes)
-    return Stage('compositor', Pull(), tmp_path, 100, 0.1, settings, CONFIG,
-                 Processes(0, 1, 'ddp', torch.device('cpu')))
+    return Stage(
+        "compositor", Pull(), tmp_path, 100, 0.1, settings, CONFIG, Processes(0, 1, "ddp", torch.device("cpu"))
+    )
 
 
 def test_the_gradient_is_clipped_and_its_norm_reported(tmp_path):
     stage = stage_of(tmp_path, clip_norm=0.5, weight_decay=0.0)
     _, _, norm = stage._step((torch.full((1, 2), -1.0),))
-    assert norm == pytest.approx(4 * 2 ** 0.5)      # 2 (1 - -1), twice
+    assert norm == pytest.approx(4 * 2**0.5)  # 2 (1 - -1), twice
     assert float(stage.module.weight.grad.norm()) == pytest.approx(0.5, rel=1e-4)
 
 
 def test_weights_decay(tmp_path):
     stage = stage_of(tmp_path, weight_decay=0.2)
-    stage._step((torch.ones(1, 2),))        # no gradient: at its target
+    stage._step((torch.ones(1, 2),))  # no gradient: at its target
     torch.testing.assert_close(stage.module.weight.detach(), torch.full((1, 2), 1 - 0.1 * 0.2))
 
 

@@ -15,15 +15,23 @@ from astra_ros.world_model import Astra, preset
 from astra_ros.world_model.compositor import Compositor
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope="module")
 def made(data):
     paths = list_episodes(data)
     spaces, _ = measure(paths, ())
     torch.manual_seed(0)
-    config = replace(preset('tiny'), num_layers=1, context_layers=1, action_dims=(spaces[0].dim,),
-                     modalities=('joints',))
-    return Rollouts(LatentDataset(spaces, 4, 16, (), Drawer(data, config.image_size)), paths,
-                    Astra(config).eval(), torch.device('cpu'), 0, 64, progress=False)
+    config = replace(
+        preset("tiny"), num_layers=1, context_layers=1, action_dims=(spaces[0].dim,), modalities=("joints",)
+    )
+    return Rollouts(
+        LatentDataset(spaces, 4, 16, (), Drawer(data, config.image_size)),
+        paths,
+        Astra(config).eval(),
+        torch.device("cpu"),
+        0,
+        64,
+        progress=False,
+    )
 
 
 def test_a_picture_comes_with_the_robot_of_its_moment_and_of_the_last_seen(made, data):
@@ -33,8 +41,12 @@ def test_a_picture_comes_with_the_robot_of_its_moment_and_of_the_last_seen(made,
     for clip in range(4):
         for at in (0, 7, 15):
             _, seen, known, robot, truth = made._frame(clip, at, True)
-            episode, frame = next((e, f) for e, each in enumerate(episodes) for f in range(len(each))
-                                  if np.array_equal(each.frames[f].transpose(2, 0, 1), truth))
+            episode, frame = next(
+                (e, f)
+                for e, each in enumerate(episodes)
+                for f in range(len(each))
+                if np.array_equal(each.frames[f].transpose(2, 0, 1), truth)
+            )
             start = frame - 1 - at
             assert np.array_equal(episodes[episode].frames[start].transpose(2, 0, 1), seen) and (known == 255).all()
             assert np.array_equal(robot[:3], drawn[episode][frame]) and np.array_equal(robot[3:], drawn[episode][start])

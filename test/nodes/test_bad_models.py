@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from diagnostic_msgs.msg import DiagnosticStatus  # noqa: E402
-from sensor_msgs.msg import Image  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticStatus
+from sensor_msgs.msg import Image
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
@@ -50,10 +50,7 @@ def test_the_node_lives_and_says_why(graph, small_model, tmp_path, how, paramete
     assert graph.node.count_subscribers("/image") == 1
     camera = graph.publisher(Image, "image", 5)
     graph.status_says(
-        "imagine: camera",
-        DiagnosticStatus.ERROR,
-        "magic",
-        lambda: camera.publish(Image(encoding="magic")),
+        "imagine: camera", DiagnosticStatus.ERROR, "magic", lambda: camera.publish(Image(encoding="magic"))
     )
     graph.node.destroy_publisher(camera)
     assert graph.running["imagine"].poll() is None

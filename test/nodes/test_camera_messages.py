@@ -10,16 +10,16 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from PIL import Image as PillowImage  # noqa: E402
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest  # noqa: E402
+from PIL import Image as PillowImage
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 
-from astra_ros.bridge.images import compressed_to_rgb, image_to_rgb  # noqa: E402
-from astra_ros.bridge.stamps import stamp_of  # noqa: E402
-from astra_ros.camera.pictures import raw_to_rgb  # noqa: E402
-from astra_ros.camera.pictures import compressed_to_rgb as import_compressed  # noqa: E402
-from astra_ros.camera.pixels import ENCODINGS, SEMI_PLANAR  # noqa: E402
-from astra_ros.nodes.imagine_inputs import ImagineInputs  # noqa: E402
-from astra_ros.nodes.imagine_settings import PlanTopicSettings  # noqa: E402
+from astra_ros.bridge.images import compressed_to_rgb, image_to_rgb
+from astra_ros.bridge.stamps import stamp_of
+from astra_ros.camera.pictures import compressed_to_rgb as import_compressed
+from astra_ros.camera.pictures import raw_to_rgb
+from astra_ros.camera.pixels import ENCODINGS, SEMI_PLANAR
+from astra_ros.nodes.imagine_inputs import ImagineInputs
+from astra_ros.nodes.imagine_settings import PlanTopicSettings
 
 PICTURE = np.zeros((48, 80, 3), np.uint8)
 PICTURE[:24, :30], PICTURE[:24, 30:], PICTURE[24:, :30] = (200, 60, 40), (30, 160, 70), (50, 80, 190)

@@ -49,7 +49,9 @@ class Bench:
         """All grey. `joints`: where they are before it."""
         self.now_s += STEP_S
         if joints is not None:
-            self.inputs.on_joints(JointState(name=list(joints), position=[float(at) for at in joints.values()]), "/joints")
+            self.inputs.on_joints(
+                JointState(name=list(joints), position=[float(at) for at in joints.values()]), "/joints"
+            )
         height, width = size
         data = np.full(height * width * 3, value, np.uint8)
         msg = Image(height=height, width=width, step=3 * width, encoding="rgb8", data=array.array("B", data.tobytes()))
@@ -97,7 +99,7 @@ def test_two_cameras_in_turn_are_named_and_never_mixed(one, other, words, every,
     assert words in bench.inputs.history_lacks and "remap image" in bench.inputs.history_lacks
     with pytest.raises(Refused, match="/cam/image: .*come in turn"):
         bench.inputs.request(9.0)
-    assert len(bench.told) <= 3 and bench.refused == []     # no flood in the log
+    assert len(bench.told) <= 3 and bench.refused == []  # no flood in the log
 
 
 def test_it_is_over_when_one_of_the_cameras_is_stopped():
@@ -149,7 +151,7 @@ def test_a_camera_that_hangs_while_a_joint_moves_is_a_warning_that_ends(health, 
     assert f"joint '{name}' moves" in bench.inputs.frozen and bench.inputs.frozen.startswith("/cam/image: ")
     status = bench.camera
     assert status.level == WARN and status.message == bench.inputs.frozen
-    assert bench.inputs.request(9.0)        # it warns, no more
+    assert bench.inputs.request(9.0)  # it warns, no more
     bench.image(50, joints={name: 0.6})
     assert bench.inputs.frozen == "" and bench.camera.level == OK
     assert capfd.readouterr().err.count("hangs") == 1
@@ -193,7 +195,7 @@ def test_images_that_use_few_of_their_16_bits_are_said_once(health, capfd, encod
             data = array.array("B", pixels.tobytes())
             bench.hear(Image(height=4, width=6, step=12, encoding=encoding, data=data))
         if k > 12:
-            bench.camera        # is looked at, and the brightest number grows
+            bench.camera  # is looked at, and the brightest number grows
     text, used = bench.inputs.few_bits
     assert used == bits and bench.camera.level == (WARN if bits else OK)
     assert (f"is {brightest - 1} of 65535" in text and f"{bits} bits" in text) == bool(bits)

@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from diagnostic_msgs.msg import DiagnosticStatus  # noqa: E402
-from sensor_msgs.msg import CompressedImage  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticStatus
+from sensor_msgs.msg import CompressedImage
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 

@@ -19,9 +19,7 @@ def demo(out, *words):
     """The demo as a process, in a ROS domain of its own."""
     environment = {name: value for name, value in os.environ.items() if name != "ROS_DOMAIN_ID"}
     command = [sys.executable, "-m", "astra_ros.cli", "demo", "--out", str(out), *words]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
 def still_running(out):
@@ -54,7 +52,7 @@ def test_the_demo_ends_with_a_table_and_pictures(tmp_path, small_model):
 def test_a_model_that_does_not_load_is_said_and_is_a_failure(tmp_path):
     process = demo(tmp_path, "--model", "nonsense")
     _, said = process.communicate(timeout=120)
-    assert process.returncode == 1 and not (tmp_path / "log").exists()      # before a node was started
+    assert process.returncode == 1 and not (tmp_path / "log").exists()  # before a node was started
     assert "astra demo: model 'nonsense'" in said and "Traceback" not in said
     process = demo(tmp_path, "--model", "tiny", "--device", "cuda:99")
     _, said = process.communicate(timeout=120)

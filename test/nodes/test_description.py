@@ -9,11 +9,11 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("yourdfpy")
 
-from std_msgs.msg import String  # noqa: E402
+from std_msgs.msg import String
 
-from astra_ros.nodes import description as description_module  # noqa: E402
-from astra_ros.nodes.description import RobotDescription  # noqa: E402
-from astra_ros.robot.limits import Limits  # noqa: E402
+from astra_ros.nodes import description as description_module
+from astra_ros.nodes.description import RobotDescription
+from astra_ros.robot.limits import Limits
 
 SHAPE = "<visual><geometry><{}/></geometry></visual>"
 BOX = SHAPE.format('box size="0.1 0.1 0.1"')

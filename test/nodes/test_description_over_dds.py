@@ -5,15 +5,15 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
-from sensor_msgs.msg import Image, JointState  # noqa: E402
-from std_msgs.msg import String  # noqa: E402
-from trajectory_msgs.msg import JointTrajectory  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory
 
-from astra_ros.bridge.images import rgb_to_image  # noqa: E402
-from astra_ros.bridge.trajectories import plan_to_trajectory  # noqa: E402
-from astra_ros.nodes.qos import LATCHED, reliable  # noqa: E402
-from astra_ros.simulation.arm.robots import ROBOTS, robot_description  # noqa: E402
+from astra_ros.bridge.images import rgb_to_image
+from astra_ros.bridge.trajectories import plan_to_trajectory
+from astra_ros.nodes.qos import LATCHED, reliable
+from astra_ros.simulation.arm.robots import ROBOTS, robot_description
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 

@@ -7,16 +7,16 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from builtin_interfaces.msg import Time  # noqa: E402
-from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
-from geometry_msgs.msg import PoseStamped  # noqa: E402
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped
 
-from astra_ros.bridge import BridgeError  # noqa: E402
-from astra_ros.bridge.images import image_to_rgb, rgb_to_image  # noqa: E402
-from astra_ros.bridge.poses import pose_to_position  # noqa: E402
-from astra_ros.bridge.scores import diagnostics_to_scores, scores_to_diagnostics  # noqa: E402
-from astra_ros.nodes.goal_inputs import GoalInputs, described  # noqa: E402
-from astra_ros.planning.scoring import PlanScore  # noqa: E402
+from astra_ros.bridge import BridgeError
+from astra_ros.bridge.images import image_to_rgb, rgb_to_image
+from astra_ros.bridge.poses import pose_to_position
+from astra_ros.bridge.scores import diagnostics_to_scores, scores_to_diagnostics
+from astra_ros.nodes.goal_inputs import GoalInputs, described
+from astra_ros.planning.scoring import PlanScore
 
 REACH_M = 10.0
 
@@ -100,7 +100,9 @@ def test_what_counts_is_in_the_header_of_every_score():
     assert diagnostics_to_scores(msg) == scores
 
 
-@pytest.mark.parametrize("position", [(1e308, 1e308, 1e308), (-1e308, 0.0, 0.0), (1e6, 0, 0), (7.1, 7.1, 0), (0, 0, 10.01)])
+@pytest.mark.parametrize(
+    "position", [(1e308, 1e308, 1e308), (-1e308, 0.0, 0.0), (1e6, 0, 0), (7.1, 7.1, 0), (0, 0, 10.01)]
+)
 def test_a_goal_out_of_reach_is_refused_by_name(position):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -108,7 +110,9 @@ def test_a_goal_out_of_reach_is_refused_by_name(position):
             pose_to_position(pose(*map(float, position)), "world", "/g", REACH_M)
 
 
-@pytest.mark.parametrize("position, reach_m", [((7.0, 7.0, 0.0), 10.0), ((0.0, 0.0, 0.0), 0.01), ((1e6, 0.0, 0.0), 0.0)])
+@pytest.mark.parametrize(
+    "position, reach_m", [((7.0, 7.0, 0.0), 10.0), ((0.0, 0.0, 0.0), 0.01), ((1e6, 0.0, 0.0), 0.0)]
+)
 def test_a_goal_within_reach_is_taken(position, reach_m):
     assert pose_to_position(pose(*position), "world", "/g", reach_m).tolist() == list(position)
 

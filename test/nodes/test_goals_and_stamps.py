@@ -7,17 +7,17 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from builtin_interfaces.msg import Time  # noqa: E402
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
-from geometry_msgs.msg import PoseStamped  # noqa: E402
-from rclpy.serialization import deserialize_message, serialize_message  # noqa: E402
-from rosgraph_msgs.msg import Clock  # noqa: E402
-from trajectory_msgs.msg import JointTrajectory  # noqa: E402
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import PoseStamped
+from rclpy.serialization import deserialize_message, serialize_message
+from rosgraph_msgs.msg import Clock
+from trajectory_msgs.msg import JointTrajectory
 
-from astra_ros.bridge.trajectories import plan_to_trajectory  # noqa: E402
-from astra_ros.nodes.qos import LATCHED, reliable  # noqa: E402
-from astra_ros.nodes.system import nodes  # noqa: E402
-from astra_ros.planning.plans import JointPlan  # noqa: E402
+from astra_ros.bridge.trajectories import plan_to_trajectory
+from astra_ros.nodes.qos import LATCHED, reliable
+from astra_ros.nodes.system import nodes
+from astra_ros.planning.plans import JointPlan
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
@@ -68,8 +68,10 @@ def send(bench, *messages):
     for message in messages:
         bench.plans.publish(message)
     bench.graph.until(
-        lambda: int(value(bench, "plans", "candidates.received")) + int(value(bench, "plans", "plans_refused"))
-        >= before + len(messages),
+        lambda: (
+            int(value(bench, "plans", "candidates.received")) + int(value(bench, "plans", "plans_refused"))
+            >= before + len(messages)
+        ),
         "plans taken or refused",
     )
 

@@ -7,16 +7,16 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from builtin_interfaces.msg import Time  # noqa: E402
+from builtin_interfaces.msg import Time
 
-from astra_ros.nodes.imagine import Imagine  # noqa: E402
-from astra_ros.nodes.imagine_inputs import Refused  # noqa: E402
-from astra_ros.nodes.imagine_settings import ImagineSettings  # noqa: E402
-from astra_ros.nodes.request_server import RequestServer  # noqa: E402
-from astra_ros.planning.modalities.joints import JointSpace  # noqa: E402
-from astra_ros.planning.plans import JointPlan  # noqa: E402
-from astra_ros.planning.prepare import NothingToImagine, PlanPreparer, PlanSettings  # noqa: E402
-from astra_ros.planning.robot_now import RobotNow  # noqa: E402
+from astra_ros.nodes.imagine import Imagine
+from astra_ros.nodes.imagine_inputs import Refused
+from astra_ros.nodes.imagine_settings import ImagineSettings
+from astra_ros.nodes.request_server import RequestServer
+from astra_ros.planning.modalities.joints import JointSpace
+from astra_ros.planning.plans import JointPlan
+from astra_ros.planning.prepare import NothingToImagine, PlanPreparer, PlanSettings
+from astra_ros.planning.robot_now import RobotNow
 
 NOW_S = 1000
 
@@ -67,8 +67,16 @@ class Bench:
     def score(self, history, plans, now, *rest):
         prepared = self.prepare(plans, now)
         scores = [SimpleNamespace(name=plan.name, score=0.9, reasons=["of the bench"]) for plan in prepared.plans]
-        return SimpleNamespace(prepared=prepared, undrawn="", scores=scores, best=self.best, shown=0, timings_s={},
-                               missing={}, names=tuple(plan.name for plan in prepared.plans))
+        return SimpleNamespace(
+            prepared=prepared,
+            undrawn="",
+            scores=scores,
+            best=self.best,
+            shown=0,
+            timings_s={},
+            missing={},
+            names=tuple(plan.name for plan in prepared.plans),
+        )
 
 
 def test_a_joint_that_the_model_does_not_know_is_compared_again():
@@ -80,8 +88,9 @@ def test_a_joint_that_the_model_does_not_know_is_compared_again():
     assert Bench(finger=0.3, then={"a": 0.5}).serve().withheld
 
 
-@pytest.mark.parametrize("how, said", [
-    ({}, True), ({"then": {"a": 0.5}}, False), ({"would_publish": False}, False), ({"best": None}, False)])
+@pytest.mark.parametrize(
+    "how, said", [({}, True), ({"then": {"a": 0.5}}, False), ({"would_publish": False}, False), ({"best": None}, False)]
+)
 def test_the_stamp_zero_is_spoken_of_only_where_a_plan_goes_out_with_it(how, said):
     bench = Bench(stamp_s=NOW_S - 5, **how)
     bench.serve()

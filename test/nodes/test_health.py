@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from astra_ros.nodes.health import LOG_EVERY_S, RECENT_S, Notices, newest, once  # noqa: E402
+from astra_ros.nodes.health import LOG_EVERY_S, RECENT_S, Notices, newest, once
 
 
 class Watched:

@@ -67,7 +67,7 @@ def test_a_camera_whose_images_cannot_be_used_is_not_missed(health, monkeypatch,
 
 def test_images_of_which_no_history_can_be_made_are_a_warning(health):
     health.inputs.expect(SimpleNamespace(image_size=(4, 4), history=4, dt_s=0.25))
-    for _ in range(8):      # a driver that does not stamp its images
+    for _ in range(8):  # a driver that does not stamp its images
         health.inputs.on_image(rgb_to_image(np.zeros((4, 4, 3), np.uint8), stamp_of(0.0), "camera"))
     status = next(each for each in health.report() if each.name.endswith(": camera"))
     assert status.level == WARN and status.message.startswith("images arrive, but cannot be used yet: ")

@@ -8,17 +8,17 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from builtin_interfaces.msg import Time  # noqa: E402
-from geometry_msgs.msg import PoseStamped  # noqa: E402
-from sensor_msgs.msg import CameraInfo, Image, JointState  # noqa: E402
-from trajectory_msgs.msg import JointTrajectory  # noqa: E402
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import PoseStamped
+from sensor_msgs.msg import CameraInfo, Image, JointState
+from trajectory_msgs.msg import JointTrajectory
 
-from astra_ros.bridge.images import rgb_to_image  # noqa: E402
-from astra_ros.bridge.stamps import stamp_of  # noqa: E402
-from astra_ros.bridge.trajectories import plan_to_trajectory  # noqa: E402
-from astra_ros.nodes.imagine_inputs import ImagineInputs, Refused  # noqa: E402
-from astra_ros.nodes.imagine_settings import PlanTopicSettings  # noqa: E402
-from astra_ros.planning.plans import JointPlan  # noqa: E402
+from astra_ros.bridge.images import rgb_to_image
+from astra_ros.bridge.stamps import stamp_of
+from astra_ros.bridge.trajectories import plan_to_trajectory
+from astra_ros.nodes.imagine_inputs import ImagineInputs, Refused
+from astra_ros.nodes.imagine_settings import PlanTopicSettings
+from astra_ros.planning.plans import JointPlan
 
 CARD = SimpleNamespace(image_size=(4, 4), history=2, dt_s=0.5)
 TIMEOUT_S = 2.0

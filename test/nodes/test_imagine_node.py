@@ -9,24 +9,24 @@ import yaml
 
 pytest.importorskip("rclpy")
 
-from builtin_interfaces.msg import Duration  # noqa: E402
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
-from geometry_msgs.msg import PoseStamped  # noqa: E402
-from rclpy.qos import DurabilityPolicy, ReliabilityPolicy  # noqa: E402
-from rclpy.serialization import serialize_message  # noqa: E402
-from sensor_msgs.msg import Image  # noqa: E402
-from std_msgs.msg import Float32MultiArray  # noqa: E402
-from trajectory_msgs.msg import JointTrajectory  # noqa: E402
-from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
+from builtin_interfaces.msg import Duration
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import PoseStamped
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import Image
+from std_msgs.msg import Float32MultiArray
+from trajectory_msgs.msg import JointTrajectory
+from visualization_msgs.msg import Marker, MarkerArray
 
-from astra_ros.bridge.images import rgb_to_image  # noqa: E402
-from astra_ros.bridge.scores import diagnostics_to_scores  # noqa: E402
-from astra_ros.bridge.stamps import to_nanoseconds  # noqa: E402
-from astra_ros.bridge.trajectories import plan_to_trajectory  # noqa: E402
-from astra_ros.nodes.qos import LATCHED, reliable  # noqa: E402
-from astra_ros.nodes.system import RVIZ_FILE, nodes  # noqa: E402
-from astra_ros.planning.critics import CRITICS  # noqa: E402
-from astra_ros.resources import resource_path  # noqa: E402
+from astra_ros.bridge.images import rgb_to_image
+from astra_ros.bridge.scores import diagnostics_to_scores
+from astra_ros.bridge.stamps import to_nanoseconds
+from astra_ros.bridge.trajectories import plan_to_trajectory
+from astra_ros.nodes.qos import LATCHED, reliable
+from astra_ros.nodes.system import RVIZ_FILE, nodes
+from astra_ros.planning.critics import CRITICS
+from astra_ros.resources import resource_path
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
@@ -66,10 +66,7 @@ def send(bench, trajectories):
 
 def swings(make_plan, count=PLANS):
     """Plans as bytes: their padding is anything, so a message is not serialized twice alike."""
-    return [
-        serialize_message(plan_to_trajectory(make_plan(swing)))
-        for swing in np.linspace(-0.6, 0.6, count)
-    ]
+    return [serialize_message(plan_to_trajectory(make_plan(swing))) for swing in np.linspace(-0.6, 0.6, count)]
 
 
 def ask(bench):
@@ -92,8 +89,9 @@ def imagined(bench, make_plan):
     bench.video.clear()
     send(bench, messages)
     bench.graph.until(
-        lambda: len(bench.video) >= HORIZON
-        and all(len(getattr(bench, name)) > count for name, count in counts.items()),
+        lambda: (
+            len(bench.video) >= HORIZON and all(len(getattr(bench, name)) > count for name, count in counts.items())
+        ),
         "all outputs of a request",
     )
     made = {name: getattr(bench, name)[-1] for name in counts}
@@ -185,7 +183,7 @@ def test_any_plans_video_can_be_shown(bench, imagined):
     assert bench.graph.set_parameter("imagine", "show_plan", last).successful
     best = [bytes(frame.data) for frame in imagined.video]
 
-    def others():   # plans that came in two bursts are imagined twice, so the best one's video may come once more
+    def others():  # plans that came in two bursts are imagined twice, so the best one's video may come once more
         newest = [bytes(frame.data) for frame in bench.video[-HORIZON:]]
         return len(newest) == HORIZON and newest != best and not set(newest) & set(best)
 
@@ -216,14 +214,13 @@ def test_the_service_answers_and_weights_change_scores(bench, imagined):
 
 
 def test_a_goal_pose_goes_before_where_the_goal_image_shows_the_object(bench, imagined):
-    assert all("where the goal image shows it" in " ".join(score.reasons)
-               for score in diagnostics_to_scores(imagined.scores))
+    assert all(
+        "where the goal image shows it" in " ".join(score.reasons) for score in diagnostics_to_scores(imagined.scores)
+    )
     pose = PoseStamped()
     pose.header.frame_id = "map"
     publisher = bench.graph.publisher(PoseStamped, "goal_pose", reliable(1))
-    bench.graph.status_says(
-        "imagine: goal", WARN, "the pose is in the frame 'map'", lambda: publisher.publish(pose)
-    )
+    bench.graph.status_says("imagine: goal", WARN, "the pose is in the frame 'map'", lambda: publisher.publish(pose))
     pose.header.frame_id = "world"
     pose.pose.position.x = 2.0
 
@@ -394,9 +391,7 @@ def test_rviz_listens_to_what_is_really_published(bench):
     view = yaml.safe_load(resource_path(RVIZ_FILE).read_text())["Visualization Manager"]
     assert view["Global Options"]["Fixed Frame"] == "world"
     displays = [display for display in view["Displays"] if "Topic" in display]
-    assert {display["Name"] for display in displays} >= {
-        "Camera", "Imagined video", "Contact sheet", "Plans"
-    }
+    assert {display["Name"] for display in displays} >= {"Camera", "Imagined video", "Contact sheet", "Plans"}
     for display in displays:
         topic = display["Topic"]
         (info,) = bench.graph.node.get_publishers_info_by_topic(topic["Value"])

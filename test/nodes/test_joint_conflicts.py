@@ -6,12 +6,12 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from sensor_msgs.msg import JointState  # noqa: E402
+from sensor_msgs.msg import JointState
 
-from astra_ros.bridge.stamps import stamp_of  # noqa: E402
-from astra_ros.nodes.imagine_inputs import ImagineInputs  # noqa: E402
-from astra_ros.nodes.imagine_settings import PlanTopicSettings  # noqa: E402
-from astra_ros.nodes.robot_state import RobotState  # noqa: E402
+from astra_ros.bridge.stamps import stamp_of
+from astra_ros.nodes.imagine_inputs import ImagineInputs
+from astra_ros.nodes.imagine_settings import PlanTopicSettings
+from astra_ros.nodes.robot_state import RobotState
 
 ARM = {"a": -0.785, "b": 1.571, "c": 0.4}
 ZEROS = dict.fromkeys(ARM, 0.0)

@@ -29,7 +29,8 @@ class Bench:
         sources = {"candidates": PlanTopicSettings(topic="/plans")}
         self.now_s = 100.0
         self.inputs = ImagineInputs(
-            "/camera", sources, self.health.refuse, self.health.note.add, clock=lambda: self.now_s)
+            "/camera", sources, self.health.refuse, self.health.note.add, clock=lambda: self.now_s
+        )
         self.description = SimpleNamespace(continuous=frozenset(), limits=LIMITS)
         topics = SimpleNamespace(wrong=lambda name: "", publishers=lambda topic: [])
         state = RobotState("/states", self.inputs, self.description, topics)
@@ -71,7 +72,9 @@ def test_joint_states_in_degrees_are_named_once_as_long_as_they_come(bench, capf
         bench.say(a=degrees)
         status = bench.status("joint_states")
         assert bench.levels == [WARN, OK]
-        assert all(word in status.message for word in ("/states: a", f"{degrees:g}", "-1.9 to 1.9 rad", "degrees", "radians"))
+        assert all(
+            word in status.message for word in ("/states: a", f"{degrees:g}", "-1.9 to 1.9 rad", "degrees", "radians")
+        )
     assert capfd.readouterr().err.count("the description allows") == 1
     bench.say(a=0.5)
     assert bench.levels == [OK, OK] and capfd.readouterr().err.count("joint limits: all right again") == 1
@@ -82,7 +85,9 @@ def test_plans_beyond_the_limits_are_taken_and_named_with_their_topic(bench):
     assert bench.plan(a=[0.0, 45.0, 0.0], b=[0.0, 0.1, 0.0])
     status = bench.status("plans")
     assert bench.levels == [OK, WARN] and status.message.startswith("/plans: a reaches 45")
-    assert "degrees" in status.message and "planner publish radians" in status.message and "driver" not in status.message
+    assert (
+        "degrees" in status.message and "planner publish radians" in status.message and "driver" not in status.message
+    )
     values = {value.key: value.value for value in status.values}
     assert values["candidates.held"] == "1" and values["plans_refused"] == "0"
 

@@ -11,12 +11,7 @@ rclpy = pytest.importorskip("rclpy")
 from rclpy.node import Node  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 
-from astra_ros.nodes.imagine_settings import (  # noqa: E402
-    AT_START,
-    ImagineParameters,
-    ImagineSettings,
-    PlanTopicSettings,
-)
+from astra_ros.nodes.imagine_settings import AT_START, ImagineParameters, ImagineSettings, PlanTopicSettings  # noqa: E402
 from astra_ros.nodes.parameters import SettingsParameters, attribute_docs  # noqa: E402
 from astra_ros.nodes.plan_source import PlanSourceSettings  # noqa: E402
 from astra_ros.nodes.simulator import SimulatorSettings  # noqa: E402
@@ -27,17 +22,24 @@ from astra_ros.resources import resource_path  # noqa: E402
 from astra_ros.simulation.arm.world import CameraSettings  # noqa: E402
 
 
-@pytest.mark.parametrize("kind, given, words", [
-    (ImagineSettings, {"settle_s": 1e30}, "settle_s is 1e.30; give 0 to 3600 s"),
-    (ImagineSettings, {"playback_rate": 1e-30}, "playback_rate is 1e-30; give 0 .all frames at once. or 0.01 to 100"),
-    (ImagineSettings, {"camera_timeout_s": 0.0}, "camera_timeout_s is 0; give 0.001 to 3600 s"),
-    (PlanTopicSettings, {"keep": 10**9}, "keep is 1000000000; give 1 to 256 messages"),
-    (PlanSourceSettings, {"count": 100_000}, "count is 100000; give 1 to 256 plans"),
-    (PlanSourceSettings, {"period_s": 1e30}, "period_s is 1e.30; give 0 .when asked. or 0.01 to 3600 s"),
-    (SimulatorSettings, {"real_time_factor": 1e-30}, "real_time_factor is 1e-30; give 0"),
-    (SimulatorSettings, {"state_rate_hz": 0.0}, "state_rate_hz is 0; give 0.01 to 1000"),
-    (CameraSettings, {"width": 100_000}, "width is 100000; give 1 to 4096 pixels"),
-])
+@pytest.mark.parametrize(
+    "kind, given, words",
+    [
+        (ImagineSettings, {"settle_s": 1e30}, "settle_s is 1e.30; give 0 to 3600 s"),
+        (
+            ImagineSettings,
+            {"playback_rate": 1e-30},
+            "playback_rate is 1e-30; give 0 .all frames at once. or 0.01 to 100",
+        ),
+        (ImagineSettings, {"camera_timeout_s": 0.0}, "camera_timeout_s is 0; give 0.001 to 3600 s"),
+        (PlanTopicSettings, {"keep": 10**9}, "keep is 1000000000; give 1 to 256 messages"),
+        (PlanSourceSettings, {"count": 100_000}, "count is 100000; give 1 to 256 plans"),
+        (PlanSourceSettings, {"period_s": 1e30}, "period_s is 1e.30; give 0 .when asked. or 0.01 to 3600 s"),
+        (SimulatorSettings, {"real_time_factor": 1e-30}, "real_time_factor is 1e-30; give 0"),
+        (SimulatorSettings, {"state_rate_hz": 0.0}, "state_rate_hz is 0; give 0.01 to 1000"),
+        (CameraSettings, {"width": 100_000}, "width is 100000; give 1 to 4096 pixels"),
+    ],
+)
 def test_what_a_timer_or_the_memory_would_not_bear_is_refused(kind, given, words):
     with pytest.raises(ValueError, match=words):
         kind(**given)
@@ -147,7 +149,8 @@ def test_every_number_of_the_imagine_node_has_a_range(make_node):
     bare = [
         name
         for name, parameter in node._parameters.items()
-        if isinstance(parameter.value, (int, float)) and not isinstance(parameter.value, bool)
+        if isinstance(parameter.value, (int, float))
+        and not isinstance(parameter.value, bool)
         and not node.describe_parameter(name).integer_range
         and not node.describe_parameter(name).floating_point_range
     ]
@@ -184,10 +187,7 @@ def test_a_value_for_an_unknown_parameter_is_said(make_node, capfd):
 
 
 def test_descriptions_come_from_the_docstring():
-    assert attribute_docs(Outer) == {
-        "speed": "m/s, which goes over two lines.",
-        "inner": "a namespace.",
-    }
+    assert attribute_docs(Outer) == {"speed": "m/s, which goes over two lines.", "inner": "a namespace."}
     assert attribute_docs(Inner)["height"] == "pixels."
     assert attribute_docs(int) == {}
 
@@ -270,9 +270,7 @@ def test_every_parameter_of_the_imagine_node_is_described(make_node):
 
 def test_plan_sources_are_namespaces_with_other_names_than_critics(make_node):
     node = make_node(plan_sources=["left", "right"], right__keep=3)
-    assert ImagineParameters(node).sources == {
-        "left": PlanTopicSettings(), "right": PlanTopicSettings(keep=3)
-    }
+    assert ImagineParameters(node).sources == {"left": PlanTopicSettings(), "right": PlanTopicSettings(keep=3)}
     with pytest.raises(ValueError, match="goal already names"):
         ImagineParameters(make_node(plan_sources=["goal"]))
 
@@ -314,7 +312,5 @@ def flat(settings, prefix=""):
 def flat_dict(values, prefix=""):
     found = {}
     for name, value in values.items():
-        found |= (
-            flat_dict(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-        )
+        found |= flat_dict(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
     return found

@@ -5,15 +5,15 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from builtin_interfaces.msg import Time  # noqa: E402
-from rclpy.serialization import deserialize_message, serialize_message  # noqa: E402
-from trajectory_msgs.msg import JointTrajectory  # noqa: E402
+from builtin_interfaces.msg import Time
+from rclpy.serialization import deserialize_message, serialize_message
+from trajectory_msgs.msg import JointTrajectory
 
-from astra_ros.bridge.trajectories import plan_to_trajectory, without_stamp  # noqa: E402
-from astra_ros.nodes.imagine_settings import ImagineSettings, PlanTopicSettings  # noqa: E402
-from astra_ros.nodes.plan_inputs import PlanInputs  # noqa: E402
-from astra_ros.nodes.plan_stamps import PlanStamps, stamp_refusals  # noqa: E402
-from astra_ros.planning.plans import JointPlan  # noqa: E402
+from astra_ros.bridge.trajectories import plan_to_trajectory, without_stamp
+from astra_ros.nodes.imagine_settings import ImagineSettings, PlanTopicSettings
+from astra_ros.nodes.plan_inputs import PlanInputs
+from astra_ros.nodes.plan_stamps import PlanStamps, stamp_refusals
+from astra_ros.planning.plans import JointPlan
 
 NOW_NS = 1_000_000_000_000  # 1000 s
 PLAN = JointPlan(("a",), np.array([0.0, 1.0]), np.array([[0.0], [1.0]]))
@@ -95,7 +95,9 @@ def rule():
     return ImagineSettings().stamps
 
 
-@pytest.mark.parametrize("stamp", [Time(), Time(sec=1000), Time(sec=1000, nanosec=90_000_000), Time(sec=999, nanosec=910_000_000)])
+@pytest.mark.parametrize(
+    "stamp", [Time(), Time(sec=1000), Time(sec=1000, nanosec=90_000_000), Time(sec=999, nanosec=910_000_000)]
+)
 def test_a_plan_without_a_stamp_or_of_now_goes_out_as_it_came(rule, stamp):
     assert not rule.refusal(stamp, NOW_NS) and not rule.restamps(stamp, NOW_NS)
 

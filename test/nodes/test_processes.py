@@ -34,13 +34,16 @@ def test_signals_wait_until_a_process_is_known():
     assert done and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-@pytest.mark.parametrize("words, code, text", [
-    (["--help"], 0, "ros2 run astra_ros simulator --ros-args -p parameter:=value"),
-    (["--seed", "3"], 2, "simulator: unknown arguments --seed 3"),
-    (["--ros-args", "-r", "camera/image_raw:=bad topic!"], 2, "bad topic!"),
-    (["--ros-args", "--params-file", "nowhere.yaml"], 2, "nowhere.yaml"),
-    (["--ros-args", "--foo"], 2, "--foo"),
-])
+@pytest.mark.parametrize(
+    "words, code, text",
+    [
+        (["--help"], 0, "ros2 run astra_ros simulator --ros-args -p parameter:=value"),
+        (["--seed", "3"], 2, "simulator: unknown arguments --seed 3"),
+        (["--ros-args", "-r", "camera/image_raw:=bad topic!"], 2, "bad topic!"),
+        (["--ros-args", "--params-file", "nowhere.yaml"], 2, "nowhere.yaml"),
+        (["--ros-args", "--foo"], 2, "--foo"),
+    ],
+)
 def test_a_node_explains_its_command_line_instead_of_starting(words, code, text):
     command = [sys.executable, "-m", "astra_ros.nodes.simulator", *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)

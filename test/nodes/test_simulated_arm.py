@@ -5,9 +5,9 @@ import pytest
 
 pytest.importorskip("pybullet")
 
-from astra_ros.nodes.simulated_arm import RESET_GAP_S, SimulatedArm  # noqa: E402
-from astra_ros.planning.plans import JointPlan, PlanError  # noqa: E402
-from astra_ros.simulation.arm.world import ArmWorld  # noqa: E402
+from astra_ros.nodes.simulated_arm import RESET_GAP_S, SimulatedArm
+from astra_ros.planning.plans import JointPlan, PlanError
+from astra_ros.simulation.arm.world import ArmWorld
 
 TICK_S = 1 / 24
 

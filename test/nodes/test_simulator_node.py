@@ -8,18 +8,18 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("pybullet")
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
-from rosgraph_msgs.msg import Clock  # noqa: E402
-from sensor_msgs.msg import CameraInfo, Image, JointState  # noqa: E402
-from std_msgs.msg import String  # noqa: E402
-from trajectory_msgs.msg import JointTrajectory  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, Image, JointState
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory
 
-from astra_ros.bridge.images import image_to_rgb  # noqa: E402
-from astra_ros.bridge.stamps import stamp_of, to_nanoseconds, to_seconds  # noqa: E402
-from astra_ros.bridge.trajectories import plan_to_trajectory, trajectory_to_plan  # noqa: E402
-from astra_ros.nodes.qos import LATCHED, reliable  # noqa: E402
-from astra_ros.planning.kinematics import ToolPath  # noqa: E402
-from astra_ros.simulation.arm.robots import ROBOTS  # noqa: E402
+from astra_ros.bridge.images import image_to_rgb
+from astra_ros.bridge.stamps import stamp_of, to_nanoseconds, to_seconds
+from astra_ros.bridge.trajectories import plan_to_trajectory, trajectory_to_plan
+from astra_ros.nodes.qos import LATCHED, reliable
+from astra_ros.planning.kinematics import ToolPath
+from astra_ros.simulation.arm.robots import ROBOTS
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
@@ -54,9 +54,11 @@ def newest_s(bench):
 def wait_until(bench, seconds):
     """Wait for simulated time."""
     bench.graph.until(
-        lambda: newest_s(bench) >= seconds
-        and all(to_seconds(m[-1].header.stamp) >= seconds for m in (bench.camera, bench.truth) if m)
-        and bench.truth,
+        lambda: (
+            newest_s(bench) >= seconds
+            and all(to_seconds(m[-1].header.stamp) >= seconds for m in (bench.camera, bench.truth) if m)
+            and bench.truth
+        ),
         f"{seconds:.2f} simulated seconds",
     )
 

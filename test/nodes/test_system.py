@@ -27,16 +27,19 @@ def test_simulation_starts_three_nodes_of_one_robot_and_seed():
 
 def test_a_real_robot_needs_the_imagine_node_only():
     specs = by_name(
-        sim="false", image="/left/image_rect", joint_states="/arm/joint_states", model="/m", device="cuda",
-        robot_description="/arm/robot_description"
+        sim="false",
+        image="/left/image_rect",
+        joint_states="/arm/joint_states",
+        model="/m",
+        device="cuda",
+        robot_description="/arm/robot_description",
     )
     assert list(specs) == ["imagine"]
     imagine = specs["imagine"]
-    assert imagine.parameters == {
-        "use_sim_time": False, "model": "/m", "device": "cuda"
-    }
+    assert imagine.parameters == {"use_sim_time": False, "model": "/m", "device": "cuda"}
     assert imagine.remappings == {
-        "image": "/left/image_rect", "camera_info": "/left/camera_info",
+        "image": "/left/image_rect",
+        "camera_info": "/left/camera_info",
         "joint_states": "/arm/joint_states",
         "robot_description": "/arm/robot_description",
     }
@@ -71,8 +74,14 @@ def test_rviz_looks_where_the_namespace_is():
 
 @pytest.mark.parametrize(
     "arguments, words",
-    [({"namespace": "two words"}, "namespace is 'two words'"), ({"namespace": "left/"}, "namespace is"), ({"robot": "ur5"}, "robot is 'ur5'; choose one of kuka, panda"), ({"robots": "x"}, "unknown"),
-     ({"seed": "abc"}, "seed is 'abc'; expected a whole number"), ({"seed": "-1"}, "seed is '-1'")],
+    [
+        ({"namespace": "two words"}, "namespace is 'two words'"),
+        ({"namespace": "left/"}, "namespace is"),
+        ({"robot": "ur5"}, "robot is 'ur5'; choose one of kuka, panda"),
+        ({"robots": "x"}, "unknown"),
+        ({"seed": "abc"}, "seed is 'abc'; expected a whole number"),
+        ({"seed": "-1"}, "seed is '-1'"),
+    ],
 )
 def test_what_cannot_be_started_is_said(arguments, words):
     with pytest.raises(ValueError, match=words):
@@ -87,9 +96,7 @@ def test_every_argument_is_described_and_its_default_is_a_choice():
 
 def test_strings_that_look_like_numbers_stay_strings():
     words = NodeSpec("imagine", {"model": "007", "on": True}, {"a": "b"}).ros_arguments("p.yaml")
-    assert words == [
-        "--ros-args", "--params-file", "p.yaml", "-p", 'model:="007"', "-p", "on:=true", "-r", "a:=b",
-    ]
+    assert words == ["--ros-args", "--params-file", "p.yaml", "-p", 'model:="007"', "-p", "on:=true", "-r", "a:=b"]
 
 
 def test_launch_file_and_demo_read_this_table():

@@ -4,10 +4,10 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
-from astra_ros.nodes.qos import CAMERA, LATCHED, best_effort, reliable  # noqa: E402
-from astra_ros.nodes.topic_types import COMPRESSED, IMAGE, Publisher, Subscribed, complaint  # noqa: E402
+from astra_ros.nodes.qos import CAMERA, LATCHED, best_effort, reliable
+from astra_ros.nodes.topic_types import COMPRESSED, IMAGE, Publisher, Subscribed, complaint
 
 RAW = Subscribed("image", "/cam/image_raw", IMAGE, CAMERA, needed=True)
 JPEG = Subscribed("image", "/cam/image_raw/compressed", COMPRESSED, CAMERA, needed=True)

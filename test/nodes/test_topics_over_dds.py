@@ -5,15 +5,15 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from diagnostic_msgs.msg import DiagnosticStatus  # noqa: E402
-from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
-from std_msgs.msg import String  # noqa: E402
-from std_srvs.srv import Trigger  # noqa: E402
-from trajectory_msgs.msg import JointTrajectory  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticStatus
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
 
-from astra_ros.bridge.images import rgb_to_image  # noqa: E402
-from astra_ros.bridge.stamps import stamp_of  # noqa: E402
-from astra_ros.nodes.qos import best_effort  # noqa: E402
+from astra_ros.bridge.images import rgb_to_image
+from astra_ros.bridge.stamps import stamp_of
+from astra_ros.nodes.qos import best_effort
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 

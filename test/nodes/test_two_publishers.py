@@ -5,13 +5,13 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from diagnostic_msgs.msg import DiagnosticStatus  # noqa: E402
-from sensor_msgs.msg import Image, JointState  # noqa: E402
-from trajectory_msgs.msg import JointTrajectory  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticStatus
+from sensor_msgs.msg import Image, JointState
+from trajectory_msgs.msg import JointTrajectory
 
-from astra_ros.bridge.images import rgb_to_image  # noqa: E402
-from astra_ros.bridge.trajectories import plan_to_trajectory  # noqa: E402
-from astra_ros.nodes.qos import reliable  # noqa: E402
+from astra_ros.bridge.images import rgb_to_image
+from astra_ros.bridge.trajectories import plan_to_trajectory
+from astra_ros.nodes.qos import reliable
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 

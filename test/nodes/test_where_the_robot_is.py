@@ -5,14 +5,14 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from diagnostic_msgs.msg import DiagnosticStatus  # noqa: E402
-from rclpy.serialization import serialize_message  # noqa: E402
-from sensor_msgs.msg import Image, JointState  # noqa: E402
-from trajectory_msgs.msg import JointTrajectory  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import Image, JointState
+from trajectory_msgs.msg import JointTrajectory
 
-from astra_ros.bridge.images import rgb_to_image  # noqa: E402
-from astra_ros.bridge.trajectories import plan_to_trajectory  # noqa: E402
-from astra_ros.nodes.qos import reliable  # noqa: E402
+from astra_ros.bridge.images import rgb_to_image
+from astra_ros.bridge.trajectories import plan_to_trajectory
+from astra_ros.nodes.qos import reliable
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
@@ -57,7 +57,7 @@ def test_the_start_is_checked_before_and_after_a_request_and_never_left_out(grap
     # The robot moves while the plan is imagined.
     graph.set_parameter("imagine", "denoising_steps", 1000)
 
-    def busy():     # longer than any of the quick ones before
+    def busy():  # longer than any of the quick ones before
         world(ready, send)
         values = graph.status["imagine: requests"].values
         return any(value.key == "busy_s" and float(value.value) >= 2.0 for value in values)

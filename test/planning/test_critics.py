@@ -36,8 +36,7 @@ def arm(joints):
     return JointSpace("arm_joints", names, (0.0,) * joints, (1.0,) * joints, (1.0,) * joints)
 
 
-def make_input(last=None, contact=None, uncertainty=None, positions=None, goal=None, plans=1,
-               horizon=2, dt=0.25):
+def make_input(last=None, contact=None, uncertainty=None, positions=None, goal=None, plans=1, horizon=2, dt=0.25):
     """K plans of H steps whose latents are 0 but for the last frames `last` [K, C, h, w]."""
     latents = np.zeros((plans, horizon, C, H_CELLS, W_CELLS), np.float32)
     if last is not None:
@@ -49,8 +48,7 @@ def make_input(last=None, contact=None, uncertainty=None, positions=None, goal=N
         positions = np.zeros((plans, horizon + 1, 1))
     current = np.zeros((C, H_CELLS, W_CELLS), np.float32)
     motion = np.asarray(positions)
-    return CriticInput(Imagination(latents, uncertainty, outcomes), motion, arm(motion.shape[-1]), dt,
-                       current, goal)
+    return CriticInput(Imagination(latents, uncertainty, outcomes), motion, arm(motion.shape[-1]), dt, current, goal)
 
 
 def goal_latent():
@@ -68,8 +66,7 @@ def test_goal_costs_by_hand():
     elsewhere = goal.copy()
     elsewhere[:, 0, 2] = 9.0  # a cell that the goal leaves alone
     away = -goal
-    result = GoalCritic().evaluate(
-        make_input(last=[unchanged, reached, half, elsewhere, away], goal=goal, plans=5))
+    result = GoalCritic().evaluate(make_input(last=[unchanged, reached, half, elsewhere, away], goal=goal, plans=5))
     # weights w = (25, 1, 0); cost = sum(w e) / sum(w w), sum(w w) = 626.
     # half: e = (6.25, 0, 0): 156.25/626 = 0.2496. away: e = 4w, so cost 4.
     np.testing.assert_allclose(result.cost, [1, 0, 156.25 / 626, 0, 4], rtol=1e-6)
@@ -90,8 +87,10 @@ def object_input(first, last, goal):
     """Plans whose object is imagined at `first` [K, 3] and, in the last of three frames, at `last`."""
     first, last = np.array(first, float), np.array(last, float)
     made = Imagination(
-        np.zeros((len(last), 3, C, H_CELLS, W_CELLS)), np.zeros((len(last), 3)),
-        {"object_position": np.stack([first, first + 9.0, last], axis=1)})
+        np.zeros((len(last), 3, C, H_CELLS, W_CELLS)),
+        np.zeros((len(last), 3)),
+        {"object_position": np.stack([first, first + 9.0, last], axis=1)},
+    )
     current = np.zeros((C, H_CELLS, W_CELLS))
     motion = np.zeros((len(last), 4, 1))
     return CriticInput(made, motion, arm(1), 0.25, current, goal_position=np.array(goal))
@@ -99,15 +98,16 @@ def object_input(first, last, goal):
 
 def test_goal_pose_costs_by_hand():
     # Start: the mean of the first frames, (0, 0, 0), 0.5 m from the goal at (0.3, 0.4, 0).
-    result = GoalPoseCritic().evaluate(object_input(
-        [(0.1, 0, 0), (-0.1, 0, 0), (0, 0, 0)], [(0.3, 0.4, 0), (0.3, 0, 0), (-0.3, -0.4, 0)],
-        (0.3, 0.4, 0.0)))
+    result = GoalPoseCritic().evaluate(
+        object_input(
+            [(0.1, 0, 0), (-0.1, 0, 0), (0, 0, 0)], [(0.3, 0.4, 0), (0.3, 0, 0), (-0.3, -0.4, 0)], (0.3, 0.4, 0.0)
+        )
+    )
     np.testing.assert_allclose(result.raw, [0.0, 0.4, 1.0], atol=1e-6)
     np.testing.assert_allclose(result.cost, [0.0, 0.8, 2.0], atol=1e-6)
     assert result.reasons[1] == "the object ends 0.400 m from the goal pose"
     seen = replace(object_input([(0, 0, 0)], [(0.3, 0, 0)], (0.3, 0.4, 0.0)), goal_is_seen=True)
-    assert GoalPoseCritic().evaluate(seen).reasons == (
-        "the object ends 0.400 m from where the goal image shows it",)
+    assert GoalPoseCritic().evaluate(seen).reasons == ("the object ends 0.400 m from where the goal image shows it",)
     assert not result.veto.any()
 
 
@@ -134,8 +134,7 @@ def test_goal_pose_lacks_a_goal_or_a_model():
     assert critic.missing(make_input()).startswith("no goal pose, ")
     here = object_input([(0.3, 0.4, 0.01)], [(1, 1, 1)], (0.3, 0.4, 0.0))
     made = Imagination(here.imagination.latents, here.imagination.uncertainty)
-    headless = CriticInput(made, here.motion, here.space, 0.25, here.current_latent,
-                           goal_position=np.zeros(3))
+    headless = CriticInput(made, here.motion, here.space, 0.25, here.current_latent, goal_position=np.zeros(3))
     assert "no 'object_position'" in critic.missing(headless)
     lost = object_input([(0.3, 0.4, 0.01)], [(1, 1, 1)], (np.nan, 0.4, 0.0))
     assert critic.missing(lost) == "where the object should end is not finite"
@@ -243,8 +242,7 @@ def test_registry_and_settings(name):
 
 def test_goal_and_collision_dominate_by_default():
     weight = {name: settings().weight for name, (_, settings) in CRITICS.items()}
-    assert min(weight["goal"], weight["collision"]) >= 10 * max(weight["uncertainty"],
-                                                                weight["smoothness"])
+    assert min(weight["goal"], weight["collision"]) >= 10 * max(weight["uncertainty"], weight["smoothness"])
 
 
 def test_input_refuses_shapes_that_do_not_fit():
@@ -259,15 +257,17 @@ def test_input_refuses_shapes_that_do_not_fit():
 def drive(motion, off_road=None):
     """Plans of a car, [K, 3, 2] of angular.z and linear.x, two steps of 0.5 s."""
     plans = len(motion)
-    made = Imagination(np.zeros((plans, 2, C, H_CELLS, W_CELLS)), np.zeros((plans, 2)),
-                       {} if off_road is None else {"off_road": np.array(off_road)})
+    made = Imagination(
+        np.zeros((plans, 2, C, H_CELLS, W_CELLS)),
+        np.zeros((plans, 2)),
+        {} if off_road is None else {"off_road": np.array(off_road)},
+    )
     return CriticInput(made, np.array(motion, float), CAR, 0.5, np.zeros((C, H_CELLS, W_CELLS)))
 
 
 def test_progress_is_the_way_ahead_by_hand():
     # Row 0 is how the car moves now and no part of the plan. 2 m/s for a second are full progress.
-    rows = [[(0, 9), (0, 2), (0, 2)], [(0, 9), (1, 1), (1, 0)], [(0, 9), (0, -2), (0, -2)],
-            [(0, 0), (0, 3), (0, 3)]]
+    rows = [[(0, 9), (0, 2), (0, 2)], [(0, 9), (1, 1), (1, 0)], [(0, 9), (0, -2), (0, -2)], [(0, 0), (0, 3), (0, 3)]]
     result = ProgressCritic(ProgressSettings(speed=2.0)).evaluate(drive(rows))
     np.testing.assert_allclose(result.raw, [2.0, 0.5, -2.0, 3.0])
     np.testing.assert_allclose(result.cost, [0.0, 0.75, 2.0, 0.0])

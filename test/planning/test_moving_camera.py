@@ -45,8 +45,8 @@ def test_a_base_that_turns_drives_on_a_circle():
 
 def test_a_free_camera_turns_about_its_own_axes():
     turn = np.zeros((3, 6))
-    turn[1:, 4] = np.pi / 2       # about y, which is down: to the right
-    turn[2, 2] = 1.0              # and then also ahead, on a quarter of a circle
+    turn[1:, 4] = np.pi / 2  # about y, which is down: to the right
+    turn[2, 2] = 1.0  # and then also ahead, on a quarter of a circle
     poses = EYE.travel(turn, 1.0)
     np.testing.assert_allclose(poses[0, :3, :3] @ [0, 0, 1], [1, 0, 0], atol=1e-12)
     np.testing.assert_allclose(poses[1, :3, :3] @ [0, 0, 1], [0, 0, -1], atol=1e-12)

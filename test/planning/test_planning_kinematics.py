@@ -61,26 +61,29 @@ def test_robots_agree_with_pybullet(file, prefix, fingers, tool):
     client = pybullet.connect(pybullet.DIRECT)
     try:
         body = pybullet.loadURDF(str(urdf), useFixedBase=True, physicsClientId=client)
-        infos = [pybullet.getJointInfo(body, i, physicsClientId=client)
-                 for i in range(pybullet.getNumJoints(body, physicsClientId=client))]
+        infos = [
+            pybullet.getJointInfo(body, i, physicsClientId=client)
+            for i in range(pybullet.getNumJoints(body, physicsClientId=client))
+        ]
         index = {info[1].decode(): info[0] for info in infos}
         link = {info[12].decode(): info[0] for info in infos}[tool]
         for place in np.ndindex(3, 4):
             for name, value in zip(names, q[place]):
                 pybullet.resetJointState(body, index[name], value, physicsClientId=client)
-            theirs = pybullet.getLinkState(
-                body, link, computeForwardKinematics=True, physicsClientId=client)[4]
+            theirs = pybullet.getLinkState(body, link, computeForwardKinematics=True, physicsClientId=client)[4]
             np.testing.assert_allclose(ours[place], theirs, atol=1e-5)
     finally:
         pybullet.disconnect(client)
 
 
 def test_mimic_joint_follows_its_driver():
-    mimic = ARM.replace('<axis xyz="0 0 1"/></joint>',
-                        '<axis xyz="0 0 1"/><mimic joint="shoulder" multiplier="-1"/></joint>')
+    mimic = ARM.replace(
+        '<axis xyz="0 0 1"/></joint>', '<axis xyz="0 0 1"/><mimic joint="shoulder" multiplier="-1"/></joint>'
+    )
     # The elbow turns back what the shoulder turns: the lower arm always points along x.
     np.testing.assert_allclose(
-        ToolPath(mimic, "tool", ("shoulder", "slider"))([np.pi / 2, 0]), [1.1, 1, 0.5], atol=1e-12)
+        ToolPath(mimic, "tool", ("shoulder", "slider"))([np.pi / 2, 0]), [1.1, 1, 0.5], atol=1e-12
+    )
 
 
 @pytest.mark.parametrize(

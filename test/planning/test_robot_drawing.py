@@ -8,13 +8,7 @@ import pytest
 from astra_ros.pipeline import to_model_size
 from astra_ros.planning.kinematics import KinematicsError, LinkPoses
 from astra_ros.planning.pinhole import PinholeCamera
-from astra_ros.planning.robot_drawing import (
-    CHAIN,
-    COVERAGE,
-    NEARNESS,
-    DrawingSettings,
-    RobotDrawing,
-)
+from astra_ros.planning.robot_drawing import CHAIN, COVERAGE, NEARNESS, DrawingSettings, RobotDrawing
 
 pytest.importorskip("yourdfpy")
 
@@ -85,9 +79,7 @@ def test_base_pose_moves_the_robot():
     np.testing.assert_array_equal(moved[COVERAGE, :, 8:], still[COVERAGE, :, :-8])
     np.testing.assert_array_equal(moved[CHAIN, :, 8:], still[CHAIN, :, :-8])
     # Off the axis the hidden far corners tilt the plane that stands for the surface, a little.
-    np.testing.assert_allclose(
-        moved[NEARNESS, :, 8:].astype(int), still[NEARNESS, :, :-8], atol=6
-    )
+    np.testing.assert_allclose(moved[NEARNESS, :, 8:].astype(int), still[NEARNESS, :, :-8], atol=6)
 
 
 def test_held_joints_and_mimic():
@@ -145,8 +137,7 @@ def test_more_parts_than_a_byte_counts():
     link = SLIDER[SLIDER.index("<visual>") : SLIDER.index("</link>")]
     many = SLIDER.replace(link, link * 300)
     np.testing.assert_array_equal(
-        RobotDrawing(many, ["along_x"], FRONT).draw([0.1]),
-        RobotDrawing(SLIDER, ["along_x"], FRONT).draw([0.1]),
+        RobotDrawing(many, ["along_x"], FRONT).draw([0.1]), RobotDrawing(SLIDER, ["along_x"], FRONT).draw([0.1])
     )
 
 
@@ -203,9 +194,7 @@ def test_mesh_files(tmp_path, monkeypatch):
     # Scaled to 0.5 m at 2 m: 8 pixels from the middle, 31.5, on: 32 to 39.
     for name in names:
         picture = RobotDrawing(MESH.replace("NAME", name), [], FRONT).draw([])
-        np.testing.assert_array_equal(
-            picture[COVERAGE], rectangle(slice(32, 40), slice(32, 40), 255), err_msg=name
-        )
+        np.testing.assert_array_equal(picture[COVERAGE], rectangle(slice(32, 40), slice(32, 40), 255), err_msg=name)
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,7 @@ pytest.importorskip("yourdfpy")
 collada = pytest.importorskip("collada")
 
 SIZE = np.array([0.1, 0.04, 0.02])  # m
-FACES = (
-    "0 1 3 0 3 2 4 6 7 4 7 5 0 4 5 0 5 1 2 3 7 2 7 6 0 2 6 0 6 4 1 5 7 1 7 3"  # of the corners of `corners`
-)
+FACES = "0 1 3 0 3 2 4 6 7 4 7 5 0 4 5 0 5 1 2 3 7 2 7 6 0 2 6 0 6 4 1 5 7 1 7 3"  # of the corners of `corners`
 
 
 def corners(size=SIZE) -> np.ndarray:
@@ -30,7 +28,9 @@ def corners(size=SIZE) -> np.ndarray:
 
 def geometry(name: str, size, kind: str = "triangles") -> str:
     numbers = " ".join(f"{value:.17g}" for value in corners(size).ravel())
-    primitive = f'<triangles count="12"><input semantic="VERTEX" source="#{name}v" offset="0"/><p>{FACES}</p></triangles>'
+    primitive = (
+        f'<triangles count="12"><input semantic="VERTEX" source="#{name}v" offset="0"/><p>{FACES}</p></triangles>'
+    )
     if kind == "polylist":
         primitive = (
             f'<polylist count="12"><input semantic="VERTEX" source="#{name}v" offset="0"/>'
@@ -130,7 +130,8 @@ def test_other_formats_are_metres_as_they_stand(tmp_path, kind):
 
 
 CHAIN = "".join(
-    f'<joint name="j{i}" type="fixed"><parent link="l{i}"/><child link="l{i + 1}"/></joint>' for i in range(3))
+    f'<joint name="j{i}" type="fixed"><parent link="l{i}"/><child link="l{i + 1}"/></joint>' for i in range(3)
+)
 
 
 @pytest.mark.parametrize("kind", ["glb", "gltf"])
@@ -151,15 +152,24 @@ def test_the_nodes_of_a_gltf_scene_count(tmp_path, kind):
 @pytest.mark.parametrize("kind", ["glb", "gltf", "GLB", "stl", "obj"])
 def test_which_way_is_up_in_a_gltf_file_is_as_in_rviz_of_jazzy_and_kilted_and_said(tmp_path, kind):
     name = f"package://arm/{'mast'}.{kind}"
-    links = "".join(f'<link name="l{i}"><visual><geometry>{shape}</geometry></visual></link>' for i, shape in enumerate(
-        (f'<mesh filename="{name}"/>', '<box size="1 1 1"/>', f'<mesh filename="{name}"/>', '<mesh filename="a.stl"/>')))
+    links = "".join(
+        f'<link name="l{i}"><visual><geometry>{shape}</geometry></visual></link>'
+        for i, shape in enumerate(
+            (
+                f'<mesh filename="{name}"/>',
+                '<box size="1 1 1"/>',
+                f'<mesh filename="{name}"/>',
+                '<mesh filename="a.stl"/>',
+            )
+        )
+    )
     notes = mesh_notes(parse_urdf(f'<robot name="r">{links}{CHAIN}</robot>'))
     if kind.lower() not in ("glb", "gltf"):
         assert notes == []
         return
     (note,) = notes
     assert name in note and "more" not in note and "Jazzy" in note and "Lyrical" in note and "STL" in note
-    trimesh.creation.box((0.1, 1.0, 0.1)).export(tmp_path / "mast.glb")     # 1 m along y in the file
+    trimesh.creation.box((0.1, 1.0, 0.1)).export(tmp_path / "mast.glb")  # 1 m along y in the file
     np.testing.assert_allclose(np.ptp(bounds(str(tmp_path / "mast.glb")), axis=0), [0.1, 1.0, 0.1], atol=1e-6)
 
 
@@ -325,7 +335,7 @@ def test_without_a_folder_that_can_be_written_shapes_are_made_all_the_same(tmp_p
     code = (
         "from astra_ros.planning.kinematics import parse_urdf\n"
         "from astra_ros.planning.robot_shapes import convex_parts\n"
-        f"mesh = '<link name=\"l\"><visual><geometry><mesh filename=\"{name}\"/></geometry></visual></link>'\n"
+        f'mesh = \'<link name="l"><visual><geometry><mesh filename="{name}"/></geometry></visual></link>\'\n'
         "print(len(convex_parts(parse_urdf('<robot name=\"r\">' + mesh + '</robot>'))))"
     )
     done = subprocess.run(

@@ -73,8 +73,11 @@ def test_score_is_the_exponential_of_the_weighted_costs():
 
 
 def test_critics_that_answer_the_same_question_count_as_their_mean():
-    critics = [Fixed("x", (1.0, 0.0, 0.4), role="goal"), Fixed("z", (0.1,) * 3),
-               Fixed("y", (0.2, 0.4, 0.0), CriticSettings(weight=2.0), role="goal")]
+    critics = [
+        Fixed("x", (1.0, 0.0, 0.4), role="goal"),
+        Fixed("z", (0.1,) * 3),
+        Fixed("y", (0.2, 0.4, 0.0), CriticSettings(weight=2.0), role="goal"),
+    ]
     a, b, c = score_plans(NAMES, make_input(), critics)
     # (1 + 2 * 0.2) / 2 + 0.1; (0 + 0.8) / 2 + 0.1; 0.4 / 2 + 0.1.
     np.testing.assert_allclose([a.score, b.score, c.score], np.exp([-0.8, -0.5, -0.3]))
@@ -107,8 +110,7 @@ def test_ties_keep_the_plans_order():
 
 def test_low_score_and_flag_make_a_plan_risky():
     # exp(-0.9) = 0.407 is below the default 0.45, exp(-0.7) = 0.497 is not; c is flagged.
-    a, b, c = score_plans(
-        NAMES, make_input(), [Fixed("x", (0.9, 0.7, 0.0), risky=(False, False, True))])
+    a, b, c = score_plans(NAMES, make_input(), [Fixed("x", (0.9, 0.7, 0.0), risky=(False, False, True))])
     assert [s.verdict for s in (a, b, c)] == ["risky", "accepted", "risky"]
     assert a.reasons == ("score 0.407 < risky_below 0.45: x: cost 0.9",)
     assert c.reasons == ("x: cost 0",) and c.flags == {"x": "risky"}
@@ -159,8 +161,11 @@ def test_critics_that_cannot_score_are_left_out_and_reported():
     both = [GoalCritic(), GoalPoseCritic()]
     assert list(missing_critics(inp, both)) == ["goal", "goal_pose"]
     # One of the two is enough.
-    made = Imagination(inp.imagination.latents, inp.imagination.uncertainty,
-                       {"object_position": np.zeros((*inp.imagination.latents.shape[:2], 3))})
+    made = Imagination(
+        inp.imagination.latents,
+        inp.imagination.uncertainty,
+        {"object_position": np.zeros((*inp.imagination.latents.shape[:2], 3))},
+    )
     posed = CriticInput(made, inp.motion, inp.space, inp.dt_s, inp.current_latent, goal_position=np.ones(3))
     assert missing_critics(posed, both) == {}
     off = [GoalCritic(GoalSettings(enabled=False))]
@@ -182,8 +187,9 @@ def test_nothing_is_guessed_when_no_critic_can_score():
 def test_values_that_are_not_finite_veto_only_their_plan(output):
     inp = make_input(np.zeros((3, 2)))
     inp.imagination.outcomes["other"] = np.zeros((3, 2), np.float32)
-    values = (inp.imagination.outcomes.get(output)
-              if output in inp.imagination.outcomes else getattr(inp.imagination, output))
+    values = (
+        inp.imagination.outcomes.get(output) if output in inp.imagination.outcomes else getattr(inp.imagination, output)
+    )
     values[1] = np.nan
     critics = [critic() for critic, _ in CRITICS.values()]
     with warnings.catch_warnings():

@@ -10,7 +10,7 @@ TWO_ORDERS = (("j2", "j1"), ("j1", "j2"))
 
 
 def arm(t):
-    return np.array([-0.8 + 0.2 * np.cos(t), 1.2 + 0.3 * np.sin(t)])     # j1, j2
+    return np.array([-0.8 + 0.2 * np.cos(t), 1.2 + 0.3 * np.sin(t)])  # j1, j2
 
 
 def stream(*publishers, seconds=6.0, seed=0):
@@ -39,20 +39,29 @@ def zeros(t):
 def test_two_publishers_that_contradict_each_other_are_named(rates, order):
     names, other = {"same": (("j1", "j2"), ("j1", "j2")), "other": TWO_ORDERS, "part": (("j1", "j2"), ("j1",))}[order]
     columns = [("j1", "j2").index(name) for name in names]
-    watch = watched(stream((names, rates[0], lambda t: arm(t)[columns], 0.0),
-                           (other, rates[1], lambda t: np.zeros(len(other)), 0.003)))
+    watch = watched(
+        stream(
+            (names, rates[0], lambda t: arm(t)[columns], 0.0), (other, rates[1], lambda t: np.zeros(len(other)), 0.003)
+        )
+    )
     found = watch.conflicts()
     assert set(found) == set(other)
     for key, conflict in found.items():
         assert conflict.contradicts and conflict.times >= 3
         assert set(conflict.names) == {names, other}
-        said = sorted(abs(value) for value, in conflict.values)
+        said = sorted(abs(value) for (value,) in conflict.values)
         assert said[0] == 0.0 and said[1] > 0.5
         assert f"'{key}'" in str(conflict)
 
 
-@pytest.mark.parametrize("second", [lambda t: np.array([3.1]), lambda t: np.array([0.6 * np.sin(3 * t)]),
-                                    lambda t: np.array([-1.5 + 0.3 * np.cos(t)])])
+@pytest.mark.parametrize(
+    "second",
+    [
+        lambda t: np.array([3.1]),
+        lambda t: np.array([0.6 * np.sin(3 * t)]),
+        lambda t: np.array([-1.5 + 0.3 * np.cos(t)]),
+    ],
+)
 def test_the_second_may_move_too(second):
     watch = watched(stream((("a",), 50, lambda t: -1.2 + 0.2 * np.sin(2 * t), 0), (("a",), 30, second, 0.002)))
     assert watch.conflicts()["a"].contradicts
@@ -73,14 +82,23 @@ def test_bursts_of_both():
 
 
 @pytest.mark.parametrize("rate", [10, 50, 200])
-@pytest.mark.parametrize("joint", [
-    lambda t: np.sin(t), lambda t: 1.5 * np.sin(8 * t), lambda t: 2.0 * (t % 1.0),
-    lambda t: (7 * t + np.pi) % (2 * np.pi) - np.pi, lambda t: (7 * t) % (2 * np.pi),
-    lambda t: (25 * t + np.pi) % (2 * np.pi) - np.pi, lambda t: 25 * t, lambda t: 0.0,
-    lambda t: np.pi * (1 if int(t * 37) % 2 else -1),                   # rests on the seam
-    lambda t: 0.0 if t < 3 else 1.5,                                    # was put elsewhere
-    lambda t: 1.0 if int(t / 1.5) % 2 else 0.0,                         # again and again
-    lambda t: 0.4 * (t > 2) * (t < 2.02)])
+@pytest.mark.parametrize(
+    "joint",
+    [
+        lambda t: np.sin(t),
+        lambda t: 1.5 * np.sin(8 * t),
+        lambda t: 2.0 * (t % 1.0),
+        lambda t: (7 * t + np.pi) % (2 * np.pi) - np.pi,
+        lambda t: (7 * t) % (2 * np.pi),
+        lambda t: (25 * t + np.pi) % (2 * np.pi) - np.pi,
+        lambda t: 25 * t,
+        lambda t: 0.0,
+        lambda t: np.pi * (1 if int(t * 37) % 2 else -1),  # rests on the seam
+        lambda t: 0.0 if t < 3 else 1.5,  # was put elsewhere
+        lambda t: 1.0 if int(t / 1.5) % 2 else 0.0,  # again and again
+        lambda t: 0.4 * (t > 2) * (t < 2.02),
+    ],
+)
 def test_one_publisher_is_not_taken_for_two(rate, joint):
     assert not watched(stream((("a", "b"), rate, lambda t: np.array([joint(t), 0.1]), 0))).conflicts()
 
@@ -128,15 +146,25 @@ def swings(t):
 @pytest.mark.parametrize("lag_s", [0.02, 0.05, 0.08])
 def test_a_relay_repeats_what_was_said_a_moment_ago_and_that_is_no_contradiction(order, rate, relay, lag_s):
     back = slice(None, None, -1 if order == "other" else 1)
-    watch = watched(stream((("j1", "j2"), rate, swings, 0),
-                           (("j1", "j2")[back], relay, lambda t: swings(max(0.0, t - lag_s))[back], 0.1), seconds=12.0))
+    watch = watched(
+        stream(
+            (("j1", "j2"), rate, swings, 0),
+            (("j1", "j2")[back], relay, lambda t: swings(max(0.0, t - lag_s))[back], 0.1),
+            seconds=12.0,
+        )
+    )
     assert not [conflict for conflict in watch.conflicts().values() if conflict.contradicts]
 
 
 @pytest.mark.parametrize("rate, relay", [(30, 30), (100, 30), (100, 100), (250, 30)])
 def test_names_tell_a_relay_that_is_later_still(rate, relay):
-    watch = watched(stream((("j1", "j2"), rate, swings, 0),
-                           (("j2", "j1"), relay, lambda t: swings(max(0.0, t - 0.2))[::-1], 0.1), seconds=12.0))
+    watch = watched(
+        stream(
+            (("j1", "j2"), rate, swings, 0),
+            (("j2", "j1"), relay, lambda t: swings(max(0.0, t - 0.2))[::-1], 0.1),
+            seconds=12.0,
+        )
+    )
     assert {conflict.contradicts for conflict in watch.conflicts().values()} == {False}
 
 
@@ -159,8 +187,10 @@ def test_two_that_contradict_each_other_are_found_while_messages_come_late_and_a
 
 
 def test_one_that_changes_its_names_once_is_one():
-    assert not watched(stream((("j1", "j2"), 50, arm, 0), seconds=3)
-                       + [(t + 3, ("j2", "j1"), v[::-1]) for t, _, v in stream((("j1", "j2"), 50, arm, 0))]).conflicts()
+    assert not watched(
+        stream((("j1", "j2"), 50, arm, 0), seconds=3)
+        + [(t + 3, ("j2", "j1"), v[::-1]) for t, _, v in stream((("j1", "j2"), 50, arm, 0))]
+    ).conflicts()
 
 
 def test_stamps_that_go_back_and_forth():
@@ -170,7 +200,7 @@ def test_stamps_that_go_back_and_forth():
     conflict = watch.conflicts()["a"]
     assert not conflict.contradicts and conflict.back_s == pytest.approx(1.5, abs=0.1)
     assert not watched(same, stamp=lambda t, names: t).conflicts()
-    assert not watched(same, stamp=lambda t, names: t if t < 3 else t - 3).conflicts()      # a simulation began anew
+    assert not watched(same, stamp=lambda t, names: t if t < 3 else t - 3).conflicts()  # a simulation began anew
 
 
 def test_a_conflict_is_over_some_seconds_after_it_stopped():
@@ -207,8 +237,11 @@ def test_edges_of_tf():
 
 def velocities(*publishers, seconds=10.0):
     """Each publisher: (rate, function of s -> m/s)."""
-    said = [(k / rate + 0.003 * number, value(k / rate))
-            for number, (rate, value) in enumerate(publishers) for k in range(int(seconds * rate))]
+    said = [
+        (k / rate + 0.003 * number, value(k / rate))
+        for number, (rate, value) in enumerate(publishers)
+        for k in range(int(seconds * rate))
+    ]
     watch = SourceWatch(Kind.VELOCITY)
     for t, value in sorted(said):
         watch.add_one("linear.x", (value,), t)
@@ -225,8 +258,15 @@ def test_velocities_of_a_navigation_and_of_a_joystick_at_rest(rate, other, movin
     assert text.startswith("velocity 'linear.x' jumps back and forth (") and "order of names" not in text
 
 
-@pytest.mark.parametrize("value", [lambda t: 0.4, lambda t: np.sin(6 * t), lambda t: 0.4 * (int(2 * t) % 2),
-                                   lambda t: np.random.default_rng(int(1000 * t)).normal(0.3, 0.1)])
+@pytest.mark.parametrize(
+    "value",
+    [
+        lambda t: 0.4,
+        lambda t: np.sin(6 * t),
+        lambda t: 0.4 * (int(2 * t) % 2),
+        lambda t: np.random.default_rng(int(1000 * t)).normal(0.3, 0.1),
+    ],
+)
 @pytest.mark.parametrize("rate", [10, 20, 50])
 def test_velocities_of_one_publisher(rate, value):
     assert velocities((rate, value)) is None

@@ -21,40 +21,57 @@ def joint(name, kind, limit):
 
 
 def test_limits_are_those_of_turning_and_sliding_joints_that_have_any():
-    text = "<robot>" + "".join((
-        joint("turn", "revolute", '<limit lower="-1.5" upper="2" effort="1" velocity="1"/>'),
-        joint("slide", "prismatic", '<limit upper="0.04" effort="1" velocity="1"/>'),
-        joint("wheel", "continuous", '<limit lower="-1" upper="1" effort="1" velocity="1"/>'),
-        joint("unknown", "revolute", '<limit effort="1" velocity="1"/>'),
-        joint("zeros", "revolute", '<limit lower="0" upper="0" effort="1" velocity="1"/>'),
-        joint("word", "revolute", '<limit lower="${low}" upper="1" effort="1" velocity="1"/>'),
-        joint("nan", "revolute", '<limit lower="nan" upper="1" effort="1" velocity="1"/>'),
-        joint("bare", "revolute", ""),
-        joint("plate", "fixed", ""),
-    )) + "</robot>"
+    text = (
+        "<robot>"
+        + "".join(
+            (
+                joint("turn", "revolute", '<limit lower="-1.5" upper="2" effort="1" velocity="1"/>'),
+                joint("slide", "prismatic", '<limit upper="0.04" effort="1" velocity="1"/>'),
+                joint("wheel", "continuous", '<limit lower="-1" upper="1" effort="1" velocity="1"/>'),
+                joint("unknown", "revolute", '<limit effort="1" velocity="1"/>'),
+                joint("zeros", "revolute", '<limit lower="0" upper="0" effort="1" velocity="1"/>'),
+                joint("word", "revolute", '<limit lower="${low}" upper="1" effort="1" velocity="1"/>'),
+                joint("nan", "revolute", '<limit lower="nan" upper="1" effort="1" velocity="1"/>'),
+                joint("bare", "revolute", ""),
+                joint("plate", "fixed", ""),
+            )
+        )
+        + "</robot>"
+    )
     assert position_limits(text) == {"turn": Limits(-1.5, 2.0), "slide": Limits(0.0, 0.04, "m")}
     with pytest.raises(DescriptionError):
         position_limits("<sdf/>")
 
 
-@pytest.mark.parametrize("values", [
-    [0.0], [-1.9, 1.9], [2.2], [-2.0, math.nan], [math.inf], [],   # a tenth of 3.8 rad more is a stop that gives way
-])
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.0],
+        [-1.9, 1.9],
+        [2.2],
+        [-2.0, math.nan],
+        [math.inf],
+        [],  # a tenth of 3.8 rad more is a stop that gives way
+    ],
+)
 def test_what_is_within_or_a_little_beyond_is_not_spoken_of(values):
     assert found(ARM, *values) == []
 
 
-@pytest.mark.parametrize(("limits", "values", "reached", "perhaps"), [
-    (ARM, [80.0, -20.0], 80.0, "degrees"),
-    (ARM, [10.0, -80.0], -80.0, "degrees"),
-    (ARM, [-100.0, 100.0, 150.0], 150.0, ""),           # 150 degrees are 2.6 rad
-    (ARM, [2.5], 2.5, ""),                              # not plainly another unit
-    (Limits(-math.pi, math.pi), [0.1, 6.2], 6.2, "one turn off"),
-    (Limits(-math.pi, math.pi), [0.1, 180.0], 180.0, "degrees"),
-    (Limits(0.5, 1.0), [30.0, 55.0], 55.0, "degrees"),
-    (RAIL, [380.0, 0.0], 380.0, "millimetres"),
-    (RAIL, [0.85], 0.85, ""),
-])
+@pytest.mark.parametrize(
+    ("limits", "values", "reached", "perhaps"),
+    [
+        (ARM, [80.0, -20.0], 80.0, "degrees"),
+        (ARM, [10.0, -80.0], -80.0, "degrees"),
+        (ARM, [-100.0, 100.0, 150.0], 150.0, ""),  # 150 degrees are 2.6 rad
+        (ARM, [2.5], 2.5, ""),  # not plainly another unit
+        (Limits(-math.pi, math.pi), [0.1, 6.2], 6.2, "one turn off"),
+        (Limits(-math.pi, math.pi), [0.1, 180.0], 180.0, "degrees"),
+        (Limits(0.5, 1.0), [30.0, 55.0], 55.0, "degrees"),
+        (RAIL, [380.0, 0.0], 380.0, "millimetres"),
+        (RAIL, [0.85], 0.85, ""),
+    ],
+)
 def test_the_farthest_position_is_named_and_what_would_explain_all(limits, values, reached, perhaps):
     (one,) = found(limits, *values)
     assert (one.joint, one.reached, one.limits, one.perhaps) == ("j", reached, limits, perhaps)
@@ -65,7 +82,10 @@ def test_one_driver_has_one_unit():
     limits = {"a": ARM, "b": ARM, "c": ARM, "rail": RAIL}
     said = {"a": [2.5], "b": [85.0], "c": [1.0], "rail": [0.5], "unknown": [1e6]}
     assert [(one.joint, one.perhaps) for one in beyond(limits, said)] == [
-        ("a", "degrees"), ("b", "degrees"), ("rail", "")]
+        ("a", "degrees"),
+        ("b", "degrees"),
+        ("rail", ""),
+    ]
 
 
 def test_many_joints_are_one_text_with_a_cure():

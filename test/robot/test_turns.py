@@ -37,7 +37,9 @@ def test_the_first_turn():
     assert first_turn(np.array([7.0, 8.0])).tolist() == pytest.approx([7 - TURN, 8 - TURN])
     assert first_turn(np.array([np.pi, 9.0]))[0] == pytest.approx(-np.pi)
     assert first_turn(np.array([[-4.0, 0.5], [-5.0, 0.6]])).tolist() == [
-        pytest.approx([TURN - 4, 0.5]), pytest.approx([TURN - 5, 0.6])]
+        pytest.approx([TURN - 4, 0.5]),
+        pytest.approx([TURN - 5, 0.6]),
+    ]
 
 
 def test_the_nearest_turn():
@@ -45,14 +47,27 @@ def test_the_nearest_turn():
     assert nearest_turn([0.1, 6.2], [12.6, 0.0]).tolist() == pytest.approx([0.1 + 2 * TURN, 6.2 - TURN])
 
 
-@pytest.mark.parametrize("difference, turns", [(6.283, 1), (-6.2, -1), (12.4, 2), (0.1, 0), (3.1, 0), (5.5, 0),
-                                               (7.0, 0), (float("nan"), 0), (float("inf"), 0)])
+@pytest.mark.parametrize(
+    "difference, turns",
+    [(6.283, 1), (-6.2, -1), (12.4, 2), (0.1, 0), (3.1, 0), (5.5, 0), (7.0, 0), (float("nan"), 0), (float("inf"), 0)],
+)
 def test_a_difference_of_whole_turns_is_named(difference, turns):
     assert turns_in(difference) == turns
 
 
-@pytest.mark.parametrize("angles", [[0.0, 1.0, 2.0], [-3.0, 3.5, -3.0], [2.8, 2.8, -2.8, -2.8, -2.7],
-                                    [1.0, 1.0, -2.5], [-4.0, 3.0], [0.0, 7.0, 0.0], [np.nan, 1.0], []])
+@pytest.mark.parametrize(
+    "angles",
+    [
+        [0.0, 1.0, 2.0],
+        [-3.0, 3.5, -3.0],
+        [2.8, 2.8, -2.8, -2.8, -2.7],
+        [1.0, 1.0, -2.5],
+        [-4.0, 3.0],
+        [0.0, 7.0, 0.0],
+        [np.nan, 1.0],
+        [],
+    ],
+)
 def test_a_joint_with_limits_does_not_look_wrapped(angles):
     assert looks_wrapped(np.array(angles)) == 0
 

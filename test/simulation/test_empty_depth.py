@@ -12,7 +12,9 @@ from astra_ros.simulation.drive.world import DASHBOARD_CAMERA
 from astra_ros.simulation.session import Session
 from astra_ros.simulation.worlds import WORLDS, make_world
 
-PLANES = [(near, far) for near in (0.01, 0.03, 0.05, 0.1, 0.25, 0.3) for far in (6.0, 10.0, 15.0, 20.0, 25.0, 60.0, 160.0)]
+PLANES = [
+    (near, far) for near in (0.01, 0.03, 0.05, 0.1, 0.25, 0.3) for far in (6.0, 10.0, 15.0, 20.0, 25.0, 60.0, 160.0)
+]
 FARS = (100.0, 120.0, 150.0, 180.0, 200.0, 250.0, 300.0, 400.0, 500.0)
 LIGHT = (1.0, 1.0, 2.0)
 

@@ -6,13 +6,7 @@ import pytest
 from astra_ros.planning.scoring import CriticScore, PlanScore
 from astra_ros.views import canvas as look
 from astra_ros.views.canvas import Canvas, fit, shorten, text_width
-from astra_ros.views.contact_sheet import (
-    CELL,
-    by_rank,
-    contact_sheet,
-    sheet_layout,
-    shown_steps,
-)
+from astra_ros.views.contact_sheet import CELL, by_rank, contact_sheet, sheet_layout, shown_steps
 
 
 def make_score(name, rank, verdict="accepted", flags=(), **costs):
@@ -76,7 +70,7 @@ def test_each_band_wears_its_verdicts_colour():
     for index, verdict in enumerate(("accepted", "risky", "vetoed")):
         middle = layout.band(index) + layout.band_height // 2
         assert tuple(sheet[middle, 18]) == look.VERDICT_COLOURS[verdict]
-        panel = sheet[layout.band(index):][: layout.band_height, :346].reshape(-1, 3)
+        panel = sheet[layout.band(index) :][: layout.band_height, :346].reshape(-1, 3)
         others = set(look.VERDICT_COLOURS) - {verdict}
         seen = set(map(tuple, panel.tolist()))
         assert not seen & {look.VERDICT_COLOURS[other] for other in others}
@@ -109,8 +103,7 @@ def test_bars_are_proportional_to_weighted_costs():
 
 
 def test_bars_use_the_weight_and_power_of_a_critic():
-    doubled = PlanScore("a", 0, 0.5, "accepted", {"x": (0.5, 1.0, 0.5), "y": (1, 2.0, 1.0)}, (),
-                        {"x": 0.5, "y": 2.0})
+    doubled = PlanScore("a", 0, 0.5, "accepted", {"x": (0.5, 1.0, 0.5), "y": (1, 2.0, 1.0)}, (), {"x": 0.5, "y": 2.0})
     sheet = contact_sheet(make_frames(1), [doubled], 0.25)
     layout = sheet_layout((1, 16, 64, 64, 3), 2)
     assert filled(sheet, layout, 0, 0, look.BAR) == pytest.approx(0.25, abs=0.01)
@@ -118,8 +111,11 @@ def test_bars_use_the_weight_and_power_of_a_critic():
 
 
 def test_missing_and_broken_critics_are_drawn():
-    scores = [make_score("a", 0, goal=0.1), make_score("b", 1, collision=0.5),
-              make_score("c", 2, "vetoed", {"goal": "vetoed"}, goal=np.nan)]
+    scores = [
+        make_score("a", 0, goal=0.1),
+        make_score("b", 1, collision=0.5),
+        make_score("c", 2, "vetoed", {"goal": "vetoed"}, goal=np.nan),
+    ]
     sheet, layout = contact_sheet(make_frames(), scores, 0.25), layout_of()
     assert filled(sheet, layout, 1, 0, look.TRACK) == 0  # "cannot score" has no track
     assert filled(sheet, layout, 2, 0, look.VERDICT_COLOURS["vetoed"]) == 1

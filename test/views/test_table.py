@@ -7,10 +7,8 @@ from astra_ros.planning.scoring import PlanScore
 from astra_ros.views.table import score_table
 
 SCORES = [
-    PlanScore("candidates/0", 1, 0.125, "vetoed", {"goal": (0.1, 1.0, 0.1)},
-              ("collision: sure", "goal: near")),
-    PlanScore("c/1", 0, 0.9, "accepted", {"goal": (0.5, 1.0, 0.5), "collision": (0.0, 2.0, 12.0)},
-              ()),
+    PlanScore("candidates/0", 1, 0.125, "vetoed", {"goal": (0.1, 1.0, 0.1)}, ("collision: sure", "goal: near")),
+    PlanScore("c/1", 0, 0.9, "accepted", {"goal": (0.5, 1.0, 0.5), "collision": (0.0, 2.0, 12.0)}, ()),
 ]
 
 

@@ -9,10 +9,7 @@ from astra_ros.planning.scoring import PlanScore
 from astra_ros.views import canvas as look
 from astra_ros.views.video import VideoError, side_by_side, write_mp4
 
-SCORES = [
-    PlanScore("a", 1, 0.2, "vetoed", {}, ()),
-    PlanScore("b", 0, 0.9, "accepted", {}, ()),
-]
+SCORES = [PlanScore("a", 1, 0.2, "vetoed", {}, ()), PlanScore("b", 0, 0.9, "accepted", {}, ())]
 
 
 def clips(value, size=32):
@@ -47,8 +44,7 @@ def columns_of(picture, colour):
 def test_best_plan_comes_first_beside_its_truth():
     video = side_by_side(clips(0), clips(100), SCORES, 0.25)
     for step in range(4):
-        best, other = columns_of(video[step], (10 * step, 90, 200)), columns_of(
-            video[step], (10 * step, 200, 200))
+        best, other = columns_of(video[step], (10 * step, 90, 200)), columns_of(video[step], (10 * step, 200, 200))
         truth = columns_of(video[step], (100 + 10 * step, 90, 200))
         assert len(best) == len(truth) == len(other) == 160
         assert best.max() < truth.min() and truth.max() < other.min()

@@ -17,7 +17,7 @@ def pictures(seed, count=4):
 
 def known(left_half):
     made = torch.zeros(4, 1, SIZE, SIZE)
-    made[..., :SIZE // 2] = 1
+    made[..., : SIZE // 2] = 1
     return made if left_half else 1 - made
 
 
@@ -45,15 +45,16 @@ def test_what_was_not_seen_is_never_taken():
     torch.manual_seed(0)
     compositor = Compositor()
     with torch.no_grad():
-        compositor.out.bias[:4] = 50.0      # everything from the observed picture
+        compositor.out.bias[:4] = 50.0  # everything from the observed picture
     decoded, seen = pictures(0), pictures(1)
     made = compositor(decoded, seen, known(True))
-    torch.testing.assert_close(made[..., :SIZE // 2], seen[..., :SIZE // 2])
-    torch.testing.assert_close(made[..., SIZE // 2:], decoded[..., SIZE // 2:])
+    torch.testing.assert_close(made[..., : SIZE // 2], seen[..., : SIZE // 2])
+    torch.testing.assert_close(made[..., SIZE // 2 :], decoded[..., SIZE // 2 :])
 
 
 def test_it_learns_what_still_holds():
     """The observed picture is right but where something has moved, which the soft picture shows."""
+
     def scene(seed):
         generator = torch.Generator().manual_seed(seed)
         seen = 0.5 + 0.1 * torch.randn(8, 3, SIZE, SIZE, generator=generator)
@@ -77,7 +78,7 @@ def test_it_paints_only_where_the_robot_is_or_was():
     torch.manual_seed(0)
     compositor = Compositor()
     with torch.no_grad():
-        compositor.out.bias[4:8] = 50.0     # paint all that may be painted, black
+        compositor.out.bias[4:8] = 50.0  # paint all that may be painted, black
         compositor.out.bias[8:] = -50.0
     decoded, robot = pictures(0), torch.zeros(4, 6, SIZE, SIZE)
     robot[:, 0, 4:8, 4:8] = 1.0
@@ -85,15 +86,16 @@ def test_it_paints_only_where_the_robot_is_or_was():
     made = compositor(decoded, decoded, known(True), robot)
     reach = Compositor.REACH
     inside = torch.zeros(SIZE, SIZE, dtype=torch.bool)
-    inside[4 - reach:8 + reach, 4 - reach:8 + reach] = True
-    inside[12 - reach:, 12 - reach:] = True
+    inside[4 - reach : 8 + reach, 4 - reach : 8 + reach] = True
+    inside[12 - reach :, 12 - reach :] = True
     assert made[..., inside].abs().max() < 1e-6
     torch.testing.assert_close(made[..., ~inside], decoded[..., ~inside])
-    torch.testing.assert_close(compositor(decoded, decoded, known(True)), decoded)      # drawn nowhere
+    torch.testing.assert_close(compositor(decoded, decoded, known(True)), decoded)  # drawn nowhere
 
 
 def test_it_learns_how_the_robot_looks():
     """It is grey, darker where it is further away, and nothing of it is decoded."""
+
     def scene(seed):
         generator = torch.Generator().manual_seed(seed)
         soft = 0.9 + 0.05 * torch.randn(8, 3, SIZE, SIZE, generator=generator)
@@ -121,19 +123,19 @@ def test_the_last_picture_stays_or_travels():
     assert torch.equal(seen[2], frame) and there.all()
     lens = Lens(10.0, 10.0, 7.5, 7.5, torch.full((SIZE, SIZE), 0.5))
     way = torch.eye(4).repeat(2, 1, 1)
-    way[1, 0, 3] = 1.0      # a metre to the right, things at 2 m: by five pixels
+    way[1, 0, 3] = 1.0  # a metre to the right, things at 2 m: by five pixels
     seen, there = last_seen(frame, 2, way, lens, moves=True)
     torch.testing.assert_close(seen[0], frame, atol=1e-4, rtol=0)
     torch.testing.assert_close(seen[1, :, :, :-5], frame[:, :, 5:], atol=1e-3, rtol=0)
     assert not there[1, ..., -4:].any()
-    _, there = last_seen(frame, 2, None, None, moves=True)      # its way is not known
+    _, there = last_seen(frame, 2, None, None, moves=True)  # its way is not known
     assert not there.any()
 
 
-@pytest.mark.parametrize('compositing', [False, True])
+@pytest.mark.parametrize("compositing", [False, True])
 def test_a_model_shows_its_latents(compositing):
     torch.manual_seed(0)
-    model = Astra(replace(preset('tiny'), num_layers=1, context_layers=1, compositing=compositing))
+    model = Astra(replace(preset("tiny"), num_layers=1, context_layers=1, compositing=compositing))
     latents = torch.randn(2, *model.config.latent_shape)
     seen = torch.rand(2, 3, 64, 64)
     there = torch.ones(2, 1, 64, 64)

@@ -9,8 +9,7 @@ from astra_ros.world_model.diffusion import Ddpm, FlowMatching, snr_weighted_mse
 def test_flow_adds_noise_on_a_straight_line():
     x, noise = torch.full((2, 1), 4.0), torch.full((2, 1), -2.0)
     # time 0: noise; time 0.25: 0.25 * 4 + 0.75 * -2 = -0.5
-    assert FlowMatching().add_noise(x, noise, torch.tensor([0.0, 0.25])).flatten().tolist() == [
-        -2.0, -0.5]
+    assert FlowMatching().add_noise(x, noise, torch.tensor([0.0, 0.25])).flatten().tolist() == [-2.0, -0.5]
 
 
 def test_flow_steps_reach_the_data_whatever_their_number():
@@ -38,7 +37,7 @@ def test_two_betas_by_hand():
     assert ddpm.snr(torch.tensor(0.0)).item() == pytest.approx(0.45 / 0.55)
     x, noise = torch.tensor([2.0]), torch.tensor([1.0])
     noisy = ddpm.add_noise(x, noise, torch.tensor([0.0]))
-    assert noisy.item() == pytest.approx(0.45 ** 0.5 * 2 + 0.55 ** 0.5)
+    assert noisy.item() == pytest.approx(0.45**0.5 * 2 + 0.55**0.5)
     assert ddpm.to_x(noisy, noise, torch.tensor([0.0])).item() == pytest.approx(2.0, rel=1e-5)
 
 

@@ -9,8 +9,16 @@ from astra_ros.world_model import Astra, preset
 from astra_ros.world_model.moving import MovedLatent
 from astra_ros.world_model.temporal import Patchify
 
-CONFIG = replace(preset('tiny'), hidden_dim=48, num_heads=4, num_layers=1, context_layers=1,
-                 encoder_widths=(8, 8, 8), decoder_widths=(8, 8, 8), decoder_depths=(1, 1, 1))
+CONFIG = replace(
+    preset("tiny"),
+    hidden_dim=48,
+    num_heads=4,
+    num_layers=1,
+    context_layers=1,
+    encoder_widths=(8, 8, 8),
+    decoder_widths=(8, 8, 8),
+    decoder_depths=(1, 1, 1),
+)
 
 
 @pytest.fixture
@@ -25,7 +33,7 @@ def moving():
 
 def at(moving, x, y):
     """Every cell comes from x cells to the right and y cells below."""
-    cells = CONFIG.patch ** 2
+    cells = CONFIG.patch**2
     with torch.no_grad():
         moving.displacement.bias.copy_(torch.tensor([x] * cells + [y] * cells))
     latent = torch.randn(1, 1, *CONFIG.latent_shape, generator=torch.Generator().manual_seed(0))
@@ -54,9 +62,8 @@ def test_a_closed_gate_leaves_nothing(moving):
 
 
 def test_cells_come_from_the_newest_and_from_the_observed_latent():
-    moving = MovedLatent(replace(CONFIG, displacements=2, observed_displacements=1),
-                         Patchify(CONFIG))
-    cells = CONFIG.patch ** 2
+    moving = MovedLatent(replace(CONFIG, displacements=2, observed_displacements=1), Patchify(CONFIG))
+    cells = CONFIG.patch**2
     latent, observed = torch.randn(2, 2, 3, *CONFIG.latent_shape)
     tokens = torch.zeros(2, 3, CONFIG.tokens_per_frame, CONFIG.hidden_dim)
     with torch.no_grad():
@@ -66,7 +73,7 @@ def test_cells_come_from_the_newest_and_from_the_observed_latent():
         moving.mix.bias.copy_(torch.tensor([0.0, -50.0, 0.0]).repeat_interleave(cells))
         half = moving(tokens, latent, observed)
         moving.mix.bias.copy_(torch.tensor([-50.0, -50.0, 50.0]).repeat_interleave(cells))
-        moving.displacement.bias[-2 * cells:-cells] = 1.0       # x of the last place
+        moving.displacement.bias[-2 * cells : -cells] = 1.0  # x of the last place
         seen = moving(tokens, latent, observed)
     torch.testing.assert_close(half, (latent + observed) / 2, atol=1e-5, rtol=0)
     torch.testing.assert_close(seen[..., :-1], observed[..., 1:], atol=1e-5, rtol=0)
@@ -76,20 +83,19 @@ def test_what_is_moved_is_the_clean_latent():
     torch.manual_seed(0)
     model = Astra(replace(CONFIG, reprojection=False)).eval()
     assert model.denoiser.moved is not None
-    draw = lambda: torch.randn(2, 3, *CONFIG.latent_shape)     # noqa: E731
+    draw = lambda: torch.randn(2, 3, *CONFIG.latent_shape)  # noqa: E731
     noisy, newest, clean = draw(), draw(), draw()
     ones = torch.ones(2, 3)
     condition, memory = torch.randn(2, 3, CONFIG.hidden_dim), model.remember(draw())
     twice = memory._replace(observed=2 * memory.observed)
     with torch.no_grad():
         # Nothing is made up at the start, and the network sees the noisy one only.
-        given = model.denoise(noisy, newest, newest, 0 * ones, ones, ones, condition, memory,
-                              clean=clean).prediction
-        doubled = model.denoise(noisy, newest, newest, 0 * ones, ones, ones, condition, twice,
-                                clean=2 * clean).prediction
+        given = model.denoise(noisy, newest, newest, 0 * ones, ones, ones, condition, memory, clean=clean).prediction
+        doubled = model.denoise(
+            noisy, newest, newest, 0 * ones, ones, ones, condition, twice, clean=2 * clean
+        ).prediction
         own = model.denoise(noisy, newest, newest, 0 * ones, ones, ones, condition, memory).prediction
-        same = model.denoise(noisy, newest, newest, 0 * ones, ones, ones, condition, memory,
-                             clean=newest).prediction
+        same = model.denoise(noisy, newest, newest, 0 * ones, ones, ones, condition, memory, clean=newest).prediction
     torch.testing.assert_close(doubled, 2 * given)
     torch.testing.assert_close(own, same)
 
@@ -100,19 +106,19 @@ def test_models_without_it_still_load():
     assert Astra(replace(CONFIG, residual=False)).denoiser.moved is None
     old = replace(CONFIG, observed_displacements=0)
     stored = old.to_dict()
-    del stored['observed_displacements']        # as in cards from before there were any
+    del stored["observed_displacements"]  # as in cards from before there were any
     Astra(type(CONFIG).from_dict(stored)).load_state_dict(Astra(old).state_dict())
 
 
 def test_places_in_the_observed_latent_alone_are_refused():
-    with pytest.raises(ValueError, match='both or neither'):
+    with pytest.raises(ValueError, match="both or neither"):
         replace(CONFIG, displacements=0)
 
 
-@pytest.mark.parametrize('value', [float('nan'), float('inf'), 1e30])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 def test_places_that_are_no_numbers_do_not_crash(moving, value):
     latent = torch.randn(1, 1, *CONFIG.latent_shape)
     tokens = torch.full((1, 1, CONFIG.tokens_per_frame, CONFIG.hidden_dim), value, requires_grad=True)
     moving.displacement.weight.data.fill_(1.0)
     moving(tokens, latent, latent).sum().backward()
-    assert tokens.grad is not None      # the crash was in the backward pass
+    assert tokens.grad is not None  # the crash was in the backward pass

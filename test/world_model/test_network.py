@@ -11,16 +11,25 @@ from astra_ros.world_model.config import AstraConfig
 from astra_ros.world_model.denoiser import RobotPicture
 from astra_ros.world_model.temporal import Patchify, TemporalTransformer
 
-SMALL = replace(preset('tiny'), hidden_dim=48, num_layers=2, num_heads=4, context_layers=1,
-                adapter_rank=8, encoder_widths=(16, 16, 16), decoder_widths=(16, 16, 16),
-                action_dims=(6, 4), modalities=('joints', 'twist'))
+SMALL = replace(
+    preset("tiny"),
+    hidden_dim=48,
+    num_layers=2,
+    num_heads=4,
+    context_layers=1,
+    adapter_rank=8,
+    encoder_widths=(16, 16, 16),
+    decoder_widths=(16, 16, 16),
+    action_dims=(6, 4),
+    modalities=("joints", "twist"),
+)
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)
     model = Astra(SMALL).eval()
-    for parameter in model.denoiser.parameters():    # zero-initialised parts must speak too
+    for parameter in model.denoiser.parameters():  # zero-initialised parts must speak too
         torch.nn.init.normal_(parameter, std=0.05)
     return model
 
@@ -29,9 +38,15 @@ def denoise_inputs(batch=2, frames=3):
     torch.manual_seed(1)
     shape = (batch, frames, *SMALL.latent_shape)
     ones = torch.ones(batch, frames)
-    return dict(noisy=torch.randn(shape), newest=torch.randn(shape), before=torch.randn(shape),
-                time=0 * ones, history_noise=0.1 * ones, age=ones,
-                condition=torch.randn(batch, frames, SMALL.hidden_dim))
+    return dict(
+        noisy=torch.randn(shape),
+        newest=torch.randn(shape),
+        before=torch.randn(shape),
+        time=0 * ones,
+        history_noise=0.1 * ones,
+        age=ones,
+        condition=torch.randn(batch, frames, SMALL.hidden_dim),
+    )
 
 
 def test_patchify_is_undone_by_its_inverse():
@@ -76,9 +91,9 @@ def test_an_action_changes_nothing_before_it():
 def test_action_spaces_have_their_own_input_and_refuse_others():
     encoder = ActionConditionEncoder(SMALL)
     assert encoder(torch.randn(3, 8, 4), 1).shape == (3, 8, SMALL.hidden_dim)
-    with pytest.raises(ValueError, match='6 numbers a step, action space 1 takes 4'):
+    with pytest.raises(ValueError, match="6 numbers a step, action space 1 takes 4"):
         encoder(torch.randn(3, 8, 6), 1)
-    with pytest.raises(ValueError, match='action space 2: the model has 2'):
+    with pytest.raises(ValueError, match="action space 2: the model has 2"):
         encoder(torch.randn(3, 8, 6), 2)
 
 
@@ -95,22 +110,23 @@ def test_each_modality_has_its_expert_and_starts_with_what_all_share():
     mixed = ActionConditionEncoder(SMALL)
     torch.manual_seed(0)
     alone = ActionConditionEncoder(replace(SMALL, modalities=()))
-    assert set(mixed.experts) == {'joints', 'twist'} and not alone.experts
-    alone.load_state_dict({name: value for name, value in mixed.state_dict().items()
-                           if not name.startswith('experts.')})
+    assert set(mixed.experts) == {"joints", "twist"} and not alone.experts
+    alone.load_state_dict(
+        {name: value for name, value in mixed.state_dict().items() if not name.startswith("experts.")}
+    )
     actions = torch.randn(2, 8, 6)
     torch.testing.assert_close(mixed(actions, 0), alone(actions, 0))
     # An expert that has learned changes its own modality and no other.
     before = mixed(torch.ones(2, 8, 4), 1)
-    torch.nn.init.ones_(mixed.experts['joints'][-1].weight)
+    torch.nn.init.ones_(mixed.experts["joints"][-1].weight)
     assert not torch.allclose(mixed(actions, 0), alone(actions, 0))
     assert torch.equal(mixed(torch.ones(2, 8, 4), 1), before)
 
 
 def test_robots_of_one_modality_share_an_expert():
-    three = replace(SMALL, action_dims=(6, 4, 4), modalities=('joints', 'twist', 'twist'))
+    three = replace(SMALL, action_dims=(6, 4, 4), modalities=("joints", "twist", "twist"))
     assert len(ActionConditionEncoder(three).experts) == 2
-    with pytest.raises(ValueError, match='2 modalities for 3 action_dims'):
+    with pytest.raises(ValueError, match="2 modalities for 3 action_dims"):
         replace(SMALL, action_dims=(6, 4, 4))
 
 
@@ -121,7 +137,7 @@ def test_a_drawing_acts_on_the_tokens_under_it_only():
     torch.nn.init.normal_(picture.unknown)
     blank = torch.zeros(2, 3, 3, 64, 64)
     drawn = blank.clone()
-    drawn[..., 0:16, 16:32] = 1         # rows 0-15, columns 16-31: the second of 4 x 4 tokens
+    drawn[..., 0:16, 16:32] = 1  # rows 0-15, columns 16-31: the second of 4 x 4 tokens
     changed = (picture(drawn) != picture(blank)).any(-1)
     assert changed[0, 0].nonzero().flatten().tolist() == [1]
     some = picture(drawn, torch.tensor([True, False]))
@@ -144,7 +160,7 @@ def test_history_may_be_shorter_but_not_longer_than_the_window():
     history = torch.randn(2, 4, *SMALL.latent_shape)
     assert encoder(history).shape == (2, 4 * 16, SMALL.hidden_dim)
     assert encoder(history[:, :1]).shape == (2, 16, SMALL.hidden_dim)
-    with pytest.raises(ValueError, match='takes 1 to 4'):
+    with pytest.raises(ValueError, match="takes 1 to 4"):
         encoder(torch.cat([history, history], 1))
 
 
@@ -157,8 +173,7 @@ def test_frames_of_a_request_do_not_see_each_other(model):
     assert together.log_error.shape == (2, 3, 16)
 
 
-@pytest.mark.parametrize('name', ['noisy', 'newest', 'before', 'time', 'history_noise', 'age',
-                                  'condition'])
+@pytest.mark.parametrize("name", ["noisy", "newest", "before", "time", "history_noise", "age", "condition"])
 def test_every_input_of_the_denoiser_matters(model, name):
     inputs = denoise_inputs()
     memory = model.remember(torch.zeros(2, 4, *SMALL.latent_shape))
@@ -187,16 +202,20 @@ def test_an_untrained_model_predicts_a_still_picture():
     model = Astra(replace(SMALL, displacements=0, observed_displacements=0))
     inputs = denoise_inputs()
     memory = model.remember(torch.randn(2, 4, *SMALL.latent_shape))
-    assert torch.equal(model.denoise(**inputs, memory=memory).prediction, inputs['newest'])
+    assert torch.equal(model.denoise(**inputs, memory=memory).prediction, inputs["newest"])
 
 
 def test_outcomes_are_named_and_shaped(model):
     features = torch.randn(2, 3, 16, SMALL.hidden_dim)
     outcomes = model.outcome_heads(features)
     assert {name: tuple(value.shape) for name, value in outcomes.items()} == {
-        'obstacle_contact': (2, 3), 'object_contact': (2, 3), 'off_road': (2, 3),
-        'object_position': (2, 3, 3), 'tool_position': (2, 3, 3),
-        'nearest_obstacle': (2, 3, 3)}
+        "obstacle_contact": (2, 3),
+        "object_contact": (2, 3),
+        "off_road": (2, 3),
+        "object_position": (2, 3, 3),
+        "tool_position": (2, 3, 3),
+        "nearest_obstacle": (2, 3, 3),
+    }
 
 
 def test_forward_has_the_seed_signature(model):
@@ -208,17 +227,16 @@ def test_forward_has_the_seed_signature(model):
 
 
 def test_presets_and_settings_that_do_not_fit():
-    assert AstraConfig.from_dict(preset('tiny').to_dict()) == preset('tiny')
-    paper = preset('paper')
-    assert (paper.hidden_dim, paper.num_layers, paper.num_heads, paper.temporal_window) == (
-        1024, 24, 16, 16)
-    assert (paper.num_timesteps, paper.snr_gamma, paper.process) == (1000, 0.5, 'ddpm')
-    with pytest.raises(ValueError, match='multiples of 16'):
-        replace(preset('tiny'), image_size=(60, 64))
-    with pytest.raises(ValueError, match='unknown preset'):
-        preset('huge')
-    with pytest.raises(ValueError, match='unknown model settings'):
-        AstraConfig.from_dict({'depth': 3})
+    assert AstraConfig.from_dict(preset("tiny").to_dict()) == preset("tiny")
+    paper = preset("paper")
+    assert (paper.hidden_dim, paper.num_layers, paper.num_heads, paper.temporal_window) == (1024, 24, 16, 16)
+    assert (paper.num_timesteps, paper.snr_gamma, paper.process) == (1000, 0.5, "ddpm")
+    with pytest.raises(ValueError, match="multiples of 16"):
+        replace(preset("tiny"), image_size=(60, 64))
+    with pytest.raises(ValueError, match="unknown preset"):
+        preset("huge")
+    with pytest.raises(ValueError, match="unknown model settings"):
+        AstraConfig.from_dict({"depth": 3})
 
 
 def test_paper_preset_trains_at_reduced_depth():
@@ -226,23 +244,39 @@ def test_paper_preset_trains_at_reduced_depth():
     from astra_ros.learning.clips import Clip
     from astra_ros.learning.losses import one_step_loss
 
-    config = replace(preset('paper'), num_layers=2, context_layers=1, image_size=(64, 64),
-                     action_dims=(6,), modalities=('joints',), encoder_widths=(16, 16, 16),
-                     decoder_widths=(16, 16, 16))
+    config = replace(
+        preset("paper"),
+        num_layers=2,
+        context_layers=1,
+        image_size=(64, 64),
+        action_dims=(6,),
+        modalities=("joints",),
+        encoder_widths=(16, 16, 16),
+        decoder_widths=(16, 16, 16),
+    )
     torch.manual_seed(0)
     model = Astra(config)
     shape = (2, config.temporal_window + 3, *config.latent_shape)
     unknown = torch.full((2, 3), torch.nan)
-    clip = Clip(torch.randn(shape), torch.randn(2, 3, 6),
-                torch.zeros(2, dtype=torch.long),
-                {'obstacle_contact': torch.zeros(2, 3), 'object_contact': torch.ones(2, 3),
-                 'off_road': unknown, 'object_position': torch.zeros(2, 3, 3),
-                 'tool_position': torch.zeros(2, 3, 3), 'nearest_obstacle': unknown[..., None] + torch.zeros(3)},
-                torch.zeros(2, 3, 3, 64, 64, dtype=torch.uint8), torch.tensor([True, False]))
+    clip = Clip(
+        torch.randn(shape),
+        torch.randn(2, 3, 6),
+        torch.zeros(2, dtype=torch.long),
+        {
+            "obstacle_contact": torch.zeros(2, 3),
+            "object_contact": torch.ones(2, 3),
+            "off_road": unknown,
+            "object_position": torch.zeros(2, 3, 3),
+            "tool_position": torch.zeros(2, 3, 3),
+            "nearest_obstacle": unknown[..., None] + torch.zeros(3),
+        },
+        torch.zeros(2, 3, 3, 64, 64, dtype=torch.uint8),
+        torch.tensor([True, False]),
+    )
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     before = model.denoiser.out.weight.clone()
     loss, parts = one_step_loss(model, clip, torch.Generator().manual_seed(0))
     loss.backward()
     optimizer.step()
     assert torch.isfinite(loss) and not torch.equal(before, model.denoiser.out.weight)
-    assert parts['off_road'] == 0       # nobody knows it, so it teaches nothing
+    assert parts["off_road"] == 0  # nobody knows it, so it teaches nothing

@@ -46,9 +46,9 @@ def test_a_camera_that_moves_to_the_right_sees_things_further_left():
 
 
 def test_a_turn_moves_the_middle_by_the_tangent_whatever_the_depth():
-    angle = float(np.arctan(8 / FOCAL))     # to the right, by eight pixels in the middle
+    angle = float(np.arctan(8 / FOCAL))  # to the right, by eight pixels in the middle
     spot = torch.zeros(1, 3, SIZE, SIZE)
-    spot[..., 30:34, 38:42] = 1             # eight pixels right of the middle
+    spot[..., 30:34, 38:42] = 1  # eight pixels right of the middle
     for depth in (0.5, 100.0):
         views, _ = reproject(spot, pose(turn_y=angle), lens(depth))
         column = (views[0, 0, 0].sum(0) * torch.arange(SIZE)).sum() / views[0, 0, 0].sum()
@@ -82,7 +82,7 @@ def test_wide_pictures_and_unequal_lenses():
 
 def test_places_are_not_rounded_under_autocast():
     travel = pose((0.3, 0.1, 0.5), 0.1)
-    with torch.autocast('cpu', torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16):
         rounded, _ = reproject(picture(), travel, lens())
     assert torch.equal(rounded, reproject(picture(), travel, lens())[0])
 
@@ -92,8 +92,16 @@ def test_what_lies_behind_was_not_seen():
     assert not seen.any() and views.isfinite().all()
 
 
-CONFIG = replace(preset('tiny'), hidden_dim=48, num_heads=4, num_layers=1, context_layers=1,
-                 encoder_widths=(8, 8, 8), decoder_widths=(8, 8, 8), decoder_depths=(1, 1, 1))
+CONFIG = replace(
+    preset("tiny"),
+    hidden_dim=48,
+    num_heads=4,
+    num_layers=1,
+    context_layers=1,
+    encoder_widths=(8, 8, 8),
+    decoder_widths=(8, 8, 8),
+    decoder_depths=(1, 1, 1),
+)
 
 
 @pytest.fixture
@@ -121,12 +129,13 @@ def test_the_imagined_future_follows_the_views(model):
     actions = torch.zeros(1, 2, 3, 14)
 
     def run(reprojected, network=model):
-        return imagine_latents(network, history, actions, reprojected=reprojected,
-                               generator=torch.Generator().manual_seed(0)).latents
+        return imagine_latents(
+            network, history, actions, reprojected=reprojected, generator=torch.Generator().manual_seed(0)
+        ).latents
 
     still = torch.cat([history[:, -1], torch.zeros(1, 1, 8, 8)], dim=1)
     reprojected = still.expand(1, 2, 3, -1, -1, -1).clone()
-    torch.testing.assert_close(run(reprojected), run(None))       # nothing known of the way
+    torch.testing.assert_close(run(reprojected), run(None))  # nothing known of the way
     reprojected[:, 1, 1:, :-1] += 1.0
     other = run(reprojected)
     torch.testing.assert_close(other[:, 0], run(None)[:, 0])
@@ -140,7 +149,7 @@ def test_the_imagined_future_follows_the_views(model):
 
 def test_a_model_without_it_has_the_inputs_of_before():
     without = Astra(replace(CONFIG, reprojection=False))
-    assert without.denoiser.embed.in_features == 3 * CONFIG.latent_channels * CONFIG.patch ** 2
+    assert without.denoiser.embed.in_features == 3 * CONFIG.latent_channels * CONFIG.patch**2
     stored = CONFIG.to_dict()
-    del stored['reprojection']      # as in cards from before there was any
+    del stored["reprojection"]  # as in cards from before there was any
     assert not type(CONFIG).from_dict(stored).reprojection

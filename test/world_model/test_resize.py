@@ -7,8 +7,16 @@ import torch
 
 from astra_ros.world_model import Astra, preset, resized
 
-CONFIG = replace(preset('tiny'), hidden_dim=48, num_heads=4, num_layers=1, context_layers=1,
-                 encoder_widths=(8, 8, 8), decoder_widths=(8, 8, 8), decoder_depths=(1, 1, 1))
+CONFIG = replace(
+    preset("tiny"),
+    hidden_dim=48,
+    num_heads=4,
+    num_layers=1,
+    context_layers=1,
+    encoder_widths=(8, 8, 8),
+    decoder_widths=(8, 8, 8),
+    decoder_depths=(1, 1, 1),
+)
 
 
 @pytest.fixture
@@ -17,14 +25,14 @@ def model():
     return Astra(CONFIG).eval()
 
 
-@pytest.mark.parametrize('size, times', [((128, 128), (2, 2)), ((64, 128), (1, 2))])
+@pytest.mark.parametrize("size, times", [((128, 128), (2, 2)), ((64, 128), (1, 2))])
 def test_what_was_moved_by_whole_cells_is_moved_by_as_much_of_the_picture(model, size, times):
     moved = model.denoiser.moved
-    cells = CONFIG.patch ** 2
+    cells = CONFIG.patch**2
     with torch.no_grad():
         moved.displacement.weight.zero_()
-        places = torch.tensor([[0.0, 0.0], [2.0, -1.0], [-3.0, 0.0], [1.0, 4.0]])   # x, y in cells
-        places = torch.cat([places, -places])       # of the newest latent, of the observed one
+        places = torch.tensor([[0.0, 0.0], [2.0, -1.0], [-3.0, 0.0], [1.0, 4.0]])  # x, y in cells
+        places = torch.cat([places, -places])  # of the newest latent, of the observed one
         moved.displacement.bias.copy_(places.reshape(-1, 1).expand(-1, cells).reshape(-1))
     wide = resized(model, size)
     latent = torch.randn(1, 1, *CONFIG.latent_shape)
@@ -37,8 +45,7 @@ def test_what_was_moved_by_whole_cells_is_moved_by_as_much_of_the_picture(model,
         with torch.no_grad():
             return network.denoiser.moved(tokens, at, at.flip(-1))
 
-    torch.testing.assert_close(run(wide, doubled(latent)), doubled(run(model, latent)),
-                               atol=1e-4, rtol=0)
+    torch.testing.assert_close(run(wide, doubled(latent)), doubled(run(model, latent)), atol=1e-4, rtol=0)
 
 
 def test_positions_are_interpolated_and_all_else_stays(model):
@@ -53,8 +60,12 @@ def test_positions_are_interpolated_and_all_else_stays(model):
     assert column.diff().min() > 0
     before, after = model.state_dict(), wide.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
-    assert changed == {'temporal_encoder.position', 'denoiser.position',
-                       'denoiser.moved.displacement.weight', 'denoiser.moved.displacement.bias'}
+    assert changed == {
+        "temporal_encoder.position",
+        "denoiser.position",
+        "denoiser.moved.displacement.weight",
+        "denoiser.moved.displacement.bias",
+    }
 
 
 def test_a_wide_model_predicts_pictures_of_its_size(model):
@@ -69,18 +80,18 @@ def test_a_wide_model_predicts_pictures_of_its_size(model):
 
 
 def test_a_size_that_cuts_tokens_is_refused(model):
-    with pytest.raises(ValueError, match='multiples of 16'):
+    with pytest.raises(ValueError, match="multiples of 16"):
         resized(model, (72, 64))
 
 
 def test_with_as_many_larger_tokens_it_predicts_the_same_of_a_larger_picture(model):
     """Where each cell stands four times, so does each cell of the prediction."""
     with torch.no_grad():
-        for weights in model.parameters():      # those that start at zero would hide a mistake
+        for weights in model.parameters():  # those that start at zero would hide a mistake
             weights.add_(0.05 * torch.randn_like(weights))
         displacement = model.denoiser.moved.displacement
         displacement.weight.zero_()
-        displacement.bias.round_()      # whole cells, or a sharper picture is blurred less
+        displacement.bias.round_()  # whole cells, or a sharper picture is blurred less
     wide = resized(model, (128, 128), patch=2 * CONFIG.patch)
     assert wide.config.tokens_per_frame == CONFIG.tokens_per_frame
 
@@ -92,12 +103,12 @@ def test_with_as_many_larger_tokens_it_predicts_the_same_of_a_larger_picture(mod
     time, actions = torch.rand(2), torch.randn(2, 14)
     with torch.no_grad():
         expected = model(noisy, time, actions, history)
-        torch.testing.assert_close(wide(doubled(noisy), time, actions, doubled(history)),
-                                   doubled(expected), atol=1e-4, rtol=0)
-        torch.testing.assert_close(wide.picture(doubled(drawing)), model.picture(drawing),
-                                   atol=1e-4, rtol=0)
+        torch.testing.assert_close(
+            wide(doubled(noisy), time, actions, doubled(history)), doubled(expected), atol=1e-4, rtol=0
+        )
+        torch.testing.assert_close(wide.picture(doubled(drawing)), model.picture(drawing), atol=1e-4, rtol=0)
 
 
 def test_a_patch_that_would_cut_old_tokens_is_refused(model):
-    with pytest.raises(ValueError, match='patch 3: expected a multiple of the 2'):
+    with pytest.raises(ValueError, match="patch 3: expected a multiple of the 2"):
         resized(model, (96, 96), patch=3)

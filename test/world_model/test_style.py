@@ -15,7 +15,7 @@ CONFIG = StyleConfig(latent_channels=6, width=16, blocks=2, kinds=5, heads=2)
 def transfer():
     torch.manual_seed(0)
     made = StyleTransfer(CONFIG).eval()
-    for weight in made.out.parameters():    # zero at first, and nothing would show
+    for weight in made.out.parameters():  # zero at first, and nothing would show
         torch.nn.init.normal_(weight, std=0.2)
     return made
 
@@ -51,14 +51,14 @@ def test_older_weights_mean_today_what_they_did():
     """Once the constant was added to what the action encoder says."""
     torch.manual_seed(0)
     model = Astra(SMALL)
-    for weight in model.action_encoder.parameters():    # experts and no_action are zero at first
+    for weight in model.action_encoder.parameters():  # experts and no_action are zero at first
         torch.nn.init.normal_(weight, std=0.2)
     actions, constant = torch.randn(2, 5, 6), torch.randn(SMALL.hidden_dim)
     expected = model.action_encoder(actions, 0) + constant, model.action_encoder.unconditional(2, 5) + constant
-    old = {**model.state_dict(), 'style_encoder.as_observed': constant, 'style_encoder.out.bias': torch.ones(3)}
+    old = {**model.state_dict(), "style_encoder.as_observed": constant, "style_encoder.out.bias": torch.ones(3)}
     today = Astra(SMALL)
     today.load_state_dict(as_of_today(old))
     torch.testing.assert_close((today.action_encoder(actions, 0), today.action_encoder.unconditional(2, 5)), expected)
     new = model.state_dict()
     assert all(torch.equal(new[name], value) for name, value in as_of_today(new).items())
-    assert as_of_today({'style_encoder.as_observed': constant}) == {}      # a file of something else is refused elsewhere
+    assert as_of_today({"style_encoder.as_observed": constant}) == {}  # a file of something else is refused elsewhere

@@ -17,6 +17,8 @@ class TwoCameras(BagError):
     """
 
     def __init__(self, bag: Path, topic: str, conflict: CameraConflict):
-        super().__init__(f'{bag}: {topic}: {conflict} ({conflict.times} times); give each camera a topic of its own '
-                         f'(`ros2 topic info -v {topic}` lists the publishers) and record again')
+        super().__init__(
+            f"{bag}: {topic}: {conflict} ({conflict.times} times); give each camera a topic of its own "
+            f"(`ros2 topic info -v {topic}` lists the publishers) and record again"
+        )
         self.topic, self.conflict = topic, conflict

@@ -18,33 +18,38 @@ class CameraMotion:
 
     names = AXES
     continuous: tuple[str, ...] = ()
-    unfit = cure = ''
+    unfit = cure = ""
 
     def __init__(self, recording: Recording, choice: Choice, clock: Clock):
         settings = choice.settings
-        frame = settings.camera_frame or recording.pictures.frames.most_common(1)[0][0].lstrip('/')
+        frame = settings.camera_frame or recording.pictures.frames.most_common(1)[0][0].lstrip("/")
         self.notes = []
         if not frame:
-            raise BagError(f'{choice.image.name}: its headers name no frame; say which one is the '
-                           "camera's optical frame: camera_frame in the --config file")
-        if 'optical' not in frame:
+            raise BagError(
+                f"{choice.image.name}: its headers name no frame; say which one is the "
+                "camera's optical frame: camera_frame in the --config file"
+            )
+        if "optical" not in frame:
             self.notes.append(
                 f"frame '{frame}' is taken as the camera's optical frame (x right, y down, z "
-                'forward); if it is not, name that one as camera_frame in the --config file')
-        if choice.motion.type == ODOMETRY and (nameless := [
-                pair for pair in recording.odometry_frames if not all(pair) or pair[0] == pair[1]]):
+                "forward); if it is not, name that one as camera_frame in the --config file"
+            )
+        if choice.motion.type == ODOMETRY and (
+            nameless := [pair for pair in recording.odometry_frames if not all(pair) or pair[0] == pair[1]]
+        ):
             parent, child = nameless[0]
             raise MotionError(
-                choice.motion.name, f"its header.frame_id is '{parent}' and its child_frame_id '{child}', so where the "
-                'camera is on the robot cannot be found', "name two frames there, or import the base's own motion with "
-                '--modality twist, which needs no names')
+                choice.motion.name,
+                f"its header.frame_id is '{parent}' and its child_frame_id '{child}', so where the "
+                "camera is on the robot cannot be found",
+                "name two frames there, or import the base's own motion with --modality twist, which needs no names",
+            )
         self._frames = Frames.through_tree(recording, clock, frame, settings.fixed_frame, choice.motion.name)
         self.warnings = self._frames.warnings
         self.notes += self._frames.notes
         self._dt_s, self._gap_s = settings.dt_s, settings.gap_s
         self.samples = choice.motion.count
-        self.how = (f"'{frame}' in '{self._frames.fixed}', mean since the frame before, in the "
-                    'optical frame')
+        self.how = f"'{frame}' in '{self._frames.fixed}', mean since the frame before, in the optical frame"
 
     def problems(self, times: np.ndarray, received_s: float) -> np.ndarray:
         return self._frames.problems(times, received_s, self._dt_s, self._gap_s)
@@ -54,4 +59,4 @@ class CameraMotion:
 
     def labels(self, times: np.ndarray, received_s: float) -> dict[str, np.ndarray]:
         poses = np.concatenate(self._frames.poses(times, received_s), axis=1)
-        return {'camera_pose': poses.astype(np.float32)}
+        return {"camera_pose": poses.astype(np.float32)}

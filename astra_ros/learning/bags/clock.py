@@ -16,7 +16,7 @@ SAME_CLOCK_S = 1.0
 AHEAD_S = 0.1
 # Delays of two topics that grow apart evenly by more, over a bag, are of clocks that go at different rates.
 DRIFT_S = 0.1
-EVENLY = 0.15       # of that, at most, off a straight line
+EVENLY = 0.15  # of that, at most, off a straight line
 # So many messages alone, of which a few may be late, tell how far their clock is ahead.
 FEW = 5
 # A jump of one topic is looked for in another one for so long before and after it.
@@ -46,32 +46,34 @@ def choose_clock(sources: dict[str, Sequence], unstamped: str, wanted: str, firs
         ClockError: header stamps are wanted, and there are none, or those of one topic jump alone.
     """
     empty = [topic for topic, group in sources.items() if _share_unstamped(group) > 0.5]
-    if wanted == 'header' and empty:
-        raise ClockError(f'header stamps are wanted, but those of {", ".join(empty)} are 0; take '
-                         '--clock receive')
-    name, why, jumps, future = 'header', 'stamps of the message headers', {}, frozenset()
-    if wanted == 'receive':
-        name, why = 'receive', 'times of the recorder, as asked for'
+    if wanted == "header" and empty:
+        raise ClockError(f"header stamps are wanted, but those of {', '.join(empty)} are 0; take --clock receive")
+    name, why, jumps, future = "header", "stamps of the message headers", {}, frozenset()
+    if wanted == "receive":
+        name, why = "receive", "times of the recorder, as asked for"
     elif empty:
-        name, why = 'receive', f'times of the recorder: the headers of {", ".join(empty)} have no stamps'
+        name, why = "receive", f"times of the recorder: the headers of {', '.join(empty)} have no stamps"
     else:
         timed = {topic: [_Stamps.of(series) for series in group] for topic, group in sources.items()}
-        pictures = next(stamps for topic, group in sources.items()
-                        for series, stamps in zip(group, timed[topic]) if series is first)
+        pictures = next(
+            stamps for topic, group in sources.items() for series, stamps in zip(group, timed[topic]) if series is first
+        )
         alone = _jump_alone(timed, unstamped, pictures)
-        if alone and wanted == 'header':
-            raise ClockError(f'header stamps are wanted, but those of {alone.who} jump by '
-                             f'{", ".join(f"{jump:.2f}" for jump in alone.by_s)} s, and {alone.other}; '
-                             'take --clock auto')
+        if alone and wanted == "header":
+            raise ClockError(
+                f"header stamps are wanted, but those of {alone.who} jump by "
+                f"{', '.join(f'{jump:.2f}' for jump in alone.by_s)} s, and {alone.other}; "
+                "take --clock auto"
+            )
         trouble = alone.why if alone else _apart(timed, unstamped, pictures) or _drifting(timed, unstamped)
-        if trouble and wanted == 'auto':
+        if trouble and wanted == "auto":
             # Times of the recorder do not jump along.
-            name, why, jumps = 'receive', f'times of the recorder: {trouble}', _jumps(first) if alone else {}
+            name, why, jumps = "receive", f"times of the recorder: {trouble}", _jumps(first) if alone else {}
         else:
-            why += f'; {unstamped} has none, there the times of the recorder' * bool(unstamped)
+            why += f"; {unstamped} has none, there the times of the recorder" * bool(unstamped)
             future = _future(timed, unstamped, pictures) if not trouble else future
-            why += f'; as asked for, though {trouble}' * bool(trouble)
-    stamps = first.received_ns if name == 'receive' else [ns for ns in first.stamps_ns if ns]
+            why += f"; as asked for, though {trouble}" * bool(trouble)
+    stamps = first.received_ns if name == "receive" else [ns for ns in first.stamps_ns if ns]
     return Clock(name, why, stamps[0], first.received_ns[0], jumps, future)
 
 
@@ -89,8 +91,11 @@ class _Stamps:
 
     @staticmethod
     def of(series) -> _Stamps:
-        whole = [(stamp, received) for stamp, received, value in
-                 zip(series.stamps_ns, series.received_ns, series.values) if stamp and value is not None]
+        whole = [
+            (stamp, received)
+            for stamp, received, value in zip(series.stamps_ns, series.received_ns, series.values)
+            if stamp and value is not None
+        ]
         stamps, received = np.array(whole, dtype=np.int64).reshape(-1, 2).T
         return _Stamps(received, (stamps - received) / 1e9)
 
@@ -100,15 +105,17 @@ class _Stamps:
         Messages that come late, and a recorder that falls behind and catches up, are no jumps: the least
         delay of those that follow is as it was.
         """
-        parts = np.split(np.arange(len(self.ahead_s)),
-                         np.flatnonzero(np.abs(np.diff(self.ahead_s)) > JUMP_BACK_S) + 1)
+        parts = np.split(np.arange(len(self.ahead_s)), np.flatnonzero(np.abs(np.diff(self.ahead_s)) > JUMP_BACK_S) + 1)
         return [(part[0], part[-1] + 1, float(self.ahead_s[part].max())) for part in parts if len(part) >= FEW]
 
     def jumps(self) -> list[tuple[int, int, float]]:
         """(ns when the last before it was received, ns when the first after it was, by how many s) of each jump."""
         levels = self.levels()
-        return [(int(self.received_ns[end - 1]), int(self.received_ns[begin]), now - before)
-                for (_, end, before), (begin, _, now) in zip(levels, levels[1:]) if abs(now - before) > JUMP_BACK_S]
+        return [
+            (int(self.received_ns[end - 1]), int(self.received_ns[begin]), now - before)
+            for (_, end, before), (begin, _, now) in zip(levels, levels[1:])
+            if abs(now - before) > JUMP_BACK_S
+        ]
 
     def change_s(self, before_ns: int, after_ns: int) -> float | None:
         """By how much the stamps are further ahead from one time on than until another; None where none are near."""
@@ -152,16 +159,24 @@ class _JumpAlone:
 def _jump_alone(timed: Mapping[str, list[_Stamps]], unstamped: str, pictures: _Stamps) -> _JumpAlone | None:
     if unstamped:
         if by_s := [by for _, _, by in pictures.jumps()]:
-            return _JumpAlone('the pictures', by_s, f'{unstamped} has none that jump along',
-                              f'the stamps of the pictures jump, and {unstamped} has none')
+            return _JumpAlone(
+                "the pictures",
+                by_s,
+                f"{unstamped} has none that jump along",
+                f"the stamps of the pictures jump, and {unstamped} has none",
+            )
         return None
     for topic, group in timed.items():
         for other, others in timed.items():
             for one in group if topic != other else ():
                 for each in others:
                     if by_s := _not_shared(one, each):
-                        return _JumpAlone(topic, by_s, f'those of {other} do not jump along',
-                                          f'the stamps of {topic} jump, and those of {other} do not jump along')
+                        return _JumpAlone(
+                            topic,
+                            by_s,
+                            f"those of {other} do not jump along",
+                            f"the stamps of {topic} jump, and those of {other} do not jump along",
+                        )
     return None
 
 
@@ -178,29 +193,39 @@ def _not_shared(one: _Stamps, other: _Stamps) -> list[float]:
 def _ahead_at(pictures: _Stamps, group: list[_Stamps]) -> np.ndarray:
     """By how much a topic's stamps are ahead when pictures are recorded: a simulation's clock may be slower."""
     received, ahead = (np.concatenate(parts) for parts in zip(*((each.received_ns, each.ahead_s) for each in group)))
-    order = np.argsort(received, kind='stable')
+    order = np.argsort(received, kind="stable")
     return np.interp(pictures.received_ns, received[order], ahead[order]) if len(pictures.received_ns) else ahead
 
 
 def _apart(timed: Mapping[str, list[_Stamps]], unstamped: str, pictures: _Stamps) -> str:
     """What is wrong where clocks are apart, or one is ahead of what it may be; else ''."""
-    delays = {topic: -float(np.median(_ahead_at(pictures, group))) for topic, group in timed.items()
-              if any(len(each.ahead_s) for each in group)}
+    delays = {
+        topic: -float(np.median(_ahead_at(pictures, group)))
+        for topic, group in timed.items()
+        if any(len(each.ahead_s) for each in group)
+    }
     if unstamped:
         delays[unstamped] = 0.0
     low, high = min(delays, key=delays.get), max(delays, key=delays.get)
     apart = delays[high] - delays[low]
     if apart > SAME_CLOCK_S:
-        return (f'{"the recording" if low == unstamped else low} and '
-                f'{"the recording" if high == unstamped else high} have clocks that are {apart:.4g} s apart')
+        return (
+            f"{'the recording' if low == unstamped else low} and "
+            f"{'the recording' if high == unstamped else high} have clocks that are {apart:.4g} s apart"
+        )
     # A topic of which a part only is ahead, as a transform that is made for the future, is not.
-    ahead = {topic: float(min(np.median(each.ahead_s) for each in group if len(each.ahead_s)))
-             for topic, group in timed.items() if topic in delays}
+    ahead = {
+        topic: float(min(np.median(each.ahead_s) for each in group if len(each.ahead_s)))
+        for topic, group in timed.items()
+        if topic in delays
+    }
     first = max(ahead, key=ahead.get)
     if ahead[first] > AHEAD_S and apart > AHEAD_S and delays[high] > -AHEAD_S / 2:
-        return (f'{first} is stamped {ahead[first]:.2f} s later than it was recorded, and '
-                f'{"the recording" if high == unstamped else high} is not, so their clocks differ')
-    return ''
+        return (
+            f"{first} is stamped {ahead[first]:.2f} s later than it was recorded, and "
+            f"{'the recording' if high == unstamped else high} is not, so their clocks differ"
+        )
+    return ""
 
 
 def _future(timed: Mapping[str, list[_Stamps]], unstamped: str, pictures: _Stamps) -> frozenset[int]:
@@ -223,7 +248,7 @@ def _usual(received_ns: np.ndarray, values: np.ndarray) -> np.ndarray:
     index = np.arange(len(values))
     begin = np.minimum(np.searchsorted(received_ns, received_ns - USUAL_NS), np.maximum(index - FEW // 2, 0))
     end = np.maximum(np.searchsorted(received_ns, received_ns + USUAL_NS), index + FEW // 2 + 1)
-    return np.array([np.quantile(values[i:j], USUALLY, method='lower') for i, j in zip(begin, end)])
+    return np.array([np.quantile(values[i:j], USUALLY, method="lower") for i, j in zip(begin, end)])
 
 
 def _drifting(timed: Mapping[str, list[_Stamps]], unstamped: str) -> str:
@@ -232,31 +257,31 @@ def _drifting(timed: Mapping[str, list[_Stamps]], unstamped: str) -> str:
     for index, topic in enumerate(topics):
         for one in timed[topic]:
             if unstamped and (by := _drift(one, None)):
-                return f'the clock of {topic} drifts against that of the recorder, by {by}'
+                return f"the clock of {topic} drifts against that of the recorder, by {by}"
             for other in topics[:index]:
                 for each in timed[other]:
                     if by := _drift(one, each):
-                        return f'the clocks of {other} and {topic} drift apart, by {by}'
-    return ''
+                        return f"the clocks of {other} and {topic} drift apart, by {by}"
+    return ""
 
 
 def _drift(one: _Stamps, other: _Stamps | None) -> str:
     """How far two clocks drift apart, '0.77 s in 27 s'; '' where they do not. None: the recorder's."""
     both = [each.received_ns for each in (one, other) if each is not None]
     if not all(map(len, both)):
-        return ''
+        return ""
     begin, end = max(each.min() for each in both), min(each.max() for each in both)
     edges = np.linspace(begin, max(begin, end), PARTS + 1)
     delays = one.least_delays(edges) - (0.0 if other is None else other.least_delays(edges))
     known = np.isfinite(delays)
     if known.sum() <= PARTS / 2:
-        return ''
+        return ""
     at = ((edges[1:] + edges[:-1])[known] / 2 - begin) / 1e9
     slope, level = np.polyfit(at, delays[known], 1)
     drift = slope * np.ptp(at)
     if abs(drift) <= DRIFT_S or np.abs(delays[known] - slope * at - level).max() > EVENLY * abs(drift):
-        return ''
-    return f'{abs(drift):.2f} s in {np.ptp(at):.0f} s'
+        return ""
+    return f"{abs(drift):.2f} s in {np.ptp(at):.0f} s"
 
 
 def _jumps(pictures) -> dict[int, float]:

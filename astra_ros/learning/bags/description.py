@@ -26,22 +26,24 @@ def read_urdf(path: Path, joints: tuple[str, ...], notes: list[str]) -> bytes:
         data = path.read_bytes()
         root = ElementTree.fromstring(data)
     except OSError as error:
-        raise BagError(f'{path}: {error.strerror}; urdf names a file, beside the --config file '
-                       'where its path is not absolute') from error
+        raise BagError(
+            f"{path}: {error.strerror}; urdf names a file, beside the --config file where its path is not absolute"
+        ) from error
     except ElementTree.ParseError as error:
-        raise BagError(f'{path}: no URDF: {error}') from error
-    if root.tag != 'robot' or b'www.ros.org/wiki/xacro' in data and any(
-            'xacro' in element.tag for element in root.iter()):
-        kind = 'xacro' if root.tag == 'robot' else f'<{root.tag}>'
-        raise BagError(f'{path}: no URDF but {kind}; make one with: ros2 run xacro xacro FILE > '
-                       'robot.urdf')
-    known = {joint.get('name') for joint in root.findall('joint')}
+        raise BagError(f"{path}: no URDF: {error}") from error
+    if (
+        root.tag != "robot"
+        or b"www.ros.org/wiki/xacro" in data
+        and any("xacro" in element.tag for element in root.iter())
+    ):
+        kind = "xacro" if root.tag == "robot" else f"<{root.tag}>"
+        raise BagError(f"{path}: no URDF but {kind}; make one with: ros2 run xacro xacro FILE > robot.urdf")
+    known = {joint.get("name") for joint in root.findall("joint")}
     if missing := [name for name in joints if name not in known]:
-        notes.append(f'{path.name}: has no joint {", ".join(missing)}, so the robot cannot be '
-                     'drawn with it')
+        notes.append(f"{path.name}: has no joint {', '.join(missing)}, so the robot cannot be drawn with it")
     if joints:
         present = tuple(name for name in joints if name in known)
-        notes += [f'{path.name}: {text}' for text in _what_is_odd(data, present)]
+        notes += [f"{path.name}: {text}" for text in _what_is_odd(data, present)]
     return data
 
 
@@ -51,16 +53,18 @@ def _what_is_odd(urdf: bytes, joints: tuple[str, ...]) -> list[str]:
         robot = LinkPoses(urdf, joints).robot
         return mesh_notes(robot) + odd_sizes(convex_parts(robot))
     except KinematicsError as error:
-        found = str(error).removeprefix('robot description: ')
-        return [f'{found}. Until then the robot is not drawn in training, and a model follows its plans less exactly; '
-                'the episodes are whole, and training looks for the meshes again']
+        found = str(error).removeprefix("robot description: ")
+        return [
+            f"{found}. Until then the robot is not drawn in training, and a model follows its plans less exactly; "
+            "the episodes are whole, and training looks for the meshes again"
+        ]
 
 
 def description_of(settings: BagSettings, recording: Recording) -> tuple[str, str | bytes]:
     """(where it comes from, the robot's description): that of --urdf, else that of the bag; '' where there is none."""
-    if settings.urdf is not None:    # what is wrong with the file is said where it is copied
-        return settings.urdf.name, settings.urdf.read_bytes() if settings.urdf.is_file() else ''
-    return 'robot_description in the bag' * bool(recording.description), recording.description
+    if settings.urdf is not None:  # what is wrong with the file is said where it is copied
+        return settings.urdf.name, settings.urdf.read_bytes() if settings.urdf.is_file() else ""
+    return "robot_description in the bag" * bool(recording.description), recording.description
 
 
 def beyond_limits(settings: BagSettings, recording: Recording, stored: Mapping[str, np.ndarray]) -> list[str]:
@@ -74,16 +78,17 @@ def beyond_limits(settings: BagSettings, recording: Recording, stored: Mapping[s
         limits = position_limits(text) if text else {}
     except DescriptionError:
         return []
-    return [f'{source}: {each}; {each.cure}' for each in beyond(limits, stored)]
+    return [f"{source}: {each}; {each.cure}" for each in beyond(limits, stored)]
 
 
 def check_base(path: Path, urdf: bytes, camera_pose: dict | None) -> None:
     """Raises BagError where tf gives the camera in another frame than the robot is drawn in."""
-    wanted = (camera_pose or {}).get('from_tf')
+    wanted = (camera_pose or {}).get("from_tf")
     robot = ElementTree.fromstring(urdf)
-    children = {joint.find('child').get('link') for joint in robot.findall('joint')
-                if joint.find('child') is not None}
-    roots = [link.get('name') for link in robot.findall('link') if link.get('name') not in children]
+    children = {joint.find("child").get("link") for joint in robot.findall("joint") if joint.find("child") is not None}
+    roots = [link.get("name") for link in robot.findall("link") if link.get("name") not in children]
     if wanted and roots and wanted not in roots:
-        raise BagError(f"camera_pose: from_tf is '{wanted}', but {path.name} begins at '{roots[0]}', "
-                       f"and the robot is drawn from there; write from_tf: {roots[0]}")
+        raise BagError(
+            f"camera_pose: from_tf is '{wanted}', but {path.name} begins at '{roots[0]}', "
+            f"and the robot is drawn from there; write from_tf: {roots[0]}"
+        )

@@ -30,8 +30,11 @@ class JointMotion:
             raise UnknownJoint(self._topic, missing, known)
         self.names = settings.joints or tuple(known)
         if not self.names:
-            raise MotionError(self._topic, 'no message with joint names and positions'
-                              + recording.reasons(self._topic), 'record a topic that has them')
+            raise MotionError(
+                self._topic,
+                "no message with joint names and positions" + recording.reasons(self._topic),
+                "record a topic that has them",
+            )
         self.how = _how(recording, choice)
         self.samples = sum(len(series) for series in recording.joints.values())
         self.notes = []
@@ -42,8 +45,7 @@ class JointMotion:
         self.continuous = tuple(name for name, (_, turning) in tracks.items() if turning)
         self._turning = [name in self.continuous for name in self.names]
         self._tracks = [track for track, _ in tracks.values()]
-        self.slow = {name: rate for name, track in zip(self.names, self._tracks)
-                     if (rate := _rate(track, self._gap_s))}
+        self.slow = {name: rate for name, track in zip(self.names, self._tracks) if (rate := _rate(track, self._gap_s))}
 
     def _track(self, joint: str, recording: Recording, clock: Clock, described: _Described) -> tuple[Track, bool]:
         times, received, values = [], [], []
@@ -53,26 +55,28 @@ class JointMotion:
                 received.append(clock.received_s(series))
                 values.append(np.stack(series.values)[:, names.index(joint)])
         times, received, values = map(np.concatenate, (times, received, values))
-        order = np.argsort(received, kind='stable')
+        order = np.argsort(received, kind="stable")
         good = order[np.isfinite(values[order])]
         if not len(good):
-            raise MotionError(self._topic, f"joint '{joint}' never has a finite position", 'leave it out with '
-                              f'--joints {" ".join(n for n in self.names if n != joint)}')
+            raise MotionError(
+                self._topic,
+                f"joint '{joint}' never has a finite position",
+                f"leave it out with --joints {' '.join(n for n in self.names if n != joint)}",
+            )
         if lost := len(order) - len(good):
-            self.notes.append(f"{self._topic}: {lost} positions of joint '{joint}' are not finite and "
-                              'were left out')
+            self.notes.append(f"{self._topic}: {lost} positions of joint '{joint}' are not finite and were left out")
         parts = times[good], received[good], values[good, None]
         track = Track(*parts)
         turning, note = described.turns(joint, sum(looks_wrapped(rows[:, 0]) for _, rows in track.runs))
-        if note and joint not in self._contradicted:    # there the jumps are those between two publishers
-            self.notes.append(f'{self._topic}: {note}')
+        if note and joint not in self._contradicted:  # there the jumps are those between two publishers
+            self.notes.append(f"{self._topic}: {note}")
         return (Track(*parts, turning=True) if turning else track), turning
 
     def problems(self, times: np.ndarray, received_s: float) -> np.ndarray:
-        found = np.full(len(times), '', dtype=object)
+        found = np.full(len(times), "", dtype=object)
         for name, track in zip(self.names, self._tracks):
             own = problems(track.run(received_s)[0], times, self._gap_s)
-            found = np.where((found == '') & (own != ''), own + f" (joint '{name}')", found)
+            found = np.where((found == "") & (own != ""), own + f" (joint '{name}')", found)
         return found
 
     def rows(self, begin: np.ndarray, end: np.ndarray, received_s: float) -> np.ndarray:
@@ -88,12 +92,16 @@ class JointMotion:
         """What helps where frames lack the motion, or ''."""
         quick = [name for name in self.names if name not in self.slow]
         if not self.slow:
-            return ''
-        slow = ', '.join(f"'{name}' {rate:.2g} times" for name, (rate, _) in self.slow.items())
+            return ""
+        slow = ", ".join(f"'{name}' {rate:.2g} times" for name, (rate, _) in self.slow.items())
         needed = max(silence for _, silence in self.slow.values()) * 1.1
-        leave = f'leave {"it" if len(self.slow) == 1 else "them"} out with --joints {" ".join(quick)}, or ' * bool(quick)
-        return (f'{self._topic}: messages a second: {slow}; frames in a silence of more than {self._gap_s:.3g} s are '
-                f'dropped: {leave}set max_gap_s: {needed:.2g} in the --config file')
+        leave = f"leave {'it' if len(self.slow) == 1 else 'them'} out with --joints {' '.join(quick)}, or " * bool(
+            quick
+        )
+        return (
+            f"{self._topic}: messages a second: {slow}; frames in a silence of more than {self._gap_s:.3g} s are "
+            f"dropped: {leave}set max_gap_s: {needed:.2g} in the --config file"
+        )
 
 
 class _Described:
@@ -109,25 +117,34 @@ class _Described:
     def turns(self, joint: str, seams: int) -> tuple[bool, str]:
         """Whether a joint turns without end, and a note. `seams`: how often its angle jumps as if it did."""
         kind = self.types.get(joint)
-        if kind == 'continuous':
-            return True, (f"joint '{joint}' turns without end ({self.source}): its angle goes on across the seam "
-                          f'(crossings: {seams}), and each episode begins in [-pi, pi)')
+        if kind == "continuous":
+            return True, (
+                f"joint '{joint}' turns without end ({self.source}): its angle goes on across the seam "
+                f"(crossings: {seams}), and each episode begins in [-pi, pi)"
+            )
         if not seams:
-            return False, ''
+            return False, ""
         if kind is None:
-            return True, (f"joint '{joint}' is taken as one that turns without end, because it jumps by about 2 pi "
-                          f'{seams} times and no description says what it is: its angle goes on across the seam, and '
-                          'each episode begins in [-pi, pi); if it has limits, name its description with --urdf')
-        return False, (f"joint '{joint}' jumps by about 2 pi, a whole turn, {seams} times, but {self.source} calls it "
-                       f'{kind}, so it is stored as it is; if it turns without end, write type="continuous" there')
+            return True, (
+                f"joint '{joint}' is taken as one that turns without end, because it jumps by about 2 pi "
+                f"{seams} times and no description says what it is: its angle goes on across the seam, and "
+                "each episode begins in [-pi, pi); if it has limits, name its description with --urdf"
+            )
+        return False, (
+            f"joint '{joint}' jumps by about 2 pi, a whole turn, {seams} times, but {self.source} calls it "
+            f'{kind}, so it is stored as it is; if it turns without end, write type="continuous" there'
+        )
 
 
 def _how(recording: Recording, choice: Choice) -> str:
-    kind = 'positions'
+    kind = "positions"
     if choice.motion.type == CONTROLLER_STATE:
-        kind = ('measured positions (no field says what was commanded)' if recording.joints is recording.measured else
-                'commanded positions')
-    return f'{kind}, interpolated at the frames'
+        kind = (
+            "measured positions (no field says what was commanded)"
+            if recording.joints is recording.measured
+            else "commanded positions"
+        )
+    return f"{kind}, interpolated at the frames"
 
 
 def _rate(track: Track, gap_s: float) -> tuple[float, float] | None:

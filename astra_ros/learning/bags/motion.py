@@ -17,7 +17,7 @@ from astra_ros.learning.bags.reader import Recording, Series
 from astra_ros.learning.bags.resample import Clock
 from astra_ros.learning.bags.topics import Choice
 
-__all__ = ['Motion', 'camera_in', 'make_motion', 'motion_series']
+__all__ = ["Motion", "camera_in", "make_motion", "motion_series"]
 
 
 class Motion(Protocol):
@@ -55,12 +55,11 @@ class Motion(Protocol):
 
 def make_motion(recording: Recording, choice: Choice, clock: Clock) -> Motion:
     """Raises BagError where the topic holds nothing that can be used, or what contradicts itself."""
-    kinds = {'joints': JointMotion, 'twist': BaseMotion, 'camera': CameraMotion}
+    kinds = {"joints": JointMotion, "twist": BaseMotion, "camera": CameraMotion}
     return kinds[choice.settings.modality](recording, choice, clock)
 
 
 def motion_series(recording: Recording) -> list[Series]:
     """All series that the motion is made of."""
     moving = [series for _, series in recording.poses.values()]
-    return [series for series in (*recording.joints.values(), recording.velocities, *moving)
-            if series]
+    return [series for series in (*recording.joints.values(), recording.velocities, *moving) if series]

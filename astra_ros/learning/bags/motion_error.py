@@ -19,7 +19,7 @@ class MotionError(BagError):
     """
 
     def __init__(self, topic: str, what: str, cure: str):
-        super().__init__(f'{topic}: {what}; {cure}')
+        super().__init__(f"{topic}: {what}; {cure}")
         self.topic, self.what, self.cure = topic, what, cure
 
 
@@ -32,8 +32,11 @@ class UnknownJoint(MotionError):
     """
 
     def __init__(self, topic: str, joints: Sequence[str], known: Sequence[str]):
-        super().__init__(topic, f'no joint {listed(joints)}; there are {listed(known) or "none"}',
-                         'name some of these with --joints, or none to take all')
+        super().__init__(
+            topic,
+            f"no joint {listed(joints)}; there are {listed(known) or 'none'}",
+            "name some of these with --joints, or none to take all",
+        )
         self.joints, self.known = tuple(joints), tuple(known)
 
 
@@ -45,14 +48,18 @@ class SeveralOdometries(MotionError):
     """
 
     def __init__(self, topic: str, frames: Mapping[tuple[str, str], int]):
-        listed = ', '.join(f"'{short(child)}' in '{short(parent)}' ({count} times)"
-                           for (parent, child), count in frames.items())
+        listed = ", ".join(
+            f"'{short(child)}' in '{short(parent)}' ({count} times)" for (parent, child), count in frames.items()
+        )
         parents = list(dict.fromkeys(parent for parent, _ in frames))
         told_apart = len(parents) == len(frames) and all(parents)
-        choice = f'set fixed_frame: {" or ".join(map(short, parents))} in the --config file, or ' if told_apart else ''
-        super().__init__(topic, f'it speaks of several frames, {listed}, and which one is right cannot be told',
-                         f'{choice}record the odometry of one robot, on a topic of its own (`ros2 topic info -v '
-                         f'{topic}` lists the publishers)')
+        choice = f"set fixed_frame: {' or '.join(map(short, parents))} in the --config file, or " if told_apart else ""
+        super().__init__(
+            topic,
+            f"it speaks of several frames, {listed}, and which one is right cannot be told",
+            f"{choice}record the odometry of one robot, on a topic of its own (`ros2 topic info -v "
+            f"{topic}` lists the publishers)",
+        )
         self.frames = dict(frames)
 
 
@@ -65,9 +72,11 @@ class TwoSources(MotionError):
 
     def __init__(self, topic: str, conflicts: Sequence[Conflict], instead: str):
         """`instead`: another way out than to stop one of them, '' where there is none."""
-        cure = (f'which one is right cannot be told: stop one of the publishers (`ros2 topic info -v {topic}` lists '
-                'them) and record again')
-        super().__init__(topic, in_words(conflicts), f'{cure}, {instead}' if instead else cure)
+        cure = (
+            f"which one is right cannot be told: stop one of the publishers (`ros2 topic info -v {topic}` lists "
+            "them) and record again"
+        )
+        super().__init__(topic, in_words(conflicts), f"{cure}, {instead}" if instead else cure)
         self.conflicts = tuple(conflicts)
 
 
@@ -78,6 +87,6 @@ def in_words(conflicts: Sequence[Conflict]) -> str:
         groups.setdefault((conflict.names, conflict.contradicts), []).append(conflict)
     said = []
     for first, *others in groups.values():
-        likewise = ', '.join(f"'{short(conflict.key)}' ({conflict.times} times)" for conflict in others)
-        said.append(f'{first}; likewise {likewise}' if others else str(first))
-    return '; '.join(said)
+        likewise = ", ".join(f"'{short(conflict.key)}' ({conflict.times} times)" for conflict in others)
+        said.append(f"{first}; likewise {likewise}" if others else str(first))
+    return "; ".join(said)

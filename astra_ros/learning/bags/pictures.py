@@ -14,10 +14,10 @@ from astra_ros.camera.pictures import (
     raw_to_rgb,
 )
 
-__all__ = ['COMPRESSED', 'IMAGE', 'BadPicture', 'PictureFacts', 'UnsupportedPicture', 'check_picture', 'to_rgb']
+__all__ = ["COMPRESSED", "IMAGE", "BadPicture", "PictureFacts", "UnsupportedPicture", "check_picture", "to_rgb"]
 
-IMAGE = 'sensor_msgs/msg/Image'
-COMPRESSED = 'sensor_msgs/msg/CompressedImage'
+IMAGE = "sensor_msgs/msg/Image"
+COMPRESSED = "sensor_msgs/msg/CompressedImage"
 
 
 def check_picture(kind: str, message) -> PictureFacts:

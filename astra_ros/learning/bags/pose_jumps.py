@@ -34,8 +34,10 @@ class Jump:
 def find_jumps(times_s: np.ndarray, poses: Transforms) -> list[Jump]:
     """Those among poses [N] at times that increase, [N], s."""
     moved, turned = _steps(poses)
-    return [Jump(*map(float, (times_s[k], times_s[k + 1], moved[k], turned[k])))
-            for k in np.flatnonzero(are_jumps(times_s, poses))]
+    return [
+        Jump(*map(float, (times_s[k], times_s[k + 1], moved[k], turned[k])))
+        for k in np.flatnonzero(are_jumps(times_s, poses))
+    ]
 
 
 def merged(jumps: Iterable[Jump]) -> list[Jump]:
@@ -44,8 +46,17 @@ def merged(jumps: Iterable[Jump]) -> list[Jump]:
     for jump in sorted(jumps, key=lambda each: each.begin_s):
         if found and jump.begin_s < found[-1].end_s:
             last = found.pop()
-            jump = Jump(last.begin_s, *(max(pair) for pair in (
-                (last.end_s, jump.end_s), (last.moved_m, jump.moved_m), (last.turned_rad, jump.turned_rad))))
+            jump = Jump(
+                last.begin_s,
+                *(
+                    max(pair)
+                    for pair in (
+                        (last.end_s, jump.end_s),
+                        (last.moved_m, jump.moved_m),
+                        (last.turned_rad, jump.turned_rad),
+                    )
+                ),
+            )
         found.append(jump)
     return found
 
@@ -58,15 +69,18 @@ def are_jumps(times_s: np.ndarray, poses: Transforms) -> np.ndarray:
     # Stamps that come in bursts say nothing of the speed.
     took = np.maximum(took, float(np.median(took)))
     moved, turned = _steps(poses)
-    return (_beyond(moved, took, np.maximum(LEAST_M, FASTEST_M * took**2))
-            | _beyond(turned, took, np.maximum(LEAST_RAD, FASTEST_RAD * took**2)))
+    return _beyond(moved, took, np.maximum(LEAST_M, FASTEST_M * took**2)) | _beyond(
+        turned, took, np.maximum(LEAST_RAD, FASTEST_RAD * took**2)
+    )
 
 
 def _steps(poses: Transforms) -> tuple[np.ndarray, np.ndarray]:
     """How far each step goes, m and rad."""
     positions, turns = poses
-    return (np.linalg.norm(np.diff(positions, axis=0), axis=1),
-            np.linalg.norm(rotation_vector(multiply(conjugate(turns[:-1]), turns[1:])), axis=1))
+    return (
+        np.linalg.norm(np.diff(positions, axis=0), axis=1),
+        np.linalg.norm(rotation_vector(multiply(conjugate(turns[:-1]), turns[1:])), axis=1),
+    )
 
 
 def _beyond(steps: np.ndarray, took: np.ndarray, allowed: np.ndarray) -> np.ndarray:

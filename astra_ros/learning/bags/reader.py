@@ -17,15 +17,7 @@ from astra_ros.camera.sources import PictureSources
 from astra_ros.learning.bags.bag import BadMessage, Bag, Topic
 from astra_ros.learning.bags.pictures import BadPicture, PictureFacts, UnsupportedPicture, check_picture
 from astra_ros.learning.bags.storage import BagError
-from astra_ros.learning.bags.topics import (
-    CONTROLLER_STATE,
-    JOINT_STATE,
-    ODOMETRY,
-    TF,
-    TWIST,
-    TWIST_STAMPED,
-    Choice,
-)
+from astra_ros.learning.bags.topics import CONTROLLER_STATE, JOINT_STATE, ODOMETRY, TF, TWIST, TWIST_STAMPED, Choice
 from astra_ros.robot.joint_messages import JointMessageError, JointPositions, controller_state, joint_state
 
 # A variance, m^2 or rad^2, by which an odometry says that it does not know.
@@ -57,8 +49,9 @@ class Series:
 
     def rows(self, numbers: Sequence[int]) -> Series:
         """Some of the messages."""
-        return Series(*([part[number] for number in numbers]
-                        for part in (self.stamps_ns, self.received_ns, self.values)))
+        return Series(
+            *([part[number] for number in numbers] for part in (self.stamps_ns, self.received_ns, self.values))
+        )
 
     def __len__(self) -> int:
         return len(self.values)
@@ -139,15 +132,18 @@ class Recording:
     static: dict[str, tuple[str, Series]] = field(default_factory=dict)
     other_parents: dict[str, dict[str, Series]] = field(default_factory=dict)
     odometry_frames: Counter = field(default_factory=Counter)
-    description: str = ''
+    description: str = ""
     lenses: dict[tuple, tuple[int, object]] = field(default_factory=dict)
     bad: dict[str, Counter] = field(default_factory=dict)
     bad_parts: dict[str, Counter] = field(default_factory=dict)
 
     def reasons(self, topic: str) -> str:
         """Why messages of a topic were left out, to go on with a sentence."""
-        return ''.join(f'; {count} messages: {why}' for found in (self.bad, self.bad_parts)
-                       for why, count in found.get(topic, {}).items())
+        return "".join(
+            f"; {count} messages: {why}"
+            for found in (self.bad, self.bad_parts)
+            for why, count in found.get(topic, {}).items()
+        )
 
 
 def read_recording(bag: Bag, choice: Choice) -> Recording:
@@ -155,17 +151,19 @@ def read_recording(bag: Bag, choice: Choice) -> Recording:
     recording = Recording(Pictures(), stamped=choice.motion.type != TWIST)
     readers: dict[str, Callable[[object, int], None]] = {
         choice.image.name: lambda message, ns: _picture(recording, choice.image, message, ns),
-        choice.motion.name: lambda message, ns: _MOTION[choice.motion.type](recording, message, ns)}
+        choice.motion.name: lambda message, ns: _MOTION[choice.motion.type](recording, message, ns),
+    }
     for topic in choice.static_tf:
         readers[topic.name] = lambda message, ns: _frames(recording, recording.static, message, ns)
     if choice.description:
         readers[choice.description.name] = lambda message, ns: _description(recording, message)
     if choice.camera_info:
         readers[choice.camera_info.name] = lambda message, ns: recording.lenses.setdefault(
-            contents(message), (ns, message))
+            contents(message), (ns, message)
+        )
     recording.bad = {name: Counter() for name in readers}
     total = sum(topic.count for topic in bag.topics if topic.name in readers)
-    with tqdm(total=total, unit='message', desc=f'read {bag.path.name}', unit_scale=True) as bar:
+    with tqdm(total=total, unit="message", desc=f"read {bag.path.name}", unit_scale=True) as bar:
         for topic, received_ns, raw in bag.messages(readers):
             bar.update()
             try:
@@ -174,10 +172,10 @@ def read_recording(bag: Bag, choice: Choice) -> Recording:
                 recording.bad_parts.setdefault(topic, Counter())[str(error)] += 1
             except BadMessage as error:
                 recording.bad[topic][str(error)] += 1
-                if topic == choice.image.name:      # its number counts when pictures are decoded
-                    _broken(recording.pictures, 0, received_ns, f'no message: {error}')
+                if topic == choice.image.name:  # its number counts when pictures are decoded
+                    _broken(recording.pictures, 0, received_ns, f"no message: {error}")
             except UnsupportedPicture as error:
-                raise BagError(f'{bag.path}: {topic}: {error}') from error
+                raise BagError(f"{bag.path}: {topic}: {error}") from error
     _without_measured(recording, choice.motion.name)
     return recording
 
@@ -215,21 +213,22 @@ def _positions(recording: Recording, read: Callable[[object], JointPositions], m
     except JointMessageError as error:
         if error.positions is None:
             raise BadMessage(error.what) from error
-        said = error.positions      # not finite: told, and left out, joint by joint
+        said = error.positions  # not finite: told, and left out, joint by joint
     if not said.names:
-        fast = len(getattr(message, 'velocity', ()))
-        raise BadMessage('it says of no joint where it is' + ', only how fast' * bool(fast))
+        fast = len(getattr(message, "velocity", ()))
+        raise BadMessage("it says of no joint where it is" + ", only how fast" * bool(fast))
     recording.joint_fields[said.field] += 1
     only_measured = said.measured and read is controller_state
     (recording.measured if only_measured else recording.joints).setdefault(said.names, Series()).add(
-        stamp_of(message), received_ns, np.array(said.values))
+        stamp_of(message), received_ns, np.array(said.values)
+    )
 
 
 def _without_measured(recording: Recording, topic: str) -> None:
     """A controller that says in some messages where the joints shall be, and in others only where they are."""
     if recording.joints:
         if lost := sum(map(len, recording.measured.values())):
-            recording.bad[topic]['it says where the joints are, not where they shall be'] += lost
+            recording.bad[topic]["it says where the joints are, not where they shall be"] += lost
     else:
         recording.joints = recording.measured
 
@@ -239,32 +238,38 @@ def _twist(recording: Recording, message, received_ns: int) -> None:
 
 
 def _twist_stamped(recording: Recording, message, received_ns: int) -> None:
-    _velocity(recording, stamp_of(message), message.twist, received_ns, (message.header.frame_id.lstrip('/'),))
+    _velocity(recording, stamp_of(message), message.twist, received_ns, (message.header.frame_id.lstrip("/"),))
 
 
 def _velocity(recording: Recording, stamp_ns: int, twist, received_ns: int, frames: tuple[str, ...] = ()) -> None:
-    value = _numbers(twist.linear, 'xyz') + _numbers(twist.angular, 'xyz')
+    value = _numbers(twist.linear, "xyz") + _numbers(twist.angular, "xyz")
     if not np.isfinite(value).all():
-        raise BadMessage('a velocity is not finite')
+        raise BadMessage("a velocity is not finite")
     recording.velocities.add(stamp_ns, received_ns, value)
     recording.velocity_frames.append(frames)
 
 
 def _odometry(recording: Recording, message, received_ns: int) -> None:
     if _is_lost(message):
-        raise BadMessage('its publisher says that it is lost, by variances of 9999 or more')
+        raise BadMessage("its publisher says that it is lost, by variances of 9999 or more")
     stamp_ns, said = stamp_of(message), len(recording.velocities)
-    parent, child = message.header.frame_id.lstrip('/'), message.child_frame_id.lstrip('/')
+    parent, child = message.header.frame_id.lstrip("/"), message.child_frame_id.lstrip("/")
     recording.odometry_frames[parent, child] += 1
     bad = None
     try:
         _velocity(recording, stamp_ns, message.twist.twist, received_ns, (parent, child))
-    except BadMessage as error:     # its pose may be whole
+    except BadMessage as error:  # its pose may be whole
         bad = error
     pose = np.full(7, np.nan)
     try:
-        pose = _edge(recording, recording.poses, (parent, child), message.pose.pose.position,
-                     message.pose.pose.orientation, (stamp_ns, received_ns))
+        pose = _edge(
+            recording,
+            recording.poses,
+            (parent, child),
+            message.pose.pose.position,
+            message.pose.pose.orientation,
+            (stamp_ns, received_ns),
+        )
     except BadMessage as error:
         bad = error if bad is not None else BadPart(str(error))
     else:
@@ -282,7 +287,7 @@ def _is_lost(message) -> bool:
     if not (place >= UNKNOWN_VARIANCE).all():
         return False
     twist = message.twist.twist
-    rests = not any(_numbers(twist.linear, 'xyz') + _numbers(twist.angular, 'xyz'))
+    rests = not any(_numbers(twist.linear, "xyz") + _numbers(twist.angular, "xyz"))
     # A variance that is 0 or NaN was not filled.
     return bool((speed >= UNKNOWN_VARIANCE).all() or rests and not (speed > 0).any())
 
@@ -295,20 +300,27 @@ def _frames(recording: Recording, edges: dict, message, received_ns: int) -> Non
     bad, whole = None, 0
     for item in message.transforms:
         try:
-            _edge(recording, edges, (item.header.frame_id.lstrip('/'), item.child_frame_id.lstrip('/')),
-                  item.transform.translation, item.transform.rotation, (stamp_of(item), received_ns))
+            _edge(
+                recording,
+                edges,
+                (item.header.frame_id.lstrip("/"), item.child_frame_id.lstrip("/")),
+                item.transform.translation,
+                item.transform.rotation,
+                (stamp_of(item), received_ns),
+            )
             whole += 1
-        except BadMessage as error:     # the others of the same message may be whole
+        except BadMessage as error:  # the others of the same message may be whole
             bad = error
     if bad is not None:
         raise BadPart(str(bad)) if whole else bad
 
 
-def _edge(recording: Recording, edges: dict, frames: tuple[str, str], position, rotation,
-          at_ns: tuple[int, int]) -> np.ndarray:
+def _edge(
+    recording: Recording, edges: dict, frames: tuple[str, str], position, rotation, at_ns: tuple[int, int]
+) -> np.ndarray:
     """Remember a pose and return it. `frames` are parent and child, `at_ns` stamp and time of the recorder."""
     parent, child = frames
-    value = np.array(_numbers(position, 'xyz') + _numbers(rotation, 'xyzw'))
+    value = np.array(_numbers(position, "xyz") + _numbers(rotation, "xyzw"))
     length = np.linalg.norm(value[3:])
     if not np.isfinite(value).all() or abs(length - 1) > 0.1:
         raise BadMessage(f"the pose of '{child}' is not finite, or its quaternion not of length 1")
@@ -320,8 +332,14 @@ def _edge(recording: Recording, edges: dict, frames: tuple[str, str], position, 
     return value
 
 
-_MOTION = {JOINT_STATE: _joint_state, CONTROLLER_STATE: _controller_state, TWIST: _twist,
-           TWIST_STAMPED: _twist_stamped, ODOMETRY: _odometry, TF: _transforms}
+_MOTION = {
+    JOINT_STATE: _joint_state,
+    CONTROLLER_STATE: _controller_state,
+    TWIST: _twist,
+    TWIST_STAMPED: _twist_stamped,
+    ODOMETRY: _odometry,
+    TF: _transforms,
+}
 
 
 def stamp_of(message) -> int:

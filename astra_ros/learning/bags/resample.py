@@ -36,7 +36,7 @@ class Clock:
 
     def times_s(self, series, stamped: bool = True) -> np.ndarray:
         """float64 [N]; NaN where a header has no stamp. Without headers: when it was received."""
-        if self.name == 'receive' or not stamped:
+        if self.name == "receive" or not stamped:
             return (np.array(series.received_ns, dtype=np.int64) - self.origin_ns) / 1e9
         stamps = np.array(series.stamps_ns, dtype=np.int64)
         return np.where(stamps == 0, np.nan, (stamps - self.origin_ns) / 1e9)
@@ -65,7 +65,7 @@ class Track:
             if begin == end:
                 continue
             # Overtaken messages back in order; of equal stamps the last one counts.
-            order = begin + np.argsort(times_s[begin:end], kind='stable')
+            order = begin + np.argsort(times_s[begin:end], kind="stable")
             last = np.append(np.diff(times_s[order]) > 0, True)
             kept = values[order][last]
             self._runs.append((times_s[order][last], unwrapped(kept) if turning else kept))
@@ -94,17 +94,16 @@ class Track:
         """(times [M] increasing, values [M, D]) of the run that was recorded at that time."""
         if not self._runs:
             return np.empty(0), np.empty((0, *self._columns))
-        index = int(np.searchsorted(self._received, received_s, side='right')) - 1
+        index = int(np.searchsorted(self._received, received_s, side="right")) - 1
         return self._runs[max(0, index)]
 
 
-BEFORE, AFTER, SILENT = ('before the motion starts', 'after the motion ends',
-                         'while the motion is silent')
+BEFORE, AFTER, SILENT = ("before the motion starts", "after the motion ends", "while the motion is silent")
 
 
 def problems(times: np.ndarray, at: np.ndarray, gap_s: float) -> np.ndarray:
     """Why there is no value at `at` [M] between samples at `times` [N]: text, '' where there is."""
-    found = np.full(len(at), '', dtype=object)
+    found = np.full(len(at), "", dtype=object)
     if not len(times):
         found[:] = BEFORE
         return found
@@ -122,22 +121,22 @@ def linear(times: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(at, times, column) for column in values.T], axis=1)
 
 
-def mean_of_line(times: np.ndarray, values: np.ndarray, begin: np.ndarray,
-                 end: np.ndarray) -> np.ndarray:
+def mean_of_line(times: np.ndarray, values: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Mean over [begin, end] ([M] each) of what runs linearly through values [N, D]: [M, D]."""
     steps = np.diff(times)[:, None] * (values[1:] + values[:-1]) / 2
     travelled = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(steps, axis=0)])
 
     def until(at: np.ndarray) -> np.ndarray:
-        left = np.clip(np.searchsorted(times, at, side='right') - 1, 0, len(times) - 1)
+        left = np.clip(np.searchsorted(times, at, side="right") - 1, 0, len(times) - 1)
         here = linear(times, values, at)
         return travelled[left] + (at - times[left])[:, None] * (values[left] + here) / 2
 
     return (until(end) - until(begin)) / (end - begin)[:, None]
 
 
-def mean_of_commands(times: np.ndarray, values: np.ndarray, timeout_s: float, begin: np.ndarray,
-                     end: np.ndarray) -> np.ndarray:
+def mean_of_commands(
+    times: np.ndarray, values: np.ndarray, timeout_s: float, begin: np.ndarray, end: np.ndarray
+) -> np.ndarray:
     """Mean over [begin, end] ([M] each) of commands [N, D] that hold until the next or a timeout.
 
     Before the first command, and from `timeout_s` after one that no other follows, there is rest.
@@ -149,12 +148,10 @@ def mean_of_commands(times: np.ndarray, values: np.ndarray, timeout_s: float, be
     knots = np.stack([times, times + held], axis=1).ravel()
     travelled = np.repeat(np.cumsum(values * held[:, None], axis=0), 2, axis=0)
     travelled[0::2] -= values * held[:, None]
-    return ((linear(knots, travelled, end) - linear(knots, travelled, begin))
-            / (end - begin)[:, None])
+    return (linear(knots, travelled, end) - linear(knots, travelled, begin)) / (end - begin)[:, None]
 
 
-def divide(times: np.ndarray, dt_s: float, most: int,
-           least: int) -> list[tuple[np.ndarray, int, bool]]:
+def divide(times: np.ndarray, dt_s: float, most: int, least: int) -> list[tuple[np.ndarray, int, bool]]:
     """Frames `dt_s` apart, out of those at `times` [N], as pieces of even length.
 
     A piece begins at a frame and takes for each step the frame nearest to it, at most half a step
@@ -177,8 +174,7 @@ def divide(times: np.ndarray, dt_s: float, most: int,
         good = np.abs(times[nearest] - grid) <= dt_s / 2 + TINY_S
         good[1:] &= np.diff(nearest) > 0
         length = len(grid) if good.all() else int(np.argmin(good))
-        end = max(int(np.searchsorted(times, grid[length - 1] + dt_s / 2, side='right')),
-                  int(nearest[length - 1]) + 1)
+        end = max(int(np.searchsorted(times, grid[length - 1] + dt_s / 2, side="right")), int(nearest[length - 1]) + 1)
         pieces.append((nearest[:length], end, length < len(grid)))
         start = end
     return pieces

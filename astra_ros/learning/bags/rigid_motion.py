@@ -18,10 +18,15 @@ def multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Quaternion product [N, 4], x y z w: first b, then a."""
     ax, ay, az, aw = a.T
     bx, by, bz, bw = b.T
-    return np.stack([aw * bx + ax * bw + ay * bz - az * by,
-                     aw * by - ax * bz + ay * bw + az * bx,
-                     aw * bz + ax * by - ay * bx + az * bw,
-                     aw * bw - ax * bx - ay * by - az * bz], axis=1)
+    return np.stack(
+        [
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+            aw * bw - ax * bx - ay * by - az * bz,
+        ],
+        axis=1,
+    )
 
 
 def conjugate(q: np.ndarray) -> np.ndarray:
@@ -46,7 +51,7 @@ def inverse(a: Transforms) -> Transforms:
 
 def rotation_vector(q: np.ndarray) -> np.ndarray:
     """[N, 3] axis times angle, rad, at most pi long."""
-    q = np.where(q[:, 3:] < 0, -q, q)       # the short way round
+    q = np.where(q[:, 3:] < 0, -q, q)  # the short way round
     sine = np.linalg.norm(q[:, :3], axis=1, keepdims=True)
     angle = 2 * np.arctan2(sine, q[:, 3:])
     return q[:, :3] * np.where(sine > 1e-9, angle / np.maximum(sine, 1e-12), 2.0)
@@ -88,8 +93,7 @@ def interpolate(times: np.ndarray, transforms: Transforms, at: np.ndarray) -> Tr
     left = right - 1
     share = np.clip((at - times[left]) / (times[right] - times[left]), 0, 1)[:, None]
     turn = rotation_vector(multiply(conjugate(q[left]), q[right]))
-    return (p[left] + share * (p[right] - p[left]),
-            multiply(q[left], from_rotation_vector(share * turn)))
+    return (p[left] + share * (p[right] - p[left]), multiply(q[left], from_rotation_vector(share * turn)))
 
 
 class FrameError(ValueError):
@@ -117,7 +121,7 @@ class FrameTree:
     def __init__(self, edges: dict[str, Edge]):
         self.edges = edges
 
-    def chain(self, frame: str, above: str = '') -> list[str]:
+    def chain(self, frame: str, above: str = "") -> list[str]:
         """`frame` and those above it, up to just below `above`, or below the root.
 
         Raises FrameError where a frame is unknown, or `above` is not above it.
@@ -129,11 +133,12 @@ class FrameTree:
             chain.append(parent)
             parent = self.edges[parent].parent
         if above and parent != above:
-            raise FrameError(f"frame '{above}' is not above '{frame}'; above it are "
-                             f"{', '.join([*chain[1:], parent]) if chain else 'no frames'}")
+            raise FrameError(
+                f"frame '{above}' is not above '{frame}'; above it are "
+                f"{', '.join([*chain[1:], parent]) if chain else 'no frames'}"
+            )
         if not chain:
-            raise FrameError(f"frame '{frame}' is in no transform; there are "
-                             f"{', '.join(sorted(self.edges)) or 'none'}")
+            raise FrameError(f"frame '{frame}' is in no transform; there are {', '.join(sorted(self.edges)) or 'none'}")
         return chain
 
     def pose(self, chain: list[str], times: np.ndarray) -> Transforms:

@@ -33,8 +33,9 @@ class _Said:
     values: np.ndarray
 
 
-def check_joints(recording: Recording, clock: Clock, names: Iterable[str],
-                 topic: str) -> tuple[list[str], str, frozenset[str]]:
+def check_joints(
+    recording: Recording, clock: Clock, names: Iterable[str], topic: str
+) -> tuple[list[str], str, frozenset[str]]:
     """(notes about joints of which two publishers speak, what makes the episodes unfit for training or '', the joints
     of which they say different things).
 
@@ -42,20 +43,24 @@ def check_joints(recording: Recording, clock: Clock, names: Iterable[str],
     """
     names, found = tuple(names), []
     for joint in names:
-        parts = {order: (series, np.stack(series.values)[:, [order.index(joint)]])
-                 for order, series in recording.joints.items() if joint in order}
+        parts = {
+            order: (series, np.stack(series.values)[:, [order.index(joint)]])
+            for order, series in recording.joints.items()
+            if joint in order
+        }
         if conflict := _conflict(joint, _together(parts, clock), clock, Kind.JOINT):
             found.append(conflict)
     agreeing = [conflict for conflict in found if not conflict.contradicts]
-    notes, unfit = ([f'{topic}: {in_words(agreeing)}'] if agreeing else []), ''
+    notes, unfit = ([f"{topic}: {in_words(agreeing)}"] if agreeing else []), ""
     if bad := [conflict for conflict in found if conflict.contradicts]:
         others = [name for name in names if name not in {conflict.key for conflict in bad}]
-        error = TwoSources(topic, bad, 'or leave out what the robot does not need: --joints ' + ' '.join(others)
-                           if others else '')
-        if clock.name == 'header' and any(conflict.back_s > JUMP_BACK_S for conflict in bad):
+        error = TwoSources(
+            topic, bad, "or leave out what the robot does not need: --joints " + " ".join(others) if others else ""
+        )
+        if clock.name == "header" and any(conflict.back_s > JUMP_BACK_S for conflict in bad):
             raise error
-        unfit = str(error) + ' --force' * bool(others)      # the bag is in the folder by then
-        notes.insert(0, f'{unfit}; `astra train` refuses these episodes')
+        unfit = str(error) + " --force" * bool(others)  # the bag is in the folder by then
+        notes.insert(0, f"{unfit}; `astra train` refuses these episodes")
     return notes, unfit, frozenset(conflict.key for conflict in bad)
 
 
@@ -94,24 +99,30 @@ def _together(parts: Mapping[tuple[str, ...], tuple[Series, np.ndarray]], clock:
     values = np.concatenate([values for _, values in parts.values()])
     names = [order for order, (series, _) in parts.items() for _ in range(len(series))]
     good = np.isfinite(values).all(axis=1)
-    order = np.flatnonzero(good)[np.argsort(received[good], kind='stable')]
+    order = np.flatnonzero(good)[np.argsort(received[good], kind="stable")]
     stamped = np.where(stamps == 0, np.nan, (stamps - clock.origin_ns) / 1e9)
-    return _Said([names[index] for index in order], received[order],
-                 np.where(np.isnan(times), received, times)[order], stamped[order], values[order])
+    return _Said(
+        [names[index] for index in order],
+        received[order],
+        np.where(np.isnan(times), received, times)[order],
+        stamped[order],
+        values[order],
+    )
 
 
 def _conflict(key: str, said: _Said, clock: Clock, kind: Kind) -> Conflict | None:
     if _even(said, kind):
         return None
     watch = SourceWatch(kind)
-    for name, received, stamp, value in zip(said.names, said.received_s.tolist(), said.stamps_s.tolist(),
-                                            said.values.tolist()):
+    for name, received, stamp, value in zip(
+        said.names, said.received_s.tolist(), said.stamps_s.tolist(), said.values.tolist()
+    ):
         watch.add_one(key, tuple(value), received, None if stamp != stamp else stamp, name)
     conflict = watch.conflicts().get(key)
     if conflict is None:
         return None
     # Stamps that jump so cut the recording at each message.
-    if clock.name == 'header' and conflict.back_s > JUMP_BACK_S:
+    if clock.name == "header" and conflict.back_s > JUMP_BACK_S:
         return replace(conflict, contradicts=True)
     # What is imported is in order of the stamps; a relay that is late says the same in that order.
     return replace(conflict, contradicts=conflict.contradicts and _contradicts_in_order(key, said, kind))
@@ -121,7 +132,7 @@ def _contradicts_in_order(key: str, said: _Said, kind: Kind) -> bool:
     cuts = np.flatnonzero(np.diff(said.times_s) < -JUMP_BACK_S) + 1
     for run in np.split(np.arange(len(said.times_s)), cuts):
         watch = SourceWatch(kind)
-        for index in run[np.argsort(said.times_s[run], kind='stable')]:
+        for index in run[np.argsort(said.times_s[run], kind="stable")]:
             watch.add_one(key, tuple(said.values[index].tolist()), float(said.times_s[index]), None, said.names[index])
         if any(conflict.contradicts for conflict in watch.conflicts().values()):
             return True

@@ -13,8 +13,8 @@ from enum import Enum
 
 import numpy as np
 
-from astra_ros.learning.bags.resample import JUMP_BACK_S
 from astra_ros.learning.bags.pose_jumps import are_jumps
+from astra_ros.learning.bags.resample import JUMP_BACK_S
 from astra_ros.learning.bags.rigid_motion import conjugate, multiply, rotate, rotation_vector
 
 # Poses and velocities are compared over so many seconds, so that the noise of poses hardly counts.
@@ -36,10 +36,10 @@ class Verdict(Enum):
         UNKNOWN: the poses cannot tell.
     """
 
-    DEFINED = 'defined'
-    TURNED = 'turned'
-    POSES = 'poses'
-    UNKNOWN = 'unknown'
+    DEFINED = "defined"
+    TURNED = "turned"
+    POSES = "poses"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def compare(times_s: np.ndarray, velocities: np.ndarray, poses: np.ndarray) -> C
     defined, as_fixed = _linear_errors(windows)
     turned = _error(windows.turned, windows.said_turned, LEAST_RAD, LEAST_TURN_RAD)
     if _never_turned(windows):
-        verdict = Verdict.UNKNOWN       # an orientation that is not filled
+        verdict = Verdict.UNKNOWN  # an orientation that is not filled
     elif turned is not None and turned > AGREES:
         verdict = Verdict.POSES
     elif defined is None or defined <= AGREES:
@@ -125,7 +125,7 @@ def _of_run(times: np.ndarray, velocities: np.ndarray, poses: np.ndarray) -> tup
     end = np.searchsorted(times, times + length)
     begin, end = begin[end < len(times)], end[end < len(times)]
     # Not across a silence, in which nobody knows the velocity.
-    longest = np.array([np.diff(times[a:b + 1]).max() for a, b in zip(begin, end)])
+    longest = np.array([np.diff(times[a : b + 1]).max() for a, b in zip(begin, end)])
     keep = longest <= max(0.25 * length, 3 * step) if len(longest) else np.empty(0, bool)
     # Nor across a jump, which no velocity explains.
     jumps = np.concatenate([[0], np.cumsum(are_jumps(times, (poses[:, :3], turn)))])
@@ -149,7 +149,7 @@ def _linear_errors(windows: _Windows) -> tuple[float | None, float | None]:
     """By how much the twist as defined, and as one in the fixed frame, differ from the poses, as in `_error`."""
     seen, ways = windows.moved, (windows.defined, windows.as_fixed)
     if np.linalg.norm(seen, axis=1).max() < LEAST_M:
-        return None, None       # poses that are not filled
+        return None, None  # poses that are not filled
     everywhere = [_error(seen, said, LEAST_M, LEAST_WAY_M) for said in ways]
     # Where a robot stands as the fixed frame does, both are the same.
     apart = np.linalg.norm(ways[0] - ways[1], axis=1) > AGREES * np.linalg.norm(ways[0], axis=1)
@@ -170,5 +170,4 @@ def _error(seen: np.ndarray, said: np.ndarray, least: float, least_in_all: float
 
 def _never_turned(windows: _Windows) -> bool:
     """Whether the robot is said to turn while its orientation never changes at all."""
-    return bool(np.abs(windows.turned).max() < 1e-6
-                and np.linalg.norm(windows.said_turned, axis=1).max() > LEAST_RAD)
+    return bool(np.abs(windows.turned).max() < 1e-6 and np.linalg.norm(windows.said_turned, axis=1).max() > LEAST_RAD)

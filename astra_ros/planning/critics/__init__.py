@@ -1,13 +1,6 @@
 """Critics: each looks at the imagined plans and gives a cost, a reason and perhaps a veto."""
 
-from astra_ros.planning.critics.base import (
-    Critic,
-    CriticInput,
-    CriticResult,
-    CriticSettings,
-    Settings,
-    setting,
-)
+from astra_ros.planning.critics.base import Critic, CriticInput, CriticResult, CriticSettings, Settings, setting
 from astra_ros.planning.critics.collision import CollisionCritic, CollisionSettings
 from astra_ros.planning.critics.curiosity import CuriosityCritic, CuriositySettings
 from astra_ros.planning.critics.goal import GoalCritic, GoalSettings

@@ -91,8 +91,7 @@ class CriticInput:
             latent = getattr(self, what)
             if latent is not None and np.shape(latent) != tuple(cell):
                 raise ValueError(
-                    f"{what} has shape {np.shape(latent)}; expected {tuple(cell)}, as the "
-                    "imagined latents"
+                    f"{what} has shape {np.shape(latent)}; expected {tuple(cell)}, as the imagined latents"
                 )
         if not self.dt_s > 0.0:
             raise ValueError(f"dt_s is {self.dt_s}; the model's step must be > 0 seconds")
@@ -126,9 +125,7 @@ class CriticResult:
         for what, values in given.items():
             array = np.asarray(values, dtype=bool if what in ("veto", "risky") else np.float64)
             if array.shape != (plans,):
-                raise ValueError(
-                    f"critic result: {what} has shape {array.shape}; expected ({plans},)"
-                )
+                raise ValueError(f"critic result: {what} has shape {array.shape}; expected ({plans},)")
             object.__setattr__(self, what, array)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
 from astra_ros.planning.critics.base import CriticSettings, setting
 from astra_ros.planning.critics.events import EventCritic
 
@@ -15,8 +14,7 @@ class CollisionSettings(CriticSettings):
 
     weight: float = setting(1.0, "factor of this critic's cost in the total, no unit", 0.0, 100.0)
     veto_above: float = setting(
-        0.5, "probability of touching the obstacle above which a plan is vetoed; 1 never vetoes",
-        0.0, 1.0,
+        0.5, "probability of touching the obstacle above which a plan is vetoed; 1 never vetoes", 0.0, 1.0
     )
     risky_above: float = setting(
         0.2, "probability of touching the obstacle above which a plan is marked risky", 0.0, 1.0

@@ -35,7 +35,8 @@ class EventCritic:
             return None
         chance, worst_s, bad = most_likely_moment(inp, self.outcome)
         reasons = tuple(
-            f"the model gave a probability to {self.words} outside 0 to 1" if broken
+            f"the model gave a probability to {self.words} outside 0 to 1"
+            if broken
             else f"{100 * p:.0f} % chance to {self.words}, worst at {when:.2f} s"
             for p, when, broken in zip(chance, worst_s, bad)
         )

@@ -13,9 +13,7 @@ class OffRoadSettings(CriticSettings):
     """Settings of the off-road critic."""
 
     enabled: bool = setting(False, "whether this critic scores plans: for cars on roads")
-    risky_above: float = setting(
-        0.5, "probability of leaving the lanes above which a plan is marked risky", 0.0, 1.0
-    )
+    risky_above: float = setting(0.5, "probability of leaving the lanes above which a plan is marked risky", 0.0, 1.0)
 
 
 class OffRoadCritic(EventCritic):

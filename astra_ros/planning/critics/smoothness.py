@@ -15,10 +15,7 @@ class SmoothnessSettings(CriticSettings):
 
     weight: float = setting(0.05, "factor of this critic's cost in the total, no unit", 0.0, 100.0)
     scale: float = setting(
-        2.0,
-        "RMS acceleration that costs 1, in rad/s^2 (m/s^2 where a column of the plan is in metres)",
-        0.001,
-        1000.0,
+        2.0, "RMS acceleration that costs 1, in rad/s^2 (m/s^2 where a column of the plan is in metres)", 0.001, 1000.0
     )
 
 

@@ -15,10 +15,7 @@ class UncertaintySettings(CriticSettings):
 
     weight: float = setting(0.1, "factor of this critic's cost in the total, no unit", 0.0, 100.0)
     scale: float = setting(
-        1.0,
-        "expected RMS latent error that costs 1, in standard deviations of the latents",
-        0.001,
-        100.0,
+        1.0, "expected RMS latent error that costs 1, in standard deviations of the latents", 0.001, 100.0
     )
     risky_above: float = setting(
         1.0,
@@ -49,7 +46,8 @@ class UncertaintyCritic:
         worst_s = (np.nan_to_num(each, nan=np.inf).argmax(axis=1) + 1) * inp.dt_s
         bad = ~np.isfinite(error) | (each < 0.0).any(axis=1)
         reasons = tuple(
-            "the model gave an expected error that is negative or not finite" if broken
+            "the model gave an expected error that is negative or not finite"
+            if broken
             else f"expected latent error {value:.2f}, worst at {when:.2f} s"
             for value, when, broken in zip(error, worst_s, bad)
         )

@@ -7,12 +7,7 @@ else. The model gives every kind an expert of its own (`world_model/action_encod
 import importlib
 import pkgutil
 
-from astra_ros.planning.modalities.base import (
-    MODALITIES,
-    ActionSpace,
-    action_space_class,
-    action_space_from_dict,
-)
+from astra_ros.planning.modalities.base import MODALITIES, ActionSpace, action_space_class, action_space_from_dict
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")

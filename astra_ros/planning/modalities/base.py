@@ -37,7 +37,7 @@ class ActionSpace(ABC):
 
     modality: ClassVar[str] = ""
     units: ClassVar[str] = ""
-    plan: ClassVar[type]      # of the plans whose motion this is
+    plan: ClassVar[type]  # of the plans whose motion this is
 
     def __init_subclass__(cls, **kwargs) -> None:
         super().__init_subclass__(**kwargs)
@@ -64,8 +64,7 @@ class ActionSpace(ABC):
             if field.name.endswith("_std") and (values <= 0.0).any():
                 column = names[int(np.argmin(values))]
                 raise ValueError(
-                    f"action space '{self.name}': {field.name} of '{column}' is {values.min():g}; "
-                    "a spread must be > 0"
+                    f"action space '{self.name}': {field.name} of '{column}' is {values.min():g}; a spread must be > 0"
                 )
             object.__setattr__(self, field.name, tuple(float(value) for value in values))
 
@@ -114,10 +113,7 @@ class ActionSpace(ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and strings, ready for JSON."""
-        values = {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in asdict(self).items()
-        }
+        values = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
         return {"modality": self.modality, **values}
 
 
@@ -130,9 +126,7 @@ def action_space_class(modality: str) -> type[ActionSpace]:
     try:
         return MODALITIES[modality]
     except KeyError:
-        raise ValueError(
-            f"unknown modality '{modality}'; known are {', '.join(sorted(MODALITIES))}"
-        ) from None
+        raise ValueError(f"unknown modality '{modality}'; known are {', '.join(sorted(MODALITIES))}") from None
 
 
 def action_space_from_dict(values: dict[str, Any]) -> ActionSpace:

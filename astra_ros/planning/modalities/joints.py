@@ -62,6 +62,4 @@ class JointSpace(ActionSpace):
         positions = np.concatenate(motions)
         steps = np.concatenate([np.diff(motion, axis=0) for motion in motions])
         mean = tuple(positions.mean(axis=0).round(6).tolist())
-        return cls(
-            name, tuple(motion_names), mean, spread(positions, FLOOR_RAD), spread(steps, FLOOR_RAD)
-        )
+        return cls(name, tuple(motion_names), mean, spread(positions, FLOOR_RAD), spread(steps, FLOOR_RAD))

@@ -11,7 +11,7 @@ import numpy as np
 from astra_ros.planning.modalities.base import ActionSpace, spread
 from astra_ros.planning.velocity_plan import VelocityPlan
 
-FLOOR = 0.02    # m/s or rad/s
+FLOOR = 0.02  # m/s or rad/s
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,8 @@ def _screw(shift: np.ndarray, turn: np.ndarray) -> np.ndarray:
     angle = np.linalg.norm(turn, axis=-1)[..., None, None]
     x, y, z = np.moveaxis(turn, -1, 0)
     zero = np.zeros_like(x)
-    cross = np.stack([np.stack([zero, -z, y], -1), np.stack([z, zero, -x], -1),
-                      np.stack([-y, x, zero], -1)], axis=-2)
-    small = angle < 1e-4        # where the series' first terms are exact to double precision
+    cross = np.stack([np.stack([zero, -z, y], -1), np.stack([z, zero, -x], -1), np.stack([-y, x, zero], -1)], axis=-2)
+    small = angle < 1e-4  # where the series' first terms are exact to double precision
     safe = np.where(small, 1.0, angle)
     sine = np.where(small, 1 - angle**2 / 6, np.sin(safe) / safe)
     cosine = np.where(small, 0.5 - angle**2 / 24, (1 - np.cos(safe)) / safe**2)

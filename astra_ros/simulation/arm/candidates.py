@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from astra_ros.planning.plans import JointPlan
-from astra_ros.simulation.arm.world import ArmState, ArmWorld
 from astra_ros.simulation.arm.kinematics import ArmKinematics, tool_yaw
 from astra_ros.simulation.arm.scene import CUBE_SIDE_M, OBSTACLE_RADIUS_M
+from astra_ros.simulation.arm.world import ArmState, ArmWorld
 
 PLAN_SECONDS = 4.0
 # Distance between a plan's points; finer than the model's step, so that it needs no luck.
@@ -254,9 +254,7 @@ def _eased(share: np.ndarray) -> np.ndarray:
     top = 1.0 / (1.0 - RAMP)
     early = 0.5 * top * share**2 / RAMP
     late = 1.0 - 0.5 * top * (1.0 - share) ** 2 / RAMP
-    return np.where(
-        share < RAMP, early, np.where(share > 1.0 - RAMP, late, top * (share - RAMP / 2))
-    )
+    return np.where(share < RAMP, early, np.where(share > 1.0 - RAMP, late, top * (share - RAMP / 2)))
 
 
 def _half_turn_nearest(yaw: float, reference: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 
 from astra_ros.planning.pinhole import PinholeCamera
@@ -54,25 +53,18 @@ class PlayingArm(ArmWorld):
             "object_position": state.object_position,
             "tool_position": state.tool_position,
             "joint_positions": state.joint_positions,
-            "camera_pose": optical_pose(
-                camera.position, np.subtract(camera.look_at, camera.position)
-            ),
+            "camera_pose": optical_pose(camera.position, np.subtract(camera.look_at, camera.position)),
         }
 
     def camera(self) -> dict:
         """The fixed camera, for drawing the robot into its picture."""
         seen = self.settings.camera
-        camera = PinholeCamera.from_look_at(
-            seen.position, seen.look_at, seen.fov_deg, seen.width, seen.height
-        )
+        camera = PinholeCamera.from_look_at(seen.position, seen.look_at, seen.fov_deg, seen.width, seen.height)
         return as_drawn(camera).to_dict()
 
     def scene(self) -> dict:
         state = self.state()
-        return {
-            "goal_position": state.goal_position.tolist(),
-            "obstacle_position": state.obstacle_position.tolist(),
-        }
+        return {"goal_position": state.goal_position.tolist(), "obstacle_position": state.obstacle_position.tolist()}
 
 
 def make(robot: str, size: int) -> PlayingArm:

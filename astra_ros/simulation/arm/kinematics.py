@@ -68,13 +68,7 @@ class ArmKinematics:
         return [*frames, pose @ self._after]
 
     def solve(
-        self,
-        position,
-        yaw: float,
-        start,
-        tolerance_m: float = 5e-4,
-        max_iterations: int = 100,
-        max_step: float = 0.2,
+        self, position, yaw: float, start, tolerance_m: float = 5e-4, max_iterations: int = 100, max_step: float = 0.2
     ) -> tuple[np.ndarray, float]:
         """Joints that put the tool at a place, pointing straight down.
 
@@ -103,9 +97,7 @@ class ArmKinematics:
             offset = np.asarray(position, dtype=np.float64) - tool[:3, 3]
             rotation = tool[:3, :3]
             skew = target @ rotation.T
-            turn = 0.5 * np.array(
-                [skew[2, 1] - skew[1, 2], skew[0, 2] - skew[2, 0], skew[1, 0] - skew[0, 1]]
-            )
+            turn = 0.5 * np.array([skew[2, 1] - skew[1, 2], skew[0, 2] - skew[2, 0], skew[1, 0] - skew[0, 1]])
             error = float(offset @ offset + 0.01 * turn @ turn)
             stalled = 0 if error < 0.98 * best else stalled + 1
             if error < best:

@@ -107,9 +107,7 @@ def robot_spec(name: str) -> RobotSpec:
     try:
         return ROBOTS[name]
     except KeyError:
-        raise ValueError(
-            f"unknown robot '{name}'; known robots: {', '.join(sorted(ROBOTS))}"
-        ) from None
+        raise ValueError(f"unknown robot '{name}'; known robots: {', '.join(sorted(ROBOTS))}") from None
 
 
 def robot_description(spec: RobotSpec, shapes: bool = True, coarse: bool = False) -> str:
@@ -150,16 +148,11 @@ def _mounted(tool: ToolSpec) -> list[ElementTree.Element]:
     """The tool's links and joints, plus the joint that mounts it."""
     elements = list(ElementTree.parse(resource_path(f"urdf/{tool.urdf}")).getroot())
     children = {e.find("child").get("link") for e in elements if e.tag == "joint"}
-    root = next(
-        e.get("name") for e in elements if e.tag == "link" and e.get("name") not in children
-    )
+    root = next(e.get("name") for e in elements if e.tag == "link" and e.get("name") not in children)
     joint = ElementTree.Element("joint", name=f"{root}_mount", type="fixed")
     ElementTree.SubElement(joint, "parent", link=tool.mount_link)
     ElementTree.SubElement(joint, "child", link=root)
     ElementTree.SubElement(
-        joint,
-        "origin",
-        xyz=" ".join(map(str, tool.mount_xyz)),
-        rpy=" ".join(map(str, tool.mount_rpy)),
+        joint, "origin", xyz=" ".join(map(str, tool.mount_xyz)), rpy=" ".join(map(str, tool.mount_rpy))
     )
     return [*elements, joint]

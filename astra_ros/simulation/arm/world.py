@@ -14,11 +14,11 @@ import numpy as np
 
 from astra_ros.planning.plans import JointPlan
 from astra_ros.resources import resource_path
-from astra_ros.simulation.bullet import pybullet
-from astra_ros.simulation.camera import Camera, CameraSettings
 from astra_ros.simulation.arm.kinematics import ArmKinematics
 from astra_ros.simulation.arm.robots import robot_description, robot_spec
 from astra_ros.simulation.arm.scene import CUBE_SIDE_M, SceneSettings, sample_layout, sample_style
+from astra_ros.simulation.bullet import pybullet
+from astra_ros.simulation.camera import Camera, CameraSettings
 from astra_ros.simulation.session import Session, SessionOwner, Snapshot
 
 # Bodies this near to each other touch (m). Bullet also reports pairs that are merely close.
@@ -110,9 +110,7 @@ class ArmWorld(SessionOwner):
         self._obstacle = np.array([*layout.obstacle_xy, 0.0])
         self._place(self._bodies["goal"], self._goal)
         self._place(self._bodies["obstacle"], self._obstacle)
-        self._place(
-            self._bodies["cube"], (*layout.object_xy, CUBE_SIDE_M / 2), layout.object_yaw
-        )
+        self._place(self._bodies["cube"], (*layout.object_xy, CUBE_SIDE_M / 2), layout.object_yaw)
         self._paint(self._bodies["cube"], self._style.object_rgb)
         self._paint(self._bodies["table"], self._style.table_rgb)
         self._ticks = 0
@@ -173,15 +171,10 @@ class ArmWorld(SessionOwner):
 
     def state(self) -> ArmState:
         """The true state now; see ``ArmState`` for what its contacts cover."""
-        position, turn = pybullet.getBasePositionAndOrientation(
-            self._bodies["cube"], physicsClientId=self._client
-        )
+        position, turn = pybullet.getBasePositionAndOrientation(self._bodies["cube"], physicsClientId=self._client)
         joints = self._joint_positions()
         tool = pybullet.getLinkState(
-            self._bodies["arm"],
-            self._tool_link,
-            computeForwardKinematics=1,
-            physicsClientId=self._client,
+            self._bodies["arm"], self._tool_link, computeForwardKinematics=1, physicsClientId=self._client
         )[4]
         return ArmState(
             time_s=self.time_s,
@@ -240,9 +233,7 @@ class ArmWorld(SessionOwner):
     def _build(self) -> None:
         client = self._client
         pybullet.setPhysicsEngineParameter(
-            fixedTimeStep=1.0 / self.settings.physics_hz,
-            deterministicOverlappingPairs=1,
-            physicsClientId=client,
+            fixedTimeStep=1.0 / self.settings.physics_hz, deterministicOverlappingPairs=1, physicsClientId=client
         )
         pybullet.setGravity(0.0, 0.0, -9.81, physicsClientId=client)
         self._bodies = {
@@ -264,9 +255,7 @@ class ArmWorld(SessionOwner):
         self._all_joints = self._driven + self._held
         self._forces = [*self.spec.max_force, *([50.0] * len(self._held))]
         # The arm's base stands on the table; they are no contact worth solving.
-        pybullet.setCollisionFilterPair(
-            arm, self._bodies["table"], -1, -1, 0, physicsClientId=client
-        )
+        pybullet.setCollisionFilterPair(arm, self._bodies["table"], -1, -1, 0, physicsClientId=client)
         self._camera = Camera(self.settings.camera, client)
         self._set_arm(np.array(self.spec.ready))
         for body, x in zip(("obstacle", "cube"), (20.0, 30.0)):
@@ -312,9 +301,7 @@ class ArmWorld(SessionOwner):
             pybullet.resetJointState(arm, joint, float(value), physicsClientId=self._client)
 
     def _joint_positions(self) -> np.ndarray:
-        states = pybullet.getJointStates(
-            self._bodies["arm"], self._driven, physicsClientId=self._client
-        )
+        states = pybullet.getJointStates(self._bodies["arm"], self._driven, physicsClientId=self._client)
         return np.array([state[0] for state in states])
 
     def _drive(self, speeds: np.ndarray) -> None:
@@ -347,4 +334,3 @@ class ArmWorld(SessionOwner):
         points = pybullet.getContactPoints(**pair, physicsClientId=self._client)
         table = self._bodies["table"]
         return any(point[8] < TOUCH_M and point[2] != table for point in points)
-

@@ -55,10 +55,7 @@ class DriveBodies:
             self._spheres[i] = (*place, item.size[2] / 2, radius)
         yaws = [getattr(item, "yaw", 0.0) for item in everything]
         self._shadows = np.array(
-            [
-                (*sphere[:2], yaw, *_shadow_size(item))
-                for sphere, yaw, item in zip(self._spheres, yaws, everything)
-            ]
+            [(*sphere[:2], yaw, *_shadow_size(item)) for sphere, yaw, item in zip(self._spheres, yaws, everything)]
         ).reshape(-1, 5)
         self._shown = np.ones(len(everything), dtype=bool)
         self._car_radius = math.hypot(limits.length, limits.width) / 2
@@ -98,9 +95,7 @@ class DriveBodies:
         for i in np.flatnonzero(seen != self._shown):
             # The renderer leaves out what is wholly transparent.
             colour = (*self._tints[i], 1.0 if seen[i] else 0.0)
-            pybullet.changeVisualShape(
-                self._bodies[i], -1, rgbaColor=colour, physicsClientId=self._client
-            )
+            pybullet.changeVisualShape(self._bodies[i], -1, rgbaColor=colour, physicsClientId=self._client)
         self._shown = seen
 
     def touches_thing(self) -> bool:
@@ -122,9 +117,7 @@ class DriveBodies:
         places = self._thing_places
         gaps = np.hypot(places[:, 0] - x, places[:, 1] - y) - places[:, 2]
         out += [self._thing_outlines[i] for i in np.flatnonzero(gaps < reach)]
-        for (vx, vy, yaw), radius, outline in zip(
-            self._vehicle_poses, self._vehicle_radii, self._vehicle_outlines
-        ):
+        for (vx, vy, yaw), radius, outline in zip(self._vehicle_poses, self._vehicle_radii, self._vehicle_outlines):
             if math.hypot(vx - x, vy - y) - radius < reach:
                 c, s = math.cos(yaw), math.sin(yaw)
                 out.append(outline @ np.array([[c, s], [-s, c]]) + [vx, vy])
@@ -136,15 +129,11 @@ class DriveBodies:
         return self._shadows
 
     def _touching(self, body: int) -> bool:
-        return bool(
-            pybullet.getClosestPoints(self._car, body, 0.0, physicsClientId=self._client)
-        )
+        return bool(pybullet.getClosestPoints(self._car, body, 0.0, physicsClientId=self._client))
 
     def _place(self, body: int, x: float, y: float, yaw: float) -> None:
         turn = (0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2))
-        pybullet.resetBasePositionAndOrientation(
-            body, (x, y, 0.0), turn, physicsClientId=self._client
-        )
+        pybullet.resetBasePositionAndOrientation(body, (x, y, 0.0), turn, physicsClientId=self._client)
 
     def _make_car(self) -> int:
         limits = self._limits

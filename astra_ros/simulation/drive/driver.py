@@ -13,14 +13,7 @@ import numpy as np
 from astra_ros.planning.velocity_plan import VelocityPlan
 from astra_ros.simulation.drive.motion import CarState
 from astra_ros.simulation.drive.outlook import Outlook
-from astra_ros.simulation.drive.pursuit import (
-    ROW_S,
-    checked_plan,
-    foresee,
-    pursue,
-    reachable_speed,
-    row_count,
-)
+from astra_ros.simulation.drive.pursuit import ROW_S, checked_plan, foresee, pursue, reachable_speed, row_count
 from astra_ros.simulation.drive.road import Road
 from astra_ros.simulation.drive.state import Drivable
 
@@ -170,20 +163,13 @@ class Driver:
         here, there = self._state.d, edge + side * self._rng.uniform(0.5, 5.0)
         takes, cruise = self._rng.uniform(1.5, 3.5), self._rng.uniform(2.5, 7.0)
         return self._along(
-            lambda t: here + (there - here) * min(1.0, t / takes + 0.2),
-            self._in_bends(cruise),
-            seconds,
-            name,
+            lambda t: here + (there - here) * min(1.0, t / takes + 0.2), self._in_bends(cruise), seconds, name
         )
 
     def _run_into(self, seconds, name):
         """At one of the nearest things ahead, where it is expected to be on arrival."""
         here = self._state.d
-        ahead = [
-            item
-            for item in self._outlook.items
-            if 3.0 < item.ahead < 32.0 and abs(item.d - here) < 9.0
-        ]
+        ahead = [item for item in self._outlook.items if 3.0 < item.ahead < 32.0 and abs(item.d - here) < 9.0]
         if not ahead:
             return self._drift_off(seconds, name)
         ahead.sort(key=lambda item: math.hypot(item.ahead, 2.0 * (item.d - here)))
@@ -307,9 +293,7 @@ class Driver:
     def _where(self, car: CarState) -> tuple[float, float]:
         """s and d of the middle of the car."""
         reach = self._limits.body_centre_x
-        s, d, _ = self._road.locate(
-            car.x + reach * math.cos(car.yaw), car.y + reach * math.sin(car.yaw)
-        )
+        s, d, _ = self._road.locate(car.x + reach * math.cos(car.yaw), car.y + reach * math.sin(car.yaw))
         return float(s), float(d)
 
     def _point(self, s: float, d: float) -> tuple[float, float]:

@@ -52,9 +52,7 @@ _FRONTS = (  # wall, window, frame
     ((176, 98, 78), (62, 76, 92), (230, 222, 208)),
     ((196, 204, 212), (58, 108, 150), (160, 170, 180)),
 )
-_WHERE = {
-    name: (FACADE + CELL * (k % 8), FACADE + CELL * (k // 8)) for k, name in enumerate(PALETTE)
-}
+_WHERE = {name: (FACADE + CELL * (k % 8), FACADE + CELL * (k // 8)) for k, name in enumerate(PALETTE)}
 
 
 def atlas() -> np.ndarray:
@@ -299,12 +297,7 @@ def _building(mesh, length, width, height, variant) -> None:
     column, row = FACADE * (variant % 2), FACADE * (variant // 2)
     pixels = FACADE / WINDOWS
     up = pixels * np.clip(np.round(height / 2.6), 1, WINDOWS)
-    corners = {
-        "x": ((-x, y), (-x, -y)),
-        "X": ((x, -y), (x, y)),
-        "y": ((-x, -y), (x, -y)),
-        "Y": ((x, y), (-x, y)),
-    }
+    corners = {"x": ((-x, y), (-x, -y)), "X": ((x, -y), (x, y)), "y": ((-x, -y), (x, -y)), "Y": ((x, y), (-x, y))}
     for side, (a, b) in corners.items():
         long = length if side in "yY" else width
         across = pixels * np.clip(np.round(long / 2.2), 1, WINDOWS)

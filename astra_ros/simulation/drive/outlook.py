@@ -53,8 +53,7 @@ class Outlook:
         strip = [
             item
             for item in self.items
-            if 0.0 < item.ahead < reach
-            and abs(item.d - d) < item.half_width + self._half_width + 0.2
+            if 0.0 < item.ahead < reach and abs(item.d - d) < item.half_width + self._half_width + 0.2
         ]
         return min(strip, key=lambda item: item.ahead, default=None)
 
@@ -62,9 +61,7 @@ class Outlook:
         """d at which the car passes ``item`` and its neighbours, as near to ``lane`` as may be."""
         # Whoever is beside it by the time that the car gets there, the item itself included.
         group = [
-            other
-            for other in self.items
-            if -4.0 < other.ahead - item.ahead + 1.5 * (other.speed - item.speed) < 7.0
+            other for other in self.items if -4.0 < other.ahead - item.ahead + 1.5 * (other.speed - item.speed) < 7.0
         ]
         half = self._half_width
         right, left = self._road.right_edge + half - 0.5, self._road.left_edge - half + 0.5

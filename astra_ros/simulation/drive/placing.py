@@ -5,15 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from astra_ros.simulation.drive.road import Lane, Road
-from astra_ros.simulation.drive.things import (
-    FACADES,
-    PAINTS,
-    SIZES,
-    Thing,
-    Vehicle,
-    footprint,
-    overlap,
-)
+from astra_ros.simulation.drive.things import FACADES, PAINTS, SIZES, Thing, Vehicle, footprint, overlap
 
 CLEAR_START_M = 7.5  # nothing stands nearer to the middle of the car than this at the start
 # Few sizes, so that bodies are built once and not for each house. Length, width and height, m.
@@ -160,9 +152,7 @@ class Placing:
         around = np.concatenate([corners, (corners + np.roll(corners, 1, axis=0)) / 2])
         for road in (self.road, *self.sides):
             s_around, d_around, _ = road.locate(*around.T)
-            beside = (d_around > road.left_edge + self.verge) | (
-                d_around < road.right_edge - self.verge
-            )
+            beside = (d_around > road.left_edge + self.verge) | (d_around < road.right_edge - self.verge)
             beyond = (s_around < -1.0) | (s_around > road.length + 1.0)
             if not (beside | beyond).all():
                 return

@@ -53,14 +53,10 @@ def propose(world: Drivable, count: int, seed: int) -> list[tuple[str, VelocityP
         kinds = [CANDIDATES[0], *rest] if count > 1 else rest
     kinds = [kinds[i] for i in rng.permutation(count)]
     driver = Driver(world, rng)
-    return [
-        (kind, driver.plan(kind, PLAN_SECONDS, f"candidates/{i}")) for i, kind in enumerate(kinds)
-    ]
+    return [(kind, driver.plan(kind, PLAN_SECONDS, f"candidates/{i}")) for i, kind in enumerate(kinds)]
 
 
-def play_plan(
-    world: Drivable, rng: np.random.Generator, seconds: float
-) -> tuple[str, VelocityPlan]:
+def play_plan(world: Drivable, rng: np.random.Generator, seconds: float) -> tuple[str, VelocityPlan]:
     """A behaviour for the next ``seconds`` and its commands.
 
     Args:

@@ -23,9 +23,7 @@ Target = Callable[[float, CarState, float], tuple[float, float]]
 Speed = Callable[[float, CarState], float]
 
 
-def pursue(
-    car: CarState, limits: CarLimits, seconds: float, target: Target, speed: Speed, name: str
-) -> VelocityPlan:
+def pursue(car: CarState, limits: CarLimits, seconds: float, target: Target, speed: Speed, name: str) -> VelocityPlan:
     """Commands that lead the car after a moving target point.
 
     Args:

@@ -31,9 +31,7 @@ class DriveReferee:
         collision = any(state.obstacle_contact for state in self._states[1:])
         off_road = any(state.off_road for state in self._states[1:])
         return Verdict(
-            outcome(progress, collision, off_road),
-            collision,
-            {"progress": progress, "off_road": float(off_road)},
+            outcome(progress, collision, off_road), collision, {"progress": progress, "off_road": float(off_road)}
         )
 
 

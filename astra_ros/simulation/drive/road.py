@@ -61,9 +61,7 @@ class Road:
         x, y, heading = np.array(poses)[piece].T
         self._curvature = curvatures[piece]
         self._xy = np.empty((len(s), 2))
-        self._xy[:, 0], self._xy[:, 1], self._heading = _along_arc(
-            x, y, heading, self._curvature, s - begins[piece]
-        )
+        self._xy[:, 0], self._xy[:, 1], self._heading = _along_arc(x, y, heading, self._curvature, s - begins[piece])
         self._tangent = np.stack([np.cos(self._heading), np.sin(self._heading)], axis=-1)
         self._corner = self._xy.min(axis=0) - MARGIN_M
 
@@ -170,11 +168,7 @@ def _along_arc(x, y, heading, curvature, distance):
     """The pose ``distance`` m further along an arc; exact, also for a straight."""
     half = 0.5 * curvature * distance
     chord = distance * np.sinc(half / np.pi)
-    return (
-        x + chord * np.cos(heading + half),
-        y + chord * np.sin(heading + half),
-        heading + 2.0 * half,
-    )
+    return (x + chord * np.cos(heading + half), y + chord * np.sin(heading + half), heading + 2.0 * half)
 
 
 def rounded_polygon(corners: np.ndarray, radii: np.ndarray):

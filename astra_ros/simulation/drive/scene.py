@@ -53,9 +53,7 @@ class DriveSceneSettings:
         if self.max_vehicles < 0:
             raise ValueError(f"drive scene: max_vehicles is {self.max_vehicles}; expected >= 0")
         if self.lane_width[0] < 2.6:
-            raise ValueError(
-                f"drive scene: lane_width is {self.lane_width}; a truck needs at least 2.6 m"
-            )
+            raise ValueError(f"drive scene: lane_width is {self.lane_width}; a truck needs at least 2.6 m")
 
 
 @dataclass(frozen=True)
@@ -91,9 +89,7 @@ class DriveLayout:
         return on
 
 
-def sample_layout(
-    seed: int, settings: DriveSceneSettings, rear_to_middle: float = 1.3
-) -> DriveLayout:
+def sample_layout(seed: int, settings: DriveSceneSettings, rear_to_middle: float = 1.3) -> DriveLayout:
     """The layout that belongs to a seed.
 
     Args:
@@ -113,9 +109,7 @@ def sample_layout(
     start_s = rng.uniform(0.0, road.length)
     x, y, heading = road.place(start_s, road.lanes[lane].offset)
     yaw = float(heading) + (np.pi if road.lanes[lane].direction < 0 else 0.0)
-    start = CarState(
-        float(x) - rear_to_middle * np.cos(yaw), float(y) - rear_to_middle * np.sin(yaw), yaw
-    )
+    start = CarState(float(x) - rear_to_middle * np.cos(yaw), float(y) - rear_to_middle * np.sin(yaw), yaw)
     builder = Placing(rng, settings, road, sides, shoulder + sidewalk, lane, start_s)
     busy = [rng.random() < settings.traffic_share for _ in road.lanes]
     crossings = tuple(rng.uniform(0.0, road.length, rng.integers(0, 4)))
@@ -160,9 +154,7 @@ def _main_road(rng: np.random.Generator, settings: DriveSceneSettings) -> Road:
         road = Road(start, pieces, lanes, width, closed=True)
         if _keeps_apart(road, 2 * half + 14.0):
             return road
-    raise RuntimeError(
-        f"no closed road fits {settings}; widen corner_distance or lower corner_radius"
-    )
+    raise RuntimeError(f"no closed road fits {settings}; widen corner_distance or lower corner_radius")
 
 
 def _keeps_apart(road: Road, distance: float) -> bool:
@@ -177,11 +169,7 @@ def _keeps_apart(road: Road, distance: float) -> bool:
 def _side_roads(rng: np.random.Generator, road: Road) -> tuple[Road, ...]:
     """One or two dead ends (opposite each other) that leave a straight of the main road."""
     ends = np.cumsum([length for length, _ in road.pieces])
-    straights = [
-        end - length / 2
-        for end, (length, bend) in zip(ends, road.pieces)
-        if bend == 0.0 and length > 16.0
-    ]
+    straights = [end - length / 2 for end, (length, bend) in zip(ends, road.pieces) if bend == 0.0 and length > 16.0]
     width = road.lane_width
     wanted = 1 if rng.random() < 0.6 else 2
     for i in rng.permutation(len(straights)):

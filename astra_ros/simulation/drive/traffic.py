@@ -49,8 +49,7 @@ class Traffic:
             queues.setdefault(vehicle.lane, []).append(i)
         # In each lane the order never changes: nobody overtakes.
         self._queues = [
-            sorted(queue, key=lambda i: self._lanes[i].direction * vehicles[i].s)
-            for _, queue in sorted(queues.items())
+            sorted(queue, key=lambda i: self._lanes[i].direction * vehicles[i].s) for _, queue in sorted(queues.items())
         ]
 
     def start(self) -> TrafficState:

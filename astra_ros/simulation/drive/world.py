@@ -202,9 +202,7 @@ class DriveWorld(SessionOwner):
     def state(self) -> DriveState:
         """The true state now; see ``DriveState`` for what its contact covers."""
         road, car, reach = self._layout.road, self._car, self.limits.body_centre_x
-        s, d, heading = road.locate(
-            car.x + reach * math.cos(car.yaw), car.y + reach * math.sin(car.yaw)
-        )
+        s, d, heading = road.locate(car.x + reach * math.cos(car.yaw), car.y + reach * math.sin(car.yaw))
         turn = math.remainder(car.yaw - float(heading), 2 * math.pi)
         both_ways = len({lane.direction for lane in road.lanes}) > 1
         direction = -1 if both_ways and abs(turn) > math.pi / 2 else 1
@@ -239,9 +237,7 @@ class DriveWorld(SessionOwner):
     def camera(self) -> dict:
         """The camera on the car, in the car's frame."""
         own = self.settings.camera
-        return PinholeCamera.from_look_at(
-            own.position, own.look_at, own.fov_deg, own.width, own.height
-        ).to_dict()
+        return PinholeCamera.from_look_at(own.position, own.look_at, own.fov_deg, own.width, own.height).to_dict()
 
     def scene(self) -> dict[str, list[float] | float | str]:
         """The road: what stays as it is until the next reset."""
@@ -275,17 +271,7 @@ class DriveWorld(SessionOwner):
         self._arrange()
 
     # Everything that changes within an episode. None of these is changed in place.
-    _MOMENT = (
-        "_seed",
-        "_style_seed",
-        "_ticks",
-        "_plan",
-        "_plan_tick",
-        "_car",
-        "_traffic_state",
-        "_touched",
-        "_motion",
-    )
+    _MOMENT = ("_seed", "_style_seed", "_ticks", "_plan", "_plan_tick", "_car", "_traffic_state", "_touched", "_motion")
 
     def _build(self, seed: int, style_seed: int) -> None:
         if (seed, style_seed) == self._built:
@@ -333,10 +319,7 @@ class DriveWorld(SessionOwner):
         c, s = math.cos(self._car.yaw), math.sin(self._car.yaw)
         turn = np.array([[c, -s], [s, c]])
         seen = nearest_in_view(
-            [
-                (outline - camera[:2]) @ turn
-                for outline in self._bodies.outlines(camera[0], camera[1], SIGHT_M)
-            ],
+            [(outline - camera[:2]) @ turn for outline in self._bodies.outlines(camera[0], camera[1], SIGHT_M)],
             self.settings.camera.half_view[0],
             SIGHT_M,
         )

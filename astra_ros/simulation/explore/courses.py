@@ -46,18 +46,14 @@ def course_plan(situation: Situation, course: Course, name: str = "plan") -> Vel
     if not spec.flies:
         rows[:] = np.stack([course.ahead, course.turn], axis=1)
     else:
-        left, up, pitch, roll = (
-            np.broadcast_to(v, count) for v in (course.left, course.up, course.pitch, course.roll)
-        )
+        left, up, pitch, roll = (np.broadcast_to(v, count) for v in (course.left, course.up, course.pitch, course.roll))
         here = situation.pose
         yaw, nose, bank = gimbal_angles(here.rotation)
         most = TILT_RATE * ROW_S
         for i in range(count):
             heading = yaw + course.turn[i] * ROW_S / 2.0
             c, s = np.cos(heading), np.sin(heading)
-            shift = np.array(
-                [c * course.ahead[i] - s * left[i], s * course.ahead[i] + c * left[i], up[i]]
-            )
+            shift = np.array([c * course.ahead[i] - s * left[i], s * course.ahead[i] + c * left[i], up[i]])
             yaw += course.turn[i] * ROW_S
             nose += float(np.clip(pitch[i] - nose, -most, most))
             bank += float(np.clip(roll[i] - bank, -most, most))
@@ -66,9 +62,7 @@ def course_plan(situation: Situation, course: Course, name: str = "plan") -> Vel
             there = Pose(position, gimbal(yaw, nose, bank))
             rows[i] = twist_between(here, there, ROW_S)
             here = there
-    return VelocityPlan(
-        spec.motion_names, ROW_S, np.clip(rows, -spec.max_speed, spec.max_speed), name
-    )
+    return VelocityPlan(spec.motion_names, ROW_S, np.clip(rows, -spec.max_speed, spec.max_speed), name)
 
 
 def free_line(situation: Situation, start, end) -> bool:

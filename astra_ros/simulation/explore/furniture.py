@@ -29,9 +29,7 @@ class Piece:
     blocks: tuple[Block, ...]
 
 
-def furnish(
-    plan: FloorPlan, settings: ExploreSceneSettings, rng: np.random.Generator
-) -> tuple[Block, ...]:
+def furnish(plan: FloorPlan, settings: ExploreSceneSettings, rng: np.random.Generator) -> tuple[Block, ...]:
     """Blocks of random furniture in every room, apart enough for robots to pass between them."""
     blocks: list[Block] = []
     for index, room in enumerate(plan.rooms):
@@ -62,9 +60,7 @@ def _doorways(plan: FloorPlan, index: int, settings: ExploreSceneSettings) -> li
     return areas
 
 
-def _placed(
-    piece: Piece, room: Room, low, high, taken: list, at_wall: bool, settings, rng
-) -> list[Block]:
+def _placed(piece: Piece, room: Room, low, high, taken: list, at_wall: bool, settings, rng) -> list[Block]:
     """The piece's blocks somewhere in the room, noted in ``taken``; none where it does not fit."""
     for _ in range(TRIES):
         if at_wall:
@@ -148,9 +144,7 @@ def _vivid(rng) -> tuple[float, float, float]:
 
 
 def _wooden(rng) -> tuple[float, float, float]:
-    return colorsys.hsv_to_rgb(
-        rng.uniform(0.05, 0.1), rng.uniform(0.4, 0.7), rng.uniform(0.4, 0.8)
-    )
+    return colorsys.hsv_to_rgb(rng.uniform(0.05, 0.1), rng.uniform(0.4, 0.7), rng.uniform(0.4, 0.8))
 
 
 def _cabinet(rng, _) -> Piece:
@@ -231,10 +225,7 @@ def _plant(rng, _) -> Piece:
     return Piece(
         2 * wide,
         2 * wide,
-        (
-            _drum(r, h, (0, wide, 0), _vivid(rng)),
-            _drum(wide, rng.uniform(0.5, 0.9), (0, wide, h), leaves, "leaves"),
-        ),
+        (_drum(r, h, (0, wide, 0), _vivid(rng)), _drum(wide, rng.uniform(0.5, 0.9), (0, wide, h), leaves, "leaves")),
     )
 
 

@@ -107,9 +107,7 @@ class Solids:
         """
         origin = np.asarray(origin, dtype=np.float64)
         edges = yaw + np.array([-half_angle, half_angle])
-        on_edges = origin + self.cast(origin, edges)[:, None] * np.stack(
-            [np.cos(edges), np.sin(edges)], axis=-1
-        )
+        on_edges = origin + self.cast(origin, edges)[:, None] * np.stack([np.cos(edges), np.sin(edges)], axis=-1)
         inner = self.nearest_points(origin)
         off = np.arctan2(inner[:, 1] - origin[1], inner[:, 0] - origin[0]) - yaw
         inner = inner[np.abs((off + np.pi) % (2.0 * np.pi) - np.pi) <= half_angle]
@@ -129,11 +127,7 @@ class Solids:
         """[B, 2] each footprint's point nearest to a point outside it."""
         local = self._local(origin[None])[0]
         radius = np.maximum(np.hypot(local[:, 0], local[:, 1]), 1e-12)[:, None]
-        near = np.where(
-            self.round[:, None],
-            local * (self.half[:, :1] / radius),
-            np.clip(local, -self.half, self.half),
-        )
+        near = np.where(self.round[:, None], local * (self.half[:, :1] / radius), np.clip(local, -self.half, self.half))
         x = self.cos * near[:, 0] - self.sin * near[:, 1]
         y = self.sin * near[:, 0] + self.cos * near[:, 1]
         return self.centre + np.stack([x, y], axis=-1)

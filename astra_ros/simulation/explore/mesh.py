@@ -91,12 +91,8 @@ class PaintedMesh:
             rgbaColor=[1.0, 1.0, 1.0, 1.0],
             physicsClientId=client,
         )
-        body = pybullet.createMultiBody(
-            baseMass=0.0, baseVisualShapeIndex=shape, physicsClientId=client
-        )
-        pybullet.changeVisualShape(
-            body, -1, textureUniqueId=_loaded(texture, client), physicsClientId=client
-        )
+        body = pybullet.createMultiBody(baseMass=0.0, baseVisualShapeIndex=shape, physicsClientId=client)
+        pybullet.changeVisualShape(body, -1, textureUniqueId=_loaded(texture, client), physicsClientId=client)
         return body
 
 
@@ -178,15 +174,7 @@ def _add_wall(mesh, house: House, index: int, room: Room, axis: int, is_high: bo
         if index in door.rooms and door.axis == axis and door.at == edge
     )
     top, door_top = settings.height_m, settings.door_height_m
-    picture = paint.wall(
-        house.looks[index],
-        length,
-        top,
-        openings,
-        door_top,
-        edge in (0.0, settings.size_m),
-        rng,
-    )
+    picture = paint.wall(house.looks[index], length, top, openings, door_top, edge in (0.0, settings.size_m), rng)
     number = mesh.picture(picture * paint.shade(-ahead, house.light))
 
     def part(start: float, end: float, bottom: float) -> None:
@@ -260,11 +248,7 @@ def _add_drum(mesh: PaintedMesh, house: House, block: Block, rng) -> None:
     for i in range(ROUND_SIDES):
         a, b = ring[i], ring[i + 1]
         u, w = i / ROUND_SIDES, (i + 1) / ROUND_SIDES
-        mesh.face(
-            [(*a, bottom), (*b, bottom), (*b, top), (*a, top)],
-            number,
-            [(u, 1.0), (w, 1.0), (w, 0.0), (u, 0.0)],
-        )
+        mesh.face([(*a, bottom), (*b, bottom), (*b, top), (*a, top)], number, [(u, 1.0), (w, 1.0), (w, 0.0), (u, 0.0)])
     cap = paint.plain((4, 4), np.array(block.rgb) * paint.shade(UP, house.light))
     if top < house.settings.height_m:
         middle = np.full((ROUND_SIDES, 2), 0.5)

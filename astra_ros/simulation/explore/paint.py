@@ -124,8 +124,7 @@ def _artwork(w: float, h: float, rng) -> np.ndarray:
     """Bold shapes in two or three colours."""
     rows, columns = round(h * WALL_PIXELS_M), round(w * WALL_PIXELS_M)
     ground, first, second = (
-        colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.3, 1.0), rng.uniform(0.4, 1.0))
-        for _ in range(3)
+        colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.3, 1.0), rng.uniform(0.4, 1.0)) for _ in range(3)
     )
     picture = plain((rows, columns), ground)
     v, u = np.mgrid[0:rows, 0:columns] / np.array([rows, columns]).reshape(2, 1, 1)

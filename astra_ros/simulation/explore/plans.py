@@ -35,9 +35,7 @@ class Explorer(Protocol):
     def situation(self) -> Situation: ...
 
 
-def play(
-    situation: Situation, rng: np.random.Generator, seconds: float
-) -> tuple[str, VelocityPlan]:
+def play(situation: Situation, rng: np.random.Generator, seconds: float) -> tuple[str, VelocityPlan]:
     """A behaviour's name and its plan for some seconds; good and bad ones, collisions included."""
     count = max(1, int(np.ceil(seconds / ROW_S - 1e-9)))
     shares = FLYING if situation.spec.flies else DRIVING
@@ -103,9 +101,7 @@ def _explore(situation: Situation, rng, count: int) -> Course | None:
         course = makers[i % len(makers)](situation, rng, count)
         if course is None:
             continue
-        if min(situation.solids.clearance(path(situation, course))) < (
-            situation.spec.radius_m + MARGIN_M / 2.0
-        ):
+        if min(situation.solids.clearance(path(situation, course))) < (situation.spec.radius_m + MARGIN_M / 2.0):
             continue
         new = area(_seen_along(situation, course_plan(situation, course)) & ~before)
         if new > most:

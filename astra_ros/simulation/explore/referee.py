@@ -41,6 +41,4 @@ class ExploreReferee:
     def verdict(self) -> Verdict:
         new = area(self.seen & ~self._before)
         gain = min(new / FULL_GAIN_M2, 1.0)
-        return Verdict(
-            gain - float(self._touched), self._touched, {"gain": gain, "new_area_m2": new}
-        )
+        return Verdict(gain - float(self._touched), self._touched, {"gain": gain, "new_area_m2": new})

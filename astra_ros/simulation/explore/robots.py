@@ -26,9 +26,7 @@ class Pose:
 
     def __matmul__(self, other: Pose) -> Pose:
         """``other``, given in this body's frame, in the world frame."""
-        return Pose(
-            self.position + self.rotation @ other.position, self.rotation @ other.rotation
-        )
+        return Pose(self.position + self.rotation @ other.position, self.rotation @ other.rotation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,10 +77,7 @@ class MobileSpec:
     def pose(self, xy, altitude_m: float, yaw: float) -> Pose:
         """Upright at a place, its camera looking along ``yaw`` (rad)."""
         level = turned_z(yaw)
-        return Pose(
-            np.array([*xy, altitude_m], dtype=np.float64),
-            level @ LOOKING_AHEAD if self.flies else level,
-        )
+        return Pose(np.array([*xy, altitude_m], dtype=np.float64), level @ LOOKING_AHEAD if self.flies else level)
 
     def yaw(self, pose: Pose) -> float:
         """Where the robot heads (rad): its forward axis, projected onto the floor."""
@@ -160,9 +155,7 @@ def turned_z(angle: float) -> np.ndarray:
 
 def gimbal(yaw: float, pitch: float, roll: float) -> np.ndarray:
     """[3, 3] a camera's optical axes: heading, nose up by ``pitch``, then rolled clockwise."""
-    nose_up = np.array(
-        [[np.cos(pitch), 0, -np.sin(pitch)], [0, 1, 0], [np.sin(pitch), 0, np.cos(pitch)]]
-    )
+    nose_up = np.array([[np.cos(pitch), 0, -np.sin(pitch)], [0, 1, 0], [np.sin(pitch), 0, np.cos(pitch)]])
     return turned_z(yaw) @ nose_up @ LOOKING_AHEAD @ turned_z(roll)
 
 

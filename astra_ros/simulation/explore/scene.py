@@ -8,11 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from astra_ros.simulation.explore.floorplan import (
-    ExploreSceneSettings,
-    FloorPlan,
-    sample_floor_plan,
-)
+from astra_ros.simulation.explore.floorplan import ExploreSceneSettings, FloorPlan, sample_floor_plan
 from astra_ros.simulation.explore.furniture import furnish
 from astra_ros.simulation.explore.geometry import Block, Solids
 from astra_ros.simulation.explore.robots import MobileSpec, Pose
@@ -76,10 +72,7 @@ class House:
 
 
 def sample_house(
-    spec: MobileSpec,
-    seed: int,
-    settings: ExploreSceneSettings | None = None,
-    style_seed: int | None = None,
+    spec: MobileSpec, seed: int, settings: ExploreSceneSettings | None = None, style_seed: int | None = None
 ) -> House:
     """The house that belongs to a seed: the same for every robot, but for where it starts.
 
@@ -104,9 +97,7 @@ def sample_house(
     azimuth, height = rng.uniform(-np.pi, np.pi), rng.uniform(0.5, 0.9)
     light = np.array([np.cos(azimuth), np.sin(azimuth), height])
     start = _start(spec, seed, plan, Solids(plan.walls + furniture), settings)
-    return House(
-        seed, style_seed, settings, plan, looks, furniture, light / np.linalg.norm(light), start
-    )
+    return House(seed, style_seed, settings, plan, looks, furniture, light / np.linalg.norm(light), start)
 
 
 def _looks(count: int, rng) -> tuple[RoomLook, ...]:
@@ -152,6 +143,4 @@ def _start(spec: MobileSpec, seed: int, plan: FloorPlan, solids: Solids, setting
         if near.cast(place, [yaw])[0] < 1.2:
             continue
         return spec.pose(place, altitude, yaw)
-    raise RuntimeError(
-        f"no free start for robot '{spec.name}' and seed {seed} in {settings}; raise furniture_m2"
-    )
+    raise RuntimeError(f"no free start for robot '{spec.name}' and seed {seed} in {settings}; raise furniture_m2")

@@ -72,9 +72,7 @@ def seen_floor(situation: Situation, pose: Pose | None = None) -> np.ndarray:
     last = np.clip((camera.position[:2] + FLOOR_SIGHT_M) // CELL_M + 1, 0, cells).astype(int)
     x = (np.arange(first[0], last[0]) + 0.5) * CELL_M - camera.position[0]
     y = (np.arange(first[1], last[1])[:, None] + 0.5) * CELL_M - camera.position[1]
-    right, down, ahead = (
-        axis[0] * x + axis[1] * y - axis[2] * camera.position[2] for axis in camera.rotation.T
-    )
+    right, down, ahead = (axis[0] * x + axis[1] * y - axis[2] * camera.position[2] for axis in camera.rotation.T)
     across, upright = np.tan(situation.half_fov)
     distance = np.hypot(x, y)
     picture = (np.abs(right) <= across * ahead) & (np.abs(down) <= upright * ahead) & (ahead > 0.0)

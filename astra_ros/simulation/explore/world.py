@@ -107,9 +107,7 @@ class ExploreWorld(SessionOwner):
     def __init__(self, settings: ExploreWorldSettings | None = None) -> None:
         self.settings = settings or ExploreWorldSettings()
         self.spec = mobile_spec(self.settings.robot)
-        self.embodiment = Embodiment(
-            "explore", self.spec.name, self.spec.modality, self.spec.motion_names
-        )
+        self.embodiment = Embodiment("explore", self.spec.name, self.spec.modality, self.spec.motion_names)
         self._session = Session()
         self._client = self._session.client
         self._view = Camera(self.settings.camera, self._client)
@@ -135,13 +133,7 @@ class ExploreWorld(SessionOwner):
         camera = self.settings.camera
         upright = np.radians(camera.fov_deg) / 2.0
         across = np.arctan(np.tan(upright) * camera.width / camera.height)
-        return Situation(
-            self.spec,
-            self.house,
-            self._state.pose,
-            self._state.contact,
-            (float(across), float(upright)),
-        )
+        return Situation(self.spec, self.house, self._state.pose, self._state.contact, (float(across), float(upright)))
 
     def reset(self, seed: int, style_seed: int | None = None) -> None:
         """Start the episode that belongs to ``seed``: its house, the robot at rest at its start.
@@ -196,9 +188,7 @@ class ExploreWorld(SessionOwner):
             inside = np.minimum(span, now.plan.duration_s)
             if inside[1] - inside[0] > 1e-9:
                 motion = now.plan.mean(inside)[0] * (inside[1] - inside[0]) / (span[1] - span[0])
-        self._state = ExploreState(
-            now.ticks + ticks, pose, velocity, now.plan, now.plan_tick, motion, touched
-        )
+        self._state = ExploreState(now.ticks + ticks, pose, velocity, now.plan, now.plan_tick, motion, touched)
 
     def render(self) -> np.ndarray:
         """The camera's view: uint8 [height, width, 3] RGB."""
@@ -354,9 +344,7 @@ def _shape(is_round: bool, half, client: int) -> int:
         return pybullet.createCollisionShape(
             pybullet.GEOM_CYLINDER, radius=half[0], height=2.0 * half[2], physicsClientId=client
         )
-    return pybullet.createCollisionShape(
-        pybullet.GEOM_BOX, halfExtents=half, physicsClientId=client
-    )
+    return pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=half, physicsClientId=client)
 
 
 def make(robot: str, size: int) -> ExploreWorld:

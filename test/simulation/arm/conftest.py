@@ -3,8 +3,8 @@
 import pytest
 
 from astra_ros.simulation.arm.episodes import PlayingArm
-from astra_ros.simulation.arm.world import ArmWorldSettings
 from astra_ros.simulation.arm.robots import ROBOTS
+from astra_ros.simulation.arm.world import ArmWorldSettings
 
 
 @pytest.fixture(scope="session", params=sorted(ROBOTS))

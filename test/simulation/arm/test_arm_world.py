@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from astra_ros.planning.plans import JointPlan, PlanError
-from astra_ros.simulation.arm.episodes import PlayingArm
-from astra_ros.simulation.arm.world import ArmWorldSettings, CameraSettings
 from astra_ros.simulation.arm.candidates import propose, random_play
+from astra_ros.simulation.arm.episodes import PlayingArm
 from astra_ros.simulation.arm.scene import CUBE_SIDE_M
+from astra_ros.simulation.arm.world import ArmWorldSettings, CameraSettings
 from astra_ros.simulation.rollout import execute
 
 ROOT = Path(__file__).resolve().parents[3]

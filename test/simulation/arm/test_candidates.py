@@ -37,9 +37,7 @@ def test_the_same_seed_proposes_the_same_plans_and_another_seed_others(world):
     for (kind, plan), (kind_again, plan_again) in zip(first, again):
         assert kind == kind_again
         np.testing.assert_array_equal(plan.positions, plan_again.positions)
-    assert any(
-        not np.array_equal(a.positions, b.positions) for (_, a), (_, b) in zip(first, other)
-    )
+    assert any(not np.array_equal(a.positions, b.positions) for (_, a), (_, b) in zip(first, other))
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 8, 20])

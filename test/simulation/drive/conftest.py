@@ -1,6 +1,5 @@
 """A drive world, and streets made by hand."""
 
-
 import numpy as np
 import pytest
 

@@ -1,6 +1,5 @@
 """What the tests of the drive world build their streets from."""
 
-
 import numpy as np
 
 from astra_ros.planning.velocity_plan import VelocityPlan

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from streets import NAMES, SCENES, twist
 
 from astra_ros.planning.velocity_plan import VelocityPlan
 from astra_ros.simulation.drive.driver import BEHAVIOURS, Driver
@@ -11,9 +12,6 @@ from astra_ros.simulation.drive.motion import CarLimits
 from astra_ros.simulation.drive.plans import propose
 from astra_ros.simulation.drive.referee import outcome, progress_between
 from astra_ros.simulation.rollout import execute
-
-from streets import NAMES, SCENES, twist
-
 
 # Plans and outcomes.
 
@@ -61,9 +59,7 @@ def test_candidates_differ_and_end_well_and_badly(world):
         assert "follow_lane" in dict(plans)
         assert all(plan.duration_s == 4.0 for _, plan in plans)
         again = propose(world, 5, seed)
-        assert all(
-            np.array_equal(a.velocities, b.velocities) for (_, a), (_, b) in zip(plans, again)
-        )
+        assert all(np.array_equal(a.velocities, b.velocities) for (_, a), (_, b) in zip(plans, again))
         ends = []
         for _, plan in plans:
             world.restore(start)

@@ -1,15 +1,12 @@
 """The road, and the others on it."""
 
-
 import numpy as np
 import pytest
+from streets import car_in_lane
 
 from astra_ros.simulation.drive.motion import CarState
 from astra_ros.simulation.drive.road import Lane, Road
 from astra_ros.simulation.drive.things import Thing, footprint, overlap
-
-from streets import car_in_lane
-
 
 # Others on the road.
 

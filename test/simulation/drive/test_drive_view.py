@@ -1,9 +1,9 @@
 """What the driver sees: labels by hand, and the picture."""
 
-
 import numpy as np
 import pybullet
 import pytest
+from streets import car_in_lane, crate
 
 from astra_ros.planning.pinhole import PinholeCamera
 from astra_ros.simulation.camera import Camera, CameraSettings
@@ -11,9 +11,6 @@ from astra_ros.simulation.drive.ground import _periodic
 from astra_ros.simulation.drive.motion import CarState
 from astra_ros.simulation.drive.sight import nearest_in_view
 from astra_ros.simulation.session import Session
-
-from streets import car_in_lane, crate
-
 
 # Labels by hand.
 
@@ -128,9 +125,7 @@ def test_camera_layers_tell_the_distance():
     """A box's face at 4 m, nothing around it."""
     session = Session()
     client = session.client
-    shape = pybullet.createVisualShape(
-        pybullet.GEOM_BOX, halfExtents=(1.0, 1.0, 1.0), physicsClientId=client
-    )
+    shape = pybullet.createVisualShape(pybullet.GEOM_BOX, halfExtents=(1.0, 1.0, 1.0), physicsClientId=client)
     pybullet.createMultiBody(0.0, -1, shape, (5.0, 0.0, 1.0), physicsClientId=client)
     settings = CameraSettings(64, 64, (0.0, 0.0, 1.0), (5.0, 0.0, 1.0), fov_deg=60.0)
     camera = Camera(settings, client)

@@ -8,20 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from streets import NAMES, crate, twist
 
 from astra_ros.planning.plans import PlanError
 from astra_ros.planning.velocity_plan import VelocityPlan
-from astra_ros.simulation.drive import world as drive_world
 from astra_ros.simulation.camera import CameraSettings
+from astra_ros.simulation.drive import world as drive_world
 from astra_ros.simulation.drive.motion import CarLimits, CarState, advance
 from astra_ros.simulation.drive.plans import propose
 from astra_ros.simulation.drive.scene import DriveSceneSettings
 from astra_ros.simulation.drive.world import DriveWorld, DriveWorldSettings, make
 from astra_ros.simulation.rollout import execute
 from astra_ros.simulation.worlds import make_world
-
-from streets import NAMES, crate, twist
-
 
 ROOT = Path(__file__).resolve().parents[3]
 

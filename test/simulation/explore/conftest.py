@@ -1,15 +1,10 @@
 """Explore worlds: every robot's, and one of each by name."""
 
-
 import pytest
 
 from astra_ros.simulation.explore import world as explore_world
-from astra_ros.simulation.explore.robots import (
-    ROBOTS,
-)
-from astra_ros.simulation.explore.world import (
-    make,
-)
+from astra_ros.simulation.explore.robots import ROBOTS
+from astra_ros.simulation.explore.world import make
 
 
 @pytest.fixture(scope="module", params=sorted(ROBOTS))

@@ -1,15 +1,12 @@
 """What the tests of the explore world build their rooms from."""
 
-
 import numpy as np
 
 from astra_ros.planning.velocity_plan import VelocityPlan
 from astra_ros.simulation.explore.floorplan import ExploreSceneSettings, FloorPlan, Room
 from astra_ros.simulation.explore.geometry import Block
 from astra_ros.simulation.explore.scene import House, RoomLook
-from astra_ros.simulation.explore.world import (
-    ExploreState,
-)
+from astra_ros.simulation.explore.world import ExploreState
 
 LOOK = RoomLook((0.9, 0.8, 0.7), (0.5, 0.4, 0.3), (0.6, 0.6, 0.6), (0.3, 0.3, 0.3), "plain", "tiles")
 

@@ -4,20 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from halls import hall, plan_of
 
 from astra_ros.planning.plans import PlanError
 from astra_ros.planning.velocity_plan import VelocityPlan
 from astra_ros.simulation.explore.geometry import Block, Solids
-from astra_ros.simulation.explore.robots import (
-    Pose,
-    advanced,
-    gimbal,
-    gimbal_angles,
-    twist_between,
-)
-
-from halls import hall, plan_of
-
+from astra_ros.simulation.explore.robots import Pose, advanced, gimbal, gimbal_angles, twist_between
 
 # -- motion --------------------------------------------------------------------------------------
 
@@ -212,9 +204,7 @@ def test_solids_measure_boxes_and_cylinders_exactly():
     np.testing.assert_allclose(solids.cast((0.0, 0.0), (0.0, np.pi / 2)), (2.0 - half, 2.0))
     assert np.isinf(solids.cast((0.0, 0.0), [np.pi])).all()
     np.testing.assert_allclose(solids.clearance([(2.0, 0.0), (0.0, 2.5)]), (-0.5, -0.5))
-    np.testing.assert_allclose(
-        solids.nearest_in_view((0.0, 0.0), 1.0, 1.2, 6.0), (2.0 - half, 0.0), atol=1e-12
-    )
+    np.testing.assert_allclose(solids.nearest_in_view((0.0, 0.0), 1.0, 1.2, 6.0), (2.0 - half, 0.0), atol=1e-12)
     # The box out of view, only the drum's right part in it: its nearest point is on the edge.
     x, y = solids.nearest_in_view((0.0, 0.0), 1.0, 0.45, 6.0)
     assert np.arctan2(y, x) == pytest.approx(1.45) and np.hypot(x, y - 3.0) == pytest.approx(1.0)

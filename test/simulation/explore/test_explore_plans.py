@@ -1,20 +1,15 @@
 """What explorers play and propose, and how much of it was worth seeing."""
 
-
 import numpy as np
 import pytest
+from halls import hall, plan_of
 
 from astra_ros.simulation.explore.geometry import Block
 from astra_ros.simulation.explore.plans import FLYING_KINDS, KINDS, propose
-from astra_ros.simulation.explore.robots import (
-    gimbal_angles,
-)
 from astra_ros.simulation.explore.referee import FULL_GAIN_M2, ExploreReferee
+from astra_ros.simulation.explore.robots import gimbal_angles
 from astra_ros.simulation.explore.sight import area, seen_floor
 from astra_ros.simulation.rollout import execute
-
-from halls import hall, plan_of
-
 
 # -- play and candidate plans --------------------------------------------------------------------
 

@@ -8,24 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from halls import plan_of, same
 
 from astra_ros.planning.pinhole import PinholeCamera
 from astra_ros.simulation.camera import CameraSettings
 from astra_ros.simulation.explore.floorplan import ExploreSceneSettings
-from astra_ros.simulation.explore.robots import (
-    ROBOTS,
-    turned_z,
-)
+from astra_ros.simulation.explore.robots import ROBOTS, turned_z
 from astra_ros.simulation.explore.scene import sample_house
-from astra_ros.simulation.explore.world import (
-    ExploreWorld,
-    ExploreWorldSettings,
-    make,
-)
+from astra_ros.simulation.explore.world import ExploreWorld, ExploreWorldSettings, make
 from astra_ros.simulation.worlds import WORLDS, make_world
-
-from halls import plan_of, same
-
 
 ROOT = Path(__file__).resolve().parents[3]
 
