@@ -11,7 +11,7 @@ from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from astra_ros.nodes.system import ARGUMENTS, PARAMS_FILE, RESPAWN_DELAY_S, RVIZ_FILE, nodes, rviz_remappings
+from astra_ros.nodes.client.system import ARGUMENTS, PARAMS_FILE, RESPAWN_DELAY_S, RVIZ_FILE, nodes, rviz_remappings
 from astra_ros.resources import resource_path
 from launch import LaunchDescription
 

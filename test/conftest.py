@@ -1,10 +1,13 @@
-"""What every test needs: a ROS graph of its own, on this machine only."""
+"""What every test needs: a ROS graph of its own, on this machine only; recorded episodes; a short training."""
 
+import argparse
 import atexit
 import os
 import shutil
 import signal
 import tempfile
+
+import pytest
 
 # Set before any test imports rclpy, and inherited by the nodes that tests start. A value that is
 # already set stays, so that a test run can be watched with ros2 tools on a known domain.
@@ -18,3 +21,28 @@ atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 # A shell that starts this with `&` has it ignore Ctrl-C, and what tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """Three recorded episodes of an arm."""
+    from astra_ros.datasets import record
+
+    folder = tmp_path_factory.mktemp("data")
+    assert record.record(folder, [("arm", "kuka")], episodes=3, first_seed=0, workers=1) == 3
+    return folder
+
+
+@pytest.fixture
+def arguments():
+    """`astra train` with a few steps only: (data, out, *more) -> parsed arguments."""
+    from astra_ros.training import train
+
+    def parse(data, out, *more):
+        parser = argparse.ArgumentParser()
+        train.add_arguments(parser)
+        few = ["--autoencoder-steps", "4", "--dynamics-steps", "6", "--compositor-steps", "6"]
+        small = ["--autoencoder-batch", "4", "--dynamics-batch", "2", "--compositor-batch", "4", "--device", "cpu"]
+        return parser.parse_args(["--data", str(data), "--out", str(out), *few, *small, *more])
+
+    return parse

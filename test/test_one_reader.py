@@ -26,15 +26,15 @@ from astra_ros.bridge import BridgeError
 from astra_ros.bridge.images import check_compressed_image, check_image
 from astra_ros.bridge.stamps import stamp_of
 from astra_ros.camera.pixels import ENCODINGS, SEMI_PLANAR
-from astra_ros.learning.bags.bag import Bag
-from astra_ros.learning.bags.config import BagSettings
-from astra_ros.learning.bags.lens import camera_on_robot, lens_in_words
-from astra_ros.learning.bags.pictures import COMPRESSED, IMAGE, BadPicture, UnsupportedPicture, check_picture, to_rgb
-from astra_ros.learning.bags.reader import read_recording
-from astra_ros.learning.bags.storage import BagError
-from astra_ros.learning.bags.topics import choose_topics
-from astra_ros.nodes.camera_inputs import CameraInputs, PictureReader
-from astra_ros.nodes.joint_inputs import JointInputs
+from astra_ros.datasets.rosbag.bag import Bag
+from astra_ros.datasets.rosbag.import_settings import BagSettings
+from astra_ros.datasets.rosbag.lens import camera_on_robot, lens_in_words
+from astra_ros.datasets.rosbag.pictures import COMPRESSED, IMAGE, BadPicture, UnsupportedPicture, check_picture, to_rgb
+from astra_ros.datasets.rosbag.reader import read_recording
+from astra_ros.datasets.rosbag.storage import BagError
+from astra_ros.datasets.rosbag.topics import choose_topics
+from astra_ros.nodes.imagine.camera_inputs import CameraInputs, PictureReader
+from astra_ros.nodes.imagine.joint_inputs import JointInputs
 
 STORE = get_typestore(Stores.LATEST)
 HEIGHT, WIDTH = 16, 24

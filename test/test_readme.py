@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from astra_ros.backends.style_file import style_digest
+from astra_ros.inference.torch_style_file import style_digest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()

@@ -8,17 +8,17 @@ import pytest
 pytest.importorskip("pybullet")
 pytest.importorskip("torch")
 
-from astra_ros.backends import DEFAULT_MODEL, load_backend
-from astra_ros.backends.base import shipped_models
-from astra_ros.learning.dataset import HELD_OUT_FROM
-from astra_ros.learning.drawings import Drawer
-from astra_ros.learning.figures import imagine_clips
-from astra_ros.learning.held_out import HeldOutClips
-from astra_ros.learning.metrics import psnr
-from astra_ros.learning.record import FINER, record_episode
-from astra_ros.learning.style_figures import imagine_styled
-from astra_ros.planning.drawings import then_and_now
+from astra_ros.datasets.dataset import HELD_OUT_FROM
+from astra_ros.datasets.record import FINER, record_episode
+from astra_ros.datasets.robot_renders import Drawer
+from astra_ros.evaluation.figures import imagine_clips
+from astra_ros.evaluation.held_out import HeldOutClips
+from astra_ros.evaluation.metrics import psnr
+from astra_ros.evaluation.style_figures import imagine_styled
+from astra_ros.inference import DEFAULT_MODEL, load_backend
+from astra_ros.inference.base import shipped_models
 from astra_ros.resources import resource_path
+from astra_ros.robot.plan_renders import then_and_now
 from astra_ros.simulation.worlds import WORLDS, make_world
 
 HORIZON = 16

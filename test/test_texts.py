@@ -41,8 +41,8 @@ def test_names_of_100000_characters_stay_out_of_every_text_of_the_node():
     from astra_ros.bridge.poses import pose_to_position
     from astra_ros.bridge.scores import scores_to_diagnostics
     from astra_ros.bridge.trajectories import joint_state_to_positions, trajectory_to_plan
+    from astra_ros.critics.scoring import PlanScore
     from astra_ros.nodes.health import Notices, status
-    from astra_ros.planning.scoring import PlanScore
 
     pose = PoseStamped()
     pose.header.frame_id = LONG

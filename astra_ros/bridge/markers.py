@@ -10,7 +10,7 @@ from geometry_msgs.msg import Point
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
-from astra_ros.planning.scoring import PlanScore
+from astra_ros.critics.scoring import PlanScore
 
 VETOED_RGB = (1.0, 0.0, 1.0)
 

@@ -11,7 +11,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import Float32MultiArray, MultiArrayDimension
 
 from astra_ros.bridge.errors import BridgeError
-from astra_ros.planning.scoring import CriticScore, PlanScore
+from astra_ros.critics.scoring import CriticScore, PlanScore
 from astra_ros.texts import bounded
 
 LEVELS = {"accepted": DiagnosticStatus.OK, "risky": DiagnosticStatus.WARN, "vetoed": DiagnosticStatus.ERROR}

@@ -11,7 +11,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from astra_ros.bridge.errors import BridgeError
 from astra_ros.bridge.stamps import duration_of, to_seconds
-from astra_ros.planning.plans import JointPlan, PlanError
+from astra_ros.plans.joint_plan import JointPlan, PlanError
 from astra_ros.robot.joint_messages import JointMessageError, joint_state
 
 

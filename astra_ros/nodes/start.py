@@ -6,6 +6,13 @@ import importlib
 import os
 import signal
 
+# executable -> the module whose `main` it runs
+EXECUTABLES = {
+    "imagine": "astra_ros.nodes.imagine.node",
+    "simulator": "astra_ros.nodes.simulator.node",
+    "plan_source": "astra_ros.nodes.planners.plan_source",
+}
+
 
 def imagine() -> int:
     """The imagine node."""
@@ -25,4 +32,4 @@ def plan_source() -> int:
 def _start(name: str) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):  # `run` puts its own in their place
         signal.signal(number, lambda *_: os._exit(0))
-    return importlib.import_module(f"astra_ros.nodes.{name}").main()
+    return importlib.import_module(EXECUTABLES[name]).main()

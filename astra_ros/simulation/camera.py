@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from astra_ros.planning.pinhole import PinholeCamera
-from astra_ros.planning.settings import check_ranges, limited
+from astra_ros.camera.pinhole import PinholeCamera
+from astra_ros.settings import check_ranges, limited
 from astra_ros.simulation.bullet import pybullet
 
 # Ambient, diffuse and specular light.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astra_ros.planning.scoring import PlanScore
+from astra_ros.critics.scoring import PlanScore
 from astra_ros.views import canvas as look
 from astra_ros.views.canvas import Canvas
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from astra_ros.planning.scoring import PlanScore
+from astra_ros.critics.scoring import PlanScore
 from astra_ros.views.contact_sheet import by_rank, critic_names
 
 _ANSI = {"accepted": "32", "risky": "33", "vetoed": "35"}

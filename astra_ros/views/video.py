@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from astra_ros.planning.scoring import PlanScore
+from astra_ros.critics.scoring import PlanScore
 from astra_ros.views import canvas as look
 from astra_ros.views.canvas import Canvas
 from astra_ros.views.contact_sheet import by_rank

@@ -123,7 +123,7 @@ class RobotPicture(nn.Module):
     """Kinematic conditioning: the robot as the camera will see it, drawn along the plan, as tokens.
 
     Where URDF and camera are known, the robot's own motion is geometry and need not be guessed: each
-    token gets the pixels of the drawing that lie under it (`planning/robot_drawing.py`: coverage,
+    token gets the pixels of the drawing that lie under it (`robot/renderer.py`: coverage,
     nearness, which part). It starts at zero, and `unknown` stands for frames without a drawing.
     """
 

@@ -14,7 +14,7 @@ from visualization_msgs.msg import Marker
 from astra_ros.bridge import BridgeError
 from astra_ros.bridge.markers import VETOED_RGB, plan_colour, plans_to_markers
 from astra_ros.bridge.scores import diagnostics_to_scores, scores_to_diagnostics, scores_to_matrix
-from astra_ros.planning.scoring import CriticScore, PlanScore
+from astra_ros.critics.scoring import CriticScore, PlanScore
 
 STAMP = Time(sec=12, nanosec=500)
 SCORES = [

@@ -25,7 +25,7 @@ class Graph:
         from rclpy.executors import SingleThreadedExecutor
         from rclpy.signals import SignalHandlerOptions
 
-        from astra_ros.nodes.processes import Processes, ros_environment
+        from astra_ros.nodes.client.processes import Processes, ros_environment
 
         domain = 1 + next(DOMAINS) % 101
         environment = ros_environment() | {"ROS_DOMAIN_ID": str(domain), "OMP_NUM_THREADS": "1"}
@@ -50,7 +50,7 @@ class Graph:
 
     def start(self, executable, parameters=None, remappings=None, namespace=""):
         """Start a node with the package's own parameter file."""
-        from astra_ros.nodes.system import PARAMS_FILE, NodeSpec
+        from astra_ros.nodes.client.system import PARAMS_FILE, NodeSpec
         from astra_ros.resources import resource_path
 
         if executable in self.running and self.running[executable].poll() is None:
@@ -144,9 +144,9 @@ def graph(tmp_path_factory):
 def small_model(tmp_path_factory):
     """The directory of a model with random weights: right in every shape, wrong in every opinion."""
     torch = pytest.importorskip("torch")
-    from astra_ros.learning.export import Embodiments, write_model
-    from astra_ros.planning.modalities.joints import JointSpace
+    from astra_ros.plans.action_spaces.joints import JointSpace
     from astra_ros.simulation.arm.robots import ROBOTS
+    from astra_ros.training.export import Embodiments, write_model
     from astra_ros.world_model import Astra, AstraConfig
 
     torch.manual_seed(0)
@@ -178,7 +178,7 @@ def make_plan():
     """Makes a panda plan that swings the first joint and comes back to ready."""
     import numpy as np
 
-    from astra_ros.planning.plans import JointPlan
+    from astra_ros.plans.joint_plan import JointPlan
     from astra_ros.simulation.arm.robots import ROBOTS
 
     spec = ROBOTS["panda"]

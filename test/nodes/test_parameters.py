@@ -11,13 +11,13 @@ rclpy = pytest.importorskip("rclpy")
 from rclpy.node import Node  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 
-from astra_ros.nodes.imagine_settings import AT_START, ImagineParameters, ImagineSettings, PlanTopicSettings  # noqa: E402
+from astra_ros.critics import CRITICS, CollisionSettings  # noqa: E402
+from astra_ros.critics.scoring import ScoringSettings  # noqa: E402
+from astra_ros.nodes.client.system import PARAMS_FILE  # noqa: E402
+from astra_ros.nodes.imagine.settings import AT_START, ImagineParameters, ImagineSettings, PlanTopicSettings  # noqa: E402
 from astra_ros.nodes.parameters import SettingsParameters, attribute_docs  # noqa: E402
-from astra_ros.nodes.plan_source import PlanSourceSettings  # noqa: E402
-from astra_ros.nodes.simulator import SimulatorSettings  # noqa: E402
-from astra_ros.nodes.system import PARAMS_FILE  # noqa: E402
-from astra_ros.planning.critics import CRITICS, CollisionSettings  # noqa: E402
-from astra_ros.planning.scoring import ScoringSettings  # noqa: E402
+from astra_ros.nodes.planners.plan_source import PlanSourceSettings  # noqa: E402
+from astra_ros.nodes.simulator.node import SimulatorSettings  # noqa: E402
 from astra_ros.resources import resource_path  # noqa: E402
 from astra_ros.simulation.arm.world import CameraSettings  # noqa: E402
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from astra_ros.planning.scoring import CriticScore, PlanScore
+from astra_ros.critics.scoring import CriticScore, PlanScore
 from astra_ros.views import canvas as look
 from astra_ros.views.canvas import Canvas, fit, shorten, text_width
 from astra_ros.views.contact_sheet import CELL, by_rank, contact_sheet, sheet_layout, shown_steps

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from astra_ros.planning.scoring import PlanScore
+from astra_ros.critics.scoring import PlanScore
 from astra_ros.views.table import score_table
 
 SCORES = [

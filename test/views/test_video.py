@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from astra_ros.planning.scoring import PlanScore
+from astra_ros.critics.scoring import PlanScore
 from astra_ros.views import canvas as look
 from astra_ros.views.video import VideoError, side_by_side, write_mp4
 

@@ -241,8 +241,8 @@ def test_presets_and_settings_that_do_not_fit():
 
 def test_paper_preset_trains_at_reduced_depth():
     """Its width, window, process and loss, two layers deep: one step changes the weights."""
-    from astra_ros.learning.clips import Clip
-    from astra_ros.learning.losses import one_step_loss
+    from astra_ros.training.clips import Clip
+    from astra_ros.training.losses import one_step_loss
 
     config = replace(
         preset("paper"),

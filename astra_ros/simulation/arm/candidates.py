@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astra_ros.planning.plans import JointPlan
+from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.simulation.arm.kinematics import ArmKinematics, tool_yaw
 from astra_ros.simulation.arm.scene import CUBE_SIDE_M, OBSTACLE_RADIUS_M
 from astra_ros.simulation.arm.world import ArmState, ArmWorld

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from astra_ros.planning.pinhole import PinholeCamera
-from astra_ros.planning.plans import JointPlan
+from astra_ros.camera.pinhole import PinholeCamera
+from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.simulation.arm.candidates import propose, random_play
 from astra_ros.simulation.arm.referee import ArmReferee
 from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings

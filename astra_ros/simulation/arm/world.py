@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from astra_ros.planning.plans import JointPlan
+from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.resources import resource_path
 from astra_ros.simulation.arm.kinematics import ArmKinematics
 from astra_ros.simulation.arm.robots import robot_description, robot_spec

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from astra_ros.planning.velocity_plan import VelocityPlan
+from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.drive.motion import CarState
 from astra_ros.simulation.drive.outlook import Outlook
 from astra_ros.simulation.drive.pursuit import ROW_S, checked_plan, foresee, pursue, reachable_speed, row_count

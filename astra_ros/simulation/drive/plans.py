@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from astra_ros.planning.velocity_plan import VelocityPlan
+from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.drive.driver import Driver
 from astra_ros.simulation.drive.state import Drivable
 

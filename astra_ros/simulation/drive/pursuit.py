@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from astra_ros.planning.velocity_plan import VelocityPlan
+from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.drive.motion import CarLimits, CarState, advance
 
 ROW_S = 0.25  # each command is held this long

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astra_ros.planning.velocity_plan import VelocityPlan
+from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.explore.robots import Pose, gimbal, gimbal_angles, twist_between
 from astra_ros.simulation.explore.sight import Situation
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from astra_ros.planning.velocity_plan import VelocityPlan
+from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.explore import behaviours
 from astra_ros.simulation.explore.behaviours import DRIVING, FLYING, FREEING
 from astra_ros.simulation.explore.courses import MARGIN_M, ROW_S, Course, course_plan, path

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from astra_ros.planning.pinhole import PinholeCamera
-from astra_ros.planning.velocity_plan import VelocityPlan
+from astra_ros.camera.pinhole import PinholeCamera
+from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.bullet import pybullet
 from astra_ros.simulation.camera import Camera, CameraSettings, as_drawn, optical_pose
 from astra_ros.simulation.explore.floorplan import ExploreSceneSettings

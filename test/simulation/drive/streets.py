@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from astra_ros.planning.velocity_plan import VelocityPlan
+from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.drive.things import SIZES, Thing, Vehicle
 
 NAMES = ("linear.x", "angular.z")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from streets import NAMES, SCENES, twist
 
-from astra_ros.planning.velocity_plan import VelocityPlan
+from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.drive.driver import BEHAVIOURS, Driver
 from astra_ros.simulation.drive.motion import CarLimits
 from astra_ros.simulation.drive.plans import propose

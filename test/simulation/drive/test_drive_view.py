@@ -5,7 +5,7 @@ import pybullet
 import pytest
 from streets import car_in_lane, crate
 
-from astra_ros.planning.pinhole import PinholeCamera
+from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.simulation.camera import Camera, CameraSettings
 from astra_ros.simulation.drive.ground import _periodic
 from astra_ros.simulation.drive.motion import CarState

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from streets import NAMES, crate, twist
 
-from astra_ros.planning.plans import PlanError
-from astra_ros.planning.velocity_plan import VelocityPlan
+from astra_ros.plans.joint_plan import PlanError
+from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.camera import CameraSettings
 from astra_ros.simulation.drive import world as drive_world
 from astra_ros.simulation.drive.motion import CarLimits, CarState, advance

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from astra_ros.planning.velocity_plan import VelocityPlan
+from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.explore.floorplan import ExploreSceneSettings, FloorPlan, Room
 from astra_ros.simulation.explore.geometry import Block
 from astra_ros.simulation.explore.scene import House, RoomLook

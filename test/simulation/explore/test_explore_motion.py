@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from halls import hall, plan_of
 
-from astra_ros.planning.plans import PlanError
-from astra_ros.planning.velocity_plan import VelocityPlan
+from astra_ros.plans.joint_plan import PlanError
+from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.explore.geometry import Block, Solids
 from astra_ros.simulation.explore.robots import Pose, advanced, gimbal, gimbal_angles, twist_between
 

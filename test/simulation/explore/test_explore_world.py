@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from halls import plan_of, same
 
-from astra_ros.planning.pinhole import PinholeCamera
+from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.simulation.camera import CameraSettings
 from astra_ros.simulation.explore.floorplan import ExploreSceneSettings
 from astra_ros.simulation.explore.robots import ROBOTS, turned_z

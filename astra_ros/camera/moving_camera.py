@@ -1,0 +1,67 @@
+"""A camera on a robot that moves: where plans carry it, and how far away what it sees usually is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from astra_ros.camera.pinhole import PinholeCamera
+from astra_ros.plans.action_spaces import ActionSpace
+
+# Modalities whose columns are velocities of the frame that `camera` is given in.
+MOVING = ("twist", "camera")
+
+
+@dataclass(frozen=True, eq=False)
+class MovingCamera:
+    """What it takes to say how a seen picture will look from where a plan carries the camera.
+
+    Attributes:
+        camera: its pose is in the frame that moves: a base's own for ``twist`` (REP 103), the identity
+            for ``camera``, whose velocities are those of the optical frame itself.
+        inverse_depth: float64 [r, c] 1/m along the optical axis, a coarse map over the picture: what
+            usually lies there, such as the floor below and walls above.
+
+    Raises:
+        ValueError: on creation, for a map with values that are not finite and > 0.
+    """
+
+    camera: PinholeCamera
+    inverse_depth: np.ndarray
+
+    def __post_init__(self) -> None:
+        depth = np.array(self.inverse_depth, dtype=np.float64)
+        if depth.ndim != 2 or not depth.size or not (np.isfinite(depth) & (depth > 0.0)).all():
+            raise ValueError("inverse_depth must be rows of finite numbers > 0 (1/m)")
+        object.__setattr__(self, "inverse_depth", depth)
+
+    def travel(self, space: ActionSpace, motion: np.ndarray, dt_s: float) -> np.ndarray:
+        """The optical frame at each imagined moment, in the optical frame now.
+
+        Args:
+            space: of the motion; its modality is one of ``MOVING``.
+            motion: [..., H + 1, D], row 0 now.
+
+        Returns:
+            float32 [..., H, 4, 4], m.
+        """
+        mount = self.camera.world_from_optical
+        carried = self.camera.optical_from_world @ space.travel(motion, dt_s) @ mount
+        return carried.astype(np.float32)
+
+    def to_dict(self) -> dict:
+        """Plain numbers and lists, for JSON; ``from_dict`` reads them."""
+        return {"camera": self.camera.to_dict(), "inverse_depth": self.inverse_depth.tolist()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping) -> MovingCamera:
+        """The camera that ``to_dict`` described.
+
+        Raises:
+            ValueError: a key is missing or unknown, or its value is not what it should be.
+        """
+        if set(values) != {"camera", "inverse_depth"}:
+            raise ValueError(f"moving camera has the keys {sorted(values)}; expected camera and inverse_depth")
+        return cls(PinholeCamera.from_dict(values["camera"]), values["inverse_depth"])

@@ -1,0 +1,229 @@
+"""A pinhole camera: where a point of the world appears in the picture, and how far away it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+# How far from a rotation a pose may be: what float32 and rounded quaternions leave.
+ROTATION_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class PinholeCamera:
+    """A pinhole camera without distortion, and where it stands.
+
+    Pixel coordinates are those of OpenCV and ``sensor_msgs/CameraInfo``: the centre of the top left
+    pixel is (0, 0), so the middle of a picture is ((width - 1) / 2, (height - 1) / 2). The optical
+    frame is that of REP 103: x right, y down, z forward.
+
+    Attributes:
+        width, height: pixels.
+        fx, fy: focal lengths, pixels.
+        cx, cy: where the optical axis meets the picture, pixels.
+        world_from_optical: float64 [4, 4], the pose of the optical frame in the world, m.
+
+    Raises:
+        ValueError: on creation, for a camera that cannot exist.
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    world_from_optical: np.ndarray
+
+    def __post_init__(self) -> None:
+        for name in ("width", "height"):
+            value = getattr(self, name)
+            if value != int(value) or value < 1:
+                raise ValueError(f"camera {name} is {value}; expected a whole number >= 1")
+            object.__setattr__(self, name, int(value))
+        for name in ("fx", "fy", "cx", "cy"):
+            value = float(getattr(self, name))
+            if not np.isfinite(value) or (name in ("fx", "fy") and value <= 0.0):
+                wanted = "a finite number" + (" > 0 (pixels)" if name in ("fx", "fy") else "")
+                raise ValueError(f"camera {name} is {value}; expected {wanted}")
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "world_from_optical", checked_pose(self.world_from_optical))
+
+    @classmethod
+    def from_look_at(
+        cls, position: Sequence[float], look_at: Sequence[float], fov_deg: float, width: int, height: int
+    ) -> PinholeCamera:
+        """The camera at ``position`` that shows ``look_at`` in the middle, the world's z up.
+
+        Args:
+            position, look_at: [3] m, world frame.
+            fov_deg: vertical field of view.
+            width, height: pixels; they are square.
+
+        Raises:
+            ValueError: the field of view is not between 0 and 180 degrees, or the two points are
+                one above the other.
+        """
+        if not 0.0 < fov_deg < 180.0:
+            raise ValueError(f"camera fov_deg is {fov_deg}; it must lie between 0 and 180")
+        eye, target = (np.asarray(point, dtype=np.float64) for point in (position, look_at))
+        if eye.shape != (3,) or target.shape != (3,) or not np.isfinite([eye, target]).all():
+            raise ValueError(f"camera position {position} and look_at {look_at}: expected 3 finite numbers each")
+        forward = target - eye
+        if np.hypot(*forward[:2]) < 1e-6:
+            raise ValueError(
+                f"camera position {tuple(position)} and look_at {tuple(look_at)} are one above the "
+                "other, so no side is up; move one sideways a little"
+            )
+        forward = forward / np.linalg.norm(forward)
+        right = np.cross(forward, [0.0, 0.0, 1.0])
+        right /= np.linalg.norm(right)
+        pose = np.eye(4)
+        pose[:3, :3] = np.stack([right, np.cross(forward, right), forward], axis=1)
+        pose[:3, 3] = eye
+        focal = height / 2 / np.tan(np.radians(fov_deg) / 2)
+        return cls(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2, pose)
+
+    @property
+    def optical_from_world(self) -> np.ndarray:
+        """float64 [4, 4]: takes points of the world into the optical frame."""
+        rotation = self.world_from_optical[:3, :3].T
+        pose = np.eye(4)
+        pose[:3, :3] = rotation
+        pose[:3, 3] = -rotation @ self.world_from_optical[:3, 3]
+        return pose
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """float64 [3, 4]: (x, y, z, 1) in the world -> depth * (u, v, 1)."""
+        k = np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
+        return k @ self.optical_from_world[:3]
+
+    def project(self, points) -> tuple[np.ndarray, np.ndarray]:
+        """Where points appear.
+
+        Args:
+            points: [..., 3] m, world frame.
+
+        Returns:
+            (pixels float64 [..., 2] as (u, v), depth float64 [...] m along the optical axis).
+            Pixels may lie outside the picture; they are NaN where depth <= 0: behind the camera.
+
+        Raises:
+            ValueError: the last dimension is not 3.
+        """
+        points = np.asarray(points, dtype=np.float64)
+        if points.ndim < 1 or points.shape[-1] != 3:
+            raise ValueError(f"points have shape {points.shape}; expected [..., 3] (m)")
+        matrix = self.matrix
+        image = points @ matrix[:, :3].T + matrix[:, 3]
+        depth = image[..., 2]
+        front = np.where(depth > 0.0, depth, np.nan)
+        return image[..., :2] / front[..., None], depth
+
+    def resembles(self, other: PinholeCamera) -> bool:
+        """Whether the other one sees nearly the same: 2 % of the lens, 2 cm and a degree of the place.
+
+        Both may be of pictures of different sizes. A camera that was calibrated anew is the same one.
+        """
+        other = other.resized(self.width, self.height)
+        lens = np.abs([self.fx - other.fx, self.fy - other.fy, self.cx - other.cx, self.cy - other.cy])
+        between = self.optical_from_world @ other.world_from_optical
+        turned = np.arccos(np.clip((np.trace(between[:3, :3]) - 1) / 2, -1.0, 1.0))
+        return bool(
+            lens.max() <= 0.02 * self.width and np.linalg.norm(between[:3, 3]) <= 0.02 and np.degrees(turned) <= 1.0
+        )
+
+    def resized(self, width: int, height: int) -> PinholeCamera:
+        """The camera of the same picture scaled to another size."""
+        sx, sy = width / self.width, height / self.height
+        return replace(
+            self,
+            width=width,
+            height=height,
+            fx=self.fx * sx,
+            fy=self.fy * sy,
+            # half a pixel: the picture's edge, not its first pixel's centre, is what stays
+            cx=(self.cx + 0.5) * sx - 0.5,
+            cy=(self.cy + 0.5) * sy - 0.5,
+        )
+
+    def cropped(self, left: int, top: int, width: int, height: int) -> PinholeCamera:
+        """The camera of a cut-out of the picture that starts at pixel (left, top)."""
+        return replace(self, width=width, height=height, cx=self.cx - left, cy=self.cy - top)
+
+    def fitted(self, image_size: tuple[int, int]) -> PinholeCamera:
+        """The camera of the picture that ``astra_ros.ranking.imaginer.to_model_size`` makes of this one's.
+
+        Args:
+            image_size: (height, width) pixels.
+
+        Returns:
+            The camera after a cut in the middle to that aspect ratio and a change of size.
+
+        Raises:
+            ValueError: the size is not two whole numbers >= 1.
+        """
+        height, width = image_size
+        if min(height, width) < 1:
+            raise ValueError(f"image_size is {image_size}; expected (height, width), each >= 1")
+        camera = self
+        if self.height * width != self.width * height:
+            rows = min(self.height, max(1, round(self.width * height / width)))
+            columns = min(self.width, max(1, round(self.height * width / height)))
+            top, left = (self.height - rows) // 2, (self.width - columns) // 2
+            camera = self.cropped(left, top, columns, rows)
+        return camera.resized(width, height)
+
+    def to_dict(self) -> dict:
+        """Plain numbers and lists, for JSON; ``from_dict`` reads them."""
+        return {
+            "width": self.width,
+            "height": self.height,
+            "fx": self.fx,
+            "fy": self.fy,
+            "cx": self.cx,
+            "cy": self.cy,
+            "world_from_optical": self.world_from_optical.tolist(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping) -> PinholeCamera:
+        """The camera that ``to_dict`` described.
+
+        Raises:
+            ValueError: a key is missing or unknown, or its value is not that of a camera.
+        """
+        keys = ("width", "height", "fx", "fy", "cx", "cy", "world_from_optical")
+        if set(values) != set(keys):
+            raise ValueError(f"camera has the keys {sorted(values)}; expected {sorted(keys)}")
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ValueError(f"camera {dict(values)}: expected numbers ({error})") from error
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PinholeCamera) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((self.width, self.height, self.fx, self.fy, self.cx, self.cy))
+
+
+def checked_pose(pose, what: str = "camera world_from_optical") -> np.ndarray:
+    """A rigid transform as read-only float64 [4, 4].
+
+    Raises:
+        ValueError: it is not 4 x 4 finite numbers of a rotation and a shift.
+    """
+    pose = np.array(pose, dtype=np.float64)
+    if pose.shape != (4, 4) or not np.isfinite(pose).all():
+        raise ValueError(f"{what} has shape {pose.shape}; expected a 4 x 4 pose of finite numbers")
+    rotation = pose[:3, :3]
+    stray = np.abs(rotation @ rotation.T - np.eye(3)).max()
+    mirrored = np.linalg.det(rotation) < 0.0
+    if stray > ROTATION_TOLERANCE or mirrored or np.abs(pose[3] - [0, 0, 0, 1]).max() > 1e-9:
+        raise ValueError(f"{what} is not a rotation and a shift (m) with the last row 0 0 0 1:\n{pose}")
+    pose.flags.writeable = False
+    return pose

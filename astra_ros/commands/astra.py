@@ -1,0 +1,136 @@
+"""The `astra` command: one word per job, each job in its own module.
+
+A job's module has ``add_arguments(parser)``, which also sets the parser's description and examples,
+and ``run(args) -> int`` (the exit code). It is imported only when its word was typed, so
+`astra --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from types import ModuleType
+
+from astra_ros import __version__
+
+# word -> (module that does it, one line for `astra --help`)
+COMMANDS = {
+    "demo": ("astra_ros.nodes.client.demo", "a simulated robot's plans are imagined, scored, and then really executed"),
+    "record": ("astra_ros.datasets.record", "make a data set from the simulator: play, pushes, misses, collisions"),
+    "import-bag": (
+        "astra_ros.datasets.rosbag.import_bag",
+        "make a data set from a real robot's rosbag2: its camera and its motion",
+    ),
+    "train": ("astra_ros.training.train", "train a world model on a data set; can be stopped and resumed"),
+    "export": ("astra_ros.training.export", "write what training made so far as a model that the nodes load"),
+    "style": ("astra_ros.training.style", "teach a model to take on the light and colours of a picture"),
+    "eval": ("astra_ros.evaluation.evaluate", "measure a model on held-out scenes, beside copying the last frame"),
+    "rank": ("astra_ros.evaluation.rank", "over many scenes: does the score order plans as the simulator does?"),
+    "bench": ("astra_ros.commands.bench", "how fast: camera image to scores, beside the plain denoising loop"),
+}
+
+# Import name -> the extra of this package that installs it.
+EXTRA_OF = {
+    "rclpy": "ros",
+    "cv_bridge": "ros",
+    "pybullet": "sim",
+    "pybullet_data": "sim",
+    "imageio_ffmpeg": "sim",
+    "torch": "torch",
+    "safetensors": "torch",
+    "rosbags": "data",
+    "pyarrow": "data",
+    "av": "data",
+    "ray": "cluster",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code (2: the command line was wrong)."""
+    argv = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    word = next((argument for argument in argv if not argument.startswith("-")), None)
+    module = None
+    if word in COMMANDS:
+        try:
+            module = importlib.import_module(COMMANDS[word][0])
+        except ModuleNotFoundError as error:
+            return _missing(word, error)
+        except KeyboardInterrupt:  # imports take a second
+            return _stopped(word)
+    args = _parser(word, module).parse_args(argv)
+    try:
+        return module.run(args)
+    except ModuleNotFoundError as error:
+        return _missing(word, error)
+    except KeyboardInterrupt:
+        return _stopped(word)
+    except Exception as error:
+        # Our own errors say what to do; a traceback would only hide that. Anything else is a bug.
+        if type(error).__module__.startswith("astra_ros") or isinstance(error, FileNotFoundError):
+            print(f"astra {word}: {error}", file=sys.stderr)
+            return 1
+        raise
+
+
+def _stopped(word: str) -> int:
+    print(f"astra {word}: stopped", file=sys.stderr)
+    return 130
+
+
+def _parser(word: str | None, module: ModuleType | None) -> argparse.ArgumentParser:
+    """Every command by name; the typed one also with its arguments."""
+    parser = argparse.ArgumentParser(
+        prog="astra",
+        description="See it before you move: a world model imagines a robot's plans as video, and scores them.",
+        epilog=_EPILOG,
+        formatter_class=_help_format,
+    )
+    parser.add_argument("--version", action="version", version=f"astra_ros {__version__}")
+    words = parser.add_subparsers(title="commands", metavar="<command>", required=True)
+    for name, (_, summary) in COMMANDS.items():
+        sub = words.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        if name == word:
+            module.add_arguments(sub)
+    return parser
+
+
+def _help_format(prog: str) -> argparse.HelpFormatter:
+    """Leaves line breaks alone, and gives the one-line summaries room on one line."""
+    formatter = argparse.RawDescriptionHelpFormatter(prog, width=100)
+    # argparse measures commands as if they were indented once, so the longest would not fit.
+    formatter._action_max_length = 4 + max(map(len, COMMANDS))
+    return formatter
+
+
+def _missing(word: str, error: ModuleNotFoundError) -> int:
+    """Say what to install; a module of our own that is missing is a bug and stays a traceback."""
+    name = (error.name or "").split(".")[0]
+    if name == "astra_ros":
+        raise error
+    extra = EXTRA_OF.get(name, "ros" if name.endswith(("_msgs", "_srvs")) else None)
+    cure = f"pip install '.[{extra}]' in a checkout" if extra else f"pip install {name}"
+    print(
+        f"astra {word}: needs the Python package '{name}', which is not installed here. "
+        f"Install it with: {cure}   (or `make demo` in a checkout, which installs everything)",
+        file=sys.stderr,
+    )
+    return 1
+
+
+_EPILOG = """\
+examples:
+  astra demo               see it work: a score table, out/imagined.mp4, out/contact_sheet.png
+  astra demo --robot kuka  the same with another arm
+  astra train --help       what a command takes, its defaults, and examples
+
+the way to a model of your own:
+  astra record (or astra import-bag), astra train, astra export, then astra eval, astra rank
+  and astra bench; astra style teaches it to imagine in another look
+
+on a robot, start the nodes instead:
+  ros2 launch astra_ros imagine.launch.py --show-args"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

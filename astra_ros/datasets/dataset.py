@@ -1,0 +1,320 @@
+"""Datasets on disk: a table and a video an episode, some with a second video, readable with stock tools.
+
+    data/train/
+      README.md                      what is in here, written anew after each recording
+      car_twist_000017.parquet       a row for each frame
+      car_twist_000017.mp4           the frames
+      car_twist_000020.style.mp4     of some simulated episodes: the same frames in another light, with other
+                                     colours and textures
+
+Columns of the table (pandas, Polars, DuckDB and pyarrow read it):
+
+| column | type | meaning |
+|---|---|---|
+| frame | int32 | number of the frame in the video, from 0 |
+| time_s | float64 | seconds since the first frame |
+| motion.NAME | float32 | what was commanded, a column each; NAME is a joint, or `linear.x` ... |
+| label.NAME, label.NAME.x ... | bool or float32 | what was true; NaN where it is not known |
+
+Everything else (world, robot, modality, seed, seconds between frames, ...) is JSON under the key
+`astra_ros` of the Parquet footer, with the video's sha256. So each episode stands for itself, and
+may be copied, deleted or added alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from astra_ros.datasets.episode import DatasetError, Episode, columns_of, labels_of
+from astra_ros.datasets.video_file import LOSSLESS, decode_video, encode_video
+
+# Seeds from here on are held out for evaluation: training refuses them.
+HELD_OUT_FROM = 900_000
+
+FORMAT = 1
+FOOTER = b"astra_ros"
+STYLE = ".style.mp4"
+_NAME = re.compile(r"(?P<space>\w+)_(?P<number>\d{6,})\.parquet")
+_PART = re.compile(r"(\w+_\d{6,}\.(parquet|mp4|style\.mp4)|(README|DATASET)\.md)\.(?P<pid>\d+)\.part")
+# What the footer keeps of an episode, beside its own format, shape and video.
+_FIELDS = ("motion_names", "modality", "world", "robot", "dt_s", "behaviour", "seed", "scene", "camera", "source")
+
+
+@dataclass(frozen=True)
+class PackedEpisode:
+    """An episode as the bytes of its files, made where it was recorded."""
+
+    table: bytes
+    video: bytes
+    restyled: bytes | None = None
+
+
+def episode_path(folder: Path, space: str, number: int) -> Path:
+    """The table of an episode; its video is beside it. Simulated episodes are numbered by seed."""
+    return Path(folder) / f"{space}_{number:06d}.parquet"
+
+
+def pack_episode(episode: Episode, crf: int = LOSSLESS) -> PackedEpisode:
+    """Encode an episode; `crf` as in `video_file`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    video = encode_video(episode.frames, episode.dt_s, crf)
+    restyled = None if episode.restyled is None else encode_video(episode.restyled, episode.dt_s, crf)
+    count = len(episode)
+    columns = {"frame": np.arange(count, dtype=np.int32), "time_s": np.arange(count) * episode.dt_s}
+    for index, name in enumerate(episode.motion_names):
+        columns[f"motion.{name}"] = episode.motion[:, index].astype(np.float32)
+    for name, values in episode.labels.items():
+        columns |= {f"label.{key}": column for key, column in columns_of(name, values).items()}
+    footer = {
+        "format": FORMAT,
+        **{key: getattr(episode, key) for key in _FIELDS},
+        "frames": list(episode.frames.shape),
+        "crf": crf,
+        "video_sha256": hashlib.sha256(video).hexdigest(),
+    }
+    if episode.continuous_joints:
+        footer["continuous_joints"] = episode.continuous_joints
+    if restyled is not None:
+        footer["restyled_sha256"] = hashlib.sha256(restyled).hexdigest()
+    table = pa.table({name: pa.array(column) for name, column in columns.items()})
+    buffer = io.BytesIO()
+    pq.write_table(
+        table.replace_schema_metadata({FOOTER: json.dumps(footer)}),
+        buffer,
+        compression="zstd",
+        use_dictionary=False,
+        write_statistics=False,
+        write_page_checksum=True,
+    )
+    return PackedEpisode(buffer.getvalue(), video, restyled)
+
+
+def save_packed(path: Path, packed: PackedEpisode) -> None:
+    """Write all files whole or not at all: the table, which names the episode, comes last."""
+    parts = [(path.with_suffix(".mp4"), packed.video), (path, packed.table)]
+    if packed.restyled is not None:
+        parts.insert(0, (path.with_suffix(STYLE), packed.restyled))
+    written = [target.with_name(f"{target.name}.{os.getpid()}.part") for target, _ in parts]
+    try:
+        for part, (_, data) in zip(written, parts):
+            with open(part, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        for part, (target, _) in zip(written, parts):
+            os.replace(part, target)
+    except OSError:
+        for part in written:
+            part.unlink(missing_ok=True)
+        raise
+
+
+def save_episode(path: Path, episode: Episode, crf: int = LOSSLESS) -> None:
+    save_packed(path, pack_episode(episode, crf))
+
+
+def clear_parts(folder: Path) -> None:
+    """Delete what a process that is no more left half written; others may be at work there."""
+    for part in folder.glob("*.part"):
+        match = _PART.fullmatch(part.name)
+        if match and not Path("/proc", match["pid"]).exists():
+            part.unlink(missing_ok=True)
+
+
+def read_footer(path: Path) -> dict:
+    """What an episode says of itself, without its table and video.
+
+    Raises DatasetError where the table is damaged, not ours, or of a newer format.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(
+            f"{path}: damaged ({str(error).splitlines()[0]}); delete all files of this episode and record it again"
+        ) from error
+    if FOOTER not in metadata:
+        raise DatasetError(
+            f"{path}: a Parquet file, but no episode: it has no footer '{FOOTER.decode()}'; move it out of the dataset"
+        )
+    try:
+        footer = json.loads(metadata[FOOTER])
+        lacking = [key for key in (*_FIELDS, "frames", "video_sha256") if key not in footer]
+    except (ValueError, TypeError) as error:
+        raise DatasetError(
+            f"{path}: its footer is no JSON object ({error}); delete all files of this episode and record it again"
+        ) from error
+    if footer.get("format") == FORMAT and lacking:
+        raise DatasetError(f"{path}: its footer lacks {lacking}; record this episode again")
+    if footer.get("format") != FORMAT:
+        raise DatasetError(
+            f"{path}: format {footer.get('format')}, this version reads {FORMAT}; record or import it again"
+        )
+    return footer
+
+
+def continuous_joints_of(paths: Iterable[Path]) -> dict[str, tuple[str, ...]]:
+    """Action space -> joints that turn without end: those that any of its episodes says so of, in their order."""
+    found: dict[str, dict[str, bool]] = {}
+    for path in paths:
+        footer = read_footer(path)
+        said = footer.get("continuous_joints", ())
+        known = found.setdefault(
+            f"{footer['robot']}_{footer['modality']}", dict.fromkeys(footer["motion_names"], False)
+        )
+        known.update(dict.fromkeys(said, True))
+    return {
+        space: joints
+        for space, known in found.items()
+        if (joints := tuple(name for name, turns in known.items() if turns))
+    }
+
+
+def check_alike(folder: Path, size: tuple[int, int], dt_s: float, but: Iterable[Path] = ()) -> None:
+    """Raises DatasetError where a folder's episodes have another size (h, w) or rate than new ones.
+
+    Damaged ones have none, and those in `but` are about to be replaced.
+    """
+    for path in sorted({*folder.glob("*.parquet")} - {*but}):
+        try:
+            footer = read_footer(path)
+        except DatasetError:
+            continue
+        there = tuple(footer["frames"][1:3])
+        if there != tuple(size) or footer["dt_s"] != dt_s:
+            raise DatasetError(
+                f"{folder}: its episodes have {there[1]} x {there[0]} pixels and {footer['dt_s']:g} s a "
+                f"frame, the new ones {size[1]} x {size[0]} and {dt_s:g} s; a folder holds one kind, so "
+                "give another --out"
+            )
+
+
+def check_names(
+    folder: Path, robot: str, modality: str, motion_names: tuple[str, ...], but: Iterable[Path] = ()
+) -> None:
+    """Raises DatasetError where a robot's episodes in a folder move other joints, or in another order.
+
+    Damaged ones say nothing, and those in `but` are about to be replaced.
+    """
+    for path in sorted({*folder.glob(f"{robot}_{modality}_*.parquet")} - {*but}):
+        try:
+            footer = read_footer(path)
+        except DatasetError:
+            continue
+        names = tuple(footer["motion_names"])
+        if (footer["robot"], footer["modality"]) == (robot, modality) and names != tuple(motion_names):
+            choose = f"import these alone: --joints {' '.join(names)}; or " if {*names} <= {*motion_names} else ""
+            raise DatasetError(
+                f"{folder}: its episodes of {robot} have {', '.join(names)}, the new ones "
+                f"{', '.join(motion_names)}; {choose}give this robot another name (--robot)"
+            )
+
+
+def load_episode(path: Path, frames: bool = True, restyled: bool = False) -> Episode:
+    """An episode from its files, or without `frames` (0 pixels large) from its table alone.
+
+    Frames in another style are read only where they are asked for.
+
+    Raises DatasetError where a file is missing, damaged, or of another episode.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = Path(path)
+    footer = read_footer(path)
+    try:
+        table = pq.read_table(path, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(
+            f"{path}: damaged ({str(error).splitlines()[0]}); delete all files of this episode and record it again"
+        ) from error
+    pictures = np.zeros((len(table), 0, 0, 3), np.uint8)
+    if frames:
+        pictures = _load_frames(path, ".mp4", footer["video_sha256"])
+    other = None
+    if restyled and "restyled_sha256" in footer:
+        other = _load_frames(path, STYLE, footer["restyled_sha256"])
+    columns = {name: table[name].to_numpy() for name in table.column_names}
+    labels = labels_of(
+        {name.removeprefix("label."): values for name, values in columns.items() if name.startswith("label.")}
+    )
+    values = {key: footer[key] for key in _FIELDS}
+    names = tuple(values.pop("motion_names"))
+    motion = np.stack([columns[f"motion.{name}"] for name in names], axis=1).astype(np.float32)
+    return Episode(
+        pictures,
+        motion,
+        labels,
+        names,
+        restyled=other,
+        continuous_joints=tuple(footer.get("continuous_joints", ())),
+        **values,
+    )
+
+
+def _load_frames(path: Path, suffix: str, sha256: str) -> np.ndarray:
+    """A video that belongs to a table, checked against its sha256."""
+    video = path.with_suffix(suffix)
+    try:
+        data = video.read_bytes()
+    except OSError as error:
+        raise DatasetError(
+            f"{video}: {error.strerror}; the table {path.name} needs it: delete the table and record the episode again"
+        ) from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise DatasetError(
+            f"{video}: damaged, or of another episode than {path.name} (its sha256 is "
+            "another); delete all files of it and record the episode again"
+        )
+    return decode_video(data, str(video))
+
+
+def list_episodes(folder: str | Path, space: str | None = None) -> list[Path]:
+    """Tables of the episodes, in order of name. Raises DatasetError where there are none."""
+    folder = Path(folder)
+    found = sorted(
+        path
+        for path in folder.glob("*.parquet")
+        if (match := _NAME.fullmatch(path.name)) and space in (None, match["space"])
+    )
+    if not found:
+        old = any(folder.glob("episode_*.npz"))
+        cure = (
+            "its NPZ files are of an older version; record them again"
+            if old
+            else f"make some with: astra record --out {folder}"
+        )
+        raise DatasetError(f"no episodes{f' of {space}' if space else ''} in '{folder}'; {cure}")
+    return found
+
+
+def has_its_videos(path: Path) -> bool:
+    """Whether the videos that belong to a table are there; whether they are whole, `load_episode` says."""
+    if not path.with_suffix(".mp4").exists():
+        return False
+    try:
+        return path.with_suffix(STYLE).exists() or "restyled_sha256" not in read_footer(path)
+    except DatasetError:  # damaged: `load_episode` says so
+        return True
+
+
+def videos_without_table(folder: str | Path) -> list[Path]:
+    """Videos of episodes whose table is missing: no episodes, though somebody once took them for some."""
+    return sorted(
+        path
+        for path in Path(folder).glob("*.mp4")
+        if _NAME.fullmatch(f"{path.stem}.parquet") and not path.with_suffix(".parquet").exists()
+    )

@@ -1,0 +1,27 @@
+"""Which cells of a latent show the object: it is small, and a plain mean error would let it fade."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from astra_ros.camera.pinhole import PinholeCamera
+from astra_ros.datasets.episode import Episode
+
+
+def object_cells(episode: Episode, shape: tuple[int, int]) -> np.ndarray | None:
+    """How much each cell of a latent of `shape` (rows, columns) shows of the object, 0 to 1.
+
+    1 within half a cell of the object's centre, 0 from one and a half on. Where the label is NaN or the
+    object is out of sight nothing is shown. The camera must not move: of an arm, in its base frame.
+
+    Returns:
+        float32 [N, rows, columns], or None where camera or object are not known.
+    """
+    places = episode.labels.get("object_position")
+    if places is None or episode.modality != "joints" or episode.camera is None:
+        return None
+    camera = PinholeCamera.from_dict(episode.camera).fitted(shape)
+    pixels, _ = camera.project(places)  # pixels of a picture that small are the cells
+    away = [np.abs(pixels[:, axis, None] - np.arange(cells)) for axis, cells in enumerate(reversed(shape))]
+    across, down = (np.clip(1.5 - distance, 0, 1) for distance in away)
+    return np.nan_to_num(down[:, :, None] * across[:, None, :]).astype(np.float32)

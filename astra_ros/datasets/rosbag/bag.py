@@ -1,0 +1,318 @@
+"""A rosbag2 as topics and messages, whole or damaged, read without ROS.
+
+Messages are decoded by the `rosbags` library; the files are read one by one by `mcap_file` and `sqlite_file`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import yaml
+from rosbags.serde import SerdeError
+from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
+
+from astra_ros.datasets.rosbag import folder
+from astra_ros.datasets.rosbag.mcap_file import McapFile
+from astra_ros.datasets.rosbag.sqlite_file import SqliteFile
+from astra_ros.datasets.rosbag.storage import NO_TYPE, ZSTD, BagError, Storage, Stream, UnreadableFile, short, zstd
+
+
+class BadMessage(ValueError):
+    """One message that does not fit its type."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic of a bag; `type` as 'sensor_msgs/msg/Image', `count` messages.
+
+    `unusable` says why its messages cannot be read; '' where they can.
+    """
+
+    name: str
+    type: str
+    count: int
+    unusable: str = ""
+
+
+class Bag:
+    """An open bag. Use as a context manager.
+
+    Attributes:
+        path: folder or file, as given.
+        format: 'mcap' or 'sqlite3'.
+        files: the storage files that are read, in order of recording.
+        topics: those that can be read; their counts are those of the files.
+        unusable: those that cannot, as of another encoding than ROS 2's.
+        notes: what is wrong with it, a sentence each; reading may add some.
+        identity: sha256 over sizes, beginnings and ends of all files: the same for a copy.
+
+    Raises:
+        BagError: on creation, where there is no bag, or nothing of it can be read.
+    """
+
+    def __init__(self, path: Path):
+        self.path = Path(path)
+        self.notes: list[str] = []
+        self._storages: list[Storage] = []
+        self._stores: dict[str, object] = {}
+        if not self.path.exists():
+            raise BagError(f"{self.path}: there is no such file or folder")
+        there = folder.storage_files(self.path)
+        self.identity = folder.identity(there)
+        self._metadata = self._read_metadata()
+        self._temporary = tempfile.TemporaryDirectory(prefix="astra_bag_")
+        try:
+            self._open(there)
+        except BaseException:
+            self.close()
+            raise
+        if self._metadata is not None:
+            for storage in self._storages:
+                storage.streams = [self._typed(stream) for stream in storage.streams]
+        self.format = "mcap" if isinstance(self._storages[0], McapFile) else "sqlite3"
+        self.files = [storage.path for storage in self._storages]
+        self._streams: dict[str, Stream] = {}
+        self.topics, self.unusable = self._list_topics()
+        if self._metadata is not None:
+            counts: dict[str, int] = {}
+            for topic in self.all_topics:
+                counts[topic.name] = counts.get(topic.name, 0) + topic.count
+            for text in folder.differences(self._metadata, self.files, there, counts):
+                self._note(f"{self.path}: {text}{self._reindex()}")
+        if self._is_cut_off(there):  # ROS's own reader does not open such a file
+            self.notes = [note.removesuffix(self._reindex()) for note in self.notes]
+
+    def __enter__(self) -> Bag:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    @property
+    def all_topics(self) -> list[Topic]:
+        return sorted([*self.topics, *self.unusable], key=lambda topic: topic.name)
+
+    def close(self) -> None:
+        for storage in self._storages:
+            storage.close()
+        self._storages = []
+        self._temporary.cleanup()
+
+    def messages(self, topics: Collection[str]) -> Iterator[tuple[str, int, bytes]]:
+        """(topic, ns at which the recorder received it, CDR bytes), in order of recording.
+
+        The same order in every call. Where a file is damaged, reading goes on with the next file,
+        and `notes` says so.
+        """
+        for storage in self._storages:
+            wanted = [item for item in storage.streams if item.topic in topics and self._is_used(item)]
+            if not wanted:
+                continue
+            last_ns, left = None, sum(stream.count for stream in wanted)
+            try:
+                for stream, received_ns, raw in storage.messages(wanted):
+                    last_ns = received_ns
+                    left -= 1
+                    yield stream.topic, received_ns, raw
+                if left and not storage.notes:
+                    storage.notes.append(
+                        f"damaged: its index counts {abs(left)} messages "
+                        f"{'more' if left > 0 else 'less'} than were found"
+                    )
+                for text in storage.notes:
+                    self._note(f"{storage.path}: {text}")
+            except Exception as error:  # zstd, lz4, sqlite, struct: each has errors of its own
+                where = (
+                    "from its beginning" if last_ns is None else (f"after {(last_ns - storage.start_ns) / 1e9:.2f} s")
+                )
+                self._note(f"{storage.path}: damaged {where} ({short(error)}); what comes behind is lost")
+
+    def decode(self, topic: str, raw: bytes) -> object:
+        """A message as an object with the fields of its type.
+
+        Raises BadMessage where the bytes do not fit the type, BagError where the type is not known.
+        """
+        stream = self._streams[topic]
+        store = self._store(stream)
+        try:
+            if raw[:4] == ZSTD:  # compressed one by one; no message in CDR begins so
+                raw = zstd.decompress(raw)
+            return _deserialized(store, raw, stream.type)
+        except Exception as error:  # rosbags raises whatever the bytes lead to
+            raise BadMessage(short(error)) from error
+
+    def check_once(self, topics: Collection[str]) -> None:
+        """Raises BagError where two files hold the same time of one of these topics, and no metadata lists both."""
+        for number, one in enumerate(self._storages):
+            for other in self._storages[:number]:
+                if self._lists(one) and self._lists(other):
+                    continue  # of one recorder, whose clock was set back
+                if twice := folder.same_time(one, other, set(topics)):
+                    raise BagError(
+                        f"{self.path}: {other.path.name} and {one.path.name} both hold messages of "
+                        f"{', '.join(sorted(twice))} of the same time; move one of them elsewhere, or "
+                        f"import each by itself: astra import-bag {other.path} {one.path}"
+                    )
+
+    def _lists(self, storage: Storage) -> bool:
+        return self._metadata is not None and self._metadata.lists(storage.path)
+
+    def _typed(self, stream: Stream) -> Stream:
+        """A stream without a type, of which metadata.yaml may know it."""
+        type_, _ = self._metadata.topics.get(stream.topic, ("", 0))
+        return replace(stream, type=type_, unusable="") if type_ and stream.unusable == NO_TYPE else stream
+
+    def _is_used(self, stream: Stream) -> bool:
+        return not stream.unusable and stream.type == self._streams[stream.topic].type
+
+    def _list_topics(self) -> tuple[list[Topic], list[Topic]]:
+        """Those that can be read, and the others."""
+        found: dict[tuple[str, str, str], list[Stream]] = {}
+        for storage in self._storages:
+            for stream in storage.streams:
+                found.setdefault((stream.topic, stream.type, stream.unusable), []).append(stream)
+        topics, unusable = [], []
+        for (name, type_, why), streams in sorted(
+            found.items(), key=lambda item: -sum(stream.count for stream in item[1])
+        ):
+            topic = Topic(name, type_, sum(stream.count for stream in streams), why)
+            if why:
+                unusable.append(topic)
+            elif name in self._streams:
+                unusable.append(replace(topic, unusable=f"most of its messages are {self._streams[name].type}"))
+            else:
+                topics.append(topic)
+                # One that brings its type's definition along, if any does.
+                self._streams[name] = max(streams, key=lambda stream: bool(stream.definition))
+        if self._metadata is not None:
+            known = {topic.name for topic in topics + unusable}
+            topics += [Topic(name, type_, 0) for name, (type_, _) in self._metadata.topics.items() if name not in known]
+        return sorted(topics, key=lambda topic: topic.name), unusable
+
+    def _store(self, stream: Stream):
+        """Message types: those that the bag brings along, else those of ROS 2 itself."""
+        if stream.type in self._stores:
+            return self._stores[stream.type]
+        store = get_typestore(Stores.LATEST)
+        if stream.type not in store.fielddefs:
+            try:
+                if not stream.definition.strip():  # rosbags would make a type without fields of it
+                    raise ValueError("no definition")
+                types = (
+                    get_types_from_idl(stream.definition)
+                    if stream.encoding in ("ros2idl", "omgidl")
+                    else get_types_from_msg(stream.definition, stream.type)
+                )
+                store.register({name: value for name, value in types.items() if name not in store.fielddefs})
+                store.fielddefs[stream.type]
+            except Exception as error:  # a parser's errors, also of the grammar below it
+                raise BagError(
+                    f"{self.path}: {stream.topic} is of type {stream.type}, which is "
+                    "not known here, and the bag brings no definition that can be read; record "
+                    "with MCAP storage: ros2 bag record -s mcap"
+                ) from error
+        self._stores[stream.type] = store
+        return store
+
+    def _read_metadata(self) -> folder.Metadata | None:
+        if not self.path.is_dir():
+            return None
+        try:
+            return folder.read_metadata(self.path)
+        except FileNotFoundError:
+            self._note(
+                f"{self.path}: metadata.yaml is missing, as after a recorder that was "
+                f"killed; its files were read by themselves{self._reindex()}"
+            )
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            self._note(
+                f"{self.path}: cannot be read as metadata.yaml describes it "
+                f"({short(error)}); its files were read by themselves{self._reindex()}"
+            )
+        return None
+
+    def _reindex(self) -> str:
+        return f". `ros2 bag reindex {self.path}` makes it again"
+
+    def _is_cut_off(self, there: list[Path]) -> bool:
+        """Whether a sqlite3 file is damaged, or was not read at all."""
+        read = {storage.path for storage in self._storages}
+        return any(isinstance(storage, SqliteFile) and not storage.whole for storage in self._storages) or any(
+            ".db3" in file.name and file not in read for file in there
+        )
+
+    def _open(self, there: list[Path]) -> None:
+        failed: list[tuple[Path, UnreadableFile]] = []
+        copies = folder.copies(there)
+        for file in there:
+            if file in copies:
+                self._note(f"{file}: not read, since it holds what {copies[file].name} holds")
+                continue
+            try:
+                self._storages.append(folder.open_file(file, Path(self._temporary.name)))
+            except UnreadableFile as error:
+                failed.append((file, error))
+            except OSError as error:  # a compressed file needs room for what it holds
+                failed.append(
+                    (file, UnreadableFile(short(error), "see to it; TMPDIR names the folder for temporary files"))
+                )
+            except Exception as error:  # whatever a damaged file leads to
+                failed.append((file, UnreadableFile(short(error))))
+        if not self._storages:
+            raise BagError(
+                "\n".join(
+                    [f"{file}: cannot be read ({error.reason}); {error.cure}" for file, error in failed] + self.notes
+                )
+            )
+        for file, error in failed:
+            self._note(f"{file}: not read ({error.reason}); {error.cure}")
+        self._leave_out_what_is_twice()
+        recordings = folder.recordings(self._storages, self._metadata or folder.Metadata())
+        self._storages = [storage for recording in recordings for storage in recording]
+        if len(recordings) > 1:
+            self._storages = folder.in_order_of_time(self._storages)
+            names = "; ".join(", ".join(storage.path.name for storage in recording) for recording in recordings)
+            self._note(
+                f"{self.path}: by their names its files are of {len(recordings)} recordings ({names}); they "
+                "were read in order of time. Import each by itself if they do not belong together"
+            )
+        for storage in self._storages:
+            for text in storage.notes:
+                self._note(f"{storage.path}: {text}")
+
+    def _leave_out_what_is_twice(self) -> None:
+        """Files that metadata.yaml does not list, of the same time and topics as one that it lists."""
+        listed = [storage for storage in self._storages if self._lists(storage)]
+        for storage in [item for item in self._storages if item not in listed]:
+            topics = {stream.topic for stream in storage.streams}
+            other = next((item for item in listed if folder.same_time(storage, item, topics)), None)
+            if other is not None:
+                self._note(
+                    f"{storage.path}: not read, since metadata.yaml does not list it and it holds messages "
+                    f"of the same time as {other.path.name}; if it belongs to another recording, import it "
+                    f"by itself: astra import-bag {storage.path}"
+                )
+                self._storages.remove(storage)
+                storage.close()
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+def _deserialized(store, raw: bytes, type_: str) -> object:
+    """A message, and perhaps 4 or 8 bytes behind it that are none of it: rclpy's `serialize_message`, by which nodes
+    write bags, adds them to empty sequences of 8-byte numbers. rosbags passes over 3 by itself."""
+    try:
+        return store.deserialize_cdr(raw, type_)
+    except SerdeError as error:
+        if "size mismatch" not in str(error):
+            raise
+        for more in (4, 8):
+            with contextlib.suppress(SerdeError):
+                return store.deserialize_cdr(raw[:-more], type_)
+        raise

@@ -1,0 +1,294 @@
+"""Which time counts: header stamps where one clock made those of all sources, else the recorder's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from astra_ros.camera.order import JUMP_BACK_S
+from astra_ros.datasets.rosbag.resample import Clock
+
+# Stamps of two topics whose delays until they are recorded differ by more are of two clocks.
+SAME_CLOCK_S = 1.0
+# A stamp that is later than its message was recorded by more, while others are not, is of a clock that is ahead.
+AHEAD_S = 0.1
+# Delays of two topics that grow apart evenly by more, over a bag, are of clocks that go at different rates.
+DRIFT_S = 0.1
+EVENLY = 0.15  # of that, at most, off a straight line
+# So many messages alone, of which a few may be late, tell how far their clock is ahead.
+FEW = 5
+# A jump of one topic is looked for in another one for so long before and after it.
+AROUND_NS = 2 * 10**9
+# What is usual for a picture is what most of those do that are recorded for so long before and after it.
+USUAL_NS = 5 * 10**9
+USUALLY = 0.9
+PARTS = 10
+# A clock that jumps more often need not be looked at further.
+MOST_JUMPS = 50
+
+
+class ClockError(ValueError):
+    """The clock that was asked for cannot be used."""
+
+
+def choose_clock(sources: dict[str, Sequence], unstamped: str, wanted: str, first) -> Clock:
+    """The clock that all sources have in common.
+
+    Args:
+        sources: topic -> its series, of those with headers.
+        unstamped: topic whose messages have no header, or ''.
+        wanted: 'header', 'receive', or 'auto': header stamps where they are there and agree.
+        first: the camera's series.
+
+    Raises:
+        ClockError: header stamps are wanted, and there are none, or those of one topic jump alone.
+    """
+    empty = [topic for topic, group in sources.items() if _share_unstamped(group) > 0.5]
+    if wanted == "header" and empty:
+        raise ClockError(f"header stamps are wanted, but those of {', '.join(empty)} are 0; take --clock receive")
+    name, why, jumps, future = "header", "stamps of the message headers", {}, frozenset()
+    if wanted == "receive":
+        name, why = "receive", "times of the recorder, as asked for"
+    elif empty:
+        name, why = "receive", f"times of the recorder: the headers of {', '.join(empty)} have no stamps"
+    else:
+        timed = {topic: [_Stamps.of(series) for series in group] for topic, group in sources.items()}
+        pictures = next(
+            stamps for topic, group in sources.items() for series, stamps in zip(group, timed[topic]) if series is first
+        )
+        alone = _jump_alone(timed, unstamped, pictures)
+        if alone and wanted == "header":
+            raise ClockError(
+                f"header stamps are wanted, but those of {alone.who} jump by "
+                f"{', '.join(f'{jump:.2f}' for jump in alone.by_s)} s, and {alone.other}; "
+                "take --clock auto"
+            )
+        trouble = alone.why if alone else _apart(timed, unstamped, pictures) or _drifting(timed, unstamped)
+        if trouble and wanted == "auto":
+            # Times of the recorder do not jump along.
+            name, why, jumps = "receive", f"times of the recorder: {trouble}", _jumps(first) if alone else {}
+        else:
+            why += f"; {unstamped} has none, there the times of the recorder" * bool(unstamped)
+            future = _future(timed, unstamped, pictures) if not trouble else future
+            why += f"; as asked for, though {trouble}" * bool(trouble)
+    stamps = first.received_ns if name == "receive" else [ns for ns in first.stamps_ns if ns]
+    return Clock(name, why, stamps[0], first.received_ns[0], jumps, future)
+
+
+@dataclass(frozen=True)
+class _Stamps:
+    """What the stamps of one series say, in order of recording.
+
+    Attributes:
+        received_ns: int64 [N], of the recorder.
+        ahead_s: [N], by how much the stamp is later.
+    """
+
+    received_ns: np.ndarray
+    ahead_s: np.ndarray
+
+    @staticmethod
+    def of(series) -> _Stamps:
+        whole = [
+            (stamp, received)
+            for stamp, received, value in zip(series.stamps_ns, series.received_ns, series.values)
+            if stamp and value is not None
+        ]
+        stamps, received = np.array(whole, dtype=np.int64).reshape(-1, 2).T
+        return _Stamps(received, (stamps - received) / 1e9)
+
+    def levels(self) -> list[tuple[int, int, float]]:
+        """(index of the first, index behind the last, least delay below zero) of what lies between jumps.
+
+        Messages that come late, and a recorder that falls behind and catches up, are no jumps: the least
+        delay of those that follow is as it was.
+        """
+        parts = np.split(np.arange(len(self.ahead_s)), np.flatnonzero(np.abs(np.diff(self.ahead_s)) > JUMP_BACK_S) + 1)
+        return [(part[0], part[-1] + 1, float(self.ahead_s[part].max())) for part in parts if len(part) >= FEW]
+
+    def jumps(self) -> list[tuple[int, int, float]]:
+        """(ns when the last before it was received, ns when the first after it was, by how many s) of each jump."""
+        levels = self.levels()
+        return [
+            (int(self.received_ns[end - 1]), int(self.received_ns[begin]), now - before)
+            for (_, end, before), (begin, _, now) in zip(levels, levels[1:])
+            if abs(now - before) > JUMP_BACK_S
+        ]
+
+    def change_s(self, before_ns: int, after_ns: int) -> float | None:
+        """By how much the stamps are further ahead from one time on than until another; None where none are near."""
+        until = self.ahead_s[(self.received_ns > before_ns - AROUND_NS) & (self.received_ns <= before_ns)]
+        since = self.ahead_s[(self.received_ns < after_ns + AROUND_NS) & (self.received_ns >= after_ns)]
+        return float(since.max() - until.max()) if len(until) and len(since) else None
+
+    def least_ahead(self, at_ns: np.ndarray) -> np.ndarray:
+        """[len(at_ns)]: how far the stamps of messages that are not late are ahead around that; inf without any."""
+        begin = np.searchsorted(self.received_ns, at_ns - AROUND_NS)
+        end = np.searchsorted(self.received_ns, at_ns + AROUND_NS)
+        return np.array([self.ahead_s[i:j].max(initial=-np.inf) if i < j else np.inf for i, j in zip(begin, end)])
+
+    def least_delays(self, edges: np.ndarray) -> np.ndarray:
+        """[len(edges) - 1]; NaN where there are few messages."""
+        found = np.full(len(edges) - 1, np.nan)
+        for index, (begin, end) in enumerate(zip(edges, edges[1:])):
+            inside = self.ahead_s[(self.received_ns >= begin) & (self.received_ns <= end)]
+            if len(inside) >= FEW:
+                found[index] = -inside.max()
+        return found
+
+
+@dataclass(frozen=True)
+class _JumpAlone:
+    """Stamps of one topic that jump where those of another do not.
+
+    Attributes:
+        who: whose stamps.
+        by_s: by how much.
+        other: what is said of the other topic's, in a refusal.
+        why: in words, for the report.
+    """
+
+    who: str
+    by_s: list[float]
+    other: str
+    why: str
+
+
+def _jump_alone(timed: Mapping[str, list[_Stamps]], unstamped: str, pictures: _Stamps) -> _JumpAlone | None:
+    if unstamped:
+        if by_s := [by for _, _, by in pictures.jumps()]:
+            return _JumpAlone(
+                "the pictures",
+                by_s,
+                f"{unstamped} has none that jump along",
+                f"the stamps of the pictures jump, and {unstamped} has none",
+            )
+        return None
+    for topic, group in timed.items():
+        for other, others in timed.items():
+            for one in group if topic != other else ():
+                for each in others:
+                    if by_s := _not_shared(one, each):
+                        return _JumpAlone(
+                            topic,
+                            by_s,
+                            f"those of {other} do not jump along",
+                            f"the stamps of {topic} jump, and those of {other} do not jump along",
+                        )
+    return None
+
+
+def _not_shared(one: _Stamps, other: _Stamps) -> list[float]:
+    """The jumps of one, s, that the other does not make."""
+    found = []
+    for before_ns, after_ns, by_s in one.jumps()[:MOST_JUMPS]:
+        here, there = one.change_s(before_ns, after_ns), other.change_s(before_ns, after_ns)
+        if here is not None and there is not None and abs(here - there) > JUMP_BACK_S:
+            found.append(by_s)
+    return found
+
+
+def _ahead_at(pictures: _Stamps, group: list[_Stamps]) -> np.ndarray:
+    """By how much a topic's stamps are ahead when pictures are recorded: a simulation's clock may be slower."""
+    received, ahead = (np.concatenate(parts) for parts in zip(*((each.received_ns, each.ahead_s) for each in group)))
+    order = np.argsort(received, kind="stable")
+    return np.interp(pictures.received_ns, received[order], ahead[order]) if len(pictures.received_ns) else ahead
+
+
+def _apart(timed: Mapping[str, list[_Stamps]], unstamped: str, pictures: _Stamps) -> str:
+    """What is wrong where clocks are apart, or one is ahead of what it may be; else ''."""
+    delays = {
+        topic: -float(np.median(_ahead_at(pictures, group)))
+        for topic, group in timed.items()
+        if any(len(each.ahead_s) for each in group)
+    }
+    if unstamped:
+        delays[unstamped] = 0.0
+    low, high = min(delays, key=delays.get), max(delays, key=delays.get)
+    apart = delays[high] - delays[low]
+    if apart > SAME_CLOCK_S:
+        return (
+            f"{'the recording' if low == unstamped else low} and "
+            f"{'the recording' if high == unstamped else high} have clocks that are {apart:.4g} s apart"
+        )
+    # A topic of which a part only is ahead, as a transform that is made for the future, is not.
+    ahead = {
+        topic: float(min(np.median(each.ahead_s) for each in group if len(each.ahead_s)))
+        for topic, group in timed.items()
+        if topic in delays
+    }
+    first = max(ahead, key=ahead.get)
+    if ahead[first] > AHEAD_S and apart > AHEAD_S and delays[high] > -AHEAD_S / 2:
+        return (
+            f"{first} is stamped {ahead[first]:.2f} s later than it was recorded, and "
+            f"{'the recording' if high == unstamped else high} is not, so their clocks differ"
+        )
+    return ""
+
+
+def _future(timed: Mapping[str, list[_Stamps]], unstamped: str, pictures: _Stamps) -> frozenset[int]:
+    """When pictures were recorded, ns, whose stamps are later, though most are not: see `Clock.future`."""
+    if unstamped:
+        later = pictures.ahead_s
+    else:
+        others = [each for group in timed.values() for each in group if each is not pictures]
+        level = np.max([each.least_ahead(pictures.received_ns) for each in others], axis=0)
+        later = pictures.ahead_s - level
+        # Motion that is late on its way makes all pictures look as if they were of the future, by as much as it
+        # is late. Where even the motion is ahead, the recorder's clock is behind, and does not tell how late it is.
+        late = np.where(level > AHEAD_S / 2, np.inf, np.maximum(-level, 0.0))
+        later = later - np.clip(_usual(pictures.received_ns, later), 0.0, late)
+    return frozenset(pictures.received_ns[later > AHEAD_S].tolist())
+
+
+def _usual(received_ns: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """[N]: what the values around each are at most, but for few of them."""
+    index = np.arange(len(values))
+    begin = np.minimum(np.searchsorted(received_ns, received_ns - USUAL_NS), np.maximum(index - FEW // 2, 0))
+    end = np.maximum(np.searchsorted(received_ns, received_ns + USUAL_NS), index + FEW // 2 + 1)
+    return np.array([np.quantile(values[i:j], USUALLY, method="lower") for i, j in zip(begin, end)])
+
+
+def _drifting(timed: Mapping[str, list[_Stamps]], unstamped: str) -> str:
+    """What is wrong where two clocks go at different rates; else ''."""
+    topics = list(timed)
+    for index, topic in enumerate(topics):
+        for one in timed[topic]:
+            if unstamped and (by := _drift(one, None)):
+                return f"the clock of {topic} drifts against that of the recorder, by {by}"
+            for other in topics[:index]:
+                for each in timed[other]:
+                    if by := _drift(one, each):
+                        return f"the clocks of {other} and {topic} drift apart, by {by}"
+    return ""
+
+
+def _drift(one: _Stamps, other: _Stamps | None) -> str:
+    """How far two clocks drift apart, '0.77 s in 27 s'; '' where they do not. None: the recorder's."""
+    both = [each.received_ns for each in (one, other) if each is not None]
+    if not all(map(len, both)):
+        return ""
+    begin, end = max(each.min() for each in both), min(each.max() for each in both)
+    edges = np.linspace(begin, max(begin, end), PARTS + 1)
+    delays = one.least_delays(edges) - (0.0 if other is None else other.least_delays(edges))
+    known = np.isfinite(delays)
+    if known.sum() <= PARTS / 2:
+        return ""
+    at = ((edges[1:] + edges[:-1])[known] / 2 - begin) / 1e9
+    slope, level = np.polyfit(at, delays[known], 1)
+    drift = slope * np.ptp(at)
+    if abs(drift) <= DRIFT_S or np.abs(delays[known] - slope * at - level).max() > EVENLY * abs(drift):
+        return ""
+    return f"{abs(drift):.2f} s in {np.ptp(at):.0f} s"
+
+
+def _jumps(pictures) -> dict[int, float]:
+    """Where the clock of the pictures' headers jumps against the recorder's: see `Clock.jumps`."""
+    return {after_ns: by_s for _, after_ns, by_s in _Stamps.of(pictures).jumps()}
+
+
+def _share_unstamped(group: Sequence) -> float:
+    stamps = np.concatenate([np.array(series.stamps_ns, dtype=np.int64) for series in group])
+    return float((stamps == 0).mean())

@@ -1,0 +1,94 @@
+"""The robot's description beside the episodes: what kinematic conditioning draws the robot by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+
+from astra_ros.datasets.rosbag.import_settings import BagSettings
+from astra_ros.datasets.rosbag.reader import Recording
+from astra_ros.datasets.rosbag.storage import BagError
+from astra_ros.robot.kinematics import KinematicsError, LinkPoses
+from astra_ros.robot.limits import beyond, position_limits
+from astra_ros.robot.shapes import convex_parts, mesh_notes, odd_sizes
+from astra_ros.robot.turns import DescriptionError
+
+
+def read_urdf(path: Path, joints: tuple[str, ...], notes: list[str]) -> bytes:
+    """A robot's description, as it is; of a robot whose `joints` move, what it cannot be drawn with is noted.
+
+    Raises BagError where it is none.
+    """
+    try:
+        data = path.read_bytes()
+        root = ElementTree.fromstring(data)
+    except OSError as error:
+        raise BagError(
+            f"{path}: {error.strerror}; urdf names a file, beside the --config file where its path is not absolute"
+        ) from error
+    except ElementTree.ParseError as error:
+        raise BagError(f"{path}: no URDF: {error}") from error
+    if (
+        root.tag != "robot"
+        or b"www.ros.org/wiki/xacro" in data
+        and any("xacro" in element.tag for element in root.iter())
+    ):
+        kind = "xacro" if root.tag == "robot" else f"<{root.tag}>"
+        raise BagError(f"{path}: no URDF but {kind}; make one with: ros2 run xacro xacro FILE > robot.urdf")
+    known = {joint.get("name") for joint in root.findall("joint")}
+    if missing := [name for name in joints if name not in known]:
+        notes.append(f"{path.name}: has no joint {', '.join(missing)}, so the robot cannot be drawn with it")
+    if joints:
+        present = tuple(name for name in joints if name in known)
+        notes += [f"{path.name}: {text}" for text in _what_is_odd(data, present)]
+    return data
+
+
+def _what_is_odd(urdf: bytes, joints: tuple[str, ...]) -> list[str]:
+    """What will be missed in training, or drawn as it was not meant: the meshes are read here, not first there."""
+    try:
+        robot = LinkPoses(urdf, joints).robot
+        return mesh_notes(robot) + odd_sizes(convex_parts(robot))
+    except KinematicsError as error:
+        found = str(error).removeprefix("robot description: ")
+        return [
+            f"{found}. Until then the robot is not drawn in training, and a model follows its plans less exactly; "
+            "the episodes are whole, and training looks for the meshes again"
+        ]
+
+
+def description_of(settings: BagSettings, recording: Recording) -> tuple[str, str | bytes]:
+    """(where it comes from, the robot's description): that of --urdf, else that of the bag; '' where there is none."""
+    if settings.urdf is not None:  # what is wrong with the file is said where it is copied
+        return settings.urdf.name, settings.urdf.read_bytes() if settings.urdf.is_file() else ""
+    return "robot_description in the bag" * bool(recording.description), recording.description
+
+
+def beyond_limits(settings: BagSettings, recording: Recording, stored: Mapping[str, np.ndarray]) -> list[str]:
+    """A note for each joint whose positions lie far beyond what the robot's description allows.
+
+    Args:
+        stored: joint -> its positions [N], rad or m.
+    """
+    source, text = description_of(settings, recording)
+    try:
+        limits = position_limits(text) if text else {}
+    except DescriptionError:
+        return []
+    return [f"{source}: {each}; {each.cure}" for each in beyond(limits, stored)]
+
+
+def check_base(path: Path, urdf: bytes, camera_pose: dict | None) -> None:
+    """Raises BagError where tf gives the camera in another frame than the robot is drawn in."""
+    wanted = (camera_pose or {}).get("from_tf")
+    robot = ElementTree.fromstring(urdf)
+    children = {joint.find("child").get("link") for joint in robot.findall("joint") if joint.find("child") is not None}
+    roots = [link.get("name") for link in robot.findall("link") if link.get("name") not in children]
+    if wanted and roots and wanted not in roots:
+        raise BagError(
+            f"camera_pose: from_tf is '{wanted}', but {path.name} begins at '{roots[0]}', "
+            f"and the robot is drawn from there; write from_tf: {roots[0]}"
+        )

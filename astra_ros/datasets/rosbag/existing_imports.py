@@ -1,0 +1,162 @@
+"""What a folder already holds of a bag, so that none is imported twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from astra_ros.datasets.dataset import episode_path, read_footer
+from astra_ros.datasets.episode import DatasetError
+from astra_ros.datasets.rosbag.import_settings import BagSettings
+
+# Behind the name of an import's first episode: its report.
+REPORT = ".import.json"
+# Stamps before, ns since 1970, are of a simulation, in which each recording may begin at the same time.
+NO_SIMULATION_NS = 10**17
+
+
+@dataclass(frozen=True)
+class _Other:
+    """An episode of a bag with another id, of the same camera and motion; times in ns."""
+
+    path: Path
+    bag: str
+    bag_id: str
+    begin_ns: int
+    end_ns: int
+    report: str
+
+    @classmethod
+    def of(cls, path: Path, footer: dict) -> _Other | None:
+        source = footer["source"]
+        try:
+            end_ns = source["start_ns"] + round((footer["frames"][0] - 1) * footer["dt_s"] * 1e9)
+            return cls(path, source["bag"], source["bag_id"], source["start_ns"], end_ns, Path(source["report"]).name)
+        except (KeyError, TypeError, IndexError):
+            return None  # not of an import
+
+
+class EarlierImports:
+    """What the folder already holds of one bag, seen by one camera.
+
+    Attributes:
+        paths: number of the first picture -> episode.
+        settings: with which they were imported; None where there are none.
+        again, again_reports: episodes of the same recording under another id, which are replaced too, and their reports.
+        continuous: episode of the robot, of whatever bag -> its joints that turn without end.
+    """
+
+    def __init__(self, folder: Path, bag_id: str, settings: BagSettings):
+        self.folder, self.space = folder, settings.space
+        self.paths: dict[int, Path] = {}
+        self.settings: dict | None = None
+        self.report: Path | None = None
+        self.continuous: dict[Path, tuple[str, ...]] = {}
+        self.again: list[Path] = []
+        self.again_reports: list[Path] = []
+        self._others: list[_Other] = []
+        for path in sorted(folder.glob(f"{settings.space}_*.parquet")):
+            try:
+                footer = read_footer(path)
+            except DatasetError:
+                continue  # damaged, which the dataset's README says
+            source = footer["source"]
+            if (footer["robot"], footer["modality"]) == (settings.robot, settings.modality):
+                self.continuous[path] = tuple(footer.get("continuous_joints", ()))
+            if (source.get("bag_id"), source.get("image_topic")) == (bag_id, settings.image_topic):
+                self.paths[source["first_picture"]] = path
+                self.settings = source["settings"]
+                self.report = folder / Path(source["report"]).name
+            elif all(source.get(key) == getattr(settings, key) for key in ("image_topic", "motion_topic")) and (
+                other := _Other.of(path, footer)
+            ):
+                self._others.append(other)
+
+    @property
+    def complete(self) -> bool:
+        """The report comes last, so nothing is missing if it and its episodes are there."""
+        if self.report is None or not self.report.is_file():
+            return False
+        try:
+            listed = [item["file"] for item in json.loads(self.report.read_text())["episodes"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False  # damaged: the import is finished again, and writes it anew
+        return all((self.folder / f"{name}.parquet").is_file() for name in listed)
+
+    def messages(self, topic: str) -> int | None:
+        """How many messages of a topic that import found; None where its report does not say."""
+        try:
+            listed = json.loads(self.report.read_text())["topics"] if self.report else []
+            return next((item["messages"] for item in listed if item["name"] == topic), None)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # as above
+
+    def find_again(self, bag: str, spans: Sequence[tuple[int, int]], force: bool) -> list[str]:
+        """Looks for imports of the same recording whose files were others then, as a copy that was cut off.
+
+        Args:
+            bag: its name.
+            spans: when the episodes to be begin and end, ns.
+            force: whether `again` may be filled.
+
+        Returns:
+            A note for each.
+        """
+        begins, notes = {begin for begin, _ in spans}, []
+        for bag_id in dict.fromkeys(other.bag_id for other in self._others):
+            group = [other for other in self._others if other.bag_id == bag_id]
+            exactly = any(other.begin_ns in begins and other.begin_ns > NO_SIMULATION_NS for other in group)
+            over = any(other.begin_ns <= end and begin <= other.end_ns for other in group for begin, end in spans)
+            if not exactly and not (over and group[0].bag == bag):
+                continue
+            files = ", ".join(other.path.stem for other in group)
+            if exactly and force and group[0].bag == bag:
+                self.again += [other.path for other in group]
+                self.again_reports = [*self.again_reports, *{self.folder / other.report for other in group}]
+                notes.append(
+                    f"{self.folder}: episodes of the same recording, which was read as other files then (id "
+                    f"{bag_id[:12]}), were replaced: {files}"
+                )
+                continue
+            delete = f"delete their .parquet and .mp4 and {', '.join(sorted({other.report for other in group}))}"
+            if exactly and group[0].bag == bag:
+                delete = f"import it again with --force, which replaces them, or {delete}"
+            notes.append(
+                f"{self.folder}: {files} are of a bag '{group[0].bag}' with the same topics and times but other "
+                f"files (id {bag_id[:12]}), as a copy that was cut off; if it is the same recording, it counts "
+                f"twice: {delete}"
+            )
+        return notes
+
+    def free_paths(self) -> Iterator[Path]:
+        """Names that no episode has yet."""
+        taken = [int(path.stem.rpartition("_")[2]) for path in self.folder.glob(f"{self.space}_*.parquet")]
+        number = max(taken, default=-1) + 1
+        while True:
+            yield episode_path(self.folder, self.space, number)
+            number += 1
+
+    def notes_on_turns(self, continuous: tuple[str, ...], replaced: bool) -> list[str]:
+        """Joints that turn without end in a new bag alone, or in the robot's other episodes alone.
+
+        Args:
+            continuous: those of the new bag.
+            replaced: whether this bag's own episodes are about to be replaced.
+        """
+        own = set(self.paths.values()) if replaced else set()
+        said = [set(names) for path, names in self.continuous.items() if path not in own]
+        here, there = set(continuous), set().union(*said)
+        notes = []
+        if others := ", ".join(sorted(there - here)):
+            notes.append(
+                f"{self.folder}: other episodes of this robot say that {others} turns without end; of this bag "
+                "it is not known, so its angles may be in another turn; name its description with --urdf"
+            )
+        if lacking := ", ".join(sorted(name for name in here if any(name not in names for names in said))):
+            notes.append(
+                f"{self.folder}: not all other episodes of this robot say that {lacking} turns without end, "
+                "so their angles may be in another turn; import their bags again with --urdf and --force"
+            )
+        return notes

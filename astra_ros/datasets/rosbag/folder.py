@@ -1,0 +1,232 @@
+"""The files of a bag: which lie there, what metadata.yaml says of them, and in which order they are read.
+
+metadata.yaml is a recorder's last word, often an early one: a recorder that was killed, a copy, a
+renamed or added file leave it behind the files. So the files are read, and it is compared with them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+import yaml
+
+from astra_ros.datasets.rosbag import mcap_file, sqlite_file
+from astra_ros.datasets.rosbag.storage import ROS1_BAG, ZSTD, BagError, Storage, UnreadableFile, decompressed
+
+SUFFIXES = (".db3", ".mcap")
+OVERLAP_NS = 10**9  # files of one recording may overlap by what was still in the recorder's cache
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What metadata.yaml says.
+
+    Attributes:
+        files: their names, without what compression adds.
+        topics: name -> (type, count of messages).
+    """
+
+    files: frozenset[str] = frozenset()
+    topics: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+    def lists(self, file: Path) -> bool:
+        return plain_name(file) in self.files
+
+
+def plain_name(file: PurePath) -> str:
+    """A file's name without what compression as a whole adds."""
+    return file.name.removesuffix(".zstd")
+
+
+def read_metadata(folder: Path) -> Metadata:
+    """Raises OSError, ValueError or yaml.YAMLError where it is missing, or is not what it should be."""
+    text = (folder / "metadata.yaml").read_text()
+    if not text.strip():
+        raise ValueError("it is empty")
+    try:
+        info = yaml.safe_load(text)["rosbag2_bagfile_information"]
+        files = frozenset(plain_name(PurePath(name)) for name in info["relative_file_paths"])
+        topics = {
+            item["topic_metadata"]["name"]: (item["topic_metadata"]["type"], int(item["message_count"]))
+            for item in info["topics_with_message_count"]
+        }
+    except KeyError as error:
+        raise ValueError(f"it has no {error.args[0]}") from error
+    except (TypeError, AttributeError) as error:
+        raise ValueError("it is not the metadata of a rosbag2") from error
+    return Metadata(files, topics)
+
+
+def storage_files(path: Path) -> list[Path]:
+    """What may be files of the bag, by name, name_2 before name_10. Raises BagError where there are none."""
+    if path.is_file():
+        if _may_be_storage(path):
+            return [path]
+        raise BagError(
+            f"{path}: "
+            + (
+                ROS1_BAG
+                if path.suffix == ".bag"
+                else f"expected the folder of a rosbag2, or a {' or '.join(SUFFIXES)} file of one"
+            )
+        )
+    found = [file for file in path.iterdir() if _may_be_storage(file)]
+    if not found:
+        raise BagError(f"{path}: no bag: there is no {' or '.join(SUFFIXES)} file in it" + _listed(path))
+    return sorted(found, key=_by_number)
+
+
+def _listed(folder: Path) -> str:
+    try:
+        files = ", ".join(sorted(read_metadata(folder).files))
+    except (OSError, ValueError, yaml.YAMLError):
+        bags = sorted({file.parent for file in folder.glob("*/*") if _may_be_storage(file)})
+        return "; import the bags in it: astra import-bag " + " ".join(map(str, bags)) if bags else ""
+    return f"; metadata.yaml lists {files}: copy what it lists, too" if files else ""
+
+
+def _may_be_storage(file: Path) -> bool:
+    return (
+        bool(set(SUFFIXES) & set(file.suffixes[-2:]))
+        and file.is_file()
+        and not file.name.endswith(("-wal", "-shm", "-journal"))
+    )
+
+
+def _by_number(file: Path) -> list:
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", file.name)]
+
+
+def identity(files: list[Path], part: int = 2**20) -> str:
+    """sha256 over sizes, beginnings and ends of files: the same for a copy."""
+    digest = hashlib.sha256()
+    for path in files:
+        size = path.stat().st_size
+        digest.update(size.to_bytes(8, "little"))
+        with open(path, "rb") as file:
+            digest.update(file.read(part))
+            file.seek(max(0, size - part))
+            digest.update(file.read(part))
+    return digest.hexdigest()
+
+
+def copies(files: list[Path]) -> dict[Path, Path]:
+    """Files that hold what another one holds, by content or as its compressed form -> that other one."""
+    found, by_name = {}, {file.name: file for file in files}
+    by_content: dict[str, Path] = {}
+    for file in files:
+        first = by_content.setdefault(identity([file]), file)
+        if plain_name(file) != file.name and plain_name(file) in by_name:
+            found[file] = by_name[plain_name(file)]
+        elif first != file and file.stat().st_size:
+            found[file] = first
+    return found
+
+
+def open_file(file: Path, folder: Path) -> Storage:
+    """Open one file, told by its first bytes, not by its name.
+
+    Args:
+        folder: for what has to be decompressed or copied.
+
+    Raises:
+        UnreadableFile: nothing of it can be read.
+    """
+    with open(file, "rb") as opened:
+        head = opened.read(16)
+    if not head:
+        raise UnreadableFile("it is empty: its recorder or a copy was stopped before anything was written")
+    damage, source = "", file
+    if head.startswith(ZSTD):
+        source, damage = decompressed(file, folder)
+        with open(source, "rb") as opened:
+            head = opened.read(16)
+    if head.startswith(mcap_file.MAGIC):
+        storage = mcap_file.McapFile(source)
+    elif head.startswith(sqlite_file.MAGIC):
+        journal = file.with_name(file.name + "-wal")
+        storage = (
+            sqlite_file.with_journal(file, folder)
+            if journal.is_file() and journal.stat().st_size
+            else sqlite_file.SqliteFile(source)
+        )
+    elif head.startswith(b"#ROSBAG"):
+        raise UnreadableFile("it holds " + ROS1_BAG.partition(";")[0], ROS1_BAG.partition("; ")[2])
+    elif head.startswith(b"version https://"):
+        raise UnreadableFile("it is a pointer of Git LFS, not the file", "fetch the file: git lfs pull")
+    else:
+        raise UnreadableFile(damage or "it begins neither as an MCAP nor as a sqlite3 file")
+    storage.path = file
+    if damage:
+        storage.notes.insert(0, f"compressed as a whole, and cut off or damaged ({damage})")
+    return storage
+
+
+def recordings(storages: list[Storage], metadata: Metadata) -> list[list[Storage]]:
+    """Files that seem to be of one recording together: those in order of time, their files of their numbers."""
+    of_metadata = {_recording(storage.path) for storage in storages if metadata.lists(storage.path)}
+    groups: dict[str, list[Storage]] = {}
+    for storage in storages:
+        name = _recording(storage.path)
+        groups.setdefault("" if name in of_metadata else name, []).append(storage)
+    return sorted(
+        groups.values(), key=lambda group: min((storage.start_ns for storage in group if storage.end_ns), default=0)
+    )
+
+
+def in_order_of_time(storages: list[Storage]) -> list[Storage]:
+    """The same files by when they begin, as far as none overlaps another: one that was renamed lies amid the others."""
+    ordered = sorted(storages, key=lambda storage: storage.start_ns)
+    follow = all(later.start_ns > before.end_ns - OVERLAP_NS for before, later in itertools.pairwise(ordered))
+    return ordered if follow else storages
+
+
+def _recording(file: Path) -> str:
+    """What the names of files share that one recorder wrote: 'run' of run_0.mcap and run_1.mcap."""
+    stem, _, suffix = plain_name(file).rpartition(".")
+    return re.sub(r"[_-]?\d+$", "", stem) + "." + suffix
+
+
+def same_time(one: Storage, other: Storage, topics: set[str]) -> set[str]:
+    """Topics among `topics` of which two files both have messages, of times that overlap."""
+    if min(one.end_ns, other.end_ns) - max(one.start_ns, other.start_ns) < OVERLAP_NS:
+        return set()
+    held = [
+        {stream.topic for stream in storage.streams if stream.count and not stream.unusable} for storage in (one, other)
+    ]
+    # What is latched is published anew for each recorder.
+    return {topic for topic in held[0] & held[1] & topics if not topic.endswith("tf_static")}
+
+
+def differences(metadata: Metadata, read: list[Path], there: list[Path], counts: dict[str, int]) -> list[str]:
+    """Where metadata.yaml contradicts the files, a sentence each.
+
+    Args:
+        read, there: files that were read, and all that lie there.
+        counts: topic -> messages in the files that were read.
+    """
+    notes = []
+    unlisted = [file.name for file in read if not metadata.lists(file)]
+    missing = sorted(metadata.files - {plain_name(file) for file in there})
+    if unlisted:
+        notes.append(f"metadata.yaml does not list {', '.join(unlisted)}; read all the same")
+    if missing:
+        notes.append(f"metadata.yaml lists {', '.join(missing)}, not there under that name, so not read")
+    wrong = [
+        (topic, stated, counts.get(topic, 0))
+        for topic, (_, stated) in metadata.topics.items()
+        if stated != counts.get(topic, 0)
+    ]
+    wrong += [(topic, 0, count) for topic, count in counts.items() if count and topic not in metadata.topics]
+    if wrong and not unlisted and not missing:
+        shown = ", ".join(f"{topic} {stated} instead of {count}" for topic, stated, count in wrong[:3])
+        notes.append(
+            f"metadata.yaml counts other messages than the files hold ({shown}"
+            + ", ..." * (len(wrong) > 3)
+            + "); the files count"
+        )
+    return notes

@@ -1,0 +1,266 @@
+"""One frame in a fixed one, over time, through a chain of transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from astra_ros.datasets.rosbag.import_settings import BagSettings
+from astra_ros.datasets.rosbag.motion_error import TwoSources
+from astra_ros.datasets.rosbag.pose_jumps import Jump, find_jumps, merged
+from astra_ros.datasets.rosbag.reader import Recording, Series
+from astra_ros.datasets.rosbag.resample import Clock, Track, problems
+from astra_ros.datasets.rosbag.rigid_motion import Edge, FrameError, FrameTree, body_displacement
+from astra_ros.datasets.rosbag.sources import check_frame
+from astra_ros.datasets.rosbag.storage import BagError
+from astra_ros.robot.conflict import Conflict, Kind
+from astra_ros.robot.joint_sources import pose_value
+
+# Places of a fixed frame, m and parts of a rotation matrix: nearer ones are the same, further ones a contradiction.
+SAME_PLACE, OTHER_PLACE = 0.001, 0.01
+
+JUMPING = "where the pose jumps"
+
+
+class Frames:
+    """A moving frame in a fixed one.
+
+    Args:
+        chain: the frames from the moving one up to the one below the fixed one.
+        edges: each of them -> (parent, how it stands in it).
+        still: those of them that never move: the last place counts.
+        clock: whose time counts.
+        topic: of the transforms, for messages.
+
+    Attributes:
+        fixed: the fixed one.
+        warnings: frames of the chain with two publishers that agree, or with two parents.
+        notes: jumps of the moving one, which are no motion.
+    """
+
+    def __init__(
+        self,
+        chain: Sequence[str],
+        edges: Mapping[str, tuple[str, Series]],
+        still: Sequence[str],
+        clock: Clock,
+        topic: str,
+    ):
+        self._chain = list(chain)
+        self._parents = {child: edges[child][0] for child in chain}
+        self.fixed = self._parents[chain[-1]]
+        self.warnings: list[str] = []
+        self._still = {child: edges[child][1].values[-1] for child in chain if child in still}
+        self._moving = {child: _pose_track(edges[child][1], clock) for child in chain if child not in still}
+        beginnings = sorted({begin for track in self._moving.values() for begin in track.beginnings})
+        self._jumps = {begin: self._find_jumps(begin) for begin in beginnings}
+        self.notes = self._about_jumps(topic)
+
+    @classmethod
+    def through_tree(cls, recording: Recording, clock: Clock, frame: str, fixed: str, topic: str) -> Frames:
+        """A frame in a fixed one of the tree; `fixed` '': odom, or the root.
+
+        Raises:
+            BagError: no transforms lead from one to the other, or none of them moves.
+            TwoSources: two publishers contradict each other.
+        """
+        moving, still = (_with_parent(edges, recording, fixed) for edges in (recording.poses, recording.static))
+        parents = {child: parent for edges in (still, moving) for child, (parent, _) in edges.items()}
+        chain = _named_chain(parents, frame, fixed)
+        warnings = _check_sources(recording, clock, chain, (still, moving), fixed, topic)
+        if not any(child in moving for child in chain):
+            raise BagError(
+                f"frame '{frame}' never moves in '{parents[chain[-1]]}': every transform "
+                "between them is static; record /tf too, or choose another --modality"
+            )
+        frames = cls(chain, still | moving, [child for child in chain if child not in moving], clock, topic)
+        frames.warnings = warnings
+        return frames
+
+    def problems(self, times: np.ndarray, received_s: float, dt_s: float, gap_s: float) -> np.ndarray:
+        found = np.full(len(times), "", dtype=object)
+        for child, track in self._moving.items():
+            samples = track.run(received_s)[0]
+            for at in (times, times - dt_s):
+                own = problems(samples, at, gap_s)
+                found = np.where((found == "") & (own != ""), own + f" (frame '{child}')", found)
+        # A row goes back to the frame before, be that further away than a step.
+        since = np.minimum(times - dt_s, np.concatenate([[np.inf], times[:-1]]))
+        across = np.zeros(len(times), dtype=bool)
+        for jump in self._at(received_s):
+            across |= (since < jump.end_s) & (times > jump.begin_s)
+        return np.where((found == "") & across, f"{JUMPING} (frame '{self._chain[0]}')", found)
+
+    def poses(self, times: np.ndarray, received_s: float):
+        edges = {child: _still_edge(self._parents[child], value) for child, value in self._still.items()}
+        for child, track in self._moving.items():
+            samples, values = track.run(received_s)
+            edges[child] = Edge(self._parents[child], samples, (values[:, :3], values[:, 3:]))
+        return FrameTree(edges).pose(self._chain, times)
+
+    def velocities(self, begin: np.ndarray, end: np.ndarray, received_s: float) -> np.ndarray:
+        return body_displacement(self.poses(begin, received_s), self.poses(end, received_s)) / (end - begin)[:, None]
+
+    def example(self) -> np.ndarray:
+        """Velocities between samples, to see which components are ever used."""
+        times = next(iter(self._moving.values())).run(0.0)[0]
+        across = np.zeros(max(0, len(times) - 1), dtype=bool)
+        for jump in self._at(0.0):
+            across |= (times[:-1] < jump.end_s) & (times[1:] > jump.begin_s)
+        return self.velocities(times[:-1][~across], times[1:][~across], 0.0)
+
+    def _find_jumps(self, received_s: float) -> list[Jump]:
+        """Of the moving frame in the fixed one: an edge alone may jump while what stands on it stays where it is.
+
+        It is looked at where each edge has its samples, since between them a jump is drawn out.
+        """
+        return merged(
+            jump
+            for track in self._moving.values()
+            if len(times := track.run(received_s)[0])
+            for jump in find_jumps(times, self.poses(times, received_s))
+        )
+
+    def _at(self, received_s: float) -> list[Jump]:
+        """The jumps of the run that was recorded at that time."""
+        begun = [begin for begin in self._jumps if begin <= received_s]
+        return self._jumps[begun[-1]] if begun else next(iter(self._jumps.values()), [])
+
+    def _about_jumps(self, topic: str) -> list[str]:
+        # Runs of several edges begin one by one.
+        found = {(jump.begin_s, jump.end_s): jump for jumps in self._jumps.values() for jump in jumps}.values()
+        if not found:
+            return []
+        often = "once" if len(found) == 1 else f"{len(found)} times"
+        moved, turned = (max(values) for values in zip(*((jump.moved_m, jump.turned_rad) for jump in found)))
+        return [
+            f"{topic}: the pose of '{self._chain[0]}' in '{self.fixed}' jumps {often}, by up to {moved:.2f} m and "
+            f"{turned:.2f} rad from one message to the next, further than a robot moves, as where a localisation "
+            "is corrected; frames there are dropped, since that is no motion"
+        ]
+
+
+def camera_in(recording: Recording, settings: BagSettings, base: str, notes: list[str]) -> np.ndarray:
+    """[7] position and quaternion of the camera in `base`, through frames that never move; what is odd is noted.
+
+    Raises BagError where one of them does, where there is none, or where one is fixed in two ways.
+    """
+    frame = settings.camera_frame or recording.pictures.frames.most_common(1)[0][0].lstrip("/")
+    still = _with_parent(recording.static, recording, base)
+    parents = {child: parent for child, (parent, _) in still.items()}
+    chain = _named_chain(parents, frame, base)
+    found = [conflict for child in chain if (conflict := _fixed_in_two_ways(child, *still[child]))]
+    if bad := [conflict for conflict in found if conflict.contradicts]:
+        raise TwoSources("/tf_static", bad, "or give position and quaternion in camera_pose")
+    notes += [f"/tf_static: {conflict}; the last one was taken, as tf2 does" for conflict in found]
+    edges = {child: _still_edge(parents[child], still[child][1].values[-1]) for child in chain}
+    return np.concatenate(FrameTree(edges).pose(chain, np.zeros(1)), axis=1)[0]
+
+
+def _with_parent(
+    edges: Mapping[str, tuple[str, Series]], recording: Recording, parent: str
+) -> dict[str, tuple[str, Series]]:
+    """The same, but of a frame with several parents in `parent`, where that is one of them."""
+    return {
+        child: (parent, recording.other_parents[child][parent])
+        if parent in recording.other_parents.get(child, {})
+        else edge
+        for child, edge in edges.items()
+    }
+
+
+def _named_chain(parents: dict[str, str], frame: str, fixed: str) -> list[str]:
+    rest = (np.empty(0), (np.zeros((1, 3)), np.array([[0.0, 0, 0, 1]])))
+    tree = FrameTree({child: Edge(parent, *rest) for child, parent in parents.items()})
+    try:
+        chain = tree.chain(frame, fixed)
+        # A map is corrected in jumps, odometry is not.
+        if not fixed and "odom" in chain[1:]:
+            chain = tree.chain(frame, "odom")
+        return chain
+    except FrameError as error:
+        raise BagError(
+            f"{error}; record /tf and /tf_static, and see camera_frame and fixed_frame of the --config file"
+        ) from error
+
+
+def _check_sources(
+    recording: Recording, clock: Clock, chain: list[str], edges: tuple, fixed: str, topic: str
+) -> list[str]:
+    """Notes about frames with two publishers or two parents. Raises TwoSources where they contradict each other."""
+    still, moving = edges
+    notes, bad = [], []
+    for child, others in recording.other_parents.items():
+        first, series = recording.poses.get(child) or recording.static[child]
+        counts = {first: len(series)} | {parent: len(poses) for parent, poses in others.items()}
+        listed = " and also in ".join(f"'{parent}'" for parent in counts)
+        notes.append(
+            f"{topic}: frame '{child}' stands in {listed} ({', '.join(map(str, counts.values()))} times)"
+            + (f"; '{(still | moving)[child][0]}' was taken" if child in chain else "; it is not used")
+        )
+    for child in chain:
+        if (
+            child in moving
+            and child in still
+            and _fixed_in_two_ways(child, still[child][0], _both(still[child][1], moving[child][1]))
+        ):
+            notes.append(
+                f"{topic}: frame '{child}' is fixed in /tf_static and moves here, so it has two publishers; "
+                "that it moves was taken"
+            )
+        if child not in moving:
+            conflict = _fixed_in_two_ways(child, *still[child])
+        else:
+            parent, poses = moving[child]
+            series = {parent: poses}
+            if parent != fixed:  # else it was chosen
+                series |= recording.other_parents.get(child, {})
+            conflict = check_frame(child, series, clock)
+        if conflict and conflict.contradicts:
+            bad.append(conflict)
+        elif conflict:
+            notes.append(
+                f"{topic}: {conflict}" + "; the last one was taken, as tf2 does" * (conflict.kind is Kind.FIXED_FRAME)
+            )
+    if bad:
+        parents = sorted({names[0] for conflict in bad for names in conflict.names})
+        raise TwoSources(
+            topic,
+            bad,
+            f"or name the frame to measure in: fixed_frame: {' or '.join(parents)} in the --config file"
+            if len(parents) > 1 and len(bad) == 1 and bad[0].key == chain[-1]
+            else "",
+        )
+    return notes
+
+
+def _fixed_in_two_ways(child: str, parent: str, series: Series) -> Conflict | None:
+    """Of a frame that never moves, and was published with another place again."""
+    values = np.array([pose_value(value[:3], value[3:]) for value in series.values])
+    apart = np.abs(values - values[-1]).max(axis=1)
+    if apart.max() <= SAME_PLACE:
+        return None
+    other = tuple(values[int(np.argmax(apart))].tolist())
+    return Conflict(
+        child,
+        bool(apart.max() > OTHER_PLACE),
+        int((apart > SAME_PLACE).sum()),
+        ((parent,), (parent,)),
+        (tuple(values[-1].tolist()), other),
+        0.0,
+        0.0,
+        Kind.FIXED_FRAME,
+    )
+
+
+def _both(one: Series, other: Series) -> Series:
+    return Series(values=[*one.values, *other.values])
+
+
+def _still_edge(parent: str, value: np.ndarray) -> Edge:
+    return Edge(parent, np.zeros(1), (value[None, :3], value[None, 3:]))
+
+
+def _pose_track(series: Series, clock: Clock) -> Track:
+    return Track(clock.times_s(series), clock.received_s(series), np.stack(series.values))

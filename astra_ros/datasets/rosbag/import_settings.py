@@ -1,0 +1,218 @@
+"""How a bag becomes episodes: every setting, from a YAML file, with its default and its check."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import yaml
+
+from astra_ros.datasets.episode import DatasetError
+from astra_ros.datasets.record import DT_S, IMAGE_SIZE
+from astra_ros.training.settings import TrainSettings
+
+CLOCKS = ("auto", "header", "receive")
+MODALITIES = ("joints", "twist", "camera")
+AXES = ("linear.x", "linear.y", "linear.z", "angular.x", "angular.y", "angular.z")
+# Training cuts clips with a frame before what is predicted, so shorter episodes would be refused.
+LEAST_FRAMES = TrainSettings().horizon + 1
+
+_NAME = re.compile(r"[A-Za-z]\w*")
+_TOPICS = {"image": "image_topic", "camera_info": "camera_info_topic", "motion": "motion_topic"}
+
+
+class BagConfigError(DatasetError):
+    """A setting that cannot be; names its place, what was wrong, and what may stand there."""
+
+
+@dataclass(frozen=True)
+class BagSettings:
+    """What `astra import-bag` needs to know; empty is found in the bag where only one thing fits.
+
+    Attributes:
+        robot: letters, digits and underscores; with the modality it names the action space.
+        world: where it was recorded, in one word.
+        modality: joints, twist or camera.
+        dt_s: seconds between two frames of an episode, the model's step.
+        image_size: (height, width) of an episode's frames, pixels, even.
+        image_topic, camera_info_topic, motion_topic: of the bag.
+        joints: which, in this order; else all that are found, sorted.
+        axes: of a twist, which components, in this order; else linear.x, angular.z, and linear.y
+            where it is ever not zero.
+        camera_frame: optical frame of the camera (x right, y down, z forward); else the images'.
+        fixed_frame: in which a camera's motion is measured, else odom, or the root of the tree; of several odometries
+            on one topic, the header's frame of the one that counts.
+        command_timeout_s: seconds after which a base stops when no command comes.
+        clock: header stamps, or the times at which the recorder received messages.
+        episode_s: seconds of an episode at most; longer ones are cut evenly.
+        max_gap_s: a silence of the camera or the motion that is longer cuts; 1.5 dt_s where None.
+        max_repeat_s: a camera that shows the same picture for longer while the robot moves hung; 1.5 dt_s where None.
+        urdf: the robot's description, copied beside the episodes.
+        camera_pose: of a fixed camera: {'position': x y z (m), 'quaternion': x y z w}, its optical
+            frame in the robot's base frame; or {'from_tf': base frame}.
+        crf: quality of the video, as in `astra record`.
+    """
+
+    robot: str = "robot"
+    world: str = "real"
+    modality: str = ""
+    dt_s: float = DT_S
+    image_size: tuple[int, int] = (IMAGE_SIZE, IMAGE_SIZE)
+    image_topic: str = ""
+    camera_info_topic: str = ""
+    motion_topic: str = ""
+    joints: tuple[str, ...] = ()
+    axes: tuple[str, ...] = ()
+    camera_frame: str = ""
+    fixed_frame: str = ""
+    command_timeout_s: float = 0.5
+    clock: str = "auto"
+    episode_s: float = 30.0
+    max_gap_s: float | None = None
+    max_repeat_s: float | None = None
+    urdf: Path | None = None
+    camera_pose: dict | None = None
+    crf: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("robot", "world"):
+            if not _NAME.fullmatch(getattr(self, name)):
+                raise BagConfigError(
+                    f"{name} is '{getattr(self, name)}'; expected a letter, then "
+                    "letters, digits and underscores: it becomes part of file "
+                    "names"
+                )
+        self._one_of("modality", ("", *MODALITIES))
+        self._one_of("clock", CLOCKS)
+        for name in ("dt_s", "episode_s", "command_timeout_s", "max_gap_s", "max_repeat_s"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise BagConfigError(f"{name} is {value}; expected seconds > 0")
+        if len(self.image_size) != 2 or any(n < 16 or n % 2 for n in self.image_size):
+            raise BagConfigError(
+                f"image_size is {list(self.image_size)}; expected [height, width], each even and at least 16 pixels"
+            )
+        if unknown := [name for name in self.axes if name not in AXES]:
+            raise BagConfigError(f"axes: no {', '.join(unknown)}; there are {', '.join(AXES)}")
+        for name in ("joints", "axes"):
+            names = getattr(self, name)
+            if repeated := sorted({item for item in names if names.count(item) > 1}):
+                raise BagConfigError(f"{name}: {', '.join(repeated)} repeated; name each once")
+        if self.most_frames < LEAST_FRAMES:
+            raise BagConfigError(
+                f"episode_s is {self.episode_s:g}: {self.most_frames} frames {self.dt_s:g} s "
+                f"apart; training needs at least {LEAST_FRAMES}, so {LEAST_FRAMES * self.dt_s:g} s"
+            )
+        if self.camera_pose is not None:
+            _check_camera_pose(self.camera_pose)
+
+    def _one_of(self, name: str, known: tuple[str, ...]) -> None:
+        if getattr(self, name) not in known:
+            raise BagConfigError(f"{name} is '{getattr(self, name)}'; known are " + ", ".join(filter(None, known)))
+
+    @property
+    def most_frames(self) -> int:
+        """Frames of an episode at most."""
+        return int(self.episode_s / self.dt_s + 1e-6)
+
+    @property
+    def gap_s(self) -> float:
+        """Longest silence, in seconds, that does not cut."""
+        return 1.5 * self.dt_s if self.max_gap_s is None else self.max_gap_s
+
+    @property
+    def repeat_s(self) -> float:
+        """For how long, in seconds, a picture may repeat while the robot moves.
+
+        Not `gap_s`, which is set longer for a joint that comes rarely.
+        """
+        return 1.5 * self.dt_s if self.max_repeat_s is None else self.max_repeat_s
+
+    @property
+    def space(self) -> str:
+        return f"{self.robot}_{self.modality}"
+
+    def to_dict(self) -> dict:
+        """Everything that decides what the episodes contain, ready for JSON."""
+        values = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        values.pop("urdf")  # lies beside them
+        if self.max_repeat_s is None:
+            values.pop("max_repeat_s")  # as of imports before there was this key
+        return values
+
+
+def settings_from_yaml(path: Path) -> BagSettings:
+    """Raises BagConfigError where the file is missing, no mapping, or holds what cannot be."""
+    try:
+        values = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise BagConfigError(
+            f"{path}: {error.strerror}; --config names a YAML file such as config/robot.example.yaml"
+        ) from error
+    except yaml.YAMLError as error:
+        raise BagConfigError(f"{path}: no YAML: {error}") from error
+    values = {} if values is None else values
+    if not isinstance(values, dict):
+        raise BagConfigError(f"{path}: expected 'key: value' lines, got a {type(values).__name__}")
+    topics = values.pop("topics", None) or {}
+    known = sorted({field.name for field in fields(BagSettings)} - set(_TOPICS.values()))
+    if unknown := [key for key in values if key not in known]:
+        raise BagConfigError(f"{path}: unknown {', '.join(map(str, unknown))}; known are topics, " + ", ".join(known))
+    if not isinstance(topics, dict) or (unknown := [key for key in topics if key not in _TOPICS]):
+        raise BagConfigError(f"{path}: topics has {topics}; expected the keys {', '.join(_TOPICS)}")
+    values = {key: value for key, value in values.items() if value is not None}
+    values |= {_TOPICS[key]: str(name) for key, name in topics.items() if name}
+    try:
+        return changed(BagSettings(), _typed(values, path))
+    except BagConfigError as error:
+        raise BagConfigError(f"{path}: {error}") from error
+
+
+def changed(settings: BagSettings, values: dict) -> BagSettings:
+    """`settings` with those of `values` that are not None."""
+    return replace(settings, **{key: value for key, value in values.items() if value is not None})
+
+
+def _typed(values: dict, path: Path) -> dict:
+    """YAML's values as the types of `BagSettings`."""
+    typed = {}
+    for key, value in values.items():
+        try:
+            if key in ("joints", "axes", "image_size"):
+                if not isinstance(value, list):
+                    raise ValueError("a list")
+                typed[key] = tuple(int(item) if key == "image_size" else str(item) for item in value)
+            elif key in ("dt_s", "episode_s", "max_gap_s", "max_repeat_s", "command_timeout_s"):
+                typed[key] = float(value)
+            elif key == "crf":
+                typed[key] = int(value)
+            elif key == "urdf":
+                # Beside the YAML file, wherever the command is typed.
+                typed[key] = path.parent / Path(str(value)).expanduser()
+            else:
+                typed[key] = value if key == "camera_pose" else str(value)
+        except (TypeError, ValueError) as error:
+            raise BagConfigError(
+                f"{key} is {value!r}; expected " + (str(error) if str(error) == "a list" else "numbers")
+            ) from error
+    return typed
+
+
+def _check_camera_pose(pose: dict) -> None:
+    shape = {"position": 3, "quaternion": 4}
+    if isinstance(pose, dict) and set(pose) == {"from_tf"} and isinstance(pose["from_tf"], str):
+        return
+    try:
+        good = set(pose) == set(shape) and all(
+            len([float(number) for number in pose[key]]) == size for key, size in shape.items()
+        )
+        good = good and abs(sum(float(n) ** 2 for n in pose["quaternion"]) - 1) < 1e-2
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        raise BagConfigError(
+            f"camera_pose is {pose}; expected position: [x, y, z] in m and quaternion: [x, y, z, "
+            "w] of length 1, the camera's optical frame in the robot's base frame, as `ros2 run "
+            "tf2_ros tf2_echo BASE CAMERA_OPTICAL_FRAME` prints it; or from_tf: BASE"
+        )

@@ -1,0 +1,156 @@
+"""Joint positions of an arm at the times of its camera's frames."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from astra_ros.datasets.rosbag.description import description_of
+from astra_ros.datasets.rosbag.import_settings import BagSettings
+from astra_ros.datasets.rosbag.motion_error import MotionError, UnknownJoint
+from astra_ros.datasets.rosbag.reader import Recording
+from astra_ros.datasets.rosbag.resample import Clock, Track, linear, problems
+from astra_ros.datasets.rosbag.sources import check_joints
+from astra_ros.datasets.rosbag.topics import CONTROLLER_STATE, Choice
+from astra_ros.robot.turns import DescriptionError, first_turn, joint_types, looks_wrapped
+
+
+class JointMotion:
+    """Positions, linear between samples; joints may come in messages of different publishers.
+
+    Attributes:
+        continuous: those of `names` that turn without end; their angles do not jump, and the first row of what
+            `rows` returns is in [-pi, pi).
+        slow: joint -> (messages a second, typical silence in s), where frames lack a position therefore.
+    """
+
+    def __init__(self, recording: Recording, choice: Choice, clock: Clock):
+        settings, self._topic = choice.settings, choice.motion.name
+        known = sorted({name for names in recording.joints for name in names})
+        if missing := [name for name in settings.joints if name not in known]:
+            raise UnknownJoint(self._topic, missing, known)
+        self.names = settings.joints or tuple(known)
+        if not self.names:
+            raise MotionError(
+                self._topic,
+                "no message with joint names and positions" + recording.reasons(self._topic),
+                "record a topic that has them",
+            )
+        self.how = _how(recording, choice)
+        self.samples = sum(len(series) for series in recording.joints.values())
+        self.notes = []
+        self.warnings, self.unfit, self._contradicted = check_joints(recording, clock, self.names, self._topic)
+        self._gap_s = settings.gap_s
+        described = _Described(settings, recording)
+        tracks = {name: self._track(name, recording, clock, described) for name in self.names}
+        self.continuous = tuple(name for name, (_, turning) in tracks.items() if turning)
+        self._turning = [name in self.continuous for name in self.names]
+        self._tracks = [track for track, _ in tracks.values()]
+        self.slow = {name: rate for name, track in zip(self.names, self._tracks) if (rate := _rate(track, self._gap_s))}
+
+    def _track(self, joint: str, recording: Recording, clock: Clock, described: _Described) -> tuple[Track, bool]:
+        times, received, values = [], [], []
+        for names, series in recording.joints.items():
+            if joint in names:
+                times.append(clock.times_s(series))
+                received.append(clock.received_s(series))
+                values.append(np.stack(series.values)[:, names.index(joint)])
+        times, received, values = map(np.concatenate, (times, received, values))
+        order = np.argsort(received, kind="stable")
+        good = order[np.isfinite(values[order])]
+        if not len(good):
+            raise MotionError(
+                self._topic,
+                f"joint '{joint}' never has a finite position",
+                f"leave it out with --joints {' '.join(n for n in self.names if n != joint)}",
+            )
+        if lost := len(order) - len(good):
+            self.notes.append(f"{self._topic}: {lost} positions of joint '{joint}' are not finite and were left out")
+        parts = times[good], received[good], values[good, None]
+        track = Track(*parts)
+        turning, note = described.turns(joint, sum(looks_wrapped(rows[:, 0]) for _, rows in track.runs))
+        if note and joint not in self._contradicted:  # there the jumps are those between two publishers
+            self.notes.append(f"{self._topic}: {note}")
+        return (Track(*parts, turning=True) if turning else track), turning
+
+    def problems(self, times: np.ndarray, received_s: float) -> np.ndarray:
+        found = np.full(len(times), "", dtype=object)
+        for name, track in zip(self.names, self._tracks):
+            own = problems(track.run(received_s)[0], times, self._gap_s)
+            found = np.where((found == "") & (own != ""), own + f" (joint '{name}')", found)
+        return found
+
+    def rows(self, begin: np.ndarray, end: np.ndarray, received_s: float) -> np.ndarray:
+        rows = np.concatenate([linear(*track.run(received_s), end) for track in self._tracks], axis=1)
+        rows[:, self._turning] = first_turn(rows[:, self._turning])
+        return rows
+
+    def labels(self, times: np.ndarray, received_s: float) -> dict[str, np.ndarray]:
+        return {}
+
+    @property
+    def cure(self) -> str:
+        """What helps where frames lack the motion, or ''."""
+        quick = [name for name in self.names if name not in self.slow]
+        if not self.slow:
+            return ""
+        slow = ", ".join(f"'{name}' {rate:.2g} times" for name, (rate, _) in self.slow.items())
+        needed = max(silence for _, silence in self.slow.values()) * 1.1
+        leave = f"leave {'it' if len(self.slow) == 1 else 'them'} out with --joints {' '.join(quick)}, or " * bool(
+            quick
+        )
+        return (
+            f"{self._topic}: messages a second: {slow}; frames in a silence of more than {self._gap_s:.3g} s are "
+            f"dropped: {leave}set max_gap_s: {needed:.2g} in the --config file"
+        )
+
+
+class _Described:
+    """What the robot's description says of its joints: that of --urdf, else that of the bag."""
+
+    def __init__(self, settings: BagSettings, recording: Recording):
+        self.source, text = description_of(settings, recording)
+        try:
+            self.types = joint_types(text) if text else {}
+        except DescriptionError:
+            self.types = {}
+
+    def turns(self, joint: str, seams: int) -> tuple[bool, str]:
+        """Whether a joint turns without end, and a note. `seams`: how often its angle jumps as if it did."""
+        kind = self.types.get(joint)
+        if kind == "continuous":
+            return True, (
+                f"joint '{joint}' turns without end ({self.source}): its angle goes on across the seam "
+                f"(crossings: {seams}), and each episode begins in [-pi, pi)"
+            )
+        if not seams:
+            return False, ""
+        if kind is None:
+            return True, (
+                f"joint '{joint}' is taken as one that turns without end, because it jumps by about 2 pi "
+                f"{seams} times and no description says what it is: its angle goes on across the seam, and "
+                "each episode begins in [-pi, pi); if it has limits, name its description with --urdf"
+            )
+        return False, (
+            f"joint '{joint}' jumps by about 2 pi, a whole turn, {seams} times, but {self.source} calls it "
+            f'{kind}, so it is stored as it is; if it turns without end, write type="continuous" there'
+        )
+
+
+def _how(recording: Recording, choice: Choice) -> str:
+    kind = "positions"
+    if choice.motion.type == CONTROLLER_STATE:
+        kind = (
+            "measured positions (no field says what was commanded)"
+            if recording.joints is recording.measured
+            else "commanded positions"
+        )
+    return f"{kind}, interpolated at the frames"
+
+
+def _rate(track: Track, gap_s: float) -> tuple[float, float] | None:
+    """`JointMotion.slow` of one joint; None where it is silent for less than a third of the time."""
+    steps = np.concatenate([np.diff(times) for times, _ in track.runs] or [np.empty(0)])
+    silent = steps[steps > gap_s]
+    if not len(silent) or silent.sum() < steps.sum() / 3:
+        return None
+    return len(steps) / float(steps.sum()), float(np.quantile(silent, 0.95))

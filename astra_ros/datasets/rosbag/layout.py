@@ -1,0 +1,244 @@
+"""Which camera frames become which episode, and why others are dropped; no picture is decoded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from astra_ros.camera.order import Order, order_of
+from astra_ros.camera.repeats import MOVED
+from astra_ros.datasets.rosbag.import_settings import LEAST_FRAMES, BagSettings
+from astra_ros.datasets.rosbag.motion import Motion
+from astra_ros.datasets.rosbag.reader import Pictures
+from astra_ros.datasets.rosbag.resample import Clock, divide
+from astra_ros.datasets.rosbag.storage import BagError
+from astra_ros.robot.turns import short_way
+
+# A camera of which more of the pictures repeat sees nothing of the motion; there is nothing to cut.
+STARES = 0.9
+RESTS = 0.01  # m/s or rad/s: what an odometry says of a base that stands
+# A camera that is slower than the model's step by this leaves a step without a frame too often.
+SLOW = 1.02
+
+USED = "used"
+THINNED = "between the steps: the camera is faster than dt_s"
+SHORT = f"in a stretch of less than {LEAST_FRAMES} frames, too short to train on"
+BROKEN = "broken pictures"
+FUTURE = "stamped later than they were recorded"
+FROZEN = "that repeat the picture before to the byte while the robot moves"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """N frames of one episode to be.
+
+    Attributes:
+        numbers: int [N], of the camera's messages.
+        times_s: float64 [N], since the bag's first picture.
+        motion: float64 [N, D].
+        labels: N rows each.
+    """
+
+    numbers: np.ndarray
+    times_s: np.ndarray
+    motion: np.ndarray
+    labels: dict[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def part(self, begin: int, end: int) -> Piece:
+        rows = slice(begin, end)
+        return Piece(
+            self.numbers[rows],
+            self.times_s[rows],
+            self.motion[rows],
+            {name: values[rows] for name, values in self.labels.items()},
+        )
+
+
+@dataclass
+class Layout:
+    """The pieces of a bag, and what happened to each of the camera's messages.
+
+    Attributes:
+        fates: text [N], one of the above or another reason to drop it.
+        cuts: (second since the first picture, why), where the recording is not of one piece.
+    """
+
+    fates: np.ndarray
+    pieces: list[Piece] = field(default_factory=list)
+    cuts: list[tuple[float, str]] = field(default_factory=list)
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Reason -> number of frames, the most frequent first."""
+        return dict(Counter(fate for fate in self.fates if fate != USED).most_common())
+
+
+def lay_out(pictures: Pictures, clock: Clock, motion: Motion, settings: BagSettings) -> Layout:
+    """Cut a recording into pieces. Raises BagError where the camera is too slow for the model."""
+    layout = Layout(np.full(len(pictures), "", dtype=object))
+    times, received = clock.times_s(pictures), clock.received_s(pictures)
+    jumps = [clock.jumps.get(each, 0.0) for each in pictures.received_ns]
+    runs = _runs(pictures, times, received, jumps, clock.future, settings.gap_s, layout)
+    _check_rate([times[run] for run in runs], settings)
+    live = len(pictures.again) < STARES * len(pictures)
+    for run in runs:
+        at = float(np.median(received[run]))
+        why = motion.problems(times[run], at)
+        if live:
+            why[_frozen(run, why, times, pictures.again, _Travel(motion, at, settings))] = FROZEN
+        layout.fates[run] = why
+        for stretch in _stretches(run, why, times, layout):
+            _divide(stretch, times, at, motion, settings, layout)
+    layout.cuts.sort()
+    return layout
+
+
+def _runs(
+    pictures: Pictures,
+    times: np.ndarray,
+    received: np.ndarray,
+    jumps: list[float],
+    future: frozenset[int],
+    gap_s: float,
+    layout: Layout,
+) -> list[np.ndarray]:
+    """Numbers of usable messages, in runs in which time and size go on as they should."""
+    runs: list[list[int]] = []
+    newest, change = None, ""
+    for number, size in enumerate(pictures.values):
+        change = pictures.changes.get(number, change)
+        if size is None:
+            layout.fates[number] = BROKEN
+        elif pictures.received_ns[number] in future:
+            layout.fates[number] = FUTURE
+        elif np.isnan(times[number]):
+            layout.fates[number] = "without a stamp"
+        elif newest is None:
+            runs.append([number])
+            newest, change = number, ""
+        else:
+            step = times[number] - times[newest]
+            order = order_of(step)
+            if order is Order.SAME:  # the last of them counts, as in the node
+                same_size = size == pictures.values[newest]
+                layout.fates[newest if same_size else number] = "duplicates: the same stamp again"
+                if same_size:
+                    newest = runs[-1][-1] = number
+                continue
+            if order is Order.LATE:
+                layout.fates[number] = "out of order: older than the frame before"
+                continue
+            silent = received[number] - received[newest]
+            if cut := (
+                _cut(step, silent, gap_s, pictures.values[newest], size)
+                or change
+                or (jumps[number] and f"the clock of the stamps jumped by {jumps[number]:+.2f} s")
+            ):
+                layout.cuts.append((float(times[newest]), cut))
+                runs.append([])
+            runs[-1].append(number)
+            newest, change = number, ""
+    return [np.array(run) for run in runs]
+
+
+def _cut(step: float, silent: float, gap_s: float, before: tuple[int, int], size: tuple[int, int]) -> str:
+    """Why a frame does not go on from the one before, or ''."""
+    if step < 0:
+        return f"the clock jumped back by {-step:.2f} s"
+    if step > gap_s:
+        return (
+            f"no picture for {step:.2f} s"
+            if silent > step / 2
+            else f"the clock jumped forward by {step - silent:.2f} s"
+        )
+    if before != size:
+        return f"the pictures changed from {before[1]} x {before[0]} to {size[1]} x {size[0]} pixels"
+    return ""
+
+
+@dataclass(frozen=True)
+class _Travel:
+    """How far a robot goes; `received_s` names the run of the clock."""
+
+    motion: Motion
+    received_s: float
+    settings: BagSettings
+
+    def since_first(self, times: np.ndarray) -> np.ndarray:
+        """[N], rad or m, of what goes furthest, at times at which the motion is known."""
+        rows = self.motion.rows(times - self.settings.dt_s, times, self.received_s)
+        if self.settings.modality == "joints":
+            return np.abs(short_way(rows - rows[0])).max(axis=1)  # a whole turn may be a wrapped angle
+        steps = np.diff(times, prepend=times[0])[:, None]
+        return np.abs(np.cumsum(np.where(np.abs(rows) > RESTS, rows, 0.0) * steps, axis=0)).max(axis=1)
+
+
+def _frozen(run: np.ndarray, why: np.ndarray, times: np.ndarray, again: set[int], travel: _Travel) -> np.ndarray:
+    """Which frames of a run still show what the camera saw before the robot went on: bool [N].
+
+    Where that is for longer than `repeat_s`, as of a camera that hung. What renders a scene without
+    noise repeats a picture too, but not while the robot moves before it.
+    """
+    frozen = np.zeros(len(run), dtype=bool)
+    repeated = np.array([False, *(number in again for number in run[1:])])
+    edges = np.flatnonzero(np.diff(repeated.astype(int), append=0))
+    for before, last in zip(edges[::2], edges[1::2]):
+        known = before + np.flatnonzero(why[before : last + 1] == "")
+        if not len(known) or times[run[last]] - times[run[before]] <= travel.settings.repeat_s:
+            continue
+        moved = travel.since_first(times[run[known]]) > MOVED
+        gone = known[moved]
+        if moved[np.argmax(moved) :].mean() < 0.5:  # one wrong value is no motion
+            continue
+        if len(gone) and times[run[last]] - times[run[gone[0]]] > travel.settings.repeat_s:
+            frozen[gone[0] : last + 1] = why[gone[0] : last + 1] == ""
+    return frozen
+
+
+def _check_rate(runs: list[np.ndarray], settings: BagSettings) -> None:
+    steps = np.concatenate([np.diff(run) for run in runs]) if runs else np.empty(0)
+    if not len(steps):
+        return
+    typical = float(np.median(steps))
+    if typical > SLOW * settings.dt_s:
+        enough = np.ceil(typical * 1000) / 1000
+        raise BagError(
+            f"{settings.image_topic}: {1 / typical:.3g} pictures a second, but dt_s "
+            f"{settings.dt_s:g} needs {1 / settings.dt_s:.3g}; record with a faster camera, or "
+            f"import with --dt {enough:g}, for a model of its own with that step"
+        )
+
+
+def _stretches(run: np.ndarray, why: np.ndarray, times: np.ndarray, layout: Layout) -> list[np.ndarray]:
+    """The parts of a run in which the motion is known; others between them are cuts."""
+    edges = np.flatnonzero(np.diff((why == "").astype(int))) + 1
+    bounds = [0, *edges, len(run)]
+    for begin, end in zip(bounds, bounds[1:]):
+        if why[begin] and 0 < begin and end < len(run):
+            layout.cuts.append((float(times[run[begin]]), f"{end - begin} frames {why[begin]}"))
+    return [run[begin:end] for begin, end in zip(bounds, bounds[1:]) if not why[begin]]
+
+
+def _divide(
+    stretch: np.ndarray, times: np.ndarray, received_s: float, motion: Motion, settings: BagSettings, layout: Layout
+) -> None:
+    begin = 0
+    pieces = divide(times[stretch], settings.dt_s, settings.most_frames, LEAST_FRAMES)
+    for picked, end, hole in pieces:
+        numbers = stretch[picked]
+        short = len(picked) < LEAST_FRAMES
+        layout.fates[stretch[begin:end]] = SHORT if short else THINNED
+        begin = end
+        if hole:
+            layout.cuts.append((float(times[numbers[-1]]), "no picture near the next step"))
+        if short:
+            continue
+        layout.fates[numbers] = USED
+        at = times[numbers]
+        before = np.concatenate([[at[0] - settings.dt_s], at[:-1]])
+        layout.pieces.append(Piece(numbers, at, motion.rows(before, at, received_s), motion.labels(at, received_s)))

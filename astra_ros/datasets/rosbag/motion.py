@@ -1,0 +1,65 @@
+"""A robot's motion at the times of its camera's frames: joints, a base, or the camera itself.
+
+Each class has the modality's rows (`planning/modalities`), and says where it knows none.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from astra_ros.datasets.rosbag.base_motion import BaseMotion
+from astra_ros.datasets.rosbag.camera_motion import CameraMotion
+from astra_ros.datasets.rosbag.frames import camera_in
+from astra_ros.datasets.rosbag.joint_motion import JointMotion
+from astra_ros.datasets.rosbag.reader import Recording, Series
+from astra_ros.datasets.rosbag.resample import Clock
+from astra_ros.datasets.rosbag.topics import Choice
+
+__all__ = ["Motion", "camera_in", "make_motion", "motion_series"]
+
+
+class Motion(Protocol):
+    """What a robot did. `received_s` names the run of the clock, see `Track.run`.
+
+    Attributes:
+        names: D columns of the rows.
+        continuous: those of them that are joints which turn without end.
+        how: in words, for the report.
+        samples: number of messages behind it.
+        warnings: what the user must know before anything else.
+        notes: what the user should know.
+        unfit: why a model must not learn from the episodes, '' where it may.
+        cure: what helps where many frames lack the motion, '' where nothing better is known than more data.
+    """
+
+    names: tuple[str, ...]
+    continuous: tuple[str, ...]
+    how: str
+    samples: int
+    warnings: list[str]
+    notes: list[str]
+    unfit: str
+    cure: str
+
+    def problems(self, times: np.ndarray, received_s: float) -> np.ndarray:
+        """Why there is no row for a frame at `times` [N]: text, '' where there is one."""
+
+    def rows(self, begin: np.ndarray, end: np.ndarray, received_s: float) -> np.ndarray:
+        """[N, D]: the rows of frames at `end` [N]; the frames before them were at `begin` [N]."""
+
+    def labels(self, times: np.ndarray, received_s: float) -> dict[str, np.ndarray]:
+        """What else is known at the frames."""
+
+
+def make_motion(recording: Recording, choice: Choice, clock: Clock) -> Motion:
+    """Raises BagError where the topic holds nothing that can be used, or what contradicts itself."""
+    kinds = {"joints": JointMotion, "twist": BaseMotion, "camera": CameraMotion}
+    return kinds[choice.settings.modality](recording, choice, clock)
+
+
+def motion_series(recording: Recording) -> list[Series]:
+    """All series that the motion is made of."""
+    moving = [series for _, series in recording.poses.values()]
+    return [series for series in (*recording.joints.values(), recording.velocities, *moving) if series]

@@ -1,0 +1,148 @@
+"""Whether two publishers spoke of the same joint, frame or velocity while a bag was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from astra_ros.datasets.rosbag.import_settings import AXES
+from astra_ros.datasets.rosbag.motion_error import TwoSources, in_words
+from astra_ros.datasets.rosbag.reader import Recording, Series
+from astra_ros.datasets.rosbag.resample import JUMP_BACK_S, Clock
+from astra_ros.robot.conflict import Conflict, Kind
+from astra_ros.robot.joint_sources import FLOOR, SPEEDS, SourceWatch, pose_value
+from astra_ros.robot.turns import short_way
+
+
+@dataclass(frozen=True)
+class _Said:
+    """N messages about one joint, frame or velocity, in order of recording.
+
+    Attributes:
+        names: of each message: the joints in its order, the frame's parent, or the frame of the header.
+        received_s, times_s, stamps_s: [N]; `stamps_s` NaN where there is none.
+        values: [N, k].
+    """
+
+    names: list[tuple[str, ...]]
+    received_s: np.ndarray
+    times_s: np.ndarray
+    stamps_s: np.ndarray
+    values: np.ndarray
+
+
+def check_joints(
+    recording: Recording, clock: Clock, names: Iterable[str], topic: str
+) -> tuple[list[str], str, frozenset[str]]:
+    """(notes about joints of which two publishers speak, what makes the episodes unfit for training or '', the joints
+    of which they say different things).
+
+    Raises TwoSources where stamps of two clocks cut the recording at each message.
+    """
+    names, found = tuple(names), []
+    for joint in names:
+        parts = {
+            order: (series, np.stack(series.values)[:, [order.index(joint)]])
+            for order, series in recording.joints.items()
+            if joint in order
+        }
+        if conflict := _conflict(joint, _together(parts, clock), clock, Kind.JOINT):
+            found.append(conflict)
+    agreeing = [conflict for conflict in found if not conflict.contradicts]
+    notes, unfit = ([f"{topic}: {in_words(agreeing)}"] if agreeing else []), ""
+    if bad := [conflict for conflict in found if conflict.contradicts]:
+        others = [name for name in names if name not in {conflict.key for conflict in bad}]
+        error = TwoSources(
+            topic, bad, "or leave out what the robot does not need: --joints " + " ".join(others) if others else ""
+        )
+        if clock.name == "header" and any(conflict.back_s > JUMP_BACK_S for conflict in bad):
+            raise error
+        unfit = str(error) + " --force" * bool(others)  # the bag is in the folder by then
+        notes.insert(0, f"{unfit}; `astra train` refuses these episodes")
+    return notes, unfit, frozenset(conflict.key for conflict in bad)
+
+
+def check_frame(frame: str, series: Mapping[str, Series], clock: Clock) -> Conflict | None:
+    """Of a frame that moves: parent -> its poses. None where one publisher speaks of it."""
+    parts = {}
+    for parent, poses in series.items():
+        values = np.array([pose_value(value[:3], value[3:]) for value in poses.values])
+        parts[parent,] = poses, values
+    return _conflict(frame, _together(parts, clock), clock, Kind.FRAME)
+
+
+def check_velocities(recording: Recording, clock: Clock, only: tuple[str, ...] | None = None) -> list[Conflict]:
+    """Of the components of a base's velocity: those of which two publishers say different things in turn.
+
+    `only`: the frames that the messages name, where not all are looked at.
+
+    One publisher may do the same: a controller that only knows full speed and rest.
+    """
+    values, found = np.array(recording.velocities.values, dtype=np.float64), []
+    for column, axis in enumerate(AXES):
+        parts = {}
+        for frames in dict.fromkeys(recording.velocity_frames if only is None else [only]):
+            rows = [index for index, each in enumerate(recording.velocity_frames) if each == frames]
+            parts[frames] = recording.velocities.rows(rows), values[rows, column, None]
+        conflict = _conflict(axis, _together(parts, clock), clock, Kind.VELOCITY)
+        if conflict and conflict.contradicts:
+            found.append(conflict)
+    return found
+
+
+def _together(parts: Mapping[tuple[str, ...], tuple[Series, np.ndarray]], clock: Clock) -> _Said:
+    stamps = np.concatenate([np.array(series.stamps_ns, dtype=np.int64) for series, _ in parts.values()])
+    received = np.concatenate([clock.received_s(series) for series, _ in parts.values()])
+    times = np.concatenate([clock.times_s(series) for series, _ in parts.values()])
+    values = np.concatenate([values for _, values in parts.values()])
+    names = [order for order, (series, _) in parts.items() for _ in range(len(series))]
+    good = np.isfinite(values).all(axis=1)
+    order = np.flatnonzero(good)[np.argsort(received[good], kind="stable")]
+    stamped = np.where(stamps == 0, np.nan, (stamps - clock.origin_ns) / 1e9)
+    return _Said(
+        [names[index] for index in order],
+        received[order],
+        np.where(np.isnan(times), received, times)[order],
+        stamped[order],
+        values[order],
+    )
+
+
+def _conflict(key: str, said: _Said, clock: Clock, kind: Kind) -> Conflict | None:
+    if _even(said, kind):
+        return None
+    watch = SourceWatch(kind)
+    for name, received, stamp, value in zip(
+        said.names, said.received_s.tolist(), said.stamps_s.tolist(), said.values.tolist()
+    ):
+        watch.add_one(key, tuple(value), received, None if stamp != stamp else stamp, name)
+    conflict = watch.conflicts().get(key)
+    if conflict is None:
+        return None
+    # Stamps that jump so cut the recording at each message.
+    if clock.name == "header" and conflict.back_s > JUMP_BACK_S:
+        return replace(conflict, contradicts=True)
+    # What is imported is in order of the stamps; a relay that is late says the same in that order.
+    return replace(conflict, contradicts=conflict.contradicts and _contradicts_in_order(key, said, kind))
+
+
+def _contradicts_in_order(key: str, said: _Said, kind: Kind) -> bool:
+    cuts = np.flatnonzero(np.diff(said.times_s) < -JUMP_BACK_S) + 1
+    for run in np.split(np.arange(len(said.times_s)), cuts):
+        watch = SourceWatch(kind)
+        for index in run[np.argsort(said.times_s[run], kind="stable")]:
+            watch.add_one(key, tuple(said.values[index].tolist()), float(said.times_s[index]), None, said.names[index])
+        if any(conflict.contradicts for conflict in watch.conflicts().values()):
+            return True
+    return False
+
+
+def _even(said: _Said, kind: Kind) -> bool:
+    """Whether it is plain, without a closer look, that there is one source."""
+    if len(set(said.names)) > 1 or np.any(np.diff(said.stamps_s[np.isfinite(said.stamps_s)]) < 0):
+        return False
+    steps = np.diff(said.values, axis=0)
+    steps = np.abs(short_way(steps) if kind is Kind.JOINT else steps).max(axis=1, initial=0.0)
+    return bool((steps <= FLOOR + SPEEDS[kind] * np.maximum(np.diff(said.received_s), 0.0)).all())

@@ -1,0 +1,114 @@
+"""What the files of a bag have in common: streams of messages, and why a file cannot be read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+from astra_ros.datasets.episode import DatasetError
+from astra_ros.texts import bounded
+
+ZSTD = b"\x28\xb5\x2f\xfd"  # a zstd frame begins so; a CDR message, an MCAP or a sqlite3 file does not
+NO_TYPE = "without a schema, which would say the type"
+COPY_AGAIN = "copy the bag again, or record it again"
+CONVERT = "rosbags-convert --src FILE.bag --dst FOLDER"
+ROS_1 = "ROS 1"
+ROS1_BAG = f"a ROS 1 bag; convert it with: {CONVERT}"
+
+
+class BagError(DatasetError):
+    """A bag that cannot be used; names the bag or topic, what was wrong, and what to do."""
+
+    def __init__(self, message: str = ""):
+        super().__init__("\n".join(bounded(line) for line in str(message).split("\n")))
+
+
+class UnreadableFile(Exception):
+    """A file of which nothing can be read; `reason` says why, `cure` what to do."""
+
+    def __init__(self, reason: str, cure: str = COPY_AGAIN):
+        super().__init__(f"{reason}; {cure}")
+        self.reason, self.cure = reason, cure
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The messages of one topic in one file.
+
+    Attributes:
+        number: the file's own for it.
+        type: as 'sensor_msgs/msg/Image'; of a stream that is unusable its encoding stands before it.
+        encoding, definition: of the type's definition, as 'ros2msg' and its text; '' where the file has none.
+        unusable: why its messages are not read; '' where they are.
+    """
+
+    number: int
+    topic: str
+    type: str
+    count: int
+    encoding: str = ""
+    definition: str = ""
+    unusable: str = ""
+
+
+class Storage(Protocol):
+    """An open file of a bag.
+
+    Attributes:
+        path: as the user knows it.
+        notes: what is wrong with it, a sentence each.
+        start_ns, end_ns: of its first and last message; 0 where there are none.
+    """
+
+    path: Path
+    notes: list[str]
+    streams: list[Stream]
+    start_ns: int
+    end_ns: int
+
+    def messages(self, streams: Collection[Stream]) -> Iterator[tuple[Stream, int, bytes]]:
+        """(stream, ns at which the recorder received it, its bytes), in order of that time."""
+
+    def close(self) -> None: ...
+
+
+def unusable_because(serialisation: str) -> str:
+    """Why messages that are not in ROS 2's CDR are not read; '' for those that are."""
+    if serialisation == "cdr":
+        return ""
+    why = f"{serialisation or 'unnamed'} encoding, not the cdr of ROS 2"
+    return ROS_1 if serialisation in ("ros1", "rosmsg_v2") else why
+
+
+def ros2_type(name: str) -> str:
+    """'sensor_msgs/Image', as some MCAP writers put it, and 'sensor_msgs::msg::Image' with three words."""
+    words = name.replace("::", "/").split("/")
+    return "/".join([words[0], "msg", words[1]] if len(words) == 2 else words)
+
+
+def decompressed(file: Path, folder: Path) -> tuple[Path, str]:
+    """Write what can be decompressed of a zstd file into a folder; (file there, what was wrong or '')."""
+    target, frame = folder / file.name, zstd.ZstdDecompressor()
+    with open(file, "rb") as source, open(target, "wb") as out:
+        try:
+            while part := source.read(2**16):
+                while part:
+                    if frame.eof:  # one frame may follow another
+                        frame = zstd.ZstdDecompressor()
+                    out.write(frame.decompress(part))
+                    part = frame.unused_data if frame.eof else b""
+        except zstd.ZstdError as error:
+            return target, short(error)
+    return target, "" if frame.eof else "its compressed end is missing"
+
+
+def short(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

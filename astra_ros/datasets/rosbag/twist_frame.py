@@ -1,0 +1,173 @@
+"""In which frame the velocities of an odometry are: compared with the poses beside them.
+
+`nav_msgs/Odometry` says that `twist` is in `child_frame_id`, the robot's own frame. Some publishers give it in the
+frame of the header, others in other units or with another sign. The rule: what agrees with the poses counts. First the
+twist as it is defined, then the twist turned into the robot's frame, else the poses. Where the poses cannot tell, the
+twist counts as it is defined.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from astra_ros.datasets.rosbag.pose_jumps import are_jumps
+from astra_ros.datasets.rosbag.resample import JUMP_BACK_S
+from astra_ros.datasets.rosbag.rigid_motion import conjugate, multiply, rotate, rotation_vector
+
+# Poses and velocities are compared over so many seconds, so that the noise of poses hardly counts.
+WINDOW_S = 0.5
+# Twist and poses agree when their way differs by less than this share of it, in the typical window.
+AGREES = 0.3
+# A window in which less happens tells nothing, m and rad; so many windows, and so much way in all, are enough.
+LEAST_M, LEAST_RAD = 0.01, 0.03
+LEAST_WINDOWS, LEAST_WAY_M, LEAST_TURN_RAD = 8, 0.2, 0.3
+
+
+class Verdict(Enum):
+    """Which numbers describe the robot's motion in its own frame.
+
+    Attributes:
+        DEFINED: the twist, as the message's definition says.
+        TURNED: the twist, turned from the header's frame into the robot's.
+        POSES: the poses: the twist agrees with them in neither frame.
+        UNKNOWN: the poses cannot tell.
+    """
+
+    DEFINED = "defined"
+    TURNED = "turned"
+    POSES = "poses"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came of it.
+
+    Attributes:
+        verdict: see there.
+        said: low and high of linear.x, y, z and angular.x, y, z as the twist says them, [2, 6].
+        seen: the same as the poses say them; the middle nine tenths.
+        column: the component in which they differ most.
+    """
+
+    verdict: Verdict
+    said: np.ndarray
+    seen: np.ndarray
+    column: int
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """W windows: displacements in the fixed frame [W, 3], m, and rotation vectors in the robot's own [W, 3], rad."""
+
+    took_s: np.ndarray
+    moved: np.ndarray
+    turned: np.ndarray
+    defined: np.ndarray
+    as_fixed: np.ndarray
+    said_turned: np.ndarray
+    body_velocity: np.ndarray
+
+
+def compare(times_s: np.ndarray, velocities: np.ndarray, poses: np.ndarray) -> Comparison:
+    """Compare an odometry's velocities [N, 6] with its poses [N, 7], in order of recording; NaN where there is none."""
+    windows = _windows(times_s, velocities, poses)
+    none = np.zeros((2, 6))
+    if windows is None:
+        return Comparison(Verdict.UNKNOWN, none, none, 0)
+    seen_rates = np.concatenate([windows.body_velocity, windows.turned / windows.took_s[:, None]], axis=1)
+    said_rates = velocities[np.isfinite(velocities).all(axis=1)]
+    said, seen = (np.quantile(rates, (0.05, 0.95), axis=0) for rates in (said_rates, seen_rates))
+    column = int(np.argmax(np.abs(said - seen).max(axis=0) * [1, 1, 1, 0.5, 0.5, 0.5]))
+    defined, as_fixed = _linear_errors(windows)
+    turned = _error(windows.turned, windows.said_turned, LEAST_RAD, LEAST_TURN_RAD)
+    if _never_turned(windows):
+        verdict = Verdict.UNKNOWN  # an orientation that is not filled
+    elif turned is not None and turned > AGREES:
+        verdict = Verdict.POSES
+    elif defined is None or defined <= AGREES:
+        verdict = Verdict.UNKNOWN if defined is None and turned is None else Verdict.DEFINED
+    else:
+        verdict = Verdict.TURNED if as_fixed is not None and as_fixed <= AGREES else Verdict.POSES
+    return Comparison(verdict, said, seen, column)
+
+
+def turned_into_body(velocities: np.ndarray, poses: np.ndarray) -> np.ndarray:
+    """Velocities [N, 6] in the fixed frame, in that of the robot, which stands at poses [N, 7]."""
+    back = conjugate(poses[:, 3:])
+    return np.concatenate([rotate(back, velocities[:, :3]), rotate(back, velocities[:, 3:])], axis=1)
+
+
+def _windows(times_s: np.ndarray, velocities: np.ndarray, poses: np.ndarray) -> _Windows | None:
+    good = np.isfinite(times_s) & np.isfinite(poses).all(axis=1) & np.isfinite(velocities).all(axis=1)
+    times_s, velocities, poses = times_s[good], velocities[good], poses[good]
+    cuts = np.flatnonzero(np.diff(times_s) < -JUMP_BACK_S) + 1
+    found = []
+    for run in np.split(np.arange(len(times_s)), cuts):
+        _, first = np.unique(times_s[run], return_index=True)
+        run = run[first]
+        if len(run) > 2:
+            found.append(_of_run(times_s[run], velocities[run], poses[run]))
+    if not found or not sum(len(each[0]) for each in found):
+        return None
+    return _Windows(*(np.concatenate(parts) for parts in zip(*found)))
+
+
+def _of_run(times: np.ndarray, velocities: np.ndarray, poses: np.ndarray) -> tuple[np.ndarray, ...]:
+    step = float(np.median(np.diff(times)))
+    length = max(WINDOW_S, 4 * step)
+    turn = poses[:, 3:]
+    in_fixed = _travelled(times, np.concatenate([rotate(turn, velocities[:, :3]), velocities], axis=1))
+    begin = np.arange(len(times))
+    end = np.searchsorted(times, times + length)
+    begin, end = begin[end < len(times)], end[end < len(times)]
+    # Not across a silence, in which nobody knows the velocity.
+    longest = np.array([np.diff(times[a : b + 1]).max() for a, b in zip(begin, end)])
+    keep = longest <= max(0.25 * length, 3 * step) if len(longest) else np.empty(0, bool)
+    # Nor across a jump, which no velocity explains.
+    jumps = np.concatenate([[0], np.cumsum(are_jumps(times, (poses[:, :3], turn)))])
+    keep &= jumps[end] == jumps[begin]
+    begin, end = begin[keep], end[keep]
+    took = times[end] - times[begin]
+    moved = poses[end, :3] - poses[begin, :3]
+    ways = in_fixed[end] - in_fixed[begin]
+    turned = rotation_vector(multiply(conjugate(turn[begin]), turn[end]))
+    middle = turn[(begin + end) // 2]
+    body_velocity = rotate(conjugate(middle), moved) / np.maximum(took, 1e-9)[:, None]
+    return took, moved, turned, ways[:, :3], ways[:, 3:6], ways[:, 6:], body_velocity
+
+
+def _travelled(times: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    steps = np.diff(times)[:, None] * (rates[1:] + rates[:-1]) / 2
+    return np.concatenate([np.zeros((1, rates.shape[1])), np.cumsum(steps, axis=0)])
+
+
+def _linear_errors(windows: _Windows) -> tuple[float | None, float | None]:
+    """By how much the twist as defined, and as one in the fixed frame, differ from the poses, as in `_error`."""
+    seen, ways = windows.moved, (windows.defined, windows.as_fixed)
+    if np.linalg.norm(seen, axis=1).max() < LEAST_M:
+        return None, None  # poses that are not filled
+    everywhere = [_error(seen, said, LEAST_M, LEAST_WAY_M) for said in ways]
+    # Where a robot stands as the fixed frame does, both are the same.
+    apart = np.linalg.norm(ways[0] - ways[1], axis=1) > AGREES * np.linalg.norm(ways[0], axis=1)
+    there = [_error(seen[apart], said[apart], LEAST_M, LEAST_WAY_M) for said in ways]
+    if None in there or there[1] > AGREES:
+        return everywhere[0], everywhere[1]
+    return there[0], there[1]
+
+
+def _error(seen: np.ndarray, said: np.ndarray, least: float, least_in_all: float) -> float | None:
+    """By which share of the way two ways [W, 3] differ, in the typical window; None where too little happens."""
+    size = np.maximum(np.linalg.norm(seen, axis=1), np.linalg.norm(said, axis=1))
+    busy = size >= least
+    if busy.sum() < LEAST_WINDOWS or size[busy].max() < least or size[busy].mean() * busy.sum() < least_in_all:
+        return None
+    return float(np.median(np.linalg.norm(seen - said, axis=1)[busy] / size[busy]))
+
+
+def _never_turned(windows: _Windows) -> bool:
+    """Whether the robot is said to turn while its orientation never changes at all."""
+    return bool(np.abs(windows.turned).max() < 1e-6 and np.linalg.norm(windows.said_turned, axis=1).max() > LEAST_RAD)

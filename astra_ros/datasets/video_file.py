@@ -1,0 +1,53 @@
+"""Frames as a video file and back: H.264 without loss, or smaller with hardly any."""
+
+from __future__ import annotations
+
+import io
+from fractions import Fraction
+
+import numpy as np
+
+from astra_ros.datasets.episode import DatasetError
+
+# Constant rate factor of x264: 0 keeps every bit (RGB), 10 takes half the room at about 46 dB (4:4:4).
+LOSSLESS = 0
+
+
+def encode_video(frames: np.ndarray, dt_s: float, crf: int = LOSSLESS) -> bytes:
+    """`frames` uint8 [N, h, w, 3] RGB, h and w even, `dt_s` seconds apart, as an MP4."""
+    import av
+
+    rows, columns = frames.shape[1:3]
+    lossless = crf == LOSSLESS
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as file:
+        stream = file.add_stream(
+            "libx264rgb" if lossless else "libx264", rate=Fraction(1 / dt_s).limit_denominator(1000)
+        )
+        stream.width, stream.height = columns, rows
+        # 4:4:4, since halving the colours' resolution costs 13 dB on pictures of 64 pixels.
+        stream.pix_fmt = "rgb24" if lossless else "yuv444p"
+        stream.options = {"qp": "0"} if lossless else {"crf": str(crf)}
+        # Threads made for each little file cost more than they bring, and workers run side by side.
+        stream.codec_context.thread_count = 1
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            file.mux(stream.encode(picture))
+        file.mux(stream.encode())
+    return buffer.getvalue()
+
+
+def decode_video(data: bytes, name: str) -> np.ndarray:
+    """uint8 [N, h, w, 3] RGB. Raises DatasetError, with `name`, where the data are no whole video."""
+    import av
+
+    try:
+        with av.open(io.BytesIO(data), format="mp4") as file:
+            stream = file.streams.video[0]
+            stream.codec_context.thread_count = 1
+            frames = [frame.to_ndarray(format="rgb24") for frame in file.decode(stream)]
+    except (av.FFmpegError, IndexError) as error:
+        raise DatasetError(f"{name}: no video that can be read ({error}); delete it and make it again") from error
+    if not frames:
+        raise DatasetError(f"{name}: a video without frames; delete it and make it again")
+    return np.stack(frames)

@@ -1,0 +1,1 @@
+"""Programs that start the nodes and listen to them: demo and benchmark."""

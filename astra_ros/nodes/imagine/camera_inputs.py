@@ -1,0 +1,307 @@
+"""What the imagine node's camera shows: its newest frames, and what is wrong with them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+
+from astra_ros.bridge import BridgeError
+from astra_ros.bridge.images import check_compressed_image, check_image, compressed_to_rgb, image_to_rgb
+from astra_ros.bridge.stamps import NANOSECONDS, stamp_of_nanoseconds, to_nanoseconds, to_seconds
+from astra_ros.camera.frame_size import to_model_size
+from astra_ros.camera.history import FrameHistory
+from astra_ros.camera.lens import LensError, NotCalibrated, is_calibrated, is_rectified, read_lens, size_error
+from astra_ros.camera.order import StampWatch
+from astra_ros.camera.pictures import PictureFacts, brightest
+from astra_ros.camera.repeats import RepeatWatch
+from astra_ros.camera.significant_bits import CURE, FULL, SignificantBits
+from astra_ros.camera.sources import CameraConflict, PictureSources
+
+MOST_REMARKS = 100  # texts may hold what messages say, which may be anything
+
+
+class PictureReader:
+    """Messages of either kind as pictures, and once for each topic how they are read.
+
+    Args:
+        tell: called with what is worth a line in the log, but no error.
+    """
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._told: set[str] = set()
+
+    def read(self, msg: Image | CompressedImage, topic: str) -> np.ndarray:
+        """uint8 [H, W, 3] RGB.
+
+        Raises:
+            BridgeError: it cannot be used.
+        """
+        return self.read_with_facts(msg, topic)[0]
+
+    def read_with_facts(self, msg: Image | CompressedImage, topic: str) -> tuple[np.ndarray, PictureFacts]:
+        """The same, and what the message says of it."""
+        compressed = isinstance(msg, CompressedImage)
+        facts = (check_compressed_image if compressed else check_image)(msg, topic)
+        for remark in facts.remarks:
+            self.say_once(f"{topic}: {remark}")
+        return (compressed_to_rgb if compressed else image_to_rgb)(msg, topic), facts
+
+    def say_once(self, text: str) -> None:
+        """Tell what was not told yet."""
+        if text not in self._told and len(self._told) < MOST_REMARKS:
+            self._told.add(text)
+            self._tell(text)
+
+
+class CameraInputs:
+    """The camera's frames at the rate and size of the model. Safe to use from several threads.
+
+    Args:
+        topic: of the images, for messages.
+        tell: called with what is worth a line in the log, but no error.
+        clock: seconds that never go back.
+        ros_time_ns: the clock whose time is written into stamps.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        tell: Callable[[str], None],
+        clock: Callable[[], float],
+        ros_time_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.topic = topic
+        self.unheard = ""  # why images that others publish cannot be heard
+        self._tell = tell
+        self.pictures = PictureReader(tell)
+        self._clock = clock
+        self._ros_time_ns = ros_time_ns
+        self._lock = threading.RLock()
+        self._history: FrameHistory | None = None
+        self._image_size = (0, 0)
+        self._picture_size: tuple[int, int] | None = None
+        self._info: CameraInfo | None = None
+        self._stamps = StampWatch()
+        self._sources = PictureSources()
+        self._repeats = RepeatWatch()
+        self._bits = SignificantBits()
+        self._unstamped = False
+        self._stamp_age_s: float | None = None
+        self._late = 0
+        self._header: Header | None = None
+        self._image_s: float | None = None  # when the newest frame came
+        self._heard_s: float | None = None  # when the last usable image came, also if it was late
+        self._refused: tuple[float, str] | None = None  # (when it came, why)
+
+    def expect(self, card) -> None:
+        """Keep frames as the model of this card needs them; those that came before are lost."""
+        with self._lock:
+            self._image_size = card.image_size
+            self._history = FrameHistory(card.history, card.dt_s)
+
+    def on_image(self, msg: Image | CompressedImage) -> None:
+        """Add an image to the history.
+
+        Raises:
+            BridgeError: it cannot be used.
+        """
+        arrived_ns = self._ros_time_ns()
+        try:
+            picture, facts = self.pictures.read_with_facts(msg, self.topic)
+        except BridgeError as error:
+            with self._lock:
+                self._refused = self._clock(), str(error)
+            raise
+        with self._lock:
+            self._heard_s = self._clock()
+            self._look(msg, facts)
+            stamp_ns = to_nanoseconds(msg.header.stamp)
+            time_ns = self._stamps.time_of(stamp_ns, arrived_ns)
+            self._stamp_age_s = (arrived_ns - stamp_ns) / NANOSECONDS if stamp_ns else None
+            if self._stamps.unstamped != self._unstamped:  # the frames so far have times of another clock
+                self._unstamped = self._stamps.unstamped
+                self.forget()
+            if time_ns is not None:
+                self._add(picture, Header(stamp=stamp_of_nanoseconds(time_ns), frame_id=msg.header.frame_id))
+
+    def _look(self, msg: Image | CompressedImage, facts: PictureFacts) -> None:
+        """Notice other cameras, images that repeat, and few bits."""
+        self._repeats.add(msg.data)
+        if facts.bits == 16 and self._bits.is_due():
+            self._bits.add(brightest(msg))
+        if change := self._sources.add(msg.header.frame_id, facts.size, self._heard_s):
+            if self.conflict is None:
+                self._tell(f"{self.topic}: {change}; the frame history starts anew")
+            self.forget()
+
+    def _add(self, picture: np.ndarray, header: Header) -> None:
+        time_s = to_seconds(header.stamp)
+        if self._history is not None and self._history.is_late(time_s):
+            self._late += 1
+            return
+        self._image_s = self._heard_s
+        self._picture_size = picture.shape[:2]
+        self._header = header
+        if self._history is not None:
+            event = self._history.push(time_s, to_model_size(picture, self._image_size))
+            if event:
+                self._tell(f"{self.topic}: {event}")
+
+    def on_info(self, msg: CameraInfo) -> None:
+        """Remember what camera_info says, to notice when it is another camera's."""
+        with self._lock:
+            self._info = msg
+            if not is_calibrated(msg):
+                self.pictures.say_once("camera_info: not calibrated: K and P hold no focal lengths")
+
+    def forget(self) -> None:
+        """Start the frame history anew."""
+        with self._lock:
+            if self._history is not None:
+                self._history.clear()
+
+    @property
+    def age_s(self) -> float | None:
+        """Seconds since the last image that is not refused, or None before the first."""
+        with self._lock:
+            return None if self._heard_s is None else self._clock() - self._heard_s
+
+    @property
+    def size_mismatch(self) -> str:
+        """What is wrong when images and camera_info are of different sizes, else ''."""
+        with self._lock:
+            if self._info is None or self._picture_size is None:
+                return ""
+            wrong = size_error(self._info, self._picture_size)
+            return f"{wrong}; remap camera_info to the topic of the same camera" if wrong else ""
+
+    @property
+    def lens(self) -> str:
+        """What camera_info says of the lens, in words; '' before one came."""
+        with self._lock:
+            if self._info is None or self._picture_size is None:
+                return ""
+            try:
+                lens = read_lens(self._info, self._picture_size, is_rectified(self.topic))
+            except NotCalibrated:
+                return "not calibrated"
+            except LensError as error:
+                return f"cannot be used: {error}"
+            return "; ".join((str(lens), *lens.remarks))
+
+    @property
+    def conflict(self) -> CameraConflict | None:
+        """Which cameras publish in turn now, or None."""
+        with self._lock:
+            return self._sources.conflict(self._clock())
+
+    @property
+    def two_cameras(self) -> str:
+        """What is wrong where several cameras publish in turn, and the cure; else ''."""
+        if (conflict := self.conflict) is None:
+            return ""
+        return f"{self.topic}: {conflict}; stop all but one, or remap image to the topic of one of them"
+
+    @property
+    def repeats(self) -> int:
+        """How often the newest image came again, byte for byte."""
+        with self._lock:
+            return self._repeats.in_a_row
+
+    @property
+    def few_bits(self) -> tuple[str, int | None]:
+        """(What is wrong where images use few of their 16 bits, and the cure, else ''; how many they use.)"""
+        with self._lock:
+            used, number = self._bits.used, self._bits.brightest
+        if used is None:
+            return "", None
+        return (
+            f"{self.topic}: the brightest number of the images looked at is {number} of {FULL}, as of a camera of {used} bits, "
+            f"so they are dark; {CURE}",
+            used,
+        )
+
+    @property
+    def frames_held(self) -> int:
+        """Frames in the history's buffer."""
+        with self._lock:
+            return 0 if self._history is None else len(self._history)
+
+    @property
+    def history_lacks(self) -> str:
+        """Why no history can be made of the images that came, or ''."""
+        with self._lock:
+            if self._history is not None and (wrong := self.two_cameras):
+                return wrong
+            lacks = "" if self._history is None else self._history.not_ready() or ""
+            standing_ns = self._stamps.standing_ns
+            if not lacks or standing_ns is None:
+                return lacks
+            which = "the node's clock stands" if self._unstamped else "header.stamp of the last images stands"
+            return (
+                f"{which} still at {standing_ns / NANOSECONDS:.3f} s; set header.stamp of each image in the camera "
+                "driver, or start what publishes /clock where use_sim_time is true"
+            )
+
+    @property
+    def stamp_age_s(self) -> float | None:
+        """How old the newest image was by its stamp when it came, s: much where its camera has another clock."""
+        with self._lock:
+            return self._stamp_age_s
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Why images were left out that are no error -> how many."""
+        with self._lock:
+            return {"images_out_of_order": self._late, "images_without_stamp": self._stamps.left_out}
+
+    @property
+    def no_stamps(self) -> str:
+        """What is done about images without a stamp, or ''."""
+        with self._lock:
+            return (
+                f"{self.topic}: header.stamp of the images is 0, which means none; the times at which they arrive are "
+                "taken, and what is published has these as stamps. Set header.stamp in the camera driver"
+                if self._unstamped
+                else ""
+            )
+
+    def silent(self, timeout_s: float) -> str | None:
+        """Why there is no model or no image now, or None."""
+        with self._lock:
+            if self._history is None:
+                return "the model is not loaded"
+            age_s = self.age_s
+            if age_s is None or age_s > timeout_s:
+                when_s, why = self._refused or (-float("inf"), "")
+                if self._clock() - when_s <= timeout_s:
+                    return f"images come, and none can be used: {why}"
+            if (age_s is None or age_s > timeout_s) and self.unheard:
+                return self.unheard
+            if age_s is None:
+                return f"no camera image yet on {self.topic}; check the topic's name and the camera driver"
+            if age_s > timeout_s:
+                return (
+                    f"the camera on {self.topic} has been silent for {age_s:.1f} s, longer than "
+                    f"camera_timeout_s = {timeout_s:g}; check the camera driver"
+                )
+            return None
+
+    def take(self) -> tuple[np.ndarray, object, float]:
+        """(history uint8 [T, h, w, 3], header of its newest frame, when that came).
+
+        Raises:
+            HistoryNotReady: there is none.
+        """
+        with self._lock:
+            return self._history.frames(), self._header, self._image_s
+
+    def scaled(self, picture: np.ndarray) -> np.ndarray:
+        """A picture at the model's size."""
+        return to_model_size(picture, self._image_size)

@@ -1,0 +1,166 @@
+"""Every parameter of the imagine node, with its default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rclpy.node import Node
+
+from astra_ros.critics import CRITICS
+from astra_ros.critics.scoring import ScoringSettings
+from astra_ros.inference import DEFAULT_MODEL
+from astra_ros.nodes.imagine.plan_stamps import REFUSE, RESTAMP, RULES, PlanStamps
+from astra_ros.nodes.parameters import SettingsParameters
+from astra_ros.ranking.imaginer import ImaginerSettings
+from astra_ros.settings import check_ranges, limited
+
+JOINT_TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
+TRANSPORTS = ("raw", "compressed")
+LONGEST_S = 3600.0
+FOREVER_S = 1e9
+MOST_PLANS = 256  # of one source
+MOST_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class ImagineSettings(ImaginerSettings):
+    """The node's own settings.
+
+    Attributes:
+        model: a name under models/, or a directory with model.safetensors and card.json.
+        backend: what runs the model, such as 'torch'.
+        device: where it runs: 'cpu', 'cuda' or 'cuda:0'.
+        seed: of the noise that all plans of a request share.
+        auto_imagine: imagine whenever new plans have come, not only when ~/imagine is called.
+        settle_s: with auto_imagine, how long no plan may come before the request starts; it starts
+            at once when as many new plans as are kept have come.
+        image_transport: 'raw' subscribes to image, 'compressed' to image/compressed.
+        camera_timeout_s: a camera that is silent for longer is stale, and requests are refused; joint
+            states that are older say no more where the robot is.
+        show_plan: name of the plan whose imagined video is published, such as 'candidates/3'; '' or
+            a name that is not among the plans takes the best one.
+        playback_rate: speed at which the imagined video is published; 0 is all frames at once.
+        world_frame: frame_id of the plan markers, and the frame in which goal poses must come.
+        goal_reach_m: m from the origin of world_frame; a goal pose that is further away is refused, which is
+            most likely in other units or another frame. 0: goals may be anywhere.
+        goal_max_age_s: seconds after which a goal does not count any more; 0: it counts until a newer one of
+            either kind comes or ~/clear_goal is called.
+        future_stamp: what becomes of plans whose header.stamp lies in the future, for which a controller would
+            wait: 'refuse', 'restamp' (handed on with the stamp 0, to begin at once) or 'pass' (as they came).
+        past_stamp: the same of plans whose header.stamp has passed, of which a controller would leave the
+            beginning out; 'refuse' in effect demands the stamp 0, since imagining takes longer than 0.1 s.
+        stamp_tolerance_s: seconds from now within which a header.stamp counts as now.
+        tool_link: link of robot_description whose way along a plan is drawn; '' draws where the
+            model imagines the tool.
+        plan_sources: names of the plan sources; each has the parameters <name>.topic, <name>.type,
+            <name>.keep and <name>.max_age_s.
+    """
+
+    model: str = DEFAULT_MODEL
+    backend: str = "torch"
+    device: str = "cpu"
+    seed: int = limited(0, 0, MOST_SEED)
+    auto_imagine: bool = True
+    # Upper limits are there for typing errors, which a timer or the memory would not bear.
+    settle_s: float = limited(0.1, 0.0, LONGEST_S, "s")
+    image_transport: str = "raw"
+    camera_timeout_s: float = limited(2.0, 0.001, LONGEST_S, "s")
+    show_plan: str = ""
+    playback_rate: float = limited(1.0, 0.01, 100.0, off="all frames at once")
+    world_frame: str = "world"
+    goal_reach_m: float = limited(10.0, 0.01, 1e6, "m", off="goals may be anywhere")
+    goal_max_age_s: float = limited(0.0, 0.1, FOREVER_S, "s", off="until it is replaced")
+    future_stamp: str = REFUSE
+    past_stamp: str = RESTAMP
+    stamp_tolerance_s: float = limited(0.1, 0.0, LONGEST_S, "s")
+    tool_link: str = ""
+    plan_sources: tuple[str, ...] = ("candidates",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, known in (("image_transport", TRANSPORTS), ("future_stamp", RULES), ("past_stamp", RULES)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is '{getattr(self, name)}'; known are {', '.join(known)}")
+        if len(set(self.plan_sources)) != len(self.plan_sources) or not all(self.plan_sources):
+            raise ValueError(f"plan_sources is {self.plan_sources}; give each source its own name")
+        if taken := set(self.plan_sources) & {*CRITICS, "scoring"}:
+            raise ValueError(f"plan_sources: {', '.join(taken)} already names other parameters")
+
+    @property
+    def stamps(self) -> PlanStamps:
+        """The rule for plans that are stamped."""
+        return PlanStamps(self.future_stamp, self.past_stamp, self.stamp_tolerance_s)
+
+
+@dataclass(frozen=True)
+class PlanTopicSettings:
+    """One plan source.
+
+    Attributes:
+        topic: where its plans come from; relative names can be remapped.
+        type: message type of the plans.
+        keep: the last so many messages are the candidates.
+        max_age_s: seconds after which a plan is no candidate any more: the robot has moved on.
+    """
+
+    topic: str = "plans"
+    type: str = JOINT_TRAJECTORY
+    keep: int = limited(8, 1, MOST_PLANS, "messages")
+    max_age_s: float = limited(60.0, 0.001, FOREVER_S, "s")
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        if self.type != JOINT_TRAJECTORY:
+            raise ValueError(f"type is '{self.type}'; known is {JOINT_TRAJECTORY}")
+        if not self.topic:
+            raise ValueError("topic is empty; name the topic of the plans")
+
+
+AT_START = (
+    "model",
+    "backend",
+    "device",
+    "image_transport",
+    "plan_sources",
+    "tool_link",
+    "topic",
+    "type",
+    "keep",
+    "max_age_s",
+)
+
+
+class ImagineParameters:
+    """The parameters of the node: own ones, one namespace per critic and per plan source."""
+
+    def __init__(self, node: Node, on_change: Callable[[], None] = lambda: None) -> None:
+        self._parameters = SettingsParameters(node)
+        self._parameters.on_change = on_change
+        own = self._parameters.declare("", ImagineSettings(), read_only=AT_START)
+        self._parameters.declare("scoring", ScoringSettings())
+        for name, (_, settings_class) in CRITICS.items():
+            self._parameters.declare(name, settings_class())
+        for name in own.plan_sources:
+            self._parameters.declare(name, PlanTopicSettings(), read_only=AT_START)
+        self._parameters.warn_of_unknown()
+
+    @property
+    def own(self) -> ImagineSettings:
+        """The node's own settings, as they are now."""
+        return self._parameters[""]
+
+    @property
+    def scoring(self) -> ScoringSettings:
+        """How scores become verdicts, as it is now."""
+        return self._parameters["scoring"]
+
+    @property
+    def critics(self) -> dict[str, object]:
+        """Critic name -> its settings, as they are now."""
+        return {name: self._parameters[name] for name in CRITICS}
+
+    @property
+    def sources(self) -> dict[str, PlanTopicSettings]:
+        """Plan source name -> its topic, type and keep."""
+        return {name: self._parameters[name] for name in self.own.plan_sources}

@@ -1,0 +1,1 @@
+"""Nodes that propose plans."""

@@ -1,0 +1,121 @@
+"""The plan source node: candidate trajectories, as a motion planner would send them.
+
+It plans in its own copy of the simulator's scene, so robot and seed must be the simulator's.
+Replace it by a real planner: anything that publishes JointTrajectory will do.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from astra_ros.bridge.trajectories import plan_to_trajectory
+from astra_ros.nodes.executable import run
+from astra_ros.nodes.health import OK, HealthPublisher, status
+from astra_ros.nodes.imagine.settings import LONGEST_S, MOST_PLANS, MOST_SEED
+from astra_ros.nodes.parameters import SettingsParameters
+from astra_ros.nodes.qos import reliable
+from astra_ros.plans.joint_plan import JointPlan
+from astra_ros.settings import check_ranges, limited
+from astra_ros.simulation.arm.candidates import propose
+from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings
+
+
+@dataclass(frozen=True)
+class PlanSourceSettings:
+    """Which plans to send, and when.
+
+    Attributes:
+        robot: the arm, 'panda' or 'kuka'; the simulator's.
+        seed: the scene and the draw of plans; the simulator's.
+        count: plans per proposal.
+        period_s: seconds between two proposals; 0 sends only when ~/propose is called.
+    """
+
+    robot: str = "panda"
+    seed: int = limited(0, 0, MOST_SEED)
+    count: int = limited(8, 1, MOST_PLANS, "plans")
+    period_s: float = limited(5.0, 0.01, LONGEST_S, "s", off="when asked")
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+class PlanSource:
+    """Publishes ``count`` trajectories on ``plans``, each as its own message."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._parameters = SettingsParameters(node)
+        self.settings = self._parameters.declare("", PlanSourceSettings(), read_only=("robot",))
+        self._parameters.warn_of_unknown()
+        self._parameters.on_change = self._reconfigure
+        self._world = ArmWorld(ArmWorldSettings(robot=self.settings.robot))
+        self._proposed: tuple[tuple[int, int], list[tuple[str, JointPlan]]] | None = None
+        self._sent = 0
+        self._plans = node.create_publisher(JointTrajectory, "plans", reliable(64))
+        node.create_service(Trigger, "~/propose", self._on_propose)
+        HealthPublisher(node, self._health)
+        self._timer = node.create_timer(
+            self.settings.period_s or 1.0, self._send, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+        if not self.settings.period_s:
+            self._timer.cancel()
+
+    def close(self) -> None:
+        """Stop and free the world."""
+        self._timer.cancel()
+        self._world.close()
+
+    def _reconfigure(self) -> None:
+        self.settings = self._parameters[""]
+        self._timer.cancel()
+        if self.settings.period_s > 0:
+            self._timer.timer_period_ns = round(self.settings.period_s * 1e9)
+            self._timer.reset()
+
+    def _candidates(self) -> list[tuple[str, JointPlan]]:
+        key = (self.settings.seed, self.settings.count)
+        if self._proposed is None or self._proposed[0] != key:
+            self._world.reset(self.settings.seed)
+            candidates = propose(self._world, self.settings.count, self.settings.seed)
+            self._proposed = (key, candidates)
+        return self._proposed[1]
+
+    def _send(self) -> list[str]:
+        candidates = self._candidates()
+        for _, plan in candidates:
+            self._plans.publish(plan_to_trajectory(plan))
+        self._sent += len(candidates)
+        return [kind for kind, _ in candidates]
+
+    def _on_propose(self, _, response: Trigger.Response) -> Trigger.Response:
+        kinds = self._send()
+        listeners = self._plans.get_subscription_count()
+        response.success = listeners > 0
+        response.message = f"sent {len(kinds)} plans to {listeners} listeners: {', '.join(kinds)}"
+        return response
+
+    def _health(self):
+        values = {
+            "robot": self.settings.robot,
+            "seed": self.settings.seed,
+            "plans_sent": self._sent,
+            "listeners": self._plans.get_subscription_count(),
+        }
+        name = self._node.get_fully_qualified_name().lstrip("/")
+        return [status(f"{name}: plans", OK, "proposing", values)]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM."""
+    return run("plan_source", PlanSource, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,1 +1,0 @@
-"""Plans, actions and critics: numpy in, numpy out, no ROS and no simulator."""

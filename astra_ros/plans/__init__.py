@@ -1,0 +1,1 @@
+"""Plans of every kind, and the action spaces that they are written in."""

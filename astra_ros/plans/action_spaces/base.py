@@ -1,0 +1,153 @@
+"""What every kind of action has in common: a name, named columns, and a scaling to model numbers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+
+from astra_ros.plans.joint_plan import PlanError
+
+# modality -> its class; filled as the modules of this folder are imported
+MODALITIES: dict[str, type[ActionSpace]] = {}
+
+
+@dataclass(frozen=True)
+class ActionSpace(ABC):
+    """How one robot's motion becomes the action numbers that a world model was trained on.
+
+    A *motion* is [..., H + 1, D]: row 0 belongs to the newest frame that was seen, row k to the
+    k-th frame that is imagined. What a row is, a state or a velocity, the modality says. The
+    scales come from the training data and are stored in the model's card.
+
+    Attributes:
+        name: of this robot's actions, e.g. ``"panda_joints"``; unique in a model.
+        motion_names: D unique names, the columns of a motion and of every other attribute.
+
+    Raises:
+        ValueError: on creation, for repeated or missing names, wrong lengths, values that are not
+            finite, or a spread that is not positive.
+    """
+
+    name: str
+    motion_names: tuple[str, ...]
+
+    modality: ClassVar[str] = ""
+    units: ClassVar[str] = ""
+    plan: ClassVar[type]  # of the plans whose motion this is
+
+    def __init_subclass__(cls, **kwargs) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.modality:
+            MODALITIES[cls.modality] = cls
+
+    def __post_init__(self) -> None:
+        if isinstance(self.motion_names, str):
+            raise ValueError(f"action space '{self.name}': motion_names must be a list of names")
+        names = tuple(str(name) for name in self.motion_names)
+        if not self.name or not names or len(set(names)) != len(names):
+            raise ValueError(
+                f"action space '{self.name}': expected a name and at least one column, each named "
+                f"once; got {list(names)}"
+            )
+        object.__setattr__(self, "motion_names", names)
+        for field in fields(self)[2:]:
+            values = np.asarray(getattr(self, field.name), dtype=np.float64)
+            if values.shape != (len(names),) or not np.isfinite(values).all():
+                raise ValueError(
+                    f"action space '{self.name}': {field.name} has shape {values.shape}; expected "
+                    f"({len(names)},) finite numbers, one per column"
+                )
+            if field.name.endswith("_std") and (values <= 0.0).any():
+                column = names[int(np.argmin(values))]
+                raise ValueError(
+                    f"action space '{self.name}': {field.name} of '{column}' is {values.min():g}; a spread must be > 0"
+                )
+            object.__setattr__(self, field.name, tuple(float(value) for value in values))
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """A: numbers per action."""
+
+    @abstractmethod
+    def _numbers(self, motion: np.ndarray) -> np.ndarray:
+        """float64 [..., H + 1, D], checked, -> [..., H, A]."""
+
+    @abstractmethod
+    def accelerations(self, motion: np.ndarray, dt_s: float) -> np.ndarray:
+        """float64 [..., H + 1, D] -> [..., N, D], unit per s^2; N may be 0 where H is 1."""
+
+    @abstractmethod
+    def begun_from(self, other: np.ndarray, motion: np.ndarray) -> np.ndarray:
+        """Another motion [..., H + 1, D], begun where ``motion`` begins: what a robot there would do."""
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, name: str, motion_names: Sequence[str], motions: Sequence[np.ndarray]):
+        """The space with scales measured on recorded motions, [N, D] each."""
+
+    def encode(self, motion) -> np.ndarray:
+        """A motion as the model's actions: [..., H + 1, D] -> float32 [..., H, A].
+
+        Raises:
+            PlanError: wrong number of columns, fewer than two rows, or values that are not finite.
+        """
+        rows = np.asarray(motion, dtype=np.float64)
+        columns = len(self.motion_names)
+        if rows.ndim < 2 or rows.shape[-1] != columns or rows.shape[-2] < 2:
+            raise PlanError(
+                f"action space '{self.name}': the motion has shape {rows.shape}; expected "
+                f"[..., H+1, {columns}] with H >= 1, columns in the order "
+                f"{', '.join(self.motion_names)}"
+            )
+        if not np.isfinite(rows).all():
+            raise PlanError(
+                f"action space '{self.name}': the motion holds a value that is not finite; "
+                "check the plan and the state that it starts from"
+            )
+        return self._numbers(rows).astype(np.float32)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists and strings, ready for JSON."""
+        values = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return {"modality": self.modality, **values}
+
+
+def action_space_class(modality: str) -> type[ActionSpace]:
+    """The class of a modality.
+
+    Raises:
+        ValueError: unknown modality; the message lists the known ones.
+    """
+    try:
+        return MODALITIES[modality]
+    except KeyError:
+        raise ValueError(f"unknown modality '{modality}'; known are {', '.join(sorted(MODALITIES))}") from None
+
+
+def action_space_from_dict(values: dict[str, Any]) -> ActionSpace:
+    """The inverse of `ActionSpace.to_dict`.
+
+    Raises:
+        ValueError: the modality is unknown, a key is missing or unknown, or a value is invalid.
+    """
+    cls = action_space_class(values.get("modality", "?"))
+    known = [field.name for field in fields(cls)]
+    given = [key for key in values if key != "modality"]
+    if set(known) != set(given):
+        raise ValueError(
+            f"action space '{values.get('name', '?')}': missing keys "
+            f"{[key for key in known if key not in given]}, unknown keys "
+            f"{[key for key in given if key not in known]}; expected exactly {known}"
+        )
+    return cls(**{key: values[key] for key in known})
+
+
+def spread(values: np.ndarray, floor: float) -> tuple[float, ...]:
+    """Standard deviation of each column, at least ``floor``: a column that hardly moved must not
+    be blown up to unit variance."""
+    return tuple(np.maximum(values.std(axis=0), floor).round(6).tolist())

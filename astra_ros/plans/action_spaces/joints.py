@@ -1,0 +1,65 @@
+"""Joint deltas: an arm's joint positions, and how far each moves in a step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from astra_ros.plans.action_spaces.base import ActionSpace, spread
+from astra_ros.plans.joint_plan import JointPlan
+
+FLOOR_RAD = 0.02
+
+
+@dataclass(frozen=True)
+class JointSpace(ActionSpace):
+    """A row of a motion is the joints' commanded positions at the frame's time, rad (m: sliding).
+
+    The action of a step is the normalised position at its end followed by the normalised change
+    over it, so a model sees both where the arm is and how it moves. A = 2 * D.
+
+    Attributes:
+        position_mean: D values.
+        position_std: D values > 0.
+        step_std: D values > 0, per model step; steps are not centred, so rest encodes as 0.
+    """
+
+    position_mean: tuple[float, ...]
+    position_std: tuple[float, ...]
+    step_std: tuple[float, ...]
+
+    modality: ClassVar[str] = "joints"
+    units: ClassVar[str] = "rad (m for sliding joints)"
+    plan: ClassVar[type] = JointPlan
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """The columns, which are joints here."""
+        return self.motion_names
+
+    @property
+    def dim(self) -> int:
+        return 2 * len(self.motion_names)
+
+    def _numbers(self, motion: np.ndarray) -> np.ndarray:
+        place = (motion[..., 1:, :] - np.array(self.position_mean)) / np.array(self.position_std)
+        step = np.diff(motion, axis=-2) / np.array(self.step_std)
+        return np.concatenate([place, step], axis=-1)
+
+    def accelerations(self, motion: np.ndarray, dt_s: float) -> np.ndarray:
+        """Second differences of the positions: what happens between two frames is not seen."""
+        return np.diff(motion, n=2, axis=-2) / dt_s**2
+
+    def begun_from(self, other: np.ndarray, motion: np.ndarray) -> np.ndarray:
+        """The same changes, from the joints where ``motion`` begins."""
+        return other - other[..., :1, :] + motion[..., :1, :]
+
+    @classmethod
+    def fit(cls, name: str, motion_names: Sequence[str], motions: Sequence[np.ndarray]):
+        positions = np.concatenate(motions)
+        steps = np.concatenate([np.diff(motion, axis=0) for motion in motions])
+        mean = tuple(positions.mean(axis=0).round(6).tolist())
+        return cls(name, tuple(motion_names), mean, spread(positions, FLOOR_RAD), spread(steps, FLOOR_RAD))

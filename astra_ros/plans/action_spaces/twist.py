@@ -1,0 +1,20 @@
+"""Twist: the velocity commands of a mobile base, as on ``cmd_vel``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from astra_ros.plans.action_spaces.velocities import VelocitySpace
+
+
+@dataclass(frozen=True)
+class TwistSpace(VelocitySpace):
+    """Columns are those fields of ``geometry_msgs/Twist`` that the base has.
+
+    ``linear.x`` (m/s, forward), ``linear.y`` (m/s, to the left; bases that can) and ``angular.z``
+    (rad/s, to the left), in the base's own frame (REP 103).
+    """
+
+    modality: ClassVar[str] = "twist"
+    units: ClassVar[str] = "m/s and rad/s in the base's frame: x forward, y left, z up"

@@ -1,0 +1,95 @@
+"""What velocity commands of any frame have in common; the kinds themselves are beside this file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from astra_ros.plans.action_spaces.base import ActionSpace, spread
+from astra_ros.plans.velocity_plan import VelocityPlan
+
+FLOOR = 0.02  # m/s or rad/s
+
+
+@dataclass(frozen=True)
+class VelocitySpace(ActionSpace):
+    """A row of a motion is the mean commanded velocity over the interval that ends at the frame.
+
+    The action of a step is that velocity followed by its change since the step before, both scaled
+    and neither centred: rest encodes as 0. A = 2 * D.
+
+    Attributes:
+        velocity_std: D values > 0, m/s or rad/s.
+        change_std: D values > 0, m/s or rad/s, per model step.
+    """
+
+    velocity_std: tuple[float, ...]
+    change_std: tuple[float, ...]
+
+    plan: ClassVar[type] = VelocityPlan
+
+    @property
+    def dim(self) -> int:
+        return 2 * len(self.motion_names)
+
+    def _numbers(self, motion: np.ndarray) -> np.ndarray:
+        velocity = motion[..., 1:, :] / np.array(self.velocity_std)
+        change = np.diff(motion, axis=-2) / np.array(self.change_std)
+        return np.concatenate([velocity, change], axis=-1)
+
+    def accelerations(self, motion: np.ndarray, dt_s: float) -> np.ndarray:
+        """Differences of the mean velocities, the first one from the motion now."""
+        return np.diff(motion, axis=-2) / dt_s
+
+    def begun_from(self, other: np.ndarray, motion: np.ndarray) -> np.ndarray:
+        """The same velocities, after the one that ``motion`` comes from."""
+        return np.concatenate([motion[..., :1, :], other[..., 1:, :]], axis=-2)
+
+    def travel(self, motion: np.ndarray, dt_s: float) -> np.ndarray:
+        """Where the frame that moves is at each row but the first: poses in its frame at row 0.
+
+        Args:
+            motion: [..., H + 1, D], each velocity held for the ``dt_s`` that ends at its row.
+
+        Returns:
+            float64 [..., H, 4, 4], m.
+        """
+        columns = [f"{kind}.{axis}" for kind in ("linear", "angular") for axis in "xyz"]
+        step = np.zeros((*motion.shape[:-2], motion.shape[-2] - 1, 6))
+        for index, name in enumerate(self.motion_names):
+            step[..., columns.index(name)] = motion[..., 1:, index] * dt_s
+        poses = _screw(step[..., :3], step[..., 3:])
+        for row in range(1, poses.shape[-3]):
+            poses[..., row, :, :] = poses[..., row - 1, :, :] @ poses[..., row, :, :]
+        return poses
+
+    @classmethod
+    def fit(cls, name: str, motion_names: Sequence[str], motions: Sequence[np.ndarray]):
+        # Root mean square, not deviation from the mean: rest must stay 0.
+        rows = np.concatenate(motions)
+        both_ways = np.concatenate([rows, -rows])
+        changes = np.concatenate([np.diff(motion, axis=0) for motion in motions])
+        return cls(name, tuple(motion_names), spread(both_ways, FLOOR), spread(changes, FLOOR))
+
+
+def _screw(shift: np.ndarray, turn: np.ndarray) -> np.ndarray:
+    """Constant velocities for a while: way [..., 3] m and rotation vector [..., 3] rad, both in the
+    moving frame, -> the pose reached, [..., 4, 4] (the exponential of a twist)."""
+    angle = np.linalg.norm(turn, axis=-1)[..., None, None]
+    x, y, z = np.moveaxis(turn, -1, 0)
+    zero = np.zeros_like(x)
+    cross = np.stack([np.stack([zero, -z, y], -1), np.stack([z, zero, -x], -1), np.stack([-y, x, zero], -1)], axis=-2)
+    small = angle < 1e-4  # where the series' first terms are exact to double precision
+    safe = np.where(small, 1.0, angle)
+    sine = np.where(small, 1 - angle**2 / 6, np.sin(safe) / safe)
+    cosine = np.where(small, 0.5 - angle**2 / 24, (1 - np.cos(safe)) / safe**2)
+    rest = np.where(small, 1 / 6 - angle**2 / 120, (safe - np.sin(safe)) / safe**3)
+    square = cross @ cross
+    pose = np.zeros((*angle.shape[:-2], 4, 4))
+    pose[..., 3, 3] = 1.0
+    pose[..., :3, :3] = np.eye(3) + sine * cross + cosine * square
+    pose[..., :3, 3] = ((np.eye(3) + cosine * cross + rest * square) @ shift[..., None])[..., 0]
+    return pose

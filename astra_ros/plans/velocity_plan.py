@@ -1,0 +1,120 @@
+"""A candidate plan of a mobile robot or a free camera: velocities over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from astra_ros.plans.joint_plan import PlanError
+
+
+@dataclass(frozen=True, eq=False)
+class VelocityPlan:
+    """Velocities, each held for ``dt_s``; rest after the last one.
+
+    What the columns mean is said by the modality (``astra_ros/planning/modalities``): for ``twist``
+    the robot's own ``linear.x`` and ``angular.z`` (REP 103: x forward, z up), for ``camera`` the
+    camera's six rates in its optical frame. The array is a private read-only copy.
+
+    Attributes:
+        motion_names: D unique names; column d of ``velocities`` belongs to ``names[d]``.
+        dt_s: seconds that each row is held.
+        velocities: float64 [N, D], m/s and rad/s; row i holds from i * dt_s to (i + 1) * dt_s.
+        name: label of the plan, unique within a request, e.g. ``"candidates/3"``.
+
+    Raises:
+        PlanError: on creation, for an empty, non-finite or wrongly shaped plan.
+    """
+
+    motion_names: tuple[str, ...]
+    dt_s: float
+    velocities: np.ndarray = field(repr=False)
+    name: str = "plan"
+
+    def __post_init__(self) -> None:
+        names = tuple(str(name) for name in self.motion_names)
+        rows = np.array(self.velocities, dtype=np.float64)
+        if not names or len(set(names)) != len(names):
+            raise PlanError(f"plan '{self.name}': names are {names}; each column needs one of its own")
+        if rows.ndim != 2 or not rows.shape[0] or rows.shape[1] != len(names):
+            raise PlanError(
+                f"plan '{self.name}': velocities have shape {rows.shape}; expected "
+                f"[N, {len(names)}] with N >= 1, columns {', '.join(names)}"
+            )
+        if not np.isfinite(rows).all():
+            place = tuple(int(i) for i in np.argwhere(~np.isfinite(rows))[0])
+            raise PlanError(f"plan '{self.name}': velocities{list(place)} is {rows[place]}; every value must be finite")
+        if not (np.isfinite(self.dt_s) and self.dt_s > 0.0):
+            raise PlanError(f"plan '{self.name}': dt_s is {self.dt_s}; it must be > 0")
+        rows.setflags(write=False)
+        object.__setattr__(self, "motion_names", names)
+        object.__setattr__(self, "dt_s", float(self.dt_s))
+        object.__setattr__(self, "velocities", rows)
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds until the robot rests."""
+        return len(self.velocities) * self.dt_s
+
+    def motion(self, times_s, now=None) -> np.ndarray:
+        """A motion as ``planning/modalities`` know it: mean velocities, rest after the plan's end.
+
+        Args:
+            times_s: [N + 1] seconds from the plan's start, increasing, >= 0.
+            now: [D] mean velocity of the interval that ends at the start; as the plan begins if None.
+
+        Returns:
+            float64 [N + 1, D]: row 0 is ``now``, row k the mean from time k - 1 to time k.
+
+        Raises:
+            PlanError: ``now`` has the wrong size or is not finite.
+        """
+        means = self.mean(times_s)
+        begin = means[0] if now is None else np.asarray(now, dtype=np.float64)
+        if begin.shape != means[0].shape or not np.isfinite(begin).all():
+            raise PlanError(
+                f"plan '{self.name}': the velocity at its start has shape {begin.shape}; expected "
+                f"({len(self.motion_names)},) finite numbers"
+            )
+        return np.concatenate([begin[None], means])
+
+    def reordered(self, motion_names: Sequence[str]) -> VelocityPlan:
+        """The same plan with its columns in the given order.
+
+        Raises:
+            PlanError: the plan's columns and ``motion_names`` are not the same set.
+        """
+        wanted = tuple(motion_names)
+        if set(wanted) != set(self.motion_names):
+            raise PlanError(
+                f"plan '{self.name}' has the columns {', '.join(self.motion_names)}; expected exactly: "
+                f"{', '.join(wanted)}"
+            )
+        columns = [self.motion_names.index(name) for name in wanted]
+        return replace(self, motion_names=wanted, velocities=self.velocities[:, columns])
+
+    def mean(self, times_s) -> np.ndarray:
+        """Mean velocity of each interval between consecutive times.
+
+        Args:
+            times_s: [M + 1] seconds from the plan's start, increasing, >= 0.
+
+        Returns:
+            float64 [M, D]: row k is the mean from ``times_s[k]`` to ``times_s[k + 1]``.
+        """
+        times = np.asarray(times_s, dtype=np.float64)
+        edges = np.arange(len(self.velocities) + 1) * self.dt_s
+        travelled = np.concatenate(
+            [np.zeros((1, len(self.motion_names))), np.cumsum(self.velocities, axis=0) * self.dt_s]
+        )
+        along = np.stack([np.interp(times, edges, column) for column in travelled.T], axis=-1)
+        return np.diff(along, axis=0) / np.diff(times)[:, None]
+
+    def at(self, time_s: float) -> np.ndarray:
+        """The velocity [D] commanded at a time; zeros before the start and after the end."""
+        index = int(np.floor(time_s / self.dt_s + 1e-9))
+        if not 0 <= index < len(self.velocities):
+            return np.zeros(len(self.motion_names))
+        return self.velocities[index]

@@ -1,0 +1,1 @@
+"""From frames and plans to scores."""

@@ -1,0 +1,219 @@
+"""The robot drawn along candidate plans, for models with kinematic conditioning."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from astra_ros.camera.pinhole import PinholeCamera
+from astra_ros.plans.action_spaces import ActionSpace
+from astra_ros.robot.kinematics import KinematicsError, LinkPoses
+from astra_ros.robot.renderer import RobotDrawing
+from astra_ros.robot.shapes import BrokenMeshes, check_meshes, odd_sizes
+
+NOTHING_CAME = "no robot_description has come"
+EARLIER_IS_USED = "robot_description: the newest cannot be used, an earlier one is: "
+# Descriptions that are kept until one of them is drawn.
+MOST_TRIED = 4
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """How the plans of one action space are drawn.
+
+    Attributes:
+        drawing: or None where no description can be used.
+        by: the description that it is built by.
+        texts: the descriptions that were there when it was built, newest first.
+        newest_fails: why the newest of them cannot be used, or "".
+        may_mend: that may change without another description: meshes were missing or broken.
+        odd: what ``odd_sizes`` says.
+    """
+
+    drawing: RobotDrawing | None = None
+    by: str = ""
+    texts: tuple[str, ...] = ()
+    newest_fails: str = ""
+    may_mend: bool = False
+    odd: tuple[str, ...] = ()
+
+
+def then_and_now(drawings: np.ndarray) -> np.ndarray:
+    """Drawings along plans, each beside that of now, as a model's pictures need them.
+
+    Args:
+        drawings: [..., H + 1, 3, h, w], row 0 now.
+
+    Returns:
+        [..., H, 2, 3, h, w]: the robot as it then is, and as it is now.
+    """
+    then, now = drawings[..., 1:, :, :, :], drawings[..., :1, :, :, :]
+    return np.stack([then, np.broadcast_to(now, then.shape)], axis=-4)
+
+
+class Drawings:
+    """Draws whichever robot's description it was last given, as the model's camera sees it.
+
+    A description that cannot be used does not replace one that can: the robot is drawn by the last good one.
+    Any thread may call anything here; what takes long (``prepare``, the first ``draw``) happens once, and a
+    second thread that needs it waits for it.
+
+    Args:
+        cameras: action space -> `PinholeCamera.to_dict` of the camera that the model was trained
+            with, in the robot's base frame; a space without one is never drawn.
+        held: action space -> joint -> position of joints that no plan moves, rad or m.
+        image_size: (h, w) of the drawings, pixels.
+
+    Attributes:
+        problem: why nothing was drawn when ``draw`` was last called, or None.
+        warning: what is odd about what was drawn, prepared or described last, or None: the newest description cannot
+            be used and an earlier one is, or parts of the robot have an absurd size.
+    """
+
+    def __init__(
+        self, cameras: Mapping[str, Mapping], held: Mapping[str, Mapping[str, float]], image_size: tuple[int, int]
+    ) -> None:
+        self._cameras = {name: PinholeCamera.from_dict(camera).fitted(image_size) for name, camera in cameras.items()}
+        self._held = held
+        # The newest description that may be good, then earlier ones for as long as none after them was drawn.
+        self._usable: list[str] = []
+        # The newest description, where it is broken, why, and whether that may change: its meshes may come later.
+        self._refused: tuple[str, str, bool] | None = None
+        self._drawn: dict[str, _Drawn] = {}
+        self._lock = threading.Lock()  # of the fields above, held for a moment only
+        self._building = threading.Lock()
+        self.problem: str | None = NOTHING_CAME
+        self.warning: str | None = None
+
+    def describe(self, urdf: str | None) -> str | None:
+        """Take a robot description (URDF text); the same one again costs nothing, None forgets all.
+
+        Takes milliseconds: meshes are only looked for here, and read by ``prepare`` or ``draw``. Where meshes were
+        missing or broken, the same description again has them looked for again.
+
+        Returns:
+            Why it cannot be used, and then what was there before stays; None where it can, as far as is known.
+        """
+        with self._lock:
+            if urdf is None:
+                self._usable, self._refused = [], None
+                self._drawn.clear()
+                self.warning = None
+                return None
+            if self._usable[:1] == [urdf] and not any(drawn.may_mend for drawn in self._drawn.values()):
+                self._refused = None
+                return None
+            if self._refused is not None and self._refused[0] == urdf and not self._refused[2]:
+                return self._refused[1]
+        reason, may_mend = _broken(urdf)
+        with self._lock:
+            self._refused = None if reason is None else (urdf, reason, may_mend)
+            if reason is None:
+                self._usable = [urdf, *(text for text in self._usable if text != urdf)][:MOST_TRIED]
+                self._drawn = {
+                    name: replace(drawn, texts=()) if drawn.may_mend else drawn for name, drawn in self._drawn.items()
+                }
+            elif self._usable:
+                self.warning = EARLIER_IS_USED + reason
+        return reason
+
+    def prepare(self, spaces: Iterable[ActionSpace]) -> str | None:
+        """Build ahead what ``draw`` needs for plans of these spaces: up to some seconds a robot.
+
+        Spaces that are never drawn cost nothing; nor does what is built already.
+
+        Returns:
+            Why the newest description cannot be drawn for one of them, or None.
+        """
+        reasons = []
+        for space in spaces:
+            if space.modality == "joints" and space.name in self._cameras:
+                drawn = self._built(space)
+                if drawn is not None:
+                    self._warn(drawn)
+                    if drawn.newest_fails:
+                        reasons.append(drawn.newest_fails)
+        return reasons[0] if reasons else None
+
+    def draw(self, space: ActionSpace, motion: np.ndarray) -> np.ndarray | None:
+        """The robot along plans.
+
+        Args:
+            space: of the plans.
+            motion: [K, H + 1, J] joint positions at the model's times, row 0 now.
+
+        Returns:
+            uint8 [K, H + 1, 3, h, w], or None where the robot cannot be drawn; ``problem`` says why.
+        """
+        if space.modality != "joints" or space.name not in self._cameras:
+            self.problem = f"the model was trained without drawings of {space.name}"
+            return None
+        drawn = self._built(space)
+        if drawn is None or drawn.drawing is None:
+            self.problem = self._why(drawn)
+            return None
+        self.problem = None
+        self._warn(drawn)
+        return drawn.drawing.draw(motion)
+
+    def _why(self, drawn: _Drawn | None) -> str:
+        """Why there is nothing to draw with."""
+        if drawn is not None and drawn.newest_fails:
+            return f"robot_description: {drawn.newest_fails}"
+        with self._lock:
+            return NOTHING_CAME if self._refused is None else f"robot_description: {self._refused[1]}"
+
+    def _warn(self, drawn: _Drawn) -> None:
+        with self._lock:
+            fails = drawn.newest_fails if self._refused is None else self._refused[1]
+        if fails and drawn.drawing is not None:
+            self.warning = EARLIER_IS_USED + fails
+        else:
+            self.warning = f"robot_description: {'; '.join(drawn.odd)}" if drawn.odd else None
+
+    def _built(self, space: ActionSpace) -> _Drawn | None:
+        """What there is to draw with, built by the newest description with which that works; None without any."""
+        with self._building:
+            with self._lock:
+                texts = tuple(self._usable)
+                known = self._drawn.get(space.name)
+            if not texts:
+                return None
+            if known is not None and known.texts[:1] == texts[:1]:
+                return known
+            built, fails, may_mend = replace(known or _Drawn(), texts=texts), "", False
+            for text in texts:
+                if built.drawing is not None and built.by == text:
+                    break
+                try:
+                    built = self._build(text, space, texts)
+                    break
+                except KinematicsError as error:
+                    if not fails:
+                        fails, may_mend = str(error), isinstance(error, BrokenMeshes)
+            built = replace(built, newest_fails=fails, may_mend=may_mend)
+            with self._lock:
+                if self._usable:  # not all forgotten meanwhile
+                    self._drawn[space.name] = built
+                if self._usable[:1] == [built.by]:
+                    self._usable = self._usable[:1]
+            return built
+
+    def _build(self, text: str, space: ActionSpace, texts: tuple[str, ...]) -> _Drawn:
+        """Raises KinematicsError where a description cannot be drawn for a space."""
+        camera, held = self._cameras[space.name], self._held.get(space.name)
+        drawing = RobotDrawing(text, space.motion_names, camera, held=held)
+        return _Drawn(drawing, text, texts, odd=tuple(odd_sizes(drawing.parts)))
+
+
+def _broken(urdf: str) -> tuple[str | None, bool]:
+    """(Why a description cannot be used, as far as can be told without reading meshes, or None; whether its meshes are
+    the reason)."""
+    try:
+        check_meshes(LinkPoses(urdf, ()).robot)
+    except KinematicsError as error:
+        return str(error), isinstance(error, BrokenMeshes)
+    return None, False

@@ -1,0 +1,341 @@
+"""The robot drawn along its plan, as the camera would see it: exact in where it is, and fast.
+
+The picture conditions the world model ("kinematic conditioning" in the design): the robot's own
+motion then comes from its description, and the network's capacity goes to what the robot touches.
+
+Each link is a few convex parts (``robot_shapes``). A part's outline is the convex hull of its
+projected corners; OpenCV fills the outlines, several samples a pixel, from the part whose middle is
+farthest to the nearest (painter's algorithm). So the silhouette does not depend on the order; which
+of two links is in front can be wrong where they interlock, as at a joint. The rest is numpy over
+many pictures at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from astra_ros.camera.pinhole import PinholeCamera, checked_pose
+from astra_ros.robot.kinematics import KinematicsError, LinkPoses
+from astra_ros.robot.shapes import convex_parts
+
+# Channels of a picture.
+COVERAGE, NEARNESS, CHAIN = 0, 1, 2
+CHANNELS = 3
+# OpenCV takes corners as integers with so many bits behind the point.
+SHIFT = 4
+# Corners farther out than this (samples) are pulled in: they fit into 32 bits, and cost no time.
+FAR_OUT = 2.0**16
+# Pictures drawn at a time: their samples stay in the processor's cache.
+AT_A_TIME = 16
+
+
+@dataclass(frozen=True)
+class DrawingSettings:
+    """How the robot is drawn.
+
+    Attributes:
+        geometry: shapes of the URDF to draw, "visual" or "collision".
+        near_m, far_m: depths that channel 1 shows as 1 and as 0.
+        samples: along each side of a pixel; 4 gives 16 levels of coverage.
+        max_vertices: corners of a part that comes from a mesh.
+        max_pieces: convex pieces of a mesh.
+        clip_m: what is nearer to the camera's plane is cut off.
+
+    Raises:
+        ValueError: on creation, for settings that make no sense.
+    """
+
+    geometry: str = "visual"
+    near_m: float = 0.5
+    far_m: float = 3.0
+    samples: int = 4
+    max_vertices: int = 64
+    max_pieces: int = 4
+    clip_m: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.near_m < self.far_m:
+            raise ValueError(f"near_m is {self.near_m}, far_m {self.far_m}; expected 0 < near_m < far_m")
+        if not 1 <= self.samples <= 15 or self.clip_m <= 0.0:
+            raise ValueError(f"samples is {self.samples}, clip_m {self.clip_m}; expected 1 to 15, and > 0")
+        if self.max_vertices < 8 or self.max_pieces < 1:
+            raise ValueError(
+                f"max_vertices is {self.max_vertices}, max_pieces {self.max_pieces}; expected >= 8 and >= 1"
+            )
+
+
+class RobotDrawing:
+    """Draws one robot for one camera, for any number of joint positions at once.
+
+    Args:
+        urdf: the robot description, XML text or the bytes of its file. Mesh files are ``file://`` URLs, absolute paths or
+            ``package://`` names of the ament index.
+        joint_names: J names, the order of the joint positions.
+        camera: what to draw for, at the size to draw in.
+        base_pose: [4, 4] pose of the URDF's root link in the camera's world, m.
+        held: joint name -> rad or m of moving joints that are not in ``joint_names``; others are 0.
+        settings: how to draw.
+
+    Attributes:
+        chain_code: link name -> what channel 2 shows for it, in (0, 1]:
+            (1 + moving joints before the link) / (1 + the most of any link that is drawn).
+        parts: what is drawn, as ``robot_shapes.convex_parts`` returns it, base first.
+
+    Raises:
+        KinematicsError: the description cannot be used, or a mesh is missing; the message names
+            link and file.
+        ValueError: ``base_pose`` is no pose.
+    """
+
+    def __init__(
+        self,
+        urdf: str | bytes,
+        joint_names: Sequence[str],
+        camera: PinholeCamera,
+        base_pose=None,
+        held: Mapping[str, float] | None = None,
+        settings: DrawingSettings = DrawingSettings(),
+    ) -> None:
+        self.camera = camera
+        self.settings = settings
+        self.poses = LinkPoses(urdf, joint_names, held)
+        self.joint_names = self.poses.joint_names
+        world_from_base = checked_pose(np.eye(4) if base_pose is None else base_pose, "base_pose")
+        parts = convex_parts(self.poses.robot, settings.geometry, settings.max_vertices, settings.max_pieces)
+        depth = dict(zip(self.poses.link_names, self.poses.chain_depth))
+        deepest = max(depth[part.link] for part in parts)
+        self.chain_code = {p.link: float((1 + depth[p.link]) / (1 + deepest)) for p in parts}
+        parts.sort(key=lambda part: self.poses.link_names.index(part.link))
+        self.parts = tuple(parts)
+        self._codes = np.array([self.chain_code[p.link] for p in parts], dtype=np.float32)
+        counts = [len(part.vertices) for part in parts]
+        self._starts = np.cumsum([0, *counts])
+        self._counts = np.array(counts, dtype=np.float32)
+        # Per link that is drawn: its index, and the corners [4, V] of all its parts.
+        self._links: list[tuple[int, slice, np.ndarray]] = []
+        for index, name in enumerate(self.poses.link_names):
+            mine = [i for i, part in enumerate(parts) if part.link == name]
+            if mine:
+                corners = np.vstack([parts[i].vertices for i in mine]).T
+                where = slice(self._starts[mine[0]], self._starts[mine[-1] + 1])
+                corners = np.vstack([corners, np.ones(corners.shape[1])]).astype(np.float32)
+                self._links.append((index, where, corners))
+        # Straight to samples: pixel u covers the samples u * s to u * s + s - 1.
+        fine = camera.resized(camera.width * settings.samples, camera.height * settings.samples)
+        self._projection = fine.matrix @ world_from_base
+
+    def draw(self, positions) -> np.ndarray:
+        """Pictures of the robot.
+
+        Args:
+            positions: [..., J] rad (m for a prismatic joint), in the order of ``joint_names``.
+
+        Returns:
+            uint8 [..., 3, height, width], 255 standing for 1:
+
+            0. coverage: how much of the pixel the robot covers;
+            1. nearness of the nearest surface, times coverage. It is linear in inverse depth: 1 at
+               ``near_m`` or nearer, 0 at ``far_m`` or farther. A part's surface is taken as flat;
+            2. chain: which part of the arm is in front (``chain_code``), times coverage.
+
+            All is 0 where the robot is not; a robot behind the camera is not drawn.
+
+        Raises:
+            KinematicsError: the last dimension is not J, or a position is not finite.
+        """
+        poses = self.poses(positions)
+        if not np.isfinite(poses).all():
+            raise KinematicsError("joint positions hold NaN or infinity; expected finite numbers")
+        flat = poses.reshape(int(np.prod(poses.shape[:-3])), *poses.shape[-3:])
+        shape = (CHANNELS, self.camera.height, self.camera.width)
+        pictures = np.empty((len(flat), *shape), dtype=np.uint8)
+        for start in range(0, len(flat), AT_A_TIME):
+            pictures[start : start + AT_A_TIME] = self._draw(flat[start : start + AT_A_TIME])
+        return pictures.reshape(poses.shape[:-3] + shape)
+
+    def _draw(self, poses: np.ndarray) -> np.ndarray:
+        """uint8 [N, 3, h, w] of link poses [N, L, 4, 4]."""
+        image = self._project(poses)
+        depth = np.maximum(image[:, 2], self.settings.clip_m)
+        corners = np.clip(image[:, :2] / depth[:, None], -FAR_OUT, FAR_OUT)
+        mean = np.add.reduceat(depth, self._starts[:-1], axis=1) / self._counts
+        order = np.argsort(-mean, axis=1, kind="stable")
+        labels = self._fill(image, corners, order)
+        return self._shade(labels, order, _planes(corners, 1.0 / depth, self._starts))
+
+    def _project(self, poses: np.ndarray) -> np.ndarray:
+        """Corners of all parts: float32 [N, 3, V], (u * depth, v * depth, depth) in samples."""
+        cameras = (self._projection @ poses).astype(np.float32)
+        image = np.empty((len(poses), 3, self._starts[-1]), dtype=np.float32)
+        for index, where, vertices in self._links:
+            np.matmul(cameras[:, index], vertices, out=image[:, :, where])
+        return image
+
+    def _fill(self, image: np.ndarray, corners: np.ndarray, order: np.ndarray) -> np.ndarray:
+        """What each sample shows: [N, rows, columns], 0 or 1 + the part's place in ``order``.
+
+        Args:
+            image: [N, 3, V] as from ``_project``.
+            corners: [N, 2, V] samples.
+            order: [N, P] parts, the farthest first.
+        """
+        samples = self.settings.samples
+        size = np.array([self.camera.width * samples, self.camera.height * samples])
+        starts, kind = self._starts[:-1], np.uint8 if order.shape[1] < 256 else np.uint16
+        labels = np.zeros((len(image), size[1], size[0]), dtype=kind)
+        low = np.minimum.reduceat(corners, starts, axis=2)
+        high = np.maximum.reduceat(corners, starts, axis=2)
+        seen = ((high > -1.0) & (low < size[:, None])).all(axis=1)
+        near = np.minimum.reduceat(image[:, 2], starts, axis=1) < self.settings.clip_m
+        points = np.ascontiguousarray(np.rint(corners * (1 << SHIFT)).astype(np.int32).transpose(0, 2, 1))
+        bounds = [slice(*ends) for ends in zip(starts, self._starts[1:])]
+        outlines, places = [], []
+        for n, parts in enumerate(order.tolist()):
+            for label, part in enumerate(parts, start=1):
+                if near[n, part]:
+                    cut = _clipped(image[n, :, bounds[part]], self.settings.clip_m)
+                    if len(cut):
+                        outlines.append(cv2.convexHull(cut))
+                        places.append((n, label))
+                elif seen[n, part]:
+                    outlines.append(cv2.convexHull(points[n, bounds[part]]))
+                    places.append((n, label))
+        canvases = list(labels)
+        for (n, label), outline in zip(places, _shrunk(outlines)):
+            cv2.fillConvexPoly(canvases[n], outline, label, cv2.LINE_8, SHIFT)
+        return labels
+
+    def _shade(self, labels: np.ndarray, order: np.ndarray, planes: np.ndarray) -> np.ndarray:
+        """uint8 [N, 3, h, w] of the samples' labels; ``planes`` [N, P, 3] as from ``_planes``."""
+        samples, settings = self.settings.samples, self.settings
+        height, width = self.camera.height, self.camera.width
+        # Nearer parts have higher labels, so the highest label of a pixel is what is in front.
+        front = _by_pixel(np.maximum, labels, samples)
+        hits = _by_pixel(np.add, (labels > 0).view(np.uint8), samples)
+        near, far = 1.0 / settings.near_m, 1.0 / settings.far_m
+        planes = np.take_along_axis(planes, order[..., None], axis=1)
+        planes[..., 2] -= far
+        planes /= near - far
+        # One table per picture, indexed by label: slopes, value at (0, 0), chain code.
+        tables = np.zeros((len(labels), 4, max(256, order.shape[1] + 1)), dtype=np.float32)
+        tables[:, :3, 1 : order.shape[1] + 1] = planes.transpose(0, 2, 1)
+        tables[:, 3, 1 : order.shape[1] + 1] = self._codes[order]
+        middle = (samples - 1) / 2
+        x = (np.arange(width) * samples + middle).astype(np.float32)
+        y = (np.arange(height) * samples + middle).astype(np.float32)[:, None]
+        amount = hits * np.float32(255.0 / samples**2)
+        pictures = np.empty((len(labels), CHANNELS, height, width), dtype=np.uint8)
+        pictures[:, COVERAGE] = amount + 0.5
+        for n, table in enumerate(tables):
+            along_u, along_v, value, code = (_look_up(front[n], row) for row in table)
+            along_u *= x
+            along_v *= y
+            value += along_u
+            value += along_v
+            np.clip(value, 0.0, 1.0, out=value)
+            value *= amount[n]
+            code *= amount[n]
+            pictures[n, NEARNESS] = value + 0.5
+            pictures[n, CHAIN] = code + 0.5
+        return pictures
+
+
+def _by_pixel(combine: np.ufunc, values: np.ndarray, samples: int) -> np.ndarray:
+    """One value [N, h, w] for the samples [N, h * samples, w * samples] of each pixel."""
+    result = values[:, ::samples]
+    for i in range(1, samples):
+        result = combine(result, values[:, i::samples])
+    across = result[:, :, ::samples]
+    for i in range(1, samples):
+        across = combine(across, result[:, :, i::samples])
+    return across
+
+
+def _look_up(labels: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """float32 [h, w]: ``table[labels]``, which OpenCV does faster for bytes."""
+    return cv2.LUT(labels, table) if labels.dtype == np.uint8 else table[labels]
+
+
+def _planes(corners: np.ndarray, inverse: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Each part's front as a plane: there, inverse depth is linear in the picture.
+
+    A least squares fit through the part's corners, moved forward by the mean distance of the
+    corners that lie before it.
+
+    Args:
+        corners: [N, 2, V] samples.
+        inverse: [N, V] 1/m.
+        starts: [P + 1] where each part's corners start.
+
+    Returns:
+        float32 [N, P, 3]: slopes along u and v, 1/m per sample, and inverse depth at (0, 0), 1/m.
+    """
+    counts = np.diff(starts).astype(np.float32)
+
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.add.reduceat(values, starts[:-1], axis=1)
+
+    def spread(values: np.ndarray) -> np.ndarray:
+        return np.repeat(values, np.diff(starts), axis=1)
+
+    u, v = corners[:, 0], corners[:, 1]
+    u0, v0, middle = total(u) / counts, total(v) / counts, total(inverse) / counts
+    du, dv, rise = u - spread(u0), v - spread(v0), inverse - spread(middle)
+    # The counts keep a part that is seen edge on, or is a point, from tilting without bounds.
+    uu, uv, vv = total(du * du) + counts, total(du * dv), total(dv * dv) + counts
+    ru, rv = total(du * rise), total(dv * rise)
+    square = uu * vv - uv * uv
+    along_u, along_v = (ru * vv - rv * uv) / square, (rv * uu - ru * uv) / square
+    left = rise - spread(along_u) * du - spread(along_v) * dv
+    before = left > 0.0
+    middle += total(left * before) / np.maximum(total(before.astype(np.float32)), 1.0)
+    return np.stack([along_u, along_v, middle - along_u * u0 - along_v * v0], axis=2)
+
+
+def _clipped(image: np.ndarray, clip_m: float) -> np.ndarray:
+    """Corners int32 [V', 2] of a part that reaches behind the camera: what of it lies before.
+
+    Args:
+        image: [3, V] as from ``RobotDrawing._project``.
+        clip_m: depth of the plane at which it is cut.
+    """
+    before, behind = image[:, image[2] >= clip_m], image[:, image[2] < clip_m]
+    # Where the lines between all corners before and all behind meet the plane: that holds the
+    # corners of the cut, and nothing outside the part.
+    share = (before[2, :, None] - clip_m) / (before[2, :, None] - behind[2, None, :])
+    met = before[:, :, None] + share * (behind[:, None, :] - before[:, :, None])
+    points = np.concatenate([before, met.reshape(3, -1)], axis=1)
+    points = np.clip(points[:2] / np.maximum(points[2], clip_m), -FAR_OUT, FAR_OUT)
+    return np.rint(points.T * (1 << SHIFT)).astype(np.int32)
+
+
+def _shrunk(outlines: list[np.ndarray]) -> list[np.ndarray]:
+    """Outlines, each side moved inwards by what OpenCV's filling adds to it: half a sample.
+
+    ``fillConvexPoly`` fills every sample that an outline comes nearest to, half a sample too far
+    along x or y, whichever is steeper to the side.
+
+    Args:
+        outlines: int32 [V, 1, 2] as from ``cv2.convexHull``.
+    """
+    if not outlines:
+        return []
+    ends = np.cumsum([len(outline) for outline in outlines])
+    starts = np.concatenate([[0], ends[:-1]])
+    points = np.concatenate(outlines)[:, 0].astype(np.float32)
+    following, before = np.arange(1, len(points) + 1), np.arange(-1, len(points) - 1)
+    following[ends - 1], before[starts] = starts, ends - 1
+    side = points[following] - points
+    length = np.maximum(np.hypot(side[:, 0], side[:, 1]), 1e-6)
+    # cv2.convexHull walks so that this points inwards.
+    normal = np.stack([-side[:, 1], side[:, 0]], axis=1) / length[:, None]
+    by = np.abs(normal).max(axis=1) * (1 << SHIFT) / 2
+    bend = 1.0 + (normal * normal[before]).sum(axis=1)
+    move = (by + by[before]) / 2 / np.maximum(bend, 0.2)
+    points = np.rint(points + move[:, None] * (normal + normal[before]))
+    points = points.astype(np.int32)
+    return [points[start:end] for start, end in zip(starts.tolist(), ends.tolist())]

@@ -1,0 +1,111 @@
+"""Training in several processes, as `torchrun` starts them: one process a GPU, or a few on a CPU.
+
+DDP keeps all weights in every process and averages gradients; FSDP (torch's `fully_shard`) splits
+gradients and the optimiser's state among them, and the weights between steps: each step gathers the
+whole model once.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from astra_ros.datasets.episode import DatasetError
+
+STRATEGIES = ("ddp", "fsdp")
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among all: `rank` of `count`, how weights are shared, and where it computes."""
+
+    rank: int
+    count: int
+    strategy: str
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes files and shows progress."""
+        return self.rank == 0
+
+    @property
+    def splits(self) -> bool:
+        """Whether a module's weights are split among the processes."""
+        return self.count > 1 and self.strategy == "fsdp"
+
+    def share(self, batch: int) -> int:
+        """This process's part of a batch. Raises DatasetError where it cannot be split evenly."""
+        if batch % self.count:
+            raise DatasetError(
+                f"a batch of {batch} cannot be split evenly among {self.count} processes; make it a multiple of that"
+            )
+        return batch // self.count
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        """The module as it is to be called in training; call this before making an optimiser."""
+        if self.count == 1:
+            return module
+        if not self.splits:
+            from torch.nn.parallel import DistributedDataParallel
+
+            places = [self.device.index] if self.device.type == "cuda" else None
+            return DistributedDataParallel(module, places, find_unused_parameters=True)
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.fsdp import fully_shard
+
+        mesh = init_device_mesh(self.device.type, (self.count,))
+        # Its root alone: the models that this is for are a few GB, and a step calls their parts
+        # (memory, denoiser, heads) one by one, which FSDP would have to gather again each time.
+        return fully_shard(module, mesh=mesh)
+
+    def gather(self, own) -> list:
+        """What every process has, in the order of ranks, in every process."""
+        if self.count == 1:
+            return [own]
+        everyone = [None] * self.count
+        dist.all_gather_object(everyone, own)
+        return everyone
+
+    def wait(self) -> None:
+        if self.count > 1:
+            dist.barrier()
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """A tensor put together from its shards; all processes must call this together."""
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+
+
+def shard_like(value: Tensor, like: Tensor) -> Tensor:
+    """`value` laid out as `like` is: split among the processes, or as it is."""
+    if not hasattr(like, "full_tensor"):
+        return value
+    from torch.distributed.tensor import distribute_tensor
+
+    return distribute_tensor(value.to(like.device), like.device_mesh, like.placements)
+
+
+def start(device: str, strategy: str = "ddp") -> Processes:
+    """Join the processes that `torchrun` started; a process of its own where it did not."""
+    from astra_ros.inference.torch_backend import usable_device
+
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        return Processes(0, 1, strategy, usable_device(device))
+    rank, local = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
+    place = usable_device(f"cuda:{local}" if device == "cuda" else device)
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if place.type == "cuda" else "gloo", rank=rank, world_size=count)
+    return Processes(rank, count, strategy, place)
+
+
+def stop() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()

@@ -1,0 +1,236 @@
+"""What the dynamics model is trained on: one frame ahead, and its own roll-outs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from astra_ros.training.clips import Clip
+from astra_ros.world_model.astra import Astra
+from astra_ros.world_model.denoiser import Denoised, Memory, OutcomeHeads
+from astra_ros.world_model.diffusion import snr_weighted_mse
+from astra_ros.world_model.reprojection import not_moved
+
+
+class LossWeights(NamedTuple):
+    object_cells: float = 0.0  # of the error where the object is seen, on top of the 1 of every cell
+    error: float = 0.03  # of the expected-error head
+    events: float = 0.2  # of the heads of contacts and of leaving the road
+    positions: float = 0.2  # of the heads of object and tool
+    # What is nearest jumps from one thing to another, and can hardly be foretold.
+    nearest_obstacle: float = 0.01
+
+    def of(self, outcome: str) -> float:
+        if outcome in OutcomeHeads.EVENTS:
+            return self.events
+        return self.nearest_obstacle if outcome == "nearest_obstacle" else self.positions
+
+
+class Prepared(NamedTuple):
+    """A clip as the model meets it: history corrupted, conditions encoded."""
+
+    history: Tensor  # [B, T, C, h, w] corrupted
+    target: Tensor  # [B, H, C, h, w]
+    newest: Tensor  # [B, H, C, h, w] clean, the frame before each target
+    before: Tensor  # [B, H, C, h, w] clean, the frame before that
+    condition: Tensor  # [B, H, D]
+    picture: Tensor | None  # [B, H, L, D] the robot drawn along the plan
+    reprojected: Tensor | None  # [B, H, C + 1, h, w] the last picture from where the camera will be
+
+    def remember(self, model: Astra) -> Memory:
+        """Attention meets the history with noise on it; what is moved from it is clean."""
+        return model.remember(self.history, self.newest[:, 0])
+
+
+MAX_HISTORY_NOISE = 0.5  # standard deviations, of the newest latents
+MEMORY_NOISE = 0.1  # of the observed history, where there is any
+ACTION_DROPPED, DRAWING_DROPPED = 0.05, 0.1
+
+
+def prepare(model: Astra, clip: Clip, generator: torch.Generator, memory_noise: float = MEMORY_NOISE) -> Prepared:
+    """Put noise on the history of every clip, and encode its conditions."""
+    batch, horizon = clip.actions.shape[:2]
+    window = clip.latents.shape[1] - horizon
+    device = clip.latents.device
+
+    def chance(probability):
+        return (torch.rand(batch, generator=generator) < probability).to(device)
+
+    seen, target = clip.latents[:, :window], clip.latents[:, window:]
+    newest = torch.cat([seen[:, -1:], target[:, :-1]], dim=1)
+    before = torch.cat([seen[:, -2:], target], dim=1)[:, :horizon]
+
+    actions = model.action_encoder.of_many(clip.actions, clip.spaces)
+    dropped = chance(ACTION_DROPPED)[:, None, None]
+    actions = torch.where(dropped, model.action_encoder.unconditional(batch, horizon), actions)
+    # Without an action there is no drawing either: it shows where the action leads.
+    plan_shown = ~(chance(DRAWING_DROPPED) | dropped[:, 0, 0])
+    picture = None if clip.drawings is None else model.picture(clip.drawings.float() / 255, clip.drawn & plan_shown)
+    reprojected = None
+    if clip.reprojected is not None:
+        reprojected = torch.where(
+            (clip.way_known & plan_shown)[:, None, None, None, None], clip.reprojected, not_moved(seen[:, -1:])
+        )
+
+    level = memory_noise * torch.rand(batch, 1, 1, 1, 1, generator=generator).to(device)
+    history = seen + level * _noise_like(seen, generator)
+    return Prepared(history, target, newest, before, actions, picture, reprojected)
+
+
+def one_step_loss(
+    model: Astra,
+    clip: Clip,
+    generator: torch.Generator,
+    max_noise: float = MAX_HISTORY_NOISE,
+    weights: LossWeights = LossWeights(),
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Every frame of the clips from the true two before it, corrupted by a level it is told.
+
+    In flow matching half of the frames start at pure noise, since that is where a one-step sampler
+    works.
+    """
+    ready = prepare(model, clip, generator, MEMORY_NOISE if max_noise else 0.0)
+    target = ready.target
+    lead = target.shape[:2]
+
+    def uniform():
+        return torch.rand(lead, generator=generator).to(target.device)
+
+    level = max_noise * uniform().square()
+    corruption = level[..., None, None, None] * _noise_like(target, generator)
+    time = uniform()
+    if model.process.predicts == "x":
+        time = time * (uniform() < 0.5)
+    noise = _noise_like(target, generator)
+    noisy = model.process.add_noise(target, noise, time)
+    age = torch.arange(1, lead[1] + 1, device=target.device).float().expand(lead)
+    denoised = model.denoise(
+        noisy,
+        ready.newest + corruption,
+        ready.before + corruption,
+        time,
+        level,
+        age,
+        ready.condition,
+        ready.remember(model),
+        ready.picture,
+        ready.newest,
+        ready.reprojected,
+    )
+    return _loss(model, denoised, noisy, target, noise, time, clip, weights)
+
+
+def rollout_loss(
+    model: Astra, clip: Clip, generator: torch.Generator, weights: LossWeights = LossWeights()
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Every frame of the clips from the two before it *as the model imagines them*.
+
+    The roll-out runs first and without gradients, which would end at each frame anyway: the model
+    learns to be right given its own past mistakes. All frames then go through one pass, as in
+    `one_step_loss`. Flow matching only; a one-step DDPM sample is no picture.
+    """
+    ready = prepare(model, clip, generator)
+    memory = ready.remember(model)
+    level = torch.full(ready.target.shape[:2], model.config.history_noise, device=ready.target.device)
+    age = torch.arange(1, level.shape[1] + 1, device=level.device).float().expand_as(level)
+
+    def denoise(at: slice, newest: Tensor, before: Tensor) -> tuple[Denoised, Tensor]:
+        corruption = model.config.history_noise * _noise_like(newest, generator)
+        noise = _noise_like(newest, generator)
+        picture = None if ready.picture is None else ready.picture[:, at]
+        reprojected = None if ready.reprojected is None else ready.reprojected[:, at]
+        return model.denoise(
+            noise,
+            newest + corruption,
+            before + corruption,
+            0 * age[:, at],
+            level[:, at],
+            age[:, at],
+            ready.condition[:, at],
+            memory,
+            picture,
+            newest,
+            reprojected,
+        ), noise
+
+    made = [ready.before[:, :1], ready.newest[:, :1]]
+    with torch.no_grad():
+        for index in range(level.shape[1] - 1):
+            denoised, _ = denoise(slice(index, index + 1), made[-1], made[-2])
+            made.append(denoised.prediction)
+    run = torch.cat(made, dim=1)
+    denoised, noise = denoise(slice(None), run[:, 1:], run[:, :-1])
+    return _loss(model, denoised, noise, ready.target, noise, 0 * age, clip, weights)
+
+
+def _noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard normal numbers; drawn where `x` is, from a seed that `generator` gives."""
+    if x.device.type == "cpu":
+        return torch.randn(x.shape, generator=generator)
+    seed = int(torch.randint(2**62, (), generator=generator))
+    there = torch.Generator(x.device).manual_seed(seed)
+    return torch.randn(x.shape, generator=there, device=x.device)
+
+
+def _loss(
+    model: Astra,
+    denoised: Denoised,
+    noisy: Tensor,
+    target: Tensor,
+    noise: Tensor,
+    time: Tensor,
+    clip: Clip,
+    weights: LossWeights,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Denoising loss, plus the heads'. `log_error` is fitted so that exp of it is the mean error."""
+    if model.process.predicts == "x":
+        error = (denoised.prediction - target).square()
+        weighted = error
+        if clip.object_cells is not None:
+            weighted = error * (1 + weights.object_cells * clip.object_cells[:, :, None])
+        denoising = balanced(weighted.flatten(1).mean(1), clip.spaces)
+    else:
+        error = (model.process.to_x(noisy, denoised.prediction, time) - target).square()
+        denoising = snr_weighted_mse(denoised.prediction, noise, model.process.snr(time), model.config.snr_gamma)
+    token_error = model.denoiser.patchify(error.detach()).mean(-1)
+    expected = token_error * (-denoised.log_error).exp() + denoised.log_error
+    if model.process.predicts == "x":
+        expected = expected.mean()
+    else:  # near pure noise the latent that a noise prediction implies is no estimate of anything
+        clear = (model.process.snr(time) > 1).float()[..., None]
+        expected = (expected * clear).sum() / (clear.sum() * expected.shape[-1]).clamp_min(1)
+    parts = {"latent": denoising, "error": weights.error * expected}
+    if model.outcome_heads is not None:
+        for name, value in model.outcome_heads(denoised.features).items():
+            parts[name] = _outcome_loss(name, value, clip.outcomes[name], weights)
+    return sum(parts.values()), {name: part.detach() for name, part in parts.items()}
+
+
+def balanced(error_B: Tensor, spaces_B: Tensor) -> Tensor:
+    """The mean error of clips, with a gradient in which each action space counts alike.
+
+    What a camera that moves will see can be foretold much worse than an arm at a table, and a plain mean
+    would be about the hard robots only. Here a space's error counts relative to what it is now, as in a
+    mean of decibels; the value is the plain mean.
+    """
+    own = error_B.new_zeros(int(spaces_B.max()) + 1)
+    count = own.index_add(0, spaces_B, torch.ones_like(error_B.detach()))
+    own = own.index_add(0, spaces_B, error_B.detach()) / count.clamp_min(1)
+    weight = error_B.detach().mean() / own[spaces_B].clamp_min(1e-6)
+    return (weight * error_B).mean()
+
+
+def _outcome_loss(name: str, value: Tensor, truth: Tensor, weights: LossWeights) -> Tensor:
+    """Of one head, over the frames whose truth is known; 0 where none is."""
+    known = truth.isfinite()
+    truth = torch.where(known, truth, 0)
+    if name in OutcomeHeads.EVENTS:
+        loss = F.binary_cross_entropy_with_logits(value, truth, reduction="none")
+    else:
+        # In units of 5 cm near the arm, of 5 % of the distance further away.
+        scale = 0.05 * truth.norm(dim=-1, keepdim=True).clamp_min(1.0)
+        loss = F.smooth_l1_loss(value / scale, truth / scale, reduction="none")
+    return weights.of(name) * (loss * known).sum() / known.sum().clamp_min(1)

@@ -1,0 +1,124 @@
+"""The figures' arithmetic, by hand."""
+
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from astra_ros.evaluation.metrics import auroc, interval, kendall, mean_rank_violation, psnr, ranks, spearman
+from astra_ros.evaluation.rank import known_robots, overall, summarise
+from astra_ros.evaluation.speed import percentiles
+from astra_ros.inference import ModelCard, ModelError
+from astra_ros.training.trainer import learning_rate
+
+
+def test_ranks_share_ties():
+    # 5 is lowest, the two 7s share places 1 and 2, 9 is highest.
+    assert ranks(np.array([7, 5, 9, 7])).tolist() == [1.5, 0.0, 3.0, 1.5]
+
+
+def test_spearman_and_kendall_by_hand():
+    a, b = np.array([1, 2, 3, 4]), np.array([10, 30, 20, 40])
+    # Rank differences 0, 1, 1, 0: rho = 1 - 6 * 2 / (4 * 15) = 0.8. One of six pairs is discordant.
+    assert spearman(a, b) == pytest.approx(0.8)
+    assert kendall(a, b) == pytest.approx((5 - 1) / 6)
+    assert spearman(a, np.ones(4)) == 0.0
+
+
+def test_mean_rank_violation_by_hand():
+    # Guessed c < a < b, truly a < b < c: c is ordered wrongly with both.
+    guessed, true = np.array([2, 3, 1]), np.array([0.1, 0.4, 0.9])
+    # a gives away 0.8 (to c), b 0.5 (to c), c 0.8 (to a).
+    assert mean_rank_violation(guessed, true) == pytest.approx((0.8 + 0.5 + 0.8) / 3)
+    assert mean_rank_violation(true, true) == 0.0
+
+
+def test_psnr_by_hand():
+    a, b = np.zeros((2, 4, 4, 3)), np.full((2, 4, 4, 3), 0.1)
+    np.testing.assert_allclose(psnr(a, b), [20.0, 20.0])
+
+
+def test_auroc_by_hand():
+    # Positives 0.9 and 0.4 against negatives 0.5 and 0.1: three of four pairs are right.
+    assert auroc(np.array([0.9, 0.5, 0.4, 0.1]), np.array([1, 0, 1, 0])) == pytest.approx(0.75)
+    assert auroc(np.array([0.9, 0.5]), np.array([1, 1])) is None
+
+
+def test_interval_holds_the_mean_and_narrows():
+    few, many = np.tile([0.0, 1.0], 10), np.tile([0.0, 1.0], 1000)
+    assert interval(few)[0] < 0.5 < interval(few)[1]
+    assert np.diff(interval(many)) < np.diff(interval(few)) / 5
+
+
+def test_percentiles_are_milliseconds():
+    figures = percentiles([0.1] * 99 + [0.3])
+    assert figures["p50_ms"] == pytest.approx(100) and figures["runs"] == 100
+
+
+def test_learning_rate_warms_up_and_cools_down():
+    assert learning_rate(0, 100, 1.0, 10) == pytest.approx(0.1)
+    assert learning_rate(9, 100, 1.0, 10) == pytest.approx(1.0)
+    assert learning_rate(100, 100, 1.0, 10) == pytest.approx(0.02)
+
+
+def scene(chosen, outcomes, collision, order):
+    return {
+        "chosen": chosen,
+        "outcomes": outcomes,
+        "collision": collision,
+        "order": order,
+        "kinds": [],
+        "scores": [],
+        "still": -0.1,
+        "still_collision": True,
+        "verdicts": ["vetoed" if hit else "accepted" for hit in collision],
+    }
+
+
+def test_ranking_summary_by_hand():
+    scenes = [scene(1, [0.2, 0.8], [False, False], [-1, 0]), scene(None, [-1.0, 0.4], [True, False], [0, -1])]
+    figures = summarise(scenes)
+    right, wrong = (summarise([each]) for each in scenes)
+    assert (right["kendall"], right["mmrv"]) == (1.0, 0.0)
+    assert (wrong["kendall"], wrong["mmrv"]) == (-1.0, pytest.approx(1.4))
+    # Chosen: 0.8, and standing still where every plan was vetoed.
+    assert figures["outcome"] == pytest.approx({"score": 0.35, "random": (0.5 - 0.3) / 2, "oracle": 0.6})
+    assert figures["spearman"] == pytest.approx(0.0)  # +1 and -1
+    # Given away: nothing of 0.6, and 0.5 of the range 1.4.
+    assert figures["top1_regret"] == pytest.approx((0 + 0.5 / 1.4) / 2)
+    assert figures["none_accepted"] == 0.5
+    assert (figures["vetoed_of_colliding"], figures["vetoed_of_harmless"]) == (1.0, 0.0)
+    assert figures["verdicts"] == {
+        "accepted": {"share": 0.75, "outcome": pytest.approx(1.4 / 3), "collisions": 0.0},
+        "vetoed": {"share": 0.25, "outcome": -1.0, "collisions": 1.0},
+    }
+    assert figures["chosen_verdicts"] == {
+        "accepted": {"share": 0.5, "outcome": 0.8, "collisions": 0.0},
+        "vetoed": {"share": 0.5, "outcome": -0.1, "collisions": 1.0},
+    }  # somebody drove into it
+    assert figures["collisions"] == pytest.approx({"score": 0.5, "random": 0.25, "oracle": 0.0})
+
+
+def test_the_project_figure_is_the_mean_over_worlds():
+    figures = {
+        "panda": {"world": "arm", "spearman": 0.8, "top1_regret": 0.1},
+        "kuka": {"world": "arm", "spearman": 0.6, "top1_regret": 0.3},
+        "car": {"world": "drive", "spearman": 0.1, "top1_regret": 0.4},
+    }
+    assert overall(figures) == {
+        "worlds": ["arm", "drive"],
+        "spearman": pytest.approx(0.4),
+        "top1_regret": pytest.approx(0.3),
+    }
+
+
+def test_robots_to_rank_are_those_that_the_model_knows():
+    card = SimpleNamespace(name="m", action_spaces={"panda_joints": 0, "car_twist": 0, "mine_twist": 0})
+    card.check_knows = partial(ModelCard.check_knows, card)
+    assert known_robots(None, card) == [("arm", "panda", "joints"), ("drive", "car", "twist")]
+    assert known_robots(["car"], card) == [("drive", "car", "twist")]
+    with pytest.raises(ModelError, match="'m': does not know drone_camera; it knows .'car_twist'"):
+        known_robots(["car", "drone"], card)
+    with pytest.raises(ModelError, match="none of them a simulated robot's"):
+        known_robots(None, SimpleNamespace(name="m", action_spaces={"mine_twist": 0}))

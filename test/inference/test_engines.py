@@ -1,0 +1,232 @@
+"""Loading a model: everything that can be wrong says so; a sound one imagines."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from astra_ros.inference import ModelError, load_backend
+from astra_ros.inference import torch_style_file as style_file
+from astra_ros.inference.base import ModelCard, model_directory
+from astra_ros.inference.torch_style_file import write_style
+from astra_ros.plans.action_spaces.joints import JointSpace
+from astra_ros.training.export import Embodiments, write_model
+from astra_ros.world_model import Astra, preset
+from astra_ros.world_model.style import StyleConfig, StyleTransfer
+
+SPACE = JointSpace("two_joints", ("a", "b"), (0.0, 0.1), (1.0, 0.5), (0.1, 0.1))
+LABELLED = ("obstacle_contact", "tool_position")
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    torch.manual_seed(0)
+    config = replace(
+        preset("tiny"),
+        hidden_dim=48,
+        num_layers=2,
+        num_heads=4,
+        context_layers=1,
+        encoder_widths=(16, 16, 16),
+        decoder_widths=(16, 16, 16),
+        decoder_depths=(1, 1, 1),
+        action_dims=(SPACE.dim,),
+        modalities=("joints",),
+    )
+    return write_model(
+        tmp_path_factory.mktemp("model"), Astra(config), Embodiments((SPACE,), 0.25, {SPACE.name: LABELLED}), "test"
+    )
+
+
+@pytest.fixture
+def copy(directory, tmp_path):
+    return shutil.copytree(directory, tmp_path / "copy")
+
+
+def test_a_sound_model_imagines(directory):
+    model = load_backend("torch", directory)
+    card = model.card
+    assert (card.name, card.image_size, card.dt_s, card.history) == ("test", (64, 64), 0.25, 4)
+    assert card.action_spaces == {"two_joints": SPACE}
+    model.warmup(2, 3)
+    history = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
+    actions = SPACE.encode(np.zeros((2, 4, 2)))
+    made = model.imagine(history, actions, "two_joints", seed=1)
+    assert made.latents.shape == (2, 3, *card.latent_shape)
+    # The network has more heads, but of this robot it was told no more.
+    assert set(made.outcomes) == set(card.outcomes["two_joints"]) == set(LABELLED)
+    again = model.imagine(history, actions, "two_joints", seed=1)
+    np.testing.assert_array_equal(made.latents, again.latents)
+    assert model.decode(made.latents[0]).shape == (3, 64, 64, 3)
+    shown = model.pictures(made.latents[0], history[-1], "two_joints")
+    # A new compositor hardly changes what is decoded, least where the last picture is much the same.
+    assert shown.shape == (3, 64, 64, 3) and shown.dtype == np.uint8
+    assert np.abs(shown.astype(int) - model.decode(made.latents[0])).mean() < 3
+    with pytest.raises(ValueError, match="travel is given, but of 'two_joints' the model knows no moving"):
+        model.pictures(made.latents[0], history[-1], "two_joints", np.zeros((3, 4, 4), np.float32))
+    with pytest.raises(ValueError, match=r"drawings have shape \(3, 3, 64, 64\); expected \(3, 2, 3, 64, 64\)"):
+        model.pictures(made.latents[0], history[-1], "two_joints", None, np.zeros((3, 3, 64, 64), np.uint8))
+    assert model.encode(history).shape == (4, *card.latent_shape)
+    with pytest.raises(ValueError, match="unknown action space 'feet'"):
+        model.imagine(history, actions, "feet")
+    with pytest.raises(ValueError, match="takes uint8"):
+        model.encode(history[:, :32])
+
+
+@pytest.fixture
+def styled(copy):
+    """A model that can take on a look: its card, and what gives frames that look."""
+    card = ModelCard.read(copy)
+    torch.manual_seed(1)
+    transfer = StyleTransfer(StyleConfig(card.latent_shape[0], width=16, heads=2))
+    torch.nn.init.normal_(transfer.out.weight, std=0.5)  # zero at first, and nothing would show
+    write_style(copy, transfer, load_backend("torch", copy).model.autoencoder)
+    return card, transfer.half().float().eval()
+
+
+def test_frames_take_on_the_look_of_a_picture(styled):
+    card, transfer = styled
+    model = load_backend("torch", card.path)
+    frames, one, other = (np.random.default_rng(k).integers(0, 256, (4, 64, 64, 3), np.uint8) for k in range(3))
+    assert model.can_restyle
+    made = model.restyle(frames, one[0])
+    assert made.dtype == np.uint8 and made.shape == frames.shape
+    with torch.inference_mode():
+        expected = transfer(torch.from_numpy(model.encode(frames)), torch.from_numpy(model.encode(one[:1]))).numpy()
+    np.testing.assert_allclose(made.astype(int), model.decode(expected), atol=1)
+    assert np.abs(made.astype(int) - model.restyle(frames, other[0] // 4)).max() > 2
+    with pytest.raises(ValueError, match="takes uint8"):
+        model.restyle(frames, one[0, :32])
+    with pytest.raises(ValueError, match=r"the picture of a style is one of shape .h, w, 3., not .4, 64, 64, 3."):
+        model.restyle(frames, one)
+
+
+def test_a_style_file_that_cannot_be_used_is_named(styled):
+    card, transfer = styled
+    file = card.path / "style.safetensors"
+    whole = file.read_bytes()
+    frames = np.zeros((1, 64, 64, 3), np.uint8)
+
+    def refused(words):
+        model = load_backend("torch", card.path)  # which needs no style
+        with pytest.raises(ModelError, match=words):
+            model.restyle(frames, frames[0])
+        return model
+
+    file.write_bytes(whole[:-4] + bytes(4 * [whole[-4] ^ 1]))
+    refused(r"style.safetensors: damaged, or of an older version \(its sha256 is another\); copy it again")
+    file.write_bytes(whole[:1000])
+    refused("style.safetensors: damaged, or of an older version")
+    torch.manual_seed(3)
+    other = Astra(load_backend("torch", card.path).model.config).autoencoder
+    write_style(card.path, transfer, other)
+    refused("style.safetensors: was trained with another autoencoder .*; delete it, or train it anew with: astra style")
+    file.unlink()
+    model = refused("this model cannot take on the look of a picture, since it has no style.safetensors; train it with")
+    assert not model.can_restyle
+
+
+def test_a_style_goes_on_with_a_model_that_keeps_its_autoencoder(styled, tmp_path):
+    """And the network that was read may be trained on, and does not get into the model's own file."""
+    card, _ = styled
+    model = load_backend("torch", card.path)
+    frames = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    before = model.restyle(frames, frames[1])
+    with torch.no_grad():
+        model.model.denoiser.position += 1
+    write_model(card.path, model.model, Embodiments((SPACE,), 0.25, {SPACE.name: LABELLED}), "test")
+    again = load_backend("torch", card.path)
+    assert again.card.sha256 != card.sha256
+    np.testing.assert_array_equal(again.restyle(frames, frames[1]), before)
+    assert not next(model.style_transfer.parameters()).is_inference()
+
+
+def test_a_style_file_that_cannot_be_written_is_named_and_the_old_one_stays(styled, tmp_path, monkeypatch):
+    card, transfer = styled
+    with pytest.raises(ModelError, match="nowhere/style.safetensors: cannot be written"):
+        write_style(tmp_path / "nowhere", transfer, torch.nn.Linear(1, 1))
+    before = {path.name: path.read_bytes() for path in card.path.iterdir()}
+
+    def full(tensors, name, metadata):
+        open(name, "wb").write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(style_file, "save_file", full)
+    with pytest.raises(ModelError, match="style.safetensors: cannot be written .*No space left on device.*is kept"):
+        write_style(card.path, transfer, load_backend("torch", card.path).model.autoencoder)
+    assert {path.name: path.read_bytes() for path in card.path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "backend, device, message",
+    [
+        ("tarot", "cpu", r"unknown backend 'tarot'; known are \['torch'\]"),
+        ("torch", "toaster", "device 'toaster'"),
+        ("torch", "cuda:99", "device 'cuda:99'"),
+    ],
+)
+def test_unknown_backend_or_device(directory, backend, device, message):
+    with pytest.raises(ModelError, match=message):
+        load_backend(backend, directory, device)
+
+
+def test_a_folder_of_the_same_name_does_not_hide_a_shipped_model(tmp_path, monkeypatch):
+    shipped = model_directory("tiny")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny").mkdir()
+    assert model_directory("tiny") == shipped
+    (tmp_path / "tiny" / "model").mkdir()
+    (tmp_path / "tiny" / "model" / "card.json").touch()  # one's own training does
+    with pytest.raises(ModelError, match="perhaps 'tiny/model'"):
+        load_backend("torch", "tiny")
+
+
+def test_no_such_model():
+    with pytest.raises(ModelError, match="model 'nowhere': neither a directory nor a shipped"):
+        load_backend("torch", "nowhere")
+
+
+def test_directory_without_a_model(tmp_path):
+    with pytest.raises(ModelError, match="no card.json there"):
+        load_backend("torch", tmp_path)
+
+
+def test_damaged_weights(copy):
+    weights = copy / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 255
+    weights.write_bytes(data)
+    with pytest.raises(ModelError, match="damaged or of another model"):
+        load_backend("torch", copy)
+
+
+def test_damaged_card(copy):
+    (copy / "card.json").write_text('{"name": ')
+    with pytest.raises(ModelError, match="not a model card"):
+        load_backend("torch", copy)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"card_version": 9}, "card version 9"),
+        ({"network": {"depth": 1}}, "unknown model settings"),
+        ({"action_spaces": [{"name": "x"}]}, "not a model card"),
+    ],
+)
+def test_card_of_something_else(copy, change, message):
+    card = json.loads((copy / "card.json").read_text())
+    (copy / "card.json").write_text(json.dumps({**card, **change}))
+    with pytest.raises(ModelError, match=message):
+        load_backend("torch", copy)
+
+
+def test_weights_of_another_network(copy):
+    card = json.loads((copy / "card.json").read_text())
+    card["network"]["num_layers"] = 3
+    (copy / "card.json").write_text(json.dumps(card))
+    with pytest.raises(ModelError, match="does not fit the network"):
+        load_backend("torch", copy)

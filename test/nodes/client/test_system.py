@@ -1,0 +1,112 @@
+"""The table that launch and demo start from, and how its entries become command lines."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from astra_ros.nodes.client.system import ARGUMENTS, PARAMS_FILE, NodeSpec, nodes, rviz_remappings
+from astra_ros.resources import resource_path
+from astra_ros.simulation.arm.robots import ROBOTS
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def by_name(**arguments):
+    return {spec.executable: spec for spec in nodes(arguments)}
+
+
+def test_simulation_starts_three_nodes_of_one_robot_and_seed():
+    specs = by_name(robot="kuka", seed="7")
+    assert list(specs) == ["simulator", "imagine", "plan_source"]
+    for name in ("simulator", "plan_source"):
+        assert specs[name].parameters["robot"] == "kuka" and specs[name].parameters["seed"] == 7
+    assert specs["imagine"].parameters["use_sim_time"] is True
+    assert specs["imagine"].parameters["tool_link"] == ROBOTS["kuka"].tool_link
+
+
+def test_a_real_robot_needs_the_imagine_node_only():
+    specs = by_name(
+        sim="false",
+        image="/left/image_rect",
+        joint_states="/arm/joint_states",
+        model="/m",
+        device="cuda",
+        robot_description="/arm/robot_description",
+    )
+    assert list(specs) == ["imagine"]
+    imagine = specs["imagine"]
+    assert imagine.parameters == {"use_sim_time": False, "model": "/m", "device": "cuda"}
+    assert imagine.remappings == {
+        "image": "/left/image_rect",
+        "camera_info": "/left/camera_info",
+        "joint_states": "/arm/joint_states",
+        "robot_description": "/arm/robot_description",
+    }
+    assert by_name(image="image")["imagine"].remappings["camera_info"] == "camera_info"
+
+
+def test_two_systems_stand_side_by_side_each_with_a_clock_of_its_own():
+    alone = by_name()
+    assert "/clock" not in alone["imagine"].remappings and "clock_topic" not in alone["simulator"].parameters
+    for given, namespace in (("left", "left"), ("/arms/right", "arms/right")):
+        specs = by_name(namespace=given)
+        assert {spec.namespace for spec in specs.values()} == {namespace}
+        assert specs["simulator"].parameters["clock_topic"] == "clock" == specs["imagine"].remappings["/clock"]
+        for spec in specs.values():
+            words = spec.ros_arguments("p.yaml")
+            assert words[-2:] == ["-r", f"__ns:=/{namespace}"]
+            absolute = [target for target in spec.remappings.values() if target.startswith("/")]
+            assert absolute == [], "a relative name is one of the namespace"
+    real = by_name(sim="false", namespace="left", image="/cam/image")
+    assert "/clock" not in real["imagine"].remappings, "a real robot has no simulated clock"
+    assert real["imagine"].remappings["image"] == "/cam/image"
+
+
+def test_rviz_looks_where_the_namespace_is():
+    values = {name: argument.default for name, argument in ARGUMENTS.items()}
+    topics = ["/goal_image", "/camera/image_raw"]
+    assert rviz_remappings(values, topics) == {"/camera/image_raw": "camera/image_raw"}
+    assert rviz_remappings(values | {"namespace": "left", "image": "cam"}, topics) == {
+        "/goal_image": "goal_image", "/camera/image_raw": "cam", "/clock": "clock",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ({"namespace": "two words"}, "namespace is 'two words'"),
+        ({"namespace": "left/"}, "namespace is"),
+        ({"robot": "ur5"}, "robot is 'ur5'; choose one of kuka, panda"),
+        ({"robots": "x"}, "unknown"),
+        ({"seed": "abc"}, "seed is 'abc'; expected a whole number"),
+        ({"seed": "-1"}, "seed is '-1'"),
+    ],
+)
+def test_what_cannot_be_started_is_said(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        nodes(arguments)
+
+
+def test_every_argument_is_described_and_its_default_is_a_choice():
+    for name, argument in ARGUMENTS.items():
+        assert len(argument.description) > 10, name
+        assert not argument.choices or argument.default in argument.choices, name
+
+
+def test_strings_that_look_like_numbers_stay_strings():
+    words = NodeSpec("imagine", {"model": "007", "on": True}, {"a": "b"}).ros_arguments("p.yaml")
+    assert words == ["--ros-args", "--params-file", "p.yaml", "-p", 'model:="007"', "-p", "on:=true", "-r", "a:=b"]
+
+
+def test_launch_file_and_demo_read_this_table():
+    for path in ("launch/imagine.launch.py", "astra_ros/nodes/client/demo.py"):
+        tree = ast.parse((ROOT / path).read_text())
+        names = {
+            alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module == "astra_ros.nodes.client.system"
+            for alias in node.names
+        }
+        assert {"nodes", "PARAMS_FILE"} <= names, path
+    assert resource_path(PARAMS_FILE).is_file()

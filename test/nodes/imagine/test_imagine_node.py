@@ -1,0 +1,413 @@
+"""Simulator and imagine node as real processes over DDS: what goes in, what comes out, what breaks."""
+
+from array import array
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import yaml
+
+pytest.importorskip("rclpy")
+
+from builtin_interfaces.msg import Duration
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import PoseStamped
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import Image
+from std_msgs.msg import Float32MultiArray
+from trajectory_msgs.msg import JointTrajectory
+from visualization_msgs.msg import Marker, MarkerArray
+
+from astra_ros.bridge.images import rgb_to_image
+from astra_ros.bridge.scores import diagnostics_to_scores
+from astra_ros.bridge.stamps import to_nanoseconds
+from astra_ros.bridge.trajectories import plan_to_trajectory
+from astra_ros.critics import CRITICS
+from astra_ros.nodes.client.system import RVIZ_FILE, nodes
+from astra_ros.nodes.qos import LATCHED, reliable
+from astra_ros.resources import resource_path
+
+pytestmark = [pytest.mark.ros, pytest.mark.slow]
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+PLANS, HORIZON, DT_NS = 8, 16, 250_000_000
+
+
+@pytest.fixture(scope="module")
+def bench(graph, small_model):
+    """Simulator and imagine node, started as the launch file does, and ears on every output."""
+    specs = {spec.executable: spec for spec in nodes({"model": str(small_model)})}
+    for name in ("simulator", "imagine"):
+        # All plans are accepted, whatever the random model thinks; one test vetoes them again.
+        accepting = {"collision.veto_above": 1.0, "scoring.veto_below": 0.0, "playback_rate": 0.0}
+        extra = accepting if name == "imagine" else {}
+        graph.start(name, specs[name].parameters | extra, specs[name].remappings)
+    made = SimpleNamespace(
+        graph=graph,
+        plans=graph.node.create_publisher(JointTrajectory, "plans", reliable(64)),
+        camera=graph.listen(Image, "camera/image_raw", reliable(10)),
+        scores=graph.listen(DiagnosticArray, "imagine/scores", LATCHED),
+        matrix=graph.listen(Float32MultiArray, "imagine/score_matrix", LATCHED),
+        markers=graph.listen(MarkerArray, "imagine/plan_markers", LATCHED),
+        best=graph.listen(JointTrajectory, "imagine/best_plan", reliable(10), raw=True),
+        video=graph.listen(Image, "imagine/imagined/image", reliable(64)),
+    )
+    graph.until(lambda: made.plans.get_subscription_count(), "the imagine node listens to plans")
+    graph.status_says("imagine: model", OK, "loaded")
+    graph.until(lambda: len(made.camera) > 12, "a second of camera images")
+    return made
+
+
+def send(bench, trajectories):
+    for trajectory in trajectories:
+        bench.plans.publish(trajectory)
+
+
+def swings(make_plan, count=PLANS):
+    """Plans as bytes: their padding is anything, so a message is not serialized twice alike."""
+    return [serialize_message(plan_to_trajectory(make_plan(swing))) for swing in np.linspace(-0.6, 0.6, count)]
+
+
+def ask(bench):
+    """Call ~/imagine until the history is full again; its message, and the scores that followed."""
+
+    def answered():
+        return (response := bench.graph.call("/imagine/imagine")).success and response
+
+    before = len(bench.scores)
+    response = bench.graph.until(answered, "a successful answer of ~/imagine")
+    bench.graph.until(lambda: len(bench.scores) > before, "scores")
+    return response.message, bench.scores[-1]
+
+
+@pytest.fixture
+def imagined(bench, make_plan):
+    """Eight fresh plans, imagined because they came, and everything that was published of them."""
+    messages = swings(make_plan)
+    counts = {name: len(getattr(bench, name)) for name in ("scores", "matrix", "markers", "best")}
+    bench.video.clear()
+    send(bench, messages)
+    bench.graph.until(
+        lambda: (
+            len(bench.video) >= HORIZON and all(len(getattr(bench, name)) > count for name, count in counts.items())
+        ),
+        "all outputs of a request",
+    )
+    made = {name: getattr(bench, name)[-1] for name in counts}
+    return SimpleNamespace(sent=messages, video=bench.video[-HORIZON:], **made)
+
+
+def test_eight_plans_in_eight_scores_out(bench, imagined):
+    scores = diagnostics_to_scores(imagined.scores)
+    assert [score.name for score in scores] == [f"candidates/{k}" for k in range(PLANS)]
+    assert sorted(score.rank for score in scores) == list(range(PLANS))
+    assert all(0.0 <= score.score <= 1.0 for score in scores)
+    # Some critics are for bases and not enabled.
+    asked = [name for name, (_, kind) in CRITICS.items() if kind().enabled]
+    assert all(list(score.critics) == asked for score in scores)
+    ordered = [score.score for score in sorted(scores, key=lambda score: score.rank)]
+    assert ordered == sorted(ordered, reverse=True)
+    rows, columns = imagined.matrix.layout.dim
+    assert (rows.size, columns.size) == (PLANS, 1 + len(asked))
+    matrix = np.array(imagined.matrix.data).reshape(PLANS, -1)
+    np.testing.assert_allclose(matrix[:, 0], [score.score for score in scores], rtol=1e-4)
+
+
+def test_headers_are_the_source_images(bench, imagined):
+    stamps = {to_nanoseconds(image.header.stamp) for image in bench.camera}
+    source = to_nanoseconds(imagined.scores.header.stamp)
+    assert source in stamps
+    frame_ids = {imagined.scores.header.frame_id, *(f.header.frame_id for f in imagined.video)}
+    assert frame_ids == {bench.camera[-1].header.frame_id} == {"camera"}
+    video = [to_nanoseconds(frame.header.stamp) - source for frame in imagined.video]
+    assert video == [(k + 1) * DT_NS for k in range(HORIZON)]
+
+
+def test_imagined_frames_are_pictures(imagined):
+    for frame in imagined.video:
+        assert (frame.encoding, frame.width, frame.height, frame.step) == ("rgb8", 64, 64, 192)
+        assert len(frame.data) == 64 * 192 and not frame.is_bigendian
+
+
+def test_markers_are_in_the_world(imagined):
+    drawn = imagined.markers.markers
+    assert drawn[0].action == Marker.DELETEALL
+    assert {marker.header.frame_id for marker in drawn} == {"world"}
+    paths = [marker for marker in drawn[1:] if marker.ns == "tool_path"]
+    assert [marker.id for marker in paths] == list(range(PLANS))
+    # From the robot's description: a swing of the base joint moves the tool sideways, at one height.
+    first = np.array([(p.x, p.y, p.z) for p in paths[0].points])
+    assert first.shape == (HORIZON + 1, 3)
+    assert np.ptp(first[:, 2]) < 1e-6 and np.ptp(first[:, 1]) > 0.05
+
+
+def test_the_winner_is_handed_on_byte_for_byte(imagined):
+    scores = diagnostics_to_scores(imagined.scores)
+    winner = next(k for k, score in enumerate(scores) if score.rank == 0)
+    assert imagined.best == imagined.sent[winner]
+
+
+def test_nothing_is_handed_on_when_all_are_vetoed(bench, imagined):
+    graph = bench.graph
+    assert graph.set_parameter("imagine", "collision.veto_above", 0.0).successful
+    before = len(bench.best)
+    message, scores = ask(bench)
+    assert "all vetoed" in message
+    assert {status.level for status in scores.status} == {ERROR}
+    assert graph.set_parameter("imagine", "collision.veto_above", 1.0).successful
+    _, scores = ask(bench)
+    graph.until(lambda: len(bench.best) > before, "a best plan")
+    assert len(bench.best) == before + 1  # of the second request only
+
+
+def test_a_plan_is_handed_on_once_unless_asked_for(bench, imagined, make_plan):
+    before, scored = len(bench.best), len(bench.scores)
+    # A plan that cannot be imagined comes, and the old winner wins again.
+    send(bench, [plan_to_trajectory(make_plan(joint_names=["panda_joint1", "panda_joint2"]))])
+    bench.graph.until(lambda: len(bench.scores) > scored, "scores")
+    winner = next(s.name for s in diagnostics_to_scores(bench.scores[-1]) if s.rank == 0)
+    was = next(s.name for s in diagnostics_to_scores(imagined.scores) if s.rank == 0)
+    # The oldest of eight made way, so that the names moved by one; nothing to see if it had won.
+    if was != "candidates/0":
+        assert int(winner[-1]) == int(was[-1]) - 1
+        assert len(bench.best) == before
+    ask(bench)
+    bench.graph.until(lambda: len(bench.best) > before, "the best plan, asked for")
+
+
+def test_any_plans_video_can_be_shown(bench, imagined):
+    scores = diagnostics_to_scores(imagined.scores)
+    last = next(score.name for score in scores if score.rank == PLANS - 1)
+    bench.video.clear()
+    assert bench.graph.set_parameter("imagine", "show_plan", last).successful
+    best = [bytes(frame.data) for frame in imagined.video]
+
+    def others():  # plans that came in two bursts are imagined twice, so the best one's video may come once more
+        newest = [bytes(frame.data) for frame in bench.video[-HORIZON:]]
+        return len(newest) == HORIZON and newest != best and not set(newest) & set(best)
+
+    bench.graph.until(others, "the other plan's video")
+    bench.graph.set_parameter("imagine", "show_plan", "")
+
+
+def test_who_comes_late_gets_the_last_pictures_and_numbers(bench, imagined):
+    graph = bench.graph
+    sheets = graph.listen(Image, "imagine/imagined/contact_sheet", LATCHED)
+    scores = graph.listen(DiagnosticArray, "imagine/scores", LATCHED)
+    graph.until(lambda: sheets and scores, "latched outputs")
+    assert scores[0] == bench.scores[-1]
+    assert sheets[0].header == bench.scores[-1].header
+    assert sheets[0].encoding == "rgb8" and sheets[0].width > 500 and sheets[0].height > 500
+    assert len(set(bytes(sheets[0].data))) > 50  # not an empty page
+
+
+def test_the_service_answers_and_weights_change_scores(bench, imagined):
+    graph = bench.graph
+    message, first = ask(bench)
+    assert message.startswith("8 plans imagined in ") and "best is candidates/" in message
+    assert graph.set_parameter("imagine", "smoothness.weight", 5).successful
+    _, second = ask(bench)
+    assert graph.set_parameter("imagine", "smoothness.weight", 0.05).successful
+    costs = [diagnostics_to_scores(scores)[0].critics["smoothness"] for scores in (first, second)]
+    assert [cost.weight for cost in costs] == [0.05, 5.0]
+
+
+def test_a_goal_pose_goes_before_where_the_goal_image_shows_the_object(bench, imagined):
+    assert all(
+        "where the goal image shows it" in " ".join(score.reasons) for score in diagnostics_to_scores(imagined.scores)
+    )
+    pose = PoseStamped()
+    pose.header.frame_id = "map"
+    publisher = bench.graph.publisher(PoseStamped, "goal_pose", reliable(1))
+    bench.graph.status_says("imagine: goal", WARN, "the pose is in the frame 'map'", lambda: publisher.publish(pose))
+    pose.header.frame_id = "world"
+    pose.pose.position.x = 2.0
+
+    def judged():
+        publisher.publish(pose)
+        _, scores = ask(bench)
+        score = diagnostics_to_scores(scores)[0]
+        return score.critics["goal_pose"] if "m from the goal pose" in " ".join(score.reasons) else None
+
+    critic = bench.graph.until(judged, "scores with the goal pose")
+    assert critic.weight == 1.0 and critic.raw > 1.0
+
+
+@pytest.mark.parametrize(
+    "name, value, words",
+    [
+        ("collision.weight", -1.0, "range"),
+        ("collision.weight", "much", "expected float"),
+        ("horizon", 0, "Min: 1, Max: 256"),
+        ("camera_timeout_s", 0.0, "Min: 0.001, Max: 3600"),
+        ("model", "other", "read-only"),
+    ],
+)
+def test_a_bad_parameter_is_refused_with_the_reason(bench, name, value, words):
+    result = bench.graph.set_parameter("imagine", name, value)
+    assert not result.successful and words in result.reason
+
+
+def broken_image(bench, **changes):
+    msg = rgb_to_image(np.zeros((128, 128, 3), np.uint8), bench.camera[-1].header.stamp, "camera")
+    for name, value in changes.items():
+        setattr(msg, name, value)
+    return msg
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"step": 5}, "step is 5 bytes"),
+        ({"height": 500}, "data has 49152 bytes"),
+        ({"data": array("B", b"xy")}, "data has 2 bytes"),
+        ({"encoding": "magic"}, "unknown encoding 'magic'"),
+    ],
+)
+def test_a_bad_image_is_reported_and_the_good_ones_still_count(bench, imagined, changes, words):
+    graph = bench.graph
+    camera = graph.publisher(Image, "camera/image_raw", reliable(5), listeners=2)
+    image = broken_image(bench, **changes)
+    status = graph.status_says("imagine: camera", ERROR, words, lambda: camera.publish(image))
+    assert status.message.startswith("/camera/image_raw: ")
+    graph.node.destroy_publisher(camera)
+    assert words in graph.log("imagine")
+    ask(bench)
+
+
+def broken_trajectory(make_plan, kind):
+    msg = plan_to_trajectory(make_plan())
+    if kind == "empty":
+        msg.points = []
+    elif kind == "nameless":
+        msg.joint_names = []
+    elif kind == "not finite":
+        msg.points[1].positions[2] = float("nan")
+    elif kind == "unsorted":
+        msg.points[2].time_from_start = Duration(sec=1)
+    elif kind == "count":
+        msg.points[0].positions = [0.0]
+    return msg
+
+
+@pytest.mark.parametrize(
+    "kind, words",
+    [
+        ("empty", "no points"),
+        ("nameless", "joint_names is empty"),
+        ("not finite", "nan"),
+        ("unsorted", "increase strictly"),
+        ("count", "point 0 has 1 positions for 7 joints"),
+    ],
+)
+def test_a_bad_trajectory_is_reported_and_the_others_stay(bench, imagined, make_plan, kind, words):
+    send(bench, [broken_trajectory(make_plan, kind)])
+    bench.graph.status_says("imagine: plans", WARN, words)
+    _, scores = ask(bench)
+    assert len(scores.status) == PLANS
+
+
+def test_a_plan_of_other_joints_is_refused_and_the_others_scored(bench, imagined, make_plan):
+    plan = make_plan(joint_names=["panda_joint1", "panda_joint2"])
+    send(bench, [plan_to_trajectory(plan)])
+    status = bench.graph.status_says("imagine: plans", WARN, "moves the joints panda_joint1, panda_j")
+    assert "Send exactly these joints" in status.message
+    message, scores = ask(bench)
+    assert "; 1 refused" in message
+    assert [status.name for status in scores.status] == [f"candidates/{k}" for k in range(7)]
+
+
+def test_joint_order_does_not_matter(bench, imagined, make_plan):
+    plan = make_plan()
+    turned = make_plan(joint_names=plan.joint_names[::-1])
+    before = len(bench.scores)
+    send(bench, [plan_to_trajectory(each) for each in [plan, turned] * 4])
+    bench.graph.until(lambda: len(bench.scores) > before, "scores")
+    scores = [score.score for score in diagnostics_to_scores(bench.scores[-1])]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-3)
+
+
+def test_a_cleared_history_fills_again(bench, imagined):
+    def refused():  # where this process has to wait for its turn, the history may be full again
+        assert bench.graph.call("/imagine/reset_history").success
+        response = bench.graph.call("/imagine/imagine")
+        return not response.success and response
+
+    assert "frame" in bench.graph.until(refused, "a request is refused for want of frames").message
+    ask(bench)
+
+
+def test_a_silent_camera_is_an_error_until_it_speaks_again(bench, imagined):
+    graph = bench.graph
+    assert graph.set_parameter("simulator", "real_time_factor", 0.0001).successful
+    status = graph.status_says("imagine: camera", ERROR, "silent for")
+    values = {pair.key: pair.value for pair in status.values}
+    assert float(values["age_s"]) > 2.0
+    response = graph.call("/imagine/imagine")
+    assert not response.success and "silent" in response.message
+    assert graph.set_parameter("simulator", "real_time_factor", 1.0).successful
+    graph.status_says("imagine: camera", OK, "images arrive")
+    ask(bench)
+
+
+def test_health_has_what_is_needed_to_find_a_fault(bench, imagined, small_model):
+    status = bench.graph.status_says("imagine: model", OK, "loaded")
+    values = {pair.key: pair.value for pair in status.values}
+    assert values["name"] == "small" and values["path"] == str(small_model)
+    assert values["backend"] == "torch" and values["device"] == "cpu" and len(values["sha256"]) == 64
+    assert values["sha256"] in bench.graph.log("imagine")
+    values = {pair.key: pair.value for pair in bench.graph.status["imagine: requests"].values}
+    assert float(values["last_latency_ms"]) > 0.0 and int(values["requests_done"]) > 0
+
+
+def test_scores_are_never_on_diagnostics(bench, imagined):
+    assert not [name for name in bench.graph.status if name.startswith("candidates/")]
+
+
+def endpoint(infos, node):
+    return next(info for info in infos if info.node_name == node)
+
+
+def test_quality_of_service(bench):
+    about = bench.graph.node
+    camera = endpoint(about.get_subscriptions_info_by_topic("/camera/image_raw"), "imagine")
+    assert camera.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
+    latched = ("scores", "score_matrix", "plan_markers", "imagined/contact_sheet")
+    for name in (*latched, "best_plan", "imagined/image"):
+        profile = endpoint(about.get_publishers_info_by_topic(f"/imagine/{name}"), "imagine").qos_profile
+        assert profile.reliability == ReliabilityPolicy.RELIABLE, name
+        keeps = profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+        assert keeps == (name in latched), name
+
+
+RVIZ_TYPES = {
+    "rviz_default_plugins/Image": "sensor_msgs/msg/Image",
+    "rviz_default_plugins/MarkerArray": "visualization_msgs/msg/MarkerArray",
+}
+
+
+def test_rviz_listens_to_what_is_really_published(bench):
+    view = yaml.safe_load(resource_path(RVIZ_FILE).read_text())["Visualization Manager"]
+    assert view["Global Options"]["Fixed Frame"] == "world"
+    displays = [display for display in view["Displays"] if "Topic" in display]
+    assert {display["Name"] for display in displays} >= {"Camera", "Imagined video", "Contact sheet", "Plans"}
+    for display in displays:
+        topic = display["Topic"]
+        (info,) = bench.graph.node.get_publishers_info_by_topic(topic["Value"])
+        assert info.topic_type == RVIZ_TYPES[display["Class"]], topic
+        profile = info.qos_profile
+        # Equal durability: a volatile display would miss what was sent before, and a latched one
+        # does not connect to a volatile publisher.
+        assert topic["Durability Policy"].replace(" ", "_").upper() == profile.durability.name, topic
+        if topic["Reliability Policy"] == "Reliable":
+            assert profile.reliability == ReliabilityPolicy.RELIABLE, topic
+
+
+@pytest.mark.parametrize("name", ["simulator", "imagine"])
+def test_sigint_ends_a_node_cleanly(bench, name):
+    # The last test of this file: nothing runs afterwards.
+    codes = bench.graph.stop()
+    log = bench.graph.log(name)
+    assert codes[name] == 0, log[-4000:]
+    assert "Traceback" not in log and "never retrieved" not in log

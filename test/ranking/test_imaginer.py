@@ -1,0 +1,380 @@
+"""Plans to scores with a world model whose imagination is known beforehand."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from astra_ros.camera.frame_size import to_model_size
+from astra_ros.camera.moving_camera import MovingCamera
+from astra_ros.camera.pinhole import PinholeCamera
+from astra_ros.critics import CollisionSettings, CuriositySettings, ProgressSettings
+from astra_ros.inference.imagination import Imagination
+from astra_ros.plans.action_spaces.joints import JointSpace
+from astra_ros.plans.action_spaces.twist import TwistSpace
+from astra_ros.plans.joint_plan import JointPlan
+from astra_ros.plans.velocity_plan import VelocityPlan
+from astra_ros.ranking.imaginer import Imaginer, ImaginerSettings
+from astra_ros.ranking.prepare import NothingToImagine
+
+TWO = JointSpace("two", ("a", "b"), (0.0, 0.0), (1.0, 1.0), (1.0, 1.0))
+ONE = JointSpace("one", ("x",), (0.0,), (1.0,), (1.0,))
+
+
+class KnownModel:
+    """Latent = mean brightness. Each plan's last joint position is what the latent becomes."""
+
+    def __init__(self) -> None:
+        self.card = SimpleNamespace(
+            name="known",
+            image_size=(4, 4),
+            dt_s=0.5,
+            history=2,
+            latent_shape=(1, 1, 1),
+            action_spaces={"two": TWO, "one": ONE},
+            cameras={},
+            held_joints={},
+            moving_cameras={},
+            continuous_joints={},
+            outcomes={"two": ("obstacle_contact",), "one": ("obstacle_contact",)},
+        )
+        self.asked = []
+
+    def encode(self, frames):
+        return (frames.mean(axis=(1, 2, 3)) / 255).astype(np.float32)[:, None, None, None]
+
+    def pictures(self, latents, observed, space, travel=None, drawings=None):
+        self.seen, self.moved, self.robot = observed, travel, drawings
+        grey = np.clip(latents * 255, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
+        return np.broadcast_to(grey, (len(latents), 4, 4, 3)).copy()
+
+    def imagine(self, history, actions, space, seed=0, steps=None, drawings=None, travel=None):
+        self.drawn, self.travel = drawings, travel
+        self.asked.append((actions.shape, space, seed, steps))
+        plans, horizon = actions.shape[:2]
+        return Imagination(
+            latents=actions[:, :, 0].reshape(plans, horizon, 1, 1, 1),
+            uncertainty=np.zeros((plans, horizon)),
+            outcomes={"obstacle_contact": np.zeros((plans, horizon))},
+        )
+
+
+def plan(name, end, joints=("a", "b"), first_s=0.0, end_s=1.0):
+    """Joint a goes to end at end_s, the others stay at 0."""
+    positions = np.zeros((2, len(joints)))
+    positions[1, joints.index("a") if "a" in joints else 0] = end
+    return JointPlan(joints, np.array([first_s, end_s]), positions, name)
+
+
+HISTORY = np.zeros((2, 4, 4, 3), np.uint8)
+WHITE = np.full((4, 4, 3), 255, np.uint8)
+
+
+def imaginer(**settings):
+    return Imaginer(KnownModel(), ImaginerSettings(horizon=2, **settings))
+
+
+def test_the_plan_that_ends_like_the_goal_wins():
+    made = imaginer().score(HISTORY, [plan("no", 0.0), plan("yes", 1.0)], goal_frame=WHITE, seed=5)
+    assert made.names == ("no", "yes") and made.best == made.shown == 1
+    # Nothing changed costs 1, the goal reached costs 0.
+    assert made.scores[0].critics["goal"].cost == pytest.approx(1.0)
+    assert made.scores[1].critics["goal"].cost == pytest.approx(0.0)
+    assert not made.missing and set(made.timings_s) >= {"encode", "imagine", "critics", "total"}
+
+
+def test_the_object_is_looked_for_in_the_goal_image():
+    """A model that tells where the object is tells it of the goal image too, unless a pose is given."""
+    judge = imaginer()
+    judge.model.card.outcomes["two"] = ("obstacle_contact", "object_position")
+    contact = judge.model.imagine
+
+    def pushed(history, actions, *args, **kwargs):
+        """The brighter the picture, the further the object, which a plan pushes to where a ends."""
+        made = contact(history, actions, *args, **kwargs)
+        seen = np.zeros((*actions.shape[:2], 3))
+        seen[..., 0] = history[-1].mean() / 255 + actions[:, :, 0]
+        made.outcomes["object_position"] = seen
+        return made
+
+    judge.model.imagine = pushed
+    plans = [plan("no", 0.0), plan("half", 0.5), plan("yes", 1.0)]
+    made = judge.score(HISTORY, plans, goal_frame=WHITE, seed=5)
+    assert [round(score.critics["goal_pose"].raw, 6) for score in made.scores] == [1.0, 0.5, 0.0]
+    assert "the object ends 0.500 m from where the goal image shows it" in " ".join(made.scores[1].reasons)
+    # The goal image was one frame of a scene that stands still, under the request's seed.
+    assert judge.model.asked[0] == ((1, 1, 4), "two", 5, None)
+    given = judge.score(HISTORY, plans, goal_frame=WHITE, goal_position=np.array([0.5, 0.0, 0.0]))
+    assert [round(score.critics["goal_pose"].raw, 6) for score in given.scores] == [0.5, 0.0, 0.5]
+
+
+def test_plans_are_sampled_at_the_models_times():
+    prepared = imaginer().prepare([plan("p", 1.0)])
+    # 0, 0.5 and 1 s of a ramp to 1.
+    np.testing.assert_allclose(prepared.motion[0, :, 0], [0.0, 0.5, 1.0])
+
+
+def test_joint_order_does_not_matter():
+    prepared = imaginer().prepare([plan("p", 1.0, joints=("b", "a"))])
+    assert prepared.space.name == "two" and prepared.plans[0].joint_names == ("a", "b")
+    np.testing.assert_allclose(prepared.motion[0, -1], [1.0, 0.0])
+
+
+def test_a_late_first_point_starts_where_the_robot_is():
+    late = plan("late", 1.0, first_s=0.5)
+    prepared = imaginer().prepare([late], {"a": -0.5, "b": 1.0, "finger": 9.0})
+    np.testing.assert_allclose(prepared.motion[0], [[-0.5, 1.0], [0.0, 0.0], [1.0, 0.0]])
+    with pytest.raises(NothingToImagine, match="'late'.*start"):
+        imaginer().prepare([late], {"a": -2.0, "b": 0.0})
+
+
+def test_a_plan_with_other_joints_is_refused_and_the_rest_scored():
+    made = imaginer().score(HISTORY, [plan("odd", 1.0, joints=("a", "c")), plan("good", 1.0)])
+    assert made.names == ("good",)
+    reason = made.prepared.refused["odd"]
+    assert "a, c" in reason and "two: a, b" in reason and "one: x" in reason
+
+
+def test_one_robot_at_a_time_the_newest_plans():
+    prepared = imaginer().prepare([plan("old", 1.0), plan("new", 1.0, joints=("x",))])
+    assert prepared.space.name == "one" and list(prepared.refused) == ["old"]
+    assert "newest plan moves one" in prepared.refused["old"]
+
+
+def test_no_plan_left_gives_every_reason():
+    with pytest.raises(NothingToImagine, match="no plan was given"):
+        imaginer().score(HISTORY, [])
+    with pytest.raises(NothingToImagine, match="moves the joints z; .* .2 plans: p, q."):
+        imaginer().score(HISTORY, [plan(name, 1.0, joints=("z",)) for name in "pq"])
+
+
+def test_seed_and_steps_reach_the_model():
+    made = imaginer(denoising_steps=4)
+    made.score(HISTORY, [plan("p", 1.0)], seed=9)
+    imaginer_default = imaginer()
+    imaginer_default.score(HISTORY, [plan("p", 1.0)])
+    assert made.model.asked == [((1, 2, 4), "two", 9, 4)]
+    assert imaginer_default.model.asked == [((1, 2, 4), "two", 0, None)]
+
+
+def test_critics_can_be_set_and_what_is_missing_is_said():
+    judge = imaginer()
+    judge.configure(ImaginerSettings(horizon=2), {"collision": CollisionSettings(enabled=False)})
+    made = judge.score(HISTORY, [plan("p", 1.0)])
+    assert "collision" not in made.scores[0].critics
+    assert list(made.missing) == ["goal", "goal_pose"] and "no goal image" in made.missing["goal"]
+    with pytest.raises(ValueError, match="unknown critics.*charm"):
+        judge.configure(ImaginerSettings(), {"charm": None})
+
+
+@pytest.mark.parametrize("wanted", [ProgressSettings(enabled=True), CuriositySettings(enabled=True)])
+def test_a_base_that_is_told_otherwise_what_is_wanted_misses_no_goal(wanted):
+    judge = imaginer()
+    judge.model.card.action_spaces = {"car": TwistSpace("car", ("linear.x", "angular.z"), (1.0, 1.0), (1.0, 1.0))}
+    name = type(wanted).__name__.removesuffix("Settings").lower()
+    judge.configure(ImaginerSettings(horizon=2), {name: wanted})
+    made = judge.score(HISTORY, [VelocityPlan(("linear.x", "angular.z"), 0.5, [[1.0, 0.0]] * 2, "go")])
+    assert name in made.scores[0].critics and not made.missing
+
+
+def test_vetoed_plans_are_shown_but_never_best():
+    judge = imaginer()
+    contact = judge.model.imagine
+
+    def crash(*args, **kwargs):
+        made = contact(*args, **kwargs)
+        made.outcomes["obstacle_contact"][:] = 1.0
+        return made
+
+    judge.model.imagine = crash
+    made = judge.score(HISTORY, [plan("p", 1.0)])
+    assert made.best is None and made.shown == 0 and made.scores[0].verdict == "vetoed"
+
+
+def test_wrong_frames_are_refused():
+    with pytest.raises(ValueError, match="needs uint8 \\(2, 4, 4, 3\\)"):
+        imaginer().score(HISTORY[:1], [plan("p", 1.0)])
+    with pytest.raises(ValueError, match="goal_frame has shape"):
+        imaginer().score(HISTORY, [plan("p", 1.0)], goal_frame=WHITE[:2])
+
+
+@pytest.mark.parametrize("settings", [{"horizon": 0}, {"denoising_steps": -1}])
+def test_settings_that_cannot_work(settings):
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        ImaginerSettings(**settings)
+
+
+def test_pictures_of_any_plans_and_steps():
+    judge = imaginer()
+    history = HISTORY.copy()
+    history[-1] = 7
+    made = judge.score(history, [plan("no", 0.0), plan("yes", 1.0)])
+    frames = judge.pictures(made)
+    assert frames.shape == (2, 2, 4, 4, 3) and frames.dtype == np.uint8
+    assert frames[..., 0, 0, 0].tolist() == [[0, 0], [127, 255]]
+    np.testing.assert_array_equal(judge.pictures(made, 1), frames[1])
+    np.testing.assert_array_equal(judge.pictures(made, np.s_[:, [1]]), frames[:, [1]])
+    # The model gets what was seen last, and no way of a camera that stands still.
+    assert (judge.model.seen == 7).all() and judge.model.moved is None
+
+
+def test_to_model_size_averages_and_cuts_the_middle():
+    frame = np.zeros((4, 8, 3), np.uint8)
+    frame[:, 2:4] = 100  # the left half of the middle square
+    small = to_model_size(frame, (2, 2))
+    np.testing.assert_array_equal(small[..., 0], [[100, 0], [100, 0]])
+    assert to_model_size(frame, (4, 8)) is frame
+    assert to_model_size(frame[:2, :2], (4, 4)).shape == (4, 4, 3)
+
+
+def test_a_plan_longer_than_what_is_imagined_is_refused_unless_that_is_wanted():
+    # Two steps of 0.5 s are imagined; half a step more is let pass.
+    prepared = imaginer().prepare([plan("long", 1.0, end_s=1.3), plan("fits", 1.0, end_s=1.25)])
+    assert [each.name for each in prepared.plans] == ["fits"]
+    assert "lasts 1.30 s, but only 1.00 s are imagined" in prepared.refused["long"]
+    assert not imaginer(partial_plans=True).prepare([plan("long", 1.0, end_s=9.0)]).refused
+
+
+def test_a_plan_that_starts_elsewhere_than_the_robot_is_refused():
+    # The plan starts at a = 0, b = 0.
+    near, far = {"a": 0.1, "b": 0.0}, {"a": 0.0, "b": -0.2}
+    assert not imaginer().prepare([plan("p", 1.0)], near).refused
+    with pytest.raises(NothingToImagine, match="starts with b at 0.000 rad.*0.200 rad away from there"):
+        imaginer().prepare([plan("p", 1.0)], far)
+    # With its first point later, it may go there first: 0.1 rad and 2 rad/s of slack.
+    late = plan("p", 1.0, first_s=0.2)
+    assert not imaginer().prepare([late], {"a": 0.45, "b": 0.0}).refused
+    with pytest.raises(NothingToImagine, match="at 0.2 s, but the robot is 0.550 rad away"):
+        imaginer().prepare([late], {"a": 0.55, "b": 0.0})
+    assert not imaginer(start_tolerance=0.0).prepare([plan("p", 1.0)], far).refused
+    assert not imaginer().prepare([plan("p", 1.0)]).refused  # nobody asks where the robot is
+
+
+@pytest.mark.parametrize("known, unknown", [({}, "a, b"), ({"a": 0.0, "finger": 0.0}, "b")])
+def test_plans_are_refused_while_nobody_knows_where_the_robot_is(known, unknown):
+    with pytest.raises(
+        NothingToImagine, match=f"no joint state of {unknown} came within camera_timeout_s; .* start_tolerance to 0"
+    ) as at:
+        imaginer().prepare([plan("p", 1.0)], known)
+    assert set(at.value.refused) == {"p"} and ", ".join(at.value.unknown_joints) == unknown
+    assert not imaginer(start_tolerance=0.0).prepare([plan("p", 1.0)], known).refused
+
+
+ARM = """<robot name="stick"><link name="base"/><link name="rod"><visual><origin xyz="0 0 0.2"/>
+<geometry><box size="0.1 0.1 0.4"/></geometry></visual></link>
+<joint name="a" type="revolute"><parent link="base"/><child link="rod"/><axis xyz="1 0 0"/>
+<limit lower="-3" upper="3" effort="1" velocity="1"/></joint></robot>"""
+
+
+def drawing_imaginer():
+    """A model that was trained with drawings of the robot that moves joint x."""
+    model = KnownModel()
+    model.card.image_size = (32, 32)
+    model.card.action_spaces = {"stick": JointSpace("stick", ("a",), (0.0,), (1.0,), (1.0,))}
+    camera = PinholeCamera.from_look_at((2.0, 0.0, 0.2), (0.0, 0.0, 0.2), 40.0, 32, 32)
+    model.card.cameras = {"stick": camera.to_dict()}
+    return Imaginer(model, ImaginerSettings(horizon=2))
+
+
+def test_the_robot_is_drawn_where_each_plan_takes_it():
+    made = drawing_imaginer()
+    made.drawings.describe(ARM)
+    plans = [plan("rest", 0.0, ("a",)), plan("fall", np.pi / 2, ("a",))]
+    result = made.score(np.zeros((2, 32, 32, 3), np.uint8), plans)
+    assert result.undrawn == "" and made.model.drawn.shape == (2, 2, 3, 32, 32)
+    covered = made.model.drawn[:, :, 0].astype(float)
+    # At rest the rod stands upright in both frames: taller than wide. Fallen, it lies.
+    tall, wide = (covered.max(axis) > 128 for axis in (3, 2))
+    assert tall[0].sum(-1).tolist() == tall[0].sum(-1).tolist()[:1] * 2
+    assert (tall[0].sum(-1) > 2 * wide[0].sum(-1)).all()
+    assert wide[1, 1].sum() > 2 * tall[1, 1].sum()
+    # Pictures of some plans and steps come with the robot as it is in just these, and as it is now.
+    made.pictures(result, np.s_[1, [1]])
+    then, now = made.model.robot[0]
+    np.testing.assert_array_equal(then, made.model.drawn[1, 1])
+    np.testing.assert_array_equal(now, made.model.drawn[0, 0])
+    assert made.model.robot.shape == (1, 2, 3, 32, 32)
+
+
+@pytest.mark.parametrize(
+    "urdf, reason",
+    [
+        (None, "no robot_description has come"),
+        ("<robot name='other'><link name='base'/></robot>", "robot_description: "),
+        ("no XML", "robot_description: "),
+    ],
+)
+def test_without_a_description_it_imagines_all_the_same_and_says_so(urdf, reason):
+    made = drawing_imaginer()
+    made.drawings.describe(urdf)
+    result = made.score(np.zeros((2, 32, 32, 3), np.uint8), [plan("rest", 0.0, ("a",))])
+    assert made.model.drawn is None and len(result.scores) == 1
+    made.pictures(result)
+    assert made.model.robot is None
+    assert result.undrawn.startswith(reason)
+    assert result.scores[0].reasons[-1] == "imagined without the robot's render"
+
+
+def test_a_model_without_drawings_needs_no_description():
+    assert imaginer().score(HISTORY, [plan("p", 1.0)]).undrawn == ""
+
+
+def test_only_arms_spaces_are_asked_for_joints_and_twins_must_be_named():
+    made = imaginer()
+    twist = TwistSpace("car_twist", ("linear.x", "angular.z"), (1.0, 1.0), (1.0, 1.0))
+    twin = JointSpace("twin", ("b", "a"), (0.0, 0.0), (1.0, 1.0), (1.0, 1.0))
+    spaces = made.model.card.action_spaces = {"car_twist": twist, "two": TWO}
+    made.configure(ImaginerSettings(horizon=2), {})
+    assert made.prepare([plan("p", 1.0)]).space.name == "two"
+    spaces["twin"] = twin
+    with pytest.raises(NothingToImagine, match="fits the action spaces two, twin .* set the parameter"):
+        made.prepare([plan("p", 1.0)])
+    made.configure(ImaginerSettings(horizon=2, action_space="twin"), {})
+    assert made.prepare([plan("p", 1.0)]).space.name == "twin"
+    made.configure(ImaginerSettings(horizon=2, action_space="toes"), {})
+    with pytest.raises(NothingToImagine, match="action_space is 'toes'; the model 'known' knows car_twist, two, twin"):
+        made.prepare([plan("p", 1.0)])
+    made.configure(ImaginerSettings(horizon=2, action_space="car_twist"), {})
+    with pytest.raises(NothingToImagine, match="action_space is 'car_twist'; the model 'known' knows two"):
+        made.prepare([plan("p", 1.0)])
+
+
+def test_a_bases_plans_are_means_of_velocities_and_begin_with_its_own():
+    model = KnownModel()
+    model.card.action_spaces["car_twist"] = TwistSpace("car_twist", ("linear.x", "angular.z"), (1.0, 1.0), (1.0, 1.0))
+    made = Imaginer(model, ImaginerSettings(horizon=2))
+    # 2 m/s for 0.75 s: half of the second step of 0.5 s is rest.
+    go = VelocityPlan(("angular.z", "linear.x"), 0.25, [[0.0, 2.0]] * 3, "go")
+    prepared = made.prepare([go], {"linear.x": 0.5, "angular.z": 0.1})
+    assert prepared.space.name == "car_twist"
+    assert prepared.plans[0].motion_names == ("linear.x", "angular.z")
+    np.testing.assert_allclose(prepared.motion[0], [[0.5, 0.1], [2.0, 0.0], [1.0, 0.0]])
+    # Where nobody knows how the base moves, it goes on as the plan begins.
+    np.testing.assert_allclose(made.prepare([go]).motion[0, 0], [2.0, 0.0])
+    result = made.score(HISTORY, [go])
+    assert result.names == ("go",) and model.asked[-1][0] == (1, 2, 4)
+    with pytest.raises(NothingToImagine, match="columns linear.x, linear.y; the model 'known' knows car"):
+        made.prepare([VelocityPlan(("linear.x", "linear.y"), 0.25, [[0.0, 0.0]])])
+
+
+def test_a_moving_camera_goes_where_each_plan_takes_it():
+    model = KnownModel()
+    model.card.action_spaces = {"car": TwistSpace("car", ("linear.x", "angular.z"), (1.0, 1.0), (1.0, 1.0))}
+    eye = PinholeCamera(4, 4, 4.0, 4.0, 1.5, 1.5, np.eye(4))
+    model.card.moving_cameras = {"car": MovingCamera(eye, np.ones((1, 1)))}
+    made = Imaginer(model, ImaginerSettings(horizon=2))
+    names = ("linear.x", "angular.z")
+    plans = [
+        VelocityPlan(names, 0.5, np.array([[0.0, 0.0], [0.0, 0.0]]), "stand"),
+        VelocityPlan(names, 0.5, np.array([[2.0, 0.0], [2.0, 0.0]]), "go"),
+    ]
+    result = made.score(HISTORY, plans)
+    assert model.travel.shape == (2, 2, 4, 4)
+    np.testing.assert_allclose(model.travel[0], [np.eye(4)] * 2)
+    np.testing.assert_allclose(model.travel[1, :, 0, 3], [1.0, 2.0])
+    # Pictures of some plans and steps go with the ways of just these.
+    made.pictures(result, np.s_[:, [1]])
+    np.testing.assert_allclose(model.moved[:, 0, 3], [0.0, 2.0])
+    model.card.moving_cameras = {}
+    made.score(HISTORY, plans)
+    assert model.travel is None

@@ -1,0 +1,174 @@
+"""What cannot end well is said before hours of work, in one line, and leaves alone what is there."""
+
+import argparse
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from astra_ros.commands import bench
+from astra_ros.commands.arguments import at_least, frame_size
+from astra_ros.datasets.episode import DatasetError
+from astra_ros.evaluation import evaluate, rank
+from astra_ros.evaluation.results import check_writable, write_result
+from astra_ros.inference import ModelError
+from astra_ros.training import export, style, train
+from astra_ros.training.training_data import claim
+
+
+def parsed(command, *words):
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return parser.parse_args([str(word) for word in words])
+
+
+@pytest.mark.parametrize(
+    "command, words",
+    [(evaluate, ("--out",)), (evaluate, ("--report",)), (rank, ("--out",)), (rank, ("--raw",)), (bench, ("--out",))],
+)
+def test_where_nothing_can_be_written_nothing_is_measured(tmp_path, monkeypatch, command, words):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("astra_ros.inference.load_backend", lambda *_: 1 / 0)
+    with pytest.raises(DatasetError, match="file/sub.*: cannot be written .*; name another file"):
+        command.run(parsed(command, *words, tmp_path / "file" / "sub"))
+
+
+def test_asking_leaves_nothing_behind_and_changes_nothing(tmp_path):
+    (tmp_path / "there.json").write_text("mine")
+    check_writable(None, tmp_path / "there.json", tmp_path / "new" / "result.json")
+    assert (tmp_path / "there.json").read_text() == "mine" and list((tmp_path / "new").iterdir()) == []
+    write_result(tmp_path / "new" / "result.json", {"a": 1})
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DatasetError, match="folder: cannot be written .*Mend that, then repeat the command"):
+        write_result(tmp_path / "folder", {"a": 1})
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (("--dynamics-rate", "-1"), "--dynamics-rate -1: expected 1e-08 to 1$"),
+        (("--autoencoder-rate", "nan"), "--autoencoder-rate nan: expected"),
+        (("--autoencoder-rate", "1000"), "--autoencoder-rate 1000: expected"),
+        (("--average-decay", "2"), "--average-decay 2: expected 0 to 0.999999"),
+        (("--clip-norm", "0"), "--clip-norm 0: expected 1e-06 or more"),
+        (("--rollout-from", "-3"), "--rollout-from -3: expected 0 to 1"),
+        (("--weight-decay", "inf"), "--weight-decay inf: expected 0 to 1"),
+        (
+            ("--patch", "3"),
+            "data0: its frames do not fit the preset tiny with --patch 3: image_size .* multiples of 24",
+        ),
+    ],
+)
+def test_numbers_that_cannot_work_are_refused(data, tmp_path, arguments, words, said):
+    with pytest.raises(DatasetError, match=said):
+        train.run(arguments(data, tmp_path / "run", *words))
+    assert not list(tmp_path.glob("run/*.safetensors"))
+
+
+def test_the_same_of_astra_style():
+    with pytest.raises(DatasetError, match="--style-rate -1: expected"):
+        style.run(parsed(style, "tiny", "--style-rate", "-1"))
+
+
+def test_what_export_cannot_use_is_named(data, tmp_path, arguments):
+    run = tmp_path / "run"
+    train.run(arguments(data, run, "--stage", "dynamics"))
+    with pytest.raises(DatasetError, match="--history-noise: history_noise -1.0: expected 0 to 1"):
+        export.run(parsed(export, "--run", run, "--out", tmp_path / "model", "--history-noise", "-1"))
+    path = run / "dynamics.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(
+        DatasetError, match="dynamics.safetensors: no checkpoint that can be read .*; delete it and train"
+    ):
+        export.run(parsed(export, "--run", run, "--out", tmp_path / "model"))
+
+
+def test_two_trainings_do_not_share_a_folder(data, tmp_path, arguments):
+    ready, done = multiprocessing.Event(), multiprocessing.Event()
+    other = multiprocessing.get_context("fork").Process(
+        target=lambda: (claim(tmp_path / "run"), ready.set(), done.wait(60))
+    )
+    other.start()
+    assert ready.wait(60)
+    with pytest.raises(
+        DatasetError, match="run: another training is at work there; wait for it, or name another folder"
+    ):
+        train.run(arguments(data, tmp_path / "run"))
+    done.set()
+    other.join()
+    claim(tmp_path / "run")  # it has ended
+    claim(tmp_path / "run")  # and one's own folder stays one's own
+    (tmp_path / "file").touch()
+    with pytest.raises(DatasetError, match="--out .*file: cannot be written .*; name another folder"):
+        train.run(arguments(data, tmp_path / "file"))
+
+
+def test_a_model_of_other_robots_is_refused_at_once(monkeypatch):
+    class Loaded:
+        class card:
+            @staticmethod
+            def check_knows(space):
+                raise ModelError(f"does not know {space}")
+
+    monkeypatch.setattr("astra_ros.inference.load_backend", lambda *_: Loaded)
+    with pytest.raises(ModelError, match="does not know kuka_joints"):
+        bench.run(parsed(bench, "--robot", "kuka"))
+
+
+@pytest.mark.parametrize(
+    "kind, text", [(at_least(0, 51), "99"), (at_least(3), "2"), (frame_size, "abc"), (frame_size, "63")]
+)
+def test_arguments_say_what_is_expected(kind, text):
+    with pytest.raises(
+        argparse.ArgumentTypeError, match="99 is above 51|2 is below 3|expected one or two even numbers"
+    ):
+        kind(text)
+
+
+def test_the_workers_of_a_recording_that_is_killed_end_too(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "astra_ros.commands.astra",
+        "record",
+        "--out",
+        str(tmp_path),
+        "--robots",
+        "kuka",
+        "--episodes",
+        "200",
+        "--workers",
+        "2",
+    ]
+    parent = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("*.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    children = [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and _parent_of(int(pid)) == parent.pid]
+    assert len(children) >= 3 and parent.poll() is None
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    deadline = time.monotonic() + 120
+    while any(map(_alive, children)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(_alive, children))
+
+
+def _stat_of(pid: int) -> list[str]:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()
+    except OSError:
+        return ["X", "0"]
+
+
+def _parent_of(pid: int) -> int:
+    return int(_stat_of(pid)[1])
+
+
+def _alive(pid: int) -> bool:
+    return _stat_of(pid)[0] not in "XZ"

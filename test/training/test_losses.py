@@ -1,0 +1,177 @@
+"""What the dynamics are shown in training, and what a step does to the weights, by hand."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from astra_ros.training import losses
+from astra_ros.training.clips import Clip
+from astra_ros.training.distributed import Processes
+from astra_ros.training.settings import TrainSettings
+from astra_ros.training.trainer import Stage
+from astra_ros.world_model import Astra, preset
+
+CONFIG = replace(
+    preset("tiny"), hidden_dim=48, num_heads=4, num_layers=1, context_layers=1, action_dims=(6,), modalities=("joints",)
+)
+BATCH, HORIZON = 3, 5
+LAST = CONFIG.temporal_window - 1
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    made = Astra(CONFIG)
+    for weight in made.parameters():  # those that begin at zero too, or nothing would show
+        nn.init.normal_(weight, std=0.05) if not weight.any() else None
+    return made
+
+
+@pytest.fixture
+def clip():
+    torch.manual_seed(1)
+    shape = (BATCH, CONFIG.temporal_window + HORIZON, *CONFIG.latent_shape)
+    outcomes = {"obstacle_contact": torch.ones(BATCH, HORIZON), "tool_position": torch.full((BATCH, HORIZON, 3), 0.5)}
+    outcomes |= {name: torch.full((BATCH, HORIZON), torch.nan) for name in ("object_contact", "off_road")}
+    outcomes |= {name: torch.full((BATCH, HORIZON, 3), torch.nan) for name in ("object_position", "nearest_obstacle")}
+    return Clip(
+        torch.randn(shape),
+        torch.randn(BATCH, HORIZON, 6),
+        torch.zeros(BATCH, dtype=torch.long),
+        outcomes,
+        drawings=torch.full((BATCH, HORIZON, 3, *CONFIG.image_size), 255, dtype=torch.uint8),
+        drawn=torch.ones(BATCH, dtype=torch.bool),
+    )
+
+
+@pytest.fixture
+def usual(monkeypatch):
+    """Nothing is left to chance: `usual(ACTION_DROPPED=1.0)` sets one probability, the others are 0."""
+
+    def only(**given):
+        for name in ("ACTION_DROPPED", "DRAWING_DROPPED"):
+            monkeypatch.setattr(losses, name, given.get(name, 0.0))
+
+    only()
+    return only
+
+
+def seeded():
+    return torch.Generator().manual_seed(0)
+
+
+def watched(model, monkeypatch):
+    """The arguments of every pass of the denoiser, and what it predicted."""
+    passes, real = [], model.denoise
+
+    def denoise(*args):
+        made = real(*args)
+        names = ("noisy", "newest", "before", "time", "level", "age", "condition", "memory", "picture", "clean")
+        passes.append(dict(zip(names, args)) | {"made": made.prediction.detach()})
+        return made
+
+    monkeypatch.setattr(model, "denoise", denoise)
+    return passes
+
+
+def test_the_model_is_told_how_much_noise_is_on_the_newest_latents(model, clip, usual, monkeypatch):
+    passes = watched(model, monkeypatch)
+    losses.one_step_loss(model, clip, seeded())
+    (seen,) = passes
+    newest = clip.latents[:, LAST:-1]
+    for noisy, clean in ((seen["newest"], newest), (seen["before"], clip.latents[:, LAST - 1 : -2])):
+        torch.testing.assert_close((noisy - clean).flatten(2).std(-1), seen["level"], rtol=0.1, atol=1e-6)
+    assert torch.equal(seen["clean"], newest) and 0.1 < seen["level"].max() <= losses.MAX_HISTORY_NOISE
+    assert seen["age"][0].tolist() == [1, 2, 3, 4, 5]
+    passes.clear()
+    losses.one_step_loss(model, clip, seeded(), max_noise=0.0)
+    assert torch.equal(passes[0]["newest"], newest) and not passes[0]["level"].any()
+
+
+def test_a_roll_out_goes_on_from_what_the_model_made(model, clip, usual, monkeypatch):
+    passes = watched(model, monkeypatch)
+    losses.rollout_loss(model, clip, seeded())
+    assert len(passes) == HORIZON  # each frame but the last alone, then all in one pass
+    alone, together = torch.cat([each["made"] for each in passes[:-1]], dim=1), passes[-1]
+    assert torch.equal(together["clean"][:, 1:], alone)
+    assert torch.equal(together["clean"][:, 0], clip.latents[:, LAST])
+    assert not torch.allclose(alone, clip.latents[:, LAST + 1 : -1], atol=0.5)  # the truth is another
+    assert (together["level"] == CONFIG.history_noise).all() and not together["time"].any()
+    noise = together["before"][:, 2:] - alone[:, :-1]
+    assert float(noise.std()) == pytest.approx(CONFIG.history_noise, rel=0.05)
+
+
+def test_a_dropped_action_takes_the_drawing_with_it(model, clip, usual):
+    shown = losses.prepare(model, clip, seeded())
+    actions = model.action_encoder.of_many(clip.actions, clip.spaces)
+    torch.testing.assert_close(shown.condition, actions)
+    unknown = model.denoiser.drawing.unknown.expand_as(shown.picture)
+    assert not torch.allclose(shown.picture, unknown)
+    usual(DRAWING_DROPPED=1.0)
+    undrawn = losses.prepare(model, clip, seeded())
+    assert torch.equal(undrawn.picture, unknown) and torch.equal(undrawn.condition, shown.condition)
+    usual(ACTION_DROPPED=1.0)
+    free = losses.prepare(model, clip, seeded())
+    torch.testing.assert_close(free.condition, model.action_encoder.unconditional(BATCH, HORIZON))
+    assert torch.equal(free.picture, unknown)
+
+
+def test_nothing_of_this_is_left_out_by_default():
+    assert 0 < min(losses.ACTION_DROPPED, losses.DRAWING_DROPPED)
+
+
+def test_heads_learn_from_the_labels_there_are(model, clip, usual):
+    _, parts = losses.one_step_loss(model, clip, seeded())
+    assert parts["obstacle_contact"] > 0 and parts["tool_position"] > 0
+    assert parts["off_road"] == parts["object_position"] == 0  # no labels
+    _, twice = losses.one_step_loss(model, clip, seeded(), weights=losses.LossWeights(events=0.4, positions=0.4))
+    for name in ("obstacle_contact", "tool_position"):
+        assert float(twice[name]) == pytest.approx(2 * float(parts[name]), rel=1e-4)
+    loss, parts = losses.one_step_loss(model, clip, seeded())
+    assert float(loss.detach()) == pytest.approx(sum(map(float, parts.values())), rel=1e-5)
+    loss.backward()
+    assert any(weight.grad.abs().max() > 0 for weight in model.outcome_heads.parameters())
+
+
+class Pull(nn.Module):
+    """The squared distance of two weights from a target."""
+
+    def __init__(self):
+        super().__init__()
+        self.model = nn.Linear(2, 1, bias=False)
+        nn.init.constant_(self.model.weight, 1.0)
+
+    def forward(self, target, _=False):
+        return ((self.model.weight - target) ** 2).sum(), {}
+
+
+def stage_of(tmp_path, **changes):
+    settings = TrainSettings(**changes)
+    return Stage(
+        "compositor", Pull(), tmp_path, 100, 0.1, settings, CONFIG, Processes(0, 1, "ddp", torch.device("cpu"))
+    )
+
+
+def test_the_gradient_is_clipped_and_its_norm_reported(tmp_path):
+    stage = stage_of(tmp_path, clip_norm=0.5, weight_decay=0.0)
+    _, _, norm = stage._step((torch.full((1, 2), -1.0),))
+    assert norm == pytest.approx(4 * 2**0.5)  # 2 (1 - -1), twice
+    assert float(stage.module.weight.grad.norm()) == pytest.approx(0.5, rel=1e-4)
+
+
+def test_weights_decay(tmp_path):
+    stage = stage_of(tmp_path, weight_decay=0.2)
+    stage._step((torch.ones(1, 2),))  # no gradient: at its target
+    torch.testing.assert_close(stage.module.weight.detach(), torch.full((1, 2), 1 - 0.1 * 0.2))
+
+
+def test_the_average_follows_fast_at_first_and_slowly_then(tmp_path):
+    stage = stage_of(tmp_path, average_decay=0.9)
+    for step, decay in ((0, 1 / 10), (1, 2 / 11), (1000, 0.9)):
+        before, stage.step = stage.average.weight.clone(), step
+        stage._step((torch.full((1, 2), 5.0),))
+        now = stage.module.weight.detach()
+        torch.testing.assert_close(stage.average.weight, decay * before + (1 - decay) * now)
+        assert not torch.allclose(stage.average.weight, now)

@@ -1,0 +1,112 @@
+"""Files of a training and of a model: what is there stays until what replaces it is whole, and says its version."""
+
+import argparse
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from astra_ros.datasets.episode import DatasetError
+from astra_ros.inference import load_backend
+from astra_ros.training import export, train
+from astra_ros.training.trainer import TrainingError
+from astra_ros.training.training_log import TrainingLog
+
+
+def exporting(run, out):
+    parser = argparse.ArgumentParser()
+    export.add_arguments(parser)
+    return parser.parse_args(["--run", str(run), "--out", str(out)])
+
+
+def test_a_full_disk_leaves_the_model_that_was_there(data, tmp_path, arguments, monkeypatch):
+    train.run(arguments(data, tmp_path / "run"))
+    export.run(exporting(tmp_path / "run", tmp_path / "model"))
+    before = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+
+    def full(tensors, name, metadata):
+        open(name, "wb").write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(export, "save_file", full)
+    with pytest.raises(DatasetError, match="model: the model cannot be written .*No space left.*Make room"):
+        export.run(exporting(tmp_path / "run", tmp_path / "model"))
+    assert {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()} == before
+    assert load_backend("torch", tmp_path / "model")
+
+
+def test_a_run_of_an_older_network_becomes_the_same_model(data, tmp_path, arguments):
+    train.run(arguments(data, tmp_path / "run", "--stage", "dynamics"))
+    export.run(exporting(tmp_path / "run", tmp_path / "today"))
+    path = tmp_path / "run" / "dynamics.safetensors"
+    with safe_open(str(path), framework="pt") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    constant = torch.linspace(-1, 1, len(tensors["average.action_encoder.mlp.3.bias"]))
+    for name in ("mlp.3.bias", "no_action"):
+        tensors[f"average.action_encoder.{name}"] -= constant
+    for kind in ("model", "average"):
+        tensors |= {f"{kind}.style_encoder.{name}": constant.clone() for name in ("as_observed", "out.bias")}
+    save_file(tensors, str(path), metadata)
+    export.run(exporting(tmp_path / "run", tmp_path / "older"))
+    one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("today", "older"))
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        torch.testing.assert_close(other[name].float(), value.float(), atol=2e-3, rtol=1e-3)
+    # It cannot be trained on as it is, and what can be done is said.
+    with pytest.raises(
+        DatasetError,
+        match="dynamics.safetensors: of an older version of this network; `astra export` still "
+        "makes a model of it, and `astra train --from` that begins another folder",
+    ):
+        train.run(arguments(data, tmp_path / "run", "--stage", "dynamics"))
+
+
+def test_a_file_in_place_of_the_folder_is_said(data, tmp_path, arguments):
+    train.run(arguments(data, tmp_path / "run", "--stage", "dynamics"))
+    (tmp_path / "model").write_text("mine")
+    with pytest.raises(DatasetError, match="model: the model cannot be written .*exists.*Mend that, then repeat"):
+        export.run(exporting(tmp_path / "run", tmp_path / "model"))
+    assert (tmp_path / "model").read_text() == "mine"
+
+
+def test_a_full_disk_while_training_is_said_and_loses_no_checkpoint(data, tmp_path, arguments, monkeypatch):
+    words = ("--checkpoint-every", "2", "--stage", "dynamics")
+    flush, calls = TrainingLog.flush, []
+
+    def full(log):
+        calls.append(1)
+        if len(calls) >= 5:  # three of the autoencoder's, one of the dynamics' before
+            raise OSError(28, "No space left on device")
+        flush(log)
+
+    monkeypatch.setattr(TrainingLog, "flush", full)
+    with pytest.raises(TrainingError, match="cannot be written to .*No space left.* Make room, then repeat"):
+        train.run(arguments(data, tmp_path, *words))
+    with safe_open(tmp_path / "dynamics.safetensors", "pt") as file:
+        assert file.metadata()["step"] == "2"
+    monkeypatch.undo()
+    train.run(arguments(data, tmp_path, *words))
+    assert load_backend("torch", tmp_path / "model")
+
+
+def test_a_stage_of_an_older_version_is_named_and_can_be_made_anew(data, tmp_path, arguments):
+    train.run(arguments(data, tmp_path / "run"))
+    path = tmp_path / "run/compositor.safetensors"
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    tensors = {
+        name: value[:, :40].contiguous() if name.endswith("body.0.weight") else value
+        for name, value in load_file(path).items()
+    }
+    save_file(tensors, path, metadata)
+    for more in ((), ("--compositor-steps", "9")):  # as another release's default may be
+        with pytest.raises(DatasetError, match="compositor.safetensors: of an older version of this network; delete"):
+            train.run(arguments(data, tmp_path / "run", *more))
+    with pytest.raises(DatasetError, match="run: trained with an older version .*compositor.body.0.*; delete the"):
+        export.run(exporting(tmp_path / "run", tmp_path / "model"))
+    path.unlink()
+    train.run(arguments(data, tmp_path / "run"))
+    export.run(exporting(tmp_path / "run", tmp_path / "model"))
+    assert load_backend("torch", tmp_path / "model").model.compositor is not None

@@ -1,0 +1,64 @@
+"""What a compositor learns from: a picture, and the robot drawn as it was in just that picture."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from astra_ros.datasets.dataset import list_episodes, load_episode
+from astra_ros.datasets.robot_renders import Drawer
+from astra_ros.robot import renderer as robot_drawing
+from astra_ros.training.clips import LatentDataset, measure
+from astra_ros.training.compositor_clips import DRAWN_COUNTS, UNDRAWN, Rollouts
+from astra_ros.world_model import Astra, preset
+from astra_ros.world_model.compositor import Compositor
+
+
+@pytest.fixture(scope="module")
+def made(data):
+    paths = list_episodes(data)
+    spaces, _ = measure(paths, ())
+    torch.manual_seed(0)
+    config = replace(
+        preset("tiny"), num_layers=1, context_layers=1, action_dims=(spaces[0].dim,), modalities=("joints",)
+    )
+    return Rollouts(
+        LatentDataset(spaces, 4, 16, (), Drawer(data, config.image_size)),
+        paths,
+        Astra(config).eval(),
+        torch.device("cpu"),
+        0,
+        64,
+        progress=False,
+    )
+
+
+def test_a_picture_comes_with_the_robot_of_its_moment_and_of_the_last_seen(made, data):
+    episodes = [load_episode(path) for path in list_episodes(data)]
+    drawn = [Drawer(data, (64, 64)).draw(episode) for episode in episodes]
+    assert len(made.clips) == 4
+    for clip in range(4):
+        for at in (0, 7, 15):
+            _, seen, known, robot, truth = made._frame(clip, at, True)
+            episode, frame = next(
+                (e, f)
+                for e, each in enumerate(episodes)
+                for f in range(len(each))
+                if np.array_equal(each.frames[f].transpose(2, 0, 1), truth)
+            )
+            start = frame - 1 - at
+            assert np.array_equal(episodes[episode].frames[start].transpose(2, 0, 1), seen) and (known == 255).all()
+            assert np.array_equal(robot[:3], drawn[episode][frame]) and np.array_equal(robot[3:], drawn[episode][start])
+            assert not made._frame(clip, at, False)[3].any()
+
+
+def test_some_drawings_are_withheld_and_drawn_robots_come_more_often(made):
+    robots = made.sample(400, torch.Generator().manual_seed(0))[3]
+    share = float((robots.flatten(1).amax(1) == 0).float().mean())
+    assert share == pytest.approx(UNDRAWN, abs=0.07) and 0.99 < robots.max() <= 1
+    assert made.often == [number for number in range(4) for _ in range(DRAWN_COUNTS)]
+
+
+def test_the_network_and_the_drawing_agree_on_channels():
+    assert Compositor.DRAWING == robot_drawing.CHANNELS and robot_drawing.COVERAGE == 0
