@@ -65,7 +65,7 @@ setup(
     zip_safe=False,
     entry_points={
         "console_scripts": [
-            "astra = astra_ros.commands.astra:main",
+            "astra = astra_ros.cli:main",
             "imagine = astra_ros.nodes.start:imagine",
             "simulator = astra_ros.nodes.start:simulator",
             "plan_source = astra_ros.nodes.start:plan_source",

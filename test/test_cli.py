@@ -8,14 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from astra_ros import __version__
-from astra_ros.commands import astra as cli
+from astra_ros import __version__, cli
 
 
 def astra(*words: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "astra_ros.commands.astra", *words], capture_output=True, text=True, timeout=60
-    )
+    return subprocess.run([sys.executable, "-m", "astra_ros.cli", *words], capture_output=True, text=True, timeout=60)
 
 
 def test_help_names_every_command_and_shows_a_first_step():
@@ -28,7 +25,7 @@ def test_help_names_every_command_and_shows_a_first_step():
 
 def test_help_is_fast_because_it_imports_no_job():
     code = (
-        "import sys; from astra_ros.commands import astra as cli\n"
+        "import sys; from astra_ros import cli\n"
         "try: cli.main(['--help'])\n"
         "except SystemExit: pass\n"
         "print('heavy:', sorted({'torch', 'numpy', 'rclpy', 'cv2', 'pybullet'} & set(sys.modules)))"

@@ -273,7 +273,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "  astra train --data data/train --out runs/quick --autoencoder-steps 200 "
         "--dynamics-steps 200 --compositor-steps 200\n"
         "  astra train --from tiny --data data/mine --out runs/mine\n"
-        "  torchrun --nproc-per-node 4 -m astra_ros.commands.astra train --data data/train --preset paper\n"
+        "  torchrun --nproc-per-node 4 -m astra_ros.cli train --data data/train --preset paper\n"
     )
     parser.add_argument(
         "--data",

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from astra_ros.commands import astra as cli
+from astra_ros import cli
 from astra_ros.evaluation import action_following as following
 from astra_ros.inference import load_backend
 from astra_ros.world_model import config

@@ -33,7 +33,7 @@ def record(out, *words) -> list[tuple[str, bytes]]:
     command = [
         sys.executable,
         "-m",
-        "astra_ros.commands.astra",
+        "astra_ros.cli",
         "record",
         "--out",
         str(out),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from astra_ros.commands import astra as cli
+from astra_ros import cli
 from astra_ros.plans.action_spaces import action_space_class
 from astra_ros.simulation.worlds import WORLDS, make_world
 from astra_ros.training.export import Embodiments, write_model

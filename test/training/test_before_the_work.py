@@ -133,7 +133,7 @@ def test_the_workers_of_a_recording_that_is_killed_end_too(tmp_path):
     command = [
         sys.executable,
         "-m",
-        "astra_ros.commands.astra",
+        "astra_ros.cli",
         "record",
         "--out",
         str(tmp_path),

@@ -54,7 +54,7 @@ def step(self, batch):
             os._exit(9)
     return real(self, batch)
 stage.Stage._step = step
-from astra_ros.commands.astra import main
+from astra_ros.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -90,7 +90,7 @@ def torchrun(data, out, strategy, *program):
             "--standalone",
             "--nproc-per-node",
             "2",
-            *(program or ("-m", "astra_ros.commands.astra")),
+            *(program or ("-m", "astra_ros.cli")),
             "train",
             "--data",
             str(data),

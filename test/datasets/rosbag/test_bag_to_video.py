@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bag_maker import BagMaker, arm_bag
 
-from astra_ros.commands import astra as cli
+from astra_ros import cli
 from astra_ros.critics import CollisionSettings
 from astra_ros.datasets.dataset import list_episodes, load_episode
 from astra_ros.inference import load_backend

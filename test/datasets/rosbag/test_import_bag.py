@@ -9,9 +9,9 @@ import pytest
 import yaml
 from bag_maker import T0, BagMaker, arm_bag
 
+from astra_ros import cli
 from astra_ros.camera.moving_camera import MovingCamera
 from astra_ros.camera.pinhole import PinholeCamera
-from astra_ros.commands import astra as cli
 from astra_ros.datasets.dataset import list_episodes, load_episode, read_footer
 from astra_ros.datasets.rosbag.import_bag import import_bag
 from astra_ros.datasets.rosbag.import_settings import BagConfigError, BagSettings, settings_from_yaml

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from bag_maker import BagMaker, arm_bag, header, make
 
-from astra_ros.commands import astra as cli
+from astra_ros import cli
 from astra_ros.datasets.dataset import list_episodes, load_episode
 from astra_ros.datasets.rosbag import import_bag as command
 from astra_ros.datasets.rosbag.import_bag import import_bag

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
 
 def bench(*words):
-    command = [sys.executable, "-m", "astra_ros.commands.astra", "bench", *map(str, words)]
+    command = [sys.executable, "-m", "astra_ros.cli", "bench", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=280)
 
 

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.ros, pytest.mark.slow]
 def demo(out, *words):
     """The demo as a process, in a ROS domain of its own."""
     environment = {name: value for name, value in os.environ.items() if name != "ROS_DOMAIN_ID"}
-    command = [sys.executable, "-m", "astra_ros.commands.astra", "demo", "--out", str(out), *words]
+    command = [sys.executable, "-m", "astra_ros.cli", "demo", "--out", str(out), *words]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
