@@ -17,6 +17,7 @@ ARROWS = {
     "files": set(),
     "texts": set(),
     "settings": set(),
+    "registry": set(),
     "resources": set(),
     "plans": set(),
     "world_model": set(),
@@ -114,7 +115,7 @@ def room_of(module: str) -> str:
 
 
 # Leaves that every room may use.
-EVERYWHERE = {"errors", "files", "settings", "texts"}
+EVERYWHERE = {"errors", "files", "registry", "settings", "texts"}
 
 
 def broken_rules(path: str, source: str) -> list[str]:

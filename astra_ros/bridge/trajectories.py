@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -10,9 +11,36 @@ from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from astra_ros.bridge.errors import BridgeError
+from astra_ros.bridge.plan_adapters import JOINT_TRAJECTORY, PlanAdapter
 from astra_ros.bridge.stamps import duration_of, to_seconds
+from astra_ros.plans.action_spaces import ActionSpace
 from astra_ros.plans.joint_plan import JointPlan, PlanError
 from astra_ros.robot.joint_messages import JointMessageError, joint_state
+from astra_ros.robot.kinematics import ToolPath
+
+
+class JointTrajectoryAdapter(PlanAdapter):
+    """Joint trajectories of an arm; they begin where ``joint_states`` says that the arm is."""
+
+    type = JOINT_TRAJECTORY
+    message = JointTrajectory
+    start_topic = "joint_states"
+    best_topic = "~/best_plan"
+
+    def __init__(self) -> None:
+        self._tool = lru_cache(maxsize=1)(ToolPath)
+
+    def to_plan(self, msg: JointTrajectory, name: str, topic: str) -> JointPlan:
+        return trajectory_to_plan(msg, name, topic)
+
+    def stamp(self, msg: JointTrajectory) -> Time:
+        return msg.header.stamp
+
+    def without_stamp(self, data: bytes) -> bytes:
+        return without_stamp(data)
+
+    def tool_paths(self, space: ActionSpace, motion: np.ndarray, urdf: str, link: str) -> np.ndarray:
+        return self._tool(urdf, link, space.motion_names)(motion)
 
 
 def trajectory_to_plan(msg: JointTrajectory, name: str, topic: str = "plans") -> JointPlan:

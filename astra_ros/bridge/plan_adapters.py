@@ -1,0 +1,75 @@
+"""Message types that plans may come in: one adapter a type, found by its ROS name.
+
+To add a type, subclass `PlanAdapter` in a file of its own, and name the class in `PLAN_ADAPTERS` or, from another
+package, in the entry point group ``astra_ros.plan_adapters``: ``"nav_msgs/msg/Path" = "my_package.paths:PathAdapter"``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Protocol
+
+import numpy as np
+from builtin_interfaces.msg import Time
+
+from astra_ros.plans.action_spaces import ActionSpace
+from astra_ros.plans.plan import Plan
+from astra_ros.registry import Registry
+
+JOINT_TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
+
+
+class PlanAdapter(Protocol):
+    """How plans of one message type are read, compared with the robot, drawn and handed on.
+
+    Attributes:
+        type: ROS name of the message type.
+        message: its class.
+        start_topic: relative name of the topic that says where the robot is as a plan begins; '' where a plan may
+            begin in any state.
+        best_topic: name of the topic on which the winner is handed on; no other type may have the same one.
+    """
+
+    type: ClassVar[str]
+    message: ClassVar[type]
+    start_topic: ClassVar[str] = ""
+    best_topic: ClassVar[str]
+
+    def to_plan(self, msg, name: str, topic: str) -> Plan:
+        """A message as a plan.
+
+        Args:
+            name: the plan's name, e.g. ``"candidates/3"``.
+            topic: where the message came from, for errors.
+
+        Raises:
+            PlanError: the message cannot be used.
+        """
+
+    def stamp(self, msg) -> Time:
+        """When the plan begins; 0: when it is handed on. Messages without a header begin at once."""
+        return Time()
+
+    def without_stamp(self, data: bytes) -> bytes:
+        """A serialized message with the stamp 0 and otherwise the same bytes."""
+        return data
+
+    def tool_paths(self, space: ActionSpace, motion: np.ndarray, urdf: str, link: str) -> np.ndarray | None:
+        """Where a link of the robot goes along plans, for markers; None where the message type does not say.
+
+        Args:
+            motion: [K, H + 1, D], as ``space`` has it.
+            urdf: the robot's description.
+            link: name of the link in it.
+
+        Returns:
+            float64 [K, H + 1, 3] m, in the robot's root frame.
+
+        Raises:
+            KinematicsError: the description cannot tell.
+        """
+        return None
+
+
+PLAN_ADAPTERS: Registry[type[PlanAdapter]] = Registry(
+    "plan type", "astra_ros.plan_adapters", {JOINT_TRAJECTORY: "astra_ros.bridge.trajectories:JointTrajectoryAdapter"}
+)

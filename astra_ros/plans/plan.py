@@ -1,0 +1,45 @@
+"""What plans of every kind have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+
+class Plan(Protocol):
+    """A candidate: what a robot would do from now on, in named columns.
+
+    Plans are frozen dataclasses, so ``dataclasses.replace(plan, name=...)`` names one anew.
+    """
+
+    @property
+    def name(self) -> str:
+        """Label, unique within a request, e.g. ``"candidates/3"``."""
+
+    @property
+    def motion_names(self) -> tuple[str, ...]:
+        """D unique names of columns, such as joints."""
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from the plan's start to its end."""
+
+    def motion(self, times_s, now: np.ndarray | None = None) -> np.ndarray:
+        """The plan at the model's times, as its action space has motions: float64 [N + 1, D].
+
+        Args:
+            times_s: [N + 1] seconds from the plan's start, increasing, >= 0; the first is now.
+            now: [D], what the robot does at the start; None where that is not known.
+
+        Raises:
+            PlanError: ``now`` is needed, or does not fit.
+        """
+
+    def reordered(self, motion_names: Sequence[str]) -> Plan:
+        """The same plan with its columns in the given order.
+
+        Raises:
+            PlanError: the plan's columns and ``motion_names`` are not the same set.
+        """
