@@ -75,7 +75,7 @@ def test_imagined_video_beats_copying_and_follows_the_plan(model, world, robot, 
     if world == "arm":  # painted where the plan takes it: better than the same latents without its drawing
         bare = [
             model.pictures(model.imagine(
-                clips.history[i], clips.actions[i][None], clips.space.name, drawings=clips.drawings[i][None, 1:]
+                clips.history[i], clips.actions[i][None], clips.space.name, robot_renders=clips.robot_renders[i][None, 1:]
             ).latents[0], clips.history[i, -1], clips.space.name)
             for i in range(len(clips))
         ]  # fmt: skip
@@ -92,16 +92,16 @@ def _takes_on_the_look_of_a_picture(model, clips):
     assert told > untold + STYLE_MATTERS and told > matched + MORE_THAN_COLOURS, figures
     # And so do the pictures that are shown, with what was seen and drawn laid over them.
     i, (look, future) = next(iter(clips.styles.items()))
-    drawings, travel = (None if values is None else values[i] for values in (clips.drawings, clips.travel))
+    robot_renders, travel = (None if values is None else values[i] for values in (clips.robot_renders, clips.travel))
     shown = []
     for history in (model.restyle(clips.history[i], look), clips.history[i]):
         imagined = model.imagine(
             history, clips.actions[i][None], clips.space.name,
-            drawings=None if drawings is None else drawings[None, 1:], travel=None if travel is None else travel[None],
+            robot_renders=None if robot_renders is None else robot_renders[None, 1:], travel=None if travel is None else travel[None],
         )  # fmt: skip
         shown.append(model.pictures(
             imagined.latents[0], history[-1], clips.space.name, travel,
-            None if drawings is None else then_and_now(drawings),
+            None if robot_renders is None else then_and_now(robot_renders),
         ))  # fmt: skip
     told, untold = (psnr(frames[None] / np.float32(255), future[None] / np.float32(255))[0, 0] for frames in shown)
     assert told > untold + STYLE_MATTERS, (told, untold)

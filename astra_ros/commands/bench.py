@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         imaginer = Imaginer(
             model, ImaginerSettings(horizon=args.horizon, partial_plans=True, action_space=f"{args.robot}_joints")
         )
-        imaginer.drawings.describe(robot_description(robot_spec(args.robot), coarse=True))
+        imaginer.plan_renders.describe(robot_description(robot_spec(args.robot), coarse=True))
         size = model.card.image_size
 
         def history():

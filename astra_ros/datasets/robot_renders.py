@@ -1,4 +1,4 @@
-"""Drawings of the robot for kinematic conditioning, as training and evaluation need them."""
+"""Renders of the robot for kinematic conditioning, as training and evaluation need them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.datasets.dataset import read_footer
 from astra_ros.datasets.episode import DatasetError, Episode
 from astra_ros.robot.kinematics import KinematicsError
-from astra_ros.robot.renderer import CHANNELS, RobotDrawing
+from astra_ros.robot.renderer import CHANNELS, RobotRenderer
 
 
 class Drawer:
@@ -26,7 +26,7 @@ class Drawer:
     def __init__(self, folder: Path, image_size: tuple[int, int], spaces: Collection[str] | None = None):
         self.folder, self._spaces = Path(folder), spaces
         self.shape = (CHANNELS, *image_size)
-        self._robots: dict[str, RobotDrawing | None] = {}
+        self._robots: dict[str, RobotRenderer | None] = {}
         self._cameras: dict[str, dict] = {}
 
     def prepare(self, paths: Iterable[Path]) -> dict[str, str]:
@@ -76,7 +76,7 @@ class Drawer:
         if urdf is None:
             return None
         try:
-            self._robots[robot] = RobotDrawing(
+            self._robots[robot] = RobotRenderer(
                 urdf, joints, PinholeCamera.from_dict(camera).fitted(self.shape[1:]), held=held_joints(robot)
             )
         except KinematicsError as error:

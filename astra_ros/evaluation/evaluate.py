@@ -256,7 +256,7 @@ def run(args: argparse.Namespace) -> int:
         made = imagine_clips(model, clips, args.seed)
         figures[space] = {
             "world": episodes[0].world,
-            "drawn": clips.drawings is not None,
+            "drawn": clips.robot_renders is not None,
             "reprojected": clips.travel is not None,
             **figures_of(clips, made, follower, measures),
         }

@@ -38,9 +38,9 @@ def imagine_clips(model, clips: HeldOutClips, seed: int) -> dict:
     }
     outcomes: dict[str, list] = {}
     for i in tqdm(range(len(clips)), unit="clip", desc=clips.space.name):
-        drawings = None
-        if clips.drawings is not None:
-            drawings = np.stack([clips.drawings[i], clips.shuffled_drawings[i]])
+        robot_renders = None
+        if clips.robot_renders is not None:
+            robot_renders = np.stack([clips.robot_renders[i], clips.shuffled_robot_renders[i]])
         both = np.stack([clips.actions[i], clips.shuffled[i]])
         travel = None if clips.travel is None else np.stack([clips.travel[i], clips.shuffled_travel[i]])
         imagined = model.imagine(
@@ -48,7 +48,7 @@ def imagine_clips(model, clips: HeldOutClips, seed: int) -> dict:
             both,
             clips.space.name,
             seed=seed,
-            drawings=None if drawings is None else drawings[:, 1:],
+            robot_renders=None if robot_renders is None else robot_renders[:, 1:],
             travel=travel,
         )
         true_latents = model.encode(clips.future[i])
@@ -59,7 +59,7 @@ def imagine_clips(model, clips: HeldOutClips, seed: int) -> dict:
                     clips.history[i, -1],
                     clips.space.name,
                     None if travel is None else travel[number],
-                    None if drawings is None else then_and_now(drawings[number]),
+                    None if robot_renders is None else then_and_now(robot_renders[number]),
                 )
             )
         if model.card.network.get("compositing"):

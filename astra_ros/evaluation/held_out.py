@@ -20,7 +20,7 @@ class HeldOutClips:
         future: uint8 [N, H, h, w, 3], what the camera saw.
         actions: float32 [N, H, A], what was done.
         shuffled: float32 [N, H, A], what was done in another clip, begun from this clip's state.
-        drawings, shuffled_drawings: uint8 [N, H + 1, 3, h, w] of the robot along both, first as it was when
+        robot_renders, shuffled_robot_renders: uint8 [N, H + 1, 3, h, w] of the robot along both, first as it was when
             last seen; or None.
         travel, shuffled_travel: float32 [N, H, 4, 4], where both take a moving camera, or None.
         poses: [N, H, P] true poses, see `following.py`; None where they are not known.
@@ -86,11 +86,11 @@ class HeldOutClips:
         apart = each if len(picks) > each else 1
         other = self.space.begun_from(np.roll(motion, apart, axis=0), motion)
         self.shuffled = self.space.encode(other)
-        self.drawings = self.shuffled_drawings = None
+        self.robot_renders = self.shuffled_robot_renders = None
         if drawer is not None:
             drawer.check_cameras(episodes, card.cameras.get(self.space.name))
-            self.drawings = drawer.draw_motion(first, motion)
-            self.shuffled_drawings = drawer.draw_motion(first, other)
+            self.robot_renders = drawer.draw_motion(first, motion)
+            self.shuffled_robot_renders = drawer.draw_motion(first, other)
         moving = card.moving_cameras.get(self.space.name) if reprojected else None
         self.travel = self.shuffled_travel = None
         if moving is not None:

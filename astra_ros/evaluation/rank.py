@@ -253,7 +253,7 @@ def run(args: argparse.Namespace) -> int:
     everything, figures = {}, {}
     for name, robot, modality in known_robots(args.robots, card):
         task = TASKS.get(name, Task())
-        imaginer.drawings.describe(simulated_urdf(robot))
+        imaginer.plan_renders.describe(simulated_urdf(robot))
         imaginer.configure(
             ImaginerSettings(math.ceil(PLAN_SECONDS / card.dt_s - 1e-9), action_space=f"{robot}_{modality}"),
             task.critics,

@@ -173,14 +173,14 @@ class WorldModel(Protocol):
         observed: np.ndarray,
         space: str,
         travel: np.ndarray | None = None,
-        drawings: np.ndarray | None = None,
+        robot_renders: np.ndarray | None = None,
     ) -> np.ndarray:
         """Imagined latents as pictures: float32 [N, C, h, w] -> uint8 [N, h, w, 3] RGB.
 
         A model with a compositor lays what was really seen over what it decodes: the last `observed`
         frame, uint8 [h, w, 3], from where `travel` float32 [N, 4, 4] takes the camera of `space`. None where
         it stands still; of a base or a free camera whose way is not known, nothing is laid over. Over both goes the
-        robot, where it is drawn: `drawings` uint8 [N, 2, 3, h, w] from `planning.drawings.then_and_now`.
+        robot, where it is drawn: `robot_renders` uint8 [N, 2, 3, h, w] from `robot.plan_renders.then_and_now`.
         """
 
     def imagine(
@@ -190,14 +190,14 @@ class WorldModel(Protocol):
         space: str,
         seed: int = 0,
         steps: int | None = None,
-        drawings: np.ndarray | None = None,
+        robot_renders: np.ndarray | None = None,
         travel: np.ndarray | None = None,
     ) -> Imagination:
         """Imagine K plans.
 
         Args: `history` uint8 [T, h, w, 3] RGB, oldest first, `dt_s` apart; `actions` float32
         [K, H, A] of action space `space`; `seed` of the one noise draw that the plans share;
-        `steps` denoising steps a frame, the model's own number if None; `drawings` uint8
+        `steps` denoising steps a frame, the model's own number if None; `robot_renders` uint8
         [K, H, 3, h, w], the robot drawn along each plan (`robot/renderer.py`), for a model
         with kinematic conditioning; others do not look at them; `travel` float32 [K, H, 4, 4], where
         each plan takes a moving camera (`MovingCamera.travel`), of an action space in the card's

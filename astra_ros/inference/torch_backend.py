@@ -68,7 +68,7 @@ class TorchWorldModel:
         observed: np.ndarray,
         space: str,
         travel: np.ndarray | None = None,
-        drawings: np.ndarray | None = None,
+        robot_renders: np.ndarray | None = None,
     ) -> np.ndarray:
         z = torch.from_numpy(np.ascontiguousarray(latents)).to(self.device)
         if travel is not None:
@@ -81,14 +81,14 @@ class TorchWorldModel:
             self.card.action_spaces[space].modality in MOVING,
         )
         robot = None
-        if drawings is not None:
+        if robot_renders is not None:
             expected = (len(z), 2, Compositor.DRAWING, *self.card.image_size)
-            if drawings.shape != expected:
+            if robot_renders.shape != expected:
                 raise ValueError(
-                    f"drawings have shape {drawings.shape}; expected {expected}: of each latent the "
+                    f"robot_renders have shape {robot_renders.shape}; expected {expected}: of each latent the "
                     "robot as it then is, and as it was in the observed picture"
                 )
-            robot = torch.from_numpy(np.ascontiguousarray(drawings)).to(self.device).flatten(1, 2) / 255
+            robot = torch.from_numpy(np.ascontiguousarray(robot_renders)).to(self.device).flatten(1, 2) / 255
         return _bytes(self.model.pictures(z, seen, known, robot))
 
     @property
@@ -116,7 +116,7 @@ class TorchWorldModel:
         space: str,
         seed: int = 0,
         steps: int | None = None,
-        drawings: np.ndarray | None = None,
+        robot_renders: np.ndarray | None = None,
         travel: np.ndarray | None = None,
     ) -> Imagination:
         if space not in self.spaces:
@@ -124,8 +124,8 @@ class TorchWorldModel:
         generator = torch.Generator(self.device).manual_seed(seed)
         plans = torch.from_numpy(np.ascontiguousarray(actions, np.float32)).to(self.device)
         pictures = None
-        if drawings is not None and self.model.config.drawing:
-            pictures = torch.from_numpy(np.ascontiguousarray(drawings)).to(self.device)[None] / 255
+        if robot_renders is not None and self.model.config.drawing:
+            pictures = torch.from_numpy(np.ascontiguousarray(robot_renders)).to(self.device)[None] / 255
         reprojected = None
         if travel is not None:
             reprojected = self._reprojected(history[-1], travel, space, actions.shape[:2])
@@ -136,7 +136,7 @@ class TorchWorldModel:
             self.spaces[space],
             steps=steps,
             generator=generator,
-            drawings=pictures,
+            robot_renders=pictures,
             reprojected=reprojected,
         )
         return Imagination(

@@ -18,7 +18,7 @@ from astra_ros.inference.imagination import Imagination
 from astra_ros.plans.action_spaces import ActionSpace
 from astra_ros.ranking.prepare import Plan, PlanPreparer, PlanSettings, Prepared
 from astra_ros.ranking.robot_now import RobotNow
-from astra_ros.robot.plan_renders import Drawings, then_and_now
+from astra_ros.robot.plan_renders import PlanRenders, then_and_now
 from astra_ros.settings import limited
 
 MAX_DENOISING_STEPS = 1000
@@ -45,19 +45,19 @@ class Result:
         prepared: the plans that were imagined, in the order of everything below.
         imagination: latents [K, H, C, h, w], uncertainty [K, H], outcomes.
         observed: uint8 [h, w, 3], the newest frame of the history.
-        drawings: uint8 [K, H + 1, 3, h, w], the robot drawn along the plans, first as it is now; or None.
+        robot_renders: uint8 [K, H + 1, 3, h, w], the robot drawn along the plans, first as it is now; or None.
         travel: float32 [K, H, 4, 4], where the plans take a moving camera, or None.
         scores: K scores, in plan order.
         missing: critic name -> why it could not score.
         undrawn: why the model had to do without the robot drawn along the plans, or ''; only of
-            models that were trained with such drawings.
+            models that were trained with robot renders.
         timings_s: seconds spent in "prepare", "draw", "encode", "goal", "imagine", "critics", "total".
     """
 
     prepared: Prepared
     imagination: Imagination
     observed: np.ndarray
-    drawings: np.ndarray | None
+    robot_renders: np.ndarray | None
     travel: np.ndarray | None
     scores: list[PlanScore]
     missing: dict[str, str] = field(default_factory=dict)
@@ -107,7 +107,7 @@ class Imaginer:
     ) -> None:
         self.model = model
         card = model.card
-        self.drawings = Drawings(card.cameras, card.held_joints, card.image_size)
+        self.plan_renders = PlanRenders(card.cameras, card.held_joints, card.image_size)
         self.configure(settings, critics or {}, scoring)
 
     def configure(
@@ -162,7 +162,7 @@ class Imaginer:
         space = prepared.space
         actions = space.encode(prepared.motion)
         clock.lap("prepare")
-        drawings = self.drawings.draw(space, prepared.motion) if card.cameras else None
+        robot_renders = self.plan_renders.draw(space, prepared.motion) if card.cameras else None
         moving = card.moving_cameras.get(space.name)
         travel = None if moving is None else moving.travel(space, prepared.motion, card.dt_s)
         clock.lap("draw")
@@ -179,7 +179,7 @@ class Imaginer:
             space.name,
             seed=seed,
             steps=self.settings.denoising_steps or None,
-            drawings=None if drawings is None else drawings[:, 1:],
+            robot_renders=None if robot_renders is None else robot_renders[:, 1:],
             travel=travel,
         )
         clock.lap("imagine")
@@ -197,10 +197,10 @@ class Imaginer:
         scores = score_plans(names, critic_input, self.critics, self.scoring)
         missing = missing_critics(critic_input, self.critics)
         clock.lap("critics")
-        undrawn = self.drawings.problem if space.name in card.cameras and drawings is None else ""
+        undrawn = self.plan_renders.problem if space.name in card.cameras and robot_renders is None else ""
         if undrawn:
             scores = [replace(score, reasons=(*score.reasons, UNDRAWN)) for score in scores]
-        return Result(prepared, imagination, history[-1], drawings, travel, scores, missing, undrawn, clock.stop())
+        return Result(prepared, imagination, history[-1], robot_renders, travel, scores, missing, undrawn, clock.stop())
 
     def _object_in(self, frame: np.ndarray, space: ActionSpace, motion: np.ndarray, seed: int) -> np.ndarray | None:
         """Where the model sees the object in a picture, [3] m; None where it was never told of one.
@@ -231,13 +231,13 @@ class Imaginer:
         """
         latents = result.imagination.latents[which]
         travel = None if result.travel is None else result.travel[which].reshape(-1, 4, 4)
-        drawings = result.drawings
-        if drawings is not None:
-            drawings = then_and_now(drawings)[which]
-            drawings = drawings.reshape(-1, *drawings.shape[-4:])
+        robot_renders = result.robot_renders
+        if robot_renders is not None:
+            robot_renders = then_and_now(robot_renders)[which]
+            robot_renders = robot_renders.reshape(-1, *robot_renders.shape[-4:])
         lead = latents.shape[:-3]
         frames = self.model.pictures(
-            latents.reshape(-1, *latents.shape[-3:]), result.observed, result.prepared.space.name, travel, drawings
+            latents.reshape(-1, *latents.shape[-3:]), result.observed, result.prepared.space.name, travel, robot_renders
         )
         return frames.reshape(*lead, *frames.shape[1:])
 

@@ -11,7 +11,7 @@ import numpy as np
 from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.plans.action_spaces import ActionSpace
 from astra_ros.robot.kinematics import KinematicsError, LinkPoses
-from astra_ros.robot.renderer import RobotDrawing
+from astra_ros.robot.renderer import RobotRenderer
 from astra_ros.robot.shapes import BrokenMeshes, check_meshes, odd_sizes
 
 NOTHING_CAME = "no robot_description has come"
@@ -25,7 +25,7 @@ class _Drawn:
     """How the plans of one action space are drawn.
 
     Attributes:
-        drawing: or None where no description can be used.
+        renderer: None where no description can be used.
         by: the description that it is built by.
         texts: the descriptions that were there when it was built, newest first.
         newest_fails: why the newest of them cannot be used, or "".
@@ -33,7 +33,7 @@ class _Drawn:
         odd: what ``odd_sizes`` says.
     """
 
-    drawing: RobotDrawing | None = None
+    renderer: RobotRenderer | None = None
     by: str = ""
     texts: tuple[str, ...] = ()
     newest_fails: str = ""
@@ -41,20 +41,20 @@ class _Drawn:
     odd: tuple[str, ...] = ()
 
 
-def then_and_now(drawings: np.ndarray) -> np.ndarray:
-    """Drawings along plans, each beside that of now, as a model's pictures need them.
+def then_and_now(robot_renders: np.ndarray) -> np.ndarray:
+    """Renders along plans, each beside that of now, as a model's pictures need them.
 
     Args:
-        drawings: [..., H + 1, 3, h, w], row 0 now.
+        robot_renders: [..., H + 1, 3, h, w], row 0 now.
 
     Returns:
         [..., H, 2, 3, h, w]: the robot as it then is, and as it is now.
     """
-    then, now = drawings[..., 1:, :, :, :], drawings[..., :1, :, :, :]
+    then, now = robot_renders[..., 1:, :, :, :], robot_renders[..., :1, :, :, :]
     return np.stack([then, np.broadcast_to(now, then.shape)], axis=-4)
 
 
-class Drawings:
+class PlanRenders:
     """Draws whichever robot's description it was last given, as the model's camera sees it.
 
     A description that cannot be used does not replace one that can: the robot is drawn by the last good one.
@@ -65,7 +65,7 @@ class Drawings:
         cameras: action space -> `PinholeCamera.to_dict` of the camera that the model was trained
             with, in the robot's base frame; a space without one is never drawn.
         held: action space -> joint -> position of joints that no plan moves, rad or m.
-        image_size: (h, w) of the drawings, pixels.
+        image_size: (h, w) of the robot renders, pixels.
 
     Attributes:
         problem: why nothing was drawn when ``draw`` was last called, or None.
@@ -149,15 +149,15 @@ class Drawings:
             uint8 [K, H + 1, 3, h, w], or None where the robot cannot be drawn; ``problem`` says why.
         """
         if space.modality != "joints" or space.name not in self._cameras:
-            self.problem = f"the model was trained without drawings of {space.name}"
+            self.problem = f"the model was trained without robot renders of {space.name}"
             return None
         drawn = self._built(space)
-        if drawn is None or drawn.drawing is None:
+        if drawn is None or drawn.renderer is None:
             self.problem = self._why(drawn)
             return None
         self.problem = None
         self._warn(drawn)
-        return drawn.drawing.draw(motion)
+        return drawn.renderer.draw(motion)
 
     def _why(self, drawn: _Drawn | None) -> str:
         """Why there is nothing to draw with."""
@@ -169,7 +169,7 @@ class Drawings:
     def _warn(self, drawn: _Drawn) -> None:
         with self._lock:
             fails = drawn.newest_fails if self._refused is None else self._refused[1]
-        if fails and drawn.drawing is not None:
+        if fails and drawn.renderer is not None:
             self.warning = EARLIER_IS_USED + fails
         else:
             self.warning = f"robot_description: {'; '.join(drawn.odd)}" if drawn.odd else None
@@ -186,7 +186,7 @@ class Drawings:
                 return known
             built, fails, may_mend = replace(known or _Drawn(), texts=texts), "", False
             for text in texts:
-                if built.drawing is not None and built.by == text:
+                if built.renderer is not None and built.by == text:
                     break
                 try:
                     built = self._build(text, space, texts)
@@ -205,8 +205,8 @@ class Drawings:
     def _build(self, text: str, space: ActionSpace, texts: tuple[str, ...]) -> _Drawn:
         """Raises KinematicsError where a description cannot be drawn for a space."""
         camera, held = self._cameras[space.name], self._held.get(space.name)
-        drawing = RobotDrawing(text, space.motion_names, camera, held=held)
-        return _Drawn(drawing, text, texts, odd=tuple(odd_sizes(drawing.parts)))
+        renderer = RobotRenderer(text, space.motion_names, camera, held=held)
+        return _Drawn(renderer, text, texts, odd=tuple(odd_sizes(renderer.parts)))
 
 
 def _broken(urdf: str) -> tuple[str | None, bool]:

@@ -34,7 +34,7 @@ AT_A_TIME = 16
 
 
 @dataclass(frozen=True)
-class DrawingSettings:
+class RendererSettings:
     """How the robot is drawn.
 
     Attributes:
@@ -68,7 +68,7 @@ class DrawingSettings:
             )
 
 
-class RobotDrawing:
+class RobotRenderer:
     """Draws one robot for one camera, for any number of joint positions at once.
 
     Args:
@@ -98,7 +98,7 @@ class RobotDrawing:
         camera: PinholeCamera,
         base_pose=None,
         held: Mapping[str, float] | None = None,
-        settings: DrawingSettings = DrawingSettings(),
+        settings: RendererSettings = RendererSettings(),
     ) -> None:
         self.camera = camera
         self.settings = settings
@@ -300,7 +300,7 @@ def _clipped(image: np.ndarray, clip_m: float) -> np.ndarray:
     """Corners int32 [V', 2] of a part that reaches behind the camera: what of it lies before.
 
     Args:
-        image: [3, V] as from ``RobotDrawing._project``.
+        image: [3, V] as from ``RobotRenderer._project``.
         clip_m: depth of the plane at which it is cut.
     """
     before, behind = image[:, image[2] >= clip_m], image[:, image[2] < clip_m]

@@ -1,7 +1,7 @@
 """What a robot looks like, as few convex parts: boxes, cylinders, spheres and meshes of its URDF.
 
 The outline of a convex part is the convex hull of its projected corners, which is what makes
-``robot_drawing`` fast. A mesh that is not convex is cut by planes where that saves most volume (a
+``RobotRenderer`` fast. A mesh that is not convex is cut by planes where that saves most volume (a
 greedy form of approximate convex decomposition, Lien and Amato 2007), and each piece becomes its
 hull. Cutting takes up to some seconds a robot, so the pieces are kept on disk (``robot/shape_cache.py``).
 """

@@ -88,7 +88,7 @@ class Clip:
     actions: Tensor  # [B, H, A], A of the widest space, zeros behind a narrower one's
     spaces: Tensor  # [B] number of the action space
     outcomes: dict[str, Tensor]  # of the H frames, [B, H] 0/1 or [B, H, 3] m, NaN where unknown
-    drawings: Tensor | None = None  # uint8 [B, H, 3, h, w], the robot drawn along the plan
+    robot_renders: Tensor | None = None  # uint8 [B, H, 3, h, w], the robot drawn along the plan
     drawn: Tensor | None = None  # bool [B], whether there is a drawing
     reprojected: Tensor | None = None  # [B, H, C + 1, h, w] the last picture from where the camera will be
     way_known: Tensor | None = None  # bool [B], whether it is known where that is
@@ -135,7 +135,7 @@ class LatentDataset:
         self.latents: list[Tensor] = []
         self.actions: list[Tensor] = []
         self.outcomes: list[dict[str, Tensor]] = []
-        self.drawings: list[Tensor | None] = []
+        self.robot_renders: list[Tensor | None] = []
         self.object_cells: list[Tensor | None] = []
 
     @torch.inference_mode()
@@ -164,7 +164,7 @@ class LatentDataset:
             self.actions.append(torch.from_numpy(self.spaces[number].encode(episode.motion)))
             self.outcomes.append({name: _label(episode, name) for name in self.outcome_names})
             drawn = None if self.drawer is None else self.drawer.draw(episode)
-            self.drawings.append(None if drawn is None else torch.from_numpy(drawn))
+            self.robot_renders.append(None if drawn is None else torch.from_numpy(drawn))
             cells = object_cells(episode, tuple(self.latents[-1].shape[-2:]))
             self.object_cells.append(None if cells is None else torch.from_numpy(cells))
             if self.cameras is not None:
@@ -177,7 +177,9 @@ class LatentDataset:
     @property
     def drawn_spaces(self) -> set[str]:
         """Names of the action spaces of which some episode is drawn."""
-        return {self.spaces[number].name for number, drawn in zip(self.space_of, self.drawings) if drawn is not None}
+        return {
+            self.spaces[number].name for number, drawn in zip(self.space_of, self.robot_renders) if drawn is not None
+        }
 
     def clip(self, episodes: Sequence[int], starts: Sequence[int]) -> Clip:
         """Clips whose newest observed frame is `starts[i]` of episode `episodes[i]`.
@@ -190,13 +192,13 @@ class LatentDataset:
         ]
         future = slice(self.window, None)
         widest = max(space.dim for space in self.spaces)
-        drawings = drawn = None
+        robot_renders = drawn = None
         if self.drawer is not None:
             blank = torch.zeros(self.horizon, *self.drawer.shape, dtype=torch.uint8)
-            drawings = torch.stack(
-                [blank if self.drawings[i] is None else self.drawings[i][run[future]] for i, run in runs]
+            robot_renders = torch.stack(
+                [blank if self.robot_renders[i] is None else self.robot_renders[i][run[future]] for i, run in runs]
             )
-            drawn = torch.tensor([self.drawings[i] is not None for i, _ in runs])
+            drawn = torch.tensor([self.robot_renders[i] is not None for i, _ in runs])
         reprojected, way_known = self._reprojected(episodes, starts)
         return Clip(
             latents=torch.stack([self.latents[i][run] for i, run in runs]).float(),
@@ -206,7 +208,7 @@ class LatentDataset:
                 name: torch.stack([self.outcomes[i][name][run[future]] for i, run in runs])
                 for name in self.outcome_names
             },
-            drawings=drawings,
+            robot_renders=robot_renders,
             drawn=drawn,
             reprojected=reprojected,
             way_known=way_known,

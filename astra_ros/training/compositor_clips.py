@@ -31,7 +31,7 @@ class Rollouts:
     """Roll-outs of clips of each action space, as bytes.
 
     Of each clip of H frames: decoded [H, 3, h, w], seen last [H, 3, h, w] and known [H, 1, h, w] (one frame of
-    both where the camera stands still), the robot's drawings [1 + H, 3, h, w] or None, true [H, 3, h, w].
+    both where the camera stands still), the robot renders [1 + H, 3, h, w] or None, true [H, 3, h, w].
     `frames` says how many a training will ask for: of no space more are made.
     """
 
@@ -69,11 +69,11 @@ class Rollouts:
                 seen, known = last_seen(
                     newest, 1 if travel is None else data.horizon, travel, lens, data.spaces[number].modality in MOVING
                 )
-                drawings = data.drawings[index]
-                if drawings is not None:
-                    drawings = drawings[start : start + 1 + data.horizon]
+                robot_renders = data.robot_renders[index]
+                if robot_renders is not None:
+                    robot_renders = robot_renders[start : start + 1 + data.horizon]
                 truth = torch.from_numpy(real[start + 1 : start + 1 + data.horizon]).movedim(-1, 1)
-                self.clips.append((*(_bytes(part) for part in (decoded[row], seen, known)), drawings, truth))
+                self.clips.append((*(_bytes(part) for part in (decoded[row], seen, known)), robot_renders, truth))
         self.often = [
             number for number, clip in enumerate(self.clips) for _ in range(1 if clip[3] is None else DRAWN_COUNTS)
         ]
@@ -100,9 +100,9 @@ class Rollouts:
     ) -> Tensor:
         """Decoded frames of clips of one action space, all drawn or none, [B, H, 3, h, w]."""
         clip = data.clip(*zip(*picks)).to(device)
-        drawings = reprojected = None
-        if clip.drawings is not None and clip.drawn.all():
-            drawings = clip.drawings[:, None].float() / 255
+        robot_renders = reprojected = None
+        if clip.robot_renders is not None and clip.drawn.all():
+            robot_renders = clip.robot_renders[:, None].float() / 255
         if clip.reprojected is not None and clip.way_known.all():
             reprojected = clip.reprojected[:, None]
         made = imagine_latents(
@@ -110,7 +110,7 @@ class Rollouts:
             clip.latents[:, : data.window],
             clip.actions[:, None, :, : data.spaces[number].dim],
             number,
-            drawings=drawings,
+            robot_renders=robot_renders,
             reprojected=reprojected,
             generator=torch.Generator(device).manual_seed(0),
         )
@@ -128,11 +128,11 @@ class Rollouts:
         return tuple(torch.stack(part).to(self.device).float() / 255 for part in zip(*frames))
 
     def _frame(self, clip: int, at: int, shown: bool) -> tuple[Tensor, ...]:
-        decoded, seen, known, drawings, truth = self.clips[clip]
-        if drawings is None or not shown:
+        decoded, seen, known, robot_renders, truth = self.clips[clip]
+        if robot_renders is None or not shown:
             robot = truth.new_zeros(2 * Compositor.DRAWING, *truth.shape[-2:])
         else:
-            robot = torch.cat([drawings[1 + at], drawings[0]])
+            robot = torch.cat([robot_renders[1 + at], robot_renders[0]])
         last = min(at, len(seen) - 1)
         return decoded[at], seen[last], known[last], robot, truth[at]
 
@@ -143,7 +143,7 @@ def _bytes(pictures: Tensor) -> Tensor:
 
 def _known(data: LatentDataset, episode: int) -> tuple[bool, bool]:
     """Whether the robot is drawn, and whether a moving camera's way is known."""
-    return (data.drawings[episode] is not None, data.cameras is not None and data.frames[episode] is not None)
+    return (data.robot_renders[episode] is not None, data.cameras is not None and data.frames[episode] is not None)
 
 
 class CompositorLoss(nn.Module):

@@ -68,7 +68,9 @@ def prepare(model: Astra, clip: Clip, generator: torch.Generator, memory_noise: 
     actions = torch.where(dropped, model.action_encoder.unconditional(batch, horizon), actions)
     # Without an action there is no drawing either: it shows where the action leads.
     plan_shown = ~(chance(DRAWING_DROPPED) | dropped[:, 0, 0])
-    picture = None if clip.drawings is None else model.picture(clip.drawings.float() / 255, clip.drawn & plan_shown)
+    picture = (
+        None if clip.robot_renders is None else model.picture(clip.robot_renders.float() / 255, clip.drawn & plan_shown)
+    )
     reprojected = None
     if clip.reprojected is not None:
         reprojected = torch.where(

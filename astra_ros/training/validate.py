@@ -71,9 +71,9 @@ class Validation:
         for row, (index, _) in enumerate(self.picks):
             number = self.data.space_of[index]
             space = self.data.spaces[number]
-            drawings = None
-            if clip.drawings is not None and clip.drawn[row]:
-                drawings = clip.drawings[row : row + 1, None].float() / 255
+            robot_renders = None
+            if clip.robot_renders is not None and clip.drawn[row]:
+                robot_renders = clip.robot_renders[row : row + 1, None].float() / 255
             reprojected = None
             if clip.reprojected is not None and clip.way_known[row]:
                 reprojected = clip.reprojected[row : row + 1, None]
@@ -82,7 +82,7 @@ class Validation:
                 clip.latents[row : row + 1, :window],
                 clip.actions[row : row + 1, None, :, : space.dim],
                 number,
-                drawings=drawings,
+                robot_renders=robot_renders,
                 reprojected=reprojected,
                 generator=torch.Generator(self.device).manual_seed(0),
             )

@@ -70,11 +70,11 @@ class Astra(nn.Module):
             noisy, newest, before, time, history_noise, age, condition, memory, picture, clean, reprojected
         )
 
-    def picture(self, drawings: Tensor | None, known: Tensor | None = None) -> Tensor | None:
-        """Drawings of the robot [B, N, 3, h, w] as tokens; None where there are none or no use."""
-        if drawings is None or self.denoiser.drawing is None:
+    def picture(self, robot_renders: Tensor | None, known: Tensor | None = None) -> Tensor | None:
+        """Renders of the robot [B, N, 3, h, w] as tokens; None where there are none or no use."""
+        if robot_renders is None or self.denoiser.drawing is None:
             return None
-        return self.denoiser.drawing(drawings, known)
+        return self.denoiser.drawing(robot_renders, known)
 
     def pictures(self, latents: Tensor, seen: Tensor, known: Tensor, robot: Tensor | None = None) -> Tensor:
         """Imagined latents [B, C, h, w] as pictures [B, 3, h, w] in 0..1; the others as in
@@ -121,7 +121,7 @@ class Astra(nn.Module):
         already (see `DenoisingAutoregressiveStep`). Steps and level default to the config's. With
         `free` [B, N, D], the condition without the action, what the action changes in every
         prediction is taken `guidance` times (action-free guidance, as in the Astra paper). `picture`
-        [B, N, L, D] is what `picture` made of the frame's drawings; `clean` is `newest` without the noise;
+        [B, N, L, D] is what `picture` made of the frame's robot renders; `clean` is `newest` without the noise;
         `reprojected` as in `DenoisingTransformer.forward`.
         """
         steps = self.config.denoising_steps if steps is None else steps

@@ -15,7 +15,7 @@ class Compositor(nn.Module):
     A decoded latent is soft, also where nothing has changed. The observed picture is sharp; how much of
     it still holds is for this small network to say of each pixel, from how the two differ. Where the
     robot is and where it was, its description says exactly (kinematic conditioning); how it looks, and what
-    is behind it, the network learns: it paints upon both drawings and at most `REACH` pixels around them.
+    is behind it, the network learns: it paints upon both robot renders and at most `REACH` pixels around them.
     It works on blocks of 2 x 2 pixels. New, it hardly changes anything.
     """
 

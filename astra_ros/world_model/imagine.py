@@ -91,13 +91,13 @@ def imagine_latents(
     steps: int | None = None,
     generator: torch.Generator | None = None,
     guidance: float = 1.0,
-    drawings: Tensor | None = None,
+    robot_renders: Tensor | None = None,
     reprojected: Tensor | None = None,
 ) -> ImaginedLatents:
     """Imagine every plan of every request at once.
 
     Args: `history` [B, T, C, h, w] latents, oldest first; `actions` [B, N, H, A]; `guidance` above 1
-    exaggerates what the actions change, at twice the cost; `drawings` [B, N, H, 3, h, w] in 0..1, the
+    exaggerates what the actions change, at twice the cost; `robot_renders` [B, N, H, 3, h, w] in 0..1, the
     robot drawn along each plan, and `reprojected` [B, N, H, C + 1, h, w] from `reprojected_latents`, the
     last picture from where each plan takes the camera: kinematic conditioning, for models that were trained
     with it.
@@ -112,7 +112,7 @@ def imagine_latents(
     before = history[:, None, max(-2, -history.shape[1])].expand(-1, plans, -1, -1, -1)
     made: list[Prediction] = []
     for index in range(horizon):
-        picture = None if drawings is None else model.picture(drawings[:, :, index])
+        picture = None if robot_renders is None else model.picture(robot_renders[:, :, index])
         moved = None if reprojected is None else reprojected[:, :, index]
         made.append(step(newest, before, condition[:, :, index], memory, index + 1, free, picture, moved))
         newest, before = made[-1].latent, newest

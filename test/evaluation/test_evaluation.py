@@ -117,7 +117,7 @@ def test_shuffled_actions_begin_where_the_arm_is(data, model):
     card = load_backend("torch", model).card
     episodes = [load_episode(path) for path in list_episodes(data)]
     clips = HeldOutClips(episodes, card, 16, each=2, seed=0, drawer=Drawer(data, card.image_size))
-    assert len(clips) == 6 and clips.drawings.shape == (6, 17, 3, 64, 64)
+    assert len(clips) == 6 and clips.robot_renders.shape == (6, 17, 3, 64, 64)
     space, joints = clips.space, len(clips.space.motion_names)
     step = np.array(space.step_std)
     # The change over each step is the other clip's; where it leads, this clip's start decides.
@@ -125,8 +125,8 @@ def test_shuffled_actions_begin_where_the_arm_is(data, model):
     start = clips.actions[2, 0, :joints] * space.position_std - clips.actions[2, 0, joints:] * step
     other = clips.shuffled[2, 0, :joints] * space.position_std - clips.shuffled[2, 0, joints:] * step
     np.testing.assert_allclose(start, other, atol=1e-4)
-    assert not np.array_equal(clips.drawings[2], clips.shuffled_drawings[2])
-    np.testing.assert_array_equal(clips.drawings[2, 0], clips.shuffled_drawings[2, 0])
+    assert not np.array_equal(clips.robot_renders[2], clips.shuffled_robot_renders[2])
+    np.testing.assert_array_equal(clips.robot_renders[2, 0], clips.shuffled_robot_renders[2, 0])
 
 
 def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
@@ -428,21 +428,21 @@ def test_the_control_is_imagined_with_the_other_motion(data, model, monkeypatch)
     asked, real = [], loaded.imagine
     painted, pictures = [], loaded.pictures
 
-    def imagine(history, actions, space, drawings, travel, **rest):
-        asked.append((actions, drawings))
-        return real(history, actions, space, drawings=drawings, travel=travel, **rest)
+    def imagine(history, actions, space, robot_renders, travel, **rest):
+        asked.append((actions, robot_renders))
+        return real(history, actions, space, robot_renders=robot_renders, travel=travel, **rest)
 
-    def paint(latents, observed, space, travel, drawings):
-        painted.append(drawings)
-        return pictures(latents, observed, space, travel, drawings)
+    def paint(latents, observed, space, travel, robot_renders):
+        painted.append(robot_renders)
+        return pictures(latents, observed, space, travel, robot_renders)
 
     monkeypatch.setattr(loaded, "imagine", imagine)
     monkeypatch.setattr(loaded, "pictures", paint)
     imagine_clips(loaded, clips, seed=0)
-    for index, (actions, drawings) in enumerate(asked):
+    for index, (actions, robot_renders) in enumerate(asked):
         np.testing.assert_array_equal(actions, [clips.actions[index], clips.shuffled[index]])
-        both = np.stack([clips.drawings[index], clips.shuffled_drawings[index]])
-        np.testing.assert_array_equal(drawings, both[:, 1:])
+        both = np.stack([clips.robot_renders[index], clips.shuffled_robot_renders[index]])
+        np.testing.assert_array_equal(robot_renders, both[:, 1:])
         for drawn, shown in zip(both, painted[2 * index :]):
             np.testing.assert_array_equal(shown[:, 0], drawn[1:])
             np.testing.assert_array_equal(shown[:, 1], np.repeat(drawn[:1], len(shown), axis=0))

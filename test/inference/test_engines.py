@@ -67,7 +67,7 @@ def test_a_sound_model_imagines(directory):
     assert np.abs(shown.astype(int) - model.decode(made.latents[0])).mean() < 3
     with pytest.raises(ValueError, match="travel is given, but of 'two_joints' the model knows no moving"):
         model.pictures(made.latents[0], history[-1], "two_joints", np.zeros((3, 4, 4), np.float32))
-    with pytest.raises(ValueError, match=r"drawings have shape \(3, 3, 64, 64\); expected \(3, 2, 3, 64, 64\)"):
+    with pytest.raises(ValueError, match=r"robot_renders have shape \(3, 3, 64, 64\); expected \(3, 2, 3, 64, 64\)"):
         model.pictures(made.latents[0], history[-1], "two_joints", None, np.zeros((3, 3, 64, 64), np.uint8))
     assert model.encode(history).shape == (4, *card.latent_shape)
     with pytest.raises(ValueError, match="unknown action space 'feet'"):

@@ -43,13 +43,13 @@ class KnownModel:
     def encode(self, frames):
         return (frames.mean(axis=(1, 2, 3)) / 255).astype(np.float32)[:, None, None, None]
 
-    def pictures(self, latents, observed, space, travel=None, drawings=None):
-        self.seen, self.moved, self.robot = observed, travel, drawings
+    def pictures(self, latents, observed, space, travel=None, robot_renders=None):
+        self.seen, self.moved, self.robot = observed, travel, robot_renders
         grey = np.clip(latents * 255, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
         return np.broadcast_to(grey, (len(latents), 4, 4, 3)).copy()
 
-    def imagine(self, history, actions, space, seed=0, steps=None, drawings=None, travel=None):
-        self.drawn, self.travel = drawings, travel
+    def imagine(self, history, actions, space, seed=0, steps=None, robot_renders=None, travel=None):
+        self.drawn, self.travel = robot_renders, travel
         self.asked.append((actions.shape, space, seed, steps))
         plans, horizon = actions.shape[:2]
         return Imagination(
@@ -278,7 +278,7 @@ def drawing_imaginer():
 
 def test_the_robot_is_drawn_where_each_plan_takes_it():
     made = drawing_imaginer()
-    made.drawings.describe(ARM)
+    made.plan_renders.describe(ARM)
     plans = [plan("rest", 0.0, ("a",)), plan("fall", np.pi / 2, ("a",))]
     result = made.score(np.zeros((2, 32, 32, 3), np.uint8), plans)
     assert result.undrawn == "" and made.model.drawn.shape == (2, 2, 3, 32, 32)
@@ -306,7 +306,7 @@ def test_the_robot_is_drawn_where_each_plan_takes_it():
 )
 def test_without_a_description_it_imagines_all_the_same_and_says_so(urdf, reason):
     made = drawing_imaginer()
-    made.drawings.describe(urdf)
+    made.plan_renders.describe(urdf)
     result = made.score(np.zeros((2, 32, 32, 3), np.uint8), [plan("rest", 0.0, ("a",))])
     assert made.model.drawn is None and len(result.scores) == 1
     made.pictures(result)

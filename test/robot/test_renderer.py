@@ -8,7 +8,7 @@ import pytest
 from astra_ros.camera.frame_size import to_model_size
 from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.robot.kinematics import KinematicsError, LinkPoses
-from astra_ros.robot.renderer import CHAIN, COVERAGE, NEARNESS, DrawingSettings, RobotDrawing
+from astra_ros.robot.renderer import CHAIN, COVERAGE, NEARNESS, RendererSettings, RobotRenderer
 
 pytest.importorskip("yourdfpy")
 
@@ -37,7 +37,7 @@ def rectangle(rows: slice, columns: slice, value: int) -> np.ndarray:
 
 
 def test_a_box_by_hand():
-    picture = RobotDrawing(SLIDER, ["along_x"], FRONT).draw([AWAY])
+    picture = RobotRenderer(SLIDER, ["along_x"], FRONT).draw([AWAY])
     assert picture.shape == (3, 64, 64) and picture.dtype == np.uint8
     # 0.5 m wide at 1 m: 16 pixels about 31.5, from edge 23.5 to edge 39.5: pixels 24 to 39.
     wall = slice(28, 36), slice(24, 40)
@@ -50,13 +50,13 @@ def test_a_box_by_hand():
 
 def test_pixels_that_are_partly_covered():
     # Half a pixel and a quarter to the right: 3/4 of pixel 24 go, of pixel 40 it gets 3/4.
-    drawing = RobotDrawing(SLIDER, ["along_x"], replace(FRONT, cx=32.25))
+    drawing = RobotRenderer(SLIDER, ["along_x"], replace(FRONT, cx=32.25))
     row = drawing.draw([AWAY])[COVERAGE, 30].astype(int)
     assert row[23:26].tolist() == [0, 64, 255] and row[39:42].tolist() == [255, 191, 0]
 
 
 def test_near_hides_far():
-    drawing = RobotDrawing(SLIDER, ["along_x"], FRONT)
+    drawing = RobotRenderer(SLIDER, ["along_x"], FRONT)
     picture = drawing.draw([0.0])
     # 0.125 m at 0.5 m: 8 pixels about 31.5: 28 to 35. It is the last link: 1. Nearness at 0.5 m: 1.
     box = slice(28, 36), slice(28, 36)
@@ -74,8 +74,8 @@ def test_near_hides_far():
 def test_base_pose_moves_the_robot():
     base = np.eye(4)
     base[:3, 3] = 0.25, 0.0, 0.0  # 8 pixels at 1 m
-    still = RobotDrawing(SLIDER, ["along_x"], FRONT).draw([AWAY])
-    moved = RobotDrawing(SLIDER, ["along_x"], FRONT, base_pose=base).draw([AWAY])
+    still = RobotRenderer(SLIDER, ["along_x"], FRONT).draw([AWAY])
+    moved = RobotRenderer(SLIDER, ["along_x"], FRONT, base_pose=base).draw([AWAY])
     np.testing.assert_array_equal(moved[COVERAGE, :, 8:], still[COVERAGE, :, :-8])
     np.testing.assert_array_equal(moved[CHAIN, :, 8:], still[CHAIN, :, :-8])
     # Off the axis the hidden far corners tilt the plane that stands for the surface, a little.
@@ -83,8 +83,8 @@ def test_base_pose_moves_the_robot():
 
 
 def test_held_joints_and_mimic():
-    drawn = RobotDrawing(SLIDER, ["finger_joint"], FRONT, held={"along_x": AWAY}).draw([0.3])
-    np.testing.assert_array_equal(drawn, RobotDrawing(SLIDER, ["along_x"], FRONT).draw([AWAY]))
+    drawn = RobotRenderer(SLIDER, ["finger_joint"], FRONT, held={"along_x": AWAY}).draw([0.3])
+    np.testing.assert_array_equal(drawn, RobotRenderer(SLIDER, ["along_x"], FRONT).draw([AWAY]))
     follow = '<mimic joint="along_x" multiplier="2" offset="0.5"/>'
     mimic = SLIDER.replace('<axis xyz="0 0 1"/>', '<axis xyz="0 0 1"/>' + follow)
     # 2 * 0.25 + 0.5 = 1 rad about z.
@@ -96,14 +96,14 @@ def test_held_joints_and_mimic():
 
 def test_behind_the_camera_is_nothing():
     behind = np.diag([-1.0, 1.0, -1.0, 1.0])
-    drawing = RobotDrawing(SLIDER, ["along_x"], replace(FRONT, world_from_optical=behind))
+    drawing = RobotRenderer(SLIDER, ["along_x"], replace(FRONT, world_from_optical=behind))
     assert not drawing.draw([0.0]).any()
 
 
 def test_a_part_that_passes_the_camera_is_cut():
     beam = """<robot name="beam"><link name="base"><visual><origin xyz="0 0.5 0"/>
       <geometry><box size="0.5 0.5 4"/></geometry></visual></link></robot>"""
-    picture = RobotDrawing(beam, [], FRONT).draw([])
+    picture = RobotRenderer(beam, [], FRONT).draw([])
     # A beam below, from 2 m behind to 2 m before: its end from row 31.5 + 32 * 0.25 / 2 = 35.5 on,
     # columns 27.5 to 35.5; nearer, it spreads over the whole lower edge.
     assert not picture[COVERAGE, :36].any()
@@ -117,14 +117,14 @@ def test_spheres_and_cylinders():
       <visual><origin xyz="0.5 0 2"/><geometry>
         <cylinder radius="0.4" length="0.1"/></geometry></visual>
     </link></robot>"""
-    coverage = RobotDrawing(shapes, [], FRONT).draw([])[COVERAGE].sum(axis=0) / 255
+    coverage = RobotRenderer(shapes, [], FRONT).draw([])[COVERAGE].sum(axis=0) / 255
     # A disc of 0.4 m at 1.95 m: pi * (32 * 0.4 / 1.95)^2 = 135 pixels; off the axis the sphere is
     # a little larger than pi * (32 * 0.4 / 2)^2 = 129. Polygons lose a few per cent.
     assert 129 < coverage[32:].sum() < 140 and 122 < coverage[:32].sum() < 145
 
 
 def test_many_at_once_are_what_each_is_alone():
-    drawing = RobotDrawing(SLIDER, ["along_x"], FRONT)
+    drawing = RobotRenderer(SLIDER, ["along_x"], FRONT)
     positions = np.linspace(-0.6, 0.6, 40).reshape(4, 10, 1)
     pictures = drawing.draw(positions)
     assert pictures.shape == (4, 10, 3, 64, 64)
@@ -137,7 +137,7 @@ def test_more_parts_than_a_byte_counts():
     link = SLIDER[SLIDER.index("<visual>") : SLIDER.index("</link>")]
     many = SLIDER.replace(link, link * 300)
     np.testing.assert_array_equal(
-        RobotDrawing(many, ["along_x"], FRONT).draw([0.1]), RobotDrawing(SLIDER, ["along_x"], FRONT).draw([0.1])
+        RobotRenderer(many, ["along_x"], FRONT).draw([0.1]), RobotRenderer(SLIDER, ["along_x"], FRONT).draw([0.1])
     )
 
 
@@ -153,22 +153,22 @@ def test_more_parts_than_a_byte_counts():
 )
 def test_unusable_descriptions(urdf, joints, options, message):
     with pytest.raises(KinematicsError, match=message):
-        RobotDrawing(urdf, joints, FRONT, **options)
+        RobotRenderer(urdf, joints, FRONT, **options)
 
 
 def test_wrong_calls():
-    drawing = RobotDrawing(SLIDER, ["along_x"], FRONT)
+    drawing = RobotRenderer(SLIDER, ["along_x"], FRONT)
     with pytest.raises(KinematicsError, match=r"\(2,\); expected \[..., 1\]: along_x"):
         drawing.draw([0.0, 0.0])
     with pytest.raises(KinematicsError, match="NaN or infinity"):
         drawing.draw([np.nan])
     with pytest.raises(ValueError, match="base_pose has shape"):
-        RobotDrawing(SLIDER, ["along_x"], FRONT, base_pose=np.eye(3))
+        RobotRenderer(SLIDER, ["along_x"], FRONT, base_pose=np.eye(3))
     for wrong in ({"near_m": 3.0}, {"samples": 16}, {"clip_m": 0.0}, {"max_vertices": 3}):
         with pytest.raises(ValueError, match=f"{next(iter(wrong))} is|clip_m"):
-            DrawingSettings(**wrong)
+            RendererSettings(**wrong)
     with pytest.raises(ValueError, match="'visual' or 'collision'"):
-        RobotDrawing(SLIDER, ["along_x"], FRONT, settings=DrawingSettings(geometry="mesh"))
+        RobotRenderer(SLIDER, ["along_x"], FRONT, settings=RendererSettings(geometry="mesh"))
 
 
 # Two triangles: the square from (0, 0) to (1, 1), 1 m wide at a depth of 2 m.
@@ -193,7 +193,7 @@ def test_mesh_files(tmp_path, monkeypatch):
     )
     # Scaled to 0.5 m at 2 m: 8 pixels from the middle, 31.5, on: 32 to 39.
     for name in names:
-        picture = RobotDrawing(MESH.replace("NAME", name), [], FRONT).draw([])
+        picture = RobotRenderer(MESH.replace("NAME", name), [], FRONT).draw([])
         np.testing.assert_array_equal(picture[COVERAGE], rectangle(slice(32, 40), slice(32, 40), 255), err_msg=name)
 
 
@@ -217,7 +217,7 @@ def test_missing_and_broken_meshes(tmp_path, name, message):
         (tmp_path / file).write_text("v 0 0 0\n")
         name = name.replace(word, str(tmp_path / file))
     with pytest.raises(KinematicsError, match=message):
-        RobotDrawing(MESH.replace("NAME", name), [], FRONT)
+        RobotRenderer(MESH.replace("NAME", name), [], FRONT)
 
 
 def test_a_mesh_that_is_not_convex_is_cut(tmp_path):
@@ -230,8 +230,8 @@ def test_a_mesh_that_is_not_convex_is_cut(tmp_path):
     urdf = MESH.replace("NAME", str(tmp_path / "angle.stl")).replace("0.5 0.5 1", "1 1 1")
 
     def covered(pieces: int) -> float:
-        settings = DrawingSettings(max_pieces=pieces)
-        return RobotDrawing(urdf, [], FRONT, settings=settings).draw([])[COVERAGE].sum() / 255
+        settings = RendererSettings(max_pieces=pieces)
+        return RobotRenderer(urdf, [], FRONT, settings=settings).draw([])[COVERAGE].sum() / 255
 
     # At 2.9 m: two arms of 1 m x 0.2 m that share a corner cover 0.36 m2, their hull 0.68 m2.
     pixels = (32 / 2.9) ** 2
@@ -300,7 +300,7 @@ def test_the_robot_is_where_the_simulator_shows_it(arm):
 
     def drawn(camera):
         urdf = robot_description(spec, coarse=True)
-        return RobotDrawing(urdf, spec.joint_names, camera, held=spec.held_joints).draw(q)
+        return RobotRenderer(urdf, spec.joint_names, camera, held=spec.held_joints).draw(q)
 
     pictures = drawn(camera)
     scores = overlap(truth, pictures[:, COVERAGE] >= 128)

@@ -1,4 +1,4 @@
-"""A model's card names a robot's camera for drawings only where the robot was drawn in training."""
+"""A model's card names a robot's camera for robot renders only where the robot was drawn in training."""
 
 from dataclasses import replace
 

@@ -41,7 +41,7 @@ def clip():
         torch.randn(BATCH, HORIZON, 6),
         torch.zeros(BATCH, dtype=torch.long),
         outcomes,
-        drawings=torch.full((BATCH, HORIZON, 3, *CONFIG.image_size), 255, dtype=torch.uint8),
+        robot_renders=torch.full((BATCH, HORIZON, 3, *CONFIG.image_size), 255, dtype=torch.uint8),
         drawn=torch.ones(BATCH, dtype=torch.bool),
     )
 

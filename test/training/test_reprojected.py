@@ -154,8 +154,8 @@ def test_rollouts_hold_pictures_of_the_same_moments(moving, spaces, camera):
     made = Rollouts(
         data, list_episodes(moving, "rover_twist"), Astra(config).eval(), torch.device("cpu"), 0, 64, progress=False
     )
-    decoded, seen, known, drawings, truth = zip(*made.clips)
-    assert drawings == (None,) * 4
+    decoded, seen, known, robot_renders, truth = zip(*made.clips)
+    assert robot_renders == (None,) * 4
     decoded, seen, known, truth = map(torch.stack, (decoded, seen, known, truth))
     assert decoded.shape == truth.shape == seen.shape == (4, 16, 3, 64, 64)
     assert set(known.unique().tolist()) <= {0, 255} and known.float().mean() > 25

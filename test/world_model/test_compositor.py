@@ -99,14 +99,14 @@ def test_it_learns_how_the_robot_looks():
     def scene(seed):
         generator = torch.Generator().manual_seed(seed)
         soft = 0.9 + 0.05 * torch.randn(8, 3, SIZE, SIZE, generator=generator)
-        drawings = torch.zeros(8, 6, SIZE, SIZE)
+        robot_renders = torch.zeros(8, 6, SIZE, SIZE)
         truth = soft.clone()
         for row, corner in enumerate(torch.randint(0, SIZE - 6, (8, 2), generator=generator).tolist()):
             where = (slice(corner[0], corner[0] + 6), slice(corner[1], corner[1] + 6))
             near = torch.rand((), generator=generator)
-            drawings[row, 0][where], drawings[row, 1][where] = 1.0, near
+            robot_renders[row, 0][where], robot_renders[row, 1][where] = 1.0, near
             truth[row, :, where[0], where[1]] = 0.6 * near
-        return (soft, soft, torch.ones(8, 1, SIZE, SIZE), drawings), truth
+        return (soft, soft, torch.ones(8, 1, SIZE, SIZE), robot_renders), truth
 
     compositor = trained(scene, 200)
     given, truth = scene(1000)

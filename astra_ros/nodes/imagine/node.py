@@ -248,7 +248,7 @@ class Imagine:
             raise ModelFailed(text if named else f"model '{own.model}': {text}") from error
         self._inputs.expect(model.card)
         card = model.card
-        self._description.attach(imaginer.drawings, card)
+        self._description.attach(imaginer.plan_renders, card)
         if card.cameras:
             spent_s = time.monotonic() - self._began_s
             self._description.wait(max(0.0, DESCRIPTION_COMES_S - spent_s), self._health.model.prepare)

@@ -13,7 +13,7 @@ from astra_ros.nodes.health import once
 from astra_ros.plans.action_spaces import ActionSpace
 from astra_ros.robot.kinematics import KinematicsError, parse_urdf
 from astra_ros.robot.limits import Limits, position_limits
-from astra_ros.robot.plan_renders import Drawings
+from astra_ros.robot.plan_renders import PlanRenders
 from astra_ros.robot.shapes import mesh_notes
 from astra_ros.robot.turns import DescriptionError, continuous_joints
 from astra_ros.texts import listed
@@ -49,7 +49,7 @@ class RobotDescription:
         self._changed = threading.Condition()
         self._received: deque[str] = deque(maxlen=KEPT)
         self._waiting: deque[str] = deque(maxlen=KEPT)
-        self._drawings: Drawings | None = None
+        self._plan_renders: PlanRenders | None = None
         self._spaces: tuple[ActionSpace, ...] = ()
         self._drawn: frozenset[str] = frozenset()
         self._trained_turning: dict[str, Sequence[str]] = {}  # action space -> joints
@@ -73,14 +73,14 @@ class RobotDescription:
                 self._waiting.append(msg.data)
                 self._changed.notify_all()
 
-    def attach(self, drawings: Drawings, card) -> None:
+    def attach(self, plan_renders: PlanRenders, card) -> None:
         """Say by what the robot is drawn, and for which model; this is done ahead from now on.
 
         Args:
             card: the model's, see `ModelCard`.
         """
         with self._changed:
-            self._drawings, self._drawn, self._prepared = drawings, frozenset(card.cameras), False
+            self._plan_renders, self._drawn, self._prepared = plan_renders, frozenset(card.cameras), False
             self._spaces = tuple(space for space in card.action_spaces.values() if space.modality == "joints")
             self._trained_turning = dict(card.continuous_joints)
             self._waiting = deque([*self._received, *self._waiting], maxlen=KEPT)
@@ -120,8 +120,8 @@ class RobotDescription:
     def problem(self) -> str:
         """Why the robot is not drawn along plans, or not as the newest description says; '' where it is."""
         with self._changed:
-            drawings = self._drawings
-            if drawings is None or not self._needed:
+            plan_renders = self._plan_renders
+            if plan_renders is None or not self._needed:
                 return f"{self.topic}: {self._fails}" if self._fails else ""
             if not self._came:
                 if not self.missed and not all(space.name in self._drawn for space in self._spaces):
@@ -132,8 +132,8 @@ class RobotDescription:
                 )
             if not self._idle:
                 return ""
-            if drawings.warning:
-                return f"{self.topic}: {drawings.warning.removeprefix('robot_description: ')}"
+            if plan_renders.warning:
+                return f"{self.topic}: {plan_renders.warning.removeprefix('robot_description: ')}"
             return f"{self.topic}: {self._fails}; {WITHOUT}" if self._fails else ""
 
     @property
@@ -181,7 +181,7 @@ class RobotDescription:
 
     @property
     def _idle(self) -> bool:
-        return not self._busy and not self._waiting and (self._prepared or self._drawings is None)
+        return not self._busy and not self._waiting and (self._prepared or self._plan_renders is None)
 
     def _run(self) -> None:
         while True:
@@ -193,28 +193,28 @@ class RobotDescription:
                     return
                 self._busy = True
                 text = self._waiting.popleft() if self._waiting else None
-                drawings, spaces = self._drawings, self._spaces
+                plan_renders, spaces = self._plan_renders, self._spaces
                 if text is not None and [*self._received][-1:] != [text]:
                     self._received.append(text)
                 self._prepared = not self._waiting
             reason = ""
             try:
                 if text is not None:
-                    reason = self._take(text, drawings)
-                if drawings is not None and not self._waiting:
-                    undrawn = self._prepare(drawings, spaces)
+                    reason = self._take(text, plan_renders)
+                if plan_renders is not None and not self._waiting:
+                    undrawn = self._prepare(plan_renders, spaces)
                     reason = reason or undrawn or (self._fails if text is None else "")
             except Exception as error:  # noqa: BLE001 - whatever a text holds, the next one is taken
                 reason = f"{type(error).__name__}: {error}"
             self._settle(reason)
 
-    def _take(self, text: str, drawings: Drawings | None) -> str:
+    def _take(self, text: str, plan_renders: PlanRenders | None) -> str:
         """Why a description cannot be used, or ''."""
         try:
             robot = parse_urdf(text)
         except KinematicsError as error:
-            if drawings is not None:
-                drawings.describe(text)
+            if plan_renders is not None:
+                plan_renders.describe(text)
             return str(error)
         self.text = text
         self._joints = frozenset(joint.name for joint in robot.joints)
@@ -224,15 +224,15 @@ class RobotDescription:
             self.continuous, self.limits = frozenset(), {}
         for note in mesh_notes(robot):
             self._tell_once(f"{self.topic}: {note}")
-        reason = drawings.describe(text) if drawings is not None else ""
+        reason = plan_renders.describe(text) if plan_renders is not None else ""
         return (reason or "") if self._needed else ""  # of what is not drawn, no mesh is missed
 
-    def _prepare(self, drawings: Drawings, spaces: Sequence[ActionSpace]) -> str:
+    def _prepare(self, plan_renders: PlanRenders, spaces: Sequence[ActionSpace]) -> str:
         """Why what is described cannot be drawn, or ''."""
         began = time.monotonic()
         # Of a model's robots, the one that is described; where it is none of them, that is the complaint.
         mine = [space for space in spaces if self._joints.issuperset(space.motion_names)]
-        reason = drawings.prepare(mine or spaces)
+        reason = plan_renders.prepare(mine or spaces)
         if (took_s := time.monotonic() - began) > 1.0:
             self._tell(f"prepared the robot's shapes in {took_s:.1f} s")
         return reason or ""

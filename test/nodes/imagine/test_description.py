@@ -11,7 +11,7 @@ pytest.importorskip("yourdfpy")
 
 from std_msgs.msg import String
 
-from astra_ros.nodes.imagine.node import robot_description as description_module
+from astra_ros.nodes.imagine import robot_description as description_module
 from astra_ros.nodes.imagine.robot_description import RobotDescription
 from astra_ros.robot.limits import Limits
 
@@ -40,8 +40,8 @@ def card(spaces, drawn, turning=()):
     )
 
 
-class FakeDrawings:
-    """Records what is asked of `Drawings`."""
+class FakePlanRenders:
+    """Records what is asked of `PlanRenders`."""
 
     def __init__(self, takes_s=0.0):
         self.described, self.prepared, self.warning = [], [], None
@@ -79,8 +79,8 @@ def bench():
 
 
 def test_a_broken_description_does_not_replace_a_good_one(bench):
-    drawings, good = FakeDrawings(), urdf()
-    bench.description.attach(drawings, card([space("a")], ["a"]))
+    plan_renders, good = FakePlanRenders(), urdf()
+    bench.description.attach(plan_renders, card([space("a")], ["a"]))
     bench.send(good)
     assert bench.description.text == good and bench.description.problem == "" and bench.refused == []
     for _ in range(3):
@@ -92,8 +92,8 @@ def test_a_broken_description_does_not_replace_a_good_one(bench):
 
 
 def test_one_whose_meshes_are_not_installed_still_says_where_the_tool_goes(bench):
-    drawings, good, lost = FakeDrawings(), urdf(), urdf(LOST)
-    bench.description.attach(drawings, card([space("a")], ["a"]))
+    plan_renders, good, lost = FakePlanRenders(), urdf(), urdf(LOST)
+    bench.description.attach(plan_renders, card([space("a")], ["a"]))
     bench.send(good)
     bench.send(lost)
     assert bench.description.text == lost and bench.refused == ["/desc: it is broken"]
@@ -104,35 +104,35 @@ def test_what_came_before_the_model_is_drawn_once_it_is_there_in_order(bench):
     bench.send(good)
     bench.send("no XML")
     assert bench.description.text == good and bench.description.problem.startswith("/desc: ")
-    drawings = FakeDrawings()
-    bench.description.attach(drawings, card([space("a")], ["a"]))
+    plan_renders = FakePlanRenders()
+    bench.description.attach(plan_renders, card([space("a")], ["a"]))
     bench.description.wait(0.0)
-    assert drawings.described == [good, "no XML"] and drawings.prepared == [["a"]]
+    assert plan_renders.described == [good, "no XML"] and plan_renders.prepared == [["a"]]
 
 
 def test_shapes_are_made_ahead_for_the_robot_that_is_described(bench):
-    drawings = FakeDrawings(takes_s=0.2)
-    bench.description.attach(drawings, card([space("a"), space("x", "y")], ["a", "x_y"]))
+    plan_renders = FakePlanRenders(takes_s=0.2)
+    bench.description.attach(plan_renders, card([space("a"), space("x", "y")], ["a", "x_y"]))
     bench.description.on_message(String(data=urdf()))
     said = []
     bench.description.wait(0.0, lambda: said.append(bench.description.preparing))
-    assert said == [True] and drawings.prepared == [["a"]] and not bench.description.preparing
-    bench.send(urdf(joint="other"))  # none of the model's robots: that is for Drawings to say
-    assert drawings.prepared[-1] == ["a", "x_y"]
+    assert said == [True] and plan_renders.prepared == [["a"]] and not bench.description.preparing
+    bench.send(urdf(joint="other"))  # none of the model's robots: that is for PlanRenders to say
+    assert plan_renders.prepared[-1] == ["a", "x_y"]
 
 
 def test_the_same_description_again_is_looked_at_again_where_its_meshes_were_missing(bench):
     """Someone installs them, and robot_state_publisher says the same once more."""
-    drawings, lost = FakeDrawings(), urdf(LOST)
-    bench.description.attach(drawings, card([space("a")], ["a"]))
+    plan_renders, lost = FakePlanRenders(), urdf(LOST)
+    bench.description.attach(plan_renders, card([space("a")], ["a"]))
     bench.send(lost)
     bench.send(lost)
-    assert drawings.described == [lost, lost] and bench.refused == ["/desc: it is broken"]  # said once
-    drawings.describe, drawings.warning = drawings.described.append, None  # installed
+    assert plan_renders.described == [lost, lost] and bench.refused == ["/desc: it is broken"]  # said once
+    plan_renders.describe, plan_renders.warning = plan_renders.described.append, None  # installed
     bench.send(lost)
-    assert drawings.described == [lost] * 3 and bench.description.problem == ""
+    assert plan_renders.described == [lost] * 3 and bench.description.problem == ""
     bench.send(lost)
-    assert len(drawings.described) == 3
+    assert len(plan_renders.described) == 3
 
 
 def test_missing_meshes_do_not_push_out_what_came_before_the_model(bench):
@@ -140,10 +140,10 @@ def test_missing_meshes_do_not_push_out_what_came_before_the_model(bench):
     bench.send(good)
     for _ in range(6):
         bench.send(lost)
-    drawings = FakeDrawings()
-    bench.description.attach(drawings, card([space("a")], ["a"]))
+    plan_renders = FakePlanRenders()
+    bench.description.attach(plan_renders, card([space("a")], ["a"]))
     bench.description.wait(0.0)
-    assert drawings.described == [good, lost]
+    assert plan_renders.described == [good, lost]
 
 
 def test_limits_and_meshes_with_y_up_are_known_from_the_description(bench):
@@ -158,11 +158,11 @@ def test_limits_and_meshes_with_y_up_are_known_from_the_description(bench):
 
 
 def test_the_same_description_again_costs_nothing(bench):
-    drawings = FakeDrawings()
-    bench.description.attach(drawings, card([space("a")], ["a"]))
+    plan_renders = FakePlanRenders()
+    bench.description.attach(plan_renders, card([space("a")], ["a"]))
     for _ in range(5):
         bench.send(urdf())
-    assert len(drawings.described) == len(drawings.prepared) == 1
+    assert len(plan_renders.described) == len(plan_renders.prepared) == 1
 
 
 def test_that_none_came_is_named_with_the_topic_if_the_model_sees_the_robot(bench):
@@ -170,26 +170,26 @@ def test_that_none_came_is_named_with_the_topic_if_the_model_sees_the_robot(benc
     began = time.monotonic()
     bench.description.wait(0.1)
     assert 0.1 <= time.monotonic() - began < 2.0
-    bench.description.attach(FakeDrawings(), card([space("a")], ["a"]))
+    bench.description.attach(FakePlanRenders(), card([space("a")], ["a"]))
     assert "no robot_description has come on /desc" in bench.description.problem
-    bench.description.attach(FakeDrawings(), card([space("a")], []))
+    bench.description.attach(FakePlanRenders(), card([space("a")], []))
     assert bench.description.problem == ""
-    bench.description.attach(FakeDrawings(), card([space("a"), space("b")], ["b"]))  # whose plans will come?
+    bench.description.attach(FakePlanRenders(), card([space("a"), space("b")], ["b"]))  # whose plans will come?
     assert bench.description.problem == ""
     bench.description.missed = True
     assert "no robot_description has come on /desc" in bench.description.problem
 
 
 def test_a_robot_that_the_model_never_saw_drawn_needs_no_shapes(bench):
-    drawings = FakeDrawings()
-    bench.description.attach(drawings, card([space("a"), space("x", "y")], ["x_y"]))
+    plan_renders = FakePlanRenders()
+    bench.description.attach(plan_renders, card([space("a"), space("x", "y")], ["x_y"]))
     bench.send(urdf())
-    assert drawings.prepared == [["a"]] and bench.description.problem == ""  # which `Drawings` does not draw
+    assert plan_renders.prepared == [["a"]] and bench.description.problem == ""  # which `PlanRenders` does not draw
 
 
 def test_a_mesh_of_a_robot_that_the_model_never_saw_drawn_is_not_missed(bench):
     """Such as an arm of one's own beside the simulated ones that the model began with."""
-    bench.description.attach(FakeDrawings(), card([space("a"), space("x", "y")], ["x_y"]))
+    bench.description.attach(FakePlanRenders(), card([space("a"), space("x", "y")], ["x_y"]))
     bench.send(urdf(LOST))
     assert bench.description.problem == "" and bench.refused == [] and bench.description.text == urdf(LOST)
     bench.send("<robot")
@@ -200,7 +200,7 @@ def test_a_mesh_of_a_robot_that_the_model_never_saw_drawn_is_not_missed(bench):
 
 
 def test_state_is_of_one_moment(bench):
-    bench.description.attach(FakeDrawings(takes_s=0.3), card([space("a")], ["a"]))
+    bench.description.attach(FakePlanRenders(takes_s=0.3), card([space("a")], ["a"]))
     bench.description.on_message(String(data=urdf(LOST)))
     assert bench.description.state == (True, "")
     bench.description.wait(0.0)
@@ -216,7 +216,7 @@ def test_it_says_which_joints_turn_without_end(bench):
 
 
 def test_a_description_that_contradicts_the_model_is_named(bench):
-    bench.description.attach(FakeDrawings(), card([space("a")], [], turning=["a"]))
+    bench.description.attach(FakePlanRenders(), card([space("a")], [], turning=["a"]))
     bench.send(urdf(kind="continuous"))
     assert bench.description.contradiction == ""
     bench.send(urdf(kind="revolute"))
@@ -236,7 +236,7 @@ def test_whoever_waits_is_let_go_at_the_end():
 
 def test_shapes_that_take_too_long_do_not_hold_the_model_up_and_that_is_told(bench, monkeypatch):
     monkeypatch.setattr(description_module, "PREPARED_WITHIN_S", 0.05)
-    bench.description.attach(FakeDrawings(takes_s=0.6), card([space("a")], ["a"]))
+    bench.description.attach(FakePlanRenders(takes_s=0.6), card([space("a")], ["a"]))
     began = time.monotonic()
     bench.send(urdf())
     assert time.monotonic() - began < 0.5 and bench.description.preparing
