@@ -27,12 +27,14 @@ class PlanAdapter(Protocol):
         start_topic: relative name of the topic that says where the robot is as a plan begins; '' where a plan may
             begin in any state.
         best_topic: name of the topic on which the winner is handed on; no other type may have the same one.
+        advice: what to publish instead, for planners whose topic has another type.
     """
 
     type: ClassVar[str]
     message: ClassVar[type]
     start_topic: ClassVar[str] = ""
     best_topic: ClassVar[str]
+    advice: ClassVar[str] = ""
 
     def to_plan(self, msg, name: str, topic: str) -> Plan:
         """A message as a plan.
@@ -73,3 +75,13 @@ class PlanAdapter(Protocol):
 PLAN_ADAPTERS: Registry[type[PlanAdapter]] = Registry(
     "plan type", "astra_ros.plan_adapters", {JOINT_TRAJECTORY: "astra_ros.bridge.trajectories:JointTrajectoryAdapter"}
 )
+
+
+def plan_adapter(type_name: str) -> PlanAdapter:
+    """A new adapter of a message type.
+
+    Raises:
+        UnknownName: the type has none.
+        LoadError: it cannot be imported, such as where its message package is not installed.
+    """
+    return PLAN_ADAPTERS[type_name]()

@@ -26,6 +26,7 @@ class JointTrajectoryAdapter(PlanAdapter):
     message = JointTrajectory
     start_topic = "joint_states"
     best_topic = "~/best_plan"
+    advice = "publish each candidate as a JointTrajectory, such as the joint_trajectory of a RobotTrajectory"
 
     def __init__(self) -> None:
         self._tool = lru_cache(maxsize=1)(ToolPath)

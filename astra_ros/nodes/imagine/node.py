@@ -20,8 +20,8 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
-from trajectory_msgs.msg import JointTrajectory
 
+from astra_ros.bridge.plan_adapters import plan_adapter
 from astra_ros.nodes.executable import run
 from astra_ros.nodes.health import HealthPublisher
 from astra_ros.nodes.imagine.auto_imagine import AutoImagine
@@ -45,7 +45,6 @@ ANSWER_WITHIN_S = 120.0
 DESCRIPTION_COMES_S = 5.0
 # What to do where others publish another type that no remapping helps with.
 GOAL_CURE = "publish it as a raw Image (image_transport's republish)"
-PLANS_CURE = "publish each candidate as a JointTrajectory, such as the joint_trajectory of a RobotTrajectory"
 # The executor's threads: one stays free for topics and timers, the others for callers who wait.
 THREADS = 4
 # The model's thread gives the interpreter's lock away with every operation, thousands a request, and may
@@ -69,6 +68,7 @@ class Imagine:
         self._heard = {
             name: replace(source, topic=node.resolve_topic_name(source.topic)) for name, source in sources.items()
         }
+        self._adapters = {name: plan_adapter(source.type) for name, source in sources.items()}
         self._health = ImagineHealth(node, lambda: self._parameters.own)
         self._inputs = ImagineInputs(
             camera,
@@ -79,7 +79,9 @@ class Imagine:
         )
         self._health.inputs = self._inputs
         self._thread = ModelThread(self._load, self._serve, self._show, self._on_error)
-        self._outputs = ImagineOutputs(node, self._thread.refresh, partial(self._health.refuse, "markers"))
+        self._outputs = ImagineOutputs(
+            node, self._adapters, self._thread.refresh, partial(self._health.refuse, "markers")
+        )
         self._description = RobotDescription(
             node.resolve_topic_name("robot_description"),
             partial(self._health.refuse, "robot_description"),
@@ -129,12 +131,14 @@ class Imagine:
         watch("goal_image", listen(Image, "goal_image", on_goal, LATCHED), cure=GOAL_CURE)
         watch("goal_pose", listen(PoseStamped, "goal_pose", self._on_goal_pose, reliable(1)))
         on_joints = partial(inputs.on_joints, topic=self._joint_states)
-        watch("joint_states", listen(JointState, "joint_states", on_joints, best_effort(10)), needed=True)
+        compared = any(adapter.start_topic == "joint_states" for adapter in self._adapters.values())
+        watch("joint_states", listen(JointState, "joint_states", on_joints, best_effort(10)), needed=compared)
         watch("robot_description", listen(String, "robot_description", self._description.on_message, LATCHED))
         for source, settings in self._parameters.sources.items():
             # Raw: the bytes are handed on as they came if this plan wins.
-            on_plan, qos = partial(self._on_plan, source), reliable(2 * settings.keep)
-            watch(settings.topic, listen(JointTrajectory, settings.topic, on_plan, qos, raw=True), cure=PLANS_CURE)
+            adapter, qos = self._adapters[source], reliable(2 * settings.keep)
+            plans = listen(adapter.message, settings.topic, partial(self._on_plan, source), qos, raw=True)
+            watch(settings.topic, plans, cure=adapter.advice)
 
     # Callbacks of topics: convert, store, and perhaps start a request.
 
@@ -143,14 +147,15 @@ class Imagine:
         self._auto.check()
 
     def _on_plan(self, source: str, data: bytes) -> None:
+        adapter = self._adapters[source]
         try:
-            msg = deserialize_message(data, JointTrajectory)
+            msg = deserialize_message(data, adapter.message)
         except Exception as error:  # noqa: BLE001 - of several kinds, as the middleware likes
-            what = f"{len(data)} bytes that are no JointTrajectory ({short(error, 200)})"
+            what = f"{len(data)} bytes that are not a {adapter.type} ({short(error, 200)})"
             self._health.refuse("plans", f"{self._heard[source].topic}: {what}")
             return
         own = self._parameters.own
-        if reason := own.stamps.refusal(msg.header.stamp, self._now_ns()):
+        if reason := own.stamps.refusal(adapter.stamp(msg), self._now_ns()):
             self._health.refuse("plans", f"{self._heard[source].topic}: a plan is refused: {reason}")
             return
         if self._inputs.on_plan(source, msg, data) and own.auto_imagine:

@@ -6,7 +6,7 @@ is kept for whoever subscribes late.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
@@ -14,20 +14,19 @@ from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_msgs.msg import Float32MultiArray
-from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import MarkerArray
 
 from astra_ros.bridge.images import rgb_to_image
 from astra_ros.bridge.markers import plans_to_markers
+from astra_ros.bridge.plan_adapters import PlanAdapter
 from astra_ros.bridge.scores import scores_to_diagnostics, scores_to_matrix
 from astra_ros.bridge.stamps import later
-from astra_ros.bridge.trajectories import without_stamp
 from astra_ros.nodes.imagine.inputs import Request
 from astra_ros.nodes.imagine.settings import ImagineSettings
 from astra_ros.nodes.imagine.video_player import VideoPlayer
 from astra_ros.nodes.qos import LATCHED, reliable
 from astra_ros.ranking.imaginer import Imaginer, Result
-from astra_ros.robot.kinematics import KinematicsError, ToolPath
+from astra_ros.robot.kinematics import KinematicsError
 from astra_ros.views.contact_sheet import contact_sheet, shown_steps
 
 SHEET_COLUMNS = 8
@@ -38,17 +37,24 @@ class ImagineOutputs:
 
     Args:
         node: the node.
+        adapters: plan source name -> the adapter of its message type.
         refresh: asks the model's thread to call ``show``; called when somebody subscribes.
         warn: told of what cannot be drawn.
     """
 
-    def __init__(self, node: Node, refresh: Callable[[], None], warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, node: Node, adapters: Mapping[str, PlanAdapter], refresh: Callable[[], None], warn: Callable[[str], None]
+    ) -> None:
         self._warn = warn
+        self._adapters = adapters
         joined = PublisherEventCallbacks(matched=lambda info: refresh() if info.current_count_change > 0 else None)
         self._scores = node.create_publisher(DiagnosticArray, "~/scores", LATCHED)
         self._matrix = node.create_publisher(Float32MultiArray, "~/score_matrix", LATCHED)
         self._markers = node.create_publisher(MarkerArray, "~/plan_markers", LATCHED)
-        self._best_plan = node.create_publisher(JointTrajectory, "~/best_plan", reliable(1))
+        self._best_plan = {
+            adapter.type: node.create_publisher(adapter.message, adapter.best_topic, reliable(1))
+            for adapter in {adapter.type: adapter for adapter in adapters.values()}.values()
+        }
         self._sheet = node.create_publisher(Image, "~/imagined/contact_sheet", LATCHED, event_callbacks=joined)
         self._video = node.create_publisher(Image, "~/imagined/image", reliable(64), event_callbacks=joined)
         self._player = VideoPlayer(node, self._video)
@@ -56,7 +62,6 @@ class ImagineOutputs:
         self._handed_on: list[bytes] = []  # of the plans that are still held
         self._sheet_drawn = False
         self._shown_plan: int | None = None
-        self._tool: tuple[tuple, ToolPath] | None = None
 
     @property
     def topic(self) -> str:
@@ -78,10 +83,10 @@ class ImagineOutputs:
         self._scores.publish(scores_to_diagnostics(result.scores, request.stamp, request.frame_id, model, request.goal))
         self._matrix.publish(scores_to_matrix(result.scores))
         if hand_on and self.would_publish(request, result, again):
-            data = _bytes_of_best(request, result)
+            data, adapter = _bytes_of_best(request, result), self._adapter(request, result)
             held = [each for _, each in request.sources.values()]
             self._handed_on = [each for each in self._handed_on if any(each is h for h in held)]
-            self._best_plan.publish(without_stamp(data) if restamp else data)
+            self._best_plan[adapter.type].publish(adapter.without_stamp(data) if restamp else data)
             self._handed_on.append(data)
         self._last = (request, result)
         self._sheet_drawn = False
@@ -105,7 +110,7 @@ class ImagineOutputs:
         outcomes = result.imagination.outcomes
         paths = None
         if robot_description and settings.tool_link:
-            paths = self._tool_paths(result, robot_description, settings.tool_link)
+            paths = self._tool_paths(request, result, robot_description, settings.tool_link)
         if paths is None:
             paths = outcomes.get("tool_position")
         objects = outcomes.get("object_position")
@@ -133,14 +138,15 @@ class ImagineOutputs:
             self._sheet.publish(rgb_to_image(picture, request.stamp, request.frame_id))
             self._sheet_drawn = True
 
-    def _tool_paths(self, result: Result, urdf: str, tool_link: str) -> np.ndarray | None:
-        """[K, H+1, 3] m: the tool along the plans, in the robot's root frame."""
-        names = result.prepared.space.motion_names
-        key = (urdf, tool_link, names)
+    def _adapter(self, request: Request, result: Result) -> PlanAdapter:
+        """That of the first plan by rank; all plans of a result are of one robot."""
+        return self._adapters[request.sources[result.names[result.shown]][0]]
+
+    def _tool_paths(self, request: Request, result: Result, urdf: str, tool_link: str) -> np.ndarray | None:
+        """[K, H+1, 3] m: the tool along the plans, in the robot's root frame; None where that is not known."""
+        prepared = result.prepared
         try:
-            if self._tool is None or self._tool[0] != key:
-                self._tool = (key, ToolPath(urdf, tool_link, names))
-            return self._tool[1](result.prepared.motion)
+            return self._adapter(request, result).tool_paths(prepared.space, prepared.motion, urdf, tool_link)
         except KinematicsError as error:
             self._warn(f"{error}; plan markers show where the model imagines the tool")
             return None

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astra_ros.bridge.trajectories import trajectory_to_plan
+from astra_ros.bridge.plan_adapters import plan_adapter
 from astra_ros.nodes.imagine.settings import PlanTopicSettings
 from astra_ros.plans.joint_plan import JointPlan
+from astra_ros.plans.plan import Plan
 
 
 @dataclass(eq=False)
@@ -21,7 +22,7 @@ class HeldPlan:
     Attributes:
         source: name of its source.
         arrived_s: when it came, on the inputs' clock.
-        stamp: of its header.
+        stamp: when it begins, 0: when it is handed on.
         plan: what it says.
         data: the message's bytes as they came.
         asked: it is in a request, or was in one that was served.
@@ -34,7 +35,7 @@ class HeldPlan:
     source: str
     arrived_s: float
     stamp: object
-    plan: JointPlan
+    plan: Plan
     data: bytes
     asked: bool = False
     judged: bool = False
@@ -78,6 +79,7 @@ class PlanInputs:
         self, sources: Mapping[str, PlanTopicSettings], lost: Callable[[str], None], clock: Callable[[], float]
     ) -> None:
         self._sources = dict(sources)
+        self._adapters = {name: plan_adapter(source.type) for name, source in sources.items()}
         self._lost = lost
         self._clock = clock
         self._lock = threading.RLock()
@@ -90,11 +92,11 @@ class PlanInputs:
         Raises:
             PlanError: it cannot be used.
         """
-        settings = self._sources[source]
-        plan = trajectory_to_plan(msg, source, settings.topic)
+        settings, adapter = self._sources[source], self._adapters[source]
+        plan = adapter.to_plan(msg, source, settings.topic)
         with self._lock:
             self._age()
-            made = HeldPlan(source, self._clock(), msg.header.stamp, plan, data)
+            made = HeldPlan(source, self._clock(), adapter.stamp(msg), plan, data)
             held = self._held[source]
             held.append(made)
             self._fates[source].received += 1
@@ -154,6 +156,8 @@ class PlanInputs:
         with self._lock:
             plans = [(self._sources[name].topic, each.plan) for name, held in self._held.items() for each in held]
         for topic, plan in plans:
+            if not isinstance(plan, JointPlan):
+                continue
             for joint, column in zip(plan.joint_names, plan.positions.T):
                 found.setdefault(topic, {}).setdefault(joint, []).append(column)
         return {

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 from rclpy.node import Node
 
+from astra_ros.bridge.plan_adapters import JOINT_TRAJECTORY, PLAN_ADAPTERS
 from astra_ros.critics import CRITICS
 from astra_ros.critics.scoring import ScoringSettings
+from astra_ros.errors import UserError
 from astra_ros.inference import DEFAULT_MODEL
 from astra_ros.nodes.imagine.plan_stamps import REFUSE, RESTAMP, RULES, PlanStamps
 from astra_ros.nodes.parameters import SettingsParameters
 from astra_ros.ranking.imaginer import ImaginerSettings
 from astra_ros.settings import check_ranges, limited
+from astra_ros.texts import short
 
-JOINT_TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 TRANSPORTS = ("raw", "compressed")
 LONGEST_S = 3600.0
 FOREVER_S = 1e9
@@ -111,8 +113,10 @@ class PlanTopicSettings:
 
     def __post_init__(self) -> None:
         check_ranges(self)
-        if self.type != JOINT_TRAJECTORY:
-            raise ValueError(f"type is '{self.type}'; known is {JOINT_TRAJECTORY}")
+        try:
+            PLAN_ADAPTERS[self.type]
+        except UserError as error:
+            raise ValueError(f"type is '{short(self.type)}': {error}") from error
         if not self.topic:
             raise ValueError("topic is empty; name the topic of the plans")
 
