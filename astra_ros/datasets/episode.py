@@ -7,12 +7,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from astra_ros.errors import UserError
+
+# Training cuts clips of one observed frame and 16 predicted ones (its default horizon), so it refuses shorter episodes.
+LEAST_FRAMES = 17
+
 # Names of a vector label's columns on disk: `object_position.x` and so on; other sizes are numbered.
 COMPONENTS = {3: ("x", "y", "z"), 7: ("x", "y", "z", "qx", "qy", "qz", "qw")}
 
 
-class DatasetError(RuntimeError):
-    """A dataset or an episode that cannot be used; names the file and what to do."""
+class DatasetError(UserError, RuntimeError):
+    """A dataset or an episode cannot be used."""
 
 
 def once_more(error: Exception) -> str:

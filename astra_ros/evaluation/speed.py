@@ -10,30 +10,14 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from astra_ros.training.flops import matmul_peak_flops
+
 PLAIN_STEPS = 50
 
 
 def percentiles(seconds: list[float]) -> dict:
     p50, p95, p99 = np.percentile(seconds, (50, 95, 99))
     return {"p50_ms": 1e3 * p50, "p95_ms": 1e3 * p95, "p99_ms": 1e3 * p99, "runs": len(seconds)}
-
-
-def matmul_peak_flops(device: str | torch.device, seconds: float = 1.0, dtype: torch.dtype = torch.float32) -> float:
-    """What the device reaches on a large matrix product, FLOP/s."""
-    size = 1024 if torch.device(device).type == "cpu" else 8192
-    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-
-    def products(many: int) -> None:
-        for _ in range(many):
-            c = a @ b
-        c[0, 0].item()  # waits for the device
-
-    products(3)
-    begin, count, many = time.perf_counter(), 0, 8
-    while time.perf_counter() - begin < seconds:
-        products(many)
-        count += many
-    return 2 * size**3 * count / (time.perf_counter() - begin)
 
 
 def imagination_flops(model, history, actions, space) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 
+from astra_ros.datasets.episode import LEAST_FRAMES
+
 # Of numbers that are no counts; others are not negative.
 LIMITS = {
     "rate": (1e-8, 1.0),
@@ -48,7 +50,7 @@ class TrainSettings:
     max_history_noise: float = 0.5
     object_weight: float = 4.0
     starts_every: int = 1
-    horizon: int = 16
+    horizon: int = LEAST_FRAMES - 1
     checkpoint_every: int = 200
     seed: int = 0
 

@@ -17,9 +17,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from astra_ros.datasets.episode import once_more
-from astra_ros.evaluation.speed import matmul_peak_flops
 from astra_ros.training.checkpoint import load_checkpoint, save_checkpoint
 from astra_ros.training.distributed import Processes, whole
+from astra_ros.training.flops import matmul_peak_flops
 from astra_ros.training.precision import has_bfloat16, mixed_precision
 from astra_ros.training.settings import StyleSettings, TrainSettings
 from astra_ros.training.training_log import TrainingLog

@@ -21,20 +21,13 @@ from tqdm import tqdm
 from astra_ros.commands.arguments import HelpFormat, at_least, frame_size
 from astra_ros.datasets.dataset import check_alike, check_names, pack_episode, save_packed
 from astra_ros.datasets.dataset_card import write_card
-from astra_ros.datasets.episode import DatasetError, Episode, once_more
+from astra_ros.datasets.episode import LEAST_FRAMES, DatasetError, Episode, once_more
 from astra_ros.datasets.rosbag.bag import BadMessage, Bag
 from astra_ros.datasets.rosbag.camera_error import TwoCameras
 from astra_ros.datasets.rosbag.clock import ClockError, choose_clock
 from astra_ros.datasets.rosbag.description import beyond_limits, check_base, read_urdf
 from astra_ros.datasets.rosbag.existing_imports import REPORT, EarlierImports
-from astra_ros.datasets.rosbag.import_settings import (
-    CLOCKS,
-    LEAST_FRAMES,
-    MODALITIES,
-    BagSettings,
-    changed,
-    settings_from_yaml,
-)
+from astra_ros.datasets.rosbag.import_settings import CLOCKS, MODALITIES, BagSettings, changed, settings_from_yaml
 from astra_ros.datasets.rosbag.layout import BROKEN, SHORT, Piece, lay_out
 from astra_ros.datasets.rosbag.lens import camera_on_robot
 from astra_ros.datasets.rosbag.motion import make_motion, motion_series

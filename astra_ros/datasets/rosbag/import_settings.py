@@ -8,15 +8,12 @@ from pathlib import Path
 
 import yaml
 
-from astra_ros.datasets.episode import DatasetError
+from astra_ros.datasets.episode import LEAST_FRAMES, DatasetError
 from astra_ros.datasets.record import DT_S, IMAGE_SIZE
-from astra_ros.training.settings import TrainSettings
 
 CLOCKS = ("auto", "header", "receive")
 MODALITIES = ("joints", "twist", "camera")
 AXES = ("linear.x", "linear.y", "linear.z", "angular.x", "angular.y", "angular.z")
-# Training cuts clips with a frame before what is predicted, so shorter episodes would be refused.
-LEAST_FRAMES = TrainSettings().horizon + 1
 
 _NAME = re.compile(r"[A-Za-z]\w*")
 _TOPICS = {"image": "image_topic", "camera_info": "camera_info_topic", "motion": "motion_topic"}

@@ -9,7 +9,8 @@ import numpy as np
 
 from astra_ros.camera.order import Order, order_of
 from astra_ros.camera.repeats import MOVED
-from astra_ros.datasets.rosbag.import_settings import LEAST_FRAMES, BagSettings
+from astra_ros.datasets.episode import LEAST_FRAMES
+from astra_ros.datasets.rosbag.import_settings import BagSettings
 from astra_ros.datasets.rosbag.motion import Motion
 from astra_ros.datasets.rosbag.reader import Pictures
 from astra_ros.datasets.rosbag.resample import Clock, divide
