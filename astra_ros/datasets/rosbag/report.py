@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from astra_ros.camera import significant_bits
-from astra_ros.datasets.rosbag.bag import Bag
 from astra_ros.datasets.episode import LEAST_FRAMES
+from astra_ros.datasets.rosbag.bag import Bag
 from astra_ros.datasets.rosbag.layout import FROZEN, STARES, USED, Layout
 from astra_ros.datasets.rosbag.lens import lens_in_words
 from astra_ros.datasets.rosbag.motion import Motion
