@@ -16,6 +16,7 @@ ARROWS = {
     "errors": set(),
     "files": set(),
     "texts": set(),
+    "outcomes": set(),
     "settings": set(),
     "registry": set(),
     "resources": set(),
@@ -115,7 +116,7 @@ def room_of(module: str) -> str:
 
 
 # Leaves that every room may use.
-EVERYWHERE = {"errors", "files", "registry", "settings", "texts"}
+EVERYWHERE = {"errors", "files", "outcomes", "registry", "settings", "texts"}
 
 
 def broken_rules(path: str, source: str) -> list[str]:

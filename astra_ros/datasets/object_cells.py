@@ -6,6 +6,7 @@ import numpy as np
 
 from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.datasets.episode import Episode
+from astra_ros.outcomes import OBJECT_POSITION
 
 
 def object_cells(episode: Episode, shape: tuple[int, int]) -> np.ndarray | None:
@@ -17,7 +18,7 @@ def object_cells(episode: Episode, shape: tuple[int, int]) -> np.ndarray | None:
     Returns:
         float32 [N, rows, columns], or None where camera or object are not known.
     """
-    places = episode.labels.get("object_position")
+    places = episode.labels.get(OBJECT_POSITION)
     if places is None or episode.modality != "joints" or episode.camera is None:
         return None
     camera = PinholeCamera.from_dict(episode.camera).fitted(shape)

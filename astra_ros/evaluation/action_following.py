@@ -26,6 +26,7 @@ from astra_ros.evaluation.pose_probe import (
     stacked,
     train_probe,
 )
+from astra_ros.outcomes import TOOL_POSITION
 
 PROBE_STEPS = 3000
 MIRRORED = (-1.0, 1.0, 1.0, 1.0, -1.0, -1.0)  # a motion seen with left and right exchanged
@@ -97,7 +98,7 @@ class Follower:
     @classmethod
     def trained(cls, episodes: Sequence[Episode], seed: int = 0) -> Follower:
         """Trained on real frames of these episodes, of at most `probe.ROWS` rows."""
-        tool = "tool_position" in episodes[0].labels
+        tool = TOOL_POSITION in episodes[0].labels
         frames = np.concatenate([episode.frames for episode in episodes])
         targets = np.concatenate([cls.poses(episode) for episode in episodes])
         size = np.linalg.norm(targets.reshape(len(targets), -1, 3), axis=-1)
@@ -131,13 +132,13 @@ class Follower:
     @staticmethod
     def can_read(episode: Episode) -> bool:
         """Whether true poses are known, to train on and to compare with."""
-        return bool({"tool_position", "camera_pose"} & set(episode.labels))
+        return bool({TOOL_POSITION, "camera_pose"} & set(episode.labels))
 
     @staticmethod
     def poses(episode: Episode) -> np.ndarray:
         """[N, 3] tool positions, or [N - 1, 6] motions."""
-        if "tool_position" in episode.labels:
-            return episode.labels["tool_position"].astype(np.float64)
+        if TOOL_POSITION in episode.labels:
+            return episode.labels[TOOL_POSITION].astype(np.float64)
         return steps_between(episode.labels["camera_pose"].astype(np.float64))
 
     @torch.inference_mode()

@@ -12,10 +12,10 @@ from astra_ros.evaluation.action_following import Follower
 from astra_ros.evaluation.held_out import HeldOutClips
 from astra_ros.evaluation.metrics import auroc, interval, psnr, ssim
 from astra_ros.inference.torch_lenses import lens_of
+from astra_ros.outcomes import EVENTS, OBJECT_POSITION
 from astra_ros.robot.plan_renders import then_and_now
 from astra_ros.training.clips import frames_to_tensor
 from astra_ros.world_model import reproject
-from astra_ros.world_model.denoiser import OutcomeHeads
 
 HORIZONS = (1, 4, 8, 16, 32, 64)
 DRIFT = (16, 64)  # frames between which drift is stated
@@ -131,11 +131,11 @@ def figures_of(clips: HeldOutClips, made: dict, follower: Follower | None, measu
     figures["uncertainty_correlation"] = float(np.corrcoef(made["error"].ravel(), made["uncertainty"].ravel())[0, 1])
     figures["events"] = {
         name: _event(made["outcomes"][name], clips.labels[name])
-        for name in OutcomeHeads.EVENTS
+        for name in EVENTS
         if name in made["outcomes"] and name in clips.labels
     }
-    if "object_position" in made["outcomes"] and "object_position" in clips.labels:
-        away = np.linalg.norm((made["outcomes"]["object_position"] - clips.labels["object_position"])[..., :2], axis=-1)
+    if OBJECT_POSITION in made["outcomes"] and OBJECT_POSITION in clips.labels:
+        away = np.linalg.norm((made["outcomes"][OBJECT_POSITION] - clips.labels[OBJECT_POSITION])[..., :2], axis=-1)
         figures["object_error_m"] = {str(h): float(np.nanmean(away[:, h - 1])) for h in horizons}
     return figures
 

@@ -6,15 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from astra_ros.outcomes import EVENTS, POSITIONS
+
 # Outcome -> numbers per frame behind [K, H]. Other names are allowed and only checked for [K, H].
-OUTCOME_SHAPES: dict[str, tuple[int, ...]] = {
-    "obstacle_contact": (),
-    "object_contact": (),
-    "off_road": (),
-    "object_position": (3,),
-    "tool_position": (3,),
-    "nearest_obstacle": (3,),
-}
+OUTCOME_SHAPES: dict[str, tuple[int, ...]] = dict.fromkeys(EVENTS, ()) | dict.fromkeys(POSITIONS, (3,))
 
 
 @dataclass(frozen=True, eq=False)

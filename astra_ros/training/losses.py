@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from astra_ros.outcomes import EVENTS, NEAREST_OBSTACLE
 from astra_ros.training.clips import Clip
 from astra_ros.world_model.astra import Astra
-from astra_ros.world_model.denoiser import Denoised, Memory, OutcomeHeads
+from astra_ros.world_model.denoiser import Denoised, Memory
 from astra_ros.world_model.diffusion import snr_weighted_mse
 from astra_ros.world_model.reprojection import not_moved
 
@@ -24,9 +25,9 @@ class LossWeights(NamedTuple):
     nearest_obstacle: float = 0.01
 
     def of(self, outcome: str) -> float:
-        if outcome in OutcomeHeads.EVENTS:
+        if outcome in EVENTS:
             return self.events
-        return self.nearest_obstacle if outcome == "nearest_obstacle" else self.positions
+        return self.nearest_obstacle if outcome == NEAREST_OBSTACLE else self.positions
 
 
 class Prepared(NamedTuple):
@@ -229,7 +230,7 @@ def _outcome_loss(name: str, value: Tensor, truth: Tensor, weights: LossWeights)
     """Of one head, over the frames whose truth is known; 0 where none is."""
     known = truth.isfinite()
     truth = torch.where(known, truth, 0)
-    if name in OutcomeHeads.EVENTS:
+    if name in EVENTS:
         loss = F.binary_cross_entropy_with_logits(value, truth, reduction="none")
     else:
         # In units of 5 cm near the arm, of 5 % of the distance further away.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
 
+from astra_ros.outcomes import OUTCOMES
+
 
 @dataclass(frozen=True)
 class AstraConfig:
@@ -38,14 +40,7 @@ class AstraConfig:
     residual: bool = True  # flow only: predict the change, not the latent
     displacements: int = 0  # places that a cell may come from; 0: its own
     observed_displacements: int = 0  # more, in the last observed (reprojected) latent
-    outcomes: tuple[str, ...] = (
-        "obstacle_contact",
-        "object_contact",
-        "off_road",
-        "object_position",
-        "tool_position",
-        "nearest_obstacle",
-    )
+    outcomes: tuple[str, ...] = OUTCOMES
 
     # the diffusion process
     process: str = "flow"  # 'flow' (x-prediction) | 'ddpm' (epsilon)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from astra_ros.outcomes import EVENTS, POSITIONS
 from astra_ros.world_model.config import AstraConfig
 from astra_ros.world_model.layers import Attention, ConditionedBlock, ScalarEmbedding
 from astra_ros.world_model.moving import MovedLatent
@@ -149,16 +150,7 @@ class RobotPicture(nn.Module):
 class OutcomeHeads(nn.Module):
     """What the imagined frame says of the world: events (logits) and positions (metres)."""
 
-    SIZES = {
-        "obstacle_contact": 1,
-        "object_contact": 1,
-        "off_road": 1,
-        "object_position": 3,
-        "tool_position": 3,
-        "nearest_obstacle": 3,
-    }
-    # of these the logit is given, of the others metres
-    EVENTS = ("obstacle_contact", "object_contact", "off_road")
+    SIZES = dict.fromkeys(EVENTS, 1) | dict.fromkeys(POSITIONS, 3)
 
     def __init__(self, config: AstraConfig):
         super().__init__()

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from astra_ros.outcomes import EVENTS
 from astra_ros.world_model.astra import Astra, Prediction
-from astra_ros.world_model.denoiser import Memory, OutcomeHeads
+from astra_ros.world_model.denoiser import Memory
 from astra_ros.world_model.style import StyleTransfer
 
 
@@ -120,7 +121,7 @@ def imagine_latents(
     return ImaginedLatents(
         torch.stack([p.latent for p in made], dim=2),
         torch.stack([p.log_error.exp().mean(-1).sqrt() for p in made], dim=2),
-        {name: values.sigmoid() if name in OutcomeHeads.EVENTS else values for name, values in outcomes.items()},
+        {name: values.sigmoid() if name in EVENTS else values for name, values in outcomes.items()},
     )
 
 

@@ -25,6 +25,7 @@ from astra_ros.nodes.imagine.inputs import Request
 from astra_ros.nodes.imagine.settings import ImagineSettings
 from astra_ros.nodes.imagine.video_player import VideoPlayer
 from astra_ros.nodes.qos import LATCHED, reliable
+from astra_ros.outcomes import OBJECT_POSITION, TOOL_POSITION
 from astra_ros.ranking.imaginer import Imaginer, Result
 from astra_ros.robot.kinematics import KinematicsError
 from astra_ros.views.contact_sheet import contact_sheet, shown_steps
@@ -112,8 +113,8 @@ class ImagineOutputs:
         if robot_description and settings.tool_link:
             paths = self._tool_paths(request, result, robot_description, settings.tool_link)
         if paths is None:
-            paths = outcomes.get("tool_position")
-        objects = outcomes.get("object_position")
+            paths = outcomes.get(TOOL_POSITION)
+        objects = outcomes.get(OBJECT_POSITION)
         self._markers.publish(plans_to_markers(result.scores, paths, objects, request.stamp, settings.world_frame))
 
     def show(self, imaginer: Imaginer, settings: ImagineSettings) -> None:
