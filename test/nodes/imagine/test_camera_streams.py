@@ -18,7 +18,7 @@ from astra_ros.bridge.stamps import stamp_of  # noqa: E402
 from astra_ros.bridge.trajectories import plan_to_trajectory  # noqa: E402
 from astra_ros.nodes.imagine.health import ImagineHealth  # noqa: E402
 from astra_ros.nodes.imagine.inputs import ImagineInputs, Refused  # noqa: E402
-from astra_ros.nodes.imagine.node import camera_inputs  # noqa: E402
+from astra_ros.nodes.imagine import camera_inputs  # noqa: E402
 from astra_ros.nodes.imagine.settings import ImagineSettings, PlanTopicSettings  # noqa: E402
 from astra_ros.plans.joint_plan import JointPlan  # noqa: E402
 

@@ -18,7 +18,7 @@ from astra_ros.bridge.trajectories import plan_to_trajectory  # noqa: E402
 from astra_ros.nodes.health import ERROR, OK, WARN  # noqa: E402
 from astra_ros.nodes.imagine.health import ImagineHealth, LastRequest  # noqa: E402
 from astra_ros.nodes.imagine.inputs import ImagineInputs  # noqa: E402
-from astra_ros.nodes.imagine.node import health as imagine_health  # noqa: E402
+from astra_ros.nodes.imagine import health as imagine_health  # noqa: E402
 from astra_ros.nodes.imagine.settings import ImagineSettings, PlanTopicSettings  # noqa: E402
 from astra_ros.plans.joint_plan import JointPlan  # noqa: E402
 
