@@ -1,9 +1,10 @@
-"""What every critic gets, gives and is set by."""
+"""A critic's settings, input, result and base class."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class CriticSettings(Settings):
-    """What every critic can be set to. A subclass gives its own defaults and further fields."""
+    """The settings that every critic has. A subclass changes defaults and adds fields."""
 
     enabled: bool = setting(True, "whether this critic scores plans")
     weight: float = setting(1.0, "factor of this critic's cost in the total, no unit", 0.0, 100.0)
@@ -52,21 +53,17 @@ class CriticSettings(Settings):
 
 @dataclass(frozen=True, eq=False)
 class CriticInput:
-    """All that critics may look at; None where unknown.
+    """What critics read; None where unknown.
 
     Attributes:
         imagination: what the model imagined for K plans and H steps.
-        motion: float64 [K, H+1, D], the plans at the model's times as ``space`` has it; row 0 is now.
-        space: whose actions these are.
+        motion: float64 [K, H+1, D], the plans at the model's times in the units of ``space``; row 0 is now.
+        space: the action space of ``motion``.
         dt_s: seconds between two of the model's frames.
         current_latent: float32 [C, h, w] of the newest observed frame.
         goal_latent: float32 [C, h, w] of the goal image, or None.
-        goal_position: [3] m, where the object should end, in the frame of the positions that the
-            model imagines; or None.
-        goal_is_seen: whether the model found that position in the goal image, where nobody gave one.
-
-    Raises:
-        ValueError: on creation, for shapes that do not fit each other or dt_s <= 0.
+        goal_position: [3] m, where the object should end, in the frame of the imagined positions; or None.
+        goal_is_seen: whether the model read that position from the goal image, for want of a goal pose.
     """
 
     imagination: Imagination
@@ -80,71 +77,78 @@ class CriticInput:
 
     def __post_init__(self) -> None:
         plans, horizon, *cell = self.imagination.latents.shape
-        motion = np.asarray(self.motion, dtype=np.float64)
-        wanted = (plans, horizon + 1, len(self.space.motion_names))
-        if motion.shape != wanted:
-            raise ValueError(
-                f"motion has shape {motion.shape}; expected [K, H+1, D] = {wanted}, as the "
-                f"imagination and {self.space.name}"
-            )
-        for what in ("current_latent", "goal_latent"):
-            latent = getattr(self, what)
-            if latent is not None and np.shape(latent) != tuple(cell):
-                raise ValueError(
-                    f"{what} has shape {np.shape(latent)}; expected {tuple(cell)}, as the imagined latents"
-                )
-        if not self.dt_s > 0.0:
-            raise ValueError(f"dt_s is {self.dt_s}; the model's step must be > 0 seconds")
-        object.__setattr__(self, "motion", motion)
+        object.__setattr__(self, "motion", np.asarray(self.motion, dtype=np.float64))
+        assert self.motion.shape == (plans, horizon + 1, len(self.space.motion_names)), self.motion.shape
+        for latent in (self.current_latent, self.goal_latent):
+            assert latent is None or np.shape(latent) == tuple(cell), np.shape(latent)
+        assert self.dt_s > 0.0, self.dt_s
 
 
 @dataclass(frozen=True, eq=False)
 class CriticResult:
-    """What one critic says about K plans.
+    """One critic's numbers and reasons for K plans.
 
     Values that are not finite are allowed: scoring vetoes those plans.
 
     Attributes:
         raw: [K] what was measured, in the critic's unit.
-        cost: [K] >= 0, lower is better, about 1 where a plan is as bad as it usually gets.
-        veto: bool [K], the plan must not be executed.
-        reasons: K short texts that say what was seen, also of plans that are fine.
+        cost: [K] >= 0, lower is better, about 1 for a bad plan.
+        reasons: K short texts that say what was found, also for good plans.
+        veto: bool [K], the plan must not be executed; all False when not given.
         risky: bool [K], the plan deserves a second look; all False when not given.
+
+    Raises:
+        ValueError: on creation, for arrays that do not hold one value per reason.
     """
 
     raw: np.ndarray
     cost: np.ndarray
-    veto: np.ndarray
     reasons: tuple[str, ...]
-    risky: np.ndarray = None  # type: ignore[assignment]
+    veto: np.ndarray | None = None
+    risky: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         plans = len(self.reasons)
-        risky = np.zeros(plans, bool) if self.risky is None else self.risky
-        given = {"raw": self.raw, "cost": self.cost, "veto": self.veto, "risky": risky}
-        for what, values in given.items():
-            array = np.asarray(values, dtype=bool if what in ("veto", "risky") else np.float64)
+        for what, kind in (("raw", np.float64), ("cost", np.float64), ("veto", bool), ("risky", bool)):
+            given = getattr(self, what)
+            array = np.zeros(plans, kind) if given is None else np.asarray(given, dtype=kind)
             if array.shape != (plans,):
                 raise ValueError(f"critic result: {what} has shape {array.shape}; expected ({plans},)")
             object.__setattr__(self, what, array)
 
 
-@runtime_checkable
-class Critic(Protocol):
-    """Scores what was imagined. A new critic is one file with such a class, and a registry line.
+class Critic(ABC):
+    """Base of all critics. A subclass names itself and implements :meth:`score`.
 
-    Critics of one role answer the same question: it is enough that one of them can score, and of
-    those that do the mean counts. Where a critic that ``must_score`` cannot, every plan is vetoed.
+    Critics with the same role answer the same question. One of them is enough, and the mean of those that
+    score counts. Where a critic with ``must_score`` cannot score, every plan is vetoed.
+
+    Attributes:
+        name: the name in the registry, which is also the namespace of the critic's parameters.
+        settings_class: dataclass of its settings; every field has a default.
+        role: the question that it answers; '' stands for its own name.
+        must_score: whether plans may be executed only if this critic scored them.
+        unit: of the raw values.
     """
 
-    name: str
-    role: str
-    must_score: bool
-    unit: str
-    settings: Any
+    name: ClassVar[str]
+    settings_class: ClassVar[type[CriticSettings]] = CriticSettings
+    role: str = ""
+    must_score: bool = False
+    unit: ClassVar[str] = ""
+
+    def __init__(self, settings: CriticSettings | None = None) -> None:
+        self.settings: Any = self.settings_class() if settings is None else settings
+        self.role = self.role or self.name
 
     def missing(self, inp: CriticInput) -> str | None:
-        """What this critic lacks in order to score, in words; None when it can score."""
+        """What this critic lacks to score the plans; None when it can score."""
+        return None
+
+    @abstractmethod
+    def score(self, inp: CriticInput) -> CriticResult:
+        """Score all K plans. It is called only where :meth:`missing` gives None."""
 
     def evaluate(self, inp: CriticInput) -> CriticResult | None:
-        """Score all K plans; None exactly when :meth:`missing` names something."""
+        """The critic's result, or None where it lacks something."""
+        return None if self.missing(inp) else self.score(inp)

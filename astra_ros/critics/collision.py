@@ -1,4 +1,4 @@
-"""Does the model expect robot or object to touch the obstacle?"""
+"""Does the model expect the robot or the object to touch the obstacle?"""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 from astra_ros.critics.base import CriticSettings, setting
 from astra_ros.critics.events import EventCritic
+from astra_ros.outcomes import OBSTACLE_CONTACT
 
 
 @dataclass(frozen=True)
 class CollisionSettings(CriticSettings):
-    """Settings of the collision critic."""
-
-    weight: float = setting(1.0, "factor of this critic's cost in the total, no unit", 0.0, 100.0)
     veto_above: float = setting(
         0.5, "probability of touching the obstacle above which a plan is vetoed; 1 never vetoes", 0.0, 1.0
     )
@@ -22,13 +20,10 @@ class CollisionSettings(CriticSettings):
 
 
 class CollisionCritic(EventCritic):
-    """Vetoes what the model expects to touch the obstacle."""
+    """Vetoes plans that are expected to touch the obstacle."""
 
     name = "collision"
-    role = "collision"
+    settings_class = CollisionSettings
     must_score = True
-    outcome = "obstacle_contact"
+    outcome = OBSTACLE_CONTACT
     words = "touch the obstacle"
-
-    def __init__(self, settings: CollisionSettings = CollisionSettings()) -> None:
-        super().__init__(settings)

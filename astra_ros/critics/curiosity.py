@@ -1,4 +1,4 @@
-"""How much of what it will see can the model not foretell?"""
+"""How much of what the robot will see can the model not predict?"""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astra_ros.critics.base import CriticInput, CriticResult, CriticSettings, setting
+from astra_ros.critics.base import Critic, CriticInput, CriticResult, CriticSettings, setting
 
 
 @dataclass(frozen=True)
 class CuriositySettings(CriticSettings):
-    """Settings of the curiosity critic."""
-
     enabled: bool = setting(False, "whether this critic scores plans: for robots that explore")
     scale: float = setting(
         1.0,
@@ -23,28 +21,22 @@ class CuriositySettings(CriticSettings):
     )
 
 
-class CuriosityCritic:
-    """The model's own expected RMS latent error, averaged over the imagined frames, as a good sign.
+class CuriosityCritic(Critic):
+    """Rewards a large expected RMS latent error, averaged over the imagined frames.
 
-    What can be foretold has been seen; where the model expects to be wrong, something new comes into
-    view (curiosity as in Pathak et al., arXiv 1705.05363, but with the error expected beforehand
-    instead of made). cost = 1 - error / scale, at least 0. The `uncertainty` critic says the opposite,
-    with a tenth of the weight.
+    What the model can predict has been seen before; a large expected error means that something new comes
+    into view (curiosity as in Pathak et al., arXiv 1705.05363, but with the expected error instead of the
+    measured one). cost = 1 - error / scale, at least 0. The `uncertainty` critic says the opposite, with a
+    tenth of the weight.
     """
 
     name = "curiosity"
+    settings_class = CuriositySettings
     role = "goal"
-    must_score = False
     unit = "latent RMS error"
 
-    def __init__(self, settings: CuriositySettings = CuriositySettings()) -> None:
-        self.settings = settings
-
-    def missing(self, inp: CriticInput) -> str | None:
-        return None
-
-    def evaluate(self, inp: CriticInput) -> CriticResult | None:
-        unknown = inp.imagination.uncertainty.astype(np.float64).mean(axis=1)
-        cost = np.maximum(1.0 - unknown / self.settings.scale, 0.0)
-        reasons = tuple(f"expects to see what it cannot foretell: {value:.2f}" for value in unknown)
-        return CriticResult(unknown, cost, np.zeros(len(cost), bool), reasons)
+    def score(self, inp: CriticInput) -> CriticResult:
+        error = inp.imagination.mean(inp.imagination.uncertainty)
+        cost = np.maximum(1.0 - error / self.settings.scale, 0.0)
+        reasons = tuple(f"expects something new: latent error {value:.2f}" for value in error)
+        return CriticResult(error, cost, reasons)

@@ -1,38 +1,35 @@
-"""Events that the model's heads give a probability of, frame by frame."""
+"""Events whose probability the model's heads read from each imagined frame."""
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
-from astra_ros.critics.base import CriticInput, CriticResult
+from astra_ros.critics.base import Critic, CriticInput, CriticResult
 
 _ROUNDING = 1e-3  # a probability may miss 0..1 by this and is then clipped
 
 
-class EventCritic:
+class EventCritic(Critic):
     """Probability of an event in the plan's most dangerous interval: max_k p_k.
 
-    p_k is what the model's head reads from imagined frame k for the interval that ends there. The
-    largest is taken, not 1 - prod_k (1 - p_k): an event lasts for several intervals, so they are far
-    from independent, and a product would turn sixteen harmless 5 % into a veto. A subclass names the
-    `outcome` and says it in `words`; its settings have `risky_above` and may have `veto_above`.
+    The model's head reads p_k from imagined frame k, for the interval that ends there. The critic takes the
+    largest p_k and not 1 - prod_k (1 - p_k): an event lasts for several intervals, so these are far from
+    independent, and a product would turn sixteen harmless 5 % into a veto. A subclass names the `outcome` and
+    says it in `words`; its settings have `risky_above` and may have `veto_above`.
     """
 
-    outcome: str
-    words: str
+    outcome: ClassVar[str]
+    words: ClassVar[str]
     unit = "probability"
-
-    def __init__(self, settings) -> None:
-        self.settings = settings
 
     def missing(self, inp: CriticInput) -> str | None:
         if self.outcome not in inp.imagination.outcomes:
             return f"the model has no '{self.outcome}' outcome for this robot"
         return None
 
-    def evaluate(self, inp: CriticInput) -> CriticResult | None:
-        if self.missing(inp):
-            return None
+    def score(self, inp: CriticInput) -> CriticResult:
         chance, worst_s, bad = most_likely_moment(inp, self.outcome)
         reasons = tuple(
             f"the model gave a probability to {self.words} outside 0 to 1"
@@ -41,15 +38,15 @@ class EventCritic:
             for p, when, broken in zip(chance, worst_s, bad)
         )
         veto = bad | (chance > getattr(self.settings, "veto_above", 1.0))
-        return CriticResult(chance, chance, veto, reasons, chance > self.settings.risky_above)
+        return CriticResult(chance, chance, reasons, veto, chance > self.settings.risky_above)
 
 
 def most_likely_moment(inp: CriticInput, outcome: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """When an event is most likely, for each of K plans.
 
     Returns:
-        Its probability [K], NaN where the model gave one that is none; the time [K] in seconds; and
-        bool [K], where it gave one that is none.
+        Its probability [K], NaN where a value of the model is not a probability; the time [K] in seconds; and
+        bool [K], where that is so.
     """
     given = inp.imagination.outcomes[outcome].astype(np.float64)
     valid = (given >= -_ROUNDING) & (given <= 1.0 + _ROUNDING)  # False for NaN

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astra_ros.critics.base import CriticInput, CriticResult, CriticSettings, setting
+from astra_ros.critics.base import Critic, CriticInput, CriticResult, CriticSettings, setting
 
 
 @dataclass(frozen=True)
 class GoalSettings(CriticSettings):
-    """Settings of the goal critic."""
-
     min_change: float = setting(
         0.3,
         "change of the most changed latent cell (RMS over channels, in standard deviations of the "
@@ -22,13 +20,13 @@ class GoalSettings(CriticSettings):
     )
 
 
-class GoalCritic:
+class GoalCritic(Critic):
     """Weighted distance in latent space from the imagined last frame to the goal image.
 
     A cell of the latent counts by how much the goal asks it to change: with w the squared
     goal-to-current difference of a cell (summed over channels) and e its squared goal-to-imagined
     difference, cost = sum(w * e) / sum(w * w). So 1 means that nothing changed, 0 that the goal is
-    reached, and more than 1 that things moved away from it. What the goal leaves alone has no say.
+    reached, and more than 1 that things moved away from it. Cells that the goal does not change do not count.
 
     Where the camera already shows the goal, that ratio means nothing. Then every cell counts alike:
     cost = mean squared difference to the goal image, in variances of the latents, so that staying is
@@ -36,33 +34,28 @@ class GoalCritic:
     """
 
     name = "goal"
+    settings_class = GoalSettings
     role = "goal"
-    must_score = False
     unit = "share of the wanted change that is missing"
-
-    def __init__(self, settings: GoalSettings = GoalSettings()) -> None:
-        self.settings = settings
 
     def missing(self, inp: CriticInput) -> str | None:
         if inp.goal_latent is None:
-            return "no goal image (publish one, transient local)"
+            return "no goal image"
         if not np.isfinite(inp.goal_latent - inp.current_latent).all():
             return "the latent of the goal image or of the camera image is not finite"
         return None
 
-    def evaluate(self, inp: CriticInput) -> CriticResult | None:
-        if self.missing(inp):
-            return None
+    def score(self, inp: CriticInput) -> CriticResult:
         wanted = _cells(inp.goal_latent - inp.current_latent)
         left = _cells(inp.goal_latent - inp.imagination.latents[:, -1])
         channels = len(inp.goal_latent)
         if np.sqrt(wanted.max() / channels) <= self.settings.min_change:
             cost = left.mean(axis=(-2, -1)) / channels
             reasons = tuple(f"the goal is reached; this plan changes it by {c:.2f}" for c in cost)
-            return CriticResult(cost, cost, np.zeros(len(cost), bool), reasons)
+            return CriticResult(cost, cost, reasons)
         cost = (wanted * left).sum(axis=(-2, -1)) / (wanted * wanted).sum()
         reasons = tuple(_words(value) for value in cost)
-        return CriticResult(cost, cost, np.zeros(len(cost), bool), reasons)
+        return CriticResult(cost, cost, reasons)
 
 
 def _cells(difference: np.ndarray) -> np.ndarray:

@@ -6,24 +6,22 @@ from dataclasses import dataclass
 
 from astra_ros.critics.base import CriticSettings, setting
 from astra_ros.critics.events import EventCritic
+from astra_ros.outcomes import OFF_ROAD
 
 
 @dataclass(frozen=True)
 class OffRoadSettings(CriticSettings):
-    """Settings of the off-road critic."""
-
     enabled: bool = setting(False, "whether this critic scores plans: for cars on roads")
     risky_above: float = setting(0.5, "probability of leaving the lanes above which a plan is marked risky", 0.0, 1.0)
 
 
 class OffRoadCritic(EventCritic):
-    """Counts a wheel off the lanes. It never vetoes a sound number: the verge is often the better choice."""
+    """Probability that a wheel leaves the lanes.
+
+    It vetoes only values that are not probabilities: leaving the road is often better than a collision.
+    """
 
     name = "off_road"
-    role = "off_road"
-    must_score = False
-    outcome = "off_road"
+    settings_class = OffRoadSettings
+    outcome = OFF_ROAD
     words = "leave the lanes"
-
-    def __init__(self, settings: OffRoadSettings = OffRoadSettings()) -> None:
-        super().__init__(settings)

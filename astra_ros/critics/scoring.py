@@ -1,16 +1,19 @@
-"""From critics' costs to one score, rank and verdict per plan."""
+"""One score, rank and verdict per plan from the costs of all critics."""
 
 from __future__ import annotations
 
 import math
+import traceback
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from astra_ros.critics.base import Critic, CriticInput, CriticResult, Settings, setting
+from astra_ros.texts import short
 
 ACCEPTED, RISKY, VETOED = VERDICTS = ("accepted", "risky", "vetoed")
 
@@ -19,11 +22,11 @@ ACCEPTED, RISKY, VETOED = VERDICTS = ("accepted", "risky", "vetoed")
 class ScoringSettings(Settings):
     """How scores become verdicts."""
 
-    # Set on other scenes than those of docs/results (`astra rank --robots panda kuka --first-seed 960000
-    # --scenes 60`), and borne out there: accepted plans of arms come to 0.55 and 0.57, risky ones to -0.23.
+    # Chosen on scenes that are not those of docs/results (`astra rank --robots panda kuka --first-seed 960000
+    # --scenes 60`). There, the mean outcome of accepted plans of arms is 0.55 and 0.57, that of risky ones -0.23.
     risky_below: float = setting(0.45, "score below which a plan is marked risky, 0 to 1", 0.0, 1.0)
     veto_below: float = setting(
-        0.1, "score below which a plan is vetoed, so that of bad plans none is chosen, 0 to 1", 0.0, 1.0
+        0.1, "score below which a plan is vetoed, so that none is chosen where all are bad, 0 to 1", 0.0, 1.0
     )
 
 
@@ -37,7 +40,7 @@ class CriticScore(NamedTuple):
 
 @dataclass(frozen=True)
 class PlanScore:
-    """What all critics together say about one plan.
+    """The score of one plan, and how it came about.
 
     Attributes:
         name: the plan's name.
@@ -46,9 +49,8 @@ class PlanScore:
         verdict: ``"accepted"``, ``"risky"`` or ``"vetoed"``.
         critics: critic name -> (raw, weight, cost), only critics that could score.
         reasons: texts such as ``"collision: 83 % chance to touch the obstacle, worst at 2.25 s"``;
-            what led to the verdict first, then by penalty.
-        penalties: critic name -> weight * cost**power, shared among the critics of its role that scored;
-            what the critic takes from the score.
+            those that led to the verdict first, then by penalty.
+        penalties: critic name -> weight * cost**power, divided by the number of critics of its role that scored.
         flags: critic name -> ``"vetoed"`` or ``"risky"``, for critics that object to the plan.
     """
 
@@ -69,54 +71,73 @@ class PlanScore:
         return weight * cost
 
 
-def missing_critics(inp: CriticInput, critics: Iterable[Critic]) -> dict[str, str]:
-    """Enabled critics that cannot score this request -> why; not if another one has their role."""
-    reasons = [(critic, critic.missing(inp)) for critic in critics if critic.settings.enabled]
-    played = {critic.role for critic, reason in reasons if not reason}
-    return {critic.name: reason for critic, reason in reasons if reason and critic.role not in played}
+class Opinion(NamedTuple):
+    """A critic's result, or what it lacked to give one."""
+
+    critic: Critic
+    result: CriticResult | None
+    missing: str = ""
+
+
+class Scores(NamedTuple):
+    """K scores in plan order, and critic name -> why it could not score; roles that another critic filled are left
+    out."""
+
+    scores: list[PlanScore]
+    missing: dict[str, str]
 
 
 def score_plans(
     names: Sequence[str], inp: CriticInput, critics: Iterable[Critic], settings: ScoringSettings = ScoringSettings()
-) -> list[PlanScore]:
-    """Score K plans, in plan order.
+) -> Scores:
+    """Score K plans.
 
-    Critics that are not enabled or that cannot score are left out (:func:`missing_critics` says
-    why); of those that answer the same question, by their role, the mean penalty counts (a weight of 0
-    has no say). A plan is
-    vetoed if any critic vetoes it or if the model gave a value for it that is not finite, if its score
-    is below ``veto_below``, if a critic that must have its say could not score, or if none could (the
-    score is then 0, since nothing is known). It is risky if a critic flags it or its score is below
-    ``risky_below``.
+    Critics that are disabled or that cannot score are left out. Of critics with the same role, the mean penalty
+    counts; those with a weight of 0 do not. A plan is vetoed
+
+    - if a critic vetoes it, or if a value that the model gave for it is not finite,
+    - if its score is below ``veto_below``,
+    - if a critic that must score could not, or if no critic could (the score is then 0, since nothing is known).
+
+    It is risky if a critic flags it or if its score is below ``risky_below``.
 
     Args:
-        names: K unique plan names.
-
-    Raises:
-        ValueError: names repeat, or their number is not that of the imagined plans.
+        names: K unique plan names, in the order of the imagined plans.
     """
     plans = inp.imagination.plans
-    if len(names) != plans or len(set(names)) != plans:
-        raise ValueError(
-            f"{plans} plans were imagined but these names were given: {list(names)}; give one "
-            "unique name per plan, in the same order"
-        )
-    critics = list(critics)
-    results: list[tuple[Critic, CriticResult]] = []
+    assert len(names) == plans and len(set(names)) == plans, f"{plans} plans were imagined, but names are {names}"
     with np.errstate(all="ignore"):  # a plan of NaNs is vetoed below, not warned about
-        for critic in critics:
-            if critic.settings.enabled and (result := critic.evaluate(inp)) is not None:
-                results.append((critic, result))
+        opinions = [_opinion(critic, inp) for critic in critics if critic.settings.enabled]
+    results = [(critic, result) for critic, result, _ in opinions if result is not None]
     unheard = [
-        f"{critic.name}: {critic.missing(inp)}; set {critic.name}.enabled to false to do without"
-        for critic in critics
-        if critic.settings.enabled and critic.must_score and critic.missing(inp)
+        f"{critic.name}: {missing}; set {critic.name}.enabled to false to do without"
+        for critic, _, missing in opinions
+        if missing and critic.must_score
     ]
     broken = _not_finite(inp)
     scored = [_score(k, names[k], results, broken[k], unheard, settings) for k in range(plans)]
     order = sorted(range(plans), key=lambda k: (scored[k].verdict == VETOED, -scored[k].score, k))
     ranks = {k: rank for rank, k in enumerate(order)}
-    return [replace(score, rank=ranks[k]) for k, score in enumerate(scored)]
+    filled = {critic.role for critic, _ in results}
+    return Scores(
+        [replace(score, rank=ranks[k]) for k, score in enumerate(scored)],
+        {critic.name: missing for critic, _, missing in opinions if missing and critic.role not in filled},
+    )
+
+
+def _opinion(critic: Critic, inp: CriticInput) -> Opinion:
+    """What a critic says; a critic that raises is one that cannot score."""
+    try:
+        if missing := critic.missing(inp):
+            return Opinion(critic, None, missing)
+        result = critic.score(inp)
+        if len(result.reasons) != inp.imagination.plans:
+            raise ValueError(f"{len(result.reasons)} results for {inp.imagination.plans} plans")
+    except Exception as error:  # noqa: BLE001 - critics of other packages may raise anything
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}, line {place.lineno}"
+        return Opinion(critic, None, f"the critic failed with {type(error).__name__}: {short(error, 200)} ({where})")
+    return Opinion(critic, result)
 
 
 def _not_finite(inp: CriticInput) -> list[list[str]]:
@@ -170,10 +191,10 @@ def _score(
         too_low = score < settings.veto_below
         limit = settings.veto_below if too_low else settings.risky_below
         if score < limit and not vetoes:
-            most = min(said)[1]  # what takes most: said with the score, and not again
+            most = min(said)[1]  # the largest penalty: named with the score, and not repeated
             warnings = [text for text in warnings if text != most]
             remarks = [remark for remark in remarks if remark[1] != most]
-            below = score if round(score, 3) < limit else math.floor(score * 1000) / 1000  # never as if it reached it
+            below = score if round(score, 3) < limit else math.floor(score * 1000) / 1000  # rounding must not lift it to the limit
             low = f"score {below:.3f} < {'veto' if too_low else 'risky'}_below {limit:g}: {most}"
             (vetoes if too_low else warnings).insert(0, low)
     verdict = VETOED if vetoes else RISKY if warnings else ACCEPTED

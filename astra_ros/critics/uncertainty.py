@@ -1,4 +1,4 @@
-"""How far does the model trust its own pictures?"""
+"""How far does the model trust its own frames?"""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astra_ros.critics.base import CriticInput, CriticResult, CriticSettings, setting
+from astra_ros.critics.base import Critic, CriticInput, CriticResult, CriticSettings, setting
 
 
 @dataclass(frozen=True)
 class UncertaintySettings(CriticSettings):
-    """Settings of the uncertainty critic."""
-
     weight: float = setting(0.1, "factor of this critic's cost in the total, no unit", 0.0, 100.0)
     scale: float = setting(
         1.0, "expected RMS latent error that costs 1, in standard deviations of the latents", 0.001, 100.0
@@ -26,23 +24,16 @@ class UncertaintySettings(CriticSettings):
     )
 
 
-class UncertaintyCritic:
+class UncertaintyCritic(Critic):
     """The model's own expected RMS latent error, averaged over the imagined frames."""
 
     name = "uncertainty"
-    role = "uncertainty"
-    must_score = False
+    settings_class = UncertaintySettings
     unit = "latent RMS error"
 
-    def __init__(self, settings: UncertaintySettings = UncertaintySettings()) -> None:
-        self.settings = settings
-
-    def missing(self, inp: CriticInput) -> str | None:
-        return None
-
-    def evaluate(self, inp: CriticInput) -> CriticResult | None:
+    def score(self, inp: CriticInput) -> CriticResult:
         each = inp.imagination.uncertainty.astype(np.float64)
-        error = each.mean(axis=1)
+        error = inp.imagination.mean(each)
         worst_s = (np.nan_to_num(each, nan=np.inf).argmax(axis=1) + 1) * inp.dt_s
         bad = ~np.isfinite(error) | (each < 0.0).any(axis=1)
         reasons = tuple(
@@ -51,10 +42,5 @@ class UncertaintyCritic:
             else f"expected latent error {value:.2f}, worst at {when:.2f} s"
             for value, when, broken in zip(error, worst_s, bad)
         )
-        return CriticResult(
-            raw=error,
-            cost=np.maximum(error, 0.0) / self.settings.scale,
-            veto=bad,
-            reasons=reasons,
-            risky=error > self.settings.risky_above,
-        )
+        cost = np.maximum(error, 0.0) / self.settings.scale
+        return CriticResult(error, cost, reasons, veto=bad, risky=error > self.settings.risky_above)

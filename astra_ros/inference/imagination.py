@@ -16,7 +16,8 @@ OUTCOME_SHAPES: dict[str, tuple[int, ...]] = dict.fromkeys(EVENTS, ()) | dict.fr
 class Imagination:
     """K plans imagined for H steps, in latent space. Frame k is at (k+1)*dt after the newest image.
 
-    Values are kept as the model gave them, finite or not: the critics veto what is not finite.
+    Values are kept as the model gave them, finite or not: the critics veto what is not finite. Of a plan that was
+    imagined less far than H, the last imagined frame stands in all later ones.
 
     Attributes:
         latents: float32 [K, H, C, h, w].
@@ -27,6 +28,7 @@ class Imagination:
             for the robot and the object; ``off_road`` [K, H] that a wheel is off the lanes;
             ``object_position`` and ``tool_position`` [K, H, 3], m in the world frame;
             ``nearest_obstacle`` [K, H, 3], m in a mobile robot's frame.
+        imagined_steps: int [K], 1 to H, how far each plan was imagined; H where not given.
 
     Raises:
         ValueError: on creation, for shapes that do not fit each other.
@@ -35,6 +37,7 @@ class Imagination:
     latents: np.ndarray = field(repr=False)
     uncertainty: np.ndarray = field(repr=False)
     outcomes: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    imagined_steps: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         latents = np.asarray(self.latents, dtype=np.float32)
@@ -53,9 +56,18 @@ class Imagination:
             if array.shape != plans_steps + tail:
                 raise ValueError(f"imagined outcome '{name}' has shape {array.shape}; expected {plans_steps + tail}")
             outcomes[name] = array
+        plans, horizon = plans_steps
+        steps = np.full(plans, horizon) if self.imagined_steps is None else np.asarray(self.imagined_steps, dtype=int)
+        assert steps.shape == (plans,) and steps.min() >= 1 and steps.max() <= horizon, steps
+        object.__setattr__(self, "imagined_steps", steps)
         object.__setattr__(self, "latents", latents)
         object.__setattr__(self, "uncertainty", uncertainty)
         object.__setattr__(self, "outcomes", outcomes)
+
+    def mean(self, values_KH: np.ndarray) -> np.ndarray:
+        """Mean of each plan's values over the frames that were imagined, float64 [K]."""
+        imagined_KH = np.arange(self.horizon) < self.imagined_steps[:, None]
+        return values_KH.astype(np.float64).mean(axis=1, where=imagined_KH)
 
     @property
     def plans(self) -> int:

@@ -1,0 +1,50 @@
+"""Critics by name, from this package and from any installed one."""
+
+from __future__ import annotations
+
+from astra_ros.critics.base import Critic, CriticSettings
+from astra_ros.errors import UserError
+from astra_ros.registry import Registry
+
+OWN = {
+    "goal": "astra_ros.critics.goal:GoalCritic",
+    "goal_pose": "astra_ros.critics.goal_pose:GoalPoseCritic",
+    "progress": "astra_ros.critics.progress:ProgressCritic",
+    "curiosity": "astra_ros.critics.curiosity:CuriosityCritic",
+    "collision": "astra_ros.critics.collision:CollisionCritic",
+    "off_road": "astra_ros.critics.off_road:OffRoadCritic",
+    "uncertainty": "astra_ros.critics.uncertainty:UncertaintyCritic",
+    "smoothness": "astra_ros.critics.smoothness:SmoothnessCritic",
+}
+# Loaded unless others are asked for, and shown in this order.
+DEFAULT_CRITICS = tuple(OWN)
+CRITICS: Registry[type[Critic]] = Registry("critic", "astra_ros.critics", OWN)
+
+
+class CriticError(UserError, ValueError):
+    """A registered class cannot serve as a critic. ``thing`` is its name."""
+
+
+def load_critic(name: str) -> type[Critic]:
+    """The critic's class; its settings stand in ``settings_class``.
+
+    Raises:
+        UnknownName: no critic has that name.
+        LoadError: its module cannot be imported.
+        CriticError: what was imported is not a critic of that name.
+    """
+    found = CRITICS[name]
+    if not (isinstance(found, type) and issubclass(found, Critic)):
+        raise CriticError(f"{found!r} is not a subclass of astra_ros.critics.Critic", thing=f"critic '{name}'")
+    if found.name != name:
+        raise CriticError(
+            f"its class {found.__name__} calls itself '{found.name}'",
+            thing=f"critic '{name}'",
+            cure="give class and entry point the same name",
+        )
+    if not issubclass(found.settings_class, CriticSettings):
+        raise CriticError(
+            f"{found.settings_class.__name__} is not a subclass of astra_ros.critics.CriticSettings",
+            thing=f"critic '{name}'",
+        )
+    return found
