@@ -42,9 +42,10 @@ def load_critic(name: str) -> type[Critic]:
             thing=f"critic '{name}'",
             cure="give class and entry point the same name",
         )
-    if not issubclass(found.settings_class, CriticSettings):
-        raise CriticError(
-            f"{found.settings_class.__name__} is not a subclass of astra_ros.critics.CriticSettings",
-            thing=f"critic '{name}'",
-        )
+    try:
+        settings = found.settings_class()
+    except Exception as error:
+        raise CriticError(f"its settings have no defaults ({error})", thing=f"critic '{name}'") from error
+    if not isinstance(settings, CriticSettings):
+        raise CriticError(f"{settings!r} are not astra_ros.critics.CriticSettings", thing=f"critic '{name}'")
     return found

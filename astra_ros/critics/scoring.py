@@ -194,7 +194,7 @@ def _score(
             most = min(said)[1]  # the largest penalty: named with the score, and not repeated
             warnings = [text for text in warnings if text != most]
             remarks = [remark for remark in remarks if remark[1] != most]
-            below = score if round(score, 3) < limit else math.floor(score * 1000) / 1000  # rounding must not lift it to the limit
+            below = score if round(score, 3) < limit else math.floor(score * 1000) / 1000  # not rounded up to it
             low = f"score {below:.3f} < {'veto' if too_low else 'risky'}_below {limit:g}: {most}"
             (vetoes if too_low else warnings).insert(0, low)
     verdict = VETOED if vetoes else RISKY if warnings else ACCEPTED

@@ -30,7 +30,9 @@ import numpy as np
 from tqdm import tqdm
 
 from astra_ros.commands.arguments import HelpFormat, at_least
-from astra_ros.critics import CuriositySettings, OffRoadSettings, ProgressSettings
+from astra_ros.critics.curiosity import CuriositySettings
+from astra_ros.critics.off_road import OffRoadSettings
+from astra_ros.critics.progress import ProgressSettings
 from astra_ros.critics.scoring import VERDICTS, VETOED
 from astra_ros.datasets.dataset import HELD_OUT_FROM
 from astra_ros.datasets.record import FINER

@@ -11,6 +11,7 @@ import dataclasses
 import inspect
 import math
 import re
+from collections.abc import Collection
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
@@ -106,10 +107,15 @@ class SettingsParameters:
         self._settings[prefix] = self._build(prefix, self._values)
         return self._settings[prefix]
 
-    def warn_of_unknown(self) -> None:
-        """Log values that were given for parameters which nobody declared: typing errors, most likely."""
+    def warn_of_unknown(self, unused: Collection[str] = ()) -> None:
+        """Log values that were given for parameters that are not declared: typing errors, most likely.
+
+        Args:
+            unused: namespaces that are known but not declared, about which nothing is logged.
+        """
         for name in sorted(set(self._given)):
-            if not self._node.has_parameter(name) and not name.startswith("qos_overrides."):
+            known = name.startswith("qos_overrides.") or name.partition(".")[0] in unused
+            if not known and not self._node.has_parameter(name):
                 self._node.get_logger().warning(
                     f"parameter '{name}' is given, but this node has none of that name; it is ignored"
                 )

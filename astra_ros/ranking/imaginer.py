@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from astra_ros.critics import CRITICS, CriticInput
-from astra_ros.critics.goal_pose import OUTCOME
-from astra_ros.critics.scoring import PlanScore, ScoringSettings, missing_critics, score_plans
+from astra_ros.critics import DEFAULT_CRITICS, CriticInput, CriticSettings, load_critic
+from astra_ros.critics.scoring import PlanScore, ScoringSettings, score_plans
 from astra_ros.inference.imagination import Imagination
+from astra_ros.outcomes import OBJECT_POSITION
 from astra_ros.plans.action_spaces import ActionSpace
 from astra_ros.ranking.prepare import Plan, PlanPreparer, PlanSettings, Prepared
 from astra_ros.ranking.robot_now import RobotNow
@@ -32,9 +32,17 @@ class ImaginerSettings(PlanSettings):
 
     Attributes:
         denoising_steps: steps of the sampler per frame; 0 takes the model's default.
+        critics: names of the critics that are loaded, in the order in which they are shown; each has the
+            parameters <name>.enabled, <name>.weight and further ones.
     """
 
     denoising_steps: int = limited(0, 1, MAX_DENOISING_STEPS, off="the model's default")
+    critics: tuple[str, ...] = DEFAULT_CRITICS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(set(self.critics)) != len(self.critics):
+            raise ValueError(f"critics is {self.critics}; name each critic once")
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,7 @@ class Imaginer:
     Args:
         model: a loaded world model (see ``astra_ros.inference.base.WorldModel``).
         settings: horizon and denoising steps.
-        critics: critic name -> its settings; a critic that is not named has its defaults.
+        critics: critic name -> its settings; a loaded critic that is not in it has its defaults.
         scoring: where a plan counts as risky, and the like.
     """
 
@@ -102,7 +110,7 @@ class Imaginer:
         self,
         model,
         settings: ImaginerSettings = ImaginerSettings(),
-        critics: Mapping[str, object] | None = None,
+        critics: Mapping[str, CriticSettings] | None = None,
         scoring: ScoringSettings = ScoringSettings(),
     ) -> None:
         self.model = model
@@ -111,19 +119,24 @@ class Imaginer:
         self.configure(settings, critics or {}, scoring)
 
     def configure(
-        self, settings: ImaginerSettings, critics: Mapping[str, object], scoring: ScoringSettings = ScoringSettings()
+        self,
+        settings: ImaginerSettings,
+        critics: Mapping[str, CriticSettings],
+        scoring: ScoringSettings = ScoringSettings(),
     ) -> None:
-        """Take other settings from the next request on; the model stays as it is."""
-        if unknown := sorted(set(critics) - set(CRITICS)):
-            raise ValueError(f"unknown critics {unknown}; known are {sorted(CRITICS)}")
+        """Take other settings from the next request on; the model stays as it is.
+
+        Raises:
+            UnknownName, LoadError, CriticError: a critic cannot be loaded.
+            ValueError: settings are given for a critic that is not loaded.
+        """
+        if unknown := sorted(set(critics) - set(settings.critics)):
+            raise ValueError(f"settings are given for {unknown}, but the critics are {list(settings.critics)}")
         card = self.model.card
         self.settings = settings
         self.prepare = PlanPreparer(card.name, card.action_spaces, card.dt_s, settings, card.continuous_joints)
         self.scoring = scoring
-        self.critics = [
-            critic_class(critics.get(name, settings_class()))
-            for name, (critic_class, settings_class) in CRITICS.items()
-        ]
+        self.critics = [load_critic(name)(critics.get(name)) for name in settings.critics]
 
     def score(
         self,
@@ -194,8 +207,7 @@ class Imaginer:
             goal_is_seen=goal_seen is not None,
         )
         names = [plan.name for plan in prepared.plans]
-        scores = score_plans(names, critic_input, self.critics, self.scoring)
-        missing = missing_critics(critic_input, self.critics)
+        scores, missing = score_plans(names, critic_input, self.critics, self.scoring)
         clock.lap("critics")
         undrawn = self.plan_renders.problem if space.name in card.cameras and robot_renders is None else ""
         if undrawn:
@@ -211,13 +223,13 @@ class Imaginer:
         """
         card = self.model.card
         asked = any(critic.name == "goal_pose" and critic.settings.enabled for critic in self.critics)
-        if not asked or OUTCOME not in card.outcomes[space.name]:
+        if not asked or OBJECT_POSITION not in card.outcomes[space.name]:
             return None
         still = space.encode(np.stack([motion, motion])[None])
         history = np.repeat(frame[None], card.history, axis=0)
         steps = self.settings.denoising_steps or None
         made = self.model.imagine(history, still, space.name, seed=seed, steps=steps)
-        return made.outcomes[OUTCOME][0, 0]
+        return made.outcomes[OBJECT_POSITION][0, 0]
 
     def pictures(self, result: Result, which=...) -> np.ndarray:
         """What was imagined, as pictures.

@@ -141,7 +141,11 @@ class PlanPreparer:
 
         Raises:
             NothingToImagine: no plan is left.
+            ValueError: plan names repeat.
         """
+        names = [plan.name for plan in plans]
+        if len(set(names)) != len(names):
+            raise ValueError(f"plan names repeat: {names}; give each plan its own name")
         robot = RobotNow.of(motion_now)
         times_s = np.arange(self.settings.horizon + 1) * self.dt_s
         refused: dict[str, str] = {}

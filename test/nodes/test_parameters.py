@@ -11,7 +11,8 @@ rclpy = pytest.importorskip("rclpy")
 from rclpy.node import Node  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 
-from astra_ros.critics import CRITICS, CollisionSettings  # noqa: E402
+from astra_ros.critics import DEFAULT_CRITICS, load_critic  # noqa: E402
+from astra_ros.critics.collision import CollisionSettings  # noqa: E402
 from astra_ros.critics.scoring import ScoringSettings  # noqa: E402
 from astra_ros.nodes.client.system import PARAMS_FILE  # noqa: E402
 from astra_ros.nodes.imagine.settings import AT_START, ImagineParameters, ImagineSettings, PlanTopicSettings  # noqa: E402
@@ -104,7 +105,7 @@ def make_node():
 
 SETTINGS = (
     ImagineSettings, ScoringSettings, PlanTopicSettings, PlanSourceSettings, SimulatorSettings, CameraSettings,
-    *(kind for _, kind in CRITICS.values()),
+    *(load_critic(name).settings_class for name in DEFAULT_CRITICS),
 )  # fmt: skip
 LIMITED = [(kind, item) for kind in SETTINGS for item in dataclasses.fields(kind) if "range" in item.metadata]
 # What ROS cannot say in a range: 0 is allowed for its own meaning, and just above it nothing is.
@@ -264,7 +265,7 @@ def test_every_parameter_of_the_imagine_node_is_described(make_node):
     ImagineParameters(node)
     names = [n for n in node._parameters if n not in ("use_sim_time", "start_type_description_service")]
     assert [name for name in names if not node.describe_parameter(name).description] == []
-    assert {f"{critic}.weight" for critic in CRITICS} < set(names)
+    assert {f"{critic}.weight" for critic in DEFAULT_CRITICS} < set(names)
     assert all(node.describe_parameter(name).read_only for name in AT_START if name in names)
 
 
@@ -282,7 +283,7 @@ def test_an_unknown_plan_type_names_the_known_one(make_node):
 
 def test_yaml_repeats_the_defaults_and_names_nothing_unknown():
     given = yaml.safe_load(resource_path(PARAMS_FILE).read_text())
-    critics = {name: settings() for name, (_, settings) in CRITICS.items()}
+    critics = {name: load_critic(name).settings_class() for name in DEFAULT_CRITICS}
     defaults = {
         "/**/imagine": flat(ImagineSettings())
         | flat(ScoringSettings(), "scoring.")

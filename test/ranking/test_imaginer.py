@@ -8,7 +8,10 @@ import pytest
 from astra_ros.camera.frame_size import to_model_size
 from astra_ros.camera.moving_camera import MovingCamera
 from astra_ros.camera.pinhole import PinholeCamera
-from astra_ros.critics import CollisionSettings, CuriositySettings, ProgressSettings
+from astra_ros.critics import DEFAULT_CRITICS
+from astra_ros.critics.collision import CollisionSettings
+from astra_ros.critics.curiosity import CuriositySettings
+from astra_ros.critics.progress import ProgressSettings
 from astra_ros.inference.imagination import Imagination
 from astra_ros.plans.action_spaces.joints import JointSpace
 from astra_ros.plans.action_spaces.twist import TwistSpace
@@ -16,6 +19,7 @@ from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.ranking.imaginer import Imaginer, ImaginerSettings
 from astra_ros.ranking.prepare import NothingToImagine
+from astra_ros.registry import UnknownName
 
 TWO = JointSpace("two", ("a", "b"), (0.0, 0.0), (1.0, 1.0), (1.0, 1.0))
 ONE = JointSpace("one", ("x",), (0.0,), (1.0,), (1.0,))
@@ -148,6 +152,11 @@ def test_no_plan_left_gives_every_reason():
         imaginer().score(HISTORY, [plan(name, 1.0, joints=("z",)) for name in "pq"])
 
 
+def test_plan_names_must_not_repeat():
+    with pytest.raises(ValueError, match="names repeat"):
+        imaginer().score(HISTORY, [plan("p", 1.0), plan("p", 0.0)])
+
+
 def test_seed_and_steps_reach_the_model():
     made = imaginer(denoising_steps=4)
     made.score(HISTORY, [plan("p", 1.0)], seed=9)
@@ -163,8 +172,11 @@ def test_critics_can_be_set_and_what_is_missing_is_said():
     made = judge.score(HISTORY, [plan("p", 1.0)])
     assert "collision" not in made.scores[0].critics
     assert list(made.missing) == ["goal", "goal_pose"] and "no goal image" in made.missing["goal"]
-    with pytest.raises(ValueError, match="unknown critics.*charm"):
+    with pytest.raises(ValueError, match="charm"):
         judge.configure(ImaginerSettings(), {"charm": None})
+    with pytest.raises(UnknownName) as unknown:
+        judge.configure(ImaginerSettings(critics=("goal", "charm")), {})
+    assert unknown.value.name == "charm" and unknown.value.known[:8] == list(DEFAULT_CRITICS)
 
 
 @pytest.mark.parametrize("wanted", [ProgressSettings(enabled=True), CuriositySettings(enabled=True)])

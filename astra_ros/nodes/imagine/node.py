@@ -241,12 +241,14 @@ class Imagine:
         from astra_ros.inference import load_backend
 
         own = self._parameters.own
+        if unusable := self._parameters.unusable_critics:
+            raise ModelFailed(unusable)
         began = time.monotonic()
         try:
             model = load_backend(own.backend, own.model, own.device)
             plans = sum(source.keep for source in self._parameters.sources.values())
             model.warmup(plans, own.horizon)
-            imaginer = Imaginer(model)
+            imaginer = Imaginer(model, own)
         except Exception as error:
             text = str(error)
             named = own.model in text
@@ -290,7 +292,7 @@ class Imagine:
 
 
 class ModelFailed(RuntimeError):
-    """The model cannot be loaded. The message says why."""
+    """The model or a critic cannot be loaded. The message says why."""
 
 
 def main(argv: list[str] | None = None) -> int:

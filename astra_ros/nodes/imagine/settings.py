@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rclpy.node import Node
 
 from astra_ros.bridge.plan_adapters import JOINT_TRAJECTORY, PLAN_ADAPTERS
-from astra_ros.critics import CRITICS
+from astra_ros.critics import DEFAULT_CRITICS, CriticSettings, load_critic
 from astra_ros.critics.scoring import ScoringSettings
 from astra_ros.errors import UserError
 from astra_ros.inference import DEFAULT_MODEL
@@ -86,7 +86,7 @@ class ImagineSettings(ImaginerSettings):
                 raise ValueError(f"{name} is '{getattr(self, name)}'; known are {', '.join(known)}")
         if len(set(self.plan_sources)) != len(self.plan_sources) or not all(self.plan_sources):
             raise ValueError(f"plan_sources is {self.plan_sources}; give each source its own name")
-        if taken := set(self.plan_sources) & {*CRITICS, "scoring"}:
+        if taken := set(self.plan_sources) & {*DEFAULT_CRITICS, *self.critics, "scoring"}:
             raise ValueError(f"plan_sources: {', '.join(taken)} already names other parameters")
 
     @property
@@ -126,6 +126,7 @@ AT_START = (
     "backend",
     "device",
     "image_transport",
+    "critics",
     "plan_sources",
     "tool_link",
     "topic",
@@ -136,18 +137,28 @@ AT_START = (
 
 
 class ImagineParameters:
-    """The parameters of the node: own ones, one namespace per critic and per plan source."""
+    """The parameters of the node: own ones, one namespace per critic and per plan source.
+
+    Attributes:
+        unusable_critics: why critics that the parameter ``critics`` names cannot be loaded, or ''.
+    """
 
     def __init__(self, node: Node, on_change: Callable[[], None] = lambda: None) -> None:
         self._parameters = SettingsParameters(node)
         self._parameters.on_change = on_change
         own = self._parameters.declare("", ImagineSettings(), read_only=AT_START)
         self._parameters.declare("scoring", ScoringSettings())
-        for name, (_, settings_class) in CRITICS.items():
-            self._parameters.declare(name, settings_class())
+        self._critics, faults = [], []
+        for name in own.critics:
+            try:
+                self._parameters.declare(name, load_critic(name).settings_class())
+                self._critics.append(name)
+            except (UserError, TypeError) as error:  # TypeError: a default that a ROS parameter cannot hold
+                faults.append(str(error))
+        self.unusable_critics = f"parameter critics: {'; '.join(faults)}" if faults else ""
         for name in own.plan_sources:
             self._parameters.declare(name, PlanTopicSettings(), read_only=AT_START)
-        self._parameters.warn_of_unknown()
+        self._parameters.warn_of_unknown(set(DEFAULT_CRITICS) - set(own.critics))
 
     @property
     def own(self) -> ImagineSettings:
@@ -160,9 +171,9 @@ class ImagineParameters:
         return self._parameters["scoring"]
 
     @property
-    def critics(self) -> dict[str, object]:
+    def critics(self) -> dict[str, CriticSettings]:
         """Critic name -> its settings, as they are now."""
-        return {name: self._parameters[name] for name in CRITICS}
+        return {name: self._parameters[name] for name in self._critics}
 
     @property
     def sources(self) -> dict[str, PlanTopicSettings]:

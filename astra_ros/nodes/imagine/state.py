@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from astra_ros.critics.goal_pose import OUTCOME
 from astra_ros.nodes.imagine.robot_description import PREPARING
+from astra_ros.outcomes import OBJECT_POSITION
 
 # What they lack where nothing is wanted is no fault.
 OF_GOALS = ("goal", "goal_pose")
@@ -37,7 +37,7 @@ class ModelState:
             space: its action space; '' before the first request: on any of its arms.
         """
         asked = [space] if space else self.arms
-        return bool(asked) and not any(OUTCOME in self.card.outcomes.get(name, ()) for name in asked)
+        return bool(asked) and not any(OBJECT_POSITION in self.card.outcomes.get(name, ()) for name in asked)
 
 
 @dataclass

@@ -7,7 +7,7 @@ import pytest
 from bag_maker import BagMaker, arm_bag
 
 from astra_ros import cli
-from astra_ros.critics import CollisionSettings
+from astra_ros.critics.collision import CollisionSettings
 from astra_ros.datasets.dataset import list_episodes, load_episode
 from astra_ros.inference import load_backend
 from astra_ros.plans.joint_plan import JointPlan
