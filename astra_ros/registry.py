@@ -35,7 +35,7 @@ class Registry(Generic[Thing]):
     Args:
         kind: what is registered, in the singular, for messages: "plan type".
         group: entry point group in which other packages name theirs: ``name = module:object``.
-        own: name -> "module:object" of this package.
+        own: name -> "module:object" of this package, or "module" where importing it registers the name.
     """
 
     def __init__(self, kind: str, group: str, own: Mapping[str, str]) -> None:
@@ -66,8 +66,9 @@ class Registry(Generic[Thing]):
 
     def _load(self, name: str) -> Thing:
         if name in self._own:
-            module, _, attribute = self._own[name].partition(":")
-            return getattr(import_module(module), attribute)
+            target, _, attribute = self._own[name].partition(":")
+            module = import_module(target)
+            return getattr(module, attribute) if attribute else self._loaded[name]
         found = self._entry_points().get(name)
         if found is None:
             raise UnknownName(self.kind, name, list(self))

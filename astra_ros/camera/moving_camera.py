@@ -10,9 +10,6 @@ import numpy as np
 from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.plans.action_spaces import ActionSpace
 
-# Modalities whose columns are velocities of the frame that `camera` is given in.
-MOVING = ("twist", "camera")
-
 
 @dataclass(frozen=True, eq=False)
 class MovingCamera:
@@ -41,14 +38,14 @@ class MovingCamera:
         """The optical frame at each imagined moment, in the optical frame now.
 
         Args:
-            space: of the motion; its modality is one of ``MOVING``.
+            space: of the motion; it moves the frame that `camera` is given in.
             motion: [..., H + 1, D], row 0 now.
 
         Returns:
             float32 [..., H, 4, 4], m.
         """
         mount = self.camera.world_from_optical
-        carried = self.camera.optical_from_world @ space.travel(motion, dt_s) @ mount
+        carried = self.camera.optical_from_world @ space.poses(motion, dt_s) @ mount
         return carried.astype(np.float32)
 
     def to_dict(self) -> dict:

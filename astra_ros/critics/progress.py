@@ -8,8 +8,6 @@ import numpy as np
 
 from astra_ros.critics.base import Critic, CriticInput, CriticResult, CriticSettings, setting
 
-COLUMN = "linear.x"
-
 
 @dataclass(frozen=True)
 class ProgressSettings(CriticSettings):
@@ -30,12 +28,12 @@ class ProgressCritic(Critic):
     unit = "m"
 
     def missing(self, inp: CriticInput) -> str | None:
-        if inp.space.modality != "twist" or COLUMN not in inp.space.motion_names:
+        if inp.space.forward_column not in inp.space.motion_names:
             return "these plans are not of a base that drives ahead"
         return None
 
     def score(self, inp: CriticInput) -> CriticResult:
-        ahead = inp.motion[:, 1:, inp.space.motion_names.index(COLUMN)]
+        ahead = inp.motion[:, 1:, inp.space.motion_names.index(inp.space.forward_column)]
         distance = ahead.sum(axis=1) * inp.dt_s
         cost = np.maximum(1.0 - distance / (self.settings.speed * ahead.shape[1] * inp.dt_s), 0.0)
         return CriticResult(distance, cost, tuple(f"{value:.1f} m ahead" for value in distance))

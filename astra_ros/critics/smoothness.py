@@ -34,6 +34,6 @@ class SmoothnessCritic(Critic):
 
     def score(self, inp: CriticInput) -> CriticResult:
         rms = np.sqrt(np.square(inp.space.accelerations(inp.motion, inp.dt_s)).mean(axis=(1, 2)))
-        unit = {"joints": " rad/s^2"}.get(inp.space.modality, "")
+        unit = f" {inp.space.acceleration_unit}".rstrip()
         reasons = tuple(f"acceleration {value:.2f}{unit} RMS" for value in rms)
         return CriticResult(rms, rms / self.settings.scale, reasons)

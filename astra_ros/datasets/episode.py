@@ -36,7 +36,7 @@ class Episode:
         labels: what was true: bool [N], float32 [N] or [N, k] each, NaN where it is not known. The
             simulator's are explained in `simulation/worlds.py`.
         motion_names: D names of `motion`'s columns.
-        modality: kind of action, a module of `planning/modalities`.
+        modality: kind of action, a module of `plans/action_spaces`.
         world, robot: where and who; `robot` and `modality` together name the action space.
         dt_s: seconds between frames.
         behaviour: what the robot was up to, in words.

@@ -7,6 +7,7 @@ import numpy as np
 from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.datasets.episode import Episode
 from astra_ros.outcomes import OBJECT_POSITION
+from astra_ros.plans.action_spaces import action_space_class
 
 
 def object_cells(episode: Episode, shape: tuple[int, int]) -> np.ndarray | None:
@@ -19,7 +20,7 @@ def object_cells(episode: Episode, shape: tuple[int, int]) -> np.ndarray | None:
         float32 [N, rows, columns], or None where camera or object are not known.
     """
     places = episode.labels.get(OBJECT_POSITION)
-    if places is None or episode.modality != "joints" or episode.camera is None:
+    if places is None or action_space_class(episode.modality).moves_camera or episode.camera is None:
         return None
     camera = PinholeCamera.from_dict(episode.camera).fitted(shape)
     pixels, _ = camera.project(places)  # pixels of a picture that small are the cells

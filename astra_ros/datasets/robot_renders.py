@@ -10,6 +10,7 @@ import numpy as np
 from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.datasets.dataset import read_footer
 from astra_ros.datasets.episode import DatasetError, Episode
+from astra_ros.plans.action_spaces import action_space_class
 from astra_ros.robot.kinematics import KinematicsError
 from astra_ros.robot.renderer import CHANNELS, RobotRenderer
 
@@ -35,9 +36,10 @@ class Drawer:
         for path in paths:
             footer = read_footer(path)
             robot, camera = footer["robot"], footer["camera"]
-            if footer["modality"] == "joints" and camera is not None and robot not in self._robots:
-                if why := self._build(robot, tuple(footer["motion_names"]), camera):
-                    undrawn[robot] = why
+            jointed = action_space_class(footer["modality"]).columns_are_joints
+            new = jointed and camera is not None and robot not in self._robots
+            if new and (why := self._build(robot, tuple(footer["motion_names"]), camera)):
+                undrawn[robot] = why
         return undrawn
 
     def draw(self, episode: Episode) -> np.ndarray | None:
@@ -49,7 +51,7 @@ class Drawer:
 
     def draw_motion(self, episode: Episode, motion: np.ndarray) -> np.ndarray | None:
         """As `draw`, along another motion [..., D] of the episode's robot: uint8 [..., 3, h, w]."""
-        if episode.modality != "joints" or episode.camera is None:
+        if not action_space_class(episode.modality).columns_are_joints or episode.camera is None:
             return None
         if self._spaces is not None and episode.space not in self._spaces:
             return None
@@ -113,7 +115,7 @@ def cameras_of(paths: Iterable[Path]) -> dict[str, dict]:
     cameras: dict[str, dict] = {}
     for path in paths:
         footer = read_footer(path)
-        if footer["camera"] and footer["modality"] == "joints":
+        if footer["camera"] and action_space_class(footer["modality"]).columns_are_joints:
             cameras.setdefault(f"{footer['robot']}_{footer['modality']}", footer["camera"])
     return cameras
 

@@ -40,8 +40,7 @@ from astra_ros.datasets.robot_renders import simulated_urdf
 from astra_ros.evaluation.metrics import interval, kendall, mean_rank_violation, spearman
 from astra_ros.evaluation.results import check_writable, write_json, write_result
 from astra_ros.inference import DEFAULT_MODEL
-from astra_ros.plans.joint_plan import JointPlan
-from astra_ros.plans.velocity_plan import VelocityPlan
+from astra_ros.plans.action_spaces import action_space_class
 from astra_ros.simulation.drive.referee import CRUISE, OFF_ROAD_COST
 from astra_ros.simulation.rollout import execute
 from astra_ros.simulation.worlds import WORLDS, make_world
@@ -99,8 +98,10 @@ def play_scene(imaginer, world, seed: int, plans: int, lead_in_s: float = 0.0) -
     now = dict(zip(world.embodiment.motion_names, world.motion()))
     candidates = world.propose(plans, seed)
     start = world.snapshot()
+    body = world.embodiment
+    hold = action_space_class(body.modality).rest(body.motion_names, now, PLAN_SECONDS, "hold")
     truth = []
-    for plan in [*(plan for _, plan in candidates), hold(world.embodiment, now)]:
+    for plan in [*(plan for _, plan in candidates), hold]:
         world.restore(start)
         truth.append(execute(world, plan, imaginer.settings.horizon, card.dt_s, render=False).verdict)
     *truth, still = truth
@@ -125,13 +126,6 @@ def play_scene(imaginer, world, seed: int, plans: int, lead_in_s: float = 0.0) -
         "still": still.outcome,
         "still_collision": still.collision,
     }
-
-
-def hold(body, now: dict[str, float]):
-    """The plan to do nothing: an arm stays where it is, a base stops."""
-    if body.modality == "joints":
-        return JointPlan(body.motion_names, [0.0], [[now[name] for name in body.motion_names]], "hold")
-    return VelocityPlan(body.motion_names, PLAN_SECONDS, [[0.0] * len(body.motion_names)], "hold")
 
 
 def summarise(scenes: list[dict]) -> dict:

@@ -48,7 +48,7 @@ class ModelCard:
             robot drawn along the plan (kinematic conditioning); empty for other models.
         held_joints: action space -> joint -> position of joints that no plan moves.
         continuous_joints: action space -> its joints that turn without end: their angles count modulo 2 pi, and
-            each of the model's recordings began in [-pi, pi) (`robot/turns.py`).
+            each of the model's recordings began in [-pi, pi) (`plans/turns.py`).
         moving_cameras: action space -> the camera that its robot carries (`MovingCamera`), where the
             model sees the last picture from where a plan takes the camera; empty for other models.
         network: settings of the network, opaque here.

@@ -10,7 +10,6 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from astra_ros.camera.moving_camera import MOVING
 from astra_ros.inference.base import WEIGHTS_FILE, ModelCard, ModelError
 from astra_ros.inference.imagination import Imagination
 from astra_ros.inference.torch_lenses import lens_of
@@ -78,7 +77,7 @@ class TorchWorldModel:
             len(z),
             travel,
             self._lens_of(space, travel),
-            self.card.action_spaces[space].modality in MOVING,
+            self.card.action_spaces[space].moves_camera,
         )
         robot = None
         if robot_renders is not None:

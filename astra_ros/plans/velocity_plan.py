@@ -14,7 +14,7 @@ from astra_ros.plans.joint_plan import PlanError
 class VelocityPlan:
     """Velocities, each held for ``dt_s``; rest after the last one.
 
-    What the columns mean is said by the modality (``astra_ros/planning/modalities``): for ``twist``
+    What the columns mean is said by the modality (``astra_ros/plans/action_spaces``): for ``twist``
     the robot's own ``linear.x`` and ``angular.z`` (REP 103: x forward, z up), for ``camera`` the
     camera's six rates in its optical frame. The array is a private read-only copy.
 
@@ -59,7 +59,7 @@ class VelocityPlan:
         return len(self.velocities) * self.dt_s
 
     def motion(self, times_s, now=None) -> np.ndarray:
-        """A motion as ``planning/modalities`` know it: mean velocities, rest after the plan's end.
+        """A motion as ``plans/action_spaces`` know it: mean velocities, rest after the plan's end.
 
         Args:
             times_s: [N + 1] seconds from the plan's start, increasing, >= 0.

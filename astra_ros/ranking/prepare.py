@@ -9,9 +9,9 @@ import numpy as np
 
 from astra_ros.plans.action_spaces import ActionSpace
 from astra_ros.plans.joint_plan import JointPlan, PlanError
+from astra_ros.plans.turns import short_way
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.ranking.robot_now import RobotNow, either_way, in_the_turn_of, seam, way_from, whole_turns
-from astra_ros.robot.turns import short_way
 from astra_ros.settings import check_ranges, limited
 from astra_ros.texts import listed, short
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from astra_ros.plans.joint_plan import JointPlan
-from astra_ros.robot.turns import TURN, nearest_turn, short_way, turns_in, unwrapped, written_in_one_turn
+from astra_ros.plans.turns import TURN, nearest_turn, short_way, turns_in, unwrapped, written_in_one_turn
 
 # No joint of an arm turns faster, rad/s.
 FASTEST_JOINT = TURN

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astra_ros.robot.turns import TURN, described_joints
+from astra_ros.plans.turns import TURN
+from astra_ros.robot.described_joints import described_joints
 from astra_ros.texts import short
 
 # Beyond a limit by so much of the joint's range, and by so much, is more than a stop that gives way or a rough

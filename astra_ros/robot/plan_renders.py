@@ -130,7 +130,7 @@ class PlanRenders:
         """
         reasons = []
         for space in spaces:
-            if space.modality == "joints" and space.name in self._cameras:
+            if space.columns_are_joints and space.name in self._cameras:
                 drawn = self._built(space)
                 if drawn is not None:
                     self._warn(drawn)
@@ -148,7 +148,7 @@ class PlanRenders:
         Returns:
             uint8 [K, H + 1, 3, h, w], or None where the robot cannot be drawn; ``problem`` says why.
         """
-        if space.modality != "joints" or space.name not in self._cameras:
+        if not space.columns_are_joints or space.name not in self._cameras:
             self.problem = f"the model was trained without robot renders of {space.name}"
             return None
         drawn = self._built(space)

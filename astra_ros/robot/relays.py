@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections import deque
 
+from astra_ros.plans.turns import TURN, short_way
 from astra_ros.robot.conflict import Value
-from astra_ros.robot.turns import TURN, short_way
 
 # Values nearer than this are the same: rad, m, parts of a rotation matrix, or a second of a velocity. More than cheap
 # encoders toggle.

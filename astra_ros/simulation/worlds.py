@@ -19,7 +19,7 @@ class Embodiment:
     Attributes:
         world: key of ``WORLDS``.
         robot: one of that world's robots.
-        modality: kind of action, a module of ``astra_ros/planning/modalities``.
+        modality: kind of action, a module of ``astra_ros/plans/action_spaces``.
         motion_names: D names, the columns of ``World.motion``.
     """
 

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from astra_ros.camera.moving_camera import MOVING
 from astra_ros.datasets.dataset import load_episode
 from astra_ros.inference.torch_lenses import lens_of
 from astra_ros.training.clips import LatentDataset, frames_to_tensor
@@ -67,7 +66,7 @@ class Rollouts:
                     lens = lens_of(data.cameras[number], real.shape[1:3], device)
                     travel = torch.from_numpy(travel[0]).to(device)
                 seen, known = last_seen(
-                    newest, 1 if travel is None else data.horizon, travel, lens, data.spaces[number].modality in MOVING
+                    newest, 1 if travel is None else data.horizon, travel, lens, data.spaces[number].moves_camera
                 )
                 robot_renders = data.robot_renders[index]
                 if robot_renders is not None:

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from astra_ros.camera.moving_camera import MOVING, MovingCamera
+from astra_ros.camera.moving_camera import MovingCamera
 from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.datasets.dataset import load_episode, read_footer
 from astra_ros.datasets.episode import DatasetError, Episode
 from astra_ros.inference.torch_lenses import lens_of, whole_map
-from astra_ros.plans.action_spaces import ActionSpace
+from astra_ros.plans.action_spaces import ActionSpace, action_space_class
 from astra_ros.training.clips import frames_to_tensor
 from astra_ros.world_model import Lens, reproject
 
@@ -41,7 +41,7 @@ def moving_cameras_of(
     by_space: dict[str, list[tuple[Path, dict]]] = {}
     for path in paths:
         footer = read_footer(path)
-        if footer["modality"] in MOVING and footer["camera"]:
+        if action_space_class(footer["modality"]).moves_camera and footer["camera"]:
             by_space.setdefault(path.stem.rpartition("_")[0], []).append((path, footer["camera"]))
     found = dict(known or {})
     for space in spaces:

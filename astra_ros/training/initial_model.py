@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Collection
 from dataclasses import replace
 
-from astra_ros.camera.moving_camera import MOVING
 from astra_ros.datasets.dataset import continuous_joints_of
 from astra_ros.datasets.episode import DatasetError
 from astra_ros.datasets.robot_renders import cameras_of, held_joints_of
@@ -153,7 +152,7 @@ def with_moving_cameras(trained_on: Embodiments, stored: Embodiments | None, mod
         return trained_on
     found = moving_cameras_of(split(paths)[0], trained_on.spaces, trained_on.cameras_that_move)
     for space in trained_on.spaces:
-        if space.modality in MOVING and space.name not in found:
+        if space.moves_camera and space.name not in found:
             print(
                 f"note: {space.name}: its camera is not known, so the model will not be shown the last "
                 "picture from where the camera goes; see docs/own-data.md"

@@ -26,7 +26,7 @@ AHEAD = np.array([[0, 0, 1, 2], [-1, 0, 0, 0], [0, -1, 0, 1], [0, 0, 0, 1]], flo
 def test_rows_are_velocities_until_their_frame():
     """Row 0 is what was done before; a straight line adds up, and a base without a column has 0 there."""
     motion = np.array([[9.0, 9.0], [1.0, 0.0], [3.0, 0.0]])
-    poses = CAR.travel(motion, 0.5)
+    poses = CAR.poses(motion, 0.5)
     np.testing.assert_allclose(poses[:, :3, 3], [[0.5, 0, 0], [2.0, 0, 0]], atol=1e-12)
     np.testing.assert_allclose(poses[:, :3, :3], [np.eye(3)] * 2, atol=1e-12)
 
@@ -35,11 +35,11 @@ def test_a_base_that_turns_drives_on_a_circle():
     """1 m/s and 1 rad/s for a quarter of a turn: a circle of 1 m round the point 1 m to the left."""
     steps = 5
     motion = np.tile([1.0, 1.0], (steps + 1, 1))
-    last = CAR.travel(motion, np.pi / 2 / steps)[-1]
+    last = CAR.poses(motion, np.pi / 2 / steps)[-1]
     np.testing.assert_allclose(last[:3, 3], [1, 1, 0], atol=1e-12)
     np.testing.assert_allclose(last[:3, :3] @ [1, 0, 0], [0, 1, 0], atol=1e-12)
     # Turning by next to nothing is going straight on, to the last digit.
-    slow = CAR.travel(np.tile([1.0, 1e-9], (2, 1)), 1.0)[0]
+    slow = CAR.poses(np.tile([1.0, 1e-9], (2, 1)), 1.0)[0]
     np.testing.assert_allclose(slow[:3, 3], [1, 5e-10, 0], atol=1e-15)
 
 
@@ -47,7 +47,7 @@ def test_a_free_camera_turns_about_its_own_axes():
     turn = np.zeros((3, 6))
     turn[1:, 4] = np.pi / 2  # about y, which is down: to the right
     turn[2, 2] = 1.0  # and then also ahead, on a quarter of a circle
-    poses = EYE.travel(turn, 1.0)
+    poses = EYE.poses(turn, 1.0)
     np.testing.assert_allclose(poses[0, :3, :3] @ [0, 0, 1], [1, 0, 0], atol=1e-12)
     np.testing.assert_allclose(poses[1, :3, :3] @ [0, 0, 1], [0, 0, -1], atol=1e-12)
     np.testing.assert_allclose(poses[1, :3, 3], [2 / np.pi, 0, -2 / np.pi], atol=1e-12)

@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from astra_ros.plans.action_spaces import MODALITIES, action_space_from_dict, base
+from astra_ros.plans.action_spaces import ACTION_SPACES, action_space_class, action_space_from_dict
 from astra_ros.plans.action_spaces.joints import JointSpace
 from astra_ros.plans.action_spaces.twist import TwistSpace
-from astra_ros.plans.action_spaces.velocities import VelocitySpace
 from astra_ros.plans.joint_plan import PlanError
+from astra_ros.plans.velocity_space import VelocitySpace
+from astra_ros.registry import UnknownName
 
 SPACE = JointSpace("two_joints", ("a", "b"), (1.0, 0.0), (2.0, 0.5), (0.1, 0.2))
 
@@ -94,9 +95,10 @@ def test_joint_scales_come_from_the_data():
 
 
 def test_every_modality_has_its_units_and_survives_json():
-    assert {"joints", "twist", "camera"} <= set(MODALITIES)
+    assert {"joints", "twist", "camera"} <= set(ACTION_SPACES)
     rng = np.random.default_rng(0)
-    for modality, space_class in MODALITIES.items():
+    for modality in ACTION_SPACES:
+        space_class = ACTION_SPACES[modality]
         assert space_class.modality == modality and space_class.units
         space = space_class.fit("some", ["a", "b"], [rng.normal(size=(9, 2))])
         assert space.encode(rng.normal(size=(5, 9, 2))).shape == (5, 8, space.dim)
@@ -120,14 +122,17 @@ def test_accelerations_by_hand():
 
 
 def test_an_unknown_modality_is_refused_with_those_known():
-    with pytest.raises(ValueError, match="unknown modality 'legs'; known are camera, joints, twist"):
+    with pytest.raises(UnknownName) as error:
         action_space_from_dict({"modality": "legs", "name": "x"})
+    assert error.value.name == "legs" and error.value.known[:3] == ["camera", "joints", "twist"]
 
 
 def test_a_new_modality_is_one_class(monkeypatch):
-    monkeypatch.setattr(base, "MODALITIES", dict(MODALITIES))
+    monkeypatch.setattr(ACTION_SPACES, "_loaded", dict(ACTION_SPACES._loaded))
 
     class Winch(VelocitySpace):
         modality = "winch"
 
-    assert base.action_space_class("winch") is Winch and "winch" not in MODALITIES
+    assert action_space_class("winch") is Winch
+    monkeypatch.undo()
+    assert "winch" not in ACTION_SPACES

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from astra_ros.robot.described_joints import DescriptionError
 from astra_ros.robot.limits import Limits, beyond, in_words, position_limits
-from astra_ros.robot.turns import DescriptionError
 
 ARM = Limits(-1.9, 1.9)
 RAIL = Limits(0.0, 0.4, "m")

@@ -3,15 +3,8 @@
 import numpy as np
 import pytest
 
-from astra_ros.robot.turns import (
-    DescriptionError,
-    continuous_joints,
-    first_turn,
-    looks_wrapped,
-    nearest_turn,
-    turns_in,
-    unwrapped,
-)
+from astra_ros.plans.turns import first_turn, looks_wrapped, nearest_turn, turns_in, unwrapped
+from astra_ros.robot.described_joints import DescriptionError, continuous_joints
 
 TURN = 2 * np.pi
 

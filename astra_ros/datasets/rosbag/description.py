@@ -11,10 +11,10 @@ import numpy as np
 from astra_ros.datasets.rosbag.import_settings import BagSettings
 from astra_ros.datasets.rosbag.reader import Recording
 from astra_ros.datasets.rosbag.storage import BagError
+from astra_ros.robot.described_joints import DescriptionError
 from astra_ros.robot.kinematics import KinematicsError, LinkPoses
 from astra_ros.robot.limits import beyond, position_limits
 from astra_ros.robot.shapes import convex_parts, mesh_notes, odd_sizes
-from astra_ros.robot.turns import DescriptionError
 
 
 def read_urdf(path: Path, joints: tuple[str, ...], notes: list[str]) -> bytes:

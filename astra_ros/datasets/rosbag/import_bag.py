@@ -27,7 +27,7 @@ from astra_ros.datasets.rosbag.camera_error import TwoCameras
 from astra_ros.datasets.rosbag.clock import ClockError, choose_clock
 from astra_ros.datasets.rosbag.description import beyond_limits, check_base, read_urdf
 from astra_ros.datasets.rosbag.existing_imports import REPORT, EarlierImports
-from astra_ros.datasets.rosbag.import_settings import CLOCKS, MODALITIES, BagSettings, changed, settings_from_yaml
+from astra_ros.datasets.rosbag.import_settings import CLOCKS, BagSettings, bag_spaces, changed, settings_from_yaml
 from astra_ros.datasets.rosbag.layout import BROKEN, SHORT, Piece, lay_out
 from astra_ros.datasets.rosbag.lens import camera_on_robot
 from astra_ros.datasets.rosbag.motion import make_motion, motion_series
@@ -37,6 +37,7 @@ from astra_ros.datasets.rosbag.reader import read_recording
 from astra_ros.datasets.rosbag.report import Found, make_report, report_text, too_short
 from astra_ros.datasets.rosbag.storage import BagError
 from astra_ros.datasets.rosbag.topics import Choice, choose_topics, other_modalities
+from astra_ros.plans.action_spaces import action_space_class
 
 
 def examine(bag: Bag, choice: Choice) -> Found:
@@ -76,7 +77,7 @@ def examine(bag: Bag, choice: Choice) -> Found:
     found = Found(bag, choice, recording, clock, motion, layout, camera, notes)
     if not layout.pieces:
         raise too_short(found)
-    if choice.settings.modality == "joints":
+    if action_space_class(choice.settings.modality).columns_are_joints:
         # The angles of a joint that turns without end have no limits, whatever the description says.
         limited = {name: column for name, column in zip(motion.names, found.stored.T) if name not in motion.continuous}
         notes += beyond_limits(choice.settings, recording, limited)
@@ -85,9 +86,9 @@ def examine(bag: Bag, choice: Choice) -> Found:
 
 def _positions_cure(bag: Bag, choice: Choice) -> str:
     """What to do where no message says where the joints are; '' of another motion."""
-    if choice.settings.modality != "joints":
+    if not action_space_class(choice.settings.modality).columns_are_joints:
         return ""
-    other = other_modalities(bag, "joints")
+    other = other_modalities(bag, choice.settings.modality)
     return "; have the driver publish positions, and record again" + f", or {other}" * bool(other)
 
 
@@ -140,7 +141,7 @@ def _import_bag(path: Path, out: Path, settings: BagSettings, force: bool, dry_r
         found.first_notes.extend(earlier.find_again(bag.path.resolve().name, spans, force and not dry_run))
         urdf = None
         if settings.urdf is not None:
-            joints = found.motion.names if choice.settings.modality == "joints" else ()
+            joints = found.motion.names if action_space_class(choice.settings.modality).columns_are_joints else ()
             urdf = read_urdf(settings.urdf, joints, found.notes)
             check_base(settings.urdf, urdf, settings.camera_pose)
         if dry_run:
@@ -316,7 +317,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--robot", default=None, help=f"its name, part of the files' names (default: {defaults.robot})")
     parser.add_argument("--world", default=None, help=f"where it was recorded (default: {defaults.world})")
     parser.add_argument(
-        "--modality", default=None, choices=MODALITIES, help="kind of motion (default: the only one that the bag holds)"
+        "--modality",
+        default=None,
+        choices=tuple(bag_spaces()),
+        help="kind of motion (default: the only one that the bag holds)",
     )
     parser.add_argument("--image-topic", default=None, metavar="TOPIC", help="the camera (default: the only one)")
     parser.add_argument(

@@ -10,13 +10,21 @@ import yaml
 
 from astra_ros.datasets.episode import LEAST_FRAMES, DatasetError
 from astra_ros.datasets.record import DT_S, IMAGE_SIZE
+from astra_ros.plans.action_spaces import ACTION_SPACES, ActionSpace
 
 CLOCKS = ("auto", "header", "receive")
-MODALITIES = ("joints", "twist", "camera")
 AXES = ("linear.x", "linear.y", "linear.z", "angular.x", "angular.y", "angular.z")
 
 _NAME = re.compile(r"[A-Za-z]\w*")
 _TOPICS = {"image": "image_topic", "camera_info": "camera_info_topic", "motion": "motion_topic"}
+
+
+def bag_spaces() -> dict[str, type[ActionSpace]]:
+    """Modality -> its action space, of those whose motion bags can hold. Free cameras come last: an odometry is a
+    base's motion unless another modality is asked for."""
+    spaces = {modality: ACTION_SPACES[modality] for modality in ACTION_SPACES}
+    kept = [(modality, space) for modality, space in spaces.items() if space.bag_types]
+    return dict(sorted(kept, key=lambda item: (item[1].is_camera, item[0])))
 
 
 class BagConfigError(DatasetError):
@@ -80,7 +88,7 @@ class BagSettings:
                     "letters, digits and underscores: it becomes part of file "
                     "names"
                 )
-        self._one_of("modality", ("", *MODALITIES))
+        self._one_of("modality", ("", *bag_spaces()))
         self._one_of("clock", CLOCKS)
         for name in ("dt_s", "episode_s", "command_timeout_s", "max_gap_s", "max_repeat_s"):
             value = getattr(self, name)

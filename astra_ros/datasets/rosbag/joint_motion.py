@@ -11,7 +11,8 @@ from astra_ros.datasets.rosbag.reader import Recording
 from astra_ros.datasets.rosbag.resample import Clock, Track, linear, problems
 from astra_ros.datasets.rosbag.sources import check_joints
 from astra_ros.datasets.rosbag.topics import CONTROLLER_STATE, Choice
-from astra_ros.robot.turns import DescriptionError, first_turn, joint_types, looks_wrapped
+from astra_ros.plans.turns import first_turn, looks_wrapped
+from astra_ros.robot.described_joints import DescriptionError, joint_types
 
 
 class JointMotion:

@@ -15,11 +15,10 @@ from astra_ros.datasets.rosbag.motion import Motion
 from astra_ros.datasets.rosbag.reader import Pictures
 from astra_ros.datasets.rosbag.resample import Clock, divide
 from astra_ros.datasets.rosbag.storage import BagError
-from astra_ros.robot.turns import short_way
+from astra_ros.plans.action_spaces import action_space_class
 
 # A camera of which more of the pictures repeat sees nothing of the motion; there is nothing to cut.
 STARES = 0.9
-RESTS = 0.01  # m/s or rad/s: what an odometry says of a base that stands
 # A camera that is slower than the model's step by this leaves a step without a frame too often.
 SLOW = 1.02
 
@@ -173,10 +172,7 @@ class _Travel:
     def since_first(self, times: np.ndarray) -> np.ndarray:
         """[N], rad or m, of what goes furthest, at times at which the motion is known."""
         rows = self.motion.rows(times - self.settings.dt_s, times, self.received_s)
-        if self.settings.modality == "joints":
-            return np.abs(short_way(rows - rows[0])).max(axis=1)  # a whole turn may be a wrapped angle
-        steps = np.diff(times, prepend=times[0])[:, None]
-        return np.abs(np.cumsum(np.where(np.abs(rows) > RESTS, rows, 0.0) * steps, axis=0)).max(axis=1)
+        return action_space_class(self.settings.modality).distances(rows, times)
 
 
 def _frozen(run: np.ndarray, why: np.ndarray, times: np.ndarray, again: set[int], travel: _Travel) -> np.ndarray:

@@ -11,6 +11,7 @@ from astra_ros.datasets.rosbag.reader import Recording
 from astra_ros.datasets.rosbag.rigid_motion import rotate
 from astra_ros.datasets.rosbag.storage import BagError
 from astra_ros.datasets.rosbag.topics import Choice
+from astra_ros.plans.action_spaces import action_space_class
 
 
 def camera_on_robot(recording: Recording, choice: Choice, notes: list[str]) -> dict | None:
@@ -19,7 +20,7 @@ def camera_on_robot(recording: Recording, choice: Choice, notes: list[str]) -> d
     That is given, or for a camera that moves itself there is nothing to give. Raises BagError where it
     is given and the camera_info cannot be used for the pictures, or the pose cannot be found.
     """
-    if choice.settings.modality == "camera":
+    if action_space_class(choice.settings.modality).is_camera:
         return _free_camera(recording, choice, notes)
     pose = choice.settings.camera_pose
     if not pose:

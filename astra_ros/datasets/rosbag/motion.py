@@ -1,21 +1,20 @@
 """A robot's motion at the times of its camera's frames: joints, a base, or the camera itself.
 
-Each class has the modality's rows (`planning/modalities`), and says where it knows none.
+Each class has the modality's rows (`plans/action_spaces`), and says where it knows none.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Protocol
 
 import numpy as np
 
-from astra_ros.datasets.rosbag.base_motion import BaseMotion
-from astra_ros.datasets.rosbag.camera_motion import CameraMotion
 from astra_ros.datasets.rosbag.frames import camera_in
-from astra_ros.datasets.rosbag.joint_motion import JointMotion
 from astra_ros.datasets.rosbag.reader import Recording, Series
 from astra_ros.datasets.rosbag.resample import Clock
 from astra_ros.datasets.rosbag.topics import Choice
+from astra_ros.plans.action_spaces import action_space_class
 
 __all__ = ["Motion", "camera_in", "make_motion", "motion_series"]
 
@@ -55,8 +54,8 @@ class Motion(Protocol):
 
 def make_motion(recording: Recording, choice: Choice, clock: Clock) -> Motion:
     """Raises BagError where the topic holds nothing that can be used, or what contradicts itself."""
-    kinds = {"joints": JointMotion, "twist": BaseMotion, "camera": CameraMotion}
-    return kinds[choice.settings.modality](recording, choice, clock)
+    module, _, name = action_space_class(choice.settings.modality).bag_motion.partition(":")
+    return getattr(import_module(module), name)(recording, choice, clock)
 
 
 def motion_series(recording: Recording) -> list[Series]:

@@ -198,8 +198,7 @@ def _notes(found: Found, rows: np.ndarray) -> list[str]:
 
 
 def _moves(found: Found, rows: np.ndarray) -> bool:
-    spread = np.ptp(rows, axis=0) if found.choice.settings.modality == "joints" else np.abs(rows).max(axis=0)
-    return not (spread < STILL).all()
+    return not (action_space_class(found.choice.settings.modality).extents(rows) < STILL).all()
 
 
 def _picture_notes(found: Found, rows: np.ndarray) -> list[str]:

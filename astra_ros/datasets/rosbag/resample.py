@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from astra_ros.camera.order import JUMP_BACK_S, SAME_S
-from astra_ros.robot.turns import unwrapped
+from astra_ros.plans.turns import unwrapped
 
 TINY_S = SAME_S
 

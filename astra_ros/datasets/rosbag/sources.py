@@ -11,9 +11,9 @@ from astra_ros.datasets.rosbag.import_settings import AXES
 from astra_ros.datasets.rosbag.motion_error import TwoSources, in_words
 from astra_ros.datasets.rosbag.reader import Recording, Series
 from astra_ros.datasets.rosbag.resample import JUMP_BACK_S, Clock
+from astra_ros.plans.turns import short_way
 from astra_ros.robot.conflict import Conflict, Kind
 from astra_ros.robot.joint_sources import FLOOR, SPEEDS, SourceWatch, pose_value
-from astra_ros.robot.turns import short_way
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from itertools import islice
 
 from astra_ros.camera.pictures import PictureFacts
 from astra_ros.datasets.rosbag.bag import BadMessage, Bag, Topic
-from astra_ros.datasets.rosbag.import_settings import BagSettings
+from astra_ros.datasets.rosbag.import_settings import BagSettings, bag_spaces
 from astra_ros.datasets.rosbag.pictures import COMPRESSED, IMAGE, BadPicture, UnsupportedPicture, check_picture
 from astra_ros.datasets.rosbag.storage import CONVERT, ROS_1, BagError, ros2_type
+from astra_ros.plans.action_spaces import action_space_class
 
 JOINT_STATE = "sensor_msgs/msg/JointState"
 CONTROLLER_STATE = "control_msgs/msg/JointTrajectoryControllerState"
@@ -40,14 +41,6 @@ _CONVERT_PART = (
 TRIED_PICTURES = 50
 # Words in the names of topics whose grey pictures are not those of a camera that sees what eyes see.
 NO_CAMERA = {"depth", "disparity", "confidence", "label", "labels", "mask", "segmentation", "semantic"}
-
-# What each kind of motion is read from. Found by themselves are the first that there are, in this
-# order: measured joints, since a controller's state is rarely recorded; commands before odometry.
-MOTION_TYPES: dict[str, tuple[tuple[str, ...], ...]] = {
-    "joints": ((JOINT_STATE,), (CONTROLLER_STATE,)),
-    "twist": ((TWIST, TWIST_STAMPED), (ODOMETRY,)),
-    "camera": ((TF,), (ODOMETRY,)),
-}
 
 
 @dataclass(frozen=True)
@@ -95,7 +88,8 @@ def _choose(bag: Bag, settings: BagSettings) -> Choice:
     static = tuple(
         topic for topic in bag.topics if topic.type == TF and topic.name.endswith("tf_static") and topic.count
     )
-    needs_frames = modality == "camera" or "from_tf" in (settings.camera_pose or {})
+    space = action_space_class(modality)
+    needs_frames = space.is_camera or "from_tf" in (settings.camera_pose or {})
     info = _camera_info(bag, settings, image, notes)
     bag.check_once([image.name, motion.name])
     notes += [
@@ -120,7 +114,7 @@ def _choose(bag: Bag, settings: BagSettings) -> Choice:
         info,
         static if needs_frames else (),
         tuple(notes),
-        _description(bag) if modality == "joints" and settings.urdf is None else None,
+        _description(bag) if space.columns_are_joints and settings.urdf is None else None,
         _infos_elsewhere(bag, image) if info is None else (),
     )
 
@@ -279,7 +273,7 @@ def _is_named_otherwise(bag: Bag, topic: Topic) -> bool:
 def _motion(bag: Bag, settings: BagSettings, notes: list[str]) -> tuple[Topic, str]:
     """(the topic, the modality)"""
     wanted = settings.modality
-    kinds = {wanted: MOTION_TYPES[wanted]} if wanted else MOTION_TYPES
+    kinds = {modality: space.bag_types for modality, space in bag_spaces().items() if wanted in ("", modality)}
     if settings.motion_topic:
         types = tuple(kind for group in kinds.values() for level in group for kind in level)
         topic = _named(bag, settings.motion_topic, types, "the motion")
@@ -288,7 +282,7 @@ def _motion(bag: Bag, settings: BagSettings, notes: list[str]) -> tuple[Topic, s
     found = {modality: topics for modality, group in kinds.items() if (topics := _first_level(bag, group))}
     if len(found) > 1:
         # Frames are broadcast on nearly every robot, and say least about what it was told to do.
-        found.pop("camera", None)
+        found = {modality: topics for modality, topics in found.items() if not action_space_class(modality).is_camera}
     if len(found) > 1:
         listed = "".join(f"\n{modality}:\n{topic_table(bag, topics)}" for modality, topics in found.items())
         raise BagError(
@@ -318,11 +312,11 @@ def other_modalities(bag: Bag, wanted: str) -> str:
     """What to do where there is motion, but of another modality than was asked for; '' where there is none."""
     found = {
         modality: topics
-        for modality, group in MOTION_TYPES.items()
-        if modality != wanted and (topics := _first_level(bag, group))
+        for modality, space in bag_spaces().items()
+        if modality != wanted and (topics := _first_level(bag, space.bag_types))
     }
-    if len(found) > 1:
-        found.pop("camera", None)  # as where none is asked for
+    if len(found) > 1:  # as where none is asked for
+        found = {modality: topics for modality, topics in found.items() if not action_space_class(modality).is_camera}
     return "; or ".join(
         f"import it with --modality {modality}, of {', '.join(topic.name for topic in topics)}"
         for modality, topics in found.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from astra_ros.camera.repeats import MOVED
-from astra_ros.robot.turns import short_way
+from astra_ros.plans.turns import short_way
 
 # Images may lag behind the joints by so much, s.
 LAG_S = 0.5

@@ -11,11 +11,11 @@ from std_msgs.msg import String
 
 from astra_ros.nodes.health import once
 from astra_ros.plans.action_spaces import ActionSpace
+from astra_ros.robot.described_joints import DescriptionError, continuous_joints
 from astra_ros.robot.kinematics import KinematicsError, parse_urdf
 from astra_ros.robot.limits import Limits, position_limits
 from astra_ros.robot.plan_renders import PlanRenders
 from astra_ros.robot.shapes import mesh_notes
-from astra_ros.robot.turns import DescriptionError, continuous_joints
 from astra_ros.texts import listed
 
 PREPARING = "preparing the robot's shapes"
@@ -81,7 +81,7 @@ class RobotDescription:
         """
         with self._changed:
             self._plan_renders, self._drawn, self._prepared = plan_renders, frozenset(card.cameras), False
-            self._spaces = tuple(space for space in card.action_spaces.values() if space.modality == "joints")
+            self._spaces = tuple(space for space in card.action_spaces.values() if space.columns_are_joints)
             self._trained_turning = dict(card.continuous_joints)
             self._waiting = deque([*self._received, *self._waiting], maxlen=KEPT)
             self._received.clear()

@@ -28,7 +28,7 @@ class ModelState:
     def arms(self) -> list[str]:
         """Action spaces of joints; none before it is loaded."""
         spaces = self.card.action_spaces if self.card else {}
-        return [name for name, space in spaces.items() if space.modality == "joints"]
+        return [name for name, space in spaces.items() if space.columns_are_joints]
 
     def never_scores_poses(self, space: str) -> bool:
         """Whether it cannot say where an object ends, which a goal pose asks, on the robot of the last request.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from astra_ros.plans.action_spaces.base import ActionSpace, spread
+from astra_ros.plans.action_space import ActionSpace, spread
 from astra_ros.plans.joint_plan import JointPlan
+from astra_ros.plans.turns import short_way
 
 FLOOR_RAD = 0.02
 
@@ -34,6 +35,14 @@ class JointSpace(ActionSpace):
     modality: ClassVar[str] = "joints"
     units: ClassVar[str] = "rad (m for sliding joints)"
     plan: ClassVar[type] = JointPlan
+    columns_are_joints: ClassVar[bool] = True
+    acceleration_unit: ClassVar[str] = "rad/s^2"
+    # Measured joints, since a controller's state is rarely recorded.
+    bag_types: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("sensor_msgs/msg/JointState",),
+        ("control_msgs/msg/JointTrajectoryControllerState",),
+    )
+    bag_motion: ClassVar[str] = "astra_ros.datasets.rosbag.joint_motion:JointMotion"
 
     @property
     def joint_names(self) -> tuple[str, ...]:
@@ -56,6 +65,19 @@ class JointSpace(ActionSpace):
     def begun_from(self, other: np.ndarray, motion: np.ndarray) -> np.ndarray:
         """The same changes, from the joints where ``motion`` begins."""
         return other - other[..., :1, :] + motion[..., :1, :]
+
+    @staticmethod
+    def rest(motion_names: Sequence[str], now: Mapping[str, float], seconds: float, name: str) -> JointPlan:
+        """The arm stays where it is."""
+        return JointPlan(tuple(motion_names), np.zeros(1), np.array([[now[joint] for joint in motion_names]]), name)
+
+    @staticmethod
+    def distances(rows: np.ndarray, times_s: np.ndarray) -> np.ndarray:
+        return np.abs(short_way(rows - rows[0])).max(axis=1)  # a whole turn may be a wrapped angle
+
+    @staticmethod
+    def extents(rows: np.ndarray) -> np.ndarray:
+        return np.ptp(rows, axis=0)
 
     @classmethod
     def fit(cls, name: str, motion_names: Sequence[str], motions: Sequence[np.ndarray]):

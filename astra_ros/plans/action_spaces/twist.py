@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from astra_ros.plans.action_spaces.velocities import VelocitySpace
+from astra_ros.plans.velocity_space import VelocitySpace
 
 
 @dataclass(frozen=True)
@@ -18,3 +18,10 @@ class TwistSpace(VelocitySpace):
 
     modality: ClassVar[str] = "twist"
     units: ClassVar[str] = "m/s and rad/s in the base's frame: x forward, y left, z up"
+    forward_column: ClassVar[str] = "linear.x"
+    # Commands before odometry.
+    bag_types: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("geometry_msgs/msg/Twist", "geometry_msgs/msg/TwistStamped"),
+        ("nav_msgs/msg/Odometry",),
+    )
+    bag_motion: ClassVar[str] = "astra_ros.datasets.rosbag.base_motion:BaseMotion"

@@ -29,7 +29,7 @@ def urdf(shape=BOX, joint="a", kind="revolute"):
 
 
 def space(*joints):
-    return SimpleNamespace(name="_".join(joints), motion_names=joints, modality="joints")
+    return SimpleNamespace(name="_".join(joints), motion_names=joints, columns_are_joints=True)
 
 
 def card(spaces, drawn, turning=()):

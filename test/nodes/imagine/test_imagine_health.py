@@ -16,10 +16,11 @@ from astra_ros.bridge.images import rgb_to_image  # noqa: E402
 from astra_ros.bridge.stamps import stamp_of  # noqa: E402
 from astra_ros.bridge.trajectories import plan_to_trajectory  # noqa: E402
 from astra_ros.nodes.health import ERROR, OK, WARN  # noqa: E402
+from astra_ros.nodes.imagine import health as imagine_health  # noqa: E402
 from astra_ros.nodes.imagine.health import ImagineHealth, LastRequest  # noqa: E402
 from astra_ros.nodes.imagine.inputs import ImagineInputs  # noqa: E402
-from astra_ros.nodes.imagine import health as imagine_health  # noqa: E402
 from astra_ros.nodes.imagine.settings import ImagineSettings, PlanTopicSettings  # noqa: E402
+from astra_ros.plans.action_spaces import action_space_class  # noqa: E402
 from astra_ros.plans.joint_plan import JointPlan  # noqa: E402
 
 
@@ -187,7 +188,7 @@ def test_a_good_goal_ends_the_complaint_about_a_bad_one_at_once_and_a_bad_one_st
 
 
 def card(modality="joints", **outcomes):
-    spaces = {name: SimpleNamespace(modality=modality) for name in outcomes}
+    spaces = dict.fromkeys(outcomes, action_space_class(modality))
     fields = {"sha256": "", "path": "", "image_size": (4, 4), "dt_s": 0.25, "history": 4, "continuous_joints": {}}
     return SimpleNamespace(name="m", action_spaces=spaces, outcomes=outcomes, cameras={}, **fields)
 

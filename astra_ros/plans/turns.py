@@ -6,7 +6,6 @@ Drivers bring such an angle into [-pi, pi) or [0, 2 pi), so it jumps by a whole 
 from __future__ import annotations
 
 import math
-from xml.etree import ElementTree
 
 import numpy as np
 
@@ -17,10 +16,6 @@ NEAR_A_TURN = 0.35
 # Angles that are written modulo 2 pi lie in one of these, perhaps rounded.
 WRITTEN = ((-math.pi, math.pi), (0.0, TURN))
 SLACK = 0.01
-
-
-class DescriptionError(ValueError):
-    """A text that is no robot description. The message says what it is."""
 
 
 def short_way(difference):
@@ -85,36 +80,3 @@ def looks_wrapped(angles: np.ndarray) -> int:
     beside = [np.delete(speeds[max(0, k - 3) : k + 4], min(k, 3)).max(initial=0.0) for k in jumps]
     explained = int((speeds[jumps] <= np.maximum(0.1, 3 * np.array(beside))).sum())
     return explained if 2 * explained > len(jumps) else 0
-
-
-def described_joints(urdf: str | bytes) -> list[ElementTree.Element]:
-    """The elements of all joints of a URDF that have a name.
-
-    Raises:
-        DescriptionError: the text is no URDF.
-    """
-    try:
-        root = ElementTree.fromstring(urdf)
-    except (ElementTree.ParseError, ValueError) as error:
-        raise DescriptionError(f"no XML: {error}") from error
-    if root.tag != "robot":
-        raise DescriptionError(f"no URDF but <{root.tag}>")
-    return [joint for joint in root.findall("joint") if joint.get("name")]
-
-
-def joint_types(urdf: str | bytes) -> dict[str, str]:
-    """Joint name -> its type in a URDF, such as "revolute".
-
-    Raises:
-        DescriptionError: the text is no URDF.
-    """
-    return {joint.get("name"): joint.get("type", "") for joint in described_joints(urdf)}
-
-
-def continuous_joints(urdf: str | bytes) -> frozenset[str]:
-    """Names of the joints that a URDF calls `continuous`. One that mimics another counts by its own type.
-
-    Raises:
-        DescriptionError: the text is no URDF.
-    """
-    return frozenset(name for name, kind in joint_types(urdf).items() if kind == "continuous")

@@ -1,17 +1,18 @@
-"""What velocity commands of any frame have in common; the kinds themselves are beside this file."""
+"""What action spaces of velocity commands have in common, whatever frame they are in."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from astra_ros.plans.action_spaces.base import ActionSpace, spread
+from astra_ros.plans.action_space import ActionSpace, spread
 from astra_ros.plans.velocity_plan import VelocityPlan
 
 FLOOR = 0.02  # m/s or rad/s
+RESTS = 0.01  # m/s or rad/s: what an odometry says of a base that stands
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class VelocitySpace(ActionSpace):
     change_std: tuple[float, ...]
 
     plan: ClassVar[type] = VelocityPlan
+    moves_camera: ClassVar[bool] = True
 
     @property
     def dim(self) -> int:
@@ -48,15 +50,21 @@ class VelocitySpace(ActionSpace):
         """The same velocities, after the one that ``motion`` comes from."""
         return np.concatenate([motion[..., :1, :], other[..., 1:, :]], axis=-2)
 
-    def travel(self, motion: np.ndarray, dt_s: float) -> np.ndarray:
-        """Where the frame that moves is at each row but the first: poses in its frame at row 0.
+    @staticmethod
+    def rest(motion_names: Sequence[str], now: Mapping[str, float], seconds: float, name: str) -> VelocityPlan:
+        """The base stops."""
+        return VelocityPlan(tuple(motion_names), seconds, np.zeros((1, len(motion_names))), name)
 
-        Args:
-            motion: [..., H + 1, D], each velocity held for the ``dt_s`` that ends at its row.
+    @staticmethod
+    def distances(rows: np.ndarray, times_s: np.ndarray) -> np.ndarray:
+        steps_s = np.diff(times_s, prepend=times_s[0])[:, None]
+        return np.abs(np.cumsum(np.where(np.abs(rows) > RESTS, rows, 0.0) * steps_s, axis=0)).max(axis=1)
 
-        Returns:
-            float64 [..., H, 4, 4], m.
-        """
+    @staticmethod
+    def extents(rows: np.ndarray) -> np.ndarray:
+        return np.abs(rows).max(axis=0)
+
+    def poses(self, motion: np.ndarray, dt_s: float) -> np.ndarray:
         columns = [f"{kind}.{axis}" for kind in ("linear", "angular") for axis in "xyz"]
         step = np.zeros((*motion.shape[:-2], motion.shape[-2] - 1, 6))
         for index, name in enumerate(self.motion_names):

@@ -1,35 +1,58 @@
-"""What every kind of action has in common: a name, named columns, and a scaling to model numbers."""
+"""What every action space has: named columns, a scaling to model numbers, and the facts about its kind of robot."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from astra_ros.plans.joint_plan import PlanError
+from astra_ros.plans.plan import Plan
+from astra_ros.registry import Registry
 
-# modality -> its class; filled as the modules of this folder are imported
-MODALITIES: dict[str, type[ActionSpace]] = {}
+# modality -> its class. A file of action_spaces/ is named as its modality, and registers it when it is imported.
+ACTION_SPACES: Registry[type[ActionSpace]] = Registry(
+    "modality",
+    "astra_ros.action_spaces",
+    {
+        path.stem: f"astra_ros.plans.action_spaces.{path.stem}"
+        for path in sorted(Path(__file__).with_name("action_spaces").glob("[!_]*.py"))
+    },
+)
 
 
 @dataclass(frozen=True)
 class ActionSpace(ABC):
     """How one robot's motion becomes the action numbers that a world model was trained on.
 
-    A *motion* is [..., H + 1, D]: row 0 belongs to the newest frame that was seen, row k to the
-    k-th frame that is imagined. What a row is, a state or a velocity, the modality says. The
-    scales come from the training data and are stored in the model's card.
+    A *motion* is [..., H + 1, D]: row 0 belongs to the newest frame that was seen, row k to the k-th frame that is
+    imagined. The modality says what a row is: a state or a velocity. The scales come from the training data and are
+    stored in the model's card.
+
+    A subclass with a ``modality`` is registered under it. Its class attributes are the facts about its kind of robot.
 
     Attributes:
         name: of this robot's actions, e.g. ``"panda_joints"``; unique in a model.
         motion_names: D unique names, the columns of a motion and of every other attribute.
+        modality: name of the kind.
+        units: of the columns, in words.
+        plan: class of the plans whose motion this is.
+        columns_are_joints: the columns are joints of a robot description, so the robot can be rendered along a plan.
+        moves_camera: the camera moves with the robot; then `poses` says where to.
+        is_camera: the columns are velocities of the camera itself, in its optical frame.
+        forward_column: the column that drives a base forward, m/s; '' where none does.
+        acceleration_unit: unit of `accelerations` where all columns have the same one, else ''.
+        bag_types: message types that its motion is read from in a bag. Topics of the first group are preferred.
+        bag_motion: the class that reads it, "module:class", see ``datasets/rosbag/motion.py``. It is named here and
+            imported there.
 
     Raises:
-        ValueError: on creation, for repeated or missing names, wrong lengths, values that are not
-            finite, or a spread that is not positive.
+        ValueError: on creation, for repeated or missing names, wrong lengths, values that are not finite, or a spread
+            that is not positive.
     """
 
     name: str
@@ -37,12 +60,19 @@ class ActionSpace(ABC):
 
     modality: ClassVar[str] = ""
     units: ClassVar[str] = ""
-    plan: ClassVar[type]  # of the plans whose motion this is
+    plan: ClassVar[type]
+    columns_are_joints: ClassVar[bool] = False
+    moves_camera: ClassVar[bool] = False
+    is_camera: ClassVar[bool] = False
+    forward_column: ClassVar[str] = ""
+    acceleration_unit: ClassVar[str] = ""
+    bag_types: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    bag_motion: ClassVar[str] = ""
 
     def __init_subclass__(cls, **kwargs) -> None:
         super().__init_subclass__(**kwargs)
         if cls.modality:
-            MODALITIES[cls.modality] = cls
+            ACTION_SPACES.register(cls.modality, cls)
 
     def __post_init__(self) -> None:
         if isinstance(self.motion_names, str):
@@ -85,6 +115,32 @@ class ActionSpace(ABC):
     def begun_from(self, other: np.ndarray, motion: np.ndarray) -> np.ndarray:
         """Another motion [..., H + 1, D], begun where ``motion`` begins: what a robot there would do."""
 
+    @staticmethod
+    @abstractmethod
+    def rest(motion_names: Sequence[str], now: Mapping[str, float], seconds: float, name: str) -> Plan:
+        """The plan to do nothing for some seconds, from a motion now: column -> value."""
+
+    @staticmethod
+    @abstractmethod
+    def distances(rows: np.ndarray, times_s: np.ndarray) -> np.ndarray:
+        """How far a robot has gone since the first row, by the column that went furthest: [N, D], [N] -> [N]."""
+
+    @staticmethod
+    @abstractmethod
+    def extents(rows: np.ndarray) -> np.ndarray:
+        """How much each column of recorded rows [N, D] moves: [D], near 0 of a robot at rest."""
+
+    def poses(self, motion: np.ndarray, dt_s: float) -> np.ndarray:
+        """Where the frame that moves the camera is at each row but the first: poses in that frame at row 0.
+
+        Args:
+            motion: [..., H + 1, D], each row held for the ``dt_s`` that ends at it.
+
+        Returns:
+            float64 [..., H, 4, 4], m.
+        """
+        raise NotImplementedError(f"the action space '{self.name}' moves no camera")
+
     @classmethod
     @abstractmethod
     def fit(cls, name: str, motion_names: Sequence[str], motions: Sequence[np.ndarray]):
@@ -121,12 +177,9 @@ def action_space_class(modality: str) -> type[ActionSpace]:
     """The class of a modality.
 
     Raises:
-        ValueError: unknown modality; the message lists the known ones.
+        UnknownName: no file and no package has it.
     """
-    try:
-        return MODALITIES[modality]
-    except KeyError:
-        raise ValueError(f"unknown modality '{modality}'; known are {', '.join(sorted(MODALITIES))}") from None
+    return ACTION_SPACES[modality]
 
 
 def action_space_from_dict(values: dict[str, Any]) -> ActionSpace:
