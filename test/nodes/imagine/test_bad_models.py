@@ -35,6 +35,7 @@ def damaged(model, tmp_path, how):
         ("no card", {}, "not a model card"),
         ("", {"backend": "abacus"}, "unknown backend 'abacus'; known are ['torch'"),
         ("", {"device": "moon"}, "device 'moon'"),
+        ("", {"critics": ["goal", "charm"]}, "unknown critic 'charm'; known are goal, goal_pose"),
     ],
 )
 def test_the_node_lives_and_says_why(graph, small_model, tmp_path, how, parameters, words):
