@@ -18,7 +18,7 @@ space := $(empty) $(empty)
 export LD_LIBRARY_PATH := $(subst $(space),:,$(filter-out /opt/ros/%,$(subst :, ,$(LD_LIBRARY_PATH))))
 unexport PYTHONPATH PYTHONHOME _ROS_WHEELS_BOOTSTRAP_COMPLETE COLCON_PREFIX_PATH
 
-.PHONY: help demo test data train eval rank bench tiny small clean
+.PHONY: help demo test lint data train eval rank bench tiny small clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,8 +26,16 @@ help:  ## list these commands
 demo: $(VENV)/.installed  ## imagine and score a simulated robot's plans [ROBOT=kuka SEED=1003 OUT=out ARGS=...]
 	@$(VENV)/bin/astra demo --out $(OUT) $(if $(ROBOT),--robot $(ROBOT)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-test: $(VENV)/.installed  ## run the whole test suite [ARGS=-x]
+test: lint  ## check the code, then run the whole test suite [ARGS=-x]
 	@$(PY) -m pytest $(ARGS)
+
+# All three speak before make stops, so that one run shows every complaint; without complaints they say nothing.
+lint: $(VENV)/.installed  ## check style, layout and types
+	@failed=0; \
+	$(VENV)/bin/ruff check --quiet . || failed=1; \
+	$(VENV)/bin/ruff format --quiet --check . || failed=1; \
+	$(VENV)/bin/mypy --no-error-summary || failed=1; \
+	exit $$failed
 
 data: $(VENV)/.installed  ## record training episodes from the simulator [ARGS=--help]
 	@$(VENV)/bin/astra record $(ARGS)
@@ -55,7 +63,7 @@ small: $(VENV)/.installed  ## make the shipped astra-small again, out of astra-t
 	$(VENV)/bin/astra style models/astra-small --data data/styles128 --style-batch 16 --replace
 
 clean:  ## delete .venv, out and every build product; data/ and runs/ stay
-	rm -rf $(VENV) out build install log dist *.egg-info .pytest_cache
+	rm -rf $(VENV) out build install log dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made anew only when what it installs has changed. The stamp is written last, so a broken download is repeated.

@@ -43,7 +43,17 @@ EXTRAS = {
     "data": ["rosbags>=0.11", "lz4", "backports.zstd; python_version < '3.14'", "pyarrow", "av", "imageio-ffmpeg"],
     "train": ["tensorboard"],
     "cluster": ["ray>=2.40"],
-    "dev": ["scipy", "pytest>=8", "pytest-timeout", "colcon-common-extensions", "setuptools>=64,<80"],
+    "dev": [
+        "scipy",
+        "pytest>=8",
+        "pytest-timeout",
+        "colcon-common-extensions",
+        "setuptools>=64,<80",
+        "ruff",
+        "mypy",
+        "types-PyYAML",
+        "types-tqdm",
+    ],
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
 
