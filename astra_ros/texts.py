@@ -14,7 +14,7 @@ MOST_NAMES = 24
 
 
 def short(name: object, most: int = NAME) -> str:
-    """A name to be quoted: at most about ``most`` characters of it, beginning and end, and nothing that a terminal obeys."""
+    """Shorten a name to about ``most`` characters, its beginning and end, without control characters."""
     text = str(name)
     if len(text) > most:
         head = most * 2 // 3
@@ -30,7 +30,7 @@ def listed(names: Iterable[object], most: int = MOST_NAMES) -> str:
 
 
 def bounded(text: str, most: int = TEXT) -> str:
-    """The last resort, for whole sentences: what is too long is cut in the middle, because the cure stands at the end."""
+    """Cut a long text in the middle: the cure stands at its end."""
     if len(text) <= most:
         return text
     half = most // 2

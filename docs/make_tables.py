@@ -147,8 +147,10 @@ def style(result: dict) -> str:
             continue
         of_style = figures["style"]
         horizons = list(of_style["psnr_db"]["told"])
-        rows += [[f"{space}, {of_style['clips']} clips", title, *(f"{of_style['psnr_db'][row][h]:.1f}" for h in horizons)]
-                 for row, title in STYLES.items()]  # fmt: skip
+        rows += [
+            [f"{space}, {of_style['clips']} clips", title, *(f"{of_style['psnr_db'][row][h]:.1f}" for h in horizons)]
+            for row, title in STYLES.items()
+        ]
         for kind in gains:
             gain = of_style[kind]
             ahead = of_style["gain_db"]["horizon"]

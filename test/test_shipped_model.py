@@ -75,7 +75,8 @@ def test_imagined_video_beats_copying_and_follows_the_plan(model, world, robot, 
     if world == "arm":  # painted where the plan takes it: better than the same latents without its drawing
         bare = [
             model.pictures(model.imagine(
-                clips.history[i], clips.actions[i][None], clips.space.name, robot_renders=clips.robot_renders[i][None, 1:]
+                clips.history[i], clips.actions[i][None], clips.space.name,
+                robot_renders=clips.robot_renders[i][None, 1:],
             ).latents[0], clips.history[i, -1], clips.space.name)
             for i in range(len(clips))
         ]  # fmt: skip
@@ -97,7 +98,8 @@ def _takes_on_the_look_of_a_picture(model, clips):
     for history in (model.restyle(clips.history[i], look), clips.history[i]):
         imagined = model.imagine(
             history, clips.actions[i][None], clips.space.name,
-            robot_renders=None if robot_renders is None else robot_renders[None, 1:], travel=None if travel is None else travel[None],
+            robot_renders=None if robot_renders is None else robot_renders[None, 1:],
+            travel=None if travel is None else travel[None],
         )  # fmt: skip
         shown.append(model.pictures(
             imagined.latents[0], history[-1], clips.space.name, travel,

@@ -251,7 +251,7 @@ def unpack(layout: Layout, data, is_bigendian: bool) -> np.ndarray:
         uint8 [height, width, 3] RGB, contiguous, a copy.
     """
     data = np.frombuffer(data, dtype=np.uint8)
-    height, width, step = layout.height, layout.width, layout.step
+    height, width = layout.height, layout.width
     if layout.encoding in SEMI_PLANAR:
         return _unpack_planes(SEMI_PLANAR[layout.encoding], layout, data)
     encoding = ENCODINGS[layout.encoding]

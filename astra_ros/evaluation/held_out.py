@@ -109,7 +109,9 @@ class HeldOutClips:
             if episode.restyled is not None
         }
         names = set.intersection(*(set(episode.labels) for episode in episodes))
-        self.labels = {name: runs(lambda episode: episode.labels[name], 1, horizon) for name in sorted(names)}
+        self.labels = {
+            name: runs(lambda episode, name=name: episode.labels[name], 1, horizon) for name in sorted(names)
+        }
 
     def __len__(self) -> int:
         return len(self.history)

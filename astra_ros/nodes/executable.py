@@ -90,12 +90,11 @@ def run(name: str, make_behaviour: Callable[[Node], Behaviour], argv: list[str] 
         for number in _STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         # The behaviour first: it may answer callbacks that wait, and its threads still publish.
-        if behaviour is not None:
-            if behaviour.close() is False:
-                # Whatever is joined or freed from here on would wait for that thread, or crash under it.
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(0)
+        if behaviour is not None and behaviour.close() is False:
+            # Whatever is joined or freed from here on would wait for that thread, or crash under it.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
         executor.shutdown()
         if node is not None:
             node.destroy_node()

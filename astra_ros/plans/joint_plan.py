@@ -134,7 +134,8 @@ class JointPlan:
         if (far := np.argwhere(np.abs(array) > MOST)).size:
             place = tuple(map(int, far[0]))
             raise PlanError(
-                f"plan '{self.name}': {what}{list(place)} is {array[place]:.3g}, more than {MOST:g}; give seconds, rad and m"
+                f"plan '{self.name}': {what}{list(place)} is {array[place]:.3g}, more than {MOST:g}; "
+                "give seconds, rad and m"
             )
         array.setflags(write=False)
         return array

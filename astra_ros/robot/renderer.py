@@ -72,8 +72,8 @@ class RobotRenderer:
     """Draws one robot for one camera, for any number of joint positions at once.
 
     Args:
-        urdf: the robot description, XML text or the bytes of its file. Mesh files are ``file://`` URLs, absolute paths or
-            ``package://`` names of the ament index.
+        urdf: the robot description, XML text or the bytes of its file. Mesh files are ``file://`` URLs, absolute
+            paths or ``package://`` names of the ament index.
         joint_names: J names, the order of the joint positions.
         camera: what to draw for, at the size to draw in.
         base_pose: [4, 4] pose of the URDF's root link in the camera's world, m.

@@ -58,7 +58,7 @@ def load(key: str) -> list[np.ndarray] | None:
             pieces = [file[f"piece{index}"] for index in range(len(file.files))]
         with contextlib.suppress(OSError):
             os.utime(path)  # used just now
-    except Exception:  # a damaged file raises many kinds; whichever it is, the mesh is cut again
+    except Exception:  # noqa: BLE001  a damaged file raises many kinds; whichever it is, the mesh is cut again
         return None
     sound = all(p.dtype == np.float64 and p.ndim == 2 and p.shape[1] == 3 and len(p) for p in pieces)
     finite = sound and all(np.isfinite(piece).all() for piece in pieces)

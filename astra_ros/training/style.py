@@ -213,8 +213,9 @@ def check_frames(folder: Path, facts: DataFacts, card: ModelCard) -> None:
     """Raises DatasetError where frames are of another size than the model's, or not as far apart."""
     if (facts.size, facts.dt_s) != (card.image_size, card.dt_s):
         raise DatasetError(
-            f"{folder}: frames of {facts.size[1]} x {facts.size[0]} pixels, {facts.dt_s:g} s apart; '{card.name}' takes "
-            f"{card.image_size[1]} x {card.image_size[0]}, {card.dt_s:g} s apart; record such ones (--size, another --out)"
+            f"{folder}: frames of {facts.size[1]} x {facts.size[0]} pixels, {facts.dt_s:g} s apart; '{card.name}' "
+            f"takes {card.image_size[1]} x {card.image_size[0]}, {card.dt_s:g} s apart; "
+            "record such ones (--size, another --out)"
         )
 
 

@@ -96,7 +96,8 @@ def claim(out: Path, first: bool = True) -> None:
         if not first or out.resolve() in _claims:
             return
         path = out / LOCK_FILE
-        lock = open(path, "w" if not path.exists() or os.access(path, os.W_OK) else "r")  # perhaps another user's
+        mode = "w" if not path.exists() or os.access(path, os.W_OK) else "r"  # perhaps another user's
+        lock = open(path, mode)  # noqa: SIM115  held until the process ends
     except OSError as error:
         raise DatasetError(f"--out {out}: cannot be written ({error}); name another folder") from error
     try:
@@ -107,7 +108,7 @@ def claim(out: Path, first: bool = True) -> None:
         ) from error
     except OSError:  # a file system without locks
         pass
-    _claims[out.resolve()] = lock  # held until the process ends
+    _claims[out.resolve()] = lock
 
 
 def write_facts(out: Path, folder: Path, facts: DataFacts) -> None:

@@ -137,7 +137,8 @@ def test_tiff_is_read_in_the_order_in_which_image_transport_writes_it(encoding):
 @pytest.mark.parametrize(
     "format",
     ["16UC1; png compressed ", "16uc1;PNG compressed", "32FC1; tiff compressed ", "32SC1; png compressed ",
-     "8UC2; png compressed", "16UC1; jpeg compressed mono8", "16UC1; compressedDepth png", "compressedDepth png", "16UC1"],
+     "8UC2; png compressed", "16UC1; jpeg compressed mono8", "16UC1; compressedDepth png",
+     "compressedDepth png", "16UC1"],
 )  # fmt: skip
 @pytest.mark.parametrize("whole", [True, False])
 def test_depth_and_labels_are_refused_by_what_the_format_says_also_where_the_data_are_broken(format, whole):

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -151,7 +152,7 @@ def test_a_style_file_that_cannot_be_written_is_named_and_the_old_one_stays(styl
     before = {path.name: path.read_bytes() for path in card.path.iterdir()}
 
     def full(tensors, name, metadata):
-        open(name, "wb").write(b"half")
+        Path(name).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(style_file, "save_file", full)

@@ -108,7 +108,7 @@ def test_noise_is_no_second_publisher(sd):
     for seed in range(5):
         noise = np.random.default_rng(seed)
         for rate in (10, 50, 200):
-            messages = stream((("a",), rate, lambda t: np.sin(t) + noise.normal(0, sd), 0), seconds=20)
+            messages = stream((("a",), rate, lambda t, noise=noise: np.sin(t) + noise.normal(0, sd), 0), seconds=20)
             assert not watched(messages).conflicts(), (seed, rate)
 
 

@@ -36,7 +36,8 @@ def geometry(name: str, size, kind: str = "triangles") -> str:
             f'<polylist count="12"><input semantic="VERTEX" source="#{name}v" offset="0"/>'
             f"<vcount>{'3 ' * 12}</vcount><p>{FACES}</p></polylist>"
         )
-    return f"""<geometry id="{name}"><mesh><source id="{name}p"><float_array id="{name}a" count="24">{numbers}</float_array>
+    return f"""<geometry id="{name}"><mesh><source id="{name}p">
+      <float_array id="{name}a" count="24">{numbers}</float_array>
       <technique_common><accessor source="#{name}a" count="8" stride="3"><param name="X" type="float"/>
       <param name="Y" type="float"/><param name="Z" type="float"/></accessor></technique_common></source>
       <vertices id="{name}v"><input semantic="POSITION" source="#{name}p"/></vertices>{primitive}</mesh></geometry>"""
@@ -228,7 +229,8 @@ def test_absurd_sizes_are_named(tmp_path):
 )
 def test_numbers_that_are_not_finite_are_refused(shape, at):
     robot = parse_urdf(
-        f'<robot name="r"><link name="base"><visual><origin xyz="{at}"/><geometry>{shape}</geometry></visual></link></robot>'
+        f'<robot name="r"><link name="base"><visual><origin xyz="{at}"/><geometry>{shape}</geometry></visual></link>'
+        "</robot>"
     )
     with pytest.raises(KinematicsError, match="link 'base'.*not finite"):
         convex_parts(robot)

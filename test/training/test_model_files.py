@@ -1,6 +1,7 @@
 """Files of a training and of a model: what is there stays until what replaces it is whole, and says its version."""
 
 import argparse
+from pathlib import Path
 
 import pytest
 import torch
@@ -26,7 +27,7 @@ def test_a_full_disk_leaves_the_model_that_was_there(data, tmp_path, arguments, 
     before = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
 
     def full(tensors, name, metadata):
-        open(name, "wb").write(b"half")
+        Path(name).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(export, "save_file", full)

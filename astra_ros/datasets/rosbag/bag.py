@@ -125,7 +125,7 @@ class Bag:
                     )
                 for text in storage.notes:
                     self._note(f"{storage.path}: {text}")
-            except Exception as error:  # zstd, lz4, sqlite, struct: each has errors of its own
+            except Exception as error:  # noqa: BLE001  zstd, lz4, sqlite, struct: each has errors of its own
                 where = (
                     "from its beginning" if last_ns is None else (f"after {(last_ns - storage.start_ns) / 1e9:.2f} s")
                 )
@@ -260,7 +260,7 @@ class Bag:
                 failed.append(
                     (file, UnreadableFile(short(error), "see to it; TMPDIR names the folder for temporary files"))
                 )
-            except Exception as error:  # whatever a damaged file leads to
+            except Exception as error:  # noqa: BLE001  whatever a damaged file leads to
                 failed.append((file, UnreadableFile(short(error))))
         if not self._storages:
             raise BagError(

@@ -44,7 +44,8 @@ class EarlierImports:
     Attributes:
         paths: number of the first picture -> episode.
         settings: with which they were imported; None where there are none.
-        again, again_reports: episodes of the same recording under another id, which are replaced too, and their reports.
+        again, again_reports: episodes of the same recording under another id, which are replaced too, and their
+            reports.
         continuous: episode of the robot, of whatever bag -> its joints that turn without end.
     """
 

@@ -45,7 +45,7 @@ class McapFile:
         self._times, self._offsets, self._holders = array("Q"), array("Q"), array("i")
         self._in_chunk: dict[int, dict[int, int] | None] = {}  # offset -> channel -> first ns; None: damaged
         damage: list[str] = []
-        self._file = open(path, "rb")
+        self._file = open(path, "rb")  # noqa: SIM115  close() closes it
         try:
             self._walk(damage)
         except BaseException:
@@ -158,8 +158,8 @@ class McapFile:
         self._note_end(at, size, ended, stated)
 
     def _places(self, size: int) -> tuple[list[int], set[int]]:
-        """Where records begin by the index at the file's end: (where one does, the summary among them; chunks where none
-        does); none at all where there is no sound index."""
+        """Where records begin by the index at the file's end: (where one does, the summary among them; chunks where
+        none does); none at all where there is no sound index."""
         foot = self._read(max(size - 8 - _FOOTER_SIZE, 0), _FOOTER_SIZE + 8)
         if foot[:1] != bytes([_FOOTER]) or not foot.endswith(MAGIC):
             return [], set()
@@ -223,7 +223,7 @@ class McapFile:
                 for number, log_ns, _ in self._messages_in(offset):
                     found.setdefault(number, []).append(log_ns)
                 index = {number: (len(times), min(times), max(times)) for number, times in found.items()}
-            except Exception as error:  # lz4, zstd, struct: each has errors of its own
+            except Exception as error:  # noqa: BLE001  lz4, zstd, struct: each has errors of its own
                 damage.append(short(error))
                 damaged = True
         for number, (count, _, last_ns) in index.items():
@@ -245,7 +245,7 @@ class McapFile:
         """A chunk's messages; none where it is damaged, which is noted: the chunks behind it may be whole."""
         try:
             return list(self._messages_in(offset))
-        except Exception as error:  # as above
+        except Exception as error:  # noqa: BLE001  as above
             note = f"damaged after {(start_ns - self.start_ns) / 1e9:.2f} s ({short(error)}); that chunk is lost"
             if note not in self.notes:
                 self.notes.append(note)

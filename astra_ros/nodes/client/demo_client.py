@@ -171,7 +171,9 @@ class DemoClient:
             self.plans.clear()
             message = self.call("plan_source/propose").message
             patience = time.monotonic() + 3.0
-            self.until(lambda: self._arrived(count) or time.monotonic() > patience, "the proposed plans")
+            self.until(
+                lambda patience=patience: self._arrived(count) or time.monotonic() > patience, "the proposed plans"
+            )
             if self._arrived(count):
                 return message.partition(": ")[2].split(", ")
         raise DemoError("the imagine node gets none of the plans that the plan source sends")
@@ -206,7 +208,8 @@ class DemoClient:
             self._command.publish(plan)
             keys = [_key(start_s + k * dt_s) for k in range(1, horizon + 1)]
             self.until(
-                lambda: min(max(self._camera), max(self._truth, default=0)) >= keys[-1], "the end of the executed plan"
+                lambda last=keys[-1]: min(max(self._camera), max(self._truth, default=0)) >= last,
+                "the end of the executed plan",
             )
             truth = self._truth.get(keys[-1], {"plan_elapsed_s": "nan"})
             on_time = abs(float(truth["plan_elapsed_s"]) - horizon * dt_s) < dt_s / 10

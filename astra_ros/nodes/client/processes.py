@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from astra_ros.nodes.client.system import NodeSpec
@@ -124,10 +124,8 @@ class Processes:
                 process.send_signal(number)
             deadline = time.monotonic() + patience_s
             for process in alive:
-                try:
+                with suppress(subprocess.TimeoutExpired):
                     process.wait(max(0.0, deadline - time.monotonic()))
-                except subprocess.TimeoutExpired:
-                    pass
         return {name: process.returncode for name, process in self._running.items()}
 
     def __enter__(self) -> Processes:

@@ -222,8 +222,8 @@ class CameraInputs:
         if used is None:
             return "", None
         return (
-            f"{self.topic}: the brightest number of the images looked at is {number} of {FULL}, as of a camera of {used} bits, "
-            f"so they are dark; {CURE}",
+            f"{self.topic}: the brightest number of the images looked at is {number} of {FULL}, as of a camera of "
+            f"{used} bits, so they are dark; {CURE}",
             used,
         )
 

@@ -41,9 +41,10 @@ def overruled(args: Sequence[str], node: str, in_force: dict[str, object]) -> li
         if name not in in_force or _same(text, in_force[name]):
             continue
         said.append(
-            f"parameter '{name}' is {short(str(in_force[name]))}, as a parameters file says: '-p {name}:={short(text)}' "
-            "is without effect, since ROS lets a file's section for this node win over every -p that names no node where "
-            f"one of these stands before the file; put --params-file first, or write '-p {node}:{name}:=...' behind it"
+            f"parameter '{name}' is {short(str(in_force[name]))}, as a parameters file says: "
+            f"'-p {name}:={short(text)}' is without effect, since ROS lets a file's section for this node win over "
+            "every -p that names no node where one of these stands before the file; put --params-file first, or write "
+            f"'-p {node}:{name}:=...' behind it"
         )
     return said
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import cv2
 import pytest
@@ -27,7 +28,7 @@ def still_running(out):
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            environment = open(f"/proc/{pid}/environ", "rb").read()
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
         except OSError:
             continue
         if f"ASTRA_TEST={out}".encode() in environment:

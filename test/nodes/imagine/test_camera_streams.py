@@ -1,4 +1,4 @@
-"""Cameras that take turns on the node's topic, that hang while the robot moves, or whose images use few of their bits."""
+"""Cameras that take turns on the node's topic, hang while the robot moves, or use few bits of their images."""
 
 import array
 import time
@@ -16,9 +16,9 @@ from sensor_msgs.msg import CompressedImage, Image, JointState  # noqa: E402
 
 from astra_ros.bridge.stamps import stamp_of  # noqa: E402
 from astra_ros.bridge.trajectories import plan_to_trajectory  # noqa: E402
+from astra_ros.nodes.imagine import camera_inputs  # noqa: E402
 from astra_ros.nodes.imagine.health import ImagineHealth  # noqa: E402
 from astra_ros.nodes.imagine.inputs import ImagineInputs, Refused  # noqa: E402
-from astra_ros.nodes.imagine import camera_inputs  # noqa: E402
 from astra_ros.nodes.imagine.settings import ImagineSettings, PlanTopicSettings  # noqa: E402
 from astra_ros.plans.joint_plan import JointPlan  # noqa: E402
 
@@ -195,7 +195,7 @@ def test_images_that_use_few_of_their_16_bits_are_said_once(health, capfd, encod
             data = array.array("B", pixels.tobytes())
             bench.hear(Image(height=4, width=6, step=12, encoding=encoding, data=data))
         if k > 12:
-            bench.camera  # is looked at, and the brightest number grows
+            _ = bench.camera  # is looked at, and the brightest number grows
     text, used = bench.inputs.few_bits
     assert used == bits and bench.camera.level == (WARN if bits else OK)
     assert (f"is {brightest - 1} of 65535" in text and f"{bits} bits" in text) == bool(bits)

@@ -32,7 +32,8 @@ class Bench:
         begin = {"a": 0.0, "b": 0.0, "finger": finger or 0.0} if now is None else now
         self.robot_now = begin if then is None else begin | then  # after the request
         request = SimpleNamespace(
-            history=None, plans=[plan], held={"s/0": SimpleNamespace(stamp=Time(sec=stamp_s), plan=plan, refused=False)},
+            history=None, plans=[plan],
+            held={"s/0": SimpleNamespace(stamp=Time(sec=stamp_s), plan=plan, refused=False)},
             sources={"s/0": ("s", b"")}, joints_now=begin, goal_frame=None, goal_position=None, received_s=0.0,
         )  # fmt: skip
         space = JointSpace("arm", ("a", "b"), (0.0, 0.0), (1.0, 1.0), (0.1, 0.1))

@@ -1,4 +1,4 @@
-"""A second publisher of the arm's joints, over DDS: no plan is handed on, /diagnostics names it, and it is over when it stops."""
+"""A second publisher of the arm's joints, over DDS: the node withholds plans and names it until it stops."""
 
 import numpy as np
 import pytest

@@ -47,7 +47,8 @@ def test_the_start_is_checked_before_and_after_a_request_and_never_left_out(grap
     # Nobody knows where the robot is, or where its last joint is.
     last = plan.joint_names[-1]
     names = ", ".join(plan.joint_names)
-    graph.status_says("imagine: plans", WARN, f"no joint state of {names} came on /joint_states within camera_timeout_s",
+    silent = f"no joint state of {names} came on /joint_states within camera_timeout_s"
+    graph.status_says("imagine: plans", WARN, silent,
                       lambda: world(extra=send))  # fmt: skip
     rest = {name: value for name, value in ready.items() if name != last}
     graph.status_says("imagine: plans", WARN, f"no joint state of {last} came on /joint_states", lambda: world(rest))
