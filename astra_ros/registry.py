@@ -74,7 +74,7 @@ class Registry(Generic[Thing]):
             raise UnknownName(self.kind, name, list(self))
         try:
             return found.load()
-        except Exception as error:  # noqa: BLE001 - the module of another package may raise anything
+        except Exception as error:
             raise LoadError(
                 f"{self.kind} '{name}' cannot be loaded ({error})",
                 thing=f"entry point {found.value}",
