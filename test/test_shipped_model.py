@@ -1,6 +1,7 @@
 """The models that ship, on scenes they have not seen: a floor under their quality, not a measurement."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,6 @@ from astra_ros.evaluation.style_figures import imagine_styled
 from astra_ros.inference import DEFAULT_MODEL, load_backend
 from astra_ros.inference.base import shipped_models
 from astra_ros.resources import resource_path
-from astra_ros.robot.plan_renders import then_and_now
 from astra_ros.simulation.worlds import WORLDS, make_world
 
 HORIZON = 16
@@ -73,13 +73,11 @@ def test_imagined_video_beats_copying_and_follows_the_plan(model, world, robot, 
     }
     # dB
     if world == "arm":  # painted where the plan takes it: better than the same latents without its drawing
+        conditions = [clips.conditioning(i).subset([0]) for i in range(len(clips))]
         bare = [
-            model.pictures(model.imagine(
-                clips.history[i], clips.actions[i][None], clips.space.name,
-                robot_renders=clips.robot_renders[i][None, 1:],
-            ).latents[0], clips.history[i, -1], clips.space.name)
-            for i in range(len(clips))
-        ]  # fmt: skip
+            model.pictures(model.imagine(seen, each).latents, seen[-1], replace(each, robot_renders=None), 0)
+            for seen, each in zip(clips.history, conditions)
+        ]
         quality["unpainted"] = psnr(np.stack(bare).astype(np.float32) / 255, truth)[:, MOMENTS].mean(0)
         assert (quality["model"] > quality["unpainted"] + 0.5).all(), quality
     assert (quality["model"] > quality["copy"] + 2.0).all(), quality
@@ -93,17 +91,10 @@ def _takes_on_the_look_of_a_picture(model, clips):
     assert told > untold + STYLE_MATTERS and told > matched + MORE_THAN_COLOURS, figures
     # And so do the pictures that are shown, with what was seen and drawn laid over them.
     i, (look, future) = next(iter(clips.styles.items()))
-    robot_renders, travel = (None if values is None else values[i] for values in (clips.robot_renders, clips.travel))
+    conditioning = clips.conditioning(i).subset([0])
     shown = []
     for history in (model.restyle(clips.history[i], look), clips.history[i]):
-        imagined = model.imagine(
-            history, clips.actions[i][None], clips.space.name,
-            robot_renders=None if robot_renders is None else robot_renders[None, 1:],
-            travel=None if travel is None else travel[None],
-        )  # fmt: skip
-        shown.append(model.pictures(
-            imagined.latents[0], history[-1], clips.space.name, travel,
-            None if robot_renders is None else then_and_now(robot_renders),
-        ))  # fmt: skip
+        imagined = model.imagine(history, conditioning)
+        shown.append(model.pictures(imagined.latents, history[-1], conditioning, 0))
     told, untold = (psnr(frames[None] / np.float32(255), future[None] / np.float32(255))[0, 0] for frames in shown)
     assert told > untold + STYLE_MATTERS, (told, untold)

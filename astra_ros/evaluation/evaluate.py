@@ -257,7 +257,7 @@ def run(args: argparse.Namespace) -> int:
         figures[space] = {
             "world": episodes[0].world,
             "drawn": clips.robot_renders is not None,
-            "reprojected": clips.travel is not None,
+            "reprojected": clips.camera_poses is not None,
             **figures_of(clips, made, follower, measures),
         }
         if (styled := imagine_styled(model, clips, args.seed)) is not None:

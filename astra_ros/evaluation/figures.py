@@ -13,7 +13,6 @@ from astra_ros.evaluation.held_out import HeldOutClips
 from astra_ros.evaluation.metrics import auroc, interval, psnr, ssim
 from astra_ros.inference.torch_lenses import lens_of
 from astra_ros.outcomes import EVENTS, OBJECT_POSITION
-from astra_ros.robot.plan_renders import then_and_now
 from astra_ros.training.clips import frames_to_tensor
 from astra_ros.world_model import reproject
 
@@ -38,36 +37,17 @@ def imagine_clips(model, clips: HeldOutClips, seed: int) -> dict:
     }
     outcomes: dict[str, list] = {}
     for i in tqdm(range(len(clips)), unit="clip", desc=clips.space.name):
-        robot_renders = None
-        if clips.robot_renders is not None:
-            robot_renders = np.stack([clips.robot_renders[i], clips.shuffled_robot_renders[i]])
-        both = np.stack([clips.actions[i], clips.shuffled[i]])
-        travel = None if clips.travel is None else np.stack([clips.travel[i], clips.shuffled_travel[i]])
-        imagined = model.imagine(
-            clips.history[i],
-            both,
-            clips.space.name,
-            seed=seed,
-            robot_renders=None if robot_renders is None else robot_renders[:, 1:],
-            travel=travel,
-        )
+        conditioning = clips.conditioning(i)
+        imagined = model.imagine(clips.history[i], conditioning, seed=seed)
         true_latents = model.encode(clips.future[i])
-        for row, number in (("model", 0), ("shuffled", 1)):
-            made[row].append(
-                model.pictures(
-                    imagined.latents[number],
-                    clips.history[i, -1],
-                    clips.space.name,
-                    None if travel is None else travel[number],
-                    None if robot_renders is None else then_and_now(robot_renders[number]),
-                )
-            )
+        for number, row in enumerate(("model", "shuffled")):
+            made[row].append(model.pictures(imagined.latents, clips.history[i, -1], conditioning, number))
         if model.card.network.get("compositing"):
             made["decoded"].append(model.decode(imagined.latents[0]))
         made["ceiling"].append(model.decode(true_latents))
-        if clips.travel is not None:
+        if clips.camera_poses is not None:
             made["geometry"].append(
-                _by_geometry(model.card.moving_cameras[clips.space.name], clips.history[i, -1], clips.travel[i])
+                _by_geometry(model.card.moving_cameras[clips.space.name], clips.history[i, -1], clips.camera_poses[i])
             )
         made["error"].append(np.sqrt(np.square(imagined.latents[0] - true_latents).mean((1, 2, 3))))
         made["uncertainty"].append(imagined.uncertainty[0])

@@ -9,6 +9,7 @@ import numpy as np
 from astra_ros.datasets.episode import DatasetError, Episode
 from astra_ros.datasets.robot_renders import Drawer
 from astra_ros.evaluation.action_following import Follower
+from astra_ros.inference.conditioning import Conditioning
 from astra_ros.training.depth_prior import check_camera
 
 
@@ -22,7 +23,7 @@ class HeldOutClips:
         shuffled: float32 [N, H, A], what was done in another clip, begun from this clip's state.
         robot_renders, shuffled_robot_renders: uint8 [N, H + 1, 3, h, w] of the robot along both, first as it was when
             last seen; or None.
-        travel, shuffled_travel: float32 [N, H, 4, 4], where both take a moving camera, or None.
+        camera_poses, shuffled_poses: float32 [N, H, 4, 4], where both take a moving camera, or None.
         poses: [N, H, P] true poses, see `following.py`; None where they are not known.
         styles: number of a clip -> (a picture of its scene in another look, uint8 [h, w, 3]; its future in that look,
             [H, h, w, 3]), where the scene was recorded twice. The picture is the episode's first or last, whichever
@@ -92,13 +93,13 @@ class HeldOutClips:
             self.robot_renders = drawer.draw_motion(first, motion)
             self.shuffled_robot_renders = drawer.draw_motion(first, other)
         moving = card.moving_cameras.get(self.space.name) if reprojected else None
-        self.travel = self.shuffled_travel = None
+        self.camera_poses = self.shuffled_poses = None
         if moving is not None:
             for episode in episodes:
                 if episode.camera is not None:
                     check_camera(episode.title, episode.camera, moving.camera)
-            self.travel = moving.travel(self.space, motion, card.dt_s)
-            self.shuffled_travel = moving.travel(self.space, other, card.dt_s)
+            self.camera_poses = moving.travel(self.space, motion, card.dt_s)
+            self.shuffled_poses = moving.travel(self.space, other, card.dt_s)
         self.poses = runs(_poses_of_frames, 1, horizon) if Follower.can_read(first) else None
         self.styles = {
             number: (
@@ -115,6 +116,19 @@ class HeldOutClips:
 
     def __len__(self) -> int:
         return len(self.history)
+
+    def conditioning(self, clip: int) -> Conditioning:
+        """Two plans for a clip: what was done, and what was done in another."""
+
+        def both(own, other):
+            return None if own is None else np.stack([own[clip], other[clip]])
+
+        return Conditioning(
+            self.space.name,
+            both(self.actions, self.shuffled),
+            both(self.robot_renders, self.shuffled_robot_renders),
+            both(self.camera_poses, self.shuffled_poses),
+        )
 
 
 def check_fits(episode: Episode, card) -> None:

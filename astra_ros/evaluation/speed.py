@@ -10,6 +10,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from astra_ros.inference.conditioning import Conditioning
 from astra_ros.training.flops import matmul_peak_flops
 
 PLAIN_STEPS = 50
@@ -20,20 +21,20 @@ def percentiles(seconds: list[float]) -> dict:
     return {"p50_ms": 1e3 * p50, "p95_ms": 1e3 * p95, "p99_ms": 1e3 * p99, "runs": len(seconds)}
 
 
-def imagination_flops(model, history, actions, space) -> int:
+def imagination_flops(model, history, conditioning) -> int:
     """Floating-point operations of one request, counted by torch."""
     with FlopCounterMode(display=False) as counter:
-        model.imagine(history, actions, space)
+        model.imagine(history, conditioning)
     return counter.get_total_flops()
 
 
-def plain_plan_seconds(model, history, actions, space, frames: int = 1) -> float:
+def plain_plan_seconds(model, history, conditioning, frames: int = 1) -> float:
     """Seconds a plan of the plain loop, timed on its first `frames` frames and scaled to all."""
-    horizon = actions.shape[1]
     begin = time.perf_counter()
     for index in range(frames):
-        model.imagine(history, actions[:1, index : index + 1], space, steps=PLAIN_STEPS)
-    return (time.perf_counter() - begin) * horizon / frames
+        one = Conditioning(conditioning.space, conditioning.actions[:1, index : index + 1])
+        model.imagine(history, one, steps=PLAIN_STEPS)
+    return (time.perf_counter() - begin) * conditioning.horizon / frames
 
 
 def measure(model, request: Callable, history, runs: int) -> dict:
@@ -43,18 +44,17 @@ def measure(model, request: Callable, history, runs: int) -> dict:
     """
     for _ in range(5):
         result = request()
-    actions = result.prepared.space.encode(result.prepared.motion)
-    space = result.prepared.space.name
-    plans, horizon = actions.shape[:2]
+    conditioning = Conditioning(result.conditioning.space, result.conditioning.actions)
+    plans, horizon = conditioning.plans, conditioning.horizon
     laps: dict[str, list[float]] = {}
     plain = []
     for index in tqdm(range(runs), unit="request", desc="in this process"):
         for name, seconds in request().timings_s.items():
             laps.setdefault(name, []).append(seconds)
         if index % max(1, runs // 5) == 0:
-            plain.append(plans * plain_plan_seconds(model, history, actions, space))
+            plain.append(plans * plain_plan_seconds(model, history, conditioning))
     total = percentiles(laps.pop("total"))
-    flops = imagination_flops(model, history, actions, space)
+    flops = imagination_flops(model, history, conditioning)
     peak = matmul_peak_flops(str(model.device))
     imagine_s = float(np.median(laps["imagine"]))
     return {

@@ -41,8 +41,7 @@ def imagine_styled(model, clips: HeldOutClips, seed: int) -> tuple[dict, dict[st
     quality: dict[str, list] = {name: [] for name in STYLE_ROWS}
     shown: dict[str, np.ndarray] = {}
     for i, (look, future) in tqdm(clips.styles.items(), unit="clip", desc=f"{clips.space.name}, other styles"):
-        robot_renders = None if clips.robot_renders is None else clips.robot_renders[i : i + 1, 1:]
-        travel = None if clips.travel is None else clips.travel[i : i + 1]
+        conditioning = clips.conditioning(i).subset([0])
         observed = clips.history[i]
         histories = {
             "told": model.restyle(observed, look),
@@ -50,16 +49,7 @@ def imagine_styled(model, clips: HeldOutClips, seed: int) -> tuple[dict, dict[st
             "untold": observed,
         }
         made = {
-            name: model.decode(
-                model.imagine(
-                    history,
-                    clips.actions[i : i + 1],
-                    clips.space.name,
-                    seed=seed,
-                    robot_renders=robot_renders,
-                    travel=travel,
-                ).latents[0]
-            )
+            name: model.decode(model.imagine(history, conditioning, seed=seed).latents[0])
             for name, history in histories.items()
         }
         if not shown:

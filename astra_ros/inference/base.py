@@ -13,6 +13,7 @@ import numpy as np
 
 from astra_ros.camera.moving_camera import MovingCamera
 from astra_ros.camera.pinhole import PinholeCamera
+from astra_ros.inference.conditioning import Conditioning
 from astra_ros.inference.imagination import Imagination
 from astra_ros.plans.action_spaces import ActionSpace, action_space_from_dict
 from astra_ros.resources import resource_path
@@ -167,41 +168,27 @@ class WorldModel(Protocol):
         ValueError where `style` is not one picture.
         """
 
-    def pictures(
-        self,
-        latents: np.ndarray,
-        observed: np.ndarray,
-        space: str,
-        travel: np.ndarray | None = None,
-        robot_renders: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """Imagined latents as pictures: float32 [N, C, h, w] -> uint8 [N, h, w, 3] RGB.
+    def pictures(self, latents: np.ndarray, observed: np.ndarray, conditioning: Conditioning, which=...) -> np.ndarray:
+        """Imagined latents as pictures.
 
-        A model with a compositor lays what was really seen over what it decodes: the last `observed`
-        frame, uint8 [h, w, 3], from where `travel` float32 [N, 4, 4] takes the camera of `space`. None where
-        it stands still; of a base or a free camera whose way is not known, nothing is laid over. Over both goes the
-        robot, where it is drawn: `robot_renders` uint8 [N, 2, 3, h, w] from `robot.plan_renders.then_and_now`.
+        A model with a compositor lays what was really seen over what it decodes: the last `observed` frame, from
+        where `camera_poses` take the camera. Of a base or a free camera whose way is not known, nothing is laid
+        over. Over both goes the robot, where it is rendered.
+
+        Args: `latents` float32 [K, H, C, h, w] of the plans of `conditioning`; `observed` uint8 [h, w, 3], the newest
+        frame of the history; `which` of the plans and steps, as one indexes [K, H].
+
+        Returns uint8 [..., h, w, 3] RGB.
         """
 
     def imagine(
-        self,
-        history: np.ndarray,
-        actions: np.ndarray,
-        space: str,
-        seed: int = 0,
-        steps: int | None = None,
-        robot_renders: np.ndarray | None = None,
-        travel: np.ndarray | None = None,
+        self, history: np.ndarray, conditioning: Conditioning, *, seed: int = 0, steps: int | None = None
     ) -> Imagination:
-        """Imagine K plans.
+        """Imagine the K plans of `conditioning`.
 
-        Args: `history` uint8 [T, h, w, 3] RGB, oldest first, `dt_s` apart; `actions` float32
-        [K, H, A] of action space `space`; `seed` of the one noise draw that the plans share;
-        `steps` denoising steps a frame, the model's own number if None; `robot_renders` uint8
-        [K, H, 3, h, w], the robot drawn along each plan (`robot/renderer.py`), for a model
-        with kinematic conditioning; others do not look at them; `travel` float32 [K, H, 4, 4], where
-        each plan takes a moving camera (`MovingCamera.travel`), of an action space in the card's
-        `moving_cameras`.
+        Args: `history` uint8 [T, h, w, 3] RGB, oldest first, `dt_s` apart; `seed` of the one noise draw that the
+        plans share; `steps` denoising steps a frame, the model's own number if None. Models without kinematic
+        conditioning do not look at robot renders and camera poses.
         """
 
 

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from astra_ros.inference.base import WEIGHTS_FILE, ModelCard, ModelError
+from astra_ros.inference.conditioning import Conditioning
 from astra_ros.inference.imagination import Imagination
 from astra_ros.inference.torch_lenses import lens_of
 from astra_ros.inference.torch_style_file import STYLE_FILE, read_style
@@ -35,9 +36,10 @@ class TorchWorldModel:
         # Of a robot whose camera moves, if there is one: that is the most work.
         name = next(iter([*self.lenses, *self.spaces]))
         actions = np.zeros((plans, horizon, self.card.action_spaces[name].dim), np.float32)
-        travel = np.tile(np.eye(4, dtype=np.float32), (plans, horizon, 1, 1))
-        made = self.imagine(history, actions, name, travel=travel if name in self.lenses else None)
-        self.pictures(made.latents[0], history[-1], name, travel[0] if name in self.lenses else None)
+        poses = np.tile(np.eye(4, dtype=np.float32), (plans, horizon, 1, 1)) if name in self.lenses else None
+        conditioning = Conditioning(name, actions, camera_poses=poses)
+        made = self.imagine(history, conditioning)
+        self.pictures(made.latents, history[-1], conditioning, 0)
 
     @torch.inference_mode()
     def encode(self, frames: np.ndarray) -> np.ndarray:
@@ -61,34 +63,27 @@ class TorchWorldModel:
         return _bytes(self.model.autoencoder.decode(z))
 
     @torch.inference_mode()
-    def pictures(
-        self,
-        latents: np.ndarray,
-        observed: np.ndarray,
-        space: str,
-        travel: np.ndarray | None = None,
-        robot_renders: np.ndarray | None = None,
-    ) -> np.ndarray:
-        z = torch.from_numpy(np.ascontiguousarray(latents)).to(self.device)
-        if travel is not None:
-            travel = torch.from_numpy(np.ascontiguousarray(travel, np.float32)).to(self.device)
+    def pictures(self, latents: np.ndarray, observed: np.ndarray, conditioning: Conditioning, which=...) -> np.ndarray:
+        chosen = latents[which]
+        lead = chosen.shape[:-3]
+        z = torch.from_numpy(np.ascontiguousarray(chosen.reshape(-1, *chosen.shape[-3:]))).to(self.device)
+        poses = None
+        if conditioning.camera_poses is not None:
+            poses = conditioning.camera_poses[which].reshape(-1, 4, 4)
+            poses = torch.from_numpy(np.ascontiguousarray(poses)).to(self.device)
         seen, known = last_seen(
             self._pixels(observed[None])[0],
             len(z),
-            travel,
-            self._lens_of(space, travel),
-            self.card.action_spaces[space].moves_camera,
+            poses,
+            self._lens_of(conditioning),
+            self.card.action_spaces[conditioning.space].moves_camera,
         )
-        robot = None
-        if robot_renders is not None:
-            expected = (len(z), 2, Compositor.DRAWING, *self.card.image_size)
-            if robot_renders.shape != expected:
-                raise ValueError(
-                    f"robot_renders have shape {robot_renders.shape}; expected {expected}: of each latent the "
-                    "robot as it then is, and as it was in the observed picture"
-                )
-            robot = torch.from_numpy(np.ascontiguousarray(robot_renders)).to(self.device).flatten(1, 2) / 255
-        return _bytes(self.model.pictures(z, seen, known, robot))
+        robot = conditioning.renders_then_and_now(which)
+        if robot is not None:
+            robot = robot.reshape(len(z), 2 * Compositor.DRAWING, *robot.shape[-2:])
+            robot = torch.from_numpy(np.ascontiguousarray(robot)).to(self.device) / 255
+        frames = _bytes(self.model.pictures(z, seen, known, robot))
+        return frames.reshape(*lead, *frames.shape[1:])
 
     @property
     def can_restyle(self) -> bool:
@@ -109,25 +104,17 @@ class TorchWorldModel:
 
     @torch.inference_mode()
     def imagine(
-        self,
-        history: np.ndarray,
-        actions: np.ndarray,
-        space: str,
-        seed: int = 0,
-        steps: int | None = None,
-        robot_renders: np.ndarray | None = None,
-        travel: np.ndarray | None = None,
+        self, history: np.ndarray, conditioning: Conditioning, *, seed: int = 0, steps: int | None = None
     ) -> Imagination:
+        space = conditioning.space
         if space not in self.spaces:
             raise ValueError(f"unknown action space '{space}'; the model knows {sorted(self.spaces)}")
         generator = torch.Generator(self.device).manual_seed(seed)
-        plans = torch.from_numpy(np.ascontiguousarray(actions, np.float32)).to(self.device)
-        pictures = None
-        if robot_renders is not None and self.model.config.drawing:
-            pictures = torch.from_numpy(np.ascontiguousarray(robot_renders)).to(self.device)[None] / 255
-        reprojected = None
-        if travel is not None:
-            reprojected = self._reprojected(history[-1], travel, space, actions.shape[:2])
+        plans = torch.from_numpy(np.ascontiguousarray(conditioning.actions)).to(self.device)
+        renders = None
+        if conditioning.robot_renders is not None and self.model.config.drawing:
+            renders = np.ascontiguousarray(conditioning.robot_renders[:, 1:])
+            renders = torch.from_numpy(renders).to(self.device)[None] / 255
         made = imagine_latents(
             self.model,
             self._encode(history)[None],
@@ -135,8 +122,8 @@ class TorchWorldModel:
             self.spaces[space],
             steps=steps,
             generator=generator,
-            robot_renders=pictures,
-            reprojected=reprojected,
+            robot_renders=renders,
+            reprojected=self._reprojected(history[-1], conditioning),
         )
         return Imagination(
             latents=made.latents[0].float().cpu().numpy(),
@@ -148,29 +135,27 @@ class TorchWorldModel:
             },
         )
 
-    def _reprojected(
-        self, frame: np.ndarray, travel: np.ndarray, space: str, plans: tuple[int, int]
-    ) -> torch.Tensor | None:
+    def _reprojected(self, frame: np.ndarray, conditioning: Conditioning) -> torch.Tensor | None:
         """The newest picture from where every plan takes the camera, [1, K, H, C + 1, h, w]."""
-        lens = self._lens_of(space, travel)
-        if travel.shape != (*plans, 4, 4):
-            raise ValueError(
-                f"travel has shape {travel.shape}; expected {(*plans, 4, 4)}: a pose for every plan and step"
-            )
-        if not self.model.config.reprojection:
+        lens = self._lens_of(conditioning)
+        if lens is None or not self.model.config.reprojection:
             return None
-        way = torch.from_numpy(np.ascontiguousarray(travel, np.float32)).to(self.device)
-        latents = reprojected_latents(self.model.autoencoder, self._pixels(frame[None]), way.flatten(0, 1)[None], lens)
-        return latents.unflatten(1, plans)
+        poses = torch.from_numpy(np.ascontiguousarray(conditioning.camera_poses)).to(self.device)
+        latents = reprojected_latents(
+            self.model.autoencoder, self._pixels(frame[None]), poses.flatten(0, 1)[None], lens
+        )
+        return latents.unflatten(1, poses.shape[:2])
 
-    def _lens_of(self, space: str, travel) -> Lens | None:
-        """Of the camera that travels; None where none does."""
-        if travel is not None and space not in self.lenses:
+    def _lens_of(self, conditioning: Conditioning) -> Lens | None:
+        """Of the camera that moves; None where none does."""
+        if conditioning.camera_poses is None:
+            return None
+        if conditioning.space not in self.lenses:
             raise ValueError(
-                f"travel is given, but of '{space}' the model knows no moving camera; it "
+                f"camera_poses are given, but of '{conditioning.space}' the model knows no moving camera; it "
                 f"knows {sorted(self.lenses) or 'none'}"
             )
-        return None if travel is None else self.lenses[space]
+        return self.lenses[conditioning.space]
 
 
 def _bytes(pictures: torch.Tensor) -> np.ndarray:

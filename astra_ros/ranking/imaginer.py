@@ -13,12 +13,13 @@ import numpy as np
 
 from astra_ros.critics import DEFAULT_CRITICS, CriticInput, CriticSettings, load_critic
 from astra_ros.critics.scoring import PlanScore, ScoringSettings, score_plans
+from astra_ros.inference.conditioning import Conditioning
 from astra_ros.inference.imagination import Imagination
 from astra_ros.outcomes import OBJECT_POSITION
 from astra_ros.plans.action_spaces import ActionSpace
 from astra_ros.ranking.prepare import Plan, PlanPreparer, PlanSettings, Prepared
 from astra_ros.ranking.robot_now import RobotNow
-from astra_ros.robot.plan_renders import PlanRenders, then_and_now
+from astra_ros.robot.plan_renders import PlanRenders
 from astra_ros.settings import limited
 
 MAX_DENOISING_STEPS = 1000
@@ -53,8 +54,7 @@ class Result:
         prepared: the plans that were imagined, in the order of everything below.
         imagination: latents [K, H, C, h, w], uncertainty [K, H], outcomes.
         observed: uint8 [h, w, 3], the newest frame of the history.
-        robot_renders: uint8 [K, H + 1, 3, h, w], the robot drawn along the plans, first as it is now; or None.
-        travel: float32 [K, H, 4, 4], where the plans take a moving camera, or None.
+        conditioning: what the plans were imagined by.
         scores: K scores, in plan order.
         missing: critic name -> why it could not score.
         undrawn: why the model had to do without the robot drawn along the plans, or ''; only of
@@ -65,8 +65,7 @@ class Result:
     prepared: Prepared
     imagination: Imagination
     observed: np.ndarray
-    robot_renders: np.ndarray | None
-    travel: np.ndarray | None
+    conditioning: Conditioning
     scores: list[PlanScore]
     missing: dict[str, str] = field(default_factory=dict)
     undrawn: str = ""
@@ -175,9 +174,10 @@ class Imaginer:
         space = prepared.space
         actions = space.encode(prepared.motion)
         clock.lap("prepare")
-        robot_renders = self.plan_renders.draw(space, prepared.motion) if card.cameras else None
+        renders = self.plan_renders.draw(space, prepared.motion) if card.cameras else None
         moving = card.moving_cameras.get(space.name)
-        travel = None if moving is None else moving.travel(space, prepared.motion, card.dt_s)
+        poses = None if moving is None else moving.travel(space, prepared.motion, card.dt_s)
+        conditioning = Conditioning(space.name, actions, renders, poses)
         clock.lap("draw")
         seen = [history[-1]] if goal_frame is None else [history[-1], goal_frame]
         latents = self.model.encode(np.stack(seen))
@@ -186,15 +186,7 @@ class Imaginer:
         if goal_frame is not None and goal_position is None:
             goal_seen = self._object_in(goal_frame, space, prepared.motion[0, 0], seed)
         clock.lap("goal")
-        imagination = self.model.imagine(
-            history,
-            actions,
-            space.name,
-            seed=seed,
-            steps=self.settings.denoising_steps or None,
-            robot_renders=None if robot_renders is None else robot_renders[:, 1:],
-            travel=travel,
-        )
+        imagination = self.model.imagine(history, conditioning, seed=seed, steps=self.settings.denoising_steps or None)
         clock.lap("imagine")
         critic_input = CriticInput(
             imagination=imagination,
@@ -209,10 +201,10 @@ class Imaginer:
         names = [plan.name for plan in prepared.plans]
         scores, missing = score_plans(names, critic_input, self.critics, self.scoring)
         clock.lap("critics")
-        undrawn = self.plan_renders.problem if space.name in card.cameras and robot_renders is None else ""
+        undrawn = self.plan_renders.problem if space.name in card.cameras and renders is None else ""
         if undrawn:
             scores = [replace(score, reasons=(*score.reasons, UNDRAWN)) for score in scores]
-        return Result(prepared, imagination, history[-1], robot_renders, travel, scores, missing, undrawn, clock.stop())
+        return Result(prepared, imagination, history[-1], conditioning, scores, missing, undrawn, clock.stop())
 
     def _object_in(self, frame: np.ndarray, space: ActionSpace, motion: np.ndarray, seed: int) -> np.ndarray | None:
         """Where the model sees the object in a picture, [3] m; None where it was never told of one.
@@ -228,7 +220,7 @@ class Imaginer:
         still = space.encode(np.stack([motion, motion])[None])
         history = np.repeat(frame[None], card.history, axis=0)
         steps = self.settings.denoising_steps or None
-        made = self.model.imagine(history, still, space.name, seed=seed, steps=steps)
+        made = self.model.imagine(history, Conditioning(space.name, still), seed=seed, steps=steps)
         return made.outcomes[OBJECT_POSITION][0, 0]
 
     def pictures(self, result: Result, which=...) -> np.ndarray:
@@ -241,17 +233,7 @@ class Imaginer:
         Returns:
             uint8 [..., height, width, 3] RGB.
         """
-        latents = result.imagination.latents[which]
-        travel = None if result.travel is None else result.travel[which].reshape(-1, 4, 4)
-        robot_renders = result.robot_renders
-        if robot_renders is not None:
-            robot_renders = then_and_now(robot_renders)[which]
-            robot_renders = robot_renders.reshape(-1, *robot_renders.shape[-4:])
-        lead = latents.shape[:-3]
-        frames = self.model.pictures(
-            latents.reshape(-1, *latents.shape[-3:]), result.observed, result.prepared.space.name, travel, robot_renders
-        )
-        return frames.reshape(*lead, *frames.shape[1:])
+        return self.model.pictures(result.imagination.latents, result.observed, result.conditioning, which)
 
 
 class _Stopwatch:

@@ -41,19 +41,6 @@ class _Drawn:
     odd: tuple[str, ...] = ()
 
 
-def then_and_now(robot_renders: np.ndarray) -> np.ndarray:
-    """Renders along plans, each beside that of now, as a model's pictures need them.
-
-    Args:
-        robot_renders: [..., H + 1, 3, h, w], row 0 now.
-
-    Returns:
-        [..., H, 2, 3, h, w]: the robot as it then is, and as it is now.
-    """
-    then, now = robot_renders[..., 1:, :, :, :], robot_renders[..., :1, :, :, :]
-    return np.stack([then, np.broadcast_to(now, then.shape)], axis=-4)
-
-
 class PlanRenders:
     """Draws whichever robot's description it was last given, as the model's camera sees it.
 

@@ -8,7 +8,7 @@ import pytest
 
 from astra_ros import cli
 from astra_ros.evaluation import action_following as following
-from astra_ros.inference import load_backend
+from astra_ros.inference import Conditioning, load_backend
 from astra_ros.world_model import config
 
 FEW = (
@@ -99,5 +99,5 @@ def test_the_paper_preset_trains_from_the_command_line(data, tmp_path, monkeypat
     model = load_backend("torch", tmp_path / "run/model")
     assert model.card.network["process"] == "ddpm" and model.card.history == 16
     history = np.zeros((16, *model.card.image_size, 3), np.uint8)
-    made = model.imagine(history, np.zeros((2, 3, 14), np.float32), "kuka_joints")
+    made = model.imagine(history, Conditioning("kuka_joints", np.zeros((2, 3, 14), np.float32)))
     assert np.isfinite(made.latents).all()

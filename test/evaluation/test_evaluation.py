@@ -428,21 +428,21 @@ def test_the_control_is_imagined_with_the_other_motion(data, model, monkeypatch)
     asked, real = [], loaded.imagine
     painted, pictures = [], loaded.pictures
 
-    def imagine(history, actions, space, robot_renders, travel, **rest):
-        asked.append((actions, robot_renders))
-        return real(history, actions, space, robot_renders=robot_renders, travel=travel, **rest)
+    def imagine(history, conditioning, **rest):
+        asked.append(conditioning)
+        return real(history, conditioning, **rest)
 
-    def paint(latents, observed, space, travel, robot_renders):
-        painted.append(robot_renders)
-        return pictures(latents, observed, space, travel, robot_renders)
+    def paint(latents, observed, conditioning, which):
+        painted.append(conditioning.renders_then_and_now(which))
+        return pictures(latents, observed, conditioning, which)
 
     monkeypatch.setattr(loaded, "imagine", imagine)
     monkeypatch.setattr(loaded, "pictures", paint)
     imagine_clips(loaded, clips, seed=0)
-    for index, (actions, robot_renders) in enumerate(asked):
-        np.testing.assert_array_equal(actions, [clips.actions[index], clips.shuffled[index]])
+    for index, conditioning in enumerate(asked):
+        np.testing.assert_array_equal(conditioning.actions, [clips.actions[index], clips.shuffled[index]])
         both = np.stack([clips.robot_renders[index], clips.shuffled_robot_renders[index]])
-        np.testing.assert_array_equal(robot_renders, both[:, 1:])
+        np.testing.assert_array_equal(conditioning.robot_renders, both)
         for drawn, shown in zip(both, painted[2 * index :]):
             np.testing.assert_array_equal(shown[:, 0], drawn[1:])
             np.testing.assert_array_equal(shown[:, 1], np.repeat(drawn[:1], len(shown), axis=0))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from astra_ros.inference import ModelError, load_backend
+from astra_ros.inference import Conditioning, ModelError, load_backend
 from astra_ros.inference import torch_style_file as style_file
 from astra_ros.inference.base import ModelCard, model_directory
 from astra_ros.inference.torch_style_file import write_style
@@ -55,24 +55,23 @@ def test_a_sound_model_imagines(directory):
     model.warmup(2, 3)
     history = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
     actions = SPACE.encode(np.zeros((2, 4, 2)))
-    made = model.imagine(history, actions, "two_joints", seed=1)
+    plans = Conditioning("two_joints", actions)
+    made = model.imagine(history, plans, seed=1)
     assert made.latents.shape == (2, 3, *card.latent_shape)
     # The network has more heads, but of this robot it was told no more.
     assert set(made.outcomes) == set(card.outcomes["two_joints"]) == set(LABELLED)
-    again = model.imagine(history, actions, "two_joints", seed=1)
+    again = model.imagine(history, plans, seed=1)
     np.testing.assert_array_equal(made.latents, again.latents)
     assert model.decode(made.latents[0]).shape == (3, 64, 64, 3)
-    shown = model.pictures(made.latents[0], history[-1], "two_joints")
+    shown = model.pictures(made.latents, history[-1], plans, 0)
     # A new compositor hardly changes what is decoded, least where the last picture is much the same.
     assert shown.shape == (3, 64, 64, 3) and shown.dtype == np.uint8
     assert np.abs(shown.astype(int) - model.decode(made.latents[0])).mean() < 3
-    with pytest.raises(ValueError, match="travel is given, but of 'two_joints' the model knows no moving"):
-        model.pictures(made.latents[0], history[-1], "two_joints", np.zeros((3, 4, 4), np.float32))
-    with pytest.raises(ValueError, match=r"robot_renders have shape \(3, 3, 64, 64\); expected \(3, 2, 3, 64, 64\)"):
-        model.pictures(made.latents[0], history[-1], "two_joints", None, np.zeros((3, 3, 64, 64), np.uint8))
+    with pytest.raises(ValueError, match="camera_poses are given, but of 'two_joints' the model knows no moving"):
+        model.pictures(made.latents, history[-1], replace(plans, camera_poses=np.zeros((2, 3, 4, 4))))
     assert model.encode(history).shape == (4, *card.latent_shape)
     with pytest.raises(ValueError, match="unknown action space 'feet'"):
-        model.imagine(history, actions, "feet")
+        model.imagine(history, replace(plans, space="feet"))
     with pytest.raises(ValueError, match="takes uint8"):
         model.encode(history[:, :32])
 

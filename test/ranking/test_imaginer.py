@@ -47,14 +47,14 @@ class KnownModel:
     def encode(self, frames):
         return (frames.mean(axis=(1, 2, 3)) / 255).astype(np.float32)[:, None, None, None]
 
-    def pictures(self, latents, observed, space, travel=None, robot_renders=None):
-        self.seen, self.moved, self.robot = observed, travel, robot_renders
-        grey = np.clip(latents * 255, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
-        return np.broadcast_to(grey, (len(latents), 4, 4, 3)).copy()
+    def pictures(self, latents, observed, conditioning, which=...):
+        self.seen, self.shown_by, self.which = observed, conditioning, which
+        grey = np.clip(latents[which] * 255, 0, 255).astype(np.uint8)[..., 0, :, :, None]
+        return np.broadcast_to(grey, (*grey.shape[:-3], 4, 4, 3)).copy()
 
-    def imagine(self, history, actions, space, seed=0, steps=None, robot_renders=None, travel=None):
-        self.drawn, self.travel = robot_renders, travel
-        self.asked.append((actions.shape, space, seed, steps))
+    def imagine(self, history, conditioning, *, seed=0, steps=None):
+        self.conditioning, actions = conditioning, conditioning.actions
+        self.asked.append((actions.shape, conditioning.space, seed, steps))
         plans, horizon = actions.shape[:2]
         return Imagination(
             latents=actions[:, :, 0].reshape(plans, horizon, 1, 1, 1),
@@ -93,9 +93,9 @@ def test_the_object_is_looked_for_in_the_goal_image():
     judge.model.card.outcomes["two"] = ("obstacle_contact", "object_position")
     contact = judge.model.imagine
 
-    def pushed(history, actions, *args, **kwargs):
+    def pushed(history, conditioning, **kwargs):
         """The brighter the picture, the further the object, which a plan pushes to where a ends."""
-        made = contact(history, actions, *args, **kwargs)
+        made, actions = contact(history, conditioning, **kwargs), conditioning.actions
         seen = np.zeros((*actions.shape[:2], 3))
         seen[..., 0] = history[-1].mean() / 255 + actions[:, :, 0]
         made.outcomes["object_position"] = seen
@@ -227,7 +227,7 @@ def test_pictures_of_any_plans_and_steps():
     np.testing.assert_array_equal(judge.pictures(made, 1), frames[1])
     np.testing.assert_array_equal(judge.pictures(made, np.s_[:, [1]]), frames[:, [1]])
     # The model gets what was seen last, and no way of a camera that stands still.
-    assert (judge.model.seen == 7).all() and judge.model.moved is None
+    assert (judge.model.seen == 7).all() and judge.model.shown_by.camera_poses is None
 
 
 def test_to_model_size_averages_and_cuts_the_middle():
@@ -293,8 +293,9 @@ def test_the_robot_is_drawn_where_each_plan_takes_it():
     made.plan_renders.describe(ARM)
     plans = [plan("rest", 0.0, ("a",)), plan("fall", np.pi / 2, ("a",))]
     result = made.score(np.zeros((2, 32, 32, 3), np.uint8), plans)
-    assert result.undrawn == "" and made.model.drawn.shape == (2, 2, 3, 32, 32)
-    covered = made.model.drawn[:, :, 0].astype(float)
+    assert result.undrawn == "" and made.model.conditioning.robot_renders.shape == (2, 3, 3, 32, 32)
+    renders = made.model.conditioning.robot_renders
+    covered = renders[:, 1:, 0].astype(float)
     # At rest the rod stands upright in both frames: taller than wide. Fallen, it lies.
     tall, wide = (covered.max(axis) > 128 for axis in (3, 2))
     assert tall[0].sum(-1).tolist() == tall[0].sum(-1).tolist()[:1] * 2
@@ -302,10 +303,9 @@ def test_the_robot_is_drawn_where_each_plan_takes_it():
     assert wide[1, 1].sum() > 2 * tall[1, 1].sum()
     # Pictures of some plans and steps come with the robot as it is in just these, and as it is now.
     made.pictures(result, np.s_[1, [1]])
-    then, now = made.model.robot[0]
-    np.testing.assert_array_equal(then, made.model.drawn[1, 1])
-    np.testing.assert_array_equal(now, made.model.drawn[0, 0])
-    assert made.model.robot.shape == (1, 2, 3, 32, 32)
+    ((then, now),) = made.model.shown_by.renders_then_and_now(made.model.which)
+    np.testing.assert_array_equal(then, renders[1, 2])
+    np.testing.assert_array_equal(now, renders[0, 0])
 
 
 @pytest.mark.parametrize(
@@ -320,9 +320,9 @@ def test_without_a_description_it_imagines_all_the_same_and_says_so(urdf, reason
     made = drawing_imaginer()
     made.plan_renders.describe(urdf)
     result = made.score(np.zeros((2, 32, 32, 3), np.uint8), [plan("rest", 0.0, ("a",))])
-    assert made.model.drawn is None and len(result.scores) == 1
+    assert made.model.conditioning.robot_renders is None and len(result.scores) == 1
     made.pictures(result)
-    assert made.model.robot is None
+    assert made.model.shown_by.robot_renders is None
     assert result.undrawn.startswith(reason)
     assert result.scores[0].reasons[-1] == "imagined without the robot's render"
 
@@ -381,12 +381,13 @@ def test_a_moving_camera_goes_where_each_plan_takes_it():
         VelocityPlan(names, 0.5, np.array([[2.0, 0.0], [2.0, 0.0]]), "go"),
     ]
     result = made.score(HISTORY, plans)
-    assert model.travel.shape == (2, 2, 4, 4)
-    np.testing.assert_allclose(model.travel[0], [np.eye(4)] * 2)
-    np.testing.assert_allclose(model.travel[1, :, 0, 3], [1.0, 2.0])
+    poses = model.conditioning.camera_poses
+    assert poses.shape == (2, 2, 4, 4)
+    np.testing.assert_allclose(poses[0], [np.eye(4)] * 2)
+    np.testing.assert_allclose(poses[1, :, 0, 3], [1.0, 2.0])
     # Pictures of some plans and steps go with the ways of just these.
     made.pictures(result, np.s_[:, [1]])
-    np.testing.assert_allclose(model.moved[:, 0, 3], [0.0, 2.0])
+    np.testing.assert_allclose(model.shown_by.camera_poses[model.which][:, 0, 0, 3], [0.0, 2.0])
     model.card.moving_cameras = {}
     made.score(HISTORY, plans)
-    assert model.travel is None
+    assert model.conditioning.camera_poses is None

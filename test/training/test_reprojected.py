@@ -15,7 +15,7 @@ from astra_ros.evaluation import action_following as following
 from astra_ros.evaluation import evaluate
 from astra_ros.evaluation.held_out import HeldOutClips
 from astra_ros.evaluation.metrics import psnr
-from astra_ros.inference import ModelError, load_backend
+from astra_ros.inference import Conditioning, ModelError, load_backend
 from astra_ros.inference.torch_lenses import lens_of
 from astra_ros.training import losses, train
 from astra_ros.training.clips import LatentDataset, frames_to_tensor, measure
@@ -275,14 +275,15 @@ def test_a_model_knows_its_moving_cameras_and_uses_them(moving, model):
     travel = known.travel(space, motion, card.dt_s)
 
     def run(travel):
-        return loaded.imagine(episode.frames[:4], actions, space.name, travel=travel).latents
+        return loaded.imagine(episode.frames[:4], Conditioning(space.name, actions, camera_poses=travel)).latents
 
     blind, seeing = run(None), run(travel)
     np.testing.assert_allclose(blind[0], blind[1], atol=1e-5)
     assert np.abs(seeing[1] - seeing[0]).max() > 0.05
     with pytest.raises(ValueError, match="of 'kuka_joints' the model knows no moving camera"):
-        loaded.imagine(episode.frames[:4], np.zeros((1, 3, 14), np.float32), "kuka_joints", travel=travel[:1])
-    with pytest.raises(ValueError, match=r"travel has shape \(1, 3, 4, 4\); expected \(2, 3, 4, 4\)"):
+        still = Conditioning("kuka_joints", np.zeros((1, 3, 14), np.float32), camera_poses=travel[:1])
+        loaded.imagine(episode.frames[:4], still)
+    with pytest.raises(ValueError, match=r"camera_poses have shape \(1, 3, 4, 4\); expected \(2, 3, 4, 4\)"):
         run(travel[:1])
     loaded.warmup(2, 3)
 
@@ -292,8 +293,8 @@ def test_evaluation_sees_again_unless_told_not_to(moving, model, tmp_path, monke
     card = load_backend("torch", model).card
     episodes = [load_episode(path) for path in list_episodes(moving, "rover_twist")]
     clips = HeldOutClips(episodes, card, 8, 1, 0, None)
-    assert clips.travel.shape == clips.shuffled_travel.shape == (6, 8, 4, 4)
-    assert not np.allclose(clips.travel, clips.shuffled_travel)
+    assert clips.camera_poses.shape == clips.shuffled_poses.shape == (6, 8, 4, 4)
+    assert not np.allclose(clips.camera_poses, clips.shuffled_poses)
     parser = argparse.ArgumentParser()
     evaluate.add_arguments(parser)
     made = []

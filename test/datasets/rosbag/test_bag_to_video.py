@@ -9,7 +9,7 @@ from bag_maker import BagMaker, arm_bag
 from astra_ros import cli
 from astra_ros.critics.collision import CollisionSettings
 from astra_ros.datasets.dataset import list_episodes, load_episode
-from astra_ros.inference import load_backend
+from astra_ros.inference import Conditioning, load_backend
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.ranking.imaginer import Imaginer, ImaginerSettings
 
@@ -87,5 +87,5 @@ def test_from_the_bags_of_an_unknown_arm_and_base_to_imagined_video(tmp_path, ca
     assert not np.array_equal(result.imagination.latents[0], result.imagination.latents[1])
     base = load_episode(list_episodes(data, "my_base_twist")[0])
     space = model.card.action_spaces["my_base_twist"]
-    made = model.imagine(base.frames[:4], space.encode(base.motion[None, 3:8]), space.name)
+    made = model.imagine(base.frames[:4], Conditioning(space.name, space.encode(base.motion[None, 3:8])))
     assert model.decode(made.latents[0]).shape == (4, 64, 64, 3)

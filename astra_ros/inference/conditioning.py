@@ -1,0 +1,85 @@
+"""What candidate plans are imagined by: actions, the robot rendered along them, where they take the camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Conditioning:
+    """K plans of H steps of one action space, as a world model takes them.
+
+    Attributes:
+        space: name of the action space.
+        actions: float32 [K, H, A], from ``ActionSpace.encode``.
+        robot_renders: uint8 [K, H + 1, 3, h, w], the robot rendered along each plan (``robot/plan_renders.py``),
+            first as it is now; None where it is not rendered.
+        camera_poses: float32 [K, H, 4, 4], where each plan takes a moving camera: the pose (m) of its optical frame
+            in that of the newest image (``MovingCamera.travel``); None where the camera stands still or its way is
+            not known.
+
+    Raises:
+        ValueError: on creation, for shapes that do not fit each other.
+    """
+
+    space: str
+    actions: np.ndarray = field(repr=False)
+    robot_renders: np.ndarray | None = field(default=None, repr=False)
+    camera_poses: np.ndarray | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        actions = np.asarray(self.actions, np.float32)
+        if actions.ndim != 3 or 0 in actions.shape:
+            raise ValueError(f"actions have shape {actions.shape}; expected [K, H, A], none of them 0")
+        plans, horizon = actions.shape[:2]
+        object.__setattr__(self, "actions", actions)
+        if self.robot_renders is not None and self.robot_renders.shape[:3] != (plans, horizon + 1, 3):
+            raise ValueError(
+                f"robot_renders have shape {self.robot_renders.shape}; expected ({plans}, {horizon + 1}, 3, h, w): "
+                "the robot now and at every step of every plan"
+            )
+        if self.camera_poses is not None:
+            poses = np.asarray(self.camera_poses, np.float32)
+            if poses.shape != (plans, horizon, 4, 4):
+                raise ValueError(
+                    f"camera_poses have shape {poses.shape}; expected {(plans, horizon, 4, 4)}: a pose for every "
+                    "plan and step"
+                )
+            object.__setattr__(self, "camera_poses", poses)
+
+    @property
+    def plans(self) -> int:
+        """K, the number of candidate plans."""
+        return self.actions.shape[0]
+
+    @property
+    def horizon(self) -> int:
+        """H, the number of steps of each plan."""
+        return self.actions.shape[1]
+
+    def subset(self, plans) -> Conditioning:
+        """The same of some plans: their indices, a slice or a mask."""
+        return replace(
+            self,
+            actions=self.actions[plans],
+            robot_renders=None if self.robot_renders is None else self.robot_renders[plans],
+            camera_poses=None if self.camera_poses is None else self.camera_poses[plans],
+        )
+
+    def cut(self, horizon: int) -> Conditioning:
+        """The same of the first `horizon` steps of every plan."""
+        return replace(
+            self,
+            actions=self.actions[:, :horizon],
+            robot_renders=None if self.robot_renders is None else self.robot_renders[:, : horizon + 1],
+            camera_poses=None if self.camera_poses is None else self.camera_poses[:, :horizon],
+        )
+
+    def renders_then_and_now(self, which=...) -> np.ndarray | None:
+        """The renders of some plans and steps, as one indexes [K, H], each beside that of now: [..., 2, 3, h, w]."""
+        if self.robot_renders is None:
+            return None
+        then, now = self.robot_renders[:, 1:], self.robot_renders[:, :1]
+        return np.stack([then[which], np.broadcast_to(now, then.shape)[which]], axis=-4)
