@@ -6,6 +6,7 @@
 A table stands between `<!-- table: NAME -->` and `<!-- end -->`. NAME is
 
     goals                     the project's goals, a column for every model that was measured
+    summary                   some of their rows, for the README
     MODEL/goals               the same of one model
     MODEL/evaluation, MODEL/ranking, MODEL/latency, MODEL/style    from results/MODEL/evaluation.json and so on
     ablations                 a row for every file of results/ablations
@@ -17,11 +18,17 @@ import json
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
 RESULTS = DOCS / "results"
-PAGES = [DOCS.parent / "README.md", DOCS / "training.md", *sorted(DOCS.parent.glob("models/*/README.md"))]
+PAGES = [
+    DOCS.parent / "README.md",
+    DOCS / "results.md",
+    DOCS / "training.md",
+    *sorted(DOCS.parent.glob("models/*/README.md")),
+]
 MARKS = re.compile(r"(<!-- table: ([\w/-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 FRAMES = {
     "ceiling": "autoencoder alone",
@@ -73,12 +80,16 @@ GOALS = [
     ("score against true outcome, Spearman", ">= 0.8", "ranking", "spearman", "{:.2f}"),
     ("top-1 regret", "<= 10 %", "ranking", "top1_regret", "{:.0%}"),
 ]
+SUMMARY = ("ceiling_psnr_db", "gain_over_copy_db", "lpips", "lpips_copy", "near", "near_shuffled", "spearman",
+           "top1_regret")  # fmt: skip
 
 
-def goals(results: dict[str, dict[str, dict]]) -> str:
-    """Every goal, and what each model reaches: name -> kind of result -> result."""
+def goals(results: dict[str, dict[str, dict]], keys: Sequence[str]) -> str:
+    """The goals of these keys, and what each model reaches: name -> kind of result -> result."""
     rows = []
     for what, goal, kind, key, form in GOALS:
+        if key not in keys:
+            continue
         values = [kinds[kind]["overall"].get(key) if kind in kinds else None for kinds in results.values()]
         rows.append([what, goal, *("-" if value is None else form.format(value) for value in values)])
     head = ["16 frames ahead, mean over worlds", "goal"]
@@ -266,7 +277,7 @@ def table(name: str, results: Path, page: Path = PAGES[0]) -> str:
     folder, _, kind = name.rpartition("/")
     if kind == "ablations":
         files = sorted((results / kind).glob("*.json"))
-    elif kind == "goals":
+    elif kind in ("goals", "summary"):
         files = [file for file in sorted(results.glob(f"{folder or '*'}/*.json"))
                  if file.stem in {row[2] for row in GOALS}]  # fmt: skip
     else:
@@ -282,11 +293,11 @@ def table(name: str, results: Path, page: Path = PAGES[0]) -> str:
     def all_of(key: str) -> str:
         return ", ".join(sorted({each[key] for each in found.values()}))
 
-    if kind == "goals":
+    if kind in ("goals", "summary"):
         models: dict[str, dict[str, dict]] = {}
         for file, result in found.items():
             models.setdefault(file.parent.name, {})[file.stem] = result
-        text = goals(models)
+        text = goals(models, SUMMARY if kind == "summary" else [row[3] for row in GOALS])
         origin = "From " + ", ".join(
             f"[{file.parent.name}/{file.name}]({link(file)})" for file in files) + "."  # fmt: skip
     else:
