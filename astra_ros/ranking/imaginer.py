@@ -1,6 +1,7 @@
-"""From frames and plans to scores: the heart of the imagine node, the benchmark and the evaluation.
+"""Plans in, scores out: the core of the imagine node, the benchmark and the evaluation.
 
-No ROS, no network library, no simulator in here: a world model behind its protocol, plans, critics.
+The steps are prepare (``prepare.py``) -> condition -> imagine (``plan_rollouts.py``, ``strategies.py``) -> score
+(``critics/scoring.py``). Nothing here knows ROS, a network library or a simulator.
 """
 
 from __future__ import annotations
@@ -12,18 +13,19 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from astra_ros.critics import DEFAULT_CRITICS, CriticInput, CriticSettings, load_critic
-from astra_ros.critics.scoring import PlanScore, ScoringSettings, score_plans
+from astra_ros.critics.scoring import PlanScore, Scores, ScoringSettings, score_plans
 from astra_ros.inference.conditioning import Conditioning
 from astra_ros.inference.imagination import Imagination
 from astra_ros.outcomes import OBJECT_POSITION
-from astra_ros.plans.action_spaces import ActionSpace
-from astra_ros.ranking.prepare import Plan, PlanPreparer, PlanSettings, Prepared
+from astra_ros.ranking.plan_rollouts import PlanRollouts
+from astra_ros.ranking.prepare import Plan, PlanPreparer, PlanSettings, PreparedPlans
 from astra_ros.ranking.robot_now import RobotNow
+from astra_ros.ranking.strategies import ALL_AT_ONCE, STRATEGIES
 from astra_ros.robot.plan_renders import PlanRenders
 from astra_ros.settings import limited
 
 MAX_DENOISING_STEPS = 1000
-# Among the reasons of each score that would have been another one with the robot drawn along the plan.
+# Added to the reasons of every score that lacks the robot's render, with which it would differ.
 UNDRAWN = "imagined without the robot's render"
 
 
@@ -35,34 +37,38 @@ class ImaginerSettings(PlanSettings):
         denoising_steps: steps of the sampler per frame; 0 takes the model's default.
         critics: names of the critics that are loaded, in the order in which they are shown; each has the
             parameters <name>.enabled, <name>.weight and further ones.
+        strategy: which plans are imagined how far: 'all_at_once' imagines every plan to the horizon.
     """
 
     denoising_steps: int = limited(0, 1, MAX_DENOISING_STEPS, off="the model's default")
     critics: tuple[str, ...] = DEFAULT_CRITICS
+    strategy: str = ALL_AT_ONCE
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if len(set(self.critics)) != len(self.critics):
             raise ValueError(f"critics is {self.critics}; name each critic once")
+        if self.strategy not in STRATEGIES:
+            raise ValueError(f"strategy is '{self.strategy}'; known are {', '.join(STRATEGIES)}")
 
 
 @dataclass(frozen=True)
 class Result:
-    """What was imagined, and what the critics say about it.
+    """The imagined plans of one request with their scores.
 
     Attributes:
-        prepared: the plans that were imagined, in the order of everything below.
-        imagination: latents [K, H, C, h, w], uncertainty [K, H], outcomes.
+        prepared: the imagined plans, in the order of everything below.
+        imagination: latents [K, H, C, h, w], uncertainty [K, H], outcomes, and how far each plan was imagined.
         observed: uint8 [h, w, 3], the newest frame of the history.
-        conditioning: what the plans were imagined by.
+        conditioning: actions, robot renders and camera poses of the plans.
         scores: K scores, in plan order.
         missing: critic name -> why it could not score.
-        undrawn: why the model had to do without the robot drawn along the plans, or ''; only of
-            models that were trained with robot renders.
+        undrawn: why the robot was not rendered along the plans, or ''. Only models that were trained with robot
+            renders need them.
         timings_s: seconds spent in "prepare", "draw", "encode", "goal", "imagine", "critics", "total".
     """
 
-    prepared: Prepared
+    prepared: PreparedPlans
     imagination: Imagination
     observed: np.ndarray
     conditioning: Conditioning
@@ -86,7 +92,7 @@ class Result:
 
     @property
     def shown(self) -> int:
-        """Index of the plan with rank 0, vetoed or not: the one to show."""
+        """Index of the plan with rank 0, vetoed or not."""
         return min(range(len(self.scores)), key=lambda index: self.scores[index].rank)
 
 
@@ -100,9 +106,9 @@ class Imaginer:
 
     Args:
         model: a loaded world model (see ``astra_ros.inference.base.WorldModel``).
-        settings: horizon and denoising steps.
+        settings: horizon, denoising steps, names of critics and strategy.
         critics: critic name -> its settings; a loaded critic that is not in it has its defaults.
-        scoring: where a plan counts as risky, and the like.
+        scoring: below which score a plan is risky or vetoed.
     """
 
     def __init__(
@@ -123,10 +129,10 @@ class Imaginer:
         critics: Mapping[str, CriticSettings],
         scoring: ScoringSettings = ScoringSettings(),
     ) -> None:
-        """Take other settings from the next request on; the model stays as it is.
+        """Change the settings from the next request on; the model stays.
 
         Raises:
-            UnknownName, LoadError, CriticError: a critic cannot be loaded.
+            UnknownName, LoadError, CriticError: a critic or the strategy cannot be loaded.
             ValueError: settings are given for a critic that is not loaded.
         """
         if unknown := sorted(set(critics) - set(settings.critics)):
@@ -135,6 +141,7 @@ class Imaginer:
         self.settings = settings
         self.prepare = PlanPreparer(card.name, card.action_spaces, card.dt_s, settings, card.continuous_joints)
         self.scoring = scoring
+        self.strategy = STRATEGIES[settings.strategy]()
         self.critics = [load_critic(name)(critics.get(name)) for name in settings.critics]
 
     def score(
@@ -153,7 +160,7 @@ class Imaginer:
             plans: K candidates with unique names.
             motion_now: what the robot does at the newest frame, see ``ranking/prepare.py``.
             goal_frame: uint8 [h, w, 3] RGB at the model's size, or None.
-            seed: the one draw of noise that all plans share.
+            seed: of the noise that all plans share.
             goal_position: [3] m, where the object should end, or None.
 
         Raises:
@@ -171,73 +178,88 @@ class Imaginer:
             raise ValueError(f"goal_frame has shape {goal_frame.shape}; expected {shape[1:]}")
         clock = _Stopwatch()
         prepared = self.prepare(plans, motion_now)
-        space = prepared.space
-        actions = space.encode(prepared.motion)
         clock.lap("prepare")
-        renders = self.plan_renders.draw(space, prepared.motion) if card.cameras else None
-        moving = card.moving_cameras.get(space.name)
-        poses = None if moving is None else moving.travel(space, prepared.motion, card.dt_s)
-        conditioning = Conditioning(space.name, actions, renders, poses)
+        conditioning = self._condition(prepared)
         clock.lap("draw")
         seen = [history[-1]] if goal_frame is None else [history[-1], goal_frame]
         latents = self.model.encode(np.stack(seen))
         clock.lap("encode")
         goal_seen = None
         if goal_frame is not None and goal_position is None:
-            goal_seen = self._object_in(goal_frame, space, prepared.motion[0, 0], seed)
+            goal_seen = self._object_in(goal_frame, prepared, seed)
         clock.lap("goal")
-        imagination = self.model.imagine(history, conditioning, seed=seed, steps=self.settings.denoising_steps or None)
+
+        def score(imagination: Imagination) -> Scores:
+            critic_input = CriticInput(
+                imagination=imagination,
+                motion=prepared.motion,
+                space=prepared.space,
+                dt_s=card.dt_s,
+                current_latent=latents[0],
+                goal_latent=None if goal_frame is None else latents[1],
+                goal_position=goal_seen if goal_position is None else goal_position,
+                goal_is_seen=goal_seen is not None,
+            )
+            return score_plans([plan.name for plan in prepared.plans], critic_input, self.critics, self.scoring)
+
+        def imagine(conditioning: Conditioning, steps: int | None) -> Imagination:
+            return self.model.imagine(history, conditioning, seed=seed, steps=steps)
+
+        rollouts = PlanRollouts(conditioning, imagine, score, self.settings.denoising_steps or None)
+        self.strategy(rollouts)
+        imagination = rollouts.imagination
         clock.lap("imagine")
-        critic_input = CriticInput(
-            imagination=imagination,
-            motion=prepared.motion,
-            space=space,
-            dt_s=card.dt_s,
-            current_latent=latents[0],
-            goal_latent=None if goal_frame is None else latents[1],
-            goal_position=goal_seen if goal_position is None else goal_position,
-            goal_is_seen=goal_seen is not None,
-        )
-        names = [plan.name for plan in prepared.plans]
-        scores, missing = score_plans(names, critic_input, self.critics, self.scoring)
+        scores, missing = score(imagination)
         clock.lap("critics")
-        undrawn = self.plan_renders.problem if space.name in card.cameras and renders is None else ""
+        needs_renders = prepared.space.name in card.cameras
+        undrawn = self.plan_renders.problem if needs_renders and conditioning.robot_renders is None else ""
         if undrawn:
-            scores = [replace(score, reasons=(*score.reasons, UNDRAWN)) for score in scores]
+            scores = [replace(each, reasons=(*each.reasons, UNDRAWN)) for each in scores]
         return Result(prepared, imagination, history[-1], conditioning, scores, missing, undrawn, clock.stop())
 
-    def _object_in(self, frame: np.ndarray, space: ActionSpace, motion: np.ndarray, seed: int) -> np.ndarray | None:
-        """Where the model sees the object in a picture, [3] m; None where it was never told of one.
+    def _condition(self, prepared: PreparedPlans) -> Conditioning:
+        """What the model needs to know of plans."""
+        card, space, motion = self.model.card, prepared.space, prepared.motion
+        renders = self.plan_renders.draw(space, motion) if card.cameras else None
+        moving = card.moving_cameras.get(space.name)
+        poses = None if moving is None else moving.travel(space, motion, card.dt_s)
+        return Conditioning(space.name, space.encode(motion), renders, poses)
 
-        Outcomes are of imagined frames, so the picture is taken for a scene that stands still, and the
-        next frame of it is imagined. The robot is said to be where it is now and not drawn: in the
-        picture it may be elsewhere, which costs a centimetre.
+    def _object_in(self, frame: np.ndarray, prepared: PreparedPlans, seed: int) -> np.ndarray | None:
+        """Where the model sees the object in a picture, [3] m; None for a model without positions of an object.
+
+        Outcomes belong to imagined frames. So the picture is taken for the history of a scene that stands still,
+        and its next frame is imagined. The robot is not rendered and is said to stand where it is now. In the
+        picture it may stand elsewhere, which costs about a centimetre.
         """
-        card = self.model.card
+        card, space, now = self.model.card, prepared.space, prepared.motion[0, 0]
         asked = any(critic.name == "goal_pose" and critic.settings.enabled for critic in self.critics)
         if not asked or OBJECT_POSITION not in card.outcomes[space.name]:
             return None
-        still = space.encode(np.stack([motion, motion])[None])
+        still = Conditioning(space.name, space.encode(np.stack([now, now])[None]))
         history = np.repeat(frame[None], card.history, axis=0)
-        steps = self.settings.denoising_steps or None
-        made = self.model.imagine(history, Conditioning(space.name, still), seed=seed, steps=steps)
+        made = self.model.imagine(history, still, seed=seed, steps=self.settings.denoising_steps or None)
         return made.outcomes[OBJECT_POSITION][0, 0]
 
     def pictures(self, result: Result, which=...) -> np.ndarray:
-        """What was imagined, as pictures.
+        """Imagined frames as pictures. After the last imagined step of a plan, its last picture repeats.
 
         Args:
-            which: of the plans and steps, as one indexes [K, H]: ``0`` the first plan, ``np.s_[:, -1]``
-                the last step of all.
+            which: plans and steps, as an index of [K, H]: ``0`` is the first plan, ``np.s_[:, -1]`` the last step of
+                all plans.
 
         Returns:
             uint8 [..., height, width, 3] RGB.
         """
-        return self.model.pictures(result.imagination.latents, result.observed, result.conditioning, which)
+        made = result.imagination
+        if (made.imagined_steps < made.horizon).any():
+            plan_KH, step_KH = np.indices((made.plans, made.horizon))
+            which = plan_KH[which], np.minimum(step_KH, made.imagined_steps[:, None] - 1)[which]
+        return self.model.pictures(made.latents, result.observed, result.conditioning, which)
 
 
 class _Stopwatch:
-    """Seconds per named stretch of work, and in total."""
+    """Seconds per named part of the work, and in total."""
 
     def __init__(self) -> None:
         self._begin = self._last = time.perf_counter()

@@ -86,7 +86,7 @@ class PlanSettings:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedPlans:
     """The plans of a request that the model can imagine, at the model's times.
 
     Attributes:
@@ -126,7 +126,9 @@ class PlanPreparer:
         self.model, self.spaces, self.dt_s, self.settings = model, spaces, dt_s, settings
         self._continuous = frozenset(name for names in (continuous or {}).values() for name in names)
 
-    def __call__(self, plans: Sequence[Plan], motion_now: Mapping[str, float] | RobotNow | None = None) -> Prepared:
+    def __call__(
+        self, plans: Sequence[Plan], motion_now: Mapping[str, float] | RobotNow | None = None
+    ) -> PreparedPlans:
         """The usable ones of some plans.
 
         The action space of a request is the one that the newest usable plan fits; plans of
@@ -181,7 +183,7 @@ class PlanPreparer:
         kept = [(plan, motion) for plan, space, motion in fitting if space is newest]
         if not kept:
             raise NothingToImagine(refused, unknown_joints)
-        return Prepared(
+        return PreparedPlans(
             space=newest,
             plans=tuple(plan for plan, _ in kept),
             motion=np.stack([motion for _, motion in kept]),
