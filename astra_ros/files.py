@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from astra_ros.errors import UserError
+
+_PART = re.compile(r"\..+\.(?P<pid>\d+)\.part(\.\w+)?")
+
+
+class OutputError(UserError):
+    """A file or folder cannot be written."""
+
+    @classmethod
+    def of(cls, path: object, error: Exception, done: str = "") -> OutputError:
+        """The error of a write that failed.
+
+        Args:
+            done: what was written before and is whole, as "3 episodes are recorded".
+        """
+        reason = getattr(error, "strerror", None) or str(error)
+        return cls(f"cannot be written ({reason})" + (done and f"; {done}"), thing=path, cure=retry(error))
+
+
+def retry(error: Exception) -> str:
+    """The cure of a write that failed."""
+    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+    return f"{'free some disk space' if full else 'remove the cause'}, then repeat the command"
 
 
 @contextmanager
@@ -14,10 +40,30 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
     Raises OSError where the folder cannot be written.
     """
-    part = path.with_name(f".{path.name}.part{path.suffix}")
-    try:
+    with atomic_writes(path) as (part,):
         yield part
-        os.replace(part, path)
+
+
+@contextmanager
+def atomic_writes(*paths: Path) -> Iterator[list[Path]]:
+    """As `atomic_write`, for files that belong together. They take their places in the order given."""
+    parts = [path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}") for path in paths]
+    try:
+        yield parts
+        for part in parts:
+            with open(part, "rb+") as file:
+                os.fsync(file.fileno())
+        for part, path in zip(parts, paths):
+            os.replace(part, path)
     except BaseException:
-        part.unlink(missing_ok=True)
+        for part in parts:
+            part.unlink(missing_ok=True)
         raise
+
+
+def remove_stale_parts(folder: Path) -> None:
+    """Delete the unfinished files of processes that no longer run. Those of running processes stay."""
+    for part in folder.glob(".*"):
+        match = _PART.fullmatch(part.name)
+        if match and not Path("/proc", match["pid"]).exists():
+            part.unlink(missing_ok=True)

@@ -29,7 +29,7 @@ def data(tmp_path_factory):
     from astra_ros.datasets import record
 
     folder = tmp_path_factory.mktemp("data")
-    assert record.record(folder, [("arm", "kuka")], episodes=3, first_seed=0, workers=1) == 3
+    assert record.record(record.RecordRequest(folder, [("arm", "kuka")], episodes=3, first_seed=0, workers=1)) == 3
     return folder
 
 

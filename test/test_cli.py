@@ -18,7 +18,7 @@ def astra(*words: str) -> subprocess.CompletedProcess:
 def test_help_names_every_command_and_shows_a_first_step():
     result = astra("--help")
     assert result.returncode == 0
-    for name, (_, summary) in cli.COMMANDS.items():
+    for name, summary in cli.COMMANDS.items():
         assert re.search(rf"^ +{name} +{re.escape(summary)}$", result.stdout, re.MULTILINE)
     assert "astra demo" in result.stdout and "ros2 launch astra_ros" in result.stdout
 

@@ -26,7 +26,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ import numpy as np
 
 from astra_ros.datasets.episode import DatasetError, Episode, columns_of, labels_of
 from astra_ros.datasets.video_file import LOSSLESS, decode_video, encode_video
+from astra_ros.files import atomic_writes
 
 # Seeds from here on are held out for evaluation: training refuses them.
 HELD_OUT_FROM = 900_000
@@ -43,8 +43,8 @@ HELD_OUT_FROM = 900_000
 FORMAT = 1
 FOOTER = b"astra_ros"
 STYLE = ".style.mp4"
+_RECORD_AGAIN = "delete all files of this episode and record it again"
 _NAME = re.compile(r"(?P<space>\w+)_(?P<number>\d{6,})\.parquet")
-_PART = re.compile(r"(\w+_\d{6,}\.(parquet|mp4|style\.mp4)|(README|DATASET)\.md)\.(?P<pid>\d+)\.part")
 # What the footer keeps of an episode, beside its own format, shape and video.
 _FIELDS = ("motion_names", "modality", "world", "robot", "dt_s", "behaviour", "seed", "scene", "camera", "source")
 
@@ -102,34 +102,16 @@ def pack_episode(episode: Episode, crf: int = LOSSLESS) -> PackedEpisode:
 
 def save_packed(path: Path, packed: PackedEpisode) -> None:
     """Write all files whole or not at all: the table, which names the episode, comes last."""
-    parts = [(path.with_suffix(".mp4"), packed.video), (path, packed.table)]
+    files = [(path.with_suffix(".mp4"), packed.video), (path, packed.table)]
     if packed.restyled is not None:
-        parts.insert(0, (path.with_suffix(STYLE), packed.restyled))
-    written = [target.with_name(f"{target.name}.{os.getpid()}.part") for target, _ in parts]
-    try:
-        for part, (_, data) in zip(written, parts):
-            with open(part, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        for part, (target, _) in zip(written, parts):
-            os.replace(part, target)
-    except OSError:
-        for part in written:
-            part.unlink(missing_ok=True)
-        raise
+        files.insert(0, (path.with_suffix(STYLE), packed.restyled))
+    with atomic_writes(*(target for target, _ in files)) as parts:
+        for part, (_, data) in zip(parts, files):
+            part.write_bytes(data)
 
 
 def save_episode(path: Path, episode: Episode, crf: int = LOSSLESS) -> None:
     save_packed(path, pack_episode(episode, crf))
-
-
-def clear_parts(folder: Path) -> None:
-    """Delete what a process that is no more left half written; others may be at work there."""
-    for part in folder.glob("*.part"):
-        match = _PART.fullmatch(part.name)
-        if match and not Path("/proc", match["pid"]).exists():
-            part.unlink(missing_ok=True)
 
 
 def read_footer(path: Path) -> dict:
@@ -143,25 +125,23 @@ def read_footer(path: Path) -> dict:
     try:
         metadata = pq.read_schema(path).metadata or {}
     except (OSError, pa.ArrowException) as error:
-        raise DatasetError(
-            f"{path}: damaged ({str(error).splitlines()[0]}); delete all files of this episode and record it again"
-        ) from error
+        raise DatasetError(f"damaged ({str(error).splitlines()[0]})", thing=path, cure=_RECORD_AGAIN) from error
     if FOOTER not in metadata:
         raise DatasetError(
-            f"{path}: a Parquet file, but no episode: it has no footer '{FOOTER.decode()}'; move it out of the dataset"
+            f"a Parquet file, but not an episode: it has no footer '{FOOTER.decode()}'",
+            thing=path,
+            cure="move it out of the dataset",
         )
     try:
         footer = json.loads(metadata[FOOTER])
         lacking = [key for key in (*_FIELDS, "frames", "video_sha256") if key not in footer]
     except (ValueError, TypeError) as error:
-        raise DatasetError(
-            f"{path}: its footer is no JSON object ({error}); delete all files of this episode and record it again"
-        ) from error
+        raise DatasetError(f"its footer is not a JSON object ({error})", thing=path, cure=_RECORD_AGAIN) from error
     if footer.get("format") == FORMAT and lacking:
-        raise DatasetError(f"{path}: its footer lacks {lacking}; record this episode again")
+        raise DatasetError(f"its footer lacks {lacking}", thing=path, cure="record this episode again")
     if footer.get("format") != FORMAT:
         raise DatasetError(
-            f"{path}: format {footer.get('format')}, this version reads {FORMAT}; record or import it again"
+            f"format {footer.get('format')}, this version reads {FORMAT}", thing=path, cure="record or import it again"
         )
     return footer
 
@@ -196,9 +176,10 @@ def check_alike(folder: Path, size: tuple[int, int], dt_s: float, but: Iterable[
         there = tuple(footer["frames"][1:3])
         if there != tuple(size) or footer["dt_s"] != dt_s:
             raise DatasetError(
-                f"{folder}: its episodes have {there[1]} x {there[0]} pixels and {footer['dt_s']:g} s a "
-                f"frame, the new ones {size[1]} x {size[0]} and {dt_s:g} s; a folder holds one kind, so "
-                "give another --out"
+                f"its episodes have {there[1]} x {there[0]} pixels and {footer['dt_s']:g} s a frame, "
+                f"the new ones {size[1]} x {size[0]} and {dt_s:g} s",
+                thing=folder,
+                cure="write to another folder: a folder holds one kind",
             )
 
 
@@ -216,10 +197,11 @@ def check_names(
             continue
         names = tuple(footer["motion_names"])
         if (footer["robot"], footer["modality"]) == (robot, modality) and names != tuple(motion_names):
-            choose = f"import these alone: --joints {' '.join(names)}; or " if {*names} <= {*motion_names} else ""
+            only = f"import only the joints {' '.join(names)}, or " if {*names} <= {*motion_names} else ""
             raise DatasetError(
-                f"{folder}: its episodes of {robot} have {', '.join(names)}, the new ones "
-                f"{', '.join(motion_names)}; {choose}give this robot another name (--robot)"
+                f"its episodes of {robot} have {', '.join(names)}, the new ones {', '.join(motion_names)}",
+                thing=folder,
+                cure=f"{only}give this robot another name",
             )
 
 
@@ -238,9 +220,7 @@ def load_episode(path: Path, frames: bool = True, restyled: bool = False) -> Epi
     try:
         table = pq.read_table(path, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
-        raise DatasetError(
-            f"{path}: damaged ({str(error).splitlines()[0]}); delete all files of this episode and record it again"
-        ) from error
+        raise DatasetError(f"damaged ({str(error).splitlines()[0]})", thing=path, cure=_RECORD_AGAIN) from error
     pictures = np.zeros((len(table), 0, 0, 3), np.uint8)
     if frames:
         pictures = _load_frames(path, ".mp4", footer["video_sha256"])
@@ -272,12 +252,13 @@ def _load_frames(path: Path, suffix: str, sha256: str) -> np.ndarray:
         data = video.read_bytes()
     except OSError as error:
         raise DatasetError(
-            f"{video}: {error.strerror}; the table {path.name} needs it: delete the table and record the episode again"
+            f"{error.strerror}, and the table {path.name} needs it",
+            thing=video,
+            cure="delete the table and record the episode again",
         ) from error
     if hashlib.sha256(data).hexdigest() != sha256:
         raise DatasetError(
-            f"{video}: damaged, or of another episode than {path.name} (its sha256 is "
-            "another); delete all files of it and record the episode again"
+            f"damaged, or of another episode than {path.name}: its sha256 differs", thing=video, cure=_RECORD_AGAIN
         )
     return decode_video(data, str(video))
 
@@ -292,12 +273,11 @@ def list_episodes(folder: str | Path, space: str | None = None) -> list[Path]:
     )
     if not found:
         old = any(folder.glob("episode_*.npz"))
-        cure = (
-            "its NPZ files are of an older version; record them again"
-            if old
-            else f"make some with: astra record --out {folder}"
+        raise DatasetError(
+            f"no episodes{f' of {space}' if space else ''}" + ", but NPZ files of an older version" * old,
+            thing=folder,
+            cure="record them again" if old else "record some with: astra record",
         )
-        raise DatasetError(f"no episodes{f' of {space}' if space else ''} in '{folder}'; {cure}")
     return found
 
 
@@ -312,7 +292,7 @@ def has_its_videos(path: Path) -> bool:
 
 
 def videos_without_table(folder: str | Path) -> list[Path]:
-    """Videos of episodes whose table is missing: no episodes, though somebody once took them for some."""
+    """Videos whose table is missing. They are not episodes without it."""
     return sorted(
         path
         for path in Path(folder).glob("*.mp4")

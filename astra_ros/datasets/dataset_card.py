@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 from astra_ros.datasets.dataset import continuous_joints_of, list_episodes, read_footer, videos_without_table
 from astra_ros.datasets.episode import DatasetError
+from astra_ros.files import atomic_write
 
 CARD = "README.md"
 MARK = "<!-- written by astra, anew after each recording -->"
@@ -83,14 +83,9 @@ def write_card(folder: Path) -> list[str]:
         lines += ["", "## Damaged", "", *(f"- {text}" for text in damaged)]
     card = folder / CARD
     if card.exists() and not card.read_text().startswith(MARK):
-        card = folder / "DATASET.md"  # somebody's own page stays as it is
-    part = card.with_name(f"{card.name}.{os.getpid()}.part")
-    try:
+        card = folder / "DATASET.md"  # a page of the user's own stays as it is
+    with atomic_write(card) as part:
         part.write_text("\n".join(lines) + "\n")
-        os.replace(part, card)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
     return damaged
 
 

@@ -37,9 +37,9 @@ class Episode:
             simulator's are explained in `simulation/worlds.py`.
         motion_names: D names of `motion`'s columns.
         modality: kind of action, a module of `plans/action_spaces`.
-        world, robot: where and who; `robot` and `modality` together name the action space.
+        world, robot: where it was recorded, and of which robot; `robot` and `modality` together name the action space.
         dt_s: seconds between frames.
-        behaviour: what the robot was up to, in words.
+        behaviour: what the robot did, in words.
         seed: of the simulated scene, None for a real one.
         scene: what stayed as it was, such as where the goal is.
         camera: a `PinholeCamera` as a dict, where it is known and does not move on its robot: in the
@@ -69,28 +69,25 @@ class Episode:
     def __post_init__(self) -> None:
         count = len(self.frames)
         if self.frames.dtype != np.uint8 or self.frames.ndim != 4 or self.frames.shape[-1] != 3:
-            raise DatasetError(
-                f"{self.title}: frames are {self.frames.dtype} {self.frames.shape}; expected uint8 [N, h, w, 3]"
-            )
+            raise self._wrong(f"frames are {self.frames.dtype} {self.frames.shape}; expected uint8 [N, h, w, 3]")
         if self.restyled is not None and (self.restyled.shape, self.restyled.dtype) != (self.frames.shape, np.uint8):
-            raise DatasetError(
-                f"{self.title}: restyled frames are {self.restyled.dtype} {self.restyled.shape}; "
-                f"expected uint8 {self.frames.shape}, as the frames"
+            raise self._wrong(
+                f"restyled frames are {self.restyled.dtype} {self.restyled.shape}; expected uint8 {self.frames.shape}"
             )
         if self.motion.shape != (count, len(self.motion_names)):
-            raise DatasetError(
-                f"{self.title}: motion has shape {self.motion.shape}; expected "
-                f"[{count}, {len(self.motion_names)}]: a row for each frame, a column "
-                "for each motion name"
+            raise self._wrong(
+                f"motion has shape {self.motion.shape}; expected [{count}, {len(self.motion_names)}]: "
+                "a row for each frame, a column for each motion name"
             )
         if not np.isfinite(self.motion).all():
             row = int(np.argwhere(~np.isfinite(self.motion))[0][0])
-            raise DatasetError(f"{self.title}: the motion of frame {row} is not finite")
+            raise self._wrong(f"the motion of frame {row} is not finite")
         for name, values in self.labels.items():
             if len(values) != count or values.ndim > 2:
-                raise DatasetError(
-                    f"{self.title}: label '{name}' has shape {values.shape}; expected [{count}] or [{count}, k]"
-                )
+                raise self._wrong(f"label '{name}' has shape {values.shape}; expected [{count}] or [{count}, k]")
+
+    def _wrong(self, problem: str) -> DatasetError:
+        return DatasetError(problem, thing=self.title)
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -1,4 +1,4 @@
-"""`astra record`: many seeded episodes from the simulator, with workers side by side.
+"""Seeded episodes from the simulator, recorded by worker processes side by side.
 
 An episode is some seconds of play: good behaviour and bad, failures, collisions, random motion.
 Seeds name the episodes, so a stopped recording goes on where it was, and anyone can make the same
@@ -7,33 +7,30 @@ files again. Two or three files an episode: `astra_ros/datasets/dataset.py` says
 
 from __future__ import annotations
 
-import argparse
-import multiprocessing
-import signal
 import sys
 from collections import defaultdict
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from astra_ros.commands.arguments import HelpFormat, at_least
 from astra_ros.datasets.dataset import (
-    HELD_OUT_FROM,
     PackedEpisode,
     check_alike,
-    clear_parts,
     episode_path,
     has_its_videos,
-    list_episodes,
     pack_episode,
     read_footer,
     save_packed,
 )
 from astra_ros.datasets.dataset_card import write_card
-from astra_ros.datasets.episode import DatasetError, Episode, once_more
+from astra_ros.datasets.episode import DatasetError, Episode
+from astra_ros.datasets.video_file import LOSSLESS
 from astra_ros.datasets.workers import WorkersDied, local_workers, ray_workers
+from astra_ros.errors import UserError
+from astra_ros.files import OutputError, remove_stale_parts
 from astra_ros.simulation.worlds import WORLDS, make_world
 
 DT_S = 0.25
@@ -140,54 +137,83 @@ def record_seeds(
     return [(episode.space, episode.seed, pack_episode(episode, crf)) for episode in episodes]
 
 
-def record(
-    folder: Path,
-    robots: list[tuple[str, str]],
-    episodes: int,
-    first_seed: int,
-    workers: int,
-    image_size: int = IMAGE_SIZE,
-    crf: int = 0,
-    seconds: float = SECONDS,
-    ray_address: str | None = None,
-    every: int = 1,
-) -> int:
-    """Record what is missing of `episodes` of each (world, robot); returns how many were made.
+@dataclass(frozen=True)
+class RecordRequest:
+    """What is to be recorded, and by whom.
 
-    Seeds are consecutive ones, or with `every` those of them that it divides.
+    Attributes:
+        folder: of the episodes; what is there already is not recorded again.
+        robots: (world, robot) of each.
+        episodes: of each robot.
+        first_seed: the episodes' seeds are this one and those after it.
+        workers: processes side by side.
+        image_size: rows and columns of a frame, pixels, even.
+        crf: video quality, as in `video_file`.
+        seconds: length of an episode.
+        two_styles: only the seeds that are played in two styles.
+        ray_address: of a Ray cluster that does the work instead of processes.
 
-    Raises DatasetError where the disk is full or workers keep dying; what is written stays, and the
-    same call goes on from there.
+    Raises UserError where a value cannot be used.
     """
+
+    folder: Path
+    robots: Sequence[tuple[str, str]]
+    episodes: int
+    first_seed: int = 0
+    workers: int = 1
+    image_size: int = IMAGE_SIZE
+    crf: int = LOSSLESS
+    seconds: float = SECONDS
+    two_styles: bool = False
+    ray_address: str | None = None
+
+    def __post_init__(self) -> None:
+        if not DT_S <= self.seconds <= 3600:
+            raise UserError(f"{self.seconds:g} s", thing="seconds", cure=f"give {DT_S:g} to 3600")
+        if self.image_size % 2:
+            raise UserError(f"{self.image_size} pixels", thing="size", cure="give an even number: video needs it")
+
+    @property
+    def seeds(self) -> range:
+        step = STYLED_EVERY if self.two_styles else 1
+        first = self.first_seed + -self.first_seed % step
+        return range(first, first + step * self.episodes, step)
+
+
+def record(request: RecordRequest) -> int:
+    """Record the episodes that are missing; returns how many were made.
+
+    Raises UserError where the folder cannot be used, the disk is full or workers keep dying. Episodes that are
+    written stay, and the same request goes on from there.
+    """
+    folder, size = request.folder, request.image_size
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        raise DatasetError(f"{folder}: a file, expected the name of a folder") from error
+        raise OutputError("a file", thing=folder, cure="name a folder") from error
     except OSError as error:
-        raise DatasetError(f"{folder}: the folder cannot be made ({error}); give another --out") from error
-    clear_parts(folder)
+        raise OutputError(f"the folder cannot be made ({error.strerror})", thing=folder, cure="name another") from error
+    remove_stale_parts(folder)
     # An episode that has lost a video is recorded again.
     there = {path.name for path in folder.glob("*.parquet") if has_its_videos(path)}
-    check_alike(folder, (image_size, image_size), DT_S)
-    first = first_seed + -first_seed % every
-    seeds = range(first, first + every * episodes, every)
+    check_alike(folder, (size, size), DT_S)
     jobs = []
-    for world, robot in robots:
-        space = f"{robot}_{make_modality(world, robot)}"
-        wanted = [episode_path(folder, space, seed) for seed in seeds]
-        check_length([path for path in wanted if path.name in there], round(seconds / DT_S) + 1)
-        missing = [seed for seed, path in zip(seeds, wanted) if path.name not in there]
+    for world, robot in request.robots:
+        space = f"{robot}_{WORLDS[world].robots[robot]}"
+        paths = {seed: episode_path(folder, space, seed) for seed in request.seeds}
+        _check_length([path for path in paths.values() if path.name in there], request.seconds)
+        missing = [seed for seed, path in paths.items() if path.name not in there]
         jobs += [
-            (world, robot, missing[i : i + SEEDS_PER_JOB], image_size, crf, seconds)
+            (world, robot, missing[i : i + SEEDS_PER_JOB], size, request.crf, request.seconds)
             for i in range(0, len(missing), SEEDS_PER_JOB)
         ]
     total, made = sum(len(job[2]) for job in jobs), 0
     # All robots from the start, so that a stopped recording has some of each.
     jobs.sort(key=lambda job: job[2][0])
-    side_by_side = ray_workers(ray_address) if ray_address else local_workers(workers)
+    run = ray_workers(request.ray_address) if request.ray_address else local_workers(request.workers)
     with tqdm(total=total, unit="episode", desc=f"record {folder}") as bar:
         try:
-            for done in side_by_side(record_seeds, jobs):
+            for done in run(record_seeds, jobs):
                 for space, seed, packed in done:
                     save_packed(episode_path(folder, space, seed), packed)
                     made += 1
@@ -195,137 +221,47 @@ def record(
             for text in write_card(folder):
                 print(f"note: {text}", file=sys.stderr)
         except KeyboardInterrupt:
-            bar.write(
-                f"stopped; {made} episodes were recorded and are whole; the same command goes on from there",
-                file=sys.stderr,
-            )
+            bar.write(f"stopped; {_recorded(made)}; repeat the command to go on from there", file=sys.stderr)
             raise
         except OSError as error:
-            raise DatasetError(
-                f"{folder}: {error}; {made} episodes were recorded and are whole. "
-                f"{once_more(error)}: it goes on from there"
-            ) from error
+            raise OutputError.of(folder, error, _recorded(made)) from error
         except WorkersDied as error:
-            advice = "Where workers run out of memory, give fewer --workers; the same" * (not ray_address)
-            raise DatasetError(
-                f"{error}; {made} episodes were recorded and are whole. "
-                f"{advice or 'The same'} command goes on from there"
-            ) from error
+            cure = "repeat the command to go on from there"
+            if not request.ray_address:
+                cure += ", with fewer workers where memory ran out"
+            raise WorkersDied(f"{error}; {_recorded(made)}", thing=folder, cure=cure) from error
     return made
 
 
-def check_length(recorded: list[Path], frames: int) -> None:
+def _recorded(count: int) -> str:
+    return f"{count} episodes were recorded and are whole"
+
+
+def _check_length(recorded: list[Path], seconds: float) -> None:
     """Raises DatasetError where episodes that are there already are longer or shorter than wanted."""
     for path in recorded:
         try:
-            found = read_footer(path)["frames"][0]
+            frames = read_footer(path)["frames"][0]
         except DatasetError:  # damaged: `load_episode` says so
             continue
-        if found != frames:
+        if frames != round(seconds / DT_S) + 1:
             raise DatasetError(
-                f"{path}: {(found - 1) * DT_S:g} s long, and --seconds asks for "
-                f"{(frames - 1) * DT_S:g}; record into another folder, or delete "
-                "the episodes there"
+                f"{(frames - 1) * DT_S:g} s long, the new episodes are {seconds:g} s",
+                thing=path,
+                cure="record into another folder, or delete the episodes there",
             )
         return  # one tells of all: they are made with one command
 
 
-def make_modality(world: str, robot: str) -> str:
-    """The modality of a robot, which names its files, without building its world."""
-    return WORLDS[world].robots[robot]
-
-
-def parse_robots(worlds: list[str], robots: list[str] | None) -> list[tuple[str, str]]:
+def robots_of(worlds: Sequence[str], names: Sequence[str] | None = None) -> list[tuple[str, str]]:
     """(world, robot) of every robot of the worlds, or of those named.
 
-    Raises DatasetError where a named robot is in none of the worlds.
+    Raises UserError where a named robot is in none of the worlds.
     """
     everyone = [(world, robot) for world in worlds for robot in WORLDS[world].robots]
-    if robots is None:
+    if names is None:
         return everyone
     known = [robot for _, robot in everyone]
-    if unknown := [robot for robot in robots if robot not in known]:
-        raise DatasetError(f"--robots: no {', '.join(unknown)} in {', '.join(worlds)}; there are {', '.join(known)}")
-    return [pair for pair in everyone if pair[1] in robots]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    robots = {world: ", ".join(spec.robots) for world, spec in WORLDS.items()}
-    parser.description = __doc__
-    parser.formatter_class = HelpFormat
-    parser.epilog = (
-        "worlds and their robots:\n"
-        + "".join(f"  {world:9} {names}\n" for world, names in robots.items())
-        + "\nexamples:\n"
-        "  astra record --out data/train --episodes 700\n"
-        "  astra record --out data/styles --episodes 75 --two-styles\n"
-        "  astra record --out data/drive --worlds drive --episodes 2000 --workers 8\n"
-        f"  astra record --out data/held_out --episodes 40 --first-seed {HELD_OUT_FROM} --seconds 17\n"
-    )
-    parser.add_argument("--out", type=Path, default=Path("data/train"), help="folder of episodes")
-    parser.add_argument("--worlds", nargs="+", default=list(WORLDS), choices=list(WORLDS), help="simulated worlds")
-    parser.add_argument(
-        "--robots", nargs="+", default=None, metavar="ROBOT", help="only these of their robots (default: all)"
-    )
-    parser.add_argument("--episodes", type=at_least(1), default=700, help="episodes of each robot")
-    parser.add_argument(
-        "--first-seed", type=at_least(0), default=0, help=f"seeds from {HELD_OUT_FROM} on are for evaluation"
-    )
-    parser.add_argument(
-        "--two-styles",
-        action="store_true",
-        help=f"only scenes that are played in two styles, one seed in {STYLED_EVERY}: what `astra style` learns from",
-    )
-    parser.add_argument(
-        "--size", type=at_least(16), default=IMAGE_SIZE, help="rows and columns of a frame, pixels; even"
-    )
-    parser.add_argument(
-        "--seconds", type=float, default=SECONDS, help="length of an episode; 17 and more to evaluate 64 frames ahead"
-    )
-    parser.add_argument(
-        "--crf",
-        type=at_least(0, 51),
-        default=0,
-        help="video quality: 0 keeps every bit, 10 halves the files and looks the same (x264's constant rate factor)",
-    )
-    parser.add_argument(
-        "--workers",
-        type=at_least(1),
-        default=multiprocessing.cpu_count(),
-        help="processes side by side (default: one a core)",
-    )
-    parser.add_argument(
-        "--ray",
-        default=None,
-        metavar="ADDRESS",
-        dest="ray_address",
-        help="spread the work over a Ray cluster instead, e.g. 'auto' on one of its "
-        "machines; 'local' starts one of this machine (needs, in a checkout: pip install '.[cluster]')",
-    )
-
-
-def run(args: argparse.Namespace) -> int:
-    if not DT_S <= args.seconds <= 3600:
-        raise DatasetError(f"--seconds {args.seconds:g}: expected {DT_S:g} to 3600")
-    if args.size % 2:
-        raise DatasetError(f"--size {args.size}: video needs an even number of rows")
-    robots = parse_robots(args.worlds, args.robots)
-    # Ends like Ctrl-C, so that the workers are ended too.
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        made = record(
-            args.out,
-            robots,
-            args.episodes,
-            args.first_seed,
-            args.workers,
-            args.size,
-            args.crf,
-            args.seconds,
-            args.ray_address,
-            STYLED_EVERY if args.two_styles else 1,
-        )
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    print(f"{made} episodes recorded, {len(list_episodes(args.out))} in {args.out}", file=sys.stderr)
-    return 0
+    if unknown := [robot for robot in names if robot not in known]:
+        raise UserError(f"not in {', '.join(worlds)}", thing=", ".join(unknown), cure=f"choose from {', '.join(known)}")
+    return [pair for pair in everyone if pair[1] in names]

@@ -38,7 +38,7 @@ def encode_video(frames: np.ndarray, dt_s: float, crf: int = LOSSLESS) -> bytes:
 
 
 def decode_video(data: bytes, name: str) -> np.ndarray:
-    """uint8 [N, h, w, 3] RGB. Raises DatasetError, with `name`, where the data are no whole video."""
+    """uint8 [N, h, w, 3] RGB. Raises DatasetError, with `name`, where the data are not a whole video."""
     import av
 
     try:
@@ -47,7 +47,7 @@ def decode_video(data: bytes, name: str) -> np.ndarray:
             stream.codec_context.thread_count = 1
             frames = [frame.to_ndarray(format="rgb24") for frame in file.decode(stream)]
     except (av.FFmpegError, IndexError) as error:
-        raise DatasetError(f"{name}: no video that can be read ({error}); delete it and make it again") from error
+        raise DatasetError(f"not a readable video ({error})", thing=name, cure="delete it and make it again") from error
     if not frames:
-        raise DatasetError(f"{name}: a video without frames; delete it and make it again")
+        raise DatasetError("a video without frames", thing=name, cure="delete it and make it again")
     return np.stack(frames)

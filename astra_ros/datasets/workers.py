@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
+from astra_ros.errors import UserError
+
 ATTEMPTS = 3
 
 Run = Callable[[Callable, Sequence[tuple]], Iterator]
 
 
-class WorkersDied(RuntimeError):
-    """Worker processes ended without an answer, again and again; says at which jobs."""
+class WorkersDied(UserError):
+    """Worker processes or a Ray cluster ended without an answer, again and again."""
 
 
 def local_workers(count: int) -> Run:
@@ -78,18 +80,20 @@ def ray_workers(address: str) -> Run:
     def run(function: Callable, jobs: Sequence[tuple]) -> Iterator:
         import ray
 
-        def nobody(error: Exception) -> WorkersDied:
-            return WorkersDied(f"no Ray cluster answers at '{address}' ({error}); start one with: ray start --head")
+        def no_answer(error: Exception) -> WorkersDied:
+            return WorkersDied(
+                f"no Ray cluster answers ({error})", thing=address, cure="start one with: ray start --head"
+            )
 
         if place := re.fullmatch(r"([^:/]+):(\d+)", address):
             try:  # Ray itself asks for five minutes.
                 socket.create_connection((place[1], int(place[2])), timeout=10).close()
             except (OSError, OverflowError) as error:
-                raise nobody(error) from error
+                raise no_answer(error) from error
         try:
             ray.init(address=address, log_to_driver=False)
         except (ConnectionError, ValueError) as error:
-            raise nobody(error) from error
+            raise no_answer(error) from error
         try:
             remote = ray.remote(max_retries=ATTEMPTS)(function)
             under_way = [remote.remote(*job) for job in jobs]

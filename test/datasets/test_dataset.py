@@ -1,6 +1,6 @@
 """Episodes on disk: what goes in comes out, stock tools read it, damage is named."""
 
-import io
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,58 +125,66 @@ def stranger(path):
 
 
 @pytest.mark.parametrize(
-    "change, words",
+    "change, suffix, fact",
     [
-        (cut, r"car_twist_000007.parquet: damaged"),
-        (lambda path: flip(path, 60), r"car_twist_000007.parquet: damaged"),
-        (lambda path: cut(path.with_suffix(".mp4")), r"000007.mp4: damaged, or of another episode"),
-        (lambda path: path.with_suffix(".mp4").unlink(), r"000007.mp4: No such file.*needs it"),
-        (stranger, "a Parquet file, but no episode: it has no footer 'astra_ros'"),
+        (cut, ".parquet", "damaged"),
+        (lambda path: flip(path, 60), ".parquet", "damaged"),
+        (lambda path: cut(path.with_suffix(".mp4")), ".mp4", "sha256"),
+        (lambda path: path.with_suffix(".mp4").unlink(), ".mp4", "No such file"),
+        (stranger, ".parquet", "footer 'astra_ros'"),
     ],
 )
-def test_damage_is_named(tmp_path, change, words):
+def test_damage_is_named(tmp_path, change, suffix, fact):
     path = damaged(tmp_path, change)
-    with pytest.raises(DatasetError, match=words):
+    with pytest.raises(DatasetError) as error:
         load_episode(path)
+    assert error.value.thing == str(path.with_suffix(suffix))
+    assert fact in error.value.problem and error.value.cure
 
 
 def test_another_format_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("astra_ros.datasets.dataset.FORMAT", 99)
     path = damaged(tmp_path, lambda _: None)
     monkeypatch.undo()
-    with pytest.raises(DatasetError, match="format 99, this version reads 1"):
+    with pytest.raises(DatasetError) as error:
         read_footer(path)
+    assert error.value.thing == str(path) and "99" in error.value.problem and "reads 1" in error.value.problem
 
 
 def test_no_video_at_all():
-    with pytest.raises(DatasetError, match="x.mp4: no video that can be read"):
+    with pytest.raises(DatasetError) as error:
         decode_video(b"nothing", "x.mp4")
+    assert error.value.thing == "x.mp4" and error.value.cure
 
 
 @pytest.mark.parametrize(
-    "changes, words",
+    "changes, fact",
     [
-        (dict(frames=picture().astype(float)), "expected uint8"),
-        (dict(motion=np.zeros((4, 2))), r"episode car_twist 7: motion has shape \(4, 2\)"),
-        (dict(motion=np.full((5, 2), np.nan)), "the motion of frame 0 is not finite"),
-        (dict(labels={"off_road": np.zeros(3)}), "label 'off_road' has shape"),
+        (dict(frames=picture().astype(float)), "float64"),
+        (dict(motion=np.zeros((4, 2))), "(4, 2)"),
+        (dict(motion=np.full((5, 2), np.nan)), "frame 0"),
+        (dict(labels={"off_road": np.zeros(3)}), "'off_road'"),
     ],
 )
-def test_a_wrong_episode_cannot_be_made(changes, words):
-    with pytest.raises(DatasetError, match=words):
+def test_a_wrong_episode_cannot_be_made(changes, fact):
+    with pytest.raises(DatasetError) as error:
         episode(**changes)
+    assert error.value.thing == "episode car_twist 7" and fact in error.value.problem
 
 
 def test_an_empty_folder_says_how_to_fill_it(tmp_path):
-    with pytest.raises(DatasetError, match="make some with: astra record"):
+    with pytest.raises(DatasetError) as error:
         list_episodes(tmp_path)
+    assert error.value.thing == str(tmp_path) and "astra record" in error.value.cure
     save_episode(episode_path(tmp_path, "car_twist", 7), episode())
-    with pytest.raises(DatasetError, match="no episodes of panda_joints"):
+    with pytest.raises(DatasetError) as error:
         list_episodes(tmp_path, "panda_joints")
+    assert "panda_joints" in error.value.problem
     (tmp_path / "old").mkdir()
     np.savez(tmp_path / "old/episode_kuka_000001.npz", frames=1)
-    with pytest.raises(DatasetError, match="of an older version; record them again"):
+    with pytest.raises(DatasetError) as error:
         list_episodes(tmp_path / "old")
+    assert error.value.thing == str(tmp_path / "old") and "NPZ" in error.value.problem and error.value.cure
 
 
 def card(folder):
@@ -245,19 +253,15 @@ def test_a_video_that_has_lost_its_table_is_no_episode_and_is_named(tmp_path):
 
 def test_a_file_object_is_never_left_half_written(tmp_path, monkeypatch):
     """The disk is full when the second file is written: neither is there afterwards."""
-    real = open
+    real = Path.write_bytes
 
-    class Full(io.BytesIO):
-        def write(self, _):
-            raise OSError(28, "No space left on device")
+    def full(path, data):
+        if ".parquet." in path.name:
+            real(path, data[:10])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(path, data)
 
-    def opened(file, mode="r", *rest):
-        if ".parquet." in str(file) and str(file).endswith(".part"):
-            real(file, "wb").close()
-            return Full()
-        return real(file, mode, *rest)
-
-    monkeypatch.setattr("builtins.open", opened)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="No space left"):
         save_episode(episode_path(tmp_path, "car_twist", 7), episode())
     assert not list(tmp_path.iterdir())

@@ -11,25 +11,33 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from astra_ros.commands import record as command
 from astra_ros.datasets import record
 from astra_ros.datasets.dataset import HELD_OUT_FROM, list_episodes, load_episode, videos_without_table
 from astra_ros.datasets.episode import DatasetError
 from astra_ros.datasets.workers import WorkersDied, local_workers
+from astra_ros.errors import UserError
+from astra_ros.files import OutputError
 from astra_ros.simulation.worlds import WORLDS
 
 KUKA = [("arm", "kuka")]
 
 
+def kuka(folder, episodes=1, **changes):
+    """Record as many episodes of the arm in this process's workers."""
+    return record.record(record.RecordRequest(folder, KUKA, episodes, **changes))
+
+
 def test_recording_goes_on_where_it_was_and_repeats_itself(data, tmp_path):
-    assert record.record(data, KUKA, episodes=3, first_seed=0, workers=1) == 0
-    (tmp_path / "kuka_joints_000001.mp4.99999999.part").touch()  # of a recording that was killed
-    (tmp_path / f"kuka_joints_000001.mp4.{os.getppid()}.part").touch()  # of one that goes on
+    assert record.record(record.RecordRequest(data, KUKA, episodes=3, first_seed=0, workers=1)) == 0
+    (tmp_path / ".kuka_joints_000001.mp4.99999999.part.mp4").touch()  # of a recording that was killed
+    (tmp_path / f".kuka_joints_000001.mp4.{os.getppid()}.part.mp4").touch()  # of one that goes on
     (tmp_path / "mine.part").touch()
-    assert record.record(tmp_path, KUKA, episodes=1, first_seed=1, workers=1) == 1
+    assert record.record(record.RecordRequest(tmp_path, KUKA, episodes=1, first_seed=1, workers=1)) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f".kuka_joints_000001.mp4.{os.getppid()}.part.mp4",
         "README.md",
         "kuka_joints_000001.mp4",
-        f"kuka_joints_000001.mp4.{os.getppid()}.part",
         "kuka_joints_000001.parquet",
         "mine.part",
     ]
@@ -51,30 +59,16 @@ def test_one_episode_in_four_is_there_in_another_style_too(data):
 
 
 def test_a_held_out_scene_has_another_style_too(tmp_path):
-    assert record.record(tmp_path, KUKA, episodes=2, first_seed=HELD_OUT_FROM, workers=1, seconds=1.0) == 2
+    assert kuka(tmp_path, 2, first_seed=HELD_OUT_FROM, seconds=1.0) == 2
     first, second = (load_episode(path, restyled=True) for path in list_episodes(tmp_path))
     assert first.restyled.shape == first.frames.shape and second.restyled is None
 
 
 def test_scenes_in_two_styles_alone(tmp_path):
     parser = argparse.ArgumentParser()
-    record.add_arguments(parser)
-    command = [
-        "--out",
-        str(tmp_path),
-        "--robots",
-        "kuka",
-        "--episodes",
-        "2",
-        "--first-seed",
-        "1",
-        "--seconds",
-        "0.5",
-        "--workers",
-        "1",
-        "--two-styles",
-    ]
-    assert record.run(parser.parse_args(command)) == 0
+    command.add_arguments(parser)
+    words = f"--out {tmp_path} --robots kuka --episodes 2 --first-seed 1 --seconds 0.5 --workers 1 --two-styles"
+    assert command.run(parser.parse_args(words.split())) == 0
     assert [path.stem[-6:] for path in list_episodes(tmp_path)] == ["000004", "000008"]
     assert all(load_episode(path, restyled=True).restyled is not None for path in list_episodes(tmp_path))
 
@@ -102,50 +96,63 @@ def test_a_damaged_video_of_another_style_is_named(data, tmp_path):
         shutil.copy(path, tmp_path)
     (tmp_path / f"{first.stem}.style.mp4").write_bytes(b"damaged")
     assert load_episode(tmp_path / first.name)
-    with pytest.raises(DatasetError, match="style.mp4: damaged, or of another episode"):
+    with pytest.raises(DatasetError) as error:
         load_episode(tmp_path / first.name, restyled=True)
+    assert f"{first.stem}.style.mp4" in str(error.value)
 
 
 def test_an_episode_without_its_video_is_recorded_again(tmp_path, capfd):
-    record.record(tmp_path, KUKA, episodes=2, first_seed=0, workers=1, seconds=1.0)
+    kuka(tmp_path, 2, seconds=1.0)
     assert f"record {tmp_path}: 100%" in capfd.readouterr().err  # the bar, with its time left
     (tmp_path / "kuka_joints_000001.mp4").unlink()
-    assert record.record(tmp_path, KUKA, episodes=2, first_seed=0, workers=1, seconds=1.0) == 1
+    assert kuka(tmp_path, 2, seconds=1.0) == 1
     (tmp_path / "kuka_joints_000000.style.mp4").unlink()
-    assert record.record(tmp_path, KUKA, episodes=2, first_seed=0, workers=1, seconds=1.0) == 1
+    assert kuka(tmp_path, 2, seconds=1.0) == 1
     assert all(len(load_episode(path, restyled=True)) == 5 for path in list_episodes(tmp_path))
 
 
 def test_a_folder_holds_one_size_of_frames(data):
-    with pytest.raises(DatasetError, match="have 64 x 64 pixels .* the new ones 32 x 32 .*another --out"):
-        record.record(data, KUKA, episodes=4, first_seed=0, workers=1, image_size=32)
+    with pytest.raises(DatasetError) as error:
+        kuka(data, 4, image_size=32)
+    assert error.value.thing == str(data) and error.value.cure
+    assert "64 x 64" in error.value.problem and "32 x 32" in error.value.problem
+
+
+@pytest.mark.parametrize(("changes", "name"), [({"seconds": 0.1}, "seconds"), ({"image_size": 65}, "size")])
+def test_a_value_that_cannot_be_is_named(tmp_path, changes, name):
+    with pytest.raises(UserError) as error:
+        record.RecordRequest(tmp_path, KUKA, 1, **changes)
+    assert error.value.thing == name and error.value.cure and not list(tmp_path.iterdir())
 
 
 def test_what_stands_in_the_way_is_said(data, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    with pytest.raises(DatasetError, match="file: a file, expected the name of a folder"):
-        record.record(tmp_path / "file", KUKA, episodes=1, first_seed=0, workers=1)
-    with pytest.raises(
-        DatasetError, match="000000.parquet: 8 s long, and --seconds asks for 17; record into another folder"
-    ):
-        record.record(data, KUKA, episodes=4, first_seed=0, workers=1, seconds=17)
+    with pytest.raises(OutputError) as error:
+        kuka(tmp_path / "file")
+    assert error.value.thing == str(tmp_path / "file") and error.value.cure
+    with pytest.raises(DatasetError) as error:
+        kuka(data, 4, seconds=17)
+    assert error.value.thing == str(list_episodes(data)[0]) and error.value.cure
+    assert "8 s" in error.value.problem and "17 s" in error.value.problem
 
-    def gone(*_):
+    def fail(*_):
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(record, "save_packed", gone)
-    with pytest.raises(
-        DatasetError, match="Input/output error; 0 episodes were recorded and are whole. Mend that, then repeat"
-    ):
-        record.record(tmp_path / "out", KUKA, episodes=1, first_seed=0, workers=1)
+    monkeypatch.setattr(record, "save_packed", fail)
+    with pytest.raises(OutputError) as error:
+        kuka(tmp_path / "out")
+    assert error.value.thing == str(tmp_path / "out") and "repeat" in error.value.cure
+    assert "Input/output error" in error.value.problem and "0 episodes" in error.value.problem
 
 
-def test_the_robots_of_the_worlds(capsys):
-    everyone = record.parse_robots(list(WORLDS), None)
+def test_the_robots_of_the_worlds():
+    everyone = record.robots_of(list(WORLDS))
     assert ("arm", "panda") in everyone and ("drive", "car") in everyone
-    assert record.parse_robots(["explore"], ["drone"]) == [("explore", "drone")]
-    with pytest.raises(DatasetError, match="--robots: no car in arm; there are panda, kuka"):
-        record.parse_robots(["arm"], ["car"])
+    assert record.robots_of(["explore"], ["drone"]) == [("explore", "drone")]
+    with pytest.raises(UserError) as error:
+        record.robots_of(["arm"], ["car"])
+    assert error.value.thing == "car" and "arm" in error.value.problem
+    assert "panda" in error.value.cure and "kuka" in error.value.cure
 
 
 def test_a_full_disk_ends_the_recording_and_loses_nothing(tmp_path, monkeypatch):
@@ -153,16 +160,16 @@ def test_a_full_disk_ends_the_recording_and_loses_nothing(tmp_path, monkeypatch)
 
     def full(path, packed):
         if list(tmp_path.glob("*.parquet")):
-            raise OSError(28, "No space left on device")
+            raise OSError(errno.ENOSPC, "No space left on device")
         save(path, packed)
 
     monkeypatch.setattr(record, "save_packed", full)
-    with pytest.raises(
-        DatasetError, match="No space left on device; 1 episodes were recorded and are whole. Make room, then repeat"
-    ):
-        record.record(tmp_path, KUKA, episodes=2, first_seed=0, workers=1)
+    with pytest.raises(OutputError) as error:
+        kuka(tmp_path, 2)
+    assert "No space left" in error.value.problem and "1 episodes" in error.value.problem
+    assert "space" in error.value.cure
     monkeypatch.undo()
-    assert record.record(tmp_path, KUKA, episodes=2, first_seed=0, workers=1) == 1
+    assert kuka(tmp_path, 2) == 1
     assert all(load_episode(path) for path in list_episodes(tmp_path))
 
 
@@ -213,8 +220,9 @@ def test_deaths_with_answers_between_them_do_not_add_up(tmp_path):
 
 
 def test_workers_that_keep_dying_are_given_up_with_the_job_named():
-    with pytest.raises(WorkersDied, match=r"died 3 times at one of \('a job',\)"):
+    with pytest.raises(WorkersDied) as error:
         list(local_workers(1)(die_always, [("a job",)]))
+    assert "3 times" in error.value.problem and "'a job'" in error.value.problem
 
 
 def test_a_recording_whose_workers_die_keeps_what_it_has(tmp_path, monkeypatch):
@@ -229,13 +237,13 @@ def test_a_recording_whose_workers_die_keeps_what_it_has(tmp_path, monkeypatch):
 
     monkeypatch.setattr(record, "SEEDS_PER_JOB", 1)
     monkeypatch.setattr(record, "local_workers", dies(record.local_workers))
-    words = "a worker died 3 times; 1 episodes were recorded and are whole. Where workers run out of memory"
-    with pytest.raises(DatasetError, match=words):
-        record.record(tmp_path, KUKA, episodes=2, first_seed=0, workers=1)
+    with pytest.raises(WorkersDied) as error:
+        kuka(tmp_path, 2)
+    assert "3 times" in error.value.problem and "1 episodes" in error.value.problem and "memory" in error.value.cure
     (first,) = list_episodes(tmp_path)
     before = first.read_bytes()
     monkeypatch.undo()
-    assert record.record(tmp_path, KUKA, episodes=2, first_seed=0, workers=1) == 1
+    assert kuka(tmp_path, 2) == 1
     assert first.read_bytes() == before and len(list_episodes(tmp_path)) == 2
 
 

@@ -29,8 +29,8 @@ from astra_ros.world_model import Astra, preset, reproject, reprojected_latents
 def moving(tmp_path_factory):
     """A rover's and an arm's episodes."""
     folder = tmp_path_factory.mktemp("moving")
-    assert record.record(folder, [("explore", "rover")], episodes=6, first_seed=0, workers=1) == 6
-    assert record.record(folder, [("arm", "kuka")], episodes=1, first_seed=0, workers=1) == 1
+    assert record.record(record.RecordRequest(folder, [("explore", "rover")], episodes=6, first_seed=0, workers=1)) == 6
+    assert record.record(record.RecordRequest(folder, [("arm", "kuka")], episodes=1, first_seed=0, workers=1)) == 1
     return folder
 
 

@@ -350,7 +350,7 @@ def test_fine_tuning_starts_from_the_models_own_weights_and_actions(data, tmp_pa
 def test_a_model_goes_on_with_larger_pictures(data, tmp_path, arguments):
     train.run(arguments(data, tmp_path / "first"))
     wide = tmp_path / "wide"
-    assert record.record(wide, [("arm", "kuka")], 2, first_seed=0, workers=1, image_size=128) == 2
+    assert record.record(record.RecordRequest(wide, [("arm", "kuka")], 2, first_seed=0, workers=1, image_size=128)) == 2
     base = ("--from", str(tmp_path / "first/model"))
     train.run(arguments(wide, tmp_path / "larger", *base))
     made = load_backend("torch", tmp_path / "larger/model")
@@ -361,7 +361,7 @@ def test_a_model_goes_on_with_larger_pictures(data, tmp_path, arguments):
     with pytest.raises(DatasetError, match="--patch 3: expected a multiple of 2"):
         train.run(arguments(wide, tmp_path / "no", *base, "--patch", "3"))
     odd = tmp_path / "odd"
-    assert record.record(odd, [("arm", "kuka")], 2, first_seed=0, workers=1, image_size=72) == 2
+    assert record.record(record.RecordRequest(odd, [("arm", "kuka")], 2, first_seed=0, workers=1, image_size=72)) == 2
     with pytest.raises(DatasetError, match=r"72 x 72 pixels do not fit .*multiples of 16"):
         train.run(arguments(odd, tmp_path / "cut", *base))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from astra_ros.camera.sources import CameraConflict
 from astra_ros.datasets.rosbag.storage import BagError
 
@@ -12,13 +10,14 @@ class TwoCameras(BagError):
     """Several cameras publish on one topic.
 
     Attributes:
-        topic: of the pictures.
-        conflict: what was found.
+        conflict: what was found; `thing` is the topic of the pictures.
     """
 
-    def __init__(self, bag: Path, topic: str, conflict: CameraConflict):
+    def __init__(self, topic: str, conflict: CameraConflict):
         super().__init__(
-            f"{bag}: {topic}: {conflict} ({conflict.times} times); give each camera a topic of its own "
-            f"(`ros2 topic info -v {topic}` lists the publishers) and record again"
+            f"{conflict} ({conflict.times} times)",
+            thing=topic,
+            cure="give each camera a topic of its own, and record again: "
+            f"`ros2 topic info -v {topic}` lists the publishers",
         )
-        self.topic, self.conflict = topic, conflict
+        self.conflict = conflict

@@ -1,4 +1,4 @@
-"""`astra import-bag`: a rosbag2 of a real robot, with a camera and its motion, as episodes.
+"""A rosbag2 of a real robot, with a camera and its motion, as episodes.
 
 Reads sqlite3 (.db3) and MCAP bags without ROS. Which topics hold the camera and the motion is found
 where only one fits, else named here or in a YAML file (config/robot.example.yaml). Frames are taken
@@ -8,35 +8,34 @@ what was dropped and why. The same bag is not imported twice; an import that was
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from astra_ros.commands.arguments import HelpFormat, at_least, frame_size
-from astra_ros.datasets.dataset import check_alike, check_names, pack_episode, save_packed
+from astra_ros.datasets.dataset import check_alike, check_names, save_episode
 from astra_ros.datasets.dataset_card import write_card
-from astra_ros.datasets.episode import LEAST_FRAMES, DatasetError, Episode, once_more
+from astra_ros.datasets.episode import LEAST_FRAMES, DatasetError, Episode
 from astra_ros.datasets.rosbag.bag import BadMessage, Bag
 from astra_ros.datasets.rosbag.camera_error import TwoCameras
 from astra_ros.datasets.rosbag.clock import ClockError, choose_clock
 from astra_ros.datasets.rosbag.description import beyond_limits, check_base, read_urdf
 from astra_ros.datasets.rosbag.existing_imports import REPORT, EarlierImports
-from astra_ros.datasets.rosbag.import_settings import CLOCKS, BagSettings, bag_spaces, changed, settings_from_yaml
+from astra_ros.datasets.rosbag.import_settings import BagSettings
 from astra_ros.datasets.rosbag.layout import BROKEN, SHORT, Piece, lay_out
 from astra_ros.datasets.rosbag.lens import camera_on_robot
 from astra_ros.datasets.rosbag.motion import make_motion, motion_series
-from astra_ros.datasets.rosbag.motion_error import MotionError
 from astra_ros.datasets.rosbag.pictures import BadPicture, to_rgb
 from astra_ros.datasets.rosbag.reader import read_recording
 from astra_ros.datasets.rosbag.report import Found, make_report, report_text, too_short
 from astra_ros.datasets.rosbag.storage import BagError
 from astra_ros.datasets.rosbag.topics import Choice, choose_topics, other_modalities
+from astra_ros.errors import UserError
+from astra_ros.files import OutputError, atomic_write
 from astra_ros.plans.action_spaces import action_space_class
 
 
@@ -55,7 +54,7 @@ def examine(bag: Bag, choice: Choice) -> Found:
             + "".join(f"\n{note}" for note in bag.notes)
         )
     if conflict := pictures.sources.conflict():
-        raise TwoCameras(bag.path, choice.image.name, conflict)
+        raise TwoCameras(choice.image.name, conflict)
     if not motion_series(recording):
         reasons = "; ".join(f"{count} messages: {why}" for why, count in recording.bad[choice.motion.name].items())
         raise BagError(
@@ -95,17 +94,15 @@ def _positions_cure(bag: Bag, choice: Choice) -> str:
 def import_bag(path: Path, out: Path, settings: BagSettings, force: bool = False, dry_run: bool = False) -> dict | None:
     """Write the episodes of one bag into `out`. Returns the report; None where all was there.
 
-    Raises BagError; what was written before stays, and the same call goes on from there.
+    Raises BagError or OutputError. What was written before stays, and the same call goes on from there.
     """
     try:
         return _import_bag(path, out, settings, force, dry_run)
-    except (BagError, DatasetError) as error:
-        if str(path) in str(error) and isinstance(error, BagError):
-            raise
-        if isinstance(error, MotionError):
-            error.args = (f"{path}: {error}",)
-            raise
-        raise BagError(f"{path}: {error}") from error
+    except BagError as error:
+        error.bag = str(path)
+        raise
+    except DatasetError as error:
+        raise BagError(str(error), thing=path) from error
 
 
 def _import_bag(path: Path, out: Path, settings: BagSettings, force: bool, dry_run: bool) -> dict | None:
@@ -169,10 +166,7 @@ def _import_bag(path: Path, out: Path, settings: BagSettings, force: bool, dry_r
             for text in write_card(out):
                 print(f"note: {text}", file=sys.stderr)
         except OSError as error:
-            raise BagError(
-                f"{out}: {error.strerror or error}; episodes written so far are whole. "
-                f"{once_more(error)}: it goes on from there"
-            ) from error
+            raise OutputError.of(out, error, "episodes written so far are whole") from error
     return report
 
 
@@ -188,7 +182,7 @@ def _write(found: Found, out: Path, earlier: EarlierImports, force: bool) -> lis
         else:
             target = left.pop(0) if left else next(names)
             report = report or target.stem + REPORT
-            save_packed(target, pack_episode(_episode(found, piece, frames, report), settings.crf))
+            save_episode(target, _episode(found, piece, frames, report), settings.crf)
         entries.append(_entry(target.stem, piece))
     for path in left:  # of an import that is replaced and had more episodes
         path.unlink()
@@ -273,9 +267,8 @@ def _entry(name: str, piece: Piece) -> dict:
 
 
 def _write_report(path: Path, report: dict) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(report, indent=1) + "\n")
-    os.replace(part, path)
+    with atomic_write(path) as part:
+        part.write_text(json.dumps(report, indent=1) + "\n")
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -291,130 +284,42 @@ def _copy_urdf(data: bytes, target: Path, force: bool) -> None:
     target.write_bytes(data)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = __doc__
-    parser.formatter_class = HelpFormat
-    parser.epilog = (
-        "examples:\n"
-        "  astra import-bag rosbag2_2026_05_04-10_00_00 --out data/mine --dry-run\n"
-        "  astra import-bag bags/* --out data/mine --config my_arm.yaml\n"
-        "  astra import-bag drive.mcap --out data/mine --robot rover --modality twist "
-        "--image-topic /front/image_raw\n"
-        "\nthe whole way from a robot to a model: docs/own-data.md\n"
-    )
-    defaults = BagSettings()
-    parser.add_argument(
-        "bags", nargs="+", type=Path, metavar="BAG", help="folder of a rosbag2, or a .db3 or .mcap file"
-    )
-    parser.add_argument("--out", type=Path, default=Path("data/mine"), help="folder of episodes")
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=None,
-        metavar="YAML",
-        help="the settings below and some more, as in config/robot.example.yaml; what is given here wins",
-    )
-    parser.add_argument("--robot", default=None, help=f"its name, part of the files' names (default: {defaults.robot})")
-    parser.add_argument("--world", default=None, help=f"where it was recorded (default: {defaults.world})")
-    parser.add_argument(
-        "--modality",
-        default=None,
-        choices=tuple(bag_spaces()),
-        help="kind of motion (default: the only one that the bag holds)",
-    )
-    parser.add_argument("--image-topic", default=None, metavar="TOPIC", help="the camera (default: the only one)")
-    parser.add_argument(
-        "--camera-info-topic",
-        default=None,
-        metavar="TOPIC",
-        help="its lens, needed with camera_pose and with modality camera (default: camera_info beside the image)",
-    )
-    parser.add_argument(
-        "--motion-topic",
-        default=None,
-        metavar="TOPIC",
-        help="JointState, Twist, TwistStamped, Odometry or TFMessage (default: the only one of the modality)",
-    )
-    parser.add_argument(
-        "--joints", nargs="+", default=None, metavar="NAME", help="which joints, in this order (default: all, sorted)"
-    )
-    parser.add_argument(
-        "--dt",
-        type=float,
-        default=None,
-        metavar="SECONDS",
-        dest="dt_s",
-        help=f"between two frames, the model's step (default: {defaults.dt_s})",
-    )
-    parser.add_argument(
-        "--size",
-        type=frame_size,
-        default=None,
-        dest="image_size",
-        metavar="PIXELS",
-        help=f"of a frame, as 64 or, width first, as 96x64; even (default: {defaults.image_size[0]})",
-    )
-    parser.add_argument(
-        "--episode-seconds",
-        type=float,
-        default=None,
-        dest="episode_s",
-        metavar="SECONDS",
-        help=f"longer recordings are cut evenly (default: {defaults.episode_s:g})",
-    )
-    parser.add_argument(
-        "--clock",
-        default=None,
-        choices=CLOCKS,
-        help="header: stamps of the messages; receive: when they were recorded; "
-        "auto: stamps where they are there and agree "
-        f"(default: {defaults.clock})",
-    )
-    parser.add_argument("--urdf", type=Path, default=None, help="the robot's description, copied beside the episodes")
-    parser.add_argument(
-        "--crf",
-        type=at_least(0, 51),
-        default=None,
-        help=f"video quality, as in astra record (default: {defaults.crf}, lossless)",
-    )
-    parser.add_argument("--force", action="store_true", help="replace what was imported of the same bag before")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be imported, write nothing")
+@dataclass(frozen=True)
+class ImportRequest:
+    """Bags to be imported.
+
+    Attributes:
+        bags: folders or files.
+        folder: of the episodes.
+        force: whether episodes of the same bag are replaced.
+        dry_run: whether nothing is written.
+    """
+
+    bags: Sequence[Path]
+    folder: Path
+    settings: BagSettings
+    force: bool = False
+    dry_run: bool = False
 
 
-FLAGS = (
-    "robot",
-    "world",
-    "modality",
-    "image_topic",
-    "camera_info_topic",
-    "motion_topic",
-    "joints",
-    "dt_s",
-    "image_size",
-    "episode_s",
-    "clock",
-    "urdf",
-    "crf",
-)
+def import_bags(request: ImportRequest) -> None:
+    """Import one bag after the other, and print a report of each.
 
-
-def run(args: argparse.Namespace) -> int:
-    base = settings_from_yaml(args.config) if args.config else BagSettings()
-    given = {name: getattr(args, name) for name in FLAGS}
-    settings = changed(
-        base, {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-    )
+    Raises BagError where a bag cannot be imported; of several bags after the last one.
+    """
     failed = []
-    for path in args.bags:
+    for path in request.bags:
         try:
-            report = import_bag(path, args.out, settings, args.force, args.dry_run)
-        except BagError as error:
-            if len(args.bags) == 1:
+            report = import_bag(path, request.folder, request.settings, request.force, request.dry_run)
+        except UserError as error:
+            if len(request.bags) == 1:
                 raise
             print(f"{error}\n", file=sys.stderr)
             failed.append(str(path))
             continue
-        print(f"{path}: already in {args.out}; --force imports it again" if report is None else report_text(report))
+        if report is None:
+            print(f"{path}: already in {request.folder}; --force imports it again")
+        else:
+            print(report_text(report))
     if failed:
-        raise BagError(f"{len(failed)} of {len(args.bags)} bags could not be imported: " + ", ".join(failed))
-    return 0
+        raise BagError(f"{len(failed)} of {len(request.bags)} bags could not be imported: " + ", ".join(failed))

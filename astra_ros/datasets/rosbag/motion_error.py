@@ -12,15 +12,11 @@ from astra_ros.texts import listed, short
 class MotionError(BagError):
     """The motion of a bag cannot be used.
 
-    Attributes:
-        topic: of the motion.
-        what: what was found.
-        cure: what to do.
+    `thing` is its topic.
     """
 
-    def __init__(self, topic: str, what: str, cure: str):
-        super().__init__(f"{topic}: {what}; {cure}")
-        self.topic, self.what, self.cure = topic, what, cure
+    def __init__(self, topic: str, problem: str, cure: str):
+        super().__init__(problem, thing=topic, cure=cure)
 
 
 class UnknownJoint(MotionError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,10 +25,22 @@ ROS1_BAG = f"a ROS 1 bag; convert it with: {CONVERT}"
 
 
 class BagError(DatasetError):
-    """A bag that cannot be used; names the bag or topic, what was wrong, and what to do."""
+    """A bag cannot be used.
 
-    def __init__(self, message: str = ""):
-        super().__init__("\n".join(bounded(line) for line in str(message).split("\n")))
+    Attributes:
+        bag: path of the bag, where `thing` is a topic or setting.
+        details: lines below the message, such as the topics of the bag.
+    """
+
+    def __init__(self, problem: str, *, thing: object = "", cure: str = "", details: Iterable[str] = ()):
+        super().__init__(problem, thing=thing, cure=cure)
+        self.bag, self.details = "", tuple(details)
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if self.bag not in text:
+            text = f"{self.bag}: {text}"
+        return "\n".join(bounded(line) for line in "\n".join([text, *self.details]).split("\n"))
 
 
 class UnreadableFile(Exception):

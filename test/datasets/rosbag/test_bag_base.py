@@ -164,7 +164,7 @@ def test_two_odometries_on_one_topic(tmp_path):
 
     with pytest.raises(TwoSources) as error:
         run(bag_of("a", lambda bag, t: bag.odometry(t, 0.4, 0.0, (0.4 * t, 0.2 * t, 0))), tmp_path / "out")
-    assert error.value.conflicts[0].key == "base_link" and error.value.topic == "/odom"
+    assert error.value.conflicts[0].key == "base_link" and error.value.thing == "/odom"
     with pytest.raises(MotionError, match="several frames, 'base_link' .* 'base2' "):
         run(bag_of("b", lambda bag, t: bag.odometry(t, 0.4, 0.0, (0.4 * t, 0, 0), child="base2")), tmp_path / "out")
     report, _ = run(bag_of("c", lambda bag, t: bag.odometry(t, 0.4, 0.0, (0.4 * t, 0, 0))), tmp_path / "out")
@@ -257,4 +257,4 @@ def test_a_fixed_camera_whose_place_is_published_twice(tmp_path, again):
         return
     with pytest.raises(TwoSources) as error:
         run(tmp_path / "bag", tmp_path / "out", camera_pose={"from_tf": "base"})
-    assert error.value.topic == "/tf_static" and "camera_pose" in str(error.value)
+    assert error.value.thing == "/tf_static" and "camera_pose" in str(error.value)

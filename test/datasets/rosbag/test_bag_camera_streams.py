@@ -46,7 +46,7 @@ def test_two_cameras_in_turn_are_refused_by_name(tmp_path, one, other, words, ev
     bag_of(tmp_path, [(*kind, noise(number, kind[1])) for number, kind in enumerate(kinds)], seconds=6)
     with pytest.raises(TwoCameras) as error:
         run(tmp_path)
-    assert error.value.topic == "/camera/image_raw" and error.value.conflict.times > 20
+    assert error.value.thing == "/camera/image_raw" and error.value.conflict.times > 20
     assert all(word in str(error.value) for word in (*words, "/camera/image_raw", "a topic of its own"))
     assert not list((tmp_path / "out").glob("*")) if (tmp_path / "out").exists() else True
 

@@ -106,7 +106,7 @@ def test_two_odometries_of_other_frames_are_never_mixed(tmp_path, rate, parent, 
     )
     with pytest.raises(SeveralOdometries) as error:
         imported(bag, tmp_path / "out")
-    assert set(error.value.frames) == {("odom", "base_link"), (parent, child)} and error.value.topic == "/odom"
+    assert set(error.value.frames) == {("odom", "base_link"), (parent, child)} and error.value.thing == "/odom"
     if parent == "odom":  # the header's frame does not tell them apart
         assert "fixed_frame" not in error.value.cure and "topic of its own" in error.value.cure
         return
@@ -203,7 +203,7 @@ def test_odometry_needs_no_names_of_frames(tmp_path, parent, child, filled):
     assert ("poses" in report["motion"]["how"]) == (not filled)
     with pytest.raises(MotionError) as error:  # where the camera is on the robot cannot be told without
         imported(bag_of("camera"), tmp_path / "other", modality="camera")
-    assert f"'{child}'" in error.value.what and "--modality twist" in error.value.cure
+    assert f"'{child}'" in error.value.problem and "--modality twist" in error.value.cure
 
 
 @pytest.mark.parametrize("plain_more", [True, False])

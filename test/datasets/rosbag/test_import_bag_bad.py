@@ -14,6 +14,7 @@ from astra_ros.datasets.rosbag import import_bag as command
 from astra_ros.datasets.rosbag.import_bag import import_bag
 from astra_ros.datasets.rosbag.import_settings import BagSettings
 from astra_ros.datasets.rosbag.storage import BagError
+from astra_ros.files import OutputError
 
 SETTINGS = BagSettings(robot="mine")
 
@@ -502,7 +503,7 @@ def test_a_robot_that_never_moves_is_said(tmp_path):
 @pytest.mark.parametrize("stop", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_stopped_import_goes_on(tmp_path, monkeypatch, stop):
     bag, out = arm_bag(tmp_path / "bag", seconds=24), tmp_path / "out"
-    settings, save, left = replace(SETTINGS, episode_s=6), command.save_packed, [1]
+    settings, save, left = replace(SETTINGS, episode_s=6), command.save_episode, [1]
 
     def save_once(*args):
         if not left:
@@ -510,14 +511,15 @@ def test_a_stopped_import_goes_on(tmp_path, monkeypatch, stop):
         left.pop()
         save(*args)
 
-    monkeypatch.setattr(command, "save_packed", save_once)
-    with pytest.raises((BagError, KeyboardInterrupt)) as error:
+    monkeypatch.setattr(command, "save_episode", save_once)
+    with pytest.raises((OutputError, KeyboardInterrupt)) as error:
         import_bag(bag, out, settings)
     if isinstance(stop, OSError):
-        assert "No space left on device; episodes written so far are whole" in str(error.value)
+        assert error.value.thing == str(out) and "space" in error.value.cure
+        assert "No space left" in error.value.problem and "whole" in error.value.problem
     (first,) = list_episodes(out)
     before = first.read_bytes()
-    monkeypatch.setattr(command, "save_packed", save)
+    monkeypatch.setattr(command, "save_episode", save)
     report = import_bag(bag, out, settings)
     assert len(report["episodes"]) == 5 and len(list_episodes(out)) == 5
     assert first.read_bytes() == before
@@ -544,7 +546,7 @@ def test_one_robot_has_the_same_joints_in_all_bags(tmp_path):
         for t in np.arange(0, 6, 0.1):
             bag.image(t)
             bag.joints(t, gripper=0.0, j1=0.1 * t)
-    with pytest.raises(BagError, match="the new ones gripper, j1; import these alone: --joints j1; or give"):
+    with pytest.raises(BagError, match="the new ones gripper, j1; import only the joints j1, or give"):
         import_bag(tmp_path / "more", tmp_path / "out", SETTINGS)
     assert len(list_episodes(tmp_path / "out")) == 1
     assert import_bag(tmp_path / "two", tmp_path / "out", replace(SETTINGS, robot="another"))
