@@ -14,7 +14,8 @@ from astra_ros.bridge.errors import BridgeError
 from astra_ros.bridge.plan_adapters import JOINT_TRAJECTORY, PlanAdapter
 from astra_ros.bridge.stamps import duration_of, to_seconds
 from astra_ros.plans.action_spaces import ActionSpace
-from astra_ros.plans.joint_plan import JointPlan, PlanError
+from astra_ros.plans.errors import PlanError
+from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.robot.joint_messages import JointMessageError, joint_state
 from astra_ros.robot.kinematics import ToolPath
 
@@ -56,23 +57,28 @@ def trajectory_to_plan(msg: JointTrajectory, name: str, topic: str = "plans") ->
         PlanError: no joints or points, wrong numbers of positions, times that do not increase,
             or values that are not finite.
     """
-    joints = len(msg.joint_names)
-    where = f"{topic}: plan '{name}'"
+    joints, where = len(msg.joint_names), f"{topic}: plan '{name}'"
     if not joints:
-        raise PlanError(f"{where}: joint_names is empty; name the joints that the points move")
+        raise PlanError("joint_names is empty", thing=where, cure="name the joints that the points move")
     if not msg.points:
-        raise PlanError(f"{where}: the trajectory has no points; send at least one")
+        raise PlanError("the trajectory has no points", thing=where, cure="send at least one")
     for index, point in enumerate(msg.points):
         if not point.positions and (point.velocities or point.accelerations or point.effort):
             given = "velocities" if point.velocities else "accelerations" if point.accelerations else "efforts"
             raise PlanError(
-                f"{where}: point {index} has {given} and no positions, and positions alone are imagined; send where "
-                "the joints are at each point too"
+                f"point {index} has {given} and no positions, and positions alone are imagined",
+                thing=where,
+                cure="send where the joints are at each point too",
+                index=index,
             )
         if len(point.positions) != joints:
             raise PlanError(
-                f"{where}: point {index} has {len(point.positions)} positions for {joints} "
-                "joints; give one position per joint name"
+                f"point {index} has {len(point.positions)} positions for {joints} joints",
+                thing=where,
+                cure="give one position per joint name",
+                index=index,
+                found=len(point.positions),
+                limit=joints,
             )
     try:
         return JointPlan(
@@ -82,7 +88,7 @@ def trajectory_to_plan(msg: JointTrajectory, name: str, topic: str = "plans") ->
             name=name,
         )
     except PlanError as error:
-        error.args = (f"{topic}: {error}",)
+        error.thing = where
         raise
 
 

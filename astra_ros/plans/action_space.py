@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from astra_ros.plans.joint_plan import PlanError
 from astra_ros.plans.plan import Plan
+from astra_ros.plans.start import RobotNow, StartRules
 from astra_ros.registry import Registry
 
 # modality -> its class. A file of action_spaces/ is named as its modality, and registers it when it is imported.
@@ -41,6 +41,7 @@ class ActionSpace(ABC):
         modality: name of the kind.
         units: of the columns, in words.
         plan: class of the plans whose motion this is.
+        column_noun: what a plan's columns are, in the plural, for messages.
         columns_are_joints: the columns are joints of a robot description, so the robot can be rendered along a plan.
         moves_camera: the camera moves with the robot; then `poses` says where to.
         is_camera: the columns are velocities of the camera itself, in its optical frame.
@@ -61,6 +62,7 @@ class ActionSpace(ABC):
     modality: ClassVar[str] = ""
     units: ClassVar[str] = ""
     plan: ClassVar[type]
+    column_noun: ClassVar[str] = "columns"
     columns_are_joints: ClassVar[bool] = False
     moves_camera: ClassVar[bool] = False
     is_camera: ClassVar[bool] = False
@@ -130,6 +132,35 @@ class ActionSpace(ABC):
     def extents(rows: np.ndarray) -> np.ndarray:
         """How much each column of recorded rows [N, D] moves: [D], near 0 of a robot at rest."""
 
+    def moving(self, plan: Any, columns: Sequence[str]) -> list[str]:
+        """Those of a plan's columns, which this space does not have, that move: all, unless the modality can tell.
+
+        A plan whose further columns do not move is taken without them.
+        """
+        return list(columns)
+
+    def check_start(self, plan: Any, robot: RobotNow | None, rules: StartRules) -> None:
+        """Checks that a plan begins where the robot is. Plans of modalities without a state may begin anywhere.
+
+        Args:
+            plan: as it came; it may have further columns, in any order.
+            robot: None where plans are not compared.
+
+        Raises:
+            RobotUnknown: where the robot is is not known.
+            StartError: the plan begins elsewhere.
+        """
+        return
+
+    def begin(self, plan: Any, robot: RobotNow | None, rules: StartRules) -> tuple[Any, np.ndarray | None]:
+        """A plan in this space's columns and order, checked, and what the robot does now: [D], or None.
+
+        Raises:
+            PlanError: the plan cannot begin as the robot is now.
+        """
+        self.check_start(plan, robot, rules)
+        return plan.reordered(self.motion_names), None if robot is None else robot.ordered(self.motion_names)
+
     def poses(self, motion: np.ndarray, dt_s: float) -> np.ndarray:
         """Where the frame that moves the camera is at each row but the first: poses in that frame at row 0.
 
@@ -147,24 +178,10 @@ class ActionSpace(ABC):
         """The space with scales measured on recorded motions, [N, D] each."""
 
     def encode(self, motion) -> np.ndarray:
-        """A motion as the model's actions: [..., H + 1, D] -> float32 [..., H, A].
-
-        Raises:
-            PlanError: wrong number of columns, fewer than two rows, or values that are not finite.
-        """
+        """A motion as the model's actions: finite [..., H + 1, D] with H >= 1 -> float32 [..., H, A]."""
         rows = np.asarray(motion, dtype=np.float64)
-        columns = len(self.motion_names)
-        if rows.ndim < 2 or rows.shape[-1] != columns or rows.shape[-2] < 2:
-            raise PlanError(
-                f"action space '{self.name}': the motion has shape {rows.shape}; expected "
-                f"[..., H+1, {columns}] with H >= 1, columns in the order "
-                f"{', '.join(self.motion_names)}"
-            )
-        if not np.isfinite(rows).all():
-            raise PlanError(
-                f"action space '{self.name}': the motion holds a value that is not finite; "
-                "check the plan and the state that it starts from"
-            )
+        assert rows.ndim >= 2 and rows.shape[-1] == len(self.motion_names) and rows.shape[-2] >= 2, rows.shape
+        assert np.isfinite(rows).all(), "plans and recordings are checked where they enter"
         return self._numbers(rows).astype(np.float32)
 
     def to_dict(self) -> dict[str, Any]:

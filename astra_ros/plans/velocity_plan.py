@@ -7,16 +7,18 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from astra_ros.plans.joint_plan import PlanError
+from astra_ros.plans.errors import PlanError
+from astra_ros.plans.numbers import finite_numbers, start_values
+from astra_ros.texts import listed
 
 
 @dataclass(frozen=True, eq=False)
 class VelocityPlan:
     """Velocities, each held for ``dt_s``; rest after the last one.
 
-    What the columns mean is said by the modality (``astra_ros/plans/action_spaces``): for ``twist``
-    the robot's own ``linear.x`` and ``angular.z`` (REP 103: x forward, z up), for ``camera`` the
-    camera's six rates in its optical frame. The array is a private read-only copy.
+    The modality says what the columns mean (``plans/action_spaces``): for ``twist`` the base's ``linear.x`` and
+    ``angular.z`` (REP 103: x forward, z up), for ``camera`` the camera's six rates in its optical frame. The array is
+    a private read-only copy.
 
     Attributes:
         motion_names: D unique names; column d of ``velocities`` belongs to ``names[d]``.
@@ -35,23 +37,24 @@ class VelocityPlan:
 
     def __post_init__(self) -> None:
         names = tuple(str(name) for name in self.motion_names)
-        rows = np.array(self.velocities, dtype=np.float64)
         if not names or len(set(names)) != len(names):
-            raise PlanError(f"plan '{self.name}': names are {names}; each column needs one of its own")
+            raise PlanError(f"names are {names}; each column needs one of its own", thing=self.title)
+        rows = finite_numbers(self.title, "velocities", self.velocities)
         if rows.ndim != 2 or not rows.shape[0] or rows.shape[1] != len(names):
             raise PlanError(
-                f"plan '{self.name}': velocities have shape {rows.shape}; expected "
-                f"[N, {len(names)}] with N >= 1, columns {', '.join(names)}"
+                f"velocities have shape {rows.shape}; expected [N, {len(names)}] with N >= 1, columns {listed(names)}",
+                thing=self.title,
             )
-        if not np.isfinite(rows).all():
-            place = tuple(int(i) for i in np.argwhere(~np.isfinite(rows))[0])
-            raise PlanError(f"plan '{self.name}': velocities{list(place)} is {rows[place]}; every value must be finite")
         if not (np.isfinite(self.dt_s) and self.dt_s > 0.0):
-            raise PlanError(f"plan '{self.name}': dt_s is {self.dt_s}; it must be > 0")
-        rows.setflags(write=False)
+            raise PlanError(f"dt_s is {self.dt_s}; it must be > 0", thing=self.title, found=float(self.dt_s), limit=0.0)
         object.__setattr__(self, "motion_names", names)
         object.__setattr__(self, "dt_s", float(self.dt_s))
         object.__setattr__(self, "velocities", rows)
+
+    @property
+    def title(self) -> str:
+        """The plan's name as errors say it."""
+        return f"plan '{self.name}'"
 
     @property
     def duration_s(self) -> float:
@@ -59,11 +62,11 @@ class VelocityPlan:
         return len(self.velocities) * self.dt_s
 
     def motion(self, times_s, now=None) -> np.ndarray:
-        """A motion as ``plans/action_spaces`` know it: mean velocities, rest after the plan's end.
+        """A motion of velocities: means over the intervals, rest after the plan's end.
 
         Args:
             times_s: [N + 1] seconds from the plan's start, increasing, >= 0.
-            now: [D] mean velocity of the interval that ends at the start; as the plan begins if None.
+            now: [D] mean velocity of the interval that ends at the start; None: as the plan begins.
 
         Returns:
             float64 [N + 1, D]: row 0 is ``now``, row k the mean from time k - 1 to time k.
@@ -72,12 +75,9 @@ class VelocityPlan:
             PlanError: ``now`` has the wrong size or is not finite.
         """
         means = self.mean(times_s)
-        begin = means[0] if now is None else np.asarray(now, dtype=np.float64)
-        if begin.shape != means[0].shape or not np.isfinite(begin).all():
-            raise PlanError(
-                f"plan '{self.name}': the velocity at its start has shape {begin.shape}; expected "
-                f"({len(self.motion_names)},) finite numbers"
-            )
+        begin = means[0]
+        if now is not None:
+            begin = start_values(self.title, "the velocity at its start", now, len(self.motion_names))
         return np.concatenate([begin[None], means])
 
     def reordered(self, motion_names: Sequence[str]) -> VelocityPlan:
@@ -89,8 +89,7 @@ class VelocityPlan:
         wanted = tuple(motion_names)
         if set(wanted) != set(self.motion_names):
             raise PlanError(
-                f"plan '{self.name}' has the columns {', '.join(self.motion_names)}; expected exactly: "
-                f"{', '.join(wanted)}"
+                f"it has the columns {listed(self.motion_names)}; expected exactly: {listed(wanted)}", thing=self.title
             )
         columns = [self.motion_names.index(name) for name in wanted]
         return replace(self, motion_names=wanted, velocities=self.velocities[:, columns])

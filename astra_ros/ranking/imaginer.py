@@ -17,9 +17,9 @@ from astra_ros.critics.scoring import PlanScore, Scores, ScoringSettings, score_
 from astra_ros.inference.conditioning import Conditioning
 from astra_ros.inference.imagination import Imagination
 from astra_ros.outcomes import OBJECT_POSITION
+from astra_ros.plans.start import RobotNow
 from astra_ros.ranking.plan_rollouts import PlanRollouts
 from astra_ros.ranking.prepare import Plan, PlanPreparer, PlanSettings, PreparedPlans
-from astra_ros.ranking.robot_now import RobotNow
 from astra_ros.ranking.strategies import ALL_AT_ONCE, STRATEGIES
 from astra_ros.robot.plan_renders import PlanRenders
 from astra_ros.settings import limited

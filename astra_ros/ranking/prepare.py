@@ -8,36 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from astra_ros.plans.action_spaces import ActionSpace
-from astra_ros.plans.joint_plan import JointPlan, PlanError
-from astra_ros.plans.turns import short_way
-from astra_ros.plans.velocity_plan import VelocityPlan
-from astra_ros.ranking.robot_now import RobotNow, either_way, in_the_turn_of, seam, way_from, whole_turns
+from astra_ros.plans.errors import PlanError, RobotUnknown
+from astra_ros.plans.plan import Plan
+from astra_ros.plans.start import RobotNow, StartRules
 from astra_ros.settings import check_ranges, limited
-from astra_ros.texts import listed, short
-
-Plan = JointPlan | VelocityPlan
+from astra_ros.texts import listed
 
 MAX_HORIZON = 256
-# A joint that no model knows stands still along a plan if it moves by less, rad (m for sliding joints): a gripper's
-# fingers come with some noise.
-STILL = 1e-3
-# What to do where a joint seems to turn without end, and nothing says so.
-TURNS = (
-    "if the joint turns without end, publish a robot_description that calls it continuous, or import the model's "
-    "recordings with --urdf"
-)
-
-
-class RobotUnknown(PlanError):
-    """Where the robot is is not known, so that a plan's start cannot be compared with it; later it may be.
-
-    Attributes:
-        joints: of which nobody spoke.
-    """
-
-    def __init__(self, message: str, joints: Sequence[str]) -> None:
-        super().__init__(message)
-        self.joints = tuple(joints)
 
 
 class NothingToImagine(ValueError):
@@ -124,7 +101,8 @@ class PlanPreparer:
         continuous: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.model, self.spaces, self.dt_s, self.settings = model, spaces, dt_s, settings
-        self._continuous = frozenset(name for names in (continuous or {}).values() for name in names)
+        joints = frozenset(name for names in (continuous or {}).values() for name in names)
+        self._rules = StartRules(settings.start_tolerance, settings.max_start_speed, settings.ignore_joints, joints)
 
     def __call__(
         self, plans: Sequence[Plan], motion_now: Mapping[str, float] | RobotNow | None = None
@@ -156,18 +134,11 @@ class PlanPreparer:
         left_out: dict[str, None] = {}
         for plan in plans:
             try:
-                whole, space = plan, self._space_of(plan)
-                if extra := [name for name in plan.motion_names if name not in space.motion_names]:
-                    plan = plan.only(space.motion_names)
-                plan = plan.reordered(space.motion_names)
-                now = None if robot is None else robot.ordered(space.motion_names)
+                space = self._space_of(plan)
                 self._check_span(plan)
-                if isinstance(plan, JointPlan):
-                    self._check_seams(plan, robot)
-                    self.check_start(plan, robot)
-                    self.check_extras(whole, extra, robot)
-                    plan, now = in_the_turn_of(plan, now, self._turning(robot), np.array(space.position_mean))
-                fitting.append((plan, space, plan.motion(times_s, now)))
+                begun, now = space.begin(plan, robot, self._rules)
+                fitting.append((begun, space, begun.motion(times_s, now)))
+                extra = [name for name in plan.motion_names if name not in space.motion_names]
                 left_out |= dict.fromkeys(name for name in extra if name not in self.settings.ignore_joints)
             except PlanError as error:
                 refused[plan.name] = str(error)
@@ -177,8 +148,8 @@ class PlanPreparer:
         for plan, space, _ in fitting:
             if space is not newest:
                 refused[plan.name] = (
-                    f"plan '{plan.name}' moves {space.name}, but the newest plan moves {newest.name}; "
-                    "send the plans of one robot at a time"
+                    f"plan '{plan.name}': it moves {space.name}, but the newest plan moves {newest.name}; send the "
+                    "plans of one robot at a time"
                 )
         kept = [(plan, motion) for plan, space, motion in fitting if space is newest]
         if not kept:
@@ -197,91 +168,18 @@ class PlanPreparer:
         span_s = self.settings.horizon * dt_s
         if not self.settings.partial_plans and plan.duration_s > span_s + 0.5 * dt_s:
             raise PlanError(
-                f"plan '{plan.name}' lasts {plan.duration_s:.2f} s, but only {span_s:.2f} s are imagined "
-                f"({self.settings.horizon} steps of {dt_s:g} s); send its first {span_s:.2f} s, or "
-                "raise the parameter horizon, or set partial_plans to judge it by its beginning"
+                f"it lasts {plan.duration_s:.2f} s, but only {span_s:.2f} s are imagined ({self.settings.horizon} "
+                f"steps of {dt_s:g} s)",
+                thing=f"plan '{plan.name}'",
+                cure=f"send its first {span_s:.2f} s, raise horizon, or set partial_plans to judge it by its beginning",
+                found=plan.duration_s,
+                limit=span_s,
             )
 
-    def _turning(self, robot: RobotNow | None) -> frozenset[str]:
-        """The joints that are known to turn without end. Of this robot its description knows better than the model."""
-        return self._continuous if robot is None else self._continuous - robot.limited | robot.continuous
-
-    def _check_seams(self, plan: JointPlan, robot: RobotNow | None) -> None:
-        """Raises PlanError where a joint jumps by about a whole turn and is not known to turn without end, or is known
-        to, and may go either way round."""
-        turning = self._turning(robot)
-        turn = seam(plan, turning)
-        if found := turn or either_way(plan, turning):
-            name, point = found
-            column = plan.positions[:, plan.joint_names.index(name)]
-            moves = (
-                f"plan '{plan.name}' moves {name} from {column[point - 1]:.3f} to {column[point]:.3f} rad in "
-                f"{plan.times_s[point] - plan.times_s[point - 1]:.2f} s"
-            )
-            if turn:
-                raise PlanError(f"{moves}, about one whole turn; {TURNS}")
-            raise PlanError(
-                f"{moves} (points {point - 1} and {point}), and it turns without end, so it is not known which way "
-                "round it goes; send points in between, at most 3.1 rad from each other"
-            )
-
-    def check_start(self, plan: JointPlan, motion_now: Mapping[str, float] | RobotNow | None) -> None:
-        """Raises PlanError where the plan does not start where the robot is, or nobody knows where that is."""
-        tolerance, begin_s = self.settings.start_tolerance, float(plan.times_s[0])
-        robot = RobotNow.of(motion_now)
-        if robot is None or not tolerance:
-            return
-        if unknown := robot.unknown(plan.joint_names):
-            if doubts := robot.why_unknown(unknown):
-                raise RobotUnknown(
-                    f"plan '{plan.name}' cannot be compared with where the robot is: {doubts}, or set start_tolerance "
-                    "to 0 to take plans that start anywhere",
-                    unknown,
-                )
-            raise RobotUnknown(
-                f"plan '{plan.name}' cannot be compared with where the robot is: no joint state of "
-                f"{listed(unknown)} came within camera_timeout_s; remap joint_states to the topic that has "
-                "them, or set start_tolerance to 0 to take plans that start anywhere",
-                unknown,
-            )
-        turning, start = self._turning(robot), robot.ordered(plan.joint_names)
-        away, allowed = np.abs(way_from(plan, start, turning)), tolerance + self.settings.max_start_speed * begin_s
-        if away.max() > allowed:
-            turned = ", ".join(whole_turns(plan, start, turning, allowed))
-            worst = int(away.argmax())
-            raise PlanError(
-                f"plan '{plan.name}' starts with {plan.joint_names[worst]} at "
-                f"{plan.positions[0][worst]:.3f} rad at {begin_s:g} s, but the robot is "
-                f"{away[worst]:.3f} rad away from there (start_tolerance is {tolerance:g}, max_start_speed "
-                f"{self.settings.max_start_speed:g}); plan from where the robot is"
-                + (f". Of {turned} that is about one whole turn (6.283 rad): {TURNS}" if turned else "")
-            )
-
-    def check_extras(
-        self, plan: JointPlan, extra: Sequence[str], motion_now: Mapping[str, float] | RobotNow | None
-    ) -> None:
-        """Raises PlanError where joints that stand still along the plan are elsewhere now, and so move unseen.
-
-        Args:
-            plan: as it came.
-            extra: its joints that the model does not know.
-            motion_now: joint -> where it is now, rad (m: sliding joints).
-        """
-        robot, tolerance = RobotNow.of(motion_now), self.settings.start_tolerance
-        if robot is None or not tolerance:
-            return
-        for name in extra:
-            if name in self.settings.ignore_joints:
-                continue
-            there = float(plan.positions[0, plan.joint_names.index(name)])
-            here = robot.values.get(name, there)
-            away = short_way(there - here) if name in self._turning(robot) else there - here
-            if abs(away) > tolerance:
-                raise PlanError(
-                    f"plan '{plan.name}' holds {short(name)} at {there:.3f}, but the robot has it at {here:.3f} "
-                    f"(start_tolerance is {tolerance:g}), and the model '{self.model}' does not know it, so its way "
-                    "there is not imagined; plan from where the robot is, or name it in the parameter ignore_joints"
-                )
+    def check_start(self, plan: Plan, motion_now: Mapping[str, float] | RobotNow | None) -> None:
+        """Raises StartError where a plan, as it came, does not begin where the robot is; RobotUnknown where that is not
+        known."""
+        self._space_of(plan).check_start(plan, RobotNow.of(motion_now), self._rules)
 
     def _space_of(self, plan: Plan) -> ActionSpace:
         """The action space with the plan's columns, or else with its columns and some that need no attention.
@@ -289,50 +187,50 @@ class PlanPreparer:
         Raises:
             PlanError: none, or more than one; the message names those known.
         """
-        wanted = self.settings.action_space
+        wanted, thing = self.settings.action_space, f"plan '{plan.name}'"
         if wanted and wanted not in self.spaces:
             raise PlanError(
-                f"plan '{plan.name}' is of no action space: the parameter action_space is '{wanted}'; the model "
-                f"'{self.model}' knows {', '.join(self.spaces)}"
+                f"action_space is '{wanted}'; the model '{self.model}' knows {', '.join(self.spaces)}",
+                thing=thing,
+                cure="name one of these",
             )
         alike = [space for space in self.spaces.values() if isinstance(plan, space.plan)]
         asked_for = [space for space in alike if wanted in ("", space.name)]
         columns = set(plan.motion_names)
         fitting = [space for space in asked_for if set(space.motion_names) == columns]
-        if not fitting and isinstance(plan, JointPlan):
+        if not fitting:
             within = [space for space in asked_for if set(space.motion_names) < columns]
             fitting = [space for space in within if not self._moving_extras(plan, space)]
             if within and not fitting:
-                space = within[0]
+                space, moving = within[0], self._moving_extras(plan, within[0])
                 raise PlanError(
-                    f"plan '{plan.name}' also moves {listed(self._moving_extras(plan, space))}, which the model "
-                    f"'{self.model}' does not know ({space.name}: {listed(space.motion_names)}); what they do is not "
-                    "imagined. Name them in the parameter ignore_joints if that is no matter, or leave them out of the "
-                    "plan"
+                    f"it also moves {listed(moving)}, which the model '{self.model}' does not know ({space.name}: "
+                    f"{listed(space.motion_names)}), so that motion is not imagined",
+                    thing=thing,
+                    cure="leave them out of the plan, or name them in ignore_joints if their motion does not matter",
+                    column=moving[0],
                 )
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
             raise PlanError(
-                f"plan '{plan.name}' fits the action spaces {', '.join(s.name for s in fitting)} of the "
-                f"model '{self.model}'; set the parameter action_space to one of them"
+                f"it fits the action spaces {', '.join(s.name for s in fitting)} of the model '{self.model}'",
+                thing=thing,
+                cure="set action_space to one of them",
             )
-        what, none = ("joints", "no arm") if isinstance(plan, JointPlan) else ("columns", "no base")
-        known = "; ".join(f"{space.name}: {listed(space.motion_names)}" for space in alike)
+        noun = alike[0].column_noun if alike else "columns"
+        known = "; ".join(f"{space.name}: {listed(space.motion_names)}" for space in alike) or "no plans of this kind"
         asked = f", and action_space is '{wanted}'" if wanted else ""
         raise PlanError(
-            f"plan '{plan.name}' moves the {what} {listed(plan.motion_names)}{asked}; the model "
-            f"'{self.model}' knows {known or none}. Send exactly these {what}, in any order, "
-            "or take a model that was trained on this robot"
+            f"it moves the {noun} {listed(plan.motion_names)}{asked}; the model '{self.model}' knows {known}",
+            thing=thing,
+            cure=f"send exactly these {noun}, in any order, or take a model that was trained on this robot",
         )
 
-    def _moving_extras(self, plan: JointPlan, space: ActionSpace) -> list[str]:
-        """The plan's joints that are not the space's, move, and are not to be ignored."""
-        return [
-            name
-            for name, way in zip(plan.joint_names, plan.positions.T)
-            if name not in space.motion_names and name not in self.settings.ignore_joints and np.ptp(way) > STILL
-        ]
+    def _moving_extras(self, plan: Plan, space: ActionSpace) -> list[str]:
+        """The plan's columns that are not the space's, move, and are not to be ignored."""
+        known = {*space.motion_names, *self.settings.ignore_joints}
+        return space.moving(plan, [name for name in plan.motion_names if name not in known])
 
 
 def _together(refused: Mapping[str, str]) -> str:

@@ -17,7 +17,8 @@ from astra_ros.bridge.trajectories import (
     positions_to_joint_state,
     trajectory_to_plan,
 )
-from astra_ros.plans.joint_plan import JointPlan, PlanError
+from astra_ros.plans.errors import PlanError
+from astra_ros.plans.joint_plan import JointPlan
 
 
 def trajectory(names=("a", "b"), points=((0.0, (1.0, 2.0)), (0.5, (3.0, 4.0)))):

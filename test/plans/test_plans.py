@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from astra_ros.plans.joint_plan import DoubledPoint, JointPlan, NotTimed, PlanError
+from astra_ros.plans.errors import DoubledPoint, NotTimed, PlanError
+from astra_ros.plans.joint_plan import JointPlan
 
 NAMES = ("a", "b")
 
@@ -54,7 +55,7 @@ def test_bad_start_is_refused(start):
         (dict(positions=((0, 1), (1e308, 1), (2, -1e308))), r"positions\[1, 0\] is 1e\+308, more than 1e\+09"),
         (dict(times=(0.0, 1.0, 1e300)), r"times_s\[2\] is 1e\+300"),
         (dict(positions=((0, 1), (1, 1))), r"shape \(2, 2\); expected \(3, 2\)"),
-        (dict(positions=((0, 1), (1,), (2, 2))), "no rectangular array"),
+        (dict(positions=((0, 1), (1,), (2, 2))), "not a rectangular array"),
         (dict(times=((0.0, 1.0, 2.0),)), r"expected \[N\]"),
     ],
 )

@@ -33,7 +33,7 @@ def test_joints_that_no_model_knows_and_that_stand_still_are_left_out_and_named(
 
 
 def test_joints_that_move_are_refused_by_name_with_the_parameter_that_cures_it():
-    with pytest.raises(NothingToImagine, match="plan 'p' also moves finger, which the model 'm' .* ignore_joints"):
+    with pytest.raises(NothingToImagine, match="plan 'p': it also moves finger, which the model 'm' .* ignore_joints"):
         prepare([plan((0.0, 0.04))])
     made = prepare([plan((0.0, 0.04))], ignore_joints=("finger", "another"))
     assert made.plans[0].joint_names == ("a", "b") and made.left_out == (), "nothing to say of what was asked for"
@@ -41,7 +41,7 @@ def test_joints_that_move_are_refused_by_name_with_the_parameter_that_cures_it()
 
 def test_joints_that_stand_still_elsewhere_than_the_robot_has_them_would_move_unseen():
     for here, there in ((0.0, 0.3), (0.5, -3.0)):
-        with pytest.raises(NothingToImagine, match="holds finger at .* does not know it.* ignore_joints"):
+        with pytest.raises(NothingToImagine, match="holds finger at .* does not know that joint.* ignore_joints"):
             prepare([plan((there, there))], now={**NOW, "finger": here})
         assert not prepare([plan((there, there))], now={**NOW, "finger": here}, ignore_joints=("finger",)).refused
         assert not prepare([plan((there, there))], now={**NOW, "finger": here}, start_tolerance=0.0).refused

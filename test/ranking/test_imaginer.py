@@ -210,7 +210,7 @@ def test_a_plan_that_starts_elsewhere_than_the_robot_is_refused():
 @pytest.mark.parametrize("known, unknown", [({}, "a, b"), ({"a": 0.0, "finger": 0.0}, "b")])
 def test_plans_are_refused_while_nobody_knows_where_the_robot_is(known, unknown):
     with pytest.raises(
-        NothingToImagine, match=f"no joint state of {unknown} came within camera_timeout_s; .* start_tolerance to 0"
+        NothingToImagine, match=f"the position of {unknown} is not known; .* start_tolerance to 0"
     ) as at:
         imaginer().prepare([plan("p", 1.0)], known)
     assert set(at.value.refused) == {"p"} and ", ".join(at.value.unknown_joints) == unknown
@@ -284,7 +284,7 @@ def test_only_arms_spaces_are_asked_for_joints_and_twins_must_be_named():
     made.configure(ImaginerSettings(horizon=2), {})
     assert made.prepare([plan("p", 1.0)]).space.name == "two"
     spaces["twin"] = twin
-    with pytest.raises(NothingToImagine, match="fits the action spaces two, twin .* set the parameter"):
+    with pytest.raises(NothingToImagine, match="fits the action spaces two, twin .* set action_space"):
         made.prepare([plan("p", 1.0)])
     made.configure(ImaginerSettings(horizon=2, action_space="twin"), {})
     assert made.prepare([plan("p", 1.0)]).space.name == "twin"

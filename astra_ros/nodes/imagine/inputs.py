@@ -22,7 +22,7 @@ from astra_ros.nodes.imagine.goal_inputs import GoalInputs, described
 from astra_ros.nodes.imagine.joint_inputs import JointInputs
 from astra_ros.nodes.imagine.plan_inputs import Fate, HeldPlan, PlanInputs
 from astra_ros.nodes.imagine.settings import PlanTopicSettings
-from astra_ros.plans.joint_plan import PlanError
+from astra_ros.plans.errors import PlanError
 from astra_ros.plans.plan import Plan
 from astra_ros.robot.conflict import Conflict
 from astra_ros.texts import short

@@ -16,7 +16,7 @@ from astra_ros.nodes.imagine.plan_stamps import stamp_refusals
 from astra_ros.nodes.imagine.robot_description import RobotDescription
 from astra_ros.nodes.imagine.robot_state import RobotState
 from astra_ros.nodes.imagine.settings import ImagineParameters, ImagineSettings
-from astra_ros.plans.joint_plan import PlanError
+from astra_ros.plans.errors import PlanError
 from astra_ros.ranking.imaginer import Imaginer, Result
 from astra_ros.ranking.prepare import NothingToImagine
 
@@ -173,11 +173,8 @@ class RequestServer:
             elif hands_on:
                 reason = began_with.stamps.refusal(request.held[best.name].stamp, self._now_ns())
                 now = self._robot.now(began_with.camera_timeout_s)
-                came = request.held[best.name].plan
-                extra = [name for name in came.joint_names if name not in best.joint_names]
                 try:
-                    imaginer.prepare.check_start(best, now)
-                    imaginer.prepare.check_extras(replace(came, name=best.name), extra, now)
+                    imaginer.prepare.check_start(replace(request.held[best.name].plan, name=best.name), now)
                 except PlanError as error:
                     reason = str(error)
         return f"no plan is handed on: meanwhile, {reason}" if reason else ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from astra_ros.nodes.imagine.inputs import ImagineInputs
 from astra_ros.nodes.imagine.robot_description import RobotDescription
 from astra_ros.nodes.imagine.topic_types import TopicTypes
-from astra_ros.ranking.robot_now import RobotNow
+from astra_ros.plans.start import RobotNow
 from astra_ros.robot.conflict import Conflict
 from astra_ros.robot.limits import beyond, in_words
 

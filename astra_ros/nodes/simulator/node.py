@@ -28,7 +28,7 @@ from astra_ros.nodes.imagine.settings import MOST_SEED
 from astra_ros.nodes.parameters import SettingsParameters
 from astra_ros.nodes.qos import LATCHED, reliable
 from astra_ros.nodes.simulator.simulated_arm import SimulatedArm
-from astra_ros.plans.joint_plan import PlanError
+from astra_ros.plans.errors import PlanError
 from astra_ros.settings import check_ranges, limited
 from astra_ros.simulation.arm.robots import robot_description
 from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings, CameraSettings

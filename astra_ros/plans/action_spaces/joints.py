@@ -8,11 +8,16 @@ from typing import ClassVar
 
 import numpy as np
 
+from astra_ros.plans import joint_start
 from astra_ros.plans.action_space import ActionSpace, spread
 from astra_ros.plans.joint_plan import JointPlan
+from astra_ros.plans.start import RobotNow, StartRules
 from astra_ros.plans.turns import short_way
 
 FLOOR_RAD = 0.02
+# A joint that no model knows stands still along a plan if it moves by less, rad (m for sliding joints): a gripper's
+# fingers come with some noise.
+STILL = 1e-3
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class JointSpace(ActionSpace):
     modality: ClassVar[str] = "joints"
     units: ClassVar[str] = "rad (m for sliding joints)"
     plan: ClassVar[type] = JointPlan
+    column_noun: ClassVar[str] = "joints"
     columns_are_joints: ClassVar[bool] = True
     acceleration_unit: ClassVar[str] = "rad/s^2"
     # Measured joints, since a controller's state is rarely recorded.
@@ -65,6 +71,29 @@ class JointSpace(ActionSpace):
     def begun_from(self, other: np.ndarray, motion: np.ndarray) -> np.ndarray:
         """The same changes, from the joints where ``motion`` begins."""
         return other - other[..., :1, :] + motion[..., :1, :]
+
+    def moving(self, plan: JointPlan, columns: Sequence[str]) -> list[str]:
+        paths = zip(plan.joint_names, plan.positions.T)
+        return [name for name, path in paths if name in columns and np.ptp(path) > STILL]
+
+    def check_start(self, plan: JointPlan, robot: RobotNow | None, rules: StartRules) -> None:
+        if robot is None or not rules.tolerance:
+            return
+        joint_start.check_start(self._known(plan), robot, rules)
+        joint_start.check_extras(
+            plan, [name for name in plan.joint_names if name not in self.motion_names], robot, rules
+        )
+
+    def begin(self, plan: JointPlan, robot: RobotNow | None, rules: StartRules) -> tuple[JointPlan, np.ndarray | None]:
+        """Whole turns of joints that turn without end are those that the model was trained on."""
+        turning, known = rules.turning(robot), self._known(plan)
+        joint_start.check_seams(known, turning)
+        self.check_start(plan, robot, rules)
+        now = None if robot is None else robot.ordered(self.motion_names)
+        return joint_start.in_the_turn_of(known, now, turning, np.array(self.position_mean))
+
+    def _known(self, plan: JointPlan) -> JointPlan:
+        return plan.only(self.motion_names).reordered(self.motion_names)
 
     @staticmethod
     def rest(motion_names: Sequence[str], now: Mapping[str, float], seconds: float, name: str) -> JointPlan:

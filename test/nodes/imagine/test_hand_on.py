@@ -15,8 +15,8 @@ from astra_ros.nodes.imagine.request_server import RequestServer
 from astra_ros.nodes.imagine.settings import ImagineSettings
 from astra_ros.plans.action_spaces.joints import JointSpace
 from astra_ros.plans.joint_plan import JointPlan
+from astra_ros.plans.start import RobotNow
 from astra_ros.ranking.prepare import NothingToImagine, PlanPreparer, PlanSettings
-from astra_ros.ranking.robot_now import RobotNow
 
 NOW_S = 1000
 
@@ -85,7 +85,7 @@ def test_a_joint_that_the_model_does_not_know_is_compared_again():
     assert not bench.serve().withheld and bench.published[0]["hand_on"]
     bench = Bench(finger=0.3, then={"finger": 0.9})  # it moved meanwhile
     assert bench.serve().withheld and not bench.published[0]["hand_on"]
-    assert "meanwhile, plan 's/0' holds finger at 0.300, but the robot has it at 0.900" in bench.withheld[0]
+    assert "meanwhile, plan 's/0': it holds finger at 0.300, but the robot has it at 0.900" in bench.withheld[0]
     assert Bench(finger=0.3, then={"a": 0.5}).serve().withheld
 
 

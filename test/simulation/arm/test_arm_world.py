@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from astra_ros.plans.joint_plan import JointPlan, PlanError
+from astra_ros.plans.errors import PlanError
+from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.simulation.arm.candidates import propose, random_play
 from astra_ros.simulation.arm.episodes import PlayingArm
 from astra_ros.simulation.arm.scene import CUBE_SIDE_M

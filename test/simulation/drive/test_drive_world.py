@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from streets import NAMES, crate, twist
 
-from astra_ros.plans.joint_plan import PlanError
+from astra_ros.plans.errors import PlanError
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.camera import CameraSettings
 from astra_ros.simulation.drive import world as drive_world

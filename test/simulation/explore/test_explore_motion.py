@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from halls import hall, plan_of
 
-from astra_ros.plans.joint_plan import PlanError
+from astra_ros.plans.errors import PlanError
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.explore.geometry import Block, Solids
 from astra_ros.simulation.explore.robots import Pose, advanced, gimbal, gimbal_angles, twist_between

@@ -7,8 +7,8 @@ import pytest
 
 from astra_ros.plans.action_spaces.joints import JointSpace
 from astra_ros.plans.joint_plan import JointPlan
+from astra_ros.plans.start import RobotNow
 from astra_ros.ranking.prepare import NothingToImagine, PlanPreparer, PlanSettings
-from astra_ros.ranking.robot_now import RobotNow
 
 TURN = 2 * math.pi
 
@@ -103,7 +103,7 @@ def test_where_it_is_not_known_a_turn_is_named_as_one_with_the_cure():
     assert "publish a robot_description that calls it continuous" in reason
     assert "whole turn" not in moved(preparer(known=()), plan(3.0, 3.1), j=1.0)
     reason = moved(preparer(known=()), plan(3.1, -3.1, -2.9, seconds=(0.0, 0.2, 1.0)), j=3.1)
-    assert "moves j from 3.100 to -3.100 rad in 0.20 s, about one whole turn" in reason
+    assert "moves j from 3.100 to -3.100 rad in 0.20 s (points 0 and 1), about one whole turn" in reason
     # Far, but not too fast for a joint that has such a range.
     np.testing.assert_allclose(moved(preparer(known=()), plan(3.1, -3.1, seconds=(0.0, 2.0)), j=3.1), [3.1, 0.0, -3.1])
 

@@ -1,0 +1,193 @@
+"""Where an arm's plan begins, and in which turn: angles count modulo 2 pi where joints turn without end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+
+from astra_ros.plans.errors import PlanError, RobotUnknown, StartError
+from astra_ros.plans.joint_plan import JointPlan
+from astra_ros.plans.start import RobotNow, StartRules
+from astra_ros.plans.turns import TURN, nearest_turn, short_way, turns_in, unwrapped, written_in_one_turn
+from astra_ros.texts import listed, short
+
+# No joint of an arm turns faster, rad/s.
+FASTEST_JOINT = TURN
+# A step across the seam of angles that are written modulo 2 pi is a short one, rad. A longer one may go either way
+# round: a joint_trajectory_controller goes straight from number to number.
+ACROSS_THE_SEAM = math.pi / 2
+# What to do where a joint seems to turn without end, and nothing says so.
+TURNS = (
+    "if the joint turns without end, publish a robot_description that calls it continuous, or import the model's "
+    "recordings with --urdf"
+)
+
+
+def check_seams(plan: JointPlan, turning: Collection[str]) -> None:
+    """Raises PlanError where it is not known which way round a joint goes.
+
+    A joint that is not known to turn without end must not jump by about a whole turn; one that does must not take a
+    step that may go either way round.
+    """
+    turn = seam(plan, turning)
+    if not (found := turn or either_way(plan, turning)):
+        return
+    name, point = found
+    column = plan.positions[:, plan.joint_names.index(name)]
+    seconds = plan.times_s[point] - plan.times_s[point - 1]
+    moves = (
+        f"it moves {short(name)} from {column[point - 1]:.3f} to {column[point]:.3f} rad in {seconds:.2f} s "
+        f"(points {point - 1} and {point})"
+    )
+    where = {"thing": plan.title, "column": name, "index": point, "found": float(column[point] - column[point - 1])}
+    if turn:
+        raise PlanError(f"{moves}, about one whole turn", cure=TURNS, **where)
+    raise PlanError(
+        f"{moves}, and the joint turns without end, so which way round it goes is not known",
+        cure="send points in between, at most 3.1 rad from each other",
+        **where,
+    )
+
+
+def check_start(plan: JointPlan, robot: RobotNow, rules: StartRules) -> None:
+    """Checks that the joints that a model knows begin where the robot is.
+
+    Args:
+        plan: with exactly these joints.
+
+    Raises:
+        RobotUnknown: where a joint is is not known.
+        StartError: a joint is elsewhere.
+    """
+    if unknown := robot.unknown(plan.joint_names):
+        doubts = robot.why_unknown(unknown)
+        raise RobotUnknown(
+            "it cannot be compared with where the robot is: "
+            + (doubts or f"the position of {listed(unknown)} is not known"),
+            thing=plan.title,
+            cure=("or " if doubts else "") + "set start_tolerance to 0 to take plans that start anywhere",
+            joints=unknown,
+        )
+    turning, start, begin_s = rules.turning(robot), robot.ordered(plan.joint_names), float(plan.times_s[0])
+    away, allowed = np.abs(way_from(plan, start, turning)), rules.tolerance + rules.max_speed * begin_s
+    if away.max() > allowed:
+        turned = ", ".join(whole_turns(plan, start, turning, allowed))
+        worst = int(away.argmax())
+        raise StartError(
+            f"it starts with {short(plan.joint_names[worst])} at {plan.positions[0][worst]:.3f} rad at {begin_s:g} s, "
+            f"but the robot is {away[worst]:.3f} rad away from there (start_tolerance is {rules.tolerance:g}, "
+            f"max_start_speed {rules.max_speed:g})",
+            thing=plan.title,
+            cure="plan from where the robot is"
+            + (f". Of {turned} that is about one whole turn (6.283 rad): {TURNS}" if turned else ""),
+            column=plan.joint_names[worst],
+            index=0,
+            found=float(away[worst]),
+            limit=allowed,
+        )
+
+
+def check_extras(plan: JointPlan, extra: Collection[str], robot: RobotNow, rules: StartRules) -> None:
+    """Checks that joints that the model does not know, and that stand still along the plan, are there already.
+
+    Raises:
+        StartError: one is elsewhere, so it would move unseen.
+    """
+    for name in extra:
+        if name in rules.ignored:
+            continue
+        there = float(plan.positions[0, plan.joint_names.index(name)])
+        here = robot.values.get(name, there)
+        away = short_way(there - here) if name in rules.turning(robot) else there - here
+        if abs(away) > rules.tolerance:
+            raise StartError(
+                f"it holds {short(name)} at {there:.3f}, but the robot has it at {here:.3f} (start_tolerance is "
+                f"{rules.tolerance:g}); the model does not know that joint, so its motion is not imagined",
+                thing=plan.title,
+                cure="plan from where the robot is, or name the joint in ignore_joints",
+                column=name,
+                index=0,
+                found=abs(away),
+                limit=rules.tolerance,
+            )
+
+
+def way_from(plan: JointPlan, start: np.ndarray, continuous: Collection[str]) -> np.ndarray:
+    """How far a plan's first point is from the robot, joint by joint: [J] rad (m for sliding joints), signed.
+
+    Args:
+        start: [J], where the robot is.
+        continuous: joints whose whole turns do not count.
+    """
+    away = plan.positions[0] - start
+    turning = np.array([name in continuous for name in plan.joint_names])
+    return np.where(turning, short_way(away), away)
+
+
+def in_the_turn_of(
+    plan: JointPlan, start: np.ndarray | None, continuous: Collection[str], middle: np.ndarray
+) -> tuple[JointPlan, np.ndarray | None]:
+    """A plan and the robot's joints, with all joints that turn without end in the same turn.
+
+    Angles that are written modulo 2 pi (all within one turn around 0, or above 0) are unwrapped: each step goes the
+    short way. Other angles are taken as they are.
+
+    Args:
+        start: [J], where the robot is, or None.
+        continuous: joints whose whole turns do not count.
+        middle: [J], the angles that the model was trained on; results lie in their turn.
+    """
+    if not any(name in continuous for name in plan.joint_names):
+        return plan, start
+    positions = plan.positions.copy()
+    start = None if start is None else start.copy()
+    for column, name in enumerate(plan.joint_names):
+        if name not in continuous:
+            continue
+        way = positions[:, column]
+        if written_in_one_turn(way):
+            way = unwrapped(way)
+        begin = way[0] if start is None else start[column]
+        begin = nearest_turn(begin, middle[column])
+        if start is not None:
+            start[column] = begin
+        positions[:, column] = way + (nearest_turn(way[0], begin) - way[0])
+    return replace(plan, positions=positions), start
+
+
+def seam(plan: JointPlan, continuous: Collection[str]) -> tuple[str, int] | None:
+    """A joint that jumps by about whole turns, faster than any joint turns, and the point after the jump; or None.
+
+    Joints that are known to turn without end do not count.
+    """
+    seconds = np.diff(plan.times_s)
+    for name, way in zip(plan.joint_names, plan.positions.T):
+        if name not in continuous:
+            for index, (step, took_s) in enumerate(zip(np.diff(way), seconds), start=1):
+                if abs(step) > FASTEST_JOINT * took_s and turns_in(float(step)):
+                    return name, index
+    return None
+
+
+def either_way(plan: JointPlan, continuous: Collection[str]) -> tuple[str, int] | None:
+    """A joint that turns without end and takes a step that is a long one either way round, and the point after it; or
+    None. Only angles that may be written modulo 2 pi are ambiguous."""
+    for name, way in zip(plan.joint_names, plan.positions.T):
+        if name in continuous and written_in_one_turn(way):
+            steps = np.diff(way)
+            unclear = (np.abs(steps) > math.pi) & (np.abs(short_way(steps)) > ACROSS_THE_SEAM)
+            if unclear.any():
+                return name, int(np.argmax(unclear)) + 1
+    return None
+
+
+def whole_turns(plan: JointPlan, start: np.ndarray, continuous: Collection[str], tolerance: float) -> list[str]:
+    """Joints that begin about whole turns from where the robot is, and are not known to turn without end."""
+    return [
+        name
+        for name, away in zip(plan.joint_names, plan.positions[0] - start)
+        if name not in continuous and abs(away) > tolerance and turns_in(float(away))
+    ]

@@ -1,0 +1,66 @@
+"""Where a robot is as a plan begins, and how far from there a plan may begin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class StartRules:
+    """How far from the robot a plan may begin.
+
+    Attributes:
+        tolerance: how far any column's first value may be from the robot's (rad; m for sliding joints); 0: anywhere.
+        max_speed: rad/s, with which a plan whose first point is later than 0 s may go there.
+        ignored: columns that the model does not know and that are not compared.
+        continuous: joints that turn without end, as the model was told.
+    """
+
+    tolerance: float
+    max_speed: float
+    ignored: tuple[str, ...] = ()
+    continuous: frozenset[str] = frozenset()
+
+    def turning(self, robot: RobotNow | None) -> frozenset[str]:
+        """The joints that turn without end. A robot's description counts more than what the model was told."""
+        return self.continuous if robot is None else self.continuous - robot.limited | robot.continuous
+
+
+@dataclass(frozen=True)
+class RobotNow:
+    """What is known of the robot at this moment.
+
+    Attributes:
+        values: joint -> where it is (rad; m for sliding joints), or column -> how a base moved in the last step (m/s,
+            rad/s).
+        doubted: joint -> why its position is not believed; such a joint is not in ``values``.
+        continuous: joints that turn without end, by the robot's description.
+        limited: joints that have an end, by the robot's description.
+    """
+
+    values: Mapping[str, float]
+    doubted: Mapping[str, str] = field(default_factory=dict)
+    continuous: frozenset[str] = frozenset()
+    limited: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, values: Mapping[str, float] | RobotNow | None) -> RobotNow | None:
+        """The same, or bare values."""
+        return values if values is None or isinstance(values, cls) else cls(values)
+
+    def ordered(self, names: Sequence[str]) -> np.ndarray | None:
+        """[D] in the order of names, or None when any of them is unknown."""
+        if any(name not in self.values for name in names):
+            return None
+        return np.array([self.values[name] for name in names], dtype=np.float64)
+
+    def unknown(self, names: Sequence[str]) -> list[str]:
+        """The joints whose position is not known."""
+        return [name for name in names if name not in self.values]
+
+    def why_unknown(self, names: Sequence[str]) -> str:
+        """Why the positions of some joints are not believed, or ''."""
+        return "; ".join(dict.fromkeys(self.doubted[name] for name in names if name in self.doubted))
