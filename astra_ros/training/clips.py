@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from astra_ros.datasets.robot_renders import Drawer
 from astra_ros.inference.torch_lenses import lens_of
 from astra_ros.plans.action_spaces import ActionSpace, action_space_class
 from astra_ros.training.precision import mixed_precision
+from astra_ros.world_model import Astra, imagine_latents
 from astra_ros.world_model.autoencoder import FrameAutoencoder
 from astra_ros.world_model.denoiser import OutcomeHeads
 from astra_ros.world_model.reprojection import reprojected_latents
@@ -55,223 +56,263 @@ def frames_to_tensor(frames: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(frames)).movedim(-1, -3).float() / 255
 
 
-def recoloured(frames: Tensor, generator: torch.Generator) -> Tensor:
-    """Frames [N, 3, h, w] under another light and in other colours, the same for all N.
-
-    A gain for each colour and a gamma change the light; a turn of the hue by up to 60 degrees (a
-    rotation of the colours around grey) gives surfaces another paint.
-    """
-    gain = 0.6 + 0.6 * torch.rand(1, 3, 1, 1, generator=generator)
-    gamma = 0.7 + 0.8 * torch.rand(1, generator=generator)
-    angle = (2 * torch.rand(1, generator=generator) - 1) * torch.pi / 3
-    cosine, side = angle.cos(), angle.sin() / 3**0.5
-    third = (1 - cosine) / 3
-    turn = torch.stack(
-        [
-            torch.cat([cosine + third, third - side, third + side]),
-            torch.cat([third + side, cosine + third, third - side]),
-            torch.cat([third - side, third + side, cosine + third]),
-        ]
-    )
-    turned = torch.einsum("ij,njhw->nihw", turn, frames).clamp(0, 1)
-    return (turned.pow(gamma) * gain).clamp(0, 1)
-
-
 @dataclass(frozen=True)
 class Clip:
-    """B clips, T history frames and H frames to predict each; action spaces may be mixed.
+    """B clips of T history frames and H frames to predict; action spaces may be mixed.
 
-    Latents come as a whole run of T + H frames; frame T - 1 is the newest observed one.
+    Latents come as one run of T + H frames; frame T - 1 is the newest observed one.
     """
 
     latents: Tensor  # [B, T + H, C, h, w] as recorded
     actions: Tensor  # [B, H, A], A of the widest space, zeros behind a narrower one's
     spaces: Tensor  # [B] number of the action space
     outcomes: dict[str, Tensor]  # of the H frames, [B, H] 0/1 or [B, H, 3] m, NaN where unknown
-    robot_renders: Tensor | None = None  # uint8 [B, H, 3, h, w], the robot drawn along the plan
-    drawn: Tensor | None = None  # bool [B], whether there is a drawing
-    reprojected: Tensor | None = None  # [B, H, C + 1, h, w] the last picture from where the camera will be
-    way_known: Tensor | None = None  # bool [B], whether it is known where that is
+    robot_renders: Tensor | None = None  # uint8 [B, H, 3, h, w], the robot rendered along the plan
+    drawn: Tensor | None = None  # bool [B], whether the clip has robot renders
+    reprojected: Tensor | None = None  # [B, H, C + 1, h, w] the newest frame, seen from each future camera pose
+    way_known: Tensor | None = None  # bool [B], whether those camera poses are known
     object_cells: Tensor | None = None  # [B, H, h, w], how much a cell shows of the object, or did, 0..1
 
     def to(self, device: torch.device) -> Clip:
-        def move(value):
-            if isinstance(value, dict):
-                return {name: move(item) for name, item in value.items()}
-            return None if value is None else value.to(device, non_blocking=True)
+        return self._each(lambda value: value.to(device, non_blocking=True))
 
-        return Clip(**{field.name: move(getattr(self, field.name)) for field in fields(self)})
+    def row(self, index: int) -> Clip:
+        """One of the B clips, as a batch of one."""
+        return self._each(lambda value: value[index : index + 1])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Clip:
+        def changed(value):
+            if isinstance(value, dict):
+                return {name: change(item) for name, item in value.items()}
+            return None if value is None else change(value)
+
+        return Clip(**{field.name: changed(getattr(self, field.name)) for field in fields(self)})
+
+
+@dataclass(frozen=True)
+class ClipSettings:
+    """How episodes are cut into clips, and what a clip holds.
+
+    Attributes:
+        spaces: action spaces, in the network's order.
+        window, horizon: history frames and frames to predict of a clip.
+        outcomes: labels that clips carry.
+        drawer: renders the robots; None: clips have no robot renders.
+        cameras: action space -> moving camera; None: clips have no reprojected latents.
+        starts_every: clips start at every n-th frame of an episode. From 2 on, reprojected latents are kept in memory
+            for the next use of the clip.
+    """
+
+    spaces: Sequence[ActionSpace]
+    window: int
+    horizon: int
+    outcomes: Sequence[str] = ()
+    drawer: Drawer | None = None
+    cameras: Mapping[str, MovingCamera] | None = None
+    starts_every: int = 1
+
+
+@dataclass(frozen=True)
+class LatentEpisode:
+    """An episode of N frames as latents, with what clips are cut from."""
+
+    space: int  # number of the action space
+    latents: Tensor  # float16 [N, C, h, w]
+    actions: Tensor  # [N - 1, A]
+    outcomes: dict[str, Tensor]  # [N] or [N, 3] each, NaN where unknown
+    robot_renders: Tensor | None  # uint8 [N, 3, h, w]
+    object_cells: Tensor | None  # [N, h, w]
+    frames: Tensor | None  # uint8 [N, h, w, 3]; kept only of a moving camera that is known
+    motion: np.ndarray  # float64 [N, D]
+    dt_s: float
+
+    def __len__(self) -> int:
+        return len(self.latents)
 
 
 class LatentDataset:
-    """Every episode as latents, plus actions, labels and, if asked for, drawings of the robot.
+    """The episodes of `paths` as latents in memory; `autoencoder` encodes them on its own device.
 
-    Latents are 16-bit floats. Of moving `cameras` the pictures themselves are kept too, to be seen from
-    elsewhere. Random clips begin at every `starts_every`-th frame of an episode; where that leaves some out,
-    what a clip of a moving camera has cost is kept for its next use.
+    Raises DatasetError where an episode fits no action space, or is too short for the horizon.
     """
 
     def __init__(
-        self,
-        spaces: Sequence[ActionSpace],
-        window: int,
-        horizon: int,
-        outcomes: Sequence[str] = (),
-        drawer: Drawer | None = None,
-        cameras: Mapping[str, MovingCamera] | None = None,
-        starts_every: int = 1,
+        self, settings: ClipSettings, paths: Iterable[Path], autoencoder: FrameAutoencoder, progress: bool = True
     ):
-        self.spaces = list(spaces)
-        self.window = window
-        self.horizon = horizon
-        self.outcome_names = tuple(outcomes)
-        self.drawer = drawer
-        self.cameras = None if cameras is None else [cameras.get(space.name) for space in self.spaces]
-        self.starts_every = starts_every
+        self.settings = settings
+        self.autoencoder = autoencoder.eval()
+        self.device = next(autoencoder.parameters()).device
         self._kept: dict[tuple[int, int], Tensor] = {}  # reprojected latents of (episode, start)
-        self.frames: list[Tensor | None] = []  # of cameras that move, to be seen from elsewhere
-        self.motions: list[np.ndarray] = []
-        self.space_of: list[int] = []
-        self.latents: list[Tensor] = []
-        self.actions: list[Tensor] = []
-        self.outcomes: list[dict[str, Tensor]] = []
-        self.robot_renders: list[Tensor | None] = []
-        self.object_cells: list[Tensor | None] = []
+        self.episodes = [
+            self._encoded(path) for path in tqdm(list(paths), unit="episode", desc="encode", disable=not progress)
+        ]
 
     @torch.inference_mode()
-    def encode(
-        self, paths: Iterable[Path], autoencoder: FrameAutoencoder, device: torch.device, progress: bool = True
-    ) -> None:
-        """Add the episodes of `paths`. Raises DatasetError where one fits no action space."""
-        numbers = {space.name: index for index, space in enumerate(self.spaces)}
-        autoencoder.eval()
-        for path in tqdm(list(paths), unit="episode", desc="encode", disable=not progress):
-            episode = load_episode(path)
-            number = numbers.get(episode.space)
-            if number is None or self.spaces[number].motion_names != episode.motion_names:
-                raise DatasetError(
-                    f"{path}: {episode.space} with {episode.motion_names} fits none of "
-                    f"the action spaces {list(numbers)}"
-                )
-            if len(episode) <= self.horizon:
-                raise DatasetError(
-                    f"{path}: {len(episode)} frames are too few for a horizon of {self.horizon}; record longer episodes"
-                )
-            frames = frames_to_tensor(episode.frames)
-            with mixed_precision(device):  # as the training itself
-                self.latents.append(autoencoder.encode(frames.to(device)).half().cpu())
-            self.space_of.append(number)
-            self.actions.append(torch.from_numpy(self.spaces[number].encode(episode.motion)))
-            self.outcomes.append({name: _label(episode, name) for name in self.outcome_names})
-            drawn = None if self.drawer is None else self.drawer.draw(episode)
-            self.robot_renders.append(None if drawn is None else torch.from_numpy(drawn))
-            cells = object_cells(episode, tuple(self.latents[-1].shape[-2:]))
-            self.object_cells.append(None if cells is None else torch.from_numpy(cells))
-            if self.cameras is not None:
-                known = self.cameras[number] is not None and episode.camera is not None
-                self.frames.append(torch.from_numpy(episode.frames) if known else None)
-                self.motions.append(episode.motion.astype(np.float64))
-                self.dt_s = episode.dt_s
-        self.autoencoder, self.device = autoencoder, device
+    def _encoded(self, path: Path) -> LatentEpisode:
+        episode, own = load_episode(path), self.settings
+        number = next((n for n, space in enumerate(own.spaces) if space.name == episode.space), None)
+        if number is None or own.spaces[number].motion_names != episode.motion_names:
+            raise DatasetError(
+                f"{episode.space} with the motion {episode.motion_names} fits none of the action spaces "
+                f"{[space.name for space in own.spaces]}",
+                thing=path,
+            )
+        if len(episode) <= own.horizon:
+            raise DatasetError(
+                f"{len(episode)} frames are too few for a horizon of {own.horizon}",
+                thing=path,
+                cure="record longer episodes",
+            )
+        with mixed_precision(self.device):  # as the training itself
+            latents = self.autoencoder.encode(frames_to_tensor(episode.frames).to(self.device)).half().cpu()
+        cells = object_cells(episode, tuple(latents.shape[-2:]))
+        drawn = None if own.drawer is None else own.drawer.draw(episode)
+        moves = own.cameras is not None and episode.space in own.cameras and episode.camera is not None
+        return LatentEpisode(
+            space=number,
+            latents=latents,
+            actions=torch.from_numpy(own.spaces[number].encode(episode.motion)),
+            outcomes={name: _label(episode, name) for name in own.outcomes},
+            robot_renders=None if drawn is None else torch.from_numpy(drawn),
+            object_cells=None if cells is None else torch.from_numpy(cells),
+            frames=torch.from_numpy(episode.frames) if moves else None,
+            motion=episode.motion.astype(np.float64),
+            dt_s=episode.dt_s,
+        )
+
+    def space_of(self, episode: int) -> ActionSpace:
+        return self.settings.spaces[self.episodes[episode].space]
 
     @property
     def drawn_spaces(self) -> set[str]:
-        """Names of the action spaces of which some episode is drawn."""
+        """Names of the action spaces that have an episode with robot renders."""
         return {
-            self.spaces[number].name for number, drawn in zip(self.space_of, self.robot_renders) if drawn is not None
+            self.settings.spaces[episode.space].name for episode in self.episodes if episode.robot_renders is not None
         }
+
+    def picks(self, rng: np.random.Generator, each: int) -> dict[int, list[tuple[int, int]]]:
+        """`each` random clips (episode, newest frame) of every action space that has an episode, by its number."""
+        made = {}
+        for space in sorted({episode.space for episode in self.episodes}):
+            own = [index for index, episode in enumerate(self.episodes) if episode.space == space]
+            made[space] = [
+                (int(index), int(rng.integers(len(self.episodes[index]) - self.settings.horizon)))
+                for index in rng.choice(own, each)
+            ]
+        return made
 
     def clip(self, episodes: Sequence[int], starts: Sequence[int]) -> Clip:
         """Clips whose newest observed frame is `starts[i]` of episode `episodes[i]`.
 
         Before an episode begins the scene stood still: its first frame is repeated.
         """
-        runs = [
-            (index, torch.arange(start - self.window + 1, start + self.horizon + 1).clamp_min(0))
-            for index, start in zip(episodes, starts)
-        ]
-        future = slice(self.window, None)
-        widest = max(space.dim for space in self.spaces)
+        window, horizon = self.settings.window, self.settings.horizon
+        chosen = [self.episodes[index] for index in episodes]
+        runs = [torch.arange(start - window + 1, start + horizon + 1).clamp_min(0) for start in starts]
+        pairs = list(zip(chosen, runs))
+        future = slice(window, None)
+        widest = max(space.dim for space in self.settings.spaces)
         robot_renders = drawn = None
-        if self.drawer is not None:
-            blank = torch.zeros(self.horizon, *self.drawer.shape, dtype=torch.uint8)
+        if self.settings.drawer is not None:
+            blank = torch.zeros(horizon, *self.settings.drawer.shape, dtype=torch.uint8)
             robot_renders = torch.stack(
-                [blank if self.robot_renders[i] is None else self.robot_renders[i][run[future]] for i, run in runs]
+                [blank if one.robot_renders is None else one.robot_renders[run[future]] for one, run in pairs]
             )
-            drawn = torch.tensor([self.robot_renders[i] is not None for i, _ in runs])
+            drawn = torch.tensor([one.robot_renders is not None for one in chosen])
         reprojected, way_known = self._reprojected(episodes, starts)
         return Clip(
-            latents=torch.stack([self.latents[i][run] for i, run in runs]).float(),
-            actions=torch.stack([_widened(self.actions[i][run[future] - 1], widest) for i, run in runs]),
-            spaces=torch.tensor([self.space_of[i] for i, _ in runs]),
+            latents=torch.stack([one.latents[run] for one, run in pairs]).float(),
+            actions=torch.stack([_widened(one.actions[run[future] - 1], widest) for one, run in pairs]),
+            spaces=torch.tensor([one.space for one in chosen]),
             outcomes={
-                name: torch.stack([self.outcomes[i][name][run[future]] for i, run in runs])
-                for name in self.outcome_names
+                name: torch.stack([one.outcomes[name][run[future]] for one, run in pairs])
+                for name in self.settings.outcomes
             },
             robot_renders=robot_renders,
             drawn=drawn,
             reprojected=reprojected,
             way_known=way_known,
-            object_cells=torch.stack([self._object_cells(i, run) for i, run in runs]),
+            object_cells=torch.stack([self._object_cells(one, run) for one, run in pairs]),
         )
 
-    def _object_cells(self, index: int, run: Tensor) -> Tensor:
+    def _object_cells(self, episode: LatentEpisode, run: Tensor) -> Tensor:
         """Of the H frames, [H, h, w]: where the object is, and where it was when last observed."""
-        cells = self.object_cells[index]
+        cells, window = episode.object_cells, self.settings.window
         if cells is None:
-            return torch.zeros(self.horizon, *self.latents[index].shape[-2:])
-        return torch.maximum(cells[run[self.window :]], cells[run[self.window - 1]])
+            return torch.zeros(self.settings.horizon, *episode.latents.shape[-2:])
+        return torch.maximum(cells[run[window:]], cells[run[window - 1]])
 
     @torch.no_grad()
-    def _reprojected(self, episodes: Sequence[int], starts: Sequence[int]):
+    def _reprojected(self, episodes: Sequence[int], starts: Sequence[int]) -> tuple[Tensor | None, Tensor | None]:
         """`Clip.reprojected` and `Clip.way_known`."""
-        if self.cameras is None:
+        if self.settings.cameras is None:
             return None, None
-        known = [self.frames[index] is not None for index in episodes]
-        latent = self.latents[0].shape[1:]
-        made = torch.zeros(len(episodes), self.horizon, latent[0] + 1, *latent[1:], device=self.device)
+        chosen = [self.episodes[index] for index in episodes]
+        channels, *cells = chosen[0].latents.shape[1:]
+        made = torch.zeros(len(chosen), self.settings.horizon, channels + 1, *cells, device=self.device)
         picks = list(zip(episodes, starts))
         new = []
         for row, pick in enumerate(picks):
             if pick in self._kept:
                 made[row] = self._kept[pick]
-            elif known[row]:
+            elif chosen[row].frames is not None:
                 new.append(row)
-        for number in sorted({self.space_of[episodes[row]] for row in new}):
-            rows = [row for row in new if self.space_of[episodes[row]] == number]
-            camera = self.cameras[number]
-            frames = torch.stack([self.frames[episodes[row]][starts[row]] for row in rows]).numpy()
-            travel = torch.from_numpy(np.concatenate([self.travel(episodes[row], starts[row]) for row in rows]))
+        for number in sorted({chosen[row].space for row in new}):
+            rows = [row for row in new if chosen[row].space == number]
+            frames = torch.stack([chosen[row].frames[starts[row]] for row in rows]).numpy()
+            poses = torch.from_numpy(np.concatenate([self.camera_poses(*picks[row]) for row in rows]))
+            camera = self.settings.cameras[self.settings.spaces[number].name]
             with mixed_precision(self.device):
                 made[rows] = reprojected_latents(
                     self.autoencoder,
                     frames_to_tensor(frames).to(self.device),
-                    travel.to(self.device),
+                    poses.to(self.device),
                     lens_of(camera, frames.shape[1:3], self.device),
                 ).float()
-        if self.starts_every > 1:
+        if self.settings.starts_every > 1:
             self._kept.update((picks[row], made[row].half()) for row in new)
-            made = made.half().float()  # at first use as later, or a training that goes on would differ
-        return made, torch.tensor(known)
+            made = made.half().float()  # rounded at the first use as later, or a resumed training would differ
+        return made, torch.tensor([one.frames is not None for one in chosen])
 
-    def travel(self, episode: int, start: int) -> np.ndarray | None:
-        """Where a moving camera goes after frame `start`, float32 [1, H, 4, 4]; None where its way is not
-        known, or it has none."""
-        if self.cameras is None or self.frames[episode] is None:
+    def camera_poses(self, index: int, start: int) -> np.ndarray | None:
+        """Poses of a moving camera after frame `start`, float32 [1, H, 4, 4]; None where they are not known."""
+        episode = self.episodes[index]
+        if episode.frames is None:
             return None
-        number = self.space_of[episode]
-        motion = self.motions[episode][None, start : start + self.horizon + 1]
-        return self.cameras[number].travel(self.spaces[number], motion, self.dt_s)
+        space = self.space_of(index)
+        motion = episode.motion[None, start : start + self.settings.horizon + 1]
+        return self.settings.cameras[space.name].travel(space, motion, episode.dt_s)
 
     def sample(self, batch: int, generator: torch.Generator) -> Clip:
-        """`batch` random clips: each from any episode, beginning anywhere in it (see `starts_every`)."""
-        episodes = torch.randint(len(self.latents), (batch,), generator=generator).tolist()
-        every = self.starts_every
+        """`batch` random clips: each from any episode, starting anywhere in it (see `starts_every`)."""
+        horizon, every = self.settings.horizon, self.settings.starts_every
+        episodes = torch.randint(len(self.episodes), (batch,), generator=generator).tolist()
         starts = [
-            every * int(torch.randint(-((self.horizon - len(self.latents[i])) // every), (1,), generator=generator))
+            every * int(torch.randint(-((horizon - len(self.episodes[i])) // every), (1,), generator=generator))
             for i in episodes
         ]
         return self.clip(episodes, starts)
+
+
+@torch.inference_mode()
+def imagine_clips(model: Astra, clip: Clip) -> Tensor:
+    """The model's roll-outs of clips of one action space, latents [B, H, C, h, w], from a fixed seed.
+
+    Robot renders and reprojected latents are used where all clips have them.
+    """
+    horizon, number = clip.actions.shape[1], int(clip.spaces[0])
+    drawn = clip.robot_renders is not None and bool(clip.drawn.all())
+    seen_again = clip.reprojected is not None and bool(clip.way_known.all())
+    made = imagine_latents(
+        model,
+        clip.latents[:, :-horizon],
+        clip.actions[:, None, :, : model.config.action_dims[number]],
+        number,
+        robot_renders=clip.robot_renders[:, None].float() / 255 if drawn else None,
+        reprojected=clip.reprojected[:, None] if seen_again else None,
+        generator=torch.Generator(clip.latents.device).manual_seed(0),
+    )
+    return made.latents[:, 0]
 
 
 def _label(episode: Episode, name: str) -> Tensor:

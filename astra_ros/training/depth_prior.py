@@ -52,7 +52,7 @@ def moving_cameras_of(
         for path, camera in own:
             check_camera(path, camera, first)
         if space.name not in found:
-            found[space.name] = usual_depth([load_episode(path) for path, _ in own[:EPISODES]], space, seed)
+            found[space.name] = fit_depth_prior([load_episode(path) for path, _ in own[:EPISODES]], space, seed)
     return found
 
 
@@ -66,7 +66,7 @@ def check_camera(where: object, camera: dict, known: PinholeCamera) -> None:
         )
 
 
-def usual_depth(episodes: Sequence[Episode], space: ActionSpace, seed: int = 0) -> MovingCamera:
+def fit_depth_prior(episodes: Sequence[Episode], space: ActionSpace, seed: int = 0) -> MovingCamera:
     """The camera of these episodes, with the map of depths that explains their pictures best.
 
     Raises DatasetError where none is long enough.

@@ -28,7 +28,8 @@ from astra_ros.datasets.episode import DatasetError
 from astra_ros.inference import load_backend
 from astra_ros.inference.base import CARD_FILE, ModelCard, ModelError
 from astra_ros.inference.torch_style_file import STYLE_FILE, write_style
-from astra_ros.training.clips import frames_to_tensor, recoloured
+from astra_ros.training.augmentation import recoloured
+from astra_ros.training.clips import frames_to_tensor
 from astra_ros.training.distributed import Processes
 from astra_ros.training.precision import mixed_precision
 from astra_ros.training.settings import STYLE_SETTINGS_HELP, StyleSettings

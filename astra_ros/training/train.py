@@ -15,7 +15,7 @@ import argparse
 import os
 import shutil
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +28,9 @@ from astra_ros.datasets.dataset import list_episodes, load_episode, read_footer,
 from astra_ros.datasets.episode import DatasetError
 from astra_ros.datasets.robot_renders import Drawer, cameras_of, undrawn_notes
 from astra_ros.training import distributed
-from astra_ros.training.clips import Clip, LatentDataset, frames_to_tensor, recoloured
-from astra_ros.training.compositor_clips import CompositorLoss, Rollouts
+from astra_ros.training.augmentation import recoloured
+from astra_ros.training.clips import Clip, ClipSettings, LatentDataset, frames_to_tensor
+from astra_ros.training.compositor_clips import CompositorClips, CompositorLoss
 from astra_ros.training.distributed import STRATEGIES, Processes
 from astra_ros.training.export import Embodiments, write_embodiments, write_model
 from astra_ros.training.initial_model import ABLATIONS, begin, with_drawn
@@ -167,30 +168,25 @@ def train_dynamics(
     if stage.finished:
         astra = stage.run(None)
     else:
-
-        def dataset():
-            drawer = Drawer(data_folder, config.image_size) if config.drawing else None
-            return LatentDataset(
-                spaces,
-                config.temporal_window,
-                settings.horizon,
-                config.outcomes,
-                drawer,
-                cameras if config.reprojection and cameras else None,
-                settings.starts_every,
-            )
-
         train, aside = split(paths)
-        data = dataset()
-        data.encode(train, autoencoder, device, progress=processes.first)
+        clips = ClipSettings(
+            spaces,
+            config.temporal_window,
+            settings.horizon,
+            config.outcomes,
+            Drawer(data_folder, config.image_size) if config.drawing else None,
+            cameras if config.reprojection and cameras else None,
+            settings.starts_every,
+        )
+        data = LatentDataset(clips, train, autoencoder, processes.first)
         trained_on = with_drawn(trained_on, data.drawn_spaces, train)
+        validation = None
         if processes.first:
             write_embodiments(folder, trained_on)
-        validation = (
-            Validation(dataset(), aside, autoencoder, device, settings.seed, settings.dynamics_steps)
-            if processes.first
-            else None
-        )
+            aside_clips = replace(clips, drawer=Drawer(data_folder, config.image_size) if config.drawing else None)
+            validation = Validation(
+                LatentDataset(aside_clips, aside, autoencoder), aside, settings.seed, settings.dynamics_steps
+            )
         batch_size = processes.share(settings.dynamics_batch)
         rollouts_from = settings.rollout_from * settings.dynamics_steps
 
@@ -233,7 +229,7 @@ def train_compositor(
     # Robots that became drawable after the dynamics were trained are not drawn for them now.
     drawer = Drawer(data_folder, config.image_size, trained_on.cameras) if config.drawing else None
     cameras = trained_on.cameras_that_move
-    data = LatentDataset(
+    clips = ClipSettings(
         trained_on.spaces,
         config.temporal_window,
         settings.horizon,
@@ -242,18 +238,17 @@ def train_compositor(
         cameras if config.reprojection and cameras else None,
     )
     batch_size = processes.share(settings.compositor_batch)
-    rollouts = Rollouts(
-        data,
+    data = CompositorClips(
+        clips,
         split(paths)[0],
         astra,
-        device,
         settings.seed + processes.rank,
         batch_size * settings.compositor_steps,
         progress=processes.first,
     )
 
     def batch_of(_, generator):
-        return rollouts.sample(batch_size, generator)
+        return data.sample(batch_size, generator)
 
     astra.compositor = stage.run(batch_of)
     return astra

@@ -1,4 +1,4 @@
-"""How a model does while it trains: imagined beside real, on episodes that it does not train on."""
+"""Validation during a training: imagined beside real frames, on episodes that are not trained on."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from astra_ros.datasets.dataset import load_episode
-from astra_ros.training.clips import LatentDataset, frames_to_tensor
+from astra_ros.training.clips import LatentDataset, frames_to_tensor, imagine_clips
 from astra_ros.training.training_log import TrainingLog
 from astra_ros.views.filmstrips import filmstrips
-from astra_ros.world_model import Astra, imagine_latents
+from astra_ros.world_model import Astra
 
 CLIPS = 6  # of each action space
 SHOWN = (1, 2, 4, 8, 12, 16)
-EVERY = 1000  # steps; imagining takes some seconds
+EVERY = 1000  # steps between validations, which take some seconds
 
 
 def split(paths: list[Path], share: int = 50) -> tuple[list[Path], list[Path]]:
@@ -42,65 +41,42 @@ def by_space(paths: list[Path]) -> dict[str, list[Path]]:
 
 
 class Validation:
-    """Clips of every action space, and what the camera really saw; `last` is the last step."""
+    """Clips of every action space beside what the camera really saw; `last` is the last training step."""
 
-    def __init__(
-        self, data: LatentDataset, paths: list[Path], autoencoder: nn.Module, device: torch.device, seed: int, last: int
-    ):
-        self.last = last
-        self.data, self.autoencoder, self.device = data, autoencoder, device
-        data.encode(paths, autoencoder, device)
-        rng = np.random.default_rng(seed)
-        self.picks: list[tuple[int, int]] = []
-        for space in sorted(set(data.space_of)):
-            own = [i for i, number in enumerate(data.space_of) if number == space]
-            self.picks += [
-                (int(i), int(rng.integers(len(data.latents[i]) - data.horizon))) for i in rng.choice(own, CLIPS)
-            ]
+    def __init__(self, data: LatentDataset, paths: list[Path], seed: int, last: int):
+        self.data, self.last = data, last
+        horizon = data.settings.horizon
+        picks = data.picks(np.random.default_rng(seed), CLIPS)
+        self.picks = [pick for group in picks.values() for pick in group]
         frames = [load_episode(path).frames for path in paths]
-        self.truth = np.stack([frames[i][start + 1 : start + 1 + data.horizon] for i, start in self.picks])
+        self.truth = np.stack([frames[i][start + 1 : start + 1 + horizon] for i, start in self.picks])
         self.newest = np.stack([frames[i][start] for i, start in self.picks])
 
     @torch.inference_mode()
     def __call__(self, model: Astra, step: int, log: TrainingLog) -> None:
         if step % EVERY and step != self.last:
             return
+        horizon = self.data.settings.horizon
         shown, figures = [], {}
-        clip = self.data.clip(*zip(*self.picks)).to(self.device)
-        window = self.data.window
+        clip = self.data.clip(*zip(*self.picks)).to(self.data.device)
         for row, (index, _) in enumerate(self.picks):
-            number = self.data.space_of[index]
-            space = self.data.spaces[number]
-            robot_renders = None
-            if clip.robot_renders is not None and clip.drawn[row]:
-                robot_renders = clip.robot_renders[row : row + 1, None].float() / 255
-            reprojected = None
-            if clip.reprojected is not None and clip.way_known[row]:
-                reprojected = clip.reprojected[row : row + 1, None]
-            made = imagine_latents(
-                model,
-                clip.latents[row : row + 1, :window],
-                clip.actions[row : row + 1, None, :, : space.dim],
-                number,
-                robot_renders=robot_renders,
-                reprojected=reprojected,
-                generator=torch.Generator(self.device).manual_seed(0),
-            )
-            imagined = self.autoencoder.decode(made.latents[0, 0]).movedim(1, -1).cpu()
+            space = self.data.space_of(index).name
+            latents = imagine_clips(model, clip.row(row))
+            imagined = self.data.autoencoder.decode(latents[0]).movedim(1, -1).cpu()
             truth = frames_to_tensor(self.truth[row]).movedim(1, -1)
             psnr = -10 * (imagined - truth).square().mean((1, 2, 3)).clamp_min(1e-10).log10()
-            for horizon in (1, 8, self.data.horizon):
-                if horizon <= len(psnr):
-                    figures.setdefault(f"psnr_{horizon}_{space.name}", []).append(float(psnr[horizon - 1]))
+            for at in (1, 8, horizon):
+                if at <= horizon:
+                    figures.setdefault(f"psnr_{at}_{space}", []).append(float(psnr[at - 1]))
             if row % CLIPS < 2:
-                at = [h - 1 for h in SHOWN if h <= len(truth)]
+                at = [h - 1 for h in SHOWN if h <= horizon]
                 now = self.newest[row][None]
                 shown += [
-                    (f"{space.name}: seen", np.concatenate([now, self.truth[row][at]])),
+                    (f"{space}: seen", np.concatenate([now, self.truth[row][at]])),
                     ("imagined", np.concatenate([now, _pixels(imagined[at])])),
                 ]
         log.figures(step, {name: float(np.mean(values)) for name, values in figures.items()})
-        heads = ["now", *(f"+{h} frames" for h in SHOWN if h <= self.data.horizon)]
+        heads = ["now", *(f"+{h} frames" for h in SHOWN if h <= horizon)]
         log.picture(step, filmstrips(shown, heads, gap_every=2))
 
 

@@ -9,7 +9,7 @@ import torch
 from astra_ros.datasets.dataset import list_episodes, load_episode
 from astra_ros.datasets.object_cells import object_cells
 from astra_ros.simulation.worlds import make_world
-from astra_ros.training.clips import LatentDataset, measure
+from astra_ros.training.clips import ClipSettings, LatentDataset, measure
 from astra_ros.training.losses import LossWeights, one_step_loss, rollout_loss
 from astra_ros.world_model import Astra, preset
 
@@ -66,8 +66,7 @@ def test_the_objects_place_now_and_before_counts_more(data, episode):
         modalities=("joints",),
     )
     model = Astra(config)
-    clips = LatentDataset(spaces, 4, 16, config.outcomes)
-    clips.encode(paths, model.autoencoder, torch.device("cpu"), progress=False)
+    clips = LatentDataset(ClipSettings(spaces, 4, 16, config.outcomes), paths, model.autoencoder, progress=False)
     clip = clips.clip([0], [5])
     seen = torch.from_numpy(object_cells(episode, CELLS))
     assert torch.equal(clip.object_cells[0, 9], torch.maximum(seen[15], seen[5]))

@@ -18,9 +18,9 @@ from astra_ros.evaluation.metrics import psnr
 from astra_ros.inference import Conditioning, ModelError, load_backend
 from astra_ros.inference.torch_lenses import lens_of
 from astra_ros.training import losses, train
-from astra_ros.training.clips import LatentDataset, frames_to_tensor, measure
-from astra_ros.training.compositor_clips import Rollouts
-from astra_ros.training.depth_prior import moving_cameras_of, usual_depth
+from astra_ros.training.clips import ClipSettings, LatentDataset, frames_to_tensor, measure
+from astra_ros.training.compositor_clips import CompositorClips
+from astra_ros.training.depth_prior import moving_cameras_of, fit_depth_prior
 from astra_ros.training.export import read_embodiments, write_embodiments
 from astra_ros.world_model import Astra, preset, reproject, reprojected_latents
 
@@ -134,8 +134,8 @@ def test_cameras_that_differ_are_refused_and_unknown_ones_passed_over(moving, sp
     assert found.camera == camera.camera
     assert not moving_cameras_of(paths[:1], list(spaces.values()))
     # An episode whose camera is not known has no view from elsewhere, the others have.
-    data = LatentDataset([spaces["rover_twist"]], 4, 16, (), cameras={"rover_twist": found})
-    data.encode(paths, Astra(preset("tiny")).autoencoder, torch.device("cpu"))
+    settings = ClipSettings([spaces["rover_twist"]], 4, 16, cameras={"rover_twist": found})
+    data = LatentDataset(settings, paths, Astra(preset("tiny")).autoencoder)
     assert data.clip([0, 1], [5, 5]).way_known.tolist() == [False, True]
 
 
@@ -150,13 +150,13 @@ def test_rollouts_hold_pictures_of_the_same_moments(moving, spaces, camera):
         action_dims=(spaces["rover_twist"].dim,),
         modalities=("twist",),
     )
-    data = LatentDataset([spaces["rover_twist"]], 4, 16, (), cameras={"rover_twist": camera})
-    made = Rollouts(
-        data, list_episodes(moving, "rover_twist"), Astra(config).eval(), torch.device("cpu"), 0, 64, progress=False
+    settings = ClipSettings([spaces["rover_twist"]], 4, 16, cameras={"rover_twist": camera})
+    paths = list_episodes(moving, "rover_twist")
+    made = CompositorClips(settings, paths, Astra(config).eval(), seed=0, frames=64, progress=False)
+    assert [clip.robot_renders for clip in made.clips] == [None] * 4
+    decoded, seen, known, truth = (
+        torch.stack([getattr(clip, name) for clip in made.clips]) for name in ("decoded", "seen", "known", "truth")
     )
-    decoded, seen, known, robot_renders, truth = zip(*made.clips)
-    assert robot_renders == (None,) * 4
-    decoded, seen, known, truth = map(torch.stack, (decoded, seen, known, truth))
     assert decoded.shape == truth.shape == seen.shape == (4, 16, 3, 64, 64)
     assert set(known.unique().tolist()) <= {0, 255} and known.float().mean() > 25
     seen, truth, known = seen.float(), truth.float(), (known > 0).float()
@@ -175,7 +175,7 @@ def test_episodes_that_are_too_short_are_refused(moving, spaces):
     labels = {name: values[:5] for name, values in episode.labels.items()}
     short = replace(episode, frames=episode.frames[:5], motion=episode.motion[:5], labels=labels)
     with pytest.raises(DatasetError, match="no episode has more than 5 frames"):
-        usual_depth([short], spaces["rover_twist"])
+        fit_depth_prior([short], spaces["rover_twist"])
 
 
 def test_a_known_robot_keeps_its_camera(moving, model, tmp_path):
@@ -221,7 +221,7 @@ def test_a_known_robot_keeps_its_camera(moving, model, tmp_path):
 
 def test_it_is_found_the_same_again(moving, spaces):
     episodes = [load_episode(path) for path in list_episodes(moving, "rover_twist")[:2]]
-    one, other = (usual_depth(episodes, spaces["rover_twist"]) for _ in range(2))
+    one, other = (fit_depth_prior(episodes, spaces["rover_twist"]) for _ in range(2))
     np.testing.assert_array_equal(one.inverse_depth, other.inverse_depth)
 
 
@@ -231,8 +231,8 @@ def test_clips_have_the_last_picture_from_where_the_camera_will_be(moving, space
     autoencoder = Astra(config).autoencoder
     paths = list_episodes(moving)
     names = list(spaces)
-    data = LatentDataset(list(spaces.values()), 4, 16, config.outcomes, cameras={"rover_twist": camera})
-    data.encode(paths, autoencoder, torch.device("cpu"))
+    settings = ClipSettings(list(spaces.values()), 4, 16, config.outcomes, cameras={"rover_twist": camera})
+    data = LatentDataset(settings, paths, autoencoder)
     rover = next(i for i, path in enumerate(paths) if path.name.startswith("rover"))
     arm = next(i for i, path in enumerate(paths) if path.name.startswith("kuka"))
     clip = data.clip([arm, rover, rover], [3, 5, 9])
@@ -259,8 +259,7 @@ def test_clips_have_the_last_picture_from_where_the_camera_will_be(moving, space
     ready = losses.prepare(model, clip, torch.Generator().manual_seed(1))
     torch.testing.assert_close(ready.reprojected[0, :, :-1], clip.latents[0, 3].expand(16, -1, -1, -1))
     assert (ready.reprojected[0, :, -1] == 0).all()
-    blind = LatentDataset(list(spaces.values()), 4, 16, config.outcomes)
-    blind.encode(paths, autoencoder, torch.device("cpu"))
+    blind = LatentDataset(replace(settings, cameras=None), paths, autoencoder)
     assert losses.prepare(model, blind.clip([rover], [9]), torch.Generator()).reprojected is None
 
 
@@ -344,11 +343,13 @@ def test_clips_that_begin_at_some_frames_only_keep_what_a_camera_will_see(moving
     torch.manual_seed(0)
     autoencoder = Astra(replace(preset("tiny"), num_layers=1, context_layers=1)).autoencoder
     cameras = {"rover_twist": camera}
+    paths = list_episodes(moving, "rover_twist")[:2]
     some, every = (
-        LatentDataset([spaces["rover_twist"]], 4, 16, (), cameras=cameras, starts_every=gap) for gap in (8, 1)
+        LatentDataset(
+            ClipSettings([spaces["rover_twist"]], 4, 16, cameras=cameras, starts_every=gap), paths, autoencoder, False
+        )
+        for gap in (8, 1)
     )
-    for data in (some, every):
-        data.encode(list_episodes(moving, "rover_twist")[:2], autoencoder, torch.device("cpu"), progress=False)
     generator = torch.Generator().manual_seed(0)
     first = some.sample(24, generator)
     assert {start for _, start in some._kept} == {0, 8, 16} and not every._kept

@@ -21,17 +21,17 @@ from astra_ros.datasets.robot_renders import cameras_of
 from astra_ros.inference import ModelError, load_backend
 from astra_ros.training import export, losses, settings, train
 from astra_ros.training import trainer as stage
-from astra_ros.training.clips import Clip, LatentDataset, measure, recoloured
+from astra_ros.training.augmentation import recoloured
+from astra_ros.training.clips import Clip, ClipSettings, LatentDataset, measure
 from astra_ros.training.precision import has_bfloat16, mixed_precision
 from astra_ros.world_model import Astra, preset
 
 
-def clips_of(paths, autoencoder=None, **changes):
+def clips_of(paths):
     torch.manual_seed(0)
     config = preset("tiny")
-    clips = LatentDataset(measure(paths, ())[0], window=4, horizon=16, outcomes=config.outcomes, **changes)
-    clips.encode(paths, autoencoder or Astra(config).autoencoder, torch.device("cpu"))
-    return clips
+    settings = ClipSettings(measure(paths, ())[0], window=4, horizon=16, outcomes=config.outcomes)
+    return LatentDataset(settings, paths, Astra(config).autoencoder)
 
 
 def test_clips_line_up_with_the_recording(data):
@@ -42,11 +42,11 @@ def test_clips_line_up_with_the_recording(data):
     assert clip.latents.shape[:2] == (2, 20)
     # Before the episode the scene stood still: history frames 0..3 are its first frame.
     for index in range(4):
-        assert torch.equal(clip.latents[0, index], clips.latents[0][0].float())
-    assert torch.equal(clip.latents[1, 3], clips.latents[0][7].float())
-    assert torch.equal(clip.latents[1, 4], clips.latents[0][8].float())
+        assert torch.equal(clip.latents[0, index], clips.episodes[0].latents[0].float())
+    assert torch.equal(clip.latents[1, 3], clips.episodes[0].latents[7].float())
+    assert torch.equal(clip.latents[1, 4], clips.episodes[0].latents[8].float())
     # The action of frame 8 leads from the joints commanded at frame 7 to those at frame 8.
-    expected = clips.spaces[0].encode(episode.motion[7:9])[0]
+    expected = clips.settings.spaces[0].encode(episode.motion[7:9])[0]
     np.testing.assert_allclose(clip.actions[1, 0].numpy(), expected, rtol=1e-6)
     assert clip.outcomes["object_position"][1, 0].tolist() == episode.labels["object_position"][8].tolist()
     assert clip.outcomes["off_road"].isnan().all()  # an arm has no road
@@ -66,7 +66,7 @@ def test_robots_of_several_kinds_share_a_batch(data, tmp_path):
     save_episode(episode_path(tmp_path, "kuka_joints", 0), kuka)
     save_episode(episode_path(tmp_path, "rover_twist", 0), rover)
     clips = clips_of(list_episodes(tmp_path))
-    assert [space.name for space in clips.spaces] == ["kuka_joints", "rover_twist"]
+    assert [space.name for space in clips.settings.spaces] == ["kuka_joints", "rover_twist"]
     clip = clips.clip([1, 0], [3, 3])
     assert clip.spaces.tolist() == [1, 0] and clip.actions.shape == (2, 16, 14)
     assert not clip.actions[0, :, 4:].any() and clip.actions[1, :, 4:].any()

@@ -9,8 +9,8 @@ import torch
 from astra_ros.datasets.dataset import list_episodes, load_episode
 from astra_ros.datasets.robot_renders import Drawer
 from astra_ros.robot import renderer as robot_drawing
-from astra_ros.training.clips import LatentDataset, measure
-from astra_ros.training.compositor_clips import DRAWN_COUNTS, UNDRAWN, Rollouts
+from astra_ros.training.clips import ClipSettings, measure
+from astra_ros.training.compositor_clips import RENDER_DROPPED, RENDERED_COUNTS, CompositorClips
 from astra_ros.world_model import Astra, preset
 from astra_ros.world_model.compositor import Compositor
 
@@ -23,15 +23,8 @@ def made(data):
     config = replace(
         preset("tiny"), num_layers=1, context_layers=1, action_dims=(spaces[0].dim,), modalities=("joints",)
     )
-    return Rollouts(
-        LatentDataset(spaces, 4, 16, (), Drawer(data, config.image_size)),
-        paths,
-        Astra(config).eval(),
-        torch.device("cpu"),
-        0,
-        64,
-        progress=False,
-    )
+    settings = ClipSettings(spaces, 4, 16, (), Drawer(data, config.image_size))
+    return CompositorClips(settings, paths, Astra(config).eval(), seed=0, frames=64, progress=False)
 
 
 def test_a_picture_comes_with_the_robot_of_its_moment_and_of_the_last_seen(made, data):
@@ -40,7 +33,7 @@ def test_a_picture_comes_with_the_robot_of_its_moment_and_of_the_last_seen(made,
     assert len(made.clips) == 4
     for clip in range(4):
         for at in (0, 7, 15):
-            _, seen, known, robot, truth = made._frame(clip, at, True)
+            _, seen, known, robot, truth = made.clips[clip].frame(at, True)
             episode, frame = next(
                 (e, f)
                 for e, each in enumerate(episodes)
@@ -50,14 +43,14 @@ def test_a_picture_comes_with_the_robot_of_its_moment_and_of_the_last_seen(made,
             start = frame - 1 - at
             assert np.array_equal(episodes[episode].frames[start].transpose(2, 0, 1), seen) and (known == 255).all()
             assert np.array_equal(robot[:3], drawn[episode][frame]) and np.array_equal(robot[3:], drawn[episode][start])
-            assert not made._frame(clip, at, False)[3].any()
+            assert not made.clips[clip].frame(at, False)[3].any()
 
 
 def test_some_drawings_are_withheld_and_drawn_robots_come_more_often(made):
     robots = made.sample(400, torch.Generator().manual_seed(0))[3]
     share = float((robots.flatten(1).amax(1) == 0).float().mean())
-    assert share == pytest.approx(UNDRAWN, abs=0.07) and 0.99 < robots.max() <= 1
-    assert made.often == [number for number in range(4) for _ in range(DRAWN_COUNTS)]
+    assert share == pytest.approx(RENDER_DROPPED, abs=0.07) and 0.99 < robots.max() <= 1
+    assert made.often == [number for number in range(4) for _ in range(RENDERED_COUNTS)]
 
 
 def test_the_network_and_the_drawing_agree_on_channels():
