@@ -20,7 +20,7 @@ from astra_ros.inference.torch_lenses import lens_of
 from astra_ros.training import losses, train
 from astra_ros.training.clips import ClipSettings, LatentDataset, frames_to_tensor, measure
 from astra_ros.training.compositor_clips import CompositorClips
-from astra_ros.training.depth_prior import moving_cameras_of, fit_depth_prior
+from astra_ros.training.depth_prior import fit_depth_prior, moving_cameras_of
 from astra_ros.training.export import read_embodiments, write_embodiments
 from astra_ros.world_model import Astra, preset, reproject, reprojected_latents
 
