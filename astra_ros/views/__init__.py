@@ -1,1 +1,1 @@
-"""What people look at: contact sheets, videos and tables. No ROS and no network in here."""
+"""Contact sheets, videos and tables of imagined plans."""

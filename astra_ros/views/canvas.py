@@ -1,4 +1,4 @@
-"""A small drawing board: boxes, pictures and anti-aliased text on an RGB array."""
+"""Boxes, pictures and anti-aliased text drawn on an RGB array."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ TEXT: Colour = (236, 239, 244)
 DIM: Colour = (150, 158, 174)
 VERDICT_COLOURS: dict[str, Colour] = {"accepted": (74, 205, 132), "risky": (247, 181, 56), "vetoed": (255, 64, 214)}
 
-# What the font inside Pillow has beyond ASCII; other characters are spelt without accents, or "?".
+# Characters beyond ASCII in Pillow's own font. Others lose their accents or become "?".
 _EXTRA = "±·…"
-# Small letters are drawn larger and scaled down, which spaces them evenly; words stand further
-# apart than the font would have them, for the same reason.
+# Small letters are drawn larger and scaled down, which spaces them evenly. For the same reason words stand further
+# apart than in the font.
 _OVERSAMPLE = 2
 _SPACE = 0.3  # of the font size
 
 
 class Canvas:
-    """An RGB picture that can be drawn on; x to the right and y down, in pixels.
+    """An RGB picture to draw on; x to the right and y down, in pixels.
 
     Attributes:
         pixels: uint8 [rows, columns, 3].
@@ -42,7 +42,7 @@ class Canvas:
 
     @classmethod
     def over(cls, pixels: np.ndarray) -> Canvas:
-        """A canvas that draws on an existing picture uint8 [rows, columns, 3], in place."""
+        """A canvas that draws into an existing picture uint8 [rows, columns, 3]."""
         made = cls.__new__(cls)
         made.pixels = pixels
         return made
@@ -82,7 +82,7 @@ class Canvas:
             max_width: longer text is shortened and ends in dots.
 
         Returns:
-            The width that it took.
+            The width of the drawn text.
         """
         ink = _ink(shorten(text, size, max_width), size)
         rows, columns = ink.shape
@@ -101,12 +101,12 @@ class Canvas:
 
 @lru_cache(maxsize=2048)
 def text_width(text: str, size: int) -> int:
-    """Width in pixels that the text takes."""
+    """Width of the text in pixels."""
     return math.ceil(_words(text, size)[-1][0] / _OVERSAMPLE)
 
 
 def shorten(text: str, size: int, max_width: int | None) -> str:
-    """The text, or as much of it as fits into ``max_width`` pixels and dots."""
+    """The text, or as much of it as fits into ``max_width`` pixels, with dots."""
     if max_width is None or text_width(text, size) <= max_width:
         return text
     low, high = 0, len(text)
@@ -135,7 +135,7 @@ def scaled_width(shape: tuple[int, ...], height: int) -> int:
 
 @cache
 def _font(size: int):
-    # Pillow carries this font inside, so text looks the same on a machine without any fonts.
+    # Pillow brings this font, so text looks the same on a machine without fonts.
     return ImageFont.load_default(size=size)
 
 
@@ -172,7 +172,7 @@ def _pill(width: int, height: int) -> np.ndarray:
 
 @lru_cache(maxsize=2048)
 def _ink(text: str, size: int) -> np.ndarray:
-    """Coverage 0..1 of a line of text: float32 [rows, columns]. Cached; not to be changed."""
+    """Coverage 0..1 of a line of text: float32 [rows, columns], cached and read-only."""
     font = _font(size * _OVERSAMPLE)
     rows = -(-sum(font.getmetrics()) // _OVERSAMPLE)
     columns = max(1, text_width(text, size))

@@ -1,4 +1,4 @@
-"""One picture of a whole request: every candidate plan a band, its score drawn beside it."""
+"""One picture of a request: a band for every candidate plan, with its score beside its frames."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astra_ros.critics.scoring import PlanScore
 from astra_ros.views import canvas as look
 from astra_ros.views.canvas import Canvas
+from astra_ros.views.imagined_plans import ImaginedPlans, critic_names
 
 CELL = 96  # height of a frame, px
 _GAP = 4
@@ -27,14 +27,14 @@ _BETWEEN = "   ·   "
 
 @dataclass(frozen=True)
 class SheetLayout:
-    """Where things are on a contact sheet, px. Bands are counted in the order of rank.
+    """Positions on a contact sheet, px. Bands are counted in the order of rank.
 
     Attributes:
         plans: K, bands.
         critics: bars in each band.
         steps: indices into the horizon of the frames that are shown.
         cell_width: width of a frame; its height is ``CELL``.
-        rows: rows of frames in a band: 1, or 2 with what then happened.
+        rows: rows of frames in a band: 1, or 2 where the lower one shows what then happened.
         header: height above the time axis.
     """
 
@@ -52,13 +52,13 @@ class SheetLayout:
 
     @property
     def bar_row(self) -> int:
-        """Height of a bar with its label; bars use the room that frames leave."""
+        """Height of a bar with its label; the bars share the height of the frames."""
         room = self.band_height - 2 * _INSET - _BARS_TOP
         return min(40, room // max(1, self.critics))
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of the whole picture."""
+        """Shape of the whole picture."""
         rows = self.header + _AXIS + self.plans * (self.band_height + _INSET) + _PAD - _INSET
         frames = len(self.steps) * (self.cell_width + _GAP) - _GAP
         return rows, 2 * _PAD + _PANEL + _PAD + frames + _INSET, 3
@@ -72,7 +72,7 @@ class SheetLayout:
         return self.header + _AXIS + index * (self.band_height + _INSET)
 
     def cell(self, index: int, column: int, row: int = 0) -> tuple[int, int]:
-        """x, y of a frame's top left corner; row 0 is imagined, row 1 what then happened."""
+        """x, y of a frame's top left corner; row 0 is imagined, row 1 is what then happened."""
         x = 2 * _PAD + _PANEL + column * (self.cell_width + _GAP)
         return x, self.band(index) + _INSET + _CAPTION + row * (CELL + _GAP + _CAPTION)
 
@@ -106,93 +106,64 @@ def sheet_layout(
     )
 
 
-def critic_names(scores: Sequence[PlanScore]) -> tuple[str, ...]:
-    """Names of all critics that scored a plan, in their own order."""
-    return tuple(dict.fromkeys(name for score in scores for name in score.critics))
-
-
-def by_rank(scores: Sequence[PlanScore]) -> list[int]:
-    """Plan indices, best first."""
-    return sorted(range(len(scores)), key=lambda k: scores[k].rank)
-
-
 def contact_sheet(
-    frames: np.ndarray,
-    scores: Sequence[PlanScore],
-    dt_s: float,
+    plans: ImaginedPlans,
     current_frame: np.ndarray | None = None,
     goal_image: np.ndarray | None = None,
-    truth: np.ndarray | None = None,
-    truth_notes: Sequence[str] | None = None,
     title: str = "What Astra imagines for each plan",
     columns: int = 8,
 ) -> np.ndarray:
     """Draw imagined plans with their scores, best plan on top.
 
     Args:
-        frames: uint8 [K, H, h, w, 3] RGB, imagined; frame k shows the time (k+1)*dt_s.
-        scores: K scores in the order of ``frames``.
-        dt_s: seconds between frames.
+        plans: imagined frames, scores, and perhaps what then happened.
         current_frame: uint8 [h, w, 3] RGB, what the camera sees now.
         goal_image: uint8 [h, w, 3] RGB, what it should see.
-        truth: uint8 [K, H, h, w, 3] RGB, what happened when each plan was executed; any size.
-        truth_notes: K short texts on it.
         title: first line of the sheet.
-        columns: frames per row at most; spread evenly over the horizon.
+        columns: frames in a row at most, spread evenly over the horizon.
 
     Returns:
         uint8 [rows, cols, 3] RGB.
 
     Raises:
-        ValueError: shapes or numbers of plans that do not fit, or columns < 1.
+        ValueError: columns < 1.
     """
-    _check(frames, scores, truth, truth_notes, columns)
-    critics = critic_names(scores)
-    layout = sheet_layout(
-        frames.shape, len(critics), columns, truth is not None, current_frame is not None or goal_image is not None
-    )
+    if columns < 1:
+        raise ValueError(f"columns is {columns}; expected at least 1")
+    critics = critic_names(plans.scores)
+    pictures = [("goal", goal_image), ("camera now", current_frame)]
+    pictures = [(label, picture) for label, picture in pictures if picture is not None]
+    layout = sheet_layout(plans.frames.shape, len(critics), columns, plans.truth is not None, bool(pictures))
     sheet = Canvas(*layout.shape[:2])
-    penalties = [score.penalty(name) for score in scores for name in critics]
+    penalties = [score.penalty(name) for score in plans.scores for name in critics]
     longest = max([p for p in penalties if np.isfinite(p)] + [1e-9])
-    _draw_header(sheet, layout, scores, frames.shape[1], dt_s, current_frame, goal_image, title)
-    _draw_axis(sheet, layout, dt_s)
-    for index, k in enumerate(by_rank(scores)):
-        _draw_panel(sheet, layout, index, scores[k], critics, longest)
-        _draw_frames(sheet, layout, index, 0, frames[k], "IMAGINED", scores[k].reasons)
-        if truth is not None:
-            note = truth_notes[k : k + 1] if truth_notes else ()
-            _draw_frames(sheet, layout, index, 1, truth[k], "WHAT THEN HAPPENED", note)
+    _draw_header(sheet, layout, plans, pictures, title)
+    _draw_axis(sheet, layout, plans.dt_s)
+    for index, k in enumerate(plans.by_rank):
+        score = plans.scores[k]
+        _draw_panel(sheet, layout, index, score, critics, longest)
+        steps = None if plans.imagined_steps is None else plans.imagined_steps[k]
+        _draw_frames(sheet, layout, index, 0, plans.frames[k, :steps], "IMAGINED", score.reasons)
+        if plans.truth is not None:
+            note = plans.truth_notes[k : k + 1]
+            _draw_frames(sheet, layout, index, 1, plans.truth[k], "WHAT THEN HAPPENED", note)
     return sheet.pixels
 
 
-def _check(frames, scores, truth, truth_notes, columns) -> None:
-    if frames.ndim != 5 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or not frames.size:
-        raise ValueError(f"frames are {frames.dtype} {frames.shape}; expected uint8 [K, H, h, w, 3]")
-    if len(scores) != len(frames):
-        raise ValueError(f"{len(frames)} plans were imagined, but {len(scores)} scores were given")
-    if truth is not None and (truth.shape[:2] != frames.shape[:2] or truth.ndim != 5 or truth.dtype != np.uint8):
-        raise ValueError(f"truth is {truth.dtype} {truth.shape}; expected uint8 {frames.shape[:2]} and [h, w, 3]")
-    if truth_notes is not None and len(truth_notes) != len(frames):
-        raise ValueError(f"{len(truth_notes)} truth notes for {len(frames)} plans")
-    if columns < 1:
-        raise ValueError(f"columns is {columns}; expected at least 1")
-
-
-def _draw_header(sheet, layout, scores, horizon, dt_s, current_frame, goal_image, title) -> None:
+def _draw_header(sheet, layout, plans, pictures, title) -> None:
     height = layout.header - 34
     right = layout.width - _PAD
-    for label, picture in (("goal", goal_image), ("camera now", current_frame)):
-        if picture is not None:
-            small = look.fit(picture, height)
-            right -= small.shape[1]
-            sheet.picture(right, _PAD - 4, small)
-            sheet.text(right + small.shape[1] / 2, height + 22, label, 13, look.DIM, "centre")
-            right -= _PAD
+    for label, picture in pictures:
+        small = look.fit(picture, height)
+        right -= small.shape[1]
+        sheet.picture(right, _PAD - 4, small)
+        sheet.text(right + small.shape[1] / 2, height + 22, label, 13, look.DIM, "centre")
+        right -= _PAD
     room = max(0, right - _PAD)
     sheet.text(_PAD, 30, title, 28, look.TEXT, max_width=room)
-    count = len(scores)
-    text = f"{count} plan{'s' * (count != 1)}, {horizon * dt_s:g} s each, best on top."
-    best = next((s for s in scores if s.rank == 0 and s.verdict != "vetoed"), None)
+    count, horizon = plans.frames.shape[:2]
+    text = f"{count} plan{'s' * (count != 1)}, {horizon * plans.dt_s:g} s each, best on top."
+    best = next((s for s in plans.scores if s.rank == 0 and s.verdict != "vetoed"), None)
     text += f" Chosen: {best.name}." if best else " All are vetoed, so none is chosen."
     sheet.text(_PAD, 60, text, 15, look.TEXT, max_width=room)
     x = _PAD
@@ -262,5 +233,9 @@ def _draw_frames(sheet, layout, index, row, frames, tag, texts) -> None:
     sheet.text(x + used, middle, line, 14, max_width=room)
     for column, step in enumerate(layout.steps):
         x, y = layout.cell(index, column, row)
-        cell = look.fit(frames[step], CELL)
-        sheet.picture(x, y, cell[:, : layout.cell_width])
+        if step < len(frames):
+            sheet.picture(x, y, look.fit(frames[step], CELL)[:, : layout.cell_width])
+        else:
+            sheet.box(x, y, layout.cell_width, CELL, look.TRACK)
+            room = layout.cell_width
+            sheet.text(x + room / 2, y + CELL / 2, "not imagined", 11, look.DIM, "centre", room)

@@ -1,4 +1,4 @@
-"""Films below each other: some frames of each, the time above, what each one is beside it."""
+"""Rows of frames with a time above each column and a title beside each row."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ HEAD = 22
 def filmstrips(
     rows: Sequence[tuple[str, np.ndarray]], heads: Sequence[str], scale: int = 2, gap_every: int = 0
 ) -> np.ndarray:
-    """A picture of some films.
+    """Draw rows of frames.
 
     Args:
-        rows: (what it is, frames uint8 [N, h, w, 3] RGB) each, all of one size.
+        rows: (title, frames uint8 [N, h, w, 3] RGB) each, all of one size.
         heads: N words above the columns, such as "now" and "+2 s".
-        scale: pixels on the picture for one of a frame, each way.
-        gap_every: a gap after every so many rows, for rows that belong together; 0: none.
+        scale: how many times larger the frames are drawn.
+        gap_every: number of rows that belong together, with a gap between such groups; 0: no gaps.
 
     Returns:
         uint8 [rows, columns, 3] RGB.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from astra_ros.critics.scoring import PlanScore
-from astra_ros.views.contact_sheet import by_rank, critic_names
+from astra_ros.views.imagined_plans import by_rank, critic_names
 
 _ANSI = {"accepted": "32", "risky": "33", "vetoed": "35"}
 
@@ -16,13 +16,13 @@ def score_table(
     colour: bool = False,
     reasons: bool = True,
 ) -> str:
-    """One line per plan, best first: plan, rank, score, verdict, what each critic takes from it, why.
+    """One line per plan, best first: plan, rank, score, verdict, each critic's penalty, reason.
 
     Args:
         scores: K scores in any order.
         truth: further columns on what then happened: heading -> K values in the order of
             ``scores``; floats get two digits, booleans become yes or no.
-        colour: mark the verdict with ANSI colours.
+        colour: print the verdict in ANSI colours.
         reasons: add a last column with each plan's first reason.
 
     Returns:
@@ -61,7 +61,7 @@ def score_table(
     for row in rows:
         text = line(row)
         if colour:
-            # Coloured last, because the codes have a length but no width.
+            # Coloured last, because the codes count as characters but take no width.
             start = sum(width + 2 for width in widths[:3])
             verdict, end = row[3], start + len(row[3])
             text = f"{text[:start]}\x1b[{_ANSI[verdict]}m{verdict}\x1b[0m{text[end:]}"
@@ -70,7 +70,7 @@ def score_table(
 
 
 def _text(value: object) -> str:
-    # numpy's booleans and floats are no instances of bool and int, but say so by their type's name.
+    # numpy's booleans and floats are not instances of bool and float; their types' names tell.
     kind = type(value).__name__
     if kind.startswith("bool"):
         return "yes" if value else "no"

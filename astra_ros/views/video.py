@@ -1,18 +1,19 @@
-"""Videos of imagined plans, and how they get into a file."""
+"""Videos of imagined plans, and MP4 files."""
 
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from astra_ros.critics.scoring import PlanScore
+from astra_ros.errors import UserError
+from astra_ros.files import atomic_write
 from astra_ros.views import canvas as look
 from astra_ros.views.canvas import Canvas
-from astra_ros.views.contact_sheet import by_rank
+from astra_ros.views.imagined_plans import ImaginedPlans
 
 CELL = 160  # height of a frame beside what then happened, px
 CELL_ALONE = 200
@@ -24,17 +25,17 @@ _CAPTION = 22
 _FOOT = 40
 
 
-class VideoError(RuntimeError):
-    """A video could not be written. The message names the file and what to do."""
+class VideoError(UserError, RuntimeError):
+    """A video could not be written. ``thing`` is its file."""
 
 
 def write_mp4(path: str | Path, frames: np.ndarray | Iterable[np.ndarray], fps: float) -> Path:
-    """Write an H.264 video that browsers play; it appears at ``path`` only when it is complete.
+    """Write an H.264 video that browsers play. It stands at ``path`` only when it is complete.
 
     Args:
         path: file to make or replace; its folder must exist.
-        frames: uint8 [h, w, 3] RGB, all of one size, at least one. Odd sizes are made even by
-            repeating the last row or column, since H.264 in yuv420p needs that.
+        frames: uint8 [h, w, 3] RGB, all of one size, at least one. H.264 in yuv420p needs even sizes; of odd ones,
+            the last row or column is repeated.
         fps: frames per second, > 0.
 
     Returns:
@@ -50,49 +51,39 @@ def write_mp4(path: str | Path, frames: np.ndarray | Iterable[np.ndarray], fps: 
     try:
         import imageio_ffmpeg
     except ImportError as error:
-        raise VideoError(f"{path}: writing a video needs imageio-ffmpeg: pip install imageio-ffmpeg") from error
-    checked = _even(path, frames)
-    first = next(checked)
+        cure = "pip install imageio-ffmpeg"
+        raise VideoError("writing a video needs imageio-ffmpeg", thing=path, cure=cure) from error
+    if not os.access(path.parent, os.W_OK):
+        raise VideoError("its folder does not exist or cannot be written", thing=path, cure="name another folder")
+    even = _even(path, frames)
+    first = next(even)
     try:
-        handle, partial = tempfile.mkstemp(".mp4", f".{path.stem}-", path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise VideoError(f"{path}: cannot write there ({error})") from error
-    writer = imageio_ffmpeg.write_frames(
-        partial,
-        (first.shape[1], first.shape[0]),
-        fps=fps,
-        codec="libx264",
-        pix_fmt_in="rgb24",
-        pix_fmt_out="yuv420p",
-        quality=None,
-        macro_block_size=2,
-        ffmpeg_log_level="error",
-        output_params=["-crf", "18", "-preset", "veryfast", "-movflags", "+faststart"],
-    )
-    try:
-        writer.send(None)
-        writer.send(first.tobytes())
-        for frame in checked:
-            writer.send(frame.tobytes())
-        writer.close()
-        os.chmod(partial, 0o666 & ~_umask())  # mkstemp makes files that only their owner can read
-        os.replace(partial, path)
+        with atomic_write(path) as partial:
+            writer = imageio_ffmpeg.write_frames(
+                str(partial),
+                (first.shape[1], first.shape[0]),
+                fps=fps,
+                codec="libx264",
+                pix_fmt_in="rgb24",
+                pix_fmt_out="yuv420p",
+                quality=None,
+                macro_block_size=2,
+                ffmpeg_log_level="error",
+                output_params=["-crf", "18", "-preset", "veryfast", "-movflags", "+faststart"],
+            )
+            try:
+                writer.send(None)
+                writer.send(first.tobytes())
+                for frame in even:
+                    writer.send(frame.tobytes())
+            finally:
+                writer.close()  # ends ffmpeg, which otherwise writes the partial file once more
     except (OSError, RuntimeError) as error:
-        raise VideoError(f"{path}: ffmpeg could not write the video ({error})") from error
-    finally:
-        writer.close()  # ends ffmpeg, which would otherwise write the partial file once more
-        Path(partial).unlink(missing_ok=True)
+        raise VideoError(f"ffmpeg could not write the video ({error})", thing=path) from error
     return path
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _even(path: Path, frames: Iterable[np.ndarray]):
+def _even(path: Path, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """The frames, checked and with even sizes; at least one."""
     shape = None
     for number, frame in enumerate(frames):
@@ -110,87 +101,62 @@ def _even(path: Path, frames: Iterable[np.ndarray]):
 
 
 def side_by_side(
-    imagined: np.ndarray,
-    truth: np.ndarray | None,
-    scores: Sequence[PlanScore],
-    dt_s: float,
-    truth_notes: Sequence[str] | None = None,
-    title: str = "What Astra imagines for each plan",
-    columns: int = 4,
-    hold_s: float = 1.5,
+    plans: ImaginedPlans, title: str = "What Astra imagines for each plan", columns: int = 4, hold_s: float = 1.5
 ) -> np.ndarray:
-    """All plans played at once in a grid, best first; each beside what then happened, if known.
+    """All plans played at once in a grid, best first, each beside what then happened where that is known.
 
     Play it at ``1 / dt_s`` frames per second for real time.
 
     Args:
-        imagined: uint8 [K, H, h, w, 3] RGB; frame k shows the time (k+1)*dt_s.
-        truth: uint8 [K, H, h', w', 3] RGB of the executed plans, or None.
-        scores: K scores in the order of ``imagined``.
-        dt_s: seconds between frames.
-        truth_notes: K short texts on what happened.
+        plans: imagined frames, scores, and perhaps what then happened.
         title: first line of the picture.
-        columns: plans beside each other at most.
+        columns: plans in a row at most.
         hold_s: how long the last frame stays, s.
 
     Returns:
         uint8 [F, rows, cols, 3] RGB; F is H and as many repeats of the last frame as hold_s needs;
         rows and cols are even.
-
-    Raises:
-        ValueError: shapes or numbers of plans that do not fit.
     """
-    _check(imagined, truth, scores, truth_notes)
-    plans, horizon = imagined.shape[:2]
-    clips = [("imagined", imagined)]
-    if truth is not None:
-        clips.append(("what then happened", truth))
-    cell = CELL_ALONE if truth is None else CELL
+    count, horizon = plans.frames.shape[:2]
+    notes = plans.truth_notes
+    clips = [("imagined", plans.frames)]
+    if plans.truth is not None:
+        clips.append(("what then happened", plans.truth))
+    cell = CELL_ALONE if plans.truth is None else CELL
     widths = [look.scaled_width(clip.shape[2:], cell) for _, clip in clips]
     frames_width = sum(widths) + _GAP * (len(widths) - 1)
     tile_width = max(200, frames_width) + 2 * _PAD
-    note_height = _CAPTION if truth_notes else 0
+    note_height = _CAPTION if notes else 0
     tile_height = _LABELS + cell + _CAPTION + note_height + _PAD // 2
-    columns = max(1, min(columns, plans))
-    shape = (_TITLE + -(-plans // columns) * (tile_height + _PAD) + _FOOT, columns * (tile_width + _PAD) + _PAD)
+    columns = max(1, min(columns, count))
+    shape = (_TITLE + -(-count // columns) * (tile_height + _PAD) + _FOOT, columns * (tile_width + _PAD) + _PAD)
     still = Canvas(shape[0] + shape[0] % 2, shape[1] + shape[1] % 2)
     still.text(_PAD, _TITLE // 2 + 2, title, 26, max_width=shape[1] - 2 * _PAD)
     corners = []  # x, y of every plan's first frame, in the order of rank
-    for index, k in enumerate(by_rank(scores)):
+    for index, k in enumerate(plans.by_rank):
         x = _PAD + index % columns * (tile_width + _PAD)
         y = _TITLE + index // columns * (tile_height + _PAD)
-        _draw_tile(still, x, y, tile_width, tile_height, scores[k])
+        _draw_tile(still, x, y, tile_width, tile_height, plans.scores[k])
         left = x + (tile_width - frames_width) // 2
         corners.append((left, y + _LABELS))
         for (label, _), width in zip(clips, widths):
             still.text(left, y + _LABELS + cell + 13, label, 13, look.DIM, max_width=width)
             left += width + _GAP
-        if truth_notes:
+        if notes:
             middle = y + _LABELS + cell + _CAPTION + 11
-            still.text(x + _PAD, middle, truth_notes[k], 13, max_width=tile_width - 2 * _PAD)
-    hold = max(0, round(hold_s / dt_s))
+            still.text(x + _PAD, middle, notes[k], 13, max_width=tile_width - 2 * _PAD)
+    hold = max(0, round(hold_s / plans.dt_s))
     video = np.empty((horizon + hold, *still.pixels.shape), np.uint8)
     video[:] = still.pixels
     for step in range(horizon):
         page = Canvas.over(video[step])
-        for (x, y), k in zip(corners, by_rank(scores)):
+        for (x, y), k in zip(corners, plans.by_rank):
             for (_, clip), width in zip(clips, widths):
                 page.picture(x, y, look.fit(clip[k, step], cell)[:, :width])
                 x += width + _GAP
-        _draw_clock(page, step + 1, horizon, dt_s)
+        _draw_clock(page, step + 1, horizon, plans.dt_s)
     video[horizon:] = video[horizon - 1]
     return video
-
-
-def _check(imagined, truth, scores, truth_notes) -> None:
-    for what, clip in (("imagined", imagined), ("truth", truth)):
-        if clip is not None and (clip.dtype != np.uint8 or clip.ndim != 5 or clip.shape[-1] != 3 or not clip.size):
-            raise ValueError(f"{what} is {clip.dtype} {clip.shape}; expected uint8 [K, H, h, w, 3]")
-    if truth is not None and truth.shape[:2] != imagined.shape[:2]:
-        raise ValueError(f"truth has K, H = {truth.shape[:2]}, imagined {imagined.shape[:2]}")
-    for what, values in (("scores", scores), ("truth notes", truth_notes)):
-        if values is not None and len(values) != len(imagined):
-            raise ValueError(f"{len(values)} {what} for {len(imagined)} imagined plans")
 
 
 def _draw_tile(page: Canvas, x: int, y: int, width: int, height: int, score: PlanScore) -> None:

@@ -11,11 +11,12 @@ from astra_ros.registry import UnknownName
 
 
 class HalfOfThemHalfWay:
-    """The second half of the plans, by a first look at all of them, is imagined to half the horizon."""
+    """All plans are imagined to half the horizon, and the better half of them then to the whole."""
 
     def __call__(self, rollouts):
         rollouts.imagine(horizon=rollouts.horizon // 2, steps=1)
-        best_first = sorted(range(rollouts.plans), key=lambda k: rollouts.score().scores[k].rank)
+        scores = rollouts.score().scores
+        best_first = sorted(range(rollouts.plans), key=lambda k: scores[k].rank)
         rollouts.imagine(best_first[: rollouts.plans // 2])
 
 

@@ -6,7 +6,8 @@ import pytest
 from astra_ros.critics.scoring import CriticScore, PlanScore
 from astra_ros.views import canvas as look
 from astra_ros.views.canvas import Canvas, fit, shorten, text_width
-from astra_ros.views.contact_sheet import CELL, by_rank, contact_sheet, sheet_layout, shown_steps
+from astra_ros.views.contact_sheet import CELL, contact_sheet, sheet_layout, shown_steps
+from astra_ros.views.imagined_plans import ImaginedPlans, by_rank
 
 
 def make_score(name, rank, verdict="accepted", flags=(), **costs):
@@ -31,6 +32,11 @@ def make_frames(plans=3, horizon=16, size=64):
     return frames
 
 
+def sheet_of(frames=None, scores=SCORES, current_frame=None, goal_image=None, columns=8, **more):
+    plans = ImaginedPlans(make_frames() if frames is None else frames, scores, 0.25, **more)
+    return contact_sheet(plans, current_frame, goal_image, columns=columns)
+
+
 def layout_of(columns=8, truth=False, pictures=False):
     return sheet_layout((3, 16, 64, 64, 3), 2, columns, truth, pictures)
 
@@ -41,15 +47,15 @@ def centre_of(sheet, layout, index, column, row=0):
 
 
 def test_shape_and_type():
-    sheet = contact_sheet(make_frames(), SCORES, 0.25)
+    sheet = sheet_of(make_frames(), SCORES)
     assert sheet.shape == layout_of().shape and sheet.dtype == np.uint8
-    taller = contact_sheet(make_frames(), SCORES, 0.25, truth=make_frames())
+    taller = sheet_of(make_frames(), SCORES, truth=make_frames())
     assert taller.shape == layout_of(truth=True).shape
     assert taller.shape[1] == sheet.shape[1] and taller.shape[0] > sheet.shape[0] + 3 * CELL
 
 
 def test_bands_go_by_rank_and_frames_by_time():
-    sheet, layout = contact_sheet(make_frames(), SCORES, 0.25), layout_of()
+    sheet, layout = sheet_of(make_frames(), SCORES), layout_of()
     assert by_rank(SCORES) == [1, 2, 0] and layout.steps == (1, 3, 5, 7, 9, 11, 13, 15)
     for index, plan in enumerate((1, 2, 0)):
         for column, step in enumerate(layout.steps):
@@ -58,7 +64,7 @@ def test_bands_go_by_rank_and_frames_by_time():
 
 def test_truth_stands_below_what_was_imagined():
     truth = 255 - make_frames(size=128)  # any size
-    sheet = contact_sheet(make_frames(), SCORES, 0.25, truth=truth, truth_notes=["x", "y", "z"])
+    sheet = sheet_of(make_frames(), SCORES, truth=truth, truth_notes=["x", "y", "z"])
     layout = layout_of(truth=True)
     for index, plan in enumerate((1, 2, 0)):
         assert centre_of(sheet, layout, index, 0) == [40 * (plan + 1), 10, 100]
@@ -66,7 +72,7 @@ def test_truth_stands_below_what_was_imagined():
 
 
 def test_each_band_wears_its_verdicts_colour():
-    sheet, layout = contact_sheet(make_frames(), SCORES, 0.25), layout_of()
+    sheet, layout = sheet_of(make_frames(), SCORES), layout_of()
     for index, verdict in enumerate(("accepted", "risky", "vetoed")):
         middle = layout.band(index) + layout.band_height // 2
         assert tuple(sheet[middle, 18]) == look.VERDICT_COLOURS[verdict]
@@ -78,7 +84,7 @@ def test_each_band_wears_its_verdicts_colour():
 
 def test_only_the_chosen_plan_has_the_chosen_background():
     def backgrounds(scores):
-        sheet, layout = contact_sheet(make_frames(), scores, 0.25), layout_of()
+        sheet, layout = sheet_of(make_frames(), scores), layout_of()
         return [tuple(sheet[layout.band(index) + 2, 30]) for index in range(3)]
 
     assert backgrounds(SCORES) == [look.PANEL_CHOSEN, look.PANEL, look.PANEL]
@@ -93,7 +99,7 @@ def filled(sheet, layout, index, critic, colour):
 
 
 def test_bars_are_proportional_to_weighted_costs():
-    sheet, layout = contact_sheet(make_frames(), SCORES, 0.25), layout_of()
+    sheet, layout = sheet_of(make_frames(), SCORES), layout_of()
     # The largest penalty, 2.0, fills its track. By rank: b 0.25 and 0; c 1 and 0.125; a 0.5 and 2.
     bar, amber, magenta = look.BAR, *(look.VERDICT_COLOURS[v] for v in ("risky", "vetoed"))
     expected = [(bar, 0.125), (bar, 0), (amber, 0.5), (bar, 0.0625), (bar, 0.25), (magenta, 1)]
@@ -104,7 +110,7 @@ def test_bars_are_proportional_to_weighted_costs():
 
 def test_bars_use_the_weight_and_power_of_a_critic():
     doubled = PlanScore("a", 0, 0.5, "accepted", {"x": (0.5, 1.0, 0.5), "y": (1, 2.0, 1.0)}, (), {"x": 0.5, "y": 2.0})
-    sheet = contact_sheet(make_frames(1), [doubled], 0.25)
+    sheet = sheet_of(make_frames(1), [doubled])
     layout = sheet_layout((1, 16, 64, 64, 3), 2)
     assert filled(sheet, layout, 0, 0, look.BAR) == pytest.approx(0.25, abs=0.01)
     assert filled(sheet, layout, 0, 1, look.BAR) == 1.0
@@ -116,7 +122,7 @@ def test_missing_and_broken_critics_are_drawn():
         make_score("b", 1, collision=0.5),
         make_score("c", 2, "vetoed", {"goal": "vetoed"}, goal=np.nan),
     ]
-    sheet, layout = contact_sheet(make_frames(), scores, 0.25), layout_of()
+    sheet, layout = sheet_of(make_frames(), scores), layout_of()
     assert filled(sheet, layout, 1, 0, look.TRACK) == 0  # "cannot score" has no track
     assert filled(sheet, layout, 2, 0, look.VERDICT_COLOURS["vetoed"]) == 1
 
@@ -124,7 +130,7 @@ def test_missing_and_broken_critics_are_drawn():
 def test_header_shows_what_the_camera_sees_and_the_goal():
     red, green = np.zeros((64, 64, 3), np.uint8), np.zeros((128, 128, 3), np.uint8)
     red[..., 0], green[..., 1] = 255, 255
-    sheet = contact_sheet(make_frames(), SCORES, 0.25, current_frame=red, goal_image=green)
+    sheet = sheet_of(make_frames(), SCORES, current_frame=red, goal_image=green)
     layout = layout_of(pictures=True)
     assert sheet.shape == layout.shape
     reds = np.flatnonzero((sheet[60] == (255, 0, 0)).all(axis=1))
@@ -136,7 +142,7 @@ def test_header_shows_what_the_camera_sees_and_the_goal():
 def test_any_size_of_frames(size):
     frames = np.full((1, 2, *size, 3), 7, np.uint8)
     wide = np.zeros((10, 400, 3), np.uint8)
-    sheet = contact_sheet(frames, SCORES[1:2], 0.25, current_frame=wide, goal_image=wide)
+    sheet = sheet_of(frames, SCORES[1:2], current_frame=wide, goal_image=wide)
     layout = sheet_layout(frames.shape, 2, pictures=True)
     assert sheet.shape == layout.shape
     assert layout.cell_width == round(CELL * size[1] / size[0])
@@ -154,16 +160,27 @@ def test_shown_steps():
     [
         (dict(frames=make_frames().astype(float)), "expected uint8"),
         (dict(frames=make_frames()[0]), r"\[K, H, h, w, 3\]"),
-        (dict(scores=SCORES[:2]), "3 plans were imagined, but 2 scores"),
-        (dict(truth=make_frames(2)), "truth is uint8"),
-        (dict(truth_notes=["one"]), "1 truth notes for 3 plans"),
+        (dict(scores=SCORES[:2]), "2 scores for 3 imagined plans"),
+        (dict(truth=make_frames(2)), "truth has K, H"),
+        (dict(truth=make_frames()[0]), "truth: uint8"),
+        (dict(imagined_steps=[16]), "1 steps for 3"),
+        (dict(truth_notes=["one"]), "1 truth notes for 3 imagined plans"),
         (dict(columns=0), "columns is 0"),
     ],
 )
 def test_what_does_not_fit_is_refused(changes, message):
-    arguments = dict(frames=make_frames(), scores=SCORES, dt_s=0.25)
     with pytest.raises(ValueError, match=message):
-        contact_sheet(**{**arguments, **changes})
+        sheet_of(**changes)
+
+
+def test_frames_that_were_not_imagined_are_left_out():
+    sheet, layout = sheet_of(imagined_steps=np.array([16, 8, 16])), layout_of()
+    # Plan 1 is the best one: of its shown steps 1, 3, ... 15 the first four were imagined.
+    for column, step in enumerate(layout.steps):
+        x, y = layout.cell(0, column)
+        colour = [80, 10 * step, 100] if step < 8 else list(look.TRACK)
+        assert sheet[y + 5, x + 5].tolist() == colour
+        assert centre_of(sheet, layout, 1, column) == [120, 10 * step, 100]
 
 
 def test_text_is_drawn_where_it_is_asked_for():

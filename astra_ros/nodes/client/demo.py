@@ -158,6 +158,7 @@ def _draw(args, dt_s, scores, imagined, executed, kinds, current, goal) -> list[
     import cv2
 
     from astra_ros.views.contact_sheet import contact_sheet
+    from astra_ros.views.imagined_plans import ImaginedPlans
     from astra_ros.views.video import side_by_side, write_mp4
 
     truth = np.stack([each.frames for each in executed])
@@ -167,10 +168,11 @@ def _draw(args, dt_s, scores, imagined, executed, kinds, current, goal) -> list[
         for kind, each in zip(kinds, executed)
     ]
     title = f"What Astra imagines for each plan of the {args.robot}"
-    sheet = contact_sheet(imagined, scores, dt_s, current, goal, truth, notes, title)
+    plans = ImaginedPlans(imagined, scores, dt_s, truth, notes)
+    sheet = contact_sheet(plans, current, goal, title)
     picture = args.out / "contact_sheet.png"
     cv2.imwrite(str(picture), sheet[..., ::-1])
-    video = write_mp4(args.out / "imagined.mp4", side_by_side(imagined, truth, scores, dt_s, notes, title), 1 / dt_s)
+    video = write_mp4(args.out / "imagined.mp4", side_by_side(plans, title), 1 / dt_s)
     return [video, picture]
 
 

@@ -29,6 +29,7 @@ from astra_ros.outcomes import OBJECT_POSITION, TOOL_POSITION
 from astra_ros.ranking.imaginer import Imaginer, Result
 from astra_ros.robot.kinematics import KinematicsError
 from astra_ros.views.contact_sheet import contact_sheet, shown_steps
+from astra_ros.views.imagined_plans import ImaginedPlans
 
 SHEET_COLUMNS = 8
 
@@ -126,7 +127,7 @@ class ImagineOutputs:
         if settings.show_plan in result.names:
             wanted = result.names.index(settings.show_plan)
         if self._shown_plan != wanted and self._video.get_subscription_count():
-            frames = imaginer.pictures(result, wanted)
+            frames = imaginer.pictures(result, np.s_[wanted, : result.imagination.imagined_steps[wanted]])
             dt_s = imaginer.model.card.dt_s
             messages = [
                 rgb_to_image(frame, later(request.stamp, (k + 1) * dt_s), request.frame_id)
@@ -160,14 +161,9 @@ def _draw_sheet(request: Request, result: Result, imaginer: Imaginer) -> np.ndar
     height, width = imaginer.model.card.image_size
     frames = np.zeros((*latents.shape[:2], height, width, 3), np.uint8)
     frames[:, steps] = imaginer.pictures(result, np.s_[:, steps])
-    return contact_sheet(
-        frames,
-        result.scores,
-        imaginer.model.card.dt_s,
-        current_frame=request.history[-1],
-        goal_image=request.goal_frame,
-        columns=SHEET_COLUMNS,
-    )
+    steps_of = result.imagination.imagined_steps
+    plans = ImaginedPlans(frames, result.scores, imaginer.model.card.dt_s, imagined_steps=steps_of)
+    return contact_sheet(plans, request.history[-1], request.goal_frame, columns=SHEET_COLUMNS)
 
 
 def _bytes_of_best(request: Request, result: Result) -> bytes:
