@@ -20,6 +20,7 @@ ARROWS = {
     "files": {"errors"},
     "texts": set(),
     "outcomes": set(),
+    "rotations": set(),
     "settings": set(),
     "registry": set(),
     "resources": set(),
@@ -147,7 +148,7 @@ def room_of(module: str) -> str:
 
 
 # Leaves that every room may use.
-EVERYWHERE = {"errors", "files", "outcomes", "registry", "settings", "texts"}
+EVERYWHERE = {"errors", "files", "outcomes", "registry", "rotations", "settings", "texts"}
 
 
 def broken_rules(path: str, source: str) -> list[str]:

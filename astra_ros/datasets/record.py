@@ -31,11 +31,10 @@ from astra_ros.datasets.video_file import LOSSLESS
 from astra_ros.datasets.workers import WorkersDied, local_workers, ray_workers
 from astra_ros.errors import UserError
 from astra_ros.files import OutputError, remove_stale_parts
+from astra_ros.plans.durations import PLAN_S, STEP_S
 from astra_ros.simulation.worlds import WORLDS, make_world
 
-DT_S = 0.25
 SECONDS = 8.0
-BEHAVIOUR_S = 4.0  # then the robot does something else; an arm's plans take as long
 IMAGE_SIZE = 64
 SEEDS_PER_JOB = 5  # a world takes a second to build, so each serves some seeds
 STYLED_EVERY = 4  # of so many seeds one is recorded in another style too
@@ -93,11 +92,11 @@ def _played(world, seed: int, style_seed: int | None, image_size: int, seconds: 
             labels[name].append(value)
 
     capture()
-    per_behaviour = round(BEHAVIOUR_S / DT_S)
-    for index in range(round(seconds / DT_S)):
+    per_behaviour = round(PLAN_S / STEP_S)
+    for index in range(round(seconds / STEP_S)):
         if index % per_behaviour == 0:
-            behaviours.append(world.play(rng, BEHAVIOUR_S))
-        world.step(DT_S)
+            behaviours.append(world.play(rng, PLAN_S))
+        world.step(STEP_S)
         capture()
     body = world.embodiment
     return Episode(
@@ -108,7 +107,7 @@ def _played(world, seed: int, style_seed: int | None, image_size: int, seconds: 
         modality=body.modality,
         world=body.world,
         robot=body.robot,
-        dt_s=DT_S,
+        dt_s=STEP_S,
         behaviour="+".join(behaviours),
         seed=seed,
         scene=world.scene(),
@@ -168,8 +167,8 @@ class RecordRequest:
     ray_address: str | None = None
 
     def __post_init__(self) -> None:
-        if not DT_S <= self.seconds <= 3600:
-            raise UserError(f"{self.seconds:g} s", thing="seconds", cure=f"give {DT_S:g} to 3600")
+        if not STEP_S <= self.seconds <= 3600:
+            raise UserError(f"{self.seconds:g} s", thing="seconds", cure=f"give {STEP_S:g} to 3600")
         if self.image_size % 2:
             raise UserError(f"{self.image_size} pixels", thing="size", cure="give an even number: video needs it")
 
@@ -196,7 +195,7 @@ def record(request: RecordRequest) -> int:
     remove_stale_parts(folder)
     # An episode that has lost a video is recorded again.
     there = {path.name for path in folder.glob("*.parquet") if has_its_videos(path)}
-    check_alike(folder, (size, size), DT_S)
+    check_alike(folder, (size, size), STEP_S)
     jobs = []
     for world, robot in request.robots:
         space = f"{robot}_{WORLDS[world].robots[robot]}"
@@ -244,9 +243,9 @@ def _check_length(recorded: list[Path], seconds: float) -> None:
             frames = read_footer(path)["frames"][0]
         except DatasetError:  # damaged: `load_episode` says so
             continue
-        if frames != round(seconds / DT_S) + 1:
+        if frames != round(seconds / STEP_S) + 1:
             raise DatasetError(
-                f"{(frames - 1) * DT_S:g} s long, the new episodes are {seconds:g} s",
+                f"{(frames - 1) * STEP_S:g} s long, the new episodes are {seconds:g} s",
                 thing=path,
                 cure="record into another folder, or delete the episodes there",
             )

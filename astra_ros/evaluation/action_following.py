@@ -27,6 +27,7 @@ from astra_ros.evaluation.pose_probe import (
     train_probe,
 )
 from astra_ros.outcomes import TOOL_POSITION
+from astra_ros.rotations import antisymmetric, rotation_matrix
 
 PROBE_STEPS = 3000
 MIRRORED = (-1.0, 1.0, 1.0, 1.0, -1.0, -1.0)  # a motion seen with left and right exchanged
@@ -34,30 +35,15 @@ NEAR_M = 0.05  # a tool this near to where it was is where the plan said,
 NEAR_SHARE = 0.05  # a motion if it is off by this share of the range of motions
 
 
-def rotation(quaternion: np.ndarray) -> np.ndarray:
-    """[..., 4] x y z w -> [..., 3, 3]."""
-    x, y, z, w = np.moveaxis(quaternion / np.linalg.norm(quaternion, axis=-1, keepdims=True), -1, 0)
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-    ]
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
-
-
 def steps_between(poses: np.ndarray) -> np.ndarray:
     """Camera poses [N, 7] -> the motion of each step [N - 1, 6], in the frame it starts from.
 
     The rotation vector is exact for the axis and small angles: sin(angle) along the axis.
     """
-    turn, place = rotation(poses[:, 3:]), poses[:, :3]
+    turn, place = rotation_matrix(poses[:, 3:]), poses[:, :3]
     moved = np.einsum("nji,nj->ni", turn[:-1], np.diff(place, axis=0))
     between = np.einsum("nji,njk->nik", turn[:-1], turn[1:])
-    spin = 0.5 * np.stack(
-        [between[:, 2, 1] - between[:, 1, 2], between[:, 0, 2] - between[:, 2, 0], between[:, 1, 0] - between[:, 0, 1]],
-        axis=1,
-    )
-    return np.concatenate([moved, spin], axis=1)
+    return np.concatenate([moved, antisymmetric(between)], axis=1)
 
 
 class Follower:

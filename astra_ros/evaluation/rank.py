@@ -41,13 +41,13 @@ from astra_ros.evaluation.metrics import interval, kendall, mean_rank_violation,
 from astra_ros.evaluation.results import check_writable, write_json, write_result
 from astra_ros.inference import DEFAULT_MODEL
 from astra_ros.plans.action_spaces import action_space_class
+from astra_ros.plans.durations import PLAN_S
 from astra_ros.simulation.drive.referee import CRUISE, OFF_ROAD_COST
 from astra_ros.simulation.rollout import execute
 from astra_ros.simulation.worlds import WORLDS, make_world
 
 # Away from the scenes that `astra record` holds out for `astra eval`.
 FIRST_SCENE = HELD_OUT_FROM + 50_000
-PLAN_SECONDS = 4.0  # of every world's candidates
 ALIKE = 1e-3  # outcomes that differ by less
 
 
@@ -99,7 +99,7 @@ def play_scene(imaginer, world, seed: int, plans: int, lead_in_s: float = 0.0) -
     candidates = world.propose(plans, seed)
     start = world.snapshot()
     body = world.embodiment
-    hold = action_space_class(body.modality).rest(body.motion_names, now, PLAN_SECONDS, "hold")
+    hold = action_space_class(body.modality).rest(body.motion_names, now, PLAN_S, "hold")
     truth = []
     for plan in [*(plan for _, plan in candidates), hold]:
         world.restore(start)
@@ -251,8 +251,7 @@ def run(args: argparse.Namespace) -> int:
         task = TASKS.get(name, Task())
         imaginer.plan_renders.describe(simulated_urdf(robot))
         imaginer.configure(
-            ImaginerSettings(math.ceil(PLAN_SECONDS / card.dt_s - 1e-9), action_space=f"{robot}_{modality}"),
-            task.critics,
+            ImaginerSettings(math.ceil(PLAN_S / card.dt_s - 1e-9), action_space=f"{robot}_{modality}"), task.critics
         )
         world = make_world(name, robot, FINER * card.image_size[0])
         try:

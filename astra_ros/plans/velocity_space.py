@@ -10,6 +10,7 @@ import numpy as np
 
 from astra_ros.plans.action_space import ActionSpace, spread
 from astra_ros.plans.velocity_plan import VelocityPlan
+from astra_ros.rotations import exponential
 
 FLOOR = 0.02  # m/s or rad/s
 RESTS = 0.01  # m/s or rad/s: what an odometry says of a base that stands
@@ -69,7 +70,7 @@ class VelocitySpace(ActionSpace):
         step = np.zeros((*motion.shape[:-2], motion.shape[-2] - 1, 6))
         for index, name in enumerate(self.motion_names):
             step[..., columns.index(name)] = motion[..., 1:, index] * dt_s
-        poses = _screw(step[..., :3], step[..., 3:])
+        poses = exponential(step)
         for row in range(1, poses.shape[-3]):
             poses[..., row, :, :] = poses[..., row - 1, :, :] @ poses[..., row, :, :]
         return poses
@@ -81,23 +82,3 @@ class VelocitySpace(ActionSpace):
         both_ways = np.concatenate([rows, -rows])
         changes = np.concatenate([np.diff(motion, axis=0) for motion in motions])
         return cls(name, tuple(motion_names), spread(both_ways, FLOOR), spread(changes, FLOOR))
-
-
-def _screw(shift: np.ndarray, turn: np.ndarray) -> np.ndarray:
-    """Constant velocities for a while: way [..., 3] m and rotation vector [..., 3] rad, both in the
-    moving frame, -> the pose reached, [..., 4, 4] (the exponential of a twist)."""
-    angle = np.linalg.norm(turn, axis=-1)[..., None, None]
-    x, y, z = np.moveaxis(turn, -1, 0)
-    zero = np.zeros_like(x)
-    cross = np.stack([np.stack([zero, -z, y], -1), np.stack([z, zero, -x], -1), np.stack([-y, x, zero], -1)], axis=-2)
-    small = angle < 1e-4  # where the series' first terms are exact to double precision
-    safe = np.where(small, 1.0, angle)
-    sine = np.where(small, 1 - angle**2 / 6, np.sin(safe) / safe)
-    cosine = np.where(small, 0.5 - angle**2 / 24, (1 - np.cos(safe)) / safe**2)
-    rest = np.where(small, 1 / 6 - angle**2 / 120, (safe - np.sin(safe)) / safe**3)
-    square = cross @ cross
-    pose = np.zeros((*angle.shape[:-2], 4, 4))
-    pose[..., 3, 3] = 1.0
-    pose[..., :3, :3] = np.eye(3) + sine * cross + cosine * square
-    pose[..., :3, 3] = ((np.eye(3) + cosine * cross + rest * square) @ shift[..., None])[..., 0]
-    return pose

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from astra_ros.robot.description_faults import fault, no_xml
+from astra_ros.rotations import cross_matrix
 from astra_ros.texts import short
 
 
@@ -263,8 +264,7 @@ def _rotate(point: np.ndarray, axis: np.ndarray, angle: np.ndarray) -> np.ndarra
 
 def _turn(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
     """Rodrigues' formula: rotations [N, 3, 3] about a unit axis [3] by angles [N, 1]."""
-    x, y, z = axis
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    cross = cross_matrix(axis)
     angle = angle[..., None]
     return np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * (cross @ cross)
 

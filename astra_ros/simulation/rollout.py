@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from astra_ros.plans.durations import STEP_S
 from astra_ros.simulation.worlds import Referee, Verdict, World
 
 
@@ -27,7 +28,7 @@ class Rollout:
 
 
 def execute(
-    world: World, plan, horizon: int = 16, dt_s: float = 0.25, render: bool = True, referee: Referee | None = None
+    world: World, plan, horizon: int = 16, dt_s: float = STEP_S, render: bool = True, referee: Referee | None = None
 ) -> Rollout:
     """Execute a plan from the world's current state; the world stays where the plan ends.
 

@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from astra_ros.datasets.rosbag.frame_tree import Edge, FrameError, FrameTree
 from astra_ros.datasets.rosbag.import_settings import BagSettings
 from astra_ros.datasets.rosbag.motion_error import TwoSources
 from astra_ros.datasets.rosbag.pose_jumps import Jump, find_jumps, merged
 from astra_ros.datasets.rosbag.reader import Recording, Series
 from astra_ros.datasets.rosbag.resample import Clock, Track, problems
-from astra_ros.datasets.rosbag.rigid_motion import Edge, FrameError, FrameTree, body_displacement
 from astra_ros.datasets.rosbag.sources import check_frame
 from astra_ros.datasets.rosbag.storage import BagError
 from astra_ros.robot.conflict import Conflict, Kind
 from astra_ros.robot.joint_sources import pose_value
+from astra_ros.rotations import body_displacement
 
 # Places of a fixed frame, m and parts of a rotation matrix: nearer ones are the same, further ones a contradiction.
 SAME_PLACE, OTHER_PLACE = 0.001, 0.01

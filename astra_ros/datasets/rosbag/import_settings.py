@@ -9,8 +9,9 @@ from pathlib import Path
 import yaml
 
 from astra_ros.datasets.episode import LEAST_FRAMES, DatasetError
-from astra_ros.datasets.record import DT_S, IMAGE_SIZE
+from astra_ros.datasets.record import IMAGE_SIZE
 from astra_ros.plans.action_spaces import ACTION_SPACES, ActionSpace
+from astra_ros.plans.durations import STEP_S
 
 CLOCKS = ("auto", "header", "receive")
 AXES = ("linear.x", "linear.y", "linear.z", "angular.x", "angular.y", "angular.z")
@@ -62,7 +63,7 @@ class BagSettings:
     robot: str = "robot"
     world: str = "real"
     modality: str = ""
-    dt_s: float = DT_S
+    dt_s: float = STEP_S
     image_size: tuple[int, int] = (IMAGE_SIZE, IMAGE_SIZE)
     image_topic: str = ""
     camera_info_topic: str = ""

@@ -8,10 +8,10 @@ from astra_ros.camera.lens import Lens, LensError, NotCalibrated, OtherSize, is_
 from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.datasets.rosbag.motion import camera_in
 from astra_ros.datasets.rosbag.reader import Recording
-from astra_ros.datasets.rosbag.rigid_motion import rotate
 from astra_ros.datasets.rosbag.storage import BagError
 from astra_ros.datasets.rosbag.topics import Choice
 from astra_ros.plans.action_spaces import action_space_class
+from astra_ros.rotations import rotation_matrix
 
 
 def camera_on_robot(recording: Recording, choice: Choice, notes: list[str]) -> dict | None:
@@ -156,7 +156,6 @@ def _lens(recording: Recording, choice: Choice, notes: list[str]) -> Lens:
 def _placed(lens: Lens, choice: Choice, pose: np.ndarray) -> dict:
     """The camera at a pose x y z, x y z w of its optical frame."""
     matrix = np.eye(4)
-    turn = np.repeat(pose[None, 3:] / np.linalg.norm(pose[3:]), 3, axis=0)
-    matrix[:3, :3], matrix[:3, 3] = rotate(turn, np.eye(3)).T, pose[:3]
+    matrix[:3, :3], matrix[:3, 3] = rotation_matrix(pose[3:]), pose[:3]
     camera = PinholeCamera(lens.width, lens.height, lens.fx, lens.fy, lens.cx, lens.cy, matrix)
     return camera.fitted(choice.settings.image_size).to_dict()

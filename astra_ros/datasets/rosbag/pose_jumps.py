@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astra_ros.datasets.rosbag.rigid_motion import Transforms, conjugate, multiply, rotation_vector
+from astra_ros.rotations import Transforms, conjugate, multiply, rotation_vector
 
 # A jump is longer than this, m or rad, beyond the way at the speed around it.
 LEAST_M, LEAST_RAD = 0.2, 0.35

@@ -15,7 +15,7 @@ import numpy as np
 
 from astra_ros.datasets.rosbag.pose_jumps import are_jumps
 from astra_ros.datasets.rosbag.resample import JUMP_BACK_S
-from astra_ros.datasets.rosbag.rigid_motion import conjugate, multiply, rotate, rotation_vector
+from astra_ros.rotations import conjugate, multiply, rotate, rotation_vector
 
 # Poses and velocities are compared over so many seconds, so that the noise of poses hardly counts.
 WINDOW_S = 0.5

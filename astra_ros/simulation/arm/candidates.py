@@ -1,6 +1,6 @@
 """A planner's stand-in: varied pushes for a scene, good ones and bad ones, and random play.
 
-Every candidate starts and ends at the arm's ready pose and takes ``PLAN_SECONDS``. A push goes
+Every candidate starts and ends at the arm's ready pose and takes ``PLAN_S``. A push goes
 over the table to a point behind the cube, down, along, up and back. The kinds differ in where
 the push begins, where it aims, and how far it goes.
 """
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from astra_ros.plans.durations import PLAN_S
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.simulation.arm.kinematics import ArmKinematics, tool_yaw
 from astra_ros.simulation.arm.scene import CUBE_SIDE_M, OBSTACLE_RADIUS_M
 from astra_ros.simulation.arm.world import ArmState, ArmWorld
 
-PLAN_SECONDS = 4.0
 # Distance between a plan's points; finer than the model's step, so that it needs no luck.
 POINT_SECONDS = 0.125
 # Over the obstacle, which is 0.15 m high.
@@ -175,18 +175,18 @@ def _push_plan(world: ArmWorld, push: Push, name: str) -> JointPlan:
         np.linalg.norm(there - here) + 0.25 * abs(yaw_there - yaw_here) + 0.12
         for (here, yaw_here), (there, yaw_there) in zip(places, places[1:])
     ]
-    ends = np.concatenate([[0.0], np.cumsum(legs)]) / sum(legs) * PLAN_SECONDS
+    ends = np.concatenate([[0.0], np.cumsum(legs)]) / sum(legs) * PLAN_S
     knots = [(time, point, yaw) for time, (point, yaw) in zip(ends, places)]
-    times = _times(PLAN_SECONDS)
+    times = _times(PLAN_S)
     points, yaws = _through(knots, times)
-    return _solved(world, points, yaws, spec.ready, PLAN_SECONDS, name, ends_at_ready=True)
+    return _solved(world, points, yaws, spec.ready, PLAN_S, name, ends_at_ready=True)
 
 
 def _random_and_back(world: ArmWorld, state: ArmState, rng, name: str) -> JointPlan:
     """Random play that starts and ends at ready."""
     home_pose = world.kinematics.forward(world.spec.ready)
-    points, yaws = _wander(world, state, PLAN_SECONDS, rng, home_pose)
-    return _solved(world, points, yaws, world.spec.ready, PLAN_SECONDS, name, ends_at_ready=True)
+    points, yaws = _wander(world, state, PLAN_S, rng, home_pose)
+    return _solved(world, points, yaws, world.spec.ready, PLAN_S, name, ends_at_ready=True)
 
 
 def _wander(world: ArmWorld, state: ArmState, duration_s: float, rng, home_pose=None):

@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 
+from astra_ros.rotations import cross_matrix
 from astra_ros.simulation.arm.robots import RobotSpec, robot_description
 
 
@@ -49,7 +50,7 @@ class ArmKinematics:
         limits = [joint.find("limit") for joint in driven]
         self.lower = np.array([float(limit.get("lower")) for limit in limits])
         self.upper = np.array([float(limit.get("upper")) for limit in limits])
-        self._turns = [(k, k @ k) for k in map(_cross, self._axes)]
+        self._turns = [(k, k @ k) for k in map(cross_matrix, self._axes)]
 
     def forward(self, joints) -> np.ndarray:
         """Tool pose in the base frame: [4, 4] for joints [J] rad."""
@@ -167,9 +168,5 @@ def _vector(text: str) -> np.ndarray:
 
 
 def _about(axis: int, angle: float) -> np.ndarray:
-    k = _cross(np.eye(3)[axis])
+    k = cross_matrix(np.eye(3)[axis])
     return np.eye(3) + np.sin(angle) * k + (1.0 - np.cos(angle)) * (k @ k)
-
-
-def _cross(v: np.ndarray) -> np.ndarray:
-    return np.array([[0.0, -v[2], v[1]], [v[2], 0.0, -v[0]], [-v[1], v[0], 0.0]])

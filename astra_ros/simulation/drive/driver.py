@@ -10,10 +10,11 @@ import math
 
 import numpy as np
 
+from astra_ros.plans.durations import STEP_S
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.drive.motion import CarState
 from astra_ros.simulation.drive.outlook import Outlook
-from astra_ros.simulation.drive.pursuit import ROW_S, checked_plan, foresee, pursue, reachable_speed, row_count
+from astra_ros.simulation.drive.pursuit import checked_plan, foresee, pursue, reachable_speed, row_count
 from astra_ros.simulation.drive.road import Road
 from astra_ros.simulation.drive.state import Drivable
 
@@ -153,7 +154,7 @@ class Driver:
         hard = self._rng.uniform(1.5, 5.0)
 
         def speed(t, car):
-            return max(0.0, cruise - hard * max(0.0, t + ROW_S - wait))
+            return max(0.0, cruise - hard * max(0.0, t + STEP_S - wait))
 
         return self._along(lambda t: self._lane, speed, seconds, name)
 
@@ -238,7 +239,7 @@ class Driver:
         """Commands of a speed (m/s) and a curvature (1/m) over time, no faster than the car can."""
         rows, car = [], self._car
         for k in range(row_count(seconds)):
-            wish, bend = twist(k * ROW_S)
+            wish, bend = twist(k * STEP_S)
             speed = reachable_speed(car, wish, self._limits)
             rows.append((speed, speed * bend))
             car = foresee(car, rows[-1], self._limits)

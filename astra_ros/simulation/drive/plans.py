@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from astra_ros.plans.durations import PLAN_S
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.drive.driver import Driver
 from astra_ros.simulation.drive.state import Drivable
 
-PLAN_SECONDS = 4.0
 # One of each until ``count`` is reached, then again in this order; the seed shuffles the result.
 CANDIDATES = (
     "follow_lane",
@@ -30,7 +30,7 @@ CANDIDATES = (
 
 
 def propose(world: Drivable, count: int, seed: int) -> list[tuple[str, VelocityPlan]]:
-    """Candidate plans of ``PLAN_SECONDS`` for the world as it is now.
+    """Candidate plans of ``PLAN_S`` for the world as it is now.
 
     Args:
         world: read only; its true state is what a perfect perception would tell a planner.
@@ -53,7 +53,7 @@ def propose(world: Drivable, count: int, seed: int) -> list[tuple[str, VelocityP
         kinds = [CANDIDATES[0], *rest] if count > 1 else rest
     kinds = [kinds[i] for i in rng.permutation(count)]
     driver = Driver(world, rng)
-    return [(kind, driver.plan(kind, PLAN_SECONDS, f"candidates/{i}")) for i, kind in enumerate(kinds)]
+    return [(kind, driver.plan(kind, PLAN_S, f"candidates/{i}")) for i, kind in enumerate(kinds)]
 
 
 def play_plan(world: Drivable, rng: np.random.Generator, seconds: float) -> tuple[str, VelocityPlan]:

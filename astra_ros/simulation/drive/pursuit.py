@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from astra_ros.plans.durations import STEP_S
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.drive.motion import CarLimits, CarState, advance
 
-ROW_S = 0.25  # each command is held this long
 SUBSTEPS = 5  # of a row, in which the car is foreseen
 NAMES = ("linear.x", "angular.z")
 
@@ -36,7 +36,7 @@ def pursue(car: CarState, limits: CarLimits, seconds: float, target: Target, spe
     """
     rows = []
     for k in range(row_count(seconds)):
-        now = k * ROW_S
+        now = k * STEP_S
         v = reachable_speed(car, max(0.0, speed(now, car)), limits)
         x, y = target(now, car, 3.0 + 0.6 * abs(car.speed))
         bend = arc_through(car, x, y, limits)
@@ -48,18 +48,18 @@ def pursue(car: CarState, limits: CarLimits, seconds: float, target: Target, spe
 def foresee(car: CarState, command: tuple[float, float], limits: CarLimits) -> CarState:
     """The car after one row of a plan, if nothing is in its way."""
     for _ in range(SUBSTEPS):
-        car = advance(car, command, limits, ROW_S / SUBSTEPS)
+        car = advance(car, command, limits, STEP_S / SUBSTEPS)
     return car
 
 
 def row_count(seconds: float) -> int:
     """Rows of a plan that lasts at least ``seconds``."""
-    return max(1, math.ceil(seconds / ROW_S - 1e-9))
+    return max(1, math.ceil(seconds / STEP_S - 1e-9))
 
 
 def reachable_speed(car: CarState, wish: float, limits: CarLimits) -> float:
     """The speed nearest to ``wish`` that the car has after one row, braking comfortably."""
-    least, most = car.speed - 0.6 * limits.braking * ROW_S, car.speed + limits.acceleration * ROW_S
+    least, most = car.speed - 0.6 * limits.braking * STEP_S, car.speed + limits.acceleration * STEP_S
     return min(max(wish, least), most)
 
 
@@ -81,4 +81,4 @@ def checked_plan(rows, limits: CarLimits, name: str) -> VelocityPlan:
     rows[:, 0] = np.clip(rows[:, 0], -limits.max_reverse, limits.max_speed)
     most = np.minimum(limits.yaw_rate, np.abs(rows[:, 0]) / limits.min_radius)
     rows[:, 1] = np.clip(rows[:, 1], -most, most)
-    return VelocityPlan(NAMES, ROW_S, rows, name)
+    return VelocityPlan(NAMES, STEP_S, rows, name)

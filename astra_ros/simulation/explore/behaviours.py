@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from astra_ros.plans.durations import STEP_S
 from astra_ros.simulation.explore.courses import (
     MARGIN_M,
     MAX_TURN,
-    ROW_S,
     Course,
     cruise,
     eased,
@@ -169,7 +169,7 @@ def climb(s: Situation, rng, count: int) -> Course:
     """To another height, slowly ahead or not."""
     low, high = s.spec.altitude_m
     wanted = rng.uniform(low + 0.15, high - 0.15)
-    rate = (wanted - s.altitude) / (0.75 * count * ROW_S)
+    rate = (wanted - s.altitude) / (0.75 * count * STEP_S)
     up = np.where(np.arange(count) < 0.75 * count, np.clip(rate, -0.5, 0.5), 0.0)
     ahead = np.full(count, rng.choice([0.0, rng.uniform(0.1, 0.35)]))
     return eased(ahead, np.zeros(count), up=up)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from astra_ros.plans.durations import STEP_S
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.explore.robots import Pose, gimbal, gimbal_angles, twist_between
 from astra_ros.simulation.explore.sight import Situation
 
-ROW_S = 0.25
 # How fast a course's speeds (m/s) and turns (rad/s) change from row to row: well within what the
 # robots can follow.
 SPEED_STEP, TURN_STEP = 0.25, 0.35
@@ -23,7 +23,7 @@ MARGIN_M = 0.08
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """What a robot does in N rows of ``ROW_S``, in a level frame that heads where it heads.
+    """What a robot does in N rows of ``STEP_S``, in a level frame that heads where it heads.
 
     Attributes:
         ahead, turn: [N] m/s forward, rad/s to the left.
@@ -49,20 +49,20 @@ def course_plan(situation: Situation, course: Course, name: str = "plan") -> Vel
         left, up, pitch, roll = (np.broadcast_to(v, count) for v in (course.left, course.up, course.pitch, course.roll))
         here = situation.pose
         yaw, nose, bank = gimbal_angles(here.rotation)
-        most = TILT_RATE * ROW_S
+        most = TILT_RATE * STEP_S
         for i in range(count):
-            heading = yaw + course.turn[i] * ROW_S / 2.0
+            heading = yaw + course.turn[i] * STEP_S / 2.0
             c, s = np.cos(heading), np.sin(heading)
             shift = np.array([c * course.ahead[i] - s * left[i], s * course.ahead[i] + c * left[i], up[i]])
-            yaw += course.turn[i] * ROW_S
+            yaw += course.turn[i] * STEP_S
             nose += float(np.clip(pitch[i] - nose, -most, most))
             bank += float(np.clip(roll[i] - bank, -most, most))
-            position = here.position + shift * ROW_S
+            position = here.position + shift * STEP_S
             position[2] = np.clip(position[2], *spec.altitude_m)
             there = Pose(position, gimbal(yaw, nose, bank))
-            rows[i] = twist_between(here, there, ROW_S)
+            rows[i] = twist_between(here, there, STEP_S)
             here = there
-    return VelocityPlan(spec.motion_names, ROW_S, np.clip(rows, -spec.max_speed, spec.max_speed), name)
+    return VelocityPlan(spec.motion_names, STEP_S, np.clip(rows, -spec.max_speed, spec.max_speed), name)
 
 
 def free_line(situation: Situation, start, end) -> bool:
@@ -78,10 +78,10 @@ def path(s: Situation, course: Course) -> np.ndarray:
     yaw, here, points = s.yaw, s.xy, [s.xy]
     left = np.broadcast_to(course.left, len(course.ahead))
     for speed, rate, side in zip(course.ahead, course.turn, left):
-        heading = yaw + rate * ROW_S / 2.0
+        heading = yaw + rate * STEP_S / 2.0
         c, sn = np.cos(heading), np.sin(heading)
-        here = here + ROW_S * np.array([c * speed - sn * side, sn * speed + c * side])
-        yaw += rate * ROW_S
+        here = here + STEP_S * np.array([c * speed - sn * side, sn * speed + c * side])
+        yaw += rate * STEP_S
         points.append(here)
     return np.array(points)
 
@@ -103,9 +103,9 @@ def through(s: Situation, points: list, speed: float, count: int) -> Course:
         wanted = np.clip(1.5 * off, -MAX_TURN, MAX_TURN)
         rate += float(np.clip(wanted - rate, -TURN_STEP, TURN_STEP))
         ahead[i], turns[i] = velocity, rate
-        heading = yaw + rate * ROW_S / 2.0
-        here = here + velocity * ROW_S * np.array([np.cos(heading), np.sin(heading)])
-        yaw += rate * ROW_S
+        heading = yaw + rate * STEP_S / 2.0
+        here = here + velocity * STEP_S * np.array([np.cos(heading), np.sin(heading)])
+        yaw += rate * STEP_S
     return Course(ahead, turns)
 
 

@@ -7,14 +7,14 @@ from typing import Protocol
 
 import numpy as np
 
+from astra_ros.plans.durations import PLAN_S, STEP_S
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.explore import behaviours
 from astra_ros.simulation.explore.behaviours import DRIVING, FLYING, FREEING
-from astra_ros.simulation.explore.courses import MARGIN_M, ROW_S, Course, course_plan, path
+from astra_ros.simulation.explore.courses import MARGIN_M, Course, course_plan, path
 from astra_ros.simulation.explore.robots import advanced
 from astra_ros.simulation.explore.sight import Situation, area, seen_floor
 
-PLAN_SECONDS = 4.0
 # Courses that ``explore`` chooses from.
 TRIALS = 10
 
@@ -37,7 +37,7 @@ class Explorer(Protocol):
 
 def play(situation: Situation, rng: np.random.Generator, seconds: float) -> tuple[str, VelocityPlan]:
     """A behaviour's name and its plan for some seconds; good and bad ones, collisions included."""
-    count = max(1, int(np.ceil(seconds / ROW_S - 1e-9)))
+    count = max(1, int(np.ceil(seconds / STEP_S - 1e-9)))
     shares = FLYING if situation.spec.flies else DRIVING
     # Against a wall, some behaviours free the robot; now and then it does not care.
     if situation.contact and rng.random() < 0.8:
@@ -53,7 +53,7 @@ def play(situation: Situation, rng: np.random.Generator, seconds: float) -> tupl
 
 
 def propose(world: Explorer, count: int, seed: int) -> list[tuple[str, VelocityPlan]]:
-    """Candidate plans of ``PLAN_SECONDS`` from where the robot is now.
+    """Candidate plans of ``PLAN_S`` from where the robot is now.
 
     Args:
         world: read only; its true floor plan is what a perfect map would tell a planner.
@@ -70,7 +70,7 @@ def propose(world: Explorer, count: int, seed: int) -> list[tuple[str, VelocityP
     situation = world.situation
     rng = np.random.default_rng([seed, 16])
     kinds = _kinds(FLYING_KINDS if situation.spec.flies else KINDS, count, rng)
-    rows = round(PLAN_SECONDS / ROW_S)
+    rows = round(PLAN_S / STEP_S)
     plans = []
     for i, kind in enumerate(kinds):
         make = _explore if kind == "explore" else getattr(behaviours, kind)

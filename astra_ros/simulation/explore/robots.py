@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from astra_ros.rotations import antisymmetric, exponential, left_jacobian
+
 # Columns: the camera's right, down and forward in a body frame of x forward, y left, z up.
 LOOKING_AHEAD = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 LOOKING_AHEAD.setflags(write=False)
@@ -130,21 +132,20 @@ def mobile_spec(name: str) -> MobileSpec:
 
 def advanced(pose: Pose, twist: np.ndarray, seconds: float) -> Pose:
     """The pose after a constant body twist [6]; its rotation stays orthonormal over long drives."""
-    turn, shift = _exponential(np.asarray(twist, dtype=np.float64) * seconds)
-    rotation = pose.rotation @ turn
+    moved = exponential(np.asarray(twist, dtype=np.float64) * seconds)
+    rotation = pose.rotation @ moved[:3, :3]
     # One Newton step towards the nearest rotation: errors of 1e-16 a step do not pile up.
     rotation = rotation @ (1.5 * np.eye(3) - 0.5 * rotation.T @ rotation)
-    return Pose(pose.position + pose.rotation @ shift, rotation)
+    return Pose(pose.position + pose.rotation @ moved[:3, 3], rotation)
 
 
 def twist_between(start: Pose, end: Pose, seconds: float) -> np.ndarray:
     """The constant body twist [6] that moves ``start`` to ``end``; they differ by less than pi."""
     turn = start.rotation.T @ end.rotation
     angle = np.arccos(np.clip((np.trace(turn) - 1.0) / 2.0, -1.0, 1.0))
-    axis = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]])
-    rotation = axis / (2.0 * np.sinc(angle / np.pi))
+    rotation = antisymmetric(turn) / np.sinc(angle / np.pi)
     gap = start.rotation.T @ (end.position - start.position)
-    return np.concatenate([np.linalg.solve(_travel(rotation), gap), rotation]) / seconds
+    return np.concatenate([np.linalg.solve(left_jacobian(rotation), gap), rotation]) / seconds
 
 
 def turned_z(angle: float) -> np.ndarray:
@@ -166,26 +167,3 @@ def gimbal_angles(rotation: np.ndarray) -> tuple[float, float, float]:
     pitch = float(np.arcsin(np.clip(ahead[2], -1.0, 1.0)))
     rolled = gimbal(yaw, pitch, 0.0).T @ rotation
     return yaw, pitch, float(np.arctan2(rolled[1, 0], rolled[0, 0]))
-
-
-def _exponential(motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rotation [3, 3] and shift [3] of a twist [6] held for a unit of time."""
-    rotation = motion[3:]
-    angle = float(np.sqrt(rotation @ rotation))
-    cross = _cross(rotation)
-    a, b = np.sinc(angle / np.pi), 0.5 * np.sinc(angle / (2.0 * np.pi)) ** 2
-    return np.eye(3) + a * cross + b * cross @ cross, _travel(rotation) @ motion[:3]
-
-
-def _travel(rotation: np.ndarray) -> np.ndarray:
-    """[3, 3] the matrix from linear velocity to shift, while turning by ``rotation`` [3]."""
-    angle = float(np.sqrt(rotation @ rotation))
-    cross = _cross(rotation)
-    b = 0.5 * np.sinc(angle / (2.0 * np.pi)) ** 2
-    c = 1.0 / 6.0 if angle < 1e-3 else (angle - np.sin(angle)) / angle**3
-    return np.eye(3) + b * cross + c * cross @ cross
-
-
-def _cross(v: np.ndarray) -> np.ndarray:
-    """[3, 3] the matrix of ``v x``."""
-    return np.array([[0.0, -v[2], v[1]], [v[2], 0.0, -v[0]], [-v[1], v[0], 0.0]])

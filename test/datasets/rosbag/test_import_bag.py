@@ -15,16 +15,16 @@ from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.datasets.dataset import list_episodes, load_episode, read_footer
 from astra_ros.datasets.rosbag.import_bag import import_bag
 from astra_ros.datasets.rosbag.import_settings import BagConfigError, BagSettings, settings_from_yaml
-from astra_ros.datasets.rosbag.rigid_motion import (
+from astra_ros.datasets.rosbag.storage import BagError
+from astra_ros.plans.action_spaces.camera import CameraSpace
+from astra_ros.rotations import (
     body_displacement,
     compose,
     from_rotation_vector,
     inverse,
+    rotation_matrix,
     rotation_vector,
 )
-from astra_ros.datasets.rosbag.storage import BagError
-from astra_ros.evaluation.action_following import rotation
-from astra_ros.plans.action_spaces.camera import CameraSpace
 
 SETTINGS = BagSettings(robot="mine")
 EXAMPLE = Path(__file__).parents[3] / "config" / "robot.example.yaml"
@@ -201,7 +201,7 @@ def camera_moved_is_measured(episode, camera):
     space = CameraSpace.fit("mine_camera", episode.motion_names, [episode.motion])
     travel = MovingCamera(camera, np.ones((1, 1))).travel(space, episode.motion.astype(float), episode.dt_s)
     poses = episode.labels["camera_pose"].astype(float)
-    turn = rotation(poses[:, 3:])
+    turn = rotation_matrix(poses[:, 3:])
     away = (poses[1:, :3] - poses[0, :3]) @ turn[0]
     return np.abs(travel[:, :3, 3] - away)[1:-1:2].max() < 1e-3
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from astra_ros.simulation.arm.candidates import KINDS, PLAN_SECONDS, propose, random_play
+from astra_ros.plans.durations import PLAN_S
+from astra_ros.simulation.arm.candidates import KINDS, propose, random_play
 from astra_ros.simulation.arm.referee import progress_between
 from astra_ros.simulation.rollout import execute
 
@@ -25,7 +26,7 @@ def test_plans_are_valid_start_and_end_at_ready_and_keep_the_limits(world):
         for kind, plan in candidates:
             assert kind in KINDS
             assert plan.joint_names == world.joint_names
-            assert plan.times_s[0] == 0.0 and plan.duration_s == PLAN_SECONDS
+            assert plan.times_s[0] == 0.0 and plan.duration_s == PLAN_S
             np.testing.assert_allclose(plan.positions[[0, -1]], [world.spec.ready] * 2, atol=1e-9)
             assert within_limits(world, plan)
             assert (speeds(plan) <= 1.1 * np.array(world.spec.max_speed)).all()
