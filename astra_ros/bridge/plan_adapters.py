@@ -22,7 +22,7 @@ class PlanAdapter(Protocol):
     """How plans of one message type are read, compared with the robot, drawn and handed on.
 
     Attributes:
-        type: ROS name of the message type.
+        ros_type: ROS name of the message type.
         message: its class.
         start_topic: relative name of the topic that says where the robot is as a plan begins; '' where a plan may
             begin in any state.
@@ -30,7 +30,7 @@ class PlanAdapter(Protocol):
         advice: what to publish instead, for planners whose topic has another type.
     """
 
-    type: ClassVar[str]
+    ros_type: ClassVar[str]
     message: ClassVar[type]
     start_topic: ClassVar[str] = ""
     best_topic: ClassVar[str]

@@ -23,7 +23,7 @@ from astra_ros.robot.kinematics import ToolPath
 class JointTrajectoryAdapter(PlanAdapter):
     """Joint trajectories of an arm; they begin where ``joint_states`` says that the arm is."""
 
-    type = JOINT_TRAJECTORY
+    ros_type = JOINT_TRAJECTORY
     message = JointTrajectory
     start_topic = "joint_states"
     best_topic = "~/best_plan"

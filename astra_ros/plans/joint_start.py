@@ -42,14 +42,13 @@ def check_seams(plan: JointPlan, turning: Collection[str]) -> None:
         f"it moves {short(name)} from {column[point - 1]:.3f} to {column[point]:.3f} rad in {seconds:.2f} s "
         f"(points {point - 1} and {point})"
     )
-    where = {"thing": plan.title, "column": name, "index": point, "found": float(column[point] - column[point - 1])}
     if turn:
-        raise PlanError(f"{moves}, about one whole turn", cure=TURNS, **where)
-    raise PlanError(
-        f"{moves}, and the joint turns without end, so which way round it goes is not known",
-        cure="send points in between, at most 3.1 rad from each other",
-        **where,
-    )
+        problem, cure = f"{moves}, about one whole turn", TURNS
+    else:
+        problem = f"{moves}, and the joint turns without end, so which way round it goes is not known"
+        cure = "send points in between, at most 3.1 rad from each other"
+    jump = float(column[point] - column[point - 1])
+    raise PlanError(problem, thing=plan.title, cure=cure, column=name, index=point, found=jump)
 
 
 def check_start(plan: JointPlan, robot: RobotNow, rules: StartRules) -> None:
@@ -72,6 +71,7 @@ def check_start(plan: JointPlan, robot: RobotNow, rules: StartRules) -> None:
             joints=unknown,
         )
     turning, start, begin_s = rules.turning(robot), robot.ordered(plan.joint_names), float(plan.times_s[0])
+    assert start is not None, "all joints are known"
     away, allowed = np.abs(way_from(plan, start, turning)), rules.tolerance + rules.max_speed * begin_s
     if away.max() > allowed:
         turned = ", ".join(whole_turns(plan, start, turning, allowed))

@@ -49,7 +49,7 @@ class RobotNow:
     @classmethod
     def of(cls, values: Mapping[str, float] | RobotNow | None) -> RobotNow | None:
         """The same, or bare values."""
-        return values if values is None or isinstance(values, cls) else cls(values)
+        return values if values is None or isinstance(values, RobotNow) else cls(values)
 
     def ordered(self, names: Sequence[str]) -> np.ndarray | None:
         """[D] in the order of names, or None when any of them is unknown."""

@@ -140,12 +140,9 @@ def graph(tmp_path_factory):
     made.close()
 
 
-@pytest.fixture(scope="session")
-def small_model(tmp_path_factory):
+def write_small_model(folder, spaces):
     """The directory of a model with random weights: right in every shape, wrong in every opinion."""
     torch = pytest.importorskip("torch")
-    from astra_ros.plans.action_spaces.joints import JointSpace
-    from astra_ros.simulation.arm.robots import ROBOTS
     from astra_ros.training.export import Embodiments, write_model
     from astra_ros.world_model import Astra, AstraConfig
 
@@ -159,18 +156,36 @@ def small_model(tmp_path_factory):
         num_heads=2,
         context_layers=1,
         adapter_rank=8,
+        action_dims=tuple(space.dim for space in spaces),
     )
-    spaces = [
-        JointSpace(f"{spec.name}_joints", spec.joint_names, spec.ready, (0.5,) * 7, (0.1,) * 7)
-        for spec in (ROBOTS["panda"], ROBOTS["kuka"])
-    ]
     model = Astra(small)
     with torch.no_grad():
         for parameter in model.parameters():  # or its zero-initialised gates ignore the actions
             parameter += 0.03 * torch.randn_like(parameter)
     outcomes = {space.name: small.outcomes for space in spaces}
-    trained_on = Embodiments(tuple(spaces), 0.25, outcomes)
-    return write_model(tmp_path_factory.mktemp("model"), model, trained_on, "small")
+    return write_model(folder, model, Embodiments(tuple(spaces), 0.25, outcomes), "small")
+
+
+@pytest.fixture(scope="session")
+def small_model(tmp_path_factory):
+    """A small model of the two simulated arms."""
+    from astra_ros.plans.action_spaces.joints import JointSpace
+    from astra_ros.simulation.arm.robots import ROBOTS
+
+    spaces = [
+        JointSpace(f"{spec.name}_joints", spec.joint_names, spec.ready, (0.5,) * 7, (0.1,) * 7)
+        for spec in (ROBOTS["panda"], ROBOTS["kuka"])
+    ]
+    return write_small_model(tmp_path_factory.mktemp("model"), spaces)
+
+
+@pytest.fixture(scope="session")
+def small_car_model(tmp_path_factory):
+    """A small model of a car."""
+    from astra_ros.plans.action_spaces.twist import TwistSpace
+
+    space = TwistSpace("car_twist", ("linear.x", "angular.z"), (1.0, 1.0), (0.5, 0.5))
+    return write_small_model(tmp_path_factory.mktemp("car"), [space])
 
 
 @pytest.fixture

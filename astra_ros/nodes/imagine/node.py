@@ -151,7 +151,7 @@ class Imagine:
         try:
             msg = deserialize_message(data, adapter.message)
         except Exception as error:  # noqa: BLE001 - of several kinds, as the middleware likes
-            what = f"{len(data)} bytes that are not a {adapter.type} ({short(error, 200)})"
+            what = f"{len(data)} bytes that are not a {adapter.ros_type} ({short(error, 200)})"
             self._health.refuse("plans", f"{self._heard[source].topic}: {what}")
             return
         own = self._parameters.own

@@ -54,8 +54,8 @@ class ImagineOutputs:
         self._matrix = node.create_publisher(Float32MultiArray, "~/score_matrix", LATCHED)
         self._markers = node.create_publisher(MarkerArray, "~/plan_markers", LATCHED)
         self._best_plan = {
-            adapter.type: node.create_publisher(adapter.message, adapter.best_topic, reliable(1))
-            for adapter in {adapter.type: adapter for adapter in adapters.values()}.values()
+            adapter.ros_type: node.create_publisher(adapter.message, adapter.best_topic, reliable(1))
+            for adapter in {adapter.ros_type: adapter for adapter in adapters.values()}.values()
         }
         self._sheet = node.create_publisher(Image, "~/imagined/contact_sheet", LATCHED, event_callbacks=joined)
         self._video = node.create_publisher(Image, "~/imagined/image", reliable(64), event_callbacks=joined)
@@ -88,7 +88,7 @@ class ImagineOutputs:
             data, adapter = _bytes_of_best(request, result), self._adapter(request, result)
             held = [each for _, each in request.sources.values()]
             self._handed_on = [each for each in self._handed_on if any(each is h for h in held)]
-            self._best_plan[adapter.type].publish(adapter.without_stamp(data) if restamp else data)
+            self._best_plan[adapter.ros_type].publish(adapter.without_stamp(data) if restamp else data)
             self._handed_on.append(data)
         self._last = (request, result)
         self._sheet_drawn = False
