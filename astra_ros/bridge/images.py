@@ -114,7 +114,7 @@ def rgb_to_image(frame: np.ndarray, stamp: Time, frame_id: str) -> Image:
     msg.is_bigendian = int(sys.byteorder == "big")
     msg.step = 3 * msg.width
     data = array.array("B")
-    data.frombytes(memoryview(np.ascontiguousarray(frame)).cast("B"))
+    data.frombytes(np.ascontiguousarray(frame).data.cast("B"))
     msg.data = data
     return msg
 

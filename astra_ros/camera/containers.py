@@ -55,7 +55,7 @@ def read_container(data: bytes) -> Container | None:
         return None
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     turn = _tiff_mark(data)[1] if _is_tiff(data) else _webp_turn(data)
-    return Container("picture", *pixels.shape[:2], channels, 8 * pixels.itemsize, turn, len(data))
+    return Container("picture", pixels.shape[0], pixels.shape[1], channels, 8 * pixels.itemsize, turn, len(data))
 
 
 def decode(data: bytes) -> np.ndarray | None:
@@ -75,7 +75,7 @@ def filled_up(data: bytes, container: Container, pixels: np.ndarray) -> bool:
 
     So it is where a camera lost a part of a frame. Decoders fill the rest with middle grey and report no error.
     """
-    if container.kind != "JPEG" or np.any(pixels[-1, -1] != 128):
+    if container.kind != "JPEG" or container.end is None or np.any(pixels[-1, -1] != 128):
         return False
     # A decoder that still wants data takes what is put before the end mark; one that has all ignores it.
     more = decode(data[: container.end - 2] + b"\x55" * 64 + data[container.end - 2 :])

@@ -168,8 +168,8 @@ class _Matrix:
     def seen(self, shift: tuple[float, float], every: tuple[int, int]) -> _Matrix:
         """From a corner at ``shift``, where so many pixels (x, y) become one."""
         # As image_geometry does it, which does not shift by half a pixel where pixels are combined.
-        axis = tuple((at - by) / n for at, by, n in zip(self.axis, shift, every))
-        return replace(self, focal=tuple(f / n for f, n in zip(self.focal, every)), axis=axis)
+        axis = (self.axis[0] - shift[0]) / every[0], (self.axis[1] - shift[1]) / every[1]
+        return replace(self, focal=(self.focal[0] / every[0], self.focal[1] / every[1]), axis=axis)
 
     def places(self, size: tuple[float, float]) -> tuple[float, float]:
         """Where the axis meets a picture of (width, height), in parts of it."""
@@ -243,9 +243,12 @@ def _matrix(info, rectified: bool) -> tuple[_Matrix, list[str]]:
     of_k, of_p = _focals(info.k, 0, 4), _focals(info.p, 0, 5)
     k = None if of_k is None else _Matrix("K", of_k, (float(info.k[2]), float(info.k[5])))
     p = None if of_p is None else _Matrix("P", of_p, (float(info.p[2]), float(info.p[6])))
-    if rectified:
-        return (p, []) if p else (k, ["P is empty, so K is taken, though the images are rectified"])
-    return (k, []) if k else (p, ["K is empty, so P is taken, though the images are not rectified"])
+    first, second = (p, k) if rectified else (k, p)
+    if first is not None:
+        return first, []
+    assert second is not None, "is_calibrated was asked before"
+    empty, state = ("P", "rectified") if rectified else ("K", "not rectified")
+    return second, [f"{empty} is empty, so {second.name} is taken, though the images are {state}"]
 
 
 def _focals(matrix, x: int, y: int) -> tuple[float, float] | None:

@@ -273,8 +273,8 @@ def _numbers(layout: Layout, data: np.ndarray, is_bigendian: bool) -> np.ndarray
     numbers = _rows(data, layout.height, layout.width * encoding.channels * encoding.depth, layout.step)
     if encoding.depth == 1:
         return numbers
-    order = ">" if is_bigendian else "<"
-    return np.ascontiguousarray(numbers).view(np.dtype(np.uint16).newbyteorder(order)).astype(np.uint16, copy=False)
+    stored = np.dtype(">u2" if is_bigendian else "<u2")
+    return np.ascontiguousarray(numbers).view(stored).astype(np.uint16, copy=False)
 
 
 def as_rgb(pixels: np.ndarray, conversion: int | None) -> np.ndarray:
