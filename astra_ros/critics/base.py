@@ -104,14 +104,15 @@ class CriticResult:
     raw: np.ndarray
     cost: np.ndarray
     reasons: tuple[str, ...]
-    veto: np.ndarray | None = None
-    risky: np.ndarray | None = None
+    veto: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    risky: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
 
     def __post_init__(self) -> None:
         plans = len(self.reasons)
         for what, kind in (("raw", np.float64), ("cost", np.float64), ("veto", bool), ("risky", bool)):
-            given = getattr(self, what)
-            array = np.zeros(plans, kind) if given is None else np.asarray(given, dtype=kind)
+            array = np.asarray(getattr(self, what), dtype=kind)
+            if kind is bool and not array.size:
+                array = np.zeros(plans, bool)
             if array.shape != (plans,):
                 raise ValueError(f"critic result: {what} has shape {array.shape}; expected ({plans},)")
             object.__setattr__(self, what, array)

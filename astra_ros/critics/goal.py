@@ -46,6 +46,7 @@ class GoalCritic(Critic):
         return None
 
     def score(self, inp: CriticInput) -> CriticResult:
+        assert inp.goal_latent is not None
         wanted = _cells(inp.goal_latent - inp.current_latent)
         left = _cells(inp.goal_latent - inp.imagination.latents[:, -1])
         channels = len(inp.goal_latent)

@@ -49,6 +49,7 @@ class GoalPoseCritic(Critic):
         return None
 
     def score(self, inp: CriticInput) -> CriticResult:
+        assert inp.goal_position is not None
         left = _distance(inp.imagination.outcomes[OBJECT_POSITION][:, -1], inp.goal_position)
         start = max(self._start(inp), self.settings.min_distance)
         goal = "where the goal image shows it" if inp.goal_is_seen else "the goal pose"
@@ -58,6 +59,7 @@ class GoalPoseCritic(Critic):
     @staticmethod
     def _start(inp: CriticInput) -> float:
         """m, object to goal before any plan moved it."""
+        assert inp.goal_position is not None
         first = inp.imagination.outcomes[OBJECT_POSITION][:, 0].astype(np.float64)
         first = first[np.isfinite(first).all(axis=-1)]  # the others are vetoed anyway
         if not len(first):

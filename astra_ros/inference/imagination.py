@@ -37,7 +37,7 @@ class Imagination:
     latents: np.ndarray = field(repr=False)
     uncertainty: np.ndarray = field(repr=False)
     outcomes: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
-    imagined_steps: np.ndarray | None = None
+    imagined_steps: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
     def __post_init__(self) -> None:
         latents = np.asarray(self.latents, dtype=np.float32)
@@ -57,7 +57,7 @@ class Imagination:
                 raise ValueError(f"imagined outcome '{name}' has shape {array.shape}; expected {plans_steps + tail}")
             outcomes[name] = array
         plans, horizon = plans_steps
-        steps = np.full(plans, horizon) if self.imagined_steps is None else np.asarray(self.imagined_steps, dtype=int)
+        steps = np.asarray(self.imagined_steps, dtype=int) if len(self.imagined_steps) else np.full(plans, horizon)
         assert steps.shape == (plans,) and steps.min() >= 1 and steps.max() <= horizon, steps
         object.__setattr__(self, "imagined_steps", steps)
         object.__setattr__(self, "latents", latents)

@@ -212,7 +212,7 @@ class Imaginer:
         scores, missing = score(imagination)
         clock.lap("critics")
         needs_renders = prepared.space.name in card.cameras
-        undrawn = self.plan_renders.problem if needs_renders and conditioning.robot_renders is None else ""
+        undrawn = (self.plan_renders.problem or "") if needs_renders and conditioning.robot_renders is None else ""
         if undrawn:
             scores = [replace(each, reasons=(*each.reasons, UNDRAWN)) for each in scores]
         return Result(prepared, imagination, history[-1], conditioning, scores, missing, undrawn, clock.stop())

@@ -144,7 +144,9 @@ class PlanPreparer:
                 refused[plan.name] = str(error)
                 if isinstance(error, RobotUnknown):
                     unknown_joints = error.joints
-        newest = fitting[-1][1] if fitting else None
+        if not fitting:
+            raise NothingToImagine(refused, unknown_joints)
+        newest = fitting[-1][1]
         for plan, space, _ in fitting:
             if space is not newest:
                 refused[plan.name] = (
@@ -152,8 +154,6 @@ class PlanPreparer:
                     "plans of one robot at a time"
                 )
         kept = [(plan, motion) for plan, space, motion in fitting if space is newest]
-        if not kept:
-            raise NothingToImagine(refused, unknown_joints)
         return PreparedPlans(
             space=newest,
             plans=tuple(plan for plan, _ in kept),

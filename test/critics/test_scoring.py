@@ -24,7 +24,7 @@ ONE_JOINT = JointSpace("one", ("x",), (0.0,), (1.0,), (1.0,))
 class Fixed(Critic):
     """A critic with given costs."""
 
-    def __init__(self, name, cost, settings=CriticSettings(), veto=None, risky=None, role=""):
+    def __init__(self, name, cost, settings=CriticSettings(), veto=(), risky=(), role=""):
         self.name, self.role, self.cost, self.veto, self.risky = name, role, cost, veto, risky
         super().__init__(settings)
 

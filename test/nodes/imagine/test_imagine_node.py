@@ -312,7 +312,7 @@ def test_a_plan_of_other_joints_is_refused_and_the_others_scored(bench, imagined
     plan = make_plan(joint_names=["panda_joint1", "panda_joint2"])
     send(bench, [plan_to_trajectory(plan)])
     status = bench.graph.status_says("imagine: plans", WARN, "moves the joints panda_joint1, panda_j")
-    assert "Send exactly these joints" in status.message
+    assert "panda_joint1, panda_joint2" in status.message and "panda_joints: " in status.message
     message, scores = ask(bench)
     assert "; 1 refused" in message
     assert [status.name for status in scores.status] == [f"candidates/{k}" for k in range(7)]
