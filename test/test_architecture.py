@@ -101,7 +101,7 @@ SHARED_NAMES = {"Layout", "Lens", "Piece", "Processes", "Verdict"}
 # What messages say of pictures and lenses is read in one place, or node and import would come to differ:
 # attribute -> the files that may read it (a folder stands for everything in it). Calls do not count for `format`.
 READ_IN = {
-    "imdecode": ("camera/containers.py",),
+    "imdecode": ("camera/image_files.py",),
     "imread": (),
     "k": ("camera/lens.py",),
     "p": ("camera/lens.py",),
@@ -109,10 +109,10 @@ READ_IN = {
     "binning_x": ("camera/lens.py",),
     "binning_y": ("camera/lens.py",),
     "distortion_model": ("camera/lens.py",),
-    "is_bigendian": ("camera/pictures.py", "bridge/images.py"),
+    "is_bigendian": ("camera/image_messages.py", "bridge/images.py"),
     # of a message; of the facts and layouts that come of it; of a stored definition
     "encoding": ("camera/", "bridge/images.py", "datasets/rosbag/reader.py", "datasets/rosbag/bag.py"),
-    "format": ("camera/pictures.py", "datasets/rosbag/report.py"),
+    "format": ("camera/image_messages.py", "datasets/rosbag/report.py"),
 }
 
 

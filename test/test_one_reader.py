@@ -29,7 +29,7 @@ from astra_ros.camera.pixels import ENCODINGS, SEMI_PLANAR
 from astra_ros.datasets.rosbag.bag import Bag
 from astra_ros.datasets.rosbag.import_settings import BagSettings
 from astra_ros.datasets.rosbag.lens import camera_on_robot, lens_in_words
-from astra_ros.datasets.rosbag.pictures import COMPRESSED, IMAGE, BadPicture, UnsupportedPicture, check_picture, to_rgb
+from astra_ros.datasets.rosbag.pictures import COMPRESSED, IMAGE, BadImage, UnsupportedImage, check_picture, to_rgb
 from astra_ros.datasets.rosbag.reader import read_recording
 from astra_ros.datasets.rosbag.storage import BagError
 from astra_ros.datasets.rosbag.topics import choose_topics
@@ -181,7 +181,7 @@ def test_pictures_facts_remarks_and_refusals(msg):
     try:
         facts = check_picture(kind, recorded)
         expected, why = to_rgb(kind, recorded), ""
-    except (BadPicture, UnsupportedPicture) as error:
+    except (BadImage, UnsupportedImage) as error:
         facts, expected, why = None, None, str(error)
     reader = PictureReader(told.append)
     if why:

@@ -1,7 +1,7 @@
 """Camera messages to RGB arrays and back.
 
 The plain 8-bit encodings, which nearly all cameras send, go through ``cv_bridge``. The others are
-read in ``camera/pictures.py``: the ``cv_bridge`` on PyPI ignores ``step``, cannot swap bytes with
+read in ``camera/image_messages.py``: the ``cv_bridge`` on PyPI ignores ``step``, cannot swap bytes with
 numpy 2, and knows neither 16-bit nor YUV pictures; that of a ROS installation knows them, but two
 robots should not see two pictures.
 """
@@ -20,15 +20,15 @@ from cv_bridge import CvBridge
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from astra_ros.bridge.errors import BridgeError
-from astra_ros.camera.pictures import (
-    BadPicture,
-    PictureFacts,
-    UnsupportedPicture,
+from astra_ros.camera.image_messages import (
+    BadImage,
+    ImageFacts,
+    UnsupportedImage,
     check_compressed,
     check_raw,
     raw_to_rgb,
 )
-from astra_ros.camera.pictures import compressed_to_rgb as _compressed_to_rgb
+from astra_ros.camera.image_messages import compressed_to_rgb as _compressed_to_rgb
 from astra_ros.camera.pixels import ENCODINGS
 
 Message = TypeVar("Message")
@@ -37,7 +37,7 @@ _BY_CV_BRIDGE = ("rgb8", "bgr8", "rgba8", "bgra8", "mono8")
 _CV_BRIDGE = CvBridge()
 
 
-def check_image(msg: Image, topic: str = "image") -> PictureFacts:
+def check_image(msg: Image, topic: str = "image") -> ImageFacts:
     """Check that an image's encoding, size, step and data fit each other; costs no conversion.
 
     Raises:
@@ -46,7 +46,7 @@ def check_image(msg: Image, topic: str = "image") -> PictureFacts:
     return _with_topic(check_raw, msg, topic)
 
 
-def check_compressed_image(msg: CompressedImage, topic: str = "image/compressed") -> PictureFacts:
+def check_compressed_image(msg: CompressedImage, topic: str = "image/compressed") -> ImageFacts:
     """Check that a compressed image is whole and for eyes; JPEG and PNG are not decoded for it.
 
     Raises:
@@ -76,7 +76,7 @@ def image_to_rgb(msg: Image, topic: str = "image") -> np.ndarray:
 
 
 def compressed_to_rgb(msg: CompressedImage, topic: str = "image/compressed") -> np.ndarray:
-    """Decode a compressed image as ``camera/pictures.py`` does.
+    """Decode a compressed image as ``camera/image_messages.py`` does.
 
     Returns:
         uint8 [H, W, 3] RGB.
@@ -90,7 +90,7 @@ def compressed_to_rgb(msg: CompressedImage, topic: str = "image/compressed") -> 
 def _with_topic(read: Callable[[Message], Read], msg: Message, topic: str) -> Read:
     try:
         return read(msg)
-    except (BadPicture, UnsupportedPicture) as error:
+    except (BadImage, UnsupportedImage) as error:
         raise BridgeError(f"{topic}: {error}") from error
 
 

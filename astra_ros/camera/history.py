@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 
-from astra_ros.camera.order import Order, order_of
+from astra_ros.camera.frame_order import Order, order_of
 
 # Frames kept per step of the model; a camera that is faster is thinned, so that memory is bounded.
 _KEPT_PER_STEP = 8
@@ -22,7 +22,7 @@ class FrameHistory:
     """Picks T frames dt apart, the newest one last, from a camera that runs at its own rate.
 
     For a camera faster than the model, the frames nearest to ``newest - k*dt`` are taken. A camera
-    slower than the model is refused. A frame that others overtook is left out, see ``order.py``. A gap
+    slower than the model is refused. A frame that others overtook is left out, see ``frame_order.py``. A gap
     in the stamps, or a clock that was set back (a simulation was reset), starts a new history. Not
     thread-safe: one thread owns it.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from astra_ros.camera.sources import CameraConflict
+from astra_ros.camera.image_sources import CameraConflict
 from astra_ros.datasets.rosbag.storage import BagError
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astra_ros.camera.order import JUMP_BACK_S
+from astra_ros.camera.frame_order import JUMP_BACK_S
 from astra_ros.datasets.rosbag.resample import Clock
 
 # Stamps of two topics whose delays until they are recorded differ by more are of two clocks.

@@ -29,7 +29,7 @@ from astra_ros.datasets.rosbag.import_settings import BagSettings
 from astra_ros.datasets.rosbag.layout import BROKEN, SHORT, Piece, lay_out
 from astra_ros.datasets.rosbag.lens import camera_on_robot
 from astra_ros.datasets.rosbag.motion import make_motion, motion_series
-from astra_ros.datasets.rosbag.pictures import BadPicture, to_rgb
+from astra_ros.datasets.rosbag.pictures import BadImage, to_rgb
 from astra_ros.datasets.rosbag.reader import read_recording
 from astra_ros.datasets.rosbag.report import Found, make_report, report_text, too_short
 from astra_ros.datasets.rosbag.storage import BagError
@@ -206,7 +206,7 @@ def _decoded(found: Found) -> Iterator[tuple[Piece, np.ndarray]]:
         try:
             pixels = to_rgb(image.type, bag.decode(image.name, raw))
             frames.append(to_model_size(pixels, found.choice.settings.image_size))
-        except (BadPicture, BadMessage) as error:
+        except (BadImage, BadMessage) as error:
             frames.append(None)
             layout.fates[number] = BROKEN
             found.recording.pictures.broken.append(str(error))

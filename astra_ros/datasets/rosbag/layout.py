@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from astra_ros.camera.order import Order, order_of
-from astra_ros.camera.repeats import MOVED
+from astra_ros.camera.frame_order import Order, order_of
+from astra_ros.camera.repeated_images import MOVED
 from astra_ros.datasets.episode import LEAST_FRAMES
 from astra_ros.datasets.rosbag.import_settings import BagSettings
 from astra_ros.datasets.rosbag.motion import Motion

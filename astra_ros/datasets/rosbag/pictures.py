@@ -1,34 +1,34 @@
-"""Camera messages of a bag as RGB arrays: `camera/pictures.py`, by the type of the message."""
+"""Camera messages of a bag as RGB arrays: `camera/image_messages.py`, by the type of the message."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from astra_ros.camera.pictures import (
-    BadPicture,
-    PictureFacts,
-    UnsupportedPicture,
+from astra_ros.camera.image_messages import (
+    BadImage,
+    ImageFacts,
+    UnsupportedImage,
     check_compressed,
     check_raw,
     compressed_to_rgb,
     raw_to_rgb,
 )
 
-__all__ = ["COMPRESSED", "IMAGE", "BadPicture", "PictureFacts", "UnsupportedPicture", "check_picture", "to_rgb"]
+__all__ = ["COMPRESSED", "IMAGE", "BadImage", "ImageFacts", "UnsupportedImage", "check_picture", "to_rgb"]
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
 
 
-def check_picture(kind: str, message) -> PictureFacts:
+def check_picture(kind: str, message) -> ImageFacts:
     """What a picture is, without decoding it where that is possible.
 
     Args:
         kind: type of the message, IMAGE or COMPRESSED.
 
     Raises:
-        BadPicture: it was cut off, or its size, step and data do not fit.
-        UnsupportedPicture: a depth image, labels, video, or an unknown encoding.
+        BadImage: it was cut off, or its size, step and data do not fit.
+        UnsupportedImage: a depth image, labels, video, or an unknown encoding.
     """
     return check_compressed(message) if kind == COMPRESSED else check_raw(message)
 

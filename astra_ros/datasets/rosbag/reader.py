@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from tqdm import tqdm
 
+from astra_ros.camera.image_messages import brightest
+from astra_ros.camera.image_sources import ImageSources
 from astra_ros.camera.lens import contents
-from astra_ros.camera.pictures import brightest
-from astra_ros.camera.repeats import RepeatWatch
+from astra_ros.camera.repeated_images import RepeatWatch
 from astra_ros.camera.significant_bits import SignificantBits
-from astra_ros.camera.sources import PictureSources
 from astra_ros.datasets.rosbag.bag import BadMessage, Bag, Topic
-from astra_ros.datasets.rosbag.pictures import BadPicture, PictureFacts, UnsupportedPicture, check_picture
+from astra_ros.datasets.rosbag.pictures import BadImage, ImageFacts, UnsupportedImage, check_picture
 from astra_ros.datasets.rosbag.storage import BagError
 from astra_ros.datasets.rosbag.topics import CONTROLLER_STATE, JOINT_STATE, ODOMETRY, TF, TWIST, TWIST_STAMPED, Choice
 from astra_ros.robot.joint_messages import JointMessageError, JointPositions, controller_state, joint_state
@@ -76,11 +76,11 @@ class Pictures(Series):
     remarks: Counter = field(default_factory=Counter)
     changes: dict[int, str] = field(default_factory=dict)
     again: set[int] = field(default_factory=set)
-    sources: PictureSources = field(default_factory=PictureSources)
+    sources: ImageSources = field(default_factory=ImageSources)
     bits: SignificantBits = field(default_factory=SignificantBits)
     _repeats: RepeatWatch = field(default_factory=RepeatWatch)
 
-    def look(self, message, facts: PictureFacts, received_ns: int) -> None:
+    def look(self, message, facts: ImageFacts, received_ns: int) -> None:
         """Add a whole picture, and what it tells beside its size."""
         number, frame = len(self), message.header.frame_id
         self.add(stamp_of(message), received_ns, facts.size)
@@ -174,7 +174,7 @@ def read_recording(bag: Bag, choice: Choice) -> Recording:
                 recording.bad[topic][str(error)] += 1
                 if topic == choice.image.name:  # its number counts when pictures are decoded
                     _broken(recording.pictures, 0, received_ns, f"no message: {error}")
-            except UnsupportedPicture as error:
+            except UnsupportedImage as error:
                 raise BagError(f"{bag.path}: {topic}: {error}") from error
     _without_measured(recording, choice.motion.name)
     return recording
@@ -189,7 +189,7 @@ def _picture(recording: Recording, topic: Topic, message, received_ns: int) -> N
     pictures = recording.pictures
     try:
         facts = check_picture(topic.type, message)
-    except BadPicture as error:
+    except BadImage as error:
         _broken(pictures, stamp_of(message), received_ns, str(error))
         return
     pictures.look(message, facts, received_ns)

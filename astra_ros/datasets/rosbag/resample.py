@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from astra_ros.camera.order import JUMP_BACK_S, SAME_S
+from astra_ros.camera.frame_order import JUMP_BACK_S, SAME_S
 from astra_ros.plans.turns import unwrapped
 
 TINY_S = SAME_S

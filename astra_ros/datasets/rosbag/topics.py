@@ -7,10 +7,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from astra_ros.camera.pictures import PictureFacts
+from astra_ros.camera.image_messages import ImageFacts
 from astra_ros.datasets.rosbag.bag import BadMessage, Bag, Topic
 from astra_ros.datasets.rosbag.import_settings import BagSettings, bag_spaces
-from astra_ros.datasets.rosbag.pictures import COMPRESSED, IMAGE, BadPicture, UnsupportedPicture, check_picture
+from astra_ros.datasets.rosbag.pictures import COMPRESSED, IMAGE, BadImage, UnsupportedImage, check_picture
 from astra_ros.datasets.rosbag.storage import CONVERT, ROS_1, BagError, ros2_type
 from astra_ros.plans.action_spaces import action_space_class
 
@@ -197,7 +197,7 @@ def _camera(bag: Bag, name: str, notes: list[str]) -> Topic:
         if topic.type in (IMAGE, COMPRESSED) and topic.count:
             try:
                 (fitting if _first_whole(bag, topic) else unclear).append(topic)
-            except UnsupportedPicture as error:
+            except UnsupportedImage as error:
                 refused.append(f"{topic.name}: {error}")
     if not fitting:  # why none of their pictures can be used is said later, by what reads them all
         fitting, unclear = unclear, []
@@ -252,12 +252,12 @@ def _refuse_ros_1(bag: Bag, types: Collection[str], what: str) -> None:
         )
 
 
-def _first_whole(bag: Bag, topic: Topic) -> PictureFacts | None:
-    """The first of a topic's first pictures that is whole. Raises UnsupportedPicture."""
+def _first_whole(bag: Bag, topic: Topic) -> ImageFacts | None:
+    """The first of a topic's first pictures that is whole. Raises UnsupportedImage."""
     for _, _, raw in islice(bag.messages([topic.name]), TRIED_PICTURES):
         try:
             return check_picture(topic.type, bag.decode(topic.name, raw))
-        except (BadPicture, BadMessage):
+        except (BadImage, BadMessage):
             continue
     return None
 

@@ -13,14 +13,14 @@ from std_msgs.msg import Header
 from astra_ros.bridge import BridgeError
 from astra_ros.bridge.images import check_compressed_image, check_image, compressed_to_rgb, image_to_rgb
 from astra_ros.bridge.stamps import NANOSECONDS, stamp_of_nanoseconds, to_nanoseconds, to_seconds
+from astra_ros.camera.frame_order import StampWatch
 from astra_ros.camera.frame_size import to_model_size
 from astra_ros.camera.history import FrameHistory
+from astra_ros.camera.image_messages import ImageFacts, brightest
+from astra_ros.camera.image_sources import CameraConflict, ImageSources
 from astra_ros.camera.lens import LensError, NotCalibrated, is_calibrated, is_rectified, read_lens, size_error
-from astra_ros.camera.order import StampWatch
-from astra_ros.camera.pictures import PictureFacts, brightest
-from astra_ros.camera.repeats import RepeatWatch
+from astra_ros.camera.repeated_images import RepeatWatch
 from astra_ros.camera.significant_bits import CURE, FULL, SignificantBits
-from astra_ros.camera.sources import CameraConflict, PictureSources
 
 MOST_REMARKS = 100  # texts may hold what messages say, which may be anything
 
@@ -44,7 +44,7 @@ class PictureReader:
         """
         return self.read_with_facts(msg, topic)[0]
 
-    def read_with_facts(self, msg: Image | CompressedImage, topic: str) -> tuple[np.ndarray, PictureFacts]:
+    def read_with_facts(self, msg: Image | CompressedImage, topic: str) -> tuple[np.ndarray, ImageFacts]:
         """The same, and what the message says of it."""
         compressed = isinstance(msg, CompressedImage)
         facts = (check_compressed_image if compressed else check_image)(msg, topic)
@@ -88,7 +88,7 @@ class CameraInputs:
         self._picture_size: tuple[int, int] | None = None
         self._info: CameraInfo | None = None
         self._stamps = StampWatch()
-        self._sources = PictureSources()
+        self._sources = ImageSources()
         self._repeats = RepeatWatch()
         self._bits = SignificantBits()
         self._unstamped = False
@@ -130,7 +130,7 @@ class CameraInputs:
             if time_ns is not None:
                 self._add(picture, Header(stamp=stamp_of_nanoseconds(time_ns), frame_id=msg.header.frame_id))
 
-    def _look(self, msg: Image | CompressedImage, facts: PictureFacts) -> None:
+    def _look(self, msg: Image | CompressedImage, facts: ImageFacts) -> None:
         """Notice other cameras, images that repeat, and few bits."""
         self._repeats.add(msg.data)
         if facts.bits == 16 and self._bits.is_due():

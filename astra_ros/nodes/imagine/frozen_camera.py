@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from astra_ros.camera.repeats import MOVED
+from astra_ros.camera.repeated_images import MOVED
 from astra_ros.plans.turns import short_way
 
 # Images may lag behind the joints by so much, s.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from astra_ros.camera.pixels import ENCODINGS
-from astra_ros.datasets.rosbag.pictures import COMPRESSED, IMAGE, BadPicture, UnsupportedPicture, to_rgb
+from astra_ros.datasets.rosbag.pictures import COMPRESSED, IMAGE, BadImage, UnsupportedImage, to_rgb
 
 
 def raw(encoding, pixels, big=False, padding=0):
@@ -85,11 +85,11 @@ def test_compressed(kind):
 @pytest.mark.parametrize(
     ("error", "word", "change"),
     [
-        (UnsupportedPicture, "depth image", {"encoding": "32FC1"}),
-        (UnsupportedPicture, "unknown encoding 'h264'; known are rgb8", {"encoding": "h264"}),
-        (BadPicture, "0 x 3 pixels", {"width": 0}),
-        (BadPicture, "step is 5", {"step": 5}),
-        (BadPicture, "data has 18 bytes", {"height": 4}),
+        (UnsupportedImage, "depth image", {"encoding": "32FC1"}),
+        (UnsupportedImage, "unknown encoding 'h264'; known are rgb8", {"encoding": "h264"}),
+        (BadImage, "0 x 3 pixels", {"width": 0}),
+        (BadImage, "step is 5", {"step": 5}),
+        (BadImage, "data has 18 bytes", {"height": 4}),
     ],
 )
 def test_what_does_not_fit_is_said(error, word, change):
@@ -101,9 +101,9 @@ def test_what_does_not_fit_is_said(error, word, change):
 
 
 def test_compressed_depth_and_rubbish():
-    with pytest.raises(UnsupportedPicture, match="depth image"):
+    with pytest.raises(UnsupportedImage, match="depth image"):
         to_rgb(COMPRESSED, SimpleNamespace(format="16UC1; compressedDepth", data=np.zeros(9)))
-    with pytest.raises(BadPicture, match="no JPEG or PNG"):
+    with pytest.raises(BadImage, match="no JPEG or PNG"):
         to_rgb(COMPRESSED, SimpleNamespace(format="jpeg", data=np.zeros(9, np.uint8)))
 
 

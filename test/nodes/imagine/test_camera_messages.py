@@ -15,8 +15,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 
 from astra_ros.bridge.images import compressed_to_rgb, image_to_rgb
 from astra_ros.bridge.stamps import stamp_of
-from astra_ros.camera.pictures import compressed_to_rgb as import_compressed
-from astra_ros.camera.pictures import raw_to_rgb
+from astra_ros.camera.image_messages import compressed_to_rgb as import_compressed
+from astra_ros.camera.image_messages import raw_to_rgb
 from astra_ros.camera.pixels import ENCODINGS, SEMI_PLANAR
 from astra_ros.nodes.imagine.inputs import ImagineInputs
 from astra_ros.nodes.imagine.settings import PlanTopicSettings

@@ -2,7 +2,7 @@
 
 import pytest
 
-from astra_ros.camera.sources import LEAST, OVER_S, PictureSources, Source
+from astra_ros.camera.image_sources import LEAST, OVER_S, ImageSources, Source
 
 SIZE = (48, 64)
 
@@ -28,7 +28,7 @@ def seen(sources, pictures, step_s=0.1, begin_s=100.0):
     ],
 )
 def test_cameras_that_take_turns_are_named_by_their_frames(pictures, frames, step_s):
-    sources = PictureSources()
+    sources = ImageSources()
     seen(sources, pictures, step_s)
     conflict = sources.conflict()
     assert {each.frame for each in conflict.sources} == frames and conflict.times > LEAST
@@ -37,7 +37,7 @@ def test_cameras_that_take_turns_are_named_by_their_frames(pictures, frames, ste
 
 
 def test_cameras_of_one_frame_are_named_by_their_sizes():
-    sources = PictureSources()
+    sources = ImageSources()
     seen(sources, [(48, 64), (96, 128)] * 5)
     assert sources.conflict().sources == (Source("cam", 48, 64), Source("cam", 96, 128))
     assert "pictures of 128 x 96 and 64 x 48 pixels come in turn" in str(sources.conflict())
@@ -54,47 +54,47 @@ def test_cameras_of_one_frame_are_named_by_their_sizes():
     ],
 )
 def test_one_camera_is_no_conflict(pictures):
-    sources = PictureSources()
+    sources = ImageSources()
     seen(sources, pictures)
     assert sources.conflict() is None
 
 
 def test_an_operator_who_looks_through_one_camera_then_another_is_no_conflict():
-    sources = PictureSources()
+    sources = ImageSources()
     seen(sources, (["left"] * 60 + ["right"] * 60) * 4)  # 6 s each
     assert sources.conflict() is None
 
 
 def test_a_conflict_is_over_when_it_is_not_seen_any_more():
-    sources = PictureSources()
+    sources = ImageSources()
     seen(sources, ["left", "right"] * 10)
     assert sources.conflict(102.0) is not None
     assert sources.conflict(102.0 + OVER_S) is None and sources.conflict() is not None
 
 
 def test_another_camera_is_a_change_and_numbered_pictures_are_none():
-    assert [bool(change) for change in seen(PictureSources(), ["left"] * 6 + ["right"] * 6)] == [False] * 6 + [True] + [
+    assert [bool(change) for change in seen(ImageSources(), ["left"] * 6 + ["right"] * 6)] == [False] * 6 + [True] + [
         False
     ] * 5
-    (change,) = filter(None, seen(PictureSources(), ["left"] * 6 + ["right"] * 6))
+    (change,) = filter(None, seen(ImageSources(), ["left"] * 6 + ["right"] * 6))
     assert change == "the pictures changed from frame 'left' to frame 'right'"
-    (change,) = filter(None, seen(PictureSources(), [(48, 64)] * 6 + [(96, 128)] * 6))
+    (change,) = filter(None, seen(ImageSources(), [(48, 64)] * 6 + [(96, 128)] * 6))
     assert change == "the pictures changed from 64 x 48 pixels to 128 x 96 pixels"
-    assert not any(seen(PictureSources(), [f"frame_{k}" for k in range(50)]))
+    assert not any(seen(ImageSources(), [f"frame_{k}" for k in range(50)]))
 
 
 def test_each_picture_of_cameras_that_take_turns_is_a_change():
-    assert [bool(change) for change in seen(PictureSources(), ["left", "right"] * 5)] == [False] * 2 + [True] * 8
+    assert [bool(change) for change in seen(ImageSources(), ["left", "right"] * 5)] == [False] * 2 + [True] * 8
 
 
 def test_endless_new_frames_do_not_fill_the_memory():
-    sources = PictureSources()
+    sources = ImageSources()
     seen(sources, [f"frame_{k}" for k in range(10_000)], 0.001)
     assert len(sources._seen) < 100
 
 
 def test_time_that_begins_anew_forgets():
-    sources = PictureSources()
+    sources = ImageSources()
     for begin_s in (100.0, 50.0, 0.0):
         seen(sources, ["left", "right"], begin_s=begin_s)
     assert sources.conflict() is None

@@ -62,7 +62,7 @@ class CameraConflict:
         return f"pictures of {what} come in turn, as when several cameras publish on one topic"
 
 
-class PictureSources:
+class ImageSources:
     """Looks at a topic's pictures one by one, and remembers little. Not thread-safe."""
 
     def __init__(self) -> None:

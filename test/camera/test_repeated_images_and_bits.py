@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from astra_ros.camera.pictures import brightest, check_compressed, check_raw
-from astra_ros.camera.repeats import RepeatWatch
+from astra_ros.camera.image_messages import brightest, check_compressed, check_raw
+from astra_ros.camera.repeated_images import RepeatWatch
 from astra_ros.camera.significant_bits import LEAST, SignificantBits
 
 RNG = np.random.default_rng(0)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from astra_ros.camera.containers import PNG_SIGNATURE, Container, decode, filled_up, read_container
+from astra_ros.camera.image_files import PNG_SIGNATURE, Container, decode, filled_up, read_container
 from astra_ros.camera.pixels import (
     ENCODINGS,
     GREY,
@@ -37,16 +37,16 @@ _BY_TRANSPORT = "make raw images of it with: ros2 run image_transport republish 
 _REPUBLISH = "decode it with the package that made it, and use the raw images or JPEG"
 
 
-class BadPicture(ValueError):
+class BadImage(ValueError):
     """One picture that is broken; others of its topic may be whole."""
 
 
-class UnsupportedPicture(ValueError):
+class UnsupportedImage(ValueError):
     """A kind of picture that is not for eyes, or not known here."""
 
 
 @dataclass(frozen=True)
-class PictureFacts:
+class ImageFacts:
     """What a message says of its picture.
 
     Attributes:
@@ -100,20 +100,20 @@ def read_format(text: str) -> Format:
     return Format(known_encoding(original) or original, codec, known_encoding(target) or target, is_depth)
 
 
-def check_raw(message) -> PictureFacts:
+def check_raw(message) -> ImageFacts:
     """What a raw picture is, without converting it.
 
     Args:
         message: with the fields of ``sensor_msgs/Image``.
 
     Raises:
-        UnsupportedPicture: a depth image, or an unknown encoding.
-        BadPicture: its size, step and data do not fit.
+        UnsupportedImage: a depth image, or an unknown encoding.
+        BadImage: its size, step and data do not fit.
     """
     layout = _layout(message)
     is_grey = layout.encoding in GREY
     bits = 8 * ENCODINGS[layout.encoding].depth if layout.encoding in ENCODINGS else 8
-    return PictureFacts(message.encoding, layout.height, layout.width, is_grey, layout.remarks, bits)
+    return ImageFacts(message.encoding, layout.height, layout.width, is_grey, layout.remarks, bits)
 
 
 def raw_to_rgb(message) -> np.ndarray:
@@ -121,18 +121,18 @@ def raw_to_rgb(message) -> np.ndarray:
     return unpack(_layout(message), message.data, bool(message.is_bigendian))
 
 
-def check_compressed(message) -> PictureFacts:
+def check_compressed(message) -> ImageFacts:
     """What a compressed picture is, without decoding it where it is JPEG or PNG.
 
     Args:
         message: with the fields of ``sensor_msgs/CompressedImage``.
 
     Raises:
-        UnsupportedPicture: a depth image, labels, video, or another kind that is not read here.
-        BadPicture: it is no picture, or was cut off.
+        UnsupportedImage: a depth image, labels, video, or another kind that is not read here.
+        BadImage: it is no picture, or was cut off.
     """
     form, container, _ = _read(message)
-    return PictureFacts(
+    return ImageFacts(
         short(message.format.strip()) or container.kind.lower(),
         container.height,
         container.width,
@@ -151,9 +151,9 @@ def compressed_to_rgb(message) -> np.ndarray:
     form, container, data = _read(message)
     pixels = decode(data)
     if pixels is None:
-        raise BadPicture(f"OpenCV cannot decode it (format '{short(message.format)}'); check the camera driver")
+        raise BadImage(f"OpenCV cannot decode it (format '{short(message.format)}'); check the camera driver")
     if filled_up(data, container, pixels):
-        raise BadPicture(f"a JPEG whose data end before the picture does: {len(data)} bytes; check the camera's link")
+        raise BadImage(f"a JPEG whose data end before the picture does: {len(data)} bytes; check the camera's link")
     return as_rgb(pixels, _conversion(form, container, pixels))
 
 
@@ -174,9 +174,9 @@ def _layout(message):
     try:
         return check_layout(message.encoding, message.height, message.width, message.step, len(message.data))
     except UnknownEncoding as error:
-        raise UnsupportedPicture(str(error)) from error
+        raise UnsupportedImage(str(error)) from error
     except PixelError as error:
-        raise BadPicture(str(error)) from error
+        raise BadImage(str(error)) from error
 
 
 def _read(message) -> tuple[Format, Container, bytes]:
@@ -184,24 +184,24 @@ def _read(message) -> tuple[Format, Container, bytes]:
     said = f"format '{short(message.format.strip())}'"
     form = read_format(message.format)
     if form.is_depth:
-        raise UnsupportedPicture(f"{said} is a depth image; choose the colour camera's topic")
+        raise UnsupportedImage(f"{said} is a depth image; choose the colour camera's topic")
     if holds_numbers(form.original):
-        raise UnsupportedPicture(f"{said}: {no_colours(form.original)}")
+        raise UnsupportedImage(f"{said}: {no_colours(form.original)}")
     if form.original.lower().startswith("bayer") and form.original not in ENCODINGS:
-        raise UnsupportedPicture(f"{said}: {unknown_encoding(form.original)}")
+        raise UnsupportedImage(f"{said}: {unknown_encoding(form.original)}")
     data = bytes(message.data)
     container = read_container(data)
     if container is None:
         raise _unreadable(said, form, data)
     if container.end is None:
-        raise BadPicture(
+        raise BadImage(
             f"a {container.kind} without its end: {len(data)} bytes are no picture that OpenCV can decode whole; check "
             "the camera's link"
         )
     if min(container.height, container.width) < 1:
-        raise BadPicture(f"a {container.kind} of {container.width} x {container.height} pixels")
+        raise BadImage(f"a {container.kind} of {container.width} x {container.height} pixels")
     if container.bits > 16 or (container.bits == 16 and container.channels == 1 and not known_encoding(form.original)):
-        raise UnsupportedPicture(
+        raise UnsupportedImage(
             f"{said} does not say what its numbers of {container.bits} bits are, depth or brightness; if it is a "
             "camera, let the format begin with the encoding: 'mono16; png compressed '; else choose the colour "
             "camera's topic"
@@ -211,24 +211,24 @@ def _read(message) -> tuple[Format, Container, bytes]:
 
 def _unreadable(said: str, form: Format, data: bytes) -> ValueError:
     if data[12:20] == PNG_SIGNATURE:
-        return UnsupportedPicture(f"{said} holds a compressedDepth image; choose the colour camera's topic")
+        return UnsupportedImage(f"{said} holds a compressedDepth image; choose the colour camera's topic")
     video = _VIDEO.fullmatch(form.codec) or _VIDEO.fullmatch(form.original.lower())
     if video or data[:4] == b"\0\0\0\1" or data[:3] == b"\0\0\1":
         name = video.group() if video else "h264 or h265, as its data begin"
-        return UnsupportedPicture(
+        return UnsupportedImage(
             f"{said} is video ({name}), whose pictures cannot be read one by one; {_RECORD_JPEG}, or {_REPUBLISH} "
             "(Isaac ROS: isaac_ros_h264_decoder)"
         )
     if _UNREAD.fullmatch(form.codec):
         transport = {"zstd": "zstd", "qoi": "compressed"}.get(form.codec)
         cure = f"{_BY_TRANSPORT}{transport} -p out_transport:=raw" if transport else _REPUBLISH
-        return UnsupportedPicture(f"{said}: '{short(form.codec)}' is not read here; {_RECORD_JPEG}, or {cure}")
+        return UnsupportedImage(f"{said}: '{short(form.codec)}' is not read here; {_RECORD_JPEG}, or {cure}")
     if known_encoding(form.original) and not form.codec:
-        return UnsupportedPicture(
+        return UnsupportedImage(
             f"{said} names raw pixels, but a CompressedImage has no width and height; publish them as "
             f"sensor_msgs/Image with encoding '{form.original}'"
         )
-    return BadPicture(
+    return BadImage(
         f"{len(data)} bytes with {said} are no JPEG or PNG, and no picture that OpenCV can decode; publish JPEG or PNG"
     )
 

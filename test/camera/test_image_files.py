@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from astra_ros.camera.containers import ORIENTATION, decode, filled_up, read_container
+from astra_ros.camera.image_files import ORIENTATION, decode, filled_up, read_container
 
 RNG = np.random.default_rng(0)
 PICTURE = cv2.GaussianBlur(RNG.integers(0, 255, (48, 80, 3), np.uint8), (9, 9), 2)

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from astra_ros.camera.pictures import (
-    BadPicture,
+from astra_ros.camera.image_messages import (
+    BadImage,
     Format,
-    UnsupportedPicture,
+    UnsupportedImage,
     check_compressed,
     compressed_to_rgb,
     raw_to_rgb,
@@ -144,13 +144,13 @@ def test_tiff_is_read_in_the_order_in_which_image_transport_writes_it(encoding):
 def test_depth_and_labels_are_refused_by_what_the_format_says_also_where_the_data_are_broken(format, whole):
     msg = message(format, np.full((8, 8), 1500, np.uint16))
     msg.data = msg.data if whole else msg.data[:30]
-    with pytest.raises(UnsupportedPicture, match="depth image"):
+    with pytest.raises(UnsupportedImage, match="depth image"):
         check_compressed(msg)
 
 
 @pytest.mark.parametrize("format", ["png", "", "foo; png compressed"])
 def test_sixteen_bits_of_grey_without_a_name_are_not_taken_for_brightness(format):
-    with pytest.raises(UnsupportedPicture, match="mono16; png compressed"):
+    with pytest.raises(UnsupportedImage, match="mono16; png compressed"):
         check_compressed(message(format, np.full((8, 8), 1500, np.uint16)))
 
 
@@ -159,7 +159,7 @@ def test_sixteen_bits_of_grey_without_a_name_are_not_taken_for_brightness(format
     ["h264", "H264", "h.265", "hevc", "av1", "vp9", "theora", "libx264", "bgr8; h264 compressed", "h264;baseline"],
 )
 def test_video_is_refused_by_name_with_a_cure(format):
-    with pytest.raises(UnsupportedPicture) as error:
+    with pytest.raises(UnsupportedImage) as error:
         check_compressed(SimpleNamespace(format=format, data=np.frombuffer(b"\x12\0\x0a\x0b" * 40, np.uint8)))
     text = str(error.value)
     assert "is video" in text and "compressed" in text and "isaac_ros_h264_decoder" in text
@@ -167,7 +167,7 @@ def test_video_is_refused_by_name_with_a_cure(format):
 
 def test_video_is_known_by_its_data_too():
     for start in (b"\0\0\0\1\x67", b"\0\0\1\x09"):
-        with pytest.raises(UnsupportedPicture, match="h264 or h265"):
+        with pytest.raises(UnsupportedImage, match="h264 or h265"):
             check_compressed(SimpleNamespace(format="jpeg", data=start + bytes(99)))
 
 
@@ -182,13 +182,13 @@ def test_video_is_known_by_its_data_too():
 )
 def test_other_kinds_are_named(format, word):
     data = message("", SCENE[..., 0]).data if "png" in format else np.arange(200, dtype=np.uint8)
-    with pytest.raises(UnsupportedPicture, match=word):
+    with pytest.raises(UnsupportedImage, match=word):
         check_compressed(SimpleNamespace(format=format, data=data))
 
 
 def test_a_compressed_depth_image_without_a_format_is_known_by_its_header():
     data = bytes(12) + message("", np.full((8, 8), 1500, np.uint16)).data.tobytes()
-    with pytest.raises(UnsupportedPicture, match="compressedDepth"):
+    with pytest.raises(UnsupportedImage, match="compressedDepth"):
         check_compressed(SimpleNamespace(format="", data=data))
 
 
@@ -203,14 +203,14 @@ def test_data_that_contradict_the_format_are_believed_and_it_is_said(format):
 def test_cut_pictures_are_refused(kind):
     data = message("jpeg", SCENE, kind).data[:-100]
     for part in (data[: len(data) // 2], np.concatenate([data[: len(data) // 2], np.zeros(9000, np.uint8)])):
-        with pytest.raises(BadPicture, match="without its end"):
+        with pytest.raises(BadImage, match="without its end"):
             compressed_to_rgb(SimpleNamespace(format="jpeg", data=part))
 
 
 def test_a_jpeg_that_lost_its_middle_is_refused_when_it_is_decoded():
     data = message("jpeg", SCENE, ".jpg").data[:-100]
     lost = np.concatenate([data[: len(data) // 2], np.uint8([0xFF, 0xD9])])
-    with pytest.raises(BadPicture, match="end before the picture does"):
+    with pytest.raises(BadImage, match="end before the picture does"):
         compressed_to_rgb(SimpleNamespace(format="jpeg", data=lost))
 
 
@@ -241,9 +241,9 @@ def test_damaged_files_are_read_or_refused_and_never_anything_else():
         try:
             facts = check_compressed(msg)
             rgb = compressed_to_rgb(msg)
-        except (BadPicture, UnsupportedPicture) as error:
+        except (BadImage, UnsupportedImage) as error:
             outcomes.add(type(error))
         else:
             assert rgb.shape == (*facts.size, 3) and rgb.dtype == np.uint8
             outcomes.add("read")
-    assert outcomes == {"read", BadPicture, UnsupportedPicture}
+    assert outcomes == {"read", BadImage, UnsupportedImage}

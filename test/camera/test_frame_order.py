@@ -2,7 +2,7 @@
 
 import pytest
 
-from astra_ros.camera.order import Order, StampWatch, order_of
+from astra_ros.camera.frame_order import Order, StampWatch, order_of
 
 
 @pytest.mark.parametrize(
