@@ -22,10 +22,18 @@ def limited(default: int | float, low: float, high: float, unit: str = "", off: 
     return field(default=default, metadata=metadata)
 
 
+def setting(default: Any, description: str, low: float | None = None, high: float | None = None):
+    """A settings field with a description that names its unit, and with limits, both included, if they are given."""
+    metadata: dict[str, Any] = {"description": description}
+    if low is not None:
+        metadata |= {"range": (low, high), "unit": ""}
+    return field(default=default, metadata=metadata)
+
+
 def check_ranges(settings) -> None:
     """Raises ValueError for the first field that is outside its range, or not a number."""
     for item in fields(settings):
-        if not (limits := item.metadata.get("range")) or "unit" not in item.metadata:
+        if not (limits := item.metadata.get("range")):
             continue
         value, off = getattr(settings, item.name), item.metadata.get("off")
         low = item.metadata.get("least", limits[0])

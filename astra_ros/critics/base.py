@@ -3,52 +3,30 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
 from astra_ros.inference.imagination import Imagination
 from astra_ros.plans.action_spaces import ActionSpace
-
-
-def setting(default: Any, description: str, low: float | None = None, high: float | None = None):
-    """A settings field that knows its description and range, for validation and ROS parameters.
-
-    ``metadata["description"]`` is text with the unit; ``metadata["range"]`` is (low, high), both
-    included, or absent for a switch.
-    """
-    metadata: dict[str, Any] = {"description": description}
-    if low is not None and high is not None:
-        metadata["range"] = (low, high)
-    return field(default=default, metadata=metadata)
+from astra_ros.settings import check_ranges, setting
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Base of settings whose fields are made by :func:`setting`.
+class CriticSettings:
+    """The settings that every critic has. A subclass changes defaults and adds fields.
 
     Raises:
         ValueError: on creation, for a value that is outside its range or not finite.
     """
 
-    def __post_init__(self) -> None:
-        for item in fields(self):
-            value, limits = getattr(self, item.name), item.metadata.get("range")
-            if limits and not limits[0] <= value <= limits[1]:  # also refuses NaN
-                raise ValueError(
-                    f"{type(self).__name__}.{item.name} is {value:g}; expected "
-                    f"{limits[0]:g} to {limits[1]:g} ({item.metadata['description']})"
-                )
-
-
-@dataclass(frozen=True)
-class CriticSettings(Settings):
-    """The settings that every critic has. A subclass changes defaults and adds fields."""
-
     enabled: bool = setting(True, "whether this critic scores plans")
     weight: float = setting(1.0, "factor of this critic's cost in the total, no unit", 0.0, 100.0)
     power: int = setting(1, "exponent of this critic's cost before it is weighted", 1, 4)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True, eq=False)

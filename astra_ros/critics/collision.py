@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from astra_ros.critics.base import CriticSettings, setting
+from astra_ros.critics.base import CriticSettings
 from astra_ros.critics.events import EventCritic
 from astra_ros.outcomes import OBSTACLE_CONTACT
+from astra_ros.settings import setting
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astra_ros.critics.base import Critic, CriticInput, CriticResult, CriticSettings, setting
+from astra_ros.critics.base import Critic, CriticInput, CriticResult, CriticSettings
+from astra_ros.settings import setting
 
 
 @dataclass(frozen=True)

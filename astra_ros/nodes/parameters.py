@@ -171,7 +171,7 @@ def _replaced(prefix: str, default, given: dict[str, Any]):
     try:
         return dataclasses.replace(default, **given)
     except ValueError as error:
-        raise ValueError(_join(prefix, str(error).removeprefix(f"{type(default).__name__}."))) from error
+        raise ValueError(_join(prefix, str(error))) from error
 
 
 def _join(prefix: str, name: str) -> str:

@@ -242,7 +242,7 @@ def test_read_only_fields_and_ranges(make_node):
     assert "read-only" in set_one(node, "name", "y").reason
     assert "range" in set_one(node, "collision.weight", -1.0).reason
     # ROS holds a range of floats against floats only.
-    assert set_one(node, "collision.weight", 200).reason.startswith("collision.weight is 200; expected 0 to")
+    assert set_one(node, "collision.weight", 200).reason.startswith("collision.weight is 200; give 0 to")
     limits = node.describe_parameter("collision.veto_above").floating_point_range[0]
     assert (limits.from_value, limits.to_value) == (0.0, 1.0)
 
@@ -254,7 +254,7 @@ def test_a_bad_start_value_is_an_error_that_names_it(make_node):
         ImagineParameters(make_node(horizon=300))
     with pytest.raises(ValueError, match="^right.keep is 0; give 1 to 256 messages$"):
         ImagineParameters(make_node(plan_sources=["right"], right__keep=0))
-    with pytest.raises(ValueError, match="^collision.weight is 200; expected 0 to 100"):
+    with pytest.raises(ValueError, match="^collision.weight is 200; give 0 to 100"):
         ImagineParameters(make_node(collision__weight=200.0))
     with pytest.raises(ValueError, match="'speed' is 'fast'"):
         SettingsParameters(make_node(speed="fast")).declare("", Outer())
