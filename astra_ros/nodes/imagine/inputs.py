@@ -91,7 +91,7 @@ class ImagineInputs:
         self._camera = CameraInputs(camera, tell, clock, ros_time_ns)
         self._joints = JointInputs(clock)
         self._frozen = FrozenCamera(lambda: self._clock())
-        self._goals = GoalInputs(self._camera.image_messages.read, lambda: self._clock())
+        self._goals = GoalInputs(self._camera.pictures.read, lambda: self._clock())
         self._plans = PlanInputs(sources, lambda reason: refuse("lost_plans", reason), lambda: self._clock())
 
     def camera_unheard(self, why: str) -> None:
