@@ -110,7 +110,7 @@ class ImagineInputs:
             self._refuse("images", str(error))
             return
         with self._lock:
-            self._frozen.add(self._camera.repeated_images > 0, self._joints.now(float("inf")))
+            self._frozen.add(self._camera.repeats > 0, self._joints.now(float("inf")))
 
     def on_camera_info(self, msg: CameraInfo) -> None:
         """Remember what camera_info says, to notice when it is another camera's."""
