@@ -1,26 +1,31 @@
-"""The joints of a robot description and their types, by the XML text alone."""
+"""The joints of a robot description and their types, read from the XML alone."""
 
 from __future__ import annotations
 
 from xml.etree import ElementTree
 
+from astra_ros.errors import UserError
 
-class DescriptionError(ValueError):
-    """A text that is no robot description. The message says what it is."""
+
+class DescriptionError(UserError, ValueError):
+    """A text is not a robot description."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem, thing="robot description")
 
 
 def described_joints(urdf: str | bytes) -> list[ElementTree.Element]:
     """The elements of all joints of a URDF that have a name.
 
     Raises:
-        DescriptionError: the text is no URDF.
+        DescriptionError: the text is not a URDF.
     """
     try:
         root = ElementTree.fromstring(urdf)
     except (ElementTree.ParseError, ValueError) as error:
-        raise DescriptionError(f"no XML: {error}") from error
+        raise DescriptionError(f"the text is not XML: {error}") from error
     if root.tag != "robot":
-        raise DescriptionError(f"no URDF but <{root.tag}>")
+        raise DescriptionError(f"its first element is <{root.tag}>, not <robot>")
     return [joint for joint in root.findall("joint") if joint.get("name")]
 
 
@@ -28,15 +33,15 @@ def joint_types(urdf: str | bytes) -> dict[str, str]:
     """Joint name -> its type in a URDF, such as "revolute".
 
     Raises:
-        DescriptionError: the text is no URDF.
+        DescriptionError: the text is not a URDF.
     """
-    return {joint.get("name"): joint.get("type", "") for joint in described_joints(urdf)}
+    return {joint.get("name", ""): joint.get("type", "") for joint in described_joints(urdf)}
 
 
 def continuous_joints(urdf: str | bytes) -> frozenset[str]:
-    """Names of the joints that a URDF calls `continuous`. One that mimics another counts by its own type.
+    """Names of the joints that a URDF calls `continuous`; a mimic joint counts by its own type.
 
     Raises:
-        DescriptionError: the text is no URDF.
+        DescriptionError: the text is not a URDF.
     """
     return frozenset(name for name, kind in joint_types(urdf).items() if kind == "continuous")

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from astra_ros.errors import UserError
 from astra_ros.texts import listed
 
 # Fields of JointTrajectoryControllerState. Older versions fill `desired` and `actual`, newer ones `reference`
@@ -18,18 +19,16 @@ COMMANDED = ("reference", "desired")
 MEASURED = ("feedback", "actual")
 
 
-class JointMessageError(ValueError):
-    """A message of joints that says no position.
+class JointMessageError(UserError, ValueError):
+    """A joint message holds no usable position. ``cure`` says what its publisher has to do.
 
     Attributes:
-        what: what is wrong with the message.
-        cure: what its publisher has to do.
-        positions: what it says all the same, where no position is finite; else None.
+        positions: what the message holds where none of its positions is finite; else None.
     """
 
-    def __init__(self, what: str, cure: str, positions: JointPositions | None = None):
-        super().__init__(f"{what}; {cure}")
-        self.what, self.cure, self.positions = what, cure, positions
+    def __init__(self, problem: str, cure: str, positions: JointPositions | None = None):
+        super().__init__(problem, cure=cure)
+        self.positions = positions
 
 
 @dataclass(frozen=True)

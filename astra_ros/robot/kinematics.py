@@ -1,21 +1,16 @@
-"""Where a robot goes when its joints move: forward kinematics from a robot description."""
+"""Forward kinematics: where the tool and the links of a robot are, for given joint positions."""
 
 from __future__ import annotations
 
-import io
-import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from astra_ros.robot.description_faults import fault, no_xml
+from astra_ros.robot.urdf import KinematicsError, joints_between, joints_in_order, known_joints, parse_urdf
 from astra_ros.rotations import cross_matrix
-from astra_ros.texts import short
 
-
-class KinematicsError(ValueError):
-    """A robot description cannot be used. The message says what was wrong and what to do."""
+NO_AXIS = np.zeros(3)
 
 
 @dataclass(frozen=True)
@@ -25,6 +20,7 @@ class JointStep:
     Its value is ``factor * positions[column] + offset``; a column of -1 stands for none.
 
     Attributes:
+        name: of the joint.
         origin: [4, 4] pose of the joint in its parent link.
         kind: "fixed", "turn" or "slide".
         axis: [3], unit length.
@@ -32,9 +28,10 @@ class JointStep:
         factor, offset: of a mimic joint, rad (m for a slide); 1 and 0 for others.
     """
 
+    name: str
     origin: np.ndarray
     kind: str = "fixed"
-    axis: np.ndarray | None = None
+    axis: np.ndarray = field(default_factory=lambda: NO_AXIS)
     column: int = -1
     factor: float = 1.0
     offset: float = 0.0
@@ -49,34 +46,29 @@ class JointStep:
 class ToolPath:
     """Tool positions of an arm, for any number of joint positions at once.
 
-    Built from a URDF (parsed by yourdfpy, without meshes): the joints from the base link to the
-    tool link are folded into one chain of numpy matrices.
-
     Args:
-        urdf: the robot description, XML text, e.g. of the topic ``robot_description``.
+        urdf: the robot description, XML text.
         tool_link: link whose origin is the tool.
-        joint_names: J names, the order of the joint positions. Every moving joint between base and
-            tool must be among them; others, such as fingers, are accepted and have no effect.
+        joint_names: J names, the order of the joint positions. Every moving joint between base and tool must be
+            among them. Others, such as fingers, have no effect.
         base_link: frame of the positions; the URDF's root when None.
 
+    Attributes:
+        steps: the joints from the base to the tool.
+
     Raises:
-        KinematicsError: yourdfpy is not installed, the text is no URDF, a link or joint is unknown,
-            or a joint on the way is of an unsupported type.
+        KinematicsError: yourdfpy is not installed, the text is not a URDF, a link or joint is unknown, or a joint
+            between base and tool is of an unsupported type.
     """
 
     def __init__(self, urdf: str, tool_link: str, joint_names: Sequence[str], base_link: str | None = None) -> None:
         robot = parse_urdf(urdf)
-        links = [link.name for link in robot.links]
-        for what, link in (("tool_link", tool_link), ("base_link", base_link)):
-            if link is not None and link not in links:
-                raise KinematicsError(f"robot description: {what} '{link}' is not a link; it has {', '.join(links)}")
-        self.joint_names = _known_joints(robot, joint_names)
-        chain = _chain(robot, tool_link, base_link)
+        chain = joints_between(robot, tool_link, base_link)
+        self.joint_names = known_joints(robot, joint_names)
         self.base_link = chain[0].parent if chain else tool_link
         self.tool_link = tool_link
-        whose = f"the tool '{tool_link}'"
         known = {joint.name: joint for joint in robot.joints}
-        self._steps = [_step(joint, self.joint_names, whose, known) for joint in chain]
+        self.steps = [_step(joint, self.joint_names, f"the tool '{tool_link}'", known) for joint in chain]
 
     def __call__(self, positions) -> np.ndarray:
         """Tool positions.
@@ -93,13 +85,56 @@ class ToolPath:
         q = _checked_positions(positions, self.joint_names)
         # From the tool backwards only a point has to be carried, not a whole pose.
         point = np.zeros(q.shape[:-1] + (3,))
-        for step in reversed(self._steps):
+        for step in reversed(self.steps):
             if step.kind == "slide":
                 point = point + step.value(q) * step.axis
             elif step.kind == "turn":
                 point = _rotate(point, step.axis, step.value(q))
             point = point @ step.origin[:3, :3].T + step.origin[:3, 3]
         return point
+
+
+class TurningChain:
+    """A chain of turning joints with everything between two of them folded into one matrix.
+
+    One evaluation for one set of joint positions takes microseconds, as inverse kinematics needs it.
+
+    Args:
+        path: an arm whose moving joints all turn, each driven by one column, in order.
+        origins: joint name -> [4, 4], in place of the origins of ``path``.
+
+    Attributes:
+        axes: [J, 3] of the joints, each in its own frame.
+
+    Raises:
+        KinematicsError: the joints between base and tool are others.
+    """
+
+    def __init__(self, path: ToolPath, origins: Mapping[str, np.ndarray] | None = None) -> None:
+        moving = [step for step in path.steps if step.kind != "fixed"]
+        if any(step.kind != "turn" for step in moving) or [step.column for step in moving] != [*range(len(moving))]:
+            given = ", ".join(path.joint_names)
+            raise KinematicsError(f"the joints between base and '{path.tool_link}' are not {given}, all turning")
+        self.axes = np.array([step.axis for step in moving])
+        self._before, pending = [], np.eye(4)
+        for step in path.steps:
+            pending = pending @ (step.origin if origins is None else origins[step.name])
+            if step.kind == "turn":
+                self._before.append(pending)
+                pending = np.eye(4)
+        self._after = pending
+        self._crosses = [(k, k @ k) for k in map(cross_matrix, self.axes)]
+
+    def __call__(self, joints: np.ndarray) -> list[np.ndarray]:
+        """Pose of each joint before it turns, then of the tool: J + 1 of [4, 4] for joints [J] rad."""
+        frames, pose = [], np.eye(4)
+        for before, (k, k2), sine, cosine in zip(self._before, self._crosses, np.sin(joints), np.cos(joints)):
+            pose = pose @ before
+            frames.append(pose)
+            turn = np.eye(4)  # Rodrigues' formula
+            turn[:3, :3] += sine * k + (1.0 - cosine) * k2
+            pose = pose @ turn
+        return [*frames, pose @ self._after]
 
 
 class LinkPoses:
@@ -118,16 +153,16 @@ class LinkPoses:
         chain_depth: int [L], how many moving joints lie between the base and each link.
 
     Raises:
-        KinematicsError: yourdfpy is not installed, the text is no URDF or no tree, a joint is
-            unknown, or of an unsupported type.
+        KinematicsError: yourdfpy is not installed, the text is not a URDF or not a tree, a joint is unknown, or of
+            an unsupported type.
     """
 
     def __init__(self, urdf: str | bytes, joint_names: Sequence[str], held: Mapping[str, float] | None = None) -> None:
         self.robot = parse_urdf(urdf)
-        self.joint_names = _known_joints(self.robot, joint_names)
+        self.joint_names = known_joints(self.robot, joint_names)
         held = dict(held or {})
-        _known_joints(self.robot, held)
-        joints = _from_the_base(self.robot)
+        known_joints(self.robot, held)
+        joints = joints_in_order(self.robot)
         self.base_link = joints[0].parent if joints else self.robot.links[0].name
         self.link_names = (self.base_link, *(joint.child for joint in joints))
         depth = {self.base_link: 0}
@@ -160,7 +195,7 @@ class LinkPoses:
             if step.kind == "slide":
                 pose[:, :3, 3] += pose[:, :3, :3] @ step.axis * step.value(flat)
             elif step.kind == "turn":
-                pose[:, :3, :3] = pose[:, :3, :3] @ _turn(step.axis, step.value(flat))
+                pose[:, :3, :3] = pose[:, :3, :3] @ turned(step.axis, step.value(flat))
             poses[index] = pose
         return np.moveaxis(poses, 0, 1).reshape(q.shape[:-1] + poses.shape[:1] + (4, 4))
 
@@ -179,54 +214,53 @@ def _step(
     """
     origin = np.eye(4) if joint.origin is None else np.asarray(joint.origin, dtype=np.float64)
     if not np.isfinite(origin).all():
-        raise KinematicsError(f"robot description: joint '{joint.name}' has an origin that is not finite; correct it")
+        raise KinematicsError(f"joint '{joint.name}' has an origin that is not finite", "correct its <origin>")
     if joint.type == "fixed":
-        return JointStep(origin)
+        return JointStep(joint.name, origin)
     if joint.type not in ("revolute", "continuous", "prismatic"):
         raise KinematicsError(
-            f"robot description: joint '{joint.name}' on the way to {whose} is "
-            f"'{joint.type}'; supported are fixed, revolute, continuous and prismatic"
+            f"joint '{joint.name}', which moves {whose}, is '{joint.type}'",
+            "use fixed, revolute, continuous or prismatic joints",
         )
     axis = np.array([1.0, 0.0, 0.0] if joint.axis is None else joint.axis, dtype=np.float64)
     length = np.linalg.norm(axis)
     if not length > 0.0:
-        raise KinematicsError(f"robot description: joint '{joint.name}' has an axis of length 0")
+        raise KinematicsError(f"joint '{joint.name}' has an axis of length 0", "correct its <axis>")
     kind = "slide" if joint.type == "prismatic" else "turn"
     chain = _drivers(joint, known)
     for driver, factor, offset in chain:
         if driver in joint_names:
             column = joint_names.index(driver)
-            return JointStep(origin, kind, axis / length, column, factor, offset)
+            return JointStep(joint.name, origin, kind, axis / length, column, factor, offset)
     if held is None:
         raise KinematicsError(
-            f"robot description: joint '{chain[0][0]}' moves {whose}, but its "
-            f"position is not given; the given joints are {', '.join(joint_names)}"
+            f"joint '{chain[0][0]}' moves {whose}, but its position is not given",
+            f"the given joints are {', '.join(joint_names)}",
         )
     driver, factor, offset = next((one for one in chain if one[0] in held), chain[0])
-    return JointStep(origin, kind, axis / length, offset=factor * held.get(driver, 0.0) + offset)
+    return JointStep(joint.name, origin, kind, axis / length, offset=factor * held.get(driver, 0.0) + offset)
 
 
 def _drivers(joint, known: Mapping) -> list[tuple[str, float, float]]:
-    """Which joints move a joint: (name, factor, offset) with position = factor * that one's + offset.
+    """The joints that move a joint: (name, factor, offset), its position being factor * that one's + offset.
 
     The joint that mimics no other comes first, and the joint itself last.
 
     Raises:
-        KinematicsError: a joint mimics one that is not there, or itself over others.
+        KinematicsError: a joint mimics one that does not exist, or itself over others.
     """
     drivers = [(joint.name, 1.0, 0.0)]
     while joint.mimic is not None:
         name, factor, offset = joint.mimic.joint, joint.mimic.multiplier, joint.mimic.offset
         if name not in known:
             raise KinematicsError(
-                f"robot description: joint '{joint.name}' mimics '{name}', which is no joint of it; "
-                f"correct the name, or take <mimic> out; its joints are {', '.join(known)}"
+                f"joint '{joint.name}' mimics '{name}', which does not exist",
+                f"correct the name or remove <mimic>; its joints are {', '.join(known)}",
             )
         if any(name == driver for driver, *_ in drivers):
             way = " -> ".join([driver for driver, *_ in drivers] + [name])
             raise KinematicsError(
-                f"robot description: joints mimic each other in a circle ({way}); take <mimic> out "
-                "of the one that is moved"
+                f"joints mimic each other in a circle ({way})", "remove <mimic> from the joint that is driven"
             )
         _, outer, rest = drivers[-1]
         inner = 1.0 if factor is None else float(factor)
@@ -236,21 +270,12 @@ def _drivers(joint, known: Mapping) -> list[tuple[str, float, float]]:
     return drivers[::-1]
 
 
-def _known_joints(robot, names) -> tuple[str, ...]:
-    """The names, all of which must be joints of the robot."""
-    known = [joint.name for joint in robot.joints]
-    if unknown := [name for name in names if name not in known]:
-        raise KinematicsError(
-            f"robot description: it has no joint {', '.join(unknown)}; its joints are {', '.join(known)}"
-        )
-    return tuple(names)
-
-
 def _checked_positions(positions, joint_names: tuple[str, ...]) -> np.ndarray:
     q = np.asarray(positions, dtype=np.float64)
     if q.ndim < 1 or q.shape[-1] != len(joint_names):
         raise KinematicsError(
-            f"joint positions have shape {q.shape}; expected [..., {len(joint_names)}]: {', '.join(joint_names)}"
+            f"their shape is {q.shape}; expected [..., {len(joint_names)}]: {', '.join(joint_names)}",
+            thing="joint positions",
         )
     return q
 
@@ -262,81 +287,8 @@ def _rotate(point: np.ndarray, axis: np.ndarray, angle: np.ndarray) -> np.ndarra
     return along + np.cos(angle) * (point - along) + np.sin(angle) * across
 
 
-def _turn(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
+def turned(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
     """Rodrigues' formula: rotations [N, 3, 3] about a unit axis [3] by angles [N, 1]."""
     cross = cross_matrix(axis)
     angle = angle[..., None]
     return np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * (cross @ cross)
-
-
-def parse_urdf(urdf: str | bytes):
-    """The robot of a URDF, as yourdfpy reads it, without its meshes; of bytes, the encoding is what the XML says.
-
-    Raises:
-        KinematicsError: yourdfpy is not installed, or the text is no URDF.
-    """
-    try:
-        from yourdfpy import URDF
-    except ImportError as error:
-        raise KinematicsError("reading a robot description needs the package yourdfpy: pip install yourdfpy") from error
-    # yourdfpy would go on without what lies behind the fault, and tell it line by line.
-    if found := no_xml(urdf):
-        raise KinematicsError(
-            f"robot description: it cannot be read as URDF: it is no XML: {short(found)}; correct it, or make it again"
-        )
-    # What it tells is told below, in words of the description.
-    log = logging.getLogger("yourdfpy")
-    before = log.level
-    log.setLevel(logging.CRITICAL)
-    try:
-        robot = URDF.load(
-            io.BytesIO(urdf if isinstance(urdf, bytes) else urdf.encode()),
-            build_scene_graph=False,
-            build_collision_scene_graph=False,
-            load_meshes=False,
-            load_collision_meshes=False,
-        ).robot
-    except Exception as error:  # lxml and yourdfpy raise many kinds for text that is no URDF
-        what = short(fault(urdf) or repr(error))
-        raise KinematicsError(
-            f"robot description: it cannot be read as URDF: {what}; correct it, or make it again"
-        ) from error
-    finally:
-        log.setLevel(before)
-    if not robot.links:
-        raise KinematicsError("robot description: it has no links")
-    return robot
-
-
-def _chain(robot, tool_link: str, base_link: str | None) -> list:
-    """The joints from the base (the root when None) to the tool, base first."""
-    above = {joint.child: joint for joint in robot.joints}
-    chain, link = [], tool_link
-    while link != base_link and link in above:
-        chain.append(above[link])
-        link = above[link].parent
-        if len(chain) > len(above):
-            raise KinematicsError("robot description: its joints form a loop")
-    if base_link is not None and link != base_link:
-        raise KinematicsError(f"robot description: link '{tool_link}' does not hang on '{base_link}', but on '{link}'")
-    return chain[::-1]
-
-
-def _from_the_base(robot) -> list:
-    """All joints, each after the one that carries its parent link."""
-    below: dict[str, list] = {}
-    for joint in robot.joints:
-        below.setdefault(joint.parent, []).append(joint)
-    children = {joint.child for joint in robot.joints}
-    roots = [link.name for link in robot.links if link.name not in children]
-    order, waiting = [], roots[:1] if len(children) == len(robot.joints) else []
-    while waiting:
-        joints = below.get(waiting.pop(0), [])
-        order += joints
-        waiting += [joint.child for joint in joints]
-    if len(roots) != 1 or len(order) != len(robot.joints):
-        raise KinematicsError(
-            "robot description: it is no tree; expected one link that hangs on no other (found "
-            f"{', '.join(roots) or 'none'}) and one joint on which each other link hangs"
-        )
-    return order

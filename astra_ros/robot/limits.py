@@ -95,7 +95,7 @@ def position_limits(urdf: str | bytes) -> dict[str, Limits]:
     leaves no room (exporters write 0 and 0 where they know nothing).
 
     Raises:
-        DescriptionError: the text is no URDF.
+        DescriptionError: the text is not a URDF.
     """
     found = {}
     for joint in described_joints(urdf):
@@ -107,7 +107,7 @@ def position_limits(urdf: str | bytes) -> dict[str, Limits]:
         except ValueError:
             continue
         if math.isfinite(lower) and math.isfinite(upper) and lower < upper:
-            found[joint.get("name")] = Limits(lower, upper, unit)
+            found[joint.get("name", "")] = Limits(lower, upper, unit)
     return found
 
 

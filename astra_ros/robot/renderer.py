@@ -149,7 +149,7 @@ class RobotRenderer:
         """
         poses = self.poses(positions)
         if not np.isfinite(poses).all():
-            raise KinematicsError("joint positions hold NaN or infinity; expected finite numbers")
+            raise KinematicsError("they hold NaN or infinity; expected finite numbers", thing="joint positions")
         flat = poses.reshape(int(np.prod(poses.shape[:-3])), *poses.shape[-3:])
         shape = (CHANNELS, self.camera.height, self.camera.width)
         pictures = np.empty((len(flat), *shape), dtype=np.uint8)

@@ -73,7 +73,7 @@ def store(key: str, pieces: Sequence[np.ndarray]) -> None:
         where.mkdir(parents=True, exist_ok=True)
         handle, part = tempfile.mkstemp(prefix=key[:16], suffix=".part", dir=where)
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, **{f"piece{index}": piece for index, piece in enumerate(pieces)})
+            np.savez(file, allow_pickle=False, **{f"piece{index}": piece for index, piece in enumerate(pieces)})
         os.replace(part, where / f"{key}.npz")
         _trim(where)
     except OSError:

@@ -62,21 +62,21 @@ class SizeLimits:
 
 
 class BrokenMeshes(KinematicsError):
-    """Meshes of a description are not there, or cannot be used.
+    """Mesh files of a description are missing or cannot be read.
 
     Attributes:
         meshes: their names in the description, each once, in its order.
-        link: of the first.
-        found, cure: what was wrong with the first, and what to do.
+        link: of the first mesh.
+        found: what was wrong with the first mesh.
     """
 
     def __init__(self, meshes: Sequence[str], link: str, found: str, cure: str) -> None:
-        text = f"robot description: the mesh '{meshes[0]}' of link '{link}' cannot be read: {found}"
+        text = f"the mesh '{meshes[0]}' of link '{link}' cannot be read: {found}"
         if more := meshes[1:]:
-            listed = ", ".join(f"'{name}'" for name in more[:3]) + ", ..." * (len(more) > 3)
+            listed = ", ".join(f"'{name}'" for name in more[:3]) + (", ..." if len(more) > 3 else "")
             text += f"; {len(more)} more cannot be read either: {listed}"
-        super().__init__(f"{text}; {cure}")
-        self.meshes, self.link, self.found, self.cure = tuple(meshes), link, found, cure
+        super().__init__(text, cure)
+        self.meshes, self.link, self.found = tuple(meshes), link, found
 
 
 def convex_parts(robot, geometry: str = "visual", max_vertices: int = 64, max_pieces: int = 4) -> list[ConvexPart]:
@@ -109,16 +109,14 @@ def convex_parts(robot, geometry: str = "visual", max_vertices: int = 64, max_pi
             continue
         if not all(np.isfinite(corners).all() for corners in moved):
             raise KinematicsError(
-                f"robot description: the {kind} of link '{link}' has a size, scale or origin that is "
-                "not finite; correct it"
+                f"the {kind} of link '{link}' has a size, scale or origin that is not finite", "correct it"
             )
         parts += [ConvexPart(link, corners, kind) for corners in moved]
     if broken:
         raise BrokenMeshes(list(broken), *next(iter(broken.values())))
     if not parts:
         raise KinematicsError(
-            f"robot description: no link has a {geometry} shape, so there is nothing to draw; give "
-            "the full description, or choose the other kind of geometry"
+            f"no link has a {geometry} shape to render", "give the full description, or choose the other geometry"
         )
     return parts
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from astra_ros.simulation.bullet import pybullet
 
 if TYPE_CHECKING:
-    from typing import Self  # Python 3.11
+    from typing_extensions import Self  # typing has it from Python 3.11 on
 
 
 class Session:

@@ -15,11 +15,11 @@ def joint(inside='<parent link="a"/><child link="b"/>', type_='type="revolute"')
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('<robot name="r"><link name="a"/><link name="b"', "no XML"),
+        ('<robot name="r"><link name="a"/><link name="b"', "not XML"),
         ('<robot name="r"><link name="a"></robot>', "mismatched tag"),
-        ("", "no XML"),
-        ('<robot name="r"><link name="a"/><link/></robot>', "link that comes as number 2 has no name"),
-        (f'<robot name="r">{LINKS}<joint type="fixed"/></robot>', "joint that comes as number 1 has no name"),
+        ("", "not XML"),
+        ('<robot name="r"><link name="a"/><link/></robot>', "link number 2 has no name"),
+        (f'<robot name="r">{LINKS}<joint type="fixed"/></robot>', "joint number 1 has no name"),
         (joint('<parent link="a"/>'), "joint 'j1' has no child link"),
         (joint('<parent link="a"/><child link="b"/><axis xyz="0 zero 1"/>'), "xyz of <axis> is '0 zero 1'"),
     ],
@@ -28,7 +28,8 @@ def joint(inside='<parent link="a"/><child link="b"/>', type_='type="revolute"')
 def test_what_is_wrong_is_said_of_the_description(text, words, coded, capfd, caplog):
     with pytest.raises(KinematicsError) as error:
         parse_urdf(coded(text))
-    assert words in str(error.value) and "Error(" not in str(error.value)
+    assert error.value.thing == "robot description" and error.value.cure
+    assert words in error.value.problem and "Error(" not in str(error.value)
     assert capfd.readouterr() == ("", "") and not caplog.records
     assert words in fault(text)
 

@@ -43,7 +43,7 @@ def test_a_joint_state_without_positions_is_valid_and_says_nothing_of_them(names
 def test_a_joint_state_that_says_no_position(names, positions, what):
     with pytest.raises(JointMessageError) as caught:
         joint_state(Message(name=names, position=positions))
-    assert what in caught.value.what and caught.value.cure
+    assert what in caught.value.problem and caught.value.cure
 
 
 @pytest.mark.parametrize(
@@ -77,4 +77,4 @@ def test_a_controller_state_is_read_where_it_is_filled(points, field, values):
 def test_a_controller_state_that_is_not_filled(points, what):
     with pytest.raises(JointMessageError) as caught:
         controller_state(state(["a", "b"], **points))
-    assert what in caught.value.what
+    assert what in caught.value.problem

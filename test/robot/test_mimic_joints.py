@@ -83,27 +83,30 @@ def test_the_rule_counts_where_leader_and_follower_are_given():
 @pytest.mark.parametrize("leader, names", [("four", "one -> four -> three -> two"), ("one", "one -> one")])
 def test_a_circle_is_refused_by_name(leader, names):
     circle = CHAIN.replace(f'<axis xyz="0 0 1"/>{LIMIT}', f'<axis xyz="0 0 1"/>{LIMIT}<mimic joint="{leader}"/>')
-    with pytest.raises(KinematicsError, match="circle") as caught:
-        LinkPoses(circle, [])
-    assert all(word in str(caught.value) for word in names.split(" -> "))
-    with pytest.raises(KinematicsError, match="circle"):
-        ToolPath(circle, "d", ["one"])
+    for make in (lambda: LinkPoses(circle, []), lambda: ToolPath(circle, "d", ["one"])):
+        with pytest.raises(KinematicsError) as caught:
+            make()
+        assert "circle" in caught.value.problem and "<mimic>" in caught.value.cure
+        assert all(word in caught.value.problem for word in names.split(" -> "))
 
 
 def test_a_leader_that_is_no_joint_is_refused_by_name():
     unknown = CHAIN.replace('<mimic joint="one"', '<mimic joint="nine"')
     for make in (lambda: LinkPoses(unknown, ["one"]), lambda: ToolPath(unknown, "b", ["one"])):
-        with pytest.raises(KinematicsError, match="'two' mimics 'nine'.*one"):
+        with pytest.raises(KinematicsError) as caught:
             make()
+        assert "'two'" in caught.value.problem and "'nine'" in caught.value.problem and "one" in caught.value.cure
     # What is on no way to the tool does not matter to it.
     assert ToolPath(unknown, "a", ["one"])([0.3]).shape == (3,)
 
 
 def test_a_tool_whose_first_mover_is_not_given_is_refused():
-    with pytest.raises(KinematicsError, match="'one' moves the tool 'd', but its position is not given"):
+    with pytest.raises(KinematicsError) as caught:
         ToolPath(CHAIN, "d", [])
+    assert "'one'" in caught.value.problem and "'d'" in caught.value.problem
 
 
 def test_a_joint_that_is_nowhere_is_refused():
-    with pytest.raises(KinematicsError, match="'two' has an origin that is not finite"):
+    with pytest.raises(KinematicsError) as caught:
         LinkPoses(CHAIN.replace("0.2 0 0.05", "0.2 nan 0.05"), ["one"])
+    assert "'two'" in caught.value.problem and "origin" in caught.value.problem

@@ -142,26 +142,29 @@ def test_more_parts_than_a_byte_counts():
 
 
 @pytest.mark.parametrize(
-    "urdf, joints, options, message",
+    "urdf, joints, options, facts",
     [
-        (SLIDER, ["wrist"], {}, "no joint wrist; its joints are along_x, finger_joint"),
-        (SLIDER, ["along_x"], {"held": {"wrist": 0.0}}, "no joint wrist"),
-        (SLIDER.replace("visual", "collision"), ["along_x"], {}, "no link has a visual shape"),
-        (SLIDER.replace("prismatic", "planar"), ["along_x"], {}, "'planar'; supported are"),
-        (SLIDER.replace('<parent link="box"/>', '<parent link="finger"/>'), [], {}, "no tree"),
+        (SLIDER, ["wrist"], {}, ("wrist", "along_x, finger_joint")),
+        (SLIDER, ["along_x"], {"held": {"wrist": 0.0}}, ("wrist", "along_x")),
+        (SLIDER.replace("visual", "collision"), ["along_x"], {}, ("visual",)),
+        (SLIDER.replace("prismatic", "planar"), ["along_x"], {}, ("'planar'", "prismatic")),
+        (SLIDER.replace('<parent link="box"/>', '<parent link="finger"/>'), [], {}, ("tree",)),
     ],
 )
-def test_unusable_descriptions(urdf, joints, options, message):
-    with pytest.raises(KinematicsError, match=message):
+def test_unusable_descriptions(urdf, joints, options, facts):
+    with pytest.raises(KinematicsError) as error:
         RobotRenderer(urdf, joints, FRONT, **options)
+    assert error.value.cure and all(fact in str(error.value) for fact in facts)
 
 
 def test_wrong_calls():
     drawing = RobotRenderer(SLIDER, ["along_x"], FRONT)
-    with pytest.raises(KinematicsError, match=r"\(2,\); expected \[..., 1\]: along_x"):
+    with pytest.raises(KinematicsError) as error:
         drawing.draw([0.0, 0.0])
-    with pytest.raises(KinematicsError, match="NaN or infinity"):
+    assert all(fact in error.value.problem for fact in ("(2,)", "[..., 1]", "along_x"))
+    with pytest.raises(KinematicsError) as error:
         drawing.draw([np.nan])
+    assert error.value.thing == "joint positions" and "NaN" in error.value.problem
     with pytest.raises(ValueError, match="base_pose has shape"):
         RobotRenderer(SLIDER, ["along_x"], FRONT, base_pose=np.eye(3))
     for wrong in ({"near_m": 3.0}, {"samples": 16}, {"clip_m": 0.0}, {"max_vertices": 3}):

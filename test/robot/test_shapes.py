@@ -92,8 +92,9 @@ def test_a_collada_file_without_a_unit_is_in_metres(tmp_path, says):
 @pytest.mark.parametrize("unit", ["0", "-1", "nan", "inf", "metre", ""])
 def test_a_unit_that_is_no_length_is_named(tmp_path, unit):
     name = dae(tmp_path / "box.dae", asset(f'<unit meter="{unit}"/>'))
-    with pytest.raises(BrokenMeshes, match="no length") as caught:
+    with pytest.raises(BrokenMeshes) as caught:
         parts_of(name)
+    assert f'meter="{unit}"' in caught.value.found
     assert caught.value.meshes == (name,) and caught.value.link == "base"
 
 
@@ -197,10 +198,12 @@ def test_all_meshes_that_are_missing_or_broken_are_named_together(tmp_path, monk
         parts_of(*names, "package://my_arm/a.stl")
     assert caught.value.meshes == tuple(names) and "6 more" in str(caught.value)
     monkeypatch.delenv("AMENT_PREFIX_PATH")
-    with pytest.raises(BrokenMeshes, match="not set"):
+    with pytest.raises(BrokenMeshes) as caught:
         parts_of("package://my_arm/a.stl")
-    with pytest.raises(KinematicsError, match="no link has a collision shape"):
+    assert "AMENT_PREFIX_PATH" in str(caught.value)
+    with pytest.raises(KinematicsError) as error:
         parts_of(good, geometry="collision")
+    assert "collision" in error.value.problem and error.value.cure
 
 
 def test_absurd_sizes_are_named(tmp_path):
@@ -232,8 +235,9 @@ def test_numbers_that_are_not_finite_are_refused(shape, at):
         f'<robot name="r"><link name="base"><visual><origin xyz="{at}"/><geometry>{shape}</geometry></visual></link>'
         "</robot>"
     )
-    with pytest.raises(KinematicsError, match="link 'base'.*not finite"):
+    with pytest.raises(KinematicsError) as error:
         convex_parts(robot)
+    assert "'base'" in error.value.problem and "not finite" in error.value.problem
 
 
 # --- kept on disk ---

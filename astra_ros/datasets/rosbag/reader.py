@@ -212,7 +212,7 @@ def _positions(recording: Recording, read: Callable[[object], JointPositions], m
         said = read(message)
     except JointMessageError as error:
         if error.positions is None:
-            raise BadMessage(error.what) from error
+            raise BadMessage(error.problem) from error
         said = error.positions  # not finite: told, and left out, joint by joint
     if not said.names:
         fast = len(getattr(message, "velocity", ()))

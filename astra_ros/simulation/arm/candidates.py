@@ -13,7 +13,7 @@ import numpy as np
 
 from astra_ros.plans.durations import PLAN_S
 from astra_ros.plans.joint_plan import JointPlan
-from astra_ros.simulation.arm.kinematics import ArmKinematics, tool_yaw
+from astra_ros.simulation.arm.inverse_kinematics import ArmKinematics, tool_yaw
 from astra_ros.simulation.arm.scene import CUBE_SIDE_M, OBSTACLE_RADIUS_M
 from astra_ros.simulation.arm.world import ArmState, ArmWorld
 

@@ -135,8 +135,9 @@ def robot_description(spec: RobotSpec, shapes: bool = True, coarse: bool = False
     if coarse:
         for link in robot.iter("link"):
             if link.get("name") in spec.coarse_links:
-                shape = link.find("collision/geometry/mesh").get("filename")
-                link.find("visual/geometry/mesh").set("filename", shape)
+                seen, coarse_mesh = link.find("visual/geometry/mesh"), link.find("collision/geometry/mesh")
+                assert seen is not None and coarse_mesh is not None, f"{spec.urdf}: {link.get('name')} has no meshes"
+                seen.set("filename", coarse_mesh.get("filename", ""))
     if not shapes:
         for link in robot.iter("link"):
             for shape in link.findall("visual") + link.findall("collision"):
@@ -147,8 +148,8 @@ def robot_description(spec: RobotSpec, shapes: bool = True, coarse: bool = False
 def _mounted(tool: ToolSpec) -> list[ElementTree.Element]:
     """The tool's links and joints, plus the joint that mounts it."""
     elements = list(ElementTree.parse(resource_path(f"urdf/{tool.urdf}")).getroot())
-    children = {e.find("child").get("link") for e in elements if e.tag == "joint"}
-    root = next(e.get("name") for e in elements if e.tag == "link" and e.get("name") not in children)
+    children = {child.get("link") for e in elements if (child := e.find("child")) is not None}
+    root = next(e.get("name", "") for e in elements if e.tag == "link" and e.get("name") not in children)
     joint = ElementTree.Element("joint", name=f"{root}_mount", type="fixed")
     ElementTree.SubElement(joint, "parent", link=tool.mount_link)
     ElementTree.SubElement(joint, "child", link=root)

@@ -108,8 +108,8 @@ def sample_style(seed: int) -> Style:
     cube = colorsys.hsv_to_rgb(rng.uniform(0.0, 0.14), rng.uniform(0.8, 1.0), rng.uniform(0.8, 1.0))
     tone = np.array(TABLE_TONES[rng.integers(len(TABLE_TONES))]) + rng.uniform(-0.03, 0.03)
     azimuth, height = rng.uniform(-1.6, 0.4), rng.uniform(1.0, 1.6)  # from the camera's side
-    light = (0.8 * np.cos(azimuth), 0.8 * np.sin(azimuth), height)
-    return Style(cube, tuple(float(c) for c in tone), tuple(float(c) for c in light))
+    light = (float(0.8 * np.cos(azimuth)), float(0.8 * np.sin(azimuth)), height)
+    return Style(cube, tuple(tone.tolist()), light)
 
 
 def _point(rng: np.random.Generator, settings: SceneSettings) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.resources import resource_path
-from astra_ros.simulation.arm.kinematics import ArmKinematics
+from astra_ros.simulation.arm.inverse_kinematics import ArmKinematics
 from astra_ros.simulation.arm.robots import robot_description, robot_spec
 from astra_ros.simulation.arm.scene import CUBE_SIDE_M, SceneSettings, sample_layout, sample_style
 from astra_ros.simulation.bullet import pybullet

@@ -76,7 +76,8 @@ def sample_style(seed: int) -> DriveStyle:
 
     def near(rgb, amount=0.03) -> Rgb:
         tone = np.array(rgb) + rng.normal(0.0, amount) + rng.uniform(-0.5, 0.5, 3) * amount
-        return tuple(float(c) for c in np.clip(tone, 0.0, 1.0))
+        red, green, blue = np.clip(tone, 0.0, 1.0).tolist()
+        return red, green, blue
 
     sky = rng.choice(len(SKIES), p=[0.3, 0.25, 0.2, 0.12, 0.13])
     zenith, horizon, cloud = SKIES[sky]

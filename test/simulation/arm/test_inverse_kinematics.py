@@ -7,7 +7,7 @@ import numpy as np
 import pybullet
 import pytest
 
-from astra_ros.simulation.arm.kinematics import ArmKinematics, downward, tool_yaw
+from astra_ros.simulation.arm.inverse_kinematics import ArmKinematics, downward, tool_yaw
 from astra_ros.simulation.arm.robots import ROBOTS, robot_description
 
 

@@ -1,16 +1,18 @@
-"""Forward and inverse kinematics of an arm, straight from its URDF.
+"""Inverse kinematics of an arm whose tool points straight down.
 
-Inverse kinematics are damped least squares with a null-space pull towards the ready pose. A path
-is solved point after point, each from the one before, so that joints never flip on the way.
+Damped least squares with a null-space pull towards the ready pose. A path is solved point after point, each from the
+one before, so that joints never flip on the way.
 """
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 import numpy as np
 
-from astra_ros.rotations import cross_matrix
+from astra_ros.robot.described_joints import described_joints
+from astra_ros.robot.kinematics import ToolPath, TurningChain, turned
+from astra_ros.robot.limits import position_limits
 from astra_ros.simulation.arm.robots import RobotSpec, robot_description
 
 
@@ -23,50 +25,16 @@ class ArmKinematics:
 
     def __init__(self, spec: RobotSpec) -> None:
         self.spec = spec
-        robot = ElementTree.fromstring(robot_description(spec, shapes=False))
-        by_child = {joint.find("child").get("link"): joint for joint in robot.iter("joint")}
-        chain, link = [], spec.tool_link
-        while link in by_child:
-            chain.append(by_child[link])
-            link = by_child[link].find("parent").get("link")
-        chain.reverse()
-        driven = [joint for joint in chain if joint.get("name") in spec.joint_names]
-        if tuple(joint.get("name") for joint in driven) != spec.joint_names:
-            raise ValueError(
-                f"robot '{spec.name}': the joints on the way to '{spec.tool_link}' are "
-                f"{[j.get('name') for j in driven]}; expected {list(spec.joint_names)}"
-            )
-        # Between two driven joints all transforms are constant: fold them into one.
-        self._before: list[np.ndarray] = []
-        self._axes: list[np.ndarray] = []
-        pending = np.eye(4)
-        for joint in chain:
-            pending = pending @ _origin(joint)
-            if joint in driven:
-                self._before.append(pending)
-                self._axes.append(_vector(joint.find("axis").get("xyz")))
-                pending = np.eye(4)
-        self._after = pending
-        limits = [joint.find("limit") for joint in driven]
-        self.lower = np.array([float(limit.get("lower")) for limit in limits])
-        self.upper = np.array([float(limit.get("upper")) for limit in limits])
-        self._turns = [(k, k @ k) for k in map(cross_matrix, self._axes)]
+        urdf = robot_description(spec, shapes=False)
+        path = ToolPath(urdf, spec.tool_link, spec.joint_names)
+        self._frames = TurningChain(path, {j.get("name", ""): _origin(j) for j in described_joints(urdf)})
+        limits = position_limits(urdf)
+        self.lower = np.array([limits[name].lower for name in spec.joint_names])
+        self.upper = np.array([limits[name].upper for name in spec.joint_names])
 
     def forward(self, joints) -> np.ndarray:
         """Tool pose in the base frame: [4, 4] for joints [J] rad."""
         return self._frames(np.asarray(joints, dtype=np.float64))[-1]
-
-    def _frames(self, joints: np.ndarray) -> list[np.ndarray]:
-        """World frame of each driven joint before it turns, then of the tool: J + 1 of [4, 4]."""
-        frames, pose = [], np.eye(4)
-        sines, cosines = np.sin(joints), np.cos(joints)
-        for before, (k, k2), sine, cosine in zip(self._before, self._turns, sines, cosines):
-            pose = pose @ before
-            frames.append(pose)
-            turn = np.eye(4)  # Rodrigues' formula
-            turn[:3, :3] += sine * k + (1.0 - cosine) * k2
-            pose = pose @ turn
-        return [*frames, pose @ self._after]
 
     def solve(
         self, position, yaw: float, start, tolerance_m: float = 5e-4, max_iterations: int = 100, max_step: float = 0.2
@@ -83,14 +51,14 @@ class ArmKinematics:
             max_step: rad, largest joint move in a step.
 
         Returns:
-            (joints [J] rad within limits, remaining position error in m); for a place out of
-            reach the nearest that was found.
+            (joints [J] rad within limits, remaining position error in m). For a place out of reach these are the
+            joints that came nearest to it.
         """
         joints = np.clip(np.asarray(start, dtype=np.float64), self.lower, self.upper)
         rest = np.asarray(self.spec.ready)
         target = downward(yaw)
         eye = np.eye(len(joints))
-        axes = np.array(self._axes)[:, :, None]
+        axes = self._frames.axes[:, :, None]
         best, stalled = np.inf, 0
         for _ in range(max_iterations):
             frames = self._frames(joints)
@@ -155,18 +123,11 @@ def _cross_rows(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _origin(joint: ElementTree.Element) -> np.ndarray:
-    pose = np.eye(4)
-    if (origin := joint.find("origin")) is not None:
-        pose[:3, 3] = _vector(origin.get("xyz", "0 0 0"))
-        roll, pitch, yaw = _vector(origin.get("rpy", "0 0 0"))
-        pose[:3, :3] = _about(2, yaw) @ _about(1, pitch) @ _about(0, roll)
+    """Pose [4, 4] of a joint, rounded as in every episode recorded so far. yourdfpy's differs in its last digits."""
+    pose, origin = np.eye(4), joint.find("origin")
+    if origin is not None:
+        pose[:3, 3] = [float(number) for number in origin.get("xyz", "0 0 0").split()]
+        angles = np.array([float(number) for number in origin.get("rpy", "0 0 0").split()])
+        roll, pitch, yaw = (turned(axis, angle[None, None])[0] for axis, angle in zip(np.eye(3), angles))
+        pose[:3, :3] = yaw @ pitch @ roll
     return pose
-
-
-def _vector(text: str) -> np.ndarray:
-    return np.array([float(number) for number in text.split()])
-
-
-def _about(axis: int, angle: float) -> np.ndarray:
-    k = cross_matrix(np.eye(3)[axis])
-    return np.eye(3) + np.sin(angle) * k + (1.0 - np.cos(angle)) * (k @ k)
