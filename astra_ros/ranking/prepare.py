@@ -1,12 +1,13 @@
-"""Which plans of a request can be imagined, and as which motions."""
+"""From the plans of a request to motions at the model's times; plans that cannot be imagined are refused."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from astra_ros.errors import UserError
 from astra_ros.plans.action_spaces import ActionSpace
 from astra_ros.plans.errors import PlanError, RobotUnknown
 from astra_ros.plans.plan import Plan
@@ -17,40 +18,56 @@ from astra_ros.texts import listed
 MAX_HORIZON = 256
 
 
-class NothingToImagine(ValueError):
-    """No plan of the request can be imagined. The message gives each plan's reason.
+class ActionSpaceError(PlanError):
+    """A plan fits no action space of the model, or several.
+
+    Attributes:
+        known: names of the action spaces to choose from.
+    """
+
+    def __init__(self, problem: str, *, thing: str, cure: str, known: Iterable[str], column: str = "") -> None:
+        super().__init__(problem, thing=thing, cure=cure, column=column)
+        self.known = tuple(known)
+
+
+class NothingToImagine(UserError, ValueError):
+    """No plan of a request can be imagined.
 
     Attributes:
         refused: plan name -> why it cannot be imagined.
-        unknown_joints: some plan may be imagined as soon as it is known where these are.
     """
 
-    def __init__(self, refused: Mapping[str, str], unknown_joints: Sequence[str] = ()) -> None:
-        super().__init__(f"no plan can be imagined: {_together(refused) or 'no plan was given'}")
+    def __init__(self, refused: Mapping[str, PlanError]) -> None:
+        super().__init__(f"no plan can be imagined: {_together(refused.values()) or 'no plan was given'}")
         self.refused = dict(refused)
-        self.unknown_joints = tuple(unknown_joints)
+
+    @property
+    def unknown_joints(self) -> tuple[str, ...]:
+        """Joints whose positions are not known; a plan may be imagined as soon as they are. Empty where none waits."""
+        waiting = [error.joints for error in self.refused.values() if isinstance(error, RobotUnknown)]
+        return waiting[-1] if waiting else ()
 
 
 @dataclass(frozen=True)
 class PlanSettings:
-    """Which plans are taken.
+    """Which plans are imagined, and how far.
 
     Attributes:
-        horizon: steps to imagine; the model's own step length makes them seconds.
-        partial_plans: take plans that last longer than the horizon, judged by their beginning alone;
-            otherwise they are refused.
-        start_tolerance: how far (rad; m for sliding joints) any joint may be from a plan's first
-            point; a plan that starts elsewhere is refused, and so is every plan while it is not known
-            where the robot is. 0: anywhere.
-        action_space: name of the model's action space that plans are of; '' takes the one with the
-            plan's joints, and must be set where a model has several with the same ones.
-        max_start_speed: rad/s, with which a plan whose first point is later than 0 s may go there
-            from where the robot is; a faster one is refused.
-        ignore_joints: joints that plans may have beside the model's own and that are not looked at, such as
-            the fingers of a gripper; those that do not move along a plan are left out without being named.
+        horizon: steps to imagine; the model's step length makes them seconds.
+        partial_plans: take plans that last longer than the horizon, and score their beginning alone; otherwise
+            they are refused.
+        start_tolerance: largest distance (rad; m for sliding joints) of any joint from a plan's first point. A plan
+            that starts elsewhere is refused, and so is every plan while the robot's position is not known. 0: plans
+            may start anywhere.
+        action_space: name of the model's action space that plans belong to. '' takes the one with the plan's joints;
+            name one where a model has several with the same joints.
+        max_start_speed: rad/s, the speed at which a plan whose first point is later than 0 s may go there from the
+            robot's position. A faster plan is refused.
+        ignore_joints: joints that plans may have beside the model's own, such as the fingers of a gripper. They may
+            move, and are not imagined. Other such joints must stand still along a plan.
     """
 
-    # Upper limits are there for typing errors, which would take all memory or hours.
+    # Upper limits catch typing errors, which would take all memory or hours.
     horizon: int = limited(16, 1, MAX_HORIZON, "steps")
     partial_plans: bool = False
     start_tolerance: float = limited(0.1, 0.0, 1e6, "rad")
@@ -69,15 +86,16 @@ class PreparedPlans:
     Attributes:
         space: the model's action space.
         plans: K plans, columns in the action space's order.
-        motion: float64 [K, H+1, D], as ``space`` has it; row 0 is where the robot is now.
+        motion: float64 [K, H+1, D] in the units of ``space``; row 0 is now.
         refused: plan name -> why it cannot be imagined.
-        left_out: joints that plans have, the model does not know, and nothing was said of; they stand still.
+        left_out: joints of plans that the model does not know and that ``ignore_joints`` does not name; they stand
+            still.
     """
 
     space: ActionSpace
     plans: tuple[Plan, ...]
     motion: np.ndarray
-    refused: dict[str, str]
+    refused: dict[str, PlanError]
     left_out: tuple[str, ...] = ()
 
 
@@ -88,7 +106,7 @@ class PlanPreparer:
         model: its name, for messages.
         spaces: the model's action spaces, by name.
         dt_s: the model's step.
-        settings: which plans are taken.
+        settings: which plans are imagined, and how far.
         continuous: action space -> its joints that turn without end.
     """
 
@@ -107,17 +125,17 @@ class PlanPreparer:
     def __call__(
         self, plans: Sequence[Plan], motion_now: Mapping[str, float] | RobotNow | None = None
     ) -> PreparedPlans:
-        """The usable ones of some plans.
+        """Sample the plans that can be imagined at the model's times.
 
-        The action space of a request is the one that the newest usable plan fits; plans of
-        another one are refused, since one robot is imagined at a time.
+        One robot is imagined at a time: the newest usable plan chooses the action space, and plans of other action
+        spaces are refused.
 
         Args:
             plans: candidates with unique names, oldest first; columns in any order.
-            motion_now: column -> where the robot is (joints, rad: plans must start there, and those
-                whose first point is later than 0 s begin there) or how it moved in the last step
-                (bases, m/s and rad/s). None: nobody asks; a joint that is missing: nobody knows. The joints
-                that turn without end are those that it names, and the model's that it does not call limited.
+            motion_now: column -> the robot's position (joints, rad) or its motion in the last step (bases, m/s and
+                rad/s). Plans of joints must start there; one whose first point is later than 0 s first goes there.
+                A joint that is missing has no known position. With None, plans may start anywhere. The joints that
+                turn without end are those that it names, and the model's that it does not call limited.
 
         Raises:
             NothingToImagine: no plan is left.
@@ -128,8 +146,7 @@ class PlanPreparer:
             raise ValueError(f"plan names repeat: {names}; give each plan its own name")
         robot = RobotNow.of(motion_now)
         times_s = np.arange(self.settings.horizon + 1) * self.dt_s
-        refused: dict[str, str] = {}
-        unknown_joints: tuple[str, ...] = ()
+        refused: dict[str, PlanError] = {}
         fitting: list[tuple[Plan, ActionSpace, np.ndarray]] = []
         left_out: dict[str, None] = {}
         for plan in plans:
@@ -141,17 +158,16 @@ class PlanPreparer:
                 extra = [name for name in plan.motion_names if name not in space.motion_names]
                 left_out |= dict.fromkeys(name for name in extra if name not in self.settings.ignore_joints)
             except PlanError as error:
-                refused[plan.name] = str(error)
-                if isinstance(error, RobotUnknown):
-                    unknown_joints = error.joints
+                refused[plan.name] = error
         if not fitting:
-            raise NothingToImagine(refused, unknown_joints)
+            raise NothingToImagine(refused)
         newest = fitting[-1][1]
         for plan, space, _ in fitting:
             if space is not newest:
-                refused[plan.name] = (
-                    f"plan '{plan.name}': it moves {space.name}, but the newest plan moves {newest.name}; send the "
-                    "plans of one robot at a time"
+                refused[plan.name] = PlanError(
+                    f"it moves {space.name}, but the newest plan moves {newest.name}",
+                    thing=f"plan '{plan.name}'",
+                    cure="send the plans of one robot at a time",
                 )
         kept = [(plan, motion) for plan, space, motion in fitting if space is newest]
         return PreparedPlans(
@@ -163,7 +179,7 @@ class PlanPreparer:
         )
 
     def _check_span(self, plan: Plan) -> None:
-        """Raises PlanError where a part of the plan would be judged unseen."""
+        """Raises PlanError where the plan is longer than what is imagined, and partial plans are not taken."""
         dt_s = self.dt_s
         span_s = self.settings.horizon * dt_s
         if not self.settings.partial_plans and plan.duration_s > span_s + 0.5 * dt_s:
@@ -182,17 +198,18 @@ class PlanPreparer:
         self._space_of(plan).check_start(plan, RobotNow.of(motion_now), self._rules)
 
     def _space_of(self, plan: Plan) -> ActionSpace:
-        """The action space with the plan's columns, or else with its columns and some that need no attention.
+        """The action space with the plan's columns, or else one without the columns that stand still or are ignored.
 
         Raises:
-            PlanError: none, or more than one; the message names those known.
+            ActionSpaceError: no action space fits, or more than one.
         """
         wanted, thing = self.settings.action_space, f"plan '{plan.name}'"
         if wanted and wanted not in self.spaces:
-            raise PlanError(
+            raise ActionSpaceError(
                 f"action_space is '{wanted}'; the model '{self.model}' knows {', '.join(self.spaces)}",
                 thing=thing,
                 cure="name one of these",
+                known=self.spaces,
             )
         alike = [space for space in self.spaces.values() if isinstance(plan, space.plan)]
         asked_for = [space for space in alike if wanted in ("", space.name)]
@@ -203,46 +220,48 @@ class PlanPreparer:
             fitting = [space for space in within if not self._moving_extras(plan, space)]
             if within and not fitting:
                 space, moving = within[0], self._moving_extras(plan, within[0])
-                raise PlanError(
+                raise ActionSpaceError(
                     f"it also moves {listed(moving)}, which the model '{self.model}' does not know ({space.name}: "
                     f"{listed(space.motion_names)}), so that motion is not imagined",
                     thing=thing,
                     cure="leave them out of the plan, or name them in ignore_joints if their motion does not matter",
+                    known=[space.name],
                     column=moving[0],
                 )
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
-            raise PlanError(
-                f"it fits the action spaces {', '.join(s.name for s in fitting)} of the model '{self.model}'",
+            names = [space.name for space in fitting]
+            raise ActionSpaceError(
+                f"it fits the action spaces {', '.join(names)} of the model '{self.model}'",
                 thing=thing,
                 cure="set action_space to one of them",
+                known=names,
             )
         noun = alike[0].column_noun if alike else "columns"
         known = "; ".join(f"{space.name}: {listed(space.motion_names)}" for space in alike) or "no plans of this kind"
         asked = f", and action_space is '{wanted}'" if wanted else ""
-        raise PlanError(
+        raise ActionSpaceError(
             f"it moves the {noun} {listed(plan.motion_names)}{asked}; the model '{self.model}' knows {known}",
             thing=thing,
             cure=f"send exactly these {noun}, in any order, or take a model that was trained on this robot",
+            known=[space.name for space in alike],
         )
 
     def _moving_extras(self, plan: Plan, space: ActionSpace) -> list[str]:
-        """The plan's columns that are not the space's, move, and are not to be ignored."""
+        """The plan's columns that move, that the space does not have, and that are not ignored."""
         known = {*space.motion_names, *self.settings.ignore_joints}
         return space.moving(plan, [name for name in plan.motion_names if name not in known])
 
 
-def _together(refused: Mapping[str, str]) -> str:
-    """Why plans were refused, each reason once: it is often the same for all of them."""
-    plans_of: dict[str, list[str]] = {}
-    for name, reason in refused.items():
-        plans_of.setdefault(reason.replace(f"plan '{name}'", "plan", 1), []).append(name)
-    reasons = []
-    for reason, names in plans_of.items():
-        if len(names) == 1:
-            reasons.append(refused[names[0]])
-        else:
-            shown = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
-            reasons.append(f"{reason} ({len(names)} plans: {shown})")
-    return "; ".join(reasons)
+def _together(errors: Iterable[PlanError]) -> str:
+    """Errors in one text, each reason once: all plans are often refused for the same reason."""
+    alike: dict[tuple[str, str], list[PlanError]] = {}
+    for error in errors:
+        alike.setdefault((error.problem, error.cure), []).append(error)
+    return "; ".join(
+        str(found[0])
+        if len(found) == 1
+        else str(UserError(problem, thing=f"{len(found)} plans ({listed((e.thing for e in found), 2)})", cure=cure))
+        for (problem, cure), found in alike.items()
+    )

@@ -152,9 +152,10 @@ def test_the_start_is_checked_by_the_modality(crane, winch):
     assert error.value.unknown_joints == ("right",)
     with pytest.raises(NothingToImagine) as error:
         crane.prepare([plan], {"left": 0.01, "right": 1.0})
-    assert "wound up" in error.value.refused["p"]
+    assert "wound up" in error.value.refused["p"].problem
     with pytest.raises(StartError):
         crane.prepare.check_start(plan, {"left": 0.01, "right": 1.0})
     with pytest.raises(NothingToImagine) as error:
         crane.prepare([winch().RopePlan(("left", "middle"), np.array([1.0, 1.0]), "p")], NOW)
-    assert "ropes left, middle" in error.value.refused["p"] and "crane: left, right" in error.value.refused["p"]
+    reason = error.value.refused["p"]
+    assert reason.known == ("crane",) and "ropes left, middle" in reason.problem

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from builtin_interfaces.msg import Time
 
 from astra_ros.bridge.stamps import NANOSECONDS, to_nanoseconds
+from astra_ros.plans.errors import PlanError
 
 REFUSE, RESTAMP, PASS = RULES = ("refuse", "restamp", "pass")
 ANOTHER_CLOCK_S = 3600.0  # a stamp that far away was hardly made with this node's clock
@@ -61,11 +62,11 @@ class PlanStamps:
         return 0.0 if not to_nanoseconds(stamp) or abs(away_s) <= self.tolerance_s else away_s
 
 
-def stamp_refusals(held: Mapping[str, object], rule: PlanStamps, now_ns: int) -> dict[str, str]:
+def stamp_refusals(held: Mapping[str, object], rule: PlanStamps, now_ns: int) -> dict[str, PlanError]:
     """Plan name -> why its stamp forbids its use, of those whose does.
 
     Args:
         held: plan name -> what has its ``stamp``.
     """
     reasons = {name: rule.refusal(each.stamp, now_ns) for name, each in held.items()}
-    return {name: f"plan '{name}': {reason}" for name, reason in reasons.items() if reason}
+    return {name: PlanError(reason, thing=f"plan '{name}'") for name, reason in reasons.items() if reason}

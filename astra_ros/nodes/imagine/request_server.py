@@ -144,12 +144,12 @@ class RequestServer:
         finally:
             self._inputs.over(request, judged)
 
-    def _note_refused(self, request: Request, refused: Mapping[str, str], quiet: bool = False) -> None:
+    def _note_refused(self, request: Request, refused: Mapping[str, PlanError], quiet: bool = False) -> None:
         """Count and log why plans are refused, each message once: it is held, and refused again by each request."""
         for name, reason in refused.items():
             if not request.held[name].refused:
                 request.held[name].refused = True
-                self._health.refused_plans.add(reason, quiet=quiet)
+                self._health.refused_plans.add(str(reason), quiet=quiet)
 
     def _restamps(self, own: ImagineSettings, request: Request, result: Result) -> bool:
         """Whether the winner, which is handed on, goes out with the stamp 0."""
