@@ -1,7 +1,7 @@
-"""ROS messages to the types of the other packages and back, and nothing else.
+"""ROS messages to the types of the other rooms and back.
 
-No node, no parameter, no thread lives here: every function takes a message or plain values and
-returns the other. What cannot be converted raises ``BridgeError`` or ``PlanError``.
+Functions take a message and return plain values, or the reverse. Messages that cannot be converted raise
+``BridgeError`` or ``PlanError``. Nodes, parameters and threads are elsewhere.
 """
 
 from astra_ros.bridge.errors import BridgeError

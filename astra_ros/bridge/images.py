@@ -1,9 +1,8 @@
 """Camera messages to RGB arrays and back.
 
-The plain 8-bit encodings, which nearly all cameras send, go through ``cv_bridge``. The others are
-read in ``camera/image_messages.py``: the ``cv_bridge`` on PyPI ignores ``step``, cannot swap bytes with
-numpy 2, and knows neither 16-bit nor YUV pictures; that of a ROS installation knows them, but two
-robots should not see two pictures.
+The plain 8-bit encodings, which nearly all cameras send, go through ``cv_bridge``. All others are read in
+``camera/image_messages.py``: the ``cv_bridge`` on PyPI ignores ``step``, cannot swap bytes with numpy 2, and knows
+neither 16-bit nor YUV images. The one of a ROS installation knows them, but two robots must not see different images.
 """
 
 from __future__ import annotations
@@ -20,14 +19,8 @@ from cv_bridge import CvBridge
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from astra_ros.bridge.errors import BridgeError
-from astra_ros.camera.image_messages import (
-    BadImage,
-    ImageFacts,
-    UnsupportedImage,
-    check_compressed,
-    check_raw,
-    raw_to_rgb,
-)
+from astra_ros.camera.errors import ImageError
+from astra_ros.camera.image_messages import ImageFacts, check_compressed, check_raw, raw_to_rgb
 from astra_ros.camera.image_messages import compressed_to_rgb as _compressed_to_rgb
 from astra_ros.camera.pixels import ENCODINGS
 
@@ -38,7 +31,7 @@ _CV_BRIDGE = CvBridge()
 
 
 def check_image(msg: Image, topic: str = "image") -> ImageFacts:
-    """Check that an image's encoding, size, step and data fit each other; costs no conversion.
+    """Checks that the encoding, size, step and data of an image fit each other; no pixels are converted.
 
     Raises:
         BridgeError: they do not.
@@ -47,20 +40,20 @@ def check_image(msg: Image, topic: str = "image") -> ImageFacts:
 
 
 def check_compressed_image(msg: CompressedImage, topic: str = "image/compressed") -> ImageFacts:
-    """Check that a compressed image is whole and for eyes; JPEG and PNG are not decoded for it.
+    """Checks that a compressed image is whole and has colours or grey; JPEG and PNG are not decoded.
 
     Raises:
-        BridgeError: it is not.
+        BridgeError: it cannot be used.
     """
     return _with_topic(check_compressed, msg, topic)
 
 
 def image_to_rgb(msg: Image, topic: str = "image") -> np.ndarray:
-    """Convert an image of any encoding that ``camera/pixels.py`` knows.
+    """An image of any encoding that ``camera/pixels.py`` knows, as RGB.
 
     Args:
         msg: the image.
-        topic: its name in error messages.
+        topic: named in errors.
 
     Returns:
         uint8 [H, W, 3] RGB, contiguous, a copy.
@@ -71,18 +64,18 @@ def image_to_rgb(msg: Image, topic: str = "image") -> np.ndarray:
     if msg.encoding in _BY_CV_BRIDGE and not msg.is_bigendian:
         check_image(msg, topic)
         if msg.step == msg.width * ENCODINGS[msg.encoding].channels:
-            return np.array(_CV_BRIDGE.imgmsg_to_cv2(msg, "rgb8"))  # a copy, also of what was RGB before
+            return np.array(_CV_BRIDGE.imgmsg_to_cv2(msg, "rgb8"))  # a copy, also of RGB
     return _with_topic(raw_to_rgb, msg, topic)
 
 
 def compressed_to_rgb(msg: CompressedImage, topic: str = "image/compressed") -> np.ndarray:
-    """Decode a compressed image as ``camera/image_messages.py`` does.
+    """A compressed image, decoded as in ``camera/image_messages.py``.
 
     Returns:
         uint8 [H, W, 3] RGB.
 
     Raises:
-        BridgeError: empty, cut off, not a picture, video, or a depth image.
+        BridgeError: empty, cut off, not an image, video, or a depth image.
     """
     return _with_topic(_compressed_to_rgb, msg, topic)
 
@@ -90,22 +83,26 @@ def compressed_to_rgb(msg: CompressedImage, topic: str = "image/compressed") -> 
 def _with_topic(read: Callable[[Message], Read], msg: Message, topic: str) -> Read:
     try:
         return read(msg)
-    except (BadImage, UnsupportedImage) as error:
-        raise BridgeError(f"{topic}: {error}") from error
+    except ImageError as error:
+        raise BridgeError(
+            error.problem, thing=topic, cure=error.cure, found=error.found, expected=error.expected
+        ) from error
 
 
 def rgb_to_image(frame: np.ndarray, stamp: Time, frame_id: str) -> Image:
-    """A picture as an ``rgb8`` message.
+    """An RGB array as an ``rgb8`` message.
 
     Args:
         frame: uint8 [H, W, 3] RGB.
         stamp, frame_id: the header.
 
     Raises:
-        BridgeError: the array is not a picture.
+        BridgeError: the array has another type or shape.
     """
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-        raise BridgeError(f"expected a uint8 [H, W, 3] picture, not {frame.dtype} {frame.shape}")
+        raise BridgeError(
+            f"the frame is {frame.dtype} {frame.shape}; expected uint8 [H, W, 3]", found=(str(frame.dtype), frame.shape)
+        )
     msg = Image()
     msg.header.stamp = stamp
     msg.header.frame_id = frame_id

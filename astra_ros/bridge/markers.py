@@ -1,4 +1,4 @@
-"""What RViz draws of the plans: where the tool goes, and where the object is imagined to go."""
+"""Markers for RViz: the path of the tool along each plan, and the imagined path of the object."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def plans_to_markers(
 ) -> MarkerArray:
     """Lines and labels of K plans, after a marker that deletes those of the last request.
 
-    Namespaces are ``tool_path`` (a line per plan), ``label`` (name and score, half way)
-    and ``object_path`` (dots where the object is imagined); ids are plan indices.
+    Namespaces are ``tool_path`` (a line per plan), ``label`` (name and score, in the middle of the line) and
+    ``object_path`` (dots where the object is imagined). Ids are plan indices.
 
     Args:
         scores: K scores.
-        paths: [K, N, 3] m, the tool's way, or None.
+        paths: [K, N, 3] m, the path of the tool, or None.
         objects: [K, N, 3] m, the imagined object, or None.
         stamp: the source image's.
         frame_id: frame of the positions.
@@ -53,7 +53,7 @@ def plans_to_markers(
             label.type = Marker.TEXT_VIEW_FACING
             label.scale.z = 0.03
             label.color = colour
-            # At half of the way, where plans differ: they may all end where they began.
+            # In the middle, where plans differ: they may all end where they began.
             middle = paths[index][len(paths[index]) // 2]
             label.pose.position.x, label.pose.position.y = float(middle[0]), float(middle[1])
             label.pose.position.z = float(middle[2]) + 0.04

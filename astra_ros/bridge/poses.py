@@ -10,11 +10,11 @@ from astra_ros.texts import short
 
 
 def pose_to_position(msg: PoseStamped, frame: str, topic: str = "goal_pose", reach_m: float = 0.0) -> np.ndarray:
-    """The position of a pose that is given in the frame ``frame``: float64 [3], m.
-
-    The orientation is not looked at, whatever it holds: only where the object ends is judged.
+    """The position of a pose that is given in a frame: float64 [3], m. The orientation is not read.
 
     Args:
+        frame: the frame that the pose must be given in; no transform is looked up.
+        topic: named in errors.
         reach_m: how far from the frame's origin the position may be; 0: anywhere.
 
     Raises:
@@ -22,24 +22,33 @@ def pose_to_position(msg: PoseStamped, frame: str, topic: str = "goal_pose", rea
     """
     if msg.header.frame_id.lstrip("/") != frame:
         raise BridgeError(
-            f"{topic}: the pose is in the frame '{short(msg.header.frame_id)}'; give it in '{short(frame)}' (the "
-            "parameter world_frame), tf is not asked"
+            f"the pose is in the frame '{short(msg.header.frame_id)}', and no transform is looked up",
+            thing=topic,
+            cure=f"give it in '{short(frame)}', or set world_frame to its frame",
+            found=msg.header.frame_id,
+            expected=frame,
         )
     position = np.array([getattr(msg.pose.position, axis) for axis in "xyz"])
     if not np.isfinite(position).all():
         raise BridgeError(
-            f"{topic}: the position {position.tolist()} is not finite; publish where the object should end, in m"
+            f"the position {position.tolist()} is not finite",
+            thing=topic,
+            cure="publish where the object should end, in m",
+            found=position.tolist(),
         )
     if reach_m and _length(position) > reach_m:
         raise BridgeError(
-            f"{topic}: the position {[float(f'{value:.6g}') for value in position]} m is further than {reach_m:g} m "
-            f"from the origin of '{short(frame)}'; give it in metres and in that frame, or set the parameter "
-            "goal_reach_m to how far goals may be"
+            f"the position {[float(f'{value:.6g}') for value in position]} m is further than {reach_m:g} m from the "
+            f"origin of '{short(frame)}'",
+            thing=topic,
+            cure="give it in metres and in that frame, or set goal_reach_m to how far goals may be",
+            found=_length(position),
+            expected=reach_m,
         )
     return position
 
 
 def _length(position: np.ndarray) -> float:
-    """m; without the overflow that squares of huge numbers have."""
+    """m, without the overflow of squares of huge numbers."""
     most = float(np.abs(position).max())
     return most * float(np.linalg.norm(position / most)) if most else 0.0

@@ -22,17 +22,16 @@ def scores_to_diagnostics(
 ) -> DiagnosticArray:
     """One status per plan, in plan order.
 
-    A status has the plan's name, its verdict as level, a sentence as message, and the values
-    ``verdict``, ``rank`` (1 is best), ``score``; per critic ``<critic>.raw``, ``.weight``,
-    ``.cost``, ``.penalty`` (what it takes from the score) and, where it objects, ``.flag``; then
-    ``reason.0``, ``reason.1``, ...; and what all plans were held against: ``goal_kind`` ("image", "pose" or
-    "none"), ``goal_topic``, ``goal_stamp_s``, ``goal_age_s``.
+    A status has the plan's name, its verdict as level, a sentence as message, and these values: ``verdict``, ``rank``
+    (1 is best) and ``score``; per critic ``<critic>.raw``, ``.weight``, ``.cost``, ``.penalty`` (what it takes from the
+    score) and, where it objects, ``.flag``; ``reason.0``, ``reason.1``, ...; and the goal that all plans were compared
+    with: ``goal_kind`` ("image", "pose" or "none"), ``goal_topic``, ``goal_stamp_s``, ``goal_age_s``.
 
     Args:
         scores: K scores.
         stamp, frame_id: the header of the image that the plans were imagined from.
         model: name of the world model, for ``hardware_id``.
-        goal: the values of the goal; None: nothing is known of it.
+        goal: the values of the goal; None where it is not known.
     """
     msg = DiagnosticArray()
     msg.header.stamp = stamp
@@ -92,8 +91,10 @@ def _score(status: DiagnosticStatus, topic: str) -> PlanScore:
         )
     except (KeyError, ValueError) as error:
         raise BridgeError(
-            f"{topic}: status '{status.name}' is not the score of a plan ({error!r}); subscribe to "
-            "the ~/scores of an imagine node"
+            f"status '{status.name}' is not the score of a plan ({error!r})",
+            thing=topic,
+            cure="subscribe to the ~/scores of an imagine node",
+            found=status.name,
         ) from error
 
 

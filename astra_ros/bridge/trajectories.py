@@ -46,12 +46,12 @@ class JointTrajectoryAdapter(PlanAdapter):
 
 
 def trajectory_to_plan(msg: JointTrajectory, name: str, topic: str = "plans") -> JointPlan:
-    """A trajectory as a plan, positions only: velocities and efforts are not read.
+    """A trajectory as a plan. Positions alone are read, not velocities and efforts.
 
     Args:
         msg: the trajectory; its joints in any order.
         name: the plan's name, e.g. ``"candidates/3"``.
-        topic: where it came from, for error messages.
+        topic: named in errors.
 
     Raises:
         PlanError: no joints or points, wrong numbers of positions, times that do not increase,
@@ -95,13 +95,13 @@ def trajectory_to_plan(msg: JointTrajectory, name: str, topic: str = "plans") ->
 def without_stamp(data: bytes) -> bytes:
     """A serialized message that begins with a header, with the stamp 0 and otherwise the same bytes.
 
-    CDR, which every middleware of ROS 2 speaks: four bytes that say which kind, then sec and nanosec.
+    In CDR, the format of all ROS 2 middleware, four bytes name the kind; sec and nanosec follow.
     """
     return data[:4] + bytes(8) + data[12:]
 
 
 def plan_to_trajectory(plan: JointPlan, stamp: Time | None = None, frame_id: str = "") -> JointTrajectory:
-    """A plan as a trajectory. Without a stamp it means: start when it arrives."""
+    """A plan as a trajectory. Without a stamp it begins when it arrives."""
     msg = JointTrajectory()
     if stamp is not None:
         msg.header.stamp = stamp
@@ -115,16 +115,18 @@ def plan_to_trajectory(plan: JointPlan, stamp: Time | None = None, frame_id: str
 
 
 def joint_state_to_positions(msg: JointState, topic: str = "joint_states") -> dict[str, float]:
-    """Joint name -> position in rad (m for sliding joints), without those that are not finite: a driver
-    says so of a joint that it cannot measure.
+    """Joint name -> position in rad (m for sliding joints), without those that are not finite: drivers report such
+    values for joints that they cannot measure.
 
     Raises:
-        BridgeError: names and positions do not match, a name comes twice, or no position is finite.
+        BridgeError: names and positions do not match, a name repeats, or no position is finite.
     """
     try:
         return joint_state(msg).finite
     except JointMessageError as error:
-        raise BridgeError(f"{topic}: {error}") from error
+        raise BridgeError(
+            getattr(error, "problem", str(error)), thing=topic, cure=getattr(error, "cure", "")
+        ) from error
 
 
 def positions_to_joint_state(names: Sequence[str], positions: np.ndarray, stamp: Time) -> JointState:

@@ -1,7 +1,7 @@
-"""A camera's messages, raw or compressed, as RGB: what they say of themselves is believed; without ROS.
+"""Raw and compressed image messages as RGB; without ROS.
 
-The nodes (``bridge/images.py``) and the import of bags (``learning/bags/``) read every picture here. Messages are
-told by their fields: those of ``sensor_msgs/Image`` and ``sensor_msgs/CompressedImage``, from rclpy or from rosbags.
+Nodes (``bridge/images.py``) and the import of bags (``datasets/rosbag/``) read every image here. Messages have the
+fields of ``sensor_msgs/Image`` or ``sensor_msgs/CompressedImage``, and come from rclpy or from rosbags.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from astra_ros.camera.errors import BadImage, ImageError, UnsupportedImage
 from astra_ros.camera.image_files import PNG_SIGNATURE, Container, decode, filled_up, read_container
 from astra_ros.camera.pixels import (
     ENCODINGS,
     GREY,
-    PixelError,
-    UnknownEncoding,
     as_rgb,
     brightest_number,
     check_layout,
@@ -32,28 +31,21 @@ from astra_ros.texts import short
 _VIDEO = re.compile(r"h\.?26[345]|hevc|avc1?|av1|vp[89]|theora|ffmpeg|(lib)?x26[45]|mpeg-?[24]|mp4v?")
 _UNREAD = re.compile(r"qoi|jxl|jpegxl|jpegxs|rvl|zstd|zlib|gzip|lz4")
 _FILES = {"jpg": "JPEG", "jpeg": "JPEG", "mjpg": "JPEG", "mjpeg": "JPEG", "png": "PNG"}
+COLOUR_TOPIC = "choose the colour camera's topic"
 _RECORD_JPEG = "record the camera's raw topic or its JPEG (image_transport's 'compressed') instead"
 _BY_TRANSPORT = "make raw images of it with: ros2 run image_transport republish --ros-args -p in_transport:="
 _REPUBLISH = "decode it with the package that made it, and use the raw images or JPEG"
 
 
-class BadImage(ValueError):
-    """One picture that is broken; others of its topic may be whole."""
-
-
-class UnsupportedImage(ValueError):
-    """A kind of picture that is not for eyes, or not known here."""
-
-
 @dataclass(frozen=True)
 class ImageFacts:
-    """What a message says of its picture.
+    """The header of an image, without its pixels.
 
     Attributes:
         encoding: the message's encoding or format, for reports.
         height, width: pixels as they are stored.
         is_grey: whether it has no colours.
-        remarks: what the user should know of how it is read, a sentence each, without topic.
+        remarks: what the user should know about how it is read, one sentence each, without topic.
         bits: of each number, 8 or 16.
     """
 
@@ -72,10 +64,10 @@ class ImageFacts:
 
 @dataclass(frozen=True)
 class Format:
-    """The parts of ``CompressedImage.format``, which image_transport writes as 'ORIGINAL; CODEC compressed TARGET'.
+    """The parts of ``CompressedImage.format``. image_transport writes 'ORIGINAL; CODEC compressed TARGET'.
 
     Attributes:
-        original: the encoding before it was compressed, as ROS writes it if it is known; or ''.
+        original: the encoding before compression, as ROS writes it where it is known; or ''.
         codec: "jpeg", "png", "h264", ..., or ''.
         target: the encoding that was compressed, or ''.
         is_depth: whether compressed_depth_image_transport wrote it.
@@ -88,7 +80,7 @@ class Format:
 
 
 def read_format(text: str) -> Format:
-    """Take a format apart, whatever its case and spaces."""
+    """A format's parts, from any case and spaces."""
     head, _, tail = text.partition(";")
     words = (tail if tail.strip() else head).lower().split()
     original = head.strip() if tail.strip() else ""
@@ -101,14 +93,14 @@ def read_format(text: str) -> Format:
 
 
 def check_raw(message) -> ImageFacts:
-    """What a raw picture is, without converting it.
+    """The header of a raw image, checked; no pixels are converted.
 
     Args:
         message: with the fields of ``sensor_msgs/Image``.
 
     Raises:
         UnsupportedImage: a depth image, or an unknown encoding.
-        BadImage: its size, step and data do not fit.
+        BadImage: its size, step and data do not fit each other.
     """
     layout = _layout(message)
     is_grey = layout.encoding in GREY
@@ -117,19 +109,19 @@ def check_raw(message) -> ImageFacts:
 
 
 def raw_to_rgb(message) -> np.ndarray:
-    """A raw picture as uint8 [H, W, 3] RGB; errors as in ``check_raw``."""
+    """A raw image as uint8 [H, W, 3] RGB. Raises the errors of ``check_raw``."""
     return unpack(_layout(message), message.data, bool(message.is_bigendian))
 
 
 def check_compressed(message) -> ImageFacts:
-    """What a compressed picture is, without decoding it where it is JPEG or PNG.
+    """The header of a compressed image, checked; JPEG and PNG are not decoded.
 
     Args:
         message: with the fields of ``sensor_msgs/CompressedImage``.
 
     Raises:
         UnsupportedImage: a depth image, labels, video, or another kind that is not read here.
-        BadImage: it is no picture, or was cut off.
+        BadImage: it is not an image, or was cut off.
     """
     form, container, _ = _read(message)
     return ImageFacts(
@@ -143,22 +135,26 @@ def check_compressed(message) -> ImageFacts:
 
 
 def compressed_to_rgb(message) -> np.ndarray:
-    """A compressed picture as uint8 [H, W, 3] RGB; errors as in ``check_compressed``.
+    """A compressed image as uint8 [H, W, 3] RGB. Raises the errors of ``check_compressed``.
 
-    Pixels stay where they are stored, also under a turn mark (EXIF orientation): camera_info is about these, and
-    image_transport's subscribers give the same. Bayer mosaics become colours as those of the raw topic do.
+    An EXIF orientation is not applied: camera_info describes the pixels as they are stored, and subscribers of
+    image_transport give the same. Bayer mosaics become colours as on the raw topic.
     """
     form, container, data = _read(message)
     pixels = decode(data)
     if pixels is None:
-        raise BadImage(f"OpenCV cannot decode it (format '{short(message.format)}'); check the camera driver")
+        raise BadImage(f"OpenCV cannot decode it (format '{short(message.format)}')", cure="check the camera driver")
     if filled_up(data, container, pixels):
-        raise BadImage(f"a JPEG whose data end before the picture does: {len(data)} bytes; check the camera's link")
+        raise BadImage(
+            f"a JPEG whose data end before the image does: {len(data)} bytes",
+            cure="check the camera's link",
+            found=len(data),
+        )
     return as_rgb(pixels, _conversion(form, container, pixels))
 
 
 def brightest(message) -> int | None:
-    """The greatest number of a picture of 16-bit numbers; None where they have fewer. Errors as of either check.
+    """The greatest number of an image of 16-bit numbers; None where they have 8. Raises the errors of both checks.
 
     Args:
         message: with the fields of ``sensor_msgs/Image`` or of ``sensor_msgs/CompressedImage``.
@@ -171,70 +167,72 @@ def brightest(message) -> int | None:
 
 
 def _layout(message):
-    try:
-        return check_layout(message.encoding, message.height, message.width, message.step, len(message.data))
-    except UnknownEncoding as error:
-        raise UnsupportedImage(str(error)) from error
-    except PixelError as error:
-        raise BadImage(str(error)) from error
+    return check_layout(message.encoding, message.height, message.width, message.step, len(message.data))
 
 
 def _read(message) -> tuple[Format, Container, bytes]:
-    """What is true of the message, in the order in which it can be told."""
+    """(format, header, data) of a message, checked from what is cheap to what is not."""
     said = f"format '{short(message.format.strip())}'"
     form = read_format(message.format)
     if form.is_depth:
-        raise UnsupportedImage(f"{said} is a depth image; choose the colour camera's topic")
+        raise UnsupportedImage(f"{said} is a depth image", cure=COLOUR_TOPIC)
+    wrong: ImageError | None = None
     if holds_numbers(form.original):
-        raise UnsupportedImage(f"{said}: {no_colours(form.original)}")
-    if form.original.lower().startswith("bayer") and form.original not in ENCODINGS:
-        raise UnsupportedImage(f"{said}: {unknown_encoding(form.original)}")
+        wrong = no_colours(form.original)
+    elif form.original.lower().startswith("bayer") and form.original not in ENCODINGS:
+        wrong = unknown_encoding(form.original)
+    if wrong is not None:
+        wrong.problem = f"{said}: {wrong.problem}"
+        raise wrong
     data = bytes(message.data)
     container = read_container(data)
     if container is None:
         raise _unreadable(said, form, data)
     if container.end is None:
         raise BadImage(
-            f"a {container.kind} without its end: {len(data)} bytes are no picture that OpenCV can decode whole; check "
-            "the camera's link"
+            f"a {container.kind} without its end: {len(data)} bytes are not a whole image",
+            cure="check the camera's link",
+            found=len(data),
         )
     if min(container.height, container.width) < 1:
         raise BadImage(f"a {container.kind} of {container.width} x {container.height} pixels")
     if container.bits > 16 or (container.bits == 16 and container.channels == 1 and not known_encoding(form.original)):
         raise UnsupportedImage(
-            f"{said} does not say what its numbers of {container.bits} bits are, depth or brightness; if it is a "
-            "camera, let the format begin with the encoding: 'mono16; png compressed '; else choose the colour "
-            "camera's topic"
+            f"{said} does not say whether its numbers of {container.bits} bits are depth or brightness",
+            cure="if it is a camera, let the format begin with the encoding: 'mono16; png compressed '; else "
+            + COLOUR_TOPIC,
+            found=container.bits,
         )
     return form, container, data
 
 
-def _unreadable(said: str, form: Format, data: bytes) -> ValueError:
+def _unreadable(said: str, form: Format, data: bytes) -> ImageError:
     if data[12:20] == PNG_SIGNATURE:
-        return UnsupportedImage(f"{said} holds a compressedDepth image; choose the colour camera's topic")
+        return UnsupportedImage(f"{said} holds a compressedDepth image", cure=COLOUR_TOPIC)
     video = _VIDEO.fullmatch(form.codec) or _VIDEO.fullmatch(form.original.lower())
     if video or data[:4] == b"\0\0\0\1" or data[:3] == b"\0\0\1":
-        name = video.group() if video else "h264 or h265, as its data begin"
+        name = video.group() if video else "h264 or h265, by its first bytes"
         return UnsupportedImage(
-            f"{said} is video ({name}), whose pictures cannot be read one by one; {_RECORD_JPEG}, or {_REPUBLISH} "
-            "(Isaac ROS: isaac_ros_h264_decoder)"
+            f"{said} is video ({name}), whose images cannot be read one by one",
+            cure=f"{_RECORD_JPEG}, or {_REPUBLISH} (Isaac ROS: isaac_ros_h264_decoder)",
         )
     if _UNREAD.fullmatch(form.codec):
         transport = {"zstd": "zstd", "qoi": "compressed"}.get(form.codec)
         cure = f"{_BY_TRANSPORT}{transport} -p out_transport:=raw" if transport else _REPUBLISH
-        return UnsupportedImage(f"{said}: '{short(form.codec)}' is not read here; {_RECORD_JPEG}, or {cure}")
+        return UnsupportedImage(f"{said}: '{short(form.codec)}' is not read here", cure=f"{_RECORD_JPEG}, or {cure}")
     if known_encoding(form.original) and not form.codec:
         return UnsupportedImage(
-            f"{said} names raw pixels, but a CompressedImage has no width and height; publish them as "
-            f"sensor_msgs/Image with encoding '{form.original}'"
+            f"{said} names raw pixels, but a CompressedImage has no width and height",
+            cure=f"publish them as sensor_msgs/Image with encoding '{form.original}'",
         )
     return BadImage(
-        f"{len(data)} bytes with {said} are no JPEG or PNG, and no picture that OpenCV can decode; publish JPEG or PNG"
+        f"{len(data)} bytes with {said} are not a JPEG or PNG, and OpenCV cannot decode them",
+        cure="publish JPEG or PNG",
     )
 
 
 def _is_mosaic(form: Format, container: Container) -> bool:
-    """Whether the pixels are a Bayer pattern's: one number each, and not made grey before they were compressed."""
+    """Whether the pixels are those of a Bayer pattern: one number each, not made grey before compression."""
     return form.original.startswith("bayer_") and container.channels == 1 and not form.target.startswith("mono")
 
 
@@ -247,7 +245,7 @@ def _conversion(form: Format, container: Container, pixels: np.ndarray) -> int |
 def _tiff_keeps_order(form: Format) -> bool:
     """Whether red comes first where OpenCV says blue.
 
-    For TIFF alone, compressed_image_transport hands OpenCV the raw image's numbers as they are.
+    For TIFF, compressed_image_transport gives OpenCV the numbers of the raw image as they are.
     """
     return form.codec in ("tif", "tiff") and form.original.startswith("rgb") and not form.target
 
@@ -255,19 +253,19 @@ def _tiff_keeps_order(form: Format) -> bool:
 def _remarks(form: Format, container: Container):
     if container.turn != 1:
         yield (
-            f"pictures have a turn mark (EXIF orientation {container.turn}), which is not applied: their pixels stay "
-            "as they are stored, as camera_info describes them"
+            f"images have EXIF orientation {container.turn}, which is not applied: pixels stay as they are "
+            "stored, as camera_info describes them"
         )
     if form.original.startswith("bayer_") and not _is_mosaic(form, container):
         if container.channels == 3:
-            yield f"the format names {form.original}, but the pictures have colours already; taken as they are"
+            yield f"the format names {form.original}, but the images have colours already; they are read as they are"
         else:
             yield (
-                f"{form.original} was made grey before it was compressed ({short(form.target)}), so the colours are "
-                "lost; set image_transport's jpeg_compress_bayer to true or its format to png, or use the colour topic"
+                f"{form.original} was made grey before compression ({short(form.target)}), so the colours are lost; "
+                "set image_transport's jpeg_compress_bayer to true or its format to png, or use the colour topic"
             )
     file = _FILES.get(form.codec, container.kind if not _VIDEO.fullmatch(form.codec) else "video")
     if container.kind in ("JPEG", "PNG") and file != container.kind:
-        yield f"the format says {short(form.codec)}, but the data are {container.kind}; read as {container.kind}"
+        yield f"the format says {short(form.codec)}, but the data are {container.kind} and are read as such"
     if _tiff_keeps_order(form):
-        yield "TIFF of rgb pictures is taken with red first, as image_transport writes it"
+        yield "TIFF of rgb images is read with red first, as image_transport writes it"

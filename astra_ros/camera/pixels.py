@@ -1,7 +1,7 @@
-"""Raw camera pictures, as ``sensor_msgs/Image`` lays them out, to RGB; without ROS.
+"""Raw images, laid out as in ``sensor_msgs/Image``, to RGB; without ROS.
 
-The nodes and the import of bags unpack pictures here, so that a model is trained on what it will see.
-OpenCV converts the colours. The encodings are those of ``sensor_msgs/image_encodings.hpp``.
+Nodes and the import of bags unpack images here, so a model is trained on what it will see. OpenCV converts the
+colours. The encodings are those of ``sensor_msgs/image_encodings.hpp``.
 """
 
 from __future__ import annotations
@@ -12,20 +12,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from astra_ros.camera.errors import BadImage, UnsupportedImage
 from astra_ros.texts import short
-
-
-class PixelError(ValueError):
-    """A picture whose size, step and data do not fit each other."""
-
-
-class UnknownEncoding(PixelError):
-    """An encoding that is not known here, or that is no colour picture."""
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How an encoding is laid out: bytes per number, numbers per pixel, OpenCV's way to RGB."""
+    """The layout of an encoding: bytes per number, numbers per pixel, OpenCV's conversion to RGB."""
 
     depth: int
     channels: int
@@ -42,7 +35,7 @@ ENCODINGS: dict[str, Encoding] = {
     **_both_depths("rgba", 4, cv2.COLOR_RGBA2RGB),
     **_both_depths("bgra", 4, cv2.COLOR_BGRA2RGB),
     **_both_depths("mono", 1, cv2.COLOR_GRAY2RGB),
-    # ROS names a Bayer pattern by its first row's first pixels, OpenCV by its second row's second ones.
+    # ROS names a Bayer pattern by the first pixels of its first row, OpenCV by the second ones of its second row.
     **_both_depths("bayer_rggb", 1, cv2.COLOR_BayerBG2RGB),
     **_both_depths("bayer_bggr", 1, cv2.COLOR_BayerRG2RGB),
     **_both_depths("bayer_gbrg", 1, cv2.COLOR_BayerGR2RGB),
@@ -51,7 +44,7 @@ ENCODINGS: dict[str, Encoding] = {
     "uyvy": Encoding(1, 2, cv2.COLOR_YUV2RGB_UYVY),
     "yuv422_yuy2": Encoding(1, 2, cv2.COLOR_YUV2RGB_YUY2),
     "yuyv": Encoding(1, 2, cv2.COLOR_YUV2RGB_YUY2),
-    # OpenCV's types, which say nothing of colours: its own order is meant.
+    # OpenCV's types do not name colours; OpenCV's own order is meant.
     "8UC1": Encoding(1, 1, cv2.COLOR_GRAY2RGB),
     "8UC3": Encoding(1, 3, cv2.COLOR_BGR2RGB),
     "8UC4": Encoding(1, 4, cv2.COLOR_BGRA2RGB),
@@ -64,7 +57,7 @@ UNNAMED_COLOURS = ("8UC3", "8UC4", "16UC3", "16UC4")
 
 @dataclass(frozen=True)
 class Planes:
-    """Brightness first, then a plane of pairs of colour numbers, one byte each.
+    """A plane of brightness, then a plane of pairs of colour numbers, one byte each.
 
     Attributes:
         every: columns and rows that share a pair of colours.
@@ -76,17 +69,17 @@ class Planes:
 
     @property
     def height_scale(self) -> tuple[int, int]:
-        """Rows of a brightness row's length in all planes together, as (a, b): height x a / b."""
+        """(a, b): all planes together have height x a / b rows of the length of a brightness row."""
         return (3, 2) if self.every == 2 else (3, 1)
 
     def sizes(self, height: int, width: int, step: int) -> tuple[int, int]:
-        """(bytes without the last row's padding, bytes with it) of a picture."""
-        # As V4L2 has it: a row of colours is padded in the proportion in which it is longer.
+        """(bytes without the padding of the last row, bytes with it) of an image."""
+        # As in V4L2: a row of colours is padded in proportion to its length.
         rows, row, stride = height // self.every, 2 * width // self.every, 2 * step // self.every
         return step * height + stride * (rows - 1) + row, step * height + stride * rows
 
 
-# Bytes; the greatest surplus of a buffer of whole pages.
+# Bytes that a buffer of whole pages has too many, at most.
 PAGE = 4096
 ALIGNED = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 SEMI_PLANAR = {"nv12": Planes(2), "nv21": Planes(2, flipped=True), "nv24": Planes(1)}
@@ -97,13 +90,13 @@ _COMPRESSED = re.compile(r"jpe?g|mjpe?g|png|h\.?26\d|hevc|avc|av1|vp\d")
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a picture's rows lie: what encoding, size, step and number of bytes say together.
+    """Where the rows of an image lie, from its encoding, size, step and number of bytes.
 
     Attributes:
         encoding: a key of ``ENCODINGS`` or ``SEMI_PLANAR``.
-        height, width: pixels of the picture; a message's height may count the rows of all planes.
+        height, width: pixels of the image; the height in a message may count the rows of all planes.
         step: bytes from row to row.
-        remarks: what was assumed, and why, a sentence each.
+        remarks: each assumption and its reason, one sentence each.
     """
 
     encoding: str
@@ -114,25 +107,26 @@ class Layout:
 
 
 def known_encoding(name: str) -> str:
-    """The encoding as ROS writes it, whatever the case and the spaces around it, or ''."""
+    """The encoding as ROS writes it, from any case and with spaces around it; '' where it is not known."""
     return _NAMES.get(name.strip().lower(), "")
 
 
 def holds_numbers(name: str) -> bool:
-    """Whether an encoding is one of depths, labels or other numbers, which are no colours."""
+    """Whether an encoding is one of depths, labels or other numbers without colours."""
     return not known_encoding(name) and bool(_OPENCV_TYPE.fullmatch(name.strip().lower()))
 
 
-def no_colours(name: str) -> str:
-    """What is wrong with an encoding of plain numbers, and the cure."""
-    return (
-        f"encoding '{short(name.strip())}' is a depth image or plain numbers, which have no colours and no fixed "
-        "scale; choose the colour camera's topic"
+def no_colours(name: str) -> UnsupportedImage:
+    """The error of an encoding of plain numbers."""
+    return UnsupportedImage(
+        f"encoding '{short(name.strip())}' is a depth image or plain numbers, which have no colours and no fixed scale",
+        cure="choose the colour camera's topic",
+        found=name,
     )
 
 
 def check_layout(name: str, height: int, width: int, step: int, size: int) -> Layout:
-    """Check that a picture's encoding, size, step and bytes of data fit each other.
+    """Checks that the encoding, size, step and number of bytes of an image fit each other.
 
     Args:
         name: the encoding.
@@ -141,42 +135,52 @@ def check_layout(name: str, height: int, width: int, step: int, size: int) -> La
         size: bytes of data.
 
     Raises:
-        UnknownEncoding: the encoding is not known, or is one of plain numbers.
-        PixelError: they do not fit.
+        UnsupportedImage: the encoding is not known, or is one of plain numbers.
+        BadImage: they do not fit.
     """
     known = known_encoding(name)
     if holds_numbers(name):
-        raise UnknownEncoding(no_colours(name))
+        raise no_colours(name)
     if not known:
-        raise UnknownEncoding(unknown_encoding(name))
+        raise unknown_encoding(name)
     if height == 0 or width == 0:
-        raise PixelError(f"the image is {width} x {height} pixels; both must be > 0. Check the camera driver")
+        raise BadImage(
+            f"the image is {width} x {height} pixels; both must be > 0",
+            cure="check the camera driver",
+            found=(height, width),
+        )
     if known in SEMI_PLANAR:
         return _planes(known, height, width, step, size)
     encoding = ENCODINGS[known]
     if encoding.channels == 2 and width % 2:
-        raise PixelError(f"{known} shares colour between two pixels, but the width is {width}; it must be even")
+        raise BadImage(
+            f"{known} shares colour between two pixels, but the width is {width}; it must be even", found=width
+        )
     row = width * encoding.channels * encoding.depth
     if step < row:
-        raise PixelError(
-            f"step is {step} bytes, but a row of {width} pixels in {known} has {row}; set step to {row} "
-            "or, with padded rows, more"
+        raise BadImage(
+            f"step is {step} bytes, but a row of {width} pixels in {known} has {row}",
+            cure=f"set step to {row} or, with padded rows, more",
+            found=step,
+            expected=row,
         )
-    # Some drivers leave the padding of the last row away.
+    # Some drivers omit the padding of the last row.
     if not step * (height - 1) + row <= size <= step * height:
-        raise PixelError(
-            f"data has {size} bytes, but step {step} x height {height} is {step * height}; the message "
-            "was cut or its header is wrong"
+        raise BadImage(
+            f"data has {size} bytes, but step {step} x height {height} is {step * height}: the message was cut off or "
+            "its header is wrong",
+            found=size,
+            expected=step * height,
         )
     return Layout(known, height, width, step, colour_order(known))
 
 
 def colour_order(name: str) -> tuple[str, ...]:
-    """A remark where an encoding does not say which number is red."""
+    """A remark on an encoding that does not say which number is red."""
     known = known_encoding(name)
     if known not in UNNAMED_COLOURS:
         return ()
-    return (f"{known} does not say the order of colours; taken as BGR, as OpenCV does",)
+    return (f"{known} does not say the order of colours; it is read as BGR, as in OpenCV",)
 
 
 def _planes(name: str, height: int, width: int, step: int, size: int) -> Layout:
@@ -186,65 +190,74 @@ def _planes(name: str, height: int, width: int, step: int, size: int) -> Layout:
     if step >= width and low <= size <= high:
         layout = Layout(name, height, width, step)
     elif size == planes.sizes(*packed)[1]:
-        text = f"step is {step}, but the data are rows of {width} bytes without padding; read as these"
+        text = f"step is {step}, but the data are rows of {width} bytes without padding; they are read as such"
         layout = Layout(name, height, width, width, (text,))
     elif width <= step < 2 * width and step * (height - 1) + width <= size <= step * height and height % more == 0:
         rows = height * less // more
-        text = f"height is {height}, but the data are the rows of all planes of {width} x {rows} pixels; read as these"
+        text = (
+            f"height is {height}, but the data are the rows of all planes of {width} x {rows} pixels; they are read as "
+            "such"
+        )
         layout = Layout(name, rows, width, step, (text,))
     elif step >= width and high < size and _is_page_padding(planes, height, step, size):
-        text = f"behind the picture lie {size - high} bytes of padding, as of a buffer of whole pages; not read"
+        text = f"{size - high} bytes of padding after the image, as in a buffer of whole pages, are not read"
         layout = Layout(name, height, width, step, (text,))
     else:
         layout = None
     odd = layout or Layout(name, height, width, step)
     if odd.width % planes.every or odd.height % planes.every:
-        raise PixelError(
+        raise BadImage(
             f"{name} shares colour between two pixels and two rows, but the image is {odd.width} x {odd.height} "
-            "pixels; both must be even"
+            "pixels; both must be even",
+            found=(odd.height, odd.width),
         )
     if layout is None:
-        raise PixelError(
-            f"data has {size} bytes, but {name} of {width} x {height} pixels with step {step} has "
-            f"{high}; set step to the bytes of a row of brightness, {width} or more with padding, and height "
-            "to that of the picture; where the driver leaves rows free between the planes, have it publish yuyv or rgb8"
+        raise BadImage(
+            f"data has {size} bytes, but {name} of {width} x {height} pixels with step {step} has {high}",
+            cure=f"set step to the bytes of a row of brightness, {width} or more with padding, and height to that "
+            "of the image; where the driver leaves rows free between the planes, have it publish yuyv or rgb8",
+            found=size,
+            expected=high,
         )
     return layout
 
 
 def _is_page_padding(planes: Planes, height: int, step: int, size: int) -> bool:
-    """Whether what is too much is the end of a buffer, as V4L2 rounds it up, and not rows that are more or longer."""
+    """Whether the surplus is the end of a buffer that V4L2 rounded up, and not further or longer rows."""
     high = planes.sizes(height, step, step)[1]
     if size - high > min(PAGE, high // 4):
         return False
-    # Codecs round rows and their length up; the plane of colours then begins elsewhere.
+    # Codecs round the number of rows and their length up; then the plane of colours begins elsewhere.
     heights, steps = ({-(-number // unit) * unit for unit in ALIGNED} for number in (height, step))
     return size not in {planes.sizes(h, s, s)[1] for h in heights for s in steps}
 
 
-def unknown_encoding(name: str) -> str:
-    """What is wrong with an encoding that is not known here, and the cure."""
-    known = f"known are {', '.join((*ENCODINGS, *SEMI_PLANAR))}"
+def unknown_encoding(name: str) -> UnsupportedImage:
+    """The error of an encoding that is not known here."""
     if _COMPRESSED.search(name.lower()):
-        return (
-            f"unknown encoding '{short(name)}'; {known}. Compressed data belong in a sensor_msgs/CompressedImage: have "
-            "the driver publish JPEG or PNG there, or decoded pixels here"
+        cure = (
+            "compressed data belong in a sensor_msgs/CompressedImage: have the driver publish JPEG or PNG there, or "
+            "decoded pixels here"
         )
-    return (
-        f"unknown encoding '{short(name)}'; {known}. Set the camera driver to one of these, such as rgb8 "
-        "(usb_cam: pixel_format, v4l2_camera: output_encoding, camera_ros: format); image_proc and image_transport "
-        "cannot convert what cv_bridge does not know"
+    else:
+        cure = (
+            "set the camera driver to one of these, such as rgb8 (usb_cam: pixel_format, v4l2_camera: output_encoding, "
+            "camera_ros: format); image_proc and image_transport cannot convert what cv_bridge does not know"
+        )
+    known = (*ENCODINGS, *SEMI_PLANAR)
+    return UnsupportedImage(
+        f"unknown encoding '{short(name)}'; known are {', '.join(known)}", cure=cure, found=name, expected=known
     )
 
 
 def unpack(layout: Layout, data, is_bigendian: bool) -> np.ndarray:
-    """A picture whose layout was checked, as RGB.
+    """An image whose layout was checked, as RGB.
 
-    Padded rows (``step``) and both byte orders are honoured. 16-bit numbers are scaled, so that
-    65535 becomes 255, never cut; a picture that uses few of its 16 bits becomes dark.
+    Padded rows (``step``) and both byte orders are honoured. 16-bit numbers are scaled, never cut: 65535 becomes 255,
+    so an image that uses few of its 16 bits becomes dark.
 
     Args:
-        layout: as ``check_layout`` gave it.
+        layout: from ``check_layout``.
         data: its bytes, a buffer or uint8 array.
 
     Returns:
@@ -261,7 +274,7 @@ def unpack(layout: Layout, data, is_bigendian: bool) -> np.ndarray:
 
 
 def brightest_number(layout: Layout, data, is_bigendian: bool) -> int | None:
-    """The greatest of a picture's 16-bit numbers; None where they have 8 bits. Arguments as of ``unpack``."""
+    """The greatest 16-bit number of an image; None where numbers have 8 bits. Arguments as in ``unpack``."""
     if layout.encoding in SEMI_PLANAR or ENCODINGS[layout.encoding].depth == 1:
         return None
     return int(_numbers(layout, np.frombuffer(data, dtype=np.uint8), is_bigendian).max())
@@ -278,7 +291,11 @@ def _numbers(layout: Layout, data: np.ndarray, is_bigendian: bool) -> np.ndarray
 
 
 def as_rgb(pixels: np.ndarray, conversion: int | None) -> np.ndarray:
-    """uint8 or uint16 pixels, through one of OpenCV's conversions, as uint8 [H, W, 3], a copy."""
+    """uint8 or uint16 pixels as uint8 [H, W, 3], a copy.
+
+    Args:
+        conversion: one of OpenCV's colour conversions, or None.
+    """
     if conversion is not None:
         pixels = cv2.cvtColor(pixels, conversion)
     if pixels.dtype == np.uint16:
@@ -294,7 +311,7 @@ def _unpack_planes(planes: Planes, layout: Layout, data: np.ndarray) -> np.ndarr
     if planes.every == 2:
         code = cv2.COLOR_YUV2RGB_NV21 if planes.flipped else cv2.COLOR_YUV2RGB_NV12
         return as_rgb(np.concatenate([bright, colours]), code)
-    # OpenCV has no conversion of a colour for each pixel, so each pixel is shown to it as a pair of equal ones.
+    # OpenCV has no conversion for a colour per pixel, so each pixel is given to it as a pair of equal ones.
     colours = colours.reshape(height, width, 2)
     pairs = np.stack([colours[..., 0], bright, colours[..., 1], bright], axis=-1)
     return np.ascontiguousarray(as_rgb(pairs.reshape(height, 2 * width, 2), cv2.COLOR_YUV2RGB_UYVY)[:, ::2])

@@ -1,4 +1,4 @@
-"""JPEG and PNG files as cameras send them: padded, cut off, with thumbnails and turn marks."""
+"""JPEG and PNG files as cameras send them: padded, cut off, with thumbnails and EXIF orientations."""
 
 import io
 import struct
@@ -30,7 +30,7 @@ def png(picture=PICTURE):
 
 
 def turned(turn, kind="jpeg", thumbnail=b""):
-    """PICTURE with an EXIF turn mark and, behind it, a thumbnail."""
+    """PICTURE with an EXIF orientation and, behind it, a thumbnail."""
     exif = Image.Exif()
     exif[ORIENTATION] = turn
     if thumbnail:

@@ -6,15 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from astra_ros.camera.image_messages import (
-    BadImage,
-    Format,
-    UnsupportedImage,
-    check_compressed,
-    compressed_to_rgb,
-    raw_to_rgb,
-    read_format,
-)
+from astra_ros.camera.errors import BadImage, UnsupportedImage
+from astra_ros.camera.image_messages import Format, check_compressed, compressed_to_rgb, raw_to_rgb, read_format
 
 PATTERNS = {"rggb": (0, 1, 1, 2), "bggr": (2, 1, 1, 0), "gbrg": (1, 2, 0, 1), "grbg": (1, 0, 2, 1)}
 SCENE = cv2.GaussianBlur(np.random.default_rng(1).integers(0, 255, (32, 48, 3), np.uint8), (15, 15), 5)
@@ -210,7 +203,7 @@ def test_cut_pictures_are_refused(kind):
 def test_a_jpeg_that_lost_its_middle_is_refused_when_it_is_decoded():
     data = message("jpeg", SCENE, ".jpg").data[:-100]
     lost = np.concatenate([data[: len(data) // 2], np.uint8([0xFF, 0xD9])])
-    with pytest.raises(BadImage, match="end before the picture does"):
+    with pytest.raises(BadImage, match="end before the image does"):
         compressed_to_rgb(SimpleNamespace(format="jpeg", data=lost))
 
 

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from astra_ros.camera.image_messages import (
-    BadImage,
-    ImageFacts,
-    UnsupportedImage,
-    check_compressed,
-    check_raw,
-    compressed_to_rgb,
-    raw_to_rgb,
-)
+from astra_ros.camera.errors import BadImage, UnsupportedImage
+from astra_ros.camera.image_messages import ImageFacts, check_compressed, check_raw, compressed_to_rgb, raw_to_rgb
 
 __all__ = ["COMPRESSED", "IMAGE", "BadImage", "ImageFacts", "UnsupportedImage", "check_picture", "to_rgb"]
 

@@ -1,4 +1,4 @@
-"""Cameras of bags as drivers record them: depth beside colour, turn marks, padding, and what camera_info says."""
+"""Cameras of bags as drivers record them: depth beside colour, EXIF orientations, padding, and what camera_info says."""
 
 import io
 from dataclasses import replace
@@ -169,7 +169,7 @@ def test_pictures_and_lens_agree_under_every_turn_mark(tmp_path, turn):
     for place in (10, 10), (10, 60), (40, 10):
         np.testing.assert_allclose(episode.frames[0][place].astype(int), PICTURE[place], atol=14)
     assert (episode.camera["width"], episode.camera["height"], episode.camera["fx"]) == (80, 48, 70.0)
-    told = [note for note in report["notes"] if "turn mark" in note]
+    told = [note for note in report["notes"] if "EXIF orientation" in note]
     assert len(told) == (turn != 1) and all(f"orientation {turn}" in note for note in told)
 
 

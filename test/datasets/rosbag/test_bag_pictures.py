@@ -103,7 +103,7 @@ def test_what_does_not_fit_is_said(error, word, change):
 def test_compressed_depth_and_rubbish():
     with pytest.raises(UnsupportedImage, match="depth image"):
         to_rgb(COMPRESSED, SimpleNamespace(format="16UC1; compressedDepth", data=np.zeros(9)))
-    with pytest.raises(BadImage, match="no JPEG or PNG"):
+    with pytest.raises(BadImage, match="not a JPEG or PNG"):
         to_rgb(COMPRESSED, SimpleNamespace(format="jpeg", data=np.zeros(9, np.uint8)))
 
 
