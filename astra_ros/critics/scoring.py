@@ -81,11 +81,14 @@ class Opinion(NamedTuple):
     critic: Critic
     result: CriticResult | None
     missing: str = ""
+    failed: bool = False  # it raised
 
 
 class Scores(NamedTuple):
-    """K scores in plan order, and critic name -> why it could not score; roles that another critic filled are left
-    out."""
+    """K scores in plan order, and critic name -> why it could not score.
+
+    A critic that lacks something is left out where another one scored in its role; a critic that failed is named.
+    """
 
     scores: list[PlanScore]
     missing: dict[str, str]
@@ -112,11 +115,11 @@ def score_plans(
     assert len(names) == plans and len(set(names)) == plans, f"{plans} plans were imagined, but names are {names}"
     with np.errstate(all="ignore"):  # a plan of NaNs is vetoed below, not warned about
         opinions = [_opinion(critic, inp) for critic in critics if critic.settings.enabled]
-    results = [(critic, result) for critic, result, _ in opinions if result is not None]
+    results = [(each.critic, each.result) for each in opinions if each.result is not None]
     unheard = [
-        f"{critic.name}: {missing}; set {critic.name}.enabled to false to do without"
-        for critic, _, missing in opinions
-        if missing and critic.must_score
+        f"{each.critic.name}: {each.missing}; set {each.critic.name}.enabled to false to do without"
+        for each in opinions
+        if each.missing and each.critic.must_score
     ]
     broken = _not_finite(inp)
     scored = [_score(k, names[k], results, broken[k], unheard, settings) for k in range(plans)]
@@ -125,7 +128,11 @@ def score_plans(
     filled = {critic.role for critic, _ in results}
     return Scores(
         [replace(score, rank=ranks[k]) for k, score in enumerate(scored)],
-        {critic.name: missing for critic, _, missing in opinions if missing and critic.role not in filled},
+        {
+            each.critic.name: each.missing
+            for each in opinions
+            if each.failed or (each.missing and each.critic.role not in filled)
+        },
     )
 
 
@@ -140,7 +147,8 @@ def _opinion(critic: Critic, inp: CriticInput) -> Opinion:
     except Exception as error:  # noqa: BLE001 - critics of other packages may raise anything
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}, line {place.lineno}"
-        return Opinion(critic, None, f"the critic failed with {type(error).__name__}: {short(error, 200)} ({where})")
+        why = f"the critic failed with {type(error).__name__}: {short(error, 200)} ({where})"
+        return Opinion(critic, None, why, failed=True)
     return Opinion(critic, result)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from installed_package import install
 
 from astra_ros.critics import CRITICS, DEFAULT_CRITICS, Critic, CriticError, CriticInput, CriticResult, load_critic
 from astra_ros.critics.scoring import score_plans
@@ -147,11 +148,7 @@ MODULES = {
     ],
 )
 def test_a_package_whose_critic_cannot_be_loaded_is_named(name, kind, registry, tmp_path, monkeypatch):
-    (tmp_path / f"{name}_critic.py").write_text(MODULES[name])
-    facts = tmp_path / f"{name}_critic-1.dist-info"
-    facts.mkdir()
-    (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-critic\nVersion: 1\n")
-    (facts / "entry_points.txt").write_text(f"[astra_ros.critics]\n{name} = {name}_critic:Named\n")
+    install(tmp_path, f"{name}_critic", MODULES[name], {"astra_ros.critics": {name: f"{name}_critic:Named"}})
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(kind) as error:
         load_critic(name)
@@ -160,6 +157,7 @@ def test_a_package_whose_critic_cannot_be_loaded_is_named(name, kind, registry, 
 
 class Broken(Critic):
     name = "broken"
+    role = "collision"  # which another critic fills
 
     def __init__(self, fault, must_score=False):
         super().__init__()
