@@ -11,7 +11,14 @@ from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from astra_ros.nodes.client.system import ARGUMENTS, PARAMS_FILE, RESPAWN_DELAY_S, RVIZ_FILE, nodes, rviz_remappings
+from astra_ros.nodes.client.node_specs import (
+    ARGUMENTS,
+    PARAMS_FILE,
+    RESPAWN_DELAY_S,
+    RVIZ_FILE,
+    node_specs,
+    rviz_remappings,
+)
 from astra_ros.resources import resource_path
 from launch import LaunchDescription
 
@@ -34,7 +41,7 @@ def start(context):
             parameters=[params_file, spec.parameters],
             remappings=list(spec.remappings.items()),
         )
-        for spec in nodes(values)
+        for spec in node_specs(values)
     ]
     if values["rviz"] == "true" and not is_installed("rviz2"):
         actions.append(LogInfo(msg="rviz:=true, but the package rviz2 is not installed: going on without"))

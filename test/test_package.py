@@ -10,7 +10,7 @@ import pytest
 from catkin_pkg.package import parse_package
 
 import astra_ros
-from astra_ros.nodes.client.system import PARAMS_FILE, RVIZ_FILE
+from astra_ros.nodes.client.node_specs import PARAMS_FILE, RVIZ_FILE
 
 ROOT = Path(__file__).resolve().parent.parent
 EXECUTABLES = ("astra", "imagine", "plan_source", "simulator")

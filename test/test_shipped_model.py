@@ -68,7 +68,7 @@ def test_imagined_video_beats_copying_and_follows_the_plan(model, world, robot, 
     imagined = imagine_clips(model, clips, seed=0)
     truth = clips.future.astype(np.float32) / 255
     quality = {
-        row: psnr(imagined[row].astype(np.float32) / 255, truth)[:, MOMENTS].mean(0)
+        row: psnr(imagined.videos[row].astype(np.float32) / 255, truth)[:, MOMENTS].mean(0)
         for row in ("model", "shuffled", "copy")
     }
     # dB
@@ -87,7 +87,7 @@ def test_imagined_video_beats_copying_and_follows_the_plan(model, world, robot, 
 
 def _takes_on_the_look_of_a_picture(model, clips):
     figures, _ = imagine_styled(model, clips, seed=0)
-    told, matched, untold = (figures["psnr_db"][row]["1"] for row in ("told", "matched", "untold"))
+    told, matched, untold = (figures.psnr_db[row]["1"] for row in ("told", "matched", "untold"))
     assert told > untold + STYLE_MATTERS and told > matched + MORE_THAN_COLOURS, figures
     # And so do the pictures that are shown, with what was seen and drawn laid over them.
     i, (look, future) = next(iter(clips.styles.items()))

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import MISSING, fields
+from typing import TypeVar
+
+Request = TypeVar("Request")
 
 
 class HelpFormat(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Keeps line breaks of descriptions, and shows the defaults that there are."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.default in (None, False) or "default" in (action.help or ""):
+        if action.nargs == 0 or action.default in (None, False) or "default" in (action.help or ""):
             return action.help
         return super()._get_help_string(action)
 
@@ -39,3 +43,13 @@ def frame_size(text: str) -> tuple[int, int]:
 
 
 frame_size.__name__ = "frame size"
+
+
+def take_defaults(parser: argparse.ArgumentParser, request: type) -> None:
+    """Give the arguments that are fields of a request dataclass the defaults of those fields."""
+    parser.set_defaults(**{field.name: field.default for field in fields(request) if field.default is not MISSING})
+
+
+def request_of(request: type[Request], args: argparse.Namespace) -> Request:
+    """A request dataclass from the arguments of the same names."""
+    return request(**{field.name: getattr(args, field.name) for field in fields(request)})

@@ -1,8 +1,7 @@
-"""Does the imagined video do what the plan said? Poses read from it, against the true ones.
+"""Whether imagined video follows the plan: poses that a pose probe reads from it, against the true ones.
 
-A fixed camera shows where an arm's tool is: the pose is the tool's position, m. A camera on a moving
-robot shows how it moved since the frame before: the pose is that motion, translation (m) and
-rotation vector (rad) in the camera's optical frame of the frame before.
+For a fixed camera the pose is the position of an arm's tool, m. For a camera on a moving robot it is the motion since
+the previous frame: translation (m) and rotation vector (rad) in the camera's optical frame at the previous frame.
 """
 
 from __future__ import annotations
@@ -17,22 +16,23 @@ import torch
 
 from astra_ros.datasets.dataset import load_episode
 from astra_ros.datasets.episode import Episode
+from astra_ros.evaluation.evaluation_result import PoseFigures
 from astra_ros.evaluation.pose_probe import (
     PROBE_VERSION,
     PoseProbe,
+    as_channels,
     load_probe,
     save_probe,
-    small,
-    stacked,
+    shrunk,
     train_probe,
 )
 from astra_ros.outcomes import TOOL_POSITION
 from astra_ros.rotations import antisymmetric, rotation_matrix
 
 PROBE_STEPS = 3000
-MIRRORED = (-1.0, 1.0, 1.0, 1.0, -1.0, -1.0)  # a motion seen with left and right exchanged
-NEAR_M = 0.05  # a tool this near to where it was is where the plan said,
-NEAR_SHARE = 0.05  # a motion if it is off by this share of the range of motions
+MIRRORED = (-1.0, 1.0, 1.0, 1.0, -1.0, -1.0)  # factors of a motion whose images are mirrored, left to right
+NEAR_M = 0.05  # a tool's position is near the true one within this distance,
+NEAR_SHARE = 0.05  # a motion within this share of the range of motions
 
 
 def steps_between(poses: np.ndarray) -> np.ndarray:
@@ -46,20 +46,22 @@ def steps_between(poses: np.ndarray) -> np.ndarray:
     return np.concatenate([moved, antisymmetric(between)], axis=1)
 
 
-class Follower:
-    """Reads poses from frames of one robot."""
+class PoseReader:
+    """Reads poses from frames of one robot.
+
+    Attributes:
+        tool: poses are a tool's positions; otherwise they are a camera's motions.
+        field: range of the poses, m and rad: twice the largest one.
+    """
 
     def __init__(self, probe: PoseProbe, tool: bool, field: np.ndarray):
-        self.probe = probe
-        self.tool = tool  # whether poses are a tool's positions, or a camera's motions
-        self.field = field  # m, rad: twice the largest motion, there and back
+        self.probe, self.tool, self.field = probe, tool, field
 
     @classmethod
-    def kept_or_trained(cls, paths: Sequence[Path], keep: Path, seed: int = 0) -> Follower:
-        """Trained on real frames of some episodes; kept in the folder `keep`, and found there again.
+    def kept_or_trained(cls, paths: Sequence[Path], keep: Path, seed: int = 0) -> PoseReader:
+        """The reader that is kept in the folder `keep` for these episodes, or one that is trained on them and kept.
 
-        Where it cannot be kept this is said, and the figures come all the same. Raises DatasetError
-        where an episode or a kept probe is damaged.
+        Prints a note where it cannot be kept. Raises DatasetError where an episode or a kept probe is damaged.
         """
         digest = hashlib.sha256(f"{PROBE_VERSION} {PROBE_STEPS} {seed}".encode())
         for path in paths:
@@ -69,21 +71,17 @@ class Follower:
         if kept.exists():
             probe, field = load_probe(kept)
             return cls(probe, len(field) == 1, field)
-        print(
-            f"{space}: a pose probe is trained first, once for all models; it is kept in {keep} (--no-probe does "
-            "without)",
-            flush=True,
-        )
-        made = cls.trained([_small(load_episode(path)) for path in paths], seed)
+        print(f"{space}: training a pose probe first, once for all models; it is kept in {keep}", flush=True)
+        made = cls.trained([_shrunk(load_episode(path)) for path in paths], seed)
         try:
             save_probe(kept, made.probe, made.field)
         except OSError as error:
-            print(f"note: {kept}: the pose probe is not kept ({error})")
+            print(f"note: {kept}: the pose probe cannot be kept ({error})")
         return made
 
     @classmethod
-    def trained(cls, episodes: Sequence[Episode], seed: int = 0) -> Follower:
-        """Trained on real frames of these episodes, of at most `probe.ROWS` rows."""
+    def trained(cls, episodes: Sequence[Episode], seed: int = 0) -> PoseReader:
+        """A reader trained on real frames of these episodes, at most `pose_probe.ROWS` high."""
         tool = TOOL_POSITION in episodes[0].labels
         frames = np.concatenate([episode.frames for episode in episodes])
         targets = np.concatenate([cls.poses(episode) for episode in episodes])
@@ -99,11 +97,11 @@ class Follower:
                 for start, episode in zip(starts, episodes)
             ]
         )
-        # The way back is an example too.
+        # Each motion backwards is an example too.
         back = np.concatenate(
             [steps_between(episode.labels["camera_pose"][::-1].astype(np.float64))[::-1] for episode in episodes]
         )
-        # A mirror image is one only if the camera looks along the middle of its picture.
+        # A mirrored image is one only for a camera whose principal point is in the middle, as in simulation.
         mirrored = MIRRORED if episodes[0].seed is not None else None
         probe = train_probe(
             frames,
@@ -117,7 +115,7 @@ class Follower:
 
     @staticmethod
     def can_read(episode: Episode) -> bool:
-        """Whether true poses are known, to train on and to compare with."""
+        """Whether true poses are known."""
         return bool({TOOL_POSITION, "camera_pose"} & set(episode.labels))
 
     @staticmethod
@@ -131,28 +129,26 @@ class Follower:
     def read(self, before: np.ndarray, frames: np.ndarray) -> np.ndarray:
         """Poses [N, H, P] in frames uint8 [N, H, h, w, 3] that follow `before` [N, h, w, 3]."""
         clips, horizon = frames.shape[:2]
-        before, frames = small(before), small(frames.reshape(-1, *frames.shape[2:]))
+        before, frames = shrunk(before), shrunk(frames.reshape(-1, *frames.shape[2:]))
         frames = frames.reshape(clips, horizon, *frames.shape[1:])
         if self.tool:
             pictures = frames.reshape(-1, 1, *frames.shape[2:])
         else:
             run = np.concatenate([before[:, None], frames], axis=1)
             pictures = np.stack([run[:, :-1], run[:, 1:]], axis=2).reshape(-1, 2, *frames.shape[2:])
-        read = [self.probe(stacked(part)) for part in np.array_split(pictures, max(1, len(pictures) // 256))]
+        read = [self.probe(as_channels(part)) for part in np.array_split(pictures, max(1, len(pictures) // 256))]
         return torch.cat(read).numpy().reshape(clips, horizon, -1)
 
-    def figures(self, read: np.ndarray, true: np.ndarray) -> dict:
-        """How far the poses are apart, and in which share of the frames they are near."""
+    def figures(self, read: np.ndarray, true: np.ndarray) -> PoseFigures:
+        """The distance of poses that were read [N, H, P] from the true ones."""
         away = np.linalg.norm((read - true).reshape(*read.shape[:-1], -1, 3), axis=-1)
         if self.tool:
-            return {"mean_error_m": float(away.mean()), "near": float((away < NEAR_M).mean())}
+            return PoseFigures(mean_error_m=float(away.mean()), near=float((away < NEAR_M).mean()))
         near = (away <= np.maximum(NEAR_SHARE * self.field, [NEAR_M, 0])).all(-1)
-        return {
-            "mean_error_m": float(away[..., 0].mean()),
-            "mean_error_rad": float(away[..., 1].mean()),
-            "near": float(near.mean()),
-        }
+        return PoseFigures(
+            mean_error_m=float(away[..., 0].mean()), mean_error_rad=float(away[..., 1].mean()), near=float(near.mean())
+        )
 
 
-def _small(episode: Episode) -> Episode:
-    return replace(episode, frames=small(episode.frames))
+def _shrunk(episode: Episode) -> Episode:
+    return replace(episode, frames=shrunk(episode.frames))

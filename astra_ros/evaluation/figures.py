@@ -1,6 +1,8 @@
-"""Figures of a model on held-out clips of one action space, and their means over worlds."""
+"""Figures of a model on held-out clips of one action space."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -8,194 +10,179 @@ from tqdm import tqdm
 
 from astra_ros.camera.moving_camera import MovingCamera
 from astra_ros.evaluation import perceptual
-from astra_ros.evaluation.action_following import Follower
+from astra_ros.evaluation.action_following import PoseReader
+from astra_ros.evaluation.evaluation_result import (
+    DRIFT,
+    FOLLOWED,
+    GOAL_HORIZON,
+    REAL,
+    ROWS,
+    EventFigures,
+    Gain,
+    SpaceFigures,
+    StillFigures,
+    StyleFigures,
+)
 from astra_ros.evaluation.held_out import HeldOutClips
 from astra_ros.evaluation.metrics import auroc, interval, psnr, ssim
+from astra_ros.inference.base import WorldModel
 from astra_ros.inference.torch_lenses import lens_of
 from astra_ros.outcomes import EVENTS, OBJECT_POSITION
 from astra_ros.training.clips import frames_to_tensor
 from astra_ros.world_model import reproject
 
 HORIZONS = (1, 4, 8, 16, 32, 64)
-DRIFT = (16, 64)  # frames between which drift is stated
-FOLLOWED = 16  # frames whose poses count, from the first on
-STILL_DB = 50.0  # above this a frame is the last observed one: nothing to imagine
-ROWS = {
-    "ceiling": "autoencoder alone",
-    "model": "model",
-    "decoded": "model, decoded alone",
-    "shuffled": "another plan's motion",
-    "geometry": "moved by geometry",
-    "copy": "copy the last frame",
-}
+STILL_DB = 50.0  # a frame with more PSNR than this to the last observed one has not changed
 
 
-def imagine_clips(model, clips: HeldOutClips, seed: int) -> dict:
-    """What the model makes of every clip, with its own motion and with another's."""
-    made: dict[str, list] = {
-        name: [] for name in ("ceiling", "model", "decoded", "shuffled", "geometry", "error", "uncertainty")
-    }
+@dataclass(frozen=True)
+class ImaginedClips:
+    """What a model makes of N clips.
+
+    Attributes:
+        videos: row -> uint8 [N, H, h, w, 3]; `decoded` only of models that composite, `geometry` only of moving
+            cameras.
+        error: float [N, H], RMSE of the latents of the row `model`.
+        uncertainty: float [N, H], of the same.
+        outcomes: name -> [N, H] or [N, H, 3], of the same.
+    """
+
+    videos: dict[str, np.ndarray]
+    error: np.ndarray
+    uncertainty: np.ndarray
+    outcomes: dict[str, np.ndarray]
+
+
+def imagine_clips(model: WorldModel, clips: HeldOutClips, seed: int) -> ImaginedClips:
+    """Imagine every clip with its own motion and with another clip's."""
+    card = model.card
+    videos: dict[str, list] = {name: [] for name in ROWS}
+    error, uncertainty = [], []
     outcomes: dict[str, list] = {}
     for i in tqdm(range(len(clips)), unit="clip", desc=clips.space.name):
         conditioning = clips.conditioning(i)
         imagined = model.imagine(clips.history[i], conditioning, seed=seed)
         true_latents = model.encode(clips.future[i])
+        observed = clips.history[i, -1]
         for number, row in enumerate(("model", "shuffled")):
-            made[row].append(model.pictures(imagined.latents, clips.history[i, -1], conditioning, number))
-        if model.card.network.get("compositing"):
-            made["decoded"].append(model.decode(imagined.latents[0]))
-        made["ceiling"].append(model.decode(true_latents))
-        if clips.camera_poses is not None:
-            made["geometry"].append(
-                _by_geometry(model.card.moving_cameras[clips.space.name], clips.history[i, -1], clips.camera_poses[i])
-            )
-        made["error"].append(np.sqrt(np.square(imagined.latents[0] - true_latents).mean((1, 2, 3))))
-        made["uncertainty"].append(imagined.uncertainty[0])
+            videos[row].append(model.pictures(imagined.latents, observed, conditioning, number))
+        if card.network.get("compositing"):
+            videos["decoded"].append(model.decode(imagined.latents[0]))
+        videos["ceiling"].append(model.decode(true_latents))
+        videos["copy"].append(np.repeat(observed[None], len(clips.future[i]), axis=0))
+        if conditioning.camera_poses is not None:
+            camera = card.moving_cameras[clips.space.name]
+            videos["geometry"].append(_by_geometry(camera, observed, conditioning.camera_poses[0]))
+        error.append(np.sqrt(np.square(imagined.latents[0] - true_latents).mean((1, 2, 3))))
+        uncertainty.append(imagined.uncertainty[0])
         for name, values in imagined.outcomes.items():
             outcomes.setdefault(name, []).append(values[0])
-    result = {name: np.stack(values) for name, values in made.items() if values}
-    result["copy"] = np.repeat(clips.history[:, -1:], clips.future.shape[1], axis=1)
-    result["outcomes"] = {name: np.stack(values) for name, values in outcomes.items()}
-    return result
+    return ImaginedClips(
+        {name: np.stack(values) for name, values in videos.items() if values},
+        np.stack(error),
+        np.stack(uncertainty),
+        {name: np.stack(values) for name, values in outcomes.items()},
+    )
 
 
-def _by_geometry(camera: MovingCamera, frame: np.ndarray, travel: np.ndarray) -> np.ndarray:
-    """A picture from where the camera goes, without any network: uint8 [H, h, w, 3]."""
+def _by_geometry(camera: MovingCamera, frame: np.ndarray, camera_poses: np.ndarray) -> np.ndarray:
+    """A frame reprojected to where the camera goes, without any network: uint8 [H, h, w, 3]."""
     views, _ = reproject(
-        frames_to_tensor(frame[None]), torch.from_numpy(travel)[None], lens_of(camera, frame.shape[:2])
+        frames_to_tensor(frame[None]), torch.from_numpy(camera_poses)[None], lens_of(camera, frame.shape[:2])
     )
     return (views[0] * 255).round().to(torch.uint8).movedim(1, -1).numpy()
 
 
-def figures_of(clips: HeldOutClips, made: dict, follower: Follower | None, measures: perceptual.Measures) -> dict:
+class _Quality:
+    """PSNR and SSIM of rows, over the clips that have changed."""
+
+    def __init__(self, frames: dict[str, np.ndarray], truth: np.ndarray):
+        self.frames, self.truth = frames, truth
+        self.psnr_NH = {name: psnr(video, truth) for name, video in frames.items()}
+        self.changed_NH = self.psnr_NH["copy"] < STILL_DB
+
+    def counted(self, horizon: int) -> np.ndarray:
+        """The clips [N] that count at a horizon: those that have changed by then, or all where none has."""
+        here = self.changed_NH[:, horizon - 1]
+        return here if here.any() else np.ones_like(here)
+
+    def psnr_db(self, row: str, horizon: int) -> float:
+        return float(self.psnr_NH[row][self.counted(horizon), horizon - 1].mean())
+
+    def ssim(self, row: str, horizon: int) -> float:
+        values = ssim(self.frames[row][:, horizon - 1], self.truth[:, horizon - 1])
+        return float(values[self.counted(horizon)].mean())
+
+    def gain_over_copy(self, row: str, horizon: int) -> np.ndarray:
+        return (self.psnr_NH[row] - self.psnr_NH["copy"])[self.counted(horizon), horizon - 1]
+
+    def still(self) -> StillFigures:
+        still_NH = ~self.changed_NH
+        model = float(self.psnr_NH["model"][still_NH].mean()) if still_NH.any() else None
+        return StillFigures(float(still_NH.mean()), model)
+
+
+def figures_of(
+    clips: HeldOutClips,
+    made: ImaginedClips,
+    reader: PoseReader | None = None,
+    metrics: perceptual.PerceptualMetrics = perceptual.PerceptualMetrics(),
+    style: StyleFigures | None = None,
+) -> SpaceFigures:
     """All figures of one action space."""
     truth = clips.future.astype(np.float32) / 255
     length = truth.shape[1]
     horizons = [h for h in HORIZONS if h <= length]
-    seen = {name: made[name].astype(np.float32) / 255 for name in ROWS if name in made}
-    quality = {name: psnr(frames, truth) for name, frames in seen.items()}
-    changed = quality["copy"] < STILL_DB
-    figures: dict = {
-        "clips": len(clips),
-        "still": _still(quality, changed),
-        "psnr_db": {},
-        "ssim": {},
-        "psnr_curve_db": {},
-    }
-    for name, frames in seen.items():
-        figures["psnr_db"][name] = {str(h): _mean(quality[name], changed, h) for h in horizons}
-        figures["psnr_curve_db"][name] = [round(_mean(quality[name], changed, h + 1), 3) for h in range(length)]
-        figures["ssim"][name] = {
-            str(h): float(ssim(frames[:, h - 1], truth[:, h - 1])[_counted(changed, h)].mean()) for h in horizons
+    videos = {name: made.videos[name] for name in ROWS if name in made.videos}
+    quality = _Quality({name: video.astype(np.float32) / 255 for name, video in videos.items()}, truth)
+    at = min(GOAL_HORIZON, length)
+    gain = quality.gain_over_copy("model", at)
+    decoded = float(quality.gain_over_copy("decoded", at).mean()) if "decoded" in videos else None
+    following, object_error_m, drift_db = None, None, None
+    first = min(FOLLOWED, length)
+    if reader is not None and clips.poses is not None:
+        following = {
+            name: reader.figures(reader.read(clips.history[:, -1], video[:, :first]), clips.poses[:, :first])
+            for name, video in {REAL: clips.future, **videos}.items()
         }
-    if follower is not None:
-        first = min(FOLLOWED, length)
-        read = {"real frames": clips.future, **{name: made[name] for name in seen}}
-        figures["following"] = {
-            name: follower.figures(follower.read(clips.history[:, -1], frames[:, :first]), clips.poses[:, :first])
-            for name, frames in read.items()
-        }
-        figures["following_frames"] = first
-    if any(measures):
-        figures |= perceptual.figures(measures, seen, truth, horizons)
-    at = min(16, length) - 1
-    gain = (quality["model"] - quality["copy"])[_counted(changed, at + 1), at]
-    figures["gain_over_copy_db"] = {"horizon": at + 1, "mean": float(gain.mean()), "interval_95": interval(gain)}
-    if "decoded" in quality:
-        bare = (quality["decoded"] - quality["copy"])[_counted(changed, at + 1), at]
-        figures["gain_over_copy_db"]["decoded"] = float(bare.mean())
+    if OBJECT_POSITION in made.outcomes and OBJECT_POSITION in clips.labels:
+        away_NH3 = made.outcomes[OBJECT_POSITION] - clips.labels[OBJECT_POSITION]
+        away_NH = np.linalg.norm(away_NH3[..., :2], axis=-1)
+        object_error_m = {str(h): float(np.nanmean(away_NH[:, h - 1])) for h in horizons}
     if length >= DRIFT[1]:
-        first, last = (_mean(quality["model"], changed, h) for h in DRIFT)
-        figures["drift_db"] = first - last
-    figures["latent_rmse"] = {str(h): float(made["error"][:, h - 1].mean()) for h in horizons}
-    figures["uncertainty_correlation"] = float(np.corrcoef(made["error"].ravel(), made["uncertainty"].ravel())[0, 1])
-    figures["events"] = {
-        name: _event(made["outcomes"][name], clips.labels[name])
-        for name in EVENTS
-        if name in made["outcomes"] and name in clips.labels
-    }
-    if OBJECT_POSITION in made["outcomes"] and OBJECT_POSITION in clips.labels:
-        away = np.linalg.norm((made["outcomes"][OBJECT_POSITION] - clips.labels[OBJECT_POSITION])[..., :2], axis=-1)
-        figures["object_error_m"] = {str(h): float(np.nanmean(away[:, h - 1])) for h in horizons}
-    return figures
+        drift_db = quality.psnr_db("model", DRIFT[0]) - quality.psnr_db("model", DRIFT[1])
+    return SpaceFigures(
+        world=clips.world,
+        drawn=clips.own.robot_renders is not None,
+        reprojected=clips.own.camera_poses is not None,
+        clips=len(clips),
+        still=quality.still(),
+        psnr_db={name: {str(h): quality.psnr_db(name, h) for h in horizons} for name in videos},
+        ssim={name: {str(h): quality.ssim(name, h) for h in horizons} for name in videos},
+        psnr_curve_db={name: [round(quality.psnr_db(name, h + 1), 3) for h in range(length)] for name in videos},
+        following=following,
+        following_frames=first if following else None,
+        perceptual=perceptual.figures(metrics, quality.frames, truth, horizons),
+        gain_over_copy_db=Gain(at, float(gain.mean()), interval(gain), decoded),
+        drift_db=drift_db,
+        latent_rmse={str(h): float(made.error[:, h - 1].mean()) for h in horizons},
+        uncertainty_correlation=float(np.corrcoef(made.error.ravel(), made.uncertainty.ravel())[0, 1]),
+        events={
+            name: _event(made.outcomes[name], clips.labels[name])
+            for name in EVENTS
+            if name in made.outcomes and name in clips.labels
+        },
+        object_error_m=object_error_m,
+        style=style,
+    )
 
 
-def _counted(changed: np.ndarray, horizon: int) -> np.ndarray:
-    """Which clips count at a horizon: those that have changed by then, or all where none has."""
-    here = changed[:, horizon - 1]
-    return here if here.any() else np.ones_like(here)
-
-
-def _mean(values: np.ndarray, changed: np.ndarray, horizon: int) -> float:
-    return float(values[_counted(changed, horizon), horizon - 1].mean())
-
-
-def _still(quality: dict[str, np.ndarray], changed: np.ndarray) -> dict:
-    """What was left out: how many frames are as the last observed one, and the model's PSNR there."""
-    still = ~changed
-    return {"share": float(still.mean()), "psnr_db": float(quality["model"][still].mean()) if still.any() else None}
-
-
-def _event(probability: np.ndarray, happened: np.ndarray) -> dict:
-    """A head's probabilities [N, H] against what happened: in which clips, and in which frames.
-
-    An AUROC is None where the event happened in all of them, or in none.
-    """
-    ever = happened.any(1)
-    return {
-        "base_rate": float(ever.mean()),
-        "auroc": auroc(probability.max(1), ever),
-        "auroc_frames": auroc(probability.ravel(), happened.ravel()),
-        "mean_probability": float(probability.mean()),
-        "mean_frequency": float(happened.mean()),
-    }
-
-
-def mean_over_worlds(spaces: dict[str, dict]) -> dict:
-    """The mean over worlds of what the README's table of goals asks for; arms count once."""
-    by_world: dict[str, list[dict]] = {}
-    for figures in spaces.values():
-        by_world.setdefault(figures["world"], []).append(figures)
-
-    def mean(value_of) -> float | None:
-        worlds = [[value_of(figures) for figures in group] for group in by_world.values()]
-        if any(value is None for group in worlds for value in group):
-            return None
-        return float(np.mean([np.mean(group) for group in worlds]))
-
-    def at_16(figures, metric, row):
-        return figures.get(metric, {}).get(row, {}).get("16")
-
-    def lost_when_shuffled(figures):
-        rows = [at_16(figures, "psnr_db", row) for row in ("model", "shuffled")]
-        return None if None in rows else rows[0] - rows[1]
-
-    def told(figures, gain):
-        gained = figures.get("style", {}).get(gain, {})
-        return gained["mean"] if gained.get("horizon") == 16 else None
-
-    def near(figures, row):
-        if figures.get("following_frames") != FOLLOWED:
-            return None
-        return figures["following"][row]["near"]
-
-    return {
-        "worlds": sorted(by_world),
-        "ceiling_psnr_db": mean(lambda f: at_16(f, "psnr_db", "ceiling")),
-        "gain_over_copy_db": mean(lambda f: f["gain_over_copy_db"]["mean"]),
-        "ssim": mean(lambda f: at_16(f, "ssim", "model")),
-        "lpips": mean(lambda f: at_16(f, "lpips", "model")),
-        "lpips_copy": mean(lambda f: at_16(f, "lpips", "copy")),
-        "fvd": mean(lambda f: f.get("fvd", {}).get("model")),
-        "lost_when_shuffled_db": mean(lost_when_shuffled),
-        "near": mean(lambda f: near(f, "model")),
-        # The same of what is decoded, before anything is laid over it; scores see no more.
-        "gain_over_copy_decoded_db": mean(lambda f: f["gain_over_copy_db"].get("decoded")),
-        "ssim_decoded": mean(lambda f: at_16(f, "ssim", "decoded")),
-        "near_decoded": mean(lambda f: near(f, "decoded")),
-        "near_real": mean(lambda f: near(f, "real frames")),
-        "near_shuffled": mean(lambda f: near(f, "shuffled")),
-        "style_told_db": mean(lambda f: told(f, "gain_db")),
-        "style_told_over_matched_db": mean(lambda f: told(f, "gain_over_matched_db")),
-        "drift_db": mean(lambda f: f.get("drift_db")),
-    }
+def _event(probability_NH: np.ndarray, happened_NH: np.ndarray) -> EventFigures:
+    ever = happened_NH.any(1)
+    return EventFigures(
+        base_rate=float(ever.mean()),
+        auroc=auroc(probability_NH.max(1), ever),
+        auroc_frames=auroc(probability_NH.ravel(), happened_NH.ravel()),
+        mean_probability=float(probability_NH.mean()),
+        mean_frequency=float(happened_NH.mean()),
+    )

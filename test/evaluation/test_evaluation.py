@@ -4,36 +4,43 @@ import argparse
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from astra_ros import cli
 from astra_ros.datasets.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.datasets.episode import DatasetError, Episode
 from astra_ros.datasets.robot_renders import Drawer
-from astra_ros.evaluation import action_following as following
-from astra_ros.evaluation import evaluate, perceptual
-from astra_ros.evaluation.action_following import Follower, steps_between
-from astra_ros.evaluation.figures import ROWS, STILL_DB, figures_of, imagine_clips, mean_over_worlds
+from astra_ros.evaluation import action_following
+from astra_ros.evaluation.action_following import PoseReader, steps_between
+from astra_ros.evaluation.evaluate import EvaluationError, EvaluationRequest, evaluate
+from astra_ros.evaluation.evaluation_result import (
+    REAL,
+    ROWS,
+    STYLE_ROWS,
+    Gain,
+    OverallFigures,
+    PoseFigures,
+    SpaceFigures,
+    StillFigures,
+)
+from astra_ros.evaluation.figures import STILL_DB, ImaginedClips, figures_of, imagine_clips
 from astra_ros.evaluation.held_out import HeldOutClips
 from astra_ros.evaluation.metrics import psnr
-from astra_ros.evaluation.pose_probe import stacked, train_probe
+from astra_ros.evaluation.pose_probe import as_channels, shrunk, train_probe
 from astra_ros.evaluation.report import curves_svg
-from astra_ros.evaluation.style_figures import STYLE_ROWS, imagine_styled
+from astra_ros.evaluation.style_figures import imagine_styled
 from astra_ros.inference import ModelError, load_backend
+from astra_ros.inference.conditioning import Conditioning
 from astra_ros.training import style, train
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
     """Probes that are hardly trained: what they read is not looked at here."""
-    monkeypatch.setattr(following, "PROBE_STEPS", 30)
-
-
-def parse(*more):
-    parser = argparse.ArgumentParser()
-    evaluate.add_arguments(parser)
-    return parser.parse_args([*map(str, more)])
+    monkeypatch.setattr(action_following, "PROBE_STEPS", 30)
 
 
 @pytest.fixture(scope="module")
@@ -99,34 +106,33 @@ def test_steps_between_poses_are_in_the_frame_they_start_from():
 
 
 def test_near_by_hand():
-    follower = object.__new__(Follower)
-    follower.tool = True
+    reader = PoseReader(None, True, None)
     true = np.zeros((1, 4, 3))
     read = true + np.array([[0.01], [0.04], [0.06], [0.09]]) * [[1, 0, 0]]
-    figures = follower.figures(read, true)
-    assert figures == {"mean_error_m": pytest.approx(0.05), "near": 0.5}
+    assert reader.figures(read, true) == PoseFigures(mean_error_m=pytest.approx(0.05), near=0.5)
     # A moving camera: 5 % of the range of motions (4 m, 1 rad), but never less than 5 cm.
-    follower.tool, follower.field = False, np.array([4.0, 1.0])
+    reader = PoseReader(None, False, np.array([4.0, 1.0]))
     true, read = np.zeros((1, 3, 6)), np.zeros((1, 3, 6))
     read[0, :, 0] = 0.19, 0.21, 0.19  # limit 0.2 m
     read[0, 2, 5] = 0.06  # limit 0.05 rad
-    assert follower.figures(read, true)["near"] == pytest.approx(1 / 3)
+    assert reader.figures(read, true).near == pytest.approx(1 / 3)
 
 
 def test_shuffled_actions_begin_where_the_arm_is(data, model):
     card = load_backend("torch", model).card
     episodes = [load_episode(path) for path in list_episodes(data)]
     clips = HeldOutClips(episodes, card, 16, each=2, seed=0, drawer=Drawer(data, card.image_size))
-    assert len(clips) == 6 and clips.robot_renders.shape == (6, 17, 3, 64, 64)
+    assert len(clips) == 6 and clips.own.robot_renders.shape == (6, 17, 3, 64, 64)
     space, joints = clips.space, len(clips.space.motion_names)
     step = np.array(space.step_std)
     # The change over each step is the other clip's; where it leads, this clip's start decides.
-    np.testing.assert_allclose(clips.shuffled[2, :, joints:], clips.actions[0, :, joints:], atol=1e-4)
-    start = clips.actions[2, 0, :joints] * space.position_std - clips.actions[2, 0, joints:] * step
-    other = clips.shuffled[2, 0, :joints] * space.position_std - clips.shuffled[2, 0, joints:] * step
+    own, shuffled = clips.own.actions, clips.shuffled.actions
+    np.testing.assert_allclose(shuffled[2, :, joints:], own[0, :, joints:], atol=1e-4)
+    start = own[2, 0, :joints] * space.position_std - own[2, 0, joints:] * step
+    other = shuffled[2, 0, :joints] * space.position_std - shuffled[2, 0, joints:] * step
     np.testing.assert_allclose(start, other, atol=1e-4)
-    assert not np.array_equal(clips.robot_renders[2], clips.shuffled_robot_renders[2])
-    np.testing.assert_array_equal(clips.robot_renders[2, 0], clips.shuffled_robot_renders[2, 0])
+    assert not np.array_equal(clips.own.robot_renders[2], clips.shuffled.robot_renders[2])
+    np.testing.assert_array_equal(clips.own.robot_renders[2, 0], clips.shuffled.robot_renders[2, 0])
 
 
 def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
@@ -134,25 +140,8 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     ranking = tmp_path / "ranking.json"
     ranked = {"worlds": ["arm", "drive"], "spearman": 0.61, "top1_regret": 0.17}
     ranking.write_text(json.dumps({"sha256": load_backend("torch", model).card.sha256[:12], "overall": ranked}))
-    code = evaluate.run(
-        parse(
-            "--model",
-            model,
-            "--data",
-            data,
-            "--probe-data",
-            data,
-            "--ranking",
-            ranking,
-            "--clips-per-episode",
-            2,
-            "--out",
-            tmp_path / "e.json",
-            "--report",
-            tmp_path / "report",
-        )
-    )
-    assert code == 0
+    request = EvaluationRequest(model=model, data=data, probe_data=data, ranking=ranking, clips_per_episode=2)
+    evaluate(replace(request, out=tmp_path / "e.json", report=tmp_path / "report"))
     result = json.loads((tmp_path / "e.json").read_text())
     figures = result["spaces"]["kuka_joints"]
     assert (figures["clips"], figures["drawn"], figures["world"]) == (6, True, "arm")
@@ -172,7 +161,7 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     page = (tmp_path / "report/report.html").read_text()
     assert "kuka_joints_0.png" in page and "psnr_kuka_joints.svg" in page
     markdown = (tmp_path / "report/report.md").read_text()
-    assert f"imagined, shown a picture of it | {rows['told']['1']:.2f} |" in markdown
+    assert f"imagined, with a picture of it | {rows['told']['1']:.2f} |" in markdown
     for name in ("kuka_joints.mp4", "kuka_joints_2.png", "psnr_kuka_joints.svg", "kuka_joints_style.png"):
         assert name in markdown and (tmp_path / "report" / name).stat().st_size > 500
     whole = result["overall"]
@@ -187,25 +176,8 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
 
 def test_evaluation_without_a_probe_is_quick(data, model, tmp_path):
     probes = tmp_path / "probes"
-    evaluate.run(
-        parse(
-            "--model",
-            model,
-            "--data",
-            data,
-            "--probe-data",
-            tmp_path,
-            "--probes",
-            probes,
-            "--no-probe",
-            "--horizon",
-            16,
-            "--clips-per-episode",
-            1,
-            "--out",
-            tmp_path / "e.json",
-        )
-    )
+    request = EvaluationRequest(model=model, data=data, probe_data=tmp_path, probes=probes, pose_probe=False)
+    evaluate(replace(request, horizon=16, clips_per_episode=1, out=tmp_path / "e.json"))
     result = json.loads((tmp_path / "e.json").read_text())
     rows = result["spaces"]["kuka_joints"]["psnr_db"]
     assert not probes.exists() and "following" not in result["spaces"]["kuka_joints"]
@@ -219,122 +191,93 @@ def test_frames_without_a_change_are_left_out_and_counted(data, model):
     drawer = Drawer(data, loaded.card.image_size)
     clips = HeldOutClips(episodes, loaded.card, 8, each=2, seed=0, drawer=drawer)
     made = imagine_clips(loaded, clips, seed=0)
-    none = perceptual.Measures()
-    before = figures_of(clips, made, None, none)
-    assert before["still"]["share"] < 0.2
+    assert figures_of(clips, made).still.share < 0.2
     # One clip stands still at first, another one all the time.
     clips.future[0, :4] = clips.history[0, -1]
     clips.future[1] = clips.history[1, -1]
-    after = figures_of(clips, made, None, none)
-    assert after["still"]["share"] >= (4 + 8) / (6 * 8)
-    assert np.isfinite(after["still"]["psnr_db"]) and after["still"]["psnr_db"] < 60
-    assert max(after["psnr_curve_db"]["copy"]) < STILL_DB
+    after = figures_of(clips, made)
+    assert after.still.share >= (4 + 8) / (6 * 8)
+    assert np.isfinite(after.still.psnr_db) and after.still.psnr_db < 60
+    assert max(after.psnr_curve_db["copy"]) < STILL_DB
     others = slice(2, None)
-    copy = psnr(made["copy"][others] / np.float32(255), clips.future[others] / np.float32(255))[:, 3]
-    assert after["psnr_db"]["copy"]["4"] == pytest.approx(copy[copy < STILL_DB].mean(), abs=1e-3)
+    copy = psnr(made.videos["copy"][others] / np.float32(255), clips.future[others] / np.float32(255))[:, 3]
+    assert after.psnr_db["copy"]["4"] == pytest.approx(copy[copy < STILL_DB].mean(), abs=1e-3)
     # Where nothing ever moves, every clip counts.
     clips.future[:] = clips.history[:, -1:]
-    assert figures_of(clips, made, None, none)["psnr_db"]["copy"]["8"] == pytest.approx(100)
+    assert figures_of(clips, made).psnr_db["copy"]["8"] == pytest.approx(100)
 
 
 def test_probes_are_kept_for_other_models(data, model, tmp_path, monkeypatch, capsys):
-    words = (
-        "--model",
-        model,
-        "--data",
-        data,
-        "--probe-data",
-        data,
-        "--horizon",
-        4,
-        "--probes",
-        tmp_path / "probes",
-        "--out",
-    )
-    evaluate.run(parse(*words, tmp_path / "first.json"))
+    request = EvaluationRequest(model=model, data=data, probe_data=data, horizon=4, probes=tmp_path / "probes")
+    evaluate(replace(request, out=tmp_path / "first.json"))
     (kept,) = (tmp_path / "probes").iterdir()
     assert kept.name.startswith("kuka_joints_")
     # Where it cannot be kept, the figures come all the same.
     (tmp_path / "file").touch()
-    nowhere = Follower.kept_or_trained(list_episodes(data)[:1], tmp_path / "file" / "probes")
+    nowhere = PoseReader.kept_or_trained(list_episodes(data)[:1], tmp_path / "file" / "probes")
     said = capsys.readouterr().out
-    assert nowhere.tool and "the pose probe is not kept" in said and said.count("--no-probe does without") == 2
-    monkeypatch.setattr(following, "train_probe", None)  # would fail if it were called
-    evaluate.run(parse(*words, tmp_path / "again.json"))
-    assert "a pose probe is trained" not in capsys.readouterr().out
+    assert nowhere.tool and "the pose probe cannot be kept" in said and said.count("training a pose probe") == 2
+    monkeypatch.setattr(action_following, "train_probe", None)  # would fail if it were called
+    evaluate(replace(request, out=tmp_path / "again.json"))
+    assert "training a pose probe" not in capsys.readouterr().out
     first, again = (json.loads((tmp_path / name).read_text())["spaces"] for name in ("first.json", "again.json"))
     assert first == again
     # Other episodes, another probe; and a damaged one is named.
     one = list_episodes(data)[:1]
     with pytest.raises(TypeError):
-        Follower.kept_or_trained(one, tmp_path / "probes")
+        PoseReader.kept_or_trained(one, tmp_path / "probes")
     kept.write_bytes(b"no probe")
-    with pytest.raises(DatasetError, match=f"{kept.name}: no probe that can be read"):
-        evaluate.run(parse(*words, tmp_path / "third.json"))
+    with pytest.raises(DatasetError) as error:
+        evaluate(request)
+    assert error.value.thing == str(kept) and error.value.cure
 
 
 def test_a_real_robot_without_labels_is_evaluated_too(data, model, tmp_path):
     for number, path in enumerate(list_episodes(data)):
         episode = replace(load_episode(path), labels={}, seed=None, camera=None)
         save_episode(episode_path(tmp_path, "kuka_joints", number), episode)
-    evaluate.run(
-        parse(
-            "--model",
-            model,
-            "--data",
-            tmp_path,
-            "--clips-per-episode",
-            1,
-            "--horizon",
-            4,
-            "--out",
-            tmp_path / "e.json",
-            "--report",
-            tmp_path / "report",
-        )
-    )
+    request = EvaluationRequest(model=model, data=tmp_path, clips_per_episode=1, horizon=4)
+    evaluate(replace(request, out=tmp_path / "e.json", report=tmp_path / "report"))
     figures = json.loads((tmp_path / "e.json").read_text())
     assert set(figures["spaces"]["kuka_joints"]["psnr_db"]) == set(ROWS) - {"geometry"}
     assert not figures["spaces"]["kuka_joints"]["drawn"] and figures["overall"]["near"] is None
 
 
 @pytest.mark.parametrize(
-    "more, words",
+    "changes, error_class, facts",
     [
-        (("--spaces", "car_twist"), "does not know car_twist; it knows kuka_joints"),
-        (
-            ("--model", "tiny", "--spaces", "panda_joints"),
-            "data0: its episodes are of kuka_joints, and --spaces asks for panda_joints",
-        ),
-        (("--horizon", 40), "no episode has more than 40 frames; record longer ones .--seconds. into another folder"),
-        (("--model", "tiny", "--probe-data", "nowhere"), "--probe-data: no episodes of kuka_joints in"),
+        ({"spaces": ["car_twist"]}, EvaluationError, ("car_twist", "kuka_joints")),
+        ({"model": "tiny", "spaces": ["panda_joints"]}, EvaluationError, ("data0", "kuka_joints", "panda_joints")),
+        ({"horizon": 40}, DatasetError, ("kuka_joints", "40 frames")),
+        ({"model": "tiny", "probe_data": Path("nowhere")}, DatasetError, ("probe", "kuka_joints", "nowhere")),
     ],
 )
-def test_what_cannot_be_evaluated_is_named(data, model, more, words):
-    with pytest.raises(DatasetError, match=words):
-        evaluate.run(parse("--model", model, "--data", data, "--probe-data", data, *more))
+def test_what_cannot_be_evaluated_is_named(data, model, changes, error_class, facts):
+    with pytest.raises(error_class) as error:
+        evaluate(replace(EvaluationRequest(model=model, data=data, probe_data=data), **changes))
+    assert all(fact in str(error.value) for fact in facts)
 
 
-def test_a_model_is_named_once(data, model):
-    with pytest.raises(DatasetError, match="small and --model .*: give one of the two"):
-        evaluate.run(parse("small", "--model", model, "--data", data))
+def test_a_model_is_named_once(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["eval", "small", "--model", "tiny"])
+    assert "--model" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    "text, words",
+    "text, fact",
     [
-        ("", "ranking.json: not a result file of `astra rank --out`"),
-        ('{"overall": {}}', "not a result file"),
-        (
-            '{"sha256": "abc", "overall": {"worlds": [], "spearman": 1, "top1_regret": 0}}',
-            "of weights abc, those of '.*' are .*; rank this",
-        ),
+        ("", "JSON"),
+        ('{"overall": {}}', "worlds"),
+        ('{"sha256": "abc", "overall": {"worlds": [], "spearman": 1, "top1_regret": 0}}', "abc"),
     ],
 )
-def test_a_ranking_of_another_model_is_refused(data, model, tmp_path, text, words):
-    (tmp_path / "ranking.json").write_text(text)
-    with pytest.raises(DatasetError, match=words):
-        evaluate.run(parse("--model", model, "--data", data, "--no-probe", "--ranking", tmp_path / "ranking.json"))
+def test_a_ranking_of_another_model_is_refused(data, model, tmp_path, text, fact):
+    path = tmp_path / "ranking.json"
+    path.write_text(text)
+    with pytest.raises(EvaluationError) as error:
+        evaluate(EvaluationRequest(model=model, data=data, pose_probe=False, ranking=path))
+    assert error.value.thing == str(path) and fact in error.value.problem and error.value.cure
 
 
 def test_another_style_is_compared_with_the_recording_in_it(data, model, monkeypatch):
@@ -387,16 +330,16 @@ def test_another_style_is_compared_with_the_recording_in_it(data, model, monkeyp
         # Clipping and rounding move the mean by less than a grey level or so.
         np.testing.assert_allclose(matched[-1].mean((0, 1)), look.mean((0, 1)), atol=4)
         np.testing.assert_allclose(matched[-1].std((0, 1)), look.std((0, 1)), rtol=0.15)
-    assert figures["clips"] == 2 and set(figures["psnr_db"]) == set(STYLE_ROWS)
+    assert figures.clips == 2 and set(figures.psnr_db) == set(STYLE_ROWS)
     assert {name: len(frames) for name, frames in shown.items()} == dict.fromkeys(
         ("restyled", "told", "matched", "untold"), 4
     )
     np.testing.assert_array_equal(shown["restyled"], np.concatenate([clips.styles[0][0][None], futures[0]]))
     np.testing.assert_array_equal(shown["told"], np.concatenate([clips.history[0, -1:] // 2, futures[0]]))
-    told, untold = figures["psnr_db"]["told"]["1"], figures["psnr_db"]["untold"]["1"]
-    assert told == figures["psnr_db"]["ceiling"]["1"] and told > untold + 10
-    assert figures["gain_db"]["horizon"] == 3 and figures["gain_db"]["mean"] > 10
-    assert figures["gain_over_matched_db"]["mean"] == pytest.approx(figures["gain_db"]["mean"])  # the same answer
+    told, untold = figures.psnr_db["told"]["1"], figures.psnr_db["untold"]["1"]
+    assert told == figures.psnr_db["ceiling"]["1"] and told > untold + 10
+    assert figures.gain_db.horizon == 3 and figures.gain_db.mean > 10
+    assert figures.gain_over_matched_db.mean == pytest.approx(figures.gain_db.mean)  # the same answer
     # Where a clip fills the episode, the picture is from before it.
     clips = HeldOutClips(episodes, loaded.card, len(episodes[0]) - 1, each=1, seed=0, drawer=drawer)
     look, future = clips.styles[0]
@@ -405,19 +348,20 @@ def test_another_style_is_compared_with_the_recording_in_it(data, model, monkeyp
     # Without a second style there is nothing to compare with.
     plain = [load_episode(path) for path in list_episodes(data)]
     clips = HeldOutClips(plain, loaded.card, 3, each=1, seed=0, drawer=drawer)
-    assert clips.styles == {} and imagine_styled(loaded, clips, seed=0) is None
+    assert clips.styles == {} and imagine_styled(loaded, clips, seed=0) == (None, {})
 
 
 def test_a_model_that_cannot_take_on_a_look_is_evaluated_without(data, model, tmp_path, capsys):
     plain = shutil.copytree(model, tmp_path / "plain")
     (plain / "style.safetensors").unlink()
     out = tmp_path / "result.json"
-    assert evaluate.run(parse(plain, "--data", data, "--no-probe", "--horizon", "3", "--out", out)) == 0
+    request = EvaluationRequest(model=plain, data=data, pose_probe=False)
+    evaluate(replace(request, horizon=3, out=out))
     assert "no scene is imagined in its second style; train that with: astra style" in capsys.readouterr().out
     assert "style" not in json.loads(out.read_text())["spaces"]["kuka_joints"]
     (plain / "style.safetensors").write_bytes(b"damaged")
     with pytest.raises(ModelError, match="style.safetensors: damaged"):
-        evaluate.run(parse(plain, "--data", data, "--no-probe"))
+        evaluate(request)
 
 
 def test_the_control_is_imagined_with_the_other_motion(data, model, monkeypatch):
@@ -440,70 +384,81 @@ def test_the_control_is_imagined_with_the_other_motion(data, model, monkeypatch)
     monkeypatch.setattr(loaded, "pictures", paint)
     imagine_clips(loaded, clips, seed=0)
     for index, conditioning in enumerate(asked):
-        np.testing.assert_array_equal(conditioning.actions, [clips.actions[index], clips.shuffled[index]])
-        both = np.stack([clips.robot_renders[index], clips.shuffled_robot_renders[index]])
+        np.testing.assert_array_equal(conditioning.actions, [clips.own.actions[index], clips.shuffled.actions[index]])
+        both = np.stack([clips.own.robot_renders[index], clips.shuffled.robot_renders[index]])
         np.testing.assert_array_equal(conditioning.robot_renders, both)
         for drawn, shown in zip(both, painted[2 * index :]):
             np.testing.assert_array_equal(shown[:, 0], drawn[1:])
             np.testing.assert_array_equal(shown[:, 1], np.repeat(drawn[:1], len(shown), axis=0))
-    assert len(asked) == len(clips) and not np.allclose(clips.actions, clips.shuffled)
+    assert len(asked) == len(clips) and not np.allclose(clips.own.actions, clips.shuffled.actions)
 
 
 def test_drift_and_what_shuffling_loses_by_hand():
     """Errors of 8 grey values until frame 16 and of 16 behind it: half as good is 6.02 dB less."""
     clips = object.__new__(HeldOutClips)
     clips.future = np.full((2, 64, 16, 16, 3), 100, np.uint8)
-    clips.history, clips.labels = clips.future[:, :4], {}
+    clips.history, clips.labels, clips.world = clips.future[:, :4], {}, "arm"
+    clips.own = Conditioning("panda_joints", np.zeros((2, 64, 14)))
     away = np.where(np.arange(64) < 16, 8, 16)[:, None, None, None].astype(np.uint8)
     wide = np.broadcast_to(np.uint8(32), clips.future.shape)
-    made = {
+    videos = {
         "model": clips.future + away,
         "shuffled": clips.future + wide,
         "copy": clips.future + wide,
         "ceiling": clips.future + np.uint8(1),
-        "error": np.random.default_rng(0).random((2, 64)),
-        "uncertainty": np.random.default_rng(1).random((2, 64)),
-        "outcomes": {},
     }
-    figures = figures_of(clips, made, None, perceptual.Measures())
-    assert figures["drift_db"] == pytest.approx(20 * np.log10(2), abs=1e-4)
-    assert figures["gain_over_copy_db"]["mean"] == pytest.approx(20 * np.log10(4), abs=1e-4)
-    whole = mean_over_worlds({"a": {**figures, "world": "arm"}})
-    assert whole["lost_when_shuffled_db"] == pytest.approx(20 * np.log10(4), abs=1e-4)
-    assert whole["drift_db"] == figures["drift_db"]
+    error, uncertainty = (np.random.default_rng(seed).random((2, 64)) for seed in (0, 1))
+    figures = figures_of(clips, ImaginedClips(videos, error, uncertainty, {}))
+    assert figures.drift_db == pytest.approx(20 * np.log10(2), abs=1e-4)
+    assert figures.gain_over_copy_db.mean == pytest.approx(20 * np.log10(4), abs=1e-4)
+    whole = OverallFigures.of({"a": figures})
+    assert whole.lost_when_shuffled_db == pytest.approx(20 * np.log10(4), abs=1e-4)
+    assert whole.drift_db == figures.drift_db
 
 
 def test_clips_of_another_size_or_robot_are_refused(data, model):
     card = load_backend("torch", model).card
     kuka = load_episode(list_episodes(data)[0])
     large = replace(kuka, frames=kuka.frames.repeat(2, 1).repeat(2, 2))
-    with pytest.raises(DatasetError, match="frames of 128 x 128 pixels.*takes 64 x 64"):
-        HeldOutClips([large], card, 16, 1, 0, None)
-    with pytest.raises(DatasetError, match="does not know ur5_joints"):
-        HeldOutClips([replace(kuka, robot="ur5")], card, 16, 1, 0, None)
-    with pytest.raises(DatasetError, match="frames are 0.1 s apart, those of the model .* 0.25 s; record or"):
-        HeldOutClips([kuka, replace(kuka, dt_s=0.1)], card, 16, 1, 0, None)
+    for episodes, facts in (
+        ([large], ("128 x 128", "64 x 64")),
+        ([replace(kuka, robot="ur5")], ("ur5_joints", "kuka_joints")),
+        ([kuka, replace(kuka, dt_s=0.1)], ("0.1 s", "0.25 s")),
+    ):
+        with pytest.raises(DatasetError) as error:
+            HeldOutClips(episodes, card, 16, 1, 0, None)
+        assert error.value.thing in (episodes[-1].title, episodes[-1].space)
+        assert all(fact in str(error.value) for fact in facts)
 
 
 def test_the_mean_counts_a_world_once():
     def figures(world, value):
         rows = {row: {"16": value} for row in ROWS}
-        return {
-            "world": world,
-            "psnr_db": rows,
-            "ssim": rows,
-            "gain_over_copy_db": {"mean": value},
-            "drift_db": value,
-            "following_frames": 16,
-            "following": {row: {"near": value} for row in ("real frames", *ROWS)},
-        }
+        return SpaceFigures(
+            world=world,
+            drawn=False,
+            reprojected=False,
+            clips=1,
+            still=StillFigures(0.0, None),
+            psnr_db=rows,
+            ssim=rows,
+            psnr_curve_db={},
+            following={row: PoseFigures(mean_error_m=0.0, near=value) for row in (REAL, *ROWS)},
+            following_frames=16,
+            gain_over_copy_db=Gain(16, value, (value, value)),
+            drift_db=value,
+            latent_rmse={},
+            uncertainty_correlation=0.0,
+            events={},
+        )
 
     # Two arms of 1 and 3 and a car of 6: (2 + 6) / 2.
     spaces = {"a": figures("arm", 1.0), "b": figures("arm", 3.0), "c": figures("drive", 6.0)}
-    overall = mean_over_worlds(spaces)
-    assert overall["worlds"] == ["arm", "drive"] and overall["lpips"] is None
+    overall = OverallFigures.of(spaces)
+    assert overall.worlds == ["arm", "drive"] and overall.lpips is None
     assert {
-        overall[key] for key in ("ceiling_psnr_db", "gain_over_copy_db", "ssim", "near", "near_shuffled", "drift_db")
+        getattr(overall, key)
+        for key in ("ceiling_psnr_db", "gain_over_copy_db", "ssim", "near", "near_shuffled", "drift_db")
     } == {4.0}
 
 
@@ -524,7 +479,7 @@ def test_a_probe_learns_to_read_a_pose():
         frame[row : row + 8, column : column + 8] = 255
     places[:, 2] = 0.5
     probe = train_probe(frames, places, np.arange(400)[:, None], 300)
-    read = probe(stacked(frames[:50, None])).detach().numpy()
+    read = probe(as_channels(frames[:50, None])).detach().numpy()
     assert np.abs(read - places[:50]).mean(0).max() < 0.1
 
 
@@ -539,7 +494,7 @@ def test_a_probe_learns_to_read_a_motion():
     targets[:, :2] = (moved - at) / 8
     picks = np.stack([np.arange(600), np.arange(600, 1200)], axis=1)
     probe = train_probe(frames, targets[:500], picks[:500], 100)
-    read = probe(stacked(frames[picks[500:]])).detach().numpy()
+    read = probe(as_channels(frames[picks[500:]])).detach().numpy()
     assert np.abs(read - targets[500:])[:, :2].mean() < 0.2
 
 
@@ -547,7 +502,7 @@ def test_the_mirror_image_of_a_motion_is_one():
     rng = np.random.default_rng(0)
     poses = rng.normal(size=(5, 7))
     mirrored = poses * [-1, 1, 1, 1, -1, -1, 1]  # places, and quaternions x y z w
-    np.testing.assert_allclose(steps_between(mirrored), steps_between(poses) * following.MIRRORED, atol=1e-12)
+    np.testing.assert_allclose(steps_between(mirrored), steps_between(poses) * action_following.MIRRORED, atol=1e-12)
 
 
 def test_a_probe_sees_mirror_images_where_it_is_told_to():
@@ -558,7 +513,7 @@ def test_a_probe_sees_mirror_images_where_it_is_told_to():
     for mirrored, other in ((None, 1.0), ((-1.0,), -1.0)):
         probe = train_probe(frames, targets, np.arange(8)[:, None], 100, mirrored)
         probe.spread.fill_(1.0)
-        read = probe(stacked(frames[:1, None]).flip(-1)).detach()
+        read = probe(as_channels(frames[:1, None]).flip(-1)).detach()
         assert (float(read) < 0.0) == (other < 0), (mirrored, float(read))
 
 
@@ -566,7 +521,7 @@ def test_pictures_of_any_size_are_read():
     rng = np.random.default_rng(0)
     for rows, cols in ((64, 64), (128, 96), (72, 128)):
         frames = rng.integers(0, 256, (4, rows, cols, 3), dtype=np.uint8)
-        made = following.small(frames)
+        made = shrunk(frames)
         assert made.shape[1] == 64 and made.shape[2] % 4 == 0
         assert abs(made.shape[2] / 64 - cols / rows) < 0.05
         assert made.mean() == pytest.approx(frames.mean(), rel=0.02)
@@ -576,7 +531,7 @@ def test_the_way_back_is_an_example_too(monkeypatch):
     """What a motion probe is trained on, for an episode of three frames."""
     seen = {}
     monkeypatch.setattr(
-        following,
+        action_following,
         "train_probe",
         lambda frames, targets, picks, steps, mirrored, **more: seen.update(
             targets=targets, picks=picks, mirrored=mirrored
@@ -594,10 +549,10 @@ def test_the_way_back_is_an_example_too(monkeypatch):
         "car",
         0.25,
     )
-    Follower.trained([episode])
+    PoseReader.trained([episode])
     assert seen["mirrored"] is None  # a real camera may look past the middle of its picture
-    Follower.trained([replace(episode, seed=3)])
-    assert seen["mirrored"] == following.MIRRORED
+    PoseReader.trained([replace(episode, seed=3)])
+    assert seen["mirrored"] == action_following.MIRRORED
     assert seen["picks"].tolist() == [[0, 1], [1, 2], [1, 0], [2, 1]]
     # From the turned camera the first place lies 1 m along its own y, and the way back turns back.
     np.testing.assert_allclose(

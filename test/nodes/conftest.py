@@ -25,11 +25,11 @@ class Graph:
         from rclpy.executors import SingleThreadedExecutor
         from rclpy.signals import SignalHandlerOptions
 
-        from astra_ros.nodes.client.processes import Processes, ros_environment
+        from astra_ros.nodes.client.processes import NodeProcesses, ros_environment
 
         domain = 1 + next(DOMAINS) % 101
         environment = ros_environment() | {"ROS_DOMAIN_ID": str(domain), "OMP_NUM_THREADS": "1"}
-        self.processes = Processes(folder, environment)
+        self.processes = NodeProcesses(folder, environment)
         self.running = {}
         self._context = rclpy.Context()
         rclpy.init(args=[], context=self._context, domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
@@ -50,7 +50,7 @@ class Graph:
 
     def start(self, executable, parameters=None, remappings=None, namespace=""):
         """Start a node with the package's own parameter file."""
-        from astra_ros.nodes.client.system import PARAMS_FILE, NodeSpec
+        from astra_ros.nodes.client.node_specs import PARAMS_FILE, NodeSpec
         from astra_ros.resources import resource_path
 
         if executable in self.running and self.running[executable].poll() is None:

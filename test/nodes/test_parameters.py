@@ -14,7 +14,7 @@ from rclpy.parameter import Parameter  # noqa: E402
 from astra_ros.critics import DEFAULT_CRITICS, load_critic  # noqa: E402
 from astra_ros.critics.collision import CollisionSettings  # noqa: E402
 from astra_ros.critics.scoring import ScoringSettings  # noqa: E402
-from astra_ros.nodes.client.system import PARAMS_FILE  # noqa: E402
+from astra_ros.nodes.client.node_specs import PARAMS_FILE  # noqa: E402
 from astra_ros.nodes.imagine.settings import AT_START, ImagineParameters, ImagineSettings, PlanTopicSettings  # noqa: E402
 from astra_ros.nodes.parameters import SettingsParameters, attribute_docs  # noqa: E402
 from astra_ros.nodes.planners.plan_source import PlanSourceSettings  # noqa: E402

@@ -292,8 +292,8 @@ def test_evaluation_sees_again_unless_told_not_to(moving, model, tmp_path, monke
     card = load_backend("torch", model).card
     episodes = [load_episode(path) for path in list_episodes(moving, "rover_twist")]
     clips = HeldOutClips(episodes, card, 8, 1, 0, None)
-    assert clips.camera_poses.shape == clips.shuffled_poses.shape == (6, 8, 4, 4)
-    assert not np.allclose(clips.camera_poses, clips.shuffled_poses)
+    assert clips.own.camera_poses.shape == clips.shuffled.camera_poses.shape == (6, 8, 4, 4)
+    assert not np.allclose(clips.own.camera_poses, clips.shuffled.camera_poses)
     parser = argparse.ArgumentParser()
     evaluate.add_arguments(parser)
     made = []

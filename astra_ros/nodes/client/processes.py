@@ -1,4 +1,4 @@
-"""Starting the package's nodes as processes, without ``ros2 launch``, and ending every one of them."""
+"""The package's nodes as processes that end with their parent, without ``ros2 launch``."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from astra_ros.nodes.client.system import NodeSpec
+from astra_ros.errors import UserError
+from astra_ros.nodes.client.node_specs import NodeSpec
 
 LAST_LINES = 15
 
 
-class ProcessFailed(RuntimeError):
-    """A node's process ended. The message names it and has its last log lines."""
+class NodeEnded(UserError):
+    """A node's process ended by itself. The problem has the node's last log lines."""
 
 
 def ros_environment(domain: int | None = None) -> dict[str, str]:
-    """The environment for nodes that talk to each other on this machine only.
+    """The environment of nodes that communicate on this machine only.
 
-    They get a domain of their own, whatever ROS_DOMAIN_ID says: what they command must never reach a
-    real robot.
+    Their domain is another one than ROS_DOMAIN_ID, so that their commands never reach a real robot.
 
     Args:
-        domain: the domain to use, for those who want to watch; None draws one.
+        domain: the domain to use; None draws one.
     """
     environment = dict(os.environ)
-    # Where the message types are, when ROS comes from wheels in this environment.
+    # The message types are here where ROS is installed from wheels.
     environment.setdefault("AMENT_PREFIX_PATH", sys.prefix)
     if domain is None:
         # 1 to 101 is the range whose ports are free on every platform.
@@ -40,15 +40,15 @@ def ros_environment(domain: int | None = None) -> dict[str, str]:
     environment["ROS_DOMAIN_ID"] = str(domain)
     environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     environment.pop("ROS_STATIC_PEERS", None)
-    # A competing process must not make torch wait busily for cores.
+    # Torch must not busy-wait for cores that another process uses.
     environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     environment["PYTHONUNBUFFERED"] = "1"
     return environment
 
 
 @contextmanager
-def _signals_wait() -> Iterator[None]:
-    """SIGINT and SIGTERM that come within the block take effect after it; main thread only."""
+def signals_deferred() -> Iterator[None]:
+    """SIGINT and SIGTERM that arrive in the block take effect after it; main thread only."""
     came: list[int] = []
     handlers = {
         number: signal.signal(number, lambda number, _: came.append(number))
@@ -63,13 +63,8 @@ def _signals_wait() -> Iterator[None]:
             signal.raise_signal(number)
 
 
-class Processes:
-    """Nodes as processes with log files; leaving the context ends them all.
-
-    Args:
-        log_folder: where ``<node>.log`` goes.
-        environment: of the processes.
-    """
+class NodeProcesses:
+    """Nodes as processes with a log file each, ``<log_folder>/<node>.log``; leaving the context ends them all."""
 
     def __init__(self, log_folder: Path, environment: Mapping[str, str]) -> None:
         self._folder = log_folder
@@ -77,44 +72,49 @@ class Processes:
         self._running: dict[str, subprocess.Popen] = {}
 
     def start(self, spec: NodeSpec, params_file: str | Path) -> subprocess.Popen:
-        """Start a node; its output goes to its log file."""
         self._folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", spec.module, *spec.ros_arguments(str(params_file))]
-        # Otherwise Ctrl-C in between could leave a process that nobody knows of.
-        with open(self.log(spec.executable), "w") as log, _signals_wait():
+        # Without this, Ctrl-C before the assignment would leave the process running.
+        with open(self.log(spec.executable), "w") as log, signals_deferred():
             process = self._running[spec.executable] = subprocess.Popen(
                 command,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 env=self._environment,
-                # Ctrl-C at the terminal is for the caller, who then ends these in order.
+                # Ctrl-C at the terminal reaches the caller only, which then ends these in order.
                 start_new_session=True,
             )
         return process
 
     def log(self, name: str) -> Path:
-        """The log file of a node."""
         return self._folder / f"{name}.log"
 
-    def last_lines(self, name: str, count: int = LAST_LINES) -> str:
+    def last_lines(self, name: str) -> str:
         """The end of a node's log."""
         path = self.log(name)
         lines = path.read_text(errors="replace").splitlines() if path.exists() else []
-        return "\n".join(f"    {line}" for line in lines[-count:])
+        return "\n".join(f"    {line}" for line in lines[-LAST_LINES:])
 
     def check(self) -> None:
-        """Raise when a node has ended.
-
-        Raises:
-            ProcessFailed: one has.
-        """
+        """Raises NodeEnded where a node has ended."""
         for name, process in self._running.items():
             if (code := process.poll()) is not None:
-                raise ProcessFailed(
+                raise NodeEnded(
                     f"the node '{name}' ended with code {code}; its last lines "
                     f"({self.log(name)}):\n{self.last_lines(name)}"
                 )
+
+    @contextmanager
+    def log_in_errors(self, name: str) -> Iterator[None]:
+        """Add the end of a node's log to the user errors of a block."""
+        try:
+            yield
+        except NodeEnded:
+            raise
+        except UserError as error:
+            error.problem += f"\nthe last lines of the {name} node:\n{self.last_lines(name)}"
+            raise
 
     def stop(self, patience_s: float = 8.0) -> dict[str, int]:
         """End all nodes: SIGINT first, then SIGTERM, then SIGKILL. Returns name -> exit code."""
@@ -128,8 +128,8 @@ class Processes:
                     process.wait(max(0.0, deadline - time.monotonic()))
         return {name: process.returncode for name, process in self._running.items()}
 
-    def __enter__(self) -> Processes:
+    def __enter__(self) -> NodeProcesses:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()

@@ -21,7 +21,7 @@ from trajectory_msgs.msg import JointTrajectory
 from astra_ros.bridge.images import pinhole_info, rgb_to_image
 from astra_ros.bridge.stamps import stamp_of, to_seconds
 from astra_ros.bridge.trajectories import positions_to_joint_state, trajectory_to_plan
-from astra_ros.nodes.client.system import CLOCK
+from astra_ros.nodes.client.node_specs import CLOCK
 from astra_ros.nodes.executable import run
 from astra_ros.nodes.health import OK, WARN, Conditions, HealthPublisher, Notices, status
 from astra_ros.nodes.imagine.settings import MOST_SEED

@@ -65,7 +65,7 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "file").touch()
     process = demo(tmp_path / "file")
     _, said = process.communicate(timeout=120)
-    assert process.returncode == 1 and "file: cannot be made" in said and "Traceback" not in said
+    assert process.returncode == 1 and "file: the folder cannot be made" in said and "Traceback" not in said
 
 
 def test_a_node_that_cannot_start_is_named_with_its_last_lines(tmp_path, monkeypatch):

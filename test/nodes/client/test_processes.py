@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from astra_ros.nodes.client.processes import _signals_wait, ros_environment
+from astra_ros.nodes.client.processes import ros_environment, signals_deferred
 
 
 @pytest.mark.parametrize("taken", [None, "0", "42", str(1 + os.getpid() % 101)])
@@ -26,9 +26,9 @@ def test_a_domain_can_be_named():
     assert ros_environment(7)["ROS_DOMAIN_ID"] == "7"
 
 
-def test_signals_wait_until_a_process_is_known():
+def test_signals_are_deferred_until_a_process_is_known():
     done = []
-    with pytest.raises(KeyboardInterrupt), _signals_wait():
+    with pytest.raises(KeyboardInterrupt), signals_deferred():
         signal.raise_signal(signal.SIGINT)
         done.append("the block went on")
     assert done and signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -15,7 +15,7 @@ from rosgraph_msgs.msg import Clock
 from trajectory_msgs.msg import JointTrajectory
 
 from astra_ros.bridge.trajectories import plan_to_trajectory
-from astra_ros.nodes.client.system import nodes
+from astra_ros.nodes.client.node_specs import node_specs
 from astra_ros.nodes.qos import LATCHED, reliable
 from astra_ros.plans.joint_plan import JointPlan
 
@@ -29,7 +29,7 @@ ACCEPTING = {"collision.veto_above": 1.0, "scoring.veto_below": 0.0, "auto_imagi
 @pytest.fixture(scope="module")
 def bench(graph, small_model):
     """Simulator and imagine node in a namespace, with the clock there; the node imagines when it is asked."""
-    for spec in nodes({"model": str(small_model), "namespace": "robot"})[:2]:
+    for spec in node_specs({"model": str(small_model), "namespace": "robot"})[:2]:
         more = ACCEPTING if spec.executable == "imagine" else {}
         graph.start(spec.executable, spec.parameters | more, spec.remappings, spec.namespace)
     made = SimpleNamespace(

@@ -24,7 +24,7 @@ from astra_ros.bridge.scores import diagnostics_to_scores
 from astra_ros.bridge.stamps import to_nanoseconds
 from astra_ros.bridge.trajectories import plan_to_trajectory
 from astra_ros.critics import DEFAULT_CRITICS, load_critic
-from astra_ros.nodes.client.system import RVIZ_FILE, nodes
+from astra_ros.nodes.client.node_specs import RVIZ_FILE, node_specs
 from astra_ros.nodes.qos import LATCHED, reliable
 from astra_ros.resources import resource_path
 
@@ -37,7 +37,7 @@ PLANS, HORIZON, DT_NS = 8, 16, 250_000_000
 @pytest.fixture(scope="module")
 def bench(graph, small_model):
     """Simulator and imagine node, started as the launch file does, and ears on every output."""
-    specs = {spec.executable: spec for spec in nodes({"model": str(small_model)})}
+    specs = {spec.executable: spec for spec in node_specs({"model": str(small_model)})}
     for name in ("simulator", "imagine"):
         # All plans are accepted, whatever the random model thinks; one test vetoes them again.
         accepting = {"collision.veto_above": 1.0, "scoring.veto_below": 0.0, "playback_rate": 0.0}

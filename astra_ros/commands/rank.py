@@ -1,0 +1,53 @@
+"""Whether the plan with the best imagined score really is the better plan.
+
+In every random scene all candidates are imagined and scored from the camera alone; then the simulator executes each
+of them. Three choices are compared:
+
+  score     the plan with the best score; the robot stands still where all plans are vetoed
+  random    a random candidate
+  oracle    the candidate with the best true outcome
+
+The true outcome of a plan, higher is better:
+
+  arm       progress - collision: the share of the way from cube to goal that was covered, minus 1 if
+            arm or cube touched the obstacle
+  drive     progress - collision - off_road / 2: way along the road, as a share of that of a car at 6 m/s
+  explore   gain - collision: floor seen for the first time, 14 m^2 are 1
+
+Scenes are left out that begin in contact, or in which every plan has the same outcome. The goal is given as a user
+would give it: to the arm by a goal image, to the car by the critics `progress` and `off_road`, to rover and drone by
+the critic `curiosity`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from astra_ros.commands.arguments import HelpFormat, at_least, request_of, take_defaults
+from astra_ros.evaluation.rank import RankRequest, rank
+from astra_ros.simulation.worlds import WORLDS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = __doc__
+    parser.formatter_class = HelpFormat
+    parser.epilog = "example:\n  astra rank --model tiny --scenes 100 --out docs/results/astra-tiny/ranking.json\n"
+    parser.add_argument("--model", help="shipped name or directory")
+    parser.add_argument("--backend", help="what runs the model: torch")
+    parser.add_argument("--device", help="where it runs: cpu, cuda, cuda:0")
+    robots = [robot for world in WORLDS.values() for robot in world.robots]
+    parser.add_argument(
+        "--robots", nargs="+", choices=robots, help="simulated robots (default: all that the model knows)"
+    )
+    parser.add_argument("--scenes", type=at_least(1), help="scenes of each robot")
+    parser.add_argument("--plans", type=at_least(2), help="candidate plans of a scene")
+    parser.add_argument("--first-seed", type=int, help="seed of the first scene")
+    parser.add_argument("--out", type=Path, help="result file (JSON)")
+    parser.add_argument("--raw", type=Path, help="file of every scene's scores and outcomes (JSON)")
+    take_defaults(parser, RankRequest)
+
+
+def run(args: argparse.Namespace) -> int:
+    rank(request_of(RankRequest, args))
+    return 0

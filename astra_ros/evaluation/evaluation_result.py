@@ -1,0 +1,285 @@
+"""How good imagined video is: the figures of an action space, and means over worlds. Fields are the keys in JSON.
+
+The rows of a figure are what was compared with the recorded frames, see ROWS. `ByHorizon` are values by the number of
+frames ahead, as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from astra_ros.evaluation.ranking_result import Interval, OverallRanking
+from astra_ros.evaluation.results import FLAT
+
+ByHorizon = dict[str, float]
+
+DRIFT = (16, 64)  # frames between which drift is stated
+FOLLOWED = 16  # frames whose poses count, from the first on
+GOAL_HORIZON = 16  # frames ahead, of the figures over worlds
+ROWS = {
+    "ceiling": "autoencoder alone",
+    "model": "model",
+    "decoded": "model, decoded alone",
+    "shuffled": "another plan's motion",
+    "geometry": "moved by geometry",
+    "copy": "copy the last frame",
+}
+REAL = "real frames"
+STYLE_ROWS = {
+    "ceiling": "autoencoder alone",
+    "told": "with a picture of it",
+    "matched": "colours matched alone",
+    "untold": "without a picture",
+    "copy": "copy the last frame",
+}
+USABLE_PROBE = 0.5  # share of the poses in real frames that a probe must find
+
+
+@dataclass(frozen=True)
+class StillFigures:
+    """Frames that are left out, because nothing had changed: their share, and the model's PSNR there."""
+
+    share: float
+    psnr_db: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoseFigures:
+    """How far poses in frames are from the true ones, and the share of the frames in which they are near."""
+
+    mean_error_m: float
+    mean_error_rad: float | None = None
+    near: float
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What one row is better than another, dB, at a horizon; `decoded` the same of the decoded frames alone."""
+
+    horizon: int
+    mean: float
+    interval_95: Interval
+    decoded: float | None = None
+
+
+@dataclass(frozen=True)
+class EventFigures:
+    """An outcome head's probabilities against what happened.
+
+    Attributes:
+        base_rate: share of the clips in which it happens.
+        auroc, auroc_frames: over clips and over frames; None where it happens in all of them or in none.
+        mean_probability, mean_frequency: over frames.
+    """
+
+    base_rate: float
+    auroc: float | None
+    auroc_frames: float | None
+    mean_probability: float
+    mean_frequency: float
+
+
+@dataclass(frozen=True)
+class StyleFigures:
+    """PSNR against scenes recorded in a second style, and what a picture of that style gains."""
+
+    clips: int
+    psnr_db: dict[str, ByHorizon]
+    gain_db: Gain
+    gain_over_matched_db: Gain
+
+
+@dataclass(frozen=True)
+class PerceptualFigures:
+    """LPIPS by row and horizon, and FVD by row, where their weights were given.
+
+    Attributes:
+        perceptual_weights: metric -> file, sha256 and whether it is the published one, of each weights file.
+    """
+
+    lpips: dict[str, ByHorizon] | None = None
+    fvd: dict[str, float] | None = None
+    fvd_videos: int | None = None
+    fvd_frames: int | None = None
+    perceptual_weights: dict[str, list[dict]] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpaceFigures:
+    """The figures of one action space.
+
+    Attributes:
+        drawn: imagined with robot renders.
+        reprojected: imagined with camera poses.
+        psnr_curve_db: of every frame ahead.
+        following: row -> poses read from the first `following_frames` frames; None without a pose probe.
+        drift_db: PSNR lost from frame 16 to 64; None for shorter clips.
+        latent_rmse, uncertainty_correlation: of the model's latents, and of its uncertainty with their error.
+        events: outcome -> its figures.
+        object_error_m: distance of the imagined object from the true one, in the plane.
+        style: None where no scene was recorded in a second style, or the model cannot restyle.
+    """
+
+    world: str
+    drawn: bool
+    reprojected: bool
+    clips: int
+    still: StillFigures
+    psnr_db: dict[str, ByHorizon]
+    ssim: dict[str, ByHorizon]
+    psnr_curve_db: dict[str, list[float]]
+    following: dict[str, PoseFigures] | None = None
+    following_frames: int | None = None
+    perceptual: PerceptualFigures = field(default=PerceptualFigures(), metadata=FLAT)
+    gain_over_copy_db: Gain
+    drift_db: float | None = None
+    latent_rmse: ByHorizon
+    uncertainty_correlation: float
+    events: dict[str, EventFigures]
+    object_error_m: ByHorizon | None = None
+    style: StyleFigures | None = None
+
+    def at_goal(self, metric: Mapping[str, ByHorizon] | None, row: str) -> float | None:
+        """A row of a metric at the horizon of the figures over worlds."""
+        return (metric or {}).get(row, {}).get(str(GOAL_HORIZON))
+
+    def near(self, row: str) -> float | None:
+        """Share of the followed frames whose pose is near the true one."""
+        return self.following[row].near if self.following and self.following_frames == FOLLOWED else None
+
+    @property
+    def lost_when_shuffled_db(self) -> float | None:
+        model, shuffled = (self.at_goal(self.psnr_db, row) for row in ("model", "shuffled"))
+        return None if model is None or shuffled is None else model - shuffled
+
+    def style_gain(self, name: str) -> float | None:
+        gain = getattr(self.style, name) if self.style else None
+        return gain.mean if gain and gain.horizon == GOAL_HORIZON else None
+
+    def table(self, space: str) -> str:
+        horizons = list(self.psnr_db["model"])
+        lines = [
+            f"{space}: {self.clips} held-out clips",
+            f"  {'PSNR dB (SSIM)':22}" + "".join(f"{f'{h} frames':>15}" for h in horizons),
+        ]
+        for row in self.psnr_db:
+            cells = "".join(f"{self.psnr_db[row][h]:8.2f} ({self.ssim[row][h]:.2f})" for h in horizons)
+            lines.append(f"  {ROWS[row]:22}{cells}")
+        if self.still.share:
+            lines.append(
+                f"  left out, since nothing had changed: {self.still.share:.1%} of the "
+                f"frames; the model reaches {self.still.psnr_db:.1f} dB there"
+            )
+        if self.following:
+            poses = ", ".join(
+                f"{ROWS.get(row, row)} {pose.mean_error_m * 100:.1f} cm ({pose.near:.0%} near)"
+                for row, pose in self.following.items()
+            )
+            lines.append(f"  pose read from the first {self.following_frames} frames: {poses}")
+            if (seen := self.following[REAL].near) < USABLE_PROBE:
+                lines.append(
+                    f"  (the probe finds only {seen:.0%} of the poses in real frames, so its figures say little; "
+                    "train it on more --probe-data)"
+                )
+        for event, values in self.events.items():
+            tells = ", ".join(
+                f"AUROC {value:.2f} ({what})"
+                for value, what in ((values.auroc, "in which clips"), (values.auroc_frames, "in which frames"))
+                if value is not None
+            )
+            tells = tells or f"in {values.base_rate:.0%} of the clips, so nothing to tell apart"
+            lines.append(
+                f"  {event}: {tells}; mean probability {values.mean_probability:.3f} where "
+                f"it happens in {values.mean_frequency:.3f} of the frames"
+            )
+        if self.style:
+            lines.append(f"  in another style, {self.style.clips} clips, decoded alone, PSNR dB:")
+            lines += [
+                f"  {STYLE_ROWS[row]:22}" + "".join(f"{values[h]:8.2f}{'':7}" for h in horizons)
+                for row, values in self.style.psnr_db.items()
+            ]
+        if self.drift_db is not None:
+            lines.append(f"  drift: {self.drift_db:.2f} dB lost from frame {DRIFT[0]} to {DRIFT[1]}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class OverallFigures:
+    """Means over worlds, each the mean of its action spaces; None where one of them was not measured.
+
+    Scores are made from decoded frames, so some figures are also stated of those.
+    """
+
+    worlds: list[str]
+    ceiling_psnr_db: float | None
+    gain_over_copy_db: float | None
+    ssim: float | None
+    lpips: float | None
+    lpips_copy: float | None
+    fvd: float | None
+    lost_when_shuffled_db: float | None
+    near: float | None
+    gain_over_copy_decoded_db: float | None
+    ssim_decoded: float | None
+    near_decoded: float | None
+    near_real: float | None
+    near_shuffled: float | None
+    style_told_db: float | None
+    style_told_over_matched_db: float | None
+    drift_db: float | None
+
+    @classmethod
+    def of(cls, spaces: Mapping[str, SpaceFigures]) -> OverallFigures:
+        worlds = sorted({figures.world for figures in spaces.values()})
+
+        def mean(value_of: Callable[[SpaceFigures], float | None]) -> float | None:
+            means = []
+            for world in worlds:
+                values = [value_of(figures) for figures in spaces.values() if figures.world == world]
+                if None in values:
+                    return None
+                means.append(np.mean(values))
+            return float(np.mean(means))
+
+        return cls(
+            worlds=worlds,
+            ceiling_psnr_db=mean(lambda f: f.at_goal(f.psnr_db, "ceiling")),
+            gain_over_copy_db=mean(lambda f: f.gain_over_copy_db.mean),
+            ssim=mean(lambda f: f.at_goal(f.ssim, "model")),
+            lpips=mean(lambda f: f.at_goal(f.perceptual.lpips, "model")),
+            lpips_copy=mean(lambda f: f.at_goal(f.perceptual.lpips, "copy")),
+            fvd=mean(lambda f: (f.perceptual.fvd or {}).get("model")),
+            lost_when_shuffled_db=mean(lambda f: f.lost_when_shuffled_db),
+            near=mean(lambda f: f.near("model")),
+            gain_over_copy_decoded_db=mean(lambda f: f.gain_over_copy_db.decoded),
+            ssim_decoded=mean(lambda f: f.at_goal(f.ssim, "decoded")),
+            near_decoded=mean(lambda f: f.near("decoded")),
+            near_real=mean(lambda f: f.near(REAL)),
+            near_shuffled=mean(lambda f: f.near("shuffled")),
+            style_told_db=mean(lambda f: f.style_gain("gain_db")),
+            style_told_over_matched_db=mean(lambda f: f.style_gain("gain_over_matched_db")),
+            drift_db=mean(lambda f: f.drift_db),
+        )
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """The result file of `astra eval`.
+
+    Attributes:
+        data: folder of the held-out episodes.
+        style_sha256: of the model's style weights, where a second style was imagined.
+        ranking: how well scores of the same model choose.
+    """
+
+    model: str
+    sha256: str
+    data: str
+    dt_s: float
+    overall: OverallFigures
+    spaces: dict[str, SpaceFigures]
+    style_sha256: str | None = None
+    ranking: OverallRanking | None = None

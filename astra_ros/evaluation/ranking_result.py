@@ -1,0 +1,198 @@
+"""How well scores rank plans: the figures of a robot over scenes, and of all robots. Fields are the keys in JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from astra_ros.critics.scoring import VERDICTS, VETOED
+from astra_ros.evaluation.metrics import interval, kendall, mean_rank_violation, spearman
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One scene of K plans: scores from imagination, outcomes from the simulator.
+
+    Attributes:
+        kinds: what each plan was meant to be.
+        order: minus the rank of each plan: higher is better, vetoed plans last.
+        raw: critic -> its raw value for each plan.
+        chosen: the plan with rank 0; None where all are vetoed, and the robot stands still.
+        parts: part of the outcome -> its value for each plan.
+        still, still_collision: outcome of standing still, and whether that collides.
+    """
+
+    seed: int
+    kinds: list[str]
+    scores: list[float]
+    order: list[int]
+    verdicts: list[str]
+    raw: dict[str, list[float | None]]
+    chosen: int | None
+    parts: dict[str, list[float]]
+    collision: list[bool]
+    outcomes: list[float]
+    still: float
+    still_collision: bool
+
+    @property
+    def chosen_verdict(self) -> str:
+        return VETOED if self.chosen is None else self.verdicts[self.chosen]
+
+    @property
+    def chosen_outcome(self) -> float:
+        return self.still if self.chosen is None else self.outcomes[self.chosen]
+
+    @property
+    def chosen_collision(self) -> bool:
+        return self.still_collision if self.chosen is None else self.collision[self.chosen]
+
+
+@dataclass(frozen=True)
+class VerdictFigures:
+    """Share of the plans that have a verdict, their mean outcome, and the share of them that collide."""
+
+    share: float
+    outcome: float
+    collisions: float
+
+    @classmethod
+    def by_verdict(
+        cls, verdicts: Sequence[str], outcomes: Sequence[float], collided: Sequence[bool]
+    ) -> dict[str, VerdictFigures]:
+        """Verdict -> its figures, over N plans."""
+        figures = {}
+        for name in VERDICTS:
+            those = np.array(verdicts) == name
+            if those.any():
+                means = (np.asarray(values)[those].mean() for values in (outcomes, collided))
+                figures[name] = cls(float(those.mean()), *(float(mean) for mean in means))
+        return figures
+
+
+@dataclass(frozen=True)
+class RobotRanking:
+    """The figures of one robot.
+
+    Attributes:
+        left_out: scenes that were left out.
+        vetoed_of_colliding, vetoed_of_harmless: vetoed share of the plans that collide, and of the others.
+        top1_regret: share of the range between a scene's best and worst plan that the choice gives away.
+        outcome, outcome_95, collisions: by who chooses: score, random, oracle.
+        verdicts: of all plans.
+        chosen_verdicts: of the chosen plans; standing still counts as vetoed.
+    """
+
+    world: str
+    left_out: int
+    scenes: int
+    vetoed_of_colliding: float | None
+    vetoed_of_harmless: float | None
+    spearman: float
+    spearman_95: Interval
+    kendall: float
+    mmrv: float
+    top1_regret: float
+    none_accepted: float
+    outcome: dict[str, float]
+    outcome_95: dict[str, Interval]
+    collisions: dict[str, float]
+    verdicts: dict[str, VerdictFigures]
+    chosen_verdicts: dict[str, VerdictFigures]
+
+    @classmethod
+    def of(cls, world: str, scenes: Sequence[Scene], left_out: int = 0) -> RobotRanking:
+        outcomes = [np.array(scene.outcomes) for scene in scenes]
+        best, worst = (np.array([pick(outcome) for outcome in outcomes]) for pick in (np.max, np.min))
+        chosen = np.array([scene.chosen_outcome for scene in scenes])
+        choices = {"score": chosen, "random": np.array([outcome.mean() for outcome in outcomes]), "oracle": best}
+        collisions = {
+            "score": [scene.chosen_collision for scene in scenes],
+            "random": [np.mean(scene.collision) for scene in scenes],
+            "oracle": [scene.collision[int(np.argmax(scene.outcomes))] for scene in scenes],
+        }
+        orders = [np.array(scene.order) for scene in scenes]
+        rho, tau, mmrv = (
+            np.array([figure(order, outcome) for order, outcome in zip(orders, outcomes)])
+            for figure in (spearman, kendall, mean_rank_violation)
+        )
+        verdicts = np.concatenate([scene.verdicts for scene in scenes])
+        collided = np.concatenate([np.array(scene.collision, bool) for scene in scenes])
+        vetoed = verdicts == VETOED
+        return cls(
+            world=world,
+            left_out=left_out,
+            scenes=len(scenes),
+            vetoed_of_colliding=float(vetoed[collided].mean()) if collided.any() else None,
+            vetoed_of_harmless=float(vetoed[~collided].mean()) if (~collided).any() else None,
+            spearman=float(rho.mean()),
+            spearman_95=interval(rho),
+            kendall=float(tau.mean()),
+            mmrv=float(mmrv.mean()),
+            top1_regret=float(np.mean(np.clip((best - chosen) / (best - worst), 0, 1))),
+            none_accepted=float(np.mean([scene.chosen is None for scene in scenes])),
+            outcome={name: float(values.mean()) for name, values in choices.items()},
+            outcome_95={name: interval(values) for name, values in choices.items()},
+            collisions={name: float(np.mean(values)) for name, values in collisions.items()},
+            verdicts=VerdictFigures.by_verdict(verdicts, np.concatenate(outcomes), collided),
+            chosen_verdicts=VerdictFigures.by_verdict(
+                [scene.chosen_verdict for scene in scenes], chosen, collisions["score"]
+            ),
+        )
+
+    def table(self, robot: str) -> str:
+        low, high = self.spearman_95
+        lines = [
+            f"{robot}: {self.scenes} scenes, Spearman {self.spearman:.3f} [{low:.3f}, {high:.3f}], "
+            f"Kendall {self.kendall:.3f}, top-1 regret {self.top1_regret:.1%}",
+            f"  {'chosen by':10} {'mean outcome':>13} {'95 % interval':>18} {'collisions':>11}",
+        ]
+        for name, value in self.outcome.items():
+            low, high = self.outcome_95[name]
+            lines.append(f"  {name:10} {value:13.3f} {f'[{low:.3f}, {high:.3f}]':>18} {self.collisions[name]:11.1%}")
+        for name, each in self.verdicts.items():
+            lines.append(
+                f"  {name + ':':10} {each.share:.0%} of all plans, mean outcome "
+                f"{each.outcome:.2f}, {each.collisions:.0%} of them collide"
+            )
+        for name, each in self.chosen_verdicts.items():
+            what = "none chosen" if name == VETOED else f"{name} chosen"
+            lines.append(
+                f"  {what + ':':16} in {each.share:.0%} of the scenes, mean outcome "
+                f"{each.outcome:.2f}, {each.collisions:.0%} collide"
+            )
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class OverallRanking:
+    """Means over worlds, each the mean of its robots."""
+
+    worlds: list[str]
+    spearman: float
+    top1_regret: float
+
+    @classmethod
+    def of(cls, robots: Mapping[str, RobotRanking]) -> OverallRanking:
+        worlds = sorted({each.world for each in robots.values()})
+
+        def mean(name: str) -> float:
+            of_worlds = [[getattr(each, name) for each in robots.values() if each.world == world] for world in worlds]
+            return float(np.mean([np.mean(values) for values in of_worlds]))
+
+        return cls(worlds, mean("spearman"), mean("top1_regret"))
+
+
+@dataclass(frozen=True)
+class RankingResult:
+    """The result file of `astra rank`."""
+
+    model: str
+    sha256: str
+    plans: int
+    overall: OverallRanking
+    robots: dict[str, RobotRanking]
