@@ -29,12 +29,9 @@ COMMANDS = {
     "bench": "how fast: camera image to scores, beside the plain denoising loop",
 }
 _ELSEWHERE = {  # until they have a module in commands/
-    "demo": "astra_ros.nodes.client.demo",
     "train": "astra_ros.training.train",
     "export": "astra_ros.training.export",
     "style": "astra_ros.training.style",
-    "eval": "astra_ros.evaluation.evaluate",
-    "rank": "astra_ros.evaluation.rank",
 }
 
 # Import name -> the extra of this package that installs it.

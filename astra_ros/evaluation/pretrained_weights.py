@@ -1,8 +1,7 @@
 """Weights files that a metric is defined by: given by path, known by sha256, never downloaded.
 
-LPIPS and FVD are distances in the feature space of one particular trained network: with other weights
-the numbers mean nothing beside published ones. So a file that is not the published one, byte for byte,
-is refused.
+LPIPS and FVD are distances in the feature space of one trained network. With other weights their numbers cannot be
+compared with published ones, so a file is refused unless it is the published one, byte for byte.
 """
 
 from __future__ import annotations
@@ -16,21 +15,32 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-
-class MetricError(RuntimeError):
-    """Weights or pictures that a metric cannot use; names the file, what was found, what to do."""
+from astra_ros.errors import UserError
 
 
-class Published(NamedTuple):
-    """A file that a metric is defined by."""
+class MetricError(UserError):
+    """A metric cannot use a weights file, or the frames that it was given."""
+
+
+class PublishedFile(NamedTuple):
+    """A file that a metric is defined by.
+
+    Attributes:
+        what: its name and where it is published.
+        size: bytes.
+    """
 
     what: str
-    size: int  # bytes
+    size: int
     sha256: str
+
+    def refused(self, path: Path, problem: str) -> MetricError:
+        """The error of another file in its place."""
+        return MetricError(problem, thing=path, cure=f"give {self.what}")
 
 
 class WeightsFile(NamedTuple):
-    """What a result file says of the weights it was made with."""
+    """A weights file as result files name it."""
 
     file: str
     sha256: str
@@ -38,81 +48,84 @@ class WeightsFile(NamedTuple):
 
 
 def read_weights(
-    path: Path, published: Published, official: bool, copy: Published | None = None
+    path: Path, published: PublishedFile, official: bool, copy: PublishedFile | None = None
 ) -> tuple[bytes, WeightsFile]:
-    """Contents of a weights file; a MetricError where `official` and it is not `published`.
+    """The contents of a weights file.
 
-    `copy` is another file that holds the same weights, and is as good.
+    Args:
+        official: refuse files other than `published` and `copy`.
+        copy: another file with the same weights.
+
+    Raises MetricError where the file cannot be read or is refused.
     """
     try:
-        # At once: what was hashed is then what is loaded.
+        # Read once, so that the bytes that are hashed are the bytes that are loaded.
         data = Path(path).read_bytes()
     except OSError as error:
-        raise MetricError(f"{path}: cannot be read ({error.strerror}); expected {published.what}") from error
+        raise published.refused(path, f"cannot be read ({error.strerror})") from error
     digest = hashlib.sha256(data).hexdigest()
     known = [published, *([copy] if copy else [])]
     found = any(digest == file.sha256 for file in known)
     if official and not found:
         expected = ", or ".join(f"{file.what}, {file.size} bytes with sha256 {file.sha256}" for file in known)
         raise MetricError(
-            f"{path}: found {len(data)} bytes with sha256 {digest}; expected {expected}. It is another file or "
-            "a damaged download, and would make another metric: get the file from that project"
+            f"another file or a damaged download, {len(data)} bytes with sha256 {digest}",
+            thing=path,
+            cure=f"give {expected}",
         )
     return data, WeightsFile(Path(path).name, digest, found)
 
 
 def tensors_in(
-    path: Path, data: bytes, shapes: dict[str, tuple[int, ...]], published: Published, device: str
+    path: Path, data: bytes, shapes: dict[str, tuple[int, ...]], published: PublishedFile, device: str
 ) -> dict[str, torch.Tensor]:
-    """The tensors named in `shapes` from a .pth file; others in it are left alone."""
+    """The tensors named in `shapes` from a .pth file, which may hold others too."""
     try:
         # weights_only: tensors and containers; a pickle that names a function is refused.
         found = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
     except Exception as error:  # damaged bytes raise nearly anything
         reason = str(error).strip() or type(error).__name__
-        raise MetricError(
-            f"{path}: not a file of plain tensors ({reason.splitlines()[0]}); expected {published.what}"
-        ) from error
+        raise published.refused(path, f"not a file of plain tensors ({reason.splitlines()[0]})") from error
     names = list(found) if isinstance(found, dict) else []
     for name, shape in shapes.items():
         size = tuple(getattr(found[name], "shape", ())) if name in names else "missing"
         if size != shape:
-            raise MetricError(
-                f"{path}: {name} is {size}, expected {shape}; found a "
-                f"{type(found).__name__} of {len(names)} named entries, first "
-                f"{names[:3]}; expected {published.what}"
+            raise published.refused(
+                path,
+                f"{name} is {size}, expected {shape}; found a {type(found).__name__} of {len(names)} named entries, "
+                f"first {names[:3]}",
             )
     return {name: found[name].float() for name in shapes}
 
 
 class _Stored:
-    """Stands for an array while it is unpickled: plain values, of which `array` makes the array."""
+    """Stands in for an array while it is unpickled; `array` makes the array from its plain values."""
 
     def __setstate__(self, state: tuple) -> None:
         _, self.shape, self.dtype, self.by_columns, self.data = state
 
     def array(self) -> np.ndarray:
         if type(self.data) is not bytes or not isinstance(self.dtype, _Float32):
-            raise pickle.UnpicklingError("it has an array that is not of plain float32")
+            raise pickle.UnpicklingError("an array is not plain float32")
         return np.frombuffer(self.data, "<f4").reshape(self.shape, order="F" if self.by_columns else "C")
 
 
 class _Float32:
-    """Stands for the only dtype that is read."""
+    """Stands in for the only dtype that is read."""
 
     def __init__(self, name: str, *_: object):
         if name != "f4":
-            raise pickle.UnpicklingError(f"it has numbers of dtype {name}, not f4")
+            raise pickle.UnpicklingError(f"numbers have dtype {name}, not f4")
 
     def __setstate__(self, state: tuple) -> None:
         if state[1] != "<":
-            raise pickle.UnpicklingError(f"it has numbers of byte order {state[1]}, not <")
+            raise pickle.UnpicklingError(f"numbers have byte order {state[1]}, not <")
 
 
 class _Arrays(pickle.Unpickler):
-    """Reads a pickle of NumPy arrays and calls nothing of NumPy, whose own unpickling trusts the file."""
+    """Reads a pickle of NumPy arrays without NumPy's own unpickling, which trusts the file."""
 
-    # NumPy 2 moved the first; files written with NumPy 1 name its old place.
+    # NumPy 2 moved the first one; files written with NumPy 1 have its old name.
     STAND_INS = {
         ("numpy.core.multiarray", "_reconstruct"): lambda *_: _Stored(),
         ("numpy._core.multiarray", "_reconstruct"): lambda *_: _Stored(),
@@ -126,8 +139,8 @@ class _Arrays(pickle.Unpickler):
         return self.STAND_INS[module, name]
 
 
-def arrays_in(path: Path, data: bytes, published: Published) -> dict:
-    """Nested dicts of float32 arrays from a pickle of them, as Flax's checkpoints are; runs no code of it."""
+def arrays_in(path: Path, data: bytes, published: PublishedFile) -> dict:
+    """Nested dicts of float32 arrays from a pickle, the format of Flax's checkpoints; runs no code from the file."""
 
     def made(value: object) -> object:
         if isinstance(value, dict):
@@ -137,4 +150,4 @@ def arrays_in(path: Path, data: bytes, published: Published) -> dict:
     try:
         return made(_Arrays(io.BytesIO(data)).load())
     except Exception as error:  # damaged bytes raise nearly anything
-        raise MetricError(f"{path}: not a file of plain arrays ({error}); expected {published.what}") from error
+        raise published.refused(path, f"not a file of plain arrays ({error})") from error

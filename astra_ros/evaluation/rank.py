@@ -99,8 +99,7 @@ def rank(request: RankRequest) -> RankingResult:
         task = TASKS.get(world_name, Task())
         imaginer.plan_renders.describe(simulated_urdf(robot))
         imaginer.configure(
-            ImaginerSettings(math.ceil(PLAN_S / card.dt_s - 1e-9), action_space=f"{robot}_{modality}"),
-            task.critics,
+            ImaginerSettings(math.ceil(PLAN_S / card.dt_s - 1e-9), action_space=f"{robot}_{modality}"), task.critics
         )
         world = make_world(world_name, robot, FINER * card.image_size[0])
         try:

@@ -116,10 +116,7 @@ def _space(folder: Path, space: str, figures: SpaceFigures, shown: Shown, dt_s: 
         _strip(folder / name, shown.styled, dt_s, given=True)
         parts.append(("table", _style(figures.style)))
         parts.append(
-            (
-                "picture",
-                (name, f"{space}, in another style; left: the given picture, then the last observed frames"),
-            )
+            ("picture", (name, f"{space}, in another style; left: the given picture, then the last observed frames"))
         )
     return parts
 

@@ -10,11 +10,11 @@ import time
 
 import pytest
 
-from astra_ros.commands import bench
+from astra_ros.commands import bench, eval, rank
 from astra_ros.commands.arguments import at_least, frame_size
 from astra_ros.datasets.episode import DatasetError
-from astra_ros.evaluation import evaluate, rank
 from astra_ros.evaluation.results import check_writable, write_result
+from astra_ros.files import OutputError
 from astra_ros.inference import ModelError
 from astra_ros.training import export, style, train
 from astra_ros.training.training_data import claim
@@ -27,14 +27,15 @@ def parsed(command, *words):
 
 
 @pytest.mark.parametrize(
-    "command, words",
-    [(evaluate, ("--out",)), (evaluate, ("--report",)), (rank, ("--out",)), (rank, ("--raw",)), (bench, ("--out",))],
+    "command, flag", [(eval, "--out"), (eval, "--report"), (rank, "--out"), (rank, "--raw"), (bench, "--out")]
 )
-def test_where_nothing_can_be_written_nothing_is_measured(tmp_path, monkeypatch, command, words):
+def test_where_nothing_can_be_written_nothing_is_measured(tmp_path, monkeypatch, command, flag):
     (tmp_path / "file").touch()
-    monkeypatch.setattr("astra_ros.inference.load_backend", lambda *_: 1 / 0)
-    with pytest.raises(DatasetError, match="file/sub.*: cannot be written .*; name another file"):
-        command.run(parsed(command, *words, tmp_path / "file" / "sub"))
+    for module in ("evaluate", "rank", "benchmark"):
+        monkeypatch.setattr(f"astra_ros.evaluation.{module}.load_backend", lambda *_: 1 / 0)
+    with pytest.raises(OutputError) as error:
+        command.run(parsed(command, flag, tmp_path / "file" / "sub"))
+    assert str(tmp_path / "file" / "sub") in error.value.thing and error.value.cure
 
 
 def test_asking_leaves_nothing_behind_and_changes_nothing(tmp_path):
@@ -43,8 +44,9 @@ def test_asking_leaves_nothing_behind_and_changes_nothing(tmp_path):
     assert (tmp_path / "there.json").read_text() == "mine" and list((tmp_path / "new").iterdir()) == []
     write_result(tmp_path / "new" / "result.json", {"a": 1})
     (tmp_path / "folder").mkdir()
-    with pytest.raises(DatasetError, match="folder: cannot be written .*Mend that, then repeat the command"):
+    with pytest.raises(OutputError) as error:
         write_result(tmp_path / "folder", {"a": 1})
+    assert error.value.thing == str(tmp_path / "folder") and "repeat" in error.value.cure
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,7 @@ def test_a_model_of_other_robots_is_refused_at_once(monkeypatch):
             def check_knows(space):
                 raise ModelError(f"does not know {space}")
 
-    monkeypatch.setattr("astra_ros.inference.load_backend", lambda *_: Loaded)
+    monkeypatch.setattr("astra_ros.evaluation.benchmark.load_backend", lambda *_: Loaded)
     with pytest.raises(ModelError, match="does not know kuka_joints"):
         bench.run(parsed(bench, "--robot", "kuka"))
 

@@ -11,8 +11,8 @@ import torch
 from astra_ros.datasets import record
 from astra_ros.datasets.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.datasets.episode import DatasetError
-from astra_ros.evaluation import action_following as following
-from astra_ros.evaluation import evaluate
+from astra_ros.evaluation import action_following
+from astra_ros.evaluation.evaluate import EvaluationRequest, evaluate
 from astra_ros.evaluation.held_out import HeldOutClips
 from astra_ros.evaluation.metrics import psnr
 from astra_ros.inference import Conditioning, ModelError, load_backend
@@ -288,38 +288,17 @@ def test_a_model_knows_its_moving_cameras_and_uses_them(moving, model):
 
 
 def test_evaluation_sees_again_unless_told_not_to(moving, model, tmp_path, monkeypatch):
-    monkeypatch.setattr(following, "PROBE_STEPS", 10)  # what the probe reads is not looked at
+    monkeypatch.setattr(action_following, "PROBE_STEPS", 10)  # what the probe reads is not looked at
     card = load_backend("torch", model).card
     episodes = [load_episode(path) for path in list_episodes(moving, "rover_twist")]
     clips = HeldOutClips(episodes, card, 8, 1, 0, None)
     assert clips.own.camera_poses.shape == clips.shuffled.camera_poses.shape == (6, 8, 4, 4)
     assert not np.allclose(clips.own.camera_poses, clips.shuffled.camera_poses)
-    parser = argparse.ArgumentParser()
-    evaluate.add_arguments(parser)
+    request = EvaluationRequest(model=model, data=moving, probe_data=moving, spaces=["rover_twist"], horizon=4)
     made = []
-    for more in ([], ["--no-reprojection"]):
+    for reprojection in (True, False):
         out = tmp_path / f"{len(made)}.json"
-        evaluate.run(
-            parser.parse_args(
-                [
-                    "--model",
-                    str(model),
-                    "--data",
-                    str(moving),
-                    "--probe-data",
-                    str(moving),
-                    "--spaces",
-                    "rover_twist",
-                    "--horizon",
-                    "4",
-                    "--clips-per-episode",
-                    "1",
-                    "--out",
-                    str(out),
-                    *more,
-                ]
-            )
-        )
+        evaluate(replace(request, clips_per_episode=1, reprojection=reprojection, out=out))
         made.append(json.loads(out.read_text())["spaces"]["rover_twist"])
     assert [figures["reprojected"] for figures in made] == [True, False]
     assert made[0]["psnr_db"]["model"] != made[1]["psnr_db"]["model"]

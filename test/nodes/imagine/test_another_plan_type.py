@@ -7,13 +7,13 @@ from installed_package import install
 
 pytest.importorskip("rclpy")
 
+from astra_ros.nodes.client.system import nodes
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Float32MultiArray
 
 from astra_ros.bridge.scores import diagnostics_to_scores
-from astra_ros.nodes.client.system import nodes
 from astra_ros.nodes.qos import LATCHED, reliable
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
