@@ -1,4 +1,4 @@
-"""Pictures scaled to what a model sees."""
+"""Frames scaled to the size of a model's images."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import numpy as np
 
 
 def to_model_size(frame: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
-    """Scale a picture to what the model sees.
+    """A frame scaled to the model's size.
 
     Args:
         frame: uint8 [H, W, 3] RGB.
         image_size: the model's (height, width).
 
     Returns:
-        uint8 [height, width, 3], contiguous. Pictures of another shape are first cut in the
-        middle to the model's aspect ratio, so that nothing is stretched.
+        uint8 [height, width, 3], contiguous. Frames of another aspect ratio are first cut in the middle, so nothing is
+        stretched.
     """
     height, width = image_size
     rows, columns = frame.shape[:2]

@@ -1,4 +1,4 @@
-"""The last frames of a camera at the rate of the model, chosen by their stamps."""
+"""The last frames of a camera at the model's rate, chosen by their stamps."""
 
 from __future__ import annotations
 
@@ -8,34 +8,33 @@ import numpy as np
 
 from astra_ros.camera.frame_order import Order, order_of
 
-# Frames kept per step of the model; a camera that is faster is thinned, so that memory is bounded.
+# Frames kept per step of the model. Faster cameras are thinned, so memory is bounded.
 _KEPT_PER_STEP = 8
-# A camera counts as too slow when its typical interval is longer than the model's step by this.
+# A camera is too slow when its typical interval is longer than the model's step by this factor.
 _SLOW = 1.1
 
 
 class HistoryNotReady(RuntimeError):
-    """There is no full history yet. The message says why and what would help."""
+    """There is no full history yet. The message says why."""
 
 
 class FrameHistory:
     """Picks T frames dt apart, the newest one last, from a camera that runs at its own rate.
 
-    For a camera faster than the model, the frames nearest to ``newest - k*dt`` are taken. A camera
-    slower than the model is refused. A frame that others overtook is left out, see ``frame_order.py``. A gap
-    in the stamps, or a clock that was set back (a simulation was reset), starts a new history. Not
-    thread-safe: one thread owns it.
+    From a camera faster than the model, the frames nearest to ``newest - k*dt`` are taken. A camera slower than the
+    model is refused. Late frames are left out, see ``frame_order.py``. A gap in the stamps, or a clock that was set
+    back (a simulation was reset), starts a new history. Not thread-safe: one thread owns it.
 
     Args:
         length: T, frames in a history.
         dt_s: seconds between two of them, the model's step.
-        tolerance_s: how far a frame may be from its wanted time; 0.45 of a step when None. Must
-            stay below half a step, so that no frame is taken twice.
-        allow_padding: where the history is still too short, repeat its oldest frame, as if nothing
-            had moved before it. Otherwise a short history is not ready.
+        tolerance_s: how far a frame may be from its wanted time; 0.45 of a step when None. It must be less than half a
+            step, so that no frame is taken twice.
+        allow_padding: repeat the oldest frame where the history is too short, as if nothing had moved before it.
+            Otherwise a short history is not ready.
 
     Raises:
-        ValueError: a size, step or tolerance that makes no sense.
+        ValueError: length, step or tolerance is out of range.
     """
 
     def __init__(self, length: int, dt_s: float, tolerance_s: float | None = None, allow_padding: bool = False) -> None:
@@ -55,7 +54,7 @@ class FrameHistory:
         self._restarted = ""
 
     def __len__(self) -> int:
-        """Frames held, of which a history is picked."""
+        """Frames held, from which a history is picked."""
         return len(self._frames)
 
     @property
@@ -64,24 +63,24 @@ class FrameHistory:
         return self._frames[-1][0] if self._frames else None
 
     def clear(self) -> None:
-        """Forget all frames and the measured camera rate."""
+        """Forgets all frames and the measured camera rate."""
         self._frames.clear()
         self._intervals.clear()
         self._restarted = ""
 
     def is_late(self, stamp_s: float) -> bool:
-        """Whether a frame of that stamp, s, was overtaken by the newest one on its way here."""
+        """Whether a frame with that stamp, s, arrives after a newer one."""
         return bool(self._frames) and order_of(stamp_s - self._frames[-1][0]) is Order.LATE
 
     def push(self, stamp_s: float, frame: np.ndarray) -> str | None:
-        """Add the frame that the camera sent last; one that is late (:meth:`is_late`) is left out.
+        """Adds the frame that the camera sent last; a late frame (:meth:`is_late`) is left out.
 
         Args:
             stamp_s: the image's stamp, s.
             frame: uint8 [h, w, 3] RGB; kept, not copied.
 
         Returns:
-            Text for the log when an older history was thrown away, otherwise None.
+            Why the history so far was discarded, for the log, or None.
 
         Raises:
             ValueError: the frame is not uint8 [h, w, 3], or the stamp is not finite.
@@ -124,14 +123,14 @@ class FrameHistory:
     def _store(self, stamp_s: float, frame: np.ndarray) -> None:
         held = self._frames
         if len(held) > 1 and held[-1][0] - held[-2][0] < self.dt_s / _KEPT_PER_STEP:
-            held.pop()  # too near to its elder to be worth keeping now that it is not the newest
+            held.pop()  # too near to the frame before it, now that it is not the newest
         held.append((stamp_s, frame))
         oldest_s = stamp_s - (self.length - 1) * self.dt_s - self.tolerance_s
         while held[0][0] < oldest_s:
             held.popleft()
 
     def not_ready(self) -> str | None:
-        """Why :meth:`frames` would raise, or None when a history is ready."""
+        """Why no history is ready, or None."""
         return self._pick()[1]
 
     def frames(self) -> np.ndarray:
@@ -146,15 +145,15 @@ class FrameHistory:
         return np.stack([self._frames[index][1] for index in picked])
 
     def _pick(self) -> tuple[list[int], str | None]:
-        """Indices of the T frames, oldest first, and the reason when there are none."""
+        """(indices of the T frames, oldest first; why there are none, or None)"""
         if not self._frames:
             return [], "no camera frame yet"
         if len(self._intervals) > 1 and self.length > 1:
             typical = float(np.median(self._intervals))
             if typical > _SLOW * self.dt_s:
                 return [], (
-                    f"camera rate too low: {1 / typical:.2g} Hz, but the model looks at "
-                    f"{1 / self.dt_s:.2g} frames per second; raise the camera's rate"
+                    f"camera rate too low: {1 / typical:.2g} Hz, but the model needs {1 / self.dt_s:.2g} frames per "
+                    "second; raise the camera's rate"
                 )
         stamps = np.array([stamp for stamp, _ in self._frames])
         wanted = stamps[-1] - self.dt_s * np.arange(self.length - 1, -1, -1)
@@ -166,8 +165,8 @@ class FrameHistory:
         if (far & ~too_early).any():
             age = stamps[-1] - wanted[np.flatnonzero(far & ~too_early)[0]]
             return [], (
-                f"no camera frame within {self.tolerance_s:.2g} s of {age:.2f} s before the newest "
-                "one; frames come too unevenly"
+                f"no camera frame within {self.tolerance_s:.2g} s of {age:.2f} s before the newest one; frames come "
+                "too unevenly"
             )
         if too_early.any() and not self.allow_padding:
             missing = int(too_early.sum())

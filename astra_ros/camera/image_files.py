@@ -1,4 +1,4 @@
-"""What a JPEG, a PNG or another picture file says of itself, read without decoding it where that is possible."""
+"""Headers of JPEG, PNG and other image files, read without decoding the pixels where that is possible."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 from PIL import Image
 
-# Pixels as they are stored: all their bits, no colours made up, and no turn mark (EXIF) applied.
+# Pixels as they are stored: all bits, no added colours, and no EXIF orientation applied.
 AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
 ORIENTATION = 0x0112  # EXIF and TIFF: 1 is upright
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _EXIF = b"Exif\0\0"
-# Within a JPEG's coded data, 0xFF is followed by 0 or by a restart mark; anything else ends them.
+# In the coded data of a JPEG, 0xFF is followed by 0 or by a restart mark. Any other byte ends them.
 _END_OF_DATA = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
 _SOI, _EOI, _SOS, _APP1 = 0xD8, 0xD9, 0xDA, 0xE1
 _ALONE = {0x00, 0x01, *range(0xD0, 0xD8)}
@@ -24,15 +24,15 @@ _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 @dataclass(frozen=True)
 class Container:
-    """A picture file's header.
+    """The header of an image file.
 
     Attributes:
-        kind: "JPEG", "PNG", or "picture" of another kind.
+        kind: "JPEG", "PNG", or "image" for other kinds.
         height, width: pixels as they are stored.
-        channels: numbers per pixel: 1, or 3 where there are colours.
+        channels: numbers per pixel: 1, or 3 with colours.
         bits: per number.
-        turn: the EXIF orientation, 1 to 8; 1 where the file has no such mark.
-        end: bytes until the picture's end mark, or None where it was cut off. What lies behind is padding.
+        turn: the EXIF orientation, 1 to 8; 1 where the file has none.
+        end: bytes up to the end mark of the image, or None where it was cut off. Later bytes are padding.
     """
 
     kind: str
@@ -45,7 +45,7 @@ class Container:
 
 
 def read_container(data: bytes) -> Container | None:
-    """The header of a picture file; None of a file that OpenCV does not read."""
+    """The header of an image file; None where OpenCV does not read it."""
     if data[:3] == b"\xff\xd8\xff":
         return _jpeg(data)
     if data[:8] == PNG_SIGNATURE:
@@ -55,48 +55,48 @@ def read_container(data: bytes) -> Container | None:
         return None
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     turn = _tiff_mark(data)[1] if _is_tiff(data) else _webp_turn(data)
-    return Container("picture", pixels.shape[0], pixels.shape[1], channels, 8 * pixels.itemsize, turn, len(data))
+    return Container("image", pixels.shape[0], pixels.shape[1], channels, 8 * pixels.itemsize, turn, len(data))
 
 
 def decode(data: bytes) -> np.ndarray | None:
-    """A picture's pixels as OpenCV gives them, [H, W] or [H, W, 3] blue first, or None."""
+    """The pixels as OpenCV gives them, [H, W] or [H, W, 3] with blue first, or None."""
     if not data:
         return None
     if _is_tiff(data):
         data = _without_turn(data)
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), AS_STORED)
-    except cv2.error:  # such as a header that promises more pixels than OpenCV allows
+    except cv2.error:  # such as a header with more pixels than OpenCV allows
         return None
 
 
 def filled_up(data: bytes, container: Container, pixels: np.ndarray) -> bool:
-    """Whether a JPEG's coded data end before its pixels do, though it has an end mark.
+    """Whether the coded data of a JPEG end before its pixels do, although it has an end mark.
 
-    So it is where a camera lost a part of a frame. Decoders fill the rest with middle grey and report no error.
+    This happens where a camera lost a part of a frame. Decoders fill the rest with middle grey and report no error.
     """
     if container.kind != "JPEG" or container.end is None or np.any(pixels[-1, -1] != 128):
         return False
-    # A decoder that still wants data takes what is put before the end mark; one that has all ignores it.
+    # A decoder that lacks data reads bytes before the end mark; a decoder that has all data ignores them.
     more = decode(data[: container.end - 2] + b"\x55" * 64 + data[container.end - 2 :])
     return more is None or not np.array_equal(more, pixels)
 
 
 def _jpeg(data: bytes) -> Container | None:
-    """Walk over the segments: a thumbnail's end mark lies within one and cannot be taken for the picture's."""
+    """Reads segment by segment: the end mark of a thumbnail lies in one, and is not taken for the image's."""
     frame, turn, end, at, coded = (0, 0, 0, 0), 1, None, 2, False
     while (at := data.find(b"\xff", at)) >= 0:
         at += 1
         if at == len(data):
             break
         mark = data[at]
-        if mark == 0xFF:  # a filling byte before the mark
+        if mark == 0xFF:  # a fill byte before the mark
             continue
         at += 1
         if mark == _EOI:
             end = at if coded else None
             break
-        if mark == _SOI:  # of another picture: this one was cut off
+        if mark == _SOI:  # the next image: this one was cut off
             break
         if mark in _ALONE:
             continue
@@ -140,7 +140,7 @@ def _is_tiff(data: bytes) -> bool:
 
 
 def _tiff_mark(data: bytes) -> tuple[int, int]:
-    """(Where a TIFF's first directory has the orientation, 2 bytes, or 0; the orientation, 1 to 8)."""
+    """(offset of the 2 bytes of the orientation in a TIFF's first directory, or 0; the orientation, 1 to 8)"""
     order = "<" if data[:2] == b"II" else ">"
     place, count, value = ("Q", "Q", 12) if b"+" in data[2:4] else ("I", "H", 8)
     try:
@@ -157,7 +157,7 @@ def _tiff_mark(data: bytes) -> tuple[int, int]:
 
 
 def _without_turn(data: bytes) -> bytes:
-    """A TIFF that says that it is upright: OpenCV turns its pixels whatever flags it is given."""
+    """The TIFF with the upright orientation: OpenCV turns the pixels of a TIFF whatever its flags."""
     at, turn = _tiff_mark(data)
     if turn == 1:
         return data
@@ -180,6 +180,6 @@ def _turn(exif: bytes) -> int:
     try:
         marks.load(exif)
         turn = int(marks.get(ORIENTATION, 1))
-    except Exception:  # noqa: BLE001 - whatever damaged EXIF leads Pillow to; the pixels may be whole
+    except Exception:  # noqa: BLE001 - Pillow raises errors of many kinds for damaged EXIF; the pixels may be whole
         return 1
     return turn if 2 <= turn <= 8 else 1

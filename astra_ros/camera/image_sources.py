@@ -1,7 +1,7 @@
-"""Whose pictures come on a topic: one camera's, or those of several that publish on it in turn.
+"""Which camera the images of a topic come from: one, or several that publish there in turn.
 
-Told by what messages say of themselves, the frame and the size. Two cameras that say the same cannot be told apart.
-One rule for the running node and for the import.
+Cameras are told apart by frame_id and image size; two cameras with the same ones cannot be told apart. The node and
+the import of bags share these rules.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from typing import NamedTuple
 
 from astra_ros.texts import short
 
-# So often must pictures of one have come back after another's, within so many seconds, before they are of two cameras.
+# So many returns to an earlier source within so many seconds mean two cameras.
 LEAST, WINDOW_S = 3, 10.0
-# It is over when it was not seen for so long, s.
+# A conflict that was not seen for so long is over, s.
 OVER_S = 5.0
-# After so many pictures in a row, those of another frame or size are another camera's. A driver may name a new frame
-# with each picture.
+# After so many images in a row, another frame_id or size means another camera. Some drivers give each image a new
+# frame_id.
 SETTLED = 5
-# Endless new names must not fill the memory.
+# Sources remembered, so that endless new names do not fill the memory.
 MOST = 16
 
 
 class Source(NamedTuple):
-    """What a picture says of its camera: its frame, and its size in pixels."""
+    """What an image says about its camera: frame_id and size in pixels."""
 
     frame: str
     height: int
     width: int
 
     def beside(self, other: Source) -> str:
-        """In words, what another one is not."""
+        """In words, what differs from another source."""
         if self.frame != other.frame:
             return f"frame '{short(self.frame)}'"
         return f"{self.width} x {self.height} pixels"
@@ -42,8 +42,8 @@ class CameraConflict:
     """Cameras that publish on one topic in turn.
 
     Attributes:
-        sources: what each one's pictures say.
-        times: how often pictures of one came back after another's.
+        sources: one per camera.
+        times: how often the images of one returned after another's.
         last_s: when that was seen last, on the clock of `received_s`.
     """
 
@@ -52,18 +52,18 @@ class CameraConflict:
     last_s: float
 
     def __str__(self) -> str:
-        """In words, without topic, cure, and numbers that grow."""
+        """In words, without topic and cure, and without numbers that grow."""
         by_frame = len({source.frame for source in self.sources}) > 1
         names = sorted(
             {f"'{short(each.frame)}'" if by_frame else f"{each.width} x {each.height}" for each in self.sources}
         )
         listed = f"{', '.join(names[:-1])} and {names[-1]}"
         what = f"frames {listed}" if by_frame else f"{listed} pixels"
-        return f"pictures of {what} come in turn, as when several cameras publish on one topic"
+        return f"images of {what} come in turn, as when several cameras publish on one topic"
 
 
 class ImageSources:
-    """Looks at a topic's pictures one by one, and remembers little. Not thread-safe."""
+    """Follows the images of a topic one by one, in bounded memory. Not thread-safe."""
 
     def __init__(self) -> None:
         self._newest_s = -float("inf")
@@ -77,13 +77,15 @@ class ImageSources:
         self._returns: deque[float] = deque(maxlen=64)
 
     def add(self, frame: str, size: tuple[int, int], received_s: float) -> str:
-        """A picture of a frame and a size (height, width), in order.
+        """Adds the next image.
 
         Args:
-            received_s: when it came, s; if it goes back, that is a new beginning.
+            frame: its frame_id.
+            size: its (height, width) in pixels.
+            received_s: when it came, s. A time that goes back begins a new stream.
 
         Returns:
-            How it differs from what came before, where it is another camera's; else ''.
+            How it differs from the image before where it is another camera's; else ''.
         """
         if received_s < self._newest_s - OVER_S:
             self._forget()
@@ -101,7 +103,7 @@ class ImageSources:
         self._here, self._row = source, 1
         if returned:
             self._return(before, source, received_s)
-        return f"the pictures changed from {before.beside(source)} to {source.beside(before)}" if other else ""
+        return f"the images changed from {before.beside(source)} to {source.beside(before)}" if other else ""
 
     def _return(self, before: Source, source: Source, now_s: float) -> None:
         self._returns.append(now_s)
@@ -115,6 +117,6 @@ class ImageSources:
             self._conflict = CameraConflict(tuple(sorted((before, source))), len(self._returns), now_s)
 
     def conflict(self, now_s: float | None = None) -> CameraConflict | None:
-        """Of several cameras: now, or without a time the last that there was."""
+        """The conflict of several cameras at a time; without a time, the last one."""
         found = self._conflict
         return found if found is None or now_s is None or now_s - found.last_s <= OVER_S else None

@@ -1,4 +1,4 @@
-"""A camera on a robot that moves: where plans carry it, and how far away what it sees usually is."""
+"""A camera on a robot that moves: where plans take it, and the usual depth of what it sees."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from astra_ros.plans.action_spaces import ActionSpace
 
 @dataclass(frozen=True, eq=False)
 class MovingCamera:
-    """What it takes to say how a seen picture will look from where a plan carries the camera.
+    """A camera that plans move, with what reprojection of its newest image needs.
 
     Attributes:
-        camera: its pose is in the frame that moves: a base's own for ``twist`` (REP 103), the identity
-            for ``camera``, whose velocities are those of the optical frame itself.
-        inverse_depth: float64 [r, c] 1/m along the optical axis, a coarse map over the picture: what
-            usually lies there, such as the floor below and walls above.
+        camera: with its pose in the frame that the action space moves: the base's own for ``twist`` (REP 103), the
+            identity for ``camera``, whose velocities are those of the optical frame itself.
+        inverse_depth: float64 [r, c] 1/m along the optical axis, a coarse map of the usual depth in each part of the
+            image, such as the floor below and walls above.
 
     Raises:
         ValueError: on creation, for a map with values that are not finite and > 0.
@@ -38,7 +38,7 @@ class MovingCamera:
         """The optical frame at each imagined moment, in the optical frame now.
 
         Args:
-            space: of the motion; it moves the frame that `camera` is given in.
+            space: the motion's; it moves the frame that `camera` is given in.
             motion: [..., H + 1, D], row 0 now.
 
         Returns:
@@ -54,11 +54,11 @@ class MovingCamera:
 
     @classmethod
     def from_dict(cls, values: Mapping) -> MovingCamera:
-        """The camera that ``to_dict`` described.
+        """The inverse of ``to_dict``.
 
         Raises:
-            ValueError: a key is missing or unknown, or its value is not what it should be.
+            ValueError: a key is missing or unknown, or a value cannot be a moving camera's.
         """
         if set(values) != {"camera", "inverse_depth"}:
-            raise ValueError(f"moving camera has the keys {sorted(values)}; expected camera and inverse_depth")
+            raise ValueError(f"a moving camera has the keys {sorted(values)}; expected camera and inverse_depth")
         return cls(PinholeCamera.from_dict(values["camera"]), values["inverse_depth"])

@@ -1,4 +1,4 @@
-"""A pinhole camera: where a point of the world appears in the picture, and how far away it is."""
+"""A pinhole camera: where points of the world appear in its image, and at what depth."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-# How far from a rotation a pose may be: what float32 and rounded quaternions leave.
+# How far from a rotation a pose may be, for float32 and rounded quaternions.
 ROTATION_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
 class PinholeCamera:
-    """A pinhole camera without distortion, and where it stands.
+    """A pinhole camera without distortion, and its pose.
 
-    Pixel coordinates are those of OpenCV and ``sensor_msgs/CameraInfo``: the centre of the top left
-    pixel is (0, 0), so the middle of a picture is ((width - 1) / 2, (height - 1) / 2). The optical
-    frame is that of REP 103: x right, y down, z forward.
+    Pixel coordinates are those of OpenCV and ``sensor_msgs/CameraInfo``: the centre of the top left pixel is (0, 0), so
+    the middle of an image is ((width - 1) / 2, (height - 1) / 2). The optical frame is that of REP 103: x right, y
+    down, z forward.
 
     Attributes:
         width, height: pixels.
         fx, fy: focal lengths, pixels.
-        cx, cy: where the optical axis meets the picture, pixels.
+        cx, cy: where the optical axis meets the image, pixels.
         world_from_optical: float64 [4, 4], the pose of the optical frame in the world, m.
 
     Raises:
@@ -55,12 +55,12 @@ class PinholeCamera:
     def from_look_at(
         cls, position: Sequence[float], look_at: Sequence[float], fov_deg: float, width: int, height: int
     ) -> PinholeCamera:
-        """The camera at ``position`` that shows ``look_at`` in the middle, the world's z up.
+        """The camera at ``position`` with ``look_at`` in the middle of its image and the world's z up.
 
         Args:
             position, look_at: [3] m, world frame.
             fov_deg: vertical field of view.
-            width, height: pixels; they are square.
+            width, height: square pixels.
 
         Raises:
             ValueError: the field of view is not between 0 and 180 degrees, or the two points are
@@ -74,8 +74,8 @@ class PinholeCamera:
         forward = target - eye
         if np.hypot(*forward[:2]) < 1e-6:
             raise ValueError(
-                f"camera position {tuple(position)} and look_at {tuple(look_at)} are one above the "
-                "other, so no side is up; move one sideways a little"
+                f"camera position {tuple(position)} and look_at {tuple(look_at)} are one above the other, so no side "
+                "of the image is up; move one of them sideways"
             )
         forward = forward / np.linalg.norm(forward)
         right = np.cross(forward, [0.0, 0.0, 1.0])
@@ -88,7 +88,7 @@ class PinholeCamera:
 
     @property
     def optical_from_world(self) -> np.ndarray:
-        """float64 [4, 4]: takes points of the world into the optical frame."""
+        """float64 [4, 4], the pose of the world in the optical frame, m."""
         rotation = self.world_from_optical[:3, :3].T
         pose = np.eye(4)
         pose[:3, :3] = rotation
@@ -102,14 +102,14 @@ class PinholeCamera:
         return k @ self.optical_from_world[:3]
 
     def project(self, points) -> tuple[np.ndarray, np.ndarray]:
-        """Where points appear.
+        """Where points appear in the image.
 
         Args:
             points: [..., 3] m, world frame.
 
         Returns:
             (pixels float64 [..., 2] as (u, v), depth float64 [...] m along the optical axis).
-            Pixels may lie outside the picture; they are NaN where depth <= 0: behind the camera.
+            Pixels may lie outside the image. They are NaN behind the camera, where depth <= 0.
 
         Raises:
             ValueError: the last dimension is not 3.
@@ -124,9 +124,9 @@ class PinholeCamera:
         return image[..., :2] / front[..., None], depth
 
     def resembles(self, other: PinholeCamera) -> bool:
-        """Whether the other one sees nearly the same: 2 % of the lens, 2 cm and a degree of the place.
+        """Whether another camera sees nearly the same: within 2 % of the width, 2 cm and one degree.
 
-        Both may be of pictures of different sizes. A camera that was calibrated anew is the same one.
+        Image sizes may differ. A camera that was calibrated again resembles itself.
         """
         other = other.resized(self.width, self.height)
         lens = np.abs([self.fx - other.fx, self.fy - other.fy, self.cx - other.cx, self.cy - other.cy])
@@ -137,7 +137,7 @@ class PinholeCamera:
         )
 
     def resized(self, width: int, height: int) -> PinholeCamera:
-        """The camera of the same picture scaled to another size."""
+        """The camera of the same image scaled to another size."""
         sx, sy = width / self.width, height / self.height
         return replace(
             self,
@@ -145,23 +145,20 @@ class PinholeCamera:
             height=height,
             fx=self.fx * sx,
             fy=self.fy * sy,
-            # half a pixel: the picture's edge, not its first pixel's centre, is what stays
+            # The edge of the image stays in place, not the centre of its first pixel.
             cx=(self.cx + 0.5) * sx - 0.5,
             cy=(self.cy + 0.5) * sy - 0.5,
         )
 
     def cropped(self, left: int, top: int, width: int, height: int) -> PinholeCamera:
-        """The camera of a cut-out of the picture that starts at pixel (left, top)."""
+        """The camera of a part of the image that begins at pixel (left, top)."""
         return replace(self, width=width, height=height, cx=self.cx - left, cy=self.cy - top)
 
     def fitted(self, image_size: tuple[int, int]) -> PinholeCamera:
-        """The camera of the picture that ``astra_ros.ranking.imaginer.to_model_size`` makes of this one's.
+        """The camera of the image that ``camera/frame_size.py`` makes of this one's: cut in the middle, and scaled.
 
         Args:
             image_size: (height, width) pixels.
-
-        Returns:
-            The camera after a cut in the middle to that aspect ratio and a change of size.
 
         Raises:
             ValueError: the size is not two whole numbers >= 1.
@@ -191,10 +188,10 @@ class PinholeCamera:
 
     @classmethod
     def from_dict(cls, values: Mapping) -> PinholeCamera:
-        """The camera that ``to_dict`` described.
+        """The inverse of ``to_dict``.
 
         Raises:
-            ValueError: a key is missing or unknown, or its value is not that of a camera.
+            ValueError: a key is missing or unknown, or a value cannot be a camera's.
         """
         keys = ("width", "height", "fx", "fy", "cx", "cy", "world_from_optical")
         if set(values) != set(keys):
@@ -215,7 +212,7 @@ def checked_pose(pose, what: str = "camera world_from_optical") -> np.ndarray:
     """A rigid transform as read-only float64 [4, 4].
 
     Raises:
-        ValueError: it is not 4 x 4 finite numbers of a rotation and a shift.
+        ValueError: it is not a rotation and a translation.
     """
     pose = np.array(pose, dtype=np.float64)
     if pose.shape != (4, 4) or not np.isfinite(pose).all():
@@ -224,6 +221,6 @@ def checked_pose(pose, what: str = "camera world_from_optical") -> np.ndarray:
     stray = np.abs(rotation @ rotation.T - np.eye(3)).max()
     mirrored = np.linalg.det(rotation) < 0.0
     if stray > ROTATION_TOLERANCE or mirrored or np.abs(pose[3] - [0, 0, 0, 1]).max() > 1e-9:
-        raise ValueError(f"{what} is not a rotation and a shift (m) with the last row 0 0 0 1:\n{pose}")
+        raise ValueError(f"{what} is not a rotation and a translation (m) with the last row 0 0 0 1:\n{pose}")
     pose.flags.writeable = False
     return pose

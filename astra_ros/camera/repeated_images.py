@@ -1,22 +1,22 @@
-"""Pictures that are the one before again, byte for byte: no camera's noise repeats.
+"""Images that repeat the one before byte for byte. The noise of a real camera never repeats.
 
-A simulator does render the same of a scene that stands still, so it is wrong only while the robot moves.
+A simulator renders a scene at rest identically, so a repetition is a fault only while the robot moves.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-# What counts as a robot that moved, beyond its sensors' noise: rad or m.
+# A robot that goes further moved, beyond the noise of its sensors: rad or m.
 MOVED = 0.05
-_SPARSE = 997  # bytes from one to the next of those that are compared first; most pictures differ there
+_SPARSE = 997  # every so many bytes are compared first; most images differ there
 
 
 class RepeatWatch:
-    """Looks at a topic's pictures one by one. Not thread-safe.
+    """Compares the images of a topic one by one. Not thread-safe.
 
     Attributes:
-        in_a_row: how often the newest picture came again.
+        in_a_row: how often the newest image was repeated.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class RepeatWatch:
         self.in_a_row = 0
 
     def add(self, data) -> bool:
-        """Whether the data of a message, a buffer of bytes that is not changed later, are those of the one before."""
+        """Whether the data of a message, a buffer that does not change later, repeat those of the message before."""
         new, old = np.frombuffer(data, np.uint8), self._data
         same = (
             old is not None

@@ -1,28 +1,28 @@
-"""Pictures of 16-bit numbers that use few of their bits, such as those of a 12-bit camera that are not scaled.
+"""Images of 16-bit numbers that use few of their bits, such as unscaled images of a 12-bit camera.
 
-Nothing in a message says so, so nothing is made of it but a remark: what is stored for training must be what the node
-sees from its first picture on, which cannot know how bright the brightest one will be.
+Messages do not declare this, so it results in a remark alone: training must store what the node sees from its first
+image on, and the node cannot know how bright later images will be.
 """
 
 from __future__ import annotations
 
 FULL = 65535
-# So many pictures tell how bright they become.
+# So many images tell how bright they become.
 LEAST = 10
-# So many are looked at one after the other; then each that is this much later in the stream than the one before. Of a
-# million pictures that is about 90: to look at a PNG costs as much as to decode it.
+# So many images are examined one after the other, then each that is this factor later in the stream than the last:
+# about 90 of a million, since examining a PNG costs as much as decoding it.
 ALL_OF_FIRST = 50
 LATER = 1.25
-# Cameras have so many bits; who uses more has pictures that are bright enough.
+# Numbers of bits of cameras. Images that use more are bright enough.
 BITS = (8, 10, 12, 14)
 CURE = "have the driver publish 8 bits (mono8, bayer_rggb8; often called pixel format), or scale its numbers to all 16"
 
 
 class SignificantBits:
-    """Collects how bright pictures of 16-bit numbers are. Not thread-safe.
+    """Collects how bright images of 16-bit numbers are. Not thread-safe.
 
     Attributes:
-        brightest: the greatest number of all that were looked at; None where there was none of 16 bits.
+        brightest: the greatest number of all images examined; None where none had 16 bits.
     """
 
     def __init__(self) -> None:
@@ -32,13 +32,13 @@ class SignificantBits:
         self._next = 1
 
     def add(self, brightest: int | None) -> None:
-        """The greatest number of a picture; None where it has 8 bits."""
+        """Adds the greatest number of an image; None where it has 8 bits."""
         if brightest is not None:
             self._count += 1
             self.brightest = max(brightest, self.brightest or 0)
 
     def is_due(self) -> bool:
-        """Whether to look at the next picture of 16 bits; to be asked once for each."""
+        """Whether to examine the next image of 16 bits. Call it once per image."""
         self._passed += 1
         if not self.is_open or self._passed < self._next:
             return False
@@ -47,7 +47,7 @@ class SignificantBits:
 
     @property
     def is_open(self) -> bool:
-        """Whether more pictures can change anything."""
+        """Whether more images can change the result."""
         return self.brightest is None or self.brightest < 2 ** BITS[-1]
 
     @property

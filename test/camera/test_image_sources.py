@@ -40,7 +40,7 @@ def test_cameras_of_one_frame_are_named_by_their_sizes():
     sources = ImageSources()
     seen(sources, [(48, 64), (96, 128)] * 5)
     assert sources.conflict().sources == (Source("cam", 48, 64), Source("cam", 96, 128))
-    assert "pictures of 128 x 96 and 64 x 48 pixels come in turn" in str(sources.conflict())
+    assert "images of 128 x 96 and 64 x 48 pixels come in turn" in str(sources.conflict())
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,9 @@ def test_another_camera_is_a_change_and_numbered_pictures_are_none():
         False
     ] * 5
     (change,) = filter(None, seen(ImageSources(), ["left"] * 6 + ["right"] * 6))
-    assert change == "the pictures changed from frame 'left' to frame 'right'"
+    assert change == "the images changed from frame 'left' to frame 'right'"
     (change,) = filter(None, seen(ImageSources(), [(48, 64)] * 6 + [(96, 128)] * 6))
-    assert change == "the pictures changed from 64 x 48 pixels to 128 x 96 pixels"
+    assert change == "the images changed from 64 x 48 pixels to 128 x 96 pixels"
     assert not any(seen(ImageSources(), [f"frame_{k}" for k in range(50)]))
 
 

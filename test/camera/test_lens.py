@@ -5,16 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from astra_ros.camera.lens import (
-    LensError,
-    NotCalibrated,
-    OtherSize,
-    contents,
-    is_rectified,
-    picture_size,
-    read_lens,
-    size_error,
-)
+from astra_ros.camera.errors import LensError, NotCalibrated, OtherSize
+from astra_ros.camera.lens import contents, is_rectified, picture_size, read_lens, size_error
 
 K = [300.0, 0, 310, 0, 301, 230, 0, 0, 1]
 P = [280.0, 0, 320, 0, 0, 281, 240, 0, 0, 0, 1, 0]

@@ -98,8 +98,8 @@ def test_through_json_and_back():
         ({"fx": 0.0}, r"camera fx is 0.0; expected a finite number > 0 \(pixels\)"),
         ({"cy": float("nan")}, "camera cy is nan; expected a finite number"),
         ({"world_from_optical": np.eye(3)}, r"shape \(3, 3\); expected a 4 x 4 pose"),
-        ({"world_from_optical": 2 * np.eye(4)}, "not a rotation and a shift"),
-        ({"world_from_optical": np.diag([-1, 1, 1, 1])}, "not a rotation and a shift"),
+        ({"world_from_optical": 2 * np.eye(4)}, "not a rotation and a translation"),
+        ({"world_from_optical": np.diag([-1, 1, 1, 1])}, "not a rotation and a translation"),
     ],
 )
 def test_impossible_cameras(changes, message):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from astra_ros.camera.lens import Lens, LensError, NotCalibrated, OtherSize, is_rectified, read_lens
+from astra_ros.camera.errors import LensError, NotCalibrated, OtherSize
+from astra_ros.camera.lens import Lens, is_rectified, read_lens
 from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.datasets.rosbag.motion import camera_in
 from astra_ros.datasets.rosbag.reader import Recording

@@ -13,12 +13,13 @@ from std_msgs.msg import Header
 from astra_ros.bridge import BridgeError
 from astra_ros.bridge.images import check_compressed_image, check_image, compressed_to_rgb, image_to_rgb
 from astra_ros.bridge.stamps import NANOSECONDS, stamp_of_nanoseconds, to_nanoseconds, to_seconds
+from astra_ros.camera.errors import LensError, NotCalibrated
 from astra_ros.camera.frame_order import StampWatch
 from astra_ros.camera.frame_size import to_model_size
 from astra_ros.camera.history import FrameHistory
 from astra_ros.camera.image_messages import ImageFacts, brightest
 from astra_ros.camera.image_sources import CameraConflict, ImageSources
-from astra_ros.camera.lens import LensError, NotCalibrated, is_calibrated, is_rectified, read_lens, size_error
+from astra_ros.camera.lens import is_calibrated, is_rectified, read_lens, size_error
 from astra_ros.camera.repeated_images import RepeatWatch
 from astra_ros.camera.significant_bits import CURE, FULL, SignificantBits
 

@@ -54,7 +54,7 @@ def test_two_cameras_in_turn_are_refused_by_name(tmp_path, one, other, words, ev
 def test_a_camera_that_follows_another_one_is_cut_off_from_it(tmp_path):
     bag_of(tmp_path, [("left" if number < 60 else "right", (48, 64), noise(number)) for number in range(120)])
     report = run(tmp_path)
-    assert [cut["why"] for cut in report["cuts"]] == ["the pictures changed from frame 'left' to frame 'right'"]
+    assert [cut["why"] for cut in report["cuts"]] == ["the images changed from frame 'left' to frame 'right'"]
     assert [item["frames"] for item in report["episodes"]] == [31, 31]
 
 

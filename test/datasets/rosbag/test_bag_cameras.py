@@ -1,4 +1,4 @@
-"""Cameras of bags as drivers record them: depth beside colour, EXIF orientations, padding, and what camera_info says."""
+"""Cameras of bags as drivers record them: depth beside colour, EXIF orientations, padding, camera_info."""
 
 import io
 from dataclasses import replace

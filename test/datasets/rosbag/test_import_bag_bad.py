@@ -205,7 +205,7 @@ def test_another_picture_size_cuts_but_not_with_a_calibrated_camera(tmp_path):
             bag.joints(t, j1=t)
     report = run(tmp_path / "bag", tmp_path / "out")
     (cut,) = report["cuts"]
-    assert cut == {"at_s": 5.9, "why": "the pictures changed from 64 x 64 to 128 x 96 pixels"}
+    assert cut == {"at_s": 5.9, "why": "the images changed from 64 x 64 to 128 x 96 pixels"}
     assert report["camera"]["sizes"] == [(64, 64), (128, 96)] and lengths(report) == [25, 25]
     pose = {"position": [0, 0, 0], "quaternion": [0, 0, 0, 1]}
     text = refused(tmp_path / "bag", tmp_path / "out2", camera_pose=pose)

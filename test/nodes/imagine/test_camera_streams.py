@@ -119,7 +119,7 @@ def test_another_camera_starts_the_history_anew_and_is_told():
     bench.image(99, frame="right")
     assert bench.inputs.frames_held == 1 and bench.inputs.two_cameras == ""
     assert bench.told == [
-        "/cam/image: the pictures changed from frame 'left' to frame 'right'; the frame history starts anew"
+        "/cam/image: the images changed from frame 'left' to frame 'right'; the frame history starts anew"
     ]
 
 
