@@ -80,7 +80,7 @@ class OurError(RuntimeError):
     pass
 
 
-OurError.__module__ = "astra_ros.inference.base"
+OurError.__module__ = "astra_ros.inference.card"
 
 
 def job(monkeypatch, run) -> None:

@@ -16,8 +16,8 @@ from astra_ros.evaluation.figures import imagine_clips
 from astra_ros.evaluation.held_out import HeldOutClips
 from astra_ros.evaluation.metrics import psnr
 from astra_ros.evaluation.style_figures import imagine_styled
-from astra_ros.inference import DEFAULT_MODEL, load_backend
-from astra_ros.inference.base import shipped_models
+from astra_ros.inference import DEFAULT_MODEL, load_world_model
+from astra_ros.inference.card import shipped_models
 from astra_ros.resources import resource_path
 from astra_ros.simulation.worlds import WORLDS, make_world
 
@@ -39,7 +39,7 @@ SIMULATED = [(world, robot) for world, spec in WORLDS.items() for robot in spec.
 
 @pytest.fixture(scope="module", params=MODELS)
 def model(request):
-    return load_backend("torch", request.param, "cpu")
+    return load_world_model("torch", request.param, "cpu")
 
 
 def test_the_default_model_ships():

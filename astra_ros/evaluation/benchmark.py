@@ -17,8 +17,7 @@ from tqdm import tqdm
 
 from astra_ros.camera.frame_size import to_model_size
 from astra_ros.evaluation.results import FLAT, check_writable, write_result
-from astra_ros.inference import DEFAULT_MODEL, load_backend
-from astra_ros.inference.base import WorldModel
+from astra_ros.inference import DEFAULT_MODEL, WorldModel, load_world_model
 from astra_ros.inference.conditioning import Conditioning
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.ranking.imaginer import Imaginer, ImaginerSettings, Result
@@ -136,7 +135,7 @@ def bench(request: BenchRequest, over_topics: OverTopics | None = None) -> Bench
     Raises UserError where the model does not load or does not know the robot, or the file cannot be written.
     """
     check_writable(request.out)
-    model = load_backend(request.backend, request.model, request.device)
+    model = load_world_model(request.backend, request.model, request.device)
     card = model.card
     card.check_knows(f"{request.robot}_joints")
     with ArmWorld(ArmWorldSettings(robot=request.robot)) as world:

@@ -21,8 +21,7 @@ from astra_ros.evaluation.ranking_result import OverallRanking
 from astra_ros.evaluation.report import Shown, write_report
 from astra_ros.evaluation.results import check_writable, write_result
 from astra_ros.evaluation.style_figures import imagine_styled
-from astra_ros.inference import ModelCard, load_backend
-from astra_ros.inference.base import WorldModel
+from astra_ros.inference import ModelCard, WorldModel, load_world_model
 from astra_ros.inference.torch_style_file import style_digest
 
 PROBE_EPISODES = 1000
@@ -83,7 +82,7 @@ def evaluate(request: EvaluationRequest) -> EvaluationResult:
     files that cannot be written. Nearly all of it is checked before the work.
     """
     check_writable(request.out, request.report and request.report / "evaluation.json")
-    model = load_backend(request.backend, request.model, request.device)
+    model = load_world_model(request.backend, request.model, request.device)
     card = model.card
     by_space = _episodes(request, card)
     _print_notes(request, model, by_space)
@@ -127,7 +126,7 @@ def evaluate(request: EvaluationRequest) -> EvaluationResult:
 
 
 def _renders(request: EvaluationRequest, card: ModelCard) -> bool:
-    return bool(card.network.get("drawing")) and request.robot_renders
+    return card.network.drawing and request.robot_renders
 
 
 def _episodes(request: EvaluationRequest, card: ModelCard) -> dict[str, list[Episode]]:

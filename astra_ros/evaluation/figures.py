@@ -25,11 +25,11 @@ from astra_ros.evaluation.evaluation_result import (
 )
 from astra_ros.evaluation.held_out import HeldOutClips
 from astra_ros.evaluation.metrics import auroc, interval, psnr, ssim
-from astra_ros.inference.base import WorldModel
-from astra_ros.inference.torch_lenses import lens_of
+from astra_ros.inference import WorldModel
+from astra_ros.inference.torch_camera import inverse_depth_camera
 from astra_ros.outcomes import EVENTS, OBJECT_POSITION
 from astra_ros.training.clips import frames_to_tensor
-from astra_ros.world_model import reproject
+from astra_ros.world_model.reprojection import reproject
 
 HORIZONS = (1, 4, 8, 16, 32, 64)
 STILL_DB = 50.0  # a frame with more PSNR than this to the last observed one has not changed
@@ -66,7 +66,7 @@ def imagine_clips(model: WorldModel, clips: HeldOutClips, seed: int) -> Imagined
         observed = clips.history[i, -1]
         for number, row in enumerate(("model", "shuffled")):
             videos[row].append(model.pictures(imagined.latents, observed, conditioning, number))
-        if card.network.get("compositing"):
+        if card.network.compositing:
             videos["decoded"].append(model.decode(imagined.latents[0]))
         videos["ceiling"].append(model.decode(true_latents))
         videos["copy"].append(np.repeat(observed[None], len(clips.future[i]), axis=0))
@@ -87,9 +87,8 @@ def imagine_clips(model: WorldModel, clips: HeldOutClips, seed: int) -> Imagined
 
 def _by_geometry(camera: MovingCamera, frame: np.ndarray, camera_poses: np.ndarray) -> np.ndarray:
     """A frame reprojected to where the camera goes, without any network: uint8 [H, h, w, 3]."""
-    views, _ = reproject(
-        frames_to_tensor(frame[None]), torch.from_numpy(camera_poses)[None], lens_of(camera, frame.shape[:2])
-    )
+    view = inverse_depth_camera(camera, frame.shape[:2])
+    views, _ = reproject(frames_to_tensor(frame[None]), torch.from_numpy(camera_poses)[None], view)
     return (views[0] * 255).round().to(torch.uint8).movedim(1, -1).numpy()
 
 

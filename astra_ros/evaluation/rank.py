@@ -20,7 +20,7 @@ from astra_ros.datasets.robot_renders import simulated_urdf
 from astra_ros.errors import UserError
 from astra_ros.evaluation.ranking_result import OverallRanking, RankingResult, RobotRanking, Scene
 from astra_ros.evaluation.results import check_writable, write_json, write_result
-from astra_ros.inference import DEFAULT_MODEL, ModelCard, load_backend
+from astra_ros.inference import DEFAULT_MODEL, ModelCard, load_world_model
 from astra_ros.plans.action_spaces import action_space_class
 from astra_ros.plans.durations import PLAN_S
 from astra_ros.ranking.imaginer import Imaginer, ImaginerSettings
@@ -90,7 +90,7 @@ def rank(request: RankRequest) -> RankingResult:
     Raises UserError where the model does not load or does not know a robot, or a file cannot be written.
     """
     check_writable(request.out, request.raw)
-    model = load_backend(request.backend, request.model, request.device)
+    model = load_world_model(request.backend, request.model, request.device)
     card = model.card
     imaginer = Imaginer(model)
     scenes: dict[str, list[Scene]] = {}

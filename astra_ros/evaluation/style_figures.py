@@ -9,7 +9,7 @@ from astra_ros.evaluation.evaluation_result import GOAL_HORIZON, STYLE_ROWS, Gai
 from astra_ros.evaluation.figures import HORIZONS
 from astra_ros.evaluation.held_out import HeldOutClips
 from astra_ros.evaluation.metrics import interval, psnr
-from astra_ros.inference.base import WorldModel
+from astra_ros.inference import WorldModel
 
 
 def colours_matched(frames: np.ndarray, picture: np.ndarray) -> np.ndarray:

@@ -1,6 +1,8 @@
-"""World models behind one small protocol: numpy in, numpy out, whatever runs them."""
+"""World models: numpy in, numpy out, whatever engine runs them."""
 
-from astra_ros.inference.base import BACKENDS, DEFAULT_MODEL, ModelCard, ModelError, WorldModel, load_backend
+from astra_ros.inference.card import DEFAULT_MODEL, ModelCard, ModelError
 from astra_ros.inference.conditioning import Conditioning
+from astra_ros.inference.imagination import Imagination
+from astra_ros.inference.world_model import WorldModel, load_world_model
 
-__all__ = ["BACKENDS", "Conditioning", "DEFAULT_MODEL", "ModelCard", "ModelError", "WorldModel", "load_backend"]
+__all__ = ["DEFAULT_MODEL", "Conditioning", "Imagination", "ModelCard", "ModelError", "WorldModel", "load_world_model"]

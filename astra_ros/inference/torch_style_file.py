@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -13,9 +12,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from astra_ros.inference.base import ModelError
+from astra_ros.files import atomic_write
+from astra_ros.inference.card import ModelError
 from astra_ros.world_model.digest import digest_of
-from astra_ros.world_model.style import StyleConfig, StyleTransfer
+from astra_ros.world_model.style_transfer import StyleConfig, StyleTransfer
 
 STYLE_FILE = "style.safetensors"
 
@@ -26,30 +26,23 @@ def write_style(directory: Path, transfer: StyleTransfer, autoencoder: nn.Module
     Raises ModelError where that cannot be written.
     """
     path = directory / STYLE_FILE
-    part = path.with_suffix(".part")
     tensors = {
         name: value.detach().cpu().to(torch.float16).contiguous() for name, value in transfer.state_dict().items()
     }
+    metadata = {
+        "network": json.dumps(transfer.config.to_dict()),
+        "autoencoder": digest_of(autoencoder.state_dict()),
+        "sha256": digest_of(tensors),
+    }
     try:
-        save_file(
-            tensors,
-            str(part),
-            metadata={
-                "network": json.dumps(transfer.config.to_dict()),
-                "autoencoder": digest_of(autoencoder.state_dict()),
-                "sha256": digest_of(tensors),
-            },
-        )
-        with open(part, "rb") as written:
-            os.fsync(written.fileno())
-        part.chmod(0o644)  # made private, but a node may run as another user
-        os.replace(part, path)
+        with atomic_write(path) as part:
+            save_file(tensors, str(part), metadata=metadata)
+            with open(part, "rb") as written:
+                os.fsync(written.fileno())
+            part.chmod(0o644)  # made private, but a node may run as another user
     except (OSError, SafetensorError) as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise ModelError(
-            f"{path}: cannot be written ({error}); repeat the command when it can, what was trained is kept"
-        ) from error
+        cure = "repeat the command when it can be written, what was trained is kept"
+        raise ModelError(f"cannot be written ({error})", thing=path, cure=cure) from error
 
 
 def read_style(directory: Path, autoencoder: nn.Module) -> StyleTransfer:
@@ -61,18 +54,15 @@ def read_style(directory: Path, autoencoder: nn.Module) -> StyleTransfer:
     command = f"astra style {directory}"
     if not path.is_file():
         raise ModelError(
-            f"'{directory}': this model cannot take on the look of a picture, since it has no "
-            f"{STYLE_FILE}; train it with: {command}"
+            "not there, so this model cannot take on the look of an image", thing=path, cure=f"train it with: {command}"
         )
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         if metadata["autoencoder"] != digest_of(autoencoder.state_dict()):
-            raise ModelError(
-                f"{path}: was trained with another autoencoder than that of the model beside it; delete "
-                f"it, or train it anew with: {command}"
-            )
+            cure = f"delete it, or train it anew with: {command}"
+            raise ModelError("trained with another autoencoder than that of the model beside it", thing=path, cure=cure)
         if metadata["sha256"] != digest_of(tensors):
             raise ValueError("its sha256 is another")
         transfer = StyleTransfer(StyleConfig(**json.loads(metadata["network"])))
@@ -80,10 +70,8 @@ def read_style(directory: Path, autoencoder: nn.Module) -> StyleTransfer:
     except ModelError:
         raise
     except (SafetensorError, OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(
-            f"{path}: damaged, or of an older version ({str(error).splitlines()[0]}); copy it again, or "
-            f"train it anew with: {command}"
-        ) from error
+        cure = f"copy it again, or train it anew with: {command}"
+        raise ModelError(f"damaged ({str(error).splitlines()[0]})", thing=path, cure=cure) from error
     return transfer.eval().requires_grad_(False)
 
 

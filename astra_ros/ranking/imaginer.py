@@ -105,7 +105,7 @@ class Imaginer:
         prepare: which plans can be imagined, see ``ranking/prepare.py``.
 
     Args:
-        model: a loaded world model (see ``astra_ros.inference.base.WorldModel``).
+        model: a loaded world model (see ``astra_ros.inference.WorldModel``).
         settings: horizon, denoising steps, names of critics and strategy.
         critics: critic name -> its settings; a loaded critic that is not in it has its defaults.
         scoring: below which score a plan is risky or vetoed.

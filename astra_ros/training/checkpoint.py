@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from astra_ros.datasets.episode import DatasetError, once_more
 from astra_ros.training.distributed import Processes, shard_like, whole
-from astra_ros.world_model import AstraConfig
+from astra_ros.world_model.config import AstraConfig
 
 # Settings that there were none of once, as training then was.
 BEFORE = {"object_weight": 0.0, "starts_every": 1}

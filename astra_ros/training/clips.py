@@ -17,12 +17,13 @@ from astra_ros.datasets.dataset import load_episode
 from astra_ros.datasets.episode import DatasetError, Episode
 from astra_ros.datasets.object_cells import object_cells
 from astra_ros.datasets.robot_renders import Drawer
-from astra_ros.inference.torch_lenses import lens_of
+from astra_ros.inference.torch_camera import inverse_depth_camera
 from astra_ros.plans.action_spaces import ActionSpace, action_space_class
 from astra_ros.training.precision import mixed_precision
-from astra_ros.world_model import Astra, imagine_latents
+from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.autoencoder import FrameAutoencoder
 from astra_ros.world_model.denoiser import OutcomeHeads
+from astra_ros.world_model.imagine import PlanInputs, imagine_latents
 from astra_ros.world_model.reprojection import reprojected_latents
 
 
@@ -267,7 +268,7 @@ class LatentDataset:
                     self.autoencoder,
                     frames_to_tensor(frames).to(self.device),
                     poses.to(self.device),
-                    lens_of(camera, frames.shape[1:3], self.device),
+                    inverse_depth_camera(camera, frames.shape[1:3], self.device),
                 ).float()
         if self.settings.starts_every > 1:
             self._kept.update((picks[row], made[row].half()) for row in new)
@@ -303,16 +304,13 @@ def imagine_clips(model: Astra, clip: Clip) -> Tensor:
     horizon, number = clip.actions.shape[1], int(clip.spaces[0])
     drawn = clip.robot_renders is not None and bool(clip.drawn.all())
     seen_again = clip.reprojected is not None and bool(clip.way_known.all())
-    made = imagine_latents(
-        model,
-        clip.latents[:, :-horizon],
+    plans = PlanInputs(
         clip.actions[:, None, :, : model.config.action_dims[number]],
         number,
         robot_renders=clip.robot_renders[:, None].float() / 255 if drawn else None,
         reprojected=clip.reprojected[:, None] if seen_again else None,
-        generator=torch.Generator(clip.latents.device).manual_seed(0),
     )
-    return made.latents[:, 0]
+    return imagine_latents(model, clip.latents[:, :-horizon], plans).latents[:, 0]
 
 
 def _label(episode: Episode, name: str) -> Tensor:

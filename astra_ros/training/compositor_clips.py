@@ -13,11 +13,13 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from astra_ros.datasets.dataset import load_episode
-from astra_ros.inference.torch_lenses import lens_of
+from astra_ros.inference.torch_camera import inverse_depth_camera
 from astra_ros.training.clips import ClipSettings, LatentDataset, frames_to_tensor, imagine_clips
 from astra_ros.training.validate import by_space
-from astra_ros.world_model import Astra, last_seen
+from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.compositor import Compositor
+from astra_ros.world_model.config import RENDER_CHANNELS
+from astra_ros.world_model.reprojection import last_seen
 
 CLIPS = 100  # of each action space, at most
 EPISODES = 50  # of each action space, at most
@@ -42,7 +44,7 @@ class ImaginedClip:
 
     def frame(self, at: int, rendered: bool) -> tuple[Tensor, ...]:
         """(decoded, seen, known, robot, truth) of one frame; without its robot renders if not `rendered`."""
-        robot = self.truth.new_zeros(2 * Compositor.DRAWING, *self.truth.shape[-2:])
+        robot = self.truth.new_zeros(2 * RENDER_CHANNELS, *self.truth.shape[-2:])
         if rendered and self.robot_renders is not None:
             robot = torch.cat([self.robot_renders[1 + at], self.robot_renders[0]])
         last = min(at, len(self.seen) - 1)
@@ -86,7 +88,7 @@ class CompositorClips:
     def _clip(self, data: LatentDataset, index: int, start: int, frames: np.ndarray, decoded: Tensor) -> ImaginedClip:
         space, poses, lens = data.space_of(index), data.camera_poses(index, start), None
         if poses is not None:
-            lens = lens_of(data.settings.cameras[space.name], frames.shape[1:3], self.device)
+            lens = inverse_depth_camera(data.settings.cameras[space.name], frames.shape[1:3], self.device)
             poses = torch.from_numpy(poses[0]).to(self.device)
         newest = frames_to_tensor(frames[start]).to(self.device)
         steps = 1 if poses is None else self.horizon

@@ -19,10 +19,10 @@ from astra_ros.camera.moving_camera import MovingCamera
 from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.datasets.dataset import load_episode, read_footer
 from astra_ros.datasets.episode import DatasetError, Episode
-from astra_ros.inference.torch_lenses import lens_of, whole_map
+from astra_ros.inference.torch_camera import inverse_depth_camera, whole_map
 from astra_ros.plans.action_spaces import ActionSpace, action_space_class
 from astra_ros.training.clips import frames_to_tensor
-from astra_ros.world_model import Lens, reproject
+from astra_ros.world_model.reprojection import InverseDepthCamera, reproject
 
 EPISODES = 100
 GRID = (8, 8)  # of the map
@@ -78,7 +78,7 @@ def fit_depth_prior(episodes: Sequence[Episode], space: ActionSpace, seed: int =
         raise DatasetError(f"{space.name}: no episode has more than {FURTHEST + 1} frames; record longer ones")
     size = episodes[0].frames.shape[1:3]
 
-    def error(guess: MovingCamera, lens: Lens, count: int) -> Tensor:
+    def error(guess: MovingCamera, view: InverseDepthCamera, count: int) -> Tensor:
         gap = int(rng.integers(1, FURTHEST + 1))
         picks = [
             (episodes[i], int(rng.integers(len(episodes[i]) - gap))) for i in rng.integers(len(episodes), size=count)
@@ -92,7 +92,7 @@ def fit_depth_prior(episodes: Sequence[Episode], space: ActionSpace, seed: int =
                 for episode, at in picks
             ]
         )
-        views, seen = reproject(before, torch.from_numpy(travel), lens)
+        views, seen = reproject(before, torch.from_numpy(travel), view)
         return ((views[:, 0] - after).abs() * seen[:, 0]).sum() / seen.sum().clamp_min(1)
 
     guesses = [MovingCamera(camera, np.full(GRID, 1 / depth)) for depth in CONSTANTS_M]
@@ -100,13 +100,13 @@ def fit_depth_prior(episodes: Sequence[Episode], space: ActionSpace, seed: int =
     errors = []
     for guess in guesses:
         rng.bit_generator.state = state  # all are tried on the same pairs
-        errors.append(float(sum(error(guess, lens_of(guess, size), PAIRS) for _ in range(4))))
+        errors.append(float(sum(error(guess, inverse_depth_camera(guess, size), PAIRS) for _ in range(4))))
     best = guesses[int(np.argmin(errors))]
     coarse = torch.tensor(best.inverse_depth).float().log().requires_grad_()
     optimizer = torch.optim.Adam([coarse], lr=RATE)
     for _ in range(STEPS):
         fine = whole_map(coarse, size)
-        loss = error(best, lens_of(best, size)._replace(inverse_depth=fine), PAIRS)
+        loss = error(best, inverse_depth_camera(best, size)._replace(inverse_depth=fine), PAIRS)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

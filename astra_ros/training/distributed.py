@@ -92,7 +92,7 @@ def shard_like(value: Tensor, like: Tensor) -> Tensor:
 
 def start(device: str, strategy: str = "ddp") -> Processes:
     """Join the processes that `torchrun` started; a process of its own where it did not."""
-    from astra_ros.inference.torch_backend import usable_device
+    from astra_ros.inference.torch_engine import usable_device
 
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:

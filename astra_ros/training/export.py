@@ -17,11 +17,11 @@ from safetensors.torch import save_file
 from astra_ros.camera.moving_camera import MovingCamera
 from astra_ros.commands.arguments import HelpFormat
 from astra_ros.datasets.episode import DatasetError, once_more
-from astra_ros.inference.base import CARD_FILE, CARD_VERSION, WEIGHTS_FILE, ModelError
+from astra_ros.inference.card import CARD_FILE, CARD_VERSION, WEIGHTS_FILE, ModelError
 from astra_ros.inference.torch_style_file import STYLE_FILE, read_style
 from astra_ros.plans.action_spaces import ActionSpace, action_space_from_dict
-from astra_ros.world_model import Astra, AstraConfig
-from astra_ros.world_model.older import as_of_today
+from astra_ros.world_model.astra import Astra
+from astra_ros.world_model.config import AstraConfig
 
 SPACES_FILE = "action_spaces.json"
 
@@ -163,7 +163,7 @@ def averaged_model(run: Path) -> Astra:
     try:
         model.load_state_dict(
             {
-                **as_of_today(dynamics),
+                **dynamics,
                 **{f"{part}.{name}": value for part, weights in parts.items() for name, value in weights.items()},
             }
         )

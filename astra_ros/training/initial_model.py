@@ -9,12 +9,16 @@ from dataclasses import replace
 from astra_ros.datasets.dataset import continuous_joints_of
 from astra_ros.datasets.episode import DatasetError
 from astra_ros.datasets.robot_renders import cameras_of, held_joints_of
+from astra_ros.inference.card import ModelCard, model_directory
+from astra_ros.inference.torch_engine import load_network
 from astra_ros.training.clips import measure
 from astra_ros.training.depth_prior import moving_cameras_of
 from astra_ros.training.distributed import Processes
 from astra_ros.training.export import SPACES_FILE, Embodiments, read_embodiments, write_embodiments
 from astra_ros.training.validate import split
-from astra_ros.world_model import Astra, preset, resized
+from astra_ros.world_model.astra import Astra
+from astra_ros.world_model.config import preset
+from astra_ros.world_model.resize import resized
 
 ABLATIONS = {
     "experts": {"modalities": ()},
@@ -120,8 +124,6 @@ def with_drawn(trained_on: Embodiments, spaces: Collection[str], paths) -> Embod
 
 def _weights_before(args: argparse.Namespace) -> str:
     """`Embodiments.began_with` of a command line. Raises ModelError where it names no model."""
-    from astra_ros.inference.base import ModelCard, model_directory
-
     return ", ".join(
         f"--{flag} {ModelCard.read(model_directory(model)).sha256[:12]}"
         for flag, model in (("from", args.base), ("autoencoder", args.autoencoder))
@@ -134,9 +136,7 @@ def take_autoencoder(model: Astra, base: str) -> None:
 
     Raises ModelError where there is no such model, DatasetError where its latents are others.
     """
-    from astra_ros.inference import load_backend
-
-    trained = load_backend("torch", str(base), "cpu").model.autoencoder.state_dict()
+    trained = load_network(ModelCard.read(model_directory(base))).autoencoder.state_dict()
     own = {name: value.shape for name, value in model.autoencoder.state_dict().items()}
     if own != {name: value.shape for name, value in trained.items()}:
         raise DatasetError(f"--autoencoder: that of '{base}' has layers of other shapes than this preset's")
@@ -168,10 +168,8 @@ def from_model(
     Its own action spaces keep their scales and their numbers; new ones come behind them. For frames
     of another size, or another `patch`, it is carried over (`world_model/resize.py`).
     """
-    from astra_ros.inference import load_backend
-
-    loaded = load_backend("torch", str(base), "cpu")
-    card, model = loaded.card, loaded.model
+    card = ModelCard.read(model_directory(base))
+    model = load_network(card)
     if card.dt_s != dt_s:
         raise DatasetError(
             f"{paths[0]}: frames are {dt_s:g} s apart, those of '{base}' {card.dt_s:g} s; record or import at its rate"

@@ -11,9 +11,10 @@ from torch.nn import functional as F
 from astra_ros.outcomes import EVENTS, NEAREST_OBSTACLE
 from astra_ros.training.clips import Clip
 from astra_ros.world_model.astra import Astra
-from astra_ros.world_model.denoiser import Denoised, Memory
+from astra_ros.world_model.denoiser import Memory
 from astra_ros.world_model.diffusion import snr_weighted_mse
 from astra_ros.world_model.reprojection import not_moved
+from astra_ros.world_model.rollout import Denoised, FrameContext, Noise, PlanConditions, Sampling, Start, rollout
 
 
 class LossWeights(NamedTuple):
@@ -38,12 +39,49 @@ class Prepared(NamedTuple):
     newest: Tensor  # [B, H, C, h, w] clean, the frame before each target
     before: Tensor  # [B, H, C, h, w] clean, the frame before that
     condition: Tensor  # [B, H, D]
-    picture: Tensor | None  # [B, H, L, D] the robot drawn along the plan
+    robot_tokens: Tensor | None  # [B, H, L, D] the robot rendered along the plan
     reprojected: Tensor | None  # [B, H, C + 1, h, w] the last picture from where the camera will be
 
     def remember(self, model: Astra) -> Memory:
         """Attention meets the history with noise on it; what is moved from it is clean."""
         return model.remember(self.history, self.newest[:, 0])
+
+    def plan(self, frames: int) -> PlanConditions:
+        """What the first frames of every clip are imagined by, one plan a clip: [B, 1, frames, ...]."""
+        tokens, seen = self.robot_tokens, self.reprojected
+        return PlanConditions(
+            torch.arange(1, frames + 1, device=self.target.device),
+            self.condition[:, None, :frames],
+            None if tokens is None else tokens[:, None, :frames],
+            None if seen is None else seen[:, None, :frames],
+        )
+
+    def context(self, chunk: int, newest: Tensor, before: Tensor, corruption: Tensor, level: Tensor) -> FrameContext:
+        """All chunks of every clip side by side, each from its own `newest` and `before` [B, H / F, C, h, w]."""
+
+        def chunks(x: Tensor | None) -> Tensor | None:
+            return None if x is None else x.unflatten(1, (-1, chunk))
+
+        age = torch.arange(1, self.target.shape[1] + 1, device=self.target.device).float()
+        return FrameContext(
+            newest + corruption,
+            before + corruption,
+            newest,
+            level,
+            age.unflatten(0, (-1, chunk)).expand(len(newest), -1, -1),
+            self.condition.unflatten(1, (-1, chunk)),
+            chunks(self.robot_tokens),
+            chunks(self.reprojected),
+        )
+
+
+class Pass(NamedTuple):
+    """A denoising pass over the frames of clips, [B, H / F, F, ...], and what it started from."""
+
+    denoised: Denoised
+    noisy: Tensor
+    noise: Tensor
+    time: Tensor
 
 
 MAX_HISTORY_NOISE = 0.5  # standard deviations, of the newest latents
@@ -69,9 +107,9 @@ def prepare(model: Astra, clip: Clip, generator: torch.Generator, memory_noise: 
     actions = torch.where(dropped, model.action_encoder.unconditional(batch, horizon), actions)
     # Without an action there is no drawing either: it shows where the action leads.
     plan_shown = ~(chance(DRAWING_DROPPED) | dropped[:, 0, 0])
-    picture = (
-        None if clip.robot_renders is None else model.picture(clip.robot_renders.float() / 255, clip.drawn & plan_shown)
-    )
+    robot_tokens = None
+    if clip.robot_renders is not None:
+        robot_tokens = model.render_tokens(clip.robot_renders.float() / 255, clip.drawn & plan_shown)
     reprojected = None
     if clip.reprojected is not None:
         reprojected = torch.where(
@@ -80,7 +118,7 @@ def prepare(model: Astra, clip: Clip, generator: torch.Generator, memory_noise: 
 
     level = memory_noise * torch.rand(batch, 1, 1, 1, 1, generator=generator).to(device)
     history = seen + level * _noise_like(seen, generator)
-    return Prepared(history, target, newest, before, actions, picture, reprojected)
+    return Prepared(history, target, newest, before, actions, robot_tokens, reprojected)
 
 
 def one_step_loss(
@@ -96,34 +134,23 @@ def one_step_loss(
     works.
     """
     ready = prepare(model, clip, generator, MEMORY_NOISE if max_noise else 0.0)
-    target = ready.target
-    lead = target.shape[:2]
+    chunk = model.config.chunk
+    target = ready.target.unflatten(1, (-1, chunk))
+    newest, before = ready.newest[:, ::chunk], ready.before[:, ::chunk]
 
-    def uniform():
-        return torch.rand(lead, generator=generator).to(target.device)
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator).to(target.device)
 
-    level = max_noise * uniform().square()
-    corruption = level[..., None, None, None] * _noise_like(target, generator)
-    time = uniform()
+    level = max_noise * uniform(*newest.shape[:2]).square()
+    corruption = level[..., None, None, None] * _noise_like(newest, generator)
+    time = uniform(*target.shape[:3])
     if model.process.predicts == "x":
-        time = time * (uniform() < 0.5)
+        time = time * (uniform(*target.shape[:3]) < 0.5)
     noise = _noise_like(target, generator)
     noisy = model.process.add_noise(target, noise, time)
-    age = torch.arange(1, lead[1] + 1, device=target.device).float().expand(lead)
-    denoised = model.denoise(
-        noisy,
-        ready.newest + corruption,
-        ready.before + corruption,
-        time,
-        level,
-        age,
-        ready.condition,
-        ready.remember(model),
-        ready.picture,
-        ready.newest,
-        ready.reprojected,
-    )
-    return _loss(model, denoised, noisy, target, noise, time, clip, weights)
+    frame = ready.context(chunk, newest, before, corruption, level)
+    denoised = model.denoise(noisy, time, frame, ready.remember(model))
+    return _loss(model, Pass(denoised, noisy, noise, time), target, clip, weights)
 
 
 def rollout_loss(
@@ -136,37 +163,31 @@ def rollout_loss(
     `one_step_loss`. Flow matching only; a one-step DDPM sample is no picture.
     """
     ready = prepare(model, clip, generator)
-    memory = ready.remember(model)
-    level = torch.full(ready.target.shape[:2], model.config.history_noise, device=ready.target.device)
-    age = torch.arange(1, level.shape[1] + 1, device=level.device).float().expand_as(level)
+    memory, chunk = ready.remember(model), model.config.chunk
+    target = ready.target.unflatten(1, (-1, chunk))
+    newest, before = ready.newest[:, :1], ready.before[:, :1]
 
-    def denoise(at: slice, newest: Tensor, before: Tensor) -> tuple[Denoised, Tensor]:
-        corruption = model.config.history_noise * _noise_like(newest, generator)
-        noise = _noise_like(newest, generator)
-        picture = None if ready.picture is None else ready.picture[:, at]
-        reprojected = None if ready.reprojected is None else ready.reprojected[:, at]
-        return model.denoise(
-            noise,
-            newest + corruption,
-            before + corruption,
-            0 * age[:, at],
-            level[:, at],
-            age[:, at],
-            ready.condition[:, at],
-            memory,
-            picture,
-            newest,
-            reprojected,
-        ), noise
+    def draw(chunks: int) -> Noise:
+        like = target[:, :chunks]
+        return Noise(_noise_like(like[:, :, 0], generator), _noise_like(like, generator))
 
-    made = [ready.before[:, :1], ready.newest[:, :1]]
-    with torch.no_grad():
-        for index in range(level.shape[1] - 1):
-            denoised, _ = denoise(slice(index, index + 1), made[-1], made[-2])
-            made.append(denoised.prediction)
+    # One plan a clip, of all chunks but the last.
+    alone = [draw(1) for _ in range(target.shape[1] - 1)]
+    made = [before, newest]
+    if alone:
+        noise = Noise(*(torch.cat(parts, dim=1) for parts in zip(*alone)))
+        start, plan = Start(newest, before, memory), ready.plan(chunk * len(alone))
+        with torch.no_grad():
+            sampling = Sampling.of(model.config, steps=1)
+            made += [each.prediction[:, 0] for each in rollout(model, start, plan, noise, sampling)]
     run = torch.cat(made, dim=1)
-    denoised, noise = denoise(slice(None), run[:, 1:], run[:, :-1])
-    return _loss(model, denoised, noise, ready.target, noise, 0 * age, clip, weights)
+    noise = draw(target.shape[1])
+    level = torch.full(target.shape[:2], model.config.history_noise, device=target.device)
+    corruption = model.config.history_noise * noise.history
+    frame = ready.context(chunk, run[:, 1::chunk], run[:, :-1:chunk], corruption, level)
+    time = torch.zeros(target.shape[:3], device=target.device)
+    denoised = model.denoise(noise.samples, time, frame, memory)
+    return _loss(model, Pass(denoised, noise.samples, noise.samples, time), target, clip, weights)
 
 
 def _noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -179,16 +200,11 @@ def _noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _loss(
-    model: Astra,
-    denoised: Denoised,
-    noisy: Tensor,
-    target: Tensor,
-    noise: Tensor,
-    time: Tensor,
-    clip: Clip,
-    weights: LossWeights,
+    model: Astra, made: Pass, target: Tensor, clip: Clip, weights: LossWeights
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Denoising loss, plus the heads'. `log_error` is fitted so that exp of it is the mean error."""
+    noisy, noise, time, target = (x.flatten(1, 2) for x in (made.noisy, made.noise, made.time, target))
+    denoised = Denoised(*(x.flatten(1, 2) for x in made.denoised))
     if model.process.predicts == "x":
         error = (denoised.prediction - target).square()
         weighted = error

@@ -25,9 +25,9 @@ from tqdm import tqdm
 from astra_ros.commands.arguments import HelpFormat, at_least
 from astra_ros.datasets.dataset import has_its_videos, list_episodes, load_episode, read_footer
 from astra_ros.datasets.episode import DatasetError
-from astra_ros.inference import load_backend
-from astra_ros.inference.base import CARD_FILE, ModelCard, ModelError
-from astra_ros.inference.torch_style_file import STYLE_FILE, write_style
+from astra_ros.inference.card import CARD_FILE, ModelCard, ModelError, model_directory
+from astra_ros.inference.torch_engine import load_network, usable_device
+from astra_ros.inference.torch_style_file import STYLE_FILE, read_style, write_style
 from astra_ros.training.augmentation import recoloured
 from astra_ros.training.clips import frames_to_tensor
 from astra_ros.training.distributed import Processes
@@ -40,7 +40,7 @@ from astra_ros.training.validate import by_space, split
 from astra_ros.views.filmstrips import filmstrips
 from astra_ros.world_model.autoencoder import FrameAutoencoder
 from astra_ros.world_model.digest import digest_of
-from astra_ros.world_model.style import StyleConfig, StyleTransfer
+from astra_ros.world_model.style_transfer import StyleConfig, StyleTransfer
 
 RECOLOURED = 0.25  # share of the examples whose two looks are a recording and the same in other colours
 UNCHANGED = 0.1  # share of the examples that are asked for the look that they have
@@ -220,12 +220,13 @@ def check_frames(folder: Path, facts: DataFacts, card: ModelCard) -> None:
         )
 
 
-def has_one(loaded) -> bool:
+def has_one(card: ModelCard, autoencoder: FrameAutoencoder) -> bool:
     """Whether a model can take on a look already."""
     try:
-        return loaded.can_restyle
-    except ModelError:  # damaged, or another autoencoder's: no loss
+        read_style(card.path, autoencoder)
+    except ModelError:  # missing, damaged, or another autoencoder's: no loss
         return False
+    return True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -272,8 +273,8 @@ def run(args: argparse.Namespace) -> int:
         raise DatasetError(str(error)) from error
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise DatasetError("astra style is trained by one process; start it without torchrun")
-    loaded = load_backend("torch", args.model, args.device)
-    card, autoencoder = loaded.card, loaded.model.autoencoder
+    card, device = ModelCard.read(model_directory(args.model)), usable_device(args.device)
+    autoencoder = load_network(card).autoencoder.to(device).requires_grad_(False)
     if not os.access(card.path, os.W_OK):
         raise ModelError(
             f"{card.path}: {STYLE_FILE} could not be written there; copy the model to a folder of your own "
@@ -283,7 +284,8 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or Path("runs") / f"{own.resolve().name}-style"
     if (out / CARD_FILE).exists():  # its style.safetensors is no checkpoint
         raise DatasetError(f"--out {out}: a model lies there; name another folder, for the checkpoint")
-    if not args.replace and not (out / STYLE_FILE).exists() and has_one(loaded):  # nor was a step made of another
+    begun = (out / STYLE_FILE).exists()  # of another one
+    if not args.replace and not begun and has_one(card, autoencoder):
         raise ModelError(
             f"{card.path / STYLE_FILE}: is there already, and fits the model; give --replace to train "
             "another in its place, or copy the model and name the copy"
@@ -294,7 +296,7 @@ def run(args: argparse.Namespace) -> int:
     check_same_data(out, facts, "")
     claim(out)
     write_facts(out, args.data, facts)
-    transfer = train_style(paths, autoencoder, card.latent_shape[0], settings, out, loaded.device)
+    transfer = train_style(paths, autoencoder, card.latent_shape[0], settings, out, device)
     write_style(card.path, transfer, autoencoder)
     print(f"{card.path / STYLE_FILE} written")
     return 0

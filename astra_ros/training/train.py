@@ -39,7 +39,8 @@ from astra_ros.training.settings import SETTINGS_HELP, TrainSettings, settings_f
 from astra_ros.training.trainer import STAGES, Stage
 from astra_ros.training.training_data import check_episodes, check_same_data, claim, write_facts
 from astra_ros.training.validate import Validation, split
-from astra_ros.world_model import PRESETS, Astra, preset
+from astra_ros.world_model.astra import Astra
+from astra_ros.world_model.config import PRESETS, preset
 from astra_ros.world_model.digest import digest_of
 
 

@@ -23,8 +23,8 @@ from astra_ros.training.flops import matmul_peak_flops
 from astra_ros.training.precision import has_bfloat16, mixed_precision
 from astra_ros.training.settings import StyleSettings, TrainSettings
 from astra_ros.training.training_log import TrainingLog
-from astra_ros.world_model import AstraConfig
-from astra_ros.world_model.style import StyleConfig
+from astra_ros.world_model.config import AstraConfig
+from astra_ros.world_model.style_transfer import StyleConfig
 
 STAGES = ("autoencoder", "dynamics", "compositor")
 # What each stage reads, beside the settings that bear its name.

@@ -11,7 +11,7 @@ from astra_ros.datasets.dataset import load_episode
 from astra_ros.training.clips import LatentDataset, frames_to_tensor, imagine_clips
 from astra_ros.training.training_log import TrainingLog
 from astra_ros.views.filmstrips import filmstrips
-from astra_ros.world_model import Astra
+from astra_ros.world_model.astra import Astra
 
 CLIPS = 6  # of each action space
 SHOWN = (1, 2, 4, 8, 12, 16)

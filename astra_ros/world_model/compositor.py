@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from astra_ros.world_model.denoiser import RobotPicture
+from astra_ros.world_model.config import RENDER_CHANNELS
 
 
 class Compositor(nn.Module):
@@ -21,14 +21,13 @@ class Compositor(nn.Module):
 
     WIDTH = 48
     REACH = 2
-    DRAWING = RobotPicture.CHANNELS  # of a drawing, coverage first
 
     def __init__(self):
         super().__init__()
         width = self.WIDTH
         self.body = nn.ModuleList(
             [
-                nn.Conv2d(4 * (10 + 2 * self.DRAWING), width, 3, padding=1),
+                nn.Conv2d(4 * (10 + 2 * RENDER_CHANNELS), width, 3, padding=1),
                 nn.Conv2d(width, width, 3, padding=2, dilation=2),
                 nn.Conv2d(width, width, 3, padding=4, dilation=4),
                 nn.Conv2d(width, width, 3, padding=1),
@@ -49,13 +48,13 @@ class Compositor(nn.Module):
         picture; zeros (or None) where it is not drawn.
         """
         if robot is None:
-            robot = decoded.new_zeros(len(decoded), 2 * self.DRAWING, *decoded.shape[-2:])
+            robot = decoded.new_zeros(len(decoded), 2 * RENDER_CHANNELS, *decoded.shape[-2:])
         features = F.pixel_unshuffle(torch.cat([decoded, seen, known, decoded - seen, robot], dim=1), 2)
         for number, layer in enumerate(self.body):
             added = F.silu(layer(features))
             features = added if number == 0 else features + added
         share, cover, paint = F.pixel_shuffle(self.out(features), 2).sigmoid().split([1, 1, 3], dim=1)
         picture = decoded + share * known * (seen - decoded)
-        covered = torch.maximum(robot[:, :1], robot[:, self.DRAWING : self.DRAWING + 1])
+        covered = torch.maximum(robot[:, :1], robot[:, RENDER_CHANNELS : RENDER_CHANNELS + 1])
         near = F.max_pool2d(covered, 2 * self.REACH + 1, 1, self.REACH)
         return picture + cover * near * (paint - picture)

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from astra_ros.outcomes import OUTCOMES
 
+RENDER_CHANNELS = 3  # of a robot render: coverage, nearness, which part (`robot/renderer.py`)
+
 
 @dataclass(frozen=True)
 class AstraConfig:
@@ -50,8 +52,11 @@ class AstraConfig:
     snr_gamma: float = 0.5  # ddpm only, weight min(SNR, gamma) / SNR
     denoising_steps: int = 1  # at inference, unless a call says otherwise
     history_noise: float = 0.05  # level put on the newest latents at inference
+    chunk: int = 1  # frames imagined together
 
     def __post_init__(self):
+        if self.chunk < 1:
+            raise ValueError(f"chunk {self.chunk}: expected at least 1 frame")
         if not 0 <= self.history_noise <= 1:
             raise ValueError(f"history_noise {self.history_noise}: expected 0 to 1")
         depths = {

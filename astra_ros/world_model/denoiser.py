@@ -1,4 +1,4 @@
-"""The denoising transformer: one noisy latent, what came before, one condition -> the clean one."""
+"""The denoising transformer: noisy latents of a chunk, what came before, conditions -> the clean ones."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from astra_ros.outcomes import EVENTS, POSITIONS
-from astra_ros.world_model.config import AstraConfig
+from astra_ros.world_model.config import RENDER_CHANNELS, AstraConfig
 from astra_ros.world_model.layers import Attention, ConditionedBlock, ScalarEmbedding
-from astra_ros.world_model.moving import MovedLatent
+from astra_ros.world_model.moved_latent import MovedLatent
 from astra_ros.world_model.reprojection import not_moved
+from astra_ros.world_model.rollout import Denoised, FrameContext
 from astra_ros.world_model.temporal import Patchify
 
 
@@ -21,14 +22,6 @@ class Memory(NamedTuple):
 
     keys_values: list[tuple[Tensor, Tensor]]  # of the whole history, for every block
     observed: Tensor  # [B, C, h, w] its last latent
-
-
-class Denoised(NamedTuple):
-    """What one pass of the denoiser gives, for B requests of N frames each."""
-
-    prediction: Tensor  # [B, N, C, h, w] clean latent (flow) or noise (ddpm)
-    log_error: Tensor  # [B, N, L] log of the squared error expected at each token
-    features: Tensor  # [B, N, L, D] last hidden tokens, read by the outcome heads
 
 
 class DenoisingTransformer(nn.Module):
@@ -51,7 +44,7 @@ class DenoisingTransformer(nn.Module):
         channels = 4 * config.latent_channels + 1 if self.reprojection else 3 * config.latent_channels
         self.embed = nn.Linear(channels * config.patch**2, width)
         self.position = nn.Parameter(0.02 * torch.randn(config.tokens_per_frame, width))
-        self.drawing = RobotPicture(config) if config.drawing else None
+        self.robot_tokens = RobotRenderTokens(config) if config.drawing else None
         self.time = ScalarEmbedding(width, scale=1000.0)
         self.history_noise = ScalarEmbedding(width, scale=1000.0)
         self.age = ScalarEmbedding(width, scale=1.0)
@@ -74,74 +67,63 @@ class DenoisingTransformer(nn.Module):
         """Keys and values of the history for every block, beside its last latent [B, C, h, w]."""
         return Memory([block.memory_attention.project(memory_BMD) for block in self.blocks], observed)
 
-    def forward(
-        self,
-        noisy: Tensor,
-        newest: Tensor,
-        before: Tensor,
-        time: Tensor,
-        history_noise: Tensor,
-        age: Tensor,
-        condition: Tensor,
-        memory: Memory,
-        picture: Tensor | None = None,
-        clean: Tensor | None = None,
-        reprojected: Tensor | None = None,
-    ) -> Denoised:
-        """Denoise N frames for each of B requests.
+    def forward(self, noisy: Tensor, time: Tensor, frame: FrameContext, memory: Memory) -> Denoised:
+        """Denoise N chunks of F frames for each of B requests; the frames of a chunk do not see each other yet.
 
-        Args: `noisy`, `newest`, `before` [B, N, C, h, w], the latent at `time` and the two that
-        precede it; `time` [B, N] 0 noise .. 1 clean; `history_noise` [B, N] the level put on the
-        newest latents; `age` [B, N] frames since the last observed one; `condition` [B, N, D]
-        action; `memory` from `project_memory`; `picture` [B, N, L, D] from `RobotPicture`,
-        if the model has one; `clean` is `newest` before noise was put on it (`newest` itself if
-        None): what is moved, so that the noise is not handed on from frame to frame; `reprojected`
-        [B, N, C + 1, h, w] from `reprojected_latents`, the last observed picture from where the camera
-        will be (as it is, if None).
+        Args: `noisy` [B, N, F, C, h, w], the latents at `time` [B, N, F], 0 noise .. 1 clean; `memory` from
+        `project_memory`. Where `frame.reprojected` is None, the last observed image is seen as it is.
         """
-        if reprojected is None:
-            still = not_moved(memory.observed)[:, None]
-            reprojected = still.expand(-1, newest.shape[1], -1, -1, -1)
-        seen = [noisy, newest, before, reprojected] if self.reprojection else [noisy, newest, before]
-        tokens = self.patchify(torch.cat(seen, dim=-3))
+        chunks = noisy.shape[1:3]
+
+        def each(x: Tensor) -> Tensor:
+            """What all frames of a chunk share, [B, N, ...], for each of them: [B, N * F, ...]."""
+            return x.unsqueeze(2).expand(-1, -1, chunks[1], *x.shape[2:]).flatten(1, 2)
+
+        if frame.reprojected is None:
+            reprojected = not_moved(memory.observed)[:, None].expand(-1, chunks[0] * chunks[1], -1, -1, -1)
+        else:
+            reprojected = frame.reprojected.flatten(1, 2)
+        seen = [noisy.flatten(1, 2), each(frame.newest), each(frame.before)]
+        tokens = self.patchify(torch.cat([*seen, reprojected] if self.reprojection else seen, dim=-3))
         x = self.embed(tokens) + self.position
-        if self.drawing is not None:
-            x = x + (self.drawing.unknown if picture is None else picture)
-        condition = F.silu(condition + self.time(time) + self.history_noise(history_noise) + self.age(age))
+        if self.robot_tokens is not None:
+            x = x + (self.robot_tokens.unknown if frame.robot_tokens is None else frame.robot_tokens.flatten(1, 2))
+        time, age = self.time(time.flatten(1, 2)), self.age(frame.age.flatten(1, 2))
+        condition = frame.condition.flatten(1, 2) + time + self.history_noise(each(frame.history_noise)) + age
+        condition = F.silu(condition)
         shared = self.modulation(condition)
         for block, key_value in zip(self.blocks, memory.keys_values):
             x = block(x, condition, shared, key_value)
         x = self.norm(x)
         prediction = self.patchify.inverse(self.out(x)).float()
         if self.moved is not None:
-            prediction = prediction + self.moved(x, newest if clean is None else clean, reprojected[:, :, :-1])
+            prediction = prediction + self.moved(x, each(frame.clean), reprojected[:, :, :-1])
         elif self.residual:
-            prediction = prediction + newest
-        return Denoised(prediction, self.error(x).squeeze(-1).float(), x)
+            prediction = prediction + each(frame.newest)
+        log_error = self.error(x).squeeze(-1).float()
+        return Denoised(*(part.unflatten(1, chunks) for part in (prediction, log_error, x)))
 
 
-class RobotPicture(nn.Module):
-    """Kinematic conditioning: the robot as the camera will see it, drawn along the plan, as tokens.
+class RobotRenderTokens(nn.Module):
+    """Kinematic conditioning: the robot as the camera will see it, rendered along the plan, as tokens.
 
     Where URDF and camera are known, the robot's own motion is geometry and need not be guessed: each
-    token gets the pixels of the drawing that lie under it (`robot/renderer.py`: coverage,
-    nearness, which part). It starts at zero, and `unknown` stands for frames without a drawing.
+    token gets the pixels of the render that lie under it (`robot/renderer.py`: coverage,
+    nearness, which part). The layer starts at zero; `unknown` stands for frames without a render.
     """
-
-    CHANNELS = 3
 
     def __init__(self, config: AstraConfig):
         super().__init__()
         self.cell = config.cell
-        self.embed = nn.Linear(self.CHANNELS * self.cell**2, config.hidden_dim)
+        self.embed = nn.Linear(RENDER_CHANNELS * self.cell**2, config.hidden_dim)
         self.unknown = nn.Parameter(torch.zeros(config.hidden_dim))
         nn.init.zeros_(self.embed.weight)
         nn.init.zeros_(self.embed.bias)
 
-    def forward(self, drawing: Tensor, known: Tensor | None = None) -> Tensor:
-        """`drawing` [B, N, 3, h, w] in 0..1 and which of the B are `known` [B] -> [B, N, L, D]."""
-        pixels = F.pixel_unshuffle(drawing.flatten(0, 1), self.cell).flatten(2).transpose(1, 2)
-        tokens = self.embed(pixels).unflatten(0, drawing.shape[:2])
+    def forward(self, renders: Tensor, known: Tensor | None = None) -> Tensor:
+        """`renders` [B, N, 3, h, w] in 0..1 and which of the B are `known` [B] -> [B, N, L, D]."""
+        pixels = F.pixel_unshuffle(renders.flatten(0, 1), self.cell).flatten(2).transpose(1, 2)
+        tokens = self.embed(pixels).unflatten(0, renders.shape[:2])
         if known is None:
             return tokens
         return torch.where(known[:, None, None, None], tokens, self.unknown)
@@ -165,10 +147,10 @@ class OutcomeHeads(nn.Module):
             nn.Linear(4 * width, width), nn.GELU(), nn.Linear(width, sum(self.SIZES[name] for name in self.names))
         )
 
-    def forward(self, features_BNLD: Tensor) -> dict[str, Tensor]:
-        """-> name: [B, N] logits of an event in the frame's interval, or [B, N, 3] metres."""
-        lead = features_BNLD.shape[:2]
-        tokens = features_BNLD.flatten(0, 1)
+    def forward(self, features: Tensor) -> dict[str, Tensor]:
+        """Features [..., L, D] -> name: [...] logits of an event in the frame's interval, or [..., 3] metres."""
+        lead = features.shape[:-2]
+        tokens = features.flatten(0, -3)
         query = self.query.expand(tokens.shape[0], -1, -1)
         pooled = self.attention(query, self.attention.project(tokens)).flatten(1)
         values = self.mlp(pooled).float().unflatten(0, lead)

@@ -29,16 +29,6 @@ class FlowMatching:
         time = _like(time, x)
         return time * x + (1 - time) * noise
 
-    def times(self, steps: int, device=None) -> Tensor:
-        """The `steps` + 1 times of a sampling run, from 0 to 1."""
-        return torch.linspace(0, 1, steps + 1, device=device)
-
-    def advance(self, noisy: Tensor, x: Tensor, time: Tensor, next_time: Tensor) -> Tensor:
-        """One Euler step along the line from `noisy` to the predicted `x`."""
-        if next_time >= 1:
-            return x
-        return noisy + (x - noisy) * (next_time - time) / (1 - time)
-
 
 class Ddpm:
     """Denoising diffusion (Ho et al. 2020): linear betas, noise prediction, DDIM sampling.
@@ -74,14 +64,6 @@ class Ddpm:
         """The clean latent that `epsilon` implies."""
         alpha_bar = _like(self.alpha_bar(time), noisy)
         return (noisy - (1 - alpha_bar).sqrt() * epsilon) / alpha_bar.sqrt()
-
-    def times(self, steps: int, device=None) -> Tensor:
-        return torch.linspace(0, 1, steps + 1, device=device)
-
-    def advance(self, noisy: Tensor, epsilon: Tensor, time: Tensor, next_time: Tensor) -> Tensor:
-        """One deterministic DDIM step (Song et al. 2021, eta = 0)."""
-        x = self.to_x(noisy, epsilon, time)
-        return self.add_noise(x, epsilon, next_time)
 
 
 def make_process(config: AstraConfig) -> FlowMatching | Ddpm:

@@ -14,7 +14,7 @@ AT_ONCE = 128  # pictures that are encoded together: more take memory and no les
 NEAR = 1e-3  # of what lies behind the camera or in its plane nothing can be said
 
 
-class Lens(NamedTuple):
+class InverseDepthCamera(NamedTuple):
     """A pinhole camera as `PinholeCamera` has it, pixels, and how far away what it sees usually is."""
 
     fx: float
@@ -24,35 +24,35 @@ class Lens(NamedTuple):
     inverse_depth: Tensor  # [h, w] 1/m along the optical axis, at every pixel
 
 
-def reproject(frames: Tensor, travel: Tensor, lens: Lens) -> tuple[Tensor, Tensor]:
+def reproject(frames: Tensor, camera_poses: Tensor, camera: InverseDepthCamera) -> tuple[Tensor, Tensor]:
     """The frames as they will look from other places.
 
-    Args: `frames` [B, 3, h, w]; `travel` [B, N, 4, 4], the pose (m) of the camera's optical frame at
+    Args: `frames` [B, 3, h, w]; `camera_poses` [B, N, 4, 4], the pose (m) of the camera's optical frame at
     each of N later moments in that of `frames`. What is seen at a pixel is taken to be as far away as
-    `lens.inverse_depth` says: exact where the camera only turns, a guess where it also moves.
+    `camera.inverse_depth` says: exact where the camera only turns, a guess where it also moves.
 
     Returns the views [B, N, 3, h, w], borders continued, and where they show what was really seen,
     [B, N, 1, h, w], 0 or 1.
     """
     # Autocast would round places to 16 bits: steps of a pixel in large pictures.
     with torch.autocast(frames.device.type, enabled=False):
-        return _reproject(frames, travel, lens)
+        return _reproject(frames, camera_poses, camera)
 
 
-def _reproject(frames: Tensor, travel: Tensor, lens: Lens) -> tuple[Tensor, Tensor]:
-    batch, moments = travel.shape[:2]
+def _reproject(frames: Tensor, camera_poses: Tensor, camera: InverseDepthCamera) -> tuple[Tensor, Tensor]:
+    batch, moments = camera_poses.shape[:2]
     rows, cols = frames.shape[-2:]
     y = torch.arange(rows, device=frames.device, dtype=torch.float32)
     x = torch.arange(cols, device=frames.device, dtype=torch.float32)
-    v, u = torch.meshgrid((y - lens.cy) / lens.fy, (x - lens.cx) / lens.fx, indexing="ij")
+    v, u = torch.meshgrid((y - camera.cy) / camera.fy, (x - camera.cx) / camera.fx, indexing="ij")
     ray = torch.stack([u, v, torch.ones_like(u)], dim=-1)
     # A point at depth d along a ray r is at R r d + t for the observing camera: in proportion to this.
-    point = torch.einsum("bnij,hwj->bnhwi", travel[..., :3, :3].float(), ray)
-    point = point + travel[..., None, None, :3, 3].float() * lens.inverse_depth[..., None]
+    point = torch.einsum("bnij,hwj->bnhwi", camera_poses[..., :3, :3].float(), ray)
+    point = point + camera_poses[..., None, None, :3, 3].float() * camera.inverse_depth[..., None]
     depth = point[..., 2:]
     place = point[..., :2] / depth.clamp_min(NEAR)
-    scale = place.new_tensor([2 * lens.fx / cols, 2 * lens.fy / rows])
-    shift = place.new_tensor([(2 * lens.cx + 1) / cols - 1, (2 * lens.cy + 1) / rows - 1])
+    scale = place.new_tensor([2 * camera.fx / cols, 2 * camera.fy / rows])
+    shift = place.new_tensor([(2 * camera.cx + 1) / cols - 1, (2 * camera.cy + 1) / rows - 1])
     at = (place * scale + shift).clamp(-3.0, 3.0)
     seen = (depth[..., 0] > NEAR) & (at.abs() <= 1).all(-1)
     views = F.grid_sample(frames, at.flatten(1, 2), mode="bilinear", padding_mode="border", align_corners=False)
@@ -61,19 +61,19 @@ def _reproject(frames: Tensor, travel: Tensor, lens: Lens) -> tuple[Tensor, Tens
 
 
 def last_seen(
-    frame: Tensor, moments: int, travel: Tensor | None, lens: Lens | None, moves: bool
+    frame: Tensor, moments: int, camera_poses: Tensor | None, camera: InverseDepthCamera | None, moves: bool
 ) -> tuple[Tensor, Tensor]:
     """The last observed picture at each of N later moments, as a `Compositor` takes it.
 
-    Args: `frame` [3, h, w]; `travel` [N, 4, 4] where the camera goes, with its `lens`, or None;
+    Args: `frame` [3, h, w]; `camera_poses` [N, 4, 4] where the camera goes, with its `camera`, or None;
     `moves`, whether it goes anywhere: without its way, nothing is then known of what it will see.
 
     Returns [N, 3, h, w], and where that was really seen, [N, 1, h, w].
     """
-    if travel is None or lens is None:
+    if camera_poses is None or camera is None:
         known = torch.full_like(frame[:1], 0.0 if moves else 1.0)
         return frame.expand(moments, -1, -1, -1), known.expand(moments, -1, -1, -1)
-    views, seen = reproject(frame[None], travel[None], lens)
+    views, seen = reproject(frame[None], camera_poses[None], camera)
     return views[0], seen[0]
 
 
@@ -82,10 +82,12 @@ def not_moved(latents: Tensor) -> Tensor:
     return F.pad(latents, (0, 0, 0, 0, 0, 1))
 
 
-def reprojected_latents(autoencoder: FrameAutoencoder, frames: Tensor, travel: Tensor, lens: Lens) -> Tensor:
+def reprojected_latents(
+    autoencoder: FrameAutoencoder, frames: Tensor, camera_poses: Tensor, camera: InverseDepthCamera
+) -> Tensor:
     """`reproject`ed frames as the denoiser takes them: [B, N, C + 1, h, w], latents and, behind them,
     which share of each cell was really seen."""
-    views, seen = reproject(frames, travel, lens)
+    views, seen = reproject(frames, camera_poses, camera)
     latents = torch.cat([autoencoder.encode(part) for part in views.flatten(0, 1).split(AT_ONCE)])
     latents = latents.unflatten(0, views.shape[:2])
     share = F.avg_pool2d(seen.flatten(0, 1), views.shape[-1] // latents.shape[-1])

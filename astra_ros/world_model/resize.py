@@ -43,8 +43,8 @@ def resized(model: Astra, image_size: tuple[int, int], patch: int | None = None)
     times = new.patch // old.patch
     for name in ("temporal_encoder.embed.weight", "denoiser.embed.weight"):
         weights[name] = _repeated(weights[name].T, old.patch, times).T / times**2
-    if model.denoiser.drawing is not None:
-        name = "denoiser.drawing.embed.weight"
+    if model.denoiser.robot_tokens is not None:
+        name = "denoiser.robot_tokens.embed.weight"
         weights[name] = _repeated(weights[name].T, old.cell, times).T / times**2
     for name in weights:
         if name.startswith(("denoiser.out.", "denoiser.moved.")):

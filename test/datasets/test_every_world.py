@@ -8,7 +8,7 @@ import pytest
 
 from astra_ros import cli
 from astra_ros.evaluation import action_following as following
-from astra_ros.inference import Conditioning, load_backend
+from astra_ros.inference import Conditioning, load_world_model
 from astra_ros.world_model import config
 
 FEW = (
@@ -96,8 +96,8 @@ def test_the_paper_preset_trains_from_the_command_line(data, tmp_path, monkeypat
     )
     monkeypatch.setitem(config.PRESETS, "paper", small)
     astra("train", "--preset", "paper", "--data", data, "--out", tmp_path / "run", *FEW)
-    model = load_backend("torch", tmp_path / "run/model")
-    assert model.card.network["process"] == "ddpm" and model.card.history == 16
+    model = load_world_model("torch", tmp_path / "run/model")
+    assert model.card.network.process == "ddpm" and model.card.history == 16
     history = np.zeros((16, *model.card.image_size, 3), np.uint8)
     made = model.imagine(history, Conditioning("kuka_joints", np.zeros((2, 3, 14), np.float32)))
     assert np.isfinite(made.latents).all()

@@ -11,7 +11,8 @@ from astra_ros.datasets.object_cells import object_cells
 from astra_ros.simulation.worlds import make_world
 from astra_ros.training.clips import ClipSettings, LatentDataset, measure
 from astra_ros.training.losses import LossWeights, one_step_loss, rollout_loss
-from astra_ros.world_model import Astra, preset
+from astra_ros.world_model.astra import Astra
+from astra_ros.world_model.config import preset
 
 CELLS = (8, 8)
 

@@ -32,7 +32,7 @@ from astra_ros.evaluation.metrics import psnr
 from astra_ros.evaluation.pose_probe import as_channels, shrunk, train_probe
 from astra_ros.evaluation.report import curves_svg
 from astra_ros.evaluation.style_figures import imagine_styled
-from astra_ros.inference import ModelError, load_backend
+from astra_ros.inference import ModelError, load_world_model
 from astra_ros.inference.conditioning import Conditioning
 from astra_ros.training import style, train
 
@@ -119,7 +119,7 @@ def test_near_by_hand():
 
 
 def test_shuffled_actions_begin_where_the_arm_is(data, model):
-    card = load_backend("torch", model).card
+    card = load_world_model("torch", model).card
     episodes = [load_episode(path) for path in list_episodes(data)]
     clips = HeldOutClips(episodes, card, 16, each=2, seed=0, drawer=Drawer(data, card.image_size))
     assert len(clips) == 6 and clips.own.robot_renders.shape == (6, 17, 3, 64, 64)
@@ -139,7 +139,7 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     shutil.rmtree(data / "probes", ignore_errors=True)
     ranking = tmp_path / "ranking.json"
     ranked = {"worlds": ["arm", "drive"], "spearman": 0.61, "top1_regret": 0.17}
-    ranking.write_text(json.dumps({"sha256": load_backend("torch", model).card.sha256[:12], "overall": ranked}))
+    ranking.write_text(json.dumps({"sha256": load_world_model("torch", model).card.sha256[:12], "overall": ranked}))
     request = EvaluationRequest(model=model, data=data, probe_data=data, ranking=ranking, clips_per_episode=2)
     evaluate(replace(request, out=tmp_path / "e.json", report=tmp_path / "report"))
     result = json.loads((tmp_path / "e.json").read_text())
@@ -186,7 +186,7 @@ def test_evaluation_without_a_probe_is_quick(data, model, tmp_path):
 
 
 def test_frames_without_a_change_are_left_out_and_counted(data, model):
-    loaded = load_backend("torch", model)
+    loaded = load_world_model("torch", model)
     episodes = [load_episode(path) for path in list_episodes(data)]
     drawer = Drawer(data, loaded.card.image_size)
     clips = HeldOutClips(episodes, loaded.card, 8, each=2, seed=0, drawer=drawer)
@@ -281,7 +281,7 @@ def test_a_ranking_of_another_model_is_refused(data, model, tmp_path, text, fact
 
 
 def test_another_style_is_compared_with_the_recording_in_it(data, model, monkeypatch):
-    loaded = load_backend("torch", model)
+    loaded = load_world_model("torch", model)
     episodes = [load_episode(path, restyled=True) for path in list_episodes(data)]
     drawer = Drawer(data, loaded.card.image_size)
     clips = HeldOutClips(episodes, loaded.card, 3, each=2, seed=0, drawer=drawer)
@@ -366,7 +366,7 @@ def test_a_model_that_cannot_take_on_a_look_is_evaluated_without(data, model, tm
 
 def test_the_control_is_imagined_with_the_other_motion(data, model, monkeypatch):
     """Else the figure of how much the motion matters would be 0, whatever the model does."""
-    loaded = load_backend("torch", model)
+    loaded = load_world_model("torch", model)
     episodes = [load_episode(path) for path in list_episodes(data)]
     clips = HeldOutClips(episodes, loaded.card, 3, each=1, seed=0, drawer=Drawer(data, loaded.card.image_size))
     asked, real = [], loaded.imagine
@@ -417,7 +417,7 @@ def test_drift_and_what_shuffling_loses_by_hand():
 
 
 def test_clips_of_another_size_or_robot_are_refused(data, model):
-    card = load_backend("torch", model).card
+    card = load_world_model("torch", model).card
     kuka = load_episode(list_episodes(data)[0])
     large = replace(kuka, frames=kuka.frames.repeat(2, 1).repeat(2, 2))
     for episodes, facts in (

@@ -11,7 +11,8 @@ from astra_ros import cli
 from astra_ros.plans.action_spaces import action_space_class
 from astra_ros.simulation.worlds import WORLDS, make_world
 from astra_ros.training.export import Embodiments, write_model
-from astra_ros.world_model import Astra, preset
+from astra_ros.world_model.astra import Astra
+from astra_ros.world_model.config import preset
 
 
 def space_of(world: str, robot: str):

@@ -144,7 +144,8 @@ def write_small_model(folder, spaces):
     """The directory of a model with random weights: right in every shape, wrong in every opinion."""
     torch = pytest.importorskip("torch")
     from astra_ros.training.export import Embodiments, write_model
-    from astra_ros.world_model import Astra, AstraConfig
+    from astra_ros.world_model.astra import Astra
+    from astra_ros.world_model.config import AstraConfig
 
     torch.manual_seed(0)
     small = AstraConfig(

@@ -32,7 +32,7 @@ def parsed(command, *words):
 def test_where_nothing_can_be_written_nothing_is_measured(tmp_path, monkeypatch, command, flag):
     (tmp_path / "file").touch()
     for module in ("evaluate", "rank", "benchmark"):
-        monkeypatch.setattr(f"astra_ros.evaluation.{module}.load_backend", lambda *_: 1 / 0)
+        monkeypatch.setattr(f"astra_ros.evaluation.{module}.load_world_model", lambda *_: 1 / 0)
     with pytest.raises(OutputError) as error:
         command.run(parsed(command, flag, tmp_path / "file" / "sub"))
     assert str(tmp_path / "file" / "sub") in error.value.thing and error.value.cure
@@ -116,7 +116,7 @@ def test_a_model_of_other_robots_is_refused_at_once(monkeypatch):
             def check_knows(space):
                 raise ModelError(f"does not know {space}")
 
-    monkeypatch.setattr("astra_ros.evaluation.benchmark.load_backend", lambda *_: Loaded)
+    monkeypatch.setattr("astra_ros.evaluation.benchmark.load_world_model", lambda *_: Loaded)
     with pytest.raises(ModelError, match="does not know kuka_joints"):
         bench.run(parsed(bench, "--robot", "kuka"))
 

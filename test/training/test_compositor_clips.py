@@ -11,8 +11,8 @@ from astra_ros.datasets.robot_renders import Drawer
 from astra_ros.robot import renderer as robot_drawing
 from astra_ros.training.clips import ClipSettings, measure
 from astra_ros.training.compositor_clips import RENDER_DROPPED, RENDERED_COUNTS, CompositorClips
-from astra_ros.world_model import Astra, preset
-from astra_ros.world_model.compositor import Compositor
+from astra_ros.world_model.astra import Astra
+from astra_ros.world_model.config import RENDER_CHANNELS, preset
 
 
 @pytest.fixture(scope="module")
@@ -54,4 +54,4 @@ def test_some_drawings_are_withheld_and_drawn_robots_come_more_often(made):
 
 
 def test_the_network_and_the_drawing_agree_on_channels():
-    assert Compositor.DRAWING == robot_drawing.CHANNELS and robot_drawing.COVERAGE == 0
+    assert RENDER_CHANNELS == robot_drawing.CHANNELS and robot_drawing.COVERAGE == 0

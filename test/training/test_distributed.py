@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from astra_ros.datasets.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.datasets.episode import DatasetError
-from astra_ros.inference import load_backend
+from astra_ros.inference import load_world_model
 from astra_ros.training import train as command
 from astra_ros.training.distributed import STRATEGIES, Processes
 
@@ -131,7 +131,7 @@ def test_two_processes_train_one_model(runs, strategy):
     # Each process drew its own random numbers, the log is the first one's alone.
     assert not torch.equal(state["generator.0"], state["generator.1"])
     assert [step for step, _ in losses(runs[strategy])] == list(range(STEPS))
-    assert set(load_backend("torch", runs[strategy] / "model").card.action_spaces) == {"kuka_joints", "rover_twist"}
+    assert set(load_world_model("torch", runs[strategy] / "model").card.action_spaces) == {"kuka_joints", "rover_twist"}
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from astra_ros.datasets.dataset import list_episodes, load_episode
 from astra_ros.datasets.robot_renders import Drawer, cameras_of
 from astra_ros.datasets.rosbag.import_bag import import_bag
 from astra_ros.datasets.rosbag.import_settings import BagSettings
-from astra_ros.inference import load_backend
+from astra_ros.inference import load_world_model
 from astra_ros.training import train
 from astra_ros.training.export import read_embodiments
 
@@ -78,7 +78,7 @@ def package(tmp_path, monkeypatch):
 
 
 def cameras_in_card(run):
-    return load_backend("torch", run / "model", "cpu").card.cameras
+    return load_world_model("torch", run / "model", "cpu").card.cameras
 
 
 def test_a_robot_whose_meshes_were_missing_in_training_has_no_camera_in_the_card(

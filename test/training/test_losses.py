@@ -11,7 +11,10 @@ from astra_ros.training.clips import Clip
 from astra_ros.training.distributed import Processes
 from astra_ros.training.settings import TrainSettings
 from astra_ros.training.trainer import Stage
-from astra_ros.world_model import Astra, preset
+from astra_ros.world_model.astra import Astra
+from astra_ros.world_model.config import preset
+from astra_ros.world_model.imagine import PlanInputs, imagine_latents
+from astra_ros.world_model.noise import draw_noise
 
 CONFIG = replace(
     preset("tiny"), hidden_dim=48, num_heads=4, num_layers=1, context_layers=1, action_dims=(6,), modalities=("joints",)
@@ -63,13 +66,12 @@ def seeded():
 
 
 def watched(model, monkeypatch):
-    """The arguments of every pass of the denoiser, and what it predicted."""
+    """The arguments of every pass of the denoiser, and what it predicted; chunks are single frames."""
     passes, real = [], model.denoise
 
-    def denoise(*args):
-        made = real(*args)
-        names = ("noisy", "newest", "before", "time", "level", "age", "condition", "memory", "picture", "clean")
-        passes.append(dict(zip(names, args)) | {"made": made.prediction.detach()})
+    def denoise(noisy, time, frame, memory):
+        made = real(noisy, time, frame, memory)
+        passes.append(frame._asdict() | {"time": time, "made": made.prediction.detach()[:, :, 0]})
         return made
 
     monkeypatch.setattr(model, "denoise", denoise)
@@ -82,12 +84,12 @@ def test_the_model_is_told_how_much_noise_is_on_the_newest_latents(model, clip, 
     (seen,) = passes
     newest = clip.latents[:, LAST:-1]
     for noisy, clean in ((seen["newest"], newest), (seen["before"], clip.latents[:, LAST - 1 : -2])):
-        torch.testing.assert_close((noisy - clean).flatten(2).std(-1), seen["level"], rtol=0.1, atol=1e-6)
-    assert torch.equal(seen["clean"], newest) and 0.1 < seen["level"].max() <= losses.MAX_HISTORY_NOISE
-    assert seen["age"][0].tolist() == [1, 2, 3, 4, 5]
+        torch.testing.assert_close((noisy - clean).flatten(2).std(-1), seen["history_noise"], rtol=0.1, atol=1e-6)
+    assert torch.equal(seen["clean"], newest) and 0.1 < seen["history_noise"].max() <= losses.MAX_HISTORY_NOISE
+    assert seen["age"][0].flatten().tolist() == [1, 2, 3, 4, 5]
     passes.clear()
     losses.one_step_loss(model, clip, seeded(), max_noise=0.0)
-    assert torch.equal(passes[0]["newest"], newest) and not passes[0]["level"].any()
+    assert torch.equal(passes[0]["newest"], newest) and not passes[0]["history_noise"].any()
 
 
 def test_a_roll_out_goes_on_from_what_the_model_made(model, clip, usual, monkeypatch):
@@ -98,24 +100,50 @@ def test_a_roll_out_goes_on_from_what_the_model_made(model, clip, usual, monkeyp
     assert torch.equal(together["clean"][:, 1:], alone)
     assert torch.equal(together["clean"][:, 0], clip.latents[:, LAST])
     assert not torch.allclose(alone, clip.latents[:, LAST + 1 : -1], atol=0.5)  # the truth is another
-    assert (together["level"] == CONFIG.history_noise).all() and not together["time"].any()
+    assert (together["history_noise"] == CONFIG.history_noise).all() and not together["time"].any()
     noise = together["before"][:, 2:] - alone[:, :-1]
     assert float(noise.std()) == pytest.approx(CONFIG.history_noise, rel=0.05)
+
+
+def test_training_rolls_out_as_inference_does(model, clip, usual, monkeypatch):
+    """The frames that a roll-out in training goes on from are those that are imagined from the same noise."""
+    model.eval()
+    drawn = draw_noise(0, HORIZON, CONFIG.latent_shape, batch=BATCH)
+    parts = iter(torch.from_numpy(part) for step in range(HORIZON - 1) for part in (
+        drawn.history[:, [step]], drawn.samples[:, [step]]))  # fmt: skip
+    real = losses._noise_like
+    observed = clip.latents[:, : CONFIG.temporal_window]
+    monkeypatch.setattr(
+        losses, "_noise_like", lambda x, g: 0 * x if x.shape == observed.shape else next(parts, real(x, g))
+    )
+    passes = watched(model, monkeypatch)
+    losses.rollout_loss(model, clip, seeded())
+    renders = clip.robot_renders[:, None].float() / 255
+    made = imagine_latents(model, observed, PlanInputs(clip.actions[:, None], robot_renders=renders), seed=0)
+    torch.testing.assert_close(passes[HORIZON - 1]["clean"][:, 1:], made.latents[:, 0, :-1], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("chunk", [1, 5])
+def test_both_losses_take_chunks(model, clip, usual, chunk):
+    model.config = replace(CONFIG, chunk=chunk)
+    for loss in (losses.one_step_loss, losses.rollout_loss):
+        value, _ = loss(model, clip, seeded())
+        assert torch.isfinite(value)
 
 
 def test_a_dropped_action_takes_the_drawing_with_it(model, clip, usual):
     shown = losses.prepare(model, clip, seeded())
     actions = model.action_encoder.of_many(clip.actions, clip.spaces)
     torch.testing.assert_close(shown.condition, actions)
-    unknown = model.denoiser.drawing.unknown.expand_as(shown.picture)
-    assert not torch.allclose(shown.picture, unknown)
+    unknown = model.denoiser.robot_tokens.unknown.expand_as(shown.robot_tokens)
+    assert not torch.allclose(shown.robot_tokens, unknown)
     usual(DRAWING_DROPPED=1.0)
     undrawn = losses.prepare(model, clip, seeded())
-    assert torch.equal(undrawn.picture, unknown) and torch.equal(undrawn.condition, shown.condition)
+    assert torch.equal(undrawn.robot_tokens, unknown) and torch.equal(undrawn.condition, shown.condition)
     usual(ACTION_DROPPED=1.0)
     free = losses.prepare(model, clip, seeded())
     torch.testing.assert_close(free.condition, model.action_encoder.unconditional(BATCH, HORIZON))
-    assert torch.equal(free.picture, unknown)
+    assert torch.equal(free.robot_tokens, unknown)
 
 
 def test_nothing_of_this_is_left_out_by_default():

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from networks import network_of
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from astra_ros.datasets.episode import DatasetError
-from astra_ros.inference import load_backend
+from astra_ros.inference import load_world_model
 from astra_ros.training import export, train
 from astra_ros.training.trainer import TrainingError
 from astra_ros.training.training_log import TrainingLog
@@ -34,7 +35,7 @@ def test_a_full_disk_leaves_the_model_that_was_there(data, tmp_path, arguments, 
     with pytest.raises(DatasetError, match="model: the model cannot be written .*No space left.*Make room"):
         export.run(exporting(tmp_path / "run", tmp_path / "model"))
     assert {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()} == before
-    assert load_backend("torch", tmp_path / "model")
+    assert load_world_model("torch", tmp_path / "model")
 
 
 def test_a_run_of_an_older_network_becomes_the_same_model(data, tmp_path, arguments):
@@ -89,7 +90,7 @@ def test_a_full_disk_while_training_is_said_and_loses_no_checkpoint(data, tmp_pa
         assert file.metadata()["step"] == "2"
     monkeypatch.undo()
     train.run(arguments(data, tmp_path, *words))
-    assert load_backend("torch", tmp_path / "model")
+    assert load_world_model("torch", tmp_path / "model")
 
 
 def test_a_stage_of_an_older_version_is_named_and_can_be_made_anew(data, tmp_path, arguments):
@@ -110,4 +111,4 @@ def test_a_stage_of_an_older_version_is_named_and_can_be_made_anew(data, tmp_pat
     path.unlink()
     train.run(arguments(data, tmp_path / "run"))
     export.run(exporting(tmp_path / "run", tmp_path / "model"))
-    assert load_backend("torch", tmp_path / "model").model.compositor is not None
+    assert network_of(tmp_path / "model").compositor is not None

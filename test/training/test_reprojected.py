@@ -15,14 +15,16 @@ from astra_ros.evaluation import action_following
 from astra_ros.evaluation.evaluate import EvaluationRequest, evaluate
 from astra_ros.evaluation.held_out import HeldOutClips
 from astra_ros.evaluation.metrics import psnr
-from astra_ros.inference import Conditioning, ModelError, load_backend
-from astra_ros.inference.torch_lenses import lens_of
+from astra_ros.inference import Conditioning, ModelError, load_world_model
+from astra_ros.inference.torch_camera import inverse_depth_camera
 from astra_ros.training import losses, train
 from astra_ros.training.clips import ClipSettings, LatentDataset, frames_to_tensor, measure
 from astra_ros.training.compositor_clips import CompositorClips
 from astra_ros.training.depth_prior import fit_depth_prior, moving_cameras_of
 from astra_ros.training.export import read_embodiments, write_embodiments
-from astra_ros.world_model import Astra, preset, reproject, reprojected_latents
+from astra_ros.world_model.astra import Astra
+from astra_ros.world_model.config import preset
+from astra_ros.world_model.reprojection import reproject, reprojected_latents
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +96,7 @@ def test_the_floor_is_found_from_pictures_and_motion_alone(camera):
 
 def test_a_real_picture_seen_from_elsewhere_is_nearly_what_is_seen_there(moving, spaces, camera):
     episode = load_episode(list_episodes(moving, "rover_twist")[-1])
-    lens, gap = lens_of(camera, episode.frames.shape[1:3]), 2
+    lens, gap = inverse_depth_camera(camera, episode.frames.shape[1:3]), 2
     starts = np.arange(0, len(episode) - gap)
     travel = np.stack(
         [
@@ -214,7 +216,7 @@ def test_a_known_robot_keeps_its_camera(moving, model, tmp_path):
     stored_with(tmp_path / "zoomed", moving, [{**known, "fx": 1.2 * known["fx"]}] * 2)
     with pytest.raises(DatasetError, match="another name for each camera"):
         run(tmp_path / "zoomed", "other")
-    card = load_backend("torch", model).card
+    card = load_world_model("torch", model).card
     with pytest.raises(DatasetError, match="another name for each camera"):
         HeldOutClips([load_episode(path) for path in list_episodes(tmp_path / "zoomed")], card, 8, 1, 0, None)
 
@@ -245,7 +247,7 @@ def test_clips_have_the_last_picture_from_where_the_camera_will_be(moving, space
             autoencoder,
             frames_to_tensor(episode.frames[9:10]),
             torch.from_numpy(travel)[None],
-            lens_of(camera, (64, 64)),
+            inverse_depth_camera(camera, (64, 64)),
         )
     torch.testing.assert_close(clip.reprojected[2], wanted[0].float(), atol=0.05, rtol=0.05)
     # Without cameras there is none, and what is not known is the last observed latent.
@@ -264,7 +266,7 @@ def test_clips_have_the_last_picture_from_where_the_camera_will_be(moving, space
 
 
 def test_a_model_knows_its_moving_cameras_and_uses_them(moving, model):
-    loaded = load_backend("torch", model)
+    loaded = load_world_model("torch", model)
     card = loaded.card
     space, known = card.action_spaces["rover_twist"], card.moving_cameras["rover_twist"]
     episode = load_episode(list_episodes(moving, "rover_twist")[0])
@@ -289,7 +291,7 @@ def test_a_model_knows_its_moving_cameras_and_uses_them(moving, model):
 
 def test_evaluation_sees_again_unless_told_not_to(moving, model, tmp_path, monkeypatch):
     monkeypatch.setattr(action_following, "PROBE_STEPS", 10)  # what the probe reads is not looked at
-    card = load_backend("torch", model).card
+    card = load_world_model("torch", model).card
     episodes = [load_episode(path) for path in list_episodes(moving, "rover_twist")]
     clips = HeldOutClips(episodes, card, 8, 1, 0, None)
     assert clips.own.camera_poses.shape == clips.shuffled.camera_poses.shape == (6, 8, 4, 4)
@@ -315,7 +317,7 @@ def test_a_card_with_a_broken_camera_is_named(model, tmp_path):
     card["moving_cameras"]["rover_twist"]["inverse_depth"] = [[0.0]]
     (tmp_path / "card.json").write_text(json.dumps(card))
     with pytest.raises(ModelError, match="inverse_depth must be rows of finite numbers"):
-        load_backend("torch", tmp_path)
+        load_world_model("torch", tmp_path)
 
 
 def test_clips_that_begin_at_some_frames_only_keep_what_a_camera_will_see(moving, spaces, camera):

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from networks import network_of
 from safetensors import safe_open
 
 from astra_ros.datasets.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.datasets.episode import DatasetError
-from astra_ros.inference import ModelError, load_backend
+from astra_ros.inference import ModelError, load_world_model
 from astra_ros.inference.torch_style_file import write_style
 from astra_ros.plans.action_spaces.joints import JointSpace
 from astra_ros.training import style
@@ -23,8 +24,9 @@ from astra_ros.training.clips import frames_to_tensor
 from astra_ros.training.export import Embodiments, write_model
 from astra_ros.training.settings import StyleSettings
 from astra_ros.training.style import StyledScenes, StyleLoss
-from astra_ros.world_model import Astra, preset
-from astra_ros.world_model.style import StyleConfig, StyleTransfer
+from astra_ros.world_model.astra import Astra
+from astra_ros.world_model.config import preset
+from astra_ros.world_model.style_transfer import StyleConfig, StyleTransfer
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,12 +78,12 @@ def weights(model):
 def test_stopped_and_gone_on_it_is_what_it_would_have_been(model, data, tmp_path, monkeypatch):
     before = (model / "model.safetensors").read_bytes()
     frames = load_episode(list_episodes(data)[0]).frames[:2]
-    plain = load_backend("torch", model)
+    plain = load_world_model("torch", model)
     assert not plain.can_restyle
     style.run(arguments(model, data, tmp_path / "whole"))
     whole = weights(model)
     assert (model / "model.safetensors").read_bytes() == before
-    assert load_backend("torch", model).restyle(frames, frames[0]).shape == frames.shape
+    assert load_world_model("torch", model).restyle(frames, frames[0]).shape == frames.shape
     assert (tmp_path / "whole/validation/style_000006.png").is_file()
     last = json.loads((tmp_path / "whole/validation.jsonl").read_text().splitlines()[-1])
     assert last["step"] == 6 and {"psnr_style_kuka_joints", "psnr_unchanged_kuka_joints"} < set(last)
@@ -108,15 +110,14 @@ def test_stopped_and_gone_on_it_is_what_it_would_have_been(model, data, tmp_path
 
 def test_what_is_learned_from_lines_up(data, model):
     """The latents of one moment in two looks, and a reference from any moment of the wanted one."""
-    loaded = load_backend("torch", model)
     first, second = list_episodes(data)[:2]
-    scenes = StyledScenes([first, second], loaded.model.autoencoder, torch.device("cpu"), seed=0, progress=False)
+    scenes = StyledScenes([first, second], network_of(model).autoencoder, torch.device("cpu"), seed=0, progress=False)
     assert [len(looks) for looks in scenes.scenes] == [3, 2]
     episode = load_episode(first, restyled=True)
     recorded, recoloured, other = scenes.scenes[0]
     for frames, latents in ((episode.frames, recorded), (episode.restyled, other)):
         with torch.inference_mode():
-            expected = loaded.model.autoencoder.encode(frames_to_tensor(frames))
+            expected = network_of(model).autoencoder.encode(frames_to_tensor(frames))
         assert (latents.float() - expected).abs().mean() < 0.05 * expected.abs().mean()
     assert (recoloured.float() - recorded.float()).abs().mean() > 0.05
     found, unchanged = set(), 0
@@ -172,7 +173,7 @@ def test_what_cannot_end_well_is_refused_at_once(model, data, tmp_path, monkeypa
     (tmp_path / "file").touch()
     with pytest.raises(DatasetError, match="--out .*file: cannot be written .*exists.*; name another folder"):
         style.run(arguments(model, data, tmp_path / "file"))
-    write_style(model, StyleTransfer(StyleConfig(24)), load_backend("torch", model).model.autoencoder)
+    write_style(model, StyleTransfer(StyleConfig(24)), network_of(model).autoencoder)
     with pytest.raises(
         ModelError, match="model/style.safetensors: is there already, and fits the model; give --replace"
     ):
@@ -188,7 +189,7 @@ def test_what_cannot_end_well_is_refused_at_once(model, data, tmp_path, monkeypa
 
 
 def test_a_style_that_is_there_is_replaced_when_asked_for(model, data, tmp_path):
-    write_style(model, StyleTransfer(StyleConfig(24)), load_backend("torch", model).model.autoencoder)
+    write_style(model, StyleTransfer(StyleConfig(24)), network_of(model).autoencoder)
     before = weights(model)
     assert style.run(arguments(model, data, tmp_path / "run", "--replace")) == 0
     assert not torch.equal(weights(model)["out.weight"], before["out.weight"])
@@ -202,7 +203,7 @@ def test_the_recipes_of_the_shipped_models_go_through_where_those_lie():
         parser = argparse.ArgumentParser()
         style.add_arguments(parser)
         args = parser.parse_args(words.split())
-        assert args.replace and load_backend("torch", ROOT / args.model).can_restyle
+        assert args.replace and load_world_model("torch", ROOT / args.model).can_restyle
 
 
 def test_the_loss_is_of_the_right_picture_and_falls(model, data, tmp_path):
@@ -212,8 +213,7 @@ def test_the_loss_is_of_the_right_picture_and_falls(model, data, tmp_path):
     loss, _ = StyleLoss(transfer)(latents, reference, target)
     torch.testing.assert_close(loss, (transfer(latents, reference) - target).square().mean())
     # Of a scene in another style nearly nothing is left to do after some steps on it.
-    loaded = load_backend("torch", model)
-    autoencoder, first = loaded.model.autoencoder, list_episodes(data)[:1]
+    autoencoder, first = network_of(model).autoencoder, list_episodes(data)[:1]
     made = style.train_style(
         first, autoencoder, 24, StyleSettings(style_steps=120, style_batch=8), tmp_path, torch.device("cpu")
     )
@@ -257,10 +257,10 @@ def test_other_data_or_another_model_is_refused(model, data, tmp_path):
         style.run(arguments(model, data, tmp_path / "run", "--style-rate", "0.1"))
     card = json.loads((model / "card.json").read_text())
     torch.manual_seed(1)
-    loaded = load_backend("torch", model)
+    loaded = load_world_model("torch", model)
     write_model(
         model,
-        Astra(loaded.model.config),
+        Astra(network_of(model).config),
         Embodiments(tuple(loaded.card.action_spaces.values()), 0.25, card["outcomes"]),
         "test",
     )

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from networks import network_of
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -18,13 +19,14 @@ from astra_ros.datasets import record
 from astra_ros.datasets.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.datasets.episode import DatasetError
 from astra_ros.datasets.robot_renders import cameras_of
-from astra_ros.inference import ModelError, load_backend
+from astra_ros.inference import ModelError, load_world_model
 from astra_ros.training import export, losses, settings, train
 from astra_ros.training import trainer as stage
 from astra_ros.training.augmentation import recoloured
 from astra_ros.training.clips import Clip, ClipSettings, LatentDataset, measure
 from astra_ros.training.precision import has_bfloat16, mixed_precision
-from astra_ros.world_model import Astra, preset
+from astra_ros.world_model.astra import Astra
+from astra_ros.world_model.config import preset
 
 
 def clips_of(paths):
@@ -145,7 +147,7 @@ def test_a_killed_training_resumes_to_the_same_curve_and_weights(data, tmp_path,
     assert whole.keys() == resumed.keys()
     for name, value in whole.items():
         assert torch.equal(resumed[name], value), name
-    model = load_backend("torch", tmp_path / "whole/model")
+    model = load_world_model("torch", tmp_path / "whole/model")
     assert model.card.action_spaces["kuka_joints"].joint_names[0] == "lbr_iiwa_joint_1"
 
 
@@ -336,8 +338,8 @@ def test_fine_tuning_starts_from_the_models_own_weights_and_actions(data, tmp_pa
     assert all(torch.equal(value, after[name]) for name, value in before.items())
     some = ("--from", str(first), "--autoencoder-steps", "0", "--rollout-from", "0")
     train.run(arguments(data, tmp_path / "tuned", *some))
-    tuned = load_backend("torch", tmp_path / "tuned/model")
-    assert tuned.card.action_spaces == load_backend("torch", first).card.action_spaces
+    tuned = load_world_model("torch", tmp_path / "tuned/model")
+    assert tuned.card.action_spaces == load_world_model("torch", first).card.action_spaces
     assert tuned.card.outcomes == {
         "kuka_joints": ("obstacle_contact", "object_contact", "object_position", "tool_position")
     }
@@ -353,11 +355,11 @@ def test_a_model_goes_on_with_larger_pictures(data, tmp_path, arguments):
     assert record.record(record.RecordRequest(wide, [("arm", "kuka")], 2, first_seed=0, workers=1, image_size=128)) == 2
     base = ("--from", str(tmp_path / "first/model"))
     train.run(arguments(wide, tmp_path / "larger", *base))
-    made = load_backend("torch", tmp_path / "larger/model")
-    assert made.card.image_size == (128, 128) and made.model.config.tokens_per_frame == 64
+    made = load_world_model("torch", tmp_path / "larger/model")
+    assert made.card.image_size == (128, 128) and network_of(tmp_path / "larger/model").config.tokens_per_frame == 64
     assert made.card.cameras == cameras_of(list_episodes(wide))
     train.run(arguments(wide, tmp_path / "as-quick", *base, "--patch", "4"))
-    assert load_backend("torch", tmp_path / "as-quick/model").model.config.tokens_per_frame == 16
+    assert network_of(tmp_path / "as-quick/model").config.tokens_per_frame == 16
     with pytest.raises(DatasetError, match="--patch 3: expected a multiple of 2"):
         train.run(arguments(wide, tmp_path / "no", *base, "--patch", "3"))
     odd = tmp_path / "odd"
@@ -453,8 +455,8 @@ def test_export_keeps_the_step_of_the_recording(data, tmp_path, arguments):
     export.run(
         parser.parse_args(["--run", str(tmp_path / "run"), "--out", str(tmp_path / "out"), "--history-noise", "0.01"])
     )
-    card = load_backend("torch", tmp_path / "out").card
-    assert card.dt_s == 0.5 and card.network["history_noise"] == 0.01
+    card = load_world_model("torch", tmp_path / "out").card
+    assert card.dt_s == 0.5 and card.network.history_noise == 0.01
 
 
 def test_the_compositor_is_trained_last_and_a_model_does_without(data, tmp_path, arguments, capsys):
@@ -462,10 +464,10 @@ def test_the_compositor_is_trained_last_and_a_model_does_without(data, tmp_path,
         parser = argparse.ArgumentParser()
         export.add_arguments(parser)
         export.run(parser.parse_args(["--run", str(tmp_path / "run"), "--out", str(tmp_path / name)]))
-        return load_backend("torch", tmp_path / name).model
+        return network_of(tmp_path / name)
 
     train.run(arguments(data, tmp_path / "run", "--stage", "dynamics"))
-    assert load_backend("torch", tmp_path / "run/model").model.compositor is None
+    assert network_of(tmp_path / "run/model").compositor is None
     capsys.readouterr()
     assert exported("early").compositor is None
     assert "note: no compositor" in capsys.readouterr().out
@@ -476,7 +478,7 @@ def test_the_compositor_is_trained_last_and_a_model_does_without(data, tmp_path,
     assert len(lines) == 6 and all(np.isfinite(line["gain_db"]) for line in lines)
     weights = exported("whole").compositor.state_dict()
     assert weights["out.weight"].abs().max() > 0  # it began at zero
-    trained = load_backend("torch", tmp_path / "run/model").model.compositor.state_dict()
+    trained = network_of(tmp_path / "run/model").compositor.state_dict()
     assert all(torch.equal(value, trained[name]) for name, value in weights.items())
 
 
@@ -491,8 +493,8 @@ def test_a_compositor_gains_on_pictures_of_a_scene_that_stands_still(data, tmp_p
 def test_an_older_model_learns_a_compositor_and_its_training_goes_on(data, tmp_path, arguments):
     first = arguments(data, tmp_path / "old", "--without", "compositor")
     train.run(first)
-    old = load_backend("torch", tmp_path / "old/model")
-    assert old.model.compositor is None and not old.card.network["compositing"]
+    old, old_network = load_world_model("torch", tmp_path / "old/model"), network_of(tmp_path / "old/model")
+    assert old_network.compositor is None and not old.card.network.compositing
     train.run(
         arguments(
             data,
@@ -505,14 +507,14 @@ def test_an_older_model_learns_a_compositor_and_its_training_goes_on(data, tmp_p
             "0",
         )
     )
-    new = load_backend("torch", tmp_path / "new/model").model
+    new = network_of(tmp_path / "new/model")
     assert new.compositor.out.weight.abs().max() > 0
-    assert torch.equal(new.denoiser.out.weight, old.model.denoiser.out.weight)
+    assert torch.equal(new.denoiser.out.weight, old_network.denoiser.out.weight)
     # The same folder without that --without: the dynamics are finished and stay, the compositor is added.
     before = (tmp_path / "old/dynamics.safetensors").read_bytes()
     train.run(arguments(data, tmp_path / "old"))
     assert (tmp_path / "old/dynamics.safetensors").read_bytes() == before
-    assert load_backend("torch", tmp_path / "old/model").model.compositor is not None
+    assert network_of(tmp_path / "old/model").compositor is not None
 
 
 def test_a_killed_compositor_stage_ends_with_the_same_weights(data, tmp_path, arguments):
@@ -552,4 +554,4 @@ def test_ctrl_c_ends_the_step_at_hand_and_saves_it(data, tmp_path, arguments, ca
         assert file.metadata()["step"] == "1"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     train.run(arguments(data, tmp_path))
-    assert load_backend("torch", tmp_path / "model")
+    assert load_world_model("torch", tmp_path / "model")

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from astra_ros.world_model import Astra, Lens, last_seen, preset
+from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.compositor import Compositor
+from astra_ros.world_model.config import preset
+from astra_ros.world_model.reprojection import InverseDepthCamera, last_seen
 
 SIZE = 16
 
@@ -121,7 +123,7 @@ def test_the_last_picture_stays_or_travels():
     seen, there = last_seen(frame, 3, None, None, moves=False)
     assert seen.shape == (3, 3, SIZE, SIZE) and there.shape == (3, 1, SIZE, SIZE)
     assert torch.equal(seen[2], frame) and there.all()
-    lens = Lens(10.0, 10.0, 7.5, 7.5, torch.full((SIZE, SIZE), 0.5))
+    lens = InverseDepthCamera(10.0, 10.0, 7.5, 7.5, torch.full((SIZE, SIZE), 0.5))
     way = torch.eye(4).repeat(2, 1, 1)
     way[1, 0, 3] = 1.0  # a metre to the right, things at 2 m: by five pixels
     seen, there = last_seen(frame, 2, way, lens, moves=True)
@@ -140,10 +142,10 @@ def test_a_model_shows_its_latents(compositing):
     seen = torch.rand(2, 3, 64, 64)
     there = torch.ones(2, 1, 64, 64)
     with torch.no_grad():
-        made = model.pictures(latents, seen, there)
+        made = model.composite(latents, seen, there)
         if compositing:
             model.compositor.out.bias[:4] = 50.0
-            torch.testing.assert_close(model.pictures(latents, seen, there), seen)
+            torch.testing.assert_close(model.composite(latents, seen, there), seen)
         else:
             assert torch.equal(made, model.autoencoder.decode(latents))
     assert made.shape == (2, 3, 64, 64) and 0 <= made.min() and made.max() <= 1

@@ -1,9 +1,11 @@
 """Both diffusion processes against numbers derived by hand."""
 
+import numpy as np
 import pytest
 import torch
 
 from astra_ros.world_model.diffusion import Ddpm, FlowMatching, snr_weighted_mse
+from astra_ros.world_model.sampler import DdimSampler, FlowSampler
 
 
 def test_flow_adds_noise_on_a_straight_line():
@@ -12,14 +14,15 @@ def test_flow_adds_noise_on_a_straight_line():
     assert FlowMatching().add_noise(x, noise, torch.tensor([0.0, 0.25])).flatten().tolist() == [-2.0, -0.5]
 
 
-def test_flow_steps_reach_the_data_whatever_their_number():
-    flow, x = FlowMatching(), torch.tensor([3.0])
+@pytest.mark.parametrize("of", [torch.tensor, np.array])
+def test_flow_steps_reach_the_data_whatever_their_number(of):
+    x = of([3.0])
     for steps in (1, 2, 7):
-        sample, times = torch.tensor([-1.0]), flow.times(steps)
-        for time, next_time in zip(times[:-1], times[1:]):
-            sample = flow.advance(sample, x, time, next_time)
+        sample = of([-1.0])
+        for step in range(steps):
+            sample = FlowSampler().advance(sample, x, step / steps, (step + 1) / steps)
             # With the true x as prediction the sample stays on the line from -1 to 3.
-            assert sample.item() == pytest.approx(-1 + 4 * next_time.item(), abs=1e-5)
+            assert sample.item() == pytest.approx(-1 + 4 * (step + 1) / steps, abs=1e-5)
 
 
 def test_linear_betas_have_their_published_product():
@@ -41,13 +44,19 @@ def test_two_betas_by_hand():
     assert ddpm.to_x(noisy, noise, torch.tensor([0.0])).item() == pytest.approx(2.0, rel=1e-5)
 
 
-def test_ddim_with_the_true_noise_recovers_the_data():
-    ddpm = Ddpm()
+@pytest.mark.parametrize("of", [lambda x: x, lambda x: x.numpy()], ids=["torch", "numpy"])
+def test_ddim_with_the_true_noise_recovers_the_data(of):
     x, noise = torch.randn(3, 4), torch.randn(3, 4)
-    sample, times = ddpm.add_noise(x, noise, torch.zeros(3)), ddpm.times(10)
-    for time, next_time in zip(times[:-1], times[1:]):
-        sample = ddpm.advance(sample, noise, time, next_time)
-    torch.testing.assert_close(sample, x, atol=1e-3, rtol=1e-3)
+    sample, noise = of(Ddpm().add_noise(x, noise, torch.zeros(3))), of(noise)
+    for step in range(10):
+        sample = DdimSampler().advance(sample, noise, step / 10, (step + 1) / 10)
+    np.testing.assert_allclose(sample, x, atol=1e-3, rtol=1e-3)
+
+
+def test_training_and_sampling_destroy_and_restore_by_the_same_schedule():
+    sampler = DdimSampler()
+    for time in (0.0, 0.25, 0.5, 0.98, 1.0):
+        assert sampler.alpha_bar(time) == pytest.approx(Ddpm().alpha_bar(torch.tensor(time)).item(), rel=1e-5)
 
 
 def test_snr_weighted_mse_by_hand():

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from astra_ros.world_model import Astra, preset
 from astra_ros.world_model.action_encoder import ActionConditionEncoder
-from astra_ros.world_model.config import AstraConfig
-from astra_ros.world_model.denoiser import RobotPicture
+from astra_ros.world_model.astra import Astra
+from astra_ros.world_model.config import AstraConfig, preset
+from astra_ros.world_model.denoiser import RobotRenderTokens
+from astra_ros.world_model.rollout import FrameContext
 from astra_ros.world_model.temporal import Patchify, TemporalTransformer
 
 SMALL = replace(
@@ -34,19 +35,18 @@ def model():
     return model
 
 
-def denoise_inputs(batch=2, frames=3):
+def denoise_inputs(batch=2, chunks=3, frames=1):
     torch.manual_seed(1)
-    shape = (batch, frames, *SMALL.latent_shape)
-    ones = torch.ones(batch, frames)
-    return dict(
-        noisy=torch.randn(shape),
-        newest=torch.randn(shape),
-        before=torch.randn(shape),
-        time=0 * ones,
-        history_noise=0.1 * ones,
-        age=ones,
-        condition=torch.randn(batch, frames, SMALL.hidden_dim),
+    before_all, each = (batch, chunks), (batch, chunks, frames)
+    context = FrameContext(
+        newest=torch.randn(*before_all, *SMALL.latent_shape),
+        before=torch.randn(*before_all, *SMALL.latent_shape),
+        clean=torch.randn(*before_all, *SMALL.latent_shape),
+        history_noise=torch.full(before_all, 0.1),
+        age=torch.ones(each),
+        condition=torch.randn(*each, SMALL.hidden_dim),
     )
+    return torch.randn(*each, *SMALL.latent_shape), torch.zeros(each), context
 
 
 def test_patchify_is_undone_by_its_inverse():
@@ -132,7 +132,7 @@ def test_robots_of_one_modality_share_an_expert():
 
 def test_a_drawing_acts_on_the_tokens_under_it_only():
     torch.manual_seed(0)
-    picture = RobotPicture(SMALL)
+    picture = RobotRenderTokens(SMALL)
     torch.nn.init.normal_(picture.embed.weight)
     torch.nn.init.normal_(picture.unknown)
     blank = torch.zeros(2, 3, 3, 64, 64)
@@ -145,14 +145,15 @@ def test_a_drawing_acts_on_the_tokens_under_it_only():
     assert (some[1] == picture.unknown).all()
 
 
-def test_a_model_uses_its_drawing_and_does_without(model):
-    inputs = denoise_inputs()
+def test_a_model_uses_renders_of_the_robot_and_does_without(model):
+    noisy, time, frame = denoise_inputs()
     memory = model.remember(torch.zeros(2, 4, *SMALL.latent_shape))
-    drawing = torch.rand(2, 3, 3, 64, 64)
-    seen = model.denoise(**inputs, memory=memory, picture=model.picture(drawing)).prediction
-    blind = model.denoise(**inputs, memory=memory).prediction
+    renders = torch.rand(2, 3, 3, 64, 64)
+    tokens = model.render_tokens(renders)[:, :, None]
+    seen = model.denoise(noisy, time, frame._replace(robot_tokens=tokens), memory).prediction
+    blind = model.denoise(noisy, time, frame, memory).prediction
     assert not torch.allclose(seen, blind, atol=1e-4)
-    assert Astra(replace(SMALL, drawing=False)).picture(drawing) is None
+    assert Astra(replace(SMALL, drawing=False)).render_tokens(renders) is None
 
 
 def test_history_may_be_shorter_but_not_longer_than_the_window():
@@ -164,45 +165,61 @@ def test_history_may_be_shorter_but_not_longer_than_the_window():
         encoder(torch.cat([history, history], 1))
 
 
-def test_frames_of_a_request_do_not_see_each_other(model):
-    inputs = denoise_inputs()
+def test_plans_of_a_request_do_not_see_each_other(model):
+    noisy, time, frame = denoise_inputs(frames=2)
     memory = model.remember(torch.randn(2, 4, *SMALL.latent_shape))
-    together = model.denoise(**inputs, memory=memory)
-    alone = model.denoise(**{name: value[:, 1:2] for name, value in inputs.items()}, memory=memory)
+    together = model.denoise(noisy, time, frame, memory)
+    one = FrameContext(*(None if part is None else part[:, 1:2] for part in frame))
+    alone = model.denoise(noisy[:, 1:2], time[:, 1:2], one, memory)
     torch.testing.assert_close(together.prediction[:, 1:2], alone.prediction, atol=1e-4, rtol=1e-4)
-    assert together.log_error.shape == (2, 3, 16)
+    assert together.prediction.shape == noisy.shape and together.log_error.shape == (2, 3, 2, 16)
 
 
-@pytest.mark.parametrize("name", ["noisy", "newest", "before", "time", "history_noise", "age", "condition"])
+def test_the_frames_of_a_chunk_are_denoised_from_the_same_latents(model):
+    """Two frames of one chunk are what two chunks of one frame are, that start from the same."""
+    noisy, time, frame = denoise_inputs(chunks=1, frames=2)
+    memory = model.remember(torch.randn(2, 4, *SMALL.latent_shape))
+    together = model.denoise(noisy, time, frame, memory).prediction
+    for at in (0, 1):
+        one = frame._replace(age=frame.age[:, :, [at]], condition=frame.condition[:, :, [at]])
+        alone = model.denoise(noisy[:, :, [at]], time[:, :, [at]], one, memory).prediction
+        torch.testing.assert_close(together[:, :, [at]], alone, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(together[:, :, 0], together[:, :, 1], atol=1e-2)
+
+
+@pytest.mark.parametrize("name", ["noisy", "time", "newest", "before", "clean", "history_noise", "age", "condition"])
 def test_every_input_of_the_denoiser_matters(model, name):
-    inputs = denoise_inputs()
+    noisy, time, frame = denoise_inputs()
     memory = model.remember(torch.zeros(2, 4, *SMALL.latent_shape))
-    before = model.denoise(**inputs, memory=memory).prediction
-    inputs[name] = inputs[name] + 0.3
-    assert not torch.equal(before, model.denoise(**inputs, memory=memory).prediction)
+    before = model.denoise(noisy, time, frame, memory).prediction
+    if name in ("noisy", "time"):
+        noisy, time = noisy + 0.3 * (name == "noisy"), time + 0.3 * (name == "time")
+    else:
+        frame = frame._replace(**{name: getattr(frame, name) + 0.3})
+    assert not torch.equal(before, model.denoise(noisy, time, frame, memory).prediction)
 
 
 def test_the_history_matters(model):
     inputs = denoise_inputs()
     one = model.remember(torch.zeros(2, 4, *SMALL.latent_shape))
     other = model.remember(torch.randn(2, 4, *SMALL.latent_shape))
-    before = model.denoise(**inputs, memory=one).prediction
+    before = model.denoise(*inputs, one).prediction
     # What attention sees of it, and what is moved from it.
     for changed in (one._replace(keys_values=other.keys_values), one._replace(observed=other.observed)):
-        assert not torch.allclose(before, model.denoise(**inputs, memory=changed).prediction, atol=1e-4)
+        assert not torch.allclose(before, model.denoise(*inputs, changed).prediction, atol=1e-4)
 
 
 def test_without_residual_an_untrained_model_predicts_nothing():
     model = Astra(replace(SMALL, residual=False))
     memory = model.remember(torch.randn(2, 4, *SMALL.latent_shape))
-    assert not model.denoise(**denoise_inputs(), memory=memory).prediction.any()
+    assert not model.denoise(*denoise_inputs(), memory).prediction.any()
 
 
 def test_an_untrained_model_predicts_a_still_picture():
     model = Astra(replace(SMALL, displacements=0, observed_displacements=0))
-    inputs = denoise_inputs()
+    noisy, time, frame = denoise_inputs()
     memory = model.remember(torch.randn(2, 4, *SMALL.latent_shape))
-    assert torch.equal(model.denoise(**inputs, memory=memory).prediction, inputs["newest"])
+    assert torch.equal(model.denoise(noisy, time, frame, memory).prediction[:, :, 0], frame.newest)
 
 
 def test_outcomes_are_named_and_shaped(model):
@@ -216,14 +233,6 @@ def test_outcomes_are_named_and_shaped(model):
         "tool_position": (2, 3, 3),
         "nearest_obstacle": (2, 3, 3),
     }
-
-
-def test_forward_has_the_seed_signature(model):
-    noisy, history = torch.randn(2, *SMALL.latent_shape), torch.randn(2, 4, *SMALL.latent_shape)
-    made = model(noisy, torch.zeros(2), torch.randn(2, 6), history)
-    assert made.shape == noisy.shape
-    assert not torch.allclose(made, model(noisy, torch.zeros(2), torch.randn(2, 6), history))
-    assert model(noisy, torch.zeros(2), torch.randn(2, 6), history[:, :1]).shape == noisy.shape
 
 
 def test_presets_and_settings_that_do_not_fit():

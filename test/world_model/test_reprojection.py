@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from astra_ros.world_model import Astra, Lens, imagine_latents, preset, reproject, reprojected_latents
+from astra_ros.world_model.astra import Astra
+from astra_ros.world_model.config import preset
+from astra_ros.world_model.imagine import PlanInputs, imagine_latents
+from astra_ros.world_model.reprojection import InverseDepthCamera, reproject, reprojected_latents
 
 SIZE = 64
 FOCAL = 40.0
@@ -14,7 +17,7 @@ MIDDLE = (SIZE - 1) / 2
 
 
 def lens(depth_m=4.0):
-    return Lens(FOCAL, FOCAL, MIDDLE, MIDDLE, torch.full((SIZE, SIZE), 1 / depth_m))
+    return InverseDepthCamera(FOCAL, FOCAL, MIDDLE, MIDDLE, torch.full((SIZE, SIZE), 1 / depth_m))
 
 
 def pose(shift=(0.0, 0.0, 0.0), turn_y=0.0):
@@ -65,7 +68,7 @@ def test_going_ahead_magnifies():
 
 def test_wide_pictures_and_unequal_lenses():
     """32 rows of 48 columns, pixels twice as high as wide; the middle is off the centre."""
-    wide = Lens(40.0, 20.0, 20.0, 18.0, torch.full((32, 48), 0.25))
+    wide = InverseDepthCamera(40.0, 20.0, 20.0, 18.0, torch.full((32, 48), 0.25))
     frames = torch.rand(2, 3, 32, 48)
     right, down = pose((0.5, 0.0, 0.0)), pose((0.0, 0.4, 0.0))
     travel = torch.cat([right, down], dim=1).expand(2, -1, -1, -1)
@@ -129,9 +132,7 @@ def test_the_imagined_future_follows_the_views(model):
     actions = torch.zeros(1, 2, 3, 14)
 
     def run(reprojected, network=model):
-        return imagine_latents(
-            network, history, actions, reprojected=reprojected, generator=torch.Generator().manual_seed(0)
-        ).latents
+        return imagine_latents(network, history, PlanInputs(actions, reprojected=reprojected)).latents
 
     still = torch.cat([history[:, -1], torch.zeros(1, 1, 8, 8)], dim=1)
     reprojected = still.expand(1, 2, 3, -1, -1, -1).clone()

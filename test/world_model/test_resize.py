@@ -5,7 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from astra_ros.world_model import Astra, preset, resized
+from astra_ros.world_model.astra import Astra
+from astra_ros.world_model.config import preset
+from astra_ros.world_model.resize import resized
+from astra_ros.world_model.seed_api import denoise
 
 CONFIG = replace(
     preset("tiny"),
@@ -75,7 +78,7 @@ def test_a_wide_model_predicts_pictures_of_its_size(model):
     with torch.no_grad():
         latent = wide.autoencoder.encode(frames)
         history = latent[:, None].expand(-1, CONFIG.temporal_window, -1, -1, -1)
-        next_one = wide(torch.randn_like(latent), torch.zeros(2), torch.zeros(2, 14), history)
+        next_one = denoise(wide, torch.randn_like(latent), torch.zeros(2), torch.zeros(2, 14), history)
     assert next_one.shape == latent.shape and next_one.isfinite().all()
 
 
@@ -102,11 +105,13 @@ def test_with_as_many_larger_tokens_it_predicts_the_same_of_a_larger_picture(mod
     drawing = torch.rand(2, 1, 3, *CONFIG.image_size)
     time, actions = torch.rand(2), torch.randn(2, 14)
     with torch.no_grad():
-        expected = model(noisy, time, actions, history)
+        expected = denoise(model, noisy, time, actions, history)
         torch.testing.assert_close(
-            wide(doubled(noisy), time, actions, doubled(history)), doubled(expected), atol=1e-4, rtol=0
+            denoise(wide, doubled(noisy), time, actions, doubled(history)), doubled(expected), atol=1e-4, rtol=0
         )
-        torch.testing.assert_close(wide.picture(doubled(drawing)), model.picture(drawing), atol=1e-4, rtol=0)
+        torch.testing.assert_close(
+            wide.render_tokens(doubled(drawing)), model.render_tokens(drawing), atol=1e-4, rtol=0
+        )
 
 
 def test_a_patch_that_would_cut_old_tokens_is_refused(model):

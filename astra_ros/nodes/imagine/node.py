@@ -238,14 +238,14 @@ class Imagine:
 
     def _load(self) -> Imaginer:
         # Imported here: it takes seconds, and the node should be visible before.
-        from astra_ros.inference import load_backend
+        from astra_ros.inference import load_world_model
 
         own = self._parameters.own
         if unusable := self._parameters.unusable_critics:
             raise ModelFailed(unusable)
         began = time.monotonic()
         try:
-            model = load_backend(own.backend, own.model, own.device)
+            model = load_world_model(own.backend, own.model, own.device)
             plans = sum(source.keep for source in self._parameters.sources.values())
             model.warmup(plans, own.horizon)
             imaginer = Imaginer(model, own)

@@ -9,7 +9,7 @@ from bag_maker import BagMaker, arm_bag
 from astra_ros import cli
 from astra_ros.critics.collision import CollisionSettings
 from astra_ros.datasets.dataset import list_episodes, load_episode
-from astra_ros.inference import Conditioning, load_backend
+from astra_ros.inference import Conditioning, load_world_model
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.ranking.imaginer import Imaginer, ImaginerSettings
 
@@ -60,9 +60,9 @@ def test_from_the_bags_of_an_unknown_arm_and_base_to_imagined_video(tmp_path, ca
         tmp_path / "e.json",
     )
     assert set(json.loads((tmp_path / "e.json").read_text())["spaces"]) == {"my_arm_joints", "my_base_twist"}
-    model = load_backend("torch", tmp_path / "model")
+    model = load_world_model("torch", tmp_path / "model")
     # What the shipped model knew is still there, the new robots come behind it.
-    shipped = load_backend("torch", "tiny").card.action_spaces
+    shipped = load_world_model("torch", "tiny").card.action_spaces
     assert list(model.card.action_spaces) == [*shipped, "my_arm_joints", "my_base_twist"]
     assert set(model.card.outcomes.values()) == {()}  # nothing here has labels
     arm = load_episode(list_episodes(data, "my_arm_joints")[0])

@@ -1,4 +1,4 @@
-"""A moving camera as tensors: what `world_model/reprojection.py` needs to know of it."""
+"""A moving camera as tensors, as `world_model/reprojection.py` takes it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from astra_ros.camera.moving_camera import MovingCamera
-from astra_ros.world_model import Lens
+from astra_ros.world_model.reprojection import InverseDepthCamera
 
 
-def lens_of(camera: MovingCamera, image_size: tuple[int, int], device: torch.device | str = "cpu") -> Lens:
-    """The camera of pictures of `image_size` (h, w); depths between the map's points in proportion."""
-    seen = camera.camera.fitted(image_size)
+def inverse_depth_camera(
+    camera: MovingCamera, image_size: tuple[int, int], device: torch.device | str = "cpu"
+) -> InverseDepthCamera:
+    """The camera of images of `image_size` (h, w); depths between the map's points in proportion."""
+    fitted = camera.camera.fitted(image_size)
     coarse = torch.tensor(camera.inverse_depth, dtype=torch.float32, device=device)
-    return Lens(seen.fx, seen.fy, seen.cx, seen.cy, whole_map(coarse.log(), image_size))
+    return InverseDepthCamera(fitted.fx, fitted.fy, fitted.cx, fitted.cy, whole_map(coarse.log(), image_size))
 
 
 def whole_map(log_coarse: Tensor, image_size: tuple[int, int]) -> Tensor:

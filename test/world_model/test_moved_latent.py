@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from astra_ros.world_model import Astra, preset
-from astra_ros.world_model.moving import MovedLatent
+from astra_ros.world_model.astra import Astra
+from astra_ros.world_model.config import preset
+from astra_ros.world_model.moved_latent import MovedLatent
+from astra_ros.world_model.rollout import FrameContext
 from astra_ros.world_model.temporal import Patchify
 
 CONFIG = replace(
@@ -83,21 +85,20 @@ def test_what_is_moved_is_the_clean_latent():
     torch.manual_seed(0)
     model = Astra(replace(CONFIG, reprojection=False)).eval()
     assert model.denoiser.moved is not None
-    draw = lambda: torch.randn(2, 3, *CONFIG.latent_shape)  # noqa: E731
-    noisy, newest, clean = draw(), draw(), draw()
+    draw = lambda *lead: torch.randn(*lead, *CONFIG.latent_shape)  # noqa: E731
+    noisy, newest, clean = draw(2, 3, 1), draw(2, 3), draw(2, 3)
     ones = torch.ones(2, 3)
-    condition, memory = torch.randn(2, 3, CONFIG.hidden_dim), model.remember(draw())
+    condition, memory = torch.randn(2, 3, 1, CONFIG.hidden_dim), model.remember(draw(2, 3))
     twice = memory._replace(observed=2 * memory.observed)
-    with torch.no_grad():
-        # Nothing is made up at the start, and the network sees the noisy one only.
-        given = model.denoise(noisy, newest, newest, 0 * ones, ones, ones, condition, memory, clean=clean).prediction
-        doubled = model.denoise(
-            noisy, newest, newest, 0 * ones, ones, ones, condition, twice, clean=2 * clean
-        ).prediction
-        own = model.denoise(noisy, newest, newest, 0 * ones, ones, ones, condition, memory).prediction
-        same = model.denoise(noisy, newest, newest, 0 * ones, ones, ones, condition, memory, clean=newest).prediction
-    torch.testing.assert_close(doubled, 2 * given)
-    torch.testing.assert_close(own, same)
+
+    def made(clean, memory):
+        frame = FrameContext(newest, newest, clean, ones, ones[..., None], condition)
+        with torch.no_grad():
+            return model.denoise(noisy, 0 * ones[..., None], frame, memory).prediction
+
+    # Nothing is made up at the start, and the network sees the noisy one only.
+    torch.testing.assert_close(made(2 * clean, twice), 2 * made(clean, memory))
+    assert not torch.allclose(made(clean, memory), made(newest, memory), atol=1e-2)
 
 
 def test_models_without_it_still_load():

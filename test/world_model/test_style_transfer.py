@@ -2,11 +2,8 @@
 
 import pytest
 import torch
-from test_network import SMALL
 
-from astra_ros.world_model import Astra
-from astra_ros.world_model.older import as_of_today
-from astra_ros.world_model.style import StyleConfig, StyleEncoder, StyleTransfer
+from astra_ros.world_model.style_transfer import StyleConfig, StyleEncoder, StyleTransfer
 
 CONFIG = StyleConfig(latent_channels=6, width=16, blocks=2, kinds=5, heads=2)
 
@@ -45,20 +42,3 @@ def test_what_is_made_depends_on_both_pictures(transfer):
     # One picture for all is as good as the same one for each.
     one = references[:1]
     torch.testing.assert_close(transfer(latents, one), transfer(latents, one.expand(2, -1, -1, -1)))
-
-
-def test_older_weights_mean_today_what_they_did():
-    """Once the constant was added to what the action encoder says."""
-    torch.manual_seed(0)
-    model = Astra(SMALL)
-    for weight in model.action_encoder.parameters():  # experts and no_action are zero at first
-        torch.nn.init.normal_(weight, std=0.2)
-    actions, constant = torch.randn(2, 5, 6), torch.randn(SMALL.hidden_dim)
-    expected = model.action_encoder(actions, 0) + constant, model.action_encoder.unconditional(2, 5) + constant
-    old = {**model.state_dict(), "style_encoder.as_observed": constant, "style_encoder.out.bias": torch.ones(3)}
-    today = Astra(SMALL)
-    today.load_state_dict(as_of_today(old))
-    torch.testing.assert_close((today.action_encoder(actions, 0), today.action_encoder.unconditional(2, 5)), expected)
-    new = model.state_dict()
-    assert all(torch.equal(new[name], value) for name, value in as_of_today(new).items())
-    assert as_of_today({"style_encoder.as_observed": constant}) == {}  # a file of something else is refused elsewhere

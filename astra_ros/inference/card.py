@@ -1,0 +1,168 @@
+"""What a model says of itself, and where models are found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from astra_ros.camera.moving_camera import MovingCamera
+from astra_ros.camera.pinhole import PinholeCamera
+from astra_ros.errors import UserError
+from astra_ros.plans.action_spaces import ActionSpace, action_space_from_dict
+from astra_ros.resources import resource_path
+from astra_ros.world_model.config import AstraConfig
+
+CARD_FILE = "card.json"
+WEIGHTS_FILE = "model.safetensors"
+# A card of another major version describes a model that this code cannot run.
+CARD_VERSION = 1
+DEFAULT_MODEL = "small"  # where no model is named
+
+
+class ModelError(UserError, RuntimeError):
+    """A model that cannot be loaded or run. ``thing`` is its file, directory, name or device."""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model says of itself in `card.json`.
+
+    Attributes:
+        name: of the model.
+        image_size: (h, w) of the frames it sees and makes, pixels.
+        dt_s: seconds between two frames, observed or imagined.
+        history: T, number of observed frames it needs.
+        latent_shape: (C, h, w) of one frame's latent.
+        action_spaces: the action spaces it was trained on, by name, in the network's order.
+        outcomes: action space -> names of the outcomes that it reads from an imagined frame: those that
+            the recordings of that robot had labels for.
+        network: settings of the network and of its sampling.
+        sha256: of the weights file.
+        path: directory it was loaded from.
+        cameras: action space -> the fixed camera that it was trained with, where the model sees the
+            robot rendered along the plan (kinematic conditioning); empty for other models.
+        held_joints: action space -> joint -> position of joints that no plan moves.
+        moving_cameras: action space -> the camera that its robot carries (`MovingCamera`), where the
+            model sees the last image from where a plan takes the camera; empty for other models.
+        continuous_joints: action space -> its joints that turn without end: their angles count modulo 2 pi, and
+            each of the model's recordings began in [-pi, pi) (`plans/turns.py`).
+    """
+
+    name: str
+    image_size: tuple[int, int]
+    dt_s: float
+    history: int
+    latent_shape: tuple[int, int, int]
+    action_spaces: dict[str, ActionSpace]
+    outcomes: dict[str, tuple[str, ...]]
+    network: AstraConfig
+    sha256: str
+    path: Path
+    cameras: dict[str, dict] = field(default_factory=dict)
+    held_joints: dict[str, dict[str, float]] = field(default_factory=dict)
+    moving_cameras: dict[str, MovingCamera] = field(default_factory=dict)
+    continuous_joints: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, directory: Path) -> ModelCard:
+        """Read the card and check the weights file against it.
+
+        Raises ModelError where the directory, the card or the weights are missing, damaged or do
+        not belong together.
+        """
+        card_file, weights_file = directory / CARD_FILE, directory / WEIGHTS_FILE
+        for file in (card_file, weights_file):
+            if not file.is_file():
+                raise ModelError(f"no {file.name} there", thing=f"model '{directory}'", cure=_place_to_give(directory))
+        again = "export the model again"
+        try:
+            values = json.loads(card_file.read_text())
+            version = values["card_version"]
+            if version != CARD_VERSION:
+                raise ModelError(
+                    f"card version {version}, this package reads {CARD_VERSION}", thing=card_file, cure=again
+                )
+            card = cls._from_dict(values, directory)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            reason = f"not a model card ({type(error).__name__}: {error})"
+            raise ModelError(reason, thing=card_file, cure=again) from error
+        actual = hashlib.sha256(weights_file.read_bytes()).hexdigest()
+        if actual != card.sha256:
+            raise ModelError(
+                f"sha256 {actual[:12]}..., the card says {card.sha256[:12]}...: damaged or of another model",
+                thing=weights_file,
+                cure="copy both files of one model again",
+            )
+        return card
+
+    @classmethod
+    def _from_dict(cls, values: dict, directory: Path) -> ModelCard:
+        spaces = [action_space_from_dict(item) for item in values["action_spaces"]]
+        for camera in values.get("cameras", {}).values():
+            PinholeCamera.from_dict(camera)
+        return cls(
+            name=values["name"],
+            image_size=tuple(values["image_size"]),
+            dt_s=float(values["dt_s"]),
+            history=int(values["history"]),
+            latent_shape=tuple(values["latent_shape"]),
+            action_spaces={space.name: space for space in spaces},
+            outcomes={space.name: tuple(values["outcomes"][space.name]) for space in spaces},
+            network=AstraConfig.from_dict(values["network"]),
+            sha256=values["sha256"],
+            path=directory,
+            cameras=values.get("cameras", {}),
+            held_joints=values.get("held_joints", {}),
+            continuous_joints={name: tuple(joints) for name, joints in (values.get("continuous_joints") or {}).items()},
+            moving_cameras={
+                name: MovingCamera.from_dict(camera) for name, camera in (values.get("moving_cameras") or {}).items()
+            },
+        )
+
+    def check_knows(self, space: str) -> None:
+        """Raises ModelError where the model has no action space of this name."""
+        if space not in self.action_spaces:
+            known = f"it knows {sorted(self.action_spaces)}"
+            raise ModelError(f"does not know {space}", thing=f"model '{self.name}'", cure=known)
+
+
+def _place_to_give(directory: Path) -> str:
+    inside = directory / "model"  # of a training folder
+    if (inside / CARD_FILE).is_file():
+        return f"give the directory '{inside}'"
+    return "give the directory that `astra train` or `astra export` wrote"
+
+
+def model_directory(model: str | Path) -> Path:
+    """The directory of a model given by path or by the name of a shipped one ('small').
+
+    Raises ModelError that says what was looked for.
+    """
+    if not str(model):
+        raise ModelError("no model is given", cure="name a shipped one ('small') or a directory")
+    directory = Path(model).expanduser()
+    bare = directory.name == str(model)
+    own = (CARD_FILE, f"model/{CARD_FILE}", WEIGHTS_FILE, "data.json")  # of a model, or of a training folder
+    if directory.is_dir() and not (
+        bare and model in shipped_models() and not any((directory / name).exists() for name in own)
+    ):
+        return directory
+    if bare:
+        try:
+            return resource_path(f"models/astra-{model}")
+        except FileNotFoundError:
+            pass
+    raise ModelError(
+        "neither a directory nor a shipped model", thing=f"model '{model}'", cure=f"shipped are {shipped_models()}"
+    )
+
+
+def shipped_models() -> list[str]:
+    """Names of the models that come with the package."""
+    try:
+        folder = resource_path("models")
+    except FileNotFoundError:
+        return []
+    return sorted(path.name.removeprefix("astra-") for path in folder.glob("astra-*") if (path / CARD_FILE).is_file())

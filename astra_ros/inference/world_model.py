@@ -1,0 +1,182 @@
+"""A world model: a network that an engine runs, and what every engine has in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from astra_ros.inference.card import ModelCard, ModelError, model_directory
+from astra_ros.inference.conditioning import Conditioning
+from astra_ros.inference.engine import ENGINES, Engine
+from astra_ros.inference.imagination import Imagination
+from astra_ros.outcomes import EVENTS
+from astra_ros.registry import LoadError, UnknownName
+from astra_ros.world_model.noise import draw_noise
+from astra_ros.world_model.rollout import Array, Noise, PlanConditions, Sampling, Start, rollout
+
+
+class WorldModel:
+    """Imagines: images and plans in, latents, outcomes and images out, numpy on both sides.
+
+    Not thread safe: one thread owns it.
+
+    Attributes:
+        card: what the model says of itself.
+        device: where it runs: 'cpu', 'cuda'.
+    """
+
+    def __init__(self, engine: Engine, card: ModelCard) -> None:
+        self._engine, self.card, self.device = engine, card, engine.device
+
+    def warmup(self, plans: int, horizon: int) -> None:
+        """Run once at this size, so that the first real request is not the slow one."""
+        card = self.card
+        history = np.zeros((card.history, *card.image_size, 3), np.uint8)
+        # Of a robot whose camera moves, if there is one: that is the most work.
+        space = next(iter([*card.moving_cameras, *card.action_spaces]))
+        actions = np.zeros((plans, horizon, card.action_spaces[space].dim))
+        poses = np.tile(np.eye(4), (plans, horizon, 1, 1)) if space in card.moving_cameras else None
+        conditioning = Conditioning(space, actions, camera_poses=poses)
+        made = self.imagine(history, conditioning)
+        self.pictures(made.latents, history[-1], conditioning, 0)
+
+    def encode(self, frames: np.ndarray) -> np.ndarray:
+        """uint8 [N, h, w, 3] RGB -> latents float32 [N, C, h, w]."""
+        return self._engine.numpy(self._encode(frames))
+
+    def _encode(self, frames: np.ndarray) -> Array:
+        expected = (*self.card.image_size, 3)
+        if frames.dtype != np.uint8 or frames.shape[1:] != expected:
+            raise ValueError(
+                f"frames are {frames.dtype} {frames.shape}; the model takes uint8 [N, {', '.join(map(str, expected))}]"
+            )
+        return self._engine.encode(frames)
+
+    def decode(self, latents: np.ndarray) -> np.ndarray:
+        """Latents float32 [N, C, h, w] -> uint8 [N, h, w, 3] RGB."""
+        return self._engine.decode(self._engine.array(latents))
+
+    @property
+    def can_restyle(self) -> bool:
+        """Whether the model has what `restyle` needs. Raises ModelError where that is there, but cannot be used."""
+        return getattr(self._engine, "can_restyle", False)
+
+    def restyle(self, frames: np.ndarray, style: np.ndarray) -> np.ndarray:
+        """Frames uint8 [N, h, w, 3] RGB in the look of `style` [h, w, 3], an image of the same scene in another light
+        and other colours. The look of another scene's image is a guess: it lacks surfaces of this one.
+
+        To imagine in another look, restyle the history and imagine from there; `pictures` then takes the last
+        restyled frame as the observed one. Raises ModelError where the model cannot (`astra style` trains that),
+        ValueError where `style` is not one image.
+        """
+        if style.ndim != 3:
+            raise ValueError(f"the image of a style is one of shape [h, w, 3], not {list(style.shape)}")
+        if not hasattr(self._engine, "restyle"):
+            raise ModelError("its backend cannot take on the look of an image", thing=f"model '{self.card.name}'")
+        return self._engine.decode(self._engine.restyle(self._encode(frames), self._encode(style[None])))
+
+    def imagine(
+        self, history: np.ndarray, conditioning: Conditioning, *, seed: int = 0, steps: int | None = None
+    ) -> Imagination:
+        """Imagine the K plans of `conditioning`.
+
+        Args: `history` uint8 [T, h, w, 3] RGB, oldest first, `dt_s` apart; `seed` of the one noise draw that the
+        plans share; `steps` denoising passes a chunk of frames, the model's own number if None. Models without
+        kinematic conditioning do not look at robot renders and camera poses.
+        """
+        engine, sampling = self._engine, Sampling.of(self.card.network, steps)
+        self._check(conditioning)
+        drawn = draw_noise(seed, conditioning.horizon, self.card.latent_shape, sampling.chunk)
+        noise = Noise(engine.array(drawn.history), engine.array(drawn.samples))
+        plans = self._conditions(history[-1], conditioning)
+        start = self._start(self._encode(history), conditioning.plans)
+        latents, log_errors, outcomes = [], [], []
+        for made in rollout(engine, start, plans, noise, sampling):
+            latents.append(engine.numpy(made.prediction))
+            log_errors.append(engine.numpy(made.log_error))
+            outcomes.append({name: engine.numpy(values) for name, values in engine.outcomes(made.features).items()})
+        known = [name for name in self.card.outcomes[conditioning.space] if name in outcomes[0]]
+        joined = {name: np.concatenate([each[name][0] for each in outcomes], axis=1) for name in known}
+        return Imagination(
+            np.concatenate(latents, axis=2)[0],
+            np.sqrt(np.exp(np.concatenate(log_errors, axis=2)[0]).mean(-1)),
+            {name: np.exp(-np.logaddexp(0, -values)) if name in EVENTS else values for name, values in joined.items()},
+        )
+
+    def pictures(self, latents: np.ndarray, observed: np.ndarray, conditioning: Conditioning, which=...) -> np.ndarray:
+        """Imagined latents as images.
+
+        A model with a compositor lays what was really seen over what it decodes: the last `observed` frame, from
+        where `camera_poses` take the camera. Of a base or a free camera whose way is not known, nothing is laid
+        over. Over both goes the robot, where it is rendered.
+
+        Args: `latents` float32 [K, H, C, h, w] of the plans of `conditioning`; `observed` uint8 [h, w, 3], the newest
+        frame of the history; `which` of the plans and steps, as one indexes [K, H].
+
+        Returns uint8 [..., h, w, 3] RGB.
+        """
+        self._check(conditioning)
+        chosen, poses = latents[which], conditioning.camera_poses
+        lead = chosen.shape[:-3]
+        robot = conditioning.renders_then_and_now(which)
+        images = self._engine.composite(
+            self._engine.array(chosen.reshape(-1, *chosen.shape[-3:])),
+            observed,
+            None if poses is None else poses[which].reshape(-1, 4, 4),
+            None if robot is None else robot.reshape(-1, *robot.shape[-4:]),
+            conditioning.space,
+        )
+        return images.reshape(*lead, *images.shape[1:])
+
+    def _check(self, conditioning: Conditioning) -> None:
+        space, moving = conditioning.space, self.card.moving_cameras
+        if space not in self.card.action_spaces:
+            raise ValueError(f"unknown action space '{space}'; the model knows {sorted(self.card.action_spaces)}")
+        if conditioning.camera_poses is not None and space not in moving:
+            raise ValueError(
+                f"camera_poses are given, but of '{space}' the model knows no moving camera; it "
+                f"knows {sorted(moving) or 'none'}"
+            )
+
+    def _conditions(self, newest: np.ndarray, conditioning: Conditioning) -> PlanConditions:
+        engine = self._engine
+        tokens = reprojected = None
+        if conditioning.robot_renders is not None:
+            tokens = engine.robot_tokens(conditioning.robot_renders[None, :, 1:])
+        if conditioning.camera_poses is not None:
+            reprojected = engine.reproject(newest, conditioning.camera_poses.reshape(-1, 4, 4), conditioning.space)
+        if reprojected is not None:
+            reprojected = reprojected.reshape(1, conditioning.plans, conditioning.horizon, *reprojected.shape[1:])
+        return PlanConditions(
+            engine.array(np.arange(1, conditioning.horizon + 1, dtype=np.float32)),
+            engine.condition(engine.array(conditioning.actions[None]), conditioning.space),
+            tokens,
+            reprojected,
+        )
+
+    def _start(self, history: Array, plans: int) -> Start:
+        seen = history[None]
+        newest, before = (seen[:, [max(at, -len(history))] * plans] for at in (-1, -2))
+        return Start(newest, before, self._engine.remember(seen))
+
+
+def load_world_model(backend: str, model: str | Path, device: str = "cpu") -> WorldModel:
+    """Load `model`, to be run by the engine `backend` on `device` ('cpu', 'cuda', 'cuda:1').
+
+    Raises ModelError for an unknown backend or device, or a model that does not load.
+    """
+    if backend not in ENGINES:
+        raise ModelError(f"unknown backend '{backend}'", cure=f"known are {sorted(ENGINES)}")
+    card = ModelCard.read(model_directory(model))
+    try:
+        engine = ENGINES[backend]
+    except ImportError as error:
+        raise ModelError(
+            f"needs a package that is not installed ({error})",
+            thing=f"backend '{backend}'",
+            cure=f"install it in a checkout with: pip install '.[{backend}]'",
+        ) from error
+    except (LoadError, UnknownName) as error:
+        raise ModelError(error.problem, thing=error.thing, cure=error.cure) from error
+    return WorldModel(engine(card, device), card)

@@ -1,0 +1,173 @@
+"""The one rollout, which every engine, the training and the evaluation share: chunk by chunk, each from the last.
+
+It works on arrays of any kind (numpy, torch with and without gradients, an engine's own) by their operators and
+indexing alone; what a network does is asked of a `Denoiser`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from astra_ros.world_model.config import AstraConfig
+from astra_ros.world_model.sampler import Sampler, make_sampler
+
+Array = Any  # numpy, torch or an engine's own: with operators and indexing
+
+
+class FrameContext(NamedTuple):
+    """What the F frames of a chunk are denoised from, for N chunks of each of B requests."""
+
+    newest: Array  # [B, N, C, h, w] the latent before the chunk, noise of level `history_noise` on it
+    before: Array  # [B, N, C, h, w] the latent before that, with the same noise
+    clean: Array  # [B, N, C, h, w] `newest` without the noise: what is moved, so that no noise is handed on
+    history_noise: Array  # [B, N] standard deviations
+    age: Array  # [B, N, F] frames since the last observed one, 1 for the first imagined
+    condition: Array  # [B, N, F, D] action
+    robot_tokens: Array | None = None  # [B, N, F, L, D] the robot's renders; None: not rendered
+    reprojected: Array | None = None  # [B, N, F, C + 1, h, w] the last observed image from where the camera will be
+
+
+class Denoised(NamedTuple):
+    """What one pass of the denoiser gives, for B requests of N chunks of F frames."""
+
+    prediction: Array  # [B, N, F, C, h, w] clean latent (flow) or noise (ddpm)
+    log_error: Array  # [B, N, F, L] log of the squared error expected at each token
+    features: Array  # [B, N, F, L, D] last hidden tokens, read by the outcome heads
+
+
+class Denoiser(Protocol):
+    """What the rollout asks of a network."""
+
+    def denoise(self, noisy: Array, time: Array, frame: FrameContext, memory: Any) -> Denoised:
+        """One denoising pass.
+
+        Args: `noisy` [B, N, F, C, h, w], the sample at `time` [B, N, F], 0 noise .. 1 clean; `memory`, what
+        the network remembers of the observed history.
+        """
+
+
+class Start(NamedTuple):
+    """Where a rollout starts."""
+
+    newest: Array  # [B, N, C, h, w] the last observed latent
+    before: Array  # [B, N, C, h, w] the one before that
+    memory: Any
+
+
+class PlanConditions(NamedTuple):
+    """What H frames of N plans are imagined by; fields as in `FrameContext`."""
+
+    age: Array  # [H] 1 to H
+    condition: Array  # [B, N, H, D]
+    robot_tokens: Array | None = None  # [B, N, H, L, D]
+    reprojected: Array | None = None  # [B, N, H, C + 1, h, w]
+    free: Array | None = None  # [B, N, 1, D] the condition without an action, for guidance
+
+    def frames(self, first: int, after: int) -> PlanConditions:
+        """Those of some frames."""
+        tokens, seen = self.robot_tokens, self.reprojected
+        return PlanConditions(
+            self.age[first:after],
+            self.condition[:, :, first:after],
+            None if tokens is None else tokens[:, :, first:after],
+            None if seen is None else seen[:, :, first:after],
+            self.free,
+        )
+
+
+class Noise(NamedTuple):
+    """Standard normal numbers for S chunks of F frames; the plans of a request share them."""
+
+    history: Array  # [B, S, C, h, w]
+    samples: Array  # [B, S, F, C, h, w]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How frames are sampled.
+
+    Attributes:
+        sampler: of the diffusion process.
+        steps: denoising passes a chunk.
+        history_noise: level put on the newest latents, standard deviations.
+        chunk: F, frames made together.
+        guidance: how many times what an action changes is taken (action-free guidance, as in the Astra paper);
+            other than 1, a pass costs twice as much.
+    """
+
+    sampler: Sampler
+    steps: int = 1
+    history_noise: float = 0.0
+    chunk: int = 1
+    guidance: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"denoising steps must be at least 1, got {self.steps}")
+
+    @classmethod
+    def of(cls, config: AstraConfig, steps: int | None = None, guidance: float = 1.0) -> Sampling:
+        """As a network is meant to be sampled; `steps` None takes its own number."""
+        steps = config.denoising_steps if steps is None else steps
+        return cls(make_sampler(config), steps, config.history_noise, config.chunk, guidance)
+
+
+class DenoisingAutoregressiveStep:
+    """One step of the rollout: re-noise what was just made a little, then denoise the next chunk.
+
+    The light noise is the autoregressive signal: the network was trained on histories corrupted by a
+    known amount, so it treats its own small mistakes as noise instead of believing them.
+    """
+
+    def __init__(self, network: Denoiser, memory: Any, sampling: Sampling):
+        self.network, self.memory, self.sampling = network, memory, sampling
+
+    def __call__(self, newest: Array, before: Array, plans: PlanConditions, noise: Noise) -> Denoised:
+        """The chunk of `plans` that follows `newest` and `before`; `noise` is of one chunk, its S left out.
+
+        In what it returns, `prediction` is the clean latent.
+        """
+        level, guidance = self.sampling.history_noise, self.sampling.guidance
+        corruption = level * noise.history[:, None]
+        frames = plans.condition.shape[2]
+        sample = noise.samples[:, None][:, [0] * newest.shape[1], :frames]
+        zeros = 0 * sample[..., 0, 0, 0]  # [B, N, F]
+        frame = FrameContext(
+            newest + corruption,
+            before + corruption,
+            newest,
+            zeros[:, :, 0] + level,
+            zeros + plans.age,
+            plans.condition,
+            plans.robot_tokens,
+            plans.reprojected,
+        )
+        steps = self.sampling.steps
+        for step in range(steps):
+            time = step / steps
+            denoised = self.network.denoise(sample, zeros + time, frame, self.memory)
+            prediction = denoised.prediction
+            if guidance != 1.0:
+                free = plans.free[:, :, [0] * frames]
+                bare = frame._replace(condition=free, robot_tokens=None, reprojected=None)
+                without = self.network.denoise(sample, zeros + time, bare, self.memory).prediction
+                prediction = without + guidance * (prediction - without)
+            sample = self.sampling.sampler.advance(sample, prediction, time, (step + 1) / steps)
+        return denoised._replace(prediction=sample)
+
+
+def rollout(
+    network: Denoiser, start: Start, plans: PlanConditions, noise: Noise, sampling: Sampling
+) -> Iterator[Denoised]:
+    """Imagine every plan of every request at once; yields one chunk after the other, the last perhaps shorter."""
+    step = DenoisingAutoregressiveStep(network, start.memory, sampling)
+    newest, before = start.newest, start.before
+    horizon = plans.condition.shape[2]
+    for number, first in enumerate(range(0, horizon, sampling.chunk)):
+        now = plans.frames(first, min(first + sampling.chunk, horizon))
+        made = step(newest, before, now, Noise(noise.history[:, number], noise.samples[:, number]))
+        yield made
+        before = newest if made.prediction.shape[2] == 1 else made.prediction[:, :, -2]
+        newest = made.prediction[:, :, -1]
