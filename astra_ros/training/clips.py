@@ -23,7 +23,7 @@ from astra_ros.training.precision import mixed_precision
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.autoencoder import FrameAutoencoder
 from astra_ros.world_model.denoiser import OutcomeHeads
-from astra_ros.world_model.imagine import PlanInputs, imagine_latents
+from astra_ros.world_model.imagine import PlanBatch, imagine_latents
 from astra_ros.world_model.reprojection import reprojected_latents
 
 
@@ -304,7 +304,7 @@ def imagine_clips(model: Astra, clip: Clip) -> Tensor:
     horizon, number = clip.actions.shape[1], int(clip.spaces[0])
     drawn = clip.robot_renders is not None and bool(clip.drawn.all())
     seen_again = clip.reprojected is not None and bool(clip.way_known.all())
-    plans = PlanInputs(
+    plans = PlanBatch(
         clip.actions[:, None, :, : model.config.action_dims[number]],
         number,
         robot_renders=clip.robot_renders[:, None].float() / 255 if drawn else None,

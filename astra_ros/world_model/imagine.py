@@ -13,7 +13,7 @@ from astra_ros.world_model.noise import draw_noise
 from astra_ros.world_model.rollout import Noise, PlanConditions, Sampling, Start, rollout
 
 
-class PlanInputs(NamedTuple):
+class PlanBatch(NamedTuple):
     """N plans of B requests, of one action space."""
 
     actions: Tensor  # [B, N, H, A]
@@ -36,7 +36,7 @@ def start_of(model: Astra, history_BTChw: Tensor, plans: int) -> Start:
     return Start(seen[:, :, -1], seen[:, :, max(-2, -seen.shape[2])], model.remember(history_BTChw))
 
 
-def conditions_of(model: Astra, plans: PlanInputs) -> PlanConditions:
+def conditions_of(model: Astra, plans: PlanBatch) -> PlanConditions:
     """What the network makes of plans, before anything is imagined."""
     batch, count, horizon, _ = plans.actions.shape
     tokens = None
@@ -54,7 +54,7 @@ def conditions_of(model: Astra, plans: PlanInputs) -> PlanConditions:
 
 @torch.no_grad()
 def imagine_latents(
-    model: Astra, history: Tensor, plans: PlanInputs, seed: int = 0, steps: int | None = None, guidance: float = 1.0
+    model: Astra, history: Tensor, plans: PlanBatch, seed: int = 0, steps: int | None = None, guidance: float = 1.0
 ) -> ImaginedLatents:
     """Imagine every plan of every request at once.
 

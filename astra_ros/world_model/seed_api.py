@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from astra_ros.world_model.astra import Astra
-from astra_ros.world_model.imagine import PlanInputs, imagine_latents
+from astra_ros.world_model.imagine import PlanBatch, imagine_latents
 from astra_ros.world_model.rollout import FrameContext
 from astra_ros.world_model.style_transfer import StyleTransfer
 
@@ -90,6 +90,6 @@ def conditional_video_generation(
             raise ValueError("style is given without transfer, which is what takes on its look")
         observed = transfer(observed, model.autoencoder.encode(style).repeat_interleave(frames, 0))
     history = observed.unflatten(0, (batch, frames))
-    plans = PlanInputs(action_trajectory[:, None, :horizon], options.space)
+    plans = PlanBatch(action_trajectory[:, None, :horizon], options.space)
     made = imagine_latents(model, history, plans, options.seed, options.steps)
     return model.autoencoder.decode(made.latents[:, 0].flatten(0, 1)).unflatten(0, (batch, horizon))

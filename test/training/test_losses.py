@@ -13,7 +13,7 @@ from astra_ros.training.settings import TrainSettings
 from astra_ros.training.trainer import Stage
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.config import preset
-from astra_ros.world_model.imagine import PlanInputs, imagine_latents
+from astra_ros.world_model.imagine import PlanBatch, imagine_latents
 from astra_ros.world_model.noise import draw_noise
 
 CONFIG = replace(
@@ -119,7 +119,7 @@ def test_training_rolls_out_as_inference_does(model, clip, usual, monkeypatch):
     passes = watched(model, monkeypatch)
     losses.rollout_loss(model, clip, seeded())
     renders = clip.robot_renders[:, None].float() / 255
-    made = imagine_latents(model, observed, PlanInputs(clip.actions[:, None], robot_renders=renders), seed=0)
+    made = imagine_latents(model, observed, PlanBatch(clip.actions[:, None], robot_renders=renders), seed=0)
     torch.testing.assert_close(passes[HORIZON - 1]["clean"][:, 1:], made.latents[:, 0, :-1], atol=1e-5, rtol=1e-4)
 
 

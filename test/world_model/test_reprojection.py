@@ -8,7 +8,7 @@ import torch
 
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.config import preset
-from astra_ros.world_model.imagine import PlanInputs, imagine_latents
+from astra_ros.world_model.imagine import PlanBatch, imagine_latents
 from astra_ros.world_model.reprojection import InverseDepthCamera, reproject, reprojected_latents
 
 SIZE = 64
@@ -132,7 +132,7 @@ def test_the_imagined_future_follows_the_views(model):
     actions = torch.zeros(1, 2, 3, 14)
 
     def run(reprojected, network=model):
-        return imagine_latents(network, history, PlanInputs(actions, reprojected=reprojected)).latents
+        return imagine_latents(network, history, PlanBatch(actions, reprojected=reprojected)).latents
 
     still = torch.cat([history[:, -1], torch.zeros(1, 1, 8, 8)], dim=1)
     reprojected = still.expand(1, 2, 3, -1, -1, -1).clone()

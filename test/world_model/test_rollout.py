@@ -8,7 +8,7 @@ import torch
 from test_network import SMALL
 
 from astra_ros.world_model.astra import Astra
-from astra_ros.world_model.imagine import PlanInputs, imagine_latents
+from astra_ros.world_model.imagine import PlanBatch, imagine_latents
 from astra_ros.world_model.noise import draw_noise
 from astra_ros.world_model.rollout import Denoised, Noise, PlanConditions, Sampling, Start, rollout
 from astra_ros.world_model.sampler import FlowSampler
@@ -29,7 +29,7 @@ def history():
 
 
 def imagine(model, history, actions, **how):
-    return imagine_latents(model, history, PlanInputs(actions), **how)
+    return imagine_latents(model, history, PlanBatch(actions), **how)
 
 
 def test_shapes_and_ranges(model, history):

@@ -5,7 +5,7 @@ import torch
 from test_network import SMALL
 from test_rollout import model  # noqa: F401
 
-from astra_ros.world_model.imagine import PlanInputs, imagine_latents
+from astra_ros.world_model.imagine import PlanBatch, imagine_latents
 from astra_ros.world_model.seed_api import conditional_video_generation, denoise, multi_step_prediction
 from astra_ros.world_model.style_transfer import StyleConfig, StyleTransfer
 
@@ -39,7 +39,7 @@ def test_in_a_style_it_goes_on_from_frames_in_that_style(model):  # noqa: F811
                 for row in range(2)
             ]
         )
-        made = imagine_latents(model, history, PlanInputs(actions[:, None])).latents[:, 0]
+        made = imagine_latents(model, history, PlanBatch(actions[:, None])).latents[:, 0]
         expected = model.autoencoder.decode(made.flatten(0, 1)).unflatten(0, (2, 3))
         plain = conditional_video_generation(model, frames, actions)
     torch.testing.assert_close(styled, expected)
