@@ -12,8 +12,8 @@ import numpy as np
 from astra_ros.simulation.bullet import pybullet
 from astra_ros.simulation.drive.meshes import atlas, build_mesh
 from astra_ros.simulation.drive.motion import CarLimits, CarState
+from astra_ros.simulation.drive.obstacles import ROUND, footprint
 from astra_ros.simulation.drive.scene import DriveLayout
-from astra_ros.simulation.drive.things import ROUND, footprint
 
 # The car's body begins this high: a kerb or a curb stone is no collision.
 CLEARANCE_M = 0.15
@@ -39,18 +39,20 @@ class DriveBodies:
         self._texture = _load_atlas(client)
         self._shapes: dict[tuple, tuple[int, int]] = {}
         self._car = self._make_car()
-        self._things = [self._make(thing, (thing.x, thing.y, thing.yaw)) for thing in layout.things]
+        self._obstacles = [
+            self._make(obstacle, (obstacle.x, obstacle.y, obstacle.yaw)) for obstacle in layout.obstacles
+        ]
         self._vehicles = [self._make(vehicle, (0.0, 0.0, 0.0)) for vehicle in layout.vehicles]
-        places = [(t.x, t.y, math.hypot(*t.size[:2]) / 2) for t in layout.things]
-        self._thing_places = np.array(places).reshape(-1, 3)
+        places = [(t.x, t.y, math.hypot(*t.size[:2]) / 2) for t in layout.obstacles]
+        self._obstacle_places = np.array(places).reshape(-1, 3)
         self._vehicle_radii = np.array([math.hypot(*v.size[:2]) / 2 for v in layout.vehicles])
         self._vehicle_poses = np.zeros((len(layout.vehicles), 3))
-        everything = (*layout.things, *layout.vehicles)
-        self._bodies = self._things + self._vehicles
+        everything = (*layout.obstacles, *layout.vehicles)
+        self._bodies = self._obstacles + self._vehicles
         self._tints = [getattr(item, "tint", (1.0, 1.0, 1.0)) for item in everything]
         self._spheres = np.zeros((len(everything), 4))
         for i, item in enumerate(everything):
-            place = (item.x, item.y) if i < len(self._things) else (0.0, 0.0)
+            place = (item.x, item.y) if i < len(self._obstacles) else (0.0, 0.0)
             radius = 0.5 * math.hypot(*item.size) + OVERHANG_M
             self._spheres[i] = (*place, item.size[2] / 2, radius)
         yaws = [getattr(item, "yaw", 0.0) for item in everything]
@@ -60,7 +62,7 @@ class DriveBodies:
         self._shown = np.ones(len(everything), dtype=bool)
         self._car_radius = math.hypot(limits.length, limits.width) / 2
         self._car_place = np.zeros(2)
-        self._thing_outlines = [footprint(thing) for thing in layout.things]
+        self._obstacle_outlines = [footprint(obstacle) for obstacle in layout.obstacles]
         self._vehicle_outlines = [
             np.array(v.size[:2]) / 2 * [(1, 1), (-1, 1), (-1, -1), (1, -1)] for v in layout.vehicles
         ]
@@ -75,7 +77,7 @@ class DriveBodies:
     def move_vehicles(self, poses: np.ndarray) -> None:
         """Put the moving vehicles there: [V, 3] x, y, yaw."""
         self._vehicle_poses = poses
-        self._spheres[len(self._things) :, :2] = poses[:, :2]
+        self._spheres[len(self._obstacles) :, :2] = poses[:, :2]
         for body, pose in zip(self._vehicles, poses):
             self._place(body, *pose)
 
@@ -98,12 +100,12 @@ class DriveBodies:
             pybullet.changeVisualShape(self._bodies[i], -1, rgbaColor=colour, physicsClientId=self._client)
         self._shown = seen
 
-    def touches_thing(self) -> bool:
+    def touches_obstacle(self) -> bool:
         """Whether the car touches something that stands still."""
-        places = self._thing_places
+        places = self._obstacle_places
         gaps = np.hypot(*(places[:, :2] - self._car_place).T) - places[:, 2]
         near = np.flatnonzero(gaps < self._car_radius)
-        return any(self._touching(self._things[i]) for i in near)
+        return any(self._touching(self._obstacles[i]) for i in near)
 
     def touched_vehicles(self) -> list[int]:
         """The moving vehicles that touch the car."""
@@ -114,9 +116,9 @@ class DriveBodies:
     def outlines(self, x: float, y: float, reach: float) -> list[np.ndarray]:
         """Outlines, [N, 2] m, world frame, of what may lie within ``reach`` of x, y."""
         out = []
-        places = self._thing_places
+        places = self._obstacle_places
         gaps = np.hypot(places[:, 0] - x, places[:, 1] - y) - places[:, 2]
-        out += [self._thing_outlines[i] for i in np.flatnonzero(gaps < reach)]
+        out += [self._obstacle_outlines[i] for i in np.flatnonzero(gaps < reach)]
         for (vx, vy, yaw), radius, outline in zip(self._vehicle_poses, self._vehicle_radii, self._vehicle_outlines):
             if math.hypot(vx - x, vy - y) - radius < reach:
                 c, s = math.cos(yaw), math.sin(yaw)
@@ -125,7 +127,7 @@ class DriveBodies:
 
     def shadows(self) -> np.ndarray:
         """[N, 5] x, y, yaw (world frame), length and width (m) of the shadows on the ground."""
-        self._shadows[len(self._things) :, :3] = self._vehicle_poses
+        self._shadows[len(self._obstacles) :, :3] = self._vehicle_poses
         return self._shadows
 
     def _touching(self, body: int) -> bool:
@@ -150,10 +152,10 @@ class DriveBodies:
         )
         return pybullet.createMultiBody(0.0, shape, look, physicsClientId=self._client)
 
-    def _make(self, thing, pose) -> int:
-        key = (thing.kind, thing.size, thing.variant)
+    def _make(self, obstacle, pose) -> int:
+        key = (obstacle.kind, obstacle.size, obstacle.variant)
         if key not in self._shapes:
-            self._shapes[key] = self._solid(thing), self._look(thing)
+            self._shapes[key] = self._solid(obstacle), self._look(obstacle)
         solid, look = self._shapes[key]
         x, y, yaw = pose
         body = pybullet.createMultiBody(
@@ -168,15 +170,15 @@ class DriveBodies:
             body,
             -1,
             textureUniqueId=self._texture,
-            rgbaColor=(*getattr(thing, "tint", (1.0, 1.0, 1.0)), 1.0),
+            rgbaColor=(*getattr(obstacle, "tint", (1.0, 1.0, 1.0)), 1.0),
             physicsClientId=self._client,
         )
         return body
 
-    def _solid(self, thing) -> int:
-        length, width, height = thing.size
+    def _solid(self, obstacle) -> int:
+        length, width, height = obstacle.size
         middle = (0.0, 0.0, height / 2)
-        if thing.kind in ROUND:
+        if obstacle.kind in ROUND:
             return pybullet.createCollisionShape(
                 pybullet.GEOM_CYLINDER,
                 radius=length / 2,
@@ -191,8 +193,8 @@ class DriveBodies:
             physicsClientId=self._client,
         )
 
-    def _look(self, thing) -> int:
-        mesh = build_mesh(thing.kind, thing.size, thing.variant)
+    def _look(self, obstacle) -> int:
+        mesh = build_mesh(obstacle.kind, obstacle.size, obstacle.variant)
         return pybullet.createVisualShape(
             pybullet.GEOM_MESH,
             vertices=mesh.vertices,
@@ -204,7 +206,7 @@ class DriveBodies:
 
 
 def _shadow_size(item) -> tuple[float, float]:
-    """Length and width of the shadow under a thing; a tree's is its crown's."""
+    """Length and width of the shadow under a obstacle; a tree's is its crown's."""
     length, width, height = item.size
     if item.kind in ("tree", "conifer"):
         return 0.5 * height, 0.5 * height

@@ -13,10 +13,10 @@ import numpy as np
 from astra_ros.plans.durations import STEP_S
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.drive.motion import CarState
-from astra_ros.simulation.drive.outlook import Outlook
 from astra_ros.simulation.drive.pursuit import checked_plan, foresee, pursue, reachable_speed, row_count
 from astra_ros.simulation.drive.road import Road
 from astra_ros.simulation.drive.state import Drivable
+from astra_ros.simulation.drive.surroundings import Surroundings
 
 SIDEWAYS = 2.5  # m/s^2, most that the careful drivers take in a bend
 BRAKING = 3.0  # m/s^2, with which they expect to stop
@@ -54,12 +54,12 @@ class Driver:
         self._way = self._state.direction
         own = [lane for lane in self._road.lanes if lane.direction == self._way]
         self._lane = min(own, key=lambda lane: abs(lane.offset - self._state.d)).offset
-        self._outlook = Outlook(world)
+        self._surroundings = Surroundings(world)
 
     def choice(self) -> str:
         """What random play does next; mostly something that suits the moment."""
         rng = self._rng
-        ahead = self._outlook.blocker(self._state.d, 14.0)
+        ahead = self._surroundings.blocker(self._state.d, 14.0)
         gap = math.inf if ahead is None else ahead.ahead - ahead.half_length
         gap -= self._limits.length / 2
         waits = gap < STOP_M + 0.5 and abs(self._car.speed) < 0.6
@@ -68,7 +68,7 @@ class Driver:
         if self._state.off_road and rng.random() < 0.65:
             return "follow_lane"
         weights = dict(BEHAVIOURS)
-        item = self._outlook.blocker(self._lane, 25.0)
+        item = self._surroundings.blocker(self._lane, 25.0)
         if item is not None:
             # Behind what does not move, somebody who only follows would wait for ever.
             weights["overtake"] *= 2.0 if item.speed > 1.0 else 6.0
@@ -88,7 +88,7 @@ class Driver:
     def _follow_lane(self, seconds, name):
         d = self._lane + self._rng.normal(0.0, 0.12)
         cruise = self._rng.uniform(4.0, 7.5)
-        if self._outlook.blocker(d, 16.0) and not self._outlook.blocker(self._state.d, 16.0):
+        if self._surroundings.blocker(d, 16.0) and not self._surroundings.blocker(self._state.d, 16.0):
             d = self._state.d  # just passing something: stay beside the lane until it is behind
         return self._along(lambda t: d, self._careful(cruise, lambda t: d), seconds, name)
 
@@ -122,10 +122,10 @@ class Driver:
     def _overtake(self, seconds, name):
         """Round the next thing in the lane, where there is more room, and back into the lane."""
         cruise = self._rng.uniform(4.5, 7.0)
-        item = self._outlook.blocker(self._lane, 35.0)
+        item = self._surroundings.blocker(self._lane, 35.0)
         if item is None:
             return self._change(self._rng.choice([-1.0, 1.0]), seconds, name)
-        passing = self._outlook.free_strip(item, self._rng.uniform(0.3, 0.9), self._lane)
+        passing = self._surroundings.free_strip(item, self._rng.uniform(0.3, 0.9), self._lane)
         reach = item.half_length + self._limits.length / 2
         in_bends = self._in_bends(cruise)
 
@@ -168,9 +168,9 @@ class Driver:
         )
 
     def _run_into(self, seconds, name):
-        """At one of the nearest things ahead, where it is expected to be on arrival."""
+        """At one of the nearest obstacles ahead, where it is expected to be on arrival."""
         here = self._state.d
-        ahead = [item for item in self._outlook.items if 3.0 < item.ahead < 32.0 and abs(item.d - here) < 9.0]
+        ahead = [item for item in self._surroundings.items if 3.0 < item.ahead < 32.0 and abs(item.d - here) < 9.0]
         if not ahead:
             return self._drift_off(seconds, name)
         ahead.sort(key=lambda item: math.hypot(item.ahead, 2.0 * (item.d - here)))
@@ -275,7 +275,7 @@ class Driver:
             s, _ = self._where(car)
             gone = float(self._road.ahead(self._state.s, s, self._way))
             wish = in_bends(t, car)
-            for item in self._outlook.items:
+            for item in self._surroundings.items:
                 # The lane at the car's side of now and of a second later must both be free.
                 aside = min(abs(item.d - d(t)), abs(item.d - d(t + 1.0)))
                 if aside > item.half_width + self._limits.width / 2 + 0.25:

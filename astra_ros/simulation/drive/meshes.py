@@ -169,7 +169,7 @@ class Mesh:
 
 @lru_cache(maxsize=1024)
 def build_mesh(kind: str, size: tuple[float, float, float], variant: int) -> Mesh:
-    """The body of a kind of ``things.SIZES``; the same object each time, not to be changed.
+    """The body of a kind of ``obstacles.SIZES``; the same object each time, not to be changed.
 
     Raises:
         KeyError: unknown kind.

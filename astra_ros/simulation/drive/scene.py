@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from astra_ros.simulation.drive.motion import CarState
-from astra_ros.simulation.drive.placing import Placing
+from astra_ros.simulation.drive.obstacles import Obstacle, Vehicle
+from astra_ros.simulation.drive.placement import Placement
 from astra_ros.simulation.drive.road import Lane, Road, rounded_polygon
-from astra_ros.simulation.drive.things import Thing, Vehicle
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class DriveLayout:
         shoulder: m of pavement beyond the lanes, sidewalk excluded.
         sidewalk: m, 0 where there is none.
         crossings: s of zebra crossings.
-        things, vehicles: what stands and what drives.
+        obstacles, vehicles: what stands and what drives.
         start: of the robot's car, at rest.
         start_lane: index of the lane that it stands in.
     """
@@ -76,7 +76,7 @@ class DriveLayout:
     shoulder: float
     sidewalk: float
     crossings: tuple[float, ...]
-    things: tuple[Thing, ...]
+    obstacles: tuple[Obstacle, ...]
     vehicles: tuple[Vehicle, ...]
     start: CarState
     start_lane: int
@@ -110,7 +110,7 @@ def sample_layout(seed: int, settings: DriveSceneSettings, rear_to_middle: float
     x, y, heading = road.place(start_s, road.lanes[lane].offset)
     yaw = float(heading) + (np.pi if road.lanes[lane].direction < 0 else 0.0)
     start = CarState(float(x) - rear_to_middle * np.cos(yaw), float(y) - rear_to_middle * np.sin(yaw), yaw)
-    builder = Placing(rng, settings, road, sides, shoulder + sidewalk, lane, start_s)
+    builder = Placement(rng, settings, road, sides, shoulder + sidewalk, lane, start_s)
     busy = [rng.random() < settings.traffic_share for _ in road.lanes]
     crossings = tuple(rng.uniform(0.0, road.length, rng.integers(0, 4)))
     builder.add_traffic(busy)
@@ -123,7 +123,7 @@ def sample_layout(seed: int, settings: DriveSceneSettings, rear_to_middle: float
         shoulder=shoulder,
         sidewalk=sidewalk,
         crossings=tuple(float(s) for s in crossings),
-        things=tuple(builder.things),
+        obstacles=tuple(builder.obstacles),
         vehicles=tuple(builder.vehicles),
         start=start,
         start_lane=lane,

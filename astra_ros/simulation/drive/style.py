@@ -45,7 +45,7 @@ class DriveStyle:
         edge: whether the road's edges are marked.
         light: points to the sun, world frame.
         shade: 0..1, how much light a shadow leaves.
-        haze: distance at which things have faded by two thirds.
+        haze: distance at which objects have faded by two thirds.
         pattern: chooses the noise of ground and clouds.
     """
 

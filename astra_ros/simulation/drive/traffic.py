@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from astra_ros.simulation.drive.motion import CarLimits, CarState
+from astra_ros.simulation.drive.obstacles import Vehicle
 from astra_ros.simulation.drive.road import Road
-from astra_ros.simulation.drive.things import Vehicle
 
 ACCELERATION = 1.5  # m/s^2
 BRAKING = 4.5  # m/s^2, comfortable; an emergency brake is twice as hard

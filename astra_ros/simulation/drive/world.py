@@ -18,10 +18,10 @@ from astra_ros.simulation.camera import CameraSettings, optical_pose
 from astra_ros.simulation.drive.bodies import DriveBodies
 from astra_ros.simulation.drive.ground import Ground
 from astra_ros.simulation.drive.motion import CarLimits, CarState, advance
+from astra_ros.simulation.drive.nearest_obstacle import nearest_in_view
 from astra_ros.simulation.drive.plans import play_plan, propose
 from astra_ros.simulation.drive.referee import DriveReferee
 from astra_ros.simulation.drive.scene import DriveLayout, DriveSceneSettings, sample_layout
-from astra_ros.simulation.drive.sight import nearest_in_view
 from astra_ros.simulation.drive.state import DriveState
 from astra_ros.simulation.drive.style import sample_style
 from astra_ros.simulation.drive.traffic import Traffic
@@ -294,7 +294,7 @@ class DriveWorld(SessionOwner):
         before, traffic_before = self._car, self._traffic_state
         self._car = advance(before, command, self.limits, dt)
         self._bodies.move_car(self._car)
-        if self._bodies.touches_thing() or self._bodies.touched_vehicles():
+        if self._bodies.touches_obstacle() or self._bodies.touched_vehicles():
             self._touched = True
             self._car = CarState(before.x, before.y, before.yaw)
             self._bodies.move_car(self._car)

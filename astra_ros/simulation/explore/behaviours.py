@@ -24,7 +24,7 @@ from astra_ros.simulation.explore.courses import (
     smooth,
     through,
 )
-from astra_ros.simulation.explore.sight import Situation
+from astra_ros.simulation.explore.visibility import Situation
 
 Behaviour = Callable[[Situation, np.random.Generator, int], "Course | None"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from astra_ros.plans.durations import STEP_S
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.explore.robots import Pose, gimbal, gimbal_angles, twist_between
-from astra_ros.simulation.explore.sight import Situation
+from astra_ros.simulation.explore.visibility import Situation
 
 # How fast a course's speeds (m/s) and turns (rad/s) change from row to row: well within what the
 # robots can follow.

@@ -22,7 +22,7 @@ class Block:
         yaw: its turn about z, rad.
         round: an upright cylinder instead of a box.
         rgb: 0..1.
-        pattern: what is painted on its sides, a key of ``paint.SIDES``.
+        pattern: what is painted on its sides, a key of ``textures.SIDES``.
     """
 
     kind: str

@@ -13,7 +13,7 @@ import tempfile
 import numpy as np
 
 from astra_ros.simulation.bullet import pybullet
-from astra_ros.simulation.explore import paint
+from astra_ros.simulation.explore import textures
 from astra_ros.simulation.explore.floorplan import Door, Room
 from astra_ros.simulation.explore.geometry import Block
 from astra_ros.simulation.explore.scene import House
@@ -35,7 +35,7 @@ class PaintedMesh:
 
     def picture(self, picture: np.ndarray) -> int:
         """Keep a picture, float [rows, columns, 3] in 0..1; returns its number."""
-        self._pictures.append(paint.as_bytes(picture))
+        self._pictures.append(textures.as_bytes(picture))
         return len(self._pictures) - 1
 
     def face(self, corners, picture: int, places) -> None:
@@ -113,18 +113,18 @@ def house_mesh(house: House) -> PaintedMesh:
 
 
 def _add_floor_and_ceiling(mesh: PaintedMesh, house: House, rng) -> None:
-    size, scale = house.settings.size_m, paint.FLOOR_PIXELS_M
+    size, scale = house.settings.size_m, textures.FLOOR_PIXELS_M
     pixels = round(size * scale)
-    floor = paint.plain((pixels, pixels), THRESHOLD_RGB)
-    ceiling = paint.plain((pixels // 4, pixels // 4), CEILING_RGB)
+    floor = textures.plain((pixels, pixels), THRESHOLD_RGB)
+    ceiling = textures.plain((pixels // 4, pixels // 4), CEILING_RGB)
     for room, look in zip(house.plan.rooms, house.looks):
         low, high = room.floor(house.settings.wall_m)
-        part = paint.floor(look, low, high, rng)
+        part = textures.floor(look, low, high, rng)
         rows, columns = part.shape[:2]
         top, left = round((size - high[1]) * scale), round(low[0] * scale)
         floor[top : top + rows, left : left + columns] = part
         above = ceiling[top // 4 : (top + rows) // 4, left // 4 : (left + columns) // 4]
-        above[:] = paint.ceiling(look, above.shape[:2], rng)
+        above[:] = textures.ceiling(look, above.shape[:2], rng)
     _add_shadows(floor, house)
     # Both pictures are as seen from above; a quarter each fits better into the texture.
     east, north = np.eye(3)[:2]
@@ -138,7 +138,7 @@ def _add_floor_and_ceiling(mesh: PaintedMesh, house: House, rng) -> None:
 
 def _add_shadows(floor: np.ndarray, house: House) -> None:
     """A soft dark rim on the floor round what stands on it; all dark under tables."""
-    size, scale = house.settings.size_m, paint.FLOOR_PIXELS_M
+    size, scale = house.settings.size_m, textures.FLOOR_PIXELS_M
     for i, block in enumerate(house.furniture, start=len(house.plan.walls)):
         if block.low > 0.8:
             continue
@@ -174,8 +174,8 @@ def _add_wall(mesh, house: House, index: int, room: Room, axis: int, is_high: bo
         if index in door.rooms and door.axis == axis and door.at == edge
     )
     top, door_top = settings.height_m, settings.door_height_m
-    picture = paint.wall(house.looks[index], length, top, openings, door_top, edge in (0.0, settings.size_m), rng)
-    number = mesh.picture(picture * paint.shade(-ahead, house.light))
+    picture = textures.wall(house.looks[index], length, top, openings, door_top, edge in (0.0, settings.size_m), rng)
+    number = mesh.picture(picture * textures.shade(-ahead, house.light))
 
     def part(start: float, end: float, bottom: float) -> None:
         window = ((start / length, 0.0), (end / length, 1.0 - bottom / top))
@@ -202,9 +202,9 @@ def _add_doorway(mesh: PaintedMesh, house: House, door: Door) -> None:
     for ahead in (along, -along):  # looking at a jamb from the opening
         ahead_unit = ahead / np.linalg.norm(ahead)
         right = _right_of(ahead_unit)
-        number = mesh.picture(paint.plain((4, 4), trim * paint.shade(-ahead_unit, house.light)))
+        number = mesh.picture(textures.plain((4, 4), trim * textures.shade(-ahead_unit, house.light)))
         mesh.panel(middle + ahead - half * right, right, UP, (2.0 * half, height), number)
-    number = mesh.picture(paint.plain((4, 4), trim * paint.shade(-UP, house.light)))
+    number = mesh.picture(textures.plain((4, 4), trim * textures.shade(-UP, house.light)))
     right = np.cross(UP, across)  # looking up, with ``across`` up in the view
     width = 2.0 * float(np.abs(along).max())
     corner = middle + height * UP - half * across - width / 2.0 * right
@@ -222,16 +222,16 @@ def _add_box(mesh: PaintedMesh, house: House, block: Block, rng) -> None:
             normal = sign * axes[axis]
             right = _right_of(-normal)
             width = 2.0 * block.half[1 - axis]
-            look = paint.side(block.pattern, block.rgb, width, height, rng)
-            number = mesh.picture(look * paint.shade(normal, house.light))
+            look = textures.side(block.pattern, block.rgb, width, height, rng)
+            number = mesh.picture(look * textures.shade(normal, house.light))
             corner = centre + block.half[axis] * normal - block.half[1 - axis] * right
             mesh.panel(corner - block.half[2] * UP, right, UP, (width, height), number)
     size = (2.0 * block.half[0], 2.0 * block.half[1])
-    top = paint.side("plain", block.rgb, *size, rng) * paint.shade(UP, house.light)
+    top = textures.side("plain", block.rgb, *size, rng) * textures.shade(UP, house.light)
     corner = centre + block.half[2] * UP - block.half[0] * axes[0] - block.half[1] * axes[1]
     mesh.panel(corner, axes[0], axes[1], size, mesh.picture(top))
     if block.low > 0.05:
-        under = paint.plain((4, 4), np.array(block.rgb) * paint.shade(-UP, house.light))
+        under = textures.plain((4, 4), np.array(block.rgb) * textures.shade(-UP, house.light))
         corner = centre - block.half[2] * UP + block.half[0] * axes[0] - block.half[1] * axes[1]
         mesh.panel(corner, -axes[0], axes[1], size, mesh.picture(under))
 
@@ -241,15 +241,15 @@ def _add_drum(mesh: PaintedMesh, house: House, block: Block, rng) -> None:
     radius, bottom, top = block.half[0], block.low, block.high
     angles = np.linspace(0.0, 2.0 * np.pi, ROUND_SIDES + 1)
     ring = np.stack([np.cos(angles), np.sin(angles)], axis=1) * radius + block.centre[:2]
-    look = paint.side(block.pattern, block.rgb, 2.0 * np.pi * radius, top - bottom, rng)
+    look = textures.side(block.pattern, block.rgb, 2.0 * np.pi * radius, top - bottom, rng)
     at = (np.arange(look.shape[1]) + 0.5) / look.shape[1] * 2.0 * np.pi
     normals = np.stack([np.cos(at), np.sin(at), 0.0 * at], axis=1)
-    number = mesh.picture(look * paint.shade(normals, house.light)[:, None])
+    number = mesh.picture(look * textures.shade(normals, house.light)[:, None])
     for i in range(ROUND_SIDES):
         a, b = ring[i], ring[i + 1]
         u, w = i / ROUND_SIDES, (i + 1) / ROUND_SIDES
         mesh.face([(*a, bottom), (*b, bottom), (*b, top), (*a, top)], number, [(u, 1.0), (w, 1.0), (w, 0.0), (u, 0.0)])
-    cap = paint.plain((4, 4), np.array(block.rgb) * paint.shade(UP, house.light))
+    cap = textures.plain((4, 4), np.array(block.rgb) * textures.shade(UP, house.light))
     if top < house.settings.height_m:
         middle = np.full((ROUND_SIDES, 2), 0.5)
         mesh.face([(*p, top) for p in ring[:-1]], mesh.picture(cap), middle)

@@ -13,7 +13,7 @@ from astra_ros.simulation.explore import behaviours
 from astra_ros.simulation.explore.behaviours import DRIVING, FLYING, FREEING
 from astra_ros.simulation.explore.courses import MARGIN_M, Course, course_plan, path
 from astra_ros.simulation.explore.robots import advanced
-from astra_ros.simulation.explore.sight import Situation, area, seen_floor
+from astra_ros.simulation.explore.visibility import Situation, area, seen_floor
 
 # Courses that ``explore`` chooses from.
 TRIALS = 10

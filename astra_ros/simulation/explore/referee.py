@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from astra_ros.simulation.explore.plans import Explorer
-from astra_ros.simulation.explore.sight import area, seen_floor
+from astra_ros.simulation.explore.visibility import area, seen_floor
 from astra_ros.simulation.worlds import Verdict
 
 # Newly seen floor (m^2) that makes a gain of 1: about what the best plans of four seconds find.
@@ -22,7 +22,7 @@ class ExploreReferee:
             the camera sees at the start always does.
 
     Attributes:
-        seen: bool [rows, columns], floor cells (``sight``) seen before or during the plan.
+        seen: bool [rows, columns], floor cells (``visibility``) seen before or during the plan.
     """
 
     def __init__(self, world: Explorer, seen: np.ndarray | None = None) -> None:

@@ -22,7 +22,7 @@ from astra_ros.simulation.explore.plans import play, propose
 from astra_ros.simulation.explore.referee import ExploreReferee
 from astra_ros.simulation.explore.robots import Pose, advanced, mobile_spec
 from astra_ros.simulation.explore.scene import House, sample_house
-from astra_ros.simulation.explore.sight import Situation
+from astra_ros.simulation.explore.visibility import Situation
 from astra_ros.simulation.session import Session, SessionOwner
 from astra_ros.simulation.worlds import Embodiment
 

@@ -18,7 +18,7 @@ def world():
 
 @pytest.fixture
 def street(monkeypatch):
-    """Makes worlds on a road of our own: ``street(things, vehicles)``.
+    """Makes worlds on a road of our own: ``street(obstacles, vehicles)``.
 
     The road is a rounded rectangle, two lanes of 3.5 m. The car starts on its lower side, which is
     straight along x from 20 to 180: s = 0 at (100, 0), heading 0, the right lane's middle at
@@ -30,14 +30,14 @@ def street(monkeypatch):
     road = Road(start, pieces, (Lane(-1.75, 1), Lane(1.75, -1)), 3.5, closed=True)
     made = []
 
-    def build(things=(), vehicles=(), car=CarState(98.7, -1.75, 0.0), **settings):
+    def build(obstacles=(), vehicles=(), car=CarState(98.7, -1.75, 0.0), **settings):
         layout = DriveLayout(
             road=road,
             side_roads=(),
             shoulder=0.5,
             sidewalk=0.0,
             crossings=(),
-            things=tuple(things),
+            obstacles=tuple(obstacles),
             vehicles=tuple(vehicles),
             start=car,
             start_lane=0,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from astra_ros.plans.velocity_plan import VelocityPlan
-from astra_ros.simulation.drive.things import SIZES, Thing, Vehicle
+from astra_ros.simulation.drive.obstacles import SIZES, Obstacle, Vehicle
 
 NAMES = ("linear.x", "angular.z")
 SCENES = range(10)
@@ -14,9 +14,9 @@ def twist(v, w, seconds=4.0) -> VelocityPlan:
     return VelocityPlan(NAMES, 0.25, rows)
 
 
-def crate(x, y=-1.75) -> Thing:
+def crate(x, y=-1.75) -> Obstacle:
     """A cube of 1.2 m."""
-    return Thing("crate", x, y, 0.0, SIZES["crate"])
+    return Obstacle("crate", x, y, 0.0, SIZES["crate"])
 
 
 def car_in_lane(lane, s, cruise, polite=True) -> Vehicle:

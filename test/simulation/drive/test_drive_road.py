@@ -5,8 +5,8 @@ import pytest
 from streets import car_in_lane
 
 from astra_ros.simulation.drive.motion import CarState
+from astra_ros.simulation.drive.obstacles import Obstacle, footprint, overlap
 from astra_ros.simulation.drive.road import Lane, Road
-from astra_ros.simulation.drive.things import Thing, footprint, overlap
 
 # Others on the road.
 
@@ -44,21 +44,21 @@ def test_traffic_brakes_for_the_car_from_behind_and_head_on_if_polite(street):
         assert world.state().traffic.speeds[0] < 0.2
 
 
-def test_things_stand_apart_and_traffic_drives_through_none(world):
-    def outlines_near(place, things):
-        return [footprint(t) for t in things if np.hypot(t.x - place.x, t.y - place.y) < 14.0]
+def test_obstacles_stand_apart_and_traffic_drives_through_none(world):
+    def outlines_near(place, obstacles):
+        return [footprint(t) for t in obstacles if np.hypot(t.x - place.x, t.y - place.y) < 14.0]
 
     for seed in range(4):
         world.reset(seed)
-        things = world.layout.things
-        for i, one in enumerate(things):
-            assert not any(overlap(footprint(one), o) for o in outlines_near(one, things[:i]))
+        obstacles = world.layout.obstacles
+        for i, one in enumerate(obstacles):
+            assert not any(overlap(footprint(one), o) for o in outlines_near(one, obstacles[:i]))
         for _ in range(4):
             world.step(2.0)
             poses = world.traffic.poses(world.state().traffic)
             for pose, vehicle in zip(poses, world.layout.vehicles):
-                body = Thing(vehicle.kind, *pose, vehicle.size)
-                assert not any(overlap(footprint(body), o) for o in outlines_near(body, things))
+                body = Obstacle(vehicle.kind, *pose, vehicle.size)
+                assert not any(overlap(footprint(body), o) for o in outlines_near(body, obstacles))
 
 
 # The road.

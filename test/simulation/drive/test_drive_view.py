@@ -9,7 +9,7 @@ from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.simulation.camera import Camera, CameraSettings
 from astra_ros.simulation.drive.ground import _periodic
 from astra_ros.simulation.drive.motion import CarState
-from astra_ros.simulation.drive.sight import nearest_in_view
+from astra_ros.simulation.drive.nearest_obstacle import nearest_in_view
 from astra_ros.simulation.session import Session
 
 # Labels by hand.

@@ -8,7 +8,7 @@ from astra_ros.simulation.explore.geometry import Block
 from astra_ros.simulation.explore.plans import FLYING_KINDS, KINDS, propose
 from astra_ros.simulation.explore.referee import FULL_GAIN_M2, ExploreReferee
 from astra_ros.simulation.explore.robots import gimbal_angles
-from astra_ros.simulation.explore.sight import area, seen_floor
+from astra_ros.simulation.explore.visibility import area, seen_floor
 from astra_ros.simulation.rollout import execute
 
 # -- play and candidate plans --------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The nearest thing in a camera's horizontal field of view, from outlines on the ground."""
+"""The nearest obstacle in a camera's horizontal field of view, from outlines on the ground."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Length, width and height of each kind of thing; a range where they differ from one to the next.
+# Length, width and height of each kind of obstacle; a range where they differ from one to the next.
 SIZES = {
     "car": (4.2, 1.8, 1.45),
     "van": (4.9, 2.0, 2.2),
@@ -29,7 +29,7 @@ FACADES = 3  # kinds of house front
 
 
 @dataclass(frozen=True)
-class Thing:
+class Obstacle:
     """Something that stands still and that one can run into.
 
     Attributes:
@@ -72,22 +72,22 @@ class Vehicle:
     polite: bool
 
 
-def footprint(thing, margin: float = 0.0) -> np.ndarray:
+def footprint(obstacle, margin: float = 0.0) -> np.ndarray:
     """Outline on the ground, counter-clockwise: [N, 2] m, world frame.
 
     Args:
-        thing: with x, y, yaw, size and kind. Round ones become a polygon of 12 corners.
+        obstacle: with x, y, yaw, size and kind. Round ones become a polygon of 12 corners.
         margin: m, added on every side.
     """
-    if thing.kind in ROUND:
+    if obstacle.kind in ROUND:
         angles = np.arange(12) * (np.pi / 6)
-        radius = thing.size[0] / 2 + margin
+        radius = obstacle.size[0] / 2 + margin
         outline = radius * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
     else:
-        half = np.array(thing.size[:2]) / 2 + margin
+        half = np.array(obstacle.size[:2]) / 2 + margin
         outline = half * np.array([(1.0, 1.0), (-1.0, 1.0), (-1.0, -1.0), (1.0, -1.0)])
-    c, s = np.cos(thing.yaw), np.sin(thing.yaw)
-    return outline @ np.array([[c, s], [-s, c]]) + [thing.x, thing.y]
+    c, s = np.cos(obstacle.yaw), np.sin(obstacle.yaw)
+    return outline @ np.array([[c, s], [-s, c]]) + [obstacle.x, obstacle.y]
 
 
 def overlap(one: np.ndarray, other: np.ndarray) -> bool:

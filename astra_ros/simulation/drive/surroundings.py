@@ -13,7 +13,7 @@ BESIDE_M = 6.0  # nor does what is farther from the lanes
 
 
 @dataclass(frozen=True)
-class Item:
+class RoadObject:
     """Something on or near the main road, as the driver sees it in the road's own measure.
 
     Attributes:
@@ -36,7 +36,7 @@ class Item:
     vy: float
 
 
-class Outlook:
+class Surroundings:
     """The surroundings at one moment of a world.
 
     Attributes:
@@ -48,7 +48,7 @@ class Outlook:
         self._road = world.layout.road
         self.items = _look_around(world)
 
-    def blocker(self, d: float, reach: float) -> Item | None:
+    def blocker(self, d: float, reach: float) -> RoadObject | None:
         """The nearest thing ahead in the strip of the car's width at ``d``."""
         strip = [
             item
@@ -57,7 +57,7 @@ class Outlook:
         ]
         return min(strip, key=lambda item: item.ahead, default=None)
 
-    def free_strip(self, item: Item, clearance: float, lane: float) -> float:
+    def free_strip(self, item: RoadObject, clearance: float, lane: float) -> float:
         """d at which the car passes ``item`` and its neighbours, as near to ``lane`` as may be."""
         # Whoever is beside it by the time that the car gets there, the item itself included.
         group = [
@@ -71,14 +71,14 @@ class Outlook:
         return float(strips[np.argmin(10.0 * tight + np.abs(strips - lane))])
 
 
-def _look_around(world: Drivable) -> list[Item]:
+def _look_around(world: Drivable) -> list[RoadObject]:
     """What stands or drives near the car and near the road."""
-    things, vehicles, road = world.layout.things, world.layout.vehicles, world.layout.road
+    obstacles, vehicles, road = world.layout.obstacles, world.layout.vehicles, world.layout.road
     state = world.state()
-    poses = np.array([(t.x, t.y, t.yaw) for t in things]).reshape(-1, 3)
+    poses = np.array([(t.x, t.y, t.yaw) for t in obstacles]).reshape(-1, 3)
     poses = np.concatenate([poses, world.traffic.poses(state.traffic)])
-    sizes = np.array([item.size[:2] for item in (*things, *vehicles)]).reshape(-1, 2) / 2
-    speeds = np.concatenate([np.zeros(len(things)), state.traffic.speeds])
+    sizes = np.array([item.size[:2] for item in (*obstacles, *vehicles)]).reshape(-1, 2) / 2
+    speeds = np.concatenate([np.zeros(len(obstacles)), state.traffic.speeds])
     if not len(poses):
         return []
     s, d, heading = road.locate(poses[:, 0], poses[:, 1])
@@ -89,7 +89,7 @@ def _look_around(world: Drivable) -> list[Item]:
     distance = np.hypot(poses[:, 0] - state.car.x, poses[:, 1] - state.car.y)
     near = (distance < NEAR_M) & (d < road.left_edge + BESIDE_M) & (d > road.right_edge - BESIDE_M)
     return [
-        Item(
+        RoadObject(
             ahead=float(ahead[i]),
             d=float(d[i]),
             half_length=float(along[i]),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from astra_ros.simulation.drive.obstacles import FACADES, PAINTS, SIZES, Obstacle, Vehicle, footprint, overlap
 from astra_ros.simulation.drive.road import Lane, Road
-from astra_ros.simulation.drive.things import FACADES, PAINTS, SIZES, Thing, Vehicle, footprint, overlap
 
 CLEAR_START_M = 7.5  # nothing stands nearer to the middle of the car than this at the start
 # Few sizes, so that bodies are built once and not for each house. Length, width and height, m.
@@ -13,8 +13,8 @@ HOUSES = ((8.0, 10.0, 12.0, 15.0), (7.0, 9.0, 11.0), (4.2, 5.6, 8.0, 10.4, 13.0)
 TREE_HEIGHTS = (4.5, 5.5, 6.5, 7.5, 8.5)
 
 
-class Placing:
-    """Puts things on and beside the roads, none into another one."""
+class Placement:
+    """Puts obstacles on and beside the roads, none into another one."""
 
     def __init__(self, rng, settings, road, sides, verge, start_lane, start_s):
         self.rng = rng
@@ -24,7 +24,7 @@ class Placing:
         self.verge: float = verge
         self.start_lane = start_lane
         self.start_s = start_s
-        self.things: list[Thing] = []
+        self.obstacles: list[Obstacle] = []
         self.vehicles: list[Vehicle] = []
         self._taken: list[tuple[float, float, float]] = []
         x, y, _ = road.place(start_s, road.lanes[start_lane].offset)
@@ -143,12 +143,12 @@ class Placing:
         x, y, heading = self.road.place(s, d)
         variant = int(self.rng.integers(PAINTS))
         yaw = float(heading + turn)
-        self._add(Thing(kind, float(x), float(y), yaw, SIZES[kind], variant), margin=0.2)
+        self._add(Obstacle(kind, float(x), float(y), yaw, SIZES[kind], variant), margin=0.2)
 
     def _beside(self, kind, s, d, turn, size, variant=0, tint=(1.0, 1.0, 1.0)) -> None:
         x, y, heading = self.road.place(s, d)
-        thing = Thing(kind, float(x), float(y), float(heading + turn), size, variant, tint)
-        corners = footprint(thing, 0.6)
+        obstacle = Obstacle(kind, float(x), float(y), float(heading + turn), size, variant, tint)
+        corners = footprint(obstacle, 0.6)
         around = np.concatenate([corners, (corners + np.roll(corners, 1, axis=0)) / 2])
         for road in (self.road, *self.sides):
             s_around, d_around, _ = road.locate(*around.T)
@@ -157,20 +157,20 @@ class Placing:
             if not (beside | beyond).all():
                 return
         # Crowns may meet, but grow into no wall.
-        self._add(thing, margin=0.2 * size[2] if kind in ("tree", "conifer") else 0.5)
+        self._add(obstacle, margin=0.2 * size[2] if kind in ("tree", "conifer") else 0.5)
 
-    def _add(self, thing: Thing, margin: float) -> None:
-        """Add it unless that puts it within ``margin`` of another thing, or at the start."""
-        radius = float(np.hypot(*thing.size[:2])) / 2 + margin
-        place = np.array([thing.x, thing.y])
+    def _add(self, obstacle: Obstacle, margin: float) -> None:
+        """Add it unless that puts it within ``margin`` of another obstacle, or at the start."""
+        radius = float(np.hypot(*obstacle.size[:2])) / 2 + margin
+        place = np.array([obstacle.x, obstacle.y])
         if np.linalg.norm(place - self._start) < radius + CLEAR_START_M:
             return
-        outline = footprint(thing, margin)
+        outline = footprint(obstacle, margin)
         if self._taken:
             taken = np.array(self._taken)
             gaps = np.linalg.norm(taken[:, :2] - place, axis=1) - taken[:, 2]
             near = np.flatnonzero(gaps < radius)
-            if any(overlap(outline, footprint(self.things[i])) for i in near):
+            if any(overlap(outline, footprint(self.obstacles[i])) for i in near):
                 return
-        self.things.append(thing)
-        self._taken.append((thing.x, thing.y, radius))
+        self.obstacles.append(obstacle)
+        self._taken.append((obstacle.x, obstacle.y, radius))
