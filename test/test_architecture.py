@@ -76,17 +76,11 @@ MOST_LINES = 350  # of a file
 
 # What is too large still: (file, function) and files. Both sets only shrink.
 TOO_MANY_PARAMETERS = {
-    ("simulation/explore/furniture.py", "_placed"),
     ("training/checkpoint.py", "save_checkpoint"),
     ("training/train.py", "train_dynamics"),
     ("training/trainer.py", "__init__"),
 }
-TOO_LONG = {
-    "datasets/rosbag/reader.py",
-    "datasets/rosbag/topics.py",
-    "simulation/explore/world.py",
-    "training/train.py",
-}
+TOO_LONG = {"datasets/rosbag/reader.py", "datasets/rosbag/topics.py", "training/train.py"}
 # Class names that stand in several rooms for different things.
 SHARED_NAMES = {"Layout", "Lens", "Piece", "Verdict"}
 

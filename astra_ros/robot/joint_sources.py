@@ -25,6 +25,7 @@ SPEEDS = {Kind.JOINT: 2.0, Kind.FRAME: 2.0, Kind.VELOCITY: 0.5}
 NOISE = 8.0
 # So often must values have been there and back, within so many seconds, before it is called a second source.
 LEAST, WINDOW_S = 3, 10.0
+MOST_VISITS = 2 * LEAST + 1
 # A visit of more messages in a row is a robot that was put elsewhere, not a slower publisher beside a faster one.
 LONGEST_VISIT = 3
 # A conflict is over when it was not seen for so long, s.
@@ -148,11 +149,12 @@ class _Key:
         self._forget()
 
     def _forget(self) -> None:
-        self._newest_s, self._stamp_s = -math.inf, None
+        self._newest_s = -math.inf
+        self._stamp_s: float | None = None
         self._here: _Track | None = None  # the source of the newest message, and the other one
         self._there: _Track | None = None
         self._known_visit = False
-        self._visits: deque[float] = deque(maxlen=2 * LEAST + 1)
+        self._visits: deque[float] = deque(maxlen=MOST_VISITS)
         self._last: deque[_Said] = deque(maxlen=4)  # whoever said it
         self._ways: dict[tuple[str, ...], Way] = {}  # by names
         self._noise = 0.0
@@ -308,7 +310,7 @@ class _Key:
 
     def _come_evenly(self, now_s: float) -> bool:
         """Whether visits elsewhere come at even intervals, wherever they lead: as of a publisher, not of a glitch."""
-        if len(self._visits) < self._visits.maxlen or now_s - self._visits[0] > WINDOW_S:
+        if len(self._visits) < MOST_VISITS or now_s - self._visits[0] > WINDOW_S:
             return False
         steps = sorted(after - before for before, after in zip(self._visits, list(self._visits)[1:]))
         return steps[-1] - steps[0] <= 0.3 * steps[len(steps) // 2]

@@ -124,7 +124,7 @@ def read_mesh(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
     unit_m = _unit_m(path)
     mesh = trimesh.load(path, force="mesh", process=False, skip_materials=True)
-    if not len(getattr(mesh, "faces", ())):
+    if not isinstance(mesh, trimesh.Trimesh) or not len(mesh.faces):
         raise ValueError("it holds no triangles")
     vertices = np.asarray(mesh.vertices, np.float64) * unit_m
     if not np.isfinite(vertices).all():

@@ -189,7 +189,7 @@ class RobotRenderer:
         labels = np.zeros((len(image), size[1], size[0]), dtype=kind)
         low = np.minimum.reduceat(corners, starts, axis=2)
         high = np.maximum.reduceat(corners, starts, axis=2)
-        seen = ((high > -1.0) & (low < size[:, None])).all(axis=1)
+        seen = np.all((high > -1.0) & (low < size[:, None]), axis=1)
         near = np.minimum.reduceat(image[:, 2], starts, axis=1) < self.settings.clip_m
         points = np.ascontiguousarray(np.rint(corners * (1 << SHIFT)).astype(np.int32).transpose(0, 2, 1))
         bounds = [slice(*ends) for ends in zip(starts, self._starts[1:])]

@@ -87,16 +87,17 @@ class Camera:
         return self._draw(light, shares)[0]
 
     def layers(self, light: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray]:
-        """The view, and how far away everything is, for a world that paints its own background.
+        """The view and its depth, for a world that paints its own background.
 
         Returns:
             uint8 [height, width, 3] RGB as ``render`` gives it, and float32 [height, width] m along
             the optical axis, infinite where nothing is drawn.
         """
         image, depth, bodies = self._draw(light, masked=True)
+        assert bodies is not None
         near, far = self.settings.near_m, self.settings.far_m
-        # For one pair of clip planes in three the depth behind everything is not 1, but the next float
-        # below or above it; only the mask tells.
+        # With one pair of clip planes in three the depth of the background is the next float below or above 1, so only
+        # the mask tells it.
         drawn = bodies >= 0
         distance = np.full(depth.shape, np.inf, dtype=np.float32)
         distance[drawn] = far * near / (far - (far - near) * depth[drawn])
@@ -105,7 +106,7 @@ class Camera:
     def _draw(
         self, light, shares=LIGHT_SHARES, masked: bool = False
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """uint8 [height, width, 3] RGB, depth between the clip planes and, if asked for, body numbers, -1 for none."""
+        """uint8 [height, width, 3] RGB, depth between the clip planes and, if ``masked``, body numbers (-1: none)."""
         ambient, diffuse, specular = shares
         width, height = self.settings.width, self.settings.height
         _, _, rgba, depth, bodies = pybullet.getCameraImage(

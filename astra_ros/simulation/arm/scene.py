@@ -40,7 +40,7 @@ class SceneSettings:
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableLayout:
     """Start of an episode: [2] m in the table plane, world frame; yaw in rad."""
 
     object_xy: np.ndarray
@@ -58,7 +58,7 @@ class Style:
     light: tuple[float, float, float]
 
 
-def sample_layout(spec: RobotSpec, seed: int, settings: SceneSettings | None = None) -> Layout:
+def sample_layout(spec: RobotSpec, seed: int, settings: SceneSettings | None = None) -> TableLayout:
     """The layout that belongs to a seed: within reach, nothing overlapping.
 
     Args:
@@ -95,7 +95,7 @@ def sample_layout(spec: RobotSpec, seed: int, settings: SceneSettings | None = N
             continue
         # The cube lies roughly along the push, never quite.
         yaw = _wrapped(angle + rng.uniform(-0.35, 0.35), np.pi / 2)
-        return Layout(cube, yaw, goal, obstacle)
+        return TableLayout(cube, yaw, goal, obstacle)
     raise RuntimeError(
         f"no scene for robot '{spec.name}' and seed {seed} fits {settings}; widen x_range and "
         "y_range or shorten distance_range"

@@ -12,23 +12,23 @@ import numpy as np
 from astra_ros.simulation.bullet import pybullet
 from astra_ros.simulation.drive.meshes import atlas, build_mesh
 from astra_ros.simulation.drive.motion import CarLimits, CarState
-from astra_ros.simulation.drive.obstacles import ROUND, footprint
+from astra_ros.simulation.drive.obstacles import ROUND, Obstacle, Vehicle, footprint
 from astra_ros.simulation.drive.scene import DriveLayout
 
-# The car's body begins this high: a kerb or a curb stone is no collision.
+# The car's body begins this high, so that a kerb is not a collision.
 CLEARANCE_M = 0.15
-# A roof or a lamp's arm reaches at most this far out of the box that its size makes.
+# A roof or a lamp's arm reaches at most this far out of the object's box.
 OVERHANG_M = 3.0
 
 
 class DriveBodies:
     """All bodies of one episode in one PyBullet client.
 
-    Nothing here is simulated: poses are set, and contacts are asked for pair by pair. Such an
-    answer depends on the two poses alone, so going back to a moment repeats it bit by bit.
+    Bodies are placed, not simulated, and contacts are queried pair by pair. A contact depends on two poses alone, so
+    a restored moment repeats it bit by bit.
 
     Args:
-        client: of PyBullet; what it held is thrown away.
+        client: of PyBullet; its bodies are deleted first.
         layout: what to build.
         limits: of the robot's car, for its body.
     """
@@ -46,22 +46,22 @@ class DriveBodies:
         places = [(t.x, t.y, math.hypot(*t.size[:2]) / 2) for t in layout.obstacles]
         self._obstacle_places = np.array(places).reshape(-1, 3)
         self._vehicle_radii = np.array([math.hypot(*v.size[:2]) / 2 for v in layout.vehicles])
-        self._vehicle_poses = np.zeros((len(layout.vehicles), 3))
-        everything = (*layout.obstacles, *layout.vehicles)
+        self._vehicle_poses: np.ndarray = np.zeros((len(layout.vehicles), 3))
+        everything: tuple[Obstacle | Vehicle, ...] = (*layout.obstacles, *layout.vehicles)
         self._bodies = self._obstacles + self._vehicles
         self._tints = [getattr(item, "tint", (1.0, 1.0, 1.0)) for item in everything]
         self._spheres = np.zeros((len(everything), 4))
         for i, item in enumerate(everything):
-            place = (item.x, item.y) if i < len(self._obstacles) else (0.0, 0.0)
+            place = (item.x, item.y) if isinstance(item, Obstacle) else (0.0, 0.0)
             radius = 0.5 * math.hypot(*item.size) + OVERHANG_M
             self._spheres[i] = (*place, item.size[2] / 2, radius)
         yaws = [getattr(item, "yaw", 0.0) for item in everything]
         self._shadows = np.array(
             [(*sphere[:2], yaw, *_shadow_size(item)) for sphere, yaw, item in zip(self._spheres, yaws, everything)]
         ).reshape(-1, 5)
-        self._shown = np.ones(len(everything), dtype=bool)
+        self._shown: np.ndarray = np.ones(len(everything), dtype=bool)
         self._car_radius = math.hypot(limits.length, limits.width) / 2
-        self._car_place = np.zeros(2)
+        self._car_place: np.ndarray = np.zeros(2)
         self._obstacle_outlines = [footprint(obstacle) for obstacle in layout.obstacles]
         self._vehicle_outlines = [
             np.array(v.size[:2]) / 2 * [(1, 1), (-1, 1), (-1, -1), (1, -1)] for v in layout.vehicles
@@ -82,7 +82,7 @@ class DriveBodies:
             self._place(body, *pose)
 
     def show(self, place, forward, up, tangent: float, far: float) -> None:
-        """Hide what a camera cannot see: the renderer spends time on every triangle it is given.
+        """Hide what the camera cannot see: the renderer spends time on every triangle.
 
         Args:
             place, forward, up: [3] of the camera, world frame; the latter two of length 1.
@@ -95,13 +95,13 @@ class DriveBodies:
         seen = (ahead > -radius) & (ahead < far + radius)
         seen &= beside < tangent * ahead + math.hypot(1.0, tangent) * radius
         for i in np.flatnonzero(seen != self._shown):
-            # The renderer leaves out what is wholly transparent.
+            # The renderer skips bodies that are fully transparent.
             colour = (*self._tints[i], 1.0 if seen[i] else 0.0)
             pybullet.changeVisualShape(self._bodies[i], -1, rgbaColor=colour, physicsClientId=self._client)
         self._shown = seen
 
     def touches_obstacle(self) -> bool:
-        """Whether the car touches something that stands still."""
+        """Whether the car touches an obstacle."""
         places = self._obstacle_places
         gaps = np.hypot(*(places[:, :2] - self._car_place).T) - places[:, 2]
         near = np.flatnonzero(gaps < self._car_radius)
@@ -146,16 +146,16 @@ class DriveBodies:
             collisionFramePosition=(0.0, 0.0, CLEARANCE_M + half[2]),
             physicsClientId=self._client,
         )
-        # Without a look of its own its box would be drawn round the camera; this is a mere speck.
+        # Without a visual shape its box would be drawn round the camera; this one is a speck.
         look = pybullet.createVisualShape(
             pybullet.GEOM_BOX, halfExtents=(1e-3, 1e-3, 1e-3), physicsClientId=self._client
         )
         return pybullet.createMultiBody(0.0, shape, look, physicsClientId=self._client)
 
-    def _make(self, obstacle, pose) -> int:
-        key = (obstacle.kind, obstacle.size, obstacle.variant)
+    def _make(self, item: Obstacle | Vehicle, pose: tuple[float, float, float]) -> int:
+        key = (item.kind, item.size, item.variant)
         if key not in self._shapes:
-            self._shapes[key] = self._solid(obstacle), self._look(obstacle)
+            self._shapes[key] = self._solid(item), self._look(item)
         solid, look = self._shapes[key]
         x, y, yaw = pose
         body = pybullet.createMultiBody(
@@ -170,15 +170,15 @@ class DriveBodies:
             body,
             -1,
             textureUniqueId=self._texture,
-            rgbaColor=(*getattr(obstacle, "tint", (1.0, 1.0, 1.0)), 1.0),
+            rgbaColor=(*getattr(item, "tint", (1.0, 1.0, 1.0)), 1.0),
             physicsClientId=self._client,
         )
         return body
 
-    def _solid(self, obstacle) -> int:
-        length, width, height = obstacle.size
+    def _solid(self, item: Obstacle | Vehicle) -> int:
+        length, width, height = item.size
         middle = (0.0, 0.0, height / 2)
-        if obstacle.kind in ROUND:
+        if item.kind in ROUND:
             return pybullet.createCollisionShape(
                 pybullet.GEOM_CYLINDER,
                 radius=length / 2,
@@ -193,8 +193,8 @@ class DriveBodies:
             physicsClientId=self._client,
         )
 
-    def _look(self, obstacle) -> int:
-        mesh = build_mesh(obstacle.kind, obstacle.size, obstacle.variant)
+    def _look(self, item: Obstacle | Vehicle) -> int:
+        mesh = build_mesh(item.kind, item.size, item.variant)
         return pybullet.createVisualShape(
             pybullet.GEOM_MESH,
             vertices=mesh.vertices,
@@ -205,8 +205,8 @@ class DriveBodies:
         )
 
 
-def _shadow_size(item) -> tuple[float, float]:
-    """Length and width of the shadow under a obstacle; a tree's is its crown's."""
+def _shadow_size(item: Obstacle | Vehicle) -> tuple[float, float]:
+    """Length and width of an object's shadow; a tree's is its crown's."""
     length, width, height = item.size
     if item.kind in ("tree", "conifer"):
         return 0.5 * height, 0.5 * height
@@ -214,7 +214,7 @@ def _shadow_size(item) -> tuple[float, float]:
 
 
 def _load_atlas(client: int) -> int:
-    """The meshes' texture; PyBullet reads it from a file, which is gone again at once."""
+    """The meshes' texture. PyBullet reads textures from files only, so a temporary one is written."""
     image = atlas()
     height, width = image.shape[:2]
     # An uncompressed Targa file: rows from the top, bytes blue green red.

@@ -1,12 +1,14 @@
 """The manoeuvres of a driver, skilled or not, as velocity commands.
 
-One method per name of ``BEHAVIOURS``; each becomes a plan by foreseeing the car along it. Other
-vehicles are expected to keep their speed and lane, as an observer would.
+There is one method per name of ``BEHAVIOURS``. It becomes a plan by predicting the car along it, with the other
+vehicles keeping their speed and lane.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,9 +20,9 @@ from astra_ros.simulation.drive.road import Road
 from astra_ros.simulation.drive.state import Drivable
 from astra_ros.simulation.drive.surroundings import Surroundings
 
-SIDEWAYS = 2.5  # m/s^2, most that the careful drivers take in a bend
-BRAKING = 3.0  # m/s^2, with which they expect to stop
-STOP_M = 4.5  # before what is in their way, so that they can still drive round it
+SIDEWAYS = 2.5  # m/s^2, a careful driver's largest lateral acceleration in a bend
+BRAKING = 3.0  # m/s^2, the braking that a careful driver counts on
+STOP_M = 4.5  # gap that a careful driver leaves to an obstacle: enough to drive round it
 
 # Manoeuvre -> how often random play chooses it, relative to the others.
 BEHAVIOURS = {
@@ -29,10 +31,10 @@ BEHAVIOURS = {
     "slow": 4.0,
     "change_left": 8.0,
     "change_right": 8.0,
-    "overtake": 10.0,  # round what is ahead, and back
+    "overtake": 10.0,  # round an object ahead, and back
     "brake": 4.0,
     "drift_off": 5.5,  # over the road's edge
-    "run_into": 6.5,  # at the nearest thing ahead
+    "run_into": 6.5,  # at the nearest object ahead
     "turn": 3.0,  # a tight circle
     "turn_off": 6.0,  # into a side road, if one is near
     "reverse": 2.0,
@@ -57,7 +59,7 @@ class Driver:
         self._surroundings = Surroundings(world)
 
     def choice(self) -> str:
-        """What random play does next; mostly something that suits the moment."""
+        """The next manoeuvre of random play, mostly one that suits the situation."""
         rng = self._rng
         ahead = self._surroundings.blocker(self._state.d, 14.0)
         gap = math.inf if ahead is None else ahead.ahead - ahead.half_length
@@ -70,7 +72,7 @@ class Driver:
         weights = dict(BEHAVIOURS)
         item = self._surroundings.blocker(self._lane, 25.0)
         if item is not None:
-            # Behind what does not move, somebody who only follows would wait for ever.
+            # A driver who only follows would wait for ever behind a standing obstacle.
             weights["overtake"] *= 2.0 if item.speed > 1.0 else 6.0
         share = np.array(list(weights.values()))
         return str(rng.choice(list(weights), p=share / share.sum()))
@@ -83,13 +85,13 @@ class Driver:
         """
         if kind not in BEHAVIOURS:
             raise ValueError(f"unknown behaviour '{kind}'; known are {', '.join(BEHAVIOURS)}")
-        return getattr(self, f"_{kind}")(seconds, name)
+        return self._MANOEUVRES[kind](self, seconds, name)
 
     def _follow_lane(self, seconds, name):
         d = self._lane + self._rng.normal(0.0, 0.12)
         cruise = self._rng.uniform(4.0, 7.5)
         if self._surroundings.blocker(d, 16.0) and not self._surroundings.blocker(self._state.d, 16.0):
-            d = self._state.d  # just passing something: stay beside the lane until it is behind
+            d = self._state.d  # passing an obstacle: stay beside the lane until it is behind
         return self._along(lambda t: d, self._careful(cruise, lambda t: d), seconds, name)
 
     def _keep_lane(self, seconds, name):
@@ -107,7 +109,7 @@ class Driver:
         return self._change(-1.0, seconds, name)
 
     def _change(self, side, seconds, name):
-        """To the next lane, an oncoming one or the verge included."""
+        """To the next lane; an oncoming lane and the verge count."""
         here = self._state.d
         there = self._lane + side * self._way * self._road.lane_width
         wait, takes = self._rng.uniform(0.0, 0.6), self._rng.uniform(1.0, 2.0)
@@ -120,7 +122,7 @@ class Driver:
         return self._along(d, speed, seconds, name)
 
     def _overtake(self, seconds, name):
-        """Round the next thing in the lane, where there is more room, and back into the lane."""
+        """Round the next object in the lane, on the side with more room, and back into the lane."""
         cruise = self._rng.uniform(4.5, 7.0)
         item = self._surroundings.blocker(self._lane, 35.0)
         if item is None:
@@ -142,7 +144,7 @@ class Driver:
             return self._point(self._where(car)[0] + self._way * look, d(gap_at(t, car)))
 
         def speed(t, car):
-            # Slowly round what is near, until the car is beside its lane.
+            # Slow near the object until the car is beside its lane.
             gap = gap_at(t, car)
             late = 0.0 < gap < reach + 9.0 and abs(self._where(car)[1] - passing) > 0.7
             return min(in_bends(t, car), 2.5 if late else cruise)
@@ -168,7 +170,7 @@ class Driver:
         )
 
     def _run_into(self, seconds, name):
-        """At one of the nearest obstacles ahead, where it is expected to be on arrival."""
+        """At one of the nearest objects ahead, aimed at where it will be on arrival."""
         here = self._state.d
         ahead = [item for item in self._surroundings.items if 3.0 < item.ahead < 32.0 and abs(item.d - here) < 9.0]
         if not ahead:
@@ -192,7 +194,7 @@ class Driver:
         return self._twists(lambda t: (cruise, side / radius if t >= wait else 0.0), seconds, name)
 
     def _turn_off(self, seconds, name):
-        """Into a side road that is near; without one, a turn to anywhere."""
+        """Into a side road that is near; a circle where there is none."""
         mouths = []
         for road in self._layout.side_roads:
             s, _, _ = self._road.locate(*road.place(0.0, 0.0)[:2])
@@ -235,8 +237,25 @@ class Driver:
     def _stand(self, seconds, name):
         return self._twists(lambda t: (0.0, 0.0), seconds, name)
 
+    _MANOEUVRES: ClassVar[dict[str, Callable[[Driver, float, str], VelocityPlan]]] = {
+        "follow_lane": _follow_lane,
+        "keep_lane": _keep_lane,
+        "slow": _slow,
+        "change_left": _change_left,
+        "change_right": _change_right,
+        "overtake": _overtake,
+        "brake": _brake,
+        "drift_off": _drift_off,
+        "run_into": _run_into,
+        "turn": _turn,
+        "turn_off": _turn_off,
+        "reverse": _reverse,
+        "wander": _wander,
+        "stand": _stand,
+    }
+
     def _twists(self, twist, seconds, name) -> VelocityPlan:
-        """Commands of a speed (m/s) and a curvature (1/m) over time, no faster than the car can."""
+        """Commands of a speed (m/s) and a curvature (1/m) over time, within the car's limits."""
         rows, car = [], self._car
         for k in range(row_count(seconds)):
             wish, bend = twist(k * STEP_S)
@@ -268,7 +287,7 @@ class Driver:
         return speed
 
     def _careful(self, cruise: float, d):
-        """Slower in bends, and no faster than lets it stop behind what is in the way."""
+        """Slower in bends, and slow enough to stop behind what is in the way."""
         in_bends = self._in_bends(cruise)
 
         def speed(t, car):
@@ -276,7 +295,7 @@ class Driver:
             gone = float(self._road.ahead(self._state.s, s, self._way))
             wish = in_bends(t, car)
             for item in self._surroundings.items:
-                # The lane at the car's side of now and of a second later must both be free.
+                # The strip must be free both now and a second later.
                 aside = min(abs(item.d - d(t)), abs(item.d - d(t + 1.0)))
                 if aside > item.half_width + self._limits.width / 2 + 0.25:
                     continue
@@ -284,7 +303,7 @@ class Driver:
                 gap -= item.half_length + self._limits.length / 2
                 if gap > -1.0:
                     room = max(0.0, gap - STOP_M - 0.3 * max(car.speed, 0.0))
-                    # What comes towards the car counts as standing where it will be then.
+                    # An oncoming vehicle counts as standing where it will be then.
                     along = max(item.speed, 0.0)
                     wish = min(wish, along + math.sqrt(2.0 * BRAKING * room))
             return wish

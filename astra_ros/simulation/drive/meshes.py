@@ -310,10 +310,10 @@ def _building(mesh, length, width, height, variant) -> None:
         return
     ridge, out = height + 0.38 * width, 0.4
     eaves = [(-x - out, -y - out), (x + out, -y - out), (x + out, y + out), (-x - out, y + out)]
-    (a, b, c, d) = [(*corner, height - 0.2) for corner in eaves]
+    (right, ahead, left, behind) = [(*corner, height - 0.2) for corner in eaves]
     top_a, top_b = (-x - out, 0.0, ridge), (x + out, 0.0, ridge)
-    mesh.face((a, b, top_b, top_a), "roof")
-    mesh.face((c, d, top_a, top_b), "roof")
+    mesh.face((right, ahead, top_b, top_a), "roof")
+    mesh.face((left, behind, top_a, top_b), "roof")
     mesh.face(((x, -y, height), (x, y, height), (x, 0.0, ridge)), "cargo")
     mesh.face(((-x, y, height), (-x, -y, height), (-x, 0.0, ridge)), "cargo")
 

@@ -53,7 +53,8 @@ class Road:
         self._spacing = self.length / count
         s = np.arange(count if closed else count + 1) * self._spacing
         begins = np.concatenate([[0.0], np.cumsum(lengths)])
-        poses = [tuple(float(v) for v in start)]
+        x, y, heading = (float(v) for v in start)
+        poses = [(x, y, heading)]
         for length, curvature in self.pieces:
             poses.append(_along_arc(*poses[-1], curvature, length))
         self.end_pose = poses[-1]
@@ -85,7 +86,7 @@ class Road:
         s, i = self._sample(s)
         rest = s - i * self._spacing
         curvature = self._curvature[i]
-        x, y, heading = _along_arc(*self._xy[i].T, self._heading[i], curvature, rest)
+        x, y, heading = _along_arc(self._xy[i, ..., 0], self._xy[i, ..., 1], self._heading[i], curvature, rest)
         return x - d * np.sin(heading), y + d * np.cos(heading), heading
 
     def curvature(self, s) -> np.ndarray:
@@ -120,7 +121,7 @@ class Road:
         s, d, _ = self.locate(x, y)
         return (d >= self.right_edge) & (d <= self.left_edge) & (s >= 0.0) & (s <= self.length)
 
-    def ahead(self, start, end, direction: int = 1) -> np.ndarray:
+    def ahead(self, start, end, direction: int | np.ndarray = 1) -> np.ndarray:
         """How far ``end`` lies beyond ``start`` (s, m), seen in ``direction``.
 
         On a closed road it is within half a length: what is a little behind gives a little less

@@ -1,4 +1,4 @@
-"""What a driver sees around the car: everything near the road, in the road's own measure."""
+"""Everything near the car and near the road, in road coordinates, as a driver needs it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 
 from astra_ros.simulation.drive.state import Drivable
 
-NEAR_M = 60.0  # what is farther from the car does not matter yet
-BESIDE_M = 6.0  # nor does what is farther from the lanes
+NEAR_M = 60.0  # from the car; objects farther away do not matter yet
+BESIDE_M = 6.0  # from the lanes; objects farther away do not matter
 
 
 @dataclass(frozen=True)
 class RoadObject:
-    """Something on or near the main road, as the driver sees it in the road's own measure.
+    """An obstacle or vehicle on or near the main road, in road coordinates.
 
     Attributes:
         ahead: m, of its middle beyond the car's, in the car's direction.
@@ -40,7 +40,7 @@ class Surroundings:
     """The surroundings at one moment of a world.
 
     Attributes:
-        items: what stands or drives near the car and near the road, in no order.
+        items: obstacles and vehicles near the car and near the road, in no order.
     """
 
     def __init__(self, world: Drivable) -> None:
@@ -49,7 +49,7 @@ class Surroundings:
         self.items = _look_around(world)
 
     def blocker(self, d: float, reach: float) -> RoadObject | None:
-        """The nearest thing ahead in the strip of the car's width at ``d``."""
+        """The nearest object ahead in the strip of the car's width at ``d``."""
         strip = [
             item
             for item in self.items
@@ -59,7 +59,7 @@ class Surroundings:
 
     def free_strip(self, item: RoadObject, clearance: float, lane: float) -> float:
         """d at which the car passes ``item`` and its neighbours, as near to ``lane`` as may be."""
-        # Whoever is beside it by the time that the car gets there, the item itself included.
+        # All objects that will be beside it when the car gets there, the item itself included.
         group = [
             other for other in self.items if -4.0 < other.ahead - item.ahead + 1.5 * (other.speed - item.speed) < 7.0
         ]
@@ -72,12 +72,11 @@ class Surroundings:
 
 
 def _look_around(world: Drivable) -> list[RoadObject]:
-    """What stands or drives near the car and near the road."""
     obstacles, vehicles, road = world.layout.obstacles, world.layout.vehicles, world.layout.road
     state = world.state()
     poses = np.array([(t.x, t.y, t.yaw) for t in obstacles]).reshape(-1, 3)
     poses = np.concatenate([poses, world.traffic.poses(state.traffic)])
-    sizes = np.array([item.size[:2] for item in (*obstacles, *vehicles)]).reshape(-1, 2) / 2
+    sizes = np.array([item.size[:2] for items in (obstacles, vehicles) for item in items]).reshape(-1, 2) / 2
     speeds = np.concatenate([np.zeros(len(obstacles)), state.traffic.speeds])
     if not len(poses):
         return []

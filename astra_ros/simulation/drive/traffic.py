@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -13,16 +14,16 @@ from astra_ros.simulation.drive.road import Road
 
 ACCELERATION = 1.5  # m/s^2
 BRAKING = 4.5  # m/s^2, comfortable; an emergency brake is twice as hard
-SIDEWAYS = 2.2  # m/s^2, most that a driver takes in a bend
+SIDEWAYS = 2.2  # m/s^2, largest lateral acceleration in a bend
 STANDSTILL_GAP_M = 2.0
 
 
 class TrafficState(NamedTuple):
-    """Where all vehicles are; replaced, never changed. V tuples of floats.
+    """Where all V vehicles are. It is replaced, never changed.
 
     Attributes:
-        s: m along the road, of their middles, counted on without end.
-        speeds: m/s, in their lanes' directions.
+        s: [V] m along the road, of their middles, not taken modulo its length.
+        speeds: [V] m/s, in their lanes' directions.
     """
 
     s: tuple[float, ...]
@@ -47,13 +48,13 @@ class Traffic:
         queues: dict[int, list[int]] = {}
         for i, vehicle in enumerate(vehicles):
             queues.setdefault(vehicle.lane, []).append(i)
-        # In each lane the order never changes: nobody overtakes.
+        # The order in a lane never changes: vehicles do not overtake.
         self._queues = [
             sorted(queue, key=lambda i: self._lanes[i].direction * vehicles[i].s) for _, queue in sorted(queues.items())
         ]
 
     def start(self) -> TrafficState:
-        """Everybody at their place and their speed."""
+        """Every vehicle at its start and its cruising speed."""
         s = tuple(vehicle.s for vehicle in self._vehicles)
         return TrafficState(s, self._wished_speeds(np.array(s)))
 
@@ -64,16 +65,11 @@ class Traffic:
         x, y, heading = self._road.place(np.array(state.s), self._d)
         return np.stack([x, y, heading + self._turn], axis=-1)
 
-    def forecast(self, state: TrafficState, seconds: float) -> np.ndarray:
-        """``poses`` after some time at today's speeds, as an observer would expect."""
-        s = np.array(state.s) + self._directions * np.array(state.speeds) * seconds
-        return self.poses(TrafficState(tuple(s), state.speeds))
-
     def advance(self, state: TrafficState, car: CarState, dt: float) -> TrafficState:
         """The vehicles ``dt`` seconds later.
 
-        All mind their leaders, and ``car`` from behind; only the polite ones brake for an oncoming
-        ``car``.
+        Every vehicle keeps its distance to its leader and to a ``car`` that it follows. Only polite ones brake for an
+        oncoming ``car``.
         """
         if not self._vehicles:
             return state
@@ -95,7 +91,7 @@ class Traffic:
                     gap -= (vehicle.size[0] + self._vehicles[leader].size[0]) / 2
                     wish = min(wish, _safe_speed(gap))
                 reach = (self._limits.width + vehicle.size[1]) / 2 + 0.3
-                # Nobody runs into a car from behind, where its camera could not see it come.
+                # No vehicle hits the car from behind: its camera could not see that coming.
                 minds = vehicle.polite or lane.direction * math.cos(turn) > 0.0
                 if minds and abs(car_d - lane.offset) < reach:
                     gap = float(car_gaps[i]) - (vehicle.size[0] + length) / 2
@@ -106,7 +102,7 @@ class Traffic:
                 new_s[i] = s[i] + lane.direction * new_speeds[i] * dt / float(room[i])
         return TrafficState(tuple(new_s), tuple(new_speeds))
 
-    def stopped(self, before: TrafficState, after: TrafficState, who) -> TrafficState:
+    def stopped(self, before: TrafficState, after: TrafficState, who: Iterable[int]) -> TrafficState:
         """``after``, but the vehicles in ``who`` stand still where they were ``before``."""
         s, speeds = list(after.s), list(after.speeds)
         for i in who:

@@ -151,16 +151,16 @@ class DriveView:
     def _lay_over(self, behind: np.ndarray, bodies: np.ndarray, distance: np.ndarray) -> None:
         """Put the bodies over the background; both become one picture in ``behind``."""
         drawn = np.isfinite(distance)
-        count = sum(part.astype(np.uint8) for part in _blocks(drawn))
+        count = np.asarray(np.sum(_blocks(drawn), axis=0, dtype=np.uint8))
         seen = count > 0
         # Bodies are averaged over the fine pixels that show them, and faded by their distance.
         bodies = bodies * drawn[..., None]
-        colour = sum(part.astype(np.uint16) for part in _blocks(bodies))[seen].astype(np.float32)
-        count = count[seen].astype(np.float32)[:, None]
-        colour /= 255.0 * count
+        colour = np.sum([part[seen] for part in _blocks(bodies)], axis=0, dtype=np.uint16).astype(np.float32)
+        shares = count[seen].astype(np.float32)[:, None]
+        colour /= 255.0 * shares
         nearest = np.minimum.reduce(_blocks(distance))[seen]
         colour += (self._haze - colour) * self._fade(nearest)[:, None]
-        behind[seen] += (colour - behind[seen]) * (count / (FINER * FINER))
+        behind[seen] += (colour - behind[seen]) * (shares / (FINER * FINER))
 
 
 def _blocks(fine: np.ndarray) -> list[np.ndarray]:

@@ -97,7 +97,7 @@ class DriveWorld(SessionOwner):
         self._session = Session()
         try:
             self._view = DriveView(self.settings.camera, self._session.client)
-            self._built: int | None = None
+            self._built: tuple[int, int] | None = None  # seed and style seed
             self.reset(0)
         except BaseException:
             self.close()
@@ -159,7 +159,7 @@ class DriveWorld(SessionOwner):
         return propose(self, count, seed)
 
     def goal_image(self) -> None:
-        """None: to get on is no picture."""
+        """None: progress along a road has no picture."""
 
     def referee(self) -> DriveReferee:
         """Says how good the next plan is."""

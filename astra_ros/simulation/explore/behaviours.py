@@ -1,8 +1,8 @@
-"""What an explorer may do for some seconds, well or badly, each as a course to follow.
+"""Behaviours of an exploring robot, skilled or not, each as a course to follow.
 
-A behaviour is a function of the situation, random numbers and a number of rows, and gives a
-`Course`, or None where it makes no sense, such as a doorway where none is in sight. Both robots
-share them; what only a free camera can do is in ``FLYING``.
+A behaviour is a function of the situation, random numbers and a number of rows. It returns a `Course`, or None where
+it is impossible, such as a doorway where none is in view. Both robots share most of them; only the drone has those
+that ``FLYING`` adds.
 """
 
 from __future__ import annotations
@@ -213,15 +213,23 @@ def glide(s: Situation, rng, count: int) -> Course:
     )
 
 
-# behaviour -> how often it is played
-DRIVING: dict[Behaviour, float] = {
-    go: 0.2, doorway: 0.2, follow_wall: 0.1, approach: 0.1, turn: 0.13, curve: 0.08, bump: 0.07,
-    back_up: 0.05, wander: 0.05, stand: 0.02,
+BEHAVIOURS: dict[str, Behaviour] = {
+    make.__name__: make
+    for make in (
+        go, doorway, follow_wall, approach, bump, face_wall, turn, curve, back_up, wander, stand, strafe, climb, orbit,
+        bank, look, glide,
+    )
 }  # fmt: skip
-FLYING: dict[Behaviour, float] = {
-    go: 0.13, doorway: 0.15, follow_wall: 0.05, approach: 0.07, turn: 0.08, curve: 0.06, bump: 0.05,
-    back_up: 0.04, wander: 0.08, stand: 0.02, strafe: 0.06, climb: 0.05, orbit: 0.06, bank: 0.04,
-    look: 0.05, glide: 0.03,
+
+# Name of a behaviour -> how often random play chooses it.
+DRIVING = {
+    "go": 0.2, "doorway": 0.2, "follow_wall": 0.1, "approach": 0.1, "turn": 0.13, "curve": 0.08, "bump": 0.07,
+    "back_up": 0.05, "wander": 0.05, "stand": 0.02,
 }  # fmt: skip
-# What comes after something stopped the robot: mostly what frees it.
-FREEING: dict[Behaviour, float] = {back_up: 0.5, turn: 0.3, wander: 0.1, bump: 0.1}
+FLYING = {
+    "go": 0.13, "doorway": 0.15, "follow_wall": 0.05, "approach": 0.07, "turn": 0.08, "curve": 0.06, "bump": 0.05,
+    "back_up": 0.04, "wander": 0.08, "stand": 0.02, "strafe": 0.06, "climb": 0.05, "orbit": 0.06, "bank": 0.04,
+    "look": 0.05, "glide": 0.03,
+}  # fmt: skip
+# The same after a contact: mostly behaviours that free the robot.
+FREEING = {"back_up": 0.5, "turn": 0.3, "wander": 0.1, "bump": 0.1}

@@ -1,4 +1,4 @@
-"""Furniture: what pieces look like as solid blocks, and where they stand in a floor plan.
+"""Furniture as solid blocks, and its places in a floor plan.
 
 A piece is made in its own frame, m: x along the wall behind it, y away from that wall, its back at
 y = 0, its middle at x = 0, the floor at z = 0.
@@ -15,13 +15,13 @@ import numpy as np
 from astra_ros.simulation.explore.floorplan import ExploreSceneSettings, FloorPlan, Room
 from astra_ros.simulation.explore.geometry import Block
 
-# Between a wall and the back of what stands at it (m); surfaces that coincide flicker.
+# Between a wall and the back of a piece (m): surfaces that coincide flicker.
 BACK_GAP_M = 0.02
 TRIES = 12
 
 
 @dataclass(frozen=True)
-class Piece:
+class FurniturePiece:
     """Blocks in the piece's frame, with the width and depth (m) of the floor that they need."""
 
     width: float
@@ -30,27 +30,27 @@ class Piece:
 
 
 def furnish(plan: FloorPlan, settings: ExploreSceneSettings, rng: np.random.Generator) -> tuple[Block, ...]:
-    """Blocks of random furniture in every room, apart enough for robots to pass between them."""
+    """Blocks of random furniture in every room, with gaps that robots can pass."""
     blocks: list[Block] = []
     for index, room in enumerate(plan.rooms):
         low, high = room.floor(settings.wall_m)
         taken = _doorways(plan, index, settings)
-        names = CORRIDOR if room.is_corridor else tuple(PIECES)
+        known = CORRIDOR if room.is_corridor else tuple(PIECES)
         order = rng.permutation(max(1, int(np.prod(high - low) / settings.furniture_m2)))
-        names = [names[i] for i in rng.permutation(len(names))]
+        names = [known[i] for i in rng.permutation(len(known))]
         for i in order:
             name = names[i % len(names)]
             make, stands = PIECES[name]
             piece = make(rng, settings.height_m)
             at_wall = stands == "wall" or (stands == "any" and rng.random() < 0.5)
             at_wall = at_wall or room.is_corridor
-            placed = _placed(piece, room, low, high, taken, at_wall, settings, rng)
+            placed = _placed(piece, room, taken, at_wall, settings, rng)
             blocks += [replace(block, kind=name) for block in placed]
     return tuple(blocks)
 
 
 def _doorways(plan: FloorPlan, index: int, settings: ExploreSceneSettings) -> list[np.ndarray]:
-    """Floor [2, 2] before each of a room's doors, low and high corner, that must stay free."""
+    """Floor [2, 2] (low and high corner) before each of a room's doors, which must stay free."""
     areas = []
     for door in plan.doors:
         if index in door.rooms:
@@ -60,8 +60,9 @@ def _doorways(plan: FloorPlan, index: int, settings: ExploreSceneSettings) -> li
     return areas
 
 
-def _placed(piece: Piece, room: Room, low, high, taken: list, at_wall: bool, settings, rng) -> list[Block]:
-    """The piece's blocks somewhere in the room, noted in ``taken``; none where it does not fit."""
+def _placed(piece: FurniturePiece, room: Room, taken: list, at_wall: bool, settings, rng) -> list[Block]:
+    """The piece's blocks at a free place of the room, which is added to ``taken``; none where it does not fit."""
+    low, high = room.floor(settings.wall_m)
     for _ in range(TRIES):
         if at_wall:
             side = int(rng.integers(4))
@@ -82,7 +83,7 @@ def _placed(piece: Piece, room: Room, low, high, taken: list, at_wall: bool, set
     return []
 
 
-def _at_wall(piece: Piece, side: int, low, high, settings, rng):
+def _at_wall(piece: FurniturePiece, side: int, low, high, settings, rng):
     """Origin and yaw with its back to a wall (0 low x, 1 low y, 2 high x, 3 high y), or None."""
     axis, along = side % 2, 1 - side % 2
     room_left = high[axis] - low[axis] - piece.depth - BACK_GAP_M
@@ -96,7 +97,7 @@ def _at_wall(piece: Piece, side: int, low, high, settings, rng):
     return origin, (-np.pi / 2.0, 0.0, np.pi / 2.0, np.pi)[side]
 
 
-def _in_the_open(piece: Piece, low, high, settings, rng):
+def _in_the_open(piece: FurniturePiece, low, high, settings, rng):
     """Origin and yaw with room on all sides, or None."""
     yaw = rng.uniform(-np.pi, np.pi) if rng.random() < 0.5 else rng.integers(4) * np.pi / 2.0
     reach = np.abs(np.diff(_outline(piece, np.zeros(2), yaw), axis=0)[0]) / 2.0
@@ -107,7 +108,7 @@ def _in_the_open(piece: Piece, low, high, settings, rng):
     return middle - _turned(np.array([0.0, piece.depth / 2.0]), yaw), float(yaw)
 
 
-def _outline(piece: Piece, origin: np.ndarray, yaw: float) -> np.ndarray:
+def _outline(piece: FurniturePiece, origin: np.ndarray, yaw: float) -> np.ndarray:
     """[2, 2] low and high corner of its floor, along the world's axes."""
     w, d = piece.width / 2.0, piece.depth
     corners = np.array([_turned(np.array(c), yaw) for c in ((-w, 0), (w, 0), (w, d), (-w, d))])
@@ -147,22 +148,22 @@ def _wooden(rng) -> tuple[float, float, float]:
     return colorsys.hsv_to_rgb(rng.uniform(0.05, 0.1), rng.uniform(0.4, 0.7), rng.uniform(0.4, 0.8))
 
 
-def _cabinet(rng, _) -> Piece:
+def _cabinet(rng, _) -> FurniturePiece:
     w, d, h = rng.uniform(0.8, 1.3), rng.uniform(0.38, 0.48), rng.uniform(0.65, 0.95)
     rgb = _vivid(rng) if rng.random() < 0.5 else _wooden(rng)
-    return Piece(w, d, (_box((w, d, h), (0, d / 2, 0), rgb, "doors"),))
+    return FurniturePiece(w, d, (_box((w, d, h), (0, d / 2, 0), rgb, "doors"),))
 
 
-def _shelf(rng, _) -> Piece:
+def _shelf(rng, _) -> FurniturePiece:
     w, d, h = rng.uniform(0.8, 1.3), rng.uniform(0.28, 0.36), rng.uniform(1.5, 2.0)
-    return Piece(w, d, (_box((w, d, h), (0, d / 2, 0), _wooden(rng), "books"),))
+    return FurniturePiece(w, d, (_box((w, d, h), (0, d / 2, 0), _wooden(rng), "books"),))
 
 
-def _sofa(rng, _) -> Piece:
+def _sofa(rng, _) -> FurniturePiece:
     w, d, rgb = rng.uniform(1.4, 1.9), 0.8, _vivid(rng)
     dark = tuple(0.8 * c for c in rgb)
     arm = (0.18, d, 0.58)
-    return Piece(
+    return FurniturePiece(
         w,
         d,
         (
@@ -174,9 +175,9 @@ def _sofa(rng, _) -> Piece:
     )
 
 
-def _bed(rng, _) -> Piece:
+def _bed(rng, _) -> FurniturePiece:
     w, d, rgb = rng.uniform(1.1, 1.5), 1.95, _vivid(rng)
-    return Piece(
+    return FurniturePiece(
         w,
         d,
         (
@@ -187,7 +188,7 @@ def _bed(rng, _) -> Piece:
     )
 
 
-def _table(rng, _) -> Piece:
+def _table(rng, _) -> FurniturePiece:
     w, d, h, rgb = rng.uniform(1.0, 1.4), rng.uniform(0.7, 0.8), 0.74, _wooden(rng)
     leg, top = 0.07, 0.06
     legs = tuple(
@@ -195,44 +196,44 @@ def _table(rng, _) -> Piece:
         for x in (-1, 1)
         for y in (-1, 1)
     )
-    return Piece(w, d, (*legs, _box((w, d, top), (0, d / 2, h - top), rgb)))
+    return FurniturePiece(w, d, (*legs, _box((w, d, top), (0, d / 2, h - top), rgb)))
 
 
-def _crate(rng, _) -> Piece:
+def _crate(rng, _) -> FurniturePiece:
     side = rng.uniform(0.35, 0.6)
     rgb = _wooden(rng) if rng.random() < 0.4 else _vivid(rng)
     blocks = [_box((side, side, side), (0, side / 2, 0), rgb, "crate")]
     if rng.random() < 0.35:  # a smaller one on top
         small = 0.6 * side
         blocks.append(_box((small, small, small), (0, side / 2, side), _vivid(rng), "crate"))
-    return Piece(side, side, tuple(blocks))
+    return FurniturePiece(side, side, tuple(blocks))
 
 
-def _bin(rng, _) -> Piece:
+def _bin(rng, _) -> FurniturePiece:
     r, h = rng.uniform(0.15, 0.23), rng.uniform(0.45, 0.75)
-    return Piece(2 * r, 2 * r, (_drum(r, h, (0, r, 0), _vivid(rng), "bands"),))
+    return FurniturePiece(2 * r, 2 * r, (_drum(r, h, (0, r, 0), _vivid(rng), "bands"),))
 
 
-def _pillar(rng, height) -> Piece:
+def _pillar(rng, height) -> FurniturePiece:
     r = rng.uniform(0.13, 0.2)
-    return Piece(2 * r, 2 * r, (_drum(r, height, (0, r, 0), _vivid(rng), "bands"),))
+    return FurniturePiece(2 * r, 2 * r, (_drum(r, height, (0, r, 0), _vivid(rng), "bands"),))
 
 
-def _plant(rng, _) -> Piece:
+def _plant(rng, _) -> FurniturePiece:
     r, h = rng.uniform(0.16, 0.22), rng.uniform(0.3, 0.4)
     leaves = colorsys.hsv_to_rgb(rng.uniform(0.25, 0.4), rng.uniform(0.5, 0.8), 0.6)
     wide = r + rng.uniform(0.08, 0.14)
-    return Piece(
+    return FurniturePiece(
         2 * wide,
         2 * wide,
         (_drum(r, h, (0, wide, 0), _vivid(rng)), _drum(wide, rng.uniform(0.5, 0.9), (0, wide, h), leaves, "leaves")),
     )
 
 
-def _lamp(rng, _) -> Piece:
+def _lamp(rng, _) -> FurniturePiece:
     r, h = 0.2, rng.uniform(1.2, 1.5)
     shade = colorsys.hsv_to_rgb(rng.uniform(0.0, 0.17), rng.uniform(0.1, 0.5), 1.0)
-    return Piece(
+    return FurniturePiece(
         2 * r,
         2 * r,
         (
@@ -243,13 +244,13 @@ def _lamp(rng, _) -> Piece:
     )
 
 
-def _stool(rng, _) -> Piece:
+def _stool(rng, _) -> FurniturePiece:
     r = rng.uniform(0.2, 0.28)
-    return Piece(2 * r, 2 * r, (_drum(r, rng.uniform(0.38, 0.48), (0, r, 0), _vivid(rng)),))
+    return FurniturePiece(2 * r, 2 * r, (_drum(r, rng.uniform(0.38, 0.48), (0, r, 0), _vivid(rng)),))
 
 
 # name -> its maker (random numbers, height of the room in m), and where it may stand
-PIECES: dict[str, tuple[Callable[..., Piece], str]] = {
+PIECES: dict[str, tuple[Callable[..., FurniturePiece], str]] = {
     "cabinet": (_cabinet, "wall"),
     "shelf": (_shelf, "wall"),
     "sofa": (_sofa, "wall"),
@@ -262,5 +263,5 @@ PIECES: dict[str, tuple[Callable[..., Piece], str]] = {
     "lamp": (_lamp, "any"),
     "stool": (_stool, "open"),
 }
-# What is shallow enough to stand in a corridor.
+# Pieces shallow enough for a corridor.
 CORRIDOR = ("cabinet", "shelf", "plant", "bin", "crate")

@@ -124,7 +124,7 @@ def _add_floor_and_ceiling(mesh: PaintedMesh, house: House, rng) -> None:
         top, left = round((size - high[1]) * scale), round(low[0] * scale)
         floor[top : top + rows, left : left + columns] = part
         above = ceiling[top // 4 : (top + rows) // 4, left // 4 : (left + columns) // 4]
-        above[:] = textures.ceiling(look, above.shape[:2], rng)
+        above[:] = textures.ceiling(look, (above.shape[0], above.shape[1]), rng)
     _add_shadows(floor, house)
     # Both pictures are as seen from above; a quarter each fits better into the texture.
     east, north = np.eye(3)[:2]

@@ -1,4 +1,4 @@
-"""A planner's stand-in for the explorers: what they play, and candidate plans, good and bad."""
+"""Random play and candidate plans, good and bad, of the rover and the drone."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import numpy as np
 
 from astra_ros.plans.durations import PLAN_S, STEP_S
 from astra_ros.plans.velocity_plan import VelocityPlan
-from astra_ros.simulation.explore import behaviours
-from astra_ros.simulation.explore.behaviours import DRIVING, FLYING, FREEING
+from astra_ros.simulation.explore.behaviours import BEHAVIOURS, DRIVING, FLYING, FREEING
 from astra_ros.simulation.explore.courses import MARGIN_M, Course, course_plan, path
 from astra_ros.simulation.explore.robots import advanced
 from astra_ros.simulation.explore.visibility import Situation, area, seen_floor
@@ -29,27 +28,28 @@ FLYING_KINDS = (
 
 
 class Explorer(Protocol):
-    """A world that says where its robot is, as ``ExploreWorld`` does."""
+    """A world whose robot's situation can be read, such as ``ExploreWorld``."""
 
     @property
     def situation(self) -> Situation: ...
 
 
 def play(situation: Situation, rng: np.random.Generator, seconds: float) -> tuple[str, VelocityPlan]:
-    """A behaviour's name and its plan for some seconds; good and bad ones, collisions included."""
+    """A random behaviour's name and its plan, at least ``seconds`` long; collisions are among them."""
     count = max(1, int(np.ceil(seconds / STEP_S - 1e-9)))
     shares = FLYING if situation.spec.flies else DRIVING
-    # Against a wall, some behaviours free the robot; now and then it does not care.
+    # Against a wall, mostly choose a behaviour that frees the robot.
     if situation.contact and rng.random() < 0.8:
         shares = FREEING
     known, chances = list(shares), np.array(list(shares.values()))
     drawn = rng.choice(len(known), size=6, p=chances / chances.sum())
-    # The first that makes sense here; a turn always does.
-    for chosen in (*(known[i] for i in drawn), behaviours.turn):
-        course = chosen(situation, rng, count)
+    # Take the first one that is possible here; a turn always is.
+    for name in (*(known[i] for i in drawn), "turn"):
+        course = BEHAVIOURS[name](situation, rng, count)
         if course is not None:
             break
-    return chosen.__name__, course_plan(situation, course, chosen.__name__)
+    assert course is not None
+    return name, course_plan(situation, course, name)
 
 
 def propose(world: Explorer, count: int, seed: int) -> list[tuple[str, VelocityPlan]]:
@@ -61,11 +61,10 @@ def propose(world: Explorer, count: int, seed: int) -> list[tuple[str, VelocityP
         seed: the same situation and seed give the same plans.
 
     Returns:
-        K of (kind, plan). Kinds: ``explore`` is the one of some free courses that shows the most
-        new floor; ``bump`` runs into something, ``face_wall`` and ``stand`` see nothing new; the
-        others are behaviours of ``behaviours``, well meant or not. Where a kind makes no
-        sense, such as ``doorway`` without a door in sight, ``turn`` or ``wander`` takes its place.
-        Plans are named ``candidates/0`` to ``candidates/K-1``.
+        K of (kind, plan). ``explore`` is the collision-free course, of ``TRIALS``, that shows the most new floor.
+        ``bump`` runs into something, ``face_wall`` and ``stand`` see nothing new, and the others are the keys of
+        ``BEHAVIOURS``. ``turn`` or ``wander`` replaces a kind that is impossible here, such as ``doorway`` without a
+        door in view. Plans are named ``candidates/0`` to ``candidates/K-1``.
     """
     situation = world.situation
     rng = np.random.default_rng([seed, 16])
@@ -73,11 +72,11 @@ def propose(world: Explorer, count: int, seed: int) -> list[tuple[str, VelocityP
     rows = round(PLAN_S / STEP_S)
     plans = []
     for i, kind in enumerate(kinds):
-        make = _explore if kind == "explore" else getattr(behaviours, kind)
-        course = make(situation, rng, rows)
+        course = (_explore if kind == "explore" else BEHAVIOURS[kind])(situation, rng, rows)
         if course is None:
             kind = ("turn", "wander")[int(rng.integers(2))]
-            course = getattr(behaviours, kind)(situation, rng, rows)
+            course = BEHAVIOURS[kind](situation, rng, rows)
+        assert course is not None  # a turn or wandering is always possible
         plans.append((kind, course_plan(situation, course, f"candidates/{i}")))
     return plans
 
@@ -96,9 +95,9 @@ def _explore(situation: Situation, rng, count: int) -> Course | None:
     """The free course, of some random ones, that shows the most new floor."""
     before = seen_floor(situation)
     best, most = None, -1.0
-    makers = (behaviours.go, behaviours.doorway, behaviours.curve, behaviours.turn)
+    kinds = ("go", "doorway", "curve", "turn")
     for i in range(TRIALS):
-        course = makers[i % len(makers)](situation, rng, count)
+        course = BEHAVIOURS[kinds[i % len(kinds)]](situation, rng, count)
         if course is None:
             continue
         if min(situation.solids.clearance(path(situation, course))) < (situation.spec.radius_m + MARGIN_M / 2.0):
@@ -110,7 +109,7 @@ def _explore(situation: Situation, rng, count: int) -> Course | None:
 
 
 def _seen_along(situation: Situation, plan: VelocityPlan) -> np.ndarray:
-    """Floor cells seen every second of a plan that nothing stops."""
+    """Floor cells seen at every second of a plan without contact."""
     pose, every = situation.pose, round(1.0 / plan.dt_s)
     seen = np.zeros((), dtype=bool)
     for i, row in enumerate(plan.velocities, start=1):

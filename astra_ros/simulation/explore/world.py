@@ -1,9 +1,8 @@
-"""Rooms and corridors that a rover or a free camera explores, its own camera on board.
+"""Rooms and corridors that a rover or a drone explores with its own camera.
 
-World frame: m, z up, the house from 0 to its size along x and y, the floor at z = 0. The robots'
-frames are in ``robots``. A robot's velocities follow the command with limited acceleration
-and move it exactly; whether it touches something is asked of PyBullet's geometry. No display is
-needed, and the same seed and the same plans give the same bits.
+World frame: m, z up, the house from 0 to its size along x and y, the floor at z = 0. The robots' frames are in
+``robots``. A robot's velocities follow the command with limited acceleration and move it exactly. PyBullet's geometry
+tells whether it touches something. No display is needed, and the same seed and the same plans give the same bits.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.bullet import pybullet
 from astra_ros.simulation.camera import Camera, CameraSettings, as_drawn, optical_pose
+from astra_ros.simulation.explore.contacts import HouseContacts
 from astra_ros.simulation.explore.floorplan import ExploreSceneSettings
 from astra_ros.simulation.explore.mesh import house_mesh
 from astra_ros.simulation.explore.plans import play, propose
@@ -26,8 +26,6 @@ from astra_ros.simulation.explore.visibility import Situation
 from astra_ros.simulation.session import Session, SessionOwner
 from astra_ros.simulation.worlds import Embodiment
 
-# A robot this near to something touches it (m): it does not move nearer.
-TOUCH_M = 1e-3
 # How far the label of the nearest obstacle looks (m).
 SIGHT_M = 6.0
 
@@ -42,7 +40,7 @@ class ExploreWorldSettings:
 
     Attributes:
         robot: key of ``robots.ROBOTS``.
-        camera: the camera's picture; where it is and looks is the robot's business.
+        camera: the camera's picture; its pose comes from the robot.
         scene: how houses vary.
         physics_hz: simulation steps a second.
 
@@ -129,7 +127,7 @@ class ExploreWorld(SessionOwner):
 
     @property
     def situation(self) -> Situation:
-        """What a perfect map and perfect senses would tell a planner now."""
+        """The true situation, as a perfect map and perfect perception would give it."""
         camera = self.settings.camera
         upright = np.radians(camera.fov_deg) / 2.0
         across = np.arctan(np.tan(upright) * camera.width / camera.height)
@@ -166,24 +164,24 @@ class ExploreWorld(SessionOwner):
         ticks = max(1, round(seconds * self.settings.physics_hz))
         now, hz = self._state, self.settings.physics_hz
         pose, velocity, touched = now.pose, now.velocity, False
-        near = self._nearby(pose.position, ticks / hz)
+        near = self._contacts.nearby(pose.position, ticks / hz)
         fastest = self.spec.max_acceleration / hz
         is_linear = np.array([name.startswith("linear") for name in self.spec.motion_names])
         for tick in range(now.ticks, now.ticks + ticks):
             wanted = self._commanded(tick)
             velocity = velocity + np.clip(wanted - velocity, -fastest, fastest)
             moved = advanced(pose, self.spec.twist(velocity), 1.0 / hz)
-            # Like a flight controller's limits: only the part that would leave them is dropped.
+            # As a flight controller does: drop only the part of the motion that would leave the altitude limits.
             position = moved.position.copy()
             position[2] = np.clip(position[2], *self.spec.altitude_m)
-            if velocity[is_linear].any() and self._touches(position, near):
+            if velocity[is_linear].any() and self._contacts.touches(position, near):
                 touched = True
                 velocity = np.where(is_linear, 0.0, velocity)
                 position = pose.position
             pose = Pose(position, moved.rotation)
         motion = np.zeros(len(velocity))
         if now.plan is not None:
-            # The plan goes on with rest, which ``mean`` does not know of.
+            # After its end a plan stands for rest, which ``mean`` does not include.
             span = (now.ticks - now.plan_tick + np.array([0, ticks])) / hz
             inside = np.minimum(span, now.plan.duration_s)
             if inside[1] - inside[0] > 1e-9:
@@ -194,7 +192,7 @@ class ExploreWorld(SessionOwner):
         """The camera's view: uint8 [height, width, 3] RGB."""
         camera = self.camera_pose
         self._view.move(camera.position, camera.rotation[:, 2], -camera.rotation[:, 1])
-        # All light is painted into the house's pictures.
+        # The house's textures hold all light.
         return self._view.render((0.0, 0.0, 1.0), shares=(1.0, 0.0, 0.0))
 
     def state(self) -> ExploreState:
@@ -206,7 +204,7 @@ class ExploreWorld(SessionOwner):
         return propose(self, count, seed)
 
     def goal_image(self) -> None:
-        """None: what is new has not been seen."""
+        """None: a place that was never seen has no picture."""
 
     def referee(self) -> ExploreReferee:
         """Says how good the next plan is."""
@@ -272,55 +270,11 @@ class ExploreWorld(SessionOwner):
         self._state = snapshot.state
 
     def _enter(self, house: House) -> None:
-        """Build the house: one painted mesh to see, and a shape for each block to touch."""
+        """Build the house: one painted mesh to see, and collision shapes to touch."""
         self.house = house
-        client = self._client
-        pybullet.resetSimulation(physicsClientId=client)
-        house_mesh(house).show(client)
-        # Shapes without bodies: they are neither drawn nor stepped, and remember no past contacts.
-        self._shapes = [_shape(block.round, block.half, client) for block in house.blocks]
-        spec = self.spec
-        if spec.flies:
-            self._body = pybullet.createCollisionShape(
-                pybullet.GEOM_SPHERE, radius=spec.radius_m, physicsClientId=client
-            )
-        else:
-            size = (spec.radius_m, spec.radius_m, spec.height_m / 2.0 - 0.01)
-            self._body = _shape(True, size, client)
-
-    def _nearby(self, position: np.ndarray, seconds: float) -> list[tuple]:
-        """Shape, place and turn of every block that the robot may reach within some time."""
-        reach = self.spec.radius_m + 0.05 + 2.0 * float(self.spec.max_speed.max()) * seconds
-        away = self.house.solids.distances(position[None, :2])[0]
-        blocks = self.house.blocks
-        return [
-            (
-                self._shapes[i],
-                blocks[i].centre,
-                (0.0, 0.0, float(np.sin(blocks[i].yaw / 2)), float(np.cos(blocks[i].yaw / 2))),
-            )
-            for i in np.flatnonzero(away < reach)
-        ]
-
-    def _touches(self, position: np.ndarray, near: list[tuple]) -> bool:
-        """Whether the body at a place would be within ``TOUCH_M`` of one of these blocks."""
-        x, y, z = (float(v) for v in position)
-        if not self.spec.flies:
-            z += self.spec.height_m / 2.0 + 0.01  # its wheels lift it off the floor
-        return any(
-            pybullet.getClosestPoints(
-                -1,
-                -1,
-                TOUCH_M,
-                collisionShapeA=self._body,
-                collisionShapePositionA=(x, y, z),
-                collisionShapeB=shape,
-                collisionShapePositionB=centre,
-                collisionShapeOrientationB=turn,
-                physicsClientId=self._client,
-            )
-            for shape, centre, turn in near
-        )
+        pybullet.resetSimulation(physicsClientId=self._client)
+        house_mesh(house).show(self._client)
+        self._contacts = HouseContacts(self._client, house, self.spec)
 
     def _commanded(self, tick: int) -> np.ndarray:
         """[D] the velocity commanded at a physics step, within the robot's limits."""
@@ -336,15 +290,6 @@ class ExploreWorld(SessionOwner):
         found = now.solids.nearest_in_view(eye, now.yaw, now.half_fov[0], SIGHT_M) - now.xy
         c, s = np.cos(now.yaw), np.sin(now.yaw)
         return np.array([c * found[0] + s * found[1], c * found[1] - s * found[0], 0.0 * found[0]])
-
-
-def _shape(is_round: bool, half, client: int) -> int:
-    """A box of half sizes, or an upright cylinder of radius half[0]."""
-    if is_round:
-        return pybullet.createCollisionShape(
-            pybullet.GEOM_CYLINDER, radius=half[0], height=2.0 * half[2], physicsClientId=client
-        )
-    return pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=half, physicsClientId=client)
 
 
 def make(robot: str, size: int) -> ExploreWorld:
