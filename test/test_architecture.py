@@ -82,7 +82,7 @@ TOO_MANY_PARAMETERS = {
 }
 TOO_LONG = {"datasets/rosbag/reader.py", "datasets/rosbag/topics.py", "training/train.py"}
 # Class names that stand in several rooms for different things.
-SHARED_NAMES = {"Layout", "Lens", "Verdict"}
+SHARED_NAMES = {"Verdict"}
 
 # What messages say of pictures and lenses is read in one place, or node and import would come to differ:
 # attribute -> the files that may read it (a folder stands for everything in it). Calls do not count for `format`.

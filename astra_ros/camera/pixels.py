@@ -89,7 +89,7 @@ _COMPRESSED = re.compile(r"jpe?g|mjpe?g|png|h\.?26\d|hevc|avc|av1|vp\d")
 
 
 @dataclass(frozen=True)
-class Layout:
+class PixelLayout:
     """Where the rows of an image lie, from its encoding, size, step and number of bytes.
 
     Attributes:
@@ -125,7 +125,7 @@ def no_colours(name: str) -> UnsupportedImage:
     )
 
 
-def check_layout(name: str, height: int, width: int, step: int, size: int) -> Layout:
+def check_layout(name: str, height: int, width: int, step: int, size: int) -> PixelLayout:
     """Checks that the encoding, size, step and number of bytes of an image fit each other.
 
     Args:
@@ -172,7 +172,7 @@ def check_layout(name: str, height: int, width: int, step: int, size: int) -> La
             found=size,
             expected=step * height,
         )
-    return Layout(known, height, width, step, colour_order(known))
+    return PixelLayout(known, height, width, step, colour_order(known))
 
 
 def colour_order(name: str) -> tuple[str, ...]:
@@ -183,28 +183,28 @@ def colour_order(name: str) -> tuple[str, ...]:
     return (f"{known} does not say the order of colours; it is read as BGR, as in OpenCV",)
 
 
-def _planes(name: str, height: int, width: int, step: int, size: int) -> Layout:
+def _planes(name: str, height: int, width: int, step: int, size: int) -> PixelLayout:
     planes = SEMI_PLANAR[name]
     (more, less), packed = planes.height_scale, (height, width, width)
     low, high = planes.sizes(height, width, step)
     if step >= width and low <= size <= high:
-        layout = Layout(name, height, width, step)
+        layout = PixelLayout(name, height, width, step)
     elif size == planes.sizes(*packed)[1]:
         text = f"step is {step}, but the data are rows of {width} bytes without padding; they are read as such"
-        layout = Layout(name, height, width, width, (text,))
+        layout = PixelLayout(name, height, width, width, (text,))
     elif width <= step < 2 * width and step * (height - 1) + width <= size <= step * height and height % more == 0:
         rows = height * less // more
         text = (
             f"height is {height}, but the data are the rows of all planes of {width} x {rows} pixels; they are read as "
             "such"
         )
-        layout = Layout(name, rows, width, step, (text,))
+        layout = PixelLayout(name, rows, width, step, (text,))
     elif step >= width and high < size and _is_page_padding(planes, height, step, size):
         text = f"{size - high} bytes of padding after the image, as in a buffer of whole pages, are not read"
-        layout = Layout(name, height, width, step, (text,))
+        layout = PixelLayout(name, height, width, step, (text,))
     else:
         layout = None
-    odd = layout or Layout(name, height, width, step)
+    odd = layout or PixelLayout(name, height, width, step)
     if odd.width % planes.every or odd.height % planes.every:
         raise BadImage(
             f"{name} shares colour between two pixels and two rows, but the image is {odd.width} x {odd.height} "
@@ -250,7 +250,7 @@ def unknown_encoding(name: str) -> UnsupportedImage:
     )
 
 
-def unpack(layout: Layout, data, is_bigendian: bool) -> np.ndarray:
+def unpack(layout: PixelLayout, data, is_bigendian: bool) -> np.ndarray:
     """An image whose layout was checked, as RGB.
 
     Padded rows (``step``) and both byte orders are honoured. 16-bit numbers are scaled, never cut: 65535 becomes 255,
@@ -273,14 +273,14 @@ def unpack(layout: Layout, data, is_bigendian: bool) -> np.ndarray:
     return as_rgb(np.ascontiguousarray(numbers).reshape(shape), encoding.to_rgb)
 
 
-def brightest_number(layout: Layout, data, is_bigendian: bool) -> int | None:
+def brightest_number(layout: PixelLayout, data, is_bigendian: bool) -> int | None:
     """The greatest 16-bit number of an image; None where numbers have 8 bits. Arguments as in ``unpack``."""
     if layout.encoding in SEMI_PLANAR or ENCODINGS[layout.encoding].depth == 1:
         return None
     return int(_numbers(layout, np.frombuffer(data, dtype=np.uint8), is_bigendian).max())
 
 
-def _numbers(layout: Layout, data: np.ndarray, is_bigendian: bool) -> np.ndarray:
+def _numbers(layout: PixelLayout, data: np.ndarray, is_bigendian: bool) -> np.ndarray:
     """[height, numbers of a row], uint8 or uint16, without padding."""
     encoding = ENCODINGS[layout.encoding]
     numbers = _rows(data, layout.height, layout.width * encoding.channels * encoding.depth, layout.step)
@@ -304,7 +304,7 @@ def as_rgb(pixels: np.ndarray, conversion: int | None) -> np.ndarray:
     return pixels if pixels.flags.owndata else pixels.copy()
 
 
-def _unpack_planes(planes: Planes, layout: Layout, data: np.ndarray) -> np.ndarray:
+def _unpack_planes(planes: Planes, layout: PixelLayout, data: np.ndarray) -> np.ndarray:
     height, width, step = layout.height, layout.width, layout.step
     bright = _rows(data, height, width, step)
     colours = _rows(data[step * height :], height // planes.every, 2 * width // planes.every, 2 * step // planes.every)
