@@ -43,7 +43,7 @@ ARROWS = {
     },
     "bridge": {"camera", "critics", "plans", "robot"},
     "nodes": {
-        "bridge", "camera", "critics", "inference", "plans", "ranking", "resources", "robot", "simulation",
+        "bridge", "camera", "critics", "datasets", "inference", "plans", "ranking", "resources", "robot", "simulation",
         "views",
     },
     "commands": {
@@ -66,6 +66,14 @@ ONLY_IN = {
     "pyarrow": ("datasets/",),
     "av": ("datasets/",),
 }
+# Files of nodes/ without ROS: the core of the imagine node, which also runs from a recording and in tests.
+ROS_FREE = {
+    "nodes/__init__.py", "nodes/reports.py", "nodes/start.py", *(f"nodes/imagine/{name}.py" for name in (
+        "__init__", "auto_imagine", "camera_inputs", "core", "frozen_camera", "goal_inputs", "health", "inputs",
+        "joint_inputs", "malloc_arenas", "message_readers", "model_thread", "plan_inputs", "plan_stamps",
+        "request_server", "robot_description", "robot_state", "settings", "statuses",
+    )),
+}  # fmt: skip
 ROS = {
     "rclpy", "tf2_ros", "launch", "launch_ros", "ament_index_python", "message_filters",
     "builtin_interfaces", "lifecycle_msgs", "rcl_interfaces", "rosidl_runtime_py",
@@ -153,6 +161,8 @@ def broken_rules(path: str, source: str) -> list[str]:
             target = room_of(name)
             if target in ARROWS and target != room and target not in ARROWS.get(room, set()) | EVERYWHERE:
                 problems.append(f"{path} imports {name}: {room} may not use {target}")
+        if path in ROS_FREE and (is_ros(package) or name.startswith("astra_ros.bridge")):
+            problems.append(f"{path} imports {name}: {path} is free of ROS")
         places = ONLY_IN.get("ros" if is_ros(package) else package)
         if places and not path.startswith(places):
             problems.append(f"{path} imports {name}: allowed only in {', '.join(places)}")
@@ -255,7 +265,7 @@ def test_a_second_reader_is_found(path, source, word):
 
 
 def test_text_that_is_formatted_is_no_message():
-    assert not read_elsewhere("nodes/health.py", "'{}'.format(1)\nmsg.encoding = 'rgb8'")
+    assert not read_elsewhere("nodes/reports.py", "'{}'.format(1)\nmsg.encoding = 'rgb8'")
 
 
 def test_functions_take_at_most_seven_parameters():
@@ -286,6 +296,16 @@ def test_a_class_name_stands_for_one_thing():
 def test_parameters_are_counted():
     source = "class A:\n    def f(self, a, b, /, c, *more, d, **rest): pass\n    def g(a=1): pass"
     assert parameter_counts(source) == {"f": 4, "g": 1} and public_classes(source) == {"A"}
+
+
+def test_the_files_of_the_imagine_node_that_need_ros_are_the_others():
+    files = {path: source for path, source in package_files().items() if path.startswith("nodes/imagine/")}
+    with_ros = {
+        path
+        for path, source in files.items()
+        if any(is_ros(name.split(".")[0]) for name in imports_of(source, module_name(path)))
+    }
+    assert set(files) - with_ros == {path for path in ROS_FREE if path.startswith("nodes/imagine/")}
 
 
 def test_every_room_has_its_rule():
@@ -325,6 +345,8 @@ def test_the_command_line_starts_only_known_rooms():
         ("world_model/astra.py", "def f():\n    from astra_ros import plans", "plans"),
         ("nodes/imagine/node.py", "import torch.nn as nn", "torch"),
         ("nodes/simulator/node.py", "import pybullet", "pybullet"),
+        ("nodes/imagine/core.py", "from sensor_msgs.msg import Image", "sensor_msgs"),
+        ("nodes/imagine/inputs.py", "from astra_ros.bridge.images import image_to_rgb", "bridge"),
         ("inference/engine.py", "import importlib\nimportlib.import_module('onnxruntime')", "onnx"),
         ("simulation/x.py", "from astra_ros.nodes import demo", "nodes"),
     ],

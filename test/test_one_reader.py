@@ -25,6 +25,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState, Regi
 from astra_ros.bridge import BridgeError
 from astra_ros.bridge.images import check_compressed_image, check_image
 from astra_ros.bridge.stamps import stamp_of
+from astra_ros.bridge.trajectories import joint_state_to_positions
 from astra_ros.camera.pixels import ENCODINGS, SEMI_PLANAR
 from astra_ros.datasets.rosbag.bag import Bag
 from astra_ros.datasets.rosbag.import_settings import BagSettings
@@ -33,8 +34,10 @@ from astra_ros.datasets.rosbag.pictures import COMPRESSED, IMAGE, BadImage, Unsu
 from astra_ros.datasets.rosbag.reader import read_recording
 from astra_ros.datasets.rosbag.storage import BagError
 from astra_ros.datasets.rosbag.topics import choose_topics
+from astra_ros.nodes.imagine.bridge_readers import read_picture
 from astra_ros.nodes.imagine.camera_inputs import CameraInputs, PictureReader
 from astra_ros.nodes.imagine.joint_inputs import JointInputs
+from astra_ros.nodes.imagine.message_readers import Clocks
 
 STORE = get_typestore(Stores.LATEST)
 HEIGHT, WIDTH = 16, 24
@@ -183,13 +186,13 @@ def test_pictures_facts_remarks_and_refusals(msg):
         expected, why = to_rgb(kind, recorded), ""
     except (BadImage, UnsupportedImage) as error:
         facts, expected, why = None, None, str(error)
-    reader = PictureReader(told.append)
+    reader = PictureReader(read_picture, told.append)
     if why:
         with pytest.raises(BridgeError) as caught:
-            reader.read(msg, "/cam")
+            reader(msg, "/cam")
         assert str(caught.value) == f"/cam: {why}"
         return
-    np.testing.assert_array_equal(reader.read(msg, "/cam"), expected)
+    np.testing.assert_array_equal(reader(msg, "/cam")[0], expected)
     assert expected.dtype == np.uint8 and expected.shape == (*facts.size, 3)
     assert told == [f"/cam: {remark}" for remark in facts.remarks]
     assert (check_image if kind == IMAGE else check_compressed_image)(msg) == facts
@@ -200,7 +203,7 @@ def test_the_table_of_pictures_holds_what_is_read_and_what_is_refused():
     for param in (*raw_images(), *compressed_images()):
         (msg,) = param.values
         try:
-            PictureReader(lambda text: None).read(msg, "/cam")
+            PictureReader(read_picture, lambda text: None)(msg, "/cam")
             read.append(param.id)
         except BridgeError:
             pass
@@ -236,7 +239,7 @@ JOINTS = {
 @pytest.mark.parametrize("name", JOINTS)
 def test_joint_states_and_why_one_is_not_used(tmp_path, name):
     good, msg = joints(["z"], [7.0]), JOINTS[name]
-    node, refused = JointInputs(lambda: 1.0), ""
+    node, refused = JointInputs(joint_state_to_positions, lambda: 1.0), ""
     try:
         node.on_joints(msg, "/states")
     except BridgeError as error:
@@ -311,7 +314,7 @@ LENSES = {
 @pytest.mark.parametrize("name", LENSES)
 def test_the_lens_and_what_is_said_of_it(tmp_path, name, topic):
     msg, picture = LENSES[name], image("mono8", HEIGHT, WIDTH)
-    camera = CameraInputs(topic, lambda text: None, lambda: 1.0)
+    camera = CameraInputs(topic, read_picture, lambda text: None, Clocks(lambda: 1.0))
     camera.expect(SimpleNamespace(image_size=(HEIGHT, WIDTH), history=1, dt_s=0.1))
     picture.header.stamp = stamp_of(1.0)
     camera.on_image(picture)

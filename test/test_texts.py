@@ -42,7 +42,8 @@ def test_names_of_100000_characters_stay_out_of_every_text_of_the_node():
     from astra_ros.bridge.scores import scores_to_diagnostics
     from astra_ros.bridge.trajectories import joint_state_to_positions, trajectory_to_plan
     from astra_ros.critics.scoring import PlanScore
-    from astra_ros.nodes.health import Notices, status
+    from astra_ros.nodes.diagnostics import to_message
+    from astra_ros.nodes.reports import Status, ThrottledReports
 
     pose = PoseStamped()
     pose.header.frame_id = LONG
@@ -62,10 +63,10 @@ def test_names_of_100000_characters_stay_out_of_every_text_of_the_node():
         text = str(error.value)
         assert len(text) < 1000 and text.startswith("t: "), text[:300]
     logged = []
-    notices = Notices(logged.append)
-    notices.add(LONG)
-    assert len(logged[0]) < TEXT + 60 and len(notices.last) < TEXT + 60
-    made = status("n", DiagnosticStatus.OK, LONG, {"k": LONG}, LONG)
+    reports = ThrottledReports(logged.append)
+    reports.add(LONG)
+    assert len(logged[0]) < TEXT + 60 and len(reports.last) < TEXT + 60
+    made = to_message(Status("part", DiagnosticStatus.OK, LONG, {"k": LONG}), "n", LONG)
     assert max(len(made.message), len(made.hardware_id), len(made.values[0].value)) < TEXT + 60
     score = PlanScore("s/0", 0, 0.5, "accepted", {}, (LONG,))
     (made,) = scores_to_diagnostics([score], Time(), "cam", "m").status

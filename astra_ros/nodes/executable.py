@@ -18,7 +18,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
-from astra_ros.nodes.imagine.overruled import warn_of_overruled
+from astra_ros.nodes.overruled_parameters import warn_of_overruled
 
 RCLError = rclpy_implementation.RCLError
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -15,7 +15,8 @@ from astra_ros.critics import DEFAULT_CRITICS, load_critic  # noqa: E402
 from astra_ros.critics.collision import CollisionSettings  # noqa: E402
 from astra_ros.critics.scoring import ScoringSettings  # noqa: E402
 from astra_ros.nodes.client.node_specs import PARAMS_FILE  # noqa: E402
-from astra_ros.nodes.imagine.settings import AT_START, ImagineParameters, ImagineSettings, PlanTopicSettings  # noqa: E402
+from astra_ros.nodes.imagine.parameters import AT_START, ImagineParameters  # noqa: E402
+from astra_ros.nodes.imagine.settings import ImagineSettings, PlanTopicSettings  # noqa: E402
 from astra_ros.nodes.parameters import SettingsParameters, attribute_docs  # noqa: E402
 from astra_ros.nodes.planners.plan_source import PlanSourceSettings  # noqa: E402
 from astra_ros.nodes.simulator.node import SimulatorSettings  # noqa: E402
@@ -167,13 +168,13 @@ def make_node_with(parameters, make_node):
 def test_names_may_be_given_and_taken_back_where_none_are_by_default(make_node):
     node = make_node(ignore_joints=["finger1", "finger2"])
     parameters = ImagineParameters(node)
-    assert parameters.own.ignore_joints == ("finger1", "finger2")
-    assert set_one(node, "ignore_joints", ["wrist"]).successful and parameters.own.ignore_joints == ("wrist",)
+    assert parameters().own.ignore_joints == ("finger1", "finger2")
+    assert set_one(node, "ignore_joints", ["wrist"]).successful and parameters().own.ignore_joints == ("wrist",)
     refused = set_one(node, "ignore_joints", [1, 2])
     assert not refused.successful and "'ignore_joints' is 1; expected str" in refused.reason
     assert not set_one(make_node_with(ImagineParameters, make_node), "ignore_joints", "finger1").successful
-    assert ImagineParameters(make_node()).own.ignore_joints == ()
-    assert ImagineParameters(make_node(ignore_joints=None)).own.ignore_joints == (), "[] in a params file"
+    assert ImagineParameters(make_node())().own.ignore_joints == ()
+    assert ImagineParameters(make_node(ignore_joints=None))().own.ignore_joints == (), "[] in a params file"
 
 
 def set_one(node, name, value):
@@ -271,7 +272,13 @@ def test_every_parameter_of_the_imagine_node_is_described(make_node):
 
 def test_plan_sources_are_namespaces_with_other_names_than_critics(make_node):
     node = make_node(plan_sources=["left", "right"], right__keep=3)
-    assert ImagineParameters(node).sources == {"left": PlanTopicSettings(), "right": PlanTopicSettings(keep=3)}
+    parameters = ImagineParameters(node)
+    right = PlanTopicSettings("/plans", keep=3)
+    assert parameters().sources == {"left": PlanTopicSettings("/plans"), "right": right}
+    assert parameters.relative_topics == {"left": "plans", "right": "plans"} and set(parameters.adapters) == {
+        "left",
+        "right",
+    }
     with pytest.raises(ValueError, match="goal already names"):
         ImagineParameters(make_node(plan_sources=["goal"]))
 

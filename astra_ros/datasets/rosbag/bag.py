@@ -131,6 +131,11 @@ class Bag:
                 )
                 self._note(f"{storage.path}: damaged {where} ({short(error)}); what comes behind is lost")
 
+    def cdr_messages(self, topics: Collection[str]) -> Iterator[tuple[str, int, bytes]]:
+        """The same as ``messages``, where they are compressed one by one without that compression."""
+        for topic, received_ns, raw in self.messages(topics):
+            yield topic, received_ns, zstd.decompress(raw) if raw[:4] == ZSTD else raw
+
     def decode(self, topic: str, raw: bytes) -> object:
         """A message as an object with the fields of its type.
 

@@ -13,8 +13,8 @@ from astra_ros.bridge.scores import diagnostics_to_scores
 from astra_ros.bridge.stamps import to_seconds
 from astra_ros.critics.scoring import PlanScore
 from astra_ros.nodes.client.node_client import ClientError, NodeClient
-from astra_ros.nodes.health import ERROR
 from astra_ros.nodes.qos import LATCHED, reliable
+from astra_ros.nodes.reports import ERROR
 
 
 class ImagineClient(NodeClient):

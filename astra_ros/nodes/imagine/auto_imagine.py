@@ -4,70 +4,74 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
-from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
+
+class RequestStarter(Protocol):
+    """The surroundings of `AutoImagine`."""
+
+    def set_timer(self, delay_s: float | None) -> None:
+        """Have `AutoImagine.settled` called once after a delay, in place of an earlier one; None: not at all."""
+
+    def start_request(self) -> None:
+        """Have a request served by the thread that owns the model."""
 
 
 class AutoImagine:
-    """Starts a request once a burst of plans is over, or as many as are kept have come.
+    """Starts a request once a burst of plans is over, or as many new plans as are kept have arrived.
 
     A request that cannot start yet (the model loads, the history fills) starts as soon as it can.
 
     Args:
-        node: gives the timer.
         keep: plan source name -> candidates that it keeps.
-        not_ready: why no request can be made now, or None.
-        start: starts a request.
+        starter: the timer and the start.
+        not_ready: returns why no request can be made now, or None.
         wait: told why a request has to wait, once for each burst of plans.
     """
 
     def __init__(
         self,
-        node: Node,
         keep: Mapping[str, int],
+        starter: RequestStarter,
         not_ready: Callable[[], str | None],
-        start: Callable[[], None],
         wait: Callable[[str], None],
     ) -> None:
         self._keep = dict(keep)
+        self._starter = starter
         self._not_ready = not_ready
-        self._start = start
         self._wait = wait
         self._lock = threading.Lock()
         self._new = dict.fromkeys(keep, 0)
         self._due = False
-        self._timer = node.create_timer(1.0, self._on_settled, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        self._timer.cancel()
 
-    def plan_came(self, source: str, settle_s: float) -> None:
+    def on_plan(self, source: str, settle_s: float) -> None:
         """Count a plan of a source, and start or put off the request."""
         with self._lock:
             self._new[source] += 1
             self._due = False  # a request that still waits is part of this one
             full = all(self._new[name] >= keep for name, keep in self._keep.items())
-            self._timer.cancel()
-            if not full:
-                self._timer.timer_period_ns = max(1, round(settle_s * 1e9))
-                self._timer.reset()
+            self._starter.set_timer(None if full else settle_s)
         if full:
-            self._on_settled()
+            self.settled()
 
     def again(self) -> None:
-        """The request that was started could not be served: it waits anew."""
+        """Let the request that could not be served wait anew."""
         with self._lock:
-            if not any(self._new.values()):  # or the plans that came since start one
+            if not any(self._new.values()):  # or the plans that arrived since start one
                 self._due = True
 
     def check(self) -> None:
         """Start the request that waits, if it can start now."""
         if self._due and self._not_ready() is None:
-            self._due = False
-            self._start()
+            with self._lock:
+                due, self._due = self._due, False
+            if due:
+                self._starter.start_request()
 
-    def _on_settled(self) -> None:
+    def settled(self) -> None:
+        """Start the request of the plans that have arrived; or let it wait."""
         with self._lock:
-            self._timer.cancel()
+            self._starter.set_timer(None)
             self._new = dict.fromkeys(self._new, 0)
             self._due = True
         if reason := self._not_ready():

@@ -1,18 +1,12 @@
-"""What the imagine node's camera shows: its newest frames, and what is wrong with them."""
+"""The camera of the imagine node: its newest frames, and its faults."""
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from std_msgs.msg import Header
 
-from astra_ros.bridge import BridgeError
-from astra_ros.bridge.images import check_compressed_image, check_image, compressed_to_rgb, image_to_rgb
-from astra_ros.bridge.stamps import NANOSECONDS, stamp_of_nanoseconds, to_nanoseconds, to_seconds
 from astra_ros.camera.errors import LensError, NotCalibrated
 from astra_ros.camera.frame_order import StampWatch
 from astra_ros.camera.frame_size import to_model_size
@@ -22,39 +16,47 @@ from astra_ros.camera.image_sources import CameraConflict, ImageSources
 from astra_ros.camera.lens import is_calibrated, is_rectified, read_lens, size_error
 from astra_ros.camera.repeated_images import RepeatWatch
 from astra_ros.camera.significant_bits import CURE, FULL, SignificantBits
+from astra_ros.errors import UserError
+from astra_ros.nodes.imagine.message_readers import NANOSECONDS, Clocks, ReadPicture, stamp_ns
+from astra_ros.nodes.reports import Tell
 
-MOST_REMARKS = 100  # texts may hold what messages say, which may be anything
+MOST_REMARKS = 100  # their texts hold parts of messages, which may be anything
+
+
+@dataclass(frozen=True)
+class FrameHeader:
+    """When and in which frame an image was taken."""
+
+    stamp_ns: int
+    frame_id: str
 
 
 class PictureReader:
-    """Messages of either kind as pictures, and once for each topic how they are read.
+    """Image messages as pictures; remarks on how they are read are logged once.
 
     Args:
-        tell: called with what is worth a line in the log, but no error.
+        read: converts a message, see `MessageReaders`.
+        tell: logs a remark.
     """
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, read: ReadPicture, tell: Tell) -> None:
+        self._read = read
         self._tell = tell
         self._told: set[str] = set()
 
-    def read(self, msg: Image | CompressedImage, topic: str) -> np.ndarray:
-        """uint8 [H, W, 3] RGB.
+    def __call__(self, msg, topic: str) -> tuple[np.ndarray, ImageFacts]:
+        """uint8 [H, W, 3] RGB, and the facts that the message states.
 
         Raises:
-            BridgeError: it cannot be used.
+            UserError: the message cannot be used.
         """
-        return self.read_with_facts(msg, topic)[0]
-
-    def read_with_facts(self, msg: Image | CompressedImage, topic: str) -> tuple[np.ndarray, ImageFacts]:
-        """The same, and what the message says of it."""
-        compressed = isinstance(msg, CompressedImage)
-        facts = (check_compressed_image if compressed else check_image)(msg, topic)
+        picture, facts = self._read(msg, topic)
         for remark in facts.remarks:
             self.say_once(f"{topic}: {remark}")
-        return (compressed_to_rgb if compressed else image_to_rgb)(msg, topic), facts
+        return picture, facts
 
     def say_once(self, text: str) -> None:
-        """Tell what was not told yet."""
+        """Log a text that was not logged yet."""
         if text not in self._told and len(self._told) < MOST_REMARKS:
             self._told.add(text)
             self._tell(text)
@@ -65,29 +67,25 @@ class CameraInputs:
 
     Args:
         topic: of the images, for messages.
-        tell: called with what is worth a line in the log, but no error.
-        clock: seconds that never go back.
-        ros_time_ns: the clock whose time is written into stamps.
+        read: converts image messages.
+        tell: logs a line that is not an error.
+        clocks: seconds that never go back, and the clock of the stamps.
+
+    Attributes:
+        unheard: why published images do not reach this node, or ''.
     """
 
-    def __init__(
-        self,
-        topic: str,
-        tell: Callable[[str], None],
-        clock: Callable[[], float],
-        ros_time_ns: Callable[[], int] = time.time_ns,
-    ) -> None:
+    def __init__(self, topic: str, read: ReadPicture, tell: Tell, clocks: Clocks) -> None:
         self.topic = topic
-        self.unheard = ""  # why images that others publish cannot be heard
+        self.unheard = ""
         self._tell = tell
-        self.pictures = PictureReader(tell)
-        self._clock = clock
-        self._ros_time_ns = ros_time_ns
+        self.pictures = PictureReader(read, tell)
+        self._clock, self._ros_time_ns = clocks.monotonic_s, clocks.ros_time_ns
         self._lock = threading.RLock()
         self._history: FrameHistory | None = None
         self._image_size = (0, 0)
         self._picture_size: tuple[int, int] | None = None
-        self._info: CameraInfo | None = None
+        self._info: object | None = None
         self._stamps = StampWatch()
         self._sources = ImageSources()
         self._repeats = RepeatWatch()
@@ -95,44 +93,44 @@ class CameraInputs:
         self._unstamped = False
         self._stamp_age_s: float | None = None
         self._late = 0
-        self._header: Header | None = None
-        self._image_s: float | None = None  # when the newest frame came
-        self._heard_s: float | None = None  # when the last usable image came, also if it was late
-        self._refused: tuple[float, str] | None = None  # (when it came, why)
+        self._header: FrameHeader | None = None
+        self._image_s: float | None = None  # when the newest frame arrived
+        self._heard_s: float | None = None  # when the last usable image arrived, also if it was late
+        self._refused: tuple[float, str] | None = None  # (when it arrived, why)
 
     def expect(self, card) -> None:
-        """Keep frames as the model of this card needs them; those that came before are lost."""
+        """Keep frames as the model of this card needs them; earlier ones are dropped."""
         with self._lock:
             self._image_size = card.image_size
             self._history = FrameHistory(card.history, card.dt_s)
 
-    def on_image(self, msg: Image | CompressedImage) -> None:
+    def on_image(self, msg) -> None:
         """Add an image to the history.
 
         Raises:
-            BridgeError: it cannot be used.
+            UserError: the message cannot be used.
         """
         arrived_ns = self._ros_time_ns()
         try:
-            picture, facts = self.pictures.read_with_facts(msg, self.topic)
-        except BridgeError as error:
+            picture, facts = self.pictures(msg, self.topic)
+        except UserError as error:
             with self._lock:
                 self._refused = self._clock(), str(error)
             raise
         with self._lock:
             self._heard_s = self._clock()
             self._look(msg, facts)
-            stamp_ns = to_nanoseconds(msg.header.stamp)
-            time_ns = self._stamps.time_of(stamp_ns, arrived_ns)
-            self._stamp_age_s = (arrived_ns - stamp_ns) / NANOSECONDS if stamp_ns else None
+            stamped_ns = stamp_ns(msg)
+            time_ns = self._stamps.time_of(stamped_ns, arrived_ns)
+            self._stamp_age_s = (arrived_ns - stamped_ns) / NANOSECONDS if stamped_ns else None
             if self._stamps.unstamped != self._unstamped:  # the frames so far have times of another clock
                 self._unstamped = self._stamps.unstamped
                 self.forget()
             if time_ns is not None:
-                self._add(picture, Header(stamp=stamp_of_nanoseconds(time_ns), frame_id=msg.header.frame_id))
+                self._add(picture, FrameHeader(time_ns, msg.header.frame_id))
 
-    def _look(self, msg: Image | CompressedImage, facts: ImageFacts) -> None:
-        """Notice other cameras, images that repeat, and few bits."""
+    def _look(self, msg, facts: ImageFacts) -> None:
+        """Notice other cameras, images that repeat, and images that use few bits."""
         self._repeats.add(msg.data)
         if facts.bits == 16 and self._bits.is_due():
             self._bits.add(brightest(msg))
@@ -141,8 +139,8 @@ class CameraInputs:
                 self._tell(f"{self.topic}: {change}; the frame history starts anew")
             self.forget()
 
-    def _add(self, picture: np.ndarray, header: Header) -> None:
-        time_s = to_seconds(header.stamp)
+    def _add(self, picture: np.ndarray, header: FrameHeader) -> None:
+        time_s = header.stamp_ns / NANOSECONDS
         if self._history is not None and self._history.is_late(time_s):
             self._late += 1
             return
@@ -154,8 +152,8 @@ class CameraInputs:
             if event:
                 self._tell(f"{self.topic}: {event}")
 
-    def on_info(self, msg: CameraInfo) -> None:
-        """Remember what camera_info says, to notice when it is another camera's."""
+    def on_info(self, msg) -> None:
+        """Remember the camera_info, to notice when it is another camera's."""
         with self._lock:
             self._info = msg
             if not is_calibrated(msg):
@@ -169,13 +167,13 @@ class CameraInputs:
 
     @property
     def age_s(self) -> float | None:
-        """Seconds since the last image that is not refused, or None before the first."""
+        """Seconds since the last image that was not refused, or None before the first."""
         with self._lock:
             return None if self._heard_s is None else self._clock() - self._heard_s
 
     @property
     def size_mismatch(self) -> str:
-        """What is wrong when images and camera_info are of different sizes, else ''."""
+        """The fault where images and camera_info are of different sizes, else ''."""
         with self._lock:
             if self._info is None or self._picture_size is None:
                 return ""
@@ -184,7 +182,7 @@ class CameraInputs:
 
     @property
     def lens(self) -> str:
-        """What camera_info says of the lens, in words; '' before one came."""
+        """The lens as camera_info states it, in words; '' before one arrived."""
         with self._lock:
             if self._info is None or self._picture_size is None:
                 return ""
@@ -198,32 +196,32 @@ class CameraInputs:
 
     @property
     def conflict(self) -> CameraConflict | None:
-        """Which cameras publish in turn now, or None."""
+        """The cameras that publish in turn now, or None."""
         with self._lock:
             return self._sources.conflict(self._clock())
 
     @property
     def two_cameras(self) -> str:
-        """What is wrong where several cameras publish in turn, and the cure; else ''."""
+        """The fault where several cameras publish in turn, and its cure; else ''."""
         if (conflict := self.conflict) is None:
             return ""
         return f"{self.topic}: {conflict}; stop all but one, or remap image to the topic of one of them"
 
     @property
     def repeats(self) -> int:
-        """How often the newest image came again, byte for byte."""
+        """How often the newest image has been repeated byte for byte."""
         with self._lock:
             return self._repeats.in_a_row
 
     @property
     def few_bits(self) -> tuple[str, int | None]:
-        """(What is wrong where images use few of their 16 bits, and the cure, else ''; how many they use.)"""
+        """(The fault where images use few of their 16 bits, with its cure, else ''; how many they use.)"""
         with self._lock:
             used, number = self._bits.used, self._bits.brightest
         if used is None:
             return "", None
         return (
-            f"{self.topic}: the brightest number of the images looked at is {number} of {FULL}, as of a camera of "
+            f"{self.topic}: the brightest value of the images checked is {number} of {FULL}, as of a camera of "
             f"{used} bits, so they are dark; {CURE}",
             used,
         )
@@ -236,7 +234,7 @@ class CameraInputs:
 
     @property
     def history_lacks(self) -> str:
-        """Why no history can be made of the images that came, or ''."""
+        """Why the images received give no history, or ''."""
         with self._lock:
             if self._history is not None and (wrong := self.two_cameras):
                 return wrong
@@ -247,34 +245,34 @@ class CameraInputs:
             which = "the node's clock stands" if self._unstamped else "header.stamp of the last images stands"
             return (
                 f"{which} still at {standing_ns / NANOSECONDS:.3f} s; set header.stamp of each image in the camera "
-                "driver, or start what publishes /clock where use_sim_time is true"
+                "driver, or start the publisher of /clock where use_sim_time is true"
             )
 
     @property
     def stamp_age_s(self) -> float | None:
-        """How old the newest image was by its stamp when it came, s: much where its camera has another clock."""
+        """Age of the newest image on arrival by its stamp, s; large where its camera has another clock."""
         with self._lock:
             return self._stamp_age_s
 
     @property
     def left_out(self) -> dict[str, int]:
-        """Why images were left out that are no error -> how many."""
+        """Harmless reason for leaving images out -> how many."""
         with self._lock:
             return {"images_out_of_order": self._late, "images_without_stamp": self._stamps.left_out}
 
     @property
     def no_stamps(self) -> str:
-        """What is done about images without a stamp, or ''."""
+        """How images without a stamp are used, or ''."""
         with self._lock:
             return (
-                f"{self.topic}: header.stamp of the images is 0, which means none; the times at which they arrive are "
-                "taken, and what is published has these as stamps. Set header.stamp in the camera driver"
+                f"{self.topic}: header.stamp of the images is 0, so they have no stamp; their times of arrival are "
+                "used instead, also as stamps of the outputs. Set header.stamp in the camera driver"
                 if self._unstamped
                 else ""
             )
 
     def silent(self, timeout_s: float) -> str | None:
-        """Why there is no model or no image now, or None."""
+        """Why the model or a fresh image is missing, or None."""
         with self._lock:
             if self._history is None:
                 return "the model is not loaded"
@@ -282,7 +280,7 @@ class CameraInputs:
             if age_s is None or age_s > timeout_s:
                 when_s, why = self._refused or (-float("inf"), "")
                 if self._clock() - when_s <= timeout_s:
-                    return f"images come, and none can be used: {why}"
+                    return f"images arrive, and none can be used: {why}"
             if (age_s is None or age_s > timeout_s) and self.unheard:
                 return self.unheard
             if age_s is None:
@@ -294,11 +292,11 @@ class CameraInputs:
                 )
             return None
 
-    def take(self) -> tuple[np.ndarray, object, float]:
-        """(history uint8 [T, h, w, 3], header of its newest frame, when that came).
+    def take(self) -> tuple[np.ndarray, FrameHeader, float]:
+        """(history uint8 [T, h, w, 3], header of its newest frame, when that arrived).
 
         Raises:
-            HistoryNotReady: there is none.
+            HistoryNotReady: the history is not full.
         """
         with self._lock:
             return self._history.frames(), self._header, self._image_s

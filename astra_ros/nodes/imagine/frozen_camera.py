@@ -1,4 +1,4 @@
-"""A camera whose images repeat while the robot moves: it hung, or what passes its images on did."""
+"""Notices a camera whose images repeat while the robot moves: the camera hangs, or a node that relays its images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LAG_S = 0.5
 
 
 class FrozenCamera:
-    """Compares what an image shows with how far the joints went since. Not thread-safe.
+    """Compares repeated images with how far the joints have moved meanwhile. Not thread-safe.
 
     Args:
         clock: seconds that never go back.
@@ -20,21 +20,21 @@ class FrozenCamera:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._joints: dict[str, float] = {}  # when the newest image that shows something else came
+        self._joints: dict[str, float] = {}  # when the newest image of another content arrived
         self._moved_s: float | None = None  # when the first of them had moved
-        self.joint = ""  # that moved before a camera that is frozen, or ''
+        self.joint = ""  # that moves while the camera is frozen, or ''
 
     def add(self, again: bool, joints: Mapping[str, float]) -> None:
-        """An image came.
+        """Note an image.
 
         Args:
-            again: whether it is the one before, byte for byte.
+            again: whether it equals the image before, byte for byte.
             joints: joint name -> rad or m, now.
         """
         if not again:
             self._joints, self._moved_s, self.joint = dict(joints), None, ""
             return
-        # One that stands at half a turn may be said on either side of it.
+        # A joint that stands at half a turn may be reported on either side of it.
         steps = {name: short_way(value - self._joints.setdefault(name, value)) for name, value in joints.items()}
         moved = [name for name, step in steps.items() if abs(step) > MOVED]
         if not moved:  # one wrong value is no motion

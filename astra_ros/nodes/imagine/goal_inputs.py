@@ -1,4 +1,4 @@
-"""What the robot is to reach, as goal images and goal poses say it: the newest of both counts."""
+"""The goal of the robot: the newest of goal images and goal poses."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from builtin_interfaces.msg import Time
-from geometry_msgs.msg import PoseStamped
-from sensor_msgs.msg import Image
 
-from astra_ros.bridge.poses import pose_to_position
-from astra_ros.bridge.stamps import to_seconds
+from astra_ros.nodes.imagine.message_readers import NANOSECONDS, ReadPosition, stamp_ns
 
 IMAGE, POSE = "image", "pose"
 
@@ -23,16 +19,16 @@ class Goal:
 
     Attributes:
         kind: "image" or "pose".
-        topic: where it came from.
-        stamp: of its header.
-        arrived_s: when it came, on the inputs' clock.
+        topic: where it was received.
+        stamp_ns: of its header.
+        arrived_s: when it arrived, on the monotonic clock.
         picture: uint8 [H, W, 3] RGB of a goal image, else None.
         position: float64 [3] m in the world frame of a goal pose, else None.
     """
 
     kind: str
     topic: str
-    stamp: Time
+    stamp_ns: int
     arrived_s: float
     picture: np.ndarray | None = None
     position: np.ndarray | None = None
@@ -46,55 +42,65 @@ class Goal:
 class GoalInputs:
     """The goal that counts. Safe to use from several threads.
 
-    Newest is what came last: stamps of a goal are often zero, and a latched picture may be older than the
-    node. So a goal image that is still latched somewhere when this node starts counts until a pose comes.
+    The newest goal is the last to arrive: stamps of goals are often zero, and a latched picture may be older than
+    the node. So a goal image that is still latched when this node starts counts until a pose arrives.
 
     Args:
-        read: (message, topic) -> uint8 [H, W, 3] RGB; raises BridgeError.
+        picture: (message, topic) -> uint8 [H, W, 3] RGB.
+        position: converts pose messages, see `MessageReaders`.
         clock: seconds that never go back.
     """
 
-    def __init__(self, read: Callable[[Image, str], np.ndarray], clock: Callable[[], float]) -> None:
-        self._read = read
+    def __init__(
+        self, picture: Callable[[object, str], np.ndarray], position: ReadPosition, clock: Callable[[], float]
+    ) -> None:
+        self._picture = picture
+        self._position = position
         self._clock = clock
         self._lock = threading.Lock()
         self._goal: Goal | None = None
 
     @property
     def came_s(self) -> float | None:
-        """When the last goal came that is still wanted, old or not, on the inputs' clock; or None."""
+        """When the last goal that is not cleared arrived, old or not, on the monotonic clock; or None."""
         with self._lock:
             return None if self._goal is None else self._goal.arrived_s
 
-    def on_image(self, msg: Image, topic: str) -> None:
-        """Take a goal image in place of whatever was wanted before.
+    @property
+    def wanted(self) -> bool:
+        """Whether there is a goal, too old or not."""
+        return self.came_s is not None
+
+    def on_image(self, msg, topic: str) -> None:
+        """Take a goal image; it replaces the goal before.
 
         Raises:
-            BridgeError: it cannot be used; the goal stays what it was.
+            UserError: the message cannot be used; the goal stays what it was.
         """
-        picture = self._read(msg, topic)
-        self._take(Goal(IMAGE, topic, msg.header.stamp, self._clock(), picture=picture))
+        picture = self._picture(msg, topic)
+        self._take(Goal(IMAGE, topic, stamp_ns(msg), self._clock(), picture=picture))
 
-    def on_pose(self, msg: PoseStamped, world_frame: str, reach_m: float, topic: str) -> None:
-        """Take a goal pose in place of whatever was wanted before.
+    def on_pose(self, msg, world_frame: str, reach_m: float, topic: str) -> None:
+        """Take a goal pose in ``world_frame``, at most ``reach_m`` from its origin (0: anywhere); it replaces the goal
+        before.
 
         Raises:
-            BridgeError: it cannot be used; the goal stays what it was.
+            UserError: the message cannot be used; the goal stays what it was.
         """
-        position = pose_to_position(msg, world_frame, topic, reach_m)
-        self._take(Goal(POSE, topic, msg.header.stamp, self._clock(), position=position))
+        position = self._position(msg, world_frame, topic, reach_m)
+        self._take(Goal(POSE, topic, stamp_ns(msg), self._clock(), position=position))
 
     def clear(self) -> str:
-        """Want nothing any more; returns what was wanted, in words, or ''."""
+        """Drop the goal; returns its name, or ''."""
         with self._lock:
             goal, self._goal = self._goal, None
         return goal.name if goal else ""
 
     def now(self, max_age_s: float = 0.0) -> Goal | None:
-        """What counts, or None.
+        """The goal that counts, or None.
 
         Args:
-            max_age_s: a goal that came longer ago does not count; 0: it counts until it is replaced.
+            max_age_s: a goal that arrived longer ago does not count; 0: it counts until it is replaced.
         """
         with self._lock:
             goal = self._goal
@@ -103,12 +109,12 @@ class GoalInputs:
         return goal
 
     def describe(self, max_age_s: float = 0.0) -> dict[str, str]:
-        """What counts, for machines: the values goal_kind ("image", "pose" or "none"), goal_topic, goal_stamp_s
-        (of its header, s), goal_age_s (since it came, s); the last three are '' with "none"."""
+        """The goal that counts, for machines: goal_kind ("image", "pose" or "none"), goal_topic, goal_stamp_s (of its
+        header, s), goal_age_s (since it arrived, s); the last three are '' with "none"."""
         return described(self.now(max_age_s), self._clock())
 
     def outdated(self, max_age_s: float) -> str:
-        """What was wanted and is too old to count, in words, or ''."""
+        """Name of the goal that is too old to count, or ''."""
         with self._lock:
             goal = self._goal
         return goal.name if goal and self.now(max_age_s) is None else ""
@@ -119,12 +125,12 @@ class GoalInputs:
 
 
 def described(goal: Goal | None, now_s: float) -> dict[str, str]:
-    """A goal in the values that ``GoalInputs.describe`` names."""
+    """A goal as the values of ``GoalInputs.describe``."""
     if goal is None:
         return {"goal_kind": "none", "goal_topic": "", "goal_stamp_s": "", "goal_age_s": ""}
     return {
         "goal_kind": goal.kind,
         "goal_topic": goal.topic,
-        "goal_stamp_s": f"{to_seconds(goal.stamp):.9f}",
+        "goal_stamp_s": f"{goal.stamp_ns / NANOSECONDS:.9f}",
         "goal_age_s": f"{now_s - goal.arrived_s:.3f}",
     }

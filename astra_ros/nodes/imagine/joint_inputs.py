@@ -1,47 +1,46 @@
-"""Where the robot's joints are, as `joint_states` says it, and of which it says two things."""
+"""Where the robot's joints are by `joint_states`, and which of them two publishers contradict."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from sensor_msgs.msg import JointState
-
-from astra_ros.bridge.stamps import to_seconds
-from astra_ros.bridge.trajectories import joint_state_to_positions
+from astra_ros.nodes.imagine.message_readers import NANOSECONDS, stamp_ns
 from astra_ros.robot.conflict import Conflict
 from astra_ros.robot.joint_sources import SourceWatch
 
 
 class JointInputs:
-    """The newest position of every joint that was heard of. Safe to use from several threads.
+    """The newest position of every joint. Safe to use from several threads.
 
-    A joint of which two publishers say different things has no position: nobody can tell which of them is right.
+    A joint on which two publishers contradict each other has no position: either of them may be wrong.
 
     Args:
+        read: converts joint state messages, see `MessageReaders`.
         clock: seconds that never go back.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, read: Callable[[object, str], Mapping[str, float]], clock: Callable[[], float]) -> None:
+        self._read = read
         self._clock = clock
         self._lock = threading.Lock()
-        self._joints: dict[str, tuple[float, float]] = {}  # name -> (when it came, rad)
+        self._joints: dict[str, tuple[float, float]] = {}  # name -> (when it arrived, rad)
         self._watch = SourceWatch()
 
-    def on_joints(self, msg: JointState, topic: str) -> None:
+    def on_joints(self, msg, topic: str) -> None:
         """Update the joints that the message names; others (a gripper's) keep their values.
 
         Raises:
-            BridgeError: the message cannot be used.
+            UserError: the message cannot be used.
         """
-        positions = joint_state_to_positions(msg, topic)
+        positions = self._read(msg, topic)
         with self._lock:
             now_s = self._clock()
             self._joints.update({name: (now_s, value) for name, value in positions.items()})
-            self._watch.add(msg.name, msg.position, now_s, to_seconds(msg.header.stamp) or None)
+            self._watch.add(msg.name, msg.position, now_s, stamp_ns(msg) / NANOSECONDS or None)
 
     def now(self, timeout_s: float) -> dict[str, float]:
-        """Joint name -> rad, of the joints that were heard of within ``timeout_s`` and are not contradicted."""
+        """Joint name -> rad, of the joints received within ``timeout_s`` that are not contradicted."""
         with self._lock:
             now_s = self._clock()
             doubted = {name for name, each in self._watch.conflicts(now_s).items() if each.contradicts}
@@ -53,6 +52,6 @@ class JointInputs:
 
     @property
     def conflicts(self) -> dict[str, Conflict]:
-        """Joint name -> what two publishers say of it now, whether they contradict each other or not."""
+        """Joint name -> what two publishers state of it now, contradictory or not."""
         with self._lock:
             return self._watch.conflicts(self._clock())

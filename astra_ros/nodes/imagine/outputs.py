@@ -1,7 +1,7 @@
-"""What the imagine node publishes of a result.
+"""Publishes the decisions of the imagine node.
 
-Numbers first. Pictures are decoded and drawn only while somebody subscribes to them; the contact sheet
-is kept for whoever subscribes late.
+Numbers first. Pictures are decoded and drawn only while a node subscribes to them; the contact sheet is kept for late
+subscribers.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from astra_ros.bridge.images import rgb_to_image
 from astra_ros.bridge.markers import plans_to_markers
 from astra_ros.bridge.plan_adapters import PlanAdapter
 from astra_ros.bridge.scores import scores_to_diagnostics, scores_to_matrix
-from astra_ros.bridge.stamps import later
+from astra_ros.bridge.stamps import later, stamp_of_nanoseconds
 from astra_ros.nodes.imagine.inputs import Request
+from astra_ros.nodes.imagine.request_server import Decision
 from astra_ros.nodes.imagine.settings import ImagineSettings
 from astra_ros.nodes.imagine.video_player import VideoPlayer
 from astra_ros.nodes.qos import LATCHED, reliable
@@ -40,14 +41,13 @@ class ImagineOutputs:
     Args:
         node: the node.
         adapters: plan source name -> the adapter of its message type.
-        refresh: asks the model's thread to call ``show``; called when somebody subscribes.
-        warn: told of what cannot be drawn.
+        refresh: has the model's thread call ``show``; called when a node subscribes.
+
+    Attributes:
+        topic: where the scores are published.
     """
 
-    def __init__(
-        self, node: Node, adapters: Mapping[str, PlanAdapter], refresh: Callable[[], None], warn: Callable[[str], None]
-    ) -> None:
-        self._warn = warn
+    def __init__(self, node: Node, adapters: Mapping[str, PlanAdapter], refresh: Callable[[], None]) -> None:
         self._adapters = adapters
         joined = PublisherEventCallbacks(matched=lambda info: refresh() if info.current_count_change > 0 else None)
         self._scores = node.create_publisher(DiagnosticArray, "~/scores", LATCHED)
@@ -60,69 +60,47 @@ class ImagineOutputs:
         self._sheet = node.create_publisher(Image, "~/imagined/contact_sheet", LATCHED, event_callbacks=joined)
         self._video = node.create_publisher(Image, "~/imagined/image", reliable(64), event_callbacks=joined)
         self._player = VideoPlayer(node, self._video)
-        self._last: tuple[Request, Result] | None = None
-        self._handed_on: list[bytes] = []  # of the plans that are still held
+        self._last: Decision | None = None
         self._sheet_drawn = False
         self._shown_plan: int | None = None
+        self.topic: str = self._scores.topic_name
 
-    @property
-    def topic(self) -> str:
-        """Where the scores are published."""
-        return self._scores.topic_name
-
-    def publish(
-        self, request: Request, result: Result, model: str, hand_on: bool, again: bool, restamp: bool = False
-    ) -> None:
-        """Publish a result's scores and best plan; ``show`` and ``mark`` then do the rest.
-
-        Args:
-            model: the model's name.
-            hand_on: whether the best plan may be published.
-            again: also if it was before; otherwise a plan is handed on once, or a controller would
-                start it anew whenever another plan loses against it.
-            restamp: hand it on with the stamp 0, otherwise byte for byte.
-        """
-        self._scores.publish(scores_to_diagnostics(result.scores, request.stamp, request.frame_id, model, request.goal))
-        self._matrix.publish(scores_to_matrix(result.scores))
-        if hand_on and self.would_publish(request, result, again):
-            data, adapter = _bytes_of_best(request, result), self._adapter(request, result)
-            held = [each for _, each in request.sources.values()]
-            self._handed_on = [each for each in self._handed_on if any(each is h for h in held)]
-            self._best_plan[adapter.ros_type].publish(adapter.without_stamp(data) if restamp else data)
-            self._handed_on.append(data)
-        self._last = (request, result)
+    def publish(self, decision: Decision, imaginer: Imaginer) -> None:
+        """Publish scores, and hand the plan on."""
+        request, scores = decision.request, decision.result.scores
+        stamp, model = stamp_of_nanoseconds(request.stamp_ns), imaginer.model.card.name
+        self._scores.publish(scores_to_diagnostics(scores, stamp, request.frame_id, model, request.goal))
+        self._matrix.publish(scores_to_matrix(scores))
+        if (plan := decision.handed_on) is not None:
+            adapter, data = self._adapters[plan.source], plan.message.data
+            self._best_plan[adapter.ros_type].publish(adapter.without_stamp(data) if decision.restamp else data)
+        self._last = decision
         self._sheet_drawn = False
         self._shown_plan = None
 
-    def would_publish(self, request: Request, result: Result, again: bool) -> bool:
-        """Whether ``publish`` hands a plan on: there is a best one, and it was not handed on before."""
-        if result.best is None:
-            return False
-        data = _bytes_of_best(request, result)
-        return again or not any(data is each for each in self._handed_on)
-
-    def mark(self, settings: ImagineSettings, robot_description: str | None) -> None:
-        """Publish the last result's markers.
-
-        Args:
-            settings: the node's; its ``tool_link`` goes along the plans.
-            robot_description: URDF; None draws where the model imagines the tool.
-        """
-        request, result = self._last
-        outcomes = result.imagination.outcomes
-        paths = None
+    def draw(self, imaginer: Imaginer, settings: ImagineSettings, robot_description: str | None) -> str:
+        """Publish the pictures and markers of the last decision; see `Outputs`."""
+        self.show(imaginer, settings)
+        decision, problem, paths = self._last, "", None
+        outcomes = decision.result.imagination.outcomes
         if robot_description and settings.tool_link:
-            paths = self._tool_paths(request, result, robot_description, settings.tool_link)
+            try:
+                paths = self._tool_paths(decision, robot_description, settings.tool_link)
+            except KinematicsError as error:
+                problem = f"{error}; plan markers show where the model imagines the tool"
         if paths is None:
             paths = outcomes.get(TOOL_POSITION)
-        objects = outcomes.get(OBJECT_POSITION)
-        self._markers.publish(plans_to_markers(result.scores, paths, objects, request.stamp, settings.world_frame))
+        stamp = stamp_of_nanoseconds(decision.request.stamp_ns)
+        scores, objects = decision.result.scores, outcomes.get(OBJECT_POSITION)
+        self._markers.publish(plans_to_markers(scores, paths, objects, stamp, settings.world_frame))
+        return problem
 
     def show(self, imaginer: Imaginer, settings: ImagineSettings) -> None:
-        """Decode and publish the pictures of the last result that somebody now wants."""
+        """Decode and publish the pictures of the last decision that have subscribers now."""
         if self._last is None:
             return
-        request, result = self._last
+        request, result = self._last.request, self._last.result
+        stamp = stamp_of_nanoseconds(request.stamp_ns)
         wanted = result.shown
         if settings.show_plan in result.names:
             wanted = result.names.index(settings.show_plan)
@@ -130,28 +108,21 @@ class ImagineOutputs:
             frames = imaginer.pictures(result, np.s_[wanted, : result.imagination.imagined_steps[wanted]])
             dt_s = imaginer.model.card.dt_s
             messages = [
-                rgb_to_image(frame, later(request.stamp, (k + 1) * dt_s), request.frame_id)
-                for k, frame in enumerate(frames)
+                rgb_to_image(frame, later(stamp, (k + 1) * dt_s), request.frame_id) for k, frame in enumerate(frames)
             ]
             self._player.play(messages, dt_s, settings.playback_rate)
             self._shown_plan = wanted
         if not self._sheet_drawn and self._sheet.get_subscription_count():
             picture = _draw_sheet(request, result, imaginer)
-            self._sheet.publish(rgb_to_image(picture, request.stamp, request.frame_id))
+            self._sheet.publish(rgb_to_image(picture, stamp, request.frame_id))
             self._sheet_drawn = True
 
-    def _adapter(self, request: Request, result: Result) -> PlanAdapter:
-        """That of the first plan by rank; all plans of a result are of one robot."""
-        return self._adapters[request.sources[result.names[result.shown]][0]]
-
-    def _tool_paths(self, request: Request, result: Result, urdf: str, tool_link: str) -> np.ndarray | None:
+    def _tool_paths(self, decision: Decision, urdf: str, tool_link: str) -> np.ndarray | None:
         """[K, H+1, 3] m: the tool along the plans, in the robot's root frame; None where that is not known."""
-        prepared = result.prepared
-        try:
-            return self._adapter(request, result).tool_paths(prepared.space, prepared.motion, urdf, tool_link)
-        except KinematicsError as error:
-            self._warn(f"{error}; plan markers show where the model imagines the tool")
-            return None
+        result, prepared = decision.result, decision.result.prepared
+        # The first plan by rank has the adapter: all plans of a result are of one robot.
+        adapter = self._adapters[decision.request.held[result.names[result.shown]].source]
+        return adapter.tool_paths(prepared.space, prepared.motion, urdf, tool_link)
 
 
 def _draw_sheet(request: Request, result: Result, imaginer: Imaginer) -> np.ndarray:
@@ -164,7 +135,3 @@ def _draw_sheet(request: Request, result: Result, imaginer: Imaginer) -> np.ndar
     steps_of = result.imagination.imagined_steps
     plans = ImaginedPlans(frames, result.scores, imaginer.model.card.dt_s, imagined_steps=steps_of)
     return contact_sheet(plans, request.history[-1], request.goal_frame, columns=SHEET_COLUMNS)
-
-
-def _bytes_of_best(request: Request, result: Result) -> bytes:
-    return request.sources[result.names[result.best]][1]

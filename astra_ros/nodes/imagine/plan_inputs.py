@@ -1,4 +1,4 @@
-"""The candidate plans that came, and what became of each."""
+"""The candidate plans, and the fate of each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astra_ros.bridge.plan_adapters import plan_adapter
+from astra_ros.nodes.imagine.message_readers import PlanMessage
 from astra_ros.nodes.imagine.settings import PlanTopicSettings
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.plans.plan import Plan
@@ -21,38 +21,46 @@ class HeldPlan:
 
     Attributes:
         source: name of its source.
-        arrived_s: when it came, on the inputs' clock.
-        stamp: when it begins, 0: when it is handed on.
-        plan: what it says.
-        data: the message's bytes as they came.
+        arrived_s: when it arrived, on the monotonic clock.
+        message: what was received.
         asked: it is in a request, or was in one that was served.
         judged: a request with it was served: it was scored, or refused with a reason.
         lost: it is counted as never judged.
         gone: a newer one of its source took its place.
         refused: a request refused it, and that was counted and logged.
+        handed_on: it won and was handed on.
     """
 
     source: str
     arrived_s: float
-    stamp: object
-    plan: Plan
-    data: bytes
+    message: PlanMessage
     asked: bool = False
     judged: bool = False
     lost: bool = False
     gone: bool = False
     refused: bool = False
+    handed_on: bool = False
+
+    @property
+    def plan(self) -> Plan:
+        """Its content."""
+        return self.message.plan
+
+    @property
+    def stamp_ns(self) -> int:
+        """When it begins; 0: when it is handed on."""
+        return self.message.stamp_ns
 
 
 @dataclass
 class Fate:
-    """What became of the plans of one source.
+    """The fates of the plans of one source.
 
     Attributes:
-        received: they could be read and were taken.
-        judged: they were in a request that was served.
-        pushed_out: newer ones took their places before they were in a request.
-        too_old: they became older than max_age_s before they were in a request.
+        received: plans that were taken.
+        judged: plans of a request that was served.
+        pushed_out: plans that newer ones replaced before they were in a request.
+        too_old: plans that became older than max_age_s before they were in a request.
     """
 
     received: int = 0
@@ -62,7 +70,7 @@ class Fate:
 
     @property
     def never_judged(self) -> int:
-        """Taken, and lost without a word of any critic."""
+        """Plans that were taken and lost without a score."""
         return self.pushed_out + self.too_old
 
 
@@ -71,7 +79,7 @@ class PlanInputs:
 
     Args:
         sources: plan source name -> its settings.
-        lost: called with the reason when a plan is lost unjudged; those of a source and a kind are alike.
+        lost: told the reason when a plan is lost unjudged; reasons of one source and one kind are equal.
         clock: seconds that never go back.
     """
 
@@ -79,24 +87,18 @@ class PlanInputs:
         self, sources: Mapping[str, PlanTopicSettings], lost: Callable[[str], None], clock: Callable[[], float]
     ) -> None:
         self._sources = dict(sources)
-        self._adapters = {name: plan_adapter(source.type) for name, source in sources.items()}
         self._lost = lost
         self._clock = clock
         self._lock = threading.RLock()
         self._held: dict[str, deque[HeldPlan]] = {name: deque() for name in self._sources}
         self._fates = {name: Fate() for name in self._sources}
 
-    def on_plan(self, source: str, msg, data: bytes) -> HeldPlan:
-        """Add a candidate: its message, and its bytes to hand on.
-
-        Raises:
-            PlanError: it cannot be used.
-        """
-        settings, adapter = self._sources[source], self._adapters[source]
-        plan = adapter.to_plan(msg, source, settings.topic)
+    def on_plan(self, source: str, message: PlanMessage) -> HeldPlan:
+        """Add a candidate."""
+        settings = self._sources[source]
         with self._lock:
             self._age()
-            made = HeldPlan(source, self._clock(), adapter.stamp(msg), plan, data)
+            made = HeldPlan(source, self._clock(), message)
             held = self._held[source]
             held.append(made)
             self._fates[source].received += 1
@@ -106,6 +108,11 @@ class PlanInputs:
                 if not out.asked:
                     self._lose(out, "pushed_out")
         return made
+
+    @property
+    def all_too_old(self) -> bool:
+        """Whether plans are held, and all of them are older than their source allows."""
+        return self.any and not self.fresh()
 
     def fresh(self) -> list[tuple[HeldPlan, int]]:
         """(candidate, its index in its source) of those that are not too old, oldest first."""
@@ -130,7 +137,7 @@ class PlanInputs:
                 each.asked = True
 
     def answer(self, plans: Iterable[HeldPlan], judged: bool) -> None:
-        """Note that the request with these is over, and whether it was served."""
+        """Note that the request with these is over, and whether it judged them."""
         with self._lock:
             for each in plans:
                 if judged and not each.judged:
@@ -166,20 +173,20 @@ class PlanInputs:
 
     @property
     def any(self) -> bool:
-        """Whether any are held, too old or not."""
+        """Whether any plan is held, too old or not."""
         with self._lock:
             return any(self._held.values())
 
     @property
     def fates(self) -> dict[str, Fate]:
-        """Plan source name -> what became of its plans so far."""
+        """Plan source name -> the fates of its plans so far."""
         with self._lock:
             self._age()
             return {name: Fate(**vars(fate)) for name, fate in self._fates.items()}
 
     @property
     def topics(self) -> str:
-        """Where plans come from."""
+        """The topics of all sources, in words."""
         return ", ".join(source.topic for source in self._sources.values())
 
     def _age(self) -> None:
@@ -202,6 +209,6 @@ class PlanInputs:
         else:
             why = (
                 f"they became older than {plan.source}.max_age_s, which is {settings.max_age_s:g} s, before a request "
-                "could take them; see on /diagnostics why none was made"
+                "could take them; see on /diagnostics why there was no request"
             )
         self._lost(f"{settings.topic}: some plans of '{plan.source}' are never judged: {why}")

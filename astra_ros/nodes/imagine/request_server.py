@@ -1,103 +1,139 @@
-"""A request of the imagine node, from its inputs to its outputs."""
+"""Serves a request of the imagine node, from its inputs to the decision which plan is handed on. Without ROS."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import NamedTuple
-
-from rclpy.node import Node
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from astra_ros.nodes.imagine.health import ImagineHealth, LastRequest
-from astra_ros.nodes.imagine.inputs import ImagineInputs, Refused, Request
-from astra_ros.nodes.imagine.outputs import ImagineOutputs
+from astra_ros.nodes.imagine.inputs import Refused, Request
+from astra_ros.nodes.imagine.message_readers import Clocks
+from astra_ros.nodes.imagine.plan_inputs import HeldPlan
 from astra_ros.nodes.imagine.plan_stamps import stamp_refusals
-from astra_ros.nodes.imagine.robot_description import RobotDescription
 from astra_ros.nodes.imagine.robot_state import RobotState
-from astra_ros.nodes.imagine.settings import ImagineParameters, ImagineSettings
+from astra_ros.nodes.imagine.settings import ImagineSettings, NodeSettings
 from astra_ros.plans.errors import PlanError
 from astra_ros.ranking.imaginer import Imaginer, Result
 from astra_ros.ranking.prepare import NothingToImagine
 
 
-class Served(NamedTuple):
-    """What became of a request: in words, and whether its winner was withheld, so that another one is due."""
+@dataclass(frozen=True)
+class Decision:
+    """The result of a request, and the plan that is handed on.
+
+    Attributes:
+        request: its inputs.
+        result: the scores.
+        handed_on: the winner; None where all plans are vetoed, the winner is withheld, or was handed on before.
+        restamp: hand it on with the stamp 0, otherwise byte for byte.
+        withheld: why the winner must not be handed on, or ''.
+    """
+
+    request: Request
+    result: Result
+    handed_on: HeldPlan | None
+    restamp: bool = False
+    withheld: str = ""
+
+
+@dataclass(frozen=True)
+class Served:
+    """The outcome of a request: in words, and whether its winner was withheld, so that another request is due."""
 
     summary: str
     withheld: bool
 
 
+class Outputs(Protocol):
+    """Where decisions go."""
+
+    def publish(self, decision: Decision, imaginer: Imaginer) -> None:
+        """Publish scores, and hand the plan on."""
+
+    def draw(self, imaginer: Imaginer, settings: ImagineSettings, robot_description: str | None) -> str:
+        """Publish the pictures and markers of the last decision.
+
+        Args:
+            settings: the node's.
+            robot_description: URDF, or None.
+
+        Returns:
+            Why the markers do not show the way of the tool link, or ''.
+        """
+
+
 class RequestServer:
     """Serves requests, on the model's thread.
 
-    Attributes:
-        wanted_joints: the plans of the last request wait until it is known where these are; empty where none do.
+    Args:
+        settings: returns the settings of this moment.
+        robot: the state of the robot, with all inputs.
+        health: told of refusals and results.
+        outputs: where decisions go.
+        clocks: both clocks.
+        scores_topic: where scores are published, for the log.
     """
 
     def __init__(
         self,
-        node: Node,
-        parameters: ImagineParameters,
-        inputs: ImagineInputs,
+        settings: Callable[[], NodeSettings],
         robot: RobotState,
-        description: RobotDescription,
         health: ImagineHealth,
-        outputs: ImagineOutputs,
+        outputs: Outputs,
+        clocks: Clocks,
+        scores_topic: str,
     ) -> None:
-        self._node = node
-        self._parameters = parameters
-        self._inputs = inputs
+        self._settings = settings
         self._robot = robot
-        self._description = description
+        self._inputs = robot.inputs
+        self._description = robot.description
         self._health = health
         self._outputs = outputs
+        self._clock, self._ros_time_ns = clocks.monotonic_s, clocks.ros_time_ns
+        self._scores_topic = scores_topic
         self._first = True
-        self.wanted_joints: tuple[str, ...] = ()
+        self._lock = threading.Lock()
+        self._wanted_joints: tuple[str, ...] = ()
 
-    def __call__(self, imaginer: Imaginer, asked: bool) -> Served:
-        """Work on everything that has come so far.
+    @property
+    def wanted_joints(self) -> tuple[str, ...]:
+        """Joints whose positions the plans of the last request wait for; empty where they do not wait."""
+        with self._lock:
+            return self._wanted_joints
+
+    def robot_unknown(self) -> str | None:
+        """Why the plans that wait cannot be compared with where the robot is, or None."""
+        own = self._settings().own
+        return self._robot.unknown(self.wanted_joints, own.camera_timeout_s) if own.start_tolerance else None
+
+    def serve(self, imaginer: Imaginer, asked: bool) -> Served:
+        """Imagine all plans that are held, decide, publish.
 
         Args:
-            asked: somebody called ~/imagine: the best plan is handed on also if it was before.
+            asked: ~/imagine was called: the best plan is handed on also if it was before.
 
         Raises:
-            Refused, NothingToImagine: it cannot be served.
+            Refused, NothingToImagine: the request cannot be served.
         """
-        own = self._parameters.own
-        request = self._inputs.request(own.camera_timeout_s, own.goal_max_age_s)
-        imaginer.configure(own, self._parameters.critics, self._parameters.scoring)
+        settings = self._settings()
+        own = settings.own
+        request = self._inputs.request(own)
+        imaginer.configure(own, settings.critics, settings.scoring)
         result = self._score(imaginer, request, own)
-        self._description.missed |= bool(result.undrawn)
+        if result.undrawn:
+            self._description.note_undrawn()
         self._note_refused(request, result.prepared.refused)
         self._health.left_out(result.prepared.left_out, imaginer.model.card.name)
-        # What was true when the request began may not be any more.
-        hands_on = self._outputs.would_publish(request, result, asked)  # or the robot executes it already
-        withheld = self._withheld(own, imaginer, request, result, hands_on)
-        self._outputs.publish(
-            request,
-            result,
-            imaginer.model.card.name,
-            hand_on=not withheld,
-            again=asked,
-            restamp=hands_on and not withheld and self._restamps(own, request, result),
-        )
-        latency_s = time.monotonic() - request.received_s
-        count = len(result.scores)
-        summary = f"{count} plan{'s' * (count != 1)} imagined in {1000 * latency_s:.0f} ms, "
-        if withheld:
-            self._health.refused_requests.add(withheld)
-            summary += withheld
-        elif result.best is None:
-            shown = result.scores[result.shown]
-            summary += f"all vetoed; {shown.name}, first among them: {shown.reasons[0]}"
-        else:
-            best = result.scores[result.best]
-            summary += f"best is {best.name} with score {best.score:.3f}"
-            if not hands_on:
-                summary += ", which was already handed on (~/imagine hands it on again)"
-        if result.prepared.refused:
-            summary += f"; {len(result.prepared.refused)} refused"
+        decision, handed_on_before = self._decide(imaginer, request, result, own, asked)
+        self._outputs.publish(decision, imaginer)
+        if decision.handed_on is not None:
+            decision.handed_on.handed_on = True
+        latency_s = self._clock() - request.received_s
+        summary = _summary(decision, latency_s, handed_on_before)
+        if decision.withheld:
+            self._health.refused_requests.add(decision.withheld)
         self._health.done(
             LastRequest(
                 plans=len(result.scores),
@@ -111,16 +147,16 @@ class RequestServer:
             )
         )
         if self._first:
-            self._node.get_logger().info(f"{summary}; further results are on {self._outputs.topic}")
+            self._health.tell(f"{summary}; further results are on {self._scores_topic}")
             self._first = False
-        self._outputs.show(imaginer, own)
-        self._outputs.mark(own, self._description.text)
-        return Served(summary, bool(withheld))
+        if undrawn := self._outputs.draw(imaginer, own, self._description.text):
+            self._health.refuse("markers", undrawn)
+        return Served(summary, bool(decision.withheld))
 
     def _score(self, imaginer: Imaginer, request: Request, own: ImagineSettings) -> Result:
-        """A request's result; what becomes of its plans is noted, also when it cannot be served."""
+        """The result of a request; the fates of its plans are noted, also when it cannot be served."""
         judged = False
-        stamped = stamp_refusals(request.held, own.stamps, self._now_ns())
+        stamped = stamp_refusals(request.held, own.stamps, self._ros_time_ns())
         try:
             result = imaginer.score(
                 request.history,
@@ -131,53 +167,90 @@ class RequestServer:
                 request.goal_position,
             )
             result.prepared.refused.update(stamped)
-            judged, self.wanted_joints = True, ()
+            judged = True
+            self._want(())
             return result
         except NothingToImagine as error:
-            self.wanted_joints = error.unknown_joints
-            if error.unknown_joints:  # they wait until it is known where the robot is
+            self._want(error.unknown_joints)
+            if error.unknown_joints:  # the plans wait for their positions
                 raise Refused(str(error)) from error
             judged = True
             refused = error.refused | stamped
-            self._note_refused(request, refused, quiet=True)  # the request's own refusal names them all in the log
+            self._note_refused(request, refused, quiet=True)  # the refusal of the request names them all in the log
             raise NothingToImagine(refused) from error
         finally:
             self._inputs.over(request, judged)
 
+    def _want(self, joints: tuple[str, ...]) -> None:
+        with self._lock:
+            self._wanted_joints = tuple(joints)
+
     def _note_refused(self, request: Request, refused: Mapping[str, PlanError], quiet: bool = False) -> None:
-        """Count and log why plans are refused, each message once: it is held, and refused again by each request."""
+        """Count and log why plans are refused, each plan once: it is held, and refused again by each request."""
         for name, reason in refused.items():
             if not request.held[name].refused:
                 request.held[name].refused = True
                 self._health.refused_plans.add(str(reason), quiet=quiet)
 
-    def _restamps(self, own: ImagineSettings, request: Request, result: Result) -> bool:
-        """Whether the winner, which is handed on, goes out with the stamp 0."""
-        restamps = own.stamps.restamps(request.held[result.names[result.best]].stamp, self._now_ns())
-        if restamps:
+    def _decide(
+        self, imaginer: Imaginer, request: Request, result: Result, own: ImagineSettings, asked: bool
+    ) -> tuple[Decision, bool]:
+        """The decision, and whether its winner was handed on before: a plan is handed on once, or a controller would
+        start it anew whenever another plan loses against it."""
+        best = None if result.best is None else request.held[result.names[result.best]]
+        handed_on_before = best is not None and best.handed_on and not asked
+        hands_on = best is not None and not handed_on_before
+        withheld = self._withheld(imaginer, request, result, own, hands_on)
+        if withheld or not hands_on:
+            return Decision(request, result, None, withheld=withheld), handed_on_before
+        restamp = own.stamps.restamps(best.stamp_ns, self._ros_time_ns())
+        if restamp:
             self._health.say_once(
                 "the header.stamp of a plan is not now: it is handed on with the stamp 0, to begin at once, and "
                 "otherwise byte for byte (parameters past_stamp and future_stamp)"
             )
-        return restamps
+        return Decision(request, result, best, restamp), False
 
     def _withheld(
-        self, began_with: ImagineSettings, imaginer: Imaginer, request: Request, result: Result, hands_on: bool
+        self, imaginer: Imaginer, request: Request, result: Result, own: ImagineSettings, hands_on: bool
     ) -> str:
-        """Why the winner must not be handed on, or ''."""
-        reason = self._inputs.not_ready(began_with.camera_timeout_s)
+        """Why the winner must not be handed on, or '': what was true when the request began may have changed.
+
+        Args:
+            own: the settings with which the request began.
+            hands_on: whether the winner would be handed on; otherwise the robot may execute it already.
+        """
+        reason = self._inputs.not_ready(own.camera_timeout_s)
         if not reason and result.best is not None:
             best = result.prepared.plans[result.best]
+            held = request.held[best.name]
             if self._inputs.too_old(request, best.name):
                 reason = f"{best.name} became older than its source's max_age_s"
             elif hands_on:
-                reason = began_with.stamps.refusal(request.held[best.name].stamp, self._now_ns())
-                now = self._robot.now(began_with.camera_timeout_s)
+                reason = own.stamps.refusal(held.stamp_ns, self._ros_time_ns())
+                now = self._robot.now(own.camera_timeout_s)
                 try:
-                    imaginer.prepare.check_start(replace(request.held[best.name].plan, name=best.name), now)
+                    imaginer.prepare.check_start(replace(held.plan, name=best.name), now)
                 except PlanError as error:
                     reason = str(error)
         return f"no plan is handed on: meanwhile, {reason}" if reason else ""
 
-    def _now_ns(self) -> int:
-        return self._node.get_clock().now().nanoseconds
+
+def _summary(decision: Decision, latency_s: float, handed_on_before: bool) -> str:
+    """The outcome of a request in words."""
+    result = decision.result
+    count = len(result.scores)
+    text = f"{count} plan{'s' * (count != 1)} imagined in {1000 * latency_s:.0f} ms, "
+    if decision.withheld:
+        text += decision.withheld
+    elif result.best is None:
+        shown = result.scores[result.shown]
+        text += f"all vetoed; {shown.name}, first among them: {shown.reasons[0]}"
+    else:
+        best = result.scores[result.best]
+        text += f"best is {best.name} with score {best.score:.3f}"
+        if handed_on_before:
+            text += ", which was already handed on (~/imagine hands it on again)"
+    if result.prepared.refused:
+        text += f"; {len(result.prepared.refused)} refused"
+    return text

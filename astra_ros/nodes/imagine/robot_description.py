@@ -1,4 +1,4 @@
-"""The robot's description, as `robot_description` brings it: checked, and its shapes made ahead, in the background."""
+"""The robot's description: checked as it arrives, and its shapes prepared before a request needs them. Without ROS."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from std_msgs.msg import String
-
-from astra_ros.nodes.health import once
+from astra_ros.nodes.reports import once
 from astra_ros.plans.action_spaces import ActionSpace
 from astra_ros.robot.described_joints import DescriptionError, continuous_joints
 from astra_ros.robot.kinematics import KinematicsError, parse_urdf
@@ -20,27 +18,26 @@ from astra_ros.texts import listed
 
 PREPARING = "preparing the robot's shapes"
 WITHOUT = "plans are imagined without the robot's render, less exactly"
-# Descriptions from before the model is loaded that are kept: the newest that can be drawn is among them, or none is.
+# Descriptions that are kept while the model loads; the newest of them that can be drawn will be.
 KEPT = 4
-# Shapes are prepared within this, s, or the node begins without; the slowest seen took a tenth of it.
+# The node waits this long for shapes, s, and then begins without them; the slowest measured took a tenth of it.
 PREPARED_WITHIN_S = 120.0
 
 
 class RobotDescription:
-    """Takes descriptions from the executor's threads and works on them in one of its own.
+    """Takes descriptions from any thread; one thread works on them, in ``work`` or ``work_off``.
 
     A description that cannot be used does not replace one that can.
 
     Args:
-        topic: where they come from, for messages.
+        topic: where descriptions are received, for messages.
         refuse: told why one cannot be used.
-        tell: told what is worth a line in the log.
+        tell: logs a line that is not an error.
 
     Attributes:
         text: the newest one that is a URDF at all, or None; its meshes may be missing.
-        continuous: joints that it says turn without end.
-        limits: joint -> where it says that it may be.
-        missed: plans were imagined that would have been drawn with one.
+        continuous: joints that turn without end.
+        limits: joint -> its limits.
     """
 
     def __init__(self, topic: str, refuse: Callable[[str], None], tell: Callable[[str], None]) -> None:
@@ -54,29 +51,33 @@ class RobotDescription:
         self._drawn: frozenset[str] = frozenset()
         self._trained_turning: dict[str, Sequence[str]] = {}  # action space -> joints
         self._prepared = False
-        self.missed = False
+        self._missed = False
         self._busy = self._stopped = False
         self._fails = ""
         self._joints: frozenset[str] = frozenset()
         self.text: str | None = None
         self.continuous: frozenset[str] = frozenset()
         self.limits: dict[str, Limits] = {}
-        self._thread = threading.Thread(target=self._run, name="description", daemon=True)
-        self._thread.start()
 
-    def on_message(self, msg: String) -> None:
-        """Take a description; the same one again costs nothing, unless it could not be used: the meshes that it
-        lacked may be there now."""
+    def on_text(self, text: str) -> None:
+        """Take a description. The same one again costs nothing, unless it could not be used: its missing meshes may
+        be installed now."""
         with self._changed:
             newest = (*self._received, *self._waiting)[-1:]
-            if newest != (msg.data,) or self._fails and self.text == msg.data and not self._waiting:
-                self._waiting.append(msg.data)
+            if newest != (text,) or self._fails and self.text == text and not self._waiting:
+                self._waiting.append(text)
                 self._changed.notify_all()
 
+    def note_undrawn(self) -> None:
+        """Note that plans were imagined without the robot's render that the model expects."""
+        with self._changed:
+            self._missed = True
+
     def attach(self, plan_renders: PlanRenders, card) -> None:
-        """Say by what the robot is drawn, and for which model; this is done ahead from now on.
+        """Prepare shapes for a model from now on.
 
         Args:
+            plan_renders: renders the robot along plans.
             card: the model's, see `ModelCard`.
         """
         with self._changed:
@@ -88,11 +89,11 @@ class RobotDescription:
             self._changed.notify_all()
 
     def wait(self, first_s: float, preparing: Callable[[], None] = lambda: None) -> None:
-        """Wait until all that came is prepared, at most `PREPARED_WITHIN_S`; the log says where that was too short.
+        """Wait until all descriptions are prepared, at most `PREPARED_WITHIN_S`; the log tells when that is too short.
 
         Args:
             first_s: how long to wait for the first description.
-            preparing: called if there is something to prepare.
+            preparing: called if there is a description to prepare.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._came or self._stopped, first_s)
@@ -102,33 +103,41 @@ class RobotDescription:
                 if not ended:
                     self._tell(f"{self.topic}: still {PREPARING} after {PREPARED_WITHIN_S:g} s; requests wait for them")
 
-    def close(self, timeout_s: float = 1.0) -> bool:
-        """End the thread; False when it still works."""
+    def work(self) -> None:
+        """Work on descriptions until ``stop``, for a thread of its own."""
+        while self._next(wait=True):
+            pass
+
+    def work_off(self) -> None:
+        """Work on the descriptions that have arrived, and return."""
+        while self._next(wait=False):
+            pass
+
+    def stop(self) -> None:
+        """End ``work`` and ``wait``."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
 
     @property
     def state(self) -> tuple[bool, str]:
-        """(Whether a description is being worked on; what is wrong as far as that is known, or ''), of one moment."""
+        """(Whether a description is being worked on; its fault as far as known, or ''), of one moment."""
         with self._changed:
             return self.preparing, self.problem or self.contradiction
 
     @property
     def problem(self) -> str:
-        """Why the robot is not drawn along plans, or not as the newest description says; '' where it is."""
+        """Why plans are imagined without the robot's render, or with that of an older description; else ''."""
         with self._changed:
             plan_renders = self._plan_renders
             if plan_renders is None or not self._needed:
                 return f"{self.topic}: {self._fails}" if self._fails else ""
             if not self._came:
-                if not self.missed and not all(space.name in self._drawn for space in self._spaces):
-                    return ""  # whether one is needed depends on the plans
+                if not self._missed and not all(space.name in self._drawn for space in self._spaces):
+                    return ""  # whether a description is needed depends on the plans
                 return (
-                    f"no robot_description has come on {self.topic}: {WITHOUT}. Remap robot_description to the topic "
-                    "of robot_state_publisher"
+                    f"no robot_description has arrived on {self.topic}: {WITHOUT}. Remap robot_description to the "
+                    "topic of robot_state_publisher"
                 )
             if not self._idle:
                 return ""
@@ -138,22 +147,22 @@ class RobotDescription:
 
     @property
     def limited(self) -> frozenset[str]:
-        """Its joints that do not turn without end."""
+        """Joints that have an end."""
         return self._joints - self.continuous
 
     @property
     def _mine(self) -> list[ActionSpace]:
-        """Of the model's robots, the one that is described."""
+        """The action spaces of the model that belong to the described robot."""
         return [space for space in self._spaces if self._joints.issuperset(space.motion_names)]
 
     @property
     def _needed(self) -> bool:
-        """Whether the model sees this robot drawn, or, where the description is of none of its robots, any."""
+        """Whether the model expects the render of this robot; of any robot, where it knows none that is described."""
         return not self._drawn.isdisjoint(space.name for space in self._mine or self._spaces)
 
     @property
     def contradiction(self) -> str:
-        """Which joints turn without end for the model, and have an end for the description; or ''."""
+        """The joints that turn without end for the model and have an end in the description, in words; or ''."""
         with self._changed:
             turning = [
                 name
@@ -162,8 +171,8 @@ class RobotDescription:
                 if name in self.limited
             ]
         return (
-            f"{self.topic}: {listed(turning)} has limits here, but the model was trained on a robot on which it turns "
-            "without end; plans must start in its turn, and are imagined less exactly; publish the description of that "
+            f"{self.topic}: {listed(turning)} has limits here, but the model was trained on a robot where it turns "
+            "without end; plans must start in its turn, and are imagined less exactly. Publish the description of that "
             "robot"
             if turning
             else ""
@@ -180,33 +189,40 @@ class RobotDescription:
         return bool(self._received or self._waiting)
 
     @property
+    def _has_work(self) -> bool:
+        return self._came and not self._idle
+
+    @property
     def _idle(self) -> bool:
         return not self._busy and not self._waiting and (self._prepared or self._plan_renders is None)
 
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._busy = False
-                self._changed.notify_all()
-                self._changed.wait_for(lambda: self._stopped or (self._came and not self._idle))
-                if self._stopped:
-                    return
-                self._busy = True
-                text = self._waiting.popleft() if self._waiting else None
-                plan_renders, spaces = self._plan_renders, self._spaces
-                if text is not None and [*self._received][-1:] != [text]:
-                    self._received.append(text)
-                self._prepared = not self._waiting
-            reason = ""
-            try:
-                if text is not None:
-                    reason = self._take(text, plan_renders)
-                if plan_renders is not None and not self._waiting:
-                    undrawn = self._prepare(plan_renders, spaces)
-                    reason = reason or undrawn or (self._fails if text is None else "")
-            except Exception as error:  # noqa: BLE001 - whatever a text holds, the next one is taken
-                reason = f"{type(error).__name__}: {error}"
-            self._settle(reason)
+    def _next(self, wait: bool) -> bool:
+        """Work on the next description; False when there is none, or at the end."""
+        with self._changed:
+            if wait:
+                self._changed.wait_for(lambda: self._stopped or self._has_work)
+            if self._stopped or not self._has_work:
+                return False
+            self._busy = True
+            text = self._waiting.popleft() if self._waiting else None
+            plan_renders, spaces = self._plan_renders, self._spaces
+            if text is not None and [*self._received][-1:] != [text]:
+                self._received.append(text)
+            self._prepared = not self._waiting
+        reason = ""
+        try:
+            if text is not None:
+                reason = self._take(text, plan_renders)
+            if plan_renders is not None and not self._waiting:
+                undrawn = self._prepare(plan_renders, spaces)
+                reason = reason or undrawn or (self._fails if text is None else "")
+        except Exception as error:  # noqa: BLE001 - whatever a text holds, the next one is taken
+            reason = f"{type(error).__name__}: {error}"
+        self._settle(reason)
+        with self._changed:
+            self._busy = False
+            self._changed.notify_all()
+        return True
 
     def _take(self, text: str, plan_renders: PlanRenders | None) -> str:
         """Why a description cannot be used, or ''."""
@@ -220,17 +236,17 @@ class RobotDescription:
         self._joints = frozenset(joint.name for joint in robot.joints)
         try:
             self.continuous, self.limits = continuous_joints(text), position_limits(text)
-        except DescriptionError:  # as far as one parser goes, and another does not
+        except DescriptionError:  # one parser takes it, the other does not
             self.continuous, self.limits = frozenset(), {}
         for note in mesh_notes(robot):
             self._tell_once(f"{self.topic}: {note}")
         reason = plan_renders.describe(text) if plan_renders is not None else ""
-        return (reason or "") if self._needed else ""  # of what is not drawn, no mesh is missed
+        return (reason or "") if self._needed else ""  # a robot that is not drawn needs no meshes
 
     def _prepare(self, plan_renders: PlanRenders, spaces: Sequence[ActionSpace]) -> str:
-        """Why what is described cannot be drawn, or ''."""
+        """Why the described robot cannot be drawn, or ''."""
         began = time.monotonic()
-        # Of a model's robots, the one that is described; where it is none of them, that is the complaint.
+        # Where the model knows no robot that is described, all are tried, and that is the complaint.
         mine = [space for space in spaces if self._joints.issuperset(space.motion_names)]
         reason = plan_renders.prepare(mine or spaces)
         if (took_s := time.monotonic() - began) > 1.0:
@@ -238,7 +254,7 @@ class RobotDescription:
         return reason or ""
 
     def _settle(self, reason: str) -> None:
-        """Note why the newest description cannot be used, or ''; told when that changes."""
+        """Note why the newest description cannot be used, or ''; a change is told."""
         if reason and reason != self._fails:
             self._refuse(f"{self.topic}: {reason}")
         self._fails = reason

@@ -1,28 +1,23 @@
-"""Every parameter of the imagine node, with its default."""
+"""The settings of the imagine node, with their defaults. Without ROS."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from rclpy.node import Node
-
-from astra_ros.bridge.plan_adapters import JOINT_TRAJECTORY, PLAN_ADAPTERS
-from astra_ros.critics import DEFAULT_CRITICS, CriticSettings, load_critic
+from astra_ros.critics import DEFAULT_CRITICS, CriticSettings
 from astra_ros.critics.scoring import ScoringSettings
-from astra_ros.errors import UserError
 from astra_ros.inference import DEFAULT_MODEL
 from astra_ros.nodes.imagine.plan_stamps import REFUSE, RESTAMP, RULES, PlanStamps
-from astra_ros.nodes.parameters import SettingsParameters
 from astra_ros.ranking.imaginer import ImaginerSettings
 from astra_ros.settings import check_ranges, limited
-from astra_ros.texts import short
 
 TRANSPORTS = ("raw", "compressed")
 LONGEST_S = 3600.0
 FOREVER_S = 1e9
 MOST_PLANS = 256  # of one source
 MOST_SEED = 2**32 - 1
+JOINT_TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 
 
 @dataclass(frozen=True)
@@ -113,69 +108,22 @@ class PlanTopicSettings:
 
     def __post_init__(self) -> None:
         check_ranges(self)
-        try:
-            PLAN_ADAPTERS[self.type]
-        except UserError as error:
-            raise ValueError(f"type is '{short(self.type)}': {error}") from error
         if not self.topic:
             raise ValueError("topic is empty; name the topic of the plans")
 
 
-AT_START = (
-    "model",
-    "backend",
-    "device",
-    "image_transport",
-    "critics",
-    "plan_sources",
-    "tool_link",
-    "topic",
-    "type",
-    "keep",
-    "max_age_s",
-)
-
-
-class ImagineParameters:
-    """The parameters of the node: own ones, one namespace per critic and per plan source.
+@dataclass(frozen=True)
+class NodeSettings:
+    """All settings of the node at one moment.
 
     Attributes:
-        unusable_critics: why critics that the parameter ``critics`` names cannot be loaded, or ''.
+        own: the node's own.
+        scoring: how scores become verdicts.
+        critics: critic name -> its settings.
+        sources: plan source name -> its settings; topics have their names in the graph.
     """
 
-    def __init__(self, node: Node, on_change: Callable[[], None] = lambda: None) -> None:
-        self._parameters = SettingsParameters(node)
-        self._parameters.on_change = on_change
-        own = self._parameters.declare("", ImagineSettings(), read_only=AT_START)
-        self._parameters.declare("scoring", ScoringSettings())
-        self._critics, faults = [], []
-        for name in own.critics:
-            try:
-                self._parameters.declare(name, load_critic(name).settings_class())
-                self._critics.append(name)
-            except (UserError, TypeError) as error:  # TypeError: a default that a ROS parameter cannot hold
-                faults.append(str(error))
-        self.unusable_critics = f"parameter critics: {'; '.join(faults)}" if faults else ""
-        for name in own.plan_sources:
-            self._parameters.declare(name, PlanTopicSettings(), read_only=AT_START)
-        self._parameters.warn_of_unknown(set(DEFAULT_CRITICS) - set(own.critics))
-
-    @property
-    def own(self) -> ImagineSettings:
-        """The node's own settings, as they are now."""
-        return self._parameters[""]
-
-    @property
-    def scoring(self) -> ScoringSettings:
-        """How scores become verdicts, as it is now."""
-        return self._parameters["scoring"]
-
-    @property
-    def critics(self) -> dict[str, CriticSettings]:
-        """Critic name -> its settings, as they are now."""
-        return {name: self._parameters[name] for name in self._critics}
-
-    @property
-    def sources(self) -> dict[str, PlanTopicSettings]:
-        """Plan source name -> its topic, type and keep."""
-        return {name: self._parameters[name] for name in self.own.plan_sources}
+    own: ImagineSettings = ImagineSettings()
+    scoring: ScoringSettings = ScoringSettings()
+    critics: Mapping[str, CriticSettings] = field(default_factory=dict)
+    sources: Mapping[str, PlanTopicSettings] = field(default_factory=lambda: {"candidates": PlanTopicSettings()})

@@ -15,11 +15,12 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from astra_ros.bridge.trajectories import plan_to_trajectory
+from astra_ros.nodes.diagnostics import DiagnosticsPublisher
 from astra_ros.nodes.executable import run
-from astra_ros.nodes.health import OK, HealthPublisher, status
 from astra_ros.nodes.imagine.settings import LONGEST_S, MOST_PLANS, MOST_SEED
 from astra_ros.nodes.parameters import SettingsParameters
 from astra_ros.nodes.qos import reliable
+from astra_ros.nodes.reports import OK, Status
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.settings import check_ranges, limited
 from astra_ros.simulation.arm.candidates import propose
@@ -60,7 +61,7 @@ class PlanSource:
         self._sent = 0
         self._plans = node.create_publisher(JointTrajectory, "plans", reliable(64))
         node.create_service(Trigger, "~/propose", self._on_propose)
-        HealthPublisher(node, self._health)
+        DiagnosticsPublisher(node, self._statuses, lambda: "")
         self._timer = node.create_timer(
             self.settings.period_s or 1.0, self._send, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
@@ -101,15 +102,14 @@ class PlanSource:
         response.message = f"sent {len(kinds)} plans to {listeners} listeners: {', '.join(kinds)}"
         return response
 
-    def _health(self):
+    def _statuses(self) -> list[Status]:
         values = {
             "robot": self.settings.robot,
             "seed": self.settings.seed,
             "plans_sent": self._sent,
             "listeners": self._plans.get_subscription_count(),
         }
-        name = self._node.get_fully_qualified_name().lstrip("/")
-        return [status(f"{name}: plans", OK, "proposing", values)]
+        return [Status("plans", OK, "proposing", values)]
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -22,11 +22,12 @@ from astra_ros.bridge.images import pinhole_info, rgb_to_image
 from astra_ros.bridge.stamps import stamp_of, to_seconds
 from astra_ros.bridge.trajectories import positions_to_joint_state, trajectory_to_plan
 from astra_ros.nodes.client.node_specs import CLOCK
+from astra_ros.nodes.diagnostics import DiagnosticsPublisher, to_message
 from astra_ros.nodes.executable import run
-from astra_ros.nodes.health import OK, WARN, Conditions, HealthPublisher, Notices, status
 from astra_ros.nodes.imagine.settings import MOST_SEED
 from astra_ros.nodes.parameters import SettingsParameters
 from astra_ros.nodes.qos import LATCHED, reliable
+from astra_ros.nodes.reports import OK, WARN, Conditions, Status, ThrottledReports
 from astra_ros.nodes.simulator.simulated_arm import SimulatedArm
 from astra_ros.plans.errors import PlanError
 from astra_ros.settings import check_ranges, limited
@@ -90,7 +91,7 @@ class Simulator:
         self.arm = SimulatedArm(world, self.settings.seed)
         self._next_image_s = self._image_after(self.arm.time_s)
         self._taken = 0
-        self._refused = Notices(node.get_logger().error)
+        self._refused = ThrottledReports(node.get_logger().error)
         self._conditions = Conditions(node.get_logger().warning, node.get_logger().info)
 
         self._clock = node.create_publisher(ClockMsg, self.settings.clock_topic, reliable(10))
@@ -102,7 +103,7 @@ class Simulator:
         self._truth = node.create_publisher(DiagnosticArray, "~/truth", reliable(50))
         node.create_subscription(JointTrajectory, TRAJECTORIES, self._on_trajectory, reliable(10))
         node.create_service(Trigger, "reset", self._on_reset)
-        HealthPublisher(node, self._health)
+        DiagnosticsPublisher(node, self._statuses, lambda: self.settings.robot)
 
         # The meshes that the simulator itself draws.
         self._description.publish(String(data=robot_description(world.spec, coarse=True)))
@@ -173,7 +174,7 @@ class Simulator:
             "object_position": " ".join(f"{x:.6f}" for x in truth.object_position),
             "tool_position": " ".join(f"{x:.6f}" for x in truth.tool_position),
         }
-        msg = DiagnosticArray(status=[status("truth", OK, "since the last plan began", values)])
+        msg = DiagnosticArray(status=[to_message(Status("truth", OK, "since the last plan began", values), "truth")])
         msg.header.stamp = stamp
         self._truth.publish(msg)
 
@@ -195,9 +196,8 @@ class Simulator:
         self._node.get_logger().info(response.message)
         return response
 
-    def _health(self):
+    def _statuses(self) -> list[Status]:
         recent = self._refused.recent
-        name = self._node.get_fully_qualified_name().lstrip("/")
         values = {
             "robot": self.settings.robot,
             "seed": self.settings.seed,
@@ -206,27 +206,18 @@ class Simulator:
             "trajectories_refused": self._refused.count,
             "last_refusal": self._refused.last,
         }
-        return [
-            status(
-                f"{name}: trajectories",
-                WARN if recent else OK,
-                recent or "running",
-                values,
-                hardware_id=self.settings.robot,
-            ),
-            self._clock_health(name),
-        ]
+        return [Status("trajectories", WARN if recent else OK, recent or "running", values), self._clock_status()]
 
-    def _clock_health(self, name: str):
+    def _clock_status(self) -> Status:
         topic = self._clock.topic_name
         publishers = self._node.count_publishers(topic)
         shared = publishers > 1 and (
-            f"{topic} has more than one publisher, so that time jumps between theirs; give each simulator a "
-            "clock_topic of its own (the launch file's namespace does)"
+            f"{topic} has several publishers, so time jumps between theirs; give each simulator a clock_topic of its "
+            "own (the launch file's namespace does)"
         )
         text = self._conditions.see(topic, shared or "")
         values = {"topic": topic, "publishers": publishers}
-        return status(f"{name}: clock", WARN if text else OK, text or "one publisher", values)
+        return Status("clock", WARN if text else OK, text or "one publisher", values)
 
 
 def main(argv: list[str] | None = None) -> int:

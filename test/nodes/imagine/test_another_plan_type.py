@@ -7,13 +7,13 @@ from installed_package import install
 
 pytest.importorskip("rclpy")
 
-from astra_ros.nodes.client.system import nodes
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Float32MultiArray
 
 from astra_ros.bridge.scores import diagnostics_to_scores
+from astra_ros.nodes.client.node_specs import node_specs
 from astra_ros.nodes.qos import LATCHED, reliable
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
@@ -52,7 +52,7 @@ def installed(tmp_path_factory):
 
 def test_plans_of_the_other_type_are_scored_and_the_winner_is_handed_on_as_it_came(installed, graph, small_car_model):
     simulator, imagine = (
-        next(spec for spec in nodes({"model": str(small_car_model)}) if spec.executable == name)
+        next(spec for spec in node_specs({"model": str(small_car_model)}) if spec.executable == name)
         for name in ("simulator", "imagine")
     )
     graph.start("simulator", simulator.parameters, simulator.remappings)

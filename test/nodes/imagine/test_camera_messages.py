@@ -18,7 +18,8 @@ from astra_ros.bridge.stamps import stamp_of
 from astra_ros.camera.image_messages import compressed_to_rgb as import_compressed
 from astra_ros.camera.image_messages import raw_to_rgb
 from astra_ros.camera.pixels import ENCODINGS, SEMI_PLANAR
-from astra_ros.nodes.imagine.inputs import ImagineInputs
+from astra_ros.nodes.imagine.bridge_readers import bridge_readers
+from astra_ros.nodes.imagine.inputs import ImagineInputs, Topics
 from astra_ros.nodes.imagine.settings import PlanTopicSettings
 
 PICTURE = np.zeros((48, 80, 3), np.uint8)
@@ -32,12 +33,13 @@ class Bench:
     def __init__(self, topic="/cam/image"):
         self.refused, self.told, self.count = [], [], 0
         self.inputs = ImagineInputs(
-            topic,
+            Topics(topic),
             {"candidates": PlanTopicSettings(keep=2)},
+            bridge_readers({}),
             lambda kind, reason: self.refused.append((kind, reason)),
             self.told.append,
         )
-        self.inputs.expect(SimpleNamespace(image_size=(48, 80), history=1, dt_s=0.1))
+        self.inputs.camera.expect(SimpleNamespace(image_size=(48, 80), history=1, dt_s=0.1))
 
     def hear(self, msg):
         self.count += 1
@@ -46,7 +48,7 @@ class Bench:
 
     @property
     def newest(self):
-        return self.inputs._camera.take()[0][-1]
+        return self.inputs.camera.take()[0][-1]
 
     def shows_the_picture(self, within=14):
         assert self.refused == []
@@ -91,9 +93,9 @@ def test_encodings_that_opencv_reads_are_seen_by_camera_and_goal(make):
     bench = Bench()
     bench.hear(make())
     bench.shows_the_picture(within=9)
-    bench.inputs.on_goal(make(), "goal_image")
+    bench.inputs.on_goal_image(make())
     assert bench.refused == []
-    goal = bench.inputs._goals.now().picture
+    goal = bench.inputs.goals.now().picture
     for place in PLACES:
         np.testing.assert_allclose(goal[place].astype(int), PICTURE[place], atol=9)
 
@@ -101,11 +103,11 @@ def test_encodings_that_opencv_reads_are_seen_by_camera_and_goal(make):
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_turn_marks_are_not_applied_and_that_is_told_once(turn):
     bench = Bench()
-    bench.inputs.on_camera_info(info(80, 48))
+    bench.inputs.camera.on_info(info(80, 48))
     for _ in range(3):
         bench.hear(compressed(jpeg(turn=turn)))
     bench.shows_the_picture()
-    assert bench.inputs.size_mismatch == ""
+    assert bench.inputs.camera.size_mismatch == ""
     assert len(bench.told) == (turn != 1)
     assert all(text.startswith("/cam/image: ") and f"orientation {turn}" in text for text in bench.told)
 
@@ -187,17 +189,17 @@ def calibrated_on(width, height, msg):
 def test_binned_sensors_and_regions_are_of_the_same_camera(msg, focal, remark):
     bench = Bench()
     bench.hear(compressed(jpeg()))
-    bench.inputs.on_camera_info(msg)
-    assert bench.inputs.size_mismatch == ""
-    assert f"focal length {focal:.1f}" in bench.inputs.lens and remark in bench.inputs.lens
+    bench.inputs.camera.on_info(msg)
+    assert bench.inputs.camera.size_mismatch == ""
+    assert f"focal length {focal:.1f}" in bench.inputs.camera.lens and remark in bench.inputs.camera.lens
 
 
 @pytest.mark.parametrize("msg", [info(320, 240), info(160, 96, binning=3), info(160, 96, roi=(0, 0, 10, 10))])
 def test_a_camera_info_of_another_size_is_of_another_camera(msg):
     bench = Bench()
     bench.hear(compressed(jpeg()))
-    bench.inputs.on_camera_info(msg)
-    assert "images have 80 x 48; remap camera_info" in bench.inputs.size_mismatch
+    bench.inputs.camera.on_info(msg)
+    assert "images have 80 x 48; remap camera_info" in bench.inputs.camera.size_mismatch
 
 
 @pytest.mark.parametrize("msg", [CameraInfo(), info(80, 48, 0.0)])
@@ -205,17 +207,20 @@ def test_a_camera_that_is_not_calibrated_is_named_as_that_once_and_nothing_is_to
     bench = Bench()
     bench.hear(compressed(jpeg()))
     for _ in range(3):
-        bench.inputs.on_camera_info(msg)
-    assert bench.inputs.size_mismatch == ""
-    assert bench.inputs.lens == "not calibrated"
+        bench.inputs.camera.on_info(msg)
+    assert bench.inputs.camera.size_mismatch == ""
+    assert bench.inputs.camera.lens == "not calibrated"
     assert len(bench.told) == 1 and "not calibrated" in bench.told[0] and "remap" not in bench.told[0]
 
 
 def test_a_lens_of_much_larger_pictures_cannot_be_used():
     bench = Bench()
     bench.hear(compressed(jpeg()))
-    bench.inputs.on_camera_info(calibrated_on(480, 288, info(80, 48)))
-    assert bench.inputs.lens.startswith("cannot be used: ") and "calibration of 480 x 288" in bench.inputs.lens
+    bench.inputs.camera.on_info(calibrated_on(480, 288, info(80, 48)))
+    assert (
+        bench.inputs.camera.lens.startswith("cannot be used: ")
+        and "calibration of 480 x 288" in bench.inputs.camera.lens
+    )
 
 
 def test_rectified_topics_take_p():
@@ -224,5 +229,5 @@ def test_rectified_topics_take_p():
     for topic, focal in (("/cam/image_raw", 70.0), ("/cam/image_rect/compressed", 99.0)):
         bench = Bench(topic)
         bench.hear(compressed(jpeg()))
-        bench.inputs.on_camera_info(msg)
-        assert f"focal length {focal:.1f}" in bench.inputs.lens
+        bench.inputs.camera.on_info(msg)
+        assert f"focal length {focal:.1f}" in bench.inputs.camera.lens

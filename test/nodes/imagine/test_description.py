@@ -6,10 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-pytest.importorskip("rclpy")
 pytest.importorskip("yourdfpy")
-
-from std_msgs.msg import String
 
 from astra_ros.nodes.imagine import robot_description as description_module
 from astra_ros.nodes.imagine.robot_description import RobotDescription
@@ -65,9 +62,17 @@ class Bench:
     def __init__(self):
         self.refused, self.told = [], []
         self.description = RobotDescription("/desc", self.refused.append, self.told.append)
+        self._thread = threading.Thread(target=self.description.work, daemon=True)
+        self._thread.start()
+
+    def close(self):
+        """True where the thread has ended."""
+        self.description.stop()
+        self._thread.join(5.0)
+        return not self._thread.is_alive()
 
     def send(self, text):
-        self.description.on_message(String(data=text))
+        self.description.on_text(text)
         self.description.wait(0.0)
 
 
@@ -75,7 +80,7 @@ class Bench:
 def bench():
     made = Bench()
     yield made
-    assert made.description.close()
+    assert made.close()
 
 
 def test_a_broken_description_does_not_replace_a_good_one(bench):
@@ -113,7 +118,7 @@ def test_what_came_before_the_model_is_drawn_once_it_is_there_in_order(bench):
 def test_shapes_are_made_ahead_for_the_robot_that_is_described(bench):
     plan_renders = FakePlanRenders(takes_s=0.2)
     bench.description.attach(plan_renders, card([space("a"), space("x", "y")], ["a", "x_y"]))
-    bench.description.on_message(String(data=urdf()))
+    bench.description.on_text(urdf())
     said = []
     bench.description.wait(0.0, lambda: said.append(bench.description.preparing))
     assert said == [True] and plan_renders.prepared == [["a"]] and not bench.description.preparing
@@ -171,13 +176,13 @@ def test_that_none_came_is_named_with_the_topic_if_the_model_sees_the_robot(benc
     bench.description.wait(0.1)
     assert 0.1 <= time.monotonic() - began < 2.0
     bench.description.attach(FakePlanRenders(), card([space("a")], ["a"]))
-    assert "no robot_description has come on /desc" in bench.description.problem
+    assert "no robot_description has arrived on /desc" in bench.description.problem
     bench.description.attach(FakePlanRenders(), card([space("a")], []))
     assert bench.description.problem == ""
     bench.description.attach(FakePlanRenders(), card([space("a"), space("b")], ["b"]))  # whose plans will come?
     assert bench.description.problem == ""
-    bench.description.missed = True
-    assert "no robot_description has come on /desc" in bench.description.problem
+    bench.description.note_undrawn()
+    assert "no robot_description has arrived on /desc" in bench.description.problem
 
 
 def test_a_robot_that_the_model_never_saw_drawn_needs_no_shapes(bench):
@@ -201,7 +206,7 @@ def test_a_mesh_of_a_robot_that_the_model_never_saw_drawn_is_not_missed(bench):
 
 def test_state_is_of_one_moment(bench):
     bench.description.attach(FakePlanRenders(takes_s=0.3), card([space("a")], ["a"]))
-    bench.description.on_message(String(data=urdf(LOST)))
+    bench.description.on_text(urdf(LOST))
     assert bench.description.state == (True, "")
     bench.description.wait(0.0)
     preparing, problem = bench.description.state
@@ -229,7 +234,7 @@ def test_whoever_waits_is_let_go_at_the_end():
     bench = Bench()
     waiting = threading.Thread(target=bench.description.wait, args=(60.0,))
     waiting.start()
-    assert bench.description.close()
+    assert bench.close()
     waiting.join(5.0)
     assert not waiting.is_alive()
 

@@ -26,7 +26,7 @@ class Bench:
 
     def __init__(self):
         self.now_s = 50.0
-        self.goals = GoalInputs(image_to_rgb, lambda: self.now_s)
+        self.goals = GoalInputs(image_to_rgb, pose_to_position, lambda: self.now_s)
 
     def image(self, value=200, stamp=Time(sec=3)):
         self.goals.on_image(rgb_to_image(np.full((4, 4, 3), value, np.uint8), stamp, "cam"), "/goal_image")

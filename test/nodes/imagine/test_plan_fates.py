@@ -10,12 +10,14 @@ from rclpy.serialization import deserialize_message, serialize_message
 from trajectory_msgs.msg import JointTrajectory
 
 from astra_ros.bridge.trajectories import plan_to_trajectory, without_stamp
-from astra_ros.nodes.imagine.plan_inputs import PlanInputs
+from astra_ros.nodes.imagine.message_readers import PlanMessage
+from astra_ros.nodes.imagine.plan_inputs import HeldPlan, PlanInputs
 from astra_ros.nodes.imagine.plan_stamps import PlanStamps, stamp_refusals
 from astra_ros.nodes.imagine.settings import ImagineSettings, PlanTopicSettings
 from astra_ros.plans.joint_plan import JointPlan
 
-NOW_NS = 1_000_000_000_000  # 1000 s
+SECOND = 1_000_000_000
+NOW_NS = 1000 * SECOND
 PLAN = JointPlan(("a",), np.array([0.0, 1.0]), np.array([[0.0], [1.0]]))
 
 
@@ -32,7 +34,7 @@ class Bench:
         self.plans = PlanInputs(sources, self.lost.append, lambda: self.now_s)
 
     def send(self, count=1, source="fast"):
-        return [self.plans.on_plan(source, plan_to_trajectory(PLAN), b"") for _ in range(count)]
+        return [self.plans.on_plan(source, PlanMessage(PLAN, 0, b"")) for _ in range(count)]
 
     def request(self, judged=True, meanwhile=lambda: None):
         taken = [held for held, _ in self.plans.fresh()]
@@ -95,23 +97,21 @@ def rule():
     return ImagineSettings().stamps
 
 
-@pytest.mark.parametrize(
-    "stamp", [Time(), Time(sec=1000), Time(sec=1000, nanosec=90_000_000), Time(sec=999, nanosec=910_000_000)]
-)
+@pytest.mark.parametrize("stamp", [0, NOW_NS, NOW_NS + 90_000_000, NOW_NS - 90_000_000])
 def test_a_plan_without_a_stamp_or_of_now_goes_out_as_it_came(rule, stamp):
     assert not rule.refusal(stamp, NOW_NS) and not rule.restamps(stamp, NOW_NS)
 
 
 def test_a_plan_of_the_future_is_refused_and_the_cure_is_named(rule):
-    reason = rule.refusal(Time(sec=1010), NOW_NS)
+    reason = rule.refusal(1010 * SECOND, NOW_NS)
     assert "10.0 s in the future" in reason and "future_stamp to 'restamp'" in reason and "use_sim_time" not in reason
-    assert not rule.restamps(Time(sec=1010), NOW_NS)
-    assert "use_sim_time" in rule.refusal(Time(sec=1_700_000_000), NOW_NS), "of another clock"
-    assert "use_sim_time" in rule.refusal(Time(sec=5), 0), "the clock has not come yet"
+    assert not rule.restamps(1010 * SECOND, NOW_NS)
+    assert "use_sim_time" in rule.refusal(1_700_000_000 * SECOND, NOW_NS), "of another clock"
+    assert "use_sim_time" in rule.refusal(5 * SECOND, 0), "the clock has not come yet"
 
 
 def test_a_plan_of_the_past_begins_when_it_is_handed_on(rule):
-    for stamp in (Time(sec=990), Time(sec=1), Time(sec=-5)):
+    for stamp in (990 * SECOND, 1 * SECOND, -5 * SECOND):
         assert not rule.refusal(stamp, NOW_NS) and rule.restamps(stamp, NOW_NS)
 
 
@@ -122,7 +122,7 @@ def test_a_plan_of_the_past_begins_when_it_is_handed_on(rule):
 ])  # fmt: skip
 def test_both_rules_are_parameters(future, past, refused, restamped):
     rule = PlanStamps(future, past, 0.1)
-    stamps = [Time(sec=1010), Time(sec=990)]
+    stamps = [1010 * SECOND, 990 * SECOND]
     assert [bool(rule.refusal(stamp, NOW_NS)) for stamp in stamps] == refused
     assert [rule.restamps(stamp, NOW_NS) for stamp in stamps] == restamped
     with pytest.raises(ValueError, match="future_stamp is 'wait'; known are refuse, restamp, pass"):
@@ -130,11 +130,9 @@ def test_both_rules_are_parameters(future, past, refused, restamped):
 
 
 def test_refusals_name_their_plan(rule):
-    bench = Bench()
-    (held,) = bench.send()
-    held.stamp = Time(sec=1010)
-    assert list(stamp_refusals({"fast/0": held}, rule, NOW_NS)) == ["fast/0"]
-    assert stamp_refusals({"fast/0": held}, rule, NOW_NS)["fast/0"].startswith("plan 'fast/0': ")
+    held = HeldPlan("fast", 0.0, PlanMessage(PLAN, 1010 * SECOND, b""))
+    refused = stamp_refusals({"fast/0": held}, rule, NOW_NS)
+    assert list(refused) == ["fast/0"] and refused["fast/0"].thing == "plan 'fast/0'"
 
 
 def test_only_the_stamp_is_changed_of_a_plan_that_is_handed_on():

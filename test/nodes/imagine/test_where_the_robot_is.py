@@ -76,6 +76,6 @@ def test_the_start_is_checked_before_and_after_a_request_and_never_left_out(grap
     assert f"starts with {last} at" in why and "1.000 rad away from there" in why and len(best) == count
     # Bytes that are no plan are named, and the node lives on.
     plans.publish(b"\0\1\0\0\xff\xff\xff\xff")
-    graph.until(lambda: "/plans: 8 bytes that are no JointTrajectory" in graph.log("imagine"), "a refusal of them")
+    graph.until(lambda: "/plans: 8 bytes that are not a trajectory_msgs" in graph.log("imagine"), "a refusal of them")
     assert "Traceback" not in graph.log("imagine")
     assert graph.stop() == {"imagine": 0}

@@ -11,7 +11,7 @@ PROGRAM = """
 import threading
 from types import SimpleNamespace
 
-from astra_ros.nodes.imagine.memory import share_arenas
+from astra_ros.nodes.imagine.malloc_arenas import share_arenas
 
 shared = share_arenas()
 import numpy as np
@@ -20,15 +20,16 @@ from sensor_msgs.msg import Image
 
 from astra_ros.bridge.images import rgb_to_image
 from astra_ros.bridge.stamps import stamp_of
-from astra_ros.nodes.imagine.inputs import ImagineInputs
+from astra_ros.nodes.imagine.bridge_readers import bridge_readers
+from astra_ros.nodes.imagine.inputs import ImagineInputs, Topics
 from astra_ros.nodes.imagine.settings import PlanTopicSettings
 
 def memory_mb():
     with open("/proc/self/status") as lines:
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
-inputs = ImagineInputs("/camera", {"a": PlanTopicSettings()}, print, print)
-inputs.expect(SimpleNamespace(image_size=(128, 128), history=4, dt_s=0.25))
+inputs = ImagineInputs(Topics("/camera"), {"a": PlanTopicSettings()}, bridge_readers({}), print, print)
+inputs.camera.expect(SimpleNamespace(image_size=(128, 128), history=4, dt_s=0.25))
 data = serialize_message(rgb_to_image(np.zeros((1080, 1920, 3), np.uint8), stamp_of(0.0), "camera"))
 turn, numbers, seen = threading.Lock(), iter(range(300)), []
 
@@ -44,7 +45,7 @@ threads = [threading.Thread(target=work) for _ in range(4)]
 before = memory_mb()
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
-print(shared, inputs.frames_held, len(seen), before, max(seen[:150]), max(seen[150:]))
+print(shared, inputs.camera.frames_held, len(seen), before, max(seen[:150]), max(seen[150:]))
 """
 
 
@@ -59,7 +60,7 @@ def test_pictures_of_a_fast_camera_do_not_pile_up():
 
 
 def test_a_user_who_sets_the_number_of_arenas_is_left_alone(monkeypatch):
-    from astra_ros.nodes.imagine.memory import share_arenas
+    from astra_ros.nodes.imagine.malloc_arenas import share_arenas
 
     monkeypatch.setenv("MALLOC_ARENA_MAX", "4")
     assert share_arenas() is False

@@ -6,7 +6,7 @@ rclpy = pytest.importorskip("rclpy")
 
 from rclpy.node import Node  # noqa: E402
 
-from astra_ros.nodes.imagine.overruled import overruled, warn_of_overruled, without_node  # noqa: E402
+from astra_ros.nodes.overruled_parameters import overruled, warn_of_overruled, without_node  # noqa: E402
 
 SECTION = "/**/imagine:\n  ros__parameters:\n    horizon: 16\n    goal: {weight: 1.0}\n    names: [a, b]\n"
 SECTION += "    world: table\n"

@@ -1,0 +1,193 @@
+"""The core of the imagine node: inputs, when a request starts, which plan is handed on, and the health. Without ROS.
+
+The node subscribes and publishes for it, `replay.py` feeds it from a bag, and tests call it directly. It has no clock
+and no thread of its own: ``on_...`` may be called from any thread, ``serve`` from the one that owns the model.
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Protocol
+
+from astra_ros.nodes.imagine.auto_imagine import AutoImagine, RequestStarter
+from astra_ros.nodes.imagine.health import ImagineHealth
+from astra_ros.nodes.imagine.inputs import ImagineInputs, Refused, Topics
+from astra_ros.nodes.imagine.message_readers import Clocks, MessageReaders
+from astra_ros.nodes.imagine.request_server import Outputs, RequestServer
+from astra_ros.nodes.imagine.robot_description import RobotDescription
+from astra_ros.nodes.imagine.robot_state import RobotState, TopicGraph
+from astra_ros.nodes.imagine.settings import NodeSettings
+from astra_ros.nodes.imagine.statuses import ImagineStatuses
+from astra_ros.nodes.reports import Log, Status
+from astra_ros.ranking.imaginer import Imaginer
+from astra_ros.ranking.prepare import NothingToImagine
+
+
+class ModelFailed(RuntimeError):
+    """The model or a critic cannot be loaded. The message gives the reason."""
+
+
+class Host(RequestStarter, Protocol):
+    """The surroundings of the core: the node, a replay, or a test.
+
+    Attributes:
+        topics: names in the graph.
+        readers: conversions of messages.
+        clocks: both clocks.
+        log: log lines.
+        graph: the graph of topics.
+    """
+
+    topics: Topics
+    readers: MessageReaders
+    clocks: Clocks
+    log: Log
+    graph: TopicGraph
+
+
+class ImagineCore:
+    """What the imagine node does with its inputs.
+
+    Args:
+        settings: returns the settings of this moment.
+        host: the surroundings.
+        outputs: where decisions go.
+
+    Attributes:
+        inputs: the newest frames, plans, joints and goal.
+        description: the robot's description.
+        health: refusals and results.
+    """
+
+    def __init__(self, settings: Callable[[], NodeSettings], host: Host, outputs: Outputs) -> None:
+        topics, clocks, sources = host.topics, host.clocks, settings().sources
+        self._settings = settings
+        self.health = ImagineHealth(host.log, clocks.monotonic_s)
+        refuse, remark = self.health.refuse, self.health.remarks.add
+        self.inputs = ImagineInputs(topics, sources, host.readers, refuse, remark, clocks)
+        self.description = RobotDescription(
+            topics.robot_description, lambda reason: refuse("robot_description", reason), remark
+        )
+        robot = RobotState(topics.joint_states, self.inputs, self.description, host.graph)
+        self._server = RequestServer(settings, robot, self.health, outputs, clocks, topics.scores)
+        self._auto = AutoImagine(
+            {name: source.keep for name, source in sources.items()}, host, self._not_ready, self._plans_wait
+        )
+        self._statuses = ImagineStatuses(lambda: settings().own, self.health, robot, self._server)
+        self._lock = threading.Lock()
+        self._asked = False  # a caller of ~/imagine waits for the next request
+
+    # Messages, from any thread.
+
+    def on_image(self, msg) -> None:
+        """Take a camera image; a request that waited for it may start."""
+        self.inputs.on_image(msg)
+        self._auto.check()
+
+    def on_camera_info(self, msg) -> None:
+        """Take the camera's calibration."""
+        self.inputs.camera.on_info(msg)
+
+    def on_goal_image(self, msg) -> None:
+        """Take a goal image."""
+        self.inputs.on_goal_image(msg)
+
+    def on_goal_pose(self, msg) -> None:
+        """Take a goal pose."""
+        self.inputs.on_goal_pose(msg, self._settings().own)
+
+    def on_joint_state(self, msg) -> None:
+        """Take joint states."""
+        self.inputs.on_joints(msg)
+
+    def on_robot_description(self, msg) -> None:
+        """Take the robot's description."""
+        self.description.on_text(msg.data)
+
+    def on_plan(self, source: str, data: bytes) -> None:
+        """Take the bytes of a plan; with auto_imagine a request follows."""
+        own = self._settings().own
+        if self.inputs.on_plan(source, data, own) and own.auto_imagine:
+            self._auto.on_plan(source, own.settle_s)
+
+    # Timer and services, from any thread.
+
+    def settled(self) -> None:
+        """The timer that ``RequestStarter.set_timer`` set is over."""
+        self._auto.settled()
+
+    def ask(self) -> None:
+        """Hand the winner of the next request on also if it was before: a user asks for it."""
+        with self._lock:
+            self._asked = True
+
+    def reset_history(self) -> str:
+        """Start the frame history anew."""
+        self.inputs.camera.forget()
+        return "frame history cleared"
+
+    def clear_goal(self) -> str:
+        """Drop the goal."""
+        goal = self.inputs.goals.clear()
+        self.health.goal_cleared()
+        return f"the {goal} does not count any more" if goal else "there was no goal"
+
+    def statuses(self) -> list[Status]:
+        """The statuses of this moment."""
+        return self._statuses.report()
+
+    # The thread that owns the model.
+
+    def attach(self, imaginer: Imaginer) -> None:
+        """Take inputs as a loaded model needs them, and prepare the robot's shapes for it."""
+        self.inputs.camera.expect(imaginer.model.card)
+        self.description.attach(imaginer.plan_renders, imaginer.model.card)
+
+    def serve(self, imaginer: Imaginer) -> str:
+        """Serve a request with the newest inputs; returns the outcome in words.
+
+        Raises:
+            Refused, NothingToImagine: the request cannot be served.
+        """
+        with self._lock:
+            asked, self._asked = self._asked, False
+        self.health.begin()
+        try:
+            served = self._server.serve(imaginer, asked)
+        finally:
+            self.health.end()
+        if served.withheld:
+            with self._lock:
+                self._asked = self._asked or asked
+            self._auto.again()
+        return served.summary
+
+    def request_failed(self, error: BaseException, automatic: bool = False) -> None:
+        """Note a request that was not served.
+
+        Args:
+            automatic: it was started by plans, which wait for the next one if it was refused.
+        """
+        self.health.refused_requests.add(str(error))
+        if not isinstance(error, (Refused, NothingToImagine, ModelFailed)):
+            self.unexpected(error)
+        if automatic and isinstance(error, Refused):
+            self._auto.again()
+
+    def unexpected(self, error: BaseException) -> None:
+        """Log an error of the program."""
+        text = "".join(traceback.format_exception(error))
+        self.health.tell_error(f"unexpected error, the node lives on:\n{text}")
+
+    def _not_ready(self) -> str | None:
+        """Why no request of newly arrived plans can be made now, or None."""
+        own = self._settings().own
+        if not own.auto_imagine:
+            return "auto_imagine is off"
+        return self.health.model.error or self.inputs.not_ready(own.camera_timeout_s) or self._server.robot_unknown()
+
+    def _plans_wait(self, reason: str) -> None:
+        what = "plans cannot be imagined" if self.health.model.error else "plans wait to be imagined"
+        self.health.refused_requests.add(f"{what}: {reason}")

@@ -1,0 +1,71 @@
+"""What the core of the imagine node is given: messages' conversions and clocks. Without ROS.
+
+Messages are read by their fields, so those of rclpy and of rosbags are the same here. Their conversions and the
+clocks come from outside: from the node, from a replay, or from a test.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from astra_ros.camera.image_messages import ImageFacts
+from astra_ros.plans.plan import Plan
+
+NANOSECONDS = 1_000_000_000
+
+ReadPicture = Callable[[object, str], tuple[np.ndarray, ImageFacts]]
+ReadPosition = Callable[[object, str, str, float], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """The two clocks of the node.
+
+    Attributes:
+        monotonic_s: seconds that never go back; ages and timeouts are measured by them.
+        ros_time_ns: the clock whose time is written into stamps, simulated or real.
+    """
+
+    monotonic_s: Callable[[], float] = time.monotonic
+    ros_time_ns: Callable[[], int] = time.time_ns
+
+
+@dataclass(frozen=True)
+class PlanMessage:
+    """A plan as it was received.
+
+    Attributes:
+        plan: its content.
+        stamp_ns: when it begins; 0: when it is handed on.
+        data: the message's bytes.
+    """
+
+    plan: Plan
+    stamp_ns: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class MessageReaders:
+    """Conversions of messages; each raises `UserError` for a message that cannot be used.
+
+    Attributes:
+        picture: (image message, topic) -> uint8 [H, W, 3] RGB, and the facts that it states.
+        joints: (joint state message, topic) -> joint name -> rad (m for sliding joints).
+        position: (pose message, frame, topic, reach in m) -> float64 [3] m.
+        plan: (name of the plan source, topic, bytes) -> the plan.
+    """
+
+    picture: ReadPicture
+    joints: Callable[[object, str], Mapping[str, float]]
+    position: ReadPosition
+    plan: Callable[[str, str, bytes], PlanMessage]
+
+
+def stamp_ns(msg) -> int:
+    """``header.stamp`` of a message, ns."""
+    return msg.header.stamp.sec * NANOSECONDS + msg.header.stamp.nanosec

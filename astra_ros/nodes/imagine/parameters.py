@@ -1,0 +1,95 @@
+"""The settings of the imagine node as ROS parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from rclpy.node import Node
+
+from astra_ros.bridge.plan_adapters import PlanAdapter, plan_adapter
+from astra_ros.critics import DEFAULT_CRITICS, load_critic
+from astra_ros.critics.scoring import ScoringSettings
+from astra_ros.errors import UserError
+from astra_ros.nodes.imagine.settings import ImagineSettings, NodeSettings, PlanTopicSettings
+from astra_ros.nodes.parameters import SettingsParameters
+from astra_ros.texts import short
+
+AT_START = (
+    "model",
+    "backend",
+    "device",
+    "image_transport",
+    "critics",
+    "plan_sources",
+    "tool_link",
+    "topic",
+    "type",
+    "keep",
+    "max_age_s",
+)
+
+
+class ImagineParameters:
+    """The parameters of the node: own ones, one namespace per critic and per plan source.
+
+    Args:
+        node: the node that declares them.
+        on_change: called after a change.
+
+    Attributes:
+        adapters: plan source name -> the adapter of its message type.
+        relative_topics: plan source name -> its topic as users remap it.
+        unusable_critics: why critics that the parameter ``critics`` names cannot be loaded, or ''.
+
+    Raises:
+        ValueError: a given value cannot be used.
+    """
+
+    def __init__(self, node: Node, on_change: Callable[[], None] = lambda: None) -> None:
+        self._node = node
+        self._on_change = on_change
+        self._parameters = SettingsParameters(node)
+        self._parameters.on_change = self._take
+        own = self._parameters.declare("", ImagineSettings(), read_only=AT_START)
+        self._parameters.declare("scoring", ScoringSettings())
+        self._critics, faults = [], []
+        for name in own.critics:
+            try:
+                self._parameters.declare(name, load_critic(name).settings_class())
+                self._critics.append(name)
+            except (UserError, TypeError) as error:  # TypeError: a default that a ROS parameter cannot hold
+                faults.append(str(error))
+        self.unusable_critics = f"parameter critics: {'; '.join(faults)}" if faults else ""
+        self.adapters: dict[str, PlanAdapter] = {}
+        self.relative_topics: dict[str, str] = {}
+        for name in own.plan_sources:
+            source = self._parameters.declare(name, PlanTopicSettings(), read_only=AT_START)
+            self.relative_topics[name] = source.topic
+            try:
+                self.adapters[name] = plan_adapter(source.type)
+            except UserError as error:
+                raise ValueError(f"{name}.type is '{short(source.type)}': {error}") from error
+        self._parameters.warn_of_unknown(set(DEFAULT_CRITICS) - set(own.critics))
+
+        self._now = self._collected()
+
+    def __call__(self) -> NodeSettings:
+        """The settings of this moment."""
+        return self._now
+
+    def _take(self) -> None:
+        self._now = self._collected()
+        self._on_change()
+
+    def _collected(self) -> NodeSettings:
+        own: ImagineSettings = self._parameters[""]
+        return NodeSettings(
+            own,
+            self._parameters["scoring"],
+            {name: self._parameters[name] for name in self._critics},
+            {name: self._resolved(self._parameters[name]) for name in own.plan_sources},
+        )
+
+    def _resolved(self, source: PlanTopicSettings) -> PlanTopicSettings:
+        return replace(source, topic=self._node.resolve_topic_name(source.topic))

@@ -1,0 +1,271 @@
+"""The statuses of the imagine node, one for each of its parts. Without ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from astra_ros.nodes.imagine.goal_inputs import POSE
+from astra_ros.nodes.imagine.health import GOAL_INPUTS, ImagineHealth
+from astra_ros.nodes.imagine.request_server import RequestServer
+from astra_ros.nodes.imagine.robot_description import PREPARING
+from astra_ros.nodes.imagine.robot_state import BeyondLimits, RobotState
+from astra_ros.nodes.imagine.settings import ImagineSettings
+from astra_ros.nodes.reports import ERROR, OK, WARN, MissingInput, Status, newest
+from astra_ros.texts import listed
+
+# A request that takes longer is a warning while it lasts.
+SLOW_S = 10.0
+# Camera and joint states may start this much later than the node before the log tells that they are missing.
+INPUTS_START_S = 5.0
+
+
+class ImagineStatuses:
+    """Reports the state of the node's parts.
+
+    Args:
+        settings: returns the node's settings of this moment.
+        health: refusals and results.
+        robot: the state of the robot, with all inputs.
+        server: tells what the plans wait for.
+    """
+
+    def __init__(
+        self, settings: Callable[[], ImagineSettings], health: ImagineHealth, robot: RobotState, server: RequestServer
+    ) -> None:
+        self._settings = settings
+        self._health = health
+        self._robot = robot
+        self._inputs = robot.inputs
+        self._graph = robot.graph
+        self._server = server
+        self._camera_missing, self._joints_missing = (MissingInput(health.warn, health.tell) for _ in range(2))
+
+    def report(self) -> list[Status]:
+        """The statuses of this moment."""
+        topics = self._topics()  # first: it tells why the other parts receive nothing
+        return [
+            self._model(),
+            self._camera(),
+            self._goal(),
+            self._plans(self._robot.plans_beyond_limits()),
+            self._joints(self._robot.joints_beyond_limits(self._settings().camera_timeout_s)),
+            self._requests(),
+            topics,
+            self._markers(),
+            self._description(),
+        ]
+
+    def _model(self) -> Status:
+        settings, model = self._settings(), self._health.model
+        values = {"model": settings.model, "backend": settings.backend, "device": settings.device, "error": model.error}
+        if card := model.card:
+            values |= {
+                "name": card.name,
+                "sha256": card.sha256,
+                "path": card.path,
+                "image_size": "{1} x {0}".format(*card.image_size),
+                "dt_s": card.dt_s,
+                "history": card.history,
+                "action_spaces": ", ".join(card.action_spaces),
+                "load_s": f"{model.load_s:.2f}",
+            }
+        if model.error:
+            return Status("model", ERROR, model.error, values)
+        if card is None:
+            return Status("model", WARN, model.doing, values)
+        return Status("model", OK, "loaded", values)
+
+    def _camera(self) -> Status:
+        camera, see, timeout_s = self._inputs.camera, self._health.conditions.see, self._settings().camera_timeout_s
+        age_s, stamp_age_s, refused = camera.age_s, camera.stamp_age_s, self._health.refused["images"]
+        if age_s is not None:
+            refused.settle(self._health.clock() - age_s)
+        values = {
+            "age_s": "" if age_s is None else f"{age_s:.3f}",
+            "stamp_age_s": "" if stamp_age_s is None else f"{stamp_age_s:.3f}",
+            "frames_held": camera.frames_held,
+            "images_refused": refused.count,
+            "last_refusal": refused.last,
+            "camera_info": camera.lens,
+            **camera.left_out,
+        }
+        no_stamps = see("stamps of the images", camera.no_stamps)
+        two_cameras = see("cameras on one topic", camera.two_cameras)
+        frozen = see("images that repeat", self._inputs.frozen)
+        few_bits = see("bits of the images", *camera.few_bits)
+        self._log_missing_camera(age_s, timeout_s)
+        if reason := refused.recent:
+            return Status("camera", ERROR, reason, values)
+        if age_s is None:
+            unheard = self._graph.wrong("image")
+            return Status("camera", WARN, unheard or f"no image yet on {camera.topic}", values)
+        if age_s > timeout_s:
+            text = f"{camera.topic} is silent for {age_s:.1f} s, longer than camera_timeout_s = {timeout_s:g}"
+            return Status("camera", ERROR, text, values)
+        if two_cameras:
+            return Status("camera", WARN, two_cameras, values)
+        if mismatch := camera.size_mismatch:
+            return Status("camera", WARN, mismatch, values)
+        if lacks := camera.history_lacks:
+            return Status("camera", WARN, f"images arrive, but cannot be used yet: {lacks}", values)
+        if reason := frozen or no_stamps or few_bits:
+            return Status("camera", WARN, reason, values)
+        return Status("camera", OK, "images arrive", values)
+
+    def _log_missing_camera(self, age_s: float | None, timeout_s: float) -> None:
+        """Log once that no images arrive, and once that they do again."""
+        if self._health.refused["images"].recent:  # they arrive and cannot be used, which has its own log line
+            missing = False
+        elif age_s is None:
+            missing = self._late
+        else:
+            missing = age_s > timeout_s
+        topic, wrong = self._inputs.camera.topic, self._graph.wrong("image")  # which has its own log line
+        text = "" if wrong else f"no images come on {topic}; check the topic's name and the camera driver"
+        self._camera_missing.see(missing, text, "" if age_s is None else f"images come on {topic}")
+
+    @property
+    def _late(self) -> bool:
+        return self._health.clock() - self._health.began_s > INPUTS_START_S
+
+    def _goal(self) -> Status:
+        """The goal that counts, and why another one does not."""
+        goals, max_age_s, model = self._inputs.goals, self._settings().goal_max_age_s, self._health.model
+        images, poses = (self._health.refused[kind] for kind in GOAL_INPUTS)
+        if (came_s := goals.came_s) is not None:  # a newer goal settles refused ones
+            images.settle(came_s), poses.settle(came_s)
+        values = goals.describe(max_age_s) | {
+            "goal_images_refused": images.count,
+            "goal_poses_refused": poses.count,
+            "last_refusal": max(images, poses, key=lambda each: each.last_s).last,
+        }
+        if reason := newest(images, poses):
+            return Status("goal", WARN, reason, values)
+        if outdated := goals.outdated(max_age_s):
+            text = f"no goal counts: the {outdated} is older than goal_max_age_s = {max_age_s:g} s; publish it again"
+            return Status("goal", WARN, text, values)
+        if values["goal_kind"] == "none":
+            return Status("goal", OK, "no goal", values)
+        text = f"the goal {values['goal_kind']} of {values['goal_topic']} counts"
+        if values["goal_kind"] == POSE and model.never_scores_poses(self._health.last.space):
+            text += (
+                f", but no plan is scored by it: the model '{model.card.name}' was trained without positions of "
+                "an object ('object_position'); give a goal image"
+            )
+            return Status("goal", WARN, text, values)
+        return Status("goal", OK, text, values)
+
+    def _plans(self, beyond: BeyondLimits) -> Status:
+        health, plans = self._health, self._inputs.plans
+        refusals = arrived, served = health.refused["plans"], health.refused_plans
+        joints, lost, fates = health.refused["joint_states"], health.refused["lost_plans"], plans.fates
+        values = {f"{name}.held": count for name, count in plans.held.items()}
+        for name, fate in fates.items():
+            counts = {**vars(fate), "never_judged": fate.never_judged}
+            values |= {f"{name}.{what}": count for what, count in counts.items()}
+        values |= {
+            "plans_refused": arrived.count + served.count,
+            "joint_states_refused": joints.count,
+            "joint_states": bool(self._inputs.joints.now(self._settings().camera_timeout_s)),
+            "last_refusal": max((*refusals, joints), key=lambda each: each.last_s).last,
+        }
+        too_old = "all plans are older than their source's max_age_s" if plans.all_too_old else ""
+        refused, far = newest(*refusals, lost), health.conditions.see("limits in plans", beyond.text, beyond.same)
+        if refused and refused == lost.recent:
+            never, of = (sum(getattr(each, what) for each in fates.values()) for what in ("never_judged", "received"))
+            refused = "" if too_old else f"{refused} ({never} of {of} so far)"
+        # Faults of the plans come first: joint states have a status of their own.
+        about_joints = self._contradiction() or joints.recent
+        if reason := self._server.robot_unknown() or refused or too_old or about_joints or far:
+            return Status("plans", WARN, reason, values)
+        if not any(plans.held.values()):
+            return Status("plans", OK, "no plans yet", values)
+        return Status("plans", OK, "plans arrive", values)
+
+    def _contradiction(self) -> str:
+        """The joints on which two publishers contradict each other, in words; or ''."""
+        text, conflicts = self._robot.contradictions()
+        return text if any(contradicts for _, contradicts in conflicts) else ""
+
+    def _joints(self, beyond: BeyondLimits) -> Status:
+        health, timeout_s = self._health, self._settings().camera_timeout_s
+        refused, heard = health.refused["joint_states"], self._inputs.joints.now(timeout_s)
+        values = {
+            "joints": listed(list(heard)),
+            "joints_of_two_publishers": listed(list(self._inputs.joints.conflicts)),
+            "joint_states_refused": refused.count,
+            "beyond_limits": beyond.text,
+            "last_refusal": refused.last,
+        }
+        far = health.conditions.see("joint limits", beyond.text, beyond.same)
+        if reason := health.conditions.see("joint states", *self._robot.contradictions()) or refused.recent or far:
+            self._joints_missing.see(False, "", "")
+            return Status("joint_states", WARN, reason, values)
+        missing = self._missing_joints(bool(heard), timeout_s)
+        text = missing or ("joint states arrive" if heard else "no joint states")
+        return Status("joint_states", WARN if missing else OK, text, values)
+
+    def _missing_joints(self, heard: bool, timeout_s: float) -> str:
+        """The fault where plans wait for joint states that do not arrive, or ''; logged once after a while."""
+        needed = bool(self._settings().start_tolerance and self._health.model.arms)
+        missing = needed and not heard
+        text = (
+            f"no joint states came on {self._robot.topic} within camera_timeout_s = {timeout_s:g} s, so plans cannot "
+            "be compared with where the robot is; remap joint_states, or set start_tolerance to 0 to take plans that "
+            "start anywhere"
+        )
+        wrong = self._graph.wrong("joint_states")  # which has its own log line
+        comes = f"joint states come on {self._robot.topic}" if heard else ""
+        self._joints_missing.see(missing and self._late, "" if wrong else text, comes)
+        return (wrong or text) if missing else ""
+
+    def _requests(self) -> Status:
+        health, last, busy_s = self._health, self._health.last, self._health.busy_s
+        values = {
+            "busy_s": f"{busy_s:.1f}",
+            "requests_done": last.count,
+            "requests_refused": health.refused_requests.count,
+            "last_result": last.summary,
+            "last_plans": last.plans,
+            "last_latency_ms": f"{1000 * last.latency_s:.1f}" if last.count else "",
+            "last_error": health.refused_requests.last,
+        }
+        values |= {f"last_{name}_ms": f"{1000 * s:.1f}" for name, s in last.timings_s.items()}
+        values |= {f"{critic}.missing": reason for critic, reason in last.missing.items()}
+        values["robot_not_drawn"] = last.undrawn
+        if busy_s > SLOW_S:
+            return Status("requests", WARN, f"a request takes {busy_s:.0f} s so far", values)
+        if reason := health.refused_requests.recent:
+            return Status("requests", WARN, reason, values)
+        wanted = self._inputs.goals.wanted or any(health.refused[kind].open for kind in GOAL_INPUTS)
+        if parts := last.lacks(wanted):
+            return Status("requests", WARN, "; ".join(parts), values)
+        return Status("requests", WARN if last.all_vetoed else OK, last.summary or "no request yet", values)
+
+    def _topics(self) -> Status:
+        wrong = self._graph.look()
+        for name, text in wrong.items():
+            self._health.conditions.see(f"topic {name}", text)
+        self._inputs.camera.unheard = self._graph.wrong("image")
+        if text := "; ".join(text for text in wrong.values() if text):
+            return Status("topics", WARN, text, wrong)
+        return Status("topics", OK, "no topic has publishers that this node cannot hear", wrong)
+
+    def _markers(self) -> Status:
+        refused = self._health.refused["markers"]
+        values = {"markers_without_tool": refused.count, "last_refusal": refused.last}
+        if text := self._health.conditions.see("plan markers", refused.recent):
+            return Status("markers", WARN, text, values)
+        return Status("markers", OK, "plan markers are drawn with each request", values)
+
+    def _description(self) -> Status:
+        refused, description = self._health.refused["robot_description"], self._robot.description
+        values = {"descriptions_refused": refused.count, "last_refusal": refused.last}
+        preparing, problem = description.state
+        if preparing:  # its faults are not known yet
+            return Status("robot_description", OK, f"{PREPARING}; requests wait for them", values)
+        # Until the model is loaded, a description may still arrive.
+        if self._health.model.card and self._health.conditions.see("robot_description", problem):
+            return Status("robot_description", WARN, problem, values)
+        text = "no robot_description is needed" if description.text is None else "a robot_description is there"
+        return Status("robot_description", OK, text, values)
