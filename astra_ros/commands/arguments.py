@@ -52,4 +52,5 @@ def take_defaults(parser: argparse.ArgumentParser, request: type) -> None:
 
 def request_of(request: type[Request], args: argparse.Namespace) -> Request:
     """A request dataclass from the arguments of the same names."""
-    return request(**{field.name: getattr(args, field.name) for field in fields(request)})
+    names = [field.name for field in fields(request)]  # type: ignore[arg-type]  # every request is a dataclass
+    return request(**{name: getattr(args, name) for name in names})

@@ -67,7 +67,8 @@ class Percentiles:
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> Percentiles:
-        return cls(*(float(1e3 * value) for value in np.percentile(seconds, (50, 95, 99))), len(seconds))
+        p50, p95, p99 = (float(1e3 * value) for value in np.percentile(seconds, (50, 95, 99)))
+        return cls(p50, p95, p99, len(seconds))
 
     def __str__(self) -> str:
         return f"p50 {self.p50_ms:.0f} ms, p95 {self.p95_ms:.0f} ms, p99 {self.p99_ms:.0f} ms"

@@ -238,8 +238,9 @@ class OverallFigures:
         def mean(value_of: Callable[[SpaceFigures], float | None]) -> float | None:
             means = []
             for world in worlds:
-                values = [value_of(figures) for figures in spaces.values() if figures.world == world]
-                if None in values:
+                found = [value_of(figures) for figures in spaces.values() if figures.world == world]
+                values = [value for value in found if value is not None]
+                if len(values) < len(found):
                     return None
                 means.append(np.mean(values))
             return float(np.mean(means))

@@ -177,7 +177,7 @@ def figures_of(
 
 
 def _event(probability_NH: np.ndarray, happened_NH: np.ndarray) -> EventFigures:
-    ever = happened_NH.any(1)
+    ever = np.asarray(happened_NH.any(1))
     return EventFigures(
         base_rate=float(ever.mean()),
         auroc=auroc(probability_NH.max(1), ever),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -49,13 +50,14 @@ class HeldOutClips:
     ):
         first = episodes[0]
         self.world = first.world
-        self.space = card.action_spaces.get(first.space)
-        if self.space is None or self.space.motion_names != first.motion_names:
-            known = "; ".join(f"{space.name}: {', '.join(space.motion_names)}" for space in card.action_spaces.values())
+        space = card.action_spaces.get(first.space)
+        if space is None or space.motion_names != first.motion_names:
+            known = "; ".join(f"{each.name}: {', '.join(each.motion_names)}" for each in card.action_spaces.values())
             raise DatasetError(
                 f"the model '{card.name}' does not know its motion {', '.join(first.motion_names)}; it knows {known}",
                 thing=first.space,
             )
+        self.space = space
         for episode in episodes:
             check_fits(episode, card)
         # Clips begin anywhere in an episode. Plans last as long as the horizon and end where they began: a clip that
@@ -120,7 +122,7 @@ class HeldOutClips:
             if episode.restyled is not None
         }
         names = set.intersection(*(set(episode.labels) for episode in episodes))
-        self.labels = {name: cut(lambda episode, name=name: episode.labels[name], 1, horizon) for name in sorted(names)}
+        self.labels = {name: cut(partial(_label, name), 1, horizon) for name in sorted(names)}
 
     def __len__(self) -> int:
         return len(self.history)
@@ -128,14 +130,14 @@ class HeldOutClips:
     def conditioning(self, clip: int) -> Conditioning:
         """Two plans for a clip: what was done, and what was done in another clip."""
 
-        def both(own: np.ndarray | None, shuffled: np.ndarray | None) -> np.ndarray | None:
-            return None if own is None else np.stack([own[clip], shuffled[clip]])
-
+        both = self.own, self.shuffled
+        renders = [each.robot_renders[clip] for each in both if each.robot_renders is not None]
+        poses = [each.camera_poses[clip] for each in both if each.camera_poses is not None]
         return Conditioning(
             self.space.name,
-            both(self.own.actions, self.shuffled.actions),
-            both(self.own.robot_renders, self.shuffled.robot_renders),
-            both(self.own.camera_poses, self.shuffled.camera_poses),
+            np.stack([each.actions[clip] for each in both]),
+            np.stack(renders) if renders else None,
+            np.stack(poses) if poses else None,
         )
 
 
@@ -155,6 +157,10 @@ def check_fits(episode: Episode, card: ModelCard) -> None:
             thing=episode.title,
             cure="record or import at the model's rate",
         )
+
+
+def _label(name: str, episode: Episode) -> np.ndarray:
+    return episode.labels[name]
 
 
 def _poses_of_frames(episode: Episode) -> np.ndarray:

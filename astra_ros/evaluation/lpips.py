@@ -116,12 +116,11 @@ class Lpips:
         values = [torch.zeros(0)]
         for start in tqdm(range(0, len(pair[0]), batch), desc="LPIPS", unit="batch", delay=2, leave=False):
             a, b = (frames[start : start + batch].to(self.device, torch.float32) for frames in pair)
-            values.append(
-                sum(
-                    functional.conv2d((x - y).square(), head).mean((1, 2, 3))
-                    for x, y, head in zip(self._layers(a), self._layers(b), self._heads)
-                ).cpu()
-            )
+            distances = [
+                functional.conv2d((x - y).square(), head).mean((1, 2, 3))
+                for x, y, head in zip(self._layers(a), self._layers(b), self._heads)
+            ]
+            values.append(sum(distances, torch.zeros(1, device=self.device)).cpu())
         return torch.cat(values).numpy()
 
 
@@ -157,7 +156,7 @@ def load_lpips(path: Path, heads_path: Path | None = None, device: str = "cpu", 
     Raises MetricError where a file is another one or damaged.
     """
     if heads_path is None:
-        heads_path = files("torchmetrics.functional.image") / "lpips_models" / "alex.pth"
+        heads_path = Path(str(files("torchmetrics.functional.image") / "lpips_models" / "alex.pth"))
     data, trunk_file = read_weights(path, ALEXNET, official, ALEXNET_JAX)
     flax = trunk_file.sha256 == ALEXNET_JAX.sha256 or not official and Path(path).suffix == ".ckpt"
     trunk = _flax_trunk(path, data, device) if flax else tensors_in(path, data, _SHAPES, ALEXNET, device)

@@ -1,4 +1,4 @@
-"""Figures of merit of frames, probabilities and rankings; numpy in, numpy out."""
+"""Figures of merit of frames, probabilities and rankings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ def ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     from torchmetrics.functional.image import structural_similarity_index_measure
 
     x, y = (torch.from_numpy(frames).movedim(-1, -3).float() for frames in (a, b))
-    return structural_similarity_index_measure(x, y, data_range=1.0, reduction="none").numpy()
+    values = structural_similarity_index_measure(x, y, data_range=1.0, reduction="none")
+    assert isinstance(values, torch.Tensor)
+    return values.numpy()
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
@@ -28,7 +30,7 @@ def ranks(values: np.ndarray) -> np.ndarray:
 
 
 def spearman(a: np.ndarray, b: np.ndarray) -> float:
-    """Rank correlation; 0 where either side is constant."""
+    """Spearman's rank correlation; 0 where either side is constant."""
     ra, rb = ranks(a), ranks(b)
     if ra.std() == 0 or rb.std() == 0:
         return 0.0
@@ -43,10 +45,10 @@ def kendall(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def mean_rank_violation(guessed: np.ndarray, true: np.ndarray) -> float:
-    """MMRV of one scene (Li et al. 2024, SIMPLER): how much true outcome wrong orders give away.
+    """Mean maximum rank violation (MMRV) of one scene (Li et al. 2024, SIMPLER); 0 where the order is right.
 
-    For each plan the largest true difference to a plan that it was wrongly ordered with; the mean
-    over the plans. 0 where the order is right.
+    For each plan it takes the largest true difference to a plan that it is wrongly ordered with; then the mean over
+    the plans.
     """
     gap = np.abs(np.subtract.outer(true, true))
     wrong = (np.subtract.outer(guessed, guessed) < 0) != (np.subtract.outer(true, true) < 0)
@@ -54,7 +56,7 @@ def mean_rank_violation(guessed: np.ndarray, true: np.ndarray) -> float:
 
 
 def auroc(probability: np.ndarray, happened: np.ndarray) -> float | None:
-    """Chance that a clip where it happened has the higher probability; None if all are alike."""
+    """Area under the ROC curve; None where the event happened in all cases or in none."""
     positive = happened.astype(bool)
     if positive.all() or not positive.any():
         return None
@@ -66,4 +68,5 @@ def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
     """95 % bootstrap interval of the mean."""
     rng = np.random.default_rng(seed)
     means = rng.choice(values, (2000, len(values))).mean(1)
-    return tuple(float(x) for x in np.quantile(means, (0.025, 0.975)))
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)

@@ -54,7 +54,8 @@ def figures(
     if lpips := metrics.lpips:
 
         def mean_lpips(video: np.ndarray, h: int) -> float:
-            return float(lpips(*(np.moveaxis(each[:, h - 1], -1, 1) for each in (video, truth))).mean())
+            made, seen = (np.moveaxis(each[:, h - 1], -1, 1) for each in (video, truth))
+            return float(lpips(made, seen).mean())
 
         values["lpips"] = {name: {str(h): mean_lpips(video, h) for h in horizons} for name, video in frames.items()}
     if fvd := metrics.fvd:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -77,7 +78,7 @@ def read_weights(
 
 
 def tensors_in(
-    path: Path, data: bytes, shapes: dict[str, tuple[int, ...]], published: PublishedFile, device: str
+    path: Path, data: bytes, shapes: Mapping[str, tuple[int, ...]], published: PublishedFile, device: str
 ) -> dict[str, torch.Tensor]:
     """The tensors named in `shapes` from a .pth file, which may hold others too."""
     try:
@@ -142,7 +143,7 @@ class _Arrays(pickle.Unpickler):
 def arrays_in(path: Path, data: bytes, published: PublishedFile) -> dict:
     """Nested dicts of float32 arrays from a pickle, the format of Flax's checkpoints; runs no code from the file."""
 
-    def made(value: object) -> object:
+    def made(value: Any) -> Any:
         if isinstance(value, dict):
             return {name: made(part) for name, part in value.items()}
         return value.array() if isinstance(value, _Stored) else value

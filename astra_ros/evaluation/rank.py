@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from astra_ros.camera.frame_size import to_model_size
+from astra_ros.critics.base import CriticSettings
 from astra_ros.critics.curiosity import CuriositySettings
 from astra_ros.critics.off_road import OffRoadSettings
 from astra_ros.critics.progress import ProgressSettings
@@ -43,7 +44,7 @@ class Task:
     """
 
     lead_in_s: float = 0.0
-    critics: dict[str, object] = field(default_factory=dict)
+    critics: dict[str, CriticSettings] = field(default_factory=dict)
 
 
 TASKS = {
@@ -162,7 +163,7 @@ def play_scene(imaginer: Imaginer, world: World, seed: int, plans: int, lead_in_
         return None
     result = imaginer.score(history, candidates, now, goal, seed=seed)
     if result.prepared.refused:  # scores and outcomes would be of different plans
-        raise UserError(next(iter(result.prepared.refused.values())), thing=f"seed {seed}")
+        raise UserError(str(next(iter(result.prepared.refused.values()))), thing=f"seed {seed}")
     scores = result.scores
     return Scene(
         seed=seed,

@@ -61,16 +61,13 @@ class VerdictFigures:
     collisions: float
 
     @classmethod
-    def by_verdict(
-        cls, verdicts: Sequence[str], outcomes: Sequence[float], collided: Sequence[bool]
-    ) -> dict[str, VerdictFigures]:
+    def by_verdict(cls, verdicts: np.ndarray, outcomes: np.ndarray, collided: np.ndarray) -> dict[str, VerdictFigures]:
         """Verdict -> its figures, over N plans."""
         figures = {}
         for name in VERDICTS:
-            those = np.array(verdicts) == name
+            those = verdicts == name
             if those.any():
-                means = (np.asarray(values)[those].mean() for values in (outcomes, collided))
-                figures[name] = cls(float(those.mean()), *(float(mean) for mean in means))
+                figures[name] = cls(*(float(values.mean()) for values in (those, outcomes[those], collided[those])))
         return figures
 
 
@@ -111,9 +108,9 @@ class RobotRanking:
         chosen = np.array([scene.chosen_outcome for scene in scenes])
         choices = {"score": chosen, "random": np.array([outcome.mean() for outcome in outcomes]), "oracle": best}
         collisions = {
-            "score": [scene.chosen_collision for scene in scenes],
-            "random": [np.mean(scene.collision) for scene in scenes],
-            "oracle": [scene.collision[int(np.argmax(scene.outcomes))] for scene in scenes],
+            "score": np.array([scene.chosen_collision for scene in scenes]),
+            "random": np.array([np.mean(scene.collision) for scene in scenes]),
+            "oracle": np.array([scene.collision[int(np.argmax(scene.outcomes))] for scene in scenes]),
         }
         orders = [np.array(scene.order) for scene in scenes]
         rho, tau, mmrv = (
@@ -137,10 +134,10 @@ class RobotRanking:
             none_accepted=float(np.mean([scene.chosen is None for scene in scenes])),
             outcome={name: float(values.mean()) for name, values in choices.items()},
             outcome_95={name: interval(values) for name, values in choices.items()},
-            collisions={name: float(np.mean(values)) for name, values in collisions.items()},
+            collisions={name: float(values.mean()) for name, values in collisions.items()},
             verdicts=VerdictFigures.by_verdict(verdicts, np.concatenate(outcomes), collided),
             chosen_verdicts=VerdictFigures.by_verdict(
-                [scene.chosen_verdict for scene in scenes], chosen, collisions["score"]
+                np.array([scene.chosen_verdict for scene in scenes]), chosen, collisions["score"]
             ),
         )
 

@@ -93,7 +93,11 @@ def _show(request: DemoRequest, processes: NodeProcesses, progress: Progress) ->
     from astra_ros.nodes.client.demo_client import DemoClient
     from astra_ros.views.imagined_plans import ImaginedPlans
 
-    client = DemoClient(lambda: (processes.check(), progress.tick()))
+    def watch() -> None:
+        processes.check()
+        progress.tick()
+
+    client = DemoClient(watch)
     try:
         kinds = client.propose(request.plans)
         progress.say(f"imagining {request.plans} plans")

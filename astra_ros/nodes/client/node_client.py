@@ -51,7 +51,7 @@ class NodeClient:
         """Raise an error where waiting on is pointless; called often while waiting."""
         self._watch()
 
-    def until(self, done: Callable[[], Answer], what: str) -> Answer:
+    def until(self, done: Callable[[], Answer | None], what: str) -> Answer:
         """Handle incoming messages until `done()` returns something true, and return that.
 
         Raises:
@@ -75,7 +75,7 @@ class NodeClient:
         self.until(future.done, f"the answer of {service}")
         return future.result()
 
-    def set_parameter(self, node: str, name: str, value: object) -> None:
+    def set_parameter(self, node: str, name: str, value: bool | float | str) -> None:
         """Raises ClientError where the node refuses the value."""
         request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
         result = self.call(f"{node}/set_parameters", SetParameters, request).results[0]

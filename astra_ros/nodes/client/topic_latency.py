@@ -136,6 +136,9 @@ class _Player(NodeClient):
             self._send_plans()
         return self._scores
 
+    def _newest_scores(self) -> tuple[int, float] | None:
+        return self._scores
+
     def _send_plans(self) -> None:
         for trajectory in self._trajectories:
             self._plans.publish(trajectory)
@@ -147,7 +150,7 @@ class _Player(NodeClient):
         self._scores = None
         self._send_plans()
         planned_s = time.monotonic()
-        stamp, received_s = self.until(lambda: self._scores, "scores")
+        stamp, received_s = self.until(self._newest_scores, "scores")
         return received_s - self._sent_s[stamp], received_s - planned_s
 
     def _send_image(self) -> None:
