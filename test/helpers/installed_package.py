@@ -1,6 +1,15 @@
 """A package of one file, installed beside this one as far as Python's metadata tell."""
 
+import re
 from pathlib import Path
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def code_of(page: str) -> str:
+    """The one Python example of a docs page."""
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+    return code
 
 
 def install(folder: Path, module: str, source: str, entry_points: dict[str, dict[str, str]]) -> Path:

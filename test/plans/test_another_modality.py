@@ -1,10 +1,10 @@
-"""A modality of another package: one file, found by its entry point, goes all the way from plans to scores."""
+"""The modality of the docs page, in a package of its own: from plans to scores, found by entry point."""
 
 import sys
 
 import numpy as np
 import pytest
-from installed_package import install
+from installed_package import code_of, install
 from known_model import HISTORY, WHITE, KnownModel
 
 from astra_ros.datasets.rosbag.import_settings import bag_spaces
@@ -13,84 +13,6 @@ from astra_ros.plans.errors import StartError
 from astra_ros.ranking.imaginer import Imaginer, ImaginerSettings
 from astra_ros.ranking.prepare import NothingToImagine
 
-# Rope lengths of a crane: a plan type of its own, with its own rest, start check and motion.
-WINCH = """
-from dataclasses import dataclass, field
-from typing import ClassVar
-
-import numpy as np
-
-from astra_ros.plans.action_spaces import ActionSpace
-from astra_ros.plans.errors import RobotUnknown, StartError
-
-
-@dataclass(frozen=True)
-class RopePlan:
-    motion_names: tuple
-    ends: np.ndarray = field(repr=False)
-    name: str = "plan"
-    duration_s: float = 1.0
-
-    def motion(self, times_s, now=None):
-        share = np.clip(np.asarray(times_s) / self.duration_s, 0.0, 1.0)[:, None]
-        return now + share * (self.ends - now)
-
-    def reordered(self, names):
-        order = [self.motion_names.index(name) for name in names]
-        return RopePlan(tuple(names), self.ends[order], self.name, self.duration_s)
-
-
-@dataclass(frozen=True)
-class WinchSpace(ActionSpace):
-    length_std: tuple
-
-    modality: ClassVar[str] = "winch"
-    units: ClassVar[str] = "m of rope"
-    plan: ClassVar[type] = RopePlan
-    column_noun: ClassVar[str] = "ropes"
-    acceleration_unit: ClassVar[str] = "m/s^2"
-    bag_types: ClassVar[tuple] = (("std_msgs/msg/Float64",),)
-    bag_motion: ClassVar[str] = "winch:RopeMotion"
-
-    @property
-    def dim(self):
-        return len(self.motion_names)
-
-    def _numbers(self, motion):
-        return motion[..., 1:, :] / np.array(self.length_std)
-
-    def accelerations(self, motion, dt_s):
-        return np.diff(motion, n=2, axis=-2) / dt_s**2
-
-    def begun_from(self, other, motion):
-        return other - other[..., :1, :] + motion[..., :1, :]
-
-    @staticmethod
-    def rest(motion_names, now, seconds, name):
-        return RopePlan(tuple(motion_names), np.array([now[each] for each in motion_names]), name, seconds)
-
-    @staticmethod
-    def distances(rows, times_s):
-        return np.abs(rows - rows[0]).max(axis=1)
-
-    @staticmethod
-    def extents(rows):
-        return np.ptp(rows, axis=0)
-
-    def check_start(self, plan, robot, rules):
-        if unknown := robot.unknown(self.motion_names):
-            raise RobotUnknown("a rope's length is not known", thing=f"plan '{plan.name}'", cure="", joints=unknown)
-        if min(robot.values[name] for name in self.motion_names) < rules.tolerance:
-            raise StartError("a rope is wound up", thing=f"plan '{plan.name}'", limit=rules.tolerance)
-
-    @classmethod
-    def fit(cls, name, motion_names, motions):
-        return cls(name, tuple(motion_names), tuple(np.concatenate(motions).std(axis=0)))
-
-
-class RopeMotion:
-    pass
-"""
 NOW = {"left": 1.0, "right": 1.0}
 
 
@@ -98,7 +20,7 @@ NOW = {"left": 1.0, "right": 1.0}
 def winch(tmp_path, monkeypatch):
     """The module, installed and not yet imported."""
     entry = {"astra_ros.action_spaces": {"winch": "winch:WinchSpace"}}
-    monkeypatch.syspath_prepend(str(install(tmp_path, "winch", WINCH, entry)))
+    monkeypatch.syspath_prepend(str(install(tmp_path, "winch", code_of("add-a-robot.md"), entry)))
     monkeypatch.setattr(ACTION_SPACES, "_loaded", dict(ACTION_SPACES._loaded))
     yield lambda: sys.modules["winch"]
     sys.modules.pop("winch", None)
@@ -116,11 +38,13 @@ def crane(winch):
     return Imaginer(model, ImaginerSettings(horizon=2))
 
 
-def test_a_model_card_brings_the_modality_in(winch):
+def test_a_model_card_brings_the_modality_in(winch, monkeypatch):
     assert "winch" in ACTION_SPACES and "winch" not in sys.modules
     space = action_space_class("winch").fit("crane", ["left"], [np.array([[0.0], [2.0]])])
     assert space.length_std == (1.0,) and action_space_from_dict(space.to_dict()) == space
     np.testing.assert_array_equal(space.encode([[[0.0], [2.0], [3.0]]]), [[[2.0], [3.0]]])
+    assert list(bag_spaces()) == ["joints", "twist", "camera"]
+    monkeypatch.setattr(action_space_class("winch"), "bag_types", (("std_msgs/msg/Float64",),))
     assert list(bag_spaces()) == ["joints", "twist", "winch", "camera"]
 
 

@@ -1,9 +1,9 @@
-"""A plan type of another package: one file, found by its entry point, goes from the message to the winner."""
+"""The plan type of the docs page, in a package of its own: from the message to the winner, found by entry point."""
 
 import os
 
 import pytest
-from installed_package import install
+from installed_package import code_of, install
 
 pytest.importorskip("rclpy")
 
@@ -18,33 +18,12 @@ from astra_ros.nodes.qos import LATCHED, reliable
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
-# Velocities of a base, half a second each, in a message that has neither header nor names.
-VELOCITIES = """
-import numpy as np
-from std_msgs.msg import Float32MultiArray
-
-from astra_ros.bridge.plan_adapters import PlanAdapter
-from astra_ros.plans.errors import PlanError
-from astra_ros.plans.velocity_plan import VelocityPlan
-
-
-class VelocitiesAdapter(PlanAdapter):
-    ros_type = "std_msgs/msg/Float32MultiArray"
-    message = Float32MultiArray
-    best_topic = "~/best_velocities"
-
-    def to_plan(self, msg, name, topic):
-        if len(msg.data) % 2:
-            raise PlanError(f"it has {len(msg.data)} numbers", thing=f"{topic}: plan '{name}'", cure="send pairs")
-        return VelocityPlan(("linear.x", "angular.z"), 0.5, np.reshape(msg.data, (-1, 2)), name)
-"""
-
 
 @pytest.fixture(scope="module", autouse=True)
 def installed(tmp_path_factory):
     """The package on the path of the nodes, before they start."""
     entry = {"astra_ros.plan_adapters": {"std_msgs/msg/Float32MultiArray": "velocities:VelocitiesAdapter"}}
-    folder = install(tmp_path_factory.mktemp("other"), "velocities", VELOCITIES, entry)
+    folder = install(tmp_path_factory.mktemp("other"), "velocities", code_of("add-a-plan-type.md"), entry)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]))
         yield
