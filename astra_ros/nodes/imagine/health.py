@@ -15,8 +15,8 @@ GOAL_INPUTS = ("goal_images", "goal_poses")
 INPUTS = ("images", "plans", "joint_states", *GOAL_INPUTS)
 # Faults that last, such as a description without its meshes, are logged once and not with every request.
 LASTING = ("robot_description", "markers")
-# Without a goal, these critics are not missed.
-GOAL_CRITICS = ("goal", "goal_pose")
+# What gives these critics a goal. Where no goal is wanted, they are not missed.
+GOAL_CURES = {"goal": "publish a goal image, transient local", "goal_pose": "publish a goal pose"}
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,9 @@ class LastRequest:
     def lacks(self, goal_wanted: bool) -> list[str]:
         """What the scores lack, in words."""
         said = [
-            f"{critic} does not score: {why}"
+            f"{critic} does not score: {why}" + (f" ({cure})" if (cure := GOAL_CURES.get(critic)) else "")
             for critic, why in self.missing.items()
-            if goal_wanted or critic not in GOAL_CRITICS
+            if goal_wanted or critic not in GOAL_CURES
         ]
         if self.undrawn:
             said.append(f"imagined less exactly, without the robot drawn along the plan: {self.undrawn}")

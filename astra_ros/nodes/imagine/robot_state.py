@@ -69,11 +69,13 @@ class RobotState:
             return None
         if doubts := now.why_unknown(unknown):
             return f"the position of the robot is not known: {doubts}"
-        heard = self.graph.wrong("joint_states")
+        return self.missing(f"joint state of {', '.join(unknown)}", self.graph.wrong("joint_states"))
+
+    def missing(self, what: str = "joint states", cure: str = "") -> str:
+        """What the absence of joint states means, and the cure."""
         return (
-            f"no joint state of {', '.join(unknown)} came on {self.topic} within camera_timeout_s, so plans cannot be "
-            f"compared with where the robot is; {heard or 'remap joint_states'}, or set start_tolerance to 0 to take "
-            "plans that start anywhere"
+            f"no {what} came on {self.topic} within camera_timeout_s, so plans cannot be compared with where the robot "
+            f"is; {cure or 'remap joint_states'}, or set start_tolerance to 0 to take plans that start anywhere"
         )
 
     def contradictions(self) -> tuple[str, frozenset]:

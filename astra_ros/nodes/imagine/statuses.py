@@ -201,19 +201,15 @@ class ImagineStatuses:
         if reason := health.conditions.see("joint states", *self._robot.contradictions()) or refused.recent or far:
             self._joints_missing.see(False, "", "")
             return Status("joint_states", WARN, reason, values)
-        missing = self._missing_joints(bool(heard), timeout_s)
+        missing = self._missing_joints(bool(heard))
         text = missing or ("joint states arrive" if heard else "no joint states")
         return Status("joint_states", WARN if missing else OK, text, values)
 
-    def _missing_joints(self, heard: bool, timeout_s: float) -> str:
+    def _missing_joints(self, heard: bool) -> str:
         """The fault where plans wait for joint states that do not arrive, or ''; logged once after a while."""
         needed = bool(self._settings().start_tolerance and self._health.model.arms)
         missing = needed and not heard
-        text = (
-            f"no joint states came on {self._robot.topic} within camera_timeout_s = {timeout_s:g} s, so plans cannot "
-            "be compared with where the robot is; remap joint_states, or set start_tolerance to 0 to take plans that "
-            "start anywhere"
-        )
+        text = self._robot.missing()
         wrong = self._graph.wrong("joint_states")  # which has its own log line
         comes = f"joint states come on {self._robot.topic}" if heard else ""
         self._joints_missing.see(missing and self._late, "" if wrong else text, comes)
