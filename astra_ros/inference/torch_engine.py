@@ -57,10 +57,11 @@ class TorchEngine:
 
     @torch.inference_mode()
     def robot_tokens(self, renders: np.ndarray) -> Tensor | None:
-        if not self._network.config.drawing:
+        tokenizer = self._network.denoiser.robot_tokens
+        if tokenizer is None:
             return None
         steps = (self.array(renders[:, :, step]) / 255 for step in range(renders.shape[2]))
-        return torch.stack([self._network.render_tokens(step) for step in steps], dim=2)
+        return torch.stack([tokenizer(step) for step in steps], dim=2)
 
     @torch.inference_mode()
     def reproject(self, image: np.ndarray, poses: np.ndarray, space: str) -> Tensor | None:

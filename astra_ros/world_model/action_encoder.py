@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from astra_ros.world_model.config import AstraConfig
+from astra_ros.world_model.layers import start_at_zero
 
 
 def _mlp(width: int) -> nn.Sequential:
@@ -37,10 +38,10 @@ class ActionConditionEncoder(nn.Module):
         self.embeddings = nn.ModuleList(nn.Linear(dim, width) for dim in config.action_dims)
         self.temporal_conv = nn.Conv1d(width, width, self.KERNEL)
         self.mlp = _mlp(width)
-        self.experts = nn.ModuleDict({name: _mlp(width) for name in dict.fromkeys(config.modalities)})
-        for expert in self.experts.values():
-            nn.init.zeros_(expert[-1].weight)
-            nn.init.zeros_(expert[-1].bias)
+        experts = {name: _mlp(width) for name in dict.fromkeys(config.modalities)}
+        for expert in experts.values():
+            start_at_zero(expert[-1])
+        self.experts = nn.ModuleDict(experts)
         self.no_action = nn.Parameter(torch.zeros(width))
 
     def forward(self, actions: Tensor, space: int) -> Tensor:

@@ -34,6 +34,8 @@ class FrameAutoencoder(nn.Module):
     adds it) instead of a KL term: simpler, and it is the noise that the dynamics model will make.
     """
 
+    latent_mean: Tensor
+    latent_std: Tensor
     FOLLOW = 0.01  # how fast the stored latent statistics follow the batches in training
 
     def __init__(self, config: AstraConfig):

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from astra_ros.world_model.config import RENDER_CHANNELS
+from astra_ros.world_model.layers import start_at_zero
 
 
 class Compositor(nn.Module):
@@ -35,9 +36,8 @@ class Compositor(nn.Module):
         )
         # For each of 2 x 2 pixels: logits of how much was seen and how much is painted, then the paint.
         self.out = nn.Conv2d(width, 4 * 5, 3, padding=1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
-        nn.init.constant_(self.out.bias[:8], -4.0)
+        start_at_zero(self.out)
+        nn.init.constant_(self.get_parameter("out.bias")[:8], -4.0)
 
     def forward(self, decoded: Tensor, seen: Tensor, known: Tensor, robot: Tensor | None = None) -> Tensor:
         """-> [B, 3, h, w] in 0..1.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 from astra_ros.outcomes import OUTCOMES
 
@@ -115,16 +116,19 @@ class AstraConfig:
         unknown = sorted(set(values) - known)
         if unknown:
             raise ValueError(f"unknown model settings {unknown}; known are {sorted(known)}")
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        settings: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        return cls(**settings)
 
 
 # What every preset has; the action spaces are those of the data.
-_PARTS = dict(
+_WHOLE = AstraConfig(
     modalities=("joints", "joints"), drawing=True, reprojection=True, displacements=4, observed_displacements=4
 )
 
 # Small enough for two CPU cores.
-_TINY = AstraConfig(latent_channels=24, compositing=True, **_PARTS)
+_TINY = replace(_WHOLE, latent_channels=24, compositing=True)
 
 # `tiny` and `small` are models that ship.
 PRESETS: dict[str, AstraConfig] = {
@@ -134,7 +138,8 @@ PRESETS: dict[str, AstraConfig] = {
     "small": replace(_TINY, image_size=(128, 128), patch=4),
     # The configuration that the seed document prints: 1024 wide, 24 layers, 16 heads, window 16,
     # 1000 steps with linear betas, epsilon-prediction weighted by SNR with gamma 0.5.
-    "paper": AstraConfig(
+    "paper": replace(
+        _WHOLE,
         image_size=(256, 256),
         encoder_widths=(128, 256, 512),
         decoder_widths=(128, 256, 512),
@@ -147,7 +152,6 @@ PRESETS: dict[str, AstraConfig] = {
         process="ddpm",
         denoising_steps=50,
         history_noise=0.1,
-        **_PARTS,
     ),
 }
 

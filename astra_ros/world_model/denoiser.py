@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from astra_ros.outcomes import EVENTS, POSITIONS
 from astra_ros.world_model.config import RENDER_CHANNELS, AstraConfig
-from astra_ros.world_model.layers import Attention, ConditionedBlock, ScalarEmbedding
+from astra_ros.world_model.layers import Attention, ConditionedBlock, ScalarEmbedding, start_at_zero
 from astra_ros.world_model.moved_latent import MovedLatent
 from astra_ros.world_model.reprojection import not_moved
 from astra_ros.world_model.rollout import Denoised, FrameContext
@@ -60,12 +60,12 @@ class DenoisingTransformer(nn.Module):
             self.moved = MovedLatent(config, self.patchify)
         nn.init.normal_(self.modulation.weight, std=0.02)
         nn.init.zeros_(self.modulation.bias)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        start_at_zero(self.out)
 
     def project_memory(self, memory_BMD: Tensor, observed: Tensor) -> Memory:
         """Keys and values of the history for every block, beside its last latent [B, C, h, w]."""
-        return Memory([block.memory_attention.project(memory_BMD) for block in self.blocks], observed)
+        blocks = cast("list[ConditionedBlock]", self.blocks)
+        return Memory([block.memory_attention.project(memory_BMD) for block in blocks], observed)
 
     def forward(self, noisy: Tensor, time: Tensor, frame: FrameContext, memory: Memory) -> Denoised:
         """Denoise N chunks of F frames for each of B requests; the frames of a chunk do not see each other yet.
@@ -117,8 +117,7 @@ class RobotRenderTokens(nn.Module):
         self.cell = config.cell
         self.embed = nn.Linear(RENDER_CHANNELS * self.cell**2, config.hidden_dim)
         self.unknown = nn.Parameter(torch.zeros(config.hidden_dim))
-        nn.init.zeros_(self.embed.weight)
-        nn.init.zeros_(self.embed.bias)
+        start_at_zero(self.embed)
 
     def forward(self, renders: Tensor, known: Tensor | None = None) -> Tensor:
         """`renders` [B, N, 3, h, w] in 0..1 and which of the B are `known` [B] -> [B, N, L, D]."""

@@ -39,10 +39,9 @@ def start_of(model: Astra, history_BTChw: Tensor, plans: int) -> Start:
 def conditions_of(model: Astra, plans: PlanBatch) -> PlanConditions:
     """What the network makes of plans, before anything is imagined."""
     batch, count, horizon, _ = plans.actions.shape
-    tokens = None
-    if plans.robot_renders is not None and model.config.drawing:
-        each = [model.render_tokens(plans.robot_renders[:, :, step]) for step in range(horizon)]
-        tokens = torch.stack(each, dim=2)
+    tokens, tokenizer = None, model.denoiser.robot_tokens
+    if plans.robot_renders is not None and tokenizer is not None:
+        tokens = torch.stack([tokenizer(plans.robot_renders[:, :, step]) for step in range(horizon)], dim=2)
     return PlanConditions(
         torch.arange(1, horizon + 1, device=plans.actions.device),
         model.action_encoder(plans.actions, plans.space),

@@ -17,6 +17,12 @@ def sinusoidal_embedding(values: Tensor, width: int, max_period: float = 1e4) ->
     return torch.cat([angles.cos(), angles.sin()], dim=-1)
 
 
+def start_at_zero(layer: nn.Module) -> None:
+    """What the layer adds is nothing at first."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+
+
 class ScalarEmbedding(nn.Module):
     """A number per frame (denoising time, noise level, age) -> a vector of the model's width."""
 
@@ -27,7 +33,7 @@ class ScalarEmbedding(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         embedded = sinusoidal_embedding(values * self.scale, 128)
-        return self.mlp(embedded.to(self.mlp[0].weight.dtype))
+        return self.mlp(embedded.to(next(self.mlp.parameters()).dtype))
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -107,8 +113,7 @@ class ConditionedBlock(nn.Module):
         self.mlp = feed_forward(width)
         self.adapter_down = nn.Linear(width, adapter_rank)
         self.adapter_up = nn.Linear(adapter_rank, self.PARTS * width)
-        nn.init.zeros_(self.adapter_up.weight)
-        nn.init.zeros_(self.adapter_up.bias)
+        start_at_zero(self.adapter_up)
 
     def forward(
         self, x_BNLD: Tensor, condition_BND: Tensor, shared_BNP: Tensor, memory: tuple[Tensor, Tensor]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from astra_ros.world_model.config import AstraConfig
+from astra_ros.world_model.layers import start_at_zero
 from astra_ros.world_model.temporal import Patchify
 
 
@@ -39,9 +40,8 @@ class MovedLatent(nn.Module):
         self.mix = nn.Linear(width, places * cells)
         self.gate = nn.Linear(width, cells)
         nn.init.normal_(self.displacement.weight, std=0.02)
-        for layer in (self.mix, self.gate):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        start_at_zero(self.mix)
+        start_at_zero(self.gate)
         nn.init.constant_(self.gate.bias, self.OPEN)
         start = torch.cat([_spread(count) for count in self.places])
         with torch.no_grad():

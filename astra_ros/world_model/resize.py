@@ -25,7 +25,7 @@ def resized(model: Astra, image_size: tuple[int, int], patch: int | None = None)
     Raises ValueError on a size that is no multiple of a token's, or a patch that is none of the old.
     """
     old = model.config
-    new = replace(old, image_size=tuple(image_size), patch=old.patch if patch is None else patch)
+    new = replace(old, image_size=(image_size[0], image_size[1]), patch=old.patch if patch is None else patch)
     if new.patch % old.patch:
         raise ValueError(f"patch {new.patch}: expected a multiple of the {old.patch} that the model has")
     weights = dict(model.state_dict())

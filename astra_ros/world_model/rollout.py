@@ -150,6 +150,7 @@ class DenoisingAutoregressiveStep:
             denoised = self.network.denoise(sample, zeros + time, frame, self.memory)
             prediction = denoised.prediction
             if guidance != 1.0:
+                assert plans.free is not None
                 free = plans.free[:, :, [0] * frames]
                 bare = frame._replace(condition=free, robot_tokens=None, reprojected=None)
                 without = self.network.denoise(sample, zeros + time, bare, self.memory).prediction

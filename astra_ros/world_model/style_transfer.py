@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from astra_ros.world_model.layers import Attention, feed_forward
+from astra_ros.world_model.layers import Attention, feed_forward, start_at_zero
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,7 @@ class StyleTransfer(nn.Module):
         self.blocks = nn.ModuleList(_Block(config) for _ in range(config.blocks))
         self.norm = nn.GroupNorm(1, config.width)
         self.out = nn.Conv2d(config.width, config.latent_channels, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        start_at_zero(self.out)
 
     def forward(self, latents: Tensor, reference: Tensor) -> Tensor:
         """`latents` [B, C, h, w] in the look of `reference` [B, C, h', w'], or of one for all, [1, C, h', w']."""
