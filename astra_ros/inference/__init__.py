@@ -2,7 +2,18 @@
 
 from astra_ros.inference.card import DEFAULT_MODEL, ModelCard, ModelError
 from astra_ros.inference.conditioning import Conditioning
+from astra_ros.inference.engine import ENGINES, Engine
 from astra_ros.inference.imagination import Imagination
 from astra_ros.inference.world_model import WorldModel, load_world_model
 
-__all__ = ["DEFAULT_MODEL", "Conditioning", "Imagination", "ModelCard", "ModelError", "WorldModel", "load_world_model"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "ENGINES",
+    "Conditioning",
+    "Engine",
+    "Imagination",
+    "ModelCard",
+    "ModelError",
+    "WorldModel",
+    "load_world_model",
+]

@@ -5,65 +5,21 @@ import sys
 
 import numpy as np
 import pytest
+from installed_package import code_of, install
 
-from astra_ros.inference import Conditioning, load_world_model
+from astra_ros.inference import ENGINES, Conditioning, load_world_model
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.ranking.imaginer import Imaginer, ImaginerSettings
-
-# The whole package. A frame is the last one, a tenth of its noise, and its action's mean.
-TOY_ENGINE = """
-import numpy as np
-from astra_ros.inference.engine import Engine
-from astra_ros.world_model.rollout import Denoised
-
-
-class ToyEngine(Engine):
-    def __init__(self, card, device):
-        self.device, self.shape = device, card.latent_shape
-
-    def array(self, values):
-        return np.asarray(values, np.float32)
-
-    numpy = array
-
-    def encode(self, images):
-        channels, rows, columns = self.shape
-        grey = images.mean(-1).reshape(len(images), rows, images.shape[1] // rows, columns, -1).mean((2, 4)) / 255
-        return np.repeat(grey[:, None], channels, axis=1).astype(np.float32)
-
-    def decode(self, latents):
-        grey = (latents.mean(1).clip(0, 1) * 255).astype(np.uint8).repeat(8, axis=1).repeat(8, axis=2)
-        return np.repeat(grey[..., None], 3, axis=-1)
-
-    def condition(self, actions, space):
-        return actions.mean(-1, keepdims=True)
-
-    def remember(self, history):
-        return history
-
-    def denoise(self, noisy, time, frame, memory):
-        prediction = frame.clean[:, :, None] + 0.1 * noisy + frame.condition[..., None, None]
-        return Denoised(prediction, 0 * frame.condition, frame.condition)
-
-    def outcomes(self, features):
-        return {"obstacle_contact": features[..., 0] - 5}
-"""
 
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """As pip would leave it: a module, and the entry point beside it."""
-    (tmp_path / "toy_engine.py").write_text(TOY_ENGINE)
-    (tmp_path / "toy_engine-1.0.dist-info").mkdir()
-    (tmp_path / "toy_engine-1.0.dist-info/METADATA").write_text(
-        "Metadata-Version: 2.1\nName: toy-engine\nVersion: 1.0\n"
-    )
-    (tmp_path / "toy_engine-1.0.dist-info/entry_points.txt").write_text(
-        "[astra_ros.engines]\ntoy = toy_engine:ToyEngine\n"
-    )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield tmp_path
+    """The class of the docs page, as pip would leave it."""
+    engines = {"astra_ros.engines": {"toy": "toy_engine:ToyEngine"}}
+    monkeypatch.syspath_prepend(str(install(tmp_path, "toy_engine", code_of("add-an-engine.md"), engines)))
+    yield
     sys.modules.pop("toy_engine", None)
+    ENGINES._loaded.pop("toy", None)
 
 
 def test_another_packages_engine_imagines_through_the_same_rollout_and_is_scored(installed):
