@@ -8,13 +8,28 @@ from __future__ import annotations
 from dataclasses import field, fields
 from typing import Any
 
+from astra_ros.errors import UserError
 
-def limited(default: int | float, low: float, high: float, unit: str = "", off: str = ""):
-    """A settings field that is held between two limits, both included.
+
+class SettingError(UserError, ValueError):
+    """A setting has a value that cannot be used. The problem names it, so ``thing`` is ''.
+
+    Attributes:
+        name: of the setting.
+        value: the value that was given.
+    """
+
+    def __init__(self, name: str, value: object, cure: str) -> None:
+        super().__init__(f"{name} is {value}", cure=cure)
+        self.name, self.value = name, value
+
+
+def limited(default: int | float, low: float, high: float, unit: str = "", off: str = "") -> Any:
+    """A settings field between two limits, both included.
 
     Args:
-        unit: said after the limits, such as "s".
-        off: what 0 means, where 0 is allowed although it is below ``low``.
+        unit: of the limits, such as "s".
+        off: the meaning of 0, where 0 is allowed although it is below ``low``.
     """
     metadata: dict[str, Any] = {"range": (low, high), "unit": unit}
     if off:
@@ -31,16 +46,16 @@ def setting(default: Any, description: str, low: float | None = None, high: floa
 
 
 def check_ranges(settings) -> None:
-    """Raises ValueError for the first field that is outside its range, or not a number."""
+    """Raises SettingError for the first field that is outside its range or NaN."""
     for item in fields(settings):
         if not (limits := item.metadata.get("range")):
             continue
         value, off = getattr(settings, item.name), item.metadata.get("off")
         low = item.metadata.get("least", limits[0])
-        if not low <= value <= limits[1] and not (off and value == 0):  # also refuses NaN
+        if not low <= value <= limits[1] and not (off and value == 0):  # refuses NaN too
             least = f"0 ({off}) or {_number(low)}" if off else _number(low)
-            text = f"{item.name} is {_number(value)}; give {least} to {_number(limits[1])} {item.metadata['unit']}"
-            raise ValueError(text.rstrip())
+            cure = f"give {least} to {_number(limits[1])} {item.metadata['unit']}".rstrip()
+            raise SettingError(item.name, _number(value), cure)
 
 
 def _number(value: int | float) -> str:

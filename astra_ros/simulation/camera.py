@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from astra_ros.camera.pinhole import PinholeCamera
-from astra_ros.settings import check_ranges, limited
+from astra_ros.settings import SettingError, check_ranges, limited
 from astra_ros.simulation.bullet import pybullet
 
 # Ambient, diffuse and specular light.
@@ -27,7 +27,7 @@ class CameraSettings:
         rate_hz: frames a second of a node that publishes this camera.
 
     Raises:
-        ValueError: on creation, for a camera that cannot exist.
+        SettingError: on creation, for a camera that cannot exist.
     """
 
     width: int = limited(256, 1, 4096, "pixels")
@@ -42,12 +42,13 @@ class CameraSettings:
     def __post_init__(self) -> None:
         check_ranges(self)
         if not self.near_m < self.far_m:
-            raise ValueError(f"near_m is {self.near_m:g}, far_m {self.far_m:g}; give near_m < far_m")
+            raise SettingError("near_m", f"{self.near_m:g} and far_m is {self.far_m:g}", "give near_m < far_m")
         view = np.subtract(self.look_at, self.position)
         if view.shape != (3,) or not np.isfinite(view).all() or np.hypot(*view[:2]) < 1e-6:
-            raise ValueError(
-                f"camera position {self.position} and look_at {self.look_at} must be two points of "
-                "3 finite numbers, not one above the other; move one sideways a little"
+            raise SettingError(
+                "look_at",
+                f"{self.look_at} and position is {self.position}",
+                "give two points of 3 finite numbers, one not straight above the other",
             )
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from astra_ros.plans.durations import STEP_S
+from astra_ros.settings import SettingError
 from astra_ros.simulation.worlds import Referee, Verdict, World
 
 
@@ -46,7 +47,7 @@ def execute(
         ValueError: horizon below 1.
     """
     if horizon < 1:
-        raise ValueError(f"execute: horizon is {horizon}; expected at least 1 step")
+        raise SettingError("horizon", horizon, "give at least 1 step")
     referee = world.referee() if referee is None else referee
     states = [world.state()]
     frames = [world.render()] if render else []

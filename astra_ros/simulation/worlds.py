@@ -1,4 +1,4 @@
-"""What every simulated world offers, and how one is made by name.
+"""The interface of all simulated worlds, and their registry.
 
 A new world is one module with a class that fits `World`, and one line in `WORLDS`.
 """
@@ -11,10 +11,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from astra_ros.errors import UserError
+from astra_ros.registry import UnknownName
+
+
+class SceneError(UserError, RuntimeError):
+    """No scene fits the settings, which are its ``thing``."""
+
 
 @dataclass(frozen=True)
 class Embodiment:
-    """Who acts in a world, and in what numbers.
+    """The robot of a world and the columns of its motion.
 
     Attributes:
         world: key of ``WORLDS``.
@@ -39,9 +46,9 @@ class Verdict:
     """How good an executed plan was.
 
     Attributes:
-        outcome: higher is better, 1 is about as good as it gets; what is compared with scores.
-        collision: whether anything was touched that should not be.
-        parts: what the outcome is made of, by name.
+        outcome: higher is better, and 1 is about the best; it is compared with imagined scores.
+        collision: whether the robot touched anything that it must not touch.
+        parts: name -> the terms of the outcome.
     """
 
     outcome: float
@@ -50,28 +57,28 @@ class Verdict:
 
 
 class Referee(Protocol):
-    """Watches one plan being executed. It is made where the plan starts, which it has then seen."""
+    """Watches the execution of one plan. It is made at the start of the plan and reads the state there."""
 
     def watch(self) -> None:
-        """See the world after one more step."""
+        """Read the state after one more step."""
 
     def verdict(self) -> Verdict:
-        """How good the plan was so far."""
+        """The judgement of the plan so far."""
 
 
 class World(Protocol):
     """One simulated world with one robot. The same seed and commands give the same bits.
 
-    ``labels`` are what is true at this moment; the names mean the same in every world, and a world
-    gives those that make sense in it, NaN where there is nothing to measure:
+    ``labels`` are the ground truth of this moment. A name means the same in every world. A world gives the labels that
+    apply to it, NaN where there is nothing to measure:
 
-    - ``obstacle_contact`` [] bool: the robot (or what it pushes) touched an obstacle, a wall or
-      another road user during the last ``step``.
+    - ``obstacle_contact`` [] bool: the robot or the object that it pushes touched an obstacle, a wall or another road
+      user during the last ``step``.
     - ``object_contact`` [] bool: the arm touched the object during the last ``step``.
     - ``off_road`` [] bool: drive only, a wheel is off the lanes.
     - ``object_position`` [3] m, world frame: arm only, the object.
-    - ``nearest_obstacle`` [3] m: mobile only, the nearest point of an obstacle, wall or road user that
-      the camera can see, in the robot's frame (x forward, y left).
+    - ``nearest_obstacle`` [3] m: mobile robots only, the nearest point of an obstacle, wall or road user in the
+      camera's view, in the robot's frame (x forward, y left).
     - ``tool_position`` [3] m, world frame: arm only.
     - ``camera_pose`` [7]: x y z (m) and quaternion x y z w of the camera's optical frame (x right,
       y down, z forward) in the world frame.
@@ -84,16 +91,16 @@ class World(Protocol):
         """Simulated seconds since the reset."""
 
     def reset(self, seed: int, style_seed: int | None = None) -> None:
-        """Start the episode that belongs to ``seed``: layout, traffic, and how it looks.
+        """Start the episode that belongs to ``seed``: layout, traffic and appearance.
 
-        With ``style_seed`` surfaces and light are that seed's, and all else stays: the same commands then
-        give the same motion and the same labels.
+        ``style_seed`` chooses other surfaces and light and changes nothing else: the same commands give the same
+        motion and labels.
         """
 
     def play(self, rng: np.random.Generator, seconds: float) -> str:
-        """Choose what the robot does for the next ``seconds``, well or badly, and command it.
+        """Choose and command a behaviour for the next ``seconds``; collisions and failures are among them.
 
-        Returns the behaviour's name. Collisions, failures and random play belong to it.
+        Returns the behaviour's name.
         """
 
     def command(self, plan) -> None:
@@ -106,39 +113,37 @@ class World(Protocol):
         """The camera's view: uint8 [height, width, 3] RGB."""
 
     def motion(self) -> np.ndarray:
-        """[D] what was commanded, in the embodiment's modality.
-
-        Joints: the positions commanded now, rad. Velocities: the mean over the last ``step``.
-        """
+        """[D] the command: joint positions commanded now (rad), or velocities averaged over the last ``step``."""
 
     def labels(self) -> dict[str, np.ndarray]:
-        """What is true now; see the class."""
+        """The ground truth now; see the class."""
 
     def scene(self) -> dict[str, list[float] | float | str]:
-        """What stays as it is until the next reset, such as a goal's position; ready for JSON."""
+        """Facts that hold until the next reset, such as a goal's position, ready for JSON."""
 
     def state(self) -> Any:
-        """The true state, of a kind of its own in every world."""
+        """The true state; each world has its own class."""
 
     def propose(self, count: int, seed: int) -> list[tuple[str, Any]]:
-        """Candidate plans of four seconds from here, good and bad: K of (kind, plan)."""
+        """K candidate plans of four seconds from here, good and bad, as (kind, plan)."""
 
     def goal_image(self) -> np.ndarray | None:
-        """What the camera should see in the end, where the world has such a picture."""
+        """The picture of the finished task; None where the task has none."""
 
     def referee(self) -> Referee:
-        """Who says how good the next plan is."""
+        """A referee of the next plan."""
 
     def snapshot(self) -> Any:
-        """This moment, to come back to with ``restore``: what follows repeats bit by bit."""
+        """This moment. What follows ``restore`` of it repeats bit by bit."""
 
     def restore(self, snapshot: Any) -> None:
         """Go back to a moment of this world."""
 
     def camera(self) -> dict | None:
-        """The camera as `PinholeCamera.to_dict`: in the world where it never moves, else on the robot.
+        """The camera as `PinholeCamera.to_dict`.
 
-        That is in the robot's base frame, or for a camera that moves itself in its own optical frame.
+        Its pose is in the world frame for a fixed camera, else in the robot's base frame. For a camera that is the
+        robot, it is in its own optical frame.
         """
 
     def close(self) -> None:
@@ -147,7 +152,7 @@ class World(Protocol):
 
 @dataclass(frozen=True)
 class WorldSpec:
-    """Where a world is, and who can act in it.
+    """The module of a world and its robots.
 
     Attributes:
         module: has ``make(robot, size) -> World``.
@@ -172,12 +177,12 @@ def make_world(world: str, robot: str | None = None, size: int = 128) -> World:
         size: rows and columns of the camera's square picture.
 
     Raises:
-        ValueError: unknown world or robot; the message lists the known ones.
+        UnknownName: of the world or the robot.
     """
     if world not in WORLDS:
-        raise ValueError(f"unknown world '{world}'; known worlds: {', '.join(WORLDS)}")
+        raise UnknownName("world", world, list(WORLDS))
     spec = WORLDS[world]
     robot = next(iter(spec.robots)) if robot is None else robot
     if robot not in spec.robots:
-        raise ValueError(f"world '{world}' has no robot '{robot}'; it has {', '.join(spec.robots)}")
+        raise UnknownName(f"robot of world '{world}'", robot, list(spec.robots))
     return importlib.import_module(spec.module).make(robot, size)

@@ -30,6 +30,7 @@ from astra_ros.nodes.qos import LATCHED, reliable
 from astra_ros.nodes.reports import OK, WARN, Conditions, Status, ThrottledReports
 from astra_ros.nodes.simulator.simulated_arm import SimulatedArm
 from astra_ros.plans.errors import PlanError
+from astra_ros.registry import UnknownName
 from astra_ros.settings import check_ranges, limited
 from astra_ros.simulation.arm.robots import robot_description
 from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings, CameraSettings
@@ -66,7 +67,7 @@ class SimulatorSettings:
 
     def __post_init__(self) -> None:
         if self.world not in WORLDS:
-            raise ValueError(f"unknown world '{self.world}'; known worlds: {', '.join(WORLDS)}")
+            raise UnknownName("world", self.world, list(WORLDS))
         check_ranges(self)
         if not self.clock_topic:
             raise ValueError(f"clock_topic is empty; name the topic of the simulated time, such as {CLOCK}")

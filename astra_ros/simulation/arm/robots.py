@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from astra_ros.registry import UnknownName
 from astra_ros.resources import resource_path
 
 
@@ -102,12 +103,11 @@ def robot_spec(name: str) -> RobotSpec:
     """The arm of that name.
 
     Raises:
-        ValueError: unknown name; the message lists the known ones.
+        UnknownName: of the arm.
     """
-    try:
-        return ROBOTS[name]
-    except KeyError:
-        raise ValueError(f"unknown robot '{name}'; known robots: {', '.join(sorted(ROBOTS))}") from None
+    if name not in ROBOTS:
+        raise UnknownName("robot", name, sorted(ROBOTS))
+    return ROBOTS[name]
 
 
 def robot_description(spec: RobotSpec, shapes: bool = True, coarse: bool = False) -> str:

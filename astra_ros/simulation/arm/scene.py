@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from astra_ros.simulation.arm.robots import RobotSpec
+from astra_ros.simulation.worlds import SceneError
 
 CUBE_SIDE_M = 0.07
 CUBE_HALF_DIAGONAL_M = CUBE_SIDE_M / np.sqrt(2.0)
@@ -96,9 +97,10 @@ def sample_layout(spec: RobotSpec, seed: int, settings: SceneSettings | None = N
         # The cube lies roughly along the push, never quite.
         yaw = _wrapped(angle + rng.uniform(-0.35, 0.35), np.pi / 2)
         return TableLayout(cube, yaw, goal, obstacle)
-    raise RuntimeError(
-        f"no scene for robot '{spec.name}' and seed {seed} fits {settings}; widen x_range and "
-        "y_range or shorten distance_range"
+    raise SceneError(
+        f"no scene for robot '{spec.name}' and seed {seed} fits it",
+        thing=settings,
+        cure="widen x_range and y_range, or shorten distance_range",
     )
 
 

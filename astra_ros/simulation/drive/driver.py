@@ -14,6 +14,7 @@ import numpy as np
 
 from astra_ros.plans.durations import STEP_S
 from astra_ros.plans.velocity_plan import VelocityPlan
+from astra_ros.registry import UnknownName
 from astra_ros.simulation.drive.motion import CarState
 from astra_ros.simulation.drive.pursuit import checked_plan, foresee, pursue, reachable_speed, row_count
 from astra_ros.simulation.drive.road import Road
@@ -81,10 +82,10 @@ class Driver:
         """The commands of a manoeuvre of ``BEHAVIOURS``, drawn anew each time.
 
         Raises:
-            ValueError: unknown kind; the message lists the known ones.
+            UnknownName: of the kind.
         """
         if kind not in BEHAVIOURS:
-            raise ValueError(f"unknown behaviour '{kind}'; known are {', '.join(BEHAVIOURS)}")
+            raise UnknownName("behaviour", kind, list(BEHAVIOURS))
         return self._MANOEUVRES[kind](self, seconds, name)
 
     def _follow_lane(self, seconds, name):

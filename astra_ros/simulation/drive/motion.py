@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from astra_ros.settings import SettingError
+
 
 @dataclass(frozen=True)
 class CarLimits:
@@ -43,11 +45,13 @@ class CarLimits:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not (math.isfinite(value) and value > 0.0):
-                raise ValueError(f"car limit {name} is {value}; it must be a number > 0")
+                raise SettingError(name, value, "give a number > 0")
         if self.rear_overhang + self.wheelbase > self.length or self.track > self.width:
-            raise ValueError(
-                f"car of {self.length} x {self.width} m cannot hold axles {self.wheelbase} m apart "
-                f"from {self.rear_overhang} m on and wheels {self.track} m apart; enlarge the body"
+            raise SettingError(
+                "length x width",
+                f"{self.length} x {self.width} m with wheelbase {self.wheelbase} m, rear_overhang "
+                f"{self.rear_overhang} m and track {self.track} m",
+                "enlarge the body so that it covers the wheels",
             )
 
     @property

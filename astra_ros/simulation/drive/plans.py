@@ -1,6 +1,6 @@
-"""What a driver may do next, well or badly: candidate plans and random play in the drive world.
+"""Candidate plans and random play of the drive world, good and bad.
 
-The manoeuvres themselves are in ``driver``; how good a plan was says ``referee``.
+The manoeuvres are in ``driver``; ``referee`` tells how good a plan was.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import numpy as np
 
 from astra_ros.plans.durations import PLAN_S
 from astra_ros.plans.velocity_plan import VelocityPlan
+from astra_ros.settings import SettingError
 from astra_ros.simulation.drive.driver import Driver
 from astra_ros.simulation.drive.state import Drivable
 
@@ -42,10 +43,10 @@ def propose(world: Drivable, count: int, seed: int) -> list[tuple[str, VelocityP
         ``candidates/K-1``. Two or more always hold one that follows the lane.
 
     Raises:
-        ValueError: count below 1.
+        SettingError: count below 1.
     """
     if count < 1:
-        raise ValueError(f"propose: count is {count}; expected at least 1 plan")
+        raise SettingError("count", count, "ask for at least 1 plan")
     rng = np.random.default_rng([seed, 13])
     kinds = [CANDIDATES[i % len(CANDIDATES)] for i in range(max(count, len(CANDIDATES)))]
     if count < len(CANDIDATES):  # too few for the whole mix: the good one and a choice of the rest

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from astra_ros.settings import SettingError
 from astra_ros.simulation.drive.motion import CarState
 from astra_ros.simulation.drive.obstacles import Obstacle, Vehicle
 from astra_ros.simulation.drive.placement import Placement
 from astra_ros.simulation.drive.road import Lane, Road, rounded_polygon
+from astra_ros.simulation.worlds import SceneError
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,13 @@ class DriveSceneSettings:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if isinstance(value, tuple) and not 0.0 < value[0] <= value[1]:
-                raise ValueError(f"drive scene: {name} is {value}; expected 0 < lowest <= highest")
+                raise SettingError(name, value, "give 0 < lowest <= highest")
             if name.endswith("_share") and not 0.0 <= value <= 1.0:
-                raise ValueError(f"drive scene: {name} is {value}; a share lies between 0 and 1")
+                raise SettingError(name, value, "give a share between 0 and 1")
         if self.max_vehicles < 0:
-            raise ValueError(f"drive scene: max_vehicles is {self.max_vehicles}; expected >= 0")
+            raise SettingError("max_vehicles", self.max_vehicles, "give 0 or more")
         if self.lane_width[0] < 2.6:
-            raise ValueError(f"drive scene: lane_width is {self.lane_width}; a truck needs at least 2.6 m")
+            raise SettingError("lane_width", self.lane_width, "give at least 2.6 m, which a truck needs")
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def _main_road(rng: np.random.Generator, settings: DriveSceneSettings) -> Road:
         road = Road(start, pieces, lanes, width, closed=True)
         if _keeps_apart(road, 2 * half + 14.0):
             return road
-    raise RuntimeError(f"no closed road fits {settings}; widen corner_distance or lower corner_radius")
+    raise SceneError("no closed road fits it", thing=settings, cure="widen corner_distance or lower corner_radius")
 
 
 def _keeps_apart(road: Road, distance: float) -> bool:

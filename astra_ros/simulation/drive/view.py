@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from astra_ros.settings import SettingError
 from astra_ros.simulation.camera import Camera, CameraSettings
 from astra_ros.simulation.drive.ground import Ground
 from astra_ros.simulation.drive.motion import CarState
@@ -32,7 +33,7 @@ class DriveView:
         client: of PyBullet.
 
     Raises:
-        ValueError: the camera looks sideways.
+        SettingError: the camera looks sideways.
     """
 
     def __init__(self, settings: CameraSettings, client: int) -> None:
@@ -40,9 +41,10 @@ class DriveView:
         self.position = np.array(settings.position, dtype=np.float64)
         forward = np.subtract(settings.look_at, settings.position)
         if abs(forward[1]) > 1e-9 or forward[0] <= 0.0:
-            raise ValueError(
-                f"drive camera at {settings.position} looks at {settings.look_at}; it must look "
-                "ahead: give both the same y, and look_at the larger x"
+            raise SettingError(
+                "look_at",
+                f"{settings.look_at} and position is {settings.position}",
+                "look ahead: give both the same y, and look_at the larger x",
             )
         self.forward = forward / np.linalg.norm(forward)
         self.up = np.array([-self.forward[2], 0.0, self.forward[0]])

@@ -14,6 +14,8 @@ import numpy as np
 
 from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.plans.velocity_plan import VelocityPlan
+from astra_ros.registry import UnknownName
+from astra_ros.settings import SettingError
 from astra_ros.simulation.camera import CameraSettings, optical_pose
 from astra_ros.simulation.drive.bodies import DriveBodies
 from astra_ros.simulation.drive.ground import Ground
@@ -57,7 +59,7 @@ class DriveWorldSettings:
         style_seed: look of the scene; None takes the seed given to ``reset``.
 
     Raises:
-        ValueError: on creation, for a rate at which a fast car would jump through a cone.
+        SettingError: on creation, for a rate at which a fast car would jump through a cone.
     """
 
     camera: CameraSettings = DASHBOARD_CAMERA
@@ -68,10 +70,7 @@ class DriveWorldSettings:
 
     def __post_init__(self) -> None:
         if self.physics_hz < 20:
-            raise ValueError(
-                f"drive world: physics_hz is {self.physics_hz}; expected >= 20, or the car jumps "
-                "over what it should run into"
-            )
+            raise SettingError("physics_hz", self.physics_hz, "give 20 or more, or the car jumps over obstacles")
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +86,7 @@ class DriveWorld(SessionOwner):
 
     Raises:
         ValueError: the camera does not look ahead.
-        RuntimeError: no road fits the settings.
+        SceneError: no road fits the settings.
     """
 
     embodiment = Embodiment("drive", "car", "twist", MOTION_NAMES)
@@ -129,10 +128,10 @@ class DriveWorld(SessionOwner):
         ``style_seed`` gives it another look, and goes before the settings' one.
 
         Raises:
-            ValueError: the seed is negative.
+            SettingError: the seed is negative.
         """
         if seed < 0:
-            raise ValueError(f"drive world: seed is {seed}; expected an integer >= 0")
+            raise SettingError("seed", seed, "give an integer >= 0")
         if style_seed is None:
             style_seed = seed if self.settings.style_seed is None else self.settings.style_seed
         self._build(seed, style_seed)
@@ -332,8 +331,9 @@ def make(robot: str = "car", size: int = 128) -> DriveWorld:
     """The drive world with a square picture of ``size`` pixels.
 
     Raises:
-        ValueError: unknown robot, or a size below 1.
+        UnknownName: of the robot.
+        SettingError: a size below 1.
     """
     if robot != "car":
-        raise ValueError(f"world 'drive' has no robot '{robot}'; it has car")
+        raise UnknownName("robot", robot, ["car"])
     return DriveWorld(DriveWorldSettings(camera=replace(DASHBOARD_CAMERA, width=size, height=size)))

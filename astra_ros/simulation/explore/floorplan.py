@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from astra_ros.settings import SettingError
 from astra_ros.simulation.explore.geometry import Block
 
 # A door keeps this far from the ends of the wall that its two rooms share (m).
@@ -50,31 +51,28 @@ class ExploreSceneSettings:
         smallest, largest = self.room_m
         low, high = self.door_m
         if not (2.0 <= smallest and 2.0 * smallest <= largest):
-            raise ValueError(
-                f"explore scene room_m is {self.room_m}; expected (shortest >= 2, longest at least "
-                "twice the shortest), so that what is too long can be split"
+            raise SettingError(
+                "room_m", self.room_m, "give (shortest >= 2, longest >= 2 * shortest), so that long rooms can be split"
             )
         if not (np.isfinite(self.size_m) and self.size_m >= 2.0 * smallest + 2.0):
-            raise ValueError(
-                f"explore scene size_m is {self.size_m}; two rooms and a corridor need at least "
-                f"{2.0 * smallest + 2.0:.1f} with room_m {self.room_m}"
-            )
+            least = f"{2.0 * smallest + 2.0:.1f}"
+            raise SettingError("size_m", self.size_m, f"give at least {least} with room_m {self.room_m}")
         if not 0.7 <= low <= high <= smallest - 4.0 * DOOR_MARGIN_M:
-            raise ValueError(
-                f"explore scene door_m is {self.door_m}; expected 0.7 <= narrowest <= widest <= "
-                f"{smallest - 4.0 * DOOR_MARGIN_M:.1f}, to fit into the shortest wall"
-            )
+            most = f"{smallest - 4.0 * DOOR_MARGIN_M:.1f}"
+            raise SettingError("door_m", self.door_m, f"give 0.7 <= narrowest <= widest <= {most}, the shortest wall")
         if not 1.0 <= self.door_height_m < self.height_m:
-            raise ValueError(
-                f"explore scene door_height_m is {self.door_height_m}, height_m {self.height_m}; "
-                "expected 1 <= door_height_m < height_m"
+            raise SettingError(
+                "door_height_m",
+                f"{self.door_height_m} and height_m is {self.height_m}",
+                "give 1 <= door_height_m < height_m",
             )
         if not 0.02 <= self.wall_m <= 0.4:
-            raise ValueError(f"explore scene wall_m is {self.wall_m}; expected 0.02 to 0.4")
+            raise SettingError("wall_m", self.wall_m, "give 0.02 to 0.4")
         if not (self.furniture_m2 > 0.0 and self.gap_m >= 0.5):
-            raise ValueError(
-                f"explore scene furniture_m2 is {self.furniture_m2}, gap_m {self.gap_m}; expected "
-                "furniture_m2 > 0 and gap_m >= 0.5, or robots are walled in"
+            raise SettingError(
+                "gap_m",
+                f"{self.gap_m} and furniture_m2 is {self.furniture_m2}",
+                "give furniture_m2 > 0 and gap_m >= 0.5, or furniture walls the robot in",
             )
 
 

@@ -17,6 +17,7 @@ from astra_ros.simulation.explore import textures
 from astra_ros.simulation.explore.floorplan import Door, Room
 from astra_ros.simulation.explore.geometry import Block
 from astra_ros.simulation.explore.scene import House
+from astra_ros.simulation.worlds import SceneError
 
 ATLAS_COLUMNS = 1024
 ROUND_SIDES = 12
@@ -273,9 +274,9 @@ def _packed(pictures: list[np.ndarray]) -> tuple[np.ndarray, list[tuple[int, int
     for i in sorted(range(len(pictures)), key=lambda i: -len(pictures[i])):
         height, width = pictures[i].shape[:2]
         if width > ATLAS_COLUMNS:
-            raise ValueError(
-                f"a picture of the house is {width} pixels wide and the texture {ATLAS_COLUMNS}; "
-                "make size_m of the explore scene smaller"
+            raise SceneError(
+                f"a picture of the house is {width} pixels wide and the texture {ATLAS_COLUMNS}",
+                cure="make size_m of the explore scene smaller",
             )
         if left + width > ATLAS_COLUMNS:
             top, left, shelf = top + shelf, 0, 0

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from astra_ros.registry import UnknownName
 from astra_ros.rotations import antisymmetric, exponential, left_jacobian
 
 # Columns: the camera's right, down and forward in a body frame of x forward, y left, z up.
@@ -126,7 +127,7 @@ def mobile_spec(name: str) -> MobileSpec:
         ValueError: unknown robot; the message lists the known ones.
     """
     if name not in ROBOTS:
-        raise ValueError(f"unknown robot '{name}'; known robots: {', '.join(sorted(ROBOTS))}")
+        raise UnknownName("robot", name, sorted(ROBOTS))
     return ROBOTS[name]
 
 

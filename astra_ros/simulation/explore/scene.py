@@ -8,10 +8,12 @@ from functools import cached_property
 
 import numpy as np
 
+from astra_ros.settings import SettingError
 from astra_ros.simulation.explore.floorplan import ExploreSceneSettings, FloorPlan, sample_floor_plan
 from astra_ros.simulation.explore.furniture import furnish
 from astra_ros.simulation.explore.geometry import Block, Solids
 from astra_ros.simulation.explore.robots import MobileSpec, Pose
+from astra_ros.simulation.worlds import SceneError
 
 WALL_PATTERNS = ("plain", "wainscot", "stripes", "band", "bricks", "panels")
 FLOOR_PATTERNS = ("checker", "planks", "tiles", "carpet", "parquet")
@@ -87,7 +89,7 @@ def sample_house(
         RuntimeError: the settings leave no free place to start from.
     """
     if seed < 0:
-        raise ValueError(f"seed is {seed}; expected an integer >= 0")
+        raise SettingError("seed", seed, "give an integer >= 0")
     settings = settings or ExploreSceneSettings()
     plan = sample_floor_plan(settings, np.random.default_rng([seed, 11]))
     furniture = furnish(plan, settings, np.random.default_rng([seed, 12]))
@@ -143,4 +145,6 @@ def _start(spec: MobileSpec, seed: int, plan: FloorPlan, solids: Solids, setting
         if near.cast(place, [yaw])[0] < 1.2:
             continue
         return spec.pose(place, altitude, yaw)
-    raise RuntimeError(f"no free start for robot '{spec.name}' and seed {seed} in {settings}; raise furniture_m2")
+    raise SceneError(
+        f"no free start for robot '{spec.name}' and seed {seed} fits it", thing=settings, cure="raise furniture_m2"
+    )

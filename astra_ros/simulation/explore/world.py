@@ -13,6 +13,7 @@ import numpy as np
 
 from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.plans.velocity_plan import VelocityPlan
+from astra_ros.settings import SettingError
 from astra_ros.simulation.bullet import pybullet
 from astra_ros.simulation.camera import Camera, CameraSettings, as_drawn, optical_pose
 from astra_ros.simulation.explore.contacts import HouseContacts
@@ -45,7 +46,7 @@ class ExploreWorldSettings:
         physics_hz: simulation steps a second.
 
     Raises:
-        ValueError: on creation, for settings that no world can have.
+        SettingError: on creation, for settings that no world can have.
     """
 
     robot: str = "rover"
@@ -56,9 +57,8 @@ class ExploreWorldSettings:
     def __post_init__(self) -> None:
         mobile_spec(self.robot)
         if not (float(self.physics_hz).is_integer() and self.physics_hz >= 20):
-            raise ValueError(
-                f"explore physics_hz is {self.physics_hz}; expected a whole number >= 20, or "
-                "robots jump through thin things"
+            raise SettingError(
+                "physics_hz", self.physics_hz, "give a whole number >= 20, or robots jump through thin walls"
             )
 
 
@@ -139,7 +139,7 @@ class ExploreWorld(SessionOwner):
         ``style_seed`` gives the house other colours, papers and light.
 
         Raises:
-            ValueError: a negative seed.
+            SettingError: a negative seed.
         """
         self._enter(sample_house(self.spec, seed, self.settings.scene, style_seed))
         rest = np.zeros(len(self.spec.motion_names))

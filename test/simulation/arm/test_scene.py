@@ -14,6 +14,7 @@ from astra_ros.simulation.arm.scene import (
     sample_layout,
     sample_style,
 )
+from astra_ros.simulation.worlds import SceneError
 
 
 @pytest.mark.parametrize("robot", sorted(ROBOTS))
@@ -53,8 +54,9 @@ def test_cubes_are_warm_and_tables_neutral():
 
 def test_a_region_without_room_is_an_error_with_advice():
     settings = SceneSettings(x_range=(0.5, 0.51), y_range=(0.0, 0.01))
-    with pytest.raises(RuntimeError, match="widen x_range"):
+    with pytest.raises(SceneError) as error:
         sample_layout(ROBOTS["panda"], 0, settings)
+    assert error.value.thing == str(settings) and "panda" in error.value.problem and "x_range" in error.value.cure
 
 
 def test_data_files_are_found_in_the_checkout():

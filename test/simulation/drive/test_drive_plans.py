@@ -7,6 +7,7 @@ import pytest
 from streets import NAMES, SCENES, twist
 
 from astra_ros.plans.velocity_plan import VelocityPlan
+from astra_ros.registry import UnknownName
 from astra_ros.simulation.drive.driver import BEHAVIOURS, Driver
 from astra_ros.simulation.drive.motion import CarLimits
 from astra_ros.simulation.drive.plans import propose
@@ -37,8 +38,9 @@ def test_every_behaviour_plans_within_the_limits(world):
             plan = driver.plan(kind, 1.1, "x")
             within(plan, world.limits)
             assert plan.duration_s == 1.25
-    with pytest.raises(ValueError, match="unknown behaviour 'fly'; known are follow_lane"):
+    with pytest.raises(UnknownName) as error:
         driver.plan("fly", 1.0, "x")
+    assert error.value.name == "fly" and error.value.known == list(BEHAVIOURS)
 
 
 def within(plan: VelocityPlan, limits: CarLimits) -> None:

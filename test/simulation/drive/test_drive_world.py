@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from streets import NAMES, crate, twist
 
 from astra_ros.plans.errors import PlanError
 from astra_ros.plans.velocity_plan import VelocityPlan
+from astra_ros.registry import UnknownName
+from astra_ros.settings import SettingError
 from astra_ros.simulation.camera import CameraSettings
 from astra_ros.simulation.drive import world as drive_world
 from astra_ros.simulation.drive.motion import CarLimits, CarState, advance
@@ -19,7 +22,7 @@ from astra_ros.simulation.drive.plans import propose
 from astra_ros.simulation.drive.scene import DriveSceneSettings
 from astra_ros.simulation.drive.world import DriveWorld, DriveWorldSettings, make
 from astra_ros.simulation.rollout import execute
-from astra_ros.simulation.worlds import make_world
+from astra_ros.simulation.worlds import SceneError, make_world
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -257,43 +260,54 @@ def test_off_road_means_a_wheel_off_the_lanes(street):
 
 
 @pytest.mark.parametrize(
-    "make_it, message",
+    "make_it, name, value, cure",
     [
-        (lambda: DriveWorldSettings(physics_hz=10), "physics_hz is 10; expected >= 20"),
-        (lambda: DriveSceneSettings(lane_width=(2.0, 3.0)), "at least 2.6 m"),
-        (lambda: DriveSceneSettings(obstacle_gap=(9.0, 3.0)), "0 < lowest <= highest"),
-        (lambda: DriveSceneSettings(traffic_share=1.5), "between 0 and 1"),
-        (lambda: DriveSceneSettings(max_vehicles=-1), "max_vehicles is -1"),
-        (lambda: CarLimits(min_radius=0.0), "min_radius is 0.0; it must be a number > 0"),
-        (lambda: CarLimits(wheelbase=5.0), "enlarge the body"),
-        (lambda: make("truck"), "no robot 'truck'; it has car"),
-        (lambda: make(size=0), "width is 0; give 1 to"),
+        (lambda: DriveWorldSettings(physics_hz=10), "physics_hz", 10, "20"),
+        (lambda: DriveSceneSettings(lane_width=(2.0, 3.0)), "lane_width", (2.0, 3.0), "2.6 m"),
+        (lambda: DriveSceneSettings(obstacle_gap=(9.0, 3.0)), "obstacle_gap", (9.0, 3.0), "0 < lowest <= highest"),
+        (lambda: DriveSceneSettings(traffic_share=1.5), "traffic_share", 1.5, "0 and 1"),
+        (lambda: DriveSceneSettings(max_vehicles=-1), "max_vehicles", -1, "0"),
+        (lambda: CarLimits(min_radius=0.0), "min_radius", 0.0, "> 0"),
+        (lambda: CarLimits(wheelbase=5.0), "length x width", ANY, "body"),
+        (lambda: make(size=0), "width", "0", "1 to 4096 pixels"),
     ],
 )
-def test_bad_settings_are_refused(make_it, message):
-    with pytest.raises(ValueError, match=message):
+def test_bad_settings_are_refused(make_it, name, value, cure):
+    with pytest.raises(SettingError) as error:
         make_it()
+    assert (error.value.name, error.value.value) == (name, value) and cure in error.value.cure
+
+
+def test_an_unknown_robot_is_refused_with_the_known_ones():
+    with pytest.raises(UnknownName) as error:
+        make("truck")
+    assert (error.value.name, error.value.known) == ("truck", ["car"])
 
 
 def test_a_camera_that_looks_sideways_is_refused():
     camera = CameraSettings(position=(1.0, 0.0, 1.5), look_at=(5.0, 1.0, 1.0))
-    with pytest.raises(ValueError, match="must look ahead"):
+    with pytest.raises(SettingError) as error:
         DriveWorld(DriveWorldSettings(camera=camera))
+    assert error.value.name == "look_at" and "same y" in error.value.cure
 
 
 def test_roads_that_cannot_fit_are_refused():
     scene = DriveSceneSettings(corner_distance=(10.0, 12.0))
-    with pytest.raises(RuntimeError, match="widen corner_distance"):
+    with pytest.raises(SceneError) as error:
         DriveWorld(DriveWorldSettings(scene=scene))
+    assert error.value.thing == str(scene) and "corner_distance" in error.value.cure
 
 
 def test_wrong_commands_are_refused(world):
     world.reset(0)
     with pytest.raises(PlanError, match="columns linear.x, linear.y; expected exactly: linear.x, angular"):
         world.command(VelocityPlan(("linear.x", "linear.y"), 0.25, [[1.0, 0.0]]))
-    with pytest.raises(ValueError, match="seed is -1"):
-        world.reset(-1)
-    with pytest.raises(ValueError, match="count is 0"):
-        propose(world, 0, 0)
-    with pytest.raises(ValueError, match="horizon is 0"):
-        execute(world, twist(1.0, 0.0), horizon=0)
+    calls = {
+        ("seed", -1): lambda: world.reset(-1),
+        ("count", 0): lambda: propose(world, 0, 0),
+        ("horizon", 0): lambda: execute(world, twist(1.0, 0.0), horizon=0),
+    }
+    for wrong, call in calls.items():
+        with pytest.raises(SettingError) as error:
+            call()
+        assert (error.value.name, error.value.value) == wrong
