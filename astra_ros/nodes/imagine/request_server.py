@@ -173,7 +173,7 @@ class RequestServer:
         except NothingToImagine as error:
             self._want(error.unknown_joints)
             if error.unknown_joints:  # the plans wait for their positions
-                raise Refused(str(error)) from error
+                raise Refused(self.robot_unknown() or str(error)) from error
             judged = True
             refused = error.refused | stamped
             self._note_refused(request, refused, quiet=True)  # the refusal of the request names them all in the log

@@ -92,6 +92,8 @@ def test_plans_wait_until_the_joints_are_known():
     assert bench.decisions == [] and bench.log.warnings
     for _ in range(2):  # looking changes nothing
         assert bench.status("plans").level == WARN and "b" in bench.status("plans").message
+    with pytest.raises(Refused, match="joint_states"):  # who asks is told what to remap
+        bench.ask()
     bench.joints(b=0.0)
     bench.image(2)
     assert bench.handed_on and bench.status("plans").level == OK
