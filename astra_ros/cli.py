@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import sys
 from types import ModuleType
 
@@ -27,11 +26,6 @@ COMMANDS = {
     "eval": "measure a model on held-out scenes, beside copying the last frame",
     "rank": "over many scenes: does the score order plans as the simulator does?",
     "bench": "how fast: camera image to scores, beside the plain denoising loop",
-}
-_ELSEWHERE = {  # until they have a module in commands/
-    "train": "astra_ros.training.train",
-    "export": "astra_ros.training.export",
-    "style": "astra_ros.training.style",
 }
 
 # Import name -> the extra of this package that installs it.
@@ -79,8 +73,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def module_of(word: str) -> str:
     """The dotted name of the module behind a word."""
-    name = f"astra_ros.commands.{word.replace('-', '_')}"
-    return name if importlib.util.find_spec(name) else _ELSEWHERE[word]
+    return f"astra_ros.commands.{word.replace('-', '_')}"
 
 
 def _stopped(word: str) -> int:

@@ -36,7 +36,7 @@ def data(tmp_path_factory):
 @pytest.fixture
 def arguments():
     """`astra train` with a few steps only: (data, out, *more) -> parsed arguments."""
-    from astra_ros.training import train
+    from astra_ros.commands import train
 
     def parse(data, out, *more):
         parser = argparse.ArgumentParser()

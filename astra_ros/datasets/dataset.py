@@ -146,11 +146,14 @@ def read_footer(path: Path) -> dict:
     return footer
 
 
-def continuous_joints_of(paths: Iterable[Path]) -> dict[str, tuple[str, ...]]:
+def read_footers(paths: Iterable[Path]) -> dict[Path, dict]:
+    return {path: read_footer(path) for path in paths}
+
+
+def continuous_joints_of(footers: Iterable[dict]) -> dict[str, tuple[str, ...]]:
     """Action space -> joints that turn without end: those that any of its episodes says so of, in their order."""
     found: dict[str, dict[str, bool]] = {}
-    for path in paths:
-        footer = read_footer(path)
+    for footer in footers:
         said = footer.get("continuous_joints", ())
         known = found.setdefault(
             f"{footer['robot']}_{footer['modality']}", dict.fromkeys(footer["motion_names"], False)

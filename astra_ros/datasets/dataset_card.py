@@ -75,7 +75,7 @@ def write_card(folder: Path) -> list[str]:
         kinds = Counter(kind for footer in group for kind in footer["behaviour"].split("+") if kind)
         if kinds:
             lines.append(f"- {space}: " + ", ".join(f"{kind} {count}" for kind, count in kinds.most_common()))
-    for space, joints in continuous_joints_of(footers).items():
+    for space, joints in continuous_joints_of(footers.values()).items():
         lines.append(f"- {space}: {', '.join(joints)} turn without end; each episode begins in [-pi, pi)")
     if unfit := Counter(why for footer in footers.values() if (why := footer["source"].get("unfit"))):
         lines += ["", "## Not to be trained on", "", *(f"- {count} episodes: {why}" for why, count in unfit.items())]

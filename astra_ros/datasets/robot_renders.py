@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from astra_ros.camera.pinhole import PinholeCamera
-from astra_ros.datasets.dataset import read_footer
 from astra_ros.datasets.episode import DatasetError, Episode
 from astra_ros.plans.action_spaces import action_space_class
 from astra_ros.robot.kinematics import KinematicsError
@@ -30,11 +29,10 @@ class Drawer:
         self._robots: dict[str, RobotRenderer | None] = {}
         self._cameras: dict[str, dict] = {}
 
-    def prepare(self, paths: Iterable[Path]) -> dict[str, str]:
+    def prepare(self, footers: Iterable[dict]) -> dict[str, str]:
         """Build what the episodes need; robots that have a description, but cannot be drawn, and why."""
         undrawn = {}
-        for path in paths:
-            footer = read_footer(path)
+        for footer in footers:
             robot, camera = footer["robot"], footer["camera"]
             jointed = action_space_class(footer["modality"]).columns_are_joints
             new = jointed and camera is not None and robot not in self._robots
@@ -90,9 +88,9 @@ class Drawer:
         return beside.read_bytes() if beside.is_file() else simulated_urdf(robot)
 
 
-def undrawn_notes(folder: Path, paths: Iterable[Path], image_size: tuple[int, int]) -> list[str]:
+def undrawn_notes(folder: Path, footers: Iterable[dict], image_size: tuple[int, int]) -> list[str]:
     """A line for each robot of a dataset that has a description beside it, but cannot be drawn."""
-    undrawn = Drawer(folder, image_size).prepare(paths)
+    undrawn = Drawer(folder, image_size).prepare(footers)
     return [f"'{robot}' is not drawn, so plans are followed less exactly: {why}" for robot, why in undrawn.items()]
 
 
@@ -110,11 +108,10 @@ def held_joints(robot: str) -> dict[str, float]:
     return dict(ROBOTS[robot].held_joints) if robot in ROBOTS else {}
 
 
-def cameras_of(paths: Iterable[Path]) -> dict[str, dict]:
+def cameras_of(footers: Iterable[dict]) -> dict[str, dict]:
     """Action space -> camera, of every space whose episodes know a fixed one."""
     cameras: dict[str, dict] = {}
-    for path in paths:
-        footer = read_footer(path)
+    for footer in footers:
         if footer["camera"] and action_space_class(footer["modality"]).columns_are_joints:
             cameras.setdefault(f"{footer['robot']}_{footer['modality']}", footer["camera"])
     return cameras

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from astra_ros.datasets.dataset import list_episodes, load_episode
+from astra_ros.datasets.dataset import list_episodes, load_episode, read_footers
 from astra_ros.datasets.episode import DatasetError, Episode
 from astra_ros.datasets.robot_renders import Drawer, undrawn_notes
 from astra_ros.errors import UserError
@@ -170,7 +170,7 @@ def _print_notes(request: EvaluationRequest, model: WorldModel, by_space: dict[s
         )
     if _renders(request, card):
         paths = [path for space in by_space if space in card.cameras for path in list_episodes(request.data, space)]
-        for text in undrawn_notes(request.data, paths, card.image_size):
+        for text in undrawn_notes(request.data, read_footers(paths).values(), card.image_size):
             print(f"note: {text}", file=sys.stderr)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,79 +11,77 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from astra_ros.datasets.episode import DatasetError, once_more
+from astra_ros.files import OutputError, atomic_write
 from astra_ros.training.distributed import Processes, shard_like, whole
+from astra_ros.training.errors import TrainingError
 from astra_ros.world_model.config import AstraConfig
 
-# Settings that there were none of once, as training then was.
+# Settings that older checkpoints lack, at the value that their training had.
 BEFORE = {"object_weight": 0.0, "starts_every": 1}
 
 
-def save_checkpoint(
-    path: Path,
-    model: nn.Module,
-    average: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    generator: torch.Generator,
-    step: int,
-    config: dict,
-    processes: Processes,
-) -> None:
-    """Write everything that the next step depends on, whole or not at all.
+class CheckpointError(TrainingError):
+    """A checkpoint does not belong to this training.
 
-    All processes call this; the first one writes. The file does not depend on how weights were
-    shared, so a run may go on with another strategy, but not with another number of processes: each
-    has its own random numbers.
+    Attributes:
+        differing: setting -> (its value in the checkpoint, its value now).
+    """
+
+    differing: dict[str, tuple] = {}
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """What changes from step to step; `fixed` parts of the model do not, and are not stored."""
+
+    model: nn.Module
+    average: nn.Module
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+    fixed: tuple[str, ...] = ()
+
+    def weights(self, module: nn.Module) -> dict[str, Tensor]:
+        """The stored part of the state of `model` or `average`."""
+        return {name: value for name, value in module.state_dict().items() if name.split(".")[0] not in self.fixed}
+
+
+def save_checkpoint(path: Path, state: TrainingState, step: int, identity: dict, processes: Processes) -> None:
+    """Write everything that the next step depends on, whole or not at all. Raises OutputError.
+
+    All processes call this; the first one writes. The file does not depend on how weights were shared. So a run may
+    go on with another strategy, but not with another number of processes: each has its own random numbers.
     """
     tensors: dict[str, Tensor] = {}
 
     def keep(name: str, value: Tensor) -> None:
-        value = whole(value)  # together, or processes wait for each other for ever
+        value = whole(value)  # all processes gather together, or they wait for each other for ever
         if processes.first:
             tensors[name] = value.detach().cpu().contiguous().clone()
 
-    for prefix, module in (("model", model), ("average", average)):
-        for name, value in module.state_dict().items():
+    for prefix, module in (("model", state.model), ("average", state.average)):
+        for name, value in state.weights(module).items():
             keep(f"{prefix}.{name}", value)
-    for index, state in optimizer.state_dict()["state"].items():
-        for name, value in state.items():
+    for index, values in state.optimizer.state_dict()["state"].items():
+        for name, value in values.items():
             keep(f"optimizer.{index}.{name}", value)
-    for rank, state in enumerate(processes.gather(generator.get_state())):
-        keep(f"generator.{rank}", state)
+    for rank, numbers in enumerate(processes.gather(state.generator.get_state())):
+        keep(f"generator.{rank}", numbers)
     if processes.first:
-        part = path.with_suffix(".part")
+        metadata = {"step": str(step), "config": json.dumps(identity), "processes": str(processes.count)}
         try:
-            save_file(
-                tensors,
-                str(part),
-                metadata={"step": str(step), "config": json.dumps(config), "processes": str(processes.count)},
-            )
+            with atomic_write(path) as part:
+                save_file(tensors, str(part), metadata=metadata)
+                part.chmod(0o644)  # safetensors makes it private, but other users may look on and export
         except (OSError, SafetensorError) as error:
-            part.unlink(missing_ok=True)
-            raise DatasetError(
-                f"{path}: cannot be written ({error}); the checkpoint before it is "
-                f"whole. {once_more(error)}: it goes on from there"
-            ) from error
-        with open(part, "rb") as file:
-            os.fsync(file.fileno())
-        part.chmod(0o644)  # made private, but other users may look on and export
-        os.replace(part, path)
+            raise OutputError.of(path, error, "the checkpoint before it is whole") from error
     processes.wait()
 
 
-def load_checkpoint(
-    path: Path,
-    model: nn.Module,
-    average: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    generator: torch.Generator,
-    config: dict,
-    processes: Processes,
-) -> int:
+def load_checkpoint(path: Path, state: TrainingState, identity: dict, processes: Processes) -> int:
     """Restore all of `save_checkpoint`; returns the step.
 
-    Raises DatasetError where the file is damaged, or was made with another model configuration, another
-    version of the network or another number of processes.
+    Raises CheckpointError where the file is damaged, or was made with other settings, another version of the network
+    or another number of processes.
     """
     try:
         with safe_open(str(path), framework="pt") as file:
@@ -91,49 +89,52 @@ def load_checkpoint(
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         stored = json.loads(metadata["config"])
     except (SafetensorError, OSError, KeyError, TypeError) as error:
-        raise DatasetError(
-            f"{path}: no checkpoint that can be read ({error}); delete it to begin this stage anew"
+        raise CheckpointError(
+            f"not a readable checkpoint ({error})", thing=path, cure="delete it to train this stage anew"
         ) from error
-    now = json.loads(json.dumps(config))
-    if "model" in stored:  # a setting that there was none of yet is as it was then: at its default
+    now = json.loads(json.dumps(identity))
+    if "model" in stored:  # a network setting that the checkpoint lacks is at its default
         known = json.loads(json.dumps(AstraConfig().to_dict()))
         stored["model"] = {name: stored["model"].get(name, known.get(name)) for name in now["model"]}
         stored = {name: value for name, value in BEFORE.items() if name in now} | stored
     shapes = {name.removeprefix("model."): value.shape for name, value in tensors.items() if name.startswith("model.")}
-    if stored.get("model") == now.get("model") and shapes != {
-        name: value.shape for name, value in model.state_dict().items()
-    }:
-        export = (
-            "`astra export` still makes a model of it, and `astra train --from` that begins another folder; or "
-            if any(name.startswith("style_encoder.") for name in shapes)
-            else ""
-        )
-        raise DatasetError(
-            f"{path}: of an older version of this network; {export}delete it and the files of later "
-            "stages, and repeat the command: they are trained anew"
+    own_shapes = {name: value.shape for name, value in state.weights(state.model).items()}
+    if stored.get("model") == now.get("model") and shapes != own_shapes:
+        raise CheckpointError(
+            "made by an older version of this network",
+            thing=path,
+            cure="delete it and the checkpoints of later stages, and repeat the command: it trains them anew",
         )
     if stored != now:
-        stored, now = _flat(stored), _flat(now)
-        differing = ", ".join(
-            f"{name}: {stored.get(name)} there, {now.get(name)} now"
-            for name in sorted({*stored, *now})
-            if stored.get(name) != now.get(name)
-        )
-        begin = "" if stored.get("stage") == "style" else " (with --from to start from what is there)"
-        raise DatasetError(
-            f"{path}: made with another configuration ({differing}); go on with "
-            f"the old one, or train into another folder, --out{begin}"
-        )
+        raise _other_settings(path, _flat(stored), _flat(now))
     if metadata["processes"] != str(processes.count):
-        raise DatasetError(
-            f"{path}: made by {metadata['processes']} processes, there are {processes.count} now; go on with as many"
+        raise CheckpointError(
+            f"made by {metadata['processes']} processes, but this training has {processes.count}",
+            thing=path,
+            cure="go on with as many as before",
         )
-    for prefix, module in (("model", model), ("average", average)):
-        own = module.state_dict()
-        module.load_state_dict({name: shard_like(tensors[f"{prefix}.{name}"], value) for name, value in own.items()})
-    restore_optimizer(optimizer, {name: value for name, value in tensors.items() if name.startswith("optimizer.")})
-    generator.set_state(tensors[f"generator.{processes.rank}"])
+    for prefix, module in (("model", state.model), ("average", state.average)):
+        own = {name: shard_like(tensors[f"{prefix}.{name}"], value) for name, value in state.weights(module).items()}
+        module.load_state_dict(own, strict=not state.fixed)
+    restore_optimizer(
+        state.optimizer, {name: value for name, value in tensors.items() if name.startswith("optimizer.")}
+    )
+    state.generator.set_state(tensors[f"generator.{processes.rank}"])
     return int(metadata["step"])
+
+
+def _other_settings(path: Path, stored: dict, now: dict) -> CheckpointError:
+    differing = {
+        name: (stored.get(name), now.get(name)) for name in sorted({*stored, *now}) if stored.get(name) != now.get(name)
+    }
+    told = ", ".join(f"{name}: {then} there, {value} now" for name, (then, value) in differing.items())
+    error = CheckpointError(
+        f"made with other settings ({told})",
+        thing=path,
+        cure="go on with the old settings, or train into another folder",
+    )
+    error.differing = differing
+    return error
 
 
 def _flat(config: dict) -> dict:

@@ -1,4 +1,4 @@
-"""A recorded dataset as latents in memory, cut into clips for training."""
+"""Recorded episodes as latents in memory, cut into clips for training."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ from astra_ros.world_model.reprojection import reprojected_latents
 
 
 def measure(paths: Iterable[Path], outcomes: Sequence[str]) -> tuple[list[ActionSpace], dict[str, tuple[str, ...]]]:
-    """What the data hold: one action space per robot and modality, scaled by what it did, and which
-    of the `outcomes` its episodes have labels of."""
+    """The action spaces of the data, scaled by their motion, and for each which of the `outcomes` are labelled."""
     motions: dict[str, list[np.ndarray]] = {}
     first: dict[str, Episode] = {}
     labelled: dict[str, set[str]] = {}
@@ -38,8 +37,10 @@ def measure(paths: Iterable[Path], outcomes: Sequence[str]) -> tuple[list[Action
         known = first.setdefault(episode.space, episode)
         if known.motion_names != episode.motion_names:
             raise DatasetError(
-                f"{path}: motion {episode.motion_names}, other episodes of "
-                f"{episode.space} have {known.motion_names}; name the robot otherwise"
+                f"its motion is {episode.motion_names}, but that of other episodes of {episode.space} "
+                f"{known.motion_names}",
+                thing=path,
+                cure="give the robot another name",
             )
         motions.setdefault(episode.space, []).append(episode.motion)
         labelled.setdefault(episode.space, set()).update(
@@ -320,7 +321,9 @@ def _label(episode: Episode, name: str) -> Tensor:
         return torch.full((len(episode), size), torch.nan).squeeze(-1)
     values = torch.from_numpy(np.asarray(episode.labels[name], dtype=np.float32))
     if values.shape != ((len(episode),) if size == 1 else (len(episode), size)):
-        raise DatasetError(f"{episode.title}: label '{name}' has shape {tuple(values.shape)}; expected {size} a frame")
+        raise DatasetError(
+            f"label '{name}' has shape {tuple(values.shape)}; expected {size} a frame", thing=episode.title
+        )
     return values
 
 

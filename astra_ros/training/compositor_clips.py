@@ -15,7 +15,7 @@ from tqdm import tqdm
 from astra_ros.datasets.dataset import load_episode
 from astra_ros.inference.torch_camera import inverse_depth_camera
 from astra_ros.training.clips import ClipSettings, LatentDataset, frames_to_tensor, imagine_clips
-from astra_ros.training.validate import by_space
+from astra_ros.training.training_data import by_space
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.compositor import Compositor
 from astra_ros.world_model.config import RENDER_CHANNELS
@@ -86,13 +86,13 @@ class CompositorClips:
         ]
 
     def _clip(self, data: LatentDataset, index: int, start: int, frames: np.ndarray, decoded: Tensor) -> ImaginedClip:
-        space, poses, lens = data.space_of(index), data.camera_poses(index, start), None
+        space, poses, view = data.space_of(index), data.camera_poses(index, start), None
         if poses is not None:
-            lens = inverse_depth_camera(data.settings.cameras[space.name], frames.shape[1:3], self.device)
+            view = inverse_depth_camera(data.settings.cameras[space.name], frames.shape[1:3], self.device)
             poses = torch.from_numpy(poses[0]).to(self.device)
         newest = frames_to_tensor(frames[start]).to(self.device)
         steps = 1 if poses is None else self.horizon
-        seen, known = last_seen(newest, steps, poses, lens, space.moves_camera)
+        seen, known = last_seen(newest, steps, poses, view, space.moves_camera)
         renders = data.episodes[index].robot_renders
         return ImaginedClip(
             _bytes(decoded),

@@ -1,13 +1,13 @@
-"""How far away what a moving camera sees usually is, found from nothing but pictures and motion.
+"""The depth prior of a moving camera: a fixed depth map, fitted to images and motion alone.
 
-A picture moved along the robot's way looks like the next one only if things are taken to be as far
-away as they are. So the map of depths is the one with which this comes out best over many pairs of
-frames: a road below, houses and sky above. No depth sensor, no labels.
+A frame that is reprojected along the robot's motion looks like a later frame only with the right depths. The prior is
+the map with the smallest reprojection error over many pairs of frames: a road below, houses and sky above. It needs
+neither a depth sensor nor labels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from astra_ros.camera.moving_camera import MovingCamera
 from astra_ros.camera.pinhole import PinholeCamera
-from astra_ros.datasets.dataset import load_episode, read_footer
+from astra_ros.datasets.dataset import load_episode
 from astra_ros.datasets.episode import DatasetError, Episode
 from astra_ros.inference.torch_camera import inverse_depth_camera, whole_map
 from astra_ros.plans.action_spaces import ActionSpace, action_space_class
@@ -25,22 +25,24 @@ from astra_ros.training.clips import frames_to_tensor
 from astra_ros.world_model.reprojection import InverseDepthCamera, reproject
 
 EPISODES = 100
-GRID = (8, 8)  # of the map
-CONSTANTS_M = (1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0, 40.0, 80.0)  # the best one is begun with
+GRID = (8, 8)  # rows and columns of the map
+CONSTANTS_M = (1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0, 40.0, 80.0)  # the fit starts with the best one
 STEPS, PAIRS, RATE = 200, 48, 0.05
 FURTHEST = 4  # steps between the two frames of a pair, at most
 
 
 def moving_cameras_of(
-    paths: Iterable[Path], spaces: Sequence[ActionSpace], known: Mapping[str, MovingCamera] | None = None, seed: int = 0
+    footers: Mapping[Path, dict],
+    spaces: Sequence[ActionSpace],
+    known: Mapping[str, MovingCamera] | None = None,
+    seed: int = 0,
 ) -> dict[str, MovingCamera]:
-    """Action space -> its camera, of every space that moves and whose camera is known.
+    """Action space -> its camera, of every space whose robot carries a known camera.
 
-    Those in `known` stay as they are. Raises DatasetError where a robot's cameras differ.
+    Cameras in `known` stay as they are. Raises DatasetError where a robot's cameras differ.
     """
     by_space: dict[str, list[tuple[Path, dict]]] = {}
-    for path in paths:
-        footer = read_footer(path)
+    for path, footer in footers.items():
         if action_space_class(footer["modality"]).moves_camera and footer["camera"]:
             by_space.setdefault(path.stem.rpartition("_")[0], []).append((path, footer["camera"]))
     found = dict(known or {})
@@ -57,25 +59,25 @@ def moving_cameras_of(
 
 
 def check_camera(where: object, camera: dict, known: PinholeCamera) -> None:
-    """Raises DatasetError where an episode's camera is not nearly the one that is known."""
+    """Raises DatasetError where an episode's camera is not nearly the known one."""
     if not known.resembles(PinholeCamera.from_dict(camera)):
         raise DatasetError(
-            f"{where}: its camera, or its place on the robot, is not that of other "
-            "episodes of this robot or of the model; give the robot another name for each "
-            "camera"
+            "its camera, or the camera's place on the robot, differs from that of other episodes of this robot or of "
+            "the model",
+            thing=where,
+            cure="give the robot another name for each camera",
         )
 
 
 def fit_depth_prior(episodes: Sequence[Episode], space: ActionSpace, seed: int = 0) -> MovingCamera:
-    """The camera of these episodes, with the map of depths that explains their pictures best.
-
-    Raises DatasetError where none is long enough.
-    """
+    """The camera of these episodes with its depth prior. Raises DatasetError where every episode is too short."""
     rng = np.random.default_rng(seed)
     camera = PinholeCamera.from_dict(episodes[0].camera)
     episodes = [episode for episode in episodes if len(episode) > FURTHEST + 1]
     if not episodes:
-        raise DatasetError(f"{space.name}: no episode has more than {FURTHEST + 1} frames; record longer ones")
+        raise DatasetError(
+            f"no episode has more than {FURTHEST + 1} frames", thing=space.name, cure="record longer ones"
+        )
     size = episodes[0].frames.shape[1:3]
 
     def error(guess: MovingCamera, view: InverseDepthCamera, count: int) -> Tensor:
@@ -99,7 +101,7 @@ def fit_depth_prior(episodes: Sequence[Episode], space: ActionSpace, seed: int =
     state = rng.bit_generator.state
     errors = []
     for guess in guesses:
-        rng.bit_generator.state = state  # all are tried on the same pairs
+        rng.bit_generator.state = state  # all are tried on the same pairs of frames
         errors.append(float(sum(error(guess, inverse_depth_camera(guess, size), PAIRS) for _ in range(4))))
     best = guesses[int(np.argmin(errors))]
     coarse = torch.tensor(best.inverse_depth).float().log().requires_grad_()

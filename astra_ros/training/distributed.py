@@ -1,27 +1,27 @@
 """Training in several processes, as `torchrun` starts them: one process a GPU, or a few on a CPU.
 
-DDP keeps all weights in every process and averages gradients; FSDP (torch's `fully_shard`) splits
-gradients and the optimiser's state among them, and the weights between steps: each step gathers the
-whole model once.
+DDP keeps all weights in every process and averages gradients. FSDP (torch's `fully_shard`) splits gradients and the
+optimiser's state among the processes, and the weights between steps: each step gathers the whole model once.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from astra_ros.datasets.episode import DatasetError
+from astra_ros.training.errors import TrainingError
 
 STRATEGIES = ("ddp", "fsdp")
 
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among all: `rank` of `count`, how weights are shared, and where it computes."""
+    """This process: `rank` of `count`; `strategy` says how weights are shared, `device` where it computes."""
 
     rank: int
     count: int
@@ -39,15 +39,16 @@ class Processes:
         return self.count > 1 and self.strategy == "fsdp"
 
     def share(self, batch: int) -> int:
-        """This process's part of a batch. Raises DatasetError where it cannot be split evenly."""
+        """This process's part of a batch. Raises TrainingError where it cannot be split evenly."""
         if batch % self.count:
-            raise DatasetError(
-                f"a batch of {batch} cannot be split evenly among {self.count} processes; make it a multiple of that"
+            raise TrainingError(
+                f"a batch of {batch} cannot be split evenly among {self.count} processes",
+                cure=f"make it a multiple of {self.count}",
             )
         return batch // self.count
 
-    def wrap(self, module: nn.Module) -> nn.Module:
-        """The module as it is to be called in training; call this before making an optimiser."""
+    def wrap(self, module: nn.Module, fixed: Iterable[nn.Parameter] = ()) -> nn.Module:
+        """The module as training calls it. Call this before making an optimiser; `fixed` parameters are not split."""
         if self.count == 1:
             return module
         if not self.splits:
@@ -59,12 +60,12 @@ class Processes:
         from torch.distributed.fsdp import fully_shard
 
         mesh = init_device_mesh(self.device.type, (self.count,))
-        # Its root alone: the models that this is for are a few GB, and a step calls their parts
-        # (memory, denoiser, heads) one by one, which FSDP would have to gather again each time.
-        return fully_shard(module, mesh=mesh)
+        # The root alone: the models that this is for are a few GB, and a step calls their parts (memory, denoiser,
+        # heads) one by one, which FSDP would have to gather again each time.
+        return fully_shard(module, mesh=mesh, ignored_params=set(fixed))
 
     def gather(self, own) -> list:
-        """What every process has, in the order of ranks, in every process."""
+        """Every process's `own`, in the order of ranks; all processes call this together."""
         if self.count == 1:
             return [own]
         everyone = [None] * self.count
@@ -91,7 +92,7 @@ def shard_like(value: Tensor, like: Tensor) -> Tensor:
 
 
 def start(device: str, strategy: str = "ddp") -> Processes:
-    """Join the processes that `torchrun` started; a process of its own where it did not."""
+    """Join the processes that `torchrun` started. Without torchrun this process is the only one."""
     from astra_ros.inference.torch_engine import usable_device
 
     count = int(os.environ.get("WORLD_SIZE", "1"))

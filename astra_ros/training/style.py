@@ -1,20 +1,16 @@
-"""`astra style`: teach a trained model to take on the look (light, colours) of a picture of the scene.
+"""Style transfer: teach a trained model to take on the look (light, colours) of an image of the scene.
 
-What was observed is given the look of the picture before anything is imagined, by a network of its own, which is
-trained here on the model's latents: of scenes that `astra record` played in two styles, and of recoloured ones.
-The model itself stays as it is, and so do its figures; MODEL/style.safetensors is added to it. Can be stopped at
-any moment; the same command goes on.
-
-In the folder OUT there are then the checkpoint, a line a step (`style.jsonl`), TensorBoard files, and pictures of
-what is made of scenes that were set aside (`validation/`).
+A network of its own gives the observed frames the look of the image before anything is imagined. It is trained here on
+the model's latents, of scenes that were recorded in two styles, and of recoloured ones. The model itself does not
+change.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,30 +18,39 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from astra_ros.commands.arguments import HelpFormat, at_least
-from astra_ros.datasets.dataset import has_its_videos, list_episodes, load_episode, read_footer
+from astra_ros.datasets.dataset import has_its_videos, list_episodes, load_episode, read_footers
 from astra_ros.datasets.episode import DatasetError
+from astra_ros.files import OutputError
 from astra_ros.inference.card import CARD_FILE, ModelCard, ModelError, model_directory
 from astra_ros.inference.torch_engine import load_network, usable_device
 from astra_ros.inference.torch_style_file import STYLE_FILE, read_style, write_style
 from astra_ros.training.augmentation import recoloured
 from astra_ros.training.clips import frames_to_tensor
 from astra_ros.training.distributed import Processes
+from astra_ros.training.errors import TrainingError
 from astra_ros.training.precision import mixed_precision
-from astra_ros.training.settings import STYLE_SETTINGS_HELP, StyleSettings
-from astra_ros.training.trainer import Stage
-from astra_ros.training.training_data import DataFacts, check_episodes, check_same_data, claim, write_facts
+from astra_ros.training.settings import StyleSettings
+from astra_ros.training.trainer import Job, Trainer
+from astra_ros.training.training_data import (
+    TrainingData,
+    by_space,
+    check_episodes,
+    check_same_data,
+    claim,
+    pixels,
+    split,
+    write_facts,
+)
 from astra_ros.training.training_log import TrainingLog
-from astra_ros.training.validate import by_space, split
 from astra_ros.views.filmstrips import filmstrips
 from astra_ros.world_model.autoencoder import FrameAutoencoder
 from astra_ros.world_model.digest import digest_of
 from astra_ros.world_model.style_transfer import StyleConfig, StyleTransfer
 
-RECOLOURED = 0.25  # share of the examples whose two looks are a recording and the same in other colours
-UNCHANGED = 0.1  # share of the examples that are asked for the look that they have
-EVERY = 1000  # steps between pictures
-SHOWN = 3  # scenes of each action space on a picture
+RECOLOURED = 0.25  # share of the examples whose second look is the recoloured one
+UNCHANGED = 0.1  # share of the examples whose wanted look is the one they have
+EVERY = 1000  # steps between validation images
+SHOWN = 3  # scenes of each action space on a validation image
 
 
 class StyleLoss(nn.Module):
@@ -62,12 +67,11 @@ class StyleLoss(nn.Module):
 class StyledScenes:
     """Every scene's latents in several looks, aligned cell by cell, in 16-bit floats.
 
-    Of each scene: as recorded, recoloured, and, where it was recorded twice, in the second style.
+    A scene has two or three looks: as recorded, recoloured, and in the second style if it was recorded in two.
     """
 
-    def __init__(
-        self, paths: list[Path], autoencoder: FrameAutoencoder, device: torch.device, seed: int, progress: bool = True
-    ):
+    def __init__(self, paths: list[Path], autoencoder: FrameAutoencoder, seed: int, progress: bool = True):
+        device = next(autoencoder.parameters()).device
         generator = torch.Generator().manual_seed(seed)
         self.scenes: list[list[Tensor]] = []  # as recorded, recoloured[, in another style]
         self.paths = paths
@@ -82,9 +86,9 @@ class StyledScenes:
             self.scenes.append(list(latents.split(len(frames))))
 
     def sample(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Random latents, references in the wanted look, and the latents in that look; [B, C, h, w] each.
+        """Random latents, references in the wanted look, and the same latents in that look; [B, C, h, w] each.
 
-        A reference is any frame of the scene in the wanted look, so what it shows stands elsewhere in it.
+        A reference is any frame of the scene in the wanted look, so things may stand elsewhere in it.
         """
         picks = []
         for _ in range(batch):
@@ -101,10 +105,11 @@ class StyledScenes:
 
 
 class StyleValidation:
-    """Scenes that are set aside: their first frame in the look of their last frame's other style."""
+    """Validation on scenes set aside: the first frame takes on the look of the last frame in the other style."""
 
-    def __init__(self, scenes: StyledScenes, autoencoder: FrameAutoencoder, device: torch.device, last: int):
-        self.autoencoder, self.device, self.last = autoencoder, device, last
+    def __init__(self, scenes: StyledScenes, autoencoder: FrameAutoencoder, last: int):
+        self.autoencoder, self.last = autoencoder, last
+        device = next(autoencoder.parameters()).device
         pairs = [
             (path.stem.rpartition("_")[0], looks[0][0], looks[-1][-1], looks[-1][0])
             for path, looks in zip(scenes.paths, scenes.scenes)
@@ -119,7 +124,7 @@ class StyleValidation:
         if step % EVERY and step != self.last:
             return
         decode = self.autoencoder.decode
-        # All as decoded: what is looked at is the change of look, not the autoencoder.
+        # All images are decoded latents: the change of look is shown, not the autoencoder's error.
         columns = [
             decode(latents)
             for latents in (self.latents, self.references, transfer(self.latents, self.references), self.targets)
@@ -140,163 +145,133 @@ class StyleValidation:
         log.picture(step, filmstrips(rows, ("observed", "its look", "made", "recorded so")))
 
 
-def train_style(
-    paths: list[Path],
-    autoencoder: FrameAutoencoder,
-    channels: int,
-    settings: StyleSettings,
-    folder: Path,
-    device: torch.device,
+@dataclass(frozen=True)
+class StyleRequest:
+    """A training of the style transfer of a model, or the rest of one that was stopped.
+
+    Attributes:
+        model: shipped name or directory; `style.safetensors` is written there.
+        data: folder of episodes.
+        out: training folder; None: runs/MODEL-style.
+        replaces: whether a style of the model that fits it may be replaced.
+        device: cpu, cuda or cuda:N.
+    """
+
+    model: str
+    data: Path
+    out: Path | None = None
+    settings: StyleSettings = StyleSettings()
+    replaces: bool = False
+    device: str = "cpu"
+
+
+def train_style(request: StyleRequest) -> Path:
+    """Train, or go on; returns the written `style.safetensors`.
+
+    Raises TrainingError, DatasetError, ModelError or OutputError where settings, data, model or a folder cannot be
+    used.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise TrainingError("a style is trained by one process", cure="start it without torchrun")
+    card = ModelCard.read(model_directory(request.model))
+    autoencoder = load_network(card).autoencoder.to(usable_device(request.device)).requires_grad_(False)
+    if not os.access(card.path, os.W_OK):
+        raise OutputError(
+            f"{STYLE_FILE} cannot be written there",
+            thing=card.path,
+            cure="copy the model to a folder of your own and name that",
+        )
+    own = card.path.parent if card.path.name == "model" else card.path  # the model of a training folder
+    out = request.out or Path("runs") / f"{own.resolve().name}-style"
+    if (out / CARD_FILE).exists():  # a model's style.safetensors is not a checkpoint
+        raise TrainingError("holds a model", thing=out, cure="name another folder for the checkpoint")
+    started = (out / STYLE_FILE).exists()
+    if not request.replaces and not started and has_style(card, autoencoder):
+        raise TrainingError(
+            "exists already and fits the model",
+            thing=card.path / STYLE_FILE,
+            cure="allow its replacement (--replace), or copy the model and name the copy",
+        )
+    data = check_episodes(request.data, scenes_to_train_on(request.data))
+    check_frames(data, card)
+    check_same_data(out, data)
+    claim(out)
+    write_facts(out, data)
+    transfer = fit_style(data.paths, autoencoder, request.settings, out, card.latent_shape[0])
+    write_style(card.path, transfer, autoencoder)
+    return card.path / STYLE_FILE
+
+
+def fit_style(
+    paths: list[Path], autoencoder: FrameAutoencoder, settings: StyleSettings, folder: Path, channels: int
 ) -> StyleTransfer:
-    """Train on the latents of `autoencoder`, which have so many `channels`, or go on; returns the averaged network."""
-    processes = Processes(0, 1, "ddp", device)
+    """Train on the latents of `autoencoder`, which have `channels`; returns the averaged network."""
+    device = next(autoencoder.parameters()).device
     torch.manual_seed(settings.seed)
     config = StyleConfig(channels)
     belongs_to = {"autoencoder": digest_of(autoencoder.state_dict())[:16]}
-    stage = Stage(
-        "style",
-        StyleLoss(StyleTransfer(config).to(processes.device)),
-        folder,
-        settings.style_steps,
-        settings.style_rate,
-        settings,
-        config,
-        processes,
-        belongs_to,
-    )
-    if stage.finished:
-        return stage.run(None)
+    losses = StyleLoss(StyleTransfer(config).to(device))
+    job = Job("style", losses, settings, config.to_dict(), belongs_to=belongs_to)
+    trainer = Trainer(job, folder, Processes(0, 1, "ddp", device))
+    if trainer.finished:
+        return trainer.run(None)
     train, aside = split(paths)
-    scenes = StyledScenes(train, autoencoder, processes.device, settings.seed)
+    scenes = StyledScenes(train, autoencoder, settings.seed)
     validation = StyleValidation(
-        StyledScenes(aside, autoencoder, processes.device, settings.seed, progress=False),
-        autoencoder,
-        processes.device,
-        settings.style_steps,
+        StyledScenes(aside, autoencoder, settings.seed, progress=False), autoencoder, settings.style_steps
     )
 
     def batch_of(_, generator):
-        return tuple(part.to(processes.device) for part in scenes.sample(settings.style_batch, generator))
+        return tuple(part.to(device) for part in scenes.sample(settings.style_batch, generator))
 
-    return stage.run(batch_of, validation)
+    return trainer.run(batch_of, validation)
 
 
-def scenes_to_train_on(folder: Path) -> list[Path]:
-    """Those that were recorded in two styles; where none was, all. Raises DatasetError where a video is missing."""
-    paths = list_episodes(folder)
-    twice = [path for path in paths if "restyled_sha256" in read_footer(path)]
+def scenes_to_train_on(folder: Path) -> Mapping[Path, dict]:
+    """Footers of the scenes recorded in two styles, or of all scenes if none was.
+
+    Raises DatasetError where a video is missing.
+    """
+    footers = read_footers(list_episodes(folder))
+    twice = {path: footer for path, footer in footers.items() if "restyled_sha256" in footer}
     for path in twice:
         if not has_its_videos(path):
-            raise DatasetError(f"{path}: one of its two videos is missing; record it again with the same command")
+            raise DatasetError(
+                "one of its two videos is missing", thing=path, cure="record it again with the same command"
+            )
     if not twice:
         print(
             f"note: no scene in {folder} was recorded in two styles (`astra record` does so with one in four); "
-            "it is learned from recoloured pictures alone",
+            "recoloured images alone are learned from",
             file=sys.stderr,
         )
-        return paths
+        return footers
     groups = by_space(twice)
-    for space in by_space(paths):
+    for space in by_space(footers):
         if (count := len(groups.get(space, []))) < 2:
+            effect = "its validation images are of the training scene" if count else "nothing is learned of it"
             print(
-                f"note: {count or 'no'} scene of {space} in {folder} was recorded in two styles; "
-                + (
-                    "its validation pictures are of the scene that is trained on"
-                    if count
-                    else "nothing is learned of it"
-                ),
+                f"note: {count or 'no'} scene of {space} in {folder} was recorded in two styles; {effect}",
                 file=sys.stderr,
             )
     return twice
 
 
-def check_frames(folder: Path, facts: DataFacts, card: ModelCard) -> None:
-    """Raises DatasetError where frames are of another size than the model's, or not as far apart."""
-    if (facts.size, facts.dt_s) != (card.image_size, card.dt_s):
+def check_frames(data: TrainingData, card: ModelCard) -> None:
+    """Raises DatasetError where frames have another size or rate than the model's."""
+    if (data.size, data.dt_s) != (card.image_size, card.dt_s):
         raise DatasetError(
-            f"{folder}: frames of {facts.size[1]} x {facts.size[0]} pixels, {facts.dt_s:g} s apart; '{card.name}' "
-            f"takes {card.image_size[1]} x {card.image_size[0]}, {card.dt_s:g} s apart; "
-            "record such ones (--size, another --out)"
+            f"its frames have {pixels(data.size)} and are {data.dt_s:g} s apart; '{card.name}' takes "
+            f"{pixels(card.image_size)}, {card.dt_s:g} s apart",
+            thing=data.folder,
+            cure="record such frames (--size, another --out)",
         )
 
 
-def has_one(card: ModelCard, autoencoder: FrameAutoencoder) -> bool:
+def has_style(card: ModelCard, autoencoder: FrameAutoencoder) -> bool:
     """Whether a model can take on a look already."""
     try:
         read_style(card.path, autoencoder)
-    except ModelError:  # missing, damaged, or another autoencoder's: no loss
+    except ModelError:  # missing, damaged, or made for another autoencoder
         return False
     return True
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = __doc__
-    parser.formatter_class = HelpFormat
-    parser.epilog = (
-        "examples:\n"
-        "  astra style runs/mine/model --data data/mine\n"
-        "  astra style models/mine --data data/styles       (again to resume)\n\n"
-        "then, in Python:\n"
-        "  observed = model.restyle(history, picture)   # and imagine from these frames\n"
-    )
-    parser.add_argument("model", metavar="MODEL", help="shipped name or directory; style.safetensors is written there")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=Path("data/train"),
-        help="folder of episodes from `astra record`, of the size that the model takes",
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=None,
-        help="checkpoint and logs; training goes on from what is there (default: runs/MODEL-style)",
-    )
-    parser.add_argument(
-        "--replace",
-        action="store_true",
-        help="train although the model has a style.safetensors that fits it, and put the new one in its "
-        "place at the end",
-    )
-    parser.add_argument(
-        "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="where it runs: cpu, cuda, cuda:0"
-    )
-    for name, value in asdict(StyleSettings()).items():
-        kind = at_least(0 if name == "seed" else 1) if isinstance(value, int) else float
-        parser.add_argument("--" + name.replace("_", "-"), type=kind, default=value, help=STYLE_SETTINGS_HELP[name])
-
-
-def run(args: argparse.Namespace) -> int:
-    try:
-        settings = StyleSettings(**{name: getattr(args, name) for name in asdict(StyleSettings())})
-    except ValueError as error:
-        raise DatasetError(str(error)) from error
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise DatasetError("astra style is trained by one process; start it without torchrun")
-    card, device = ModelCard.read(model_directory(args.model)), usable_device(args.device)
-    autoencoder = load_network(card).autoencoder.to(device).requires_grad_(False)
-    if not os.access(card.path, os.W_OK):
-        raise ModelError(
-            f"{card.path}: {STYLE_FILE} could not be written there; copy the model to a folder of your own "
-            "and name that"
-        )
-    own = card.path.parent if card.path.name == "model" else card.path  # of a training folder
-    out = args.out or Path("runs") / f"{own.resolve().name}-style"
-    if (out / CARD_FILE).exists():  # its style.safetensors is no checkpoint
-        raise DatasetError(f"--out {out}: a model lies there; name another folder, for the checkpoint")
-    begun = (out / STYLE_FILE).exists()  # of another one
-    if not args.replace and not begun and has_one(card, autoencoder):
-        raise ModelError(
-            f"{card.path / STYLE_FILE}: is there already, and fits the model; give --replace to train "
-            "another in its place, or copy the model and name the copy"
-        )
-    paths = scenes_to_train_on(args.data)
-    facts = check_episodes(paths)
-    check_frames(args.data, facts, card)
-    check_same_data(out, facts, "")
-    claim(out)
-    write_facts(out, args.data, facts)
-    transfer = train_style(paths, autoencoder, card.latent_shape[0], settings, out, device)
-    write_style(card.path, transfer, autoencoder)
-    print(f"{card.path / STYLE_FILE} written")
-    return 0

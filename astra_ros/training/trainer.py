@@ -1,4 +1,4 @@
-"""One stage of a training: optimiser, moving average, checkpoints, logs and progress."""
+"""The training loop of every network: optimiser, moving average, checkpoints, logs and progress."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -16,38 +16,69 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from astra_ros.datasets.episode import once_more
-from astra_ros.training.checkpoint import load_checkpoint, save_checkpoint
+from astra_ros.files import OutputError
+from astra_ros.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from astra_ros.training.distributed import Processes, whole
+from astra_ros.training.errors import TrainingError
 from astra_ros.training.flops import matmul_peak_flops
 from astra_ros.training.precision import has_bfloat16, mixed_precision
 from astra_ros.training.settings import StyleSettings, TrainSettings
 from astra_ros.training.training_log import TrainingLog
-from astra_ros.world_model.config import AstraConfig
-from astra_ros.world_model.style_transfer import StyleConfig
 
-STAGES = ("autoencoder", "dynamics", "compositor")
-# What each stage reads, beside the settings that bear its name.
-_ALL = ("warmup_steps", "weight_decay", "clip_norm", "average_decay", "seed")
-SETTINGS_OF = {
-    "autoencoder": _ALL,
-    "dynamics": (*_ALL, "rollout_from", "max_history_noise", "object_weight", "starts_every", "horizon"),
-    "compositor": (*_ALL, "horizon"),
-    "style": _ALL,
-}
-AUTOENCODER_NETWORK = (
-    "image_size",
-    "latent_channels",
-    "encoder_widths",
-    "decoder_widths",
-    "encoder_depths",
-    "decoder_depths",
-)
+# What every job reads, beside the settings that bear its name.
+OPTIMISER_SETTINGS = ("warmup_steps", "weight_decay", "clip_norm", "average_decay", "seed")
 MAX_BAD_STEPS = 10
 
 
-class TrainingError(RuntimeError):
-    """A training that cannot go on; says what to change."""
+@dataclass(frozen=True)
+class Job:
+    """A network to train: what a step computes, and what a checkpoint must agree with to go on.
+
+    Attributes:
+        name: of the checkpoint and the logs, and prefix of the job's own settings, such as `<name>_steps`.
+        losses: called with a batch, returns (loss, parts of it); `losses.model` is trained, averaged and stored.
+        settings: the job uses its own, those in `reads`, and the optimiser's.
+        network: settings of the network, as JSON.
+        belongs_to: what was trained before, as name -> hash.
+        fixed: parts of `losses.model` that are neither trained nor stored.
+        timed: whether a step is a usual one; the logged FLOPs utilisation is of these steps.
+        continues: another job of the same command follows.
+    """
+
+    name: str
+    losses: nn.Module
+    settings: TrainSettings | StyleSettings
+    network: dict
+    reads: tuple[str, ...] = ()
+    belongs_to: dict[str, str] = field(default_factory=dict)
+    fixed: tuple[str, ...] = ()
+    timed: Callable[[int], bool] = lambda _: True
+    continues: bool = False
+
+    @property
+    def steps(self) -> int:
+        return getattr(self.settings, f"{self.name}_steps")
+
+    @property
+    def rate(self) -> float:
+        return getattr(self.settings, f"{self.name}_rate")
+
+    @property
+    def identity(self) -> dict:
+        """All that a checkpoint must agree with."""
+        used = {
+            name: value
+            for name, value in asdict(self.settings).items()
+            if name.startswith(f"{self.name}_") or name in OPTIMISER_SETTINGS or name in self.reads
+        }
+        return {**used, "stage": self.name, "model": self.network, **self.belongs_to}
+
+    def parameters(self, module: nn.Module) -> list[nn.Parameter]:
+        """The trained parameters of `losses.model`, or of a copy of it."""
+        return [value for name, value in module.named_parameters() if name.split(".")[0] not in self.fixed]
+
+    def fixed_parameters(self, module: nn.Module) -> list[nn.Parameter]:
+        return [value for name, value in module.named_parameters() if name.split(".")[0] in self.fixed]
 
 
 def learning_rate(step: int, steps: int, peak: float, warmup: int) -> float:
@@ -61,7 +92,7 @@ def learning_rate(step: int, steps: int, peak: float, warmup: int) -> float:
 
 @contextmanager
 def _stop_signals() -> Iterator[list[int]]:
-    """A list that SIGINT and SIGTERM fill instead of interrupting a step; a second one interrupts."""
+    """A list that collects SIGINT and SIGTERM while a step is finished; a second signal interrupts at once."""
     came: list[int] = []
 
     def note(number: int, _) -> None:
@@ -77,96 +108,67 @@ def _stop_signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-class Stage:
-    """Trains `losses`, a module that is called with a batch and returns (loss, parts).
+class Trainer:
+    """Trains a job in `folder`, or goes on from its checkpoint there."""
 
-    `losses.model` is what is trained, averaged, stored and returned.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        losses: nn.Module,
-        folder: Path,
-        steps: int,
-        rate: float,
-        settings: TrainSettings | StyleSettings,
-        config: AstraConfig | StyleConfig,
-        processes: Processes,
-        belongs_to: dict | None = None,
-    ):
-        self.name, self.steps, self.rate = name, steps, rate
-        self.settings, self.config, self.processes = settings, config, processes
-        self.belongs_to = belongs_to or {}
-        self.path = folder / f"{name}.safetensors"
-        self.module = losses.model
-        self.average = copy.deepcopy(losses.model).requires_grad_(False)
+    def __init__(self, job: Job, folder: Path, processes: Processes):
+        self.job, self.settings, self.processes = job, job.settings, processes
+        self.path = folder / f"{job.name}.safetensors"
+        self.module = job.losses.model
+        for parameter in job.fixed_parameters(self.module):
+            parameter.requires_grad_(False)
+        self.average = copy.deepcopy(self.module).requires_grad_(False)
         self._unsplit = self.average
         if processes.splits:
             self._unsplit = copy.deepcopy(self.average)
-            processes.wrap(self.average)
-        self._countable = copy.deepcopy(losses) if processes.first else None
-        self.step_function = processes.wrap(losses)
+            processes.wrap(self.average, job.fixed_parameters(self.average))
+        self._countable = copy.deepcopy(job.losses) if processes.first else None
+        self.step_function = processes.wrap(job.losses, job.fixed_parameters(self.module))
+        self._parameters = job.parameters(self.module)
         self.optimizer = torch.optim.AdamW(
-            [p for p in losses.model.parameters() if p.requires_grad],
-            lr=rate,
+            self._parameters,
+            lr=job.rate,
             betas=(0.9, 0.99),
-            weight_decay=settings.weight_decay,
-            fused=not processes.splits,
-        )  # faster, but not for split weights on a CPU
-        self.generator = torch.Generator().manual_seed(
-            settings.seed * 1000 + processes.rank if processes.count > 1 else settings.seed
+            weight_decay=self.settings.weight_decay,
+            fused=not processes.splits,  # faster, but a CPU cannot do it with split weights
         )
+        seed = self.settings.seed
+        self.generator = torch.Generator().manual_seed(seed * 1000 + processes.rank if processes.count > 1 else seed)
+        self.state = TrainingState(self.module, self.average, self.optimizer, self.generator, job.fixed)
         self.step = self._bad_steps = 0
         if self.path.exists():
-            self.step = load_checkpoint(
-                self.path, self.module, self.average, self.optimizer, self.generator, self._identity(), processes
-            )
-
-    def _identity(self) -> dict:
-        """What a checkpoint must agree with: all that this stage reads, and what it builds on."""
-        own = SETTINGS_OF[self.name]
-        network = self.config.to_dict()
-        if self.name == "autoencoder":
-            network = {name: network[name] for name in AUTOENCODER_NETWORK}
-        elif self.name == "dynamics":
-            del network["compositing"]  # which comes afterwards
-        return {
-            **{
-                name: value
-                for name, value in asdict(self.settings).items()
-                if name.startswith(f"{self.name}_") or name in own
-            },
-            "stage": self.name,
-            "model": network,
-            **self.belongs_to,
-        }
+            self.step = load_checkpoint(self.path, self.state, job.identity, processes)
 
     @property
     def finished(self) -> bool:
-        return self.step >= self.steps
+        return self.step >= self.job.steps
 
     def run(
         self,
         batch_of: Callable[[int, torch.Generator], tuple],
         validate: Callable[[nn.Module, int, TrainingLog], None] = lambda *_: None,
     ) -> nn.Module:
-        """Train to the last step.
+        """Train to the last step; returns the averaged model.
 
-        `batch_of(step, generator)` gives the arguments of the loss module, the second one True where
-        the step is a roll-out; `validate(average, step,
-        log)` is called at every checkpoint, in the first process. Returns the averaged model.
+        Args:
+            batch_of: (step, generator) -> the arguments of the loss module.
+            validate: called with (averaged model, step, log) at every checkpoint, in the first process.
+
+        Raises TrainingError where gradients stay infinite, OutputError where the folder cannot be written.
         """
         self.module.train()
+        for name in self.job.fixed:
+            if (part := getattr(self.module, name)) is not None:
+                part.eval()
         try:
             with (
                 _stop_signals() as stop,
                 TrainingLog(self.path, self.step, self.processes.first) as log,
                 tqdm(
-                    range(self.step, self.steps),
+                    range(self.step, self.job.steps),
                     initial=self.step,
-                    total=self.steps,
-                    desc=self.name,
+                    total=self.job.steps,
+                    desc=self.job.name,
                     unit="step",
                     mininterval=2,
                     disable=not self.processes.first,
@@ -174,55 +176,52 @@ class Stage:
             ):
                 self._loop(batch_of, validate, bar, log, stop)
         except OSError as error:
-            raise TrainingError(
-                f"{self.path.parent}: cannot be written to ({error}); the last checkpoint is "
-                f"whole. {once_more(error)}: it goes on from there"
-            ) from error
-        if not self.path.exists():  # no steps asked for: the weights are those it began with
+            raise OutputError.of(self.path.parent, error, "the last checkpoint is whole") from error
+        if not self.path.exists():  # 0 steps: the initial weights
             self._save(0)
         return self.averaged()
 
     def _loop(self, batch_of, validate, bar, log: TrainingLog, stop: list[int]) -> None:
         flops, peak = self._speed_limits(batch_of) if len(bar) else (0.0, 1.0)
         for self.step in bar:
-            rate = learning_rate(self.step, self.steps, self.rate, self.settings.warmup_steps)
+            rate = learning_rate(self.step, self.job.steps, self.job.rate, self.settings.warmup_steps)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             batch = batch_of(self.step, self.generator)
             begin = time.perf_counter()
             loss, parts, norm = self._step(batch)
-            if batch[1] is not True:
+            if self.job.timed(self.step):
                 log.speed(flops / (time.perf_counter() - begin) / peak)
             log.step(self.step, loss, rate, norm, parts)
             if self.step % 20 == 0:
                 bar.set_postfix_str(log.summary())
             done = self.step + 1
             stopping = any(self.processes.gather(bool(stop)))
-            if done % self.settings.checkpoint_every == 0 or done == self.steps or stopping:
-                log.flush()  # first: lines after a checkpoint are dropped when it is gone on from
+            if done % self.settings.checkpoint_every == 0 or done == self.job.steps or stopping:
+                log.flush()  # first: a resumed training drops the lines after its checkpoint
                 self._save(done)
                 average = self.averaged()
                 if self.processes.first and not stopping:
                     validate(average, done, log)
                 self.processes.wait()
-            if stopping and (done < self.steps or self.name in STAGES[:-1]):
-                bar.write(f"stopped after step {done} of {self.steps}, all saved; the same command goes on from here")
+            if stopping and (done < self.job.steps or self.job.continues):
+                told = f"stopped after step {done} of {self.job.steps}, all saved"
+                bar.write(f"{told}; the same command goes on from here")
                 raise KeyboardInterrupt
 
     def _speed_limits(self, batch_of) -> tuple[float, float]:
-        """FLOPs of a step that is no roll-out, and what the machine reaches a second.
+        """FLOPs of the first step, and the FLOP/s that the device reaches.
 
-        Counted on a copy and on other random numbers: the counter takes torch's operations apart, so
-        that their rounding is not quite that of the training.
+        They are counted on a copy and on other random numbers: the counter takes torch's operations apart, which
+        changes their rounding slightly.
         """
         if not self.processes.first:
             return 0.0, 1.0
-        batches = (batch_of(step, torch.Generator()) for step in range(3))
-        batch = next(batch for batch in batches if batch[1] is not True)
+        batch = batch_of(0, torch.Generator())
         module, self._countable = self._countable.train(), None
         with FlopCounterMode(display=False) as counter, mixed_precision(self.processes.device):
             module(*batch)[0].backward()
-        # Of either precision: not every CPU that has bfloat16 is quicker in it.
+        # The better of both precisions: not every CPU that has bfloat16 is faster in it.
         device = self.processes.device
         peak = matmul_peak_flops(device, 0.3, torch.float32)
         if has_bfloat16(device):
@@ -235,7 +234,7 @@ class Stage:
             loss, parts = self.step_function(*batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.settings.clip_norm)
+        norm = nn.utils.clip_grad_norm_(self._parameters, self.settings.clip_norm)
         norm = float(whole(norm))  # of all processes together, so all decide alike
         if math.isfinite(norm):
             self._bad_steps = 0
@@ -245,22 +244,21 @@ class Stage:
             self._bad_steps += 1
             if self._bad_steps >= MAX_BAD_STEPS:
                 raise TrainingError(
-                    f"{self.name}: the gradient was not finite in {MAX_BAD_STEPS} steps one after the "
-                    f"other, up to step {self.step}; {self.path.name} holds the last checkpoint that is "
-                    f"whole. Lower --{self.name}-rate, or look for frames and labels that are broken"
+                    f"the gradient was not finite in {MAX_BAD_STEPS} consecutive steps, the last one step {self.step}; "
+                    f"{self.path.name} is the last whole checkpoint",
+                    thing=f"{self.job.name}_rate",
+                    cure="lower it, or look for broken frames and labels",
                 )
         return float(loss.detach()), {name: float(part) for name, part in parts.items()}, norm
 
     def _save(self, done: int) -> None:
-        save_checkpoint(
-            self.path, self.module, self.average, self.optimizer, self.generator, done, self._identity(), self.processes
-        )
+        save_checkpoint(self.path, self.state, done, self.job.identity, self.processes)
 
     @torch.no_grad()
     def averaged(self) -> nn.Module:
         """The moving average, ready to imagine; all processes call this together."""
         if self.processes.count > 1:
-            # Each process followed its own batches' latents; from here on all go by the first one's.
+            # Each process has followed the latents of its own batches. From here on all use the first one's.
             for buffer in self.average.buffers():
                 torch.distributed.broadcast(buffer, 0)
         if self._unsplit is not self.average:
@@ -269,8 +267,8 @@ class Stage:
 
     @torch.no_grad()
     def _follow(self) -> None:
-        """The moving average takes a step; fast at first, so that it is no ballast early on."""
+        """Update the moving average: fast at first, so that the initial weights are soon forgotten."""
         decay = min(self.settings.average_decay, (1 + self.step) / (10 + self.step))
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.module.parameters()), 1 - decay)
+        torch._foreach_lerp_(self.job.parameters(self.average), self._parameters, 1 - decay)
         for mine, theirs in zip(self.average.buffers(), self.module.buffers()):
             mine.copy_(theirs)

@@ -1,4 +1,4 @@
-"""What a training is about to see: checked before the first step, and remembered in its folder."""
+"""The episodes that a training reads: checked before the first step, and recorded in its folder."""
 
 from __future__ import annotations
 
@@ -6,116 +6,174 @@ import fcntl
 import hashlib
 import json
 import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-from astra_ros.datasets.dataset import HELD_OUT_FROM, read_footer
-from astra_ros.datasets.episode import DatasetError, once_more
+from astra_ros.datasets.dataset import HELD_OUT_FROM
+from astra_ros.datasets.episode import DatasetError
+from astra_ros.files import OutputError, atomic_write
+from astra_ros.training.errors import TrainingError
 
 LOCK_FILE = ".lock"
-_claims: dict[Path, object] = {}
 DATA_FILE = "data.json"
+_claims: dict[Path, object] = {}
 
 
-class DataFacts(NamedTuple):
-    """What all episodes of a training have in common, and which they are."""
+@dataclass(frozen=True)
+class TrainingData:
+    """Episodes of one rate and frame size. Their footers are read once, here.
 
-    dt_s: float
-    size: tuple[int, int]  # (h, w) of a frame
-    episodes: int
-    sha256: str  # of the episodes' names, tables and videos
-
-
-def check_episodes(paths) -> DataFacts:
-    """Read what every episode says of itself.
-
-    Raises DatasetError where an episode is damaged, or of a bag that cannot be learned from, where they differ, or
-    where one is held out for evaluation.
+    Attributes:
+        folder: where the episodes lie.
+        footers: an episode's table -> its footer, in order of name.
+        sha256: of the episodes' names, tables and videos.
     """
-    first = read_footer(paths[0])
-    size = tuple(first["frames"][1:3])
+
+    folder: Path
+    footers: Mapping[Path, dict]
+    sha256: str
+
+    @property
+    def paths(self) -> list[Path]:
+        return list(self.footers)
+
+    @property
+    def dt_s(self) -> float:
+        return next(iter(self.footers.values()))["dt_s"]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(h, w) of a frame."""
+        return _size(next(iter(self.footers.values())))
+
+    def split(self) -> tuple[dict[Path, dict], dict[Path, dict]]:
+        """(training, validation) footers; see `split`."""
+        train, aside = split(self.paths)
+        return {path: self.footers[path] for path in train}, {path: self.footers[path] for path in aside}
+
+
+def check_episodes(folder: Path, footers: Mapping[Path, dict]) -> TrainingData:
+    """Raises DatasetError where an episode is damaged, unfit or held out for evaluation, or where episodes differ."""
+    name, first = next((path.name, footer) for path, footer in footers.items())
+    size = _size(first)
     digest = hashlib.sha256()
-    for path in paths:
-        footer = read_footer(path)
+    for path, footer in footers.items():
         digest.update(f"{path.name} {footer['video_sha256']}\n".encode() + path.read_bytes())
         if footer["dt_s"] != first["dt_s"]:
             raise DatasetError(
-                f"{path}: frames are {footer['dt_s']:g} s apart, those of "
-                f"{paths[0].name} {first['dt_s']:g} s; train on episodes of one rate"
+                f"its frames are {footer['dt_s']:g} s apart, those of {name} {first['dt_s']:g} s",
+                thing=path,
+                cure="train on episodes of one rate",
             )
-        if tuple(footer["frames"][1:3]) != size:
+        if _size(footer) != size:
             raise DatasetError(
-                f"{path}: frames of {footer['frames'][2]} x {footer['frames'][1]} "
-                f"pixels, those of {paths[0].name} of {size[1]} x {size[0]}; train on "
-                "episodes of one size"
+                f"its frames have {pixels(_size(footer))}, those of {name} {pixels(size)}",
+                thing=path,
+                cure="train on episodes of one frame size",
             )
         if footer["seed"] is not None and footer["seed"] >= HELD_OUT_FROM:
             raise DatasetError(
-                f"{path}: seeds from {HELD_OUT_FROM} on are held out for evaluation; "
-                "record others with: astra record --first-seed 0"
+                f"seeds from {HELD_OUT_FROM} on are held out for evaluation",
+                thing=path,
+                cure="record others with: astra record --first-seed 0",
             )
         if why := footer["source"].get("unfit"):
             raise DatasetError(
-                f"{path}: a model would learn nonsense from it ({why}); delete the episodes of that bag, "
-                "or import it again as that says, with --force"
+                f"a model cannot learn from it ({why})",
+                thing=path,
+                cure="delete the episodes of that bag, or import it again as that says, with --force",
             )
         if not path.with_suffix(".mp4").is_file():
             raise DatasetError(
-                f"{path}: its video {path.with_suffix('.mp4').name} is missing; delete "
-                "the table and record the episode again"
+                f"its video {path.with_suffix('.mp4').name} is missing",
+                thing=path,
+                cure="delete the table and record the episode again",
             )
-    return DataFacts(first["dt_s"], size, len(paths), digest.hexdigest())
+    return TrainingData(folder, dict(footers), digest.hexdigest())
 
 
-def check_same_data(out: Path, facts: DataFacts, advice: str) -> None:
-    """Raises DatasetError where a training folder was begun on other episodes; it ends with `advice`."""
+def pixels(size: tuple[int, int]) -> str:
+    """A frame size (h, w) as text."""
+    return f"{size[1]} x {size[0]} pixels"
+
+
+def _size(footer: dict) -> tuple[int, int]:
+    return footer["frames"][1], footer["frames"][2]
+
+
+def split(paths: Iterable[Path], share: int = 50) -> tuple[list[Path], list[Path]]:
+    """(training, validation): every `share`-th episode of each action space is set aside.
+
+    The place in the sorted list decides, so every run on the same data sets the same ones aside. A space of fewer
+    episodes than `share` gives its last one. A single episode is both trained on and validated with.
+    """
+    train, aside = [], []
+    for group in by_space(paths).values():
+        mine = group[share - 1 :: share] or group[-1:]
+        aside += mine
+        train += [path for path in group if path not in mine] or mine
+    return train, aside
+
+
+def by_space(paths: Iterable[Path]) -> dict[str, list[Path]]:
+    """Action space -> tables of its episodes, in the given order."""
+    groups: dict[str, list[Path]] = {}
+    for path in paths:
+        groups.setdefault(path.stem.rpartition("_")[0], []).append(path)
+    return groups
+
+
+def check_same_data(out: Path, data: TrainingData) -> None:
+    """Raises TrainingError where a training folder was begun on other episodes."""
     path = out / DATA_FILE
     if not path.exists():
         return
     try:
         then = json.loads(path.read_text())
-        same, count = then["sha256"] == facts.sha256, then["episodes"]
+        same, count = then["sha256"] == data.sha256, then["episodes"]
     except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError(
-            f"{path}: cannot be read ({error}); delete it if the data are still those of before"
+        raise TrainingError(
+            f"cannot be read ({error})", thing=path, cure="delete it if the data are the same as before"
         ) from error
     if not same:
-        raise DatasetError(
-            f"{path}: begun on other episodes ({count} then, {facts.episodes} now); go on with the same data, or "
-            f"train into another folder{advice}"
+        raise TrainingError(
+            f"this training was begun on other episodes ({count} then, {len(data.footers)} now)",
+            thing=path,
+            cure="go on with the same data, or train into another folder",
         )
 
 
 def claim(out: Path, first: bool = True) -> None:
-    """Make the folder that is trained in; the `first` process keeps others out of it for as long as it lives.
+    """Make the training folder. The `first` process locks it for as long as it lives.
 
-    Raises DatasetError where it cannot be made, or another training is at work in it.
+    Raises OutputError where the folder cannot be made, TrainingError where another training has locked it.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
         if not first or out.resolve() in _claims:
             return
         path = out / LOCK_FILE
-        mode = "w" if not path.exists() or os.access(path, os.W_OK) else "r"  # perhaps another user's
-        lock = open(path, mode)  # noqa: SIM115  held until the process ends
+        # Another user may own the file. The lock is held until the process ends.
+        lock = open(path, "w" if not path.exists() or os.access(path, os.W_OK) else "r")  # noqa: SIM115
     except OSError as error:
-        raise DatasetError(f"--out {out}: cannot be written ({error}); name another folder") from error
+        raise OutputError.of(out, error) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise DatasetError(
-            f"--out {out}: another training is at work there; wait for it, or name another folder"
+        raise TrainingError(
+            "another training is running there", thing=out, cure="wait for it, or name another folder"
         ) from error
     except OSError:  # a file system without locks
         pass
     _claims[out.resolve()] = lock
 
 
-def write_facts(out: Path, folder: Path, facts: DataFacts) -> None:
-    """Remember in a training folder what it was begun on. Raises DatasetError where it cannot be written."""
-    part = out / f"{DATA_FILE}.part"
+def write_facts(out: Path, data: TrainingData) -> None:
+    """Record in a training folder on which episodes it was begun. Raises OutputError."""
+    facts = {"dt_s": data.dt_s, "size": data.size, "episodes": len(data.footers), "sha256": data.sha256}
     try:
-        part.write_text(json.dumps({"folder": str(folder), **facts._asdict()}, indent=1) + "\n")
-        os.replace(part, out / DATA_FILE)
+        with atomic_write(out / DATA_FILE) as part:
+            part.write_text(json.dumps({"folder": str(data.folder), **facts}, indent=1) + "\n")
     except OSError as error:
-        raise DatasetError(f"{part}: cannot be written ({error}). {once_more(error)}") from error
+        raise OutputError.of(out / DATA_FILE, error) from error

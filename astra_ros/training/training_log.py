@@ -1,23 +1,24 @@
-"""What a training writes for people to follow: a line a step, TensorBoard, and pictures."""
+"""The log of a training, for people to follow: a line for each step, TensorBoard, and images."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 
 import numpy as np
+
+from astra_ros.files import atomic_write
 
 
 class TrainingLog:
     """`<stage>.jsonl`, a JSON object a step, and TensorBoard event files under `tensorboard/`.
 
     Args:
-        checkpoint: the stage's checkpoint; logs lie beside it and bear its name.
-        step: the first step to come: lines of later ones, of a run that was killed after its last
-            checkpoint, are dropped, so that the curve is that of one run.
-        writes: False for all processes but the first, which then log nothing.
+        checkpoint: the job's checkpoint; logs lie beside it and have its name.
+        step: the first step to come. Lines of this and later steps, of a run that was killed after its last
+            checkpoint, are dropped.
+        writes: whether this process logs; only the first one does.
     """
 
     def __init__(self, checkpoint: Path, step: int, writes: bool):
@@ -31,12 +32,11 @@ class TrainingLog:
             return
         if self.path.exists():
             kept = [line for line in self.path.read_text().splitlines() if _step_of(line) < step]
-            part = self.path.with_suffix(".part")
-            part.write_text("".join(line + "\n" for line in kept))
-            os.replace(part, self.path)
+            with atomic_write(self.path) as part:
+                part.write_text("".join(line + "\n" for line in kept))
         try:
             from torch.utils.tensorboard import SummaryWriter
-        except ModuleNotFoundError:  # an extra: the JSON lines say the same
+        except ModuleNotFoundError:  # an optional package: the JSON lines hold the same
             return
         self._board = SummaryWriter(str(checkpoint.parent / "tensorboard" / checkpoint.stem), purge_step=step)
 
@@ -49,7 +49,7 @@ class TrainingLog:
             self._board.close()
 
     def speed(self, utilisation: float) -> None:
-        """The last step's share of what the machine reaches on large matrix products."""
+        """Log the last step's share of the FLOP/s that the device reaches."""
         self.utilisation = 0.9 * self.utilisation + 0.1 * utilisation if self.utilisation else (utilisation)
 
     def step(self, step: int, loss: float, rate: float, norm: float, parts: dict[str, float]) -> None:
@@ -64,7 +64,7 @@ class TrainingLog:
                 self._board.add_scalar(name, value, step)
 
     def summary(self) -> str:
-        """For the progress bar: the smoothed losses that matter most, and model FLOPs utilisation."""
+        """Text for the progress bar: the smoothed main losses and the model FLOPs utilisation (MFU)."""
         if not self.running:
             return ""
         shown = [name for name in ("psnr_db", "latent", "rollout_latent") if name in self.running]
@@ -72,7 +72,7 @@ class TrainingLog:
         return f"{figures}, MFU={self.utilisation:.0%}"
 
     def flush(self) -> None:
-        """What was logged, onto the disk."""
+        """Write the logged lines to the disk."""
         if self.lines:
             with open(self.path, "a") as file:
                 file.write("".join(line + "\n" for line in self.lines))
@@ -81,7 +81,7 @@ class TrainingLog:
             self._board.flush()
 
     def figures(self, step: int, values: dict[str, float]) -> None:
-        """Validation figures, into `validation.jsonl` and TensorBoard."""
+        """Write validation figures to `validation.jsonl` and TensorBoard."""
         with open(self.path.with_name("validation.jsonl"), "a") as file:
             file.write(json.dumps({"stage": self.path.stem, "step": step, **values}) + "\n")
         if self._board:
@@ -89,7 +89,7 @@ class TrainingLog:
                 self._board.add_scalar(f"validation/{name}", value, step)
 
     def picture(self, step: int, rgb: np.ndarray) -> None:
-        """A picture uint8 [h, w, 3], into `validation/<stage>_<step>.png` and TensorBoard."""
+        """Write an image, uint8 [h, w, 3], to `validation/<job>_<step>.png` and TensorBoard."""
         import cv2
 
         file = self.path.parent / "validation" / f"{self.path.stem}_{step:06d}.png"
@@ -100,7 +100,7 @@ class TrainingLog:
 
 
 def _step_of(line: str) -> float:
-    """Of a line of the log; infinite for one that a kill or a full disk cut off."""
+    """The step of a log line; infinite for a line that a kill or a full disk cut off."""
     try:
         return json.loads(line)["step"]
     except (ValueError, KeyError, TypeError):

@@ -18,28 +18,6 @@ SHOWN = (1, 2, 4, 8, 12, 16)
 EVERY = 1000  # steps between validations, which take some seconds
 
 
-def split(paths: list[Path], share: int = 50) -> tuple[list[Path], list[Path]]:
-    """(training, validation): every `share`-th episode of each action space is set aside.
-
-    By place in the sorted list, so that it is the same in every run on the same data. A space of
-    fewer episodes than `share` gives its last one, one of a single episode trains and validates.
-    """
-    train, aside = [], []
-    for group in by_space(paths).values():
-        mine = group[share - 1 :: share] or group[-1:]
-        aside += mine
-        train += [path for path in group if path not in mine] or mine
-    return train, aside
-
-
-def by_space(paths: list[Path]) -> dict[str, list[Path]]:
-    """Episodes' files by action space, each in the order of the list."""
-    groups: dict[str, list[Path]] = {}
-    for path in paths:
-        groups.setdefault(path.stem.rpartition("_")[0], []).append(path)
-    return groups
-
-
 class Validation:
     """Clips of every action space beside what the camera really saw; `last` is the last training step."""
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from astra_ros import cli
+from astra_ros.commands import style, train
 from astra_ros.datasets.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.datasets.episode import DatasetError, Episode
 from astra_ros.datasets.robot_renders import Drawer
@@ -34,7 +35,6 @@ from astra_ros.evaluation.report import curves_svg
 from astra_ros.evaluation.style_figures import imagine_styled
 from astra_ros.inference import ModelError, load_world_model
 from astra_ros.inference.conditioning import Conditioning
-from astra_ros.training import style, train
 
 
 @pytest.fixture(autouse=True)

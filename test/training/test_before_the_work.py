@@ -9,14 +9,15 @@ import sys
 import time
 
 import pytest
+from user_errors import refusal
 
-from astra_ros.commands import bench, eval, rank
+from astra_ros.commands import bench, eval, export, rank, style, train
 from astra_ros.commands.arguments import at_least, frame_size
 from astra_ros.datasets.episode import DatasetError
 from astra_ros.evaluation.results import check_writable, write_result
 from astra_ros.files import OutputError
 from astra_ros.inference import ModelError
-from astra_ros.training import export, style, train
+from astra_ros.training.errors import TrainingError
 from astra_ros.training.training_data import claim
 
 
@@ -50,42 +51,42 @@ def test_asking_leaves_nothing_behind_and_changes_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words, said",
+    "setting, value, limits",
     [
-        (("--dynamics-rate", "-1"), "--dynamics-rate -1: expected 1e-08 to 1$"),
-        (("--autoencoder-rate", "nan"), "--autoencoder-rate nan: expected"),
-        (("--autoencoder-rate", "1000"), "--autoencoder-rate 1000: expected"),
-        (("--average-decay", "2"), "--average-decay 2: expected 0 to 0.999999"),
-        (("--clip-norm", "0"), "--clip-norm 0: expected 1e-06 or more"),
-        (("--rollout-from", "-3"), "--rollout-from -3: expected 0 to 1"),
-        (("--weight-decay", "inf"), "--weight-decay inf: expected 0 to 1"),
-        (
-            ("--patch", "3"),
-            "data0: its frames do not fit the preset tiny with --patch 3: image_size .* multiples of 24",
-        ),
+        ("dynamics_rate", "-1", "1e-08 to 1"),
+        ("autoencoder_rate", "nan", "1e-08 to 1"),
+        ("autoencoder_rate", "1000", "1e-08 to 1"),
+        ("average_decay", "2", "0 to 0.999999"),
+        ("clip_norm", "0", "1e-06 or more"),
+        ("rollout_from", "-3", "0 to 1"),
+        ("weight_decay", "inf", "0 to 1"),
     ],
 )
-def test_numbers_that_cannot_work_are_refused(data, tmp_path, arguments, words, said):
-    with pytest.raises(DatasetError, match=said):
-        train.run(arguments(data, tmp_path / "run", *words))
+def test_numbers_that_cannot_work_are_refused(tmp_path, arguments, setting, value, limits):
+    with refusal(TrainingError, setting, f"is {value}", limits):
+        train.run(arguments("data", tmp_path / "run", f"--{setting.replace('_', '-')}={value}"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_patch_that_does_not_fit_the_frames_is_refused(data, tmp_path, arguments):
+    with refusal(DatasetError, data.name, "preset tiny", "patch of 3", "multiples of 24"):
+        train.run(arguments(data, tmp_path / "run", "--patch", "3"))
     assert not list(tmp_path.glob("run/*.safetensors"))
 
 
 def test_the_same_of_astra_style():
-    with pytest.raises(DatasetError, match="--style-rate -1: expected"):
+    with refusal(TrainingError, "style_rate", "is -1"):
         style.run(parsed(style, "tiny", "--style-rate", "-1"))
 
 
 def test_what_export_cannot_use_is_named(data, tmp_path, arguments):
     run = tmp_path / "run"
     train.run(arguments(data, run, "--stage", "dynamics"))
-    with pytest.raises(DatasetError, match="--history-noise: history_noise -1.0: expected 0 to 1"):
+    with refusal(TrainingError, "history_noise", "-1.0", "0 to 1"):
         export.run(parsed(export, "--run", run, "--out", tmp_path / "model", "--history-noise", "-1"))
     path = run / "dynamics.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(
-        DatasetError, match="dynamics.safetensors: no checkpoint that can be read .*; delete it and train"
-    ):
+    with refusal(TrainingError, "dynamics.safetensors", "not a readable checkpoint"):
         export.run(parsed(export, "--run", run, "--out", tmp_path / "model"))
 
 
@@ -96,16 +97,14 @@ def test_two_trainings_do_not_share_a_folder(data, tmp_path, arguments):
     )
     other.start()
     assert ready.wait(60)
-    with pytest.raises(
-        DatasetError, match="run: another training is at work there; wait for it, or name another folder"
-    ):
+    with refusal(TrainingError, "run", "another training"):
         train.run(arguments(data, tmp_path / "run"))
     done.set()
     other.join()
     claim(tmp_path / "run")  # it has ended
     claim(tmp_path / "run")  # and one's own folder stays one's own
     (tmp_path / "file").touch()
-    with pytest.raises(DatasetError, match="--out .*file: cannot be written .*; name another folder"):
+    with refusal(OutputError, "file", "exists"):
         train.run(arguments(data, tmp_path / "file"))
 
 

@@ -9,12 +9,14 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load_file
+from user_errors import refusal
 
+from astra_ros.commands import train as command
 from astra_ros.datasets.dataset import episode_path, list_episodes, load_episode, save_episode
-from astra_ros.datasets.episode import DatasetError
 from astra_ros.inference import load_world_model
-from astra_ros.training import train as command
+from astra_ros.training.checkpoint import CheckpointError
 from astra_ros.training.distributed import STRATEGIES, Processes
+from astra_ros.training.errors import TrainingError
 
 STEPS = 6
 # One clip a process: each then draws another robot in most steps.
@@ -43,17 +45,16 @@ COMMON = (
 # The first process is killed in its fifth step, after the checkpoint of the third one.
 KILLED = """
 import os, sys
-from astra_ros.training import trainer as stage
-from astra_ros.training import train
+from astra_ros.training.trainer import Trainer
 steps = []
-real = stage.Stage._step
+real = Trainer._step
 def step(self, batch):
-    if self.name == 'dynamics':
+    if self.job.name == 'dynamics':
         steps.append(1)
         if len(steps) == 5 and self.processes.first:
             os._exit(9)
     return real(self, batch)
-stage.Stage._step = step
+Trainer._step = step
 from astra_ros.cli import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -161,12 +162,12 @@ def test_split_weights_train_as_whole_ones(runs):
 
 @pytest.mark.slow
 def test_other_than_as_many_processes_are_refused(two_robots, runs, arguments):
-    with pytest.raises(DatasetError, match="made by 2 processes, there are 1 now; go on with as many"):
+    with refusal(CheckpointError, "autoencoder.safetensors", "made by 2 processes", "has 1"):
         command.run(arguments(two_robots, runs["ddp"], *COMMON))
 
 
 def test_a_batch_is_shared_evenly_or_refused():
     two = Processes(1, 2, "ddp", torch.device("cpu"))
     assert two.share(16) == 8 and not two.first and not two.splits
-    with pytest.raises(DatasetError, match="a batch of 5 cannot be split evenly among 2 processes"):
+    with refusal(TrainingError, "", "batch of 5", "2 processes"):
         two.share(5)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from bag_maker import BagMaker
 
-from astra_ros.datasets.dataset import list_episodes, load_episode
+from astra_ros.commands import train
+from astra_ros.datasets.dataset import list_episodes, load_episode, read_footers
 from astra_ros.datasets.robot_renders import Drawer, cameras_of
 from astra_ros.datasets.rosbag.import_bag import import_bag
 from astra_ros.datasets.rosbag.import_settings import BagSettings
 from astra_ros.inference import load_world_model
-from astra_ros.training import train
 from astra_ros.training.export import read_embodiments
 
 pytest.importorskip("yourdfpy")
@@ -92,7 +92,9 @@ def test_a_robot_whose_meshes_were_missing_in_training_has_no_camera_in_the_card
     assert cameras_in_card(tmp_path / "without") == {}
     train.run(arguments(recorded, tmp_path / "with", *DYNAMICS))
     (name,) = cameras_in_card(tmp_path / "with")
-    assert name == "mine_joints" and cameras_in_card(tmp_path / "with") == cameras_of(list_episodes(recorded))
+    assert name == "mine_joints" and cameras_in_card(tmp_path / "with") == cameras_of(
+        read_footers(list_episodes(recorded)).values()
+    )
 
 
 def test_what_was_drawn_once_stays_when_a_run_goes_on_without_meshes(recorded, tmp_path, arguments, package):

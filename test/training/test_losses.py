@@ -10,7 +10,7 @@ from astra_ros.training import losses
 from astra_ros.training.clips import Clip
 from astra_ros.training.distributed import Processes
 from astra_ros.training.settings import TrainSettings
-from astra_ros.training.trainer import Stage
+from astra_ros.training.trainer import Job, Trainer
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.config import preset
 from astra_ros.world_model.imagine import PlanBatch, imagine_latents
@@ -175,31 +175,30 @@ class Pull(nn.Module):
         return ((self.model.weight - target) ** 2).sum(), {}
 
 
-def stage_of(tmp_path, **changes):
-    settings = TrainSettings(**changes)
-    return Stage(
-        "compositor", Pull(), tmp_path, 100, 0.1, settings, CONFIG, Processes(0, 1, "ddp", torch.device("cpu"))
-    )
+def trainer_of(tmp_path, **changes):
+    settings = TrainSettings(compositor_steps=100, compositor_rate=0.1, **changes)
+    job = Job("compositor", Pull(), settings, CONFIG.to_dict(), reads=("horizon",))
+    return Trainer(job, tmp_path, Processes(0, 1, "ddp", torch.device("cpu")))
 
 
 def test_the_gradient_is_clipped_and_its_norm_reported(tmp_path):
-    stage = stage_of(tmp_path, clip_norm=0.5, weight_decay=0.0)
-    _, _, norm = stage._step((torch.full((1, 2), -1.0),))
+    trainer = trainer_of(tmp_path, clip_norm=0.5, weight_decay=0.0)
+    _, _, norm = trainer._step((torch.full((1, 2), -1.0),))
     assert norm == pytest.approx(4 * 2**0.5)  # 2 (1 - -1), twice
-    assert float(stage.module.weight.grad.norm()) == pytest.approx(0.5, rel=1e-4)
+    assert float(trainer.module.weight.grad.norm()) == pytest.approx(0.5, rel=1e-4)
 
 
 def test_weights_decay(tmp_path):
-    stage = stage_of(tmp_path, weight_decay=0.2)
-    stage._step((torch.ones(1, 2),))  # no gradient: at its target
-    torch.testing.assert_close(stage.module.weight.detach(), torch.full((1, 2), 1 - 0.1 * 0.2))
+    trainer = trainer_of(tmp_path, weight_decay=0.2)
+    trainer._step((torch.ones(1, 2),))  # no gradient: at its target
+    torch.testing.assert_close(trainer.module.weight.detach(), torch.full((1, 2), 1 - 0.1 * 0.2))
 
 
 def test_the_average_follows_fast_at_first_and_slowly_then(tmp_path):
-    stage = stage_of(tmp_path, average_decay=0.9)
+    trainer = trainer_of(tmp_path, average_decay=0.9)
     for step, decay in ((0, 1 / 10), (1, 2 / 11), (1000, 0.9)):
-        before, stage.step = stage.average.weight.clone(), step
-        stage._step((torch.full((1, 2), 5.0),))
-        now = stage.module.weight.detach()
-        torch.testing.assert_close(stage.average.weight, decay * before + (1 - decay) * now)
-        assert not torch.allclose(stage.average.weight, now)
+        before, trainer.step = trainer.average.weight.clone(), step
+        trainer._step((torch.full((1, 2), 5.0),))
+        now = trainer.module.weight.detach()
+        torch.testing.assert_close(trainer.average.weight, decay * before + (1 - decay) * now)
+        assert not torch.allclose(trainer.average.weight, now)

@@ -3,16 +3,18 @@
 import argparse
 from pathlib import Path
 
-import pytest
 import torch
 from networks import network_of
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from user_errors import refusal
 
-from astra_ros.datasets.episode import DatasetError
+from astra_ros.commands import export, train
+from astra_ros.files import OutputError
 from astra_ros.inference import load_world_model
-from astra_ros.training import export, train
-from astra_ros.training.trainer import TrainingError
+from astra_ros.training import export as exporter
+from astra_ros.training.checkpoint import CheckpointError
+from astra_ros.training.errors import TrainingError
 from astra_ros.training.training_log import TrainingLog
 
 
@@ -31,8 +33,8 @@ def test_a_full_disk_leaves_the_model_that_was_there(data, tmp_path, arguments, 
         Path(name).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(export, "save_file", full)
-    with pytest.raises(DatasetError, match="model: the model cannot be written .*No space left.*Make room"):
+    monkeypatch.setattr(exporter, "save_file", full)
+    with refusal(OutputError, "model", "No space left"):
         export.run(exporting(tmp_path / "run", tmp_path / "model"))
     assert {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()} == before
     assert load_world_model("torch", tmp_path / "model")
@@ -57,18 +59,14 @@ def test_a_run_of_an_older_network_becomes_the_same_model(data, tmp_path, argume
     for name, value in one.items():
         torch.testing.assert_close(other[name].float(), value.float(), atol=2e-3, rtol=1e-3)
     # It cannot be trained on as it is, and what can be done is said.
-    with pytest.raises(
-        DatasetError,
-        match="dynamics.safetensors: of an older version of this network; `astra export` still "
-        "makes a model of it, and `astra train --from` that begins another folder",
-    ):
+    with refusal(CheckpointError, "dynamics.safetensors", "older version"):
         train.run(arguments(data, tmp_path / "run", "--stage", "dynamics"))
 
 
 def test_a_file_in_place_of_the_folder_is_said(data, tmp_path, arguments):
     train.run(arguments(data, tmp_path / "run", "--stage", "dynamics"))
     (tmp_path / "model").write_text("mine")
-    with pytest.raises(DatasetError, match="model: the model cannot be written .*exists.*Mend that, then repeat"):
+    with refusal(OutputError, "model", "exists"):
         export.run(exporting(tmp_path / "run", tmp_path / "model"))
     assert (tmp_path / "model").read_text() == "mine"
 
@@ -84,7 +82,7 @@ def test_a_full_disk_while_training_is_said_and_loses_no_checkpoint(data, tmp_pa
         flush(log)
 
     monkeypatch.setattr(TrainingLog, "flush", full)
-    with pytest.raises(TrainingError, match="cannot be written to .*No space left.* Make room, then repeat"):
+    with refusal(OutputError, tmp_path, "No space left"):
         train.run(arguments(data, tmp_path, *words))
     with safe_open(tmp_path / "dynamics.safetensors", "pt") as file:
         assert file.metadata()["step"] == "2"
@@ -104,9 +102,9 @@ def test_a_stage_of_an_older_version_is_named_and_can_be_made_anew(data, tmp_pat
     }
     save_file(tensors, path, metadata)
     for more in ((), ("--compositor-steps", "9")):  # as another release's default may be
-        with pytest.raises(DatasetError, match="compositor.safetensors: of an older version of this network; delete"):
+        with refusal(CheckpointError, "compositor.safetensors", "older version"):
             train.run(arguments(data, tmp_path / "run", *more))
-    with pytest.raises(DatasetError, match="run: trained with an older version .*compositor.body.0.*; delete the"):
+    with refusal(TrainingError, "run", "older version", "compositor.body.0"):
         export.run(exporting(tmp_path / "run", tmp_path / "model"))
     path.unlink()
     train.run(arguments(data, tmp_path / "run"))

@@ -13,17 +13,22 @@ import pytest
 import torch
 from networks import network_of
 from safetensors import safe_open
+from user_errors import refusal
 
+from astra_ros.commands import style
 from astra_ros.datasets.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.datasets.episode import DatasetError
-from astra_ros.inference import ModelError, load_world_model
+from astra_ros.files import OutputError
+from astra_ros.inference import load_world_model
 from astra_ros.inference.torch_style_file import write_style
 from astra_ros.plans.action_spaces.joints import JointSpace
-from astra_ros.training import style
+from astra_ros.training import style as trained_style
+from astra_ros.training.checkpoint import CheckpointError
 from astra_ros.training.clips import frames_to_tensor
+from astra_ros.training.errors import TrainingError
 from astra_ros.training.export import Embodiments, write_model
 from astra_ros.training.settings import StyleSettings
-from astra_ros.training.style import StyledScenes, StyleLoss
+from astra_ros.training.style import StyledScenes, StyleLoss, fit_style, scenes_to_train_on
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.config import preset
 from astra_ros.world_model.style_transfer import StyleConfig, StyleTransfer
@@ -111,7 +116,7 @@ def test_stopped_and_gone_on_it_is_what_it_would_have_been(model, data, tmp_path
 def test_what_is_learned_from_lines_up(data, model):
     """The latents of one moment in two looks, and a reference from any moment of the wanted one."""
     first, second = list_episodes(data)[:2]
-    scenes = StyledScenes([first, second], network_of(model).autoencoder, torch.device("cpu"), seed=0, progress=False)
+    scenes = StyledScenes([first, second], network_of(model).autoencoder, seed=0, progress=False)
     assert [len(looks) for looks in scenes.scenes] == [3, 2]
     episode = load_episode(first, restyled=True)
     recorded, recoloured, other = scenes.scenes[0]
@@ -154,36 +159,34 @@ def test_a_robot_without_second_styles_is_named(data, tmp_path, capsys):
     save_episode(tmp_path / first.name, load_episode(first, restyled=True))
     other = replace(load_episode(second), robot="panda")
     save_episode(episode_path(tmp_path, "panda_joints", 1), other)
-    assert [path.name for path in style.scenes_to_train_on(tmp_path)] == [first.name]
+    assert [path.name for path in scenes_to_train_on(tmp_path)] == [first.name]
     notes = capsys.readouterr().err.splitlines()
     assert "note: 1 scene of kuka_joints" in notes[0] and "are of the scene that is trained on" in notes[0]
     assert "note: no scene of panda_joints" in notes[1] and "nothing is learned of it" in notes[1]
     (tmp_path / first.name).with_suffix(".style.mp4").unlink()
-    with pytest.raises(DatasetError, match="one of its two videos is missing; record it again"):
-        style.scenes_to_train_on(tmp_path)
+    with refusal(DatasetError, first.name, "one of its two videos"):
+        scenes_to_train_on(tmp_path)
 
 
 def test_what_cannot_end_well_is_refused_at_once(model, data, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setenv("WORLD_SIZE", "2")
-        with pytest.raises(DatasetError, match="trained by one process; start it without torchrun"):
+        with refusal(TrainingError, "", "one process"):
             style.run(arguments(model, data, tmp_path / "run"))
-    with pytest.raises(DatasetError, match="model: a model lies there; name another folder, for the checkpoint"):
+    with refusal(TrainingError, model, "a model"):
         style.run(arguments(model, data, model))
     (tmp_path / "file").touch()
-    with pytest.raises(DatasetError, match="--out .*file: cannot be written .*exists.*; name another folder"):
+    with refusal(OutputError, "file", "exists"):
         style.run(arguments(model, data, tmp_path / "file"))
     write_style(model, StyleTransfer(StyleConfig(24)), network_of(model).autoencoder)
-    with pytest.raises(
-        ModelError, match="model/style.safetensors: is there already, and fits the model; give --replace"
-    ):
+    with refusal(TrainingError, "model/style.safetensors", "exists already"):
         style.run(arguments(model, data, tmp_path / "run"))
     (model / "style.safetensors").write_bytes(b"damaged")  # no loss
-    monkeypatch.setattr(style, "scenes_to_train_on", lambda _: 1 / 0)
+    monkeypatch.setattr(trained_style, "scenes_to_train_on", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         style.run(arguments(model, data, tmp_path / "run"))
     monkeypatch.setattr(os, "access", lambda *_: False)  # as for a user who does not own the model
-    with pytest.raises(ModelError, match="model: style.safetensors could not be written there; copy the model"):
+    with refusal(OutputError, model, "style.safetensors"):
         style.run(arguments(model, data, tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
@@ -214,10 +217,8 @@ def test_the_loss_is_of_the_right_picture_and_falls(model, data, tmp_path):
     torch.testing.assert_close(loss, (transfer(latents, reference) - target).square().mean())
     # Of a scene in another style nearly nothing is left to do after some steps on it.
     autoencoder, first = network_of(model).autoencoder, list_episodes(data)[:1]
-    made = style.train_style(
-        first, autoencoder, 24, StyleSettings(style_steps=120, style_batch=8), tmp_path, torch.device("cpu")
-    )
-    scenes = StyledScenes(first, autoencoder, torch.device("cpu"), seed=0, progress=False)
+    made = fit_style(first, autoencoder, StyleSettings(style_steps=120, style_batch=8), tmp_path, 24)
+    scenes = StyledScenes(first, autoencoder, seed=0, progress=False)
     latents, reference, target = scenes.sample(64, torch.Generator().manual_seed(1))
     with torch.inference_mode():
         after = (made(latents, reference) - target).square().mean()
@@ -243,18 +244,11 @@ def test_other_data_or_another_model_is_refused(model, data, tmp_path):
     (tmp_path / "plain").mkdir()
     for path in list_episodes(data)[:1]:
         save_episode(tmp_path / "plain" / path.name, load_episode(path))
-    with pytest.raises(
-        DatasetError,
-        match="data.json: begun on other episodes .1 then, 1 now.; go on with the same data, or "
-        "train into another folder$",
-    ):
+    with refusal(TrainingError, "data.json", "1 then, 1 now"):
         style.run(arguments(model, tmp_path / "plain", tmp_path / "run"))
-    with pytest.raises(
-        DatasetError,
-        match="made with another configuration .style_rate: 0.001 there, 0.1 now.; go on with "
-        "the old one, or train into another folder, --out$",
-    ):
+    with refusal(CheckpointError, "style.safetensors") as error:
         style.run(arguments(model, data, tmp_path / "run", "--style-rate", "0.1"))
+    assert error.value.differing == {"style_rate": (0.001, 0.1)}
     card = json.loads((model / "card.json").read_text())
     torch.manual_seed(1)
     loaded = load_world_model("torch", model)
@@ -264,11 +258,12 @@ def test_other_data_or_another_model_is_refused(model, data, tmp_path):
         Embodiments(tuple(loaded.card.action_spaces.values()), 0.25, card["outcomes"]),
         "test",
     )
-    with pytest.raises(DatasetError, match="made with another configuration .autoencoder: "):
+    with refusal(CheckpointError, "style.safetensors") as error:
         style.run(arguments(model, data, tmp_path / "run"))
+    assert list(error.value.differing) == ["autoencoder"]
     episode = load_episode(list_episodes(data)[0])
     large = replace(episode, frames=np.repeat(np.repeat(episode.frames, 2, 1), 2, 2))
     (tmp_path / "large").mkdir()
     save_episode(tmp_path / "large" / list_episodes(data)[0].name, large)
-    with pytest.raises(DatasetError, match="large: frames of 128 x 128 pixels, 0.25 s apart; 'test' takes 64 x 64"):
+    with refusal(DatasetError, "large", "128 x 128 pixels", "0.25 s", "'test'", "64 x 64 pixels"):
         style.run(arguments(model, tmp_path / "large", tmp_path / "other"))

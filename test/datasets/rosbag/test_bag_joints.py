@@ -7,7 +7,7 @@ import pytest
 from bag_maker import CONTROLLER, BagMaker, header, make
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from astra_ros.datasets.dataset import FOOTER, continuous_joints_of, list_episodes, load_episode
+from astra_ros.datasets.dataset import FOOTER, continuous_joints_of, list_episodes, load_episode, read_footers
 from astra_ros.datasets.episode import DatasetError
 from astra_ros.datasets.rosbag.import_bag import import_bag
 from astra_ros.datasets.rosbag.import_settings import BagSettings
@@ -143,13 +143,13 @@ def test_older_episodes_say_nothing_of_turns(tmp_path):
 
 def test_what_episodes_say_together_goes_into_the_card(tmp_path):
     run(turning_bag(tmp_path / "still", speed=0.01), tmp_path / "out", robot="a")
-    assert continuous_joints_of(list_episodes(tmp_path / "out")) == {}
+    assert continuous_joints_of(read_footers(list_episodes(tmp_path / "out")).values()) == {}
     report, _ = run(turning_bag(tmp_path / "turns"), tmp_path / "out", robot="a")
     assert any("not all other episodes of this robot say that j1" in note for note in report["notes"])
     report, _ = run(turning_bag(tmp_path / "again", speed=0.01), tmp_path / "out", robot="a")
     assert any("episodes of this robot say that j1 turns without end; of this bag" in note for note in report["notes"])
     run(turning_bag(tmp_path / "other", speed=0.01), tmp_path / "out", robot="b")
-    said = continuous_joints_of(list_episodes(tmp_path / "out"))
+    said = continuous_joints_of(read_footers(list_episodes(tmp_path / "out")).values())
     assert said == {"a_joints": ("j1",)}
     trained_on = Embodiments((), 0.25, {}, continuous_joints=said)
     assert Embodiments.from_dict(json.loads(json.dumps(trained_on.to_dict()))).continuous_joints == said
@@ -181,7 +181,7 @@ def test_two_publishers_that_contradict_each_other_are_named_first_and_never_tra
     assert all(episode.source["unfit"] in first for episode in episodes)
     assert said in (tmp_path / "out/README.md").read_text()
     with pytest.raises(DatasetError, match=f"{said}.*--force"):
-        check_episodes(list_episodes(tmp_path / "out"))
+        check_episodes(tmp_path / "out", read_footers(list_episodes(tmp_path / "out")))
 
 
 def test_a_joint_with_two_publishers_can_be_left_out(tmp_path):
@@ -192,7 +192,7 @@ def test_a_joint_with_two_publishers_can_be_left_out(tmp_path):
     assert "--joints j1" in report["notes"][0]
     _, (episode,) = run(bag, tmp_path / "out", joints=("j1",))
     assert episode.motion_names == ("j1",)
-    check_episodes(list_episodes(tmp_path / "out"))
+    check_episodes(tmp_path / "out", read_footers(list_episodes(tmp_path / "out")))
 
 
 def test_two_publishers_that_agree_are_noted_first(tmp_path):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from bag_maker import BagMaker, make
 
-from astra_ros.datasets.dataset import list_episodes, load_episode
+from astra_ros.commands import train as command
+from astra_ros.datasets.dataset import list_episodes, load_episode, read_footers
 from astra_ros.datasets.robot_renders import Drawer, undrawn_notes
 from astra_ros.datasets.rosbag.import_bag import import_bag
 from astra_ros.datasets.rosbag.import_settings import BagSettings
@@ -61,7 +62,7 @@ def notes_of(bag, urdf, out="data", **changes):
 def test_a_sound_description_is_not_spoken_of(bag, tmp_path):
     assert notes_of(bag, described(tmp_path / "arm.urdf", BOX)) == []
     paths = list_episodes(tmp_path / "data")
-    assert undrawn_notes(tmp_path / "data", paths, (64, 64)) == []
+    assert undrawn_notes(tmp_path / "data", read_footers(paths).values(), (64, 64)) == []
     assert Drawer(tmp_path / "data", (64, 64)).draw(load_episode(paths[0])).shape[1:] == (3, 64, 64)
 
 
@@ -74,7 +75,7 @@ def test_meshes_that_are_not_there_are_named_at_import_and_before_training(bag, 
     data, paths = tmp_path / "data", list_episodes(tmp_path / "data")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        (text,) = undrawn_notes(data, paths, (64, 64))
+        (text,) = undrawn_notes(data, read_footers(paths).values(), (64, 64))
         assert Drawer(data, (64, 64)).draw(load_episode(paths[0])) is None
     assert "'mine'" in text and names[0] in text and "AMENT_PREFIX_PATH" in text
     # Where the package is then installed, nothing has to be imported again.
@@ -84,7 +85,7 @@ def test_meshes_that_are_not_there_are_named_at_import_and_before_training(bag, 
     meshes.mkdir(parents=True)
     for name in ("l1.stl", "l2.stl"):
         trimesh.creation.box([0.1] * 3).export(meshes / name)
-    assert undrawn_notes(data, paths, (64, 64)) == []
+    assert undrawn_notes(data, read_footers(paths).values(), (64, 64)) == []
     assert Drawer(data, (64, 64)).draw(load_episode(paths[0])) is not None
 
 
@@ -103,7 +104,8 @@ def test_absurd_sizes_are_named_and_drawn_all_the_same(bag, tmp_path):
     urdf = described(tmp_path / "arm.urdf", BOX, '<box size="100 1 1"/>', '<sphere radius="1e-6"/>')
     notes = notes_of(bag, urdf)
     assert len(notes) == 2 and "100 m" in notes[0] and "sphere" in notes[1] and "'base'" in notes[0]
-    assert undrawn_notes(tmp_path / "data", list_episodes(tmp_path / "data"), (64, 64)) == []
+    footers = read_footers(list_episodes(tmp_path / "data")).values()
+    assert undrawn_notes(tmp_path / "data", footers, (64, 64)) == []
 
 
 def degrees_bag(path, described=""):
@@ -188,10 +190,10 @@ def test_training_says_it_once_before_the_work(bag, tmp_path, monkeypatch, capsy
     notes_of(bag, described(tmp_path / "arm.urdf", mesh("package://my_arm/a.stl")))
     monkeypatch.setattr(train, "train_autoencoder", work)
     parser = argparse.ArgumentParser()
-    train.add_arguments(parser)
+    command.add_arguments(parser)
     capsys.readouterr()
     with pytest.raises(Begun):
-        train.run(
+        command.run(
             parser.parse_args(["--data", str(tmp_path / "data"), "--out", str(tmp_path / "run"), "--device", "cpu"])
         )
     lines = [line for line in capsys.readouterr().err.splitlines() if "package://my_arm/a.stl" in line]

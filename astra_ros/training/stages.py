@@ -1,0 +1,233 @@
+"""The stages of `astra train`: what each network is trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from astra_ros.datasets.dataset import load_episode
+from astra_ros.datasets.robot_renders import Drawer
+from astra_ros.training.augmentation import recoloured
+from astra_ros.training.clips import Clip, ClipSettings, LatentDataset, frames_to_tensor
+from astra_ros.training.compositor_clips import CompositorClips, CompositorLoss
+from astra_ros.training.distributed import Processes
+from astra_ros.training.export import Embodiments, write_embodiments
+from astra_ros.training.initial_model import with_drawn
+from astra_ros.training.losses import LossWeights, one_step_loss, rollout_loss
+from astra_ros.training.settings import TrainSettings
+from astra_ros.training.trainer import Job, Trainer
+from astra_ros.training.training_data import TrainingData
+from astra_ros.training.validate import Validation
+from astra_ros.world_model.astra import Astra
+from astra_ros.world_model.digest import digest_of
+
+AUTOENCODER_NETWORK = (
+    "image_size",
+    "latent_channels",
+    "encoder_widths",
+    "decoder_widths",
+    "encoder_depths",
+    "decoder_depths",
+)
+RECOLOURED = 4  # one frame in so many is recoloured for the autoencoder
+
+
+@dataclass(frozen=True)
+class Training:
+    """What all stages of a training share; `folder` holds its checkpoints and logs."""
+
+    data: TrainingData
+    settings: TrainSettings
+    folder: Path
+    processes: Processes
+
+    def drawer(self, model: Astra, spaces=None) -> Drawer | None:
+        return Drawer(self.data.folder, model.config.image_size, spaces) if model.config.drawing else None
+
+    def clips(self, model: Astra, trained_on: Embodiments, drawer: Drawer | None) -> ClipSettings:
+        cameras = trained_on.cameras_that_move
+        return ClipSettings(
+            trained_on.spaces,
+            model.config.temporal_window,
+            self.settings.horizon,
+            model.config.outcomes,
+            drawer,
+            cameras if model.config.reprojection and cameras else None,
+        )
+
+
+class AutoencoderLoss(nn.Module):
+    """Mean squared error of frames that were encoded, slightly disturbed, and decoded."""
+
+    LATENT_NOISE = 0.05
+
+    def __init__(self, autoencoder: nn.Module):
+        super().__init__()
+        self.model = autoencoder
+
+    def forward(self, frames: Tensor, noise: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        latents = self.model.encode(frames)
+        decoded = self.model.decode_raw(latents + self.LATENT_NOISE * noise)
+        loss = (decoded.float() - frames).square().mean()
+        return 100 * loss, {"psnr_db": -10 * loss.detach().log10()}
+
+
+class DynamicsLoss(nn.Module):
+    """One step ahead, or the model's own rollout; see `losses.py`."""
+
+    def __init__(self, model: Astra, settings: TrainSettings, splits: bool = False):
+        super().__init__()
+        self.model = model
+        self.max_history_noise = settings.max_history_noise
+        self.weights = LossWeights(object_cells=settings.object_weight)
+        self.splits = splits
+
+    def forward(self, clip: Clip, rollout: bool, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        if rollout:
+            loss, parts = rollout_loss(self.model, clip, generator, self.weights)
+            parts = {"rollout_latent": parts["latent"]}
+        else:
+            loss, parts = one_step_loss(self.model, clip, generator, self.max_history_noise, self.weights)
+        if self.splits:
+            # FSDP adds up the gradients that each process has. A robot in the batches of other processes only has none
+            # here, and the processes would add up different things.
+            loss = loss + 0 * sum(p.sum() for p in self.model.action_encoder.parameters())
+        return loss, parts
+
+
+def train_autoencoder(training: Training, model: Astra, taken: bool) -> nn.Module:
+    """Train on the recorded frames, a quarter of them recoloured; returns the autoencoder.
+
+    `taken`: the autoencoder comes from another model, and its checkpoint belongs to that one.
+    """
+    settings, processes = training.settings, training.processes
+    # FSDP cannot split weights in channels-last order.
+    order = torch.contiguous_format if processes.splits else torch.channels_last
+    module = model.autoencoder.to(processes.device, memory_format=order)
+    network = model.config.to_dict()
+    job = Job(
+        "autoencoder",
+        AutoencoderLoss(module),
+        settings,
+        {name: network[name] for name in AUTOENCODER_NETWORK},
+        belongs_to={"autoencoder_of": hash_of(module)} if taken else {},
+        continues=True,
+    )
+    trainer = Trainer(job, training.folder, processes)
+    if trainer.finished:
+        return trainer.run(None)
+    frames = load_frames(training.data.split()[0], processes.first)
+    batch_size = processes.share(settings.autoencoder_batch)
+    latent_shape = model.config.latent_shape
+
+    def batch_of(_, generator):
+        picks = torch.randint(len(frames), (batch_size,), generator=generator)
+        batch = frames_to_tensor(frames[picks.numpy()])
+        few = len(batch) // RECOLOURED
+        batch[:few] = recoloured(batch[:few], generator)
+        noise = torch.randn((batch_size, *latent_shape), generator=generator)
+        return batch.to(processes.device), noise.to(processes.device)
+
+    return trainer.run(batch_of)
+
+
+def load_frames(footers: dict[Path, dict], progress: bool) -> np.ndarray:
+    """Every frame of the episodes, uint8 [N, h, w, 3], without a second copy in memory on the way."""
+    shapes = [footer["frames"] for footer in footers.values()]
+    frames = np.empty((sum(shape[0] for shape in shapes), *shapes[0][1:]), np.uint8)
+    place = 0
+    for path in tqdm(footers, unit="episode", desc="load", disable=not progress):
+        episode = load_episode(path)
+        frames[place : place + len(episode)] = episode.frames
+        place += len(episode)
+    return frames
+
+
+def train_dynamics(
+    training: Training, model: Astra, trained_on: Embodiments, compiled: bool
+) -> tuple[Astra, Embodiments]:
+    """Train everything but the autoencoder and the compositor, on latents.
+
+    Returns the model, and what it is trained on with the cameras of the robots that were rendered.
+    """
+    config, settings, processes = model.config, training.settings, training.processes
+    model = model.to(processes.device)
+    rollouts_from = settings.rollout_from * settings.dynamics_steps
+
+    def is_rollout(step: int) -> bool:
+        return config.process == "flow" and step >= rollouts_from and step % 2 == 1
+
+    network = config.to_dict()
+    del network["compositing"]  # the compositor is trained afterwards
+    job = Job(
+        "dynamics",
+        DynamicsLoss(model, settings, processes.splits),
+        settings,
+        network,
+        reads=("rollout_from", "max_history_noise", "object_weight", "starts_every", "horizon"),
+        belongs_to={"autoencoder": hash_of(model.autoencoder)},
+        fixed=("autoencoder", "compositor"),
+        timed=lambda step: not is_rollout(step),
+        continues=True,
+    )
+    trainer = Trainer(job, training.folder, processes)
+    if compiled:
+        if processes.first:
+            print("compiling: the first steps take some minutes")
+        model.denoiser.compile(dynamic=False)
+    if trainer.finished:
+        return trainer.run(None), trained_on
+    train, aside = training.data.split()
+    clips = replace(training.clips(model, trained_on, training.drawer(model)), starts_every=settings.starts_every)
+    data = LatentDataset(clips, train, model.autoencoder, processes.first)
+    trained_on = with_drawn(trained_on, data.drawn_spaces, train)
+    validation = None
+    if processes.first:
+        write_embodiments(training.folder, trained_on)
+        kept = LatentDataset(replace(clips, drawer=training.drawer(model)), aside, model.autoencoder)
+        validation = Validation(kept, list(aside), settings.seed, settings.dynamics_steps)
+    batch_size = processes.share(settings.dynamics_batch)
+
+    def batch_of(step, generator):
+        return data.sample(batch_size, generator).to(processes.device), is_rollout(step), generator
+
+    return trainer.run(batch_of, validation), trained_on
+
+
+def train_compositor(training: Training, astra: Astra, trained_on: Embodiments) -> nn.Module:
+    """Train on what the finished dynamics imagine; returns the compositor."""
+    settings, processes = training.settings, training.processes
+    module = astra.compositor.to(processes.device).requires_grad_(True)
+    job = Job(
+        "compositor",
+        CompositorLoss(module),
+        settings,
+        astra.config.to_dict(),
+        reads=("horizon",),
+        belongs_to={"dynamics": hash_of(astra.denoiser)},
+    )
+    trainer = Trainer(job, training.folder, processes)
+    if trainer.finished:
+        return trainer.run(None)
+    # A robot that could not be rendered while the dynamics were trained is not rendered now.
+    clips = training.clips(astra, trained_on, training.drawer(astra, trained_on.cameras))
+    batch_size = processes.share(settings.compositor_batch)
+    data = CompositorClips(
+        clips,
+        list(training.data.split()[0]),
+        astra,
+        settings.seed + processes.rank,
+        batch_size * settings.compositor_steps,
+        processes.first,
+    )
+    return trainer.run(lambda _, generator: data.sample(batch_size, generator))
+
+
+def hash_of(module: nn.Module) -> str:
+    """A hash of the weights: a stage's checkpoint names what it builds on by it."""
+    return digest_of(module.state_dict())[:16]
