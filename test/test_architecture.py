@@ -83,12 +83,8 @@ MOST_PARAMETERS = 7  # of a function, self and cls apart
 MOST_LINES = 350  # of a file
 
 # What is too large still: (file, function) and files. Both sets only shrink.
-TOO_MANY_PARAMETERS = {
-    ("training/checkpoint.py", "save_checkpoint"),
-    ("training/train.py", "train_dynamics"),
-    ("training/trainer.py", "__init__"),
-}
-TOO_LONG = {"datasets/rosbag/reader.py", "datasets/rosbag/topics.py", "training/train.py"}
+TOO_MANY_PARAMETERS: set[tuple[str, str]] = set()
+TOO_LONG = {"datasets/rosbag/reader.py", "datasets/rosbag/topics.py"}
 # Class names that stand in several rooms for different things.
 SHARED_NAMES = {"Verdict"}
 

@@ -15,9 +15,8 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
-import torch
-
 from astra_ros.commands.arguments import HelpFormat, at_least
+from astra_ros.training.distributed import default_device
 from astra_ros.training.settings import StyleSettings
 from astra_ros.training.style import StyleRequest, train_style
 
@@ -50,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="train although the model has a style.safetensors that fits it, and replace that at the end",
     )
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument("--device", default=default_device(), help="cpu, cuda or cuda:N")
     for item in fields(StyleSettings):
         kind = at_least(0 if item.name == "seed" else 1) if isinstance(item.default, int) else float
         flag = "--" + item.name.replace("_", "-")

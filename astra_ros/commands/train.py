@@ -15,14 +15,11 @@ import argparse
 from dataclasses import fields, replace
 from pathlib import Path
 
-import torch
-
 from astra_ros.commands.arguments import HelpFormat, at_least
-from astra_ros.training.distributed import STRATEGIES
-from astra_ros.training.initial_model import ABLATIONS, InitialModel
+from astra_ros.training.distributed import STRATEGIES, default_device
+from astra_ros.training.initial_model import ABLATIONS, PRESET_NAMES, InitialModel
 from astra_ros.training.settings import TrainSettings, settings_for
 from astra_ros.training.train import STAGES, TrainRequest, train
-from astra_ros.world_model import PRESETS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("runs/tiny"), help="checkpoints and logs; training goes on from them"
     )
     parser.add_argument("--model", type=Path, default=None, help="folder of the finished model (default: OUT/model)")
-    parser.add_argument("--preset", default="tiny", choices=tuple(PRESETS), help="the network's size and process")
+    parser.add_argument("--preset", default="tiny", choices=PRESET_NAMES, help="the network's size and process")
     parser.add_argument(
         "--from",
         dest="base",
@@ -83,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="compile the denoiser first (minutes, needs a C++ compiler): about a quarter more steps an hour on a CPU",
     )
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument("--device", default=default_device(), help="cpu, cuda or cuda:N")
     parser.add_argument(
         "--strategy",
         default="ddp",

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from astra_ros.files import OutputError, atomic_write
-from astra_ros.training.distributed import Processes, shard_like, whole
+from astra_ros.training.distributed import TrainingProcesses, shard_like, whole
 from astra_ros.training.errors import TrainingError
 from astra_ros.world_model.config import AstraConfig
 
@@ -45,7 +45,7 @@ class TrainingState:
         return {name: value for name, value in module.state_dict().items() if name.split(".")[0] not in self.fixed}
 
 
-def save_checkpoint(path: Path, state: TrainingState, step: int, identity: dict, processes: Processes) -> None:
+def save_checkpoint(path: Path, state: TrainingState, step: int, identity: dict, processes: TrainingProcesses) -> None:
     """Write everything that the next step depends on, whole or not at all. Raises OutputError.
 
     All processes call this; the first one writes. The file does not depend on how weights were shared. So a run may
@@ -77,7 +77,7 @@ def save_checkpoint(path: Path, state: TrainingState, step: int, identity: dict,
     processes.wait()
 
 
-def load_checkpoint(path: Path, state: TrainingState, identity: dict, processes: Processes) -> int:
+def load_checkpoint(path: Path, state: TrainingState, identity: dict, processes: TrainingProcesses) -> int:
     """Restore all of `save_checkpoint`; returns the step.
 
     Raises CheckpointError where the file is damaged, or was made with other settings, another version of the network

@@ -20,7 +20,7 @@ STRATEGIES = ("ddp", "fsdp")
 
 
 @dataclass(frozen=True)
-class Processes:
+class TrainingProcesses:
     """This process: `rank` of `count`; `strategy` says how weights are shared, `device` where it computes."""
 
     rank: int
@@ -91,20 +91,24 @@ def shard_like(value: Tensor, like: Tensor) -> Tensor:
     return distribute_tensor(value.to(like.device), like.device_mesh, like.placements)
 
 
-def start(device: str, strategy: str = "ddp") -> Processes:
+def default_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def start(device: str, strategy: str = "ddp") -> TrainingProcesses:
     """Join the processes that `torchrun` started. Without torchrun this process is the only one."""
     from astra_ros.inference.torch_engine import usable_device
 
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
-        return Processes(0, 1, strategy, usable_device(device))
+        return TrainingProcesses(0, 1, strategy, usable_device(device))
     rank, local = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
     place = usable_device(f"cuda:{local}" if device == "cuda" else device)
     if place.type == "cuda":
         torch.cuda.set_device(place)
     if not dist.is_initialized():
         dist.init_process_group("nccl" if place.type == "cuda" else "gloo", rank=rank, world_size=count)
-    return Processes(rank, count, strategy, place)
+    return TrainingProcesses(rank, count, strategy, place)
 
 
 def stop() -> None:

@@ -15,14 +15,15 @@ from astra_ros.inference.torch_engine import load_network
 from astra_ros.plans.action_spaces import ActionSpace
 from astra_ros.training.clips import measure
 from astra_ros.training.depth_prior import moving_cameras_of
-from astra_ros.training.distributed import Processes
+from astra_ros.training.distributed import TrainingProcesses
 from astra_ros.training.errors import TrainingError
 from astra_ros.training.export import SPACES_FILE, Embodiments, read_embodiments, write_embodiments
 from astra_ros.training.training_data import TrainingData, pixels
 from astra_ros.world_model.astra import Astra
-from astra_ros.world_model.config import preset
+from astra_ros.world_model.config import PRESETS, preset
 from astra_ros.world_model.resize import resized
 
+PRESET_NAMES = tuple(PRESETS)
 # part of the network -> settings of a network without it
 ABLATIONS: dict[str, dict[str, Any]] = {
     "experts": {"modalities": ()},
@@ -76,7 +77,9 @@ class InitialModel:
         )
 
 
-def begin(initial: InitialModel, data: TrainingData, out: Path, processes: Processes) -> tuple[Astra, Embodiments]:
+def begin(
+    initial: InitialModel, data: TrainingData, out: Path, processes: TrainingProcesses
+) -> tuple[Astra, Embodiments]:
     """The network before its first step, and what it is trained on.
 
     Raises ModelError where `initial` names a model that is missing, TrainingError where the folder `out` was begun

@@ -15,7 +15,7 @@ from astra_ros.datasets.robot_renders import Drawer
 from astra_ros.training.augmentation import recoloured
 from astra_ros.training.clips import Clip, ClipSettings, LatentDataset, frames_to_tensor
 from astra_ros.training.compositor_clips import CompositorClips, CompositorLoss
-from astra_ros.training.distributed import Processes
+from astra_ros.training.distributed import TrainingProcesses
 from astra_ros.training.export import Embodiments, write_embodiments
 from astra_ros.training.initial_model import with_drawn
 from astra_ros.training.losses import LossWeights, one_step_loss, rollout_loss
@@ -44,7 +44,7 @@ class Training:
     data: TrainingData
     settings: TrainSettings
     folder: Path
-    processes: Processes
+    processes: TrainingProcesses
 
     def drawer(self, model: Astra, spaces=None) -> Drawer | None:
         return Drawer(self.data.folder, model.config.image_size, spaces) if model.config.drawing else None

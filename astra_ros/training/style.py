@@ -26,7 +26,7 @@ from astra_ros.inference.torch_engine import load_network, usable_device
 from astra_ros.inference.torch_style_file import STYLE_FILE, read_style, write_style
 from astra_ros.training.augmentation import recoloured
 from astra_ros.training.clips import frames_to_tensor
-from astra_ros.training.distributed import Processes
+from astra_ros.training.distributed import TrainingProcesses
 from astra_ros.training.errors import TrainingError
 from astra_ros.training.precision import mixed_precision
 from astra_ros.training.settings import StyleSettings
@@ -212,7 +212,7 @@ def fit_style(
     belongs_to = {"autoencoder": digest_of(autoencoder.state_dict())[:16]}
     losses = StyleLoss(StyleTransfer(config).to(device))
     job = Job("style", losses, settings, config.to_dict(), belongs_to=belongs_to)
-    trainer = Trainer(job, folder, Processes(0, 1, "ddp", device))
+    trainer = Trainer(job, folder, TrainingProcesses(0, 1, "ddp", device))
     if trainer.finished:
         return trainer.run(None)
     train, aside = split(paths)

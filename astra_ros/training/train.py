@@ -77,7 +77,7 @@ def train(request: TrainRequest) -> Path | None:
         distributed.stop()
 
 
-def _train(request: TrainRequest, data: TrainingData, processes: distributed.Processes) -> Path | None:
+def _train(request: TrainRequest, data: TrainingData, processes: distributed.TrainingProcesses) -> Path | None:
     settings, last = request.settings, request.last_stage
     if processes.first:
         _note_odd_data(request, data)

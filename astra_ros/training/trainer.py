@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from astra_ros.files import OutputError
 from astra_ros.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
-from astra_ros.training.distributed import Processes, whole
+from astra_ros.training.distributed import TrainingProcesses, whole
 from astra_ros.training.errors import TrainingError
 from astra_ros.training.flops import matmul_peak_flops
 from astra_ros.training.precision import has_bfloat16, mixed_precision
@@ -111,7 +111,7 @@ def _stop_signals() -> Iterator[list[int]]:
 class Trainer:
     """Trains a job in `folder`, or goes on from its checkpoint there."""
 
-    def __init__(self, job: Job, folder: Path, processes: Processes):
+    def __init__(self, job: Job, folder: Path, processes: TrainingProcesses):
         self.job, self.settings, self.processes = job, job.settings, processes
         self.path = folder / f"{job.name}.safetensors"
         self.module = job.losses.model

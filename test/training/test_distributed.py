@@ -15,7 +15,7 @@ from astra_ros.commands import train as command
 from astra_ros.datasets.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.inference import load_world_model
 from astra_ros.training.checkpoint import CheckpointError
-from astra_ros.training.distributed import STRATEGIES, Processes
+from astra_ros.training.distributed import STRATEGIES, TrainingProcesses
 from astra_ros.training.errors import TrainingError
 
 STEPS = 6
@@ -167,7 +167,7 @@ def test_other_than_as_many_processes_are_refused(two_robots, runs, arguments):
 
 
 def test_a_batch_is_shared_evenly_or_refused():
-    two = Processes(1, 2, "ddp", torch.device("cpu"))
+    two = TrainingProcesses(1, 2, "ddp", torch.device("cpu"))
     assert two.share(16) == 8 and not two.first and not two.splits
     with refusal(TrainingError, "", "batch of 5", "2 processes"):
         two.share(5)

@@ -8,7 +8,7 @@ from torch import nn
 
 from astra_ros.training import losses
 from astra_ros.training.clips import Clip
-from astra_ros.training.distributed import Processes
+from astra_ros.training.distributed import TrainingProcesses
 from astra_ros.training.settings import TrainSettings
 from astra_ros.training.trainer import Job, Trainer
 from astra_ros.world_model.astra import Astra
@@ -178,7 +178,7 @@ class Pull(nn.Module):
 def trainer_of(tmp_path, **changes):
     settings = TrainSettings(compositor_steps=100, compositor_rate=0.1, **changes)
     job = Job("compositor", Pull(), settings, CONFIG.to_dict(), reads=("horizon",))
-    return Trainer(job, tmp_path, Processes(0, 1, "ddp", torch.device("cpu")))
+    return Trainer(job, tmp_path, TrainingProcesses(0, 1, "ddp", torch.device("cpu")))
 
 
 def test_the_gradient_is_clipped_and_its_norm_reported(tmp_path):
