@@ -1,6 +1,6 @@
-"""Settings dataclasses whose fields know their range: checked here, shown by ROS parameters.
+"""Settings dataclasses whose fields know their meaning and their range.
 
-The limits of a field stand in its ``metadata["range"]`` and nowhere else.
+Both stand in the field and nowhere else: the range is checked here, and both are shown by ROS parameters and docs.
 """
 
 from __future__ import annotations
@@ -24,24 +24,23 @@ class SettingError(UserError, ValueError):
         self.name, self.value = name, value
 
 
-def limited(default: int | float, low: float, high: float, unit: str = "", off: str = "") -> Any:
-    """A settings field between two limits, both included.
+def setting(
+    default: Any, description: str, low: float | None = None, high: float | None = None, unit: str = "", off: str = ""
+) -> Any:
+    """A field of a settings dataclass.
 
     Args:
-        unit: of the limits, such as "s".
+        default: its value, immutable.
+        description: its meaning in one or two sentences, with its unit.
+        low, high: limits, both included; None: no limits.
+        unit: named after the limits, such as "s".
         off: the meaning of 0, where 0 is allowed although it is below ``low``.
     """
-    metadata: dict[str, Any] = {"range": (low, high), "unit": unit}
-    if off:
-        metadata |= {"range": (0, high), "off": off, "least": low}
-    return field(default=default, metadata=metadata)
-
-
-def setting(default: Any, description: str, low: float | None = None, high: float | None = None):
-    """A settings field with a description that names its unit, and with limits, both included, if they are given."""
     metadata: dict[str, Any] = {"description": description}
     if low is not None:
-        metadata |= {"range": (low, high), "unit": ""}
+        metadata |= {"range": (low, high), "unit": unit}
+    if off:
+        metadata |= {"range": (0, high), "off": off, "least": low}
     return field(default=default, metadata=metadata)
 
 

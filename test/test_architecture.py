@@ -68,7 +68,8 @@ ONLY_IN = {
 }
 # Files of nodes/ without ROS: the core of the imagine node, which also runs from a recording and in tests.
 ROS_FREE = {
-    "nodes/__init__.py", "nodes/reports.py", "nodes/start.py", *(f"nodes/imagine/{name}.py" for name in (
+    "nodes/__init__.py", "nodes/parameter_info.py", "nodes/reports.py", "nodes/start.py",
+    *(f"nodes/imagine/{name}.py" for name in (
         "__init__", "auto_imagine", "camera_inputs", "core", "frozen_camera", "goal_inputs", "health", "inputs",
         "joint_inputs", "malloc_arenas", "message_readers", "model_thread", "plan_inputs", "plan_stamps",
         "request_server", "robot_description", "robot_state", "settings", "statuses",

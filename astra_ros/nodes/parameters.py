@@ -1,16 +1,13 @@
 """A settings dataclass as the parameters of a node.
 
-Names, types and defaults come from the dataclass; descriptions and ranges from its fields' metadata
-or from the "Attributes:" part of its docstring; and its ``__post_init__`` judges a new value. So
-every default and every rule stands in one place.
+Names, types, defaults, descriptions and ranges come from the dataclass, and its ``__post_init__`` checks a new value.
+So every default and every rule stands in one place.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import math
-import re
 from collections.abc import Collection
 from typing import Any
 
@@ -19,44 +16,11 @@ from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-_ATTRIBUTE = re.compile(r"^(\s*)([a-z_][a-z0-9_]*(?:, [a-z_][a-z0-9_]*)*): (.*)$")
-
-
-def attribute_docs(settings_class: type) -> dict[str, str]:
-    """Attribute name -> its description in the Google style docstring, bases included."""
-    docs: dict[str, str] = {}
-    for base in reversed(settings_class.__mro__[:-1]):
-        docs.update(_own_attribute_docs(base))
-    return docs
-
-
-def _own_attribute_docs(settings_class: type) -> dict[str, str]:
-    docs: dict[str, str] = {}
-    lines = inspect.cleandoc(vars(settings_class).get("__doc__") or "").splitlines()
-    if "Attributes:" not in lines:
-        return docs
-    names: list[str] = []
-    depth = None
-    for line in lines[lines.index("Attributes:") + 1 :]:
-        if line and not line.startswith(" "):
-            break
-        match = _ATTRIBUTE.match(line)
-        if match and depth in (None, len(match[1])):
-            depth = len(match[1])
-            names = match[2].split(", ")
-            docs.update(dict.fromkeys(names, match[3].strip()))
-        else:
-            for name in names:
-                docs[name] = f"{docs[name]} {line.strip()}".strip()
-    return docs
+from astra_ros.nodes.parameter_info import join, parameters_of
 
 
 class SettingsParameters:
-    """Declares settings as parameters, holds their values, and refuses bad changes.
-
-    A field becomes ``<prefix>.<field>``, or ``<field>`` with an empty prefix. Fields that hold
-    another dataclass become a namespace of their own; fields whose default is None are left out.
-    """
+    """Declares settings as parameters, holds their values, and refuses bad changes; see `parameters_of` for names."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -79,32 +43,24 @@ class SettingsParameters:
         Raises:
             ValueError: a given value is of the wrong type, or the dataclass refuses it.
         """
-        docs = attribute_docs(type(default))
-        for field in dataclasses.fields(default):
-            value = getattr(default, field.name)
-            name = _join(prefix, field.name)
-            if value is None:
-                continue
-            if dataclasses.is_dataclass(value):
-                self.declare(name, value, read_only)
-                continue
+        for info in parameters_of(default, prefix):
             descriptor = ParameterDescriptor(
-                description=field.metadata.get("description", docs.get(field.name, "")),
-                read_only=field.name in read_only,
+                description=info.description,
+                read_only=info.name.rpartition(".")[2] in read_only,
                 # Types are checked below: rclpy would refuse 2 where 2.0 is meant.
                 dynamic_typing=True,
             )
-            if limits := field.metadata.get("range"):
-                _set_range(descriptor, value, limits)
+            if info.limits:
+                _set_range(descriptor, info.default, info.limits)
             try:
-                declared = self._node.declare_parameter(name, _to_ros(value), descriptor)
-            except InvalidParameterValueException as error:  # out of range; ROS says so without the parameter's unit
-                given = self._given[name].value if name in self._given else value
-                _replaced(prefix, default, {field.name: _from_ros(name, given, value)})
-                raise ValueError(f"{name} is {given}: {error}") from error
-            self._values[name] = _from_ros(name, declared.value, value)
+                declared = self._node.declare_parameter(info.name, _to_ros(info.default), descriptor)
+            except InvalidParameterValueException as error:  # out of range; the dataclass also names the unit
+                given = self._given[info.name].value if info.name in self._given else info.default
+                _built(prefix, default, {info.name: _from_ros(info.name, given, info.default)})
+                raise ValueError(f"{info.name} is {given}: {error}") from error
+            self._values[info.name] = _from_ros(info.name, declared.value, info.default)
         self._defaults[prefix] = default
-        self._settings[prefix] = self._build(prefix, self._values)
+        self._settings[prefix] = _built(prefix, default, self._values)
         return self._settings[prefix]
 
     def warn_of_unknown(self, unused: Collection[str] = ()) -> None:
@@ -148,34 +104,26 @@ class SettingsParameters:
         for parameter in parameters:
             if (name := parameter.name) in values:
                 values[name] = _from_ros(name, parameter.value, values[name])
-        return values, {prefix: self._build(prefix, values) for prefix in self._settings}
-
-    def _build(self, prefix: str, values: dict[str, Any]):
-        default = self._defaults[prefix]
-        given = {}
-        for field in dataclasses.fields(default):
-            name = _join(prefix, field.name)
-            if name in values:
-                given[field.name] = values[name]
-            elif name in self._defaults:
-                given[field.name] = self._build(name, values)
-        return _replaced(prefix, default, given)
+        return values, {prefix: _built(prefix, each, values) for prefix, each in self._defaults.items()}
 
 
-def _replaced(prefix: str, default, given: dict[str, Any]):
-    """The settings with other values.
+def _built(prefix: str, default, values: dict[str, Any]):
+    """A settings dataclass with the values of its parameters.
 
     Raises:
-        ValueError: one cannot be; settings name their fields, users know parameters.
+        ValueError: the dataclass refuses a value. It names its field, and here that is the parameter.
     """
+    given = {}
+    for field in dataclasses.fields(default):
+        name, value = join(prefix, field.name), getattr(default, field.name)
+        if name in values:
+            given[field.name] = values[name]
+        elif dataclasses.is_dataclass(value):
+            given[field.name] = _built(name, value, values)
     try:
         return dataclasses.replace(default, **given)
     except ValueError as error:
-        raise ValueError(_join(prefix, str(error))) from error
-
-
-def _join(prefix: str, name: str) -> str:
-    return f"{prefix}.{name}" if prefix else name
+        raise ValueError(join(prefix, str(error))) from error
 
 
 def _set_range(descriptor: ParameterDescriptor, value, limits: tuple[float, float]) -> None:

@@ -22,7 +22,7 @@ from astra_ros.ranking.plan_rollouts import PlanRollouts
 from astra_ros.ranking.prepare import Plan, PlanPreparer, PlanSettings, PreparedPlans
 from astra_ros.ranking.strategies import ALL_AT_ONCE, STRATEGIES
 from astra_ros.robot.plan_renders import PlanRenders
-from astra_ros.settings import limited
+from astra_ros.settings import setting
 
 MAX_DENOISING_STEPS = 1000
 # Added to the reasons of every score that lacks the robot's render, with which it would differ.
@@ -31,18 +31,23 @@ UNDRAWN = "imagined without the robot's render"
 
 @dataclass(frozen=True)
 class ImaginerSettings(PlanSettings):
-    """How a request is imagined.
+    """How a request is imagined."""
 
-    Attributes:
-        denoising_steps: steps of the sampler per frame; 0 takes the model's default.
-        critics: names of the critics that are loaded, in the order in which they are shown; each has the
-            parameters <name>.enabled, <name>.weight and further ones.
-        strategy: which plans are imagined how far: 'all_at_once' imagines every plan to the horizon.
-    """
-
-    denoising_steps: int = limited(0, 1, MAX_DENOISING_STEPS, off="the model's default")
-    critics: tuple[str, ...] = DEFAULT_CRITICS
-    strategy: str = ALL_AT_ONCE
+    denoising_steps: int = setting(
+        0,
+        "steps of the sampler per frame; 0 takes the model's default",
+        1,
+        MAX_DENOISING_STEPS,
+        off="the model's default",
+    )
+    critics: tuple[str, ...] = setting(
+        DEFAULT_CRITICS,
+        "names of the critics that are loaded, in the order in which they are shown; each has the parameters "
+        "<name>.enabled, <name>.weight and further ones",
+    )
+    strategy: str = setting(
+        ALL_AT_ONCE, "which plans are imagined how far: 'all_at_once' imagines every plan to the horizon"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

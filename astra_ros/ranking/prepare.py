@@ -12,7 +12,7 @@ from astra_ros.plans.action_spaces import ActionSpace
 from astra_ros.plans.errors import PlanError, RobotUnknown
 from astra_ros.plans.plan import Plan
 from astra_ros.plans.start import RobotNow, StartRules
-from astra_ros.settings import check_ranges, limited
+from astra_ros.settings import check_ranges, setting
 from astra_ros.texts import listed
 
 MAX_HORIZON = 256
@@ -50,30 +50,41 @@ class NothingToImagine(UserError, ValueError):
 
 @dataclass(frozen=True)
 class PlanSettings:
-    """Which plans are imagined, and how far.
-
-    Attributes:
-        horizon: steps to imagine; the model's step length makes them seconds.
-        partial_plans: take plans that last longer than the horizon, and score their beginning alone; otherwise
-            they are refused.
-        start_tolerance: largest distance (rad; m for sliding joints) of any joint from a plan's first point. A plan
-            that starts elsewhere is refused, and so is every plan while the robot's position is not known. 0: plans
-            may start anywhere.
-        action_space: name of the model's action space that plans belong to. '' takes the one with the plan's joints;
-            name one where a model has several with the same joints.
-        max_start_speed: rad/s, the speed at which a plan whose first point is later than 0 s may go there from the
-            robot's position. A faster plan is refused.
-        ignore_joints: joints that plans may have beside the model's own, such as the fingers of a gripper. They may
-            move, and are not imagined. Other such joints must stand still along a plan.
-    """
+    """Which plans are imagined, and how far."""
 
     # Upper limits catch typing errors, which would take all memory or hours.
-    horizon: int = limited(16, 1, MAX_HORIZON, "steps")
-    partial_plans: bool = False
-    start_tolerance: float = limited(0.1, 0.0, 1e6, "rad")
-    max_start_speed: float = limited(2.0, 1e-6, 1e6, "rad/s")
-    action_space: str = ""
-    ignore_joints: tuple[str, ...] = ()
+    horizon: int = setting(16, "steps to imagine; the model's step length makes them seconds", 1, MAX_HORIZON, "steps")
+    partial_plans: bool = setting(
+        False,
+        "take plans that last longer than the horizon, and score their beginning alone; otherwise they are refused",
+    )
+    start_tolerance: float = setting(
+        0.1,
+        "largest distance (rad; m for sliding joints) of any joint from a plan's first point; a plan that starts "
+        "elsewhere is refused, and so is every plan while the robot's position is not known; 0: plans may start "
+        "anywhere",
+        0.0,
+        1e6,
+        "rad",
+    )
+    max_start_speed: float = setting(
+        2.0,
+        "rad/s, the speed at which a plan whose first point is later than 0 s may go there from the robot's position; "
+        "a faster plan is refused",
+        1e-6,
+        1e6,
+        "rad/s",
+    )
+    action_space: str = setting(
+        "",
+        "name of the model's action space that plans belong to; '' takes the one with the plan's joints, and one must "
+        "be named where a model has several with the same joints",
+    )
+    ignore_joints: tuple[str, ...] = setting(
+        (),
+        "joints that plans may have beside the model's own, such as the fingers of a gripper; they may move, and are "
+        "not imagined; other such joints must stand still along a plan",
+    )
 
     def __post_init__(self) -> None:
         check_ranges(self)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from astra_ros.camera.pinhole import PinholeCamera
-from astra_ros.settings import SettingError, check_ranges, limited
+from astra_ros.settings import SettingError, check_ranges, setting
 from astra_ros.simulation.bullet import pybullet
 
 # Ambient, diffuse and specular light.
@@ -18,26 +18,20 @@ LIGHT_SHARES = (0.55, 0.45, 0.1)
 class CameraSettings:
     """A pinhole camera without distortion.
 
-    Attributes:
-        width, height: pixels.
-        position: m, world frame.
-        look_at: m, world frame, shown at the image's centre; the image's up is the world's z.
-        fov_deg: vertical field of view.
-        near_m, far_m: what is nearer or farther is not drawn.
-        rate_hz: frames a second of a node that publishes this camera.
-
     Raises:
         SettingError: on creation, for a camera that cannot exist.
     """
 
-    width: int = limited(256, 1, 4096, "pixels")
-    height: int = limited(256, 1, 4096, "pixels")
-    position: tuple[float, float, float] = (1.15, -0.62, 0.72)
-    look_at: tuple[float, float, float] = (0.46, 0.0, 0.14)
-    fov_deg: float = limited(38.0, 0.1, 179.0, "degrees")
-    near_m: float = limited(0.05, 1e-4, 1e4, "m")
-    far_m: float = limited(15.0, 1e-4, 1e4, "m")
-    rate_hz: float = limited(8.0, 0.01, 1000.0, "Hz")
+    width: int = setting(256, "width of the image in pixels", 1, 4096, "pixels")
+    height: int = setting(256, "height of the image in pixels", 1, 4096, "pixels")
+    position: tuple[float, float, float] = setting((1.15, -0.62, 0.72), "position of the camera in the world, m")
+    look_at: tuple[float, float, float] = setting(
+        (0.46, 0.0, 0.14), "point in the world at the centre of the image, m; the image's up is the world's z"
+    )
+    fov_deg: float = setting(38.0, "vertical field of view, degrees", 0.1, 179.0, "degrees")
+    near_m: float = setting(0.05, "surfaces nearer than this are not drawn, m", 1e-4, 1e4, "m")
+    far_m: float = setting(15.0, "surfaces farther than this are not drawn, m", 1e-4, 1e4, "m")
+    rate_hz: float = setting(8.0, "images a second of a node that publishes this camera", 0.01, 1000.0, "Hz")
 
     def __post_init__(self) -> None:
         check_ranges(self)

@@ -73,7 +73,7 @@ def test_an_installed_critic_is_loaded_and_set_by_parameters(on_path):
     from rclpy.node import Node
     from rclpy.parameter import Parameter
 
-    from astra_ros.nodes.imagine.settings import ImagineParameters
+    from astra_ros.nodes.imagine.parameters import ImagineParameters
 
     context = rclpy.Context()
     rclpy.init(args=[], context=context)
@@ -82,10 +82,10 @@ def test_an_installed_critic_is_loaded_and_set_by_parameters(on_path):
     node = Node("imagine", context=context, parameter_overrides=overrides)
     try:
         parameters = ImagineParameters(node)
-        assert parameters.unusable_critics == "" and list(parameters.critics) == ["path_length", "collision"]
+        assert parameters.unusable_critics == "" and list(parameters().critics) == ["path_length", "collision"]
         assert node.describe_parameter("path_length.scale").floating_point_range[0].to_value == 1000.0
         assert not node.has_parameter("goal.weight")
-        critic = load_critic("path_length")(parameters.critics["path_length"])
+        critic = load_critic("path_length")(parameters().critics["path_length"])
         (score,) = score_plans("a", make_input([[0, 1, 2]]), [critic]).scores
         assert score.score == pytest.approx(np.exp(-0.2))
         refused = node.set_parameters([Parameter("path_length.scale", value=-1.0)])[0]
@@ -96,7 +96,7 @@ def test_an_installed_critic_is_loaded_and_set_by_parameters(on_path):
             parameter_overrides=[Parameter("critics", value=["goal", "charm", "path_length"])],
         )
         parameters = ImagineParameters(unknown)
-        assert list(parameters.critics) == ["goal", "path_length"]
+        assert list(parameters().critics) == ["goal", "path_length"]
         assert all(name in parameters.unusable_critics for name in ("'charm'", *DEFAULT_CRITICS, "path_length"))
         unknown.destroy_node()
     finally:

@@ -1,7 +1,7 @@
 """Settings dataclasses as parameters, and the one YAML file that must not contradict them."""
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 import yaml
@@ -17,10 +17,13 @@ from astra_ros.critics.scoring import ScoringSettings  # noqa: E402
 from astra_ros.nodes.client.node_specs import PARAMS_FILE  # noqa: E402
 from astra_ros.nodes.imagine.parameters import AT_START, ImagineParameters  # noqa: E402
 from astra_ros.nodes.imagine.settings import ImagineSettings, PlanTopicSettings  # noqa: E402
-from astra_ros.nodes.parameters import SettingsParameters, attribute_docs  # noqa: E402
+from astra_ros.nodes.parameter_info import parameters_of  # noqa: E402
+from astra_ros.nodes.parameter_list import NODES, node_parameters  # noqa: E402
+from astra_ros.nodes.parameters import SettingsParameters  # noqa: E402
 from astra_ros.nodes.planners.plan_source import PlanSourceSettings  # noqa: E402
 from astra_ros.nodes.simulator.node import SimulatorSettings  # noqa: E402
 from astra_ros.resources import resource_path  # noqa: E402
+from astra_ros.settings import setting  # noqa: E402
 from astra_ros.simulation.arm.world import CameraSettings  # noqa: E402
 
 
@@ -49,35 +52,17 @@ def test_what_a_timer_or_the_memory_would_not_bear_is_refused(kind, given, words
 
 @dataclass(frozen=True)
 class Inner:
-    """Inner.
-
-    Attributes:
-        width, height: pixels.
-        place: m.
-    """
-
-    width: int = 4
-    height: int = 3
-    place: tuple[float, float] = (1.0, 2.0)
+    width: int = setting(4, "pixels", 1, 9)
+    height: int = setting(3, "pixels")
+    place: tuple[float, float] = setting((1.0, 2.0), "m")
 
 
 @dataclass(frozen=True)
 class Outer:
-    """Outer.
-
-    Attributes:
-        speed: m/s, which goes
-            over two lines.
-        inner: a namespace.
-
-    Raises:
-        ValueError: never.
-    """
-
-    speed: float = 1.5
-    name: str = "x"
+    speed: float = setting(1.5, "m/s")
+    name: str = setting("x", "a name")
     on: bool = True
-    inner: Inner = field(default_factory=Inner)
+    inner: Inner = setting(Inner(), "a namespace")
     absent: float | None = None
 
     def __post_init__(self):
@@ -188,10 +173,29 @@ def test_a_value_for_an_unknown_parameter_is_said(make_node, capfd):
     assert "'horizon'" not in said
 
 
-def test_descriptions_come_from_the_docstring():
-    assert attribute_docs(Outer) == {"speed": "m/s, which goes over two lines.", "inner": "a namespace."}
-    assert attribute_docs(Inner)["height"] == "pixels."
-    assert attribute_docs(int) == {}
+def test_the_parameters_of_settings_are_listed_with_type_limits_and_description():
+    speed, name, on, width, height, place = parameters_of(Outer(), "p")
+    assert (speed.name, speed.default, speed.type, speed.limits) == ("p.speed", 1.5, "double", None)
+    assert speed.description == "m/s" and (name.type, on.type) == ("string", "bool")
+    assert (width.name, width.type, width.limits) == ("p.inner.width", "integer", (1, 9))
+    assert place.type == "double array" and height.description == "pixels"
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_every_parameter_of_a_node_is_listed_with_a_description(node):
+    listed = node_parameters(node)
+    assert len({each.name for each in listed}) == len(listed) and all(each.description for each in listed)
+    numbers = [each for each in listed if type(each.default) in (int, float)]
+    assert numbers and all(each.limits for each in numbers)
+
+
+def test_the_list_of_the_imagine_node_is_what_it_declares(make_node):
+    node = make_node()
+    ImagineParameters(node)
+    listed = {each.name: each for each in node_parameters("imagine")}
+    assert set(listed) == set(node._parameters) - {"use_sim_time", "start_type_description_service"}
+    for name, each in listed.items():
+        assert node.describe_parameter(name).description == each.description
 
 
 def test_declared_names_values_and_descriptions(make_node):
@@ -199,7 +203,7 @@ def test_declared_names_values_and_descriptions(make_node):
     settings = SettingsParameters(node).declare("", Outer())
     assert settings == Outer(speed=2.5, inner=Inner(width=9))
     assert node.get_parameter("inner.place").value == [1.0, 2.0]
-    assert node.describe_parameter("inner.width").description == "pixels."
+    assert node.describe_parameter("inner.width").description == "pixels"
     assert not node.has_parameter("absent")
 
 

@@ -10,7 +10,7 @@ from astra_ros.critics.scoring import ScoringSettings
 from astra_ros.inference import DEFAULT_MODEL
 from astra_ros.nodes.imagine.plan_stamps import REFUSE, RESTAMP, RULES, PlanStamps
 from astra_ros.ranking.imaginer import ImaginerSettings
-from astra_ros.settings import check_ranges, limited
+from astra_ros.settings import check_ranges, setting
 
 TRANSPORTS = ("raw", "compressed")
 LONGEST_S = 3600.0
@@ -22,57 +22,83 @@ JOINT_TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 
 @dataclass(frozen=True)
 class ImagineSettings(ImaginerSettings):
-    """The node's own settings.
+    """The node's own settings."""
 
-    Attributes:
-        model: a name under models/, or a directory with model.safetensors and card.json.
-        backend: what runs the model, such as 'torch'.
-        device: where it runs: 'cpu', 'cuda' or 'cuda:0'.
-        seed: of the noise that all plans of a request share.
-        auto_imagine: imagine whenever new plans have come, not only when ~/imagine is called.
-        settle_s: with auto_imagine, how long no plan may come before the request starts; it starts
-            at once when as many new plans as are kept have come.
-        image_transport: 'raw' subscribes to image, 'compressed' to image/compressed.
-        camera_timeout_s: a camera that is silent for longer is stale, and requests are refused; joint
-            states that are older say no more where the robot is.
-        show_plan: name of the plan whose imagined video is published, such as 'candidates/3'; '' or
-            a name that is not among the plans takes the best one.
-        playback_rate: speed at which the imagined video is published; 0 is all frames at once.
-        world_frame: frame_id of the plan markers, and the frame in which goal poses must come.
-        goal_reach_m: m from the origin of world_frame; a goal pose that is further away is refused, which is
-            most likely in other units or another frame. 0: goals may be anywhere.
-        goal_max_age_s: seconds after which a goal does not count any more; 0: it counts until a newer one of
-            either kind comes or ~/clear_goal is called.
-        future_stamp: what becomes of plans whose header.stamp lies in the future, for which a controller would
-            wait: 'refuse', 'restamp' (handed on with the stamp 0, to begin at once) or 'pass' (as they came).
-        past_stamp: the same of plans whose header.stamp has passed, of which a controller would leave the
-            beginning out; 'refuse' in effect demands the stamp 0, since imagining takes longer than 0.1 s.
-        stamp_tolerance_s: seconds from now within which a header.stamp counts as now.
-        tool_link: link of robot_description whose way along a plan is drawn; '' draws where the
-            model imagines the tool.
-        plan_sources: names of the plan sources; each has the parameters <name>.topic, <name>.type,
-            <name>.keep and <name>.max_age_s.
-    """
-
-    model: str = DEFAULT_MODEL
-    backend: str = "torch"
-    device: str = "cpu"
-    seed: int = limited(0, 0, MOST_SEED)
-    auto_imagine: bool = True
-    # Upper limits are there for typing errors, which a timer or the memory would not bear.
-    settle_s: float = limited(0.1, 0.0, LONGEST_S, "s")
-    image_transport: str = "raw"
-    camera_timeout_s: float = limited(2.0, 0.001, LONGEST_S, "s")
-    show_plan: str = ""
-    playback_rate: float = limited(1.0, 0.01, 100.0, off="all frames at once")
-    world_frame: str = "world"
-    goal_reach_m: float = limited(10.0, 0.01, 1e6, "m", off="goals may be anywhere")
-    goal_max_age_s: float = limited(0.0, 0.1, FOREVER_S, "s", off="until it is replaced")
-    future_stamp: str = REFUSE
-    past_stamp: str = RESTAMP
-    stamp_tolerance_s: float = limited(0.1, 0.0, LONGEST_S, "s")
-    tool_link: str = ""
-    plan_sources: tuple[str, ...] = ("candidates",)
+    model: str = setting(DEFAULT_MODEL, "a name under models/, or a directory with model.safetensors and card.json")
+    backend: str = setting("torch", "the engine that runs the model, such as 'torch'")
+    device: str = setting("cpu", "where the model runs: 'cpu', 'cuda' or 'cuda:0'")
+    seed: int = setting(0, "seed of the noise that all plans of a request share", 0, MOST_SEED)
+    auto_imagine: bool = setting(True, "imagine whenever new plans arrive, not only when ~/imagine is called")
+    # Upper limits catch typing errors, which a timer or the memory would not bear.
+    settle_s: float = setting(
+        0.1,
+        "with auto_imagine, seconds without a new plan after which the request starts; it starts at once when as many "
+        "new plans as are kept have arrived",
+        0.0,
+        LONGEST_S,
+        "s",
+    )
+    image_transport: str = setting("raw", "'raw' subscribes to image, 'compressed' to image/compressed")
+    camera_timeout_s: float = setting(
+        2.0,
+        "seconds without an image after which the camera is stale and requests are refused; joint states that are "
+        "older do not count either",
+        0.001,
+        LONGEST_S,
+        "s",
+    )
+    show_plan: str = setting(
+        "",
+        "name of the plan whose imagined video is published, such as 'candidates/3'; '' or a name that no plan has "
+        "takes the best one",
+    )
+    playback_rate: float = setting(
+        1.0,
+        "speed at which the imagined video is published; 0 publishes all frames at once",
+        0.01,
+        100.0,
+        off="all frames at once",
+    )
+    world_frame: str = setting("world", "frame_id of the plan markers, and the frame in which goal poses must be given")
+    goal_reach_m: float = setting(
+        10.0,
+        "m from the origin of world_frame; a goal pose that is further away is refused, most likely it is in other "
+        "units or another frame; 0: goals may be anywhere",
+        0.01,
+        1e6,
+        "m",
+        "goals may be anywhere",
+    )
+    goal_max_age_s: float = setting(
+        0.0,
+        "seconds after which a goal does not count any more; 0: it counts until a newer one of either kind arrives or "
+        "~/clear_goal is called",
+        0.1,
+        FOREVER_S,
+        "s",
+        "until it is replaced",
+    )
+    future_stamp: str = setting(
+        REFUSE,
+        "what happens to plans whose header.stamp lies in the future, for which a controller would wait: 'refuse', "
+        "'restamp' (handed on with the stamp 0, to begin at once) or 'pass' (as they came)",
+    )
+    past_stamp: str = setting(
+        RESTAMP,
+        "the same for plans whose header.stamp has passed, of which a controller would leave the beginning out; "
+        "'refuse' in effect demands the stamp 0, since imagining takes longer than 0.1 s",
+    )
+    stamp_tolerance_s: float = setting(
+        0.1, "seconds from now within which a header.stamp counts as now", 0.0, LONGEST_S, "s"
+    )
+    tool_link: str = setting(
+        "", "link of robot_description whose way along a plan is drawn; '' draws where the model imagines the tool"
+    )
+    plan_sources: tuple[str, ...] = setting(
+        ("candidates",),
+        "names of the plan sources; each has the parameters <name>.topic, <name>.type, <name>.keep and "
+        "<name>.max_age_s",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -92,19 +118,18 @@ class ImagineSettings(ImaginerSettings):
 
 @dataclass(frozen=True)
 class PlanTopicSettings:
-    """One plan source.
+    """One plan source."""
 
-    Attributes:
-        topic: where its plans come from; relative names can be remapped.
-        type: message type of the plans.
-        keep: the last so many messages are the candidates.
-        max_age_s: seconds after which a plan is no candidate any more: the robot has moved on.
-    """
-
-    topic: str = "plans"
-    type: str = JOINT_TRAJECTORY
-    keep: int = limited(8, 1, MOST_PLANS, "messages")
-    max_age_s: float = limited(60.0, 0.001, FOREVER_S, "s")
+    topic: str = setting("plans", "where its plans are received; relative names can be remapped")
+    type: str = setting(JOINT_TRAJECTORY, "message type of the plans")
+    keep: int = setting(8, "number of its last messages that are the candidates", 1, MOST_PLANS, "messages")
+    max_age_s: float = setting(
+        60.0,
+        "seconds after which a plan is not a candidate any more, since the robot has moved on",
+        0.001,
+        FOREVER_S,
+        "s",
+    )
 
     def __post_init__(self) -> None:
         check_ranges(self)

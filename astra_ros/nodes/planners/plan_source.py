@@ -22,26 +22,21 @@ from astra_ros.nodes.parameters import SettingsParameters
 from astra_ros.nodes.qos import reliable
 from astra_ros.nodes.reports import OK, Status
 from astra_ros.plans.joint_plan import JointPlan
-from astra_ros.settings import check_ranges, limited
+from astra_ros.settings import check_ranges, setting
 from astra_ros.simulation.arm.candidates import propose
 from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings
 
 
 @dataclass(frozen=True)
 class PlanSourceSettings:
-    """Which plans to send, and when.
+    """Which plans to send, and when."""
 
-    Attributes:
-        robot: the arm, 'panda' or 'kuka'; the simulator's.
-        seed: the scene and the draw of plans; the simulator's.
-        count: plans per proposal.
-        period_s: seconds between two proposals; 0 sends only when ~/propose is called.
-    """
-
-    robot: str = "panda"
-    seed: int = limited(0, 0, MOST_SEED)
-    count: int = limited(8, 1, MOST_PLANS, "plans")
-    period_s: float = limited(5.0, 0.01, LONGEST_S, "s", off="when asked")
+    robot: str = setting("panda", "the arm, 'panda' or 'kuka', as in the simulator")
+    seed: int = setting(0, "the scene, as in the simulator, and the draw of plans", 0, MOST_SEED)
+    count: int = setting(8, "plans per proposal", 1, MOST_PLANS, "plans")
+    period_s: float = setting(
+        5.0, "seconds between two proposals; 0 sends only when ~/propose is called", 0.01, LONGEST_S, "s", "when asked"
+    )
 
     def __post_init__(self) -> None:
         check_ranges(self)

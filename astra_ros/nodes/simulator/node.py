@@ -7,7 +7,7 @@ once when the stamp is zero or past. The clock goes on over a reset.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
@@ -31,7 +31,7 @@ from astra_ros.nodes.reports import OK, WARN, Conditions, Status, ThrottledRepor
 from astra_ros.nodes.simulator.simulated_arm import SimulatedArm
 from astra_ros.plans.errors import PlanError
 from astra_ros.registry import UnknownName
-from astra_ros.settings import check_ranges, limited
+from astra_ros.settings import check_ranges, setting
 from astra_ros.simulation.arm.robots import robot_description
 from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings, CameraSettings
 
@@ -41,29 +41,28 @@ TRAJECTORIES = "arm_controller/joint_trajectory"
 
 @dataclass(frozen=True)
 class SimulatorSettings:
-    """What to simulate, and how fast.
+    """The simulated scene, and its speed."""
 
-    Attributes:
-        world: the scene; 'arm' is an arm at a table with an object, an obstacle and a goal.
-        robot: the arm, 'panda' or 'kuka'.
-        seed: layout and look of the scene; a change takes effect at the next reset.
-        real_time_factor: simulated seconds per second; 0 is as fast as possible.
-        state_rate_hz: joint states and clock messages per simulated second, about; a multiple of
-            the camera's rate is taken.
-        camera_frame: frame_id of the camera's images.
-        clock_topic: where the simulated time is published. Nodes with use_sim_time listen to /clock: where two
-            simulators run, give each a topic of its own, and remap /clock of the nodes that belong to it.
-        camera: the camera.
-    """
-
-    world: str = "arm"
-    robot: str = "panda"
-    seed: int = limited(0, 0, MOST_SEED)
-    real_time_factor: float = limited(1.0, 1e-6, 1000.0, off="as fast as possible")
-    state_rate_hz: float = limited(24.0, 0.01, 1000.0, "Hz")
-    camera_frame: str = "camera"
-    clock_topic: str = CLOCK
-    camera: CameraSettings = field(default_factory=CameraSettings)
+    world: str = setting("arm", "the scene; 'arm' is an arm at a table with an object, an obstacle and a goal")
+    robot: str = setting("panda", "the arm, 'panda' or 'kuka'")
+    seed: int = setting(0, "layout and look of the scene; a change takes effect at the next reset", 0, MOST_SEED)
+    real_time_factor: float = setting(
+        1.0, "simulated seconds per second; 0 is as fast as possible", 1e-6, 1000.0, off="as fast as possible"
+    )
+    state_rate_hz: float = setting(
+        24.0,
+        "joint states and clock messages per simulated second, rounded to a multiple of the camera's rate",
+        0.01,
+        1000.0,
+        "Hz",
+    )
+    camera_frame: str = setting("camera", "frame_id of the camera's images")
+    clock_topic: str = setting(
+        CLOCK,
+        "where the simulated time is published; nodes with use_sim_time listen to /clock, so where several simulators "
+        "run, give each a topic of its own, and remap /clock of the nodes that belong to it",
+    )
+    camera: CameraSettings = setting(CameraSettings(), "the camera")
 
     def __post_init__(self) -> None:
         if self.world not in WORLDS:

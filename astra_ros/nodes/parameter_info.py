@@ -1,0 +1,60 @@
+"""The parameters that a settings dataclass becomes. Without ROS."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ParameterInfo:
+    """One parameter.
+
+    Attributes:
+        name: with its namespaces, such as "collision.weight".
+        default: its value; a tuple stands for a list.
+        description: its meaning.
+        limits: (lowest, highest value), both included; None: no limits.
+        off: the meaning of 0, where 0 is allowed although the values just above it are not; else ''.
+    """
+
+    name: str
+    default: Any
+    description: str
+    limits: tuple[float, float] | None = None
+    off: str = ""
+
+    @property
+    def type(self) -> str:
+        """Its type in ROS, such as "double" or "string array"."""
+        if isinstance(self.default, (tuple, list)):
+            # An empty list is one of names.
+            return f"{_TYPES[type(self.default[0]) if self.default else str]} array"
+        return _TYPES[type(self.default)]
+
+
+_TYPES = {bool: "bool", int: "integer", float: "double", str: "string"}
+
+
+def join(prefix: str, name: str) -> str:
+    """A parameter's name in a namespace; '' is no namespace."""
+    return f"{prefix}.{name}" if prefix else name
+
+
+def parameters_of(settings, prefix: str = "") -> Iterator[ParameterInfo]:
+    """The parameters of a settings dataclass.
+
+    A field becomes ``<prefix>.<field>``. Fields that hold another dataclass become a namespace of their own; fields
+    whose value is None are left out.
+    """
+    for field in dataclasses.fields(settings):
+        name, value = join(prefix, field.name), getattr(settings, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from parameters_of(value, name)
+        elif value is not None:
+            described = field.metadata
+            yield ParameterInfo(
+                name, value, described.get("description", ""), described.get("range"), described.get("off", "")
+            )
