@@ -1,1 +1,1 @@
-"""What messages and descriptions say of a robot's joints: without ROS, for nodes and imports alike."""
+"""A robot's joints, description and renders, read without ROS by nodes and by the bag import."""

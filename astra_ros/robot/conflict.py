@@ -1,4 +1,4 @@
-"""What two publishers say of one thing, in words."""
+"""A conflict between two publishers of one joint, tf edge or velocity."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Value = tuple[float, ...]
 
 
 class Kind(Enum):
-    """What publishers speak of.
+    """The kind of value that is published.
 
     Attributes:
         JOINT: a joint's position, rad or m.
         FRAME: an edge of tf, a pose as `pose_value` makes it.
-        FIXED_FRAME: one that never moves.
+        FIXED_FRAME: a static edge of tf.
         VELOCITY: a component of a base's velocity, m/s or rad/s.
     """
 
@@ -33,15 +33,14 @@ class Conflict:
 
     Attributes:
         key: the name of the joint, the frame, or the component.
-        contradicts: whether what they say differs by more than a relay's delay explains.
+        contradicts: whether their values differ by more than a relay's delay explains.
         times: how often it was seen: visits there and back, or messages that contradict or agree.
-        names: the joints that each one's messages name, in their order; of a frame the one parent, of a velocity the
-            frame of the header. The same twice where that does not tell them apart, and then it may also be one
-            publisher that often says something else in between.
-        values: what each said, close to each other in time; of a fixed frame, the last one first.
-        back_s: by how much stamps went back and forth, s; 0 where they did not.
-        last_s: when it was seen last, on the clock of `received_s`.
-        kind: what `key` is.
+        names: of each publisher, the joints that its messages name, in order. A frame has its one parent here, a
+            velocity the frame of the header. Where both are the same, one publisher may send both values.
+        values: one of each publisher, close in time; of a fixed frame, the last one first.
+        back_s: by how much stamps go back and forth, s; 0 where they do not.
+        last_s: time of the last sighting, on the clock of `received_s`.
+        kind: of `key`.
     """
 
     key: str
@@ -54,7 +53,7 @@ class Conflict:
     kind: Kind = Kind.JOINT
 
     def __str__(self) -> str:
-        """In words, without a topic and a cure."""
+        """The conflict in words, without topic and cure."""
         what = f"{self.kind.value} '{short(self.key)}'"
         one, other = (" ".join(f"{number:.3f}" for number in value[:3]) for value in self.values)
         if self.kind is Kind.FIXED_FRAME:
@@ -89,6 +88,6 @@ def _times(count: int) -> str:
 
 
 def _in_order(names: Sequence[str], most: int = 12) -> str:
-    """Without commas, so that two orders beside each other can be told apart."""
+    """The names without commas, so that two lists beside each other stay distinct."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"({' '.join(short(name, 40) for name in names[:most])}{more})"

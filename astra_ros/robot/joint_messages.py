@@ -1,6 +1,6 @@
-"""Which joints a message names and where it says they are, whatever its type and version.
+"""Read joint names and positions of a message, whatever its type and version.
 
-Messages are read by their attributes, so those of rclpy and of rosbags are the same here.
+Messages are read by their attributes, so messages of rclpy and of rosbags are treated alike.
 """
 
 from __future__ import annotations
@@ -33,13 +33,12 @@ class JointMessageError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class JointPositions:
-    """What one message says.
+    """The joint positions of one message.
 
     Attributes:
         names: J joints, each once.
-        values: J positions, rad (m for sliding joints); NaN or infinite where the driver cannot tell, at least one
-            is finite.
-        field: the field of the message that they come from.
+        values: J positions, rad (m for sliding joints). At least one is finite; the driver does not know the others.
+        field: the message's field that holds them.
     """
 
     names: tuple[str, ...]
@@ -48,18 +47,20 @@ class JointPositions:
 
     @property
     def measured(self) -> bool:
-        """Whether the joints were there; otherwise they were told to go there."""
+        """Whether the positions were measured; otherwise they were commanded."""
         return self.field not in COMMANDED
 
     @property
     def finite(self) -> dict[str, float]:
-        """Joint name -> position, without those that are not finite."""
+        """Joint name -> position, finite ones only."""
         return {name: value for name, value in zip(self.names, self.values) if math.isfinite(value)}
 
 
 def joint_state(msg) -> JointPositions:
-    """A `sensor_msgs/JointState`. One without positions says nothing of them, and is no error: by the message's
-    definition each of its arrays may be empty, as for wheels of which only velocities are known.
+    """The positions of a `sensor_msgs/JointState`.
+
+    A message without positions is valid: by its definition each array may be empty, as for wheels of which only
+    velocities are known.
 
     Raises:
         JointMessageError: names and positions do not match, a joint is named twice, or no position is finite.
@@ -78,10 +79,10 @@ def joint_state(msg) -> JointPositions:
 
 
 def controller_state(msg) -> JointPositions:
-    """A `control_msgs/JointTrajectoryControllerState`: the field that is filled.
+    """The positions of a `control_msgs/JointTrajectoryControllerState`.
 
-    Commanded positions come first (`reference`, else `desired`); measured ones (`feedback`, else `actual`) where
-    neither is filled. A field is filled when it has a position for each name, one of them finite.
+    The commanded field (`reference`, else `desired`) is read, and the measured one (`feedback`, else `actual`) where
+    that is empty. A field counts when it has a position for each name, at least one of them finite.
 
     Raises:
         JointMessageError: no field is filled.

@@ -1,10 +1,10 @@
-"""Two publishers that speak of the same joint, edge of tf, or velocity, in one stream.
+"""Detect two publishers of the same joint, tf edge or velocity in one stream.
 
-Nothing in a message says who sent it, so this is told from what comes: the same joint in messages that name joints in
-another order or set, values that jump there and back, stamps that do so. Which of the two is right cannot be told.
+A message does not name its sender, so the stream is judged by its content: the same joint in messages with another
+order or set of names, values that jump there and back, and stamps that do so. Which publisher is right is unknown.
 
-What is no second source: one glitch or some of different values, a robot that is put elsewhere and stays there, a noisy
-encoder, a fast motion, a whole turn of an angle, and messages without a joint in common (an arm's and its gripper's).
+The following are not taken for a second source: glitches, a robot that is moved elsewhere and stays there, a noisy
+encoder, a fast motion, a whole turn of an angle, and messages without a common joint (an arm's and its gripper's).
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from typing import NamedTuple
 from astra_ros.robot.conflict import Conflict, Kind, Value
 from astra_ros.robot.relays import FLOOR, LAG_S, Way, difference
 
-# A joint or frame may move on by so much more in the time between two messages, per second. A velocity less: commands
-# are smooth, or stay where they went.
+# Largest plausible motion of a joint or frame between two messages, per second. A velocity gets less, since commands
+# are smooth or keep their new value.
 SPEEDS = {Kind.JOINT: 2.0, Kind.FRAME: 2.0, Kind.VELOCITY: 0.5}
-# A step of so many times the usual distance from one of the values before is no noise.
+# A step of so many times the usual distance from the earlier values is not noise.
 NOISE = 8.0
-# So often must values have been there and back, within so many seconds, before it is called a second source.
+# A second source is reported after so many jumps there and back within so many seconds.
 LEAST, WINDOW_S = 3, 10.0
 MOST_VISITS = 2 * LEAST + 1
-# A visit of more messages in a row is a robot that was put elsewhere, not a slower publisher beside a faster one.
+# More messages in a row at the other place mean a robot that was moved, not a slower second publisher.
 LONGEST_VISIT = 3
-# A conflict is over when it was not seen for so long, s.
+# A conflict that was not seen for so long is over, s.
 OVER_S = 5.0
-# No wheel of a robot turns faster, rad/s.
+# Fastest wheel of a robot, rad/s.
 FASTEST_WHEEL = 60.0
-# Joints or edges that are watched at once; an endless stream of new names must not fill the memory.
+# Joints or edges watched at once: an endless stream of new names must not fill the memory.
 MOST_KEYS = 1024
-# Orders of names of one key that are told apart.
+# Orders of names of one key that are distinguished.
 MOST_ORDERS = 4
 
 
 @dataclass
 class _Track:
-    """What one source said last."""
+    """The last message of one source."""
 
     value: Value
     at_s: float
@@ -51,7 +51,7 @@ class _Track:
 
 
 class _Said(NamedTuple):
-    """What one message said."""
+    """The value of one message."""
 
     names: tuple[str, ...]
     value: Value
@@ -60,7 +60,7 @@ class _Said(NamedTuple):
 
 @dataclass
 class _Events:
-    """When something was seen, within the window, and how often in all."""
+    """Times of an event within the window, and its total count."""
 
     times: deque = field(default_factory=lambda: deque(maxlen=256))
     total: int = 0
@@ -76,10 +76,10 @@ class _Events:
 
 
 class SourceWatch:
-    """Looks at a stream, message by message, and remembers little. Not thread-safe.
+    """Watches one stream, message by message, with bounded memory. Not thread-safe.
 
     Args:
-        kind: what the keys are. Whole turns of joints do not count; the `names` of a frame are its one parent.
+        kind: of the keys. Whole turns of joints do not count. The `names` of a frame are its one parent.
     """
 
     def __init__(self, kind: Kind = Kind.JOINT):
@@ -89,13 +89,13 @@ class SourceWatch:
     def add(
         self, names: Sequence[str], values: Sequence[float], received_s: float, stamp_s: float | None = None
     ) -> None:
-        """One message of joints.
+        """Add a message of joints.
 
         Args:
-            names: in the message's order.
-            values: as many, rad or m; those that are not finite are passed over.
-            received_s: when it came, s; if it goes back, that is a new beginning.
-            stamp_s: of its header, s; None where it is empty.
+            names: J, in the message's order.
+            values: J, rad or m; values that are not finite are skipped.
+            received_s: time of arrival, s; a step back starts anew.
+            stamp_s: of the header, s; None where it is empty.
         """
         names = tuple(names)
         for name, value in zip(names, values):
@@ -105,7 +105,7 @@ class SourceWatch:
     def add_one(
         self, key: str, value: Value, received_s: float, stamp_s: float | None = None, names: tuple[str, ...] = ()
     ) -> None:
-        """What one message says of one joint or edge; see `add`. `pose_value` makes a pose a value."""
+        """Add a message's value of one joint or edge; see `add`. `pose_value` turns a pose into a value."""
         known = self._keys.get(key)
         if known is None:
             if len(self._keys) >= MOST_KEYS:
@@ -114,15 +114,15 @@ class SourceWatch:
         known.add(value, received_s, stamp_s, names)
 
     def conflicts(self, now_s: float | None = None) -> dict[str, Conflict]:
-        """Joints or edges with two publishers: now, or without a time all that there ever were."""
+        """Joints or edges with two publishers: now, or ever where no time is given."""
         found = {key: conflict for key, known in self._keys.items() if (conflict := known.conflict)}
         return {key: conflict for key, conflict in found.items() if now_s is None or now_s - conflict.last_s <= OVER_S}
 
 
 def pose_value(position: Sequence[float], quaternion: Sequence[float]) -> Value:
-    """A pose as numbers that are near each other where poses are: x y z in m and the rotation matrix.
+    """A pose as numbers that are close for close poses: x y z in m and the rotation matrix.
 
-    A quaternion (x y z w, of length 1) and its negative are the same rotation, so it is not taken as it is.
+    A quaternion (x y z w, of length 1) and its negative are the same rotation, so quaternions are not compared.
     """
     x, y, z, w = map(float, quaternion)
     return (
@@ -151,11 +151,11 @@ class _Key:
     def _forget(self) -> None:
         self._newest_s = -math.inf
         self._stamp_s: float | None = None
-        self._here: _Track | None = None  # the source of the newest message, and the other one
+        self._here: _Track | None = None  # source of the newest message; the other source is _there
         self._there: _Track | None = None
         self._known_visit = False
         self._visits: deque[float] = deque(maxlen=MOST_VISITS)
-        self._last: deque[_Said] = deque(maxlen=4)  # whoever said it
+        self._last: deque[_Said] = deque(maxlen=4)  # of both sources
         self._ways: dict[tuple[str, ...], Way] = {}  # by names
         self._noise = 0.0
         self._cycles, self._odd = _Events(), _Events()
@@ -164,7 +164,7 @@ class _Key:
         self._steps_back: deque[float] = deque(maxlen=LEAST + 2)
 
     def add(self, value: Value, now_s: float, stamp_s: float | None, names: tuple[str, ...]) -> None:
-        if now_s < self._newest_s - OVER_S:  # another beginning of time
+        if now_s < self._newest_s - OVER_S:  # time starts anew
             self._forget()
         self._newest_s = now_s
         self._stamp(stamp_s, now_s, value, names)
@@ -180,7 +180,7 @@ class _Key:
         return max(map(abs, self._difference(one, other)))
 
     def _off(self, value: Value, now_s: float, track: _Track) -> float:
-        """How far a value is from what a source said last, or would say now if it moved on evenly."""
+        """Distance of a value from a source's last value, or from that value extrapolated at its last rate."""
         off = self._apart(value, track.value)
         if off <= FLOOR:
             return off
@@ -210,7 +210,7 @@ class _Key:
     # Names in two orders
 
     def _order(self, value: Value, now_s: float, names: tuple[str, ...]) -> None:
-        """Of three messages in a row, the one in the middle in another order than those around it."""
+        """Three messages in a row, the middle one with another order of names."""
         said = _Said(names, value, now_s)
         if names in self._ways:
             self._ways[names].say(value, now_s)
@@ -246,15 +246,15 @@ class _Key:
             self._here, self._there = self._begin(value, now_s, names), None
             return
         off = self._off(value, now_s, here)
-        # How far it is from the nearest of the last ones: two sources that take turns do not look like noise so.
+        # Distance from the nearest of the last values, so that two sources that take turns do not look like noise.
         near = off if off <= FLOOR else min(off, *(self._apart(value, said.value) for said in self._last))
-        # Rare large ones are no noise either.
+        # Rare large steps do not count as noise either.
         self._noise += 0.05 * (min(near, max(3 * self._noise, FLOOR)) - self._noise)
         allowed = FLOOR + self._speed * (now_s - here.at_s) + NOISE * self._noise
         if off <= allowed or self._turns_evenly(value, now_s, off):
             took_s = now_s - here.at_s
             if there is not None and now_s - there.way.at_s <= 3 * took_s and there.way.near(value, took_s):
-                there.way.say(value, now_s)  # where both are at the same place, it may be either
+                there.way.say(value, now_s)  # both are at the same place, so it may be either
             self._move(here, value, now_s, names)
             here.messages += 1
             return
@@ -264,22 +264,22 @@ class _Key:
             off_there = self._off(value, now_s, there)
             known = off_there <= max(FLOOR, min(0.5 * off, 0.25 * off + self._speed * (now_s - there.at_s)))
         if there is None or not known:
-            # It fits neither: the start of another source, a glitch, or a robot that was put elsewhere.
+            # It fits neither source: another source starts, or it is a glitch or a robot that was moved.
             self._known_visit = False
             self._here, self._there = self._begin(value, now_s, names), here
             if there is not None:
                 self._odd.add(now_s)
-                # Perhaps it is the other source all the same, and moves on fast.
+                # It may still be the other source in a fast motion.
                 since = max(now_s - there.at_s, 1e-4)
                 self._here.rate = tuple(step / since for step in self._difference(value, there.value))
             return
-        # A visit that repeats what was said a moment ago is a relay, and none of another source.
+        # A visit that repeats a recent value comes from a relay, not from another source.
         here_said = _Said(here.names, here.value, here.at_s)
         relayed = self._repeats(_Said(names, value, now_s), here_said, there.way, here.way)
         short = min(here.messages, there.messages) <= LONGEST_VISIT and not relayed
         if here.messages <= LONGEST_VISIT and not relayed:
             self._visits.append(here.at_s)
-        if self._known_visit and short:  # to a place known before, and back to the other known one
+        if self._known_visit and short:  # from one known place to the other and back
             self._cycles.add(now_s)
         cycles = self._cycles.recent(now_s)
         if short and (cycles >= 2 * LEAST and cycles >= 4 * self._odd.recent(now_s) or self._come_evenly(now_s)):
@@ -297,10 +297,10 @@ class _Key:
         return _Track(value, now_s, (0.0,) * len(value), names, self._way(value, now_s))
 
     def _repeats(self, new: _Said, old: _Said, way: Way | None = None, other: Way | None = None) -> bool:
-        """Whether one of two messages says what the other's publisher said a moment ago.
+        """Whether one of two messages repeats a recent value of the other's publisher.
 
         Args:
-            way, other: what each one's publisher said, as values tell; names tell it better where they differ.
+            way, other: recent values of each publisher, told apart by values; names tell better where they differ.
         """
         if new.names != old.names:
             way, other = self._ways.get(new.names, way), self._ways.get(old.names, other)
@@ -309,7 +309,7 @@ class _Key:
         return other.passed(new.value, new.at_s) or way.passed(old.value, old.at_s, (new.at_s, new.value))
 
     def _come_evenly(self, now_s: float) -> bool:
-        """Whether visits elsewhere come at even intervals, wherever they lead: as of a publisher, not of a glitch."""
+        """Whether visits come at even intervals, as a publisher's messages do and glitches do not."""
         if len(self._visits) < MOST_VISITS or now_s - self._visits[0] > WINDOW_S:
             return False
         steps = sorted(after - before for before, after in zip(self._visits, list(self._visits)[1:]))
@@ -323,12 +323,14 @@ class _Key:
         track.way.say(value, now_s)
 
     def _turns_evenly(self, value: Value, now_s: float, off: float) -> bool:
-        """Whether a fast wheel explains it: the same step as the one before, perhaps of nearly half a turn."""
+        """Whether a fast wheel explains it: the same step as before, perhaps of nearly half a turn."""
         if not self._angles or len(self._last) < 2:
             return False
         older, old = self._last[-2], self._last[-1]
         (raw,), (before,) = ((a - b for a, b in zip(*pair)) for pair in ((value, old.value), (old.value, older.value)))
-        if abs(raw - before) <= 0.25 * abs(raw):  # of any size: angles may be degrees; two sources go there and back
+        if abs(raw - before) <= 0.25 * abs(
+            raw
+        ):  # steps of any size, since angles may be degrees; two sources go there and back
             return True
         if off > FASTEST_WHEEL * (now_s - old.at_s):
             return False

@@ -1,6 +1,7 @@
-"""Joint positions beside the limits that a robot description gives: far beyond them, one of the two is wrong.
+"""Joint positions far beyond the limits of a robot description: one of the two is wrong.
 
-Nothing is refused or clipped here: this tells which of two sources contradict each other, and what may explain it.
+Positions are not refused or clipped here. The result names the joints that contradict their limits and a possible
+explanation.
 """
 
 from __future__ import annotations
@@ -15,22 +16,22 @@ from astra_ros.plans.turns import TURN
 from astra_ros.robot.described_joints import described_joints
 from astra_ros.texts import short
 
-# Beyond a limit by so much of the joint's range, and by so much, is more than a stop that gives way or a rough
-# calibration.
+# Far beyond a limit: by this share of the joint's range, and by at least this much. A compliant stop or a rough
+# calibration stays below.
 FAR = 0.1
 LEAST = {"rad": 0.05, "m": 0.005}
 UNIT_OF = {"revolute": "rad", "prismatic": "m"}
-# Other units that drivers use: what they are in rad or m, and how many times as far from 0 as the description allows
-# positions must be before they are asked about.
+# Other units that drivers use: their size in rad or m, and how many times larger than the limits positions must be
+# before the unit is suspected.
 OTHER_UNITS = {"rad": {"degrees": (math.pi / 180, 2.0)}, "m": {"millimetres": (1e-3, 10.0)}}
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Where a joint may be, rad or m.
+    """The limits of a joint, rad or m.
 
     Attributes:
-        lower, upper: both are allowed.
+        lower, upper: both included.
         unit: "rad", or "m" for sliding joints.
     """
 
@@ -39,12 +40,12 @@ class Limits:
     unit: str = "rad"
 
     def holds(self, positions: np.ndarray) -> bool:
-        """Whether all positions lie within, or not far beyond."""
+        """Whether no position lies far beyond the limits."""
         slack = max(FAR * (self.upper - self.lower), LEAST[self.unit])
         return bool((positions >= self.lower - slack).all() and (positions <= self.upper + slack).all())
 
     def farthest(self, positions: np.ndarray) -> float:
-        """The position that lies farthest beyond."""
+        """The position farthest beyond the limits."""
         return float(positions[np.argmax(np.maximum(self.lower - positions, positions - self.upper))])
 
 
@@ -56,7 +57,7 @@ class Beyond:
         joint: its name.
         reached: its position farthest beyond.
         limits: what the description allows.
-        perhaps: what would explain it: "degrees", "millimetres", "one turn off", or "".
+        perhaps: a possible explanation: "degrees", "millimetres", "one turn off", or "".
     """
 
     joint: str
@@ -74,11 +75,11 @@ class Beyond:
 
     @property
     def cure(self) -> str:
-        """What to do where a driver measured it, in the imperative."""
+        """The cure where a driver measured it."""
         return self.cure_of("driver")
 
     def cure_of(self, sender: str) -> str:
-        """What to do where a "driver" measured it or a "planner" planned it, in the imperative."""
+        """The cure where a "driver" measured it or a "planner" planned it."""
         if self.perhaps in OTHER_UNITS[self.limits.unit]:
             right = {"rad": "radians", "m": "metres"}[self.limits.unit]
             return f"have the {sender} publish {right}, as ROS has it (REP 103)"
@@ -91,8 +92,8 @@ class Beyond:
 def position_limits(urdf: str | bytes) -> dict[str, Limits]:
     """Joint name -> its limits, of the joints of a URDF that have any.
 
-    Joints that turn without end have none. Neither have those whose `<limit>` lacks both ends, has no number there, or
-    leaves no room (exporters write 0 and 0 where they know nothing).
+    Continuous joints have none. Joints whose `<limit>` lacks both ends, holds no number or is empty have none either:
+    exporters write 0 and 0 for unknown limits.
 
     Raises:
         DescriptionError: the text is not a URDF.
@@ -115,13 +116,13 @@ def beyond(limits: Mapping[str, Limits], positions: Mapping[str, Iterable[float]
     """The joints whose positions lie far beyond their limits, in the order of `positions`.
 
     Args:
-        limits: joint -> where it may be; joints without are passed over.
-        positions: joint -> any number of positions, rad or m; those that are not finite do not count.
+        limits: joint -> its limits; joints without limits are skipped.
+        positions: joint -> any number of positions, rad or m; positions that are not finite are skipped.
     """
     values = {joint: np.asarray(list(given), dtype=np.float64) for joint, given in positions.items() if joint in limits}
     values = {joint: given[np.isfinite(given)] for joint, given in values.items()}
     far = {joint: given for joint, given in values.items() if len(given) and not limits[joint].holds(given)}
-    # One driver has one unit: what a joint says plainly explains those that could be explained otherwise.
+    # A driver has one unit, so a joint with a clear one explains the joints that are ambiguous.
     units = {unit for joint, given in far.items() if (unit := _other_unit(limits[joint], given, plainly=True))}
     return [
         Beyond(joint, limits[joint].farthest(given), limits[joint], _perhaps(limits[joint], given, units))
@@ -130,7 +131,7 @@ def beyond(limits: Mapping[str, Limits], positions: Mapping[str, Iterable[float]
 
 
 def in_words(found: Sequence[Beyond], sender: str = "driver", shown: int = 4) -> str:
-    """One text of all, the cure of the first behind them; '' of none. The `sender`: a "driver" or a "planner"."""
+    """All joints in one text, with the cure of the first; '' for none. ``sender`` is "driver" or "planner"."""
     if not found:
         return ""
     more = f"; {len(found) - shown} more joints likewise" if len(found) > shown else ""
@@ -138,7 +139,7 @@ def in_words(found: Sequence[Beyond], sender: str = "driver", shown: int = 4) ->
 
 
 def _other_unit(limits: Limits, values: np.ndarray, plainly: bool) -> str:
-    """The unit in which all values lie within the limits, or ''; `plainly`: only where they are far too large."""
+    """The unit in which all values lie within the limits, or ''; ``plainly`` asks for values that are far too large."""
     size = np.abs(values).max() / max(abs(limits.lower), abs(limits.upper))
     return next(
         (
@@ -151,7 +152,7 @@ def _other_unit(limits: Limits, values: np.ndarray, plainly: bool) -> str:
 
 
 def _perhaps(limits: Limits, values: np.ndarray, units: Collection[str]) -> str:
-    """What would bring all values within the limits, or ''; `units` are those that some joint of the robot has."""
+    """The change that brings all values within the limits, or ''; ``units`` were found at some joint of the robot."""
     unit = _other_unit(limits, values, plainly=False)
     if unit in units:
         return unit

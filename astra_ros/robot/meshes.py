@@ -1,12 +1,12 @@
-"""The mesh files that a robot description names: where they lie, and their triangles in metres.
+"""The mesh files of a robot description: their places, and their triangles in metres.
 
-A mesh is as large, and lies as, RViz shows it (rviz_rendering 14.3.1, `mesh_loader_helpers/assimp_loader.cpp`):
-the unit of a COLLADA file counts and its up axis does not, the transforms of a scene's nodes count, and the
-numbers of other formats are metres. The `scale` of the description comes on top.
+Size and pose are those that RViz shows (rviz_rendering 14.3.1, `mesh_loader_helpers/assimp_loader.cpp`). The unit of a
+COLLADA file counts and its up axis does not; the transforms of a scene's nodes count; the numbers of other formats are
+metres. The `scale` of the description is applied on top.
 
-glTF has y up by its definition. RViz turns it to z up since 15.1.4 (ros2/rviz#1482), that is in Lyrical and Rolling; by
-the changelogs of rviz_rendering, this did not come to Jazzy (read to 14.1.18) nor to Kilted (read to 15.0.11), which
-this package runs on. So it is not turned here either, and `y_up_note` says so.
+glTF has y up by its definition. RViz turns it to z up since 15.1.4 (ros2/rviz#1482), that is in Lyrical and Rolling. By
+the changelogs of rviz_rendering, Jazzy (read to 14.1.18) and Kilted (read to 15.0.11), which this package runs on, do
+not. So it is not turned here either, and `y_up_note` says so.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ import numpy as np
 
 from astra_ros.texts import short
 
-# Formats that say which way is up, and which RViz turns since 15.1.4.
+# Formats with a defined up axis, which RViz turns since 15.1.4.
 Y_UP = (".glb", ".gltf")
 
 
 class MeshError(Exception):
-    """A mesh file is not there, or cannot be used.
+    """A mesh file is missing or cannot be used.
 
     Attributes:
         mesh: its name in the description.
-        found: what was wrong.
-        cure: what to do, in the imperative.
+        found: the problem.
+        cure: in the imperative.
     """
 
     def __init__(self, mesh: str, found: str, cure: str) -> None:
@@ -44,11 +44,11 @@ def mesh_file(name: str) -> Path:
     """The file behind a mesh name of a description.
 
     Absolute paths and ``file:`` URLs of this machine (RFC 8089: ``file:///x``, ``file:/x``, ``file://localhost/x``) are
-    taken as they are; ``package://`` is looked up in the ament index, that is in ``share/`` of the folders in the
-    environment's ``AMENT_PREFIX_PATH``.
+    taken as they are. ``package://`` is looked up in the ament index: ``share/`` of the folders in the environment's
+    ``AMENT_PREFIX_PATH``.
 
     Raises:
-        MeshError: the error says where it was looked for.
+        MeshError: it names the places that were searched.
     """
     scheme, rest = _scheme(name)
     if scheme == "package":
@@ -84,7 +84,7 @@ def mesh_file(name: str) -> Path:
 
 
 def _scheme(name: str) -> tuple[str, str]:
-    """(Scheme, what stands behind it); of files, the path."""
+    """(scheme, rest of the name); of files, the path."""
     scheme, mark, rest = name.partition("://")
     if mark and scheme.lower() != "file":
         return scheme, rest
@@ -95,7 +95,7 @@ def _scheme(name: str) -> tuple[str, str]:
 
 
 def y_up_note(names: Iterable[str]) -> str:
-    """What to know of the glTF files among a description's meshes, or ''."""
+    """A note on the up axis of the glTF files among a description's meshes, or ''."""
     found = list(dict.fromkeys(name for name in names if Path(unquote(name)).suffix.lower() in Y_UP))
     if not found:
         return ""
@@ -108,17 +108,17 @@ def y_up_note(names: Iterable[str]) -> str:
 
 
 def read_mesh(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The triangles of all parts of a mesh file, each where the file's scene places it.
+    """The triangles of all parts of a mesh file, in the poses of the file's scene.
 
     Args:
-        path: STL, OBJ, COLLADA, glTF and what else trimesh reads.
+        path: STL, OBJ, COLLADA, glTF or another format of trimesh.
 
     Returns:
         float64 [V, 3] m, int [F, 3].
 
     Raises:
-        ValueError: there are no triangles, or numbers that are not finite, or a unit that is no length.
-        Exception: what trimesh's loaders raise for broken files, of many kinds.
+        ValueError: it has no triangles, numbers that are not finite, or a unit that is not a length.
+        Exception: of many kinds, raised by trimesh's loaders for broken files.
     """
     import trimesh  # comes with yourdfpy
 
@@ -133,7 +133,7 @@ def read_mesh(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _unit_m(path: Path) -> float:
-    """What a mesh file says one of its units is, m. trimesh reads it, but leaves the vertices as they are."""
+    """The unit of a mesh file, m. trimesh reads it but does not apply it to the vertices."""
     kind = path.suffix.lower()
     if kind == ".dae":
         with open(path, "rb") as file:
@@ -147,7 +147,7 @@ def _unit_m(path: Path) -> float:
 
 
 def _collada_unit_m(file) -> float:
-    """``<asset><unit meter="...">`` of a COLLADA document; 1 where it says nothing, as COLLADA 1.4.1 has it."""
+    """``<asset><unit meter="...">`` of a COLLADA document; 1 where it is absent, as COLLADA 1.4.1 defines."""
     depth = 0
     for event, element in ElementTree.iterparse(file, events=("start", "end")):
         depth += 1 if event == "start" else -1

@@ -1,4 +1,4 @@
-"""The robot drawn along candidate plans, for models with kinematic conditioning."""
+"""Render the robot along candidate plans, for models with kinematic conditioning."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from astra_ros.robot.shapes import BrokenMeshes, check_meshes, odd_sizes
 
 NOTHING_CAME = "no robot_description has come"
 EARLIER_IS_USED = "robot_description: the newest cannot be used, an earlier one is: "
-# Descriptions that are kept until one of them is drawn.
+# Descriptions kept until one of them is rendered.
 MOST_TRIED = 4
 
 
 @dataclass(frozen=True)
 class _Drawn:
-    """How the plans of one action space are drawn.
+    """The renderer of one action space.
 
     Attributes:
         renderer: None where no description can be used.
-        by: the description that it is built by.
-        texts: the descriptions that were there when it was built, newest first.
+        by: the description that it was built from.
+        texts: the descriptions known when it was built, newest first.
         newest_fails: why the newest of them cannot be used, or "".
-        may_mend: that may change without another description: meshes were missing or broken.
-        odd: what ``odd_sizes`` says.
+        may_mend: whether that may change with the same description: meshes were missing or broken.
+        odd: the result of ``odd_sizes``.
     """
 
     renderer: RobotRenderer | None = None
@@ -42,22 +42,21 @@ class _Drawn:
 
 
 class PlanRenders:
-    """Draws whichever robot's description it was last given, as the model's camera sees it.
+    """Renders the robot of the last usable description, as the model's camera sees it.
 
-    A description that cannot be used does not replace one that can: the robot is drawn by the last good one.
-    Any thread may call anything here; what takes long (``prepare``, the first ``draw``) happens once, and a
-    second thread that needs it waits for it.
+    A description that cannot be used does not replace one that can. All methods are thread-safe. The slow ones
+    (``prepare``, the first ``draw``) run once; a second thread that needs the result waits for it.
 
     Args:
         cameras: action space -> `PinholeCamera.to_dict` of the camera that the model was trained
-            with, in the robot's base frame; a space without one is never drawn.
-        held: action space -> joint -> position of joints that no plan moves, rad or m.
+            with, in the robot's base frame; a space without one is never rendered.
+        held: action space -> joint -> position of the joints that plans do not move, rad or m.
         image_size: (h, w) of the robot renders, pixels.
 
     Attributes:
-        problem: why nothing was drawn when ``draw`` was last called, or None.
-        warning: what is odd about what was drawn, prepared or described last, or None: the newest description cannot
-            be used and an earlier one is, or parts of the robot have an absurd size.
+        problem: why the last ``draw`` returned None, or None.
+        warning: None, or that the newest description cannot be used and an earlier one is, or that parts of the robot
+            have an implausible size.
     """
 
     def __init__(
@@ -65,24 +64,24 @@ class PlanRenders:
     ) -> None:
         self._cameras = {name: PinholeCamera.from_dict(camera).fitted(image_size) for name, camera in cameras.items()}
         self._held = held
-        # The newest description that may be good, then earlier ones for as long as none after them was drawn.
+        # The newest description that may be usable, then earlier ones until a later one was rendered.
         self._usable: list[str] = []
-        # The newest description, where it is broken, why, and whether that may change: its meshes may come later.
+        # The newest description where it is broken, the reason, and whether its meshes may still appear.
         self._refused: tuple[str, str, bool] | None = None
         self._drawn: dict[str, _Drawn] = {}
-        self._lock = threading.Lock()  # of the fields above, held for a moment only
+        self._lock = threading.Lock()  # of the fields above, held briefly
         self._building = threading.Lock()
         self.problem: str | None = NOTHING_CAME
         self.warning: str | None = None
 
     def describe(self, urdf: str | None) -> str | None:
-        """Take a robot description (URDF text); the same one again costs nothing, None forgets all.
+        """Take a robot description (URDF text). The same one again costs nothing; None forgets all.
 
-        Takes milliseconds: meshes are only looked for here, and read by ``prepare`` or ``draw``. Where meshes were
-        missing or broken, the same description again has them looked for again.
+        It takes milliseconds: meshes are only located here, and read by ``prepare`` or ``draw``. Where meshes were
+        missing or broken, giving the same description again locates them again.
 
         Returns:
-            Why it cannot be used, and then what was there before stays; None where it can, as far as is known.
+            Why it cannot be used, in which case earlier ones stay; None where it can, as far as is known.
         """
         with self._lock:
             if urdf is None:
@@ -108,12 +107,12 @@ class PlanRenders:
         return reason
 
     def prepare(self, spaces: Iterable[ActionSpace]) -> str | None:
-        """Build ahead what ``draw`` needs for plans of these spaces: up to some seconds a robot.
+        """Build the renderers of these spaces ahead of ``draw``, which takes up to some seconds a robot.
 
-        Spaces that are never drawn cost nothing; nor does what is built already.
+        Spaces that are never rendered or are ready cost nothing.
 
         Returns:
-            Why the newest description cannot be drawn for one of them, or None.
+            Why the newest description cannot be rendered for one of them, or None.
         """
         reasons = []
         for space in spaces:
@@ -126,14 +125,14 @@ class PlanRenders:
         return reasons[0] if reasons else None
 
     def draw(self, space: ActionSpace, motion: np.ndarray) -> np.ndarray | None:
-        """The robot along plans.
+        """Render the robot along plans.
 
         Args:
             space: of the plans.
             motion: [K, H + 1, J] joint positions at the model's times, row 0 now.
 
         Returns:
-            uint8 [K, H + 1, 3, h, w], or None where the robot cannot be drawn; ``problem`` says why.
+            uint8 [K, H + 1, 3, h, w], or None where the robot cannot be rendered; ``problem`` says why.
         """
         if not space.columns_are_joints or space.name not in self._cameras:
             self.problem = f"the model was trained without robot renders of {space.name}"
@@ -147,7 +146,7 @@ class PlanRenders:
         return drawn.renderer.draw(motion)
 
     def _why(self, drawn: _Drawn | None) -> str:
-        """Why there is nothing to draw with."""
+        """Why there is no renderer."""
         if drawn is not None and drawn.newest_fails:
             return f"robot_description: {drawn.newest_fails}"
         with self._lock:
@@ -162,7 +161,7 @@ class PlanRenders:
             self.warning = f"robot_description: {'; '.join(drawn.odd)}" if drawn.odd else None
 
     def _built(self, space: ActionSpace) -> _Drawn | None:
-        """What there is to draw with, built by the newest description with which that works; None without any."""
+        """The renderer of the newest description that works; None without any description."""
         with self._building:
             with self._lock:
                 texts = tuple(self._usable)
@@ -183,22 +182,21 @@ class PlanRenders:
                         fails, may_mend = str(error), isinstance(error, BrokenMeshes)
             built = replace(built, newest_fails=fails, may_mend=may_mend)
             with self._lock:
-                if self._usable:  # not all forgotten meanwhile
+                if self._usable:  # not forgotten meanwhile
                     self._drawn[space.name] = built
                 if self._usable[:1] == [built.by]:
                     self._usable = self._usable[:1]
             return built
 
     def _build(self, text: str, space: ActionSpace, texts: tuple[str, ...]) -> _Drawn:
-        """Raises KinematicsError where a description cannot be drawn for a space."""
+        """Raises KinematicsError where a description cannot be rendered for a space."""
         camera, held = self._cameras[space.name], self._held.get(space.name)
         renderer = RobotRenderer(text, space.motion_names, camera, held=held)
         return _Drawn(renderer, text, texts, odd=tuple(odd_sizes(renderer.parts)))
 
 
 def _broken(urdf: str) -> tuple[str | None, bool]:
-    """(Why a description cannot be used, as far as can be told without reading meshes, or None; whether its meshes are
-    the reason)."""
+    """Why a description cannot be used, or None, and whether missing meshes are the reason. Meshes are not read."""
     try:
         check_meshes(LinkPoses(urdf, ()).robot)
     except KinematicsError as error:

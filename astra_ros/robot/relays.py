@@ -1,4 +1,4 @@
-"""What a publisher said a moment ago, which a relay may say again: that is no contradiction."""
+"""Recent values of a publisher. A relay may repeat them, which is not a contradiction."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from collections import deque
 from astra_ros.plans.turns import TURN, short_way
 from astra_ros.robot.conflict import Value
 
-# Values nearer than this are the same: rad, m, parts of a rotation matrix, or a second of a velocity. More than cheap
-# encoders toggle.
+# Values nearer than this are equal: rad, m, parts of a rotation matrix, or a second of a velocity. It is more than
+# cheap encoders toggle.
 FLOOR = 0.03
-# A relay repeats what was said so long ago, s. Where names do not tell it from its source, this is known from values
-# alone, and may fail for one that is later than 0.08 s while the joint turns back fast.
+# A relay repeats values at most this old, s. Where its names equal the source's, values alone tell it; that may fail
+# for a delay above 0.08 s while the joint turns back fast.
 LAG_S = 0.25
-# Values that are remembered for that.
+# Values kept for that.
 MOST_SAID = 128
 
 
 def difference(one: Value, other: Value, angles: bool) -> Value:
-    """How far one value is from another, signed; of angles without whole turns."""
-    if len(one) == 1:  # most are, and there are many
+    """Signed difference of two values; angles without whole turns."""
+    if len(one) == 1:  # the common case, and a frequent one
         away = one[0] - other[0]
         return (short_way(away) if angles else away,)
     return tuple(short_way(a - b) if angles else a - b for a, b in zip(one, other))
 
 
 class Way:
-    """The values that a publisher said within the lag, and one before.
+    """The values of a publisher within the lag, and one before.
 
     Args:
         value: its first one.
-        at_s: when it said it.
+        at_s: its time.
         angles: whether whole turns do not count.
-        speed: how fast it may move between two messages, per second.
+        speed: largest motion between two messages, per second.
     """
 
     def __init__(self, value: Value, at_s: float, angles: bool, speed: float):
@@ -42,16 +42,16 @@ class Way:
 
     @property
     def at_s(self) -> float:
-        """When it said the newest."""
+        """Time of the newest value."""
         return self._said[-1][0]
 
     def near(self, value: Value, seconds: float) -> bool:
-        """Whether it may have moved from its newest value to this one in some seconds."""
+        """Whether it can have moved from its newest value to this one in some seconds."""
         away = max(map(abs, difference(value, self._said[-1][1], self._angles)))
         return away <= FLOOR + self._speed * seconds
 
     def say(self, value: Value, now_s: float) -> None:
-        """Remember a value. After one that was hardly its own, as two publishers are mixed up, it begins anew."""
+        """Add a value. After an implausible one (two publishers were mixed up) the history starts anew."""
         if not self._goes_on(value, now_s):
             self._said.clear()
         self._said.append((now_s, value))
@@ -59,10 +59,10 @@ class Way:
             self._said.popleft()
 
     def passed(self, value: Value, at_s: float, newest: tuple[float, Value] | None = None) -> bool:
-        """Whether it said a value within the lag before a time, or moved over it between two values.
+        """Whether it had a value within the lag before a time, or moved across it between two values.
 
         Args:
-            newest: (when, what) it says now, where that is not remembered yet.
+            newest: (time, value) of now, where it was not added yet.
         """
         since = at_s - 2 * LAG_S  # one before the window, if it is not much older
         way = [said for when, said in self._said if when >= since]

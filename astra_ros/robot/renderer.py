@@ -1,13 +1,12 @@
-"""The robot drawn along its plan, as the camera would see it: exact in where it is, and fast.
+"""Render the robot along its plan as the camera would see it: exact in position, and fast.
 
-The picture conditions the world model ("kinematic conditioning" in the design): the robot's own
-motion then comes from its description, and the network's capacity goes to what the robot touches.
+The render conditions the world model (kinematic conditioning). The robot's own motion then comes from its
+description, and the network's capacity goes to the objects that the robot touches.
 
-Each link is a few convex parts (``robot_shapes``). A part's outline is the convex hull of its
-projected corners; OpenCV fills the outlines, several samples a pixel, from the part whose middle is
-farthest to the nearest (painter's algorithm). So the silhouette does not depend on the order; which
-of two links is in front can be wrong where they interlock, as at a joint. The rest is numpy over
-many pictures at once.
+Each link is a few convex parts (``shapes``). A part's outline is the convex hull of its projected corners. OpenCV fills
+the outlines, several samples a pixel, from the part with the farthest middle to the nearest (painter's algorithm).
+So the silhouette does not depend on the order. Which of two links is in front can be wrong where they interlock, as at
+a joint. The rest is numpy over many pictures at once.
 """
 
 from __future__ import annotations
@@ -25,28 +24,28 @@ from astra_ros.robot.shapes import convex_parts
 # Channels of a picture.
 COVERAGE, NEARNESS, CHAIN = 0, 1, 2
 CHANNELS = 3
-# OpenCV takes corners as integers with so many bits behind the point.
+# OpenCV takes corners as integers with so many fractional bits.
 SHIFT = 4
-# Corners farther out than this (samples) are pulled in: they fit into 32 bits, and cost no time.
+# Corners farther out than this (samples) are pulled in, so that they fit into 32 bits.
 FAR_OUT = 2.0**16
-# Pictures drawn at a time: their samples stay in the processor's cache.
+# Pictures rendered at a time, so that their samples stay in the processor's cache.
 AT_A_TIME = 16
 
 
 @dataclass(frozen=True)
 class RendererSettings:
-    """How the robot is drawn.
+    """Settings of the renderer.
 
     Attributes:
-        geometry: shapes of the URDF to draw, "visual" or "collision".
+        geometry: shapes of the URDF to render, "visual" or "collision".
         near_m, far_m: depths that channel 1 shows as 1 and as 0.
         samples: along each side of a pixel; 4 gives 16 levels of coverage.
-        max_vertices: corners of a part that comes from a mesh.
+        max_vertices: corners of a part made from a mesh.
         max_pieces: convex pieces of a mesh.
-        clip_m: what is nearer to the camera's plane is cut off.
+        clip_m: shapes nearer to the camera's plane are cut off.
 
     Raises:
-        ValueError: on creation, for settings that make no sense.
+        ValueError: on creation, for impossible settings.
     """
 
     geometry: str = "visual"
@@ -69,26 +68,26 @@ class RendererSettings:
 
 
 class RobotRenderer:
-    """Draws one robot for one camera, for any number of joint positions at once.
+    """Renders one robot for one camera, for any number of joint positions at once.
 
     Args:
         urdf: the robot description, XML text or the bytes of its file. Mesh files are ``file://`` URLs, absolute
             paths or ``package://`` names of the ament index.
         joint_names: J names, the order of the joint positions.
-        camera: what to draw for, at the size to draw in.
+        camera: of the render, with its size.
         base_pose: [4, 4] pose of the URDF's root link in the camera's world, m.
         held: joint name -> rad or m of moving joints that are not in ``joint_names``; others are 0.
-        settings: how to draw.
+        settings: of the renderer.
 
     Attributes:
-        chain_code: link name -> what channel 2 shows for it, in (0, 1]:
-            (1 + moving joints before the link) / (1 + the most of any link that is drawn).
-        parts: what is drawn, as ``robot_shapes.convex_parts`` returns it, base first.
+        chain_code: link name -> its value in channel 2, in (0, 1]:
+            (1 + moving joints before the link) / (1 + the largest number of any link that is rendered).
+        parts: the rendered parts, as ``shapes.convex_parts`` returns them, base first.
 
     Raises:
         KinematicsError: the description cannot be used, or a mesh is missing; the message names
             link and file.
-        ValueError: ``base_pose`` is no pose.
+        ValueError: ``base_pose`` is not a pose.
     """
 
     def __init__(
@@ -115,7 +114,7 @@ class RobotRenderer:
         counts = [len(part.vertices) for part in parts]
         self._starts = np.cumsum([0, *counts])
         self._counts = np.array(counts, dtype=np.float32)
-        # Per link that is drawn: its index, and the corners [4, V] of all its parts.
+        # Per rendered link: its index, and the corners [4, V] of all its parts.
         self._links: list[tuple[int, slice, np.ndarray]] = []
         for index, name in enumerate(self.poses.link_names):
             mine = [i for i, part in enumerate(parts) if part.link == name]
@@ -124,7 +123,7 @@ class RobotRenderer:
                 where = slice(self._starts[mine[0]], self._starts[mine[-1] + 1])
                 corners = np.vstack([corners, np.ones(corners.shape[1])]).astype(np.float32)
                 self._links.append((index, where, corners))
-        # Straight to samples: pixel u covers the samples u * s to u * s + s - 1.
+        # Project straight to samples: pixel u covers the samples u * s to u * s + s - 1.
         fine = camera.resized(camera.width * settings.samples, camera.height * settings.samples)
         self._projection = fine.matrix @ world_from_base
 
@@ -137,12 +136,12 @@ class RobotRenderer:
         Returns:
             uint8 [..., 3, height, width], 255 standing for 1:
 
-            0. coverage: how much of the pixel the robot covers;
+            0. coverage: the share of the pixel that the robot covers;
             1. nearness of the nearest surface, times coverage. It is linear in inverse depth: 1 at
                ``near_m`` or nearer, 0 at ``far_m`` or farther. A part's surface is taken as flat;
-            2. chain: which part of the arm is in front (``chain_code``), times coverage.
+            2. chain: the part of the arm in front (``chain_code``), times coverage.
 
-            All is 0 where the robot is not; a robot behind the camera is not drawn.
+            Pixels without the robot are 0. A robot behind the camera is not rendered.
 
         Raises:
             KinematicsError: the last dimension is not J, or a position is not finite.
@@ -176,7 +175,7 @@ class RobotRenderer:
         return image
 
     def _fill(self, image: np.ndarray, corners: np.ndarray, order: np.ndarray) -> np.ndarray:
-        """What each sample shows: [N, rows, columns], 0 or 1 + the part's place in ``order``.
+        """The part in each sample: [N, rows, columns], 0 for none or 1 + the part's place in ``order``.
 
         Args:
             image: [N, 3, V] as from ``_project``.
@@ -213,7 +212,7 @@ class RobotRenderer:
         """uint8 [N, 3, h, w] of the samples' labels; ``planes`` [N, P, 3] as from ``_planes``."""
         samples, settings = self.settings.samples, self.settings
         height, width = self.camera.height, self.camera.width
-        # Nearer parts have higher labels, so the highest label of a pixel is what is in front.
+        # Nearer parts have higher labels, so the highest label of a pixel is the part in front.
         front = _by_pixel(np.maximum, labels, samples)
         hits = _by_pixel(np.add, (labels > 0).view(np.uint8), samples)
         near, far = 1.0 / settings.near_m, 1.0 / settings.far_m
@@ -256,15 +255,14 @@ def _by_pixel(combine: np.ufunc, values: np.ndarray, samples: int) -> np.ndarray
 
 
 def _look_up(labels: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """float32 [h, w]: ``table[labels]``, which OpenCV does faster for bytes."""
+    """float32 [h, w]: ``table[labels]``; OpenCV is faster for bytes."""
     return cv2.LUT(labels, table) if labels.dtype == np.uint8 else table[labels]
 
 
 def _planes(corners: np.ndarray, inverse: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Each part's front as a plane: there, inverse depth is linear in the picture.
+    """Each part's front as a plane, on which inverse depth is linear in the picture.
 
-    A least squares fit through the part's corners, moved forward by the mean distance of the
-    corners that lie before it.
+    It is a least squares fit through the part's corners, moved forward by the mean distance of the corners in front.
 
     Args:
         corners: [N, 2, V] samples.
@@ -285,7 +283,7 @@ def _planes(corners: np.ndarray, inverse: np.ndarray, starts: np.ndarray) -> np.
     u, v = corners[:, 0], corners[:, 1]
     u0, v0, middle = total(u) / counts, total(v) / counts, total(inverse) / counts
     du, dv, rise = u - spread(u0), v - spread(v0), inverse - spread(middle)
-    # The counts keep a part that is seen edge on, or is a point, from tilting without bounds.
+    # The counts bound the tilt of a part that is seen edge on or is a point.
     uu, uv, vv = total(du * du) + counts, total(du * dv), total(dv * dv) + counts
     ru, rv = total(du * rise), total(dv * rise)
     square = uu * vv - uv * uv
@@ -297,15 +295,15 @@ def _planes(corners: np.ndarray, inverse: np.ndarray, starts: np.ndarray) -> np.
 
 
 def _clipped(image: np.ndarray, clip_m: float) -> np.ndarray:
-    """Corners int32 [V', 2] of a part that reaches behind the camera: what of it lies before.
+    """Corners int32 [V', 2] of the visible piece of a part that reaches behind the camera.
 
     Args:
         image: [3, V] as from ``RobotRenderer._project``.
         clip_m: depth of the plane at which it is cut.
     """
     before, behind = image[:, image[2] >= clip_m], image[:, image[2] < clip_m]
-    # Where the lines between all corners before and all behind meet the plane: that holds the
-    # corners of the cut, and nothing outside the part.
+    # The points where the lines between all corners before and all corners behind meet the plane. They include the
+    # corners of the cut and lie inside the part.
     share = (before[2, :, None] - clip_m) / (before[2, :, None] - behind[2, None, :])
     met = before[:, :, None] + share * (behind[:, None, :] - before[:, :, None])
     points = np.concatenate([before, met.reshape(3, -1)], axis=1)
@@ -314,10 +312,10 @@ def _clipped(image: np.ndarray, clip_m: float) -> np.ndarray:
 
 
 def _shrunk(outlines: list[np.ndarray]) -> list[np.ndarray]:
-    """Outlines, each side moved inwards by what OpenCV's filling adds to it: half a sample.
+    """Outlines with each side moved inwards by the half sample that OpenCV's filling adds.
 
-    ``fillConvexPoly`` fills every sample that an outline comes nearest to, half a sample too far
-    along x or y, whichever is steeper to the side.
+    ``fillConvexPoly`` fills every sample that an outline comes nearest to: half a sample too far along x or y,
+    whichever is steeper to the side.
 
     Args:
         outlines: int32 [V, 1, 2] as from ``cv2.convexHull``.

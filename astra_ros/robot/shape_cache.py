@@ -1,8 +1,8 @@
 """Convex pieces of meshes on disk, so that each mesh is cut once per user and not once per process.
 
-Entries lie in ``$XDG_CACHE_HOME/astra_ros/shapes`` (``~/.cache`` where that is not set), each named by a hash of
-all that its pieces depend on. Nothing here raises: without a folder that can be written, or with an entry that
-cannot be read, the mesh is cut again.
+Entries lie in ``$XDG_CACHE_HOME/astra_ros/shapes`` (``~/.cache`` where that is not set). Each is named by a hash of
+everything that its pieces depend on. Without a writable folder or a readable entry the mesh is cut again; only
+``key_of`` raises.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from pathlib import Path
 
 import numpy as np
 
-# Entries take so much at most; those that were not used for longest go first.
+# Largest size of all entries; the least recently used are deleted first.
 MOST_BYTES = 64 * 2**20
-# Formats whose shape stands in the one file. glTF may name others.
+# Formats of a single file. glTF may name others.
 WHOLE = (".stl", ".obj", ".dae", ".zae", ".ply", ".off")
 
 
 def folder() -> Path:
-    """Where the entries lie; the folder may not be there, and a user without a home has none."""
+    """The folder of the entries. It may be missing; a user without a home has none."""
     base = os.environ.get("XDG_CACHE_HOME", "")
-    if not os.path.isabs(base):  # relative ones do not count, says the XDG base directory specification
+    if not os.path.isabs(base):  # the XDG base directory specification ignores relative ones
         home = os.path.expanduser("~")
         base = os.path.join(home if os.path.isabs(home) else os.devnull, ".cache")
     return Path(base) / "astra_ros" / "shapes"
 
 
 def key_of(path: Path, settings: Sequence) -> str | None:
-    """Name of the entry for a mesh file, or None where it is not kept.
+    """Name of the entry for a mesh file, or None where its pieces are not kept.
 
     Args:
         path: the mesh file.
-        settings: all else that its pieces depend on; what has the same text is the same.
+        settings: everything else that its pieces depend on, compared as text.
 
     Raises:
         OSError: the file cannot be read.
@@ -51,14 +51,14 @@ def key_of(path: Path, settings: Sequence) -> str | None:
 
 
 def load(key: str) -> list[np.ndarray] | None:
-    """Pieces float64 [V, 3] as they were stored, or None where there is no sound entry."""
+    """The stored pieces float64 [V, 3], or None without a sound entry."""
     path = folder() / f"{key}.npz"
     try:
         with np.load(path, allow_pickle=False) as file:
             pieces = [file[f"piece{index}"] for index in range(len(file.files))]
         with contextlib.suppress(OSError):
             os.utime(path)  # used just now
-    except Exception:  # noqa: BLE001  a damaged file raises many kinds; whichever it is, the mesh is cut again
+    except Exception:  # noqa: BLE001  a damaged file raises many kinds; the mesh is cut again
         return None
     sound = all(p.dtype == np.float64 and p.ndim == 2 and p.shape[1] == 3 and len(p) for p in pieces)
     finite = sound and all(np.isfinite(piece).all() for piece in pieces)
@@ -66,7 +66,7 @@ def load(key: str) -> list[np.ndarray] | None:
 
 
 def store(key: str, pieces: Sequence[np.ndarray]) -> None:
-    """Keep pieces float64 [V, 3], whole or not at all."""
+    """Store pieces float64 [V, 3] atomically."""
     where = folder()
     part = None
     try:
@@ -83,7 +83,7 @@ def store(key: str, pieces: Sequence[np.ndarray]) -> None:
 
 
 def _trim(where: Path) -> None:
-    """Delete the entries that were not used for longest, down to ``MOST_BYTES``."""
+    """Delete the least recently used entries, down to ``MOST_BYTES``."""
     entries = []
     for path in where.iterdir():
         with contextlib.suppress(OSError):  # another process may have deleted it

@@ -1,4 +1,4 @@
-"""What a robot looks like, as few convex parts: boxes, cylinders, spheres and meshes of its URDF.
+"""The shape of a robot as few convex parts: boxes, cylinders, spheres and meshes of its URDF.
 
 The outline of a convex part is the convex hull of its projected corners, which is what makes
 ``RobotRenderer`` fast. A mesh that is not convex is cut by planes where that saves most volume (a
@@ -20,15 +20,15 @@ from astra_ros.robot import shape_cache
 from astra_ros.robot.kinematics import KinematicsError
 from astra_ros.robot.meshes import MeshError, mesh_file, read_mesh, y_up_note
 
-# Of what makes pieces of a mesh. Whoever changes their numbers counts it up: kept pieces are then made anew.
+# Version of the code that cuts meshes. Increase it when pieces change, so that stored ones are made anew.
 ALGORITHM = 1
 
 # Where a piece may be cut: at these fractions of its extent along each axis.
 CUTS = (0.2, 0.35, 0.5, 0.65, 0.8)
 # A cut must save at least this fraction of the whole mesh's hull.
 LEAST_GAIN = 0.03
-# Mesh vertices nearer to each other than this fraction of the mesh's size are one vertex: when a
-# mesh is cut, and when the place of a cut is sought.
+# Mesh vertices nearer to each other than this fraction of the mesh's size are one vertex: when a mesh is cut, and when
+# the place of a cut is searched.
 MERGE, MERGE_COARSE = 1 / 200, 1 / 40
 # Corners of the polygon that stands for a circle. 24 lose 0.9 % of the radius at most.
 CIRCLE = 24
@@ -41,7 +41,7 @@ class ConvexPart:
     Attributes:
         link: its name.
         vertices: float64 [V, 3] m, in the frame of the link; the part is their convex hull.
-        shape: what it is a piece of, in words: "box", "mesh 'package://arm/link.dae'".
+        shape: the shape that it is a piece of: "box", "mesh 'package://arm/link.dae'".
     """
 
     link: str
@@ -51,10 +51,10 @@ class ConvexPart:
 
 @dataclass(frozen=True)
 class SizeLimits:
-    """What a part of a robot measures; others are drawn all the same, and named (`odd_sizes`).
+    """Plausible sizes of a robot's parts. Parts beyond are rendered too, and `odd_sizes` names them.
 
     Attributes:
-        least_m, most_m: of its longest side; ``most_m`` is also the farthest from its link's origin.
+        least_m, most_m: of its longest side; ``most_m`` also limits the distance from its link's origin.
     """
 
     least_m: float = 1e-4
@@ -85,13 +85,13 @@ def convex_parts(robot, geometry: str = "visual", max_vertices: int = 64, max_pi
     Args:
         robot: as ``kinematics.parse_urdf`` returns it.
         geometry: "visual" or "collision".
-        max_vertices: of a part that comes from a mesh; a hull with more is thinned out.
+        max_vertices: of a part made from a mesh; a larger hull is thinned out.
         max_pieces: of a mesh; 1 takes the hull of the whole mesh.
 
     Raises:
         BrokenMeshes: meshes cannot be found or read.
         KinematicsError: there is no shape of that kind, or one holds NaN or infinity.
-        ValueError: ``geometry`` is something else.
+        ValueError: ``geometry`` has another value.
     """
     if geometry not in ("visual", "collision"):
         raise ValueError(f"geometry is '{geometry}'; expected 'visual' or 'collision'")
@@ -101,7 +101,7 @@ def convex_parts(robot, geometry: str = "visual", max_vertices: int = 64, max_pi
         origin = np.eye(4) if shape.origin is None else np.asarray(shape.origin, np.float64)
         kind = _kind(shape.geometry)
         try:
-            with np.errstate(invalid="ignore"):  # of infinity; refused below
+            with np.errstate(invalid="ignore"):  # infinity is refused below
                 pieces = _pieces(shape.geometry, max_vertices, max_pieces)
                 moved = [corners @ origin[:3, :3].T + origin[:3, 3] for corners in pieces]
         except MeshError as error:
@@ -122,10 +122,10 @@ def convex_parts(robot, geometry: str = "visual", max_vertices: int = 64, max_pi
 
 
 def check_meshes(robot, geometry: str = "visual") -> None:
-    """Whether the mesh files of a robot are there, without reading them: fast.
+    """Check that the mesh files of a robot exist, without reading them.
 
     Raises:
-        BrokenMeshes: some are not.
+        BrokenMeshes: some are missing.
     """
     broken: dict[str, tuple[str, str, str]] = {}
     for link, shape in _shapes(robot, geometry):
@@ -139,16 +139,16 @@ def check_meshes(robot, geometry: str = "visual") -> None:
 
 
 def mesh_notes(robot, geometry: str = "visual") -> list[str]:
-    """What to know of how a robot's meshes are drawn, which other programs may show otherwise: a text each."""
+    """Notes on meshes that other programs may show differently."""
     meshes = [shape.geometry.mesh for _, shape in _shapes(robot, geometry)]
     note = y_up_note(mesh.filename for mesh in meshes if mesh is not None)
     return [note] if note else []
 
 
 def odd_sizes(parts: Sequence[ConvexPart], limits: SizeLimits = SizeLimits()) -> list[str]:
-    """Shapes that are larger, or farther from their link's origin, or smaller than a robot's are: a text each.
+    """A text for each shape that is implausibly large, small or far from its link's origin.
 
-    A unit or a scale is then likely to be wrong: millimetres that are taken for metres, for example.
+    A wrong unit or scale is the likely cause, such as millimetres read as metres.
     """
     texts = []
     shapes: dict[tuple[str, str], list[np.ndarray]] = {}
@@ -170,7 +170,7 @@ def odd_sizes(parts: Sequence[ConvexPart], limits: SizeLimits = SizeLimits()) ->
 
 
 def _shapes(robot, geometry: str):
-    """(name of the link, visual or collision of a URDF) of all links, of those that have a geometry."""
+    """(name of the link, visual or collision element) of all links, where it has a geometry."""
     for link in robot.links:
         for shape in link.visuals if geometry == "visual" else link.collisions:
             if shape.geometry is not None:
@@ -178,7 +178,7 @@ def _shapes(robot, geometry: str):
 
 
 def _kind(shape) -> str:
-    """What a URDF geometry is, in words."""
+    """A URDF geometry in words."""
     if shape.mesh is not None:
         return f"mesh '{shape.mesh.filename}'"
     kinds = ("box", "cylinder", "sphere")
@@ -229,7 +229,7 @@ def _mesh_pieces(path: str, _changed: int, max_vertices: int, max_pieces: int) -
 
 
 def _cutting(max_vertices: int, max_pieces: int) -> tuple:
-    """All that the pieces of a mesh depend on beside its file."""
+    """Everything except the file that the pieces of a mesh depend on."""
     readers = []
     for name in ("trimesh", "pycollada", "scipy"):
         try:
@@ -253,7 +253,7 @@ def _cut(vertices: np.ndarray, faces: np.ndarray, max_vertices: int, max_pieces:
             break
         del pieces[index], cuts[index]
         pieces += halves
-        # the last pieces will not be cut again
+        # the last pieces are not cut again
         cuts += [_best_cut(*half) if len(pieces) < max_pieces else (0.0, 0, 0.0) for half in halves]
     return [_thinned(vertices, max_vertices) for vertices, _ in pieces]
 
@@ -272,7 +272,7 @@ def _merged(vertices: np.ndarray, faces: np.ndarray, fraction: float) -> tuple[n
 
 
 def _best_cut(vertices: np.ndarray, faces: np.ndarray) -> tuple[float, int, float]:
-    """(volume that it saves, axis, place along the axis); it saves 0 when no cut helps."""
+    """The best cut: (volume that it saves, axis, place along the axis). It saves 0 when no cut helps."""
     vertices, faces = _merged(vertices, faces, MERGE_COARSE)
     best = (0.0, 0, 0.0)
     if not len(faces):
@@ -292,7 +292,7 @@ def _best_cut(vertices: np.ndarray, faces: np.ndarray) -> tuple[float, int, floa
 def _half(
     vertices: np.ndarray, faces: np.ndarray, axis: int, place: float, side: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What of a mesh lies beyond a plane across an axis (side 1), or before it (-1)."""
+    """The part of a mesh beyond a plane across an axis (side 1), or before it (-1)."""
     from trimesh.intersections import slice_faces_plane
 
     across = np.eye(3)[axis]
@@ -311,7 +311,7 @@ def _hull_volume(points: np.ndarray) -> float:
 
 
 def _thinned(points: np.ndarray, most: int) -> np.ndarray:
-    """The corners of the hull of [V, 3]; of more than ``most``, those that make its outline."""
+    """The corners of the hull of [V, 3], at most ``most``: those that shape its outline."""
     from scipy.spatial import ConvexHull, QhullError
 
     try:
