@@ -34,7 +34,7 @@ class MovingCamera:
             raise ValueError("inverse_depth must be rows of finite numbers > 0 (1/m)")
         object.__setattr__(self, "inverse_depth", depth)
 
-    def travel(self, space: ActionSpace, motion: np.ndarray, dt_s: float) -> np.ndarray:
+    def camera_poses(self, space: ActionSpace, motion: np.ndarray, dt_s: float) -> np.ndarray:
         """The optical frame at each imagined moment, in the optical frame now.
 
         Args:

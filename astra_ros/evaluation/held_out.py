@@ -108,7 +108,7 @@ class HeldOutClips:
                 self.space.name,
                 self.space.encode(motion),
                 None if drawer is None else drawer.draw_motion(first, motion),
-                None if moving is None else moving.travel(self.space, motion, card.dt_s),
+                None if moving is None else moving.camera_poses(self.space, motion, card.dt_s),
             )
             for motion in (motion, exchanged)
         )

@@ -227,7 +227,7 @@ class Imaginer:
         card, space, motion = self.model.card, prepared.space, prepared.motion
         renders = self.plan_renders.draw(space, motion) if card.cameras else None
         moving = card.moving_cameras.get(space.name)
-        poses = None if moving is None else moving.travel(space, motion, card.dt_s)
+        poses = None if moving is None else moving.camera_poses(space, motion, card.dt_s)
         return Conditioning(space.name, space.encode(motion), renders, poses)
 
     def _object_in(self, frame: np.ndarray, prepared: PreparedPlans, seed: int) -> np.ndarray | None:

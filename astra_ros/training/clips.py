@@ -283,7 +283,7 @@ class LatentDataset:
             return None
         space = self.space_of(index)
         motion = episode.motion[None, start : start + self.settings.horizon + 1]
-        return self.settings.cameras[space.name].travel(space, motion, episode.dt_s)
+        return self.settings.cameras[space.name].camera_poses(space, motion, episode.dt_s)
 
     def sample(self, batch: int, generator: torch.Generator) -> Clip:
         """`batch` random clips: each from any episode, starting anywhere in it (see `starts_every`)."""

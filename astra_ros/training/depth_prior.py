@@ -90,7 +90,7 @@ def fit_depth_prior(episodes: Sequence[Episode], space: ActionSpace, seed: int =
         )
         travel = np.stack(
             [
-                guess.travel(space, episode.motion[at : at + gap + 1].astype(np.float64), episode.dt_s)[-1:]
+                guess.camera_poses(space, episode.motion[at : at + gap + 1].astype(np.float64), episode.dt_s)[-1:]
                 for episode, at in picks
             ]
         )

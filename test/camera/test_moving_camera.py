@@ -56,7 +56,7 @@ def test_a_free_camera_turns_about_its_own_axes():
 def test_a_camera_ahead_of_the_base_swings_out():
     """The base turns left on the spot by a right angle: the camera goes along a quarter of a circle."""
     moving = MovingCamera(camera(AHEAD), np.full((2, 2), 0.1))
-    travel = moving.travel(CAR, np.array([[0.0, 0.0], [0.0, np.pi / 2]]), 1.0)
+    travel = moving.camera_poses(CAR, np.array([[0.0, 0.0], [0.0, np.pi / 2]]), 1.0)
     assert travel.shape == (1, 4, 4) and travel.dtype == np.float32
     # 2 m to its left (its x is to the right), 2 m back, now looking to where its left was.
     np.testing.assert_allclose(travel[0, :3, 3], [-2, 0, -2], atol=1e-6)
@@ -66,9 +66,9 @@ def test_a_camera_ahead_of_the_base_swings_out():
 def test_plans_of_a_request_are_carried_at_once():
     moving = MovingCamera(camera(AHEAD), np.full((2, 2), 0.1))
     motion = np.random.default_rng(0).normal(size=(3, 6, 2))
-    together = moving.travel(CAR, motion, 0.25)
+    together = moving.camera_poses(CAR, motion, 0.25)
     assert together.shape == (3, 5, 4, 4)
-    np.testing.assert_allclose(together[1], moving.travel(CAR, motion[1], 0.25), atol=1e-6)
+    np.testing.assert_allclose(together[1], moving.camera_poses(CAR, motion[1], 0.25), atol=1e-6)
 
 
 def test_it_goes_through_json():

@@ -104,7 +104,7 @@ def test_a_real_picture_seen_from_elsewhere_is_nearly_what_is_seen_there(moving,
     starts = np.arange(0, len(episode) - gap)
     travel = np.stack(
         [
-            camera.travel(spaces["rover_twist"], episode.motion[at : at + gap + 1].astype(float), 0.25)[-1:]
+            camera.camera_poses(spaces["rover_twist"], episode.motion[at : at + gap + 1].astype(float), 0.25)[-1:]
             for at in starts
         ]
     )
@@ -246,7 +246,7 @@ def test_clips_have_the_last_picture_from_where_the_camera_will_be(moving, space
     assert clip.way_known.tolist() == [False, True, True]
     assert [names[number] for number in clip.spaces] == ["kuka_joints", "rover_twist", "rover_twist"]
     episode = load_episode(paths[rover])
-    travel = camera.travel(spaces["rover_twist"], episode.motion[9 : 9 + 17].astype(float), 0.25)
+    travel = camera.camera_poses(spaces["rover_twist"], episode.motion[9 : 9 + 17].astype(float), 0.25)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         wanted = reprojected_latents(
             autoencoder,
@@ -278,7 +278,7 @@ def test_a_model_knows_its_moving_cameras_and_uses_them(moving, model):
     motion = np.zeros((2, 4, 2))
     motion[1, 1:, 1] = 1.0  # the second plan turns
     actions = np.repeat(space.encode(motion)[:1], 2, axis=0)  # both are told the same
-    travel = known.travel(space, motion, card.dt_s)
+    travel = known.camera_poses(space, motion, card.dt_s)
 
     def run(travel):
         return loaded.imagine(episode.frames[:4], Conditioning(space.name, actions, camera_poses=travel)).latents

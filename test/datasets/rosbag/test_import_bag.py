@@ -199,7 +199,7 @@ def camera_moved_is_measured(episode, camera):
     """The way that the motion says is the one that the measured poses say, at frames that were taken
     when they should: every other one, from a camera of 10 Hz."""
     space = CameraSpace.fit("mine_camera", episode.motion_names, [episode.motion])
-    travel = MovingCamera(camera, np.ones((1, 1))).travel(space, episode.motion.astype(float), episode.dt_s)
+    travel = MovingCamera(camera, np.ones((1, 1))).camera_poses(space, episode.motion.astype(float), episode.dt_s)
     poses = episode.labels["camera_pose"].astype(float)
     turn = rotation_matrix(poses[:, 3:])
     away = (poses[1:, :3] - poses[0, :3]) @ turn[0]
