@@ -28,12 +28,13 @@ from astra_ros.bridge.stamps import stamp_of
 from astra_ros.bridge.trajectories import joint_state_to_positions
 from astra_ros.camera.pixels import ENCODINGS, SEMI_PLANAR
 from astra_ros.datasets.rosbag.bag import Bag
+from astra_ros.datasets.rosbag.calibration import camera_on_robot, lens_in_words
+from astra_ros.datasets.rosbag.errors import BagError
 from astra_ros.datasets.rosbag.import_settings import BagSettings
-from astra_ros.datasets.rosbag.lens import camera_on_robot, lens_in_words
-from astra_ros.datasets.rosbag.pictures import COMPRESSED, IMAGE, BadImage, UnsupportedImage, check_picture, to_rgb
+from astra_ros.datasets.rosbag.message_types import COMPRESSED, IMAGE
+from astra_ros.datasets.rosbag.pictures import BadImage, UnsupportedImage, check_picture, to_rgb
 from astra_ros.datasets.rosbag.reader import read_recording
-from astra_ros.datasets.rosbag.storage import BagError
-from astra_ros.datasets.rosbag.topics import choose_topics
+from astra_ros.datasets.rosbag.topics import select_topics
 from astra_ros.nodes.imagine.bridge_readers import read_picture
 from astra_ros.nodes.imagine.camera_inputs import CameraInputs, PictureReader
 from astra_ros.nodes.imagine.joint_inputs import JointInputs
@@ -246,7 +247,7 @@ def test_joint_states_and_why_one_is_not_used(tmp_path, name):
         refused = str(error)
     path = write_bag(tmp_path / "bag", [("/cam", image("mono8", HEIGHT, WIDTH)), ("/states", good), ("/states", msg)])
     with Bag(path) as bag:
-        recording = read_recording(bag, choose_topics(bag, BagSettings(modality="joints")))
+        recording = read_recording(bag, select_topics(bag, BagSettings(modality="joints")))
     (bad,) = recording.bad["/states"] or [""]
     stored = {
         joint: float(value)
@@ -322,7 +323,7 @@ def test_the_lens_and_what_is_said_of_it(tmp_path, name, topic):
     path = write_bag(tmp_path / "bag", [(topic, picture), ("/cam/camera_info", msg), ("/states", joints(["a"], [0.0]))])
     notes = []
     with Bag(path) as bag:
-        choice = choose_topics(bag, BagSettings(modality="joints", camera_pose=POSE, image_size=(HEIGHT, WIDTH)))
+        choice = select_topics(bag, BagSettings(modality="joints", camera_pose=POSE, image_size=(HEIGHT, WIDTH)))
         recording = read_recording(bag, choice)
     words = lens_in_words(recording, choice).removeprefix("/cam/camera_info: ")
     try:

@@ -19,7 +19,10 @@ def write_card(folder: Path) -> list[str]:
     import pyarrow
     import pyarrow.parquet as pq
 
-    footers, damaged, contacts, judged = {}, [], Counter(), Counter()
+    footers: dict[Path, dict] = {}
+    damaged: list[str] = []
+    contacts: Counter[str] = Counter()
+    judged: Counter[str] = Counter()
     for path in list_episodes(folder):
         try:
             footer = read_footer(path)

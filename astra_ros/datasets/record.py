@@ -132,8 +132,8 @@ def record_seeds(
     if key not in _built:
         _built[key] = make_world(*key)
     world = _built[key]
-    episodes = [record_episode(world, seed, image_size, seconds) for seed in seeds]
-    return [(episode.space, episode.seed, pack_episode(episode, crf)) for episode in episodes]
+    episodes = [(seed, record_episode(world, seed, image_size, seconds)) for seed in seeds]
+    return [(episode.space, seed, pack_episode(episode, crf)) for seed, episode in episodes]
 
 
 @dataclass(frozen=True)

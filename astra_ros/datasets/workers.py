@@ -9,7 +9,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
 from astra_ros.errors import UserError
@@ -36,7 +36,7 @@ def local_workers(count: int) -> Run:
         while waiting:
             # spawn: a forked simulator would share its parent's state
             with ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _end_with_parent) as pool:
-                under_way = {}
+                under_way: dict[Future, tuple] = {}
                 try:
                     while waiting or under_way:
                         while waiting and len(under_way) < 2 * count:
@@ -67,8 +67,11 @@ def local_workers(count: int) -> Run:
 def _end_with_parent() -> None:
     """A worker's first job: not to outlive who started it, were that one killed."""
 
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
     def wait_for_it() -> None:
-        multiprocessing.parent_process().join()
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=wait_for_it, daemon=True).start()

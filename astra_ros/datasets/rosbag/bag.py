@@ -10,15 +10,17 @@ import tempfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 
-from astra_ros.datasets.rosbag import folder
+from astra_ros.datasets.rosbag import bag_files
+from astra_ros.datasets.rosbag.errors import BagError, UnreadableFile
 from astra_ros.datasets.rosbag.mcap_file import McapFile
 from astra_ros.datasets.rosbag.sqlite_file import SqliteFile
-from astra_ros.datasets.rosbag.storage import NO_TYPE, ZSTD, BagError, Storage, Stream, UnreadableFile, short, zstd
+from astra_ros.datasets.rosbag.storage import NO_TYPE, ZSTD, Storage, Stream, short, zstd
 
 
 class BadMessage(ValueError):
@@ -60,9 +62,9 @@ class Bag:
         self._storages: list[Storage] = []
         self._stores: dict[str, object] = {}
         if not self.path.exists():
-            raise BagError(f"{self.path}: there is no such file or folder")
-        there = folder.storage_files(self.path)
-        self.identity = folder.identity(there)
+            raise BagError("no such file or folder", thing=self.path, cure="name a bag")
+        there = bag_files.storage_files(self.path)
+        self.identity = bag_files.identity(there)
         self._metadata = self._read_metadata()
         self._temporary = tempfile.TemporaryDirectory(prefix="astra_bag_")
         try:
@@ -72,7 +74,7 @@ class Bag:
             raise
         if self._metadata is not None:
             for storage in self._storages:
-                storage.streams = [self._typed(stream) for stream in storage.streams]
+                storage.streams = [_typed(stream, self._metadata) for stream in storage.streams]
         self.format = "mcap" if isinstance(self._storages[0], McapFile) else "sqlite3"
         self.files = [storage.path for storage in self._storages]
         self._streams: dict[str, Stream] = {}
@@ -81,7 +83,7 @@ class Bag:
             counts: dict[str, int] = {}
             for topic in self.all_topics:
                 counts[topic.name] = counts.get(topic.name, 0) + topic.count
-            for text in folder.differences(self._metadata, self.files, there, counts):
+            for text in bag_files.differences(self._metadata, self.files, there, counts):
                 self._note(f"{self.path}: {text}{self._reindex()}")
         if self._is_cut_off(there):  # ROS's own reader does not open such a file
             self.notes = [note.removesuffix(self._reindex()) for note in self.notes]
@@ -136,7 +138,7 @@ class Bag:
         for topic, received_ns, raw in self.messages(topics):
             yield topic, received_ns, zstd.decompress(raw) if raw[:4] == ZSTD else raw
 
-    def decode(self, topic: str, raw: bytes) -> object:
+    def decode(self, topic: str, raw: bytes) -> Any:
         """A message as an object with the fields of its type.
 
         Raises BadMessage where the bytes do not fit the type, BagError where the type is not known.
@@ -156,20 +158,16 @@ class Bag:
             for other in self._storages[:number]:
                 if self._lists(one) and self._lists(other):
                     continue  # of one recorder, whose clock was set back
-                if twice := folder.same_time(one, other, set(topics)):
+                if twice := bag_files.same_time(one, other, set(topics)):
                     raise BagError(
-                        f"{self.path}: {other.path.name} and {one.path.name} both hold messages of "
-                        f"{', '.join(sorted(twice))} of the same time; move one of them elsewhere, or "
-                        f"import each by itself: astra import-bag {other.path} {one.path}"
+                        f"{other.path.name} and {one.path.name} both hold messages of the same time",
+                        thing=", ".join(sorted(twice)),
+                        cure="move one of them elsewhere, or import each by itself: "
+                        f"astra import-bag {other.path} {one.path}",
                     )
 
     def _lists(self, storage: Storage) -> bool:
         return self._metadata is not None and self._metadata.lists(storage.path)
-
-    def _typed(self, stream: Stream) -> Stream:
-        """A stream without a type, of which metadata.yaml may know it."""
-        type_, _ = self._metadata.topics.get(stream.topic, ("", 0))
-        return replace(stream, type=type_, unusable="") if type_ and stream.unusable == NO_TYPE else stream
 
     def _is_used(self, stream: Stream) -> bool:
         return not stream.unusable and stream.type == self._streams[stream.topic].type
@@ -216,18 +214,18 @@ class Bag:
                 store.fielddefs[stream.type]
             except Exception as error:  # a parser's errors, also of the grammar below it
                 raise BagError(
-                    f"{self.path}: {stream.topic} is of type {stream.type}, which is "
-                    "not known here, and the bag brings no definition that can be read; record "
-                    "with MCAP storage: ros2 bag record -s mcap"
+                    f"its type {stream.type} is unknown, and the bag holds no readable definition of it",
+                    thing=stream.topic,
+                    cure="record with MCAP storage: ros2 bag record -s mcap",
                 ) from error
         self._stores[stream.type] = store
         return store
 
-    def _read_metadata(self) -> folder.Metadata | None:
+    def _read_metadata(self) -> bag_files.Metadata | None:
         if not self.path.is_dir():
             return None
         try:
-            return folder.read_metadata(self.path)
+            return bag_files.read_metadata(self.path)
         except FileNotFoundError:
             self._note(
                 f"{self.path}: metadata.yaml is missing, as after a recorder that was "
@@ -252,13 +250,13 @@ class Bag:
 
     def _open(self, there: list[Path]) -> None:
         failed: list[tuple[Path, UnreadableFile]] = []
-        copies = folder.copies(there)
+        copies = bag_files.copies(there)
         for file in there:
             if file in copies:
                 self._note(f"{file}: not read, since it holds what {copies[file].name} holds")
                 continue
             try:
-                self._storages.append(folder.open_file(file, Path(self._temporary.name)))
+                self._storages.append(bag_files.open_file(file, Path(self._temporary.name)))
             except UnreadableFile as error:
                 failed.append((file, error))
             except OSError as error:  # a compressed file needs room for what it holds
@@ -268,18 +266,16 @@ class Bag:
             except Exception as error:  # noqa: BLE001  whatever a damaged file leads to
                 failed.append((file, UnreadableFile(short(error))))
         if not self._storages:
-            raise BagError(
-                "\n".join(
-                    [f"{file}: cannot be read ({error.reason}); {error.cure}" for file, error in failed] + self.notes
-                )
-            )
-        for file, error in failed:
-            self._note(f"{file}: not read ({error.reason}); {error.cure}")
+            (first, why), *others = failed
+            lines = [f"{file}: cannot be read ({each.problem}); {each.cure}" for file, each in others]
+            raise BagError(f"cannot be read ({why.problem})", thing=first, cure=why.cure, details=lines + self.notes)
+        for file, why in failed:
+            self._note(f"{file}: not read ({why.problem}); {why.cure}")
         self._leave_out_what_is_twice()
-        recordings = folder.recordings(self._storages, self._metadata or folder.Metadata())
+        recordings = bag_files.recordings(self._storages, self._metadata or bag_files.Metadata())
         self._storages = [storage for recording in recordings for storage in recording]
         if len(recordings) > 1:
-            self._storages = folder.in_order_of_time(self._storages)
+            self._storages = bag_files.in_order_of_time(self._storages)
             names = "; ".join(", ".join(storage.path.name for storage in recording) for recording in recordings)
             self._note(
                 f"{self.path}: by their names its files are of {len(recordings)} recordings ({names}); they "
@@ -294,7 +290,7 @@ class Bag:
         listed = [storage for storage in self._storages if self._lists(storage)]
         for storage in [item for item in self._storages if item not in listed]:
             topics = {stream.topic for stream in storage.streams}
-            other = next((item for item in listed if folder.same_time(storage, item, topics)), None)
+            other = next((item for item in listed if bag_files.same_time(storage, item, topics)), None)
             if other is not None:
                 self._note(
                     f"{storage.path}: not read, since metadata.yaml does not list it and it holds messages "
@@ -307,6 +303,12 @@ class Bag:
     def _note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
+
+
+def _typed(stream: Stream, metadata: bag_files.Metadata) -> Stream:
+    """The stream, with its type from metadata.yaml if the file lacks it."""
+    type_, _ = metadata.topics.get(stream.topic, ("", 0))
+    return replace(stream, type=type_, unusable="") if type_ and stream.unusable == NO_TYPE else stream
 
 
 def _deserialized(store, raw: bytes, type_: str) -> object:

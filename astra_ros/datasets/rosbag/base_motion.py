@@ -7,16 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from astra_ros.datasets.rosbag.frames import Frames
+from astra_ros.datasets.rosbag.errors import MotionError, SeveralOdometries, TwoSources, summary
+from astra_ros.datasets.rosbag.frame_motion import FrameMotion
 from astra_ros.datasets.rosbag.import_settings import AXES
-from astra_ros.datasets.rosbag.motion_error import MotionError, SeveralOdometries, TwoSources, in_words
-from astra_ros.datasets.rosbag.reader import Recording, Series
+from astra_ros.datasets.rosbag.message_types import ODOMETRY
+from astra_ros.datasets.rosbag.recording import Recording, Series
 from astra_ros.datasets.rosbag.resample import Clock, Track, mean_of_commands, mean_of_line, problems
 from astra_ros.datasets.rosbag.sources import check_frame, check_velocities
-from astra_ros.datasets.rosbag.topics import ODOMETRY, Choice
-from astra_ros.datasets.rosbag.twist_frame import Verdict, compare, turned_into_body
+from astra_ros.datasets.rosbag.topics import TopicSelection
+from astra_ros.datasets.rosbag.twist_frame import TwistFrame, compare, turned_into_body
 
-# Frames that stand still while robots move (REP 105).
+# FrameMotion that stand still while robots move (REP 105).
 FIXED_FRAMES = ("odom", "map", "earth", "world")
 # So few messages of an odometry with other frames are those of a start, and not another odometry.
 FEW = 3
@@ -28,8 +29,8 @@ class BaseMotion:
     continuous: tuple[str, ...] = ()
     unfit = cure = ""
 
-    def __init__(self, recording: Recording, choice: Choice, clock: Clock):
-        settings, series, self._topic = choice.settings, recording.velocities, choice.motion.name
+    def __init__(self, recording: Recording, selection: TopicSelection, clock: Clock):
+        settings, series, self._topic = selection.settings, recording.velocities, selection.motion.name
         values = np.array(series.values, dtype=np.float64).reshape(-1, len(AXES))
         nothing = MotionError(
             self._topic,
@@ -43,8 +44,8 @@ class BaseMotion:
         self.warnings: list[str] = []
         self.notes: list[str] = []
         self._gap_s, self._dt_s, self._fixed = settings.gap_s, settings.dt_s, settings.fixed_frame
-        self._timeout_s = None if choice.motion.type == ODOMETRY else settings.command_timeout_s
-        self._frames = None
+        self._timeout_s = None if selection.motion.type == ODOMETRY else settings.command_timeout_s
+        self._frames: FrameMotion | None = None
         if self._timeout_s is None:
             self.how = "odometry, mean since the frame before"
             times, received, values = self._checked(recording, clock, times, received, values)
@@ -90,11 +91,11 @@ class BaseMotion:
         poses = np.array(recording.velocity_poses)[own]
         found = compare(times, values, poses)
         if not values.any() and np.ptp(series.values, axis=0).max() > 1e-3:
-            found = replace(found, verdict=Verdict.POSES)  # some odometries leave the velocity empty
+            found = replace(found, frame=TwistFrame.POSES)  # some odometries leave the velocity empty
         # Elsewhere the poses tell that the velocities are of two publishers.
-        if found.verdict is Verdict.UNKNOWN and (conflicts := check_velocities(recording, clock, pair)):
+        if found.frame is TwistFrame.UNKNOWN and (conflicts := check_velocities(recording, clock, pair)):
             raise TwoSources(self._topic, conflicts, "")
-        if found.verdict is Verdict.TURNED:
+        if found.frame is TwistFrame.TURNED:
             said, seen = (
                 f"{AXES[found.column]} {low:.2f} to {high:.2f}"
                 for low, high in (found.said[:, found.column], found.seen[:, found.column])
@@ -107,8 +108,8 @@ class BaseMotion:
             self.how = "odometry's velocities turned into the robot's frame, mean since the frame before"
             good = np.isfinite(poses).all(axis=1)
             return times[good], received[good], turned_into_body(values[good], poses[good])
-        if found.verdict is Verdict.POSES:
-            self._frames = Frames([child], {child: (parent, series)}, (), clock, self._topic)
+        if found.frame is TwistFrame.POSES:
+            self._frames = FrameMotion([child], {child: (parent, series)}, (), clock, self._topic)
             self.notes += self._frames.notes
             why = "its velocities are all 0"
             if values.any():
@@ -138,7 +139,7 @@ class BaseMotion:
         """Commands of two publishers, such as a navigation's and those of a joystick that rests."""
         if conflicts := check_velocities(recording, clock):
             self.warnings.append(
-                f"{self._topic}: {in_words(conflicts)}; each command was taken as held until the next, so "
+                f"{self._topic}: {summary(conflicts)}; each command was taken as held until the next, so "
                 "what is stored lies between the two. If there are two publishers, stop one (`ros2 topic info -v "
                 f"{self._topic}` lists them) and record again, or import the odometry with --motion-topic"
             )

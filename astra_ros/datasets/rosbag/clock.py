@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from astra_ros.camera.frame_order import JUMP_BACK_S
+from astra_ros.datasets.rosbag.errors import ClockError
 from astra_ros.datasets.rosbag.resample import Clock
 
 # Stamps of two topics whose delays until they are recorded differ by more are of two clocks.
@@ -29,11 +30,7 @@ PARTS = 10
 MOST_JUMPS = 50
 
 
-class ClockError(ValueError):
-    """The clock that was asked for cannot be used."""
-
-
-def choose_clock(sources: dict[str, Sequence], unstamped: str, wanted: str, first) -> Clock:
+def choose_clock(sources: Mapping[str, Sequence], unstamped: str, wanted: str, first) -> Clock:
     """The clock that all sources have in common.
 
     Args:
@@ -47,8 +44,10 @@ def choose_clock(sources: dict[str, Sequence], unstamped: str, wanted: str, firs
     """
     empty = [topic for topic, group in sources.items() if _share_unstamped(group) > 0.5]
     if wanted == "header" and empty:
-        raise ClockError(f"header stamps are wanted, but those of {', '.join(empty)} are 0; take --clock receive")
-    name, why, jumps, future = "header", "stamps of the message headers", {}, frozenset()
+        raise ClockError("the header stamps are 0", thing=", ".join(empty), cure="take --clock receive")
+    name, why = "header", "stamps of the message headers"
+    jumps: Mapping[int, float] = {}
+    future: frozenset[int] = frozenset()
     if wanted == "receive":
         name, why = "receive", "times of the recorder, as asked for"
     elif empty:
@@ -60,10 +59,9 @@ def choose_clock(sources: dict[str, Sequence], unstamped: str, wanted: str, firs
         )
         alone = _jump_alone(timed, unstamped, pictures)
         if alone and wanted == "header":
+            jumps_s = ", ".join(f"{jump:.2f}" for jump in alone.by_s)
             raise ClockError(
-                f"header stamps are wanted, but those of {alone.who} jump by "
-                f"{', '.join(f'{jump:.2f}' for jump in alone.by_s)} s, and {alone.other}; "
-                "take --clock auto"
+                f"the header stamps jump by {jumps_s} s, and {alone.other}", thing=alone.who, cure="take --clock auto"
             )
         trouble = alone.why if alone else _apart(timed, unstamped, pictures) or _drifting(timed, unstamped)
         if trouble and wanted == "auto":
@@ -206,7 +204,7 @@ def _apart(timed: Mapping[str, list[_Stamps]], unstamped: str, pictures: _Stamps
     }
     if unstamped:
         delays[unstamped] = 0.0
-    low, high = min(delays, key=delays.get), max(delays, key=delays.get)
+    low, high = min(delays, key=delays.__getitem__), max(delays, key=delays.__getitem__)
     apart = delays[high] - delays[low]
     if apart > SAME_CLOCK_S:
         return (
@@ -219,7 +217,7 @@ def _apart(timed: Mapping[str, list[_Stamps]], unstamped: str, pictures: _Stamps
         for topic, group in timed.items()
         if topic in delays
     }
-    first = max(ahead, key=ahead.get)
+    first = max(ahead, key=ahead.__getitem__)
     if ahead[first] > AHEAD_S and apart > AHEAD_S and delays[high] > -AHEAD_S / 2:
         return (
             f"{first} is stamped {ahead[first]:.2f} s later than it was recorded, and "

@@ -1,4 +1,4 @@
-"""The robot's description beside the episodes: what kinematic conditioning draws the robot by."""
+"""The robot's description, which is copied beside the episodes: kinematic conditioning renders the robot from it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from astra_ros.datasets.rosbag.errors import BagError
 from astra_ros.datasets.rosbag.import_settings import BagSettings
-from astra_ros.datasets.rosbag.reader import Recording
-from astra_ros.datasets.rosbag.storage import BagError
+from astra_ros.datasets.rosbag.recording import Recording
 from astra_ros.robot.described_joints import DescriptionError
 from astra_ros.robot.kinematics import KinematicsError, LinkPoses
 from astra_ros.robot.limits import beyond, position_limits
@@ -20,24 +20,24 @@ from astra_ros.robot.shapes import convex_parts, mesh_notes, odd_sizes
 def read_urdf(path: Path, joints: tuple[str, ...], notes: list[str]) -> bytes:
     """A robot's description, as it is; of a robot whose `joints` move, what it cannot be drawn with is noted.
 
-    Raises BagError where it is none.
+    Raises BagError where it is not a URDF.
     """
     try:
         data = path.read_bytes()
         root = ElementTree.fromstring(data)
     except OSError as error:
-        raise BagError(
-            f"{path}: {error.strerror}; urdf names a file, beside the --config file where its path is not absolute"
-        ) from error
+        cure = "set urdf to a file; a path that is not absolute starts beside the --config file"
+        raise BagError(error.strerror or str(error), thing=path, cure=cure) from error
     except ElementTree.ParseError as error:
-        raise BagError(f"{path}: no URDF: {error}") from error
+        raise BagError(f"not a URDF: {error}", thing=path) from error
     if (
         root.tag != "robot"
         or b"www.ros.org/wiki/xacro" in data
         and any("xacro" in element.tag for element in root.iter())
     ):
         kind = "xacro" if root.tag == "robot" else f"<{root.tag}>"
-        raise BagError(f"{path}: no URDF but {kind}; make one with: ros2 run xacro xacro FILE > robot.urdf")
+        cure = "make a URDF with: ros2 run xacro xacro FILE > robot.urdf"
+        raise BagError(f"not a URDF but {kind}", thing=path, cure=cure)
     known = {joint.get("name") for joint in root.findall("joint")}
     if missing := [name for name in joints if name not in known]:
         notes.append(f"{path.name}: has no joint {', '.join(missing)}, so the robot cannot be drawn with it")
@@ -85,10 +85,11 @@ def check_base(path: Path, urdf: bytes, camera_pose: dict | None) -> None:
     """Raises BagError where tf gives the camera in another frame than the robot is drawn in."""
     wanted = (camera_pose or {}).get("from_tf")
     robot = ElementTree.fromstring(urdf)
-    children = {joint.find("child").get("link") for joint in robot.findall("joint") if joint.find("child") is not None}
+    children = {child.get("link") for child in robot.findall("joint/child")}
     roots = [link.get("name") for link in robot.findall("link") if link.get("name") not in children]
     if wanted and roots and wanted not in roots:
         raise BagError(
-            f"camera_pose: from_tf is '{wanted}', but {path.name} begins at '{roots[0]}', "
-            f"and the robot is drawn from there; write from_tf: {roots[0]}"
+            f"from_tf is '{wanted}', but the robot is drawn from the root of {path.name}, '{roots[0]}'",
+            thing="camera_pose",
+            cure=f"write from_tf: {roots[0]}",
         )

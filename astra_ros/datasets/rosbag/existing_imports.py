@@ -9,6 +9,8 @@ from pathlib import Path
 
 from astra_ros.datasets.dataset import episode_path, read_footer
 from astra_ros.datasets.episode import DatasetError
+from astra_ros.datasets.rosbag.bag import Topic
+from astra_ros.datasets.rosbag.errors import BagError
 from astra_ros.datasets.rosbag.import_settings import BagSettings
 
 # Behind the name of an import's first episode: its report.
@@ -18,7 +20,7 @@ NO_SIMULATION_NS = 10**17
 
 
 @dataclass(frozen=True)
-class _Other:
+class _OtherImport:
     """An episode of a bag with another id, of the same camera and motion; times in ns."""
 
     path: Path
@@ -29,7 +31,7 @@ class _Other:
     report: str
 
     @classmethod
-    def of(cls, path: Path, footer: dict) -> _Other | None:
+    def of(cls, path: Path, footer: dict) -> _OtherImport | None:
         source = footer["source"]
         try:
             end_ns = source["start_ns"] + round((footer["frames"][0] - 1) * footer["dt_s"] * 1e9)
@@ -38,7 +40,7 @@ class _Other:
             return None  # not of an import
 
 
-class EarlierImports:
+class ExistingImports:
     """What the folder already holds of one bag, seen by one camera.
 
     Attributes:
@@ -57,7 +59,7 @@ class EarlierImports:
         self.continuous: dict[Path, tuple[str, ...]] = {}
         self.again: list[Path] = []
         self.again_reports: list[Path] = []
-        self._others: list[_Other] = []
+        self._others: list[_OtherImport] = []
         for path in sorted(folder.glob(f"{settings.space}_*.parquet")):
             try:
                 footer = read_footer(path)
@@ -71,7 +73,7 @@ class EarlierImports:
                 self.settings = source["settings"]
                 self.report = folder / Path(source["report"]).name
             elif all(source.get(key) == getattr(settings, key) for key in ("image_topic", "motion_topic")) and (
-                other := _Other.of(path, footer)
+                other := _OtherImport.of(path, footer)
             ):
                 self._others.append(other)
 
@@ -86,7 +88,25 @@ class EarlierImports:
             return False  # damaged: the import is finished again, and writes it anew
         return all((self.folder / f"{name}.parquet").is_file() for name in listed)
 
-    def messages(self, topic: str) -> int | None:
+    def check_settings(self, settings: BagSettings) -> None:
+        """Raises BagError where the bag was imported with other settings."""
+        old, new = self.settings, settings.to_dict()
+        if old not in (None, new):
+            other = sorted(key for key in new | old if old.get(key) != new.get(key))
+            cure = "replace those episodes with --force, or keep both with another --out"
+            raise BagError(f"already in {self.folder} with another {', '.join(other)}", cure=cure)
+
+    def check_count(self, image: Topic) -> None:
+        """Raises BagError where the bag had another number of pictures then."""
+        count = self._messages(image.name)
+        if count not in (None, image.count):
+            raise BagError(
+                f"already in {self.folder}, but read then as {count} messages, now as {image.count}",
+                thing=image.name,
+                cure="replace those episodes with --force",
+            )
+
+    def _messages(self, topic: str) -> int | None:
         """How many messages of a topic that import found; None where its report does not say."""
         try:
             listed = json.loads(self.report.read_text())["topics"] if self.report else []

@@ -6,12 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astra_ros.datasets.rosbag.storage import BagError
+from astra_ros.datasets.rosbag.errors import FrameError
 from astra_ros.rotations import Transforms, compose, interpolate
-
-
-class FrameError(BagError):
-    """A frame is not in the tree, or not above another one."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +36,19 @@ class FrameTree:
 
         Raises FrameError where a frame is unknown, or `above` is not above it.
         """
-        chain, parent = [], frame
+        chain: list[str] = []
+        parent = frame
         while parent in self.edges and parent != above:
             if parent in chain:
                 raise FrameError(f"the frames {', '.join(chain)} form a cycle")
             chain.append(parent)
             parent = self.edges[parent].parent
         if above and parent != above:
-            raise FrameError(
-                f"frame '{above}' is not above '{frame}'; above it are "
-                f"{', '.join([*chain[1:], parent]) if chain else 'no frames'}"
-            )
+            found = ", ".join([*chain[1:], parent]) if chain else "no frames"
+            raise FrameError(f"not above '{frame}'; above it are {found}", thing=f"frame '{above}'")
         if not chain:
-            raise FrameError(f"frame '{frame}' is in no transform; there are {', '.join(sorted(self.edges)) or 'none'}")
+            known = ", ".join(sorted(self.edges)) or "none"
+            raise FrameError(f"in no transform; there are {known}", thing=f"frame '{frame}'")
         return chain
 
     def pose(self, chain: list[str], times: np.ndarray) -> Transforms:

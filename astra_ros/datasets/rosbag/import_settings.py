@@ -1,15 +1,17 @@
-"""How a bag becomes episodes: every setting, from a YAML file, with its default and its check."""
+"""The settings of an import, with defaults and checks, and how they are read from a YAML file."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from astra_ros.datasets.episode import LEAST_FRAMES, DatasetError
+from astra_ros.datasets.episode import LEAST_FRAMES
 from astra_ros.datasets.record import IMAGE_SIZE
+from astra_ros.datasets.rosbag.errors import BagConfigError
 from astra_ros.plans.action_spaces import ACTION_SPACES, ActionSpace
 from astra_ros.plans.durations import STEP_S
 
@@ -17,6 +19,7 @@ CLOCKS = ("auto", "header", "receive")
 AXES = ("linear.x", "linear.y", "linear.z", "angular.x", "angular.y", "angular.z")
 
 _NAME = re.compile(r"[A-Za-z]\w*")
+_SECONDS = ("dt_s", "episode_s", "command_timeout_s", "max_gap_s", "max_repeat_s")
 _TOPICS = {"image": "image_topic", "camera_info": "camera_info_topic", "motion": "motion_topic"}
 
 
@@ -28,13 +31,9 @@ def bag_spaces() -> dict[str, type[ActionSpace]]:
     return dict(sorted(kept, key=lambda item: (item[1].is_camera, item[0])))
 
 
-class BagConfigError(DatasetError):
-    """A setting that cannot be; names its place, what was wrong, and what may stand there."""
-
-
 @dataclass(frozen=True)
 class BagSettings:
-    """What `astra import-bag` needs to know; empty is found in the bag where only one thing fits.
+    """The settings of an import. What is empty is found in the bag, where only one candidate fits.
 
     Attributes:
         robot: letters, digits and underscores; with the modality it names the action space.
@@ -43,17 +42,17 @@ class BagSettings:
         dt_s: seconds between two frames of an episode, the model's step.
         image_size: (height, width) of an episode's frames, pixels, even.
         image_topic, camera_info_topic, motion_topic: of the bag.
-        joints: which, in this order; else all that are found, sorted.
+        joints: in this order; else all that are found, sorted.
         axes: of a twist, which components, in this order; else linear.x, angular.z, and linear.y
             where it is ever not zero.
         camera_frame: optical frame of the camera (x right, y down, z forward); else the images'.
-        fixed_frame: in which a camera's motion is measured, else odom, or the root of the tree; of several odometries
-            on one topic, the header's frame of the one that counts.
+        fixed_frame: the frame that a camera's motion is measured in, else odom, or the root of the tree; of several
+            odometries on one topic, the header's frame of the one that is used.
         command_timeout_s: seconds after which a base stops when no command comes.
         clock: header stamps, or the times at which the recorder received messages.
         episode_s: seconds of an episode at most; longer ones are cut evenly.
-        max_gap_s: a silence of the camera or the motion that is longer cuts; 1.5 dt_s where None.
-        max_repeat_s: a camera that shows the same picture for longer while the robot moves hung; 1.5 dt_s where None.
+        max_gap_s: a longer silence of the camera or the motion cuts the recording; 1.5 dt_s where None.
+        max_repeat_s: a camera hangs if it repeats a picture for longer while the robot moves; 1.5 dt_s where None.
         urdf: the robot's description, copied beside the episodes.
         camera_pose: of a fixed camera: {'position': x y z (m), 'quaternion': x y z w}, its optical
             frame in the robot's base frame; or {'from_tf': base frame}.
@@ -85,37 +84,35 @@ class BagSettings:
         for name in ("robot", "world"):
             if not _NAME.fullmatch(getattr(self, name)):
                 raise BagConfigError(
-                    f"{name} is '{getattr(self, name)}'; expected a letter, then "
-                    "letters, digits and underscores: it becomes part of file "
-                    "names"
+                    f"'{getattr(self, name)}'",
+                    thing=name,
+                    cure="give a letter, then letters, digits and underscores: it becomes part of file names",
                 )
-        self._one_of("modality", ("", *bag_spaces()))
-        self._one_of("clock", CLOCKS)
-        for name in ("dt_s", "episode_s", "command_timeout_s", "max_gap_s", "max_repeat_s"):
+        for name, known in (("modality", ("", *bag_spaces())), ("clock", CLOCKS)):
+            if getattr(self, name) not in known:
+                cure = f"give one of {', '.join(filter(None, known))}"
+                raise BagConfigError(f"'{getattr(self, name)}'", thing=name, cure=cure)
+        for name in _SECONDS:
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
-                raise BagConfigError(f"{name} is {value}; expected seconds > 0")
+                raise BagConfigError(f"{value}", thing=name, cure="give seconds above 0")
         if len(self.image_size) != 2 or any(n < 16 or n % 2 for n in self.image_size):
-            raise BagConfigError(
-                f"image_size is {list(self.image_size)}; expected [height, width], each even and at least 16 pixels"
-            )
+            cure = "give [height, width], each even and at least 16 pixels"
+            raise BagConfigError(f"{list(self.image_size)}", thing="image_size", cure=cure)
         if unknown := [name for name in self.axes if name not in AXES]:
-            raise BagConfigError(f"axes: no {', '.join(unknown)}; there are {', '.join(AXES)}")
+            raise BagConfigError(f"no {', '.join(unknown)}", thing="axes", cure=f"choose from {', '.join(AXES)}")
         for name in ("joints", "axes"):
             names = getattr(self, name)
             if repeated := sorted({item for item in names if names.count(item) > 1}):
-                raise BagConfigError(f"{name}: {', '.join(repeated)} repeated; name each once")
+                raise BagConfigError(f"{', '.join(repeated)} repeated", thing=name, cure="name each once")
         if self.most_frames < LEAST_FRAMES:
             raise BagConfigError(
-                f"episode_s is {self.episode_s:g}: {self.most_frames} frames {self.dt_s:g} s "
-                f"apart; training needs at least {LEAST_FRAMES}, so {LEAST_FRAMES * self.dt_s:g} s"
+                f"{self.episode_s:g} s are {self.most_frames} frames {self.dt_s:g} s apart",
+                thing="episode_s",
+                cure=f"give {LEAST_FRAMES * self.dt_s:g} s or more: training needs {LEAST_FRAMES} frames",
             )
         if self.camera_pose is not None:
             _check_camera_pose(self.camera_pose)
-
-    def _one_of(self, name: str, known: tuple[str, ...]) -> None:
-        if getattr(self, name) not in known:
-            raise BagConfigError(f"{name} is '{getattr(self, name)}'; known are " + ", ".join(filter(None, known)))
 
     @property
     def most_frames(self) -> int:
@@ -142,37 +139,37 @@ class BagSettings:
     def to_dict(self) -> dict:
         """Everything that decides what the episodes contain, ready for JSON."""
         values = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
-        values.pop("urdf")  # lies beside them
+        values.pop("urdf")  # it is copied beside the episodes
         if self.max_repeat_s is None:
             values.pop("max_repeat_s")  # as of imports before there was this key
         return values
 
 
 def settings_from_yaml(path: Path) -> BagSettings:
-    """Raises BagConfigError where the file is missing, no mapping, or holds what cannot be."""
+    """Raises BagConfigError where the file is missing, not a mapping, or has a value that cannot be used."""
     try:
         values = yaml.safe_load(path.read_text())
     except OSError as error:
-        raise BagConfigError(
-            f"{path}: {error.strerror}; --config names a YAML file such as config/robot.example.yaml"
-        ) from error
+        cure = "name a YAML file such as config/robot.example.yaml"
+        raise BagConfigError(error.strerror or str(error), thing=path, cure=cure) from error
     except yaml.YAMLError as error:
-        raise BagConfigError(f"{path}: no YAML: {error}") from error
+        raise BagConfigError(f"not YAML: {error}", thing=path) from error
     values = {} if values is None else values
     if not isinstance(values, dict):
-        raise BagConfigError(f"{path}: expected 'key: value' lines, got a {type(values).__name__}")
+        raise BagConfigError(f"a {type(values).__name__}", thing=path, cure="write 'key: value' lines")
     topics = values.pop("topics", None) or {}
     known = sorted({field.name for field in fields(BagSettings)} - set(_TOPICS.values()))
     if unknown := [key for key in values if key not in known]:
-        raise BagConfigError(f"{path}: unknown {', '.join(map(str, unknown))}; known are topics, " + ", ".join(known))
-    if not isinstance(topics, dict) or (unknown := [key for key in topics if key not in _TOPICS]):
-        raise BagConfigError(f"{path}: topics has {topics}; expected the keys {', '.join(_TOPICS)}")
+        cure = f"known are topics, {', '.join(known)}"
+        raise BagConfigError(f"unknown {', '.join(map(str, unknown))}", thing=path, cure=cure)
+    if not isinstance(topics, dict) or any(key not in _TOPICS for key in topics):
+        raise BagConfigError(f"topics has {topics}", thing=path, cure=f"use the keys {', '.join(_TOPICS)}")
     values = {key: value for key, value in values.items() if value is not None}
     values |= {_TOPICS[key]: str(name) for key, name in topics.items() if name}
     try:
-        return changed(BagSettings(), _typed(values, path))
+        return changed(BagSettings(), {key: _typed(key, value, path) for key, value in values.items()})
     except BagConfigError as error:
-        raise BagConfigError(f"{path}: {error}") from error
+        raise BagConfigError(f"{error.thing}: {error.problem}", thing=path, cure=error.cure) from error
 
 
 def changed(settings: BagSettings, values: dict) -> BagSettings:
@@ -180,29 +177,24 @@ def changed(settings: BagSettings, values: dict) -> BagSettings:
     return replace(settings, **{key: value for key, value in values.items() if value is not None})
 
 
-def _typed(values: dict, path: Path) -> dict:
-    """YAML's values as the types of `BagSettings`."""
-    typed = {}
-    for key, value in values.items():
-        try:
-            if key in ("joints", "axes", "image_size"):
-                if not isinstance(value, list):
-                    raise ValueError("a list")
-                typed[key] = tuple(int(item) if key == "image_size" else str(item) for item in value)
-            elif key in ("dt_s", "episode_s", "max_gap_s", "max_repeat_s", "command_timeout_s"):
-                typed[key] = float(value)
-            elif key == "crf":
-                typed[key] = int(value)
-            elif key == "urdf":
-                # Beside the YAML file, wherever the command is typed.
-                typed[key] = path.parent / Path(str(value)).expanduser()
-            else:
-                typed[key] = value if key == "camera_pose" else str(value)
-        except (TypeError, ValueError) as error:
-            raise BagConfigError(
-                f"{key} is {value!r}; expected " + (str(error) if str(error) == "a list" else "numbers")
-            ) from error
-    return typed
+def _typed(key: str, value: Any, path: Path) -> Any:
+    """A value of the YAML file as the type of its setting."""
+    try:
+        if key in ("joints", "axes", "image_size"):
+            if not isinstance(value, list):
+                raise BagConfigError(f"{value!r}", thing=key, cure="give a list")
+            return tuple(int(item) if key == "image_size" else str(item) for item in value)
+        if key in _SECONDS:
+            return float(value)
+        if key == "crf":
+            return int(value)
+        if key == "urdf":  # beside the YAML file, whatever the working directory is
+            return path.parent / Path(str(value)).expanduser()
+        return value if key == "camera_pose" else str(value)
+    except BagConfigError:
+        raise
+    except (TypeError, ValueError, OverflowError) as error:
+        raise BagConfigError(f"{value!r}", thing=key, cure="give numbers") from error
 
 
 def _check_camera_pose(pose: dict) -> None:
@@ -218,7 +210,9 @@ def _check_camera_pose(pose: dict) -> None:
         good = False
     if not good:
         raise BagConfigError(
-            f"camera_pose is {pose}; expected position: [x, y, z] in m and quaternion: [x, y, z, "
-            "w] of length 1, the camera's optical frame in the robot's base frame, as `ros2 run "
-            "tf2_ros tf2_echo BASE CAMERA_OPTICAL_FRAME` prints it; or from_tf: BASE"
+            f"{pose}",
+            thing="camera_pose",
+            cure="give position: [x, y, z] in m and quaternion: [x, y, z, w] of length 1, the camera's optical frame "
+            "in the robot's base frame, as `ros2 run tf2_ros tf2_echo BASE CAMERA_OPTICAL_FRAME` prints it; or "
+            "from_tf: BASE",
         )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from astra_ros.datasets.rosbag.description import description_of
+from astra_ros.datasets.rosbag.errors import MotionError, UnknownJoint
 from astra_ros.datasets.rosbag.import_settings import BagSettings
-from astra_ros.datasets.rosbag.motion_error import MotionError, UnknownJoint
-from astra_ros.datasets.rosbag.reader import Recording
+from astra_ros.datasets.rosbag.message_types import CONTROLLER_STATE
+from astra_ros.datasets.rosbag.recording import Recording
 from astra_ros.datasets.rosbag.resample import Clock, Track, linear, problems
 from astra_ros.datasets.rosbag.sources import check_joints
-from astra_ros.datasets.rosbag.topics import CONTROLLER_STATE, Choice
+from astra_ros.datasets.rosbag.topics import TopicSelection
 from astra_ros.plans.turns import first_turn, looks_wrapped
 from astra_ros.robot.described_joints import DescriptionError, joint_types
 
@@ -24,8 +25,8 @@ class JointMotion:
         slow: joint -> (messages a second, typical silence in s), where frames lack a position therefore.
     """
 
-    def __init__(self, recording: Recording, choice: Choice, clock: Clock):
-        settings, self._topic = choice.settings, choice.motion.name
+    def __init__(self, recording: Recording, selection: TopicSelection, clock: Clock):
+        settings, self._topic = selection.settings, selection.motion.name
         known = sorted({name for names in recording.joints for name in names})
         if missing := [name for name in settings.joints if name not in known]:
             raise UnknownJoint(self._topic, missing, known)
@@ -36,9 +37,9 @@ class JointMotion:
                 "no message with joint names and positions" + recording.reasons(self._topic),
                 "record a topic that has them",
             )
-        self.how = _how(recording, choice)
+        self.how = _how(recording, selection)
         self.samples = sum(len(series) for series in recording.joints.values())
-        self.notes = []
+        self.notes: list[str] = []
         self.warnings, self.unfit, self._contradicted = check_joints(recording, clock, self.names, self._topic)
         self._gap_s = settings.gap_s
         described = _Described(settings, recording)
@@ -49,13 +50,12 @@ class JointMotion:
         self.slow = {name: rate for name, track in zip(self.names, self._tracks) if (rate := _rate(track, self._gap_s))}
 
     def _track(self, joint: str, recording: Recording, clock: Clock, described: _Described) -> tuple[Track, bool]:
-        times, received, values = [], [], []
-        for names, series in recording.joints.items():
-            if joint in names:
-                times.append(clock.times_s(series))
-                received.append(clock.received_s(series))
-                values.append(np.stack(series.values)[:, names.index(joint)])
-        times, received, values = map(np.concatenate, (times, received, values))
+        parts = [
+            (clock.times_s(series), clock.received_s(series), np.stack(series.values)[:, names.index(joint)])
+            for names, series in recording.joints.items()
+            if joint in names
+        ]
+        times, received, values = (np.concatenate(each) for each in zip(*parts))
         order = np.argsort(received, kind="stable")
         good = order[np.isfinite(values[order])]
         if not len(good):
@@ -66,15 +66,15 @@ class JointMotion:
             )
         if lost := len(order) - len(good):
             self.notes.append(f"{self._topic}: {lost} positions of joint '{joint}' are not finite and were left out")
-        parts = times[good], received[good], values[good, None]
-        track = Track(*parts)
+        samples = times[good], received[good], values[good, None]
+        track = Track(*samples)
         turning, note = described.turns(joint, sum(looks_wrapped(rows[:, 0]) for _, rows in track.runs))
         if note and joint not in self._contradicted:  # there the jumps are those between two publishers
             self.notes.append(f"{self._topic}: {note}")
-        return (Track(*parts, turning=True) if turning else track), turning
+        return (Track(*samples, turning=True) if turning else track), turning
 
     def problems(self, times: np.ndarray, received_s: float) -> np.ndarray:
-        found = np.full(len(times), "", dtype=object)
+        found: np.ndarray = np.full(len(times), "", dtype=object)
         for name, track in zip(self.names, self._tracks):
             own = problems(track.run(received_s)[0], times, self._gap_s)
             found = np.where((found == "") & (own != ""), own + f" (joint '{name}')", found)
@@ -137,9 +137,9 @@ class _Described:
         )
 
 
-def _how(recording: Recording, choice: Choice) -> str:
+def _how(recording: Recording, selection: TopicSelection) -> str:
     kind = "positions"
-    if choice.motion.type == CONTROLLER_STATE:
+    if selection.motion.type == CONTROLLER_STATE:
         kind = (
             "measured positions (no field says what was commanded)"
             if recording.joints is recording.measured

@@ -81,9 +81,9 @@ class McapFile:
                 found = self._whole_chunk(offset, self._times[at])
             else:
                 found = [self._message_at(offset)] if holder in wanted else []
-            for order, (number, log_ns, data) in enumerate(found):
+            for order, (number, log_ns, view) in enumerate(found):
                 if number in wanted:
-                    heapq.heappush(waiting, (log_ns, offset, order, wanted[number], bytes(data)))
+                    heapq.heappush(waiting, (log_ns, offset, order, wanted[number], bytes(view)))
         while waiting:
             log_ns, _, _, stream, data = heapq.heappop(waiting)
             yield stream, log_ns, data
@@ -102,7 +102,8 @@ class McapFile:
         Where the index at the end says where one begins, goes on there. Appends to `damage` why a chunk cannot be read.
         """
         size = os.fstat(self._file.fileno()).st_size
-        at, chunk, index, ended, stated = len(MAGIC), None, {}, False, 0
+        index: dict[int, tuple[int, int, int]] = {}
+        at, chunk, ended, stated = len(MAGIC), None, False, 0
         sure, unsure = self._places(size)
         skipped: list[tuple[int, int]] = []
         while head := self._read(at, 9):

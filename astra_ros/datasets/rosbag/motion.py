@@ -10,10 +10,10 @@ from typing import Protocol
 
 import numpy as np
 
-from astra_ros.datasets.rosbag.frames import camera_in
-from astra_ros.datasets.rosbag.reader import Recording, Series
+from astra_ros.datasets.rosbag.frame_motion import camera_in
+from astra_ros.datasets.rosbag.recording import Recording, Series
 from astra_ros.datasets.rosbag.resample import Clock
-from astra_ros.datasets.rosbag.topics import Choice
+from astra_ros.datasets.rosbag.topics import TopicSelection
 from astra_ros.plans.action_spaces import action_space_class
 
 __all__ = ["Motion", "camera_in", "make_motion", "motion_series"]
@@ -52,10 +52,10 @@ class Motion(Protocol):
         """What else is known at the frames."""
 
 
-def make_motion(recording: Recording, choice: Choice, clock: Clock) -> Motion:
+def make_motion(recording: Recording, selection: TopicSelection, clock: Clock) -> Motion:
     """Raises BagError where the topic holds nothing that can be used, or what contradicts itself."""
-    module, _, name = action_space_class(choice.settings.modality).bag_motion.partition(":")
-    return getattr(import_module(module), name)(recording, choice, clock)
+    module, _, name = action_space_class(selection.settings.modality).bag_motion.partition(":")
+    return getattr(import_module(module), name)(recording, selection, clock)
 
 
 def motion_series(recording: Recording) -> list[Series]:

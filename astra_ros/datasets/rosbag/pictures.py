@@ -6,11 +6,9 @@ import numpy as np
 
 from astra_ros.camera.errors import BadImage, UnsupportedImage
 from astra_ros.camera.image_messages import ImageFacts, check_compressed, check_raw, compressed_to_rgb, raw_to_rgb
+from astra_ros.datasets.rosbag.message_types import COMPRESSED
 
-__all__ = ["COMPRESSED", "IMAGE", "BadImage", "ImageFacts", "UnsupportedImage", "check_picture", "to_rgb"]
-
-IMAGE = "sensor_msgs/msg/Image"
-COMPRESSED = "sensor_msgs/msg/CompressedImage"
+__all__ = ["BadImage", "ImageFacts", "UnsupportedImage", "check_picture", "to_rgb"]
 
 
 def check_picture(kind: str, message) -> ImageFacts:

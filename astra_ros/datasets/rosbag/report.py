@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
 from astra_ros.camera import significant_bits
-from astra_ros.datasets.episode import LEAST_FRAMES
-from astra_ros.datasets.rosbag.bag import Bag
-from astra_ros.datasets.rosbag.layout import FROZEN, STARES, USED, Layout
-from astra_ros.datasets.rosbag.lens import lens_in_words
-from astra_ros.datasets.rosbag.motion import Motion
-from astra_ros.datasets.rosbag.reader import Recording
-from astra_ros.datasets.rosbag.resample import SILENT, Clock
-from astra_ros.datasets.rosbag.storage import BagError
-from astra_ros.datasets.rosbag.topics import Choice
+from astra_ros.datasets.rosbag.analysis import Analysis
+from astra_ros.datasets.rosbag.calibration import lens_in_words
+from astra_ros.datasets.rosbag.resample import SILENT
+from astra_ros.datasets.rosbag.segmentation import FROZEN, STARES, USED
 from astra_ros.plans.action_spaces import action_space_class
 from astra_ros.texts import bounded, short
 
@@ -23,37 +16,17 @@ STILL = 1e-3  # rad, m, rad/s or m/s: less is noise
 SHOWN_CUTS = 20
 
 
-@dataclass(frozen=True)
-class Found:
-    """Everything that is known of a bag before its pictures are decoded."""
-
-    bag: Bag
-    choice: Choice
-    recording: Recording
-    clock: Clock
-    motion: Motion
-    layout: Layout
-    camera: dict | None
-    notes: list[str]
-    first_notes: list[str] = field(default_factory=list)
-
-    @property
-    def stored(self) -> np.ndarray:
-        """The motion that is stored, [N, D], of all pieces one after the other."""
-        return np.concatenate([piece.motion for piece in self.layout.pieces])
-
-
-def make_report(found: Found, episodes: list[dict]) -> dict:
+def make_report(analysis: Analysis, episodes: list[dict]) -> dict:
     """Ready for JSON.
 
     Args:
         episodes: file, frames, seconds and start_s of each that was written.
     """
-    bag, choice, pictures = found.bag, found.choice, found.recording.pictures
-    times = found.clock.times_s(pictures)
+    bag, selection, pictures = analysis.bag, analysis.selection, analysis.recording.pictures
+    times = analysis.clock.times_s(pictures)
     steps = np.diff(times[np.isfinite(times)])
-    settings = choice.settings
-    rows = found.stored
+    settings = selection.settings
+    rows = analysis.stored
     return {
         "bag": str(bag.path),
         "bag_id": bag.identity,
@@ -64,7 +37,7 @@ def make_report(found: Found, episodes: list[dict]) -> dict:
                 "name": topic.name,
                 "type": topic.type,
                 "messages": topic.count,
-                "used_as": choice.used.get(topic.name, ""),
+                "used_as": selection.used.get(topic.name, ""),
             }
             for topic in bag.topics
         ]
@@ -73,34 +46,34 @@ def make_report(found: Found, episodes: list[dict]) -> dict:
             for topic in bag.unusable
         ],
         "camera": {
-            "topic": choice.image.name,
+            "topic": selection.image.name,
             "encoding": ", ".join(pictures.encodings),
             "frame_id": ", ".join(pictures.frames),
             "sizes": sorted({(w, h) for h, w in filter(None, pictures.values)}),
             "per_second": round(1 / float(np.median(steps)), 2) if len(steps) else None,
-            "pose_known": found.camera is not None,
-            "lens": lens_in_words(found.recording, choice),
+            "pose_known": analysis.camera is not None,
+            "lens": lens_in_words(analysis.recording, selection),
         },
         "motion": {
-            "topic": choice.motion.name,
+            "topic": selection.motion.name,
             "modality": settings.modality,
             "units": action_space_class(settings.modality).units,
-            "how": found.motion.how,
-            "messages": found.motion.samples,
+            "how": analysis.motion.how,
+            "messages": analysis.motion.samples,
             "columns": {
                 name: [round(float(low), 4), round(float(high), 4)]
-                for name, low, high in zip(found.motion.names, rows.min(axis=0), rows.max(axis=0))
+                for name, low, high in zip(analysis.motion.names, rows.min(axis=0), rows.max(axis=0))
             },
         },
-        "clock": {"name": found.clock.name, "why": found.clock.why},
+        "clock": {"name": analysis.clock.name, "why": analysis.clock.why},
         "frames": {
             "in_bag": len(pictures),
-            "used": int((found.layout.fates == USED).sum()),
-            "dropped": found.layout.dropped,
+            "used": int((analysis.segmentation.fates == USED).sum()),
+            "dropped": analysis.segmentation.dropped,
         },
-        "cuts": [{"at_s": round(at, 3), "why": why} for at, why in found.layout.cuts],
+        "cuts": [{"at_s": round(at, 3), "why": why} for at, why in analysis.segmentation.cuts],
         "episodes": episodes,
-        "notes": _notes(found, rows),
+        "notes": _notes(analysis, rows),
         "settings": settings.to_dict(),
     }
 
@@ -149,101 +122,79 @@ def report_text(report: dict) -> str:
     return "\n".join(bounded(line) for line in lines)
 
 
-def _notes(found: Found, rows: np.ndarray) -> list[str]:
+def _notes(analysis: Analysis, rows: np.ndarray) -> list[str]:
     """What the user should know, beside the numbers."""
-    choice, pictures = found.choice, found.recording.pictures
+    selection, pictures = analysis.selection, analysis.recording.pictures
     notes = [
-        *found.first_notes,
-        *found.motion.warnings,
-        *found.bag.notes,
-        *choice.notes,
-        *found.motion.notes,
-        *found.notes,
+        *analysis.first_notes,
+        *analysis.motion.warnings,
+        *analysis.bag.notes,
+        *selection.notes,
+        *analysis.motion.notes,
+        *analysis.notes,
     ]
-    silent = sum(count for why, count in found.layout.dropped.items() if why.startswith(SILENT))
-    if found.motion.cure and silent:
-        notes.append(found.motion.cure)
+    silent = sum(count for why, count in analysis.segmentation.dropped.items() if why.startswith(SILENT))
+    if analysis.motion.cure and silent:
+        notes.append(analysis.motion.cure)
     notes += [
         f"{topic}: {count} messages left out: {why}"
-        for topic, reasons in found.recording.bad.items()
+        for topic, reasons in analysis.recording.bad.items()
         for why, count in reasons.items()
     ]
     notes += [
         f"{topic}: of {count} messages a part was left out, and not the rest: {why}"
-        for topic, reasons in found.recording.bad_parts.items()
+        for topic, reasons in analysis.recording.bad_parts.items()
         for why, count in reasons.items()
     ]
     if pictures.broken:
-        notes.append(f"{choice.image.name}: broken pictures: {len(pictures.broken)}; the first: {pictures.broken[0]}")
+        notes.append(
+            f"{selection.image.name}: broken pictures: {len(pictures.broken)}; the first: {pictures.broken[0]}"
+        )
     notes += [
-        f"{choice.image.name}: {remark}"
+        f"{selection.image.name}: {remark}"
         + f" ({count} of {len(pictures)} pictures)" * (count < len(pictures) - len(pictures.broken))
         for remark, count in pictures.remarks.items()
     ]
-    notes += [f"{choice.image.name}: {note}" for note in _picture_notes(found, rows)]
-    height, width = choice.settings.image_size
+    notes += [f"{selection.image.name}: {note}" for note in _picture_notes(analysis, rows)]
+    height, width = selection.settings.image_size
     for tall, wide in sorted({size for size in pictures.values if size is not None}):
         if tall * width != wide * height:
             keep = min(tall, round(wide * height / width)), min(wide, round(tall * width / height))
             notes.append(
-                f"{choice.image.name}: of {wide} x {tall} the middle "
+                f"{selection.image.name}: of {wide} x {tall} the middle "
                 f"{keep[1]} x {keep[0]} is kept, as the imagine node does"
             )
-    if not _moves(found, rows) and not found.motion.unfit:
+    if not _moves(analysis, rows) and not analysis.motion.unfit:
         notes.append(
-            f"{choice.motion.name}: the robot never moves; a model learns nothing of "
+            f"{selection.motion.name}: the robot never moves; a model learns nothing of "
             "actions from that. Is it the right topic?"
         )
     return notes
 
 
-def _moves(found: Found, rows: np.ndarray) -> bool:
-    return not (action_space_class(found.choice.settings.modality).extents(rows) < STILL).all()
+def _moves(analysis: Analysis, rows: np.ndarray) -> bool:
+    return not (action_space_class(analysis.selection.settings.modality).extents(rows) < STILL).all()
 
 
-def _picture_notes(found: Found, rows: np.ndarray) -> list[str]:
+def _picture_notes(analysis: Analysis, rows: np.ndarray) -> list[str]:
     """What is wrong with the pictures as a whole."""
-    pictures, frozen = found.recording.pictures, np.flatnonzero(found.layout.fates == FROZEN)
+    pictures, frozen = analysis.recording.pictures, np.flatnonzero(analysis.segmentation.fates == FROZEN)
     notes = []
     if len(frozen):
-        at_s = found.clock.times_s(pictures)[frozen[0]]
+        at_s = analysis.clock.times_s(pictures)[frozen[0]]
         notes.append(
             f"{len(frozen)} pictures {FROZEN}, from {at_s:.2f} s on: the camera, or what passes its "
             "pictures on, hung. They are left out; check the camera driver"
         )
-    elif len(pictures.again) >= STARES * len(pictures) and _moves(found, rows):
+    elif len(pictures.again) >= STARES * len(pictures) and _moves(analysis, rows):
         notes.append(
             f"{len(pictures.again)} of {len(pictures)} pictures repeat the one before to the byte, though the "
             "robot moves: the camera sees nothing of it, or hung. Check the camera driver"
         )
     if used := pictures.bits.used:
-        number, full = pictures.bits.brightest, significant_bits.FULL
+        number, full = pictures.bits.brightest or 0, significant_bits.FULL
         notes.append(
             f"the brightest number of the pictures looked at is {number} of {full}, as of a camera of {used} bits, so "
             f"their brightest pixel is stored as {(number + 128) // 257} of 255; {significant_bits.CURE}"
         )
     return notes
-
-
-def too_short(found: Found) -> BagError:
-    """Where no stretch of a bag is long enough."""
-    dropped = "".join(f"\n  {count} {why}" for why, count in found.layout.dropped.items())
-    cuts = "".join(f"\n  cut at {at:.2f} s: {why}" for at, why in found.layout.cuts[:5])
-    notes = "".join(f"\n  {note}" for note in [*found.motion.warnings, *found.bag.notes, *found.motion.notes])
-    least_s = LEAST_FRAMES * found.choice.settings.dt_s
-    return BagError(
-        f"{found.bag.path}: no stretch of {least_s:g} s with pictures and motion; of "
-        f"{len(found.layout.fates)} pictures were dropped{dropped}{cuts}{notes}\n"
-        + (
-            found.motion.cure
-            if _lacks_motion(found) and found.motion.cure
-            else "record longer, and the camera and the motion at the same time; --clock "
-            "receive helps where stamps are wrong"
-        )
-    )
-
-
-def _lacks_motion(found: Found) -> bool:
-    """Whether most pictures that were dropped were so because the motion was silent."""
-    dropped = found.layout.dropped
-    return 2 * sum(count for why, count in dropped.items() if why.startswith(SILENT)) > sum(dropped.values())

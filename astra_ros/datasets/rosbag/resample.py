@@ -41,6 +41,10 @@ class Clock:
         stamps = np.array(series.stamps_ns, dtype=np.int64)
         return np.where(stamps == 0, np.nan, (stamps - self.origin_ns) / 1e9)
 
+    def span_ns(self, times_s: np.ndarray) -> tuple[int, int]:
+        """The first and the last of times [N], ns since 1970."""
+        return self.origin_ns + round(times_s[0] * 1e9), self.origin_ns + round(times_s[-1] * 1e9)
+
     def received_s(self, series) -> np.ndarray:
         """float64 [N], when the recorder received each, from the first picture on."""
         return (np.array(series.received_ns, dtype=np.int64) - self.received_origin_ns) / 1e9
@@ -152,18 +156,18 @@ def mean_of_commands(
 
 
 def divide(times: np.ndarray, dt_s: float, most: int, least: int) -> list[tuple[np.ndarray, int, bool]]:
-    """Frames `dt_s` apart, out of those at `times` [N], as pieces of even length.
+    """Frames `dt_s` apart, out of those at `times` [N], as segments of even length.
 
-    A piece begins at a frame and takes for each step the frame nearest to it, at most half a step
+    A segment begins at a frame and takes for each step the frame nearest to it, at most half a step
     away; where there is none it ends, and the next begins. Of 130 steps and most = 120 come two
-    pieces of 65, so that no short rest is lost.
+    segments of 65, so that no short rest is lost.
 
     Returns:
-        (indices of the piece's frames, index behind the last frame that belongs to its time,
+        (indices of the segment's frames, index behind the last frame that belongs to its time,
         whether it ended for want of a frame), each beginning where the one before ended.
         Pieces that ended so, or all there is, may be shorter than `least`.
     """
-    pieces, start = [], 0
+    segments, start = [], 0
     while start < len(times):
         total = int((times[-1] - times[start]) / dt_s + 0.5) + 1
         parts = max(1, min(-(-total // most), total // least))
@@ -175,6 +179,6 @@ def divide(times: np.ndarray, dt_s: float, most: int, least: int) -> list[tuple[
         good[1:] &= np.diff(nearest) > 0
         length = len(grid) if good.all() else int(np.argmin(good))
         end = max(int(np.searchsorted(times, grid[length - 1] + dt_s / 2, side="right")), int(nearest[length - 1]) + 1)
-        pieces.append((nearest[:length], end, length < len(grid)))
+        segments.append((nearest[:length], end, length < len(grid)))
         start = end
-    return pieces
+    return segments

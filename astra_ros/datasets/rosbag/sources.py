@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from astra_ros.datasets.rosbag.errors import TwoSources, summary
 from astra_ros.datasets.rosbag.import_settings import AXES
-from astra_ros.datasets.rosbag.motion_error import TwoSources, in_words
-from astra_ros.datasets.rosbag.reader import Recording, Series
+from astra_ros.datasets.rosbag.recording import Recording, Series
 from astra_ros.datasets.rosbag.resample import JUMP_BACK_S, Clock
 from astra_ros.plans.turns import short_way
 from astra_ros.robot.conflict import Conflict, Kind
@@ -17,7 +17,7 @@ from astra_ros.robot.joint_sources import FLOOR, SPEEDS, SourceWatch, pose_value
 
 
 @dataclass(frozen=True)
-class _Said:
+class _Messages:
     """N messages about one joint, frame or velocity, in order of recording.
 
     Attributes:
@@ -51,7 +51,7 @@ def check_joints(
         if conflict := _conflict(joint, _together(parts, clock), clock, Kind.JOINT):
             found.append(conflict)
     agreeing = [conflict for conflict in found if not conflict.contradicts]
-    notes, unfit = ([f"{topic}: {in_words(agreeing)}"] if agreeing else []), ""
+    notes, unfit = ([f"{topic}: {summary(agreeing)}"] if agreeing else []), ""
     if bad := [conflict for conflict in found if conflict.contradicts]:
         others = [name for name in names if name not in {conflict.key for conflict in bad}]
         error = TwoSources(
@@ -65,11 +65,15 @@ def check_joints(
 
 
 def check_frame(frame: str, series: Mapping[str, Series], clock: Clock) -> Conflict | None:
-    """Of a frame that moves: parent -> its poses. None where one publisher speaks of it."""
-    parts = {}
+    """The conflict about a frame that moves. None where it has one publisher.
+
+    Args:
+        series: parent -> the poses in it.
+    """
+    parts: dict[tuple[str, ...], tuple[Series, np.ndarray]] = {}
     for parent, poses in series.items():
         values = np.array([pose_value(value[:3], value[3:]) for value in poses.values])
-        parts[parent,] = poses, values
+        parts[(parent,)] = poses, values
     return _conflict(frame, _together(parts, clock), clock, Kind.FRAME)
 
 
@@ -92,7 +96,7 @@ def check_velocities(recording: Recording, clock: Clock, only: tuple[str, ...] |
     return found
 
 
-def _together(parts: Mapping[tuple[str, ...], tuple[Series, np.ndarray]], clock: Clock) -> _Said:
+def _together(parts: Mapping[tuple[str, ...], tuple[Series, np.ndarray]], clock: Clock) -> _Messages:
     stamps = np.concatenate([np.array(series.stamps_ns, dtype=np.int64) for series, _ in parts.values()])
     received = np.concatenate([clock.received_s(series) for series, _ in parts.values()])
     times = np.concatenate([clock.times_s(series) for series, _ in parts.values()])
@@ -101,7 +105,7 @@ def _together(parts: Mapping[tuple[str, ...], tuple[Series, np.ndarray]], clock:
     good = np.isfinite(values).all(axis=1)
     order = np.flatnonzero(good)[np.argsort(received[good], kind="stable")]
     stamped = np.where(stamps == 0, np.nan, (stamps - clock.origin_ns) / 1e9)
-    return _Said(
+    return _Messages(
         [names[index] for index in order],
         received[order],
         np.where(np.isnan(times), received, times)[order],
@@ -110,12 +114,12 @@ def _together(parts: Mapping[tuple[str, ...], tuple[Series, np.ndarray]], clock:
     )
 
 
-def _conflict(key: str, said: _Said, clock: Clock, kind: Kind) -> Conflict | None:
-    if _even(said, kind):
+def _conflict(key: str, messages: _Messages, clock: Clock, kind: Kind) -> Conflict | None:
+    if _even(messages, kind):
         return None
     watch = SourceWatch(kind)
     for name, received, stamp, value in zip(
-        said.names, said.received_s.tolist(), said.stamps_s.tolist(), said.values.tolist()
+        messages.names, messages.received_s.tolist(), messages.stamps_s.tolist(), messages.values.tolist()
     ):
         watch.add_one(key, tuple(value), received, None if stamp != stamp else stamp, name)
     conflict = watch.conflicts().get(key)
@@ -125,24 +129,26 @@ def _conflict(key: str, said: _Said, clock: Clock, kind: Kind) -> Conflict | Non
     if clock.name == "header" and conflict.back_s > JUMP_BACK_S:
         return replace(conflict, contradicts=True)
     # What is imported is in order of the stamps; a relay that is late says the same in that order.
-    return replace(conflict, contradicts=conflict.contradicts and _contradicts_in_order(key, said, kind))
+    return replace(conflict, contradicts=conflict.contradicts and _contradicts_in_order(key, messages, kind))
 
 
-def _contradicts_in_order(key: str, said: _Said, kind: Kind) -> bool:
-    cuts = np.flatnonzero(np.diff(said.times_s) < -JUMP_BACK_S) + 1
-    for run in np.split(np.arange(len(said.times_s)), cuts):
+def _contradicts_in_order(key: str, messages: _Messages, kind: Kind) -> bool:
+    cuts = np.flatnonzero(np.diff(messages.times_s) < -JUMP_BACK_S) + 1
+    for run in np.split(np.arange(len(messages.times_s)), cuts):
         watch = SourceWatch(kind)
-        for index in run[np.argsort(said.times_s[run], kind="stable")]:
-            watch.add_one(key, tuple(said.values[index].tolist()), float(said.times_s[index]), None, said.names[index])
+        for index in run[np.argsort(messages.times_s[run], kind="stable")]:
+            watch.add_one(
+                key, tuple(messages.values[index].tolist()), float(messages.times_s[index]), None, messages.names[index]
+            )
         if any(conflict.contradicts for conflict in watch.conflicts().values()):
             return True
     return False
 
 
-def _even(said: _Said, kind: Kind) -> bool:
+def _even(messages: _Messages, kind: Kind) -> bool:
     """Whether it is plain, without a closer look, that there is one source."""
-    if len(set(said.names)) > 1 or np.any(np.diff(said.stamps_s[np.isfinite(said.stamps_s)]) < 0):
+    if len(set(messages.names)) > 1 or np.any(np.diff(messages.stamps_s[np.isfinite(messages.stamps_s)]) < 0):
         return False
-    steps = np.diff(said.values, axis=0)
+    steps = np.diff(messages.values, axis=0)
     steps = np.abs(short_way(steps) if kind is Kind.JOINT else steps).max(axis=1, initial=0.0)
-    return bool((steps <= FLOOR + SPEEDS[kind] * np.maximum(np.diff(said.received_s), 0.0)).all())
+    return bool((steps <= FLOOR + SPEEDS[kind] * np.maximum(np.diff(messages.received_s), 0.0)).all())

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from astra_ros.datasets.rosbag.storage import Stream, UnreadableFile, ros2_type, short, unusable_because
+from astra_ros.datasets.rosbag.errors import UnreadableFile
+from astra_ros.datasets.rosbag.storage import Stream, ros2_type, short, unusable_because
 
 MAGIC = b"SQLite format 3\0"
 
@@ -48,8 +49,7 @@ class SqliteFile:
             if (size := self.path.stat().st_size) < (stated := _stated_size(self.path)):
                 raise UnreadableFile(f"cut off: it has {size} of its {stated} bytes")
             raise UnreadableFile(
-                "the tables of a rosbag2 are not in it: its recorder was stopped before it wrote, "
-                "or it is another database",
+                "it lacks the tables of a rosbag2: its recorder was stopped before it wrote, or it is another database",
                 "record the bag again",
             )
         serialisation = "serialization_format" if "serialization_format" in topics else "'cdr'"

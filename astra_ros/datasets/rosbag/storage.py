@@ -1,9 +1,9 @@
-"""What the files of a bag have in common: streams of messages, and why a file cannot be read."""
+"""What the files of a bag have in common: streams of messages, and bytes that are compressed."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,42 +13,12 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-from astra_ros.datasets.episode import DatasetError
-from astra_ros.texts import bounded
 
 ZSTD = b"\x28\xb5\x2f\xfd"  # a zstd frame begins so; a CDR message, an MCAP or a sqlite3 file does not
 NO_TYPE = "without a schema, which would say the type"
-COPY_AGAIN = "copy the bag again, or record it again"
 CONVERT = "rosbags-convert --src FILE.bag --dst FOLDER"
 ROS_1 = "ROS 1"
-ROS1_BAG = f"a ROS 1 bag; convert it with: {CONVERT}"
-
-
-class BagError(DatasetError):
-    """A bag cannot be used.
-
-    Attributes:
-        bag: path of the bag, where `thing` is a topic or setting.
-        details: lines below the message, such as the topics of the bag.
-    """
-
-    def __init__(self, problem: str, *, thing: object = "", cure: str = "", details: Iterable[str] = ()):
-        super().__init__(problem, thing=thing, cure=cure)
-        self.bag, self.details = "", tuple(details)
-
-    def __str__(self) -> str:
-        text = super().__str__()
-        if self.bag not in text:
-            text = f"{self.bag}: {text}"
-        return "\n".join(bounded(line) for line in "\n".join([text, *self.details]).split("\n"))
-
-
-class UnreadableFile(Exception):
-    """A file of which nothing can be read; `reason` says why, `cure` what to do."""
-
-    def __init__(self, reason: str, cure: str = COPY_AGAIN):
-        super().__init__(f"{reason}; {cure}")
-        self.reason, self.cure = reason, cure
+CONVERT_BAG = f"convert it with: {CONVERT}"
 
 
 @dataclass(frozen=True)
@@ -83,8 +53,10 @@ class Storage(Protocol):
     path: Path
     notes: list[str]
     streams: list[Stream]
-    start_ns: int
     end_ns: int
+
+    @property
+    def start_ns(self) -> int: ...
 
     def messages(self, streams: Collection[Stream]) -> Iterator[tuple[Stream, int, bytes]]:
         """(stream, ns at which the recorder received it, its bytes), in order of that time."""

@@ -26,7 +26,7 @@ LEAST_M, LEAST_RAD = 0.01, 0.03
 LEAST_WINDOWS, LEAST_WAY_M, LEAST_TURN_RAD = 8, 0.2, 0.3
 
 
-class Verdict(Enum):
+class TwistFrame(Enum):
     """Which numbers describe the robot's motion in its own frame.
 
     Attributes:
@@ -47,13 +47,13 @@ class Comparison:
     """What came of it.
 
     Attributes:
-        verdict: see there.
+        frame: see there.
         said: low and high of linear.x, y, z and angular.x, y, z as the twist says them, [2, 6].
         seen: the same as the poses say them; the middle nine tenths.
         column: the component in which they differ most.
     """
 
-    verdict: Verdict
+    frame: TwistFrame
     said: np.ndarray
     seen: np.ndarray
     column: int
@@ -77,7 +77,7 @@ def compare(times_s: np.ndarray, velocities: np.ndarray, poses: np.ndarray) -> C
     windows = _windows(times_s, velocities, poses)
     none = np.zeros((2, 6))
     if windows is None:
-        return Comparison(Verdict.UNKNOWN, none, none, 0)
+        return Comparison(TwistFrame.UNKNOWN, none, none, 0)
     seen_rates = np.concatenate([windows.body_velocity, windows.turned / windows.took_s[:, None]], axis=1)
     said_rates = velocities[np.isfinite(velocities).all(axis=1)]
     said, seen = (np.quantile(rates, (0.05, 0.95), axis=0) for rates in (said_rates, seen_rates))
@@ -85,14 +85,14 @@ def compare(times_s: np.ndarray, velocities: np.ndarray, poses: np.ndarray) -> C
     defined, as_fixed = _linear_errors(windows)
     turned = _error(windows.turned, windows.said_turned, LEAST_RAD, LEAST_TURN_RAD)
     if _never_turned(windows):
-        verdict = Verdict.UNKNOWN  # an orientation that is not filled
+        frame = TwistFrame.UNKNOWN  # an orientation that is not filled
     elif turned is not None and turned > AGREES:
-        verdict = Verdict.POSES
+        frame = TwistFrame.POSES
     elif defined is None or defined <= AGREES:
-        verdict = Verdict.UNKNOWN if defined is None and turned is None else Verdict.DEFINED
+        frame = TwistFrame.UNKNOWN if defined is None and turned is None else TwistFrame.DEFINED
     else:
-        verdict = Verdict.TURNED if as_fixed is not None and as_fixed <= AGREES else Verdict.POSES
-    return Comparison(verdict, said, seen, column)
+        frame = TwistFrame.TURNED if as_fixed is not None and as_fixed <= AGREES else TwistFrame.POSES
+    return Comparison(frame, said, seen, column)
 
 
 def turned_into_body(velocities: np.ndarray, poses: np.ndarray) -> np.ndarray:
@@ -121,7 +121,7 @@ def _of_run(times: np.ndarray, velocities: np.ndarray, poses: np.ndarray) -> tup
     length = max(WINDOW_S, 4 * step)
     turn = poses[:, 3:]
     in_fixed = _travelled(times, np.concatenate([rotate(turn, velocities[:, :3]), velocities], axis=1))
-    begin = np.arange(len(times))
+    begin: np.ndarray = np.arange(len(times))
     end = np.searchsorted(times, times + length)
     begin, end = begin[end < len(times)], end[end < len(times)]
     # Not across a silence, in which nobody knows the velocity.
@@ -154,7 +154,7 @@ def _linear_errors(windows: _Windows) -> tuple[float | None, float | None]:
     # Where a robot stands as the fixed frame does, both are the same.
     apart = np.linalg.norm(ways[0] - ways[1], axis=1) > AGREES * np.linalg.norm(ways[0], axis=1)
     there = [_error(seen[apart], said[apart], LEAST_M, LEAST_WAY_M) for said in ways]
-    if None in there or there[1] > AGREES:
+    if there[0] is None or there[1] is None or there[1] > AGREES:
         return everywhere[0], everywhere[1]
     return there[0], there[1]
 

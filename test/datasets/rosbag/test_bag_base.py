@@ -8,9 +8,9 @@ import pytest
 from bag_maker import BagMaker
 
 from astra_ros.datasets.dataset import list_episodes, load_episode
+from astra_ros.datasets.rosbag.errors import MotionError, TwoSources
 from astra_ros.datasets.rosbag.import_bag import import_bag
 from astra_ros.datasets.rosbag.import_settings import BagSettings
-from astra_ros.datasets.rosbag.motion_error import MotionError, TwoSources
 
 
 @dataclass

@@ -8,7 +8,7 @@ import pytest
 from bag_maker import BagMaker
 
 from astra_ros.datasets.dataset import load_episode
-from astra_ros.datasets.rosbag.camera_error import TwoCameras
+from astra_ros.datasets.rosbag.errors import TwoCameras
 from astra_ros.datasets.rosbag.import_bag import import_bag
 from astra_ros.datasets.rosbag.import_settings import BagSettings
 
@@ -185,10 +185,10 @@ def test_pictures_that_use_all_16_bits_need_no_note(tmp_path, compressed):
 
 @pytest.mark.parametrize("compressed", [False, True])
 def test_few_pictures_of_many_are_decoded_a_second_time_for_their_bits(tmp_path, monkeypatch, compressed):
-    from astra_ros.datasets.rosbag import reader
+    from astra_ros.datasets.rosbag import recording
 
-    looked, brightest = [], reader.brightest
-    monkeypatch.setattr(reader, "brightest", lambda message: looked.append(message) or brightest(message))
+    looked, brightest = [], recording.brightest
+    monkeypatch.setattr(recording, "brightest", lambda message: looked.append(message) or brightest(message))
     with BagMaker(tmp_path / "bag") as bag:
         data = [(noise(number, (16, 16))[..., 0].astype(np.uint16) * 16) for number in range(10)]
         for number in range(300):

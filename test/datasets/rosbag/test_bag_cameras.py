@@ -13,11 +13,11 @@ from PIL import Image
 
 from astra_ros.datasets.dataset import load_episode
 from astra_ros.datasets.rosbag.bag import Topic
+from astra_ros.datasets.rosbag.errors import BagError
 from astra_ros.datasets.rosbag.import_bag import import_bag
 from astra_ros.datasets.rosbag.import_settings import BagSettings
 from astra_ros.datasets.rosbag.report import report_text
-from astra_ros.datasets.rosbag.storage import BagError
-from astra_ros.datasets.rosbag.topics import choose_topics
+from astra_ros.datasets.rosbag.topics import select_topics
 
 SETTINGS = BagSettings(robot="mine", world="lab", dt_s=0.2, image_size=(48, 80))
 FIXED = {"position": [1.0, 0, 1], "quaternion": [0.0, 0, 0, 1]}
@@ -110,7 +110,7 @@ def test_video_of_other_packages_is_named_with_what_decodes_it(type, transport):
     topics = [Topic("/cam/video", type, 9)]
     bag = SimpleNamespace(path=Path("bag"), notes=[], topics=topics, unusable=[], all_topics=topics)
     with pytest.raises(BagError, match=f"/cam/video: {type} is video.*in_transport:={transport}"):
-        choose_topics(bag, SETTINGS)
+        select_topics(bag, SETTINGS)
 
 
 def test_a_topic_without_a_whole_picture_is_no_candidate_beside_one_that_has_some(tmp_path):

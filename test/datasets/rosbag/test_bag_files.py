@@ -11,9 +11,9 @@ from mcap_writer import arm, write_mcap
 
 from astra_ros.datasets.dataset import list_episodes
 from astra_ros.datasets.rosbag.bag import Bag
+from astra_ros.datasets.rosbag.errors import BagError
 from astra_ros.datasets.rosbag.import_bag import import_bag
 from astra_ros.datasets.rosbag.import_settings import BagSettings
-from astra_ros.datasets.rosbag.storage import BagError
 
 SETTINGS = BagSettings(episode_s=60)
 IMAGE, JOINTS = "/camera/image_raw", "/joint_states"
@@ -131,11 +131,13 @@ def test_files_that_are_listed_and_not_there_are_named(tmp_path):
 def test_a_folder_without_its_files_names_those_of_metadata(tmp_path):
     folder = parts(tmp_path / "bag", 1)
     (folder / "bag_0.mcap").unlink()
-    with pytest.raises(BagError, match="no bag: there is no .*lists bag_0.mcap"):
+    with pytest.raises(BagError) as error:
         Bag(folder)
+    assert error.value.thing == str(folder) and error.value.cure.endswith("bag_0.mcap")
     parts(tmp_path / "monday")
-    with pytest.raises(BagError, match=f"no bag: there is no .*import-bag {tmp_path}/monday$"):
+    with pytest.raises(BagError) as error:
         Bag(tmp_path)
+    assert error.value.thing == str(tmp_path) and error.value.cure.endswith(f"import-bag {tmp_path}/monday")
 
 
 def test_what_is_missing_because_a_file_was_not_read_is_said_with_it(tmp_path):
@@ -244,8 +246,9 @@ def test_a_file_is_what_its_first_bytes_say(tmp_path):
     file = write_mcap(tmp_path / "run.db3", arm())
     assert is_whole(file, 6, ["run.db3"]) == []
     (tmp_path / "old.mcap").write_bytes(b"#ROSBAG V2.0\n" + bytes(100))
-    with pytest.raises(BagError, match="ROS 1 bag.*rosbags-convert"):
+    with pytest.raises(BagError) as error:
         Bag(tmp_path / "old.mcap")
+    assert "ROS 1" in error.value.problem and "rosbags-convert" in error.value.cure
 
 
 def test_a_bag_is_known_again_and_one_that_was_read_in_part_is_named(tmp_path):
@@ -258,8 +261,10 @@ def test_a_bag_is_known_again_and_one_that_was_read_in_part_is_named(tmp_path):
     (report,) = out.glob("*.import.json")
     # As an import wrote it that took metadata at its word:
     report.write_text(report.read_text().replace('"messages": 180', '"messages": 120'))
-    with pytest.raises(BagError, match="read then as 120 messages of /camera/image_raw, now as 180; --force"):
+    with pytest.raises(BagError) as error:
         import_bag(folder, out, SETTINGS)
+    assert error.value.thing == IMAGE and error.value.bag == str(folder) and "--force" in error.value.cure
+    assert "120" in error.value.problem and "180" in error.value.problem
     assert import_bag(folder, out, SETTINGS, force=True) and len(list_episodes(out)) == 1
     write_mcap(folder / "bag_3.mcap", arm(18, 24))  # another bag now
     assert import_bag(folder, out, SETTINGS)["frames"]["in_bag"] == 240
@@ -315,8 +320,9 @@ def test_a_type_without_definition_is_named(tmp_path):
             bag.controller_state(t, j1=0.1 * t)
     assert import_bag(tmp_path / "bag", tmp_path / "out", SETTINGS)["episodes"]
     old_tables(tmp_path / "bag/bag.db3", 3)
-    with pytest.raises(BagError, match="control_msgs/msg/JointTrajectoryControllerState, which is not known here"):
+    with pytest.raises(BagError) as error:
         import_bag(tmp_path / "bag", tmp_path / "out2", SETTINGS)
+    assert "control_msgs/msg/JointTrajectoryControllerState" in error.value.problem and "mcap" in error.value.cure
 
 
 @pytest.mark.parametrize("metadata", [True, False])

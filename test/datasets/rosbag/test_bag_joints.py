@@ -9,10 +9,9 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from astra_ros.datasets.dataset import FOOTER, continuous_joints_of, list_episodes, load_episode, read_footers
 from astra_ros.datasets.episode import DatasetError
+from astra_ros.datasets.rosbag.errors import BagError, TwoSources, UnknownJoint
 from astra_ros.datasets.rosbag.import_bag import import_bag
 from astra_ros.datasets.rosbag.import_settings import BagSettings
-from astra_ros.datasets.rosbag.motion_error import TwoSources, UnknownJoint
-from astra_ros.datasets.rosbag.storage import BagError
 from astra_ros.training.export import Embodiments
 from astra_ros.training.training_data import check_episodes
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from bag_maker import BagMaker
 
+from astra_ros.datasets.rosbag.errors import BagError
 from astra_ros.datasets.rosbag.import_bag import import_bag
 from astra_ros.datasets.rosbag.import_settings import BagSettings
 from astra_ros.datasets.rosbag.report import report_text
-from astra_ros.datasets.rosbag.storage import BagError
 from astra_ros.texts import TEXT
 
 LONG = "x" * 100_000

@@ -7,9 +7,9 @@ from bag_maker import BagMaker, header, make, twist_of
 from mcap_writer import Channel, cdr, write_mcap
 
 from astra_ros.datasets.dataset import list_episodes, load_episode
+from astra_ros.datasets.rosbag.errors import MotionError, SeveralOdometries, TwoSources
 from astra_ros.datasets.rosbag.import_bag import import_bag
 from astra_ros.datasets.rosbag.import_settings import BagSettings
-from astra_ros.datasets.rosbag.motion_error import MotionError, SeveralOdometries, TwoSources
 
 RATES = [(20, 20), (10, 50), (50, 5), (5, 10)]
 

@@ -10,10 +10,10 @@ from bag_maker import BagMaker, arm_bag, header, make
 
 from astra_ros import cli
 from astra_ros.datasets.dataset import list_episodes, load_episode
-from astra_ros.datasets.rosbag import import_bag as command
+from astra_ros.datasets.rosbag import episode_writer
+from astra_ros.datasets.rosbag.errors import BagError
 from astra_ros.datasets.rosbag.import_bag import import_bag
 from astra_ros.datasets.rosbag.import_settings import BagSettings
-from astra_ros.datasets.rosbag.storage import BagError
 from astra_ros.files import OutputError
 
 SETTINGS = BagSettings(robot="mine")
@@ -32,6 +32,14 @@ def refused(bag, out, **changes):
         import_bag(bag, out, replace(SETTINGS, **changes))
     assert bag.name in str(error.value)
     assert not out.exists() or not list(out.iterdir())
+    return str(error.value)
+
+
+def refused_again(bag, out):
+    """The same, of a folder that holds episodes."""
+    with pytest.raises(BagError) as error:
+        import_bag(bag, out, SETTINGS)
+    assert str(error.value).startswith(f"{bag}: ")
     return str(error.value)
 
 
@@ -95,9 +103,9 @@ def test_several_candidates_are_listed_with_what_to_type(tmp_path):
     text = refused(tmp_path / "bag", tmp_path / "out", modality="twist", **camera)
     assert "/cmd_vel_nav" in text and "choose one: --motion-topic /cmd_vel" in text
     text = refused(tmp_path / "bag", tmp_path / "out", image_topic="/front", modality="joints")
-    assert "no topic /front" in text and "/joint_states" in text
+    assert ": /front: " in text and "/joint_states" in text
     text = refused(tmp_path / "bag", tmp_path / "out", image_topic="/cmd_vel")
-    assert "of type geometry_msgs/msg/Twist; expected sensor_msgs/msg/Image or" in text
+    assert ": /cmd_vel: " in text and "geometry_msgs/msg/Twist;" in text and "sensor_msgs/msg/Image or" in text
     report = run(tmp_path / "bag", tmp_path / "out", modality="twist", motion_topic="/cmd_vel", **camera)
     assert report["motion"]["columns"]["linear.x"] == [0.0, 0.1]
 
@@ -182,7 +190,7 @@ def test_header_stamps_that_jump_alone_are_refused(tmp_path):
             bag.image(t if t < 14 else t + 5, received=t + 0.01)
             bag.twist(t, vx=0.1)
     text = refused(tmp_path / "bag", tmp_path / "out", clock="header")
-    assert "those of the pictures jump by 5.00 s, and /cmd_vel has none that jump along; take --clock auto" in text
+    assert "jump by 5.00 s" in text and "/cmd_vel" in text and "--clock auto" in text
 
 
 def test_duplicates_and_overtaken_pictures_are_dropped(tmp_path):
@@ -463,7 +471,7 @@ def test_stamps_that_are_missing_or_of_another_clock(tmp_path):
         "name": "receive",
         "why": "times of the recorder: the headers of /camera/image_raw have no stamps",
     }
-    assert "those of /camera/image_raw are 0" in refused(tmp_path / "zero", tmp_path / "new", clock="header")
+    assert "/camera/image_raw: the header stamps are 0" in refused(tmp_path / "zero", tmp_path / "new", clock="header")
     with BagMaker(tmp_path / "simulated") as bag:
         for t in np.arange(0, 6, 0.1):
             bag.image(t, stamp=t - 1e6)
@@ -482,9 +490,9 @@ def test_frames_that_do_not_fit(tmp_path):
 
     out = tmp_path / "out"
     text = refused(camera_bag("a", ("odom", "base_link")), out)
-    assert "'camera_optical' is in no transform; there are base_link" in text
+    assert "'camera_optical'" in text and "in no transform; there are base_link" in text
     text = refused(camera_bag("b", ("odom", "camera_optical")), out, fixed_frame="map")
-    assert "'map' is not above 'camera_optical'; above it are odom" in text
+    assert "'map': not above 'camera_optical'; above it are odom" in text
     assert "name no frame" in refused(camera_bag("c", ("odom", "camera"), frame=""), out)
     report = run(camera_bag("d", ("odom", "eye"), ("map", "eye"), frame="eye"), out)
     assert any("frame 'eye' stands in 'odom' and also in 'map'" in note for note in report["notes"])
@@ -503,7 +511,7 @@ def test_a_robot_that_never_moves_is_said(tmp_path):
 @pytest.mark.parametrize("stop", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_stopped_import_goes_on(tmp_path, monkeypatch, stop):
     bag, out = arm_bag(tmp_path / "bag", seconds=24), tmp_path / "out"
-    settings, save, left = replace(SETTINGS, episode_s=6), command.save_episode, [1]
+    settings, save, left = replace(SETTINGS, episode_s=6), episode_writer.save_episode, [1]
 
     def save_once(*args):
         if not left:
@@ -511,7 +519,7 @@ def test_a_stopped_import_goes_on(tmp_path, monkeypatch, stop):
         left.pop()
         save(*args)
 
-    monkeypatch.setattr(command, "save_episode", save_once)
+    monkeypatch.setattr(episode_writer, "save_episode", save_once)
     with pytest.raises((OutputError, KeyboardInterrupt)) as error:
         import_bag(bag, out, settings)
     if isinstance(stop, OSError):
@@ -519,7 +527,7 @@ def test_a_stopped_import_goes_on(tmp_path, monkeypatch, stop):
         assert "No space left" in error.value.problem and "whole" in error.value.problem
     (first,) = list_episodes(out)
     before = first.read_bytes()
-    monkeypatch.setattr(command, "save_episode", save)
+    monkeypatch.setattr(episode_writer, "save_episode", save)
     report = import_bag(bag, out, settings)
     assert len(report["episodes"]) == 5 and len(list_episodes(out)) == 5
     assert first.read_bytes() == before
@@ -537,17 +545,15 @@ def test_one_robot_has_the_same_joints_in_all_bags(tmp_path):
         for t in np.arange(0, 6, 0.1):
             bag.image(t)
             bag.joints(t, wrist=0.1 * t)
-    with pytest.raises(
-        BagError, match="its episodes of mine have j1, the new ones wrist; give this robot another name"
-    ):
-        import_bag(tmp_path / "two", tmp_path / "out", SETTINGS)
+    text = refused_again(tmp_path / "two", tmp_path / "out")
+    assert all(fact in text for fact in (str(tmp_path / "out"), "mine", "j1", "wrist", "another name"))
     assert import_bag(tmp_path / "two", tmp_path / "out", SETTINGS, dry_run=True)  # which shows the joints
     with BagMaker(tmp_path / "more") as bag:
         for t in np.arange(0, 6, 0.1):
             bag.image(t)
             bag.joints(t, gripper=0.0, j1=0.1 * t)
-    with pytest.raises(BagError, match="the new ones gripper, j1; import only the joints j1, or give"):
-        import_bag(tmp_path / "more", tmp_path / "out", SETTINGS)
+    text = refused_again(tmp_path / "more", tmp_path / "out")
+    assert "gripper, j1" in text and "only the joints j1, or " in text
     assert len(list_episodes(tmp_path / "out")) == 1
     assert import_bag(tmp_path / "two", tmp_path / "out", replace(SETTINGS, robot="another"))
 

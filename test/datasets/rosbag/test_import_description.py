@@ -11,9 +11,9 @@ from bag_maker import BagMaker, make
 from astra_ros.commands import train as command
 from astra_ros.datasets.dataset import list_episodes, load_episode, read_footers
 from astra_ros.datasets.robot_renders import Drawer, undrawn_notes
+from astra_ros.datasets.rosbag.errors import BagError
 from astra_ros.datasets.rosbag.import_bag import import_bag
 from astra_ros.datasets.rosbag.import_settings import BagSettings
-from astra_ros.datasets.rosbag.storage import BagError
 from astra_ros.training import train
 
 pytest.importorskip("yourdfpy")
@@ -176,8 +176,9 @@ def test_the_encoding_is_what_the_file_says(bag, tmp_path):
 
 def test_what_is_no_description_is_refused_as_before(bag, tmp_path):
     (tmp_path / "arm.urdf").write_text("<sdf/>")
-    with pytest.raises(BagError, match="no URDF but <sdf>"):
+    with pytest.raises(BagError) as error:
         notes_of(bag, tmp_path / "arm.urdf")
+    assert error.value.thing == str(tmp_path / "arm.urdf") and "<sdf>" in error.value.problem and error.value.cure
 
 
 def test_training_says_it_once_before_the_work(bag, tmp_path, monkeypatch, capsys):

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from astra_ros.camera.history import FrameHistory
-from astra_ros.datasets.rosbag.layout import Layout, _runs
+from astra_ros.datasets.rosbag.segmentation import Segmentation, _runs
 
 
 def kept_by_the_import(stamps):
     received = np.arange(len(stamps)) * 0.05
     pictures = SimpleNamespace(values=[(2, 2)] * len(stamps), changes={}, received_ns=(received * 1e9).astype(int))
-    layout = Layout(np.full(len(stamps), "", dtype=object))
+    segmentation = Segmentation(np.full(len(stamps), "", dtype=object))
     jumps = [0.0] * len(stamps)
-    return _runs(pictures, np.array(stamps), received, jumps, frozenset(), 0.5, layout)[-1].tolist()
+    return _runs(pictures, np.array(stamps), received, jumps, frozenset(), 0.5, segmentation)[-1].tolist()
 
 
 def kept_by_the_node(stamps):

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from astra_ros.datasets.rosbag.frame_tree import Edge, FrameError, FrameTree
+from astra_ros.datasets.rosbag.errors import FrameError, TwoSources
+from astra_ros.datasets.rosbag.frame_tree import Edge, FrameTree
 from astra_ros.datasets.rosbag.import_settings import BagSettings
-from astra_ros.datasets.rosbag.motion_error import TwoSources
 from astra_ros.datasets.rosbag.pose_jumps import Jump, find_jumps, merged
-from astra_ros.datasets.rosbag.reader import Recording, Series
+from astra_ros.datasets.rosbag.recording import Recording, Series
 from astra_ros.datasets.rosbag.resample import Clock, Track, problems
 from astra_ros.datasets.rosbag.sources import check_frame
-from astra_ros.datasets.rosbag.storage import BagError
 from astra_ros.robot.conflict import Conflict, Kind
 from astra_ros.robot.joint_sources import pose_value
 from astra_ros.rotations import body_displacement
@@ -24,7 +23,7 @@ SAME_PLACE, OTHER_PLACE = 0.001, 0.01
 JUMPING = "where the pose jumps"
 
 
-class Frames:
+class FrameMotion:
     """A moving frame in a fixed one.
 
     Args:
@@ -59,11 +58,11 @@ class Frames:
         self.notes = self._about_jumps(topic)
 
     @classmethod
-    def through_tree(cls, recording: Recording, clock: Clock, frame: str, fixed: str, topic: str) -> Frames:
+    def through_tree(cls, recording: Recording, clock: Clock, frame: str, fixed: str, topic: str) -> FrameMotion:
         """A frame in a fixed one of the tree; `fixed` '': odom, or the root.
 
         Raises:
-            BagError: no transforms lead from one to the other, or none of them moves.
+            FrameError: no transforms lead from one to the other, or none of them moves.
             TwoSources: two publishers contradict each other.
         """
         moving, still = (_with_parent(edges, recording, fixed) for edges in (recording.poses, recording.static))
@@ -71,16 +70,17 @@ class Frames:
         chain = _named_chain(parents, frame, fixed)
         warnings = _check_sources(recording, clock, chain, (still, moving), fixed, topic)
         if not any(child in moving for child in chain):
-            raise BagError(
-                f"frame '{frame}' never moves in '{parents[chain[-1]]}': every transform "
-                "between them is static; record /tf too, or choose another --modality"
+            raise FrameError(
+                f"never moves in '{parents[chain[-1]]}': every transform between them is static",
+                thing=f"frame '{frame}'",
+                cure="record /tf too, or choose another --modality",
             )
         frames = cls(chain, still | moving, [child for child in chain if child not in moving], clock, topic)
         frames.warnings = warnings
         return frames
 
     def problems(self, times: np.ndarray, received_s: float, dt_s: float, gap_s: float) -> np.ndarray:
-        found = np.full(len(times), "", dtype=object)
+        found: np.ndarray = np.full(len(times), "", dtype=object)
         for child, track in self._moving.items():
             samples = track.run(received_s)[0]
             for at in (times, times - dt_s):
@@ -145,7 +145,7 @@ class Frames:
 def camera_in(recording: Recording, settings: BagSettings, base: str, notes: list[str]) -> np.ndarray:
     """[7] position and quaternion of the camera in `base`, through frames that never move; what is odd is noted.
 
-    Raises BagError where one of them does, where there is none, or where one is fixed in two ways.
+    Raises FrameError where there is none, TwoSources where one is fixed in two ways.
     """
     frame = settings.camera_frame or recording.pictures.frames.most_common(1)[0][0].lstrip("/")
     still = _with_parent(recording.static, recording, base)
@@ -181,9 +181,8 @@ def _named_chain(parents: dict[str, str], frame: str, fixed: str) -> list[str]:
             chain = tree.chain(frame, "odom")
         return chain
     except FrameError as error:
-        raise BagError(
-            f"{error}; record /tf and /tf_static, and see camera_frame and fixed_frame of the --config file"
-        ) from error
+        error.cure = "record /tf and /tf_static, or set camera_frame or fixed_frame in the --config file"
+        raise
 
 
 def _check_sources(
@@ -214,10 +213,8 @@ def _check_sources(
             conflict = _fixed_in_two_ways(child, *still[child])
         else:
             parent, poses = moving[child]
-            series = {parent: poses}
-            if parent != fixed:  # else it was chosen
-                series |= recording.other_parents.get(child, {})
-            conflict = check_frame(child, series, clock)
+            others = {} if parent == fixed else recording.other_parents.get(child, {})  # fixed: it was chosen
+            conflict = check_frame(child, {parent: poses} | others, clock)
         if conflict and conflict.contradicts:
             bad.append(conflict)
         elif conflict:

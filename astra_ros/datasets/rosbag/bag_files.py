@@ -1,7 +1,7 @@
-"""The files of a bag: which lie there, what metadata.yaml says of them, and in which order they are read.
+"""The files of a bag: which ones there are, what metadata.yaml says of them, and in which order they are read.
 
-metadata.yaml is a recorder's last word, often an early one: a recorder that was killed, a copy, a
-renamed or added file leave it behind the files. So the files are read, and it is compared with them.
+metadata.yaml may be stale: a recorder that was killed, a copy, a renamed or added file leave it behind the files. So
+the files are read, and it is compared with them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pathlib import Path, PurePath
 import yaml
 
 from astra_ros.datasets.rosbag import mcap_file, sqlite_file
-from astra_ros.datasets.rosbag.storage import ROS1_BAG, ZSTD, BagError, Storage, UnreadableFile, decompressed
+from astra_ros.datasets.rosbag.errors import BagError, UnreadableFile
+from astra_ros.datasets.rosbag.storage import CONVERT_BAG, ZSTD, Storage, decompressed
 
 SUFFIXES = (".db3", ".mcap")
 OVERLAP_NS = 10**9  # files of one recording may overlap by what was still in the recorder's cache
@@ -66,27 +67,24 @@ def storage_files(path: Path) -> list[Path]:
     if path.is_file():
         if _may_be_storage(path):
             return [path]
-        raise BagError(
-            f"{path}: "
-            + (
-                ROS1_BAG
-                if path.suffix == ".bag"
-                else f"expected the folder of a rosbag2, or a {' or '.join(SUFFIXES)} file of one"
-            )
-        )
+        if path.suffix == ".bag":
+            raise BagError("a ROS 1 bag", thing=path, cure=CONVERT_BAG)
+        cure = f"name the folder of a rosbag2, or a {' or '.join(SUFFIXES)} file of one"
+        raise BagError("not a bag", thing=path, cure=cure)
     found = [file for file in path.iterdir() if _may_be_storage(file)]
     if not found:
-        raise BagError(f"{path}: no bag: there is no {' or '.join(SUFFIXES)} file in it" + _listed(path))
+        raise BagError(f"not a bag: there is no {' or '.join(SUFFIXES)} file in it", thing=path, cure=_listed(path))
     return sorted(found, key=_by_number)
 
 
 def _listed(folder: Path) -> str:
+    """The cure where a folder holds no bag."""
     try:
         files = ", ".join(sorted(read_metadata(folder).files))
     except (OSError, ValueError, yaml.YAMLError):
         bags = sorted({file.parent for file in folder.glob("*/*") if _may_be_storage(file)})
-        return "; import the bags in it: astra import-bag " + " ".join(map(str, bags)) if bags else ""
-    return f"; metadata.yaml lists {files}: copy what it lists, too" if files else ""
+        return "import the bags in it: astra import-bag " + " ".join(map(str, bags)) if bags else "name another folder"
+    return f"copy what metadata.yaml lists, too: {files}" if files else "copy the bag again"
 
 
 def _may_be_storage(file: Path) -> bool:
@@ -141,6 +139,7 @@ def open_file(file: Path, folder: Path) -> Storage:
     if not head:
         raise UnreadableFile("it is empty: its recorder or a copy was stopped before anything was written")
     damage, source = "", file
+    storage: Storage
     if head.startswith(ZSTD):
         source, damage = decompressed(file, folder)
         with open(source, "rb") as opened:
@@ -155,7 +154,7 @@ def open_file(file: Path, folder: Path) -> Storage:
             else sqlite_file.SqliteFile(source)
         )
     elif head.startswith(b"#ROSBAG"):
-        raise UnreadableFile("it holds " + ROS1_BAG.partition(";")[0], ROS1_BAG.partition("; ")[2])
+        raise UnreadableFile("it holds a ROS 1 bag", CONVERT_BAG)
     elif head.startswith(b"version https://"):
         raise UnreadableFile("it is a pointer of Git LFS, not the file", "fetch the file: git lfs pull")
     else:

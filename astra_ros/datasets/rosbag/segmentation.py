@@ -10,11 +10,11 @@ import numpy as np
 from astra_ros.camera.frame_order import Order, order_of
 from astra_ros.camera.repeated_images import MOVED
 from astra_ros.datasets.episode import LEAST_FRAMES
+from astra_ros.datasets.rosbag.errors import BagError
 from astra_ros.datasets.rosbag.import_settings import BagSettings
 from astra_ros.datasets.rosbag.motion import Motion
-from astra_ros.datasets.rosbag.reader import Pictures
+from astra_ros.datasets.rosbag.recording import Pictures
 from astra_ros.datasets.rosbag.resample import Clock, divide
-from astra_ros.datasets.rosbag.storage import BagError
 from astra_ros.plans.action_spaces import action_space_class
 
 # A camera of which more of the pictures repeat sees nothing of the motion; there is nothing to cut.
@@ -31,7 +31,7 @@ FROZEN = "that repeat the picture before to the byte while the robot moves"
 
 
 @dataclass(frozen=True)
-class Piece:
+class Segment:
     """N frames of one episode to be.
 
     Attributes:
@@ -49,9 +49,9 @@ class Piece:
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def part(self, begin: int, end: int) -> Piece:
+    def part(self, begin: int, end: int) -> Segment:
         rows = slice(begin, end)
-        return Piece(
+        return Segment(
             self.numbers[rows],
             self.times_s[rows],
             self.motion[rows],
@@ -60,16 +60,16 @@ class Piece:
 
 
 @dataclass
-class Layout:
-    """The pieces of a bag, and what happened to each of the camera's messages.
+class Segmentation:
+    """The segments of a bag, and what happened to each of the camera's messages.
 
     Attributes:
         fates: text [N], one of the above or another reason to drop it.
-        cuts: (second since the first picture, why), where the recording is not of one piece.
+        cuts: (second since the first picture, why), where the recording is not of one segment.
     """
 
     fates: np.ndarray
-    pieces: list[Piece] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
     cuts: list[tuple[float, str]] = field(default_factory=list)
 
     @property
@@ -78,12 +78,12 @@ class Layout:
         return dict(Counter(fate for fate in self.fates if fate != USED).most_common())
 
 
-def lay_out(pictures: Pictures, clock: Clock, motion: Motion, settings: BagSettings) -> Layout:
-    """Cut a recording into pieces. Raises BagError where the camera is too slow for the model."""
-    layout = Layout(np.full(len(pictures), "", dtype=object))
+def segment_recording(pictures: Pictures, clock: Clock, motion: Motion, settings: BagSettings) -> Segmentation:
+    """Cut a recording into segments. Raises BagError where the camera is too slow for the model."""
+    segmentation = Segmentation(np.full(len(pictures), "", dtype=object))
     times, received = clock.times_s(pictures), clock.received_s(pictures)
     jumps = [clock.jumps.get(each, 0.0) for each in pictures.received_ns]
-    runs = _runs(pictures, times, received, jumps, clock.future, settings.gap_s, layout)
+    runs = _runs(pictures, times, received, jumps, clock.future, settings.gap_s, segmentation)
     _check_rate([times[run] for run in runs], settings)
     live = len(pictures.again) < STARES * len(pictures)
     for run in runs:
@@ -91,11 +91,11 @@ def lay_out(pictures: Pictures, clock: Clock, motion: Motion, settings: BagSetti
         why = motion.problems(times[run], at)
         if live:
             why[_frozen(run, why, times, pictures.again, _Travel(motion, at, settings))] = FROZEN
-        layout.fates[run] = why
-        for stretch in _stretches(run, why, times, layout):
-            _divide(stretch, times, at, motion, settings, layout)
-    layout.cuts.sort()
-    return layout
+        segmentation.fates[run] = why
+        for stretch in _stretches(run, why, times, segmentation):
+            _divide(stretch, times, at, motion, settings, segmentation)
+    segmentation.cuts.sort()
+    return segmentation
 
 
 def _runs(
@@ -105,7 +105,7 @@ def _runs(
     jumps: list[float],
     future: frozenset[int],
     gap_s: float,
-    layout: Layout,
+    segmentation: Segmentation,
 ) -> list[np.ndarray]:
     """Numbers of usable messages, in runs in which time and size go on as they should."""
     runs: list[list[int]] = []
@@ -113,11 +113,11 @@ def _runs(
     for number, size in enumerate(pictures.values):
         change = pictures.changes.get(number, change)
         if size is None:
-            layout.fates[number] = BROKEN
+            segmentation.fates[number] = BROKEN
         elif pictures.received_ns[number] in future:
-            layout.fates[number] = FUTURE
+            segmentation.fates[number] = FUTURE
         elif np.isnan(times[number]):
-            layout.fates[number] = "without a stamp"
+            segmentation.fates[number] = "without a stamp"
         elif newest is None:
             runs.append([number])
             newest, change = number, ""
@@ -126,12 +126,12 @@ def _runs(
             order = order_of(step)
             if order is Order.SAME:  # the last of them counts, as in the node
                 same_size = size == pictures.values[newest]
-                layout.fates[newest if same_size else number] = "duplicates: the same stamp again"
+                segmentation.fates[newest if same_size else number] = "duplicates: the same stamp again"
                 if same_size:
                     newest = runs[-1][-1] = number
                 continue
             if order is Order.LATE:
-                layout.fates[number] = "out of order: older than the frame before"
+                segmentation.fates[number] = "out of order: older than the frame before"
                 continue
             silent = received[number] - received[newest]
             if cut := (
@@ -139,7 +139,7 @@ def _runs(
                 or change
                 or (jumps[number] and f"the clock of the stamps jumped by {jumps[number]:+.2f} s")
             ):
-                layout.cuts.append((float(times[newest]), cut))
+                segmentation.cuts.append((float(times[newest]), cut))
                 runs.append([])
             runs[-1].append(number)
             newest, change = number, ""
@@ -205,37 +205,44 @@ def _check_rate(runs: list[np.ndarray], settings: BagSettings) -> None:
     if typical > SLOW * settings.dt_s:
         enough = np.ceil(typical * 1000) / 1000
         raise BagError(
-            f"{settings.image_topic}: {1 / typical:.3g} pictures a second, but dt_s "
-            f"{settings.dt_s:g} needs {1 / settings.dt_s:.3g}; record with a faster camera, or "
-            f"import with --dt {enough:g}, for a model of its own with that step"
+            f"{1 / typical:.3g} pictures a second, but dt_s {settings.dt_s:g} needs {1 / settings.dt_s:.3g}",
+            thing=settings.image_topic,
+            cure=f"record with a faster camera, or import with --dt {enough:g} for a model with that step",
         )
 
 
-def _stretches(run: np.ndarray, why: np.ndarray, times: np.ndarray, layout: Layout) -> list[np.ndarray]:
+def _stretches(run: np.ndarray, why: np.ndarray, times: np.ndarray, segmentation: Segmentation) -> list[np.ndarray]:
     """The parts of a run in which the motion is known; others between them are cuts."""
     edges = np.flatnonzero(np.diff((why == "").astype(int))) + 1
     bounds = [0, *edges, len(run)]
     for begin, end in zip(bounds, bounds[1:]):
         if why[begin] and 0 < begin and end < len(run):
-            layout.cuts.append((float(times[run[begin]]), f"{end - begin} frames {why[begin]}"))
+            segmentation.cuts.append((float(times[run[begin]]), f"{end - begin} frames {why[begin]}"))
     return [run[begin:end] for begin, end in zip(bounds, bounds[1:]) if not why[begin]]
 
 
 def _divide(
-    stretch: np.ndarray, times: np.ndarray, received_s: float, motion: Motion, settings: BagSettings, layout: Layout
+    stretch: np.ndarray,
+    times: np.ndarray,
+    received_s: float,
+    motion: Motion,
+    settings: BagSettings,
+    segmentation: Segmentation,
 ) -> None:
     begin = 0
-    pieces = divide(times[stretch], settings.dt_s, settings.most_frames, LEAST_FRAMES)
-    for picked, end, hole in pieces:
+    segments = divide(times[stretch], settings.dt_s, settings.most_frames, LEAST_FRAMES)
+    for picked, end, hole in segments:
         numbers = stretch[picked]
         short = len(picked) < LEAST_FRAMES
-        layout.fates[stretch[begin:end]] = SHORT if short else THINNED
+        segmentation.fates[stretch[begin:end]] = SHORT if short else THINNED
         begin = end
         if hole:
-            layout.cuts.append((float(times[numbers[-1]]), "no picture near the next step"))
+            segmentation.cuts.append((float(times[numbers[-1]]), "no picture near the next step"))
         if short:
             continue
-        layout.fates[numbers] = USED
+        segmentation.fates[numbers] = USED
         at = times[numbers]
         before = np.concatenate([[at[0] - settings.dt_s], at[:-1]])
-        layout.pieces.append(Piece(numbers, at, motion.rows(before, at, received_s), motion.labels(at, received_s)))
+        segmentation.segments.append(
+            Segment(numbers, at, motion.rows(before, at, received_s), motion.labels(at, received_s))
+        )

@@ -1,0 +1,159 @@
+"""The camera's lens and its pose on the robot, which kinematic conditioning needs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from astra_ros.camera.errors import LensError, NotCalibrated, OtherSize
+from astra_ros.camera.lens import Lens, is_rectified, read_lens
+from astra_ros.camera.pinhole import PinholeCamera
+from astra_ros.datasets.rosbag.errors import BagError
+from astra_ros.datasets.rosbag.motion import camera_in
+from astra_ros.datasets.rosbag.recording import Recording
+from astra_ros.datasets.rosbag.topics import TopicSelection
+from astra_ros.plans.action_spaces import action_space_class
+from astra_ros.rotations import rotation_matrix
+
+CUT = "cut the bag with `ros2 bag convert`"
+
+
+def camera_on_robot(recording: Recording, selection: TopicSelection, notes: list[str]) -> dict | None:
+    """`Episode.camera` as its frames are cut and scaled, or None where its pose is not known.
+
+    The settings give the pose; a camera that moves itself needs none. Raises BagError where a pose is given and the
+    camera_info cannot be used for the pictures, or the pose cannot be found.
+    """
+    if action_space_class(selection.settings.modality).is_camera:
+        return _free_camera(recording, selection, notes)
+    pose = selection.settings.camera_pose
+    if not pose:
+        _about_unused(recording, selection, notes)
+        return None
+    name = selection.camera_info.name if selection.camera_info else ""
+    if several := _several_sizes(recording):
+        raise BagError(several, thing=selection.image.name, cure=f"{CUT}, or leave camera_pose out")
+    try:
+        lens = _lens(recording, selection, notes)
+    except OtherSize as error:
+        cure = "name the right topic with --camera-info-topic, or leave camera_pose out"
+        raise BagError(str(error), thing=name, cure=cure) from error
+    except LensError as error:
+        raise BagError(str(error), thing=name, cure="or leave camera_pose out") from error
+    return _placed(
+        lens,
+        selection,
+        camera_in(recording, selection.settings, pose["from_tf"], notes)
+        if "from_tf" in pose
+        else np.array([*pose["position"], *pose["quaternion"]], float),
+    )
+
+
+def lens_in_words(recording: Recording, selection: TopicSelection) -> str:
+    """What the camera_info says of the first pictures' lens, for the report; '' where there is none."""
+    if selection.camera_info is None:
+        return ""
+    try:
+        lens = _lens(recording, selection, [])
+    except NotCalibrated:
+        return f"{selection.camera_info.name}: not calibrated"
+    except LensError as error:
+        return f"{selection.camera_info.name}: cannot be used: {error}"
+    return f"{selection.camera_info.name}: {lens}"
+
+
+def _about_unused(recording: Recording, selection: TopicSelection, notes: list[str]) -> None:
+    """Notes what is wrong with a camera_info that nothing needs yet, unless it only is not calibrated."""
+    if selection.camera_info is None:
+        return
+    name = selection.camera_info.name
+    try:
+        _lens(recording, selection, [])
+    except NotCalibrated:
+        return
+    except OtherSize as error:
+        notes.append(
+            f"{name}: does not fit the pictures of {selection.image.name} ({error}); name the right topic with "
+            "--camera-info-topic before you set camera_pose"
+        )
+    except LensError as error:
+        notes.append(f"{name}: {error}; until then camera_pose cannot be used")
+
+
+def _free_camera(recording: Recording, selection: TopicSelection, notes: list[str]) -> dict | None:
+    if selection.settings.camera_pose:
+        notes.append("camera_pose is not used, since with modality camera the camera itself moves")
+    without = "so a model cannot see its pictures from new camera poses"
+    if selection.camera_info is None:
+        notes.append(f"{selection.image.name}: no camera_info beside it, {without}; {_where_else(selection)}")
+        return None
+    if several := _several_sizes(recording):
+        notes.append(f"{selection.image.name}: {several}; {CUT}; until then, camera_info is not used, {without}")
+        return None
+    name = selection.camera_info.name
+    try:
+        lens = _lens(recording, selection, notes)
+    except OtherSize as error:
+        notes.append(
+            f"{name}: does not fit the pictures of {selection.image.name} ({error}), {without}; "
+            "name the right topic with --camera-info-topic"
+        )
+    except LensError as error:
+        notes.append(f"{name}: {error}; until then it is not used, {without}")
+    else:
+        return _placed(lens, selection, np.array([0.0, 0, 0, 0, 0, 0, 1]))
+    return None
+
+
+def _where_else(selection: TopicSelection) -> str:
+    """The cure where no camera_info stands beside the pictures."""
+    if not selection.other_infos:
+        return "record it too"
+    return (
+        f"{' and '.join(selection.other_infos)} has the same frame; if it is of this camera, give "
+        f"--camera-info-topic {selection.other_infos[0]}"
+    )
+
+
+def _several_sizes(recording: Recording) -> str:
+    """What is wrong where pictures are of several sizes, else ''."""
+    sizes = sorted({size for size in recording.pictures.values if size is not None})
+    listed = ", ".join(f"{width} x {height}" for height, width in sizes)
+    return f"pictures of {listed} pixels, but a lens and its pose are those of one camera" if len(sizes) > 1 else ""
+
+
+def _lens(recording: Recording, selection: TopicSelection, notes: list[str]) -> Lens:
+    """That of the first camera_info which can be used for the first picture. Raises LensError."""
+    size = next(size for size in recording.pictures.values if size is not None)
+    assert selection.camera_info is not None
+    name, rectified = selection.camera_info.name, is_rectified(selection.image.name)
+    usable: list[tuple[int, Lens]] = []
+    errors: list[LensError] = []
+    for received_ns, info in recording.lenses.values():
+        try:
+            usable.append((received_ns, read_lens(info, size, rectified)))
+        except LensError as error:
+            errors.append(error)
+    if not usable:
+        # A size may be right later; what is wrong with the messages of the right size says more.
+        raise next(
+            (error for error in errors if not isinstance(error, OtherSize)),
+            errors[0] if errors else LensError("no message of it can be read; record it again"),
+        )
+    first = usable[0][1]
+    notes += [f"{name}: {remark}" for remark in first.remarks]
+    other = next(((ns, lens) for ns, lens in usable if not lens.resembles(first)), None)
+    if other is not None:
+        at_s = (other[0] - recording.pictures.received_ns[0]) / 1e9
+        notes.append(
+            f"{name}: the lens changes: {first} at first, {other[1]} from {at_s:.2f} s on; the "
+            "first is used for all pictures. Where the camera zooms or was calibrated anew, cut the bag there"
+        )
+    return first
+
+
+def _placed(lens: Lens, selection: TopicSelection, pose: np.ndarray) -> dict:
+    """The camera at a pose x y z, x y z w of its optical frame."""
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = rotation_matrix(pose[3:]), pose[:3]
+    camera = PinholeCamera(lens.width, lens.height, lens.fx, lens.fy, lens.cx, lens.cy, matrix)
+    return camera.fitted(selection.settings.image_size).to_dict()

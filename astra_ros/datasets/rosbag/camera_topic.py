@@ -1,0 +1,147 @@
+"""Which topics of a bag are the camera and its camera_info: those named, or the only ones that fit."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+
+from astra_ros.camera.image_messages import ImageFacts
+from astra_ros.datasets.rosbag.bag import BadMessage, Bag, Topic
+from astra_ros.datasets.rosbag.errors import BagError
+from astra_ros.datasets.rosbag.import_settings import BagSettings
+from astra_ros.datasets.rosbag.message_types import CAMERA_INFO, COMPRESSED, IMAGE
+from astra_ros.datasets.rosbag.pictures import BadImage, UnsupportedImage, check_picture
+from astra_ros.datasets.rosbag.topic_lookup import named_topic, refuse_ros_1, several_topics, topic_table
+
+# Video, which only its own image_transport plugin can decode.
+VIDEO_TYPES = {
+    type: "ros2 run image_transport republish --ros-args -p in_transport:="
+    f"{transport} -p out_transport:=raw   (with {package} installed)"
+    for type, transport, package in (
+        ("ffmpeg_image_transport_msgs/msg/FFMPEGPacket", "ffmpeg", "ffmpeg_image_transport"),
+        ("foxglove_msgs/msg/CompressedVideo", "foxglove", "foxglove_compressed_video_transport"),
+        ("theora_image_transport/msg/Packet", "theora", "theora_image_transport"),
+    )
+}
+# Of a topic whose first pictures are all broken, so many are tried.
+TRIED_PICTURES = 50
+# Words in the names of topics whose grey pictures are not what a camera sees.
+NO_CAMERA = {"depth", "disparity", "confidence", "label", "labels", "mask", "segmentation", "semantic"}
+
+
+def camera_topic(bag: Bag, name: str, notes: list[str]) -> Topic:
+    """The topic of this name, or the only one that fits. Raises BagError."""
+    if name:
+        return named_topic(bag, name, (IMAGE, COMPRESSED), "the camera")
+    fitting: list[Topic] = []
+    unclear: list[Topic] = []
+    refused = [
+        f"{topic.name}: {topic.type} is video, whose frames cannot be read one by one; record the raw or "
+        f"'compressed' topic, or convert it with: {VIDEO_TYPES[topic.type]}"
+        for topic in bag.all_topics
+        if topic.type in VIDEO_TYPES and topic.count
+    ]
+    for topic in bag.topics:
+        if topic.type in (IMAGE, COMPRESSED) and topic.count:
+            try:
+                (fitting if _first_whole(bag, topic) else unclear).append(topic)
+            except UnsupportedImage as error:
+                refused.append(f"{topic.name}: {error}")
+    if not fitting:  # the reader of all messages says why none of their pictures can be used
+        fitting, unclear = unclear, []
+    notes += [f"{topic.name}: none of its first pictures is whole; not used" for topic in unclear]
+    # Of the same pictures twice, take those that lost nothing.
+    raw = {topic.name for topic in fitting if topic.type == IMAGE}
+    twice = [topic for topic in fitting if topic.name.removesuffix("/compressed") in raw - {topic.name}]
+    notes += [
+        f"{topic.name}: the pictures of {topic.name.removesuffix('/compressed')} again, compressed; not used"
+        for topic in twice
+    ]
+    fitting = [topic for topic in fitting if topic not in twice]
+    by_name = [topic for topic in fitting if _is_named_otherwise(bag, topic)]
+    if len(by_name) < len(fitting):
+        notes += [
+            f"{topic.name}: grey pictures of a topic that is named for depth or labels; not used. "
+            f"If it is the camera, give --image-topic {topic.name}"
+            for topic in by_name
+        ]
+        fitting = [topic for topic in fitting if topic not in by_name]
+    if len(fitting) > 1:
+        raise several_topics(bag, fitting, "the camera", "--image-topic", "topics.image")
+    if fitting:
+        if by_name:
+            notes.insert(
+                0,
+                f"{fitting[0].name}: taken as the camera since there is no other, but it is named for depth or "
+                "labels, and its pictures are grey; if it is not the camera, record the camera too, or name its "
+                "topic with --image-topic",
+            )
+        return fitting[0]
+    refuse_ros_1(bag, (IMAGE, COMPRESSED), "camera")
+    raise BagError(
+        f"no camera in it: no usable messages of type {IMAGE} or {COMPRESSED}",
+        thing=bag.path,
+        # A camera that was refused for its kind was recorded, and its line says what to do.
+        cure="" if refused else "record the camera too: ros2 bag record IMAGE_TOPIC MOTION_TOPIC",
+        details=[*(f"  {text}" for text in refused), "it has", *topic_table(bag.all_topics)],
+    )
+
+
+def _first_whole(bag: Bag, topic: Topic) -> ImageFacts | None:
+    """The first of a topic's first pictures that is whole. Raises UnsupportedImage."""
+    for _, _, raw in islice(bag.messages([topic.name]), TRIED_PICTURES):
+        try:
+            return check_picture(topic.type, bag.decode(topic.name, raw))
+        except (BadImage, BadMessage):
+            continue
+    return None
+
+
+def _is_named_otherwise(bag: Bag, topic: Topic) -> bool:
+    """Whether a topic of grey pictures has a name as depth and label images have."""
+    if not NO_CAMERA & set(re.split(r"[/_]", topic.name.lower())):
+        return False
+    facts = _first_whole(bag, topic)
+    return facts is not None and facts.is_grey
+
+
+def camera_info_topic(bag: Bag, settings: BagSettings, image: Topic) -> Topic | None:
+    """The topic that is named, else the one beside the pictures. Raises BagError where camera_pose needs one."""
+    if settings.camera_info_topic:
+        return named_topic(bag, settings.camera_info_topic, (CAMERA_INFO,), "the camera's info")
+    base = image.name.removesuffix("/compressed").rpartition("/")[0]
+    beside = next(
+        (
+            topic
+            for topic in bag.topics
+            if topic.name == f"{base}/camera_info" and topic.type == CAMERA_INFO and topic.count
+        ),
+        None,
+    )
+    if beside is None and settings.camera_pose:
+        cure = "name another with --camera-info-topic, or record it"
+        if others := same_frame_infos(bag, image):
+            cure = f"name {' or '.join(others)}, whose frame is the same: --camera-info-topic {others[0]}"
+        raise BagError(
+            "camera_pose needs a lens, and the bag has no such topic", thing=f"{base}/camera_info", cure=cure
+        )
+    return beside
+
+
+def same_frame_infos(bag: Bag, image: Topic) -> tuple[str, ...]:
+    """Topics of camera_info whose first message names the frame that the first picture names."""
+    frame = _first_frame(bag, image)
+    return tuple(
+        topic.name
+        for topic in bag.topics
+        if topic.type == CAMERA_INFO and topic.count and frame and _first_frame(bag, topic) == frame
+    )
+
+
+def _first_frame(bag: Bag, topic: Topic) -> str:
+    for _, _, raw in islice(bag.messages([topic.name]), TRIED_PICTURES):
+        try:
+            return bag.decode(topic.name, raw).header.frame_id.lstrip("/")
+        except BadMessage:
+            continue
+    return ""
