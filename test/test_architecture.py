@@ -87,7 +87,7 @@ MOST_LINES = 350  # of a file
 TOO_MANY_PARAMETERS: set[tuple[str, str]] = set()
 TOO_LONG: set[str] = set()
 # Class names that stand in several rooms for different things.
-SHARED_NAMES = {"Verdict"}
+SHARED_NAMES: set[str] = set()
 
 # What messages say of pictures and lenses is read in one place, or node and import would come to differ:
 # attribute -> the files that may read it (a folder stands for everything in it). Calls do not count for `format`.

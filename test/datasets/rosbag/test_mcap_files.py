@@ -276,10 +276,8 @@ def test_two_channels_of_one_topic_are_one_topic(tmp_path):
 
 def test_a_file_of_other_channels_only(tmp_path):
     text = refused(write_mcap(tmp_path / "run.mcap", [(NOTE, t, b"{}") for t in (0.0, 1.0)]))
-    assert (
-        "/operator/notes  json Note  2 messages" in text and "copy" not in text
+    assert "/operator/notes  json Note  2 messages" in text and "copy" not in text
     assert "while the robot runs" not in text
-    )
 
 
 def test_a_file_without_a_message(tmp_path):
