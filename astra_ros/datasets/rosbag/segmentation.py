@@ -157,7 +157,7 @@ def _cut(step: float, silent: float, gap_s: float, before: tuple[int, int], size
             else f"the clock jumped forward by {step - silent:.2f} s"
         )
     if before != size:
-        return f"the pictures changed from {before[1]} x {before[0]} to {size[1]} x {size[0]} pixels"
+        return f"the images changed from {before[1]} x {before[0]} to {size[1]} x {size[0]} pixels"
     return ""
 
 
