@@ -20,7 +20,7 @@ from astra_ros.evaluation.results import FLAT, check_writable, write_result
 from astra_ros.inference import DEFAULT_MODEL, WorldModel, load_world_model
 from astra_ros.inference.conditioning import Conditioning
 from astra_ros.plans.joint_plan import JointPlan
-from astra_ros.ranking.imaginer import Imaginer, ImaginerSettings, Result
+from astra_ros.ranking.imaginer import Imaginer, RankingSettings, Result
 from astra_ros.simulation.arm.candidates import propose
 from astra_ros.simulation.arm.robots import robot_description, robot_spec
 from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings
@@ -146,7 +146,7 @@ def bench(request: BenchRequest, over_topics: OverTopics | None = None) -> Bench
     with _busy_core(request.load):
         latencies_s = over_topics(image, goal_image, plans) if over_topics else ()
         imaginer = Imaginer(
-            model, ImaginerSettings(horizon=request.horizon, partial_plans=True, action_space=f"{request.robot}_joints")
+            model, RankingSettings(horizon=request.horizon, partial_plans=True, action_space=f"{request.robot}_joints")
         )
         imaginer.plan_renders.describe(robot_description(robot_spec(request.robot), coarse=True))
 

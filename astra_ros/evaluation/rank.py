@@ -24,7 +24,7 @@ from astra_ros.evaluation.results import check_writable, write_json, write_resul
 from astra_ros.inference import DEFAULT_MODEL, ModelCard, load_world_model
 from astra_ros.plans.action_spaces import action_space_class
 from astra_ros.plans.durations import PLAN_S
-from astra_ros.ranking.imaginer import Imaginer, ImaginerSettings
+from astra_ros.ranking.imaginer import Imaginer, RankingSettings
 from astra_ros.simulation.drive.referee import CRUISE, OFF_ROAD_COST
 from astra_ros.simulation.rollout import execute
 from astra_ros.simulation.worlds import WORLDS, World, make_world
@@ -100,7 +100,7 @@ def rank(request: RankRequest) -> RankingResult:
         task = TASKS.get(world_name, Task())
         imaginer.plan_renders.describe(simulated_urdf(robot))
         imaginer.configure(
-            ImaginerSettings(math.ceil(PLAN_S / card.dt_s - 1e-9), action_space=f"{robot}_{modality}"), task.critics
+            RankingSettings(math.ceil(PLAN_S / card.dt_s - 1e-9), action_space=f"{robot}_{modality}"), task.critics
         )
         world = make_world(world_name, robot, FINER * card.image_size[0])
         try:

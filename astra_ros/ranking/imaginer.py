@@ -16,6 +16,7 @@ from astra_ros.critics import DEFAULT_CRITICS, CriticInput, CriticSettings, load
 from astra_ros.critics.scoring import PlanScore, Scores, ScoringSettings, score_plans
 from astra_ros.inference.conditioning import Conditioning
 from astra_ros.inference.imagination import Imagination
+from astra_ros.inference.world_model import WorldModel
 from astra_ros.outcomes import OBJECT_POSITION
 from astra_ros.plans.start import RobotNow
 from astra_ros.ranking.plan_rollouts import PlanRollouts
@@ -30,7 +31,7 @@ UNDRAWN = "imagined without the robot's render"
 
 
 @dataclass(frozen=True)
-class ImaginerSettings(PlanSettings):
+class RankingSettings(PlanSettings):
     """How a request is imagined."""
 
     denoising_steps: int = setting(
@@ -110,7 +111,7 @@ class Imaginer:
         prepare: which plans can be imagined, see ``ranking/prepare.py``.
 
     Args:
-        model: a loaded world model (see ``astra_ros.inference.WorldModel``).
+        model: a loaded world model.
         settings: horizon, denoising steps, names of critics and strategy.
         critics: critic name -> its settings; a loaded critic that is not in it has its defaults.
         scoring: below which score a plan is risky or vetoed.
@@ -118,8 +119,8 @@ class Imaginer:
 
     def __init__(
         self,
-        model,
-        settings: ImaginerSettings = ImaginerSettings(),
+        model: WorldModel,
+        settings: RankingSettings = RankingSettings(),
         critics: Mapping[str, CriticSettings] | None = None,
         scoring: ScoringSettings = ScoringSettings(),
     ) -> None:
@@ -130,7 +131,7 @@ class Imaginer:
 
     def configure(
         self,
-        settings: ImaginerSettings,
+        settings: RankingSettings,
         critics: Mapping[str, CriticSettings],
         scoring: ScoringSettings = ScoringSettings(),
     ) -> None:

@@ -31,7 +31,7 @@ def make_input(positions, **outcomes):
 
 @pytest.fixture
 def registry():
-    """Forgets afterwards what a test loaded."""
+    """Forgets afterwards which classes a test loaded."""
     loaded = dict(CRITICS._loaded)
     yield CRITICS
     CRITICS._loaded.clear()

@@ -9,7 +9,7 @@ from installed_package import code_of, install
 
 from astra_ros.inference import ENGINES, Conditioning, load_world_model
 from astra_ros.plans.joint_plan import JointPlan
-from astra_ros.ranking.imaginer import Imaginer, ImaginerSettings
+from astra_ros.ranking.imaginer import Imaginer, RankingSettings
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_another_packages_engine_imagines_through_the_same_rollout_and_is_scored
 
     rest = np.zeros((2, len(space.motion_names)))
     plans = [JointPlan(space.motion_names, np.array([0.0, 1.0]), rest + k, f"plan {k}") for k in (0, 1)]
-    result = Imaginer(model, ImaginerSettings(horizon=4)).score(history, plans)
+    result = Imaginer(model, RankingSettings(horizon=4)).score(history, plans)
     assert result.names == ("plan 0", "plan 1") and all(0 <= score.score <= 1 for score in result.scores)
 
 

@@ -10,7 +10,7 @@ from known_model import HISTORY, WHITE, KnownModel
 from astra_ros.datasets.rosbag.import_settings import bag_spaces
 from astra_ros.plans.action_spaces import ACTION_SPACES, action_space_class, action_space_from_dict
 from astra_ros.plans.errors import StartError
-from astra_ros.ranking.imaginer import Imaginer, ImaginerSettings
+from astra_ros.ranking.imaginer import Imaginer, RankingSettings
 from astra_ros.ranking.prepare import NothingToImagine
 
 NOW = {"left": 1.0, "right": 1.0}
@@ -21,8 +21,9 @@ def winch(tmp_path, monkeypatch):
     """The module, installed and not yet imported."""
     entry = {"astra_ros.action_spaces": {"winch": "winch:WinchSpace"}}
     monkeypatch.syspath_prepend(str(install(tmp_path, "winch", code_of("add-a-robot.md"), entry)))
-    monkeypatch.setattr(ACTION_SPACES, "_loaded", dict(ACTION_SPACES._loaded))
     yield lambda: sys.modules["winch"]
+    # This name alone: what the test imported beside it is registered once, by its import.
+    ACTION_SPACES._loaded.pop("winch", None)
     sys.modules.pop("winch", None)
 
 
@@ -35,7 +36,7 @@ def crane(winch):
     )
     model.card.action_spaces = {"crane": space}
     model.card.outcomes = {"crane": ("obstacle_contact",)}
-    return Imaginer(model, ImaginerSettings(horizon=2))
+    return Imaginer(model, RankingSettings(horizon=2))
 
 
 def test_a_model_card_brings_the_modality_in(winch, monkeypatch):

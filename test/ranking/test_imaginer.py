@@ -16,13 +16,13 @@ from astra_ros.plans.action_spaces.joints import JointSpace
 from astra_ros.plans.action_spaces.twist import TwistSpace
 from astra_ros.plans.errors import RobotUnknown, StartError
 from astra_ros.plans.velocity_plan import VelocityPlan
-from astra_ros.ranking.imaginer import Imaginer, ImaginerSettings
+from astra_ros.ranking.imaginer import Imaginer, RankingSettings
 from astra_ros.ranking.prepare import ActionSpaceError, NothingToImagine
 from astra_ros.registry import UnknownName
 
 
 def imaginer(**settings):
-    return Imaginer(KnownModel(), ImaginerSettings(horizon=2, **settings))
+    return Imaginer(KnownModel(), RankingSettings(horizon=2, **settings))
 
 
 def test_the_plan_that_ends_like_the_goal_wins():
@@ -122,14 +122,14 @@ def test_seed_and_steps_reach_the_model():
 
 def test_critics_can_be_set_and_what_is_missing_is_said():
     judge = imaginer()
-    judge.configure(ImaginerSettings(horizon=2), {"collision": CollisionSettings(enabled=False)})
+    judge.configure(RankingSettings(horizon=2), {"collision": CollisionSettings(enabled=False)})
     made = judge.score(HISTORY, [plan("p", 1.0)])
     assert "collision" not in made.scores[0].critics
     assert list(made.missing) == ["goal", "goal_pose"] and "no goal image" in made.missing["goal"]
     with pytest.raises(ValueError, match="charm"):
-        judge.configure(ImaginerSettings(), {"charm": None})
+        judge.configure(RankingSettings(), {"charm": None})
     with pytest.raises(UnknownName) as unknown:
-        judge.configure(ImaginerSettings(critics=("goal", "charm")), {})
+        judge.configure(RankingSettings(critics=("goal", "charm")), {})
     assert unknown.value.name == "charm" and unknown.value.known[:8] == list(DEFAULT_CRITICS)
 
 
@@ -138,7 +138,7 @@ def test_a_base_that_is_told_otherwise_what_is_wanted_misses_no_goal(wanted):
     judge = imaginer()
     judge.model.card.action_spaces = {"car": TwistSpace("car", ("linear.x", "angular.z"), (1.0, 1.0), (1.0, 1.0))}
     name = type(wanted).__name__.removesuffix("Settings").lower()
-    judge.configure(ImaginerSettings(horizon=2), {name: wanted})
+    judge.configure(RankingSettings(horizon=2), {name: wanted})
     made = judge.score(HISTORY, [VelocityPlan(("linear.x", "angular.z"), 0.5, [[1.0, 0.0]] * 2, "go")])
     assert name in made.scores[0].critics and not made.missing
 
@@ -167,7 +167,7 @@ def test_wrong_frames_are_refused():
 @pytest.mark.parametrize("settings", [{"horizon": 0}, {"denoising_steps": -1}])
 def test_settings_that_cannot_work(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
-        ImaginerSettings(**settings)
+        RankingSettings(**settings)
 
 
 def test_pictures_of_any_plans_and_steps():
@@ -242,7 +242,7 @@ def drawing_imaginer():
     model.card.action_spaces = {"stick": JointSpace("stick", ("a",), (0.0,), (1.0,), (1.0,))}
     camera = PinholeCamera.from_look_at((2.0, 0.0, 0.2), (0.0, 0.0, 0.2), 40.0, 32, 32)
     model.card.cameras = {"stick": camera.to_dict()}
-    return Imaginer(model, ImaginerSettings(horizon=2))
+    return Imaginer(model, RankingSettings(horizon=2))
 
 
 def test_the_robot_is_drawn_where_each_plan_takes_it():
@@ -293,18 +293,18 @@ def test_only_arms_spaces_are_asked_for_joints_and_twins_must_be_named():
     twist = TwistSpace("car_twist", ("linear.x", "angular.z"), (1.0, 1.0), (1.0, 1.0))
     twin = JointSpace("twin", ("b", "a"), (0.0, 0.0), (1.0, 1.0), (1.0, 1.0))
     spaces = made.model.card.action_spaces = {"car_twist": twist, "two": TWO}
-    made.configure(ImaginerSettings(horizon=2), {})
+    made.configure(RankingSettings(horizon=2), {})
     assert made.prepare([plan("p", 1.0)]).space.name == "two"
     spaces["twin"] = twin
     refused = refusal(made.prepare, [plan("p", 1.0)])
     assert isinstance(refused, ActionSpaceError) and refused.known == ("two", "twin")
     assert "action_space" in refused.cure
-    made.configure(ImaginerSettings(horizon=2, action_space="twin"), {})
+    made.configure(RankingSettings(horizon=2, action_space="twin"), {})
     assert made.prepare([plan("p", 1.0)]).space.name == "twin"
-    made.configure(ImaginerSettings(horizon=2, action_space="toes"), {})
+    made.configure(RankingSettings(horizon=2, action_space="toes"), {})
     refused = refusal(made.prepare, [plan("p", 1.0)])
     assert refused.known == ("car_twist", "two", "twin") and "'toes'" in refused.problem
-    made.configure(ImaginerSettings(horizon=2, action_space="car_twist"), {})
+    made.configure(RankingSettings(horizon=2, action_space="car_twist"), {})
     refused = refusal(made.prepare, [plan("p", 1.0)])
     assert refused.known == ("two", "twin") and "'car_twist'" in refused.problem
 
@@ -312,7 +312,7 @@ def test_only_arms_spaces_are_asked_for_joints_and_twins_must_be_named():
 def test_a_bases_plans_are_means_of_velocities_and_begin_with_its_own():
     model = KnownModel()
     model.card.action_spaces["car_twist"] = TwistSpace("car_twist", ("linear.x", "angular.z"), (1.0, 1.0), (1.0, 1.0))
-    made = Imaginer(model, ImaginerSettings(horizon=2))
+    made = Imaginer(model, RankingSettings(horizon=2))
     # 2 m/s for 0.75 s: half of the second step of 0.5 s is rest.
     go = VelocityPlan(("angular.z", "linear.x"), 0.25, [[0.0, 2.0]] * 3, "go")
     prepared = made.prepare([go], {"linear.x": 0.5, "angular.z": 0.1})
@@ -332,7 +332,7 @@ def test_a_moving_camera_goes_where_each_plan_takes_it():
     model.card.action_spaces = {"car": TwistSpace("car", ("linear.x", "angular.z"), (1.0, 1.0), (1.0, 1.0))}
     eye = PinholeCamera(4, 4, 4.0, 4.0, 1.5, 1.5, np.eye(4))
     model.card.moving_cameras = {"car": MovingCamera(eye, np.ones((1, 1)))}
-    made = Imaginer(model, ImaginerSettings(horizon=2))
+    made = Imaginer(model, RankingSettings(horizon=2))
     names = ("linear.x", "angular.z")
     plans = [
         VelocityPlan(names, 0.5, np.array([[0.0, 0.0], [0.0, 0.0]]), "stand"),

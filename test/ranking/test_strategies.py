@@ -5,7 +5,7 @@ import pytest
 from known_model import HISTORY, WHITE, KnownModel, plan
 
 from astra_ros.inference.imagination import Imagination
-from astra_ros.ranking.imaginer import Imaginer, ImaginerSettings
+from astra_ros.ranking.imaginer import Imaginer, RankingSettings
 from astra_ros.ranking.strategies import ALL_AT_ONCE, STRATEGIES
 from astra_ros.registry import UnknownName
 
@@ -45,7 +45,7 @@ class WaveringModel(KnownModel):
 
 
 def imaginer(strategy):
-    settings = ImaginerSettings(horizon=4, strategy=strategy, denoising_steps=3)
+    settings = RankingSettings(horizon=4, strategy=strategy, denoising_steps=3)
     return Imaginer(WaveringModel(), settings)
 
 
@@ -96,6 +96,6 @@ def test_a_strategy_that_leaves_a_plan_out_is_a_fault(strategies):
 
 def test_an_unknown_strategy_names_the_known_one():
     with pytest.raises(ValueError, match="strategy.*'guess'.*all_at_once"):
-        ImaginerSettings(strategy="guess")
+        RankingSettings(strategy="guess")
     with pytest.raises(UnknownName):
         STRATEGIES["guess"]

@@ -20,7 +20,7 @@ from astra_ros.inference import DEFAULT_MODEL, ModelCard
 from astra_ros.inference.card import model_directory
 from astra_ros.nodes.client.node_specs import ARGUMENTS, PARAMS_FILE, NodeSpec, node_specs
 from astra_ros.nodes.client.processes import NodeProcesses, ros_environment
-from astra_ros.ranking.imaginer import ImaginerSettings
+from astra_ros.ranking.imaginer import RankingSettings
 from astra_ros.resources import resource_path
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from astra_ros.nodes.client.demo_client import Executed
     from astra_ros.views.imagined_plans import ImaginedPlans
 
-HORIZON = ImaginerSettings().horizon
+HORIZON = RankingSettings().horizon
 # The scores hardly differ where the best is less than this above the median.
 HARDLY = 0.03
 

@@ -9,7 +9,7 @@ from astra_ros.critics import DEFAULT_CRITICS, CriticSettings
 from astra_ros.critics.scoring import ScoringSettings
 from astra_ros.inference import DEFAULT_MODEL
 from astra_ros.nodes.imagine.plan_stamps import REFUSE, RESTAMP, RULES, PlanStamps
-from astra_ros.ranking.imaginer import ImaginerSettings
+from astra_ros.ranking.imaginer import RankingSettings
 from astra_ros.settings import check_ranges, setting
 
 TRANSPORTS = ("raw", "compressed")
@@ -21,7 +21,7 @@ JOINT_TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 
 
 @dataclass(frozen=True)
-class ImagineSettings(ImaginerSettings):
+class ImagineSettings(RankingSettings):
     """The node's own settings."""
 
     model: str = setting(DEFAULT_MODEL, "a name under models/, or a directory with model.safetensors and card.json")

@@ -11,7 +11,7 @@ from astra_ros.critics.collision import CollisionSettings
 from astra_ros.datasets.dataset import list_episodes, load_episode
 from astra_ros.inference import Conditioning, load_world_model
 from astra_ros.plans.joint_plan import JointPlan
-from astra_ros.ranking.imaginer import Imaginer, ImaginerSettings
+from astra_ros.ranking.imaginer import Imaginer, RankingSettings
 
 
 def astra(*words):
@@ -72,12 +72,12 @@ def test_from_the_bags_of_an_unknown_arm_and_base_to_imagined_video(tmp_path, ca
     plans = [
         JointPlan(names, np.array([0.0, 2.0]), np.stack([here, here + move]), f"plan {move}") for move in (0.0, 0.3)
     ]
-    imaginer = Imaginer(model, ImaginerSettings(horizon=8))
+    imaginer = Imaginer(model, RankingSettings(horizon=8))
     # Without labels there is no word on collisions, which nobody should overlook.
     unheard = imaginer.score(history, plans, dict(zip(names, here)))
     assert {score.verdict for score in unheard.scores} == {"vetoed"}
     assert "set collision.enabled to false to do without" in unheard.scores[0].reasons[0]
-    imaginer.configure(ImaginerSettings(horizon=8), {"collision": CollisionSettings(enabled=False)})
+    imaginer.configure(RankingSettings(horizon=8), {"collision": CollisionSettings(enabled=False)})
     result = imaginer.score(history, plans, dict(zip(names, here)))
     assert {score.verdict for score in result.scores} != {"vetoed"}
     frames = imaginer.pictures(result)
