@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from astra_ros.errors import UserError
 from astra_ros.plans.plan import Plan
 from astra_ros.plans.start import RobotNow, StartRules
 from astra_ros.registry import Registry
@@ -23,6 +24,18 @@ ACTION_SPACES: Registry[type[ActionSpace]] = Registry(
         for path in sorted(Path(__file__).with_name("action_spaces").glob("[!_]*.py"))
     },
 )
+
+
+class ActionSpaceError(UserError, ValueError):
+    """An action space, such as that of a model card, is invalid. ``thing`` names it.
+
+    Attributes:
+        field: the attribute that is wrong, or ''.
+    """
+
+    def __init__(self, name: str, problem: str, field: str = "") -> None:
+        super().__init__(problem, thing=f"action space '{name}'")
+        self.field = field
 
 
 @dataclass(frozen=True)
@@ -52,8 +65,8 @@ class ActionSpace(ABC):
             imported there.
 
     Raises:
-        ValueError: on creation, for repeated or missing names, wrong lengths, values that are not finite, or a spread
-            that is not positive.
+        ActionSpaceError: on creation, for repeated or missing names, wrong lengths, values that are not finite, or a
+            spread that is not positive.
     """
 
     name: str
@@ -78,25 +91,25 @@ class ActionSpace(ABC):
 
     def __post_init__(self) -> None:
         if isinstance(self.motion_names, str):
-            raise ValueError(f"action space '{self.name}': motion_names must be a list of names")
+            raise ActionSpaceError(self.name, "motion_names must be a list of names")
         names = tuple(str(name) for name in self.motion_names)
         if not self.name or not names or len(set(names)) != len(names):
-            raise ValueError(
-                f"action space '{self.name}': expected a name and at least one column, each named "
-                f"once; got {list(names)}"
+            raise ActionSpaceError(
+                self.name, f"expected a name and at least one column, each named once; got {list(names)}"
             )
         object.__setattr__(self, "motion_names", names)
         for field in fields(self)[2:]:
             values = np.asarray(getattr(self, field.name), dtype=np.float64)
             if values.shape != (len(names),) or not np.isfinite(values).all():
-                raise ValueError(
-                    f"action space '{self.name}': {field.name} has shape {values.shape}; expected "
-                    f"({len(names)},) finite numbers, one per column"
+                raise ActionSpaceError(
+                    self.name,
+                    f"{field.name} has shape {values.shape}; expected ({len(names)},) finite numbers, one per column",
+                    field.name,
                 )
             if field.name.endswith("_std") and (values <= 0.0).any():
                 column = names[int(np.argmin(values))]
-                raise ValueError(
-                    f"action space '{self.name}': {field.name} of '{column}' is {values.min():g}; a spread must be > 0"
+                raise ActionSpaceError(
+                    self.name, f"{field.name} of '{column}' is {values.min():g}; a spread must be > 0", field.name
                 )
             object.__setattr__(self, field.name, tuple(float(value) for value in values))
 
@@ -203,21 +216,20 @@ def action_space_from_dict(values: dict[str, Any]) -> ActionSpace:
     """The inverse of `ActionSpace.to_dict`.
 
     Raises:
-        ValueError: the modality is unknown, a key is missing or unknown, or a value is invalid.
+        UnknownName: no file and no package has the modality.
+        ActionSpaceError: a key is missing or unknown, or a value is invalid.
     """
     cls = action_space_class(values.get("modality", "?"))
     known = [field.name for field in fields(cls)]
     given = [key for key in values if key != "modality"]
     if set(known) != set(given):
-        raise ValueError(
-            f"action space '{values.get('name', '?')}': missing keys "
-            f"{[key for key in known if key not in given]}, unknown keys "
-            f"{[key for key in given if key not in known]}; expected exactly {known}"
+        missing, unknown = sorted(set(known) - set(given)), sorted(set(given) - set(known))
+        raise ActionSpaceError(
+            values.get("name", "?"), f"missing keys {missing}, unknown keys {unknown}; expected exactly {known}"
         )
     return cls(**{key: values[key] for key in known})
 
 
 def spread(values: np.ndarray, floor: float) -> tuple[float, ...]:
-    """Standard deviation of each column, at least ``floor``: a column that hardly moved must not
-    be blown up to unit variance."""
+    """Standard deviation of each column, at least ``floor``, so that the noise of a column at rest is not amplified."""
     return tuple(np.maximum(values.std(axis=0), floor).round(6).tolist())

@@ -22,10 +22,9 @@ STILL = 1e-3
 
 @dataclass(frozen=True)
 class JointSpace(ActionSpace):
-    """A row of a motion is the joints' commanded positions at the frame's time, rad (m: sliding).
+    """A row of a motion is the commanded joint positions at the time of the frame, rad (m for sliding joints).
 
-    The action of a step is the normalised position at its end followed by the normalised change
-    over it, so a model sees both where the arm is and how it moves. A = 2 * D.
+    The action of a step is the normalised position at its end, followed by the normalised change over it. A = 2 * D.
 
     Attributes:
         position_mean: D values.
@@ -65,7 +64,7 @@ class JointSpace(ActionSpace):
         return np.concatenate([place, step], axis=-1)
 
     def accelerations(self, motion: np.ndarray, dt_s: float) -> np.ndarray:
-        """Second differences of the positions: what happens between two frames is not seen."""
+        """Second differences of the positions at the frames' times."""
         return np.diff(motion, n=2, axis=-2) / dt_s**2
 
     def begun_from(self, other: np.ndarray, motion: np.ndarray) -> np.ndarray:
