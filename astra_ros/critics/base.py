@@ -127,7 +127,3 @@ class Critic(ABC):
     @abstractmethod
     def score(self, inp: CriticInput) -> CriticResult:
         """Score all K plans. It is called only where :meth:`missing` gives None."""
-
-    def evaluate(self, inp: CriticInput) -> CriticResult | None:
-        """The critic's result, or None where it lacks something."""
-        return None if self.missing(inp) else self.score(inp)

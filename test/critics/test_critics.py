@@ -58,7 +58,7 @@ def test_goal_costs_by_hand():
     elsewhere = goal.copy()
     elsewhere[:, 0, 2] = 9.0  # a cell that the goal leaves alone
     away = -goal
-    result = GoalCritic().evaluate(make_input(last=[unchanged, reached, half, elsewhere, away], goal=goal, plans=5))
+    result = GoalCritic().score(make_input(last=[unchanged, reached, half, elsewhere, away], goal=goal, plans=5))
     # weights w = (25, 1, 0); cost = sum(w e) / sum(w w), sum(w w) = 626.
     # half: e = (6.25, 0, 0): 156.25/626 = 0.2496. away: e = 4w, so cost 4.
     np.testing.assert_allclose(result.cost, [1, 0, 156.25 / 626, 0, 4], rtol=1e-6)
@@ -72,7 +72,7 @@ def test_goal_costs_by_hand():
 def test_goal_looks_at_the_last_frame_only():
     inp = make_input(goal=goal_latent(), horizon=3)
     inp.imagination.latents[0, 1] = goal_latent()
-    np.testing.assert_allclose(GoalCritic().evaluate(inp).cost, [1.0])
+    np.testing.assert_allclose(GoalCritic().score(inp).cost, [1.0])
 
 
 def object_input(first, last, goal):
@@ -90,7 +90,7 @@ def object_input(first, last, goal):
 
 def test_goal_pose_costs_by_hand():
     # Start: the mean of the first frames, (0, 0, 0), 0.5 m from the goal at (0.3, 0.4, 0).
-    result = GoalPoseCritic().evaluate(
+    result = GoalPoseCritic().score(
         object_input(
             [(0.1, 0, 0), (-0.1, 0, 0), (0, 0, 0)], [(0.3, 0.4, 0), (0.3, 0, 0), (-0.3, -0.4, 0)], (0.3, 0.4, 0.0)
         )
@@ -99,14 +99,14 @@ def test_goal_pose_costs_by_hand():
     np.testing.assert_allclose(result.cost, [0.0, 0.8, 2.0], atol=1e-6)
     assert result.reasons[1] == "the object ends 0.400 m from the goal pose"
     seen = replace(object_input([(0, 0, 0)], [(0.3, 0, 0)], (0.3, 0.4, 0.0)), goal_is_seen=True)
-    assert GoalPoseCritic().evaluate(seen).reasons == ("the object ends 0.400 m from where the goal image shows it",)
+    assert GoalPoseCritic().score(seen).reasons == ("the object ends 0.400 m from where the goal image shows it",)
     assert not result.veto.any()
 
 
 def test_at_the_goal_pose_leaving_costs_and_height_does_not_count():
     here = object_input([(0.3, 0.4, 0.035)] * 2, [(0.3, 0.4, 0.03), (0.4, 0.4, 0.03)], (0.3, 0.4, 0.0))
     # Nearer than min_distance, 0.05 m, at the start: 0.1 m away costs 0.1 / 0.05.
-    np.testing.assert_allclose(GoalPoseCritic().evaluate(here).cost, [0.0, 2.0], atol=1e-6)
+    np.testing.assert_allclose(GoalPoseCritic().score(here).cost, [0.0, 2.0], atol=1e-6)
 
 
 @pytest.mark.parametrize("far", [1e308, -1e200, 1e12])
@@ -115,8 +115,8 @@ def test_a_goal_beyond_all_numbers_warns_of_nothing(far):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert GoalPoseCritic().missing(here) is None
-        assert GoalPoseCritic().evaluate(here).cost == pytest.approx(1.0)
-        assert len(GoalPoseCritic().evaluate(here).reasons[0]) < 80
+        assert GoalPoseCritic().score(here).cost == pytest.approx(1.0)
+        assert len(GoalPoseCritic().score(here).reasons[0]) < 80
         beyond = replace(here, goal_position=np.array([1.7e308, 1.7e308, 0.0]))
         assert "too far away" in GoalPoseCritic().missing(beyond)
 
@@ -132,7 +132,7 @@ def test_goal_pose_lacks_a_goal_or_a_model():
     assert critic.missing(lost) == "where the object should end is not finite"
     # One plan that is not finite (and vetoed) takes the goal from no other.
     both = object_input([(np.nan, 0, 0), (0, 0, 0)], [(0, 0, 0), (0.3, 0, 0)], (0.3, 0.4, 0.0))
-    np.testing.assert_allclose(critic.evaluate(both).cost[1], 0.8, rtol=1e-6)
+    np.testing.assert_allclose(critic.score(both).cost[1], 0.8, rtol=1e-6)
     lost = object_input([(np.nan, 0, 0)], [(1, 1, 1)], (0.3, 0.4, 0.0))
     assert "not finite" in critic.missing(lost)
 
@@ -140,7 +140,6 @@ def test_goal_pose_lacks_a_goal_or_a_model():
 def test_goal_lacks_an_image():
     critic = GoalCritic()
     assert critic.missing(make_input()).startswith("no goal image")
-    assert critic.evaluate(make_input()) is None
     broken = np.full((C, H_CELLS, W_CELLS), np.nan, np.float32)
     assert "not finite" in critic.missing(make_input(goal=broken))
 
@@ -150,17 +149,17 @@ def test_where_the_goal_is_reached_staying_is_better_than_leaving():
     nearly = np.zeros((C, H_CELLS, W_CELLS), np.float32)
     nearly[0, 0, 0] = 0.4
     stay, leave = np.zeros_like(nearly), nearly + 1.0
-    result = GoalCritic().evaluate(make_input(last=[stay, leave], goal=nearly, plans=2))
+    result = GoalCritic().score(make_input(last=[stay, leave], goal=nearly, plans=2))
     # Mean squared difference over 3 cells and 2 channels: 0.16 / 6, and 6 / 6.
     np.testing.assert_allclose(result.cost, [0.16 / 6, 1.0], rtol=1e-6)
     assert result.reasons[1] == "the goal is reached; this plan changes it by 1.00"
     nearly[0, 0, 0] = 0.5
-    np.testing.assert_allclose(GoalCritic().evaluate(make_input(goal=nearly)).cost, [1.0])
+    np.testing.assert_allclose(GoalCritic().score(make_input(goal=nearly)).cost, [1.0])
 
 
 def test_collision_chance_by_hand():
     contact = [[0.0, 0.0], [0.6, 0.5], [0.1, 0.28], [0.3, 0.0]]
-    result = CollisionCritic().evaluate(make_input(contact=contact, plans=4))
+    result = CollisionCritic().score(make_input(contact=contact, plans=4))
     # The larger of each pair.
     np.testing.assert_allclose(result.cost, [0, 0.6, 0.28, 0.3], atol=1e-6)
     assert result.veto.tolist() == [False, True, False, False]  # above 0.5
@@ -171,24 +170,23 @@ def test_collision_chance_by_hand():
 
 def test_collision_veto_at_one_never_vetoes():
     critic = CollisionCritic(CollisionSettings(veto_above=1.0))
-    assert not critic.evaluate(make_input(contact=[[1.0, 1.0]])).veto.any()
+    assert not critic.score(make_input(contact=[[1.0, 1.0]])).veto.any()
 
 
 @pytest.mark.parametrize("bad", [np.nan, 1.5, -0.5])
 def test_collision_vetoes_what_is_no_probability(bad):
-    result = CollisionCritic().evaluate(make_input(contact=[[0.0, bad], [0.0, 0.1]], plans=2))
+    result = CollisionCritic().score(make_input(contact=[[0.0, bad], [0.0, 0.1]], plans=2))
     assert result.veto.tolist() == [True, False]
     assert result.reasons[0] == "the model gave a probability to touch the obstacle outside 0 to 1"
 
 
 def test_collision_without_a_contact_head():
-    assert CollisionCritic().evaluate(make_input()) is None
     assert "obstacle_contact" in CollisionCritic().missing(make_input())
 
 
 def test_uncertainty_by_hand():
     critic = UncertaintyCritic(UncertaintySettings(scale=0.5, risky_above=0.9))
-    result = critic.evaluate(make_input(uncertainty=[[0.2, 0.4], [0.8, 1.2]], plans=2))
+    result = critic.score(make_input(uncertainty=[[0.2, 0.4], [0.8, 1.2]], plans=2))
     # Means 0.3 and 1.0; over the scale of 0.5: 0.6 and 2.
     np.testing.assert_allclose(result.raw, [0.3, 1.0], rtol=1e-6)
     np.testing.assert_allclose(result.cost, [0.6, 2.0], rtol=1e-6)
@@ -198,23 +196,23 @@ def test_uncertainty_by_hand():
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -0.1])
 def test_uncertainty_vetoes_nonsense(bad):
-    assert UncertaintyCritic().evaluate(make_input(uncertainty=[[0.1, bad]])).veto.all()
+    assert UncertaintyCritic().score(make_input(uncertainty=[[0.1, bad]])).veto.all()
 
 
 def test_smoothness_by_hand():
     # dt 0.5. Plan 0: 0, 1, 2 steady, no acceleration. Plan 1: 0, 1, 0: -2/0.25 = -8 rad/s^2.
     positions = np.array([[0.0, 1, 2], [0, 1, 0]])[:, :, None]
-    result = SmoothnessCritic().evaluate(make_input(positions=positions, plans=2, dt=0.5))
+    result = SmoothnessCritic().score(make_input(positions=positions, plans=2, dt=0.5))
     np.testing.assert_allclose(result.raw, [0, 8])
     np.testing.assert_allclose(result.cost, [0, 4])  # over 2 rad/s^2
     # Two joints, one still: RMS sqrt((64 + 0)/2).
     two = np.concatenate([positions, 0 * positions], axis=2)
-    raw = SmoothnessCritic().evaluate(make_input(positions=two, plans=2, dt=0.5)).raw
+    raw = SmoothnessCritic().score(make_input(positions=two, plans=2, dt=0.5)).raw
     np.testing.assert_allclose(raw, [0, np.sqrt(32)])
 
 
 def test_smoothness_needs_two_steps():
-    assert SmoothnessCritic().evaluate(make_input(horizon=1)) is None
+    assert "one step" in SmoothnessCritic().missing(make_input(horizon=1))
 
 
 @pytest.mark.parametrize("name", DEFAULT_CRITICS)
@@ -257,7 +255,7 @@ def drive(motion, off_road=None):
 def test_progress_is_the_way_ahead_by_hand():
     # Row 0 is how the car moves now and no part of the plan. 2 m/s for a second are full progress.
     rows = [[(0, 9), (0, 2), (0, 2)], [(0, 9), (1, 1), (1, 0)], [(0, 9), (0, -2), (0, -2)], [(0, 0), (0, 3), (0, 3)]]
-    result = ProgressCritic(ProgressSettings(speed=2.0)).evaluate(drive(rows))
+    result = ProgressCritic(ProgressSettings(speed=2.0)).score(drive(rows))
     np.testing.assert_allclose(result.raw, [2.0, 0.5, -2.0, 3.0])
     np.testing.assert_allclose(result.cost, [0.0, 0.75, 2.0, 0.0])
     assert result.reasons[1] == "0.5 m ahead" and not result.veto.any()
@@ -265,11 +263,11 @@ def test_progress_is_the_way_ahead_by_hand():
 
 def test_progress_says_nothing_of_arms():
     critic = ProgressCritic()
-    assert "not of a base" in critic.missing(make_input()) and critic.evaluate(make_input()) is None
+    assert "not of a base" in critic.missing(make_input())
 
 
 def test_off_road_takes_the_worst_moment_and_vetoes_no_sound_number():
-    result = OffRoadCritic().evaluate(drive([[(0, 0)] * 3] * 3, [(0.1, 0.9), (0.4, 0.2), (2.0, 0.1)]))
+    result = OffRoadCritic().score(drive([[(0, 0)] * 3] * 3, [(0.1, 0.9), (0.4, 0.2), (2.0, 0.1)]))
     np.testing.assert_allclose(result.cost[:2], [0.9, 0.4], rtol=1e-6)
     assert result.reasons[0] == "90 % chance to leave the lanes, worst at 1.00 s"
     np.testing.assert_array_equal(result.risky[:2], [True, False])
@@ -279,14 +277,14 @@ def test_off_road_takes_the_worst_moment_and_vetoes_no_sound_number():
 
 def test_a_bases_smoothness_is_its_change_of_velocity():
     # From 0 to 1 m/s in 0.5 s, then steady: accelerations 0, 2, 0, 0 over columns and steps.
-    result = SmoothnessCritic().evaluate(drive([[(0, 0), (0, 1), (0, 1)]]))
+    result = SmoothnessCritic().score(drive([[(0, 0), (0, 1), (0, 1)]]))
     np.testing.assert_allclose(result.raw, [np.sqrt(4.0 / 4.0)])
 
 
 def test_curiosity_is_the_expected_error_by_hand():
     made = Imagination(np.zeros((3, 2, C, H_CELLS, W_CELLS)), np.array([[0.1, 0.3], [0.5, 0.5], [1.5, 3.5]]))
     inp = CriticInput(made, np.zeros((3, 3, 2)), CAR, 0.5, np.zeros((C, H_CELLS, W_CELLS)))
-    result = CuriosityCritic(CuriositySettings(scale=2.0)).evaluate(inp)
+    result = CuriosityCritic(CuriositySettings(scale=2.0)).score(inp)
     np.testing.assert_allclose(result.raw, [0.2, 0.5, 2.5])
     np.testing.assert_allclose(result.cost, [0.9, 0.75, 0.0])
     assert result.reasons[0] == "expects something new: latent error 0.20"

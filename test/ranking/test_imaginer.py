@@ -216,11 +216,11 @@ def test_a_plan_that_starts_elsewhere_than_the_robot_is_refused():
     refused = refusal(imaginer().prepare, [late], {"a": 0.55, "b": 0.0})
     assert (refused.found, refused.limit) == (pytest.approx(0.55), pytest.approx(0.5))
     assert not imaginer(start_tolerance=0.0).prepare([plan("p", 1.0)], far).refused
-    assert not imaginer().prepare([plan("p", 1.0)]).refused  # nobody asks where the robot is
+    assert not imaginer().prepare([plan("p", 1.0)]).refused  # not compared with the robot
 
 
 @pytest.mark.parametrize("known, unknown", [({}, ("a", "b")), ({"a": 0.0, "finger": 0.0}, ("b",))])
-def test_plans_are_refused_while_nobody_knows_where_the_robot_is(known, unknown):
+def test_plans_are_refused_while_the_position_of_the_robot_is_not_known(known, unknown):
     with pytest.raises(NothingToImagine) as error:
         imaginer().prepare([plan("p", 1.0)], known)
     refused = error.value.refused["p"]
@@ -319,7 +319,7 @@ def test_a_bases_plans_are_means_of_velocities_and_begin_with_its_own():
     assert prepared.space.name == "car_twist"
     assert prepared.plans[0].motion_names == ("linear.x", "angular.z")
     np.testing.assert_allclose(prepared.motion[0], [[0.5, 0.1], [2.0, 0.0], [1.0, 0.0]])
-    # Where nobody knows how the base moves, it goes on as the plan begins.
+    # Where the motion of the base is not known, it goes on as the plan begins.
     np.testing.assert_allclose(made.prepare([go]).motion[0, 0], [2.0, 0.0])
     result = made.score(HISTORY, [go])
     assert result.names == ("go",) and model.asked[-1][0] == (1, 2, 4)
