@@ -1,4 +1,4 @@
-"""PyBullet, without the line that it prints on standard error wherever it is imported: into progress bars and logs."""
+"""PyBullet without the line that it prints on standard error at import, into progress bars and logs."""
 
 from __future__ import annotations
 

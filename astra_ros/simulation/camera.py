@@ -53,7 +53,7 @@ class CameraSettings:
 
 
 class Camera:
-    """Draws what one PyBullet client holds."""
+    """Renders the bodies of one PyBullet client."""
 
     def __init__(self, settings: CameraSettings, client: int) -> None:
         self.settings = settings
@@ -64,7 +64,7 @@ class Camera:
         )
 
     def move(self, position, forward, up) -> None:
-        """Carry the camera elsewhere: [3] m where it is, [3] where it looks and what is up for it."""
+        """Move the camera: position [3] m, viewing direction [3] and up direction [3]."""
         target = np.add(position, forward)
         self._view = pybullet.computeViewMatrix(
             [float(v) for v in position], [float(v) for v in target], [float(v) for v in up]
@@ -76,7 +76,7 @@ class Camera:
         """The view as uint8 [height, width, 3] RGB.
 
         Args:
-            light: points to the lamp.
+            light: direction to the lamp.
             shares: ambient, diffuse and specular light; (1, 0, 0) draws colours as they are.
         """
         return self._draw(light, shares)[0]
@@ -124,9 +124,9 @@ class Camera:
 
 
 def as_drawn(camera: PinholeCamera) -> PinholeCamera:
-    """The camera whose picture PyBullet's software renderer really draws.
+    """The camera of the picture that PyBullet's software renderer draws.
 
-    It samples each pixel at its lower left corner.
+    It samples pixels at their lower left corner.
     """
     return replace(camera, cx=camera.cx + 0.5, cy=camera.cy - 0.5)
 
@@ -136,8 +136,8 @@ def optical_pose(position, forward, up=(0.0, 0.0, 1.0)) -> np.ndarray:
 
     Args:
         position: [3] m.
-        forward: [3] where it looks, of any length.
-        up: [3] what is up for it, not along ``forward``.
+        forward: [3] viewing direction, of any length.
+        up: [3] up direction, not along ``forward``.
 
     Returns:
         float64 [7]: x y z in m, then the quaternion x y z w with w >= 0.

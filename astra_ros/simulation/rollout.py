@@ -1,4 +1,4 @@
-"""What really happens when a plan is executed in a world: frames, states, and how good it was."""
+"""Execute a plan in a world: its frames, states and verdict."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Rollout:
         frames: uint8 [H + 1, height, width, 3] RGB, the first one before the plan; None when not
             rendered.
         states: H + 1 true states of the world; a state's contacts cover the interval that ends at it.
-        verdict: how good it was.
+        verdict: on the plan.
     """
 
     frames: np.ndarray | None
@@ -35,16 +35,15 @@ def execute(
 
     Args:
         world: the world, changed by this call.
-        plan: what the robot is told to do.
-        horizon: steps H; what comes after a plan that ends earlier is the world's business: arms
-            hold the last point, bases stop.
+        plan: the robot's command.
+        horizon: steps H. After the end of a shorter plan arms hold the last point and bases stop.
         dt_s: seconds a step.
         render: False skips the frames, which take most of the time.
-        referee: who judges, made where the plan starts; the world's own if None.
+        referee: made where the plan starts; the world's own if None.
 
     Raises:
         PlanError: the plan is not for the world's robot.
-        ValueError: horizon below 1.
+        SettingError: horizon below 1.
     """
     if horizon < 1:
         raise SettingError("horizon", horizon, "give at least 1 step")

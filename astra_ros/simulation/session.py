@@ -1,4 +1,4 @@
-"""A connection to PyBullet and the moments that were saved in it."""
+"""A connection to PyBullet, and saved moments of it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """One connection to PyBullet. Its number may be given out again once it is closed."""
+    """One connection to PyBullet. PyBullet may reuse its number once it is closed."""
 
     def __init__(self) -> None:
         self.client = pybullet.connect(pybullet.DIRECT)
         self.is_open = True
 
     def forget(self, state_id: int) -> None:
-        """Free a saved state, unless its whole simulation is already gone."""
+        """Free a saved state, unless its simulation is already closed."""
         if self.is_open:
             pybullet.removeState(state_id, physicsClientId=self.client)
 
@@ -49,8 +49,8 @@ class Snapshot:
     """A saved moment of one world; give it back to that world's ``restore``.
 
     Attributes:
-        session: the simulation that it belongs to.
-        fields: what the world keeps beside Bullet's own state.
+        session: of its simulation.
+        fields: the world's own state beside Bullet's.
         state_id: Bullet's number of the saved state, freed with this object.
     """
 

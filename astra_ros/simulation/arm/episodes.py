@@ -1,4 +1,4 @@
-"""The arm at its table as a `World`: what it plays, what is then true, and how good a plan was."""
+"""The arm at its table as a `World`: play, labels and referee."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RANDOM_SHARE = 0.35
 
 
 class PlayingArm(ArmWorld):
-    """`ArmWorld` with what `astra record` and `astra rank` ask of every world; see `worlds.World`."""
+    """`ArmWorld` with the rest of the interface `worlds.World`, for recording and ranking."""
 
     @property
     def embodiment(self) -> Embodiment:
@@ -37,7 +37,7 @@ class PlayingArm(ArmWorld):
         return propose(self, count, seed)
 
     def referee(self) -> ArmReferee:
-        """Says how good the next plan is."""
+        """A referee of the next plan."""
         return ArmReferee(self)
 
     def motion(self) -> np.ndarray:
@@ -57,7 +57,7 @@ class PlayingArm(ArmWorld):
         }
 
     def camera(self) -> dict:
-        """The fixed camera, for drawing the robot into its picture."""
+        """The fixed camera, for rendering the robot into its picture."""
         seen = self.settings.camera
         camera = PinholeCamera.from_look_at(seen.position, seen.look_at, seen.fov_deg, seen.width, seen.height)
         return as_drawn(camera).to_dict()

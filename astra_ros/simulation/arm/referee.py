@@ -1,4 +1,4 @@
-"""How good was a push? The cube's way to the goal, and what was touched on it."""
+"""Judge a push by the cube's progress to the goal and by contacts with the obstacle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulated arms: where their URDF is, their joints, their ready pose, their limits.
+"""The simulated arms: URDF, joints, ready pose and limits.
 
 A new arm is one more entry of ``ROBOTS``.
 """
@@ -39,9 +39,9 @@ class RobotSpec:
         urdf: file inside ``pybullet_data``.
         joint_names: J driven joints, base to tip.
         ready: [J] rad, where plans start and end: the hand raised between base and workspace.
-        tool_link: link whose origin is the point that pushes; its z axis points out of the tool,
+        tool_link: link whose origin is the pushing point; its z axis points out of the tool,
             its y axis along the wide side of the pushing face.
-        max_force: [J] Nm, what a joint motor may apply.
+        max_force: [J] Nm, the largest torque of a joint motor.
         max_speed: [J] rad/s, faster commands are slowed to this.
         reach_m: (nearest, farthest) horizontal distance from the base at which plans may work.
         held_joints: other joints, held at a fixed position (m or rad).
@@ -77,10 +77,10 @@ ROBOTS: dict[str, RobotSpec] = {
             max_speed=(2.175, 2.175, 2.175, 2.175, 2.61, 2.61, 2.61),
             reach_m=(0.30, 0.74),
             push_height_m=0.015,
-            # The fingers grip the paddle: the wide hand stays above what stands on the table.
+            # The fingers grip the paddle, so that the wide hand stays above the objects on the table.
             held_joints={"panda_finger_joint1": 0.014, "panda_finger_joint2": 0.014},
             tool=ToolSpec("pusher.urdf", "panda_hand", (0.0, 0.0, 0.085)),
-            # The detailed meshes of these take five times as long to render as all the rest.
+            # The detailed meshes of these links take five times as long to render as all other links.
             coarse_links=tuple(f"panda_link{i}" for i in range(1, 7)),
         ),
         RobotSpec(
@@ -121,7 +121,7 @@ def robot_description(spec: RobotSpec, shapes: bool = True, coarse: bool = False
     Raises:
         FileNotFoundError: a URDF is missing.
     """
-    import pybullet_data  # the arms' URDFs and meshes; not needed by the rest of this module
+    import pybullet_data  # only this function needs it
 
     path = Path(pybullet_data.getDataPath()) / spec.urdf
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""What a seed decides: where the cube, the goal and the obstacle are, and how the scene looks."""
+"""The layout and look of an arm scene, chosen by a seed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CUBE_SIDE_M = 0.07
 CUBE_HALF_DIAGONAL_M = CUBE_SIDE_M / np.sqrt(2.0)
 OBSTACLE_RADIUS_M = 0.04
 GOAL_RADIUS_M = 0.055
-# Things keep at least this gap at the start, so that none touches another one.
+# Objects keep at least this gap at the start.
 GAP_M = 0.025
 
 TABLE_TONES = ((0.78, 0.74, 0.68), (0.70, 0.70, 0.72), (0.60, 0.57, 0.53), (0.84, 0.83, 0.81))
@@ -22,12 +22,12 @@ TABLE_TONES = ((0.78, 0.74, 0.68), (0.70, 0.70, 0.72), (0.60, 0.57, 0.53), (0.84
 
 @dataclass(frozen=True)
 class SceneSettings:
-    """Where things may lie on the table (m, world frame) and how scenes vary.
+    """The region of the objects on the table (m, world frame) and how scenes vary.
 
     Attributes:
         x_range, y_range: the region of cube, goal and obstacle.
         distance_range: cube to goal.
-        blocked_share: share of scenes whose obstacle is put beside the straight push.
+        blocked_share: share of scenes whose obstacle stands beside the straight push.
         blocked_offset_m: how far beside, at most, the obstacle's centre is from the straight line.
         push_room_m: room behind the cube for the hand.
     """
@@ -52,7 +52,7 @@ class TableLayout:
 
 @dataclass(frozen=True)
 class Style:
-    """How a scene looks: RGB 0..1 and the direction to the light."""
+    """The look of a scene: RGB 0..1 and the direction to the light."""
 
     object_rgb: tuple[float, float, float]
     table_rgb: tuple[float, float, float]
@@ -68,7 +68,7 @@ def sample_layout(spec: RobotSpec, seed: int, settings: SceneSettings | None = N
         settings: the region.
 
     Raises:
-        RuntimeError: no layout fits the settings.
+        SceneError: no layout fits the settings.
     """
     settings = settings or SceneSettings()
     rng = np.random.default_rng([seed, 1])
@@ -94,7 +94,7 @@ def sample_layout(spec: RobotSpec, seed: int, settings: SceneSettings | None = N
             continue
         if np.linalg.norm(obstacle - goal) < OBSTACLE_RADIUS_M + CUBE_HALF_DIAGONAL_M + GAP_M:
             continue
-        # The cube lies roughly along the push, never quite.
+        # The cube lies roughly along the push.
         yaw = _wrapped(angle + rng.uniform(-0.35, 0.35), np.pi / 2)
         return TableLayout(cube, yaw, goal, obstacle)
     raise SceneError(

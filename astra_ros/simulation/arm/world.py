@@ -1,7 +1,7 @@
 """An arm at a table with a cube, an obstacle and a goal, simulated and rendered by PyBullet.
 
-World frame: the robot's base, z up, the table's top at z = 0. Nothing here needs a display, and
-the same seed and the same plans give the same bits, in this process and in the next one.
+World frame: the robot's base, z up, the table's top at z = 0. No display is needed. The same seed and the same plans
+give the same bits, in every process.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from astra_ros.simulation.bullet import pybullet
 from astra_ros.simulation.camera import Camera, CameraSettings
 from astra_ros.simulation.session import Session, SessionOwner, Snapshot
 
-# Bodies this near to each other touch (m). Bullet also reports pairs that are merely close.
+# Bodies this near to each other touch (m). Bullet also reports pairs that are only close.
 TOUCH_M = 1e-3
-# A joint's target is at most this far (rad) from the joint: a blocked arm winds up no further.
+# A joint's target is at most this far (rad) from the joint, which limits the wind-up of a blocked arm.
 MAX_LEAD_RAD = 0.1
 
 
 @dataclass(frozen=True)
 class ArmWorldSettings:
-    """What world to make.
+    """Settings of an arm world.
 
     Attributes:
         robot: key of ``robots.ROBOTS``.
         camera: the camera.
-        scene: where things may lie.
+        scene: how scenes vary.
         physics_hz: simulation steps a second.
         style_seed: look of the scene; None takes the seed given to ``reset``.
     """
@@ -70,7 +70,7 @@ class ArmWorld(SessionOwner):
     """One simulated arm at its table. Several worlds in a process do not disturb each other.
 
     Raises:
-        ValueError: unknown robot name.
+        UnknownName: of the robot.
         FileNotFoundError: a URDF is missing.
     """
 
@@ -99,7 +99,7 @@ class ArmWorld(SessionOwner):
     def reset(self, seed: int, style_seed: int | None = None) -> None:
         """Start the episode that belongs to ``seed``: its layout and look, the arm at ready.
 
-        ``style_seed`` gives it another look, and goes before the settings' one.
+        ``style_seed`` gives it another look; it overrides the settings' one.
         """
         layout = sample_layout(self.spec, seed, self.settings.scene)
         if style_seed is None:
@@ -123,8 +123,8 @@ class ArmWorld(SessionOwner):
     def command(self, plan: JointPlan) -> None:
         """Follow ``plan`` from now on; it replaces the one before.
 
-        Joints may come in any order. Where the plan's first point is not where the arm is, the
-        arm moves there no faster than the joints' speed limits.
+        Joints may come in any order. An arm that is not at the plan's first point moves there within the joints' speed
+        limits.
 
         Raises:
             PlanError: the plan's joints are not this arm's.
@@ -159,7 +159,7 @@ class ArmWorld(SessionOwner):
     def goal_image(self) -> np.ndarray:
         """The view once the task is done: cube at the goal, arm at ready: uint8 [h, w, 3] RGB.
 
-        Takes a ``snapshot`` and comes back to it, so that nothing stays changed.
+        The world is unchanged afterwards: a ``snapshot`` is restored.
         """
         now = self.snapshot()
         yaw = self.state().object_yaw
@@ -170,7 +170,7 @@ class ArmWorld(SessionOwner):
         return image
 
     def state(self) -> ArmState:
-        """The true state now; see ``ArmState`` for what its contacts cover."""
+        """The true state now; ``ArmState`` tells which time its contacts cover."""
         position, turn = pybullet.getBasePositionAndOrientation(self._bodies["cube"], physicsClientId=self._client)
         joints = self._joint_positions()
         tool = pybullet.getLinkState(
@@ -190,11 +190,11 @@ class ArmWorld(SessionOwner):
         )
 
     def snapshot(self) -> Snapshot:
-        """This moment, to come back to with ``restore``. Freed when no longer referenced.
+        """This moment, for ``restore``. It is freed when no longer referenced.
 
-        What follows a snapshot is bit by bit what follows each ``restore`` of it. For that, the
-        solver's memory of past contacts is dropped here as it is there; while things touch, what
-        follows can differ in its last digits from a run in which no snapshot was taken.
+        The run after a snapshot and the runs after each ``restore`` of it are equal bit by bit. For that, the solver's
+        memory of past contacts is dropped in both cases. While bodies touch, the run can differ in its last digits
+        from a run without a snapshot.
         """
         fields = {name: getattr(self, name) for name in self._MOMENT}
         snapshot = Snapshot(self._session, fields)
@@ -202,7 +202,7 @@ class ArmWorld(SessionOwner):
         return snapshot
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go back to a moment of this world: what follows repeats bit by bit.
+        """Go back to a moment of this world; the run after it repeats bit by bit.
 
         Raises:
             ValueError: the snapshot belongs to another world.
@@ -216,7 +216,7 @@ class ArmWorld(SessionOwner):
         self._paint(self._bodies["cube"], self._style.object_rgb)
         self._paint(self._bodies["table"], self._style.table_rgb)
 
-    # What ``snapshot`` keeps beside Bullet's own state. None of these is changed in place.
+    # Fields of a snapshot beside Bullet's own state. They are replaced, never changed in place.
     _MOMENT = (
         "_ticks",
         "_plan",
@@ -254,7 +254,7 @@ class ArmWorld(SessionOwner):
         self._held = [joint[name] for name in self.spec.held_joints]
         self._all_joints = self._driven + self._held
         self._forces = [*self.spec.max_force, *([50.0] * len(self._held))]
-        # The arm's base stands on the table; they are no contact worth solving.
+        # The arm's base stands on the table: do not solve that contact.
         pybullet.setCollisionFilterPair(arm, self._bodies["table"], -1, -1, 0, physicsClientId=client)
         self._camera = Camera(self.settings.camera, client)
         self._set_arm(np.array(self.spec.ready))
@@ -285,9 +285,8 @@ class ArmWorld(SessionOwner):
     def _forget_contacts(self) -> None:
         """Go back to the empty start, with all bodies apart.
 
-        Bullet keeps search directions and the like for every pair of bodies that are near each
-        other, and no saved state holds them. They would make a restored moment go on a little
-        differently each time; for bodies that were apart they start anew.
+        Bullet keeps data such as search directions for every pair of close bodies, and saved states do not hold them.
+        They would make runs from a restored moment differ slightly. For bodies that were apart they start anew.
         """
         pybullet.restoreState(self._pristine.state_id, physicsClientId=self._client)
         pybullet.performCollisionDetection(physicsClientId=self._client)

@@ -1,7 +1,7 @@
-"""Colours the ground of a drive scene: land, sidewalk, asphalt and sharp markings.
+"""Colours of the ground of a drive scene: land, sidewalk, asphalt and sharp markings.
 
-Every marking is drawn from its true shape, and each pixel gets the share of its own patch of ground
-that the marking covers. So lines are smooth at any distance, and none flickers.
+Every marking is drawn from its true shape. A pixel gets the share of its patch of ground that the marking covers, so
+lines are smooth at any distance and do not flicker.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Ground:
     """The ground of one episode.
 
     Args:
-        layout: where the roads are.
-        style: how they look.
+        layout: of the roads.
+        style: their look.
     """
 
     def __init__(self, layout: DriveLayout, style: DriveStyle) -> None:
@@ -90,7 +90,7 @@ class Ground:
                 _mix(part, line, view.across(d - width / 2, d + width / 2) * body)
         dashes = _periodic(view.s, view.s_width, *self._style.dash)
         _mix(part, self._colours["centre_line"], view.across(-width / 2, width / 2) * body * dashes)
-        # The stop line, on the lane that comes out: s grows away from here, so it is the left one.
+        # The stop line, on the lane of the traffic that leaves: s grows away from the junction, so it is the left lane.
         stop = self._layout.road.left_edge + shoulder + 0.6
         bar = view.across(0.2, road.left_edge - 0.2) * view.along(stop, stop + 0.4)
         _mix(part, line, bar * free)
@@ -130,7 +130,7 @@ class Ground:
             _mix(rgb, line, zebra * stripes * road_only)
 
     def _texture(self, x, y, size) -> tuple[np.ndarray, np.ndarray]:
-        """Broad and fine noise, within about -0.5..0.5, gone where pixels are too coarse for it."""
+        """Broad and fine noise, within about -0.5..0.5; it fades where pixels are too coarse for it."""
         out = []
         for tile, cell in zip(self._noise, (1.3, 0.16)):
             u, v = x / cell, y / cell
@@ -146,7 +146,7 @@ class Ground:
 
 
 class _View:
-    """Pixels' patches of ground as a road sees them: s and d, and how wide a patch is in each."""
+    """Pixels' patches of ground in road coordinates: s and d, and the width of a patch in each."""
 
     def __init__(self, road: Road, x, y, yaw: float, right, down) -> None:
         self.road = road

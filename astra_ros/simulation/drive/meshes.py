@@ -115,11 +115,11 @@ class Mesh:
             self.face(faces[side], other.get(side, colour))
 
     def extrude(self, profile, low_half, high_half, colours, side_colour: str) -> None:
-        """A side view [N, 2] (x, z), counter-clockwise from the right, made wide in y.
+        """A side view [N, 2] (x, z), counter-clockwise from the right, extruded in y.
 
         Args:
             low_half, high_half: m, half the width at the profile's lowest and highest point.
-            colours: of the N edges, None for one that is not seen.
+            colours: of the N edges, None for a hidden one.
         """
         profile = np.asarray(profile, dtype=np.float64)
         z = profile[:, 1]
@@ -160,7 +160,7 @@ class Mesh:
         out = y + 0.012 * side
         hub = [(x + 0.5 * (px - x), out, radius + 0.5 * (pz - radius)) for px, _, pz in outer]
         self.face(hub, "rim")
-        # The tread that shows from behind and from the front.
+        # The tread, visible from behind and from the front.
         inner = y - side * 0.25
         for rim_x, out in ((x - radius * 0.92, "x"), (x + radius * 0.92, "X")):
             low, high = (rim_x, min(y, inner), 0.0), (rim_x, max(y, inner), 1.4 * radius)
@@ -169,7 +169,7 @@ class Mesh:
 
 @lru_cache(maxsize=1024)
 def build_mesh(kind: str, size: tuple[float, float, float], variant: int) -> Mesh:
-    """The body of a kind of ``obstacles.SIZES``; the same object each time, not to be changed.
+    """The mesh of a kind of ``obstacles.SIZES``. It is cached: do not change it.
 
     Raises:
         KeyError: unknown kind.
@@ -301,7 +301,7 @@ def _building(mesh, length, width, height, variant) -> None:
     for side, (a, b) in corners.items():
         long = length if side in "yY" else width
         across = pixels * np.clip(np.round(long / 2.2), 1, WINDOWS)
-        # A hair inside the quarter, so that no edge samples its neighbour.
+        # Slightly inside the quarter, so that edges do not sample its neighbour.
         u, v = (column + 0.01, column + across - 0.01), (row + up - 0.01, row + 0.01)
         front = [(u[0], v[0]), (u[1], v[0]), (u[1], v[1]), (u[0], v[1])]
         mesh.face([(*a, 0.0), (*b, 0.0), (*b, height), (*a, height)], front)

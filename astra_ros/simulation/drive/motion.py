@@ -1,4 +1,4 @@
-"""How a car follows a commanded twist: limited speed, acceleration and turning circle."""
+"""Motion of a car that follows a commanded twist with limited speed, acceleration and turning circle."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from astra_ros.settings import SettingError
 
 @dataclass(frozen=True)
 class CarLimits:
-    """What the car can do, and its size. The robot's frame: middle of the rear axle, on the ground.
+    """Limits and size of the car. The robot's frame: middle of the rear axle, on the ground.
 
     Attributes:
         max_speed, max_reverse: m/s forward and backward.
-        acceleration: m/s^2, most change of speed away from rest.
-        braking: m/s^2, most change of speed towards rest.
+        acceleration: m/s^2, largest change of speed away from rest.
+        braking: m/s^2, largest change of speed towards rest.
         yaw_rate: rad/s.
         yaw_acceleration: rad/s^2.
         min_radius: m, of the tightest circle of the rear axle's middle.
@@ -25,7 +25,7 @@ class CarLimits:
         wheelbase, track: m, between the axles and between the wheels of an axle.
 
     Raises:
-        ValueError: on creation, for a value that is not positive, or a body shorter than its axles.
+        SettingError: on creation, for a value that is not positive, or a body shorter than its axles.
     """
 
     max_speed: float = 8.0
@@ -61,7 +61,7 @@ class CarLimits:
 
     @property
     def wheels(self) -> tuple[tuple[float, float], ...]:
-        """Where the four wheels stand, m, robot's frame."""
+        """Positions of the four wheels, m, robot's frame."""
         half = self.track / 2
         return tuple((x, y) for x in (0.0, self.wheelbase) for y in (-half, half))
 
@@ -77,7 +77,7 @@ class CarState(NamedTuple):
 
 
 def advance(car: CarState, command: tuple[float, float], limits: CarLimits, dt: float) -> CarState:
-    """The car ``dt`` seconds later, held to its limits.
+    """The car ``dt`` seconds later, within its limits.
 
     Args:
         car: now.
@@ -93,9 +93,9 @@ def advance(car: CarState, command: tuple[float, float], limits: CarLimits, dt: 
     wish = min(max(command[1], -most_turn), most_turn)
     most = limits.yaw_acceleration * dt
     turn = car.yaw_rate + min(max(wish - car.yaw_rate, -most), most)
-    # A car that slows down in a bend turns less at once: its front wheels set a curve, not a rate.
+    # A car that slows down in a bend turns less at once: its front wheels set a curvature, not a rate.
     turn = min(max(turn, -most_turn), most_turn)
-    # The rear axle moves on an arc: its chord lies along the mean heading.
+    # The rear axle moves on an arc whose chord lies along the mean heading.
     half = 0.5 * turn * dt
     chord = speed * dt * (math.sin(half) / half if abs(half) > 1e-9 else 1.0)
     return CarState(

@@ -10,18 +10,18 @@ Point = tuple[float, float]
 
 
 def nearest_in_view(outlines: Iterable[np.ndarray], tangent: float, reach: float) -> Point | None:
-    """The point nearest to the camera of whatever lies in its view.
+    """The point of all outlines in view that is nearest to the camera.
 
-    What is nearest is not hidden by any other outline: that one would be nearer still.
+    It is never hidden: the hiding outline would be nearer.
 
     Args:
         outlines: convex, counter-clockwise or not, each [N, 2] m in the camera's frame on the
             ground: x forward, y left, the camera at the origin.
         tangent: of half the horizontal field of view.
-        reach: m, how far it sees.
+        reach: m, range of the view.
 
     Returns:
-        x, y in m, or None where nothing is in view.
+        x, y in m, or None where the view is empty.
     """
     best, best_distance = None, reach
     for outline in outlines:

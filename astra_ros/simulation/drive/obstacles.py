@@ -1,4 +1,4 @@
-"""What stands and what drives in the drive world, and the room that it takes.
+"""Obstacles and vehicles of the drive world, and their outlines.
 
 All lengths in m, world frame.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Length, width and height of each kind of obstacle; a range where they differ from one to the next.
+# Length, width and height of each kind of obstacle and vehicle.
 SIZES = {
     "car": (4.2, 1.8, 1.45),
     "van": (4.9, 2.0, 2.2),
@@ -24,20 +24,20 @@ SIZES = {
     "building": (12.0, 10.0, 9.0),
 }
 ROUND = {"cone", "barrel", "tree", "conifer", "lamp"}
-PAINTS = 9  # colours that a vehicle may have
+PAINTS = 9  # colours of a vehicle
 FACADES = 3  # kinds of house front
 
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Something that stands still and that one can run into.
+    """A solid object that stands still.
 
     Attributes:
         kind: key of ``SIZES``.
         x, y, yaw: its middle on the ground, m and rad, world frame.
         size: length (along yaw), width and height, m.
-        variant: which of the kind's paints or house fronts.
-        tint: RGB 0..1 that its colours are multiplied by.
+        variant: number of the kind's paint or house front.
+        tint: RGB 0..1, multiplied with its colours.
     """
 
     kind: str
@@ -56,11 +56,11 @@ class Vehicle:
     Attributes:
         kind: 'car', 'van' or 'truck'.
         size: length, width and height, m.
-        variant: its paint.
+        variant: number of its paint.
         lane: index into the road's lanes.
         s: m, of its middle at the start.
-        cruise: m/s, when nothing is in its way.
-        polite: whether it brakes for a robot's car that comes towards it; from behind all do.
+        cruise: m/s, on a free lane.
+        polite: whether it brakes for an oncoming robot's car; every vehicle brakes behind it.
     """
 
     kind: str
@@ -72,11 +72,11 @@ class Vehicle:
     polite: bool
 
 
-def footprint(obstacle, margin: float = 0.0) -> np.ndarray:
+def footprint(obstacle: Obstacle, margin: float = 0.0) -> np.ndarray:
     """Outline on the ground, counter-clockwise: [N, 2] m, world frame.
 
     Args:
-        obstacle: with x, y, yaw, size and kind. Round ones become a polygon of 12 corners.
+        obstacle: round kinds become a polygon of 12 corners.
         margin: m, added on every side.
     """
     if obstacle.kind in ROUND:

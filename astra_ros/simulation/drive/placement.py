@@ -1,4 +1,4 @@
-"""Puts traffic, obstacles, parked vehicles and the roadside on a road, none into another one."""
+"""Place traffic, obstacles, parked vehicles and the roadside without overlap."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import numpy as np
 from astra_ros.simulation.drive.obstacles import FACADES, PAINTS, SIZES, Obstacle, Vehicle, footprint, overlap
 from astra_ros.simulation.drive.road import Lane, Road
 
-CLEAR_START_M = 7.5  # nothing stands nearer to the middle of the car than this at the start
-# Few sizes, so that bodies are built once and not for each house. Length, width and height, m.
+CLEAR_START_M = 7.5  # free distance round the middle of the car at the start
+# Length, width and height, m. There are few sizes, so that bodies are built once and not per house.
 HOUSES = ((8.0, 10.0, 12.0, 15.0), (7.0, 9.0, 11.0), (4.2, 5.6, 8.0, 10.4, 13.0))
 TREE_HEIGHTS = (4.5, 5.5, 6.5, 7.5, 8.5)
 
 
 class Placement:
-    """Puts obstacles on and beside the roads, none into another one."""
+    """Places obstacles on and beside the roads without overlap."""
 
     def __init__(self, rng, settings, road, sides, verge, start_lane, start_s):
         self.rng = rng
@@ -38,7 +38,7 @@ class Placement:
             if not busy[index]:
                 continue
             lane = road.lanes[index]
-            # In the car's own direction from behind it on; oncoming ones ahead of it.
+            # Vehicles of the car's direction start behind it, oncoming ones ahead of it.
             gap = -45.0 if lane.direction == direction else rng.uniform(8.0, 25.0)
             pace = rng.uniform(*self.settings.traffic_speed)
             while gap < min(road.length - 60.0, 190.0):
@@ -75,7 +75,7 @@ class Placement:
         rng, reach = self.rng, self.road.lane_width / 2 - 0.6
         kind = rng.choice(["cones", "barrels", "crate", "barrier", "vehicle"])
         side = float(rng.choice([-1.0, 1.0]))
-        if kind == "cones":  # a slanting row that closes the lane or a part of it
+        if kind == "cones":  # a slanting row that closes the lane or part of it
             count = int(rng.integers(2, 6))
             for k in range(count):
                 self._on_road("cone", s + 1.6 * k, lane.offset + side * (reach - 0.6 * k))
@@ -109,7 +109,7 @@ class Placement:
                 s += rng.uniform(5.5, 9.0) if rng.random() < 0.5 else rng.uniform(20.0, 60.0)
 
     def add_roadside(self) -> None:
-        """Houses, trees and lamps on both sides: what shows in the picture that the car moves."""
+        """Houses, trees and lamps on both sides, by which the picture shows the car's motion."""
         rng, road = self.rng, self.road
         houses, trees = ((0.6, 0.25), (0.3, 0.55), (0.04, 0.86))[rng.integers(3)]
         conifers = rng.random()
@@ -123,7 +123,7 @@ class Placement:
                     tone = rng.uniform(0.75, 1.0) * rng.uniform(0.86, 1.0, 3)
                     tint = tuple(float(c) for c in tone)
                     variant = int(rng.integers(FACADES))
-                    turn = np.pi if side < 0 else 0.0  # its front, the side at -y, to the road
+                    turn = np.pi if side < 0 else 0.0  # its front, the side at -y, faces the road
                     self._beside("building", s + size[0] / 2, d, turn, size, variant, tint)
                     s += size[0] + rng.uniform(1.0, 6.0)
                 elif draw < houses + trees:
@@ -156,11 +156,11 @@ class Placement:
             beyond = (s_around < -1.0) | (s_around > road.length + 1.0)
             if not (beside | beyond).all():
                 return
-        # Crowns may meet, but grow into no wall.
+        # Crowns may touch each other but not walls.
         self._add(obstacle, margin=0.2 * size[2] if kind in ("tree", "conifer") else 0.5)
 
     def _add(self, obstacle: Obstacle, margin: float) -> None:
-        """Add it unless that puts it within ``margin`` of another obstacle, or at the start."""
+        """Add it unless it is within ``margin`` of another obstacle or at the start."""
         radius = float(np.hypot(*obstacle.size[:2])) / 2 + margin
         place = np.array([obstacle.x, obstacle.y])
         if np.linalg.norm(place - self._start) < radius + CLEAR_START_M:

@@ -1,4 +1,4 @@
-"""Turns "drive there, this fast" into velocity commands that the car can follow.
+"""Velocity commands that drive the car to a target point at a target speed.
 
 The steering is pure pursuit (Coulter 1992): the arc from the rear axle through a point ahead.
 """
@@ -14,20 +14,20 @@ from astra_ros.plans.durations import STEP_S
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.drive.motion import CarLimits, CarState, advance
 
-SUBSTEPS = 5  # of a row, in which the car is foreseen
+SUBSTEPS = 5  # of a row, in which the car's motion is predicted
 NAMES = ("linear.x", "angular.z")
 
-# (seconds from now, the car foreseen then, look-ahead in m) -> x, y in m, world frame
+# (seconds from now, the predicted car, look-ahead in m) -> x, y in m, world frame
 Target = Callable[[float, CarState, float], tuple[float, float]]
-# (seconds from now, the car foreseen then) -> m/s
+# (seconds from now, the predicted car) -> m/s
 Speed = Callable[[float, CarState], float]
 
 
 def pursue(car: CarState, limits: CarLimits, seconds: float, target: Target, speed: Speed, name: str) -> VelocityPlan:
-    """Commands that lead the car after a moving target point.
+    """Commands by which the car follows a moving target point.
 
     Args:
-        car: where it starts.
+        car: its start.
         limits: of the car; no command exceeds them.
         seconds: length of the plan, rounded up to whole rows.
         target: the point to drive to.
@@ -46,7 +46,7 @@ def pursue(car: CarState, limits: CarLimits, seconds: float, target: Target, spe
 
 
 def foresee(car: CarState, command: tuple[float, float], limits: CarLimits) -> CarState:
-    """The car after one row of a plan, if nothing is in its way."""
+    """The predicted car after one row of a plan without contact."""
     for _ in range(SUBSTEPS):
         car = advance(car, command, limits, STEP_S / SUBSTEPS)
     return car
@@ -76,7 +76,7 @@ def arc_through(car: CarState, x: float, y: float, limits: CarLimits) -> float:
 
 
 def checked_plan(rows, limits: CarLimits, name: str) -> VelocityPlan:
-    """The plan of these commands [N, 2], held to what the car can do at all."""
+    """The plan of these commands [N, 2], clipped to the car's limits."""
     rows = np.array(rows, dtype=np.float64)
     rows[:, 0] = np.clip(rows[:, 0], -limits.max_reverse, limits.max_speed)
     most = np.minimum(limits.yaw_rate, np.abs(rows[:, 0]) / limits.min_radius)

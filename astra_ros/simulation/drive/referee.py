@@ -1,4 +1,4 @@
-"""How good was a drive? The way made along the road, and what was touched or left on it."""
+"""Judge a drive by its progress along the road, contacts and leaving the lanes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from astra_ros.simulation.drive.road import Road
 from astra_ros.simulation.drive.state import Drivable, DriveState
 from astra_ros.simulation.worlds import Verdict
 
-CRUISE = 6.0  # m/s; who keeps it up makes the full progress of 1
+CRUISE = 6.0  # m/s; a car at this speed makes the full progress of 1
 OFF_ROAD_COST = 0.5
 COLLISION_COST = 1.0
 
@@ -16,7 +16,7 @@ COLLISION_COST = 1.0
 class DriveReferee:
     """Outcome: ``progress`` minus 1 for any contact, minus 0.5 for a wheel off the lanes; -2.5..1.
 
-    Progress is the way made along the main road over that of a car at ``CRUISE``, -1..1.
+    Progress is the distance along the main road over that of a car at ``CRUISE``, -1..1.
     """
 
     def __init__(self, world: Drivable) -> None:
@@ -36,7 +36,7 @@ class DriveReferee:
 
 
 def progress_between(road: Road, states: list[DriveState]) -> float:
-    """Way along the road in the first state's direction, over ``CRUISE`` times the time, -1..1."""
+    """Distance along the road in the first state's direction over ``CRUISE`` times the time, -1..1."""
     s = np.array([state.s for state in states])
     way = float(np.sum(road.ahead(s[:-1], s[1:], states[0].direction)))
     seconds = states[-1].time_s - states[0].time_s

@@ -1,7 +1,7 @@
-"""Roads as curves in the plane: where a point lies along and beside one, and the way back.
+"""Roads as curves in the plane, and the conversion between world and road coordinates.
 
-A road is known by its centre line. A place on it is (s, d): s metres along the line, d metres to
-the left of it. The picture, the labels, the traffic and the plans all use this one geometry.
+A road is given by its centre line. A place on it is (s, d): s metres along the line, d metres to the left of it. The
+picture, the labels, the traffic and the plans all use this geometry.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
-# Distance between samples of a centre line, m; between them it is taken for an arc.
+# Distance between samples of a centre line, m; between samples the line is an arc.
 SAMPLE_M = 0.5
-# Cell of the map that finds the nearest sample, m, and how far that map reaches beyond the road.
+# Cell of the map of nearest samples, m, and the margin of that map round the road.
 CELL_M = 2.0
 MARGIN_M = 60.0
 
@@ -32,7 +32,7 @@ class Lane:
 
 
 class Road:
-    """A centre line of straights and arcs with lanes on it. Nothing here changes once made.
+    """A centre line of straights and arcs with lanes on it. It is immutable.
 
     Args:
         start: [3] x, y in m and heading in rad, world frame, of s = 0.
@@ -94,7 +94,7 @@ class Road:
         return self._curvature[self._sample(s)[1]]
 
     def locate(self, x, y) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Where points are along and beside the road.
+        """Road coordinates of points.
 
         Args:
             x, y: m, world frame, of any one shape.
@@ -108,7 +108,7 @@ class Road:
         column = np.clip(((x - self._corner[0]) / CELL_M).astype(np.int64), 0, columns - 1)
         row = np.clip(((y - self._corner[1]) / CELL_M).astype(np.int64), 0, rows - 1)
         i = self._map[row, column]
-        # The map knows the sample nearest to its cell's middle; one step from there is enough.
+        # The map holds the sample nearest to each cell's middle; one step from there is enough.
         i = self._moved(i, self._offsets(i, x, y)[0])
         along, across, curvature = self._offsets(i, x, y)
         s = i * self._spacing + along
@@ -124,8 +124,7 @@ class Road:
     def ahead(self, start, end, direction: int | np.ndarray = 1) -> np.ndarray:
         """How far ``end`` lies beyond ``start`` (s, m), seen in ``direction``.
 
-        On a closed road it is within half a length: what is a little behind gives a little less
-        than zero.
+        On a closed road it lies within half a length: a point slightly behind gives slightly less than zero.
         """
         gap = direction * (np.asarray(end) - start)
         if self.closed:
@@ -143,7 +142,7 @@ class Road:
         dx, dy = x - self._xy[i, 0], y - self._xy[i, 1]
         t = dx * tangent[..., 0] + dy * tangent[..., 1]
         n = dy * tangent[..., 0] - dx * tangent[..., 1]
-        # Beyond the arc's centre there is no nearest place; keep the divisor away from zero.
+        # Beyond the arc's centre no place is nearest; keep the divisor away from zero.
         room = np.maximum(1.0 - curvature * n, 0.2)
         return t / room, n - 0.5 * curvature * t * t / room, curvature
 
@@ -177,7 +176,7 @@ def rounded_polygon(corners: np.ndarray, radii: np.ndarray):
 
     Args:
         corners: [N, 2] m.
-        radii: [N] m, wished radius of each corner's arc; less where the sides are too short.
+        radii: [N] m, largest radius of each corner's arc; it is reduced where the sides are too short.
 
     Returns:
         start [3] (the middle of a side) and the pieces, as ``Road`` takes them.

@@ -1,6 +1,6 @@
-"""What a seed decides in the drive world: roads, obstacles, traffic and where the car starts.
+"""Roads, obstacles, traffic and the car's start in the drive world, chosen by a seed.
 
-All lengths in m, world frame. How it looks is chosen in ``style``.
+All lengths in m, world frame. ``style`` chooses the look.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class DriveSceneSettings:
         junction_share: share of scenes with a side road.
         traffic_share: share of lanes with moving vehicles; obstacles stand in the others only.
         max_vehicles: moving ones.
-        traffic_speed: m/s, what a vehicle drives when nothing is in its way.
-        polite_share: share of vehicles that brake for a robot's car that comes towards them.
+        traffic_speed: m/s, of a vehicle on a free lane.
+        polite_share: share of vehicles that brake for an oncoming robot's car.
         obstacle_gap: m, along a lane from one group of obstacles to the next.
 
     Raises:
-        ValueError: on creation, for a range that is empty or a share that is none.
+        SettingError: on creation, for an empty range or a value that is not a share.
     """
 
     corner_distance: tuple[float, float] = (45.0, 82.0)
@@ -63,14 +63,14 @@ class DriveLayout:
     """Start of an episode.
 
     Attributes:
-        road: the closed main road; its lanes are what "along the lane" means.
+        road: the closed main road, whose lanes count as lanes.
         side_roads: dead ends that leave it, two lanes each.
         shoulder: m of pavement beyond the lanes, sidewalk excluded.
-        sidewalk: m, 0 where there is none.
+        sidewalk: m, 0 for none.
         crossings: s of zebra crossings.
-        obstacles, vehicles: what stands and what drives.
+        obstacles, vehicles: on and beside the roads.
         start: of the robot's car, at rest.
-        start_lane: index of the lane that it stands in.
+        start_lane: index of its lane.
     """
 
     road: Road
@@ -100,7 +100,7 @@ def sample_layout(seed: int, settings: DriveSceneSettings, rear_to_middle: float
         rear_to_middle: m, from the car's rear axle to its middle.
 
     Raises:
-        RuntimeError: no road fits the settings.
+        SceneError: no road fits the settings.
     """
     rng = np.random.default_rng([seed, 11])
     road = _main_road(rng, settings)

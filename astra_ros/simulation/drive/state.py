@@ -1,4 +1,4 @@
-"""The true state of a drive world, and what a driver reads of one."""
+"""The true state of a drive world, and the part of its interface that planning reads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class DriveState:
     Attributes:
         time_s: since the reset.
         car: pose and speeds of the robot's car.
-        s, d: where the middle of the car is along and beside the main road.
+        s, d: m, of the car's middle along and beside the main road.
         direction: +1 where the car's own lanes run with s, -1 where against it.
         heading_error: rad, of the car against its lane, positive to the left.
         traffic: the other vehicles.
@@ -37,19 +37,19 @@ class DriveState:
 
 
 class Drivable(Protocol):
-    """What planning needs of a ``DriveWorld``: to read it, never to change it."""
+    """The read-only part of ``DriveWorld`` that planning needs."""
 
     @property
     def limits(self) -> CarLimits:
-        """What the car can do."""
+        """Limits of the car."""
 
     @property
     def layout(self) -> DriveLayout:
-        """The episode's roads and what stands and drives on them."""
+        """The episode's roads, obstacles and vehicles."""
 
     @property
     def traffic(self) -> Traffic:
-        """Where the other vehicles are, given ``DriveState.traffic``."""
+        """The other vehicles; their poses follow from ``DriveState.traffic``."""
 
     def state(self) -> DriveState:
         """The true state now."""

@@ -1,4 +1,4 @@
-"""How a drive scene looks: colours of sky and ground, road markings, light, haze."""
+"""The look of a drive scene: colours of sky and ground, road markings, light, haze."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class DriveStyle:
     """The look that belongs to a seed. Lengths in m, RGB 0..1.
 
     Attributes:
-        zenith, horizon, cloud: of the sky; what is far away fades to ``horizon``.
+        zenith, horizon, cloud: of the sky; distant objects fade to ``horizon``.
         cloudiness: 0..1.
         land, hills: of the ground beside the road, and of the skyline.
         hill_height: rad, of the highest hills above the horizon.
@@ -44,7 +44,7 @@ class DriveStyle:
         dash: length of a mark and of mark and gap together, of a dashed line.
         edge: whether the road's edges are marked.
         light: points to the sun, world frame.
-        shade: 0..1, how much light a shadow leaves.
+        shade: 0..1, light left in a shadow.
         haze: distance at which objects have faded by two thirds.
         pattern: chooses the noise of ground and clouds.
     """

@@ -37,7 +37,7 @@ class RoadObject:
 
 
 class Surroundings:
-    """The surroundings at one moment of a world.
+    """The surroundings of the car at one moment of a world.
 
     Attributes:
         items: obstacles and vehicles near the car and near the road, in no order.
@@ -58,7 +58,7 @@ class Surroundings:
         return min(strip, key=lambda item: item.ahead, default=None)
 
     def free_strip(self, item: RoadObject, clearance: float, lane: float) -> float:
-        """d at which the car passes ``item`` and its neighbours, as near to ``lane`` as may be."""
+        """d at which the car passes ``item`` and its neighbours, as near to ``lane`` as possible."""
         # All objects that will be beside it when the car gets there, the item itself included.
         group = [
             other for other in self.items if -4.0 < other.ahead - item.ahead + 1.5 * (other.speed - item.speed) < 7.0

@@ -1,8 +1,8 @@
-"""The picture of the drive world: PyBullet draws the bodies, this paints what is behind them.
+"""The picture of the drive world: PyBullet draws the bodies, and this module the ground and sky behind them.
 
-PyBullet's software renderer takes 1 ms for bodies of some thousand triangles, but its textures
-shimmer and its background is white. Ground and sky need no triangles: the camera's place on the car
-never changes, so which patch of ground and which part of the sky a pixel sees is known beforehand.
+PyBullet's software renderer takes 1 ms for bodies of some thousand triangles, but its textures shimmer and its
+background is white. Ground and sky need no triangles: the camera's place on the car never changes, so the patch of
+ground or part of the sky in each pixel is computed once.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ class DriveView:
         """The picture: uint8 [height, width, 3] RGB.
 
         Args:
-            car: where the robot is.
-            shadows: [N, 5] of x, y, yaw (world frame), length and width (m) of what casts one.
+            car: the robot's pose.
+            shadows: [N, 5] of x, y, yaw (world frame), length and width (m) of the bodies that cast one.
         """
         behind = np.empty((self.settings.height, self.settings.width, 3), dtype=np.float32)
         self._paint_sky(behind[: self._horizon], car.yaw)
@@ -81,7 +81,7 @@ class DriveView:
         return (np.clip(behind, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
 
     def _aim(self) -> None:
-        """Which patch of ground or part of the sky each pixel sees, in the robot's frame."""
+        """Compute the patch of ground or part of the sky in each pixel, in the robot's frame."""
         width, height = self.settings.width, self.settings.height
         aside, tangent = self.settings.half_view
         right = np.array([0.0, -1.0, 0.0])
@@ -98,7 +98,7 @@ class DriveView:
         depth = self.position[2] / -land[..., 2]
         self._x = self.position[0] + depth * land[..., 0]
         self._y = self.position[1] + depth * land[..., 1]
-        # How a patch moves with a step of one pixel: the derivative of position + depth * ray.
+        # Shift of a patch with a step of one pixel: the derivative of position + depth * ray.
         pixel = 2.0 * tangent / height
         self._slope = u[0] * np.linalg.norm(rays[-1, 0, ::2]) / rays[-1, 0, 0] if len(land) else 0.0
         self._right = np.stack([np.zeros_like(depth), -pixel * depth]).astype(np.float32)
@@ -129,7 +129,7 @@ class DriveView:
         dx, dy = shadows[:, 0] - car.x, shadows[:, 1] - car.y
         aheads, lefts = c * dx + s * dy, c * dy - s * dx
         reaches = 0.5 * np.hypot(shadows[:, 3], shadows[:, 4]) + SHADOW_SOFT_M
-        # Far shadows are thinner than a pixel, and the outermost column shows what is in view.
+        # Far shadows are thinner than a pixel, and the outermost column bounds the view.
         seen = (aheads > -reaches) & (aheads < SHADOW_SIGHT_M)
         seen &= np.abs(lefts) < reaches + np.abs(self._slope) * np.maximum(aheads + reaches, 0.0)
         for i in np.flatnonzero(seen):
@@ -151,7 +151,7 @@ class DriveView:
         return 1.0 - np.exp(-((distance / np.float32(self._style.haze)) ** 2))
 
     def _lay_over(self, behind: np.ndarray, bodies: np.ndarray, distance: np.ndarray) -> None:
-        """Put the bodies over the background; both become one picture in ``behind``."""
+        """Composite the bodies over the background, in ``behind``."""
         drawn = np.isfinite(distance)
         count = np.asarray(np.sum(_blocks(drawn), axis=0, dtype=np.uint8))
         seen = count > 0

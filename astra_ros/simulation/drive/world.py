@@ -1,8 +1,7 @@
 """A car with an onboard camera on roads with obstacles and traffic, drawn by PyBullet.
 
-World frame: z up, the ground at z = 0. Robot frame: the middle of the car's rear axle on the
-ground, x forward, y left. The same seed and the same plans give the same bits, in this process and
-in the next one.
+World frame: z up, the ground at z = 0. Robot frame: the middle of the car's rear axle on the ground, x forward, y
+left. The same seed and the same plans give the same bits, in every process.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from astra_ros.simulation.session import Session, SessionOwner
 from astra_ros.simulation.worlds import Embodiment
 
 MOTION_NAMES = ("linear.x", "angular.z")
-SIGHT_M = 25.0  # how far ``nearest_obstacle`` looks
+SIGHT_M = 25.0  # range of the label ``nearest_obstacle``
 
 DASHBOARD_CAMERA = CameraSettings(
     width=128,
@@ -48,12 +47,12 @@ DASHBOARD_CAMERA = CameraSettings(
 
 @dataclass(frozen=True)
 class DriveWorldSettings:
-    """What world to make.
+    """Settings of a drive world.
 
     Attributes:
         camera: on the car; its ``position`` and ``look_at`` are in the robot's frame, one ahead of
             the other.
-        limits: what the car can do.
+        limits: of the car.
         scene: how scenes vary.
         physics_hz: simulation steps a second.
         style_seed: look of the scene; None takes the seed given to ``reset``.
@@ -85,7 +84,7 @@ class DriveWorld(SessionOwner):
     """One simulated car on its roads. Several worlds in a process do not disturb each other.
 
     Raises:
-        ValueError: the camera does not look ahead.
+        SettingError: the camera does not look ahead.
         SceneError: no road fits the settings.
     """
 
@@ -109,23 +108,23 @@ class DriveWorld(SessionOwner):
 
     @property
     def limits(self) -> CarLimits:
-        """What the car can do."""
+        """Limits of the car."""
         return self.settings.limits
 
     @property
     def layout(self) -> DriveLayout:
-        """The episode's roads and what stands and drives on them."""
+        """The episode's roads, obstacles and vehicles."""
         return self._layout
 
     @property
     def traffic(self) -> Traffic:
-        """Where the other vehicles are, given ``DriveState.traffic``."""
+        """The other vehicles; their poses follow from ``DriveState.traffic``."""
         return self._traffic
 
     def reset(self, seed: int, style_seed: int | None = None) -> None:
         """Start the episode that belongs to ``seed``, the car at rest in a lane.
 
-        ``style_seed`` gives it another look, and goes before the settings' one.
+        ``style_seed`` gives it another look; it overrides the settings' one.
 
         Raises:
             SettingError: the seed is negative.
@@ -145,7 +144,7 @@ class DriveWorld(SessionOwner):
         self._arrange()
 
     def play(self, rng: np.random.Generator, seconds: float) -> str:
-        """Choose what the car does for the next ``seconds``, well or badly, and command it.
+        """Choose and command a manoeuvre, good or bad, for the next ``seconds``.
 
         Returns the behaviour's name, one of ``driver.BEHAVIOURS``.
         """
@@ -161,7 +160,7 @@ class DriveWorld(SessionOwner):
         """None: progress along a road has no picture."""
 
     def referee(self) -> DriveReferee:
-        """Says how good the next plan is."""
+        """A referee of the next plan."""
         return DriveReferee(self)
 
     def command(self, plan: VelocityPlan) -> None:
@@ -199,7 +198,7 @@ class DriveWorld(SessionOwner):
         return np.array(self._motion)
 
     def state(self) -> DriveState:
-        """The true state now; see ``DriveState`` for what its contact covers."""
+        """The true state now; ``DriveState`` tells which time its contact covers."""
         road, car, reach = self._layout.road, self._car, self.limits.body_centre_x
         s, d, heading = road.locate(car.x + reach * math.cos(car.yaw), car.y + reach * math.sin(car.yaw))
         turn = math.remainder(car.yaw - float(heading), 2 * math.pi)
@@ -220,10 +219,10 @@ class DriveWorld(SessionOwner):
         )
 
     def labels(self) -> dict[str, np.ndarray]:
-        """What is true now, as ``World`` says.
+        """The ground truth now, as ``World`` defines it.
 
-        ``nearest_obstacle`` is the point nearest to the camera, within its horizontal field of view
-        and 25 m, of anything solid: obstacle, vehicle, house, lamp or tree trunk; z is 0.
+        ``nearest_obstacle`` is the point of any solid object (obstacle, vehicle, house, lamp, tree trunk) nearest to
+        the camera, within its horizontal field of view and 25 m; z is 0.
         """
         place, forward, up = self._view.pose(self._car)
         return {
@@ -239,7 +238,7 @@ class DriveWorld(SessionOwner):
         return PinholeCamera.from_look_at(own.position, own.look_at, own.fov_deg, own.width, own.height).to_dict()
 
     def scene(self) -> dict[str, list[float] | float | str]:
-        """The road: what stays as it is until the next reset."""
+        """The road, which stays until the next reset."""
         road = self._layout.road
         return {
             "lane_width": road.lane_width,
@@ -251,13 +250,13 @@ class DriveWorld(SessionOwner):
         }
 
     def snapshot(self) -> DriveSnapshot:
-        """This moment, to come back to with ``restore``; nothing is changed by it."""
+        """This moment, for ``restore``. The world is unchanged."""
         return DriveSnapshot(self._session, {name: getattr(self, name) for name in self._MOMENT})
 
     def restore(self, snapshot: DriveSnapshot) -> None:
-        """Go back to a moment of this world: what follows repeats bit by bit.
+        """Go back to a moment of this world; the run after it repeats bit by bit.
 
-        A moment of another episode is fine too; its scene is built again.
+        A moment of another episode is allowed; its scene is built again.
 
         Raises:
             ValueError: the snapshot belongs to another world.
@@ -269,7 +268,7 @@ class DriveWorld(SessionOwner):
             setattr(self, name, value)
         self._arrange()
 
-    # Everything that changes within an episode. None of these is changed in place.
+    # Everything that changes within an episode. It is replaced, never changed in place.
     _MOMENT = ("_seed", "_style_seed", "_ticks", "_plan", "_plan_tick", "_car", "_traffic_state", "_touched", "_motion")
 
     def _build(self, seed: int, style_seed: int) -> None:
@@ -289,7 +288,7 @@ class DriveWorld(SessionOwner):
         self._bodies.move_vehicles(self._traffic.poses(self._traffic_state))
 
     def _tick(self, command: tuple[float, float], dt: float) -> None:
-        """One physics step: the car moves unless something is there, then the others likewise."""
+        """One physics step: the car moves unless it would touch something, then the vehicles likewise."""
         before, traffic_before = self._car, self._traffic_state
         self._car = advance(before, command, self.limits, dt)
         self._bodies.move_car(self._car)

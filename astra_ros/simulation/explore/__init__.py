@@ -1,1 +1,1 @@
-"""Rooms and corridors, seen by a rover's camera or a free one."""
+"""Rooms and corridors, explored by a rover or a drone."""

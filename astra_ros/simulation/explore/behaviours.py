@@ -33,7 +33,7 @@ Behaviour = Callable[[Situation, np.random.Generator, int], "Course | None"]
 
 
 def go(s: Situation, rng, count: int) -> Course | None:
-    """To a free point in sight, mostly one that the camera sees."""
+    """To a visible free point, mostly in the camera's view."""
     for _ in range(30):
         half = s.half_fov[0] if rng.random() < 0.75 else np.pi
         bearing, distance = s.yaw + rng.uniform(-half, half), rng.uniform(0.7, 3.0)
@@ -93,7 +93,7 @@ def approach(s: Situation, rng, count: int) -> Course | None:
 
 
 def bump(s: Situation, rng, count: int) -> Course | None:
-    """Into a wall or a piece of furniture that is near."""
+    """Into a near wall or piece of furniture."""
     for _ in range(20):
         bearing = s.yaw + rng.uniform(-1.0, 1.0)
         distance = float(s.solids.cast(s.xy, [bearing])[0])
@@ -104,7 +104,7 @@ def bump(s: Situation, rng, count: int) -> Course | None:
 
 
 def face_wall(s: Situation, rng, count: int) -> Course | None:
-    """Turn to the nearest wall and go close: there is nothing to see."""
+    """Turn to the nearest wall and go close, where nothing new is visible."""
     walls = s.house.wall_solids
     i = int(np.argmin(walls.distances(s.xy[None])[0]))
     gap = walls.nearest_points(s.xy)[i] - s.xy
@@ -115,7 +115,7 @@ def face_wall(s: Situation, rng, count: int) -> Course | None:
 
 
 def turn(s: Situation, rng, count: int) -> Course:
-    """On the spot, by a part of a circle or all the time."""
+    """On the spot, by part of a circle or all the time."""
     rate = rng.choice([-1.0, 1.0]) * rng.uniform(0.25, MAX_TURN)
     until = count if rng.random() < 0.6 else int(rng.integers(count // 3, count + 1))
     return eased(np.zeros(count), np.where(np.arange(count) < until, rate, 0.0))
@@ -141,7 +141,7 @@ def back_up(s: Situation, rng, count: int) -> Course:
 
 
 def wander(s: Situation, rng, count: int) -> Course:
-    """Smooth random speeds, wherever they lead; a free camera moves and tilts in all its ways."""
+    """Smooth random speeds without a goal; the drone moves and tilts in all its degrees of freedom."""
     ahead = 0.2 + smooth(rng, count, 0.3)
     rates = smooth(rng, count, 0.5)
     if not s.spec.flies:
@@ -152,11 +152,11 @@ def wander(s: Situation, rng, count: int) -> Course:
 
 
 def stand(s: Situation, rng, count: int) -> Course:
-    """Nothing at all."""
+    """Stand still."""
     return Course(np.zeros(count), np.zeros(count))
 
 
-# -- what only a free camera can do --------------------------------------------------------------
+# -- the drone's own --------------------------------------------------------------
 
 
 def strafe(s: Situation, rng, count: int) -> Course:
@@ -176,13 +176,13 @@ def climb(s: Situation, rng, count: int) -> Course:
 
 
 def orbit(s: Situation, rng, count: int) -> Course | None:
-    """Around what is ahead, facing it."""
+    """Around the object ahead, facing it."""
     distance = float(s.solids.cast(s.xy, [s.yaw])[0])
     if not 0.6 < distance < 2.5:
         return None
     radius = distance + 0.2
     speed = rng.choice([-1.0, 1.0]) * min(rng.uniform(0.25, 0.5), MAX_TURN * radius)
-    # Its middle stays ahead: to the left of a circle that one faces is clockwise.
+    # Its middle stays ahead: facing the middle of a circle, leftwards is clockwise.
     rate = np.full(count, -speed / radius)
     return eased(np.zeros(count), rate, left=np.full(count, speed))
 

@@ -1,4 +1,4 @@
-"""Contacts between a robot and its house, asked of PyBullet's geometry."""
+"""Contacts between a robot and its house, computed by PyBullet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A course: what a robot does for some seconds in a level frame, and the plan that it becomes."""
+"""Courses: speeds of a robot in a level frame, and their conversion to plans."""
 
 from __future__ import annotations
 
@@ -11,24 +11,23 @@ from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.explore.robots import Pose, gimbal, gimbal_angles, twist_between
 from astra_ros.simulation.explore.visibility import Situation
 
-# How fast a course's speeds (m/s) and turns (rad/s) change from row to row: well within what the
-# robots can follow.
+# Change of a course's speeds (m/s) and turns (rad/s) from row to row, well within the robots' limits.
 SPEED_STEP, TURN_STEP = 0.25, 0.35
 MAX_TURN = 0.7
 # A pitch or roll is approached at this rate (rad/s).
 TILT_RATE = 0.5
-# Left beside the robot on a path that is meant to be free (m).
+# Clearance beside the robot on a collision-free path (m).
 MARGIN_M = 0.08
 
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """What a robot does in N rows of ``STEP_S``, in a level frame that heads where it heads.
+    """Motion of a robot in N rows of ``STEP_S``, in a level frame with the robot's heading.
 
     Attributes:
         ahead, turn: [N] m/s forward, rad/s to the left.
-        left, up: [N] m/s; the drone's only, as all that follows.
-        pitch, roll: [N] rad, wanted at each row's end: nose up, right side down.
+        left, up: [N] m/s, of the drone only.
+        pitch, roll: [N] rad, of the drone only, targets at each row's end: nose up, right side down.
     """
 
     ahead: np.ndarray
@@ -40,7 +39,7 @@ class Course:
 
 
 def course_plan(situation: Situation, course: Course, name: str = "plan") -> VelocityPlan:
-    """The course as the robot's velocities, from where it is now."""
+    """The course as the robot's velocities, from its current pose."""
     spec, count = situation.spec, len(course.ahead)
     rows = np.zeros((count, len(spec.motion_names)))
     if not spec.flies:
@@ -66,7 +65,7 @@ def course_plan(situation: Situation, course: Course, name: str = "plan") -> Vel
 
 
 def free_line(situation: Situation, start, end) -> bool:
-    """Whether the robot can go straight from one point [2] to another at its height."""
+    """Whether the straight line between two points [2] is free at the robot's height."""
     count = max(2, int(np.hypot(*np.subtract(end, start)) / 0.08) + 1)
     points = np.linspace(start, end, count)
     room = situation.solids.clearance(points)
@@ -74,7 +73,7 @@ def free_line(situation: Situation, start, end) -> bool:
 
 
 def path(s: Situation, course: Course) -> np.ndarray:
-    """[N + 1, 2] where a course leads if nothing stops it."""
+    """[N + 1, 2] the path of a course without contact."""
     yaw, here, points = s.yaw, s.xy, [s.xy]
     left = np.broadcast_to(course.left, len(course.ahead))
     for speed, rate, side in zip(course.ahead, course.turn, left):
@@ -110,7 +109,7 @@ def through(s: Situation, points: list, speed: float, count: int) -> Course:
 
 
 def eased(ahead: np.ndarray, turns: np.ndarray, **more) -> Course:
-    """The course with speeds that change no faster than robots follow, from rest."""
+    """The course, from rest, with speeds that change no faster than the robots can follow."""
     speeds = {name: more.pop(name) for name in ("left", "up") if name in more}
     return Course(
         _limited(ahead, SPEED_STEP),
@@ -134,7 +133,7 @@ def smooth(rng, count: int, spread: float) -> np.ndarray:
 
 
 def share(count: int) -> np.ndarray:
-    """[N] the share of the course that is over at each row's end."""
+    """[N] share of the course completed at each row's end."""
     return np.arange(1, count + 1) / count
 
 

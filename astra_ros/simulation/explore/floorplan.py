@@ -28,12 +28,12 @@ class ExploreSceneSettings:
         door_m: narrowest and widest door; archways are wider.
         door_height_m: of doors and archways.
         corridor_share: share of houses with a corridor across.
-        loop_share: share of the neighbours that get a door which the house could do without.
+        loop_share: share of the neighbouring rooms that get a door beyond those that connect the house.
         furniture_m2: floor area (m^2) for each piece of furniture.
-        gap_m: left between pieces, doors and walls, so that robots get through.
+        gap_m: between pieces, doors and walls, so that robots can pass.
 
     Raises:
-        ValueError: on creation, for a house that cannot be built.
+        SettingError: on creation, for a house that cannot be built.
     """
 
     size_m: float = 12.0
@@ -85,7 +85,7 @@ class Room:
     is_corridor: bool
 
     def floor(self, wall_m: float) -> tuple[np.ndarray, np.ndarray]:
-        """Opposite corners of what its walls leave."""
+        """Opposite corners of the floor between its walls."""
         return np.array(self.low) + wall_m / 2.0, np.array(self.high) - wall_m / 2.0
 
 

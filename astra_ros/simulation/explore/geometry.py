@@ -1,4 +1,4 @@
-"""Solid blocks seen from above: how near, how far along a ray, what is nearest in view.
+"""Solid blocks seen from above: distances, ray casts and the nearest point in view.
 
 All maths is exact for boxes turned about z and for upright cylinders, and needs no simulator.
 World frame, m and rad. B blocks, N points, R rays.
@@ -16,13 +16,13 @@ class Block:
     """A solid piece of the house.
 
     Attributes:
-        kind: what it is or belongs to, e.g. "wall" or "table".
+        kind: e.g. "wall" or "table".
         centre: m, world frame.
         half: half its size along its own x, y and z (m); of a cylinder, half[0] is the radius.
         yaw: its turn about z, rad.
         round: an upright cylinder instead of a box.
         rgb: 0..1.
-        pattern: what is painted on its sides, a key of ``textures.SIDES``.
+        pattern: of its sides, a key of ``textures.SIDES``.
     """
 
     kind: str
@@ -55,11 +55,11 @@ class Solids:
         self.high = np.array([b.high for b in blocks])
 
     def between(self, low: float, high: float) -> Solids:
-        """Those with something between two heights (m)."""
+        """The blocks that reach between two heights (m)."""
         return self._picked((self.low < high) & (self.high > low))
 
     def only(self, index: int) -> Solids:
-        """One of them."""
+        """One block alone."""
         return self._picked(slice(index, index + 1))
 
     def distances(self, points) -> np.ndarray:
@@ -102,8 +102,8 @@ class Solids:
             half_angle: half its width, below pi / 2.
             reach_m: its length.
 
-        The nearest point of all hides behind nothing, so it is visible. In a convex wedge it is
-        either a footprint's nearest point of all or lies on the wedge's edge.
+        The nearest point is never hidden. In a convex wedge it is a footprint's nearest point or lies on the wedge's
+        edge.
         """
         origin = np.asarray(origin, dtype=np.float64)
         edges = yaw + np.array([-half_angle, half_angle])

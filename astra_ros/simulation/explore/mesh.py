@@ -1,7 +1,7 @@
 """A house as one painted mesh: few triangles, one texture, drawn at once.
 
-The software renderer takes time for every body and every triangle, and holds one texture a body.
-So all faces of the house become one mesh, and their pictures are packed into one texture.
+The software renderer spends time on every body and triangle, and holds one texture a body. So all faces of the house
+become one mesh, and their pictures are packed into one texture.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CEILING_RGB = (0.9, 0.9, 0.88)
 
 
 class PaintedMesh:
-    """Faces with pictures, gathered until they are ``shown``."""
+    """Faces with pictures, collected for ``show``."""
 
     def __init__(self) -> None:
         self._pictures: list[np.ndarray] = []
@@ -45,7 +45,7 @@ class PaintedMesh:
         Args:
             corners: [n, 3] m, counterclockwise as seen from its front; its back is not drawn.
             picture: number of its picture.
-            places: [n, 2] where each corner is in the picture: 0..1 right, 0..1 down.
+            places: [n, 2] of each corner in the picture: 0..1 right, 0..1 down.
         """
         self._corners.append(np.asarray(corners, dtype=np.float64))
         self._places.append((picture, np.asarray(places, dtype=np.float64)))
@@ -76,7 +76,7 @@ class PaintedMesh:
         for corners, (picture, places) in zip(self._corners, self._places):
             top, left = spots[picture]
             height, width = self._pictures[picture].shape[:2]
-            # Half a pixel inside, so that no neighbour in the texture shines through.
+            # Half a pixel inside, so that neighbours in the texture do not bleed in.
             u = (left + 0.5 + places[:, 0] * (width - 1)) / columns
             v = (top + 0.5 + places[:, 1] * (height - 1)) / rows
             uvs.append(np.stack([u, 1.0 - v], axis=1))
@@ -138,7 +138,7 @@ def _add_floor_and_ceiling(mesh: PaintedMesh, house: House, rng) -> None:
 
 
 def _add_shadows(floor: np.ndarray, house: House) -> None:
-    """A soft dark rim on the floor round what stands on it; all dark under tables."""
+    """Soft shadows on the floor round furniture, and under tables."""
     size, scale = house.settings.size_m, textures.FLOOR_PIXELS_M
     for i, block in enumerate(house.furniture, start=len(house.plan.walls)):
         if block.low > 0.8:
@@ -213,7 +213,7 @@ def _add_doorway(mesh: PaintedMesh, house: House, door: Door) -> None:
 
 
 def _add_box(mesh: PaintedMesh, house: House, block: Block, rng) -> None:
-    """Four sides, the top, and the bottom of what does not stand on the floor."""
+    """Four sides and the top, and the bottom of a box above the floor."""
     c, s = np.cos(block.yaw), np.sin(block.yaw)
     axes = np.array([[c, s, 0.0], [-s, c, 0.0]])
     centre = np.array(block.centre)
@@ -260,14 +260,14 @@ def _add_drum(mesh: PaintedMesh, house: House, block: Block, rng) -> None:
 
 
 def _right_of(ahead: np.ndarray) -> np.ndarray:
-    """[3] what is right for somebody upright who looks along a level unit vector."""
+    """[3] the right-hand direction of a level viewing direction [3], both unit vectors."""
     return np.array([ahead[1], -ahead[0], 0.0])
 
 
 def _packed(pictures: list[np.ndarray]) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """One texture, uint8 [rows, ATLAS_COLUMNS, 3] BGR, and each picture's top and left in it.
 
-    Pictures stand on shelves, the tallest first.
+    Pictures are packed in shelves, the tallest first.
     """
     spots: list[tuple[int, int]] = [(0, 0)] * len(pictures)
     top = left = shelf = 0

@@ -1,4 +1,4 @@
-"""How good was a tour? How much floor it showed for the first time, and what was bumped into."""
+"""Judge a tour by the newly seen floor and by contacts."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from astra_ros.simulation.explore.plans import Explorer
 from astra_ros.simulation.explore.visibility import area, seen_floor
 from astra_ros.simulation.worlds import Verdict
 
-# Newly seen floor (m^2) that makes a gain of 1: about what the best plans of four seconds find.
+# Newly seen floor (m^2) that makes a gain of 1: about that of the best plans of four seconds.
 FULL_GAIN_M2 = 14.0
 
 
 class ExploreReferee:
     """Outcome: ``gain`` minus 1 if the robot touched something; -1..1.
 
-    ``gain`` is the floor seen at some step's end and never before, as a share of ``FULL_GAIN_M2``.
+    ``gain`` is the floor first seen at the end of a step, as a share of ``FULL_GAIN_M2``.
 
     Args:
-        seen: floor that counts as seen before, e.g. ``seen`` of an earlier plan in this house; what
-            the camera sees at the start always does.
+        seen: floor that counts as seen before, e.g. ``seen`` of an earlier plan in this house. The camera's view at the
+            start always counts.
 
     Attributes:
         seen: bool [rows, columns], floor cells (``visibility``) seen before or during the plan.

@@ -1,4 +1,4 @@
-"""Who explores: a rover on wheels and a free camera, and how their bodies move.
+"""The exploring robots, a rover and a drone, and the motion of their bodies.
 
 A body is a pose that moves at a twist (three linear, then three angular rates) in its own frame,
 held for a short time: the exponential map of SE(3) (Lynch and Park, Modern Robotics, 3.3).

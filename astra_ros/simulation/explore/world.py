@@ -27,7 +27,7 @@ from astra_ros.simulation.explore.visibility import Situation
 from astra_ros.simulation.session import Session, SessionOwner
 from astra_ros.simulation.worlds import Embodiment
 
-# How far the label of the nearest obstacle looks (m).
+# Range of the label ``nearest_obstacle`` (m).
 SIGHT_M = 6.0
 
 
@@ -37,7 +37,7 @@ def _camera() -> CameraSettings:
 
 @dataclass(frozen=True)
 class ExploreWorldSettings:
-    """What world to make.
+    """Settings of an explore world.
 
     Attributes:
         robot: key of ``robots.ROBOTS``.
@@ -207,7 +207,7 @@ class ExploreWorld(SessionOwner):
         """None: a place that was never seen has no picture."""
 
     def referee(self) -> ExploreReferee:
-        """Says how good the next plan is."""
+        """A referee of the next plan."""
         return ExploreReferee(self)
 
     def play(self, rng: np.random.Generator, seconds: float) -> str:
@@ -221,7 +221,7 @@ class ExploreWorld(SessionOwner):
         return self._state.motion.copy()
 
     def labels(self) -> dict[str, np.ndarray]:
-        """What is true now.
+        """The ground truth now.
 
         - ``obstacle_contact`` [] bool: a wall or furniture stopped the robot during the last step.
         - ``nearest_obstacle`` [3] m: the nearest point of a wall or piece of furniture at the height
@@ -254,7 +254,7 @@ class ExploreWorld(SessionOwner):
         return as_drawn(camera).to_dict()
 
     def snapshot(self) -> ExploreSnapshot:
-        """This moment, to come back to with ``restore``: what follows repeats bit by bit."""
+        """This moment. The run after ``restore`` of it repeats bit by bit."""
         return ExploreSnapshot(self, self.house, self._state)
 
     def restore(self, snapshot: ExploreSnapshot) -> None:
