@@ -64,6 +64,8 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _stopped(word)
     except Exception as error:
+        if isinstance(error, UserError) and error.thing in vars(args):  # a setting that has a flag
+            error.thing = "--" + error.thing.replace("_", "-")
         # These errors say what to do; a traceback would only hide that. Anything else is a bug.
         if isinstance(error, (UserError, FileNotFoundError)) or type(error).__module__.startswith("astra_ros"):
             print(f"astra {word}: {error}", file=sys.stderr)

@@ -167,7 +167,7 @@ class LatentDataset:
             )
         with mixed_precision(self.device):  # as the training itself
             latents = self.autoencoder.encode(frames_to_tensor(episode.frames).to(self.device)).half().cpu()
-        cells = object_cells(episode, tuple(latents.shape[-2:]))
+        cells = object_cells(episode, (latents.shape[-2], latents.shape[-1]))
         drawn = None if own.drawer is None else own.drawer.draw(episode)
         moves = own.cameras is not None and episode.space in own.cameras and episode.camera is not None
         return LatentEpisode(
@@ -261,7 +261,7 @@ class LatentDataset:
                 new.append(row)
         for number in sorted({chosen[row].space for row in new}):
             rows = [row for row in new if chosen[row].space == number]
-            frames = torch.stack([chosen[row].frames[starts[row]] for row in rows]).numpy()
+            frames = torch.stack([_known(chosen[row].frames)[starts[row]] for row in rows]).numpy()
             poses = torch.from_numpy(np.concatenate([self.camera_poses(*picks[row]) for row in rows]))
             camera = self.settings.cameras[self.settings.spaces[number].name]
             with mixed_precision(self.device):
@@ -279,7 +279,7 @@ class LatentDataset:
     def camera_poses(self, index: int, start: int) -> np.ndarray | None:
         """Poses of a moving camera after frame `start`, float32 [1, H, 4, 4]; None where they are not known."""
         episode = self.episodes[index]
-        if episode.frames is None:
+        if episode.frames is None or self.settings.cameras is None:
             return None
         space = self.space_of(index)
         motion = episode.motion[None, start : start + self.settings.horizon + 1]
@@ -303,13 +303,13 @@ def imagine_clips(model: Astra, clip: Clip) -> Tensor:
     Robot renders and reprojected latents are used where all clips have them.
     """
     horizon, number = clip.actions.shape[1], int(clip.spaces[0])
-    drawn = clip.robot_renders is not None and bool(clip.drawn.all())
-    seen_again = clip.reprojected is not None and bool(clip.way_known.all())
+    renders = clip.robot_renders if clip.drawn is not None and bool(clip.drawn.all()) else None
+    reprojected = clip.reprojected if clip.way_known is not None and bool(clip.way_known.all()) else None
     plans = PlanBatch(
         clip.actions[:, None, :, : model.config.action_dims[number]],
         number,
-        robot_renders=clip.robot_renders[:, None].float() / 255 if drawn else None,
-        reprojected=clip.reprojected[:, None] if seen_again else None,
+        robot_renders=None if renders is None else renders[:, None].float() / 255,
+        reprojected=None if reprojected is None else reprojected[:, None],
     )
     return imagine_latents(model, clip.latents[:, :-horizon], plans).latents[:, 0]
 
@@ -325,6 +325,11 @@ def _label(episode: Episode, name: str) -> Tensor:
             f"label '{name}' has shape {tuple(values.shape)}; expected {size} a frame", thing=episode.title
         )
     return values
+
+
+def _known(value: Tensor | None) -> Tensor:
+    assert value is not None
+    return value
 
 
 def _widened(actions: Tensor, columns: int) -> Tensor:

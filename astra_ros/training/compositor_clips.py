@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from astra_ros.datasets.dataset import load_episode
 from astra_ros.inference.torch_camera import inverse_depth_camera
 from astra_ros.training.clips import ClipSettings, LatentDataset, frames_to_tensor, imagine_clips
+from astra_ros.training.trainer import Losses
 from astra_ros.training.training_data import by_space
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.compositor import Compositor
@@ -86,10 +87,11 @@ class CompositorClips:
         ]
 
     def _clip(self, data: LatentDataset, index: int, start: int, frames: np.ndarray, decoded: Tensor) -> ImaginedClip:
-        space, poses, view = data.space_of(index), data.camera_poses(index, start), None
-        if poses is not None:
-            view = inverse_depth_camera(data.settings.cameras[space.name], frames.shape[1:3], self.device)
-            poses = torch.from_numpy(poses[0]).to(self.device)
+        space, way, cameras = data.space_of(index), data.camera_poses(index, start), data.settings.cameras
+        poses = view = None
+        if way is not None and cameras is not None:
+            view = inverse_depth_camera(cameras[space.name], frames.shape[1:3], self.device)
+            poses = torch.from_numpy(way[0]).to(self.device)
         newest = frames_to_tensor(frames[start]).to(self.device)
         steps = 1 if poses is None else self.horizon
         seen, known = last_seen(newest, steps, poses, view, space.moves_camera)
@@ -132,12 +134,8 @@ def _bytes(images: Tensor) -> Tensor:
     return (images * 255).round().to(torch.uint8).cpu()
 
 
-class CompositorLoss(nn.Module):
+class CompositorLoss(Losses[Compositor]):
     """Squared error of each image relative to its present value: nearly the mean in decibels."""
-
-    def __init__(self, compositor: Compositor):
-        super().__init__()
-        self.model = compositor
 
     def forward(
         self, decoded: Tensor, seen: Tensor, known: Tensor, robot: Tensor, truth: Tensor

@@ -72,7 +72,9 @@ def check_camera(where: object, camera: dict, known: PinholeCamera) -> None:
 def fit_depth_prior(episodes: Sequence[Episode], space: ActionSpace, seed: int = 0) -> MovingCamera:
     """The camera of these episodes with its depth prior. Raises DatasetError where every episode is too short."""
     rng = np.random.default_rng(seed)
-    camera = PinholeCamera.from_dict(episodes[0].camera)
+    known = episodes[0].camera
+    assert known is not None
+    camera = PinholeCamera.from_dict(known)
     episodes = [episode for episode in episodes if len(episode) > FURTHEST + 1]
     if not episodes:
         raise DatasetError(

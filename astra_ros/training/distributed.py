@@ -62,7 +62,8 @@ class TrainingProcesses:
         mesh = init_device_mesh(self.device.type, (self.count,))
         # The root alone: the models that this is for are a few GB, and a step calls their parts (memory, denoiser,
         # heads) one by one, which FSDP would have to gather again each time.
-        return fully_shard(module, mesh=mesh, ignored_params=set(fixed))
+        fully_shard(module, mesh=mesh, ignored_params=set(fixed))
+        return module
 
     def gather(self, own) -> list:
         """Every process's `own`, in the order of ranks; all processes call this together."""
@@ -86,8 +87,9 @@ def shard_like(value: Tensor, like: Tensor) -> Tensor:
     """`value` laid out as `like` is: split among the processes, or as it is."""
     if not hasattr(like, "full_tensor"):
         return value
-    from torch.distributed.tensor import distribute_tensor
+    from torch.distributed.tensor import DTensor, distribute_tensor
 
+    assert isinstance(like, DTensor)
     return distribute_tensor(value.to(like.device), like.device_mesh, like.placements)
 
 

@@ -224,7 +224,7 @@ def from_model(initial: InitialModel, data: TrainingData) -> tuple[Astra, Embodi
     Its own action spaces keep their scales and numbers; new ones follow. For frames of another size, or another
     patch, the model is resized (`world_model/resize.py`).
     """
-    base, size = initial.base, data.size
+    base, size = initial.base or "", data.size
     card = ModelCard.read(model_directory(base))
     model = load_network(card)
     if card.dt_s != data.dt_s:

@@ -12,7 +12,7 @@ from astra_ros.outcomes import EVENTS, NEAREST_OBSTACLE
 from astra_ros.training.clips import Clip
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.denoiser import Memory
-from astra_ros.world_model.diffusion import snr_weighted_mse
+from astra_ros.world_model.diffusion import FlowMatching, snr_weighted_mse
 from astra_ros.world_model.reprojection import not_moved
 from astra_ros.world_model.rollout import Denoised, FrameContext, Noise, PlanConditions, Sampling, Start, rollout
 
@@ -205,21 +205,22 @@ def _loss(
     """Denoising loss, plus the heads'. `log_error` is fitted so that exp of it is the mean error."""
     noisy, noise, time, target = (x.flatten(1, 2) for x in (made.noisy, made.noise, made.time, target))
     denoised = Denoised(*(x.flatten(1, 2) for x in made.denoised))
-    if model.process.predicts == "x":
+    process = model.process
+    if isinstance(process, FlowMatching):
         error = (denoised.prediction - target).square()
         weighted = error
         if clip.object_cells is not None:
             weighted = error * (1 + weights.object_cells * clip.object_cells[:, :, None])
         denoising = balanced(weighted.flatten(1).mean(1), clip.spaces)
     else:
-        error = (model.process.to_x(noisy, denoised.prediction, time) - target).square()
-        denoising = snr_weighted_mse(denoised.prediction, noise, model.process.snr(time), model.config.snr_gamma)
+        error = (process.to_x(noisy, denoised.prediction, time) - target).square()
+        denoising = snr_weighted_mse(denoised.prediction, noise, process.snr(time), model.config.snr_gamma)
     token_error = model.denoiser.patchify(error.detach()).mean(-1)
     expected = token_error * (-denoised.log_error).exp() + denoised.log_error
-    if model.process.predicts == "x":
+    if isinstance(process, FlowMatching):
         expected = expected.mean()
     else:  # near pure noise the latent that a noise prediction implies is no estimate of anything
-        clear = (model.process.snr(time) > 1).float()[..., None]
+        clear = (process.snr(time) > 1).float()[..., None]
         expected = (expected * clear).sum() / (clear.sum() * expected.shape[-1]).clamp_min(1)
     parts = {"latent": denoising, "error": weights.error * expected}
     if model.outcome_heads is not None:

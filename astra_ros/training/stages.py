@@ -20,10 +20,12 @@ from astra_ros.training.export import Embodiments, write_embodiments
 from astra_ros.training.initial_model import with_drawn
 from astra_ros.training.losses import LossWeights, one_step_loss, rollout_loss
 from astra_ros.training.settings import TrainSettings
-from astra_ros.training.trainer import Job, Trainer
+from astra_ros.training.trainer import Job, Losses, Trainer
 from astra_ros.training.training_data import TrainingData
 from astra_ros.training.validate import Validation
 from astra_ros.world_model.astra import Astra
+from astra_ros.world_model.autoencoder import FrameAutoencoder
+from astra_ros.world_model.compositor import Compositor
 from astra_ros.world_model.digest import digest_of
 
 AUTOENCODER_NETWORK = (
@@ -61,14 +63,10 @@ class Training:
         )
 
 
-class AutoencoderLoss(nn.Module):
+class AutoencoderLoss(Losses[FrameAutoencoder]):
     """Mean squared error of frames that were encoded, slightly disturbed, and decoded."""
 
     LATENT_NOISE = 0.05
-
-    def __init__(self, autoencoder: nn.Module):
-        super().__init__()
-        self.model = autoencoder
 
     def forward(self, frames: Tensor, noise: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         latents = self.model.encode(frames)
@@ -77,12 +75,11 @@ class AutoencoderLoss(nn.Module):
         return 100 * loss, {"psnr_db": -10 * loss.detach().log10()}
 
 
-class DynamicsLoss(nn.Module):
+class DynamicsLoss(Losses[Astra]):
     """One step ahead, or the model's own rollout; see `losses.py`."""
 
     def __init__(self, model: Astra, settings: TrainSettings, splits: bool = False):
-        super().__init__()
-        self.model = model
+        super().__init__(model)
         self.max_history_noise = settings.max_history_noise
         self.weights = LossWeights(object_cells=settings.object_weight)
         self.splits = splits
@@ -100,7 +97,7 @@ class DynamicsLoss(nn.Module):
         return loss, parts
 
 
-def train_autoencoder(training: Training, model: Astra, taken: bool) -> nn.Module:
+def train_autoencoder(training: Training, model: Astra, taken: bool) -> FrameAutoencoder:
     """Train on the recorded frames, a quarter of them recoloured; returns the autoencoder.
 
     `taken`: the autoencoder comes from another model, and its checkpoint belongs to that one.
@@ -108,7 +105,7 @@ def train_autoencoder(training: Training, model: Astra, taken: bool) -> nn.Modul
     settings, processes = training.settings, training.processes
     # FSDP cannot split weights in channels-last order.
     order = torch.contiguous_format if processes.splits else torch.channels_last
-    module = model.autoencoder.to(processes.device, memory_format=order)
+    module = model.autoencoder.to(processes.device, memory_format=order)  # type: ignore[call-overload]
     network = model.config.to_dict()
     job = Job(
         "autoencoder",
@@ -120,7 +117,7 @@ def train_autoencoder(training: Training, model: Astra, taken: bool) -> nn.Modul
     )
     trainer = Trainer(job, training.folder, processes)
     if trainer.finished:
-        return trainer.run(None)
+        return trainer.run()
     frames = load_frames(training.data.split()[0], processes.first)
     batch_size = processes.share(settings.autoencoder_batch)
     latent_shape = model.config.latent_shape
@@ -181,7 +178,7 @@ def train_dynamics(
             print("compiling: the first steps take some minutes")
         model.denoiser.compile(dynamic=False)
     if trainer.finished:
-        return trainer.run(None), trained_on
+        return trainer.run(), trained_on
     train, aside = training.data.split()
     clips = replace(training.clips(model, trained_on, training.drawer(model)), starts_every=settings.starts_every)
     data = LatentDataset(clips, train, model.autoencoder, processes.first)
@@ -199,9 +196,10 @@ def train_dynamics(
     return trainer.run(batch_of, validation), trained_on
 
 
-def train_compositor(training: Training, astra: Astra, trained_on: Embodiments) -> nn.Module:
+def train_compositor(training: Training, astra: Astra, trained_on: Embodiments) -> Compositor:
     """Train on what the finished dynamics imagine; returns the compositor."""
     settings, processes = training.settings, training.processes
+    assert astra.compositor is not None
     module = astra.compositor.to(processes.device).requires_grad_(True)
     job = Job(
         "compositor",
@@ -213,7 +211,7 @@ def train_compositor(training: Training, astra: Astra, trained_on: Embodiments) 
     )
     trainer = Trainer(job, training.folder, processes)
     if trainer.finished:
-        return trainer.run(None)
+        return trainer.run()
     # A robot that could not be rendered while the dynamics were trained is not rendered now.
     clips = training.clips(astra, trained_on, training.drawer(astra, trained_on.cameras))
     batch_size = processes.share(settings.compositor_batch)

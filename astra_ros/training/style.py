@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from astra_ros.datasets.dataset import has_its_videos, list_episodes, load_episode, read_footers
@@ -30,7 +30,7 @@ from astra_ros.training.distributed import TrainingProcesses
 from astra_ros.training.errors import TrainingError
 from astra_ros.training.precision import mixed_precision
 from astra_ros.training.settings import StyleSettings
-from astra_ros.training.trainer import Job, Trainer
+from astra_ros.training.trainer import Job, Losses, Trainer
 from astra_ros.training.training_data import (
     TrainingData,
     by_space,
@@ -53,12 +53,8 @@ EVERY = 1000  # steps between validation images
 SHOWN = 3  # scenes of each action space on a validation image
 
 
-class StyleLoss(nn.Module):
+class StyleLoss(Losses[StyleTransfer]):
     """Mean squared error of latents given another look, against those recorded in it."""
-
-    def __init__(self, transfer: StyleTransfer):
-        super().__init__()
-        self.model = transfer
 
     def forward(self, latents: Tensor, reference: Tensor, target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         return (self.model(latents, reference).float() - target).square().mean(), {}
@@ -101,7 +97,8 @@ class StyledScenes:
                 have = want
             now, shown = torch.randint(len(looks[0]), (2,), generator=generator).tolist()
             picks.append((looks[have][now], looks[want][shown], looks[want][now]))
-        return tuple(torch.stack(column).float() for column in zip(*picks))
+        latents, references, targets = (torch.stack(column).float() for column in zip(*picks))
+        return latents, references, targets
 
 
 class StyleValidation:
@@ -214,7 +211,7 @@ def fit_style(
     job = Job("style", losses, settings, config.to_dict(), belongs_to=belongs_to)
     trainer = Trainer(job, folder, TrainingProcesses(0, 1, "ddp", device))
     if trainer.finished:
-        return trainer.run(None)
+        return trainer.run()
     train, aside = split(paths)
     scenes = StyledScenes(train, autoencoder, settings.seed)
     validation = StyleValidation(

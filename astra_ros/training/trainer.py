@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
@@ -30,13 +31,26 @@ OPTIMISER_SETTINGS = ("warmup_steps", "weight_decay", "clip_norm", "average_deca
 MAX_BAD_STEPS = 10
 
 
+Network = TypeVar("Network", bound=nn.Module)
+BatchOf = Callable[[int, torch.Generator], tuple]
+Validate = Callable[[Any, int, TrainingLog], None]
+
+
+class Losses(nn.Module, Generic[Network]):
+    """What a training step computes: called with a batch, returns (loss, parts of it). `model` is trained."""
+
+    def __init__(self, model: Network):
+        super().__init__()
+        self.model: Network = model
+
+
 @dataclass(frozen=True)
-class Job:
+class Job(Generic[Network]):
     """A network to train: what a step computes, and what a checkpoint must agree with to go on.
 
     Attributes:
         name: of the checkpoint and the logs, and prefix of the job's own settings, such as `<name>_steps`.
-        losses: called with a batch, returns (loss, parts of it); `losses.model` is trained, averaged and stored.
+        losses: `losses.model` is trained, averaged and stored.
         settings: the job uses its own, those in `reads`, and the optimiser's.
         network: settings of the network, as JSON.
         belongs_to: what was trained before, as name -> hash.
@@ -46,7 +60,7 @@ class Job:
     """
 
     name: str
-    losses: nn.Module
+    losses: Losses[Network]
     settings: TrainSettings | StyleSettings
     network: dict
     reads: tuple[str, ...] = ()
@@ -108,10 +122,10 @@ def _stop_signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-class Trainer:
+class Trainer(Generic[Network]):
     """Trains a job in `folder`, or goes on from its checkpoint there."""
 
-    def __init__(self, job: Job, folder: Path, processes: TrainingProcesses):
+    def __init__(self, job: Job[Network], folder: Path, processes: TrainingProcesses):
         self.job, self.settings, self.processes = job, job.settings, processes
         self.path = folder / f"{job.name}.safetensors"
         self.module = job.losses.model
@@ -143,15 +157,11 @@ class Trainer:
     def finished(self) -> bool:
         return self.step >= self.job.steps
 
-    def run(
-        self,
-        batch_of: Callable[[int, torch.Generator], tuple],
-        validate: Callable[[nn.Module, int, TrainingLog], None] = lambda *_: None,
-    ) -> nn.Module:
+    def run(self, batch_of: BatchOf | None = None, validate: Validate | None = None) -> Network:
         """Train to the last step; returns the averaged model.
 
         Args:
-            batch_of: (step, generator) -> the arguments of the loss module.
+            batch_of: (step, generator) -> the arguments of the loss module; may be None where the job is finished.
             validate: called with (averaged model, step, log) at every checkpoint, in the first process.
 
         Raises TrainingError where gradients stay infinite, OutputError where the folder cannot be written.
@@ -181,8 +191,13 @@ class Trainer:
             self._save(0)
         return self.averaged()
 
-    def _loop(self, batch_of, validate, bar, log: TrainingLog, stop: list[int]) -> None:
-        flops, peak = self._speed_limits(batch_of) if len(bar) else (0.0, 1.0)
+    def _loop(
+        self, batch_of: BatchOf | None, validate: Validate | None, bar: tqdm, log: TrainingLog, stop: list[int]
+    ) -> None:
+        if self.finished:
+            return
+        assert batch_of is not None
+        flops, peak = self._speed_limits(batch_of)
         for self.step in bar:
             rate = learning_rate(self.step, self.job.steps, self.job.rate, self.settings.warmup_steps)
             for group in self.optimizer.param_groups:
@@ -201,7 +216,7 @@ class Trainer:
                 log.flush()  # first: a resumed training drops the lines after its checkpoint
                 self._save(done)
                 average = self.averaged()
-                if self.processes.first and not stopping:
+                if validate and self.processes.first and not stopping:
                     validate(average, done, log)
                 self.processes.wait()
             if stopping and (done < self.job.steps or self.job.continues):
@@ -209,13 +224,13 @@ class Trainer:
                 bar.write(f"{told}; the same command goes on from here")
                 raise KeyboardInterrupt
 
-    def _speed_limits(self, batch_of) -> tuple[float, float]:
+    def _speed_limits(self, batch_of: BatchOf) -> tuple[float, float]:
         """FLOPs of the first step, and the FLOP/s that the device reaches.
 
         They are counted on a copy and on other random numbers: the counter takes torch's operations apart, which
         changes their rounding slightly.
         """
-        if not self.processes.first:
+        if self._countable is None:  # not the first process
             return 0.0, 1.0
         batch = batch_of(0, torch.Generator())
         module, self._countable = self._countable.train(), None
@@ -234,8 +249,8 @@ class Trainer:
             loss, parts = self.step_function(*batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(self._parameters, self.settings.clip_norm)
-        norm = float(whole(norm))  # of all processes together, so all decide alike
+        # The norm is that of all processes together, so all decide alike.
+        norm = float(whole(nn.utils.clip_grad_norm_(self._parameters, self.settings.clip_norm)))
         if math.isfinite(norm):
             self._bad_steps = 0
             self.optimizer.step()
@@ -255,7 +270,7 @@ class Trainer:
         save_checkpoint(self.path, self.state, done, self.job.identity, self.processes)
 
     @torch.no_grad()
-    def averaged(self) -> nn.Module:
+    def averaged(self) -> Network:
         """The moving average, ready to imagine; all processes call this together."""
         if self.processes.count > 1:
             # Each process has followed the latents of its own batches. From here on all use the first one's.
@@ -269,6 +284,7 @@ class Trainer:
     def _follow(self) -> None:
         """Update the moving average: fast at first, so that the initial weights are soon forgotten."""
         decay = min(self.settings.average_decay, (1 + self.step) / (10 + self.step))
-        torch._foreach_lerp_(self.job.parameters(self.average), self._parameters, 1 - decay)
+        average: list[torch.Tensor] = [*self.job.parameters(self.average)]
+        torch._foreach_lerp_(average, [*self._parameters], 1 - decay)
         for mine, theirs in zip(self.average.buffers(), self.module.buffers()):
             mine.copy_(theirs)

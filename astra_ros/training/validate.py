@@ -35,7 +35,8 @@ class Validation:
         if step % EVERY and step != self.last:
             return
         horizon = self.data.settings.horizon
-        shown, figures = [], {}
+        shown: list[tuple[str, np.ndarray]] = []
+        figures: dict[str, list[float]] = {}
         clip = self.data.clip(*zip(*self.picks)).to(self.data.device)
         for row, (index, _) in enumerate(self.picks):
             space = self.data.space_of(index).name
@@ -47,11 +48,11 @@ class Validation:
                 if at <= horizon:
                     figures.setdefault(f"psnr_{at}_{space}", []).append(float(psnr[at - 1]))
             if row % CLIPS < 2:
-                at = [h - 1 for h in SHOWN if h <= horizon]
+                steps = [h - 1 for h in SHOWN if h <= horizon]
                 now = self.newest[row][None]
                 shown += [
-                    (f"{space}: seen", np.concatenate([now, self.truth[row][at]])),
-                    ("imagined", np.concatenate([now, _pixels(imagined[at])])),
+                    (f"{space}: seen", np.concatenate([now, self.truth[row][steps]])),
+                    ("imagined", np.concatenate([now, _pixels(imagined[steps])])),
                 ]
         log.figures(step, {name: float(np.mean(values)) for name, values in figures.items()})
         heads = ["now", *(f"+{h} frames" for h in SHOWN if h <= horizon)]
