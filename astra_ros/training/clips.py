@@ -70,9 +70,9 @@ class Clip:
     spaces: Tensor  # [B] number of the action space
     outcomes: dict[str, Tensor]  # of the H frames, [B, H] 0/1 or [B, H, 3] m, NaN where unknown
     robot_renders: Tensor | None = None  # uint8 [B, H, 3, h, w], the robot rendered along the plan
-    drawn: Tensor | None = None  # bool [B], whether the clip has robot renders
+    rendered: Tensor | None = None  # bool [B], whether the clip has robot renders
     reprojected: Tensor | None = None  # [B, H, C + 1, h, w] the newest frame, seen from each future camera pose
-    way_known: Tensor | None = None  # bool [B], whether those camera poses are known
+    poses_known: Tensor | None = None  # bool [B], whether those camera poses are known
     object_cells: Tensor | None = None  # [B, H, h, w], how much a cell shows of the object, or did, 0..1
 
     def to(self, device: torch.device) -> Clip:
@@ -186,7 +186,7 @@ class LatentDataset:
         return self.settings.spaces[self.episodes[episode].space]
 
     @property
-    def drawn_spaces(self) -> set[str]:
+    def rendered_spaces(self) -> set[str]:
         """Names of the action spaces that have an episode with robot renders."""
         return {
             self.settings.spaces[episode.space].name for episode in self.episodes if episode.robot_renders is not None
@@ -214,14 +214,14 @@ class LatentDataset:
         pairs = list(zip(chosen, runs))
         future = slice(window, None)
         widest = max(space.dim for space in self.settings.spaces)
-        robot_renders = drawn = None
+        robot_renders = rendered = None
         if self.settings.drawer is not None:
             blank = torch.zeros(horizon, *self.settings.drawer.shape, dtype=torch.uint8)
             robot_renders = torch.stack(
                 [blank if one.robot_renders is None else one.robot_renders[run[future]] for one, run in pairs]
             )
-            drawn = torch.tensor([one.robot_renders is not None for one in chosen])
-        reprojected, way_known = self._reprojected(episodes, starts)
+            rendered = torch.tensor([one.robot_renders is not None for one in chosen])
+        reprojected, poses_known = self._reprojected(episodes, starts)
         return Clip(
             latents=torch.stack([one.latents[run] for one, run in pairs]).float(),
             actions=torch.stack([_widened(one.actions[run[future] - 1], widest) for one, run in pairs]),
@@ -231,9 +231,9 @@ class LatentDataset:
                 for name in self.settings.outcomes
             },
             robot_renders=robot_renders,
-            drawn=drawn,
+            rendered=rendered,
             reprojected=reprojected,
-            way_known=way_known,
+            poses_known=poses_known,
             object_cells=torch.stack([self._object_cells(one, run) for one, run in pairs]),
         )
 
@@ -246,7 +246,7 @@ class LatentDataset:
 
     @torch.no_grad()
     def _reprojected(self, episodes: Sequence[int], starts: Sequence[int]) -> tuple[Tensor | None, Tensor | None]:
-        """`Clip.reprojected` and `Clip.way_known`."""
+        """`Clip.reprojected` and `Clip.poses_known`."""
         if self.settings.cameras is None:
             return None, None
         chosen = [self.episodes[index] for index in episodes]
@@ -298,13 +298,13 @@ class LatentDataset:
 
 @torch.inference_mode()
 def imagine_clips(model: Astra, clip: Clip) -> Tensor:
-    """The model's roll-outs of clips of one action space, latents [B, H, C, h, w], from a fixed seed.
+    """The model's rollouts of clips of one action space, latents [B, H, C, h, w], from a fixed seed.
 
     Robot renders and reprojected latents are used where all clips have them.
     """
     horizon, number = clip.actions.shape[1], int(clip.spaces[0])
-    renders = clip.robot_renders if clip.drawn is not None and bool(clip.drawn.all()) else None
-    reprojected = clip.reprojected if clip.way_known is not None and bool(clip.way_known.all()) else None
+    renders = clip.robot_renders if clip.rendered is not None and bool(clip.rendered.all()) else None
+    reprojected = clip.reprojected if clip.poses_known is not None and bool(clip.poses_known.all()) else None
     plans = PlanBatch(
         clip.actions[:, None, :, : model.config.action_dims[number]],
         number,

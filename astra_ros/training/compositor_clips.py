@@ -140,8 +140,8 @@ class CompositorLoss(Losses[Compositor]):
     def forward(
         self, decoded: Tensor, seen: Tensor, known: Tensor, robot: Tensor, truth: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        def error(pictures):
-            return (pictures.float() - truth).square().mean((1, 2, 3))
+        def error(images):
+            return (images.float() - truth).square().mean((1, 2, 3))
 
         own = error(self.model(decoded, seen, known, robot))
         loss = (own / (own.detach() + 10 ** (-ENOUGH_DB / 10))).mean()

@@ -175,7 +175,7 @@ def _rendered_before(trained_on: Embodiments, data: TrainingData, finished: Embo
     )
 
 
-def with_drawn(trained_on: Embodiments, spaces: Collection[str], footers: Mapping[Path, dict]) -> Embodiments:
+def with_rendered(trained_on: Embodiments, spaces: Collection[str], footers: Mapping[Path, dict]) -> Embodiments:
     """The same with the cameras of `spaces`, whose robots are rendered in these episodes."""
     cameras = {name: camera for name, camera in cameras_of(footers.values()).items() if name in spaces}
     return replace(

@@ -1,4 +1,4 @@
-"""What the dynamics model is trained on: one frame ahead, and its own roll-outs."""
+"""The losses of the dynamics: one step ahead, and on rollouts of the model itself."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ from astra_ros.world_model.rollout import Denoised, FrameContext, Noise, PlanCon
 
 
 class LossWeights(NamedTuple):
-    object_cells: float = 0.0  # of the error where the object is seen, on top of the 1 of every cell
-    error: float = 0.03  # of the expected-error head
-    events: float = 0.2  # of the heads of contacts and of leaving the road
-    positions: float = 0.2  # of the heads of object and tool
-    # What is nearest jumps from one thing to another, and can hardly be foretold.
-    nearest_obstacle: float = 0.01
+    object_cells: float = 0.0  # extra weight of the cells that show the object; every cell has 1
+    error: float = 0.03  # the expected-error head
+    events: float = 0.2  # the heads of contacts and of leaving the road
+    positions: float = 0.2  # the heads of object and tool
+    nearest_obstacle: float = 0.01  # jumps from one obstacle to another, so it can hardly be predicted
 
     def of(self, outcome: str) -> float:
         if outcome in EVENTS:
@@ -32,22 +31,22 @@ class LossWeights(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """A clip as the model meets it: history corrupted, conditions encoded."""
+    """Clips as the model gets them: with a noisy history and encoded conditions."""
 
-    history: Tensor  # [B, T, C, h, w] corrupted
+    history: Tensor  # [B, T, C, h, w] noisy
     target: Tensor  # [B, H, C, h, w]
     newest: Tensor  # [B, H, C, h, w] clean, the frame before each target
     before: Tensor  # [B, H, C, h, w] clean, the frame before that
     condition: Tensor  # [B, H, D]
     robot_tokens: Tensor | None  # [B, H, L, D] the robot rendered along the plan
-    reprojected: Tensor | None  # [B, H, C + 1, h, w] the last picture from where the camera will be
+    reprojected: Tensor | None  # [B, H, C + 1, h, w] the newest frame, seen from each future camera pose
 
     def remember(self, model: Astra) -> Memory:
-        """Attention meets the history with noise on it; what is moved from it is clean."""
+        """The memory: attention sees the noisy history, but the latents that are moved are clean."""
         return model.remember(self.history, self.newest[:, 0])
 
     def plan(self, frames: int) -> PlanConditions:
-        """What the first frames of every clip are imagined by, one plan a clip: [B, 1, frames, ...]."""
+        """The conditions of the first `frames` frames, one plan for each clip: [B, 1, frames, ...]."""
         tokens, seen = self.robot_tokens, self.reprojected
         return PlanConditions(
             torch.arange(1, frames + 1, device=self.target.device),
@@ -57,7 +56,7 @@ class Prepared(NamedTuple):
         )
 
     def context(self, chunk: int, newest: Tensor, before: Tensor, corruption: Tensor, level: Tensor) -> FrameContext:
-        """All chunks of every clip side by side, each from its own `newest` and `before` [B, H / F, C, h, w]."""
+        """All chunks of every clip side by side; `newest` and `before` [B, H / F, C, h, w] precede each."""
 
         def chunks(x: Tensor | None) -> Tensor | None:
             return None if x is None else x.unflatten(1, (-1, chunk))
@@ -76,7 +75,7 @@ class Prepared(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """A denoising pass over the frames of clips, [B, H / F, F, ...], and what it started from."""
+    """A denoising pass over all frames of clips, [B, H / F, F, ...], and its inputs."""
 
     denoised: Denoised
     noisy: Tensor
@@ -84,13 +83,14 @@ class Pass(NamedTuple):
     time: Tensor
 
 
-MAX_HISTORY_NOISE = 0.5  # standard deviations, of the newest latents
-MEMORY_NOISE = 0.1  # of the observed history, where there is any
-ACTION_DROPPED, DRAWING_DROPPED = 0.05, 0.1
+MAX_HISTORY_NOISE = 0.5  # strongest noise on the newest latents, in standard deviations
+MEMORY_NOISE = 0.1  # strongest noise on the observed history, likewise
+# Shares of the clips that are trained without the action, and without robot renders and reprojection.
+ACTION_DROPPED, RENDERS_DROPPED = 0.05, 0.1
 
 
 def prepare(model: Astra, clip: Clip, generator: torch.Generator, memory_noise: float = MEMORY_NOISE) -> Prepared:
-    """Put noise on the history of every clip, and encode its conditions."""
+    """Put noise on the history of the clips, and encode their conditions."""
     batch, horizon = clip.actions.shape[:2]
     window = clip.latents.shape[1] - horizon
     device = clip.latents.device
@@ -105,15 +105,15 @@ def prepare(model: Astra, clip: Clip, generator: torch.Generator, memory_noise: 
     actions = model.action_encoder.of_many(clip.actions, clip.spaces)
     dropped = chance(ACTION_DROPPED)[:, None, None]
     actions = torch.where(dropped, model.action_encoder.unconditional(batch, horizon), actions)
-    # Without an action there is no drawing either: it shows where the action leads.
-    plan_shown = ~(chance(DRAWING_DROPPED) | dropped[:, 0, 0])
+    # Robot renders show where the action leads, so without the action they are dropped too.
+    plan_shown = ~(chance(RENDERS_DROPPED) | dropped[:, 0, 0])
     robot_tokens = None
     if clip.robot_renders is not None:
-        robot_tokens = model.render_tokens(clip.robot_renders.float() / 255, clip.drawn & plan_shown)
+        robot_tokens = model.render_tokens(clip.robot_renders.float() / 255, clip.rendered & plan_shown)
     reprojected = None
     if clip.reprojected is not None:
         reprojected = torch.where(
-            (clip.way_known & plan_shown)[:, None, None, None, None], clip.reprojected, not_moved(seen[:, -1:])
+            (clip.poses_known & plan_shown)[:, None, None, None, None], clip.reprojected, not_moved(seen[:, -1:])
         )
 
     level = memory_noise * torch.rand(batch, 1, 1, 1, 1, generator=generator).to(device)
@@ -128,10 +128,9 @@ def one_step_loss(
     max_noise: float = MAX_HISTORY_NOISE,
     weights: LossWeights = LossWeights(),
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Every frame of the clips from the true two before it, corrupted by a level it is told.
+    """Predict every frame from the two recorded frames before it, with noise on them whose level the model is told.
 
-    In flow matching half of the frames start at pure noise, since that is where a one-step sampler
-    works.
+    In flow matching half of the frames start at pure noise: there a one-step sampler works.
     """
     ready = prepare(model, clip, generator, MEMORY_NOISE if max_noise else 0.0)
     chunk = model.config.chunk
@@ -156,11 +155,10 @@ def one_step_loss(
 def rollout_loss(
     model: Astra, clip: Clip, generator: torch.Generator, weights: LossWeights = LossWeights()
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Every frame of the clips from the two before it *as the model imagines them*.
+    """Predict every frame from the two frames before it *as the model imagines them*.
 
-    The roll-out runs first and without gradients, which would end at each frame anyway: the model
-    learns to be right given its own past mistakes. All frames then go through one pass, as in
-    `one_step_loss`. Flow matching only; a one-step DDPM sample is no picture.
+    The rollout comes first, without gradients: the model learns to be right given its own past mistakes. All frames
+    then go through one pass, as in `one_step_loss`. For flow matching only: a one-step DDPM sample is not an image.
     """
     ready = prepare(model, clip, generator)
     memory, chunk = ready.remember(model), model.config.chunk
@@ -171,7 +169,7 @@ def rollout_loss(
         like = target[:, :chunks]
         return Noise(_noise_like(like[:, :, 0], generator), _noise_like(like, generator))
 
-    # One plan a clip, of all chunks but the last.
+    # A rollout of one plan for each clip, of all chunks but the last.
     alone = [draw(1) for _ in range(target.shape[1] - 1)]
     made = [before, newest]
     if alone:
@@ -191,7 +189,7 @@ def rollout_loss(
 
 
 def _noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Standard normal numbers; drawn where `x` is, from a seed that `generator` gives."""
+    """Standard normal numbers of the shape of `x`, drawn on its device from a seed of `generator`."""
     if x.device.type == "cpu":
         return torch.randn(x.shape, generator=generator)
     seed = int(torch.randint(2**62, (), generator=generator))
@@ -202,7 +200,7 @@ def _noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
 def _loss(
     model: Astra, made: Pass, target: Tensor, clip: Clip, weights: LossWeights
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Denoising loss, plus the heads'. `log_error` is fitted so that exp of it is the mean error."""
+    """The denoising loss and those of the heads. `log_error` is trained to the logarithm of the mean error."""
     noisy, noise, time, target = (x.flatten(1, 2) for x in (made.noisy, made.noise, made.time, target))
     denoised = Denoised(*(x.flatten(1, 2) for x in made.denoised))
     process = model.process
@@ -219,7 +217,7 @@ def _loss(
     expected = token_error * (-denoised.log_error).exp() + denoised.log_error
     if isinstance(process, FlowMatching):
         expected = expected.mean()
-    else:  # near pure noise the latent that a noise prediction implies is no estimate of anything
+    else:  # near pure noise, a noise prediction does not say what the latent is
         clear = (process.snr(time) > 1).float()[..., None]
         expected = (expected * clear).sum() / (clear.sum() * expected.shape[-1]).clamp_min(1)
     parts = {"latent": denoising, "error": weights.error * expected}
@@ -230,11 +228,11 @@ def _loss(
 
 
 def balanced(error_B: Tensor, spaces_B: Tensor) -> Tensor:
-    """The mean error of clips, with a gradient in which each action space counts alike.
+    """The mean error of clips [B], with a gradient in which every action space `spaces_B` has the same weight.
 
-    What a camera that moves will see can be foretold much worse than an arm at a table, and a plain mean
-    would be about the hard robots only. Here a space's error counts relative to what it is now, as in a
-    mean of decibels; the value is the plain mean.
+    A moving camera's frames are much harder to predict than those of an arm at a table, so the hard robots would
+    dominate a plain mean's gradient. Here the error of a space counts relative to its present value, as in a mean of
+    decibels.
     """
     own = error_B.new_zeros(int(spaces_B.max()) + 1)
     count = own.index_add(0, spaces_B, torch.ones_like(error_B.detach()))
@@ -244,13 +242,13 @@ def balanced(error_B: Tensor, spaces_B: Tensor) -> Tensor:
 
 
 def _outcome_loss(name: str, value: Tensor, truth: Tensor, weights: LossWeights) -> Tensor:
-    """Of one head, over the frames whose truth is known; 0 where none is."""
+    """The loss of one head over the frames with a label; 0 if there is none."""
     known = truth.isfinite()
     truth = torch.where(known, truth, 0)
     if name in EVENTS:
         loss = F.binary_cross_entropy_with_logits(value, truth, reduction="none")
     else:
-        # In units of 5 cm near the arm, of 5 % of the distance further away.
+        # Errors are in units of 5 cm near the robot, and of 5 % of the distance beyond 1 m.
         scale = 0.05 * truth.norm(dim=-1, keepdim=True).clamp_min(1.0)
         loss = F.smooth_l1_loss(value / scale, truth / scale, reduction="none")
     return weights.of(name) * (loss * known).sum() / known.sum().clamp_min(1)

@@ -17,7 +17,7 @@ from astra_ros.training.clips import Clip, ClipSettings, LatentDataset, frames_t
 from astra_ros.training.compositor_clips import CompositorClips, CompositorLoss
 from astra_ros.training.distributed import TrainingProcesses
 from astra_ros.training.export import Embodiments, write_embodiments
-from astra_ros.training.initial_model import with_drawn
+from astra_ros.training.initial_model import with_rendered
 from astra_ros.training.losses import LossWeights, one_step_loss, rollout_loss
 from astra_ros.training.settings import TrainSettings
 from astra_ros.training.trainer import Job, Losses, Trainer
@@ -182,7 +182,7 @@ def train_dynamics(
     train, aside = training.data.split()
     clips = replace(training.clips(model, trained_on, training.drawer(model)), starts_every=settings.starts_every)
     data = LatentDataset(clips, train, model.autoencoder, processes.first)
-    trained_on = with_drawn(trained_on, data.drawn_spaces, train)
+    trained_on = with_rendered(trained_on, data.rendered_spaces, train)
     validation = None
     if processes.first:
         write_embodiments(training.folder, trained_on)

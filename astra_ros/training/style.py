@@ -128,8 +128,8 @@ class StyleValidation:
         ]
         now, _, made, truth = columns
         figures: dict[str, list[float]] = {}
-        for name, pictures in (("style", made), ("unchanged", now)):
-            psnr = -10 * (pictures - truth).square().mean((1, 2, 3)).clamp_min(1e-10).log10()
+        for name, images in (("style", made), ("unchanged", now)):
+            psnr = -10 * (images - truth).square().mean((1, 2, 3)).clamp_min(1e-10).log10()
             for space, value in zip(self.spaces, psnr.tolist()):
                 figures.setdefault(f"psnr_{name}_{space}", []).append(value)
         log.figures(step, {name: float(np.mean(values)) for name, values in figures.items()})
@@ -137,9 +137,9 @@ class StyleValidation:
         for row, space in enumerate(self.spaces):
             count[space] += 1
             if count[space] <= SHOWN:
-                strip = torch.stack([pictures[row] for pictures in columns]).movedim(1, -1)
+                strip = torch.stack([images[row] for images in columns]).movedim(1, -1)
                 rows.append((space, (strip * 255).round().to(torch.uint8).cpu().numpy()))
-        log.picture(step, filmstrips(rows, ("observed", "its look", "made", "recorded so")))
+        log.image(step, filmstrips(rows, ("observed", "its look", "made", "recorded so")))
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ class TrainingLog:
             for name, value in values.items():
                 self._board.add_scalar(f"validation/{name}", value, step)
 
-    def picture(self, step: int, rgb: np.ndarray) -> None:
+    def image(self, step: int, rgb: np.ndarray) -> None:
         """Write an image, uint8 [h, w, 3], to `validation/<job>_<step>.png` and TensorBoard."""
         import cv2
 

@@ -56,7 +56,7 @@ class Validation:
                 ]
         log.figures(step, {name: float(np.mean(values)) for name, values in figures.items()})
         heads = ["now", *(f"+{h} frames" for h in SHOWN if h <= horizon)]
-        log.picture(step, filmstrips(shown, heads, gap_every=2))
+        log.image(step, filmstrips(shown, heads, gap_every=2))
 
 
 def _pixels(frames: torch.Tensor) -> np.ndarray:

@@ -45,7 +45,7 @@ def clip():
         torch.zeros(BATCH, dtype=torch.long),
         outcomes,
         robot_renders=torch.full((BATCH, HORIZON, 3, *CONFIG.image_size), 255, dtype=torch.uint8),
-        drawn=torch.ones(BATCH, dtype=torch.bool),
+        rendered=torch.ones(BATCH, dtype=torch.bool),
     )
 
 
@@ -54,7 +54,7 @@ def usual(monkeypatch):
     """Nothing is left to chance: `usual(ACTION_DROPPED=1.0)` sets one probability, the others are 0."""
 
     def only(**given):
-        for name in ("ACTION_DROPPED", "DRAWING_DROPPED"):
+        for name in ("ACTION_DROPPED", "RENDERS_DROPPED"):
             monkeypatch.setattr(losses, name, given.get(name, 0.0))
 
     only()
@@ -137,7 +137,7 @@ def test_a_dropped_action_takes_the_drawing_with_it(model, clip, usual):
     torch.testing.assert_close(shown.condition, actions)
     unknown = model.denoiser.robot_tokens.unknown.expand_as(shown.robot_tokens)
     assert not torch.allclose(shown.robot_tokens, unknown)
-    usual(DRAWING_DROPPED=1.0)
+    usual(RENDERS_DROPPED=1.0)
     undrawn = losses.prepare(model, clip, seeded())
     assert torch.equal(undrawn.robot_tokens, unknown) and torch.equal(undrawn.condition, shown.condition)
     usual(ACTION_DROPPED=1.0)
@@ -147,7 +147,7 @@ def test_a_dropped_action_takes_the_drawing_with_it(model, clip, usual):
 
 
 def test_nothing_of_this_is_left_out_by_default():
-    assert 0 < min(losses.ACTION_DROPPED, losses.DRAWING_DROPPED)
+    assert 0 < min(losses.ACTION_DROPPED, losses.RENDERS_DROPPED)
 
 
 def test_heads_learn_from_the_labels_there_are(model, clip, usual):

@@ -143,7 +143,7 @@ def test_cameras_that_differ_are_refused_and_unknown_ones_passed_over(moving, sp
     # An episode whose camera is not known has no view from elsewhere, the others have.
     settings = ClipSettings([spaces["rover_twist"]], 4, 16, cameras={"rover_twist": found})
     data = LatentDataset(settings, paths, Astra(preset("tiny")).autoencoder)
-    assert data.clip([0, 1], [5, 5]).way_known.tolist() == [False, True]
+    assert data.clip([0, 1], [5, 5]).poses_known.tolist() == [False, True]
 
 
 def test_rollouts_hold_pictures_of_the_same_moments(moving, spaces, camera):
@@ -243,7 +243,7 @@ def test_clips_have_the_last_picture_from_where_the_camera_will_be(moving, space
     rover = next(i for i, path in enumerate(paths) if path.name.startswith("rover"))
     arm = next(i for i, path in enumerate(paths) if path.name.startswith("kuka"))
     clip = data.clip([arm, rover, rover], [3, 5, 9])
-    assert clip.way_known.tolist() == [False, True, True]
+    assert clip.poses_known.tolist() == [False, True, True]
     assert [names[number] for number in clip.spaces] == ["kuka_joints", "rover_twist", "rover_twist"]
     episode = load_episode(paths[rover])
     travel = camera.camera_poses(spaces["rover_twist"], episode.motion[9 : 9 + 17].astype(float), 0.25)
