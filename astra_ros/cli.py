@@ -57,6 +57,7 @@ def main(argv: list[str] | None = None) -> int:
         except KeyboardInterrupt:  # imports take a second
             return _stopped(word)
     args = _parser(word, module).parse_args(argv)
+    assert word is not None and module is not None  # argparse refuses every other word
     try:
         return module.run(args)
     except ModuleNotFoundError as error:
@@ -95,7 +96,7 @@ def _parser(word: str | None, module: ModuleType | None) -> argparse.ArgumentPar
     words = parser.add_subparsers(title="commands", metavar="<command>", required=True)
     for name, summary in COMMANDS.items():
         sub = words.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        if name == word:
+        if name == word and module is not None:
             module.add_arguments(sub)
     return parser
 

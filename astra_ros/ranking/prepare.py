@@ -18,7 +18,7 @@ from astra_ros.texts import listed
 MAX_HORIZON = 256
 
 
-class ActionSpaceError(PlanError):
+class UnmatchedPlan(PlanError):
     """A plan fits no action space of the model, or several.
 
     Attributes:
@@ -212,11 +212,11 @@ class PlanPreparer:
         """The action space with the plan's columns, or else one without the columns that stand still or are ignored.
 
         Raises:
-            ActionSpaceError: no action space fits, or more than one.
+            UnmatchedPlan: no action space fits, or more than one.
         """
         wanted, thing = self.settings.action_space, f"plan '{plan.name}'"
         if wanted and wanted not in self.spaces:
-            raise ActionSpaceError(
+            raise UnmatchedPlan(
                 f"action_space is '{wanted}'; the model '{self.model}' knows {', '.join(self.spaces)}",
                 thing=thing,
                 cure="name one of these",
@@ -231,7 +231,7 @@ class PlanPreparer:
             fitting = [space for space in within if not self._moving_extras(plan, space)]
             if within and not fitting:
                 space, moving = within[0], self._moving_extras(plan, within[0])
-                raise ActionSpaceError(
+                raise UnmatchedPlan(
                     f"it also moves {listed(moving)}, which the model '{self.model}' does not know ({space.name}: "
                     f"{listed(space.motion_names)}), so that motion is not imagined",
                     thing=thing,
@@ -243,7 +243,7 @@ class PlanPreparer:
             return fitting[0]
         if fitting:
             names = [space.name for space in fitting]
-            raise ActionSpaceError(
+            raise UnmatchedPlan(
                 f"it fits the action spaces {', '.join(names)} of the model '{self.model}'",
                 thing=thing,
                 cure="set action_space to one of them",
@@ -252,7 +252,7 @@ class PlanPreparer:
         noun = alike[0].column_noun if alike else "columns"
         known = "; ".join(f"{space.name}: {listed(space.motion_names)}" for space in alike) or "no plans of this kind"
         asked = f", and action_space is '{wanted}'" if wanted else ""
-        raise ActionSpaceError(
+        raise UnmatchedPlan(
             f"it moves the {noun} {listed(plan.motion_names)}{asked}; the model '{self.model}' knows {known}",
             thing=thing,
             cure=f"send exactly these {noun}, in any order, or take a model that was trained on this robot",

@@ -7,7 +7,7 @@ from refusals import refusal
 from astra_ros.plans.action_spaces.joints import JointSpace
 from astra_ros.plans.errors import StartError
 from astra_ros.plans.joint_plan import JointPlan
-from astra_ros.ranking.prepare import ActionSpaceError, PlanPreparer, PlanSettings
+from astra_ros.ranking.prepare import PlanPreparer, PlanSettings, UnmatchedPlan
 
 ARM = JointSpace("arm_joints", ("a", "b"), (0.0, 0.0), (1.0, 1.0), (1.0, 1.0))
 LONGER = JointSpace("longer_joints", ("a", "b", "c"), (0.0,) * 3, (1.0,) * 3, (1.0,) * 3)
@@ -36,7 +36,7 @@ def test_joints_that_no_model_knows_and_that_stand_still_are_left_out_and_named(
 
 def test_joints_that_move_are_refused_by_name_with_the_parameter_that_cures_it():
     refused = refusal(prepare, [plan((0.0, 0.04))])
-    assert isinstance(refused, ActionSpaceError) and (refused.thing, refused.column) == ("plan 'p'", "finger")
+    assert isinstance(refused, UnmatchedPlan) and (refused.thing, refused.column) == ("plan 'p'", "finger")
     assert refused.known == ("arm_joints",) and "ignore_joints" in refused.cure
     made = prepare([plan((0.0, 0.04))], ignore_joints=("finger", "another"))
     assert made.plans[0].joint_names == ("a", "b") and made.left_out == (), "nothing to say of what was asked for"

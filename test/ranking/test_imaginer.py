@@ -17,7 +17,7 @@ from astra_ros.plans.action_spaces.twist import TwistSpace
 from astra_ros.plans.errors import RobotUnknown, StartError
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.ranking.imaginer import Imaginer, RankingSettings
-from astra_ros.ranking.prepare import ActionSpaceError, NothingToImagine
+from astra_ros.ranking.prepare import NothingToImagine, UnmatchedPlan
 from astra_ros.registry import UnknownName
 
 
@@ -83,7 +83,7 @@ def test_a_plan_with_other_joints_is_refused_and_the_rest_scored():
     made = imaginer().score(HISTORY, [plan("odd", 1.0, joints=("a", "c")), plan("good", 1.0)])
     assert made.names == ("good",)
     refused = made.prepared.refused["odd"]
-    assert isinstance(refused, ActionSpaceError) and refused.known == ("two", "one")
+    assert isinstance(refused, UnmatchedPlan) and refused.known == ("two", "one")
     assert all(names in str(refused) for names in ("a, c", "two: a, b", "one: x"))
 
 
@@ -297,7 +297,7 @@ def test_only_arms_spaces_are_asked_for_joints_and_twins_must_be_named():
     assert made.prepare([plan("p", 1.0)]).space.name == "two"
     spaces["twin"] = twin
     refused = refusal(made.prepare, [plan("p", 1.0)])
-    assert isinstance(refused, ActionSpaceError) and refused.known == ("two", "twin")
+    assert isinstance(refused, UnmatchedPlan) and refused.known == ("two", "twin")
     assert "action_space" in refused.cure
     made.configure(RankingSettings(horizon=2, action_space="twin"), {})
     assert made.prepare([plan("p", 1.0)]).space.name == "twin"
