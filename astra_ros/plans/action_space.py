@@ -26,7 +26,7 @@ ACTION_SPACES: Registry[type[ActionSpace]] = Registry(
 )
 
 
-class ActionSpaceError(UserError, ValueError):
+class InvalidActionSpace(UserError, ValueError):
     """An action space, such as that of a model card, is invalid. ``thing`` names it.
 
     Attributes:
@@ -65,7 +65,7 @@ class ActionSpace(ABC):
             imported there.
 
     Raises:
-        ActionSpaceError: on creation, for repeated or missing names, wrong lengths, values that are not finite, or a
+        InvalidActionSpace: on creation, for repeated or missing names, wrong lengths, values that are not finite, or a
             spread that is not positive.
     """
 
@@ -91,24 +91,24 @@ class ActionSpace(ABC):
 
     def __post_init__(self) -> None:
         if isinstance(self.motion_names, str):
-            raise ActionSpaceError(self.name, "motion_names must be a list of names")
+            raise InvalidActionSpace(self.name, "motion_names must be a list of names")
         names = tuple(str(name) for name in self.motion_names)
         if not self.name or not names or len(set(names)) != len(names):
-            raise ActionSpaceError(
+            raise InvalidActionSpace(
                 self.name, f"expected a name and at least one column, each named once; got {list(names)}"
             )
         object.__setattr__(self, "motion_names", names)
         for field in fields(self)[2:]:
             values = np.asarray(getattr(self, field.name), dtype=np.float64)
             if values.shape != (len(names),) or not np.isfinite(values).all():
-                raise ActionSpaceError(
+                raise InvalidActionSpace(
                     self.name,
                     f"{field.name} has shape {values.shape}; expected ({len(names)},) finite numbers, one per column",
                     field.name,
                 )
             if field.name.endswith("_std") and (values <= 0.0).any():
                 column = names[int(np.argmin(values))]
-                raise ActionSpaceError(
+                raise InvalidActionSpace(
                     self.name, f"{field.name} of '{column}' is {values.min():g}; a spread must be > 0", field.name
                 )
             object.__setattr__(self, field.name, tuple(float(value) for value in values))
@@ -217,14 +217,14 @@ def action_space_from_dict(values: dict[str, Any]) -> ActionSpace:
 
     Raises:
         UnknownName: no file and no package has the modality.
-        ActionSpaceError: a key is missing or unknown, or a value is invalid.
+        InvalidActionSpace: a key is missing or unknown, or a value is invalid.
     """
     cls = action_space_class(values.get("modality", "?"))
     known = [field.name for field in fields(cls)]
     given = [key for key in values if key != "modality"]
     if set(known) != set(given):
         missing, unknown = sorted(set(known) - set(given)), sorted(set(given) - set(known))
-        raise ActionSpaceError(
+        raise InvalidActionSpace(
             values.get("name", "?"), f"missing keys {missing}, unknown keys {unknown}; expected exactly {known}"
         )
     return cls(**{key: values[key] for key in known})

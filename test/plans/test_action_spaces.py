@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import astra_ros
-from astra_ros.plans.action_space import ActionSpaceError
+from astra_ros.plans.action_space import InvalidActionSpace
 from astra_ros.plans.action_spaces import ACTION_SPACES, action_space_class, action_space_from_dict
 from astra_ros.plans.action_spaces.joints import JointSpace
 from astra_ros.plans.action_spaces.twist import TwistSpace
@@ -64,7 +64,7 @@ def test_dict_round_trip_through_json():
     ],
 )
 def test_invalid_spaces_are_refused(changes, field, facts):
-    with pytest.raises(ActionSpaceError) as error:
+    with pytest.raises(InvalidActionSpace) as error:
         replace(SPACE, **changes)
     assert error.value.field == field and error.value.thing == "action space 'two_joints'"
     assert all(fact in error.value.problem for fact in facts)
@@ -73,7 +73,7 @@ def test_invalid_spaces_are_refused(changes, field, facts):
 def test_from_dict_names_missing_and_unknown_keys():
     values = SPACE.to_dict()
     values["steps"] = values.pop("step_std")
-    with pytest.raises(ActionSpaceError) as error:
+    with pytest.raises(InvalidActionSpace) as error:
         action_space_from_dict(values)
     assert "missing keys ['step_std'], unknown keys ['steps']" in error.value.problem
 
