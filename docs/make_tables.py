@@ -129,7 +129,7 @@ def about(figures: dict) -> str:
     if "object_error_m" in figures:
         away = figures["object_error_m"]["16"]
         parts.insert(0, f"the object is imagined {100 * away:.1f} cm off after 16 frames")
-    if figures.get("still", {}).get("share"):  # older files have no count
+    if figures["still"]["share"]:
         parts.append(f"left out, since nothing had changed: {figures['still']['share']:.1%} of the frames "
                      f"({figures['still']['psnr_db']:.1f} dB there)")  # fmt: skip
     return "; ".join(parts) or "no labels"
@@ -196,24 +196,20 @@ def ranking(result: dict) -> str:
 
 
 def verdicts(result: dict) -> str:
-    """What became of the plans of each verdict, all of them and the chosen ones, for every robot."""
-    rows = []
-    for robot, figures in result["robots"].items():
-        of_chosen = figures.get("chosen_verdicts", {})  # older files have none
-        for name, values in figures["verdicts"].items():
-            cells = [f"{values['share']:.0%}", f"{values['outcome']:.2f}", f"{values['collisions']:.0%}"]
-            if name in of_chosen:
-                best = of_chosen[name]
-                none = "none: " if name == "vetoed" else ""
-                cells += [f"{none}{best['share']:.0%}", f"{best['outcome']:.2f}", f"{best['collisions']:.0%}"]
-            else:
-                cells += ["", "", ""]
-            rows.append([robot, name, *cells])
-    head = ["all plans", "verdict", "share", "mean outcome", "collisions",
-            "chosen in", "mean outcome", "collisions"]  # fmt: skip
-    if not any(row[5] for row in rows):
-        head, rows = head[:5], [row[:5] for row in rows]
-    return markdown(head, rows)
+    """The plans of each verdict, all of them and the chosen ones, for every robot."""
+
+    def cells(values: dict | None, note: str = "") -> list[str]:
+        if values is None:
+            return ["", "", ""]
+        return [f"{note}{values['share']:.0%}", f"{values['outcome']:.2f}", f"{values['collisions']:.0%}"]
+
+    rows = [
+        [robot, name, *cells(values), *cells(figures["chosen_verdicts"].get(name), "none: " * (name == "vetoed"))]
+        for robot, figures in result["robots"].items()
+        for name, values in figures["verdicts"].items()
+    ]
+    outcome = ["mean outcome", "collisions"]
+    return markdown(["all plans", "verdict", "share", *outcome, "chosen in", *outcome], rows)
 
 
 def latency(result: dict) -> str:
@@ -268,6 +264,7 @@ def ablations(results: dict[str, dict]) -> str:
     return markdown(head, rows)
 
 
+MADE = ("commit", "machine", "date")
 # of one model, each from the result file of that name
 TABLES = {"evaluation": evaluation, "ranking": ranking, "latency": latency, "style": style}
 
@@ -278,40 +275,30 @@ def table(name: str, results: Path, page: Path = PAGES[0]) -> str:
     if kind == "ablations":
         files = sorted((results / kind).glob("*.json"))
     elif kind in ("goals", "summary"):
-        files = [file for file in sorted(results.glob(f"{folder or '*'}/*.json"))
-                 if file.stem in {row[2] for row in GOALS}]  # fmt: skip
+        files = sorted(results.glob(f"{folder or '*'}/*.json"))
+        files = [file for file in files if file.stem in {row[2] for row in GOALS}]
     else:
         files = [file for file in [results / f"{name}.json"] if file.exists()]
     if not files:
         return ""
     found = {file: json.loads(file.read_text()) for file in files}
 
-    def link(file: Path) -> str:
-        shown = file.parent if kind == "ablations" else file
-        return os.path.relpath(DOCS / "results" / shown.relative_to(results), page.parent)
-
-    def all_of(key: str) -> str:
-        return ", ".join(sorted({each[key] for each in found.values()}))
+    def link(file: Path, title: str) -> str:
+        return f"[{title}]({os.path.relpath(RESULTS / file.relative_to(results), page.parent)})"
 
     if kind in ("goals", "summary"):
         models: dict[str, dict[str, dict]] = {}
         for file, result in found.items():
             models.setdefault(file.parent.name, {})[file.stem] = result
         text = goals(models, SUMMARY if kind == "summary" else [row[3] for row in GOALS])
-        origin = "From " + ", ".join(
-            f"[{file.parent.name}/{file.name}]({link(file)})" for file in files) + "."  # fmt: skip
+        origin = "From " + ", ".join(link(file, f"{file.parent.name}/{file.name}") for file in files) + "."
+        return f"\n{text}\n{origin}\n\n"
+    if kind == "ablations":
+        text, origin = ablations({file.stem: each for file, each in found.items()}), link(results / kind, kind)
     else:
-        if kind == "ablations":
-            text = ablations({file.stem: each for file, each in found.items()})
-            command = found[files[0]]["command"]
-        else:
-            text, command = TABLES[kind](found[files[0]]), found[files[0]]["command"]
-        shown = Path(link(files[0])).name
-        origin = (
-            f"[{shown}]({link(files[0])}): `{command}`, commit {all_of('commit')}, "
-            f"{all_of('machine')}, {all_of('date')}."
-        )
-    return f"\n{text}\n{origin}\n\n"
+        text, origin = TABLES[kind](found[files[0]]), link(files[0], files[0].name)
+    commit, machine, date = (", ".join(sorted({each[key] for each in found.values()})) for key in MADE)
+    return f"\n{text}\n{origin}: `{found[files[0]]['command']}`, commit {commit}, {machine}, {date}.\n\n"
 
 
 def rewritten(text: str, results: Path = RESULTS, page: Path = PAGES[0]) -> str:

@@ -54,3 +54,9 @@ def request_of(request: type[Request], args: argparse.Namespace) -> Request:
     """A request dataclass from the arguments of the same names."""
     names = [field.name for field in fields(request)]  # type: ignore[arg-type]  # every request is a dataclass
     return request(**{name: getattr(args, name) for name in names})
+
+
+def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    """What runs a model, and where."""
+    parser.add_argument("--backend", help="what runs the model: torch")
+    parser.add_argument("--device", help="where it runs: cpu, cuda, cuda:0")

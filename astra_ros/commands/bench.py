@@ -14,7 +14,7 @@ import signal
 from functools import partial
 from pathlib import Path
 
-from astra_ros.commands.arguments import HelpFormat, at_least, request_of, take_defaults
+from astra_ros.commands.arguments import HelpFormat, add_engine_arguments, at_least, request_of, take_defaults
 from astra_ros.evaluation.benchmark import BenchRequest, bench
 
 
@@ -27,8 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "  astra bench --load --in-process     beside a busy core; without ROS\n"
     )
     parser.add_argument("--model", help="shipped name or directory")
-    parser.add_argument("--backend", help="what runs the model: torch")
-    parser.add_argument("--device", help="where it runs: cpu, cuda, cuda:0")
+    add_engine_arguments(parser)
     parser.add_argument("--robot", choices=("panda", "kuka"), help="simulated arm")
     parser.add_argument("--plans", type=at_least(1), help="candidate plans of a request")
     parser.add_argument("--horizon", type=at_least(1), help="frames imagined of each plan")

@@ -20,7 +20,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from astra_ros.commands.arguments import HelpFormat, at_least, request_of, take_defaults
+from astra_ros.commands.arguments import HelpFormat, add_engine_arguments, at_least, request_of, take_defaults
 from astra_ros.evaluation.evaluate import EvaluationRequest, evaluate
 from astra_ros.evaluation.figures import HORIZONS
 
@@ -40,8 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model_given", nargs="?", metavar="MODEL", help=f"shipped name or directory (default: {default})"
     )
     model.add_argument("--model", dest="model_named", metavar="MODEL", help="the same")
-    parser.add_argument("--backend", help="what runs the model: torch")
-    parser.add_argument("--device", help="where it runs: cpu, cuda, cuda:0")
+    add_engine_arguments(parser)
     parser.add_argument("--data", type=Path, help="folder of held-out episodes from `astra record`")
     parser.add_argument("--probe-data", type=Path, help="episodes that the pose probes are trained on")
     parser.add_argument(

@@ -24,7 +24,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from astra_ros.commands.arguments import HelpFormat, at_least, request_of, take_defaults
+from astra_ros.commands.arguments import HelpFormat, add_engine_arguments, at_least, request_of, take_defaults
 from astra_ros.evaluation.rank import RankRequest, rank
 from astra_ros.simulation.worlds import WORLDS
 
@@ -34,8 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = HelpFormat
     parser.epilog = "example:\n  astra rank --model tiny --scenes 100 --out docs/results/astra-tiny/ranking.json\n"
     parser.add_argument("--model", help="shipped name or directory")
-    parser.add_argument("--backend", help="what runs the model: torch")
-    parser.add_argument("--device", help="where it runs: cpu, cuda, cuda:0")
+    add_engine_arguments(parser)
     robots = [robot for world in WORLDS.values() for robot in world.robots]
     parser.add_argument(
         "--robots", nargs="+", choices=robots, help="simulated robots (default: all that the model knows)"

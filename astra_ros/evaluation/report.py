@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from astra_ros.evaluation.evaluation_result import (
+    ROWS,
+    STYLE_ROWS,
     EvaluationResult,
-    OverallFigures,
     PoseFigures,
     SpaceFigures,
     StyleFigures,
@@ -29,19 +30,7 @@ COLOURS = {
     "geometry": "#3c8d5a",
     "copy": "#d9a21b",
 }
-TITLES = {
-    "truth": "what the camera saw",
-    "ceiling": "autoencoder alone",
-    "model": "imagined",
-    "decoded": "imagined, decoded alone",
-    "shuffled": "imagined with another plan's motion",
-    "geometry": "last frame moved by geometry",
-    "copy": "copy of the last frame",
-    "restyled": "recorded in another style",
-    "told": "imagined, with a picture of it",
-    "matched": "imagined, with its colours matched alone",
-    "untold": "imagined, without a picture",
-}
+TITLES = {**ROWS, **STYLE_ROWS, "truth": "what the camera saw", "restyled": "recorded in another style"}
 SHOWN = (1, 4, 8, 16, 32, 64)
 SCALE = 2  # enlargement of the pictures
 
@@ -72,7 +61,7 @@ def write_report(folder: Path, result: EvaluationResult, shown: Mapping[str, Sho
             f"commit {made['commit']}, on {made['machine']}, {made['date']}. Every figure is "
             "in evaluation.json.",
         ),
-        ("table", _overall(result.overall)),
+        ("table", [[f"mean over {', '.join(result.overall.worlds)}", ""], *result.overall.rows()]),
     ]
     if ranking := result.ranking:
         rows = [
@@ -119,29 +108,6 @@ def _space(folder: Path, space: str, figures: SpaceFigures, shown: Shown, dt_s: 
             ("picture", (name, f"{space}, in another style; left: the given picture, then the last observed frames"))
         )
     return parts
-
-
-def _overall(overall: OverallFigures) -> list[list[str]]:
-    """Rows of what was measured."""
-    rows = [
-        ("autoencoder ceiling, PSNR at 16 frames", overall.ceiling_psnr_db, "{:.2f} dB"),
-        ("model over copy of the last frame, PSNR at 16", overall.gain_over_copy_db, "{:+.2f} dB"),
-        ("the same, decoded alone", overall.gain_over_copy_decoded_db, "{:+.2f} dB"),
-        ("PSNR lost with another plan's motion", overall.lost_when_shuffled_db, "{:.2f} dB"),
-        ("SSIM at 16", overall.ssim, "{:.3f}"),
-        ("LPIPS at 16", overall.lpips, "{:.3f}"),
-        ("the same of a copy of the last frame", overall.lpips_copy, "{:.3f}"),
-        ("FVD of the first frames, 16 at most", overall.fvd, "{:.0f}"),
-        ("frames whose pose is near the true one, of the first 16", overall.near, "{:.0%}"),
-        ("the same, decoded alone", overall.near_decoded, "{:.0%}"),
-        ("the same, real frames", overall.near_real, "{:.0%}"),
-        ("the same, another plan's motion", overall.near_shuffled, "{:.0%}"),
-        ("in another style: PSNR gained by a picture of it, at 16", overall.style_told_db, "{:+.2f} dB"),
-        ("the same, over matching its colours alone", overall.style_told_over_matched_db, "{:+.2f} dB"),
-        ("PSNR lost from frame 16 to 64", overall.drift_db, "{:.2f} dB"),
-    ]
-    head = [f"mean over {', '.join(overall.worlds)}", ""]
-    return [head, *([title, form.format(value)] for title, value, form in rows if value is not None)]
 
 
 def _quality(figures: SpaceFigures) -> list[list[str]]:

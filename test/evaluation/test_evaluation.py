@@ -161,7 +161,7 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     page = (tmp_path / "report/report.html").read_text()
     assert "kuka_joints_0.png" in page and "psnr_kuka_joints.svg" in page
     markdown = (tmp_path / "report/report.md").read_text()
-    assert f"imagined, with a picture of it | {rows['told']['1']:.2f} |" in markdown
+    assert f"with a picture of it | {rows['told']['1']:.2f} |" in markdown
     for name in ("kuka_joints.mp4", "kuka_joints_2.png", "psnr_kuka_joints.svg", "kuka_joints_style.png"):
         assert name in markdown and (tmp_path / "report" / name).stat().st_size > 500
     whole = result["overall"]
