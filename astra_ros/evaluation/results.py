@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from astra_ros.files import OutputError
+from astra_ros.files import OutputError, atomic_write
 
 # Metadata of a dataclass's field: in JSON its values stand beside those of the other fields.
 FLAT = {"flat": True}
@@ -94,7 +94,8 @@ def write_json(path: Path, values: Any, indent: int | None = 1) -> None:
     """Raises OutputError where the file cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(as_json(values), indent=indent) + "\n")
+        with atomic_write(path) as part:
+            part.write_text(json.dumps(as_json(values), indent=indent) + "\n")
     except OSError as error:
         raise OutputError.of(path, error) from error
 
