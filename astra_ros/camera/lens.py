@@ -81,7 +81,7 @@ def is_calibrated(info) -> bool:
     return _focals(info.k, 0, 4) is not None or _focals(info.p, 0, 5) is not None
 
 
-def picture_size(info) -> tuple[int, int]:
+def image_size_of(info) -> tuple[int, int]:
     """(height, width) pixels of the images that come with a camera_info, by region and binning; 0 where not given."""
     _, _, width, height = _region(info)
     across, down = _binning(info)
@@ -90,7 +90,7 @@ def picture_size(info) -> tuple[int, int]:
 
 def size_error(info, size: tuple[int, int]) -> str:
     """Why a camera_info does not fit images of a size (height, width), or ''."""
-    if 0 in (info.width, info.height) or size in (picture_size(info), (info.height, info.width)):
+    if 0 in (info.width, info.height) or size in (image_size_of(info), (info.height, info.width)):
         return ""
     return f"camera_info says {_said_size(info)} pixels, images have {size[1]} x {size[0]}"
 
@@ -126,8 +126,8 @@ def read_lens(info, size: tuple[int, int], rectified: bool) -> Lens:
             f"{info.width} x {info.height}",
             cure="mend the driver's camera_info: width and height must be the sensor's",
         )
-    fits = not outside and size == picture_size(info) or unsaid
-    said, (matrix, contradiction) = matrix, _of_pictures(matrix, info, size, fits)
+    fits = not outside and size == image_size_of(info) or unsaid
+    said, (matrix, contradiction) = matrix, _of_images(matrix, info, size, fits)
     remarks += [contradiction] * bool(contradiction)
     if outside:
         remarks.append(
@@ -168,7 +168,7 @@ class _Matrix:
         return all(MIDDLE[0] < place < MIDDLE[1] for place in self.places(size))
 
 
-def _of_pictures(matrix: _Matrix, info, size: tuple[int, int], fits: bool) -> tuple[_Matrix, str]:
+def _of_images(matrix: _Matrix, info, size: tuple[int, int], fits: bool) -> tuple[_Matrix, str]:
     """The matrix of the images, from the one in a message, and a remark on what contradicts it, or ''.
 
     Args:
@@ -176,7 +176,7 @@ def _of_pictures(matrix: _Matrix, info, size: tuple[int, int], fits: bool) -> tu
     """
     left, top, wide, high = _region(info)
     every, one, none = _binning(info), (1, 1), (0, 0)
-    pictures = size[1], size[0]
+    images = size[1], size[0]
     if fits:
         sensor = _sensor(info, size)
         as_said = matrix.seen((left, top), every)
@@ -184,12 +184,12 @@ def _of_pictures(matrix: _Matrix, info, size: tuple[int, int], fits: bool) -> tu
             return as_said, ""
         # Drivers that load a calibration of smaller images, and still give the size of the sensor.
         whole = sensor[0] / every[0], sensor[1] / every[1]
-        others = [(pictures, none, one), (whole, (left / every[0], top / every[1]), one), ((wide, high), none, every)]
+        others = [(images, none, one), (whole, (left / every[0], top / every[1]), one), ((wide, high), none, every)]
     else:
-        sensor, as_said = pictures, matrix
+        sensor, as_said = images, matrix
         if matrix.fits(sensor):
             return as_said, ""
-        others = [((pictures[0] * every[0], pictures[1] * every[1]), none, every)]
+        others = [((images[0] * every[0], images[1] * every[1]), none, every)]
     for of_size, shift, divided in others:
         if 0 not in of_size and matrix.fits(of_size):
             return matrix.seen(shift, divided), (
@@ -197,7 +197,7 @@ def _of_pictures(matrix: _Matrix, info, size: tuple[int, int], fits: bool) -> tu
                 f"{matrix.axis[1]:.1f}) is in the middle of {of_size[0]:.0f} x {of_size[1]:.0f}, so it is read for "
                 "that size; have the driver's camera_info give size, K and P of the whole sensor"
             )
-    return as_said, _far_off(matrix, as_said, sensor, pictures)
+    return as_said, _far_off(matrix, as_said, sensor, images)
 
 
 def _sensor(info, size: tuple[int, int]) -> tuple[int, int] | None:
@@ -210,18 +210,18 @@ def _sensor(info, size: tuple[int, int]) -> tuple[int, int] | None:
     return size[1] * across, size[0] * down
 
 
-def _far_off(matrix: _Matrix, seen: _Matrix, sensor: tuple[int, int], pictures: tuple[int, int]) -> str:
+def _far_off(matrix: _Matrix, seen: _Matrix, sensor: tuple[int, int], images: tuple[int, int]) -> str:
     """The remark on an axis far from the middle. Raises LensError where it lies outside the images."""
     scale_x, scale_y = (2 * place for place in matrix.places(sensor))
     text = (
         f"the axis of {matrix.name} meets the images at ({seen.axis[0]:.1f}, {seen.axis[1]:.1f}) of "
-        f"{pictures[0]} x {pictures[1]} pixels, far from their middle"
+        f"{images[0]} x {images[1]} pixels, far from their middle"
     )
     if min(scale_x, scale_y) <= 0 or abs(math.log(scale_x / scale_y)) > SAME_SCALE:
         return f"{text}; calibrate the camera again, unless they are cut out of larger ones"
     scale = math.sqrt(scale_x * scale_y)
     text += f", as of a calibration of {scale * sensor[0]:.0f} x {scale * sensor[1]:.0f}"
-    if max(seen.axis[0] - pictures[0], seen.axis[1] - pictures[1]) >= 0:
+    if max(seen.axis[0] - images[0], seen.axis[1] - images[1]) >= 0:
         raise LensError(text, cure=CALIBRATE)
     return f"{text}; {CALIBRATE}"
 
@@ -260,7 +260,7 @@ def _region(info) -> tuple[int, int, int, int]:
 
 def _said_size(info) -> str:
     """'640 x 480', and the size that results from binning and region."""
-    said, (height, width) = f"{info.width} x {info.height}", picture_size(info)
+    said, (height, width) = f"{info.width} x {info.height}", image_size_of(info)
     if (height, width) == (info.height, info.width):
         return said
     across, down = _binning(info)

@@ -33,7 +33,7 @@ class PlanError(UserError, ValueError):
 
 
 class NotTimed(PlanError):
-    """A plan says where to go, and not when."""
+    """A plan has positions without times."""
 
 
 class DoubledPoint(PlanError):

@@ -11,7 +11,7 @@ import numpy as np
 class Plan(Protocol):
     """A candidate: what a robot would do from now on, in named columns.
 
-    Plans are frozen dataclasses, so ``dataclasses.replace(plan, name=...)`` names one anew.
+    Plans are frozen dataclasses, so ``dataclasses.replace(plan, name=...)`` renames one.
     """
 
     @property

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from astra_ros.camera.errors import LensError, NotCalibrated, OtherSize
-from astra_ros.camera.lens import contents, is_rectified, picture_size, read_lens, size_error
+from astra_ros.camera.lens import contents, image_size_of, is_rectified, read_lens, size_error
 
 K = [300.0, 0, 310, 0, 301, 230, 0, 0, 1]
 P = [280.0, 0, 320, 0, 0, 281, 240, 0, 0, 0, 1, 0]
@@ -78,7 +78,7 @@ def test_the_matrix_that_is_there_is_taken_and_it_is_said(rectified, k, p, expec
 )
 def test_sizes_and_matrices_are_divided_by_binning_and_moved_by_the_region(binning, roi, size, expected):
     message = info(binning=binning, roi=roi)
-    assert picture_size(message) == size and size_error(message, size) == ""
+    assert image_size_of(message) == size and size_error(message, size) == ""
     lens = read_lens(message, size, rectified=False)
     assert numbers(lens) == pytest.approx(expected) and (lens.height, lens.width) == size
     assert lens.remarks == ()
@@ -192,7 +192,7 @@ def test_a_matrix_of_the_pictures_is_not_made_theirs_once_more(rectified, calibr
 @pytest.mark.parametrize("binning", [(0, 0), (2, 2), (4, 4), (1, 2)])
 def test_a_matrix_of_the_sensor_is_believed_wherever_the_region_lies(roi, binning):
     message = info(**centred(640, 480), binning=binning, roi=roi)
-    lens = read_lens(message, picture_size(message), rectified=False)
+    lens = read_lens(message, image_size_of(message), rectified=False)
     every = max(1, binning[0]), max(1, binning[1])
     assert lens.remarks == ()
     assert numbers(lens) == pytest.approx(
