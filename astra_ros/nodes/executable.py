@@ -1,4 +1,4 @@
-"""Running a node as a process: start, spin, and a clean end on SIGINT and SIGTERM."""
+"""Runs a node as a process: start, spin, and a clean end on SIGINT and SIGTERM."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Behaviour(Protocol):
-    """What a node does; made with the node that it speaks through."""
+    """The parts of a node, made with the rclpy node."""
 
     def close(self) -> bool | None:
-        """Stop threads and free what is not the node's own.
+        """Stop threads and free resources that do not belong to the rclpy node.
 
         Returns:
             False when a thread still works and cannot be stopped.
@@ -36,20 +36,20 @@ class Behaviour(Protocol):
 
 
 def run(name: str, make_behaviour: Callable[[Node], Behaviour], argv: list[str] | None = None, threads: int = 1) -> int:
-    """Make a node, spin it until it is told to stop, and take it down.
+    """Make a node, spin it until a signal, and destroy it.
 
-    rclpy's own signal handler would take the node down while callbacks still use it. Here a thread
-    waits for the signal, callbacks end, and only then the node goes.
+    rclpy's own signal handler would destroy the node while callbacks still use it. Here a thread waits for the signal,
+    callbacks end, and only then the node is destroyed.
 
     Args:
         name: the node's name, unless remapped.
-        make_behaviour: fills the node; may raise ValueError for settings that cannot work.
+        make_behaviour: fills the node; raises ValueError for settings that cannot work.
         argv: command line without the program's name; None takes the process's own.
         threads: threads that run callbacks.
 
     Returns:
-        The exit code: 0 after SIGINT or SIGTERM, 1 when the settings cannot work, 2 for a command line
-        that is not ROS's.
+        The exit code: 0 after SIGINT or SIGTERM, 1 when the settings cannot work, 2 for arguments that are not ROS
+        arguments.
     """
     args = sys.argv if argv is None else [name, *argv]
     stopped = threading.Event()
@@ -76,7 +76,7 @@ def run(name: str, make_behaviour: Callable[[Node], Behaviour], argv: list[str] 
         while not stopped.is_set():
             try:
                 executor.spin_once()
-            except InvalidHandle as error:  # a subscription that was given up while the executor looked at it
+            except InvalidHandle as error:  # a subscription that was destroyed while the executor used it
                 if not rclpy.ok():
                     raise
                 node.get_logger().debug(str(error))
@@ -85,13 +85,13 @@ def run(name: str, make_behaviour: Callable[[Node], Behaviour], argv: list[str] 
                     raise
                 node.get_logger().error(f"unexpected error, the node lives on:\n{traceback.format_exc()}")
     finally:
-        # The end has begun. A second signal has nothing to add, and late in it, when the interpreter has
-        # put its own handlers back, it would turn a clean end into a death.
+        # The node ends. A second signal is ignored: later, when the interpreter has restored its own handlers, it would
+        # kill the process during a clean end.
         for number in _STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        # The behaviour first: it may answer callbacks that wait, and its threads still publish.
+        # The behaviour first: it answers callbacks that wait, and its threads still publish.
         if behaviour is not None and behaviour.close() is False:
-            # Whatever is joined or freed from here on would wait for that thread, or crash under it.
+            # Joining or freeing anything now would wait for that thread, or crash it.
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(0)
@@ -103,7 +103,7 @@ def run(name: str, make_behaviour: Callable[[Node], Behaviour], argv: list[str] 
 
 
 def _answer(name: str, make_behaviour: Callable, words: list[str]) -> int:
-    """Help, or what is wrong: a node takes ROS arguments only."""
+    """Print help, or the unknown arguments: a node takes ROS arguments only."""
     usage = (
         f"usage: ros2 run astra_ros {name} --ros-args -p parameter:=value -r topic:=other_topic\n"
         f"       its parameters, with their meaning: ros2 param describe /{name} $(ros2 param list "
@@ -118,16 +118,15 @@ def _answer(name: str, make_behaviour: Callable, words: list[str]) -> int:
 
 def _stop(stopped: threading.Event, executor) -> None:
     stopped.set()
-    # Something to do, so that a waiting executor comes back and sees that it is over.
+    # A task wakes the executor, so it sees that it is over.
     executor.create_task(lambda: None)
 
 
 def _on_stop_signal(call: Callable[[], None]) -> None:
-    """Call ``call`` from a thread once SIGINT or SIGTERM comes.
+    """Call ``call`` from a thread once SIGINT or SIGTERM arrives.
 
-    Python runs its handlers in the main thread only, which sleeps inside the middleware. But the
-    interpreter also writes to a file descriptor as soon as a signal comes, and a thread can wait
-    for that.
+    Python runs signal handlers in the main thread only, which sleeps inside the middleware. The interpreter also writes
+    to a file descriptor as soon as a signal arrives, and a thread can wait for that.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)

@@ -1,7 +1,7 @@
-"""Parameters of the command line that a parameters file overrules, which ROS does without a word.
+"""Warns of parameters on the command line that a parameters file overrules, which ROS does silently.
 
-All `-p` without a node are one section for ROS, which stands where the first of them does, and of two sections the
-later one counts (findings/ros_p_before_a_params_file.sh).
+ROS merges all `-p` without a node into one section at the position of the first of them, and of two sections the later
+one counts (findings/ros_p_before_a_params_file.sh).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from astra_ros.texts import short
 
 
 def without_node(args: Sequence[str]) -> dict[str, str]:
-    """Parameter -> its value as text, of the `-p NAME:=VALUE` that name no node; the last one counts."""
+    """Parameter -> its value as text, of each `-p NAME:=VALUE` without a node; the last one counts."""
     found: dict[str, str] = {}
     ros = False
     for arg, following in zip(args, [*args[1:], ""]):
@@ -29,7 +29,7 @@ def without_node(args: Sequence[str]) -> dict[str, str]:
 
 
 def overruled(args: Sequence[str], node: str, in_force: dict[str, object]) -> list[str]:
-    """What to say of the parameters that a command line gives in vain.
+    """The warnings for a command line, one for each parameter that has no effect.
 
     Args:
         args: the command line.
@@ -65,5 +65,5 @@ def _same(text: str, value: object) -> bool:
         return value in (text, str(wanted))
     if hasattr(value, "__iter__"):
         return isinstance(wanted, list) and list(value) == wanted
-    # ROS makes nothing of an empty list.
+    # ROS turns an empty list into None.
     return wanted == value or value is None and wanted in ([], None)

@@ -1,8 +1,7 @@
 """Quality of service of the topics, in one place.
 
-Latched (transient local) is what somebody who joins late must still get: pictures and scores of the
-last request, the goal, the robot's description. The best plan is not latched: a controller that
-starts late must not drive an old plan.
+Latched (transient local) topics reach subscribers that join late: images and scores of the last request, the goal, the
+robot's description. The best plan is not latched: a controller that starts late must not execute an old plan.
 """
 
 from __future__ import annotations
@@ -15,18 +14,18 @@ def _profile(depth: int, reliability, durability=DurabilityPolicy.VOLATILE) -> Q
 
 
 def reliable(depth: int) -> QoSProfile:
-    """Every message arrives, as long as no more than ``depth`` wait."""
+    """Every message arrives, as long as at most ``depth`` wait."""
     return _profile(depth, ReliabilityPolicy.RELIABLE)
 
 
 def best_effort(depth: int) -> QoSProfile:
-    """Fits every publisher; what is lost is not sent again."""
+    """Fits every publisher; lost messages are not sent again."""
     return _profile(depth, ReliabilityPolicy.BEST_EFFORT)
 
 
 CAMERA = best_effort(5)
-"""Subscriptions to cameras: new pictures matter more than all pictures, but a short stall of this
-process must not tear a hole into the frame history."""
+"""Subscriptions to cameras: new images matter more than all images, but a short stall of this process must not leave
+a gap in the frame history."""
 
 LATCHED = _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
-"""The last one is kept for those who join late."""
+"""The last message is kept for subscribers that join late."""

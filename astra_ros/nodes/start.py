@@ -1,4 +1,4 @@
-"""The nodes as executables. What a node needs takes a second to import; told to stop by then, it just ends."""
+"""The nodes as executables. Imports take a second; a node that is told to stop before they end just exits."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def plan_source() -> int:
 
 
 def _start(name: str) -> int:
-    for number in (signal.SIGINT, signal.SIGTERM):  # `run` puts its own in their place
+    for number in (signal.SIGINT, signal.SIGTERM):  # `run` replaces them
         signal.signal(number, lambda *_: os._exit(0))
     return importlib.import_module(EXECUTABLES[name]).main()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import replace
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -11,7 +12,7 @@ import numpy as np
 class Plan(Protocol):
     """A candidate: what a robot would do from now on, in named columns.
 
-    Plans are frozen dataclasses, so ``dataclasses.replace(plan, name=...)`` renames one.
+    Plans are frozen dataclasses, see `renamed`.
     """
 
     @property
@@ -43,3 +44,8 @@ class Plan(Protocol):
         Raises:
             PlanError: the plan's columns and ``motion_names`` are not the same set.
         """
+
+
+def renamed(plan: Plan, name: str) -> Plan:
+    """The same plan under another name."""
+    return replace(cast(Any, plan), name=name)

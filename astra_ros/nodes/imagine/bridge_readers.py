@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 from rclpy.serialization import deserialize_message
@@ -45,7 +46,7 @@ def read_picture(msg: Image | CompressedImage, topic: str) -> tuple[np.ndarray, 
 def _read_plan(adapters: Mapping[str, PlanAdapter], source: str, topic: str, data: bytes) -> PlanMessage:
     adapter = adapters[source]
     try:
-        msg = deserialize_message(data, adapter.message)
+        msg: Any = deserialize_message(data, adapter.message)
     except Exception as error:  # the middleware raises exceptions of several kinds
         problem = f"{len(data)} bytes that are not a {adapter.ros_type} ({short(error, 200)})"
         raise BridgeError(problem, thing=topic) from error

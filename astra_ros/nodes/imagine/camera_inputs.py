@@ -118,8 +118,8 @@ class CameraInputs:
                 self._refused = self._clock(), str(error)
             raise
         with self._lock:
-            self._heard_s = self._clock()
-            self._look(msg, facts)
+            self._heard_s = now_s = self._clock()
+            self._look(msg, facts, now_s)
             stamped_ns = stamp_ns(msg)
             time_ns = self._stamps.time_of(stamped_ns, arrived_ns)
             self._stamp_age_s = (arrived_ns - stamped_ns) / NANOSECONDS if stamped_ns else None
@@ -129,12 +129,12 @@ class CameraInputs:
             if time_ns is not None:
                 self._add(picture, FrameHeader(time_ns, msg.header.frame_id))
 
-    def _look(self, msg, facts: ImageFacts) -> None:
+    def _look(self, msg, facts: ImageFacts, now_s: float) -> None:
         """Notice other cameras, images that repeat, and images that use few bits."""
         self._repeats.add(msg.data)
         if facts.bits == 16 and self._bits.is_due():
             self._bits.add(brightest(msg))
-        if change := self._sources.add(msg.header.frame_id, facts.size, self._heard_s):
+        if change := self._sources.add(msg.header.frame_id, facts.size, now_s):
             if self.conflict is None:
                 self._tell(f"{self.topic}: {change}; the frame history starts anew")
             self.forget()
@@ -299,7 +299,10 @@ class CameraInputs:
             HistoryNotReady: the history is not full.
         """
         with self._lock:
-            return self._history.frames(), self._header, self._image_s
+            assert self._history is not None
+            frames = self._history.frames()
+            assert self._header is not None and self._image_s is not None
+            return frames, self._header, self._image_s
 
     def scaled(self, picture: np.ndarray) -> np.ndarray:
         """A picture at the model's size."""

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable
 from typing import Protocol
 
+from astra_ros.errors import UserError
 from astra_ros.nodes.imagine.auto_imagine import AutoImagine, RequestStarter
 from astra_ros.nodes.imagine.health import ImagineHealth
 from astra_ros.nodes.imagine.inputs import ImagineInputs, Refused, Topics
@@ -25,8 +26,8 @@ from astra_ros.ranking.imaginer import Imaginer
 from astra_ros.ranking.prepare import NothingToImagine
 
 
-class ModelFailed(RuntimeError):
-    """The model or a critic cannot be loaded. The message gives the reason."""
+class ModelFailed(UserError, RuntimeError):
+    """The model or a critic cannot be loaded."""
 
 
 class Host(RequestStarter, Protocol):
@@ -43,8 +44,12 @@ class Host(RequestStarter, Protocol):
     topics: Topics
     readers: MessageReaders
     clocks: Clocks
-    log: Log
-    graph: TopicGraph
+
+    @property
+    def log(self) -> Log: ...
+
+    @property
+    def graph(self) -> TopicGraph: ...
 
 
 class ImagineCore:

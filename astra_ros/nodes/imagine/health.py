@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from astra_ros.inference import ModelCard
 from astra_ros.nodes.imagine.robot_description import PREPARING
 from astra_ros.nodes.reports import Conditions, Log, ThrottledReports, once
 from astra_ros.outcomes import OBJECT_POSITION
@@ -24,13 +25,13 @@ class ModelState:
     """The model: its card once it is loaded, or the error.
 
     Attributes:
-        card: see `ModelCard`, or None.
+        card: the model's, or None.
         error: why it cannot be loaded, or ''.
         load_s: how long loading took.
         doing: the step of loading at hand.
     """
 
-    card: object | None = None
+    card: ModelCard | None = None
     error: str = ""
     load_s: float = 0.0
     doing: str = "loading"
@@ -47,6 +48,8 @@ class ModelState:
         Args:
             space: its action space; '' before the first request: on any of its arms.
         """
+        if self.card is None:
+            return False
         asked = [space] if space else self.arms
         return bool(asked) and not any(OBJECT_POSITION in self.card.outcomes.get(name, ()) for name in asked)
 
@@ -160,7 +163,7 @@ class ImagineHealth:
         """Note that the model is loaded and the robot's shapes are being prepared."""
         self.model = replace(self.model, doing=PREPARING)
 
-    def model_loaded(self, card, load_s: float) -> None:
+    def model_loaded(self, card: ModelCard, load_s: float) -> None:
         """Note that the model can be used."""
         self.model = ModelState(card=card, load_s=load_s)
         self.tell(f"loaded {card.name} from {card.path} (sha256 {card.sha256}) in {load_s:.1f} s")

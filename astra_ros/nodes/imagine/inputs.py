@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,12 +20,12 @@ from astra_ros.nodes.imagine.message_readers import Clocks, MessageReaders
 from astra_ros.nodes.imagine.plan_inputs import HeldPlan, PlanInputs
 from astra_ros.nodes.imagine.settings import ImagineSettings, PlanTopicSettings
 from astra_ros.nodes.reports import Tell
-from astra_ros.plans.plan import Plan
+from astra_ros.plans.plan import Plan, renamed
 from astra_ros.texts import short
 
 
-class Refused(RuntimeError):
-    """A request cannot be served now. The message gives the reason and the cure."""
+class Refused(UserError, RuntimeError):
+    """A request cannot be served now; it may be later."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ class ImagineInputs:
                 stamp_ns=header.stamp_ns,
                 frame_id=header.frame_id,
                 received_s=image_s,
-                plans=[replace(each.plan, name=name) for name, each in held.items()],
+                plans=[renamed(each.plan, name) for name, each in held.items()],
                 held=held,
                 joints_now=self.joints.now(settings.camera_timeout_s),
                 goal_frame=None if picture is None else self.camera.scaled(picture),

@@ -1,4 +1,4 @@
-"""Keeps the memory of a process small that throws away large pictures in several threads."""
+"""Limits the memory of a process that frees large images in several threads."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ ARENAS = 2
 
 
 def share_arenas(most: int = ARENAS) -> bool:
-    """Let all threads that start from now on take memory from the same few arenas of glibc; True where that holds.
+    """Have all threads that start from now on share a few arenas of glibc; True where glibc takes the limit.
 
-    An arena keeps what is freed in it. The executor hands each picture to whichever thread is free, so with an arena
-    a thread each of them ends up with room for the copies of a picture: 6 MB each at 1080p, three and more at once.
-    A user who sets MALLOC_ARENA_MAX is left alone; other C libraries do not need this.
+    An arena keeps the memory that is freed in it. The executor hands each image to any free thread, so with one arena
+    per thread each of them ends up with room for the copies of an image: 6 MB each at 1080p, three and more at once.
+    The environment variable MALLOC_ARENA_MAX takes precedence; other C libraries do not need this.
     """
     if "MALLOC_ARENA_MAX" in os.environ:
         return False

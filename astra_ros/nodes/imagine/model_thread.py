@@ -1,4 +1,4 @@
-"""One thread that loads a model and is the only one to use it."""
+"""The one thread that loads a model and uses it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 
 
 class ShuttingDown(RuntimeError):
-    """The answer to requests that are not served any more."""
+    """A request is not served any more, since the node ends."""
 
 
 class ModelThread:
     """Loads a model, then works on it whenever asked.
 
-    Requests that come while the thread is busy are answered together by one run that starts
-    afterwards and takes the newest inputs: the newest request wins, and nobody waits in a queue.
+    Requests that arrive while the thread is busy are answered together by one run that starts afterwards and takes
+    the newest inputs, so no queue builds up.
 
     Args:
-        load: returns the model; what it raises is every later request's answer.
-        work: called with the model for a request; what it returns or raises is the answer.
-        refresh: called with the model after ``refresh()``; for what somebody wants to see late.
-        on_error: told of exceptions that have nobody to be told to.
+        load: returns the model; its exception is the answer of every later request.
+        work: called with the model for a request; its result or exception is the answer.
+        refresh: called with the model after ``refresh()``, for outputs that gain a subscriber later.
+        on_error: told of exceptions that are not the answer of a request.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class ModelThread:
 
     @property
     def failure(self) -> BaseException | None:
-        """What loading raised, or None."""
+        """The exception of loading, or None."""
         return self._failure
 
     def request(self) -> Future:
@@ -70,7 +70,7 @@ class ModelThread:
             self._wake.notify()
 
     def stop(self, timeout_s: float = 2.0) -> bool:
-        """Answer what waits with an error, and end the thread after the work at hand.
+        """Answer waiting requests with an error, and end the thread after the work at hand.
 
         Args:
             timeout_s: well below the 5 s after which ``ros2 launch`` sends SIGTERM.
@@ -92,7 +92,7 @@ class ModelThread:
         model = None
         try:
             model = self._load()
-        except Exception as error:  # noqa: BLE001 - whatever it is, requests must be told
+        except Exception as error:  # noqa: BLE001 - every request is answered with it
             self._failure = error
             self._on_error(error)
         while True:

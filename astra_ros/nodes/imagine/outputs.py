@@ -12,6 +12,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from sensor_msgs.msg import Image
 from std_msgs.msg import Float32MultiArray
 from visualization_msgs.msg import MarkerArray
@@ -53,7 +54,7 @@ class ImagineOutputs:
         self._scores = node.create_publisher(DiagnosticArray, "~/scores", LATCHED)
         self._matrix = node.create_publisher(Float32MultiArray, "~/score_matrix", LATCHED)
         self._markers = node.create_publisher(MarkerArray, "~/plan_markers", LATCHED)
-        self._best_plan = {
+        self._best_plan: dict[str, Publisher] = {
             adapter.ros_type: node.create_publisher(adapter.message, adapter.best_topic, reliable(1))
             for adapter in {adapter.ros_type: adapter for adapter in adapters.values()}.values()
         }
@@ -81,6 +82,7 @@ class ImagineOutputs:
     def draw(self, imaginer: Imaginer, settings: ImagineSettings, robot_description: str | None) -> str:
         """Publish the pictures and markers of the last decision; see `Outputs`."""
         self.show(imaginer, settings)
+        assert self._last is not None
         decision, problem, paths = self._last, "", None
         outcomes = decision.result.imagination.outcomes
         if robot_description and settings.tool_link:

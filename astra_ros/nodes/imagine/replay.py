@@ -14,6 +14,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -143,9 +144,9 @@ class _Player:
             (topics.joint_states, JointState, core.on_joint_state),
             (topics.robot_description, String, core.on_robot_description),
         ):
-            self._route(topic, lambda data, kind=kind, take=take: take(deserialize_message(data, kind)))
+            self._route(topic, partial(_take_message, kind, take))
         for name, source in settings.sources.items():
-            self._route(source.topic, lambda data, name=name: core.on_plan(name, data))
+            self._route(source.topic, partial(core.on_plan, name))
 
     def _route(self, topic: str, take: Callable[[bytes], None]) -> None:
         self._routes.setdefault(topic, []).append(take)
@@ -201,3 +202,7 @@ class _Player:
 
     def draw(self, imaginer: Imaginer, settings: ImagineSettings, robot_description: str | None) -> str:
         return ""
+
+
+def _take_message(kind: type, take: Callable[[object], None], data: bytes) -> None:
+    take(deserialize_message(data, kind))

@@ -15,6 +15,7 @@ from astra_ros.nodes.imagine.plan_stamps import stamp_refusals
 from astra_ros.nodes.imagine.robot_state import RobotState
 from astra_ros.nodes.imagine.settings import ImagineSettings, NodeSettings
 from astra_ros.plans.errors import PlanError
+from astra_ros.plans.plan import renamed
 from astra_ros.ranking.imaginer import Imaginer, Result
 from astra_ros.ranking.prepare import NothingToImagine
 
@@ -201,7 +202,7 @@ class RequestServer:
         handed_on_before = best is not None and best.handed_on and not asked
         hands_on = best is not None and not handed_on_before
         withheld = self._withheld(imaginer, request, result, own, hands_on)
-        if withheld or not hands_on:
+        if withheld or best is None or not hands_on:
             return Decision(request, result, None, withheld=withheld), handed_on_before
         restamp = own.stamps.restamps(best.stamp_ns, self._ros_time_ns())
         if restamp:
@@ -230,7 +231,7 @@ class RequestServer:
                 reason = own.stamps.refusal(held.stamp_ns, self._ros_time_ns())
                 now = self._robot.now(own.camera_timeout_s)
                 try:
-                    imaginer.prepare.check_start(replace(held.plan, name=best.name), now)
+                    imaginer.prepare.check_start(renamed(held.plan, best.name), now)
                 except PlanError as error:
                     reason = str(error)
         return f"no plan is handed on: meanwhile, {reason}" if reason else ""

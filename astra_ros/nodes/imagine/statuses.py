@@ -57,7 +57,12 @@ class ImagineStatuses:
 
     def _model(self) -> Status:
         settings, model = self._settings(), self._health.model
-        values = {"model": settings.model, "backend": settings.backend, "device": settings.device, "error": model.error}
+        values: dict[str, object] = {
+            "model": settings.model,
+            "backend": settings.backend,
+            "device": settings.device,
+            "error": model.error,
+        }
         if card := model.card:
             values |= {
                 "name": card.name,
@@ -133,7 +138,8 @@ class ImagineStatuses:
         goals, max_age_s, model = self._inputs.goals, self._settings().goal_max_age_s, self._health.model
         images, poses = (self._health.refused[kind] for kind in GOAL_INPUTS)
         if (came_s := goals.came_s) is not None:  # a newer goal settles refused ones
-            images.settle(came_s), poses.settle(came_s)
+            images.settle(came_s)
+            poses.settle(came_s)
         values = goals.describe(max_age_s) | {
             "goal_images_refused": images.count,
             "goal_poses_refused": poses.count,
@@ -147,7 +153,7 @@ class ImagineStatuses:
         if values["goal_kind"] == "none":
             return Status("goal", OK, "no goal", values)
         text = f"the goal {values['goal_kind']} of {values['goal_topic']} counts"
-        if values["goal_kind"] == POSE and model.never_scores_poses(self._health.last.space):
+        if values["goal_kind"] == POSE and model.card and model.never_scores_poses(self._health.last.space):
             text += (
                 f", but no plan is scored by it: the model '{model.card.name}' was trained without positions of "
                 "an object ('object_position'); give a goal image"
@@ -159,7 +165,7 @@ class ImagineStatuses:
         health, plans = self._health, self._inputs.plans
         refusals = arrived, served = health.refused["plans"], health.refused_plans
         joints, lost, fates = health.refused["joint_states"], health.refused["lost_plans"], plans.fates
-        values = {f"{name}.held": count for name, count in plans.held.items()}
+        values: dict[str, object] = {f"{name}.held": count for name, count in plans.held.items()}
         for name, fate in fates.items():
             counts = {**vars(fate), "never_judged": fate.never_judged}
             values |= {f"{name}.{what}": count for what, count in counts.items()}

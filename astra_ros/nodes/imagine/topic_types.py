@@ -1,4 +1,4 @@
-"""Topics on which others publish what a node cannot hear: another type, or a quality of service that does not fit."""
+"""Finds topics whose publishers a node cannot hear: their type is another one, or their quality of service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rclpy.subscription import Subscription
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
 SHOWN = 4  # topics that are named at most
-# Nodes that are just being discovered look wrong for a moment: a complaint must hold for so many looks.
+# Nodes that are just being discovered look wrong for a moment: a fault must last for this many looks.
 LOOKS = 3
 
 
@@ -25,9 +25,9 @@ class Subscribed:
         topic: its name in the graph.
         type: such as ``sensor_msgs/msg/Image``.
         qos: of the subscription.
-        needed: whether the node cannot work without it, so that a topic without publishers is worth a word.
-        single: whether messages of two nodes would be mixed.
-        cure: what to do about another type that no remapping helps with.
+        needed: whether the node cannot work without it, so a topic without publishers is a fault.
+        single: whether messages of two nodes must not be mixed.
+        cure: of another type that no remapping helps with.
     """
 
     name: str
@@ -50,11 +50,11 @@ class Publisher:
 
 
 def complaint(wanted: Subscribed, publishers: Sequence[Publisher], topics: Mapping[str, Sequence[str]]) -> str:
-    """Why nothing can be heard on a topic although others publish, and what to do; or ''.
+    """The fault of a topic and its cure, or ''.
 
     Args:
-        publishers: those on the topic.
-        topics: topic -> its types, of all topics that others publish.
+        publishers: on the topic.
+        topics: topic -> its types, of all topics that other nodes publish.
     """
     fitting = [each for each in publishers if each.type == wanted.type]
     nodes = sorted({each.node for each in fitting})
@@ -65,18 +65,18 @@ def complaint(wanted: Subscribed, publishers: Sequence[Publisher], topics: Mappi
         )
     if fitting:
         misfits = {each.node: wrong for each in fitting if (wrong := _misfit(wanted.qos, each.qos))}
-        if misfits:  # also where others are heard: these are not
+        if misfits:  # also where other publishers are heard
             offers, cure = next(iter(misfits.values()))
-            nodes = ", ".join(sorted(node for node, (what, _) in misfits.items() if what == offers)[:SHOWN])
+            who = ", ".join(sorted(node for node, (what, _) in misfits.items() if what == offers)[:SHOWN])
             return (
-                f"{wanted.topic}: {nodes} publishes {offers}, which this node's subscription does not take; "
+                f"{wanted.topic}: {who} publishes {offers}, which this node's subscription does not take; "
                 f"publish {cure}"
             )
         return ""
     types = sorted({each.type for each in publishers})
     if types:
-        nodes = ", ".join(sorted({each.node for each in publishers})[:SHOWN])
-        said = f"{wanted.topic}: {nodes} publishes {', '.join(types)}, but {wanted.type} is expected"
+        who = ", ".join(sorted({each.node for each in publishers})[:SHOWN])
+        said = f"{wanted.topic}: {who} publishes {', '.join(types)}, but {wanted.type} is expected"
         return f"{said}; {_cure(wanted, types, topics)}"
     if beside := _beside(wanted, topics):
         return f"{wanted.topic}: nothing is published there; {beside}"
@@ -87,7 +87,7 @@ def complaint(wanted: Subscribed, publishers: Sequence[Publisher], topics: Mappi
 
 
 def _misfit(mine: QoSProfile, theirs: QoSProfile) -> tuple[str, str] | None:
-    """(what they offer, what they should), or None where the subscription hears them."""
+    """(what the publisher offers, what it should offer), or None where the subscription hears it."""
     if mine.reliability == ReliabilityPolicy.RELIABLE and theirs.reliability == ReliabilityPolicy.BEST_EFFORT:
         return "best effort", "with reliable QoS"
     if mine.durability == DurabilityPolicy.TRANSIENT_LOCAL and theirs.durability == DurabilityPolicy.VOLATILE:
@@ -110,7 +110,7 @@ def _cure(wanted: Subscribed, types: Sequence[str], topics: Mapping[str, Sequenc
 
 
 def _beside(wanted: Subscribed, topics: Mapping[str, Sequence[str]]) -> str:
-    """What to do where the camera publishes under the other transport's name."""
+    """The cure where the camera publishes under the name of the other transport."""
     if wanted.name != "image":
         return ""
     if wanted.type == IMAGE and COMPRESSED in topics.get(f"{wanted.topic}/compressed", ()):
@@ -134,17 +134,16 @@ class TopicTypes:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._subscribed: list[Subscribed] = []
-        self._seen: dict[str, tuple[str, int]] = {}  # name -> (what is wrong, for how many looks)
+        self._seen: dict[str, tuple[str, int]] = {}  # name -> (fault, for how many looks)
 
     def watch(self, name: str, subscription: Subscription, **rest) -> None:
         """Watch a subscription from now on; ``rest`` are further fields of `Subscribed`."""
-        kind = subscription.msg_type
-        kind = f"{kind.__module__.partition('.')[0]}/msg/{kind.__name__}"
+        kind = f"{subscription.msg_type.__module__.partition('.')[0]}/msg/{subscription.msg_type.__name__}"
         topic, qos = subscription.topic_name, subscription.qos_profile
         self._subscribed.append(Subscribed(name, topic, kind, qos, **rest))
 
     def look(self) -> dict[str, str]:
-        """Look at the graph now: name -> what is wrong and has been for ``LOOKS`` looks, or ''."""
+        """Look at the graph now: name -> the fault that has lasted for ``LOOKS`` looks, or ''."""
         topics = self._topics_of_others()
         for each in self._subscribed:
             text = complaint(each, self._publishers(each.topic), topics)
@@ -153,7 +152,7 @@ class TopicTypes:
         return {each.name: self.wrong(each.name) for each in self._subscribed}
 
     def wrong(self, name: str) -> str:
-        """What was wrong with a topic at the last looks, or ''."""
+        """The fault of a topic at the last looks, or ''."""
         text, looks = self._seen.get(name, ("", 0))
         return text if looks >= LOOKS else ""
 

@@ -1,7 +1,7 @@
 """The plan source node: candidate trajectories, as a motion planner would send them.
 
-It plans in its own copy of the simulator's scene, so robot and seed must be the simulator's.
-Replace it by a real planner: anything that publishes JointTrajectory will do.
+It plans in its own copy of the simulator's scene, so its robot and seed must be those of the simulator. Replace it by a
+real planner that publishes JointTrajectory.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class PlanSource:
         node.create_service(Trigger, "~/propose", self._on_propose)
         DiagnosticsPublisher(node, self._statuses, lambda: "")
         self._timer = node.create_timer(
-            self.settings.period_s or 1.0, self._send, clock=Clock(clock_type=ClockType.STEADY_TIME)
+            self.settings.period_s or 1.0, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
         if not self.settings.period_s:
             self._timer.cancel()
@@ -89,6 +89,9 @@ class PlanSource:
             self._plans.publish(plan_to_trajectory(plan))
         self._sent += len(candidates)
         return [kind for kind, _ in candidates]
+
+    def _on_timer(self) -> None:
+        self._send()
 
     def _on_propose(self, _, response: Trigger.Response) -> Trigger.Response:
         kinds = self._send()

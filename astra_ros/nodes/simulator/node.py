@@ -1,7 +1,7 @@
 """The simulator node: an arm, a table and a camera that behave like real ones.
 
-A trajectory on ``arm_controller/joint_trajectory`` is executed from its header's stamp on, or at
-once when the stamp is zero or past. The clock goes on over a reset.
+A trajectory on ``arm_controller/joint_trajectory`` is executed from its header's stamp on, or at once when the stamp is
+zero or has passed. The clock goes on over a reset.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class Simulator:
         self.arm.close()
 
     def _pace(self) -> float:
-        """Settle how long a tick is in the simulation; returns how long it is in reality."""
+        """Set the simulated length of a tick; returns its real length, s."""
         # Whole ticks between two images, or images would wait for the tick after their time.
         per_image = max(1, round(self.settings.state_rate_hz / self.settings.camera.rate_hz))
         self._tick_s = 1.0 / (per_image * self.settings.camera.rate_hz)

@@ -1,4 +1,4 @@
-"""A simulated arm with a clock that never goes back, and a memory of what its last plan did."""
+"""A simulated arm whose clock never goes back, and the outcome of its last plan."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ RESET_GAP_S = 1.0
 
 @dataclass(frozen=True)
 class Truth:
-    """What really happened since the last plan began (or since the reset, before any plan).
+    """The true outcome since the last plan began (or since the reset, before any plan).
 
     Attributes:
         plan_elapsed_s: seconds since the plan began; -1 before any plan.
         goal_distance_m: object to goal, in the table plane.
         progress: 1 - distance now / distance when the plan began, within -1..1.
         collision: the arm or the object touched the obstacle.
-        outcome: how good that was, see ``ArmReferee``.
+        outcome: its value, see ``ArmReferee``.
         object_contact: the arm touched the object.
         object_position: [3] m, world frame.
         tool_position: [3] m, world frame.
@@ -41,9 +41,9 @@ class Truth:
 class SimulatedArm:
     """An ``ArmWorld`` as a node needs it.
 
-    Resets start a new episode of the world while ``time_s`` goes on, because a clock that jumps
-    back makes every other node forget its buffers. It skips ``RESET_GAP_S``, so that who keeps a
-    history of frames sees a cut and does not take two scenes for one. Plans may begin at a later time.
+    Resets start a new episode of the world while ``time_s`` goes on, because nodes drop their buffers when a clock
+    jumps back. It skips ``RESET_GAP_S``, so a frame history sees a cut and does not mix two scenes. Plans may begin at
+    a later time.
 
     Args:
         world: the world; it belongs to this object from now on.
@@ -57,7 +57,7 @@ class SimulatedArm:
 
     @property
     def time_s(self) -> float:
-        """Simulated seconds since this object was made, and the gaps of its resets."""
+        """Simulated seconds since this object was made, with the gaps of its resets."""
         return self._offset_s + self.world.time_s
 
     def reset(self, seed: int) -> None:
@@ -69,7 +69,7 @@ class SimulatedArm:
         self._begin_episode(None)
 
     def command(self, plan: JointPlan, start_s: float | None = None) -> None:
-        """Follow a plan from ``start_s`` on, or from now on; it replaces one that still waits.
+        """Follow a plan from ``start_s`` on, or from now on; it replaces a plan that still waits.
 
         Raises:
             PlanError: the plan's joints are not this arm's; nothing changes.
@@ -92,7 +92,7 @@ class SimulatedArm:
             self._step(until_s - self.time_s)
 
     def truth(self) -> Truth:
-        """What really happened so far; for measuring only, never for planning."""
+        """The true outcome so far; for measuring only, never for planning."""
         state = self.world.state()
         verdict = self._referee.verdict()
         return Truth(

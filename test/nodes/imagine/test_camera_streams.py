@@ -178,7 +178,7 @@ def test_images_that_use_few_of_their_16_bits_are_said_once(encoding, brightest,
             data = array.array("B", pixels.tobytes())
             bench.hear(Image(height=4, width=6, step=12, encoding=encoding, data=data))
         if k > 12:
-            _ = bench.camera  # is looked at, and the brightest number grows
+            bench.status("camera")  # is looked at, and the brightest number grows
     text, used = bench.inputs.camera.few_bits
     assert used == bits and bench.status("camera").level == (WARN if bits else OK)
     assert (f"is {brightest - 1} of 65535" in text and f"{bits} bits" in text) == bool(bits)
