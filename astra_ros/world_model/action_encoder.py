@@ -17,15 +17,15 @@ def _mlp(width: int) -> nn.Sequential:
 class ActionConditionEncoder(nn.Module):
     """A plan's actions [.., H, A] -> condition vectors [.., H, D], by a mixture of action experts.
 
-    Every action space (one robot's actions) has its own input layer, since its numbers mean
-    something else. The temporal convolution is causal: a frame is conditioned on its own action and
-    the two before it, never on later ones, so a plan's prefix imagines the same prefix.
+    Every action space (one robot's actions) has its own input layer, since its numbers have their own
+    meaning. The temporal convolution is causal: a frame depends on its own action and the two before it,
+    never on later ones. So the prefix of a plan imagines the same prefix.
 
-    Then each action goes through the expert of its modality (joints, twist, camera motion) and
-    through one that all share, and both answers are added: the mixture of action experts of the
-    Astra paper (arXiv 2512.08931), routed by the modality, which is always known here, instead of by
-    a learned gate. Experts start at zero, so a modality that is added to a trained model begins with
-    what the shared one knows. Without `modalities` in the config there is the shared one alone.
+    Each action then goes through the expert of its modality (joints, twist, camera motion) and through a
+    shared one; their outputs are added. This is the mixture of action experts of the Astra paper
+    (arXiv 2512.08931), with the known modality in place of a learned gate. Experts start at zero, so a
+    modality that is added to a trained model starts with what the shared expert knows. Without `modalities`
+    in the config there is only the shared expert.
     """
 
     KERNEL = 3
@@ -67,7 +67,7 @@ class ActionConditionEncoder(nn.Module):
     def of_many(self, actions: Tensor, spaces: Tensor) -> Tensor:
         """A batch of several spaces: `actions` [B, H, A], `spaces` [B] -> [B, H, D].
 
-        A is that of the widest space; the columns that a narrower one lacks are not read.
+        A is that of the widest space; the extra columns of narrower spaces are not read.
         """
         parts, places = [], []
         for space in spaces.unique().tolist():

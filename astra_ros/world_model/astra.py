@@ -33,9 +33,9 @@ class Astra(nn.Module):
         self.compositor = Compositor() if config.compositing else None
 
     def remember(self, history_BTChw: Tensor, observed: Tensor | None = None) -> Memory:
-        """The observed history, worked on once for all plans of a request.
+        """The observed history, encoded once for all plans of a request.
 
-        `observed` [B, C, h, w] is its last latent before noise was put on it, if that was done.
+        `observed` [B, C, h, w] is its last latent without noise, where the history carries some.
         """
         return self.denoiser.project_memory(
             self.temporal_encoder(history_BTChw), history_BTChw[:, -1] if observed is None else observed
@@ -46,7 +46,7 @@ class Astra(nn.Module):
         return self.denoiser(noisy, time, frame, memory)
 
     def render_tokens(self, robot_renders: Tensor | None, known: Tensor | None = None) -> Tensor | None:
-        """Renders of the robot [B, N, 3, h, w] in 0..1 as tokens; None where there are none or no use."""
+        """Renders of the robot [B, N, 3, h, w] in 0..1 as tokens; None where the network has none."""
         if robot_renders is None or self.denoiser.robot_tokens is None:
             return None
         return self.denoiser.robot_tokens(robot_renders, known)

@@ -1,5 +1,4 @@
-"""Frames to latents and back: a convolutional autoencoder, eight times smaller each way in
-every preset (two for each level)."""
+"""Frames to latents and back, by convolutions: each level halves both sides; every preset has three."""
 
 from __future__ import annotations
 
@@ -27,11 +26,11 @@ class ResidualBlock(nn.Module):
 
 
 class FrameAutoencoder(nn.Module):
-    """The latents that leave `encode` have zero mean and unit variance a channel.
+    """Encodes frames to latents with zero mean and unit variance per channel, and decodes them.
 
-    The first halving is a lossless pixel-unshuffle, so the costly full-resolution convolutions
-    of the usual stem are not needed. Regularised by noise on the latent in training (the caller
-    adds it) instead of a KL term: simpler, and it is the noise that the dynamics model will make.
+    The first halving is a lossless pixel-unshuffle, which saves the costly convolutions at full
+    resolution. Noise on the latents in training (the caller adds it) regularises it instead of a KL
+    term: it is simpler, and the dynamics will make such noise too.
     """
 
     latent_mean: Tensor
@@ -65,7 +64,7 @@ class FrameAutoencoder(nn.Module):
     def encode(self, frames: Tensor) -> Tensor:
         """[N, 3, h, w] in 0..1 -> normalised latents [N, C, h/r, w/r], r the reduction.
 
-        In training mode the batch's own statistics normalise, and the stored ones follow them.
+        In training mode the statistics of the batch normalise, and the stored ones follow them.
         """
         z = self.encoder(frames * 2 - 1)
         if self.training:
@@ -81,5 +80,5 @@ class FrameAutoencoder(nn.Module):
         return self.decode_raw(latents).clamp(0, 1)
 
     def decode_raw(self, latents: Tensor) -> Tensor:
-        """As `decode`, unclipped, so that training sees a gradient everywhere."""
+        """As `decode`, without clipping, so that training has a gradient everywhere."""
         return (self.decoder(latents) + 1) / 2

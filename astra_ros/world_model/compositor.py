@@ -1,4 +1,4 @@
-"""What is known of a picture, laid over what was imagined: what was really seen, and the robot."""
+"""Known parts of a frame, laid over the imagined one: the last image and the robot."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from astra_ros.world_model.layers import start_at_zero
 
 
 class Compositor(nn.Module):
-    """Three layers: what is decoded, over it what was seen, over both the robot.
+    """Lays the observed image over the decoded one, and the robot over both.
 
-    A decoded latent is soft, also where nothing has changed. The observed picture is sharp; how much of
-    it still holds is for this small network to say of each pixel, from how the two differ. Where the
-    robot is and where it was, its description says exactly (kinematic conditioning); how it looks, and what
-    is behind it, the network learns: it paints upon both robot renders and at most `REACH` pixels around them.
-    It works on blocks of 2 x 2 pixels. New, it hardly changes anything.
+    A decoded frame is blurred, also where nothing has changed. The observed image is sharp. This small
+    network estimates for every pixel how much of it still holds, from the difference of the two. The
+    robot's place, then and now, is known from its description (kinematic conditioning). The network learns
+    the robot's look and the background that it uncovers: it paints on both renders, and up to `REACH`
+    pixels around them. It works on blocks of 2 x 2 pixels. Untrained, it changes almost nothing.
     """
 
     WIDTH = 48
@@ -34,7 +34,7 @@ class Compositor(nn.Module):
                 nn.Conv2d(width, width, 3, padding=1),
             ]
         )
-        # For each of 2 x 2 pixels: logits of how much was seen and how much is painted, then the paint.
+        # For each of 2 x 2 pixels: logits of the observed and the painted share, then the paint.
         self.out = nn.Conv2d(width, 4 * 5, 3, padding=1)
         start_at_zero(self.out)
         nn.init.constant_(self.get_parameter("out.bias")[:8], -4.0)
@@ -42,10 +42,10 @@ class Compositor(nn.Module):
     def forward(self, decoded: Tensor, seen: Tensor, known: Tensor, robot: Tensor | None = None) -> Tensor:
         """-> [B, 3, h, w] in 0..1.
 
-        Args: `decoded` [B, 3, h, w] in 0..1; `seen` [B, 3, h, w], the last observed picture as it would
-        look from where the camera then is; `known` [B, 1, h, w], 1 where that was really seen, else 0;
-        `robot` [B, 6, h, w] in 0..1, the robot drawn as it then is and, behind that, as it was in the observed
-        picture; zeros (or None) where it is not drawn.
+        Args: `decoded` [B, 3, h, w] in 0..1; `seen` [B, 3, h, w], the last observed image as it looks from
+        the camera's later place; `known` [B, 1, h, w], 1 where that was observed, else 0; `robot` [B, 6, h, w]
+        in 0..1, the robot's render at that time and, behind it, that of the observed image; zeros or None
+        where it is not rendered.
         """
         if robot is None:
             robot = decoded.new_zeros(len(decoded), 2 * RENDER_CHANNELS, *decoded.shape[-2:])

@@ -12,12 +12,12 @@ RENDER_CHANNELS = 3  # of a robot render: coverage, nearness, which part (`robot
 
 @dataclass(frozen=True)
 class AstraConfig:
-    """Everything that fixes the network's shape and its diffusion process.
+    """The shape of the network, and its diffusion process.
 
-    A weights file fits a model only if these are equal, so they travel in the model card.
+    Weights fit only a network with the same settings, so the model card has them.
     """
 
-    # the picture and its latent
+    # the image and its latent
     image_size: tuple[int, int] = (64, 64)  # (h, w) in pixels, multiples of `cell`
     latent_channels: int = 16
     encoder_widths: tuple[int, ...] = (24, 48, 96)  # channels at 1/2, 1/4 (and 1/8) size
@@ -36,13 +36,13 @@ class AstraConfig:
 
     # actions and outcomes
     action_dims: tuple[int, ...] = (14, 14)  # one per action space, in card order
-    modalities: tuple[str, ...] = ()  # kind of each space: an expert each; (): none
-    drawing: bool = False  # see the robot drawn along the plan
-    reprojection: bool = False  # see the last picture from where a camera will be
-    compositing: bool = False  # lay what was observed over what is decoded
+    modalities: tuple[str, ...] = ()  # of each space; an expert each; (): none
+    drawing: bool = False  # input: the robot rendered along the plan
+    reprojection: bool = False  # input: the last image, seen from the camera's later place
+    compositing: bool = False  # lay the observed image over the decoded one
     residual: bool = True  # flow only: predict the change, not the latent
     displacements: int = 0  # places that a cell may come from; 0: its own
-    observed_displacements: int = 0  # more, in the last observed (reprojected) latent
+    observed_displacements: int = 0  # and places in the last observed (reprojected) latent
     outcomes: tuple[str, ...] = OUTCOMES
 
     # the diffusion process
@@ -111,7 +111,7 @@ class AstraConfig:
 
     @classmethod
     def from_dict(cls, values: dict) -> AstraConfig:
-        """Inverse of `to_dict`, through JSON too. Raises ValueError on a name it does not know."""
+        """Inverse of `to_dict`, also through JSON. Raises ValueError on an unknown name."""
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
@@ -133,8 +133,8 @@ _TINY = replace(_WHOLE, latent_channels=24, compositing=True)
 # `tiny` and `small` are models that ship.
 PRESETS: dict[str, AstraConfig] = {
     "tiny": _TINY,
-    # The same network on pictures of twice the size. Its tokens span twice as many pixels, so there are as
-    # many of them, and a frame costs little more.
+    # The same network on images of twice the size. Its tokens span twice as many pixels, so their number is the
+    # same, and a frame costs little more.
     "small": replace(_TINY, image_size=(128, 128), patch=4),
     # The configuration that the seed document prints: 1024 wide, 24 layers, 16 heads, window 16,
     # 1000 steps with linear betas, epsilon-prediction weighted by SNR with gamma 0.5.

@@ -18,20 +18,19 @@ from astra_ros.world_model.temporal import Patchify
 
 
 class Memory(NamedTuple):
-    """What was really seen, computed once a request and shared by all its plans."""
+    """The observed history, encoded once per request and shared by its plans."""
 
     keys_values: list[tuple[Tensor, Tensor]]  # of the whole history, for every block
     observed: Tensor  # [B, C, h, w] its last latent
 
 
 class DenoisingTransformer(nn.Module):
-    """DiT over the tokens of one frame.
+    """DiT (Peebles & Xie 2023) over the tokens of one frame.
 
-    The two newest latents are joined to the noisy one on channels, so motion is there to be read
-    token by token; the observed history is attended to as memory, projected to keys and values
-    once a request. In flow mode the prediction is what stays of the newest latent and of the last
-    observed one, which geometry has moved already where it can, moved (`MovedLatent`), plus what the
-    network makes up.
+    The two newest latents are concatenated to the noisy one on channels, so that each token can read the
+    motion. The observed history is attended to as memory; its keys and values are projected once per
+    request. In flow mode the prediction is a residual: the newest and the last observed latent, moved
+    (`MovedLatent`), plus the network's own output.
     """
 
     def __init__(self, config: AstraConfig):
@@ -68,15 +67,15 @@ class DenoisingTransformer(nn.Module):
         return Memory([block.memory_attention.project(memory_BMD) for block in blocks], observed)
 
     def forward(self, noisy: Tensor, time: Tensor, frame: FrameContext, memory: Memory) -> Denoised:
-        """Denoise N chunks of F frames for each of B requests; the frames of a chunk do not see each other yet.
+        """Denoise N chunks of F frames for each of B requests; the frames of a chunk do not attend to each other.
 
         Args: `noisy` [B, N, F, C, h, w], the latents at `time` [B, N, F], 0 noise .. 1 clean; `memory` from
-        `project_memory`. Where `frame.reprojected` is None, the last observed image is seen as it is.
+        `project_memory`. Where `frame.reprojected` is None, the last observed latent takes its place.
         """
         chunks = noisy.shape[1:3]
 
         def each(x: Tensor) -> Tensor:
-            """What all frames of a chunk share, [B, N, ...], for each of them: [B, N * F, ...]."""
+            """Repeat [B, N, ...] for the frames of a chunk: [B, N * F, ...]."""
             return x.unsqueeze(2).expand(-1, -1, chunks[1], *x.shape[2:]).flatten(1, 2)
 
         if frame.reprojected is None:
@@ -105,11 +104,11 @@ class DenoisingTransformer(nn.Module):
 
 
 class RobotRenderTokens(nn.Module):
-    """Kinematic conditioning: the robot as the camera will see it, rendered along the plan, as tokens.
+    """Kinematic conditioning: the robot, rendered along the plan as the camera will see it, as tokens.
 
-    Where URDF and camera are known, the robot's own motion is geometry and need not be guessed: each
-    token gets the pixels of the render that lie under it (`robot/renderer.py`: coverage,
-    nearness, which part). The layer starts at zero; `unknown` stands for frames without a render.
+    Where URDF and camera are known, the robot's own motion is geometry. Each token gets the pixels of the
+    render under it (`robot/renderer.py`: coverage, nearness, part). The layer starts at zero; `unknown`
+    stands for frames without a render.
     """
 
     def __init__(self, config: AstraConfig):
@@ -129,7 +128,7 @@ class RobotRenderTokens(nn.Module):
 
 
 class OutcomeHeads(nn.Module):
-    """What the imagined frame says of the world: events (logits) and positions (metres)."""
+    """Reads outcomes from the features of imagined frames: events (logits) and positions (metres)."""
 
     SIZES = dict.fromkeys(EVENTS, 1) | dict.fromkeys(POSITIONS, 3)
 

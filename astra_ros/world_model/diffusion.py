@@ -1,6 +1,6 @@
-"""The two ways of destroying and restoring a latent: flow matching and DDPM.
+"""How training puts noise on latents: flow matching and DDPM. Sampling is in `sampler.py`.
 
-Time runs the same way in both: 0 is pure noise, 1 is the clean latent.
+Time runs from 0, pure noise, to 1, the clean latent.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ def _like(values: Tensor, x: Tensor) -> Tensor:
 
 
 class FlowMatching:
-    """Straight lines from noise to data (Lipman et al. 2023), the network predicting the data.
+    """Straight lines from noise to data (Lipman et al. 2023); the network predicts the data.
 
-    x_time = time * x + (1 - time) * noise. Predicting x and measuring the loss there keeps an
-    autoregressive roll-out stable: an error does not grow with 1 / (1 - time).
+    x_time = time * x + (1 - time) * noise. A prediction of x, with the loss on x, keeps an
+    autoregressive rollout stable: its error does not grow with 1 / (1 - time).
     """
 
     predicts = "x"
@@ -31,7 +31,7 @@ class FlowMatching:
 
 
 class Ddpm:
-    """Denoising diffusion (Ho et al. 2020): linear betas, noise prediction, DDIM sampling.
+    """Denoising diffusion (Ho et al. 2020): linear betas; the network predicts the noise.
 
     Step t = 0 is the least noisy of `num_timesteps`. Time here is 1 - (t + 1) / num_timesteps.
     """

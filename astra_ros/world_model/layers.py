@@ -18,7 +18,7 @@ def sinusoidal_embedding(values: Tensor, width: int, max_period: float = 1e4) ->
 
 
 def start_at_zero(layer: nn.Module) -> None:
-    """What the layer adds is nothing at first."""
+    """Set all parameters to zero, so that an untrained layer adds nothing."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
 
@@ -39,8 +39,8 @@ class ScalarEmbedding(nn.Module):
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Scaled dot-product attention, [B, heads, L, d] each.
 
-    On a CPU in bfloat16 it is written out: torch's fused kernel (2.13) has a backward pass there
-    that took nine times as long for the few tokens of a frame.
+    It is written out for bfloat16 on a CPU: there the backward pass of torch's fused kernel (2.13) took
+    nine times as long, for the few tokens of a frame.
     """
     if query.device.type == "cpu" and query.dtype == torch.bfloat16:
         weights = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
@@ -49,7 +49,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Multi-head attention. Keys and values may come from elsewhere, computed beforehand."""
+    """Multi-head attention. Keys and values may be computed beforehand, from another source."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -63,7 +63,7 @@ class Attention(nn.Module):
         return x_BLD.view(batch, length, self.heads, width // self.heads).transpose(1, 2)
 
     def project(self, source_BLD: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values of a source, to be used by many later calls."""
+        """Keys and values of a source, for many later calls."""
         key, value = self.key_value(source_BLD).chunk(2, dim=-1)
         return self.split(key), self.split(value)
 
@@ -80,7 +80,7 @@ def feed_forward(width: int, expansion: int = 4) -> nn.Sequential:
 
 
 class TransformerBlock(nn.Module):
-    """Plain pre-norm block, for the history."""
+    """Pre-norm block, for the history."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -96,9 +96,9 @@ class TransformerBlock(nn.Module):
 class ConditionedBlock(nn.Module):
     """DiT block (Peebles & Xie 2023) with an action-aware adapter and memory of the history.
 
-    Every frame carries one condition vector (its action, denoising time, age). It shifts,
-    scales and gates the three sub-layers. The large projection is shared by all blocks (as in
-    PixArt-alpha); what a block adds to it is a low-rank adapter of its own, zero at the start.
+    Every frame has one condition vector (its action, denoising time, age), which shifts, scales and gates
+    the three sub-layers. All blocks share the large projection (as in PixArt-alpha). Each block adds a
+    low-rank adapter, which starts at zero.
     """
 
     PARTS = 9  # (shift, scale, gate) for self-attention, memory attention and feed-forward
@@ -127,7 +127,7 @@ class ConditionedBlock(nn.Module):
         y = self.attention(y.flatten(0, 1)).unflatten(0, (batch, frames))
         x_BNLD = x_BNLD + parts[2] * y
 
-        # All frames of a request look at the same memory, so their tokens form one long query.
+        # All frames of a request attend to the same memory, so their tokens form one long query.
         y = self.norm2(x_BNLD) * (1 + parts[4]) + parts[3]
         y = self.memory_attention(y.flatten(1, 2), memory).unflatten(1, (frames, tokens))
         x_BNLD = x_BNLD + parts[5] * y

@@ -1,4 +1,4 @@
-"""Most of the next frame has been seen already: where each cell of it comes from."""
+"""The part of the next latent that is in earlier ones already, moved."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ from astra_ros.world_model.temporal import Patchify
 
 
 class MovedLatent(nn.Module):
-    """What was seen already as the next frame's tokens say that it moves, cell by cell.
+    """Moves earlier latents cell by cell, as the tokens of the next frame say.
 
-    Every cell looks at a few places of the newest latent at once (`displacements`, real numbers of
-    cells away), and at a few of the last observed one (`observed_displacements`), which geometry has
-    moved already where the camera's way is known: the newest is nearer in time, but may be imagined,
-    and each time that it is moved it blurs; the observed one never does.
-    What is found is mixed, and a gate says how much of it stays. What is then missing is what the
-    denoiser has to make up. So a turning camera costs the network a few numbers a cell and not the
-    whole picture again. The composition of shifted frames is that of Finn et al. 2016 (arXiv
-    1605.07157), and that the first frame is one of them; in latents, with displacements instead of
-    kernels.
+    Every cell samples a few places of the newest latent (`displacements`, real numbers of cells away) and
+    of the last observed one (`observed_displacements`). Where the camera's way is known, geometry has moved
+    the observed latent beforehand. The newest latent is closer in time, but it may be imagined, and it
+    blurs each time that it is moved; the observed one does not blur.
+
+    The samples are mixed, and a gate weighs the mixture. The denoiser adds the rest. So a turning camera
+    costs a few numbers per cell instead of a new image. Compositing shifted frames, the first one among
+    them, is from Finn et al. 2016 (arXiv 1605.07157); here with latents, and displacements for kernels.
     """
 
     OPEN = 3.0  # logit of the gate at the start: 95 % stay
-    FAR = 3.0  # places beyond this are at the picture's edge anyway, which is at 1
+    FAR = 3.0  # places beyond this are sampled at the edge, which is at 1
 
     def __init__(self, config: AstraConfig, patchify: Patchify):
         super().__init__()
@@ -53,25 +52,25 @@ class MovedLatent(nn.Module):
         self.register_buffer("cell", torch.tensor([2 / cols, 2 / rows]), persistent=False)
 
     def forward(self, tokens_BNLD: Tensor, newest: Tensor, observed: Tensor) -> Tensor:
-        """What of `newest` and `observed` is in the next latent; all are [B, N, C, h, w]."""
+        """The share of `newest` and `observed` in the next latent; all are [B, N, C, h, w]."""
         with torch.autocast(newest.device.type, enabled=False):  # places are fractions of cells
             x = tokens_BNLD.float()
             shift = self.patchify.inverse(self.displacement(x)).unflatten(2, (-1, 2)).movedim(3, -1)
             share = self.patchify.inverse(self.mix(x)).softmax(dim=2)
             stays = self.patchify.inverse(self.gate(x)).sigmoid()
             at = self.here + shift * self.cell
-            # Not a number would be a place outside memory in the backward pass (torch 2.13, CPU).
+            # NaN would read outside memory in the backward pass (torch 2.13, CPU).
             at = at.nan_to_num(0.0, self.FAR, -self.FAR).clamp(-self.FAR, self.FAR)
             found = [
-                _look(latent, places)
+                _sample(latent, places)
                 for latent, places in zip((newest, observed), at.split(self.places, dim=2))
                 if places.shape[2]
             ]
             return stays * (share.unsqueeze(3) * torch.cat(found, dim=2)).sum(dim=2)
 
 
-def _look(latents: Tensor, at: Tensor) -> Tensor:
-    """What is in latents [B, N, C, h, w] at P grids of places [B, N, P, h, w, 2]: [B, N, P, C, h, w]."""
+def _sample(latents: Tensor, at: Tensor) -> Tensor:
+    """Sample latents [B, N, C, h, w] at P grids of places [B, N, P, h, w, 2] -> [B, N, P, C, h, w]."""
     places = at.flatten(0, 1)
     found = F.grid_sample(
         latents.float().flatten(0, 1), places.flatten(1, 2), mode="bilinear", padding_mode="border", align_corners=False
@@ -80,9 +79,9 @@ def _look(latents: Tensor, at: Tensor) -> Tensor:
 
 
 def _spread(places: int) -> Tensor:
-    """Where to look at first, [places, 2] cells in x and y.
+    """Initial displacements, [places, 2] cells in x and y.
 
-    The first place is the cell itself, the others lie around it, or they would learn the same.
+    The first is the cell itself. The others lie around it; equal ones would learn the same.
     """
     angles = 2 * math.pi * torch.arange(max(0, places - 1)) / max(1, places - 1)
     around = 0.5 * torch.stack([angles.cos(), angles.sin()], dim=1)

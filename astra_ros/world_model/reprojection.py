@@ -1,4 +1,4 @@
-"""What was seen once, as it will look from where the camera will be: geometry, nothing learned."""
+"""Images as seen from the camera's later places: geometry, nothing learned."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch.nn import functional as F
 
 from astra_ros.world_model.autoencoder import FrameAutoencoder
 
-AT_ONCE = 128  # pictures that are encoded together: more take memory and no less time
-NEAR = 1e-3  # of what lies behind the camera or in its plane nothing can be said
+ENCODE_BATCH = 128  # more images at once take more memory and no less time
+NEAREST = 1e-3  # relative depth; what is nearer or behind the camera counts as unseen
 
 
 class InverseDepthCamera(NamedTuple):
-    """A pinhole camera as `PinholeCamera` has it, pixels, and how far away what it sees usually is."""
+    """A pinhole camera as in `PinholeCamera`, in pixels, with a prior of the depth at every pixel."""
 
     fx: float
     fy: float
@@ -25,14 +25,14 @@ class InverseDepthCamera(NamedTuple):
 
 
 def reproject(frames: Tensor, camera_poses: Tensor, camera: InverseDepthCamera) -> tuple[Tensor, Tensor]:
-    """The frames as they will look from other places.
+    """Frames as seen from other poses.
 
-    Args: `frames` [B, 3, h, w]; `camera_poses` [B, N, 4, 4], the pose (m) of the camera's optical frame at
-    each of N later moments in that of `frames`. What is seen at a pixel is taken to be as far away as
-    `camera.inverse_depth` says: exact where the camera only turns, a guess where it also moves.
+    Args: `frames` [B, 3, h, w]; `camera_poses` [B, N, 4, 4], the camera's optical frame at N later times, in
+    that of `frames`, m. The depth of every pixel is that of `camera.inverse_depth`. A turn of the camera is
+    exact, since it does not need the depth; a translation is a guess.
 
-    Returns the views [B, N, 3, h, w], borders continued, and where they show what was really seen,
-    [B, N, 1, h, w], 0 or 1.
+    Returns the views [B, N, 3, h, w], with continued borders, and a mask [B, N, 1, h, w]: 1 where the view
+    was observed, else 0.
     """
     # Autocast would round places to 16 bits: steps of a pixel in large pictures.
     with torch.autocast(frames.device.type, enabled=False):
@@ -50,11 +50,11 @@ def _reproject(frames: Tensor, camera_poses: Tensor, camera: InverseDepthCamera)
     point = torch.einsum("bnij,hwj->bnhwi", camera_poses[..., :3, :3].float(), ray)
     point = point + camera_poses[..., None, None, :3, 3].float() * camera.inverse_depth[..., None]
     depth = point[..., 2:]
-    place = point[..., :2] / depth.clamp_min(NEAR)
+    place = point[..., :2] / depth.clamp_min(NEAREST)
     scale = place.new_tensor([2 * camera.fx / cols, 2 * camera.fy / rows])
     shift = place.new_tensor([(2 * camera.cx + 1) / cols - 1, (2 * camera.cy + 1) / rows - 1])
     at = (place * scale + shift).clamp(-3.0, 3.0)
-    seen = (depth[..., 0] > NEAR) & (at.abs() <= 1).all(-1)
+    seen = (depth[..., 0] > NEAREST) & (at.abs() <= 1).all(-1)
     views = F.grid_sample(frames, at.flatten(1, 2), mode="bilinear", padding_mode="border", align_corners=False)
     views = views.unflatten(2, (moments, rows)).movedim(2, 1)
     return views, seen[:, :, None].to(frames.dtype)
@@ -63,12 +63,12 @@ def _reproject(frames: Tensor, camera_poses: Tensor, camera: InverseDepthCamera)
 def last_seen(
     frame: Tensor, moments: int, camera_poses: Tensor | None, camera: InverseDepthCamera | None, moves: bool
 ) -> tuple[Tensor, Tensor]:
-    """The last observed picture at each of N later moments, as a `Compositor` takes it.
+    """The last observed image at N later times, as a `Compositor` takes it.
 
-    Args: `frame` [3, h, w]; `camera_poses` [N, 4, 4] where the camera goes, with its `camera`, or None;
-    `moves`, whether it goes anywhere: without its way, nothing is then known of what it will see.
+    Args: `frame` [3, h, w]; `camera_poses` [N, 4, 4] and `camera`, or None; `moves`, whether the robot's
+    camera moves: nothing is known of its later views without its poses.
 
-    Returns [N, 3, h, w], and where that was really seen, [N, 1, h, w].
+    Returns views [N, 3, h, w] and a mask [N, 1, h, w], 1 where they were observed.
     """
     if camera_poses is None or camera is None:
         known = torch.full_like(frame[:1], 0.0 if moves else 1.0)
@@ -78,17 +78,17 @@ def last_seen(
 
 
 def not_moved(latents: Tensor) -> Tensor:
-    """Latents [..., C, h, w] in place of reprojected ones, [..., C + 1, h, w]: the way is not known."""
+    """Latents [..., C, h, w] in place of reprojected ones, [..., C + 1, h, w], where poses are not known."""
     return F.pad(latents, (0, 0, 0, 0, 0, 1))
 
 
 def reprojected_latents(
     autoencoder: FrameAutoencoder, frames: Tensor, camera_poses: Tensor, camera: InverseDepthCamera
 ) -> Tensor:
-    """`reproject`ed frames as the denoiser takes them: [B, N, C + 1, h, w], latents and, behind them,
-    which share of each cell was really seen."""
+    """Reprojected frames as the denoiser takes them, [B, N, C + 1, h, w]: latents, and the observed share of each
+    cell."""
     views, seen = reproject(frames, camera_poses, camera)
-    latents = torch.cat([autoencoder.encode(part) for part in views.flatten(0, 1).split(AT_ONCE)])
+    latents = torch.cat([autoencoder.encode(part) for part in views.flatten(0, 1).split(ENCODE_BATCH)])
     latents = latents.unflatten(0, views.shape[:2])
     share = F.avg_pool2d(seen.flatten(0, 1), views.shape[-1] // latents.shape[-1])
     return torch.cat([latents, share.unflatten(0, views.shape[:2]).to(latents.dtype)], dim=2)

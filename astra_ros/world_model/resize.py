@@ -1,5 +1,4 @@
-"""A trained network for pictures of another size, or tokens that span more of them: what it knows of
-places is carried over."""
+"""A trained network for images of another size, or with tokens that span more pixels."""
 
 from __future__ import annotations
 
@@ -14,15 +13,15 @@ from astra_ros.world_model.config import AstraConfig
 
 
 def resized(model: Astra, image_size: tuple[int, int], patch: int | None = None) -> Astra:
-    """The same network for frames of `image_size` (h, w) pixels of the same view; to be trained on.
+    """The same network for frames of `image_size` (h, w) pixels of the same view; train it further.
 
-    Convolutions and blocks do not know the picture's size. Only two things do: the learned position
-    of a token, which is interpolated, and how far a cell of the latent moves, which is counted in
-    cells and grows with the picture. With `patch` a token spans as many cells each way, a multiple of
-    what it did: it reads the mean of the cells that have taken the place of one, and says the same of
-    each of them. With twice the patch, pictures of twice the size take as many tokens as before.
+    Convolutions and blocks are independent of the image size. Two things depend on it: the learned
+    positions of the tokens, which are interpolated, and the displacements of latent cells, which are
+    counted in cells and grow with the image. With `patch`, a multiple of the old one, a token spans more
+    cells: it reads the mean of the cells that replace one, and predicts the same for each of them. With
+    twice the patch, images of twice the size take as many tokens as before.
 
-    Raises ValueError on a size that is no multiple of a token's, or a patch that is none of the old.
+    Raises ValueError where the size is not a multiple of a token's, or the patch not one of the old patch.
     """
     old = model.config
     new = replace(old, image_size=(image_size[0], image_size[1]), patch=old.patch if patch is None else patch)
@@ -65,7 +64,7 @@ def _interpolated(position_LD: Tensor, old: AstraConfig, new: AstraConfig) -> Te
 
 
 def _repeated(value: Tensor, side: int, times: int) -> Tensor:
-    """Rows that belong to squares of `side` x `side` cells, each cell in place of `times` x `times`."""
+    """Rows of squares of `side` x `side` cells; each cell is repeated `times` x `times`."""
     cells = value.reshape(-1, side, side, *value.shape[1:])
     cells = cells.repeat_interleave(times, dim=1).repeat_interleave(times, dim=2)
     return cells.reshape(-1, *value.shape[1:])

@@ -1,7 +1,7 @@
 """The one rollout, which every engine, the training and the evaluation share: chunk by chunk, each from the last.
 
 It works on arrays of any kind (numpy, torch with and without gradients, an engine's own) by their operators and
-indexing alone; what a network does is asked of a `Denoiser`.
+indexing alone; the network is a `Denoiser`.
 """
 
 from __future__ import annotations
@@ -115,10 +115,10 @@ class Sampling:
 
 
 class DenoisingAutoregressiveStep:
-    """One step of the rollout: re-noise what was just made a little, then denoise the next chunk.
+    """One step of the rollout: put a little noise on the newest latents, then denoise the next chunk.
 
-    The light noise is the autoregressive signal: the network was trained on histories corrupted by a
-    known amount, so it treats its own small mistakes as noise instead of believing them.
+    The network was trained on histories with noise of a known level. So it takes its own small errors for
+    noise, instead of trusting them.
     """
 
     def __init__(self, network: Denoiser, memory: Any, sampling: Sampling):

@@ -1,7 +1,7 @@
-"""How a reference picture looks (light, colours, textures), and observed frames given that look.
+"""Observed frames in the look (light, colours, textures) of a reference image.
 
-Nothing here knows of actions or time: the look is changed before anything is imagined, in what was observed,
-and the dynamics then go on from there as from any other history.
+The look is changed in the observed frames, before anything is imagined. So nothing here depends on actions or
+time, and the dynamics go on from the changed history as from any other.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from astra_ros.world_model.layers import Attention, feed_forward, start_at_zero
 
 @dataclass(frozen=True)
 class StyleConfig:
-    """What fixes the shape of a `StyleTransfer`; travels with its weights."""
+    """The shape of a `StyleTransfer`; kept with its weights."""
 
     latent_channels: int
     width: int = 128
     blocks: int = 4
-    kinds: int = 32  # of surface that a picture is summed up in
+    kinds: int = 32  # of surface, P
     heads: int = 4
 
     def to_dict(self) -> dict:
@@ -30,10 +30,10 @@ class StyleConfig:
 
 
 class StyleEncoder(nn.Module):
-    """A picture's latent [B, C, h, w] -> its palette [B, P, D]: how each of P kinds of surface looks in it.
+    """The latent of an image [B, C, h, w] -> its palette [B, P, D]: the look of each of P kinds of surface.
 
-    Which cells show a kind is attention over the whole picture, and only the mean of what they show passes. So
-    a palette says how things look and not where they are.
+    Attention over the whole image finds the cells of a kind, and only their mean passes. So a palette has the
+    look of things and not their places.
     """
 
     def __init__(self, config: StyleConfig):
@@ -49,13 +49,14 @@ class StyleEncoder(nn.Module):
 
 
 class StyleTransfer(nn.Module):
-    """Latents in the look of a reference picture: what is where stays, how it looks changes.
+    """Changes latents to the look of a reference image; things stay where they are.
 
-    Each cell reads two palettes by attention, that of its own picture (what kind of surface am I?) and the
-    reference's (how does that kind look there?). The output layer is zero at first, so that an untrained one
+    Each cell reads two palettes by attention: that of its own image (which kind of surface is this?) and that of
+    the reference (how does the kind look there?). The output layer starts at zero, so an untrained transfer
     changes nothing.
 
-    Our own arrangement; that a set is summed up by attention of learned queries is Lee et al. 2019 (Set Transformer).
+    The arrangement is our own. Summing up a set by attention of learned queries is from Lee et al. 2019 (Set
+    Transformer).
     """
 
     def __init__(self, config: StyleConfig):
@@ -81,7 +82,7 @@ class StyleTransfer(nn.Module):
 
 
 class _Block(nn.Module):
-    """A cell looks around, then at the palettes, then thinks."""
+    """A convolution over neighbouring cells, attention to the palettes, a feed-forward layer."""
 
     def __init__(self, config: StyleConfig):
         super().__init__()
@@ -106,5 +107,5 @@ def _features(config: StyleConfig) -> nn.Sequential:
 
 
 def _convolution(before: int, after: int) -> nn.Conv2d:
-    # Zeros beyond the border would tell a cell where it is.
+    # Zeros beyond the border would give away a cell's place.
     return nn.Conv2d(before, after, 3, padding=1, padding_mode="replicate")

@@ -1,4 +1,4 @@
-"""The observed history to memory tokens, read by every imagined frame."""
+"""The observed history as memory tokens, which every imagined frame reads."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Patchify(nn.Module):
 class TemporalTransformer(nn.Module):
     """History latents [B, T, C, h, w] -> memory [B, M, D], M = T * tokens per frame.
 
-    Computed once a request, whatever the number of plans and of imagined frames. It holds what was
-    really seen, so a long roll-out keeps something true to look at.
+    Computed once per request, for any number of plans and imagined frames. It holds what was observed, so
+    a long rollout keeps true frames to attend to.
     """
 
     def __init__(self, config: AstraConfig):
