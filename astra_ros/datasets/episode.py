@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,12 +17,6 @@ COMPONENTS = {3: ("x", "y", "z"), 7: ("x", "y", "z", "qx", "qy", "qz", "qw")}
 
 class DatasetError(UserError, RuntimeError):
     """A dataset or an episode cannot be used."""
-
-
-def once_more(error: Exception) -> str:
-    """What to do after a file could not be written, as the beginning of a sentence."""
-    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
-    return ("Make room, then repeat" if full else "Mend that, then repeat") + " the command"
 
 
 @dataclass(frozen=True)

@@ -84,9 +84,12 @@ def whole(tensor: Tensor) -> Tensor:
 
 
 def shard_like(value: Tensor, like: Tensor) -> Tensor:
-    """`value` laid out as `like` is: split among the processes, or as it is."""
+    """`value` laid out as `like` is: in the same memory format, and split among the processes if `like` is.
+
+    Fused AdamW pairs parameters and moments by their place in memory, so their formats must not differ.
+    """
     if not hasattr(like, "full_tensor"):
-        return value
+        return torch.empty_like(like, dtype=value.dtype).copy_(value)
     from torch.distributed.tensor import DTensor, distribute_tensor
 
     assert isinstance(like, DTensor)

@@ -161,8 +161,8 @@ def test_a_robot_without_second_styles_is_named(data, tmp_path, capsys):
     save_episode(episode_path(tmp_path, "panda_joints", 1), other)
     assert [path.name for path in scenes_to_train_on(tmp_path)] == [first.name]
     notes = capsys.readouterr().err.splitlines()
-    assert "note: 1 scene of kuka_joints" in notes[0] and "are of the scene that is trained on" in notes[0]
-    assert "note: no scene of panda_joints" in notes[1] and "nothing is learned of it" in notes[1]
+    assert "note: 1 scene of kuka_joints" in notes[0] and "validation" in notes[0]
+    assert "note: no scene of panda_joints" in notes[1] and "nothing is learned" in notes[1]
     (tmp_path / first.name).with_suffix(".style.mp4").unlink()
     with refusal(DatasetError, first.name, "one of its two videos"):
         scenes_to_train_on(tmp_path)

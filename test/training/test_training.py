@@ -525,10 +525,13 @@ def test_an_older_model_learns_a_compositor_and_its_training_goes_on(data, tmp_p
     assert network_of(tmp_path / "old/model").compositor is not None
 
 
-def test_a_killed_compositor_stage_ends_with_the_same_weights(data, tmp_path, arguments):
+@pytest.mark.parametrize("stage", ["autoencoder", "compositor"])
+def test_a_killed_stage_ends_with_the_same_weights(data, tmp_path, arguments, stage):
+    """Of the autoencoder, too, whose weights lie in memory with the channels last."""
+    loss = {"autoencoder": stages.AutoencoderLoss, "compositor": stages.CompositorLoss}[stage]
     words = ("--checkpoint-every", "2")
     train.run(arguments(data, tmp_path / "whole", *words))
-    calls, real = [], stages.CompositorLoss.forward
+    calls, real = [], loss.forward
 
     def killed(*parts):
         calls.append(1)
@@ -537,11 +540,11 @@ def test_a_killed_compositor_stage_ends_with_the_same_weights(data, tmp_path, ar
         return real(*parts)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stages.CompositorLoss, "forward", killed)
+        patch.setattr(loss, "forward", killed)
         with pytest.raises(RuntimeError, match="power cut"):
             train.run(arguments(data, tmp_path / "cut", *words))
     train.run(arguments(data, tmp_path / "cut", *words))
-    whole, cut = (load_file(tmp_path / name / "compositor.safetensors") for name in ("whole", "cut"))
+    whole, cut = (load_file(tmp_path / name / f"{stage}.safetensors") for name in ("whole", "cut"))
     assert all(torch.equal(value, cut[name]) for name, value in whole.items())
 
 
