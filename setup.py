@@ -38,7 +38,7 @@ EXTRAS = {
         "cv_bridge",
         "yourdfpy",
     ],
-    "sim": ["pybullet>=3.2.5", "imageio-ffmpeg", "yourdfpy"],
+    "sim": ["pybullet>=3.2.5", "imageio-ffmpeg"],
     "torch": ["torch>=2.6", "safetensors", "torchmetrics"],
     "data": ["rosbags>=0.11", "lz4", "backports.zstd; python_version < '3.14'", "pyarrow", "av", "imageio-ffmpeg"],
     "train": ["tensorboard"],

@@ -20,7 +20,6 @@ class JointStep:
     Its value is ``factor * positions[column] + offset``; a column of -1 stands for none.
 
     Attributes:
-        name: of the joint.
         origin: [4, 4] pose of the joint in its parent link.
         kind: "fixed", "turn" or "slide".
         axis: [3], unit length.
@@ -28,7 +27,6 @@ class JointStep:
         factor, offset: of a mimic joint, rad (m for a slide); 1 and 0 for others.
     """
 
-    name: str
     origin: np.ndarray
     kind: str = "fixed"
     axis: np.ndarray = field(default_factory=lambda: NO_AXIS)
@@ -53,9 +51,6 @@ class ToolPath:
             among them. Others, such as fingers, have no effect.
         base_link: frame of the positions; the URDF's root when None.
 
-    Attributes:
-        steps: the joints from the base to the tool.
-
     Raises:
         KinematicsError: yourdfpy is not installed, the text is not a URDF, a link or joint is unknown, or a joint
             between base and tool is of an unsupported type.
@@ -68,7 +63,7 @@ class ToolPath:
         self.base_link = chain[0].parent if chain else tool_link
         self.tool_link = tool_link
         known = {joint.name: joint for joint in robot.joints}
-        self.steps = [_step(joint, self.joint_names, f"the tool '{tool_link}'", known) for joint in chain]
+        self._steps = [_step(joint, self.joint_names, f"the tool '{tool_link}'", known) for joint in chain]
 
     def __call__(self, positions) -> np.ndarray:
         """Tool positions.
@@ -85,7 +80,7 @@ class ToolPath:
         q = _checked_positions(positions, self.joint_names)
         # From the tool backwards only a point has to be carried, not a whole pose.
         point = np.zeros(q.shape[:-1] + (3,))
-        for step in reversed(self.steps):
+        for step in reversed(self._steps):
             if step.kind == "slide":
                 point = point + step.value(q) * step.axis
             elif step.kind == "turn":
@@ -100,25 +95,19 @@ class TurningChain:
     One evaluation for one set of joint positions takes microseconds, as inverse kinematics needs it.
 
     Args:
-        path: an arm whose moving joints all turn, each driven by one column, in order.
-        origins: joint name -> [4, 4], in place of the origins of ``path``.
+        steps: the joints from base to tool. Those that move all turn, driven by the columns 0 to J - 1 in order.
 
     Attributes:
         axes: [J, 3] of the joints, each in its own frame.
-
-    Raises:
-        KinematicsError: the joints between base and tool are others.
     """
 
-    def __init__(self, path: ToolPath, origins: Mapping[str, np.ndarray] | None = None) -> None:
-        moving = [step for step in path.steps if step.kind != "fixed"]
-        if any(step.kind != "turn" for step in moving) or [step.column for step in moving] != [*range(len(moving))]:
-            given = ", ".join(path.joint_names)
-            raise KinematicsError(f"the joints between base and '{path.tool_link}' are not {given}, all turning")
+    def __init__(self, steps: Sequence[JointStep]) -> None:
+        moving = [step for step in steps if step.kind != "fixed"]
+        assert all(step.kind == "turn" and step.column == column for column, step in enumerate(moving))
         self.axes = np.array([step.axis for step in moving])
         self._before, pending = [], np.eye(4)
-        for step in path.steps:
-            pending = pending @ (step.origin if origins is None else origins[step.name])
+        for step in steps:
+            pending = pending @ step.origin
             if step.kind == "turn":
                 self._before.append(pending)
                 pending = np.eye(4)
@@ -216,7 +205,7 @@ def _step(
     if not np.isfinite(origin).all():
         raise KinematicsError(f"joint '{joint.name}' has an origin that is not finite", "correct its <origin>")
     if joint.type == "fixed":
-        return JointStep(joint.name, origin)
+        return JointStep(origin)
     if joint.type not in ("revolute", "continuous", "prismatic"):
         raise KinematicsError(
             f"joint '{joint.name}', which moves {whose}, is '{joint.type}'",
@@ -231,14 +220,14 @@ def _step(
     for driver, factor, offset in chain:
         if driver in joint_names:
             column = joint_names.index(driver)
-            return JointStep(joint.name, origin, kind, axis / length, column, factor, offset)
+            return JointStep(origin, kind, axis / length, column, factor, offset)
     if held is None:
         raise KinematicsError(
             f"joint '{chain[0][0]}' moves {whose}, but its position is not given",
             f"the given joints are {', '.join(joint_names)}",
         )
     driver, factor, offset = next((one for one in chain if one[0] in held), chain[0])
-    return JointStep(joint.name, origin, kind, axis / length, offset=factor * held.get(driver, 0.0) + offset)
+    return JointStep(origin, kind, axis / length, offset=factor * held.get(driver, 0.0) + offset)
 
 
 def _drivers(joint, known: Mapping) -> list[tuple[str, float, float]]:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from astra_ros.robot.described_joints import described_joints
-from astra_ros.robot.kinematics import ToolPath, TurningChain, turned
+from astra_ros.robot.kinematics import JointStep, TurningChain, turned
 from astra_ros.robot.limits import position_limits
 from astra_ros.simulation.arm.robots import RobotSpec, robot_description
 
@@ -26,8 +26,7 @@ class ArmKinematics:
     def __init__(self, spec: RobotSpec) -> None:
         self.spec = spec
         urdf = robot_description(spec, shapes=False)
-        path = ToolPath(urdf, spec.tool_link, spec.joint_names)
-        self._frames = TurningChain(path, {j.get("name", ""): _origin(j) for j in described_joints(urdf)})
+        self._frames = TurningChain(_steps(urdf, spec))
         limits = position_limits(urdf)
         self.lower = np.array([limits[name].lower for name in spec.joint_names])
         self.upper = np.array([limits[name].upper for name in spec.joint_names])
@@ -122,12 +121,38 @@ def _cross_rows(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return a[:, [1, 2, 0]] * b[:, [2, 0, 1]] - a[:, [2, 0, 1]] * b[:, [1, 2, 0]]
 
 
+def _steps(urdf: str, spec: RobotSpec) -> list[JointStep]:
+    """The joints from the base to the tool, read without yourdfpy, which takes seconds to import."""
+    joints = described_joints(urdf)
+    above = {child.get("link"): joint for joint in joints if (child := joint.find("child")) is not None}
+    chain: list[ElementTree.Element] = []
+    link: str | None = spec.tool_link
+    while link in above:
+        chain.insert(0, above[link])
+        parent = above[link].find("parent")
+        link = None if parent is None else parent.get("link")
+    steps = []
+    for joint in chain:
+        name, axis = joint.get("name", ""), joint.find("axis")
+        if name in spec.joint_names and axis is not None:
+            column = spec.joint_names.index(name)
+            steps.append(JointStep(_origin(joint), "turn", _numbers(axis.get("xyz", "")), column))
+        else:
+            steps.append(JointStep(_origin(joint)))
+    assert sum(step.kind == "turn" for step in steps) == len(spec.joint_names), f"{spec.name}: joints not on the way"
+    return steps
+
+
 def _origin(joint: ElementTree.Element) -> np.ndarray:
-    """Pose [4, 4] of a joint, rounded as in every episode recorded so far. yourdfpy's differs in its last digits."""
+    """Pose [4, 4] of a joint in its parent link. Recorded episodes depend on its last digits."""
     pose, origin = np.eye(4), joint.find("origin")
     if origin is not None:
-        pose[:3, 3] = [float(number) for number in origin.get("xyz", "0 0 0").split()]
-        angles = np.array([float(number) for number in origin.get("rpy", "0 0 0").split()])
+        pose[:3, 3] = _numbers(origin.get("xyz", "0 0 0"))
+        angles = _numbers(origin.get("rpy", "0 0 0"))
         roll, pitch, yaw = (turned(axis, angle[None, None])[0] for axis, angle in zip(np.eye(3), angles))
         pose[:3, :3] = yaw @ pitch @ roll
     return pose
+
+
+def _numbers(text: str) -> np.ndarray:
+    return np.array([float(number) for number in text.split()])
