@@ -168,10 +168,12 @@ class JointPlan:
         return np.stack([np.interp(asked, times, column) for column in positions.T], axis=-1)
 
     def only(self, joint_names: Sequence[str]) -> JointPlan:
-        """The same plan with these joints alone, in the order that it has."""
-        kept = [k for k, name in enumerate(self.joint_names) if name in joint_names]
-        names = tuple(self.joint_names[k] for k in kept)
-        return replace(self, joint_names=names, positions=self.positions[:, kept])
+        """The same plan with these joints of its own alone, in the order given."""
+        names = tuple(joint_names)
+        if names == self.joint_names:
+            return self
+        columns = [self.joint_names.index(name) for name in names]
+        return replace(self, joint_names=names, positions=self.positions[:, columns])
 
     def reordered(self, joint_names: Sequence[str]) -> JointPlan:
         """The same plan with its joints in the given order.
@@ -191,5 +193,4 @@ class JointPlan:
                 thing=self.title,
                 column=(missing or unexpected)[0],
             )
-        columns = [self.joint_names.index(name) for name in wanted]
-        return replace(self, joint_names=wanted, positions=self.positions[:, columns])
+        return self.only(wanted)

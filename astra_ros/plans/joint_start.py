@@ -163,12 +163,12 @@ def seam(plan: JointPlan, continuous: Collection[str]) -> tuple[str, int] | None
 
     Joints that are known to turn without end do not count.
     """
-    seconds = np.diff(plan.times_s)
-    for name, way in zip(plan.joint_names, plan.positions.T):
-        if name not in continuous:
-            for index, (step, took_s) in enumerate(zip(np.diff(way), seconds), start=1):
-                if abs(step) > FASTEST_JOINT * took_s and turns_in(float(step)):
-                    return name, index
+    steps = np.diff(plan.positions, axis=0)
+    fast = np.abs(steps) > FASTEST_JOINT * np.diff(plan.times_s)[:, None]
+    for column, index in np.argwhere(fast.T).tolist():
+        name = plan.joint_names[column]
+        if name not in continuous and turns_in(float(steps[index, column])):
+            return name, index + 1
     return None
 
 

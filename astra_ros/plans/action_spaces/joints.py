@@ -78,21 +78,17 @@ class JointSpace(ActionSpace):
     def check_start(self, plan: JointPlan, robot: RobotNow | None, rules: StartRules) -> None:
         if robot is None or not rules.tolerance:
             return
-        joint_start.check_start(self._known(plan), robot, rules)
-        joint_start.check_extras(
-            plan, [name for name in plan.joint_names if name not in self.motion_names], robot, rules
-        )
+        joint_start.check_start(plan.only(self.motion_names), robot, rules)
+        extra = [name for name in plan.joint_names if name not in self.motion_names]
+        joint_start.check_extras(plan, extra, robot, rules)
 
     def begin(self, plan: JointPlan, robot: RobotNow | None, rules: StartRules) -> tuple[JointPlan, np.ndarray | None]:
         """Whole turns of joints that turn without end are those that the model was trained on."""
-        turning, known = rules.turning(robot), self._known(plan)
+        turning, known = rules.turning(robot), plan.only(self.motion_names)
         joint_start.check_seams(known, turning)
         self.check_start(plan, robot, rules)
         now = None if robot is None else robot.ordered(self.motion_names)
         return joint_start.in_the_turn_of(known, now, turning, np.array(self.position_mean))
-
-    def _known(self, plan: JointPlan) -> JointPlan:
-        return plan.only(self.motion_names).reordered(self.motion_names)
 
     @staticmethod
     def rest(motion_names: Sequence[str], now: Mapping[str, float], seconds: float, name: str) -> JointPlan:
