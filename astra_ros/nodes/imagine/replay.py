@@ -2,10 +2,7 @@
 
 The messages of a rosbag2 go into the same `ImagineCore` as those of the graph, in the order and at the times at which
 they were recorded. Nothing is published, and no node or graph is needed; a request takes no time on the bag's clock.
-
-    with open_bag("my_bag") as messages:
-        for each in replay(messages, Imaginer(load_world_model("torch", "models/small", "cpu"))).decisions:
-            print(each.at_ns, each.summary)
+docs/architecture.md has an example.
 """
 
 from __future__ import annotations
@@ -99,7 +96,7 @@ def replay(
     """Feed a recording to the core.
 
     Args:
-        messages: in order of time; those of other topics are passed over.
+        messages: in order of time; those of other topics are ignored.
         imaginer: of the model.
         settings: the node's; the topics of plan sources are those of the recording.
         topics: names of the topics in the recording.
@@ -149,7 +146,8 @@ class _Player:
             self._route(source.topic, partial(core.on_plan, name))
 
     def _route(self, topic: str, take: Callable[[bytes], None]) -> None:
-        self._routes.setdefault(topic, []).append(take)
+        """Pass messages of a topic on; a relative name is one of the root namespace."""
+        self._routes.setdefault(f"/{topic.lstrip('/')}", []).append(take)
 
     def play(self, messages: Iterable[RecordedMessage]) -> Replay:
         core = self._core

@@ -1,6 +1,8 @@
 """A recording goes through the same core as live messages, and leads to the same decisions."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +27,7 @@ from astra_ros.nodes.reports import OK
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.ranking.prepare import NothingToImagine
 
+ROOT = Path(__file__).resolve().parents[3]
 TOPICS = Topics(image="/camera/image_raw", joint_states="/joint_states", goal_pose="/goal_pose")
 SETTINGS = NodeSettings(ImagineSettings(), sources={"candidates": PlanTopicSettings("/plans", keep=3)})
 
@@ -154,3 +157,16 @@ def test_a_replay_ranks_and_hands_on_what_live_messages_do(tmp_path, small_model
     assert here.result.best == there.result.best
     handed = [None if each.handed_on is None else each.handed_on.message.data for each in (here, there)]
     assert handed[0] == handed[1] == (None if here.result.best is None else plans[here.result.best])
+
+
+def test_the_example_of_the_docs_runs(tmp_path, monkeypatch, capsys, make_plan):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "architecture.md").read_text(), re.DOTALL)
+    arm = make_plan()
+    with BagMaker(tmp_path / "my_bag") as bag:
+        for t in np.arange(0.0, 3.0, 0.1):
+            bag.image(t)
+            bag.joints(t, **dict(zip(arm.joint_names, arm.positions[0])))
+        bag.add(2.0, "/plans", JOINT_TRAJECTORY, serialize_message(plan_to_trajectory(arm)))
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "architecture.md", "exec"), {})
+    assert re.fullmatch(rf"{ns(2.105)} 1 plan imagined in \d+ ms, .*candidates/0.*\n", capsys.readouterr().out)
