@@ -30,6 +30,7 @@ class Decision:
         handed_on: the winner; None where all plans are vetoed, the winner is withheld, or was handed on before.
         restamp: hand it on with the stamp 0, otherwise byte for byte.
         withheld: why the winner must not be handed on, or ''.
+        repeats: the winner was handed on before, and is not again.
     """
 
     request: Request
@@ -37,6 +38,7 @@ class Decision:
     handed_on: HeldPlan | None
     restamp: bool = False
     withheld: str = ""
+    repeats: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,12 +129,12 @@ class RequestServer:
             self._description.note_undrawn()
         self._note_refused(request, result.prepared.refused)
         self._health.left_out(result.prepared.left_out, imaginer.model.card.name)
-        decision, handed_on_before = self._decide(imaginer, request, result, own, asked)
+        decision = self._decide(imaginer, request, result, own, asked)
         self._outputs.publish(decision, imaginer)
         if decision.handed_on is not None:
             decision.handed_on.handed_on = True
         latency_s = self._clock() - request.received_s
-        summary = _summary(decision, latency_s, handed_on_before)
+        summary = _summary(decision, latency_s)
         if decision.withheld:
             self._health.refused_requests.add(decision.withheld)
         self._health.done(
@@ -195,22 +197,22 @@ class RequestServer:
 
     def _decide(
         self, imaginer: Imaginer, request: Request, result: Result, own: ImagineSettings, asked: bool
-    ) -> tuple[Decision, bool]:
-        """The decision, and whether its winner was handed on before: a plan is handed on once, or a controller would
-        start it anew whenever another plan loses against it."""
+    ) -> Decision:
+        """The decision. A plan is handed on once, or a controller would start it anew whenever another plan loses
+        against it."""
         best = None if result.best is None else request.held[result.names[result.best]]
-        handed_on_before = best is not None and best.handed_on and not asked
-        hands_on = best is not None and not handed_on_before
+        repeats = best is not None and best.handed_on and not asked
+        hands_on = best is not None and not repeats
         withheld = self._withheld(imaginer, request, result, own, hands_on)
         if withheld or best is None or not hands_on:
-            return Decision(request, result, None, withheld=withheld), handed_on_before
+            return Decision(request, result, None, withheld=withheld, repeats=repeats)
         restamp = own.stamps.restamps(best.stamp_ns, self._ros_time_ns())
         if restamp:
             self._health.say_once(
                 "the header.stamp of a plan is not now: it is handed on with the stamp 0, to begin at once, and "
                 "otherwise byte for byte (parameters past_stamp and future_stamp)"
             )
-        return Decision(request, result, best, restamp), False
+        return Decision(request, result, best, restamp)
 
     def _withheld(
         self, imaginer: Imaginer, request: Request, result: Result, own: ImagineSettings, hands_on: bool
@@ -237,7 +239,7 @@ class RequestServer:
         return f"no plan is handed on: meanwhile, {reason}" if reason else ""
 
 
-def _summary(decision: Decision, latency_s: float, handed_on_before: bool) -> str:
+def _summary(decision: Decision, latency_s: float) -> str:
     """The outcome of a request in words."""
     result = decision.result
     count = len(result.scores)
@@ -250,7 +252,7 @@ def _summary(decision: Decision, latency_s: float, handed_on_before: bool) -> st
     else:
         best = result.scores[result.best]
         text += f"best is {best.name} with score {best.score:.3f}"
-        if handed_on_before:
+        if decision.repeats:
             text += ", which was already handed on (~/imagine hands it on again)"
     if result.prepared.refused:
         text += f"; {len(result.prepared.refused)} refused"
