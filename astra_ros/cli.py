@@ -47,31 +47,25 @@ EXTRA_OF = {
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code (2: the command line was wrong)."""
     argv = (sys.argv[1:] if argv is None else argv) or ["--help"]
-    word = next((argument for argument in argv if not argument.startswith("-")), None)
-    module = None
-    if word in COMMANDS:
-        try:
-            module = importlib.import_module(module_of(word))
-        except ModuleNotFoundError as error:
-            return _missing(word, error)
-        except KeyboardInterrupt:  # imports take a second
-            return _stopped(word)
-    args = _parser(word, module).parse_args(argv)
-    assert word is not None and module is not None  # argparse refuses every other word
+    word = next((argument for argument in argv if not argument.startswith("-")), "")
+    if word not in COMMANDS:
+        _parser().parse_args(argv)  # shows help or version, or exits with 2
+    args = argparse.Namespace()
     try:
+        module = importlib.import_module(module_of(word))
+        args = _parser(word, module).parse_args(argv)
         return module.run(args)
     except ModuleNotFoundError as error:
         return _missing(word, error)
-    except KeyboardInterrupt:
-        return _stopped(word)
-    except Exception as error:
+    except KeyboardInterrupt:  # also while modules are imported, which takes a second
+        print(f"astra {word}: stopped", file=sys.stderr)
+        return 130
+    except (UserError, FileNotFoundError) as error:
+        # These errors say what to do, and a traceback would hide that. Anything else is a bug.
         if isinstance(error, UserError) and error.thing in vars(args):  # a setting that has a flag
             error.thing = "--" + error.thing.replace("_", "-")
-        # These errors say what to do; a traceback would only hide that. Anything else is a bug.
-        if isinstance(error, (UserError, FileNotFoundError)) or type(error).__module__.startswith("astra_ros"):
-            print(f"astra {word}: {error}", file=sys.stderr)
-            return 1
-        raise
+        print(f"astra {word}: {error}", file=sys.stderr)
+        return 1
 
 
 def module_of(word: str) -> str:
@@ -79,12 +73,7 @@ def module_of(word: str) -> str:
     return f"astra_ros.commands.{word.replace('-', '_')}"
 
 
-def _stopped(word: str) -> int:
-    print(f"astra {word}: stopped", file=sys.stderr)
-    return 130
-
-
-def _parser(word: str | None, module: ModuleType | None) -> argparse.ArgumentParser:
+def _parser(word: str = "", module: ModuleType | None = None) -> argparse.ArgumentParser:
     """Every command by name; the typed one also with its arguments."""
     parser = argparse.ArgumentParser(
         prog="astra",
@@ -96,13 +85,13 @@ def _parser(word: str | None, module: ModuleType | None) -> argparse.ArgumentPar
     words = parser.add_subparsers(title="commands", metavar="<command>", required=True)
     for name, summary in COMMANDS.items():
         sub = words.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        if name == word and module is not None:
+        if name == word and module:
             module.add_arguments(sub)
     return parser
 
 
 def _help_format(prog: str) -> argparse.HelpFormatter:
-    """Leaves line breaks alone, and gives the one-line summaries room on one line."""
+    """Keeps line breaks, and leaves room for each summary on one line."""
     formatter = argparse.RawDescriptionHelpFormatter(prog, width=100)
     # argparse measures commands as if they were indented once, so the longest would not fit.
     formatter._action_max_length = 4 + max(map(len, COMMANDS))
@@ -110,7 +99,7 @@ def _help_format(prog: str) -> argparse.HelpFormatter:
 
 
 def _missing(word: str, error: ModuleNotFoundError) -> int:
-    """Say what to install; a module of our own that is missing is a bug and stays a traceback."""
+    """Print what to install. A missing module of this package is a bug and stays a traceback."""
     name = (error.name or "").split(".")[0]
     if name == "astra_ros":
         raise error

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from astra_ros import __version__, cli
+from astra_ros.errors import UserError
 
 
 def astra(*words: str) -> subprocess.CompletedProcess:
@@ -76,13 +77,6 @@ def test_version():
     assert astra("--version").stdout.strip() == f"astra_ros {__version__}"
 
 
-class OurError(RuntimeError):
-    pass
-
-
-OurError.__module__ = "astra_ros.inference.card"
-
-
 def job(monkeypatch, run) -> None:
     """Put a job of the test's own behind the word `train`."""
     module = SimpleNamespace(add_arguments=lambda parser: parser.add_argument("--steps", type=int, default=7), run=run)
@@ -95,13 +89,13 @@ def test_arguments_reach_the_job_and_its_exit_code_comes_back(monkeypatch):
     assert cli.main(["train", "--steps", "3"]) == 3
 
 
-def test_our_own_error_is_one_line_and_exit_1(monkeypatch, capsys):
+def test_a_user_error_is_one_line_and_exit_1(monkeypatch, capsys):
     def run(args):
-        raise OurError("model.safetensors is damaged; copy it again")
+        raise UserError("damaged", thing="model.safetensors", cure="copy it again")
 
     job(monkeypatch, run)
     assert cli.main(["train"]) == 1
-    assert capsys.readouterr().err == "astra train: model.safetensors is damaged; copy it again\n"
+    assert capsys.readouterr().err == "astra train: model.safetensors: damaged; copy it again\n"
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch):

@@ -256,7 +256,7 @@ def test_joint_states_and_why_one_is_not_used(tmp_path, name):
         for joint, value in zip(names, series.values[0])
     }
     assert node.now(10.0) == {joint: value for joint, value in stored.items() if math.isfinite(value)}
-    if bad.startswith("it says of no joint where it is"):  # no error: nothing to keep, and nothing to say of it live
+    if bad.startswith("it has no position of any joint"):  # no error: nothing to keep, and nothing to say of it live
         assert not refused and stored == {} and not msg.position
     elif bad:
         assert refused.startswith(f"/states: {bad}; ") and stored == {}

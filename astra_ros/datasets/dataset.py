@@ -1,7 +1,7 @@
-"""Datasets on disk: a table and a video an episode, some with a second video, readable with stock tools.
+"""Data sets on disk: a table and a video for each episode, some with a second video, readable with stock tools.
 
     data/train/
-      README.md                      what is in here, written anew after each recording
+      README.md                      the contents, written anew after each recording
       car_twist_000017.parquet       a row for each frame
       car_twist_000017.mp4           the frames
       car_twist_000020.style.mp4     of some simulated episodes: the same frames in another light, with other
@@ -13,12 +13,11 @@ Columns of the table (pandas, Polars, DuckDB and pyarrow read it):
 |---|---|---|
 | frame | int32 | number of the frame in the video, from 0 |
 | time_s | float64 | seconds since the first frame |
-| motion.NAME | float32 | what was commanded, a column each; NAME is a joint, or `linear.x` ... |
-| label.NAME, label.NAME.x ... | bool or float32 | what was true; NaN where it is not known |
+| motion.NAME | float32 | the commanded motion, a column each; NAME is a joint, or `linear.x` ... |
+| label.NAME, label.NAME.x ... | bool or float32 | the truth; NaN where it is unknown |
 
 Everything else (world, robot, modality, seed, seconds between frames, ...) is JSON under the key
-`astra_ros` of the Parquet footer, with the video's sha256. So each episode stands for itself, and
-may be copied, deleted or added alone.
+`astra_ros` of the Parquet footer, with the video's sha256. So each episode can be copied, deleted or added alone.
 """
 
 from __future__ import annotations
@@ -45,13 +44,13 @@ FOOTER = b"astra_ros"
 STYLE = ".style.mp4"
 _RECORD_AGAIN = "delete all files of this episode and record it again"
 _NAME = re.compile(r"(?P<space>\w+)_(?P<number>\d{6,})\.parquet")
-# What the footer keeps of an episode, beside its own format, shape and video.
+# The fields of an episode that the footer keeps, beside its format, shape and video.
 _FIELDS = ("motion_names", "modality", "world", "robot", "dt_s", "behaviour", "seed", "scene", "camera", "source")
 
 
 @dataclass(frozen=True)
 class PackedEpisode:
-    """An episode as the bytes of its files, made where it was recorded."""
+    """An episode as the bytes of its files. Workers make it."""
 
     table: bytes
     video: bytes
@@ -101,7 +100,7 @@ def pack_episode(episode: Episode, crf: int = LOSSLESS) -> PackedEpisode:
 
 
 def save_packed(path: Path, packed: PackedEpisode) -> None:
-    """Write all files whole or not at all: the table, which names the episode, comes last."""
+    """Write all files whole or not at all. The table, which names the episode, is written last."""
     files = [(path.with_suffix(".mp4"), packed.video), (path, packed.table)]
     if packed.restyled is not None:
         files.insert(0, (path.with_suffix(STYLE), packed.restyled))
@@ -115,7 +114,7 @@ def save_episode(path: Path, episode: Episode, crf: int = LOSSLESS) -> None:
 
 
 def read_footer(path: Path) -> dict:
-    """What an episode says of itself, without its table and video.
+    """The footer of an episode, without its table and video.
 
     Raises DatasetError where the table is damaged, not ours, or of a newer format.
     """
@@ -151,7 +150,7 @@ def read_footers(paths: Iterable[Path]) -> dict[Path, dict]:
 
 
 def continuous_joints_of(footers: Iterable[dict]) -> dict[str, tuple[str, ...]]:
-    """Action space -> joints that turn without end: those that any of its episodes says so of, in their order."""
+    """Action space -> its joints that turn without end in any of the episodes, in their order."""
     found: dict[str, dict[str, bool]] = {}
     for footer in footers:
         said = footer.get("continuous_joints", ())
@@ -169,7 +168,7 @@ def continuous_joints_of(footers: Iterable[dict]) -> dict[str, tuple[str, ...]]:
 def check_alike(folder: Path, size: tuple[int, int], dt_s: float, but: Iterable[Path] = ()) -> None:
     """Raises DatasetError where a folder's episodes have another size (h, w) or rate than new ones.
 
-    Damaged ones have none, and those in `but` are about to be replaced.
+    Damaged episodes are skipped, and those in `but` are about to be replaced.
     """
     for path in sorted({*folder.glob("*.parquet")} - {*but}):
         try:
@@ -191,7 +190,7 @@ def check_names(
 ) -> None:
     """Raises DatasetError where a robot's episodes in a folder move other joints, or in another order.
 
-    Damaged ones say nothing, and those in `but` are about to be replaced.
+    Damaged episodes are skipped, and those in `but` are about to be replaced.
     """
     for path in sorted({*folder.glob(f"{robot}_{modality}_*.parquet")} - {*but}):
         try:
@@ -211,7 +210,7 @@ def check_names(
 def load_episode(path: Path, frames: bool = True, restyled: bool = False) -> Episode:
     """An episode from its files, or without `frames` (0 pixels large) from its table alone.
 
-    Frames in another style are read only where they are asked for.
+    Frames in another style are read only with `restyled`.
 
     Raises DatasetError where a file is missing, damaged, or of another episode.
     """
@@ -285,7 +284,7 @@ def list_episodes(folder: str | Path, space: str | None = None) -> list[Path]:
 
 
 def has_its_videos(path: Path) -> bool:
-    """Whether the videos that belong to a table are there; whether they are whole, `load_episode` says."""
+    """Whether the videos of a table exist. `load_episode` checks whether they are whole."""
     if not path.with_suffix(".mp4").exists():
         return False
     try:

@@ -15,7 +15,7 @@ MARK = "<!-- written by astra, anew after each recording -->"
 
 
 def write_card(folder: Path) -> list[str]:
-    """Describe a folder of episodes; damaged ones are named in it, and returned: what is wrong with each."""
+    """Describe a folder of episodes. Returns the problem of each damaged episode, which the card lists too."""
     import pyarrow
     import pyarrow.parquet as pq
 
@@ -37,7 +37,7 @@ def write_card(folder: Path) -> list[str]:
         except (OSError, pyarrow.ArrowException) as error:  # its footer is whole, a page of it is not
             damaged.append(f"{path}: {str(error).splitlines()[0]}")
     damaged += [
-        f"{path}: its table is missing, so it is no episode; record or import it again, or delete it"
+        f"{path}: its table is missing, so it is not an episode; record or import it again, or delete it"
         for path in videos_without_table(folder)
     ]
     spaces: dict[str, list[dict]] = {}

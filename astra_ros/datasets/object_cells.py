@@ -1,4 +1,4 @@
-"""Which cells of a latent show the object: it is small, and a plain mean error would let it fade."""
+"""The cells of a latent that show the object, which is so small that a plain mean error would let it fade."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from astra_ros.plans.action_spaces import action_space_class
 
 
 def object_cells(episode: Episode, shape: tuple[int, int]) -> np.ndarray | None:
-    """How much each cell of a latent of `shape` (rows, columns) shows of the object, 0 to 1.
+    """The weight of the object in each cell of a latent of `shape` (rows, columns), 0 to 1.
 
-    1 within half a cell of the object's centre, 0 from one and a half on. Where the label is NaN or the
-    object is out of sight nothing is shown. The camera must not move: of an arm, in its base frame.
+    1 within half a cell of the object's centre, 0 from one and a half on, and 0 where the label is NaN or the object is
+    out of sight. The camera must not move. It is that of an arm, in the arm's base frame.
 
     Returns:
-        float32 [N, rows, columns], or None where camera or object are not known.
+        float32 [N, rows, columns], or None where camera or object are unknown.
     """
     places = episode.labels.get(OBJECT_POSITION)
     if places is None or action_space_class(episode.modality).moves_camera or episode.camera is None:

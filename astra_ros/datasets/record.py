@@ -1,8 +1,8 @@
-"""Seeded episodes from the simulator, recorded by worker processes side by side.
+"""Seeded episodes from the simulator, recorded by parallel workers.
 
-An episode is some seconds of play: good behaviour and bad, failures, collisions, random motion.
-Seeds name the episodes, so a stopped recording goes on where it was, and anyone can make the same
-files again. Two or three files an episode: `astra_ros/datasets/dataset.py` says what is in them.
+An episode is some seconds of play: good behaviour and bad, failures, collisions, random motion. Seeds name the
+episodes, so a stopped recording goes on where it was, and the same request makes the same files again. The files of an episode
+are explained in `astra_ros/datasets/dataset.py`.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ from astra_ros.simulation.worlds import WORLDS, make_world
 SECONDS = 8.0
 IMAGE_SIZE = 64
 SEEDS_PER_JOB = 5  # a world takes a second to build, so each serves some seeds
-STYLED_EVERY = 4  # of so many seeds one is recorded in another style too
-OTHER_STYLE = 500_000_000  # its style is that of the seed so much further on, which no scene has
-SAME = 1e-3  # rad, m/s, rad/s, m: what two plays of a scene may differ by and still look the same
-FINER = 2  # drawn so much larger, and averaged: the renderer has no smooth edges
+STYLED_EVERY = 4  # one seed in so many is also recorded in another style
+OTHER_STYLE = 500_000_000  # added to a seed, for the style of its second recording; no scene has such a seed
+SAME = 1e-3  # rad, m/s, rad/s, m: two plays of a scene that differ by less look the same
+FINER = 2  # rendered larger by this factor, then averaged, since the renderer does not smooth edges
 
 
 def record_episode(world, seed: int, image_size: int = IMAGE_SIZE, seconds: float = SECONDS) -> Episode:
-    """Reset `world` to `seed` and play for `seconds`; frames of `image_size` pixels square.
+    """Reset `world` to `seed` and play for `seconds`, with frames of `image_size` pixels square.
 
-    One seed in four is played a second time in another style: what `astra style` learns from, and of held-out
-    seeds what it is measured on.
+    One seed in four is played a second time in another style. `astra style` learns from these, and is measured on
+    those of held-out seeds.
     """
     episode = _played(world, seed, None, image_size, seconds)
     if seed % STYLED_EVERY:
@@ -57,11 +57,11 @@ def record_episode(world, seed: int, image_size: int = IMAGE_SIZE, seconds: floa
 
 
 def with_style_of(episode: Episode, again: Episode) -> Episode:
-    """`episode` with the frames of `again`, the same in another style, as its second look.
+    """`episode` with the frames of `again`, the same scene in another style, as `restyled`.
 
-    What a world did before can change the last bits of what Bullet finds where things touch; the pictures
-    are the same. Where motion or labels differ by more than SAME, they are not: the episode keeps its one look,
-    and that is said, but a recording of hours does not end for it.
+    Earlier episodes of a world can change the last bits of Bullet's contacts, which no frame shows. Where motion or
+    labels differ by more than SAME, the episode stays without a second style. That is printed and is not an error,
+    since a recording may take hours.
     """
     pairs = [
         (episode.motion, again.motion),

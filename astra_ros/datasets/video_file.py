@@ -1,4 +1,4 @@
-"""Frames as a video file and back: H.264 without loss, or smaller with hardly any."""
+"""Frames as a video file and back: H.264, lossless or almost lossless."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from astra_ros.datasets.episode import DatasetError
 
-# Constant rate factor of x264: 0 keeps every bit (RGB), 10 takes half the room at about 46 dB (4:4:4).
+# Constant rate factor of x264: 0 keeps every bit (RGB), 10 halves the size at about 46 dB (4:4:4).
 LOSSLESS = 0
 
 
@@ -28,7 +28,7 @@ def encode_video(frames: np.ndarray, dt_s: float, crf: int = LOSSLESS) -> bytes:
         # 4:4:4, since halving the colours' resolution costs 13 dB on pictures of 64 pixels.
         stream.pix_fmt = "rgb24" if lossless else "yuv444p"
         stream.options = {"qp": "0"} if lossless else {"crf": str(crf)}
-        # Threads made for each little file cost more than they bring, and workers run side by side.
+        # Threads for each small file cost more than they save, and workers run side by side.
         stream.codec_context.thread_count = 1
         for frame in frames:
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")

@@ -1,4 +1,4 @@
-"""Jobs side by side: in processes of this machine, or on a Ray cluster."""
+"""Jobs in parallel: in processes of this machine, or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class WorkersDied(UserError):
 
 
 def local_workers(count: int) -> Run:
-    """`run(function, jobs)` yields `function(*job)` of each job, as they come, from processes.
+    """`run(function, jobs)` yields `function(*job)` of each job, in order of completion, from processes.
 
-    When a worker dies (killed, out of memory), the jobs that were under way are done again by new
-    ones, each up to ATTEMPTS times; then `run` raises WorkersDied. What a job raises, `run` raises.
+    When a worker dies (killed, out of memory), new workers repeat the jobs under way, each up to ATTEMPTS times; then
+    `run` raises WorkersDied. `run` also raises what a job raises.
     """
 
     def run(function: Callable, jobs: Sequence[tuple]) -> Iterator:
@@ -65,7 +65,7 @@ def local_workers(count: int) -> Run:
 
 
 def _end_with_parent() -> None:
-    """A worker's first job: not to outlive who started it, were that one killed."""
+    """Run first in each worker: it ends with its parent, even if that is killed."""
 
     parent = multiprocessing.parent_process()
     assert parent is not None
@@ -78,7 +78,7 @@ def _end_with_parent() -> None:
 
 
 def ray_workers(address: str) -> Run:
-    """As `local_workers`, on the Ray cluster at `address`, which does jobs of lost machines again."""
+    """As `local_workers`, on the Ray cluster at `address`, which repeats the jobs of lost machines."""
 
     def run(function: Callable, jobs: Sequence[tuple]) -> Iterator:
         import ray

@@ -24,14 +24,14 @@ from astra_ros.datasets.rosbag.storage import NO_TYPE, ZSTD, Storage, Stream, sh
 
 
 class BadMessage(ValueError):
-    """One message that does not fit its type."""
+    """A single message cannot be decoded or used."""
 
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic of a bag; `type` as 'sensor_msgs/msg/Image', `count` messages.
+    """A topic of a bag, with `count` messages of a `type` such as 'sensor_msgs/msg/Image'.
 
-    `unusable` says why its messages cannot be read; '' where they can.
+    `unusable`: why its messages cannot be read; '' where they can.
     """
 
     name: str
@@ -47,13 +47,13 @@ class Bag:
         path: folder or file, as given.
         format: 'mcap' or 'sqlite3'.
         files: the storage files that are read, in order of recording.
-        topics: those that can be read; their counts are those of the files.
-        unusable: those that cannot, as of another encoding than ROS 2's.
-        notes: what is wrong with it, a sentence each; reading may add some.
+        topics: those that can be read, with the counts of the files.
+        unusable: those that cannot, such as topics in another encoding than ROS 2's.
+        notes: its problems, a sentence each; reading may add some.
         identity: sha256 over sizes, beginnings and ends of all files: the same for a copy.
 
     Raises:
-        BagError: on creation, where there is no bag, or nothing of it can be read.
+        BagError: on creation, where there is no bag, or no file of it can be read.
     """
 
     def __init__(self, path: Path):
@@ -105,10 +105,10 @@ class Bag:
         self._temporary.cleanup()
 
     def messages(self, topics: Collection[str]) -> Iterator[tuple[str, int, bytes]]:
-        """(topic, ns at which the recorder received it, CDR bytes), in order of recording.
+        """(topic, receive time in ns, CDR bytes) of each message, in order of recording.
 
-        The same order in every call. Where a file is damaged, reading goes on with the next file,
-        and `notes` says so.
+        The order is the same in every call. Where a file is damaged, reading goes on with the next file and adds to
+        `notes`.
         """
         for storage in self._storages:
             wanted = [item for item in storage.streams if item.topic in topics and self._is_used(item)]
@@ -122,8 +122,7 @@ class Bag:
                     yield stream.topic, received_ns, raw
                 if left and not storage.notes:
                     storage.notes.append(
-                        f"damaged: its index counts {abs(left)} messages "
-                        f"{'more' if left > 0 else 'less'} than were found"
+                        f"damaged: its index counts {abs(left)} messages {'more' if left > 0 else 'less'} than it holds"
                     )
                 for text in storage.notes:
                     self._note(f"{storage.path}: {text}")
@@ -131,7 +130,7 @@ class Bag:
                 where = (
                     "from its beginning" if last_ns is None else (f"after {(last_ns - storage.start_ns) / 1e9:.2f} s")
                 )
-                self._note(f"{storage.path}: damaged {where} ({short(error)}); what comes behind is lost")
+                self._note(f"{storage.path}: damaged {where} ({short(error)}); the rest of it is lost")
 
     def cdr_messages(self, topics: Collection[str]) -> Iterator[tuple[str, int, bytes]]:
         """The same as ``messages``, where they are compressed one by one without that compression."""
@@ -146,7 +145,7 @@ class Bag:
         stream = self._streams[topic]
         store = self._store(stream)
         try:
-            if raw[:4] == ZSTD:  # compressed one by one; no message in CDR begins so
+            if raw[:4] == ZSTD:  # each message is compressed by itself
                 raw = zstd.decompress(raw)
             return _deserialized(store, raw, stream.type)
         except Exception as error:  # rosbags raises whatever the bytes lead to
@@ -157,7 +156,7 @@ class Bag:
         for number, one in enumerate(self._storages):
             for other in self._storages[:number]:
                 if self._lists(one) and self._lists(other):
-                    continue  # of one recorder, whose clock was set back
+                    continue  # one recorder, whose clock was set back
                 if twice := bag_files.same_time(one, other, set(topics)):
                     raise BagError(
                         f"{other.path.name} and {one.path.name} both hold messages of the same time",
@@ -173,7 +172,7 @@ class Bag:
         return not stream.unusable and stream.type == self._streams[stream.topic].type
 
     def _list_topics(self) -> tuple[list[Topic], list[Topic]]:
-        """Those that can be read, and the others."""
+        """(topics that can be read, the others)."""
         found: dict[tuple[str, str, str], list[Stream]] = {}
         for storage in self._storages:
             for stream in storage.streams:
@@ -189,7 +188,7 @@ class Bag:
                 unusable.append(replace(topic, unusable=f"most of its messages are {self._streams[name].type}"))
             else:
                 topics.append(topic)
-                # One that brings its type's definition along, if any does.
+                # Prefer a stream with a definition of its type.
                 self._streams[name] = max(streams, key=lambda stream: bool(stream.definition))
         if self._metadata is not None:
             known = {topic.name for topic in topics + unusable}
@@ -197,7 +196,7 @@ class Bag:
         return sorted(topics, key=lambda topic: topic.name), unusable
 
     def _store(self, stream: Stream):
-        """Message types: those that the bag brings along, else those of ROS 2 itself."""
+        """The message types: those of ROS 2, else those that the bag defines."""
         if stream.type in self._stores:
             return self._stores[stream.type]
         store = get_typestore(Stores.LATEST)
@@ -228,18 +227,18 @@ class Bag:
             return bag_files.read_metadata(self.path)
         except FileNotFoundError:
             self._note(
-                f"{self.path}: metadata.yaml is missing, as after a recorder that was "
-                f"killed; its files were read by themselves{self._reindex()}"
+                f"{self.path}: metadata.yaml is missing, as after a recorder was killed; the files were read without it"
+                f"{self._reindex()}"
             )
         except (OSError, ValueError, yaml.YAMLError) as error:
             self._note(
-                f"{self.path}: cannot be read as metadata.yaml describes it "
-                f"({short(error)}); its files were read by themselves{self._reindex()}"
+                f"{self.path}: metadata.yaml cannot be read ({short(error)}); the files were read without it"
+                f"{self._reindex()}"
             )
         return None
 
     def _reindex(self) -> str:
-        return f". `ros2 bag reindex {self.path}` makes it again"
+        return f". `ros2 bag reindex {self.path}` writes it anew"
 
     def _is_cut_off(self, there: list[Path]) -> bool:
         """Whether a sqlite3 file is damaged, or was not read at all."""
@@ -253,7 +252,7 @@ class Bag:
         copies = bag_files.copies(there)
         for file in there:
             if file in copies:
-                self._note(f"{file}: not read, since it holds what {copies[file].name} holds")
+                self._note(f"{file}: not read, since it is a copy of {copies[file].name}")
                 continue
             try:
                 self._storages.append(bag_files.open_file(file, Path(self._temporary.name)))
@@ -261,7 +260,7 @@ class Bag:
                 failed.append((file, error))
             except OSError as error:  # a compressed file needs room for what it holds
                 failed.append(
-                    (file, UnreadableFile(short(error), "see to it; TMPDIR names the folder for temporary files"))
+                    (file, UnreadableFile(short(error), "check the disk; TMPDIR names the folder for temporary files"))
                 )
             except Exception as error:  # noqa: BLE001  whatever a damaged file leads to
                 failed.append((file, UnreadableFile(short(error))))
@@ -278,15 +277,15 @@ class Bag:
             self._storages = bag_files.in_order_of_time(self._storages)
             names = "; ".join(", ".join(storage.path.name for storage in recording) for recording in recordings)
             self._note(
-                f"{self.path}: by their names its files are of {len(recordings)} recordings ({names}); they "
-                "were read in order of time. Import each by itself if they do not belong together"
+                f"{self.path}: by their names its files are of {len(recordings)} recordings ({names}); they were read "
+                "in order of time. Import each by itself if they do not belong together"
             )
         for storage in self._storages:
             for text in storage.notes:
                 self._note(f"{storage.path}: {text}")
 
     def _leave_out_what_is_twice(self) -> None:
-        """Files that metadata.yaml does not list, of the same time and topics as one that it lists."""
+        """Drop files that metadata.yaml does not list, with the same time and topics as one that it lists."""
         listed = [storage for storage in self._storages if self._lists(storage)]
         for storage in [item for item in self._storages if item not in listed]:
             topics = {stream.topic for stream in storage.streams}
@@ -312,8 +311,8 @@ def _typed(stream: Stream, metadata: bag_files.Metadata) -> Stream:
 
 
 def _deserialized(store, raw: bytes, type_: str) -> object:
-    """A message, and perhaps 4 or 8 bytes behind it that are none of it: rclpy's `serialize_message`, by which nodes
-    write bags, adds them to empty sequences of 8-byte numbers. rosbags passes over 3 by itself."""
+    """A message, without the 4 or 8 bytes that may follow it: rclpy's `serialize_message`, with which nodes write bags,
+    adds them after empty sequences of 8-byte numbers. rosbags itself skips 3 bytes."""
     try:
         return store.deserialize_cdr(raw, type_)
     except SerdeError as error:

@@ -24,10 +24,10 @@ OVERLAP_NS = 10**9  # files of one recording may overlap by what was still in th
 
 @dataclass(frozen=True)
 class Metadata:
-    """What metadata.yaml says.
+    """The contents of metadata.yaml.
 
     Attributes:
-        files: their names, without what compression adds.
+        files: their names, without the suffix of compression.
         topics: name -> (type, count of messages).
     """
 
@@ -39,12 +39,12 @@ class Metadata:
 
 
 def plain_name(file: PurePath) -> str:
-    """A file's name without what compression as a whole adds."""
+    """A file's name without the suffix of compression."""
     return file.name.removesuffix(".zstd")
 
 
 def read_metadata(folder: Path) -> Metadata:
-    """Raises OSError, ValueError or yaml.YAMLError where it is missing, or is not what it should be."""
+    """Raises OSError, ValueError or yaml.YAMLError where it is missing or malformed."""
     text = (folder / "metadata.yaml").read_text()
     if not text.strip():
         raise ValueError("it is empty")
@@ -63,7 +63,7 @@ def read_metadata(folder: Path) -> Metadata:
 
 
 def storage_files(path: Path) -> list[Path]:
-    """What may be files of the bag, by name, name_2 before name_10. Raises BagError where there are none."""
+    """The files that may belong to the bag, sorted, name_2 before name_10. Raises BagError where there are none."""
     if path.is_file():
         if _may_be_storage(path):
             return [path]
@@ -113,7 +113,7 @@ def identity(files: list[Path], part: int = 2**20) -> str:
 
 
 def copies(files: list[Path]) -> dict[Path, Path]:
-    """Files that hold what another one holds, by content or as its compressed form -> that other one."""
+    """Copies, by content or as its compressed form -> the file that is copied."""
     found, by_name = {}, {file.name: file for file in files}
     by_content: dict[str, Path] = {}
     for file in files:
@@ -126,13 +126,13 @@ def copies(files: list[Path]) -> dict[Path, Path]:
 
 
 def open_file(file: Path, folder: Path) -> Storage:
-    """Open one file, told by its first bytes, not by its name.
+    """Open a file by the format of its first bytes, not by its name.
 
     Args:
-        folder: for what has to be decompressed or copied.
+        folder: for files that are decompressed or copied.
 
     Raises:
-        UnreadableFile: nothing of it can be read.
+        UnreadableFile: no message of it can be read.
     """
     with open(file, "rb") as opened:
         head = opened.read(16)
@@ -166,7 +166,7 @@ def open_file(file: Path, folder: Path) -> Storage:
 
 
 def recordings(storages: list[Storage], metadata: Metadata) -> list[list[Storage]]:
-    """Files that seem to be of one recording together: those in order of time, their files of their numbers."""
+    """Files grouped by recording, by their names: recordings in order of time, files in order of their numbers."""
     of_metadata = {_recording(storage.path) for storage in storages if metadata.lists(storage.path)}
     groups: dict[str, list[Storage]] = {}
     for storage in storages:
@@ -178,43 +178,43 @@ def recordings(storages: list[Storage], metadata: Metadata) -> list[list[Storage
 
 
 def in_order_of_time(storages: list[Storage]) -> list[Storage]:
-    """The same files by when they begin, as far as none overlaps another: one that was renamed lies amid the others."""
+    """The files sorted by their beginnings, unless some overlap. A renamed file stands among the others then."""
     ordered = sorted(storages, key=lambda storage: storage.start_ns)
     follow = all(later.start_ns > before.end_ns - OVERLAP_NS for before, later in itertools.pairwise(ordered))
     return ordered if follow else storages
 
 
 def _recording(file: Path) -> str:
-    """What the names of files share that one recorder wrote: 'run' of run_0.mcap and run_1.mcap."""
+    """The common part of the names of one recorder's files: 'run.mcap' of run_0.mcap and run_1.mcap."""
     stem, _, suffix = plain_name(file).rpartition(".")
     return re.sub(r"[_-]?\d+$", "", stem) + "." + suffix
 
 
 def same_time(one: Storage, other: Storage, topics: set[str]) -> set[str]:
-    """Topics among `topics` of which two files both have messages, of times that overlap."""
+    """The topics among `topics` with messages in both files, if the files overlap in time."""
     if min(one.end_ns, other.end_ns) - max(one.start_ns, other.start_ns) < OVERLAP_NS:
         return set()
     held = [
         {stream.topic for stream in storage.streams if stream.count and not stream.unusable} for storage in (one, other)
     ]
-    # What is latched is published anew for each recorder.
+    # Latched topics are published anew for each recorder.
     return {topic for topic in held[0] & held[1] & topics if not topic.endswith("tf_static")}
 
 
 def differences(metadata: Metadata, read: list[Path], there: list[Path], counts: dict[str, int]) -> list[str]:
-    """Where metadata.yaml contradicts the files, a sentence each.
+    """Contradictions between metadata.yaml and the files, a sentence each.
 
     Args:
-        read, there: files that were read, and all that lie there.
+        read, there: files that were read, and all files of the folder.
         counts: topic -> messages in the files that were read.
     """
     notes = []
     unlisted = [file.name for file in read if not metadata.lists(file)]
     missing = sorted(metadata.files - {plain_name(file) for file in there})
     if unlisted:
-        notes.append(f"metadata.yaml does not list {', '.join(unlisted)}; read all the same")
+        notes.append(f"metadata.yaml does not list {', '.join(unlisted)}; it was read too")
     if missing:
-        notes.append(f"metadata.yaml lists {', '.join(missing)}, not there under that name, so not read")
+        notes.append(f"metadata.yaml lists {', '.join(missing)}, which is missing, so it was not read")
     wrong = [
         (topic, stated, counts.get(topic, 0))
         for topic, (_, stated) in metadata.topics.items()
@@ -226,6 +226,6 @@ def differences(metadata: Metadata, read: list[Path], there: list[Path], counts:
         notes.append(
             f"metadata.yaml counts other messages than the files hold ({shown}"
             + ", ..." * (len(wrong) > 3)
-            + "); the files count"
+            + "); the counts of the files were used"
         )
     return notes

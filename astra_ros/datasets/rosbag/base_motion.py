@@ -1,4 +1,4 @@
-"""A base's velocity at the times of its camera's frames: of its commands, or of its odometry."""
+"""A base's velocity at the times of its camera's frames, from its commands or its odometry."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from astra_ros.datasets.rosbag.twist_frame import TwistFrame, compare, turned_in
 
 # FrameMotion that stand still while robots move (REP 105).
 FIXED_FRAMES = ("odom", "map", "earth", "world")
-# So few messages of an odometry with other frames are those of a start, and not another odometry.
+# An odometry with other frames and only this many messages comes from a start-up. It is not another odometry.
 FEW = 3
 
 
 class BaseMotion:
-    """A base's mean velocity since the frame before: of its commands, or of its odometry."""
+    """A base's mean velocity since the frame before, from its commands or its odometry."""
 
     continuous: tuple[str, ...] = ()
     unfit = cure = ""
@@ -62,8 +62,8 @@ class BaseMotion:
         )
         if unused := [name for name in moving if name not in self.names]:
             self.notes.append(
-                f"{self._topic}: {', '.join(unused)} is not always 0, but not "
-                "used; name it under axes in the --config file if the base can do it"
+                f"{self._topic}: {', '.join(unused)} is not always 0, but not used; name it under axes in the --config "
+                "file if the base moves so"
             )
         self._columns = [AXES.index(name) for name in self.names]
         if self._frames is None:
@@ -72,7 +72,7 @@ class BaseMotion:
     def _checked(
         self, recording: Recording, clock: Clock, times: np.ndarray, received: np.ndarray, values: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """An odometry's velocities in the robot's frame, or its poses in `_frames`.
+        """Times and velocities of an odometry in the robot's frame. Where its poses are used, they are in `_frames`.
 
         Raises TwoSources where two publishers contradict each other, SeveralOdometries where they name other frames.
         """
@@ -92,7 +92,7 @@ class BaseMotion:
         found = compare(times, values, poses)
         if not values.any() and np.ptp(series.values, axis=0).max() > 1e-3:
             found = replace(found, frame=TwistFrame.POSES)  # some odometries leave the velocity empty
-        # Elsewhere the poses tell that the velocities are of two publishers.
+        # With a known frame, the poses show that the velocities come from two publishers.
         if found.frame is TwistFrame.UNKNOWN and (conflicts := check_velocities(recording, clock, pair)):
             raise TwoSources(self._topic, conflicts, "")
         if found.frame is TwistFrame.TURNED:
@@ -102,10 +102,10 @@ class BaseMotion:
             )
             self.warnings.append(
                 f"{self._topic}: its twist is in the frame of the header, '{parent}', and not in {named}, as "
-                f"nav_msgs/Odometry says: {said} where the poses beside it say {seen}; it was turned into the "
-                "robot's frame by the poses"
+                f"nav_msgs/Odometry defines it: {said} where the poses say {seen}; the poses rotated it into the "
+                "robot's frame"
             )
-            self.how = "odometry's velocities turned into the robot's frame, mean since the frame before"
+            self.how = "odometry's velocities rotated into the robot's frame, mean since the frame before"
             good = np.isfinite(poses).all(axis=1)
             return times[good], received[good], turned_into_body(values[good], poses[good])
         if found.frame is TwistFrame.POSES:
@@ -117,35 +117,35 @@ class BaseMotion:
                     f"{AXES[found.column]} {low:.2f} to {high:.2f}"
                     for low, high in (found.said[:, found.column], found.seen[:, found.column])
                 )
-                why = "its velocities do not fit them"
+                why = "its velocities contradict them"
                 self.warnings.append(
-                    f"{self._topic}: its twist fits the poses beside it neither in {named}, as nav_msgs/Odometry says, "
-                    f"nor in '{parent}': {said} where the poses say {seen}; the poses were used"
+                    f"{self._topic}: its twist contradicts its poses, both in {named}, as nav_msgs/Odometry defines "
+                    f"it, and in '{parent}': {said} where the poses say {seen}; the poses were used"
                 )
             self.how = f"odometry's poses ({why}), mean since the frame before"
         return times, received, values
 
     def _check_header(self, recording: Recording) -> None:
-        """Commands whose headers say that they are in a frame which does not move with the robot."""
+        """Warns of commands whose headers name a frame that does not move with the robot."""
         for frame, count in Counter(frame for frames in recording.velocity_frames for frame in frames).most_common():
             if frame.rpartition("/")[2] in FIXED_FRAMES:
                 self.warnings.append(
                     f"{self._topic}: the headers of {count} messages say that their velocities are in '{frame}', "
-                    "which does not move with the robot; they were taken as in the robot's own frame. If they are not, "
-                    "import its odometry with --motion-topic"
+                    "which does not move with the robot; they were used as velocities in the robot's frame. If they "
+                    "are not, import its odometry with --motion-topic"
                 )
 
     def _check_sources(self, recording: Recording, clock: Clock) -> None:
-        """Commands of two publishers, such as a navigation's and those of a joystick that rests."""
+        """Warns of commands of two publishers, such as navigation and a joystick at rest."""
         if conflicts := check_velocities(recording, clock):
             self.warnings.append(
-                f"{self._topic}: {summary(conflicts)}; each command was taken as held until the next, so "
-                "what is stored lies between the two. If there are two publishers, stop one (`ros2 topic info -v "
-                f"{self._topic}` lists them) and record again, or import the odometry with --motion-topic"
+                f"{self._topic}: {summary(conflicts)}; each command holds until the next, so the stored velocity lies "
+                "between the two. If there are two publishers, stop one and record again (`ros2 topic info -v "
+                f"{self._topic}` lists them), or import the odometry with --motion-topic"
             )
 
     def _one_odometry(self, recording: Recording) -> tuple[str, str]:
-        """(header.frame_id, child_frame_id) of the odometry that counts: the only one, else that in `fixed_frame`."""
+        """(header.frame_id, child_frame_id) of the odometry to use: the only one, else the one in `fixed_frame`."""
         counts = recording.odometry_frames
         fitting = [pair for pair, count in counts.items() if count > FEW] or [counts.most_common(1)[0][0]]
         if len(fitting) > 1 and self._fixed:
@@ -166,7 +166,7 @@ class BaseMotion:
         return fitting[0]
 
     def problems(self, times: np.ndarray, received_s: float) -> np.ndarray:
-        if self._timeout_s is not None:  # no command is a command to rest
+        if self._timeout_s is not None:  # without a command the base rests
             return np.full(len(times), "", dtype=object)
         if self._frames is not None:
             return self._frames.problems(times, received_s, self._dt_s, self._gap_s)

@@ -1,4 +1,4 @@
-"""Which time counts: header stamps where one clock made those of all sources, else the recorder's."""
+"""The clock of an import: header stamps where all sources share one clock, else the recorder's times."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from astra_ros.camera.frame_order import JUMP_BACK_S
 from astra_ros.datasets.rosbag.errors import ClockError
 from astra_ros.datasets.rosbag.resample import Clock
 
-# Stamps of two topics whose delays until they are recorded differ by more are of two clocks.
+# Two topics have different clocks if their delays until recording differ by more.
 SAME_CLOCK_S = 1.0
-# A stamp that is later than its message was recorded by more, while others are not, is of a clock that is ahead.
+# A clock is ahead if its stamps are later than the recording by more, while others are not.
 AHEAD_S = 0.1
-# Delays of two topics that grow apart evenly by more, over a bag, are of clocks that go at different rates.
+# Two clocks drift apart if the delays of their topics diverge by more over a bag, along a straight line.
 DRIFT_S = 0.1
-EVENLY = 0.15  # of that, at most, off a straight line
-# So many messages alone, of which a few may be late, tell how far their clock is ahead.
+EVENLY = 0.15  # largest distance from that line, as a share of the drift
+# So many messages, of which a few may be late, tell how far their clock is ahead.
 FEW = 5
-# A jump of one topic is looked for in another one for so long before and after it.
+# A jump of one topic is looked for in another one this long before and after it.
 AROUND_NS = 2 * 10**9
-# What is usual for a picture is what most of those do that are recorded for so long before and after it.
+# The usual delay of a picture is that of USUALLY of the pictures recorded this long before and after it.
 USUAL_NS = 5 * 10**9
 USUALLY = 0.9
 PARTS = 10
-# A clock that jumps more often need not be looked at further.
+# Of a clock that jumps more often, the first jumps are enough.
 MOST_JUMPS = 50
 
 
@@ -36,11 +36,11 @@ def choose_clock(sources: Mapping[str, Sequence], unstamped: str, wanted: str, f
     Args:
         sources: topic -> its series, of those with headers.
         unstamped: topic whose messages have no header, or ''.
-        wanted: 'header', 'receive', or 'auto': header stamps where they are there and agree.
+        wanted: 'header', 'receive', or 'auto': header stamps where they exist and agree.
         first: the camera's series.
 
     Raises:
-        ClockError: header stamps are wanted, and there are none, or those of one topic jump alone.
+        ClockError: header stamps are wanted, but missing, or those of one topic jump alone.
     """
     empty = [topic for topic, group in sources.items() if _share_unstamped(group) > 0.5]
     if wanted == "header" and empty:
@@ -65,19 +65,19 @@ def choose_clock(sources: Mapping[str, Sequence], unstamped: str, wanted: str, f
             )
         trouble = alone.why if alone else _apart(timed, unstamped, pictures) or _drifting(timed, unstamped)
         if trouble and wanted == "auto":
-            # Times of the recorder do not jump along.
+            # The recorder's times do not jump with the stamps.
             name, why, jumps = "receive", f"times of the recorder: {trouble}", _jumps(first) if alone else {}
         else:
-            why += f"; {unstamped} has none, there the times of the recorder" * bool(unstamped)
+            why += f"; {unstamped} has no stamps, so the recorder's times are used for it" if unstamped else ""
             future = _future(timed, unstamped, pictures) if not trouble else future
-            why += f"; as asked for, though {trouble}" * bool(trouble)
+            why += f"; as asked for, though {trouble}" if trouble else ""
     stamps = first.received_ns if name == "receive" else [ns for ns in first.stamps_ns if ns]
     return Clock(name, why, stamps[0], first.received_ns[0], jumps, future)
 
 
 @dataclass(frozen=True)
 class _Stamps:
-    """What the stamps of one series say, in order of recording.
+    """Stamps of one series, in order of recording.
 
     Attributes:
         received_ns: int64 [N], of the recorder.
@@ -98,10 +98,10 @@ class _Stamps:
         return _Stamps(received, (stamps - received) / 1e9)
 
     def levels(self) -> list[tuple[int, int, float]]:
-        """(index of the first, index behind the last, least delay below zero) of what lies between jumps.
+        """(first index, index after the last, least delay below zero) of the stretches between jumps.
 
-        Messages that come late, and a recorder that falls behind and catches up, are no jumps: the least
-        delay of those that follow is as it was.
+        Late messages, and a recorder that falls behind and catches up, are not jumps: the least delay of the messages
+        that follow is as it was.
         """
         parts = np.split(np.arange(len(self.ahead_s)), np.flatnonzero(np.abs(np.diff(self.ahead_s)) > JUMP_BACK_S) + 1)
         return [(part[0], part[-1] + 1, float(self.ahead_s[part].max())) for part in parts if len(part) >= FEW]
@@ -116,13 +116,13 @@ class _Stamps:
         ]
 
     def change_s(self, before_ns: int, after_ns: int) -> float | None:
-        """By how much the stamps are further ahead from one time on than until another; None where none are near."""
+        """By how much the stamps are further ahead after one time than before another; None without near stamps."""
         until = self.ahead_s[(self.received_ns > before_ns - AROUND_NS) & (self.received_ns <= before_ns)]
         since = self.ahead_s[(self.received_ns < after_ns + AROUND_NS) & (self.received_ns >= after_ns)]
         return float(since.max() - until.max()) if len(until) and len(since) else None
 
     def least_ahead(self, at_ns: np.ndarray) -> np.ndarray:
-        """[len(at_ns)]: how far the stamps of messages that are not late are ahead around that; inf without any."""
+        """[len(at_ns)]: how far the stamps of punctual messages around these times are ahead; inf without any."""
         begin = np.searchsorted(self.received_ns, at_ns - AROUND_NS)
         end = np.searchsorted(self.received_ns, at_ns + AROUND_NS)
         return np.array([self.ahead_s[i:j].max(initial=-np.inf) if i < j else np.inf for i, j in zip(begin, end)])
@@ -142,10 +142,10 @@ class _JumpAlone:
     """Stamps of one topic that jump where those of another do not.
 
     Attributes:
-        who: whose stamps.
+        who: the topic that jumps.
         by_s: by how much.
-        other: what is said of the other topic's, in a refusal.
-        why: in words, for the report.
+        other: about the other topic, for an error.
+        why: for the report.
     """
 
     who: str
@@ -189,14 +189,14 @@ def _not_shared(one: _Stamps, other: _Stamps) -> list[float]:
 
 
 def _ahead_at(pictures: _Stamps, group: list[_Stamps]) -> np.ndarray:
-    """By how much a topic's stamps are ahead when pictures are recorded: a simulation's clock may be slower."""
+    """By how much a topic's stamps are ahead when pictures are recorded. A simulation's clock may be slower."""
     received, ahead = (np.concatenate(parts) for parts in zip(*((each.received_ns, each.ahead_s) for each in group)))
     order = np.argsort(received, kind="stable")
     return np.interp(pictures.received_ns, received[order], ahead[order]) if len(pictures.received_ns) else ahead
 
 
 def _apart(timed: Mapping[str, list[_Stamps]], unstamped: str, pictures: _Stamps) -> str:
-    """What is wrong where clocks are apart, or one is ahead of what it may be; else ''."""
+    """The problem where clocks are apart, or one is too far ahead; else ''."""
     delays = {
         topic: -float(np.median(_ahead_at(pictures, group)))
         for topic, group in timed.items()
@@ -211,7 +211,7 @@ def _apart(timed: Mapping[str, list[_Stamps]], unstamped: str, pictures: _Stamps
             f"{'the recording' if low == unstamped else low} and "
             f"{'the recording' if high == unstamped else high} have clocks that are {apart:.4g} s apart"
         )
-    # A topic of which a part only is ahead, as a transform that is made for the future, is not.
+    # A topic is not ahead if only a part of it is, such as a transform that is made for the future.
     ahead = {
         topic: float(min(np.median(each.ahead_s) for each in group if len(each.ahead_s)))
         for topic, group in timed.items()
@@ -227,22 +227,22 @@ def _apart(timed: Mapping[str, list[_Stamps]], unstamped: str, pictures: _Stamps
 
 
 def _future(timed: Mapping[str, list[_Stamps]], unstamped: str, pictures: _Stamps) -> frozenset[int]:
-    """When pictures were recorded, ns, whose stamps are later, though most are not: see `Clock.future`."""
+    """See `Clock.future`."""
     if unstamped:
         later = pictures.ahead_s
     else:
         others = [each for group in timed.values() for each in group if each is not pictures]
         level = np.max([each.least_ahead(pictures.received_ns) for each in others], axis=0)
         later = pictures.ahead_s - level
-        # Motion that is late on its way makes all pictures look as if they were of the future, by as much as it
-        # is late. Where even the motion is ahead, the recorder's clock is behind, and does not tell how late it is.
+        # Late motion makes all pictures look as if they came from the future, by the same time. Where even the
+        # motion is ahead, the recorder's clock is behind and cannot tell how late the motion is.
         late = np.where(level > AHEAD_S / 2, np.inf, np.maximum(-level, 0.0))
         later = later - np.clip(_usual(pictures.received_ns, later), 0.0, late)
     return frozenset(pictures.received_ns[later > AHEAD_S].tolist())
 
 
 def _usual(received_ns: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """[N]: what the values around each are at most, but for few of them."""
+    """[N]: the USUALLY quantile of the values around each."""
     index = np.arange(len(values))
     begin = np.minimum(np.searchsorted(received_ns, received_ns - USUAL_NS), np.maximum(index - FEW // 2, 0))
     end = np.maximum(np.searchsorted(received_ns, received_ns + USUAL_NS), index + FEW // 2 + 1)
@@ -250,7 +250,7 @@ def _usual(received_ns: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _drifting(timed: Mapping[str, list[_Stamps]], unstamped: str) -> str:
-    """What is wrong where two clocks go at different rates; else ''."""
+    """The problem where two clocks drift apart; else ''."""
     topics = list(timed)
     for index, topic in enumerate(topics):
         for one in timed[topic]:
@@ -264,7 +264,7 @@ def _drifting(timed: Mapping[str, list[_Stamps]], unstamped: str) -> str:
 
 
 def _drift(one: _Stamps, other: _Stamps | None) -> str:
-    """How far two clocks drift apart, '0.77 s in 27 s'; '' where they do not. None: the recorder's."""
+    """How far a clock drifts from another one, or from the recorder's (None): '0.77 s in 27 s', or ''."""
     both = [each.received_ns for each in (one, other) if each is not None]
     if not all(map(len, both)):
         return ""

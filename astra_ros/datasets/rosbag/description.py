@@ -18,7 +18,7 @@ from astra_ros.robot.shapes import convex_parts, mesh_notes, odd_sizes
 
 
 def read_urdf(path: Path, joints: tuple[str, ...], notes: list[str]) -> bytes:
-    """A robot's description, as it is; of a robot whose `joints` move, what it cannot be drawn with is noted.
+    """The bytes of a robot's description. Notes what keeps the robot with these `joints` from being rendered.
 
     Raises BagError where it is not a URDF.
     """
@@ -40,7 +40,7 @@ def read_urdf(path: Path, joints: tuple[str, ...], notes: list[str]) -> bytes:
         raise BagError(f"not a URDF but {kind}", thing=path, cure=cure)
     known = {joint.get("name") for joint in root.findall("joint")}
     if missing := [name for name in joints if name not in known]:
-        notes.append(f"{path.name}: has no joint {', '.join(missing)}, so the robot cannot be drawn with it")
+        notes.append(f"{path.name}: has no joint {', '.join(missing)}, so the robot cannot be rendered with it")
     if joints:
         present = tuple(name for name in joints if name in known)
         notes += [f"{path.name}: {text}" for text in _what_is_odd(data, present)]
@@ -48,27 +48,27 @@ def read_urdf(path: Path, joints: tuple[str, ...], notes: list[str]) -> bytes:
 
 
 def _what_is_odd(urdf: bytes, joints: tuple[str, ...]) -> list[str]:
-    """What will be missed in training, or drawn as it was not meant: the meshes are read here, not first there."""
+    """Notes about missing or odd meshes, which training would meet only later."""
     try:
         robot = LinkPoses(urdf, joints).robot
         return mesh_notes(robot) + odd_sizes(convex_parts(robot))
     except KinematicsError as error:
         found = str(error).removeprefix("robot description: ")
         return [
-            f"{found}. Until then the robot is not drawn in training, and a model follows its plans less exactly; "
-            "the episodes are whole, and training looks for the meshes again"
+            f"{found}. Until then training does not render the robot, and a model follows its plans less exactly; the "
+            "episodes are whole, and training looks for the meshes again"
         ]
 
 
 def description_of(settings: BagSettings, recording: Recording) -> tuple[str, str | bytes]:
-    """(where it comes from, the robot's description): that of --urdf, else that of the bag; '' where there is none."""
-    if settings.urdf is not None:  # what is wrong with the file is said where it is copied
+    """(source, the robot's description): that of the settings, else that of the bag; '' without one."""
+    if settings.urdf is not None:  # problems of the file are raised where it is copied
         return settings.urdf.name, settings.urdf.read_bytes() if settings.urdf.is_file() else ""
-    return "robot_description in the bag" * bool(recording.description), recording.description
+    return "robot_description in the bag" if recording.description else "", recording.description
 
 
 def beyond_limits(settings: BagSettings, recording: Recording, stored: Mapping[str, np.ndarray]) -> list[str]:
-    """A note for each joint whose positions lie far beyond what the robot's description allows.
+    """A note for each joint whose positions are far beyond the limits of the robot's description.
 
     Args:
         stored: joint -> its positions [N], rad or m.
@@ -82,14 +82,14 @@ def beyond_limits(settings: BagSettings, recording: Recording, stored: Mapping[s
 
 
 def check_base(path: Path, urdf: bytes, camera_pose: dict | None) -> None:
-    """Raises BagError where tf gives the camera in another frame than the robot is drawn in."""
+    """Raises BagError where tf gives the camera in another frame than the one that the robot is rendered in."""
     wanted = (camera_pose or {}).get("from_tf")
     robot = ElementTree.fromstring(urdf)
     children = {child.get("link") for child in robot.findall("joint/child")}
     roots = [link.get("name") for link in robot.findall("link") if link.get("name") not in children]
     if wanted and roots and wanted not in roots:
         raise BagError(
-            f"from_tf is '{wanted}', but the robot is drawn from the root of {path.name}, '{roots[0]}'",
+            f"from_tf is '{wanted}', but the robot is rendered from the root of {path.name}, '{roots[0]}'",
             thing="camera_pose",
             cure=f"write from_tf: {roots[0]}",
         )

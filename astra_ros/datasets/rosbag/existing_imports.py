@@ -1,4 +1,4 @@
-"""What a folder already holds of a bag, so that none is imported twice."""
+"""The episodes of a bag that a folder already holds, so that no bag is imported twice."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from astra_ros.datasets.rosbag.bag import Topic
 from astra_ros.datasets.rosbag.errors import BagError
 from astra_ros.datasets.rosbag.import_settings import BagSettings
 
-# Behind the name of an import's first episode: its report.
+# The report of an import has the name of its first episode and this suffix.
 REPORT = ".import.json"
-# Stamps before, ns since 1970, are of a simulation, in which each recording may begin at the same time.
+# Earlier stamps, ns since 1970, come from a simulation, whose recordings may all begin at the same time.
 NO_SIMULATION_NS = 10**17
 
 
@@ -41,14 +41,14 @@ class _OtherImport:
 
 
 class ExistingImports:
-    """What the folder already holds of one bag, seen by one camera.
+    """The episodes of one bag and camera that a folder already holds.
 
     Attributes:
         paths: number of the first picture -> episode.
-        settings: with which they were imported; None where there are none.
+        settings: of that import; None where there is none.
         again, again_reports: episodes of the same recording under another id, which are replaced too, and their
             reports.
-        continuous: episode of the robot, of whatever bag -> its joints that turn without end.
+        continuous: episode of the robot, from any bag -> its joints that turn without end.
     """
 
     def __init__(self, folder: Path, bag_id: str, settings: BagSettings):
@@ -79,13 +79,13 @@ class ExistingImports:
 
     @property
     def complete(self) -> bool:
-        """The report comes last, so nothing is missing if it and its episodes are there."""
+        """Whether the report, which is written last, and its episodes exist."""
         if self.report is None or not self.report.is_file():
             return False
         try:
             listed = [item["file"] for item in json.loads(self.report.read_text())["episodes"]]
         except (OSError, ValueError, KeyError, TypeError):
-            return False  # damaged: the import is finished again, and writes it anew
+            return False  # damaged: the import is repeated and writes it anew
         return all((self.folder / f"{name}.parquet").is_file() for name in listed)
 
     def check_settings(self, settings: BagSettings) -> None:
@@ -115,11 +115,11 @@ class ExistingImports:
             return None  # as above
 
     def find_again(self, bag: str, spans: Sequence[tuple[int, int]], force: bool) -> list[str]:
-        """Looks for imports of the same recording whose files were others then, as a copy that was cut off.
+        """Look for imports of the same recording from other files, such as a copy that was cut off.
 
         Args:
             bag: its name.
-            spans: when the episodes to be begin and end, ns.
+            spans: begin and end of the new episodes, ns.
             force: whether `again` may be filled.
 
         Returns:
@@ -137,22 +137,22 @@ class ExistingImports:
                 self.again += [other.path for other in group]
                 self.again_reports = [*self.again_reports, *{self.folder / other.report for other in group}]
                 notes.append(
-                    f"{self.folder}: episodes of the same recording, which was read as other files then (id "
-                    f"{bag_id[:12]}), were replaced: {files}"
+                    f"{self.folder}: episodes of the same recording, imported from other files (id {bag_id[:12]}), "
+                    f"were replaced: {files}"
                 )
                 continue
             delete = f"delete their .parquet and .mp4 and {', '.join(sorted({other.report for other in group}))}"
             if exactly and group[0].bag == bag:
                 delete = f"import it again with --force, which replaces them, or {delete}"
             notes.append(
-                f"{self.folder}: {files} are of a bag '{group[0].bag}' with the same topics and times but other "
-                f"files (id {bag_id[:12]}), as a copy that was cut off; if it is the same recording, it counts "
+                f"{self.folder}: {files} come from a bag '{group[0].bag}' with the same topics and times but other "
+                f"files (id {bag_id[:12]}), such as a copy that was cut off; if it is the same recording, it counts "
                 f"twice: {delete}"
             )
         return notes
 
     def free_paths(self) -> Iterator[Path]:
-        """Names that no episode has yet."""
+        """Paths that no episode has yet."""
         taken = [int(path.stem.rpartition("_")[2]) for path in self.folder.glob(f"{self.space}_*.parquet")]
         number = max(taken, default=-1) + 1
         while True:
@@ -160,7 +160,7 @@ class ExistingImports:
             number += 1
 
     def notes_on_turns(self, continuous: tuple[str, ...], replaced: bool) -> list[str]:
-        """Joints that turn without end in a new bag alone, or in the robot's other episodes alone.
+        """Notes about joints that turn without end only in the new bag, or only in the robot's other episodes.
 
         Args:
             continuous: those of the new bag.
@@ -172,12 +172,12 @@ class ExistingImports:
         notes = []
         if others := ", ".join(sorted(there - here)):
             notes.append(
-                f"{self.folder}: other episodes of this robot say that {others} turns without end; of this bag "
-                "it is not known, so its angles may be in another turn; name its description with --urdf"
+                f"{self.folder}: in other episodes of this robot {others} turns without end; in this bag that is "
+                "unknown, so its angles may be in another turn; name its description with --urdf"
             )
         if lacking := ", ".join(sorted(name for name in here if any(name not in names for names in said))):
             notes.append(
-                f"{self.folder}: not all other episodes of this robot say that {lacking} turns without end, "
-                "so their angles may be in another turn; import their bags again with --urdf and --force"
+                f"{self.folder}: in some other episodes of this robot {lacking} does not turn without end, so their "
+                "angles may be in another turn; import their bags again with --urdf and --force"
             )
         return notes

@@ -1,4 +1,4 @@
-"""One frame in a fixed one, over time, through a chain of transforms."""
+"""The motion of a frame in a fixed one, through a chain of transforms."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from astra_ros.robot.conflict import Conflict, Kind
 from astra_ros.robot.joint_sources import pose_value
 from astra_ros.rotations import body_displacement
 
-# Places of a fixed frame, m and parts of a rotation matrix: nearer ones are the same, further ones a contradiction.
+# Two poses of a fixed frame, m and elements of a rotation matrix: nearer ones agree, further ones contradict.
 SAME_PLACE, OTHER_PLACE = 0.001, 0.01
 
 JUMPING = "where the pose jumps"
@@ -28,15 +28,15 @@ class FrameMotion:
 
     Args:
         chain: the frames from the moving one up to the one below the fixed one.
-        edges: each of them -> (parent, how it stands in it).
-        still: those of them that never move: the last place counts.
-        clock: whose time counts.
+        edges: each of them -> (parent, poses in it).
+        still: those of them that never move. The last pose is used.
+        clock: of the recording.
         topic: of the transforms, for messages.
 
     Attributes:
         fixed: the fixed one.
         warnings: frames of the chain with two publishers that agree, or with two parents.
-        notes: jumps of the moving one, which are no motion.
+        notes: about jumps of the moving one, which are not motion.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class FrameMotion:
 
     @classmethod
     def through_tree(cls, recording: Recording, clock: Clock, frame: str, fixed: str, topic: str) -> FrameMotion:
-        """A frame in a fixed one of the tree; `fixed` '': odom, or the root.
+        """A frame in a fixed one of the tree. Without `fixed`, in odom or the root.
 
         Raises:
             FrameError: no transforms lead from one to the other, or none of them moves.
@@ -104,7 +104,7 @@ class FrameMotion:
         return body_displacement(self.poses(begin, received_s), self.poses(end, received_s)) / (end - begin)[:, None]
 
     def example(self) -> np.ndarray:
-        """Velocities between samples, to see which components are ever used."""
+        """Velocities between samples, which show the components that are ever used."""
         times = next(iter(self._moving.values())).run(0.0)[0]
         across = np.zeros(max(0, len(times) - 1), dtype=bool)
         for jump in self._at(0.0):
@@ -112,9 +112,9 @@ class FrameMotion:
         return self.velocities(times[:-1][~across], times[1:][~across], 0.0)
 
     def _find_jumps(self, received_s: float) -> list[Jump]:
-        """Of the moving frame in the fixed one: an edge alone may jump while what stands on it stays where it is.
+        """Jumps of the moving frame in the fixed one. A single edge may jump while the frames on it stay.
 
-        It is looked at where each edge has its samples, since between them a jump is drawn out.
+        Poses are compared at the samples of each edge: between samples, interpolation spreads a jump.
         """
         return merged(
             jump
@@ -137,13 +137,13 @@ class FrameMotion:
         moved, turned = (max(values) for values in zip(*((jump.moved_m, jump.turned_rad) for jump in found)))
         return [
             f"{topic}: the pose of '{self._chain[0]}' in '{self.fixed}' jumps {often}, by up to {moved:.2f} m and "
-            f"{turned:.2f} rad from one message to the next, further than a robot moves, as where a localisation "
-            "is corrected; frames there are dropped, since that is no motion"
+            f"{turned:.2f} rad from one message to the next, further than a robot moves: a localisation was corrected. "
+            "Frames there are dropped, since a jump is not motion"
         ]
 
 
 def camera_in(recording: Recording, settings: BagSettings, base: str, notes: list[str]) -> np.ndarray:
-    """[7] position and quaternion of the camera in `base`, through frames that never move; what is odd is noted.
+    """[7] position and quaternion of the camera in `base`, through frames that never move. Adds to `notes`.
 
     Raises FrameError where there is none, TwoSources where one is fixed in two ways.
     """
@@ -162,7 +162,7 @@ def camera_in(recording: Recording, settings: BagSettings, base: str, notes: lis
 def _with_parent(
     edges: Mapping[str, tuple[str, Series]], recording: Recording, parent: str
 ) -> dict[str, tuple[str, Series]]:
-    """The same, but of a frame with several parents in `parent`, where that is one of them."""
+    """The edges, with `parent` preferred for frames that have several parents."""
     return {
         child: (parent, recording.other_parents[child][parent])
         if parent in recording.other_parents.get(child, {})
@@ -194,9 +194,9 @@ def _check_sources(
     for child, others in recording.other_parents.items():
         first, series = recording.poses.get(child) or recording.static[child]
         counts = {first: len(series)} | {parent: len(poses) for parent, poses in others.items()}
-        listed = " and also in ".join(f"'{parent}'" for parent in counts)
+        listed = " and ".join(f"'{parent}'" for parent in counts)
         notes.append(
-            f"{topic}: frame '{child}' stands in {listed} ({', '.join(map(str, counts.values()))} times)"
+            f"{topic}: frame '{child}' has several parents, {listed} ({', '.join(map(str, counts.values()))} times)"
             + (f"; '{(still | moving)[child][0]}' was taken" if child in chain else "; it is not used")
         )
     for child in chain:
@@ -207,7 +207,7 @@ def _check_sources(
         ):
             notes.append(
                 f"{topic}: frame '{child}' is fixed in /tf_static and moves here, so it has two publishers; "
-                "that it moves was taken"
+                "its motion was used"
             )
         if child not in moving:
             conflict = _fixed_in_two_ways(child, *still[child])
@@ -234,7 +234,7 @@ def _check_sources(
 
 
 def _fixed_in_two_ways(child: str, parent: str, series: Series) -> Conflict | None:
-    """Of a frame that never moves, and was published with another place again."""
+    """The conflict about a frame that never moves and was published with several poses, or None."""
     values = np.array([pose_value(value[:3], value[3:]) for value in series.values])
     apart = np.abs(values - values[-1]).max(axis=1)
     if apart.max() <= SAME_PLACE:

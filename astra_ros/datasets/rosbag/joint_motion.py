@@ -1,4 +1,4 @@
-"""Joint positions of an arm at the times of its camera's frames."""
+"""Joint positions at the times of the camera's frames."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from astra_ros.robot.described_joints import DescriptionError, joint_types
 
 
 class JointMotion:
-    """Positions, linear between samples; joints may come in messages of different publishers.
+    """Positions, linear between samples. Different publishers may publish different joints.
 
     Attributes:
         continuous: those of `names` that turn without end; their angles do not jump, and the first row of what
             `rows` returns is in [-pi, pi).
-        slow: joint -> (messages a second, typical silence in s), where frames lack a position therefore.
+        slow: joint -> (messages a second, typical silence in s), of joints whose silences cost frames.
     """
 
     def __init__(self, recording: Recording, selection: TopicSelection, clock: Clock):
@@ -90,7 +90,7 @@ class JointMotion:
 
     @property
     def cure(self) -> str:
-        """What helps where frames lack the motion, or ''."""
+        """How to keep frames that lack the motion, or ''."""
         quick = [name for name in self.names if name not in self.slow]
         if not self.slow:
             return ""
@@ -106,7 +106,7 @@ class JointMotion:
 
 
 class _Described:
-    """What the robot's description says of its joints: that of --urdf, else that of the bag."""
+    """Joint types of the robot's description: that of the settings, else that of the bag."""
 
     def __init__(self, settings: BagSettings, recording: Recording):
         self.source, text = description_of(settings, recording)
@@ -127,9 +127,9 @@ class _Described:
             return False, ""
         if kind is None:
             return True, (
-                f"joint '{joint}' is taken as one that turns without end, because it jumps by about 2 pi "
-                f"{seams} times and no description says what it is: its angle goes on across the seam, and "
-                "each episode begins in [-pi, pi); if it has limits, name its description with --urdf"
+                f"joint '{joint}' is taken as one that turns without end, because it jumps by about 2 pi {seams} times "
+                "and no description gives its type: its angle goes on across the seam, and each episode begins in "
+                "[-pi, pi); if it has limits, name its description with --urdf"
             )
         return False, (
             f"joint '{joint}' jumps by about 2 pi, a whole turn, {seams} times, but {self.source} calls it "
@@ -149,7 +149,7 @@ def _how(recording: Recording, selection: TopicSelection) -> str:
 
 
 def _rate(track: Track, gap_s: float) -> tuple[float, float] | None:
-    """`JointMotion.slow` of one joint; None where it is silent for less than a third of the time."""
+    """`JointMotion.slow` of one joint, or None where it is silent for less than a third of the time."""
     steps = np.concatenate([np.diff(times) for times, _ in track.runs] or [np.empty(0)])
     silent = steps[steps > gap_s]
     if not len(silent) or silent.sum() < steps.sum() / 3:

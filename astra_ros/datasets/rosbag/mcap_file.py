@@ -1,8 +1,8 @@
-"""An MCAP file record by record, as https://mcap.dev/spec has them: whole or cut off, with or without indexes.
+"""An MCAP file, read record by record (https://mcap.dev/spec): whole or cut off, with or without indexes.
 
-Readers that trust the summary at a file's end find nothing where channels stand only inside the
-chunks, or where the end is missing. This one walks over all records of the file, and opens a chunk
-beforehand only where nothing outside tells what is in it.
+Readers that trust the summary at a file's end find nothing where channels are described only inside the chunks, or
+where the end is missing. This one walks over all records of the file, and opens a chunk in advance only where no index
+tells its contents.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAGIC = b"\x89MCAP0\r\n"
 _HEADER, _FOOTER, _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _MESSAGE_INDEX = 1, 2, 3, 4, 5, 6, 7
 _CHUNK_INDEX, _STATISTICS, _DATA_END = 8, 0x0B, 0x0F
 _FOOTER_SIZE = 9 + 20
-_MOST_SUMMARY = 2**28  # bytes; more is no summary
+_MOST_SUMMARY = 2**28  # bytes; a larger summary is damaged
 _MESSAGE_HEAD = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time
 _DECOMPRESS = {"": bytes, "lz4": lz4.frame.decompress, "zstd": zstd.decompress}
 
@@ -70,7 +70,7 @@ class McapFile:
         starts = self._starts(wanted)
         for at in np.lexsort((np.asarray(self._offsets), starts)):
             start_ns, offset, holder = int(starts[at]), self._offsets[at], self._holders[at]
-            # Chunks may overlap in time: what lies before the next one is complete.
+            # Chunks may overlap in time: messages before the beginning of the next chunk are complete.
             while waiting and waiting[0][:2] < (start_ns, offset):
                 _, _, _, stream, data = (item := heapq.heappop(waiting))
                 yield stream, item[0], data
@@ -89,7 +89,7 @@ class McapFile:
             yield stream, log_ns, data
 
     def _starts(self, wanted: Collection[int]) -> np.ndarray:
-        """First ns of the wanted channels in each holder: another's early one would have all of the file wait."""
+        """First ns of the wanted channels in each holder. The time of other channels would delay all messages."""
         starts = np.array(self._times)
         for at in np.flatnonzero(np.asarray(self._holders) < 0):
             inside = self._in_chunk[self._offsets[at]] or {}
@@ -97,9 +97,10 @@ class McapFile:
         return starts
 
     def _walk(self, damage: list[str]) -> None:
-        """Find all that holds messages, and what describes them. Stops where no whole record follows.
+        """Find all chunks and messages, and their channels. Stops where no whole record follows.
 
-        Where the index at the end says where one begins, goes on there. Appends to `damage` why a chunk cannot be read.
+        Goes on where the index at the end tells the beginning of a record. Appends the problem of each unreadable chunk
+        to `damage`.
         """
         size = os.fstat(self._file.fileno()).st_size
         index: dict[int, tuple[int, int, int]] = {}
@@ -137,7 +138,7 @@ class McapFile:
                     self._describe(code, self._read(at + 9, after - at - 9))
                 elif code == _STATISTICS:
                     stated = int.from_bytes(self._read(at + 9, 8), "little")
-            except (struct.error, ValueError):  # not the record that it begins as
+            except (struct.error, ValueError):  # not a record
                 if onward is None:
                     break
                 skipped.append((at, onward))
@@ -146,13 +147,13 @@ class McapFile:
             at = after
             if code == _FOOTER and onward is None:
                 break
-        if chunk is not None:  # the file ends here, and so perhaps amid the chunk's indexes
+        if chunk is not None:  # the file ends here, perhaps amid the chunk's indexes
             self._add_chunk(chunk, {}, damage)
         if skipped:
             first, last = skipped[0]
             self.notes.append(
-                f"damaged: {sum(end - begin for begin, end in skipped)} of its {size} bytes are no records "
-                f"that can be told apart, and are lost: from byte {first} to {last}"
+                f"damaged: {sum(end - begin for begin, end in skipped)} of its {size} bytes are not readable records "
+                f"and are lost: from byte {first} to {last}"
                 + f", and {len(skipped) - 1} more stretches"
                 * (len(skipped) > 1)
             )
@@ -187,9 +188,9 @@ class McapFile:
     def _note_end(self, at: int, size: int, ended: bool, stated: int) -> None:
         if self._read(at, 8) == MAGIC:
             if rest := size - at - 8:
-                self.notes.append(f"{rest} bytes behind its end were not read")
+                self.notes.append(f"{rest} bytes after its end were not read")
         elif ended or at == size:
-            self.notes.append("cut off or damaged: its end, an index, is missing: nothing else is lost")
+            self.notes.append("cut off or damaged: the index at its end is missing; nothing else is lost")
         elif self._read(size - 8, 8) == MAGIC:
             self.notes.append(
                 f"damaged: no record follows at byte {at} of {size}, and no index at its end says where to "
@@ -216,7 +217,7 @@ class McapFile:
         self.end_ns = max(self.end_ns, last_ns)
 
     def _add_chunk(self, offset: int, index: dict[int, tuple[int, int, int]], damage: list[str]) -> None:
-        """`index`: channel -> count, first and last ns, as the records behind the chunk have them."""
+        """`index`: channel -> count, first and last ns, from the records after the chunk."""
         damaged = False
         if not index or not index.keys() <= self._channels.keys():
             try:
@@ -234,7 +235,7 @@ class McapFile:
             self._add(offset, -1, min((first for _, first, _ in index.values()), default=self.end_ns))
 
     def _messages_in(self, offset: int) -> Iterator[tuple[int, int, memoryview]]:
-        """(channel, ns, data) of a chunk's messages; describes its channels on the way."""
+        """(channel, ns, data) of a chunk's messages. Also reads the channels that the chunk describes."""
         for code, body in _records(self._chunk(offset)):
             if code == _MESSAGE:
                 number, _, log_ns, _ = _MESSAGE_HEAD.unpack_from(body)
@@ -243,7 +244,7 @@ class McapFile:
                 self._describe(code, bytes(body))
 
     def _whole_chunk(self, offset: int, start_ns: int) -> list[tuple[int, int, memoryview]]:
-        """A chunk's messages; none where it is damaged, which is noted: the chunks behind it may be whole."""
+        """A chunk's messages. A damaged one has none and is noted: the chunks after it may be whole."""
         try:
             return list(self._messages_in(offset))
         except Exception as error:  # noqa: BLE001  as above
@@ -267,7 +268,7 @@ class McapFile:
             raise ValueError(f"a chunk is compressed with {compression!r}, not with lz4 or zstd")
         data = _DECOMPRESS[compression](body[at + 8 : at + 8 + length])
         if len(data) != size or crc and zlib.crc32(data) != crc:
-            raise ValueError("a chunk is not what its checksum says")
+            raise ValueError("a chunk does not match its checksum")
         return data
 
     def _describe(self, code: int, body: bytes) -> None:
@@ -284,7 +285,7 @@ class McapFile:
     def _stream(self, number: int) -> Stream:
         schema, topic, serialisation = self._channels[number]
         name, encoding, text = self._schemas.get(schema, ("", "", ""))
-        # Some writers leave the messages' encoding out where the schema is ROS 2's.
+        # Some writers leave out the message encoding if the schema is ROS 2's.
         why = unusable_because(serialisation or ("cdr" if encoding in ("ros2msg", "ros2idl") else ""))
         if not why and not name:
             why = NO_TYPE
@@ -293,7 +294,7 @@ class McapFile:
 
 
 def _text(body: bytes, at: int) -> tuple[str, int]:
-    """A text with its length before it, and where it ends."""
+    """A length-prefixed text, and where it ends."""
     (length,) = struct.unpack_from("<I", body, at)
     end = at + 4 + length
     if end > len(body):

@@ -1,6 +1,6 @@
 """A robot's motion at the times of its camera's frames: joints, a base, or the camera itself.
 
-Each class has the modality's rows (`plans/action_spaces`), and says where it knows none.
+Each class makes the rows of its modality (`plans/action_spaces`), and tells where it has none.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ __all__ = ["Motion", "camera_in", "make_motion", "motion_series"]
 
 
 class Motion(Protocol):
-    """What a robot did. `received_s` names the run of the clock, see `Track.run`.
+    """The motion of a robot. `received_s` selects the run of the clock, see `Track.run`.
 
     Attributes:
         names: D columns of the rows.
-        continuous: those of them that are joints which turn without end.
+        continuous: those of them that are joints without limits.
         how: in words, for the report.
-        samples: number of messages behind it.
-        warnings: what the user must know before anything else.
-        notes: what the user should know.
-        unfit: why a model must not learn from the episodes, '' where it may.
-        cure: what helps where many frames lack the motion, '' where nothing better is known than more data.
+        samples: number of its messages.
+        warnings: for the user, before all notes.
+        notes: for the user.
+        unfit: why the episodes must not be trained on, '' where they may.
+        cure: how to keep more frames where the motion is silent, or ''.
     """
 
     names: tuple[str, ...]
@@ -43,13 +43,13 @@ class Motion(Protocol):
     cure: str
 
     def problems(self, times: np.ndarray, received_s: float) -> np.ndarray:
-        """Why there is no row for a frame at `times` [N]: text, '' where there is one."""
+        """Why frames at `times` [N] have no row; '' where they have one."""
 
     def rows(self, begin: np.ndarray, end: np.ndarray, received_s: float) -> np.ndarray:
         """[N, D]: the rows of frames at `end` [N]; the frames before them were at `begin` [N]."""
 
     def labels(self, times: np.ndarray, received_s: float) -> dict[str, np.ndarray]:
-        """What else is known at the frames."""
+        """Labels of the frames, such as camera poses."""
 
 
 def make_motion(recording: Recording, selection: TopicSelection, clock: Clock) -> Motion:

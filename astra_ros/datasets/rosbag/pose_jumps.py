@@ -1,7 +1,7 @@
-"""Jumps of a pose that are no motion: a localisation that was corrected, a loop that was closed, a robot put elsewhere.
+"""Jumps of a pose, which are not motion: a corrected localisation, a closed loop, a robot that was carried.
 
-A step between two poses is a jump where it is longer than any robot could make it in that time, judged by how fast the
-robot was around it. Fast motion is fast before or behind too, and lasts for more than two steps.
+A step between two poses is a jump where it is longer than the robot could move in that time, judged by its speed before
+and after. Fast motion is fast before or after too, and lasts for more than two steps.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import numpy as np
 
 from astra_ros.rotations import Transforms, conjugate, multiply, rotation_vector
 
-# A jump is longer than this, m or rad, beyond the way at the speed around it.
+# A jump exceeds the motion at the speed around it by more than this, m or rad.
 LEAST_M, LEAST_RAD = 0.2, 0.35
-# Nor does any robot reach such a speed out of that one within a step: m/s^2, rad/s^2.
+# The largest acceleration of a robot: m/s^2, rad/s^2.
 FASTEST_M, FASTEST_RAD = 10.0, 20.0
-# Steps before and behind that tell how fast the robot is; so many in a row may be one jump there, and back.
+# Steps before and after that tell the speed. A jump there and back takes at most LONGEST steps.
 AROUND, LONGEST = 3, 2
 
 
 @dataclass(frozen=True)
 class Jump:
-    """Between two poses, at `begin_s` and `end_s`; by how much, m and rad."""
+    """A jump between two poses, at `begin_s` and `end_s`, by m and rad."""
 
     begin_s: float
     end_s: float
@@ -32,7 +32,7 @@ class Jump:
 
 
 def find_jumps(times_s: np.ndarray, poses: Transforms) -> list[Jump]:
-    """Those among poses [N] at times that increase, [N], s."""
+    """The jumps among poses [N] at increasing times [N], s."""
     moved, turned = _steps(poses)
     return [
         Jump(*map(float, (times_s[k], times_s[k + 1], moved[k], turned[k])))
@@ -41,7 +41,7 @@ def find_jumps(times_s: np.ndarray, poses: Transforms) -> list[Jump]:
 
 
 def merged(jumps: Iterable[Jump]) -> list[Jump]:
-    """In order of time; those that overlap, as seen at other times, are one."""
+    """Jumps in order of time, with those that overlap merged: edges see the same jump at different times."""
     found: list[Jump] = []
     for jump in sorted(jumps, key=lambda each: each.begin_s):
         if found and jump.begin_s < found[-1].end_s:
@@ -66,7 +66,7 @@ def are_jumps(times_s: np.ndarray, poses: Transforms) -> np.ndarray:
     took = np.diff(times_s)
     if len(took) < 2:
         return np.zeros(len(took), dtype=bool)
-    # Stamps that come in bursts say nothing of the speed.
+    # Stamps in bursts do not tell the speed.
     took = np.maximum(took, float(np.median(took)))
     moved, turned = _steps(poses)
     return _beyond(moved, took, np.maximum(LEAST_M, FASTEST_M * took**2)) | _beyond(
@@ -84,11 +84,11 @@ def _steps(poses: Transforms) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _beyond(steps: np.ndarray, took: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-    """bool [N]: the steps [N] that go further than the speed around them explains."""
+    """bool [N]: the steps [N] that are longer than the speed around them explains."""
     speeds = steps / took
     around = _around(speeds)
     far = steps - np.nanmedian(around, axis=1) * took > allowed
-    # Jumps that stand beside each other must not explain each other; noise and a motion that swells may.
+    # Neighbouring jumps must not explain each other. Noise and an accelerating motion may.
     others = np.where(far, np.nan, speeds)
     fastest = np.nanmax(_around(np.where(np.isnan(others), 0.0, others)), axis=1)
     slowest = np.nanmin(_around(np.where(np.isnan(others), np.inf, others)), axis=1)
@@ -101,7 +101,7 @@ def _beyond(steps: np.ndarray, took: np.ndarray, allowed: np.ndarray) -> np.ndar
 
 
 def _around(speeds: np.ndarray) -> np.ndarray:
-    """[N, 2 AROUND]: the speeds before and behind each; NaN beyond the ends."""
+    """[N, 2 AROUND]: the speeds before and after each; NaN beyond the ends."""
     padded = np.pad(speeds, AROUND, constant_values=np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * AROUND + 1)
     return np.delete(windows, AROUND, axis=1)

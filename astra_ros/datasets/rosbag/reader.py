@@ -17,16 +17,16 @@ from astra_ros.datasets.rosbag.recording import Pictures, Recording, Series, sta
 from astra_ros.datasets.rosbag.topics import TopicSelection
 from astra_ros.robot.joint_messages import JointMessageError, JointPositions, controller_state, joint_state
 
-# A variance, m^2 or rad^2, by which an odometry says that it does not know.
+# A variance, m^2 or rad^2, that marks a value of an odometry as unknown.
 UNKNOWN_VARIANCE = 9999
 
 
 class BadPart(BadMessage):
-    """A part of a message cannot be used, and another part is."""
+    """A part of a message cannot be used; another part is used."""
 
 
 def read_recording(bag: Bag, selection: TopicSelection) -> Recording:
-    """Read what `selection` names. Raises BagError where nothing of a topic can be used."""
+    """Read the selected topics. Raises BagError where a topic cannot be used at all."""
     recording = Recording(Pictures(), stamped=selection.motion.type != TWIST)
     readers: dict[str, Callable[[object, int], None]] = {
         selection.image.name: lambda message, ns: _picture(recording, selection.image, message, ns),
@@ -94,10 +94,10 @@ def _positions(recording: Recording, read: Callable[[object], JointPositions], m
     except JointMessageError as error:
         if error.positions is None:
             raise BadMessage(error.problem) from error
-        said = error.positions  # not finite: told, and left out, joint by joint
+        said = error.positions  # not finite: left out and reported for each joint
     if not said.names:
         fast = len(getattr(message, "velocity", ()))
-        raise BadMessage("it says of no joint where it is" + ", only how fast" * bool(fast))
+        raise BadMessage("it has no position of any joint" + (", only velocities" if fast else ""))
     recording.joint_fields[said.field] += 1
     only_measured = said.measured and read is controller_state
     (recording.measured if only_measured else recording.joints).setdefault(said.names, Series()).add(
@@ -106,10 +106,10 @@ def _positions(recording: Recording, read: Callable[[object], JointPositions], m
 
 
 def _without_measured(recording: Recording, topic: str) -> None:
-    """A controller that says in some messages where the joints shall be, and in others only where they are."""
+    """Leaves out the messages of a controller that lack commanded positions, where others have them."""
     if recording.joints:
         if lost := sum(map(len, recording.measured.values())):
-            recording.bad[topic]["it says where the joints are, not where they shall be"] += lost
+            recording.bad[topic]["it has measured positions, not commanded ones"] += lost
     else:
         recording.joints = recording.measured
 
@@ -132,7 +132,7 @@ def _velocity(recording: Recording, stamp_ns: int, twist, received_ns: int, fram
 
 def _odometry(recording: Recording, message, received_ns: int) -> None:
     if _is_lost(message):
-        raise BadMessage("its publisher says that it is lost, by variances of 9999 or more")
+        raise BadMessage("its publisher is lost: it gives variances of 9999 or more")
     stamp_ns, said = stamp_of(message), len(recording.velocities)
     parent, child = message.header.frame_id.lstrip("/"), message.child_frame_id.lstrip("/")
     recording.odometry_frames[parent, child] += 1
@@ -162,8 +162,8 @@ def _odometry(recording: Recording, message, received_ns: int) -> None:
 
 
 def _is_lost(message) -> bool:
-    """Whether an odometry says that it knows neither where it is nor how fast. One that only knows how fast does not
-    say so, nor does a driver that never fills the orientation."""
+    """Whether an odometry marks both its pose and its velocity as unknown. One that only knows its velocity does not,
+    nor does a driver that never fills the orientation."""
     place, speed = (np.array(part.covariance)[[0, 7]] for part in (message.pose, message.twist))
     if not (place >= UNKNOWN_VARIANCE).all():
         return False
@@ -199,7 +199,7 @@ def _frames(recording: Recording, edges: dict, message, received_ns: int) -> Non
 def _edge(
     recording: Recording, edges: dict, frames: tuple[str, str], position, rotation, at_ns: tuple[int, int]
 ) -> np.ndarray:
-    """Remember a pose and return it. `frames` are parent and child, `at_ns` stamp and time of the recorder."""
+    """Add a pose and return it. `frames` are parent and child, `at_ns` stamp and receive time."""
     parent, child = frames
     value = np.array(_numbers(position, "xyz") + _numbers(rotation, "xyzw"))
     length = np.linalg.norm(value[3:])

@@ -1,4 +1,4 @@
-"""What one pass over a bag reads of it: series of messages as numbers."""
+"""The messages of a bag as series of numbers, read in one pass."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ class Series:
 
 @dataclass
 class Pictures(Series):
-    """The camera's messages; `values` are (height, width), or None of a picture that is broken.
+    """The camera's messages. `values` are (height, width), or None for a broken picture.
 
     Attributes:
         encodings, frames: encoding or format, frame_id -> number of pictures.
-        broken: why a picture is, of each that is.
-        remarks: how pictures are read that could be read otherwise -> number of pictures.
-        changes: number of a picture that is another camera's than the one before -> how it differs.
-        again: numbers of those that are the one before again, byte for byte.
-        sources, bits: whether several cameras publish them, and how many bits their numbers use.
+        broken: the problem of each broken picture.
+        remarks: how ambiguous pictures are read -> number of pictures.
+        changes: number of a picture from another camera than the one before -> how it differs.
+        again: numbers of pictures that repeat the one before, byte for byte.
+        sources, bits: whether several cameras publish, and how many bits their pixels use.
     """
 
     encodings: Counter = field(default_factory=Counter)
@@ -68,7 +68,7 @@ class Pictures(Series):
     _repeats: RepeatWatch = field(default_factory=RepeatWatch)
 
     def look(self, message, facts: ImageFacts, received_ns: int) -> None:
-        """Add a whole picture, and what it tells beside its size."""
+        """Add a whole picture."""
         number, frame = len(self), message.header.frame_id
         self.add(stamp_of(message), received_ns, facts.size)
         self.encodings[facts.encoding] += 1
@@ -84,27 +84,27 @@ class Pictures(Series):
 
 @dataclass
 class Recording:
-    """What one pass over a bag found.
+    """The messages of a bag.
 
     Attributes:
         pictures: the camera.
         stamped: whether the motion's messages have headers.
         joints: names of the joints of a message -> positions, rad or m.
-        measured: the same of a controller's messages that say only where the joints are.
-        joint_fields: field that they were read from -> number of messages.
-        velocities: linear x y z, angular x y z; m/s and rad/s, as they are in the messages.
-        velocity_frames: of each velocity, the frames that its message names: that of the header, and the child of an
-            odometry; none of a message without a header.
-        velocity_poses: of an odometry, a pose for each velocity: position x y z, quaternion x y z w; NaN where it is
-            unusable.
-        poses: child frame -> (parent, position x y z and quaternion x y z w); of several parents, the first.
+        measured: the same, of a controller's messages that only have measured positions.
+        joint_fields: field that positions were read from -> number of messages.
+        velocities: linear x y z, angular x y z; m/s and rad/s, as in the messages.
+        velocity_frames: for each velocity, the frames that its message names: the header's, and the child of an
+            odometry; none for a message without a header.
+        velocity_poses: for each velocity of an odometry its pose: position x y z, quaternion x y z w; NaN where it
+            is unusable.
+        poses: child frame -> (its first parent, position x y z and quaternion x y z w).
         static: the same of frames that never move.
-        other_parents: child frame -> parent -> poses, of the other ones.
+        other_parents: child frame -> further parent -> poses.
         odometry_frames: (parent, child) of an odometry -> number of messages.
-        description: text of the robot's description, '' where the bag holds none.
-        lenses: what a CameraInfo says -> (when the recorder received the first that says it, that one).
+        description: the robot's description, or ''.
+        lenses: contents of a CameraInfo -> (receive time of the first such message, that message).
         bad: topic -> reason -> number of messages that were left out.
-        bad_parts: the same of messages of which a part was left out.
+        bad_parts: the same for messages of which a part was left out.
     """
 
     pictures: Pictures
@@ -125,7 +125,7 @@ class Recording:
     bad_parts: dict[str, Counter] = field(default_factory=dict)
 
     def reasons(self, topic: str) -> str:
-        """Why messages of a topic were left out, to go on with a sentence."""
+        """Why messages of a topic were left out, to continue a sentence."""
         return "".join(
             f"; {count} messages: {why}"
             for found in (self.bad, self.bad_parts)

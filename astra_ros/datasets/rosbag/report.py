@@ -1,4 +1,4 @@
-"""What an import found, dropped and wrote, and why: as JSON, and as text to read."""
+"""The report of an import, as JSON and as text: what it found, dropped and wrote, and why."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SHOWN_CUTS = 20
 
 
 def make_report(analysis: Analysis, episodes: list[dict]) -> dict:
-    """Ready for JSON.
+    """The report, ready for JSON.
 
     Args:
-        episodes: file, frames, seconds and start_s of each that was written.
+        episodes: file, frames, seconds and start_s of each written episode.
     """
     bag, selection, pictures = analysis.bag, analysis.selection, analysis.recording.pictures
     times = analysis.clock.times_s(pictures)
@@ -123,7 +123,7 @@ def report_text(report: dict) -> str:
 
 
 def _notes(analysis: Analysis, rows: np.ndarray) -> list[str]:
-    """What the user should know, beside the numbers."""
+    """The notes for the user, most important first."""
     selection, pictures = analysis.selection, analysis.recording.pictures
     notes = [
         *analysis.first_notes,
@@ -142,7 +142,7 @@ def _notes(analysis: Analysis, rows: np.ndarray) -> list[str]:
         for why, count in reasons.items()
     ]
     notes += [
-        f"{topic}: of {count} messages a part was left out, and not the rest: {why}"
+        f"{topic}: of {count} messages a part was left out, the rest was used: {why}"
         for topic, reasons in analysis.recording.bad_parts.items()
         for why, count in reasons.items()
     ]
@@ -166,8 +166,8 @@ def _notes(analysis: Analysis, rows: np.ndarray) -> list[str]:
             )
     if not _moves(analysis, rows) and not analysis.motion.unfit:
         notes.append(
-            f"{selection.motion.name}: the robot never moves; a model learns nothing of "
-            "actions from that. Is it the right topic?"
+            f"{selection.motion.name}: the robot never moves, so a model learns nothing about actions; check that it "
+            "is the right topic"
         )
     return notes
 
@@ -177,19 +177,19 @@ def _moves(analysis: Analysis, rows: np.ndarray) -> bool:
 
 
 def _picture_notes(analysis: Analysis, rows: np.ndarray) -> list[str]:
-    """What is wrong with the pictures as a whole."""
+    """Notes about the pictures as a whole."""
     pictures, frozen = analysis.recording.pictures, np.flatnonzero(analysis.segmentation.fates == FROZEN)
     notes = []
     if len(frozen):
         at_s = analysis.clock.times_s(pictures)[frozen[0]]
         notes.append(
-            f"{len(frozen)} pictures {FROZEN}, from {at_s:.2f} s on: the camera, or what passes its "
-            "pictures on, hung. They are left out; check the camera driver"
+            f"{len(frozen)} pictures {FROZEN}, from {at_s:.2f} s on: the camera or a relay hung. They are left out; "
+            "check the camera driver"
         )
     elif len(pictures.again) >= STARES * len(pictures) and _moves(analysis, rows):
         notes.append(
-            f"{len(pictures.again)} of {len(pictures)} pictures repeat the one before to the byte, though the "
-            "robot moves: the camera sees nothing of it, or hung. Check the camera driver"
+            f"{len(pictures.again)} of {len(pictures)} pictures repeat the one before to the byte, though the robot "
+            "moves: the camera does not see the robot move, or hung; check the camera driver"
         )
     if used := pictures.bits.used:
         number, full = pictures.bits.brightest or 0, significant_bits.FULL

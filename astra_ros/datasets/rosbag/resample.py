@@ -1,4 +1,4 @@
-"""Timed series at other times: runs between jumps of the clock, interpolation, means."""
+"""Timed series at other times: runs between clock jumps, interpolation, means."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ TINY_S = SAME_S
 
 @dataclass(frozen=True)
 class Clock:
-    """Which time counts.
+    """The clock of an import.
 
     Attributes:
         name: 'header' or 'receive'.
-        why: in words.
-        origin_ns: what is second 0, the first picture.
-        received_origin_ns: when the recorder received it.
-        jumps: when the recorder received the first picture after a jump of the headers' clock, ns -> by how
-            much it jumped, s; only of a clock of the recorder that was chosen because of them.
-        future: when the recorder received pictures, ns, that have a stamp which they cannot have had yet.
+        why: the reason, for the report.
+        origin_ns: second 0, the first picture.
+        received_origin_ns: receive time of the first picture.
+        jumps: receive time of the first picture after a jump of the header clock, ns -> the jump, s. Only where the
+            recorder's clock was chosen because of these jumps.
+        future: receive times of pictures that are stamped too far in the future, ns.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Clock:
     future: frozenset[int] = frozenset()
 
     def times_s(self, series, stamped: bool = True) -> np.ndarray:
-        """float64 [N]; NaN where a header has no stamp. Without headers: when it was received."""
+        """float64 [N]; NaN where a header has no stamp. Receive times without headers."""
         if self.name == "receive" or not stamped:
             return (np.array(series.received_ns, dtype=np.int64) - self.origin_ns) / 1e9
         stamps = np.array(series.stamps_ns, dtype=np.int64)
@@ -46,7 +46,7 @@ class Clock:
         return self.origin_ns + round(times_s[0] * 1e9), self.origin_ns + round(times_s[-1] * 1e9)
 
     def received_s(self, series) -> np.ndarray:
-        """float64 [N], when the recorder received each, from the first picture on."""
+        """float64 [N], receive times since the first picture."""
         return (np.array(series.received_ns, dtype=np.int64) - self.received_origin_ns) / 1e9
 
 
@@ -57,7 +57,7 @@ class Track:
         times_s: [N], in order of recording; rows where it is NaN are left out.
         received_s: [N].
         values: [N, D].
-        turning: whether they are angles of joints that turn without end; those are unwrapped within a run.
+        turning: whether they are angles of joints without limits, which are unwrapped within a run.
     """
 
     def __init__(self, times_s: np.ndarray, received_s: np.ndarray, values: np.ndarray, turning: bool = False):
@@ -68,7 +68,7 @@ class Track:
         for begin, end in zip(starts, starts[1:]):
             if begin == end:
                 continue
-            # Overtaken messages back in order; of equal stamps the last one counts.
+            # Overtaken messages are put in order. Of equal stamps the last one is used.
             order = begin + np.argsort(times_s[begin:end], kind="stable")
             last = np.append(np.diff(times_s[order]) > 0, True)
             kept = values[order][last]
@@ -86,7 +86,7 @@ class Track:
 
     @property
     def beginnings(self) -> list[float]:
-        """When the recorder received the first of each run, s: `run` of it is that run."""
+        """Receive time of the first sample of each run, s: an argument that selects it in `run`."""
         return list(self._received)
 
     @property
@@ -106,7 +106,7 @@ BEFORE, AFTER, SILENT = ("before the motion starts", "after the motion ends", "w
 
 
 def problems(times: np.ndarray, at: np.ndarray, gap_s: float) -> np.ndarray:
-    """Why there is no value at `at` [M] between samples at `times` [N]: text, '' where there is."""
+    """Why there is no value at `at` [M] between samples at `times` [N]; '' where there is one."""
     found = np.full(len(at), "", dtype=object)
     if not len(times):
         found[:] = BEFORE
@@ -126,7 +126,7 @@ def linear(times: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def mean_of_line(times: np.ndarray, values: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Mean over [begin, end] ([M] each) of what runs linearly through values [N, D]: [M, D]."""
+    """Mean over [begin, end] ([M] each) of the linear interpolation of values [N, D]: [M, D]."""
     steps = np.diff(times)[:, None] * (values[1:] + values[:-1]) / 2
     travelled = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(steps, axis=0)])
 
@@ -143,7 +143,7 @@ def mean_of_commands(
 ) -> np.ndarray:
     """Mean over [begin, end] ([M] each) of commands [N, D] that hold until the next or a timeout.
 
-    Before the first command, and from `timeout_s` after one that no other follows, there is rest.
+    Before the first command, and from `timeout_s` after a command without a successor, the robot rests.
     """
     if not len(times):
         return np.zeros((len(begin), values.shape[1]))
@@ -156,16 +156,16 @@ def mean_of_commands(
 
 
 def divide(times: np.ndarray, dt_s: float, most: int, least: int) -> list[tuple[np.ndarray, int, bool]]:
-    """Frames `dt_s` apart, out of those at `times` [N], as segments of even length.
+    """Select frames `dt_s` apart, out of those at `times` [N], as segments of even length.
 
-    A segment begins at a frame and takes for each step the frame nearest to it, at most half a step
-    away; where there is none it ends, and the next begins. Of 130 steps and most = 120 come two
-    segments of 65, so that no short rest is lost.
+    A segment begins at a frame and takes the nearest frame for each step, at most half a step away. Where there is
+    none it ends, and the next one begins. 130 steps with most = 120 become two segments of 65, so that no short rest
+    is lost.
 
     Returns:
-        (indices of the segment's frames, index behind the last frame that belongs to its time,
-        whether it ended for want of a frame), each beginning where the one before ended.
-        Pieces that ended so, or all there is, may be shorter than `least`.
+        (indices of the segment's frames, index after the last frame within its time, whether it ended because a frame
+        was missing), each beginning where the one before ended. Such segments, or an only one, may be shorter than
+        `least`.
     """
     segments, start = [], 0
     while start < len(times):

@@ -1,4 +1,4 @@
-"""Which camera frames become which episode, and why others are dropped; no picture is decoded."""
+"""The camera frames of each episode, and why others are dropped. No picture is decoded."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from astra_ros.datasets.rosbag.recording import Pictures
 from astra_ros.datasets.rosbag.resample import Clock, divide
 from astra_ros.plans.action_spaces import action_space_class
 
-# A camera of which more of the pictures repeat sees nothing of the motion; there is nothing to cut.
+# If a larger share of its pictures repeats, a camera sees nothing of the motion. Then nothing is cut.
 STARES = 0.9
-# A camera that is slower than the model's step by this leaves a step without a frame too often.
+# A camera whose period exceeds the model's step by this factor leaves too many steps without a frame.
 SLOW = 1.02
 
 USED = "used"
@@ -32,7 +32,7 @@ FROZEN = "that repeat the picture before to the byte while the robot moves"
 
 @dataclass(frozen=True)
 class Segment:
-    """N frames of one episode to be.
+    """N frames that become one episode.
 
     Attributes:
         numbers: int [N], of the camera's messages.
@@ -61,11 +61,11 @@ class Segment:
 
 @dataclass
 class Segmentation:
-    """The segments of a bag, and what happened to each of the camera's messages.
+    """The segments of a bag, and the fate of each of the camera's messages.
 
     Attributes:
         fates: text [N], one of the above or another reason to drop it.
-        cuts: (second since the first picture, why), where the recording is not of one segment.
+        cuts: (second since the first picture, why) of each cut.
     """
 
     fates: np.ndarray
@@ -107,7 +107,7 @@ def _runs(
     gap_s: float,
     segmentation: Segmentation,
 ) -> list[np.ndarray]:
-    """Numbers of usable messages, in runs in which time and size go on as they should."""
+    """Numbers of usable messages, in runs without a jump, a gap or another size."""
     runs: list[list[int]] = []
     newest, change = None, ""
     for number, size in enumerate(pictures.values):
@@ -163,23 +163,22 @@ def _cut(step: float, silent: float, gap_s: float, before: tuple[int, int], size
 
 @dataclass(frozen=True)
 class _Travel:
-    """How far a robot goes; `received_s` names the run of the clock."""
+    """How far a robot moves. `received_s` selects the run of the clock."""
 
     motion: Motion
     received_s: float
     settings: BagSettings
 
     def since_first(self, times: np.ndarray) -> np.ndarray:
-        """[N], rad or m, of what goes furthest, at times at which the motion is known."""
+        """[N], rad or m, of what moves furthest, at times at which the motion is known."""
         rows = self.motion.rows(times - self.settings.dt_s, times, self.received_s)
         return action_space_class(self.settings.modality).distances(rows, times)
 
 
 def _frozen(run: np.ndarray, why: np.ndarray, times: np.ndarray, again: set[int], travel: _Travel) -> np.ndarray:
-    """Which frames of a run still show what the camera saw before the robot went on: bool [N].
+    """bool [N]: the frames of a run that repeat a picture for longer than `repeat_s` although the robot moved.
 
-    Where that is for longer than `repeat_s`, as of a camera that hung. What renders a scene without
-    noise repeats a picture too, but not while the robot moves before it.
+    Then the camera hung. A renderer without noise repeats pictures too, but not while the robot moves in view.
     """
     frozen = np.zeros(len(run), dtype=bool)
     repeated = np.array([False, *(number in again for number in run[1:])])
@@ -190,7 +189,7 @@ def _frozen(run: np.ndarray, why: np.ndarray, times: np.ndarray, again: set[int]
             continue
         moved = travel.since_first(times[run[known]]) > MOVED
         gone = known[moved]
-        if moved[np.argmax(moved) :].mean() < 0.5:  # one wrong value is no motion
+        if moved[np.argmax(moved) :].mean() < 0.5:  # a single wrong value is not motion
             continue
         if len(gone) and times[run[last]] - times[run[gone[0]]] > travel.settings.repeat_s:
             frozen[gone[0] : last + 1] = why[gone[0] : last + 1] == ""
@@ -212,7 +211,7 @@ def _check_rate(runs: list[np.ndarray], settings: BagSettings) -> None:
 
 
 def _stretches(run: np.ndarray, why: np.ndarray, times: np.ndarray, segmentation: Segmentation) -> list[np.ndarray]:
-    """The parts of a run in which the motion is known; others between them are cuts."""
+    """The parts of a run in which the motion is known. Those between them are cuts."""
     edges = np.flatnonzero(np.diff((why == "").astype(int))) + 1
     bounds = [0, *edges, len(run)]
     for begin, end in zip(bounds, bounds[1:]):

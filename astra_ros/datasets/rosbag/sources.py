@@ -1,4 +1,4 @@
-"""Whether two publishers spoke of the same joint, frame or velocity while a bag was recorded."""
+"""Whether two publishers published the same joint, frame or velocity while a bag was recorded."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class _Messages:
 def check_joints(
     recording: Recording, clock: Clock, names: Iterable[str], topic: str
 ) -> tuple[list[str], str, frozenset[str]]:
-    """(notes about joints of which two publishers speak, what makes the episodes unfit for training or '', the joints
-    of which they say different things).
+    """(notes about joints that have two publishers, why the episodes are unfit for training or '', the joints whose
+    publishers contradict each other).
 
     Raises TwoSources where stamps of two clocks cut the recording at each message.
     """
@@ -59,7 +59,7 @@ def check_joints(
         )
         if clock.name == "header" and any(conflict.back_s > JUMP_BACK_S for conflict in bad):
             raise error
-        unfit = str(error) + " --force" * bool(others)  # the bag is in the folder by then
+        unfit = str(error) + (" --force" if others else "")  # the bag is in the folder by then
         notes.insert(0, f"{unfit}; `astra train` refuses these episodes")
     return notes, unfit, frozenset(conflict.key for conflict in bad)
 
@@ -78,11 +78,12 @@ def check_frame(frame: str, series: Mapping[str, Series], clock: Clock) -> Confl
 
 
 def check_velocities(recording: Recording, clock: Clock, only: tuple[str, ...] | None = None) -> list[Conflict]:
-    """Of the components of a base's velocity: those of which two publishers say different things in turn.
+    """Conflicts about the components of a base's velocity whose publishers contradict each other in turn.
 
-    `only`: the frames that the messages name, where not all are looked at.
+    A single publisher may look the same: a controller that only knows full speed and rest.
 
-    One publisher may do the same: a controller that only knows full speed and rest.
+    Args:
+        only: the frame names of the messages to look at; None: all messages.
     """
     values, found = np.array(recording.velocities.values, dtype=np.float64), []
     for column, axis in enumerate(AXES):
@@ -125,10 +126,10 @@ def _conflict(key: str, messages: _Messages, clock: Clock, kind: Kind) -> Confli
     conflict = watch.conflicts().get(key)
     if conflict is None:
         return None
-    # Stamps that jump so cut the recording at each message.
+    # Stamps that jump by so much cut the recording at each message.
     if clock.name == "header" and conflict.back_s > JUMP_BACK_S:
         return replace(conflict, contradicts=True)
-    # What is imported is in order of the stamps; a relay that is late says the same in that order.
+    # Values are imported in order of their stamps. In that order a relay that is late agrees with its source.
     return replace(conflict, contradicts=conflict.contradicts and _contradicts_in_order(key, messages, kind))
 
 
@@ -146,7 +147,7 @@ def _contradicts_in_order(key: str, messages: _Messages, kind: Kind) -> bool:
 
 
 def _even(messages: _Messages, kind: Kind) -> bool:
-    """Whether it is plain, without a closer look, that there is one source."""
+    """Whether a quick look shows that there is one source."""
     if len(set(messages.names)) > 1 or np.any(np.diff(messages.stamps_s[np.isfinite(messages.stamps_s)]) < 0):
         return False
     steps = np.diff(messages.values, axis=0)

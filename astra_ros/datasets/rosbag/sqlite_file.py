@@ -1,4 +1,4 @@
-"""A sqlite3 file of a bag, of any version of its tables: whole, cut off, or with a journal beside it."""
+"""A sqlite3 file of a bag, with tables of any version: whole, cut off, or with a journal beside it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class SqliteFile:
     """
 
     def __init__(self, path: Path, immutable: bool = True):
-        """`immutable`: as it lies there; else with what a journal beside it adds."""
+        """`immutable`: read the file alone, without the journal beside it."""
         self.path = path
         self.notes: list[str] = []
-        # Python's own sqlite3: rosbags counts all rows first, and so meets the damage of a cut-off file.
+        # Not with rosbags, which counts all rows first and fails at the damage of a cut-off file.
         self._connection = sqlite3.connect(path.absolute().as_uri() + "?immutable=1" * immutable, uri=True)
         try:
             # Without it sqlite refuses a file that is shorter than its header says.
@@ -88,7 +88,7 @@ class SqliteFile:
         return {row[1] for row in self._connection.execute(f"PRAGMA table_info({table})")}
 
     def _definitions(self) -> dict[str, tuple[str, str]]:
-        """Type -> encoding and text of its definition; files have them since version 4 of the tables."""
+        """Type -> encoding and text of its definition, which files have since version 4 of the tables."""
         if not {"topic_type", "encoding", "encoded_message_definition"} <= self._columns("message_definitions"):
             return {}
         try:
@@ -103,7 +103,7 @@ class SqliteFile:
 
     def _rows(self, numbers: list[int]) -> Iterator[tuple[int, int, bytes]]:
         marks = ",".join("?" * len(numbers))
-        # A cut-off file has lost its index of times; as they were written, until a page is missing.
+        # A cut-off file has lost its index of times: read its rows as written, until a page is missing.
         order = "timestamp, rowid" if self.whole else "rowid"
         try:
             yield from self._connection.execute(
@@ -112,11 +112,11 @@ class SqliteFile:
         except sqlite3.DatabaseError:
             if self.whole:
                 raise
-            # Here the file ends; its note says so.
+            # The file ends here, which a note tells.
 
 
 def _stated_size(path: Path) -> int:
-    """Bytes that a file should have, after its header."""
+    """The size of a file, bytes, according to its header."""
     with open(path, "rb") as file:
         head = file.read(32)
     page = int.from_bytes(head[16:18], "big")
@@ -124,9 +124,9 @@ def _stated_size(path: Path) -> int:
 
 
 def with_journal(path: Path, folder: Path) -> SqliteFile:
-    """The file with what lies in its -wal, as a recorder leaves it that was killed.
+    """The file with the messages in its -wal, which a killed recorder leaves.
 
-    Both are copied into a folder: sqlite would write beside the user's files.
+    Both are copied into a folder, since sqlite would write beside the user's files.
     """
     journal = path.with_name(path.name + "-wal")
     try:
@@ -135,7 +135,7 @@ def with_journal(path: Path, folder: Path) -> SqliteFile:
     except OSError as error:
         storage = SqliteFile(path)
         storage.notes.append(
-            f"what lies in {journal.name} was not read ({error.strerror or error}); fold it in with: "
+            f"{journal.name} was not read ({error.strerror or error}); merge it with: "
             f"sqlite3 {path} 'PRAGMA wal_checkpoint(TRUNCATE)'"
         )
         return storage
@@ -149,8 +149,8 @@ def with_journal(path: Path, folder: Path) -> SqliteFile:
         without = 0
     if total != without:
         storage.notes.append(
-            f"{total - without} of its messages lay in {journal.name}, as after a recorder that was "
-            "killed; they were read too"
+            f"{total - without} of its messages were in {journal.name}, as after a recorder was killed; they were read "
+            "too"
         )
     storage.path = path
     return storage

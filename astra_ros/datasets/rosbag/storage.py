@@ -14,8 +14,8 @@ else:
     from backports import zstd
 
 
-ZSTD = b"\x28\xb5\x2f\xfd"  # a zstd frame begins so; a CDR message, an MCAP or a sqlite3 file does not
-NO_TYPE = "without a schema, which would say the type"
+ZSTD = b"\x28\xb5\x2f\xfd"  # the beginning of a zstd frame, and not of a CDR message, an MCAP or a sqlite3 file
+NO_TYPE = "without a schema, which gives the type"
 CONVERT = "rosbags-convert --src FILE.bag --dst FOLDER"
 ROS_1 = "ROS 1"
 CONVERT_BAG = f"convert it with: {CONVERT}"
@@ -26,9 +26,9 @@ class Stream:
     """The messages of one topic in one file.
 
     Attributes:
-        number: the file's own for it.
-        type: as 'sensor_msgs/msg/Image'; of a stream that is unusable its encoding stands before it.
-        encoding, definition: of the type's definition, as 'ros2msg' and its text; '' where the file has none.
+        number: in the file.
+        type: such as 'sensor_msgs/msg/Image', after the encoding of an unusable stream.
+        encoding, definition: of the type's definition, such as 'ros2msg' and its text; '' where the file has none.
         unusable: why its messages are not read; '' where they are.
     """
 
@@ -45,8 +45,8 @@ class Storage(Protocol):
     """An open file of a bag.
 
     Attributes:
-        path: as the user knows it.
-        notes: what is wrong with it, a sentence each.
+        path: as the user gave it.
+        notes: its problems, a sentence each.
         start_ns, end_ns: of its first and last message; 0 where there are none.
     """
 
@@ -59,13 +59,13 @@ class Storage(Protocol):
     def start_ns(self) -> int: ...
 
     def messages(self, streams: Collection[Stream]) -> Iterator[tuple[Stream, int, bytes]]:
-        """(stream, ns at which the recorder received it, its bytes), in order of that time."""
+        """(stream, receive time in ns, bytes) of each message, in order of receive time."""
 
     def close(self) -> None: ...
 
 
 def unusable_because(serialisation: str) -> str:
-    """Why messages that are not in ROS 2's CDR are not read; '' for those that are."""
+    """Why messages in this serialisation are not read; '' for ROS 2's CDR."""
     if serialisation == "cdr":
         return ""
     why = f"{serialisation or 'unnamed'} encoding, not the cdr of ROS 2"
@@ -73,13 +73,13 @@ def unusable_because(serialisation: str) -> str:
 
 
 def ros2_type(name: str) -> str:
-    """'sensor_msgs/Image', as some MCAP writers put it, and 'sensor_msgs::msg::Image' with three words."""
+    """The type with three words, from 'sensor_msgs/Image' of some MCAP writers or 'sensor_msgs::msg::Image'."""
     words = name.replace("::", "/").split("/")
     return "/".join([words[0], "msg", words[1]] if len(words) == 2 else words)
 
 
 def decompressed(file: Path, folder: Path) -> tuple[Path, str]:
-    """Write what can be decompressed of a zstd file into a folder; (file there, what was wrong or '')."""
+    """Decompress as much of a zstd file as possible into a folder: (new file, problem or '')."""
     target, frame = folder / file.name, zstd.ZstdDecompressor()
     with open(file, "rb") as source, open(target, "wb") as out:
         try:

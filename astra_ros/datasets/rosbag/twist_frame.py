@@ -1,9 +1,9 @@
-"""In which frame the velocities of an odometry are: compared with the poses beside them.
+"""The frame of an odometry's twist, found by comparing it with the odometry's poses.
 
-`nav_msgs/Odometry` says that `twist` is in `child_frame_id`, the robot's own frame. Some publishers give it in the
-frame of the header, others in other units or with another sign. The rule: what agrees with the poses counts. First the
-twist as it is defined, then the twist turned into the robot's frame, else the poses. Where the poses cannot tell, the
-twist counts as it is defined.
+`nav_msgs/Odometry` defines `twist` in `child_frame_id`, the robot's own frame. Some publishers give it in the frame of
+the header, others in other units or with another sign. What agrees with the poses is used: first the twist as it is
+defined, then the twist rotated into the robot's frame, else the poses. Where the poses cannot tell, the twist is used
+as it is defined.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from astra_ros.datasets.rosbag.pose_jumps import are_jumps
 from astra_ros.datasets.rosbag.resample import JUMP_BACK_S
 from astra_ros.rotations import conjugate, multiply, rotate, rotation_vector
 
-# Poses and velocities are compared over so many seconds, so that the noise of poses hardly counts.
+# Poses and velocities are compared over so many seconds, so that the noise of poses hardly matters.
 WINDOW_S = 0.5
-# Twist and poses agree when their way differs by less than this share of it, in the typical window.
+# Twist and poses agree where the displacements differ by less than this share, in the typical window.
 AGREES = 0.3
-# A window in which less happens tells nothing, m and rad; so many windows, and so much way in all, are enough.
+# A window with less motion tells nothing, m and rad. So many windows, and so much motion in all, are enough.
 LEAST_M, LEAST_RAD = 0.01, 0.03
 LEAST_WINDOWS, LEAST_WAY_M, LEAST_TURN_RAD = 8, 0.2, 0.3
 
 
 class TwistFrame(Enum):
-    """Which numbers describe the robot's motion in its own frame.
+    """The numbers that describe the robot's motion in its own frame.
 
     Attributes:
         DEFINED: the twist, as the message's definition says.
-        TURNED: the twist, turned from the header's frame into the robot's.
+        TURNED: the twist, rotated from the header's frame into the robot's.
         POSES: the poses: the twist agrees with them in neither frame.
         UNKNOWN: the poses cannot tell.
     """
@@ -44,12 +44,12 @@ class TwistFrame(Enum):
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of it.
+    """Twist and poses of an odometry, compared.
 
     Attributes:
         frame: see there.
-        said: low and high of linear.x, y, z and angular.x, y, z as the twist says them, [2, 6].
-        seen: the same as the poses say them; the middle nine tenths.
+        said: [2, 6] the 5th and 95th percentile of linear.x, y, z and angular.x, y, z by the twist.
+        seen: the same by the poses.
         column: the component in which they differ most.
     """
 
@@ -85,7 +85,7 @@ def compare(times_s: np.ndarray, velocities: np.ndarray, poses: np.ndarray) -> C
     defined, as_fixed = _linear_errors(windows)
     turned = _error(windows.turned, windows.said_turned, LEAST_RAD, LEAST_TURN_RAD)
     if _never_turned(windows):
-        frame = TwistFrame.UNKNOWN  # an orientation that is not filled
+        frame = TwistFrame.UNKNOWN  # the orientation is not filled
     elif turned is not None and turned > AGREES:
         frame = TwistFrame.POSES
     elif defined is None or defined <= AGREES:
@@ -124,10 +124,10 @@ def _of_run(times: np.ndarray, velocities: np.ndarray, poses: np.ndarray) -> tup
     begin: np.ndarray = np.arange(len(times))
     end = np.searchsorted(times, times + length)
     begin, end = begin[end < len(times)], end[end < len(times)]
-    # Not across a silence, in which nobody knows the velocity.
+    # Not across a silence, in which the velocity is unknown.
     longest = np.array([np.diff(times[a : b + 1]).max() for a, b in zip(begin, end)])
     keep = longest <= max(0.25 * length, 3 * step) if len(longest) else np.empty(0, bool)
-    # Nor across a jump, which no velocity explains.
+    # Nor across a jump of the pose.
     jumps = np.concatenate([[0], np.cumsum(are_jumps(times, (poses[:, :3], turn)))])
     keep &= jumps[end] == jumps[begin]
     begin, end = begin[keep], end[keep]
@@ -146,12 +146,12 @@ def _travelled(times: np.ndarray, rates: np.ndarray) -> np.ndarray:
 
 
 def _linear_errors(windows: _Windows) -> tuple[float | None, float | None]:
-    """By how much the twist as defined, and as one in the fixed frame, differ from the poses, as in `_error`."""
+    """How far the twist differs from the poses: as it is defined, and as a twist in the fixed frame; see `_error`."""
     seen, ways = windows.moved, (windows.defined, windows.as_fixed)
     if np.linalg.norm(seen, axis=1).max() < LEAST_M:
-        return None, None  # poses that are not filled
+        return None, None  # the poses are not filled
     everywhere = [_error(seen, said, LEAST_M, LEAST_WAY_M) for said in ways]
-    # Where a robot stands as the fixed frame does, both are the same.
+    # Where the robot is oriented as the fixed frame, both are the same.
     apart = np.linalg.norm(ways[0] - ways[1], axis=1) > AGREES * np.linalg.norm(ways[0], axis=1)
     there = [_error(seen[apart], said[apart], LEAST_M, LEAST_WAY_M) for said in ways]
     if there[0] is None or there[1] is None or there[1] > AGREES:
@@ -160,7 +160,7 @@ def _linear_errors(windows: _Windows) -> tuple[float | None, float | None]:
 
 
 def _error(seen: np.ndarray, said: np.ndarray, least: float, least_in_all: float) -> float | None:
-    """By which share of the way two ways [W, 3] differ, in the typical window; None where too little happens."""
+    """The share by which two displacements [W, 3] differ in the typical window; None where too little moves."""
     size = np.maximum(np.linalg.norm(seen, axis=1), np.linalg.norm(said, axis=1))
     busy = size >= least
     if busy.sum() < LEAST_WINDOWS or size[busy].max() < least or size[busy].mean() * busy.sum() < least_in_all:
@@ -169,5 +169,5 @@ def _error(seen: np.ndarray, said: np.ndarray, least: float, least_in_all: float
 
 
 def _never_turned(windows: _Windows) -> bool:
-    """Whether the robot is said to turn while its orientation never changes at all."""
+    """Whether the twist rotates while the orientation never changes."""
     return bool(np.abs(windows.turned).max() < 1e-6 and np.linalg.norm(windows.said_turned, axis=1).max() > LEAST_RAD)

@@ -290,7 +290,7 @@ def test_a_joint_that_is_named_twice_in_a_message(tmp_path, names):
     report, episodes = imported(tmp_path / "bag", tmp_path / "out", joints=("j1", "j2"))
     assert column(episodes, "j2") == pytest.approx(0.5) and np.abs(column(episodes, "j1")).max() < 1.0
     assert any("a joint is named twice: j1" in note for note in report["notes"])
-    assert any("it says of no joint where it is" in note for note in report["notes"])
+    assert any("it has no position of any joint" in note for note in report["notes"])
 
 
 @pytest.mark.parametrize("apart, refused", [(0.3, True), (0.004, False), (0.0, False)])
