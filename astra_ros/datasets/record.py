@@ -1,8 +1,8 @@
 """Seeded episodes from the simulator, recorded by parallel workers.
 
 An episode is some seconds of play: good behaviour and bad, failures, collisions, random motion. Seeds name the
-episodes, so a stopped recording goes on where it was, and the same request makes the same files again. The files of an episode
-are explained in `astra_ros/datasets/dataset.py`.
+episodes, so a stopped recording goes on where it was, and the same request makes the same files again. The files of an
+episode are explained in `astra_ros/datasets/dataset.py`.
 """
 
 from __future__ import annotations
