@@ -1,7 +1,10 @@
 """Settings dataclasses as parameters, and the one YAML file that must not contradict them."""
 
 import dataclasses
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import yaml
@@ -326,3 +329,8 @@ def flat_dict(values, prefix=""):
     for name, value in values.items():
         found |= flat_dict(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
     return found
+
+
+def test_the_page_of_parameters_is_that_of_the_settings():
+    script = Path(__file__).parents[2] / "docs" / "make_parameters.py"
+    assert subprocess.run([sys.executable, str(script), "--check"], timeout=60).returncode == 0

@@ -1,0 +1,56 @@
+"""Write docs/parameters.md from the settings dataclasses of the nodes, so that no parameter is described twice.
+
+python docs/make_parameters.py           # write the page
+python docs/make_parameters.py --check   # exit 1 if the page says something else
+"""
+
+import sys
+from pathlib import Path
+
+from astra_ros.nodes.parameter_list import NODES, node_parameters
+
+PAGE = Path(__file__).with_name("parameters.md")
+HEAD = """# Parameters of the nodes
+
+`docs/make_parameters.py` writes this page from the settings dataclasses. The same texts are the descriptors that
+`ros2 param describe` shows; `config/astra.yaml` has the same defaults. A value outside its range is refused, with the
+reason.
+
+Each name in `plan_sources` has a group of parameters such as `candidates.*`, each name in `critics` one such as
+`goal.*`.
+"""
+
+
+def shown(value: object) -> str:
+    """A default as one writes it in YAML."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(str, value)) + "]"
+    return "''" if value == "" else str(value)
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [HEAD]
+    for node in NODES:
+        parts.append(f"\n## `{node}`\n\n| parameter | default | range | meaning |\n| --- | --- | --- | --- |\n")
+        for each in node_parameters(node):
+            limits = "" if each.limits is None else "{:g} to {:g}".format(*each.limits)
+            off = f"; 0: {each.off}" if each.off else ""
+            text = (
+                each.description if "0:" in each.description or "; 0 " in each.description else each.description + off
+            )
+            parts.append(f"| `{each.name}` | `{shown(each.default)}` | {limits} | {text.replace('|', '/')} |\n")
+    return "".join(parts)
+
+
+def main() -> int:
+    if "--check" in sys.argv[1:]:
+        return int(PAGE.read_text() != page())
+    PAGE.write_text(page())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
