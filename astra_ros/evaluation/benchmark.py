@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,8 +15,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from astra_ros.camera.frame_size import to_model_size
+from astra_ros.evaluation.requests import BenchRequest
 from astra_ros.evaluation.results import FLAT, check_writable, write_result
-from astra_ros.inference import DEFAULT_MODEL, WorldModel, load_world_model
+from astra_ros.inference import WorldModel, load_world_model
 from astra_ros.inference.conditioning import Conditioning
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.ranking.imaginer import Imaginer, RankingSettings, Result
@@ -32,30 +32,6 @@ _WARMUP_REQUESTS = 5
 # Image and goal image, both uint8 [h, w, 3], and the plans -> seconds from an image to its scores, and from the last
 # plan to the scores, one of each a run.
 OverTopics = Callable[[np.ndarray, np.ndarray, Sequence[JointPlan]], tuple[list[float], list[float]]]
-
-
-@dataclass(frozen=True)
-class BenchRequest:
-    """What is measured.
-
-    Attributes:
-        model, backend, device: what imagines, and where.
-        robot: the simulated arm that the image and the plans are of.
-        plans, horizon: K and H of a request.
-        runs: timed requests of each kind.
-        load: keep one core busy with another process meanwhile.
-        out: result file, or None.
-    """
-
-    model: str = DEFAULT_MODEL
-    backend: str = "torch"
-    device: str = "cpu"
-    robot: str = "panda"
-    plans: int = 8
-    horizon: int = 16
-    runs: int = 60
-    load: bool = False
-    out: Path | None = None
 
 
 @dataclass(frozen=True)

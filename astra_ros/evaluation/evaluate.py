@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 
 from astra_ros.datasets.dataset import list_episodes, load_episode, read_footers
@@ -13,12 +12,13 @@ from astra_ros.datasets.episode import DatasetError, Episode
 from astra_ros.datasets.robot_renders import Drawer, undrawn_notes
 from astra_ros.errors import UserError
 from astra_ros.evaluation.action_following import PoseReader
-from astra_ros.evaluation.evaluation_result import ROWS, EvaluationResult, OverallFigures, SpaceFigures
-from astra_ros.evaluation.figures import HORIZONS, figures_of, imagine_clips
+from astra_ros.evaluation.evaluation_result import HORIZONS, ROWS, EvaluationResult, OverallFigures, SpaceFigures
+from astra_ros.evaluation.figures import figures_of, imagine_clips
 from astra_ros.evaluation.held_out import HeldOutClips, check_fits
 from astra_ros.evaluation.perceptual import PerceptualMetrics
 from astra_ros.evaluation.ranking_result import OverallRanking
 from astra_ros.evaluation.report import Shown, write_report
+from astra_ros.evaluation.requests import EvaluationRequest
 from astra_ros.evaluation.results import check_writable, write_result
 from astra_ros.evaluation.style_figures import imagine_styled
 from astra_ros.inference import ModelCard, WorldModel, load_world_model
@@ -30,49 +30,6 @@ SHOWN_CLIPS = 3
 
 class EvaluationError(UserError):
     """An evaluation cannot be made as it was asked for."""
-
-
-@dataclass(frozen=True)
-class EvaluationRequest:
-    """What is evaluated.
-
-    Attributes:
-        model, backend, device: what imagines, and where. The default model's frames are as large as those of
-            `astra record`.
-        data: folder of held-out episodes.
-        probe_data: folder of the episodes that pose probes are trained on.
-        probes: folder of trained pose probes; None takes one in `probe_data`.
-        pose_probe: read poses from the frames.
-        spaces: action spaces; None takes all that data and model share.
-        clips_per_episode: clips cut from each episode.
-        horizon: frames to imagine; None takes as many as the shortest episode allows, at most 64.
-        seed: of the noise and of the clips' first frames.
-        robot_renders, reprojection: imagine with the robot rendered along the plan, and with a moving camera's poses,
-            where the model takes them.
-        lpips_weights, fvd_weights: weights files of perceptual metrics, or None.
-        ranking: result file of `astra rank` for the same model, or None.
-        out: result file, or None.
-        report: folder of a report, or None.
-    """
-
-    model: str = "tiny"
-    backend: str = "torch"
-    device: str = "cpu"
-    data: Path = Path("data/held_out")
-    probe_data: Path = Path("data/train")
-    probes: Path | None = None
-    pose_probe: bool = True
-    spaces: Sequence[str] | None = None
-    clips_per_episode: int = 3
-    horizon: int | None = None
-    seed: int = 0
-    robot_renders: bool = True
-    reprojection: bool = True
-    lpips_weights: Path | None = None
-    fvd_weights: Path | None = None
-    ranking: Path | None = None
-    out: Path | None = None
-    report: Path | None = None
 
 
 def evaluate(request: EvaluationRequest) -> EvaluationResult:

@@ -17,6 +17,7 @@ from astra_ros.evaluation.results import FLAT
 
 ByHorizon = dict[str, float]
 
+HORIZONS = (1, 4, 8, 16, 32, 64)
 DRIFT = (16, 64)  # frames between which drift is stated
 FOLLOWED = 16  # frames whose poses count, from the first on
 GOAL_HORIZON = 16  # frames ahead, of the figures over worlds

@@ -15,6 +15,7 @@ from astra_ros.evaluation.evaluation_result import (
     DRIFT,
     FOLLOWED,
     GOAL_HORIZON,
+    HORIZONS,
     REAL,
     ROWS,
     EventFigures,
@@ -31,7 +32,6 @@ from astra_ros.outcomes import EVENTS, OBJECT_POSITION
 from astra_ros.training.clips import frames_to_tensor
 from astra_ros.world_model.reprojection import reproject
 
-HORIZONS = (1, 4, 8, 16, 32, 64)
 STILL_DB = 50.0  # a frame with more PSNR than this to the last observed one has not changed
 
 

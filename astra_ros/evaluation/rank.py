@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -15,13 +14,13 @@ from astra_ros.critics.base import CriticSettings
 from astra_ros.critics.curiosity import CuriositySettings
 from astra_ros.critics.off_road import OffRoadSettings
 from astra_ros.critics.progress import ProgressSettings
-from astra_ros.datasets.dataset import HELD_OUT_FROM
 from astra_ros.datasets.record import FINER
 from astra_ros.datasets.robot_renders import simulated_urdf
 from astra_ros.errors import UserError
 from astra_ros.evaluation.ranking_result import OverallRanking, RankingResult, RobotRanking, Scene
+from astra_ros.evaluation.requests import RankRequest
 from astra_ros.evaluation.results import check_writable, write_json, write_result
-from astra_ros.inference import DEFAULT_MODEL, ModelCard, load_world_model
+from astra_ros.inference import ModelCard, load_world_model
 from astra_ros.plans.action_spaces import action_space_class
 from astra_ros.plans.durations import PLAN_S
 from astra_ros.ranking.imaginer import Imaginer, RankingSettings
@@ -29,8 +28,6 @@ from astra_ros.simulation.drive.referee import CRUISE, OFF_ROAD_COST
 from astra_ros.simulation.rollout import execute
 from astra_ros.simulation.worlds import WORLDS, World, make_world
 
-# Away from the scenes that `astra record` holds out for `astra eval`.
-FIRST_SCENE = HELD_OUT_FROM + 50_000
 ALIKE = 1e-3  # outcomes that differ by less
 
 
@@ -58,31 +55,6 @@ TASKS = {
     ),
     "explore": Task(4.0, {"curiosity": CuriositySettings(enabled=True)}),
 }
-
-
-@dataclass(frozen=True)
-class RankRequest:
-    """What is ranked.
-
-    Attributes:
-        model, backend, device: what imagines, and where.
-        robots: simulated robots; None takes all that the model knows.
-        scenes: of each robot; scenes that are left out do not count.
-        plans: K, candidates of a scene.
-        first_seed: of the first scene; the others follow.
-        out: result file, or None.
-        raw: file of every scene, or None.
-    """
-
-    model: str = DEFAULT_MODEL
-    backend: str = "torch"
-    device: str = "cpu"
-    robots: Sequence[str] | None = None
-    scenes: int = 100
-    plans: int = 8
-    first_seed: int = FIRST_SCENE
-    out: Path | None = None
-    raw: Path | None = None
 
 
 def rank(request: RankRequest) -> RankingResult:

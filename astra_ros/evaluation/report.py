@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from astra_ros.evaluation.evaluation_result import (
+    HORIZONS,
     ROWS,
     STYLE_ROWS,
     EvaluationResult,
@@ -31,7 +32,6 @@ COLOURS = {
     "copy": "#d9a21b",
 }
 TITLES = {**ROWS, **STYLE_ROWS, "truth": "what the camera saw", "restyled": "recorded in another style"}
-SHOWN = (1, 4, 8, 16, 32, 64)
 SCALE = 2  # enlargement of the pictures
 
 
@@ -158,7 +158,7 @@ def curves_svg(curves: dict[str, list[float]], width: int = 640, height: int = 3
             f'y2="{y(value):.1f}" stroke="#dddddd"/>'
             f'<text x="{left - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.1f}</text>'
         )
-    for frame in [h for h in SHOWN if h <= length]:
+    for frame in [h for h in HORIZONS if h <= length]:
         parts.append(f'<text x="{x(frame):.1f}" y="{height - 16}" text-anchor="middle">{frame}</text>')
     parts.append(f'<text x="{(left + width - right) / 2}" y="{height - 2}" text-anchor="middle">frames ahead</text>')
     ends = sorted((y(curve[-1]), name) for name, curve in curves.items())
@@ -179,7 +179,7 @@ def _strip(path: Path, rows: dict[str, np.ndarray], dt_s: float, given: bool = F
     """A PNG with some frames of each row [H, h, w, 3]; with `given`, of [1 + H, h, w, 3], first the given frame."""
     import cv2
 
-    at = [h - 1 for h in SHOWN if h <= len(next(iter(rows.values()))) - given]
+    at = [h - 1 for h in HORIZONS if h <= len(next(iter(rows.values()))) - given]
     first = [0] if given else []
     picture = filmstrips(
         [(TITLES[row], frames[first + [k + given for k in at]]) for row, frames in rows.items()],

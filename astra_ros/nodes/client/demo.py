@@ -22,6 +22,7 @@ from astra_ros.nodes.client.node_specs import ARGUMENTS, PARAMS_FILE, NodeSpec, 
 from astra_ros.nodes.client.processes import NodeProcesses, ros_environment
 from astra_ros.ranking.imaginer import RankingSettings
 from astra_ros.resources import resource_path
+from astra_ros.settings import setting
 
 if TYPE_CHECKING:
     from astra_ros.critics.scoring import PlanScore
@@ -35,25 +36,22 @@ HARDLY = 0.03
 
 @dataclass(frozen=True)
 class DemoRequest:
-    """What the demo shows.
-
-    Attributes:
-        robot: the simulated arm.
-        out: folder of the pictures and logs.
-        seed: of the scene and the plans.
-        plans: K, number of candidate plans.
-        model: shipped name or directory; None takes the default model.
-        device: where the model runs; None takes that of the parameter file.
-        domain: ROS_DOMAIN_ID; None draws one.
-    """
-
-    robot: str = ARGUMENTS["robot"].default
-    out: Path = Path("out")
-    seed: int = int(ARGUMENTS["seed"].default)
-    plans: int = 8
-    model: str | None = None
-    device: str | None = None
-    domain: int | None = None
+    robot: str = setting(ARGUMENTS["robot"].default, "the arm", choices=ARGUMENTS["robot"].choices)
+    out: Path = setting(Path("out"), "folder for the pictures")
+    seed: int = setting(
+        int(ARGUMENTS["seed"].default),
+        "the scene and the plans; the shipped models were trained in scenes below 700",
+        0,
+    )
+    plans: int = setting(8, "number of candidate plans", 1)
+    model: str | None = setting(None, f"shipped name or directory (default: {DEFAULT_MODEL})")
+    domain: int | None = setting(
+        None,
+        "ROS_DOMAIN_ID of the demo, to watch it with ros2 tools (default: an unused one)",
+        choices=range(233),
+        metavar="0..232",
+    )
+    device: str | None = setting(None, "cpu, cuda, cuda:0 (default: cpu)")
 
     def node_specs(self) -> list[NodeSpec]:
         """The nodes of the launch file, where plans come on request and all imagined frames at once."""

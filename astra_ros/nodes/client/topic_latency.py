@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,18 +34,6 @@ _RESEND_S = 3.0
 _QUIET_S = 3.0
 
 
-@dataclass(frozen=True)
-class LatencyRequest:
-    """The imagine node to measure, and how often."""
-
-    model: str
-    backend: str
-    device: str
-    robot: str
-    horizon: int
-    runs: int
-
-
 class TopicLatencies(NamedTuple):
     """Seconds until the scores arrive, one of each a run.
 
@@ -60,11 +47,17 @@ class TopicLatencies(NamedTuple):
 
 
 def measure_over_topics(
-    request: LatencyRequest, image: np.ndarray, goal: np.ndarray, plans: Sequence[JointPlan]
+    parameters: Mapping[str, str | int],
+    robot: str,
+    runs: int,
+    image: np.ndarray,
+    goal: np.ndarray,
+    plans: Sequence[JointPlan],
 ) -> TopicLatencies:
     """Start the imagine node, publish images and plans, and time the scores.
 
     Args:
+        parameters: of the imagine node.
         image: uint8 [h, w, 3], published at the rate of the simulated camera.
         goal: uint8 [h, w, 3].
         plans: the candidates of every request. They are sent at a random moment between two images, like those of a
@@ -74,10 +67,7 @@ def measure_over_topics(
     spec = NodeSpec(
         "imagine",
         {
-            "model": request.model,
-            "backend": request.backend,
-            "device": request.device,
-            "horizon": request.horizon,
+            **parameters,
             "start_tolerance": 0.0,  # there is no robot
             "partial_plans": True,  # the plans last four seconds, whatever the horizon
             "candidates.keep": len(plans),
@@ -88,8 +78,8 @@ def measure_over_topics(
         with processes.log_in_errors("imagine"):
             player = _Player(processes, image, plans)
             try:
-                player.describe(goal, robot_description(robot_spec(request.robot), coarse=True))
-                return player.measure(request.runs)
+                player.describe(goal, robot_description(robot_spec(robot), coarse=True))
+                return player.measure(runs)
             finally:
                 player.close()
 
