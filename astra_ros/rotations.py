@@ -79,27 +79,20 @@ def cross_matrix(v: np.ndarray) -> np.ndarray:
     return np.stack([np.stack([zero, -z, y], -1), np.stack([z, zero, -x], -1), np.stack([-y, x, zero], -1)], axis=-2)
 
 
-def left_jacobian(vector: np.ndarray) -> np.ndarray:
-    """[..., 3, 3] from linear velocity to shift, while a body turns by rotation vectors [..., 3] in a unit of time."""
-    angle = np.linalg.norm(vector, axis=-1)[..., None, None]
-    cross = cross_matrix(vector)
-    small = angle < 1e-2  # where the first terms of the series are exact to 1e-12
-    safe = np.where(small, 1.0, angle)
-    rest = np.where(small, 1 / 6 - angle**2 / 120, (safe - np.sin(safe)) / safe**3)
-    return np.eye(3) + 0.5 * np.sinc(angle / (2 * np.pi)) ** 2 * cross + rest * (cross @ cross)
-
-
 def exponential(twist: np.ndarray) -> np.ndarray:
     """The poses [..., 4, 4] that twists [..., 6] reach in a unit of time."""
     vector = twist[..., 3:]
     angle = np.linalg.norm(vector, axis=-1)[..., None, None]
     cross = cross_matrix(vector)
+    square = cross @ cross
+    cosine = 0.5 * np.sinc(angle / (2 * np.pi)) ** 2
+    small = angle < 1e-2  # where the first terms of the series are exact to 1e-12
+    safe = np.where(small, 1.0, angle)
+    rest = np.where(small, 1 / 6 - angle**2 / 120, (safe - np.sin(safe)) / safe**3)
     pose = np.zeros((*twist.shape[:-1], 4, 4))
     pose[..., 3, 3] = 1.0
-    pose[..., :3, :3] = (
-        np.eye(3) + np.sinc(angle / np.pi) * cross + 0.5 * np.sinc(angle / (2 * np.pi)) ** 2 * (cross @ cross)
-    )
-    pose[..., :3, 3] = (left_jacobian(vector) @ twist[..., :3, None])[..., 0]
+    pose[..., :3, :3] = np.eye(3) + np.sinc(angle / np.pi) * cross + cosine * square
+    pose[..., :3, 3] = ((np.eye(3) + cosine * cross + rest * square) @ twist[..., :3, None])[..., 0]
     return pose
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from astra_ros.registry import UnknownName
-from astra_ros.rotations import antisymmetric, exponential, left_jacobian
+from astra_ros.rotations import antisymmetric, cross_matrix
 
 # Columns: the camera's right, down and forward in a body frame of x forward, y left, z up.
 LOOKING_AHEAD = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
@@ -133,11 +133,12 @@ def mobile_spec(name: str) -> MobileSpec:
 
 def advanced(pose: Pose, twist: np.ndarray, seconds: float) -> Pose:
     """The pose after a constant body twist [6]; its rotation stays orthonormal over long drives."""
-    moved = exponential(np.asarray(twist, dtype=np.float64) * seconds)
-    rotation = pose.rotation @ moved[:3, :3]
+    motion = np.asarray(twist, dtype=np.float64) * seconds
+    turn, travel = _turn_and_travel(motion[3:])
+    rotation = pose.rotation @ turn
     # One Newton step towards the nearest rotation: errors of 1e-16 a step do not pile up.
     rotation = rotation @ (1.5 * np.eye(3) - 0.5 * rotation.T @ rotation)
-    return Pose(pose.position + pose.rotation @ moved[:3, 3], rotation)
+    return Pose(pose.position + pose.rotation @ (travel @ motion[:3]), rotation)
 
 
 def twist_between(start: Pose, end: Pose, seconds: float) -> np.ndarray:
@@ -146,7 +147,7 @@ def twist_between(start: Pose, end: Pose, seconds: float) -> np.ndarray:
     angle = np.arccos(np.clip((np.trace(turn) - 1.0) / 2.0, -1.0, 1.0))
     rotation = antisymmetric(turn) / np.sinc(angle / np.pi)
     gap = start.rotation.T @ (end.position - start.position)
-    return np.concatenate([np.linalg.solve(left_jacobian(rotation), gap), rotation]) / seconds
+    return np.concatenate([np.linalg.solve(_turn_and_travel(rotation)[1], gap), rotation]) / seconds
 
 
 def turned_z(angle: float) -> np.ndarray:
@@ -168,3 +169,15 @@ def gimbal_angles(rotation: np.ndarray) -> tuple[float, float, float]:
     pitch = float(np.arcsin(np.clip(ahead[2], -1.0, 1.0)))
     rolled = gimbal(yaw, pitch, 0.0).T @ rotation
     return yaw, pitch, float(np.arctan2(rolled[1, 0], rolled[0, 0]))
+
+
+def _turn_and_travel(vector: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """[3, 3] rotation by a rotation vector [3], and [3, 3] from linear velocity to shift during that turn.
+
+    ``rotations.exponential`` is the same map, but rounds otherwise, and recorded episodes hold these bits.
+    """
+    angle = float(np.sqrt(vector @ vector))
+    cross = cross_matrix(vector)
+    a, b = np.sinc(angle / np.pi), 0.5 * np.sinc(angle / (2.0 * np.pi)) ** 2
+    c = 1.0 / 6.0 if angle < 1e-3 else (angle - np.sin(angle)) / angle**3
+    return np.eye(3) + a * cross + b * cross @ cross, np.eye(3) + b * cross + c * cross @ cross

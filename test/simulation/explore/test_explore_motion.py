@@ -1,5 +1,6 @@
 """Exact motion, contacts and labels by hand."""
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -64,6 +65,50 @@ def test_six_rates_are_followed_on_an_arc_and_after_a_roll(drone):
     drone.step(3.0)
     # Its right is now down: x right at 0.2 m/s for 2 s lowers it from 1 m to 0.6 m.
     np.testing.assert_allclose(drone.state().pose.position, (6.0, 6.0, 0.6), atol=1e-9)
+
+
+def exact_steps(steps) -> str:
+    """Hash of the poses that (twist, seconds) reach one after another, and of the twists between them.
+
+    The arithmetic is that of the recorded episodes, written out: float64 rounds another order of it otherwise.
+    """
+    total, position, rotation = hashlib.sha256(), np.zeros(3), np.eye(3)
+    for twist, seconds in steps:
+        motion = twist * seconds
+        turn, travel = exact_maps(motion[3:])
+        moved = rotation @ turn
+        moved = moved @ (1.5 * np.eye(3) - 0.5 * moved.T @ moved)
+        place = position + rotation @ (travel @ motion[:3])
+        total.update(place.tobytes() + moved.tobytes())
+        turn = rotation.T @ moved
+        angle = np.arccos(np.clip((np.trace(turn) - 1.0) / 2.0, -1.0, 1.0))
+        axis = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]])
+        vector = axis / (2.0 * np.sinc(angle / np.pi))
+        shift = np.linalg.solve(exact_maps(vector)[1], rotation.T @ (place - position))
+        total.update((np.concatenate([shift, vector]) / seconds).tobytes())
+        position, rotation = place, moved
+    return total.hexdigest()
+
+
+def exact_maps(v):
+    """[3, 3] the turn by a rotation vector, and from linear velocity to shift."""
+    angle = float(np.sqrt(v @ v))
+    cross = np.array([[0.0, -v[2], v[1]], [v[2], 0.0, -v[0]], [-v[1], v[0], 0.0]])
+    a, b = np.sinc(angle / np.pi), 0.5 * np.sinc(angle / (2.0 * np.pi)) ** 2
+    c = 1.0 / 6.0 if angle < 1e-3 else (angle - np.sin(angle)) / angle**3
+    return np.eye(3) + a * cross + b * cross @ cross, np.eye(3) + b * cross + c * cross @ cross
+
+
+def test_motion_keeps_every_bit_of_the_recorded_episodes():
+    rng = np.random.default_rng(5)
+    steps = [(rng.normal(0.0, size, 6), 1.0 / 60.0) for size in (0.01, 0.3, 1.0, 2.0) for _ in range(200)]
+    total, pose = hashlib.sha256(), Pose(np.zeros(3), np.eye(3))
+    for twist, seconds in steps:
+        after = advanced(pose, twist, seconds)
+        total.update(after.position.tobytes() + after.rotation.tobytes())
+        total.update(twist_between(pose, after, seconds).tobytes())
+        pose = after
+    assert total.hexdigest() == exact_steps(steps)
 
 
 def test_rotations_stay_orthonormal_and_twists_invert_motion():
