@@ -15,11 +15,7 @@ from astra_ros.settings import check_ranges, setting
 
 @dataclass(frozen=True)
 class CriticSettings:
-    """The settings that every critic has. A subclass changes defaults and adds fields.
-
-    Raises:
-        ValueError: on creation, for a value that is outside its range or not finite.
-    """
+    """The settings that every critic has. A subclass changes defaults and adds fields."""
 
     enabled: bool = setting(True, "whether this critic scores plans")
     weight: float = setting(1.0, "factor of this critic's cost in the total, no unit", 0.0, 100.0)
@@ -31,16 +27,14 @@ class CriticSettings:
 
 @dataclass(frozen=True, eq=False)
 class CriticInput:
-    """What critics read; None where unknown.
+    """What critics read of K plans and H steps; None where unknown.
 
     Attributes:
-        imagination: what the model imagined for K plans and H steps.
         motion: float64 [K, H+1, D], the plans at the model's times in the units of ``space``; row 0 is now.
-        space: the action space of ``motion``.
         dt_s: seconds between two of the model's frames.
         current_latent: float32 [C, h, w] of the newest observed frame.
-        goal_latent: float32 [C, h, w] of the goal image, or None.
-        goal_position: [3] m, where the object should end, in the frame of the imagined positions; or None.
+        goal_latent: float32 [C, h, w] of the goal image.
+        goal_position: [3] m, where the object should end, in the frame of the imagined positions.
         goal_is_seen: whether the model read that position from the goal image, for want of a goal pose.
     """
 
@@ -64,19 +58,14 @@ class CriticInput:
 
 @dataclass(frozen=True, eq=False)
 class CriticResult:
-    """One critic's numbers and reasons for K plans.
-
-    Values that are not finite are allowed: scoring vetoes those plans.
+    """One critic's numbers and reasons for K plans. Scoring vetoes plans whose values are not finite.
 
     Attributes:
         raw: [K] what was measured, in the critic's unit.
         cost: [K] >= 0, lower is better, about 1 for a bad plan.
         reasons: K short texts that say what was found, also for good plans.
-        veto: bool [K], the plan must not be executed; all False when not given.
-        risky: bool [K], the plan deserves a second look; all False when not given.
-
-    Raises:
-        ValueError: on creation, for arrays that do not hold one value per reason.
+        veto: bool [K], the plan must not be executed; empty for all False.
+        risky: bool [K], the plan deserves a second look; empty for all False.
     """
 
     raw: np.ndarray
@@ -99,15 +88,12 @@ class CriticResult:
 class Critic(ABC):
     """Base of all critics. A subclass names itself and implements :meth:`score`.
 
-    Critics with the same role answer the same question. One of them is enough, and the mean of those that
-    score counts. Where a critic with ``must_score`` cannot score, every plan is vetoed.
+    Critics with the same role answer the same question: one of them is enough, and their mean counts.
 
     Attributes:
         name: the name in the registry, which is also the namespace of the critic's parameters.
-        settings_class: dataclass of its settings; every field has a default.
         role: the question that it answers; '' stands for its own name.
-        must_score: whether plans may be executed only if this critic scored them.
-        unit: of the raw values.
+        must_score: whether every plan is vetoed where this critic cannot score.
     """
 
     name: ClassVar[str]
@@ -126,4 +112,4 @@ class Critic(ABC):
 
     @abstractmethod
     def score(self, inp: CriticInput) -> CriticResult:
-        """Score all K plans. It is called only where :meth:`missing` gives None."""
+        """Called only where :meth:`missing` gives None."""

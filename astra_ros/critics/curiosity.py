@@ -15,8 +15,8 @@ class CuriositySettings(CriticSettings):
     enabled: bool = setting(False, "whether this critic scores plans: for robots that explore")
     scale: float = setting(
         1.0,
-        "mean expected RMS latent error that costs nothing, in standard deviations of the latents; at "
-        "1 the model expects to be as wrong as pictures differ",
+        "mean expected RMS latent error that costs nothing, in standard deviations of the latents; at 1 the model "
+        "expects to be as wrong as pictures differ",
         0.001,
         100.0,
     )
@@ -25,10 +25,9 @@ class CuriositySettings(CriticSettings):
 class CuriosityCritic(Critic):
     """Rewards a large expected RMS latent error, averaged over the imagined frames.
 
-    What the model can predict has been seen before; a large expected error means that something new comes
-    into view (curiosity as in Pathak et al., arXiv 1705.05363, but with the expected error instead of the
-    measured one). cost = 1 - error / scale, at least 0. The `uncertainty` critic says the opposite, with a
-    tenth of the weight.
+    The model predicts well what it has seen before; a large expected error means that something new comes into view
+    (curiosity as in Pathak et al., arXiv 1705.05363, but with the expected error instead of the measured one).
+    cost = 1 - error / scale, at least 0. The `uncertainty` critic says the opposite, with a tenth of the weight.
     """
 
     name = "curiosity"

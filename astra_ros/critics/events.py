@@ -14,10 +14,10 @@ _ROUNDING = 1e-3  # a probability may miss 0..1 by this and is then clipped
 class EventCritic(Critic):
     """Probability of an event in the plan's most dangerous interval: max_k p_k.
 
-    The model's head reads p_k from imagined frame k, for the interval that ends there. The critic takes the
-    largest p_k and not 1 - prod_k (1 - p_k): an event lasts for several intervals, so these are far from
-    independent, and a product would turn sixteen harmless 5 % into a veto. A subclass names the `outcome` and
-    says it in `words`; its settings have `risky_above` and may have `veto_above`.
+    The model's head reads p_k from imagined frame k, for the interval that ends there. The critic takes the largest
+    p_k and not 1 - prod_k (1 - p_k): an event lasts for several intervals, so these are far from independent, and a
+    product would turn sixteen harmless 5 % into a veto. A subclass names the `outcome` and says it in `words`; its
+    settings have `risky_above` and may have `veto_above`.
     """
 
     outcome: ClassVar[str]
@@ -30,7 +30,12 @@ class EventCritic(Critic):
         return None
 
     def score(self, inp: CriticInput) -> CriticResult:
-        chance, worst_s, bad = most_likely_moment(inp, self.outcome)
+        given = inp.imagination.outcomes[self.outcome].astype(np.float64)
+        valid = (given >= -_ROUNDING) & (given <= 1.0 + _ROUNDING)  # False for NaN
+        each = np.clip(given, 0.0, 1.0)
+        chance = np.where(valid, each, np.nan).max(axis=1)  # NaN stays NaN
+        worst_s = (np.where(valid, each, -1.0).argmax(axis=1) + 1) * inp.dt_s
+        bad = ~valid.all(axis=1)
         reasons = tuple(
             f"the model gave a probability to {self.words} outside 0 to 1"
             if broken
@@ -39,18 +44,3 @@ class EventCritic(Critic):
         )
         veto = bad | (chance > getattr(self.settings, "veto_above", 1.0))
         return CriticResult(chance, chance, reasons, veto, chance > self.settings.risky_above)
-
-
-def most_likely_moment(inp: CriticInput, outcome: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """When an event is most likely, for each of K plans.
-
-    Returns:
-        Its probability [K], NaN where a value of the model is not a probability; the time [K] in seconds; and
-        bool [K], where that is so.
-    """
-    given = inp.imagination.outcomes[outcome].astype(np.float64)
-    valid = (given >= -_ROUNDING) & (given <= 1.0 + _ROUNDING)  # False for NaN
-    each = np.where(valid, np.clip(given, 0.0, 1.0), np.nan)
-    chance = each.max(axis=1)  # NaN stays NaN
-    worst_s = (np.where(valid, each, -1.0).argmax(axis=1) + 1) * inp.dt_s
-    return chance, worst_s, ~np.isfinite(chance)

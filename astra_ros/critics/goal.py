@@ -14,8 +14,8 @@ from astra_ros.settings import setting
 class GoalSettings(CriticSettings):
     min_change: float = setting(
         0.3,
-        "change of the most changed latent cell (RMS over channels, in standard deviations of the "
-        "latents) below which the goal image counts as reached, and any change costs",
+        "change of the most changed latent cell (RMS over channels, in standard deviations of the latents) below "
+        "which the goal image counts as reached, and any change costs",
         0.0,
         10.0,
     )
@@ -24,14 +24,12 @@ class GoalSettings(CriticSettings):
 class GoalCritic(Critic):
     """Weighted distance in latent space from the imagined last frame to the goal image.
 
-    A cell of the latent counts by how much the goal asks it to change: with w the squared
-    goal-to-current difference of a cell (summed over channels) and e its squared goal-to-imagined
-    difference, cost = sum(w * e) / sum(w * w). So 1 means that nothing changed, 0 that the goal is
-    reached, and more than 1 that things moved away from it. Cells that the goal does not change do not count.
+    A cell of the latent counts by how much the goal asks it to change: with w the squared goal-to-current difference
+    of a cell (summed over channels) and e its squared goal-to-imagined difference, cost = sum(w * e) / sum(w * w).
+    So 1 means that nothing changed, 0 that the goal is reached, more than 1 that things moved away from it.
 
-    Where the camera already shows the goal, that ratio means nothing. Then every cell counts alike:
-    cost = mean squared difference to the goal image, in variances of the latents, so that staying is
-    better than leaving.
+    Where the camera already shows the goal, that ratio means nothing. Then cost = mean squared difference to the goal
+    image, in variances of the latents, so that staying is better than leaving.
     """
 
     name = "goal"
@@ -53,11 +51,11 @@ class GoalCritic(Critic):
         channels = len(inp.goal_latent)
         if np.sqrt(wanted.max() / channels) <= self.settings.min_change:
             cost = left.mean(axis=(-2, -1)) / channels
-            reasons = tuple(f"the goal is reached; this plan changes it by {c:.2f}" for c in cost)
-            return CriticResult(cost, cost, reasons)
+            return CriticResult(
+                cost, cost, tuple(f"the goal is reached; this plan changes it by {c:.2f}" for c in cost)
+            )
         cost = (wanted * left).sum(axis=(-2, -1)) / (wanted * wanted).sum()
-        reasons = tuple(_words(value) for value in cost)
-        return CriticResult(cost, cost, reasons)
+        return CriticResult(cost, cost, tuple(map(_words, cost)))
 
 
 def _cells(difference: np.ndarray) -> np.ndarray:

@@ -15,8 +15,8 @@ from astra_ros.settings import setting
 class GoalPoseSettings(CriticSettings):
     min_distance: float = setting(
         0.05,
-        "m from the object to the goal that costs 1 where the object is even nearer at the start; about "
-        "what the model errs by",
+        "m from the object to the goal that costs 1 where the object is even nearer at the start; about what the model "
+        "errs by",
         0.001,
         10.0,
     )
@@ -25,10 +25,9 @@ class GoalPoseSettings(CriticSettings):
 class GoalPoseCritic(Critic):
     """Horizontal distance from the imagined object to the goal at the last frame.
 
-    cost = distance at the end / distance at the start: 1 means no progress, 0 that the goal is reached, more
-    than 1 that the object moved away from it. The start is the median over plans of the object's position in
-    the first imagined frame, since no plan has moved the object by then. Height and orientation do not count.
-    Without a goal pose, the goal is where the model sees the object in the goal image.
+    cost = distance at the end / distance at the start: 1 means no progress, 0 that the goal is reached, more than 1
+    that the object moved away from it. The start is the median over plans of the object's position in the first
+    imagined frame, since no plan has moved the object by then. Height and orientation do not count.
     """
 
     name = "goal_pose"
@@ -54,7 +53,8 @@ class GoalPoseCritic(Critic):
         left = _distance(inp.imagination.outcomes[OBJECT_POSITION][:, -1], inp.goal_position)
         start = max(self._start(inp), self.settings.min_distance)
         goal = "where the goal image shows it" if inp.goal_is_seen else "the goal pose"
-        reasons = tuple(f"the object ends {_metres(distance)} m from {goal}" for distance in left)
+        numbers = (f"{distance:.3f}" if distance < 1e6 else f"{distance:.3g}" for distance in left)
+        reasons = tuple(f"the object ends {number} m from {goal}" for number in numbers)
         return CriticResult(left, left / start, reasons)
 
     @staticmethod
@@ -63,9 +63,7 @@ class GoalPoseCritic(Critic):
         assert inp.goal_position is not None
         first = inp.imagination.outcomes[OBJECT_POSITION][:, 0].astype(np.float64)
         first = first[np.isfinite(first).all(axis=-1)]  # the others are vetoed anyway
-        if not len(first):
-            return float("nan")
-        return float(_distance(np.median(first, axis=0), inp.goal_position))
+        return float(_distance(np.median(first, axis=0), inp.goal_position)) if len(first) else float("nan")
 
 
 def _distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -73,7 +71,3 @@ def _distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         x, y = np.moveaxis(np.asarray(a, np.float64)[..., :2] - b[:2], -1, 0)
         return np.hypot(x, y)
-
-
-def _metres(distance: float) -> str:
-    return f"{distance:.3f}" if distance < 1e6 else f"{distance:.3g}"

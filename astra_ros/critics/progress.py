@@ -19,8 +19,8 @@ class ProgressSettings(CriticSettings):
 class ProgressCritic(Critic):
     """Distance that the plan drives ahead, against that of a base at full speed.
 
-    cost = 1 - distance / (speed * time), at least 0: standing still costs 1, reversing costs more. The critic
-    reads the plan and not the imagined frames; whether something is in the way is for other critics to tell.
+    cost = 1 - distance / (speed * time), at least 0: standing still costs 1, reversing costs more. The critic reads
+    the plan and not the imagined frames; other critics tell whether something is in the way.
     """
 
     name = "progress"

@@ -26,26 +26,17 @@ class CriticError(UserError, ValueError):
 
 
 def load_critic(name: str) -> type[Critic]:
-    """The critic's class; its settings stand in ``settings_class``.
-
-    Raises:
-        UnknownName: no critic has that name.
-        LoadError: its module cannot be imported.
-        CriticError: what was imported is not a critic of that name.
-    """
-    found = CRITICS[name]
+    """The critic's class. Raises UnknownName, LoadError, or CriticError where it is not a critic of that name."""
+    found, thing = CRITICS[name], f"critic '{name}'"
     if not (isinstance(found, type) and issubclass(found, Critic)):
-        raise CriticError(f"{found!r} is not a subclass of astra_ros.critics.Critic", thing=f"critic '{name}'")
+        raise CriticError(f"{found!r} is not a subclass of astra_ros.critics.Critic", thing=thing)
     if found.name != name:
-        raise CriticError(
-            f"its class {found.__name__} calls itself '{found.name}'",
-            thing=f"critic '{name}'",
-            cure="give class and entry point the same name",
-        )
+        problem = f"its class {found.__name__} calls itself '{found.name}'"
+        raise CriticError(problem, thing=thing, cure="give class and entry point the same name")
     try:
         settings = found.settings_class()
     except Exception as error:
-        raise CriticError(f"its settings have no defaults ({error})", thing=f"critic '{name}'") from error
+        raise CriticError(f"its settings have no defaults ({error})", thing=thing) from error
     if not isinstance(settings, CriticSettings):
-        raise CriticError(f"{settings!r} are not astra_ros.critics.CriticSettings", thing=f"critic '{name}'")
+        raise CriticError(f"{settings!r} are not astra_ros.critics.CriticSettings", thing=thing)
     return found

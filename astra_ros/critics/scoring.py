@@ -47,11 +47,10 @@ class PlanScore:
     """The score of one plan, and how it came about.
 
     Attributes:
-        name: the plan's name.
         rank: 0 is best; vetoed plans come last, among themselves by score.
         score: 0 to 1, higher is better: exp(-sum of penalties); 0 where a value is not finite.
         verdict: ``"accepted"``, ``"risky"`` or ``"vetoed"``.
-        critics: critic name -> (raw, weight, cost), only critics that could score.
+        critics: by name, those that could score.
         reasons: texts such as ``"collision: 83 % chance to touch the obstacle, worst at 2.25 s"``;
             those that led to the verdict first, then by penalty.
         penalties: critic name -> weight * cost**power, divided by the number of critics of its role that scored.
@@ -75,13 +74,24 @@ class PlanScore:
         return weight * cost
 
 
-class Opinion(NamedTuple):
+class _Opinion(NamedTuple):
     """A critic's result, or what it lacked to give one."""
 
     critic: Critic
     result: CriticResult | None
     missing: str = ""
     failed: bool = False  # it raised
+
+
+class _Heard(NamedTuple):
+    """A critic that scored, with its numbers, flag ('' for none) and text for each of K plans."""
+
+    critic: Critic
+    scores: list[CriticScore]
+    penalties: list[float]
+    flags: list[str]
+    texts: list[str]
+    reasons: tuple[str, ...]
 
 
 class Scores(NamedTuple):
@@ -100,47 +110,39 @@ def score_plans(
     """Score K plans.
 
     Critics that are disabled or that cannot score are left out. Of critics with the same role, the mean penalty
-    counts; those with a weight of 0 do not. A plan is vetoed
+    counts; those with a weight of 0 do not. A plan is risky if a critic flags it or if its score is below
+    ``risky_below``. It is vetoed
 
     - if a critic vetoes it, or if a value that the model gave for it is not finite,
     - if its score is below ``veto_below``,
     - if a critic that must score could not, or if no critic could (the score is then 0, since nothing is known).
-
-    It is risky if a critic flags it or if its score is below ``risky_below``.
-
-    Args:
-        names: K unique plan names, in the order of the imagined plans.
     """
     plans = inp.imagination.plans
     assert len(names) == plans and len(set(names)) == plans, f"{plans} plans were imagined, but names are {names}"
     with np.errstate(all="ignore"):  # a plan of NaNs is vetoed below, not warned about
         opinions = [_opinion(critic, inp) for critic in critics if critic.settings.enabled]
-    results = [(each.critic, each.result) for each in opinions if each.result is not None]
+        heard = _heard(opinions)
     unheard = [
         f"{each.critic.name}: {each.missing}; set {each.critic.name}.enabled to false to do without"
         for each in opinions
         if each.missing and each.critic.must_score
     ]
     broken = _not_finite(inp)
-    scored = [_score(k, names[k], results, broken[k], unheard, settings) for k in range(plans)]
+    scored = [_score(k, names[k], heard, unheard, broken[k], settings) for k in range(plans)]
     order = sorted(range(plans), key=lambda k: (scored[k].verdict == VETOED, -scored[k].score, k))
     ranks = {k: rank for rank, k in enumerate(order)}
-    filled = {critic.role for critic, _ in results}
+    filled = {each.critic.role for each in heard}
+    lacking = [each for each in opinions if each.failed or (each.missing and each.critic.role not in filled)]
     return Scores(
         [replace(score, rank=ranks[k]) for k, score in enumerate(scored)],
-        {
-            each.critic.name: each.missing
-            for each in opinions
-            if each.failed or (each.missing and each.critic.role not in filled)
-        },
+        {each.critic.name: each.missing for each in lacking},
     )
 
 
-def _opinion(critic: Critic, inp: CriticInput) -> Opinion:
-    """What a critic says; a critic that raises is one that cannot score."""
+def _opinion(critic: Critic, inp: CriticInput) -> _Opinion:
     try:
         if missing := critic.missing(inp):
-            return Opinion(critic, None, missing)
+            return _Opinion(critic, None, missing)
         result = critic.score(inp)
         if len(result.reasons) != inp.imagination.plans:
             raise ValueError(f"{len(result.reasons)} results for {inp.imagination.plans} plans")
@@ -148,67 +150,68 @@ def _opinion(critic: Critic, inp: CriticInput) -> Opinion:
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}, line {place.lineno}"
         why = f"the critic failed with {type(error).__name__}: {short(error, 200)} ({where})"
-        return Opinion(critic, None, why, failed=True)
-    return Opinion(critic, result)
+        return _Opinion(critic, None, why, failed=True)
+    return _Opinion(critic, result)
 
 
-def _not_finite(inp: CriticInput) -> list[list[str]]:
+def _heard(opinions: Iterable[_Opinion]) -> list[_Heard]:
+    """The critics that scored; those of one role share its weight."""
+    results = [(each.critic, each.result) for each in opinions if each.result is not None]
+    sharing = Counter(critic.role for critic, _ in results if critic.settings.weight > 0)
+    return [_weighed(critic, result, max(1, sharing[critic.role])) for critic, result in results]
+
+
+def _weighed(critic: Critic, result: CriticResult, sharing: int) -> _Heard:
+    weight = critic.settings.weight
+    penalties = weight * result.cost**critic.settings.power / sharing
+    vetoed = result.veto | ~np.isfinite(penalties) | (result.cost < 0.0)
+    flags = np.where(vetoed, VETOED, np.where(result.risky, RISKY, "")).tolist()
+    scores = [CriticScore(raw, weight, cost) for raw, cost in zip(result.raw.tolist(), result.cost.tolist())]
+    verbs = {VETOED: "vetoed at ", RISKY: "flagged at ", "": ""}
+    texts = [
+        f"{critic.name}: {reason or f'{verbs[flag]}cost {score.cost:g}'}"
+        for reason, flag, score in zip(result.reasons, flags, scores)
+    ]
+    return _Heard(critic, scores, penalties.tolist(), flags, texts, result.reasons)
+
+
+def _not_finite(inp: CriticInput) -> list[str]:
     """For each plan, the names of the model's outputs that hold values that are not finite."""
     made = inp.imagination
     outputs = {"latents": made.latents, "uncertainty": made.uncertainty, **made.outcomes}
     finite = {name: np.isfinite(values).reshape(made.plans, -1).all(axis=1) for name, values in outputs.items()}
-    return [[name for name, ok in finite.items() if not ok[k]] for k in range(made.plans)]
+    return [", ".join(name for name, ok in finite.items() if not ok[k]) for k in range(made.plans)]
 
 
 def _score(
-    k: int,
-    name: str,
-    results: Sequence[tuple[Critic, CriticResult]],
-    broken: Sequence[str],
-    unheard: Sequence[str],
-    settings: ScoringSettings,
+    k: int, name: str, heard: Sequence[_Heard], unheard: Sequence[str], broken: str, settings: ScoringSettings
 ) -> PlanScore:
     """Plan k without its rank, which needs the other plans."""
-    vetoes: list[str] = list(unheard)
-    warnings: list[str] = []
-    remarks: list[tuple[float, str]] = []
-    said: list[tuple[float, str]] = []
-    scores: dict[str, CriticScore] = {}
-    penalties: dict[str, float] = {}
-    flags: dict[str, str] = {}
-    if broken:
-        vetoes.append(f"model: it imagined values that are not finite ({', '.join(broken)})")
-    shared = Counter(critic.role for critic, _ in results if critic.settings.weight > 0)
-    for critic, result in results:
-        raw, cost, weight = float(result.raw[k]), float(result.cost[k]), critic.settings.weight
-        penalty = weight * cost**critic.settings.power / max(1, shared[critic.role])
-        scores[critic.name] = CriticScore(raw, weight, cost)
-        penalties[critic.name] = penalty
-        text = f"{critic.name}: {result.reasons[k]}" if result.reasons[k] else ""
-        said.append((-penalty, text or f"{critic.name}: cost {cost:g}"))
-        if result.veto[k] or not np.isfinite(penalty) or cost < 0.0:
-            vetoes.append(text or f"{critic.name}: vetoed at cost {cost:g}")
-            flags[critic.name] = VETOED
-        elif result.risky[k]:
-            warnings.append(text or f"{critic.name}: flagged at cost {cost:g}")
-            flags[critic.name] = RISKY
-        elif text:
-            remarks.append((-penalty, text))
+    penalties = {each.critic.name: each.penalties[k] for each in heard}
     total = sum(penalties.values())
-    score = 0.0
-    if not results:
+    score = float(np.exp(-max(0.0, total))) if heard and not broken and np.isfinite(total) else 0.0
+    vetoes = list(unheard)
+    if broken:
+        vetoes.append(f"model: it imagined values that are not finite ({broken})")
+    if not heard:
         vetoes.append("no critic could score this plan")
-    elif not broken and np.isfinite(total):
-        score = float(np.exp(-max(0.0, total)))
-        too_low = score < settings.veto_below
-        limit = settings.veto_below if too_low else settings.risky_below
-        if score < limit and not vetoes:
-            most = min(said)[1]  # the largest penalty: named with the score, and not repeated
-            warnings = [text for text in warnings if text != most]
-            remarks = [remark for remark in remarks if remark[1] != most]
-            below = score if round(score, 3) < limit else math.floor(score * 1000) / 1000  # not rounded up to it
-            low = f"score {below:.3f} < {'veto' if too_low else 'risky'}_below {limit:g}: {most}"
-            (vetoes if too_low else warnings).insert(0, low)
-    verdict = VETOED if vetoes else RISKY if warnings else ACCEPTED
-    reasons = (*vetoes, *warnings, *(text for _, text in sorted(remarks)))
-    return PlanScore(name, -1, score, verdict, scores, reasons, penalties, flags)
+    vetoes += [each.texts[k] for each in heard if each.flags[k] == VETOED]
+    warnings = [each.texts[k] for each in heard if each.flags[k] == RISKY]
+    others = sorted((-each.penalties[k], each.texts[k]) for each in heard if each.reasons[k] and not each.flags[k])
+    reasons = [*vetoes, *warnings, *(text for _, text in others)]
+    low = _too_low(score, settings)
+    if low and not vetoes:
+        _, most = min((-each.penalties[k], each.texts[k]) for each in heard)
+        reasons = [f"{low}: {most}", *(text for text in reasons if text != most)]  # the largest penalty, said once
+    verdict = VETOED if vetoes or score < settings.veto_below else RISKY if warnings or low else ACCEPTED
+    scores = {each.critic.name: each.scores[k] for each in heard}
+    flags = {each.critic.name: each.flags[k] for each in heard if each.flags[k]}
+    return PlanScore(name, -1, score, verdict, scores, tuple(reasons), penalties, flags)
+
+
+def _too_low(score: float, settings: ScoringSettings) -> str:
+    """The limit that the score misses, such as "score 0.412 < risky_below 0.45", or ''."""
+    which = "veto_below" if score < settings.veto_below else "risky_below"
+    limit = getattr(settings, which)
+    shown = score if round(score, 3) < limit else math.floor(score * 1000) / 1000  # not rounded up to the limit
+    return f"score {shown:.3f} < {which} {limit:g}" if score < limit else ""
