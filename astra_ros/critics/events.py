@@ -35,7 +35,7 @@ class EventCritic(Critic):
         each = np.clip(given, 0.0, 1.0)
         chance = np.where(valid, each, np.nan).max(axis=1)  # NaN stays NaN
         worst_s = (np.where(valid, each, -1.0).argmax(axis=1) + 1) * inp.dt_s
-        bad = ~valid.all(axis=1)
+        bad = np.isnan(chance)
         reasons = tuple(
             f"the model gave a probability to {self.words} outside 0 to 1"
             if broken

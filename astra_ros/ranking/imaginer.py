@@ -1,7 +1,7 @@
 """Plans in, scores out: the core of the imagine node, the benchmark and the evaluation.
 
-The steps are prepare (``prepare.py``) -> condition -> imagine (``plan_rollouts.py``, ``strategies.py``) -> score
-(``critics/scoring.py``). Nothing here knows ROS, a network library or a simulator.
+The steps are prepare (``prepare.py``) -> condition -> imagine (``strategies.py``) -> score (``critics/scoring.py``).
+Nothing here knows ROS, a network library or a simulator.
 """
 
 from __future__ import annotations
@@ -19,13 +19,11 @@ from astra_ros.inference.imagination import Imagination
 from astra_ros.inference.world_model import WorldModel
 from astra_ros.outcomes import OBJECT_POSITION
 from astra_ros.plans.start import RobotNow
-from astra_ros.ranking.plan_rollouts import PlanRollouts
 from astra_ros.ranking.prepare import Plan, PlanPreparer, PlanSettings, PreparedPlans
-from astra_ros.ranking.strategies import ALL_AT_ONCE, STRATEGIES
+from astra_ros.ranking.strategies import ALL_AT_ONCE, STRATEGIES, PlanRollouts
 from astra_ros.robot.plan_renders import PlanRenders
 from astra_ros.settings import setting
 
-MAX_DENOISING_STEPS = 1000
 # Added to the reasons of every score that lacks the robot's render, with which it would differ.
 UNDRAWN = "imagined without the robot's render"
 
@@ -35,11 +33,7 @@ class RankingSettings(PlanSettings):
     """How a request is imagined."""
 
     denoising_steps: int = setting(
-        0,
-        "steps of the sampler per frame; 0 takes the model's default",
-        1,
-        MAX_DENOISING_STEPS,
-        off="the model's default",
+        0, "steps of the sampler per frame; 0 takes the model's default", 1, 1000, off="the model's default"
     )
     critics: tuple[str, ...] = setting(
         DEFAULT_CRITICS,
@@ -63,11 +57,8 @@ class Result:
     """The imagined plans of one request with their scores.
 
     Attributes:
-        prepared: the imagined plans, in the order of everything below.
-        imagination: latents [K, H, C, h, w], uncertainty [K, H], outcomes, and how far each plan was imagined.
+        prepared: the K imagined plans, in the order of everything below.
         observed: uint8 [h, w, 3], the newest frame of the history.
-        conditioning: actions, robot renders and camera poses of the plans.
-        scores: K scores, in plan order.
         missing: critic name -> why it could not score.
         undrawn: why the robot was not rendered along the plans, or ''. Only models that were trained with robot
             renders need them.
@@ -85,16 +76,12 @@ class Result:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The K plan names, in plan order."""
         return tuple(plan.name for plan in self.prepared.plans)
 
     @property
     def best(self) -> int | None:
         """Index of the plan with rank 0, or None when every plan is vetoed."""
-        for index, score in enumerate(self.scores):
-            if score.rank == 0 and score.verdict != "vetoed":
-                return index
-        return None
+        return None if self.scores[self.shown].verdict == "vetoed" else self.shown
 
     @property
     def shown(self) -> int:
@@ -103,18 +90,12 @@ class Result:
 
 
 class Imaginer:
-    """A world model with its critics: plans in, scores out.
+    """A loaded world model with its critics: plans in, scores out.
 
     Not thread safe: one thread owns it, because it owns the model.
 
-    Attributes:
-        prepare: which plans can be imagined, see ``ranking/prepare.py``.
-
     Args:
-        model: a loaded world model.
-        settings: horizon, denoising steps, names of critics and strategy.
         critics: critic name -> its settings; a loaded critic that is not in it has its defaults.
-        scoring: below which score a plan is risky or vetoed.
     """
 
     def __init__(
@@ -163,11 +144,10 @@ class Imaginer:
 
         Args:
             history: uint8 [T, h, w, 3] RGB, oldest first, ``dt_s`` apart, at the model's size.
-            plans: K candidates with unique names.
-            motion_now: what the robot does at the newest frame, see ``ranking/prepare.py``.
-            goal_frame: uint8 [h, w, 3] RGB at the model's size, or None.
+            plans, motion_now: see :class:`PlanPreparer`.
+            goal_frame: uint8 [h, w, 3] RGB at the model's size.
             seed: of the noise that all plans share.
-            goal_position: [3] m, where the object should end, or None.
+            goal_position: [3] m, where the object should end.
 
         Raises:
             NothingToImagine: no plan can be imagined.
@@ -224,7 +204,6 @@ class Imaginer:
         return Result(prepared, imagination, history[-1], conditioning, scores, missing, undrawn, clock.stop())
 
     def _condition(self, prepared: PreparedPlans) -> Conditioning:
-        """What the model needs to know of plans."""
         card, space, motion = self.model.card, prepared.space, prepared.motion
         renders = self.plan_renders.draw(space, motion) if card.cameras else None
         moving = card.moving_cameras.get(space.name)
@@ -248,14 +227,10 @@ class Imaginer:
         return made.outcomes[OBJECT_POSITION][0, 0]
 
     def pictures(self, result: Result, which=...) -> np.ndarray:
-        """Imagined frames as pictures. After the last imagined step of a plan, its last picture repeats.
+        """Imagined frames as pictures uint8 [..., h, w, 3] RGB. A plan's last imagined picture repeats after it.
 
         Args:
-            which: plans and steps, as an index of [K, H]: ``0`` is the first plan, ``np.s_[:, -1]`` the last step of
-                all plans.
-
-        Returns:
-            uint8 [..., height, width, 3] RGB.
+            which: index of [K, H]: ``0`` is the first plan, ``np.s_[:, -1]`` the last step of all plans.
         """
         made = result.imagination
         if (made.imagined_steps < made.horizon).any():

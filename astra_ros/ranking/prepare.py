@@ -19,11 +19,7 @@ MAX_HORIZON = 256
 
 
 class UnmatchedPlan(PlanError):
-    """A plan fits no action space of the model, or several.
-
-    Attributes:
-        known: names of the action spaces to choose from.
-    """
+    """A plan fits no action space of the model, or several. ``known`` are those to choose from."""
 
     def __init__(self, problem: str, *, thing: str, cure: str, known: Iterable[str], column: str = "") -> None:
         super().__init__(problem, thing=thing, cure=cure, column=column)
@@ -31,11 +27,7 @@ class UnmatchedPlan(PlanError):
 
 
 class NothingToImagine(UserError, ValueError):
-    """No plan of a request can be imagined.
-
-    Attributes:
-        refused: plan name -> why it cannot be imagined.
-    """
+    """No plan of a request can be imagined. ``refused`` says of each plan, by name, why not."""
 
     def __init__(self, refused: Mapping[str, PlanError]) -> None:
         super().__init__(f"no plan can be imagined: {_together(refused.values()) or 'no plan was given'}")
@@ -95,7 +87,6 @@ class PreparedPlans:
     """The plans of a request that the model can imagine, at the model's times.
 
     Attributes:
-        space: the model's action space.
         plans: K plans, columns in the action space's order.
         motion: float64 [K, H+1, D] in the units of ``space``; row 0 is now.
         refused: plan name -> why it cannot be imagined.
@@ -111,13 +102,9 @@ class PreparedPlans:
 
 
 class PlanPreparer:
-    """Matches plans with a model's action spaces and samples them at the model's times.
+    """Matches plans with the action spaces of a model, by its name, and samples them at its times.
 
     Args:
-        model: its name, for messages.
-        spaces: the model's action spaces, by name.
-        dt_s: the model's step.
-        settings: which plans are imagined, and how far.
         continuous: action space -> its joints that turn without end.
     """
 
@@ -145,12 +132,10 @@ class PlanPreparer:
             plans: candidates with unique names, oldest first; columns in any order.
             motion_now: column -> the robot's position (joints, rad) or its motion in the last step (bases, m/s and
                 rad/s). Plans of joints must start there; one whose first point is later than 0 s first goes there.
-                A joint that is missing has no known position. With None, plans may start anywhere. The joints that
-                turn without end are those that it names, and the model's that it does not call limited.
+                A joint that is missing has no known position. With None, plans may start anywhere.
 
         Raises:
             NothingToImagine: no plan is left.
-            ValueError: plan names repeat.
         """
         names = [plan.name for plan in plans]
         if len(set(names)) != len(names):
@@ -166,33 +151,24 @@ class PlanPreparer:
                 self._check_span(plan)
                 begun, now = space.begin(plan, robot, self._rules)
                 fitting.append((begun, space, begun.motion(times_s, now)))
-                extra = [name for name in plan.motion_names if name not in space.motion_names]
-                left_out |= dict.fromkeys(name for name in extra if name not in self.settings.ignore_joints)
+                left_out |= dict.fromkeys(self._extras(plan, space))
             except PlanError as error:
                 refused[plan.name] = error
         if not fitting:
             raise NothingToImagine(refused)
         newest = fitting[-1][1]
+        kept = [(plan, motion) for plan, space, motion in fitting if space is newest]
         for plan, space, _ in fitting:
             if space is not newest:
-                refused[plan.name] = PlanError(
-                    f"it moves {space.name}, but the newest plan moves {newest.name}",
-                    thing=f"plan '{plan.name}'",
-                    cure="send the plans of one robot at a time",
-                )
-        kept = [(plan, motion) for plan, space, motion in fitting if space is newest]
-        return PreparedPlans(
-            space=newest,
-            plans=tuple(plan for plan, _ in kept),
-            motion=np.stack([motion for _, motion in kept]),
-            refused=refused,
-            left_out=tuple(left_out),
-        )
+                problem = f"it moves {space.name}, but the newest plan moves {newest.name}"
+                cure = "send the plans of one robot at a time"
+                refused[plan.name] = PlanError(problem, thing=f"plan '{plan.name}'", cure=cure)
+        motion = np.stack([motion for _, motion in kept])
+        return PreparedPlans(newest, tuple(plan for plan, _ in kept), motion, refused, tuple(left_out))
 
     def _check_span(self, plan: Plan) -> None:
         """Raises PlanError where the plan is longer than what is imagined, and partial plans are not taken."""
-        dt_s = self.dt_s
-        span_s = self.settings.horizon * dt_s
+        dt_s, span_s = self.dt_s, self.settings.horizon * self.dt_s
         if not self.settings.partial_plans and plan.duration_s > span_s + 0.5 * dt_s:
             raise PlanError(
                 f"it lasts {plan.duration_s:.2f} s, but only {span_s:.2f} s are imagined ({self.settings.horizon} "
@@ -204,33 +180,25 @@ class PlanPreparer:
             )
 
     def check_start(self, plan: Plan, motion_now: Mapping[str, float] | RobotNow | None) -> None:
-        """Raises StartError where a plan, as it came, does not begin where the robot is; RobotUnknown where that is not
-        known."""
+        """Raises StartError where a plan, as it came, does not begin where the robot is, or RobotUnknown."""
         self._space_of(plan).check_start(plan, RobotNow.of(motion_now), self._rules)
 
     def _space_of(self, plan: Plan) -> ActionSpace:
-        """The action space with the plan's columns, or else one without the columns that stand still or are ignored.
-
-        Raises:
-            UnmatchedPlan: no action space fits, or more than one.
-        """
+        """The action space with the plan's columns, or else one without the columns that stand still or are ignored."""
         wanted, thing = self.settings.action_space, f"plan '{plan.name}'"
         if wanted and wanted not in self.spaces:
-            raise UnmatchedPlan(
-                f"action_space is '{wanted}'; the model '{self.model}' knows {', '.join(self.spaces)}",
-                thing=thing,
-                cure="name one of these",
-                known=self.spaces,
-            )
+            problem = f"action_space is '{wanted}'; the model '{self.model}' knows {', '.join(self.spaces)}"
+            raise UnmatchedPlan(problem, thing=thing, cure="name one of these", known=self.spaces)
         alike = [space for space in self.spaces.values() if isinstance(plan, space.plan)]
         asked_for = [space for space in alike if wanted in ("", space.name)]
         columns = set(plan.motion_names)
         fitting = [space for space in asked_for if set(space.motion_names) == columns]
         if not fitting:
             within = [space for space in asked_for if set(space.motion_names) < columns]
-            fitting = [space for space in within if not self._moving_extras(plan, space)]
+            moved = {space.name: space.moving(plan, self._extras(plan, space)) for space in within}
+            fitting = [space for space in within if not moved[space.name]]
             if within and not fitting:
-                space, moving = within[0], self._moving_extras(plan, within[0])
+                space, moving = within[0], moved[within[0].name]
                 raise UnmatchedPlan(
                     f"it also moves {listed(moving)}, which the model '{self.model}' does not know ({space.name}: "
                     f"{listed(space.motion_names)}), so that motion is not imagined",
@@ -243,12 +211,8 @@ class PlanPreparer:
             return fitting[0]
         if fitting:
             names = [space.name for space in fitting]
-            raise UnmatchedPlan(
-                f"it fits the action spaces {', '.join(names)} of the model '{self.model}'",
-                thing=thing,
-                cure="set action_space to one of them",
-                known=names,
-            )
+            problem = f"it fits the action spaces {', '.join(names)} of the model '{self.model}'"
+            raise UnmatchedPlan(problem, thing=thing, cure="set action_space to one of them", known=names)
         noun = alike[0].column_noun if alike else "columns"
         known = "; ".join(f"{space.name}: {listed(space.motion_names)}" for space in alike) or "no plans of this kind"
         asked = f", and action_space is '{wanted}'" if wanted else ""
@@ -259,10 +223,10 @@ class PlanPreparer:
             known=[space.name for space in alike],
         )
 
-    def _moving_extras(self, plan: Plan, space: ActionSpace) -> list[str]:
-        """The plan's columns that move, that the space does not have, and that are not ignored."""
+    def _extras(self, plan: Plan, space: ActionSpace) -> list[str]:
+        """The plan's columns that the space does not have and that are not ignored."""
         known = {*space.motion_names, *self.settings.ignore_joints}
-        return space.moving(plan, [name for name in plan.motion_names if name not in known])
+        return [name for name in plan.motion_names if name not in known]
 
 
 def _together(errors: Iterable[PlanError]) -> str:
@@ -270,9 +234,8 @@ def _together(errors: Iterable[PlanError]) -> str:
     alike: dict[tuple[str, str], list[PlanError]] = {}
     for error in errors:
         alike.setdefault((error.problem, error.cure), []).append(error)
-    return "; ".join(
-        str(found[0])
-        if len(found) == 1
-        else str(UserError(problem, thing=f"{len(found)} plans ({listed((e.thing for e in found), 2)})", cure=cure))
-        for (problem, cure), found in alike.items()
-    )
+    texts = []
+    for (problem, cure), found in alike.items():
+        thing = f"{len(found)} plans ({listed((error.thing for error in found), 2)})"
+        texts.append(str(UserError(problem, thing=thing, cure=cure) if len(found) > 1 else found[0]))
+    return "; ".join(texts)
