@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from astra_ros.errors import UserError
+from astra_ros.plans.errors import PlanError
+from astra_ros.plans.numbers import unique_names
 from astra_ros.plans.plan import Plan
 from astra_ros.plans.start import RobotNow, StartRules
 from astra_ros.registry import Registry
@@ -27,11 +29,7 @@ ACTION_SPACES: Registry[type[ActionSpace]] = Registry(
 
 
 class InvalidActionSpace(UserError, ValueError):
-    """An action space, such as that of a model card, is invalid. ``thing`` names it.
-
-    Attributes:
-        field: the attribute that is wrong, or ''.
-    """
+    """An action space, such as that of a model card, is invalid. ``field`` is the attribute that is wrong, or ''."""
 
     def __init__(self, name: str, problem: str, field: str = "") -> None:
         super().__init__(problem, thing=f"action space '{name}'")
@@ -43,26 +41,24 @@ class ActionSpace(ABC):
     """How one robot's motion becomes the action numbers that a world model was trained on.
 
     A *motion* is [..., H + 1, D]: row 0 belongs to the newest frame that was seen, row k to the k-th frame that is
-    imagined. The modality says what a row is: a state or a velocity. The scales come from the training data and are
-    stored in the model's card.
+    imagined. A row is a state, unless a subclass such as `VelocitySpace` says otherwise. The scales come from the
+    training data and are stored in the model's card.
 
     A subclass with a ``modality`` is registered under it. Its class attributes are the facts about its kind of robot.
+    The camera moves with the robot (`moves_camera`) where a subclass has `poses`.
 
     Attributes:
         name: of this robot's actions, e.g. ``"panda_joints"``; unique in a model.
         motion_names: D unique names, the columns of a motion and of every other attribute.
-        modality: name of the kind.
         units: of the columns, in words.
         plan: class of the plans whose motion this is.
         column_noun: what a plan's columns are, in the plural, for messages.
         columns_are_joints: the columns are joints of a robot description, so the robot can be rendered along a plan.
-        moves_camera: the camera moves with the robot; then `poses` says where to.
         is_camera: the columns are velocities of the camera itself, in its optical frame.
         forward_column: the column that drives a base forward, m/s; '' where none does.
         acceleration_unit: unit of `accelerations` where all columns have the same one, else ''.
         bag_types: message types that its motion is read from in a bag. Topics of the first group are preferred.
-        bag_motion: the class that reads it, "module:class", see ``datasets/rosbag/motion.py``. It is named here and
-            imported there.
+        bag_motion: the class that reads it, "module:class", imported by ``datasets/rosbag/motion.py``.
 
     Raises:
         InvalidActionSpace: on creation, for repeated or missing names, wrong lengths, values that are not finite, or a
@@ -84,79 +80,75 @@ class ActionSpace(ABC):
     bag_types: ClassVar[tuple[tuple[str, ...], ...]] = ()
     bag_motion: ClassVar[str] = ""
 
-    def __init_subclass__(cls, **kwargs) -> None:
-        super().__init_subclass__(**kwargs)
+    def __init_subclass__(cls) -> None:
+        cls.moves_camera = cls.poses is not ActionSpace.poses
         if cls.modality:
             ACTION_SPACES.register(cls.modality, cls)
 
     def __post_init__(self) -> None:
-        if isinstance(self.motion_names, str):
-            raise InvalidActionSpace(self.name, "motion_names must be a list of names")
-        names = tuple(str(name) for name in self.motion_names)
-        if not self.name or not names or len(set(names)) != len(names):
-            raise InvalidActionSpace(
-                self.name, f"expected a name and at least one column, each named once; got {list(names)}"
-            )
+        if not self.name:
+            raise InvalidActionSpace(self.name, "it has no name")
+        try:
+            names = unique_names("", "motion_names", self.motion_names)
+        except PlanError as error:
+            raise InvalidActionSpace(self.name, error.problem) from None
         object.__setattr__(self, "motion_names", names)
         for field in fields(self)[2:]:
             values = np.asarray(getattr(self, field.name), dtype=np.float64)
             if values.shape != (len(names),) or not np.isfinite(values).all():
-                raise InvalidActionSpace(
-                    self.name,
-                    f"{field.name} has shape {values.shape}; expected ({len(names)},) finite numbers, one per column",
-                    field.name,
-                )
+                problem = f"has shape {values.shape}; expected ({len(names)},) finite numbers, one per column"
+                raise InvalidActionSpace(self.name, f"{field.name} {problem}", field.name)
             if field.name.endswith("_std") and (values <= 0.0).any():
-                column = names[int(np.argmin(values))]
-                raise InvalidActionSpace(
-                    self.name, f"{field.name} of '{column}' is {values.min():g}; a spread must be > 0", field.name
-                )
-            object.__setattr__(self, field.name, tuple(float(value) for value in values))
-
-    @property
-    @abstractmethod
-    def dim(self) -> int:
-        """A: numbers per action."""
+                problem = f"of '{names[int(np.argmin(values))]}' is {values.min():g}; a spread must be > 0"
+                raise InvalidActionSpace(self.name, f"{field.name} {problem}", field.name)
+            object.__setattr__(self, field.name, tuple(values.tolist()))
 
     @abstractmethod
     def _numbers(self, motion: np.ndarray) -> np.ndarray:
         """float64 [..., H + 1, D], checked, -> [..., H, A]."""
-
-    @abstractmethod
-    def accelerations(self, motion: np.ndarray, dt_s: float) -> np.ndarray:
-        """float64 [..., H + 1, D] -> [..., N, D], unit per s^2; N may be 0 where H is 1."""
-
-    @abstractmethod
-    def begun_from(self, other: np.ndarray, motion: np.ndarray) -> np.ndarray:
-        """Another motion [..., H + 1, D], begun where ``motion`` begins: what a robot there would do."""
 
     @staticmethod
     @abstractmethod
     def rest(motion_names: Sequence[str], now: Mapping[str, float], seconds: float, name: str) -> Plan:
         """The plan to do nothing for some seconds, from a motion now: column -> value."""
 
-    @staticmethod
+    @classmethod
     @abstractmethod
+    def fit(cls, name: str, motion_names: Sequence[str], motions: Sequence[np.ndarray]):
+        """The space with scales measured on recorded motions, [N, D] each."""
+
+    @property
+    def dim(self) -> int:
+        """A: numbers per action."""
+        return self.encode(np.zeros((2, len(self.motion_names)))).shape[-1]
+
+    def accelerations(self, motion: np.ndarray, dt_s: float) -> np.ndarray:
+        """float64 [..., H + 1, D] -> [..., N, D], unit per s^2; N may be 0 where H is 1."""
+        return np.diff(motion, n=2, axis=-2) / dt_s**2
+
+    def begun_from(self, other: np.ndarray, motion: np.ndarray) -> np.ndarray:
+        """Another motion [..., H + 1, D], begun where ``motion`` begins: what a robot there would do."""
+        return other - other[..., :1, :] + motion[..., :1, :]
+
+    @staticmethod
     def distances(rows: np.ndarray, times_s: np.ndarray) -> np.ndarray:
         """How far a robot has gone since the first row, by the column that went furthest: [N, D], [N] -> [N]."""
+        return np.abs(rows - rows[0]).max(axis=1)
 
     @staticmethod
-    @abstractmethod
     def extents(rows: np.ndarray) -> np.ndarray:
         """How much each column of recorded rows [N, D] moves: [D], near 0 of a robot at rest."""
+        return np.ptp(rows, axis=0)
 
     def moving(self, plan: Any, columns: Sequence[str]) -> list[str]:
-        """Those of a plan's columns, which this space does not have, that move: all, unless the modality can tell.
-
-        A plan whose further columns do not move is taken without them.
-        """
+        """Those of a plan's further columns that move. A plan is taken without those that do not."""
         return list(columns)
 
     def check_start(self, plan: Any, robot: RobotNow | None, rules: StartRules) -> None:
         """Checks that a plan begins where the robot is. Plans of modalities without a state may begin anywhere.
 
         Args:
-            plan: as it came; it may have further columns, in any order.
+            plan: as it came, perhaps with further columns.
             robot: None where plans are not compared.
 
         Raises:
@@ -175,20 +167,11 @@ class ActionSpace(ABC):
         return plan.reordered(self.motion_names), None if robot is None else robot.ordered(self.motion_names)
 
     def poses(self, motion: np.ndarray, dt_s: float) -> np.ndarray:
-        """Where the frame that moves the camera is at each row but the first: poses in that frame at row 0.
+        """Where the frame that moves the camera is at each row but the first, in that frame at row 0.
 
-        Args:
-            motion: [..., H + 1, D], each row held for the ``dt_s`` that ends at it.
-
-        Returns:
-            float64 [..., H, 4, 4], m.
+        A motion [..., H + 1, D], each row held for the ``dt_s`` that ends at it, -> float64 [..., H, 4, 4], m.
         """
         raise NotImplementedError(f"the action space '{self.name}' moves no camera")
-
-    @classmethod
-    @abstractmethod
-    def fit(cls, name: str, motion_names: Sequence[str], motions: Sequence[np.ndarray]):
-        """The space with scales measured on recorded motions, [N, D] each."""
 
     def encode(self, motion) -> np.ndarray:
         """A motion as the model's actions: finite [..., H + 1, D] with H >= 1 -> float32 [..., H, A]."""
@@ -204,11 +187,7 @@ class ActionSpace(ABC):
 
 
 def action_space_class(modality: str) -> type[ActionSpace]:
-    """The class of a modality.
-
-    Raises:
-        UnknownName: no file and no package has it.
-    """
+    """The class of a modality. Raises UnknownName where no file and no package has it."""
     return ACTION_SPACES[modality]
 
 
@@ -220,14 +199,12 @@ def action_space_from_dict(values: dict[str, Any]) -> ActionSpace:
         InvalidActionSpace: a key is missing or unknown, or a value is invalid.
     """
     cls = action_space_class(values.get("modality", "?"))
-    known = [field.name for field in fields(cls)]
-    given = [key for key in values if key != "modality"]
+    given, known = {key: value for key, value in values.items() if key != "modality"}, [f.name for f in fields(cls)]
     if set(known) != set(given):
         missing, unknown = sorted(set(known) - set(given)), sorted(set(given) - set(known))
-        raise InvalidActionSpace(
-            values.get("name", "?"), f"missing keys {missing}, unknown keys {unknown}; expected exactly {known}"
-        )
-    return cls(**{key: values[key] for key in known})
+        problem = f"missing keys {missing}, unknown keys {unknown}; expected exactly {known}"
+        raise InvalidActionSpace(values.get("name", "?"), problem)
+    return cls(**given)
 
 
 def spread(values: np.ndarray, floor: float) -> tuple[float, ...]:

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from astra_ros.errors import UserError
 
 
 class PlanError(UserError, ValueError):
-    """A plan cannot be used. ``thing`` names the plan.
+    """A plan cannot be used. ``thing`` names the plan; the other facts are given where they are known."""
 
-    Attributes:
-        column: the joint, or another column, that it is about; '' for the plan as a whole.
-        index: of the point or row that it is about, or None.
-        found: the value that cannot be, or None.
-        limit: what would be taken at most or at least, or None.
-    """
+    column: str = ""  # the joint, or another column
+    index: int | None = None  # of the point or row
+    found: float | None = None
+    limit: float | None = None  # the greatest or smallest value that would be taken
 
-    def __init__(
-        self,
-        problem: str,
-        *,
-        thing: str = "",
-        cure: str = "",
-        column: str = "",
-        index: int | None = None,
-        found: float | None = None,
-        limit: float | None = None,
-    ) -> None:
+    def __init__(self, problem: str, *, thing: str = "", cure: str = "", **facts: object) -> None:
         super().__init__(problem, thing=thing, cure=cure)
-        self.column, self.index, self.found, self.limit = column, index, found, limit
+        vars(self).update(facts)
 
 
 class NotTimed(PlanError):
@@ -45,12 +31,6 @@ class StartError(PlanError):
 
 
 class RobotUnknown(PlanError):
-    """It is not known where the robot is, so a plan's start cannot be compared with it. Later it may be known.
+    """It is not known where the robot is, so a plan's start cannot be compared with it. Later it may be known."""
 
-    Attributes:
-        joints: the joints whose positions are not known.
-    """
-
-    def __init__(self, problem: str, *, thing: str, cure: str, joints: Sequence[str]) -> None:
-        super().__init__(problem, thing=thing, cure=cure)
-        self.joints = tuple(joints)
+    joints: tuple[str, ...] = ()  # those whose positions are not known

@@ -27,35 +27,31 @@ TURNS = (
 
 
 def check_seams(plan: JointPlan, turning: Collection[str]) -> None:
-    """Raises PlanError where it is not known which way round a joint goes.
+    """Checks that it is known which way round each joint goes.
 
-    A joint that is not known to turn without end must not jump by about a whole turn; one that does must not take a
-    step that may go either way round.
+    Raises:
+        PlanError: a joint that is not known to turn without end jumps by about a whole turn, or one that does takes a
+            step that may go either way round.
     """
-    turn = seam(plan, turning)
-    if not (found := turn or either_way(plan, turning)):
+    jump = _seam(plan, turning)
+    if not (found := jump or _either_way(plan, turning)):
         return
     name, point = found
-    column = plan.positions[:, plan.joint_names.index(name)]
-    seconds = plan.times_s[point] - plan.times_s[point - 1]
+    before, after = plan.positions[point - 1 : point + 1, plan.joint_names.index(name)].tolist()
     moves = (
-        f"it moves {short(name)} from {column[point - 1]:.3f} to {column[point]:.3f} rad in {seconds:.2f} s "
-        f"(points {point - 1} and {point})"
+        f"it moves {short(name)} from {before:.3f} to {after:.3f} rad in "
+        f"{plan.times_s[point] - plan.times_s[point - 1]:.2f} s (points {point - 1} and {point})"
     )
-    if turn:
+    if jump:
         problem, cure = f"{moves}, about one whole turn", TURNS
     else:
         problem = f"{moves}, and the joint turns without end, so which way round it goes is not known"
         cure = "send points in between, at most 3.1 rad from each other"
-    jump = float(column[point] - column[point - 1])
-    raise PlanError(problem, thing=plan.title, cure=cure, column=name, index=point, found=jump)
+    raise PlanError(problem, thing=plan.title, cure=cure, column=name, index=point, found=after - before)
 
 
 def check_start(plan: JointPlan, robot: RobotNow, rules: StartRules) -> None:
-    """Checks that the joints that a model knows begin where the robot is.
-
-    Args:
-        plan: with exactly these joints.
+    """Checks that the joints that a model knows, those of ``plan``, begin where the robot is.
 
     Raises:
         RobotUnknown: where a joint is is not known.
@@ -68,21 +64,28 @@ def check_start(plan: JointPlan, robot: RobotNow, rules: StartRules) -> None:
             + (doubts or f"the position of {listed(unknown)} is not known"),
             thing=plan.title,
             cure=("or " if doubts else "") + "set start_tolerance to 0 to take plans that start anywhere",
-            joints=unknown,
+            joints=tuple(unknown),
         )
-    turning, start, begin_s = rules.turning(robot), robot.ordered(plan.joint_names), float(plan.times_s[0])
+    start = robot.ordered(plan.joint_names)
     assert start is not None, "all joints are known"
-    away, allowed = np.abs(way_from(plan, start, turning)), rules.tolerance + rules.max_speed * begin_s
-    if away.max() > allowed:
-        turned = ", ".join(whole_turns(plan, start, turning, allowed))
-        worst = int(away.argmax())
+    begin_s, endless = float(plan.times_s[0]), rules.turning(robot)
+    way, allowed = plan.positions[0] - start, rules.tolerance + rules.max_speed * begin_s
+    turning = [name in endless for name in plan.joint_names]
+    away = np.abs(np.where(turning, short_way(way), way))
+    worst = int(away.argmax())
+    if away[worst] > allowed:
+        turned = [
+            name
+            for name, step, turns in zip(plan.joint_names, way.tolist(), turning)
+            if not turns and abs(step) > allowed and turns_in(step)
+        ]
         raise StartError(
             f"it starts with {short(plan.joint_names[worst])} at {plan.positions[0][worst]:.3f} rad at {begin_s:g} s, "
             f"but the robot is {away[worst]:.3f} rad away from there (start_tolerance is {rules.tolerance:g}, "
             f"max_start_speed {rules.max_speed:g})",
             thing=plan.title,
             cure="plan from where the robot is"
-            + (f". Of {turned} that is about one whole turn (6.283 rad): {TURNS}" if turned else ""),
+            + (f". Of {', '.join(turned)} that is about one whole turn (6.283 rad): {TURNS}" if turned else ""),
             column=plan.joint_names[worst],
             index=0,
             found=float(away[worst]),
@@ -115,18 +118,6 @@ def check_extras(plan: JointPlan, extra: Collection[str], robot: RobotNow, rules
             )
 
 
-def way_from(plan: JointPlan, start: np.ndarray, continuous: Collection[str]) -> np.ndarray:
-    """How far a plan's first point is from the robot, joint by joint: [J] rad (m for sliding joints), signed.
-
-    Args:
-        start: [J], where the robot is.
-        continuous: joints whose whole turns do not count.
-    """
-    away = plan.positions[0] - start
-    turning = np.array([name in continuous for name in plan.joint_names])
-    return np.where(turning, short_way(away), away)
-
-
 def in_the_turn_of(
     plan: JointPlan, start: np.ndarray | None, continuous: Collection[str], middle: np.ndarray
 ) -> tuple[JointPlan, np.ndarray | None]:
@@ -150,44 +141,30 @@ def in_the_turn_of(
         way = positions[:, column]
         if written_in_one_turn(way):
             way = unwrapped(way)
-        begin = way[0] if start is None else start[column]
-        begin = nearest_turn(begin, middle[column])
+        begin = nearest_turn(way[0] if start is None else start[column], middle[column])
         if start is not None:
             start[column] = begin
         positions[:, column] = way + (nearest_turn(way[0], begin) - way[0])
     return replace(plan, positions=positions), start
 
 
-def seam(plan: JointPlan, continuous: Collection[str]) -> tuple[str, int] | None:
-    """A joint that jumps by about whole turns, faster than any joint turns, and the point after the jump; or None.
-
-    Joints that are known to turn without end do not count.
-    """
+def _seam(plan: JointPlan, turning: Collection[str]) -> tuple[str, int] | None:
+    """A joint that jumps by about whole turns, faster than any joint turns, and the point after the jump; or None."""
     steps = np.diff(plan.positions, axis=0)
     fast = np.abs(steps) > FASTEST_JOINT * np.diff(plan.times_s)[:, None]
     for column, index in np.argwhere(fast.T).tolist():
         name = plan.joint_names[column]
-        if name not in continuous and turns_in(float(steps[index, column])):
+        if name not in turning and turns_in(float(steps[index, column])):
             return name, index + 1
     return None
 
 
-def either_way(plan: JointPlan, continuous: Collection[str]) -> tuple[str, int] | None:
-    """A joint that turns without end and takes a step that is a long one either way round, and the point after it; or
-    None. Only angles that may be written modulo 2 pi are ambiguous."""
+def _either_way(plan: JointPlan, turning: Collection[str]) -> tuple[str, int] | None:
+    """A joint that takes a step that is a long one either way round, and the point after it; or None."""
     for name, way in zip(plan.joint_names, plan.positions.T):
-        if name in continuous and written_in_one_turn(way):
+        if name in turning and written_in_one_turn(way):  # other angles are not ambiguous
             steps = np.diff(way)
             unclear = (np.abs(steps) > math.pi) & (np.abs(short_way(steps)) > ACROSS_THE_SEAM)
             if unclear.any():
                 return name, int(np.argmax(unclear)) + 1
     return None
-
-
-def whole_turns(plan: JointPlan, start: np.ndarray, continuous: Collection[str], tolerance: float) -> list[str]:
-    """Joints that begin about whole turns from where the robot is, and are not known to turn without end."""
-    return [
-        name
-        for name, away in zip(plan.joint_names, plan.positions[0] - start)
-        if name not in continuous and abs(away) > tolerance and turns_in(float(away))
-    ]

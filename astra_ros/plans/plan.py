@@ -10,10 +10,7 @@ import numpy as np
 
 
 class Plan(Protocol):
-    """A candidate: what a robot would do from now on, in named columns.
-
-    Plans are frozen dataclasses, see `renamed`.
-    """
+    """A candidate, a frozen dataclass: what a robot would do from now on, in named columns."""
 
     @property
     def name(self) -> str:
@@ -39,11 +36,7 @@ class Plan(Protocol):
         """
 
     def reordered(self, motion_names: Sequence[str]) -> Plan:
-        """The same plan with its columns in the given order.
-
-        Raises:
-            PlanError: the plan's columns and ``motion_names`` are not the same set.
-        """
+        """The same plan with its columns in the given order; raises PlanError where it has other columns."""
 
 
 def renamed(plan: Plan, name: str) -> Plan:

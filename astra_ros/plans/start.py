@@ -37,8 +37,7 @@ class RobotNow:
         values: joint -> where it is (rad; m for sliding joints), or column -> how a base moved in the last step (m/s,
             rad/s).
         doubted: joint -> why its position is not believed; such a joint is not in ``values``.
-        continuous: joints that turn without end, by the robot's description.
-        limited: joints that have an end, by the robot's description.
+        continuous, limited: joints that turn without end, and that have an end, by the robot's description.
     """
 
     values: Mapping[str, float]
@@ -53,9 +52,7 @@ class RobotNow:
 
     def ordered(self, names: Sequence[str]) -> np.ndarray | None:
         """[D] in the order of names, or None when any of them is unknown."""
-        if any(name not in self.values for name in names):
-            return None
-        return np.array([self.values[name] for name in names], dtype=np.float64)
+        return None if self.unknown(names) else np.array([self.values[name] for name in names], dtype=np.float64)
 
     def unknown(self, names: Sequence[str]) -> list[str]:
         """The joints whose position is not known."""

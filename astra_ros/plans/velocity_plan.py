@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from astra_ros.plans.errors import PlanError
-from astra_ros.plans.numbers import finite_numbers, start_values
+from astra_ros.plans.numbers import check_columns, finite_numbers, start_values, unique_names
 from astra_ros.texts import listed
 
 
@@ -16,12 +16,10 @@ from astra_ros.texts import listed
 class VelocityPlan:
     """Velocities, each held for ``dt_s``; rest after the last one.
 
-    The modality says what the columns mean (``plans/action_spaces``): for ``twist`` the base's ``linear.x`` and
-    ``angular.z`` (REP 103: x forward, z up), for ``camera`` the camera's six rates in its optical frame. The array is
-    a private read-only copy.
+    The modality says what the columns mean (``plans/action_spaces``). The array is a private read-only copy.
 
     Attributes:
-        motion_names: D unique names; column d of ``velocities`` belongs to ``names[d]``.
+        motion_names: D unique names, the columns of ``velocities``.
         dt_s: seconds that each row is held.
         velocities: float64 [N, D], m/s and rad/s; row i holds from i * dt_s to (i + 1) * dt_s.
         name: label of the plan, unique within a request, e.g. ``"candidates/3"``.
@@ -36,15 +34,11 @@ class VelocityPlan:
     name: str = "plan"
 
     def __post_init__(self) -> None:
-        names = tuple(str(name) for name in self.motion_names)
-        if not names or len(set(names)) != len(names):
-            raise PlanError(f"names are {names}; each column needs one of its own", thing=self.title)
+        names = unique_names(self.title, "columns", self.motion_names)
         rows = finite_numbers(self.title, "velocities", self.velocities)
         if rows.ndim != 2 or not rows.shape[0] or rows.shape[1] != len(names):
-            raise PlanError(
-                f"velocities have shape {rows.shape}; expected [N, {len(names)}] with N >= 1, columns {listed(names)}",
-                thing=self.title,
-            )
+            wanted = f"[N, {len(names)}] with N >= 1, columns {listed(names)}"
+            raise PlanError(f"velocities have shape {rows.shape}; expected {wanted}", thing=self.title)
         if not (np.isfinite(self.dt_s) and self.dt_s > 0.0):
             raise PlanError(f"dt_s is {self.dt_s}; it must be > 0", thing=self.title, found=float(self.dt_s), limit=0.0)
         object.__setattr__(self, "motion_names", names)
@@ -80,36 +74,23 @@ class VelocityPlan:
             begin = start_values(self.title, "the velocity at its start", now, len(self.motion_names))
         return np.concatenate([begin[None], means])
 
+    def mean(self, times_s) -> np.ndarray:
+        """Mean velocity [M, D] of each interval between consecutive times [M + 1], s, as in `motion`."""
+        times = np.asarray(times_s, dtype=np.float64)
+        edges = np.arange(len(self.velocities) + 1) * self.dt_s
+        travelled = np.cumsum(self.velocities, axis=0) * self.dt_s
+        along = np.stack([np.interp(times, edges, [0.0, *column]) for column in travelled.T], axis=-1)
+        return np.diff(along, axis=0) / np.diff(times)[:, None]
+
     def reordered(self, motion_names: Sequence[str]) -> VelocityPlan:
         """The same plan with its columns in the given order.
 
         Raises:
-            PlanError: the plan's columns and ``motion_names`` are not the same set.
+            PlanError: it has other columns.
         """
-        wanted = tuple(motion_names)
-        if set(wanted) != set(self.motion_names):
-            raise PlanError(
-                f"it has the columns {listed(self.motion_names)}; expected exactly: {listed(wanted)}", thing=self.title
-            )
-        columns = [self.motion_names.index(name) for name in wanted]
-        return replace(self, motion_names=wanted, velocities=self.velocities[:, columns])
-
-    def mean(self, times_s) -> np.ndarray:
-        """Mean velocity of each interval between consecutive times.
-
-        Args:
-            times_s: [M + 1] seconds from the plan's start, increasing, >= 0.
-
-        Returns:
-            float64 [M, D]: row k is the mean from ``times_s[k]`` to ``times_s[k + 1]``.
-        """
-        times = np.asarray(times_s, dtype=np.float64)
-        edges = np.arange(len(self.velocities) + 1) * self.dt_s
-        travelled = np.concatenate(
-            [np.zeros((1, len(self.motion_names))), np.cumsum(self.velocities, axis=0) * self.dt_s]
-        )
-        along = np.stack([np.interp(times, edges, column) for column in travelled.T], axis=-1)
-        return np.diff(along, axis=0) / np.diff(times)[:, None]
+        check_columns(self.title, "columns", self.motion_names, motion_names)
+        columns = [self.motion_names.index(name) for name in motion_names]
+        return replace(self, motion_names=tuple(motion_names), velocities=self.velocities[:, columns])
 
     def at(self, time_s: float) -> np.ndarray:
         """The velocity [D] commanded at a time; zeros before the start and after the end."""

@@ -32,11 +32,6 @@ class VelocitySpace(ActionSpace):
     change_std: tuple[float, ...]
 
     plan: ClassVar[type] = VelocityPlan
-    moves_camera: ClassVar[bool] = True
-
-    @property
-    def dim(self) -> int:
-        return 2 * len(self.motion_names)
 
     def _numbers(self, motion: np.ndarray) -> np.ndarray:
         velocity = motion[..., 1:, :] / np.array(self.velocity_std)
@@ -44,16 +39,13 @@ class VelocitySpace(ActionSpace):
         return np.concatenate([velocity, change], axis=-1)
 
     def accelerations(self, motion: np.ndarray, dt_s: float) -> np.ndarray:
-        """Differences of the mean velocities, the first one from the motion now."""
         return np.diff(motion, axis=-2) / dt_s
 
     def begun_from(self, other: np.ndarray, motion: np.ndarray) -> np.ndarray:
-        """The same velocities, after the one that ``motion`` comes from."""
         return np.concatenate([motion[..., :1, :], other[..., 1:, :]], axis=-2)
 
     @staticmethod
     def rest(motion_names: Sequence[str], now: Mapping[str, float], seconds: float, name: str) -> VelocityPlan:
-        """The base stops."""
         return VelocityPlan(tuple(motion_names), seconds, np.zeros((1, len(motion_names))), name)
 
     @staticmethod

@@ -37,7 +37,7 @@ class NothingToImagine(UserError, ValueError):
     def unknown_joints(self) -> tuple[str, ...]:
         """Joints whose positions are not known; a plan may be imagined as soon as they are. Empty where none waits."""
         waiting = [error.joints for error in self.refused.values() if isinstance(error, RobotUnknown)]
-        return waiting[-1] if waiting else ()
+        return tuple(waiting[-1]) if waiting else ()
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,7 @@ def test_a_killed_training_resumes_to_the_same_curve_and_weights(data, tmp_path,
     for name, value in whole.items():
         assert torch.equal(resumed[name], value), name
     model = load_world_model("torch", tmp_path / "whole/model")
-    assert model.card.action_spaces["kuka_joints"].joint_names[0] == "lbr_iiwa_joint_1"
+    assert model.card.action_spaces["kuka_joints"].motion_names[0] == "lbr_iiwa_joint_1"
 
 
 def test_a_training_that_explodes_stops_and_keeps_its_last_checkpoint(data, tmp_path, arguments, monkeypatch):

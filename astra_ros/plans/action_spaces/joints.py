@@ -49,27 +49,10 @@ class JointSpace(ActionSpace):
     )
     bag_motion: ClassVar[str] = "astra_ros.datasets.rosbag.joint_motion:JointMotion"
 
-    @property
-    def joint_names(self) -> tuple[str, ...]:
-        """The columns, which are joints here."""
-        return self.motion_names
-
-    @property
-    def dim(self) -> int:
-        return 2 * len(self.motion_names)
-
     def _numbers(self, motion: np.ndarray) -> np.ndarray:
         place = (motion[..., 1:, :] - np.array(self.position_mean)) / np.array(self.position_std)
         step = np.diff(motion, axis=-2) / np.array(self.step_std)
         return np.concatenate([place, step], axis=-1)
-
-    def accelerations(self, motion: np.ndarray, dt_s: float) -> np.ndarray:
-        """Second differences of the positions at the frames' times."""
-        return np.diff(motion, n=2, axis=-2) / dt_s**2
-
-    def begun_from(self, other: np.ndarray, motion: np.ndarray) -> np.ndarray:
-        """The same changes, from the joints where ``motion`` begins."""
-        return other - other[..., :1, :] + motion[..., :1, :]
 
     def moving(self, plan: JointPlan, columns: Sequence[str]) -> list[str]:
         paths = zip(plan.joint_names, plan.positions.T)
@@ -92,16 +75,11 @@ class JointSpace(ActionSpace):
 
     @staticmethod
     def rest(motion_names: Sequence[str], now: Mapping[str, float], seconds: float, name: str) -> JointPlan:
-        """The arm stays where it is."""
         return JointPlan(tuple(motion_names), np.zeros(1), np.array([[now[joint] for joint in motion_names]]), name)
 
     @staticmethod
     def distances(rows: np.ndarray, times_s: np.ndarray) -> np.ndarray:
         return np.abs(short_way(rows - rows[0])).max(axis=1)  # a whole turn may be a wrapped angle
-
-    @staticmethod
-    def extents(rows: np.ndarray) -> np.ndarray:
-        return np.ptp(rows, axis=0)
 
     @classmethod
     def fit(cls, name: str, motion_names: Sequence[str], motions: Sequence[np.ndarray]):
