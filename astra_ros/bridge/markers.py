@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Point
-from std_msgs.msg import ColorRGBA
+from geometry_msgs.msg import Point, Pose, Quaternion
+from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from astra_ros.critics.scoring import PlanScore
@@ -32,27 +32,26 @@ def plans_to_markers(
     ``object_path`` (dots where the object is imagined). Ids are plan indices.
 
     Args:
-        scores: K scores.
         paths: [K, N, 3] m, the path of the tool, or None.
         objects: [K, N, 3] m, the imagined object, or None.
         stamp: the source image's.
         frame_id: frame of the positions.
     """
-    msg = MarkerArray(markers=[_marker(stamp, frame_id, "tool_path", 0, Marker.DELETEALL)])
+
+    def marker(namespace: str, index: int, **fields) -> Marker:
+        upright = Pose(orientation=Quaternion(w=1.0))
+        return Marker(header=Header(stamp=stamp, frame_id=frame_id), ns=namespace, id=index, pose=upright, **fields)
+
+    msg = MarkerArray(markers=[marker("tool_path", 0, action=Marker.DELETEALL)])
     for index, score in enumerate(scores):
         red, green, blue = plan_colour(score, len(scores))
         best = score.rank == 0 and score.verdict != "vetoed"
         colour = ColorRGBA(r=red, g=green, b=blue, a=1.0 if best else 0.6)
         if paths is not None:
-            line = _marker(stamp, frame_id, "tool_path", index)
-            line.type = Marker.LINE_STRIP
+            line = marker("tool_path", index, type=Marker.LINE_STRIP, color=colour, points=_points(paths[index]))
             line.scale.x = 0.008 if best else 0.004
-            line.color = colour
-            line.points = _points(paths[index])
-            label = _marker(stamp, frame_id, "label", index)
-            label.type = Marker.TEXT_VIEW_FACING
+            label = marker("label", index, type=Marker.TEXT_VIEW_FACING, color=colour)
             label.scale.z = 0.03
-            label.color = colour
             # In the middle, where plans differ: they may all end where they began.
             middle = paths[index][len(paths[index]) // 2]
             label.pose.position.x, label.pose.position.y = float(middle[0]), float(middle[1])
@@ -60,21 +59,10 @@ def plans_to_markers(
             label.text = f"{score.name} {score.score:.2f}"
             msg.markers += [line, label]
         if objects is not None:
-            dots = _marker(stamp, frame_id, "object_path", index)
-            dots.type = Marker.SPHERE_LIST
+            dots = marker("object_path", index, type=Marker.SPHERE_LIST, color=colour, points=_points(objects[index]))
             dots.scale.x = dots.scale.y = dots.scale.z = 0.015
-            dots.color = colour
-            dots.points = _points(objects[index])
             msg.markers.append(dots)
     return msg
-
-
-def _marker(stamp: Time, frame_id: str, namespace: str, index: int, action=Marker.ADD) -> Marker:
-    marker = Marker(ns=namespace, id=index, action=action)
-    marker.header.stamp = stamp
-    marker.header.frame_id = frame_id
-    marker.pose.orientation.w = 1.0
-    return marker
 
 
 def _points(positions: np.ndarray) -> list[Point]:

@@ -6,7 +6,8 @@ package, in the entry point group ``astra_ros.plan_adapters``: ``"nav_msgs/msg/P
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -18,50 +19,48 @@ from astra_ros.registry import Registry
 JOINT_TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 
 
-class PlanAdapter(Protocol):
+class PlanAdapter(ABC):
     """How plans of one message type are read, compared with the robot, drawn and handed on.
 
     Attributes:
-        ros_type: ROS name of the message type.
-        message: its class.
+        message: class of the message type.
         start_topic: relative name of the topic that says where the robot is as a plan begins; '' where a plan may
             begin in any state.
         best_topic: name of the topic on which the winner is handed on; no other type may have the same one.
         advice: what to publish instead, for planners whose topic has another type.
     """
 
-    ros_type: ClassVar[str]
-    message: ClassVar[type]
+    message: ClassVar[Any]
     start_topic: ClassVar[str] = ""
     best_topic: ClassVar[str]
     advice: ClassVar[str] = ""
 
-    def to_plan(self, msg, name: str, topic: str) -> Plan:
-        """A message as a plan.
+    @abstractmethod
+    def to_plan(self, msg, name: str) -> Plan:
+        """A message as the plan of that name. Raises PlanError where it cannot be used."""
 
-        Args:
-            name: the plan's name, e.g. ``"candidates/3"``.
-            topic: where the message came from, for errors.
-
-        Raises:
-            PlanError: the message cannot be used.
-        """
+    @property
+    def has_stamp(self) -> bool:
+        """Whether messages begin with a header, whose stamp says when the plan begins; 0: when it is handed on."""
+        return [*self.message.get_fields_and_field_types().values()][:1] == ["std_msgs/Header"]
 
     def stamp(self, msg) -> Time:
-        """When the plan begins; 0: when it is handed on. Messages without a header begin at once."""
-        return Time()
+        """When the plan begins; 0: when it is handed on."""
+        return msg.header.stamp if self.has_stamp else Time()
 
     def without_stamp(self, data: bytes) -> bytes:
-        """A serialized message with the stamp 0 and otherwise the same bytes."""
-        return data
+        """A serialized message with the stamp 0 and otherwise the same bytes.
+
+        In CDR, the format of all ROS 2 middleware, four bytes name the kind; sec and nanosec of the header follow.
+        """
+        return data[:4] + bytes(8) + data[12:] if self.has_stamp else data
 
     def tool_paths(self, space: ActionSpace, motion: np.ndarray, urdf: str, link: str) -> np.ndarray | None:
         """Where a link of the robot goes along plans, for markers; None where the message type does not say.
 
         Args:
             motion: [K, H + 1, D], as ``space`` has it.
-            urdf: the robot's description.
-            link: name of the link in it.
+            urdf: the robot's description, which has the link.
 
         Returns:
             float64 [K, H + 1, 3] m, in the robot's root frame.

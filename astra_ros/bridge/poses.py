@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from geometry_msgs.msg import PoseStamped
 
@@ -21,34 +23,17 @@ def pose_to_position(msg: PoseStamped, frame: str, topic: str = "goal_pose", rea
         BridgeError: another frame, numbers that are not finite, or a position out of reach.
     """
     if msg.header.frame_id.lstrip("/") != frame:
-        raise BridgeError(
-            f"the pose is in the frame '{short(msg.header.frame_id)}', and no transform is looked up",
-            thing=topic,
-            cure=f"give it in '{short(frame)}', or set world_frame to its frame",
-            found=msg.header.frame_id,
-            expected=frame,
-        )
+        problem = f"the pose is in the frame '{short(msg.header.frame_id)}', and no transform is looked up"
+        raise BridgeError(problem, thing=topic, cure=f"give it in '{short(frame)}', or set world_frame to its frame")
     position = np.array([getattr(msg.pose.position, axis) for axis in "xyz"])
     if not np.isfinite(position).all():
-        raise BridgeError(
-            f"the position {position.tolist()} is not finite",
-            thing=topic,
-            cure="publish where the object should end, in m",
-            found=position.tolist(),
-        )
-    if reach_m and _length(position) > reach_m:
+        problem = f"the position {position.tolist()} is not finite"
+        raise BridgeError(problem, thing=topic, cure="publish where the object should end, in m")
+    if reach_m and math.hypot(*position) > reach_m:  # which does not overflow, unlike the root of squares
         raise BridgeError(
             f"the position {[float(f'{value:.6g}') for value in position]} m is further than {reach_m:g} m from the "
             f"origin of '{short(frame)}'",
             thing=topic,
             cure="give it in metres and in that frame, or set goal_reach_m to how far goals may be",
-            found=_length(position),
-            expected=reach_m,
         )
     return position
-
-
-def _length(position: np.ndarray) -> float:
-    """m, without the overflow of squares of huge numbers."""
-    most = float(np.abs(position).max())
-    return most * float(np.linalg.norm(position / most)) if most else 0.0

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from std_msgs.msg import Float32MultiArray, MultiArrayDimension
+from std_msgs.msg import Float32MultiArray, Header, MultiArrayDimension
 
 from astra_ros.bridge.errors import BridgeError
 from astra_ros.critics.scoring import CriticScore, PlanScore
@@ -28,16 +28,12 @@ def scores_to_diagnostics(
     with: ``goal_kind`` ("image", "pose" or "none"), ``goal_topic``, ``goal_stamp_s``, ``goal_age_s``.
 
     Args:
-        scores: K scores.
         stamp, frame_id: the header of the image that the plans were imagined from.
         model: name of the world model, for ``hardware_id``.
         goal: the values of the goal; None where it is not known.
     """
-    msg = DiagnosticArray()
-    msg.header.stamp = stamp
-    msg.header.frame_id = frame_id
-    msg.status = [_status(score, len(scores), model, goal or {}) for score in scores]
-    return msg
+    header = Header(stamp=stamp, frame_id=frame_id)
+    return DiagnosticArray(header=header, status=[_status(score, len(scores), model, goal or {}) for score in scores])
 
 
 def _status(score: PlanScore, count: int, model: str, goal: Mapping[str, str]) -> DiagnosticStatus:
@@ -45,11 +41,9 @@ def _status(score: PlanScore, count: int, model: str, goal: Mapping[str, str]) -
     if score.reasons:
         text += ": " + "; ".join(score.reasons)
     values = {"verdict": score.verdict, "rank": str(score.rank + 1), "score": f"{score.score:.6g}"}
-    for critic, (raw, weight, cost) in score.critics.items():
-        values[f"{critic}.raw"] = f"{raw:.6g}"
-        values[f"{critic}.weight"] = f"{weight:.6g}"
-        values[f"{critic}.cost"] = f"{cost:.6g}"
-        values[f"{critic}.penalty"] = f"{score.penalty(critic):.6g}"
+    for critic, numbers in score.critics.items():
+        named = {**numbers._asdict(), "penalty": score.penalty(critic)}
+        values |= {f"{critic}.{what}": f"{number:.6g}" for what, number in named.items()}
         if critic in score.flags:
             values[f"{critic}.flag"] = score.flags[critic]
     values |= {f"reason.{index}": reason for index, reason in enumerate(score.reasons)}
@@ -94,29 +88,23 @@ def _score(status: DiagnosticStatus, topic: str) -> PlanScore:
             f"status '{status.name}' is not the score of a plan ({error!r})",
             thing=topic,
             cure="subscribe to the ~/scores of an imagine node",
-            found=status.name,
         ) from error
 
 
 def scores_to_matrix(scores: Sequence[PlanScore]) -> Float32MultiArray:
-    """The numbers, plan x critic: column 0 is the score, the others are the critics' costs.
+    """The numbers, plan x critic: column 0 is the score, the others are the critics' costs, NaN where there is none.
 
-    The labels of the two dimensions list what their rows and columns are:
-    ``"plan: candidates/0, candidates/1"`` and ``"critic: score, goal, collision"``. A critic that
-    did not score a plan leaves NaN.
+    The labels of the two dimensions list their rows and columns: ``"plan: candidates/0, candidates/1"`` and
+    ``"critic: score, goal, collision"``.
     """
     critics = list(dict.fromkeys(critic for score in scores for critic in score.critics))
-    rows = [
-        [score.score, *(score.critics[name][2] if name in score.critics else math.nan for name in critics)]
-        for score in scores
-    ]
-    columns = len(critics) + 1
     msg = Float32MultiArray()
+    for score in scores:
+        costs = [score.critics[name].cost if name in score.critics else math.nan for name in critics]
+        msg.data += array("f", [score.score, *costs])
+    plans, columns = ", ".join(score.name for score in scores), len(critics) + 1
     msg.layout.dim = [
-        MultiArrayDimension(
-            label="plan: " + ", ".join(score.name for score in scores), size=len(rows), stride=len(rows) * columns
-        ),
+        MultiArrayDimension(label=f"plan: {plans}", size=len(scores), stride=len(scores) * columns),
         MultiArrayDimension(label="critic: " + ", ".join(["score", *critics]), size=columns, stride=columns),
     ]
-    msg.data = array("f", [number for row in rows for number in row])
     return msg

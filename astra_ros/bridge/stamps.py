@@ -8,27 +8,22 @@ NANOSECONDS = 1_000_000_000
 
 
 def to_nanoseconds(stamp: Time | Duration) -> int:
-    """A stamp or a duration as whole nanoseconds."""
     return stamp.sec * NANOSECONDS + stamp.nanosec
 
 
 def to_seconds(stamp: Time | Duration) -> float:
-    """A stamp or a duration as seconds."""
     return to_nanoseconds(stamp) / NANOSECONDS
 
 
 def stamp_of(seconds: float) -> Time:
-    """Seconds >= 0 as a stamp."""
     return _split(Time(), round(seconds * NANOSECONDS))
 
 
 def stamp_of_nanoseconds(nanoseconds: int) -> Time:
-    """Whole nanoseconds as a stamp."""
     return _split(Time(), nanoseconds)
 
 
 def duration_of(seconds: float) -> Duration:
-    """Seconds as a duration."""
     return _split(Duration(), round(seconds * NANOSECONDS))
 
 

@@ -60,12 +60,13 @@ def test_trajectory_to_plan():
         (trajectory(points=((0.0, (1, 2)), (0.0, (3, 4)))), "not time-parameterised"),
         (without_positions("velocities"), "point 0 has velocities and no positions"),
         (without_positions("accelerations"), "point 0 has accelerations and no positions"),
+        (without_positions("effort"), "point 0 has effort and no positions"),
     ],
 )
-def test_a_broken_trajectory_is_refused_with_topic_plan_and_reason(msg, words):
+def test_a_broken_trajectory_is_refused_with_plan_and_reason(msg, words):
     with pytest.raises(PlanError) as error:
-        trajectory_to_plan(msg, "s/7", topic="/planner/out")
-    assert error.value.thing == "/planner/out: plan 's/7'" and words in str(error.value)
+        trajectory_to_plan(msg, "s/7")
+    assert error.value.thing == "plan 's/7'" and words in str(error.value)
 
 
 def test_plan_to_trajectory_and_back():

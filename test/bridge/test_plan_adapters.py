@@ -7,10 +7,12 @@ pytest.importorskip("rclpy")
 
 from builtin_interfaces.msg import Time
 from rclpy.serialization import deserialize_message, serialize_message
+from std_msgs.msg import Float32MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
-from astra_ros.bridge.plan_adapters import JOINT_TRAJECTORY, PLAN_ADAPTERS, plan_adapter
+from astra_ros.bridge.plan_adapters import JOINT_TRAJECTORY, PLAN_ADAPTERS, PlanAdapter, plan_adapter
 from astra_ros.bridge.trajectories import plan_to_trajectory
+from astra_ros.nodes.imagine.bridge_readers import bridge_readers
 from astra_ros.plans.action_spaces.joints import JointSpace
 from astra_ros.plans.errors import PlanError
 from astra_ros.plans.joint_plan import JointPlan
@@ -29,7 +31,8 @@ def test_every_adapter_says_what_a_node_asks_of_it():
     best = []
     for name in PLAN_ADAPTERS:
         adapter = plan_adapter(name)
-        assert adapter.ros_type == name and adapter.message.__name__ == name.rpartition("/")[2]
+        package, _, message = name.partition("/msg/")
+        assert adapter.message.__name__ == message and adapter.message.__module__.startswith(f"{package}.msg.")
         best.append(adapter.best_topic)
     assert JOINT_TRAJECTORY in PLAN_ADAPTERS and len(set(best)) == len(best)
 
@@ -44,12 +47,22 @@ def test_joint_trajectories_become_plans_with_their_stamp():
     adapter, plan = plan_adapter(JOINT_TRAJECTORY), JointPlan(("a",), np.array([0.0, 1.0]), np.array([[0.0], [1.0]]))
     msg = plan_to_trajectory(plan, Time(sec=7, nanosec=5))
     assert adapter.stamp(msg) == Time(sec=7, nanosec=5) and adapter.start_topic == "joint_states"
-    np.testing.assert_array_equal(adapter.to_plan(msg, "s/0", "/plans").positions, plan.positions)
+    np.testing.assert_array_equal(adapter.to_plan(msg, "s/0").positions, plan.positions)
     begun = deserialize_message(adapter.without_stamp(serialize_message(msg)), JointTrajectory)
     assert begun.header.stamp == Time() and begun.points == msg.points
     with pytest.raises(PlanError) as error:
-        adapter.to_plan(JointTrajectory(), "s/0", "/plans")
-    assert error.value.thing == "/plans: plan 's/0'"
+        bridge_readers({"s": adapter}).plan("s", "/plans", serialize_message(JointTrajectory()))
+    assert error.value.thing == "/plans: plan 's'"
+
+
+def test_messages_without_a_header_begin_when_they_are_handed_on():
+    class Numbers(PlanAdapter):
+        message = Float32MultiArray
+
+        def to_plan(self, msg, name):
+            raise AssertionError("not asked")
+
+    assert Numbers().stamp(Float32MultiArray()) == Time() and Numbers().without_stamp(b"0123456789abcdef")[4:5] == b"4"
 
 
 def test_the_tool_goes_where_the_description_says():

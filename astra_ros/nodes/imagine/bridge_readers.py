@@ -18,6 +18,7 @@ from astra_ros.bridge.stamps import to_nanoseconds
 from astra_ros.bridge.trajectories import joint_state_to_positions
 from astra_ros.camera.image_messages import ImageFacts
 from astra_ros.nodes.imagine.message_readers import MessageReaders, PlanMessage
+from astra_ros.plans.errors import PlanError
 from astra_ros.texts import short
 
 
@@ -48,6 +49,11 @@ def _read_plan(adapters: Mapping[str, PlanAdapter], source: str, topic: str, dat
     try:
         msg: Any = deserialize_message(data, adapter.message)
     except Exception as error:  # the middleware raises exceptions of several kinds
-        problem = f"{len(data)} bytes that are not a {adapter.ros_type} ({short(error, 200)})"
+        wanted = f"{adapter.message.__module__.partition('.')[0]}/msg/{adapter.message.__name__}"
+        problem = f"{len(data)} bytes that are not a {wanted} ({short(error, 200)})"
         raise BridgeError(problem, thing=topic) from error
-    return PlanMessage(adapter.to_plan(msg, source, topic), to_nanoseconds(adapter.stamp(msg)), data)
+    try:
+        return PlanMessage(adapter.to_plan(msg, source), to_nanoseconds(adapter.stamp(msg)), data)
+    except PlanError as error:
+        error.thing = f"{topic}: plan '{source}'"
+        raise

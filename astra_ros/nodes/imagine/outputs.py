@@ -54,9 +54,9 @@ class ImagineOutputs:
         self._scores = node.create_publisher(DiagnosticArray, "~/scores", LATCHED)
         self._matrix = node.create_publisher(Float32MultiArray, "~/score_matrix", LATCHED)
         self._markers = node.create_publisher(MarkerArray, "~/plan_markers", LATCHED)
-        self._best_plan: dict[str, Publisher] = {
-            adapter.ros_type: node.create_publisher(adapter.message, adapter.best_topic, reliable(1))
-            for adapter in {adapter.ros_type: adapter for adapter in adapters.values()}.values()
+        self._best_plan: dict[type, Publisher] = {
+            message: node.create_publisher(message, adapter.best_topic, reliable(1))
+            for message, adapter in {adapter.message: adapter for adapter in adapters.values()}.items()
         }
         self._sheet = node.create_publisher(Image, "~/imagined/contact_sheet", LATCHED, event_callbacks=joined)
         self._video = node.create_publisher(Image, "~/imagined/image", reliable(64), event_callbacks=joined)
@@ -74,7 +74,7 @@ class ImagineOutputs:
         self._matrix.publish(scores_to_matrix(scores))
         if (plan := decision.handed_on) is not None:
             adapter, data = self._adapters[plan.source], plan.message.data
-            self._best_plan[adapter.ros_type].publish(adapter.without_stamp(data) if decision.restamp else data)
+            self._best_plan[adapter.message].publish(adapter.without_stamp(data) if decision.restamp else data)
         self._last = decision
         self._sheet_drawn = False
         self._shown_plan = None

@@ -180,13 +180,12 @@ class Simulator:
 
     def _on_trajectory(self, msg: JointTrajectory) -> None:
         try:
-            plan = trajectory_to_plan(msg, "commanded", TRAJECTORIES)
+            plan = trajectory_to_plan(msg, "commanded")
             start_s = to_seconds(msg.header.stamp) or None
             self.arm.command(plan, start_s)
             self._taken += 1
         except PlanError as error:
-            text = str(error)
-            self._refused.add(text if text.startswith(TRAJECTORIES) else f"{TRAJECTORIES}: {text}")
+            self._refused.add(f"{TRAJECTORIES}: {error}")
 
     def _on_reset(self, _, response: Trigger.Response) -> Trigger.Response:
         self.arm.reset(self.settings.seed)

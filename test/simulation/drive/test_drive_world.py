@@ -300,7 +300,7 @@ def test_roads_that_cannot_fit_are_refused():
 
 def test_wrong_commands_are_refused(world):
     world.reset(0)
-    with pytest.raises(PlanError, match="columns linear.x, linear.y; expected exactly: linear.x, angular"):
+    with pytest.raises(PlanError, match="not expected: linear.y.; expected exactly: linear.x, angular"):
         world.command(VelocityPlan(("linear.x", "linear.y"), 0.25, [[1.0, 0.0]]))
     calls = {
         ("seed", -1): lambda: world.reset(-1),
