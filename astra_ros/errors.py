@@ -4,10 +4,9 @@ from __future__ import annotations
 
 
 class UserError(Exception):
-    """Something that the user gave, set or published cannot be used.
+    """Something that the user gave, set or published cannot be used. Its text is "THING: PROBLEM; CURE".
 
-    The text is made of the fields, in one place: "THING: PROBLEM; CURE". A library below the nodes and commands
-    raises facts; only nodes and commands name topics, parameters and flags.
+    A library below the nodes and commands raises facts; only nodes and commands name topics, parameters and flags.
 
     Attributes:
         thing: the file, topic, setting or plan that it is about; '' where the problem names it.

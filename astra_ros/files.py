@@ -19,19 +19,11 @@ class OutputError(UserError):
 
     @classmethod
     def of(cls, path: object, error: Exception, done: str = "") -> OutputError:
-        """The error of a write that failed.
-
-        Args:
-            done: what was written before and is whole, as "3 episodes are recorded".
-        """
+        """The error of a write that failed. ``done`` was written before, as "3 episodes are recorded"."""
         reason = getattr(error, "strerror", None) or str(error)
-        return cls(f"cannot be written ({reason})" + (done and f"; {done}"), thing=path, cure=retry(error))
-
-
-def retry(error: Exception) -> str:
-    """The cure of a write that failed."""
-    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
-    return f"{'free some disk space' if full else 'remove the cause'}, then repeat the command"
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+        cure = f"{'free some disk space' if full else 'remove the cause'}, then repeat the command"
+        return cls(f"cannot be written ({reason})" + (done and f"; {done}"), thing=path, cure=cure)
 
 
 @contextmanager

@@ -13,15 +13,12 @@ Thing = TypeVar("Thing")
 
 
 class UnknownName(UserError, ValueError):
-    """A registry has nothing under a name.
-
-    Attributes:
-        name: the unknown name.
-        known: all names that the registry has.
-    """
+    """A registry has nothing under a name."""
 
     def __init__(self, kind: str, name: str, known: list[str]) -> None:
-        super().__init__(f"unknown {kind} '{name}'", cure=f"known {_are(known)} {', '.join(known)}")
+        super().__init__(
+            f"unknown {kind} '{name}'", cure=f"known {'is' if len(known) == 1 else 'are'} {', '.join(known)}"
+        )
         self.name, self.known = name, known
 
 
@@ -54,12 +51,7 @@ class Registry(Generic[Thing]):
         return name in self._loaded or name in self._own or name in self._entry_points()
 
     def __getitem__(self, name: str) -> Thing:
-        """The thing, imported where it is not yet.
-
-        Raises:
-            UnknownName: nothing has that name.
-            LoadError: its module or object cannot be imported.
-        """
+        """The thing, imported where it is not yet. Raises UnknownName or LoadError."""
         if name not in self._loaded:
             self._loaded[name] = self._load(name)
         return self._loaded[name]
@@ -83,7 +75,3 @@ class Registry(Generic[Thing]):
 
     def _entry_points(self) -> dict[str, EntryPoint]:
         return {each.name: each for each in entry_points(group=self.group)}
-
-
-def _are(names: list[str]) -> str:
-    return "is" if len(names) == 1 else "are"

@@ -12,12 +12,7 @@ from astra_ros.errors import UserError
 
 
 class SettingError(UserError, ValueError):
-    """A setting has a value that cannot be used. The problem names it, so ``thing`` is ''.
-
-    Attributes:
-        name: of the setting.
-        value: the value that was given.
-    """
+    """A setting has a value that cannot be used. The problem names it, so ``thing`` is ''."""
 
     def __init__(self, name: str, value: object, cure: str) -> None:
         super().__init__(f"{name} is {value}", cure=cure)
@@ -36,7 +31,7 @@ def setting(
     """A field of a settings or request dataclass.
 
     Args:
-        default: its value, immutable.
+        default: immutable.
         description: its meaning in one or two sentences, with its unit.
         low, high: limits, both included; None: no limits.
         unit: named after the limits, such as "s".

@@ -30,11 +30,7 @@ _SPACE = 0.3  # of the font size
 
 
 class Canvas:
-    """An RGB picture to draw on; x to the right and y down, in pixels.
-
-    Attributes:
-        pixels: uint8 [rows, columns, 3].
-    """
+    """An RGB picture to draw on, ``pixels`` uint8 [rows, columns, 3]; x to the right and y down, in pixels."""
 
     def __init__(self, rows: int, columns: int, colour: Colour = BACKGROUND) -> None:
         self.pixels = np.empty((rows, columns, 3), np.uint8)
@@ -48,13 +44,20 @@ class Canvas:
         return made
 
     def box(self, x: int, y: int, width: int, height: int, colour: Colour) -> None:
-        """A filled rectangle; parts outside the canvas are cut off."""
+        """A filled rectangle, cut off at the edges."""
         if width > 0 and height > 0:  # cv2 fills several times faster than numpy broadcasts
             cv2.rectangle(self.pixels, (x, y), (x + width - 1, y + height - 1), colour, -1)
 
     def pill(self, x: int, y: int, width: int, height: int, colour: Colour) -> None:
         """A filled rectangle with round ends."""
         self._blend(x, y, _pill(width, height), colour)
+
+    def label(self, x: int, y: int, text: str, colour: Colour) -> int:
+        """A word on a pill; gives its width."""
+        width = text_width(text, 12) + 16
+        self.pill(x, y, width, 17, colour)
+        self.text(x + width / 2, y + 8, text, 12, BACKGROUND, "centre")
+        return width
 
     def picture(self, x: int, y: int, picture: np.ndarray) -> None:
         """A picture uint8 [h, w, 3] with its top left corner at (x, y), cut off at the edges."""
@@ -73,16 +76,11 @@ class Canvas:
         align: str = "left",
         max_width: int | None = None,
     ) -> int:
-        """One line of text, vertically centred on y.
+        """One line of text, vertically centred on y; gives the width of what was drawn.
 
         Args:
-            x: its left edge, middle or right edge, as ``align`` says.
-            size: font size in pixels.
-            align: ``"left"``, ``"centre"`` or ``"right"``.
+            x: its left edge, middle or right edge, as ``align`` says ("left", "centre" or "right").
             max_width: longer text is shortened and ends in dots.
-
-        Returns:
-            The width of the drawn text.
         """
         ink = _ink(shorten(text, size, max_width), size)
         rows, columns = ink.shape

@@ -9,7 +9,7 @@ import numpy as np
 
 from astra_ros.views import canvas as look
 from astra_ros.views.canvas import Canvas
-from astra_ros.views.imagined_plans import ImaginedPlans, critic_names
+from astra_ros.views.imagined_plans import ImaginedPlans, chosen, critic_names
 
 CELL = 96  # height of a frame, px
 _GAP = 4
@@ -33,8 +33,8 @@ class SheetLayout:
         plans: K, bands.
         critics: bars in each band.
         steps: indices into the horizon of the frames that are shown.
-        cell_width: width of a frame; its height is ``CELL``.
-        rows: rows of frames in a band: 1, or 2 where the lower one shows what then happened.
+        cell_width: of a frame; its height is ``CELL``.
+        rows: of frames in a band: 1, or 2 where the lower one shows what then happened.
         header: height above the time axis.
     """
 
@@ -79,10 +79,8 @@ class SheetLayout:
     def bar(self, index: int, critic: int) -> tuple[int, int, int, int]:
         """x, y, width and height of a bar's track; a full bar fills it."""
         thick = min(14, self.bar_row // 2)
-        y = self.band(index) + _INSET + _BARS_TOP + critic * self.bar_row
-        y += (self.bar_row - thick) // 2
-        x = _PAD + 18 + _LABEL
-        return x, y, _PANEL - 18 - _LABEL - _VALUE, thick
+        y = self.band(index) + _INSET + _BARS_TOP + critic * self.bar_row + (self.bar_row - thick) // 2
+        return _PAD + 18 + _LABEL, y, _PANEL - 18 - _LABEL - _VALUE, thick
 
 
 def shown_steps(horizon: int, columns: int) -> tuple[int, ...]:
@@ -95,15 +93,9 @@ def sheet_layout(
     frames_shape: Sequence[int], critics: int, columns: int = 8, truth: bool = False, pictures: bool = False
 ) -> SheetLayout:
     """The layout of :func:`contact_sheet` for frames [K, H, h, w, 3] with so many critics."""
-    plans, horizon, height, width = frames_shape[:4]
-    return SheetLayout(
-        plans=plans,
-        critics=critics,
-        steps=shown_steps(horizon, columns),
-        cell_width=look.scaled_width((height, width), CELL),
-        rows=2 if truth else 1,
-        header=140 if pictures else 108,
-    )
+    plans, horizon, *picture = frames_shape[:4]
+    steps, cell_width = shown_steps(horizon, columns), look.scaled_width(tuple(picture), CELL)
+    return SheetLayout(plans, critics, steps, cell_width, rows=2 if truth else 1, header=140 if pictures else 108)
 
 
 def contact_sheet(
@@ -116,7 +108,6 @@ def contact_sheet(
     """Draw imagined plans with their scores, best plan on top.
 
     Args:
-        plans: imagined frames, scores, and perhaps what then happened.
         current_frame: uint8 [h, w, 3] RGB, what the camera sees now.
         goal_image: uint8 [h, w, 3] RGB, what it should see.
         title: first line of the sheet.
@@ -124,9 +115,6 @@ def contact_sheet(
 
     Returns:
         uint8 [rows, cols, 3] RGB.
-
-    Raises:
-        ValueError: columns < 1.
     """
     if columns < 1:
         raise ValueError(f"columns is {columns}; expected at least 1")
@@ -163,7 +151,7 @@ def _draw_header(sheet, layout, plans, pictures, title) -> None:
     sheet.text(_PAD, 30, title, 28, look.TEXT, max_width=room)
     count, horizon = plans.frames.shape[:2]
     text = f"{count} plan{'s' * (count != 1)}, {horizon * plans.dt_s:g} s each, best on top."
-    best = next((s for s in plans.scores if s.rank == 0 and s.verdict != "vetoed"), None)
+    best = next((score for score in plans.scores if chosen(score)), None)
     text += f" Chosen: {best.name}." if best else " All are vetoed, so none is chosen."
     sheet.text(_PAD, 60, text, 15, look.TEXT, max_width=room)
     x = _PAD
@@ -188,9 +176,8 @@ def _draw_axis(sheet, layout, dt_s) -> None:
 
 def _draw_panel(sheet, layout, index, score, critics, longest) -> None:
     top, right = layout.band(index), _PAD + _PANEL
-    colour = look.VERDICT_COLOURS[score.verdict]
-    chosen = score.rank == 0 and score.verdict != "vetoed"
-    sheet.box(_PAD, top, layout.width - 2 * _PAD, layout.band_height, look.PANEL_CHOSEN if chosen else look.PANEL)
+    colour, panel = look.VERDICT_COLOURS[score.verdict], look.PANEL_CHOSEN if chosen(score) else look.PANEL
+    sheet.box(_PAD, top, layout.width - 2 * _PAD, layout.band_height, panel)
     sheet.box(_PAD, top, 6, layout.band_height, colour)
     top += _INSET
     x = _PAD + 18
@@ -199,12 +186,9 @@ def _draw_panel(sheet, layout, index, score, critics, longest) -> None:
     room = right - look.text_width(number, 36) - 12 - x
     sheet.text(right, top + 18, number, 36, colour, "right")
     sheet.text(x, top + 8, score.name, 16, look.TEXT, max_width=room)
-    pills = [(score.verdict, colour)] + ([("chosen", look.TEXT)] if chosen else [])
-    for text, fill in pills:
-        width = look.text_width(text, 12) + 16
-        sheet.pill(x, top + 21, width, 17, fill)
-        sheet.text(x + width / 2, top + 29, text, 12, look.BACKGROUND, "centre")
-        x += width + 6
+    x += sheet.label(x, top + 21, score.verdict, colour) + 6
+    if chosen(score):
+        sheet.label(x, top + 21, "chosen", look.TEXT)
     for row, name in enumerate(critics):
         left, y, full, thick = layout.bar(index, row)
         middle = y + thick / 2

@@ -21,7 +21,6 @@ def filmstrips(
     Args:
         rows: (title, frames uint8 [N, h, w, 3] RGB) each, all of one size.
         heads: N words above the columns, such as "now" and "+2 s".
-        scale: how many times larger the frames are drawn.
         gap_every: number of rows that belong together, with a gap between such groups; 0: no gaps.
 
     Returns:

@@ -16,7 +16,6 @@ class ImaginedPlans:
 
     Attributes:
         frames: uint8 [K, H, h, w, 3] RGB; frame k shows the time (k+1)*dt_s.
-        scores: K scores in the order of ``frames``.
         dt_s: seconds between two frames.
         truth: uint8 [K, H, h', w', 3] RGB of the executed plans, in any size, or None.
         truth_notes: K short texts on what happened, or none.
@@ -46,8 +45,12 @@ class ImaginedPlans:
 
     @property
     def by_rank(self) -> list[int]:
-        """Plan indices, best first."""
         return by_rank(self.scores)
+
+
+def chosen(score: PlanScore) -> bool:
+    """Whether it is the best plan and not vetoed."""
+    return score.rank == 0 and score.verdict != "vetoed"
 
 
 def by_rank(scores: Sequence[PlanScore]) -> list[int]:

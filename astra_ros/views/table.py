@@ -18,18 +18,13 @@ def score_table(
 ) -> str:
     """One line per plan, best first: plan, rank, score, verdict, each critic's penalty, reason.
 
+    A critic that did not score a plan shows "-".
+
     Args:
-        scores: K scores in any order.
-        truth: further columns on what then happened: heading -> K values in the order of
-            ``scores``; floats get two digits, booleans become yes or no.
+        truth: further columns on what then happened: heading -> K values in the order of ``scores``; floats get two
+            digits, booleans become yes or no.
         colour: print the verdict in ANSI colours.
         reasons: add a last column with each plan's first reason.
-
-    Returns:
-        Lines without a newline at the end. A critic that did not score a plan shows "-".
-
-    Raises:
-        ValueError: a column of ``truth`` does not have K values.
     """
     truth = truth or {}
     for heading, values in truth.items():
@@ -37,10 +32,8 @@ def score_table(
             raise ValueError(f"truth column '{heading}' has {len(values)} values for {len(scores)} plans")
     critics = critic_names(scores)
     headings = ["plan", "rank", "score", "verdict", *critics, *truth]
-    left_aligned = {0, 3}
-    if reasons:
-        left_aligned.add(len(headings))
-        headings.append("why")
+    left_aligned = {0, 3, len(headings)}
+    headings += ["why"] * reasons
     rows = []
     for k in by_rank(scores):
         score = scores[k]

@@ -13,7 +13,7 @@ from astra_ros.errors import UserError
 from astra_ros.files import atomic_write
 from astra_ros.views import canvas as look
 from astra_ros.views.canvas import Canvas
-from astra_ros.views.imagined_plans import ImaginedPlans
+from astra_ros.views.imagined_plans import ImaginedPlans, chosen
 
 CELL = 160  # height of a frame beside what then happened, px
 CELL_ALONE = 200
@@ -36,13 +36,8 @@ def write_mp4(path: str | Path, frames: np.ndarray | Iterable[np.ndarray], fps: 
         path: file to make or replace; its folder must exist.
         frames: uint8 [h, w, 3] RGB, all of one size, at least one. H.264 in yuv420p needs even sizes; of odd ones,
             the last row or column is repeated.
-        fps: frames per second, > 0.
-
-    Returns:
-        The path.
 
     Raises:
-        ValueError: no frame, frames that differ in size or are not uint8 RGB, or a bad fps.
         VideoError: imageio-ffmpeg is not installed, or ffmpeg or the file system failed.
     """
     path = Path(path)
@@ -108,14 +103,13 @@ def side_by_side(
     Play it at ``1 / dt_s`` frames per second for real time.
 
     Args:
-        plans: imagined frames, scores, and perhaps what then happened.
         title: first line of the picture.
         columns: plans in a row at most.
         hold_s: how long the last frame stays, s.
 
     Returns:
-        uint8 [F, rows, cols, 3] RGB; F is H and as many repeats of the last frame as hold_s needs;
-        rows and cols are even.
+        uint8 [F, rows, cols, 3] RGB; F is H and as many repeats of the last frame as hold_s needs; rows and cols are
+        even.
     """
     count, horizon = plans.frames.shape[:2]
     notes = plans.truth_notes
@@ -161,8 +155,7 @@ def side_by_side(
 
 def _draw_tile(page: Canvas, x: int, y: int, width: int, height: int, score: PlanScore) -> None:
     colour = look.VERDICT_COLOURS[score.verdict]
-    chosen = score.rank == 0 and score.verdict != "vetoed"
-    page.box(x, y, width, height, look.PANEL_CHOSEN if chosen else look.PANEL)
+    page.box(x, y, width, height, look.PANEL_CHOSEN if chosen(score) else look.PANEL)
     page.box(x, y, width, 4, colour)
     left, right = x + _PAD, x + width - _PAD
     left += page.text(left, y + 34, str(score.rank + 1), 30) + 10
@@ -170,10 +163,7 @@ def _draw_tile(page: Canvas, x: int, y: int, width: int, height: int, score: Pla
     page.text(right, y + 34, number, 26, colour, "right")
     room = right - look.text_width(number, 26) - 8 - left
     page.text(left, y + 23, score.name, 15, max_width=room)
-    label = "chosen" if chosen and score.verdict == "accepted" else score.verdict
-    pill = look.text_width(label, 12) + 16
-    page.pill(left, y + 35, pill, 17, colour)
-    page.text(left + pill / 2, y + 43, label, 12, look.BACKGROUND, "centre")
+    page.label(left, y + 35, "chosen" if chosen(score) and score.verdict == "accepted" else score.verdict, colour)
 
 
 def _draw_clock(page: Canvas, step: int, horizon: int, dt_s: float) -> None:
