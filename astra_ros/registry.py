@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from astra_ros.errors import UserError
 
@@ -26,7 +26,7 @@ class LoadError(UserError, ValueError):
     """A registered thing cannot be imported. ``thing`` is its name."""
 
 
-class Registry(Generic[Thing]):
+class Registry(Mapping[str, Thing]):
     """Name -> thing. Names of this package come first, then those of entry points.
 
     Args:
@@ -46,6 +46,9 @@ class Registry(Generic[Thing]):
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys([*self._own, *self._loaded, *sorted(self._entry_points())]))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
 
     def __contains__(self, name: object) -> bool:
         return name in self._loaded or name in self._own or name in self._entry_points()

@@ -1,6 +1,7 @@
 """The interface of all simulated worlds, and their registry.
 
-A new world is one module with a class that fits `World`, and one line in `WORLDS`.
+A new world is one module with a class that fits `World`, and a `WorldSpec` in `WORLDS`: here, or in another package
+that the entry point group ``astra_ros.worlds`` names, as ``pond = my_package.pond:WORLD``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from astra_ros.errors import UserError
-from astra_ros.registry import UnknownName
+from astra_ros.registry import Registry, UnknownName
 
 
 class SceneError(UserError, RuntimeError):
@@ -86,10 +87,6 @@ class World(Protocol):
 
     embodiment: Embodiment
 
-    @property
-    def time_s(self) -> float:
-        """Simulated seconds since the reset."""
-
     def reset(self, seed: int, style_seed: int | None = None) -> None:
         """Start the episode that belongs to ``seed``: layout, traffic and appearance.
 
@@ -102,9 +99,6 @@ class World(Protocol):
 
         Returns the behaviour's name.
         """
-
-    def command(self, plan) -> None:
-        """Follow a JointPlan or VelocityPlan from now on; it replaces the one before."""
 
     def step(self, seconds: float) -> None:
         """Advance by ``seconds``, rounded to whole physics steps, at least one."""
@@ -120,6 +114,18 @@ class World(Protocol):
 
     def scene(self) -> dict[str, list[float] | float | str]:
         """Facts that hold until the next reset, such as a goal's position, ready for JSON."""
+
+    def camera(self) -> dict | None:
+        """The camera as `PinholeCamera.to_dict`.
+
+        Its pose is in the world frame for a fixed camera, else in the robot's base frame. For a camera that is the
+        robot, it is in its own optical frame.
+        """
+
+    # ``astra rank`` asks for the rest; recording does not.
+
+    def command(self, plan) -> None:
+        """Follow a JointPlan or VelocityPlan from now on; it replaces the one before."""
 
     def state(self) -> Any:
         """The true state; each world has its own class."""
@@ -139,13 +145,6 @@ class World(Protocol):
     def restore(self, snapshot: Any) -> None:
         """Go back to a moment of this world."""
 
-    def camera(self) -> dict | None:
-        """The camera as `PinholeCamera.to_dict`.
-
-        Its pose is in the world frame for a fixed camera, else in the robot's base frame. For a camera that is the
-        robot, it is in its own optical frame.
-        """
-
     def close(self) -> None:
         """Free the simulation."""
 
@@ -163,11 +162,10 @@ class WorldSpec:
     robots: dict[str, str]
 
 
-WORLDS: dict[str, WorldSpec] = {
-    "arm": WorldSpec("astra_ros.simulation.arm.episodes", {"panda": "joints", "kuka": "joints"}),
-    "drive": WorldSpec("astra_ros.simulation.drive.world", {"car": "twist"}),
-    "explore": WorldSpec("astra_ros.simulation.explore.world", {"rover": "twist", "drone": "camera"}),
-}
+WORLDS: Registry[WorldSpec] = Registry("world", "astra_ros.worlds", {})
+WORLDS.register("arm", WorldSpec("astra_ros.simulation.arm.episodes", {"panda": "joints", "kuka": "joints"}))
+WORLDS.register("drive", WorldSpec("astra_ros.simulation.drive.world", {"car": "twist"}))
+WORLDS.register("explore", WorldSpec("astra_ros.simulation.explore.world", {"rover": "twist", "drone": "camera"}))
 
 
 def make_world(world: str, robot: str | None = None, size: int = 128) -> World:
@@ -179,8 +177,6 @@ def make_world(world: str, robot: str | None = None, size: int = 128) -> World:
     Raises:
         UnknownName: of the world or the robot.
     """
-    if world not in WORLDS:
-        raise UnknownName("world", world, list(WORLDS))
     spec = WORLDS[world]
     robot = next(iter(spec.robots)) if robot is None else robot
     if robot not in spec.robots:
