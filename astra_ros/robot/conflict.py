@@ -12,19 +12,12 @@ Value = tuple[float, ...]
 
 
 class Kind(Enum):
-    """The kind of value that is published.
+    """The kind of value that is published."""
 
-    Attributes:
-        JOINT: a joint's position, rad or m.
-        FRAME: an edge of tf, a pose as `pose_value` makes it.
-        FIXED_FRAME: a static edge of tf.
-        VELOCITY: a component of a base's velocity, m/s or rad/s.
-    """
-
-    JOINT = "joint"
-    FRAME = "frame"
-    FIXED_FRAME = "fixed frame"
-    VELOCITY = "velocity"
+    JOINT = "joint"  # its position, rad or m
+    FRAME = "frame"  # an edge of tf, a pose as `pose_value` makes it
+    FIXED_FRAME = "fixed frame"  # a static edge of tf
+    VELOCITY = "velocity"  # a component of a base's velocity, m/s or rad/s
 
 
 @dataclass(frozen=True)
@@ -40,7 +33,6 @@ class Conflict:
         values: one of each publisher, close in time; of a fixed frame, the last one first.
         back_s: by how much stamps go back and forth, s; 0 where they do not.
         last_s: time of the last sighting, on the clock of `received_s`.
-        kind: of `key`.
     """
 
     key: str

@@ -15,11 +15,7 @@ class DescriptionError(UserError, ValueError):
 
 
 def described_joints(urdf: str | bytes) -> list[ElementTree.Element]:
-    """The elements of all joints of a URDF that have a name.
-
-    Raises:
-        DescriptionError: the text is not a URDF.
-    """
+    """The elements of all joints of a URDF that have a name. Raises DescriptionError."""
     try:
         root = ElementTree.fromstring(urdf)
     except (ElementTree.ParseError, ValueError) as error:
@@ -30,18 +26,10 @@ def described_joints(urdf: str | bytes) -> list[ElementTree.Element]:
 
 
 def joint_types(urdf: str | bytes) -> dict[str, str]:
-    """Joint name -> its type in a URDF, such as "revolute".
-
-    Raises:
-        DescriptionError: the text is not a URDF.
-    """
+    """Joint name -> its type in a URDF, such as "revolute". Raises DescriptionError."""
     return {joint.get("name", ""): joint.get("type", "") for joint in described_joints(urdf)}
 
 
 def continuous_joints(urdf: str | bytes) -> frozenset[str]:
-    """Names of the joints that a URDF calls `continuous`; a mimic joint counts by its own type.
-
-    Raises:
-        DescriptionError: the text is not a URDF.
-    """
+    """Names of the joints that a URDF calls `continuous`; a mimic joint counts by its own type."""
     return frozenset(name for name, kind in joint_types(urdf).items() if kind == "continuous")

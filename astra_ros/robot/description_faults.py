@@ -24,11 +24,9 @@ def xml_fault(urdf: str | bytes) -> str:
 
 def fault(urdf: str | bytes) -> str:
     """The first element or attribute that is missing or wrong; '' where nothing is found."""
-    if found := xml_fault(urdf):
-        return f"the text is not XML: {found}"
     try:
         root = ElementTree.fromstring(urdf.strip())
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, ValueError) as error:
         return f"the text is not XML: {error}"
     if root.tag != "robot":
         return f"its first element is <{root.tag}>, not <robot>"

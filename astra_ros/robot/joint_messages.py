@@ -38,7 +38,7 @@ class JointPositions:
     Attributes:
         names: J joints, each once.
         values: J positions, rad (m for sliding joints). At least one is finite; the driver does not know the others.
-        field: the message's field that holds them.
+        field: of the message, that holds them.
     """
 
     names: tuple[str, ...]
@@ -69,13 +69,11 @@ def joint_state(msg) -> JointPositions:
     names = _names(msg.name if values else ())
     if len(values) != len(names):
         raise _lengths(names, {"position": values})
-    if names and not _says_something(values):
-        raise JointMessageError(
-            f"the position of {listed(names)} is not finite",
-            "look at the driver that measures them",
-            JointPositions(names, values),
-        )
-    return JointPositions(names, values)
+    found = JointPositions(names, values)
+    if names and not found.finite:
+        problem = f"the position of {listed(names)} is not finite"
+        raise JointMessageError(problem, "look at the driver that measures them", found)
+    return found
 
 
 def controller_state(msg) -> JointPositions:
@@ -93,19 +91,16 @@ def controller_state(msg) -> JointPositions:
         for field in (*COMMANDED, *MEASURED)
         if getattr(msg, field, None) is not None
     }
-    for field, values in found.items():
-        if len(values) == len(names) and _says_something(values):
-            return JointPositions(names, values, field)
     if not names:
         return JointPositions((), (), "reference")
-    for field, values in found.items():
-        if len(values) == len(names):
-            raise JointMessageError(
-                f"the position of {listed(names)} is not finite in {field}",
-                "look at the controller's command interface",
-                JointPositions(names, values, field),
-            )
-    raise _lengths(names, found)
+    complete = [JointPositions(names, values, field) for field, values in found.items() if len(values) == len(names)]
+    for positions in complete:
+        if positions.finite:
+            return positions
+    if not complete:
+        raise _lengths(names, found)
+    problem = f"the position of {listed(names)} is not finite in {complete[0].field}"
+    raise JointMessageError(problem, "look at the controller's command interface", complete[0])
 
 
 def _names(names: Sequence[str]) -> tuple[str, ...]:
@@ -120,15 +115,10 @@ def _numbers(values) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
 
 
-def _says_something(values: Sequence[float]) -> bool:
-    return any(math.isfinite(value) for value in values)
-
-
 def _lengths(names: Sequence[str], found: dict[str, tuple[float, ...]]) -> JointMessageError:
     filled = {field: len(values) for field, values in found.items() if values}
-    what = (
-        ", ".join(f"{count} in {field}" for field, count in filled.items())
-        if len(found) > 1 and filled
-        else (f"{max(filled.values(), default=0)} positions" + f" ({', '.join(found)} empty)" * (len(found) > 1))
-    )
+    what = f"{max(filled.values(), default=0)} positions"
+    if len(found) > 1:
+        counts = ", ".join(f"{count} in {field}" for field, count in filled.items())
+        what = counts or f"{what} ({', '.join(found)} empty)"
     return JointMessageError(f"{len(names)} names but {what}", "publish one position per name")

@@ -197,14 +197,8 @@ class _Key:
             self._steps_back.append(self._stamp_s - stamp_s)
             if self._back.recent(now_s) > LEAST + 1:
                 self._back_s = sorted(self._steps_back)[len(self._steps_back) // 2]
-                here = self._here
-                self._seen(
-                    False,
-                    self._back.total,
-                    (here.names if here else names, names),
-                    (here.value if here else value, value),
-                    now_s,
-                )
+                other = self._here or _Said(names, value, now_s)
+                self._seen(False, self._back.total, (other.names, names), (other.value, value), now_s)
         self._stamp_s = stamp_s
 
     # Names in two orders
@@ -328,9 +322,8 @@ class _Key:
             return False
         older, old = self._last[-2], self._last[-1]
         (raw,), (before,) = ((a - b for a, b in zip(*pair)) for pair in ((value, old.value), (old.value, older.value)))
-        if abs(raw - before) <= 0.25 * abs(
-            raw
-        ):  # steps of any size, since angles may be degrees; two sources go there and back
+        # Steps of any size, since angles may be degrees. Two sources go there and back.
+        if abs(raw - before) <= 0.25 * abs(raw):
             return True
         if off > FASTEST_WHEEL * (now_s - old.at_s):
             return False
@@ -345,6 +338,4 @@ class _Key:
             times = max(times, old.times)
             if old.names[0] != old.names[1]:  # the names tell more
                 names = old.names if names[0] == names[1] else names
-        self.conflict = Conflict(
-            self.key, contradicts, times, tuple(names), tuple(values), self._back_s, now_s, self.kind
-        )
+        self.conflict = Conflict(self.key, contradicts, times, names, values, self._back_s, now_s, self.kind)

@@ -45,15 +45,14 @@ class ToolPath:
     """Tool positions of an arm, for any number of joint positions at once.
 
     Args:
-        urdf: the robot description, XML text.
         tool_link: link whose origin is the tool.
         joint_names: J names, the order of the joint positions. Every moving joint between base and tool must be
             among them. Others, such as fingers, have no effect.
         base_link: frame of the positions; the URDF's root when None.
 
     Raises:
-        KinematicsError: yourdfpy is not installed, the text is not a URDF, a link or joint is unknown, or a joint
-            between base and tool is of an unsupported type.
+        KinematicsError: the description lacks a link or joint, or a joint between base and tool is of an unsupported
+            type.
     """
 
     def __init__(self, urdf: str, tool_link: str, joint_names: Sequence[str], base_link: str | None = None) -> None:
@@ -66,17 +65,7 @@ class ToolPath:
         self._steps = [_step(joint, self.joint_names, f"the tool '{tool_link}'", known) for joint in chain]
 
     def __call__(self, positions) -> np.ndarray:
-        """Tool positions.
-
-        Args:
-            positions: [..., J] rad (m for a prismatic joint), in the order of ``joint_names``.
-
-        Returns:
-            float64 [..., 3] m, in the frame of ``base_link``.
-
-        Raises:
-            KinematicsError: the last dimension is not J.
-        """
+        """Tool positions float64 [..., 3] m in ``base_link``, of joints [..., J] rad (m where one slides)."""
         q = _checked_positions(positions, self.joint_names)
         # From the tool backwards only a point has to be carried, not a whole pose.
         point = np.zeros(q.shape[:-1] + (3,))
@@ -130,7 +119,6 @@ class LinkPoses:
     """Poses of all links of a robot, for any number of joint positions at once.
 
     Args:
-        urdf: the robot description, XML text or the bytes of its file.
         joint_names: J names, the order of the joint positions.
         held: joint name -> rad or m of moving joints that are not in ``joint_names``; those in
             neither stay at 0. A joint that mimics another follows it, and so along a chain of them.
@@ -142,8 +130,7 @@ class LinkPoses:
         chain_depth: int [L], how many moving joints lie between the base and each link.
 
     Raises:
-        KinematicsError: yourdfpy is not installed, the text is not a URDF or not a tree, a joint is unknown, or of
-            an unsupported type.
+        KinematicsError: the links are not a tree, a joint is unknown, or of an unsupported type.
     """
 
     def __init__(self, urdf: str | bytes, joint_names: Sequence[str], held: Mapping[str, float] | None = None) -> None:
@@ -164,17 +151,7 @@ class LinkPoses:
         self.chain_depth = np.array([depth[name] for name in self.link_names])
 
     def __call__(self, positions) -> np.ndarray:
-        """Link poses.
-
-        Args:
-            positions: [..., J] rad (m for a prismatic joint), in the order of ``joint_names``.
-
-        Returns:
-            float64 [..., L, 4, 4] m, the pose of each link in the frame of ``base_link``.
-
-        Raises:
-            KinematicsError: the last dimension is not J.
-        """
+        """Poses float64 [..., L, 4, 4] m of all links in ``base_link``, of joints [..., J] rad (m where one slides)."""
         q = _checked_positions(positions, self.joint_names)
         flat = q.reshape(int(np.prod(q.shape[:-1])), q.shape[-1])
         poses = np.zeros((len(self.link_names), len(flat), 4, 4))
@@ -192,10 +169,9 @@ class LinkPoses:
 def _step(
     joint, joint_names: tuple[str, ...], whose: str, known: Mapping, held: Mapping[str, float] | None = None
 ) -> JointStep:
-    """One joint of a description.
+    """One joint of yourdfpy's ``Robot``.
 
     Args:
-        joint: of yourdfpy's ``Robot``.
         joint_names: whose positions are given.
         whose: what it moves, in words.
         known: all joints by name.
@@ -234,9 +210,6 @@ def _drivers(joint, known: Mapping) -> list[tuple[str, float, float]]:
     """The joints that move a joint: (name, factor, offset), its position being factor * that one's + offset.
 
     The joint that mimics no other comes first, and the joint itself last.
-
-    Raises:
-        KinematicsError: a joint mimics one that does not exist, or itself over others.
     """
     drivers = [(joint.name, 1.0, 0.0)]
     while joint.mimic is not None:

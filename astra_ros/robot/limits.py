@@ -28,12 +28,7 @@ OTHER_UNITS = {"rad": {"degrees": (math.pi / 180, 2.0)}, "m": {"millimetres": (1
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of a joint, rad or m.
-
-    Attributes:
-        lower, upper: both included.
-        unit: "rad", or "m" for sliding joints.
-    """
+    """The limits of a joint, both included, in ``unit``: "rad", or "m" for sliding joints."""
 
     lower: float
     upper: float
@@ -54,9 +49,7 @@ class Beyond:
     """A joint whose positions lie far beyond its limits.
 
     Attributes:
-        joint: its name.
         reached: its position farthest beyond.
-        limits: what the description allows.
         perhaps: a possible explanation: "degrees", "millimetres", "one turn off", or "".
     """
 
@@ -73,12 +66,7 @@ class Beyond:
             f"{self.limits.unit}{question}"
         )
 
-    @property
-    def cure(self) -> str:
-        """The cure where a driver measured it."""
-        return self.cure_of("driver")
-
-    def cure_of(self, sender: str) -> str:
+    def cure(self, sender: str = "driver") -> str:
         """The cure where a "driver" measured it or a "planner" planned it."""
         if self.perhaps in OTHER_UNITS[self.limits.unit]:
             right = {"rad": "radians", "m": "metres"}[self.limits.unit]
@@ -90,13 +78,10 @@ class Beyond:
 
 
 def position_limits(urdf: str | bytes) -> dict[str, Limits]:
-    """Joint name -> its limits, of the joints of a URDF that have any.
+    """Joint name -> its limits, of the joints of a URDF that have any. Raises DescriptionError.
 
     Continuous joints have none. Joints whose `<limit>` lacks both ends, holds no number or is empty have none either:
     exporters write 0 and 0 for unknown limits.
-
-    Raises:
-        DescriptionError: the text is not a URDF.
     """
     found = {}
     for joint in described_joints(urdf):
@@ -113,11 +98,9 @@ def position_limits(urdf: str | bytes) -> dict[str, Limits]:
 
 
 def beyond(limits: Mapping[str, Limits], positions: Mapping[str, Iterable[float]]) -> list[Beyond]:
-    """The joints whose positions lie far beyond their limits, in the order of `positions`.
+    """The joints whose positions (rad or m) lie far beyond their limits, in the order of `positions`.
 
-    Args:
-        limits: joint -> its limits; joints without limits are skipped.
-        positions: joint -> any number of positions, rad or m; positions that are not finite are skipped.
+    Joints without limits are skipped, and so are positions that are not finite.
     """
     values = {joint: np.asarray(list(given), dtype=np.float64) for joint, given in positions.items() if joint in limits}
     values = {joint: given[np.isfinite(given)] for joint, given in values.items()}
@@ -135,20 +118,16 @@ def in_words(found: Sequence[Beyond], sender: str = "driver", shown: int = 4) ->
     if not found:
         return ""
     more = f"; {len(found) - shown} more joints likewise" if len(found) > shown else ""
-    return f"{'; '.join(map(str, found[:shown]))}{more}; {found[0].cure_of(sender)}"
+    return f"{'; '.join(map(str, found[:shown]))}{more}; {found[0].cure(sender)}"
 
 
 def _other_unit(limits: Limits, values: np.ndarray, plainly: bool) -> str:
     """The unit in which all values lie within the limits, or ''; ``plainly`` asks for values that are far too large."""
     size = np.abs(values).max() / max(abs(limits.lower), abs(limits.upper))
-    return next(
-        (
-            name
-            for name, (factor, times) in OTHER_UNITS[limits.unit].items()
-            if limits.holds(values * factor) and (size >= times or not plainly)
-        ),
-        "",
-    )
+    for name, (factor, times) in OTHER_UNITS[limits.unit].items():
+        if limits.holds(values * factor) and (size >= times or not plainly):
+            return name
+    return ""
 
 
 def _perhaps(limits: Limits, values: np.ndarray, units: Collection[str]) -> str:

@@ -27,13 +27,7 @@ Y_UP = (".glb", ".gltf")
 
 
 class MeshError(Exception):
-    """A mesh file is missing or cannot be used.
-
-    Attributes:
-        mesh: its name in the description.
-        found: the problem.
-        cure: in the imperative.
-    """
+    """A mesh file is missing or cannot be used. ``mesh`` is its name in the description."""
 
     def __init__(self, mesh: str, found: str, cure: str) -> None:
         super().__init__(f"the mesh '{mesh}' cannot be read: {found}; {cure}")
@@ -41,27 +35,20 @@ class MeshError(Exception):
 
 
 def mesh_file(name: str) -> Path:
-    """The file behind a mesh name of a description.
+    """The file behind a mesh name of a description; raises MeshError where there is none.
 
     Absolute paths and ``file:`` URLs of this machine (RFC 8089: ``file:///x``, ``file:/x``, ``file://localhost/x``) are
-    taken as they are. ``package://`` is looked up in the ament index: ``share/`` of the folders in the environment's
-    ``AMENT_PREFIX_PATH``.
-
-    Raises:
-        MeshError: it names the places that were searched.
+    taken as they are. ``package://`` is looked up in ``share/`` of the entries of ``AMENT_PREFIX_PATH``.
     """
     scheme, rest = _scheme(name)
     if scheme == "package":
         package, _, inside = rest.partition("/")
         prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
-        places = [Path(p) / "share" / package / inside for p in prefixes]
-        there = [Path(p) / "share" / package for p in prefixes if (Path(p) / "share" / package).is_dir()]
+        shares = [Path(prefix) / "share" / package for prefix in prefixes]
+        places = [share / inside for share in shares]
         found = f"looked in share/{package} of AMENT_PREFIX_PATH={os.pathsep.join(prefixes) or '(not set)'}"
-        cure = (
-            f"install the package {package} and source its workspace, which sets AMENT_PREFIX_PATH, "
-            "or write file:// names of copies"
-        )
-        if there:
+        cure = f"install the package {package} and source its workspace, or write file:// names of copies"
+        if there := [share for share in shares if share.is_dir()]:
             found = f"no file '{inside}' in {', '.join(map(str, there))}"
             cure = f"build and install the package {package} with its meshes, or correct the name"
     elif scheme != "file":
@@ -71,8 +58,7 @@ def mesh_file(name: str) -> Path:
         places, found = [], f"'{short(rest.partition('/')[0])}' behind file:// is a machine's name, or a relative path"
         cure = "write file:/// and the absolute path of a file on this machine"
     elif not Path(rest).is_absolute():
-        places = []
-        found = "a relative name; expected file:///..., package://... or an absolute path"
+        places, found = [], "a relative name; expected file:///..., package://... or an absolute path"
         cure = "write where the file lies"
     else:
         places, found = [Path(rest), Path(unquote(rest))], "no such file"
@@ -108,13 +94,7 @@ def y_up_note(names: Iterable[str]) -> str:
 
 
 def read_mesh(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The triangles of all parts of a mesh file, in the poses of the file's scene.
-
-    Args:
-        path: STL, OBJ, COLLADA, glTF or another format of trimesh.
-
-    Returns:
-        float64 [V, 3] m, int [F, 3].
+    """The triangles float64 [V, 3] m, int [F, 3] of all parts of a mesh file, in the poses of the file's scene.
 
     Raises:
         ValueError: it has no triangles, numbers that are not finite, or a unit that is not a length.
@@ -134,11 +114,9 @@ def read_mesh(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _unit_m(path: Path) -> float:
     """The unit of a mesh file, m. trimesh reads it but does not apply it to the vertices."""
-    kind = path.suffix.lower()
-    if kind == ".dae":
-        with open(path, "rb") as file:
-            return _collada_unit_m(file)
-    if kind == ".zae":
+    if path.suffix.lower() == ".dae":
+        return _collada_unit_m(path)
+    if path.suffix.lower() == ".zae":
         with zipfile.ZipFile(path) as archive:
             inside = next(name for name in archive.namelist() if name.lower().endswith(".dae"))
             with archive.open(inside) as file:
@@ -161,9 +139,9 @@ def _collada_unit_m(file) -> float:
                 except ValueError:
                     unit_m = 0.0
                 if not 0.0 < unit_m < np.inf:
-                    raise ValueError(f'its <unit meter="{text[:40]}"> is no length')
+                    raise ValueError(f'its <unit meter="{text[:40]}"> is not a length')
                 return unit_m
-        return 1.0
+        break
     return 1.0
 
 

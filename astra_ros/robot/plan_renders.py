@@ -22,15 +22,13 @@ MOST_TRIED = 4
 
 @dataclass(frozen=True)
 class _Drawn:
-    """The renderer of one action space.
+    """The renderer of one action space; None where no description can be used.
 
     Attributes:
-        renderer: None where no description can be used.
         by: the description that it was built from.
         texts: the descriptions known when it was built, newest first.
         newest_fails: why the newest of them cannot be used, or "".
         may_mend: whether that may change with the same description: meshes were missing or broken.
-        odd: the result of ``odd_sizes``.
     """
 
     renderer: RobotRenderer | None = None
@@ -48,8 +46,8 @@ class PlanRenders:
     (``prepare``, the first ``draw``) run once; a second thread that needs the result waits for it.
 
     Args:
-        cameras: action space -> `PinholeCamera.to_dict` of the camera that the model was trained
-            with, in the robot's base frame; a space without one is never rendered.
+        cameras: action space -> `PinholeCamera.to_dict` of the camera that the model was trained with, in the robot's
+            base frame; a space without one is never rendered.
         held: action space -> joint -> position of the joints that plans do not move, rad or m.
         image_size: (h, w) of the robot renders, pixels.
 
@@ -109,31 +107,18 @@ class PlanRenders:
     def prepare(self, spaces: Iterable[ActionSpace]) -> str | None:
         """Build the renderers of these spaces ahead of ``draw``, which takes up to some seconds a robot.
 
-        Spaces that are never rendered or are ready cost nothing.
-
         Returns:
             Why the newest description cannot be rendered for one of them, or None.
         """
         reasons = []
         for space in spaces:
-            if space.columns_are_joints and space.name in self._cameras:
-                drawn = self._built(space)
-                if drawn is not None:
-                    self._warn(drawn)
-                    if drawn.newest_fails:
-                        reasons.append(drawn.newest_fails)
-        return reasons[0] if reasons else None
+            if space.columns_are_joints and space.name in self._cameras and (drawn := self._built(space)):
+                self._warn(drawn)
+                reasons.append(drawn.newest_fails)
+        return next(filter(None, reasons), None)
 
     def draw(self, space: ActionSpace, motion: np.ndarray) -> np.ndarray | None:
-        """Render the robot along plans.
-
-        Args:
-            space: of the plans.
-            motion: [K, H + 1, J] joint positions at the model's times, row 0 now.
-
-        Returns:
-            uint8 [K, H + 1, 3, h, w], or None where the robot cannot be rendered; ``problem`` says why.
-        """
+        """uint8 [K, H + 1, 3, h, w] of plans [K, H + 1, J]; None where that cannot be, and ``problem`` says why."""
         if not space.columns_are_joints or space.name not in self._cameras:
             self.problem = f"the model was trained without robot renders of {space.name}"
             return None
@@ -146,7 +131,6 @@ class PlanRenders:
         return drawn.renderer.draw(motion)
 
     def _why(self, drawn: _Drawn | None) -> str:
-        """Why there is no renderer."""
         if drawn is not None and drawn.newest_fails:
             return f"robot_description: {drawn.newest_fails}"
         with self._lock:

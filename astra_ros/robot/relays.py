@@ -30,8 +30,6 @@ class Way:
     """The values of a publisher within the lag, and one before.
 
     Args:
-        value: its first one.
-        at_s: its time.
         angles: whether whole turns do not count.
         speed: largest motion between two messages, per second.
     """

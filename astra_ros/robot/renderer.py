@@ -37,15 +37,10 @@ class RendererSettings:
     """Settings of the renderer.
 
     Attributes:
-        geometry: shapes of the URDF to render, "visual" or "collision".
+        geometry, max_vertices, max_pieces: as in ``convex_parts``.
         near_m, far_m: depths that channel 1 shows as 1 and as 0.
         samples: along each side of a pixel; 4 gives 16 levels of coverage.
-        max_vertices: corners of a part made from a mesh.
-        max_pieces: convex pieces of a mesh.
         clip_m: shapes nearer to the camera's plane are cut off.
-
-    Raises:
-        ValueError: on creation, for impossible settings.
     """
 
     geometry: str = "visual"
@@ -62,22 +57,17 @@ class RendererSettings:
         if not 1 <= self.samples <= 15 or self.clip_m <= 0.0:
             raise ValueError(f"samples is {self.samples}, clip_m {self.clip_m}; expected 1 to 15, and > 0")
         if self.max_vertices < 8 or self.max_pieces < 1:
-            raise ValueError(
-                f"max_vertices is {self.max_vertices}, max_pieces {self.max_pieces}; expected >= 8 and >= 1"
-            )
+            found = f"max_vertices is {self.max_vertices}, max_pieces {self.max_pieces}"
+            raise ValueError(f"{found}; expected >= 8 and >= 1")
 
 
 class RobotRenderer:
     """Renders one robot for one camera, for any number of joint positions at once.
 
     Args:
-        urdf: the robot description, XML text or the bytes of its file. Mesh files are ``file://`` URLs, absolute
-            paths or ``package://`` names of the ament index.
-        joint_names: J names, the order of the joint positions.
+        urdf, joint_names, held: as in ``LinkPoses``.
         camera: of the render, with its size.
         base_pose: [4, 4] pose of the URDF's root link in the camera's world, m.
-        held: joint name -> rad or m of moving joints that are not in ``joint_names``; others are 0.
-        settings: of the renderer.
 
     Attributes:
         chain_code: link name -> its value in channel 2, in (0, 1]:
@@ -85,9 +75,7 @@ class RobotRenderer:
         parts: the rendered parts, as ``shapes.convex_parts`` returns them, base first.
 
     Raises:
-        KinematicsError: the description cannot be used, or a mesh is missing; the message names
-            link and file.
-        ValueError: ``base_pose`` is not a pose.
+        KinematicsError: the description cannot be used, or a mesh is missing.
     """
 
     def __init__(
@@ -128,10 +116,7 @@ class RobotRenderer:
         self._projection = fine.matrix @ world_from_base
 
     def draw(self, positions) -> np.ndarray:
-        """Pictures of the robot.
-
-        Args:
-            positions: [..., J] rad (m for a prismatic joint), in the order of ``joint_names``.
+        """Pictures of the robot for joint positions [..., J].
 
         Returns:
             uint8 [..., 3, height, width], 255 standing for 1:
@@ -295,12 +280,7 @@ def _planes(corners: np.ndarray, inverse: np.ndarray, starts: np.ndarray) -> np.
 
 
 def _clipped(image: np.ndarray, clip_m: float) -> np.ndarray:
-    """Corners int32 [V', 2] of the visible piece of a part that reaches behind the camera.
-
-    Args:
-        image: [3, V] as from ``RobotRenderer._project``.
-        clip_m: depth of the plane at which it is cut.
-    """
+    """Corners int32 [V', 2] of a part [3, V] as from ``_project``, cut at the plane of depth ``clip_m``."""
     before, behind = image[:, image[2] >= clip_m], image[:, image[2] < clip_m]
     # The points where the lines between all corners before and all corners behind meet the plane. They include the
     # corners of the cut and lie inside the part.
@@ -315,10 +295,7 @@ def _shrunk(outlines: list[np.ndarray]) -> list[np.ndarray]:
     """Outlines with each side moved inwards by the half sample that OpenCV's filling adds.
 
     ``fillConvexPoly`` fills every sample that an outline comes nearest to: half a sample too far along x or y,
-    whichever is steeper to the side.
-
-    Args:
-        outlines: int32 [V, 1, 2] as from ``cv2.convexHull``.
+    whichever is steeper to the side. Outlines are int32 [V, 1, 2] as from ``cv2.convexHull``.
     """
     if not outlines:
         return []
@@ -334,6 +311,5 @@ def _shrunk(outlines: list[np.ndarray]) -> list[np.ndarray]:
     by = np.abs(normal).max(axis=1) * (1 << SHIFT) / 2
     bend = 1.0 + (normal * normal[before]).sum(axis=1)
     move = (by + by[before]) / 2 / np.maximum(bend, 0.2)
-    points = np.rint(points + move[:, None] * (normal + normal[before]))
-    points = points.astype(np.int32)
+    points = np.rint(points + move[:, None] * (normal + normal[before])).astype(np.int32)
     return [points[start:end] for start, end in zip(starts.tolist(), ends.tolist())]

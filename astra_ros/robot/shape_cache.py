@@ -32,14 +32,10 @@ def folder() -> Path:
 
 
 def key_of(path: Path, settings: Sequence) -> str | None:
-    """Name of the entry for a mesh file, or None where its pieces are not kept.
+    """Name of the entry for a mesh file, or None where its pieces are not kept. Raises OSError.
 
     Args:
-        path: the mesh file.
-        settings: everything else that its pieces depend on, compared as text.
-
-    Raises:
-        OSError: the file cannot be read.
+        settings: everything except the file that its pieces depend on, compared as text.
     """
     data = path.read_bytes()
     kind = path.suffix.lower()

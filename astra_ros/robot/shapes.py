@@ -8,7 +8,7 @@ hull. Cutting takes up to some seconds a robot, so the pieces are kept on disk (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -32,6 +32,11 @@ LEAST_GAIN = 0.03
 MERGE, MERGE_COARSE = 1 / 200, 1 / 40
 # Corners of the polygon that stands for a circle. 24 lose 0.9 % of the radius at most.
 CIRCLE = 24
+# Plausible lengths of a part's longest side, m; the larger one also limits the distance from its link's origin.
+LEAST_M, MOST_M = 1e-4, 20.0
+
+
+_Mesh = tuple[np.ndarray, np.ndarray]  # vertices [V, 3] m, faces [F, 3]
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,6 @@ class ConvexPart:
     """One convex piece of a link.
 
     Attributes:
-        link: its name.
         vertices: float64 [V, 3] m, in the frame of the link; the part is their convex hull.
         shape: the shape that it is a piece of: "box", "mesh 'package://arm/link.dae'".
     """
@@ -49,28 +53,15 @@ class ConvexPart:
     shape: str = ""
 
 
-@dataclass(frozen=True)
-class SizeLimits:
-    """Plausible sizes of a robot's parts. Parts beyond are rendered too, and `odd_sizes` names them.
-
-    Attributes:
-        least_m, most_m: of its longest side; ``most_m`` also limits the distance from its link's origin.
-    """
-
-    least_m: float = 1e-4
-    most_m: float = 20.0
-
-
 class BrokenMeshes(KinematicsError):
-    """Mesh files of a description are missing or cannot be read.
+    """Mesh files of a description are missing or cannot be read. ``link`` and ``found`` are of the first.
 
-    Attributes:
-        meshes: their names in the description, each once, in its order.
-        link: of the first mesh.
-        found: what was wrong with the first mesh.
+    Args:
+        broken: name in the description -> link, problem and cure.
     """
 
-    def __init__(self, meshes: Sequence[str], link: str, found: str, cure: str) -> None:
+    def __init__(self, broken: Mapping[str, tuple[str, str, str]]) -> None:
+        meshes, (link, found, cure) = list(broken), next(iter(broken.values()))
         text = f"the mesh '{meshes[0]}' of link '{link}' cannot be read: {found}"
         if more := meshes[1:]:
             listed = ", ".join(f"'{name}'" for name in more[:3]) + (", ..." if len(more) > 3 else "")
@@ -83,7 +74,7 @@ def convex_parts(robot, geometry: str = "visual", max_vertices: int = 64, max_pi
     """The parts of all links.
 
     Args:
-        robot: as ``kinematics.parse_urdf`` returns it.
+        robot: as ``parse_urdf`` returns it.
         geometry: "visual" or "collision".
         max_vertices: of a part made from a mesh; a larger hull is thinned out.
         max_pieces: of a mesh; 1 takes the hull of the whole mesh.
@@ -91,7 +82,6 @@ def convex_parts(robot, geometry: str = "visual", max_vertices: int = 64, max_pi
     Raises:
         BrokenMeshes: meshes cannot be found or read.
         KinematicsError: there is no shape of that kind, or one holds NaN or infinity.
-        ValueError: ``geometry`` has another value.
     """
     if geometry not in ("visual", "collision"):
         raise ValueError(f"geometry is '{geometry}'; expected 'visual' or 'collision'")
@@ -108,25 +98,19 @@ def convex_parts(robot, geometry: str = "visual", max_vertices: int = 64, max_pi
             broken.setdefault(error.mesh, (link, error.found, error.cure))
             continue
         if not all(np.isfinite(corners).all() for corners in moved):
-            raise KinematicsError(
-                f"the {kind} of link '{link}' has a size, scale or origin that is not finite", "correct it"
-            )
+            problem = f"the {kind} of link '{link}' has a size, scale or origin that is not finite"
+            raise KinematicsError(problem, "correct it")
         parts += [ConvexPart(link, corners, kind) for corners in moved]
     if broken:
-        raise BrokenMeshes(list(broken), *next(iter(broken.values())))
+        raise BrokenMeshes(broken)
     if not parts:
-        raise KinematicsError(
-            f"no link has a {geometry} shape to render", "give the full description, or choose the other geometry"
-        )
+        cure = "give the full description, or choose the other geometry"
+        raise KinematicsError(f"no link has a {geometry} shape to render", cure)
     return parts
 
 
 def check_meshes(robot, geometry: str = "visual") -> None:
-    """Check that the mesh files of a robot exist, without reading them.
-
-    Raises:
-        BrokenMeshes: some are missing.
-    """
+    """Raises BrokenMeshes where mesh files of a robot are missing. They are not read."""
     broken: dict[str, tuple[str, str, str]] = {}
     for link, shape in _shapes(robot, geometry):
         if shape.geometry.mesh is not None:
@@ -135,7 +119,7 @@ def check_meshes(robot, geometry: str = "visual") -> None:
             except MeshError as error:
                 broken.setdefault(error.mesh, (link, error.found, error.cure))
     if broken:
-        raise BrokenMeshes(list(broken), *next(iter(broken.values())))
+        raise BrokenMeshes(broken)
 
 
 def mesh_notes(robot, geometry: str = "visual") -> list[str]:
@@ -145,7 +129,7 @@ def mesh_notes(robot, geometry: str = "visual") -> list[str]:
     return [note] if note else []
 
 
-def odd_sizes(parts: Sequence[ConvexPart], limits: SizeLimits = SizeLimits()) -> list[str]:
+def odd_sizes(parts: Sequence[ConvexPart]) -> list[str]:
     """A text for each shape that is implausibly large, small or far from its link's origin.
 
     A wrong unit or scale is the likely cause, such as millimetres read as metres.
@@ -158,9 +142,9 @@ def odd_sizes(parts: Sequence[ConvexPart], limits: SizeLimits = SizeLimits()) ->
         corners = np.concatenate(pieces)
         size = float(np.ptp(corners, axis=0).max())
         away = float(np.linalg.norm(corners, axis=1).max())
-        if size > limits.most_m or size < limits.least_m:
+        if not LEAST_M <= size <= MOST_M:
             found = f"is {size:.3g} m large"
-        elif away > limits.most_m:
+        elif away > MOST_M:
             found = f"reaches {away:.3g} m from the link's origin"
         else:
             continue
@@ -208,9 +192,8 @@ def _pieces(shape, max_vertices: int, max_pieces: int) -> list[np.ndarray]:
         what = str(error)
         if not what or not isinstance(error, (ValueError, OSError, ImportError)):
             what = f"{type(error).__name__}: {what}"
-        cure = "replace the file, or leave it out of the description"
-        if isinstance(error, ImportError):
-            cure = "install that package"
+        replace = "replace the file, or leave it out of the description"
+        cure = "install that package" if isinstance(error, ImportError) else replace
         raise MeshError(name, what, cure) from error
     scale = 1.0 if shape.mesh.scale is None else np.asarray(shape.mesh.scale, dtype=np.float64)
     return [piece * scale for piece in pieces]
@@ -258,7 +241,7 @@ def _cut(vertices: np.ndarray, faces: np.ndarray, max_vertices: int, max_pieces:
     return [_thinned(vertices, max_vertices) for vertices, _ in pieces]
 
 
-def _merged(vertices: np.ndarray, faces: np.ndarray, fraction: float) -> tuple[np.ndarray, np.ndarray]:
+def _merged(vertices: np.ndarray, faces: np.ndarray, fraction: float) -> _Mesh:
     """(vertices [V, 3], faces [F, 3]) with neighbours merged and faces without area dropped."""
     used, faces = np.unique(faces, return_inverse=True)
     vertices, faces = vertices[used], faces.reshape(-1, 3)
@@ -289,9 +272,7 @@ def _best_cut(vertices: np.ndarray, faces: np.ndarray) -> tuple[float, int, floa
     return best
 
 
-def _half(
-    vertices: np.ndarray, faces: np.ndarray, axis: int, place: float, side: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _half(vertices: np.ndarray, faces: np.ndarray, axis: int, place: float, side: float) -> _Mesh:
     """The part of a mesh beyond a plane across an axis (side 1), or before it (-1)."""
     from trimesh.intersections import slice_faces_plane
 

@@ -21,10 +21,9 @@ class KinematicsError(UserError, ValueError):
 
 
 def parse_urdf(urdf: str | bytes):
-    """yourdfpy's ``Robot`` of a URDF, without its meshes. The XML declaration says how bytes are encoded.
+    """yourdfpy's ``Robot`` of a URDF, without its meshes; raises KinematicsError.
 
-    Raises:
-        KinematicsError: yourdfpy is not installed, or the text is not a URDF.
+    The XML declaration says how bytes are encoded.
     """
     try:
         from yourdfpy import URDF

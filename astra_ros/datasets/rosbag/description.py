@@ -78,7 +78,7 @@ def beyond_limits(settings: BagSettings, recording: Recording, stored: Mapping[s
         limits = position_limits(text) if text else {}
     except DescriptionError:
         return []
-    return [f"{source}: {each}; {each.cure}" for each in beyond(limits, stored)]
+    return [f"{source}: {each}; {each.cure()}" for each in beyond(limits, stored)]
 
 
 def check_base(path: Path, urdf: bytes, camera_pose: dict | None) -> None:
