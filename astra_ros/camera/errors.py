@@ -1,23 +1,16 @@
-"""Errors of camera images and lenses. None names a topic: who reads messages adds it as ``thing``."""
+"""Errors of cameras, images and lenses. None names a topic: who reads messages adds it as ``thing``."""
 
 from __future__ import annotations
 
 from astra_ros.errors import UserError
 
 
+class CameraError(UserError, ValueError):
+    """A camera, or a history of its frames, cannot be as it is given."""
+
+
 class ImageError(UserError, ValueError):
-    """An image cannot be used.
-
-    Attributes:
-        found: the value that is wrong, such as a step or an encoding; None where no single value is.
-        expected: the value that would be right, or None.
-    """
-
-    def __init__(
-        self, problem: str, *, thing: str = "", cure: str = "", found: object = None, expected: object = None
-    ) -> None:
-        super().__init__(problem, thing=thing, cure=cure)
-        self.found, self.expected = found, expected
+    """An image cannot be used."""
 
 
 class BadImage(ImageError):

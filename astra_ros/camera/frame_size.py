@@ -6,26 +6,23 @@ import cv2
 import numpy as np
 
 
+def middle(size: tuple[int, int], shape: tuple[int, int]) -> tuple[int, int, int, int]:
+    """(top, left, height, width) of the greatest middle part of an image of a size that has the aspect ratio of
+    ``shape``; both are (height, width)."""
+    (rows, columns), (height, width) = size, shape
+    keep_rows = min(rows, max(1, round(columns * height / width)))
+    keep_columns = min(columns, max(1, round(rows * width / height)))
+    return (rows - keep_rows) // 2, (columns - keep_columns) // 2, keep_rows, keep_columns
+
+
 def to_model_size(frame: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
-    """A frame scaled to the model's size.
+    """A frame uint8 [H, W, 3] scaled to the model's (height, width), contiguous.
 
-    Args:
-        frame: uint8 [H, W, 3] RGB.
-        image_size: the model's (height, width).
-
-    Returns:
-        uint8 [height, width, 3], contiguous. Frames of another aspect ratio are first cut in the middle, so nothing is
-        stretched.
+    Frames of another aspect ratio are first cut in the middle, so nothing is stretched.
     """
-    height, width = image_size
-    rows, columns = frame.shape[:2]
-    if rows * width != columns * height:
-        keep_rows = min(rows, max(1, round(columns * height / width)))
-        keep_columns = min(columns, max(1, round(rows * width / height)))
-        top, left = (rows - keep_rows) // 2, (columns - keep_columns) // 2
-        frame = frame[top : top + keep_rows, left : left + keep_columns]
-    if frame.shape[:2] != (height, width):
-        shrinks = frame.shape[0] >= height
-        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        frame = cv2.resize(frame, (width, height), interpolation=how)
+    top, left, rows, columns = middle(frame.shape[:2], image_size)
+    frame = frame[top : top + rows, left : left + columns]
+    if frame.shape[:2] != tuple(image_size):
+        how = cv2.INTER_AREA if rows >= image_size[0] else cv2.INTER_LINEAR
+        frame = cv2.resize(frame, image_size[::-1], interpolation=how)
     return np.ascontiguousarray(frame)

@@ -6,6 +6,7 @@ from collections import deque
 
 import numpy as np
 
+from astra_ros.camera.errors import CameraError
 from astra_ros.camera.frame_order import Order, order_of
 
 # Frames kept per step of the model. Faster cameras are thinned, so memory is bounded.
@@ -30,24 +31,21 @@ class FrameHistory:
         dt_s: seconds between two of them, the model's step.
         tolerance_s: how far a frame may be from its wanted time; 0.45 of a step when None. It must be less than half a
             step, so that no frame is taken twice.
-        allow_padding: repeat the oldest frame where the history is too short, as if nothing had moved before it.
-            Otherwise a short history is not ready.
+        allow_padding: repeat the oldest frame where the history is too short, which is otherwise not ready.
 
     Raises:
-        ValueError: length, step or tolerance is out of range.
+        CameraError: length, step or tolerance is out of range.
     """
 
     def __init__(self, length: int, dt_s: float, tolerance_s: float | None = None, allow_padding: bool = False) -> None:
         if length < 1 or not dt_s > 0.0:
-            raise ValueError(f"length {length} and dt_s {dt_s}: expected length >= 1 and dt_s > 0")
+            raise CameraError(f"length {length} and dt_s {dt_s}: expected length >= 1 and dt_s > 0")
         self.length = length
         self.dt_s = float(dt_s)
         self.tolerance_s = 0.45 * self.dt_s if tolerance_s is None else float(tolerance_s)
         if not 0.0 < self.tolerance_s < 0.5 * self.dt_s:
-            raise ValueError(
-                f"tolerance_s is {self.tolerance_s:g}; expected more than 0 and less than half "
-                f"of the step, {0.5 * self.dt_s:g}"
-            )
+            wanted = f"more than 0 and less than half of the step, {0.5 * self.dt_s:g}"
+            raise CameraError(f"tolerance_s is {self.tolerance_s:g}; expected {wanted}")
         self.allow_padding = allow_padding
         self._frames: deque[tuple[float, np.ndarray]] = deque()
         self._intervals: deque[float] = deque(maxlen=8)
@@ -73,23 +71,18 @@ class FrameHistory:
         return bool(self._frames) and order_of(stamp_s - self._frames[-1][0]) is Order.LATE
 
     def push(self, stamp_s: float, frame: np.ndarray) -> str | None:
-        """Adds the frame that the camera sent last; a late frame (:meth:`is_late`) is left out.
-
-        Args:
-            stamp_s: the image's stamp, s.
-            frame: uint8 [h, w, 3] RGB; kept, not copied.
+        """Adds the frame that the camera sent last, uint8 [h, w, 3] RGB; a late frame (`is_late`) is left out.
 
         Returns:
             Why the history so far was discarded, for the log, or None.
 
         Raises:
-            ValueError: the frame is not uint8 [h, w, 3], or the stamp is not finite.
+            CameraError: the frame is not uint8 [h, w, 3], or the stamp is not finite.
         """
-        frame = np.asarray(frame)
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
-            raise ValueError(f"frame is {frame.dtype} {frame.shape}; expected uint8 [h, w, 3]")
+            raise CameraError(f"frame is {frame.dtype} {frame.shape}; expected uint8 [h, w, 3]")
         if not np.isfinite(stamp_s):
-            raise ValueError(f"stamp_s is {stamp_s}; expected seconds")
+            raise CameraError(f"stamp_s is {stamp_s}; expected seconds")
         stamp_s = float(stamp_s)
         event = None
         if self._frames:
@@ -100,22 +93,19 @@ class FrameHistory:
                 return None
             if order is Order.BACK:
                 self.clear()
-                event = (
-                    f"camera time jumped back by {-interval:.2f} s (simulation reset?); the frame history starts anew"
-                )
+                event = f"camera time jumped back by {-interval:.2f} s (simulation reset?)"
             elif frame.shape != newest.shape:
                 self.clear()
-                event = (
-                    f"the camera's frames changed from {newest.shape[1]}x{newest.shape[0]} to "
-                    f"{frame.shape[1]}x{frame.shape[0]}; the frame history starts anew"
-                )
+                sizes = f"{newest.shape[1]}x{newest.shape[0]} to {frame.shape[1]}x{frame.shape[0]}"
+                event = f"the camera's frames changed from {sizes}"
             elif order is Order.SAME:
                 self._frames.pop()
             else:
                 self._intervals.append(interval)
                 if interval > self.dt_s + self.tolerance_s:
                     self._frames.clear()
-                    event = f"the camera was silent for {interval:.2f} s; the frame history starts anew"
+                    event = f"the camera was silent for {interval:.2f} s"
+        event = event and f"{event}; the frame history starts anew"
         self._restarted = event or self._restarted
         self._store(stamp_s, frame)
         return event
@@ -134,11 +124,7 @@ class FrameHistory:
         return self._pick()[1]
 
     def frames(self) -> np.ndarray:
-        """The history: uint8 [T, h, w, 3], oldest first, the newest frame last.
-
-        Raises:
-            HistoryNotReady: with the reason.
-        """
+        """The history: uint8 [T, h, w, 3], oldest first. Raises HistoryNotReady with the reason."""
         picked, reason = self._pick()
         if reason:
             raise HistoryNotReady(reason)
@@ -151,10 +137,8 @@ class FrameHistory:
         if len(self._intervals) > 1 and self.length > 1:
             typical = float(np.median(self._intervals))
             if typical > _SLOW * self.dt_s:
-                return [], (
-                    f"camera rate too low: {1 / typical:.2g} Hz, but the model needs {1 / self.dt_s:.2g} frames per "
-                    "second; raise the camera's rate"
-                )
+                needed = f"the model needs {1 / self.dt_s:.2g} frames per second; raise the camera's rate"
+                return [], f"camera rate too low: {1 / typical:.2g} Hz, but {needed}"
         stamps = np.array([stamp for stamp, _ in self._frames])
         wanted = stamps[-1] - self.dt_s * np.arange(self.length - 1, -1, -1)
         distance = np.abs(stamps[None, :] - wanted[:, None])
@@ -164,15 +148,11 @@ class FrameHistory:
         too_early = far & (wanted < stamps[0])
         if (far & ~too_early).any():
             age = stamps[-1] - wanted[np.flatnonzero(far & ~too_early)[0]]
-            return [], (
-                f"no camera frame within {self.tolerance_s:.2g} s of {age:.2f} s before the newest one; frames come "
-                "too unevenly"
-            )
+            near = f"within {self.tolerance_s:.2g} s of {age:.2f} s before the newest one"
+            return [], f"no camera frame {near}; frames come too unevenly"
         if too_early.any() and not self.allow_padding:
             missing = int(too_early.sum())
+            there = f"{self.length - missing} of {self.length} frames, {self.dt_s:.2g} s apart, are there"
             after = f" ({self._restarted})" if self._restarted else ""
-            return [], (
-                f"{self.length - missing} of {self.length} frames, {self.dt_s:.2g} s apart, are "
-                f"there; ready in about {missing * self.dt_s:.2g} s{after}"
-            )
+            return [], f"{there}; ready in about {missing * self.dt_s:.2g} s{after}"
         return picked.tolist(), None

@@ -34,6 +34,7 @@ _FILES = {"jpg": "JPEG", "jpeg": "JPEG", "mjpg": "JPEG", "mjpeg": "JPEG", "png":
 COLOUR_TOPIC = "choose the colour camera's topic"
 _RECORD_JPEG = "record the camera's raw topic or its JPEG (image_transport's 'compressed') instead"
 _BY_TRANSPORT = "make raw images of it with: ros2 run image_transport republish --ros-args -p in_transport:="
+_CHECK_LINK = "check the camera's link"
 _REPUBLISH = "decode it with the package that made it, and use the raw images or JPEG"
 
 
@@ -44,7 +45,6 @@ class ImageFacts:
     Attributes:
         encoding: the message's encoding or format, for reports.
         height, width: pixels as they are stored.
-        is_grey: whether it has no colours.
         remarks: what the user should know about how it is read, one sentence each, without topic.
         bits: of each number, 8 or 16.
     """
@@ -80,7 +80,6 @@ class Format:
 
 
 def read_format(text: str) -> Format:
-    """A format's parts, from any case and spaces."""
     head, _, tail = text.partition(";")
     words = (tail if tail.strip() else head).lower().split()
     original = head.strip() if tail.strip() else ""
@@ -95,17 +94,13 @@ def read_format(text: str) -> Format:
 def check_raw(message) -> ImageFacts:
     """The header of a raw image, checked; no pixels are converted.
 
-    Args:
-        message: with the fields of ``sensor_msgs/Image``.
-
     Raises:
         UnsupportedImage: a depth image, or an unknown encoding.
         BadImage: its size, step and data do not fit each other.
     """
     layout = _layout(message)
-    is_grey = layout.encoding in GREY
     bits = 8 * ENCODINGS[layout.encoding].depth if layout.encoding in ENCODINGS else 8
-    return ImageFacts(message.encoding, layout.height, layout.width, is_grey, layout.remarks, bits)
+    return ImageFacts(message.encoding, layout.height, layout.width, layout.encoding in GREY, layout.remarks, bits)
 
 
 def raw_to_rgb(message) -> np.ndarray:
@@ -115,9 +110,6 @@ def raw_to_rgb(message) -> np.ndarray:
 
 def check_compressed(message) -> ImageFacts:
     """The header of a compressed image, checked; JPEG and PNG are not decoded.
-
-    Args:
-        message: with the fields of ``sensor_msgs/CompressedImage``.
 
     Raises:
         UnsupportedImage: a depth image, labels, video, or another kind that is not read here.
@@ -145,20 +137,12 @@ def compressed_to_rgb(message) -> np.ndarray:
     if pixels is None:
         raise BadImage(f"OpenCV cannot decode it (format '{short(message.format)}')", cure="check the camera driver")
     if filled_up(data, container, pixels):
-        raise BadImage(
-            f"a JPEG whose data end before the image does: {len(data)} bytes",
-            cure="check the camera's link",
-            found=len(data),
-        )
+        raise BadImage(f"a JPEG whose data end before the image does: {len(data)} bytes", cure=_CHECK_LINK)
     return as_rgb(pixels, _conversion(form, container, pixels))
 
 
 def brightest(message) -> int | None:
-    """The greatest number of an image of 16-bit numbers; None where they have 8. Raises the errors of both checks.
-
-    Args:
-        message: with the fields of ``sensor_msgs/Image`` or of ``sensor_msgs/CompressedImage``.
-    """
+    """The greatest number of a raw or compressed image of 16-bit numbers; None where they have 8."""
     if hasattr(message, "encoding"):
         return brightest_number(_layout(message), message.data, bool(message.is_bigendian))
     _, container, data = _read(message)
@@ -189,11 +173,8 @@ def _read(message) -> tuple[Format, Container, bytes]:
     if container is None:
         raise _unreadable(said, form, data)
     if container.end is None:
-        raise BadImage(
-            f"a {container.kind} without its end: {len(data)} bytes are not a whole image",
-            cure="check the camera's link",
-            found=len(data),
-        )
+        problem = f"a {container.kind} without its end: {len(data)} bytes are not a whole image"
+        raise BadImage(problem, cure=_CHECK_LINK)
     if min(container.height, container.width) < 1:
         raise BadImage(f"a {container.kind} of {container.width} x {container.height} pixels")
     if container.bits > 16 or (container.bits == 16 and container.channels == 1 and not known_encoding(form.original)):
@@ -201,7 +182,6 @@ def _read(message) -> tuple[Format, Container, bytes]:
             f"{said} does not say whether its numbers of {container.bits} bits are depth or brightness",
             cure="if it is a camera, let the format begin with the encoding: 'mono16; png compressed '; else "
             + COLOUR_TOPIC,
-            found=container.bits,
         )
     return form, container, data
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from astra_ros.camera.errors import CameraError
 from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.plans.action_spaces import ActionSpace
 
@@ -22,7 +23,7 @@ class MovingCamera:
             image, such as the floor below and walls above.
 
     Raises:
-        ValueError: on creation, for a map with values that are not finite and > 0.
+        CameraError: on creation, for a map with values that are not finite and > 0.
     """
 
     camera: PinholeCamera
@@ -31,34 +32,24 @@ class MovingCamera:
     def __post_init__(self) -> None:
         depth = np.array(self.inverse_depth, dtype=np.float64)
         if depth.ndim != 2 or not depth.size or not (np.isfinite(depth) & (depth > 0.0)).all():
-            raise ValueError("inverse_depth must be rows of finite numbers > 0 (1/m)")
+            raise CameraError("inverse_depth must be rows of finite numbers > 0 (1/m)")
         object.__setattr__(self, "inverse_depth", depth)
 
     def camera_poses(self, space: ActionSpace, motion: np.ndarray, dt_s: float) -> np.ndarray:
-        """The optical frame at each imagined moment, in the optical frame now.
+        """The optical frame at each imagined moment, in the optical frame now: float32 [..., H, 4, 4], m.
 
-        Args:
-            space: the motion's; it moves the frame that `camera` is given in.
-            motion: [..., H + 1, D], row 0 now.
-
-        Returns:
-            float32 [..., H, 4, 4], m.
+        The motion [..., H + 1, D] of the space, row 0 now, moves the frame that `camera` is given in.
         """
-        mount = self.camera.world_from_optical
-        carried = self.camera.optical_from_world @ space.poses(motion, dt_s) @ mount
+        carried = self.camera.optical_from_world @ space.poses(motion, dt_s) @ self.camera.world_from_optical
         return carried.astype(np.float32)
 
     def to_dict(self) -> dict:
-        """Plain numbers and lists, for JSON; ``from_dict`` reads them."""
+        """Plain numbers and lists, for JSON."""
         return {"camera": self.camera.to_dict(), "inverse_depth": self.inverse_depth.tolist()}
 
     @classmethod
     def from_dict(cls, values: Mapping) -> MovingCamera:
-        """The inverse of ``to_dict``.
-
-        Raises:
-            ValueError: a key is missing or unknown, or a value cannot be a moving camera's.
-        """
+        """The inverse of ``to_dict``. Raises CameraError for another key, or a value that cannot be."""
         if set(values) != {"camera", "inverse_depth"}:
-            raise ValueError(f"a moving camera has the keys {sorted(values)}; expected camera and inverse_depth")
+            raise CameraError(f"a moving camera has the keys {sorted(values)}; expected camera and inverse_depth")
         return cls(PinholeCamera.from_dict(values["camera"]), values["inverse_depth"])

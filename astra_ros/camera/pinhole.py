@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
+
+from astra_ros.camera.errors import CameraError
+from astra_ros.camera.frame_size import middle
 
 # How far from a rotation a pose may be, for float32 and rounded quaternions.
 ROTATION_TOLERANCE = 1e-3
@@ -26,7 +29,7 @@ class PinholeCamera:
         world_from_optical: float64 [4, 4], the pose of the optical frame in the world, m.
 
     Raises:
-        ValueError: on creation, for a camera that cannot exist.
+        CameraError: on creation, for a camera that cannot exist.
     """
 
     width: int
@@ -41,13 +44,13 @@ class PinholeCamera:
         for name in ("width", "height"):
             value = getattr(self, name)
             if value != int(value) or value < 1:
-                raise ValueError(f"camera {name} is {value}; expected a whole number >= 1")
+                raise CameraError(f"camera {name} is {value}; expected a whole number >= 1")
             object.__setattr__(self, name, int(value))
-        for name in ("fx", "fy", "cx", "cy"):
+        for name, positive in (("fx", True), ("fy", True), ("cx", False), ("cy", False)):
             value = float(getattr(self, name))
-            if not np.isfinite(value) or (name in ("fx", "fy") and value <= 0.0):
-                wanted = "a finite number" + (" > 0 (pixels)" if name in ("fx", "fy") else "")
-                raise ValueError(f"camera {name} is {value}; expected {wanted}")
+            if not np.isfinite(value) or (positive and value <= 0.0):
+                wanted = "a finite number" + " > 0 (pixels)" * positive
+                raise CameraError(f"camera {name} is {value}; expected {wanted}")
             object.__setattr__(self, name, value)
         object.__setattr__(self, "world_from_optical", checked_pose(self.world_from_optical))
 
@@ -59,24 +62,20 @@ class PinholeCamera:
 
         Args:
             position, look_at: [3] m, world frame.
-            fov_deg: vertical field of view.
-            width, height: square pixels.
+            fov_deg: vertical field of view; pixels are square.
 
         Raises:
-            ValueError: the field of view is not between 0 and 180 degrees, or the two points are
-                one above the other.
+            CameraError: the field of view is not between 0 and 180 degrees, or one point is above the other.
         """
         if not 0.0 < fov_deg < 180.0:
-            raise ValueError(f"camera fov_deg is {fov_deg}; it must lie between 0 and 180")
+            raise CameraError(f"camera fov_deg is {fov_deg}; it must lie between 0 and 180")
         eye, target = (np.asarray(point, dtype=np.float64) for point in (position, look_at))
         if eye.shape != (3,) or target.shape != (3,) or not np.isfinite([eye, target]).all():
-            raise ValueError(f"camera position {position} and look_at {look_at}: expected 3 finite numbers each")
+            raise CameraError(f"camera position {position} and look_at {look_at}: expected 3 finite numbers each")
         forward = target - eye
         if np.hypot(*forward[:2]) < 1e-6:
-            raise ValueError(
-                f"camera position {tuple(position)} and look_at {tuple(look_at)} are one above the other, so no side "
-                "of the image is up; move one of them sideways"
-            )
+            problem = f"camera position {tuple(position)} and look_at {tuple(look_at)} are one above the other"
+            raise CameraError(f"{problem}, so no side of the image is up", cure="move one of them sideways")
         forward = forward / np.linalg.norm(forward)
         right = np.cross(forward, [0.0, 0.0, 1.0])
         right /= np.linalg.norm(right)
@@ -102,21 +101,15 @@ class PinholeCamera:
         return k @ self.optical_from_world[:3]
 
     def project(self, points) -> tuple[np.ndarray, np.ndarray]:
-        """Where points appear in the image.
-
-        Args:
-            points: [..., 3] m, world frame.
+        """Where points [..., 3] m of the world appear in the image.
 
         Returns:
             (pixels float64 [..., 2] as (u, v), depth float64 [...] m along the optical axis).
             Pixels may lie outside the image. They are NaN behind the camera, where depth <= 0.
-
-        Raises:
-            ValueError: the last dimension is not 3.
         """
         points = np.asarray(points, dtype=np.float64)
-        if points.ndim < 1 or points.shape[-1] != 3:
-            raise ValueError(f"points have shape {points.shape}; expected [..., 3] (m)")
+        if points.shape[-1:] != (3,):
+            raise CameraError(f"points have shape {points.shape}; expected [..., 3] (m)")
         matrix = self.matrix
         image = points @ matrix[:, :3].T + matrix[:, 3]
         depth = image[..., 2]
@@ -155,51 +148,26 @@ class PinholeCamera:
         return replace(self, width=width, height=height, cx=self.cx - left, cy=self.cy - top)
 
     def fitted(self, image_size: tuple[int, int]) -> PinholeCamera:
-        """The camera of the image that ``camera/frame_size.py`` makes of this one's: cut in the middle, and scaled.
-
-        Args:
-            image_size: (height, width) pixels.
-
-        Raises:
-            ValueError: the size is not two whole numbers >= 1.
-        """
+        """The camera of the image that ``camera/frame_size.py`` makes of this one's, (height, width) pixels."""
         height, width = image_size
         if min(height, width) < 1:
-            raise ValueError(f"image_size is {image_size}; expected (height, width), each >= 1")
-        camera = self
-        if self.height * width != self.width * height:
-            rows = min(self.height, max(1, round(self.width * height / width)))
-            columns = min(self.width, max(1, round(self.height * width / height)))
-            top, left = (self.height - rows) // 2, (self.width - columns) // 2
-            camera = self.cropped(left, top, columns, rows)
-        return camera.resized(width, height)
+            raise CameraError(f"image_size is {image_size}; expected (height, width), each >= 1")
+        top, left, rows, columns = middle((self.height, self.width), (height, width))
+        return self.cropped(left, top, columns, rows).resized(width, height)
 
     def to_dict(self) -> dict:
-        """Plain numbers and lists, for JSON; ``from_dict`` reads them."""
-        return {
-            "width": self.width,
-            "height": self.height,
-            "fx": self.fx,
-            "fy": self.fy,
-            "cx": self.cx,
-            "cy": self.cy,
-            "world_from_optical": self.world_from_optical.tolist(),
-        }
+        """Plain numbers and lists, for JSON."""
+        return vars(self) | {"world_from_optical": self.world_from_optical.tolist()}
 
     @classmethod
     def from_dict(cls, values: Mapping) -> PinholeCamera:
-        """The inverse of ``to_dict``.
-
-        Raises:
-            ValueError: a key is missing or unknown, or a value cannot be a camera's.
-        """
-        keys = ("width", "height", "fx", "fy", "cx", "cy", "world_from_optical")
-        if set(values) != set(keys):
-            raise ValueError(f"camera has the keys {sorted(values)}; expected {sorted(keys)}")
+        """The inverse of ``to_dict``. Raises CameraError for another key, or a value that cannot be a camera's."""
+        if set(values) != (keys := {field.name for field in fields(cls)}):
+            raise CameraError(f"camera has the keys {sorted(values)}; expected {sorted(keys)}")
         try:
             return cls(**values)
         except TypeError as error:
-            raise ValueError(f"camera {dict(values)}: expected numbers ({error})") from error
+            raise CameraError(f"camera {dict(values)}: expected numbers ({error})") from error
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PinholeCamera) and self.to_dict() == other.to_dict()
@@ -209,18 +177,14 @@ class PinholeCamera:
 
 
 def checked_pose(pose, what: str = "camera world_from_optical") -> np.ndarray:
-    """A rigid transform as read-only float64 [4, 4].
-
-    Raises:
-        ValueError: it is not a rotation and a translation.
-    """
+    """A rigid transform as read-only float64 [4, 4]. Raises CameraError where it is not one."""
     pose = np.array(pose, dtype=np.float64)
     if pose.shape != (4, 4) or not np.isfinite(pose).all():
-        raise ValueError(f"{what} has shape {pose.shape}; expected a 4 x 4 pose of finite numbers")
+        raise CameraError(f"{what} has shape {pose.shape}; expected a 4 x 4 pose of finite numbers")
     rotation = pose[:3, :3]
     stray = np.abs(rotation @ rotation.T - np.eye(3)).max()
     mirrored = np.linalg.det(rotation) < 0.0
     if stray > ROTATION_TOLERANCE or mirrored or np.abs(pose[3] - [0, 0, 0, 1]).max() > 1e-9:
-        raise ValueError(f"{what} is not a rotation and a translation (m) with the last row 0 0 0 1:\n{pose}")
+        raise CameraError(f"{what} is not a rotation and a translation (m) with the last row 0 0 0 1:\n{pose}")
     pose.flags.writeable = False
     return pose

@@ -67,11 +67,6 @@ class Planes:
     every: int
     flipped: bool = False
 
-    @property
-    def height_scale(self) -> tuple[int, int]:
-        """(a, b): all planes together have height x a / b rows of the length of a brightness row."""
-        return (3, 2) if self.every == 2 else (3, 1)
-
     def sizes(self, height: int, width: int, step: int) -> tuple[int, int]:
         """(bytes without the padding of the last row, bytes with it) of an image."""
         # As in V4L2: a row of colours is padded in proportion to its length.
@@ -121,18 +116,11 @@ def no_colours(name: str) -> UnsupportedImage:
     return UnsupportedImage(
         f"encoding '{short(name.strip())}' is a depth image or plain numbers, which have no colours and no fixed scale",
         cure="choose the colour camera's topic",
-        found=name,
     )
 
 
 def check_layout(name: str, height: int, width: int, step: int, size: int) -> PixelLayout:
-    """Checks that the encoding, size, step and number of bytes of an image fit each other.
-
-    Args:
-        name: the encoding.
-        height, width: pixels.
-        step: bytes from row to row.
-        size: bytes of data.
+    """Checks that the encoding, size, step and number of bytes (``size``) of an image fit each other.
 
     Raises:
         UnsupportedImage: the encoding is not known, or is one of plain numbers.
@@ -144,60 +132,39 @@ def check_layout(name: str, height: int, width: int, step: int, size: int) -> Pi
     if not known:
         raise unknown_encoding(name)
     if height == 0 or width == 0:
-        raise BadImage(
-            f"the image is {width} x {height} pixels; both must be > 0",
-            cure="check the camera driver",
-            found=(height, width),
-        )
+        raise BadImage(f"the image is {width} x {height} pixels; both must be > 0", cure="check the camera driver")
     if known in SEMI_PLANAR:
         return _planes(known, height, width, step, size)
     encoding = ENCODINGS[known]
     if encoding.channels == 2 and width % 2:
-        raise BadImage(
-            f"{known} shares colour between two pixels, but the width is {width}; it must be even", found=width
-        )
+        raise BadImage(f"{known} shares colour between two pixels, but the width is {width}; it must be even")
     row = width * encoding.channels * encoding.depth
     if step < row:
-        raise BadImage(
-            f"step is {step} bytes, but a row of {width} pixels in {known} has {row}",
-            cure=f"set step to {row} or, with padded rows, more",
-            found=step,
-            expected=row,
-        )
+        problem = f"step is {step} bytes, but a row of {width} pixels in {known} has {row}"
+        raise BadImage(problem, cure=f"set step to {row} or, with padded rows, more")
     # Some drivers omit the padding of the last row.
     if not step * (height - 1) + row <= size <= step * height:
         raise BadImage(
             f"data has {size} bytes, but step {step} x height {height} is {step * height}: the message was cut off or "
-            "its header is wrong",
-            found=size,
-            expected=step * height,
+            "its header is wrong"
         )
-    return PixelLayout(known, height, width, step, colour_order(known))
-
-
-def colour_order(name: str) -> tuple[str, ...]:
-    """A remark on an encoding that does not say which number is red."""
-    known = known_encoding(name)
-    if known not in UNNAMED_COLOURS:
-        return ()
-    return (f"{known} does not say the order of colours; it is read as BGR, as in OpenCV",)
+    unnamed = f"{known} does not say the order of colours; it is read as BGR, as in OpenCV"
+    return PixelLayout(known, height, width, step, (unnamed,) * (known in UNNAMED_COLOURS))
 
 
 def _planes(name: str, height: int, width: int, step: int, size: int) -> PixelLayout:
     planes = SEMI_PLANAR[name]
-    (more, less), packed = planes.height_scale, (height, width, width)
+    more, less = 3, 2 if planes.every == 2 else 1  # rows of all planes, per rows of brightness
     low, high = planes.sizes(height, width, step)
     if step >= width and low <= size <= high:
         layout = PixelLayout(name, height, width, step)
-    elif size == planes.sizes(*packed)[1]:
+    elif size == planes.sizes(height, width, width)[1]:
         text = f"step is {step}, but the data are rows of {width} bytes without padding; they are read as such"
         layout = PixelLayout(name, height, width, width, (text,))
     elif width <= step < 2 * width and step * (height - 1) + width <= size <= step * height and height % more == 0:
         rows = height * less // more
-        text = (
-            f"height is {height}, but the data are the rows of all planes of {width} x {rows} pixels; they are read as "
-            "such"
-        )
+        text = f"height is {height}, but the data are the rows of all planes of {width} x {rows} pixels; "
+        text += "they are read as such"
         layout = PixelLayout(name, rows, width, step, (text,))
     elif step >= width and high < size and _is_page_padding(planes, height, step, size):
         text = f"{size - high} bytes of padding after the image, as in a buffer of whole pages, are not read"
@@ -208,16 +175,13 @@ def _planes(name: str, height: int, width: int, step: int, size: int) -> PixelLa
     if odd.width % planes.every or odd.height % planes.every:
         raise BadImage(
             f"{name} shares colour between two pixels and two rows, but the image is {odd.width} x {odd.height} "
-            "pixels; both must be even",
-            found=(odd.height, odd.width),
+            "pixels; both must be even"
         )
     if layout is None:
         raise BadImage(
             f"data has {size} bytes, but {name} of {width} x {height} pixels with step {step} has {high}",
             cure=f"set step to the bytes of a row of brightness, {width} or more with padding, and height to that "
             "of the image; where the driver leaves rows free between the planes, have it publish yuyv or rgb8",
-            found=size,
-            expected=high,
         )
     return layout
 
@@ -244,32 +208,22 @@ def unknown_encoding(name: str) -> UnsupportedImage:
             "set the camera driver to one of these, such as rgb8 (usb_cam: pixel_format, v4l2_camera: output_encoding, "
             "camera_ros: format); image_proc and image_transport cannot convert what cv_bridge does not know"
         )
-    known = (*ENCODINGS, *SEMI_PLANAR)
-    return UnsupportedImage(
-        f"unknown encoding '{short(name)}'; known are {', '.join(known)}", cure=cure, found=name, expected=known
-    )
+    known = ", ".join((*ENCODINGS, *SEMI_PLANAR))
+    return UnsupportedImage(f"unknown encoding '{short(name)}'; known are {known}", cure=cure)
 
 
 def unpack(layout: PixelLayout, data, is_bigendian: bool) -> np.ndarray:
-    """An image whose layout was checked, as RGB.
+    """An image with a layout from `check_layout` as uint8 [height, width, 3] RGB, contiguous, a copy.
 
     Padded rows (``step``) and both byte orders are honoured. 16-bit numbers are scaled, never cut: 65535 becomes 255,
     so an image that uses few of its 16 bits becomes dark.
-
-    Args:
-        layout: from ``check_layout``.
-        data: its bytes, a buffer or uint8 array.
-
-    Returns:
-        uint8 [height, width, 3] RGB, contiguous, a copy.
     """
     data = np.frombuffer(data, dtype=np.uint8)
-    height, width = layout.height, layout.width
     if layout.encoding in SEMI_PLANAR:
         return _unpack_planes(SEMI_PLANAR[layout.encoding], layout, data)
     encoding = ENCODINGS[layout.encoding]
     numbers = _numbers(layout, data, is_bigendian)
-    shape = (height, width, encoding.channels)[: 2 if encoding.channels == 1 else 3]
+    shape = (layout.height, layout.width, encoding.channels)[: 2 if encoding.channels == 1 else 3]
     return as_rgb(np.ascontiguousarray(numbers).reshape(shape), encoding.to_rgb)
 
 
@@ -291,11 +245,7 @@ def _numbers(layout: PixelLayout, data: np.ndarray, is_bigendian: bool) -> np.nd
 
 
 def as_rgb(pixels: np.ndarray, conversion: int | None) -> np.ndarray:
-    """uint8 or uint16 pixels as uint8 [H, W, 3], a copy.
-
-    Args:
-        conversion: one of OpenCV's colour conversions, or None.
-    """
+    """uint8 or uint16 pixels, after one of OpenCV's colour conversions, as uint8 [H, W, 3], a copy."""
     if conversion is not None:
         pixels = cv2.cvtColor(pixels, conversion)
     if pixels.dtype == np.uint16:
