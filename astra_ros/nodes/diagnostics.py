@@ -24,11 +24,7 @@ def to_message(status: Status, name: str, hardware_id: str = "") -> DiagnosticSt
 class DiagnosticsPublisher:
     """Publishes a node's statuses on /diagnostics, in real time even while the simulation is paused.
 
-    Args:
-        node: each status is named "<node>: <part>".
-        report: returns the statuses of this moment.
-        hardware_id: returns the name of the device or model.
-        period_s: seconds between two reports.
+    `report` returns the statuses of this moment, `hardware_id` the name of the device or model.
     """
 
     def __init__(

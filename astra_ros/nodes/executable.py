@@ -28,11 +28,8 @@ class Behaviour(Protocol):
     """The parts of a node, made with the rclpy node."""
 
     def close(self) -> bool | None:
-        """Stop threads and free resources that do not belong to the rclpy node.
-
-        Returns:
-            False when a thread still works and cannot be stopped.
-        """
+        """Stop threads and free resources that do not belong to the rclpy node; False when a thread cannot be
+        stopped."""
 
 
 def run(name: str, make_behaviour: Callable[[Node], Behaviour], argv: list[str] | None = None, threads: int = 1) -> int:

@@ -44,11 +44,8 @@ def join(prefix: str, name: str) -> str:
 
 
 def parameters_of(settings, prefix: str = "") -> Iterator[ParameterInfo]:
-    """The parameters of a settings dataclass.
-
-    A field becomes ``<prefix>.<field>``. Fields that hold another dataclass become a namespace of their own; fields
-    whose value is None are left out.
-    """
+    """The parameters of a settings dataclass: ``<prefix>.<field>``, a namespace for a dataclass in it, none for
+    None."""
     for field in dataclasses.fields(settings):
         name, value = join(prefix, field.name), getattr(settings, field.name)
         if dataclasses.is_dataclass(value):

@@ -13,11 +13,7 @@ NODES = ("imagine", "simulator", "plan_source")
 
 
 def node_parameters(node: str) -> list[ParameterInfo]:
-    """All parameters of a node with its defaults.
-
-    Args:
-        node: one of ``NODES``.
-    """
+    """All parameters of a node, one of ``NODES``, with its defaults."""
     if node == "simulator":
         return list(parameters_of(SimulatorSettings()))
     if node == "plan_source":

@@ -35,13 +35,8 @@ class SettingsParameters:
     def declare(self, prefix: str, default, read_only: tuple[str, ...] = ()):
         """Declare a dataclass's fields and return it with the values that the node was given.
 
-        Args:
-            prefix: namespace of the parameters; "" for none.
-            default: instance of a settings dataclass.
-            read_only: fields that only a start may set.
-
-        Raises:
-            ValueError: a given value is of the wrong type, or the dataclass refuses it.
+        ``read_only`` fields can be set at the start only. Raises ValueError for a value of the wrong type or a refused
+        one.
         """
         for info in parameters_of(default, prefix):
             descriptor = ParameterDescriptor(
@@ -64,11 +59,8 @@ class SettingsParameters:
         return self._settings[prefix]
 
     def warn_of_unknown(self, unused: Collection[str] = ()) -> None:
-        """Log values that were given for parameters that are not declared: typing errors, most likely.
-
-        Args:
-            unused: namespaces that are known but not declared, about which nothing is logged.
-        """
+        """Log values that were given for parameters that are not declared (most likely typing errors), but for
+        namespaces that are known and ``unused``."""
         for name in sorted(set(self._given)):
             known = name.startswith("qos_overrides.") or name.partition(".")[0] in unused
             if not known and not self._node.has_parameter(name):
@@ -108,11 +100,7 @@ class SettingsParameters:
 
 
 def _built(prefix: str, default, values: dict[str, Any]):
-    """A settings dataclass with the values of its parameters.
-
-    Raises:
-        ValueError: the dataclass refuses a value. It names its field, and here that is the parameter.
-    """
+    """A settings dataclass with the values of its parameters. Where it refuses one, ValueError names the parameter."""
     given = {}
     for field in dataclasses.fields(default):
         name, value = join(prefix, field.name), getattr(default, field.name)

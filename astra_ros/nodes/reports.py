@@ -32,14 +32,7 @@ class Log(Protocol):
 
 @dataclass(frozen=True)
 class Status:
-    """The state of one part of a node, as /diagnostics shows it.
-
-    Attributes:
-        part: such as "camera".
-        level: OK, WARN or ERROR.
-        message: one sentence.
-        values: numbers and texts for machines.
-    """
+    """The state of one part of a node, as /diagnostics shows it; ``level`` is OK, WARN or ERROR."""
 
     part: str
     level: bytes
@@ -48,10 +41,8 @@ class Status:
 
 
 class ThrottledReports:
-    """Counts failures of one kind and logs them: new ones at once, repeated ones rarely.
-
-    Safe to use from several threads.
-    """
+    """Counts failures of one kind and logs them: new ones at once, repeated ones rarely. Safe to use from several
+    threads."""
 
     def __init__(self, log: Tell, clock: Callable[[], float] = time.monotonic):
         self._log = log
@@ -131,11 +122,7 @@ class Conditions:
 
 
 class MissingInput:
-    """Logs once that an input is missing, and once that it arrives again.
-
-    Args:
-        warn, tell: lines of the log.
-    """
+    """Logs once that an input is missing, and once that it arrives again."""
 
     def __init__(self, warn: Tell, tell: Tell) -> None:
         self._warn, self._tell = warn, tell

@@ -23,20 +23,12 @@ from astra_ros.texts import short
 
 
 def bridge_readers(adapters: Mapping[str, PlanAdapter]) -> MessageReaders:
-    """Readers of rclpy's messages.
-
-    Args:
-        adapters: plan source name -> the adapter of its message type.
-    """
+    """Readers of rclpy's messages, with the adapter of each plan source."""
     return MessageReaders(read_picture, joint_state_to_positions, pose_to_position, partial(_read_plan, adapters))
 
 
 def read_picture(msg: Image | CompressedImage, topic: str) -> tuple[np.ndarray, ImageFacts]:
-    """An image message as uint8 [H, W, 3] RGB, and the facts that it states.
-
-    Raises:
-        BridgeError: the message cannot be used.
-    """
+    """An image message as uint8 [H, W, 3] RGB, and the facts that it states. Raises BridgeError."""
     if isinstance(msg, CompressedImage):
         facts = check_compressed_image(msg, topic)
         return compressed_to_rgb(msg, topic), facts

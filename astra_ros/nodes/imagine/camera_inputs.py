@@ -32,12 +32,7 @@ class FrameHeader:
 
 
 class PictureReader:
-    """Image messages as pictures; remarks on how they are read are logged once.
-
-    Args:
-        read: converts a message, see `MessageReaders`.
-        tell: logs a remark.
-    """
+    """Image messages as pictures; remarks on how they are read are logged once."""
 
     def __init__(self, read: ReadPicture, tell: Tell) -> None:
         self._read = read
@@ -45,11 +40,7 @@ class PictureReader:
         self._told: set[str] = set()
 
     def __call__(self, msg, topic: str) -> tuple[np.ndarray, ImageFacts]:
-        """uint8 [H, W, 3] RGB, and the facts that the message states.
-
-        Raises:
-            UserError: the message cannot be used.
-        """
+        """uint8 [H, W, 3] RGB, and the facts that the message states. Raises UserError."""
         picture, facts = self._read(msg, topic)
         for remark in facts.remarks:
             self.say_once(f"{topic}: {remark}")
@@ -65,14 +56,7 @@ class PictureReader:
 class CameraInputs:
     """The camera's frames at the rate and size of the model. Safe to use from several threads.
 
-    Args:
-        topic: of the images, for messages.
-        read: converts image messages.
-        tell: logs a line that is not an error.
-        clocks: seconds that never go back, and the clock of the stamps.
-
-    Attributes:
-        unheard: why published images do not reach this node, or ''.
+    `unheard` is why published images do not reach this node, or ''.
     """
 
     def __init__(self, topic: str, read: ReadPicture, tell: Tell, clocks: Clocks) -> None:
@@ -105,11 +89,7 @@ class CameraInputs:
             self._history = FrameHistory(card.history, card.dt_s)
 
     def on_image(self, msg) -> None:
-        """Add an image to the history.
-
-        Raises:
-            UserError: the message cannot be used.
-        """
+        """Add an image to the history. Raises UserError where the message cannot be used."""
         arrived_ns = self._ros_time_ns()
         try:
             picture, facts = self.pictures(msg, self.topic)
@@ -293,11 +273,7 @@ class CameraInputs:
             return None
 
     def take(self) -> tuple[np.ndarray, FrameHeader, float]:
-        """(history uint8 [T, h, w, 3], header of its newest frame, when that arrived).
-
-        Raises:
-            HistoryNotReady: the history is not full.
-        """
+        """(history uint8 [T, h, w, 3], header of its newest frame, when that arrived). Raises HistoryNotReady."""
         with self._lock:
             assert self._history is not None
             frames = self._history.frames()

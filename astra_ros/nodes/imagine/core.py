@@ -31,15 +31,7 @@ class ModelFailed(UserError, RuntimeError):
 
 
 class Host(RequestStarter, Protocol):
-    """The surroundings of the core: the node, a replay, or a test.
-
-    Attributes:
-        topics: names in the graph.
-        readers: conversions of messages.
-        clocks: both clocks.
-        log: log lines.
-        graph: the graph of topics.
-    """
+    """The surroundings of the core: the node, a replay, or a test. ``topics`` are names in the graph."""
 
     topics: Topics
     readers: MessageReaders
@@ -53,18 +45,7 @@ class Host(RequestStarter, Protocol):
 
 
 class ImagineCore:
-    """What the imagine node does with its inputs.
-
-    Args:
-        settings: returns the settings of this moment.
-        host: the surroundings.
-        outputs: where decisions go.
-
-    Attributes:
-        inputs: the newest frames, plans, joints and goal.
-        description: the robot's description.
-        health: refusals and results.
-    """
+    """What the imagine node does with its inputs: stores them, decides when to imagine, and hands the winner on."""
 
     def __init__(self, settings: Callable[[], NodeSettings], host: Host, outputs: Outputs) -> None:
         topics, clocks, sources = host.topics, host.clocks, settings().sources
@@ -151,11 +132,7 @@ class ImagineCore:
         self.description.attach(imaginer.plan_renders, imaginer.model.card)
 
     def serve(self, imaginer: Imaginer) -> str:
-        """Serve a request with the newest inputs; returns the outcome in words.
-
-        Raises:
-            Refused, NothingToImagine: the request cannot be served.
-        """
+        """Serve a request with the newest inputs; returns the outcome in words. Raises Refused, NothingToImagine."""
         with self._lock:
             asked, self._asked = self._asked, False
         self.health.begin()
@@ -170,11 +147,8 @@ class ImagineCore:
         return served.summary
 
     def request_failed(self, error: BaseException, automatic: bool = False) -> None:
-        """Note a request that was not served.
-
-        Args:
-            automatic: it was started by plans, which wait for the next one if it was refused.
-        """
+        """Note a request that was not served; plans that started it (``automatic``) wait for the next one if it was
+        refused."""
         self.health.refused_requests.add(str(error))
         if not isinstance(error, (Refused, NothingToImagine, ModelFailed)):
             self.unexpected(error)

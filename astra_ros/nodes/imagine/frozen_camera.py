@@ -12,11 +12,7 @@ LAG_S = 0.5
 
 
 class FrozenCamera:
-    """Compares repeated images with how far the joints have moved meanwhile. Not thread-safe.
-
-    Args:
-        clock: seconds that never go back.
-    """
+    """Compares repeated images with how far the joints have moved meanwhile. Not thread-safe."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -25,12 +21,7 @@ class FrozenCamera:
         self.joint = ""  # that moves while the camera is frozen, or ''
 
     def add(self, again: bool, joints: Mapping[str, float]) -> None:
-        """Note an image.
-
-        Args:
-            again: whether it equals the image before, byte for byte.
-            joints: joint name -> rad or m, now.
-        """
+        """Note an image: whether it equals the one before byte for byte, and where the joints are now, rad or m."""
         if not again:
             self._joints, self._moved_s, self.joint = dict(joints), None, ""
             return

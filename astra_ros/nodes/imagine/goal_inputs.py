@@ -44,11 +44,6 @@ class GoalInputs:
 
     The newest goal is the last to arrive: stamps of goals are often zero, and a latched picture may be older than
     the node. So a goal image that is still latched when this node starts counts until a pose arrives.
-
-    Args:
-        picture: (message, topic) -> uint8 [H, W, 3] RGB.
-        position: converts pose messages, see `MessageReaders`.
-        clock: seconds that never go back.
     """
 
     def __init__(
@@ -72,21 +67,13 @@ class GoalInputs:
         return self.came_s is not None
 
     def on_image(self, msg, topic: str) -> None:
-        """Take a goal image; it replaces the goal before.
-
-        Raises:
-            UserError: the message cannot be used; the goal stays what it was.
-        """
+        """Take a goal image; it replaces the goal before. Raises UserError; the goal then stays what it was."""
         picture = self._picture(msg, topic)
         self._take(Goal(IMAGE, topic, stamp_ns(msg), self._clock(), picture=picture))
 
     def on_pose(self, msg, world_frame: str, reach_m: float, topic: str) -> None:
-        """Take a goal pose in ``world_frame``, at most ``reach_m`` from its origin (0: anywhere); it replaces the goal
-        before.
-
-        Raises:
-            UserError: the message cannot be used; the goal stays what it was.
-        """
+        """Take a goal pose in ``world_frame``, at most ``reach_m`` from its origin (0: anywhere), as `on_image`
+        does."""
         position = self._position(msg, world_frame, topic, reach_m)
         self._take(Goal(POSE, topic, stamp_ns(msg), self._clock(), position=position))
 
@@ -97,11 +84,7 @@ class GoalInputs:
         return goal.name if goal else ""
 
     def now(self, max_age_s: float = 0.0) -> Goal | None:
-        """The goal that counts, or None.
-
-        Args:
-            max_age_s: a goal that arrived longer ago does not count; 0: it counts until it is replaced.
-        """
+        """The goal that counts, or None; one older than ``max_age_s`` does not (0: it counts until it is replaced)."""
         with self._lock:
             goal = self._goal
         if goal is None or max_age_s and self._clock() - goal.arrived_s > max_age_s:

@@ -22,14 +22,7 @@ GOAL_CURES = {"goal": "publish a goal image, transient local", "goal_pose": "pub
 
 @dataclass(frozen=True)
 class ModelState:
-    """The model: its card once it is loaded, or the error.
-
-    Attributes:
-        card: the model's, or None.
-        error: why it cannot be loaded, or ''.
-        load_s: how long loading took.
-        doing: the step of loading at hand.
-    """
+    """The model: its card once it is loaded, or the error ('' without one), and the step of loading at hand."""
 
     card: ModelCard | None = None
     error: str = ""
@@ -43,11 +36,8 @@ class ModelState:
         return [name for name, space in spaces.items() if space.columns_are_joints]
 
     def never_scores_poses(self, space: str) -> bool:
-        """Whether the model cannot tell where an object ends, as a goal pose needs, on the robot of the last request.
-
-        Args:
-            space: its action space; '' before the first request: on any of its arms.
-        """
+        """Whether the model cannot tell where an object ends, as a goal pose needs, on the robot of the last request
+        (``space``; '' before the first one: on any of its arms)."""
         if self.card is None:
             return False
         asked = [space] if space else self.arms
@@ -60,14 +50,10 @@ class LastRequest:
 
     Attributes:
         count: requests served so far.
-        plans: plans that were scored.
-        summary: the result in words.
         space: name of the action space of its plans.
         latency_s: from the arrival of the newest image to the scores.
-        timings_s: seconds of each step.
         missing: critic -> why it could not score.
         undrawn: why the robot's render was missing, or ''.
-        all_vetoed: whether every plan was vetoed.
     """
 
     count: int = 0
@@ -95,19 +81,12 @@ class LastRequest:
 class ImagineHealth:
     """Collects refusals and results from all threads; `ImagineStatuses` reports them.
 
-    Args:
-        log: of the node.
-        clock: seconds that never go back.
-
     Attributes:
         refused: kind of input -> the messages that could not be used.
         refused_requests: requests that could not be served, or whose winner was withheld.
         refused_plans: plans that a request refused.
         remarks: log lines that are not errors.
-        conditions: faults that last.
         say_once: logs each text one time only.
-        model: the state of the model.
-        began_s: when the node began, on the clock.
     """
 
     def __init__(self, log: Log, clock: Callable[[], float]) -> None:

@@ -47,14 +47,10 @@ class Request:
 
     Attributes:
         history: uint8 [T, h, w, 3], oldest first.
-        stamp_ns, frame_id: header of the newest frame.
-        received_s: when the newest frame arrived, on the monotonic clock.
-        plans: candidates, oldest first, named ``<source>/<index>``.
-        held: plan name -> the candidate as it is held.
+        stamp_ns, frame_id: header of the newest frame; received_s: when that arrived, on the monotonic clock.
+        plans: candidates, oldest first, named ``<source>/<index>``; held: the same as they are held.
         joints_now: joint name -> rad, without joints that are too old or contradicted.
-        goal_frame: uint8 [h, w, 3], or None.
-        goal_position: float64 [3] m in the world frame, or None; at most one of both is given.
-        goal: the goal that counts, for machines, see ``GoalInputs.describe``.
+        goal_frame: uint8 [h, w, 3], goal_position: float64 [3] m in the world frame; at most one is given.
     """
 
     history: np.ndarray
@@ -73,16 +69,9 @@ class ImagineInputs:
     """Stores inputs from the executor's threads, hands requests to the model's thread.
 
     Args:
-        topics: names for messages.
-        sources: plan source name -> its settings.
-        readers: conversions of messages.
         refuse: told (kind, reason) of each input that cannot be used; kind is "images", "plans", "joint_states",
             "goal_images", "goal_poses" or "lost_plans" (plans that are never judged).
         tell: logs a line that is not an error.
-        clocks: both clocks.
-
-    Attributes:
-        camera, joints, goals, plans: the inputs of each kind.
     """
 
     def __init__(
@@ -177,11 +166,8 @@ class ImagineInputs:
             return self.camera.history_lacks or None
 
     def request(self, settings: ImagineSettings) -> Request:
-        """All inputs of this moment; call ``over`` when the request has ended.
-
-        Raises:
-            Refused: an input is missing or too old.
-        """
+        """All inputs of this moment; call ``over`` when the request has ended. Raises Refused for a missing or stale
+        input."""
         with self._lock:
             if reason := self.not_ready(settings.camera_timeout_s):
                 raise Refused(reason)

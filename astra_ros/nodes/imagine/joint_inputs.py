@@ -14,10 +14,6 @@ class JointInputs:
     """The newest position of every joint. Safe to use from several threads.
 
     A joint on which two publishers contradict each other has no position: either of them may be wrong.
-
-    Args:
-        read: converts joint state messages, see `MessageReaders`.
-        clock: seconds that never go back.
     """
 
     def __init__(self, read: Callable[[object, str], Mapping[str, float]], clock: Callable[[], float]) -> None:
@@ -28,11 +24,7 @@ class JointInputs:
         self._watch = SourceWatch()
 
     def on_joints(self, msg, topic: str) -> None:
-        """Update the joints that the message names; others (a gripper's) keep their values.
-
-        Raises:
-            UserError: the message cannot be used.
-        """
+        """Update the joints that the message names; others (a gripper's) keep their values. Raises UserError."""
         positions = self._read(msg, topic)
         with self._lock:
             now_s = self._clock()

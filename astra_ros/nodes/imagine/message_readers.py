@@ -23,12 +23,7 @@ ReadPosition = Callable[[object, str, str, float], np.ndarray]
 
 @dataclass(frozen=True)
 class Clocks:
-    """The two clocks of the node.
-
-    Attributes:
-        monotonic_s: seconds that never go back; ages and timeouts are measured by them.
-        ros_time_ns: the clock whose time is written into stamps, simulated or real.
-    """
+    """Monotonic seconds, for ages and timeouts, and the clock whose time is written into stamps, simulated or real."""
 
     monotonic_s: Callable[[], float] = time.monotonic
     ros_time_ns: Callable[[], int] = time.time_ns
@@ -36,13 +31,7 @@ class Clocks:
 
 @dataclass(frozen=True)
 class PlanMessage:
-    """A plan as it was received.
-
-    Attributes:
-        plan: its content.
-        stamp_ns: when it begins; 0: when it is handed on.
-        data: the message's bytes.
-    """
+    """A plan as it was received: when it begins (0: when it is handed on), and the message's bytes."""
 
     plan: Plan
     stamp_ns: int

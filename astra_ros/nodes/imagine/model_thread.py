@@ -70,14 +70,8 @@ class ModelThread:
             self._wake.notify()
 
     def stop(self, timeout_s: float = 2.0) -> bool:
-        """Answer waiting requests with an error, and end the thread after the work at hand.
-
-        Args:
-            timeout_s: well below the 5 s after which ``ros2 launch`` sends SIGTERM.
-
-        Returns:
-            Whether it ended; False when the work at hand takes longer.
-        """
+        """Answer waiting requests with an error and end the thread after the work at hand; False when that takes longer
+        than ``timeout_s``, well below the 5 s after which ``ros2 launch`` sends SIGTERM."""
         with self._wake:
             self._stopped = True
             waiting, self._waiting = self._waiting, []

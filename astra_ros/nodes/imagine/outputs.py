@@ -39,13 +39,7 @@ SHEET_COLUMNS = 8
 class ImagineOutputs:
     """The publishers of the node. All methods but the constructor run on the model's thread.
 
-    Args:
-        node: the node.
-        adapters: plan source name -> the adapter of its message type.
-        refresh: has the model's thread call ``show``; called when a node subscribes.
-
-    Attributes:
-        topic: where the scores are published.
+    `refresh` has that thread call ``show``, whenever a node subscribes.
     """
 
     def __init__(self, node: Node, adapters: Mapping[str, PlanAdapter], refresh: Callable[[], None]) -> None:

@@ -33,17 +33,12 @@ AT_START = (
 class ImagineParameters:
     """The parameters of the node: own ones, one namespace per critic and per plan source.
 
-    Args:
-        node: the node that declares them.
-        on_change: called after a change.
-
     Attributes:
         adapters: plan source name -> the adapter of its message type.
         relative_topics: plan source name -> its topic as users remap it.
         unusable_critics: why critics that the parameter ``critics`` names cannot be loaded, or ''.
 
-    Raises:
-        ValueError: a given value cannot be used.
+    Raises ValueError for a given value that cannot be used.
     """
 
     def __init__(self, node: Node, on_change: Callable[[], None] = lambda: None) -> None:

@@ -77,10 +77,7 @@ class Fate:
 class PlanInputs:
     """The last plans of every source. Safe to use from several threads.
 
-    Args:
-        sources: plan source name -> its settings.
-        lost: told the reason when a plan is lost unjudged; reasons of one source and one kind are equal.
-        clock: seconds that never go back.
+    `lost` is told the reason when a plan is lost unjudged; reasons of one source and one kind are equal.
     """
 
     def __init__(

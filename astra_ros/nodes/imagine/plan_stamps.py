@@ -68,10 +68,6 @@ class PlanStamps:
 
 
 def stamp_refusals(held: Mapping[str, HasStamp], rule: PlanStamps, now_ns: int) -> dict[str, PlanError]:
-    """Plan name -> why its stamp forbids its use, of the plans whose stamp does.
-
-    Args:
-        held: plan name -> the candidate.
-    """
+    """Plan name -> why its stamp forbids its use, of the held plans whose stamp does."""
     reasons = {name: rule.refusal(each.stamp_ns, now_ns) for name, each in held.items()}
     return {name: PlanError(reason, thing=f"plan '{name}'") for name, reason in reasons.items() if reason}

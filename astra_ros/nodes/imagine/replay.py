@@ -60,13 +60,8 @@ class ReplayedRefusal:
 
 @dataclass
 class Replay:
-    """The outcome of a recording.
-
-    Attributes:
-        decisions: of the requests that were served, in order.
-        refusals: the requests that could not be served.
-        statuses: of the node's parts at the end.
-    """
+    """The outcome of a recording: decisions in order, requests that could not be served, the node's statuses at the
+    end."""
 
     decisions: list[ReplayedDecision] = field(default_factory=list)
     refusals: list[ReplayedRefusal] = field(default_factory=list)
@@ -75,11 +70,7 @@ class Replay:
 
 @contextmanager
 def open_bag(path: Path | str) -> Iterator[Iterable[RecordedMessage]]:
-    """The messages of a rosbag2, in the order in which they were recorded.
-
-    Raises:
-        BagError: there is no bag, or it cannot be read.
-    """
+    """The messages of a rosbag2, in the order in which they were recorded. Raises BagError."""
     from astra_ros.datasets.rosbag.bag import Bag
 
     with Bag(Path(path)) as bag:
@@ -93,14 +84,7 @@ def replay(
     settings: NodeSettings = NodeSettings(),
     topics: Topics = Topics(),
 ) -> Replay:
-    """Feed a recording to the core.
-
-    Args:
-        messages: in order of time; those of other topics are ignored.
-        imaginer: of the model.
-        settings: the node's; the topics of plan sources are those of the recording.
-        topics: names of the topics in the recording.
-    """
+    """Feed a recording to the core; messages of other topics than those named are ignored."""
     return _Player(imaginer, settings, topics).play(messages)
 
 

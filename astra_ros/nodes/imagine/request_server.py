@@ -56,28 +56,12 @@ class Outputs(Protocol):
         """Publish scores, and hand the plan on."""
 
     def draw(self, imaginer: Imaginer, settings: ImagineSettings, robot_description: str | None) -> str:
-        """Publish the pictures and markers of the last decision.
-
-        Args:
-            settings: the node's.
-            robot_description: URDF, or None.
-
-        Returns:
-            Why the markers do not show the way of the tool link, or ''.
-        """
+        """Publish the pictures and markers of the last decision; returns why the markers lack the tool link's way, or
+        ''."""
 
 
 class RequestServer:
-    """Serves requests, on the model's thread.
-
-    Args:
-        settings: returns the settings of this moment.
-        robot: the state of the robot, with all inputs.
-        health: told of refusals and results.
-        outputs: where decisions go.
-        clocks: both clocks.
-        scores_topic: where scores are published, for the log.
-    """
+    """Serves requests, on the model's thread."""
 
     def __init__(
         self,
@@ -112,13 +96,9 @@ class RequestServer:
         return self._robot.unknown(self.wanted_joints, own.camera_timeout_s) if own.start_tolerance else None
 
     def serve(self, imaginer: Imaginer, asked: bool) -> Served:
-        """Imagine all plans that are held, decide, publish.
+        """Imagine all plans that are held, decide, publish. Raises Refused, NothingToImagine.
 
-        Args:
-            asked: ~/imagine was called: the best plan is handed on also if it was before.
-
-        Raises:
-            Refused, NothingToImagine: the request cannot be served.
+        ``asked``: ~/imagine was called, so the best plan is handed on also if it was before.
         """
         settings = self._settings()
         own = settings.own
@@ -217,12 +197,8 @@ class RequestServer:
     def _withheld(
         self, imaginer: Imaginer, request: Request, result: Result, own: ImagineSettings, hands_on: bool
     ) -> str:
-        """Why the winner must not be handed on, or '': what was true when the request began may have changed.
-
-        Args:
-            own: the settings with which the request began.
-            hands_on: whether the winner would be handed on; otherwise the robot may execute it already.
-        """
+        """Why the winner must not be handed on, or '': what was true when the request began may have changed. Where it
+        would not be handed on (``hands_on``), the robot may execute it already."""
         reason = self._inputs.not_ready(own.camera_timeout_s)
         if not reason and result.best is not None:
             best = result.prepared.plans[result.best]

@@ -27,17 +27,8 @@ PREPARED_WITHIN_S = 120.0
 class RobotDescription:
     """Takes descriptions from any thread; one thread works on them, in ``work`` or ``work_off``.
 
-    A description that cannot be used does not replace one that can.
-
-    Args:
-        topic: where descriptions are received, for messages.
-        refuse: told why one cannot be used.
-        tell: logs a line that is not an error.
-
-    Attributes:
-        text: the newest one that is a URDF at all, or None; its meshes may be missing.
-        continuous: joints that turn without end.
-        limits: joint -> its limits.
+    A description that cannot be used does not replace one that can. `text` is the newest one that is a URDF at all, or
+    None; its meshes may be missing.
     """
 
     def __init__(self, topic: str, refuse: Callable[[str], None], tell: Callable[[str], None]) -> None:
@@ -74,12 +65,7 @@ class RobotDescription:
             self._missed = True
 
     def attach(self, plan_renders: PlanRenders, card) -> None:
-        """Prepare shapes for a model from now on.
-
-        Args:
-            plan_renders: renders the robot along plans.
-            card: the model's, see `ModelCard`.
-        """
+        """Prepare shapes for a model from now on."""
         with self._changed:
             self._plan_renders, self._drawn, self._prepared = plan_renders, frozenset(card.cameras), False
             self._spaces = tuple(space for space in card.action_spaces.values() if space.columns_are_joints)
@@ -89,12 +75,8 @@ class RobotDescription:
             self._changed.notify_all()
 
     def wait(self, first_s: float, preparing: Callable[[], None] = lambda: None) -> None:
-        """Wait until all descriptions are prepared, at most `PREPARED_WITHIN_S`; the log tells when that is too short.
-
-        Args:
-            first_s: how long to wait for the first description.
-            preparing: called if there is a description to prepare.
-        """
+        """Wait ``first_s`` for the first description, then until all are prepared, at most `PREPARED_WITHIN_S`; the log
+        tells when that is too short. ``preparing`` is called if there is one to prepare."""
         with self._changed:
             self._changed.wait_for(lambda: self._came or self._stopped, first_s)
             if self._came and not self._idle:

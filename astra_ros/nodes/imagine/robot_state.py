@@ -30,12 +30,7 @@ class TopicGraph(Protocol):
 
 @dataclass(frozen=True)
 class BeyondLimits:
-    """Joints far beyond their limits.
-
-    Attributes:
-        text: in words, or ''.
-        same: what stays equal while the fault lasts.
-    """
+    """Joints far beyond their limits, in words or ''; `same` stays equal while the fault lasts."""
 
     text: str = ""
     same: frozenset = frozenset()
@@ -43,12 +38,7 @@ class BeyondLimits:
 
 @dataclass(frozen=True)
 class RobotState:
-    """The state of the robot, in words and in numbers.
-
-    Attributes:
-        topic: of the joint states.
-        inputs, description, graph: the sources of the state.
-    """
+    """The state of the robot, in words and in numbers."""
 
     topic: str
     inputs: ImagineInputs

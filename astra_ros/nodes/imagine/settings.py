@@ -139,14 +139,7 @@ class PlanTopicSettings:
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """All settings of the node at one moment.
-
-    Attributes:
-        own: the node's own.
-        scoring: how scores become verdicts.
-        critics: critic name -> its settings.
-        sources: plan source name -> its settings; topics have their names in the graph.
-    """
+    """All settings of the node at one moment; topics of plan sources have their names in the graph."""
 
     own: ImagineSettings = ImagineSettings()
     scoring: ScoringSettings = ScoringSettings()

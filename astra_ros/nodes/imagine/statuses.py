@@ -20,14 +20,7 @@ INPUTS_START_S = 5.0
 
 
 class ImagineStatuses:
-    """Reports the state of the node's parts.
-
-    Args:
-        settings: returns the node's settings of this moment.
-        health: refusals and results.
-        robot: the state of the robot, with all inputs.
-        server: tells what the plans wait for.
-    """
+    """Reports the state of the node's parts."""
 
     def __init__(
         self, settings: Callable[[], ImagineSettings], health: ImagineHealth, robot: RobotState, server: RequestServer

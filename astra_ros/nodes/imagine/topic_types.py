@@ -21,12 +21,9 @@ class Subscribed:
     """A topic that the node subscribes to.
 
     Attributes:
-        name: the relative name, which is remapped.
-        topic: its name in the graph.
-        type: such as ``sensor_msgs/msg/Image``.
-        qos: of the subscription.
-        needed: whether the node cannot work without it, so a topic without publishers is a fault.
-        single: whether messages of two nodes must not be mixed.
+        name, topic: relative, as it is remapped, and in the graph.
+        needed: the node cannot work without it, so a topic without publishers is a fault.
+        single: messages of two nodes must not be mixed.
         cure: of another type that no remapping helps with.
     """
 
@@ -50,12 +47,7 @@ class Publisher:
 
 
 def complaint(wanted: Subscribed, publishers: Sequence[Publisher], topics: Mapping[str, Sequence[str]]) -> str:
-    """The fault of a topic and its cure, or ''.
-
-    Args:
-        publishers: on the topic.
-        topics: topic -> its types, of all topics that other nodes publish.
-    """
+    """The fault of a topic and its cure, or ''; ``topics`` are those of other nodes, with their types."""
     fitting = [each for each in publishers if each.type == wanted.type]
     nodes = sorted({each.node for each in fitting})
     if wanted.single and len(nodes) > 1:

@@ -13,12 +13,7 @@ from sensor_msgs.msg import Image
 
 
 class VideoPlayer:
-    """Plays a video once, at its own speed; another video replaces it.
-
-    Args:
-        node: gives the timer.
-        publisher: where the frames go.
-    """
+    """Plays a video once, at its own speed; another video replaces it."""
 
     def __init__(self, node: Node, publisher: Publisher) -> None:
         self._publisher = publisher

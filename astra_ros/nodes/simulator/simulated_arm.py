@@ -69,11 +69,7 @@ class SimulatedArm:
         self._begin_episode(None)
 
     def command(self, plan: JointPlan, start_s: float | None = None) -> None:
-        """Follow a plan from ``start_s`` on, or from now on; it replaces a plan that still waits.
-
-        Raises:
-            PlanError: the plan's joints are not this arm's; nothing changes.
-        """
+        """Follow a plan from ``start_s`` on, or from now on; it replaces a plan that still waits. Raises PlanError."""
         plan = plan.reordered(self.world.spec.joint_names)
         if start_s is None or start_s <= self.time_s:
             self._start(plan)
