@@ -24,9 +24,6 @@ from astra_ros.ranking.strategies import ALL_AT_ONCE, STRATEGIES, PlanRollouts
 from astra_ros.robot.plan_renders import PlanRenders
 from astra_ros.settings import setting
 
-# Added to the reasons of every score that lacks the robot's render, with which it would differ.
-UNDRAWN = "imagined without the robot's render"
-
 
 @dataclass(frozen=True)
 class RankingSettings(PlanSettings):
@@ -200,7 +197,8 @@ class Imaginer:
         needs_renders = prepared.space.name in card.cameras
         undrawn = (self.plan_renders.problem or "") if needs_renders and conditioning.robot_renders is None else ""
         if undrawn:
-            scores = [replace(each, reasons=(*each.reasons, UNDRAWN)) for each in scores]
+            reason = "imagined without the robot's render"  # with which every score would differ
+            scores = [replace(each, reasons=(*each.reasons, reason)) for each in scores]
         return Result(prepared, imagination, history[-1], conditioning, scores, missing, undrawn, clock.stop())
 
     def _condition(self, prepared: PreparedPlans) -> Conditioning:

@@ -92,8 +92,7 @@ class SourceWatch:
         """Add a message of joints.
 
         Args:
-            names: J, in the message's order.
-            values: J, rad or m; values that are not finite are skipped.
+            names, values: J, in the message's order, rad or m; values that are not finite are skipped.
             received_s: time of arrival, s; a step back starts anew.
             stamp_s: of the header, s; None where it is empty.
         """

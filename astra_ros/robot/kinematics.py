@@ -73,7 +73,7 @@ class ToolPath:
             if step.kind == "slide":
                 point = point + step.value(q) * step.axis
             elif step.kind == "turn":
-                point = _rotate(point, step.axis, step.value(q))
+                point = (turned(step.axis, step.value(q)) @ point[..., None])[..., 0]
             point = point @ step.origin[:3, :3].T + step.origin[:3, 3]
         return point
 
@@ -183,10 +183,8 @@ def _step(
     if joint.type == "fixed":
         return JointStep(origin)
     if joint.type not in ("revolute", "continuous", "prismatic"):
-        raise KinematicsError(
-            f"joint '{joint.name}', which moves {whose}, is '{joint.type}'",
-            "use fixed, revolute, continuous or prismatic joints",
-        )
+        problem = f"joint '{joint.name}', which moves {whose}, is '{joint.type}'"
+        raise KinematicsError(problem, "use fixed, revolute, continuous or prismatic joints")
     axis = np.array([1.0, 0.0, 0.0] if joint.axis is None else joint.axis, dtype=np.float64)
     length = np.linalg.norm(axis)
     if not length > 0.0:
@@ -198,10 +196,8 @@ def _step(
             column = joint_names.index(driver)
             return JointStep(origin, kind, axis / length, column, factor, offset)
     if held is None:
-        raise KinematicsError(
-            f"joint '{chain[0][0]}' moves {whose}, but its position is not given",
-            f"the given joints are {', '.join(joint_names)}",
-        )
+        problem = f"joint '{chain[0][0]}' moves {whose}, but its position is not given"
+        raise KinematicsError(problem, f"the given joints are {', '.join(joint_names)}")
     driver, factor, offset = next((one for one in chain if one[0] in held), chain[0])
     return JointStep(origin, kind, axis / length, offset=factor * held.get(driver, 0.0) + offset)
 
@@ -221,9 +217,8 @@ def _drivers(joint, known: Mapping) -> list[tuple[str, float, float]]:
             )
         if any(name == driver for driver, *_ in drivers):
             way = " -> ".join([driver for driver, *_ in drivers] + [name])
-            raise KinematicsError(
-                f"joints mimic each other in a circle ({way})", "remove <mimic> from the joint that is driven"
-            )
+            cure = "remove <mimic> from the joint that is driven"
+            raise KinematicsError(f"joints mimic each other in a circle ({way})", cure)
         _, outer, rest = drivers[-1]
         inner = 1.0 if factor is None else float(factor)
         more = 0.0 if offset is None else float(offset)
@@ -235,22 +230,13 @@ def _drivers(joint, known: Mapping) -> list[tuple[str, float, float]]:
 def _checked_positions(positions, joint_names: tuple[str, ...]) -> np.ndarray:
     q = np.asarray(positions, dtype=np.float64)
     if q.ndim < 1 or q.shape[-1] != len(joint_names):
-        raise KinematicsError(
-            f"their shape is {q.shape}; expected [..., {len(joint_names)}]: {', '.join(joint_names)}",
-            thing="joint positions",
-        )
+        expected = f"[..., {len(joint_names)}]: {', '.join(joint_names)}"
+        raise KinematicsError(f"their shape is {q.shape}; expected {expected}", thing="joint positions")
     return q
 
 
-def _rotate(point: np.ndarray, axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """Rodrigues' formula: points [..., 3] about a unit axis [3] by angles [..., 1]."""
-    along = (point @ axis)[..., None] * axis
-    across = np.cross(np.broadcast_to(axis, point.shape), point)
-    return along + np.cos(angle) * (point - along) + np.sin(angle) * across
-
-
 def turned(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """Rodrigues' formula: rotations [N, 3, 3] about a unit axis [3] by angles [N, 1]."""
+    """Rodrigues' formula: rotations [..., 3, 3] about a unit axis [3] by angles [..., 1]."""
     cross = cross_matrix(axis)
     angle = angle[..., None]
     return np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * (cross @ cross)

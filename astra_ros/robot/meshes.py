@@ -6,7 +6,7 @@ metres. The `scale` of the description is applied on top.
 
 glTF has y up by its definition. RViz turns it to z up since 15.1.4 (ros2/rviz#1482), that is in Lyrical and Rolling. By
 the changelogs of rviz_rendering, Jazzy (read to 14.1.18) and Kilted (read to 15.0.11), which this package runs on, do
-not. So it is not turned here either, and `y_up_note` says so.
+not. So it is not turned here either, and `y_up_notes` says so.
 """
 
 from __future__ import annotations
@@ -80,17 +80,17 @@ def _scheme(name: str) -> tuple[str, str]:
     return "file", rest[len("localhost") :] if mark and rest.lower().startswith("localhost/") else rest
 
 
-def y_up_note(names: Iterable[str]) -> str:
-    """A note on the up axis of the glTF files among a description's meshes, or ''."""
+def y_up_notes(names: Iterable[str]) -> list[str]:
+    """A note on the up axis where there are glTF files among a description's meshes."""
     found = list(dict.fromkeys(name for name in names if Path(unquote(name)).suffix.lower() in Y_UP))
     if not found:
-        return ""
+        return []
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-    return (
+    return [
         f"the mesh '{short(found[0])}'{more}: glTF has y up, and is drawn without a turn, as RViz of Jazzy and "
         "Kilted shows it; RViz of Lyrical turns it to z up: if the part lies on its side, write it as STL, OBJ or "
         "COLLADA, which all show alike"
-    )
+    ]
 
 
 def read_mesh(path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -1,9 +1,9 @@
 """The shape of a robot as few convex parts: boxes, cylinders, spheres and meshes of its URDF.
 
-The outline of a convex part is the convex hull of its projected corners, which is what makes
-``RobotRenderer`` fast. A mesh that is not convex is cut by planes where that saves most volume (a
-greedy form of approximate convex decomposition, Lien and Amato 2007), and each piece becomes its
-hull. Cutting takes up to some seconds a robot, so the pieces are kept on disk (``robot/shape_cache.py``).
+The outline of a convex part is the convex hull of its projected corners, which makes ``RobotRenderer`` fast. A mesh
+that is not convex is cut by planes where that saves most volume (a greedy form of approximate convex decomposition,
+Lien and Amato 2007), and each piece becomes its hull. Cutting takes up to some seconds a robot, so the pieces are kept
+on disk (``robot/shape_cache.py``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from astra_ros.robot import shape_cache
 from astra_ros.robot.kinematics import KinematicsError
-from astra_ros.robot.meshes import MeshError, mesh_file, read_mesh, y_up_note
+from astra_ros.robot.meshes import MeshError, mesh_file, read_mesh, y_up_notes
 
 # Version of the code that cuts meshes. Increase it when pieces change, so that stored ones are made anew.
 ALGORITHM = 1
@@ -125,8 +125,7 @@ def check_meshes(robot, geometry: str = "visual") -> None:
 def mesh_notes(robot, geometry: str = "visual") -> list[str]:
     """Notes on meshes that other programs may show differently."""
     meshes = [shape.geometry.mesh for _, shape in _shapes(robot, geometry)]
-    note = y_up_note(mesh.filename for mesh in meshes if mesh is not None)
-    return [note] if note else []
+    return y_up_notes(mesh.filename for mesh in meshes if mesh is not None)
 
 
 def odd_sizes(parts: Sequence[ConvexPart]) -> list[str]:
@@ -219,8 +218,7 @@ def _cutting(max_vertices: int, max_pieces: int) -> tuple:
             readers.append(f"{name} {version(name)}")
         except PackageNotFoundError:  # pycollada reads COLLADA only
             readers.append(name)
-    constants = (CUTS, LEAST_GAIN, MERGE, MERGE_COARSE)
-    return (ALGORITHM, *constants, max_vertices, max_pieces, *readers)
+    return (ALGORITHM, CUTS, LEAST_GAIN, MERGE, MERGE_COARSE, max_vertices, max_pieces, *readers)
 
 
 def _cut(vertices: np.ndarray, faces: np.ndarray, max_vertices: int, max_pieces: int) -> list[np.ndarray]:

@@ -92,8 +92,6 @@ def joints_in_order(robot) -> list:
         order += joints
         waiting += [joint.child for joint in joints]
     if len(roots) != 1 or len(order) != len(robot.joints):
-        raise KinematicsError(
-            f"its links are not one tree (links without a parent: {', '.join(roots) or 'none'})",
-            "hang every link but the root on one joint",
-        )
+        problem = f"its links are not one tree (links without a parent: {', '.join(roots) or 'none'})"
+        raise KinematicsError(problem, "hang every link but the root on one joint")
     return order

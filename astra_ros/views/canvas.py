@@ -85,8 +85,7 @@ class Canvas:
         ink = _ink(shorten(text, size, max_width), size)
         rows, columns = ink.shape
         left = round(x - columns * {"left": 0.0, "centre": 0.5, "right": 1.0}[align])
-        top = round(y - rows / 2)
-        self._blend(left, top, ink, colour)
+        self._blend(left, round(y - rows / 2), ink, colour)
         return columns
 
     def _blend(self, left: int, top: int, ink: np.ndarray, colour: Colour) -> None:
@@ -178,7 +177,6 @@ def _ink(text: str, size: int) -> np.ndarray:
     draw = ImageDraw.Draw(image)
     for x, word in _words(text, size):
         draw.text((x, 0), word, font=font, fill=255)
-    ink = cv2.resize(np.asarray(image), (columns, rows), interpolation=cv2.INTER_AREA)
-    ink = ink.astype(np.float32) / 255.0
+    ink = cv2.resize(np.asarray(image), (columns, rows), interpolation=cv2.INTER_AREA).astype(np.float32) / 255.0
     ink.setflags(write=False)
     return ink

@@ -9,7 +9,7 @@ import numpy as np
 
 from astra_ros.views import canvas as look
 from astra_ros.views.canvas import Canvas
-from astra_ros.views.imagined_plans import ImaginedPlans, chosen, critic_names
+from astra_ros.views.imagined_plans import ImaginedPlans, by_rank, chosen, critic_names
 
 CELL = 96  # height of a frame, px
 _GAP = 4
@@ -127,7 +127,7 @@ def contact_sheet(
     longest = max([p for p in penalties if np.isfinite(p)] + [1e-9])
     _draw_header(sheet, layout, plans, pictures, title)
     _draw_axis(sheet, layout, plans.dt_s)
-    for index, k in enumerate(plans.by_rank):
+    for index, k in enumerate(by_rank(plans.scores)):
         score = plans.scores[k]
         _draw_panel(sheet, layout, index, score, critics, longest)
         steps = None if plans.imagined_steps is None else plans.imagined_steps[k]

@@ -43,10 +43,6 @@ class ImaginedPlans:
             if values is not None and len(values) != len(self.frames):
                 raise ValueError(f"{len(values)} {what} for {len(self.frames)} imagined plans")
 
-    @property
-    def by_rank(self) -> list[int]:
-        return by_rank(self.scores)
-
 
 def chosen(score: PlanScore) -> bool:
     """Whether it is the best plan and not vetoed."""

@@ -13,7 +13,7 @@ from astra_ros.errors import UserError
 from astra_ros.files import atomic_write
 from astra_ros.views import canvas as look
 from astra_ros.views.canvas import Canvas
-from astra_ros.views.imagined_plans import ImaginedPlans, chosen
+from astra_ros.views.imagined_plans import ImaginedPlans, by_rank, chosen
 
 CELL = 160  # height of a frame beside what then happened, px
 CELL_ALONE = 200
@@ -127,7 +127,7 @@ def side_by_side(
     still = Canvas(shape[0] + shape[0] % 2, shape[1] + shape[1] % 2)
     still.text(_PAD, _TITLE // 2 + 2, title, 26, max_width=shape[1] - 2 * _PAD)
     corners = []  # x, y of every plan's first frame, in the order of rank
-    for index, k in enumerate(plans.by_rank):
+    for index, k in enumerate(by_rank(plans.scores)):
         x = _PAD + index % columns * (tile_width + _PAD)
         y = _TITLE + index // columns * (tile_height + _PAD)
         _draw_tile(still, x, y, tile_width, tile_height, plans.scores[k])
@@ -144,7 +144,7 @@ def side_by_side(
     video[:] = still.pixels
     for step in range(horizon):
         page = Canvas.over(video[step])
-        for (x, y), k in zip(corners, plans.by_rank):
+        for (x, y), k in zip(corners, by_rank(plans.scores)):
             for (_, clip), width in zip(clips, widths):
                 page.picture(x, y, look.fit(clip[k, step], cell)[:, :width])
                 x += width + _GAP
@@ -170,8 +170,7 @@ def _draw_clock(page: Canvas, step: int, horizon: int, dt_s: float) -> None:
     """A bar that fills over the horizon, and the time that the frames show."""
     rows, columns = page.pixels.shape[:2]
     y = rows - _FOOT // 2
-    label = f"+{step * dt_s:.2f} s of {horizon * dt_s:.2f} s"
     right = columns - _PAD - look.text_width("+00.00 s of 00.00 s", 16) - _PAD
     page.box(_PAD, y - 3, right - _PAD, 6, look.TRACK)
     page.box(_PAD, y - 3, round((right - _PAD) * step / horizon), 6, look.BAR)
-    page.text(columns - _PAD, y, label, 16, look.TEXT, "right")
+    page.text(columns - _PAD, y, f"+{step * dt_s:.2f} s of {horizon * dt_s:.2f} s", 16, look.TEXT, "right")
