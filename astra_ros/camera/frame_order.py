@@ -16,19 +16,12 @@ SAME_S = 1e-6
 
 
 class Order(Enum):
-    """How a frame follows the newest frame before it.
+    """How a frame follows the newest frame before it."""
 
-    Attributes:
-        ON: it is newer.
-        SAME: it has the same stamp.
-        LATE: it is older, because others overtook it; it is left out.
-        BACK: the clock was set back; all frames before it are discarded.
-    """
-
-    ON = "on"
-    SAME = "same"
-    LATE = "late"
-    BACK = "back"
+    ON = "on"  # it is newer
+    SAME = "same"  # it has the same stamp
+    LATE = "late"  # others overtook it; it is left out
+    BACK = "back"  # the clock was set back; all frames before it are discarded
 
 
 def order_of(step_s: float) -> Order:
@@ -44,10 +37,7 @@ class StampWatch:
     """Chooses the time of each frame, and detects streams whose stamps cannot be used.
 
     A stamp of 0 means no stamp: some drivers never set ``header.stamp``. Where most frames have none, arrival times
-    are used. Where a few have none, these are left out, as in the import of bags.
-
-    Attributes:
-        left_out: number of frames without a stamp among others with one.
+    are used. Where a few have none, these are left out, as in the import of bags, and counted in ``left_out``.
     """
 
     RECENT, FEW, STANDS = 10, 3, 5

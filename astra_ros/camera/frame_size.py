@@ -20,9 +20,9 @@ def to_model_size(frame: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
 
     Frames of another aspect ratio are first cut in the middle, so nothing is stretched.
     """
-    top, left, rows, columns = middle(frame.shape[:2], image_size)
-    frame = frame[top : top + rows, left : left + columns]
     if frame.shape[:2] != tuple(image_size):
+        top, left, rows, columns = middle(frame.shape[:2], image_size)
+        frame = frame[top : top + rows, left : left + columns]
         how = cv2.INTER_AREA if rows >= image_size[0] else cv2.INTER_LINEAR
         frame = cv2.resize(frame, image_size[::-1], interpolation=how)
     return np.ascontiguousarray(frame)

@@ -31,13 +31,12 @@ class FrameHistory:
         dt_s: seconds between two of them, the model's step.
         tolerance_s: how far a frame may be from its wanted time; 0.45 of a step when None. It must be less than half a
             step, so that no frame is taken twice.
-        allow_padding: repeat the oldest frame where the history is too short, which is otherwise not ready.
 
     Raises:
         CameraError: length, step or tolerance is out of range.
     """
 
-    def __init__(self, length: int, dt_s: float, tolerance_s: float | None = None, allow_padding: bool = False) -> None:
+    def __init__(self, length: int, dt_s: float, tolerance_s: float | None = None) -> None:
         if length < 1 or not dt_s > 0.0:
             raise CameraError(f"length {length} and dt_s {dt_s}: expected length >= 1 and dt_s > 0")
         self.length = length
@@ -46,7 +45,6 @@ class FrameHistory:
         if not 0.0 < self.tolerance_s < 0.5 * self.dt_s:
             wanted = f"more than 0 and less than half of the step, {0.5 * self.dt_s:g}"
             raise CameraError(f"tolerance_s is {self.tolerance_s:g}; expected {wanted}")
-        self.allow_padding = allow_padding
         self._frames: deque[tuple[float, np.ndarray]] = deque()
         self._intervals: deque[float] = deque(maxlen=8)
         self._restarted = ""
@@ -150,7 +148,7 @@ class FrameHistory:
             age = stamps[-1] - wanted[np.flatnonzero(far & ~too_early)[0]]
             near = f"within {self.tolerance_s:.2g} s of {age:.2f} s before the newest one"
             return [], f"no camera frame {near}; frames come too unevenly"
-        if too_early.any() and not self.allow_padding:
+        if too_early.any():
             missing = int(too_early.sum())
             there = f"{self.length - missing} of {self.length} frames, {self.dt_s:.2g} s apart, are there"
             after = f" ({self._restarted})" if self._restarted else ""

@@ -24,24 +24,15 @@ _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 @dataclass(frozen=True)
 class Container:
-    """The header of an image file.
+    """The header of an image file; sizes are of pixels as they are stored."""
 
-    Attributes:
-        kind: "JPEG", "PNG", or "image" for other kinds.
-        height, width: pixels as they are stored.
-        channels: numbers per pixel: 1, or 3 with colours.
-        bits: per number.
-        turn: the EXIF orientation, 1 to 8; 1 where the file has none.
-        end: bytes up to the end mark of the image, or None where it was cut off. Later bytes are padding.
-    """
-
-    kind: str
+    kind: str  # "JPEG", "PNG", or "image" for other kinds
     height: int
     width: int
-    channels: int
-    bits: int
-    turn: int = 1
-    end: int | None = None
+    channels: int  # numbers per pixel: 1, or 3 with colours
+    bits: int  # per number
+    turn: int = 1  # the EXIF orientation, 1 to 8; 1 where the file has none
+    end: int | None = None  # bytes up to the end mark, or None where the image was cut off; later bytes are padding
 
 
 def read_container(data: bytes) -> Container | None:

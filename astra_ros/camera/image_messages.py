@@ -40,21 +40,14 @@ _REPUBLISH = "decode it with the package that made it, and use the raw images or
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """The header of an image, without its pixels.
+    """The header of an image, without its pixels; sizes are of pixels as they are stored."""
 
-    Attributes:
-        encoding: the message's encoding or format, for reports.
-        height, width: pixels as they are stored.
-        remarks: what the user should know about how it is read, one sentence each, without topic.
-        bits: of each number, 8 or 16.
-    """
-
-    encoding: str
+    encoding: str  # the message's encoding or format, for reports
     height: int
     width: int
     is_grey: bool
-    remarks: tuple[str, ...] = ()
-    bits: int = 8
+    remarks: tuple[str, ...] = ()  # what the user should know about how it is read, one sentence each, without topic
+    bits: int = 8  # of each number, 8 or 16
 
     @property
     def size(self) -> tuple[int, int]:
@@ -64,19 +57,12 @@ class ImageFacts:
 
 @dataclass(frozen=True)
 class Format:
-    """The parts of ``CompressedImage.format``. image_transport writes 'ORIGINAL; CODEC compressed TARGET'.
+    """The parts of ``CompressedImage.format``. image_transport writes 'ORIGINAL; CODEC compressed TARGET'."""
 
-    Attributes:
-        original: the encoding before compression, as ROS writes it where it is known; or ''.
-        codec: "jpeg", "png", "h264", ..., or ''.
-        target: the encoding that was compressed, or ''.
-        is_depth: whether compressed_depth_image_transport wrote it.
-    """
-
-    original: str
-    codec: str
-    target: str
-    is_depth: bool
+    original: str  # the encoding before compression, as ROS writes it where it is known; or ''
+    codec: str  # "jpeg", "png", "h264", ..., or ''
+    target: str  # the encoding that was compressed, or ''
+    is_depth: bool  # compressed_depth_image_transport wrote it
 
 
 def read_format(text: str) -> Format:
@@ -232,10 +218,8 @@ def _tiff_keeps_order(form: Format) -> bool:
 
 def _remarks(form: Format, container: Container):
     if container.turn != 1:
-        yield (
-            f"images have EXIF orientation {container.turn}, which is not applied: pixels stay as they are "
-            "stored, as camera_info describes them"
-        )
+        stored = "pixels stay as they are stored, as camera_info describes them"
+        yield f"images have EXIF orientation {container.turn}, which is not applied: {stored}"
     if form.original.startswith("bayer_") and not _is_mosaic(form, container):
         if container.channels == 3:
             yield f"the format names {form.original}, but the images have colours already; they are read as they are"

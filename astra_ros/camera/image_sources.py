@@ -39,17 +39,11 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True)
 class CameraConflict:
-    """Cameras that publish on one topic in turn.
+    """Cameras that publish on one topic in turn."""
 
-    Attributes:
-        sources: one per camera.
-        times: how often the images of one returned after another's.
-        last_s: when that was seen last, on the clock of `received_s`.
-    """
-
-    sources: tuple[Source, ...]
-    times: int
-    last_s: float
+    sources: tuple[Source, ...]  # one per camera
+    times: int  # how often the images of one returned after another's
+    last_s: float  # when that was seen last, on the clock of `received_s`
 
     def __str__(self) -> str:
         """In words, without topic and cure, and without numbers that grow."""
@@ -77,12 +71,9 @@ class ImageSources:
         self._returns: deque[float] = deque(maxlen=64)
 
     def add(self, frame: str, size: tuple[int, int], received_s: float) -> str:
-        """Adds the next image.
+        """Adds the next image: its frame_id, (height, width) in pixels and when it came, s.
 
-        Args:
-            frame: its frame_id.
-            size: its (height, width) in pixels.
-            received_s: when it came, s. A time that goes back begins a new stream.
+        A time that goes back begins a new stream.
 
         Returns:
             How it differs from the image before where it is another camera's; else ''.

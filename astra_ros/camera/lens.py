@@ -31,15 +31,7 @@ CALIBRATE = "calibrate the camera at the size at which it runs"
 
 @dataclass(frozen=True)
 class Lens:
-    """A pinhole lens without distortion, for images of one size.
-
-    Attributes:
-        width, height: pixels of an image.
-        fx, fy: focal lengths, pixels.
-        cx, cy: where the optical axis meets the image, pixels.
-        remarks: what the user should know about it, one sentence each, without topic.
-        sensor: size, binning and region in camera_info, where they are not the images' size; or ''.
-    """
+    """A pinhole lens without distortion, for images of one size: `PinholeCamera` without a pose."""
 
     width: int
     height: int
@@ -47,8 +39,8 @@ class Lens:
     fy: float
     cx: float
     cy: float
-    remarks: tuple[str, ...] = ()
-    sensor: str = ""
+    remarks: tuple[str, ...] = ()  # what the user should know about it, one sentence each, without topic
+    sensor: str = ""  # size, binning and region in camera_info, where they are not the images' size
 
     def __str__(self) -> str:
         whole = f"; sensor {self.sensor}" if self.sensor else ""
@@ -96,12 +88,7 @@ def size_error(info, size: tuple[int, int]) -> str:
 
 
 def read_lens(info, size: tuple[int, int], rectified: bool) -> Lens:
-    """The lens of images of a size.
-
-    Args:
-        info: with the fields of ``sensor_msgs/CameraInfo``.
-        size: (height, width) of the images.
-        rectified: whether the images are rectified, so that P and not K applies.
+    """The lens of images of a size (height, width). Where they are rectified, P and not K applies.
 
     Raises:
         NotCalibrated: neither K nor P holds focal lengths.
@@ -121,24 +108,20 @@ def read_lens(info, size: tuple[int, int], rectified: bool) -> Lens:
     outside = not unsaid and (left + width > max(info.width, width) or top + height > max(info.height, height))
     # Some drivers give the region's size as the sensor's. Then K or P of the images is enough.
     if outside and not (size == (info.height, info.width) and matrix.fits((info.width, info.height))):
+        region = f"roi is {width} x {height} pixels from ({left}, {top})"
         raise LensError(
-            f"roi is {width} x {height} pixels from ({left}, {top}), which does not lie on the sensor of "
-            f"{info.width} x {info.height}",
+            f"{region}, which does not lie on the sensor of {info.width} x {info.height}",
             cure="mend the driver's camera_info: width and height must be the sensor's",
         )
     fits = not outside and size == image_size_of(info) or unsaid
     said, (matrix, contradiction) = matrix, _of_images(matrix, info, size, fits)
     remarks += [contradiction] * bool(contradiction)
     if outside:
-        remarks.append(
-            f"roi begins at ({left}, {top}), but its size is that of the sensor, {info.width} x {info.height}, and of "
-            f"the images: {matrix.name} is used without roi"
-        )
+        sizes = f"its size is that of the sensor, {info.width} x {info.height}, and of the images"
+        remarks.append(f"roi begins at ({left}, {top}), but {sizes}: {matrix.name} is used without roi")
     elif not fits and matrix == said:
-        remarks.append(
-            f"{_said_size(info)} pixels, but the images have {size[1]} x {size[0]}: K and P are used without binning "
-            "and roi"
-        )
+        sizes = f"{_said_size(info)} pixels, but the images have {size[1]} x {size[0]}"
+        remarks.append(f"{sizes}: K and P are used without binning and roi")
     if apart := _place(info) if rectified and matrix.name == "P" else _distortion(info) if not rectified else "":
         remarks.append(apart)
     sensor = _said_size(info) if size != (info.height, info.width) and not unsaid else ""
@@ -171,8 +154,7 @@ class _Matrix:
 def _of_images(matrix: _Matrix, info, size: tuple[int, int], fits: bool) -> tuple[_Matrix, str]:
     """The matrix of the images, from the one in a message, and a remark on what contradicts it, or ''.
 
-    Args:
-        fits: whether size, binning and region in the message give the size of the images; otherwise its size does.
+    Where it ``fits``, size, binning and region in the message give the size of the images; otherwise its size does.
     """
     left, top, wide, high = _region(info)
     every, one, none = _binning(info), (1, 1), (0, 0)
@@ -231,11 +213,10 @@ def _matrix(info, rectified: bool) -> tuple[_Matrix, list[str]]:
     of_k, of_p = _focals(info.k, 0, 4), _focals(info.p, 0, 5)
     k = None if of_k is None else _Matrix("K", of_k, (float(info.k[2]), float(info.k[5])))
     p = None if of_p is None else _Matrix("P", of_p, (float(info.p[2]), float(info.p[6])))
-    first, second = (p, k) if rectified else (k, p)
+    first, second, empty, state = (p, k, "P", "rectified") if rectified else (k, p, "K", "not rectified")
     if first is not None:
         return first, []
     assert second is not None, "is_calibrated was asked before"
-    empty, state = ("P", "rectified") if rectified else ("K", "not rectified")
     return second, [f"{empty} is empty, so {second.name} is used, though the images are {state}"]
 
 
@@ -289,13 +270,11 @@ def _place(info) -> str:
 def _distortion(info) -> str:
     model = short(info.distortion_model.strip().lower())
     if model in FISHEYE:  # which distorts even where all its numbers are 0
-        return (
-            f"the lens is a fisheye ({model}), whose distortion is not removed, so geometry is wrong towards the "
-            "edges; record a rectified topic"
+        what = (
+            f"the lens is a fisheye ({model}), whose distortion is not removed, so geometry is wrong towards the edges"
         )
+        return f"{what}; record a rectified topic"
     if not np.any(np.asarray(info.d, dtype=np.float64)):
         return ""
-    return (
-        f"the lens bends straight lines ({model or 'distortion_model is empty'}), which is not removed; record a "
-        "rectified topic where that matters"
-    )
+    what = f"the lens bends straight lines ({model or 'distortion_model is empty'}), which is not removed"
+    return f"{what}; record a rectified topic where that matters"

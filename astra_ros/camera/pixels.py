@@ -57,15 +57,10 @@ UNNAMED_COLOURS = ("8UC3", "8UC4", "16UC3", "16UC4")
 
 @dataclass(frozen=True)
 class Planes:
-    """A plane of brightness, then a plane of pairs of colour numbers, one byte each.
+    """A plane of brightness, then a plane of pairs of colour numbers, one byte each."""
 
-    Attributes:
-        every: columns and rows that share a pair of colours.
-        flipped: whether V comes before U.
-    """
-
-    every: int
-    flipped: bool = False
+    every: int  # columns and rows that share a pair of colours
+    flipped: bool = False  # V comes before U
 
     def sizes(self, height: int, width: int, step: int) -> tuple[int, int]:
         """(bytes without the padding of the last row, bytes with it) of an image."""
@@ -85,20 +80,13 @@ _COMPRESSED = re.compile(r"jpe?g|mjpe?g|png|h\.?26\d|hevc|avc|av1|vp\d")
 
 @dataclass(frozen=True)
 class PixelLayout:
-    """Where the rows of an image lie, from its encoding, size, step and number of bytes.
+    """Where the rows of an image lie, from its encoding, size, step and number of bytes."""
 
-    Attributes:
-        encoding: a key of ``ENCODINGS`` or ``SEMI_PLANAR``.
-        height, width: pixels of the image; the height in a message may count the rows of all planes.
-        step: bytes from row to row.
-        remarks: each assumption and its reason, one sentence each.
-    """
-
-    encoding: str
-    height: int
+    encoding: str  # a key of ENCODINGS or SEMI_PLANAR
+    height: int  # pixels of the image; the height in a message may count the rows of all planes
     width: int
-    step: int
-    remarks: tuple[str, ...] = ()
+    step: int  # bytes from row to row
+    remarks: tuple[str, ...] = ()  # each assumption and its reason, one sentence each
 
 
 def known_encoding(name: str) -> str:

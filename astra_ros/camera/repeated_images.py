@@ -13,15 +13,11 @@ _SPARSE = 997  # every so many bytes are compared first; most images differ ther
 
 
 class RepeatWatch:
-    """Compares the images of a topic one by one. Not thread-safe.
-
-    Attributes:
-        in_a_row: how often the newest image was repeated.
-    """
+    """Compares the images of a topic one by one. Not thread-safe."""
 
     def __init__(self) -> None:
         self._data: np.ndarray | None = None
-        self.in_a_row = 0
+        self.in_a_row = 0  # how often the newest image was repeated
 
     def add(self, data) -> bool:
         """Whether the data of a message, a buffer that does not change later, repeat those of the message before."""

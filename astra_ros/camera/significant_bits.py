@@ -19,14 +19,10 @@ CURE = "have the driver publish 8 bits (mono8, bayer_rggb8; often called pixel f
 
 
 class SignificantBits:
-    """Collects how bright images of 16-bit numbers are. Not thread-safe.
-
-    Attributes:
-        brightest: the greatest number of all images examined; None where none had 16 bits.
-    """
+    """Collects how bright images of 16-bit numbers are. Not thread-safe."""
 
     def __init__(self) -> None:
-        self.brightest: int | None = None
+        self.brightest: int | None = None  # of all images examined; None where none had 16 bits
         self._count = 0
         self._passed = 0
         self._next = 1

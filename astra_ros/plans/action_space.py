@@ -47,36 +47,25 @@ class ActionSpace(ABC):
     A subclass with a ``modality`` is registered under it. Its class attributes are the facts about its kind of robot.
     The camera moves with the robot (`moves_camera`) where a subclass has `poses`.
 
-    Attributes:
-        name: of this robot's actions, e.g. ``"panda_joints"``; unique in a model.
-        motion_names: D unique names, the columns of a motion and of every other attribute.
-        units: of the columns, in words.
-        plan: class of the plans whose motion this is.
-        column_noun: what a plan's columns are, in the plural, for messages.
-        columns_are_joints: the columns are joints of a robot description, so the robot can be rendered along a plan.
-        is_camera: the columns are velocities of the camera itself, in its optical frame.
-        forward_column: the column that drives a base forward, m/s; '' where none does.
-        acceleration_unit: unit of `accelerations` where all columns have the same one, else ''.
-        bag_types: message types that its motion is read from in a bag. Topics of the first group are preferred.
-        bag_motion: the class that reads it, "module:class", imported by ``datasets/rosbag/motion.py``.
-
     Raises:
         InvalidActionSpace: on creation, for repeated or missing names, wrong lengths, values that are not finite, or a
             spread that is not positive.
     """
 
-    name: str
-    motion_names: tuple[str, ...]
+    name: str  # of this robot's actions, e.g. "panda_joints"; unique in a model
+    motion_names: tuple[str, ...]  # D unique names, the columns of a motion and of every other field
 
     modality: ClassVar[str] = ""
-    units: ClassVar[str] = ""
-    plan: ClassVar[type]
-    column_noun: ClassVar[str] = "columns"
-    columns_are_joints: ClassVar[bool] = False
+    units: ClassVar[str] = ""  # of the columns, in words
+    plan: ClassVar[type]  # class of the plans whose motion this is
+    column_noun: ClassVar[str] = "columns"  # what a plan's columns are, in the plural, for messages
+    columns_are_joints: ClassVar[bool] = False  # of a robot description, so the robot can be rendered along a plan
     moves_camera: ClassVar[bool] = False
-    is_camera: ClassVar[bool] = False
-    forward_column: ClassVar[str] = ""
-    acceleration_unit: ClassVar[str] = ""
+    is_camera: ClassVar[bool] = False  # the columns are velocities of the camera itself, in its optical frame
+    forward_column: ClassVar[str] = ""  # the column that drives a base forward, m/s, if one does
+    acceleration_unit: ClassVar[str] = ""  # of `accelerations`, where all columns have the same one
+    # Message types that its motion is read from in a bag, topics of the first group preferred; and the class that
+    # reads it, "module:class", imported by datasets/rosbag/motion.py.
     bag_types: ClassVar[tuple[tuple[str, ...], ...]] = ()
     bag_motion: ClassVar[str] = ""
 

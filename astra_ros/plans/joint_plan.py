@@ -18,19 +18,13 @@ class JointPlan:
     The content of a ``trajectory_msgs/JointTrajectory`` without velocities and efforts. The arrays are private
     read-only copies.
 
-    Attributes:
-        joint_names: J unique names, the columns of ``positions``.
-        times_s: float64 [N], strictly increasing, >= 0; seconds from the plan's start.
-        positions: float64 [N, J], rad.
-        name: label of the plan, unique within a request, e.g. ``"candidates/3"``.
-
     Raises:
         PlanError: on creation, for an empty, unsorted, non-finite or wrongly shaped plan.
     """
 
-    joint_names: tuple[str, ...]
-    times_s: np.ndarray = field(repr=False)
-    positions: np.ndarray = field(repr=False)
+    joint_names: tuple[str, ...]  # J unique names, the columns of `positions`
+    times_s: np.ndarray = field(repr=False)  # float64 [N], strictly increasing, >= 0; from the plan's start
+    positions: np.ndarray = field(repr=False)  # float64 [N, J], rad
     name: str = "plan"
 
     def __post_init__(self) -> None:
@@ -87,36 +81,27 @@ class JointPlan:
 
     @property
     def duration_s(self) -> float:
-        """Seconds from the plan's start to its last point."""
         return float(self.times_s[-1])
 
     @property
     def motion_names(self) -> tuple[str, ...]:
-        """The columns of a motion: the joints."""
         return self.joint_names
 
     def motion(self, times_s, now=None) -> np.ndarray:
-        """[N + 1, D] rad at increasing times, the first one now; ``now`` is the start of `sample`."""
-        return self.sample(times_s, start=now)
-
-    def sample(self, times_s, start=None) -> np.ndarray:
-        """Joint positions at any times: linear, the last point held after the end.
+        """Joint positions float64 [M, J], rad, at any times: linear, the last point held after the end.
 
         Args:
             times_s: [M] seconds from the plan's start, in any order.
-            start: [J] rad, the robot's joints at time 0. Times before the first point move linearly from there. It
-                does not count where the first point is at time 0.
-
-        Returns:
-            float64 [M, J], rad.
+            now: [J] rad, the robot's joints at time 0. Times before the first point move linearly from there. It does
+                not count where the first point is at time 0.
 
         Raises:
-            PlanError: ``start`` is needed, or has the wrong size or is not finite.
+            PlanError: ``now`` is needed, or has the wrong size or is not finite.
         """
         asked = np.atleast_1d(np.asarray(times_s, dtype=np.float64))
         times, positions = self.times_s, self.positions
         if times[0] > 0.0:
-            if start is None:
+            if now is None:
                 raise PlanError(
                     f"its first point is at {times[0]:g} s, so the robot's joints at the start are needed",
                     thing=self.title,
@@ -124,7 +109,7 @@ class JointPlan:
                     index=0,
                     found=float(times[0]),
                 )
-            begin = start_values(self.title, "start", start, len(self.joint_names))
+            begin = start_values(self.title, "start", now, len(self.joint_names))
             times = np.concatenate([[0.0], times])
             positions = np.concatenate([begin[None], positions])
         return np.stack([np.interp(asked, times, column) for column in positions.T], axis=-1)
@@ -138,10 +123,6 @@ class JointPlan:
         return replace(self, joint_names=names, positions=self.positions[:, columns])
 
     def reordered(self, joint_names: Sequence[str]) -> JointPlan:
-        """The same plan with its joints in the given order.
-
-        Raises:
-            PlanError: it has other joints.
-        """
+        """The same plan with its joints in the given order. Raises PlanError where it has others."""
         check_columns(self.title, "joints", self.joint_names, joint_names)
         return self.only(joint_names)

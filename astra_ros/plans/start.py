@@ -10,19 +10,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class StartRules:
-    """How far from the robot a plan may begin.
+    """How far from the robot a plan may begin."""
 
-    Attributes:
-        tolerance: how far any column's first value may be from the robot's (rad; m for sliding joints); 0: anywhere.
-        max_speed: rad/s, with which a plan whose first point is later than 0 s may go there.
-        ignored: columns that the model does not know and that are not compared.
-        continuous: joints that turn without end, as the model was told.
-    """
-
-    tolerance: float
-    max_speed: float
-    ignored: tuple[str, ...] = ()
-    continuous: frozenset[str] = frozenset()
+    tolerance: float  # how far any column's first value may be from the robot's, rad (m if sliding); 0: anywhere
+    max_speed: float  # rad/s, with which a plan whose first point is later than 0 s may go there
+    ignored: tuple[str, ...] = ()  # columns that the model does not know and that are not compared
+    continuous: frozenset[str] = frozenset()  # joints that turn without end, as the model was told
 
     def turning(self, robot: RobotNow | None) -> frozenset[str]:
         """The joints that turn without end. A robot's description counts more than what the model was told."""
@@ -33,17 +26,13 @@ class StartRules:
 class RobotNow:
     """What is known of the robot at this moment.
 
-    Attributes:
-        values: joint -> where it is (rad; m for sliding joints), or column -> how a base moved in the last step (m/s,
-            rad/s).
-        doubted: joint -> why its position is not believed; such a joint is not in ``values``.
-        continuous, limited: joints that turn without end, and that have an end, by the robot's description.
+    ``values``: joint -> where it is (rad; m if sliding), or column -> how a base moved in the last step (m/s, rad/s).
     """
 
     values: Mapping[str, float]
-    doubted: Mapping[str, str] = field(default_factory=dict)
-    continuous: frozenset[str] = frozenset()
-    limited: frozenset[str] = frozenset()
+    doubted: Mapping[str, str] = field(default_factory=dict)  # joint, not in `values` -> why it is not believed
+    continuous: frozenset[str] = frozenset()  # joints that turn without end, by the robot's description
+    limited: frozenset[str] = frozenset()  # joints that have an end, by the robot's description
 
     @classmethod
     def of(cls, values: Mapping[str, float] | RobotNow | None) -> RobotNow | None:

@@ -18,19 +18,13 @@ class VelocityPlan:
 
     The modality says what the columns mean (``plans/action_spaces``). The array is a private read-only copy.
 
-    Attributes:
-        motion_names: D unique names, the columns of ``velocities``.
-        dt_s: seconds that each row is held.
-        velocities: float64 [N, D], m/s and rad/s; row i holds from i * dt_s to (i + 1) * dt_s.
-        name: label of the plan, unique within a request, e.g. ``"candidates/3"``.
-
     Raises:
         PlanError: on creation, for an empty, non-finite or wrongly shaped plan.
     """
 
-    motion_names: tuple[str, ...]
+    motion_names: tuple[str, ...]  # D unique names, the columns of `velocities`
     dt_s: float
-    velocities: np.ndarray = field(repr=False)
+    velocities: np.ndarray = field(repr=False)  # float64 [N, D], m/s and rad/s; row i holds from i * dt_s on
     name: str = "plan"
 
     def __post_init__(self) -> None:
@@ -52,7 +46,6 @@ class VelocityPlan:
 
     @property
     def duration_s(self) -> float:
-        """Seconds until the robot rests."""
         return len(self.velocities) * self.dt_s
 
     def motion(self, times_s, now=None) -> np.ndarray:
@@ -83,11 +76,7 @@ class VelocityPlan:
         return np.diff(along, axis=0) / np.diff(times)[:, None]
 
     def reordered(self, motion_names: Sequence[str]) -> VelocityPlan:
-        """The same plan with its columns in the given order.
-
-        Raises:
-            PlanError: it has other columns.
-        """
+        """The same plan with its columns in the given order. Raises PlanError where it has others."""
         check_columns(self.title, "columns", self.motion_names, motion_names)
         columns = [self.motion_names.index(name) for name in motion_names]
         return replace(self, motion_names=tuple(motion_names), velocities=self.velocities[:, columns])

@@ -20,16 +20,12 @@ RESTS = 0.01  # m/s or rad/s: what an odometry says of a base that stands
 class VelocitySpace(ActionSpace):
     """A row of a motion is the mean commanded velocity over the interval that ends at the frame.
 
-    The action of a step is that velocity followed by its change since the step before, both scaled
-    and neither centred: rest encodes as 0. A = 2 * D.
-
-    Attributes:
-        velocity_std: D values > 0, m/s or rad/s.
-        change_std: D values > 0, m/s or rad/s, per model step.
+    The action of a step is that velocity followed by its change since the step before, both scaled and neither
+    centred: rest encodes as 0. A = 2 * D.
     """
 
-    velocity_std: tuple[float, ...]
-    change_std: tuple[float, ...]
+    velocity_std: tuple[float, ...]  # > 0, m/s or rad/s
+    change_std: tuple[float, ...]  # > 0, m/s or rad/s, per model step
 
     plan: ClassVar[type] = VelocityPlan
 

@@ -16,17 +16,17 @@ def plan(times=(0.0, 1.0, 3.0), positions=((0, 10), (2, 20), (6, 0)), names=NAME
 def test_sample_is_linear_and_holds_the_last_point():
     # Halfway 0 -> 1 s: (1, 15). At 2 s, halfway (2, 20) -> (6, 0): (4, 10). After 3 s: the end.
     expected = [[1, 15], [4, 10], [6, 0], [6, 0]]
-    np.testing.assert_allclose(plan().sample([0.5, 2.0, 3.0, 99.0]), expected)
+    np.testing.assert_allclose(plan().motion([0.5, 2.0, 3.0, 99.0]), expected)
 
 
 def test_sample_before_the_first_point_moves_from_the_start():
     late = plan(times=(1.0, 2.0, 3.0))
     # A quarter of the way from (4, 2) to (0, 10): (3, 4).
-    np.testing.assert_allclose(late.sample([0.0, 0.25], start=[4, 2]), [[4, 2], [3, 4]])
+    np.testing.assert_allclose(late.motion([0.0, 0.25], now=[4, 2]), [[4, 2], [3, 4]])
 
 
 def test_first_point_at_zero_wins_over_start():
-    np.testing.assert_allclose(plan().sample([0.0], start=[7, 7]), [[0, 10]])
+    np.testing.assert_allclose(plan().motion([0.0], now=[7, 7]), [[0, 10]])
 
 
 def refused(**changes) -> PlanError:
@@ -39,14 +39,14 @@ def refused(**changes) -> PlanError:
 
 def test_late_first_point_without_start_is_refused():
     with pytest.raises(PlanError) as error:
-        plan(times=(1.0, 2.0, 3.0)).sample([0.0])
+        plan(times=(1.0, 2.0, 3.0)).motion([0.0])
     assert (error.value.index, error.value.found) == (0, 1.0) and "start" in error.value.cure
 
 
 @pytest.mark.parametrize("start", [[1.0], [1.0, np.nan]])
 def test_bad_start_is_refused(start):
     with pytest.raises(PlanError) as error:
-        plan(times=(1.0, 2.0, 3.0)).sample([0.0], start=start)
+        plan(times=(1.0, 2.0, 3.0)).motion([0.0], now=start)
     assert str((len(start),)) in error.value.problem and "(2,)" in error.value.problem
 
 

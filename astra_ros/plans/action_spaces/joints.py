@@ -25,16 +25,11 @@ class JointSpace(ActionSpace):
     """A row of a motion is the commanded joint positions at the time of the frame, rad (m for sliding joints).
 
     The action of a step is the normalised position at its end, followed by the normalised change over it. A = 2 * D.
-
-    Attributes:
-        position_mean: D values.
-        position_std: D values > 0.
-        step_std: D values > 0, per model step; steps are not centred, so rest encodes as 0.
     """
 
     position_mean: tuple[float, ...]
-    position_std: tuple[float, ...]
-    step_std: tuple[float, ...]
+    position_std: tuple[float, ...]  # > 0
+    step_std: tuple[float, ...]  # > 0, per model step; steps are not centred, so rest encodes as 0
 
     modality: ClassVar[str] = "joints"
     units: ClassVar[str] = "rad (m for sliding joints)"

@@ -140,7 +140,7 @@ class ArmWorld(SessionOwner):
         targets = None
         if self._plan is not None:
             since = self._ticks - self._plan_tick + 1 + np.arange(ticks)
-            targets = self._plan.sample(since / hz, start=self._plan_start)
+            targets = self._plan.motion(since / hz, self._plan_start)
         fastest = np.array(self.spec.max_speed) / hz
         self._touched_obstacle = self._touched_object = False
         for i in range(ticks):

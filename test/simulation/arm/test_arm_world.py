@@ -124,7 +124,7 @@ def test_follows_a_plan_closely(world):
     world.reset(11)
     plan = dict(propose(world, 8, 11))["push"]
     rollout = execute(world, plan, render=False)
-    wanted = plan.sample(0.25 * np.arange(17))
+    wanted = plan.motion(0.25 * np.arange(17))
     assert not rollout.verdict.collision
     for state, joints in zip(rollout.states, wanted):
         there = world.kinematics.forward(joints)[:3, 3]
