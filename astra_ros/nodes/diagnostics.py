@@ -37,7 +37,6 @@ class DiagnosticsPublisher:
         node.create_timer(period_s, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def publish(self) -> None:
-        """Publish now."""
         name, hardware = self._node.get_fully_qualified_name().lstrip("/"), self._hardware_id()
         statuses = [to_message(each, f"{name}: {each.part}", hardware) for each in self._report()]
         msg = DiagnosticArray(status=statuses)

@@ -28,8 +28,7 @@ class Behaviour(Protocol):
     """The parts of a node, made with the rclpy node."""
 
     def close(self) -> bool | None:
-        """Stop threads and free resources that do not belong to the rclpy node; False when a thread cannot be
-        stopped."""
+        """Stop threads and free resources outside the rclpy node; False when a thread cannot be stopped."""
 
 
 def run(name: str, make_behaviour: Callable[[Node], Behaviour], argv: list[str] | None = None, threads: int = 1) -> int:
@@ -39,14 +38,12 @@ def run(name: str, make_behaviour: Callable[[Node], Behaviour], argv: list[str] 
     callbacks end, and only then the node is destroyed.
 
     Args:
-        name: the node's name, unless remapped.
         make_behaviour: fills the node; raises ValueError for settings that cannot work.
         argv: command line without the program's name; None takes the process's own.
         threads: threads that run callbacks.
 
     Returns:
-        The exit code: 0 after SIGINT or SIGTERM, 1 when the settings cannot work, 2 for arguments that are not ROS
-        arguments.
+        0 after SIGINT or SIGTERM, 1 when the settings cannot work, 2 for arguments that are not ROS arguments.
     """
     args = sys.argv if argv is None else [name, *argv]
     stopped = threading.Event()

@@ -29,8 +29,7 @@ def without_node(args: Sequence[str]) -> dict[str, str]:
 
 
 def overruled(args: Sequence[str], node: str, in_force: dict[str, object]) -> list[str]:
-    """The warnings for a command line, one for each parameter that has no effect; ``in_force`` are the values at the
-    start."""
+    """The warnings for a command line, one for each parameter without effect. ``in_force``: the values at the start."""
     said = []
     for name, text in without_node(args).items():
         if name not in in_force or _same(text, in_force[name]):

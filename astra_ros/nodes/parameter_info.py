@@ -10,12 +10,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ParameterInfo:
-    """One parameter.
+    """One parameter, named with its namespaces, such as "collision.weight".
 
     Attributes:
-        name: with its namespaces, such as "collision.weight".
         default: its value; a tuple stands for a list.
-        description: its meaning.
         limits: (lowest, highest value), both included; None: no limits.
         off: the meaning of 0, where 0 is allowed although the values just above it are not; else ''.
     """

@@ -129,12 +129,7 @@ class MissingInput:
         self._missing = False
 
     def see(self, missing: bool, text: str, arrives: str) -> None:
-        """Note whether it is missing now.
-
-        Args:
-            text: logged when it is missing; '' where another line tells it.
-            arrives: logged when it is there again; '' logs nothing.
-        """
+        """Note whether it is missing now. ``text`` and ``arrives`` are logged on a change; '' logs nothing."""
         if missing == self._missing:
             return
         self._missing = missing

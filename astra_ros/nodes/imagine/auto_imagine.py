@@ -24,7 +24,6 @@ class AutoImagine:
 
     Args:
         keep: plan source name -> candidates that it keeps.
-        starter: the timer and the start.
         not_ready: returns why no request can be made now, or None.
         wait: told why a request has to wait, once for each burst of plans.
     """

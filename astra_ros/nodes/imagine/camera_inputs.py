@@ -140,7 +140,6 @@ class CameraInputs:
                 self.pictures.say_once("camera_info: not calibrated: K and P hold no focal lengths")
 
     def forget(self) -> None:
-        """Start the frame history anew."""
         with self._lock:
             if self._history is not None:
                 self._history.clear()
@@ -208,7 +207,6 @@ class CameraInputs:
 
     @property
     def frames_held(self) -> int:
-        """Frames in the history's buffer."""
         with self._lock:
             return 0 if self._history is None else len(self._history)
 

@@ -73,23 +73,18 @@ class ImagineCore:
         self._auto.check()
 
     def on_camera_info(self, msg) -> None:
-        """Take the camera's calibration."""
         self.inputs.camera.on_info(msg)
 
     def on_goal_image(self, msg) -> None:
-        """Take a goal image."""
         self.inputs.on_goal_image(msg)
 
     def on_goal_pose(self, msg) -> None:
-        """Take a goal pose."""
         self.inputs.on_goal_pose(msg, self._settings().own)
 
     def on_joint_state(self, msg) -> None:
-        """Take joint states."""
         self.inputs.on_joints(msg)
 
     def on_robot_description(self, msg) -> None:
-        """Take the robot's description."""
         self.description.on_text(msg.data)
 
     def on_plan(self, source: str, data: bytes) -> None:
@@ -110,18 +105,15 @@ class ImagineCore:
             self._asked = True
 
     def reset_history(self) -> str:
-        """Start the frame history anew."""
         self.inputs.camera.forget()
         return "frame history cleared"
 
     def clear_goal(self) -> str:
-        """Drop the goal."""
         goal = self.inputs.goals.clear()
         self.health.goal_cleared()
         return f"the {goal} does not count any more" if goal else "there was no goal"
 
     def statuses(self) -> list[Status]:
-        """The statuses of this moment."""
         return self._statuses.report()
 
     # The thread that owns the model.
@@ -147,8 +139,7 @@ class ImagineCore:
         return served.summary
 
     def request_failed(self, error: BaseException, automatic: bool = False) -> None:
-        """Note a request that was not served; plans that started it (``automatic``) wait for the next one if it was
-        refused."""
+        """Note a request that was not served. Plans that started it (``automatic``) wait if it was refused."""
         self.health.refused_requests.add(str(error))
         if not isinstance(error, (Refused, NothingToImagine, ModelFailed)):
             self.unexpected(error)
@@ -156,7 +147,6 @@ class ImagineCore:
             self._auto.again()
 
     def unexpected(self, error: BaseException) -> None:
-        """Log an error of the program."""
         text = "".join(traceback.format_exception(error))
         self.health.tell_error(f"unexpected error, the node lives on:\n{text}")
 

@@ -36,8 +36,7 @@ class ModelState:
         return [name for name, space in spaces.items() if space.columns_are_joints]
 
     def never_scores_poses(self, space: str) -> bool:
-        """Whether the model cannot tell where an object ends, as a goal pose needs, on the robot of the last request
-        (``space``; '' before the first one: on any of its arms)."""
+        """Whether the model cannot tell where objects end, as goal poses need, in this action space; '': in any arm."""
         if self.card is None:
             return False
         asked = [space] if space else self.arms
@@ -46,14 +45,10 @@ class ModelState:
 
 @dataclass(frozen=True)
 class LastRequest:
-    """The result of the newest request.
+    """The result of the newest request that was served; ``count`` were served so far.
 
-    Attributes:
-        count: requests served so far.
-        space: name of the action space of its plans.
-        latency_s: from the arrival of the newest image to the scores.
-        missing: critic -> why it could not score.
-        undrawn: why the robot's render was missing, or ''.
+    ``latency_s`` runs from the arrival of the newest image to the scores. ``missing``: critic -> why it has no score.
+    ``undrawn``: why the robot's render was missing, or ''.
     """
 
     count: int = 0
@@ -85,8 +80,7 @@ class ImagineHealth:
         refused: kind of input -> the messages that could not be used.
         refused_requests: requests that could not be served, or whose winner was withheld.
         refused_plans: plans that a request refused.
-        remarks: log lines that are not errors.
-        say_once: logs each text one time only.
+        began_s: when the node began, on the clock.
     """
 
     def __init__(self, log: Log, clock: Callable[[], float]) -> None:
@@ -122,7 +116,6 @@ class ImagineHealth:
         self._busy_since_s: float | None = None
 
     def refuse(self, kind: str, reason: str) -> None:
-        """Note an input that cannot be used."""
         self.refused[kind].add(reason)
 
     def goal_cleared(self) -> None:
@@ -139,26 +132,21 @@ class ImagineHealth:
             )
 
     def model_prepares(self) -> None:
-        """Note that the model is loaded and the robot's shapes are being prepared."""
         self.model = replace(self.model, doing=PREPARING)
 
     def model_loaded(self, card: ModelCard, load_s: float) -> None:
-        """Note that the model can be used."""
         self.model = ModelState(card=card, load_s=load_s)
         self.tell(f"loaded {card.name} from {card.path} (sha256 {card.sha256}) in {load_s:.1f} s")
 
     def model_failed(self, error: str) -> None:
-        """Note that the model cannot be loaded."""
         self.model = ModelState(error=error)
         self.tell_error(error)
 
     def begin(self) -> None:
-        """Note that a request is being served."""
         with self._lock:
             self._busy_since_s = self.clock()
 
     def end(self) -> None:
-        """Note that the request has ended, served or not."""
         with self._lock:
             self._busy_since_s = None
 
@@ -171,7 +159,6 @@ class ImagineHealth:
 
     @property
     def last(self) -> LastRequest:
-        """The newest request that was served."""
         with self._lock:
             return self._last
 

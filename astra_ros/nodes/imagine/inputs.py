@@ -97,7 +97,6 @@ class ImagineInputs:
         self._frozen = FrozenCamera(self._clock)
 
     def on_image(self, msg) -> None:
-        """Add a camera image to the history."""
         try:
             self.camera.on_image(msg)
         except UserError as error:
@@ -107,21 +106,18 @@ class ImagineInputs:
             self._frozen.add(self.camera.repeats > 0, self.joints.now(float("inf")))
 
     def on_goal_image(self, msg) -> None:
-        """Take a goal image; it replaces the goal before."""
         try:
             self.goals.on_image(msg, self._topics.goal_image)
         except UserError as error:
             self._refuse("goal_images", str(error))
 
     def on_goal_pose(self, msg, settings: ImagineSettings) -> None:
-        """Take a goal pose in ``world_frame`` and within ``goal_reach_m``; it replaces the goal before."""
         try:
             self.goals.on_pose(msg, settings.world_frame, settings.goal_reach_m, self._topics.goal_pose)
         except UserError as error:
             self._refuse("goal_poses", str(error))
 
     def on_joints(self, msg) -> None:
-        """Update the joints that the message names; others (a gripper's) keep their values."""
         try:
             self.joints.on_joints(msg, self._topics.joint_states)
         except UserError as error:
@@ -166,8 +162,7 @@ class ImagineInputs:
             return self.camera.history_lacks or None
 
     def request(self, settings: ImagineSettings) -> Request:
-        """All inputs of this moment; call ``over`` when the request has ended. Raises Refused for a missing or stale
-        input."""
+        """All inputs of this moment, or `Refused`; call ``over`` when the request has ended."""
         with self._lock:
             if reason := self.not_ready(settings.camera_timeout_s):
                 raise Refused(reason)
@@ -194,7 +189,6 @@ class ImagineInputs:
         self.plans.answer(request.held.values(), judged)
 
     def too_old(self, request: Request, plan: str) -> bool:
-        """Whether a plan of a request has become older than its source allows."""
         return self.plans.too_old(request.held[plan])
 
     def _goal_picture(self, msg, topic: str) -> np.ndarray:

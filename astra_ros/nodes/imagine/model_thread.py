@@ -44,12 +44,10 @@ class ModelThread:
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
 
     def start(self) -> None:
-        """Begin to load."""
         self._thread.start()
 
     @property
     def failure(self) -> BaseException | None:
-        """The exception of loading, or None."""
         return self._failure
 
     def request(self) -> Future:
@@ -64,7 +62,6 @@ class ModelThread:
         return future
 
     def refresh(self) -> None:
-        """Ask for a refresh. May be called from any thread."""
         with self._wake:
             self._refresh_wanted = True
             self._wake.notify()

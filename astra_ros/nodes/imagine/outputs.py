@@ -61,7 +61,6 @@ class ImagineOutputs:
         self.topic: str = self._scores.topic_name
 
     def publish(self, decision: Decision, imaginer: Imaginer) -> None:
-        """Publish scores, and hand the plan on."""
         request, scores = decision.request, decision.result.scores
         stamp, model = stamp_of_nanoseconds(request.stamp_ns), imaginer.model.card.name
         self._scores.publish(scores_to_diagnostics(scores, stamp, request.frame_id, model, request.goal))

@@ -17,18 +17,14 @@ from astra_ros.plans.plan import Plan
 
 @dataclass(eq=False)
 class HeldPlan:
-    """A candidate.
+    """A candidate, which arrived at ``arrived_s`` on the monotonic clock.
 
     Attributes:
-        source: name of its source.
-        arrived_s: when it arrived, on the monotonic clock.
-        message: what was received.
         asked: it is in a request, or was in one that was served.
         judged: a request with it was served: it was scored, or refused with a reason.
         lost: it is counted as never judged.
         gone: a newer one of its source took its place.
         refused: a request refused it, and that was counted and logged.
-        handed_on: it won and was handed on.
     """
 
     source: str
@@ -43,7 +39,6 @@ class HeldPlan:
 
     @property
     def plan(self) -> Plan:
-        """Its content."""
         return self.message.plan
 
     @property
@@ -54,11 +49,9 @@ class HeldPlan:
 
 @dataclass
 class Fate:
-    """The fates of the plans of one source.
+    """The fates of the plans of one source, counted.
 
     Attributes:
-        received: plans that were taken.
-        judged: plans of a request that was served.
         pushed_out: plans that newer ones replaced before they were in a request.
         too_old: plans that became older than max_age_s before they were in a request.
     """
@@ -70,7 +63,6 @@ class Fate:
 
     @property
     def never_judged(self) -> int:
-        """Plans that were taken and lost without a score."""
         return self.pushed_out + self.too_old
 
 
@@ -91,7 +83,6 @@ class PlanInputs:
         self._fates = {name: Fate() for name in self._sources}
 
     def on_plan(self, source: str, message: PlanMessage) -> HeldPlan:
-        """Add a candidate."""
         settings = self._sources[source]
         with self._lock:
             self._age()
@@ -183,7 +174,6 @@ class PlanInputs:
 
     @property
     def topics(self) -> str:
-        """The topics of all sources, in words."""
         return ", ".join(source.topic for source in self._sources.values())
 
     def _age(self) -> None:

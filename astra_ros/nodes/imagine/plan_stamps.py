@@ -27,11 +27,9 @@ class HasStamp(Protocol):
 
 @dataclass(frozen=True)
 class PlanStamps:
-    """The rule. Stamps of 0, and those within the tolerance of now, are always handed on as they came.
+    """The rule. Stamps of 0, and those within ``tolerance_s`` of now, are always handed on as they came.
 
-    Attributes:
-        future, past: "refuse", "restamp" (handed on with the stamp 0, begin at once) or "pass" (as it came).
-        tolerance_s: how far from now still counts as now.
+    ``future`` and ``past`` are "refuse", "restamp" (handed on with the stamp 0, begin at once) or "pass" (as it came).
     """
 
     future: str

@@ -60,8 +60,7 @@ class ReplayedRefusal:
 
 @dataclass
 class Replay:
-    """The outcome of a recording: decisions in order, requests that could not be served, the node's statuses at the
-    end."""
+    """The outcome of a recording: requests served and refused, in order, and the node's statuses at the end."""
 
     decisions: list[ReplayedDecision] = field(default_factory=list)
     refusals: list[ReplayedRefusal] = field(default_factory=list)

@@ -25,8 +25,6 @@ class Decision:
     """The result of a request, and the plan that is handed on.
 
     Attributes:
-        request: its inputs.
-        result: the scores.
         handed_on: the winner; None where all plans are vetoed, the winner is withheld, or was handed on before.
         restamp: hand it on with the stamp 0, otherwise byte for byte.
         withheld: why the winner must not be handed on, or ''.
@@ -56,8 +54,7 @@ class Outputs(Protocol):
         """Publish scores, and hand the plan on."""
 
     def draw(self, imaginer: Imaginer, settings: ImagineSettings, robot_description: str | None) -> str:
-        """Publish the pictures and markers of the last decision; returns why the markers lack the tool link's way, or
-        ''."""
+        """Publish pictures and markers of the last decision; returns why the tool link's way is not shown, or ''."""
 
 
 class RequestServer:
@@ -216,7 +213,6 @@ class RequestServer:
 
 
 def _summary(decision: Decision, latency_s: float) -> str:
-    """The outcome of a request in words."""
     result = decision.result
     count = len(result.scores)
     text = f"{count} plan{'s' * (count != 1)} imagined in {1000 * latency_s:.0f} ms, "

@@ -91,7 +91,6 @@ class RobotDescription:
             pass
 
     def work_off(self) -> None:
-        """Work on the descriptions that have arrived, and return."""
         while self._next(wait=False):
             pass
 
@@ -162,7 +161,6 @@ class RobotDescription:
 
     @property
     def preparing(self) -> bool:
-        """Whether a description is being worked on."""
         with self._changed:
             return self._came and not self._idle
 
@@ -236,7 +234,6 @@ class RobotDescription:
         return reason or ""
 
     def _settle(self, reason: str) -> None:
-        """Note why the newest description cannot be used, or ''; a change is told."""
         if reason and reason != self._fails:
             self._refuse(f"{self.topic}: {reason}")
         self._fails = reason

@@ -112,7 +112,6 @@ class ImagineSettings(RankingSettings):
 
     @property
     def stamps(self) -> PlanStamps:
-        """The rule for plans that are stamped."""
         return PlanStamps(self.future_stamp, self.past_stamp, self.stamp_tolerance_s)
 
 

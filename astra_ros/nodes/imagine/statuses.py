@@ -34,7 +34,6 @@ class ImagineStatuses:
         self._camera_missing, self._joints_missing = (MissingInput(health.warn, health.tell) for _ in range(2))
 
     def report(self) -> list[Status]:
-        """The statuses of this moment."""
         topics = self._topics()  # first: it tells why the other parts receive nothing
         return [
             self._model(),
@@ -127,7 +126,6 @@ class ImagineStatuses:
         return self._health.clock() - self._health.began_s > INPUTS_START_S
 
     def _goal(self) -> Status:
-        """The goal that counts, and why another one does not."""
         goals, max_age_s, model = self._inputs.goals, self._settings().goal_max_age_s, self._health.model
         images, poses = (self._health.refused[kind] for kind in GOAL_INPUTS)
         if (came_s := goals.came_s) is not None:  # a newer goal settles refused ones

@@ -64,7 +64,6 @@ class PlanSource:
             self._timer.cancel()
 
     def close(self) -> None:
-        """Stop and free the world."""
         self._timer.cancel()
         self._world.close()
 

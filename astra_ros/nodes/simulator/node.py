@@ -115,7 +115,6 @@ class Simulator:
         )
 
     def close(self) -> None:
-        """Stop and free the world."""
         self._timer.cancel()
         self.arm.close()
 

@@ -15,7 +15,7 @@ RESET_GAP_S = 1.0
 
 @dataclass(frozen=True)
 class Truth:
-    """The true outcome since the last plan began (or since the reset, before any plan).
+    """The true outcome since the last plan began (or since the reset, before any plan). Positions: [3] m, world frame.
 
     Attributes:
         plan_elapsed_s: seconds since the plan began; -1 before any plan.
@@ -24,8 +24,6 @@ class Truth:
         collision: the arm or the object touched the obstacle.
         outcome: its value, see ``ArmReferee``.
         object_contact: the arm touched the object.
-        object_position: [3] m, world frame.
-        tool_position: [3] m, world frame.
     """
 
     plan_elapsed_s: float
@@ -39,15 +37,11 @@ class Truth:
 
 
 class SimulatedArm:
-    """An ``ArmWorld`` as a node needs it.
+    """An ``ArmWorld`` as a node needs it; the world belongs to this object from now on.
 
     Resets start a new episode of the world while ``time_s`` goes on, because nodes drop their buffers when a clock
     jumps back. It skips ``RESET_GAP_S``, so a frame history sees a cut and does not mix two scenes. Plans may begin at
     a later time.
-
-    Args:
-        world: the world; it belongs to this object from now on.
-        seed: the first episode.
     """
 
     def __init__(self, world: ArmWorld, seed: int) -> None:
@@ -103,7 +97,6 @@ class SimulatedArm:
         )
 
     def close(self) -> None:
-        """Free the world."""
         self.world.close()
 
     def _start(self, plan: JointPlan) -> None:
