@@ -28,10 +28,7 @@ class OutputError(UserError):
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; it takes its place when the block ends, and is deleted if that raises.
-
-    Raises OSError where the folder cannot be written.
-    """
+    """A path beside `path` to write to; it takes its place when the block ends, and is deleted if that raises."""
     with atomic_writes(path) as (part,):
         yield part
 

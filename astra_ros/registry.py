@@ -30,7 +30,7 @@ class Registry(Mapping[str, Thing]):
     """Name -> thing. Names of this package come first, then those of entry points.
 
     Args:
-        kind: what is registered, in the singular, for messages: "plan type".
+        kind: of the things, in the singular, for messages: "plan type".
         group: entry point group in which other packages name theirs: ``name = module:object``.
         own: name -> "module:object" of this package, or "module" where importing it registers the name.
     """

@@ -123,10 +123,7 @@ def body_displacement(a: Transforms, b: Transforms) -> np.ndarray:
 
 
 def interpolate(times: np.ndarray, transforms: Transforms, at: np.ndarray) -> Transforms:
-    """Transforms [M] at `at` between those [N] at `times`: straight lines, even rotation (slerp).
-
-    Outside of `times`, the nearest one.
-    """
+    """Transforms [M] at `at` between those [N] at `times`: straight lines and slerp; outside, the nearest one."""
     p, q = transforms
     if len(times) == 1:
         return np.repeat(p, len(at), axis=0), np.repeat(q, len(at), axis=0)
@@ -134,4 +131,4 @@ def interpolate(times: np.ndarray, transforms: Transforms, at: np.ndarray) -> Tr
     left = right - 1
     share = np.clip((at - times[left]) / (times[right] - times[left]), 0, 1)[:, None]
     turn = rotation_vector(multiply(conjugate(q[left]), q[right]))
-    return (p[left] + share * (p[right] - p[left]), multiply(q[left], from_rotation_vector(share * turn)))
+    return p[left] + share * (p[right] - p[left]), multiply(q[left], from_rotation_vector(share * turn))

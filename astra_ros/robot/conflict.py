@@ -27,7 +27,7 @@ class Conflict:
     Attributes:
         key: the name of the joint, the frame, or the component.
         contradicts: whether their values differ by more than a relay's delay explains.
-        times: how often it was seen: visits there and back, or messages that contradict or agree.
+        times: how often it was seen: visits there and back, or messages.
         names: of each publisher, the joints that its messages name, in order. A frame has its one parent here, a
             velocity the frame of the header. Where both are the same, one publisher may send both values.
         values: one of each publisher, close in time; of a fixed frame, the last one first.

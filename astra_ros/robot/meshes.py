@@ -4,9 +4,8 @@ Size and pose are those that RViz shows (rviz_rendering 14.3.1, `mesh_loader_hel
 COLLADA file counts and its up axis does not; the transforms of a scene's nodes count; the numbers of other formats are
 metres. The `scale` of the description is applied on top.
 
-glTF has y up by its definition. RViz turns it to z up since 15.1.4 (ros2/rviz#1482), that is in Lyrical and Rolling. By
-the changelogs of rviz_rendering, Jazzy (read to 14.1.18) and Kilted (read to 15.0.11), which this package runs on, do
-not. So it is not turned here either, and `y_up_notes` says so.
+glTF has y up by its definition. RViz turns it to z up since 15.1.4 (ros2/rviz#1482), in Lyrical and Rolling. Jazzy and
+Kilted, which this package runs on, do not (changelogs of rviz_rendering to 14.1.18 and 15.0.11), nor does this module.
 """
 
 from __future__ import annotations

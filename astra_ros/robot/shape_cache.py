@@ -1,8 +1,7 @@
 """Convex pieces of meshes on disk, so that each mesh is cut once per user and not once per process.
 
-Entries lie in ``$XDG_CACHE_HOME/astra_ros/shapes`` (``~/.cache`` where that is not set). Each is named by a hash of
-everything that its pieces depend on. Without a writable folder or a readable entry the mesh is cut again; only
-``key_of`` raises.
+Entries lie in ``$XDG_CACHE_HOME/astra_ros/shapes`` (``~/.cache`` where that is not set), each named by a hash of all
+that its pieces depend on. Without a writable folder or a readable entry the mesh is cut again.
 """
 
 from __future__ import annotations
