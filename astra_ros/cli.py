@@ -1,8 +1,8 @@
 """The `astra` command: one word per job, each job in its own module.
 
-A job's module has ``add_arguments(parser)``, which also sets the parser's description and examples,
-and ``run(args) -> int`` (the exit code). It is imported only when its word was typed, so
-`astra --help` answers at once.
+A job's module has a docstring that describes the command, ``add_arguments(parser)``, which also sets the examples,
+and ``run(args) -> int`` (the exit code). It is imported only when its word was typed, so `astra --help` answers at
+once.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 from types import ModuleType
 
 from astra_ros import __version__
+from astra_ros.commands.arguments import HelpFormat
 from astra_ros.errors import UserError
 
 # word -> one line for `astra --help`. The module of a word is commands/<word>.py, with _ for -.
@@ -84,8 +85,9 @@ def _parser(word: str = "", module: ModuleType | None = None) -> argparse.Argume
     parser.add_argument("--version", action="version", version=f"astra_ros {__version__}")
     words = parser.add_subparsers(title="commands", metavar="<command>", required=True)
     for name, summary in COMMANDS.items():
-        sub = words.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        sub = words.add_parser(name, help=summary, formatter_class=HelpFormat, allow_abbrev=False)
         if name == word and module:
+            sub.description = module.__doc__
             module.add_arguments(sub)
     return parser
 

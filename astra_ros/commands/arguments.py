@@ -15,12 +15,12 @@ class HelpFormat(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescription
     """Keeps line breaks of descriptions, and shows the defaults that there are."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.nargs == 0 or action.default in (None, False) or "default" in (action.help or ""):
+        if action.nargs == 0 or action.default in (None, False, ()) or "default" in (action.help or ""):
             return action.help
         return super()._get_help_string(action)
 
 
-def at_least(low: int, high: int | None = None) -> Callable[[str], int]:
+def at_least(low: float, high: float | None = None) -> Callable[[str], int]:
     """An argparse type: a whole number that is not below `low`, nor above `high` if there is one."""
 
     def number(text: str) -> int:
@@ -55,14 +55,14 @@ def add_options(parser: argparse.ArgumentParser, request: type) -> None:
         if "description" not in item.metadata:
             continue
         about = {key: item.metadata[key] for key in ("choices", "metavar") if key in item.metadata}
-        kind = str(item.type).removesuffix(" | None")
+        kind, limits = str(item.type).removesuffix(" | None"), item.metadata.get("range")
         if kind == "bool":
             about["action"] = "store_false" if item.default else "store_true"
         elif kind == "Sequence[str]":
             about["nargs"] = "+"
         else:
             kinds = {"str": str, "Path": Path, "float": float, "int": int}
-            about["type"] = at_least(*item.metadata["range"]) if "range" in item.metadata else kinds[kind]
+            about["type"] = at_least(*limits) if kind == "int" and limits else kinds[kind]
         flag = item.metadata.get("flag", "--" + item.name.replace("_", "-"))
         parser.add_argument(flag, dest=item.name, default=item.default, help=item.metadata["description"], **about)
 

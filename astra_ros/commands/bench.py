@@ -13,13 +13,11 @@ import argparse
 import signal
 from functools import partial
 
-from astra_ros.commands.arguments import HelpFormat, add_options, request_of
+from astra_ros.commands.arguments import add_options, request_of
 from astra_ros.evaluation.requests import BenchRequest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = __doc__
-    parser.formatter_class = HelpFormat
     parser.epilog = (
         "examples:\n"
         "  astra bench --plans 8 --horizon 16 --out docs/results/astra-small/latency.json\n"

@@ -9,13 +9,11 @@ from __future__ import annotations
 import argparse
 import signal
 
-from astra_ros.commands.arguments import HelpFormat, add_options, request_of
+from astra_ros.commands.arguments import add_options, request_of
 from astra_ros.nodes.client.demo import DemoRequest, demo
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = __doc__
-    parser.formatter_class = HelpFormat
     parser.epilog = (
         "examples:\n"
         "  astra demo                     a score table, out/imagined.mp4, out/contact_sheet.png\n"

@@ -19,13 +19,11 @@ from __future__ import annotations
 
 import argparse
 
-from astra_ros.commands.arguments import HelpFormat, add_options, request_of
+from astra_ros.commands.arguments import add_options, request_of
 from astra_ros.evaluation.requests import EvaluationRequest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = __doc__
-    parser.formatter_class = HelpFormat
     parser.epilog = (
         "example:\n"
         "  astra record --out data/held_out --episodes 40 --first-seed 900000 --seconds 17\n"

@@ -5,15 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from astra_ros.commands.arguments import HelpFormat
-from astra_ros.inference import ModelError
-from astra_ros.inference.torch_style_file import STYLE_FILE, read_style
-from astra_ros.training.export import export_run
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = __doc__
-    parser.formatter_class = HelpFormat
     parser.epilog = (
         "examples, also while training still runs:\n  astra export --run runs/tiny --out models/astra-tiny\n"
     )
@@ -22,14 +15,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--history-noise",
         type=float,
-        default=None,
         help="level put on the newest latents at inference, in standard deviations (default: that of training). Less "
         "can be sharper; try it on scenes that are used neither for training nor for evaluation",
     )
-    parser.add_argument("--name", default=None, help="name of the model (default: that of the directory)")
+    parser.add_argument("--name", help="name of the model (default: that of the directory)")
 
 
 def run(args: argparse.Namespace) -> int:
+    from astra_ros.inference import ModelError
+    from astra_ros.inference.torch_style_file import STYLE_FILE, read_style
+    from astra_ros.training.export import export_run
+
     model = export_run(args.run, args.out, args.name or args.out.name, args.history_noise)
     if (args.out / STYLE_FILE).exists():  # it belongs to the model that was there
         try:

@@ -11,14 +11,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from astra_ros.commands.arguments import HelpFormat, at_least, frame_size
+from astra_ros.commands.arguments import at_least, frame_size
 from astra_ros.datasets.rosbag.import_bag import ImportRequest, import_bags
 from astra_ros.datasets.rosbag.import_settings import CLOCKS, BagSettings, bag_spaces, changed, settings_from_yaml
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = __doc__
-    parser.formatter_class = HelpFormat
     parser.epilog = (
         "examples:\n"
         "  astra import-bag rosbag2_2026_05_04-10_00_00 --out data/mine --dry-run\n"

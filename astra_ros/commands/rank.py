@@ -23,13 +23,11 @@ from __future__ import annotations
 
 import argparse
 
-from astra_ros.commands.arguments import HelpFormat, add_options, request_of
+from astra_ros.commands.arguments import add_options, request_of
 from astra_ros.evaluation.requests import RankRequest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = __doc__
-    parser.formatter_class = HelpFormat
     parser.epilog = "example:\n  astra rank --model tiny --scenes 100 --out docs/results/astra-tiny/ranking.json\n"
     add_options(parser, RankRequest)
 

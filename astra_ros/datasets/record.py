@@ -17,6 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from astra_ros.datasets.dataset import (
+    HELD_OUT_FROM,
     PackedEpisode,
     check_alike,
     episode_path,
@@ -32,6 +33,7 @@ from astra_ros.datasets.workers import WorkersDied, local_workers, ray_workers
 from astra_ros.errors import UserError
 from astra_ros.files import OutputError, remove_stale_parts
 from astra_ros.plans.durations import PLAN_S, STEP_S
+from astra_ros.settings import setting
 from astra_ros.simulation.worlds import WORLDS, make_world
 
 SECONDS = 8.0
@@ -138,39 +140,40 @@ def record_seeds(
 
 @dataclass(frozen=True)
 class RecordRequest:
-    """What is to be recorded, and by whom.
-
-    Attributes:
-        folder: of the episodes; what is there already is not recorded again.
-        robots: (world, robot) of each.
-        episodes: of each robot.
-        first_seed: the episodes' seeds are this one and those after it.
-        workers: processes side by side.
-        image_size: rows and columns of a frame, pixels, even.
-        crf: video quality, as in `video_file`.
-        seconds: length of an episode.
-        two_styles: only the seeds that are played in two styles.
-        ray_address: of a Ray cluster that does the work instead of processes.
+    """What is to be recorded, and by whom. What is in the folder already is not recorded again.
 
     Raises UserError where a value cannot be used.
     """
 
-    folder: Path
-    robots: Sequence[tuple[str, str]]
-    episodes: int
-    first_seed: int = 0
-    workers: int = 1
-    image_size: int = IMAGE_SIZE
-    crf: int = LOSSLESS
-    seconds: float = SECONDS
-    two_styles: bool = False
-    ray_address: str | None = None
+    folder: Path = setting(Path("data/train"), "folder of episodes", flag="--out", metavar="OUT")
+    robots: Sequence[tuple[str, str]] = ()  # (world, robot) of each
+    episodes: int = setting(700, "episodes of each robot", 1)
+    first_seed: int = setting(0, f"seeds from {HELD_OUT_FROM} on are for evaluation", 0)
+    two_styles: bool = setting(
+        False, f"only scenes that are played in two styles, one seed in {STYLED_EVERY}: what `astra style` learns from"
+    )
+    size: int = setting(IMAGE_SIZE, "rows and columns of a frame, pixels; even", 16)
+    seconds: float = setting(SECONDS, "length of an episode; 17 and more to evaluate 64 frames ahead")
+    crf: int = setting(
+        LOSSLESS,
+        "video quality: 0 keeps every bit, 10 halves the files and looks the same (x264's constant rate factor)",
+        0,
+        51,
+    )
+    workers: int = setting(1, "processes side by side (default: one a core)", 1)
+    ray_address: str | None = setting(
+        None,
+        "spread the work over a Ray cluster instead, e.g. 'auto' on one of its "
+        "machines; 'local' starts one of this machine (needs, in a checkout: pip install '.[cluster]')",
+        flag="--ray",
+        metavar="ADDRESS",
+    )
 
     def __post_init__(self) -> None:
         if not STEP_S <= self.seconds <= 3600:
             raise UserError(f"{self.seconds:g} s", thing="seconds", cure=f"give {STEP_S:g} to 3600")
-        if self.image_size % 2:
-            raise UserError(f"{self.image_size} pixels", thing="size", cure="give an even number: video needs it")
+        if self.size % 2:
+            raise UserError(f"{self.size} pixels", thing="size", cure="give an even number: video needs it")
 
     @property
     def seeds(self) -> range:
@@ -185,7 +188,7 @@ def record(request: RecordRequest) -> int:
     Raises UserError where the folder cannot be used, the disk is full or workers keep dying. Episodes that are
     written stay, and the same request goes on from there.
     """
-    folder, size = request.folder, request.image_size
+    folder, size = request.folder, request.size
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:

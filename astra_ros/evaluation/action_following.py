@@ -90,28 +90,15 @@ class PoseReader:
         if tool:
             picks = np.arange(len(frames))[:, None]
             return cls(train_probe(frames, targets, picks, PROBE_STEPS, seed=seed), tool, field)
-        starts = np.cumsum([0, *(len(episode) for episode in episodes[:-1])])
-        picks = np.concatenate(
-            [
-                start + np.stack([np.arange(len(episode) - 1), np.arange(1, len(episode))], axis=1)
-                for start, episode in zip(starts, episodes)
-            ]
-        )
+        numbers = np.split(np.arange(len(frames)), np.cumsum([len(episode) for episode in episodes])[:-1])
+        picks = np.concatenate([np.stack([own[:-1], own[1:]], axis=1) for own in numbers])
         # Each motion backwards is an example too.
-        back = np.concatenate(
-            [steps_between(episode.labels["camera_pose"][::-1].astype(np.float64))[::-1] for episode in episodes]
-        )
+        backwards = (episode.labels["camera_pose"][::-1].astype(np.float64) for episode in episodes)
+        targets = np.concatenate([targets, *(steps_between(poses)[::-1] for poses in backwards)])
+        picks = np.concatenate([picks, picks[:, ::-1]])
         # A mirrored image is one only for a camera whose principal point is in the middle, as in simulation.
         mirrored = MIRRORED if episodes[0].seed is not None else None
-        probe = train_probe(
-            frames,
-            np.concatenate([targets, back]),
-            np.concatenate([picks, picks[:, ::-1]]),
-            PROBE_STEPS,
-            mirrored,
-            seed=seed,
-        )
-        return cls(probe, tool, field)
+        return cls(train_probe(frames, targets, picks, PROBE_STEPS, mirrored, seed=seed), tool, field)
 
     @staticmethod
     def can_read(episode: Episode) -> bool:
@@ -145,9 +132,8 @@ class PoseReader:
         if self.tool:
             return PoseFigures(mean_error_m=float(away.mean()), near=float((away < NEAR_M).mean()))
         near = (away <= np.maximum(NEAR_SHARE * self.field, [NEAR_M, 0])).all(-1)
-        return PoseFigures(
-            mean_error_m=float(away[..., 0].mean()), mean_error_rad=float(away[..., 1].mean()), near=float(near.mean())
-        )
+        metres, radians = (float(each.mean()) for each in np.moveaxis(away, -1, 0))
+        return PoseFigures(mean_error_m=metres, mean_error_rad=radians, near=float(near.mean()))
 
 
 def _shrunk(episode: Episode) -> Episode:

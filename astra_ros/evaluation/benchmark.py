@@ -90,14 +90,13 @@ class BenchResult:
     in_process: InProcess = field(metadata=FLAT)
 
     def __str__(self) -> str:
+        latencies = {
+            "over topics, image published to scores received": self.image_to_scores,
+            "over topics, last plan published to scores received": self.plans_to_scores,
+            "in one process, image to scores": self.in_process.request,
+        }
         lines = [f"{self.plans} plans x {self.horizon} frames, {self.model}, {self.backend} on {self.device}"]
-        for title, latency in (
-            ("over topics, image published to scores received", self.image_to_scores),
-            ("over topics, last plan published to scores received", self.plans_to_scores),
-            ("in one process, image to scores", self.in_process.request),
-        ):
-            if latency:
-                lines.append(f"  {title}: {latency}")
+        lines += [f"  {title}: {latency}" for title, latency in latencies.items() if latency]
         return "\n".join(lines) + (
             f"\n  plain loop ({PLAIN_STEPS} steps, one plan at a time): {self.in_process.plain_loop_ms:.0f} ms, "
             f"{self.in_process.times_faster_than_plain:.0f} times slower\n"
@@ -153,9 +152,7 @@ def bench(request: BenchRequest, over_topics: OverTopics | None = None) -> Bench
 def measure(model: WorldModel, serve: Callable[[], Result], history: np.ndarray, request: BenchRequest) -> InProcess:
     """Time requests and, in between, the plain loop on the same plans.
 
-    Args:
-        serve: serves one request.
-        history: uint8 [T, h, w, 3], its frames.
+    `history` are the frames of a request, uint8 [T, h, w, 3].
     """
     for _ in range(_WARMUP_REQUESTS):
         result = serve()

@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-import numpy as np
-
+from astra_ros.evaluation.metrics import mean_over_worlds
 from astra_ros.evaluation.ranking_result import Interval, OverallRanking
 from astra_ros.evaluation.results import FLAT
 
@@ -161,15 +160,17 @@ class SpaceFigures:
         gain = getattr(self.style, name) if self.style else None
         return gain.mean if gain and gain.horizon == GOAL_HORIZON else None
 
-    def table(self, space: str) -> str:
-        horizons = list(self.psnr_db["model"])
-        lines = [
-            f"{space}: {self.clips} held-out clips",
-            f"  {'PSNR dB (SSIM)':22}" + "".join(f"{f'{h} frames':>15}" for h in horizons),
+    def quality(self) -> list[list[str]]:
+        """PSNR and SSIM of each row by the number of frames ahead, under a head."""
+        head = ["PSNR dB (SSIM)", *(f"{h} frames" for h in self.psnr_db["model"])]
+        return [head] + [
+            [ROWS[row], *(f"{psnr[h]:.2f} ({self.ssim[row][h]:.2f})" for h in psnr)]
+            for row, psnr in self.psnr_db.items()
         ]
-        for row in self.psnr_db:
-            cells = "".join(f"{self.psnr_db[row][h]:8.2f} ({self.ssim[row][h]:.2f})" for h in horizons)
-            lines.append(f"  {ROWS[row]:22}{cells}")
+
+    def table(self, space: str) -> str:
+        lines = [f"{space}: {self.clips} held-out clips"]
+        lines += [f"  {row:22}" + "".join(f"{cell:>15}" for cell in cells) for row, *cells in self.quality()]
         if self.still.share:
             lines.append(
                 f"  left out, since nothing had changed: {self.still.share:.1%} of the "
@@ -200,7 +201,7 @@ class SpaceFigures:
         if self.style:
             lines.append(f"  in another style, {self.style.clips} clips, decoded alone, PSNR dB:")
             lines += [
-                f"  {STYLE_ROWS[row]:22}" + "".join(f"{values[h]:8.2f}{'':7}" for h in horizons)
+                f"  {STYLE_ROWS[row]:22}" + "".join(f"{value:8.2f}{'':7}" for value in values.values())
                 for row, values in self.style.psnr_db.items()
             ]
         if self.drift_db is not None:
@@ -258,18 +259,11 @@ class OverallFigures:
 
     @classmethod
     def of(cls, spaces: Mapping[str, SpaceFigures]) -> OverallFigures:
-        worlds = sorted({figures.world for figures in spaces.values()})
-
         def mean(value_of: Callable[[SpaceFigures], float | None]) -> float | None:
-            means = []
-            for world in worlds:
-                found = [value_of(figures) for figures in spaces.values() if figures.world == world]
-                values = [value for value in found if value is not None]
-                if len(values) < len(found):
-                    return None
-                means.append(np.mean(values))
-            return float(np.mean(means))
+            found = [(each.world, value) for each in spaces.values() if (value := value_of(each)) is not None]
+            return mean_over_worlds(found) if len(found) == len(spaces) else None
 
+        worlds = sorted({each.world for each in spaces.values()})
         return cls(worlds, *(mean(field.metadata["value_of"]) for field in fields(cls)[1:]))
 
     def rows(self) -> list[list[str]]:

@@ -48,8 +48,7 @@ class Fvd:
         Returns:
             float64 [N, D], D = 400 with the official weights.
 
-        Raises:
-            MetricError: for videos of another kind, or where the detector fails on them.
+        Raises MetricError for videos of another kind, or where the detector fails on them.
         """
         videos = np.asarray(videos)
         found = f"{videos.dtype} {list(videos.shape)}"
@@ -61,9 +60,7 @@ class Fvd:
         made = []
         for start in tqdm(range(0, len(videos), batch), desc="FVD features", unit="batch", delay=2, leave=False):
             # Bytes, as StyleGAN-V passes them; the detector scales them.
-            part = torch.from_numpy(np.ascontiguousarray(np.moveaxis(videos[start : start + batch], -1, 1))).to(
-                self.device
-            )
+            part = torch.from_numpy(videos[start : start + batch]).movedim(-1, 1).contiguous().to(self.device)
             try:
                 seen = self._detector(part, rescale=True, resize=True, return_features=True)
             except RuntimeError as error:
@@ -109,11 +106,8 @@ def statistics(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     features = np.asarray(features, np.float64)
     if features.ndim != 2 or len(features) < 2 or not np.isfinite(features).all():
-        raise MetricError(
-            f"features are {list(features.shape)} or not finite",
-            thing="FVD",
-            cure="give finite ones of 2 videos or more",
-        )
+        cure = "give finite ones of 2 videos or more"
+        raise MetricError(f"features are {list(features.shape)} or not finite", thing="FVD", cure=cure)
     count, dimensions = features.shape
     if count <= dimensions:
         warnings.warn(
@@ -140,11 +134,8 @@ def frechet_distance(mean1: np.ndarray, cov1: np.ndarray, mean2: np.ndarray, cov
     Unlike a root of the product itself, this stays real and accurate for covariances without full rank (fewer videos
     than features).
 
-    Args:
-        mean1, mean2: [D].
-        cov1, cov2: [D, D], symmetric.
-
-    Raises MetricError for shapes that do not fit, or matrices that are not covariances.
+    Means are [D], covariances [D, D]. Raises MetricError for shapes that do not fit, or matrices that are not
+    covariances.
     """
     mean1, cov1, mean2, cov2 = (np.asarray(x, np.float64) for x in (mean1, cov1, mean2, cov2))
     if mean1.ndim != 1 or mean2.shape != mean1.shape or not cov1.shape == cov2.shape == mean1.shape * 2:

@@ -70,25 +70,15 @@ class HeldOutClips:
             for start in rng.integers(0, len(episode) - horizon, each)
         ]
         if not picks:
-            raise DatasetError(
-                f"no episode has more than {horizon} frames",
-                thing=first.space,
-                cure="record longer ones into another folder, or imagine fewer frames",
-            )
+            cure = "record longer ones into another folder, or imagine fewer frames"
+            raise DatasetError(f"no episode has more than {horizon} frames", thing=first.space, cure=cure)
         if len(picks) < 2:
-            raise DatasetError(
-                "one clip has no other one to exchange its motion with",
-                thing=first.space,
-                cure="record more episodes, or cut more clips from each",
-            )
+            cure = "record more episodes, or cut more clips from each"
+            raise DatasetError("one clip has no other one to exchange its motion with", thing=first.space, cure=cure)
 
         def cut(values_of: Callable[[Episode], np.ndarray], begin: int, end: int) -> np.ndarray:
-            return np.stack(
-                [
-                    values_of(episode)[np.maximum(np.arange(start + begin, start + end + 1), 0)]
-                    for episode, start in picks
-                ]
-            )
+            numbers = np.arange(begin, end + 1)
+            return np.stack([values_of(episode)[np.maximum(start + numbers, 0)] for episode, start in picks])
 
         self.history = cut(lambda episode: episode.frames, 1 - card.history, 0)
         self.future = cut(lambda episode: episode.frames, 1, horizon)
@@ -113,14 +103,11 @@ class HeldOutClips:
             for motion in (motion, exchanged)
         )
         self.poses = cut(_poses_of_frames, 1, horizon) if PoseReader.can_read(first) else None
-        self.styles = {
-            number: (
-                episode.restyled[-1 if len(episode) - 1 - start - horizon > start else 0],
-                episode.restyled[start + 1 : start + horizon + 1],
-            )
-            for number, (episode, start) in enumerate(picks)
-            if episode.restyled is not None
-        }
+        self.styles = {}
+        for number, (episode, start) in enumerate(picks):
+            if (restyled := episode.restyled) is not None:
+                farther = -1 if len(episode) - 1 - start - horizon > start else 0
+                self.styles[number] = restyled[farther], restyled[start + 1 : start + horizon + 1]
         names = set.intersection(*(set(episode.labels) for episode in episodes))
         self.labels = {name: cut(partial(_label, name), 1, horizon) for name in sorted(names)}
 
@@ -129,7 +116,6 @@ class HeldOutClips:
 
     def conditioning(self, clip: int) -> Conditioning:
         """Two plans for a clip: what was done, and what was done in another clip."""
-
         both = self.own, self.shuffled
         renders = [each.robot_renders[clip] for each in both if each.robot_renders is not None]
         poses = [each.camera_poses[clip] for each in both if each.camera_poses is not None]

@@ -88,23 +88,13 @@ class Lpips:
     def __call__(self, frames_a, frames_b, batch: int = 64) -> np.ndarray:
         """LPIPS of each pair: 0 for identical images, lower is better.
 
-        Args:
-            frames_a, frames_b: arrays or tensors, float [N, 3, h, w] RGB in 0..1, at least 31 pixels high and wide.
-            batch: pairs at once.
-
-        Returns:
-            float32 [N].
-
-        Raises MetricError for images of another kind.
+        Frames are arrays or tensors, float [N, 3, h, w] RGB in 0..1, at least 31 pixels high and wide; the distances
+        float32 [N], computed for `batch` pairs at once. Raises MetricError for images of another kind.
         """
         pair = [torch.as_tensor(frames) for frames in (frames_a, frames_b)]
         for frames in pair:
-            if (
-                frames.ndim != 4
-                or frames.shape != pair[0].shape
-                or frames.shape[1] != 3
-                or not frames.is_floating_point()
-            ):
+            fits = frames.ndim == 4 and frames.shape == pair[0].shape and frames.shape[1] == 3
+            if not fits or not frames.is_floating_point():
                 found = " and ".join(f"{x.dtype} {list(x.shape)}" for x in pair)
                 raise MetricError(f"images are {found}", thing="LPIPS", cure="give two float arrays [N, 3, h, w]")
             if min(frames.shape[2:]) < MIN_PIXELS:
@@ -135,11 +125,9 @@ def _flax_trunk(path: Path, data: bytes, device: str) -> dict[str, torch.Tensor]
         except (IndexError, KeyError, TypeError, ValueError) as error:
             raise ALEXNET_JAX.refused(path, f"has no usable AlexNet_0/Conv_{i} ({error})") from error
         for part, value in zip(("weight", "bias"), pair):
-            if value.shape != _SHAPES[f"{name}.{part}"]:
-                expected = _SHAPES[f"{name}.{part}"]
-                raise ALEXNET_JAX.refused(
-                    path, f"AlexNet_0/Conv_{i} has a {part} of {value.shape}, expected {expected}"
-                )
+            if value.shape != (expected := _SHAPES[f"{name}.{part}"]):
+                problem = f"AlexNet_0/Conv_{i} has a {part} of {value.shape}, expected {expected}"
+                raise ALEXNET_JAX.refused(path, problem)
             trunk[f"{name}.{part}"] = torch.tensor(value, dtype=torch.float32, device=device)
     return trunk
 
@@ -161,11 +149,6 @@ def load_lpips(path: Path, heads_path: Path | None = None, device: str = "cpu", 
     flax = trunk_file.sha256 == ALEXNET_JAX.sha256 or not official and Path(path).suffix == ".ckpt"
     trunk = _flax_trunk(path, data, device) if flax else tensors_in(path, data, _SHAPES, ALEXNET, device)
     data, heads_file = read_weights(heads_path, HEADS, official)
-    heads = tensors_in(
-        heads_path,
-        data,
-        {f"lin{i}.model.1.weight": (1, shape[0], 1, 1) for i, (shape, *_) in enumerate(_TRUNK.values())},
-        HEADS,
-        device,
-    )
+    shapes = {f"lin{i}.model.1.weight": (1, shape[0], 1, 1) for i, (shape, *_) in enumerate(_TRUNK.values())}
+    heads = tensors_in(heads_path, data, shapes, HEADS, device)
     return Lpips(trunk, list(heads.values()), [trunk_file, heads_file], device)

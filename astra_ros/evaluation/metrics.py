@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 
@@ -62,6 +64,14 @@ def auroc(probability: np.ndarray, happened: np.ndarray) -> float | None:
         return None
     many, few = (~positive).sum(), positive.sum()
     return float((ranks(probability)[positive].sum() - few * (few - 1) / 2) / (few * many))
+
+
+def mean_over_worlds(values: Iterable[tuple[str, float]]) -> float:
+    """Mean over worlds, each the mean of its values, from (world, value)."""
+    by_world: dict[str, list[float]] = {}
+    for world, value in values:
+        by_world.setdefault(world, []).append(value)
+    return float(np.mean([np.mean(by_world[world]) for world in sorted(by_world)]))
 
 
 def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:

@@ -40,15 +40,15 @@ class PoseProbe(nn.Module):
         return self.centre + self.spread * self.head(self.features(frames))
 
 
+def _convolutions(*layers: nn.Conv2d) -> list[nn.Module]:
+    """An activation after each convolution."""
+    return [module for layer in layers for module in (layer, nn.SiLU())]
+
+
 def _position_features() -> nn.Module:
     return nn.Sequential(
         nn.PixelUnshuffle(2),
-        nn.Conv2d(12, 32, 3, 2, 1),
-        nn.SiLU(),
-        nn.Conv2d(32, 64, 3, 2, 1),
-        nn.SiLU(),
-        nn.Conv2d(64, 64, 3, 1, 1),
-        nn.SiLU(),
+        *_convolutions(nn.Conv2d(12, 32, 3, 2, 1), nn.Conv2d(32, 64, 3, 2, 1), nn.Conv2d(64, 64, 3, 1, 1)),
     )
 
 
@@ -66,22 +66,11 @@ class MotionFeatures(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.see = nn.Sequential(
-            nn.PixelUnshuffle(2),
-            nn.Conv2d(12, 32, 3, 1, 1),
-            nn.SiLU(),
-            nn.Conv2d(32, 64, 3, 2, 1),
-            nn.SiLU(),
-            nn.Conv2d(64, 64, 3, 1, 1),
-        )
+        layers = _convolutions(nn.Conv2d(12, 32, 3, 1, 1), nn.Conv2d(32, 64, 3, 2, 1), nn.Conv2d(64, 64, 3, 1, 1))
+        self.see = nn.Sequential(nn.PixelUnshuffle(2), *layers[:-1])
         offsets = (2 * self.REACH + 1) ** 2
         self.read = nn.Sequential(
-            nn.Conv2d(offsets + 64, 64, 1),
-            nn.SiLU(),
-            nn.Conv2d(64, 64, 3, 2, 1),
-            nn.SiLU(),
-            nn.Conv2d(64, 64, 3, 1, 1),
-            nn.SiLU(),
+            *_convolutions(nn.Conv2d(offsets + 64, 64, 1), nn.Conv2d(64, 64, 3, 2, 1), nn.Conv2d(64, 64, 3, 1, 1))
         )
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -89,15 +78,9 @@ class MotionFeatures(nn.Module):
         first, second = F.normalize(seen, dim=1).chunk(2)
         rows, cols = first.shape[-2:]
         wide = F.pad(second, 4 * (self.REACH,))
-        correlations = torch.stack(
-            [
-                (first * wide[..., y : y + rows, x : x + cols]).sum(1)
-                for y in range(2 * self.REACH + 1)
-                for x in range(2 * self.REACH + 1)
-            ],
-            dim=1,
-        )
-        return self.read(torch.cat([self.SCALE * correlations, first], dim=1))
+        offsets = range(2 * self.REACH + 1)
+        correlations = [(first * wide[..., y : y + rows, x : x + cols]).sum(1) for y in offsets for x in offsets]
+        return self.read(torch.cat([self.SCALE * torch.stack(correlations, dim=1), first], dim=1))
 
 
 def train_probe(
@@ -167,9 +150,8 @@ def load_probe(path: Path) -> tuple[PoseProbe, np.ndarray]:
         probe = PoseProbe(frames, state["centre"], state["spread"])
         probe.load_state_dict(state)
     except (SafetensorError, OSError, KeyError, RuntimeError) as error:
-        raise DatasetError(
-            f"not a pose probe ({error})", thing=path, cure="delete it, and it is trained again"
-        ) from error
+        cure = "delete it, and it is trained again"
+        raise DatasetError(f"not a pose probe ({error})", thing=path, cure=cure) from error
     return probe.eval(), field
 
 

@@ -69,11 +69,8 @@ def read_weights(
     found = any(digest == file.sha256 for file in known)
     if official and not found:
         expected = ", or ".join(f"{file.what}, {file.size} bytes with sha256 {file.sha256}" for file in known)
-        raise MetricError(
-            f"another file or a damaged download, {len(data)} bytes with sha256 {digest}",
-            thing=path,
-            cure=f"give {expected}",
-        )
+        problem = f"another file or a damaged download, {len(data)} bytes with sha256 {digest}"
+        raise MetricError(problem, thing=path, cure=f"give {expected}")
     return data, WeightsFile(Path(path).name, digest, found)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from astra_ros.critics.scoring import VERDICTS, VETOED
-from astra_ros.evaluation.metrics import interval, kendall, mean_rank_violation, spearman
+from astra_ros.evaluation.metrics import interval, kendall, mean_over_worlds, mean_rank_violation, spearman
 
 Interval = tuple[float, float]
 
@@ -40,16 +40,11 @@ class Scene:
     still_collision: bool
 
     @property
-    def chosen_verdict(self) -> str:
-        return VETOED if self.chosen is None else self.verdicts[self.chosen]
-
-    @property
-    def chosen_outcome(self) -> float:
-        return self.still if self.chosen is None else self.outcomes[self.chosen]
-
-    @property
-    def chosen_collision(self) -> bool:
-        return self.still_collision if self.chosen is None else self.collision[self.chosen]
+    def choice(self) -> tuple[str, float, bool]:
+        """Verdict, outcome and collision of what was chosen; standing still counts as vetoed."""
+        if self.chosen is None:
+            return VETOED, self.still, self.still_collision
+        return self.verdicts[self.chosen], self.outcomes[self.chosen], self.collision[self.chosen]
 
 
 @dataclass(frozen=True)
@@ -105,10 +100,10 @@ class RobotRanking:
     def of(cls, world: str, scenes: Sequence[Scene], left_out: int = 0) -> RobotRanking:
         outcomes = [np.array(scene.outcomes) for scene in scenes]
         best, worst = (np.array([pick(outcome) for outcome in outcomes]) for pick in (np.max, np.min))
-        chosen = np.array([scene.chosen_outcome for scene in scenes])
+        chosen_verdicts, chosen, chosen_collided = map(np.array, zip(*(scene.choice for scene in scenes)))
         choices = {"score": chosen, "random": np.array([outcome.mean() for outcome in outcomes]), "oracle": best}
         collisions = {
-            "score": np.array([scene.chosen_collision for scene in scenes]),
+            "score": chosen_collided,
             "random": np.array([np.mean(scene.collision) for scene in scenes]),
             "oracle": np.array([scene.collision[int(np.argmax(scene.outcomes))] for scene in scenes]),
         }
@@ -136,9 +131,7 @@ class RobotRanking:
             outcome_95={name: interval(values) for name, values in choices.items()},
             collisions={name: float(values.mean()) for name, values in collisions.items()},
             verdicts=VerdictFigures.by_verdict(verdicts, np.concatenate(outcomes), collided),
-            chosen_verdicts=VerdictFigures.by_verdict(
-                np.array([scene.chosen_verdict for scene in scenes]), chosen, collisions["score"]
-            ),
+            chosen_verdicts=VerdictFigures.by_verdict(chosen_verdicts, chosen, chosen_collided),
         )
 
     def table(self, robot: str) -> str:
@@ -152,16 +145,12 @@ class RobotRanking:
             low, high = self.outcome_95[name]
             lines.append(f"  {name:10} {value:13.3f} {f'[{low:.3f}, {high:.3f}]':>18} {self.collisions[name]:11.1%}")
         for name, each in self.verdicts.items():
-            lines.append(
-                f"  {name + ':':10} {each.share:.0%} of all plans, mean outcome "
-                f"{each.outcome:.2f}, {each.collisions:.0%} of them collide"
-            )
+            told = f"mean outcome {each.outcome:.2f}, {each.collisions:.0%} of them collide"
+            lines.append(f"  {name + ':':10} {each.share:.0%} of all plans, {told}")
         for name, each in self.chosen_verdicts.items():
-            what = "none chosen" if name == VETOED else f"{name} chosen"
-            lines.append(
-                f"  {what + ':':16} in {each.share:.0%} of the scenes, mean outcome "
-                f"{each.outcome:.2f}, {each.collisions:.0%} collide"
-            )
+            what = ("none" if name == VETOED else name) + " chosen:"
+            told = f"in {each.share:.0%} of the scenes, mean outcome {each.outcome:.2f}, {each.collisions:.0%} collide"
+            lines.append(f"  {what:16} {told}")
         return "\n".join(lines)
 
 
@@ -175,13 +164,11 @@ class OverallRanking:
 
     @classmethod
     def of(cls, robots: Mapping[str, RobotRanking]) -> OverallRanking:
-        worlds = sorted({each.world for each in robots.values()})
-
-        def mean(name: str) -> float:
-            of_worlds = [[getattr(each, name) for each in robots.values() if each.world == world] for world in worlds]
-            return float(np.mean([np.mean(values) for values in of_worlds]))
-
-        return cls(worlds, mean("spearman"), mean("top1_regret"))
+        means = (
+            mean_over_worlds((each.world, getattr(each, name)) for each in robots.values())
+            for name in ("spearman", "top1_regret")
+        )
+        return cls(sorted({each.world for each in robots.values()}), *means)
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -33,6 +32,22 @@ COLOURS = {
 }
 TITLES = {**ROWS, **STYLE_ROWS, "truth": "what the camera saw", "restyled": "recorded in another style"}
 SCALE = 2  # enlargement of the pictures
+# A part of the page: its kind, and its texts (of a file its name and a caption) or, of a table, its rows.
+Part = tuple[str, Sequence]
+MARKDOWN = {"title": "# {}", "heading": "## {}", "text": "{}", "video": "[{1}]({0})", "picture": "![{1}]({0})\n\n*{1}*"}
+HTML = {
+    "title": "<h1>{}</h1>",
+    "heading": "<h2>{}</h2>",
+    "text": "<p>{}</p>",
+    "video": '<figure><video src="{}" controls loop autoplay muted></video><figcaption>{}</figcaption></figure>',
+    "picture": '<figure><img src="{0}" alt="{1}"><figcaption>{1}</figcaption></figure>',
+}
+CSS = (
+    "body{font-family:sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
+    "table{border-collapse:collapse;margin:1em 0}td,th{padding:.3em .8em;"
+    "border-bottom:1px solid #ddd;text-align:left}img{max-width:100%;"
+    "image-rendering:pixelated}figure{margin:1em 0}figcaption{color:#555;font-size:.9em}"
+)
 
 
 @dataclass(frozen=True)
@@ -53,14 +68,13 @@ def write_report(folder: Path, result: EvaluationResult, shown: Mapping[str, Sho
     """Write `report.md`, `report.html` and the files that both show."""
     folder.mkdir(parents=True, exist_ok=True)
     made = provenance()
-    parts: list[tuple[str, Any]] = [
-        ("title", f"{result.model}: is what it imagines true?"),
-        (
-            "text",
-            f"Weights {result.sha256}, episodes of {result.data}. Made by `{made['command']}`, "
-            f"commit {made['commit']}, on {made['machine']}, {made['date']}. Every figure is "
-            "in evaluation.json.",
-        ),
+    origin = (
+        f"Weights {result.sha256}, episodes of {result.data}. Made by `{made['command']}`, commit {made['commit']}, "
+        f"on {made['machine']}, {made['date']}. Every figure is in evaluation.json."
+    )
+    parts: list[Part] = [
+        ("title", [f"{result.model}: is what it imagines true?"]),
+        ("text", [origin]),
         ("table", [[f"mean over {', '.join(result.overall.worlds)}", ""], *result.overall.rows()]),
     ]
     if ranking := result.ranking:
@@ -77,11 +91,8 @@ def write_report(folder: Path, result: EvaluationResult, shown: Mapping[str, Sho
     print(f"report written to {folder / 'report.html'} and report.md")
 
 
-def _space(folder: Path, space: str, figures: SpaceFigures, shown: Shown, dt_s: float) -> list[tuple[str, Any]]:
-    parts: list[tuple[str, Any]] = [
-        ("heading", f"{space}, {figures.clips} held-out clips"),
-        ("table", _quality(figures)),
-    ]
+def _space(folder: Path, space: str, figures: SpaceFigures, shown: Shown, dt_s: float) -> list[Part]:
+    parts: list[Part] = [("heading", [f"{space}, {figures.clips} held-out clips"]), ("table", figures.quality())]
     if figures.following:
         parts.append(("table", _following(figures.following)))
     curve = folder / f"psnr_{space}.svg"
@@ -91,9 +102,8 @@ def _space(folder: Path, space: str, figures: SpaceFigures, shown: Shown, dt_s: 
     frames = np.concatenate([shown.clips[row][0] for row in ("truth", "model")], axis=2)
     try:
         write_mp4(video, frames.repeat(SCALE, 1).repeat(SCALE, 2), 1 / dt_s)
-        parts.append(
-            ("video", (video.name, f"{space}, clip 1: on the left what the camera saw, on the right imagined"))
-        )
+        caption = f"{space}, clip 1: on the left what the camera saw, on the right imagined"
+        parts.append(("video", (video.name, caption)))
     except VideoError as error:  # the rest of the report does not need the video
         print(f"note: {error}")
     for index in range(len(shown.clips["truth"])):
@@ -104,18 +114,9 @@ def _space(folder: Path, space: str, figures: SpaceFigures, shown: Shown, dt_s: 
         name = f"{space}_style.png"
         _strip(folder / name, shown.styled, dt_s, given=True)
         parts.append(("table", _style(figures.style)))
-        parts.append(
-            ("picture", (name, f"{space}, in another style; left: the given picture, then the last observed frames"))
-        )
+        caption = f"{space}, in another style; left: the given picture, then the last observed frames"
+        parts.append(("picture", (name, caption)))
     return parts
-
-
-def _quality(figures: SpaceFigures) -> list[list[str]]:
-    horizons = list(figures.psnr_db["model"])
-    rows = [["PSNR dB (SSIM)", *(f"{h} frames" for h in horizons)]]
-    for row, psnr in figures.psnr_db.items():
-        rows.append([TITLES[row], *(f"{psnr[h]:.2f} ({figures.ssim[row][h]:.2f})" for h in horizons)])
-    return rows
 
 
 def _style(style: StyleFigures) -> list[list[str]]:
@@ -189,63 +190,30 @@ def _strip(path: Path, rows: dict[str, np.ndarray], dt_s: float, given: bool = F
     cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
 
 
-def _markdown(parts: list[tuple[str, Any]]) -> str:
-    lines = []
-    for kind, value in parts:
-        if kind == "title":
-            lines += [f"# {value}", ""]
-        elif kind == "heading":
-            lines += [f"## {value}", ""]
-        elif kind == "text":
-            lines += [value, ""]
-        elif kind == "video":
-            lines += [f"[{value[1]}]({value[0]})", ""]
-        elif kind == "picture":
-            lines += [f"![{value[1]}]({value[0]})", "", f"*{value[1]}*", ""]
-        else:
-            head, *rows = value
-            lines += [
-                "| " + " | ".join(head) + " |",
-                "|" + " --- |" * len(head),
-                *("| " + " | ".join(row) + " |" for row in rows),
-                "",
-            ]
-    return "\n".join(lines)
-
-
-def _html(parts: list[tuple[str, Any]]) -> str:
-    body = []
-    for kind, value in parts:
-        if kind in ("title", "heading", "text"):
-            tag = {"title": "h1", "heading": "h2", "text": "p"}[kind]
-            body.append(f"<{tag}>{html.escape(value)}</{tag}>")
-        elif kind == "video":
-            body.append(
-                f'<figure><video src="{value[0]}" controls loop autoplay muted></video>'
-                f"<figcaption>{html.escape(value[1])}</figcaption></figure>"
-            )
-        elif kind == "picture":
-            body.append(
-                f'<figure><img src="{value[0]}" alt="{html.escape(value[1])}">'
-                f"<figcaption>{html.escape(value[1])}</figcaption></figure>"
-            )
-        else:
-            head, *rows = value
-            body.append(
-                "<table>"
-                + "".join(
-                    "<tr>" + "".join(f"<{cell}>{html.escape(text)}</{cell}>" for text in row) + "</tr>"
-                    for cell, row in [("th", head), *(("td", row) for row in rows)]
-                )
-                + "</table>"
-            )
-    style = (
-        "body{font-family:sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
-        "table{border-collapse:collapse;margin:1em 0}td,th{padding:.3em .8em;"
-        "border-bottom:1px solid #ddd;text-align:left}img{max-width:100%;"
-        "image-rendering:pixelated}figure{margin:1em 0}figcaption{color:#555;font-size:.9em}"
+def _markdown(parts: list[Part]) -> str:
+    return "\n".join(
+        (_markdown_table(texts) if kind == "table" else MARKDOWN[kind].format(*texts)) + "\n" for kind, texts in parts
     )
+
+
+def _markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    head, *rest = rows
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rest])
+
+
+def _html(parts: list[Part]) -> str:
+    body = [
+        _html_table(texts) if kind == "table" else HTML[kind].format(*map(html.escape, texts)) for kind, texts in parts
+    ]
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>astra eval</title>'
-        f"<style>{style}</style><body>" + "\n".join(body) + "</body></html>\n"
+        f"<style>{CSS}</style><body>" + "\n".join(body) + "</body></html>\n"
     )
+
+
+def _html_table(rows: Sequence[Sequence[str]]) -> str:
+    lines = [
+        "<tr>" + "".join(f"<{cell}>{html.escape(text)}</{cell}>" for text in row) + "</tr>"
+        for cell, row in zip(["th"] + ["td"] * len(rows), rows)
+    ]
+    return "<table>" + "".join(lines) + "</table>"

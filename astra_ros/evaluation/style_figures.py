@@ -65,13 +65,6 @@ def imagine_styled(
         gain = (psnr_NH["told"] - psnr_NH[row])[:, at - 1]
         return Gain(at, float(gain.mean()), interval(gain))
 
-    figures = StyleFigures(
-        clips=len(clips.styles),
-        psnr_db={
-            name: {str(h): float(values[:, h - 1].mean()) for h in HORIZONS if h <= length}
-            for name, values in psnr_NH.items()
-        },
-        gain_db=gain_over("untold"),
-        gain_over_matched_db=gain_over("matched"),
-    )
-    return figures, shown
+    horizons = [h for h in HORIZONS if h <= length]
+    psnr_db = {name: {str(h): float(values[:, h - 1].mean()) for h in horizons} for name, values in psnr_NH.items()}
+    return StyleFigures(len(clips.styles), psnr_db, gain_over("untold"), gain_over("matched")), shown

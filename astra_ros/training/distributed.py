@@ -16,8 +16,6 @@ from torch import Tensor, nn
 
 from astra_ros.training.errors import TrainingError
 
-STRATEGIES = ("ddp", "fsdp")
-
 
 @dataclass(frozen=True)
 class TrainingProcesses:

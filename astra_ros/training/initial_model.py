@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from astra_ros.datasets.dataset import continuous_joints_of
 from astra_ros.datasets.episode import DatasetError
@@ -18,63 +17,11 @@ from astra_ros.training.depth_prior import moving_cameras_of
 from astra_ros.training.distributed import TrainingProcesses
 from astra_ros.training.errors import TrainingError
 from astra_ros.training.export import SPACES_FILE, Embodiments, read_embodiments, write_embodiments
+from astra_ros.training.requests import ABLATIONS, InitialModel
 from astra_ros.training.training_data import TrainingData, pixels
 from astra_ros.world_model.astra import Astra
-from astra_ros.world_model.config import PRESETS, preset
+from astra_ros.world_model.config import preset
 from astra_ros.world_model.resize import resized
-
-PRESET_NAMES = tuple(PRESETS)
-# part of the network -> settings of a network without it
-ABLATIONS: dict[str, dict[str, Any]] = {
-    "experts": {"modalities": ()},
-    "drawing": {"drawing": False},
-    "reprojection": {"reprojection": False},
-    "moving": {"displacements": 0, "observed_displacements": 0},
-    "observed": {"observed_displacements": 0},
-    "residual": {"residual": False},
-    "compositor": {"compositing": False},
-}
-
-
-@dataclass(frozen=True)
-class InitialModel:
-    """What a training starts from.
-
-    Attributes:
-        preset: size and process of a new network.
-        base: shipped name or directory of the model whose weights and action spaces come first; None: a new network.
-        autoencoder: the same of a model whose autoencoder a new network takes; None: random weights.
-        patch: rows and columns of latent cells of a token; None: as in the preset or model.
-        without: parts that a new network lacks, of `ABLATIONS`.
-    """
-
-    preset: str = "tiny"
-    base: str | None = None
-    autoencoder: str | None = None
-    patch: int | None = None
-    without: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.base and self.autoencoder:
-            raise TrainingError(
-                f"its autoencoder is for a new network, but '{self.base}' has one",
-                thing=self.autoencoder,
-                cure="name one model only",
-            )
-        if self.base and self.without:
-            raise TrainingError(
-                f"the network of a trained model keeps its parts ({', '.join(self.without)})",
-                thing=self.base,
-                cure="leave parts out of a new network only",
-            )
-
-    def began_with(self) -> str:
-        """`Embodiments.began_with` of this start. Raises ModelError where a model is missing."""
-        return ", ".join(
-            f"--{flag} {ModelCard.read(model_directory(model)).sha256[:12]}"
-            for flag, model in (("from", self.base), ("autoencoder", self.autoencoder))
-            if model
-        )
 
 
 def begin(

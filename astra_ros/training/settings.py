@@ -11,7 +11,7 @@ from astra_ros.training.errors import TrainingError
 
 
 def _number(default: float, text: str, low: float = 0, high: float = math.inf) -> Any:
-    return field(default=default, metadata={"help": text, "limits": (low, high)})
+    return field(default=default, metadata={"description": text, "range": (low, high)})
 
 
 def _steps(default: int, text: str) -> Any:
@@ -40,13 +40,13 @@ def _average_decay() -> Any:
 
 
 def _checkpoint_every() -> Any:
-    return _number(200, "steps between checkpoints")
+    return _number(200, "steps between checkpoints", 1)
 
 
 def check_limits(settings: TrainSettings | StyleSettings) -> None:
     """Raises TrainingError that names the first setting outside its limits."""
     for item in fields(settings):
-        value, (low, high) = getattr(settings, item.name), item.metadata["limits"]
+        value, (low, high) = getattr(settings, item.name), item.metadata["range"]
         if not low <= value <= high or not math.isfinite(value):
             most = f"to {high:g}" if math.isfinite(high) else "or more"
             raise TrainingError(f"is {value:g}; expected {low:g} {most}", thing=item.name)
@@ -57,13 +57,13 @@ class TrainSettings:
     """Settings of `astra train`. The seed document's figures are those of the preset `paper`."""
 
     autoencoder_steps: int = _steps(8000, " of the autoencoder; 0 leaves it unchanged")
-    autoencoder_batch: int = _number(32, "frames of a step, over all processes")
+    autoencoder_batch: int = _number(32, "frames of a step, over all processes", 1)
     autoencoder_rate: float = _rate(1e-3)
     dynamics_steps: int = _steps(10000, " of the dynamics")
-    dynamics_batch: int = _number(16, "clips of a step, over all processes")
+    dynamics_batch: int = _number(16, "clips of a step, over all processes", 1)
     dynamics_rate: float = _rate(5e-4)
     compositor_steps: int = _steps(3000, " of the compositor, in networks that have one")
-    compositor_batch: int = _number(32, "frames of a step, over all processes")
+    compositor_batch: int = _number(32, "frames of a step, over all processes", 1)
     compositor_rate: float = _rate(2e-3)
     warmup_steps: int = _warmup(200)
     weight_decay: float = _weight_decay(0.01)
@@ -82,8 +82,9 @@ class TrainSettings:
         1,
         "clips start at every n-th frame of an episode. From 2 on, the newest frame of a moving camera, reprojected to "
         "its future poses, is kept in memory for the next use of the clip: steps are faster, clips are fewer",
+        1,
     )
-    horizon: int = _number(LEAST_FRAMES - 1, "frames of a clip that are predicted")
+    horizon: int = _number(LEAST_FRAMES - 1, "frames of a clip that are predicted", 1)
     checkpoint_every: int = _checkpoint_every()
     seed: int = _number(0, "seed of the first weights, the batches and the noise")
 
@@ -96,7 +97,7 @@ class StyleSettings:
     """Settings of `astra style`."""
 
     style_steps: int = _steps(6000, "")
-    style_batch: int = _number(32, "frames of a step")
+    style_batch: int = _number(32, "frames of a step", 1)
     style_rate: float = _rate(1e-3)
     warmup_steps: int = _warmup(100)
     weight_decay: float = _weight_decay(0.05)

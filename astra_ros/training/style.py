@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +25,10 @@ from astra_ros.inference.torch_engine import load_network, usable_device
 from astra_ros.inference.torch_style_file import STYLE_FILE, read_style, write_style
 from astra_ros.training.augmentation import recoloured
 from astra_ros.training.clips import frames_to_tensor
-from astra_ros.training.distributed import TrainingProcesses
+from astra_ros.training.distributed import TrainingProcesses, default_device
 from astra_ros.training.errors import TrainingError
 from astra_ros.training.precision import mixed_precision
+from astra_ros.training.requests import StyleRequest
 from astra_ros.training.settings import StyleSettings
 from astra_ros.training.trainer import Job, Losses, Trainer
 from astra_ros.training.training_data import (
@@ -142,26 +142,6 @@ class StyleValidation:
         log.image(step, filmstrips(rows, ("observed", "its look", "made", "recorded so")))
 
 
-@dataclass(frozen=True)
-class StyleRequest:
-    """A training of the style transfer of a model, or the rest of one that was stopped.
-
-    Attributes:
-        model: shipped name or directory; `style.safetensors` is written there.
-        data: folder of episodes.
-        out: training folder; None: runs/MODEL-style.
-        replaces: whether a style of the model that fits it may be replaced.
-        device: cpu, cuda or cuda:N.
-    """
-
-    model: str
-    data: Path
-    out: Path | None = None
-    settings: StyleSettings = StyleSettings()
-    replaces: bool = False
-    device: str = "cpu"
-
-
 def train_style(request: StyleRequest) -> Path:
     """Train, or go on; returns the written `style.safetensors`.
 
@@ -171,7 +151,9 @@ def train_style(request: StyleRequest) -> Path:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise TrainingError("a style is trained by one process", cure="start it without torchrun")
     card = ModelCard.read(model_directory(request.model))
-    autoencoder = load_network(card).autoencoder.to(usable_device(request.device)).requires_grad_(False)
+    autoencoder = (
+        load_network(card).autoencoder.to(usable_device(request.device or default_device())).requires_grad_(False)
+    )
     if not os.access(card.path, os.W_OK):
         raise OutputError(
             f"{STYLE_FILE} cannot be written there",
@@ -183,7 +165,7 @@ def train_style(request: StyleRequest) -> Path:
     if (out / CARD_FILE).exists():  # a model's style.safetensors is not a checkpoint
         raise TrainingError("holds a model", thing=out, cure="name another folder for the checkpoint")
     started = (out / STYLE_FILE).exists()
-    if not request.replaces and not started and has_style(card, autoencoder):
+    if not request.replace and not started and has_style(card, autoencoder):
         raise TrainingError(
             "exists already and fits the model",
             thing=card.path / STYLE_FILE,

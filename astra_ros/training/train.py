@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,52 +11,13 @@ import torch
 from astra_ros.datasets.dataset import list_episodes, read_footers, videos_without_table
 from astra_ros.datasets.robot_renders import cameras_of, undrawn_notes
 from astra_ros.training import distributed
-from astra_ros.training.errors import TrainingError
 from astra_ros.training.export import write_model
-from astra_ros.training.initial_model import InitialModel, begin
-from astra_ros.training.settings import TrainSettings
+from astra_ros.training.initial_model import begin
+from astra_ros.training.requests import TrainRequest
 from astra_ros.training.stages import Training, train_autoencoder, train_compositor, train_dynamics
 from astra_ros.training.training_data import TrainingData, check_episodes, check_same_data, claim, pixels, write_facts
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.config import preset
-
-STAGES = ("autoencoder", "dynamics", "compositor")
-
-
-@dataclass(frozen=True)
-class TrainRequest:
-    """A training, or the rest of one that was stopped.
-
-    Attributes:
-        data: folder of episodes.
-        out: training folder: checkpoints, logs, and the finished model unless `model` names another folder.
-        initial: the network before the first step.
-        compiled: whether the denoiser is compiled, which needs a C++ compiler.
-        device: cpu, cuda or cuda:N.
-        strategy: how processes share the weights, one of `distributed.STRATEGIES`.
-        last_stage: the last of `STAGES` to train.
-    """
-
-    data: Path
-    out: Path
-    settings: TrainSettings = TrainSettings()
-    initial: InitialModel = field(default_factory=InitialModel)
-    model: Path | None = None
-    compiled: bool = False
-    device: str = "cpu"
-    strategy: str = "ddp"
-    last_stage: str = STAGES[-1]
-
-    def __post_init__(self) -> None:
-        steps = self.settings.autoencoder_steps
-        if self.initial.autoencoder and steps:
-            raise TrainingError(
-                f"is {steps}, but the autoencoder of '{self.initial.autoencoder}' is trained already",
-                thing="autoencoder_steps",
-                cure="leave it out",
-            )
-        if self.compiled and not (os.environ.get("CXX") or shutil.which("g++")):
-            raise TrainingError("compiling needs a C++ compiler", thing="compile", cure="install g++, or leave it out")
 
 
 def train(request: TrainRequest) -> Path | None:
@@ -70,7 +29,7 @@ def train(request: TrainRequest) -> Path | None:
     paths = list_episodes(request.data)
     data = check_episodes(request.data, read_footers(paths))
     check_same_data(request.out, data)
-    processes = distributed.start(request.device, request.strategy)
+    processes = distributed.start(request.device or distributed.default_device(), request.strategy)
     try:
         return _train(request, data, processes)
     finally:
@@ -78,7 +37,7 @@ def train(request: TrainRequest) -> Path | None:
 
 
 def _train(request: TrainRequest, data: TrainingData, processes: distributed.TrainingProcesses) -> Path | None:
-    settings, last = request.settings, request.last_stage
+    settings, last = request.settings, request.stage
     if processes.first:
         _note_odd_data(request, data)
     for name in ("autoencoder_batch", "dynamics_batch", "compositor_batch"):
@@ -95,7 +54,7 @@ def _train(request: TrainRequest, data: TrainingData, processes: distributed.Tra
     model.autoencoder = train_autoencoder(training, model, taken=bool(request.initial.autoencoder))
     if last == "autoencoder":
         return None
-    astra, trained_on = train_dynamics(training, model, trained_on, request.compiled)
+    astra, trained_on = train_dynamics(training, model, trained_on, request.compile)
     if last == "dynamics":
         astra = without_compositor(astra)
     elif astra.compositor is not None:

@@ -113,12 +113,12 @@ def test_an_episode_without_its_video_is_recorded_again(tmp_path, capfd):
 
 def test_a_folder_holds_one_size_of_frames(data):
     with pytest.raises(DatasetError) as error:
-        kuka(data, 4, image_size=32)
+        kuka(data, 4, size=32)
     assert error.value.thing == str(data) and error.value.cure
     assert "64 x 64" in error.value.problem and "32 x 32" in error.value.problem
 
 
-@pytest.mark.parametrize(("changes", "name"), [({"seconds": 0.1}, "seconds"), ({"image_size": 65}, "size")])
+@pytest.mark.parametrize(("changes", "name"), [({"seconds": 0.1}, "seconds"), ({"size": 65}, "size")])
 def test_a_value_that_cannot_be_is_named(tmp_path, changes, name):
     with pytest.raises(UserError) as error:
         record.RecordRequest(tmp_path, KUKA, 1, **changes)

@@ -360,7 +360,7 @@ def test_fine_tuning_starts_from_the_models_own_weights_and_actions(data, tmp_pa
 def test_a_model_goes_on_with_larger_pictures(data, tmp_path, arguments):
     train.run(arguments(data, tmp_path / "first"))
     wide = tmp_path / "wide"
-    assert record.record(record.RecordRequest(wide, [("arm", "kuka")], 2, first_seed=0, workers=1, image_size=128)) == 2
+    assert record.record(record.RecordRequest(wide, [("arm", "kuka")], 2, first_seed=0, workers=1, size=128)) == 2
     base = ("--from", str(tmp_path / "first/model"))
     train.run(arguments(wide, tmp_path / "larger", *base))
     made = load_world_model("torch", tmp_path / "larger/model")
@@ -371,7 +371,7 @@ def test_a_model_goes_on_with_larger_pictures(data, tmp_path, arguments):
     with refusal(TrainingError, "patch", "is 3", "multiple of 2"):
         train.run(arguments(wide, tmp_path / "no", *base, "--patch", "3"))
     odd = tmp_path / "odd"
-    assert record.record(record.RecordRequest(odd, [("arm", "kuka")], 2, first_seed=0, workers=1, image_size=72)) == 2
+    assert record.record(record.RecordRequest(odd, [("arm", "kuka")], 2, first_seed=0, workers=1, size=72)) == 2
     with refusal(DatasetError, ".parquet", "72 x 72 pixels", "first/model", "multiples of 16"):
         train.run(arguments(odd, tmp_path / "cut", *base))
 

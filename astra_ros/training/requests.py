@@ -1,0 +1,128 @@
+"""What `astra train` and `astra style` are asked to do; their options are these fields and the settings."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from astra_ros.inference.card import ModelCard, model_directory
+from astra_ros.settings import setting
+from astra_ros.training.errors import TrainingError
+from astra_ros.training.settings import StyleSettings, TrainSettings
+from astra_ros.world_model.config import PRESETS
+
+STAGES = ("autoencoder", "dynamics", "compositor")
+STRATEGIES = ("ddp", "fsdp")
+# part of the network -> settings of a network without it
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "experts": {"modalities": ()},
+    "drawing": {"drawing": False},
+    "reprojection": {"reprojection": False},
+    "moving": {"displacements": 0, "observed_displacements": 0},
+    "observed": {"observed_displacements": 0},
+    "residual": {"residual": False},
+    "compositor": {"compositing": False},
+}
+
+
+@dataclass(frozen=True)
+class InitialModel:
+    """The network that a training starts from: a new one, or the model `base`."""
+
+    preset: str = setting("tiny", "the network's size and process", choices=tuple(PRESETS))
+    base: str | None = setting(
+        None,
+        "start with the weights and action spaces of this shipped name or directory instead of random weights. "
+        "Robots that the model does not know are added, and frames may have another size; --preset is not used",
+        flag="--from",
+        metavar="MODEL",
+    )
+    autoencoder: str | None = setting(
+        None,
+        "take the autoencoder of this model into a new network and keep it unchanged. The dynamics are trained at "
+        "once, and can be compared with others on the same latents",
+        metavar="MODEL",
+    )
+    patch: int | None = setting(
+        None,
+        "rows and columns of latent cells, 8 pixels each, of a token (default: the model's or preset's). With "
+        "twice as many for frames of twice the size, a step takes about as long as before",
+        1,
+        metavar="CELLS",
+    )
+    without: Sequence[str] = setting(
+        (),
+        "leave a part of the network out, to measure what it contributes: " + ", ".join(ABLATIONS),
+        choices=tuple(ABLATIONS),
+        metavar="PART",
+    )
+
+    def __post_init__(self) -> None:
+        if self.base and self.autoencoder:
+            raise TrainingError(
+                f"its autoencoder is for a new network, but '{self.base}' has one",
+                thing=self.autoencoder,
+                cure="name one model only",
+            )
+        if self.base and self.without:
+            raise TrainingError(
+                f"the network of a trained model keeps its parts ({', '.join(self.without)})",
+                thing=self.base,
+                cure="leave parts out of a new network only",
+            )
+
+    def began_with(self) -> str:
+        """`Embodiments.began_with` of this start. Raises ModelError where a model is missing."""
+        return ", ".join(
+            f"--{flag} {ModelCard.read(model_directory(model)).sha256[:12]}"
+            for flag, model in (("from", self.base), ("autoencoder", self.autoencoder))
+            if model
+        )
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """A training, or the rest of one that was stopped."""
+
+    data: Path = setting(Path("data/train"), "folder of episodes from `astra record` or `astra import-bag`")
+    out: Path = setting(Path("runs/tiny"), "checkpoints and logs; training goes on from them")
+    settings: TrainSettings = TrainSettings()
+    initial: InitialModel = field(default_factory=InitialModel)
+    model: Path | None = setting(None, "folder of the finished model (default: OUT/model)")
+    compile: bool = setting(
+        False, "compile the denoiser first (minutes, needs a C++ compiler): about a quarter more steps an hour on a CPU"
+    )
+    device: str = setting("", "cpu, cuda or cuda:N (default: cuda where there is one)")
+    strategy: str = setting(
+        "ddp", "under torchrun: every process keeps all weights (ddp) or a part of them (fsdp)", choices=STRATEGIES
+    )
+    stage: str = setting("all", "train up to this stage", choices=(*STAGES, "all"))
+
+    def __post_init__(self) -> None:
+        steps = self.settings.autoencoder_steps
+        if self.initial.autoencoder and steps:
+            raise TrainingError(
+                f"is {steps}, but the autoencoder of '{self.initial.autoencoder}' is trained already",
+                thing="autoencoder_steps",
+                cure="leave it out",
+            )
+        if self.compile and not (os.environ.get("CXX") or shutil.which("g++")):
+            raise TrainingError("compiling needs a C++ compiler", thing="compile", cure="install g++, or leave it out")
+
+
+@dataclass(frozen=True)
+class StyleRequest:
+    """A training of the style transfer of a model, or the rest of one that was stopped."""
+
+    model: str
+    data: Path = setting(Path("data/train"), "folder of episodes from `astra record`, of the model's frame size")
+    out: Path | None = setting(None, "checkpoint and logs; training goes on from them (default: runs/MODEL-style)")
+    settings: StyleSettings = StyleSettings()
+    replace: bool = setting(
+        False, "train although the model has a style.safetensors that fits it, and replace that at the end"
+    )
+    device: str = setting("", "cpu, cuda or cuda:N (default: cuda where there is one)")
