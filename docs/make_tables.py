@@ -88,10 +88,9 @@ def goals(results: dict[str, dict[str, dict]], keys: Sequence[str]) -> str:
     """The goals of these keys, and what each model reaches: name -> kind of result -> result."""
     rows = []
     for what, goal, kind, key, form in GOALS:
-        if key not in keys:
-            continue
-        values = [kinds[kind]["overall"].get(key) if kind in kinds else None for kinds in results.values()]
-        rows.append([what, goal, *("-" if value is None else form.format(value) for value in values)])
+        if key in keys:
+            values = [kinds.get(kind, {"overall": {}})["overall"].get(key) for kinds in results.values()]
+            rows.append([what, goal, *("-" if value is None else form.format(value) for value in values)])
     head = ["16 frames ahead, mean over worlds", "goal"]
     for model, kinds in results.items():
         worlds = {world for each in kinds.values() for world in each["overall"]["worlds"]}
@@ -105,14 +104,12 @@ def evaluation(result: dict) -> str:
     horizons = list(next(iter(spaces.values()))["psnr_db"]["model"])
     rows = []
     for space, figures in spaces.items():
-        for row, title in FRAMES.items():
-            if row not in figures["psnr_db"]:
-                continue
+        for row in [row for row in FRAMES if row in figures["psnr_db"]]:
             psnr, ssim = figures["psnr_db"][row], figures["ssim"][row]
-            rows.append([space, title] + [f"{psnr[h]:.1f} ({ssim[h]:.2f})" for h in horizons]
-                        + [perceptual(figures, row), *follows(figures, row)])  # fmt: skip
-        rows.append([space, "real frames", *[""] * len(horizons), ""]
-                    + follows(figures, "real frames"))  # fmt: skip
+            lpips = f"{figures['lpips'][row]['16']:.3f}" if "lpips" in figures else ""
+            quality = [f"{psnr[h]:.1f} ({ssim[h]:.2f})" for h in horizons]
+            rows.append([space, FRAMES[row], *quality, lpips, *follows(figures, row)])
+        rows.append([space, "real frames", *[""] * len(horizons), "", *follows(figures, "real frames")])
     notes = "".join(f"- {space}: {about(figures)}\n" for space, figures in spaces.items())
     head = ["", "frames ahead", *horizons, "LPIPS at 16", "pose off by", "near"]
     return markdown(head, rows) + "\n" + notes
@@ -135,11 +132,6 @@ def about(figures: dict) -> str:
     return "; ".join(parts) or "no labels"
 
 
-def perceptual(figures: dict, row: str) -> str:
-    """LPIPS 16 frames ahead; empty where no weights were given."""
-    return f"{figures['lpips'][row]['16']:.3f}" if "lpips" in figures else ""
-
-
 def follows(figures: dict, row: str) -> list[str]:
     """Where the probe sees the robot; empty where there was none."""
     if "following" not in figures:
@@ -150,25 +142,26 @@ def follows(figures: dict, row: str) -> list[str]:
 
 def style(result: dict) -> str:
     """PSNR by horizon of scenes imagined in another style, for every robot."""
-    rows, horizons = [], []
-    gains: dict[str, list[str]] = {"gain_db": [], "gain_over_matched_db": []}
-    ahead = 0
-    for space, figures in result["spaces"].items():
-        if "style" not in figures:  # no scene of this robot was recorded twice
-            continue
-        of_style = figures["style"]
-        horizons = list(of_style["psnr_db"]["told"])
-        rows += [
-            [f"{space}, {of_style['clips']} clips", title, *(f"{of_style['psnr_db'][row][h]:.1f}" for h in horizons)]
-            for row, title in STYLES.items()
-        ]
-        for kind in gains:
-            gain = of_style[kind]
-            ahead = of_style["gain_db"]["horizon"]
-            gains[kind].append("{} {:+.2f} dB ({:+.2f} to {:+.2f})".format(space, gain["mean"], *gain["interval_95"]))
-    return (markdown(["PSNR, dB", "frames ahead", *horizons], rows)
-            + f"\nWhat the picture adds, {ahead} frames ahead (95 % interval): {', '.join(gains['gain_db'])}.\n"
-            + f"\nMore than its colours matched alone: {', '.join(gains['gain_over_matched_db'])}.\n")  # fmt: skip
+    # A robot has none where no scene of it was recorded twice.
+    found = {space: figures["style"] for space, figures in result["spaces"].items() if "style" in figures}
+    first = next(iter(found.values()))
+    horizons = list(first["psnr_db"]["told"])
+    rows = [
+        [f"{space}, {of['clips']} clips", title, *(f"{of['psnr_db'][row][h]:.1f}" for h in horizons)]
+        for space, of in found.items()
+        for row, title in STYLES.items()
+    ]
+    adds, over_matched = (
+        ", ".join(
+            "{} {:+.2f} dB ({:+.2f} to {:+.2f})".format(space, of[gain]["mean"], *of[gain]["interval_95"])
+            for space, of in found.items()
+        )
+        for gain in ("gain_db", "gain_over_matched_db")
+    )
+    return markdown(["PSNR, dB", "frames ahead", *horizons], rows) + (
+        f"\nWhat the picture adds, {first['gain_db']['horizon']} frames ahead (95 % interval): {adds}.\n"
+        f"\nMore than its colours matched alone: {over_matched}.\n"
+    )
 
 
 def ranking(result: dict) -> str:
@@ -248,17 +241,15 @@ def ablations(results: dict[str, dict]) -> str:
     """What each part is worth: a short training without it, beside one with everything."""
     worlds = next(iter(results.values()))["overall"]["worlds"]
     rows = []
-    for name, title in ABLATIONS.items():
-        if name not in results:
-            continue
+    for name in [name for name in ABLATIONS if name in results]:
         overall, spaces = results[name]["overall"], results[name]["spaces"].values()
         gains = []
         for world in worlds:
             own = [each["gain_over_copy_db"]["mean"] for each in spaces if each["world"] == world]
             gains.append(f"{sum(own) / len(own):+.2f} dB")
-        lost = ["-" if overall[key] is None else f"{overall[key]:.2f} dB"
-                for key in ("lost_when_shuffled_db", "drift_db")]  # fmt: skip
-        rows.append([title, *gains, f"{overall['ssim']:.3f}", *lost])
+        losses = (overall[key] for key in ("lost_when_shuffled_db", "drift_db"))
+        lost = ["-" if loss is None else f"{loss:.2f} dB" for loss in losses]
+        rows.append([ABLATIONS[name], *gains, f"{overall['ssim']:.3f}", *lost])
     head = ["16 frames ahead", *(f"{world}: over copy" for world in worlds), "SSIM",
             "lost with another plan's motion", "drift to 64"]  # fmt: skip
     return markdown(head, rows)
@@ -307,14 +298,12 @@ def rewritten(text: str, results: Path = RESULTS, page: Path = PAGES[0]) -> str:
 
 
 def main() -> int:
-    stale = 0
-    for page in PAGES:
-        old = page.read_text()
-        new = rewritten(old, RESULTS, page)
-        stale |= old != new
-        if "--check" not in sys.argv[1:]:
-            page.write_text(new)
-    return int(stale and "--check" in sys.argv[1:])
+    pages = {page: rewritten(page.read_text(), RESULTS, page) for page in PAGES}
+    if "--check" in sys.argv[1:]:
+        return int(any(page.read_text() != text for page, text in pages.items()))
+    for page, text in pages.items():
+        page.write_text(text)
+    return 0
 
 
 if __name__ == "__main__":

@@ -30,10 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "  astra eval --model tiny --data data/held_out --report out/report "
         "--out docs/results/astra-tiny/evaluation.json\n"
     )
+    parser.set_defaults(model=EvaluationRequest.model)
+    # Arguments that are not given must not replace each other's value.
     model = parser.add_mutually_exclusive_group()
     told = f"shipped name or directory (default: {EvaluationRequest.model})"
     model.add_argument("model", nargs="?", metavar="MODEL", default=argparse.SUPPRESS, help=told)
-    model.add_argument("--model", metavar="MODEL", default=EvaluationRequest.model, help="the same")
+    model.add_argument("--model", metavar="MODEL", default=argparse.SUPPRESS, help="the same")
     add_options(parser, EvaluationRequest)
 
 

@@ -15,8 +15,9 @@ from astra_ros.commands import train as command
 from astra_ros.datasets.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.inference import load_world_model
 from astra_ros.training.checkpoint import CheckpointError
-from astra_ros.training.distributed import STRATEGIES, TrainingProcesses
+from astra_ros.training.distributed import TrainingProcesses
 from astra_ros.training.errors import TrainingError
+from astra_ros.training.requests import STRATEGIES
 
 STEPS = 6
 # One clip a process: each then draws another robot in most steps.
