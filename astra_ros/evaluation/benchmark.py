@@ -52,13 +52,10 @@ class Percentiles:
 
 @dataclass(frozen=True)
 class InProcess:
-    """What was measured in this process.
+    """What was measured in this process; `request` is from the image to the scores, of the parts the median.
 
     Attributes:
-        request: from the image to the scores.
-        parts_ms: median of each part of a request.
         imagined_frames_per_s: latents, in the part that imagines.
-        plain_loop_ms: the same plans by the plain loop.
         share_of_peak: of the floating-point operations that a large matrix product reaches here.
     """
 

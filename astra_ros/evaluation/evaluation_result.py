@@ -95,11 +95,7 @@ class StyleFigures:
 
 @dataclass(frozen=True)
 class PerceptualFigures:
-    """LPIPS by row and horizon, and FVD by row, where their weights were given.
-
-    Attributes:
-        perceptual_weights: metric -> file, sha256 and whether it is the published one, of each weights file.
-    """
+    """LPIPS by row and horizon, and FVD by row, where their weights were given; metric -> its `WeightsFile`s."""
 
     lpips: dict[str, ByHorizon] | None = None
     fvd: dict[str, float] | None = None
@@ -113,8 +109,7 @@ class SpaceFigures:
     """The figures of one action space.
 
     Attributes:
-        drawn: imagined with robot renders.
-        reprojected: imagined with camera poses.
+        drawn, reprojected: imagined with robot renders, with camera poses.
         psnr_curve_db: of every frame ahead.
         following: row -> poses read from the first `following_frames` frames; None without a pose probe.
         drift_db: PSNR lost from frame 16 to 64; None for shorter clips.
@@ -274,13 +269,7 @@ class OverallFigures:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """The result file of `astra eval`.
-
-    Attributes:
-        data: folder of the held-out episodes.
-        style_sha256: of the model's style weights, where a second style was imagined.
-        ranking: how well scores of the same model choose.
-    """
+    """The result file of `astra eval`; `style_sha256` is of the model's style weights, where they were used."""
 
     model: str
     sha256: str

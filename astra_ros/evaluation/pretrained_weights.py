@@ -24,12 +24,7 @@ class MetricError(UserError):
 
 
 class PublishedFile(NamedTuple):
-    """A file that a metric is defined by.
-
-    Attributes:
-        what: its name and where it is published.
-        size: bytes.
-    """
+    """A file that a metric is defined by: its name and where it is published, its bytes, its hash."""
 
     what: str
     size: int

@@ -33,14 +33,9 @@ ALIKE = 1e-3  # outcomes that differ by less
 
 @dataclass(frozen=True)
 class Task:
-    """What plans of a world should achieve.
+    """What plans of a world should achieve, by settings of critics that differ from the defaults."""
 
-    Attributes:
-        lead_in_s: seconds of play before the plans begin, so that bases are moving.
-        critics: settings of the critics that differ from the defaults.
-    """
-
-    lead_in_s: float = 0.0
+    lead_in_s: float = 0.0  # seconds of play before the plans begin, so that bases are moving
     critics: dict[str, CriticSettings] = field(default_factory=dict)
 
 

@@ -71,7 +71,6 @@ class RobotRanking:
     """The figures of one robot.
 
     Attributes:
-        left_out: scenes that were left out.
         vetoed_of_colliding, vetoed_of_harmless: vetoed share of the plans that collide, and of the others.
         top1_regret: share of the range between a scene's best and worst plan that the choice gives away.
         outcome, outcome_95, collisions: by who chooses: score, random, oracle.

@@ -54,8 +54,7 @@ class NodeClient:
     def until(self, done: Callable[[], Answer | None], what: str) -> Answer:
         """Handle incoming messages until `done()` returns something true, and return that.
 
-        Raises:
-            ClientError: that takes longer than ANSWER_WITHIN_S.
+        Raises ClientError where that takes longer than ANSWER_WITHIN_S.
         """
         deadline = time.monotonic() + ANSWER_WITHIN_S
         while not (answer := done()):

@@ -24,10 +24,7 @@ class NodeEnded(UserError):
 def ros_environment(domain: int | None = None) -> dict[str, str]:
     """The environment of nodes that communicate on this machine only.
 
-    Their domain is another one than ROS_DOMAIN_ID, so that their commands never reach a real robot.
-
-    Args:
-        domain: the domain to use; None draws one.
+    Without `domain` it is another one than ROS_DOMAIN_ID, so that their commands never reach a real robot.
     """
     environment = dict(os.environ)
     # The message types are here where ROS is installed from wheels.
