@@ -16,11 +16,9 @@ from astra_ros.plans.action_spaces import ActionSpace
 class MovingCamera:
     """A camera that plans move, with what reprojection of its newest image needs.
 
-    Attributes:
-        camera: with its pose in the frame that the action space moves: the base's own for ``twist`` (REP 103), the
-            identity for ``camera``, whose velocities are those of the optical frame itself.
-        inverse_depth: float64 [r, c] 1/m along the optical axis, a coarse map of the usual depth in each part of the
-            image, such as the floor below and walls above.
+    ``camera`` has its pose in the frame that the action space moves: the base's own for ``twist`` (REP 103), the
+    identity for ``camera``, whose velocities are those of the optical frame itself. ``inverse_depth``, float64 [r, c]
+    1/m along the optical axis, is a coarse map of the usual depth in each part of the image.
 
     Raises:
         CameraError: on creation, for a map with values that are not finite and > 0.

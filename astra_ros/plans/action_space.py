@@ -48,8 +48,7 @@ class ActionSpace(ABC):
     The camera moves with the robot (`moves_camera`) where a subclass has `poses`.
 
     Raises:
-        InvalidActionSpace: on creation, for repeated or missing names, wrong lengths, values that are not finite, or a
-            spread that is not positive.
+        InvalidActionSpace: on creation, for wrong names, lengths or values.
     """
 
     name: str  # of this robot's actions, e.g. "panda_joints"; unique in a model
@@ -134,11 +133,7 @@ class ActionSpace(ABC):
         return list(columns)
 
     def check_start(self, plan: Any, robot: RobotNow | None, rules: StartRules) -> None:
-        """Checks that a plan begins where the robot is. Plans of modalities without a state may begin anywhere.
-
-        Args:
-            plan: as it came, perhaps with further columns.
-            robot: None where plans are not compared.
+        """Checks that a plan, as it came, begins where the robot is. Without a state it may begin anywhere.
 
         Raises:
             RobotUnknown: where the robot is is not known.
@@ -147,11 +142,7 @@ class ActionSpace(ABC):
         return
 
     def begin(self, plan: Any, robot: RobotNow | None, rules: StartRules) -> tuple[Any, np.ndarray | None]:
-        """A plan in this space's columns and order, checked, and what the robot does now: [D], or None.
-
-        Raises:
-            PlanError: the plan cannot begin as the robot is now.
-        """
+        """A plan in this space's columns and order, checked as by `check_start`, and what the robot does now: [D]."""
         self.check_start(plan, robot, rules)
         return plan.reordered(self.motion_names), None if robot is None else robot.ordered(self.motion_names)
 
@@ -181,12 +172,7 @@ def action_space_class(modality: str) -> type[ActionSpace]:
 
 
 def action_space_from_dict(values: dict[str, Any]) -> ActionSpace:
-    """The inverse of `ActionSpace.to_dict`.
-
-    Raises:
-        UnknownName: no file and no package has the modality.
-        InvalidActionSpace: a key is missing or unknown, or a value is invalid.
-    """
+    """The inverse of `ActionSpace.to_dict`. Raises UnknownName for the modality, InvalidActionSpace for the rest."""
     cls = action_space_class(values.get("modality", "?"))
     given, known = {key: value for key, value in values.items() if key != "modality"}, [f.name for f in fields(cls)]
     if set(known) != set(given):

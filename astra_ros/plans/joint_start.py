@@ -121,15 +121,10 @@ def check_extras(plan: JointPlan, extra: Collection[str], robot: RobotNow, rules
 def in_the_turn_of(
     plan: JointPlan, start: np.ndarray | None, continuous: Collection[str], middle: np.ndarray
 ) -> tuple[JointPlan, np.ndarray | None]:
-    """A plan and the robot's joints, with all joints that turn without end in the same turn.
+    """A plan and the robot's joints [J], with all joints that turn without end in the turn of ``middle`` [J].
 
     Angles that are written modulo 2 pi (all within one turn around 0, or above 0) are unwrapped: each step goes the
     short way. Other angles are taken as they are.
-
-    Args:
-        start: [J], where the robot is, or None.
-        continuous: joints whose whole turns do not count.
-        middle: [J], the angles that the model was trained on; results lie in their turn.
     """
     if not any(name in continuous for name in plan.joint_names):
         return plan, start

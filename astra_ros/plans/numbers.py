@@ -15,11 +15,7 @@ MOST = 1e9
 
 
 def unique_names(plan: str, what: str, names: Sequence[str]) -> tuple[str, ...]:
-    """The names of a plan's columns.
-
-    Args:
-        plan: the plan's title, for errors.
-        what: what the columns are, in the plural, for errors.
+    """The names of a plan's columns. For errors, ``plan`` is its title and ``what`` the columns' noun in the plural.
 
     Raises:
         PlanError: no name, a repeated name, or a bare string.
@@ -78,11 +74,7 @@ def finite_numbers(plan: str, what: str, values) -> np.ndarray:
 
 
 def start_values(plan: str, what: str, values, columns: int) -> np.ndarray:
-    """What a robot does as a plan begins: float64 [D], finite.
-
-    Raises:
-        PlanError: another shape, or a value that is not finite.
-    """
+    """What a robot does as a plan begins: float64 [D], finite. Raises PlanError for other values."""
     begin = np.asarray(values, dtype=np.float64)
     if begin.shape != (columns,) or not np.isfinite(begin).all():
         raise PlanError(f"{what} has shape {begin.shape}; expected ({columns},) finite numbers", thing=plan)

@@ -22,17 +22,13 @@ class Plan(Protocol):
 
     @property
     def duration_s(self) -> float:
-        """Seconds from the plan's start to its end."""
+        """From the plan's start to its end."""
 
     def motion(self, times_s, now: np.ndarray | None = None) -> np.ndarray:
         """The plan at the model's times, as its action space has motions: float64 [N + 1, D].
 
-        Args:
-            times_s: [N + 1] seconds from the plan's start, increasing, >= 0; the first is now.
-            now: [D], what the robot does at the start; None where that is not known.
-
-        Raises:
-            PlanError: ``now`` is needed, or does not fit.
+        ``times_s`` [N + 1] are seconds from the plan's start, increasing, >= 0; the first is now. ``now`` [D] is what
+        the robot does then, if it is known. Raises PlanError where it is needed, or does not fit.
         """
 
     def reordered(self, motion_names: Sequence[str]) -> Plan:

@@ -57,9 +57,6 @@ class VelocityPlan:
 
         Returns:
             float64 [N + 1, D]: row 0 is ``now``, row k the mean from time k - 1 to time k.
-
-        Raises:
-            PlanError: ``now`` has the wrong size or is not finite.
         """
         means = self.mean(times_s)
         begin = means[0]
