@@ -132,3 +132,9 @@ def interpolate(times: np.ndarray, transforms: Transforms, at: np.ndarray) -> Tr
     share = np.clip((at - times[left]) / (times[right] - times[left]), 0, 1)[:, None]
     turn = rotation_vector(multiply(conjugate(q[left]), q[right]))
     return p[left] + share * (p[right] - p[left]), multiply(q[left], from_rotation_vector(share * turn))
+
+
+def turned(vector: np.ndarray, angle: float) -> np.ndarray:
+    """A vector [2] turned counter-clockwise by an angle, rad."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([c * vector[0] - s * vector[1], s * vector[0] + c * vector[1]])

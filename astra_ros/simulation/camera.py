@@ -9,6 +9,7 @@ import numpy as np
 from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.settings import SettingError, check_ranges, setting
 from astra_ros.simulation.bullet import pybullet
+from astra_ros.simulation.session import Session
 
 # Ambient, diffuse and specular light.
 LIGHT_SHARES = (0.55, 0.45, 0.1)
@@ -53,11 +54,11 @@ class CameraSettings:
 
 
 class Camera:
-    """Renders the bodies of one PyBullet client."""
+    """Renders the bodies of one simulation."""
 
-    def __init__(self, settings: CameraSettings, client: int) -> None:
+    def __init__(self, settings: CameraSettings, session: Session) -> None:
         self.settings = settings
-        self._client = client
+        self._session = session
         self._view = pybullet.computeViewMatrix(settings.position, settings.look_at, (0, 0, 1))
         self._projection = pybullet.computeProjectionMatrixFOV(
             settings.fov_deg, settings.width / settings.height, settings.near_m, settings.far_m
@@ -104,7 +105,7 @@ class Camera:
         """uint8 [height, width, 3] RGB, depth between the clip planes and, if ``masked``, body numbers (-1: none)."""
         ambient, diffuse, specular = shares
         width, height = self.settings.width, self.settings.height
-        _, _, rgba, depth, bodies = pybullet.getCameraImage(
+        _, _, rgba, depth, bodies = self._session.getCameraImage(
             width,
             height,
             viewMatrix=self._view,
@@ -116,7 +117,6 @@ class Camera:
             shadow=0,
             renderer=pybullet.ER_TINY_RENDERER,
             flags=0 if masked else pybullet.ER_NO_SEGMENTATION_MASK,
-            physicsClientId=self._client,
         )
         image = np.asarray(rgba, dtype=np.uint8).reshape(height, width, 4)
         mask = np.asarray(bodies).reshape(height, width) if masked else None

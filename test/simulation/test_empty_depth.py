@@ -21,19 +21,19 @@ LIGHT = (1.0, 1.0, 2.0)
 
 @pytest.fixture(scope="module")
 def box():
-    """A client with a box of 0.4 m, and a camera 3 m away that looks at it."""
+    """A simulation with a box of 0.4 m, and a camera 3 m away that looks at it."""
     session = Session()
     try:
         shape = pybullet.createVisualShape(pybullet.GEOM_BOX, halfExtents=[0.2] * 3, physicsClientId=session.client)
         pybullet.createMultiBody(0, -1, shape, [0, 0, 0], physicsClientId=session.client)
-        yield session.client
+        yield session
     finally:
         session.close()
 
 
-def depth_behind_everything(near_m: float, far_m: float, client: int) -> set[float]:
+def depth_behind_everything(near_m: float, far_m: float, session: Session) -> set[float]:
     """What PyBullet itself gives as depth where the mask says that there is nothing."""
-    camera = Camera(settings(near_m, far_m), client)
+    camera = Camera(settings(near_m, far_m), session)
     _, depth, bodies = camera._draw(LIGHT, masked=True)
     return set(depth[bodies < 0].tolist())
 

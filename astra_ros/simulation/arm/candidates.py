@@ -13,9 +13,11 @@ import numpy as np
 
 from astra_ros.plans.durations import PLAN_S
 from astra_ros.plans.joint_plan import JointPlan
+from astra_ros.rotations import turned
 from astra_ros.simulation.arm.inverse_kinematics import ArmKinematics, tool_yaw
 from astra_ros.simulation.arm.scene import CUBE_SIDE_M, OBSTACLE_RADIUS_M
 from astra_ros.simulation.arm.world import ArmState, ArmWorld
+from astra_ros.simulation.candidate_mix import mixed
 
 # Distance between a plan's points; finer than the model's step, so that it needs no luck.
 POINT_SECONDS = 0.125
@@ -66,9 +68,8 @@ def propose(world: ArmWorld, count: int, seed: int) -> list[tuple[str, JointPlan
     """
     rng = np.random.default_rng([seed, 3])
     state = world.state()
-    kinds = _kinds(count, rng)
     plans = []
-    for i, kind in enumerate(kinds):
+    for i, kind in enumerate(mixed(KINDS, count, 6, rng)):
         name = f"candidates/{i}"
         if kind == "random":
             plan = _random_and_back(world, state, rng, name)
@@ -95,16 +96,6 @@ def random_play(world: ArmWorld, duration_s: float, seed: int) -> JointPlan:
     return _solved(world, points, yaws, state.commanded_positions, duration_s, "random_play")
 
 
-def _kinds(count: int, rng: np.random.Generator) -> list[str]:
-    """A shuffled mix with, for count >= 2, always a good push in it."""
-    kinds = [KINDS[i % len(KINDS)] for i in range(max(count, len(KINDS)))]
-    if count < 6:  # too few for the whole mix: one good push and a random choice of the rest
-        rest = [KINDS[1 + i] for i in rng.permutation(len(KINDS) - 1)]
-        kinds = [KINDS[0], *rest] if count > 1 else rest
-    kinds = kinds[:count]
-    return [kinds[i] for i in rng.permutation(count)]
-
-
 def _push(kind: str, world: ArmWorld, state: ArmState, rng: np.random.Generator) -> Push:
     """The tool's path of one push of this kind."""
     cube, goal = state.object_position[:2], state.goal_position[:2]
@@ -113,7 +104,7 @@ def _push(kind: str, world: ArmWorld, state: ArmState, rng: np.random.Generator)
     toward = (goal - cube) / max(distance, 1e-6)
     aim, reach, side = toward, distance, 0.0
     if kind == "push":
-        aim = _rotated(toward, rng.normal(0.0, 0.04))
+        aim = turned(toward, rng.normal(0.0, 0.04))
         side = rng.normal(0.0, 0.003)
         reach = distance * rng.uniform(0.93, 1.05)
     elif kind == "push_offset":
@@ -123,7 +114,7 @@ def _push(kind: str, world: ArmWorld, state: ArmState, rng: np.random.Generator)
     elif kind == "push_far":
         reach = distance * rng.uniform(1.3, 1.7)
     elif kind == "push_wrong":
-        aim = _rotated(toward, rng.choice([-1.0, 1.0]) * rng.uniform(0.6, 2.8))
+        aim = turned(toward, rng.choice([-1.0, 1.0]) * rng.uniform(0.6, 2.8))
         reach = rng.uniform(0.08, 0.2)
     elif kind == "miss":
         side = rng.choice([-1.0, 1.0]) * rng.uniform(0.09, 0.14)
@@ -133,7 +124,7 @@ def _push(kind: str, world: ArmWorld, state: ArmState, rng: np.random.Generator)
         gap = float(np.linalg.norm(obstacle - cube))
         reach = gap - OBSTACLE_RADIUS_M - CUBE_SIDE_M / 2 + rng.uniform(0.02, 0.06)
         if gap > 0.3 or rng.random() < 0.4:  # the hand itself goes into the obstacle
-            begin = obstacle - 0.13 * _rotated(aim, rng.uniform(-1.0, 1.0))
+            begin = obstacle - 0.13 * turned(aim, rng.uniform(-1.0, 1.0))
             return _within(world, Push(begin, obstacle + 0.02 * aim))
     back = CUBE_SIDE_M / 2 + TOOL_HALF_DEPTH_M + rng.uniform(0.03, 0.05)
     across = np.array([-aim[1], aim[0]])
@@ -264,8 +255,3 @@ def _half_turn_nearest(yaw: float, reference: float) -> float:
 
 def _unit(vector: np.ndarray) -> np.ndarray:
     return vector / max(float(np.linalg.norm(vector)), 1e-9)
-
-
-def _rotated(vector: np.ndarray, angle: float) -> np.ndarray:
-    c, s = np.cos(angle), np.sin(angle)
-    return np.array([c * vector[0] - s * vector[1], s * vector[0] + c * vector[1]])

@@ -6,9 +6,8 @@ give the same bits, in every process.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from astra_ros.simulation.arm.robots import robot_description, robot_spec
 from astra_ros.simulation.arm.scene import CUBE_SIDE_M, SceneSettings, sample_layout, sample_style
 from astra_ros.simulation.bullet import pybullet
 from astra_ros.simulation.camera import Camera, CameraSettings
-from astra_ros.simulation.session import Session, SessionOwner, Snapshot
+from astra_ros.simulation.session import BulletSnapshot, Session, SessionOwner
 
 # Bodies this near to each other touch (m). Bullet also reports pairs that are only close.
 TOUCH_M = 1e-3
@@ -79,7 +78,6 @@ class ArmWorld(SessionOwner):
         self.spec = robot_spec(self.settings.robot)
         self.kinematics = ArmKinematics(self.spec)
         self._session = Session()
-        self._client = self._session.client
         try:
             self._build()
             self.reset(0)
@@ -148,7 +146,7 @@ class ArmWorld(SessionOwner):
             if targets is not None:
                 self._command = before + np.clip(targets[i] - before, -fastest, fastest)
             self._drive((self._command - before) * hz)
-            pybullet.stepSimulation(physicsClientId=self._client)
+            self._session.stepSimulation()
             self._notice_contacts()
         self._ticks += ticks
 
@@ -171,11 +169,9 @@ class ArmWorld(SessionOwner):
 
     def state(self) -> ArmState:
         """The true state now; ``ArmState`` tells which time its contacts cover."""
-        position, turn = pybullet.getBasePositionAndOrientation(self._bodies["cube"], physicsClientId=self._client)
+        position, turn = self._session.getBasePositionAndOrientation(self._bodies["cube"])
         joints = self._joint_positions()
-        tool = pybullet.getLinkState(
-            self._bodies["arm"], self._tool_link, computeForwardKinematics=1, physicsClientId=self._client
-        )[4]
+        tool = self._session.getLinkState(self._bodies["arm"], self._tool_link, computeForwardKinematics=1)[4]
         return ArmState(
             time_s=self.time_s,
             joint_positions=joints,
@@ -189,34 +185,29 @@ class ArmWorld(SessionOwner):
             object_contact=self._touched_object,
         )
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> BulletSnapshot:
         """This moment, for ``restore``. It is freed when no longer referenced.
 
         The run after a snapshot and the runs after each ``restore`` of it are equal bit by bit. For that, the solver's
         memory of past contacts is dropped in both cases. While bodies touch, the run can differ in its last digits
         from a run without a snapshot.
         """
-        fields = {name: getattr(self, name) for name in self._MOMENT}
-        snapshot = Snapshot(self._session, fields)
+        snapshot = BulletSnapshot(self._session, self._moment())
         self.restore(snapshot)
         return snapshot
 
-    def restore(self, snapshot: Snapshot) -> None:
+    def restore(self, snapshot: BulletSnapshot) -> None:
         """Go back to a moment of this world; the run after it repeats bit by bit.
 
         Raises:
             ValueError: the snapshot belongs to another world.
         """
-        if snapshot.session is not self._session:
-            raise ValueError("the snapshot is of another ArmWorld; restore it there")
+        self._restore_moment(snapshot)
         self._forget_contacts()
-        pybullet.restoreState(snapshot.state_id, physicsClientId=self._client)
-        for name, value in snapshot.fields.items():
-            setattr(self, name, value)
+        self._session.restoreState(snapshot.state_id)
         self._paint(self._bodies["cube"], self._style.object_rgb)
         self._paint(self._bodies["table"], self._style.table_rgb)
 
-    # Fields of a snapshot beside Bullet's own state. They are replaced, never changed in place.
     _MOMENT = (
         "_ticks",
         "_plan",
@@ -231,23 +222,21 @@ class ArmWorld(SessionOwner):
     )
 
     def _build(self) -> None:
-        client = self._client
-        pybullet.setPhysicsEngineParameter(
-            fixedTimeStep=1.0 / self.settings.physics_hz, deterministicOverlappingPairs=1, physicsClientId=client
+        self._session.setPhysicsEngineParameter(
+            fixedTimeStep=1.0 / self.settings.physics_hz, deterministicOverlappingPairs=1
         )
-        pybullet.setGravity(0.0, 0.0, -9.81, physicsClientId=client)
+        self._session.setGravity(0.0, 0.0, -9.81)
         self._bodies = {
             "table": self._load(resource_path("urdf/table.urdf"), fixed=True),
             "goal": self._load(resource_path("urdf/goal.urdf"), fixed=True),
             "obstacle": self._load(resource_path("urdf/obstacle.urdf"), fixed=True),
             "cube": self._load(resource_path("urdf/cube.urdf"), fixed=False),
-            "arm": self._load_arm(),
+            "arm": self._session.load_file(
+                partial(self._load, fixed=True), robot_description(self.spec, coarse=True).encode(), ".urdf"
+            ),
         }
         arm = self._bodies["arm"]
-        infos = [
-            pybullet.getJointInfo(arm, j, physicsClientId=client)
-            for j in range(pybullet.getNumJoints(arm, physicsClientId=client))
-        ]
+        infos = [self._session.getJointInfo(arm, j) for j in range(self._session.getNumJoints(arm))]
         joint = {info[1].decode(): info[0] for info in infos}
         self._tool_link = {info[12].decode(): info[0] for info in infos}[self.spec.tool_link]
         self._driven = [joint[name] for name in self.joint_names]
@@ -255,31 +244,19 @@ class ArmWorld(SessionOwner):
         self._all_joints = self._driven + self._held
         self._forces = [*self.spec.max_force, *([50.0] * len(self._held))]
         # The arm's base stands on the table: do not solve that contact.
-        pybullet.setCollisionFilterPair(arm, self._bodies["table"], -1, -1, 0, physicsClientId=client)
-        self._camera = Camera(self.settings.camera, client)
+        self._session.setCollisionFilterPair(arm, self._bodies["table"], -1, -1, 0)
+        self._camera = Camera(self.settings.camera, self._session)
         self._set_arm(np.array(self.spec.ready))
         for body, x in zip(("obstacle", "cube"), (20.0, 30.0)):
             self._place(self._bodies[body], (x, 0.0, 10.0))
-        self._pristine = Snapshot(self._session, {})
+        self._pristine = BulletSnapshot(self._session, {})
 
     def _load(self, path, fixed: bool) -> int:
-        return pybullet.loadURDF(str(path), useFixedBase=fixed, physicsClientId=self._client)
-
-    def _load_arm(self) -> int:
-        handle, path = tempfile.mkstemp(suffix=".urdf", prefix="astra_ros_")
-        try:
-            with os.fdopen(handle, "w") as file:
-                file.write(robot_description(self.spec, coarse=True))
-            return self._load(path, fixed=True)
-        finally:
-            os.unlink(path)
+        return self._session.loadURDF(str(path), useFixedBase=fixed)
 
     def _place(self, body: int, position, yaw: float = 0.0) -> None:
-        pybullet.resetBasePositionAndOrientation(
-            body,
-            [float(v) for v in position],
-            pybullet.getQuaternionFromEuler([0.0, 0.0, yaw]),
-            physicsClientId=self._client,
+        self._session.resetBasePositionAndOrientation(
+            body, [float(v) for v in position], pybullet.getQuaternionFromEuler([0.0, 0.0, yaw])
         )
 
     def _forget_contacts(self) -> None:
@@ -288,19 +265,19 @@ class ArmWorld(SessionOwner):
         Bullet keeps data such as search directions for every pair of close bodies, and saved states do not hold them.
         They would make runs from a restored moment differ slightly. For bodies that were apart they start anew.
         """
-        pybullet.restoreState(self._pristine.state_id, physicsClientId=self._client)
-        pybullet.performCollisionDetection(physicsClientId=self._client)
+        self._session.restoreState(self._pristine.state_id)
+        self._session.performCollisionDetection()
 
     def _paint(self, body: int, rgb) -> None:
-        pybullet.changeVisualShape(body, -1, rgbaColor=[*rgb, 1.0], physicsClientId=self._client)
+        self._session.changeVisualShape(body, -1, rgbaColor=[*rgb, 1.0])
 
     def _set_arm(self, joints: np.ndarray) -> None:
         arm = self._bodies["arm"]
         for joint, value in zip(self._all_joints, [*joints, *self.spec.held_joints.values()]):
-            pybullet.resetJointState(arm, joint, float(value), physicsClientId=self._client)
+            self._session.resetJointState(arm, joint, float(value))
 
     def _joint_positions(self) -> np.ndarray:
-        states = pybullet.getJointStates(self._bodies["arm"], self._driven, physicsClientId=self._client)
+        states = self._session.getJointStates(self._bodies["arm"], self._driven)
         return np.array([state[0] for state in states])
 
     def _drive(self, speeds: np.ndarray) -> None:
@@ -308,7 +285,7 @@ class ArmWorld(SessionOwner):
         joints = self._joint_positions()
         lead = np.clip(self._command - joints, -MAX_LEAD_RAD, MAX_LEAD_RAD)
         held = list(self.spec.held_joints.values())
-        pybullet.setJointMotorControlArray(
+        self._session.setJointMotorControlArray(
             self._bodies["arm"],
             self._all_joints,
             pybullet.POSITION_CONTROL,
@@ -317,7 +294,6 @@ class ArmWorld(SessionOwner):
             forces=self._forces,
             positionGains=[0.2] * len(self._all_joints),
             velocityGains=[1.0] * len(self._all_joints),
-            physicsClientId=self._client,
         )
 
     def _notice_contacts(self) -> None:
@@ -330,6 +306,6 @@ class ArmWorld(SessionOwner):
         pair = {"bodyA": self._bodies[one]}
         if other is not None:
             pair["bodyB"] = self._bodies[other]
-        points = pybullet.getContactPoints(**pair, physicsClientId=self._client)
+        points = self._session.getContactPoints(**pair)
         table = self._bodies["table"]
         return any(point[8] < TOUCH_M and point[2] != table for point in points)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import struct
-import tempfile
 
 import numpy as np
 
@@ -14,6 +11,7 @@ from astra_ros.simulation.drive.meshes import atlas, build_mesh
 from astra_ros.simulation.drive.motion import CarLimits, CarState
 from astra_ros.simulation.drive.obstacles import ROUND, Obstacle, Vehicle, footprint
 from astra_ros.simulation.drive.scene import DriveLayout
+from astra_ros.simulation.session import Session
 
 # The car's body begins this high, so that a kerb is not a collision.
 CLEARANCE_M = 0.15
@@ -22,21 +20,21 @@ OVERHANG_M = 3.0
 
 
 class DriveBodies:
-    """All bodies of one episode in one PyBullet client.
+    """All bodies of one episode in one simulation.
 
     Bodies are placed, not simulated, and contacts are queried pair by pair. A contact depends on two poses alone, so
     a restored moment repeats it bit by bit.
 
     Args:
-        client: of PyBullet; its bodies are deleted first.
+        session: its bodies are deleted first.
         layout: what to build.
         limits: of the robot's car, for its body.
     """
 
-    def __init__(self, client: int, layout: DriveLayout, limits: CarLimits) -> None:
-        self._client, self._limits = client, limits
-        pybullet.resetSimulation(physicsClientId=client)
-        self._texture = _load_atlas(client)
+    def __init__(self, session: Session, layout: DriveLayout, limits: CarLimits) -> None:
+        self._session, self._limits = session, limits
+        self._session.resetSimulation()
+        self._texture = session.load_texture(atlas())
         self._shapes: dict[tuple, tuple[int, int]] = {}
         self._car = self._make_car()
         self._obstacles = [
@@ -97,7 +95,7 @@ class DriveBodies:
         for i in np.flatnonzero(seen != self._shown):
             # The renderer skips bodies that are fully transparent.
             colour = (*self._tints[i], 1.0 if seen[i] else 0.0)
-            pybullet.changeVisualShape(self._bodies[i], -1, rgbaColor=colour, physicsClientId=self._client)
+            self._session.changeVisualShape(self._bodies[i], -1, rgbaColor=colour)
         self._shown = seen
 
     def touches_obstacle(self) -> bool:
@@ -131,26 +129,21 @@ class DriveBodies:
         return self._shadows
 
     def _touching(self, body: int) -> bool:
-        return bool(pybullet.getClosestPoints(self._car, body, 0.0, physicsClientId=self._client))
+        return bool(self._session.getClosestPoints(self._car, body, 0.0))
 
     def _place(self, body: int, x: float, y: float, yaw: float) -> None:
         turn = (0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2))
-        pybullet.resetBasePositionAndOrientation(body, (x, y, 0.0), turn, physicsClientId=self._client)
+        self._session.resetBasePositionAndOrientation(body, (x, y, 0.0), turn)
 
     def _make_car(self) -> int:
         limits = self._limits
         half = (limits.length / 2, limits.width / 2, (limits.height - CLEARANCE_M) / 2)
-        shape = pybullet.createCollisionShape(
-            pybullet.GEOM_BOX,
-            halfExtents=half,
-            collisionFramePosition=(0.0, 0.0, CLEARANCE_M + half[2]),
-            physicsClientId=self._client,
+        shape = self._session.createCollisionShape(
+            pybullet.GEOM_BOX, halfExtents=half, collisionFramePosition=(0.0, 0.0, CLEARANCE_M + half[2])
         )
         # Without a visual shape its box would be drawn round the camera; this one is a speck.
-        look = pybullet.createVisualShape(
-            pybullet.GEOM_BOX, halfExtents=(1e-3, 1e-3, 1e-3), physicsClientId=self._client
-        )
-        return pybullet.createMultiBody(0.0, shape, look, physicsClientId=self._client)
+        look = self._session.createVisualShape(pybullet.GEOM_BOX, halfExtents=(1e-3, 1e-3, 1e-3))
+        return self._session.createMultiBody(0.0, shape, look)
 
     def _make(self, item: Obstacle | Vehicle, pose: tuple[float, float, float]) -> int:
         key = (item.kind, item.size, item.variant)
@@ -158,20 +151,11 @@ class DriveBodies:
             self._shapes[key] = self._solid(item), self._look(item)
         solid, look = self._shapes[key]
         x, y, yaw = pose
-        body = pybullet.createMultiBody(
-            0.0,
-            solid,
-            look,
-            (x, y, 0.0),
-            (0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2)),
-            physicsClientId=self._client,
+        body = self._session.createMultiBody(
+            0.0, solid, look, (x, y, 0.0), (0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2))
         )
-        pybullet.changeVisualShape(
-            body,
-            -1,
-            textureUniqueId=self._texture,
-            rgbaColor=(*getattr(item, "tint", (1.0, 1.0, 1.0)), 1.0),
-            physicsClientId=self._client,
+        self._session.changeVisualShape(
+            body, -1, textureUniqueId=self._texture, rgbaColor=(*getattr(item, "tint", (1.0, 1.0, 1.0)), 1.0)
         )
         return body
 
@@ -179,29 +163,17 @@ class DriveBodies:
         length, width, height = item.size
         middle = (0.0, 0.0, height / 2)
         if item.kind in ROUND:
-            return pybullet.createCollisionShape(
-                pybullet.GEOM_CYLINDER,
-                radius=length / 2,
-                height=height,
-                collisionFramePosition=middle,
-                physicsClientId=self._client,
+            return self._session.createCollisionShape(
+                pybullet.GEOM_CYLINDER, radius=length / 2, height=height, collisionFramePosition=middle
             )
-        return pybullet.createCollisionShape(
-            pybullet.GEOM_BOX,
-            halfExtents=(length / 2, width / 2, height / 2),
-            collisionFramePosition=middle,
-            physicsClientId=self._client,
+        return self._session.createCollisionShape(
+            pybullet.GEOM_BOX, halfExtents=(length / 2, width / 2, height / 2), collisionFramePosition=middle
         )
 
     def _look(self, item: Obstacle | Vehicle) -> int:
         mesh = build_mesh(item.kind, item.size, item.variant)
-        return pybullet.createVisualShape(
-            pybullet.GEOM_MESH,
-            vertices=mesh.vertices,
-            indices=mesh.indices,
-            uvs=mesh.uvs,
-            normals=mesh.normals,
-            physicsClientId=self._client,
+        return self._session.createVisualShape(
+            pybullet.GEOM_MESH, vertices=mesh.vertices, indices=mesh.indices, uvs=mesh.uvs, normals=mesh.normals
         )
 
 
@@ -211,18 +183,3 @@ def _shadow_size(item: Obstacle | Vehicle) -> tuple[float, float]:
     if item.kind in ("tree", "conifer"):
         return 0.5 * height, 0.5 * height
     return 1.08 * length, 1.15 * width
-
-
-def _load_atlas(client: int) -> int:
-    """The meshes' texture. PyBullet reads textures from files only, so a temporary one is written."""
-    image = atlas()
-    height, width = image.shape[:2]
-    # An uncompressed Targa file: rows from the top, bytes blue green red.
-    header = struct.pack("<BBBHHBHHHHBB", 0, 0, 2, 0, 0, 0, 0, 0, width, height, 24, 0x20)
-    handle, path = tempfile.mkstemp(suffix=".tga", prefix="astra_ros_")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(header + np.ascontiguousarray(image[:, :, ::-1]).tobytes())
-        return pybullet.loadTexture(path, physicsClientId=client)
-    finally:
-        os.unlink(path)

@@ -7,8 +7,6 @@ vehicles keeping their speed and lane.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import ClassVar
 
 import numpy as np
 
@@ -86,7 +84,7 @@ class Driver:
         """
         if kind not in BEHAVIOURS:
             raise UnknownName("behaviour", kind, list(BEHAVIOURS))
-        return self._MANOEUVRES[kind](self, seconds, name)
+        return getattr(self, f"_{kind}")(seconds, name)
 
     def _follow_lane(self, seconds, name):
         d = self._lane + self._rng.normal(0.0, 0.12)
@@ -237,23 +235,6 @@ class Driver:
 
     def _stand(self, seconds, name):
         return self._twists(lambda t: (0.0, 0.0), seconds, name)
-
-    _MANOEUVRES: ClassVar[dict[str, Callable[[Driver, float, str], VelocityPlan]]] = {
-        "follow_lane": _follow_lane,
-        "keep_lane": _keep_lane,
-        "slow": _slow,
-        "change_left": _change_left,
-        "change_right": _change_right,
-        "overtake": _overtake,
-        "brake": _brake,
-        "drift_off": _drift_off,
-        "run_into": _run_into,
-        "turn": _turn,
-        "turn_off": _turn_off,
-        "reverse": _reverse,
-        "wander": _wander,
-        "stand": _stand,
-    }
 
     def _twists(self, twist, seconds, name) -> VelocityPlan:
         """Commands of a speed (m/s) and a curvature (1/m) over time, within the car's limits."""

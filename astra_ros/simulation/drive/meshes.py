@@ -319,15 +319,6 @@ def _building(mesh, length, width, height, variant) -> None:
 
 
 _BUILDERS = {
-    "car": _car,
-    "van": _van,
-    "truck": _truck,
-    "cone": _cone,
-    "barrel": _barrel,
-    "crate": _crate,
-    "barrier": _barrier,
-    "tree": _tree,
-    "conifer": _conifer,
-    "lamp": _lamp,
-    "building": _building,
+    build.__name__[1:]: build
+    for build in (_car, _van, _truck, _cone, _barrel, _crate, _barrier, _tree, _conifer, _lamp, _building)
 }

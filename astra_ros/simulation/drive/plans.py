@@ -10,6 +10,7 @@ import numpy as np
 from astra_ros.plans.durations import PLAN_S
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.settings import SettingError
+from astra_ros.simulation.candidate_mix import mixed
 from astra_ros.simulation.drive.driver import Driver
 from astra_ros.simulation.drive.state import Drivable
 
@@ -48,11 +49,7 @@ def propose(world: Drivable, count: int, seed: int) -> list[tuple[str, VelocityP
     if count < 1:
         raise SettingError("count", count, "ask for at least 1 plan")
     rng = np.random.default_rng([seed, 13])
-    kinds = [CANDIDATES[i % len(CANDIDATES)] for i in range(max(count, len(CANDIDATES)))]
-    if count < len(CANDIDATES):  # too few for the whole mix: the good one and a choice of the rest
-        rest = [CANDIDATES[1 + i] for i in rng.permutation(len(CANDIDATES) - 1)]
-        kinds = [CANDIDATES[0], *rest] if count > 1 else rest
-    kinds = [kinds[i] for i in rng.permutation(count)]
+    kinds = mixed(CANDIDATES, count, len(CANDIDATES), rng)
     driver = Driver(world, rng)
     return [(kind, driver.plan(kind, PLAN_S, f"candidates/{i}")) for i, kind in enumerate(kinds)]
 

@@ -16,6 +16,7 @@ from astra_ros.simulation.camera import Camera, CameraSettings
 from astra_ros.simulation.drive.ground import Ground
 from astra_ros.simulation.drive.motion import CarState
 from astra_ros.simulation.drive.style import DriveStyle
+from astra_ros.simulation.session import Session
 
 FINER = 2  # bodies are drawn this much finer and averaged, for smooth edges
 AROUND = 1536  # columns of the panorama, all round the horizon
@@ -26,17 +27,16 @@ SHADOW_SIGHT_M = 60.0
 
 
 class DriveView:
-    """Renders one client's bodies over the ground and sky of the episode.
+    """Renders one simulation's bodies over the ground and sky of the episode.
 
     Args:
         settings: ``position`` and ``look_at`` in the robot's frame, looking along its x axis.
-        client: of PyBullet.
 
     Raises:
         SettingError: the camera looks sideways.
     """
 
-    def __init__(self, settings: CameraSettings, client: int) -> None:
+    def __init__(self, settings: CameraSettings, session: Session) -> None:
         self.settings = settings
         self.position = np.array(settings.position, dtype=np.float64)
         forward = np.subtract(settings.look_at, settings.position)
@@ -49,7 +49,7 @@ class DriveView:
         self.forward = forward / np.linalg.norm(forward)
         self.up = np.array([-self.forward[2], 0.0, self.forward[0]])
         fine = replace(settings, width=FINER * settings.width, height=FINER * settings.height)
-        self._camera = Camera(fine, client)
+        self._camera = Camera(fine, session)
         self._aim()
 
     def start(self, ground: Ground, style: DriveStyle) -> None:

@@ -27,7 +27,7 @@ from astra_ros.simulation.drive.state import DriveState
 from astra_ros.simulation.drive.style import sample_style
 from astra_ros.simulation.drive.traffic import Traffic
 from astra_ros.simulation.drive.view import DriveView
-from astra_ros.simulation.session import Session, SessionOwner
+from astra_ros.simulation.session import Session, SessionOwner, Snapshot
 from astra_ros.simulation.worlds import Embodiment
 
 MOTION_NAMES = ("linear.x", "angular.z")
@@ -72,14 +72,6 @@ class DriveWorldSettings:
             raise SettingError("physics_hz", self.physics_hz, "give 20 or more, or the car jumps over obstacles")
 
 
-@dataclass(frozen=True, eq=False)
-class DriveSnapshot:
-    """A moment of one world; give it back to that world's ``restore``."""
-
-    session: Session
-    fields: dict
-
-
 class DriveWorld(SessionOwner):
     """One simulated car on its roads. Several worlds in a process do not disturb each other.
 
@@ -94,7 +86,7 @@ class DriveWorld(SessionOwner):
         self.settings = settings or DriveWorldSettings()
         self._session = Session()
         try:
-            self._view = DriveView(self.settings.camera, self._session.client)
+            self._view = DriveView(self.settings.camera, self._session)
             self._built: tuple[int, int] | None = None  # seed and style seed
             self.reset(0)
         except BaseException:
@@ -249,11 +241,11 @@ class DriveWorld(SessionOwner):
             "start_pose": [float(v) for v in self._layout.start[:3]],
         }
 
-    def snapshot(self) -> DriveSnapshot:
+    def snapshot(self) -> Snapshot:
         """This moment, for ``restore``. The world is unchanged."""
-        return DriveSnapshot(self._session, {name: getattr(self, name) for name in self._MOMENT})
+        return Snapshot(self._session, self._moment())
 
-    def restore(self, snapshot: DriveSnapshot) -> None:
+    def restore(self, snapshot: Snapshot) -> None:
         """Go back to a moment of this world; the run after it repeats bit by bit.
 
         A moment of another episode is allowed; its scene is built again.
@@ -261,14 +253,10 @@ class DriveWorld(SessionOwner):
         Raises:
             ValueError: the snapshot belongs to another world.
         """
-        if snapshot.session is not self._session:
-            raise ValueError("the snapshot is of another DriveWorld; restore it there")
-        self._build(snapshot.fields["_seed"], snapshot.fields["_style_seed"])
-        for name, value in snapshot.fields.items():
-            setattr(self, name, value)
+        self._restore_moment(snapshot)
+        self._build(self._seed, self._style_seed)
         self._arrange()
 
-    # Everything that changes within an episode. It is replaced, never changed in place.
     _MOMENT = ("_seed", "_style_seed", "_ticks", "_plan", "_plan_tick", "_car", "_traffic_state", "_touched", "_motion")
 
     def _build(self, seed: int, style_seed: int) -> None:
@@ -278,7 +266,7 @@ class DriveWorld(SessionOwner):
         self._built = None
         self._layout = sample_layout(seed, settings.scene, settings.limits.body_centre_x)
         style = sample_style(style_seed)
-        self._bodies = DriveBodies(self._session.client, self._layout, settings.limits)
+        self._bodies = DriveBodies(self._session, self._layout, settings.limits)
         self._traffic = Traffic(self._layout.road, self._layout.vehicles, settings.limits)
         self._view.start(Ground(self._layout, style), style)
         self._built = (seed, style_seed)

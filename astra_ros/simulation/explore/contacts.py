@@ -7,6 +7,7 @@ import numpy as np
 from astra_ros.simulation.bullet import pybullet
 from astra_ros.simulation.explore.robots import MobileSpec
 from astra_ros.simulation.explore.scene import House
+from astra_ros.simulation.session import Session
 
 # A robot this near to something touches it (m): it does not move nearer.
 TOUCH_M = 1e-3
@@ -21,15 +22,13 @@ class HouseContacts:
     They are shapes without bodies: neither drawn nor stepped, and without memory of past contacts.
     """
 
-    def __init__(self, client: int, house: House, spec: MobileSpec) -> None:
-        self._client, self._house, self._spec = client, house, spec
-        self._shapes = [_shape(block.round, block.half, client) for block in house.blocks]
+    def __init__(self, session: Session, house: House, spec: MobileSpec) -> None:
+        self._session, self._house, self._spec = session, house, spec
+        self._shapes = [_shape(block.round, block.half, session) for block in house.blocks]
         if spec.flies:
-            self._body = pybullet.createCollisionShape(
-                pybullet.GEOM_SPHERE, radius=spec.radius_m, physicsClientId=client
-            )
+            self._body = session.createCollisionShape(pybullet.GEOM_SPHERE, radius=spec.radius_m)
         else:
-            self._body = _shape(True, (spec.radius_m, spec.radius_m, spec.height_m / 2.0 - 0.01), client)
+            self._body = _shape(True, (spec.radius_m, spec.radius_m, spec.height_m / 2.0 - 0.01), session)
 
     def nearby(self, position: np.ndarray, seconds: float) -> list[Placed]:
         """Every block that the robot may reach from a position [3] within some time."""
@@ -48,7 +47,7 @@ class HouseContacts:
         if not self._spec.flies:
             z += self._spec.height_m / 2.0 + 0.01  # its wheels lift it off the floor
         return any(
-            pybullet.getClosestPoints(
+            self._session.getClosestPoints(
                 -1,
                 -1,
                 TOUCH_M,
@@ -57,16 +56,13 @@ class HouseContacts:
                 collisionShapeB=shape,
                 collisionShapePositionB=centre,
                 collisionShapeOrientationB=turn,
-                physicsClientId=self._client,
             )
             for shape, centre, turn in near
         )
 
 
-def _shape(is_round: bool, half, client: int) -> int:
+def _shape(is_round: bool, half, session: Session) -> int:
     """A box of half sizes, or an upright cylinder of radius half[0]."""
     if is_round:
-        return pybullet.createCollisionShape(
-            pybullet.GEOM_CYLINDER, radius=half[0], height=2.0 * half[2], physicsClientId=client
-        )
-    return pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=half, physicsClientId=client)
+        return session.createCollisionShape(pybullet.GEOM_CYLINDER, radius=half[0], height=2.0 * half[2])
+    return session.createCollisionShape(pybullet.GEOM_BOX, halfExtents=half)

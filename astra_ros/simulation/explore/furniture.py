@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from astra_ros.rotations import turned
 from astra_ros.simulation.explore.floorplan import ExploreSceneSettings, FloorPlan, Room
 from astra_ros.simulation.explore.geometry import Block
 
@@ -105,24 +106,19 @@ def _in_the_open(piece: FurniturePiece, low, high, settings, rng):
     if (low > high).any():
         return None
     middle = rng.uniform(low, high)
-    return middle - _turned(np.array([0.0, piece.depth / 2.0]), yaw), float(yaw)
+    return middle - turned(np.array([0.0, piece.depth / 2.0]), yaw), float(yaw)
 
 
 def _outline(piece: FurniturePiece, origin: np.ndarray, yaw: float) -> np.ndarray:
     """[2, 2] low and high corner of its floor, along the world's axes."""
     w, d = piece.width / 2.0, piece.depth
-    corners = np.array([_turned(np.array(c), yaw) for c in ((-w, 0), (w, 0), (w, d), (-w, d))])
+    corners = np.array([turned(np.array(c), yaw) for c in ((-w, 0), (w, 0), (w, d), (-w, d))])
     return np.stack([corners.min(axis=0), corners.max(axis=0)]) + origin
 
 
 def _moved(block: Block, origin: np.ndarray, yaw: float) -> Block:
-    x, y = origin + _turned(np.array(block.centre[:2]), yaw)
+    x, y = origin + turned(np.array(block.centre[:2]), yaw)
     return replace(block, centre=(float(x), float(y), block.centre[2]), yaw=block.yaw + yaw)
-
-
-def _turned(vector: np.ndarray, yaw: float) -> np.ndarray:
-    c, s = np.cos(yaw), np.sin(yaw)
-    return np.array([c * vector[0] - s * vector[1], s * vector[0] + c * vector[1]])
 
 
 # -- the pieces ----------------------------------------------------------------------------------

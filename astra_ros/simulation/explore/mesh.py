@@ -6,10 +6,6 @@ become one mesh, and their pictures are packed into one texture.
 
 from __future__ import annotations
 
-import os
-import struct
-import tempfile
-
 import numpy as np
 
 from astra_ros.simulation.bullet import pybullet
@@ -17,6 +13,7 @@ from astra_ros.simulation.explore import textures
 from astra_ros.simulation.explore.floorplan import Door, Room
 from astra_ros.simulation.explore.geometry import Block
 from astra_ros.simulation.explore.scene import House
+from astra_ros.simulation.session import Session
 from astra_ros.simulation.worlds import SceneError
 
 ATLAS_COLUMNS = 1024
@@ -68,8 +65,8 @@ class PaintedMesh:
             [(left, bottom), (end, bottom), (end, top), (left, top)],
         )
 
-    def show(self, client: int) -> int:
-        """Make the body in a PyBullet client; returns its number."""
+    def show(self, session: Session) -> int:
+        """Make the body in a simulation; returns its number."""
         texture, spots = _packed(self._pictures)
         rows, columns = texture.shape[:2]
         uvs, indices, count = [], [], 0
@@ -83,17 +80,16 @@ class PaintedMesh:
             for i in range(1, len(corners) - 1):
                 indices += [count, count + i, count + i + 1]
             count += len(corners)
-        shape = pybullet.createVisualShape(
+        shape = session.createVisualShape(
             pybullet.GEOM_MESH,
             vertices=np.concatenate(self._corners).tolist(),
             indices=indices,
             uvs=np.concatenate(uvs).tolist(),
             normals=[[0.0, 0.0, 1.0]] * count,  # unused: light is in the pictures
             rgbaColor=[1.0, 1.0, 1.0, 1.0],
-            physicsClientId=client,
         )
-        body = pybullet.createMultiBody(baseMass=0.0, baseVisualShapeIndex=shape, physicsClientId=client)
-        pybullet.changeVisualShape(body, -1, textureUniqueId=_loaded(texture, client), physicsClientId=client)
+        body = session.createMultiBody(baseMass=0.0, baseVisualShapeIndex=shape)
+        session.changeVisualShape(body, -1, textureUniqueId=session.load_texture(texture))
         return body
 
 
@@ -265,7 +261,7 @@ def _right_of(ahead: np.ndarray) -> np.ndarray:
 
 
 def _packed(pictures: list[np.ndarray]) -> tuple[np.ndarray, list[tuple[int, int]]]:
-    """One texture, uint8 [rows, ATLAS_COLUMNS, 3] BGR, and each picture's top and left in it.
+    """One texture, uint8 [rows, ATLAS_COLUMNS, 3] RGB, and each picture's top and left in it.
 
     Pictures are packed in shelves, the tallest first.
     """
@@ -285,18 +281,5 @@ def _packed(pictures: list[np.ndarray]) -> tuple[np.ndarray, list[tuple[int, int
     texture = np.zeros((top + shelf, ATLAS_COLUMNS, 3), dtype=np.uint8)
     for picture, (row, column) in zip(pictures, spots):
         height, width = picture.shape[:2]
-        texture[row : row + height, column : column + width] = picture[..., ::-1]
+        texture[row : row + height, column : column + width] = picture
     return texture, spots
-
-
-def _loaded(texture: np.ndarray, client: int) -> int:
-    """PyBullet's number of a BGR texture; it reads files only, here an uncompressed TGA."""
-    rows, columns = texture.shape[:2]
-    header = struct.pack("<3B5x4H2B", 0, 0, 2, 0, 0, columns, rows, 24, 0x20)
-    handle, path = tempfile.mkstemp(suffix=".tga", prefix="astra_ros_")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(header + texture.tobytes())
-        return pybullet.loadTexture(path, physicsClientId=client)
-    finally:
-        os.unlink(path)

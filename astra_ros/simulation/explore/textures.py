@@ -215,7 +215,7 @@ def side(pattern: str, rgb, width_m: float, height_m: float, rng) -> np.ndarray:
     return picture
 
 
-def _as_it_is(picture: np.ndarray, rng) -> np.ndarray:
+def _plain(picture: np.ndarray, rng) -> np.ndarray:
     return picture
 
 
@@ -283,11 +283,5 @@ def _leaves(picture: np.ndarray, rng) -> np.ndarray:
 
 
 SIDES: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
-    "plain": _as_it_is,
-    "doors": _doors,
-    "books": _books,
-    "crate": _crate,
-    "bands": _bands,
-    "cushions": _cushions,
-    "leaves": _leaves,
+    paint.__name__[1:]: paint for paint in (_plain, _doors, _books, _crate, _bands, _cushions, _leaves)
 }

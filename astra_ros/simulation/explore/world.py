@@ -14,7 +14,6 @@ import numpy as np
 from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.settings import SettingError
-from astra_ros.simulation.bullet import pybullet
 from astra_ros.simulation.camera import Camera, CameraSettings, as_drawn, optical_pose
 from astra_ros.simulation.explore.contacts import HouseContacts
 from astra_ros.simulation.explore.floorplan import ExploreSceneSettings
@@ -24,7 +23,7 @@ from astra_ros.simulation.explore.referee import ExploreReferee
 from astra_ros.simulation.explore.robots import Pose, advanced, mobile_spec
 from astra_ros.simulation.explore.scene import House, sample_house
 from astra_ros.simulation.explore.visibility import Situation
-from astra_ros.simulation.session import Session, SessionOwner
+from astra_ros.simulation.session import Session, SessionOwner, Snapshot
 from astra_ros.simulation.worlds import Embodiment
 
 # Range of the label ``nearest_obstacle`` (m).
@@ -84,15 +83,6 @@ class ExploreState:
     contact: bool
 
 
-@dataclass(frozen=True, eq=False)
-class ExploreSnapshot:
-    """A saved moment; give it back to ``restore`` of the world that made it."""
-
-    world: ExploreWorld
-    house: House
-    state: ExploreState
-
-
 class ExploreWorld(SessionOwner):
     """One robot in a house. Several worlds in a process do not disturb each other.
 
@@ -107,8 +97,7 @@ class ExploreWorld(SessionOwner):
         self.spec = mobile_spec(self.settings.robot)
         self.embodiment = Embodiment("explore", self.spec.name, self.spec.modality, self.spec.motion_names)
         self._session = Session()
-        self._client = self._session.client
-        self._view = Camera(self.settings.camera, self._client)
+        self._view = Camera(self.settings.camera, self._session)
         try:
             self.reset(0)
         except BaseException:
@@ -253,28 +242,29 @@ class ExploreWorld(SessionOwner):
         camera = PinholeCamera(own.width, own.height, focal, focal, *middle, on_robot)
         return as_drawn(camera).to_dict()
 
-    def snapshot(self) -> ExploreSnapshot:
+    def snapshot(self) -> Snapshot:
         """This moment. The run after ``restore`` of it repeats bit by bit."""
-        return ExploreSnapshot(self, self.house, self._state)
+        return Snapshot(self._session, self._moment())
 
-    def restore(self, snapshot: ExploreSnapshot) -> None:
+    def restore(self, snapshot: Snapshot) -> None:
         """Go back to a moment of this world.
 
         Raises:
             ValueError: the snapshot belongs to another world.
         """
-        if snapshot.world is not self:
-            raise ValueError("the snapshot is of another ExploreWorld; restore it there")
-        if snapshot.house is not self.house:
-            self._enter(snapshot.house)
-        self._state = snapshot.state
+        before = self.house
+        self._restore_moment(snapshot)
+        if self.house is not before:
+            self._enter(self.house)
+
+    _MOMENT = ("house", "_state")
 
     def _enter(self, house: House) -> None:
         """Build the house: one painted mesh to see, and collision shapes to touch."""
         self.house = house
-        pybullet.resetSimulation(physicsClientId=self._client)
-        house_mesh(house).show(self._client)
-        self._contacts = HouseContacts(self._client, house, self.spec)
+        self._session.resetSimulation()
+        house_mesh(house).show(self._session)
+        self._contacts = HouseContacts(self._session, house, self.spec)
 
     def _commanded(self, tick: int) -> np.ndarray:
         """[D] the velocity commanded at a physics step, within the robot's limits."""

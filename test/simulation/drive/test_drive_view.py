@@ -128,7 +128,7 @@ def test_camera_layers_tell_the_distance():
     shape = pybullet.createVisualShape(pybullet.GEOM_BOX, halfExtents=(1.0, 1.0, 1.0), physicsClientId=client)
     pybullet.createMultiBody(0.0, -1, shape, (5.0, 0.0, 1.0), physicsClientId=client)
     settings = CameraSettings(64, 64, (0.0, 0.0, 1.0), (5.0, 0.0, 1.0), fov_deg=60.0)
-    camera = Camera(settings, client)
+    camera = Camera(settings, session)
     image, distance = camera.layers((0.0, 0.0, 1.0))
     np.testing.assert_array_equal(image, camera.render((0.0, 0.0, 1.0)))
     assert distance[32, 32] == pytest.approx(4.0, abs=0.02)
