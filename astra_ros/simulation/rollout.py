@@ -34,10 +34,7 @@ def execute(
     """Execute a plan from the world's current state; the world stays where the plan ends.
 
     Args:
-        world: the world, changed by this call.
-        plan: the robot's command.
         horizon: steps H. After the end of a shorter plan arms hold the last point and bases stop.
-        dt_s: seconds a step.
         render: False skips the frames, which take most of the time.
         referee: made where the plan starts; the world's own if None.
 

@@ -1,8 +1,7 @@
 """A planner's stand-in: varied pushes for a scene, good ones and bad ones, and random play.
 
-Every candidate starts and ends at the arm's ready pose and takes ``PLAN_S``. A push goes
-over the table to a point behind the cube, down, along, up and back. The kinds differ in where
-the push begins, where it aims, and how far it goes.
+Every candidate starts and ends at the arm's ready pose and takes ``PLAN_S``. A push goes over the table to a point
+behind the cube, down, along, up and back.
 """
 
 from __future__ import annotations
@@ -54,17 +53,10 @@ class Push:
 def propose(world: ArmWorld, count: int, seed: int) -> list[tuple[str, JointPlan]]:
     """Candidate plans for the world's scene as it is now.
 
-    Args:
-        world: read only; its true object, goal and obstacle positions are what a perfect
-            perception would tell a planner.
-        count: number of plans K.
-        seed: the same world and seed give the same plans.
-
     Returns:
-        K of (kind, plan). Kinds: ``push`` aims well, ``push_offset`` beside the cube's middle,
-        ``push_short`` and ``push_far`` stop early or late, ``push_wrong`` goes elsewhere,
+        ``count`` of (kind, plan), named ``candidates/0`` and so on. Kinds: ``push`` aims well, ``push_offset`` beside
+        the cube's middle, ``push_short`` and ``push_far`` stop early or late, ``push_wrong`` goes elsewhere,
         ``hit_obstacle`` goes into the obstacle, ``miss`` passes the cube, ``random`` ignores it.
-        Plans are named ``candidates/0`` to ``candidates/K-1``.
     """
     rng = np.random.default_rng([seed, 3])
     state = world.state()
@@ -80,16 +72,7 @@ def propose(world: ArmWorld, count: int, seed: int) -> list[tuple[str, JointPlan
 
 
 def random_play(world: ArmWorld, duration_s: float, seed: int) -> JointPlan:
-    """Smooth random motion over the table, from the arm's current command on.
-
-    The tool wanders between random points, mostly low, often at the cube and now and then at the
-    obstacle.
-
-    Args:
-        world: read only.
-        duration_s: length of the plan, any length.
-        seed: the same world and seed give the same plan.
-    """
+    """Smooth random motion from the arm's current command on: between random points, mostly low, often at the cube."""
     rng = np.random.default_rng([seed, 4])
     state = world.state()
     points, yaws = _wander(world, state, duration_s, rng)

@@ -33,11 +33,9 @@ class PlayingArm(ArmWorld):
         return kind
 
     def propose(self, count: int, seed: int) -> list[tuple[str, JointPlan]]:
-        """Pushes, good and bad; see ``candidates.propose``."""
         return propose(self, count, seed)
 
     def referee(self) -> ArmReferee:
-        """A referee of the next plan."""
         return ArmReferee(self)
 
     def motion(self) -> np.ndarray:

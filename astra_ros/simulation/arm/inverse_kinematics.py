@@ -44,9 +44,8 @@ class ArmKinematics:
             position: [3] m, base frame.
             yaw: rad, direction in the table plane of the tool's x axis.
             start: [J] rad, where the search begins; the answer is the solution near it.
-            tolerance_m: stop when the position is this near (and the orientation alike, in rad
-                with 0.1 m as lever).
-            max_iterations: stop after as many steps; also stops when steps no longer help.
+            tolerance_m: stop when the position is this near, and the orientation alike in rad with 0.1 m as lever.
+            max_iterations: stop after as many steps, or when steps no longer help.
             max_step: rad, largest joint move in a step.
 
         Returns:

@@ -100,11 +100,6 @@ ROBOTS: dict[str, RobotSpec] = {
 
 
 def robot_spec(name: str) -> RobotSpec:
-    """The arm of that name.
-
-    Raises:
-        UnknownName: of the arm.
-    """
     if name not in ROBOTS:
         raise UnknownName("robot", name, sorted(ROBOTS))
     return ROBOTS[name]
@@ -113,10 +108,7 @@ def robot_spec(name: str) -> RobotSpec:
 def robot_description(spec: RobotSpec, shapes: bool = True, coarse: bool = False) -> str:
     """The arm's URDF as text, with its tool, and mesh files as ``file://`` URLs.
 
-    Args:
-        spec: the arm.
-        shapes: False drops visual and collision shapes, which leaves the kinematics.
-        coarse: True draws ``spec.coarse_links`` with their collision meshes.
+    Without ``shapes`` the kinematics is left. ``coarse`` draws ``spec.coarse_links`` with their collision meshes.
 
     Raises:
         FileNotFoundError: a URDF is missing.

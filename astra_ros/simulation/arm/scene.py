@@ -62,11 +62,6 @@ class Style:
 def sample_layout(spec: RobotSpec, seed: int, settings: SceneSettings | None = None) -> TableLayout:
     """The layout that belongs to a seed: within reach, nothing overlapping.
 
-    Args:
-        spec: the arm, for its reach.
-        seed: any integer >= 0.
-        settings: the region.
-
     Raises:
         SceneError: no layout fits the settings.
     """

@@ -28,15 +28,7 @@ MAX_LEAD_RAD = 0.1
 
 @dataclass(frozen=True)
 class ArmWorldSettings:
-    """Settings of an arm world.
-
-    Attributes:
-        robot: key of ``robots.ROBOTS``.
-        camera: the camera.
-        scene: how scenes vary.
-        physics_hz: simulation steps a second.
-        style_seed: look of the scene; None takes the seed given to ``reset``.
-    """
+    """Settings of an arm world. ``style_seed`` is that of its look; None takes the seed given to ``reset``."""
 
     robot: str = "panda"
     camera: CameraSettings = field(default_factory=CameraSettings)
@@ -91,7 +83,7 @@ class ArmWorld(SessionOwner):
 
     @property
     def time_s(self) -> float:
-        """Simulated seconds since the reset."""
+        """Since the reset."""
         return self._ticks / self.settings.physics_hz
 
     def reset(self, seed: int, style_seed: int | None = None) -> None:

@@ -25,10 +25,7 @@ class DriveBodies:
     Bodies are placed, not simulated, and contacts are queried pair by pair. A contact depends on two poses alone, so
     a restored moment repeats it bit by bit.
 
-    Args:
-        session: its bodies are deleted first.
-        layout: what to build.
-        limits: of the robot's car, for its body.
+    The session's bodies are deleted first.
     """
 
     def __init__(self, session: Session, layout: DriveLayout, limits: CarLimits) -> None:

@@ -77,11 +77,7 @@ class Driver:
         return str(rng.choice(list(weights), p=share / share.sum()))
 
     def plan(self, kind: str, seconds: float, name: str) -> VelocityPlan:
-        """The commands of a manoeuvre of ``BEHAVIOURS``, drawn anew each time.
-
-        Raises:
-            UnknownName: of the kind.
-        """
+        """The commands of a manoeuvre of ``BEHAVIOURS``, drawn anew each time."""
         if kind not in BEHAVIOURS:
             raise UnknownName("behaviour", kind, list(BEHAVIOURS))
         return getattr(self, f"_{kind}")(seconds, name)

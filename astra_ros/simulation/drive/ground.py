@@ -18,13 +18,6 @@ STRIPE_M = 0.5  # of a zebra crossing, and as much between two
 
 
 class Ground:
-    """The ground of one episode.
-
-    Args:
-        layout: of the roads.
-        style: their look.
-    """
-
     def __init__(self, layout: DriveLayout, style: DriveStyle) -> None:
         self._layout, self._style = layout, style
         rng = np.random.default_rng([style.pattern, 1])

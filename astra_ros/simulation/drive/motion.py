@@ -79,11 +79,7 @@ class CarState(NamedTuple):
 def advance(car: CarState, command: tuple[float, float], limits: CarLimits, dt: float) -> CarState:
     """The car ``dt`` seconds later, within its limits.
 
-    Args:
-        car: now.
-        command: ``linear.x`` in m/s and ``angular.z`` in rad/s, any numbers.
-        limits: of the car.
-        dt: s, short: the twist is taken as constant over it.
+    ``command`` is ``linear.x`` (m/s) and ``angular.z`` (rad/s), any numbers; the twist is constant over ``dt``.
     """
     wish = min(max(command[0], -limits.max_reverse), limits.max_speed)
     towards_rest = car.speed * (wish - car.speed) < 0.0

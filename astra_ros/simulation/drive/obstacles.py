@@ -75,9 +75,7 @@ class Vehicle:
 def footprint(obstacle: Obstacle, margin: float = 0.0) -> np.ndarray:
     """Outline on the ground, counter-clockwise: [N, 2] m, world frame.
 
-    Args:
-        obstacle: round kinds become a polygon of 12 corners.
-        margin: m, added on every side.
+    Round kinds become a polygon of 12 corners. ``margin`` (m) is added on every side.
     """
     if obstacle.kind in ROUND:
         angles = np.arange(12) * (np.pi / 6)

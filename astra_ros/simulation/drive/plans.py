@@ -34,14 +34,9 @@ CANDIDATES = (
 def propose(world: Drivable, count: int, seed: int) -> list[tuple[str, VelocityPlan]]:
     """Candidate plans of ``PLAN_S`` for the world as it is now.
 
-    Args:
-        world: read only; its true state is what a perfect perception would tell a planner.
-        count: number of plans K.
-        seed: the same world and seed give the same plans.
-
     Returns:
-        K of (kind, plan), kinds as in ``driver.BEHAVIOURS``, plans named ``candidates/0`` to
-        ``candidates/K-1``. Two or more always hold one that follows the lane.
+        ``count`` of (kind, plan), kinds as in ``driver.BEHAVIOURS``, plans named ``candidates/0`` and so on. Two or
+        more always hold one that follows the lane.
 
     Raises:
         SettingError: count below 1.
@@ -55,13 +50,7 @@ def propose(world: Drivable, count: int, seed: int) -> list[tuple[str, VelocityP
 
 
 def play_plan(world: Drivable, rng: np.random.Generator, seconds: float) -> tuple[str, VelocityPlan]:
-    """A behaviour for the next ``seconds`` and its commands.
-
-    Args:
-        world: read only.
-        rng: decides everything.
-        seconds: length of the plan, rounded up to rows of 0.25 s.
-    """
+    """A behaviour for the next ``seconds``, rounded up to whole rows, and its commands."""
     driver = Driver(world, rng)
     name = driver.choice()
     return name, driver.plan(name, seconds, name)

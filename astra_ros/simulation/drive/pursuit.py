@@ -24,16 +24,7 @@ Speed = Callable[[float, CarState], float]
 
 
 def pursue(car: CarState, limits: CarLimits, seconds: float, target: Target, speed: Speed, name: str) -> VelocityPlan:
-    """Commands by which the car follows a moving target point.
-
-    Args:
-        car: its start.
-        limits: of the car; no command exceeds them.
-        seconds: length of the plan, rounded up to whole rows.
-        target: the point to drive to.
-        speed: how fast; negative values are taken as 0.
-        name: of the plan.
-    """
+    """Commands by which the car follows a moving target point, within its limits, for whole rows."""
     rows = []
     for k in range(row_count(seconds)):
         now = k * STEP_S

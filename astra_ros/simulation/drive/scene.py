@@ -94,10 +94,7 @@ class DriveLayout:
 def sample_layout(seed: int, settings: DriveSceneSettings, rear_to_middle: float = 1.3) -> DriveLayout:
     """The layout that belongs to a seed.
 
-    Args:
-        seed: any integer >= 0.
-        settings: how scenes vary.
-        rear_to_middle: m, from the car's rear axle to its middle.
+    ``rear_to_middle`` (m) is the distance from the car's rear axle to its middle.
 
     Raises:
         SceneError: no road fits the settings.

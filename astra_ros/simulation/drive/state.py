@@ -41,7 +41,7 @@ class Drivable(Protocol):
 
     @property
     def limits(self) -> CarLimits:
-        """Limits of the car."""
+        """Of the car."""
 
     @property
     def layout(self) -> DriveLayout:

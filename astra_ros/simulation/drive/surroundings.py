@@ -37,11 +37,7 @@ class RoadObject:
 
 
 class Surroundings:
-    """The surroundings of the car at one moment of a world.
-
-    Attributes:
-        items: obstacles and vehicles near the car and near the road, in no order.
-    """
+    """The surroundings of the car at one moment of a world; ``items`` are near the car and near the road."""
 
     def __init__(self, world: Drivable) -> None:
         self._half_width = world.limits.width / 2

@@ -31,13 +31,7 @@ class TrafficState(NamedTuple):
 
 
 class Traffic:
-    """The moving vehicles of one episode.
-
-    Args:
-        road: the main road.
-        vehicles: on it.
-        limits: of the robot's car, for its size.
-    """
+    """The moving vehicles of one episode on the main road. ``limits`` tells the size of the robot's car."""
 
     def __init__(self, road: Road, vehicles: tuple[Vehicle, ...], limits: CarLimits) -> None:
         self._road, self._vehicles, self._limits = road, vehicles, limits

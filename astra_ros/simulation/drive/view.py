@@ -66,12 +66,7 @@ class DriveView:
         return place, turn @ self.forward, turn @ self.up
 
     def render(self, car: CarState, shadows: np.ndarray) -> np.ndarray:
-        """The picture: uint8 [height, width, 3] RGB.
-
-        Args:
-            car: the robot's pose.
-            shadows: [N, 5] of x, y, yaw (world frame), length and width (m) of the bodies that cast one.
-        """
+        """The picture: uint8 [height, width, 3] RGB. ``shadows`` are those of ``DriveBodies``."""
         behind = np.empty((self.settings.height, self.settings.width, 3), dtype=np.float32)
         self._paint_sky(behind[: self._horizon], car.yaw)
         self._paint_ground(behind[self._horizon :], car, shadows)

@@ -50,11 +50,7 @@ class DriveWorldSettings:
     """Settings of a drive world.
 
     Attributes:
-        camera: on the car; its ``position`` and ``look_at`` are in the robot's frame, one ahead of
-            the other.
-        limits: of the car.
-        scene: how scenes vary.
-        physics_hz: simulation steps a second.
+        camera: on the car; ``position`` and ``look_at`` are in the robot's frame, one ahead of the other.
         style_seed: look of the scene; None takes the seed given to ``reset``.
 
     Raises:
@@ -100,7 +96,6 @@ class DriveWorld(SessionOwner):
 
     @property
     def limits(self) -> CarLimits:
-        """Limits of the car."""
         return self.settings.limits
 
     @property
@@ -136,23 +131,18 @@ class DriveWorld(SessionOwner):
         self._arrange()
 
     def play(self, rng: np.random.Generator, seconds: float) -> str:
-        """Choose and command a manoeuvre, good or bad, for the next ``seconds``.
-
-        Returns the behaviour's name, one of ``driver.BEHAVIOURS``.
-        """
+        """Choose and command a manoeuvre of ``driver.BEHAVIOURS``; returns its name."""
         name, plan = play_plan(self, rng, seconds)
         self.command(plan)
         return name
 
     def propose(self, count: int, seed: int) -> list[tuple[str, VelocityPlan]]:
-        """Manoeuvres, good and bad; see ``plans.propose``."""
         return propose(self, count, seed)
 
     def goal_image(self) -> None:
         """None: progress along a road has no picture."""
 
     def referee(self) -> DriveReferee:
-        """A referee of the next plan."""
         return DriveReferee(self)
 
     def command(self, plan: VelocityPlan) -> None:
@@ -315,12 +305,7 @@ class DriveWorld(SessionOwner):
 
 
 def make(robot: str = "car", size: int = 128) -> DriveWorld:
-    """The drive world with a square picture of ``size`` pixels.
-
-    Raises:
-        UnknownName: of the robot.
-        SettingError: a size below 1.
-    """
+    """The drive world with a square picture of ``size`` pixels."""
     if robot != "car":
         raise UnknownName("robot", robot, ["car"])
     return DriveWorld(DriveWorldSettings(camera=replace(DASHBOARD_CAMERA, width=size, height=size)))

@@ -55,13 +55,8 @@ def play(situation: Situation, rng: np.random.Generator, seconds: float) -> tupl
 def propose(world: Explorer, count: int, seed: int) -> list[tuple[str, VelocityPlan]]:
     """Candidate plans of ``PLAN_S`` from where the robot is now.
 
-    Args:
-        world: read only; its true floor plan is what a perfect map would tell a planner.
-        count: number of plans K.
-        seed: the same situation and seed give the same plans.
-
     Returns:
-        K of (kind, plan). ``explore`` is the collision-free course, of ``TRIALS``, that shows the most new floor.
+        ``count`` of (kind, plan). ``explore`` is the free course, of ``TRIALS``, that shows the most new floor.
         ``bump`` runs into something, ``face_wall`` and ``stand`` see nothing new, and the others are the keys of
         ``BEHAVIOURS``. ``turn`` or ``wander`` replaces a kind that is impossible here, such as ``doorway`` without a
         door in view. Plans are named ``candidates/0`` to ``candidates/K-1``.

@@ -121,11 +121,6 @@ ROBOTS = {
 
 
 def mobile_spec(name: str) -> MobileSpec:
-    """The robot of this name.
-
-    Raises:
-        ValueError: unknown robot; the message lists the known ones.
-    """
     if name not in ROBOTS:
         raise UnknownName("robot", name, sorted(ROBOTS))
     return ROBOTS[name]

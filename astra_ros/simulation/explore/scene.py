@@ -78,15 +78,9 @@ def sample_house(
 ) -> House:
     """The house that belongs to a seed: the same for every robot, but for where it starts.
 
-    Args:
-        spec: the robot.
-        seed: any integer >= 0.
-        settings: how houses vary.
-        style_seed: of another look; None is the seed's own.
-
     Raises:
-        ValueError: a negative seed.
-        RuntimeError: the settings leave no free place to start from.
+        SettingError: a negative seed.
+        SceneError: the settings leave no free place to start from.
     """
     if seed < 0:
         raise SettingError("seed", seed, "give an integer >= 0")

@@ -59,9 +59,7 @@ class Situation:
 def seen_floor(situation: Situation, pose: Pose | None = None) -> np.ndarray:
     """Cells of the floor that the camera sees: bool [rows, columns], row 0 at y = 0.
 
-    Args:
-        situation: the robot in its house.
-        pose: of its body; where it is now by default.
+    ``pose`` is that of the robot's body; where it is now by default.
     """
     house = situation.house
     camera = (pose or situation.pose) @ situation.spec.camera

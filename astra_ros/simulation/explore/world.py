@@ -36,13 +36,7 @@ def _camera() -> CameraSettings:
 
 @dataclass(frozen=True)
 class ExploreWorldSettings:
-    """Settings of an explore world.
-
-    Attributes:
-        robot: key of ``robots.ROBOTS``.
-        camera: the camera's picture; its pose comes from the robot.
-        scene: how houses vary.
-        physics_hz: simulation steps a second.
+    """Settings of an explore world. The camera's pose comes from the robot.
 
     Raises:
         SettingError: on creation, for settings that no world can have.
@@ -84,13 +78,7 @@ class ExploreState:
 
 
 class ExploreWorld(SessionOwner):
-    """One robot in a house. Several worlds in a process do not disturb each other.
-
-    Attributes:
-        settings: what world this is.
-        spec: the robot.
-        house: where it is now.
-    """
+    """One robot in a house. Several worlds in a process do not disturb each other."""
 
     def __init__(self, settings: ExploreWorldSettings | None = None) -> None:
         self.settings = settings or ExploreWorldSettings()
@@ -185,18 +173,15 @@ class ExploreWorld(SessionOwner):
         return self._view.render((0.0, 0.0, 1.0), shares=(1.0, 0.0, 0.0))
 
     def state(self) -> ExploreState:
-        """The robot's true state now."""
         return self._state
 
     def propose(self, count: int, seed: int) -> list[tuple[str, VelocityPlan]]:
-        """Tours, good and bad; see ``plans.propose``."""
         return propose(self, count, seed)
 
     def goal_image(self) -> None:
         """None: a place that was never seen has no picture."""
 
     def referee(self) -> ExploreReferee:
-        """A referee of the next plan."""
         return ExploreReferee(self)
 
     def play(self, rng: np.random.Generator, seconds: float) -> str:

@@ -264,7 +264,7 @@ def test_a_snapshot_outlives_its_world_harmlessly():
     first.close()
     with PlayingArm(ArmWorldSettings(robot="kuka")) as second:
         mine = second.snapshot()
-        with pytest.raises(ValueError, match="another ArmWorld"):
+        with pytest.raises(ValueError, match="another PlayingArm"):
             second.restore(old)
         del old
         gc.collect()
