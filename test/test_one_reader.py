@@ -26,14 +26,15 @@ from astra_ros.bridge import BridgeError
 from astra_ros.bridge.images import check_compressed_image, check_image
 from astra_ros.bridge.stamps import stamp_of
 from astra_ros.bridge.trajectories import joint_state_to_positions
+from astra_ros.camera.errors import BadImage, UnsupportedImage
 from astra_ros.camera.pixels import ENCODINGS, SEMI_PLANAR
 from astra_ros.datasets.rosbag.bag import Bag
 from astra_ros.datasets.rosbag.calibration import camera_on_robot, lens_in_words
 from astra_ros.datasets.rosbag.errors import BagError
 from astra_ros.datasets.rosbag.import_settings import BagSettings
 from astra_ros.datasets.rosbag.message_types import COMPRESSED, IMAGE
-from astra_ros.datasets.rosbag.pictures import BadImage, UnsupportedImage, check_picture, to_rgb
 from astra_ros.datasets.rosbag.reader import read_recording
+from astra_ros.datasets.rosbag.recording import check_picture, to_rgb
 from astra_ros.datasets.rosbag.topics import select_topics
 from astra_ros.nodes.imagine.bridge_readers import read_picture
 from astra_ros.nodes.imagine.camera_inputs import CameraInputs, PictureReader

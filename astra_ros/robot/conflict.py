@@ -15,7 +15,7 @@ class Kind(Enum):
     """The kind of value that is published."""
 
     JOINT = "joint"  # its position, rad or m
-    FRAME = "frame"  # an edge of tf, a pose as `pose_value` makes it
+    FRAME = "frame"  # an edge of tf, a pose as `pose_values` makes it
     FIXED_FRAME = "fixed frame"  # a static edge of tf
     VELOCITY = "velocity"  # a component of a base's velocity, m/s or rad/s
 

@@ -15,8 +15,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+
 from astra_ros.robot.conflict import Conflict, Kind, Value
 from astra_ros.robot.relays import FLOOR, LAG_S, Way, difference
+from astra_ros.rotations import rotation_matrix
 
 # Largest plausible motion of a joint or frame between two messages, per second. A velocity gets less, since commands
 # are smooth or keep their new value.
@@ -104,7 +107,7 @@ class SourceWatch:
     def add_one(
         self, key: str, value: Value, received_s: float, stamp_s: float | None = None, names: tuple[str, ...] = ()
     ) -> None:
-        """Add a message's value of one joint or edge; see `add`. `pose_value` turns a pose into a value."""
+        """Add a message's value of one joint or edge; see `add`. `pose_values` turns poses into values."""
         known = self._keys.get(key)
         if known is None:
             if len(self._keys) >= MOST_KEYS:
@@ -118,24 +121,10 @@ class SourceWatch:
         return {key: conflict for key, conflict in found.items() if now_s is None or now_s - conflict.last_s <= OVER_S}
 
 
-def pose_value(position: Sequence[float], quaternion: Sequence[float]) -> Value:
-    """A pose as numbers that are close for close poses: x y z in m and the rotation matrix.
-
-    A quaternion (x y z w, of length 1) and its negative are the same rotation, so quaternions are not compared.
-    """
-    x, y, z, w = map(float, quaternion)
-    return (
-        *map(float, position),
-        1 - 2 * (y * y + z * z),
-        2 * (x * y - z * w),
-        2 * (x * z + y * w),
-        2 * (x * y + z * w),
-        1 - 2 * (x * x + z * z),
-        2 * (y * z - x * w),
-        2 * (x * z - y * w),
-        2 * (y * z + x * w),
-        1 - 2 * (x * x + y * y),
-    )
+def pose_values(poses: np.ndarray) -> np.ndarray:
+    """Poses [N, 7] (x y z in m, quaternion x y z w) as rows [N, 12] that are close for close poses: x y z and the
+    rotation matrix. A quaternion and its negative are the same rotation, so quaternions are not compared."""
+    return np.concatenate([poses[:, :3], rotation_matrix(poses[:, 3:]).reshape(-1, 9)], axis=1)
 
 
 class _Key:

@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 
 from astra_ros.robot.conflict import Conflict, Kind
-from astra_ros.robot.joint_sources import MOST_KEYS, OVER_S, SourceWatch, pose_value
+from astra_ros.robot.joint_sources import MOST_KEYS, OVER_S, SourceWatch, pose_values
 
 TWO_ORDERS = (("j2", "j1"), ("j1", "j2"))
+
+
+def pose_value(position, quaternion):
+    return tuple(pose_values(np.array([[*position, *quaternion]], float))[0].tolist())
 
 
 def arm(t):

@@ -8,7 +8,7 @@ from astra_ros.camera.errors import LensError, NotCalibrated, OtherSize
 from astra_ros.camera.lens import Lens, is_rectified, read_lens
 from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.datasets.rosbag.errors import BagError
-from astra_ros.datasets.rosbag.motion import camera_in
+from astra_ros.datasets.rosbag.frame_motion import camera_in
 from astra_ros.datasets.rosbag.recording import Recording
 from astra_ros.datasets.rosbag.topics import TopicSelection
 from astra_ros.plans.action_spaces import action_space_class

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from itertools import islice
 
+from astra_ros.camera.errors import BadImage, UnsupportedImage
 from astra_ros.camera.image_messages import ImageFacts
 from astra_ros.datasets.rosbag.bag import BadMessage, Bag, Topic
 from astra_ros.datasets.rosbag.errors import BagError
 from astra_ros.datasets.rosbag.import_settings import BagSettings
 from astra_ros.datasets.rosbag.message_types import CAMERA_INFO, COMPRESSED, IMAGE
-from astra_ros.datasets.rosbag.pictures import BadImage, UnsupportedImage, check_picture
+from astra_ros.datasets.rosbag.recording import check_picture
 from astra_ros.datasets.rosbag.topic_lookup import named_topic, refuse_ros_1, several_topics, topic_table
 
 # Video, which only its own image_transport plugin can decode.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,16 +32,12 @@ MOST_JUMPS = 50
 
 
 def choose_clock(sources: Mapping[str, Sequence], unstamped: str, wanted: str, first) -> Clock:
-    """The clock that all sources have in common.
+    """The clock that all `sources` (topic -> its series, of those with headers) have in common.
 
-    Args:
-        sources: topic -> its series, of those with headers.
-        unstamped: topic whose messages have no header, or ''.
-        wanted: 'header', 'receive', or 'auto': header stamps where they exist and agree.
-        first: the camera's series.
+    `unstamped`: topic whose messages have no header, or ''. `wanted`: 'header', 'receive', or 'auto': header stamps
+    where they exist and agree. `first`: the camera's series.
 
-    Raises:
-        ClockError: header stamps are wanted, but missing, or those of one topic jump alone.
+    Raises ClockError where header stamps are wanted, but missing, or those of one topic jump alone.
     """
     empty = [topic for topic, group in sources.items() if _share_unstamped(group) > 0.5]
     if wanted == "header" and empty:
@@ -63,10 +60,12 @@ def choose_clock(sources: Mapping[str, Sequence], unstamped: str, wanted: str, f
             raise ClockError(
                 f"the header stamps jump by {jumps_s} s, and {alone.other}", thing=alone.who, cure="take --clock auto"
             )
-        trouble = alone.why if alone else _apart(timed, unstamped, pictures) or _drifting(timed, unstamped)
+        trouble = f"the stamps of {alone.who} jump, and {alone.other}" if alone else ""
+        trouble = trouble or _apart(timed, unstamped, pictures) or _drifting(timed, unstamped)
         if trouble and wanted == "auto":
             # The recorder's times do not jump with the stamps.
-            name, why, jumps = "receive", f"times of the recorder: {trouble}", _jumps(first) if alone else {}
+            name, why = "receive", f"times of the recorder: {trouble}"
+            jumps = {after_ns: by_s for _, after_ns, by_s in pictures.jumps()} if alone else {}
         else:
             why += f"; {unstamped} has no stamps, so the recorder's times are used for it" if unstamped else ""
             future = _future(timed, unstamped, pictures) if not trouble else future
@@ -77,15 +76,10 @@ def choose_clock(sources: Mapping[str, Sequence], unstamped: str, wanted: str, f
 
 @dataclass(frozen=True)
 class _Stamps:
-    """Stamps of one series, in order of recording.
+    """Stamps of one series, in order of recording."""
 
-    Attributes:
-        received_ns: int64 [N], of the recorder.
-        ahead_s: [N], by how much the stamp is later.
-    """
-
-    received_ns: np.ndarray
-    ahead_s: np.ndarray
+    received_ns: np.ndarray  # int64 [N], of the recorder
+    ahead_s: np.ndarray  # [N], by how much the stamp is later
 
     @staticmethod
     def of(series) -> _Stamps:
@@ -137,55 +131,36 @@ class _Stamps:
         return found
 
 
-@dataclass(frozen=True)
-class _JumpAlone:
-    """Stamps of one topic that jump where those of another do not.
-
-    Attributes:
-        who: the topic that jumps.
-        by_s: by how much.
-        other: about the other topic, for an error.
-        why: for the report.
-    """
+class _JumpAlone(NamedTuple):
+    """Stamps of one topic that jump, by `by_s`, where those of another do not."""
 
     who: str
     by_s: list[float]
-    other: str
-    why: str
+    other: str  # about the other topic
 
 
 def _jump_alone(timed: Mapping[str, list[_Stamps]], unstamped: str, pictures: _Stamps) -> _JumpAlone | None:
     if unstamped:
         if by_s := [by for _, _, by in pictures.jumps()]:
-            return _JumpAlone(
-                "the pictures",
-                by_s,
-                f"{unstamped} has none that jump along",
-                f"the stamps of the pictures jump, and {unstamped} has none",
-            )
+            return _JumpAlone("the pictures", by_s, f"{unstamped} has none that jump along")
         return None
     for topic, group in timed.items():
         for other, others in timed.items():
             for one in group if topic != other else ():
                 for each in others:
                     if by_s := _not_shared(one, each):
-                        return _JumpAlone(
-                            topic,
-                            by_s,
-                            f"those of {other} do not jump along",
-                            f"the stamps of {topic} jump, and those of {other} do not jump along",
-                        )
+                        return _JumpAlone(topic, by_s, f"those of {other} do not jump along")
     return None
 
 
 def _not_shared(one: _Stamps, other: _Stamps) -> list[float]:
     """The jumps of one, s, that the other does not make."""
-    found = []
-    for before_ns, after_ns, by_s in one.jumps()[:MOST_JUMPS]:
-        here, there = one.change_s(before_ns, after_ns), other.change_s(before_ns, after_ns)
-        if here is not None and there is not None and abs(here - there) > JUMP_BACK_S:
-            found.append(by_s)
-    return found
+    changes = [(by_s, one.change_s(*at), other.change_s(*at)) for *at, by_s in one.jumps()[:MOST_JUMPS]]
+    return [
+        by_s
+        for by_s, here, there in changes
+        if here is not None and there is not None and abs(here - there) > JUMP_BACK_S
+    ]
 
 
 def _ahead_at(pictures: _Stamps, group: list[_Stamps]) -> np.ndarray:
@@ -280,11 +255,6 @@ def _drift(one: _Stamps, other: _Stamps | None) -> str:
     if abs(drift) <= DRIFT_S or np.abs(delays[known] - slope * at - level).max() > EVENLY * abs(drift):
         return ""
     return f"{abs(drift):.2f} s in {np.ptp(at):.0f} s"
-
-
-def _jumps(pictures) -> dict[int, float]:
-    """Where the clock of the pictures' headers jumps against the recorder's: see `Clock.jumps`."""
-    return {after_ns: by_s for _, after_ns, by_s in _Stamps.of(pictures).jumps()}
 
 
 def _share_unstamped(group: Sequence) -> float:

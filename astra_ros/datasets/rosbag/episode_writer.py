@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from astra_ros.camera.errors import BadImage
 from astra_ros.camera.frame_size import to_model_size
 from astra_ros.datasets.dataset import save_episode
 from astra_ros.datasets.episode import LEAST_FRAMES, Episode
 from astra_ros.datasets.rosbag.analysis import Analysis
 from astra_ros.datasets.rosbag.bag import BadMessage
 from astra_ros.datasets.rosbag.existing_imports import REPORT, ExistingImports
-from astra_ros.datasets.rosbag.pictures import BadImage, to_rgb
+from astra_ros.datasets.rosbag.recording import to_rgb
 from astra_ros.datasets.rosbag.segmentation import BROKEN, SHORT, Segment
 
 

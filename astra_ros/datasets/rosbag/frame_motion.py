@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from astra_ros.datasets.rosbag.errors import FrameError, TwoSources
-from astra_ros.datasets.rosbag.frame_tree import Edge, FrameTree
 from astra_ros.datasets.rosbag.import_settings import BagSettings
 from astra_ros.datasets.rosbag.pose_jumps import Jump, find_jumps, merged
 from astra_ros.datasets.rosbag.recording import Recording, Series
 from astra_ros.datasets.rosbag.resample import Clock, Track, problems
 from astra_ros.datasets.rosbag.sources import check_frame
 from astra_ros.robot.conflict import Conflict, Kind
-from astra_ros.robot.joint_sources import pose_value
-from astra_ros.rotations import body_displacement
+from astra_ros.robot.joint_sources import pose_values
+from astra_ros.rotations import Transforms, body_displacement, compose, interpolate
 
 # Two poses of a fixed frame, m and elements of a rotation matrix: nearer ones agree, further ones contradict.
 SAME_PLACE, OTHER_PLACE = 0.001, 0.01
@@ -26,17 +25,9 @@ JUMPING = "where the pose jumps"
 class FrameMotion:
     """A moving frame in a fixed one.
 
-    Args:
-        chain: the frames from the moving one up to the one below the fixed one.
-        edges: each of them -> (parent, poses in it).
-        still: those of them that never move. The last pose is used.
-        clock: of the recording.
-        topic: of the transforms, for messages.
-
-    Attributes:
-        fixed: the fixed one.
-        warnings: frames of the chain with two publishers that agree, or with two parents.
-        notes: about jumps of the moving one, which are not motion.
+    `chain`: the frames from the moving one up to the one below the fixed one. `edges`: each of them -> (parent, poses
+    in it). `still`: those that never move, whose last pose is used. `warnings` tell of frames with two publishers or two
+    parents, `notes` of jumps of the moving frame, which are not motion.
     """
 
     def __init__(
@@ -48,10 +39,9 @@ class FrameMotion:
         topic: str,
     ):
         self._chain = list(chain)
-        self._parents = {child: edges[child][0] for child in chain}
-        self.fixed = self._parents[chain[-1]]
+        self.fixed = edges[chain[-1]][0]
         self.warnings: list[str] = []
-        self._still = {child: edges[child][1].values[-1] for child in chain if child in still}
+        self._still = {child: _at_rest(edges[child][1]) for child in chain if child in still}
         self._moving = {child: _pose_track(edges[child][1], clock) for child in chain if child not in still}
         beginnings = sorted({begin for track in self._moving.values() for begin in track.beginnings})
         self._jumps = {begin: self._find_jumps(begin) for begin in beginnings}
@@ -61,9 +51,7 @@ class FrameMotion:
     def through_tree(cls, recording: Recording, clock: Clock, frame: str, fixed: str, topic: str) -> FrameMotion:
         """A frame in a fixed one of the tree. Without `fixed`, in odom or the root.
 
-        Raises:
-            FrameError: no transforms lead from one to the other, or none of them moves.
-            TwoSources: two publishers contradict each other.
+        Raises FrameError where no transforms lead from one to the other or none of them moves, and TwoSources.
         """
         moving, still = (_with_parent(edges, recording, fixed) for edges in (recording.poses, recording.static))
         parents = {child: parent for edges in (still, moving) for child, (parent, _) in edges.items()}
@@ -87,18 +75,12 @@ class FrameMotion:
                 own = problems(samples, at, gap_s)
                 found = np.where((found == "") & (own != ""), own + f" (frame '{child}')", found)
         # A row goes back to the frame before, be that further away than a step.
-        since = np.minimum(times - dt_s, np.concatenate([[np.inf], times[:-1]]))
-        across = np.zeros(len(times), dtype=bool)
-        for jump in self._at(received_s):
-            across |= (since < jump.end_s) & (times > jump.begin_s)
+        across = self._jumps_between(np.minimum(times - dt_s, np.append(np.inf, times[:-1])), times, received_s)
         return np.where((found == "") & across, f"{JUMPING} (frame '{self._chain[0]}')", found)
 
     def poses(self, times: np.ndarray, received_s: float):
-        edges = {child: _still_edge(self._parents[child], value) for child, value in self._still.items()}
-        for child, track in self._moving.items():
-            samples, values = track.run(received_s)
-            edges[child] = Edge(self._parents[child], samples, (values[:, :3], values[:, 3:]))
-        return FrameTree(edges).pose(self._chain, times)
+        moving = {child: track.run(received_s) for child, track in self._moving.items()}
+        return _composed([moving.get(child) or self._still[child] for child in self._chain], times)
 
     def velocities(self, begin: np.ndarray, end: np.ndarray, received_s: float) -> np.ndarray:
         return body_displacement(self.poses(begin, received_s), self.poses(end, received_s)) / (end - begin)[:, None]
@@ -106,9 +88,7 @@ class FrameMotion:
     def example(self) -> np.ndarray:
         """Velocities between samples, which show the components that are ever used."""
         times = next(iter(self._moving.values())).run(0.0)[0]
-        across = np.zeros(max(0, len(times) - 1), dtype=bool)
-        for jump in self._at(0.0):
-            across |= (times[:-1] < jump.end_s) & (times[1:] > jump.begin_s)
+        across = self._jumps_between(times[:-1], times[1:], 0.0)
         return self.velocities(times[:-1][~across], times[1:][~across], 0.0)
 
     def _find_jumps(self, received_s: float) -> list[Jump]:
@@ -123,10 +103,14 @@ class FrameMotion:
             for jump in find_jumps(times, self.poses(times, received_s))
         )
 
-    def _at(self, received_s: float) -> list[Jump]:
-        """The jumps of the run that was recorded at that time."""
-        begun = [begin for begin in self._jumps if begin <= received_s]
-        return self._jumps[begun[-1]] if begun else next(iter(self._jumps.values()), [])
+    def _jumps_between(self, begin: np.ndarray, end: np.ndarray, received_s: float) -> np.ndarray:
+        """bool [N]: whether the pose jumps between `begin` [N] and `end` [N], in the run recorded at that time."""
+        begun = [first for first in self._jumps if first <= received_s]
+        jumps = self._jumps[begun[-1]] if begun else next(iter(self._jumps.values()), [])
+        across = np.zeros(len(end), dtype=bool)
+        for jump in jumps:
+            across |= (begin < jump.end_s) & (end > jump.begin_s)
+        return across
 
     def _about_jumps(self, topic: str) -> list[str]:
         # Runs of several edges begin one by one.
@@ -155,8 +139,7 @@ def camera_in(recording: Recording, settings: BagSettings, base: str, notes: lis
     if bad := [conflict for conflict in found if conflict.contradicts]:
         raise TwoSources("/tf_static", bad, "or give position and quaternion in camera_pose")
     notes += [f"/tf_static: {conflict}; the last one was taken, as tf2 does" for conflict in found]
-    edges = {child: _still_edge(parents[child], still[child][1].values[-1]) for child in chain}
-    return np.concatenate(FrameTree(edges).pose(chain, np.zeros(1)), axis=1)[0]
+    return np.concatenate(_composed([_at_rest(still[child][1]) for child in chain], np.zeros(1)), axis=1)[0]
 
 
 def _with_parent(
@@ -172,17 +155,30 @@ def _with_parent(
 
 
 def _named_chain(parents: dict[str, str], frame: str, fixed: str) -> list[str]:
-    rest = (np.empty(0), (np.zeros((1, 3)), np.array([[0.0, 0, 0, 1]])))
-    tree = FrameTree({child: Edge(parent, *rest) for child, parent in parents.items()})
-    try:
-        chain = tree.chain(frame, fixed)
-        # A map is corrected in jumps, odometry is not.
-        if not fixed and "odom" in chain[1:]:
-            chain = tree.chain(frame, "odom")
-        return chain
-    except FrameError as error:
-        error.cure = "record /tf and /tf_static, or set camera_frame or fixed_frame in the --config file"
-        raise
+    """`frame` and those above it, up to just below `fixed`; without `fixed`, below odom or the root.
+
+    Raises FrameError where a frame is unknown, or `fixed` is not above it.
+    """
+    chain: list[str] = []
+    parent, problem, thing = frame, "", ""
+    while parent in parents and parent != fixed:
+        if parent in chain:
+            problem = f"the frames {', '.join(chain)} form a cycle"
+            break
+        chain.append(parent)
+        parent = parents[parent]
+    else:
+        if fixed and parent != fixed:
+            found = ", ".join([*chain[1:], parent]) if chain else "no frames"
+            problem, thing = f"not above '{frame}'; above it are {found}", f"frame '{fixed}'"
+        elif not chain:
+            known = ", ".join(sorted(parents)) or "none"
+            problem, thing = f"in no transform; there are {known}", f"frame '{frame}'"
+    if problem:
+        cure = "record /tf and /tf_static, or set camera_frame or fixed_frame in the --config file"
+        raise FrameError(problem, thing=thing, cure=cure)
+    # A map is corrected in jumps, odometry is not.
+    return chain[: chain.index("odom")] if not fixed and "odom" in chain[1:] else chain
 
 
 def _check_sources(
@@ -235,7 +231,7 @@ def _check_sources(
 
 def _fixed_in_two_ways(child: str, parent: str, series: Series) -> Conflict | None:
     """The conflict about a frame that never moves and was published with several poses, or None."""
-    values = np.array([pose_value(value[:3], value[3:]) for value in series.values])
+    values = pose_values(np.array(series.values))
     apart = np.abs(values - values[-1]).max(axis=1)
     if apart.max() <= SAME_PLACE:
         return None
@@ -246,9 +242,9 @@ def _fixed_in_two_ways(child: str, parent: str, series: Series) -> Conflict | No
         int((apart > SAME_PLACE).sum()),
         ((parent,), (parent,)),
         (tuple(values[-1].tolist()), other),
-        0.0,
-        0.0,
-        Kind.FIXED_FRAME,
+        last_s=0.0,
+        back_s=0.0,
+        kind=Kind.FIXED_FRAME,
     )
 
 
@@ -256,8 +252,17 @@ def _both(one: Series, other: Series) -> Series:
     return Series(values=[*one.values, *other.values])
 
 
-def _still_edge(parent: str, value: np.ndarray) -> Edge:
-    return Edge(parent, np.zeros(1), (value[None, :3], value[None, 3:]))
+def _at_rest(series: Series) -> tuple[np.ndarray, np.ndarray]:
+    """(time [1], pose [1, 7]) of a frame that never moves."""
+    return np.zeros(1), np.array(series.values[-1:])
+
+
+def _composed(edges: Sequence[tuple[np.ndarray, np.ndarray]], at: np.ndarray) -> Transforms:
+    """The first frame of a chain in the parent of its last, at `at` [N]. Each edge: (times [M], poses [M, 7])."""
+    below, *above = [interpolate(times, (poses[:, :3], poses[:, 3:]), at) for times, poses in edges]
+    for pose in above:
+        below = compose(pose, below)
+    return below
 
 
 def _pose_track(series: Series, clock: Clock) -> Track:

@@ -10,37 +10,23 @@ from typing import Protocol
 
 import numpy as np
 
-from astra_ros.datasets.rosbag.frame_motion import camera_in
 from astra_ros.datasets.rosbag.recording import Recording, Series
 from astra_ros.datasets.rosbag.resample import Clock
 from astra_ros.datasets.rosbag.topics import TopicSelection
 from astra_ros.plans.action_spaces import action_space_class
 
-__all__ = ["Motion", "camera_in", "make_motion", "motion_series"]
-
 
 class Motion(Protocol):
-    """The motion of a robot. `received_s` selects the run of the clock, see `Track.run`.
+    """The motion of a robot. `received_s` selects the run of the clock, see `Track.run`."""
 
-    Attributes:
-        names: D columns of the rows.
-        continuous: those of them that are joints without limits.
-        how: in words, for the report.
-        samples: number of its messages.
-        warnings: for the user, before all notes.
-        notes: for the user.
-        unfit: why the episodes must not be trained on, '' where they may.
-        cure: how to keep more frames where the motion is silent, or ''.
-    """
-
-    names: tuple[str, ...]
-    continuous: tuple[str, ...]
-    how: str
-    samples: int
-    warnings: list[str]
+    names: tuple[str, ...]  # D columns of the rows
+    continuous: tuple[str, ...]  # those of them that are joints without limits
+    how: str  # in words, for the report
+    samples: int  # number of its messages
+    warnings: list[str]  # for the user, before all notes
     notes: list[str]
-    unfit: str
-    cure: str
+    unfit: str  # why the episodes must not be trained on, '' where they may
+    cure: str  # how to keep more frames where the motion is silent, or ''
 
     def problems(self, times: np.ndarray, received_s: float) -> np.ndarray:
         """Why frames at `times` [N] have no row; '' where they have one."""

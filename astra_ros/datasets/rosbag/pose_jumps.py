@@ -7,7 +7,7 @@ and after. Fast motion is fast before or after too, and lasts for more than two 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,7 @@ FASTEST_M, FASTEST_RAD = 10.0, 20.0
 AROUND, LONGEST = 3, 2
 
 
-@dataclass(frozen=True)
-class Jump:
+class Jump(NamedTuple):
     """A jump between two poses, at `begin_s` and `end_s`, by m and rad."""
 
     begin_s: float
@@ -46,17 +45,7 @@ def merged(jumps: Iterable[Jump]) -> list[Jump]:
     for jump in sorted(jumps, key=lambda each: each.begin_s):
         if found and jump.begin_s < found[-1].end_s:
             last = found.pop()
-            jump = Jump(
-                last.begin_s,
-                *(
-                    max(pair)
-                    for pair in (
-                        (last.end_s, jump.end_s),
-                        (last.moved_m, jump.moved_m),
-                        (last.turned_rad, jump.turned_rad),
-                    )
-                ),
-            )
+            jump = Jump(last.begin_s, *map(max, last[1:], jump[1:]))
         found.append(jump)
     return found
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from astra_ros.camera.errors import BadImage, UnsupportedImage
 from astra_ros.camera.lens import contents
 from astra_ros.datasets.rosbag.bag import BadMessage, Bag, Topic
 from astra_ros.datasets.rosbag.errors import BagError
 from astra_ros.datasets.rosbag.message_types import CONTROLLER_STATE, JOINT_STATE, ODOMETRY, TF, TWIST, TWIST_STAMPED
-from astra_ros.datasets.rosbag.pictures import BadImage, UnsupportedImage, check_picture
-from astra_ros.datasets.rosbag.recording import Pictures, Recording, Series, stamp_of
+from astra_ros.datasets.rosbag.recording import Pictures, Recording, Series, check_picture, stamp_of
 from astra_ros.datasets.rosbag.topics import TopicSelection
 from astra_ros.robot.joint_messages import JointMessageError, JointPositions, controller_state, joint_state
 
@@ -28,7 +29,7 @@ class BadPart(BadMessage):
 def read_recording(bag: Bag, selection: TopicSelection) -> Recording:
     """Read the selected topics. Raises BagError where a topic cannot be used at all."""
     recording = Recording(Pictures(), stamped=selection.motion.type != TWIST)
-    readers: dict[str, Callable[[object, int], None]] = {
+    readers: dict[str, Callable[[Any, int], object]] = {
         selection.image.name: lambda message, ns: _picture(recording, selection.image, message, ns),
         selection.motion.name: lambda message, ns: _MOTION[selection.motion.type](recording, message, ns),
     }
@@ -37,7 +38,9 @@ def read_recording(bag: Bag, selection: TopicSelection) -> Recording:
     if selection.description:
         readers[selection.description.name] = lambda message, ns: _description(recording, message)
     if selection.camera_info:
-        readers[selection.camera_info.name] = lambda message, ns: _camera_info(recording, message, ns)
+        readers[selection.camera_info.name] = lambda message, ns: recording.lenses.setdefault(
+            contents(message), (ns, message)
+        )
     recording.bad = {name: Counter() for name in readers}
     total = sum(each.count for each in bag.topics if each.name in readers)
     with tqdm(total=total, unit="message", desc=f"read {bag.path.name}", unit_scale=True) as bar:
@@ -53,7 +56,10 @@ def read_recording(bag: Bag, selection: TopicSelection) -> Recording:
                     _broken(recording.pictures, 0, received_ns, f"no message: {error}")
             except UnsupportedImage as error:
                 raise BagError(error.problem, thing=topic, cure=error.cure) from error
-    _without_measured(recording, selection.motion.name)
+    if not recording.joints:
+        recording.joints = recording.measured
+    elif lost := sum(map(len, recording.measured.values())):
+        recording.bad[selection.motion.name]["it has measured positions, not commanded ones"] += lost
     return recording
 
 
@@ -72,20 +78,8 @@ def _picture(recording: Recording, topic: Topic, message, received_ns: int) -> N
     pictures.look(message, facts, received_ns)
 
 
-def _camera_info(recording: Recording, message, received_ns: int) -> None:
-    recording.lenses.setdefault(contents(message), (received_ns, message))
-
-
 def _description(recording: Recording, message) -> None:
     recording.description = message.data or recording.description
-
-
-def _joint_state(recording: Recording, message, received_ns: int) -> None:
-    _positions(recording, joint_state, message, received_ns)
-
-
-def _controller_state(recording: Recording, message, received_ns: int) -> None:
-    _positions(recording, controller_state, message, received_ns)
 
 
 def _positions(recording: Recording, read: Callable[[object], JointPositions], message, received_ns: int) -> None:
@@ -98,24 +92,10 @@ def _positions(recording: Recording, read: Callable[[object], JointPositions], m
     if not said.names:
         fast = len(getattr(message, "velocity", ()))
         raise BadMessage("it has no position of any joint" + (", only velocities" if fast else ""))
-    recording.joint_fields[said.field] += 1
     only_measured = said.measured and read is controller_state
     (recording.measured if only_measured else recording.joints).setdefault(said.names, Series()).add(
         stamp_of(message), received_ns, np.array(said.values)
     )
-
-
-def _without_measured(recording: Recording, topic: str) -> None:
-    """Leaves out the messages of a controller that lack commanded positions, where others have them."""
-    if recording.joints:
-        if lost := sum(map(len, recording.measured.values())):
-            recording.bad[topic]["it has measured positions, not commanded ones"] += lost
-    else:
-        recording.joints = recording.measured
-
-
-def _twist(recording: Recording, message, received_ns: int) -> None:
-    _velocity(recording, 0, message, received_ns)
 
 
 def _twist_stamped(recording: Recording, message, received_ns: int) -> None:
@@ -143,13 +123,9 @@ def _odometry(recording: Recording, message, received_ns: int) -> None:
         bad = error
     pose = np.full(7, np.nan)
     try:
+        place = message.pose.pose
         pose = _edge(
-            recording,
-            recording.poses,
-            (parent, child),
-            message.pose.pose.position,
-            message.pose.pose.orientation,
-            (stamp_ns, received_ns),
+            recording, recording.poses, (parent, child), place.position, place.orientation, (stamp_ns, received_ns)
         )
     except BadMessage as error:
         bad = error if bad is not None else BadPart(str(error))
@@ -173,22 +149,13 @@ def _is_lost(message) -> bool:
     return bool((speed >= UNKNOWN_VARIANCE).all() or rests and not (speed > 0).any())
 
 
-def _transforms(recording: Recording, message, received_ns: int) -> None:
-    _frames(recording, recording.poses, message, received_ns)
-
-
 def _frames(recording: Recording, edges: dict, message, received_ns: int) -> None:
     bad, whole = None, 0
     for item in message.transforms:
         try:
-            _edge(
-                recording,
-                edges,
-                (item.header.frame_id.lstrip("/"), item.child_frame_id.lstrip("/")),
-                item.transform.translation,
-                item.transform.rotation,
-                (stamp_of(item), received_ns),
-            )
+            frames = item.header.frame_id.lstrip("/"), item.child_frame_id.lstrip("/")
+            place = item.transform
+            _edge(recording, edges, frames, place.translation, place.rotation, (stamp_of(item), received_ns))
             whole += 1
         except BadMessage as error:  # the others of the same message may be whole
             bad = error
@@ -214,12 +181,12 @@ def _edge(
 
 
 _MOTION = {
-    JOINT_STATE: _joint_state,
-    CONTROLLER_STATE: _controller_state,
-    TWIST: _twist,
+    JOINT_STATE: lambda recording, message, ns: _positions(recording, joint_state, message, ns),
+    CONTROLLER_STATE: lambda recording, message, ns: _positions(recording, controller_state, message, ns),
+    TWIST: lambda recording, message, ns: _velocity(recording, 0, message, ns),
     TWIST_STAMPED: _twist_stamped,
     ODOMETRY: _odometry,
-    TF: _transforms,
+    TF: lambda recording, message, ns: _frames(recording, recording.poses, message, ns),
 }
 
 

@@ -8,26 +8,27 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from astra_ros.camera.image_messages import brightest
+from astra_ros.camera.image_messages import (
+    ImageFacts,
+    brightest,
+    check_compressed,
+    check_raw,
+    compressed_to_rgb,
+    raw_to_rgb,
+)
 from astra_ros.camera.image_sources import ImageSources
 from astra_ros.camera.repeated_images import RepeatWatch
 from astra_ros.camera.significant_bits import SignificantBits
-from astra_ros.datasets.rosbag.pictures import ImageFacts
+from astra_ros.datasets.rosbag.message_types import COMPRESSED
 
 
 @dataclass
 class Series:
-    """Messages of one source, in order of recording.
+    """Messages of one source, in order of recording."""
 
-    Attributes:
-        stamps_ns: of their headers; 0 where it is empty.
-        received_ns: when the recorder received them.
-        values: a row of numbers each.
-    """
-
-    stamps_ns: list[int] = field(default_factory=list)
-    received_ns: list[int] = field(default_factory=list)
-    values: list = field(default_factory=list)
+    stamps_ns: list[int] = field(default_factory=list)  # of the headers; 0 where it is empty
+    received_ns: list[int] = field(default_factory=list)  # when the recorder received them
+    values: list = field(default_factory=list)  # a row of numbers each
 
     def add(self, stamp_ns: int, received_ns: int, value) -> None:
         self.stamps_ns.append(stamp_ns)
@@ -35,7 +36,6 @@ class Series:
         self.values.append(value)
 
     def rows(self, numbers: Sequence[int]) -> Series:
-        """Some of the messages."""
         return Series(
             *([part[number] for number in numbers] for part in (self.stamps_ns, self.received_ns, self.values))
         )
@@ -46,23 +46,15 @@ class Series:
 
 @dataclass
 class Pictures(Series):
-    """The camera's messages. `values` are (height, width), or None for a broken picture.
+    """The camera's messages. `values` are (height, width), or None for a broken picture."""
 
-    Attributes:
-        encodings, frames: encoding or format, frame_id -> number of pictures.
-        broken: the problem of each broken picture.
-        remarks: how ambiguous pictures are read -> number of pictures.
-        changes: number of a picture from another camera than the one before -> how it differs.
-        again: numbers of pictures that repeat the one before, byte for byte.
-        sources, bits: whether several cameras publish, and how many bits their pixels use.
-    """
-
-    encodings: Counter = field(default_factory=Counter)
-    frames: Counter = field(default_factory=Counter)
-    broken: list[str] = field(default_factory=list)
-    remarks: Counter = field(default_factory=Counter)
+    encodings: Counter = field(default_factory=Counter)  # encoding or format -> number of pictures
+    frames: Counter = field(default_factory=Counter)  # frame_id -> number of pictures
+    broken: list[str] = field(default_factory=list)  # the problem of each
+    remarks: Counter = field(default_factory=Counter)  # how ambiguous pictures are read -> number of pictures
+    # Number of a picture from another camera than the one before -> how it differs.
     changes: dict[int, str] = field(default_factory=dict)
-    again: set[int] = field(default_factory=set)
+    again: set[int] = field(default_factory=set)  # numbers of pictures that repeat the one before, byte for byte
     sources: ImageSources = field(default_factory=ImageSources)
     bits: SignificantBits = field(default_factory=SignificantBits)
     _repeats: RepeatWatch = field(default_factory=RepeatWatch)
@@ -84,45 +76,25 @@ class Pictures(Series):
 
 @dataclass
 class Recording:
-    """The messages of a bag.
-
-    Attributes:
-        pictures: the camera.
-        stamped: whether the motion's messages have headers.
-        joints: names of the joints of a message -> positions, rad or m.
-        measured: the same, of a controller's messages that only have measured positions.
-        joint_fields: field that positions were read from -> number of messages.
-        velocities: linear x y z, angular x y z; m/s and rad/s, as in the messages.
-        velocity_frames: for each velocity, the frames that its message names: the header's, and the child of an
-            odometry; none for a message without a header.
-        velocity_poses: for each velocity of an odometry its pose: position x y z, quaternion x y z w; NaN where it
-            is unusable.
-        poses: child frame -> (its first parent, position x y z and quaternion x y z w).
-        static: the same of frames that never move.
-        other_parents: child frame -> further parent -> poses.
-        odometry_frames: (parent, child) of an odometry -> number of messages.
-        description: the robot's description, or ''.
-        lenses: contents of a CameraInfo -> (receive time of the first such message, that message).
-        bad: topic -> reason -> number of messages that were left out.
-        bad_parts: the same for messages of which a part was left out.
-    """
+    """The messages of a bag. A pose is position x y z, m, and quaternion x y z w."""
 
     pictures: Pictures
-    stamped: bool = True
-    joints: dict[tuple[str, ...], Series] = field(default_factory=dict)
-    measured: dict[tuple[str, ...], Series] = field(default_factory=dict)
-    joint_fields: Counter = field(default_factory=Counter)
-    velocities: Series = field(default_factory=Series)
+    stamped: bool = True  # whether the motion's messages have headers
+    joints: dict[tuple[str, ...], Series] = field(default_factory=dict)  # names in a message -> positions, rad or m
+    measured: dict[tuple[str, ...], Series] = field(default_factory=dict)  # of a controller without commanded positions
+    velocities: Series = field(default_factory=Series)  # linear x y z, angular x y z; m/s and rad/s, as in the messages
+    # For each velocity, the frames that its message names: the header's, and the child of an odometry.
     velocity_frames: list[tuple[str, ...]] = field(default_factory=list)
-    velocity_poses: list[np.ndarray] = field(default_factory=list)
-    poses: dict[str, tuple[str, Series]] = field(default_factory=dict)
-    static: dict[str, tuple[str, Series]] = field(default_factory=dict)
-    other_parents: dict[str, dict[str, Series]] = field(default_factory=dict)
-    odometry_frames: Counter = field(default_factory=Counter)
-    description: str = ""
+    velocity_poses: list[np.ndarray] = field(default_factory=list)  # for each of an odometry; NaN where it is unusable
+    poses: dict[str, tuple[str, Series]] = field(default_factory=dict)  # child frame -> (its first parent, poses)
+    static: dict[str, tuple[str, Series]] = field(default_factory=dict)  # the same of frames that never move
+    other_parents: dict[str, dict[str, Series]] = field(default_factory=dict)  # child frame -> further parent -> poses
+    odometry_frames: Counter = field(default_factory=Counter)  # (parent, child) -> number of messages
+    description: str = ""  # URDF
+    # Contents of a CameraInfo -> (receive time of the first such message, that message).
     lenses: dict[tuple, tuple[int, object]] = field(default_factory=dict)
-    bad: dict[str, Counter] = field(default_factory=dict)
-    bad_parts: dict[str, Counter] = field(default_factory=dict)
+    bad: dict[str, Counter] = field(default_factory=dict)  # topic -> reason -> number of messages that were left out
+    bad_parts: dict[str, Counter] = field(default_factory=dict)  # the same of messages whose rest was used
 
     def reasons(self, topic: str) -> str:
         """Why messages of a topic were left out, to continue a sentence."""
@@ -136,3 +108,13 @@ class Recording:
 def stamp_of(message) -> int:
     """A header's stamp, ns."""
     return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+
+
+def check_picture(kind: str, message) -> ImageFacts:
+    """What a picture of type `kind` is, without decoding it where that is possible. Raises BadImage."""
+    return check_compressed(message) if kind == COMPRESSED else check_raw(message)
+
+
+def to_rgb(kind: str, message) -> np.ndarray:
+    """A picture as uint8 [H, W, 3] RGB. Raises BadImage."""
+    return compressed_to_rgb(message) if kind == COMPRESSED else raw_to_rgb(message)

@@ -10,29 +10,19 @@ import numpy as np
 from astra_ros.camera.frame_order import JUMP_BACK_S, SAME_S
 from astra_ros.plans.turns import unwrapped
 
-TINY_S = SAME_S
-
 
 @dataclass(frozen=True)
 class Clock:
-    """The clock of an import.
+    """The clock of an import."""
 
-    Attributes:
-        name: 'header' or 'receive'.
-        why: the reason, for the report.
-        origin_ns: second 0, the first picture.
-        received_origin_ns: receive time of the first picture.
-        jumps: receive time of the first picture after a jump of the header clock, ns -> the jump, s. Only where the
-            recorder's clock was chosen because of these jumps.
-        future: receive times of pictures that are stamped too far in the future, ns.
-    """
-
-    name: str
-    why: str
-    origin_ns: int
-    received_origin_ns: int
+    name: str  # 'header' or 'receive'
+    why: str  # for the report
+    origin_ns: int  # second 0, the first picture
+    received_origin_ns: int  # receive time of the first picture
+    # Receive time of the first picture after a jump of the header clock, ns -> the jump, s. Only where the recorder's
+    # clock was chosen because of these jumps.
     jumps: Mapping[int, float] = field(default_factory=dict)
-    future: frozenset[int] = frozenset()
+    future: frozenset[int] = frozenset()  # receive times of pictures that are stamped too far in the future, ns
 
     def times_s(self, series, stamped: bool = True) -> np.ndarray:
         """float64 [N]; NaN where a header has no stamp. Receive times without headers."""
@@ -51,20 +41,18 @@ class Clock:
 
 
 class Track:
-    """Values over time, in runs within which the clock goes forward.
+    """Values [N, D] over time, in runs within which the clock goes forward.
 
-    Args:
-        times_s: [N], in order of recording; rows where it is NaN are left out.
-        received_s: [N].
-        values: [N, D].
-        turning: whether they are angles of joints without limits, which are unwrapped within a run.
+    Messages are in order of recording; rows whose time is NaN are left out. `turning`: whether the values are angles of
+    joints without limits, which are unwrapped within a run.
     """
 
     def __init__(self, times_s: np.ndarray, received_s: np.ndarray, values: np.ndarray, turning: bool = False):
         good = np.isfinite(times_s)
         times_s, received_s, values = times_s[good], received_s[good], values[good]
         starts = [0, *(np.flatnonzero(np.diff(times_s) < -JUMP_BACK_S) + 1), len(times_s)]
-        self._runs, self._received = [], []
+        self.runs: list[tuple[np.ndarray, np.ndarray]] = []  # (times [M] increasing, values [M, D]), as recorded
+        self.beginnings: list[float] = []  # receive time of the first sample of each run, s
         for begin, end in zip(starts, starts[1:]):
             if begin == end:
                 continue
@@ -72,34 +60,15 @@ class Track:
             order = begin + np.argsort(times_s[begin:end], kind="stable")
             last = np.append(np.diff(times_s[order]) > 0, True)
             kept = values[order][last]
-            self._runs.append((times_s[order][last], unwrapped(kept) if turning else kept))
-            self._received.append(received_s[begin])
+            self.runs.append((times_s[order][last], unwrapped(kept) if turning else kept))
+            self.beginnings.append(received_s[begin])
         self._columns = values.shape[1:]
-
-    def __len__(self) -> int:
-        return sum(len(times) for times, _ in self._runs)
-
-    @property
-    def jumps(self) -> int:
-        """How often the clock was set back."""
-        return max(0, len(self._runs) - 1)
-
-    @property
-    def beginnings(self) -> list[float]:
-        """Receive time of the first sample of each run, s: an argument that selects it in `run`."""
-        return list(self._received)
-
-    @property
-    def runs(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """(times [M] increasing, values [M, D]) of each run, in order of recording."""
-        return list(self._runs)
 
     def run(self, received_s: float) -> tuple[np.ndarray, np.ndarray]:
         """(times [M] increasing, values [M, D]) of the run that was recorded at that time."""
-        if not self._runs:
+        if not self.runs:
             return np.empty(0), np.empty((0, *self._columns))
-        index = int(np.searchsorted(self._received, received_s, side="right")) - 1
-        return self._runs[max(0, index)]
+        return self.runs[max(0, int(np.searchsorted(self.beginnings, received_s, side="right")) - 1)]
 
 
 BEFORE, AFTER, SILENT = ("before the motion starts", "after the motion ends", "while the motion is silent")
@@ -111,12 +80,12 @@ def problems(times: np.ndarray, at: np.ndarray, gap_s: float) -> np.ndarray:
     if not len(times):
         found[:] = BEFORE
         return found
-    right = np.clip(np.searchsorted(times, at - TINY_S), 0, len(times) - 1)
+    right = np.clip(np.searchsorted(times, at - SAME_S), 0, len(times) - 1)
     left = np.maximum(right - 1, 0)
-    on_sample = np.abs(times[right] - at) <= TINY_S
-    found[~on_sample & (times[right] - times[left] > gap_s + TINY_S)] = SILENT
-    found[at < times[0] - TINY_S] = BEFORE
-    found[at > times[-1] + TINY_S] = AFTER
+    on_sample = np.abs(times[right] - at) <= SAME_S
+    found[~on_sample & (times[right] - times[left] > gap_s + SAME_S)] = SILENT
+    found[at < times[0] - SAME_S] = BEFORE
+    found[at > times[-1] + SAME_S] = AFTER
     return found
 
 
@@ -125,15 +94,20 @@ def linear(times: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(at, times, column) for column in values.T], axis=1)
 
 
+def travelled(times: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    """[N, D]: the integral of the linear interpolation of rates [N, D], from the first time on."""
+    steps = np.diff(times)[:, None] * (rates[1:] + rates[:-1]) / 2
+    return np.concatenate([np.zeros((1, rates.shape[1])), np.cumsum(steps, axis=0)])
+
+
 def mean_of_line(times: np.ndarray, values: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Mean over [begin, end] ([M] each) of the linear interpolation of values [N, D]: [M, D]."""
-    steps = np.diff(times)[:, None] * (values[1:] + values[:-1]) / 2
-    travelled = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(steps, axis=0)])
+    way = travelled(times, values)
 
     def until(at: np.ndarray) -> np.ndarray:
         left = np.clip(np.searchsorted(times, at, side="right") - 1, 0, len(times) - 1)
         here = linear(times, values, at)
-        return travelled[left] + (at - times[left])[:, None] * (values[left] + here) / 2
+        return way[left] + (at - times[left])[:, None] * (values[left] + here) / 2
 
     return (until(end) - until(begin)) / (end - begin)[:, None]
 
@@ -175,7 +149,7 @@ def divide(times: np.ndarray, dt_s: float, most: int, least: int) -> list[tuple[
         right = np.clip(np.searchsorted(times, grid), 1, max(1, len(times) - 1))
         nearest = np.clip(right, 0, len(times) - 1)
         nearest = np.where(grid - times[right - 1] <= times[nearest] - grid, right - 1, nearest)
-        good = np.abs(times[nearest] - grid) <= dt_s / 2 + TINY_S
+        good = np.abs(times[nearest] - grid) <= dt_s / 2 + SAME_S
         good[1:] &= np.diff(nearest) > 0
         length = len(grid) if good.all() else int(np.argmin(good))
         end = max(int(np.searchsorted(times, grid[length - 1] + dt_s / 2, side="right")), int(nearest[length - 1]) + 1)

@@ -13,24 +13,18 @@ from astra_ros.datasets.rosbag.recording import Recording, Series
 from astra_ros.datasets.rosbag.resample import JUMP_BACK_S, Clock
 from astra_ros.plans.turns import short_way
 from astra_ros.robot.conflict import Conflict, Kind
-from astra_ros.robot.joint_sources import FLOOR, SPEEDS, SourceWatch, pose_value
+from astra_ros.robot.joint_sources import FLOOR, SPEEDS, SourceWatch, pose_values
 
 
 @dataclass(frozen=True)
 class _Messages:
-    """N messages about one joint, frame or velocity, in order of recording.
+    """N messages about one joint, frame or velocity, in order of recording."""
 
-    Attributes:
-        names: of each message: the joints in its order, the frame's parent, or the frame of the header.
-        received_s, times_s, stamps_s: [N]; `stamps_s` NaN where there is none.
-        values: [N, k].
-    """
-
-    names: list[tuple[str, ...]]
+    names: list[tuple[str, ...]]  # of each: the joints in its order, the frame's parent, or the frame of the header
     received_s: np.ndarray
     times_s: np.ndarray
-    stamps_s: np.ndarray
-    values: np.ndarray
+    stamps_s: np.ndarray  # NaN where there is none
+    values: np.ndarray  # [N, k]
 
 
 def check_joints(
@@ -65,25 +59,18 @@ def check_joints(
 
 
 def check_frame(frame: str, series: Mapping[str, Series], clock: Clock) -> Conflict | None:
-    """The conflict about a frame that moves. None where it has one publisher.
-
-    Args:
-        series: parent -> the poses in it.
-    """
+    """The conflict about a frame that moves (`series`: parent -> poses in it). None where it has one publisher."""
     parts: dict[tuple[str, ...], tuple[Series, np.ndarray]] = {}
     for parent, poses in series.items():
-        values = np.array([pose_value(value[:3], value[3:]) for value in poses.values])
-        parts[(parent,)] = poses, values
+        parts[(parent,)] = poses, pose_values(np.reshape(poses.values, (-1, 7)))
     return _conflict(frame, _together(parts, clock), clock, Kind.FRAME)
 
 
 def check_velocities(recording: Recording, clock: Clock, only: tuple[str, ...] | None = None) -> list[Conflict]:
     """Conflicts about the components of a base's velocity whose publishers contradict each other in turn.
 
-    A single publisher may look the same: a controller that only knows full speed and rest.
-
-    Args:
-        only: the frame names of the messages to look at; None: all messages.
+    A single publisher may look the same: a controller that only knows full speed and rest. `only`: the frame names of
+    the messages to look at; None: all messages.
     """
     values, found = np.array(recording.velocities.values, dtype=np.float64), []
     for column, axis in enumerate(AXES):

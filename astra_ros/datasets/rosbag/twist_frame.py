@@ -14,7 +14,7 @@ from enum import Enum
 import numpy as np
 
 from astra_ros.datasets.rosbag.pose_jumps import are_jumps
-from astra_ros.datasets.rosbag.resample import JUMP_BACK_S
+from astra_ros.datasets.rosbag.resample import JUMP_BACK_S, travelled
 from astra_ros.rotations import conjugate, multiply, rotate, rotation_vector
 
 # Poses and velocities are compared over so many seconds, so that the noise of poses hardly matters.
@@ -27,36 +27,22 @@ LEAST_WINDOWS, LEAST_WAY_M, LEAST_TURN_RAD = 8, 0.2, 0.3
 
 
 class TwistFrame(Enum):
-    """The numbers that describe the robot's motion in its own frame.
+    """The numbers that describe the robot's motion in its own frame."""
 
-    Attributes:
-        DEFINED: the twist, as the message's definition says.
-        TURNED: the twist, rotated from the header's frame into the robot's.
-        POSES: the poses: the twist agrees with them in neither frame.
-        UNKNOWN: the poses cannot tell.
-    """
-
-    DEFINED = "defined"
-    TURNED = "turned"
-    POSES = "poses"
-    UNKNOWN = "unknown"
+    DEFINED = "the twist, as the message's definition says"
+    TURNED = "the twist, rotated from the header's frame into the robot's"
+    POSES = "the poses: the twist agrees with them in neither frame"
+    UNKNOWN = "the poses cannot tell"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Twist and poses of an odometry, compared.
-
-    Attributes:
-        frame: see there.
-        said: [2, 6] the 5th and 95th percentile of linear.x, y, z and angular.x, y, z by the twist.
-        seen: the same by the poses.
-        column: the component in which they differ most.
-    """
+    """Twist and poses of an odometry, compared."""
 
     frame: TwistFrame
-    said: np.ndarray
-    seen: np.ndarray
-    column: int
+    said: np.ndarray  # [2, 6] the 5th and 95th percentile of linear.x, y, z and angular.x, y, z by the twist
+    seen: np.ndarray  # the same by the poses
+    column: int  # the component in which they differ most
 
 
 @dataclass(frozen=True)
@@ -75,9 +61,8 @@ class _Windows:
 def compare(times_s: np.ndarray, velocities: np.ndarray, poses: np.ndarray) -> Comparison:
     """Compare an odometry's velocities [N, 6] with its poses [N, 7], in order of recording; NaN where there is none."""
     windows = _windows(times_s, velocities, poses)
-    none = np.zeros((2, 6))
     if windows is None:
-        return Comparison(TwistFrame.UNKNOWN, none, none, 0)
+        return Comparison(TwistFrame.UNKNOWN, np.zeros((2, 6)), np.zeros((2, 6)), 0)
     seen_rates = np.concatenate([windows.body_velocity, windows.turned / windows.took_s[:, None]], axis=1)
     said_rates = velocities[np.isfinite(velocities).all(axis=1)]
     said, seen = (np.quantile(rates, (0.05, 0.95), axis=0) for rates in (said_rates, seen_rates))
@@ -120,7 +105,7 @@ def _of_run(times: np.ndarray, velocities: np.ndarray, poses: np.ndarray) -> tup
     step = float(np.median(np.diff(times)))
     length = max(WINDOW_S, 4 * step)
     turn = poses[:, 3:]
-    in_fixed = _travelled(times, np.concatenate([rotate(turn, velocities[:, :3]), velocities], axis=1))
+    in_fixed = travelled(times, np.concatenate([rotate(turn, velocities[:, :3]), velocities], axis=1))
     begin: np.ndarray = np.arange(len(times))
     end = np.searchsorted(times, times + length)
     begin, end = begin[end < len(times)], end[end < len(times)]
@@ -140,11 +125,6 @@ def _of_run(times: np.ndarray, velocities: np.ndarray, poses: np.ndarray) -> tup
     return took, moved, turned, ways[:, :3], ways[:, 3:6], ways[:, 6:], body_velocity
 
 
-def _travelled(times: np.ndarray, rates: np.ndarray) -> np.ndarray:
-    steps = np.diff(times)[:, None] * (rates[1:] + rates[:-1]) / 2
-    return np.concatenate([np.zeros((1, rates.shape[1])), np.cumsum(steps, axis=0)])
-
-
 def _linear_errors(windows: _Windows) -> tuple[float | None, float | None]:
     """How far the twist differs from the poses: as it is defined, and as a twist in the fixed frame; see `_error`."""
     seen, ways = windows.moved, (windows.defined, windows.as_fixed)
@@ -155,7 +135,7 @@ def _linear_errors(windows: _Windows) -> tuple[float | None, float | None]:
     apart = np.linalg.norm(ways[0] - ways[1], axis=1) > AGREES * np.linalg.norm(ways[0], axis=1)
     there = [_error(seen[apart], said[apart], LEAST_M, LEAST_WAY_M) for said in ways]
     if there[0] is None or there[1] is None or there[1] > AGREES:
-        return everywhere[0], everywhere[1]
+        there = everywhere
     return there[0], there[1]
 
 

@@ -74,7 +74,7 @@ def test_a_twist_in_the_frame_of_the_header_is_turned(tmp_path, rate, noise, hea
     note = report["notes"][0]
     assert "in the frame of the header, 'odom'" in note and "'base_link'" in note
     assert " -0." in note and "say linear.x 0." in note or "say linear.y -0." in note or "say linear.y 0." in note
-    assert "turned into the robot's frame" in report["motion"]["how"]
+    assert "rotated into the robot's frame" in report["motion"]["how"]
 
 
 def test_a_robot_that_first_goes_straight(tmp_path):

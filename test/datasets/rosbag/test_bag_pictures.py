@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from astra_ros.camera.errors import BadImage, UnsupportedImage
 from astra_ros.camera.pixels import ENCODINGS
 from astra_ros.datasets.rosbag.message_types import COMPRESSED, IMAGE
-from astra_ros.datasets.rosbag.pictures import BadImage, UnsupportedImage, to_rgb
+from astra_ros.datasets.rosbag.recording import to_rgb
 
 
 def raw(encoding, pixels, big=False, padding=0):
