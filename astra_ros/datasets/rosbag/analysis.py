@@ -24,12 +24,7 @@ from astra_ros.plans.action_spaces import action_space_class
 
 @dataclass(frozen=True)
 class Analysis:
-    """A bag, read and cut into segments.
-
-    Attributes:
-        camera: as in `Episode`.
-        notes, first_notes: for the user; the latter come before all others.
-    """
+    """A bag, read and cut into segments."""
 
     bag: Bag
     selection: TopicSelection
@@ -37,9 +32,9 @@ class Analysis:
     clock: Clock
     motion: Motion
     segmentation: Segmentation
-    camera: dict | None
+    camera: dict | None  # as in `Episode`
     notes: list[str]
-    first_notes: list[str] = field(default_factory=list)
+    first_notes: list[str] = field(default_factory=list)  # before all others
 
     @property
     def stored(self) -> np.ndarray:

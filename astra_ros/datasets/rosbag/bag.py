@@ -29,31 +29,22 @@ class BadMessage(ValueError):
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic of a bag, with `count` messages of a `type` such as 'sensor_msgs/msg/Image'.
-
-    `unusable`: why its messages cannot be read; '' where they can.
-    """
+    """A topic of a bag."""
 
     name: str
-    type: str
+    type: str  # such as 'sensor_msgs/msg/Image'
     count: int
-    unusable: str = ""
+    unusable: str = ""  # why its messages cannot be read; '' where they can
 
 
 class Bag:
-    """An open bag. Use as a context manager.
+    """An open bag, a context manager. Raises BagError on creation, where no file of it can be read.
 
     Attributes:
-        path: folder or file, as given.
-        format: 'mcap' or 'sqlite3'.
         files: the storage files that are read, in order of recording.
-        topics: those that can be read, with the counts of the files.
-        unusable: those that cannot, such as topics in another encoding than ROS 2's.
+        topics, unusable: those that can be read, with the counts of the files, and the others.
         notes: its problems, a sentence each; reading may add some.
         identity: sha256 over sizes, beginnings and ends of all files: the same for a copy.
-
-    Raises:
-        BagError: on creation, where there is no bag, or no file of it can be read.
     """
 
     def __init__(self, path: Path):
@@ -127,9 +118,7 @@ class Bag:
                 for text in storage.notes:
                     self._note(f"{storage.path}: {text}")
             except Exception as error:  # noqa: BLE001  zstd, lz4, sqlite, struct: each has errors of its own
-                where = (
-                    "from its beginning" if last_ns is None else (f"after {(last_ns - storage.start_ns) / 1e9:.2f} s")
-                )
+                where = f"after {(last_ns - storage.start_ns) / 1e9:.2f} s" if last_ns else "from its beginning"
                 self._note(f"{storage.path}: damaged {where} ({short(error)}); the rest of it is lost")
 
     def cdr_messages(self, topics: Collection[str]) -> Iterator[tuple[str, int, bytes]]:
@@ -226,15 +215,10 @@ class Bag:
         try:
             return bag_files.read_metadata(self.path)
         except FileNotFoundError:
-            self._note(
-                f"{self.path}: metadata.yaml is missing, as after a recorder was killed; the files were read without it"
-                f"{self._reindex()}"
-            )
+            why = "is missing, as after a recorder was killed"
         except (OSError, ValueError, yaml.YAMLError) as error:
-            self._note(
-                f"{self.path}: metadata.yaml cannot be read ({short(error)}); the files were read without it"
-                f"{self._reindex()}"
-            )
+            why = f"cannot be read ({short(error)})"
+        self._note(f"{self.path}: metadata.yaml {why}; the files were read without it{self._reindex()}")
         return None
 
     def _reindex(self) -> str:

@@ -24,15 +24,10 @@ OVERLAP_NS = 10**9  # files of one recording may overlap by what was still in th
 
 @dataclass(frozen=True)
 class Metadata:
-    """The contents of metadata.yaml.
+    """The contents of metadata.yaml."""
 
-    Attributes:
-        files: their names, without the suffix of compression.
-        topics: name -> (type, count of messages).
-    """
-
-    files: frozenset[str] = frozenset()
-    topics: dict[str, tuple[str, int]] = field(default_factory=dict)
+    files: frozenset[str] = frozenset()  # names, without the suffix of compression
+    topics: dict[str, tuple[str, int]] = field(default_factory=dict)  # name -> (type, count of messages)
 
     def lists(self, file: Path) -> bool:
         return plain_name(file) in self.files
@@ -126,13 +121,9 @@ def copies(files: list[Path]) -> dict[Path, Path]:
 
 
 def open_file(file: Path, folder: Path) -> Storage:
-    """Open a file by the format of its first bytes, not by its name.
+    """Open a file by the format of its first bytes, not by its name. Raises UnreadableFile.
 
-    Args:
-        folder: for files that are decompressed or copied.
-
-    Raises:
-        UnreadableFile: no message of it can be read.
+    `folder`: for files that are decompressed or copied.
     """
     with open(file, "rb") as opened:
         head = opened.read(16)
@@ -204,9 +195,7 @@ def same_time(one: Storage, other: Storage, topics: set[str]) -> set[str]:
 def differences(metadata: Metadata, read: list[Path], there: list[Path], counts: dict[str, int]) -> list[str]:
     """Contradictions between metadata.yaml and the files, a sentence each.
 
-    Args:
-        read, there: files that were read, and all files of the folder.
-        counts: topic -> messages in the files that were read.
+    `read`, `there`: files that were read, and all of the folder. `counts`: topic -> messages in those that were read.
     """
     notes = []
     unlisted = [file.name for file in read if not metadata.lists(file)]

@@ -13,17 +13,17 @@ from astra_ros.texts import bounded, listed, short
 COPY_AGAIN = "copy the bag again, or record it again"
 
 
-class BagError(DatasetError):
-    """A bag cannot be used.
+def lists_publishers(topic: str) -> str:
+    return f"`ros2 topic info -v {topic}` lists the publishers"
 
-    Attributes:
-        bag: path of the bag, where `thing` is a topic or setting.
-        details: lines below the message, such as the topics of the bag.
-    """
+
+class BagError(DatasetError):
+    """A bag cannot be used. `details` are lines below the message, such as the topics of the bag."""
 
     def __init__(self, problem: str, *, thing: object = "", cure: str = "", details: Iterable[str] = ()):
         super().__init__(problem, thing=thing, cure=cure)
-        self.bag, self.details = "", tuple(details)
+        self.bag = ""  # path of the bag, where `thing` is a topic or setting
+        self.details = tuple(details)
 
     def __str__(self) -> str:
         text = super().__str__()
@@ -52,18 +52,13 @@ class FrameError(BagError):
 
 
 class TwoCameras(BagError):
-    """Several cameras publish on one topic, which is `thing`.
-
-    Attributes:
-        conflict: what was found.
-    """
+    """Several cameras publish on one topic, which is `thing`."""
 
     def __init__(self, topic: str, conflict: CameraConflict):
         super().__init__(
             f"{conflict} ({conflict.times} times)",
             thing=topic,
-            cure="give each camera a topic of its own, and record again: "
-            f"`ros2 topic info -v {topic}` lists the publishers",
+            cure=f"give each camera a topic of its own, and record again: {lists_publishers(topic)}",
         )
         self.conflict = conflict
 
@@ -76,12 +71,7 @@ class MotionError(BagError):
 
 
 class UnknownJoint(MotionError):
-    """Joints were named that no message has.
-
-    Attributes:
-        joints: those that were named.
-        known: those of the messages.
-    """
+    """`joints` were named that no message has; `known` are those of the messages."""
 
     def __init__(self, topic: str, joints: Sequence[str], known: Sequence[str]):
         super().__init__(
@@ -93,18 +83,14 @@ class UnknownJoint(MotionError):
 
 
 class SeveralOdometries(MotionError):
-    """One topic has odometries of several frames.
-
-    Attributes:
-        frames: (header.frame_id, child_frame_id) -> number of messages.
-    """
+    """One topic has odometries of several `frames`: (header.frame_id, child_frame_id) -> number of messages."""
 
     def __init__(self, topic: str, frames: Mapping[tuple[str, str], int]):
         pairs = ", ".join(
             f"'{short(child)}' in '{short(parent)}' ({count} times)" for (parent, child), count in frames.items()
         )
         parents = list(dict.fromkeys(parent for parent, _ in frames))
-        cure = f"record the odometry of one robot on a topic of its own: `ros2 topic info -v {topic}` lists publishers"
+        cure = f"record the odometry of one robot on a topic of its own: {lists_publishers(topic)}"
         if len(parents) == len(frames) and all(parents):
             cure = f"set fixed_frame: {' or '.join(map(short, parents))} in the --config file, or {cure}"
         super().__init__(topic, f"has odometries of several frames, {pairs}", cure)
@@ -112,15 +98,10 @@ class SeveralOdometries(MotionError):
 
 
 class TwoSources(MotionError):
-    """Two publishers contradict each other.
-
-    Attributes:
-        conflicts: about which joints or frames.
-    """
+    """Two publishers contradict each other. `alternative`: another cure than to stop one of them."""
 
     def __init__(self, topic: str, conflicts: Sequence[Conflict], alternative: str = ""):
-        """`alternative`: another cure than to stop one of them."""
-        cure = f"stop one of the publishers and record again: `ros2 topic info -v {topic}` lists them"
+        cure = f"stop one of the publishers and record again: {lists_publishers(topic)}"
         super().__init__(topic, summary(conflicts), f"{cure}, {alternative}" if alternative else cure)
         self.conflicts = tuple(conflicts)
 

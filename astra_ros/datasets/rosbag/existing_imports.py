@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from astra_ros.datasets.dataset import episode_path, read_footer
@@ -41,22 +42,15 @@ class _OtherImport:
 
 
 class ExistingImports:
-    """The episodes of one bag and camera that a folder already holds.
-
-    Attributes:
-        paths: number of the first picture -> episode.
-        settings: of that import; None where there is none.
-        again, again_reports: episodes of the same recording under another id, which are replaced too, and their
-            reports.
-        continuous: episode of the robot, from any bag -> its joints that turn without end.
-    """
+    """The episodes of one bag and camera that a folder already holds."""
 
     def __init__(self, folder: Path, bag_id: str, settings: BagSettings):
         self.folder, self.space = folder, settings.space
-        self.paths: dict[int, Path] = {}
-        self.settings: dict | None = None
+        self.paths: dict[int, Path] = {}  # number of the first picture -> episode
+        self.settings: dict | None = None  # of that import; None where there is none
         self.report: Path | None = None
-        self.continuous: dict[Path, tuple[str, ...]] = {}
+        self.continuous: dict[Path, set[str]] = {}  # episode of the robot -> its joints that turn without end
+        # Episodes of the same recording under another id, which are replaced too.
         self.again: list[Path] = []
         self.again_reports: list[Path] = []
         self._others: list[_OtherImport] = []
@@ -67,7 +61,7 @@ class ExistingImports:
                 continue  # damaged, which the dataset's README says
             source = footer["source"]
             if (footer["robot"], footer["modality"]) == (settings.robot, settings.modality):
-                self.continuous[path] = tuple(footer.get("continuous_joints", ()))
+                self.continuous[path] = set(footer.get("continuous_joints", ()))
             if (source.get("bag_id"), source.get("image_topic")) == (bag_id, settings.image_topic):
                 self.paths[source["first_picture"]] = path
                 self.settings = source["settings"]
@@ -98,32 +92,22 @@ class ExistingImports:
 
     def check_count(self, image: Topic) -> None:
         """Raises BagError where the bag had another number of pictures then."""
-        count = self._messages(image.name)
-        if count not in (None, image.count):
+        try:
+            listed = json.loads(self.report.read_text())["topics"] if self.report else []
+            found = next((item["messages"] for item in listed if item["name"] == image.name), None)
+        except (OSError, ValueError, KeyError, TypeError):
+            return  # as above
+        if found not in (None, image.count):
             raise BagError(
-                f"already in {self.folder}, but read then as {count} messages, now as {image.count}",
+                f"already in {self.folder}, but read then as {found} messages, now as {image.count}",
                 thing=image.name,
                 cure="replace those episodes with --force",
             )
 
-    def _messages(self, topic: str) -> int | None:
-        """How many messages of a topic that import found; None where its report does not say."""
-        try:
-            listed = json.loads(self.report.read_text())["topics"] if self.report else []
-            return next((item["messages"] for item in listed if item["name"] == topic), None)
-        except (OSError, ValueError, KeyError, TypeError):
-            return None  # as above
-
     def find_again(self, bag: str, spans: Sequence[tuple[int, int]], force: bool) -> list[str]:
-        """Look for imports of the same recording from other files, such as a copy that was cut off.
+        """Notes about imports of the same recording from other files, such as a copy that was cut off.
 
-        Args:
-            bag: its name.
-            spans: begin and end of the new episodes, ns.
-            force: whether `again` may be filled.
-
-        Returns:
-            A note for each.
+        `bag`: its name. `spans`: begin and end of the new episodes, ns. `force`: whether `again` may be filled.
         """
         begins, notes = {begin for begin, _ in spans}, []
         for bag_id in dict.fromkeys(other.bag_id for other in self._others):
@@ -154,20 +138,13 @@ class ExistingImports:
     def free_paths(self) -> Iterator[Path]:
         """Paths that no episode has yet."""
         taken = [int(path.stem.rpartition("_")[2]) for path in self.folder.glob(f"{self.space}_*.parquet")]
-        number = max(taken, default=-1) + 1
-        while True:
-            yield episode_path(self.folder, self.space, number)
-            number += 1
+        return (episode_path(self.folder, self.space, number) for number in count(max(taken, default=-1) + 1))
 
     def notes_on_turns(self, continuous: tuple[str, ...], replaced: bool) -> list[str]:
-        """Notes about joints that turn without end only in the new bag, or only in the robot's other episodes.
-
-        Args:
-            continuous: those of the new bag.
-            replaced: whether this bag's own episodes are about to be replaced.
-        """
+        """Notes about joints that turn without end only in the new bag (`continuous`), or only in the robot's other
+        episodes. `replaced`: whether this bag's own episodes are about to be replaced."""
         own = set(self.paths.values()) if replaced else set()
-        said = [set(names) for path, names in self.continuous.items() if path not in own]
+        said = [names for path, names in self.continuous.items() if path not in own]
         here, there = set(continuous), set().union(*said)
         notes = []
         if others := ", ".join(sorted(there - here)):

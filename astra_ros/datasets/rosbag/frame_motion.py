@@ -26,8 +26,8 @@ class FrameMotion:
     """A moving frame in a fixed one.
 
     `chain`: the frames from the moving one up to the one below the fixed one. `edges`: each of them -> (parent, poses
-    in it). `still`: those that never move, whose last pose is used. `warnings` tell of frames with two publishers or two
-    parents, `notes` of jumps of the moving frame, which are not motion.
+    in it). `still`: those that never move, whose last pose is used. `warnings` tell of frames with two publishers or
+    two parents, `notes` of jumps of the moving frame, which are not motion.
     """
 
     def __init__(

@@ -31,20 +31,13 @@ from astra_ros.plans.action_spaces import action_space_class
 
 @dataclass(frozen=True)
 class ImportRequest:
-    """Bags to be imported.
+    """Bags to be imported."""
 
-    Attributes:
-        bags: folders or files.
-        folder: of the episodes.
-        force: whether episodes of the same bag are replaced.
-        dry_run: whether nothing is written.
-    """
-
-    bags: Sequence[Path]
-    folder: Path
+    bags: Sequence[Path]  # folders or files
+    folder: Path  # of the episodes
     settings: BagSettings
-    force: bool = False
-    dry_run: bool = False
+    force: bool = False  # whether episodes of the same bag are replaced
+    dry_run: bool = False  # whether nothing is written
 
 
 def import_bags(request: ImportRequest) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,45 +33,29 @@ FROZEN = "that repeat the picture before to the byte while the robot moves"
 
 @dataclass(frozen=True)
 class Segment:
-    """N frames that become one episode.
+    """N frames that become one episode."""
 
-    Attributes:
-        numbers: int [N], of the camera's messages.
-        times_s: float64 [N], since the bag's first picture.
-        motion: float64 [N, D].
-        labels: N rows each.
-    """
-
-    numbers: np.ndarray
-    times_s: np.ndarray
-    motion: np.ndarray
-    labels: dict[str, np.ndarray]
+    numbers: np.ndarray  # int [N], of the camera's messages
+    times_s: np.ndarray  # float64 [N], since the bag's first picture
+    motion: np.ndarray  # float64 [N, D]
+    labels: dict[str, np.ndarray]  # N rows each
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def part(self, begin: int, end: int) -> Segment:
         rows = slice(begin, end)
-        return Segment(
-            self.numbers[rows],
-            self.times_s[rows],
-            self.motion[rows],
-            {name: values[rows] for name, values in self.labels.items()},
-        )
+        labels = {name: values[rows] for name, values in self.labels.items()}
+        return Segment(self.numbers[rows], self.times_s[rows], self.motion[rows], labels)
 
 
 @dataclass
 class Segmentation:
-    """The segments of a bag, and the fate of each of the camera's messages.
+    """The segments of a bag, and the fate of each of the camera's messages."""
 
-    Attributes:
-        fates: text [N], one of the above or another reason to drop it.
-        cuts: (second since the first picture, why) of each cut.
-    """
-
-    fates: np.ndarray
+    fates: np.ndarray  # text [N], one of the above or another reason to drop it
     segments: list[Segment] = field(default_factory=list)
-    cuts: list[tuple[float, str]] = field(default_factory=list)
+    cuts: list[tuple[float, str]] = field(default_factory=list)  # (second since the first picture, why)
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -82,15 +67,19 @@ def segment_recording(pictures: Pictures, clock: Clock, motion: Motion, settings
     """Cut a recording into segments. Raises BagError where the camera is too slow for the model."""
     segmentation = Segmentation(np.full(len(pictures), "", dtype=object))
     times, received = clock.times_s(pictures), clock.received_s(pictures)
-    jumps = [clock.jumps.get(each, 0.0) for each in pictures.received_ns]
-    runs = _runs(pictures, times, received, jumps, clock.future, settings.gap_s, segmentation)
+    runs = _runs(pictures, clock, settings.gap_s, segmentation)
     _check_rate([times[run] for run in runs], settings)
+    space = action_space_class(settings.modality)
     live = len(pictures.again) < STARES * len(pictures)
     for run in runs:
         at = float(np.median(received[run]))
+
+        def travelled(then: np.ndarray, at: float = at) -> np.ndarray:
+            return space.distances(motion.rows(then - settings.dt_s, then, at), then)
+
         why = motion.problems(times[run], at)
         if live:
-            why[_frozen(run, why, times, pictures.again, _Travel(motion, at, settings))] = FROZEN
+            why[_frozen(run, why, times, pictures.again, travelled, settings.repeat_s)] = FROZEN
         segmentation.fates[run] = why
         for stretch in _stretches(run, why, times, segmentation):
             _divide(stretch, times, at, motion, settings, segmentation)
@@ -98,23 +87,16 @@ def segment_recording(pictures: Pictures, clock: Clock, motion: Motion, settings
     return segmentation
 
 
-def _runs(
-    pictures: Pictures,
-    times: np.ndarray,
-    received: np.ndarray,
-    jumps: list[float],
-    future: frozenset[int],
-    gap_s: float,
-    segmentation: Segmentation,
-) -> list[np.ndarray]:
+def _runs(pictures: Pictures, clock: Clock, gap_s: float, segmentation: Segmentation) -> list[np.ndarray]:
     """Numbers of usable messages, in runs without a jump, a gap or another size."""
+    times, received = clock.times_s(pictures), clock.received_s(pictures)
     runs: list[list[int]] = []
     newest, change = None, ""
     for number, size in enumerate(pictures.values):
         change = pictures.changes.get(number, change)
         if size is None:
             segmentation.fates[number] = BROKEN
-        elif pictures.received_ns[number] in future:
+        elif pictures.received_ns[number] in clock.future:
             segmentation.fates[number] = FUTURE
         elif np.isnan(times[number]):
             segmentation.fates[number] = "without a stamp"
@@ -133,12 +115,10 @@ def _runs(
             if order is Order.LATE:
                 segmentation.fates[number] = "out of order: older than the frame before"
                 continue
-            silent = received[number] - received[newest]
-            if cut := (
-                _cut(step, silent, gap_s, pictures.values[newest], size)
-                or change
-                or (jumps[number] and f"the clock of the stamps jumped by {jumps[number]:+.2f} s")
-            ):
+            cut = _cut(step, received[number] - received[newest], gap_s, pictures.values[newest], size) or change
+            if not cut and (jump := clock.jumps.get(pictures.received_ns[number])):
+                cut = f"the clock of the stamps jumped by {jump:+.2f} s"
+            if cut:
                 segmentation.cuts.append((float(times[newest]), cut))
                 runs.append([])
             runs[-1].append(number)
@@ -151,33 +131,19 @@ def _cut(step: float, silent: float, gap_s: float, before: tuple[int, int], size
     if step < 0:
         return f"the clock jumped back by {-step:.2f} s"
     if step > gap_s:
-        return (
-            f"no picture for {step:.2f} s"
-            if silent > step / 2
-            else f"the clock jumped forward by {step - silent:.2f} s"
-        )
+        jumped = f"the clock jumped forward by {step - silent:.2f} s"
+        return f"no picture for {step:.2f} s" if silent > step / 2 else jumped
     if before != size:
         return f"the images changed from {before[1]} x {before[0]} to {size[1]} x {size[0]} pixels"
     return ""
 
 
-@dataclass(frozen=True)
-class _Travel:
-    """How far a robot moves. `received_s` selects the run of the clock."""
-
-    motion: Motion
-    received_s: float
-    settings: BagSettings
-
-    def since_first(self, times: np.ndarray) -> np.ndarray:
-        """[N], rad or m, of what moves furthest, at times at which the motion is known."""
-        rows = self.motion.rows(times - self.settings.dt_s, times, self.received_s)
-        return action_space_class(self.settings.modality).distances(rows, times)
-
-
-def _frozen(run: np.ndarray, why: np.ndarray, times: np.ndarray, again: set[int], travel: _Travel) -> np.ndarray:
+def _frozen(
+    run: np.ndarray, why: np.ndarray, times: np.ndarray, again: set[int], travelled: Callable, repeat_s: float
+) -> np.ndarray:
     """bool [N]: the frames of a run that repeat a picture for longer than `repeat_s` although the robot moved.
 
+    `travelled`: times [M] at which the motion is known -> how far what moves furthest is from the first, rad or m.
     Then the camera hung. A renderer without noise repeats pictures too, but not while the robot moves in view.
     """
     frozen = np.zeros(len(run), dtype=bool)
@@ -185,13 +151,13 @@ def _frozen(run: np.ndarray, why: np.ndarray, times: np.ndarray, again: set[int]
     edges = np.flatnonzero(np.diff(repeated.astype(int), append=0))
     for before, last in zip(edges[::2], edges[1::2]):
         known = before + np.flatnonzero(why[before : last + 1] == "")
-        if not len(known) or times[run[last]] - times[run[before]] <= travel.settings.repeat_s:
+        if not len(known) or times[run[last]] - times[run[before]] <= repeat_s:
             continue
-        moved = travel.since_first(times[run[known]]) > MOVED
+        moved = travelled(times[run[known]]) > MOVED
         gone = known[moved]
         if moved[np.argmax(moved) :].mean() < 0.5:  # a single wrong value is not motion
             continue
-        if len(gone) and times[run[last]] - times[run[gone[0]]] > travel.settings.repeat_s:
+        if len(gone) and times[run[last]] - times[run[gone[0]]] > repeat_s:
             frozen[gone[0] : last + 1] = why[gone[0] : last + 1] == ""
     return frozen
 
@@ -221,27 +187,20 @@ def _stretches(run: np.ndarray, why: np.ndarray, times: np.ndarray, segmentation
 
 
 def _divide(
-    stretch: np.ndarray,
-    times: np.ndarray,
-    received_s: float,
-    motion: Motion,
-    settings: BagSettings,
-    segmentation: Segmentation,
+    stretch: np.ndarray, times: np.ndarray, at: float, motion: Motion, settings: BagSettings, found: Segmentation
 ) -> None:
     begin = 0
     segments = divide(times[stretch], settings.dt_s, settings.most_frames, LEAST_FRAMES)
     for picked, end, hole in segments:
         numbers = stretch[picked]
         short = len(picked) < LEAST_FRAMES
-        segmentation.fates[stretch[begin:end]] = SHORT if short else THINNED
+        found.fates[stretch[begin:end]] = SHORT if short else THINNED
         begin = end
         if hole:
-            segmentation.cuts.append((float(times[numbers[-1]]), "no picture near the next step"))
+            found.cuts.append((float(times[numbers[-1]]), "no picture near the next step"))
         if short:
             continue
-        segmentation.fates[numbers] = USED
-        at = times[numbers]
-        before = np.concatenate([[at[0] - settings.dt_s], at[:-1]])
-        segmentation.segments.append(
-            Segment(numbers, at, motion.rows(before, at, received_s), motion.labels(at, received_s))
-        )
+        found.fates[numbers] = USED
+        own = times[numbers]
+        before = np.append(own[0] - settings.dt_s, own[:-1])
+        found.segments.append(Segment(numbers, own, motion.rows(before, own, at), motion.labels(own, at)))

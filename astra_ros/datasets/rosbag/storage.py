@@ -23,35 +23,22 @@ CONVERT_BAG = f"convert it with: {CONVERT}"
 
 @dataclass(frozen=True)
 class Stream:
-    """The messages of one topic in one file.
+    """The messages of one topic in one file."""
 
-    Attributes:
-        number: in the file.
-        type: such as 'sensor_msgs/msg/Image', after the encoding of an unusable stream.
-        encoding, definition: of the type's definition, such as 'ros2msg' and its text; '' where the file has none.
-        unusable: why its messages are not read; '' where they are.
-    """
-
-    number: int
+    number: int  # in the file
     topic: str
-    type: str
+    type: str  # such as 'sensor_msgs/msg/Image', after the encoding of an unusable stream
     count: int
-    encoding: str = ""
-    definition: str = ""
-    unusable: str = ""
+    encoding: str = ""  # of the type's definition, such as 'ros2msg'
+    definition: str = ""  # '' where the file has none
+    unusable: str = ""  # why its messages are not read; '' where they are
 
 
 class Storage(Protocol):
-    """An open file of a bag.
+    """An open file of a bag. `start_ns` and `end_ns` are of its first and last message; 0 where there are none."""
 
-    Attributes:
-        path: as the user gave it.
-        notes: its problems, a sentence each.
-        start_ns, end_ns: of its first and last message; 0 where there are none.
-    """
-
-    path: Path
-    notes: list[str]
+    path: Path  # as the user gave it
+    notes: list[str]  # its problems, a sentence each
     streams: list[Stream]
     end_ns: int
 

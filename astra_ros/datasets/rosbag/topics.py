@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from astra_ros.datasets.rosbag.bag import Bag, Topic
 from astra_ros.datasets.rosbag.camera_topic import camera_info_topic, camera_topic, same_frame_infos
-from astra_ros.datasets.rosbag.errors import BagError
-from astra_ros.datasets.rosbag.import_settings import BagSettings
+from astra_ros.datasets.rosbag.errors import BagError, lists_publishers
+from astra_ros.datasets.rosbag.import_settings import BagSettings, changed
 from astra_ros.datasets.rosbag.message_types import STRING, TF
 from astra_ros.datasets.rosbag.motion_topic import motion_topic
 from astra_ros.datasets.rosbag.storage import CONVERT, ROS_1
@@ -17,10 +17,7 @@ from astra_ros.plans.action_spaces import action_space_class
 
 @dataclass(frozen=True)
 class TopicSelection:
-    """The topics of an import, and its settings with these topics and their modality filled in.
-
-    `other_infos`: where there is no `camera_info`, the topics that may be it, because their frame is the pictures'.
-    """
+    """The topics of an import, and its settings with these topics and their modality filled in."""
 
     settings: BagSettings
     image: Topic
@@ -29,7 +26,7 @@ class TopicSelection:
     static_tf: tuple[Topic, ...]
     notes: tuple[str, ...]
     description: Topic | None = None
-    other_infos: tuple[str, ...] = ()
+    other_infos: tuple[str, ...] = ()  # topics that may be a missing `camera_info`: their frame is the pictures'
 
     @property
     def used(self) -> dict[str, str]:
@@ -66,20 +63,15 @@ def _select(bag: Bag, settings: BagSettings) -> TopicSelection:
     bag.check_once([image.name, motion.name])
     notes += [
         f"{topic.name}: two types on one topic: {used.count} messages of {used.type} were read, {topic.count} of "
-        f"{topic.type} left out: {topic.unusable}; `ros2 topic info -v {topic.name}` lists the publishers"
+        f"{topic.type} left out: {topic.unusable}; {lists_publishers(topic.name)}"
         for used in (image, motion, info)
         if used
         for topic in bag.unusable
         if topic.name == used.name and topic.count and topic.type != used.type
     ]
+    names = {"image_topic": image.name, "motion_topic": motion.name, "camera_info_topic": info.name if info else ""}
     return TopicSelection(
-        replace(
-            settings,
-            modality=modality,
-            image_topic=image.name,
-            motion_topic=motion.name,
-            camera_info_topic=info.name if info else "",
-        ),
+        changed(settings, names | {"modality": modality}),
         image,
         motion,
         info,
@@ -110,9 +102,6 @@ def _no_messages(bag: Bag) -> BagError:
 
 
 def _description(bag: Bag) -> Topic | None:
-    found = [
-        topic
-        for topic in bag.topics
-        if topic.type == STRING and topic.count and topic.name.rpartition("/")[2] == "robot_description"
-    ]
+    strings = [topic for topic in bag.topics if topic.type == STRING and topic.count]
+    found = [topic for topic in strings if topic.name.rpartition("/")[2] == "robot_description"]
     return found[0] if len(found) == 1 else None  # of several it is not known which one is meant
