@@ -22,11 +22,12 @@ Everything else (world, robot, modality, seed, seconds between frames, ...) is J
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,40 +110,42 @@ def save_packed(path: Path, packed: PackedEpisode) -> None:
             part.write_bytes(data)
 
 
+def _damaged(path: Path, error: Exception) -> DatasetError:
+    return DatasetError(f"damaged ({str(error).splitlines()[0]})", thing=path, cure=_RECORD_AGAIN)
+
+
 def save_episode(path: Path, episode: Episode, crf: int = LOSSLESS) -> None:
     save_packed(path, pack_episode(episode, crf))
 
 
 def read_footer(path: Path) -> dict:
-    """The footer of an episode, without its table and video.
-
-    Raises DatasetError where the table is damaged, not ours, or of a newer format.
-    """
+    """The footer of an episode. Raises DatasetError where the table is damaged, not ours, or of a newer format."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         metadata = pq.read_schema(path).metadata or {}
     except (OSError, pa.ArrowException) as error:
-        raise DatasetError(f"damaged ({str(error).splitlines()[0]})", thing=path, cure=_RECORD_AGAIN) from error
+        raise _damaged(path, error) from error
     if FOOTER not in metadata:
-        raise DatasetError(
-            f"a Parquet file, but not an episode: it has no footer '{FOOTER.decode()}'",
-            thing=path,
-            cure="move it out of the dataset",
-        )
+        problem = f"a Parquet file, but not an episode: it has no footer '{FOOTER.decode()}'"
+        raise DatasetError(problem, thing=path, cure="move it out of the dataset")
     try:
         footer = json.loads(metadata[FOOTER])
         lacking = [key for key in (*_FIELDS, "frames", "video_sha256") if key not in footer]
     except (ValueError, TypeError) as error:
         raise DatasetError(f"its footer is not a JSON object ({error})", thing=path, cure=_RECORD_AGAIN) from error
-    if footer.get("format") == FORMAT and lacking:
-        raise DatasetError(f"its footer lacks {lacking}", thing=path, cure="record this episode again")
     if footer.get("format") != FORMAT:
-        raise DatasetError(
-            f"format {footer.get('format')}, this version reads {FORMAT}", thing=path, cure="record or import it again"
-        )
+        problem = f"format {footer.get('format')}, this version reads {FORMAT}"
+        raise DatasetError(problem, thing=path, cure="record or import it again")
+    if lacking:
+        raise DatasetError(f"its footer lacks {lacking}", thing=path, cure="record this episode again")
     return footer
+
+
+def space_of(footer: dict) -> str:
+    """Name of an episode's action space."""
+    return f"{footer['robot']}_{footer['modality']}"
 
 
 def read_footers(paths: Iterable[Path]) -> dict[Path, dict]:
@@ -153,16 +156,17 @@ def continuous_joints_of(footers: Iterable[dict]) -> dict[str, tuple[str, ...]]:
     """Action space -> its joints that turn without end in any of the episodes, in their order."""
     found: dict[str, dict[str, bool]] = {}
     for footer in footers:
-        said = footer.get("continuous_joints", ())
-        known = found.setdefault(
-            f"{footer['robot']}_{footer['modality']}", dict.fromkeys(footer["motion_names"], False)
-        )
-        known.update(dict.fromkeys(said, True))
-    return {
-        space: joints
-        for space, known in found.items()
-        if (joints := tuple(name for name, turns in known.items() if turns))
-    }
+        known = found.setdefault(space_of(footer), dict.fromkeys(footer["motion_names"], False))
+        known.update(dict.fromkeys(footer.get("continuous_joints", ()), True))
+    turning = {space: tuple(name for name, turns in known.items() if turns) for space, known in found.items()}
+    return {space: joints for space, joints in turning.items() if joints}
+
+
+def _readable(paths: Iterable[Path], but: Iterable[Path]) -> Iterator[dict]:
+    """The footers of episodes, in order of name, without damaged ones and those in `but`."""
+    for path in sorted({*paths} - {*but}):
+        with contextlib.suppress(DatasetError):
+            yield read_footer(path)
 
 
 def check_alike(folder: Path, size: tuple[int, int], dt_s: float, but: Iterable[Path] = ()) -> None:
@@ -170,11 +174,7 @@ def check_alike(folder: Path, size: tuple[int, int], dt_s: float, but: Iterable[
 
     Damaged episodes are skipped, and those in `but` are about to be replaced.
     """
-    for path in sorted({*folder.glob("*.parquet")} - {*but}):
-        try:
-            footer = read_footer(path)
-        except DatasetError:
-            continue
+    for footer in _readable(folder.glob("*.parquet"), but):
         there = tuple(footer["frames"][1:3])
         if there != tuple(size) or footer["dt_s"] != dt_s:
             raise DatasetError(
@@ -192,11 +192,7 @@ def check_names(
 
     Damaged episodes are skipped, and those in `but` are about to be replaced.
     """
-    for path in sorted({*folder.glob(f"{robot}_{modality}_*.parquet")} - {*but}):
-        try:
-            footer = read_footer(path)
-        except DatasetError:
-            continue
+    for footer in _readable(folder.glob(f"{robot}_{modality}_*.parquet"), but):
         names = tuple(footer["motion_names"])
         if (footer["robot"], footer["modality"]) == (robot, modality) and names != tuple(motion_names):
             only = f"import only the joints {' '.join(names)}, or " if {*names} <= {*motion_names} else ""
@@ -210,9 +206,8 @@ def check_names(
 def load_episode(path: Path, frames: bool = True, restyled: bool = False) -> Episode:
     """An episode from its files, or without `frames` (0 pixels large) from its table alone.
 
-    Frames in another style are read only with `restyled`.
-
-    Raises DatasetError where a file is missing, damaged, or of another episode.
+    `restyled`: read the frames in another style too. Raises DatasetError where a file is missing, damaged, or of
+    another episode.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -222,24 +217,21 @@ def load_episode(path: Path, frames: bool = True, restyled: bool = False) -> Epi
     try:
         table = pq.read_table(path, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
-        raise DatasetError(f"damaged ({str(error).splitlines()[0]})", thing=path, cure=_RECORD_AGAIN) from error
-    pictures = np.zeros((len(table), 0, 0, 3), np.uint8)
-    if frames:
-        pictures = _load_frames(path, ".mp4", footer["video_sha256"])
+        raise _damaged(path, error) from error
+    empty = np.zeros((len(table), 0, 0, 3), np.uint8)
+    pictures = _load_frames(path, ".mp4", footer["video_sha256"]) if frames else empty
     other = None
     if restyled and "restyled_sha256" in footer:
         other = _load_frames(path, STYLE, footer["restyled_sha256"])
     columns = {name: table[name].to_numpy() for name in table.column_names}
-    labels = labels_of(
-        {name.removeprefix("label."): values for name, values in columns.items() if name.startswith("label.")}
-    )
+    labels = {name.removeprefix("label."): each for name, each in columns.items() if name.startswith("label.")}
     values = {key: footer[key] for key in _FIELDS}
     names = tuple(values.pop("motion_names"))
     motion = np.stack([columns[f"motion.{name}"] for name in names], axis=1).astype(np.float32)
     return Episode(
         pictures,
         motion,
-        labels,
+        labels_of(labels),
         names,
         restyled=other,
         continuous_joints=tuple(footer.get("continuous_joints", ())),
@@ -253,15 +245,11 @@ def _load_frames(path: Path, suffix: str, sha256: str) -> np.ndarray:
     try:
         data = video.read_bytes()
     except OSError as error:
-        raise DatasetError(
-            f"{error.strerror}, and the table {path.name} needs it",
-            thing=video,
-            cure="delete the table and record the episode again",
-        ) from error
+        cure = "delete the table and record the episode again"
+        raise DatasetError(f"{error.strerror}, and the table {path.name} needs it", thing=video, cure=cure) from error
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise DatasetError(
-            f"damaged, or of another episode than {path.name}: its sha256 differs", thing=video, cure=_RECORD_AGAIN
-        )
+        problem = f"damaged, or of another episode than {path.name}: its sha256 differs"
+        raise DatasetError(problem, thing=video, cure=_RECORD_AGAIN)
     return decode_video(data, str(video))
 
 

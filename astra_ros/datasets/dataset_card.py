@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from astra_ros.datasets.dataset import continuous_joints_of, list_episodes, read_footer, videos_without_table
+from astra_ros.datasets.dataset import continuous_joints_of, list_episodes, read_footer, space_of, videos_without_table
 from astra_ros.datasets.episode import DatasetError
 from astra_ros.files import atomic_write
 
@@ -29,8 +29,8 @@ def write_card(folder: Path) -> list[str]:
             names = pq.read_schema(path).names
             if "label.obstacle_contact" in names:
                 column = pq.read_table(path, columns=["label.obstacle_contact"])
-                contacts[_space(footer)] += sum(column.column(0).to_pylist())
-                judged[_space(footer)] += len(column)
+                contacts[space_of(footer)] += sum(column.column(0).to_pylist())
+                judged[space_of(footer)] += len(column)
             footers[path] = footer
         except DatasetError as error:
             damaged.append(str(error))
@@ -42,7 +42,7 @@ def write_card(folder: Path) -> list[str]:
     ]
     spaces: dict[str, list[dict]] = {}
     for footer in footers.values():
-        spaces.setdefault(_space(footer), []).append(footer)
+        spaces.setdefault(space_of(footer), []).append(footer)
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
     frames = sum(footer["frames"][0] for footer in footers.values())
     lines = [
@@ -90,10 +90,6 @@ def write_card(folder: Path) -> list[str]:
     with atomic_write(card) as part:
         part.write_text("\n".join(lines) + "\n")
     return damaged
-
-
-def _space(footer: dict) -> str:
-    return f"{footer['robot']}_{footer['modality']}"
 
 
 def _in_two_styles(footers: Iterable[dict]) -> int:

@@ -21,42 +21,26 @@ class DatasetError(UserError, RuntimeError):
 
 @dataclass(frozen=True)
 class Episode:
-    """N frames, `dt_s` apart, of one robot in one world.
+    """N frames, `dt_s` apart, of one robot in one world."""
 
-    Attributes:
-        frames: uint8 [N, h, w, 3] RGB.
-        motion: float32 [N, D], what was commanded, in the units of `modality`.
-        labels: what was true: bool [N], float32 [N] or [N, k] each, NaN where it is not known. The
-            simulator's are explained in `simulation/worlds.py`.
-        motion_names: D names of `motion`'s columns.
-        modality: kind of action, a module of `plans/action_spaces`.
-        world, robot: where it was recorded, and of which robot; `robot` and `modality` together name the action space.
-        dt_s: seconds between frames.
-        behaviour: what the robot did, in words.
-        seed: of the simulated scene, None for a real one.
-        scene: what stayed as it was, such as where the goal is.
-        camera: a `PinholeCamera` as a dict, where it is known and does not move on its robot: in the
-            world, which is an arm's base frame, or in the frame of a robot that moves.
-        source: where a real episode comes from: file and topics.
-        continuous_joints: those of `motion_names` that are joints which turn without end: their angles do not jump, and
-            the first is in [-pi, pi).
-        restyled: the same frames in another light, with other colours and textures; None where there are none.
-    """
-
-    frames: np.ndarray
-    motion: np.ndarray
+    frames: np.ndarray  # uint8 [N, h, w, 3] RGB
+    motion: np.ndarray  # float32 [N, D], what was commanded, in the units of `modality`
+    # What was true: bool [N], float32 [N] or [N, k] each, NaN where unknown; the simulator's: `simulation/worlds.py`.
     labels: dict[str, np.ndarray]
-    motion_names: tuple[str, ...]
-    modality: str
-    world: str
-    robot: str
+    motion_names: tuple[str, ...]  # D names of `motion`'s columns
+    modality: str  # kind of action, a module of `plans/action_spaces`
+    world: str  # where it was recorded
+    robot: str  # with the modality it names the action space
     dt_s: float
-    behaviour: str = ""
-    seed: int | None = None
-    scene: dict = field(default_factory=dict)
+    behaviour: str = ""  # what the robot did, in words
+    seed: int | None = None  # of the simulated scene, None for a real one
+    scene: dict = field(default_factory=dict)  # what stayed as it was, such as where the goal is
+    # A `PinholeCamera` as a dict, where it is known and does not move on its robot: in the world, which is an arm's
+    # base frame, or in the frame of a robot that moves.
     camera: dict | None = None
-    source: dict = field(default_factory=dict)
-    restyled: np.ndarray | None = None
+    source: dict = field(default_factory=dict)  # where a real episode comes from: file and topics
+    restyled: np.ndarray | None = None  # the same frames in another light, with other colours and textures
+    # Those of `motion_names` that turn without end: their angles do not jump, and the first is in [-pi, pi).
     continuous_joints: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

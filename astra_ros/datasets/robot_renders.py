@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from astra_ros.camera.pinhole import PinholeCamera
+from astra_ros.datasets.dataset import space_of
 from astra_ros.datasets.episode import DatasetError, Episode
 from astra_ros.plans.action_spaces import action_space_class
 from astra_ros.robot.kinematics import KinematicsError
@@ -72,7 +73,8 @@ class Drawer:
     def _build(self, robot: str, joints: tuple[str, ...], camera: dict) -> str | None:
         """Make the robot ready to be drawn; why it cannot be, or None."""
         self._robots[robot], self._cameras[robot] = None, camera
-        urdf = self._urdf(robot)
+        beside = self.folder / f"{robot}.urdf"
+        urdf = beside.read_bytes() if beside.is_file() else simulated_urdf(robot)
         if urdf is None:
             return None
         try:
@@ -82,10 +84,6 @@ class Drawer:
         except KinematicsError as error:
             return str(error)
         return None
-
-    def _urdf(self, robot: str) -> bytes | str | None:
-        beside = self.folder / f"{robot}.urdf"
-        return beside.read_bytes() if beside.is_file() else simulated_urdf(robot)
 
 
 def undrawn_notes(folder: Path, footers: Iterable[dict], image_size: tuple[int, int]) -> list[str]:
@@ -113,7 +111,7 @@ def cameras_of(footers: Iterable[dict]) -> dict[str, dict]:
     cameras: dict[str, dict] = {}
     for footer in footers:
         if footer["camera"] and action_space_class(footer["modality"]).columns_are_joints:
-            cameras.setdefault(f"{footer['robot']}_{footer['modality']}", footer["camera"])
+            cameras.setdefault(space_of(footer), footer["camera"])
     return cameras
 
 

@@ -218,7 +218,7 @@ def test_what_is_missing_is_said_only_where_bytes_are_missing(tmp_path):
     assert 15 < len(found["/camera/image_raw"][0]) < 35
     cut.write_bytes(whole + whole)
     found, notes = read(cut)
-    assert len(found["/camera/image_raw"][0]) == 60 and f"{len(whole)} bytes behind its end" in notes[0]
+    assert len(found["/camera/image_raw"][0]) == 60 and f"{len(whole)} bytes after its end" in notes[0]
     cut.write_bytes(whole[: len(whole) // 2] + bytes(len(whole) // 2))  # room that was reserved, never filled
     found, notes = read(cut)
     assert len(found["/camera/image_raw"][0]) > 15 and "are lost" in notes[0]

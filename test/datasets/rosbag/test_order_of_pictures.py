@@ -13,8 +13,10 @@ def kept_by_the_import(stamps):
     received = np.arange(len(stamps)) * 0.05
     pictures = SimpleNamespace(values=[(2, 2)] * len(stamps), changes={}, received_ns=(received * 1e9).astype(int))
     segmentation = Segmentation(np.full(len(stamps), "", dtype=object))
-    jumps = [0.0] * len(stamps)
-    return _runs(pictures, np.array(stamps), received, jumps, frozenset(), 0.5, segmentation)[-1].tolist()
+    clock = SimpleNamespace(
+        times_s=lambda _: np.array(stamps), received_s=lambda _: received, jumps={}, future=frozenset()
+    )
+    return _runs(pictures, clock, 0.5, segmentation)[-1].tolist()
 
 
 def kept_by_the_node(stamps):
