@@ -26,68 +26,47 @@ _TOPICS = {"image": "image_topic", "camera_info": "camera_info_topic", "motion":
 def bag_spaces() -> dict[str, type[ActionSpace]]:
     """Modality -> its action space, of those whose motion bags can hold. Free cameras come last: an odometry is a
     base's motion unless another modality is asked for."""
-    spaces = {modality: ACTION_SPACES[modality] for modality in ACTION_SPACES}
-    kept = [(modality, space) for modality, space in spaces.items() if space.bag_types]
+    kept = [(modality, space) for modality, space in ACTION_SPACES.items() if space.bag_types]
     return dict(sorted(kept, key=lambda item: (item[1].is_camera, item[0])))
 
 
 @dataclass(frozen=True)
 class BagSettings:
-    """The settings of an import. What is empty is found in the bag, where only one candidate fits.
+    """The settings of an import. What is empty is found in the bag, where only one candidate fits."""
 
-    Attributes:
-        robot: letters, digits and underscores; with the modality it names the action space.
-        world: where it was recorded, in one word.
-        modality: joints, twist or camera.
-        dt_s: seconds between two frames of an episode, the model's step.
-        image_size: (height, width) of an episode's frames, pixels, even.
-        image_topic, camera_info_topic, motion_topic: of the bag.
-        joints: in this order; else all that are found, sorted.
-        axes: of a twist, which components, in this order; else linear.x, angular.z, and linear.y
-            where it is ever not zero.
-        camera_frame: optical frame of the camera (x right, y down, z forward); else the images'.
-        fixed_frame: the frame that a camera's motion is measured in, else odom, or the root of the tree; of several
-            odometries on one topic, the header's frame of the one that is used.
-        command_timeout_s: seconds after which a base stops when no command comes.
-        clock: header stamps, or the times at which the recorder received messages.
-        episode_s: seconds of an episode at most; longer ones are cut evenly.
-        max_gap_s: a longer silence of the camera or the motion cuts the recording; 1.5 dt_s where None.
-        max_repeat_s: a camera hangs if it repeats a picture for longer while the robot moves; 1.5 dt_s where None.
-        urdf: the robot's description, copied beside the episodes.
-        camera_pose: of a fixed camera: {'position': x y z (m), 'quaternion': x y z w}, its optical
-            frame in the robot's base frame; or {'from_tf': base frame}.
-        crf: quality of the video, as in `astra record`.
-    """
-
-    robot: str = "robot"
-    world: str = "real"
-    modality: str = ""
-    dt_s: float = STEP_S
-    image_size: tuple[int, int] = (IMAGE_SIZE, IMAGE_SIZE)
+    robot: str = "robot"  # letters, digits and underscores; with the modality it names the action space
+    world: str = "real"  # where it was recorded, in one word
+    modality: str = ""  # joints, twist or camera
+    dt_s: float = STEP_S  # seconds between two frames of an episode, the model's step
+    image_size: tuple[int, int] = (IMAGE_SIZE, IMAGE_SIZE)  # (height, width) of an episode's frames, pixels, even
     image_topic: str = ""
     camera_info_topic: str = ""
     motion_topic: str = ""
-    joints: tuple[str, ...] = ()
-    axes: tuple[str, ...] = ()
-    camera_frame: str = ""
+    joints: tuple[str, ...] = ()  # in this order; else all that are found, sorted
+    axes: tuple[
+        str, ...
+    ] = ()  # of a twist, in this order; else linear.x, angular.z, and linear.y where it is ever not 0
+    camera_frame: str = ""  # optical frame of the camera (x right, y down, z forward); else the images'
+    # The frame that a camera's motion is measured in, else odom, or the root of the tree; of several odometries on one
+    # topic, the header's frame of the one that is used.
     fixed_frame: str = ""
-    command_timeout_s: float = 0.5
-    clock: str = "auto"
-    episode_s: float = 30.0
-    max_gap_s: float | None = None
+    command_timeout_s: float = 0.5  # seconds after which a base stops when no command comes
+    clock: str = "auto"  # header stamps, or the times at which the recorder received messages
+    episode_s: float = 30.0  # seconds of an episode at most; longer ones are cut evenly
+    max_gap_s: float | None = None  # a longer silence of camera or motion cuts the recording; 1.5 dt_s where None
+    # A camera hangs if it repeats a picture for longer while the robot moves; 1.5 dt_s where None.
     max_repeat_s: float | None = None
-    urdf: Path | None = None
+    urdf: Path | None = None  # the robot's description, copied beside the episodes
+    # Of a fixed camera: {'position': x y z (m), 'quaternion': x y z w}, its optical frame in the robot's base frame; or
+    # {'from_tf': base frame}.
     camera_pose: dict | None = None
-    crf: int = 0
+    crf: int = 0  # quality of the video, as in `astra record`
 
     def __post_init__(self) -> None:
         for name in ("robot", "world"):
             if not _NAME.fullmatch(getattr(self, name)):
-                raise BagConfigError(
-                    f"'{getattr(self, name)}'",
-                    thing=name,
-                    cure="give a letter, then letters, digits and underscores: it becomes part of file names",
-                )
+                cure = "give a letter, then letters, digits and underscores: it becomes part of file names"
+                raise BagConfigError(f"'{getattr(self, name)}'", thing=name, cure=cure)
         for name, known in (("modality", ("", *bag_spaces())), ("clock", CLOCKS)):
             if getattr(self, name) not in known:
                 cure = f"give one of {', '.join(filter(None, known))}"
@@ -116,7 +95,6 @@ class BagSettings:
 
     @property
     def most_frames(self) -> int:
-        """Frames of an episode at most."""
         return int(self.episode_s / self.dt_s + 1e-6)
 
     @property

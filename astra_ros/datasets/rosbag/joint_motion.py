@@ -19,10 +19,7 @@ from astra_ros.robot.described_joints import DescriptionError, joint_types
 class JointMotion:
     """Positions, linear between samples. Different publishers may publish different joints.
 
-    Attributes:
-        continuous: those of `names` that turn without end; their angles do not jump, and the first row of what
-            `rows` returns is in [-pi, pi).
-        slow: joint -> (messages a second, typical silence in s), of joints whose silences cost frames.
+    Angles of the `continuous` joints do not jump, and the first row of what `rows` returns is in [-pi, pi).
     """
 
     def __init__(self, recording: Recording, selection: TopicSelection, clock: Clock):
@@ -47,6 +44,7 @@ class JointMotion:
         self.continuous = tuple(name for name, (_, turning) in tracks.items() if turning)
         self._turning = [name in self.continuous for name in self.names]
         self._tracks = [track for track, _ in tracks.values()]
+        # Joint -> (messages a second, typical silence in s), of joints whose silences cost frames.
         self.slow = {name: rate for name, track in zip(self.names, self._tracks) if (rate := _rate(track, self._gap_s))}
 
     def _track(self, joint: str, recording: Recording, clock: Clock, described: _Described) -> tuple[Track, bool]:
@@ -96,12 +94,10 @@ class JointMotion:
             return ""
         slow = ", ".join(f"'{name}' {rate:.2g} times" for name, (rate, _) in self.slow.items())
         needed = max(silence for _, silence in self.slow.values()) * 1.1
-        leave = f"leave {'it' if len(self.slow) == 1 else 'them'} out with --joints {' '.join(quick)}, or " * bool(
-            quick
-        )
+        leave = f"leave {'it' if len(self.slow) == 1 else 'them'} out with --joints {' '.join(quick)}, or "
         return (
             f"{self._topic}: messages a second: {slow}; frames in a silence of more than {self._gap_s:.3g} s are "
-            f"dropped: {leave}set max_gap_s: {needed:.2g} in the --config file"
+            f"dropped: {leave * bool(quick)}set max_gap_s: {needed:.2g} in the --config file"
         )
 
 
@@ -138,13 +134,11 @@ class _Described:
 
 
 def _how(recording: Recording, selection: TopicSelection) -> str:
-    kind = "positions"
-    if selection.motion.type == CONTROLLER_STATE:
-        kind = (
-            "measured positions (no field says what was commanded)"
-            if recording.joints is recording.measured
-            else "commanded positions"
-        )
+    kind = "commanded positions"
+    if selection.motion.type != CONTROLLER_STATE:
+        kind = "positions"
+    elif recording.joints is recording.measured:
+        kind = "measured positions (no field says what was commanded)"
     return f"{kind}, interpolated at the frames"
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from astra_ros.camera import significant_bits
 from astra_ros.datasets.rosbag.analysis import Analysis
+from astra_ros.datasets.rosbag.bag import Topic
 from astra_ros.datasets.rosbag.calibration import lens_in_words
 from astra_ros.datasets.rosbag.resample import SILENT
 from astra_ros.datasets.rosbag.segmentation import FROZEN, STARES, USED
@@ -17,11 +18,7 @@ SHOWN_CUTS = 20
 
 
 def make_report(analysis: Analysis, episodes: list[dict]) -> dict:
-    """The report, ready for JSON.
-
-    Args:
-        episodes: file, frames, seconds and start_s of each written episode.
-    """
+    """The report, ready for JSON. `episodes`: file, frames, seconds and start_s of each written episode."""
     bag, selection, pictures = analysis.bag, analysis.selection, analysis.recording.pictures
     times = analysis.clock.times_s(pictures)
     steps = np.diff(times[np.isfinite(times)])
@@ -32,19 +29,8 @@ def make_report(analysis: Analysis, episodes: list[dict]) -> dict:
         "bag_id": bag.identity,
         "format": bag.format,
         "files": [file.name for file in bag.files],
-        "topics": [
-            {
-                "name": topic.name,
-                "type": topic.type,
-                "messages": topic.count,
-                "used_as": selection.used.get(topic.name, ""),
-            }
-            for topic in bag.topics
-        ]
-        + [
-            {"name": topic.name, "type": topic.type, "messages": topic.count, "used_as": "", "why_not": topic.unusable}
-            for topic in bag.unusable
-        ],
+        "topics": [_topic(each, selection.used.get(each.name, "")) for each in bag.topics]
+        + [_topic(each, "") | {"why_not": each.unusable} for each in bag.unusable],
         "camera": {
             "topic": selection.image.name,
             "encoding": ", ".join(pictures.encodings),
@@ -76,6 +62,10 @@ def make_report(analysis: Analysis, episodes: list[dict]) -> dict:
         "notes": _notes(analysis, rows),
         "settings": settings.to_dict(),
     }
+
+
+def _topic(topic: Topic, used_as: str) -> dict:
+    return {"name": topic.name, "type": topic.type, "messages": topic.count, "used_as": used_as}
 
 
 def report_text(report: dict) -> str:
@@ -136,20 +126,16 @@ def _notes(analysis: Analysis, rows: np.ndarray) -> list[str]:
     silent = sum(count for why, count in analysis.segmentation.dropped.items() if why.startswith(SILENT))
     if analysis.motion.cure and silent:
         notes.append(analysis.motion.cure)
+    for bad, what in (
+        (analysis.recording.bad, "{} messages left out"),
+        (analysis.recording.bad_parts, "of {} messages a part was left out, the rest was used"),
+    ):
+        reasons = [(topic, why, count) for topic, found in bad.items() for why, count in found.items()]
+        notes += [f"{topic}: {what.format(count)}: {why}" for topic, why, count in reasons]
     notes += [
-        f"{topic}: {count} messages left out: {why}"
-        for topic, reasons in analysis.recording.bad.items()
-        for why, count in reasons.items()
+        f"{selection.image.name}: broken pictures: {len(pictures.broken)}; the first: {first}"
+        for first in pictures.broken[:1]
     ]
-    notes += [
-        f"{topic}: of {count} messages a part was left out, the rest was used: {why}"
-        for topic, reasons in analysis.recording.bad_parts.items()
-        for why, count in reasons.items()
-    ]
-    if pictures.broken:
-        notes.append(
-            f"{selection.image.name}: broken pictures: {len(pictures.broken)}; the first: {pictures.broken[0]}"
-        )
     notes += [
         f"{selection.image.name}: {remark}"
         + f" ({count} of {len(pictures)} pictures)" * (count < len(pictures) - len(pictures.broken))
