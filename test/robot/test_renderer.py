@@ -261,7 +261,7 @@ def masks(world, positions) -> np.ndarray:
     """bool [N, h, w]: where PyBullet's segmentation shows the arm, with all else out of the way."""
     import pybullet
 
-    bodies, client, seen = world._bodies, world._client, []
+    bodies, client, seen = world._bodies, world._session.client, []
     for name in set(bodies) - {"arm"}:
         world._place(bodies[name], (0.0, 50.0, 0.0))
     for q in positions:

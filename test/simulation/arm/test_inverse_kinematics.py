@@ -18,7 +18,7 @@ def test_forward_agrees_with_pybullet(world):
         joints = np.array(world.spec.ready) + rng.uniform(-0.4, 0.4, 7)
         world._set_arm(joints)
         state = pybullet.getLinkState(
-            world._bodies["arm"], world._tool_link, computeForwardKinematics=1, physicsClientId=world._client
+            world._bodies["arm"], world._tool_link, computeForwardKinematics=1, physicsClientId=world._session.client
         )
         pose = world.kinematics.forward(joints)
         rotation = np.reshape(pybullet.getMatrixFromQuaternion(state[5]), (3, 3))
