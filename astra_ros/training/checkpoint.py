@@ -21,13 +21,9 @@ BEFORE = {"object_weight": 0.0, "starts_every": 1}
 
 
 class CheckpointError(TrainingError):
-    """A checkpoint does not belong to this training.
+    """A checkpoint does not belong to this training."""
 
-    Attributes:
-        differing: setting -> (its value in the checkpoint, its value now).
-    """
-
-    differing: dict[str, tuple] = {}
+    differing: dict[str, tuple] = {}  # setting -> (its value in the checkpoint, its value now)
 
 
 @dataclass(frozen=True)
@@ -77,21 +73,25 @@ def save_checkpoint(path: Path, state: TrainingState, step: int, identity: dict,
     processes.wait()
 
 
-def load_checkpoint(path: Path, state: TrainingState, identity: dict, processes: TrainingProcesses) -> int:
-    """Restore all of `save_checkpoint`; returns the step.
-
-    Raises CheckpointError where the file is damaged, or was made with other settings, another version of the network
-    or another number of processes.
-    """
+def read_checkpoint(
+    path: Path, refusal: type[TrainingError] = CheckpointError
+) -> tuple[dict[str, Tensor], dict[str, str], dict]:
+    """Tensors, metadata and settings. Raises `refusal` where the file is damaged."""
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-        stored = json.loads(metadata["config"])
-    except (SafetensorError, OSError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"not a readable checkpoint ({error})", thing=path, cure="delete it to train this stage anew"
-        ) from error
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata, json.loads(metadata["config"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        cure = "delete it to train this stage anew"
+        raise refusal(f"not a readable checkpoint ({error})", thing=path, cure=cure) from error
+
+
+def load_checkpoint(path: Path, state: TrainingState, identity: dict, processes: TrainingProcesses) -> int:
+    """Restore all of `save_checkpoint`; returns the step.
+
+    Raises CheckpointError also where settings, the network's version or the number of processes were others.
+    """
+    tensors, metadata, stored = read_checkpoint(path)
     now = json.loads(json.dumps(identity))
     if "model" in stored:  # a network setting that the checkpoint lacks is at its default
         known = json.loads(json.dumps(AstraConfig().to_dict()))
@@ -116,40 +116,34 @@ def load_checkpoint(path: Path, state: TrainingState, identity: dict, processes:
     for prefix, module in (("model", state.model), ("average", state.average)):
         own = {name: shard_like(tensors[f"{prefix}.{name}"], value) for name, value in state.weights(module).items()}
         module.load_state_dict(own, strict=not state.fixed)
-    restore_optimizer(
-        state.optimizer, {name: value for name, value in tensors.items() if name.startswith("optimizer.")}
-    )
+    restore_optimizer(state.optimizer, tensors)
     state.generator.set_state(tensors[f"generator.{processes.rank}"])
     return int(metadata["step"])
 
 
 def _other_settings(path: Path, stored: dict, now: dict) -> CheckpointError:
-    differing = {
-        name: (stored.get(name), now.get(name)) for name in sorted({*stored, *now}) if stored.get(name) != now.get(name)
-    }
+    pairs = {name: (stored.get(name), now.get(name)) for name in sorted({*stored, *now})}
+    differing = {name: (then, value) for name, (then, value) in pairs.items() if then != value}
     told = ", ".join(f"{name}: {then} there, {value} now" for name, (then, value) in differing.items())
-    error = CheckpointError(
-        f"made with other settings ({told})",
-        thing=path,
-        cure="go on with the old settings, or train into another folder",
-    )
+    cure = "go on with the old settings, or train into another folder"
+    error = CheckpointError(f"made with other settings ({told})", thing=path, cure=cure)
     error.differing = differing
     return error
 
 
 def _flat(config: dict) -> dict:
     """The same with the network's settings beside the others."""
-    return {
-        **{name: value for name, value in config.items() if name != "model"},
-        **{f"network {name}": value for name, value in config.get("model", {}).items()},
-    }
+    network = {f"network {name}": value for name, value in config.get("model", {}).items()}
+    return {name: value for name, value in config.items() if name != "model"} | network
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """From `optimizer.<index>.<name>` tensors, laid out as the parameters are."""
+    """From the tensors `optimizer.<index>.<name>`, laid out as the parameters are."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
+        if not name.startswith("optimizer."):
+            continue
         _, index, field = name.split(".")
         like = parameters[int(index)]
         state.setdefault(int(index), {})[field] = shard_like(value, like) if value.shape == like.shape else value

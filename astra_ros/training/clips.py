@@ -58,6 +58,11 @@ def frames_to_tensor(frames: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(frames)).movedim(-1, -3).float() / 255
 
 
+def to_bytes(images: Tensor) -> Tensor:
+    """Images in 0..1 as uint8, on the CPU."""
+    return (images * 255).round().to(torch.uint8).cpu()
+
+
 @dataclass(frozen=True)
 class Clip:
     """B clips of T history frames and H frames to predict; action spaces may be mixed.

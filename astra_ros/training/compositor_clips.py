@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from astra_ros.datasets.dataset import load_episode
 from astra_ros.inference.torch_camera import inverse_depth_camera
-from astra_ros.training.clips import ClipSettings, LatentDataset, frames_to_tensor, imagine_clips
+from astra_ros.training.clips import ClipSettings, LatentDataset, frames_to_tensor, imagine_clips, to_bytes
 from astra_ros.training.trainer import Losses
 from astra_ros.training.training_data import by_space
 from astra_ros.world_model.astra import Astra
@@ -97,9 +97,9 @@ class CompositorClips:
         seen, known = last_seen(newest, steps, poses, view, space.moves_camera)
         renders = data.episodes[index].robot_renders
         return ImaginedClip(
-            _bytes(decoded),
-            _bytes(seen),
-            _bytes(known),
+            to_bytes(decoded),
+            to_bytes(seen),
+            to_bytes(known),
             None if renders is None else renders[start : start + 1 + self.horizon],
             torch.from_numpy(frames[start + 1 : start + 1 + self.horizon]).movedim(-1, 1),
         )
@@ -128,10 +128,6 @@ def _known(data: LatentDataset, index: int) -> tuple[bool, bool]:
     """Whether an episode has robot renders, and camera poses."""
     episode = data.episodes[index]
     return episode.robot_renders is not None, episode.frames is not None
-
-
-def _bytes(images: Tensor) -> Tensor:
-    return (images * 255).round().to(torch.uint8).cpu()
 
 
 class CompositorLoss(Losses[Compositor]):

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from astra_ros.camera.moving_camera import MovingCamera
 from astra_ros.files import OutputError, atomic_write, atomic_writes
 from astra_ros.inference.card import CARD_FILE, CARD_VERSION, WEIGHTS_FILE
 from astra_ros.plans.action_spaces import ActionSpace, action_space_from_dict
+from astra_ros.training.checkpoint import read_checkpoint
 from astra_ros.training.errors import TrainingError
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.config import AstraConfig
@@ -24,40 +25,22 @@ SPACES_FILE = "action_spaces.json"
 
 @dataclass(frozen=True)
 class Embodiments:
-    """The robots that a model was trained on. The model's card holds all of it.
+    """The robots that a model was trained on. The model's card holds all of it, and describes the other fields."""
 
-    Attributes:
-        spaces: action spaces, in the network's order.
-        dt_s: seconds between frames.
-        outcomes: action space -> outcomes that its recordings had labels for; the other outcome heads mean nothing for
-            that robot.
-        cameras, held_joints: as in `ModelCard`, of spaces whose robot was rendered in training.
-        continuous_joints: as in `ModelCard`.
-        moving_cameras: as in `ModelCard`; None: not yet looked for.
-        began_with: flag and start of the sha256 of the model whose weights came first; '' for random weights, None if
-            unknown.
-    """
-
-    spaces: tuple[ActionSpace, ...]
+    spaces: tuple[ActionSpace, ...]  # in the network's order
     dt_s: float
     outcomes: dict[str, tuple[str, ...]]
-    cameras: dict[str, dict] = field(default_factory=dict)
-    held_joints: dict[str, dict[str, float]] = field(default_factory=dict)
-    moving_cameras: dict[str, dict] | None = None
-    began_with: str | None = None
+    cameras: dict[str, dict] = field(default_factory=dict)  # of spaces whose robot was rendered in training
+    held_joints: dict[str, dict[str, float]] = field(default_factory=dict)  # likewise
     continuous_joints: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    moving_cameras: dict[str, dict] | None = None  # None: not yet looked for
+    # Flag and start of the sha256 of the model whose weights came first; '': random weights; None: unknown.
+    began_with: str | None = None
 
     def to_dict(self) -> dict:
-        return {
-            "dt_s": self.dt_s,
-            "action_spaces": [space.to_dict() for space in self.spaces],
-            "outcomes": {name: list(known) for name, known in self.outcomes.items()},
-            "cameras": self.cameras,
-            "held_joints": self.held_joints,
-            "continuous_joints": {name: list(joints) for name, joints in self.continuous_joints.items()},
-            "moving_cameras": self.moving_cameras,
-            "began_with": self.began_with,
-        }
+        values = {"dt_s": self.dt_s, "action_spaces": [space.to_dict() for space in self.spaces], **vars(self)}
+        del values["spaces"]
+        return values
 
     @property
     def cameras_that_move(self) -> dict[str, MovingCamera]:
@@ -65,17 +48,15 @@ class Embodiments:
 
     @classmethod
     def from_dict(cls, values: dict) -> Embodiments:
-        spaces = tuple(action_space_from_dict(item) for item in values["action_spaces"])
-        outcomes = {name: tuple(known) for name, known in values["outcomes"].items()}
         return cls(
-            spaces,
+            tuple(action_space_from_dict(item) for item in values["action_spaces"]),
             values["dt_s"],
-            outcomes,
+            {name: tuple(known) for name, known in values["outcomes"].items()},
             values["cameras"],
             values["held_joints"],
+            {name: tuple(joints) for name, joints in (values.get("continuous_joints") or {}).items()},
             values.get("moving_cameras"),
             values.get("began_with"),
-            {name: tuple(joints) for name, joints in (values.get("continuous_joints") or {}).items()},
         )
 
 
@@ -136,21 +117,16 @@ def averaged_model(run: Path) -> Astra:
     The compositor is trained last; a model without one shows images as the autoencoder decodes them. Raises
     TrainingError where the checkpoint of an earlier stage is missing, or of an older version.
     """
-    autoencoder, _ = _read(run / "autoencoder.safetensors")
+    weights, _ = _read(run / "autoencoder.safetensors", "autoencoder.")
     dynamics, config = _read(run / "dynamics.safetensors")
-    parts = {"autoencoder": autoencoder}
+    weights |= dynamics
     compositor = run / "compositor.safetensors"
     config["compositing"] = compositor.exists()
     if config["compositing"]:
-        parts["compositor"], _ = _read(compositor)
+        weights |= _read(compositor, "compositor.")[0]
     model = Astra(AstraConfig.from_dict(config))
     try:
-        model.load_state_dict(
-            {
-                **dynamics,
-                **{f"{part}.{name}": value for part, weights in parts.items() for name, value in weights.items()},
-            }
-        )
+        model.load_state_dict(weights)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise TrainingError(
@@ -161,30 +137,21 @@ def averaged_model(run: Path) -> Astra:
     return model.eval()
 
 
-def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
-    """The averaged weights of one stage, and the network's settings."""
+def _read(path: Path, prefix: str = "") -> tuple[dict[str, torch.Tensor], dict]:
+    """The averaged weights of one stage, named as in the whole model, and the network's settings."""
     if not path.is_file():
         raise TrainingError("is missing", thing=path, cure=f"train first with: astra train --out {path.parent}")
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            weights = {
-                name.removeprefix("average."): file.get_tensor(name)
-                for name in file.keys()
-                if name.startswith("average.")
-            }
-            return weights, json.loads(file.metadata()["config"])["model"]
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise TrainingError(
-            f"not a readable checkpoint ({error})", thing=path, cure="delete it and train that stage anew"
-        ) from error
+    tensors, _, config = read_checkpoint(path, TrainingError)
+    weights = {
+        prefix + name.removeprefix("average."): value for name, value in tensors.items() if name.startswith("average.")
+    }
+    return weights, config.get("model", {})
 
 
 def export_run(run: Path, directory: Path, name: str, history_noise: float | None = None) -> Astra:
     """Write what a training has learned so far as a model; returns it.
 
-    Args:
-        history_noise: level put on the newest latents at inference, in standard deviations; None: that of training.
-
+    `history_noise` is the level put on the newest latents at inference, in standard deviations; None: that of training.
     Raises TrainingError where the training cannot be read or the level is out of range, OutputError.
     """
     trained_on = read_embodiments(run)

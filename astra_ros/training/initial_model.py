@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -158,10 +158,8 @@ def with_moving_cameras(
     found = moving_cameras_of(data.split()[0], trained_on.spaces, trained_on.cameras_that_move)
     for space in trained_on.spaces:
         if space.moves_camera and space.name not in found:
-            print(
-                f"note: {space.name}: its camera is not known, so the model will not see the newest frame from where "
-                "the camera goes; see docs/own-data.md"
-            )
+            effect = "so the model will not see the newest frame from where the camera goes"
+            print(f"note: {space.name}: its camera is not known, {effect}; see docs/own-data.md")
     return replace(trained_on, moving_cameras={name: camera.to_dict() for name, camera in found.items()})
 
 
@@ -180,15 +178,12 @@ def from_model(initial: InitialModel, data: TrainingData) -> tuple[Astra, Embodi
             thing=data.paths[0],
             cure="record or import at the model's rate",
         )
-    cameras = card.cameras
-    # Frames of another aspect ratio come from another camera, with another depth prior.
-    moving = {name: camera.to_dict() for name, camera in card.moving_cameras.items()}
-    if card.image_size[0] * size[1] != card.image_size[1] * size[0]:
-        moving = {}
+    # Cameras are for frames of one size. Another aspect ratio comes from another camera, with another depth prior.
+    cameras = card.cameras if card.image_size == size else {}
+    same_ratio = card.image_size[0] * size[1] == card.image_size[1] * size[0]
+    moving = {name: camera.to_dict() for name, camera in card.moving_cameras.items() if same_ratio}
     if card.image_size != size or initial.patch not in (None, model.config.patch):
         model = _of_size(model, initial, data)
-    if card.image_size != size:
-        cameras = {}  # the model's are for frames of the other size
     spaces = list(card.action_spaces.values())
     found, labelled = measure(data.paths, model.config.outcomes)
     for space in found:
@@ -205,13 +200,12 @@ def from_model(initial: InitialModel, data: TrainingData) -> tuple[Astra, Embodi
     # Recordings without a robot, or without its labels, do not keep up what a head learned of the robot.
     outcomes = {space.name: labelled.get(space.name, ()) for space in spaces}
     return astra, Embodiments(
-        tuple(spaces), data.dt_s, outcomes, cameras, card.held_joints, moving, continuous_joints=card.continuous_joints
+        tuple(spaces), data.dt_s, outcomes, cameras, card.held_joints, card.continuous_joints, moving
     )
 
 
-def _grown(model: Astra, spaces: Iterable[ActionSpace], base: str | None) -> Astra:
+def _grown(model: Astra, spaces: Collection[ActionSpace], base: str | None) -> Astra:
     """The model with input layers for all `spaces` and a compositor, new parts with their initial weights."""
-    spaces = list(spaces)
     modalities = tuple(space.modality for space in spaces) if model.config.modalities else ()
     # Any model can learn a compositor, and a new one hardly changes an image.
     grown = replace(

@@ -9,41 +9,15 @@ from typing import Any
 from astra_ros.datasets.episode import LEAST_FRAMES
 from astra_ros.training.errors import TrainingError
 
+RATE = "peak learning rate of AdamW"
+BATCH = "frames of a step, over all processes"
+
 
 def _number(default: float, text: str, low: float = 0, high: float = math.inf) -> Any:
     return field(default=default, metadata={"description": text, "range": (low, high)})
 
 
-def _steps(default: int, text: str) -> Any:
-    return _number(default, f"optimiser steps{text}")
-
-
-def _rate(default: float) -> Any:
-    return _number(default, "peak learning rate of AdamW", 1e-8, 1.0)
-
-
-def _warmup(default: int) -> Any:
-    text = "steps of the linear warm-up, at most a tenth of all; a cosine decay follows"
-    return _number(default, text)
-
-
-def _weight_decay(default: float) -> Any:
-    return _number(default, "weight decay of AdamW", 0, 1.0)
-
-
-def _clip_norm() -> Any:
-    return _number(1.0, "gradients are clipped to this norm", 1e-6)
-
-
-def _average_decay() -> Any:
-    return _number(0.998, "decay of the moving average of the weights; the average becomes the model", 0, 0.999999)
-
-
-def _checkpoint_every() -> Any:
-    return _number(200, "steps between checkpoints", 1)
-
-
-def check_limits(settings: TrainSettings | StyleSettings) -> None:
+def check_limits(settings: OptimiserSettings) -> None:
     """Raises TrainingError that names the first setting outside its limits."""
     for item in fields(settings):
         value, (low, high) = getattr(settings, item.name), item.metadata["range"]
@@ -53,22 +27,35 @@ def check_limits(settings: TrainSettings | StyleSettings) -> None:
 
 
 @dataclass(frozen=True)
-class TrainSettings:
+class OptimiserSettings:
+    """What every training has."""
+
+    warmup_steps: int = _number(200, "steps of the linear warm-up, at most a tenth of all; a cosine decay follows")
+    weight_decay: float = _number(0.01, "weight decay of AdamW", 0, 1.0)
+    clip_norm: float = _number(1.0, "gradients are clipped to this norm", 1e-6)
+    average_decay: float = _number(
+        0.998, "decay of the moving average of the weights; the average becomes the model", 0, 0.999999
+    )
+    seed: int = _number(0, "seed of the first weights, the batches and the noise")
+    checkpoint_every: int = _number(200, "steps between checkpoints", 1)
+
+    def __post_init__(self) -> None:
+        check_limits(self)
+
+
+@dataclass(frozen=True)
+class TrainSettings(OptimiserSettings):
     """Settings of `astra train`. The seed document's figures are those of the preset `paper`."""
 
-    autoencoder_steps: int = _steps(8000, " of the autoencoder; 0 leaves it unchanged")
-    autoencoder_batch: int = _number(32, "frames of a step, over all processes", 1)
-    autoencoder_rate: float = _rate(1e-3)
-    dynamics_steps: int = _steps(10000, " of the dynamics")
+    autoencoder_steps: int = _number(8000, "optimiser steps of the autoencoder; 0 leaves it unchanged")
+    autoencoder_batch: int = _number(32, BATCH, 1)
+    autoencoder_rate: float = _number(1e-3, RATE, 1e-8, 1.0)
+    dynamics_steps: int = _number(10000, "optimiser steps of the dynamics")
     dynamics_batch: int = _number(16, "clips of a step, over all processes", 1)
-    dynamics_rate: float = _rate(5e-4)
-    compositor_steps: int = _steps(3000, " of the compositor, in networks that have one")
-    compositor_batch: int = _number(32, "frames of a step, over all processes", 1)
-    compositor_rate: float = _rate(2e-3)
-    warmup_steps: int = _warmup(200)
-    weight_decay: float = _weight_decay(0.01)
-    clip_norm: float = _clip_norm()
-    average_decay: float = _average_decay()
+    dynamics_rate: float = _number(5e-4, RATE, 1e-8, 1.0)
+    compositor_steps: int = _number(3000, "optimiser steps of the compositor, in networks that have one")
+    compositor_batch: int = _number(32, BATCH, 1)
+    compositor_rate: float = _number(2e-3, RATE, 1e-8, 1.0)
     rollout_from: float = _number(
         0.3, "share of the steps after which every other batch is a rollout of the model; 1: never", 0, 1.0
     )
@@ -85,29 +72,18 @@ class TrainSettings:
         1,
     )
     horizon: int = _number(LEAST_FRAMES - 1, "frames of a clip that are predicted", 1)
-    checkpoint_every: int = _checkpoint_every()
-    seed: int = _number(0, "seed of the first weights, the batches and the noise")
-
-    def __post_init__(self) -> None:
-        check_limits(self)
 
 
 @dataclass(frozen=True)
-class StyleSettings:
+class StyleSettings(OptimiserSettings):
     """Settings of `astra style`."""
 
-    style_steps: int = _steps(6000, "")
+    style_steps: int = _number(6000, "optimiser steps")
     style_batch: int = _number(32, "frames of a step", 1)
-    style_rate: float = _rate(1e-3)
-    warmup_steps: int = _warmup(100)
-    weight_decay: float = _weight_decay(0.05)
-    clip_norm: float = _clip_norm()
-    average_decay: float = _average_decay()
-    checkpoint_every: int = _checkpoint_every()
+    style_rate: float = _number(1e-3, RATE, 1e-8, 1.0)
+    warmup_steps: int = _number(100, "steps of the linear warm-up, at most a tenth of all; a cosine decay follows")
+    weight_decay: float = _number(0.05, "weight decay of AdamW", 0, 1.0)
     seed: int = _number(0, "seed of the first weights, the batches and the recoloured frames")
-
-    def __post_init__(self) -> None:
-        check_limits(self)
 
 
 # The seed document gives no numbers of steps.

@@ -187,7 +187,7 @@ def train_dynamics(
     if processes.first:
         write_embodiments(training.folder, trained_on)
         kept = LatentDataset(replace(clips, drawer=training.drawer(model)), aside, model.autoencoder)
-        validation = Validation(kept, list(aside), settings.seed, settings.dynamics_steps)
+        validation = Validation(kept, list(aside), settings.seed)
     batch_size = processes.share(settings.dynamics_batch)
 
     def batch_of(step, generator):

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -24,7 +23,7 @@ from astra_ros.inference.card import CARD_FILE, ModelCard, ModelError, model_dir
 from astra_ros.inference.torch_engine import load_network, usable_device
 from astra_ros.inference.torch_style_file import STYLE_FILE, read_style, write_style
 from astra_ros.training.augmentation import recoloured
-from astra_ros.training.clips import frames_to_tensor
+from astra_ros.training.clips import frames_to_tensor, to_bytes
 from astra_ros.training.distributed import TrainingProcesses, default_device
 from astra_ros.training.errors import TrainingError
 from astra_ros.training.precision import mixed_precision
@@ -41,7 +40,7 @@ from astra_ros.training.training_data import (
     split,
     write_facts,
 )
-from astra_ros.training.training_log import TrainingLog
+from astra_ros.training.training_log import TrainingLog, psnr_db
 from astra_ros.views.filmstrips import filmstrips
 from astra_ros.world_model.autoencoder import FrameAutoencoder
 from astra_ros.world_model.digest import digest_of
@@ -49,7 +48,6 @@ from astra_ros.world_model.style_transfer import StyleConfig, StyleTransfer
 
 RECOLOURED = 0.25  # share of the examples whose second look is the recoloured one
 UNCHANGED = 0.1  # share of the examples whose wanted look is the one they have
-EVERY = 1000  # steps between validation images
 SHOWN = 3  # scenes of each action space on a validation image
 
 
@@ -104,8 +102,8 @@ class StyledScenes:
 class StyleValidation:
     """Validation on scenes set aside: the first frame takes on the look of the last frame in the other style."""
 
-    def __init__(self, scenes: StyledScenes, autoencoder: FrameAutoencoder, last: int):
-        self.autoencoder, self.last = autoencoder, last
+    def __init__(self, scenes: StyledScenes, autoencoder: FrameAutoencoder):
+        self.autoencoder = autoencoder
         device = next(autoencoder.parameters()).device
         pairs = [
             (path.stem.rpartition("_")[0], looks[0][0], looks[-1][-1], looks[-1][0])
@@ -118,8 +116,6 @@ class StyleValidation:
 
     @torch.inference_mode()
     def __call__(self, transfer: StyleTransfer, step: int, log: TrainingLog) -> None:
-        if step % EVERY and step != self.last:
-            return
         decode = self.autoencoder.decode
         # All images are decoded latents: the change of look is shown, not the autoencoder's error.
         columns = [
@@ -129,16 +125,15 @@ class StyleValidation:
         now, _, made, truth = columns
         figures: dict[str, list[float]] = {}
         for name, images in (("style", made), ("unchanged", now)):
-            psnr = -10 * (images - truth).square().mean((1, 2, 3)).clamp_min(1e-10).log10()
-            for space, value in zip(self.spaces, psnr.tolist()):
+            for space, value in zip(self.spaces, psnr_db(images, truth).tolist()):
                 figures.setdefault(f"psnr_{name}_{space}", []).append(value)
-        log.figures(step, {name: float(np.mean(values)) for name, values in figures.items()})
+        log.figures(step, figures)
         rows, count = [], dict.fromkeys(self.spaces, 0)
         for row, space in enumerate(self.spaces):
             count[space] += 1
             if count[space] <= SHOWN:
                 strip = torch.stack([images[row] for images in columns]).movedim(1, -1)
-                rows.append((space, (strip * 255).round().to(torch.uint8).cpu().numpy()))
+                rows.append((space, to_bytes(strip).numpy()))
         log.image(step, filmstrips(rows, ("observed", "its look", "made", "recorded so")))
 
 
@@ -196,9 +191,7 @@ def fit_style(
         return trainer.run()
     train, aside = split(paths)
     scenes = StyledScenes(train, autoencoder, settings.seed)
-    validation = StyleValidation(
-        StyledScenes(aside, autoencoder, settings.seed, progress=False), autoencoder, settings.style_steps
-    )
+    validation = StyleValidation(StyledScenes(aside, autoencoder, settings.seed, progress=False), autoencoder)
 
     def batch_of(_, generator):
         return tuple(part.to(device) for part in scenes.sample(settings.style_batch, generator))

@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -23,13 +23,13 @@ from astra_ros.training.distributed import TrainingProcesses, whole
 from astra_ros.training.errors import TrainingError
 from astra_ros.training.flops import matmul_peak_flops
 from astra_ros.training.precision import has_bfloat16, mixed_precision
-from astra_ros.training.settings import StyleSettings, TrainSettings
+from astra_ros.training.settings import OptimiserSettings
 from astra_ros.training.training_log import TrainingLog
 
 # What every job reads, beside the settings that bear its name.
-OPTIMISER_SETTINGS = ("warmup_steps", "weight_decay", "clip_norm", "average_decay", "seed")
+OPTIMISER_SETTINGS = {item.name for item in fields(OptimiserSettings)} - {"checkpoint_every"}
 MAX_BAD_STEPS = 10
-
+VALIDATE_EVERY = 1000  # steps between validations, which take some seconds
 
 Network = TypeVar("Network", bound=nn.Module)
 BatchOf = Callable[[int, torch.Generator], tuple]
@@ -48,34 +48,22 @@ class Losses(nn.Module, Generic[Network]):
 class Job(Generic[Network]):
     """A network to train: what a step computes, and what a checkpoint must agree with to go on.
 
-    Attributes:
-        name: of the checkpoint and the logs, and prefix of the job's own settings, such as `<name>_steps`.
-        losses: `losses.model` is trained, averaged and stored.
-        settings: the job uses its own, those in `reads`, and the optimiser's.
-        network: settings of the network, as JSON.
-        belongs_to: what was trained before, as name -> hash.
-        fixed: parts of `losses.model` that are neither trained nor stored.
-        timed: whether a step is a usual one; the logged FLOPs utilisation is of these steps.
-        continues: another job of the same command follows.
+    The job uses the settings whose names begin with `<name>_`, those in `reads`, and the optimiser's.
     """
 
-    name: str
-    losses: Losses[Network]
-    settings: TrainSettings | StyleSettings
-    network: dict
+    name: str  # also of the checkpoint and the logs
+    losses: Losses[Network]  # `losses.model` is trained, averaged and stored
+    settings: OptimiserSettings
+    network: dict  # its settings, as JSON
     reads: tuple[str, ...] = ()
-    belongs_to: dict[str, str] = field(default_factory=dict)
-    fixed: tuple[str, ...] = ()
-    timed: Callable[[int], bool] = lambda _: True
-    continues: bool = False
+    belongs_to: dict[str, str] = field(default_factory=dict)  # what was trained before: name -> hash
+    fixed: tuple[str, ...] = ()  # parts of `losses.model` that are neither trained nor stored
+    timed: Callable[[int], bool] = lambda _: True  # whether the logged FLOPs utilisation counts a step
+    continues: bool = False  # another job of the same command follows
 
     @property
     def steps(self) -> int:
         return getattr(self.settings, f"{self.name}_steps")
-
-    @property
-    def rate(self) -> float:
-        return getattr(self.settings, f"{self.name}_rate")
 
     @property
     def identity(self) -> dict:
@@ -87,12 +75,9 @@ class Job(Generic[Network]):
         }
         return {**used, "stage": self.name, "model": self.network, **self.belongs_to}
 
-    def parameters(self, module: nn.Module) -> list[nn.Parameter]:
-        """The trained parameters of `losses.model`, or of a copy of it."""
-        return [value for name, value in module.named_parameters() if name.split(".")[0] not in self.fixed]
-
-    def fixed_parameters(self, module: nn.Module) -> list[nn.Parameter]:
-        return [value for name, value in module.named_parameters() if name.split(".")[0] in self.fixed]
+    def parameters(self, module: nn.Module, fixed: bool = False) -> list[nn.Parameter]:
+        """The trained or the fixed parameters of `losses.model`, or of a copy of it."""
+        return [value for name, value in module.named_parameters() if (name.split(".")[0] in self.fixed) == fixed]
 
 
 def learning_rate(step: int, steps: int, peak: float, warmup: int) -> float:
@@ -127,21 +112,22 @@ class Trainer(Generic[Network]):
 
     def __init__(self, job: Job[Network], folder: Path, processes: TrainingProcesses):
         self.job, self.settings, self.processes = job, job.settings, processes
+        self.rate = getattr(job.settings, f"{job.name}_rate")
         self.path = folder / f"{job.name}.safetensors"
         self.module = job.losses.model
-        for parameter in job.fixed_parameters(self.module):
+        for parameter in job.parameters(self.module, fixed=True):
             parameter.requires_grad_(False)
         self.average = copy.deepcopy(self.module).requires_grad_(False)
         self._unsplit = self.average
         if processes.splits:
             self._unsplit = copy.deepcopy(self.average)
-            processes.wrap(self.average, job.fixed_parameters(self.average))
+            processes.wrap(self.average, job.parameters(self.average, fixed=True))
         self._countable = copy.deepcopy(job.losses) if processes.first else None
-        self.step_function = processes.wrap(job.losses, job.fixed_parameters(self.module))
+        self.step_function = processes.wrap(job.losses, job.parameters(self.module, fixed=True))
         self._parameters = job.parameters(self.module)
         self.optimizer = torch.optim.AdamW(
             self._parameters,
-            lr=job.rate,
+            lr=self.rate,
             betas=(0.9, 0.99),
             weight_decay=self.settings.weight_decay,
             fused=not processes.splits,  # faster, but a CPU cannot do it with split weights
@@ -160,11 +146,9 @@ class Trainer(Generic[Network]):
     def run(self, batch_of: BatchOf | None = None, validate: Validate | None = None) -> Network:
         """Train to the last step; returns the averaged model.
 
-        Args:
-            batch_of: (step, generator) -> the arguments of the loss module; may be None where the job is finished.
-            validate: called with (averaged model, step, log) at every checkpoint, in the first process.
-
-        Raises TrainingError where gradients stay infinite, OutputError where the folder cannot be written.
+        `batch_of`: (step, generator) -> the arguments of the loss module; may be None where the job is finished. The
+        first process calls `validate` with (averaged model, step, log) at checkpoints. Raises TrainingError where
+        gradients stay infinite, OutputError where the folder cannot be written.
         """
         self.module.train()
         for name in self.job.fixed:
@@ -188,7 +172,7 @@ class Trainer(Generic[Network]):
         except OSError as error:
             raise OutputError.of(self.path.parent, error, "the last checkpoint is whole") from error
         if not self.path.exists():  # 0 steps: the initial weights
-            self._save(0)
+            save_checkpoint(self.path, self.state, 0, self.job.identity, self.processes)
         return self.averaged()
 
     def _loop(
@@ -199,7 +183,7 @@ class Trainer(Generic[Network]):
         assert batch_of is not None
         flops, peak = self._speed_limits(batch_of)
         for self.step in bar:
-            rate = learning_rate(self.step, self.job.steps, self.job.rate, self.settings.warmup_steps)
+            rate = learning_rate(self.step, self.job.steps, self.rate, self.settings.warmup_steps)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             batch = batch_of(self.step, self.generator)
@@ -214,9 +198,10 @@ class Trainer(Generic[Network]):
             stopping = any(self.processes.gather(bool(stop)))
             if done % self.settings.checkpoint_every == 0 or done == self.job.steps or stopping:
                 log.flush()  # first: a resumed training drops the lines after its checkpoint
-                self._save(done)
+                save_checkpoint(self.path, self.state, done, self.job.identity, self.processes)
                 average = self.averaged()
-                if validate and self.processes.first and not stopping:
+                due = done % VALIDATE_EVERY == 0 or done == self.job.steps
+                if validate and due and self.processes.first and not stopping:
                     validate(average, done, log)
                 self.processes.wait()
             if stopping and (done < self.job.steps or self.job.continues):
@@ -265,9 +250,6 @@ class Trainer(Generic[Network]):
                     cure="lower it, or look for broken frames and labels",
                 )
         return float(loss.detach()), {name: float(part) for name, part in parts.items()}, norm
-
-    def _save(self, done: int) -> None:
-        save_checkpoint(self.path, self.state, done, self.job.identity, self.processes)
 
     @torch.no_grad()
     def averaged(self) -> Network:

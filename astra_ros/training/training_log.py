@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from astra_ros.files import atomic_write
 
 
 class TrainingLog:
-    """`<stage>.jsonl`, a JSON object a step, and TensorBoard event files under `tensorboard/`.
+    """`<stage>.jsonl`, a JSON object a step, and TensorBoard event files under `tensorboard/`, beside a checkpoint.
 
-    Args:
-        checkpoint: the job's checkpoint; logs lie beside it and have its name.
-        step: the first step to come. Lines of this and later steps, of a run that was killed after its last
-            checkpoint, are dropped.
-        writes: whether this process logs; only the first one does.
+    `step` is the first one to come. Lines of this and later steps, of a run that was killed after its last checkpoint,
+    are dropped. Only the first process `writes`.
     """
 
     def __init__(self, checkpoint: Path, step: int, writes: bool):
@@ -50,7 +49,7 @@ class TrainingLog:
 
     def speed(self, utilisation: float) -> None:
         """Log the last step's share of the FLOP/s that the device reaches."""
-        self.utilisation = 0.9 * self.utilisation + 0.1 * utilisation if self.utilisation else (utilisation)
+        self.utilisation = 0.9 * self.utilisation + 0.1 * utilisation if self.utilisation else utilisation
 
     def step(self, step: int, loss: float, rate: float, norm: float, parts: dict[str, float]) -> None:
         if not self.writes:
@@ -80,8 +79,9 @@ class TrainingLog:
         if self._board:
             self._board.flush()
 
-    def figures(self, step: int, values: dict[str, float]) -> None:
-        """Write validation figures to `validation.jsonl` and TensorBoard."""
+    def figures(self, step: int, figures: Mapping[str, Sequence[float]]) -> None:
+        """Write the means of validation figures to `validation.jsonl` and TensorBoard."""
+        values = {name: float(np.mean(each)) for name, each in figures.items()}
         with open(self.path.with_name("validation.jsonl"), "a") as file:
             file.write(json.dumps({"stage": self.path.stem, "step": step, **values}) + "\n")
         if self._board:
@@ -97,6 +97,11 @@ class TrainingLog:
         cv2.imwrite(str(file), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
         if self._board:
             self._board.add_image("validation/imagined", rgb, step, dataformats="HWC")
+
+
+def psnr_db(images: Tensor, truth: Tensor) -> Tensor:
+    """Of each of N images, [N, 3, h, w] or [N, h, w, 3] in 0..1."""
+    return -10 * (images - truth).square().mean((1, 2, 3)).clamp_min(1e-10).log10()
 
 
 def _step_of(line: str) -> float:
