@@ -27,50 +27,31 @@ class ModelError(UserError, RuntimeError):
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model says of itself in `card.json`.
-
-    Attributes:
-        name: of the model.
-        image_size: (h, w) of the frames it sees and makes, pixels.
-        dt_s: seconds between two frames, observed or imagined.
-        history: T, number of observed frames it needs.
-        latent_shape: (C, h, w) of one frame's latent.
-        action_spaces: the action spaces it was trained on, by name, in the network's order.
-        outcomes: action space -> names of the outcomes that it reads from an imagined frame: those that
-            the recordings of that robot had labels for.
-        network: settings of the network and of its sampling.
-        sha256: of the weights file.
-        path: directory it was loaded from.
-        cameras: action space -> the fixed camera that it was trained with, where the model sees the
-            robot rendered along the plan (kinematic conditioning); empty for other models.
-        held_joints: action space -> joint -> position of joints that no plan moves.
-        moving_cameras: action space -> the camera that its robot carries (`MovingCamera`), where the
-            model sees the last image from where a plan takes the camera; empty for other models.
-        continuous_joints: action space -> its joints that turn without end: their angles count modulo 2 pi, and
-            each of the model's recordings began in [-pi, pi) (`plans/turns.py`).
-    """
+    """What `card.json` says of a model. Mappings are by the name of an action space."""
 
     name: str
-    image_size: tuple[int, int]
-    dt_s: float
-    history: int
-    latent_shape: tuple[int, int, int]
-    action_spaces: dict[str, ActionSpace]
-    outcomes: dict[str, tuple[str, ...]]
+    image_size: tuple[int, int]  # (h, w) of the frames that it sees and makes, pixels
+    dt_s: float  # between two frames, observed or imagined
+    history: int  # T, the number of observed frames that it needs
+    latent_shape: tuple[int, int, int]  # (C, h, w) of one frame's latent
+    action_spaces: dict[str, ActionSpace]  # in the network's order
+    outcomes: dict[str, tuple[str, ...]]  # that its heads know: those that the robot's recordings had labels for
     network: AstraConfig
-    sha256: str
-    path: Path
+    sha256: str  # of the weights file
+    path: Path  # directory that it was loaded from
+    # The fixed camera of training, where the model sees the robot rendered along the plan (kinematic conditioning).
     cameras: dict[str, dict] = field(default_factory=dict)
-    held_joints: dict[str, dict[str, float]] = field(default_factory=dict)
+    held_joints: dict[str, dict[str, float]] = field(default_factory=dict)  # positions of joints that plans do not move
+    # The camera that the robot carries, where the model sees the last image from where a plan takes the camera.
     moving_cameras: dict[str, MovingCamera] = field(default_factory=dict)
+    # Joints that turn without end: angles count modulo 2 pi, and recordings began in [-pi, pi) (`plans/turns.py`).
     continuous_joints: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, directory: Path) -> ModelCard:
         """Read the card and check the weights file against it.
 
-        Raises ModelError where the directory, the card or the weights are missing, damaged or do
-        not belong together.
+        Raises ModelError where the directory, the card or the weights are missing, damaged or do not belong together.
         """
         card_file, weights_file = directory / CARD_FILE, directory / WEIGHTS_FILE
         for file in (card_file, weights_file):

@@ -9,24 +9,14 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Conditioning:
-    """K plans of H steps of one action space, as a world model takes them.
-
-    Attributes:
-        space: name of the action space.
-        actions: float32 [K, H, A], from ``ActionSpace.encode``.
-        robot_renders: uint8 [K, H + 1, 3, h, w], the robot rendered along each plan (``robot/plan_renders.py``),
-            first as it is now; None where it is not rendered.
-        camera_poses: float32 [K, H, 4, 4], where each plan takes a moving camera: the pose (m) of its optical frame
-            in that of the newest image (``MovingCamera.travel``); None where the camera stands still or its way is
-            not known.
-
-    Raises:
-        ValueError: on creation, for shapes that do not fit each other.
-    """
+    """K plans of H steps of one action space. Raises ValueError for shapes that do not fit each other."""
 
     space: str
-    actions: np.ndarray = field(repr=False)
+    actions: np.ndarray = field(repr=False)  # float32 [K, H, A], from `ActionSpace.encode`
+    # uint8 [K, H + 1, 3, h, w], rendered along each plan (`robot/plan_renders.py`), first as it is now.
     robot_renders: np.ndarray | None = field(default=None, repr=False)
+    # float32 [K, H, 4, 4]: the pose (m) of a moving camera's optical frame in that of the newest image
+    # (`MovingCamera.camera_poses`); None where the camera stands still or its way is not known.
     camera_poses: np.ndarray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -51,12 +41,12 @@ class Conditioning:
 
     @property
     def plans(self) -> int:
-        """K, the number of candidate plans."""
+        """K."""
         return self.actions.shape[0]
 
     @property
     def horizon(self) -> int:
-        """H, the number of steps of each plan."""
+        """H."""
         return self.actions.shape[1]
 
     def subset(self, plans) -> Conditioning:

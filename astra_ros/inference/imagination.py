@@ -19,24 +19,19 @@ class Imagination:
     Values are kept as the model gave them, finite or not: the critics veto what is not finite. Of a plan that was
     imagined less far than H, the last imagined frame stands in all later ones.
 
-    Attributes:
-        latents: float32 [K, H, C, h, w].
-        uncertainty: float32 [K, H], >= 0: the model's own expected RMS error of each latent.
-        outcomes: what the model's heads read from each imagined frame; a model without a head lacks
-            the key. ``obstacle_contact`` [K, H] probability that robot or object touches the
-            obstacle in the interval that ends at this frame; ``object_contact`` [K, H] the same
-            for the robot and the object; ``off_road`` [K, H] that a wheel is off the lanes;
-            ``object_position`` and ``tool_position`` [K, H, 3], m in the world frame;
-            ``nearest_obstacle`` [K, H, 3], m in a mobile robot's frame.
-        imagined_steps: int [K], 1 to H, how far each plan was imagined; H where not given.
+    `outcomes` are what the model's heads read from each frame; a model without a head lacks the key. `obstacle_contact`
+    [K, H]: probability that robot or object touches the obstacle in the interval that ends at the frame;
+    `object_contact` [K, H]: the same for robot and object; `off_road` [K, H]: that a wheel is off the lanes;
+    `object_position` and `tool_position` [K, H, 3], m in the world frame; `nearest_obstacle` [K, H, 3], m in a mobile
+    robot's frame.
 
-    Raises:
-        ValueError: on creation, for shapes that do not fit each other.
+    Raises ValueError for shapes that do not fit each other.
     """
 
-    latents: np.ndarray = field(repr=False)
-    uncertainty: np.ndarray = field(repr=False)
+    latents: np.ndarray = field(repr=False)  # float32 [K, H, C, h, w]
+    uncertainty: np.ndarray = field(repr=False)  # float32 [K, H], >= 0: the expected RMS error of each latent
     outcomes: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    # int [K], 1 to H, how far each plan was imagined; H where not given
     imagined_steps: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -30,7 +31,7 @@ def write_style(directory: Path, transfer: StyleTransfer, autoencoder: nn.Module
         name: value.detach().cpu().to(torch.float16).contiguous() for name, value in transfer.state_dict().items()
     }
     metadata = {
-        "network": json.dumps(transfer.config.to_dict()),
+        "network": json.dumps(asdict(transfer.config)),
         "autoencoder": digest_of(autoencoder.state_dict()),
         "sha256": digest_of(tensors),
     }

@@ -98,25 +98,15 @@ class Clip:
 
 @dataclass(frozen=True)
 class ClipSettings:
-    """How episodes are cut into clips, and what a clip holds.
+    """How episodes are cut into clips, and what a clip holds."""
 
-    Attributes:
-        spaces: action spaces, in the network's order.
-        window, horizon: history frames and frames to predict of a clip.
-        outcomes: labels that clips carry.
-        drawer: renders the robots; None: clips have no robot renders.
-        cameras: action space -> moving camera; None: clips have no reprojected latents.
-        starts_every: clips start at every n-th frame of an episode. From 2 on, reprojected latents are kept in memory
-            for the next use of the clip.
-    """
-
-    spaces: Sequence[ActionSpace]
-    window: int
-    horizon: int
-    outcomes: Sequence[str] = ()
-    drawer: Drawer | None = None
-    cameras: Mapping[str, MovingCamera] | None = None
-    starts_every: int = 1
+    spaces: Sequence[ActionSpace]  # in the network's order
+    window: int  # history frames of a clip
+    horizon: int  # frames to predict
+    outcomes: Sequence[str] = ()  # labels that clips carry
+    drawer: Drawer | None = None  # None: clips have no robot renders
+    cameras: Mapping[str, MovingCamera] | None = None  # of action spaces; None: clips have no reprojected latents
+    starts_every: int = 1  # as in `TrainSettings`
 
 
 @dataclass(frozen=True)
@@ -193,9 +183,8 @@ class LatentDataset:
     @property
     def rendered_spaces(self) -> set[str]:
         """Names of the action spaces that have an episode with robot renders."""
-        return {
-            self.settings.spaces[episode.space].name for episode in self.episodes if episode.robot_renders is not None
-        }
+        spaces = self.settings.spaces
+        return {spaces[episode.space].name for episode in self.episodes if episode.robot_renders is not None}
 
     def picks(self, rng: np.random.Generator, each: int) -> dict[int, list[tuple[int, int]]]:
         """`each` random clips (episode, newest frame) of every action space that has an episode, by its number."""
@@ -229,7 +218,9 @@ class LatentDataset:
         reprojected, poses_known = self._reprojected(episodes, starts)
         return Clip(
             latents=torch.stack([one.latents[run] for one, run in pairs]).float(),
-            actions=torch.stack([_widened(one.actions[run[future] - 1], widest) for one, run in pairs]),
+            actions=torch.stack(
+                [F.pad(one.actions[run[future] - 1], (0, widest - one.actions.shape[1])) for one, run in pairs]
+            ),
             spaces=torch.tensor([one.space for one in chosen]),
             outcomes={
                 name: torch.stack([one.outcomes[name][run[future]] for one, run in pairs])
@@ -258,15 +249,15 @@ class LatentDataset:
         channels, *cells = chosen[0].latents.shape[1:]
         made = torch.zeros(len(chosen), self.settings.horizon, channels + 1, *cells, device=self.device)
         picks = list(zip(episodes, starts))
-        new = []
-        for row, pick in enumerate(picks):
+        new = {}
+        for row, (pick, one) in enumerate(zip(picks, chosen)):
             if pick in self._kept:
                 made[row] = self._kept[pick]
-            elif chosen[row].frames is not None:
-                new.append(row)
+            elif one.frames is not None:
+                new[row] = one.frames[starts[row]]
         for number in sorted({chosen[row].space for row in new}):
             rows = [row for row in new if chosen[row].space == number]
-            frames = torch.stack([_known(chosen[row].frames)[starts[row]] for row in rows]).numpy()
+            frames = torch.stack([new[row] for row in rows]).numpy()
             poses = torch.from_numpy(np.concatenate([self.camera_poses(*picks[row]) for row in rows]))
             camera = self.settings.cameras[self.settings.spaces[number].name]
             with mixed_precision(self.device):
@@ -330,12 +321,3 @@ def _label(episode: Episode, name: str) -> Tensor:
             f"label '{name}' has shape {tuple(values.shape)}; expected {size} a frame", thing=episode.title
         )
     return values
-
-
-def _known(value: Tensor | None) -> Tensor:
-    assert value is not None
-    return value
-
-
-def _widened(actions: Tensor, columns: int) -> Tensor:
-    return F.pad(actions, (0, columns - actions.shape[-1]))

@@ -61,12 +61,8 @@ def moving_cameras_of(
 def check_camera(where: object, camera: dict, known: PinholeCamera) -> None:
     """Raises DatasetError where an episode's camera is not nearly the known one."""
     if not known.resembles(PinholeCamera.from_dict(camera)):
-        raise DatasetError(
-            "its camera, or the camera's place on the robot, differs from that of other episodes of this robot or of "
-            "the model",
-            thing=where,
-            cure="give the robot another name for each camera",
-        )
+        problem = "its camera or its mounting differs from that of other episodes of this robot, or of the model"
+        raise DatasetError(problem, thing=where, cure="give the robot another name for each camera")
 
 
 def fit_depth_prior(episodes: Sequence[Episode], space: ActionSpace, seed: int = 0) -> MovingCamera:

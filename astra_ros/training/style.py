@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -185,7 +186,7 @@ def fit_style(
     config = StyleConfig(channels)
     belongs_to = {"autoencoder": digest_of(autoencoder.state_dict())[:16]}
     losses = StyleLoss(StyleTransfer(config).to(device))
-    job = Job("style", losses, settings, config.to_dict(), belongs_to=belongs_to)
+    job = Job("style", losses, settings, asdict(config), belongs_to=belongs_to)
     trainer = Trainer(job, folder, TrainingProcesses(0, 1, "ddp", device))
     if trainer.finished:
         return trainer.run()

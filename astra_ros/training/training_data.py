@@ -22,17 +22,11 @@ _claims: dict[Path, object] = {}
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Episodes of one rate and frame size. Their footers are read once, here.
-
-    Attributes:
-        folder: where the episodes lie.
-        footers: an episode's table -> its footer, in order of name.
-        sha256: of the episodes' names, tables and videos.
-    """
+    """Episodes of one rate and frame size. Their footers are read once, here."""
 
     folder: Path
-    footers: Mapping[Path, dict]
-    sha256: str
+    footers: Mapping[Path, dict]  # an episode's table -> its footer, in order of name
+    sha256: str  # of the episodes' names, tables and videos
 
     @property
     def paths(self) -> list[Path]:
@@ -133,9 +127,8 @@ def check_same_data(out: Path, data: TrainingData) -> None:
         then = json.loads(path.read_text())
         same, count = then["sha256"] == data.sha256, then["episodes"]
     except (ValueError, KeyError, TypeError) as error:
-        raise TrainingError(
-            f"cannot be read ({error})", thing=path, cure="delete it if the data are the same as before"
-        ) from error
+        cure = "delete it if the data are the same as before"
+        raise TrainingError(f"cannot be read ({error})", thing=path, cure=cure) from error
     if not same:
         raise TrainingError(
             f"this training was begun on other episodes ({count} then, {len(data.footers)} now)",
@@ -161,9 +154,8 @@ def claim(out: Path, first: bool = True) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise TrainingError(
-            "another training is running there", thing=out, cure="wait for it, or name another folder"
-        ) from error
+        cure = "wait for it, or name another folder"
+        raise TrainingError("another training is running there", thing=out, cure=cure) from error
     except OSError:  # a file system without locks
         pass
     _claims[out.resolve()] = lock

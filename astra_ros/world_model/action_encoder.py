@@ -17,15 +17,14 @@ def _mlp(width: int) -> nn.Sequential:
 class ActionConditionEncoder(nn.Module):
     """A plan's actions [.., H, A] -> condition vectors [.., H, D], by a mixture of action experts.
 
-    Every action space (one robot's actions) has its own input layer, since its numbers have their own
-    meaning. The temporal convolution is causal: a frame depends on its own action and the two before it,
-    never on later ones. So the prefix of a plan imagines the same prefix.
+    Every action space (one robot's actions) has its own input layer, since its numbers have their own meaning. The
+    temporal convolution is causal: a frame depends on its own action and the two before it, never on later ones. So the
+    prefix of a plan imagines the same prefix.
 
-    Each action then goes through the expert of its modality (joints, twist, camera motion) and through a
-    shared one; their outputs are added. This is the mixture of action experts of the Astra paper
-    (arXiv 2512.08931), with the known modality in place of a learned gate. Experts start at zero, so a
-    modality that is added to a trained model starts with what the shared expert knows. Without `modalities`
-    in the config there is only the shared expert.
+    Each action then goes through the expert of its modality (joints, twist, camera motion) and through a shared one;
+    their outputs are added. This is the mixture of action experts of the Astra paper (arXiv 2512.08931), with the known
+    modality in place of a learned gate. Experts start at zero, so a modality that is added to a trained model starts
+    with what the shared expert knows. Without `modalities` in the config there is only the shared expert.
     """
 
     KERNEL = 3

@@ -42,10 +42,9 @@ class Compositor(nn.Module):
     def forward(self, decoded: Tensor, seen: Tensor, known: Tensor, robot: Tensor | None = None) -> Tensor:
         """-> [B, 3, h, w] in 0..1.
 
-        Args: `decoded` [B, 3, h, w] in 0..1; `seen` [B, 3, h, w], the last observed image as it looks from
-        the camera's later place; `known` [B, 1, h, w], 1 where that was observed, else 0; `robot` [B, 6, h, w]
-        in 0..1, the robot's render at that time and, behind it, that of the observed image; zeros or None
-        where it is not rendered.
+        Args: `decoded` [B, 3, h, w] in 0..1; `seen` [B, 3, h, w], the last observed image as it looks from the camera's
+        later place; `known` [B, 1, h, w], 1 where that was observed, else 0; `robot` [B, 6, h, w] in 0..1, the robot's
+        render at that time and, behind it, that of the observed image; zeros or None where it is not rendered.
         """
         if robot is None:
             robot = decoded.new_zeros(len(decoded), 2 * RENDER_CHANNELS, *decoded.shape[-2:])

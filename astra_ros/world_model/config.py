@@ -60,12 +60,8 @@ class AstraConfig:
             raise ValueError(f"chunk {self.chunk}: expected at least 1 frame")
         if not 0 <= self.history_noise <= 1:
             raise ValueError(f"history_noise {self.history_noise}: expected 0 to 1")
-        depths = {
-            len(self.encoder_widths),
-            len(self.decoder_widths),
-            len(self.encoder_depths),
-            len(self.decoder_depths),
-        }
+        levels = (self.encoder_widths, self.decoder_widths, self.encoder_depths, self.decoder_depths)
+        depths = {len(level) for level in levels}
         if len(depths) != 1 or min(depths) < 1:
             raise ValueError(
                 f"encoder_widths {self.encoder_widths}, decoder_widths "

@@ -75,9 +75,8 @@ def make_process(config: AstraConfig) -> FlowMatching | Ddpm:
 def snr_weighted_mse(predicted: Tensor, noise: Tensor, snr: Tensor, gamma: float = 0.5) -> Tensor:
     """Mean squared error of a noise prediction, min-SNR weighted (Hang et al. 2023).
 
-    Args: `predicted`, `noise` [B, ...]; `snr` [B] (or any leading axes), the signal-to-noise ratio
-    of each sample; `gamma` the ratio above which samples count less: weight min(snr, gamma) / snr.
-    Returns a scalar.
+    Args: `predicted`, `noise` [B, ...]; `snr` [B] (or any leading axes), the signal-to-noise ratio of each sample;
+    `gamma` the ratio above which samples count less: weight min(snr, gamma) / snr. Returns a scalar.
     """
     weight = snr.clamp(max=gamma) / snr.clamp_min(1e-8)
     error = (predicted - noise).square().flatten(snr.ndim).mean(-1)

@@ -41,11 +41,7 @@ class Denoiser(Protocol):
     """What the rollout asks of a network."""
 
     def denoise(self, noisy: Array, time: Array, frame: FrameContext, memory: Any) -> Denoised:
-        """One denoising pass.
-
-        Args: `noisy` [B, N, F, C, h, w], the sample at `time` [B, N, F], 0 noise .. 1 clean; `memory`, what
-        the network remembers of the observed history.
-        """
+        """One pass from `noisy` [B, N, F, C, h, w] at `time` [B, N, F], 0 noise .. 1 clean; `memory` of the history."""
 
 
 class Start(NamedTuple):
@@ -88,20 +84,14 @@ class Noise(NamedTuple):
 class Sampling:
     """How frames are sampled.
 
-    Attributes:
-        sampler: of the diffusion process.
-        steps: denoising passes a chunk.
-        history_noise: level put on the newest latents, standard deviations.
-        chunk: F, frames made together.
-        guidance: how many times what an action changes is taken (action-free guidance, as in the Astra paper);
-            other than 1, a pass costs twice as much.
+    Action-free guidance is as in the Astra paper; other than 1, a pass costs twice as much.
     """
 
     sampler: Sampler
-    steps: int = 1
-    history_noise: float = 0.0
-    chunk: int = 1
-    guidance: float = 1.0
+    steps: int = 1  # denoising passes a chunk
+    history_noise: float = 0.0  # level put on the newest latents, standard deviations
+    chunk: int = 1  # F, frames made together
+    guidance: float = 1.0  # how many times what an action changes is taken
 
     def __post_init__(self) -> None:
         if self.steps < 1:

@@ -29,9 +29,8 @@ class SeedOptions:
 def denoise(model: Astra, noisy: Tensor, time: Tensor, actions: Tensor, history: Tensor, space: int = 0) -> Tensor:
     """Denoise the frame that follows `history` in one pass: `Astra.forward` of the seed document.
 
-    Args: `noisy` [B, C, h, w]; `time` [B] 0 noise .. 1 clean; `actions` [B, A], what is done
-    until that frame; `history` [B, T, C, h, w] clean latents, oldest first. Returns the
-    prediction [B, C, h, w].
+    Args: `noisy` [B, C, h, w]; `time` [B] 0 noise .. 1 clean; `actions` [B, A], what is done until that frame;
+    `history` [B, T, C, h, w] clean latents, oldest first. Returns the prediction [B, C, h, w].
     """
     newest, before = history[:, -1:], history[:, max(-2, -history.shape[1]), None]
     zero = torch.zeros(len(noisy), 1, device=noisy.device)
@@ -50,9 +49,8 @@ def multi_step_prediction(
 ) -> Tensor:
     """Frames in, actions in, frames out: the plain use of the model.
 
-    Args: `initial_frames` [B, T, 3, h, w] in 0..1, oldest first; `action_sequence` [B, H, A];
-    `prediction_horizon` frames to make, at most and by default H.
-    Returns [B, H, 3, h, w] in 0..1.
+    Args: `initial_frames` [B, T, 3, h, w] in 0..1, oldest first; `action_sequence` [B, H, A]; `prediction_horizon`
+    frames to make, at most and by default H. Returns [B, H, 3, h, w] in 0..1.
     """
     return conditional_video_generation(
         model, initial_frames, action_sequence, horizon=prediction_horizon, options=options

@@ -6,7 +6,7 @@ time, and the dynamics go on from the changed history as from any other.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +24,6 @@ class StyleConfig:
     blocks: int = 4
     kinds: int = 32  # of surface, P
     heads: int = 4
-
-    def to_dict(self) -> dict:
-        return asdict(self)
 
 
 class StyleEncoder(nn.Module):
