@@ -7,6 +7,7 @@ subscribers.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
@@ -44,7 +45,12 @@ class ImagineOutputs:
 
     def __init__(self, node: Node, adapters: Mapping[str, PlanAdapter], refresh: Callable[[], None]) -> None:
         self._adapters = adapters
-        joined = PublisherEventCallbacks(matched=lambda info: refresh() if info.current_count_change > 0 else None)
+
+        def joined(info: Any) -> None:  # rclpy's types of it differ between Jazzy and Kilted
+            if info.current_count_change > 0:
+                refresh()
+
+        events = PublisherEventCallbacks(matched=joined)
         self._scores = node.create_publisher(DiagnosticArray, "~/scores", LATCHED)
         self._matrix = node.create_publisher(Float32MultiArray, "~/score_matrix", LATCHED)
         self._markers = node.create_publisher(MarkerArray, "~/plan_markers", LATCHED)
@@ -52,8 +58,8 @@ class ImagineOutputs:
             message: node.create_publisher(message, adapter.best_topic, reliable(1))
             for message, adapter in {adapter.message: adapter for adapter in adapters.values()}.items()
         }
-        self._sheet = node.create_publisher(Image, "~/imagined/contact_sheet", LATCHED, event_callbacks=joined)
-        self._video = node.create_publisher(Image, "~/imagined/image", reliable(64), event_callbacks=joined)
+        self._sheet = node.create_publisher(Image, "~/imagined/contact_sheet", LATCHED, event_callbacks=events)
+        self._video = node.create_publisher(Image, "~/imagined/image", reliable(64), event_callbacks=events)
         self._player = VideoPlayer(node, self._video)
         self._last: Decision | None = None
         self._sheet_drawn = False

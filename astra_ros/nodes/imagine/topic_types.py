@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -130,7 +131,8 @@ class TopicTypes:
 
     def watch(self, name: str, subscription: Subscription, **rest) -> None:
         """Watch a subscription from now on; ``rest`` are further fields of `Subscribed`."""
-        kind = f"{subscription.msg_type.__module__.partition('.')[0]}/msg/{subscription.msg_type.__name__}"
+        message: Any = subscription.msg_type
+        kind = f"{message.__module__.partition('.')[0]}/msg/{message.__name__}"
         topic, qos = subscription.topic_name, subscription.qos_profile
         self._subscribed.append(Subscribed(name, topic, kind, qos, **rest))
 
