@@ -4,7 +4,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules
 
-VENV := $(CURDIR)/.venv
+# The ROS 2 that is installed: jazzy (long-term support) or kilted, each in an environment of its own.
+ROS ?= jazzy
+VENV := $(CURDIR)/.venv$(if $(filter-out jazzy,$(ROS)),-$(ROS))
 PY := $(VENV)/bin/python
 OUT ?= out
 
@@ -62,17 +64,21 @@ small: $(VENV)/.installed  ## make the shipped astra-small again, out of astra-t
 	$(VENV)/bin/astra record --out data/styles128 --episodes 75 --two-styles --size 128
 	$(VENV)/bin/astra style models/astra-small --data data/styles128 --style-batch 16 --replace
 
-clean:  ## delete .venv, out and every build product; data/ and runs/ stay
-	rm -rf $(VENV) out build install log dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+clean:  ## delete .venv, .venv-kilted, out and every build product; data/ and runs/ stay
+	rm -rf .venv .venv-kilted out build install log dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made anew only when what it installs has changed. The stamp is written last, so a broken download is repeated.
-$(VENV)/.installed: constraints.txt setup.py pyproject.toml package.xml
+$(VENV)/.installed: constraints.txt constraints-$(ROS).txt setup.py pyproject.toml package.xml
 	@test -x $(PY) || for python in $(PYTHON) python3.11 python3.10 python3.12 python3.13 python3; do \
 		$$python -c 'import ensurepip, sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null \
 			&& $$python -m venv $(VENV) && break; \
 	done; test -x $(PY) || { echo "make: no Python 3.10 to 3.13 with venv found (Debian, Ubuntu: apt install" \
 		"python3-venv); name one with 'make $(MAKECMDGOALS) PYTHON=/path/to/python3.11'" >&2; exit 1; }
-	@echo "Installing real ROS 2, torch and this package into .venv (once; some minutes) ..."
-	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]'
+	@echo "Installing real ROS 2 $(ROS), torch and this package into $(notdir $(VENV)) (once; some minutes) ..."
+	@# the wheels of another set would not all be replaced: their names differ
+	@test "$$(cat $(VENV)/.ros 2>/dev/null)" = $(ROS) || $(PY) -m pip list --format=freeze 2>/dev/null \
+		| sed -n 's/^\(ros-.*\)==.*/\1/p' | xargs -r $(PY) -m pip uninstall --quiet --yes
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -c constraints-$(ROS).txt -e '.[all]'
+	@echo $(ROS) > $(VENV)/.ros
 	@touch $@
