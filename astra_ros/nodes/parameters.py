@@ -47,8 +47,9 @@ class SettingsParameters:
             )
             if info.limits:
                 _set_range(descriptor, info.default, info.limits)
+            default_value = list(info.default) if isinstance(info.default, (tuple, list)) else info.default
             try:
-                declared = self._node.declare_parameter(info.name, _to_ros(info.default), descriptor)
+                declared = self._node.declare_parameter(info.name, default_value, descriptor)
             except InvalidParameterValueException as error:  # out of range; the dataclass also names the unit
                 given = self._given[info.name].value if info.name in self._given else info.default
                 _built(prefix, default, {info.name: _from_ros(info.name, given, info.default)})
@@ -120,13 +121,6 @@ def _set_range(descriptor: ParameterDescriptor, value, limits: tuple[float, floa
         descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
     else:
         descriptor.floating_point_range = [FloatingPointRange(from_value=float(low), to_value=float(high))]
-
-
-def _to_ros(value):
-    """A default as a parameter value; an empty sequence is one of strings."""
-    if isinstance(value, (tuple, list)):
-        return list(value)
-    return value
 
 
 def _from_ros(name: str, value, like):

@@ -86,21 +86,12 @@ class ImagineHealth:
     def __init__(self, log: Log, clock: Callable[[], float]) -> None:
         self.clock = clock
 
-        # One function each: rclpy keeps its own records per line of code.
-        def error(text: str) -> None:
-            log.error(text)
-
-        def warn(text: str) -> None:
-            log.warning(text)
-
-        def info(text: str) -> None:
-            log.info(text)
-
-        def debug(text: str) -> None:
-            log.debug(text)
-
+        # A line each: rclpy keeps one severity per line of code.
+        self.tell_error = error = lambda text: log.error(text)
+        self.warn = warn = lambda text: log.warning(text)
+        self.tell = info = lambda text: log.info(text)
         self.refused = {kind: ThrottledReports(error, clock) for kind in INPUTS}
-        self.refused |= {kind: ThrottledReports(debug, clock) for kind in LASTING}
+        self.refused |= {kind: ThrottledReports(lambda text: log.debug(text), clock) for kind in LASTING}
         # A planner that sends many plans a second loses some all the time: logged once, and counted.
         self.refused["lost_plans"] = ThrottledReports(once(info), clock)
         self.refused_requests = ThrottledReports(warn, clock)
@@ -108,7 +99,6 @@ class ImagineHealth:
         self.remarks = ThrottledReports(info, clock)
         self.conditions = Conditions(warn, info)
         self.say_once = once(info)
-        self.warn, self.tell, self.tell_error = warn, info, error
         self.model = ModelState()
         self.began_s = clock()
         self._lock = threading.Lock()

@@ -40,15 +40,11 @@ class ModelThread:
         self._waiting: list[Future] = []
         self._refresh_wanted = False
         self._stopped = False
-        self._failure: BaseException | None = None
+        self.failure: BaseException | None = None  # the exception of loading
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
-
-    @property
-    def failure(self) -> BaseException | None:
-        return self._failure
 
     def request(self) -> Future:
         """Ask for work; the future gets its result. May be called from any thread."""
@@ -84,7 +80,7 @@ class ModelThread:
         try:
             model = self._load()
         except Exception as error:  # noqa: BLE001 - every request is answered with it
-            self._failure = error
+            self.failure = error
             self._on_error(error)
         while True:
             with self._wake:
@@ -95,7 +91,7 @@ class ModelThread:
                 refresh, self._refresh_wanted = self._refresh_wanted, False
             if waiting:
                 self._answer(waiting, model)
-            elif refresh and self._failure is None:
+            elif refresh and self.failure is None:
                 try:
                     self._refresh(model)
                 except Exception as error:  # noqa: BLE001
@@ -103,8 +99,8 @@ class ModelThread:
 
     def _answer(self, waiting: list[Future], model) -> None:
         try:
-            if self._failure is not None:
-                raise self._failure
+            if self.failure is not None:
+                raise self.failure
             result = self._work(model)
         except Exception as error:  # noqa: BLE001
             for future in waiting:

@@ -15,19 +15,8 @@ from astra_ros.nodes.imagine.settings import ImagineSettings, NodeSettings, Plan
 from astra_ros.nodes.parameters import SettingsParameters
 from astra_ros.texts import short
 
-AT_START = (
-    "model",
-    "backend",
-    "device",
-    "image_transport",
-    "critics",
-    "plan_sources",
-    "tool_link",
-    "topic",
-    "type",
-    "keep",
-    "max_age_s",
-)
+AT_START = ("model", "backend", "device", "image_transport", "critics", "plan_sources", "tool_link")
+SOURCE_AT_START = ("topic", "type", "keep", "max_age_s")
 
 
 class ImagineParameters:
@@ -59,7 +48,7 @@ class ImagineParameters:
         self.adapters: dict[str, PlanAdapter] = {}
         self.relative_topics: dict[str, str] = {}
         for name in own.plan_sources:
-            source = self._parameters.declare(name, PlanTopicSettings(), read_only=AT_START)
+            source = self._parameters.declare(name, PlanTopicSettings(), read_only=SOURCE_AT_START)
             self.relative_topics[name] = source.topic
             try:
                 self.adapters[name] = plan_adapter(source.type)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -78,19 +77,12 @@ class RequestServer:
         self._clock, self._ros_time_ns = clocks.monotonic_s, clocks.ros_time_ns
         self._scores_topic = scores_topic
         self._first = True
-        self._lock = threading.Lock()
-        self._wanted_joints: tuple[str, ...] = ()
-
-    @property
-    def wanted_joints(self) -> tuple[str, ...]:
-        """Joints whose positions the plans of the last request wait for; empty where they do not wait."""
-        with self._lock:
-            return self._wanted_joints
+        self._wanted_joints: tuple[str, ...] = ()  # whose positions the plans of the last request wait for
 
     def robot_unknown(self) -> str | None:
         """Why the plans that wait cannot be compared with where the robot is, or None."""
         own = self._settings().own
-        return self._robot.unknown(self.wanted_joints, own.camera_timeout_s) if own.start_tolerance else None
+        return self._robot.unknown(self._wanted_joints, own.camera_timeout_s) if own.start_tolerance else None
 
     def serve(self, imaginer: Imaginer, asked: bool) -> Served:
         """Imagine all plans that are held, decide, publish. Raises Refused, NothingToImagine.
@@ -148,10 +140,10 @@ class RequestServer:
             )
             result.prepared.refused.update(stamped)
             judged = True
-            self._want(())
+            self._wanted_joints = ()
             return result
         except NothingToImagine as error:
-            self._want(error.unknown_joints)
+            self._wanted_joints = tuple(error.unknown_joints)
             if error.unknown_joints:  # the plans wait for their positions
                 raise Refused(self.robot_unknown() or str(error)) from error
             judged = True
@@ -160,10 +152,6 @@ class RequestServer:
             raise NothingToImagine(refused) from error
         finally:
             self._inputs.over(request, judged)
-
-    def _want(self, joints: tuple[str, ...]) -> None:
-        with self._lock:
-            self._wanted_joints = tuple(joints)
 
     def _note_refused(self, request: Request, refused: Mapping[str, PlanError], quiet: bool = False) -> None:
         """Count and log why plans are refused, each plan once: it is held, and refused again by each request."""

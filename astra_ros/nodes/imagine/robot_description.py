@@ -79,7 +79,7 @@ class RobotDescription:
         tells when that is too short. ``preparing`` is called if there is one to prepare."""
         with self._changed:
             self._changed.wait_for(lambda: self._came or self._stopped, first_s)
-            if self._came and not self._idle:
+            if self.preparing:
                 preparing()
                 ended = self._changed.wait_for(lambda: self._idle or self._stopped, PREPARED_WITHIN_S)
                 if not ended:
@@ -169,10 +169,6 @@ class RobotDescription:
         return bool(self._received or self._waiting)
 
     @property
-    def _has_work(self) -> bool:
-        return self._came and not self._idle
-
-    @property
     def _idle(self) -> bool:
         return not self._busy and not self._waiting and (self._prepared or self._plan_renders is None)
 
@@ -180,8 +176,8 @@ class RobotDescription:
         """Work on the next description; False when there is none, or at the end."""
         with self._changed:
             if wait:
-                self._changed.wait_for(lambda: self._stopped or self._has_work)
-            if self._stopped or not self._has_work:
+                self._changed.wait_for(lambda: self._stopped or self.preparing)
+            if self._stopped or not self.preparing:
                 return False
             self._busy = True
             text = self._waiting.popleft() if self._waiting else None
