@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
@@ -20,7 +21,6 @@ from astra_ros.nodes.client.node_specs import (
     rviz_remappings,
 )
 from astra_ros.resources import resource_path
-from launch import LaunchDescription
 
 
 def start(context):
