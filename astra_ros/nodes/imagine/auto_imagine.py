@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from astra_ros.nodes.reports import Tell
+
 
 class RequestStarter(Protocol):
     """The surroundings of `AutoImagine`."""
@@ -29,11 +31,7 @@ class AutoImagine:
     """
 
     def __init__(
-        self,
-        keep: Mapping[str, int],
-        starter: RequestStarter,
-        not_ready: Callable[[], str | None],
-        wait: Callable[[str], None],
+        self, keep: Mapping[str, int], starter: RequestStarter, not_ready: Callable[[], str | None], wait: Tell
     ) -> None:
         self._keep = dict(keep)
         self._starter = starter

@@ -75,12 +75,12 @@ class CameraInputs:
         self._repeats = RepeatWatch()
         self._bits = SignificantBits()
         self._unstamped = False
-        self._stamp_age_s: float | None = None
+        self.stamp_age_s: float | None = None  # of the newest image on arrival; large with another clock in the camera
         self._late = 0
         self._header: FrameHeader | None = None
         self._image_s: float | None = None  # when the newest frame arrived
         self._heard_s: float | None = None  # when the last usable image arrived, also if it was late
-        self._refused: tuple[float, str] | None = None  # (when it arrived, why)
+        self._refused = -float("inf"), ""  # (when the last image arrived that cannot be used, why)
 
     def expect(self, card) -> None:
         """Keep frames as the model of this card needs them; earlier ones are dropped."""
@@ -102,7 +102,7 @@ class CameraInputs:
             self._look(msg, facts, now_s)
             stamped_ns = stamp_ns(msg)
             time_ns = self._stamps.time_of(stamped_ns, arrived_ns)
-            self._stamp_age_s = (arrived_ns - stamped_ns) / NANOSECONDS if stamped_ns else None
+            self.stamp_age_s = (arrived_ns - stamped_ns) / NANOSECONDS if stamped_ns else None
             if self._stamps.unstamped != self._unstamped:  # the frames so far have times of another clock
                 self._unstamped = self._stamps.unstamped
                 self.forget()
@@ -227,12 +227,6 @@ class CameraInputs:
             )
 
     @property
-    def stamp_age_s(self) -> float | None:
-        """Age of the newest image on arrival by its stamp, s; large where its camera has another clock."""
-        with self._lock:
-            return self._stamp_age_s
-
-    @property
     def left_out(self) -> dict[str, int]:
         """Harmless reason for leaving images out -> how many."""
         with self._lock:
@@ -255,20 +249,19 @@ class CameraInputs:
             if self._history is None:
                 return "the model is not loaded"
             age_s = self.age_s
-            if age_s is None or age_s > timeout_s:
-                when_s, why = self._refused or (-float("inf"), "")
-                if self._clock() - when_s <= timeout_s:
-                    return f"images arrive, and none can be used: {why}"
-            if (age_s is None or age_s > timeout_s) and self.unheard:
+            if age_s is not None and age_s <= timeout_s:
+                return None
+            when_s, why = self._refused
+            if self._clock() - when_s <= timeout_s:
+                return f"images arrive, and none can be used: {why}"
+            if self.unheard:
                 return self.unheard
             if age_s is None:
                 return f"no camera image yet on {self.topic}; check the topic's name and the camera driver"
-            if age_s > timeout_s:
-                return (
-                    f"the camera on {self.topic} has been silent for {age_s:.1f} s, longer than "
-                    f"camera_timeout_s = {timeout_s:g}; check the camera driver"
-                )
-            return None
+            return (
+                f"the camera on {self.topic} has been silent for {age_s:.1f} s, longer than "
+                f"camera_timeout_s = {timeout_s:g}; check the camera driver"
+            )
 
     def take(self) -> tuple[np.ndarray, FrameHeader, float]:
         """(history uint8 [T, h, w, 3], header of its newest frame, when that arrived). Raises HistoryNotReady."""

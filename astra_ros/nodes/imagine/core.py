@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from astra_ros.errors import UserError
@@ -53,14 +54,11 @@ class ImagineCore:
         self.health = ImagineHealth(host.log, clocks.monotonic_s)
         refuse, remark = self.health.refuse, self.health.remarks.add
         self.inputs = ImagineInputs(topics, sources, host.readers, refuse, remark, clocks)
-        self.description = RobotDescription(
-            topics.robot_description, lambda reason: refuse("robot_description", reason), remark
-        )
+        self.description = RobotDescription(topics.robot_description, partial(refuse, "robot_description"), remark)
         robot = RobotState(topics.joint_states, self.inputs, self.description, host.graph)
         self._server = RequestServer(settings, robot, self.health, outputs, clocks, topics.scores)
-        self._auto = AutoImagine(
-            {name: source.keep for name, source in sources.items()}, host, self._not_ready, self._plans_wait
-        )
+        keep = {name: source.keep for name, source in sources.items()}
+        self._auto = AutoImagine(keep, host, self._not_ready, self._plans_wait)
         self._statuses = ImagineStatuses(lambda: settings().own, self.health, robot, self._server)
         self._lock = threading.Lock()
         self._asked = False  # a caller of ~/imagine waits for the next request
@@ -129,14 +127,14 @@ class ImagineCore:
             asked, self._asked = self._asked, False
         self.health.begin()
         try:
-            served = self._server.serve(imaginer, asked)
+            summary, withheld = self._server.serve(imaginer, asked)
         finally:
             self.health.end()
-        if served.withheld:
+        if withheld:
             with self._lock:
                 self._asked = self._asked or asked
             self._auto.again()
-        return served.summary
+        return summary
 
     def request_failed(self, error: BaseException, automatic: bool = False) -> None:
         """Note a request that was not served. Plans that started it (``automatic``) wait if it was refused."""

@@ -61,11 +61,6 @@ class GoalInputs:
         with self._lock:
             return None if self._goal is None else self._goal.arrived_s
 
-    @property
-    def wanted(self) -> bool:
-        """Whether there is a goal, too old or not."""
-        return self.came_s is not None
-
     def on_image(self, msg, topic: str) -> None:
         """Take a goal image; it replaces the goal before. Raises UserError; the goal then stays what it was."""
         picture = self._picture(msg, topic)

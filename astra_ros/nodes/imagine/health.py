@@ -102,7 +102,7 @@ class ImagineHealth:
         self.model = ModelState()
         self.began_s = clock()
         self._lock = threading.Lock()
-        self._last = LastRequest()
+        self.last = LastRequest()
         self._busy_since_s: float | None = None
 
     def refuse(self, kind: str, reason: str) -> None:
@@ -145,12 +145,7 @@ class ImagineHealth:
         with self._lock:
             if self._busy_since_s is not None:
                 self.refused_requests.settle(self._busy_since_s)
-            self._last = replace(last, count=self._last.count + 1)
-
-    @property
-    def last(self) -> LastRequest:
-        with self._lock:
-            return self._last
+            self.last = replace(last, count=self.last.count + 1)
 
     @property
     def busy_s(self) -> float:

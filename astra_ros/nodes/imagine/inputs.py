@@ -97,31 +97,19 @@ class ImagineInputs:
         self._frozen = FrozenCamera(self._clock)
 
     def on_image(self, msg) -> None:
-        try:
-            self.camera.on_image(msg)
-        except UserError as error:
-            self._refuse("images", str(error))
-            return
-        with self._lock:
-            self._frozen.add(self.camera.repeats > 0, self.joints.now(float("inf")))
+        if self._taken("images", self.camera.on_image, msg):
+            with self._lock:
+                self._frozen.add(self.camera.repeats > 0, self.joints.now(float("inf")))
 
     def on_goal_image(self, msg) -> None:
-        try:
-            self.goals.on_image(msg, self._topics.goal_image)
-        except UserError as error:
-            self._refuse("goal_images", str(error))
+        self._taken("goal_images", self.goals.on_image, msg, self._topics.goal_image)
 
     def on_goal_pose(self, msg, settings: ImagineSettings) -> None:
-        try:
-            self.goals.on_pose(msg, settings.world_frame, settings.goal_reach_m, self._topics.goal_pose)
-        except UserError as error:
-            self._refuse("goal_poses", str(error))
+        frame, reach_m = settings.world_frame, settings.goal_reach_m
+        self._taken("goal_poses", self.goals.on_pose, msg, frame, reach_m, self._topics.goal_pose)
 
     def on_joints(self, msg) -> None:
-        try:
-            self.joints.on_joints(msg, self._topics.joint_states)
-        except UserError as error:
-            self._refuse("joint_states", str(error))
+        self._taken("joint_states", self.joints.on_joints, msg, self._topics.joint_states)
 
     def on_plan(self, source: str, data: bytes, settings: ImagineSettings) -> bool:
         """Add a candidate from a message's bytes. True when it was taken."""
@@ -176,7 +164,7 @@ class ImagineInputs:
                 stamp_ns=header.stamp_ns,
                 frame_id=header.frame_id,
                 received_s=image_s,
-                plans=[renamed(each.plan, name) for name, each in held.items()],
+                plans=[renamed(each.message.plan, name) for name, each in held.items()],
                 held=held,
                 joints_now=self.joints.now(settings.camera_timeout_s),
                 goal_frame=None if picture is None else self.camera.scaled(picture),
@@ -190,6 +178,15 @@ class ImagineInputs:
 
     def too_old(self, request: Request, plan: str) -> bool:
         return self.plans.too_old(request.held[plan])
+
+    def _taken(self, kind: str, take: Callable[..., None], *message) -> bool:
+        """Whether an input could be used; why it could not is told."""
+        try:
+            take(*message)
+        except UserError as error:
+            self._refuse(kind, str(error))
+            return False
+        return True
 
     def _goal_picture(self, msg, topic: str) -> np.ndarray:
         return self.camera.pictures(msg, topic)[0]

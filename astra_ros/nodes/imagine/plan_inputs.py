@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -12,7 +12,6 @@ import numpy as np
 from astra_ros.nodes.imagine.message_readers import PlanMessage
 from astra_ros.nodes.imagine.settings import PlanTopicSettings
 from astra_ros.plans.joint_plan import JointPlan
-from astra_ros.plans.plan import Plan
 
 
 @dataclass(eq=False)
@@ -36,15 +35,6 @@ class HeldPlan:
     gone: bool = False
     refused: bool = False
     handed_on: bool = False
-
-    @property
-    def plan(self) -> Plan:
-        return self.message.plan
-
-    @property
-    def stamp_ns(self) -> int:
-        """When it begins; 0: when it is handed on."""
-        return self.message.stamp_ns
 
 
 @dataclass
@@ -139,17 +129,17 @@ class PlanInputs:
     @property
     def held(self) -> dict[str, int]:
         """Plan source name -> candidates that are not too old."""
-        count = dict.fromkeys(self._sources, 0)
-        for each, _ in self.fresh():
-            count[each.source] += 1
-        return count
+        count = Counter(each.source for each, _ in self.fresh())
+        return {name: count[name] for name in self._sources}
 
     @property
     def positions(self) -> dict[str, dict[str, np.ndarray]]:
         """Topic -> joint -> all its positions in the plans that are held, too old or not."""
         found: dict[str, dict[str, list[np.ndarray]]] = {}
         with self._lock:
-            plans = [(self._sources[name].topic, each.plan) for name, held in self._held.items() for each in held]
+            plans = [
+                (self._sources[name].topic, each.message.plan) for name, held in self._held.items() for each in held
+            ]
         for topic, plan in plans:
             if not isinstance(plan, JointPlan):
                 continue

@@ -9,20 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
-from astra_ros.nodes.imagine.message_readers import NANOSECONDS
+from astra_ros.nodes.imagine.message_readers import NANOSECONDS, PlanMessage
 from astra_ros.plans.errors import PlanError
 
 REFUSE, RESTAMP, PASS = RULES = ("refuse", "restamp", "pass")
 ANOTHER_CLOCK_S = 3600.0  # a stamp that far away was hardly made with this node's clock
-
-
-class HasStamp(Protocol):
-    """A candidate."""
-
-    @property
-    def stamp_ns(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -65,7 +57,7 @@ class PlanStamps:
         return 0.0 if not stamp_ns or abs(away_s) <= self.tolerance_s else away_s
 
 
-def stamp_refusals(held: Mapping[str, HasStamp], rule: PlanStamps, now_ns: int) -> dict[str, PlanError]:
+def stamp_refusals(held: Mapping[str, PlanMessage], rule: PlanStamps, now_ns: int) -> dict[str, PlanError]:
     """Plan name -> why its stamp forbids its use, of the held plans whose stamp does."""
     reasons = {name: rule.refusal(each.stamp_ns, now_ns) for name, each in held.items()}
     return {name: PlanError(reason, thing=f"plan '{name}'") for name, reason in reasons.items() if reason}

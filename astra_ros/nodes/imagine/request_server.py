@@ -38,14 +38,6 @@ class Decision:
     repeats: bool = False
 
 
-@dataclass(frozen=True)
-class Served:
-    """The outcome of a request: in words, and whether its winner was withheld, so that another request is due."""
-
-    summary: str
-    withheld: bool
-
-
 class Outputs(Protocol):
     """Where decisions go."""
 
@@ -56,57 +48,48 @@ class Outputs(Protocol):
         """Publish pictures and markers of the last decision; returns why the tool link's way is not shown, or ''."""
 
 
+@dataclass(eq=False)
 class RequestServer:
     """Serves requests, on the model's thread."""
 
-    def __init__(
-        self,
-        settings: Callable[[], NodeSettings],
-        robot: RobotState,
-        health: ImagineHealth,
-        outputs: Outputs,
-        clocks: Clocks,
-        scores_topic: str,
-    ) -> None:
-        self._settings = settings
-        self._robot = robot
-        self._inputs = robot.inputs
-        self._description = robot.description
-        self._health = health
-        self._outputs = outputs
-        self._clock, self._ros_time_ns = clocks.monotonic_s, clocks.ros_time_ns
-        self._scores_topic = scores_topic
-        self._first = True
-        self._wanted_joints: tuple[str, ...] = ()  # whose positions the plans of the last request wait for
+    settings: Callable[[], NodeSettings]
+    robot: RobotState
+    health: ImagineHealth
+    outputs: Outputs
+    clocks: Clocks
+    scores_topic: str
+    _first: bool = True
+    _wanted_joints: tuple[str, ...] = ()  # whose positions the plans of the last request wait for
 
     def robot_unknown(self) -> str | None:
         """Why the plans that wait cannot be compared with where the robot is, or None."""
-        own = self._settings().own
-        return self._robot.unknown(self._wanted_joints, own.camera_timeout_s) if own.start_tolerance else None
+        own = self.settings().own
+        return self.robot.unknown(self._wanted_joints, own.camera_timeout_s) if own.start_tolerance else None
 
-    def serve(self, imaginer: Imaginer, asked: bool) -> Served:
+    def serve(self, imaginer: Imaginer, asked: bool) -> tuple[str, bool]:
         """Imagine all plans that are held, decide, publish. Raises Refused, NothingToImagine.
 
-        ``asked``: ~/imagine was called, so the best plan is handed on also if it was before.
+        Returns the outcome in words, and whether its winner was withheld, so that another request is due. ``asked``:
+        ~/imagine was called, so the best plan is handed on also if it was before.
         """
-        settings = self._settings()
+        settings = self.settings()
         own = settings.own
-        request = self._inputs.request(own)
+        request = self.robot.inputs.request(own)
         imaginer.configure(own, settings.critics, settings.scoring)
         result = self._score(imaginer, request, own)
         if result.undrawn:
-            self._description.note_undrawn()
+            self.robot.description.note_undrawn()
         self._note_refused(request, result.prepared.refused)
-        self._health.left_out(result.prepared.left_out, imaginer.model.card.name)
+        self.health.left_out(result.prepared.left_out, imaginer.model.card.name)
         decision = self._decide(imaginer, request, result, own, asked)
-        self._outputs.publish(decision, imaginer)
+        self.outputs.publish(decision, imaginer)
         if decision.handed_on is not None:
             decision.handed_on.handed_on = True
-        latency_s = self._clock() - request.received_s
+        latency_s = self.clocks.monotonic_s() - request.received_s
         summary = _summary(decision, latency_s)
         if decision.withheld:
-            self._health.refused_requests.add(decision.withheld)
-        self._health.done(
+            self.health.refused_requests.add(decision.withheld)
+        self.health.done(
             LastRequest(
                 plans=len(result.scores),
                 summary=summary,
@@ -119,21 +102,22 @@ class RequestServer:
             )
         )
         if self._first:
-            self._health.tell(f"{summary}; further results are on {self._scores_topic}")
+            self.health.tell(f"{summary}; further results are on {self.scores_topic}")
             self._first = False
-        if undrawn := self._outputs.draw(imaginer, own, self._description.text):
-            self._health.refuse("markers", undrawn)
-        return Served(summary, bool(decision.withheld))
+        if undrawn := self.outputs.draw(imaginer, own, self.robot.description.text):
+            self.health.refuse("markers", undrawn)
+        return summary, bool(decision.withheld)
 
     def _score(self, imaginer: Imaginer, request: Request, own: ImagineSettings) -> Result:
         """The result of a request; the fates of its plans are noted, also when it cannot be served."""
         judged = False
-        stamped = stamp_refusals(request.held, own.stamps, self._ros_time_ns())
+        messages = {name: each.message for name, each in request.held.items()}
+        stamped = stamp_refusals(messages, own.stamps, self.clocks.ros_time_ns())
         try:
             result = imaginer.score(
                 request.history,
                 [plan for plan in request.plans if plan.name not in stamped],
-                replace(self._robot.now(own.camera_timeout_s), values=request.joints_now),
+                replace(self.robot.now(own.camera_timeout_s), values=request.joints_now),
                 request.goal_frame,
                 own.seed,
                 request.goal_position,
@@ -151,14 +135,14 @@ class RequestServer:
             self._note_refused(request, refused, quiet=True)  # the refusal of the request names them all in the log
             raise NothingToImagine(refused) from error
         finally:
-            self._inputs.over(request, judged)
+            self.robot.inputs.over(request, judged)
 
     def _note_refused(self, request: Request, refused: Mapping[str, PlanError], quiet: bool = False) -> None:
         """Count and log why plans are refused, each plan once: it is held, and refused again by each request."""
         for name, reason in refused.items():
             if not request.held[name].refused:
                 request.held[name].refused = True
-                self._health.refused_plans.add(str(reason), quiet=quiet)
+                self.health.refused_plans.add(str(reason), quiet=quiet)
 
     def _decide(
         self, imaginer: Imaginer, request: Request, result: Result, own: ImagineSettings, asked: bool
@@ -171,9 +155,9 @@ class RequestServer:
         withheld = self._withheld(imaginer, request, result, own, hands_on)
         if withheld or best is None or not hands_on:
             return Decision(request, result, None, withheld=withheld, repeats=repeats)
-        restamp = own.stamps.restamps(best.stamp_ns, self._ros_time_ns())
+        restamp = own.stamps.restamps(best.message.stamp_ns, self.clocks.ros_time_ns())
         if restamp:
-            self._health.say_once(
+            self.health.say_once(
                 "the header.stamp of a plan is not now: it is handed on with the stamp 0, to begin at once, and "
                 "otherwise byte for byte (parameters past_stamp and future_stamp)"
             )
@@ -184,17 +168,17 @@ class RequestServer:
     ) -> str:
         """Why the winner must not be handed on, or '': what was true when the request began may have changed. Where it
         would not be handed on (``hands_on``), the robot may execute it already."""
-        reason = self._inputs.not_ready(own.camera_timeout_s)
+        reason = self.robot.inputs.not_ready(own.camera_timeout_s)
         if not reason and result.best is not None:
             best = result.prepared.plans[result.best]
-            held = request.held[best.name]
-            if self._inputs.too_old(request, best.name):
+            message = request.held[best.name].message
+            if self.robot.inputs.too_old(request, best.name):
                 reason = f"{best.name} became older than its source's max_age_s"
             elif hands_on:
-                reason = own.stamps.refusal(held.stamp_ns, self._ros_time_ns())
-                now = self._robot.now(own.camera_timeout_s)
+                reason = own.stamps.refusal(message.stamp_ns, self.clocks.ros_time_ns())
+                now = self.robot.now(own.camera_timeout_s)
                 try:
-                    imaginer.prepare.check_start(renamed(held.plan, best.name), now)
+                    imaginer.prepare.check_start(renamed(message.plan, best.name), now)
                 except PlanError as error:
                     reason = str(error)
         return f"no plan is handed on: meanwhile, {reason}" if reason else ""

@@ -145,12 +145,8 @@ class RobotDescription:
     def contradiction(self) -> str:
         """The joints that turn without end for the model and have an end in the description, in words; or ''."""
         with self._changed:
-            turning = [
-                name
-                for space in self._mine
-                for name in self._trained_turning.get(space.name, ())
-                if name in self.limited
-            ]
+            trained, limited = self._trained_turning, self.limited
+            turning = [name for space in self._mine for name in trained.get(space.name, ()) if name in limited]
         return (
             f"{self.topic}: {listed(turning)} has limits here, but the model was trained on a robot where it turns "
             "without end; plans must start in its turn, and are imagined less exactly. Publish the description of that "
@@ -194,7 +190,9 @@ class RobotDescription:
                 reason = reason or undrawn or (self._fails if text is None else "")
         except Exception as error:  # noqa: BLE001 - whatever a text holds, the next one is taken
             reason = f"{type(error).__name__}: {error}"
-        self._settle(reason)
+        if reason and reason != self._fails:
+            self._refuse(f"{self.topic}: {reason}")
+        self._fails = reason
         with self._changed:
             self._busy = False
             self._changed.notify_all()
@@ -228,8 +226,3 @@ class RobotDescription:
         if (took_s := time.monotonic() - began) > 1.0:
             self._tell(f"prepared the robot's shapes in {took_s:.1f} s")
         return reason or ""
-
-    def _settle(self, reason: str) -> None:
-        if reason and reason != self._fails:
-            self._refuse(f"{self.topic}: {reason}")
-        self._fails = reason

@@ -29,14 +29,6 @@ class TopicGraph(Protocol):
 
 
 @dataclass(frozen=True)
-class BeyondLimits:
-    """Joints far beyond their limits, in words or ''; `same` stays equal while the fault lasts."""
-
-    text: str = ""
-    same: frozenset = frozenset()
-
-
-@dataclass(frozen=True)
 class RobotState:
     """The state of the robot, in words and in numbers."""
 
@@ -74,21 +66,22 @@ class RobotState:
         text, conflicts = self._contradicted()
         return text, frozenset((each.key, each.contradicts) for each in conflicts)
 
-    def joints_beyond_limits(self, timeout_s: float) -> BeyondLimits:
+    def joints_beyond_limits(self, timeout_s: float) -> tuple[str, frozenset]:
         """Joint states far beyond the limits of the robot's description."""
         heard = {joint: [value] for joint, value in self.inputs.joints.now(timeout_s).items()}
         return self._beyond({self.topic: heard}, "driver")
 
-    def plans_beyond_limits(self) -> BeyondLimits:
+    def plans_beyond_limits(self) -> tuple[str, frozenset]:
         """Plans far beyond the limits of the robot's description."""
         return self._beyond(self.inputs.plans.positions, "planner")
 
-    def _beyond(self, positions_of: Mapping[str, Mapping], sender: str) -> BeyondLimits:
-        """`positions_of`: topic -> joint -> positions."""
+    def _beyond(self, positions_of: Mapping[str, Mapping], sender: str) -> tuple[str, frozenset]:
+        """(Joints far beyond their limits, in words, or ''; what stays equal while the fault lasts); ``positions_of``:
+        topic -> joint -> positions."""
         limits = self.description.limits
         found = {topic: far for topic, positions in positions_of.items() if (far := beyond(limits, positions))}
         text = "; ".join(f"{topic}: {in_words(far, sender)}" for topic, far in found.items())
-        return BeyondLimits(text, frozenset((topic, each.joint) for topic, far in found.items() for each in far))
+        return text, frozenset((topic, each.joint) for topic, far in found.items() for each in far)
 
     def _contradicted(self) -> tuple[str, list[Conflict]]:
         """The contradicted joints, or else those with two publishers that agree: in words, and all of them."""

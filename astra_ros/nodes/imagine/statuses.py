@@ -8,7 +8,7 @@ from astra_ros.nodes.imagine.goal_inputs import POSE
 from astra_ros.nodes.imagine.health import GOAL_INPUTS, ImagineHealth
 from astra_ros.nodes.imagine.request_server import RequestServer
 from astra_ros.nodes.imagine.robot_description import PREPARING
-from astra_ros.nodes.imagine.robot_state import BeyondLimits, RobotState
+from astra_ros.nodes.imagine.robot_state import RobotState
 from astra_ros.nodes.imagine.settings import ImagineSettings
 from astra_ros.nodes.reports import ERROR, OK, WARN, MissingInput, Status, newest
 from astra_ros.texts import listed
@@ -39,8 +39,8 @@ class ImagineStatuses:
             self._model(),
             self._camera(),
             self._goal(),
-            self._plans(self._robot.plans_beyond_limits()),
-            self._joints(self._robot.joints_beyond_limits(self._settings().camera_timeout_s)),
+            self._plans(),
+            self._joints(),
             self._requests(),
             topics,
             self._markers(),
@@ -49,12 +49,8 @@ class ImagineStatuses:
 
     def _model(self) -> Status:
         settings, model = self._settings(), self._health.model
-        values: dict[str, object] = {
-            "model": settings.model,
-            "backend": settings.backend,
-            "device": settings.device,
-            "error": model.error,
-        }
+        values: dict[str, object] = {name: getattr(settings, name) for name in ("model", "backend", "device")}
+        values["error"] = model.error
         if card := model.card:
             values |= {
                 "name": card.name,
@@ -68,9 +64,7 @@ class ImagineStatuses:
             }
         if model.error:
             return Status("model", ERROR, model.error, values)
-        if card is None:
-            return Status("model", WARN, model.doing, values)
-        return Status("model", OK, "loaded", values)
+        return Status("model", OK if card else WARN, "loaded" if card else model.doing, values)
 
     def _camera(self) -> Status:
         camera, see, timeout_s = self._inputs.camera, self._health.conditions.see, self._settings().camera_timeout_s
@@ -99,15 +93,10 @@ class ImagineStatuses:
         if age_s > timeout_s:
             text = f"{camera.topic} is silent for {age_s:.1f} s, longer than camera_timeout_s = {timeout_s:g}"
             return Status("camera", ERROR, text, values)
-        if two_cameras:
-            return Status("camera", WARN, two_cameras, values)
-        if mismatch := camera.size_mismatch:
-            return Status("camera", WARN, mismatch, values)
-        if lacks := camera.history_lacks:
-            return Status("camera", WARN, f"images arrive, but cannot be used yet: {lacks}", values)
-        if reason := frozen or no_stamps or few_bits:
-            return Status("camera", WARN, reason, values)
-        return Status("camera", OK, "images arrive", values)
+        lacks = camera.history_lacks
+        lacks = lacks and f"images arrive, but cannot be used yet: {lacks}"
+        reason = two_cameras or camera.size_mismatch or lacks or frozen or no_stamps or few_bits
+        return Status("camera", WARN if reason else OK, reason or "images arrive", values)
 
     def _log_missing_camera(self, age_s: float | None, timeout_s: float) -> None:
         """Log once that no images arrive, and once that they do again."""
@@ -152,7 +141,7 @@ class ImagineStatuses:
             return Status("goal", WARN, text, values)
         return Status("goal", OK, text, values)
 
-    def _plans(self, beyond: BeyondLimits) -> Status:
+    def _plans(self) -> Status:
         health, plans = self._health, self._inputs.plans
         refusals = arrived, served = health.refused["plans"], health.refused_plans
         joints, lost, fates = health.refused["joint_states"], health.refused["lost_plans"], plans.fates
@@ -167,7 +156,8 @@ class ImagineStatuses:
             "last_refusal": max((*refusals, joints), key=lambda each: each.last_s).last,
         }
         too_old = "all plans are older than their source's max_age_s" if plans.all_too_old else ""
-        refused, far = newest(*refusals, lost), health.conditions.see("limits in plans", beyond.text, beyond.same)
+        refused = newest(*refusals, lost)
+        far = health.conditions.see("limits in plans", *self._robot.plans_beyond_limits())
         if refused and refused == lost.recent:
             never, of = (sum(getattr(each, what) for each in fates.values()) for what in ("never_judged", "received"))
             refused = "" if too_old else f"{refused} ({never} of {of} so far)"
@@ -175,26 +165,25 @@ class ImagineStatuses:
         about_joints = self._contradiction() or joints.recent
         if reason := self._server.robot_unknown() or refused or too_old or about_joints or far:
             return Status("plans", WARN, reason, values)
-        if not any(plans.held.values()):
-            return Status("plans", OK, "no plans yet", values)
-        return Status("plans", OK, "plans arrive", values)
+        return Status("plans", OK, "plans arrive" if any(plans.held.values()) else "no plans yet", values)
 
     def _contradiction(self) -> str:
         """The joints on which two publishers contradict each other, in words; or ''."""
         text, conflicts = self._robot.contradictions()
         return text if any(contradicts for _, contradicts in conflicts) else ""
 
-    def _joints(self, beyond: BeyondLimits) -> Status:
+    def _joints(self) -> Status:
         health, timeout_s = self._health, self._settings().camera_timeout_s
         refused, heard = health.refused["joint_states"], self._inputs.joints.now(timeout_s)
+        beyond = self._robot.joints_beyond_limits(timeout_s)
         values = {
             "joints": listed(list(heard)),
             "joints_of_two_publishers": listed(list(self._inputs.joints.conflicts)),
             "joint_states_refused": refused.count,
-            "beyond_limits": beyond.text,
+            "beyond_limits": beyond[0],
             "last_refusal": refused.last,
         }
-        far = health.conditions.see("joint limits", beyond.text, beyond.same)
+        far = health.conditions.see("joint limits", *beyond)
         if reason := health.conditions.see("joint states", *self._robot.contradictions()) or refused.recent or far:
             self._joints_missing.see(False, "", "")
             return Status("joint_states", WARN, reason, values)
@@ -226,13 +215,10 @@ class ImagineStatuses:
         values |= {f"last_{name}_ms": f"{1000 * s:.1f}" for name, s in last.timings_s.items()}
         values |= {f"{critic}.missing": reason for critic, reason in last.missing.items()}
         values["robot_not_drawn"] = last.undrawn
-        if busy_s > SLOW_S:
-            return Status("requests", WARN, f"a request takes {busy_s:.0f} s so far", values)
-        if reason := health.refused_requests.recent:
+        slow = f"a request takes {busy_s:.0f} s so far" if busy_s > SLOW_S else ""
+        wanted = self._inputs.goals.came_s is not None or any(health.refused[kind].open for kind in GOAL_INPUTS)
+        if reason := slow or health.refused_requests.recent or "; ".join(last.lacks(wanted)):
             return Status("requests", WARN, reason, values)
-        wanted = self._inputs.goals.wanted or any(health.refused[kind].open for kind in GOAL_INPUTS)
-        if parts := last.lacks(wanted):
-            return Status("requests", WARN, "; ".join(parts), values)
         return Status("requests", WARN if last.all_vetoed else OK, last.summary or "no request yet", values)
 
     def _topics(self) -> Status:
@@ -240,16 +226,15 @@ class ImagineStatuses:
         for name, text in wrong.items():
             self._health.conditions.see(f"topic {name}", text)
         self._inputs.camera.unheard = self._graph.wrong("image")
-        if text := "; ".join(text for text in wrong.values() if text):
-            return Status("topics", WARN, text, wrong)
-        return Status("topics", OK, "no topic has publishers that this node cannot hear", wrong)
+        text = "; ".join(text for text in wrong.values() if text)
+        fine = "no topic has publishers that this node cannot hear"
+        return Status("topics", WARN if text else OK, text or fine, wrong)
 
     def _markers(self) -> Status:
         refused = self._health.refused["markers"]
         values = {"markers_without_tool": refused.count, "last_refusal": refused.last}
-        if text := self._health.conditions.see("plan markers", refused.recent):
-            return Status("markers", WARN, text, values)
-        return Status("markers", OK, "plan markers are drawn with each request", values)
+        text = self._health.conditions.see("plan markers", refused.recent)
+        return Status("markers", WARN if text else OK, text or "plan markers are drawn with each request", values)
 
     def _description(self) -> Status:
         refused, description = self._health.refused["robot_description"], self._robot.description

@@ -131,7 +131,7 @@ def test_both_rules_are_parameters(future, past, refused, restamped):
 
 def test_refusals_name_their_plan(rule):
     held = HeldPlan("fast", 0.0, PlanMessage(PLAN, 1010 * SECOND, b""))
-    refused = stamp_refusals({"fast/0": held}, rule, NOW_NS)
+    refused = stamp_refusals({"fast/0": held.message}, rule, NOW_NS)
     assert list(refused) == ["fast/0"] and refused["fast/0"].thing == "plan 'fast/0'"
 
 
