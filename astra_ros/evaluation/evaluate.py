@@ -89,11 +89,8 @@ def _episodes(request: EvaluationRequest, card: ModelCard) -> dict[str, list[Epi
     """Action space -> its episodes, of those that were asked for or that the model knows."""
     wanted = request.spaces or list(card.action_spaces)
     if unknown := [space for space in wanted if space not in card.action_spaces]:
-        raise EvaluationError(
-            f"does not know the action spaces {', '.join(unknown)}",
-            thing=f"model '{card.name}'",
-            cure=f"choose from {', '.join(card.action_spaces)}",
-        )
+        problem, cure = f"does not know the action spaces {', '.join(unknown)}", ", ".join(card.action_spaces)
+        raise EvaluationError(problem, thing=f"model '{card.name}'", cure=f"choose from {cure}")
     by_space: dict[str, list[Episode]] = {}
     skipped: set[str] = set()
     for path in list_episodes(request.data):
@@ -106,11 +103,9 @@ def _episodes(request: EvaluationRequest, card: ModelCard) -> dict[str, list[Epi
             skipped.add(space)
     if not by_space:
         asked = "were asked for" if request.spaces else f"are what the model '{card.name}' knows"
-        raise EvaluationError(
-            f"its episodes are of {', '.join(sorted(skipped))}, but {', '.join(wanted)} {asked}",
-            thing=request.data,
-            cure="evaluate other episodes, or a model that was trained on these",
-        )
+        problem = f"its episodes are of {', '.join(sorted(skipped))}, but {', '.join(wanted)} {asked}"
+        cure = "evaluate other episodes, or a model that was trained on these"
+        raise EvaluationError(problem, thing=request.data, cure=cure)
     if unknown := sorted(skipped - set(card.action_spaces)):
         print(f"note: the model '{card.name}' does not know {', '.join(unknown)}; they are not evaluated")
     return by_space
@@ -153,13 +148,9 @@ def read_ranking(path: Path, card: ModelCard) -> OverallRanking:
         ranking = OverallRanking(*(result["overall"][field.name] for field in fields(OverallRanking)))
         measured = result["sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EvaluationError(
-            f"not a result file of `astra rank` ({type(error).__name__}: {error})", thing=path, cure="rank this model"
-        ) from error
+        problem = f"not a result file of `astra rank` ({type(error).__name__}: {error})"
+        raise EvaluationError(problem, thing=path, cure="rank this model") from error
     if measured != card.sha256[:12]:
-        raise EvaluationError(
-            f"a ranking by weights {measured}; those of '{card.name}' are {card.sha256[:12]}",
-            thing=path,
-            cure="rank this model",
-        )
+        problem = f"a ranking by weights {measured}; those of '{card.name}' are {card.sha256[:12]}"
+        raise EvaluationError(problem, thing=path, cure="rank this model")
     return ranking

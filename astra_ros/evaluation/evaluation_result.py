@@ -92,6 +92,16 @@ class StyleFigures:
     gain_db: Gain
     gain_over_matched_db: Gain
 
+    def quality(self) -> list[list[str]]:
+        """PSNR of each row by the number of frames ahead, under a head."""
+        head = [
+            f"in another style, {self.clips} clips, decoded alone: PSNR dB",
+            *(f"{h} frames" for h in self.psnr_db["told"]),
+        ]
+        return [head] + [
+            [STYLE_ROWS[row], *(f"{value:.2f}" for value in values.values())] for row, values in self.psnr_db.items()
+        ]
+
 
 @dataclass(frozen=True)
 class PerceptualFigures:

@@ -85,7 +85,7 @@ def load_fvd(path: Path, device: str = "cpu", official: bool = True) -> Fvd:
 
     Raises MetricError where the file is another one or damaged.
     """
-    data, weights = read_weights(path, I3D, official)
+    data, weights = read_weights(path, official, I3D)
     try:
         detector = torch.jit.load(io.BytesIO(data), map_location=device).eval()
         takes = [argument.name for argument in detector.forward.schema.arguments]

@@ -53,10 +53,8 @@ class HeldOutClips:
         space = card.action_spaces.get(first.space)
         if space is None or space.motion_names != first.motion_names:
             known = "; ".join(f"{each.name}: {', '.join(each.motion_names)}" for each in card.action_spaces.values())
-            raise DatasetError(
-                f"the model '{card.name}' does not know its motion {', '.join(first.motion_names)}; it knows {known}",
-                thing=first.space,
-            )
+            problem = f"does not know its motion {', '.join(first.motion_names)}; it knows {known}"
+            raise DatasetError(f"the model '{card.name}' {problem}", thing=first.space)
         self.space = space
         for episode in episodes:
             check_fits(episode, card)
@@ -131,18 +129,13 @@ def check_fits(episode: Episode, card: ModelCard) -> None:
     """Raises DatasetError where frames have another size than the model's, or another time between them."""
     height, width = episode.frames.shape[1:3]
     if (height, width) != card.image_size:
-        raise DatasetError(
-            f"frames of {width} x {height} pixels, the model '{card.name}' takes "
-            f"{card.image_size[1]} x {card.image_size[0]}",
-            thing=episode.title,
-            cure="record held-out episodes of that size into another folder, or evaluate a model of this size",
-        )
+        size = f"{card.image_size[1]} x {card.image_size[0]}"
+        problem = f"frames of {width} x {height} pixels, the model '{card.name}' takes {size}"
+        cure = "record held-out episodes of that size into another folder, or evaluate a model of this size"
+        raise DatasetError(problem, thing=episode.title, cure=cure)
     if episode.dt_s != card.dt_s:
-        raise DatasetError(
-            f"frames are {episode.dt_s:g} s apart, those of the model '{card.name}' {card.dt_s:g} s",
-            thing=episode.title,
-            cure="record or import at the model's rate",
-        )
+        problem = f"frames are {episode.dt_s:g} s apart, those of the model '{card.name}' {card.dt_s:g} s"
+        raise DatasetError(problem, thing=episode.title, cure="record or import at the model's rate")
 
 
 def _label(name: str, episode: Episode) -> np.ndarray:

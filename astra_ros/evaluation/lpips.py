@@ -145,10 +145,10 @@ def load_lpips(path: Path, heads_path: Path | None = None, device: str = "cpu", 
     """
     if heads_path is None:
         heads_path = Path(str(files("torchmetrics.functional.image") / "lpips_models" / "alex.pth"))
-    data, trunk_file = read_weights(path, ALEXNET, official, ALEXNET_JAX)
+    data, trunk_file = read_weights(path, official, ALEXNET, ALEXNET_JAX)
     flax = trunk_file.sha256 == ALEXNET_JAX.sha256 or not official and Path(path).suffix == ".ckpt"
     trunk = _flax_trunk(path, data, device) if flax else tensors_in(path, data, _SHAPES, ALEXNET, device)
-    data, heads_file = read_weights(heads_path, HEADS, official)
+    data, heads_file = read_weights(heads_path, official, HEADS)
     shapes = {f"lin{i}.model.1.weight": (1, shape[0], 1, 1) for i, (shape, *_) in enumerate(_TRUNK.values())}
     heads = tensors_in(heads_path, data, shapes, HEADS, device)
     return Lpips(trunk, list(heads.values()), [trunk_file, heads_file], device)

@@ -33,11 +33,8 @@ class PerceptualMetrics(NamedTuple):
     def check_horizon(self, horizon: int) -> None:
         """Raises MetricError where videos of `horizon` frames are too short for a metric."""
         if self.fvd and horizon < MIN_FRAMES:
-            raise MetricError(
-                f"needs videos of at least {MIN_FRAMES} frames, these have {horizon}",
-                thing="FVD",
-                cure="imagine more frames, or evaluate without FVD",
-            )
+            problem = f"needs videos of at least {MIN_FRAMES} frames, these have {horizon}"
+            raise MetricError(problem, thing="FVD", cure="imagine more frames, or evaluate without FVD")
 
 
 def figures(

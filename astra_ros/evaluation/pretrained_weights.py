@@ -43,14 +43,12 @@ class WeightsFile(NamedTuple):
     official: bool
 
 
-def read_weights(
-    path: Path, published: PublishedFile, official: bool, copy: PublishedFile | None = None
-) -> tuple[bytes, WeightsFile]:
+def read_weights(path: Path, official: bool, *known: PublishedFile) -> tuple[bytes, WeightsFile]:
     """The contents of a weights file.
 
     Args:
-        official: refuse files other than `published` and `copy`.
-        copy: another file with the same weights.
+        official: refuse files other than `known`.
+        known: files with the same weights, first the one that the metric is defined by.
 
     Raises MetricError where the file cannot be read or is refused.
     """
@@ -58,9 +56,8 @@ def read_weights(
         # Read once, so that the bytes that are hashed are the bytes that are loaded.
         data = Path(path).read_bytes()
     except OSError as error:
-        raise published.refused(path, f"cannot be read ({error.strerror})") from error
+        raise known[0].refused(path, f"cannot be read ({error.strerror})") from error
     digest = hashlib.sha256(data).hexdigest()
-    known = [published, *([copy] if copy else [])]
     found = any(digest == file.sha256 for file in known)
     if official and not found:
         expected = ", or ".join(f"{file.what}, {file.size} bytes with sha256 {file.sha256}" for file in known)
@@ -83,11 +80,8 @@ def tensors_in(
     for name, shape in shapes.items():
         size = tuple(getattr(found[name], "shape", ())) if name in names else "missing"
         if size != shape:
-            raise published.refused(
-                path,
-                f"{name} is {size}, expected {shape}; found a {type(found).__name__} of {len(names)} named entries, "
-                f"first {names[:3]}",
-            )
+            entries = f"a {type(found).__name__} of {len(names)} named entries, first {names[:3]}"
+            raise published.refused(path, f"{name} is {size}, expected {shape}; found {entries}")
     return {name: found[name].float() for name in shapes}
 
 

@@ -66,9 +66,8 @@ def rank(request: RankRequest) -> RankingResult:
     for world_name, robot, modality in known_robots(request.robots, card):
         task = TASKS.get(world_name, Task())
         imaginer.plan_renders.describe(simulated_urdf(robot))
-        imaginer.configure(
-            RankingSettings(math.ceil(PLAN_S / card.dt_s - 1e-9), action_space=f"{robot}_{modality}"), task.critics
-        )
+        horizon = math.ceil(PLAN_S / card.dt_s - 1e-9)
+        imaginer.configure(RankingSettings(horizon, action_space=f"{robot}_{modality}"), task.critics)
         world = make_world(world_name, robot, FINER * card.image_size[0])
         try:
             scenes[robot], left_out = play_scenes(imaginer, world, request, task.lead_in_s, f"rank {robot}")
@@ -161,9 +160,7 @@ def known_robots(asked: Sequence[str] | None, card: ModelCard) -> list[tuple[str
         return found
     found = [each for each in robots if f"{each[1]}_{each[2]}" in card.action_spaces]
     if not found:
-        raise UserError(
-            f"knows no simulated robot, only {', '.join(sorted(card.action_spaces))}",
-            thing=f"model '{card.name}'",
-            cure="rank a model that was trained in simulation",
-        )
+        problem = f"knows no simulated robot, only {', '.join(sorted(card.action_spaces))}"
+        cure = "rank a model that was trained in simulation"
+        raise UserError(problem, thing=f"model '{card.name}'", cure=cure)
     return found

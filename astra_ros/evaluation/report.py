@@ -9,15 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from astra_ros.evaluation.evaluation_result import (
-    HORIZONS,
-    ROWS,
-    STYLE_ROWS,
-    EvaluationResult,
-    PoseFigures,
-    SpaceFigures,
-    StyleFigures,
-)
+from astra_ros.evaluation.evaluation_result import HORIZONS, ROWS, STYLE_ROWS, EvaluationResult, SpaceFigures
 from astra_ros.evaluation.results import provenance
 from astra_ros.views.filmstrips import filmstrips
 from astra_ros.views.video import VideoError, write_mp4
@@ -94,7 +86,7 @@ def write_report(folder: Path, result: EvaluationResult, shown: Mapping[str, Sho
 def _space(folder: Path, space: str, figures: SpaceFigures, shown: Shown, dt_s: float) -> list[Part]:
     parts: list[Part] = [("heading", [f"{space}, {figures.clips} held-out clips"]), ("table", figures.quality())]
     if figures.following:
-        parts.append(("table", _following(figures.following)))
+        parts.append(("table", _following(figures)))
     curve = folder / f"psnr_{space}.svg"
     curve.write_text(curves_svg(figures.psnr_curve_db))
     parts.append(("picture", (curve.name, f"PSNR in dB over frames ahead, {space}")))
@@ -113,21 +105,15 @@ def _space(folder: Path, space: str, figures: SpaceFigures, shown: Shown, dt_s: 
     if figures.style:
         name = f"{space}_style.png"
         _strip(folder / name, shown.styled, dt_s, given=True)
-        parts.append(("table", _style(figures.style)))
+        parts.append(("table", figures.style.quality()))
         caption = f"{space}, in another style; left: the given picture, then the last observed frames"
         parts.append(("picture", (name, caption)))
     return parts
 
 
-def _style(style: StyleFigures) -> list[list[str]]:
-    horizons = list(style.psnr_db["told"])
-    rows = [[f"in another style, {style.clips} clips, decoded alone: PSNR dB", *(f"{h} frames" for h in horizons)]]
-    return rows + [[TITLES[row], *(f"{values[h]:.2f}" for h in horizons)] for row, values in style.psnr_db.items()]
-
-
-def _following(poses: Mapping[str, PoseFigures]) -> list[list[str]]:
+def _following(figures: SpaceFigures) -> list[list[str]]:
     rows = [["pose read from", "mean distance", "near"]]
-    for row, pose in poses.items():
+    for row, pose in (figures.following or {}).items():
         distance = f"{100 * pose.mean_error_m:.1f} cm"
         if pose.mean_error_rad is not None:
             distance += f", {np.degrees(pose.mean_error_rad):.1f} degrees"

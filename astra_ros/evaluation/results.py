@@ -20,11 +20,10 @@ from astra_ros.files import OutputError, atomic_write
 FLAT = {"flat": True}
 
 
-def _output(*command: str) -> str:
+def _git(words: str) -> str:
+    command = ["git", *words.split()]
     try:
-        return subprocess.run(
-            command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent
-        ).stdout.strip()
+        return subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL, cwd=Path(__file__).parent).strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
 
@@ -42,13 +41,10 @@ def _processor() -> str:
 def provenance() -> dict[str, str]:
     """The command, the commit, the machine and the date."""
     # Changes of the code and the models count, changes of the result files that this run writes do not.
-    changed = _output(
-        "git", "status", "--porcelain", "--", ":/astra_ros", ":/models", ":/setup.py", ":/constraints.txt"
-    )
-    command = ["astra", *sys.argv[1:]]
+    changed = _git("status --porcelain -- :/astra_ros :/models :/setup.py :/constraints.txt")
     return {
-        "command": shlex.join(command),
-        "commit": _output("git", "rev-parse", "--short", "HEAD") + ("+" if changed else ""),
+        "command": shlex.join(["astra", *sys.argv[1:]]),
+        "commit": _git("rev-parse --short HEAD") + ("+" if changed else ""),
         "machine": f"{_processor()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from subprocess import DEVNULL, STDOUT, Popen, TimeoutExpired
 
 from astra_ros.errors import UserError
 from astra_ros.nodes.client.node_specs import NodeSpec
@@ -66,21 +66,16 @@ class NodeProcesses:
     def __init__(self, log_folder: Path, environment: Mapping[str, str]) -> None:
         self._folder = log_folder
         self._environment = dict(environment)
-        self._running: dict[str, subprocess.Popen] = {}
+        self._running: dict[str, Popen] = {}
 
-    def start(self, spec: NodeSpec, params_file: str | Path) -> subprocess.Popen:
+    def start(self, spec: NodeSpec, params_file: str | Path) -> Popen:
         self._folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", spec.module, *spec.ros_arguments(str(params_file))]
-        # Without this, Ctrl-C before the assignment would leave the process running.
+        # Ctrl-C at the terminal reaches the caller only, which then ends these in order: each is a session of its own.
+        # If signals were not deferred, Ctrl-C before the assignment would leave the process running.
         with open(self.log(spec.executable), "w") as log, signals_deferred():
-            process = self._running[spec.executable] = subprocess.Popen(
-                command,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                env=self._environment,
-                # Ctrl-C at the terminal reaches the caller only, which then ends these in order.
-                start_new_session=True,
+            process = self._running[spec.executable] = Popen(
+                command, stdin=DEVNULL, stdout=log, stderr=STDOUT, env=self._environment, start_new_session=True
             )
         return process
 
@@ -97,10 +92,8 @@ class NodeProcesses:
         """Raises NodeEnded where a node has ended."""
         for name, process in self._running.items():
             if (code := process.poll()) is not None:
-                raise NodeEnded(
-                    f"the node '{name}' ended with code {code}; its last lines "
-                    f"({self.log(name)}):\n{self.last_lines(name)}"
-                )
+                last = f"its last lines ({self.log(name)}):\n{self.last_lines(name)}"
+                raise NodeEnded(f"the node '{name}' ended with code {code}; {last}")
 
     @contextmanager
     def log_in_errors(self, name: str) -> Iterator[None]:
@@ -121,7 +114,7 @@ class NodeProcesses:
                 process.send_signal(number)
             deadline = time.monotonic() + patience_s
             for process in alive:
-                with suppress(subprocess.TimeoutExpired):
+                with suppress(TimeoutExpired):
                     process.wait(max(0.0, deadline - time.monotonic()))
         return {name: process.returncode for name, process in self._running.items()}
 

@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
@@ -34,18 +33,6 @@ _RESEND_S = 3.0
 _QUIET_S = 3.0
 
 
-class TopicLatencies(NamedTuple):
-    """Seconds until the scores arrive, one of each a run.
-
-    Attributes:
-        image_to_scores: from the publication of the image whose stamp the scores bear.
-        plans_to_scores: from the publication of the last plan.
-    """
-
-    image_to_scores: list[float]
-    plans_to_scores: list[float]
-
-
 def measure_over_topics(
     parameters: Mapping[str, str | int],
     robot: str,
@@ -53,7 +40,7 @@ def measure_over_topics(
     image: np.ndarray,
     goal: np.ndarray,
     plans: Sequence[JointPlan],
-) -> TopicLatencies:
+) -> tuple[list[float], list[float]]:
     """Start the imagine node, publish images and plans, and time the scores.
 
     Args:
@@ -62,6 +49,10 @@ def measure_over_topics(
         goal: uint8 [h, w, 3].
         plans: the candidates of every request. They are sent at a random moment between two images, like those of a
             planner.
+
+    Returns:
+        Seconds until the scores arrive, one of each a run: from the publication of the image whose stamp the scores
+        bear, and from that of the last plan.
     """
     os.environ.update(ros_environment())
     spec = NodeSpec(
@@ -102,12 +93,11 @@ class _Player(NodeClient):
 
     def describe(self, goal: np.ndarray, urdf: str) -> None:
         """Publish the goal image and the robot's description."""
-        latched_goal = self.node.create_publisher(Image, "goal_image", LATCHED)
-        latched_goal.publish(rgb_to_image(goal, stamp_of(0.0), "camera"))
-        described = self.node.create_publisher(String, "robot_description", LATCHED)
-        described.publish(String(data=urdf))
+        publisher = self.node.create_publisher
+        publisher(Image, "goal_image", LATCHED).publish(rgb_to_image(goal, stamp_of(0.0), "camera"))
+        publisher(String, "robot_description", LATCHED).publish(String(data=urdf))
 
-    def measure(self, runs: int) -> TopicLatencies:
+    def measure(self, runs: int) -> tuple[list[float], list[float]]:
         rng = np.random.default_rng(0)
         self.until(self._plans.get_subscription_count, "the imagine node")
         self.until(self._first_scores, "the first scores")
@@ -117,16 +107,14 @@ class _Player(NodeClient):
             self._request(rng.uniform(0.0, 1 / CAMERA_RATE_HZ))
             for _ in tqdm(range(_WARMUP_REQUESTS + runs), unit="request", desc="over topics")
         ][_WARMUP_REQUESTS:]
-        return TopicLatencies(*(list(values) for values in zip(*requests)))
+        from_image, from_plans = zip(*requests)
+        return list(from_image), list(from_plans)
 
     def _first_scores(self) -> tuple[int, float] | None:
         """The scores, if they have come. Sends the plans every few seconds, because the first ones may get lost."""
         if time.monotonic() > self._resend_s:
             self._resend_s = time.monotonic() + _RESEND_S
             self._send_plans()
-        return self._scores
-
-    def _newest_scores(self) -> tuple[int, float] | None:
         return self._scores
 
     def _send_plans(self) -> None:
@@ -140,7 +128,7 @@ class _Player(NodeClient):
         self._scores = None
         self._send_plans()
         planned_s = time.monotonic()
-        stamp, received_s = self.until(self._newest_scores, "scores")
+        stamp, received_s = self.until(lambda: self._scores, "scores")
         return received_s - self._sent_s[stamp], received_s - planned_s
 
     def _send_image(self) -> None:
