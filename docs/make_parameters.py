@@ -7,8 +7,14 @@ python docs/make_parameters.py --check   # exit 1 if the page says something els
 import sys
 from pathlib import Path
 
-from astra_ros.nodes.parameter_list import NODES, node_parameters
+from astra_ros.critics import load_critic
+from astra_ros.critics.scoring import ScoringSettings
+from astra_ros.nodes.imagine.settings import ImagineSettings, PlanTopicSettings
+from astra_ros.nodes.parameter_info import ParameterInfo, parameters_of
+from astra_ros.nodes.planners.plan_source import PlanSourceSettings
+from astra_ros.nodes.simulator.node import SimulatorSettings
 
+NODES = ("imagine", "simulator", "plan_source")
 PAGE = Path(__file__).with_name("parameters.md")
 HEAD = """# Parameters of the nodes
 
@@ -19,6 +25,19 @@ reason.
 Each name in `plan_sources` has a group of parameters such as `candidates.*`, each name in `critics` one such as
 `goal.*`.
 """
+
+
+def node_parameters(node: str) -> list[ParameterInfo]:
+    """All parameters of a node, one of ``NODES``, with its defaults."""
+    if node == "simulator":
+        return list(parameters_of(SimulatorSettings()))
+    if node == "plan_source":
+        return list(parameters_of(PlanSourceSettings()))
+    own = ImagineSettings()
+    namespaces = {"": own, "scoring": ScoringSettings()}
+    namespaces |= {name: load_critic(name).settings_class() for name in own.critics}
+    namespaces |= {name: PlanTopicSettings() for name in own.plan_sources}
+    return [each for prefix, settings in namespaces.items() for each in parameters_of(settings, prefix)]
 
 
 def shown(value: object) -> str:

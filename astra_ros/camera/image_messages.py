@@ -102,14 +102,9 @@ def check_compressed(message) -> ImageFacts:
         BadImage: it is not an image, or was cut off.
     """
     form, container, _ = _read(message)
-    return ImageFacts(
-        short(message.format.strip()) or container.kind.lower(),
-        container.height,
-        container.width,
-        container.channels == 1 and not _is_mosaic(form, container),
-        tuple(_remarks(form, container)),
-        container.bits,
-    )
+    said = short(message.format.strip()) or container.kind.lower()
+    is_grey, remarks = container.channels == 1 and not _is_mosaic(form, container), tuple(_remarks(form, container))
+    return ImageFacts(said, container.height, container.width, is_grey, remarks, container.bits)
 
 
 def compressed_to_rgb(message) -> np.ndarray:

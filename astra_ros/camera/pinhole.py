@@ -132,16 +132,9 @@ class PinholeCamera:
     def resized(self, width: int, height: int) -> PinholeCamera:
         """The camera of the same image scaled to another size."""
         sx, sy = width / self.width, height / self.height
-        return replace(
-            self,
-            width=width,
-            height=height,
-            fx=self.fx * sx,
-            fy=self.fy * sy,
-            # The edge of the image stays in place, not the centre of its first pixel.
-            cx=(self.cx + 0.5) * sx - 0.5,
-            cy=(self.cy + 0.5) * sy - 0.5,
-        )
+        # The edge of the image stays in place, not the centre of its first pixel.
+        cx, cy = (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5
+        return PinholeCamera(width, height, self.fx * sx, self.fy * sy, cx, cy, self.world_from_optical)
 
     def cropped(self, left: int, top: int, width: int, height: int) -> PinholeCamera:
         """The camera of a part of the image that begins at pixel (left, top)."""

@@ -51,9 +51,8 @@ class GoalCritic(Critic):
         channels = len(inp.goal_latent)
         if np.sqrt(wanted.max() / channels) <= self.settings.min_change:
             cost = left.mean(axis=(-2, -1)) / channels
-            return CriticResult(
-                cost, cost, tuple(f"the goal is reached; this plan changes it by {c:.2f}" for c in cost)
-            )
+            reasons = tuple(f"the goal is reached; this plan changes it by {c:.2f}" for c in cost)
+            return CriticResult(cost, cost, reasons)
         cost = (wanted * left).sum(axis=(-2, -1)) / (wanted * wanted).sum()
         return CriticResult(cost, cost, tuple(map(_words, cost)))
 

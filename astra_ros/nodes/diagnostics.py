@@ -30,9 +30,7 @@ class DiagnosticsPublisher:
     def __init__(
         self, node: Node, report: Callable[[], Sequence[Status]], hardware_id: Callable[[], str], period_s: float = 1.0
     ) -> None:
-        self._node = node
-        self._report = report
-        self._hardware_id = hardware_id
+        self._node, self._report, self._hardware_id = node, report, hardware_id
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
         node.create_timer(period_s, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
 

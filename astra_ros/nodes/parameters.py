@@ -39,12 +39,9 @@ class SettingsParameters:
         one.
         """
         for info in parameters_of(default, prefix):
-            descriptor = ParameterDescriptor(
-                description=info.description,
-                read_only=info.name.rpartition(".")[2] in read_only,
-                # Types are checked below: rclpy would refuse 2 where 2.0 is meant.
-                dynamic_typing=True,
-            )
+            fixed = info.name.rpartition(".")[2] in read_only
+            # Types are checked below: rclpy would refuse 2 where 2.0 is meant.
+            descriptor = ParameterDescriptor(description=info.description, read_only=fixed, dynamic_typing=True)
             if info.limits:
                 _set_range(descriptor, info.default, info.limits)
             default_value = list(info.default) if isinstance(info.default, (tuple, list)) else info.default

@@ -18,14 +18,9 @@ from astra_ros.plans.start import RobotNow, StartRules
 from astra_ros.registry import Registry
 
 # modality -> its class. A file of action_spaces/ is named as its modality, and registers it when it is imported.
-ACTION_SPACES: Registry[type[ActionSpace]] = Registry(
-    "modality",
-    "astra_ros.action_spaces",
-    {
-        path.stem: f"astra_ros.plans.action_spaces.{path.stem}"
-        for path in sorted(Path(__file__).with_name("action_spaces").glob("[!_]*.py"))
-    },
-)
+_FILES = sorted(Path(__file__).with_name("action_spaces").glob("[!_]*.py"))
+_OWN = {path.stem: f"astra_ros.plans.action_spaces.{path.stem}" for path in _FILES}
+ACTION_SPACES: Registry[type[ActionSpace]] = Registry("modality", "astra_ros.action_spaces", _OWN)
 
 
 class InvalidActionSpace(UserError, ValueError):

@@ -36,11 +36,9 @@ class JointPlan:
         if times.size == 0:
             raise PlanError("it has no points", thing=self.title, cure="give it at least one")
         if positions.shape != (expected := (times.size, len(names))):
-            raise PlanError(
-                f"positions has shape {positions.shape}; expected {expected}",
-                thing=self.title,
-                cure="give one row per time and one column per joint name",
-            )
+            problem = f"positions has shape {positions.shape}; expected {expected}"
+            cure = "give one row per time and one column per joint name"
+            raise PlanError(problem, thing=self.title, cure=cure)
         if times[0] < 0.0:
             problem = f"its first time is {times[0]:g} s; times count from the plan's start and must be >= 0"
             raise PlanError(problem, thing=self.title, index=0, found=float(times[0]), limit=0.0)
@@ -102,13 +100,9 @@ class JointPlan:
         times, positions = self.times_s, self.positions
         if times[0] > 0.0:
             if now is None:
-                raise PlanError(
-                    f"its first point is at {times[0]:g} s, so the robot's joints at the start are needed",
-                    thing=self.title,
-                    cure="give the start, or add a point at 0 s",
-                    index=0,
-                    found=float(times[0]),
-                )
+                problem = f"its first point is at {times[0]:g} s, so the robot's joints at the start are needed"
+                cure = "give the start, or add a point at 0 s"
+                raise PlanError(problem, thing=self.title, cure=cure, index=0, found=float(times[0]))
             begin = start_values(self.title, "start", now, len(self.joint_names))
             times = np.concatenate([[0.0], times])
             positions = np.concatenate([begin[None], positions])

@@ -59,13 +59,10 @@ def check_start(plan: JointPlan, robot: RobotNow, rules: StartRules) -> None:
     """
     if unknown := robot.unknown(plan.joint_names):
         doubts = robot.why_unknown(unknown)
-        raise RobotUnknown(
-            "it cannot be compared with where the robot is: "
-            + (doubts or f"the position of {listed(unknown)} is not known"),
-            thing=plan.title,
-            cure=("or " if doubts else "") + "set start_tolerance to 0 to take plans that start anywhere",
-            joints=tuple(unknown),
-        )
+        why = doubts or f"the position of {listed(unknown)} is not known"
+        problem = f"it cannot be compared with where the robot is: {why}"
+        cure = ("or " if doubts else "") + "set start_tolerance to 0 to take plans that start anywhere"
+        raise RobotUnknown(problem, thing=plan.title, cure=cure, joints=tuple(unknown))
     start = robot.ordered(plan.joint_names)
     assert start is not None, "all joints are known"
     begin_s, endless = float(plan.times_s[0]), rules.turning(robot)
@@ -106,16 +103,12 @@ def check_extras(plan: JointPlan, extra: Collection[str], robot: RobotNow, rules
         here = robot.values.get(name, there)
         away = short_way(there - here) if name in rules.turning(robot) else there - here
         if abs(away) > rules.tolerance:
-            raise StartError(
-                f"it holds {short(name)} at {there:.3f}, but the robot has it at {here:.3f} (start_tolerance is "
-                f"{rules.tolerance:g}); the model does not know that joint, so its motion is not imagined",
-                thing=plan.title,
-                cure="plan from where the robot is, or name the joint in ignore_joints",
-                column=name,
-                index=0,
-                found=abs(away),
-                limit=rules.tolerance,
-            )
+            places = f"it holds {short(name)} at {there:.3f}, but the robot has it at {here:.3f}"
+            why = "the model does not know that joint, so its motion is not imagined"
+            problem = f"{places} (start_tolerance is {rules.tolerance:g}); {why}"
+            cure, found = "plan from where the robot is, or name the joint in ignore_joints", abs(away)
+            limit, thing = rules.tolerance, plan.title
+            raise StartError(problem, thing=thing, cure=cure, column=name, index=0, found=found, limit=limit)
 
 
 def in_the_turn_of(

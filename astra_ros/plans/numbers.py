@@ -43,11 +43,8 @@ def check_columns(plan: str, what: str, own: Sequence[str], wanted: Sequence[str
     if missing or unexpected:
         parts = [f"missing: {listed(missing)}"] * bool(missing)
         parts += [f"not expected: {listed(unexpected)}"] * bool(unexpected)
-        raise PlanError(
-            f"its {what} are not the robot's ({'; '.join(parts)}); expected exactly: {listed(wanted)}",
-            thing=plan,
-            column=(missing or unexpected)[0],
-        )
+        problem = f"its {what} are not the robot's ({'; '.join(parts)}); expected exactly: {listed(wanted)}"
+        raise PlanError(problem, thing=plan, column=(missing or unexpected)[0])
 
 
 def finite_numbers(plan: str, what: str, values) -> np.ndarray:

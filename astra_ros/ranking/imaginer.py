@@ -173,16 +173,9 @@ class Imaginer:
         clock.lap("goal")
 
         def score(imagination: Imagination) -> Scores:
-            critic_input = CriticInput(
-                imagination=imagination,
-                motion=prepared.motion,
-                space=prepared.space,
-                dt_s=card.dt_s,
-                current_latent=latents[0],
-                goal_latent=None if goal_frame is None else latents[1],
-                goal_position=goal_seen if goal_position is None else goal_position,
-                goal_is_seen=goal_seen is not None,
-            )
+            goal_latent = None if goal_frame is None else latents[1]
+            goal = goal_latent, goal_seen if goal_position is None else goal_position, goal_seen is not None
+            critic_input = CriticInput(imagination, prepared.motion, prepared.space, card.dt_s, latents[0], *goal)
             return score_plans([plan.name for plan in prepared.plans], critic_input, self.critics, self.scoring)
 
         def imagine(conditioning: Conditioning, steps: int | None) -> Imagination:

@@ -170,14 +170,10 @@ class PlanPreparer:
         """Raises PlanError where the plan is longer than what is imagined, and partial plans are not taken."""
         dt_s, span_s = self.dt_s, self.settings.horizon * self.dt_s
         if not self.settings.partial_plans and plan.duration_s > span_s + 0.5 * dt_s:
-            raise PlanError(
-                f"it lasts {plan.duration_s:.2f} s, but only {span_s:.2f} s are imagined ({self.settings.horizon} "
-                f"steps of {dt_s:g} s)",
-                thing=f"plan '{plan.name}'",
-                cure=f"send its first {span_s:.2f} s, raise horizon, or set partial_plans to judge it by its beginning",
-                found=plan.duration_s,
-                limit=span_s,
-            )
+            steps, thing = f"{self.settings.horizon} steps of {dt_s:g} s", f"plan '{plan.name}'"
+            problem = f"it lasts {plan.duration_s:.2f} s, but only {span_s:.2f} s are imagined ({steps})"
+            cure = f"send its first {span_s:.2f} s, raise horizon, or set partial_plans to judge it by its beginning"
+            raise PlanError(problem, thing=thing, cure=cure, found=plan.duration_s, limit=span_s)
 
     def check_start(self, plan: Plan, motion_now: Mapping[str, float] | RobotNow | None) -> None:
         """Raises StartError where a plan, as it came, does not begin where the robot is, or RobotUnknown."""
@@ -199,14 +195,11 @@ class PlanPreparer:
             fitting = [space for space in within if not moved[space.name]]
             if within and not fitting:
                 space, moving = within[0], moved[within[0].name]
-                raise UnmatchedPlan(
-                    f"it also moves {listed(moving)}, which the model '{self.model}' does not know ({space.name}: "
-                    f"{listed(space.motion_names)}), so that motion is not imagined",
-                    thing=thing,
-                    cure="leave them out of the plan, or name them in ignore_joints if their motion does not matter",
-                    known=[space.name],
-                    column=moving[0],
-                )
+                own = f"{space.name}: {listed(space.motion_names)}"
+                problem = f"it also moves {listed(moving)}, which the model '{self.model}' does not know ({own})"
+                problem += ", so that motion is not imagined"
+                cure = "leave them out of the plan, or name them in ignore_joints if their motion does not matter"
+                raise UnmatchedPlan(problem, thing=thing, cure=cure, known=[space.name], column=moving[0])
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
@@ -216,12 +209,9 @@ class PlanPreparer:
         noun = alike[0].column_noun if alike else "columns"
         known = "; ".join(f"{space.name}: {listed(space.motion_names)}" for space in alike) or "no plans of this kind"
         asked = f", and action_space is '{wanted}'" if wanted else ""
-        raise UnmatchedPlan(
-            f"it moves the {noun} {listed(plan.motion_names)}{asked}; the model '{self.model}' knows {known}",
-            thing=thing,
-            cure=f"send exactly these {noun}, in any order, or take a model that was trained on this robot",
-            known=[space.name for space in alike],
-        )
+        problem = f"it moves the {noun} {listed(plan.motion_names)}{asked}; the model '{self.model}' knows {known}"
+        cure = f"send exactly these {noun}, in any order, or take a model that was trained on this robot"
+        raise UnmatchedPlan(problem, thing=thing, cure=cure, known=[space.name for space in alike])
 
     def _extras(self, plan: Plan, space: ActionSpace) -> list[str]:
         """The plan's columns that the space does not have and that are not ignored."""

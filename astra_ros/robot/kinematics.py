@@ -10,8 +10,6 @@ import numpy as np
 from astra_ros.robot.urdf import KinematicsError, joints_between, joints_in_order, known_joints, parse_urdf
 from astra_ros.rotations import cross_matrix
 
-NO_AXIS = np.zeros(3)
-
 
 @dataclass(frozen=True)
 class JointStep:
@@ -29,7 +27,7 @@ class JointStep:
 
     origin: np.ndarray
     kind: str = "fixed"
-    axis: np.ndarray = field(default_factory=lambda: NO_AXIS)
+    axis: np.ndarray = field(default_factory=lambda: np.zeros(3))
     column: int = -1
     factor: float = 1.0
     offset: float = 0.0

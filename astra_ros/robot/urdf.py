@@ -36,13 +36,8 @@ def parse_urdf(urdf: str | bytes):
     before = log.level
     log.setLevel(logging.CRITICAL)
     try:
-        robot = URDF.load(
-            io.BytesIO(urdf if isinstance(urdf, bytes) else urdf.encode()),
-            build_scene_graph=False,
-            build_collision_scene_graph=False,
-            load_meshes=False,
-            load_collision_meshes=False,
-        ).robot
+        text = io.BytesIO(urdf if isinstance(urdf, bytes) else urdf.encode())
+        robot = URDF.load(text, build_scene_graph=False, load_meshes=False).robot
     except Exception as error:  # lxml and yourdfpy raise many kinds
         raise KinematicsError(f"the text is not URDF: {short(fault(urdf) or repr(error))}", CORRECT_IT) from error
     finally:

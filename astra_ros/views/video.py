@@ -54,18 +54,10 @@ def write_mp4(path: str | Path, frames: np.ndarray | Iterable[np.ndarray], fps: 
     first = next(even)
     try:
         with atomic_write(path) as partial:
-            writer = imageio_ffmpeg.write_frames(
-                str(partial),
-                (first.shape[1], first.shape[0]),
-                fps=fps,
-                codec="libx264",
-                pix_fmt_in="rgb24",
-                pix_fmt_out="yuv420p",
-                quality=None,
-                macro_block_size=2,
-                ffmpeg_log_level="error",
-                output_params=["-crf", "18", "-preset", "veryfast", "-movflags", "+faststart"],
-            )
+            flags = ["-crf", "18", "-preset", "veryfast", "-movflags", "+faststart"]
+            coding = {"codec": "libx264", "quality": None, "macro_block_size": 2, "ffmpeg_log_level": "error"}
+            size = (first.shape[1], first.shape[0])
+            writer = imageio_ffmpeg.write_frames(str(partial), size, fps=fps, output_params=flags, **coding)
             try:
                 writer.send(None)
                 writer.send(first.tobytes())

@@ -74,16 +74,12 @@ class PlanSource:
             self._timer.timer_period_ns = round(self.settings.period_s * 1e9)
             self._timer.reset()
 
-    def _candidates(self) -> list[tuple[str, JointPlan]]:
+    def _send(self) -> list[str]:
         key = (self.settings.seed, self.settings.count)
         if self._proposed is None or self._proposed[0] != key:
             self._world.reset(self.settings.seed)
-            candidates = propose(self._world, self.settings.count, self.settings.seed)
-            self._proposed = (key, candidates)
-        return self._proposed[1]
-
-    def _send(self) -> list[str]:
-        candidates = self._candidates()
+            self._proposed = (key, propose(self._world, self.settings.count, self.settings.seed))
+        candidates = self._proposed[1]
         for _, plan in candidates:
             self._plans.publish(plan_to_trajectory(plan))
         self._sent += len(candidates)

@@ -78,12 +78,9 @@ class Simulator:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._parameters = SettingsParameters(node)
-        at_start = ("world", "robot", "state_rate_hz", "camera_frame", "clock_topic")
-        self.settings = self._parameters.declare(
-            "",
-            SimulatorSettings(),
-            read_only=at_start + tuple(item.name for item in fields(CameraSettings) if item.name != "rate_hz"),
-        )
+        at_start: tuple[str, ...] = ("world", "robot", "state_rate_hz", "camera_frame", "clock_topic")
+        at_start += tuple(item.name for item in fields(CameraSettings) if item.name != "rate_hz")
+        self.settings = self._parameters.declare("", SimulatorSettings(), read_only=at_start)
         self._parameters.warn_of_unknown()
         self._parameters.on_change = self._reconfigure
         camera = self.settings.camera
@@ -157,8 +154,7 @@ class Simulator:
         self._image.publish(rgb_to_image(self.arm.world.render(), stamp, frame_id))
 
     def _publish_goal(self) -> None:
-        picture = self.arm.world.goal_image()
-        stamp = stamp_of(self.arm.time_s)
+        picture, stamp = self.arm.world.goal_image(), stamp_of(self.arm.time_s)
         self._goal.publish(rgb_to_image(picture, stamp, self.settings.camera_frame))
 
     def _publish_truth(self, stamp) -> None:
@@ -179,9 +175,7 @@ class Simulator:
 
     def _on_trajectory(self, msg: JointTrajectory) -> None:
         try:
-            plan = trajectory_to_plan(msg, "commanded")
-            start_s = to_seconds(msg.header.stamp) or None
-            self.arm.command(plan, start_s)
+            self.arm.command(trajectory_to_plan(msg, "commanded"), to_seconds(msg.header.stamp) or None)
             self._taken += 1
         except PlanError as error:
             self._refused.add(f"{TRAJECTORIES}: {error}")
