@@ -33,10 +33,7 @@ class AutoImagine:
     def __init__(
         self, keep: Mapping[str, int], starter: RequestStarter, not_ready: Callable[[], str | None], wait: Tell
     ) -> None:
-        self._keep = dict(keep)
-        self._starter = starter
-        self._not_ready = not_ready
-        self._wait = wait
+        self._keep, self._starter, self._not_ready, self._wait = dict(keep), starter, not_ready, wait
         self._lock = threading.Lock()
         self._new = dict.fromkeys(keep, 0)
         self._due = False

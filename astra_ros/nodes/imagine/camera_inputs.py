@@ -35,8 +35,7 @@ class PictureReader:
     """Image messages as pictures; remarks on how they are read are logged once."""
 
     def __init__(self, read: ReadPicture, tell: Tell) -> None:
-        self._read = read
-        self._tell = tell
+        self._read, self._tell = read, tell
         self._told: set[str] = set()
 
     def __call__(self, msg, topic: str) -> tuple[np.ndarray, ImageFacts]:
@@ -235,13 +234,12 @@ class CameraInputs:
     @property
     def no_stamps(self) -> str:
         """How images without a stamp are used, or ''."""
-        with self._lock:
-            return (
-                f"{self.topic}: header.stamp of the images is 0, so they have no stamp; their times of arrival are "
-                "used instead, also as stamps of the outputs. Set header.stamp in the camera driver"
-                if self._unstamped
-                else ""
-            )
+        if not self._unstamped:
+            return ""
+        return (
+            f"{self.topic}: header.stamp of the images is 0, so they have no stamp; their times of arrival are "
+            "used instead, also as stamps of the outputs. Set header.stamp in the camera driver"
+        )
 
     def silent(self, timeout_s: float) -> str | None:
         """Why the model or a fresh image is missing, or None."""

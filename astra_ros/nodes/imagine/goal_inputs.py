@@ -49,9 +49,7 @@ class GoalInputs:
     def __init__(
         self, picture: Callable[[object, str], np.ndarray], position: ReadPosition, clock: Callable[[], float]
     ) -> None:
-        self._picture = picture
-        self._position = position
-        self._clock = clock
+        self._picture, self._position, self._clock = picture, position, clock
         self._lock = threading.Lock()
         self._goal: Goal | None = None
 

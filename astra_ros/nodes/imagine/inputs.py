@@ -83,12 +83,8 @@ class ImagineInputs:
         tell: Tell,
         clocks: Clocks = Clocks(),
     ) -> None:
-        self._topics = topics
-        self._sources = dict(sources)
-        self._readers = readers
-        self._refuse = refuse
-        self._clock = clocks.monotonic_s
-        self._ros_time_ns = clocks.ros_time_ns
+        self._topics, self._sources, self._readers, self._refuse = topics, dict(sources), readers, refuse
+        self._clock, self._ros_time_ns = clocks.monotonic_s, clocks.ros_time_ns
         self._lock = threading.RLock()
         self.camera = CameraInputs(topics.image, readers.picture, tell, clocks)
         self.joints = JointInputs(readers.joints, self._clock)
@@ -150,7 +146,7 @@ class ImagineInputs:
             return self.camera.history_lacks or None
 
     def request(self, settings: ImagineSettings) -> Request:
-        """All inputs of this moment, or `Refused`; call ``over`` when the request has ended."""
+        """All inputs of this moment, or `Refused`; call ``plans.answer`` when the request has ended."""
         with self._lock:
             if reason := self.not_ready(settings.camera_timeout_s):
                 raise Refused(reason)
@@ -171,13 +167,6 @@ class ImagineInputs:
                 goal_position=None if goal is None else goal.position,
                 goal=described(goal, self._clock()),
             )
-
-    def over(self, request: Request, judged: bool) -> None:
-        """Note that a request has ended, and whether every plan of it was scored or refused with a reason."""
-        self.plans.answer(request.held.values(), judged)
-
-    def too_old(self, request: Request, plan: str) -> bool:
-        return self.plans.too_old(request.held[plan])
 
     def _taken(self, kind: str, take: Callable[..., None], *message) -> bool:
         """Whether an input could be used; why it could not is told."""

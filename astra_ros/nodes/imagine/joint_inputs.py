@@ -17,8 +17,7 @@ class JointInputs:
     """
 
     def __init__(self, read: Callable[[object, str], Mapping[str, float]], clock: Callable[[], float]) -> None:
-        self._read = read
-        self._clock = clock
+        self._read, self._clock = read, clock
         self._lock = threading.Lock()
         self._joints: dict[str, tuple[float, float]] = {}  # name -> (when it arrived, rad)
         self._watch = SourceWatch()

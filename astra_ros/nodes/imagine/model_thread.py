@@ -32,10 +32,7 @@ class ModelThread:
         refresh: Callable[[Any], None],
         on_error: Callable[[BaseException], None],
     ) -> None:
-        self._load = load
-        self._work = work
-        self._refresh = refresh
-        self._on_error = on_error
+        self._load, self._work, self._refresh, self._on_error = load, work, refresh, on_error
         self._wake = threading.Condition()
         self._waiting: list[Future] = []
         self._refresh_wanted = False

@@ -65,9 +65,7 @@ class PlanInputs:
     def __init__(
         self, sources: Mapping[str, PlanTopicSettings], lost: Callable[[str], None], clock: Callable[[], float]
     ) -> None:
-        self._sources = dict(sources)
-        self._lost = lost
-        self._clock = clock
+        self._sources, self._lost, self._clock = dict(sources), lost, clock
         self._lock = threading.RLock()
         self._held: dict[str, deque[HeldPlan]] = {name: deque() for name in self._sources}
         self._fates = {name: Fate() for name in self._sources}
@@ -86,11 +84,6 @@ class PlanInputs:
                 if not out.asked:
                     self._lose(out, "pushed_out")
         return made
-
-    @property
-    def all_too_old(self) -> bool:
-        """Whether plans are held, and all of them are older than their source allows."""
-        return self.any and not self.fresh()
 
     def fresh(self) -> list[tuple[HeldPlan, int]]:
         """(candidate, its index in its source) of those that are not too old, oldest first."""

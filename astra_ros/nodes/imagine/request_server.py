@@ -135,7 +135,7 @@ class RequestServer:
             self._note_refused(request, refused, quiet=True)  # the refusal of the request names them all in the log
             raise NothingToImagine(refused) from error
         finally:
-            self.robot.inputs.over(request, judged)
+            self.robot.inputs.plans.answer(request.held.values(), judged)
 
     def _note_refused(self, request: Request, refused: Mapping[str, PlanError], quiet: bool = False) -> None:
         """Count and log why plans are refused, each plan once: it is held, and refused again by each request."""
@@ -171,14 +171,14 @@ class RequestServer:
         reason = self.robot.inputs.not_ready(own.camera_timeout_s)
         if not reason and result.best is not None:
             best = result.prepared.plans[result.best]
-            message = request.held[best.name].message
-            if self.robot.inputs.too_old(request, best.name):
+            held = request.held[best.name]
+            if self.robot.inputs.plans.too_old(held):
                 reason = f"{best.name} became older than its source's max_age_s"
             elif hands_on:
-                reason = own.stamps.refusal(message.stamp_ns, self.clocks.ros_time_ns())
+                reason = own.stamps.refusal(held.message.stamp_ns, self.clocks.ros_time_ns())
                 now = self.robot.now(own.camera_timeout_s)
                 try:
-                    imaginer.prepare.check_start(renamed(message.plan, best.name), now)
+                    imaginer.prepare.check_start(renamed(held.message.plan, best.name), now)
                 except PlanError as error:
                     reason = str(error)
         return f"no plan is handed on: meanwhile, {reason}" if reason else ""

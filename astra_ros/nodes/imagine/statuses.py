@@ -25,12 +25,8 @@ class ImagineStatuses:
     def __init__(
         self, settings: Callable[[], ImagineSettings], health: ImagineHealth, robot: RobotState, server: RequestServer
     ) -> None:
-        self._settings = settings
-        self._health = health
-        self._robot = robot
-        self._inputs = robot.inputs
-        self._graph = robot.graph
-        self._server = server
+        self._settings, self._health, self._robot, self._server = settings, health, robot, server
+        self._inputs, self._graph = robot.inputs, robot.graph
         self._camera_missing, self._joints_missing = (MissingInput(health.warn, health.tell) for _ in range(2))
 
     def report(self) -> list[Status]:
@@ -155,7 +151,7 @@ class ImagineStatuses:
             "joint_states": bool(self._inputs.joints.now(self._settings().camera_timeout_s)),
             "last_refusal": max((*refusals, joints), key=lambda each: each.last_s).last,
         }
-        too_old = "all plans are older than their source's max_age_s" if plans.all_too_old else ""
+        too_old = "all plans are older than their source's max_age_s" if plans.any and not plans.fresh() else ""
         refused = newest(*refusals, lost)
         far = health.conditions.see("limits in plans", *self._robot.plans_beyond_limits())
         if refused and refused == lost.recent:

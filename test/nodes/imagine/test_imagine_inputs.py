@@ -127,9 +127,9 @@ def test_a_plan_can_become_too_old_while_it_is_imagined():
     bench.image(1.0)
     bench.image(1.5)
     request = bench.inputs.request(OWN)
-    assert not bench.inputs.too_old(request, "a/0")
+    assert not bench.inputs.plans.too_old(request.held["a/0"])
     bench.now_s += 5.1
-    assert bench.inputs.too_old(request, "a/0")
+    assert bench.inputs.plans.too_old(request.held["a/0"])
 
 
 def test_what_is_missing_is_said():
