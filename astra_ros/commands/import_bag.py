@@ -33,38 +33,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         type=Path,
-        default=None,
         metavar="YAML",
         help="the settings below and some more, as in config/robot.example.yaml; what is given here wins",
     )
-    parser.add_argument("--robot", default=None, help=f"its name, part of the files' names (default: {defaults.robot})")
-    parser.add_argument("--world", default=None, help=f"where it was recorded (default: {defaults.world})")
+    parser.add_argument("--robot", help=f"its name, part of the files' names (default: {defaults.robot})")
+    parser.add_argument("--world", help=f"where it was recorded (default: {defaults.world})")
     parser.add_argument(
-        "--modality",
-        default=None,
-        choices=tuple(bag_spaces()),
-        help="kind of motion (default: the only one that the bag holds)",
+        "--modality", choices=tuple(bag_spaces()), help="kind of motion (default: the only one that the bag holds)"
     )
-    parser.add_argument("--image-topic", default=None, metavar="TOPIC", help="the camera (default: the only one)")
+    parser.add_argument("--image-topic", metavar="TOPIC", help="the camera (default: the only one)")
     parser.add_argument(
         "--camera-info-topic",
-        default=None,
         metavar="TOPIC",
         help="its lens, needed with camera_pose and with modality camera (default: camera_info beside the image)",
     )
     parser.add_argument(
         "--motion-topic",
-        default=None,
         metavar="TOPIC",
         help="JointState, Twist, TwistStamped, Odometry or TFMessage (default: the only one of the modality)",
     )
     parser.add_argument(
-        "--joints", nargs="+", default=None, metavar="NAME", help="which joints, in this order (default: all, sorted)"
+        "--joints", nargs="+", metavar="NAME", help="which joints, in this order (default: all, sorted)"
     )
     parser.add_argument(
         "--dt",
         type=float,
-        default=None,
         metavar="SECONDS",
         dest="dt_s",
         help=f"between two frames, the model's step (default: {defaults.dt_s})",
@@ -72,7 +65,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size",
         type=frame_size,
-        default=None,
         dest="image_size",
         metavar="PIXELS",
         help=f"of a frame, as 64 or, width first, as 96x64; even (default: {defaults.image_size[0]})",
@@ -80,25 +72,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--episode-seconds",
         type=float,
-        default=None,
         dest="episode_s",
         metavar="SECONDS",
         help=f"longer recordings are cut evenly (default: {defaults.episode_s:g})",
     )
     parser.add_argument(
         "--clock",
-        default=None,
         choices=CLOCKS,
         help="header: stamps of the messages; receive: when they were recorded; "
         "auto: stamps where they are there and agree "
         f"(default: {defaults.clock})",
     )
-    parser.add_argument("--urdf", type=Path, default=None, help="the robot's description, copied beside the episodes")
+    parser.add_argument("--urdf", type=Path, help="the robot's description, copied beside the episodes")
     parser.add_argument(
-        "--crf",
-        type=at_least(0, 51),
-        default=None,
-        help=f"video quality, as in astra record (default: {defaults.crf}, lossless)",
+        "--crf", type=at_least(0, 51), help=f"video quality, as in astra record (default: {defaults.crf}, lossless)"
     )
     parser.add_argument("--force", action="store_true", help="replace what was imported of the same bag before")
     parser.add_argument("--dry-run", action="store_true", help="say what would be imported, write nothing")

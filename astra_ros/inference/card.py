@@ -62,20 +62,16 @@ class ModelCard:
             values = json.loads(card_file.read_text())
             version = values["card_version"]
             if version != CARD_VERSION:
-                raise ModelError(
-                    f"card version {version}, this package reads {CARD_VERSION}", thing=card_file, cure=again
-                )
+                problem = f"card version {version}, this package reads {CARD_VERSION}"
+                raise ModelError(problem, thing=card_file, cure=again)
             card = cls._from_dict(values, directory)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             reason = f"not a model card ({type(error).__name__}: {error})"
             raise ModelError(reason, thing=card_file, cure=again) from error
         actual = hashlib.sha256(weights_file.read_bytes()).hexdigest()
         if actual != card.sha256:
-            raise ModelError(
-                f"sha256 {actual[:12]}..., the card says {card.sha256[:12]}...: damaged or of another model",
-                thing=weights_file,
-                cure="copy both files of one model again",
-            )
+            problem = f"sha256 {actual[:12]}..., the card says {card.sha256[:12]}...: damaged or of another model"
+            raise ModelError(problem, thing=weights_file, cure="copy both files of one model again")
         return card
 
     @classmethod
@@ -135,9 +131,8 @@ def model_directory(model: str | Path) -> Path:
             return resource_path(f"models/astra-{model}")
         except FileNotFoundError:
             pass
-    raise ModelError(
-        "neither a directory nor a shipped model", thing=f"model '{model}'", cure=f"shipped are {shipped_models()}"
-    )
+    problem = "neither a directory nor a shipped model"
+    raise ModelError(problem, thing=f"model '{model}'", cure=f"shipped are {shipped_models()}")
 
 
 def shipped_models() -> list[str]:

@@ -124,11 +124,8 @@ def usable_device(device: str) -> torch.device:
             raise RuntimeError("no CUDA device can be used")
         torch.empty(1, device=place)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ModelError(
-            str(error).splitlines()[0],
-            thing=f"device '{device}'",
-            cure="give 'cpu', or 'cuda' where a GPU and its driver are installed",
-        ) from error
+        cure = "give 'cpu', or 'cuda' where a GPU and its driver are installed"
+        raise ModelError(str(error).splitlines()[0], thing=f"device '{device}'", cure=cure) from error
     return place
 
 
@@ -139,9 +136,6 @@ def load_network(card: ModelCard) -> Astra:
         network = Astra(card.network)
         network.load_state_dict({name: value.float() for name, value in load_file(str(weights)).items()})
     except (SafetensorError, OSError, RuntimeError, ValueError, TypeError) as error:
-        raise ModelError(
-            f"does not fit the network that its card describes ({str(error).splitlines()[0]})",
-            thing=weights,
-            cure="export the model again",
-        ) from error
+        problem = f"does not fit the network that its card describes ({str(error).splitlines()[0]})"
+        raise ModelError(problem, thing=weights, cure="export the model again") from error
     return network.eval()

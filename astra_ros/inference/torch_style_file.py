@@ -54,9 +54,8 @@ def read_style(directory: Path, autoencoder: nn.Module) -> StyleTransfer:
     path = directory / STYLE_FILE
     command = f"astra style {directory}"
     if not path.is_file():
-        raise ModelError(
-            "not there, so this model cannot take on the look of an image", thing=path, cure=f"train it with: {command}"
-        )
+        problem = "not there, so this model cannot take on the look of an image"
+        raise ModelError(problem, thing=path, cure=f"train it with: {command}")
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata()

@@ -172,11 +172,9 @@ def load_world_model(backend: str, model: str | Path, device: str = "cpu") -> Wo
     try:
         engine = ENGINES[backend]
     except ImportError as error:
-        raise ModelError(
-            f"needs a package that is not installed ({error})",
-            thing=f"backend '{backend}'",
-            cure=f"install it in a checkout with: pip install '.[{backend}]'",
-        ) from error
+        problem = f"needs a package that is not installed ({error})"
+        cure = f"install it in a checkout with: pip install '.[{backend}]'"
+        raise ModelError(problem, thing=f"backend '{backend}'", cure=cure) from error
     except (LoadError, UnknownName) as error:
         raise ModelError(error.problem, thing=error.thing, cure=error.cure) from error
     return WorldModel(engine(card, device), card)

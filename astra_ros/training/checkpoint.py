@@ -100,19 +100,13 @@ def load_checkpoint(path: Path, state: TrainingState, identity: dict, processes:
     shapes = {name.removeprefix("model."): value.shape for name, value in tensors.items() if name.startswith("model.")}
     own_shapes = {name: value.shape for name, value in state.weights(state.model).items()}
     if stored.get("model") == now.get("model") and shapes != own_shapes:
-        raise CheckpointError(
-            "made by an older version of this network",
-            thing=path,
-            cure="delete it and the checkpoints of later stages, and repeat the command: it trains them anew",
-        )
+        cure = "delete it and the checkpoints of later stages, and repeat the command: it trains them anew"
+        raise CheckpointError("made by an older version of this network", thing=path, cure=cure)
     if stored != now:
         raise _other_settings(path, _flat(stored), _flat(now))
     if metadata["processes"] != str(processes.count):
-        raise CheckpointError(
-            f"made by {metadata['processes']} processes, but this training has {processes.count}",
-            thing=path,
-            cure="go on with as many as before",
-        )
+        problem = f"made by {metadata['processes']} processes, but this training has {processes.count}"
+        raise CheckpointError(problem, thing=path, cure="go on with as many as before")
     for prefix, module in (("model", state.model), ("average", state.average)):
         own = {name: shard_like(tensors[f"{prefix}.{name}"], value) for name, value in state.weights(module).items()}
         module.load_state_dict(own, strict=not state.fixed)

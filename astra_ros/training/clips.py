@@ -36,12 +36,11 @@ def measure(paths: Iterable[Path], outcomes: Sequence[str]) -> tuple[list[Action
         episode = load_episode(path, frames=False)
         known = first.setdefault(episode.space, episode)
         if known.motion_names != episode.motion_names:
-            raise DatasetError(
+            problem = (
                 f"its motion is {episode.motion_names}, but that of other episodes of {episode.space} "
-                f"{known.motion_names}",
-                thing=path,
-                cure="give the robot another name",
+                f"{known.motion_names}"
             )
+            raise DatasetError(problem, thing=path, cure="give the robot another name")
         motions.setdefault(episode.space, []).append(episode.motion)
         labelled.setdefault(episode.space, set()).update(
             name for name in outcomes if np.isfinite(episode.labels.get(name, np.nan)).any()
@@ -155,11 +154,8 @@ class LatentDataset:
                 thing=path,
             )
         if len(episode) <= own.horizon:
-            raise DatasetError(
-                f"{len(episode)} frames are too few for a horizon of {own.horizon}",
-                thing=path,
-                cure="record longer episodes",
-            )
+            problem = f"{len(episode)} frames are too few for a horizon of {own.horizon}"
+            raise DatasetError(problem, thing=path, cure="record longer episodes")
         with mixed_precision(self.device):  # as the training itself
             latents = self.autoencoder.encode(frames_to_tensor(episode.frames).to(self.device)).half().cpu()
         cells = object_cells(episode, (latents.shape[-2], latents.shape[-1]))
@@ -317,7 +313,6 @@ def _label(episode: Episode, name: str) -> Tensor:
         return torch.full((len(episode), size), torch.nan).squeeze(-1)
     values = torch.from_numpy(np.asarray(episode.labels[name], dtype=np.float32))
     if values.shape != ((len(episode),) if size == 1 else (len(episode), size)):
-        raise DatasetError(
-            f"label '{name}' has shape {tuple(values.shape)}; expected {size} a frame", thing=episode.title
-        )
+        problem = f"label '{name}' has shape {tuple(values.shape)}; expected {size} a frame"
+        raise DatasetError(problem, thing=episode.title)
     return values

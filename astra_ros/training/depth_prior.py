@@ -73,9 +73,8 @@ def fit_depth_prior(episodes: Sequence[Episode], space: ActionSpace, seed: int =
     camera = PinholeCamera.from_dict(known)
     episodes = [episode for episode in episodes if len(episode) > FURTHEST + 1]
     if not episodes:
-        raise DatasetError(
-            f"no episode has more than {FURTHEST + 1} frames", thing=space.name, cure="record longer ones"
-        )
+        problem = f"no episode has more than {FURTHEST + 1} frames"
+        raise DatasetError(problem, thing=space.name, cure="record longer ones")
     size = episodes[0].frames.shape[1:3]
 
     def error(guess: MovingCamera, view: InverseDepthCamera, count: int) -> Tensor:

@@ -39,10 +39,8 @@ class TrainingProcesses:
     def share(self, batch: int) -> int:
         """This process's part of a batch. Raises TrainingError where it cannot be split evenly."""
         if batch % self.count:
-            raise TrainingError(
-                f"a batch of {batch} cannot be split evenly among {self.count} processes",
-                cure=f"make it a multiple of {self.count}",
-            )
+            problem = f"a batch of {batch} cannot be split evenly among {self.count} processes"
+            raise TrainingError(problem, cure=f"make it a multiple of {self.count}")
         return batch // self.count
 
     def wrap(self, module: nn.Module, fixed: Iterable[nn.Parameter] = ()) -> nn.Module:

@@ -106,9 +106,8 @@ def read_embodiments(run: Path) -> Embodiments:
     try:
         return Embodiments.from_dict(json.loads(path.read_text()))
     except (ValueError, KeyError, TypeError) as error:
-        raise TrainingError(
-            f"is damaged or of an older version ({error})", thing=path, cure="train into another folder"
-        ) from error
+        problem = f"is damaged or of an older version ({error})"
+        raise TrainingError(problem, thing=path, cure="train into another folder") from error
 
 
 def averaged_model(run: Path) -> Astra:
@@ -129,11 +128,9 @@ def averaged_model(run: Path) -> Astra:
         model.load_state_dict(weights)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
-        raise TrainingError(
-            f"trained with an older version of this network ({reason})",
-            thing=run,
-            cure="delete the checkpoint of that stage and of those after it, and repeat the training",
-        ) from error
+        problem = f"trained with an older version of this network ({reason})"
+        cure = "delete the checkpoint of that stage and of those after it, and repeat the training"
+        raise TrainingError(problem, thing=run, cure=cure) from error
     return model.eval()
 
 

@@ -36,11 +36,8 @@ def begin(
     if initial.base:
         model, trained_on = from_model(initial, data)
         if stored and stored.spaces[: len(trained_on.spaces)] != trained_on.spaces:
-            raise TrainingError(
-                f"its action spaces are not those of '{initial.base}'",
-                thing=out / SPACES_FILE,
-                cure="train into another folder",
-            )
+            problem = f"its action spaces are not those of '{initial.base}'"
+            raise TrainingError(problem, thing=out / SPACES_FILE, cure="train into another folder")
     else:
         model, trained_on = _new_model(initial, data, stored)
     if model.config.drawing:
@@ -65,19 +62,13 @@ def _stored(initial: InitialModel, data: TrainingData, out: Path) -> Embodiments
         return None
     stored = read_embodiments(out)
     if stored.dt_s != data.dt_s:
-        raise TrainingError(
-            f"begun with frames {stored.dt_s:g} s apart, but those of {data.folder} are {data.dt_s:g} s apart",
-            thing=path,
-            cure="train into another folder",
-        )
+        problem = f"begun with frames {stored.dt_s:g} s apart, but those of {data.folder} are {data.dt_s:g} s apart"
+        raise TrainingError(problem, thing=path, cure="train into another folder")
     if not any(out.glob("*.safetensors")):
         return replace(stored, began_with=began_with)  # not a single step was made
     if stored.began_with not in (None, began_with):
-        raise TrainingError(
-            f"begun with {stored.began_with or 'random weights'}, but now with {began_with or 'random weights'}",
-            thing=path,
-            cure="go on with the old ones, or train into another folder",
-        )
+        problem = f"begun with {stored.began_with or 'random weights'}, but now with {began_with or 'random weights'}"
+        raise TrainingError(problem, thing=path, cure="go on with the old ones, or train into another folder")
     return stored
 
 
@@ -99,9 +90,8 @@ def _new_model(initial: InitialModel, data: TrainingData, stored: Embodiments | 
             modalities=tuple(space.modality for space in spaces),
         )
     except ValueError as error:
-        raise DatasetError(
-            f"its frames do not fit the preset {initial.preset} with a patch of {patch}: {error}", thing=data.folder
-        ) from error
+        problem = f"its frames do not fit the preset {initial.preset} with a patch of {patch}: {error}"
+        raise DatasetError(problem, thing=data.folder) from error
     for name in initial.without:
         config = replace(config, **ABLATIONS[name])
     model = Astra(config)
@@ -173,11 +163,8 @@ def from_model(initial: InitialModel, data: TrainingData) -> tuple[Astra, Embodi
     card = ModelCard.read(model_directory(base))
     model = load_network(card)
     if card.dt_s != data.dt_s:
-        raise DatasetError(
-            f"its frames are {data.dt_s:g} s apart, those of '{base}' {card.dt_s:g} s",
-            thing=data.paths[0],
-            cure="record or import at the model's rate",
-        )
+        problem = f"its frames are {data.dt_s:g} s apart, those of '{base}' {card.dt_s:g} s"
+        raise DatasetError(problem, thing=data.paths[0], cure="record or import at the model's rate")
     # Cameras are for frames of one size. Another aspect ratio comes from another camera, with another depth prior.
     cameras = card.cameras if card.image_size == size else {}
     same_ratio = card.image_size[0] * size[1] == card.image_size[1] * size[0]
@@ -191,11 +178,8 @@ def from_model(initial: InitialModel, data: TrainingData) -> tuple[Astra, Embodi
         if known is None:
             spaces.append(space)
         elif known.motion_names != space.motion_names:
-            raise DatasetError(
-                f"{space.name} moves {space.motion_names}, but that of '{base}' {known.motion_names}",
-                thing=data.folder,
-                cure="give the robot another name",
-            )
+            problem = f"{space.name} moves {space.motion_names}, but that of '{base}' {known.motion_names}"
+            raise DatasetError(problem, thing=data.folder, cure="give the robot another name")
     astra = _grown(model, spaces, base)
     # Recordings without a robot, or without its labels, do not keep up what a head learned of the robot.
     outcomes = {space.name: labelled.get(space.name, ()) for space in spaces}
@@ -232,8 +216,6 @@ def _of_size(model: Astra, initial: InitialModel, data: TrainingData) -> Astra:
         return resized(model, data.size, patch)
     except ValueError as error:
         cell = model.config.reduction * (patch or own)
-        raise DatasetError(
-            f"its frames of {pixels(data.size)} do not fit '{initial.base}': {error}",
-            thing=data.paths[0],
-            cure=f"record or import with multiples of {cell}, or choose another patch",
-        ) from error
+        problem = f"its frames of {pixels(data.size)} do not fit '{initial.base}': {error}"
+        cure = f"record or import with multiples of {cell}, or choose another patch"
+        raise DatasetError(problem, thing=data.paths[0], cure=cure) from error

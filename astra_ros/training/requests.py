@@ -63,17 +63,11 @@ class InitialModel:
 
     def __post_init__(self) -> None:
         if self.base and self.autoencoder:
-            raise TrainingError(
-                f"its autoencoder is for a new network, but '{self.base}' has one",
-                thing=self.autoencoder,
-                cure="name one model only",
-            )
+            problem = f"its autoencoder is for a new network, but '{self.base}' has one"
+            raise TrainingError(problem, thing=self.autoencoder, cure="name one model only")
         if self.base and self.without:
-            raise TrainingError(
-                f"the network of a trained model keeps its parts ({', '.join(self.without)})",
-                thing=self.base,
-                cure="leave parts out of a new network only",
-            )
+            problem = f"the network of a trained model keeps its parts ({', '.join(self.without)})"
+            raise TrainingError(problem, thing=self.base, cure="leave parts out of a new network only")
 
     def began_with(self) -> str:
         """`Embodiments.began_with` of this start. Raises ModelError where a model is missing."""
@@ -105,11 +99,8 @@ class TrainRequest:
     def __post_init__(self) -> None:
         steps = self.settings.autoencoder_steps
         if self.initial.autoencoder and steps:
-            raise TrainingError(
-                f"is {steps}, but the autoencoder of '{self.initial.autoencoder}' is trained already",
-                thing="autoencoder_steps",
-                cure="leave it out",
-            )
+            problem = f"is {steps}, but the autoencoder of '{self.initial.autoencoder}' is trained already"
+            raise TrainingError(problem, thing="autoencoder_steps", cure="leave it out")
         if self.compile and not (os.environ.get("CXX") or shutil.which("g++")):
             raise TrainingError("compiling needs a C++ compiler", thing="compile", cure="install g++, or leave it out")
 

@@ -151,22 +151,16 @@ def train_style(request: StyleRequest) -> Path:
         load_network(card).autoencoder.to(usable_device(request.device or default_device())).requires_grad_(False)
     )
     if not os.access(card.path, os.W_OK):
-        raise OutputError(
-            f"{STYLE_FILE} cannot be written there",
-            thing=card.path,
-            cure="copy the model to a folder of your own and name that",
-        )
+        problem = f"{STYLE_FILE} cannot be written there"
+        raise OutputError(problem, thing=card.path, cure="copy the model to a folder of your own and name that")
     own = card.path.parent if card.path.name == "model" else card.path  # the model of a training folder
     out = request.out or Path("runs") / f"{own.resolve().name}-style"
     if (out / CARD_FILE).exists():  # a model's style.safetensors is not a checkpoint
         raise TrainingError("holds a model", thing=out, cure="name another folder for the checkpoint")
     started = (out / STYLE_FILE).exists()
     if not request.replace and not started and has_style(card, autoencoder):
-        raise TrainingError(
-            "exists already and fits the model",
-            thing=card.path / STYLE_FILE,
-            cure="allow its replacement (--replace), or copy the model and name the copy",
-        )
+        cure = "allow its replacement (--replace), or copy the model and name the copy"
+        raise TrainingError("exists already and fits the model", thing=card.path / STYLE_FILE, cure=cure)
     data = check_episodes(request.data, scenes_to_train_on(request.data))
     check_frames(data, card)
     check_same_data(out, data)
@@ -209,9 +203,8 @@ def scenes_to_train_on(folder: Path) -> Mapping[Path, dict]:
     twice = {path: footer for path, footer in footers.items() if "restyled_sha256" in footer}
     for path in twice:
         if not has_its_videos(path):
-            raise DatasetError(
-                "one of its two videos is missing", thing=path, cure="record it again with the same command"
-            )
+            problem = "one of its two videos is missing"
+            raise DatasetError(problem, thing=path, cure="record it again with the same command")
     if not twice:
         print(
             f"note: no scene in {folder} was recorded in two styles (`astra record` does so with one in four); "
@@ -233,12 +226,11 @@ def scenes_to_train_on(folder: Path) -> Mapping[Path, dict]:
 def check_frames(data: TrainingData, card: ModelCard) -> None:
     """Raises DatasetError where frames have another size or rate than the model's."""
     if (data.size, data.dt_s) != (card.image_size, card.dt_s):
-        raise DatasetError(
+        problem = (
             f"its frames have {pixels(data.size)} and are {data.dt_s:g} s apart; '{card.name}' takes "
-            f"{pixels(card.image_size)}, {card.dt_s:g} s apart",
-            thing=data.folder,
-            cure="record such frames (--size, another --out)",
+            f"{pixels(card.image_size)}, {card.dt_s:g} s apart"
         )
+        raise DatasetError(problem, thing=data.folder, cure="record such frames (--size, another --out)")
 
 
 def has_style(card: ModelCard, autoencoder: FrameAutoencoder) -> bool:

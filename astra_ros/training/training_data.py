@@ -55,35 +55,20 @@ def check_episodes(folder: Path, footers: Mapping[Path, dict]) -> TrainingData:
     for path, footer in footers.items():
         digest.update(f"{path.name} {footer['video_sha256']}\n".encode() + path.read_bytes())
         if footer["dt_s"] != first["dt_s"]:
-            raise DatasetError(
-                f"its frames are {footer['dt_s']:g} s apart, those of {name} {first['dt_s']:g} s",
-                thing=path,
-                cure="train on episodes of one rate",
-            )
+            problem = f"its frames are {footer['dt_s']:g} s apart, those of {name} {first['dt_s']:g} s"
+            raise DatasetError(problem, thing=path, cure="train on episodes of one rate")
         if _size(footer) != size:
-            raise DatasetError(
-                f"its frames have {pixels(_size(footer))}, those of {name} {pixels(size)}",
-                thing=path,
-                cure="train on episodes of one frame size",
-            )
+            problem = f"its frames have {pixels(_size(footer))}, those of {name} {pixels(size)}"
+            raise DatasetError(problem, thing=path, cure="train on episodes of one frame size")
         if footer["seed"] is not None and footer["seed"] >= HELD_OUT_FROM:
-            raise DatasetError(
-                f"seeds from {HELD_OUT_FROM} on are held out for evaluation",
-                thing=path,
-                cure="record others with: astra record --first-seed 0",
-            )
+            problem = f"seeds from {HELD_OUT_FROM} on are held out for evaluation"
+            raise DatasetError(problem, thing=path, cure="record others with: astra record --first-seed 0")
         if why := footer["source"].get("unfit"):
-            raise DatasetError(
-                f"a model cannot learn from it ({why})",
-                thing=path,
-                cure="delete the episodes of that bag, or import it again as that says, with --force",
-            )
+            cure = "delete the episodes of that bag, or import it again as that says, with --force"
+            raise DatasetError(f"a model cannot learn from it ({why})", thing=path, cure=cure)
         if not path.with_suffix(".mp4").is_file():
-            raise DatasetError(
-                f"its video {path.with_suffix('.mp4').name} is missing",
-                thing=path,
-                cure="delete the table and record the episode again",
-            )
+            problem = f"its video {path.with_suffix('.mp4').name} is missing"
+            raise DatasetError(problem, thing=path, cure="delete the table and record the episode again")
     return TrainingData(folder, dict(footers), digest.hexdigest())
 
 
@@ -130,11 +115,8 @@ def check_same_data(out: Path, data: TrainingData) -> None:
         cure = "delete it if the data are the same as before"
         raise TrainingError(f"cannot be read ({error})", thing=path, cure=cure) from error
     if not same:
-        raise TrainingError(
-            f"this training was begun on other episodes ({count} then, {len(data.footers)} now)",
-            thing=path,
-            cure="go on with the same data, or train into another folder",
-        )
+        problem = f"this training was begun on other episodes ({count} then, {len(data.footers)} now)"
+        raise TrainingError(problem, thing=path, cure="go on with the same data, or train into another folder")
 
 
 def claim(out: Path, first: bool = True) -> None:
