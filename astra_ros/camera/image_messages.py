@@ -173,23 +173,18 @@ def _unreadable(said: str, form: Format, data: bytes) -> ImageError:
     video = _VIDEO.fullmatch(form.codec) or _VIDEO.fullmatch(form.original.lower())
     if video or data[:4] == b"\0\0\0\1" or data[:3] == b"\0\0\1":
         name = video.group() if video else "h264 or h265, by its first bytes"
-        return UnsupportedImage(
-            f"{said} is video ({name}), whose images cannot be read one by one",
-            cure=f"{_RECORD_JPEG}, or {_REPUBLISH} (Isaac ROS: isaac_ros_h264_decoder)",
-        )
+        problem = f"{said} is video ({name}), whose images cannot be read one by one"
+        cure = f"{_RECORD_JPEG}, or {_REPUBLISH} (Isaac ROS: isaac_ros_h264_decoder)"
+        return UnsupportedImage(problem, cure=cure)
     if _UNREAD.fullmatch(form.codec):
         transport = {"zstd": "zstd", "qoi": "compressed"}.get(form.codec)
         cure = f"{_BY_TRANSPORT}{transport} -p out_transport:=raw" if transport else _REPUBLISH
         return UnsupportedImage(f"{said}: '{short(form.codec)}' is not read here", cure=f"{_RECORD_JPEG}, or {cure}")
     if known_encoding(form.original) and not form.codec:
-        return UnsupportedImage(
-            f"{said} names raw pixels, but a CompressedImage has no width and height",
-            cure=f"publish them as sensor_msgs/Image with encoding '{form.original}'",
-        )
-    return BadImage(
-        f"{len(data)} bytes with {said} are not a JPEG or PNG, and OpenCV cannot decode them",
-        cure="publish JPEG or PNG",
-    )
+        problem = f"{said} names raw pixels, but a CompressedImage has no width and height"
+        return UnsupportedImage(problem, cure=f"publish them as sensor_msgs/Image with encoding '{form.original}'")
+    problem = f"{len(data)} bytes with {said} are not a JPEG or PNG, and OpenCV cannot decode them"
+    return BadImage(problem, cure="publish JPEG or PNG")
 
 
 def _is_mosaic(form: Format, container: Container) -> bool:

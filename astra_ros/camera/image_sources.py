@@ -48,9 +48,8 @@ class CameraConflict:
     def __str__(self) -> str:
         """In words, without topic and cure, and without numbers that grow."""
         by_frame = len({source.frame for source in self.sources}) > 1
-        names = sorted(
-            {f"'{short(each.frame)}'" if by_frame else f"{each.width} x {each.height}" for each in self.sources}
-        )
+        texts = (f"'{short(each.frame)}'" if by_frame else f"{each.width} x {each.height}" for each in self.sources)
+        names = sorted(set(texts))
         listed = f"{', '.join(names[:-1])} and {names[-1]}"
         what = f"frames {listed}" if by_frame else f"{listed} pixels"
         return f"images of {what} come in turn, as when several cameras publish on one topic"

@@ -96,10 +96,8 @@ def read_lens(info, size: tuple[int, int], rectified: bool) -> Lens:
         LensError: its region does not lie on its sensor, or its matrix is for much larger images.
     """
     if not is_calibrated(info):
-        raise NotCalibrated(
-            "the camera is not calibrated: K and P hold no focal lengths",
-            cure="calibrate it with `ros2 run camera_calibration cameracalibrator` and have the driver load the result",
-        )
+        cure = "calibrate it with `ros2 run camera_calibration cameracalibrator` and have the driver load the result"
+        raise NotCalibrated("the camera is not calibrated: K and P hold no focal lengths", cure=cure)
     if wrong := size_error(info, size):
         raise OtherSize(wrong)
     matrix, remarks = _matrix(info, rectified)
@@ -109,10 +107,8 @@ def read_lens(info, size: tuple[int, int], rectified: bool) -> Lens:
     # Some drivers give the region's size as the sensor's. Then K or P of the images is enough.
     if outside and not (size == (info.height, info.width) and matrix.fits((info.width, info.height))):
         region = f"roi is {width} x {height} pixels from ({left}, {top})"
-        raise LensError(
-            f"{region}, which does not lie on the sensor of {info.width} x {info.height}",
-            cure="mend the driver's camera_info: width and height must be the sensor's",
-        )
+        cure = "mend the driver's camera_info: width and height must be the sensor's"
+        raise LensError(f"{region}, which does not lie on the sensor of {info.width} x {info.height}", cure=cure)
     fits = not outside and size == image_size_of(info) or unsaid
     said, (matrix, contradiction) = matrix, _of_images(matrix, info, size, fits)
     remarks += [contradiction] * bool(contradiction)
@@ -195,10 +191,8 @@ def _sensor(info, size: tuple[int, int]) -> tuple[int, int] | None:
 def _far_off(matrix: _Matrix, seen: _Matrix, sensor: tuple[int, int], images: tuple[int, int]) -> str:
     """The remark on an axis far from the middle. Raises LensError where it lies outside the images."""
     scale_x, scale_y = (2 * place for place in matrix.places(sensor))
-    text = (
-        f"the axis of {matrix.name} meets the images at ({seen.axis[0]:.1f}, {seen.axis[1]:.1f}) of "
-        f"{images[0]} x {images[1]} pixels, far from their middle"
-    )
+    place = f"({seen.axis[0]:.1f}, {seen.axis[1]:.1f}) of {images[0]} x {images[1]} pixels"
+    text = f"the axis of {matrix.name} meets the images at {place}, far from their middle"
     if min(scale_x, scale_y) <= 0 or abs(math.log(scale_x / scale_y)) > SAME_SCALE:
         return f"{text}; calibrate the camera again, unless they are cut out of larger ones"
     scale = math.sqrt(scale_x * scale_y)
@@ -261,19 +255,16 @@ def _place(info) -> str:
     parts += [f"seen from {-shift:.3f} m beside (P)"] * (shift != 0.0)
     if not parts:
         return ""
-    return (
-        f"the rectified images are {' and '.join(parts)} relative to the frame of the pair's first camera, but are "
-        "read as if they were seen from frame_id; have the driver give the rectified camera a frame of its own"
-    )
+    how = f"{' and '.join(parts)} relative to the frame of the pair's first camera"
+    cure = "have the driver give the rectified camera a frame of its own"
+    return f"the rectified images are {how}, but are read as if they were seen from frame_id; {cure}"
 
 
 def _distortion(info) -> str:
     model = short(info.distortion_model.strip().lower())
     if model in FISHEYE:  # which distorts even where all its numbers are 0
-        what = (
-            f"the lens is a fisheye ({model}), whose distortion is not removed, so geometry is wrong towards the edges"
-        )
-        return f"{what}; record a rectified topic"
+        what = f"the lens is a fisheye ({model}), whose distortion is not removed"
+        return f"{what}, so geometry is wrong towards the edges; record a rectified topic"
     if not np.any(np.asarray(info.d, dtype=np.float64)):
         return ""
     what = f"the lens bends straight lines ({model or 'distortion_model is empty'}), which is not removed"

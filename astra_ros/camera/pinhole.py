@@ -125,9 +125,8 @@ class PinholeCamera:
         lens = np.abs([self.fx - other.fx, self.fy - other.fy, self.cx - other.cx, self.cy - other.cy])
         between = self.optical_from_world @ other.world_from_optical
         turned = np.arccos(np.clip((np.trace(between[:3, :3]) - 1) / 2, -1.0, 1.0))
-        return bool(
-            lens.max() <= 0.02 * self.width and np.linalg.norm(between[:3, 3]) <= 0.02 and np.degrees(turned) <= 1.0
-        )
+        same_pose = np.linalg.norm(between[:3, 3]) <= 0.02 and np.degrees(turned) <= 1.0
+        return bool(lens.max() <= 0.02 * self.width and same_pose)
 
     def resized(self, width: int, height: int) -> PinholeCamera:
         """The camera of the same image scaled to another size."""

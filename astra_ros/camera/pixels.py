@@ -101,10 +101,9 @@ def holds_numbers(name: str) -> bool:
 
 def no_colours(name: str) -> UnsupportedImage:
     """The error of an encoding of plain numbers."""
-    return UnsupportedImage(
-        f"encoding '{short(name.strip())}' is a depth image or plain numbers, which have no colours and no fixed scale",
-        cure="choose the colour camera's topic",
-    )
+    numbers = f"encoding '{short(name.strip())}' is a depth image or plain numbers"
+    problem = f"{numbers}, which have no colours and no fixed scale"
+    return UnsupportedImage(problem, cure="choose the colour camera's topic")
 
 
 def check_layout(name: str, height: int, width: int, step: int, size: int) -> PixelLayout:
@@ -132,10 +131,8 @@ def check_layout(name: str, height: int, width: int, step: int, size: int) -> Pi
         raise BadImage(problem, cure=f"set step to {row} or, with padded rows, more")
     # Some drivers omit the padding of the last row.
     if not step * (height - 1) + row <= size <= step * height:
-        raise BadImage(
-            f"data has {size} bytes, but step {step} x height {height} is {step * height}: the message was cut off or "
-            "its header is wrong"
-        )
+        sizes = f"data has {size} bytes, but step {step} x height {height} is {step * height}"
+        raise BadImage(f"{sizes}: the message was cut off or its header is wrong")
     unnamed = f"{known} does not say the order of colours; it is read as BGR, as in OpenCV"
     return PixelLayout(known, height, width, step, (unnamed,) * (known in UNNAMED_COLOURS))
 
@@ -161,10 +158,8 @@ def _planes(name: str, height: int, width: int, step: int, size: int) -> PixelLa
         layout = None
     odd = layout or PixelLayout(name, height, width, step)
     if odd.width % planes.every or odd.height % planes.every:
-        raise BadImage(
-            f"{name} shares colour between two pixels and two rows, but the image is {odd.width} x {odd.height} "
-            "pixels; both must be even"
-        )
+        shared = f"{name} shares colour between two pixels and two rows"
+        raise BadImage(f"{shared}, but the image is {odd.width} x {odd.height} pixels; both must be even")
     if layout is None:
         raise BadImage(
             f"data has {size} bytes, but {name} of {width} x {height} pixels with step {step} has {high}",

@@ -133,10 +133,8 @@ def score_plans(
     ranks = {k: rank for rank, k in enumerate(order)}
     filled = {each.critic.role for each in heard}
     lacking = [each for each in opinions if each.failed or (each.missing and each.critic.role not in filled)]
-    return Scores(
-        [replace(score, rank=ranks[k]) for k, score in enumerate(scored)],
-        {each.critic.name: each.missing for each in lacking},
-    )
+    missing = {each.critic.name: each.missing for each in lacking}
+    return Scores([replace(score, rank=ranks[k]) for k, score in enumerate(scored)], missing)
 
 
 def _opinion(critic: Critic, inp: CriticInput) -> _Opinion:
@@ -168,10 +166,8 @@ def _weighed(critic: Critic, result: CriticResult, sharing: int) -> _Heard:
     flags = np.where(vetoed, VETOED, np.where(result.risky, RISKY, "")).tolist()
     scores = [CriticScore(raw, weight, cost) for raw, cost in zip(result.raw.tolist(), result.cost.tolist())]
     verbs = {VETOED: "vetoed at ", RISKY: "flagged at ", "": ""}
-    texts = [
-        f"{critic.name}: {reason or f'{verbs[flag]}cost {score.cost:g}'}"
-        for reason, flag, score in zip(result.reasons, flags, scores)
-    ]
+    rows = zip(result.reasons, flags, scores)
+    texts = [f"{critic.name}: {reason or f'{verbs[flag]}cost {score.cost:g}'}" for reason, flag, score in rows]
     return _Heard(critic, scores, penalties.tolist(), flags, texts, result.reasons)
 
 

@@ -16,9 +16,8 @@ from astra_ros.texts import bounded
 def to_message(status: Status, name: str, hardware_id: str = "") -> DiagnosticStatus:
     """A status as a message; texts from outside are cut to a readable length."""
     pairs = [KeyValue(key=bounded(key), value=bounded(str(value))) for key, value in status.values.items()]
-    return DiagnosticStatus(
-        level=status.level, name=name, message=bounded(status.message), hardware_id=bounded(hardware_id), values=pairs
-    )
+    text, hardware = bounded(status.message), bounded(hardware_id)
+    return DiagnosticStatus(level=status.level, name=name, message=text, hardware_id=hardware, values=pairs)
 
 
 class DiagnosticsPublisher:

@@ -49,7 +49,5 @@ def parameters_of(settings, prefix: str = "") -> Iterator[ParameterInfo]:
         if dataclasses.is_dataclass(value):
             yield from parameters_of(value, name)
         elif value is not None:
-            described = field.metadata
-            yield ParameterInfo(
-                name, value, described.get("description", ""), described.get("range"), described.get("off", "")
-            )
+            said = field.metadata
+            yield ParameterInfo(name, value, said.get("description", ""), said.get("range"), said.get("off", ""))

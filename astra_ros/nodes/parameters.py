@@ -62,9 +62,8 @@ class SettingsParameters:
         for name in sorted(set(self._given)):
             known = name.startswith("qos_overrides.") or name.partition(".")[0] in unused
             if not known and not self._node.has_parameter(name):
-                self._node.get_logger().warning(
-                    f"parameter '{name}' is given, but this node has none of that name; it is ignored"
-                )
+                text = f"parameter '{name}' is given, but this node has none of that name; it is ignored"
+                self._node.get_logger().warning(text)
 
     @property
     def _given(self) -> dict[str, Parameter]:

@@ -62,9 +62,8 @@ class JointPlan:
             problem = f"points {i} and {i + 1} are at {before:g} s both and in different places"
             cure = "time-parameterise the plan as a whole, or drop one of them"
         elif after <= times[0]:
-            problem = (
-                f"they begin anew at point {i + 1}, at {after:g} s after {before:g} s, as where two plans are joined"
-            )
+            anew = f"they begin anew at point {i + 1}, at {after:g} s after {before:g} s"
+            problem = f"{anew}, as where two plans are joined"
             cure = f"add {before:g} s to the times of the second, or sort the points if they are out of order"
         else:
             problem = f"point {i + 1} at {after:g} s follows point {i} at {before:g} s"

@@ -38,10 +38,9 @@ def check_seams(plan: JointPlan, turning: Collection[str]) -> None:
         return
     name, point = found
     before, after = plan.positions[point - 1 : point + 1, plan.joint_names.index(name)].tolist()
-    moves = (
-        f"it moves {short(name)} from {before:.3f} to {after:.3f} rad in "
-        f"{plan.times_s[point] - plan.times_s[point - 1]:.2f} s (points {point - 1} and {point})"
-    )
+    took_s = plan.times_s[point] - plan.times_s[point - 1]
+    when = f"in {took_s:.2f} s (points {point - 1} and {point})"
+    moves = f"it moves {short(name)} from {before:.3f} to {after:.3f} rad {when}"
     if jump:
         problem, cure = f"{moves}, about one whole turn", TURNS
     else:

@@ -153,10 +153,8 @@ class Imaginer:
         card = self.model.card
         shape = (card.history, *card.image_size, 3)
         if history.shape != shape or history.dtype != np.uint8:
-            raise ValueError(
-                f"history is {history.dtype} {history.shape}; the model '{card.name}' needs "
-                f"uint8 {shape}: frames, height, width, RGB"
-            )
+            needed = f"uint8 {shape}: frames, height, width, RGB"
+            raise ValueError(f"history is {history.dtype} {history.shape}; the model '{card.name}' needs {needed}")
         if goal_frame is not None and goal_frame.shape != shape[1:]:
             raise ValueError(f"goal_frame has shape {goal_frame.shape}; expected {shape[1:]}")
         clock = _Stopwatch()

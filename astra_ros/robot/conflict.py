@@ -49,10 +49,8 @@ class Conflict:
         what = f"{self.kind.value} '{short(self.key)}'"
         one, other = (" ".join(f"{number:.3f}" for number in value[:3]) for value in self.values)
         if self.kind is Kind.FIXED_FRAME:
-            return (
-                f"{what} was published with another place {_times(self.times)}, such as {other}, and last with "
-                f"{one} (x y z; the rotation may differ too)"
-            )
+            last = f"last with {one} (x y z; the rotation may differ too)"
+            return f"{what} was published with another place {_times(self.times)}, such as {other}, and {last}"
         how = f"{_times(self.times)}, such as {one} beside {other}"
         first, second = (
             _in_order(names) if self.kind is Kind.JOINT else f"'{short(''.join(names))}'" for names in self.names

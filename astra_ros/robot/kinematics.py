@@ -209,10 +209,8 @@ def _drivers(joint, known: Mapping) -> list[tuple[str, float, float]]:
     while joint.mimic is not None:
         name, factor, offset = joint.mimic.joint, joint.mimic.multiplier, joint.mimic.offset
         if name not in known:
-            raise KinematicsError(
-                f"joint '{joint.name}' mimics '{name}', which does not exist",
-                f"correct the name or remove <mimic>; its joints are {', '.join(known)}",
-            )
+            cure = f"correct the name or remove <mimic>; its joints are {', '.join(known)}"
+            raise KinematicsError(f"joint '{joint.name}' mimics '{name}', which does not exist", cure)
         if any(name == driver for driver, *_ in drivers):
             way = " -> ".join([driver for driver, *_ in drivers] + [name])
             cure = "remove <mimic> from the joint that is driven"

@@ -61,10 +61,8 @@ class Beyond:
     def __str__(self) -> str:
         low, high = self.limits.lower, self.limits.upper
         question = f" ({self.perhaps}?)" if self.perhaps else ""
-        return (
-            f"{short(self.joint)} reaches {self.reached:.4g}, the description allows {low:.4g} to {high:.4g} "
-            f"{self.limits.unit}{question}"
-        )
+        allowed = f"the description allows {low:.4g} to {high:.4g} {self.limits.unit}"
+        return f"{short(self.joint)} reaches {self.reached:.4g}, {allowed}{question}"
 
     def cure(self, sender: str = "driver") -> str:
         """The cure where a "driver" measured it or a "planner" planned it."""

@@ -44,10 +44,8 @@ def score_table(
     widths = [max(map(len, column)) for column in zip(headings, *rows)]
 
     def line(cells: Sequence[str]) -> str:
-        padded = (
-            cell.ljust(width) if column in left_aligned else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(cells, widths))
-        )
+        placed = enumerate(zip(cells, widths))
+        padded = (cell.ljust(width) if k in left_aligned else cell.rjust(width) for k, (cell, width) in placed)
         return "  ".join(padded).rstrip()
 
     lines = [line(headings), "  ".join("-" * width for width in widths)]

@@ -57,9 +57,8 @@ class PlanSource:
         self._plans = node.create_publisher(JointTrajectory, "plans", reliable(64))
         node.create_service(Trigger, "~/propose", self._on_propose)
         DiagnosticsPublisher(node, self._statuses, lambda: "")
-        self._timer = node.create_timer(
-            self.settings.period_s or 1.0, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = node.create_timer(self.settings.period_s or 1.0, self._on_timer, clock=steady)
         if not self.settings.period_s:
             self._timer.cancel()
 
@@ -96,12 +95,8 @@ class PlanSource:
         return response
 
     def _statuses(self) -> list[Status]:
-        values = {
-            "robot": self.settings.robot,
-            "seed": self.settings.seed,
-            "plans_sent": self._sent,
-            "listeners": self._plans.get_subscription_count(),
-        }
+        robot, seed, listeners = self.settings.robot, self.settings.seed, self._plans.get_subscription_count()
+        values = {"robot": robot, "seed": seed, "plans_sent": self._sent, "listeners": listeners}
         return [Status("plans", OK, "proposing", values)]
 
 

@@ -106,10 +106,8 @@ class Simulator:
         self._description.publish(String(data=robot_description(world.spec, coarse=True)))
         self._publish_goal()
         self._timer = node.create_timer(self._pace(), self._on_tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        node.get_logger().info(
-            f"{self.settings.robot} at its table, seed {self.settings.seed}, camera "
-            f"{camera.width} x {camera.height} at {camera.rate_hz:g} Hz"
-        )
+        images = f"{camera.width} x {camera.height} at {camera.rate_hz:g} Hz"
+        node.get_logger().info(f"{self.settings.robot} at its table, seed {self.settings.seed}, camera {images}")
 
     def close(self) -> None:
         self._timer.cancel()
