@@ -71,7 +71,7 @@ class InProcess:
     share_of_peak: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class BenchResult:
     """The result file's keys; latencies over topics only where they were measured."""
 
@@ -84,7 +84,7 @@ class BenchResult:
     loaded_core: bool
     image_to_scores: Percentiles | None = None
     plans_to_scores: Percentiles | None = None
-    in_process: InProcess = field(metadata=FLAT)
+    in_process: InProcess = field(kw_only=True, metadata=FLAT)
 
     def __str__(self) -> str:
         latencies = {
@@ -117,9 +117,8 @@ def bench(request: BenchRequest, over_topics: OverTopics | None = None) -> Bench
         plans = [plan for _, plan in propose(world, request.plans, 0)]
     with _busy_core(request.load):
         latencies_s = over_topics(image, goal_image, plans) if over_topics else ()
-        imaginer = Imaginer(
-            model, RankingSettings(horizon=request.horizon, partial_plans=True, action_space=f"{request.robot}_joints")
-        )
+        space = f"{request.robot}_joints"
+        imaginer = Imaginer(model, RankingSettings(request.horizon, partial_plans=True, action_space=space))
         imaginer.plan_renders.describe(robot_description(robot_spec(request.robot), coarse=True))
 
         def history() -> np.ndarray:
@@ -129,17 +128,9 @@ def bench(request: BenchRequest, over_topics: OverTopics | None = None) -> Bench
             return imaginer.score(history(), plans, None, to_model_size(goal_image, card.image_size))
 
         in_process = measure(model, serve, history(), request)
-    result = BenchResult(
-        model=card.name,
-        sha256=card.sha256[:12],
-        backend=request.backend,
-        device=request.device,
-        plans=request.plans,
-        horizon=request.horizon,
-        loaded_core=request.load,
-        **dict(zip(("image_to_scores", "plans_to_scores"), map(Percentiles.of, latencies_s))),
-        in_process=in_process,
-    )
+    asked = request.backend, request.device, request.plans, request.horizon, request.load
+    over_topics_ms = map(Percentiles.of, latencies_s)
+    result = BenchResult(card.name, card.sha256[:12], *asked, *over_topics_ms, in_process=in_process)
     print(result)
     if request.out:
         write_result(request.out, result)

@@ -63,15 +63,10 @@ def evaluate(request: EvaluationRequest) -> EvaluationResult:
         rows = {name: made.videos[name][:SHOWN_CLIPS] for name in ROWS if name in made.videos}
         shown[space] = Shown({"truth": clips.future[:SHOWN_CLIPS], **rows}, styled)
         print(figures[space].table(space), flush=True)
+    overall = OverallFigures.of(figures)
+    style_sha256 = style_digest(card.path) if any(each.style for each in figures.values()) else None
     result = EvaluationResult(
-        model=card.name,
-        sha256=card.sha256[:12],
-        data=str(request.data),
-        dt_s=card.dt_s,
-        overall=OverallFigures.of(figures),
-        spaces=figures,
-        style_sha256=style_digest(card.path) if any(each.style for each in figures.values()) else None,
-        ranking=ranking,
+        card.name, card.sha256[:12], str(request.data), card.dt_s, overall, figures, style_sha256, ranking
     )
     if request.out:
         write_result(request.out, result)
@@ -115,10 +110,8 @@ def _print_notes(request: EvaluationRequest, model: WorldModel, by_space: dict[s
     card = model.card
     in_two_styles = any(episode.restyled is not None for group in by_space.values() for episode in group)
     if in_two_styles and not model.can_restyle:
-        print(
-            f"note: the model '{card.name}' cannot restyle, so no scene is imagined in its second style; train that "
-            f"with: astra style {card.path}"
-        )
+        cure = f"train that with: astra style {card.path}"
+        print(f"note: the model '{card.name}' cannot restyle, so no scene is imagined in its second style; {cure}")
     if _renders(request, card):
         paths = [path for space in by_space if space in card.cameras for path in list_episodes(request.data, space)]
         for text in undrawn_notes(request.data, read_footers(paths).values(), card.image_size):

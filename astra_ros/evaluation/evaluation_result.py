@@ -177,10 +177,9 @@ class SpaceFigures:
         lines = [f"{space}: {self.clips} held-out clips"]
         lines += [f"  {row:22}" + "".join(f"{cell:>15}" for cell in cells) for row, *cells in self.quality()]
         if self.still.share:
-            lines.append(
-                f"  left out, since nothing had changed: {self.still.share:.1%} of the "
-                f"frames; the model reaches {self.still.psnr_db:.1f} dB there"
-            )
+            share = f"{self.still.share:.1%} of the frames"
+            reached = f"the model reaches {self.still.psnr_db:.1f} dB there"
+            lines.append(f"  left out, since nothing had changed: {share}; {reached}")
         if self.following:
             poses = ", ".join(
                 f"{ROWS.get(row, row)} {pose.mean_error_m * 100:.1f} cm ({pose.near:.0%} near)"
@@ -199,10 +198,8 @@ class SpaceFigures:
                 if value is not None
             )
             tells = tells or f"in {values.base_rate:.0%} of the clips, so nothing to tell apart"
-            lines.append(
-                f"  {event}: {tells}; mean probability {values.mean_probability:.3f} where "
-                f"it happens in {values.mean_frequency:.3f} of the frames"
-            )
+            happens = f"it happens in {values.mean_frequency:.3f} of the frames"
+            lines.append(f"  {event}: {tells}; mean probability {values.mean_probability:.3f} where {happens}")
         if self.style:
             lines.append(f"  in another style, {self.style.clips} clips, decoded alone, PSNR dB:")
             lines += [

@@ -144,7 +144,8 @@ def figures_of(
             name: reader.figures(reader.read(clips.history[:, -1], video[:, :first]), clips.poses[:, :first])
             for name, video in {REAL: clips.future, **videos}.items()
         }
-    if OBJECT_POSITION in made.outcomes and OBJECT_POSITION in clips.labels:
+    known = made.outcomes.keys() & clips.labels.keys()
+    if OBJECT_POSITION in known:
         away_NH3 = made.outcomes[OBJECT_POSITION] - clips.labels[OBJECT_POSITION]
         away_NH = np.linalg.norm(away_NH3[..., :2], axis=-1)
         object_error_m = {str(h): float(np.nanmean(away_NH[:, h - 1])) for h in horizons}
@@ -166,11 +167,7 @@ def figures_of(
         drift_db=drift_db,
         latent_rmse={str(h): float(made.error[:, h - 1].mean()) for h in horizons},
         uncertainty_correlation=float(np.corrcoef(made.error.ravel(), made.uncertainty.ravel())[0, 1]),
-        events={
-            name: _event(made.outcomes[name], clips.labels[name])
-            for name in EVENTS
-            if name in made.outcomes and name in clips.labels
-        },
+        events={name: _event(made.outcomes[name], clips.labels[name]) for name in EVENTS if name in known},
         object_error_m=object_error_m,
         style=style,
     )

@@ -58,12 +58,11 @@ class VerdictFigures:
     @classmethod
     def by_verdict(cls, verdicts: np.ndarray, outcomes: np.ndarray, collided: np.ndarray) -> dict[str, VerdictFigures]:
         """Verdict -> its figures, over N plans."""
-        figures = {}
-        for name in VERDICTS:
-            those = verdicts == name
-            if those.any():
-                figures[name] = cls(*(float(values.mean()) for values in (those, outcomes[those], collided[those])))
-        return figures
+        return {
+            name: cls(*(float(values.mean()) for values in (those, outcomes[those], collided[those])))
+            for name in VERDICTS
+            if (those := verdicts == name).any()
+        }
 
 
 @dataclass(frozen=True)

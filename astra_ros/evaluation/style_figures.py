@@ -42,11 +42,8 @@ def imagine_styled(
     for i, (look, future) in tqdm(clips.styles.items(), unit="clip", desc=f"{clips.space.name}, other styles"):
         conditioning = clips.own.subset([i])
         observed = clips.history[i]
-        histories = {
-            "told": model.restyle(observed, look),
-            "matched": colours_matched(observed, look),
-            "untold": observed,
-        }
+        told, matched = model.restyle(observed, look), colours_matched(observed, look)
+        histories = {"told": told, "matched": matched, "untold": observed}
         made = {
             name: model.decode(model.imagine(history, conditioning, seed=seed).latents[0])
             for name, history in histories.items()

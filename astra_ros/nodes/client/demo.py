@@ -59,9 +59,8 @@ class DemoRequest:
             "imagine": {"candidates.keep": self.plans, "playback_rate": 0.0, "horizon": HORIZON},
             "plan_source": {"count": self.plans, "period_s": 0.0},
         }
-        specs = node_specs(
-            {"robot": self.robot, "seed": str(self.seed), "model": self.model or "", "device": self.device or ""}
-        )
+        asked = {"robot": self.robot, "seed": str(self.seed), "model": self.model or "", "device": self.device or ""}
+        specs = node_specs(asked)
         return [replace(spec, parameters={**spec.parameters, **changes.get(spec.executable, {})}) for spec in specs]
 
 
@@ -125,10 +124,8 @@ def _show(request: DemoRequest, processes: NodeProcesses, progress: Progress) ->
     drawn = _draw(request, plans, camera, client.goal)
     progress.close()
     _report(scores, kinds, executed)
-    print(
-        f"\nFirst imagined frame {first_s:.1f} s after the start, all done after "
-        f"{progress.seconds:.1f} s. See {' and '.join(str(path) for path in drawn)}."
-    )
+    ended = f"all done after {progress.seconds:.1f} s. See {' and '.join(map(str, drawn))}."
+    print(f"\nFirst imagined frame {first_s:.1f} s after the start, {ended}")
 
 
 def _draw(request: DemoRequest, plans: ImaginedPlans, camera: np.ndarray, goal: np.ndarray | None) -> list[Path]:

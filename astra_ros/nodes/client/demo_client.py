@@ -114,12 +114,8 @@ class DemoClient(ImagineClient):
             truth = self._truth.get(keys[-1], {"plan_elapsed_s": "nan"})
             on_time = abs(float(truth["plan_elapsed_s"]) - horizon * dt_s) < dt_s / 10
             if on_time and all(key in self._camera for key in keys):
-                return Executed(
-                    np.stack([self._camera[key] for key in keys]),
-                    float(truth["progress"]),
-                    truth["collision"] == "1",
-                    float(truth["outcome"]),
-                )
+                frames = np.stack([self._camera[key] for key in keys])
+                return Executed(frames, float(truth["progress"]), truth["collision"] == "1", float(truth["outcome"]))
             # On a busy machine the trajectory comes late, or later frames overtake one.
             lead_s *= 2
         raise ClientError(f"did not execute the plan in time: {truth}", thing="simulator")

@@ -115,17 +115,10 @@ def node_specs(arguments: Mapping[str, str]) -> list[NodeSpec]:
         cure = "give names of letters, digits and _ with / between them"
         raise ArgumentError(f"'{values['namespace']}'", thing="namespace", cure=cure)
     namespace = values["namespace"].strip("/")
-    imagine = NodeSpec(
-        "imagine",
-        {"use_sim_time": simulated, **{name: values[name] for name in ("model", "backend", "device") if values[name]}},
-        {
-            "image": values["image"],
-            "camera_info": f"{folder}{slash}camera_info",
-            "joint_states": values["joint_states"],
-            "robot_description": values["robot_description"],
-        },
-        namespace,
-    )
+    chosen = {name: values[name] for name in ("model", "backend", "device") if values[name]}
+    topics = {name: values[name] for name in ("image", "joint_states", "robot_description")}
+    topics["camera_info"] = f"{folder}{slash}camera_info"
+    imagine = NodeSpec("imagine", {"use_sim_time": simulated, **chosen}, topics, namespace)
     if not simulated:
         return [imagine]
     if not re.fullmatch(r"[0-9]+", values["seed"]):

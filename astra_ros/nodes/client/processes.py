@@ -47,10 +47,8 @@ def ros_environment(domain: int | None = None) -> dict[str, str]:
 def signals_deferred() -> Iterator[None]:
     """SIGINT and SIGTERM that arrive in the block take effect after it; main thread only."""
     came: list[int] = []
-    handlers = {
-        number: signal.signal(number, lambda number, _: came.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    stops = signal.SIGINT, signal.SIGTERM
+    handlers = {number: signal.signal(number, lambda number, _: came.append(number)) for number in stops}
     try:
         yield
     finally:

@@ -55,15 +55,9 @@ def measure_over_topics(
         bear, and from that of the last plan.
     """
     os.environ.update(ros_environment())
-    spec = NodeSpec(
-        "imagine",
-        {
-            **parameters,
-            "start_tolerance": 0.0,  # there is no robot
-            "partial_plans": True,  # the plans last four seconds, whatever the horizon
-            "candidates.keep": len(plans),
-        },
-    )
+    # There is no robot to start at, and the plans last four seconds, whatever the horizon.
+    own = {"start_tolerance": 0.0, "partial_plans": True, "candidates.keep": len(plans)}
+    spec = NodeSpec("imagine", {**parameters, **own})
     with tempfile.TemporaryDirectory() as folder, NodeProcesses(Path(folder), os.environ) as processes:
         processes.start(spec, resource_path(PARAMS_FILE))
         with processes.log_in_errors("imagine"):
