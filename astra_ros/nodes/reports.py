@@ -45,9 +45,7 @@ class ThrottledReports:
     threads."""
 
     def __init__(self, log: Tell, clock: Callable[[], float] = time.monotonic):
-        self._log = log
-        self._clock = clock
-        self._lock = threading.Lock()
+        self._log, self._clock, self._lock = log, clock, threading.Lock()
         self._logged: dict[str, float] = {}
         self.last_s = -float("inf")
         self._settled = False

@@ -70,23 +70,16 @@ def check_start(plan: JointPlan, robot: RobotNow, rules: StartRules) -> None:
     away = np.abs(np.where(turning, short_way(way), way))
     worst = int(away.argmax())
     if away[worst] > allowed:
-        turned = [
-            name
-            for name, step, turns in zip(plan.joint_names, way.tolist(), turning)
-            if not turns and abs(step) > allowed and turns_in(step)
-        ]
-        raise StartError(
-            f"it starts with {short(plan.joint_names[worst])} at {plan.positions[0][worst]:.3f} rad at {begin_s:g} s, "
-            f"but the robot is {away[worst]:.3f} rad away from there (start_tolerance is {rules.tolerance:g}, "
-            f"max_start_speed {rules.max_speed:g})",
-            thing=plan.title,
-            cure="plan from where the robot is"
-            + (f". Of {', '.join(turned)} that is about one whole turn (6.283 rad): {TURNS}" if turned else ""),
-            column=plan.joint_names[worst],
-            index=0,
-            found=float(away[worst]),
-            limit=allowed,
-        )
+        steps = zip(plan.joint_names, way.tolist(), turning)
+        turned = [name for name, step, turns in steps if not turns and abs(step) > allowed and turns_in(step)]
+        joint, found = plan.joint_names[worst], float(away[worst])
+        begins = f"it starts with {short(joint)} at {plan.positions[0][worst]:.3f} rad at {begin_s:g} s"
+        limits = f"start_tolerance is {rules.tolerance:g}, max_start_speed {rules.max_speed:g}"
+        problem = f"{begins}, but the robot is {found:.3f} rad away from there ({limits})"
+        cure = "plan from where the robot is"
+        if turned:
+            cure += f". Of {', '.join(turned)} that is about one whole turn (6.283 rad): {TURNS}"
+        raise StartError(problem, thing=plan.title, cure=cure, column=joint, index=0, found=found, limit=allowed)
 
 
 def check_extras(plan: JointPlan, extra: Collection[str], robot: RobotNow, rules: StartRules) -> None:

@@ -86,11 +86,8 @@ def controller_state(msg) -> JointPositions:
         JointMessageError: no field is filled.
     """
     names = _names(msg.joint_names)
-    found = {
-        field: _numbers(getattr(msg, field).positions)
-        for field in (*COMMANDED, *MEASURED)
-        if getattr(msg, field, None) is not None
-    }
+    fields = [field for field in (*COMMANDED, *MEASURED) if getattr(msg, field, None) is not None]
+    found = {field: _numbers(getattr(msg, field).positions) for field in fields}
     if not names:
         return JointPositions((), (), "reference")
     complete = [JointPositions(names, values, field) for field, values in found.items() if len(values) == len(names)]
