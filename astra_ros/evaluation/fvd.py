@@ -110,11 +110,8 @@ def statistics(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         raise MetricError(f"features are {list(features.shape)} or not finite", thing="FVD", cure=cure)
     count, dimensions = features.shape
     if count <= dimensions:
-        warnings.warn(
-            f"FVD from {count} videos with {dimensions} features is biased upwards: compare it only with figures from "
-            f"{count} videos",
-            stacklevel=2,
-        )
+        problem = f"FVD from {count} videos with {dimensions} features is biased upwards"
+        warnings.warn(f"{problem}: compare it only with figures from {count} videos", stacklevel=2)
     return features.mean(0), np.cov(features, rowvar=False).reshape(dimensions, dimensions)
 
 

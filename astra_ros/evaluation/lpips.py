@@ -79,9 +79,8 @@ class Lpips:
         for name, (_, stride, padding, pooled) in _TRUNK.items():
             if pooled:
                 x = functional.max_pool2d(x, 3, 2)
-            x = functional.relu(
-                functional.conv2d(x, self._trunk[f"{name}.weight"], self._trunk[f"{name}.bias"], stride, padding)
-            )
+            weight, bias = self._trunk[f"{name}.weight"], self._trunk[f"{name}.bias"]
+            x = functional.relu(functional.conv2d(x, weight, bias, stride, padding))
             yield x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10)
 
     @torch.inference_mode()

@@ -39,17 +39,12 @@ class Task:
     critics: dict[str, CriticSettings] = field(default_factory=dict)
 
 
-TASKS = {
-    "arm": Task(),
-    "drive": Task(
-        4.0,
-        {
-            "progress": ProgressSettings(enabled=True, speed=CRUISE),
-            "off_road": OffRoadSettings(enabled=True, weight=OFF_ROAD_COST),
-        },
-    ),
-    "explore": Task(4.0, {"curiosity": CuriositySettings(enabled=True)}),
+DRIVING: dict[str, CriticSettings] = {
+    "progress": ProgressSettings(enabled=True, speed=CRUISE),
+    "off_road": OffRoadSettings(enabled=True, weight=OFF_ROAD_COST),
 }
+EXPLORING: dict[str, CriticSettings] = {"curiosity": CuriositySettings(enabled=True)}
+TASKS = {"arm": Task(), "drive": Task(4.0, DRIVING), "explore": Task(4.0, EXPLORING)}
 
 
 def rank(request: RankRequest) -> RankingResult:
