@@ -88,14 +88,10 @@ def pack_episode(episode: Episode, crf: int = LOSSLESS) -> PackedEpisode:
     if restyled is not None:
         footer["restyled_sha256"] = hashlib.sha256(restyled).hexdigest()
     table = pa.table({name: pa.array(column) for name, column in columns.items()})
+    table = table.replace_schema_metadata({FOOTER: json.dumps(footer)})
     buffer = io.BytesIO()
     pq.write_table(
-        table.replace_schema_metadata({FOOTER: json.dumps(footer)}),
-        buffer,
-        compression="zstd",
-        use_dictionary=False,
-        write_statistics=False,
-        write_page_checksum=True,
+        table, buffer, compression="zstd", use_dictionary=False, write_statistics=False, write_page_checksum=True
     )
     return PackedEpisode(buffer.getvalue(), video, restyled)
 
@@ -185,22 +181,17 @@ def check_alike(folder: Path, size: tuple[int, int], dt_s: float, but: Iterable[
             )
 
 
-def check_names(
-    folder: Path, robot: str, modality: str, motion_names: tuple[str, ...], but: Iterable[Path] = ()
-) -> None:
+def check_names(folder: Path, robot: str, modality: str, names: tuple[str, ...], but: Iterable[Path] = ()) -> None:
     """Raises DatasetError where a robot's episodes in a folder move other joints, or in another order.
 
     Damaged episodes are skipped, and those in `but` are about to be replaced.
     """
     for footer in _readable(folder.glob(f"{robot}_{modality}_*.parquet"), but):
-        names = tuple(footer["motion_names"])
-        if (footer["robot"], footer["modality"]) == (robot, modality) and names != tuple(motion_names):
-            only = f"import only the joints {' '.join(names)}, or " if {*names} <= {*motion_names} else ""
-            raise DatasetError(
-                f"its episodes of {robot} have {', '.join(names)}, the new ones {', '.join(motion_names)}",
-                thing=folder,
-                cure=f"{only}give this robot another name",
-            )
+        there = tuple(footer["motion_names"])
+        if (footer["robot"], footer["modality"]) == (robot, modality) and there != tuple(names):
+            only = f"import only the joints {' '.join(there)}, or " if {*there} <= {*names} else ""
+            problem = f"its episodes of {robot} have {', '.join(there)}, the new ones {', '.join(names)}"
+            raise DatasetError(problem, thing=folder, cure=f"{only}give this robot another name")
 
 
 def load_episode(path: Path, frames: bool = True, restyled: bool = False) -> Episode:
@@ -228,15 +219,8 @@ def load_episode(path: Path, frames: bool = True, restyled: bool = False) -> Epi
     values = {key: footer[key] for key in _FIELDS}
     names = tuple(values.pop("motion_names"))
     motion = np.stack([columns[f"motion.{name}"] for name in names], axis=1).astype(np.float32)
-    return Episode(
-        pictures,
-        motion,
-        labels_of(labels),
-        names,
-        restyled=other,
-        continuous_joints=tuple(footer.get("continuous_joints", ())),
-        **values,
-    )
+    turning = tuple(footer.get("continuous_joints", ()))
+    return Episode(pictures, motion, labels_of(labels), names, restyled=other, continuous_joints=turning, **values)
 
 
 def _load_frames(path: Path, suffix: str, sha256: str) -> np.ndarray:
@@ -263,11 +247,9 @@ def list_episodes(folder: str | Path, space: str | None = None) -> list[Path]:
     )
     if not found:
         old = any(folder.glob("episode_*.npz"))
-        raise DatasetError(
-            f"no episodes{f' of {space}' if space else ''}" + ", but NPZ files of an older version" * old,
-            thing=folder,
-            cure="record them again" if old else "record some with: astra record",
-        )
+        problem = f"no episodes{f' of {space}' if space else ''}" + ", but NPZ files of an older version" * old
+        cure = "record them again" if old else "record some with: astra record"
+        raise DatasetError(problem, thing=folder, cure=cure)
     return found
 
 

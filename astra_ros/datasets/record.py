@@ -101,20 +101,10 @@ def _played(world, seed: int, style_seed: int | None, image_size: int, seconds: 
         world.step(STEP_S)
         capture()
     body = world.embodiment
-    return Episode(
-        frames=np.stack(frames),
-        motion=np.array(motions, np.float32),
-        labels={name: _column(values) for name, values in labels.items()},
-        motion_names=body.motion_names,
-        modality=body.modality,
-        world=body.world,
-        robot=body.robot,
-        dt_s=STEP_S,
-        behaviour="+".join(behaviours),
-        seed=seed,
-        scene=world.scene(),
-        camera=world.camera(),
-    )
+    columns = {name: _column(values) for name, values in labels.items()}
+    kind = body.motion_names, body.modality, body.world, body.robot, STEP_S, "+".join(behaviours), seed
+    motion = np.array(motions, np.float32)
+    return Episode(np.stack(frames), motion, columns, *kind, scene=world.scene(), camera=world.camera())
 
 
 def _column(values: list) -> np.ndarray:
@@ -247,11 +237,9 @@ def _check_length(recorded: list[Path], seconds: float) -> None:
         except DatasetError:  # damaged: `load_episode` says so
             continue
         if frames != round(seconds / STEP_S) + 1:
-            raise DatasetError(
-                f"{(frames - 1) * STEP_S:g} s long, the new episodes are {seconds:g} s",
-                thing=path,
-                cure="record into another folder, or delete the episodes there",
-            )
+            problem = f"{(frames - 1) * STEP_S:g} s long, the new episodes are {seconds:g} s"
+            cure = "record into another folder, or delete the episodes there"
+            raise DatasetError(problem, thing=path, cure=cure)
         return  # one tells of all: they are made with one command
 
 

@@ -78,9 +78,8 @@ class Drawer:
         if urdf is None:
             return None
         try:
-            self._robots[robot] = RobotRenderer(
-                urdf, joints, PinholeCamera.from_dict(camera).fitted(self.shape[1:]), held=held_joints(robot)
-            )
+            view = PinholeCamera.from_dict(camera).fitted(self.shape[1:])
+            self._robots[robot] = RobotRenderer(urdf, joints, view, held=held_joints(robot))
         except KinematicsError as error:
             return str(error)
         return None

@@ -21,9 +21,8 @@ def encode_video(frames: np.ndarray, dt_s: float, crf: int = LOSSLESS) -> bytes:
     lossless = crf == LOSSLESS
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as file:
-        stream = file.add_stream(
-            "libx264rgb" if lossless else "libx264", rate=Fraction(1 / dt_s).limit_denominator(1000)
-        )
+        rate = Fraction(1 / dt_s).limit_denominator(1000)
+        stream = file.add_stream("libx264rgb" if lossless else "libx264", rate=rate)
         stream.width, stream.height = columns, rows
         # 4:4:4, since halving the colours' resolution costs 13 dB on pictures of 64 pixels.
         stream.pix_fmt = "rgb24" if lossless else "yuv444p"

@@ -53,10 +53,8 @@ def local_workers(count: int) -> Run:
                     waiting += lost[::-1]
                     deaths.update(map(id, lost))
                     if given_up := [job for job in lost if deaths[id(job)] >= ATTEMPTS]:
-                        raise WorkersDied(
-                            f"worker processes died {ATTEMPTS} times at one of "
-                            f"{', '.join(str(job[:3]) for job in given_up)}"
-                        ) from error
+                        named = ", ".join(str(job[:3]) for job in given_up)
+                        raise WorkersDied(f"worker processes died {ATTEMPTS} times at one of {named}") from error
                 except BaseException:
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise

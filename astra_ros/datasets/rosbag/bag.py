@@ -167,9 +167,8 @@ class Bag:
             for stream in storage.streams:
                 found.setdefault((stream.topic, stream.type, stream.unusable), []).append(stream)
         topics, unusable = [], []
-        for (name, type_, why), streams in sorted(
-            found.items(), key=lambda item: -sum(stream.count for stream in item[1])
-        ):
+        by_count = sorted(found.items(), key=lambda item: -sum(stream.count for stream in item[1]))
+        for (name, type_, why), streams in by_count:
             topic = Topic(name, type_, sum(stream.count for stream in streams), why)
             if why:
                 unusable.append(topic)
@@ -190,22 +189,17 @@ class Bag:
             return self._stores[stream.type]
         store = get_typestore(Stores.LATEST)
         if stream.type not in store.fielddefs:
+            text, is_idl = stream.definition, stream.encoding in ("ros2idl", "omgidl")
             try:
-                if not stream.definition.strip():  # rosbags would make a type without fields of it
+                if not text.strip():  # rosbags would make a type without fields of it
                     raise ValueError("no definition")
-                types = (
-                    get_types_from_idl(stream.definition)
-                    if stream.encoding in ("ros2idl", "omgidl")
-                    else get_types_from_msg(stream.definition, stream.type)
-                )
+                types = get_types_from_idl(text) if is_idl else get_types_from_msg(text, stream.type)
                 store.register({name: value for name, value in types.items() if name not in store.fielddefs})
                 store.fielddefs[stream.type]
             except Exception as error:  # a parser's errors, also of the grammar below it
-                raise BagError(
-                    f"its type {stream.type} is unknown, and the bag holds no readable definition of it",
-                    thing=stream.topic,
-                    cure="record with MCAP storage: ros2 bag record -s mcap",
-                ) from error
+                problem = f"its type {stream.type} is unknown, and the bag holds no readable definition of it"
+                cure = "record with MCAP storage: ros2 bag record -s mcap"
+                raise BagError(problem, thing=stream.topic, cure=cure) from error
         self._stores[stream.type] = store
         return store
 
@@ -243,9 +237,8 @@ class Bag:
             except UnreadableFile as error:
                 failed.append((file, error))
             except OSError as error:  # a compressed file needs room for what it holds
-                failed.append(
-                    (file, UnreadableFile(short(error), "check the disk; TMPDIR names the folder for temporary files"))
-                )
+                cure = "check the disk; TMPDIR names the folder for temporary files"
+                failed.append((file, UnreadableFile(short(error), cure)))
             except Exception as error:  # noqa: BLE001  whatever a damaged file leads to
                 failed.append((file, UnreadableFile(short(error))))
         if not self._storages:

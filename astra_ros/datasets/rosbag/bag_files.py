@@ -83,11 +83,8 @@ def _listed(folder: Path) -> str:
 
 
 def _may_be_storage(file: Path) -> bool:
-    return (
-        bool(set(SUFFIXES) & set(file.suffixes[-2:]))
-        and file.is_file()
-        and not file.name.endswith(("-wal", "-shm", "-journal"))
-    )
+    named = bool(set(SUFFIXES) & set(file.suffixes[-2:]))
+    return named and file.is_file() and not file.name.endswith(("-wal", "-shm", "-journal"))
 
 
 def _by_number(file: Path) -> list:
@@ -139,11 +136,8 @@ def open_file(file: Path, folder: Path) -> Storage:
         storage = mcap_file.McapFile(source)
     elif head.startswith(sqlite_file.MAGIC):
         journal = file.with_name(file.name + "-wal")
-        storage = (
-            sqlite_file.with_journal(file, folder)
-            if journal.is_file() and journal.stat().st_size
-            else sqlite_file.SqliteFile(source)
-        )
+        holds_more = journal.is_file() and journal.stat().st_size
+        storage = sqlite_file.with_journal(file, folder) if holds_more else sqlite_file.SqliteFile(source)
     elif head.startswith(b"#ROSBAG"):
         raise UnreadableFile("it holds a ROS 1 bag", CONVERT_BAG)
     elif head.startswith(b"version https://"):
@@ -204,12 +198,9 @@ def differences(metadata: Metadata, read: list[Path], there: list[Path], counts:
         notes.append(f"metadata.yaml does not list {', '.join(unlisted)}; it was read too")
     if missing:
         notes.append(f"metadata.yaml lists {', '.join(missing)}, which is missing, so it was not read")
-    wrong = [
-        (topic, stated, counts.get(topic, 0))
-        for topic, (_, stated) in metadata.topics.items()
-        if stated != counts.get(topic, 0)
-    ]
-    wrong += [(topic, 0, count) for topic, count in counts.items() if count and topic not in metadata.topics]
+    said = {topic: count for topic, (_, count) in metadata.topics.items()}
+    both = [(topic, said.get(topic, 0), counts.get(topic, 0)) for topic in said | counts]
+    wrong = [(topic, stated, count) for topic, stated, count in both if stated != count]
     if wrong and not unlisted and not missing:
         shown = ", ".join(f"{topic} {stated} instead of {count}" for topic, stated, count in wrong[:3])
         notes.append(

@@ -32,11 +32,8 @@ class BaseMotion:
     def __init__(self, recording: Recording, selection: TopicSelection, clock: Clock):
         settings, series, self._topic = selection.settings, recording.velocities, selection.motion.name
         values = np.array(series.values, dtype=np.float64).reshape(-1, len(AXES))
-        nothing = MotionError(
-            self._topic,
-            "no velocity in it can be used" + recording.reasons(self._topic),
-            "record a topic that has velocities",
-        )
+        problem = "no velocity in it can be used" + recording.reasons(self._topic)
+        nothing = MotionError(self._topic, problem, "record a topic that has velocities")
         if not len(values):
             raise nothing
         times, received = clock.times_s(series, recording.stamped), clock.received_s(series)
@@ -95,11 +92,10 @@ class BaseMotion:
         # With a known frame, the poses show that the velocities come from two publishers.
         if found.frame is TwistFrame.UNKNOWN and (conflicts := check_velocities(recording, clock, pair)):
             raise TwoSources(self._topic, conflicts, "")
+        column = found.column
+        ranges = found.said[:, column], found.seen[:, column]
+        said, seen = (f"{AXES[column]} {low:.2f} to {high:.2f}" for low, high in ranges)
         if found.frame is TwistFrame.TURNED:
-            said, seen = (
-                f"{AXES[found.column]} {low:.2f} to {high:.2f}"
-                for low, high in (found.said[:, found.column], found.seen[:, found.column])
-            )
             self.warnings.append(
                 f"{self._topic}: its twist is in the frame of the header, '{parent}', and not in {named}, as "
                 f"nav_msgs/Odometry defines it: {said} where the poses say {seen}; the poses rotated it into the "
@@ -113,10 +109,6 @@ class BaseMotion:
             self.notes += self._frames.notes
             why = "its velocities are all 0"
             if values.any():
-                said, seen = (
-                    f"{AXES[found.column]} {low:.2f} to {high:.2f}"
-                    for low, high in (found.said[:, found.column], found.seen[:, found.column])
-                )
                 why = "its velocities contradict them"
                 self.warnings.append(
                     f"{self._topic}: its twist contradicts its poses, both in {named}, as nav_msgs/Odometry defines "

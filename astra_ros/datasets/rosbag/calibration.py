@@ -39,13 +39,9 @@ def camera_on_robot(recording: Recording, selection: TopicSelection, notes: list
         raise BagError(str(error), thing=name, cure=cure) from error
     except LensError as error:
         raise BagError(str(error), thing=name, cure="or leave camera_pose out") from error
-    return _placed(
-        lens,
-        selection,
-        camera_in(recording, selection.settings, pose["from_tf"], notes)
-        if "from_tf" in pose
-        else np.array([*pose["position"], *pose["quaternion"]], float),
-    )
+    if "from_tf" in pose:
+        return _placed(lens, selection, camera_in(recording, selection.settings, pose["from_tf"], notes))
+    return _placed(lens, selection, np.array([*pose["position"], *pose["quaternion"]], float))
 
 
 def lens_in_words(recording: Recording, selection: TopicSelection) -> str:

@@ -25,11 +25,8 @@ class CameraMotion:
         frame = settings.camera_frame or recording.pictures.frames.most_common(1)[0][0].lstrip("/")
         self.notes: list[str] = []
         if not frame:
-            raise BagError(
-                "its headers name no frame",
-                thing=selection.image.name,
-                cure="set camera_frame in the --config file to the camera's optical frame",
-            )
+            cure = "set camera_frame in the --config file to the camera's optical frame"
+            raise BagError("its headers name no frame", thing=selection.image.name, cure=cure)
         if "optical" not in frame:
             self.notes.append(
                 f"frame '{frame}' is taken as the camera's optical frame (x right, y down, z forward); if it is not, "

@@ -110,22 +110,14 @@ def camera_info_topic(bag: Bag, settings: BagSettings, image: Topic) -> Topic | 
     """The topic that is named, else the one beside the pictures. Raises BagError where camera_pose needs one."""
     if settings.camera_info_topic:
         return named_topic(bag, settings.camera_info_topic, (CAMERA_INFO,), "the camera's info")
-    base = image.name.removesuffix("/compressed").rpartition("/")[0]
-    beside = next(
-        (
-            topic
-            for topic in bag.topics
-            if topic.name == f"{base}/camera_info" and topic.type == CAMERA_INFO and topic.count
-        ),
-        None,
-    )
+    name = image.name.removesuffix("/compressed").rpartition("/")[0] + "/camera_info"
+    infos = [topic for topic in bag.topics if topic.type == CAMERA_INFO and topic.count]
+    beside = next((topic for topic in infos if topic.name == name), None)
     if beside is None and settings.camera_pose:
         cure = "name another with --camera-info-topic, or record it"
         if others := same_frame_infos(bag, image):
             cure = f"name {' or '.join(others)}, whose frame is the same: --camera-info-topic {others[0]}"
-        raise BagError(
-            "camera_pose needs a lens, and the bag has no such topic", thing=f"{base}/camera_info", cure=cure
-        )
+        raise BagError("camera_pose needs a lens, and the bag has no such topic", thing=name, cure=cure)
     return beside
 
 

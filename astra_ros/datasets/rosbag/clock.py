@@ -57,9 +57,8 @@ def choose_clock(sources: Mapping[str, Sequence], unstamped: str, wanted: str, f
         alone = _jump_alone(timed, unstamped, pictures)
         if alone and wanted == "header":
             jumps_s = ", ".join(f"{jump:.2f}" for jump in alone.by_s)
-            raise ClockError(
-                f"the header stamps jump by {jumps_s} s, and {alone.other}", thing=alone.who, cure="take --clock auto"
-            )
+            problem = f"the header stamps jump by {jumps_s} s, and {alone.other}"
+            raise ClockError(problem, thing=alone.who, cure="take --clock auto")
         trouble = f"the stamps of {alone.who} jump, and {alone.other}" if alone else ""
         trouble = trouble or _apart(timed, unstamped, pictures) or _drifting(timed, unstamped)
         if trouble and wanted == "auto":

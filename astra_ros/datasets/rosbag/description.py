@@ -30,11 +30,8 @@ def read_urdf(path: Path, joints: tuple[str, ...], notes: list[str]) -> bytes:
         raise BagError(error.strerror or str(error), thing=path, cure=cure) from error
     except ElementTree.ParseError as error:
         raise BagError(f"not a URDF: {error}", thing=path) from error
-    if (
-        root.tag != "robot"
-        or b"www.ros.org/wiki/xacro" in data
-        and any("xacro" in element.tag for element in root.iter())
-    ):
+    is_xacro = b"www.ros.org/wiki/xacro" in data and any("xacro" in element.tag for element in root.iter())
+    if root.tag != "robot" or is_xacro:
         kind = "xacro" if root.tag == "robot" else f"<{root.tag}>"
         cure = "make a URDF with: ros2 run xacro xacro FILE > robot.urdf"
         raise BagError(f"not a URDF but {kind}", thing=path, cure=cure)
@@ -88,8 +85,5 @@ def check_base(path: Path, urdf: bytes, camera_pose: dict | None) -> None:
     children = {child.get("link") for child in robot.findall("joint/child")}
     roots = [link.get("name") for link in robot.findall("link") if link.get("name") not in children]
     if wanted and roots and wanted not in roots:
-        raise BagError(
-            f"from_tf is '{wanted}', but the robot is rendered from the root of {path.name}, '{roots[0]}'",
-            thing="camera_pose",
-            cure=f"write from_tf: {roots[0]}",
-        )
+        problem = f"from_tf is '{wanted}', but the robot is rendered from the root of {path.name}, '{roots[0]}'"
+        raise BagError(problem, thing="camera_pose", cure=f"write from_tf: {roots[0]}")

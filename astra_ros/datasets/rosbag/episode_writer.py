@@ -94,19 +94,10 @@ def _episode(analysis: Analysis, segment: Segment, frames: np.ndarray, report: s
     }
     if analysis.motion.unfit:
         source["unfit"] = analysis.motion.unfit
+    motion, turning = segment.motion.astype(np.float32), analysis.motion.continuous
+    kind = analysis.motion.names, settings.modality, settings.world, settings.robot, settings.dt_s, "recorded"
     return Episode(
-        frames,
-        segment.motion.astype(np.float32),
-        segment.labels,
-        analysis.motion.names,
-        settings.modality,
-        settings.world,
-        settings.robot,
-        settings.dt_s,
-        behaviour="recorded",
-        camera=analysis.camera,
-        source=source,
-        continuous_joints=analysis.motion.continuous,
+        frames, motion, segment.labels, *kind, camera=analysis.camera, source=source, continuous_joints=turning
     )
 
 

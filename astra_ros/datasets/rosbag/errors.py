@@ -55,11 +55,8 @@ class TwoCameras(BagError):
     """Several cameras publish on one topic, which is `thing`."""
 
     def __init__(self, topic: str, conflict: CameraConflict):
-        super().__init__(
-            f"{conflict} ({conflict.times} times)",
-            thing=topic,
-            cure=f"give each camera a topic of its own, and record again: {lists_publishers(topic)}",
-        )
+        cure = f"give each camera a topic of its own, and record again: {lists_publishers(topic)}"
+        super().__init__(f"{conflict} ({conflict.times} times)", thing=topic, cure=cure)
         self.conflict = conflict
 
 
@@ -74,11 +71,8 @@ class UnknownJoint(MotionError):
     """`joints` were named that no message has; `known` are those of the messages."""
 
     def __init__(self, topic: str, joints: Sequence[str], known: Sequence[str]):
-        super().__init__(
-            topic,
-            f"no joint {listed(joints)}; there are {listed(known) or 'none'}",
-            "name some of these with --joints, or leave --joints out to take all",
-        )
+        problem = f"no joint {listed(joints)}; there are {listed(known) or 'none'}"
+        super().__init__(topic, problem, "name some of these with --joints, or leave --joints out to take all")
         self.joints, self.known = tuple(joints), tuple(known)
 
 

@@ -98,11 +98,8 @@ class ExistingImports:
         except (OSError, ValueError, KeyError, TypeError):
             return  # as above
         if found not in (None, image.count):
-            raise BagError(
-                f"already in {self.folder}, but read then as {found} messages, now as {image.count}",
-                thing=image.name,
-                cure="replace those episodes with --force",
-            )
+            problem = f"already in {self.folder}, but read then as {found} messages, now as {image.count}"
+            raise BagError(problem, thing=image.name, cure="replace those episodes with --force")
 
     def find_again(self, bag: str, spans: Sequence[tuple[int, int]], force: bool) -> list[str]:
         """Notes about imports of the same recording from other files, such as a copy that was cut off.

@@ -21,6 +21,8 @@ SAME_PLACE, OTHER_PLACE = 0.001, 0.01
 
 JUMPING = "where the pose jumps"
 
+Edges = Mapping[str, tuple[str, Series]]  # frame -> (its parent, poses in it)
+
 
 class FrameMotion:
     """A moving frame in a fixed one.
@@ -30,14 +32,7 @@ class FrameMotion:
     two parents, `notes` of jumps of the moving frame, which are not motion.
     """
 
-    def __init__(
-        self,
-        chain: Sequence[str],
-        edges: Mapping[str, tuple[str, Series]],
-        still: Sequence[str],
-        clock: Clock,
-        topic: str,
-    ):
+    def __init__(self, chain: Sequence[str], edges: Edges, still: Sequence[str], clock: Clock, topic: str):
         self._chain = list(chain)
         self.fixed = edges[chain[-1]][0]
         self.warnings: list[str] = []
@@ -58,11 +53,9 @@ class FrameMotion:
         chain = _named_chain(parents, frame, fixed)
         warnings = _check_sources(recording, clock, chain, (still, moving), fixed, topic)
         if not any(child in moving for child in chain):
-            raise FrameError(
-                f"never moves in '{parents[chain[-1]]}': every transform between them is static",
-                thing=f"frame '{frame}'",
-                cure="record /tf too, or choose another --modality",
-            )
+            problem = f"never moves in '{parents[chain[-1]]}': every transform between them is static"
+            cure = "record /tf too, or choose another --modality"
+            raise FrameError(problem, thing=f"frame '{frame}'", cure=cure)
         frames = cls(chain, still | moving, [child for child in chain if child not in moving], clock, topic)
         frames.warnings = warnings
         return frames
@@ -142,9 +135,7 @@ def camera_in(recording: Recording, settings: BagSettings, base: str, notes: lis
     return np.concatenate(_composed([_at_rest(still[child][1]) for child in chain], np.zeros(1)), axis=1)[0]
 
 
-def _with_parent(
-    edges: Mapping[str, tuple[str, Series]], recording: Recording, parent: str
-) -> dict[str, tuple[str, Series]]:
+def _with_parent(edges: Edges, recording: Recording, parent: str) -> dict[str, tuple[str, Series]]:
     """The edges, with `parent` preferred for frames that have several parents."""
     return {
         child: (parent, recording.other_parents[child][parent])
@@ -196,11 +187,8 @@ def _check_sources(
             + (f"; '{(still | moving)[child][0]}' was taken" if child in chain else "; it is not used")
         )
     for child in chain:
-        if (
-            child in moving
-            and child in still
-            and _fixed_in_two_ways(child, still[child][0], _both(still[child][1], moving[child][1]))
-        ):
+        in_both = child in moving and child in still
+        if in_both and _fixed_in_two_ways(child, still[child][0], _both(still[child][1], moving[child][1])):
             notes.append(
                 f"{topic}: frame '{child}' is fixed in /tf_static and moves here, so it has two publishers; "
                 "its motion was used"
@@ -219,13 +207,9 @@ def _check_sources(
             )
     if bad:
         parents = sorted({names[0] for conflict in bad for names in conflict.names})
-        raise TwoSources(
-            topic,
-            bad,
-            f"or name the frame to measure in: fixed_frame: {' or '.join(parents)} in the --config file"
-            if len(parents) > 1 and len(bad) == 1 and bad[0].key == chain[-1]
-            else "",
-        )
+        choice = len(parents) > 1 and len(bad) == 1 and bad[0].key == chain[-1]
+        cure = f"or name the frame to measure in: fixed_frame: {' or '.join(parents)} in the --config file"
+        raise TwoSources(topic, bad, cure if choice else "")
     return notes
 
 
@@ -235,17 +219,9 @@ def _fixed_in_two_ways(child: str, parent: str, series: Series) -> Conflict | No
     apart = np.abs(values - values[-1]).max(axis=1)
     if apart.max() <= SAME_PLACE:
         return None
-    other = tuple(values[int(np.argmax(apart))].tolist())
-    return Conflict(
-        child,
-        bool(apart.max() > OTHER_PLACE),
-        int((apart > SAME_PLACE).sum()),
-        ((parent,), (parent,)),
-        (tuple(values[-1].tolist()), other),
-        last_s=0.0,
-        back_s=0.0,
-        kind=Kind.FIXED_FRAME,
-    )
+    names, poses = ((parent,), (parent,)), (tuple(values[-1].tolist()), tuple(values[int(np.argmax(apart))].tolist()))
+    contradicts, times = bool(apart.max() > OTHER_PLACE), int((apart > SAME_PLACE).sum())
+    return Conflict(child, contradicts, times, names, poses, last_s=0.0, back_s=0.0, kind=Kind.FIXED_FRAME)
 
 
 def _both(one: Series, other: Series) -> Series:

@@ -43,9 +43,8 @@ class BagSettings:
     camera_info_topic: str = ""
     motion_topic: str = ""
     joints: tuple[str, ...] = ()  # in this order; else all that are found, sorted
-    axes: tuple[
-        str, ...
-    ] = ()  # of a twist, in this order; else linear.x, angular.z, and linear.y where it is ever not 0
+    # Of a twist, in this order; else linear.x, angular.z, and linear.y where it is ever not 0.
+    axes: tuple[str, ...] = ()
     camera_frame: str = ""  # optical frame of the camera (x right, y down, z forward); else the images'
     # The frame that a camera's motion is measured in, else odom, or the root of the tree; of several odometries on one
     # topic, the header's frame of the one that is used.
@@ -85,11 +84,9 @@ class BagSettings:
             if repeated := sorted({item for item in names if names.count(item) > 1}):
                 raise BagConfigError(f"{', '.join(repeated)} repeated", thing=name, cure="name each once")
         if self.most_frames < LEAST_FRAMES:
-            raise BagConfigError(
-                f"{self.episode_s:g} s are {self.most_frames} frames {self.dt_s:g} s apart",
-                thing="episode_s",
-                cure=f"give {LEAST_FRAMES * self.dt_s:g} s or more: training needs {LEAST_FRAMES} frames",
-            )
+            problem = f"{self.episode_s:g} s are {self.most_frames} frames {self.dt_s:g} s apart"
+            cure = f"give {LEAST_FRAMES * self.dt_s:g} s or more: training needs {LEAST_FRAMES} frames"
+            raise BagConfigError(problem, thing="episode_s", cure=cure)
         if self.camera_pose is not None:
             _check_camera_pose(self.camera_pose)
 

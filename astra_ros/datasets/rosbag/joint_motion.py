@@ -29,11 +29,8 @@ class JointMotion:
             raise UnknownJoint(self._topic, missing, known)
         self.names = settings.joints or tuple(known)
         if not self.names:
-            raise MotionError(
-                self._topic,
-                "no message with joint names and positions" + recording.reasons(self._topic),
-                "record a topic that has them",
-            )
+            problem = "no message with joint names and positions" + recording.reasons(self._topic)
+            raise MotionError(self._topic, problem, "record a topic that has them")
         self.how = _how(recording, selection)
         self.samples = sum(len(series) for series in recording.joints.values())
         self.notes: list[str] = []
@@ -57,11 +54,8 @@ class JointMotion:
         order = np.argsort(received, kind="stable")
         good = order[np.isfinite(values[order])]
         if not len(good):
-            raise MotionError(
-                self._topic,
-                f"joint '{joint}' never has a finite position",
-                f"leave it out with --joints {' '.join(n for n in self.names if n != joint)}",
-            )
+            cure = f"leave it out with --joints {' '.join(n for n in self.names if n != joint)}"
+            raise MotionError(self._topic, f"joint '{joint}' never has a finite position", cure)
         if lost := len(order) - len(good):
             self.notes.append(f"{self._topic}: {lost} positions of joint '{joint}' are not finite and were left out")
         samples = times[good], received[good], values[good, None]

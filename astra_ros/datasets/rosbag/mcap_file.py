@@ -151,11 +151,10 @@ class McapFile:
             self._add_chunk(chunk, {}, damage)
         if skipped:
             first, last = skipped[0]
+            more = f", and {len(skipped) - 1} more stretches" * (len(skipped) > 1)
             self.notes.append(
                 f"damaged: {sum(end - begin for begin, end in skipped)} of its {size} bytes are not readable records "
-                f"and are lost: from byte {first} to {last}"
-                + f", and {len(skipped) - 1} more stretches"
-                * (len(skipped) > 1)
+                f"and are lost: from byte {first} to {last}{more}"
             )
         self._note_end(at, size, ended, stated)
 

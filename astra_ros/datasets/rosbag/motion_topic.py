@@ -23,12 +23,9 @@ def motion_topic(bag: Bag, settings: BagSettings) -> tuple[Topic, str]:
         # Nearly every robot broadcasts frames, and they say least about its commands.
         found = {modality: topics for modality, topics in found.items() if not action_space_class(modality).is_camera}
     if len(found) > 1:
-        raise BagError(
-            "holds motion of several modalities",
-            thing=bag.path,
-            cure=f"choose: --modality {' | '.join(found)}   (or modality in the --config file)",
-            details=[line for modality, topics in found.items() for line in (f"{modality}:", *topic_table(topics))],
-        )
+        cure = f"choose: --modality {' | '.join(found)}   (or modality in the --config file)"
+        details = [line for modality, topics in found.items() for line in (f"{modality}:", *topic_table(topics))]
+        raise BagError("holds motion of several modalities", thing=bag.path, cure=cure, details=details)
     if not found:
         missing = sorted({kind for group in kinds.values() for level in group for kind in level})
         refuse_ros_1(bag, missing, "motion")
@@ -61,11 +58,6 @@ def other_modalities(bag: Bag, wanted: str) -> str:
 
 
 def _first_level(bag: Bag, group: tuple[tuple[str, ...], ...]) -> list[Topic]:
-    for level in group:
-        if topics := [
-            topic
-            for topic in bag.topics
-            if topic.type in level and topic.count and not topic.name.endswith("tf_static")
-        ]:
-            return topics
-    return []
+    usable = [topic for topic in bag.topics if topic.count and not topic.name.endswith("tf_static")]
+    levels = ([topic for topic in usable if topic.type in level] for level in group)
+    return next(filter(None, levels), [])

@@ -92,10 +92,8 @@ def _positions(recording: Recording, read: Callable[[object], JointPositions], m
     if not said.names:
         fast = len(getattr(message, "velocity", ()))
         raise BadMessage("it has no position of any joint" + (", only velocities" if fast else ""))
-    only_measured = said.measured and read is controller_state
-    (recording.measured if only_measured else recording.joints).setdefault(said.names, Series()).add(
-        stamp_of(message), received_ns, np.array(said.values)
-    )
+    found = recording.measured if said.measured and read is controller_state else recording.joints
+    found.setdefault(said.names, Series()).add(stamp_of(message), received_ns, np.array(said.values))
 
 
 def _twist_stamped(recording: Recording, message, received_ns: int) -> None:
@@ -114,19 +112,17 @@ def _odometry(recording: Recording, message, received_ns: int) -> None:
     if _is_lost(message):
         raise BadMessage("its publisher is lost: it gives variances of 9999 or more")
     stamp_ns, said = stamp_of(message), len(recording.velocities)
-    parent, child = message.header.frame_id.lstrip("/"), message.child_frame_id.lstrip("/")
-    recording.odometry_frames[parent, child] += 1
+    frames = message.header.frame_id.lstrip("/"), message.child_frame_id.lstrip("/")
+    recording.odometry_frames[frames] += 1
     bad = None
     try:
-        _velocity(recording, stamp_ns, message.twist.twist, received_ns, (parent, child))
+        _velocity(recording, stamp_ns, message.twist.twist, received_ns, frames)
     except BadMessage as error:  # its pose may be whole
         bad = error
     pose = np.full(7, np.nan)
     try:
         place = message.pose.pose
-        pose = _edge(
-            recording, recording.poses, (parent, child), place.position, place.orientation, (stamp_ns, received_ns)
-        )
+        pose = _edge(recording, recording.poses, frames, place.position, place.orientation, (stamp_ns, received_ns))
     except BadMessage as error:
         bad = error if bad is not None else BadPart(str(error))
     else:

@@ -36,9 +36,8 @@ class Series:
         self.values.append(value)
 
     def rows(self, numbers: Sequence[int]) -> Series:
-        return Series(
-            *([part[number] for number in numbers] for part in (self.stamps_ns, self.received_ns, self.values))
-        )
+        parts = self.stamps_ns, self.received_ns, self.values
+        return Series(*([part[number] for number in numbers] for part in parts))
 
     def __len__(self) -> int:
         return len(self.values)

@@ -114,18 +114,12 @@ def report_text(report: dict) -> str:
 
 def _notes(analysis: Analysis, rows: np.ndarray) -> list[str]:
     """The notes for the user, most important first."""
-    selection, pictures = analysis.selection, analysis.recording.pictures
-    notes = [
-        *analysis.first_notes,
-        *analysis.motion.warnings,
-        *analysis.bag.notes,
-        *selection.notes,
-        *analysis.motion.notes,
-        *analysis.notes,
-    ]
+    selection, pictures, motion = analysis.selection, analysis.recording.pictures, analysis.motion
+    parts = analysis.first_notes, motion.warnings, analysis.bag.notes, selection.notes, motion.notes, analysis.notes
+    notes = [note for part in parts for note in part]
     silent = sum(count for why, count in analysis.segmentation.dropped.items() if why.startswith(SILENT))
-    if analysis.motion.cure and silent:
-        notes.append(analysis.motion.cure)
+    if motion.cure and silent:
+        notes.append(motion.cure)
     for bad, what in (
         (analysis.recording.bad, "{} messages left out"),
         (analysis.recording.bad_parts, "of {} messages a part was left out, the rest was used"),
@@ -150,7 +144,7 @@ def _notes(analysis: Analysis, rows: np.ndarray) -> list[str]:
                 f"{selection.image.name}: of {wide} x {tall} the middle "
                 f"{keep[1]} x {keep[0]} is kept, as the imagine node does"
             )
-    if not _moves(analysis, rows) and not analysis.motion.unfit:
+    if not _moves(analysis, rows) and not motion.unfit:
         notes.append(
             f"{selection.motion.name}: the robot never moves, so a model learns nothing about actions; check that it "
             "is the right topic"

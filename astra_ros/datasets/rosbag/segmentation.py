@@ -169,11 +169,9 @@ def _check_rate(runs: list[np.ndarray], settings: BagSettings) -> None:
     typical = float(np.median(steps))
     if typical > SLOW * settings.dt_s:
         enough = np.ceil(typical * 1000) / 1000
-        raise BagError(
-            f"{1 / typical:.3g} pictures a second, but dt_s {settings.dt_s:g} needs {1 / settings.dt_s:.3g}",
-            thing=settings.image_topic,
-            cure=f"record with a faster camera, or import with --dt {enough:g} for a model with that step",
-        )
+        problem = f"{1 / typical:.3g} pictures a second, but dt_s {settings.dt_s:g} needs {1 / settings.dt_s:.3g}"
+        cure = f"record with a faster camera, or import with --dt {enough:g} for a model with that step"
+        raise BagError(problem, thing=settings.image_topic, cure=cure)
 
 
 def _stretches(run: np.ndarray, why: np.ndarray, times: np.ndarray, segmentation: Segmentation) -> list[np.ndarray]:

@@ -48,9 +48,8 @@ def check_joints(
     notes, unfit = ([f"{topic}: {summary(agreeing)}"] if agreeing else []), ""
     if bad := [conflict for conflict in found if conflict.contradicts]:
         others = [name for name in names if name not in {conflict.key for conflict in bad}]
-        error = TwoSources(
-            topic, bad, "or leave out what the robot does not need: --joints " + " ".join(others) if others else ""
-        )
+        cure = "or leave out what the robot does not need: --joints " + " ".join(others) if others else ""
+        error = TwoSources(topic, bad, cure)
         if clock.name == "header" and any(conflict.back_s > JUMP_BACK_S for conflict in bad):
             raise error
         unfit = str(error) + (" --force" if others else "")  # the bag is in the folder by then
@@ -93,13 +92,8 @@ def _together(parts: Mapping[tuple[str, ...], tuple[Series, np.ndarray]], clock:
     good = np.isfinite(values).all(axis=1)
     order = np.flatnonzero(good)[np.argsort(received[good], kind="stable")]
     stamped = np.where(stamps == 0, np.nan, (stamps - clock.origin_ns) / 1e9)
-    return _Messages(
-        [names[index] for index in order],
-        received[order],
-        np.where(np.isnan(times), received, times)[order],
-        stamped[order],
-        values[order],
-    )
+    times = np.where(np.isnan(times), received, times)
+    return _Messages([names[index] for index in order], received[order], times[order], stamped[order], values[order])
 
 
 def _conflict(key: str, messages: _Messages, clock: Clock, kind: Kind) -> Conflict | None:

@@ -73,16 +73,9 @@ class SqliteFile:
         self.streams = []
         for number, name, type_, kind in rows:
             why = unusable_because(kind)
-            self.streams.append(
-                Stream(
-                    number,
-                    name,
-                    f"{kind} {type_}" if why else ros2_type(type_),
-                    counts.get(number, 0),
-                    *definitions.get(type_, ("", "")),
-                    why,
-                )
-            )
+            shown = f"{kind} {type_}" if why else ros2_type(type_)
+            encoding, text = definitions.get(type_, ("", ""))
+            self.streams.append(Stream(number, name, shown, counts.get(number, 0), encoding, text, why))
 
     def _columns(self, table: str) -> set[str]:
         return {row[1] for row in self._connection.execute(f"PRAGMA table_info({table})")}
@@ -91,13 +84,9 @@ class SqliteFile:
         """Type -> encoding and text of its definition, which files have since version 4 of the tables."""
         if not {"topic_type", "encoding", "encoded_message_definition"} <= self._columns("message_definitions"):
             return {}
+        query = "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
         try:
-            return {
-                name: (encoding, text)
-                for name, encoding, text in self._connection.execute(
-                    "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
-                )
-            }
+            return {name: (encoding, text) for name, encoding, text in self._connection.execute(query)}
         except sqlite3.DatabaseError:  # cut off; the topics and messages were read
             return {}
 

@@ -36,9 +36,8 @@ def named_topic(bag: Bag, name: str, types: Collection[str], role: str) -> Topic
             problem = f"chosen as {role}, but not readable: {unusable.type}, {unusable.unusable}"
         raise BagError(problem, thing=name, cure="name one of these topics", details=topic_table(bag.all_topics))
     if found.type not in types:
-        raise BagError(
-            f"chosen as {role}, but of type {found.type}", thing=name, cure=f"name one of type {' or '.join(types)}"
-        )
+        cure = f"name one of type {' or '.join(types)}"
+        raise BagError(f"chosen as {role}, but of type {found.type}", thing=name, cure=cure)
     if not found.count:
         cure = "check that it is published while you record, with a QoS that the recorder accepts"
         raise BagError(f"chosen as {role}, but without messages", thing=name, cure=cure)
@@ -46,12 +45,8 @@ def named_topic(bag: Bag, name: str, types: Collection[str], role: str) -> Topic
 
 
 def several_topics(bag: Bag, topics: list[Topic], role: str, flag: str, key: str) -> BagError:
-    return BagError(
-        f"several topics may be {role}",
-        thing=bag.path,
-        cure=f"choose one: {flag} {topics[0].name}   (or {key} in the --config file)",
-        details=topic_table(topics),
-    )
+    cure = f"choose one: {flag} {topics[0].name}   (or {key} in the --config file)"
+    return BagError(f"several topics may be {role}", thing=bag.path, cure=cure, details=topic_table(topics))
 
 
 def refuse_ros_1(bag: Bag, types: Collection[str], role: str) -> None:
@@ -62,9 +57,5 @@ def refuse_ros_1(bag: Bag, types: Collection[str], role: str) -> None:
         if topic.count and topic.unusable == ROS_1 and ros2_type(topic.type.rpartition(" ")[2]) in types
     ]
     if found:
-        raise BagError(
-            f"its {role} is of ROS 1 and the rest is not",
-            thing=bag.path,
-            cure=_CONVERT_PART,
-            details=topic_table(found),
-        )
+        problem = f"its {role} is of ROS 1 and the rest is not"
+        raise BagError(problem, thing=bag.path, cure=_CONVERT_PART, details=topic_table(found))

@@ -89,12 +89,8 @@ def _no_messages(bag: Bag) -> BagError:
         cure = f"convert the .bag file that it was made from: {CONVERT}"
         return BagError("its messages are of ROS 1", thing=bag.path, cure=cure)
     if unusable:
-        return BagError(
-            "none of its messages is a message of ROS 2",
-            thing=bag.path,
-            cure="record with: ros2 bag record -s mcap",
-            details=["it has", *topic_table(bag.all_topics)],
-        )
+        problem, cure = "none of its messages is a message of ROS 2", "record with: ros2 bag record -s mcap"
+        return BagError(problem, thing=bag.path, cure=cure, details=["it has", *topic_table(bag.all_topics)])
     if bag.notes:
         return BagError("no messages in it that can be read", thing=bag.path)
     cure = "record while the robot runs, in the same ROS domain"
