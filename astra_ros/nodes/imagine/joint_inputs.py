@@ -35,11 +35,8 @@ class JointInputs:
         with self._lock:
             now_s = self._clock()
             doubted = {name for name, each in self._watch.conflicts(now_s).items() if each.contradicts}
-            return {
-                name: value
-                for name, (when, value) in self._joints.items()
-                if when >= now_s - timeout_s and name not in doubted
-            }
+            known = {name: joint for name, joint in self._joints.items() if name not in doubted}
+            return {name: value for name, (when, value) in known.items() if when >= now_s - timeout_s}
 
     @property
     def conflicts(self) -> dict[str, Conflict]:

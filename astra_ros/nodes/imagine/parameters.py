@@ -31,8 +31,7 @@ class ImagineParameters:
     """
 
     def __init__(self, node: Node, on_change: Callable[[], None] = lambda: None) -> None:
-        self._node = node
-        self._on_change = on_change
+        self._node, self._on_change = node, on_change
         self._parameters = SettingsParameters(node)
         self._parameters.on_change = self._take
         own = self._parameters.declare("", ImagineSettings(), read_only=AT_START)

@@ -89,12 +89,8 @@ class PlanInputs:
         """(candidate, its index in its source) of those that are not too old, oldest first."""
         with self._lock:
             self._age()
-            fresh = [
-                (each, index)
-                for held in self._held.values()
-                for index, each in enumerate(held)
-                if not self.too_old(each)
-            ]
+            held_plans = [pair for held in self._held.values() for pair in enumerate(held)]
+            fresh = [(each, index) for index, each in held_plans if not self.too_old(each)]
         return sorted(fresh, key=lambda pair: pair[0].arrived_s)
 
     def too_old(self, held: HeldPlan) -> bool:

@@ -114,14 +114,10 @@ class RequestServer:
         messages = {name: each.message for name, each in request.held.items()}
         stamped = stamp_refusals(messages, own.stamps, self.clocks.ros_time_ns())
         try:
-            result = imaginer.score(
-                request.history,
-                [plan for plan in request.plans if plan.name not in stamped],
-                replace(self.robot.now(own.camera_timeout_s), values=request.joints_now),
-                request.goal_frame,
-                own.seed,
-                request.goal_position,
-            )
+            plans = [plan for plan in request.plans if plan.name not in stamped]
+            now = replace(self.robot.now(own.camera_timeout_s), values=request.joints_now)
+            goal_frame, goal_position = request.goal_frame, request.goal_position
+            result = imaginer.score(request.history, plans, now, goal_frame, own.seed, goal_position)
             result.prepared.refused.update(stamped)
             judged = True
             self._wanted_joints = ()

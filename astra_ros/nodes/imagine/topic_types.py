@@ -39,9 +39,8 @@ class Subscribed:
 
 @dataclass(frozen=True)
 class Publisher:
-    """A publisher in the graph: its topic, type, node and quality of service."""
+    """A publisher of a topic in the graph: its type, node and quality of service."""
 
-    topic: str
     type: str
     node: str
     qos: QoSProfile
@@ -156,7 +155,7 @@ class TopicTypes:
 
     def _publishers(self, topic: str) -> list[Publisher]:
         return [
-            Publisher(topic, info.topic_type, f"{info.node_namespace.rstrip('/')}/{info.node_name}", info.qos_profile)
+            Publisher(info.topic_type, f"{info.node_namespace.rstrip('/')}/{info.node_name}", info.qos_profile)
             for info in self._node.get_publishers_info_by_topic(topic)
         ]
 

@@ -18,7 +18,7 @@ DISPLAY = "moveit_msgs/msg/DisplayTrajectory"
 
 
 def said(wanted, *types, topics=None, qos=LATCHED):
-    publishers = [Publisher(wanted.topic, kind, "/other/node", qos) for kind in types]
+    publishers = [Publisher(kind, "/other/node", qos) for kind in types]
     return complaint(wanted, publishers, topics or {})
 
 
@@ -75,17 +75,17 @@ def test_a_quality_of_service_that_does_not_fit_is_named(wanted, reliability, du
 
 
 def test_two_cameras_on_one_topic_are_named():
-    mixed = [Publisher("/cam/image_raw", IMAGE, node, CAMERA) for node in ("/left", "/right", "/left")]
+    mixed = [Publisher(IMAGE, node, CAMERA) for node in ("/left", "/right", "/left")]
     wanted = Subscribed("image", "/cam/image_raw", IMAGE, CAMERA, single=True)
     assert "several nodes publish there, /left, /right; stop all but one" in complaint(wanted, mixed, {})
     assert complaint(wanted, mixed[::2], {}) == ""  # one node with two publishers
-    assert complaint(STATES, [Publisher(STATES.topic, STATES.type, n, CAMERA) for n in ("/arm", "/gripper")], {}) == ""
+    assert complaint(STATES, [Publisher(STATES.type, n, CAMERA) for n in ("/arm", "/gripper")], {}) == ""
 
 
 def test_a_publisher_that_is_not_heard_is_named_beside_one_that_is():
     lossy = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
     offers = {"/good": reliable(1), "/bad": lossy}
-    publishers = [Publisher(PLANS.topic, PLANS.type, node, qos) for node, qos in offers.items()]
+    publishers = [Publisher(PLANS.type, node, qos) for node, qos in offers.items()]
     for order in (publishers, publishers[::-1]):
         text = complaint(PLANS, order, {})
         assert "/bad publishes best effort" in text and "/good" not in text
