@@ -35,8 +35,8 @@ FRAMES = {
     "model": "**model**",
     "decoded": "model, decoded alone",
     "shuffled": "model, given another plan's motion",
-    "geometry": "the last frame, moved along by geometry alone",
-    "copy": "copy the last frame",
+    "geometry": "the last frame, moved by geometry alone",
+    "copy": "copy of the last frame",
 }
 LATENCIES = {
     "image_to_scores": "**over topics: image published to scores received**",
@@ -45,10 +45,10 @@ LATENCIES = {
 }
 STYLES = {
     "ceiling": "autoencoder alone",
-    "told": "**model, shown a picture of the style**",
-    "matched": "model, its colours matched alone (mean and spread)",
-    "untold": "model, not shown one",
-    "copy": "copy the last frame, in the old style",
+    "told": "**model, with a reference image**",
+    "matched": "model, only mean and spread of its colours matched",
+    "untold": "model, without a reference image",
+    "copy": "copy of the last frame, in the first style",
 }
 CHOICES = {"random": "a random plan", "score": "**the best score**", "oracle": "the simulator itself (upper limit)"}
 
@@ -62,13 +62,7 @@ def markdown(head: list[str], rows: list[list[str]]) -> str:
 GOALS = [
     ("autoencoder ceiling, PSNR", ">= 36 dB", "evaluation", "ceiling_psnr_db", "{:.1f} dB"),
     ("model over copy of the last frame, PSNR", ">= +8 dB", "evaluation", "gain_over_copy_db", "{:+.1f} dB"),
-    (
-        "the same, decoded alone: nothing seen or drawn is laid over",
-        "",
-        "evaluation",
-        "gain_over_copy_decoded_db",
-        "{:+.1f} dB",
-    ),
+    ("the same, decoded alone (without the compositor)", "", "evaluation", "gain_over_copy_decoded_db", "{:+.1f} dB"),
     ("SSIM", ">= 0.94", "evaluation", "ssim", "{:.2f}"),
     ("LPIPS (alex)", "<= 0.06", "evaluation", "lpips", "{:.3f}"),
     ("LPIPS of copying the last frame", "", "evaluation", "lpips_copy", "{:.3f}"),
@@ -125,9 +119,9 @@ def about(figures: dict) -> str:
     ]
     if "object_error_m" in figures:
         away = figures["object_error_m"]["16"]
-        parts.insert(0, f"the object is imagined {100 * away:.1f} cm off after 16 frames")
+        parts.insert(0, f"position of the object after 16 frames: {100 * away:.1f} cm off")
     if figures["still"]["share"]:
-        parts.append(f"left out, since nothing had changed: {figures['still']['share']:.1%} of the frames "
+        parts.append(f"left out, because nothing had changed: {figures['still']['share']:.1%} of the frames "
                      f"({figures['still']['psnr_db']:.1f} dB there)")  # fmt: skip
     return "; ".join(parts) or "no labels"
 
@@ -159,8 +153,8 @@ def style(result: dict) -> str:
         for gain in ("gain_db", "gain_over_matched_db")
     )
     return markdown(["PSNR, dB", "frames ahead", *horizons], rows) + (
-        f"\nWhat the picture adds, {first['gain_db']['horizon']} frames ahead (95 % interval): {adds}.\n"
-        f"\nMore than its colours matched alone: {over_matched}.\n"
+        f"\nWhat the reference image adds, {first['gain_db']['horizon']} frames ahead (95 % interval): {adds}.\n"
+        f"\nWhat it adds beyond matched colours: {over_matched}.\n"
     )
 
 
@@ -214,9 +208,9 @@ def latency(result: dict) -> str:
     plain = f"{result['plain_loop_ms']:.0f} ms"
     rows.append(["the same by the plain loop: 50 steps, one plan at a time (*)", plain, "", ""])
     speed = (
-        "\n(*) timed on one frame of one plan, times the number of frames and plans. "
-        f"{result['imagined_frames_per_s']:.0f} frames a second are imagined as latents, "
-        f"{result['share_of_peak']:.0%} of the machine's matrix-product peak; {result['threads']} "
+        "\n(*) One frame of one plan was timed, and multiplied by the number of frames and plans. "
+        f"{result['imagined_frames_per_s']:.0f} frames a second are imagined as latents, with "
+        f"{result['share_of_peak']:.0%} of the machine's peak speed in matrix products; {result['threads']} "
         f"threads on {result['device']}{', one core kept busy' if result['loaded_core'] else ''}.\n"
     )
     return markdown(["", "p50", "p95", "p99"], rows) + speed
@@ -225,15 +219,15 @@ def latency(result: dict) -> str:
 ABLATIONS = {
     "full": "everything",
     "full-again": "everything, once more with another seed",
-    "no-drawing": "without the robot drawn along the plan",
-    "no-reprojection": "without the last picture from where the camera will be",
-    "no-experts": "without experts: one encoder for all kinds of actions",
-    "no-moving": "without moved latents: the change of each cell in its own place",
-    "no-observed": "without the last observed latent: cells come from the newest alone",
+    "no-drawing": "without robot renders",
+    "no-reprojection": "without the reprojection of the last image",
+    "no-experts": "without experts: one encoder for all modalities",
+    "no-moving": "without moved latents: each cell changes in its own place",
+    "no-observed": "without the last observed latent: cells come from the newest latent only",
     "no-residual": "without the residual: the next latent itself is predicted",
     "no-history-noise": "without noise on the history",
-    "no-rollouts": "without training on own roll-outs",
-    "no-object-weight": "the object counting as any other place",
+    "no-rollouts": "without training on its own rollouts",
+    "no-object-weight": "without the object's extra weight",
 }
 
 

@@ -129,13 +129,13 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
         "[evaluation.json](../../docs/results/other/evaluation.json): `astra x`",
         "| panda_joints | **model** | 20.0 (0.62) | 15.0 (0.50) |",
         "| 0.125 | 3.4 cm | 80% |",
-        "the object is imagined 5.7 cm off after 16 frames; obstacle contact: AUROC 0.90",
-        "left out, since nothing had changed: 12.5% of the frames (31.0 dB there)",
+        "position of the object after 16 frames: 5.7 cm off; obstacle contact: AUROC 0.90",
+        "left out, because nothing had changed: 12.5% of the frames (31.0 dB there)",
         "0.61 (0.50 to 0.70), 70 scenes",
         "| panda | risky | 20% | -0.10 | 30% | 4% | 0.20 | 25% |\n",
         "(95 % interval): car_twist",
         "panda_joints +0.10 dB (-0.05 to +0.25)",
-        "| panda_joints, 7 clips | model, not shown one | 15.2 | 14.0 |",
+        "| panda_joints, 7 clips | model, without a reference image | 15.2 | 14.0 |",
         "| 401 ms | 500 ms | 600 ms |",
         "90000 ms",
     ):
@@ -160,5 +160,5 @@ def test_ablations_are_rows_of_a_folder(tmp_path):
         (folder / f"{name}.json").write_text(json.dumps({**origin, "overall": overall, "spaces": spaces}))
     text = make_tables.table("ablations", tmp_path)
     assert "| everything | +4.50 dB | -0.50 dB | 0.900 | 2.50 dB | 1.50 dB |" in text
-    assert "without the robot drawn" in text and "experts" not in text
+    assert "without robot renders" in text and "experts" not in text
     assert "`astra x`, commit abc, m, 2026-01-01" in text
