@@ -120,8 +120,9 @@ class RobotRenderTokens(nn.Module):
 
     def forward(self, renders: Tensor, known: Tensor | None = None) -> Tensor:
         """`renders` [B, N, 3, h, w] in 0..1 and which of the B are `known` [B] -> [B, N, L, D]."""
-        pixels = F.pixel_unshuffle(renders.flatten(0, 1), self.cell).flatten(2).transpose(1, 2)
-        tokens = self.embed(pixels).unflatten(0, renders.shape[:2])
+        kernel = self.embed.weight.unflatten(1, (RENDER_CHANNELS, self.cell, self.cell))
+        cells = F.conv2d(renders.flatten(0, 1), kernel, self.embed.bias, stride=self.cell)
+        tokens = cells.flatten(2).transpose(1, 2).unflatten(0, renders.shape[:2])
         if known is None:
             return tokens
         return torch.where(known[:, None, None, None], tokens, self.unknown)
