@@ -34,10 +34,10 @@ from astra_ros.datasets.rosbag.errors import BagError
 from astra_ros.datasets.rosbag.import_settings import BagSettings
 from astra_ros.datasets.rosbag.message_types import COMPRESSED, IMAGE
 from astra_ros.datasets.rosbag.reader import read_recording
-from astra_ros.datasets.rosbag.recording import check_picture, to_rgb
+from astra_ros.datasets.rosbag.recording import image_facts, to_rgb
 from astra_ros.datasets.rosbag.topics import select_topics
-from astra_ros.nodes.imagine.bridge_readers import read_picture
-from astra_ros.nodes.imagine.camera_inputs import CameraInputs, PictureReader
+from astra_ros.nodes.imagine.bridge_readers import read_image
+from astra_ros.nodes.imagine.camera_inputs import CameraInputs, ImageReader
 from astra_ros.nodes.imagine.joint_inputs import JointInputs
 from astra_ros.nodes.imagine.message_readers import Clocks
 
@@ -69,7 +69,7 @@ def write_bag(path, messages):
     return path
 
 
-# Pictures
+# Images
 
 
 def image(encoding, rows, row, big=False, **fields):
@@ -90,7 +90,7 @@ def image(encoding, rows, row, big=False, **fields):
 
 
 def bytes_of(encoding):
-    """(rows, bytes of a row) of a picture."""
+    """(rows, bytes of a row) of an image."""
     if encoding in SEMI_PLANAR:
         return HEIGHT * 3 if encoding == "nv24" else HEIGHT * 3 // 2, WIDTH
     return HEIGHT, WIDTH * ENCODINGS[encoding].channels * ENCODINGS[encoding].depth
@@ -129,11 +129,11 @@ def compressed(data, format="jpeg"):
 
 
 def pillow(kind, mode="RGB", **options):
-    """A picture as Pillow writes it."""
+    """An image as Pillow writes it."""
     file = io.BytesIO()
     shape = (16, 24) if mode == "L" else (16, 24, len(mode))
-    picture = np.random.default_rng(1).integers(0, 255, shape, np.uint8)
-    PillowImage.fromarray(cv2.blur(picture, (5, 5)), mode).save(file, kind, **options)
+    image = np.random.default_rng(1).integers(0, 255, shape, np.uint8)
+    PillowImage.fromarray(cv2.blur(image, (5, 5)), mode).save(file, kind, **options)
     return file.getvalue()
 
 
@@ -173,22 +173,22 @@ def compressed_images():
         "qoi": compressed(b"qoif" + bytes(99), "rgb8; qoi compressed rgb8"),
         "zstd": compressed(b"\x28\xb5\x2f\xfd" + bytes(99), "zstd"),
         "raw pixels": compressed(bytes(99), "rgb8"),
-        "rubbish": compressed(b"no picture", "jpeg"),
+        "rubbish": compressed(b"no image", "jpeg"),
         "nothing": compressed(b"", "jpeg"),
     }
     yield from (pytest.param(msg, id=name) for name, msg in table.items())
 
 
 @pytest.mark.parametrize("msg", [*raw_images(), *compressed_images()])
-def test_pictures_facts_remarks_and_refusals(msg):
+def test_images_facts_remarks_and_refusals(msg):
     kind, told = TYPES[type(msg)], []
     recorded = in_a_bag(msg)
     try:
-        facts = check_picture(kind, recorded)
+        facts = image_facts(kind, recorded)
         expected, why = to_rgb(kind, recorded), ""
     except (BadImage, UnsupportedImage) as error:
         facts, expected, why = None, None, str(error)
-    reader = PictureReader(read_picture, told.append)
+    reader = ImageReader(read_image, told.append)
     if why:
         with pytest.raises(BridgeError) as caught:
             reader(msg, "/cam")
@@ -200,12 +200,12 @@ def test_pictures_facts_remarks_and_refusals(msg):
     assert (check_image if kind == IMAGE else check_compressed_image)(msg) == facts
 
 
-def test_the_table_of_pictures_holds_what_is_read_and_what_is_refused():
+def test_the_table_of_images_holds_what_is_read_and_what_is_refused():
     read = []
     for param in (*raw_images(), *compressed_images()):
         (msg,) = param.values
         try:
-            PictureReader(read_picture, lambda text: None)(msg, "/cam")
+            ImageReader(read_image, lambda text: None)(msg, "/cam")
             read.append(param.id)
         except BridgeError:
             pass
@@ -301,11 +301,11 @@ LENSES = {
     "no size": info(0, 0, axis=(12.0, 8.0)),
     "another size": info(640, 480),
     "binned": info(4 * WIDTH, 4 * HEIGHT, 40.0, binning=4),
-    "binned, K of the pictures": info(4 * WIDTH, 4 * HEIGHT, 10.0, axis=(12.0, 8.0), binning=4),
+    "binned, K of the images": info(4 * WIDTH, 4 * HEIGHT, 10.0, axis=(12.0, 8.0), binning=4),
     "binning said and not done": info(binning=2),
     "region": info(40, 30, 20.0, roi=(10, 10, WIDTH, HEIGHT)),
     "region outside": info(WIDTH, HEIGHT, roi=(8, 0, WIDTH, HEIGHT)),
-    "K of much larger pictures": info(focal=60.0, axis=(36.0, 24.0)),
+    "K of much larger images": info(focal=60.0, axis=(36.0, 24.0)),
     "axis off the middle": info(axis=(2.0, 8.0)),
     "bends": info(d=[0.1, 0.01, 0, 0, 0]),
     "fisheye": info(model="equidistant", d=[0.0] * 4),
@@ -315,13 +315,13 @@ LENSES = {
 @pytest.mark.parametrize("topic", ["/cam/image_raw", "/cam/image_rect"])
 @pytest.mark.parametrize("name", LENSES)
 def test_the_lens_and_what_is_said_of_it(tmp_path, name, topic):
-    msg, picture = LENSES[name], image("mono8", HEIGHT, WIDTH)
-    camera = CameraInputs(topic, read_picture, lambda text: None, Clocks(lambda: 1.0))
+    msg, seen = LENSES[name], image("mono8", HEIGHT, WIDTH)
+    camera = CameraInputs(topic, read_image, lambda text: None, Clocks(lambda: 1.0))
     camera.expect(SimpleNamespace(image_size=(HEIGHT, WIDTH), history=1, dt_s=0.1))
-    picture.header.stamp = stamp_of(1.0)
-    camera.on_image(picture)
+    seen.header.stamp = stamp_of(1.0)
+    camera.on_image(seen)
     camera.on_info(msg)
-    path = write_bag(tmp_path / "bag", [(topic, picture), ("/cam/camera_info", msg), ("/states", joints(["a"], [0.0]))])
+    path = write_bag(tmp_path / "bag", [(topic, seen), ("/cam/camera_info", msg), ("/states", joints(["a"], [0.0]))])
     notes = []
     with Bag(path) as bag:
         choice = select_topics(bag, BagSettings(modality="joints", camera_pose=POSE, image_size=(HEIGHT, WIDTH)))

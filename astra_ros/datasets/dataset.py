@@ -210,7 +210,7 @@ def load_episode(path: Path, frames: bool = True, restyled: bool = False) -> Epi
     except (OSError, pa.ArrowException) as error:
         raise _damaged(path, error) from error
     empty = np.zeros((len(table), 0, 0, 3), np.uint8)
-    pictures = _load_frames(path, ".mp4", footer["video_sha256"]) if frames else empty
+    images = _load_frames(path, ".mp4", footer["video_sha256"]) if frames else empty
     other = None
     if restyled and "restyled_sha256" in footer:
         other = _load_frames(path, STYLE, footer["restyled_sha256"])
@@ -220,7 +220,7 @@ def load_episode(path: Path, frames: bool = True, restyled: bool = False) -> Epi
     names = tuple(values.pop("motion_names"))
     motion = np.stack([columns[f"motion.{name}"] for name in names], axis=1).astype(np.float32)
     turning = tuple(footer.get("continuous_joints", ()))
-    return Episode(pictures, motion, labels_of(labels), names, restyled=other, continuous_joints=turning, **values)
+    return Episode(images, motion, labels_of(labels), names, restyled=other, continuous_joints=turning, **values)
 
 
 def _load_frames(path: Path, suffix: str, sha256: str) -> np.ndarray:

@@ -23,7 +23,7 @@ def object_cells(episode: Episode, shape: tuple[int, int]) -> np.ndarray | None:
     if places is None or action_space_class(episode.modality).moves_camera or episode.camera is None:
         return None
     camera = PinholeCamera.from_dict(episode.camera).fitted(shape)
-    pixels, _ = camera.project(places)  # pixels of a picture that small are the cells
+    pixels, _ = camera.project(places)  # pixels of so small an image are the cells
     away = [np.abs(pixels[:, axis, None] - np.arange(cells)) for axis, cells in enumerate(reversed(shape))]
     across, down = (np.clip(1.5 - distance, 0, 1) for distance in away)
     return np.nan_to_num(down[:, :, None] * across[:, None, :]).astype(np.float32)

@@ -24,14 +24,14 @@ def encode_video(frames: np.ndarray, dt_s: float, crf: int = LOSSLESS) -> bytes:
         rate = Fraction(1 / dt_s).limit_denominator(1000)
         stream = file.add_stream("libx264rgb" if lossless else "libx264", rate=rate)
         stream.width, stream.height = columns, rows
-        # 4:4:4, since halving the colours' resolution costs 13 dB on pictures of 64 pixels.
+        # 4:4:4, since halving the colours' resolution costs 13 dB on images of 64 pixels.
         stream.pix_fmt = "rgb24" if lossless else "yuv444p"
         stream.options = {"qp": "0"} if lossless else {"crf": str(crf)}
         # Threads for each small file cost more than they save, and workers run side by side.
         stream.codec_context.thread_count = 1
         for frame in frames:
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-            file.mux(stream.encode(picture))
+            image = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            file.mux(stream.encode(image))
         file.mux(stream.encode())
     return buffer.getvalue()
 

@@ -119,11 +119,11 @@ class PoseReader:
         before, frames = shrunk(before), shrunk(frames.reshape(-1, *frames.shape[2:]))
         frames = frames.reshape(clips, horizon, *frames.shape[1:])
         if self.tool:
-            pictures = frames.reshape(-1, 1, *frames.shape[2:])
+            images = frames.reshape(-1, 1, *frames.shape[2:])
         else:
             run = np.concatenate([before[:, None], frames], axis=1)
-            pictures = np.stack([run[:, :-1], run[:, 1:]], axis=2).reshape(-1, 2, *frames.shape[2:])
-        read = [self.probe(as_channels(part)) for part in np.array_split(pictures, max(1, len(pictures) // 256))]
+            images = np.stack([run[:, :-1], run[:, 1:]], axis=2).reshape(-1, 2, *frames.shape[2:])
+        read = [self.probe(as_channels(part)) for part in np.array_split(images, max(1, len(images) // 256))]
         return torch.cat(read).numpy().reshape(clips, horizon, -1)
 
     def figures(self, read: np.ndarray, true: np.ndarray) -> PoseFigures:

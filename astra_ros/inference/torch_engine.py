@@ -111,9 +111,9 @@ class TorchEngine:
         return self._transfer(latents, reference)
 
 
-def _bytes(pictures: Tensor) -> np.ndarray:
+def _bytes(images: Tensor) -> np.ndarray:
     """[N, 3, h, w] in 0..1 -> uint8 [N, h, w, 3]."""
-    return (pictures * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    return (images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
 def usable_device(device: str) -> torch.device:

@@ -200,11 +200,11 @@ class Imaginer:
         return Conditioning(space.name, space.encode(motion), renders, poses)
 
     def _object_in(self, frame: np.ndarray, prepared: PreparedPlans, seed: int) -> np.ndarray | None:
-        """Where the model sees the object in a picture, [3] m; None for a model without positions of an object.
+        """Where the model sees the object in an image, [3] m; None for a model without positions of an object.
 
-        Outcomes belong to imagined frames. So the picture is taken for the history of a scene that stands still,
+        Outcomes belong to imagined frames. So the image is taken for the history of a scene that stands still,
         and its next frame is imagined. The robot is not rendered and is said to stand where it is now. In the
-        picture it may stand elsewhere, which costs about a centimetre.
+        image it may stand elsewhere, which costs about a centimetre.
         """
         card, space, now = self.model.card, prepared.space, prepared.motion[0, 0]
         asked = any(critic.name == "goal_pose" and critic.settings.enabled for critic in self.critics)

@@ -124,7 +124,7 @@ class Camera:
 
 
 def as_drawn(camera: PinholeCamera) -> PinholeCamera:
-    """The camera of the picture that PyBullet's software renderer draws.
+    """The camera of the image that PyBullet's software renderer draws.
 
     It samples pixels at their lower left corner.
     """

@@ -134,7 +134,7 @@ class World(Protocol):
         """K candidate plans of four seconds from here, good and bad, as (kind, plan)."""
 
     def goal_image(self) -> np.ndarray | None:
-        """The picture of the finished task; None where the task has none."""
+        """The image of the finished task; None where the task has none."""
 
     def referee(self) -> Referee:
         """A referee of the next plan."""
@@ -172,7 +172,7 @@ def make_world(world: str, robot: str | None = None, size: int = 128) -> World:
     """A world by name, with the first of its robots or the one that is named.
 
     Args:
-        size: rows and columns of the camera's square picture.
+        size: rows and columns of the camera's square image.
 
     Raises:
         UnknownName: of the world or the robot.

@@ -34,7 +34,7 @@ def reproject(frames: Tensor, camera_poses: Tensor, camera: InverseDepthCamera) 
     Returns the views [B, N, 3, h, w], with continued borders, and a mask [B, N, 1, h, w]: 1 where the view
     was observed, else 0.
     """
-    # Autocast would round places to 16 bits: steps of a pixel in large pictures.
+    # Autocast would round places to 16 bits: steps of a pixel in large images.
     with torch.autocast(frames.device.type, enabled=False):
         return _reproject(frames, camera_poses, camera)
 

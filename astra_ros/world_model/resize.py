@@ -58,8 +58,8 @@ def _interpolated(position_LD: Tensor, old: AstraConfig, new: AstraConfig) -> Te
         return [cells // config.patch for cells in config.latent_shape[1:]]
 
     rows, cols = grid(old)
-    picture = position_LD.float().T.reshape(1, -1, rows, cols)
-    wider = F.interpolate(picture, size=grid(new), mode="bilinear", align_corners=False)
+    image = position_LD.float().T.reshape(1, -1, rows, cols)
+    wider = F.interpolate(image, size=grid(new), mode="bilinear", align_corners=False)
     return wider.flatten(2)[0].T.to(position_LD.dtype)
 
 

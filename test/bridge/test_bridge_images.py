@@ -1,4 +1,4 @@
-"""Camera messages against pictures worked out by hand."""
+"""Camera messages against images worked out by hand."""
 
 import array
 
@@ -16,7 +16,7 @@ from astra_ros.camera.pixels import ENCODINGS
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 # Two rows, three columns, every pixel another colour.
-PICTURE = np.array([[RED, GREEN, BLUE], [(10, 20, 30), (40, 50, 60), (255, 255, 255)]], dtype=np.uint8)
+IMAGE = np.array([[RED, GREEN, BLUE], [(10, 20, 30), (40, 50, 60), (255, 255, 255)]], dtype=np.uint8)
 
 
 def message(encoding: str, rows: np.ndarray, width: int, padding: int = 0, big: bool = False):
@@ -30,7 +30,7 @@ def message(encoding: str, rows: np.ndarray, width: int, padding: int = 0, big: 
 
 def in_encoding(encoding: str) -> np.ndarray:
     channels = {"rgb": [0, 1, 2], "bgr": [2, 1, 0]}[encoding[:3]]
-    out = PICTURE[..., channels]
+    out = IMAGE[..., channels]
     if encoding[3] == "a":
         out = np.concatenate([out, np.full((2, 3, 1), 77, np.uint8)], axis=-1)
     return out
@@ -40,7 +40,7 @@ def in_encoding(encoding: str) -> np.ndarray:
 @pytest.mark.parametrize("encoding", ["rgb8", "bgr8", "rgba8", "bgra8"])
 def test_eight_bit_colour_with_and_without_padded_rows(encoding, padding):
     msg = message(encoding, in_encoding(encoding), 3, padding)
-    np.testing.assert_array_equal(image_to_rgb(msg), PICTURE)
+    np.testing.assert_array_equal(image_to_rgb(msg), IMAGE)
 
 
 @pytest.mark.parametrize("big", [False, True])
@@ -49,7 +49,7 @@ def test_sixteen_bit_colour_in_both_byte_orders(encoding, big):
     # A byte b repeated is b * 257, and that is what 16 bits make of the same brightness.
     wide = in_encoding(encoding).astype(">u2" if big else "<u2") * 257
     msg = message(encoding, wide.astype(">u2" if big else "<u2"), 3, padding=4, big=big)
-    np.testing.assert_array_equal(image_to_rgb(msg), PICTURE)
+    np.testing.assert_array_equal(image_to_rgb(msg), IMAGE)
 
 
 def test_mono8_becomes_grey():
@@ -98,20 +98,20 @@ def test_agrees_with_cv_bridge_where_cv_bridge_works():
 
 
 def test_last_row_may_come_without_its_padding():
-    msg = message("rgb8", PICTURE, 3, padding=5)
+    msg = message("rgb8", IMAGE, 3, padding=5)
     msg.data = msg.data[:-5]
-    np.testing.assert_array_equal(image_to_rgb(msg), PICTURE)
+    np.testing.assert_array_equal(image_to_rgb(msg), IMAGE)
 
 
 def test_the_result_is_a_writable_copy():
-    msg = message("rgb8", PICTURE, 3)
+    msg = message("rgb8", IMAGE, 3)
     rgb = image_to_rgb(msg)
     rgb[:] = 0
     assert rgb.flags.c_contiguous and msg.data[0] == 255
 
 
 def broken(**changes):
-    msg = message("rgb8", PICTURE, 3)
+    msg = message("rgb8", IMAGE, 3)
     for name, value in changes.items():
         setattr(msg, name, value)
     return msg
@@ -136,31 +136,31 @@ def test_a_broken_image_is_refused_with_its_topic_and_the_reason(msg, words):
     assert str(error.value).startswith("/left/image: ") and words in str(error.value)
 
 
-def test_picture_to_message_and_back():
-    msg = rgb_to_image(PICTURE[:, ::-1], Time(sec=3, nanosec=5), "camera")
+def test_image_to_message_and_back():
+    msg = rgb_to_image(IMAGE[:, ::-1], Time(sec=3, nanosec=5), "camera")
     assert (msg.height, msg.width, msg.encoding, msg.step) == (2, 3, "rgb8", 9)
     assert (msg.header.stamp.sec, msg.header.stamp.nanosec) == (3, 5)
     assert msg.header.frame_id == "camera"
     assert isinstance(msg.data, array.array) and len(msg.data) == 18
-    np.testing.assert_array_equal(image_to_rgb(msg), PICTURE[:, ::-1])
+    np.testing.assert_array_equal(image_to_rgb(msg), IMAGE[:, ::-1])
 
 
-def test_only_pictures_become_messages():
+def test_only_images_become_messages():
     with pytest.raises(BridgeError, match="float64"):
         rgb_to_image(np.zeros((2, 2, 3)), Time(), "camera")
 
 
 def test_png_is_decoded_exactly_and_jpeg_nearly():
     cv2 = pytest.importorskip("cv2")
-    picture = np.full((16, 16, 3), (200, 100, 50), np.uint8)
+    image = np.full((16, 16, 3), (200, 100, 50), np.uint8)
     for extension, allowed in ((".png", 0), (".jpg", 3)):
-        data = cv2.imencode(extension, picture[..., ::-1])[1].tobytes()
+        data = cv2.imencode(extension, image[..., ::-1])[1].tobytes()
         msg = CompressedImage(format=extension[1:], data=array.array("B", data))
-        assert np.abs(compressed_to_rgb(msg).astype(int) - picture).max() <= allowed
+        assert np.abs(compressed_to_rgb(msg).astype(int) - image).max() <= allowed
 
 
-@pytest.mark.parametrize("form, data", [("jpeg", b""), ("jpeg", b"no picture"), ("16UC1; compressedDepth png", b"x")])
-def test_compressed_data_that_is_no_colour_picture_is_refused(form, data):
+@pytest.mark.parametrize("form, data", [("jpeg", b""), ("jpeg", b"no image"), ("16UC1; compressedDepth png", b"x")])
+def test_compressed_data_that_is_no_colour_image_is_refused(form, data):
     with pytest.raises(BridgeError, match="^cam: "):
         compressed_to_rgb(CompressedImage(format=form, data=array.array("B", data)), topic="cam")
 

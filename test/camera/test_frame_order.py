@@ -1,4 +1,4 @@
-"""Which pictures follow on each other, and which time counts for them."""
+"""Which images follow on each other, and which time counts for them."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from astra_ros.camera.frame_order import Order, StampWatch, order_of
         (-0.51, Order.BACK),
     ],
 )
-def test_a_picture_is_newer_the_same_late_or_of_a_clock_that_was_set_back(step_s, order):
+def test_an_image_is_newer_the_same_late_or_of_a_clock_that_was_set_back(step_s, order):
     assert order_of(step_s) is order
 
 
@@ -30,7 +30,7 @@ def test_the_stamps_count_where_there_are_some():
     assert taken == [5, 6, 7] and not watch.unstamped and watch.left_out == 0
 
 
-def test_times_of_arrival_stand_in_where_most_pictures_have_no_stamp():
+def test_times_of_arrival_stand_in_where_most_images_have_no_stamp():
     watch, taken = times([0] * 6, range(100, 106))
     assert taken == [None, None, 102, 103, 104, 105]  # whether they have one is known with the third
     assert watch.unstamped and watch.standing_ns is None
@@ -39,7 +39,7 @@ def test_times_of_arrival_stand_in_where_most_pictures_have_no_stamp():
     assert not watch.unstamped
 
 
-def test_a_few_pictures_without_a_stamp_are_left_out():
+def test_a_few_images_without_a_stamp_are_left_out():
     watch, taken = times([5, 6, 7, 0, 9, 0, 11], range(100, 107))
     assert taken == [5, 6, 7, None, 9, None, 11] and watch.left_out == 2
 
@@ -51,7 +51,7 @@ def test_the_first_picture_of_a_simulation_may_be_at_0():
 
 @pytest.mark.parametrize("stamp", [7, 0])
 def test_times_that_stand_still_are_told(stamp):
-    watch, _ = times([stamp] * 8, [3] * 8)  # of the pictures, or of the clock that stands in
+    watch, _ = times([stamp] * 8, [3] * 8)  # of the images, or of the clock that stands in
     assert watch.standing_ns == (stamp or 3)
     watch.time_of(stamp + 1, 4)
     assert watch.standing_ns is None

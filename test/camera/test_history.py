@@ -89,7 +89,7 @@ def test_time_that_jumps_back_clears_the_history():
     assert "simulation reset" in history.not_ready()
 
 
-def test_new_picture_size_clears_the_history():
+def test_new_image_size_clears_the_history():
     history = filled([0.0, 0.25, 0.5, 0.75])
     assert "changed from 2x2 to 6x4" in history.push(1.0, frame(0, (4, 6, 3)))
 

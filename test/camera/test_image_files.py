@@ -11,7 +11,7 @@ from PIL import Image
 from astra_ros.camera.image_files import ORIENTATION, decode, filled_up, read_container
 
 RNG = np.random.default_rng(0)
-PICTURE = cv2.GaussianBlur(RNG.integers(0, 255, (48, 80, 3), np.uint8), (9, 9), 2)
+IMAGE = cv2.GaussianBlur(RNG.integers(0, 255, (48, 80, 3), np.uint8), (9, 9), 2)
 PADDINGS = {
     "none": b"",
     "zeros": bytes(5000),
@@ -21,22 +21,22 @@ PADDINGS = {
 }
 
 
-def jpeg(picture=PICTURE, **how):
-    return cv2.imencode(".jpg", picture, [v for pair in how.items() for v in pair])[1].tobytes()
+def jpeg(image=IMAGE, **how):
+    return cv2.imencode(".jpg", image, [v for pair in how.items() for v in pair])[1].tobytes()
 
 
-def png(picture=PICTURE):
-    return cv2.imencode(".png", picture)[1].tobytes()
+def png(image=IMAGE):
+    return cv2.imencode(".png", image)[1].tobytes()
 
 
 def turned(turn, kind="jpeg", thumbnail=b""):
-    """PICTURE with an EXIF orientation and, behind it, a thumbnail."""
+    """IMAGE with an EXIF orientation and, behind it, a thumbnail."""
     exif = Image.Exif()
     exif[ORIENTATION] = turn
     if thumbnail:
         exif[0x927C] = thumbnail  # a maker's note, which may hold anything, so a whole JPEG too
     file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(PICTURE[..., ::-1])).save(file, kind, exif=exif, lossless=kind == "webp")
+    Image.fromarray(np.ascontiguousarray(IMAGE[..., ::-1])).save(file, kind, exif=exif, lossless=kind == "webp")
     return file.getvalue()
 
 
@@ -65,8 +65,8 @@ def test_half_an_end_mark_is_none(lost):
 
 
 @pytest.mark.parametrize("size", [16, 64])
-def test_the_end_of_a_thumbnail_is_not_the_end_of_the_picture(size):
-    thumbnail = jpeg(cv2.resize(PICTURE, (size, size)))
+def test_the_end_of_a_thumbnail_is_not_the_end_of_the_image(size):
+    thumbnail = jpeg(cv2.resize(IMAGE, (size, size)))
     data = turned(1, thumbnail=thumbnail)
     assert data.count(b"\xff\xd9") == 2
     assert read_container(data).end == len(data)
@@ -75,9 +75,9 @@ def test_the_end_of_a_thumbnail_is_not_the_end_of_the_picture(size):
         assert read_container(data[:length]).end is None
 
 
-def test_restart_marks_and_progressive_pictures_are_walked_through():
+def test_restart_marks_and_progressive_images_are_walked_through():
     for how in ({cv2.IMWRITE_JPEG_RST_INTERVAL: 2}, {cv2.IMWRITE_JPEG_PROGRESSIVE: 1}):
-        data = cv2.imencode(".jpg", PICTURE, [v for pair in how.items() for v in pair])[1].tobytes()
+        data = cv2.imencode(".jpg", IMAGE, [v for pair in how.items() for v in pair])[1].tobytes()
         assert read_container(data + bytes(99)).end == len(data)
         assert read_container(data[:-40]).end is None
 
@@ -101,28 +101,28 @@ def test_turn_marks_are_seen_and_pixels_stay(kind, turn):
     assert found.turn == turn and (found.height, found.width) == (48, 80)
     pixels = decode(data)
     assert pixels.shape == (48, 80, 3)
-    np.testing.assert_allclose(pixels.astype(int), PICTURE, atol=40 if kind == "jpeg" else 0)
+    np.testing.assert_allclose(pixels.astype(int), IMAGE, atol=40 if kind == "jpeg" else 0)
 
 
-def tiff(turn, picture, order="<", big=False):
+def tiff(turn, image, order="<", big=False):
     """A TIFF of one strip, written down anew; OpenCV writes none with an orientation."""
     place, word = ("Q", 8) if big else ("I", 4)
-    channels = 1 if picture.ndim == 2 else 3
+    channels = 1 if image.ndim == 2 else 3
     entries = [
-        (256, 3, picture.shape[1]),
-        (257, 3, picture.shape[0]),
-        (258, 3, 8 * picture.itemsize),
+        (256, 3, image.shape[1]),
+        (257, 3, image.shape[0]),
+        (258, 3, 8 * image.itemsize),
         (259, 3, 1),
         (262, 3, 2 if channels == 3 else 1),
         (273, 4, 16),
         (274, 3, turn),
         (277, 3, channels),
-        (278, 3, picture.shape[0]),
-        (279, 4, picture.nbytes),
+        (278, 3, image.shape[0]),
+        (279, 4, image.nbytes),
     ]
     if channels == 3:
         entries[2] = (258, 3, None)
-    strip = picture.astype(picture.dtype.newbyteorder(order)).tobytes()
+    strip = image.astype(image.dtype.newbyteorder(order)).tobytes()
     at = 16 + len(strip)
     depths = at + (8 if big else 2) + len(entries) * (4 + 2 * word) + word
     out = struct.pack(order + ("HHHQ" if big else "HI8x"), *((43, 8, 0, at) if big else (42, at)))
@@ -142,7 +142,7 @@ def tiff(turn, picture, order="<", big=False):
 @pytest.mark.parametrize("turn", range(1, 9))
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize("pixels", [PICTURE[..., ::-1], PICTURE[..., 0], PICTURE[..., 0].astype(np.uint16) * 257])
+@pytest.mark.parametrize("pixels", [IMAGE[..., ::-1], IMAGE[..., 0], IMAGE[..., 0].astype(np.uint16) * 257])
 def test_turn_marks_of_tiff_which_opencv_would_apply(pixels, order, big, turn):
     data = tiff(turn, pixels, order, big)
     found = read_container(data)
@@ -151,7 +151,7 @@ def test_turn_marks_of_tiff_which_opencv_would_apply(pixels, order, big, turn):
 
 
 def test_a_tiff_that_is_cut_off_within_its_directory_has_no_turn():
-    data = tiff(6, PICTURE[..., 0])
+    data = tiff(6, IMAGE[..., 0])
     for length in (4, 9, len(data) - 100, len(data) - 40):
         assert decode(data[:length]) is None or decode(data[:length]).shape == (48, 80)
 
@@ -171,24 +171,24 @@ def test_damaged_exif_does_not_matter():
 
 
 def test_grey_and_sixteen_bits():
-    grey = read_container(jpeg(PICTURE[..., 0]))
+    grey = read_container(jpeg(IMAGE[..., 0]))
     assert (grey.channels, grey.bits) == (1, 8)
-    wide = read_container(png(PICTURE[..., 0].astype(np.uint16) * 257))
+    wide = read_container(png(IMAGE[..., 0].astype(np.uint16) * 257))
     assert (wide.channels, wide.bits) == (1, 16)
 
 
-@pytest.mark.parametrize("data", [b"", b"no picture", bytes(400), b"\0\0\0\1\x67" + bytes(99)])
-def test_what_is_no_picture(data):
+@pytest.mark.parametrize("data", [b"", b"no image", bytes(400), b"\0\0\0\1\x67" + bytes(99)])
+def test_what_is_no_image(data):
     assert read_container(data) is None
 
 
 @pytest.mark.parametrize("shape", [(48, 80, 3), (48, 80)])
-def test_a_picture_that_decoders_fill_with_grey_is_told_from_one_that_is_grey(shape):
-    picture = np.full(shape, 128, np.uint8)
-    picture[:24] = PICTURE[:24] if len(shape) == 3 else PICTURE[:24, :, 0]
-    whole = jpeg(picture)
+def test_an_image_that_decoders_fill_with_grey_is_told_from_one_that_is_grey(shape):
+    image = np.full(shape, 128, np.uint8)
+    image[:24] = IMAGE[:24] if len(shape) == 3 else IMAGE[:24, :, 0]
+    whole = jpeg(image)
     assert not filled_up(whole, read_container(whole), decode(whole))
-    busy = jpeg(PICTURE if len(shape) == 3 else PICTURE[..., 0])
+    busy = jpeg(IMAGE if len(shape) == 3 else IMAGE[..., 0])
     for share in (0.4, 0.6, 0.9):
         lost = busy[: int(share * len(busy))] + b"\xff\xd9"
         assert np.all(decode(lost)[-1, -1] == 128)  # OpenCV reports no error

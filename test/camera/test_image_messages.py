@@ -110,7 +110,7 @@ def test_a_mosaic_that_was_made_grey_stays_grey_and_says_that_colours_are_lost()
         ("", SCENE),
     ],
 )
-def test_lossless_pictures_are_exact(format, pixels):
+def test_lossless_images_are_exact(format, pixels):
     expected = SCENE if pixels.ndim == 3 else np.repeat(SCENE[..., :1], 3, axis=2)
     msg = message(format, pixels)
     np.testing.assert_array_equal(compressed_to_rgb(msg), expected)
@@ -193,7 +193,7 @@ def test_data_that_contradict_the_format_are_believed_and_it_is_said(format):
 
 
 @pytest.mark.parametrize("kind", [".jpg", ".png"])
-def test_cut_pictures_are_refused(kind):
+def test_cut_images_are_refused(kind):
     data = message("jpeg", SCENE, kind).data[:-100]
     for part in (data[: len(data) // 2], np.concatenate([data[: len(data) // 2], np.zeros(9000, np.uint8)])):
         with pytest.raises(BadImage, match="without its end"):

@@ -7,15 +7,15 @@ from astra_ros.camera.image_sources import LEAST, OVER_S, ImageSources, Source
 SIZE = (48, 64)
 
 
-def seen(sources, pictures, step_s=0.1, begin_s=100.0):
-    """The changes; `pictures` are frames, or sizes."""
+def seen(sources, images, step_s=0.1, begin_s=100.0):
+    """The changes; `images` are frames, or sizes."""
     return [sources.add(*((each, SIZE) if isinstance(each, str) else ("cam", each)), begin_s + k * step_s)
-            for k, each in enumerate(pictures)]  # fmt: skip
+            for k, each in enumerate(images)]  # fmt: skip
 
 
 @pytest.mark.parametrize("step_s", [0.01, 0.1, 1.0])
 @pytest.mark.parametrize(
-    ("pictures", "frames"),
+    ("images", "frames"),
     [
         (["left", "right"] * 10, {"left", "right"}),
         (["right", "left"] * 10, {"left", "right"}),
@@ -27,13 +27,13 @@ def seen(sources, pictures, step_s=0.1, begin_s=100.0):
         (["/left", "right"] * 10, {"left", "right"}),  # as ROS 1 wrote it
     ],
 )
-def test_cameras_that_take_turns_are_named_by_their_frames(pictures, frames, step_s):
+def test_cameras_that_take_turns_are_named_by_their_frames(images, frames, step_s):
     sources = ImageSources()
-    seen(sources, pictures, step_s)
+    seen(sources, images, step_s)
     conflict = sources.conflict()
     assert {each.frame for each in conflict.sources} == frames and conflict.times > LEAST
     assert all(f"'{frame}'" in str(conflict) for frame in frames)
-    assert conflict.last_s <= 100.0 + step_s * len(pictures)
+    assert conflict.last_s <= 100.0 + step_s * len(images)
 
 
 def test_cameras_of_one_frame_are_named_by_their_sizes():
@@ -44,7 +44,7 @@ def test_cameras_of_one_frame_are_named_by_their_sizes():
 
 
 @pytest.mark.parametrize(
-    "pictures",
+    "images",
     [
         ["cam"] * 50,
         ["cam"] * 20 + ["zoomed"] * 30,  # it was changed, once or with a slip
@@ -53,9 +53,9 @@ def test_cameras_of_one_frame_are_named_by_their_sizes():
         [(48, 64)] * 20 + [(96, 128)] * 20,
     ],
 )
-def test_one_camera_is_no_conflict(pictures):
+def test_one_camera_is_no_conflict(images):
     sources = ImageSources()
-    seen(sources, pictures)
+    seen(sources, images)
     assert sources.conflict() is None
 
 
@@ -72,7 +72,7 @@ def test_a_conflict_is_over_when_it_is_not_seen_any_more():
     assert sources.conflict(102.0 + OVER_S) is None and sources.conflict() is not None
 
 
-def test_another_camera_is_a_change_and_numbered_pictures_are_none():
+def test_another_camera_is_a_change_and_numbered_images_are_none():
     assert [bool(change) for change in seen(ImageSources(), ["left"] * 6 + ["right"] * 6)] == [False] * 6 + [True] + [
         False
     ] * 5
@@ -83,7 +83,7 @@ def test_another_camera_is_a_change_and_numbered_pictures_are_none():
     assert not any(seen(ImageSources(), [f"frame_{k}" for k in range(50)]))
 
 
-def test_each_picture_of_cameras_that_take_turns_is_a_change():
+def test_each_image_of_cameras_that_take_turns_is_a_change():
     assert [bool(change) for change in seen(ImageSources(), ["left", "right"] * 5)] == [False] * 2 + [True] * 8
 
 

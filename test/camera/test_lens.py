@@ -28,7 +28,7 @@ def numbers(lens):
     return lens.fx, lens.fy, lens.cx, lens.cy
 
 
-def test_k_is_that_of_raw_pictures_and_p_of_rectified_ones():
+def test_k_is_that_of_raw_images_and_p_of_rectified_ones():
     assert numbers(read_lens(info(), (480, 640), rectified=False)) == (300, 301, 310, 230)
     assert numbers(read_lens(info(), (480, 640), rectified=True)) == (280, 281, 320, 240)
     assert read_lens(info(), (480, 640), rectified=True).remarks == ()
@@ -87,13 +87,13 @@ def test_sizes_and_matrices_are_divided_by_binning_and_moved_by_the_region(binni
     assert rectified.fy == pytest.approx(281 / max(1, binning[1]))
 
 
-def test_pictures_of_the_whole_sensor_contradict_binning_and_it_is_said():
+def test_images_of_the_whole_sensor_contradict_binning_and_it_is_said():
     lens = read_lens(info(binning=(2, 2)), (480, 640), rectified=False)
     assert numbers(lens) == (300, 301, 310, 230)
     assert "binning 2 x 2" in lens.remarks[0] and "640 x 480" in lens.remarks[0]
 
 
-def test_pictures_of_another_size_are_another_cameras():
+def test_images_of_another_size_are_another_cameras():
     for message in (info(), info(binning=(2, 2)), info(roi=(0, 0, 100, 100))):
         assert "images have 200 x 100" in size_error(message, (100, 200))
         with pytest.raises(OtherSize):
@@ -112,7 +112,7 @@ def test_a_region_outside_the_sensor_is_refused():
 
 
 @pytest.mark.parametrize("rectified", [False, True])
-def test_a_region_whose_size_is_given_as_the_sensors_leaves_a_matrix_of_the_pictures(rectified):
+def test_a_region_whose_size_is_given_as_the_sensors_leaves_a_matrix_of_the_images(rectified):
     message = info(320, 240, **centred(320, 240), roi=(100, 40, 320, 240))
     lens = read_lens(message, (240, 320), rectified)
     assert numbers(lens) == pytest.approx((300, 300, 166.4, 112.8))
@@ -136,7 +136,7 @@ def test_a_region_with_an_offset_is_on_a_sensor_whose_size_is_not_said():
         ("fisheye", [], ("fisheye", "not removed")),
     ],
 )
-def test_distortion_that_is_not_removed_is_named_on_raw_pictures_only(model, d, words):
+def test_distortion_that_is_not_removed_is_named_on_raw_images_only(model, d, words):
     (remark,) = read_lens(info(model=model, d=d), (480, 640), rectified=False).remarks
     assert all(word in remark for word in words)
     assert read_lens(info(model=model, d=d), (480, 640), rectified=True).remarks == ()
@@ -160,7 +160,7 @@ def test_messages_are_told_apart_by_what_they_say():
 
 
 def centred(width, height, focal=300.0):
-    """K and P of a calibration of pictures of this size, the lens a little off their middle."""
+    """K and P of a calibration of images of this size, the lens a little off their middle."""
     x, y = 0.52 * width, 0.47 * height
     return {"k": [focal, 0, x, 0, focal, y, 0, 0, 1], "p": [focal, 0, x, 0, 0, focal, y, 0, 0, 0, 1, 0]}
 
@@ -169,18 +169,18 @@ def centred(width, height, focal=300.0):
 @pytest.mark.parametrize(
     ("calibrated", "binning", "roi", "size", "expected"),
     [
-        # of the binned pictures already: 640 / 4, 640 / 2, 640 / 4 x 480 / 2
+        # of the binned images already: 640 / 4, 640 / 2, 640 / 4 x 480 / 2
         ((160, 120), (4, 4), (0, 0, 0, 0), (120, 160), (300, 300, 83.2, 56.4)),
         ((320, 240), (2, 2), (0, 0, 0, 0), (240, 320), (300, 300, 166.4, 112.8)),
         ((160, 240), (4, 2), (0, 0, 0, 0), (240, 160), (300, 300, 83.2, 112.8)),
-        # of the pictures of a region that lies in a corner, and of a binned sensor of which they are a region
+        # of the images of a region that lies in a corner, and of a binned sensor of which they are a region
         ((160, 120), (0, 0), (480, 360, 160, 120), (120, 160), (300, 300, 83.2, 56.4)),
         ((160, 120), (4, 4), (320, 120, 160, 120), (30, 40), (300, 300, 83.2 - 80, 56.4 - 30)),
-        # the message's size is that of the pictures, and binning makes it too small; K is the sensor's all the same
+        # the message's size is that of the images, and binning makes it too small; K is the sensor's all the same
         ((2560, 1920), (4, 4), (0, 0, 0, 0), (480, 640), (75, 75, 332.8, 225.6)),
     ],
 )  # fmt: skip
-def test_a_matrix_of_the_pictures_is_not_made_theirs_once_more(rectified, calibrated, binning, roi, size, expected):
+def test_a_matrix_of_the_images_is_not_made_theirs_once_more(rectified, calibrated, binning, roi, size, expected):
     message = info(**centred(*calibrated), binning=binning, roi=roi)
     lens = read_lens(message, size, rectified)
     assert numbers(lens) == pytest.approx(expected)
@@ -201,7 +201,7 @@ def test_a_matrix_of_the_sensor_is_believed_wherever_the_region_lies(roi, binnin
 
 
 @pytest.mark.parametrize("scale", [2.0, 3.0, 6.0])
-def test_a_matrix_of_much_larger_pictures_is_refused_with_their_size(scale):
+def test_a_matrix_of_much_larger_images_is_refused_with_their_size(scale):
     with pytest.raises(LensError, match="calibrate the camera at the size") as error:
         read_lens(info(**centred(640 * scale, 480 * scale)), (480, 640), rectified=False)
     assert not isinstance(error.value, (OtherSize, NotCalibrated))
@@ -210,7 +210,7 @@ def test_a_matrix_of_much_larger_pictures_is_refused_with_their_size(scale):
 
 
 @pytest.mark.parametrize("scale", [0.25, 0.5, 0.6, 1.5])
-def test_a_matrix_of_smaller_pictures_is_said(scale):
+def test_a_matrix_of_smaller_images_is_said(scale):
     lens = read_lens(info(**centred(640 * scale, 480 * scale)), (480, 640), rectified=False)
     (remark,) = lens.remarks
     assert "far from their middle" in remark and "calibration of" in remark
@@ -218,7 +218,7 @@ def test_a_matrix_of_smaller_pictures_is_said(scale):
 
 
 def test_an_axis_that_is_off_in_one_direction_is_no_other_size():
-    for x, y in ((600.0, 240.0), (320.0, 20.0), (-50.0, 240.0), (900.0, 200.0)):  # as of pictures that were cut
+    for x, y in ((600.0, 240.0), (320.0, 20.0), (-50.0, 240.0), (900.0, 200.0)):  # as of images that were cut
         lens = read_lens(info(k=[300.0, 0, x, 0, 300, y, 0, 0, 1]), (480, 640), rectified=False)
         assert (lens.cx, lens.cy) == (x, y)
         (remark,) = lens.remarks
@@ -232,7 +232,7 @@ def test_where_the_sensors_size_is_not_said_a_region_tells_nothing_of_the_axis()
     assert numbers(read_lens(message, (240, 320), rectified=False)) == pytest.approx((150, 150, 166.4, 112.8))
 
 
-def test_the_second_camera_of_a_pair_and_a_turning_rectification_are_said_of_rectified_pictures_only():
+def test_the_second_camera_of_a_pair_and_a_turning_rectification_are_said_of_rectified_images_only():
     cos, sin = 0.9998477, 0.0174524  # of one degree
     turned = [cos, 0, sin, 0, 1, 0, -sin, 0, cos]
     second = [280.0, 0, 320, -28.0, 0, 281, 240, 0, 0, 0, 1, 0]

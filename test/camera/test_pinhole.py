@@ -20,7 +20,7 @@ def test_projection_by_hand():
     pixels, depth = camera().project([[0.5, 0.1, 2.0], [0.0, 0.0, 1.0], [0.0, 0.0, -1.0]])
     np.testing.assert_allclose(pixels[:2], [[41.5, 25.5], [31.5, 23.5]])
     np.testing.assert_allclose(depth, [2.0, 1.0, -1.0])
-    assert np.isnan(pixels[2]).all(), "behind the camera is nowhere in the picture"
+    assert np.isnan(pixels[2]).all(), "behind the camera is nowhere in the image"
 
 
 def test_shapes_are_kept():
@@ -33,7 +33,7 @@ def test_look_at_by_hand():
     seen = PinholeCamera.from_look_at((3, 0, 1), (0, 0, 1), 90.0, 64, 64)
     pose = [[0, 0, -1, 3], [1, 0, 0, 0], [0, -1, 0, 1], [0, 0, 0, 1]]
     np.testing.assert_allclose(seen.world_from_optical, pose, atol=1e-12)
-    # 90 degrees: half a picture (32 pixels) is as wide as the depth. 1 m of 3 is 32 / 3 pixels.
+    # 90 degrees: half an image (32 pixels) is as wide as the depth. 1 m of 3 is 32 / 3 pixels.
     pixels, depth = seen.project([[0, 0, 1], [0, 1, 1], [0, 0, 2]])
     third = 32 / 3
     np.testing.assert_allclose(pixels, [[31.5, 31.5], [31.5 + third, 31.5], [31.5, 31.5 - third]])
@@ -50,7 +50,7 @@ def test_look_at_agrees_with_pybullet():
     view = np.reshape(pybullet.computeViewMatrix(position, target, (0, 0, 1)), (4, 4)).T
     lens = np.reshape(pybullet.computeProjectionMatrixFOV(38.0, 2.0, 0.05, 15.0), (4, 4)).T
     clip = (lens @ view @ np.column_stack([points, np.ones(5)]).T).T
-    # OpenGL: -1 to 1 is the picture's left to right edge, and its lower to upper edge.
+    # OpenGL: -1 to 1 is the image's left to right edge, and its lower to upper edge.
     device = clip[:, :2] / clip[:, 3:]
     theirs = (device * [1, -1] + 1) / 2 * [128, 64] - 0.5
     np.testing.assert_allclose(seen.project(points)[0], theirs, atol=1e-3)
@@ -69,15 +69,15 @@ def test_other_sizes_keep_the_edges():
 @pytest.mark.parametrize("size", [(32, 32), (24, 32), (48, 64), (20, 64), (60, 40)])
 @pytest.mark.parametrize("shape", [(48, 64), (64, 64), (65, 49)])
 def test_fitted_is_what_the_model_sees(shape, size):
-    """A picture whose colours are its own coordinates tells where each pixel went."""
+    """An image whose colours are its own coordinates tells where each pixel went."""
     rows, columns = shape
     seen = camera(columns, rows, cx=(columns - 1) / 2, cy=(rows - 1) / 2)
     y, x = np.mgrid[:rows, :columns]
-    picture = np.stack([x * 3, y * 3, 0 * x], axis=2).astype(np.uint8)
-    small = to_model_size(picture, size).astype(float) / 3
+    image = np.stack([x * 3, y * 3, 0 * x], axis=2).astype(np.uint8)
+    small = to_model_size(image, size).astype(float) / 3
     fitted = seen.fitted(size)
     assert (fitted.height, fitted.width) == size
-    # A ray through a pixel of the small picture passes through its place in the large one.
+    # A ray through a pixel of the small image passes through its place in the large one.
     v, u = np.mgrid[4 : size[0] - 4, 4 : size[1] - 4]
     ray = np.stack([(u - fitted.cx) / fitted.fx, (v - fitted.cy) / fitted.fy, np.ones(u.shape)], 2)
     np.testing.assert_allclose(seen.project(ray)[0], small[4:-4, 4:-4, :2], atol=0.35)

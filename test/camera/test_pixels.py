@@ -1,4 +1,4 @@
-"""Every layout of raw pictures against a known picture: planes, padded rows, wrong headers; numbers are no colours."""
+"""Every layout of raw images against a known image: planes, padded rows, wrong headers; numbers are no colours."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,8 @@ from astra_ros.camera.pixels import ENCODINGS, SEMI_PLANAR, check_layout, holds_
 
 # 4 rows, 6 columns; each block of 2 x 2 has one colour, so that sharing colours loses nothing.
 COLOURS = np.array([[(255, 0, 0), (0, 255, 0), (0, 0, 255)], [(255, 255, 255), (20, 40, 200), (128, 128, 128)]])
-PICTURE = COLOURS.repeat(2, axis=0).repeat(2, axis=1).astype(np.uint8)
-HEIGHT, WIDTH = PICTURE.shape[:2]
+IMAGE = COLOURS.repeat(2, axis=0).repeat(2, axis=1).astype(np.uint8)
+HEIGHT, WIDTH = IMAGE.shape[:2]
 
 
 def yuv(rgb) -> np.ndarray:
@@ -21,8 +21,8 @@ def yuv(rgb) -> np.ndarray:
 
 
 def planes(name: str, step: int = WIDTH, last: bool = True) -> bytes:
-    """PICTURE as V4L2 lays these formats out; padding is 0xEE, that of the last row optional."""
-    numbers = yuv(PICTURE)
+    """IMAGE as V4L2 lays these formats out; padding is 0xEE, that of the last row optional."""
+    numbers = yuv(IMAGE)
     pairs = numbers[..., [2, 1]] if name == "nv21" else numbers[..., [1, 2]]
     if name != "nv24":
         pairs = pairs[::2, ::2]
@@ -40,15 +40,15 @@ def read(name, data, height=HEIGHT, width=WIDTH, step=WIDTH):
 
 @pytest.mark.parametrize("step", [WIDTH, WIDTH + 4])
 @pytest.mark.parametrize("name", ["nv12", "nv21", "nv24"])
-def test_planes_of_brightness_and_colour_show_the_known_picture(name, step):
+def test_planes_of_brightness_and_colour_show_the_known_image(name, step):
     rgb = read(name, planes(name, step), step=step)
-    assert rgb.shape == PICTURE.shape and rgb.dtype == np.uint8 and rgb.flags.c_contiguous
-    np.testing.assert_allclose(rgb.astype(int), PICTURE, atol=3)
+    assert rgb.shape == IMAGE.shape and rgb.dtype == np.uint8 and rgb.flags.c_contiguous
+    np.testing.assert_allclose(rgb.astype(int), IMAGE, atol=3)
 
 
 @pytest.mark.parametrize("name", ["nv12", "nv21", "nv24"])
 def test_planes_without_the_padding_of_the_last_row(name):
-    np.testing.assert_allclose(read(name, planes(name, 10, last=False), step=10).astype(int), PICTURE, atol=3)
+    np.testing.assert_allclose(read(name, planes(name, 10, last=False), step=10).astype(int), IMAGE, atol=3)
 
 
 @pytest.mark.parametrize("name", ["nv12", "nv21", "nv24"])
@@ -60,7 +60,7 @@ def test_a_header_that_counts_planes_otherwise_is_read_by_the_data_and_said(name
     layout = check_layout(name, **({"height": HEIGHT, "width": WIDTH, "step": WIDTH} | header), size=len(data))
     assert (layout.height, layout.width, layout.step) == (HEIGHT, WIDTH, WIDTH)
     assert len(layout.remarks) == 1 and layout.remarks[0].startswith(f"{wrong} is ")
-    np.testing.assert_allclose(unpack(layout, data, False).astype(int), PICTURE, atol=3)
+    np.testing.assert_allclose(unpack(layout, data, False).astype(int), IMAGE, atol=3)
 
 
 def test_a_header_that_fits_needs_no_remark():
@@ -81,7 +81,7 @@ def test_what_is_too_much_behind_the_planes_is_padding(name, surplus, step):
     data = planes(name, step) + b"\x55" * surplus
     layout = check_layout(name, HEIGHT, WIDTH, step, len(data))
     assert len(layout.remarks) == 1 and f"{surplus} bytes of padding" in layout.remarks[0]
-    np.testing.assert_allclose(unpack(layout, data, False).astype(int), PICTURE, atol=3)
+    np.testing.assert_allclose(unpack(layout, data, False).astype(int), IMAGE, atol=3)
 
 
 @pytest.mark.parametrize(("height", "width"), [(100, 160), (480, 640), (1080, 1920), (144, 176), (270, 480)])
@@ -120,8 +120,8 @@ def test_shared_colours_need_even_sizes(height, width):
 
 @pytest.mark.parametrize("padding", [0, 3])
 @pytest.mark.parametrize("order", ["UYVY", "YUYV"])
-def test_pairs_in_both_orders_show_the_known_picture(order, padding):
-    numbers = yuv(PICTURE)
+def test_pairs_in_both_orders_show_the_known_image(order, padding):
+    numbers = yuv(IMAGE)
     pairs = numbers.reshape(HEIGHT, WIDTH // 2, 2, 3)
     values = {"Y": pairs[..., 0], "U": pairs[..., 0, 1], "V": pairs[..., 0, 2]}
     seen, rows = 0, []
@@ -131,20 +131,18 @@ def test_pairs_in_both_orders_show_the_known_picture(order, padding):
     rows = np.stack(rows, axis=-1).reshape(HEIGHT, -1)
     data = np.pad(rows, ((0, 0), (0, padding)), constant_values=0xEE).tobytes()
     for name in {"UYVY": ("yuv422", "uyvy"), "YUYV": ("yuv422_yuy2", "yuyv")}[order]:
-        np.testing.assert_allclose(
-            read(name, data, step=2 * WIDTH + padding).astype(int), PICTURE, atol=3, err_msg=name
-        )
+        np.testing.assert_allclose(read(name, data, step=2 * WIDTH + padding).astype(int), IMAGE, atol=3, err_msg=name)
 
 
 @pytest.mark.parametrize("padding", [0, 5])
 @pytest.mark.parametrize(("name", "depth"), [("8UC3", 1), ("8UC4", 1), ("16UC3", 2), ("16UC4", 2)])
 def test_types_of_opencv_are_blue_first_and_say_so(name, depth, padding):
-    pixels = np.concatenate([PICTURE[..., ::-1], np.full((HEIGHT, WIDTH, 1), 9, np.uint8)], axis=-1)
+    pixels = np.concatenate([IMAGE[..., ::-1], np.full((HEIGHT, WIDTH, 1), 9, np.uint8)], axis=-1)
     pixels = pixels[..., : int(name[-1])].astype("<u2") * 257 if depth == 2 else pixels[..., : int(name[-1])]
     rows = np.ascontiguousarray(pixels).view(np.uint8).reshape(HEIGHT, -1)
     data = np.pad(rows, ((0, 0), (0, padding)), constant_values=0xEE).tobytes()
     layout = check_layout(name, HEIGHT, WIDTH, rows.shape[1] + padding, len(data))
-    np.testing.assert_array_equal(unpack(layout, data, False), PICTURE)
+    np.testing.assert_array_equal(unpack(layout, data, False), IMAGE)
     assert "order of colours" in layout.remarks[0]
 
 

@@ -1,4 +1,4 @@
-"""Pictures that repeat to the byte, and 16-bit pictures that use few bits."""
+"""Images that repeat to the byte, and 16-bit images that use few bits."""
 
 import array
 from types import SimpleNamespace
@@ -27,7 +27,7 @@ def test_the_same_bytes_are_a_repeat_and_one_that_differs_is_none(kind):
     assert found == [(False, 0), (True, 1), (True, 2), (False, 0), (True, 1), (False, 0), (False, 0), (False, 0)]
 
 
-def test_pictures_of_another_length_are_no_repeat():
+def test_images_of_another_length_are_no_repeat():
     watch = RepeatWatch()
     assert [watch.add(data) for data in (b"", b"", NOISE, NOISE[:-1], NOISE[:-1])] == [False, True, False, False, True]
 
@@ -75,7 +75,7 @@ def test_how_many_bits_are_used(brightest_of_all, bits):
     assert used.used == bits and used.brightest == brightest_of_all
 
 
-def test_one_bright_picture_is_enough():
+def test_one_bright_image_is_enough():
     used = SignificantBits()
     for number in [4095] * 20:
         used.add(number)
@@ -84,21 +84,21 @@ def test_one_bright_picture_is_enough():
     assert used.used is None and not used.is_open  # whatever comes
 
 
-@pytest.mark.parametrize(("pictures", "most"), [(400, 60), (20_000, 80)])
-def test_few_pictures_of_a_long_stream_are_looked_at_from_its_beginning_to_its_end(pictures, most):
+@pytest.mark.parametrize(("images", "most"), [(400, 60), (20_000, 80)])
+def test_few_images_of_a_long_stream_are_looked_at_from_its_beginning_to_its_end(images, most):
     used, looked = SignificantBits(), []
-    for number in range(pictures):
+    for number in range(images):
         if used.is_due():
             looked.append(number)
             used.add(3000)
     assert looked[:LEAST] == list(range(LEAST)) and len(looked) <= most
-    assert looked[-1] > 0.75 * pictures  # a stream that becomes bright late is still noticed
+    assert looked[-1] > 0.75 * images  # a stream that becomes bright late is still noticed
     assert used.used == 12 and used.is_open
     used.add(60_000)
-    assert not any(used.is_due() for _ in range(pictures))
+    assert not any(used.is_due() for _ in range(images))
 
 
-def test_pictures_of_8_bits_use_all_of_them():
+def test_images_of_8_bits_use_all_of_them():
     used = SignificantBits()
     for _ in range(20):
         used.add(None)

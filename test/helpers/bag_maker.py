@@ -61,7 +61,7 @@ class BagMaker:
         self.store = store
         self.path, self.storage, self.compression = path, StoragePlugin[storage.upper()], compression
         self._messages: list[tuple[int, str, str, object]] = []
-        self._pictures: dict[str, int] = {}
+        self._images: dict[str, int] = {}
 
     def __enter__(self):
         return self
@@ -97,7 +97,7 @@ class BagMaker:
         data=None,
         **fields,
     ):
-        """All grey; the n-th picture of a topic has the grey value n."""
+        """All grey; the n-th image of a topic has the grey value n."""
         height, width = size
         channels = {"mono8": 1, "16UC1": 2}.get(encoding, 3)
         if data is None:
@@ -116,8 +116,8 @@ class BagMaker:
 
     def compressed(self, t, topic="/camera/image_raw/compressed", size=(64, 64), kind="png", data=None, format=None):
         if data is None:
-            picture = np.full((*size, 3), self._next(topic), np.uint8)
-            data = cv2.imencode(f".{kind}", picture)[1].ravel()
+            image = np.full((*size, 3), self._next(topic), np.uint8)
+            data = cv2.imencode(f".{kind}", image)[1].ravel()
         self.add(
             t,
             topic,
@@ -277,12 +277,12 @@ class BagMaker:
         )
 
     def _next(self, topic: str) -> int:
-        self._pictures[topic] = self._pictures.get(topic, -1) + 1
-        return self._pictures[topic] % 256
+        self._images[topic] = self._images.get(topic, -1) + 1
+        return self._images[topic] % 256
 
 
 def arm_bag(path, seconds=6.0, storage="mcap", rate=10.0, compression=None, **image):
-    """A whole bag of an arm: j1 = 0.2 t, pictures at `rate` Hz, joints at 50 Hz."""
+    """A whole bag of an arm: j1 = 0.2 t, images at `rate` Hz, joints at 50 Hz."""
     with BagMaker(path, storage, compression) as bag:
         for t in np.arange(0, seconds, 1 / rate):
             bag.image(t, **image)

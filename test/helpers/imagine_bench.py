@@ -55,7 +55,7 @@ def pose_message(x=0.5, frame="world"):
     return SimpleNamespace(header=header(frame=frame), pose=SimpleNamespace(position=position))
 
 
-def read_picture(msg, topic):
+def read_image(msg, topic):
     check, read = (check_raw, raw_to_rgb) if hasattr(msg, "encoding") else (check_compressed, compressed_to_rgb)
     try:
         facts = check(msg)
@@ -169,7 +169,7 @@ class CoreBench:
         self._plans = {}
         self.topics = topics
         self._given = readers
-        readers = readers or MessageReaders(read_picture, read_joints, read_position, self._read_plan)
+        readers = readers or MessageReaders(read_image, read_joints, read_position, self._read_plan)
         self.readers = replace(readers, plan=self._read_plan)
         self.clocks = Clocks(lambda: self.now_s, lambda: self.ros_ns)
         self.log = RecordingLog()

@@ -51,7 +51,7 @@ JOINTS = Channel("/joint_states", "sensor_msgs/msg/JointState")
 
 
 def arm(begin=0.0, end=6.0, image=IMAGE, joints=JOINTS) -> list[tuple[Channel, float, bytes]]:
-    """(channel, second, bytes): pictures at 10 Hz and joints at 20 Hz, j1 = 0.2 t."""
+    """(channel, second, bytes): images at 10 Hz and joints at 20 Hz, j1 = 0.2 t."""
     found = []
     for step in range(round(begin * 20), round(end * 20)):
         t = step / 20

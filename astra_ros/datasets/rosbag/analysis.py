@@ -1,4 +1,4 @@
-"""What is known of a bag before its pictures are decoded: topics, clock, motion, camera, segments."""
+"""What is known of a bag before its images are decoded: topics, clock, motion, camera, segments."""
 
 from __future__ import annotations
 
@@ -46,23 +46,23 @@ def analyse(bag: Bag, selection: TopicSelection) -> Analysis:
     """Raises BagError where a bag cannot become episodes."""
     recording = read_recording(bag, selection)
     notes: list[str] = []
-    pictures, settings = recording.pictures, selection.settings
-    if not any(pictures.values):
-        first = "".join(f"; the first: {why}" for why in pictures.broken[:1])
-        problem = f"none of its {len(pictures)} pictures is whole{first}"
+    images, settings = recording.images, selection.settings
+    if not any(images.values):
+        first = "".join(f"; the first: {why}" for why in images.broken[:1])
+        problem = f"none of its {len(images)} images is whole{first}"
         raise BagError(problem, thing=selection.image.name, cure="check the camera driver", details=bag.notes)
-    if conflict := pictures.sources.conflict():
+    if conflict := images.sources.conflict():
         raise TwoCameras(selection.image.name, conflict)
     if not motion_series(recording):
         raise _no_motion(bag, selection, recording)
-    sources: dict[str, list[Series]] = {selection.image.name: [pictures]}
+    sources: dict[str, list[Series]] = {selection.image.name: [images]}
     if recording.stamped:
         sources[selection.motion.name] = motion_series(recording)
     unstamped = "" if recording.stamped else selection.motion.name
-    clock = choose_clock(sources, unstamped, settings.clock, pictures)
+    clock = choose_clock(sources, unstamped, settings.clock, images)
     motion = make_motion(recording, selection, clock)
     camera = camera_on_robot(recording, selection, notes)
-    segmentation = segment_recording(pictures, clock, motion, settings)
+    segmentation = segment_recording(images, clock, motion, settings)
     analysis = Analysis(bag, selection, recording, clock, motion, segmentation, camera, notes)
     if not segmentation.segments:
         raise too_short(analysis)
@@ -92,7 +92,7 @@ def too_short(analysis: Analysis) -> BagError:
     least_s = LEAST_FRAMES * analysis.selection.settings.dt_s
     cure = "record longer, and the camera and the motion at the same time; --clock receive helps where stamps are wrong"
     return BagError(
-        f"no stretch of {least_s:g} s with pictures and motion; dropped of {len(segmentation.fates)} pictures",
+        f"no stretch of {least_s:g} s with images and motion; dropped of {len(segmentation.fates)} images",
         thing=analysis.bag.path,
         cure=motion.cure if motion.cure and _lacks_motion(segmentation) else cure,
         details=[
@@ -104,6 +104,6 @@ def too_short(analysis: Analysis) -> BagError:
 
 
 def _lacks_motion(segmentation: Segmentation) -> bool:
-    """Whether most pictures were dropped because the motion was silent."""
+    """Whether most images were dropped because the motion was silent."""
     dropped = segmentation.dropped
     return 2 * sum(count for why, count in dropped.items() if why.startswith(SILENT)) > sum(dropped.values())

@@ -21,7 +21,7 @@ def camera_on_robot(recording: Recording, selection: TopicSelection, notes: list
     """`Episode.camera` as its frames are cut and scaled, or None where its pose is not known.
 
     The settings give the pose; a camera that moves itself needs none. Raises BagError where a pose is given and the
-    camera_info cannot be used for the pictures, or the pose cannot be found.
+    camera_info cannot be used for the images, or the pose cannot be found.
     """
     if action_space_class(selection.settings.modality).is_camera:
         return _free_camera(recording, selection, notes)
@@ -45,7 +45,7 @@ def camera_on_robot(recording: Recording, selection: TopicSelection, notes: list
 
 
 def lens_in_words(recording: Recording, selection: TopicSelection) -> str:
-    """What the camera_info says of the first pictures' lens, for the report; '' where there is none."""
+    """What the camera_info says of the first images' lens, for the report; '' where there is none."""
     if selection.camera_info is None:
         return ""
     try:
@@ -68,7 +68,7 @@ def _about_unused(recording: Recording, selection: TopicSelection, notes: list[s
         return
     except OtherSize as error:
         notes.append(
-            f"{name}: does not fit the pictures of {selection.image.name} ({error}); name the right topic with "
+            f"{name}: does not fit the images of {selection.image.name} ({error}); name the right topic with "
             "--camera-info-topic before you set camera_pose"
         )
     except LensError as error:
@@ -78,7 +78,7 @@ def _about_unused(recording: Recording, selection: TopicSelection, notes: list[s
 def _free_camera(recording: Recording, selection: TopicSelection, notes: list[str]) -> dict | None:
     if selection.settings.camera_pose:
         notes.append("camera_pose is not used, since with modality camera the camera itself moves")
-    without = "so a model cannot see its pictures from new camera poses"
+    without = "so a model cannot see its images from new camera poses"
     if selection.camera_info is None:
         notes.append(f"{selection.image.name}: no camera_info beside it, {without}; {_where_else(selection)}")
         return None
@@ -90,7 +90,7 @@ def _free_camera(recording: Recording, selection: TopicSelection, notes: list[st
         lens = _lens(recording, selection, notes)
     except OtherSize as error:
         notes.append(
-            f"{name}: does not fit the pictures of {selection.image.name} ({error}), {without}; "
+            f"{name}: does not fit the images of {selection.image.name} ({error}), {without}; "
             "name the right topic with --camera-info-topic"
         )
     except LensError as error:
@@ -101,7 +101,7 @@ def _free_camera(recording: Recording, selection: TopicSelection, notes: list[st
 
 
 def _where_else(selection: TopicSelection) -> str:
-    """The cure where no camera_info stands beside the pictures."""
+    """The cure where no camera_info stands beside the images."""
     if not selection.other_infos:
         return "record it too"
     return (
@@ -111,15 +111,15 @@ def _where_else(selection: TopicSelection) -> str:
 
 
 def _several_sizes(recording: Recording) -> str:
-    """What is wrong where pictures are of several sizes, else ''."""
-    sizes = sorted({size for size in recording.pictures.values if size is not None})
+    """What is wrong where images are of several sizes, else ''."""
+    sizes = sorted({size for size in recording.images.values if size is not None})
     listed = ", ".join(f"{width} x {height}" for height, width in sizes)
-    return f"pictures of {listed} pixels, but a lens and its pose are those of one camera" if len(sizes) > 1 else ""
+    return f"images of {listed} pixels, but a lens and its pose are those of one camera" if len(sizes) > 1 else ""
 
 
 def _lens(recording: Recording, selection: TopicSelection, notes: list[str]) -> Lens:
-    """That of the first camera_info which can be used for the first picture. Raises LensError."""
-    size = next(size for size in recording.pictures.values if size is not None)
+    """That of the first camera_info which can be used for the first image. Raises LensError."""
+    size = next(size for size in recording.images.values if size is not None)
     assert selection.camera_info is not None
     name, rectified = selection.camera_info.name, is_rectified(selection.image.name)
     usable: list[tuple[int, Lens]] = []
@@ -139,10 +139,10 @@ def _lens(recording: Recording, selection: TopicSelection, notes: list[str]) -> 
     notes += [f"{name}: {remark}" for remark in first.remarks]
     other = next(((ns, lens) for ns, lens in usable if not lens.resembles(first)), None)
     if other is not None:
-        at_s = (other[0] - recording.pictures.received_ns[0]) / 1e9
+        at_s = (other[0] - recording.images.received_ns[0]) / 1e9
         notes.append(
             f"{name}: the lens changes: {first} at first, {other[1]} from {at_s:.2f} s on; the "
-            "first is used for all pictures. Where the camera zooms or was calibrated anew, cut the bag there"
+            "first is used for all images. Where the camera zooms or was calibrated anew, cut the bag there"
         )
     return first
 

@@ -22,7 +22,7 @@ class CameraMotion:
 
     def __init__(self, recording: Recording, selection: TopicSelection, clock: Clock):
         settings = selection.settings
-        frame = settings.camera_frame or recording.pictures.frames.most_common(1)[0][0].lstrip("/")
+        frame = settings.camera_frame or recording.images.frames.most_common(1)[0][0].lstrip("/")
         self.notes: list[str] = []
         if not frame:
             cure = "set camera_frame in the --config file to the camera's optical frame"

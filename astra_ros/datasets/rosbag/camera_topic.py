@@ -11,7 +11,7 @@ from astra_ros.datasets.rosbag.bag import BadMessage, Bag, Topic
 from astra_ros.datasets.rosbag.errors import BagError
 from astra_ros.datasets.rosbag.import_settings import BagSettings
 from astra_ros.datasets.rosbag.message_types import CAMERA_INFO, COMPRESSED, IMAGE
-from astra_ros.datasets.rosbag.recording import check_picture
+from astra_ros.datasets.rosbag.recording import image_facts
 from astra_ros.datasets.rosbag.topic_lookup import named_topic, refuse_ros_1, several_topics, topic_table
 
 # Video, which only its own image_transport plugin can decode.
@@ -24,9 +24,9 @@ VIDEO_TYPES = {
         ("theora_image_transport/msg/Packet", "theora", "theora_image_transport"),
     )
 }
-# Of a topic whose first pictures are all broken, so many are tried.
-TRIED_PICTURES = 50
-# Words in the names of topics whose grey pictures are not what a camera sees.
+# Of a topic whose first images are all broken, so many are tried.
+TRIED_IMAGES = 50
+# Words in the names of topics whose grey images are not what a camera sees.
 NO_CAMERA = {"depth", "disparity", "confidence", "label", "labels", "mask", "segmentation", "semantic"}
 
 
@@ -48,21 +48,21 @@ def camera_topic(bag: Bag, name: str, notes: list[str]) -> Topic:
                 (fitting if _first_whole(bag, topic) else unclear).append(topic)
             except UnsupportedImage as error:
                 refused.append(f"{topic.name}: {error}")
-    if not fitting:  # the reader of all messages says why none of their pictures can be used
+    if not fitting:  # the reader of all messages says why none of their images can be used
         fitting, unclear = unclear, []
-    notes += [f"{topic.name}: none of its first pictures is whole; not used" for topic in unclear]
-    # Of the same pictures twice, take those that lost nothing.
+    notes += [f"{topic.name}: none of its first images is whole; not used" for topic in unclear]
+    # Of the same images twice, take those that lost nothing.
     raw = {topic.name for topic in fitting if topic.type == IMAGE}
     twice = [topic for topic in fitting if topic.name.removesuffix("/compressed") in raw - {topic.name}]
     notes += [
-        f"{topic.name}: the pictures of {topic.name.removesuffix('/compressed')} again, compressed; not used"
+        f"{topic.name}: the images of {topic.name.removesuffix('/compressed')} again, compressed; not used"
         for topic in twice
     ]
     fitting = [topic for topic in fitting if topic not in twice]
     by_name = [topic for topic in fitting if _is_named_otherwise(bag, topic)]
     if len(by_name) < len(fitting):
         notes += [
-            f"{topic.name}: grey pictures of a topic that is named for depth or labels; not used. "
+            f"{topic.name}: grey images of a topic that is named for depth or labels; not used. "
             f"If it is the camera, give --image-topic {topic.name}"
             for topic in by_name
         ]
@@ -74,7 +74,7 @@ def camera_topic(bag: Bag, name: str, notes: list[str]) -> Topic:
             notes.insert(
                 0,
                 f"{fitting[0].name}: taken as the camera since there is no other, but it is named for depth or "
-                "labels, and its pictures are grey; if it is not the camera, record the camera too, or name its "
+                "labels, and its images are grey; if it is not the camera, record the camera too, or name its "
                 "topic with --image-topic",
             )
         return fitting[0]
@@ -89,17 +89,17 @@ def camera_topic(bag: Bag, name: str, notes: list[str]) -> Topic:
 
 
 def _first_whole(bag: Bag, topic: Topic) -> ImageFacts | None:
-    """The first of a topic's first pictures that is whole. Raises UnsupportedImage."""
-    for _, _, raw in islice(bag.messages([topic.name]), TRIED_PICTURES):
+    """The first of a topic's first images that is whole. Raises UnsupportedImage."""
+    for _, _, raw in islice(bag.messages([topic.name]), TRIED_IMAGES):
         try:
-            return check_picture(topic.type, bag.decode(topic.name, raw))
+            return image_facts(topic.type, bag.decode(topic.name, raw))
         except (BadImage, BadMessage):
             continue
     return None
 
 
 def _is_named_otherwise(bag: Bag, topic: Topic) -> bool:
-    """Whether a topic of grey pictures has a name as depth and label images have."""
+    """Whether a topic of grey images has a name as depth and label images have."""
     if not NO_CAMERA & set(re.split(r"[/_]", topic.name.lower())):
         return False
     facts = _first_whole(bag, topic)
@@ -107,7 +107,7 @@ def _is_named_otherwise(bag: Bag, topic: Topic) -> bool:
 
 
 def camera_info_topic(bag: Bag, settings: BagSettings, image: Topic) -> Topic | None:
-    """The topic that is named, else the one beside the pictures. Raises BagError where camera_pose needs one."""
+    """The topic that is named, else the one beside the images. Raises BagError where camera_pose needs one."""
     if settings.camera_info_topic:
         return named_topic(bag, settings.camera_info_topic, (CAMERA_INFO,), "the camera's info")
     name = image.name.removesuffix("/compressed").rpartition("/")[0] + "/camera_info"
@@ -122,7 +122,7 @@ def camera_info_topic(bag: Bag, settings: BagSettings, image: Topic) -> Topic | 
 
 
 def same_frame_infos(bag: Bag, image: Topic) -> tuple[str, ...]:
-    """Topics of camera_info whose first message names the frame that the first picture names."""
+    """Topics of camera_info whose first message names the frame that the first image names."""
     frame = _first_frame(bag, image)
     return tuple(
         topic.name
@@ -132,7 +132,7 @@ def same_frame_infos(bag: Bag, image: Topic) -> tuple[str, ...]:
 
 
 def _first_frame(bag: Bag, topic: Topic) -> str:
-    for _, _, raw in islice(bag.messages([topic.name]), TRIED_PICTURES):
+    for _, _, raw in islice(bag.messages([topic.name]), TRIED_IMAGES):
         try:
             return bag.decode(topic.name, raw).header.frame_id.lstrip("/")
         except BadMessage:

@@ -23,7 +23,7 @@ EVENLY = 0.15  # largest distance from that line, as a share of the drift
 FEW = 5
 # A jump of one topic is looked for in another one this long before and after it.
 AROUND_NS = 2 * 10**9
-# The usual delay of a picture is that of USUALLY of the pictures recorded this long before and after it.
+# The usual delay of an image is that of USUALLY of the images recorded this long before and after it.
 USUAL_NS = 5 * 10**9
 USUALLY = 0.9
 PARTS = 10
@@ -51,23 +51,23 @@ def choose_clock(sources: Mapping[str, Sequence], unstamped: str, wanted: str, f
         name, why = "receive", f"times of the recorder: the headers of {', '.join(empty)} have no stamps"
     else:
         timed = {topic: [_Stamps.of(series) for series in group] for topic, group in sources.items()}
-        pictures = next(
+        images = next(
             stamps for topic, group in sources.items() for series, stamps in zip(group, timed[topic]) if series is first
         )
-        alone = _jump_alone(timed, unstamped, pictures)
+        alone = _jump_alone(timed, unstamped, images)
         if alone and wanted == "header":
             jumps_s = ", ".join(f"{jump:.2f}" for jump in alone.by_s)
             problem = f"the header stamps jump by {jumps_s} s, and {alone.other}"
             raise ClockError(problem, thing=alone.who, cure="take --clock auto")
         trouble = f"the stamps of {alone.who} jump, and {alone.other}" if alone else ""
-        trouble = trouble or _apart(timed, unstamped, pictures) or _drifting(timed, unstamped)
+        trouble = trouble or _apart(timed, unstamped, images) or _drifting(timed, unstamped)
         if trouble and wanted == "auto":
             # The recorder's times do not jump with the stamps.
             name, why = "receive", f"times of the recorder: {trouble}"
-            jumps = {after_ns: by_s for _, after_ns, by_s in pictures.jumps()} if alone else {}
+            jumps = {after_ns: by_s for _, after_ns, by_s in images.jumps()} if alone else {}
         else:
             why += f"; {unstamped} has no stamps, so the recorder's times are used for it" if unstamped else ""
-            future = _future(timed, unstamped, pictures) if not trouble else future
+            future = _future(timed, unstamped, images) if not trouble else future
             why += f"; as asked for, though {trouble}" if trouble else ""
     stamps = first.received_ns if name == "receive" else [ns for ns in first.stamps_ns if ns]
     return Clock(name, why, stamps[0], first.received_ns[0], jumps, future)
@@ -138,10 +138,10 @@ class _JumpAlone(NamedTuple):
     other: str  # about the other topic
 
 
-def _jump_alone(timed: Mapping[str, list[_Stamps]], unstamped: str, pictures: _Stamps) -> _JumpAlone | None:
+def _jump_alone(timed: Mapping[str, list[_Stamps]], unstamped: str, images: _Stamps) -> _JumpAlone | None:
     if unstamped:
-        if by_s := [by for _, _, by in pictures.jumps()]:
-            return _JumpAlone("the pictures", by_s, f"{unstamped} has none that jump along")
+        if by_s := [by for _, _, by in images.jumps()]:
+            return _JumpAlone("the images", by_s, f"{unstamped} has none that jump along")
         return None
     for topic, group in timed.items():
         for other, others in timed.items():
@@ -162,17 +162,17 @@ def _not_shared(one: _Stamps, other: _Stamps) -> list[float]:
     ]
 
 
-def _ahead_at(pictures: _Stamps, group: list[_Stamps]) -> np.ndarray:
-    """By how much a topic's stamps are ahead when pictures are recorded. A simulation's clock may be slower."""
+def _ahead_at(images: _Stamps, group: list[_Stamps]) -> np.ndarray:
+    """By how much a topic's stamps are ahead when images are recorded. A simulation's clock may be slower."""
     received, ahead = (np.concatenate(parts) for parts in zip(*((each.received_ns, each.ahead_s) for each in group)))
     order = np.argsort(received, kind="stable")
-    return np.interp(pictures.received_ns, received[order], ahead[order]) if len(pictures.received_ns) else ahead
+    return np.interp(images.received_ns, received[order], ahead[order]) if len(images.received_ns) else ahead
 
 
-def _apart(timed: Mapping[str, list[_Stamps]], unstamped: str, pictures: _Stamps) -> str:
+def _apart(timed: Mapping[str, list[_Stamps]], unstamped: str, images: _Stamps) -> str:
     """The problem where clocks are apart, or one is too far ahead; else ''."""
     delays = {
-        topic: -float(np.median(_ahead_at(pictures, group)))
+        topic: -float(np.median(_ahead_at(images, group)))
         for topic, group in timed.items()
         if any(len(each.ahead_s) for each in group)
     }
@@ -200,19 +200,19 @@ def _apart(timed: Mapping[str, list[_Stamps]], unstamped: str, pictures: _Stamps
     return ""
 
 
-def _future(timed: Mapping[str, list[_Stamps]], unstamped: str, pictures: _Stamps) -> frozenset[int]:
+def _future(timed: Mapping[str, list[_Stamps]], unstamped: str, images: _Stamps) -> frozenset[int]:
     """See `Clock.future`."""
     if unstamped:
-        later = pictures.ahead_s
+        later = images.ahead_s
     else:
-        others = [each for group in timed.values() for each in group if each is not pictures]
-        level = np.max([each.least_ahead(pictures.received_ns) for each in others], axis=0)
-        later = pictures.ahead_s - level
-        # Late motion makes all pictures look as if they came from the future, by the same time. Where even the
+        others = [each for group in timed.values() for each in group if each is not images]
+        level = np.max([each.least_ahead(images.received_ns) for each in others], axis=0)
+        later = images.ahead_s - level
+        # Late motion makes all images look as if they came from the future, by the same time. Where even the
         # motion is ahead, the recorder's clock is behind and cannot tell how late the motion is.
         late = np.where(level > AHEAD_S / 2, np.inf, np.maximum(-level, 0.0))
-        later = later - np.clip(_usual(pictures.received_ns, later), 0.0, late)
-    return frozenset(pictures.received_ns[later > AHEAD_S].tolist())
+        later = later - np.clip(_usual(images.received_ns, later), 0.0, late)
+    return frozenset(images.received_ns[later > AHEAD_S].tolist())
 
 
 def _usual(received_ns: np.ndarray, values: np.ndarray) -> np.ndarray:

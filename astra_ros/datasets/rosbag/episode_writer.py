@@ -48,7 +48,7 @@ def _decoded(analysis: Analysis) -> Iterator[tuple[Segment, np.ndarray]]:
     frames: list[np.ndarray | None] = []
     messages = enumerate(raw for _, _, raw in bag.messages([image.name]))
     for number, raw in tqdm(
-        messages, total=len(segmentation.fates), unit="picture", unit_scale=True, desc=f"import {bag.path.name}"
+        messages, total=len(segmentation.fates), unit="image", unit_scale=True, desc=f"import {bag.path.name}"
     ):
         if number not in segment_of:
             continue
@@ -58,7 +58,7 @@ def _decoded(analysis: Analysis) -> Iterator[tuple[Segment, np.ndarray]]:
         except (BadImage, BadMessage) as error:
             frames.append(None)
             segmentation.fates[number] = BROKEN
-            analysis.recording.pictures.broken.append(str(error))
+            analysis.recording.images.broken.append(str(error))
         segment = segmentation.segments[segment_of[number]]
         if number == segment.numbers[-1]:
             yield from _whole_parts(segment, frames, segmentation.fates)
@@ -75,8 +75,8 @@ def _whole_parts(segment: Segment, frames: list, fates: np.ndarray) -> Iterator[
 
 
 def _episode(analysis: Analysis, segment: Segment, frames: np.ndarray, report: str) -> Episode:
-    settings, pictures = analysis.selection.settings, analysis.recording.pictures
-    height, width = pictures.values[segment.numbers[0]]
+    settings, images = analysis.selection.settings, analysis.recording.images
+    height, width = images.values[segment.numbers[0]]
     source = {
         "bag": analysis.bag.path.resolve().name,
         "bag_id": analysis.bag.identity,
@@ -85,7 +85,7 @@ def _episode(analysis: Analysis, segment: Segment, frames: np.ndarray, report: s
         "motion_topic": analysis.selection.motion.name,
         "motion": analysis.motion.how,
         "clock": analysis.clock.name,
-        "encoding": ", ".join(pictures.encodings),
+        "encoding": ", ".join(images.encodings),
         "camera_size": [width, height],
         "first_picture": int(segment.numbers[0]),
         "last_picture": int(segment.numbers[-1]),

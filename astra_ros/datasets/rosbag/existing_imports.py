@@ -46,7 +46,7 @@ class ExistingImports:
 
     def __init__(self, folder: Path, bag_id: str, settings: BagSettings):
         self.folder, self.space = folder, settings.space
-        self.paths: dict[int, Path] = {}  # number of the first picture -> episode
+        self.paths: dict[int, Path] = {}  # number of the first image -> episode
         self.settings: dict | None = None  # of that import; None where there is none
         self.report: Path | None = None
         self.continuous: dict[Path, set[str]] = {}  # episode of the robot -> its joints that turn without end
@@ -91,7 +91,7 @@ class ExistingImports:
             raise BagError(f"already in {self.folder} with another {', '.join(other)}", cure=cure)
 
     def check_count(self, image: Topic) -> None:
-        """Raises BagError where the bag had another number of pictures then."""
+        """Raises BagError where the bag had another number of images then."""
         try:
             listed = json.loads(self.report.read_text())["topics"] if self.report else []
             found = next((item["messages"] for item in listed if item["name"] == image.name), None)

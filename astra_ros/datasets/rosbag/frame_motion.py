@@ -124,7 +124,7 @@ def camera_in(recording: Recording, settings: BagSettings, base: str, notes: lis
 
     Raises FrameError where there is none, TwoSources where one is fixed in two ways.
     """
-    frame = settings.camera_frame or recording.pictures.frames.most_common(1)[0][0].lstrip("/")
+    frame = settings.camera_frame or recording.images.frames.most_common(1)[0][0].lstrip("/")
     still = _with_parent(recording.static, recording, base)
     parents = {child: parent for child, (parent, _) in still.items()}
     chain = _named_chain(parents, frame, base)

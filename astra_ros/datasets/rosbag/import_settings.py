@@ -53,7 +53,7 @@ class BagSettings:
     clock: str = "auto"  # header stamps, or the times at which the recorder received messages
     episode_s: float = 30.0  # seconds of an episode at most; longer ones are cut evenly
     max_gap_s: float | None = None  # a longer silence of camera or motion cuts the recording; 1.5 dt_s where None
-    # A camera hangs if it repeats a picture for longer while the robot moves; 1.5 dt_s where None.
+    # A camera hangs if it repeats an image for longer while the robot moves; 1.5 dt_s where None.
     max_repeat_s: float | None = None
     urdf: Path | None = None  # the robot's description, copied beside the episodes
     # Of a fixed camera: {'position': x y z (m), 'quaternion': x y z w}, its optical frame in the robot's base frame; or
@@ -101,7 +101,7 @@ class BagSettings:
 
     @property
     def repeat_s(self) -> float:
-        """For how long, in seconds, a picture may repeat while the robot moves.
+        """For how long, in seconds, an image may repeat while the robot moves.
 
         Not `gap_s`, which is set longer for a joint that comes rarely.
         """

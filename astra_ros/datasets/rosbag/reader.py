@@ -1,4 +1,4 @@
-"""The used topics of a bag as timed series: one pass over the messages, no picture decoded."""
+"""The used topics of a bag as timed series: one pass over the messages, no image decoded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from astra_ros.camera.lens import contents
 from astra_ros.datasets.rosbag.bag import BadMessage, Bag, Topic
 from astra_ros.datasets.rosbag.errors import BagError
 from astra_ros.datasets.rosbag.message_types import CONTROLLER_STATE, JOINT_STATE, ODOMETRY, TF, TWIST, TWIST_STAMPED
-from astra_ros.datasets.rosbag.recording import Pictures, Recording, Series, check_picture, stamp_of
+from astra_ros.datasets.rosbag.recording import ImageSeries, Recording, Series, image_facts, stamp_of
 from astra_ros.datasets.rosbag.topics import TopicSelection
 from astra_ros.robot.joint_messages import JointMessageError, JointPositions, controller_state, joint_state
 
@@ -28,9 +28,9 @@ class BadPart(BadMessage):
 
 def read_recording(bag: Bag, selection: TopicSelection) -> Recording:
     """Read the selected topics. Raises BagError where a topic cannot be used at all."""
-    recording = Recording(Pictures(), stamped=selection.motion.type != TWIST)
+    recording = Recording(ImageSeries(), stamped=selection.motion.type != TWIST)
     readers: dict[str, Callable[[Any, int], object]] = {
-        selection.image.name: lambda message, ns: _picture(recording, selection.image, message, ns),
+        selection.image.name: lambda message, ns: _image(recording, selection.image, message, ns),
         selection.motion.name: lambda message, ns: _MOTION[selection.motion.type](recording, message, ns),
     }
     for tf in selection.static_tf:
@@ -52,8 +52,8 @@ def read_recording(bag: Bag, selection: TopicSelection) -> Recording:
                 recording.bad_parts.setdefault(topic, Counter())[str(error)] += 1
             except BadMessage as error:
                 recording.bad[topic][str(error)] += 1
-                if topic == selection.image.name:  # its number counts when pictures are decoded
-                    _broken(recording.pictures, 0, received_ns, f"no message: {error}")
+                if topic == selection.image.name:  # its number counts when images are decoded
+                    _broken(recording.images, 0, received_ns, f"no message: {error}")
             except UnsupportedImage as error:
                 raise BagError(error.problem, thing=topic, cure=error.cure) from error
     if not recording.joints:
@@ -63,19 +63,19 @@ def read_recording(bag: Bag, selection: TopicSelection) -> Recording:
     return recording
 
 
-def _broken(pictures: Pictures, stamp_ns: int, received_ns: int, why: str) -> None:
-    pictures.add(stamp_ns, received_ns, None)
-    pictures.broken.append(why)
+def _broken(images: ImageSeries, stamp_ns: int, received_ns: int, why: str) -> None:
+    images.add(stamp_ns, received_ns, None)
+    images.broken.append(why)
 
 
-def _picture(recording: Recording, topic: Topic, message, received_ns: int) -> None:
-    pictures = recording.pictures
+def _image(recording: Recording, topic: Topic, message, received_ns: int) -> None:
+    images = recording.images
     try:
-        facts = check_picture(topic.type, message)
+        facts = image_facts(topic.type, message)
     except BadImage as error:
-        _broken(pictures, stamp_of(message), received_ns, str(error))
+        _broken(images, stamp_of(message), received_ns, str(error))
         return
-    pictures.look(message, facts, received_ns)
+    images.look(message, facts, received_ns)
 
 
 def _description(recording: Recording, message) -> None:

@@ -44,22 +44,22 @@ class Series:
 
 
 @dataclass
-class Pictures(Series):
-    """The camera's messages. `values` are (height, width), or None for a broken picture."""
+class ImageSeries(Series):
+    """The camera's messages. `values` are (height, width), or None for a broken image."""
 
-    encodings: Counter = field(default_factory=Counter)  # encoding or format -> number of pictures
-    frames: Counter = field(default_factory=Counter)  # frame_id -> number of pictures
+    encodings: Counter = field(default_factory=Counter)  # encoding or format -> number of images
+    frames: Counter = field(default_factory=Counter)  # frame_id -> number of images
     broken: list[str] = field(default_factory=list)  # the problem of each
-    remarks: Counter = field(default_factory=Counter)  # how ambiguous pictures are read -> number of pictures
-    # Number of a picture from another camera than the one before -> how it differs.
+    remarks: Counter = field(default_factory=Counter)  # how ambiguous images are read -> number of images
+    # Number of an image from another camera than the one before -> how it differs.
     changes: dict[int, str] = field(default_factory=dict)
-    again: set[int] = field(default_factory=set)  # numbers of pictures that repeat the one before, byte for byte
+    again: set[int] = field(default_factory=set)  # numbers of images that repeat the one before, byte for byte
     sources: ImageSources = field(default_factory=ImageSources)
     bits: SignificantBits = field(default_factory=SignificantBits)
     _repeats: RepeatWatch = field(default_factory=RepeatWatch)
 
     def look(self, message, facts: ImageFacts, received_ns: int) -> None:
-        """Add a whole picture."""
+        """Add a whole image."""
         number, frame = len(self), message.header.frame_id
         self.add(stamp_of(message), received_ns, facts.size)
         self.encodings[facts.encoding] += 1
@@ -77,7 +77,7 @@ class Pictures(Series):
 class Recording:
     """The messages of a bag. A pose is position x y z, m, and quaternion x y z w."""
 
-    pictures: Pictures
+    images: ImageSeries
     stamped: bool = True  # whether the motion's messages have headers
     joints: dict[tuple[str, ...], Series] = field(default_factory=dict)  # names in a message -> positions, rad or m
     measured: dict[tuple[str, ...], Series] = field(default_factory=dict)  # of a controller without commanded positions
@@ -109,11 +109,11 @@ def stamp_of(message) -> int:
     return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
 
 
-def check_picture(kind: str, message) -> ImageFacts:
-    """What a picture of type `kind` is, without decoding it where that is possible. Raises BadImage."""
+def image_facts(kind: str, message) -> ImageFacts:
+    """What an image of type `kind` is, without decoding it where that is possible. Raises BadImage."""
     return check_compressed(message) if kind == COMPRESSED else check_raw(message)
 
 
 def to_rgb(kind: str, message) -> np.ndarray:
-    """A picture as uint8 [H, W, 3] RGB. Raises BadImage."""
+    """An image as uint8 [H, W, 3] RGB. Raises BadImage."""
     return compressed_to_rgb(message) if kind == COMPRESSED else raw_to_rgb(message)

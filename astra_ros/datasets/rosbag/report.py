@@ -19,8 +19,8 @@ SHOWN_CUTS = 20
 
 def make_report(analysis: Analysis, episodes: list[dict]) -> dict:
     """The report, ready for JSON. `episodes`: file, frames, seconds and start_s of each written episode."""
-    bag, selection, pictures = analysis.bag, analysis.selection, analysis.recording.pictures
-    times = analysis.clock.times_s(pictures)
+    bag, selection, images = analysis.bag, analysis.selection, analysis.recording.images
+    times = analysis.clock.times_s(images)
     steps = np.diff(times[np.isfinite(times)])
     settings = selection.settings
     rows = analysis.stored
@@ -33,9 +33,9 @@ def make_report(analysis: Analysis, episodes: list[dict]) -> dict:
         + [_topic(each, "") | {"why_not": each.unusable} for each in bag.unusable],
         "camera": {
             "topic": selection.image.name,
-            "encoding": ", ".join(pictures.encodings),
-            "frame_id": ", ".join(pictures.frames),
-            "sizes": sorted({(w, h) for h, w in filter(None, pictures.values)}),
+            "encoding": ", ".join(images.encodings),
+            "frame_id": ", ".join(images.frames),
+            "sizes": sorted({(w, h) for h, w in filter(None, images.values)}),
             "per_second": round(1 / float(np.median(steps)), 2) if len(steps) else None,
             "pose_known": analysis.camera is not None,
             "lens": lens_in_words(analysis.recording, selection),
@@ -53,7 +53,7 @@ def make_report(analysis: Analysis, episodes: list[dict]) -> dict:
         },
         "clock": {"name": analysis.clock.name, "why": analysis.clock.why},
         "frames": {
-            "in_bag": len(pictures),
+            "in_bag": len(images),
             "used": int((analysis.segmentation.fates == USED).sum()),
             "dropped": analysis.segmentation.dropped,
         },
@@ -114,7 +114,7 @@ def report_text(report: dict) -> str:
 
 def _notes(analysis: Analysis, rows: np.ndarray) -> list[str]:
     """The notes for the user, most important first."""
-    selection, pictures, motion = analysis.selection, analysis.recording.pictures, analysis.motion
+    selection, images, motion = analysis.selection, analysis.recording.images, analysis.motion
     parts = analysis.first_notes, motion.warnings, analysis.bag.notes, selection.notes, motion.notes, analysis.notes
     notes = [note for part in parts for note in part]
     silent = sum(count for why, count in analysis.segmentation.dropped.items() if why.startswith(SILENT))
@@ -127,17 +127,17 @@ def _notes(analysis: Analysis, rows: np.ndarray) -> list[str]:
         reasons = [(topic, why, count) for topic, found in bad.items() for why, count in found.items()]
         notes += [f"{topic}: {what.format(count)}: {why}" for topic, why, count in reasons]
     notes += [
-        f"{selection.image.name}: broken pictures: {len(pictures.broken)}; the first: {first}"
-        for first in pictures.broken[:1]
+        f"{selection.image.name}: broken pictures: {len(images.broken)}; the first: {first}"
+        for first in images.broken[:1]
     ]
     notes += [
         f"{selection.image.name}: {remark}"
-        + f" ({count} of {len(pictures)} pictures)" * (count < len(pictures) - len(pictures.broken))
-        for remark, count in pictures.remarks.items()
+        + f" ({count} of {len(images)} images)" * (count < len(images) - len(images.broken))
+        for remark, count in images.remarks.items()
     ]
-    notes += [f"{selection.image.name}: {note}" for note in _picture_notes(analysis, rows)]
+    notes += [f"{selection.image.name}: {note}" for note in _image_notes(analysis, rows)]
     height, width = selection.settings.image_size
-    for tall, wide in sorted({size for size in pictures.values if size is not None}):
+    for tall, wide in sorted({size for size in images.values if size is not None}):
         if tall * width != wide * height:
             keep = min(tall, round(wide * height / width)), min(wide, round(tall * width / height))
             notes.append(
@@ -156,25 +156,25 @@ def _moves(analysis: Analysis, rows: np.ndarray) -> bool:
     return not (action_space_class(analysis.selection.settings.modality).extents(rows) < STILL).all()
 
 
-def _picture_notes(analysis: Analysis, rows: np.ndarray) -> list[str]:
-    """Notes about the pictures as a whole."""
-    pictures, frozen = analysis.recording.pictures, np.flatnonzero(analysis.segmentation.fates == FROZEN)
+def _image_notes(analysis: Analysis, rows: np.ndarray) -> list[str]:
+    """Notes about the images as a whole."""
+    images, frozen = analysis.recording.images, np.flatnonzero(analysis.segmentation.fates == FROZEN)
     notes = []
     if len(frozen):
-        at_s = analysis.clock.times_s(pictures)[frozen[0]]
+        at_s = analysis.clock.times_s(images)[frozen[0]]
         notes.append(
-            f"{len(frozen)} pictures {FROZEN}, from {at_s:.2f} s on: the camera or a relay hung. They are left out; "
-            "check the camera driver"
+            f"{len(frozen)} images repeat the one before to the byte while the robot moves, from {at_s:.2f} s on: the "
+            "camera or a relay hung. They are left out; check the camera driver"
         )
-    elif len(pictures.again) >= STARES * len(pictures) and _moves(analysis, rows):
+    elif len(images.again) >= STARES * len(images) and _moves(analysis, rows):
         notes.append(
-            f"{len(pictures.again)} of {len(pictures)} pictures repeat the one before to the byte, though the robot "
+            f"{len(images.again)} of {len(images)} images repeat the one before to the byte, though the robot "
             "moves: the camera does not see the robot move, or hung; check the camera driver"
         )
-    if used := pictures.bits.used:
-        number, full = pictures.bits.brightest or 0, significant_bits.FULL
+    if used := images.bits.used:
+        number, full = images.bits.brightest or 0, significant_bits.FULL
         notes.append(
-            f"the brightest number of the pictures looked at is {number} of {full}, as of a camera of {used} bits, so "
+            f"the brightest number of the images looked at is {number} of {full}, as of a camera of {used} bits, so "
             f"their brightest pixel is stored as {(number + 128) // 257} of 255; {significant_bits.CURE}"
         )
     return notes

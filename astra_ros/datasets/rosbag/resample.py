@@ -17,12 +17,12 @@ class Clock:
 
     name: str  # 'header' or 'receive'
     why: str  # for the report
-    origin_ns: int  # second 0, the first picture
-    received_origin_ns: int  # receive time of the first picture
-    # Receive time of the first picture after a jump of the header clock, ns -> the jump, s. Only where the recorder's
+    origin_ns: int  # second 0, the first image
+    received_origin_ns: int  # receive time of the first image
+    # Receive time of the first image after a jump of the header clock, ns -> the jump, s. Only where the recorder's
     # clock was chosen because of these jumps.
     jumps: Mapping[int, float] = field(default_factory=dict)
-    future: frozenset[int] = frozenset()  # receive times of pictures that are stamped too far in the future, ns
+    future: frozenset[int] = frozenset()  # receive times of images that are stamped too far in the future, ns
 
     def times_s(self, series, stamped: bool = True) -> np.ndarray:
         """float64 [N]; NaN where a header has no stamp. Receive times without headers."""
@@ -36,7 +36,7 @@ class Clock:
         return self.origin_ns + round(times_s[0] * 1e9), self.origin_ns + round(times_s[-1] * 1e9)
 
     def received_s(self, series) -> np.ndarray:
-        """float64 [N], receive times since the first picture."""
+        """float64 [N], receive times since the first image."""
         return (np.array(series.received_ns, dtype=np.int64) - self.received_origin_ns) / 1e9
 
 

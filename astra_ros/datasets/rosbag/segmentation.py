@@ -1,4 +1,4 @@
-"""The camera frames of each episode, and why others are dropped. No picture is decoded."""
+"""The camera frames of each episode, and why others are dropped. No image is decoded."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from astra_ros.datasets.episode import LEAST_FRAMES
 from astra_ros.datasets.rosbag.errors import BagError
 from astra_ros.datasets.rosbag.import_settings import BagSettings
 from astra_ros.datasets.rosbag.motion import Motion
-from astra_ros.datasets.rosbag.recording import Pictures
+from astra_ros.datasets.rosbag.recording import ImageSeries
 from astra_ros.datasets.rosbag.resample import Clock, divide
 from astra_ros.plans.action_spaces import action_space_class
 
-# If a larger share of its pictures repeats, a camera sees nothing of the motion. Then nothing is cut.
+# If a larger share of its images repeats, a camera sees nothing of the motion. Then nothing is cut.
 STARES = 0.9
 # A camera whose period exceeds the model's step by this factor leaves too many steps without a frame.
 SLOW = 1.02
@@ -36,7 +36,7 @@ class Segment:
     """N frames that become one episode."""
 
     numbers: np.ndarray  # int [N], of the camera's messages
-    times_s: np.ndarray  # float64 [N], since the bag's first picture
+    times_s: np.ndarray  # float64 [N], since the bag's first image
     motion: np.ndarray  # float64 [N, D]
     labels: dict[str, np.ndarray]  # N rows each
 
@@ -55,7 +55,7 @@ class Segmentation:
 
     fates: np.ndarray  # text [N], one of the above or another reason to drop it
     segments: list[Segment] = field(default_factory=list)
-    cuts: list[tuple[float, str]] = field(default_factory=list)  # (second since the first picture, why)
+    cuts: list[tuple[float, str]] = field(default_factory=list)  # (second since the first image, why)
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -63,14 +63,14 @@ class Segmentation:
         return dict(Counter(fate for fate in self.fates if fate != USED).most_common())
 
 
-def segment_recording(pictures: Pictures, clock: Clock, motion: Motion, settings: BagSettings) -> Segmentation:
+def segment_recording(images: ImageSeries, clock: Clock, motion: Motion, settings: BagSettings) -> Segmentation:
     """Cut a recording into segments. Raises BagError where the camera is too slow for the model."""
-    segmentation = Segmentation(np.full(len(pictures), "", dtype=object))
-    times, received = clock.times_s(pictures), clock.received_s(pictures)
-    runs = _runs(pictures, clock, settings.gap_s, segmentation)
+    segmentation = Segmentation(np.full(len(images), "", dtype=object))
+    times, received = clock.times_s(images), clock.received_s(images)
+    runs = _runs(images, clock, settings.gap_s, segmentation)
     _check_rate([times[run] for run in runs], settings)
     space = action_space_class(settings.modality)
-    live = len(pictures.again) < STARES * len(pictures)
+    live = len(images.again) < STARES * len(images)
     for run in runs:
         at = float(np.median(received[run]))
 
@@ -79,7 +79,7 @@ def segment_recording(pictures: Pictures, clock: Clock, motion: Motion, settings
 
         why = motion.problems(times[run], at)
         if live:
-            why[_frozen(run, why, times, pictures.again, travelled, settings.repeat_s)] = FROZEN
+            why[_frozen(run, why, times, images.again, travelled, settings.repeat_s)] = FROZEN
         segmentation.fates[run] = why
         for stretch in _stretches(run, why, times, segmentation):
             _divide(stretch, times, at, motion, settings, segmentation)
@@ -87,16 +87,16 @@ def segment_recording(pictures: Pictures, clock: Clock, motion: Motion, settings
     return segmentation
 
 
-def _runs(pictures: Pictures, clock: Clock, gap_s: float, segmentation: Segmentation) -> list[np.ndarray]:
+def _runs(images: ImageSeries, clock: Clock, gap_s: float, segmentation: Segmentation) -> list[np.ndarray]:
     """Numbers of usable messages, in runs without a jump, a gap or another size."""
-    times, received = clock.times_s(pictures), clock.received_s(pictures)
+    times, received = clock.times_s(images), clock.received_s(images)
     runs: list[list[int]] = []
     newest, change = None, ""
-    for number, size in enumerate(pictures.values):
-        change = pictures.changes.get(number, change)
+    for number, size in enumerate(images.values):
+        change = images.changes.get(number, change)
         if size is None:
             segmentation.fates[number] = BROKEN
-        elif pictures.received_ns[number] in clock.future:
+        elif images.received_ns[number] in clock.future:
             segmentation.fates[number] = FUTURE
         elif np.isnan(times[number]):
             segmentation.fates[number] = "without a stamp"
@@ -107,7 +107,7 @@ def _runs(pictures: Pictures, clock: Clock, gap_s: float, segmentation: Segmenta
             step = times[number] - times[newest]
             order = order_of(step)
             if order is Order.SAME:  # the last of them counts, as in the node
-                same_size = size == pictures.values[newest]
+                same_size = size == images.values[newest]
                 segmentation.fates[newest if same_size else number] = "duplicates: the same stamp again"
                 if same_size:
                     newest = runs[-1][-1] = number
@@ -115,8 +115,8 @@ def _runs(pictures: Pictures, clock: Clock, gap_s: float, segmentation: Segmenta
             if order is Order.LATE:
                 segmentation.fates[number] = "out of order: older than the frame before"
                 continue
-            cut = _cut(step, received[number] - received[newest], gap_s, pictures.values[newest], size) or change
-            if not cut and (jump := clock.jumps.get(pictures.received_ns[number])):
+            cut = _cut(step, received[number] - received[newest], gap_s, images.values[newest], size) or change
+            if not cut and (jump := clock.jumps.get(images.received_ns[number])):
                 cut = f"the clock of the stamps jumped by {jump:+.2f} s"
             if cut:
                 segmentation.cuts.append((float(times[newest]), cut))
@@ -132,7 +132,7 @@ def _cut(step: float, silent: float, gap_s: float, before: tuple[int, int], size
         return f"the clock jumped back by {-step:.2f} s"
     if step > gap_s:
         jumped = f"the clock jumped forward by {step - silent:.2f} s"
-        return f"no picture for {step:.2f} s" if silent > step / 2 else jumped
+        return f"no image for {step:.2f} s" if silent > step / 2 else jumped
     if before != size:
         return f"the images changed from {before[1]} x {before[0]} to {size[1]} x {size[0]} pixels"
     return ""
@@ -141,10 +141,10 @@ def _cut(step: float, silent: float, gap_s: float, before: tuple[int, int], size
 def _frozen(
     run: np.ndarray, why: np.ndarray, times: np.ndarray, again: set[int], travelled: Callable, repeat_s: float
 ) -> np.ndarray:
-    """bool [N]: the frames of a run that repeat a picture for longer than `repeat_s` although the robot moved.
+    """bool [N]: the frames of a run that repeat an image for longer than `repeat_s` although the robot moved.
 
     `travelled`: times [M] at which the motion is known -> how far what moves furthest is from the first, rad or m.
-    Then the camera hung. A renderer without noise repeats pictures too, but not while the robot moves in view.
+    Then the camera hung. A renderer without noise repeats images too, but not while the robot moves in view.
     """
     frozen = np.zeros(len(run), dtype=bool)
     repeated = np.array([False, *(number in again for number in run[1:])])
@@ -169,7 +169,7 @@ def _check_rate(runs: list[np.ndarray], settings: BagSettings) -> None:
     typical = float(np.median(steps))
     if typical > SLOW * settings.dt_s:
         enough = np.ceil(typical * 1000) / 1000
-        problem = f"{1 / typical:.3g} pictures a second, but dt_s {settings.dt_s:g} needs {1 / settings.dt_s:.3g}"
+        problem = f"{1 / typical:.3g} images a second, but dt_s {settings.dt_s:g} needs {1 / settings.dt_s:.3g}"
         cure = f"record with a faster camera, or import with --dt {enough:g} for a model with that step"
         raise BagError(problem, thing=settings.image_topic, cure=cure)
 
@@ -195,7 +195,7 @@ def _divide(
         found.fates[stretch[begin:end]] = SHORT if short else THINNED
         begin = end
         if hole:
-            found.cuts.append((float(times[numbers[-1]]), "no picture near the next step"))
+            found.cuts.append((float(times[numbers[-1]]), "no image near the next step"))
         if short:
             continue
         found.fates[numbers] = USED

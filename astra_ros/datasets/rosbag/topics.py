@@ -26,7 +26,7 @@ class TopicSelection:
     static_tf: tuple[Topic, ...]
     notes: tuple[str, ...]
     description: Topic | None = None
-    other_infos: tuple[str, ...] = ()  # topics that may be a missing `camera_info`: their frame is the pictures'
+    other_infos: tuple[str, ...] = ()  # topics that may be a missing `camera_info`: their frame is the images'
 
     @property
     def used(self) -> dict[str, str]:

@@ -24,10 +24,10 @@ from astra_ros.texts import short
 
 def bridge_readers(adapters: Mapping[str, PlanAdapter]) -> MessageReaders:
     """Readers of rclpy's messages, with the adapter of each plan source."""
-    return MessageReaders(read_picture, joint_state_to_positions, pose_to_position, partial(_read_plan, adapters))
+    return MessageReaders(read_image, joint_state_to_positions, pose_to_position, partial(_read_plan, adapters))
 
 
-def read_picture(msg: Image | CompressedImage, topic: str) -> tuple[np.ndarray, ImageFacts]:
+def read_image(msg: Image | CompressedImage, topic: str) -> tuple[np.ndarray, ImageFacts]:
     """An image message as uint8 [H, W, 3] RGB, and the facts that it states. Raises BridgeError."""
     if isinstance(msg, CompressedImage):
         facts = check_compressed_image(msg, topic)

@@ -17,7 +17,7 @@ from astra_ros.camera.lens import is_calibrated, is_rectified, read_lens, size_e
 from astra_ros.camera.repeated_images import RepeatWatch
 from astra_ros.camera.significant_bits import CURE, FULL, SignificantBits
 from astra_ros.errors import UserError
-from astra_ros.nodes.imagine.message_readers import NANOSECONDS, Clocks, ReadPicture, stamp_ns
+from astra_ros.nodes.imagine.message_readers import NANOSECONDS, Clocks, ReadImage, stamp_ns
 from astra_ros.nodes.reports import Tell
 
 MOST_REMARKS = 100  # their texts hold parts of messages, which may be anything
@@ -31,19 +31,19 @@ class FrameHeader:
     frame_id: str
 
 
-class PictureReader:
-    """Image messages as pictures; remarks on how they are read are logged once."""
+class ImageReader:
+    """Image messages as images; remarks on how they are read are logged once."""
 
-    def __init__(self, read: ReadPicture, tell: Tell) -> None:
+    def __init__(self, read: ReadImage, tell: Tell) -> None:
         self._read, self._tell = read, tell
         self._told: set[str] = set()
 
     def __call__(self, msg, topic: str) -> tuple[np.ndarray, ImageFacts]:
         """uint8 [H, W, 3] RGB, and the facts that the message states. Raises UserError."""
-        picture, facts = self._read(msg, topic)
+        image, facts = self._read(msg, topic)
         for remark in facts.remarks:
             self.say_once(f"{topic}: {remark}")
-        return picture, facts
+        return image, facts
 
     def say_once(self, text: str) -> None:
         """Log a text that was not logged yet."""
@@ -58,16 +58,16 @@ class CameraInputs:
     `unheard` is why published images do not reach this node, or ''.
     """
 
-    def __init__(self, topic: str, read: ReadPicture, tell: Tell, clocks: Clocks) -> None:
+    def __init__(self, topic: str, read: ReadImage, tell: Tell, clocks: Clocks) -> None:
         self.topic = topic
         self.unheard = ""
         self._tell = tell
-        self.pictures = PictureReader(read, tell)
+        self.images = ImageReader(read, tell)
         self._clock, self._ros_time_ns = clocks.monotonic_s, clocks.ros_time_ns
         self._lock = threading.RLock()
         self._history: FrameHistory | None = None
         self._image_size = (0, 0)
-        self._picture_size: tuple[int, int] | None = None
+        self._received_size: tuple[int, int] | None = None
         self._info: object | None = None
         self._stamps = StampWatch()
         self._sources = ImageSources()
@@ -91,7 +91,7 @@ class CameraInputs:
         """Add an image to the history. Raises UserError where the message cannot be used."""
         arrived_ns = self._ros_time_ns()
         try:
-            picture, facts = self.pictures(msg, self.topic)
+            image, facts = self.images(msg, self.topic)
         except UserError as error:
             with self._lock:
                 self._refused = self._clock(), str(error)
@@ -106,7 +106,7 @@ class CameraInputs:
                 self._unstamped = self._stamps.unstamped
                 self.forget()
             if time_ns is not None:
-                self._add(picture, FrameHeader(time_ns, msg.header.frame_id))
+                self._add(image, FrameHeader(time_ns, msg.header.frame_id))
 
     def _look(self, msg, facts: ImageFacts, now_s: float) -> None:
         """Notice other cameras, images that repeat, and images that use few bits."""
@@ -118,16 +118,16 @@ class CameraInputs:
                 self._tell(f"{self.topic}: {change}; the frame history starts anew")
             self.forget()
 
-    def _add(self, picture: np.ndarray, header: FrameHeader) -> None:
+    def _add(self, image: np.ndarray, header: FrameHeader) -> None:
         time_s = header.stamp_ns / NANOSECONDS
         if self._history is not None and self._history.is_late(time_s):
             self._late += 1
             return
         self._image_s = self._heard_s
-        self._picture_size = picture.shape[:2]
+        self._received_size = image.shape[:2]
         self._header = header
         if self._history is not None:
-            event = self._history.push(time_s, to_model_size(picture, self._image_size))
+            event = self._history.push(time_s, to_model_size(image, self._image_size))
             if event:
                 self._tell(f"{self.topic}: {event}")
 
@@ -136,7 +136,7 @@ class CameraInputs:
         with self._lock:
             self._info = msg
             if not is_calibrated(msg):
-                self.pictures.say_once("camera_info: not calibrated: K and P hold no focal lengths")
+                self.images.say_once("camera_info: not calibrated: K and P hold no focal lengths")
 
     def forget(self) -> None:
         with self._lock:
@@ -153,19 +153,19 @@ class CameraInputs:
     def size_mismatch(self) -> str:
         """The fault where images and camera_info are of different sizes, else ''."""
         with self._lock:
-            if self._info is None or self._picture_size is None:
+            if self._info is None or self._received_size is None:
                 return ""
-            wrong = size_error(self._info, self._picture_size)
+            wrong = size_error(self._info, self._received_size)
             return f"{wrong}; remap camera_info to the topic of the same camera" if wrong else ""
 
     @property
     def lens(self) -> str:
         """The lens as camera_info states it, in words; '' before one arrived."""
         with self._lock:
-            if self._info is None or self._picture_size is None:
+            if self._info is None or self._received_size is None:
                 return ""
             try:
-                lens = read_lens(self._info, self._picture_size, is_rectified(self.topic))
+                lens = read_lens(self._info, self._received_size, is_rectified(self.topic))
             except NotCalibrated:
                 return "not calibrated"
             except LensError as error:
@@ -269,6 +269,6 @@ class CameraInputs:
             assert self._header is not None and self._image_s is not None
             return frames, self._header, self._image_s
 
-    def scaled(self, picture: np.ndarray) -> np.ndarray:
-        """A picture at the model's size."""
-        return to_model_size(picture, self._image_size)
+    def scaled(self, image: np.ndarray) -> np.ndarray:
+        """An image at the model's size."""
+        return to_model_size(image, self._image_size)

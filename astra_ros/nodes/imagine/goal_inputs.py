@@ -22,7 +22,7 @@ class Goal:
         topic: where it was received.
         stamp_ns: of its header.
         arrived_s: when it arrived, on the monotonic clock.
-        picture: uint8 [H, W, 3] RGB of a goal image, else None.
+        image: uint8 [H, W, 3] RGB of a goal image, else None.
         position: float64 [3] m in the world frame of a goal pose, else None.
     """
 
@@ -30,7 +30,7 @@ class Goal:
     topic: str
     stamp_ns: int
     arrived_s: float
-    picture: np.ndarray | None = None
+    image: np.ndarray | None = None
     position: np.ndarray | None = None
 
     @property
@@ -42,14 +42,14 @@ class Goal:
 class GoalInputs:
     """The goal that counts. Safe to use from several threads.
 
-    The newest goal is the last to arrive: stamps of goals are often zero, and a latched picture may be older than
+    The newest goal is the last to arrive: stamps of goals are often zero, and a latched image may be older than
     the node. So a goal image that is still latched when this node starts counts until a pose arrives.
     """
 
     def __init__(
-        self, picture: Callable[[object, str], np.ndarray], position: ReadPosition, clock: Callable[[], float]
+        self, image: Callable[[object, str], np.ndarray], position: ReadPosition, clock: Callable[[], float]
     ) -> None:
-        self._picture, self._position, self._clock = picture, position, clock
+        self._image, self._position, self._clock = image, position, clock
         self._lock = threading.Lock()
         self._goal: Goal | None = None
 
@@ -61,8 +61,8 @@ class GoalInputs:
 
     def on_image(self, msg, topic: str) -> None:
         """Take a goal image; it replaces the goal before. Raises UserError; the goal then stays what it was."""
-        picture = self._picture(msg, topic)
-        self._take(Goal(IMAGE, topic, stamp_ns(msg), self._clock(), picture=picture))
+        image = self._image(msg, topic)
+        self._take(Goal(IMAGE, topic, stamp_ns(msg), self._clock(), image=image))
 
     def on_pose(self, msg, world_frame: str, reach_m: float, topic: str) -> None:
         """Take a goal pose in ``world_frame``, at most ``reach_m`` from its origin (0: anywhere), as `on_image`

@@ -86,9 +86,9 @@ class ImagineInputs:
         self._topics, self._sources, self._readers, self._refuse = topics, dict(sources), readers, refuse
         self._clock, self._ros_time_ns = clocks.monotonic_s, clocks.ros_time_ns
         self._lock = threading.RLock()
-        self.camera = CameraInputs(topics.image, readers.picture, tell, clocks)
+        self.camera = CameraInputs(topics.image, readers.image, tell, clocks)
         self.joints = JointInputs(readers.joints, self._clock)
-        self.goals = GoalInputs(self._goal_picture, readers.position, self._clock)
+        self.goals = GoalInputs(self._goal_image, readers.position, self._clock)
         self.plans = PlanInputs(sources, lambda reason: refuse("lost_plans", reason), self._clock)
         self._frozen = FrozenCamera(self._clock)
 
@@ -154,7 +154,7 @@ class ImagineInputs:
             held = {f"{each.source}/{index}": each for each, index in self.plans.fresh()}
             self.plans.ask(held.values())
             goal = self.goals.now(settings.goal_max_age_s)
-            picture = None if goal is None else goal.picture
+            image = None if goal is None else goal.image
             return Request(
                 history=frames,
                 stamp_ns=header.stamp_ns,
@@ -163,7 +163,7 @@ class ImagineInputs:
                 plans=[renamed(each.message.plan, name) for name, each in held.items()],
                 held=held,
                 joints_now=self.joints.now(settings.camera_timeout_s),
-                goal_frame=None if picture is None else self.camera.scaled(picture),
+                goal_frame=None if image is None else self.camera.scaled(image),
                 goal_position=None if goal is None else goal.position,
                 goal=described(goal, self._clock()),
             )
@@ -177,5 +177,5 @@ class ImagineInputs:
             return False
         return True
 
-    def _goal_picture(self, msg, topic: str) -> np.ndarray:
-        return self.camera.pictures(msg, topic)[0]
+    def _goal_image(self, msg, topic: str) -> np.ndarray:
+        return self.camera.images(msg, topic)[0]

@@ -17,7 +17,7 @@ from astra_ros.plans.plan import Plan
 
 NANOSECONDS = 1_000_000_000
 
-ReadPicture = Callable[[object, str], tuple[np.ndarray, ImageFacts]]
+ReadImage = Callable[[object, str], tuple[np.ndarray, ImageFacts]]
 ReadPosition = Callable[[object, str, str, float], np.ndarray]
 
 
@@ -43,13 +43,13 @@ class MessageReaders:
     """Conversions of messages; each raises `UserError` for a message that cannot be used.
 
     Attributes:
-        picture: (image message, topic) -> uint8 [H, W, 3] RGB, and the facts that it states.
+        image: (image message, topic) -> uint8 [H, W, 3] RGB, and the facts that it states.
         joints: (joint state message, topic) -> joint name -> rad (m for sliding joints).
         position: (pose message, frame, topic, reach in m) -> float64 [3] m.
         plan: (name of the plan source, topic, bytes) -> the plan.
     """
 
-    picture: ReadPicture
+    image: ReadImage
     joints: Callable[[object, str], Mapping[str, float]]
     position: ReadPosition
     plan: Callable[[str, str, bytes], PlanMessage]

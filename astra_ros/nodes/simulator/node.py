@@ -152,8 +152,8 @@ class Simulator:
         self._image.publish(rgb_to_image(self.arm.world.render(), stamp, frame_id))
 
     def _publish_goal(self) -> None:
-        picture, stamp = self.arm.world.goal_image(), stamp_of(self.arm.time_s)
-        self._goal.publish(rgb_to_image(picture, stamp, self.settings.camera_frame))
+        image, stamp = self.arm.world.goal_image(), stamp_of(self.arm.time_s)
+        self._goal.publish(rgb_to_image(image, stamp, self.settings.camera_frame))
 
     def _publish_truth(self, stamp) -> None:
         truth = self.arm.truth()

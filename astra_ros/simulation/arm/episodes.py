@@ -55,7 +55,7 @@ class PlayingArm(ArmWorld):
         }
 
     def camera(self) -> dict:
-        """The fixed camera, for rendering the robot into its picture."""
+        """The fixed camera, for rendering the robot into its image."""
         seen = self.settings.camera
         camera = PinholeCamera.from_look_at(seen.position, seen.look_at, seen.fov_deg, seen.width, seen.height)
         return as_drawn(camera).to_dict()

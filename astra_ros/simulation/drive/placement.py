@@ -109,7 +109,7 @@ class Placement:
                 s += rng.uniform(5.5, 9.0) if rng.random() < 0.5 else rng.uniform(20.0, 60.0)
 
     def add_roadside(self) -> None:
-        """Houses, trees and lamps on both sides, by which the picture shows the car's motion."""
+        """Houses, trees and lamps on both sides, by which the image shows the car's motion."""
         rng, road = self.rng, self.road
         houses, trees = ((0.6, 0.25), (0.3, 0.55), (0.04, 0.86))[rng.integers(3)]
         conifers = rng.random()

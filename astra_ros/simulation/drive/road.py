@@ -1,7 +1,7 @@
 """Roads as curves in the plane, and the conversion between world and road coordinates.
 
 A road is given by its centre line. A place on it is (s, d): s metres along the line, d metres to the left of it. The
-picture, the labels, the traffic and the plans all use this geometry.
+image, the labels, the traffic and the plans all use this geometry.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The picture of the drive world: PyBullet draws the bodies, and this module the ground and sky behind them.
+"""The camera image of the drive world: PyBullet draws the bodies, and this module the ground and sky behind them.
 
 PyBullet's software renderer takes 1 ms for bodies of some thousand triangles, but its textures shimmer and its
 background is white. Ground and sky need no triangles: the camera's place on the car never changes, so the patch of
@@ -66,7 +66,7 @@ class DriveView:
         return place, turn @ self.forward, turn @ self.up
 
     def render(self, car: CarState, shadows: np.ndarray) -> np.ndarray:
-        """The picture: uint8 [height, width, 3] RGB. ``shadows`` are those of ``DriveBodies``."""
+        """The image: uint8 [height, width, 3] RGB. ``shadows`` are those of ``DriveBodies``."""
         behind = np.empty((self.settings.height, self.settings.width, 3), dtype=np.float32)
         self._paint_sky(behind[: self._horizon], car.yaw)
         self._paint_ground(behind[self._horizon :], car, shadows)
@@ -161,7 +161,7 @@ class DriveView:
 
 
 def _blocks(fine: np.ndarray) -> list[np.ndarray]:
-    """The fine pixels of each pixel: FINER * FINER pictures of the coarse size."""
+    """The fine pixels of each pixel: FINER * FINER images of the coarse size."""
     return [fine[i::FINER, j::FINER] for i in range(FINER) for j in range(FINER)]
 
 

@@ -140,7 +140,7 @@ class DriveWorld(SessionOwner):
         return propose(self, count, seed)
 
     def goal_image(self) -> None:
-        """None: progress along a road has no picture."""
+        """None: progress along a road has no image."""
 
     def referee(self) -> DriveReferee:
         return DriveReferee(self)
@@ -305,7 +305,7 @@ class DriveWorld(SessionOwner):
 
 
 def make(robot: str = "car", size: int = 128) -> DriveWorld:
-    """The drive world with a square picture of ``size`` pixels."""
+    """The drive world with a square image of ``size`` pixels."""
     if robot != "car":
         raise UnknownName("robot", robot, ["car"])
     return DriveWorld(DriveWorldSettings(camera=replace(DASHBOARD_CAMERA, width=size, height=size)))

@@ -1,7 +1,7 @@
 """Where an explorer is, what it knows of the house, and which floor its camera sees.
 
 The house's floor is a grid of square cells. A cell is seen when its middle is in the camera's
-picture, at most ``FLOOR_SIGHT_M`` away along the floor, and no wall stands between. Furniture hides
+image, at most ``FLOOR_SIGHT_M`` away along the floor, and no wall stands between. Furniture hides
 nothing: what counts is where walls let one look.
 """
 
@@ -73,9 +73,9 @@ def seen_floor(situation: Situation, pose: Pose | None = None) -> np.ndarray:
     right, down, ahead = (axis[0] * x + axis[1] * y - axis[2] * camera.position[2] for axis in camera.rotation.T)
     across, upright = np.tan(situation.half_fov)
     distance = np.hypot(x, y)
-    picture = (np.abs(right) <= across * ahead) & (np.abs(down) <= upright * ahead) & (ahead > 0.0)
-    picture &= distance <= FLOOR_SIGHT_M
-    rows, columns = np.nonzero(picture)
+    image = (np.abs(right) <= across * ahead) & (np.abs(down) <= upright * ahead) & (ahead > 0.0)
+    image &= distance <= FLOOR_SIGHT_M
+    rows, columns = np.nonzero(image)
     bearings = np.arctan2(y[rows, 0], x[columns])
     rays = np.round(bearings / (2.0 * np.pi) * RAYS).astype(int) % RAYS
     used = np.unique(rays)

@@ -179,7 +179,7 @@ class ExploreWorld(SessionOwner):
         return propose(self, count, seed)
 
     def goal_image(self) -> None:
-        """None: a place that was never seen has no picture."""
+        """None: a place that was never seen has no image."""
 
     def referee(self) -> ExploreReferee:
         return ExploreReferee(self)

@@ -1,4 +1,4 @@
-"""Cameras that take turns on one topic, that hang while the robot moves, or whose pictures use few of their bits."""
+"""Cameras that take turns on one topic, that hang while the robot moves, or whose images use few of their bits."""
 
 from dataclasses import replace
 
@@ -23,10 +23,10 @@ def noise(number, size=(48, 64)):
     return np.random.default_rng(number).integers(0, 256, (*size, 3), np.uint8)
 
 
-def bag_of(path, pictures, joints=lambda t: 0.2 * t, seconds=12):
-    """`pictures`: (frame, size, data) of each, 0.1 s apart."""
+def bag_of(path, images, joints=lambda t: 0.2 * t, seconds=12):
+    """`images`: (frame, size, data) of each, 0.1 s apart."""
     with BagMaker(path / "bag") as bag:
-        for number, (frame, size, data) in enumerate(pictures):
+        for number, (frame, size, data) in enumerate(images):
             bag.image(0.1 * number, size=size, frame=frame, data=np.ascontiguousarray(data).ravel())
         for t in np.arange(-0.5, seconds + 0.5, 0.02):
             bag.joints(t, j1=joints(t))
@@ -58,14 +58,14 @@ def test_a_camera_that_follows_another_one_is_cut_off_from_it(tmp_path):
     assert [item["frames"] for item in report["episodes"]] == [31, 31]
 
 
-def test_pictures_with_numbers_as_frames_are_one_camera(tmp_path):
-    bag_of(tmp_path, [(f"picture_{number}", (48, 64), noise(number)) for number in range(60)], seconds=6)
+def test_images_with_numbers_as_frames_are_one_camera(tmp_path):
+    bag_of(tmp_path, [(f"image_{number}", (48, 64), noise(number)) for number in range(60)], seconds=6)
     report = run(tmp_path)
     assert report["cuts"] == [] and [item["frames"] for item in report["episodes"]] == [31]
 
 
 def hung(begin, end, last=120):
-    """Pictures of which those from one number to another are all the same."""
+    """Images of which those from one number to another are all the same."""
     return [("cam", (48, 64), noise(begin if begin <= number < end else number)) for number in range(last)]
 
 
@@ -85,7 +85,7 @@ def test_a_camera_that_hangs_while_the_robot_moves_is_cut_out(tmp_path, modality
     (why,) = [why for why in report["frames"]["dropped"] if "repeat the picture before" in why]
     assert report["frames"]["dropped"][why] == pytest.approx(27, abs=1)  # those from 0.05 rad or m on
     assert len(report["cuts"]) == 1 and report["cuts"][0]["at_s"] == pytest.approx(4.3, abs=0.11)
-    (note,) = [note for note in report["notes"] if "repeat the picture" in note]
+    (note,) = [note for note in report["notes"] if "repeat the one before" in note]
     assert note.startswith("/camera/image_raw: 2") and "from 4.3" in note and "driver" in note
     for item in report["episodes"]:
         frames = load_episode(tmp_path / "out" / f"{item['file']}.parquet").frames
@@ -93,7 +93,7 @@ def test_a_camera_that_hangs_while_the_robot_moves_is_cut_out(tmp_path, modality
 
 
 @pytest.mark.parametrize(
-    ("pictures", "joints", "changes"),
+    ("images", "joints", "changes"),
     [
         (hung(40, 70), lambda t: 0.2 * min(t, 4) + 0.2 * max(0, t - 7), {}),  # a simulation that stands still
         (hung(40, 70), lambda t: 0.2 * t if not 4 < t < 7 else 0.8 + 1e-3 * np.sin(99 * t), {}),  # with noisy encoders
@@ -109,8 +109,8 @@ def test_a_camera_that_hangs_while_the_robot_moves_is_cut_out(tmp_path, modality
     ],
     ids=["still", "noise", "slip", "half turn", "short", "allowed", "twice"],
 )
-def test_pictures_that_may_repeat_are_kept_in_silence(tmp_path, pictures, joints, changes):
-    bag_of(tmp_path, pictures, joints)
+def test_images_that_may_repeat_are_kept_in_silence(tmp_path, images, joints, changes):
+    bag_of(tmp_path, images, joints)
     report = run(tmp_path, **changes)
     assert report["cuts"] == [] and sum(item["frames"] for item in report["episodes"]) == 61
     assert not [note for note in report["notes"] if "repeat" in note]
@@ -145,7 +145,7 @@ def test_a_camera_that_never_shows_anything_else_is_kept_and_said(tmp_path):
     report = run(tmp_path)
     assert sum(item["frames"] for item in report["episodes"]) == 61
     (note,) = [note for note in report["notes"] if "repeat" in note]
-    assert "117 of 120 pictures" in note and "though the robot moves" in note
+    assert "117 of 120 images" in note and "though the robot moves" in note
     bag_of(tmp_path / "still", hung(2, 120), lambda t: 0.3)
     assert not [note for note in run(tmp_path / "still")["notes"] if "repeat" in note]
 
@@ -166,7 +166,7 @@ def few_bits(path, encoding, scale, compressed=False):
 
 @pytest.mark.parametrize("encoding", ["mono16", "bayer_rggb16"])
 @pytest.mark.parametrize("compressed", [False, True])
-def test_pictures_that_use_few_of_their_16_bits_are_said_with_their_brightest_number(tmp_path, encoding, compressed):
+def test_images_that_use_few_of_their_16_bits_are_said_with_their_brightest_number(tmp_path, encoding, compressed):
     few_bits(tmp_path, encoding, 16, compressed)
     for dry_run in True, False:
         report = import_bag(tmp_path / "bag", tmp_path / "out", SETTINGS, dry_run=dry_run)
@@ -178,13 +178,13 @@ def test_pictures_that_use_few_of_their_16_bits_are_said_with_their_brightest_nu
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_pictures_that_use_all_16_bits_need_no_note(tmp_path, compressed):
+def test_images_that_use_all_16_bits_need_no_note(tmp_path, compressed):
     few_bits(tmp_path, "mono16", 257, compressed)
     assert not [note for note in run(tmp_path)["notes"] if "brightest" in note]
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_few_pictures_of_many_are_decoded_a_second_time_for_their_bits(tmp_path, monkeypatch, compressed):
+def test_few_images_of_many_are_decoded_a_second_time_for_their_bits(tmp_path, monkeypatch, compressed):
     from astra_ros.datasets.rosbag import recording
 
     looked, brightest = [], recording.brightest

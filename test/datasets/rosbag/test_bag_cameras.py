@@ -22,17 +22,17 @@ from astra_ros.datasets.rosbag.topics import select_topics
 SETTINGS = BagSettings(robot="mine", world="lab", dt_s=0.2, image_size=(48, 80))
 FIXED = {"position": [1.0, 0, 1], "quaternion": [0.0, 0, 0, 1]}
 TIMES = np.arange(0, 4, 0.1)
-PICTURE = np.zeros((48, 80, 3), np.uint8)
-PICTURE[:24, :30], PICTURE[:24, 30:], PICTURE[24:, :30] = (200, 60, 40), (30, 160, 70), (50, 80, 190)
+IMAGE = np.zeros((48, 80, 3), np.uint8)
+IMAGE[:24, :30], IMAGE[:24, 30:], IMAGE[24:, :30] = (200, 60, 40), (30, 160, 70), (50, 80, 190)
 DEPTH = cv2.imencode(".png", np.full((48, 80), 1500, np.uint16))[1].ravel()
 EMPTY = {"k": np.zeros(9), "p": np.zeros(12)}
 
 
-def jpeg(picture=PICTURE, turn=1):
-    """`picture` is RGB, or [H, W] of one number a pixel."""
+def jpeg(image=IMAGE, turn=1):
+    """`image` is RGB, or [H, W] of one number a pixel."""
     exif, file = Image.Exif(), io.BytesIO()
     exif[0x0112] = turn
-    Image.fromarray(picture).save(file, "jpeg", quality=97, subsampling=0, exif=exif)
+    Image.fromarray(image).save(file, "jpeg", quality=97, subsampling=0, exif=exif)
     return np.frombuffer(file.getvalue(), np.uint8)
 
 
@@ -40,7 +40,7 @@ COLOUR = jpeg()
 
 
 def bag_of(path, *topics, joints=True, info=()):
-    """`topics`: (topic, format, data of the first pictures, ..., data of all others);
+    """`topics`: (topic, format, data of the first images, ..., data of all others);
     `info`: (seconds, fields of `camera_info`) each."""
     with BagMaker(path) as bag:
         for topic, format, *data in topics:
@@ -62,8 +62,8 @@ def taken(path, out, **changes):
 
 
 def test_a_mosaic_is_stored_in_colours_as_the_raw_topic_is(tmp_path):
-    mosaic = PICTURE[..., 1].copy()
-    mosaic[::2, ::2], mosaic[1::2, 1::2] = PICTURE[::2, ::2, 0], PICTURE[1::2, 1::2, 2]
+    mosaic = IMAGE[..., 1].copy()
+    mosaic[::2, ::2], mosaic[1::2, 1::2] = IMAGE[::2, ::2, 0], IMAGE[1::2, 1::2, 2]
     bag_of(tmp_path / "compressed", ("/camera/image_raw/compressed", "bayer_rggb8; jpeg compressed ", jpeg(mosaic)))
     with BagMaker(tmp_path / "raw") as bag:
         for t in TIMES:
@@ -72,7 +72,7 @@ def test_a_mosaic_is_stored_in_colours_as_the_raw_topic_is(tmp_path):
     for name in ("compressed", "raw"):
         _, episode = taken(tmp_path / name, tmp_path / f"out_{name}")
         for place in (10, 10), (10, 60), (40, 10):
-            np.testing.assert_allclose(episode.frames[0][place].astype(int), PICTURE[place], atol=14)
+            np.testing.assert_allclose(episode.frames[0][place].astype(int), IMAGE[place], atol=14)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_depth_is_no_candidate_beside_a_colour_camera_also_where_it_begins_broke
     assert report["camera"]["topic"] == "/camera/image_raw/compressed"
 
 
-def test_depth_alone_is_refused_and_no_picture_is_written(tmp_path):
+def test_depth_alone_is_refused_and_no_image_is_written(tmp_path):
     bag_of(tmp_path / "bag", ("/depth/image_raw/compressed", "16UC1; png compressed ", DEPTH))
     with pytest.raises(BagError, match="(?s)/depth/image_raw/compressed: .*16UC1.*colour camera's topic"):
         import_bag(tmp_path / "bag", tmp_path / "out", SETTINGS)
@@ -113,7 +113,7 @@ def test_video_of_other_packages_is_named_with_what_decodes_it(type, transport):
         select_topics(bag, SETTINGS)
 
 
-def test_a_topic_without_a_whole_picture_is_no_candidate_beside_one_that_has_some(tmp_path):
+def test_a_topic_without_a_whole_image_is_no_candidate_beside_one_that_has_some(tmp_path):
     bag_of(tmp_path / "bag", ("/a/compressed", "jpeg", COLOUR[:50]), ("/b/compressed", "jpeg", COLOUR))
     report = import_bag(tmp_path / "bag", tmp_path / "out", SETTINGS, dry_run=True)
     assert report["camera"]["topic"] == "/b/compressed"
@@ -123,8 +123,8 @@ def test_a_topic_without_a_whole_picture_is_no_candidate_beside_one_that_has_som
 @pytest.mark.parametrize(
     ("name", "chosen"), [("/camera/depth/image", True), ("/labels/image", True), ("/left/image", False)]
 )
-def test_grey_pictures_of_a_topic_named_for_depth_or_labels_give_way(tmp_path, name, chosen):
-    grey = cv2.imencode(".png", PICTURE[..., 0])[1].ravel()
+def test_grey_images_of_a_topic_named_for_depth_or_labels_give_way(tmp_path, name, chosen):
+    grey = cv2.imencode(".png", IMAGE[..., 0])[1].ravel()
     bag_of(tmp_path / "bag", (name, "mono8; png compressed ", grey), ("/right/image", "jpeg", COLOUR))
     if not chosen:
         with pytest.raises(BagError, match="several topics may be the camera"):
@@ -141,12 +141,12 @@ def test_grey_pictures_of_a_topic_named_for_depth_or_labels_give_way(tmp_path, n
     ("name", "format", "data", "told"),
     [
         ("/depth/image_raw/compressed", "mono16; png compressed ", DEPTH, True),
-        ("/camera/labels", "mono8; png compressed ", cv2.imencode(".png", PICTURE[..., 0])[1].ravel(), True),
+        ("/camera/labels", "mono8; png compressed ", cv2.imencode(".png", IMAGE[..., 0])[1].ravel(), True),
         ("/camera/image/compressed", "mono16; png compressed ", DEPTH, False),
         ("/depth/colour", "jpeg", COLOUR, False),
     ],
 )
-def test_grey_pictures_of_a_topic_named_for_depth_or_labels_are_named_where_they_are_alone(
+def test_grey_images_of_a_topic_named_for_depth_or_labels_are_named_where_they_are_alone(
     tmp_path, name, format, data, told
 ):
     report = import_bag(bag_of(tmp_path / "bag", (name, format, data)), tmp_path / "out", SETTINGS, dry_run=True)
@@ -158,7 +158,7 @@ def test_grey_pictures_of_a_topic_named_for_depth_or_labels_are_named_where_they
 
 
 @pytest.mark.parametrize("turn", range(1, 9))
-def test_pictures_and_lens_agree_under_every_turn_mark(tmp_path, turn):
+def test_images_and_lens_agree_under_every_turn_mark(tmp_path, turn):
     bag_of(
         tmp_path / "bag",
         ("/camera/image_raw/compressed", "jpeg", jpeg(turn=turn)),
@@ -167,14 +167,14 @@ def test_pictures_and_lens_agree_under_every_turn_mark(tmp_path, turn):
     report, episode = taken(tmp_path / "bag", tmp_path / "out", camera_pose=FIXED)
     assert report["camera"]["sizes"] == [(80, 48)]
     for place in (10, 10), (10, 60), (40, 10):
-        np.testing.assert_allclose(episode.frames[0][place].astype(int), PICTURE[place], atol=14)
+        np.testing.assert_allclose(episode.frames[0][place].astype(int), IMAGE[place], atol=14)
     assert (episode.camera["width"], episode.camera["height"], episode.camera["fx"]) == (80, 48, 70.0)
     told = [note for note in report["notes"] if "EXIF orientation" in note]
     assert len(told) == (turn != 1) and all(f"orientation {turn}" in note for note in told)
 
 
 @pytest.mark.parametrize("padding", [b"", bytes(9000), b"\xff" * 500])
-def test_padded_pictures_are_whole_and_cut_ones_are_not(tmp_path, padding):
+def test_padded_images_are_whole_and_cut_ones_are_not(tmp_path, padding):
     behind = np.frombuffer(padding, np.uint8)
     whole = np.concatenate([COLOUR, behind])
     cut = np.concatenate([COLOUR[: len(COLOUR) // 2], behind])
@@ -185,7 +185,7 @@ def test_padded_pictures_are_whole_and_cut_ones_are_not(tmp_path, padding):
     assert (episode.frames[:, 40, 10, 2] > 150).all()  # its lower half is there
 
 
-def test_a_picture_that_lost_its_middle_is_not_stored_grey(tmp_path):
+def test_an_image_that_lost_its_middle_is_not_stored_grey(tmp_path):
     lost = np.concatenate([COLOUR[: 2 * len(COLOUR) // 3], np.uint8([0xFF, 0xD9])])
     assert cv2.imdecode(lost, cv2.IMREAD_COLOR) is not None
     bag_of(tmp_path / "bag", ("/camera/image_raw/compressed", "jpeg", lost, COLOUR))
@@ -263,7 +263,7 @@ def test_the_lens_is_what_topic_and_camera_info_say(tmp_path, topic, info, expec
     assert ("sensor 160 x 96 with" in words) == (info[-1].get("size") == (96, 160))
 
 
-def test_a_lens_of_much_larger_pictures_is_refused_or_told_where_nobody_asked_for_it(tmp_path):
+def test_a_lens_of_much_larger_images_is_refused_or_told_where_nobody_asked_for_it(tmp_path):
     info = {"k": DOUBLE["k"], "p": DOUBLE["p"]}
     with pytest.raises(BagError, match="calibration of 160 x 96.*leave camera_pose out") as error:
         fixed(tmp_path, [(1.0, info)])
@@ -289,8 +289,8 @@ def test_a_camera_info_of_another_camera_is_said_with_its_size(tmp_path):
 
 def test_encodings_of_the_raw_topic_that_opencv_reads_are_imported(tmp_path):
     for encoding, pixels, fields in (
-        ("nv12", cv2.cvtColor(PICTURE, cv2.COLOR_RGB2YUV_I420), {"step": 80}),
-        ("8UC4", cv2.cvtColor(PICTURE, cv2.COLOR_RGB2BGRA), {"step": 320}),
+        ("nv12", cv2.cvtColor(IMAGE, cv2.COLOR_RGB2YUV_I420), {"step": 80}),
+        ("8UC4", cv2.cvtColor(IMAGE, cv2.COLOR_RGB2BGRA), {"step": 320}),
     ):
         if encoding == "nv12":  # OpenCV writes the colours as two planes, NV12 has them in pairs
             pixels[48:] = pixels[48:].reshape(2, -1).T.reshape(24, 80)
@@ -300,7 +300,7 @@ def test_encodings_of_the_raw_topic_that_opencv_reads_are_imported(tmp_path):
                 bag.joints(t, j1=t)
         _, episode = taken(tmp_path / encoding, tmp_path / f"out_{encoding}")
         for place in (10, 10), (10, 60), (40, 10):
-            np.testing.assert_allclose(episode.frames[0][place].astype(int), PICTURE[place], atol=9)
+            np.testing.assert_allclose(episode.frames[0][place].astype(int), IMAGE[place], atol=9)
 
 
 def test_a_broken_camera_info_message_is_left_out_and_counted(tmp_path):

@@ -62,7 +62,7 @@ def turning_bag(path, speed=0.4, seconds=8, low=-np.pi, start=2.5, rate=25, desc
 
 
 def joint_bag(path, *publishers, seconds=6, topic="/joint_states"):
-    """Pictures at 10 Hz, and messages of (rate, {joint: function of t}, phase)."""
+    """Images at 10 Hz, and messages of (rate, {joint: function of t}, phase)."""
     with BagMaker(path) as bag:
         for t in np.arange(0, seconds, 0.1):
             bag.image(t)

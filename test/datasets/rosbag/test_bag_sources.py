@@ -209,7 +209,7 @@ def test_odometry_needs_no_names_of_frames(tmp_path, parent, child, filled):
 @pytest.mark.parametrize("plain_more", [True, False])
 @pytest.mark.parametrize("plain_first", [True, False])
 def test_two_types_on_one_topic_are_named_and_the_one_with_more_messages_counts(tmp_path, plain_more, plain_first):
-    picture, plain, stamped = (
+    image, plain, stamped = (
         Channel(*each)
         for each in (
             ("/camera/image_raw", "sensor_msgs/msg/Image"),
@@ -220,7 +220,7 @@ def test_two_types_on_one_topic_are_named_and_the_one_with_more_messages_counts(
 
     messages = [
         (
-            picture,
+            image,
             t,
             cdr(
                 make(

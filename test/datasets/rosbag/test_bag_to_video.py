@@ -83,7 +83,7 @@ def test_from_the_bags_of_an_unknown_arm_and_base_to_imagined_video(tmp_path, ca
     frames = imaginer.pictures(result)
     assert frames.shape == (2, 8, 64, 64, 3) and frames.std() > 5
     assert result.prepared.space.name == "my_arm_joints" and len(result.scores) == 2
-    # Four steps teach little, but the new input layer is heard: other plans, other pictures.
+    # Four steps teach little, but the new input layer is heard: other plans, other images.
     assert not np.array_equal(result.imagination.latents[0], result.imagination.latents[1])
     base = load_episode(list_episodes(data, "my_base_twist")[0])
     space = model.card.action_spaces["my_base_twist"]

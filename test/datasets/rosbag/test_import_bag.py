@@ -55,14 +55,14 @@ def yaw(angle):
 def test_an_arm_moving_evenly_is_resampled_exactly(tmp_path, storage, capsys):
     rng = np.random.default_rng(0)
     with BagMaker(tmp_path / "bag", storage) as bag:
-        stamps = np.arange(85) / 12.8  # Hz: 0.25 s falls between pictures
+        stamps = np.arange(85) / 12.8  # Hz: 0.25 s falls between images
         for t in stamps:
             bag.image(t, size=(64, 96))
         for t in np.cumsum(rng.uniform(0.01, 0.09, 200)) - 0.1:  # odd rates, beyond both ends
             bag.joints(t, shoulder=0.1 + 0.2 * t, elbow=-0.05 * t)
         bag.add(1.0, "/rosout", "std_msgs/msg/String", b"\0\1\0\0\1\0\0\0\0")
     report, (episode,) = imported(tmp_path / "bag", tmp_path / "out")
-    # 6.56 s hold 27 frames 0.25 s apart. Nearest to k * 0.25 s is picture k * 3.2, rounded.
+    # 6.56 s hold 27 frames 0.25 s apart. Nearest to k * 0.25 s is image k * 3.2, rounded.
     assert len(episode) == 27 and episode.frames.shape[1:] == (64, 64, 3)
     numbers = episode.frames[:, 0, 0, 0].astype(int)
     assert list(numbers[:8]) == [0, 3, 6, 10, 13, 16, 19, 22]

@@ -114,7 +114,7 @@ def test_too_short_and_too_slow(tmp_path):
     text = refused(arm_bag(tmp_path / "short", seconds=3), tmp_path / "out")
     assert "no stretch of 4.25 s" in text and "30 in a stretch of less than 17 frames" in text
     text = refused(arm_bag(tmp_path / "slow", seconds=9, rate=3), tmp_path / "out")
-    assert "3 pictures a second, but dt_s 0.25 needs 4" in text and "--dt 0.334" in text
+    assert "3 images a second, but dt_s 0.25 needs 4" in text and "--dt 0.334" in text
     assert lengths(run(tmp_path / "slow", tmp_path / "out", dt_s=0.334)) == [27]
 
 
@@ -130,7 +130,7 @@ def test_gaps_and_clock_jumps_cut(tmp_path):
     # The recorder's clock went on evenly.
     report = run(tmp_path / "bag", tmp_path / "out", clock="header")
     assert [(cut["at_s"], cut["why"]) for cut in report["cuts"]] == [
-        (5.0, "no picture for 2.00 s"),
+        (5.0, "no image for 2.00 s"),
         (11.9, "the clock jumped back by 9.90 s"),
         (13.9, "the clock jumped forward by 100.00 s"),
     ]
@@ -143,7 +143,7 @@ def test_gaps_and_clock_jumps_cut(tmp_path):
 
 def driven(tmp_path, stamp_of=lambda t: t, received_of=lambda t: t + 0.01, shown=lambda t: True):
     """24 s at 10 Hz: a base that rests until 3 s and from 20 s on, and drives at 0.02 t m/s between; its
-    `/cmd_vel` has no stamps. The n-th picture is as grey as n, so it tells when it was taken."""
+    `/cmd_vel` has no stamps. The n-th image is as grey as n, so it tells when it was taken."""
     with BagMaker(tmp_path / "bag") as bag:
         for t in np.arange(0, 24, 0.1):
             if shown(t):
@@ -163,10 +163,10 @@ def driven(tmp_path, stamp_of=lambda t: t, received_of=lambda t: t + 0.01, shown
 
 @pytest.mark.parametrize("jump_s", [5.0, -3.0, -0.8])
 @pytest.mark.parametrize("at", [1.95, 3.95, 13.95, 22.45])
-def test_commands_without_stamps_stay_with_their_pictures_when_the_clock_jumps(tmp_path, jump_s, at):
+def test_commands_without_stamps_stay_with_their_images_when_the_clock_jumps(tmp_path, jump_s, at):
     """`/cmd_vel` has no header, and the recorder's clock does not jump along."""
     report = driven(tmp_path, lambda t: t if t < at else t + jump_s)
-    assert "the stamps of the pictures jump, and /cmd_vel has none" in report["clock"]["why"]
+    assert "the stamps of the images jump, and /cmd_vel has none" in report["clock"]["why"]
     (cut,) = report["cuts"]
     assert cut["why"] == f"the clock of the stamps jumped by {jump_s:+.2f} s"
     assert cut["at_s"] == pytest.approx(at - 0.05, abs=0.02)
@@ -174,12 +174,12 @@ def test_commands_without_stamps_stay_with_their_pictures_when_the_clock_jumps(t
 
 def test_a_clock_that_is_set_back_in_silence_is_noticed(tmp_path):
     report = driven(tmp_path, lambda t: t if t < 12 else t - 3, shown=lambda t: not 8 < t < 12)
-    assert [cut["why"] for cut in report["cuts"]] == ["no picture for 4.00 s"]  # once is enough
-    assert "the stamps of the pictures jump" in report["clock"]["why"]
+    assert [cut["why"] for cut in report["cuts"]] == ["no image for 4.00 s"]  # once is enough
+    assert "the stamps of the images jump" in report["clock"]["why"]
 
 
 @pytest.mark.parametrize("late", [[0], [70], [70, 71, 72]])
-def test_pictures_that_come_late_are_no_jump(tmp_path, late):
+def test_images_that_come_late_are_no_jump(tmp_path, late):
     report = driven(tmp_path, received_of=lambda t: t + (0.9 if round(10 * t) in late else 0.01))
     assert report["clock"]["why"].startswith("stamps of the message headers")
 
@@ -193,7 +193,7 @@ def test_header_stamps_that_jump_alone_are_refused(tmp_path):
     assert "jump by 5.00 s" in text and "/cmd_vel" in text and "--clock auto" in text
 
 
-def test_duplicates_and_overtaken_pictures_are_dropped(tmp_path):
+def test_duplicates_and_overtaken_images_are_dropped(tmp_path):
     with BagMaker(tmp_path / "bag") as bag:
         for t in np.arange(0, 6, 0.1):
             bag.image(t)
@@ -205,7 +205,7 @@ def test_duplicates_and_overtaken_pictures_are_dropped(tmp_path):
     assert dropped["out of order: older than the frame before"] == 1
 
 
-def test_another_picture_size_cuts_but_not_with_a_calibrated_camera(tmp_path):
+def test_another_image_size_cuts_but_not_with_a_calibrated_camera(tmp_path):
     with BagMaker(tmp_path / "bag") as bag:
         for t in np.arange(0, 12, 0.1):
             bag.image(t, size=(64, 64) if t < 6 else (96, 128))
@@ -217,7 +217,7 @@ def test_another_picture_size_cuts_but_not_with_a_calibrated_camera(tmp_path):
     assert report["camera"]["sizes"] == [(64, 64), (128, 96)] and lengths(report) == [25, 25]
     pose = {"position": [0, 0, 0], "quaternion": [0, 0, 0, 1]}
     text = refused(tmp_path / "bag", tmp_path / "out2", camera_pose=pose)
-    assert "pictures of 64 x 64, 128 x 96 pixels" in text
+    assert "images of 64 x 64, 128 x 96 pixels" in text
 
 
 @pytest.mark.parametrize("name", ["bag.mcap", "bag.db3"])
@@ -256,7 +256,7 @@ def test_compressed_bags_are_read_and_what_is_cut_off_of_them_is_said(tmp_path, 
         text = "\n".join(run(tmp_path / "bag", tmp_path / "out2")["notes"])
     else:  # of one chunk nothing is left, of the compressed database too little
         text = refused(tmp_path / "bag", tmp_path / "out2")
-        assert ("no messages in it that can be read" if storage == "mcap" else "of 38 pictures") in text
+        assert ("no messages in it that can be read" if storage == "mcap" else "of 38 images") in text
     assert f"{file}: cut off or damaged" in text
     assert (f"{file}: compressed as a whole, and cut off" in text) == (compression == "file")
     assert ("metadata.yaml counts other messages" in text) == (compression != "storage")
@@ -396,7 +396,7 @@ def test_a_killed_recorder_leaves_no_metadata(tmp_path):
     assert import_bag(tmp_path / "bag" / "bag.mcap", tmp_path / "out", SETTINGS) is None
 
 
-def test_unknown_encodings_and_broken_pictures(tmp_path):
+def test_unknown_encodings_and_broken_images(tmp_path):
     with BagMaker(tmp_path / "depth") as bag:
         bag.image(0.0, encoding="16UC1")
         bag.joints(0.0, j1=0.0)
@@ -409,16 +409,16 @@ def test_unknown_encodings_and_broken_pictures(tmp_path):
     report = run(tmp_path / "bag", tmp_path / "out")
     assert report["frames"]["dropped"]["broken pictures"] == 3
     assert any("broken pictures: 3; the first: step is 7" in note for note in report["notes"])
-    assert report["cuts"][0]["why"] == "no picture for 0.40 s"
+    assert report["cuts"][0]["why"] == "no image for 0.40 s"
 
 
-def test_a_bag_without_one_whole_picture_is_refused(tmp_path):
+def test_a_bag_without_one_whole_image_is_refused(tmp_path):
     with BagMaker(tmp_path / "bag") as bag:
         for t in np.arange(0, 6, 0.1):
             bag.image(t, step=7)
             bag.joints(t, j1=t)
     text = refused(tmp_path / "bag", tmp_path / "out")
-    assert "/camera/image_raw: none of its 60 pictures is whole; the first: step is 7" in text
+    assert "/camera/image_raw: none of its 60 images is whole; the first: step is 7" in text
 
 
 def test_a_jpeg_without_its_end_and_a_png_that_cannot_be_decoded(tmp_path):

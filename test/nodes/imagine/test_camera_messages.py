@@ -1,4 +1,4 @@
-"""Pictures and camera_info as drivers send them, heard by the imagine node's inputs as the import reads them."""
+"""Images and camera_info as drivers send them, heard by the imagine node's inputs as the import reads them."""
 
 import array
 import io
@@ -22,13 +22,13 @@ from astra_ros.nodes.imagine.bridge_readers import bridge_readers
 from astra_ros.nodes.imagine.inputs import ImagineInputs, Topics
 from astra_ros.nodes.imagine.settings import PlanTopicSettings
 
-PICTURE = np.zeros((48, 80, 3), np.uint8)
-PICTURE[:24, :30], PICTURE[:24, 30:], PICTURE[24:, :30] = (200, 60, 40), (30, 160, 70), (50, 80, 190)
+IMAGE = np.zeros((48, 80, 3), np.uint8)
+IMAGE[:24, :30], IMAGE[:24, 30:], IMAGE[24:, :30] = (200, 60, 40), (30, 160, 70), (50, 80, 190)
 PLACES = ((10, 10), (10, 60), (40, 10))
 
 
 class Bench:
-    """Inputs whose newest frame has the size of PICTURE, and what they refused and told."""
+    """Inputs whose newest frame has the size of IMAGE, and what they refused and told."""
 
     def __init__(self, topic="/cam/image"):
         self.refused, self.told, self.count = [], [], 0
@@ -50,20 +50,20 @@ class Bench:
     def newest(self):
         return self.inputs.camera.take()[0][-1]
 
-    def shows_the_picture(self, within=14):
+    def shows_the_image(self, within=14):
         assert self.refused == []
         for place in PLACES:
-            np.testing.assert_allclose(self.newest[place].astype(int), PICTURE[place], atol=within)
+            np.testing.assert_allclose(self.newest[place].astype(int), IMAGE[place], atol=within)
 
 
 def compressed(data, format="jpeg"):
     return CompressedImage(format=format, data=array.array("B", bytes(data)))
 
 
-def jpeg(picture=PICTURE, turn=1):
+def jpeg(image=IMAGE, turn=1):
     exif, file = PillowImage.Exif(), io.BytesIO()
     exif[0x0112] = turn
-    PillowImage.fromarray(picture).save(file, "jpeg", quality=97, subsampling=0, exif=exif)
+    PillowImage.fromarray(image).save(file, "jpeg", quality=97, subsampling=0, exif=exif)
     return file.getvalue()
 
 
@@ -75,29 +75,29 @@ def raw(encoding, pixels, step=None):
 
 
 def nv12():
-    numbers = cv2.cvtColor(PICTURE, cv2.COLOR_RGB2YUV_I420)
+    numbers = cv2.cvtColor(IMAGE, cv2.COLOR_RGB2YUV_I420)
     numbers[48:] = numbers[48:].reshape(2, -1).T.reshape(24, 80)
     return raw("nv12", numbers)
 
 
 def test_a_mosaic_in_a_padded_jpeg_is_seen_in_colours():
-    mosaic = PICTURE[..., 1].copy()
-    mosaic[::2, ::2], mosaic[1::2, 1::2] = PICTURE[::2, ::2, 0], PICTURE[1::2, 1::2, 2]
+    mosaic = IMAGE[..., 1].copy()
+    mosaic[::2, ::2], mosaic[1::2, 1::2] = IMAGE[::2, ::2, 0], IMAGE[1::2, 1::2, 2]
     bench = Bench()
     bench.hear(compressed(jpeg(mosaic) + bytes(9000), "bayer_rggb8; jpeg compressed "))
-    bench.shows_the_picture()
+    bench.shows_the_image()
 
 
-@pytest.mark.parametrize("make", [nv12, lambda: raw("8UC4", cv2.cvtColor(PICTURE, cv2.COLOR_RGB2BGRA))])
+@pytest.mark.parametrize("make", [nv12, lambda: raw("8UC4", cv2.cvtColor(IMAGE, cv2.COLOR_RGB2BGRA))])
 def test_encodings_that_opencv_reads_are_seen_by_camera_and_goal(make):
     bench = Bench()
     bench.hear(make())
-    bench.shows_the_picture(within=9)
+    bench.shows_the_image(within=9)
     bench.inputs.on_goal_image(make())
     assert bench.refused == []
-    goal = bench.inputs.goals.now().picture
+    goal = bench.inputs.goals.now().image
     for place in PLACES:
-        np.testing.assert_allclose(goal[place].astype(int), PICTURE[place], atol=9)
+        np.testing.assert_allclose(goal[place].astype(int), IMAGE[place], atol=9)
 
 
 @pytest.mark.parametrize("turn", range(1, 9))
@@ -106,14 +106,14 @@ def test_turn_marks_are_not_applied_and_that_is_told_once(turn):
     bench.inputs.camera.on_info(info(80, 48))
     for _ in range(3):
         bench.hear(compressed(jpeg(turn=turn)))
-    bench.shows_the_picture()
+    bench.shows_the_image()
     assert bench.inputs.camera.size_mismatch == ""
     assert len(bench.told) == (turn != 1)
     assert all(text.startswith("/cam/image: ") and f"orientation {turn}" in text for text in bench.told)
 
 
 @pytest.mark.parametrize("padding", [b"", bytes(9000), b"\xff" * 500])
-def test_padded_pictures_are_seen_and_cut_ones_refused(padding):
+def test_padded_images_are_seen_and_cut_ones_refused(padding):
     bench = Bench()
     data = jpeg()
     bench.hear(compressed(data[: len(data) // 2] + padding))
@@ -122,7 +122,7 @@ def test_padded_pictures_are_seen_and_cut_ones_refused(padding):
     assert all(reason.startswith("/cam/image: a JPEG") for _, reason in bench.refused)
     bench.refused.clear()
     bench.hear(compressed(data + padding))
-    bench.shows_the_picture()
+    bench.shows_the_image()
 
 
 @pytest.mark.parametrize(("format", "word"), [("16UC1; png compressed ", "colour camera"), ("h264", "is video")])
@@ -149,7 +149,7 @@ def test_the_node_sees_every_raw_encoding_as_the_import_does():
             assert seen.shape == (8, 10, 3)
 
 
-def test_the_node_sees_compressed_pictures_as_the_import_does():
+def test_the_node_sees_compressed_images_as_the_import_does():
     mosaic = np.random.default_rng(0).integers(0, 65535, (48, 80), np.uint16)
     for format, data in (
         ("bayer_gbrg16; png compressed ", cv2.imencode(".png", mosaic)[1]),
@@ -169,7 +169,7 @@ def info(width, height, focal=70.0, binning=0, roi=(0, 0, 0, 0)):
 
 
 def calibrated_on(width, height, msg):
-    """With K of pictures of another size than the message says."""
+    """With K of images of another size than the message says."""
     msg.k[2], msg.k[5] = width / 2, height / 2
     return msg
 
@@ -213,7 +213,7 @@ def test_a_camera_that_is_not_calibrated_is_named_as_that_once_and_nothing_is_to
     assert len(bench.told) == 1 and "not calibrated" in bench.told[0] and "remap" not in bench.told[0]
 
 
-def test_a_lens_of_much_larger_pictures_cannot_be_used():
+def test_a_lens_of_much_larger_images_cannot_be_used():
     bench = Bench()
     bench.hear(compressed(jpeg()))
     bench.inputs.camera.on_info(calibrated_on(480, 288, info(80, 48)))

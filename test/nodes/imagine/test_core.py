@@ -349,8 +349,8 @@ def test_the_newest_goal_goes_into_the_request_until_it_is_too_old():
     def goal():
         bench.camera()
         bench.ask()
-        _, _, _, picture, _, position = bench.imaginer.requests[-1]
-        return None if picture is None else int(picture.max()), None if position is None else position.tolist()
+        _, _, _, image, _, position = bench.imaginer.requests[-1]
+        return None if image is None else int(image.max()), None if position is None else position.tolist()
 
     assert goal() == (None, None)
     bench.core.on_goal_image(image_message(1.0, 77))

@@ -48,9 +48,9 @@ def test_the_newest_goal_of_either_kind_counts_by_arrival():
     bench.image()
     assert bench.goals.now().kind == "image" and bench.goals.now().position is None
     bench.pose()
-    assert bench.goals.now().position.tolist() == [0.5, 0.0, 0.0] and bench.goals.now().picture is None
+    assert bench.goals.now().position.tolist() == [0.5, 0.0, 0.0] and bench.goals.now().image is None
     bench.image(value=90, stamp=Time())  # older by its stamp, newer by arrival: what a simulator's reset sends
-    assert bench.goals.now().kind == "image" and bench.goals.now().picture.max() == 90
+    assert bench.goals.now().kind == "image" and bench.goals.now().image.max() == 90
 
 
 def test_a_goal_that_cannot_be_used_replaces_none():

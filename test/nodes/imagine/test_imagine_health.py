@@ -118,7 +118,7 @@ def test_only_publishers_that_contradict_each_other_are_a_warning_of_the_plans(b
     assert found["joint_states"] == WARN and found["plans"] == (WARN if contradicts else OK)
 
 
-def test_a_good_picture_ends_the_complaint_about_a_bad_one_at_once(bench):
+def test_a_good_image_ends_the_complaint_about_a_bad_one_at_once(bench):
     bench.image(0, stamp_s=1.0, encoding="yuv420")
     assert bench.status("camera").level == ERROR
     bench.pass_time(0.1)

@@ -124,7 +124,7 @@ def test_headers_are_the_source_images(bench, imagined):
     assert video == [(k + 1) * DT_NS for k in range(HORIZON)]
 
 
-def test_imagined_frames_are_pictures(imagined):
+def test_imagined_frames_are_images(imagined):
     for frame in imagined.video:
         assert (frame.encoding, frame.width, frame.height, frame.step) == ("rgb8", 64, 64, 192)
         assert len(frame.data) == 64 * 192 and not frame.is_bigendian

@@ -1,4 +1,4 @@
-"""Large pictures in many threads: the process takes what it needs and no more with time."""
+"""Large images in many threads: the process takes what it needs and no more with time."""
 
 import subprocess
 import sys
@@ -50,12 +50,12 @@ print(shared, inputs.camera.frames_held, len(seen), before, max(seen[:150]), max
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_pictures_of_a_fast_camera_do_not_pile_up():
+def test_images_of_a_fast_camera_do_not_pile_up():
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     shared, held, count, before, early, late = done.stdout.split()
     assert shared == "True" and int(held) <= 32 and int(count) == 300
-    # 6 MB a picture: four messages, and the copies of those that are being converted.
+    # 6 MB an image: four messages, and the copies of those that are being converted.
     assert float(late) - float(before) < 150.0 and float(late) - float(early) < 30.0, done.stdout
 
 

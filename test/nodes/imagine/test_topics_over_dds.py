@@ -38,10 +38,10 @@ def test_topics_that_cannot_be_heard_are_named_with_the_way_out(graph, small_mod
     assert all(f"[imagine]: {text}\n" in log for text in texts.values() if text) and "check the topic's name" not in log
     # What is then published as it should be is not named any more.
     good = graph.publisher(Image, "cam", 5)
-    picture = rgb_to_image(np.zeros((8, 8, 3), np.uint8), stamp_of(1.0), "camera")
+    image = rgb_to_image(np.zeros((8, 8, 3), np.uint8), stamp_of(1.0), "camera")
 
     def heard():
-        good.publish(picture)
+        good.publish(image)
         return not {pair.key: pair.value for pair in graph.status["imagine: topics"].values}["image"]
 
     graph.until(heard, "images that are heard")

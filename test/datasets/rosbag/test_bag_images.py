@@ -1,4 +1,4 @@
-"""Every encoding of a bag's pictures, against numbers by hand and against what the nodes see."""
+"""Every encoding of a bag's images, against numbers by hand and against what the nodes see."""
 
 from types import SimpleNamespace
 
@@ -78,10 +78,10 @@ def test_red_in_shared_colours(encoding, pair):
 
 @pytest.mark.parametrize("kind", ["jpg", "png"])
 def test_compressed(kind):
-    picture = np.full((32, 48, 3), RED, np.uint8)
-    data = cv2.imencode(f".{kind}", picture[..., ::-1])[1].ravel()
+    image = np.full((32, 48, 3), RED, np.uint8)
+    data = cv2.imencode(f".{kind}", image[..., ::-1])[1].ravel()
     got = to_rgb(COMPRESSED, SimpleNamespace(format="", data=data))
-    np.testing.assert_allclose(got, picture, atol=3)
+    np.testing.assert_allclose(got, image, atol=3)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The import and the running node keep the same pictures of a camera, whatever their order."""
+"""The import and the running node keep the same images of a camera, whatever their order."""
 
 from types import SimpleNamespace
 
@@ -11,12 +11,12 @@ from astra_ros.datasets.rosbag.segmentation import Segmentation, _runs
 
 def kept_by_the_import(stamps):
     received = np.arange(len(stamps)) * 0.05
-    pictures = SimpleNamespace(values=[(2, 2)] * len(stamps), changes={}, received_ns=(received * 1e9).astype(int))
+    images = SimpleNamespace(values=[(2, 2)] * len(stamps), changes={}, received_ns=(received * 1e9).astype(int))
     segmentation = Segmentation(np.full(len(stamps), "", dtype=object))
     clock = SimpleNamespace(
         times_s=lambda _: np.array(stamps), received_s=lambda _: received, jumps={}, future=frozenset()
     )
-    return _runs(pictures, clock, 0.5, segmentation)[-1].tolist()
+    return _runs(images, clock, 0.5, segmentation)[-1].tolist()
 
 
 def kept_by_the_node(stamps):
@@ -27,7 +27,7 @@ def kept_by_the_node(stamps):
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_late_and_repeated_pictures_and_clocks_that_are_set_back(seed):
+def test_late_and_repeated_images_and_clocks_that_are_set_back(seed):
     draw = np.random.default_rng(seed)
     stamps = list(100.0 + np.arange(60) * 0.05)
     for _ in range(8):
