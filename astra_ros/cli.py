@@ -23,7 +23,7 @@ COMMANDS = {
     "import-bag": "make a data set from a real robot's rosbag2: its camera and its motion",
     "train": "train a world model on a data set; can be stopped and resumed",
     "export": "write what training made so far as a model that the nodes load",
-    "style": "teach a model to take on the light and colours of a picture",
+    "style": "teach a model to take on the light and colours of an image",
     "eval": "measure a model on held-out scenes, beside copying the last frame",
     "rank": "over many scenes: does the score order plans as the simulator does?",
     "bench": "how fast: camera image to scores, beside the plain denoising loop",

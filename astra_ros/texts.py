@@ -1,6 +1,6 @@
-"""Texts of others in texts of ours: a name of 100,000 characters must not push out what was said about it.
+"""Foreign text quoted in messages: a name of 100,000 characters must not push out the rest of the message.
 
-Names come from messages, files and parameters, and anything may stand in them. Where an error quotes one, it
+Names come from messages, files and parameters, and may hold anything. Where an error quotes one, it
 quotes ``short(name)`` or ``listed(names)``, so that the sentence around it, and the cure at its end, stay.
 """
 

@@ -24,7 +24,7 @@ def pose_to_position(msg: PoseStamped, frame: str, topic: str = "goal_pose", rea
     """
     if msg.header.frame_id.lstrip("/") != frame:
         problem = f"the pose is in the frame '{short(msg.header.frame_id)}', and no transform is looked up"
-        raise BridgeError(problem, thing=topic, cure=f"give it in '{short(frame)}', or set world_frame to its frame")
+        raise BridgeError(problem, thing=topic, cure=f"give it in '{short(frame)}'")
     position = np.array([getattr(msg.pose.position, axis) for axis in "xyz"])
     if not np.isfinite(position).all():
         problem = f"the position {position.tolist()} is not finite"
@@ -34,6 +34,6 @@ def pose_to_position(msg: PoseStamped, frame: str, topic: str = "goal_pose", rea
             f"the position {[float(f'{value:.6g}') for value in position]} m is further than {reach_m:g} m from the "
             f"origin of '{short(frame)}'",
             thing=topic,
-            cure="give it in metres and in that frame, or set goal_reach_m to how far goals may be",
+            cure="give it in metres and in that frame",
         )
     return position

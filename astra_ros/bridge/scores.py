@@ -87,12 +87,12 @@ def _score(status: DiagnosticStatus, topic: str) -> PlanScore:
         raise BridgeError(
             f"status '{status.name}' is not the score of a plan ({error!r})",
             thing=topic,
-            cure="subscribe to the ~/scores of an imagine node",
+            cure="give the scores that an imagine node publishes",
         ) from error
 
 
 def scores_to_matrix(scores: Sequence[PlanScore]) -> Float32MultiArray:
-    """The numbers, plan x critic: column 0 is the score, the others are the critics' costs, NaN where there is none.
+    """The numbers, plan x critic: column 0 is the score, the others are costs of critics, NaN for a missing cost.
 
     The labels of the two dimensions list their rows and columns: ``"plan: candidates/0, candidates/1"`` and
     ``"critic: score, goal, collision"``.

@@ -1,1 +1,1 @@
-"""What a camera's messages say, and the frames that a model looks at: without ROS, for nodes and imports alike."""
+"""Camera messages, and the frames that a model is given. Without ROS, for nodes and bag imports alike."""

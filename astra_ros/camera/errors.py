@@ -1,4 +1,4 @@
-"""Errors of cameras, images and lenses. None names a topic: who reads messages adds it as ``thing``."""
+"""Errors of cameras, images and lenses. They do not name a topic: the caller adds it as ``thing``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from astra_ros.errors import UserError
 
 
 class CameraError(UserError, ValueError):
-    """A camera, or a history of its frames, cannot be as it is given."""
+    """The settings of a camera, or a frame for its history, are invalid."""
 
 
 class ImageError(UserError, ValueError):

@@ -129,7 +129,7 @@ class FrameHistory:
         return np.stack([self._frames[index][1] for index in picked])
 
     def _pick(self) -> tuple[list[int], str | None]:
-        """(indices of the T frames, oldest first; why there are none, or None)"""
+        """(indices of the T frames, oldest first; why the history is not ready, or None)"""
         if not self._frames:
             return [], "no camera frame yet"
         if len(self._intervals) > 1 and self.length > 1:

@@ -136,7 +136,7 @@ def _layout(message):
 
 
 def _read(message) -> tuple[Format, Container, bytes]:
-    """(format, header, data) of a message, checked from what is cheap to what is not."""
+    """(format, header, data) of a message, checked, the cheap checks first."""
     said = f"format '{short(message.format.strip())}'"
     form = read_format(message.format)
     if form.is_depth:

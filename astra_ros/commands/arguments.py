@@ -12,7 +12,7 @@ Request = TypeVar("Request")
 
 
 class HelpFormat(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Keeps line breaks of descriptions, and shows the defaults that there are."""
+    """Keeps line breaks of descriptions, and shows defaults that are not None."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         if action.nargs == 0 or action.default in (None, False, ()) or "default" in (action.help or ""):

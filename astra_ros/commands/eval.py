@@ -8,8 +8,8 @@ Four kinds of figures come from held-out scenes, for each action space and horiz
   actions   the same for clips that are imagined with the motion of another clip, and the poses that a pose probe,
             trained on real frames only, reads from the imagined frames
   outcomes  the outcome heads against the labels of the episodes
-  style     scenes that were recorded in a second style, imagined in that style: with a picture of it, with the
-            colours of that picture only, and without it
+  style     scenes that were recorded in a second style, imagined in that style: with an image of it, with the
+            colours of that image only, and without it
 
 PSNR and SSIM leave out frames in which nothing has changed since the last observed frame: there a copy is perfect.
 Their share, and the model's PSNR in them, are stated.

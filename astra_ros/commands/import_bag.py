@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         metavar="YAML",
-        help="the settings below and some more, as in config/robot.example.yaml; what is given here wins",
+        help="the settings below and some more, as in config/robot.example.yaml; options that are given win",
     )
     parser.add_argument("--robot", help=f"its name, part of the files' names (default: {defaults.robot})")
     parser.add_argument("--world", help=f"where it was recorded (default: {defaults.world})")

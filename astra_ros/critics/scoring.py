@@ -123,7 +123,7 @@ def score_plans(
         opinions = [_opinion(critic, inp) for critic in critics if critic.settings.enabled]
         heard = _heard(opinions)
     unheard = [
-        f"{each.critic.name}: {each.missing}; set {each.critic.name}.enabled to false to do without"
+        f"{each.critic.name}: {each.missing}; disable the critic to do without it"
         for each in opinions
         if each.missing and each.critic.must_score
     ]

@@ -238,7 +238,7 @@ def _load_frames(path: Path, suffix: str, sha256: str) -> np.ndarray:
 
 
 def list_episodes(folder: str | Path, space: str | None = None) -> list[Path]:
-    """Tables of the episodes, in order of name. Raises DatasetError where there are none."""
+    """Tables of the episodes, in order of name. Raises DatasetError for a folder without any."""
     folder = Path(folder)
     found = sorted(
         path
@@ -248,7 +248,7 @@ def list_episodes(folder: str | Path, space: str | None = None) -> list[Path]:
     if not found:
         old = any(folder.glob("episode_*.npz"))
         problem = f"no episodes{f' of {space}' if space else ''}" + ", but NPZ files of an older version" * old
-        cure = "record them again" if old else "record some with: astra record"
+        cure = "record them again" if old else "record or import some"
         raise DatasetError(problem, thing=folder, cure=cure)
     return found
 

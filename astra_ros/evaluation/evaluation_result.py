@@ -31,9 +31,9 @@ ROWS = {
 REAL = "real frames"
 STYLE_ROWS = {
     "ceiling": "autoencoder alone",
-    "told": "with a picture of it",
+    "told": "with an image of it",
     "matched": "colours matched alone",
-    "untold": "without a picture",
+    "untold": "without an image",
     "copy": "copy the last frame",
 }
 USABLE_PROBE = 0.5  # share of the poses in real frames that a probe must find
@@ -85,7 +85,7 @@ class EventFigures:
 
 @dataclass(frozen=True)
 class StyleFigures:
-    """PSNR against scenes recorded in a second style, and what a picture of that style gains."""
+    """PSNR against scenes recorded in a second style, and what an image of that style gains."""
 
     clips: int
     psnr_db: dict[str, ByHorizon]
@@ -189,7 +189,7 @@ class SpaceFigures:
             if (seen := self.following[REAL].near) < USABLE_PROBE:
                 lines.append(
                     f"  (the probe finds only {seen:.0%} of the poses in real frames, so its figures say little; "
-                    "train it on more --probe-data)"
+                    "train it on more episodes)"
                 )
         for event, values in self.events.items():
             tells = ", ".join(
@@ -252,7 +252,7 @@ class OverallFigures:
     near_real: float | None = _mean("the same, real frames", "{:.0%}", lambda f: f.near(REAL))
     near_shuffled: float | None = _mean("the same, another plan's motion", "{:.0%}", lambda f: f.near("shuffled"))
     style_told_db: float | None = _mean(
-        "in another style: PSNR gained by a picture of it, at 16", "{:+.2f} dB", lambda f: f.style_gain("gain_db")
+        "in another style: PSNR gained by an image of it, at 16", "{:+.2f} dB", lambda f: f.style_gain("gain_db")
     )
     style_told_over_matched_db: float | None = _mean(
         "the same, over matching its colours alone", "{:+.2f} dB", lambda f: f.style_gain("gain_over_matched_db")

@@ -49,7 +49,7 @@ class Shown:
     Attributes:
         clips: row -> uint8 [N, H, h, w, 3] of the first clips; `truth` is what the camera saw.
         styled: row -> uint8 [1 + H, h, w, 3] of a clip in a second style, first the frame that it began with; empty
-            where there is none.
+            without such a clip.
     """
 
     clips: dict[str, np.ndarray]
@@ -106,7 +106,7 @@ def _space(folder: Path, space: str, figures: SpaceFigures, shown: Shown, dt_s: 
         name = f"{space}_style.png"
         _strip(folder / name, shown.styled, dt_s, given=True)
         parts.append(("table", figures.style.quality()))
-        caption = f"{space}, in another style; left: the given picture, then the last observed frames"
+        caption = f"{space}, in another style; left: the given image, then the last observed frames"
         parts.append(("picture", (name, caption)))
     return parts
 

@@ -1,4 +1,4 @@
-"""Figures of how well a model imagines scenes in the style of a given picture, from scenes recorded in two styles."""
+"""Figures of how well a model imagines scenes in the style of a given image, from scenes recorded in two styles."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from astra_ros.evaluation.metrics import interval, psnr
 from astra_ros.inference import WorldModel
 
 
-def colours_matched(frames: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """Frames uint8 [T, h, w, 3] with the mean and spread of the colour channels of `picture` [h, w, 3].
+def colours_matched(frames: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Frames uint8 [T, h, w, 3] with the mean and spread of the colour channels of `image` [h, w, 3].
 
     A baseline that knows a style but not the scene (after Reinhard et al. 2001, in RGB).
     """
-    own, wanted = frames.astype(np.float32), picture.astype(np.float32)
+    own, wanted = frames.astype(np.float32), image.astype(np.float32)
     spread = wanted.std((0, 1)) / np.maximum(own[-1].std((0, 1)), 1)
     matched = (own - own[-1].mean((0, 1))) * spread + wanted.mean((0, 1))
     return matched.round().clip(0, 255).astype(np.uint8)
@@ -27,8 +27,8 @@ def imagine_styled(
 ) -> tuple[StyleFigures | None, dict[str, np.ndarray]]:
     """Imagine the clips that were recorded in a second style, and compare them with the recording in that style.
 
-    PSNR is of decoded frames, imagined from observed frames that were restyled by a picture (`told`), whose colours
-    were matched with the picture (`matched`), or that were left as they are (`untold`). Beside them stand the
+    PSNR is of decoded frames, imagined from observed frames that were restyled by an image (`told`), whose colours
+    were matched with the image (`matched`), or that were left as they are (`untold`). Beside them stand the
     autoencoder alone and a copy of the last frame.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What a model says of itself, and where models are found."""
+"""A model's card, and where models are found."""
 
 from __future__ import annotations
 

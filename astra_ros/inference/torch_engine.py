@@ -103,7 +103,7 @@ class TorchEngine:
 
     @cached_property
     def _transfer(self) -> StyleTransfer:
-        """Read when it is first needed: most never do."""
+        """Read at the first use: most processes never restyle."""
         return read_style(self._card.path, self._network.autoencoder).to(self._place)
 
     @torch.inference_mode()

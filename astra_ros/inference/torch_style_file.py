@@ -49,7 +49,7 @@ def write_style(directory: Path, transfer: StyleTransfer, autoencoder: nn.Module
 def read_style(directory: Path, autoencoder: nn.Module) -> StyleTransfer:
     """Inverse of `write_style`.
 
-    Raises ModelError where there is none, or it is damaged, or was trained on latents of another autoencoder.
+    Raises ModelError where it is missing, damaged, or was trained on latents of another autoencoder.
     """
     path = directory / STYLE_FILE
     command = f"astra style {directory}"

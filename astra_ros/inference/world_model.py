@@ -22,7 +22,7 @@ class WorldModel:
     Not thread safe: one thread owns it.
 
     Attributes:
-        card: what the model says of itself.
+        card: the content of the model's ``card.json``.
         device: where it runs: 'cpu', 'cuda'.
     """
 

@@ -57,8 +57,8 @@ class SettingsParameters:
         return self._settings[prefix]
 
     def warn_of_unknown(self, unused: Collection[str] = ()) -> None:
-        """Log values that were given for parameters that are not declared (most likely typing errors), but for
-        namespaces that are known and ``unused``."""
+        """Warn of given parameters that are not declared (most likely typing errors), except in namespaces that are
+        known and ``unused``."""
         for name in sorted(set(self._given)):
             known = name.startswith("qos_overrides.") or name.partition(".")[0] in unused
             if not known and not self._node.has_parameter(name):
@@ -120,7 +120,7 @@ def _set_range(descriptor: ParameterDescriptor, value, limits: tuple[float, floa
 
 
 def _from_ros(name: str, value, like):
-    """A parameter's value in the type of ``like``; whole numbers do where a float is meant."""
+    """A parameter's value in the type of ``like``; an integer is accepted for a float."""
     if isinstance(like, bool):
         good = isinstance(value, bool)
     elif isinstance(like, int):

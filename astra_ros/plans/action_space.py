@@ -124,14 +124,14 @@ class ActionSpace(ABC):
         return np.ptp(rows, axis=0)
 
     def moving(self, plan: Any, columns: Sequence[str]) -> list[str]:
-        """Those of a plan's further columns that move. A plan is taken without those that do not."""
+        """The plan's further columns that move. Further columns that stand still are ignored."""
         return list(columns)
 
     def check_start(self, plan: Any, robot: RobotNow | None, rules: StartRules) -> None:
         """Checks that a plan, as it came, begins where the robot is. Without a state it may begin anywhere.
 
         Raises:
-            RobotUnknown: where the robot is is not known.
+            RobotUnknown: the robot's position is not known.
             StartError: the plan begins elsewhere.
         """
         return

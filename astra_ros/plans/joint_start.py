@@ -19,10 +19,10 @@ FASTEST_JOINT = TURN
 # A step across the seam of angles that are written modulo 2 pi is a short one, rad. A longer one may go either way
 # round: a joint_trajectory_controller goes straight from number to number.
 ACROSS_THE_SEAM = math.pi / 2
-# What to do where a joint seems to turn without end, and nothing says so.
+# The cure where a joint seems to turn without end, but is not known to.
 TURNS = (
-    "if the joint turns without end, publish a robot_description that calls it continuous, or import the model's "
-    "recordings with --urdf"
+    "if the joint turns without end, let the robot's description call it continuous, or import the model's "
+    "recordings with that description"
 )
 
 
@@ -53,7 +53,7 @@ def check_start(plan: JointPlan, robot: RobotNow, rules: StartRules) -> None:
     """Checks that the joints that a model knows, those of ``plan``, begin where the robot is.
 
     Raises:
-        RobotUnknown: where a joint is is not known.
+        RobotUnknown: the position of a joint is not known.
         StartError: a joint is elsewhere.
     """
     if unknown := robot.unknown(plan.joint_names):

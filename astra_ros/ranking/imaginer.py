@@ -216,7 +216,7 @@ class Imaginer:
         return made.outcomes[OBJECT_POSITION][0, 0]
 
     def pictures(self, result: Result, which=...) -> np.ndarray:
-        """Imagined frames as pictures uint8 [..., h, w, 3] RGB. A plan's last imagined picture repeats after it.
+        """Imagined frames as images uint8 [..., h, w, 3] RGB. A plan's last imagined image repeats after it.
 
         Args:
             which: index of [K, H]: ``0`` is the first plan, ``np.s_[:, -1]`` the last step of all plans.

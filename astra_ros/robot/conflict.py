@@ -62,13 +62,13 @@ class Conflict:
         if apart:
             return f"{what} has two publishers, which contradict each other ({how}){apart}{stamps}"
         same = f"; both have the same {_ALIKE[self.kind]}, {first}" if self.kind in _ALIKE else ""
-        return f"{what} jumps back and forth ({how}), as when two publishers speak of it{same}{stamps}"
+        return f"{what} jumps back and forth ({how}), as when two nodes publish it{same}{stamps}"
 
 
 _ALIKE = {Kind.JOINT: "order of names", Kind.FRAME: "parent"}
 _SAID_IN = {
     Kind.JOINT: "their messages name {} and {}",
-    Kind.FRAME: "it stands in {} and also in {}",
+    Kind.FRAME: "its parent is {} and also {}",
     Kind.VELOCITY: "their headers name {} and {}",
 }
 

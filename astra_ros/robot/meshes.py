@@ -34,7 +34,7 @@ class MeshError(Exception):
 
 
 def mesh_file(name: str) -> Path:
-    """The file behind a mesh name of a description; raises MeshError where there is none.
+    """The file behind a mesh name of a description; raises MeshError where it is missing.
 
     Absolute paths and ``file:`` URLs of this machine (RFC 8089: ``file:///x``, ``file:/x``, ``file://localhost/x``) are
     taken as they are. ``package://`` is looked up in ``share/`` of the entries of ``AMENT_PREFIX_PATH``.

@@ -14,8 +14,8 @@ from astra_ros.robot.kinematics import KinematicsError, LinkPoses
 from astra_ros.robot.renderer import RobotRenderer
 from astra_ros.robot.shapes import BrokenMeshes, check_meshes, odd_sizes
 
-NOTHING_CAME = "no robot_description has come"
-EARLIER_IS_USED = "robot_description: the newest cannot be used, an earlier one is: "
+NOTHING_CAME = "no robot description has come"
+EARLIER_IS_USED = "the newest cannot be used, an earlier one is: "
 # Descriptions kept until one of them is rendered.
 MOST_TRIED = 4
 
@@ -118,7 +118,7 @@ class PlanRenders:
         return next(filter(None, reasons), None)
 
     def draw(self, space: ActionSpace, motion: np.ndarray) -> np.ndarray | None:
-        """uint8 [K, H + 1, 3, h, w] of plans [K, H + 1, J]; None where that cannot be, and ``problem`` says why."""
+        """uint8 [K, H + 1, 3, h, w] of plans [K, H + 1, J]; or None, and ``problem`` says why."""
         if not space.columns_are_joints or space.name not in self._cameras:
             self.problem = f"the model was trained without robot renders of {space.name}"
             return None
@@ -132,9 +132,9 @@ class PlanRenders:
 
     def _why(self, drawn: _Drawn | None) -> str:
         if drawn is not None and drawn.newest_fails:
-            return f"robot_description: {drawn.newest_fails}"
+            return drawn.newest_fails
         with self._lock:
-            return NOTHING_CAME if self._refused is None else f"robot_description: {self._refused[1]}"
+            return NOTHING_CAME if self._refused is None else self._refused[1]
 
     def _warn(self, drawn: _Drawn) -> None:
         with self._lock:
@@ -142,7 +142,7 @@ class PlanRenders:
         if fails and drawn.renderer is not None:
             self.warning = EARLIER_IS_USED + fails
         else:
-            self.warning = f"robot_description: {'; '.join(drawn.odd)}" if drawn.odd else None
+            self.warning = "; ".join(drawn.odd) or None
 
     def _built(self, space: ActionSpace) -> _Drawn | None:
         """The renderer of the newest description that works; None without any description."""

@@ -6,7 +6,7 @@ description, and the network's capacity goes to the objects that the robot touch
 Each link is a few convex parts (``shapes``). A part's outline is the convex hull of its projected corners. OpenCV fills
 the outlines, several samples a pixel, from the part with the farthest middle to the nearest (painter's algorithm).
 So the silhouette does not depend on the order. Which of two links is in front can be wrong where they interlock, as at
-a joint. The rest is numpy over many pictures at once.
+a joint. The rest is numpy over many renders at once.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from astra_ros.camera.pinhole import PinholeCamera, checked_pose
 from astra_ros.robot.kinematics import KinematicsError, LinkPoses
 from astra_ros.robot.shapes import convex_parts
 
-# Channels of a picture.
+# Channels of a render.
 COVERAGE, NEARNESS, CHAIN = 0, 1, 2
 CHANNELS = 3
 # OpenCV takes corners as integers with so many fractional bits.
 SHIFT = 4
 # Corners farther out than this (samples) are pulled in, so that they fit into 32 bits.
 FAR_OUT = 2.0**16
-# Pictures rendered at a time, so that their samples stay in the processor's cache.
+# Renders made at a time, so that their samples stay in the processor's cache.
 AT_A_TIME = 16
 
 
@@ -116,7 +116,7 @@ class RobotRenderer:
         self._projection = fine.matrix @ world_from_base
 
     def draw(self, positions) -> np.ndarray:
-        """Pictures of the robot for joint positions [..., J].
+        """Renders of the robot for joint positions [..., J].
 
         Returns:
             uint8 [..., 3, height, width], 255 standing for 1:
@@ -136,10 +136,10 @@ class RobotRenderer:
             raise KinematicsError("they hold NaN or infinity; expected finite numbers", thing="joint positions")
         flat = poses.reshape(int(np.prod(poses.shape[:-3])), *poses.shape[-3:])
         shape = (CHANNELS, self.camera.height, self.camera.width)
-        pictures = np.empty((len(flat), *shape), dtype=np.uint8)
+        renders = np.empty((len(flat), *shape), dtype=np.uint8)
         for start in range(0, len(flat), AT_A_TIME):
-            pictures[start : start + AT_A_TIME] = self._draw(flat[start : start + AT_A_TIME])
-        return pictures.reshape(poses.shape[:-3] + shape)
+            renders[start : start + AT_A_TIME] = self._draw(flat[start : start + AT_A_TIME])
+        return renders.reshape(poses.shape[:-3] + shape)
 
     def _draw(self, poses: np.ndarray) -> np.ndarray:
         """uint8 [N, 3, h, w] of link poses [N, L, 4, 4]."""
@@ -204,7 +204,7 @@ class RobotRenderer:
         planes = np.take_along_axis(planes, order[..., None], axis=1)
         planes[..., 2] -= far
         planes /= near - far
-        # One table per picture, indexed by label: slopes, value at (0, 0), chain code.
+        # One table per render, indexed by label: slopes, value at (0, 0), chain code.
         tables = np.zeros((len(labels), 4, max(256, order.shape[1] + 1)), dtype=np.float32)
         tables[:, :3, 1 : order.shape[1] + 1] = planes.transpose(0, 2, 1)
         tables[:, 3, 1 : order.shape[1] + 1] = self._codes[order]
@@ -212,8 +212,8 @@ class RobotRenderer:
         x = (np.arange(width) * samples + middle).astype(np.float32)
         y = (np.arange(height) * samples + middle).astype(np.float32)[:, None]
         amount = hits * np.float32(255.0 / samples**2)
-        pictures = np.empty((len(labels), CHANNELS, height, width), dtype=np.uint8)
-        pictures[:, COVERAGE] = amount + 0.5
+        renders = np.empty((len(labels), CHANNELS, height, width), dtype=np.uint8)
+        renders[:, COVERAGE] = amount + 0.5
         for n, table in enumerate(tables):
             along_u, along_v, value, code = (_look_up(front[n], row) for row in table)
             along_u *= x
@@ -223,9 +223,9 @@ class RobotRenderer:
             np.clip(value, 0.0, 1.0, out=value)
             value *= amount[n]
             code *= amount[n]
-            pictures[n, NEARNESS] = value + 0.5
-            pictures[n, CHAIN] = code + 0.5
-        return pictures
+            renders[n, NEARNESS] = value + 0.5
+            renders[n, CHAIN] = code + 0.5
+        return renders
 
 
 def _by_pixel(combine: np.ufunc, values: np.ndarray, samples: int) -> np.ndarray:
@@ -245,7 +245,7 @@ def _look_up(labels: np.ndarray, table: np.ndarray) -> np.ndarray:
 
 
 def _planes(corners: np.ndarray, inverse: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Each part's front as a plane, on which inverse depth is linear in the picture.
+    """Each part's front as a plane, on which inverse depth is linear in the image.
 
     It is a least squares fit through the part's corners, moved forward by the mean distance of the corners in front.
 

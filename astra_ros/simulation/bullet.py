@@ -8,7 +8,7 @@ import os
 def _imported():
     try:
         kept = os.dup(2)
-    except OSError:  # there is none
+    except OSError:  # standard error is closed
         import pybullet
 
         return pybullet

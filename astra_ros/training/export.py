@@ -102,7 +102,7 @@ def read_embodiments(run: Path) -> Embodiments:
     """Inverse of `write_embodiments`. Raises TrainingError where the file is missing or unusable."""
     path = run / SPACES_FILE
     if not path.is_file():
-        raise TrainingError("is missing", thing=path, cure=f"train first with: astra train --out {run}")
+        raise TrainingError("is missing", thing=path, cure=f"train first, into {run}")
     try:
         return Embodiments.from_dict(json.loads(path.read_text()))
     except (ValueError, KeyError, TypeError) as error:
@@ -137,7 +137,7 @@ def averaged_model(run: Path) -> Astra:
 def _read(path: Path, prefix: str = "") -> tuple[dict[str, torch.Tensor], dict]:
     """The averaged weights of one stage, named as in the whole model, and the network's settings."""
     if not path.is_file():
-        raise TrainingError("is missing", thing=path, cure=f"train first with: astra train --out {path.parent}")
+        raise TrainingError("is missing", thing=path, cure=f"train first, into {path.parent}")
     tensors, _, config = read_checkpoint(path, TrainingError)
     weights = {
         prefix + name.removeprefix("average."): value for name, value in tensors.items() if name.startswith("average.")

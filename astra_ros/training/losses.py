@@ -242,7 +242,7 @@ def balanced(error_B: Tensor, spaces_B: Tensor) -> Tensor:
 
 
 def _outcome_loss(name: str, value: Tensor, truth: Tensor, weights: LossWeights) -> Tensor:
-    """The loss of one head over the frames with a label; 0 if there is none."""
+    """The loss of one head over the frames with a label; 0 without such frames."""
     known = truth.isfinite()
     truth = torch.where(known, truth, 0)
     if name in EVENTS:

@@ -230,7 +230,7 @@ def check_frames(data: TrainingData, card: ModelCard) -> None:
             f"its frames have {pixels(data.size)} and are {data.dt_s:g} s apart; '{card.name}' takes "
             f"{pixels(card.image_size)}, {card.dt_s:g} s apart"
         )
-        raise DatasetError(problem, thing=data.folder, cure="record such frames (--size, another --out)")
+        raise DatasetError(problem, thing=data.folder, cure="record such frames into another folder")
 
 
 def has_style(card: ModelCard, autoencoder: FrameAutoencoder) -> bool:

@@ -62,7 +62,7 @@ def check_episodes(folder: Path, footers: Mapping[Path, dict]) -> TrainingData:
             raise DatasetError(problem, thing=path, cure="train on episodes of one frame size")
         if footer["seed"] is not None and footer["seed"] >= HELD_OUT_FROM:
             problem = f"seeds from {HELD_OUT_FROM} on are held out for evaluation"
-            raise DatasetError(problem, thing=path, cure="record others with: astra record --first-seed 0")
+            raise DatasetError(problem, thing=path, cure="record others, with lower seeds")
         if why := footer["source"].get("unfit"):
             cure = "delete the episodes of that bag, or import it again as that says, with --force"
             raise DatasetError(f"a model cannot learn from it ({why})", thing=path, cure=cure)

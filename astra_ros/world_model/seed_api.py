@@ -1,6 +1,6 @@
 """The functions that the seed document prints, by its names and with its arguments.
 
-Nothing in the package calls them; they are kept for who comes from the document, and tested. The package imagines by
+Nothing in the package calls them; they are kept for readers of that document, and tested. The package imagines by
 `astra_ros.inference`.
 """
 

@@ -128,7 +128,7 @@ def test_a_critic_that_must_score_and_cannot_vetoes_every_plan():
     for score in score_plans(NAMES, make_input(), [CollisionCritic(), Fixed("x", (0.0,) * 3)]):
         assert score.verdict == "vetoed" and score.score == 1.0
         assert score.reasons[0].startswith("collision: the model has no 'obstacle_contact' outcome for this robot; ")
-        assert "set collision.enabled to false" in score.reasons[0]
+        assert "disable the critic" in score.reasons[0]
 
 
 def test_real_critics_give_readable_reasons():

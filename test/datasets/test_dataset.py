@@ -175,7 +175,7 @@ def test_a_wrong_episode_cannot_be_made(changes, fact):
 def test_an_empty_folder_says_how_to_fill_it(tmp_path):
     with pytest.raises(DatasetError) as error:
         list_episodes(tmp_path)
-    assert error.value.thing == str(tmp_path) and "astra record" in error.value.cure
+    assert error.value.thing == str(tmp_path) and "record" in error.value.cure
     save_episode(episode_path(tmp_path, "car_twist", 7), episode())
     with pytest.raises(DatasetError) as error:
         list_episodes(tmp_path, "panda_joints")

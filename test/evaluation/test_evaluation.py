@@ -161,12 +161,12 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     page = (tmp_path / "report/report.html").read_text()
     assert "kuka_joints_0.png" in page and "psnr_kuka_joints.svg" in page
     markdown = (tmp_path / "report/report.md").read_text()
-    assert f"with a picture of it | {rows['told']['1']:.2f} |" in markdown
+    assert f"with an image of it | {rows['told']['1']:.2f} |" in markdown
     for name in ("kuka_joints.mp4", "kuka_joints_2.png", "psnr_kuka_joints.svg", "kuka_joints_style.png"):
         assert name in markdown and (tmp_path / "report" / name).stat().st_size > 500
     whole = result["overall"]
     assert f"another plan's motion | {whole['lost_when_shuffled_db']:.2f} dB" in markdown
-    assert f"a picture of it, at 16 | {whole['style_told_db']:+.2f} dB" in markdown
+    assert f"an image of it, at 16 | {whole['style_told_db']:+.2f} dB" in markdown
     assert f"near the true one, of the first 16 | {whole['near']:.0%}" in markdown
     assert result["ranking"] == ranked and "scores choose, mean over arm, drive" in markdown
     assert "Spearman | 0.61" in markdown and "top-1 regret | 17%" in markdown

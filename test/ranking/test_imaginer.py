@@ -268,9 +268,9 @@ def test_the_robot_is_drawn_where_each_plan_takes_it():
 @pytest.mark.parametrize(
     "urdf, reason",
     [
-        (None, "no robot_description has come"),
-        ("<robot name='other'><link name='base'/></robot>", "robot_description: "),
-        ("no XML", "robot_description: "),
+        (None, "no robot description has come"),
+        ("<robot name='other'><link name='base'/></robot>", "robot description: "),
+        ("no XML", "robot description: "),
     ],
 )
 def test_without_a_description_it_imagines_all_the_same_and_says_so(urdf, reason):

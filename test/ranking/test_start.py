@@ -100,7 +100,7 @@ def test_a_joint_that_the_robots_description_limits_must_be_in_its_turn_whatever
 def test_where_it_is_not_known_a_turn_is_named_as_one_with_the_cure():
     reason = moved(preparer(known=()), plan(1.02 - TURN, 1.1 - TURN), j=1.0)
     assert "Of j that is about one whole turn" in reason
-    assert "publish a robot_description that calls it continuous" in reason
+    assert "let the robot's description call it continuous" in reason
     assert "whole turn" not in moved(preparer(known=()), plan(3.0, 3.1), j=1.0)
     reason = moved(preparer(known=()), plan(3.1, -3.1, -2.9, seconds=(0.0, 0.2, 1.0)), j=3.1)
     assert "moves j from 3.100 to -3.100 rad in 0.20 s (points 0 and 1), about one whole turn" in reason

@@ -90,7 +90,7 @@ def too_short(analysis: Analysis) -> BagError:
     """The error of a bag without a segment that is long enough."""
     segmentation, motion = analysis.segmentation, analysis.motion
     least_s = LEAST_FRAMES * analysis.selection.settings.dt_s
-    cure = "record longer, and the camera and the motion at the same time; --clock receive helps where stamps are wrong"
+    cure = "record longer, and the camera and the motion at the same time; clock 'receive' helps where stamps are wrong"
     return BagError(
         f"no stretch of {least_s:g} s with images and motion; dropped of {len(segmentation.fates)} images",
         thing=analysis.bag.path,

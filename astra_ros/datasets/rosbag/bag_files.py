@@ -1,4 +1,4 @@
-"""The files of a bag: which ones there are, what metadata.yaml says of them, and in which order they are read.
+"""The files of a bag: found in its folder, compared with metadata.yaml, and put in the order of recording.
 
 metadata.yaml may be stale: a recorder that was killed, a copy, a renamed or added file leave it behind the files. So
 the files are read, and it is compared with them.
@@ -58,7 +58,7 @@ def read_metadata(folder: Path) -> Metadata:
 
 
 def storage_files(path: Path) -> list[Path]:
-    """The files that may belong to the bag, sorted, name_2 before name_10. Raises BagError where there are none."""
+    """The files that may belong to the bag, sorted, name_2 before name_10. Raises BagError for a folder without any."""
     if path.is_file():
         if _may_be_storage(path):
             return [path]

@@ -59,8 +59,7 @@ class BaseMotion:
         )
         if unused := [name for name in moving if name not in self.names]:
             self.notes.append(
-                f"{self._topic}: {', '.join(unused)} is not always 0, but not used; name it under axes in the --config "
-                "file if the base moves so"
+                f"{self._topic}: {', '.join(unused)} is not always 0, but not used; add it to axes if it is motion"
             )
         self._columns = [AXES.index(name) for name in self.names]
         if self._frames is None:
@@ -124,7 +123,7 @@ class BaseMotion:
                 self.warnings.append(
                     f"{self._topic}: the headers of {count} messages say that their velocities are in '{frame}', "
                     "which does not move with the robot; they were used as velocities in the robot's frame. If they "
-                    "are not, import its odometry with --motion-topic"
+                    "are not, import its odometry instead"
                 )
 
     def _check_sources(self, recording: Recording, clock: Clock) -> None:
@@ -133,7 +132,7 @@ class BaseMotion:
             self.warnings.append(
                 f"{self._topic}: {summary(conflicts)}; each command holds until the next, so the stored velocity lies "
                 "between the two. If there are two publishers, stop one and record again (`ros2 topic info -v "
-                f"{self._topic}` lists them), or import the odometry with --motion-topic"
+                f"{self._topic}` lists them), or import the odometry instead"
             )
 
     def _one_odometry(self, recording: Recording) -> tuple[str, str]:

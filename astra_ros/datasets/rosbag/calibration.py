@@ -35,7 +35,7 @@ def camera_on_robot(recording: Recording, selection: TopicSelection, notes: list
     try:
         lens = _lens(recording, selection, notes)
     except OtherSize as error:
-        cure = "name the right topic with --camera-info-topic, or leave camera_pose out"
+        cure = "name the right topic as camera_info_topic, or leave camera_pose out"
         raise BagError(str(error), thing=name, cure=cure) from error
     except LensError as error:
         raise BagError(str(error), thing=name, cure="or leave camera_pose out") from error
@@ -45,7 +45,7 @@ def camera_on_robot(recording: Recording, selection: TopicSelection, notes: list
 
 
 def lens_in_words(recording: Recording, selection: TopicSelection) -> str:
-    """What the camera_info says of the first images' lens, for the report; '' where there is none."""
+    """The lens of the first images by camera_info, in words, for the report; '' without camera_info."""
     if selection.camera_info is None:
         return ""
     try:
@@ -58,7 +58,7 @@ def lens_in_words(recording: Recording, selection: TopicSelection) -> str:
 
 
 def _about_unused(recording: Recording, selection: TopicSelection, notes: list[str]) -> None:
-    """Notes what is wrong with a camera_info that nothing needs yet, unless it only is not calibrated."""
+    """Notes the faults of a camera_info that nothing needs yet, except a missing calibration."""
     if selection.camera_info is None:
         return
     name = selection.camera_info.name
@@ -68,8 +68,8 @@ def _about_unused(recording: Recording, selection: TopicSelection, notes: list[s
         return
     except OtherSize as error:
         notes.append(
-            f"{name}: does not fit the images of {selection.image.name} ({error}); name the right topic with "
-            "--camera-info-topic before you set camera_pose"
+            f"{name}: does not fit the images of {selection.image.name} ({error}); name the right topic as "
+            "camera_info_topic before you set camera_pose"
         )
     except LensError as error:
         notes.append(f"{name}: {error}; until then camera_pose cannot be used")
@@ -91,7 +91,7 @@ def _free_camera(recording: Recording, selection: TopicSelection, notes: list[st
     except OtherSize as error:
         notes.append(
             f"{name}: does not fit the images of {selection.image.name} ({error}), {without}; "
-            "name the right topic with --camera-info-topic"
+            "name the right topic as camera_info_topic"
         )
     except LensError as error:
         notes.append(f"{name}: {error}; until then it is not used, {without}")
@@ -101,24 +101,21 @@ def _free_camera(recording: Recording, selection: TopicSelection, notes: list[st
 
 
 def _where_else(selection: TopicSelection) -> str:
-    """The cure where no camera_info stands beside the images."""
+    """The cure where the images have no camera_info."""
     if not selection.other_infos:
         return "record it too"
-    return (
-        f"{' and '.join(selection.other_infos)} has the same frame; if it is of this camera, give "
-        f"--camera-info-topic {selection.other_infos[0]}"
-    )
+    return f"{' and '.join(selection.other_infos)} has the same frame; if it is of this camera, give camera_info_topic"
 
 
 def _several_sizes(recording: Recording) -> str:
-    """What is wrong where images are of several sizes, else ''."""
+    """The fault where images have several sizes, else ''."""
     sizes = sorted({size for size in recording.images.values if size is not None})
     listed = ", ".join(f"{width} x {height}" for height, width in sizes)
     return f"images of {listed} pixels, but a lens and its pose are those of one camera" if len(sizes) > 1 else ""
 
 
 def _lens(recording: Recording, selection: TopicSelection, notes: list[str]) -> Lens:
-    """That of the first camera_info which can be used for the first image. Raises LensError."""
+    """The lens of the first camera_info that fits the first image. Raises LensError."""
     size = next(size for size in recording.images.values if size is not None)
     assert selection.camera_info is not None
     name, rectified = selection.camera_info.name, is_rectified(selection.image.name)

@@ -25,12 +25,12 @@ class CameraMotion:
         frame = settings.camera_frame or recording.images.frames.most_common(1)[0][0].lstrip("/")
         self.notes: list[str] = []
         if not frame:
-            cure = "set camera_frame in the --config file to the camera's optical frame"
+            cure = "set camera_frame to the camera's optical frame"
             raise BagError("its headers name no frame", thing=selection.image.name, cure=cure)
         if "optical" not in frame:
             self.notes.append(
                 f"frame '{frame}' is taken as the camera's optical frame (x right, y down, z forward); if it is not, "
-                "set camera_frame in the --config file"
+                "set camera_frame"
             )
         if selection.motion.type == ODOMETRY and (
             nameless := [pair for pair in recording.odometry_frames if not all(pair) or pair[0] == pair[1]]
@@ -40,7 +40,7 @@ class CameraMotion:
                 selection.motion.name,
                 f"its header.frame_id is '{parent}' and its child_frame_id '{child}', so where the "
                 "camera is on the robot cannot be found",
-                "publish both names, or import the base's own motion with --modality twist, which needs none",
+                "publish both names, or import the base's own motion (modality twist), which needs none",
             )
         self._frames = FrameMotion.through_tree(recording, clock, frame, settings.fixed_frame, selection.motion.name)
         self.warnings = self._frames.warnings

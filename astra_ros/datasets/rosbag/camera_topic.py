@@ -63,19 +63,19 @@ def camera_topic(bag: Bag, name: str, notes: list[str]) -> Topic:
     if len(by_name) < len(fitting):
         notes += [
             f"{topic.name}: grey images of a topic that is named for depth or labels; not used. "
-            f"If it is the camera, give --image-topic {topic.name}"
+            f"If it is the camera, name it as image_topic"
             for topic in by_name
         ]
         fitting = [topic for topic in fitting if topic not in by_name]
     if len(fitting) > 1:
-        raise several_topics(bag, fitting, "the camera", "--image-topic", "topics.image")
+        raise several_topics(fitting, "the camera", "image_topic")
     if fitting:
         if by_name:
             notes.insert(
                 0,
                 f"{fitting[0].name}: taken as the camera since there is no other, but it is named for depth or "
                 "labels, and its images are grey; if it is not the camera, record the camera too, or name its "
-                "topic with --image-topic",
+                "topic as image_topic",
             )
         return fitting[0]
     refuse_ros_1(bag, (IMAGE, COMPRESSED), "camera")
@@ -114,9 +114,9 @@ def camera_info_topic(bag: Bag, settings: BagSettings, image: Topic) -> Topic | 
     infos = [topic for topic in bag.topics if topic.type == CAMERA_INFO and topic.count]
     beside = next((topic for topic in infos if topic.name == name), None)
     if beside is None and settings.camera_pose:
-        cure = "name another with --camera-info-topic, or record it"
+        cure = "name another one as camera_info_topic, or record it"
         if others := same_frame_infos(bag, image):
-            cure = f"name {' or '.join(others)}, whose frame is the same: --camera-info-topic {others[0]}"
+            cure = f"name {' or '.join(others)}, whose frame is the same, as camera_info_topic"
         raise BagError("camera_pose needs a lens, and the bag has no such topic", thing=name, cure=cure)
     return beside
 

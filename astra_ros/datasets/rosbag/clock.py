@@ -41,7 +41,7 @@ def choose_clock(sources: Mapping[str, Sequence], unstamped: str, wanted: str, f
     """
     empty = [topic for topic, group in sources.items() if _share_unstamped(group) > 0.5]
     if wanted == "header" and empty:
-        raise ClockError("the header stamps are 0", thing=", ".join(empty), cure="take --clock receive")
+        raise ClockError(f"the header stamps of {', '.join(empty)} are 0", thing="clock", cure="take receive")
     name, why = "header", "stamps of the message headers"
     jumps: Mapping[int, float] = {}
     future: frozenset[int] = frozenset()
@@ -57,8 +57,8 @@ def choose_clock(sources: Mapping[str, Sequence], unstamped: str, wanted: str, f
         alone = _jump_alone(timed, unstamped, images)
         if alone and wanted == "header":
             jumps_s = ", ".join(f"{jump:.2f}" for jump in alone.by_s)
-            problem = f"the header stamps jump by {jumps_s} s, and {alone.other}"
-            raise ClockError(problem, thing=alone.who, cure="take --clock auto")
+            problem = f"the header stamps of {alone.who} jump by {jumps_s} s, and {alone.other}"
+            raise ClockError(problem, thing="clock", cure="take auto")
         trouble = f"the stamps of {alone.who} jump, and {alone.other}" if alone else ""
         trouble = trouble or _apart(timed, unstamped, images) or _drifting(timed, unstamped)
         if trouble and wanted == "auto":
@@ -141,14 +141,14 @@ class _JumpAlone(NamedTuple):
 def _jump_alone(timed: Mapping[str, list[_Stamps]], unstamped: str, images: _Stamps) -> _JumpAlone | None:
     if unstamped:
         if by_s := [by for _, _, by in images.jumps()]:
-            return _JumpAlone("the images", by_s, f"{unstamped} has none that jump along")
+            return _JumpAlone("the images", by_s, f"{unstamped} has no stamps")
         return None
     for topic, group in timed.items():
         for other, others in timed.items():
             for one in group if topic != other else ():
                 for each in others:
                     if by_s := _not_shared(one, each):
-                        return _JumpAlone(topic, by_s, f"those of {other} do not jump along")
+                        return _JumpAlone(topic, by_s, f"those of {other} do not")
     return None
 
 

@@ -26,7 +26,7 @@ def read_urdf(path: Path, joints: tuple[str, ...], notes: list[str]) -> bytes:
         data = path.read_bytes()
         root = ElementTree.fromstring(data)
     except OSError as error:
-        cure = "set urdf to a file; a path that is not absolute starts beside the --config file"
+        cure = "set urdf to a file; in a YAML file, a relative path starts beside that file"
         raise BagError(error.strerror or str(error), thing=path, cure=cure) from error
     except ElementTree.ParseError as error:
         raise BagError(f"not a URDF: {error}", thing=path) from error

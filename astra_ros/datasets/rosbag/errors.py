@@ -72,7 +72,7 @@ class UnknownJoint(MotionError):
 
     def __init__(self, topic: str, joints: Sequence[str], known: Sequence[str]):
         problem = f"no joint {listed(joints)}; there are {listed(known) or 'none'}"
-        super().__init__(topic, problem, "name some of these with --joints, or leave --joints out to take all")
+        super().__init__(topic, problem, "name some of these, or none to take all")
         self.joints, self.known = tuple(joints), tuple(known)
 
 
@@ -86,7 +86,7 @@ class SeveralOdometries(MotionError):
         parents = list(dict.fromkeys(parent for parent, _ in frames))
         cure = f"record the odometry of one robot on a topic of its own: {lists_publishers(topic)}"
         if len(parents) == len(frames) and all(parents):
-            cure = f"set fixed_frame: {' or '.join(map(short, parents))} in the --config file, or {cure}"
+            cure = f"set fixed_frame: {' or '.join(map(short, parents))}, or {cure}"
         super().__init__(topic, f"has odometries of several frames, {pairs}", cure)
         self.frames = dict(frames)
 

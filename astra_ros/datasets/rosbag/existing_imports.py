@@ -47,7 +47,7 @@ class ExistingImports:
     def __init__(self, folder: Path, bag_id: str, settings: BagSettings):
         self.folder, self.space = folder, settings.space
         self.paths: dict[int, Path] = {}  # number of the first image -> episode
-        self.settings: dict | None = None  # of that import; None where there is none
+        self.settings: dict | None = None  # of that import, if it has a report
         self.report: Path | None = None
         self.continuous: dict[Path, set[str]] = {}  # episode of the robot -> its joints that turn without end
         # Episodes of the same recording under another id, which are replaced too.

@@ -54,8 +54,7 @@ class FrameMotion:
         warnings = _check_sources(recording, clock, chain, (still, moving), fixed, topic)
         if not any(child in moving for child in chain):
             problem = f"never moves in '{parents[chain[-1]]}': every transform between them is static"
-            cure = "record /tf too, or choose another --modality"
-            raise FrameError(problem, thing=f"frame '{frame}'", cure=cure)
+            raise FrameError(problem, thing=f"frame '{frame}'", cure="record /tf too, or choose another modality")
         frames = cls(chain, still | moving, [child for child in chain if child not in moving], clock, topic)
         frames.warnings = warnings
         return frames
@@ -122,7 +121,7 @@ class FrameMotion:
 def camera_in(recording: Recording, settings: BagSettings, base: str, notes: list[str]) -> np.ndarray:
     """[7] position and quaternion of the camera in `base`, through frames that never move. Adds to `notes`.
 
-    Raises FrameError where there is none, TwoSources where one is fixed in two ways.
+    Raises FrameError where a frame is missing, TwoSources where one is fixed in two ways.
     """
     frame = settings.camera_frame or recording.images.frames.most_common(1)[0][0].lstrip("/")
     still = _with_parent(recording.static, recording, base)
@@ -166,8 +165,7 @@ def _named_chain(parents: dict[str, str], frame: str, fixed: str) -> list[str]:
             known = ", ".join(sorted(parents)) or "none"
             problem, thing = f"in no transform; there are {known}", f"frame '{frame}'"
     if problem:
-        cure = "record /tf and /tf_static, or set camera_frame or fixed_frame in the --config file"
-        raise FrameError(problem, thing=thing, cure=cure)
+        raise FrameError(problem, thing=thing, cure="record /tf and /tf_static, or set camera_frame or fixed_frame")
     # A map is corrected in jumps, odometry is not.
     return chain[: chain.index("odom")] if not fixed and "odom" in chain[1:] else chain
 
@@ -208,7 +206,7 @@ def _check_sources(
     if bad:
         parents = sorted({names[0] for conflict in bad for names in conflict.names})
         choice = len(parents) > 1 and len(bad) == 1 and bad[0].key == chain[-1]
-        cure = f"or name the frame to measure in: fixed_frame: {' or '.join(parents)} in the --config file"
+        cure = f"or name the frame to measure in: fixed_frame: {' or '.join(parents)}"
         raise TwoSources(topic, bad, cure if choice else "")
     return notes
 

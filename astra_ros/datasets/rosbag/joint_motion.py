@@ -54,7 +54,7 @@ class JointMotion:
         order = np.argsort(received, kind="stable")
         good = order[np.isfinite(values[order])]
         if not len(good):
-            cure = f"leave it out with --joints {' '.join(n for n in self.names if n != joint)}"
+            cure = f"import only the joints {' '.join(n for n in self.names if n != joint)}"
             raise MotionError(self._topic, f"joint '{joint}' never has a finite position", cure)
         if lost := len(order) - len(good):
             self.notes.append(f"{self._topic}: {lost} positions of joint '{joint}' are not finite and were left out")
@@ -88,10 +88,10 @@ class JointMotion:
             return ""
         slow = ", ".join(f"'{name}' {rate:.2g} times" for name, (rate, _) in self.slow.items())
         needed = max(silence for _, silence in self.slow.values()) * 1.1
-        leave = f"leave {'it' if len(self.slow) == 1 else 'them'} out with --joints {' '.join(quick)}, or "
+        leave = f"import only the joints {' '.join(quick)}, or "
         return (
             f"{self._topic}: messages a second: {slow}; frames in a silence of more than {self._gap_s:.3g} s are "
-            f"dropped: {leave * bool(quick)}set max_gap_s: {needed:.2g} in the --config file"
+            f"dropped: {leave * bool(quick)}set max_gap_s: {needed:.2g}"
         )
 
 
@@ -119,7 +119,7 @@ class _Described:
             return True, (
                 f"joint '{joint}' is taken as one that turns without end, because it jumps by about 2 pi {seams} times "
                 "and no description gives its type: its angle goes on across the seam, and each episode begins in "
-                "[-pi, pi); if it has limits, name its description with --urdf"
+                "[-pi, pi); if it has limits, name the robot's description as urdf"
             )
         return False, (
             f"joint '{joint}' jumps by about 2 pi, a whole turn, {seams} times, but {self.source} calls it "

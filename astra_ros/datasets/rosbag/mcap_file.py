@@ -159,8 +159,8 @@ class McapFile:
         self._note_end(at, size, ended, stated)
 
     def _places(self, size: int) -> tuple[list[int], set[int]]:
-        """Where records begin by the index at the file's end: (where one does, the summary among them; chunks where
-        none does); none at all where there is no sound index."""
+        """Offsets by the index at the file's end: (those at which a record begins, also of the summary; those of
+        chunks at which no record begins). Both are empty without a sound index."""
         foot = self._read(max(size - 8 - _FOOTER_SIZE, 0), _FOOTER_SIZE + 8)
         if foot[:1] != bytes([_FOOTER]) or not foot.endswith(MAGIC):
             return [], set()

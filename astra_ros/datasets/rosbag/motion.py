@@ -1,6 +1,6 @@
 """A robot's motion at the times of its camera's frames: joints, a base, or the camera itself.
 
-Each class makes the rows of its modality (`plans/action_spaces`), and tells where it has none.
+Each class makes the rows of its modality (`plans/action_spaces`), and tells which frames get no row.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Motion(Protocol):
 
 
 def make_motion(recording: Recording, selection: TopicSelection, clock: Clock) -> Motion:
-    """Raises BagError where the topic holds nothing that can be used, or what contradicts itself."""
+    """Raises BagError where no message of the topic can be used, or messages contradict each other."""
     module, _, name = action_space_class(selection.settings.modality).bag_motion.partition(":")
     return getattr(import_module(module), name)(recording, selection, clock)
 

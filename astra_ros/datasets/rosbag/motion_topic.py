@@ -10,7 +10,7 @@ from astra_ros.plans.action_spaces import action_space_class
 
 
 def motion_topic(bag: Bag, settings: BagSettings) -> tuple[Topic, str]:
-    """(the topic, the modality). Raises BagError where there is none, or where several fit."""
+    """(the topic, the modality). Raises BagError where no topic fits, or several do."""
     wanted = settings.modality
     kinds = {modality: space.bag_types for modality, space in bag_spaces().items() if wanted in ("", modality)}
     if settings.motion_topic:
@@ -23,9 +23,9 @@ def motion_topic(bag: Bag, settings: BagSettings) -> tuple[Topic, str]:
         # Nearly every robot broadcasts frames, and they say least about its commands.
         found = {modality: topics for modality, topics in found.items() if not action_space_class(modality).is_camera}
     if len(found) > 1:
-        cure = f"choose: --modality {' | '.join(found)}   (or modality in the --config file)"
         details = [line for modality, topics in found.items() for line in (f"{modality}:", *topic_table(topics))]
-        raise BagError("holds motion of several modalities", thing=bag.path, cure=cure, details=details)
+        problem, cure = "the bag holds motion of several", f"choose {' or '.join(found)}"
+        raise BagError(problem, thing="modality", cure=cure, details=details)
     if not found:
         missing = sorted({kind for group in kinds.values() for level in group for kind in level})
         refuse_ros_1(bag, missing, "motion")
@@ -38,12 +38,12 @@ def motion_topic(bag: Bag, settings: BagSettings) -> tuple[Topic, str]:
         )
     modality, topics = next(iter(found.items()))
     if len(topics) > 1:
-        raise several_topics(bag, topics, "the motion", "--motion-topic", "topics.motion")
+        raise several_topics(topics, "the motion", "motion_topic")
     return topics[0], modality
 
 
 def other_modalities(bag: Bag, wanted: str) -> str:
-    """The cure where a bag has motion of another modality than was asked for; '' where it has none."""
+    """The cure where a bag has motion of another modality than was asked for, else ''."""
     found = {
         modality: topics
         for modality, space in bag_spaces().items()
@@ -52,7 +52,7 @@ def other_modalities(bag: Bag, wanted: str) -> str:
     if len(found) > 1:  # as where none is asked for
         found = {modality: topics for modality, topics in found.items() if not action_space_class(modality).is_camera}
     return "; or ".join(
-        f"import it with --modality {modality}, of {', '.join(topic.name for topic in topics)}"
+        f"import it with modality {modality}, of {', '.join(topic.name for topic in topics)}"
         for modality, topics in found.items()
     )
 

@@ -110,7 +110,7 @@ def stamp_of(message) -> int:
 
 
 def image_facts(kind: str, message) -> ImageFacts:
-    """What an image of type `kind` is, without decoding it where that is possible. Raises BadImage."""
+    """The header of an image of type `kind`, checked; pixels are decoded only where needed. Raises BadImage."""
     return check_compressed(message) if kind == COMPRESSED else check_raw(message)
 
 

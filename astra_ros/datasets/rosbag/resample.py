@@ -75,7 +75,7 @@ BEFORE, AFTER, SILENT = ("before the motion starts", "after the motion ends", "w
 
 
 def problems(times: np.ndarray, at: np.ndarray, gap_s: float) -> np.ndarray:
-    """Why there is no value at `at` [M] between samples at `times` [N]; '' where there is one."""
+    """Why values at `at` [M] between samples at `times` [N] are missing; '' where they are not."""
     found = np.full(len(at), "", dtype=object)
     if not len(times):
         found[:] = BEFORE
@@ -132,8 +132,8 @@ def mean_of_commands(
 def divide(times: np.ndarray, dt_s: float, most: int, least: int) -> list[tuple[np.ndarray, int, bool]]:
     """Select frames `dt_s` apart, out of those at `times` [N], as segments of even length.
 
-    A segment begins at a frame and takes the nearest frame for each step, at most half a step away. Where there is
-    none it ends, and the next one begins. 130 steps with most = 120 become two segments of 65, so that no short rest
+    A segment begins at a frame and takes the nearest frame for each step, at most half a step away. Without such
+    a frame it ends, and the next one begins. 130 steps with most = 120 become two segments of 65, so that no short rest
     is lost.
 
     Returns:

@@ -170,7 +170,7 @@ def _check_rate(runs: list[np.ndarray], settings: BagSettings) -> None:
     if typical > SLOW * settings.dt_s:
         enough = np.ceil(typical * 1000) / 1000
         problem = f"{1 / typical:.3g} images a second, but dt_s {settings.dt_s:g} needs {1 / settings.dt_s:.3g}"
-        cure = f"record with a faster camera, or import with --dt {enough:g} for a model with that step"
+        cure = f"record with a faster camera, or set dt_s to {enough:g} for a model with that step"
         raise BagError(problem, thing=settings.image_topic, cure=cure)
 
 

@@ -23,7 +23,7 @@ class _Messages:
     names: list[tuple[str, ...]]  # of each: the joints in its order, the frame's parent, or the frame of the header
     received_s: np.ndarray
     times_s: np.ndarray
-    stamps_s: np.ndarray  # NaN where there is none
+    stamps_s: np.ndarray  # NaN without one
     values: np.ndarray  # [N, k]
 
 

@@ -35,7 +35,7 @@ class Stream:
 
 
 class Storage(Protocol):
-    """An open file of a bag. `start_ns` and `end_ns` are of its first and last message; 0 where there are none."""
+    """An open file of a bag. `start_ns` and `end_ns` are of its first and last message; 0 without messages."""
 
     path: Path  # as the user gave it
     notes: list[str]  # its problems, a sentence each

@@ -44,9 +44,9 @@ def named_topic(bag: Bag, name: str, types: Collection[str], role: str) -> Topic
     return found
 
 
-def several_topics(bag: Bag, topics: list[Topic], role: str, flag: str, key: str) -> BagError:
-    cure = f"choose one: {flag} {topics[0].name}   (or {key} in the --config file)"
-    return BagError(f"several topics may be {role}", thing=bag.path, cure=cure, details=topic_table(topics))
+def several_topics(topics: list[Topic], role: str, setting: str) -> BagError:
+    cure = f"choose one, such as {topics[0].name}"
+    return BagError(f"several topics may be {role}", thing=setting, cure=cure, details=topic_table(topics))
 
 
 def refuse_ros_1(bag: Bag, types: Collection[str], role: str) -> None:

@@ -59,7 +59,7 @@ class _Windows:
 
 
 def compare(times_s: np.ndarray, velocities: np.ndarray, poses: np.ndarray) -> Comparison:
-    """Compare an odometry's velocities [N, 6] with its poses [N, 7], in order of recording; NaN where there is none."""
+    """Compare an odometry's velocities [N, 6] with its poses [N, 7], in order of recording; NaN: missing."""
     windows = _windows(times_s, velocities, poses)
     if windows is None:
         return Comparison(TwistFrame.UNKNOWN, np.zeros((2, 6)), np.zeros((2, 6)), 0)

@@ -54,7 +54,7 @@ class DemoRequest:
     device: str | None = setting(None, "cpu, cuda, cuda:0 (default: cpu)")
 
     def node_specs(self) -> list[NodeSpec]:
-        """The nodes of the launch file, where plans come on request and all imagined frames at once."""
+        """The nodes of the launch file. Plans are sent on request, and all imagined frames are published at once."""
         changes = {
             "imagine": {"candidates.keep": self.plans, "playback_rate": 0.0, "horizon": HORIZON},
             "plan_source": {"count": self.plans, "period_s": 0.0},
@@ -187,13 +187,11 @@ class Progress:
         self.tick()
 
     def tick(self) -> None:
-        """Show the time that has passed."""
         if self._live and self.seconds - self._drawn_s > 0.1:
             self._drawn_s = self.seconds
             print(f"\r\033[K[{self.seconds:5.1f} s] {self._what} ...", end="", file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """End the line."""
         if self._live:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
         self._live = False

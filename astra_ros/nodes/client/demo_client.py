@@ -1,4 +1,4 @@
-"""The demo's part in the ROS graph: it has plans proposed, watches them imagined, and executes them."""
+"""The demo's part in the ROS graph: it asks for plans, collects what is imagined, and has the plans executed."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ class RequestStarter(Protocol):
     """The surroundings of `AutoImagine`."""
 
     def set_timer(self, delay_s: float | None) -> None:
-        """Have `AutoImagine.settled` called once after a delay, in place of an earlier one; None: not at all."""
+        """Call `AutoImagine.settled` once after a delay, which replaces an earlier call; None cancels it."""
 
     def start_request(self) -> None:
         """Have a request served by the thread that owns the model."""
@@ -49,7 +49,7 @@ class AutoImagine:
             self.settled()
 
     def again(self) -> None:
-        """Let the request that could not be served wait anew."""
+        """Let the request that could not be served wait again."""
         with self._lock:
             if not any(self._new.values()):  # or the plans that arrived since start one
                 self._due = True

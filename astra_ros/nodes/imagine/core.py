@@ -94,11 +94,11 @@ class ImagineCore:
     # Timer and services, from any thread.
 
     def settled(self) -> None:
-        """The timer that ``RequestStarter.set_timer`` set is over."""
+        """The timer of ``RequestStarter.set_timer`` has expired."""
         self._auto.settled()
 
     def ask(self) -> None:
-        """Hand the winner of the next request on also if it was before: a user asks for it."""
+        """Hand on the winner of the next request even if it was handed on before: a user asks for it."""
         with self._lock:
             self._asked = True
 

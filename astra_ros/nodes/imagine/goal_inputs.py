@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from astra_ros.errors import UserError
 from astra_ros.nodes.imagine.message_readers import NANOSECONDS, ReadPosition, stamp_ns
 
 IMAGE, POSE = "image", "pose"
@@ -67,7 +68,11 @@ class GoalInputs:
     def on_pose(self, msg, world_frame: str, reach_m: float, topic: str) -> None:
         """Take a goal pose in ``world_frame``, at most ``reach_m`` from its origin (0: anywhere), as `on_image`
         does."""
-        position = self._position(msg, world_frame, topic, reach_m)
+        try:
+            position = self._position(msg, world_frame, topic, reach_m)
+        except UserError as error:
+            error.cure += " (the parameters world_frame and goal_reach_m say which goals are taken)"
+            raise
         self._take(Goal(POSE, topic, stamp_ns(msg), self._clock(), position=position))
 
     def clear(self) -> str:

@@ -36,7 +36,7 @@ class ModelState:
         return [name for name, space in spaces.items() if space.columns_are_joints]
 
     def never_scores_poses(self, space: str) -> bool:
-        """Whether the model cannot tell where objects end, as goal poses need, in this action space; '': in any arm."""
+        """Whether the model cannot predict where objects end, as goal poses need, in this action space; '': in any."""
         if self.card is None:
             return False
         asked = [space] if space else self.arms
@@ -109,7 +109,7 @@ class ImagineHealth:
         self.refused[kind].add(reason)
 
     def goal_cleared(self) -> None:
-        """Note that no goal is wanted any more, so refused goals do not matter either."""
+        """Note that the goal was cleared, so earlier refusals of goals are settled."""
         for kind in GOAL_INPUTS:
             self.refused[kind].settle(self.clock())
 

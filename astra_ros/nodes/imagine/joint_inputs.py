@@ -1,4 +1,4 @@
-"""Where the robot's joints are by `joint_states`, and which of them two publishers contradict."""
+"""The positions of joints by `joint_states`, and the joints on which two publishers contradict each other."""
 
 from __future__ import annotations
 

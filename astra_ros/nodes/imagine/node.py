@@ -36,7 +36,7 @@ from astra_ros.nodes.qos import CAMERA, LATCHED, best_effort, reliable
 from astra_ros.ranking.imaginer import Imaginer
 from astra_ros.texts import bounded
 
-# Callers of ~/imagine get an answer within this time, or the message that there is none.
+# Callers of ~/imagine get an answer within this time, or a message that the request takes longer.
 ANSWER_WITHIN_S = 120.0
 # A latched description arrives within this time of the node's start; the first request does not wait longer for it.
 DESCRIPTION_ARRIVES_S = 5.0

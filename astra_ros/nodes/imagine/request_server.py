@@ -45,7 +45,7 @@ class Outputs(Protocol):
         """Publish scores, and hand the plan on."""
 
     def draw(self, imaginer: Imaginer, settings: ImagineSettings, robot_description: str | None) -> str:
-        """Publish pictures and markers of the last decision; returns why the tool link's way is not shown, or ''."""
+        """Publish pictures and markers of the last decision; returns why the tool link's path is not shown, or ''."""
 
 
 @dataclass(eq=False)

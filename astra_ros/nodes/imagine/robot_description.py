@@ -123,7 +123,7 @@ class RobotDescription:
             if not self._idle:
                 return ""
             if plan_renders.warning:
-                return f"{self.topic}: {plan_renders.warning.removeprefix('robot_description: ')}"
+                return f"{self.topic}: {plan_renders.warning}"
             return f"{self.topic}: {self._fails}; {WITHOUT}" if self._fails else ""
 
     @property
@@ -169,7 +169,7 @@ class RobotDescription:
         return not self._busy and not self._waiting and (self._prepared or self._plan_renders is None)
 
     def _next(self, wait: bool) -> bool:
-        """Work on the next description; False when there is none, or at the end."""
+        """Work on the next description; False without one, or at the end."""
         with self._changed:
             if wait:
                 self._changed.wait_for(lambda: self._stopped or self.preparing)
@@ -220,7 +220,7 @@ class RobotDescription:
     def _prepare(self, plan_renders: PlanRenders, spaces: Sequence[ActionSpace]) -> str:
         """Why the described robot cannot be drawn, or ''."""
         began = time.monotonic()
-        # Where the model knows no robot that is described, all are tried, and that is the complaint.
+        # Where the model does not know the described robot, all spaces are tried, and the first fault is reported.
         mine = [space for space in spaces if self._joints.issuperset(space.motion_names)]
         reason = plan_renders.prepare(mine or spaces)
         if (took_s := time.monotonic() - began) > 1.0:

@@ -61,7 +61,7 @@ class RobotState:
         )
 
     def contradictions(self) -> tuple[str, frozenset]:
-        """(joints on which two publishers speak, in words, or ''; each joint and whether they contradict each other,
+        """(joints that have two publishers, in words, or ''; each joint and whether they contradict each other,
         which stays equal while the fault lasts)."""
         text, conflicts = self._contradicted()
         return text, frozenset((each.key, each.contradicts) for each in conflicts)

@@ -85,7 +85,7 @@ class ImagineSettings(RankingSettings):
     )
     past_stamp: str = setting(
         RESTAMP,
-        "the same for plans whose header.stamp has passed, of which a controller would leave the beginning out; "
+        "the same for plans whose header.stamp has passed, whose beginning a controller would leave out; "
         "'refuse' in effect demands the stamp 0, since imagining takes longer than 0.1 s",
     )
     stamp_tolerance_s: float = setting(

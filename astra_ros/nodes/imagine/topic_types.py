@@ -25,7 +25,7 @@ class Subscribed:
         name, topic: relative, as it is remapped, and in the graph.
         needed: the node cannot work without it, so a topic without publishers is a fault.
         single: messages of two nodes must not be mixed.
-        cure: of another type that no remapping helps with.
+        cure: what to do about a type that no remapping helps with.
     """
 
     name: str

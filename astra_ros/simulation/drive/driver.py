@@ -189,7 +189,7 @@ class Driver:
         return self._twists(lambda t: (cruise, side / radius if t >= wait else 0.0), seconds, name)
 
     def _turn_off(self, seconds, name):
-        """Into a side road that is near; a circle where there is none."""
+        """Into a nearby side road; a circle without one."""
         mouths = []
         for road in self._layout.side_roads:
             s, _, _ = self._road.locate(*road.place(0.0, 0.0)[:2])

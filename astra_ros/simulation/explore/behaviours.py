@@ -1,7 +1,7 @@
 """Behaviours of an exploring robot, skilled or not, each as a course to follow.
 
 A behaviour is a function of the situation, random numbers and a number of rows. It returns a `Course`, or None where
-it is impossible, such as a doorway where none is in view. Both robots share most of them; only the drone has those
+it is impossible, such as a doorway without a door in view. Both robots share most of them; only the drone has those
 that ``FLYING`` adds.
 """
 

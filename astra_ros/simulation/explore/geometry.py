@@ -75,7 +75,7 @@ class Solids:
         return self.distances(points).min(axis=1, initial=np.inf)
 
     def cast(self, origin, angles) -> np.ndarray:
-        """[R] m from a point [2] along each direction to the first footprint, inf where none."""
+        """[R] m from a point [2] along each direction to the first footprint, inf without a hit."""
         angles = np.asarray(angles, dtype=np.float64)
         start = self._local(np.asarray(origin, dtype=np.float64)[None])[0]
         ahead = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
@@ -94,7 +94,7 @@ class Solids:
         return np.where(hit, np.maximum(enter, 0.0), np.inf).min(axis=1, initial=np.inf)
 
     def nearest_in_view(self, origin, yaw: float, half_angle: float, reach_m: float) -> np.ndarray:
-        """[2] the nearest point of any footprint within a wedge of sight, NaN if there is none.
+        """[2] the nearest point of any footprint within a wedge of sight, NaN without one.
 
         Args:
             origin: [2] the wedge's tip.

@@ -2,7 +2,7 @@
 
 The house's floor is a grid of square cells. A cell is seen when its middle is in the camera's
 image, at most ``FLOOR_SIGHT_M`` away along the floor, and no wall stands between. Furniture hides
-nothing: what counts is where walls let one look.
+nothing: only walls block the view.
 """
 
 from __future__ import annotations

@@ -200,7 +200,7 @@ class ExploreWorld(SessionOwner):
         - ``obstacle_contact`` [] bool: a wall or furniture stopped the robot during the last step.
         - ``nearest_obstacle`` [3] m: the nearest point of a wall or piece of furniture at the height
           of the robot's body, within the camera's horizontal field of view and ``SIGHT_M``: x ahead
-          of the robot, y to its left, z 0; NaN if there is none. For the drone, x is its heading,
+          of the robot, y to its left, z 0; NaN without one. For the drone, x is its heading,
           however it is pitched and rolled.
         - ``camera_pose`` [7]: x y z (m) and quaternion x y z w of the optical frame, world frame.
         """

@@ -132,7 +132,7 @@ def test_grey_images_of_a_topic_named_for_depth_or_labels_give_way(tmp_path, nam
         return
     report = import_bag(tmp_path / "bag", tmp_path / "out", SETTINGS, dry_run=True)
     assert report["camera"]["topic"] == "/right/image"
-    assert any(note.startswith(f"{name}: ") and f"--image-topic {name}" in note for note in report["notes"])
+    assert any(note.startswith(f"{name}: ") and "image_topic" in note for note in report["notes"])
     named = import_bag(tmp_path / "bag", tmp_path / "out", replace(SETTINGS, image_topic=name), dry_run=True)
     assert named["camera"]["topic"] == name
 
@@ -152,7 +152,7 @@ def test_grey_images_of_a_topic_named_for_depth_or_labels_are_named_where_they_a
     report = import_bag(bag_of(tmp_path / "bag", (name, format, data)), tmp_path / "out", SETTINGS, dry_run=True)
     notes = [note for note in report["notes"] if "depth or labels" in note]
     assert report["camera"]["topic"] == name and len(notes) == told
-    assert all(name in note and "--image-topic" in note for note in notes)
+    assert all(name in note and "image_topic" in note for note in notes)
     named = import_bag(tmp_path / "bag", tmp_path / "out", replace(SETTINGS, image_topic=name), dry_run=True)
     assert not any("depth or labels" in note for note in named["notes"])  # who names it knows it
 
@@ -209,7 +209,7 @@ def test_a_camera_without_a_calibration_is_named_as_that(tmp_path, size):
     with pytest.raises(BagError) as error:
         fixed(tmp_path, info)
     assert "/camera/camera_info: the camera is not calibrated" in str(error.value)
-    assert "remap" not in str(error.value) and "--camera-info-topic" not in str(error.value)
+    assert "remap" not in str(error.value) and "camera_info_topic" not in str(error.value)
     report = import_bag(tmp_path / "bag", tmp_path / "free", SETTINGS, dry_run=True)  # nobody asked for it
     assert report["camera"]["lens"] == "/camera/camera_info: not calibrated"
     assert "\nlens     /camera/camera_info: not calibrated\n" in report_text(report)
@@ -219,7 +219,7 @@ def test_a_free_camera_without_a_calibration_is_imported_and_told_so(tmp_path):
     bag_of(tmp_path / "bag", ("/camera/image_raw/compressed", "jpeg", COLOUR), joints=False, info=[(1.0, EMPTY)])
     report, episode = taken(tmp_path / "bag", tmp_path / "out")
     (note,) = [note for note in report["notes"] if "camera_info" in note]
-    assert "not calibrated" in note and "--camera-info-topic" not in note
+    assert "not calibrated" in note and "camera_info_topic" not in note
     assert episode.camera is None
 
 
@@ -283,8 +283,9 @@ def test_a_lens_that_changes_is_said_and_the_first_one_counts(tmp_path):
 
 
 def test_a_camera_info_of_another_camera_is_said_with_its_size(tmp_path):
-    with pytest.raises(BagError, match="160 x 96 pixels, images have 80 x 48; .*--camera-info-topic"):
+    with pytest.raises(BagError, match="160 x 96 pixels, images have 80 x 48; ") as error:
         fixed(tmp_path, [(1.0, DOUBLE)])
+    assert error.value.thing == "/camera/camera_info" and "camera_info_topic" in error.value.cure
 
 
 def test_encodings_of_the_raw_topic_that_opencv_reads_are_imported(tmp_path):

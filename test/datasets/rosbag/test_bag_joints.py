@@ -172,7 +172,7 @@ def test_two_publishers_that_contradict_each_other_are_named_first_and_never_tra
     report, episodes = run(bag, tmp_path / "out")
     first = report["notes"][0]
     told_apart = tuple(real) != tuple(second[1])
-    said = "two publishers, which contradict each other" if told_apart else "as when two publishers speak of it"
+    said = "two publishers, which contradict each other" if told_apart else "as when two nodes publish it"
     assert first.startswith("/joint_states: joint ") and said in first
     assert all(f"'{joint}'" in first for joint in second[1]) and "record again" in first
     for names in (tuple(real), tuple(second[1])):
@@ -269,7 +269,7 @@ def test_a_slow_joint_is_named_with_what_works(tmp_path, rate):
     with pytest.raises(BagError) as error:
         run(bag, tmp_path / "out")
     text = str(error.value)
-    assert "--joints j1 j2" in text and "finger" in text and "record longer" not in text
+    assert "only the joints j1 j2" in text and "finger" in text and "record longer" not in text
     _, (episode,) = run(bag, tmp_path / "out", joints=("j1", "j2"))
     assert episode.motion_names == ("j1", "j2")
     # The other way out that the text names.
@@ -286,7 +286,7 @@ def test_a_joint_that_is_published_only_when_it_moves_is_named_too(tmp_path):
             bag.joints(t, j1=np.sin(t))
             if t % 3 < 0.4:
                 bag.joints(t, finger=0.1 * t)
-    with pytest.raises(BagError, match="--joints j1, or set max_gap_s"):
+    with pytest.raises(BagError, match="only the joints j1, or set max_gap_s"):
         run(tmp_path / "bag", tmp_path / "out")
 
 

@@ -203,7 +203,7 @@ def test_odometry_needs_no_names_of_frames(tmp_path, parent, child, filled):
     assert ("poses" in report["motion"]["how"]) == (not filled)
     with pytest.raises(MotionError) as error:  # where the camera is on the robot cannot be told without
         imported(bag_of("camera"), tmp_path / "other", modality="camera")
-    assert f"'{child}'" in error.value.problem and "--modality twist" in error.value.cure
+    assert f"'{child}'" in error.value.problem and "twist" in error.value.cure
 
 
 @pytest.mark.parametrize("plain_more", [True, False])

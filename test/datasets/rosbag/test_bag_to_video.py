@@ -76,7 +76,7 @@ def test_from_the_bags_of_an_unknown_arm_and_base_to_imagined_video(tmp_path, ca
     # Without labels there is no word on collisions, which nobody should overlook.
     unheard = imaginer.score(history, plans, dict(zip(names, here)))
     assert {score.verdict for score in unheard.scores} == {"vetoed"}
-    assert "set collision.enabled to false to do without" in unheard.scores[0].reasons[0]
+    assert "disable the critic" in unheard.scores[0].reasons[0]
     imaginer.configure(RankingSettings(horizon=8), {"collision": CollisionSettings(enabled=False)})
     result = imaginer.score(history, plans, dict(zip(names, here)))
     assert {score.verdict for score in result.scores} != {"vetoed"}

@@ -47,7 +47,7 @@ class FakePlanRenders:
     def describe(self, text):
         self.described.append(text)
         if "lost.stl" in text or "</robot>" not in text:
-            self.warning = "robot_description: the newest cannot be used, an earlier one is: it is broken"
+            self.warning = "the newest cannot be used, an earlier one is: it is broken"
             return "it is broken"
         self.warning = None
         return None

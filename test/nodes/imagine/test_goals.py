@@ -106,8 +106,12 @@ def test_what_counts_is_in_the_header_of_every_score():
 def test_a_goal_out_of_reach_is_refused_by_name(position):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(BridgeError, match="/g: .*further than 10 m from the origin of 'world'.*goal_reach_m"):
-            pose_to_position(pose(*map(float, position)), "world", "/g", REACH_M)
+        with pytest.raises(BridgeError) as error:
+            GoalInputs(image_to_rgb, pose_to_position, lambda: 0.0).on_pose(
+                pose(*map(float, position)), "world", REACH_M, "/g"
+            )
+    assert error.value.thing == "/g" and "further than 10 m from the origin of 'world'" in error.value.problem
+    assert "goal_reach_m" in error.value.cure
 
 
 @pytest.mark.parametrize(
