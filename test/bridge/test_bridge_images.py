@@ -4,6 +4,7 @@ import array
 
 import numpy as np
 import pytest
+from user_errors import refusal
 
 pytest.importorskip("rclpy")
 
@@ -146,7 +147,7 @@ def test_image_to_message_and_back():
 
 
 def test_only_images_become_messages():
-    with pytest.raises(BridgeError, match="float64"):
+    with refusal(BridgeError, "", "float64 (2, 2, 3)", "uint8 [H, W, 3]"):
         rgb_to_image(np.zeros((2, 2, 3)), Time(), "camera")
 
 
@@ -161,7 +162,7 @@ def test_png_is_decoded_exactly_and_jpeg_nearly():
 
 @pytest.mark.parametrize("form, data", [("jpeg", b""), ("jpeg", b"no image"), ("16UC1; compressedDepth png", b"x")])
 def test_compressed_data_that_is_no_colour_image_is_refused(form, data):
-    with pytest.raises(BridgeError, match="^cam: "):
+    with refusal(BridgeError, "cam", f"'{form}'"):
         compressed_to_rgb(CompressedImage(format=form, data=array.array("B", data)), topic="cam")
 
 

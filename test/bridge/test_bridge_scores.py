@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from user_errors import refusal
 
 pytest.importorskip("rclpy")
 
@@ -54,7 +55,7 @@ def test_scores_survive_the_trip():
 
 def test_other_diagnostics_are_no_scores():
     msg = DiagnosticArray(status=[DiagnosticStatus(name="motor")])
-    with pytest.raises(BridgeError, match="/x: status 'motor' is not the score of a plan"):
+    with refusal(BridgeError, "/x", "'motor'", "score", cure=["scores"]):
         diagnostics_to_scores(msg, "/x")
 
 

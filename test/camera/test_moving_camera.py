@@ -4,7 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from user_errors import refusal
 
+from astra_ros.camera.errors import CameraError
 from astra_ros.camera.moving_camera import MovingCamera
 from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.plans.action_spaces.camera import CameraSpace
@@ -80,10 +82,10 @@ def test_it_goes_through_json():
 
 @pytest.mark.parametrize("depth", [[[0.0]], [[np.nan]], [[-1.0]], [], [0.1], [[np.inf]]])
 def test_depths_that_are_none_are_refused(depth):
-    with pytest.raises(ValueError, match="inverse_depth must be"):
+    with refusal(CameraError, "", "inverse_depth", "> 0"):
         MovingCamera(camera(), depth)
 
 
 def test_other_keys_are_refused():
-    with pytest.raises(ValueError, match="expected camera and inverse_depth"):
+    with refusal(CameraError, "", ["camera"], "camera and inverse_depth"):
         MovingCamera.from_dict({"camera": camera().to_dict()})

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from user_errors import refusal
 
 from astra_ros import cli
 from astra_ros.commands import style, train
@@ -360,7 +361,7 @@ def test_a_model_that_cannot_take_on_a_look_is_evaluated_without(data, model, tm
     assert "no scene is imagined in its second style; train that with: astra style" in capsys.readouterr().out
     assert "style" not in json.loads(out.read_text())["spaces"]["kuka_joints"]
     (plain / "style.safetensors").write_bytes(b"damaged")
-    with pytest.raises(ModelError, match="style.safetensors: damaged"):
+    with refusal(ModelError, plain / "style.safetensors", "damaged"):
         evaluate(request)
 
 

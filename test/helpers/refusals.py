@@ -5,7 +5,7 @@ import pytest
 from astra_ros.ranking.prepare import NothingToImagine
 
 
-def refusal(prepare, *args):
+def refused_plan(prepare, *args):
     """The error of the one plan that `prepare(*args)` refuses."""
     with pytest.raises(NothingToImagine) as error:
         prepare(*args)

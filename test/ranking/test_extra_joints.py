@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from refusals import refusal
+from refusals import refused_plan
 
 from astra_ros.plans.action_spaces.joints import JointSpace
 from astra_ros.plans.errors import StartError
@@ -35,7 +35,7 @@ def test_joints_that_no_model_knows_and_that_stand_still_are_left_out_and_named(
 
 
 def test_joints_that_move_are_refused_by_name_with_the_parameter_that_cures_it():
-    refused = refusal(prepare, [plan((0.0, 0.04))])
+    refused = refused_plan(prepare, [plan((0.0, 0.04))])
     assert isinstance(refused, UnmatchedPlan) and (refused.thing, refused.column) == ("plan 'p'", "finger")
     assert refused.known == ("arm_joints",) and "ignore_joints" in refused.cure
     made = prepare([plan((0.0, 0.04))], ignore_joints=("finger", "another"))
@@ -45,7 +45,7 @@ def test_joints_that_move_are_refused_by_name_with_the_parameter_that_cures_it()
 def test_joints_that_stand_still_elsewhere_than_the_robot_has_them_would_move_unseen():
     for here, there in ((0.0, 0.3), (0.5, -3.0)):
         now = {**NOW, "finger": here}
-        refused = refusal(lambda now=now, there=there: prepare([plan((there, there))], now=now))
+        refused = refused_plan(lambda now=now, there=there: prepare([plan((there, there))], now=now))
         assert isinstance(refused, StartError) and refused.column == "finger" and "ignore_joints" in refused.cure
         assert not prepare([plan((there, there))], now={**NOW, "finger": here}, ignore_joints=("finger",)).refused
         assert not prepare([plan((there, there))], now={**NOW, "finger": here}, start_tolerance=0.0).refused
@@ -65,7 +65,7 @@ def test_a_joint_of_the_model_cannot_be_ignored():
 
 def test_where_the_robot_is_is_asked_of_the_models_joints_only():
     assert prepare([plan()], now=NOW).left_out == ("finger",)
-    refused = refusal(lambda: prepare([plan()], now={"a": 0.3, "b": 0.0, "finger": 1.0}))
+    refused = refused_plan(lambda: prepare([plan()], now={"a": 0.3, "b": 0.0, "finger": 1.0}))
     assert isinstance(refused, StartError) and (refused.column, refused.found) == ("a", pytest.approx(0.3))
 
 
@@ -77,5 +77,5 @@ def test_a_model_that_knows_all_of_a_plans_joints_goes_before_one_that_knows_som
 
 
 def test_a_plan_without_a_joint_of_the_model_is_refused_as_before():
-    refused = refusal(prepare, [plan(names=("finger", "a"))])
+    refused = refused_plan(prepare, [plan(names=("finger", "a"))])
     assert refused.known == ("arm_joints",) and "finger, a" in refused.problem and "a, b" in refused.problem

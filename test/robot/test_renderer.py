@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from user_errors import fault, refusal
 
+from astra_ros.camera.errors import CameraError
 from astra_ros.camera.frame_size import to_model_size
 from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.robot.kinematics import KinematicsError, LinkPoses
 from astra_ros.robot.renderer import CHAIN, COVERAGE, NEARNESS, RendererSettings, RobotRenderer
+from astra_ros.robot.shapes import BrokenMeshes
 
 pytest.importorskip("yourdfpy")
 
@@ -165,12 +168,18 @@ def test_wrong_calls():
     with pytest.raises(KinematicsError) as error:
         drawing.draw([np.nan])
     assert error.value.thing == "joint positions" and "NaN" in error.value.problem
-    with pytest.raises(ValueError, match="base_pose has shape"):
+    with refusal(CameraError, "", "base_pose", "(3, 3)", "4 x 4"):
         RobotRenderer(SLIDER, ["along_x"], FRONT, base_pose=np.eye(3))
-    for wrong in ({"near_m": 3.0}, {"samples": 16}, {"clip_m": 0.0}, {"max_vertices": 3}):
-        with pytest.raises(ValueError, match=f"{next(iter(wrong))} is|clip_m"):
+    for wrong, *facts in (
+        ({"near_m": 3.0}, "far_m 3.0"),
+        ({"samples": 16}, "1 to 15"),
+        ({"clip_m": 0.0}, 0),
+        ({"max_vertices": 3}, 8),
+    ):
+        ((name, value),) = wrong.items()
+        with fault(ValueError, name, value, *facts):
             RendererSettings(**wrong)
-    with pytest.raises(ValueError, match="'visual' or 'collision'"):
+    with fault(ValueError, "geometry", "'mesh'", "'visual'", "'collision'"):
         RobotRenderer(SLIDER, ["along_x"], FRONT, settings=RendererSettings(geometry="mesh"))
 
 
@@ -201,26 +210,27 @@ def test_mesh_files(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name, message",
+    "name, found, cure",
     [
-        ("file:///nowhere/plate.stl", "'file:///nowhere/plate.stl' of link 'plate'.*no such file"),
-        ("package://my_robot/plate.stl", "link 'plate'.*share/my_robot of AMENT_PREFIX_PATH"),
-        ("meshes/plate.stl", "link 'plate'.*a relative name; expected file:///"),
-        ("file:meshes/plate.stl", "link 'plate'.*a relative name; expected file:///"),
-        ("file://", "link 'plate'.*a relative name; expected file:///"),
-        ("file:/nowhere/plate.stl", "link 'plate'.*no such file"),
-        ("file://robot-pc/plate.stl", "link 'plate'.*'robot-pc' behind file://.*write file:/// and the absolute path"),
-        ("https://localhost/plate.stl", "link 'plate'.*begins with https://"),
-        ("BROKEN", "broken.obj' of link 'plate' cannot be read"),
-        ("UNKNOWN", "plate.xyzzy' of link 'plate' cannot be read"),
+        ("file:///nowhere/plate.stl", "no such file", "copy the file"),
+        ("package://my_robot/plate.stl", "share/my_robot of AMENT_PREFIX_PATH", "package my_robot"),
+        ("meshes/plate.stl", "relative name; expected file:///", "where"),
+        ("file:meshes/plate.stl", "relative name; expected file:///", "where"),
+        ("file://", "relative name; expected file:///", "where"),
+        ("file:/nowhere/plate.stl", "no such file", "copy the file"),
+        ("file://robot-pc/plate.stl", "'robot-pc' behind file://", "file:///"),
+        ("https://localhost/plate.stl", "https://", "package://"),
+        ("BROKEN", "triangles", "replace the file"),
+        ("UNKNOWN", "'xyzzy'", "replace the file"),
     ],
 )
-def test_missing_and_broken_meshes(tmp_path, name, message):
+def test_missing_and_broken_meshes(tmp_path, name, found, cure):
     for word, file in (("BROKEN", "broken.obj"), ("UNKNOWN", "plate.xyzzy")):
         (tmp_path / file).write_text("v 0 0 0\n")
         name = name.replace(word, str(tmp_path / file))
-    with pytest.raises(KinematicsError, match=message):
+    with refusal(BrokenMeshes, "robot description", f"'{name}'", "'plate'", found, cure=[cure]) as error:
         RobotRenderer(MESH.replace("NAME", name), [], FRONT)
+    assert error.value.meshes == (name,) and error.value.link == "plate" and found in error.value.found
 
 
 def test_a_mesh_that_is_not_convex_is_cut(tmp_path):

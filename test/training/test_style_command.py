@@ -13,7 +13,7 @@ import pytest
 import torch
 from networks import network_of
 from safetensors import safe_open
-from user_errors import refusal
+from user_errors import fault, refusal
 
 from astra_ros.commands import style
 from astra_ros.datasets.dataset import episode_path, list_episodes, load_episode, save_episode
@@ -104,7 +104,7 @@ def test_stopped_and_gone_on_it_is_what_it_would_have_been(model, data, tmp_path
     (model / "style.safetensors").unlink()
     with monkeypatch.context() as patch:
         patch.setattr(StyledScenes, "sample", killed)
-        with pytest.raises(RuntimeError, match="killed"):
+        with fault(RuntimeError, "killed"):
             style.run(arguments(model, data, tmp_path / "parts"))
     assert not (model / "style.safetensors").exists()
     style.run(arguments(model, data, tmp_path / "parts"))

@@ -1,7 +1,7 @@
 """The score table, line by line."""
 
 import numpy as np
-import pytest
+from user_errors import fault
 
 from astra_ros.critics.scoring import PlanScore
 from astra_ros.views.table import score_table
@@ -32,7 +32,7 @@ def test_truth_columns():
 
 
 def test_truth_of_another_length_is_refused():
-    with pytest.raises(ValueError, match="'progress' has 1 values for 2 plans"):
+    with fault(ValueError, "'progress'", "1 values", "2 plans"):
         score_table(SCORES, {"progress": [1.0]})
 
 

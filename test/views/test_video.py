@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from user_errors import fault
 
 from astra_ros.critics.scoring import PlanScore
 from astra_ros.views import canvas as look
@@ -92,7 +93,7 @@ def test_mp4_replaces_a_file_only_when_complete(tmp_path):
     path = tmp_path / "clip.mp4"
     path.write_text("old")
     frames = [np.zeros((32, 32, 3), np.uint8), np.zeros((32, 64, 3), np.uint8)]
-    with pytest.raises(ValueError, match="frame 1 has shape"):
+    with fault(ValueError, path, "frame 1", "(32, 64, 3)", "(32, 32, 3)"):
         write_mp4(path, frames, 4)
     assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["clip.mp4"]
     write_mp4(path, frames[:1], 4)
@@ -100,15 +101,15 @@ def test_mp4_replaces_a_file_only_when_complete(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "frames, fps, message",
+    "frames, fps, facts",
     [
-        ([], 4, "no frames"),
-        (np.zeros((2, 32, 32)), 4, "expected uint8"),
-        (np.zeros((2, 32, 32, 3), np.uint8), 0, "fps is 0"),
+        ([], 4, ("no frames",)),
+        (np.zeros((2, 32, 32)), 4, ("frame 0", "float64 (32, 32)", "uint8 [h, w, 3]")),
+        (np.zeros((2, 32, 32, 3), np.uint8), 0, ("fps", 0, 0)),
     ],
 )
-def test_bad_videos_are_refused(tmp_path, frames, fps, message):
-    with pytest.raises(ValueError, match=message):
+def test_bad_videos_are_refused(tmp_path, frames, fps, facts):
+    with fault(ValueError, tmp_path / "clip.mp4", *facts):
         write_mp4(tmp_path / "clip.mp4", frames, fps)
     assert not list(tmp_path.iterdir())
 

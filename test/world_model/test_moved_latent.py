@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from user_errors import fault
 
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.config import preset
@@ -112,7 +113,7 @@ def test_models_without_it_still_load():
 
 
 def test_places_in_the_observed_latent_alone_are_refused():
-    with pytest.raises(ValueError, match="both or neither"):
+    with fault(ValueError, "observed_displacements", "displacements"):
         replace(CONFIG, displacements=0)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from test_network import SMALL
+from user_errors import fault
 
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.imagine import PlanBatch, imagine_latents
@@ -73,7 +74,7 @@ def test_more_denoising_steps_and_guidance_are_heard(model, history):
     # One step: the guided frame is the free one plus twice what the action changes of it.
     plain, free = (imagine(model, history, actions[:, :, :1], guidance=g).latents for g in (1.0, 1e-9))
     torch.testing.assert_close(guided[:, :, :1], free + 2 * (plain - free), rtol=1e-3, atol=1e-4)
-    with pytest.raises(ValueError, match="at least 1"):
+    with fault(ValueError, "denoising steps", 1, 0):
         imagine(model, history, actions, steps=0)
 
 

@@ -1,9 +1,9 @@
 """The seed document's functions, by its names and arguments."""
 
-import pytest
 import torch
 from test_network import SMALL
 from test_rollout import model  # noqa: F401
+from user_errors import fault
 
 from astra_ros.world_model.imagine import PlanBatch, imagine_latents
 from astra_ros.world_model.seed_api import conditional_video_generation, denoise, multi_step_prediction
@@ -27,7 +27,7 @@ def test_multi_step_prediction_is_generation_without_style(model):  # noqa: F811
 
 def test_in_a_style_it_goes_on_from_frames_in_that_style(model):  # noqa: F811
     frames, actions, picture = torch.rand(2, 4, 3, 64, 64), torch.randn(2, 3, 6), torch.rand(2, 3, 64, 64)
-    with pytest.raises(ValueError, match="style is given without transfer"):
+    with fault(ValueError, "style", "transfer"):
         conditional_video_generation(model, frames, actions, picture)
     transfer = StyleTransfer(StyleConfig(SMALL.latent_channels, width=16, heads=2)).eval()
     torch.nn.init.normal_(transfer.out.weight, std=0.2)
@@ -49,5 +49,5 @@ def test_in_a_style_it_goes_on_from_frames_in_that_style(model):  # noqa: F811
 def test_one_frame_is_history_enough_and_horizons_are_checked(model):  # noqa: F811
     frame, actions = torch.rand(1, 3, 64, 64), torch.randn(1, 3, 6)
     assert conditional_video_generation(model, frame, actions, horizon=2).shape[1] == 2
-    with pytest.raises(ValueError, match="4 frames asked for, 3 actions given"):
+    with fault(ValueError, "4 frames", "3 actions"):
         conditional_video_generation(model, frame, actions, horizon=4)

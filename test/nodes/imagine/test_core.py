@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from imagine_bench import ARM, CoreBench, image_message, pose_message
+from user_errors import refusal
 
 from astra_ros.nodes.imagine.core import ModelFailed
 from astra_ros.nodes.imagine.inputs import Refused
@@ -92,7 +93,9 @@ def test_plans_wait_until_the_joints_are_known():
     assert bench.decisions == [] and bench.log.warnings
     for _ in range(2):  # looking changes nothing
         assert bench.status("plans").level == WARN and "b" in bench.status("plans").message
-    with pytest.raises(Refused, match="joint_states"):  # who asks is told what to remap
+    with refusal(
+        Refused, "", "b", "/joint_states", "joint_states", "start_tolerance"
+    ):  # who asks is told what to remap
         bench.ask()
     bench.joints(b=0.0)
     bench.image(2)

@@ -3,8 +3,9 @@
 import threading
 
 import pytest
+from user_errors import fault
 
-from astra_ros.nodes.imagine.model_thread import ModelThread
+from astra_ros.nodes.imagine.model_thread import ModelThread, ShuttingDown
 
 SOON_S = 10.0
 
@@ -61,7 +62,7 @@ def test_a_failing_load_answers_every_request():
     broken = Scripted(load)
     broken.thread.start()
     for _ in range(2):
-        with pytest.raises(OSError, match="no such model"):
+        with fault(OSError, "no such model"):
             broken.thread.request().result(SOON_S)
     assert str(broken.thread.failure) == "no such model" and len(broken.errors) == 1
     broken.thread.stop()
@@ -78,7 +79,7 @@ def test_a_failing_run_is_the_answer_and_the_thread_lives_on():
 
     thread = ModelThread(lambda: None, work, lambda _: None, print)
     thread.start()
-    with pytest.raises(ValueError, match="bad plan"):
+    with fault(ValueError, "bad plan"):
         thread.request().result(SOON_S)
     assert thread.request().result(SOON_S) == "fine"
     thread.stop()
@@ -90,7 +91,7 @@ def test_stop_answers_those_who_wait_and_those_who_come_later(scripted):
     waiting = scripted.thread.request()
     scripted.thread.stop(timeout_s=0.0)
     for future in (waiting, scripted.thread.request()):
-        with pytest.raises(RuntimeError, match="shutting down"):
+        with pytest.raises(ShuttingDown):
             future.result(SOON_S)
 
 

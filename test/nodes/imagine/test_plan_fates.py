@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from user_errors import fault
 
 pytest.importorskip("rclpy")
 
@@ -125,7 +126,7 @@ def test_both_rules_are_parameters(future, past, refused, restamped):
     stamps = [1010 * SECOND, 990 * SECOND]
     assert [bool(rule.refusal(stamp, NOW_NS)) for stamp in stamps] == refused
     assert [rule.restamps(stamp, NOW_NS) for stamp in stamps] == restamped
-    with pytest.raises(ValueError, match="future_stamp is 'wait'; known are refuse, restamp, pass"):
+    with fault(ValueError, "future_stamp", "'wait'", "refuse, restamp, pass"):
         ImagineSettings(future_stamp="wait")
 
 

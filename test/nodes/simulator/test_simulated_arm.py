@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from user_errors import refusal
 
 pytest.importorskip("pybullet")
 
@@ -74,7 +75,7 @@ def test_the_same_seed_and_commands_give_the_same_bits(world):
 def test_a_plan_with_other_joints_changes_nothing(world):
     arm = SimulatedArm(world, 0)
     arm.command(nudge(world), start_s=5.0)
-    with pytest.raises(PlanError, match="elbow"):
+    with refusal(PlanError, "plan 'plan'", *world.spec.joint_names, "elbow", *world.spec.joint_names):
         arm.command(JointPlan(("elbow",), np.array([0.0]), np.zeros((1, 1))))
     run(arm, 5.5)
     assert arm.truth().plan_elapsed_s == pytest.approx(0.5, abs=0.01)

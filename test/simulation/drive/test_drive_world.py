@@ -10,6 +10,7 @@ from unittest.mock import ANY
 import numpy as np
 import pytest
 from streets import NAMES, crate, twist
+from user_errors import fault, refusal
 
 from astra_ros.plans.errors import PlanError
 from astra_ros.plans.velocity_plan import VelocityPlan
@@ -92,7 +93,7 @@ def test_same_seed_same_bits_after_other_episodes(world):
 
 def test_a_fresh_process_gives_the_same_bits():
     code = (
-        "import sys; sys.path.insert(0, 'test/simulation/drive'); "
+        "import sys; sys.path[:0] = ['test/simulation/drive', 'test/helpers']; "
         "from test_drive_world import digest; print('digest', digest())"
     )
     fresh = subprocess.run(
@@ -157,7 +158,7 @@ def test_restored_moments_replay_bit_by_bit(world):
 
 
 def test_a_snapshot_belongs_to_its_world(world):
-    with make(size=16) as other, pytest.raises(ValueError, match="another DriveWorld"):
+    with make(size=16) as other, fault(ValueError, "another DriveWorld"):
         world.restore(other.snapshot())
 
 
@@ -300,7 +301,7 @@ def test_roads_that_cannot_fit_are_refused():
 
 def test_wrong_commands_are_refused(world):
     world.reset(0)
-    with pytest.raises(PlanError, match="not expected: linear.y.; expected exactly: linear.x, angular"):
+    with refusal(PlanError, "plan 'plan'", "angular.z", "linear.y", "linear.x, angular.z"):
         world.command(VelocityPlan(("linear.x", "linear.y"), 0.25, [[1.0, 0.0]]))
     calls = {
         ("seed", -1): lambda: world.reset(-1),

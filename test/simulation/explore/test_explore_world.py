@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from halls import plan_of, same
+from user_errors import fault
 
 from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.registry import UnknownName
@@ -45,7 +46,7 @@ def digest(robot: str) -> str:
 def test_the_same_seed_gives_the_same_bits_in_a_fresh_process_too(world):
     here = digest(world.spec.name)
     code = (
-        "import sys; sys.path.insert(0, 'test/simulation/explore'); "
+        "import sys; sys.path[:0] = ['test/simulation/explore', 'test/helpers']; "
         "from test_explore_world import digest; print('digest', digest(sys.argv[1]))"
     )
     fresh = subprocess.run(
@@ -147,7 +148,7 @@ def test_what_follows_a_restore_repeats_bit_by_bit_even_from_another_house(world
 
 
 def test_a_snapshot_of_another_world_is_refused(rover, drone):
-    with pytest.raises(ValueError, match="another ExploreWorld"):
+    with fault(ValueError, "another ExploreWorld"):
         rover.restore(drone.snapshot())
 
 
