@@ -16,7 +16,7 @@ class CuriositySettings(CriticSettings):
     scale: float = setting(
         1.0,
         "mean expected RMS latent error that costs nothing, in standard deviations of the latents; at 1 the model "
-        "expects to be as wrong as pictures differ",
+        "expects to be as wrong as images differ",
         0.001,
         100.0,
     )

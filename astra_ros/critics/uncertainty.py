@@ -19,7 +19,7 @@ class UncertaintySettings(CriticSettings):
     risky_above: float = setting(
         1.0,
         "mean expected RMS latent error above which a plan is marked risky, in standard deviations of the latents; at "
-        "1 the model expects to be as wrong as pictures differ",
+        "1 the model expects to be as wrong as images differ",
         0.0,
         100.0,
     )
