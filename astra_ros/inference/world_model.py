@@ -90,7 +90,8 @@ class WorldModel:
         drawn = draw_noise(seed, conditioning.horizon, self.card.latent_shape, sampling.chunk)
         noise = Noise(engine.array(drawn.history), engine.array(drawn.samples))
         plans = self._conditions(history[-1], conditioning)
-        start = self._start(self._encode(history), conditioning.plans)
+        seen = self._encode(history)[None]
+        start = Start(seen, engine.remember(seen))
         latents, log_errors, outcomes = [], [], []
         for made in rollout(engine, start, plans, noise, sampling):
             latents.append(engine.numpy(made.prediction))
@@ -154,11 +155,6 @@ class WorldModel:
             tokens,
             reprojected,
         )
-
-    def _start(self, history: Array, plans: int) -> Start:
-        seen = history[None]
-        newest, before = (seen[:, [max(at, -len(history))] * plans] for at in (-1, -2))
-        return Start(newest, before, self._engine.remember(seen))
 
 
 def load_world_model(backend: str, model: str | Path, device: str = "cpu") -> WorldModel:

@@ -174,7 +174,7 @@ def rollout_loss(
     made = [before, newest]
     if alone:
         noise = Noise(*(torch.cat(parts, dim=1) for parts in zip(*alone)))
-        start, plan = Start(newest, before, memory), ready.plan(chunk * len(alone))
+        start, plan = Start(torch.cat([before, newest], dim=1), memory), ready.plan(chunk * len(alone))
         with torch.no_grad():
             sampling = Sampling.of(model.config, steps=1)
             made += [each.prediction[:, 0] for each in rollout(model, start, plan, noise, sampling)]

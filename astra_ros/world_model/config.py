@@ -53,13 +53,16 @@ class AstraConfig:
     snr_gamma: float = 0.5  # ddpm only, weight min(SNR, gamma) / SNR
     denoising_steps: int = 1  # at inference, unless a call says otherwise
     history_noise: float = 0.05  # level put on the newest latents at inference
-    chunk: int = 1  # frames imagined together
+    chunk: int = 1  # F, frames imagined together
+    time_attention: bool = False  # each frame of a chunk attends to the earlier ones: one pass for all of them
+    initial_noise: float = 1.0  # standard deviation of what a chunk starts from; 0: of all futures the mean
 
     def __post_init__(self):
         if self.chunk < 1:
             raise ValueError(f"chunk {self.chunk}: expected at least 1 frame")
-        if not 0 <= self.history_noise <= 1:
-            raise ValueError(f"history_noise {self.history_noise}: expected 0 to 1")
+        for name in ("history_noise", "initial_noise"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} {getattr(self, name)}: expected 0 to 1")
         levels = (self.encoder_widths, self.decoder_widths, self.encoder_depths, self.decoder_depths)
         depths = {len(level) for level in levels}
         if len(depths) != 1 or min(depths) < 1:

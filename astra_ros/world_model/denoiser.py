@@ -49,7 +49,8 @@ class DenoisingTransformer(nn.Module):
         self.age = ScalarEmbedding(width, scale=1.0)
         self.modulation = nn.Linear(width, ConditionedBlock.PARTS * width)
         self.blocks = nn.ModuleList(
-            ConditionedBlock(width, config.num_heads, config.adapter_rank) for _ in range(config.num_layers)
+            ConditionedBlock(width, config.num_heads, config.adapter_rank, config.time_attention)
+            for _ in range(config.num_layers)
         )
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, token_dim)
@@ -67,40 +68,45 @@ class DenoisingTransformer(nn.Module):
         return Memory([block.memory_attention.project(memory_BMD) for block in blocks], observed)
 
     def forward(self, noisy: Tensor, time: Tensor, frame: FrameContext, memory: Memory) -> Denoised:
-        """Denoise N chunks of F frames for each of B requests; the frames of a chunk do not attend to each other.
+        """Denoise N chunks of F frames for each of B requests.
 
         Args: `noisy` [B, N, F, C, h, w], the latents at `time` [B, N, F], 0 noise .. 1 clean; `memory` from
-        `project_memory`. Where `frame.reprojected` is None, the last observed latent takes its place.
+        `project_memory`. All may have size 1 in place of N, as the parts of `frame`. Where `frame.reprojected` is
+        None, the last observed latent takes its place.
         """
-        chunks = noisy.shape[1:3]
-
-        def each(x: Tensor) -> Tensor:
-            """Repeat [B, N, ...] for the frames of a chunk: [B, N * F, ...]."""
-            return x.unsqueeze(2).expand(-1, -1, chunks[1], *x.shape[2:]).flatten(1, 2)
-
-        if frame.reprojected is None:
-            reprojected = not_moved(memory.observed)[:, None].expand(-1, chunks[0] * chunks[1], -1, -1, -1)
-        else:
-            reprojected = frame.reprojected.flatten(1, 2)
-        seen = [noisy.flatten(1, 2), each(frame.newest), each(frame.before)]
-        tokens = self.patchify(torch.cat([*seen, reprojected] if self.reprojection else seen, dim=-3))
-        x = self.embed(tokens) + self.position
+        chunks = frame.condition.shape[1:3]
+        reprojected = frame.reprojected
+        if reprojected is None:
+            reprojected = not_moved(memory.observed)[:, None, None]
+        seen = [noisy, frame.newest.unsqueeze(2), frame.before.unsqueeze(2)]
+        x = self._embedded([*seen, reprojected] if self.reprojection else seen) + self.position
         if self.robot_tokens is not None:
-            x = x + (self.robot_tokens.unknown if frame.robot_tokens is None else frame.robot_tokens.flatten(1, 2))
-        time, age = self.time(time.flatten(1, 2)), self.age(frame.age.flatten(1, 2))
-        condition = frame.condition.flatten(1, 2) + time + self.history_noise(each(frame.history_noise)) + age
-        condition = F.silu(condition)
+            x = x + (self.robot_tokens.unknown if frame.robot_tokens is None else frame.robot_tokens)
+        x = x.expand(-1, *chunks, -1, -1).flatten(1, 2)
+        known = self.time(time) + self.history_noise(frame.history_noise).unsqueeze(2) + self.age(frame.age)
+        condition = F.silu(frame.condition + known).flatten(1, 2)
         shared = self.modulation(condition)
         for block, key_value in zip(self.blocks, memory.keys_values):
-            x = block(x, condition, shared, key_value)
-        x = self.norm(x)
+            x = block(x, condition, shared, key_value, chunks[1])
+        x = self.norm(x).unflatten(1, chunks)
         prediction = self.patchify.inverse(self.out(x)).float()
         if self.moved is not None:
-            prediction = prediction + self.moved(x, each(frame.clean), reprojected[:, :, :-1])
+            prediction = prediction + self.moved(x, frame.clean.unsqueeze(2), reprojected[..., :-1, :, :])
         elif self.residual:
-            prediction = prediction + each(frame.newest)
-        log_error = self.error(x).squeeze(-1).float()
-        return Denoised(*(part.unflatten(1, chunks) for part in (prediction, log_error, x)))
+            prediction = prediction + frame.newest.unsqueeze(2)
+        return Denoised(prediction, self.error(x).squeeze(-1).float(), x)
+
+    def _embedded(self, latents: list[Tensor]) -> Tensor:
+        """Latents [B, N, F, c, h, w], as if concatenated on channels, as tokens [B, N, F, L, D].
+
+        Each has its own part of the matrix, so that one that plans or frames share is multiplied once for all.
+        """
+        tokens = [self.patchify(each) for each in latents]
+        weights = self.embed.weight.split([each.shape[-1] for each in tokens], dim=1)
+        x = F.linear(tokens[0], weights[0], self.embed.bias)
+        for each, weight in zip(tokens[1:], weights[1:]):
+            x = x + F.linear(each, weight)
+        return x
 
 
 class RobotRenderTokens(nn.Module):

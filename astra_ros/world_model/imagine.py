@@ -30,12 +30,6 @@ class ImaginedLatents(NamedTuple):
     outcomes: dict[str, Tensor]  # contact probabilities [B, N, H], positions [B, N, H, 3] m
 
 
-def start_of(model: Astra, history_BTChw: Tensor, plans: int) -> Start:
-    """Where rollouts of so many plans start that follow an observed history."""
-    seen = history_BTChw[:, None].expand(-1, plans, -1, -1, -1, -1)
-    return Start(seen[:, :, -1], seen[:, :, max(-2, -seen.shape[2])], model.remember(history_BTChw))
-
-
 def conditions_of(model: Astra, plans: PlanBatch) -> PlanConditions:
     """What the network makes of plans, before anything is imagined."""
     batch, count, horizon, _ = plans.actions.shape
@@ -63,7 +57,7 @@ def imagine_latents(
     sampling = Sampling.of(model.config, steps, guidance)
     noise = draw_noise(seed, plans.actions.shape[2], model.config.latent_shape, sampling.chunk, len(history))
     noise = Noise(*(torch.from_numpy(part).to(history.device) for part in noise))
-    start = start_of(model, history, plans.actions.shape[1])
+    start = Start(history, model.remember(history))
     made = list(rollout(model, start, conditions_of(model, plans), noise, sampling))
     outcomes = [{} if model.outcome_heads is None else model.outcome_heads(chunk.features) for chunk in made]
     joined = {name: torch.cat([chunk[name] for chunk in outcomes], dim=2) for name in outcomes[0]}

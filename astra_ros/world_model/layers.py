@@ -36,16 +36,19 @@ class ScalarEmbedding(nn.Module):
         return self.mlp(embedded.to(next(self.mlp.parameters()).dtype))
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Scaled dot-product attention, [B, heads, L, d] each.
+def attend(query: Tensor, key: Tensor, value: Tensor, causal: bool = False) -> Tensor:
+    """Scaled dot-product attention, [B, heads, L, d] each; `causal`: to no later row than one's own.
 
     It is written out for bfloat16 on a CPU: there the backward pass of torch's fused kernel (2.13) took
     nine times as long, for the few tokens of a frame.
     """
     if query.device.type == "cpu" and query.dtype == torch.bfloat16:
         weights = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+        if causal:
+            later = torch.ones(weights.shape[-2:], dtype=torch.bool).triu(1)
+            weights = weights.masked_fill(later, -torch.inf)
         return weights.softmax(-1).to(value.dtype) @ value
-    return F.scaled_dot_product_attention(query, key, value)
+    return F.scaled_dot_product_attention(query, key, value, is_causal=causal)
 
 
 class Attention(nn.Module):
@@ -67,9 +70,9 @@ class Attention(nn.Module):
         key, value = self.key_value(source_BLD).chunk(2, dim=-1)
         return self.split(key), self.split(value)
 
-    def forward(self, x_BLD: Tensor, key_value: tuple[Tensor, Tensor] | None = None) -> Tensor:
+    def forward(self, x_BLD: Tensor, key_value: tuple[Tensor, Tensor] | None = None, causal: bool = False) -> Tensor:
         key, value = self.project(x_BLD) if key_value is None else key_value
-        y = attend(self.split(self.query(x_BLD)), key, value)
+        y = attend(self.split(self.query(x_BLD)), key, value, causal)
         return self.out(y.transpose(1, 2).flatten(2))
 
 
@@ -99,11 +102,16 @@ class ConditionedBlock(nn.Module):
     Every frame has one condition vector (its action, denoising time, age), which shifts, scales and gates
     the three sub-layers. All blocks share the large projection (as in PixArt-alpha). Each block adds a
     low-rank adapter, which starts at zero.
+
+    With `time_attention`, each token also attends to the same place in the earlier frames of its chunk, as in
+    the temporal layers of video transformers (Bertasius et al. 2021), but causally: what comes later in a plan
+    does not change how it begins.
     """
 
     PARTS = 9  # (shift, scale, gate) for self-attention, memory attention and feed-forward
+    TIME_GATE = 0.1  # how much of the time attention is added at the start
 
-    def __init__(self, width: int, heads: int, adapter_rank: int):
+    def __init__(self, width: int, heads: int, adapter_rank: int, time_attention: bool = False):
         super().__init__()
         self.norm1 = nn.LayerNorm(width, elementwise_affine=False)
         self.norm2 = nn.LayerNorm(width, elementwise_affine=False)
@@ -114,11 +122,17 @@ class ConditionedBlock(nn.Module):
         self.adapter_down = nn.Linear(width, adapter_rank)
         self.adapter_up = nn.Linear(adapter_rank, self.PARTS * width)
         start_at_zero(self.adapter_up)
+        self.time_attention = None
+        if time_attention:
+            self.norm_time = nn.LayerNorm(width)
+            self.time_attention = Attention(width, heads)
+            self.time_gate = nn.Parameter(torch.full((width,), self.TIME_GATE))
 
     def forward(
-        self, x_BNLD: Tensor, condition_BND: Tensor, shared_BNP: Tensor, memory: tuple[Tensor, Tensor]
+        self, x_BNLD: Tensor, condition_BND: Tensor, shared_BNP: Tensor, memory: tuple[Tensor, Tensor], chunk: int = 1
     ) -> Tensor:
-        """`shared_BNP`: the shared modulation, PARTS * D numbers a frame. `memory`: keys, values."""
+        """`shared_BNP`: the shared modulation, PARTS * D numbers a frame. `memory`: keys, values. The N frames
+        are chunks of `chunk` frames each, one after the other."""
         batch, frames, tokens, width = x_BNLD.shape
         own = self.adapter_up(F.silu(self.adapter_down(condition_BND)))
         parts = (shared_BNP + own).unsqueeze(2).chunk(self.PARTS, dim=-1)
@@ -126,6 +140,11 @@ class ConditionedBlock(nn.Module):
         y = self.norm1(x_BNLD) * (1 + parts[1]) + parts[0]
         y = self.attention(y.flatten(0, 1)).unflatten(0, (batch, frames))
         x_BNLD = x_BNLD + parts[2] * y
+
+        if self.time_attention is not None:
+            y = self.norm_time(x_BNLD).view(-1, chunk, tokens, width).transpose(1, 2).flatten(0, 1)
+            y = self.time_attention(y, causal=True).view(-1, tokens, chunk, width).transpose(1, 2)
+            x_BNLD = x_BNLD + self.time_gate * y.reshape(x_BNLD.shape)
 
         # All frames of a request attend to the same memory, so their tokens form one long query.
         y = self.norm2(x_BNLD) * (1 + parts[4]) + parts[3]

@@ -51,31 +51,40 @@ class MovedLatent(nn.Module):
         self.register_buffer("here", torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1), persistent=False)
         self.register_buffer("cell", torch.tensor([2 / cols, 2 / rows]), persistent=False)
 
-    def forward(self, tokens_BNLD: Tensor, newest: Tensor, observed: Tensor) -> Tensor:
-        """The share of `newest` and `observed` in the next latent; all are [B, N, C, h, w]."""
+    def forward(self, tokens: Tensor, newest: Tensor, observed: Tensor) -> Tensor:
+        """The share of `newest` and `observed` in the latents of `tokens` [B, N, F, L, D], [B, N, F, C, h, w] each.
+
+        The latents may have size 1 in place of N or F: many frames then look into one.
+        """
         with torch.autocast(newest.device.type, enabled=False):  # places are fractions of cells
-            x = tokens_BNLD.float()
-            shift = self.patchify.inverse(self.displacement(x)).unflatten(2, (-1, 2)).movedim(3, -1)
-            share = self.patchify.inverse(self.mix(x)).softmax(dim=2)
+            x = tokens.float()
+            shift = self.patchify.inverse(self.displacement(x)).unflatten(3, (-1, 2)).movedim(4, -1)
+            share = self.patchify.inverse(self.mix(x)).softmax(dim=3)
             stays = self.patchify.inverse(self.gate(x)).sigmoid()
             at = self.here + shift * self.cell
             # NaN would read outside memory in the backward pass (torch 2.13, CPU).
             at = at.nan_to_num(0.0, self.FAR, -self.FAR).clamp(-self.FAR, self.FAR)
             found = [
                 _sample(latent, places)
-                for latent, places in zip((newest, observed), at.split(self.places, dim=2))
-                if places.shape[2]
+                for latent, places in zip((newest, observed), at.split(self.places, dim=3))
+                if places.shape[3]
             ]
-            return stays * (share.unsqueeze(3) * torch.cat(found, dim=2)).sum(dim=2)
+            return stays * (share.unsqueeze(4) * torch.cat(found, dim=3)).sum(dim=3)
 
 
 def _sample(latents: Tensor, at: Tensor) -> Tensor:
-    """Sample latents [B, N, C, h, w] at P grids of places [B, N, P, h, w, 2] -> [B, N, P, C, h, w]."""
-    places = at.flatten(0, 1)
-    found = F.grid_sample(
-        latents.float().flatten(0, 1), places.flatten(1, 2), mode="bilinear", padding_mode="border", align_corners=False
-    )
-    return found.unflatten(2, (places.shape[1], -1)).movedim(2, 1).unflatten(0, at.shape[:2])
+    """Sample latents [B, n, f, C, h, w] at P grids of places [B, N, F, P, h, w, 2] -> [B, N, F, P, C, h, w].
+
+    All frames that look into one latent (f, or n and f, of 1) are rows of one grid.
+    """
+    lead, shared = at.shape[:4], latents.shape[1:3]
+    if shared[1] > 1:
+        latents = latents.expand(-1, lead[1], -1, -1, -1, -1)
+    images = latents.flatten(0, 2)
+    grids = at.reshape(len(images), -1, *at.shape[-2:])
+    found = F.grid_sample(images.float(), grids, mode="bilinear", padding_mode="border", align_corners=False)
+    rows = found.unflatten(2, (-1, at.shape[4])).movedim(2, 1)  # [n images, frames of each * P, C, h, w]
+    return rows.reshape(*lead, *rows.shape[2:])
 
 
 def _spread(places: int) -> Tensor:

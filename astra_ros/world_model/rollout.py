@@ -6,6 +6,7 @@ indexing alone; the network is a `Denoiser`.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -17,7 +18,10 @@ Array = Any  # numpy, torch or an engine's own: with operators and indexing
 
 
 class FrameContext(NamedTuple):
-    """What the F frames of a chunk are denoised from, for N chunks of each of B requests."""
+    """What the F frames of a chunk are denoised from, for N chunks of each of B requests.
+
+    Where all chunks share a value, its size may be 1 in place of N (of all but `condition`).
+    """
 
     newest: Array  # [B, N, C, h, w] the latent before the chunk, noise of level `history_noise` on it
     before: Array  # [B, N, C, h, w] the latent before that, with the same noise
@@ -41,15 +45,20 @@ class Denoiser(Protocol):
     """What the rollout asks of a network."""
 
     def denoise(self, noisy: Array, time: Array, frame: FrameContext, memory: Any) -> Denoised:
-        """One pass from `noisy` [B, N, F, C, h, w] at `time` [B, N, F], 0 noise .. 1 clean; `memory` of the history."""
+        """One pass from `noisy` [B, N, F, C, h, w] at `time` [B, N, F], 0 noise .. 1 clean; `memory` of the history.
+
+        `noisy` and `time` may have size 1 in place of N, as the parts of `frame`.
+        """
+
+    def remember(self, history: Array) -> Any:
+        """The memory of a history [B, T, C, h, w]."""
 
 
 class Start(NamedTuple):
     """Where a rollout starts."""
 
-    newest: Array  # [B, N, C, h, w] the last observed latent
-    before: Array  # [B, N, C, h, w] the one before that
-    memory: Any
+    history: Array  # [B, T, C, h, w] the observed latents, oldest first
+    memory: Any  # of that history
 
 
 class PlanConditions(NamedTuple):
@@ -92,6 +101,8 @@ class Sampling:
     history_noise: float = 0.0  # level put on the newest latents, standard deviations
     chunk: int = 1  # F, frames made together
     guidance: float = 1.0  # how many times what an action changes is taken
+    initial_noise: float = 1.0  # standard deviation of what a chunk starts from
+    renew_memory: bool = False  # after a chunk, remember what each plan has come to
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -101,7 +112,15 @@ class Sampling:
     def of(cls, config: AstraConfig, steps: int | None = None, guidance: float = 1.0) -> Sampling:
         """As a network is meant to be sampled; `steps` None takes its own number."""
         steps = config.denoising_steps if steps is None else steps
-        return cls(make_sampler(config), steps, config.history_noise, config.chunk, guidance)
+        return cls(
+            make_sampler(config),
+            steps,
+            config.history_noise,
+            config.chunk,
+            guidance,
+            config.initial_noise,
+            config.time_attention,
+        )
 
 
 class DenoisingAutoregressiveStep:
@@ -122,14 +141,14 @@ class DenoisingAutoregressiveStep:
         level, guidance = self.sampling.history_noise, self.sampling.guidance
         corruption = level * noise.history[:, None]
         frames = plans.condition.shape[2]
-        sample = noise.samples[:, None][:, [0] * newest.shape[1], :frames]
-        zeros = 0 * sample[..., 0, 0, 0]  # [B, N, F]
+        sample = self.sampling.initial_noise * noise.samples[:, None, :frames]
+        age = plans.age[None, None]
         frame = FrameContext(
             newest + corruption,
             before + corruption,
             newest,
-            zeros[:, :, 0] + level,
-            zeros + plans.age,
+            0 * age[..., 0] + level,
+            age,
             plans.condition,
             plans.robot_tokens,
             plans.reprojected,
@@ -137,13 +156,13 @@ class DenoisingAutoregressiveStep:
         steps = self.sampling.steps
         for step in range(steps):
             time = step / steps
-            denoised = self.network.denoise(sample, zeros + time, frame, self.memory)
+            denoised = self.network.denoise(sample, 0 * age + time, frame, self.memory)
             prediction = denoised.prediction
             if guidance != 1.0:
                 assert plans.free is not None
                 free = plans.free[:, :, [0] * frames]
                 bare = frame._replace(condition=free, robot_tokens=None, reprojected=None)
-                without = self.network.denoise(sample, zeros + time, bare, self.memory).prediction
+                without = self.network.denoise(sample, 0 * age + time, bare, self.memory).prediction
                 prediction = without + guidance * (prediction - without)
             sample = self.sampling.sampler.advance(sample, prediction, time, (step + 1) / steps)
         return denoised._replace(prediction=sample)
@@ -152,13 +171,37 @@ class DenoisingAutoregressiveStep:
 def rollout(
     network: Denoiser, start: Start, plans: PlanConditions, noise: Noise, sampling: Sampling
 ) -> Iterator[Denoised]:
-    """Imagine every plan of every request at once; yields one chunk after the other, the last perhaps shorter."""
+    """Imagine every plan of every request at once; yields one chunk after the other, the last perhaps shorter.
+
+    With `renew_memory`, the history of a chunk after the first is what its plan has come to, imagined frames and all,
+    and it is as old as an observed one: each chunk is what the network was trained on.
+    """
     step = DenoisingAutoregressiveStep(network, start.memory, sampling)
-    newest, before = start.newest, start.before
-    horizon = plans.condition.shape[2]
+    history = start.history[:, None]  # [B, 1 or N, T, C, h, w]
+    batch, count, horizon = plans.condition.shape[:3]
+    kept = start.history.shape[1] if sampling.renew_memory else 2
     for number, first in enumerate(range(0, horizon, sampling.chunk)):
         now = plans.frames(first, min(first + sampling.chunk, horizon))
-        made = step(newest, before, now, Noise(noise.history[:, number], noise.samples[:, number]))
+        drawn = Noise(noise.history[:, number], noise.samples[:, number])
+        newest, before = (history[:, :, max(at, -history.shape[2])] for at in (-1, -2))
+        if sampling.renew_memory and number:
+            # Each plan is a request of its own: it has its own memory.
+            step.memory = network.remember(_merged(history)[:, 0])
+            now = PlanConditions(plans.age[: now.age.shape[0]], *(_merged(part) for part in now[1:]))
+            drawn = Noise(*(_merged(part[:, None][:, [0] * count])[:, 0] for part in drawn))
+            newest, before = _merged(newest), _merged(before)
+        made = step(newest, before, now, drawn)
+        made = Denoised(*(part.reshape(batch, count, *part.shape[2:]) for part in made))
         yield made
-        before = newest if made.prediction.shape[2] == 1 else made.prediction[:, :, -2]
-        newest = made.prediction[:, :, -1]
+        known = history[:, [0] * count] if history.shape[1] < count else history
+        history = _concatenated(known, made.prediction)[:, :, -kept:]
+
+
+def _merged(x: Array) -> Array:
+    """[B, N, ...] -> [B * N, 1, ...]; None stays None."""
+    return None if x is None else x.reshape(-1, 1, *x.shape[2:])
+
+
+def _concatenated(earlier: Array, later: Array) -> Array:
+    """Two arrays of one kind, joined on their third axis by the library that they come from."""
+    return sys.modules[type(later).__module__].concatenate((earlier, later), 2)

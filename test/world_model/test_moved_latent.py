@@ -39,8 +39,8 @@ def at(moving, x, y):
     cells = CONFIG.patch**2
     with torch.no_grad():
         moving.displacement.bias.copy_(torch.tensor([x] * cells + [y] * cells))
-    latent = torch.randn(1, 1, *CONFIG.latent_shape, generator=torch.Generator().manual_seed(0))
-    tokens = torch.zeros(1, 1, CONFIG.tokens_per_frame, CONFIG.hidden_dim)
+    latent = torch.randn(1, 1, 1, *CONFIG.latent_shape, generator=torch.Generator().manual_seed(0))
+    tokens = torch.zeros(1, 1, 1, CONFIG.tokens_per_frame, CONFIG.hidden_dim)
     with torch.no_grad():
         return latent, moving(tokens, latent, latent)
 
@@ -67,8 +67,8 @@ def test_a_closed_gate_leaves_nothing(moving):
 def test_cells_come_from_the_newest_and_from_the_observed_latent():
     moving = MovedLatent(replace(CONFIG, displacements=2, observed_displacements=1), Patchify(CONFIG))
     cells = CONFIG.patch**2
-    latent, observed = torch.randn(2, 2, 3, *CONFIG.latent_shape)
-    tokens = torch.zeros(2, 3, CONFIG.tokens_per_frame, CONFIG.hidden_dim)
+    latent, observed = torch.randn(2, 2, 3, 1, *CONFIG.latent_shape)
+    tokens = torch.zeros(2, 3, 1, CONFIG.tokens_per_frame, CONFIG.hidden_dim)
     with torch.no_grad():
         torch.nn.init.zeros_(moving.displacement.weight)
         torch.nn.init.zeros_(moving.displacement.bias)
@@ -119,8 +119,8 @@ def test_places_in_the_observed_latent_alone_are_refused():
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 def test_places_that_are_no_numbers_do_not_crash(moving, value):
-    latent = torch.randn(1, 1, *CONFIG.latent_shape)
-    tokens = torch.full((1, 1, CONFIG.tokens_per_frame, CONFIG.hidden_dim), value, requires_grad=True)
+    latent = torch.randn(1, 1, 1, *CONFIG.latent_shape)
+    tokens = torch.full((1, 1, 1, CONFIG.tokens_per_frame, CONFIG.hidden_dim), value, requires_grad=True)
     moving.displacement.weight.data.fill_(1.0)
     moving(tokens, latent, latent).sum().backward()
     assert tokens.grad is not None  # the crash was in the backward pass

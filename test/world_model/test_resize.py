@@ -39,13 +39,13 @@ def test_what_was_moved_by_whole_cells_is_moved_by_as_much_of_the_picture(model,
         places = torch.cat([places, -places])  # of the newest latent, of the observed one
         moved.displacement.bias.copy_(places.reshape(-1, 1).expand(-1, cells).reshape(-1))
     wide = resized(model, size)
-    latent = torch.randn(1, 1, *CONFIG.latent_shape)
+    latent = torch.randn(1, 1, 1, *CONFIG.latent_shape)
 
     def doubled(x):
         return x.repeat_interleave(times[0], -2).repeat_interleave(times[1], -1)
 
     def run(network, at):
-        tokens = torch.zeros(1, 1, network.config.tokens_per_frame, CONFIG.hidden_dim)
+        tokens = torch.zeros(1, 1, 1, network.config.tokens_per_frame, CONFIG.hidden_dim)
         with torch.no_grad():
             return network.denoiser.moved(tokens, at, at.flip(-1))
 

@@ -93,12 +93,12 @@ class Adder:
     def denoise(self, noisy, time, frame, memory):
         self.seen.append((noisy, time, frame))
         clean = frame.clean[:, :, None]
-        return Denoised(noisy + 2 * clean + frame.condition[..., None, None], 0 * time, frame.condition)
+        return Denoised(noisy + 2 * clean + frame.condition[..., None, None], 0 * frame.condition, frame.condition)
 
 
 def adder_inputs(of, horizon, chunk, plans=2):
-    """A latent is one number, and so is a condition: plan k's is k."""
-    latent = of(np.ones((1, plans, 1, 1, 1), np.float32))
+    """A latent is one number, and so is a condition: plan k's is k. The history is 5, 3, 1."""
+    history = of(np.array([5, 3, 1], np.float32).reshape(1, 3, 1, 1, 1))
     condition = of(np.tile(np.arange(plans, dtype=np.float32)[None, :, None, None], (1, 1, horizon, 1)))
     number = of(np.arange(1, horizon + 1, dtype=np.float32))
     chunks = -(-horizon // chunk)
@@ -106,7 +106,7 @@ def adder_inputs(of, horizon, chunk, plans=2):
         of(np.full((1, chunks, 1, 1, 1), 0.5, np.float32)),
         of(np.arange(chunks * chunk, dtype=np.float32).reshape(1, chunks, chunk, 1, 1, 1)),
     )
-    return Start(latent, 3 * latent, None), PlanConditions(number, condition), noise
+    return Start(history, None), PlanConditions(number, condition), noise
 
 
 @pytest.mark.parametrize("of", [np.asarray, torch.from_numpy], ids=["numpy", "torch"])
@@ -117,8 +117,8 @@ def test_each_frame_follows_the_last_by_hand(of):
     # Plan 0: 0 + 2 * 1, 1 + 2 * 2, 2 + 2 * 5. Plan 1 has 1 more each: 3, 1 + 2 * 3 + 1, 2 + 2 * 8 + 1.
     assert [chunk.prediction[0, :, 0, 0, 0, 0].tolist() for chunk in made] == [[2, 3], [5, 8], [12, 19]]
     for number, (_, time, frame) in enumerate(network.seen):
-        assert frame.age[0].tolist() == [[number + 1]] * 2 and time.tolist() == [[[0], [0]]]
-        assert frame.history_noise.tolist() == [[pytest.approx(0.1)] * 2]
+        assert frame.age.tolist() == [[[number + 1]]] and time.tolist() == [[[0]]]
+        assert frame.history_noise.tolist() == [[pytest.approx(0.1)]]
         np.testing.assert_allclose(frame.newest - frame.clean, 0.05, atol=1e-6)  # 0.1 * 0.5
     # What was newest is before it in the next one, with the next one's noise.
     assert network.seen[1][2].before[0, 0].item() == pytest.approx(1.05)
@@ -138,10 +138,10 @@ def test_the_frames_of_a_chunk_start_from_the_last_chunk_by_hand(of):
 
 def test_gradients_go_through_the_whole_rollout():
     start, plans, noise = adder_inputs(torch.from_numpy, horizon=3, chunk=1)
-    first = start.newest.clone().requires_grad_()
-    made = list(rollout(Adder(), start._replace(newest=first), plans, noise, Sampling(FlowSampler())))
+    history = start.history.clone().requires_grad_()
+    made = list(rollout(Adder(), start._replace(history=history), plans, noise, Sampling(FlowSampler())))
     made[-1].prediction.sum().backward()
-    assert first.grad.flatten().tolist() == [8.0, 8.0]  # twice, three times over
+    assert history.grad.flatten().tolist() == [0.0, 0.0, 16.0]  # twice, three times over, for two plans
 
 
 def test_noise_is_that_of_torch():
