@@ -65,7 +65,7 @@ def test_two_engines_start_from_the_same_noise(installed, monkeypatch):
     assert len(seen["toy"]) == len(seen["torch"]) == 4
     for ours, theirs in zip(seen["toy"], seen["torch"]):
         np.testing.assert_array_equal(ours, theirs)
-        np.testing.assert_array_equal(ours[:, :1], ours[:, 1:2])  # and all plans of a request
+        assert ours.shape[:2] == (1, 1)  # and all plans of a request
 
 
 def test_an_engine_without_torch_needs_no_torch(installed):
