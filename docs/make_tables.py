@@ -50,6 +50,13 @@ STYLES = {
     "untold": "model, without a reference image",
     "copy": "copy of the last frame, in the first style",
 }
+TRUTHS = {
+    "contact": "whether the plan collides",
+    "progress": "how far the task gets (of an arm: where the object ends)",
+    "gain": "what will be seen",
+    "off_road": "whether the car leaves the road",
+    "all": "all of it",
+}
 CHOICES = {"random": "a random plan", "score": "**the best score**", "oracle": "the simulator itself (upper limit)"}
 
 
@@ -179,7 +186,52 @@ def ranking(result: dict) -> str:
         for robot, figures in result["robots"].items()
     )
     head = ["", "chosen by", "mean outcome", "95 % interval", "collisions"]
-    return correlations + "\n" + markdown(head, rows) + "\n" + verdicts(result)
+    return correlations + "\n" + markdown(head, rows) + "\n" + verdicts(result) + losses(result)
+
+
+def losses(result: dict) -> str:
+    """Where ranking is lost, for every robot; empty for result files that do not say it."""
+    robots = {robot: figures for robot, figures in result["robots"].items() if "with_truth" in figures}
+    if not robots:
+        return ""
+
+    def cells(figures: dict, outcome: float, collisions: float) -> list[str]:
+        spearman = "{:.2f} ({:.2f} to {:.2f})".format(figures["spearman"], *figures["spearman_95"])
+        return [spearman, f"{figures['top1_regret']:.0%}", f"{outcome:.2f}", f"{collisions:.0%}"]
+
+    rows, notes = [], []
+    for robot, figures in robots.items():
+        chosen = figures["outcome"]["score"], figures["collisions"]["score"]
+        rows.append([robot, "**nothing: the score**", *cells(figures, *chosen)])
+        others = {TRUTHS[part]: each for part, each in figures["with_truth"].items()}
+        if figures["without_imagination"]:
+            others["nothing is imagined, the plan alone is read"] = figures["without_imagination"]
+        rows += [[robot, title, *cells(each, each["outcome"], each["collisions"])] for title, each in others.items()]
+        notes.append(f"- {robot}: {diagnosis(figures)}\n")
+    head = ["", "replaced by the truth", "Spearman", "top-1 regret", "mean outcome", "collisions"]
+    return "\n" + markdown(head, rows) + "\n" + "".join(notes)
+
+
+def diagnosis(figures: dict) -> str:
+    """Each critic alone, the probability of contact, and generators of plans, in a sentence."""
+    alone = ", ".join(f"`{name}` {each['spearman']:.2f}" for name, each in figures["critics_alone"].items())
+    parts = [f"Spearman of each critic alone: {alone}"]
+    if contact := figures.get("contact"):
+        separates = "-" if contact["auroc"] is None else f"{contact['auroc']:.2f}"
+        told = f"contact of a plan: AUROC {separates}, ECE {contact['ece']:.2f}"
+        if veto := contact["veto"]:
+            vetoes = f"misses {veto['missed']:.0%} of the colliding plans"
+            if veto["vetoed_of_harmless"] is not None:
+                vetoes += f" and vetoes {veto['vetoed_of_harmless']:.0%} of the others"
+            told += f"; `collision.veto_above` {veto['veto_above']:g} {vetoes}"
+        parts.append(told)
+    if generators := figures["generators"]:
+        r = "-" if generators["pearson"] is None else f"{generators['pearson']:.2f}"
+        many = len(generators["by_kind"])
+        parts.append(
+            f"{many} generators of plans, mean score against mean outcome: Pearson {r}, MMRV {generators['mmrv']:.2f}"
+        )
+    return "; ".join(parts)
 
 
 def verdicts(result: dict) -> str:

@@ -147,6 +147,36 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
     assert text.count("| panda |") + text.count("| panda_joints |") == rows
 
 
+def test_where_ranking_is_lost_is_a_row_for_each_part():
+    row = {"spearman": 0.5, "spearman_95": [0.4, 0.6], "top1_regret": 0.25, "outcome": 0.125, "collisions": 0.5}
+    panda = row | {
+        "outcome": {"score": 0.75},
+        "collisions": {"score": 0.0},
+        "critics_alone": {"goal": row, "collision": row | {"spearman": -0.25}},
+        "with_truth": {"contact": row | {"spearman": 0.625}, "all": row | {"top1_regret": 0.0}},
+        "without_imagination": None,
+        "contact": {
+            "auroc": 0.875, "ece": 0.0625,
+            "veto": {"veto_above": 0.3, "missed": 0.1, "vetoed_of_harmless": 0.2},
+        },
+        "generators": {"pearson": 0.75, "mmrv": 0.125, "by_kind": {"push": {}, "miss": {}}},
+    }  # fmt: skip
+    car = panda | {"without_imagination": row | {"spearman": -0.5}, "contact": None, "generators": None}
+    text = make_tables.losses({"robots": {"panda": panda, "car": car, "old": {"spearman": 0.5}}})
+    for part in (
+        "| panda | **nothing: the score** | 0.50 (0.40 to 0.60) | 25% | 0.75 | 0% |\n",
+        "| panda | whether the plan collides | 0.62 (0.40 to 0.60) | 25% | 0.12 | 50% |\n",
+        "| panda | all of it | 0.50 (0.40 to 0.60) | 0% | 0.12 | 50% |\n| car |",
+        "| car | nothing is imagined, the plan alone is read | -0.50 (0.40 to 0.60) | 25% |",
+        "- panda: Spearman of each critic alone: `goal` 0.50, `collision` -0.25; contact of a plan: AUROC 0.88, "
+        "ECE 0.06; `collision.veto_above` 0.3 misses 10% of the colliding plans and vetoes 20% of the others; "
+        "2 generators of plans, mean score against mean outcome: Pearson 0.75, MMRV 0.12\n",
+        "- car: Spearman of each critic alone: `goal` 0.50, `collision` -0.25\n",
+    ):
+        assert part in text
+    assert "old" not in text and make_tables.losses({"robots": {"old": {}}}) == ""
+
+
 def test_ablations_are_rows_of_a_folder(tmp_path):
     origin = {"command": "astra x", "commit": "abc", "machine": "m", "date": "2026-01-01"}
     overall = {"worlds": ["arm", "drive"], "ssim": 0.9, "lost_when_shuffled_db": 2.5, "drift_db": 1.5}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
+from astra_ros.inference.calibration import Calibration
 from astra_ros.inference.imagination import Imagination
 from astra_ros.plans.action_spaces import ActionSpace
 from astra_ros.settings import check_ranges, setting
@@ -36,6 +38,7 @@ class CriticInput:
         goal_latent: float32 [C, h, w] of the goal image.
         goal_position: [3] m, where the object should end, in the frame of the imagined positions.
         goal_is_seen: whether the model read that position from the goal image, for want of a goal pose.
+        calibrations: event -> what makes a plan's probability of it true; without one it counts as the model gave it.
     """
 
     imagination: Imagination
@@ -46,6 +49,7 @@ class CriticInput:
     goal_latent: np.ndarray | None = field(default=None, repr=False)
     goal_position: np.ndarray | None = None
     goal_is_seen: bool = False
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         plans, horizon, *cell = self.imagination.latents.shape
@@ -94,12 +98,14 @@ class Critic(ABC):
         name: the name in the registry, which is also the namespace of the critic's parameters.
         role: the question that it answers; '' stands for its own name.
         must_score: whether every plan is vetoed where this critic cannot score.
+        reads_imagination: False where the plan's motion alone decides.
     """
 
     name: ClassVar[str]
     settings_class: ClassVar[type[CriticSettings]] = CriticSettings
     role: str = ""
     must_score: bool = False
+    reads_imagination: ClassVar[bool] = True
     unit: ClassVar[str] = ""
 
     def __init__(self, settings: CriticSettings | None = None) -> None:

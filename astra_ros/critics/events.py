@@ -16,7 +16,8 @@ class EventCritic(Critic):
 
     The model's head reads p_k from imagined frame k, for the interval that ends there. The critic takes the largest
     p_k and not 1 - prod_k (1 - p_k): an event lasts for several intervals, so these are far from independent, and a
-    product would turn sixteen harmless 5 % into a veto. A subclass names the `outcome` and says it in `words`; its
+    product would turn sixteen harmless 5 % into a veto. The model's calibration, if it has one, then makes of that
+    the share of such plans in which the event happens. A subclass names the `outcome` and says it in `words`; its
     settings have `risky_above` and may have `veto_above`.
     """
 
@@ -34,6 +35,8 @@ class EventCritic(Critic):
         valid = (given >= -_ROUNDING) & (given <= 1.0 + _ROUNDING)  # False for NaN
         each = np.clip(given, 0.0, 1.0)
         chance = np.where(valid, each, np.nan).max(axis=1)  # NaN stays NaN
+        if calibration := inp.calibrations.get(self.outcome):
+            chance = calibration(chance)
         worst_s = (np.where(valid, each, -1.0).argmax(axis=1) + 1) * inp.dt_s
         bad = np.isnan(chance)
         reasons = tuple(

@@ -25,6 +25,7 @@ class ProgressCritic(Critic):
 
     name = "progress"
     settings_class = ProgressSettings
+    reads_imagination = False
     role = "goal"
     unit = "m"
 

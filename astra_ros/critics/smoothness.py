@@ -26,6 +26,7 @@ class SmoothnessCritic(Critic):
 
     name = "smoothness"
     settings_class = SmoothnessSettings
+    reads_imagination = False
     unit = "rad/s^2 or m/s^2"
 
     def missing(self, inp: CriticInput) -> str | None:

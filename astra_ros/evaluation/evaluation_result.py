@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from astra_ros.evaluation.metrics import mean_over_worlds
-from astra_ros.evaluation.ranking_result import Interval, OverallRanking
+from astra_ros.evaluation.metrics import Interval, mean_over_worlds
+from astra_ros.evaluation.ranking_result import OverallRanking
 from astra_ros.evaluation.results import FLAT
 
 ByHorizon = dict[str, float]

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+Interval = tuple[float, float]
+
 
 def psnr(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Peak signal-to-noise ratio of each frame, dB; frames [..., h, w, 3] in 0..1."""
@@ -37,6 +39,13 @@ def spearman(a: np.ndarray, b: np.ndarray) -> float:
     if ra.std() == 0 or rb.std() == 0:
         return 0.0
     return float(np.corrcoef(ra, rb)[0, 1])
+
+
+def pearson(a: np.ndarray, b: np.ndarray) -> float | None:
+    """Pearson's correlation; None where either side is constant."""
+    if np.std(a) == 0 or np.std(b) == 0:
+        return None
+    return float(np.corrcoef(a, b)[0, 1])
 
 
 def kendall(a: np.ndarray, b: np.ndarray) -> float:
@@ -74,7 +83,7 @@ def mean_over_worlds(values: Iterable[tuple[str, float]]) -> float:
     return float(np.mean([np.mean(by_world[world]) for world in sorted(by_world)]))
 
 
-def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
+def interval(values: np.ndarray, seed: int = 0) -> Interval:
     """95 % bootstrap interval of the mean."""
     rng = np.random.default_rng(seed)
     means = rng.choice(values, (2000, len(values))).mean(1)

@@ -17,13 +17,19 @@ from astra_ros.critics.progress import ProgressSettings
 from astra_ros.datasets.record import FINER
 from astra_ros.datasets.robot_renders import simulated_urdf
 from astra_ros.errors import UserError
-from astra_ros.evaluation.ranking_result import OverallRanking, RankingResult, RobotRanking, Scene
+from astra_ros.evaluation.calibrate import calibrate
+from astra_ros.evaluation.ranking_result import OverallRanking, RankingResult, RobotRanking
 from astra_ros.evaluation.requests import RankRequest
+from astra_ros.evaluation.rescoring import plan_alone, with_truth
 from astra_ros.evaluation.results import check_writable, write_json, write_result
+from astra_ros.evaluation.scene import Ordering, Scene
 from astra_ros.inference import ModelCard, load_world_model
+from astra_ros.inference.card import CARD_FILE
+from astra_ros.outcomes import OBSTACLE_CONTACT
 from astra_ros.plans.action_spaces import action_space_class
 from astra_ros.plans.durations import PLAN_S
 from astra_ros.ranking.imaginer import Imaginer, RankingSettings
+from astra_ros.settings import SettingError
 from astra_ros.simulation.drive.referee import CRUISE, OFF_ROAD_COST
 from astra_ros.simulation.rollout import execute
 from astra_ros.simulation.worlds import WORLDS, World, make_world
@@ -48,15 +54,21 @@ TASKS = {"arm": Task(), "drive": Task(4.0, DRIVING), "explore": Task(4.0, EXPLOR
 
 
 def rank(request: RankRequest) -> RankingResult:
-    """Play the scenes of every robot, print its table, and write the files.
+    """Play the scenes of every robot, print its table, and write the files; calibrate the model if asked to.
 
-    Raises UserError where the model does not load or does not know a robot, or a file cannot be written.
+    Raises UserError where the model does not load, does not know a robot or cannot be calibrated, or a file cannot be
+    written.
     """
+    if not 0.0 <= request.miss_rate < 1.0:
+        raise SettingError("miss_rate", request.miss_rate, "give 0 to less than 1")
     check_writable(request.out, request.raw)
     model = load_world_model(request.backend, request.model, request.device)
     card = model.card
+    if request.calibrate:
+        check_writable(card.path / CARD_FILE)
     imaginer = Imaginer(model)
     scenes: dict[str, list[Scene]] = {}
+    played: dict[str, list[Scene]] = {}  # by action space
     robots: dict[str, RobotRanking] = {}
     for world_name, robot, modality in known_robots(request.robots, card):
         task = TASKS.get(world_name, Task())
@@ -68,13 +80,16 @@ def rank(request: RankRequest) -> RankingResult:
             scenes[robot], left_out = play_scenes(imaginer, world, request, task.lead_in_s, f"rank {robot}")
         finally:
             world.close()
-        robots[robot] = RobotRanking.of(world_name, scenes[robot], left_out)
+        robots[robot] = RobotRanking.of(world_name, scenes[robot], left_out, request.miss_rate)
+        played[f"{robot}_{modality}"] = scenes[robot]
         print(robots[robot].table(robot))
     result = RankingResult(card.name, card.sha256[:12], request.plans, OverallRanking.of(robots), robots)
     if request.out:
         write_result(request.out, result)
     if request.raw:
         write_json(request.raw, scenes, indent=None)
+    if request.calibrate:
+        calibrate(card, played, request.miss_rate)
     return result
 
 
@@ -83,7 +98,7 @@ def play_scenes(
 ) -> tuple[list[Scene], int]:
     """The scenes of one robot, and how many were left out."""
     scenes: list[Scene] = []
-    seed = request.first_seed
+    seed = request.begins_at
     with tqdm(total=request.scenes, unit="scene", desc=title) as bar:
         while len(scenes) < request.scenes:
             scene = play_scene(imaginer, world, seed, request.plans, lead_in_s)
@@ -91,7 +106,7 @@ def play_scenes(
             if scene is not None:
                 scenes.append(scene)
                 bar.update()
-    return scenes, seed - request.first_seed - request.scenes
+    return scenes, seed - request.begins_at - request.scenes
 
 
 def play_scene(imaginer: Imaginer, world: World, seed: int, plans: int, lead_in_s: float = 0.0) -> Scene | None:
@@ -125,20 +140,25 @@ def play_scene(imaginer: Imaginer, world: World, seed: int, plans: int, lead_in_
     result = imaginer.score(history, candidates, now, goal, seed=seed)
     if result.prepared.refused:  # scores and outcomes would be of different plans
         raise UserError(str(next(iter(result.prepared.refused.values()))), thing=f"seed {seed}")
-    scores = result.scores
+    scores, ordering = result.scores, Ordering.of(result.scores)
+    contact = result.imagination.outcomes.get(OBSTACLE_CONTACT)
     return Scene(
         seed=seed,
         kinds=list(kinds),
         scores=[score.score for score in scores],
-        order=[-score.rank for score in scores],
+        order=ordering.order,
         verdicts=[score.verdict for score in scores],
         raw={name: [score.critics[name][0] for score in scores] for name in scores[0].critics},
-        chosen=result.best,
+        chosen=ordering.chosen,
         parts={name: [verdict.parts[name] for verdict in truth] for name in truth[0].parts},
         collision=[verdict.collision for verdict in truth],
         outcomes=[verdict.outcome for verdict in truth],
         still=still.outcome,
         still_collision=still.collision,
+        costs={name: [score.critics[name].cost for score in scores] for name in scores[0].critics},
+        contact=[] if contact is None else contact.max(axis=1).tolist(),
+        with_truth=with_truth(imaginer, result.critic_input, truth),
+        plan_alone=plan_alone(imaginer, result.critic_input),
     )
 
 

@@ -3,48 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from astra_ros.critics.scoring import VERDICTS, VETOED
-from astra_ros.evaluation.metrics import interval, kendall, mean_over_worlds, mean_rank_violation, spearman
-
-Interval = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Scene:
-    """One scene of K plans: scores from imagination, outcomes from the simulator.
-
-    Attributes:
-        kinds: what each plan was meant to be.
-        order: minus the rank of each plan: higher is better, vetoed plans last.
-        raw: critic -> its raw value for each plan.
-        chosen: the plan with rank 0; None where all are vetoed, and the robot stands still.
-        parts: part of the outcome -> its value for each plan.
-        still, still_collision: outcome of standing still, and whether that collides.
-    """
-
-    seed: int
-    kinds: list[str]
-    scores: list[float]
-    order: list[int]
-    verdicts: list[str]
-    raw: dict[str, list[float | None]]
-    chosen: int | None
-    parts: dict[str, list[float]]
-    collision: list[bool]
-    outcomes: list[float]
-    still: float
-    still_collision: bool
-
-    @property
-    def choice(self) -> tuple[str, float, bool]:
-        """Verdict, outcome and collision of what was chosen; standing still counts as vetoed."""
-        if self.chosen is None:
-            return VETOED, self.still, self.still_collision
-        return self.verdicts[self.chosen], self.outcomes[self.chosen], self.collision[self.chosen]
+from astra_ros.evaluation.contact_calibration import MISS_RATE, ContactFigures
+from astra_ros.evaluation.metrics import Interval, interval, kendall, mean_over_worlds, mean_rank_violation, spearman
+from astra_ros.evaluation.ranking_losses import LossFigures
+from astra_ros.evaluation.results import FLAT
+from astra_ros.evaluation.scene import Scene
 
 
 @dataclass(frozen=True)
@@ -75,6 +43,8 @@ class RobotRanking:
         outcome, outcome_95, collisions: by who chooses: score, random, oracle.
         verdicts: of all plans.
         chosen_verdicts: of the chosen plans; standing still counts as vetoed.
+        losses: where ranking is lost.
+        contact: None where the model gives no probability of contact.
     """
 
     world: str
@@ -93,11 +63,13 @@ class RobotRanking:
     collisions: dict[str, float]
     verdicts: dict[str, VerdictFigures]
     chosen_verdicts: dict[str, VerdictFigures]
+    losses: LossFigures = field(metadata=FLAT)
+    contact: ContactFigures | None = None
 
     @classmethod
-    def of(cls, world: str, scenes: Sequence[Scene], left_out: int = 0) -> RobotRanking:
+    def of(cls, world: str, scenes: Sequence[Scene], left_out: int = 0, miss_rate: float = MISS_RATE) -> RobotRanking:
         outcomes = [np.array(scene.outcomes) for scene in scenes]
-        best, worst = (np.array([pick(outcome) for outcome in outcomes]) for pick in (np.max, np.min))
+        best = np.array([outcome.max() for outcome in outcomes])
         chosen_verdicts, chosen, chosen_collided = map(np.array, zip(*(scene.choice for scene in scenes)))
         choices = {"score": chosen, "random": np.array([outcome.mean() for outcome in outcomes]), "oracle": best}
         collisions = {
@@ -123,13 +95,15 @@ class RobotRanking:
             spearman_95=interval(rho),
             kendall=float(tau.mean()),
             mmrv=float(mmrv.mean()),
-            top1_regret=float(np.mean(np.clip((best - chosen) / (best - worst), 0, 1))),
+            top1_regret=float(np.mean([scene.regret(scene.chosen) for scene in scenes])),
             none_accepted=float(np.mean([scene.chosen is None for scene in scenes])),
             outcome={name: float(values.mean()) for name, values in choices.items()},
             outcome_95={name: interval(values) for name, values in choices.items()},
             collisions={name: float(values.mean()) for name, values in collisions.items()},
             verdicts=VerdictFigures.by_verdict(verdicts, np.concatenate(outcomes), collided),
             chosen_verdicts=VerdictFigures.by_verdict(chosen_verdicts, chosen, chosen_collided),
+            losses=LossFigures.of(scenes),
+            contact=ContactFigures.of_scenes(scenes, miss_rate),
         )
 
     def table(self, robot: str) -> str:
@@ -149,6 +123,9 @@ class RobotRanking:
             what = ("none" if name == VETOED else name) + " chosen:"
             told = f"in {each.share:.0%} of the scenes, mean outcome {each.outcome:.2f}, {each.collisions:.0%} collide"
             lines.append(f"  {what:16} {told}")
+        lines += self.losses.lines()
+        if self.contact:
+            lines.append(self.contact.line())
         return "\n".join(lines)
 
 

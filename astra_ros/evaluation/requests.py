@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from astra_ros.datasets.dataset import HELD_OUT_FROM
+from astra_ros.evaluation.contact_calibration import MISS_RATE
 from astra_ros.evaluation.evaluation_result import HORIZONS
 from astra_ros.inference import DEFAULT_MODEL
 from astra_ros.settings import setting
 from astra_ros.simulation.worlds import WORLDS
+
+# Seeds away from the scenes that `astra record` holds out for `astra eval`, and from each other: what is stated of
+# scenes must not have been fitted to them.
+RANKED_FROM = HELD_OUT_FROM + 50_000
+CALIBRATED_FROM = HELD_OUT_FROM + 70_000
 
 
 @dataclass(frozen=True)
@@ -72,10 +78,22 @@ class RankRequest(ModelRequest):
     )
     scenes: int = setting(100, "scenes of each robot", 1)
     plans: int = setting(8, "candidate plans of a scene", 2)
-    # Away from the scenes that `astra record` holds out for `astra eval`.
-    first_seed: int = setting(HELD_OUT_FROM + 50_000, "seed of the first scene")
+    first_seed: int | None = setting(
+        None, f"seed of the first scene (default: {RANKED_FROM}; with --calibrate {CALIBRATED_FROM})"
+    )
     out: Path | None = setting(None, "result file (JSON)")
     raw: Path | None = setting(None, "file of every scene's scores and outcomes (JSON)")
+    calibrate: bool = setting(
+        False, "fit the probabilities of contact to these scenes and write that into the model's card"
+    )
+    miss_rate: float = setting(MISS_RATE, "share of the colliding plans that the stated veto limit may miss, 0 to 1")
+
+    @property
+    def begins_at(self) -> int:
+        """Seed of the first scene."""
+        if self.first_seed is not None:
+            return self.first_seed
+        return CALIBRATED_FROM if self.calibrate else RANKED_FROM
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from astra_ros.camera.moving_camera import MovingCamera
 from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.errors import UserError
+from astra_ros.files import OutputError, atomic_write
+from astra_ros.inference.calibration import Calibration
 from astra_ros.plans.action_spaces import ActionSpace, action_space_from_dict
 from astra_ros.resources import resource_path
 from astra_ros.world_model.config import AstraConfig
@@ -46,6 +49,8 @@ class ModelCard:
     moving_cameras: dict[str, MovingCamera] = field(default_factory=dict)
     # Joints that turn without end: angles count modulo 2 pi, and recordings began in [-pi, pi) (`plans/turns.py`).
     continuous_joints: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    # Event -> its calibration, fitted by `astra rank --calibrate`.
+    calibrations: dict[str, dict[str, Calibration]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, directory: Path) -> ModelCard:
@@ -96,6 +101,10 @@ class ModelCard:
             moving_cameras={
                 name: MovingCamera.from_dict(camera) for name, camera in (values.get("moving_cameras") or {}).items()
             },
+            calibrations={
+                name: {event: Calibration(**each) for event, each in fitted.items()}
+                for name, fitted in values.get("calibrations", {}).items()
+            },
         )
 
     def check_knows(self, space: str) -> None:
@@ -103,6 +112,24 @@ class ModelCard:
         if space not in self.action_spaces:
             known = f"it knows {sorted(self.action_spaces)}"
             raise ModelError(f"does not know {space}", thing=f"model '{self.name}'", cure=known)
+
+
+def write_calibrations(directory: Path, calibrations: Mapping[str, Mapping[str, Calibration]]) -> None:
+    """Write calibrations into the card of a model; those of other action spaces and events stay.
+
+    Raises OutputError where the card cannot be written.
+    """
+    path = directory / CARD_FILE
+    try:
+        values = json.loads(path.read_text())
+        known = values.setdefault("calibrations", {})
+        for space, fitted in calibrations.items():
+            known.setdefault(space, {}).update({event: each.to_dict() for event, each in fitted.items()})
+        with atomic_write(path) as part:
+            part.write_text(json.dumps(values, indent=1) + "\n")
+            part.chmod(path.stat().st_mode)
+    except OSError as error:
+        raise OutputError.of(path, error) from error
 
 
 def _place_to_give(directory: Path) -> str:

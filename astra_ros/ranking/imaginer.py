@@ -56,6 +56,7 @@ class Result:
     Attributes:
         prepared: the K imagined plans, in the order of everything below.
         observed: uint8 [h, w, 3], the newest frame of the history.
+        critic_input: what the critics read.
         missing: critic name -> why it could not score.
         undrawn: why the robot was not rendered along the plans, or ''. Only models that were trained with robot
             renders need them.
@@ -66,6 +67,7 @@ class Result:
     imagination: Imagination
     observed: np.ndarray
     conditioning: Conditioning
+    critic_input: CriticInput = field(repr=False)
     scores: list[PlanScore]
     missing: dict[str, str] = field(default_factory=dict)
     undrawn: str = ""
@@ -170,11 +172,15 @@ class Imaginer:
             goal_seen = self._object_in(goal_frame, prepared, seed)
         clock.lap("goal")
 
-        def score(imagination: Imagination) -> Scores:
+        def critic_input(imagination: Imagination) -> CriticInput:
             goal_latent = None if goal_frame is None else latents[1]
             goal = goal_latent, goal_seen if goal_position is None else goal_position, goal_seen is not None
-            critic_input = CriticInput(imagination, prepared.motion, prepared.space, card.dt_s, latents[0], *goal)
-            return score_plans([plan.name for plan in prepared.plans], critic_input, self.critics, self.scoring)
+            known = card.calibrations.get(prepared.space.name, {})
+            return CriticInput(imagination, prepared.motion, prepared.space, card.dt_s, latents[0], *goal, known)
+
+        def score(imagination: Imagination) -> Scores:
+            names = [plan.name for plan in prepared.plans]
+            return score_plans(names, critic_input(imagination), self.critics, self.scoring)
 
         def imagine(conditioning: Conditioning, steps: int | None) -> Imagination:
             return self.model.imagine(history, conditioning, seed=seed, steps=steps)
@@ -190,7 +196,8 @@ class Imaginer:
         if undrawn:
             reason = "imagined without the robot's render"  # with which every score would differ
             scores = [replace(each, reasons=(*each.reasons, reason)) for each in scores]
-        return Result(prepared, imagination, history[-1], conditioning, scores, missing, undrawn, clock.stop())
+        read = critic_input(imagination)
+        return Result(prepared, imagination, history[-1], conditioning, read, scores, missing, undrawn, clock.stop())
 
     def _condition(self, prepared: PreparedPlans) -> Conditioning:
         card, space, motion = self.model.card, prepared.space, prepared.motion

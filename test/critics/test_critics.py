@@ -16,6 +16,7 @@ from astra_ros.critics.off_road import OffRoadCritic
 from astra_ros.critics.progress import ProgressCritic, ProgressSettings
 from astra_ros.critics.smoothness import SmoothnessCritic
 from astra_ros.critics.uncertainty import UncertaintyCritic, UncertaintySettings
+from astra_ros.inference.calibration import Calibration
 from astra_ros.inference.imagination import Imagination
 from astra_ros.plans.action_spaces.joints import JointSpace
 from astra_ros.plans.action_spaces.twist import TwistSpace
@@ -276,6 +277,30 @@ def test_off_road_takes_the_worst_moment_and_vetoes_no_sound_number():
     np.testing.assert_array_equal(result.risky[:2], [True, False])
     np.testing.assert_array_equal(result.veto, [False, False, True])
     assert "no 'off_road' outcome" in OffRoadCritic().missing(drive([[(0, 0)] * 3]))
+
+
+def test_a_calibration_decides_what_a_probability_counts():
+    # Odds of 1/4 and 4, tripled: 3/4 and 12.
+    inp = drive([[(0, 0)] * 3] * 2, [(0.1, 0.2), (0.8, 0.4)])
+    result = OffRoadCritic().score(replace(inp, calibrations={"off_road": Calibration(1.0, np.log(3))}))
+    np.testing.assert_allclose(result.raw, [3 / 7, 12 / 13], rtol=1e-6)
+    np.testing.assert_allclose(result.cost, result.raw)
+    assert result.reasons == (
+        "43 % chance to leave the lanes, worst at 1.00 s",
+        "92 % chance to leave the lanes, worst at 0.50 s",
+    )
+    other = OffRoadCritic().score(replace(inp, calibrations={"obstacle_contact": Calibration(1.0, np.log(3))}))
+    np.testing.assert_array_equal(other.raw, OffRoadCritic().score(inp).raw)
+
+
+def test_a_calibrated_probability_is_what_vetoes():
+    made = Imagination(np.zeros((2, 1, 1, 1, 1)), np.zeros((2, 1)), {"obstacle_contact": np.array([[0.3], [0.45]])})
+    inp = CriticInput(made, np.zeros((2, 2, 1)), arm(1), 0.25, np.zeros((1, 1, 1)))
+    assert not CollisionCritic().score(inp).veto.any()
+    # Odds of 3/7 and 9/11, doubled: 6/7 and 18/11, which is more than 1/2.
+    result = CollisionCritic().score(replace(inp, calibrations={"obstacle_contact": Calibration(1.0, np.log(2))}))
+    np.testing.assert_array_equal(result.veto, [False, True])
+    np.testing.assert_allclose(result.raw, [6 / 13, 18 / 29], rtol=1e-6)
 
 
 def test_a_bases_smoothness_is_its_change_of_velocity():

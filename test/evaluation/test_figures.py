@@ -11,7 +11,8 @@ from astra_ros.errors import UserError
 from astra_ros.evaluation.benchmark import Percentiles
 from astra_ros.evaluation.metrics import auroc, interval, kendall, mean_rank_violation, psnr, ranks, spearman
 from astra_ros.evaluation.rank import known_robots
-from astra_ros.evaluation.ranking_result import OverallRanking, RobotRanking, Scene, VerdictFigures
+from astra_ros.evaluation.ranking_result import OverallRanking, RobotRanking, VerdictFigures
+from astra_ros.evaluation.scene import Scene
 from astra_ros.inference import ModelCard, ModelError
 from astra_ros.training.trainer import learning_rate
 

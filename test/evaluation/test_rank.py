@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from astra_ros import cli
+from astra_ros.evaluation.metrics import spearman
 from astra_ros.plans.action_spaces import action_space_class
 from astra_ros.simulation.worlds import WORLDS, make_world
 from astra_ros.training.export import Embodiments, write_model
@@ -53,6 +54,17 @@ def test_every_robot_is_ranked_by_what_its_world_asks_for(model, tmp_path):
     result, scenes = json.loads(out.read_text()), json.loads(raw.read_text())
     robots = [robot for spec in WORLDS.values() for robot in spec.robots]
     assert list(result["robots"]) == robots and result["overall"]["worlds"] == sorted(WORLDS)
+    truths = {"panda": ["progress"], "car": ["progress", "off_road"], "drone": ["gain"]}
+    for robot, parts in truths.items():
+        figures = result["robots"][robot]
+        assert list(figures["with_truth"]) == ["contact", *parts, "all"]
+        assert set(figures["critics_alone"]) == set(scenes[robot][0]["raw"])
+        assert figures["without_imagination"]["spearman"] == np.mean(
+            [spearman(np.array(each["plan_alone"]["order"]), np.array(each["outcomes"])) for each in scenes[robot]]
+        )
+        assert figures["contact"]["plans"] == 6
+        # Who knows what becomes of a plan chooses a good one, however blind the model is.
+        assert figures["with_truth"]["all"]["top1_regret"] < 0.2
     asked = {robot: set(scenes[robot][0]["raw"]) for robot in robots}
     assert asked["panda"] == {"goal", "goal_pose", "collision", "uncertainty", "smoothness"}
     assert asked["car"] == {"progress", "off_road", "collision", "uncertainty", "smoothness"}

@@ -27,6 +27,7 @@ class KnownModel:
             held_joints={},
             moving_cameras={},
             continuous_joints={},
+            calibrations={},
             outcomes={"two": ("obstacle_contact",), "one": ("obstacle_contact",)},
         )
         self.asked = []
