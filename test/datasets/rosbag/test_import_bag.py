@@ -1,21 +1,18 @@
 """Bags of an arm, a base and a free camera as episodes: every number worked out by hand."""
 
 import json
-from dataclasses import fields, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
-import yaml
 from bag_maker import T0, BagMaker, arm_bag
 
-from astra_ros import cli
 from astra_ros.camera.moving_camera import MovingCamera
 from astra_ros.camera.pinhole import PinholeCamera
-from astra_ros.datasets.dataset import list_episodes, load_episode, read_footer
-from astra_ros.datasets.rosbag.errors import BagConfigError, BagError, UnknownJoint
+from astra_ros.datasets.dataset import list_episodes, load_episode
+from astra_ros.datasets.rosbag.errors import BagError, UnknownJoint
 from astra_ros.datasets.rosbag.import_bag import import_bag
-from astra_ros.datasets.rosbag.import_settings import BagSettings, settings_from_yaml
+from astra_ros.datasets.rosbag.import_settings import BagSettings
 from astra_ros.plans.action_spaces.camera import CameraSpace
 from astra_ros.rotations import (
     body_displacement,
@@ -27,7 +24,8 @@ from astra_ros.rotations import (
 )
 
 SETTINGS = BagSettings(robot="mine")
-EXAMPLE = Path(__file__).parents[3] / "config" / "robot.example.yaml"
+
+
 # The optical frame in a frame whose x looks forward: z forward, x right, y down.
 OPTICAL = (-0.5, 0.5, -0.5, 0.5)
 
@@ -300,154 +298,3 @@ def test_long_bags_become_even_episodes(tmp_path):
     # The next begins a step after the last.
     starts = [episode.source["start_ns"] / 1e9 - T0 for episode in episodes]
     np.testing.assert_allclose(np.diff(starts), 42 * 0.25, atol=0.13)
-
-
-def test_a_bag_is_imported_once_unless_forced(tmp_path, capsys):
-    first, second = arm_bag(tmp_path / "a"), arm_bag(tmp_path / "b", seconds=7)
-    out = tmp_path / "out"
-
-    def astra(*words):
-        return cli.main(["import-bag", *map(str, words), "--out", str(out), "--robot", "mine"])
-
-    assert astra(first, second) == 0
-    assert [path.name for path in list_episodes(out)] == ["mine_joints_000000.parquet", "mine_joints_000001.parquet"]
-    before = {path: path.read_bytes() for path in out.iterdir()}
-    capsys.readouterr()
-    first.rename(tmp_path / "renamed")
-    assert astra(tmp_path / "renamed") == 0
-    assert "already in" in capsys.readouterr().out
-    assert {path: path.read_bytes() for path in out.iterdir()} == before
-    assert astra(second, "--dt", "0.2") == 1
-    text = capsys.readouterr().err
-    assert all(word in text for word in (str(second), str(out), "dt_s", "--force"))
-    assert {path: path.read_bytes() for path in out.iterdir()} == before
-    assert astra(second, "--dt", "0.2", "--force") == 1  # those of the other bag stay as they are
-    assert "a folder holds one kind" in capsys.readouterr().err
-    assert {path: path.read_bytes() for path in out.iterdir()} == before
-    assert astra(second, "--crf", "12", "--force") == 0
-    assert read_footer(out / "mine_joints_000001.parquet")["crf"] == 12
-    assert len(list_episodes(out)) == 2
-    # Fewer episodes than before: the others go.
-    assert astra(second, "--force", "--episode-seconds", "4.5") == 0
-    assert astra(second, "--force") == 0
-    assert len(list_episodes(out)) == 2 and len(list(out.glob("*.import.json"))) == 2
-    assert astra(first.parent / "b", "--dry-run", "--robot", "other") == 0
-    assert "not written" in capsys.readouterr().out and not list(out.glob("other*"))
-
-
-@pytest.mark.parametrize("name", ["bag", "other"])
-def test_a_bag_that_was_cut_off_before_is_named_and_replaced_where_forced(tmp_path, name):
-    out, whole = tmp_path / "out", arm_bag(tmp_path / "from" / "bag", seconds=9)
-    cut = arm_bag(tmp_path / "to" / name, seconds=6)
-    first = import_bag(cut, out, SETTINGS)
-    assert not [note for note in first["notes"] if "same recording" in note]
-    report = import_bag(whole, out, SETTINGS)
-    note = report["notes"][0]
-    assert first["episodes"][0]["file"] in note and f"'{name}'" in note and "import.json" in note
-    assert ("--force" in note) == (name == "bag") and len(list_episodes(out)) == 2
-    report = import_bag(whole, out, SETTINGS, force=True)
-    assert len(list_episodes(out)) == len(list(out.glob("*.import.json"))) == (1 if name == "bag" else 2)
-    assert first["episodes"][0]["file"] in report["notes"][0]
-    assert [len(load_episode(path)) for path in list_episodes(out)][-1] > first["episodes"][0]["frames"]
-    assert import_bag(whole, out, SETTINGS) is None
-
-
-def test_other_recordings_under_the_same_name_are_kept_in_silence(tmp_path):
-    out = tmp_path / "out"
-    for folder, begin in (("a", 0), ("b", 100)):
-        with BagMaker(tmp_path / folder / "bag") as bag:
-            for t in np.arange(begin, begin + 8, 0.1):
-                bag.image(t)
-                bag.joints(t, j1=0.1 * t)
-        report = import_bag(tmp_path / folder / "bag", out, SETTINGS, force=True)
-        assert not [note for note in report["notes"] if "same recording" in note]
-    assert len(list_episodes(out)) == 2
-
-
-def test_recordings_of_a_simulation_may_begin_at_the_same_time(tmp_path):
-    out = tmp_path / "out"
-    for folder, name in (("a", "one"), ("b", "two"), ("c", "two")):
-        with BagMaker(tmp_path / folder / name) as bag:
-            for t in np.arange(0, 8, 0.1):
-                bag.image(t, stamp=t - T0)
-                bag.joints(t, stamp=t - T0, j1=0.1 * t + 0.01 * ord(folder))
-        report = import_bag(tmp_path / folder / name, out, SETTINGS, force=True)
-        assert len([note for note in report["notes"] if "same recording" in note]) == (folder == "c")
-    assert len(list_episodes(out)) == 3
-
-
-def test_the_example_file_says_what_is_true(tmp_path):
-    settings = settings_from_yaml(EXAMPLE)
-    assert settings.robot == "my_arm" and settings.image_topic == "/wrist_camera/image_raw"
-    # What is commented out has the default, or is an example of something that has none.
-    text = EXAMPLE.read_text()
-    named = {"image_topic", "camera_info_topic", "motion_topic"}
-    for field in fields(BagSettings):
-        assert field.name in named or f"{field.name}:" in text, f"{field.name} is not explained"
-    shown = yaml.safe_load(
-        "\n".join(
-            line.removeprefix("# ")
-            for line in text.splitlines()
-            if line.startswith(("# clock", "# episode_s", "# max_gap_s", "# max_repeat_s", "# crf", "# command"))
-        )
-    )
-    assert len(shown) == 6
-    for key, value in shown.items():
-        assert value == (
-            getattr(BagSettings(), key.removeprefix("max_")) if key.startswith("max_") else getattr(BagSettings(), key)
-        )
-    (tmp_path / "all.yaml").write_text(
-        "\n".join(
-            line.removeprefix("# ")
-            for line in text.splitlines()
-            if hasattr(settings, line.removeprefix("# ").partition(":")[0]) and "camera_pose:  " not in line
-        )
-    )
-    everything = settings_from_yaml(tmp_path / "all.yaml")
-    assert everything.camera_pose == {"from_tf": "base_link"}
-    assert everything.urdf == tmp_path / "my_arm.urdf"
-
-
-@pytest.mark.parametrize(
-    ("text", "problem", "cure"),
-    [
-        ("robott: x", "robott", "topics, axes"),
-        ("robot: my-arm", "robot: 'my-arm'", "letter"),
-        ("modality: legs", "modality: 'legs'", "joints, twist, camera"),
-        ("dt_s: fast", "dt_s: 'fast'", "numbers"),
-        ("dt_s: 0", "dt_s: 0.0", "above 0"),
-        ("image_size: 64", "image_size: 64", "list"),
-        ("image_size: [64, 63]", "image_size: [64, 63]", "at least 16"),
-        ("episode_s: 2", "episode_s: 2 s are 8 frames 0.25 s apart", "17 frames"),
-        ("axes: [x]", "axes: no x", "linear.x"),
-        ("topics: {camera: /a}", "'camera': '/a'", "image, camera_info, motion"),
-        ("camera_pose: {position: [0, 0, 0], quaternion: [0, 0, 0, 2]}", "camera_pose: {", "of length 1"),
-        ("a: [", "YAML", ""),
-        ("- a", "list", "key: value"),
-    ],
-)
-def test_a_wrong_setting_is_named(tmp_path, text, problem, cure):
-    path = tmp_path / "robot.yaml"
-    path.write_text(text)
-    with pytest.raises(BagConfigError) as error:
-        settings_from_yaml(path)
-    assert error.value.thing == str(path) and problem in error.value.problem and cure in error.value.cure
-
-
-def test_a_folder_holds_one_size_and_one_number_is_enough_for_a_size(tmp_path, capsys):
-    for name in ("one", "two"):
-        arm_bag(tmp_path / name, seconds=6.0 if name == "one" else 5.0)
-    out = tmp_path / "out"
-    words = ["import-bag", "--out", str(out), "--robot", "mine", "--size"]
-    assert cli.main([*words, "48x32", str(tmp_path / "one")]) == 0
-    assert load_episode(list_episodes(out)[0]).frames.shape[1:] == (32, 48, 3)
-    for force in (False, True):
-        with pytest.raises(BagError) as error:
-            import_bag(tmp_path / "two", out, SETTINGS, force)
-        assert all(fact in str(error.value) for fact in (str(tmp_path / "two"), str(out), "48 x 32", "64 x 64"))
-    # Alone in its folder, a bag may be imported again in another size.
-    assert cli.main([*words, "32", str(tmp_path / "one"), "--force"]) == 0
-    assert load_episode(list_episodes(out)[0]).frames.shape[1:] == (32, 32, 3)
-    with pytest.raises(SystemExit):
-        cli.main([*words, "33", str(tmp_path / "one")])
-    assert "expected one or two even numbers" in capsys.readouterr().err
