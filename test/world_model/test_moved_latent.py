@@ -4,31 +4,20 @@ from dataclasses import replace
 
 import pytest
 import torch
+from networks import NARROW
 from user_errors import fault
 
 from astra_ros.world_model.astra import Astra
-from astra_ros.world_model.config import preset
 from astra_ros.world_model.moved_latent import MovedLatent
 from astra_ros.world_model.rollout import FrameContext
 from astra_ros.world_model.temporal import Patchify
-
-CONFIG = replace(
-    preset("tiny"),
-    hidden_dim=48,
-    num_heads=4,
-    num_layers=1,
-    context_layers=1,
-    encoder_widths=(8, 8, 8),
-    decoder_widths=(8, 8, 8),
-    decoder_depths=(1, 1, 1),
-)
 
 
 @pytest.fixture
 def moving():
     """Looks at one place only, whatever the tokens; everything stays."""
-    alone = replace(CONFIG, displacements=1, observed_displacements=0)
-    made = MovedLatent(alone, Patchify(CONFIG))
+    alone = replace(NARROW, displacements=1, observed_displacements=0)
+    made = MovedLatent(alone, Patchify(NARROW))
     torch.nn.init.zeros_(made.displacement.weight)
     torch.nn.init.constant_(made.gate.bias, 50.0)
     return made
@@ -36,11 +25,11 @@ def moving():
 
 def at(moving, x, y):
     """Every cell comes from x cells to the right and y cells below."""
-    cells = CONFIG.patch**2
+    cells = NARROW.patch**2
     with torch.no_grad():
         moving.displacement.bias.copy_(torch.tensor([x] * cells + [y] * cells))
-    latent = torch.randn(1, 1, 1, *CONFIG.latent_shape, generator=torch.Generator().manual_seed(0))
-    tokens = torch.zeros(1, 1, 1, CONFIG.tokens_per_frame, CONFIG.hidden_dim)
+    latent = torch.randn(1, 1, 1, *NARROW.latent_shape, generator=torch.Generator().manual_seed(0))
+    tokens = torch.zeros(1, 1, 1, NARROW.tokens_per_frame, NARROW.hidden_dim)
     with torch.no_grad():
         return latent, moving(tokens, latent, latent)
 
@@ -65,10 +54,10 @@ def test_a_closed_gate_leaves_nothing(moving):
 
 
 def test_cells_come_from_the_newest_and_from_the_observed_latent():
-    moving = MovedLatent(replace(CONFIG, displacements=2, observed_displacements=1), Patchify(CONFIG))
-    cells = CONFIG.patch**2
-    latent, observed = torch.randn(2, 2, 3, 1, *CONFIG.latent_shape)
-    tokens = torch.zeros(2, 3, 1, CONFIG.tokens_per_frame, CONFIG.hidden_dim)
+    moving = MovedLatent(replace(NARROW, displacements=2, observed_displacements=1), Patchify(NARROW))
+    cells = NARROW.patch**2
+    latent, observed = torch.randn(2, 2, 3, 1, *NARROW.latent_shape)
+    tokens = torch.zeros(2, 3, 1, NARROW.tokens_per_frame, NARROW.hidden_dim)
     with torch.no_grad():
         torch.nn.init.zeros_(moving.displacement.weight)
         torch.nn.init.zeros_(moving.displacement.bias)
@@ -84,12 +73,12 @@ def test_cells_come_from_the_newest_and_from_the_observed_latent():
 
 def test_what_is_moved_is_the_clean_latent():
     torch.manual_seed(0)
-    model = Astra(replace(CONFIG, reprojection=False)).eval()
+    model = Astra(replace(NARROW, reprojection=False)).eval()
     assert model.denoiser.moved is not None
-    draw = lambda *lead: torch.randn(*lead, *CONFIG.latent_shape)  # noqa: E731
+    draw = lambda *lead: torch.randn(*lead, *NARROW.latent_shape)  # noqa: E731
     noisy, newest, clean = draw(2, 3, 1), draw(2, 3), draw(2, 3)
     ones = torch.ones(2, 3)
-    condition, memory = torch.randn(2, 3, 1, CONFIG.hidden_dim), model.remember(draw(2, 3))
+    condition, memory = torch.randn(2, 3, 1, NARROW.hidden_dim), model.remember(draw(2, 3))
     twice = memory._replace(observed=2 * memory.observed)
 
     def made(clean, memory):
@@ -103,24 +92,24 @@ def test_what_is_moved_is_the_clean_latent():
 
 
 def test_models_without_it_still_load():
-    without = replace(CONFIG, displacements=0, observed_displacements=0)
+    without = replace(NARROW, displacements=0, observed_displacements=0)
     assert Astra(without).denoiser.moved is None
-    assert Astra(replace(CONFIG, residual=False)).denoiser.moved is None
-    old = replace(CONFIG, observed_displacements=0)
+    assert Astra(replace(NARROW, residual=False)).denoiser.moved is None
+    old = replace(NARROW, observed_displacements=0)
     stored = old.to_dict()
     del stored["observed_displacements"]  # as in cards from before there were any
-    Astra(type(CONFIG).from_dict(stored)).load_state_dict(Astra(old).state_dict())
+    Astra(type(NARROW).from_dict(stored)).load_state_dict(Astra(old).state_dict())
 
 
 def test_places_in_the_observed_latent_alone_are_refused():
     with fault(ValueError, "observed_displacements", "displacements"):
-        replace(CONFIG, displacements=0)
+        replace(NARROW, displacements=0)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 def test_places_that_are_no_numbers_do_not_crash(moving, value):
-    latent = torch.randn(1, 1, 1, *CONFIG.latent_shape)
-    tokens = torch.full((1, 1, 1, CONFIG.tokens_per_frame, CONFIG.hidden_dim), value, requires_grad=True)
+    latent = torch.randn(1, 1, 1, *NARROW.latent_shape)
+    tokens = torch.full((1, 1, 1, NARROW.tokens_per_frame, NARROW.hidden_dim), value, requires_grad=True)
     moving.displacement.weight.data.fill_(1.0)
     moving(tokens, latent, latent).sum().backward()
     assert tokens.grad is not None  # the crash was in the backward pass

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from networks import NARROW
 
 from astra_ros.world_model.astra import Astra
-from astra_ros.world_model.config import preset
 from astra_ros.world_model.imagine import PlanBatch, imagine_latents
 from astra_ros.world_model.reprojection import InverseDepthCamera, reproject, reprojected_latents
 
@@ -95,22 +95,10 @@ def test_what_lies_behind_was_not_seen():
     assert not seen.any() and views.isfinite().all()
 
 
-CONFIG = replace(
-    preset("tiny"),
-    hidden_dim=48,
-    num_heads=4,
-    num_layers=1,
-    context_layers=1,
-    encoder_widths=(8, 8, 8),
-    decoder_widths=(8, 8, 8),
-    decoder_depths=(1, 1, 1),
-)
-
-
 @pytest.fixture
 def model():
     torch.manual_seed(0)
-    made = Astra(CONFIG).eval()
+    made = Astra(NARROW).eval()
     torch.nn.init.normal_(made.denoiser.out.weight, std=0.1)
     return made
 
@@ -121,14 +109,14 @@ def test_the_latents_of_views_come_with_the_share_that_was_seen(model):
     reprojected = reprojected_latents(model.autoencoder, picture(), pose((0.5, 0.0, 0.0)), lens())
     torch.testing.assert_close(reprojected[:, 0, :-1], model.autoencoder.encode(views[:, 0]))
     # The last of eight columns of cells: three of its eight columns of pixels are still there.
-    assert reprojected.shape == (1, 1, CONFIG.latent_channels + 1, 8, 8)
+    assert reprojected.shape == (1, 1, NARROW.latent_channels + 1, 8, 8)
     share = reprojected[0, 0, -1]
     assert (share[:, :-1] == 1).all() and ((share[:, -1] > 0.3) & (share[:, -1] < 0.6)).all()
 
 
 @torch.no_grad()
 def test_the_imagined_future_follows_the_views(model):
-    history = torch.randn(1, 4, *CONFIG.latent_shape)
+    history = torch.randn(1, 4, *NARROW.latent_shape)
     actions = torch.zeros(1, 2, 3, 14)
 
     def run(reprojected, network=model):
@@ -149,8 +137,8 @@ def test_the_imagined_future_follows_the_views(model):
 
 
 def test_a_model_without_it_has_the_inputs_of_before():
-    without = Astra(replace(CONFIG, reprojection=False))
-    assert without.denoiser.embed.in_features == 3 * CONFIG.latent_channels * CONFIG.patch**2
-    stored = CONFIG.to_dict()
+    without = Astra(replace(NARROW, reprojection=False))
+    assert without.denoiser.embed.in_features == 3 * NARROW.latent_channels * NARROW.patch**2
+    stored = NARROW.to_dict()
     del stored["reprojection"]  # as in cards from before there was any
-    assert not type(CONFIG).from_dict(stored).reprojection
+    assert not type(NARROW).from_dict(stored).reprojection

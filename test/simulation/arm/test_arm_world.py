@@ -2,14 +2,12 @@
 
 import gc
 import hashlib
-import os
-import subprocess
-import sys
 from pathlib import Path
 from unittest.mock import ANY
 
 import numpy as np
 import pytest
+from simulated import fresh_digest
 from user_errors import fault, refusal
 
 from astra_ros.plans.errors import PlanError
@@ -22,7 +20,6 @@ from astra_ros.simulation.arm.scene import CUBE_SIDE_M
 from astra_ros.simulation.arm.world import ArmWorldSettings, CameraSettings
 from astra_ros.simulation.rollout import execute
 
-ROOT = Path(__file__).resolve().parents[3]
 ARRAYS = (
     "joint_positions",
     "commanded_positions",
@@ -211,19 +208,7 @@ def test_same_seed_and_plan_repeat_bit_by_bit_after_other_episodes(world):
 
 
 def test_a_fresh_process_gives_the_same_bits(world):
-    code = (
-        "import sys; sys.path[:0] = ['test/simulation/arm', 'test/helpers']; "
-        "from test_arm_world import digest; print('digest', digest(sys.argv[1]))"
-    )
-    fresh = subprocess.run(
-        [sys.executable, "-c", code, world.spec.name],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert f"digest {digest(world.spec.name)}" in fresh.stdout
+    assert fresh_digest(Path(__file__), world.spec.name) == digest(world.spec.name)
 
 
 def test_restored_moments_replay_identically_even_in_contact(world):

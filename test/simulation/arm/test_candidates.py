@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from simulated import outcomes_of
 
 from astra_ros.plans.durations import PLAN_S
 from astra_ros.simulation.arm.candidates import KINDS, propose, random_play
@@ -61,18 +62,7 @@ def test_proposing_leaves_the_world_as_it_was(world):
 
 def test_outcomes_are_as_varied_as_the_kinds_promise(world):
     """Over a few scenes: a push usually succeeds, a hit usually collides, a miss moves nothing."""
-    best, everything, by_kind = [], [], {}
-    for seed in range(6):
-        world.reset(seed)
-        start = world.snapshot()
-        outcomes = []
-        for kind, plan in propose(world, 8, seed):
-            world.restore(start)
-            rollout = execute(world, plan, render=False)
-            outcomes.append(rollout.verdict.outcome)
-            by_kind.setdefault(kind, []).append(rollout)
-        best.append(max(outcomes))
-        everything += outcomes
+    best, everything, by_kind = outcomes_of(world, propose, 8)
     assert np.mean(best) > 0.6
     assert np.mean(everything) < 0.4
     assert np.mean([r.verdict.parts["progress"] for r in by_kind["push"]]) > 0.75

@@ -1,14 +1,12 @@
 """DriveWorld: follows twists, notices collisions, repeats bit by bit."""
 
 import hashlib
-import os
-import subprocess
-import sys
 from pathlib import Path
 from unittest.mock import ANY
 
 import numpy as np
 import pytest
+from simulated import fresh_digest
 from streets import NAMES, crate, twist
 from user_errors import fault, refusal
 
@@ -24,8 +22,6 @@ from astra_ros.simulation.drive.scene import DriveSceneSettings
 from astra_ros.simulation.drive.world import DriveWorld, DriveWorldSettings, make
 from astra_ros.simulation.rollout import execute
 from astra_ros.simulation.worlds import SceneError, make_world
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def same_labels(one, other) -> bool:
@@ -92,19 +88,7 @@ def test_same_seed_same_bits_after_other_episodes(world):
 
 
 def test_a_fresh_process_gives_the_same_bits():
-    code = (
-        "import sys; sys.path[:0] = ['test/simulation/drive', 'test/helpers']; "
-        "from test_drive_world import digest; print('digest', digest())"
-    )
-    fresh = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert f"digest {digest()}" in fresh.stdout
+    assert fresh_digest(Path(__file__)) == digest()
 
 
 def test_seeds_give_other_scenes_and_pictures(world):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from halls import hall, plan_of
+from simulated import outcomes_of
 
 from astra_ros.simulation.explore.geometry import Block
 from astra_ros.simulation.explore.plans import FLYING_KINDS, KINDS, propose
@@ -72,18 +73,7 @@ def test_any_number_of_plans_can_be_had(rover, unpainted, count):
 
 def test_outcomes_are_as_varied_as_the_kinds_promise(world, unpainted):
     """Over some scenes: exploring sees much, bumping collides, standing sees nothing new."""
-    best, everything, by_kind = [], [], {}
-    for seed in range(6):
-        world.reset(seed)
-        start = world.snapshot()
-        outcomes = []
-        for kind, plan in propose(world, 5, seed):
-            world.restore(start)
-            rollout = execute(world, plan, render=False)
-            outcomes.append(rollout.verdict.outcome)
-            by_kind.setdefault(kind, []).append(rollout)
-        best.append(max(outcomes))
-        everything += outcomes
+    best, everything, by_kind = outcomes_of(world, propose, 5)
     assert np.mean(best) > 0.45
     assert np.mean(everything) < 0.4 and np.std(everything) > 0.3
     assert all(rollout.verdict.outcome == 0.0 for rollout in by_kind["stand"])

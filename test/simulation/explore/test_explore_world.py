@@ -1,14 +1,12 @@
 """ExploreWorld: houses from seeds, snapshots, the protocol."""
 
 import hashlib
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from halls import plan_of, same
+from simulated import fresh_digest
 from user_errors import fault
 
 from astra_ros.camera.pinhole import PinholeCamera
@@ -20,8 +18,6 @@ from astra_ros.simulation.explore.robots import ROBOTS, turned_z
 from astra_ros.simulation.explore.scene import sample_house
 from astra_ros.simulation.explore.world import ExploreWorld, ExploreWorldSettings, make
 from astra_ros.simulation.worlds import WORLDS, make_world
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def digest(robot: str) -> str:
@@ -44,20 +40,7 @@ def digest(robot: str) -> str:
 
 
 def test_the_same_seed_gives_the_same_bits_in_a_fresh_process_too(world):
-    here = digest(world.spec.name)
-    code = (
-        "import sys; sys.path[:0] = ['test/simulation/explore', 'test/helpers']; "
-        "from test_explore_world import digest; print('digest', digest(sys.argv[1]))"
-    )
-    fresh = subprocess.run(
-        [sys.executable, "-c", code, world.spec.name],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert f"digest {here}" in fresh.stdout
+    assert fresh_digest(Path(__file__), world.spec.name) == digest(world.spec.name)
 
 
 def test_another_seed_is_another_house_and_robots_share_it(world):
