@@ -77,6 +77,10 @@ def read_position(msg, frame, topic, reach_m):
     return np.array([msg.pose.position.x, msg.pose.position.y, msg.pose.position.z])
 
 
+def values(status):
+    return {key: str(value) for key, value in status.values.items()}
+
+
 class RecordingLog:
     """The log as lists of lines."""
 
