@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from user_errors import fault
 
 from astra_ros.files import OutputError
 from astra_ros.inference.calibration import Calibration
@@ -23,7 +24,7 @@ def test_a_calibration_by_hand():
 
 @pytest.mark.parametrize("slope, offset", [(0.0, 0.0), (-1.0, 0.0), (np.nan, 0.0), (1.0, np.inf)])
 def test_a_calibration_that_turns_the_order_is_refused(slope, offset):
-    with pytest.raises(ValueError, match="slope"):
+    with fault(ValueError, "slope", slope, "offset", offset):
         Calibration(slope, offset)
 
 
