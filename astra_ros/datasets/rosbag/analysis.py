@@ -92,10 +92,11 @@ def too_short(analysis: Analysis) -> BagError:
     least_s = LEAST_FRAMES * analysis.selection.settings.dt_s
     cure = "record longer, and the camera and the motion at the same time; clock 'receive' helps where stamps are wrong"
     return BagError(
-        f"no stretch of {least_s:g} s with images and motion; dropped of {len(segmentation.fates)} images",
+        f"no stretch of {least_s:g} s with images and motion",
         thing=analysis.bag.path,
         cure=motion.cure if motion.cure and _lacks_motion(segmentation) else cure,
         details=[
+            f"dropped of {len(segmentation.fates)} images",
             *(f"  {count} {why}" for why, count in segmentation.dropped.items()),
             *(f"  cut at {at:.2f} s: {why}" for at, why in segmentation.cuts[:5]),
             *(f"  {note}" for note in [*motion.warnings, *analysis.bag.notes, *motion.notes]),

@@ -70,13 +70,12 @@ class Imagine:
         self._thread = ModelThread(self._load, self._serve, self._show, self._on_error)
         self._settings = ImagineParameters(node, self._thread.refresh)
         outputs = self._outputs = ImagineOutputs(node, self._settings.adapters, self._thread.refresh)
-        # In messages, topics have the names that they have in the graph.
+        # In messages, topics have their names in the graph. A subscription to such a name would be remapped again.
         resolved = node.resolve_topic_name
         names = ("camera_info", "goal_image", "goal_pose", "joint_states", "robot_description")
-        camera = resolved("image")
-        if self._compressed:  # beside the raw topic, wherever that was remapped to
-            camera = resolved(f"{camera}/compressed")
-        self.topics = Topics(camera, **{name: resolved(name) for name in names}, scores=outputs.topic)
+        # The compressed topic is beside the raw one, wherever that was remapped to.
+        self._image = f"{resolved('image')}/compressed" if self._compressed else "image"
+        self.topics = Topics(resolved(self._image), **{name: resolved(name) for name in names}, scores=outputs.topic)
         self.readers = bridge_readers(self._settings.adapters)
         self.clocks = Clocks(ros_time_ns=lambda: node.get_clock().now().nanoseconds)
         self.log = node.get_logger()
@@ -114,7 +113,7 @@ class Imagine:
         core, listen, watch = self._core, self._node.create_subscription, self.graph.watch
         adapters = self._settings.adapters
         kind = CompressedImage if self._compressed else Image
-        watch("image", listen(kind, self.topics.image, core.on_image, CAMERA), needed=True, single=True)
+        watch("image", listen(kind, self._image, core.on_image, CAMERA), needed=True, single=True)
         watch("camera_info", listen(CameraInfo, "camera_info", core.on_camera_info, CAMERA))
         watch("goal_image", listen(Image, "goal_image", core.on_goal_image, LATCHED), cure=GOAL_CURE)
         watch("goal_pose", listen(PoseStamped, "goal_pose", core.on_goal_pose, reliable(1)))
@@ -124,9 +123,9 @@ class Imagine:
         watch("robot_description", listen(String, "robot_description", core.on_robot_description, LATCHED))
         for name, source in self._settings().sources.items():
             # Raw: the bytes are handed on as they came if this plan wins.
-            adapter, qos = adapters[name], reliable(2 * source.keep)
-            plans = listen(adapter.message, source.topic, partial(core.on_plan, name), qos, raw=True)
-            watch(self._settings.relative_topics[name], plans, cure=adapter.advice)
+            adapter, topic = adapters[name], self._settings.relative_topics[name]
+            plans = listen(adapter.message, topic, partial(core.on_plan, name), reliable(2 * source.keep), raw=True)
+            watch(topic, plans, cure=adapter.advice)
 
     @property
     def _compressed(self) -> bool:

@@ -91,7 +91,8 @@ def test_several_candidates_are_listed_with_what_to_type(tmp_path, capsys):
 
 def test_too_short_and_too_slow(tmp_path):
     text = refused(arm_bag(tmp_path / "short", seconds=3), tmp_path / "out")
-    assert "no stretch of 4.25 s" in text and "30 in a stretch of less than 17 frames" in text
+    assert "no stretch of 4.25 s" in text
+    assert "\ndropped of 30 images\n  30 in a stretch of less than 17 frames" in text  # a list stands under its heading
     text = refused(arm_bag(tmp_path / "slow", seconds=9, rate=3), tmp_path / "out", cure="dt_s to 0.334")
     assert "3 images a second, but dt_s 0.25 needs 4" in text
     assert lengths(run(tmp_path / "slow", tmp_path / "out", dt_s=0.334)) == [27]
