@@ -1,17 +1,29 @@
-"""How long it takes from a camera image to scores, beside a plain denoising loop.
+"""How long it takes from a camera image to scores: every engine, beside a plain denoising loop and an older build.
+
+In one process: each engine runs in a process of its own. Requests go to them in turns, so whatever else the machine
+does meets all of them alike. A request begins with new camera images and ends with scores. The table shows
+
+  p50, p95, p99    a request takes at most so long in 50, 95 and 99 % of the cases
+  processor time   of all threads together; it tells what the request costs where other processes use the cores too
+  of peak          floating-point operations a second while imagining, as a share of what large matrix products reach
+  times faster     than the older build, or than the first engine: the median of requests that ran after one another,
+                   and the quartiles
+
+The plain loop takes 50 denoising steps, imagines one plan after the other, and encodes the history again for every
+frame.
 
 Over topics: the imagine node runs in a process of its own and gets a camera's images and plans. The time runs from
 the publication of an image to the arrival of the scores that bear its stamp.
 
-In one process: the same request without ROS, in turns with the plain loop. The plain loop takes 50 denoising steps,
-imagines one plan after the other, and encodes the history again for every frame.
+--against takes an older build out of git into a temporary folder. Its torch engine runs with the models of its own time
+and the Python packages that are installed now.
 """
 
 from __future__ import annotations
 
 import argparse
 import signal
-from functools import partial
+from pathlib import Path
 
 from astra_ros.commands.arguments import add_options, request_of
 from astra_ros.evaluation.requests import BenchRequest
@@ -21,9 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "examples:\n"
         "  astra bench --plans 8 --horizon 16 --out docs/results/astra-small/latency.json\n"
-        "  astra bench --load --in-process     beside a busy core; without ROS\n"
+        "  astra bench --in-process --against HEAD~1     is the present build faster? without ROS\n"
+        "  astra bench --rate 10 --load                  ten requests a second; idle, and beside a busy core\n"
+        "  astra bench --grid 1x16 32x16 8x4 --runs 20   how the time grows with plans and frames\n"
     )
     add_options(parser, BenchRequest)
+    parser.add_argument("--backend", dest="engines", nargs=1, metavar="NAME", help="the same as --engines NAME")
     parser.add_argument("--in-process", action="store_true", help="do not measure over topics")
 
 
@@ -32,11 +47,15 @@ def run(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     from astra_ros.evaluation.benchmark import bench
 
-    over_topics = None
-    if not args.in_process:
-        from astra_ros.nodes.client.topic_latency import measure_over_topics
+    if args.in_process:
+        bench(request_of(BenchRequest, args))
+        return 0
+    from astra_ros.nodes.client.topic_latency import measure_over_topics
 
-        parameters = {name: getattr(args, name) for name in ("model", "backend", "device", "horizon")}
-        over_topics = partial(measure_over_topics, parameters, args.robot, args.runs)
+    parameters = {name: getattr(args, name) for name in ("model", "device", "horizon")}
+
+    def over_topics(engine: str, runs: int, image, goal, plans, build: Path | None) -> tuple[list[float], list[float]]:
+        return measure_over_topics({**parameters, "backend": engine}, args.robot, runs, image, goal, plans, build)
+
     bench(request_of(BenchRequest, args), over_topics)
     return 0

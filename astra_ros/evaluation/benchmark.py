@@ -1,193 +1,301 @@
-"""How fast a model imagines: a request in this process, a plain loop, and the machine's limit."""
+"""How fast a model imagines: every engine, and an older build, in turns; a plain loop, and the machine's limit."""
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from astra_ros.camera.frame_size import to_model_size
+from astra_ros.evaluation.bench_processes import ROOT, BenchError, BenchProcess, BenchScene, Setup
+from astra_ros.evaluation.bench_result import (
+    PLAIN_STEPS,
+    BenchResult,
+    Condition,
+    EngineFacts,
+    FirstEngine,
+    Measurement,
+    OverTopics,
+    Percentiles,
+    Ratio,
+    Timing,
+)
+from astra_ros.evaluation.old_build import OldBuild, old_build
 from astra_ros.evaluation.requests import BenchRequest
-from astra_ros.evaluation.results import FLAT, check_writable, write_result
-from astra_ros.inference import WorldModel, load_world_model
-from astra_ros.inference.conditioning import Conditioning
+from astra_ros.evaluation.results import check_writable, write_result
+from astra_ros.inference.card import ModelCard, model_directory
+from astra_ros.inference.engine import ENGINES
 from astra_ros.plans.joint_plan import JointPlan
-from astra_ros.ranking.imaginer import Imaginer, RankingSettings, Result
-from astra_ros.simulation.arm.candidates import propose
-from astra_ros.simulation.arm.robots import robot_description, robot_spec
-from astra_ros.simulation.arm.world import ArmWorld, ArmWorldSettings
-from astra_ros.training.flops import matmul_peak_flops
+from astra_ros.registry import UnknownName
 
-PLAIN_STEPS = 50
-_WARMUP_REQUESTS = 5
+_WARMUP_REQUESTS = 3
+_SAMPLES = 5  # of the plain loop and of the machine's limit, spread over the requests at the first size
+_PEAK_S = 0.2
+_VISIT = 10  # requests at a rate that go to one engine before the next one has its turn
+_METER = "torch"  # the engine whose operations can be counted, and that runs the plain loop
 
-# Image and goal image, both uint8 [h, w, 3], and the plans -> seconds from an image to its scores, and from the last
-# plan to the scores, one of each a run.
-OverTopics = Callable[[np.ndarray, np.ndarray, Sequence[JointPlan]], tuple[list[float], list[float]]]
-
-
-@dataclass(frozen=True)
-class Percentiles:
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    runs: int
-
-    @classmethod
-    def of(cls, seconds: Sequence[float]) -> Percentiles:
-        p50, p95, p99 = (float(1e3 * value) for value in np.percentile(seconds, (50, 95, 99)))
-        return cls(p50, p95, p99, len(seconds))
-
-    def __str__(self) -> str:
-        return f"p50 {self.p50_ms:.0f} ms, p95 {self.p95_ms:.0f} ms, p99 {self.p99_ms:.0f} ms"
+# Engine, number of requests, image and goal image (both uint8 [h, w, 3]), plans, and the folder of the build that the
+# node is started from (None: this one) -> seconds from an image to its scores, and from the last plan to the scores.
+TimeTopics = Callable[
+    [str, int, np.ndarray, np.ndarray, Sequence[JointPlan], Path | None], tuple[list[float], list[float]]
+]
 
 
-@dataclass(frozen=True)
-class InProcess:
-    """What was measured in this process; `request` is from the image to the scores, of the parts the median.
-
-    Attributes:
-        imagined_frames_per_s: latents, in the part that imagines.
-        share_of_peak: of the floating-point operations that a large matrix product reaches here.
-    """
-
-    threads: int
-    request: Percentiles
-    parts_ms: dict[str, float]
-    imagined_frames_per_s: float
-    plain_loop_ms: float
-    times_faster_than_plain: float
-    gflop_per_request: float
-    achieved_gflops: float
-    matmul_peak_gflops: float
-    share_of_peak: float
-
-
-@dataclass(frozen=True)
-class BenchResult:
-    """The result file's keys; latencies over topics only where they were measured."""
-
-    model: str
-    sha256: str
-    backend: str
-    device: str
-    plans: int
-    horizon: int
-    loaded_core: bool
-    image_to_scores: Percentiles | None = None
-    plans_to_scores: Percentiles | None = None
-    in_process: InProcess = field(kw_only=True, metadata=FLAT)
-
-    def __str__(self) -> str:
-        latencies = {
-            "over topics, image published to scores received": self.image_to_scores,
-            "over topics, last plan published to scores received": self.plans_to_scores,
-            "in one process, image to scores": self.in_process.request,
-        }
-        lines = [f"{self.plans} plans x {self.horizon} frames, {self.model}, {self.backend} on {self.device}"]
-        lines += [f"  {title}: {latency}" for title, latency in latencies.items() if latency]
-        return "\n".join(lines) + (
-            f"\n  plain loop ({PLAIN_STEPS} steps, one plan at a time): {self.in_process.plain_loop_ms:.0f} ms, "
-            f"{self.in_process.times_faster_than_plain:.0f} times slower\n"
-            f"{self.in_process.imagined_frames_per_s:.0f} imagined frames a second, "
-            f"{self.in_process.share_of_peak:.0%} of this machine's matrix-product peak"
-        )
-
-
-def bench(request: BenchRequest, over_topics: OverTopics | None = None) -> BenchResult:
+def bench(request: BenchRequest, over_topics: TimeTopics | None = None) -> BenchResult:
     """Measure, print, and write the result file.
 
-    Raises UserError where the model does not load or does not know the robot, or the file cannot be written.
+    Raises UserError where the model does not load or does not know the robot, no engine can run, the older build
+    cannot be had or fails, or the file cannot be written.
     """
     check_writable(request.out)
-    model = load_world_model(request.backend, request.model, request.device)
-    card = model.card
+    conditions = request.conditions()
+    for name in request.engines or ():
+        if name not in ENGINES:
+            raise UnknownName("engine", name, list(ENGINES))
+    card = ModelCard.read(model_directory(request.model))
     card.check_knows(f"{request.robot}_joints")
-    with ArmWorld(ArmWorldSettings(robot=request.robot)) as world:
-        world.reset(0)
-        image, goal_image = world.render(), world.goal_image()
-        plans = [plan for _, plan in propose(world, request.plans, 0)]
-    with _busy_core(request.load):
-        latencies_s = over_topics(image, goal_image, plans) if over_topics else ()
-        space = f"{request.robot}_joints"
-        imaginer = Imaginer(model, RankingSettings(request.horizon, partial_plans=True, action_space=space))
-        imaginer.plan_renders.describe(robot_description(robot_spec(request.robot), coarse=True))
-
-        def history() -> np.ndarray:
-            return np.stack([to_model_size(image, card.image_size)] * card.history)
-
-        def serve() -> Result:
-            return imaginer.score(history(), plans, None, to_model_size(goal_image, card.image_size))
-
-        in_process = measure(model, serve, history(), request)
-    asked = request.backend, request.device, request.plans, request.horizon, request.load
-    over_topics_ms = map(Percentiles.of, latencies_s)
-    result = BenchResult(card.name, card.sha256[:12], *asked, *over_topics_ms, in_process=in_process)
+    with ExitStack() as stack:
+        old = stack.enter_context(old_build(request.against, ROOT)) if request.against else None
+        scene = BenchScene.of(request.robot, sorted({each.plans for each in conditions}))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        scene.save(folder / "scene.npz")
+        with ExitStack() as running:
+            run = _Run(request, card, folder, old, running)
+            measurements = [run.measure(each) for each in conditions]
+            result = run.result(measurements)
+        if over_topics:
+            result = _with_topics(result, request, scene, old, over_topics)
     print(result)
     if request.out:
         write_result(request.out, result)
     return result
 
 
-def measure(model: WorldModel, serve: Callable[[], Result], history: np.ndarray, request: BenchRequest) -> InProcess:
-    """Time requests and, in between, the plain loop on the same plans.
+class _Run:
+    """The processes of one run.
 
-    `history` are the frames of a request, uint8 [T, h, w, 3].
+    Args:
+        running: ends the processes.
     """
-    for _ in range(_WARMUP_REQUESTS):
-        result = serve()
-    # The plain loop has the actions and nothing else.
-    actions = Conditioning(result.conditioning.space, result.conditioning.actions)
-    parts_s: dict[str, list[float]] = {}
-    plain_s = []
-    for index in tqdm(range(request.runs), unit="request", desc="in this process"):
-        for name, seconds in serve().timings_s.items():
-            parts_s.setdefault(name, []).append(seconds)
-        if index % max(1, request.runs // 5) == 0:
-            plain_s.append(plain_loop_seconds(model, history, actions))
-    total = Percentiles.of(parts_s.pop("total"))
-    plain_ms = 1e3 * float(np.median(plain_s))
-    gflop = imagination_flops(model, history, actions) / 1e9
-    peak = matmul_peak_flops(request.device) / 1e9
-    imagine_s = float(np.median(parts_s["imagine"]))
-    return InProcess(
-        threads=torch.get_num_threads(),
-        request=total,
-        parts_ms={name: 1e3 * float(np.median(seconds)) for name, seconds in parts_s.items()},
-        imagined_frames_per_s=actions.plans * actions.horizon / imagine_s,
-        plain_loop_ms=plain_ms,
-        times_faster_than_plain=plain_ms / total.p50_ms,
-        gflop_per_request=gflop,
-        achieved_gflops=gflop / imagine_s,
-        matmul_peak_gflops=peak,
-        share_of_peak=gflop / imagine_s / peak,
+
+    def __init__(
+        self, request: BenchRequest, card: ModelCard, folder: Path, old: OldBuild | None, running: ExitStack
+    ) -> None:
+        self._request, self._card, self._old = request, card, old
+        self._folder, self._running = folder, running
+        self._starts_s: dict[str, tuple[float, float]] = {}
+        self._facts: dict[str, Any] = {}
+        self._scores: dict[str, np.ndarray] = {}
+        self._gflop: dict[str, float] = {}
+        self._plain_s: list[float] = []
+        self._peaks: list[float] = []
+        setup = Setup("", request.model, request.device, folder / "scene.npz")
+        self._cannot_run: dict[str, str] = {}
+        self._engines: dict[str, BenchProcess] = {}
+        wanted = list(request.engines or ENGINES)
+        with tqdm(total=2 * len(wanted) + bool(old) * 2, unit="start", desc="starting") as bar:
+            for name in wanted:
+                try:
+                    self._engines[name] = self._start(name, replace(setup, backend=name), bar)
+                except BenchError as error:
+                    self._cannot_run[name] = error.problem
+            if not self._engines:
+                reasons = "; ".join(f"{name}: {reason}" for name, reason in self._cannot_run.items())
+                raise BenchError(f"no engine can run: {reasons}", thing=f"model '{card.name}'")
+            self.old_name = ""
+            if old:
+                self.old_name = old.commit
+                cache = folder / "cache"
+                setup_of_old = Setup(_METER, request.model, request.device, setup.scene, old.root, cache)
+                self._engines[old.commit] = self._start(old.commit, setup_of_old, bar)
+            self._meter = self._engines.get(_METER) or self._start(_METER, replace(setup, backend=_METER), bar)
+        # Everything is compared with the older build, or else with the first engine.
+        self._reference = self.old_name or next(iter(self._engines))
+
+    def _start(self, name: str, setup: Setup, bar: tqdm) -> BenchProcess:
+        """Start twice, so that the second start finds warm caches."""
+        size = self._request.plans, self._request.horizon
+        first = BenchProcess(name, setup, self._folder, *size)
+        first.close()
+        bar.update()
+        process = BenchProcess(name, setup, self._folder, *size)
+        self._running.callback(process.close)
+        bar.update()
+        self._starts_s[name] = first.start_up_s, process.start_up_s
+        return process
+
+    def measure(self, condition: Condition) -> Measurement:
+        """Have all engines answer requests under a condition, in turns."""
+        is_first = not self._facts
+        for process in {*self._engines.values(), self._meter}:
+            process.ask("size", plans=condition.plans, horizon=condition.horizon)
+            for _ in range(_WARMUP_REQUESTS):
+                process.ask("request")
+        self._count_operations()
+        total = self._request.runs * condition.frames * len(self._engines)
+        with busy_core(condition.loaded_core), tqdm(total=total, unit="frame", desc=str(condition)) as bar:
+            if condition.rate_hz:
+                answers = self._at_rate(condition, bar)
+            else:
+                answers = self._back_to_back(condition, is_first, bar)
+        if is_first:
+            self._gflop_of_first = self._gflop
+            for name, process in self._engines.items():
+                self._facts[name] = process.ask("about")
+                self._scores[name] = np.array(process.ask("scores")["scores"])
+        timings = {name: self._timing(name, each, condition) for name, each in answers.items()}
+        seconds = {name: [answer["seconds"] for answer in each] for name, each in answers.items()}
+        for name in timings:
+            if name != self._reference:
+                ratio = {f"times_faster_than_{self._reference}": Ratio.of(seconds[self._reference], seconds[name])}
+                timings[name] = replace(timings[name], times_faster=ratio)
+        return Measurement(condition, timings)
+
+    def _count_operations(self) -> None:
+        """Of the processes' present size: all engines of this build do what torch counts."""
+        own = self._meter.ask("flops")["flops"] / 1e9
+        self._gflop = dict.fromkeys(self._engines, own)
+        if self.old_name:
+            self._gflop[self.old_name] = self._engines[self.old_name].ask("flops")["flops"] / 1e9
+
+    def _back_to_back(self, condition: Condition, is_first: bool, bar: tqdm) -> dict[str, list[dict]]:
+        answers: dict[str, list[dict]] = {name: [] for name in self._engines}
+        order = list(self._engines)
+        for index in range(self._request.runs):
+            for name in order:
+                answers[name].append(self._engines[name].ask("request"))
+                bar.update(condition.frames)
+            order.reverse()
+            if is_first and index % math.ceil(self._request.runs / _SAMPLES) == 0:
+                self._plain_s.append(self._meter.ask("plain_loop", steps=PLAIN_STEPS)["seconds"])
+                peak = self._meter.ask("peak", device=self._request.device, seconds=_PEAK_S)
+                self._peaks.append(peak["flops_per_s"] / 1e9)
+        return answers
+
+    def _at_rate(self, condition: Condition, bar: tqdm) -> dict[str, list[dict]]:
+        """A few requests at the rate for one engine, then for the next. Each has its time from when it was due."""
+        answers: dict[str, list[dict]] = {name: [] for name in self._engines}
+        for done in range(0, self._request.runs, _VISIT):
+            for name, process in self._engines.items():
+                due_s = time.perf_counter()
+                for _ in range(min(_VISIT, self._request.runs - done)):
+                    time.sleep(max(0.0, due_s - time.perf_counter()))
+                    answer = process.ask("request")
+                    seconds = time.perf_counter() - due_s
+                    missed = math.floor(seconds * condition.rate_hz)
+                    due_s += (1 + missed) / condition.rate_hz
+                    answers[name].append({**answer, "seconds": seconds, "missed": missed})
+                    bar.update(condition.frames)
+        return answers
+
+    def _timing(self, name: str, answers: Sequence[dict], condition: Condition) -> Timing:
+        def median(values: Sequence[float]) -> float:
+            return float(np.median(values))
+
+        parts_s = {part: median([each["parts_s"][part] for each in answers]) for part in answers[0]["parts_s"]}
+        idle_cpu_s, idle_s = (sum(each[key] for each in answers) for key in ("idle_cpu_s", "idle_s"))
+        due = len(answers) + sum(each.get("missed", 0) for each in answers)
+        return Timing(
+            Percentiles.of([each["seconds"] for each in answers]),
+            1e3 * median([each["cpu_s"] for each in answers]),
+            idle_cpu_s / idle_s if len(self._engines) > 1 else None,
+            {part: 1e3 * seconds for part, seconds in parts_s.items()},
+            condition.frames / parts_s["imagine"],
+            self._gflop[name] / parts_s["imagine"] / self._peak,
+            len(answers) / due if condition.rate_hz else None,
+        )
+
+    @property
+    def _peak(self) -> float:
+        return float(np.median(self._peaks))
+
+    def result(self, measurements: list[Measurement]) -> BenchResult:
+        request, timings = self._request, measurements[0].engines
+        own = [name for name in self._engines if name != self.old_name]
+        first = timings[own[0]]
+        fastest = min(own, key=lambda name: timings[name].request.p50_ms)
+        gflop = self._gflop_of_first[own[0]]
+        plain_ms = 1e3 * float(np.median(self._plain_s))
+        imagine_s = first.parts_ms["imagine"] / 1e3
+        return BenchResult(
+            self._card.name,
+            self._card.sha256[:12],
+            own[0],
+            request.device,
+            request.robot,
+            request.plans,
+            request.horizon,
+            first_engine=FirstEngine(
+                self._facts[own[0]]["threads"],
+                first.request,
+                first.parts_ms,
+                first.imagined_frames_per_s,
+                plain_ms,
+                plain_ms / first.request.p50_ms,
+                gflop,
+                gflop / imagine_s,
+                self._peak,
+                first.share_of_peak,
+            ),
+            fastest=fastest,
+            against={"commit": self._old.commit, "date": self._old.date} if self._old else None,
+            times_faster={key: ratio.median for key, ratio in timings[fastest].times_faster.items() if self._old},
+            engines={name: self._engine_facts(name, own[0]) for name in self._engines},
+            cannot_run=self._cannot_run,
+            measurements=measurements,
+        )
+
+    def _engine_facts(self, name: str, first: str) -> EngineFacts:
+        facts = self._facts[name]
+        return EngineFacts(
+            facts["sha256"][:12],
+            *self._starts_s[name],
+            facts["peak_memory_mb"],
+            self._gflop_of_first[name],
+            float(np.abs(self._scores[name] - self._scores[first]).max()),
+        )
+
+
+def _with_topics(
+    result: BenchResult, request: BenchRequest, scene: BenchScene, old: OldBuild | None, over_topics: TimeTopics
+) -> BenchResult:
+    """The result with what the nodes of all engines take over topics: half of the requests, then the other half."""
+    engines = dict(result.engines)
+    for loaded in [False, True][: 1 + request.load]:
+        seconds: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in engines}
+        with busy_core(loaded):
+            order, runs = list(engines), request.runs
+            for part in filter(None, (runs - runs // 2, runs // 2)):
+                for name in order:
+                    build = old.root if old and name == old.commit else None
+                    inputs = part, scene.image, scene.goal, scene.plans[request.plans]
+                    for all_s, more_s in zip(seconds[name], over_topics(_METER if build else name, *inputs, build)):
+                        all_s += more_s
+                order.reverse()
+        for name, facts in engines.items():
+            from_image, from_plans = map(Percentiles.of, seconds[name])
+            topics = OverTopics(loaded, from_image, from_plans)
+            if old and name != old.commit:
+                faster = np.median(seconds[old.commit][0]) / np.median(seconds[name][0])
+                topics = replace(topics, times_faster={f"times_faster_than_{old.commit}": float(faster)})
+            engines[name] = replace(facts, over_topics=[*facts.over_topics, topics])
+    first = engines[result.backend].over_topics[0]
+    return replace(
+        result, engines=engines, image_to_scores=first.image_to_scores, plans_to_scores=first.plans_to_scores
     )
 
 
-def imagination_flops(model: WorldModel, history: np.ndarray, conditioning: Conditioning) -> int:
-    """Floating-point operations of one request, counted by torch."""
-    with FlopCounterMode(display=False) as counter:
-        model.imagine(history, conditioning)
-    return counter.get_total_flops()
-
-
-def plain_loop_seconds(model: WorldModel, history: np.ndarray, conditioning: Conditioning) -> float:
-    """Seconds that the plain loop takes: timed on one frame of one plan, times the number of frames and plans."""
-    began = time.perf_counter()
-    model.imagine(history, conditioning.subset([0]).cut(1), steps=PLAIN_STEPS)
-    return (time.perf_counter() - began) * conditioning.horizon * conditioning.plans
-
-
 @contextmanager
-def _busy_core(wanted: bool) -> Iterator[None]:
+def busy_core(wanted: bool) -> Iterator[None]:
     """Another process that keeps one core busy while the block runs."""
     process = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if wanted else None
     try:

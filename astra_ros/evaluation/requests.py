@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from astra_ros.datasets.dataset import HELD_OUT_FROM
+from astra_ros.evaluation.bench_result import Condition
 from astra_ros.evaluation.contact_calibration import MISS_RATE
 from astra_ros.evaluation.evaluation_result import HORIZONS
 from astra_ros.inference import DEFAULT_MODEL
-from astra_ros.settings import setting
+from astra_ros.settings import SettingError, setting
 from astra_ros.simulation.worlds import WORLDS
 
 # Seeds away from the scenes that `astra record` holds out for `astra eval`, and from each other: what is stated of
@@ -97,10 +100,45 @@ class RankRequest(ModelRequest):
 
 
 @dataclass(frozen=True)
-class BenchRequest(ModelRequest):
+class BenchRequest:
+    model: str = setting(DEFAULT_MODEL, "shipped name or directory")
+    device: str = setting("cpu", "where it runs: cpu, cuda, cuda:0")
+    engines: Sequence[str] | None = setting(
+        None,
+        "what runs the model, such as torch; the first one is what the others are compared with (default: all; those "
+        "that cannot run here are listed with the reason)",
+        metavar="NAME",
+    )
     robot: str = setting("panda", "simulated arm", choices=("panda", "kuka"))
     plans: int = setting(8, "candidate plans of a request", 1)
     horizon: int = setting(16, "frames imagined of each plan", 1)
+    grid: Sequence[str] | None = setting(
+        None, "also measure requests of these sizes, plans x frames, such as 1x16 32x16 8x4", metavar="KxF"
+    )
     runs: int = setting(60, "timed requests of each kind", 1)
-    load: bool = setting(False, "keep one core busy with another process meanwhile")
+    load: bool = setting(
+        False, "measure requests of the first size a second time, beside a process that keeps one core busy"
+    )
+    rate: float | None = setting(
+        None,
+        "also send requests at this rate, as a robot does; one that is due while another is under way is dropped",
+        metavar="HZ",
+    )
+    against: str | None = setting(
+        None, "also measure the build of this git commit, tag or branch, in turns with this one", metavar="REVISION"
+    )
     out: Path | None = setting(None, "result file (JSON)")
+
+    def conditions(self) -> list[Condition]:
+        """What is measured, the first size back to back first. Raises SettingError for a rate or size that is none."""
+        if self.rate is not None and not 0 < self.rate < math.inf:
+            raise SettingError("rate", self.rate, "give a number of requests per second, above 0")
+        rates = [0.0] if self.rate is None else [0.0, self.rate]
+        loads = [False, True] if self.load else [False]
+        first = [Condition(self.plans, self.horizon, load, rate) for load in loads for rate in rates]
+        sizes = []
+        for text in self.grid or ():
+            if not (found := re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)):
+                raise SettingError("grid", text, "give plans x frames, such as 8x16")
+            sizes.append(Condition(int(found[1]), int(found[2])))
+        return list(dict.fromkeys([*first, *sizes]))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from astra_ros.errors import UserError
-from astra_ros.evaluation.benchmark import Percentiles
+from astra_ros.evaluation.bench_result import Percentiles
 from astra_ros.evaluation.metrics import auroc, interval, kendall, mean_rank_violation, psnr, ranks, spearman
 from astra_ros.evaluation.rank import known_robots
 from astra_ros.evaluation.ranking_result import OverallRanking, RobotRanking, VerdictFigures

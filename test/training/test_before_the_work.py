@@ -32,8 +32,9 @@ def parsed(command, *words):
 )
 def test_where_nothing_can_be_written_nothing_is_measured(tmp_path, monkeypatch, command, flag):
     (tmp_path / "file").touch()
-    for module in ("evaluate", "rank", "benchmark"):
+    for module in ("evaluate", "rank"):
         monkeypatch.setattr(f"astra_ros.evaluation.{module}.load_world_model", lambda *_: 1 / 0)
+    monkeypatch.setattr("astra_ros.evaluation.benchmark.ModelCard", None)
     with pytest.raises(OutputError) as error:
         command.run(parsed(command, flag, tmp_path / "file" / "sub"))
     assert str(tmp_path / "file" / "sub") in error.value.thing and error.value.cure
@@ -109,13 +110,16 @@ def test_two_trainings_do_not_share_a_folder(data, tmp_path, arguments):
 
 
 def test_a_model_of_other_robots_is_refused_at_once(monkeypatch):
-    class Loaded:
-        class card:
-            @staticmethod
-            def check_knows(space):
-                raise ModelError(f"does not know {space}")
+    class Read:
+        @staticmethod
+        def read(_directory):
+            return Read
 
-    monkeypatch.setattr("astra_ros.evaluation.benchmark.load_world_model", lambda *_: Loaded)
+        @staticmethod
+        def check_knows(space):
+            raise ModelError(f"does not know {space}")
+
+    monkeypatch.setattr("astra_ros.evaluation.benchmark.ModelCard", Read)
     with refusal(ModelError, "", "kuka_joints"):
         bench.run(parsed(bench, "--robot", "kuka"))
 

@@ -66,9 +66,14 @@ class NodeProcesses:
         self._environment = dict(environment)
         self._running: dict[str, Popen] = {}
 
-    def start(self, spec: NodeSpec, params_file: str | Path) -> Popen:
+    def start(self, spec: NodeSpec, params_file: str | Path, build: Path | None = None) -> Popen:
+        """Start a node of this package, or of an older checkout whose root is `build`."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", spec.module, *spec.ros_arguments(str(params_file))]
+        python = ["-m", spec.module]
+        if build:  # whose modules had other names; `nodes/start.py` has always named the executables
+            start = f"from astra_ros.nodes import start; sys.exit(start.{spec.executable}())"
+            python = ["-c", f"import sys; sys.path[0] = {str(build)!r}; {start}"]
+        command = [sys.executable, *python, *spec.ros_arguments(str(params_file))]
         # Ctrl-C at the terminal reaches the caller only, which then ends these in order: each is a session of its own.
         # If signals were not deferred, Ctrl-C before the assignment would leave the process running.
         with open(self.log(spec.executable), "w") as log, signals_deferred():

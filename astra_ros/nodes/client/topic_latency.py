@@ -40,6 +40,7 @@ def measure_over_topics(
     image: np.ndarray,
     goal: np.ndarray,
     plans: Sequence[JointPlan],
+    build: Path | None = None,
 ) -> tuple[list[float], list[float]]:
     """Start the imagine node, publish images and plans, and time the scores.
 
@@ -49,6 +50,7 @@ def measure_over_topics(
         goal: uint8 [h, w, 3].
         plans: the candidates of every request. They are sent at a random moment between two images, like those of a
             planner.
+        build: root of an older checkout that the node is started from; None: this one.
 
     Returns:
         Seconds until the scores arrive, one of each a run: from the publication of the image whose stamp the scores
@@ -59,7 +61,7 @@ def measure_over_topics(
     own = {"start_tolerance": 0.0, "partial_plans": True, "candidates.keep": len(plans)}
     spec = NodeSpec("imagine", {**parameters, **own})
     with tempfile.TemporaryDirectory() as folder, NodeProcesses(Path(folder), os.environ) as processes:
-        processes.start(spec, resource_path(PARAMS_FILE))
+        processes.start(spec, build / PARAMS_FILE if build else resource_path(PARAMS_FILE), build)
         with processes.log_in_errors("imagine"):
             player = _Player(processes, image, plans)
             try:

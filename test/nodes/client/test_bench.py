@@ -19,9 +19,10 @@ def bench(*words):
 
 def test_bench_measures_over_topics_beside_the_plain_loop(tmp_path, small_model):
     out = tmp_path / "latency.json"
-    done = bench("--model", small_model, "--plans", 3, "--horizon", 4, "--runs", 4, "--out", out)
+    size = ["--plans", 3, "--horizon", 4, "--runs", 4]
+    done = bench("--model", small_model, "--engines", "torch", *size, "--out", out)
     assert done.returncode == 0, done.stderr
-    assert "image published to scores received: p50" in done.stdout
+    assert "torch, image published to scores received" in done.stdout
     figures = json.loads(out.read_text())
     for name in ("image_to_scores", "plans_to_scores", "request"):
         each = figures[name]
