@@ -9,6 +9,7 @@ A table stands between `<!-- table: NAME -->` and `<!-- end -->`. NAME is
     summary                   some of their rows, for the README
     MODEL/goals               the same of one model
     MODEL/evaluation, MODEL/ranking, MODEL/latency, MODEL/style    from results/MODEL/evaluation.json and so on
+    MODEL/speed               every engine beside an older build, from results/MODEL/speed.json
     ablations                 a row for every file of results/ablations
 
 While its files are missing, a table is empty.
@@ -25,6 +26,7 @@ DOCS = Path(__file__).resolve().parent
 RESULTS = DOCS / "results"
 PAGES = [
     DOCS.parent / "README.md",
+    DOCS / "performance.md",
     DOCS / "results.md",
     DOCS / "training.md",
     *sorted(DOCS.parent.glob("models/*/README.md")),
@@ -268,6 +270,33 @@ def latency(result: dict) -> str:
     return markdown(["", "p50", "p95", "p99"], rows) + speed
 
 
+def speed(result: dict) -> str:
+    """Every engine under every condition, beside the older build where one was measured."""
+    key = f"times_faster_than_{result['against']['commit']}" if "against" in result else ""
+    rows = []
+    for measured in result["measurements"]:
+        rate, load = measured["rate_hz"], ", one core kept busy" if measured["loaded_core"] else ""
+        pace = f"at {rate:g} Hz" if rate else "back to back"
+        request = f"{measured['plans']} x {measured['horizon']}, {pace}{load}"
+        for engine, each in measured["engines"].items():
+            times = [f"{each['request'][p]:.0f} ms" for p in ("p50_ms", "p95_ms", "p99_ms")]
+            ratio = "{median:.2f} ({q25:.2f} to {q75:.2f})".format(**each[key]) if key in each else ""
+            rows.append([request, engine, *times, f"{each['cpu_ms']:.0f} ms", f"{each['share_of_peak']:.0%}", ratio])
+    for engine, facts in result["engines"].items():
+        for each in facts["over_topics"]:
+            times = [f"{each['image_to_scores'][p]:.0f} ms" for p in ("p50_ms", "p95_ms", "p99_ms")]
+            load = ", one core kept busy" if each["loaded_core"] else ""
+            rows.append([f"over topics{load}", engine, *times, "", "", f"{each[key]:.2f}" if key in each else ""])
+    head = ["plans x frames", "engine", "p50", "p95", "p99", "processor time", "share of peak", key.replace("_", " ")]
+    starts = [
+        [engine, f"{each['start_up_s']:.1f} s", f"{each['peak_memory_mb']:.0f} MB", f"{each['gflop_per_request']:.1f}"]
+        for engine, each in result["engines"].items()
+    ]
+    missing = "".join(f"\n`{engine}` was not measured: {why}\n" for engine, why in result["cannot_run"].items())
+    facts_head = ["engine", "start to first scores, warm caches", "peak memory", "GFLOP of imagining a request"]
+    return markdown(head, rows) + "\n" + markdown(facts_head, starts) + missing
+
+
 ABLATIONS = {
     "full": "everything",
     "full-again": "everything, once more with another seed",
@@ -303,7 +332,7 @@ def ablations(results: dict[str, dict]) -> str:
 
 MADE = ("commit", "machine", "date")
 # of one model, each from the result file of that name
-TABLES = {"evaluation": evaluation, "ranking": ranking, "latency": latency, "style": style}
+TABLES = {"speed": speed, "evaluation": evaluation, "ranking": ranking, "latency": latency, "style": style}
 
 
 def table(name: str, results: Path, page: Path = PAGES[0]) -> str:

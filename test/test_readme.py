@@ -192,3 +192,32 @@ def test_ablations_are_rows_of_a_folder(tmp_path):
     assert "| everything | +4.50 dB | -0.50 dB | 0.900 | 2.50 dB | 1.50 dB |" in text
     assert "without robot renders" in text and "experts" not in text
     assert "`astra x`, commit abc, m, 2026-01-01" in text
+
+
+def test_speed_has_a_row_for_each_engine_and_condition():
+    percentiles = {"p50_ms": 250.0, "p95_ms": 300.0, "p99_ms": 310.0}
+    old = {"request": percentiles, "cpu_ms": 480.0, "share_of_peak": 0.22}
+    new = old | {"times_faster_than_abc": {"median": 2.0, "q25": 1.75, "q75": 2.25}}
+    condition = {"plans": 8, "horizon": 16, "loaded_core": False, "rate_hz": 0}
+    facts = {"start_up_s": 2.5, "peak_memory_mb": 512.0, "gflop_per_request": 19.4, "over_topics": []}
+    topics = [{"loaded_core": True, "image_to_scores": percentiles, "times_faster_than_abc": 1.5}]
+    result = {
+        "against": {"commit": "abc"},
+        "measurements": [
+            condition | {"engines": {"new": new, "abc": old}},
+            condition | {"loaded_core": True, "rate_hz": 10.0, "engines": {"new": new}},
+        ],
+        "engines": {"new": facts | {"over_topics": topics}, "abc": facts},
+        "cannot_run": {"other": "not installed"},
+    }
+    text = make_tables.speed(result)
+    for part in (
+        "| times faster than abc |\n",
+        "| 8 x 16, back to back | new | 250 ms | 300 ms | 310 ms | 480 ms | 22% | 2.00 (1.75 to 2.25) |\n",
+        "| 8 x 16, back to back | abc | 250 ms | 300 ms | 310 ms | 480 ms | 22% |  |\n",
+        "| 8 x 16, at 10 Hz, one core kept busy | new |",
+        "| over topics, one core kept busy | new | 250 ms | 300 ms | 310 ms |  |  | 1.50 |\n",
+        "| new | 2.5 s | 512 MB | 19.4 |\n",
+        "`other` was not measured: not installed",
+    ):
+        assert part in text

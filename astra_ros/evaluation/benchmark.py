@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from astra_ros.evaluation.bench_plot import write_plot
 from astra_ros.evaluation.bench_processes import ROOT, BenchError, BenchProcess, BenchScene, Setup
 from astra_ros.evaluation.bench_result import (
     PLAIN_STEPS,
@@ -56,7 +57,7 @@ def bench(request: BenchRequest, over_topics: TimeTopics | None = None) -> Bench
     Raises UserError where the model does not load or does not know the robot, no engine can run, the older build
     cannot be had or fails, or the file cannot be written.
     """
-    check_writable(request.out)
+    check_writable(request.out, request.plot)
     conditions = request.conditions()
     for name in request.engines or ():
         if name not in ENGINES:
@@ -77,6 +78,9 @@ def bench(request: BenchRequest, over_topics: TimeTopics | None = None) -> Bench
     print(result)
     if request.out:
         write_result(request.out, result)
+    if request.plot:
+        write_plot(request.plot, result)
+        print(f"picture written to {request.plot}")
     return result
 
 

@@ -128,6 +128,7 @@ class BenchRequest:
         None, "also measure the build of this git commit, tag or branch, in turns with this one", metavar="REVISION"
     )
     out: Path | None = setting(None, "result file (JSON)")
+    plot: Path | None = setting(None, "file for a picture of the times (PNG)")
 
     def conditions(self) -> list[Condition]:
         """What is measured, the first size back to back first. Raises SettingError for a rate or size that is none."""

@@ -3,6 +3,7 @@
 import json
 import subprocess
 
+import cv2
 import numpy as np
 import pytest
 from user_errors import refusal
@@ -146,9 +147,9 @@ def test_engines_an_older_build_and_all_conditions_in_one_run(checkout, tmp_path
     pytest.importorskip("pybullet")
     monkeypatch.setattr(benchmark, "ROOT", checkout)
     monkeypatch.setattr(benchmark, "ENGINES", {"torch": None, "absent": None})
-    commit, out = git(checkout, "rev-parse", "--short=7", "old"), tmp_path / "result.json"
+    commit, out, plot = git(checkout, "rev-parse", "--short=7", "old"), tmp_path / "result.json", tmp_path / "plot.png"
     request = BenchRequest(
-        "tiny", plans=2, horizon=2, runs=2, grid=["1x2"], load=True, rate=200.0, against="old", out=out
+        "tiny", plans=2, horizon=2, runs=2, grid=["1x2"], load=True, rate=200.0, against="old", out=out, plot=plot
     )
     topics = []
 
@@ -171,6 +172,7 @@ def test_engines_an_older_build_and_all_conditions_in_one_run(checkout, tmp_path
     assert figures[f"times_faster_than_{commit}"] < 1 and figures["fastest"] == "torch"
     assert figures["plain_loop_ms"] > figures["request"]["p50_ms"] and figures["image_to_scores"]["p50_ms"] == 550
     assert figures["engines"]["torch"]["peak_memory_mb"] > 100 and figures["engines"][commit]["gflop_per_request"] == 0
+    assert cv2.imread(str(plot)).shape == (22 * (5 * 3 + 3), 960, 3)
     for each in figures["engines"]["torch"]["over_topics"]:
         assert each[f"times_faster_than_{commit}"] == pytest.approx(2.0)
     assert figures["against"]["commit"] == commit and "growth" in said and f"times faster than {commit}" in said
