@@ -115,7 +115,24 @@ def evaluation(result: dict) -> str:
         rows.append([space, "real frames", *[""] * len(horizons), "", *follows(figures, "real frames")])
     notes = "".join(f"- {space}: {about(figures)}\n" for space, figures in spaces.items())
     head = ["", "frames ahead", *horizons, "LPIPS at 16", "pose off by", "near"]
-    return markdown(head, rows) + "\n" + notes
+    return markdown(head, rows) + "\n" + notes + seen(result)
+
+
+def seen(result: dict) -> str:
+    """PSNR of pixels that a moving camera's last image shows too, and of the others; empty without moving cameras."""
+    rows: list[list[str]] = []
+    horizons: list[str] = []
+    for space, figures in result["spaces"].items():
+        if of := figures.get("seen"):
+            horizons = horizons or list(of["share"])
+            for which, title in (("seen_db", "seen"), ("unseen_db", "not seen")):
+                values = {row: by_horizon for row, by_horizon in of[which].items() if row in FRAMES}
+                rows += [
+                    [space, title, FRAMES[row], *(f"{by[h]:.1f}" if h in by else "-" for h in horizons)]
+                    for row, by in values.items()
+                ]
+            rows.append([space, "share that was seen", "", *(f"{of['share'].get(h, 0):.0%}" for h in horizons)])
+    return "\n" + markdown(["", "pixels", "PSNR, dB, frames ahead", *horizons], rows) if rows else ""
 
 
 def about(figures: dict) -> str:

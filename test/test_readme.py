@@ -177,6 +177,23 @@ def test_where_ranking_is_lost_is_a_row_for_each_part():
     assert "old" not in text and make_tables.losses({"robots": {"old": {}}}) == ""
 
 
+def test_pixels_that_were_seen_are_rows_beside_the_others():
+    of = {
+        "share": {"1": 0.875, "4": 0.5},
+        "seen_db": {"model": {"1": 25.06, "4": 20.0}, "geometry": {"1": 27.0, "4": 18.0}},
+        "unseen_db": {"model": {"4": 12.0}},
+    }
+    text = make_tables.seen({"spaces": {"car_twist": {"seen": of}, "panda_joints": {}}})
+    for part in (
+        "|  | pixels | PSNR, dB, frames ahead | 1 | 4 |\n",
+        "| car_twist | seen | **model** | 25.1 | 20.0 |\n"
+        "| car_twist | seen | the last frame, moved by geometry alone | 27.0 | 18.0 |\n"
+        "| car_twist | not seen | **model** | - | 12.0 |\n| car_twist | share that was seen |  | 88% | 50% |\n",
+    ):
+        assert part in text
+    assert "panda" not in text and make_tables.seen({"spaces": {"panda_joints": {}}}) == ""
+
+
 def test_ablations_are_rows_of_a_folder(tmp_path):
     origin = {"command": "astra x", "commit": "abc", "machine": "m", "date": "2026-01-01"}
     overall = {"worlds": ["arm", "drive"], "ssim": 0.9, "lost_when_shuffled_db": 2.5, "drift_db": 1.5}

@@ -18,14 +18,14 @@ Scenes are left out that begin in contact, or in which every plan has the same o
 would give it: to the arm by a goal image, to the car by the critics `progress` and `off_road`, to rover and drone by
 the critic `curiosity`.
 
-The table also says where ranking is lost. `true contact` is the order if the truth stood in the place of imagined
-contacts, and so for the other parts; with `true all`, only the scoring loses. `without imagination` is the order by the
-critics that read the plan alone. The mean scores of the generators of candidates are compared with their mean outcomes,
-as published evaluations compare policies.
+The table also says where ranking is lost. In the row `true contact`, the truth replaces the imagined contacts; `true
+all` replaces every part, so the scoring causes what is still lost there. `without imagination` orders plans by the
+critics that read the plan alone. The last lines compare mean scores and mean outcomes of the generators of candidates,
+as published evaluations compare policies, and say how true the probabilities of contact are.
 
-With --calibrate, the probabilities of contact are fitted to what happened (Platt scaling), for each action space. The
-fit is written into the model's card, and the critic `collision` reads calibrated probabilities from then on. The limit
-for `collision.veto_above` follows from --miss-rate; it holds for the probabilities as they are printed with it.
+--calibrate fits these probabilities to the outcomes, for each action space (Platt scaling), and writes the fit into the
+model's card. The critic `collision` then reads calibrated probabilities. The printed `collision.veto_above` follows
+from --miss-rate. It holds for the probabilities that the same line describes.
 """
 
 from __future__ import annotations

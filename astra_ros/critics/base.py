@@ -38,7 +38,7 @@ class CriticInput:
         goal_latent: float32 [C, h, w] of the goal image.
         goal_position: [3] m, where the object should end, in the frame of the imagined positions.
         goal_is_seen: whether the model read that position from the goal image, for want of a goal pose.
-        calibrations: event -> what makes a plan's probability of it true; without one it counts as the model gave it.
+        calibrations: event -> calibration of a plan's probability of it; an event without one counts as the model says.
     """
 
     imagination: Imagination

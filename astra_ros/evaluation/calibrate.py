@@ -21,8 +21,9 @@ class CalibrationError(UserError):
 def calibrate(card: ModelCard, scenes: Mapping[str, Sequence[Scene]], miss_rate: float) -> None:
     """Fit a calibration for each action space, print what it is worth, and write it into the model's card.
 
-    What is printed of a calibration was fitted to one half of the scenes and measured on the other, both ways. What is
-    written is fitted to all of them. An action space without a usable fit is named and keeps what it had.
+    The printed figures are of calibrations that were fitted to one half of the scenes and measured on the other. The
+    card gets a calibration that was fitted to all scenes. An action space without a usable fit is named, and its entry
+    in the card stays.
 
     Raises CalibrationError where none has one, OutputError where the card cannot be written.
     """

@@ -12,6 +12,7 @@ from astra_ros.datasets.episode import DatasetError, Episode
 from astra_ros.datasets.robot_renders import Drawer, undrawn_notes
 from astra_ros.errors import UserError
 from astra_ros.evaluation.action_following import PoseReader
+from astra_ros.evaluation.contact_calibration import ReliabilityBin
 from astra_ros.evaluation.evaluation_result import HORIZONS, ROWS, EvaluationResult, OverallFigures, SpaceFigures
 from astra_ros.evaluation.figures import figures_of, imagine_clips
 from astra_ros.evaluation.held_out import HeldOutClips, check_fits
@@ -44,7 +45,7 @@ def evaluate(request: EvaluationRequest) -> EvaluationResult:
     by_space = _episodes(request, card)
     _print_notes(request, model, by_space)
     metrics = PerceptualMetrics.load(request.lpips_weights, request.fvd_weights, request.device)
-    ranking = read_ranking(request.ranking, card) if request.ranking else None
+    ranking, reliability = read_ranking(request.ranking, card) if request.ranking else (None, None)
     horizons = {
         space: request.horizon or min(HORIZONS[-1], min(map(len, episodes)) - 1) for space, episodes in by_space.items()
     }
@@ -66,7 +67,7 @@ def evaluate(request: EvaluationRequest) -> EvaluationResult:
     overall = OverallFigures.of(figures)
     style_sha256 = style_digest(card.path) if any(each.style for each in figures.values()) else None
     result = EvaluationResult(
-        card.name, card.sha256[:12], str(request.data), card.dt_s, overall, figures, style_sha256, ranking
+        card.name, card.sha256[:12], str(request.data), card.dt_s, overall, figures, style_sha256, ranking, reliability
     )
     if request.out:
         write_result(request.out, result)
@@ -131,8 +132,8 @@ def _pose_reader(request: EvaluationRequest, space: str, clips: HeldOutClips) ->
         raise DatasetError(f"no pose probe: {error.problem}", thing=error.thing, cure=error.cure) from error
 
 
-def read_ranking(path: Path, card: ModelCard) -> OverallRanking:
-    """How well scores choose, from a result file of `astra rank`.
+def read_ranking(path: Path, card: ModelCard) -> tuple[OverallRanking, dict[str, list[ReliabilityBin]] | None]:
+    """How well scores choose, and robot -> reliability of contacts where it is there: from a file of `astra rank`.
 
     Raises EvaluationError where it is not one, or of another model.
     """
@@ -140,10 +141,15 @@ def read_ranking(path: Path, card: ModelCard) -> OverallRanking:
         result = json.loads(path.read_text())
         ranking = OverallRanking(*(result["overall"][field.name] for field in fields(OverallRanking)))
         measured = result["sha256"]
+        curves = {
+            robot: [ReliabilityBin(**each) for each in figures["contact"]["reliability"]]
+            for robot, figures in result.get("robots", {}).items()
+            if "contact" in figures
+        }
     except (OSError, ValueError, KeyError, TypeError) as error:
         problem = f"not a result file of `astra rank` ({type(error).__name__}: {error})"
         raise EvaluationError(problem, thing=path, cure="rank this model") from error
     if measured != card.sha256[:12]:
         problem = f"a ranking by weights {measured}; those of '{card.name}' are {card.sha256[:12]}"
         raise EvaluationError(problem, thing=path, cure="rank this model")
-    return ranking
+    return ranking, curves or None

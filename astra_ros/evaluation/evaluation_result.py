@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from astra_ros.evaluation.contact_calibration import ReliabilityBin
 from astra_ros.evaluation.metrics import Interval, mean_over_worlds
 from astra_ros.evaluation.ranking_result import OverallRanking
 from astra_ros.evaluation.results import FLAT
@@ -84,6 +85,35 @@ class EventFigures:
 
 
 @dataclass(frozen=True)
+class SeenFigures:
+    """PSNR of a moving camera's pixels that the last observed frame shows too, and of the other pixels.
+
+    The reprojection of that frame, with a fixed depth at every pixel, says which pixels were seen. A clip counts where
+    it has enough pixels of a kind. A horizon without such a clip is left out.
+
+    Attributes:
+        share: of the pixels that were seen.
+        seen_db, unseen_db: row -> PSNR.
+    """
+
+    share: ByHorizon
+    seen_db: dict[str, ByHorizon]
+    unseen_db: dict[str, ByHorizon]
+
+    def quality(self) -> list[list[str]]:
+        """PSNR of each row, seen and unseen, by the number of frames ahead, under a head."""
+        head = [
+            "PSNR dB of pixels that were seen (share)",
+            *(f"{h} frames ({share:.0%})" for h, share in self.share.items()),
+        ]
+        return [head] + [
+            [f"{ROWS[row]}, {which}", *(f"{values[h]:.2f}" if h in values else "-" for h in self.share)]
+            for which, rows in (("seen", self.seen_db), ("not seen", self.unseen_db))
+            for row, values in rows.items()
+        ]
+
+
+@dataclass(frozen=True)
 class StyleFigures:
     """PSNR against scenes recorded in a second style, and what an image of that style gains."""
 
@@ -127,6 +157,7 @@ class SpaceFigures:
         events: outcome -> its figures.
         object_error_m: distance of the imagined object from the true one, in the plane.
         style: None where no scene was recorded in a second style, or the model cannot restyle.
+        seen: None where the camera stands still, or its way is not known.
     """
 
     world: str
@@ -147,6 +178,7 @@ class SpaceFigures:
     events: dict[str, EventFigures]
     object_error_m: ByHorizon | None = None
     style: StyleFigures | None = None
+    seen: SeenFigures | None = None
 
     def at_goal(self, metric: Mapping[str, ByHorizon] | None, row: str) -> float | None:
         """A row of a metric at the horizon of the figures over worlds."""
@@ -206,6 +238,8 @@ class SpaceFigures:
                 f"  {STYLE_ROWS[row]:22}" + "".join(f"{value:8.2f}{'':7}" for value in values.values())
                 for row, values in self.style.psnr_db.items()
             ]
+        if self.seen:
+            lines += [f"  {row:40}" + "".join(f"{cell:>17}" for cell in cells) for row, *cells in self.seen.quality()]
         if self.drift_db is not None:
             lines.append(f"  drift: {self.drift_db:.2f} dB lost from frame {DRIFT[0]} to {DRIFT[1]}")
         return "\n".join(lines)
@@ -276,7 +310,13 @@ class OverallFigures:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """The result file of `astra eval`; `style_sha256` is of the model's style weights, where they were used."""
+    """The result file of `astra eval`.
+
+    Attributes:
+        style_sha256: of the model's style weights, where they were used.
+        ranking: of the result file of `astra rank`, where it was given.
+        contact_reliability: of the same file: robot -> reliability curve of contact.
+    """
 
     model: str
     sha256: str
@@ -286,3 +326,4 @@ class EvaluationResult:
     spaces: dict[str, SpaceFigures]
     style_sha256: str | None = None
     ranking: OverallRanking | None = None
+    contact_reliability: dict[str, list[ReliabilityBin]] | None = None

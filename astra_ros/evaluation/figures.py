@@ -20,18 +20,20 @@ from astra_ros.evaluation.evaluation_result import (
     ROWS,
     EventFigures,
     Gain,
+    SeenFigures,
     SpaceFigures,
     StillFigures,
     StyleFigures,
 )
 from astra_ros.evaluation.held_out import HeldOutClips
-from astra_ros.evaluation.metrics import auroc, interval, psnr, ssim
+from astra_ros.evaluation.metrics import auroc, interval, masked_psnr, psnr, ssim
 from astra_ros.inference import WorldModel
 from astra_ros.inference.torch_camera import inverse_depth_camera
 from astra_ros.outcomes import EVENTS, OBJECT_POSITION
 from astra_ros.training.clips import frames_to_tensor
 from astra_ros.world_model.reprojection import reproject
 
+FEWEST_PIXELS = 0.02  # share of a frame below which the PSNR of some of its pixels does not count
 STILL_DB = 50.0  # a frame with more PSNR than this to the last observed one has not changed
 
 
@@ -45,19 +47,21 @@ class ImaginedClips:
         error: float [N, H], RMSE of the latents of the row `model`.
         uncertainty: float [N, H], of the same.
         outcomes: name -> [N, H] or [N, H, 3], of the same.
+        seen: bool [N, H, h, w], the pixels of a moving camera that the last observed frame shows too.
     """
 
     videos: dict[str, np.ndarray]
     error: np.ndarray
     uncertainty: np.ndarray
     outcomes: dict[str, np.ndarray]
+    seen: np.ndarray | None = None
 
 
 def imagine_clips(model: WorldModel, clips: HeldOutClips, seed: int) -> ImaginedClips:
     """Imagine every clip with its own motion and with another clip's."""
     card = model.card
     videos: dict[str, list] = {name: [] for name in ROWS}
-    error, uncertainty = [], []
+    error, uncertainty, seen = [], [], []
     outcomes: dict[str, list] = {}
     for i in tqdm(range(len(clips)), unit="clip", desc=clips.space.name):
         conditioning = clips.conditioning(i)
@@ -72,7 +76,9 @@ def imagine_clips(model: WorldModel, clips: HeldOutClips, seed: int) -> Imagined
         videos["copy"].append(np.repeat(observed[None], len(clips.future[i]), axis=0))
         if conditioning.camera_poses is not None:
             camera = card.moving_cameras[clips.space.name]
-            videos["geometry"].append(_by_geometry(camera, observed, conditioning.camera_poses[0]))
+            views, mask = _by_geometry(camera, observed, conditioning.camera_poses[0])
+            videos["geometry"].append(views)
+            seen.append(mask)
         error.append(np.sqrt(np.square(imagined.latents[0] - true_latents).mean((1, 2, 3))))
         uncertainty.append(imagined.uncertainty[0])
         for name, values in imagined.outcomes.items():
@@ -82,14 +88,17 @@ def imagine_clips(model: WorldModel, clips: HeldOutClips, seed: int) -> Imagined
         np.stack(error),
         np.stack(uncertainty),
         {name: np.stack(values) for name, values in outcomes.items()},
+        np.stack(seen) if seen else None,
     )
 
 
-def _by_geometry(camera: MovingCamera, frame: np.ndarray, camera_poses: np.ndarray) -> np.ndarray:
-    """A frame reprojected to where the camera goes, without any network: uint8 [H, h, w, 3]."""
+def _by_geometry(camera: MovingCamera, frame: np.ndarray, camera_poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A frame reprojected to where the camera goes, without any network: uint8 [H, h, w, 3], and bool [H, h, w] where
+    the frame shows what is there.
+    """
     view = inverse_depth_camera(camera, frame.shape[:2])
-    views, _ = reproject(frames_to_tensor(frame[None]), torch.from_numpy(camera_poses)[None], view)
-    return (views[0] * 255).round().to(torch.uint8).movedim(1, -1).numpy()
+    views, seen = reproject(frames_to_tensor(frame[None]), torch.from_numpy(camera_poses)[None], view)
+    return (views[0] * 255).round().to(torch.uint8).movedim(1, -1).numpy(), seen[0, :, 0].numpy() > 0.5
 
 
 class _Quality:
@@ -114,6 +123,22 @@ class _Quality:
 
     def gain_over_copy(self, row: str, horizon: int) -> np.ndarray:
         return (self.psnr_NH[row] - self.psnr_NH["copy"])[self.counted(horizon), horizon - 1]
+
+    def seen(self, seen: np.ndarray, horizons: list[int]) -> SeenFigures:
+        """PSNR of the pixels `seen` [N, H, h, w] and of the others."""
+
+        def by_horizon(row: str, mask: np.ndarray) -> dict[str, float]:
+            means = {}
+            for h in horizons:
+                values = masked_psnr(self.frames[row][:, h - 1], self.truth[:, h - 1], mask[:, h - 1], FEWEST_PIXELS)
+                values = values[self.counted(h)]
+                if np.isfinite(values).any():
+                    means[str(h)] = float(np.nanmean(values))
+            return means
+
+        rows = [row for row in self.frames if row != "shuffled"]  # whose camera goes elsewhere
+        share = {str(h): float(seen[self.counted(h), h - 1].mean()) for h in horizons}
+        return SeenFigures(share, *({row: by_horizon(row, mask) for row in rows} for mask in (seen, ~seen)))
 
     def still(self) -> StillFigures:
         still_NH = ~self.changed_NH
@@ -170,6 +195,7 @@ def figures_of(
         events={name: _event(made.outcomes[name], clips.labels[name]) for name in EVENTS if name in known},
         object_error_m=object_error_m,
         style=style,
+        seen=None if made.seen is None else quality.seen(made.seen, horizons),
     )
 
 

@@ -14,6 +14,15 @@ def psnr(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return -10 * np.log10(np.maximum(np.square(a - b).mean((-3, -2, -1)), 1e-10))
 
 
+def masked_psnr(a: np.ndarray, b: np.ndarray, mask: np.ndarray, fewest: float) -> np.ndarray:
+    """PSNR of each frame over the pixels of a mask [..., h, w], dB; NaN where they are less of it than a share."""
+    square = np.square(a - b).mean(-1)
+    share = mask.mean((-2, -1))
+    enough = (share >= fewest) & (share > 0)
+    mean = (square * mask).mean((-2, -1)) / np.where(enough, share, 1.0)
+    return np.where(enough, -10 * np.log10(np.maximum(mean, 1e-10)), np.nan)
+
+
 def ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Structural similarity of each frame [N, h, w, 3] in 0..1, by torchmetrics."""
     import torch

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from astra_ros.evaluation.contact_calibration import ReliabilityBin
 from astra_ros.evaluation.evaluation_result import HORIZONS, ROWS, STYLE_ROWS, EvaluationResult, SpaceFigures
 from astra_ros.evaluation.results import provenance
 from astra_ros.views.filmstrips import filmstrips
@@ -22,6 +23,7 @@ COLOURS = {
     "geometry": "#3c8d5a",
     "copy": "#d9a21b",
 }
+ROBOT_COLOURS = ("#1f6fb4", "#c0392b", "#3c8d5a", "#d9a21b", "#7d4fa0")
 TITLES = {**ROWS, **STYLE_ROWS, "truth": "what the camera saw", "restyled": "recorded in another style"}
 SCALE = 2  # enlargement of the pictures
 # A part of the page: its kind, and its texts (of a file its name and a caption) or, of a table, its rows.
@@ -76,6 +78,11 @@ def write_report(folder: Path, result: EvaluationResult, shown: Mapping[str, Sho
             ["top-1 regret", f"{ranking.top1_regret:.0%}"],
         ]
         parts.append(("table", rows))
+    if result.contact_reliability:
+        curve = folder / "contact_reliability.svg"
+        curve.write_text(reliability_svg(result.contact_reliability))
+        caption = "share of the plans that collide, over their probability of contact; on the grey line it is true"
+        parts.append(("picture", (curve.name, caption)))
     for space, figures in result.spaces.items():
         parts += _space(folder, space, figures, shown[space], result.dt_s)
     (folder / "report.md").write_text(_markdown(parts))
@@ -85,6 +92,8 @@ def write_report(folder: Path, result: EvaluationResult, shown: Mapping[str, Sho
 
 def _space(folder: Path, space: str, figures: SpaceFigures, shown: Shown, dt_s: float) -> list[Part]:
     parts: list[Part] = [("heading", [f"{space}, {figures.clips} held-out clips"]), ("table", figures.quality())]
+    if figures.seen:
+        parts.append(("table", figures.seen.quality()))
     if figures.following:
         parts.append(("table", _following(figures)))
     curve = folder / f"psnr_{space}.svg"
@@ -159,6 +168,38 @@ def curves_svg(curves: dict[str, list[float]], width: int = 640, height: int = 3
     for name, curve in curves.items():
         points = " ".join(f"{x(k + 1):.1f},{y(value):.1f}" for k, value in enumerate(curve))
         parts.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[name]}" stroke-width="2"/>')
+    return "\n".join([*parts, "</svg>\n"])
+
+
+def reliability_svg(curves: Mapping[str, Sequence[ReliabilityBin]], size: int = 340) -> str:
+    """Reliability curves of robots, as an SVG picture. A dot is a tenth of the probabilities, larger for more plans."""
+    left, top, legend = 46, 12, 90
+    edge = size - left - 12
+
+    def x(value: float) -> float:
+        return left + value * edge
+
+    def y(value: float) -> float:
+        return top + (1 - value) * edge
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{size + legend}" height="{size}" '
+        'font-family="sans-serif" font-size="12">',
+        f'<rect width="{size + legend}" height="{size}" fill="white"/>',
+        f'<line x1="{x(0)}" y1="{y(0)}" x2="{x(1)}" y2="{y(1)}" stroke="#bbbbbb" stroke-width="2"/>',
+    ]
+    for value in (0.0, 0.5, 1.0):
+        parts.append(f'<text x="{left - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:g}</text>')
+        parts.append(f'<text x="{x(value):.1f}" y="{top + edge + 16}" text-anchor="middle">{value:g}</text>')
+    parts.append(f'<text x="{left + edge / 2}" y="{size - 4}" text-anchor="middle">probability of contact</text>')
+    for number, (robot, bins) in enumerate(curves.items()):
+        colour = ROBOT_COLOURS[number % len(ROBOT_COLOURS)]
+        most = max(each.plans for each in bins)
+        points = [(x(each.probability), y(each.frequency), 2 + 4 * (each.plans / most) ** 0.5) for each in bins]
+        line = " ".join(f"{across:.1f},{up:.1f}" for across, up, _ in points)
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
+        parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="{r:.1f}" fill="{colour}"/>' for a, b, r in points]
+        parts.append(f'<text x="{size}" y="{top + 12 + 16 * number}" fill="{colour}">{html.escape(robot)}</text>')
     return "\n".join([*parts, "</svg>\n"])
 
 

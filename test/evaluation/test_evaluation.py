@@ -13,8 +13,10 @@ from astra_ros.datasets.dataset import episode_path, list_episodes, load_episode
 from astra_ros.datasets.episode import DatasetError
 from astra_ros.evaluation import action_following
 from astra_ros.evaluation.action_following import PoseReader
+from astra_ros.evaluation.contact_calibration import ReliabilityBin
 from astra_ros.evaluation.evaluate import EvaluationError, EvaluationRequest, evaluate
 from astra_ros.evaluation.evaluation_result import ROWS
+from astra_ros.evaluation.report import reliability_svg
 from astra_ros.inference import ModelError, load_world_model
 
 pytestmark = pytest.mark.usefixtures("short")
@@ -24,7 +26,10 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     shutil.rmtree(data / "probes", ignore_errors=True)
     ranking = tmp_path / "ranking.json"
     ranked = {"worlds": ["arm", "drive"], "spearman": 0.61, "top1_regret": 0.17}
-    ranking.write_text(json.dumps({"sha256": load_world_model("torch", model).card.sha256[:12], "overall": ranked}))
+    bins = [{"probability": 0.05, "frequency": 0.0, "plans": 90}, {"probability": 0.75, "frequency": 0.5, "plans": 10}]
+    robots = {"panda": {"contact": {"reliability": bins}}, "car": {}}
+    sha256 = load_world_model("torch", model).card.sha256[:12]
+    ranking.write_text(json.dumps({"sha256": sha256, "overall": ranked, "robots": robots}))
     request = EvaluationRequest(model=model, data=data, probe_data=data, ranking=ranking, clips_per_episode=2)
     evaluate(replace(request, out=tmp_path / "e.json", report=tmp_path / "report"))
     result = json.loads((tmp_path / "e.json").read_text())
@@ -54,6 +59,9 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     assert f"an image of it, at 16 | {whole['style_told_db']:+.2f} dB" in markdown
     assert f"near the true one, of the first 16 | {whole['near']:.0%}" in markdown
     assert result["ranking"] == ranked and "scores choose, mean over arm, drive" in markdown
+    assert result["contact_reliability"] == {"panda": bins}
+    assert "contact_reliability.svg" in page and "contact_reliability.svg" in markdown
+    assert ">panda</text>" in (tmp_path / "report/contact_reliability.svg").read_text()
     assert "Spearman | 0.61" in markdown and "top-1 regret | 17%" in markdown
     assert "LPIPS" not in markdown and "from frame 16 to 64" not in markdown  # not measured here
     assert any((data / "probes").glob("kuka_joints_*"))  # for the next model
@@ -119,6 +127,13 @@ def test_what_cannot_be_evaluated_is_named(data, model, changes, error_class, fa
     with pytest.raises(error_class) as error:
         evaluate(replace(EvaluationRequest(model=model, data=data, probe_data=data), **changes))
     assert all(fact in str(error.value) for fact in facts)
+
+
+def test_a_reliability_curve_goes_through_its_bins():
+    svg = reliability_svg({"panda": [ReliabilityBin(0.0, 0.0, 100), ReliabilityBin(0.5, 1.0, 25)]}, size=158)
+    # 100 pixels are one: 0 is at the left and bottom (46, 112), 0.5 in the middle, certainty at the top.
+    assert '<polyline points="46.0,112.0 96.0,12.0"' in svg
+    assert '<circle cx="46.0" cy="112.0" r="6.0"' in svg and '<circle cx="96.0" cy="12.0" r="4.0"' in svg
 
 
 def test_a_model_is_named_once(capsys):

@@ -9,7 +9,17 @@ import pytest
 
 from astra_ros.errors import UserError
 from astra_ros.evaluation.bench_result import Percentiles
-from astra_ros.evaluation.metrics import auroc, interval, kendall, mean_rank_violation, psnr, ranks, spearman
+from astra_ros.evaluation.figures import _Quality
+from astra_ros.evaluation.metrics import (
+    auroc,
+    interval,
+    kendall,
+    masked_psnr,
+    mean_rank_violation,
+    psnr,
+    ranks,
+    spearman,
+)
 from astra_ros.evaluation.rank import known_robots
 from astra_ros.evaluation.ranking_result import OverallRanking, RobotRanking, VerdictFigures
 from astra_ros.evaluation.scene import Scene
@@ -41,6 +51,48 @@ def test_mean_rank_violation_by_hand():
 def test_psnr_by_hand():
     a, b = np.zeros((2, 4, 4, 3)), np.full((2, 4, 4, 3), 0.1)
     np.testing.assert_allclose(psnr(a, b), [20.0, 20.0])
+
+
+def test_psnr_of_some_pixels_by_hand():
+    a, b = np.zeros((2, 2, 4, 3)), np.zeros((2, 2, 4, 3))
+    b[:, 0] = 0.1  # the upper row
+    b[0, 1] = 1.0
+    upper = np.zeros((2, 2, 4), bool)
+    upper[:, 0] = True
+    np.testing.assert_allclose(masked_psnr(a, b, upper, 0.5), [20.0, 20.0])
+    np.testing.assert_allclose(masked_psnr(a, b, ~upper, 0.5), [0.0, 100.0])
+    # One pixel of eight is enough or not; none never is.
+    one = np.zeros((2, 2, 4), bool)
+    one[0, 0, 0] = True
+    np.testing.assert_allclose(masked_psnr(a, b, one, 0.125), [20.0, np.nan])
+    np.testing.assert_allclose(masked_psnr(a, b, one, 0.13), [np.nan, np.nan])
+
+
+def test_pixels_that_were_seen_are_told_apart_by_hand():
+    truth = np.zeros((3, 4, 2, 2, 3), np.float32)
+    copy, model = truth + np.float32(0.5), truth.copy()
+    model[:, :, 0], model[:, :, 1] = 0.1, 1.0  # right to 20 dB where it was seen, all wrong below
+    copy[2] = 0.0  # the last clip stands still, and does not count
+    seen = np.zeros((3, 4, 2, 2), bool)
+    seen[:, 0] = True
+    seen[:, 3, 0] = True
+    seen[1, 3, 0] = False
+    figures = _Quality({"model": model, "shuffled": copy, "copy": copy}, truth).seen(seen, [1, 4])
+    assert figures.share == {"1": 1.0, "4": 0.25}  # of two clips: half and nothing
+    half = -20 * np.log10(0.5)
+    assert figures.seen_db == {
+        "model": pytest.approx({"1": -10 * np.log10((0.01 + 1) / 2), "4": 20.0}, abs=1e-4),
+        "copy": pytest.approx({"1": half, "4": half}, abs=1e-4),
+    }
+    # After one frame all was seen. After four: the lower row of the first clip, all of the second.
+    assert figures.unseen_db == {
+        "model": pytest.approx({"4": (0 - 10 * np.log10((0.01 + 1) / 2)) / 2}, abs=1e-4),
+        "copy": pytest.approx({"4": half}, abs=1e-4),
+    }
+    head, *rows = figures.quality()
+    assert head[1:] == ["1 frames (100%)", "4 frames (25%)"]
+    assert rows[0][0] == "model, seen" and rows[0][2] == "20.00"
+    assert rows[3] == ["copy the last frame, not seen", "-", "6.02"]
 
 
 def test_auroc_by_hand():

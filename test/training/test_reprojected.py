@@ -313,6 +313,11 @@ def test_evaluation_sees_again_unless_told_not_to(moving, model, tmp_path, monke
     # Geometry alone is a baseline of its own, and a hard one for the first frames.
     assert made[0]["psnr_db"]["geometry"]["1"] > made[0]["psnr_db"]["copy"]["1"] + 1.0
     assert "geometry" not in made[1]["psnr_db"]
+    # Pixels that were seen before are moved by geometry; of those that were not, nobody knows anything.
+    seen = made[0]["seen"]
+    assert set(seen["seen_db"]) == {"ceiling", "model", "decoded", "geometry", "copy"} and "seen" not in made[1]
+    assert 1.0 >= seen["share"]["1"] > seen["share"]["4"] > 0.3
+    assert seen["seen_db"]["geometry"]["1"] > seen["seen_db"]["copy"]["1"] + 1.0
 
 
 def test_a_card_with_a_broken_camera_is_named(model, tmp_path):
