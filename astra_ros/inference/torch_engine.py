@@ -60,8 +60,9 @@ class TorchEngine:
         tokenizer = self._network.denoiser.robot_tokens
         if tokenizer is None:
             return None
-        steps = (self.array(renders[:, :, step]) / 255 for step in range(renders.shape[2]))
-        return torch.stack([tokenizer(step) for step in steps], dim=2)
+        pixels = torch.from_numpy(renders).to(self._place)
+        # Step by step: all of them as floats would take much memory.
+        return torch.stack([tokenizer(step / 255) for step in pixels.unbind(2)], dim=2)
 
     @torch.inference_mode()
     def reproject(self, image: np.ndarray, poses: np.ndarray, space: str) -> Tensor | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,12 @@ import numpy as np
 from astra_ros.inference.card import ModelCard, ModelError, model_directory
 from astra_ros.inference.conditioning import Conditioning
 from astra_ros.inference.engine import ENGINES, Engine
+from astra_ros.inference.frame_latents import FrameLatents
 from astra_ros.inference.imagination import Imagination
 from astra_ros.outcomes import EVENTS
 from astra_ros.registry import LoadError, UnknownName
 from astra_ros.world_model.noise import draw_noise
-from astra_ros.world_model.rollout import Array, Noise, PlanConditions, Sampling, Start, rollout
+from astra_ros.world_model.rollout import Array, Noise, PlanConditions, Sampling, Start, concatenated, rollout
 
 
 class WorldModel:
@@ -28,6 +30,9 @@ class WorldModel:
 
     def __init__(self, engine: Engine, card: ModelCard) -> None:
         self._engine, self.card, self.device = engine, card, engine.device
+        self._latents = FrameLatents(engine)
+        # Requests have one seed, as a rule, so their noise is drawn once.
+        self._noise = lru_cache(maxsize=4)(partial(_noise, engine, card.latent_shape))
 
     def warmup(self, plans: int, horizon: int) -> None:
         """Run once at this size, so that the first real request is not the slow one."""
@@ -42,8 +47,8 @@ class WorldModel:
         self.pictures(made.latents, history[-1], conditioning, 0)
 
     def encode(self, frames: np.ndarray) -> np.ndarray:
-        """uint8 [N, h, w, 3] RGB -> latents float32 [N, C, h, w]."""
-        return self._engine.numpy(self._encode(frames))
+        """uint8 [N, h, w, 3] RGB -> latents float32 [N, C, h, w]. The last frames' are kept, for `imagine` too."""
+        return self._engine.numpy(self._encode(frames)).copy()  # the kept ones stay as they are
 
     def _encode(self, frames: np.ndarray) -> Array:
         expected = (*self.card.image_size, 3)
@@ -51,7 +56,7 @@ class WorldModel:
             raise ValueError(
                 f"frames are {frames.dtype} {frames.shape}; the model takes uint8 [N, {', '.join(map(str, expected))}]"
             )
-        return self._engine.encode(frames)
+        return self._latents(frames)
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Latents float32 [N, C, h, w] -> uint8 [N, h, w, 3] RGB."""
@@ -87,22 +92,25 @@ class WorldModel:
         """
         engine, sampling = self._engine, Sampling.of(self.card.network, steps)
         self._check(conditioning)
-        drawn = draw_noise(seed, conditioning.horizon, self.card.latent_shape, sampling.chunk)
-        noise = Noise(engine.array(drawn.history), engine.array(drawn.samples))
+        noise = self._noise(seed, conditioning.horizon, sampling.chunk)
         plans = self._conditions(history[-1], conditioning)
         seen = self._encode(history)[None]
         start = Start(seen, engine.remember(seen))
-        latents, log_errors, outcomes = [], [], []
-        for made in rollout(engine, start, plans, noise, sampling):
-            latents.append(engine.numpy(made.prediction))
-            log_errors.append(engine.numpy(made.log_error))
-            outcomes.append({name: engine.numpy(values) for name, values in engine.outcomes(made.features).items()})
-        known = [name for name in self.card.outcomes[conditioning.space] if name in outcomes[0]]
-        joined = {name: np.concatenate([each[name][0] for each in outcomes], axis=1) for name in known}
+        # What is read comes to numpy once, behind the last chunk: until then, the device need not be waited for.
+        chunks: list[dict[str, Array]] = [
+            {"latents": made.prediction, "log_error": made.log_error, **engine.outcomes(made.features)}
+            for made in rollout(engine, start, plans, noise, sampling)
+        ]
+        known = [name for name in self.card.outcomes[conditioning.space] if name in chunks[0]]
+        latents, log_error, *outcomes = (
+            engine.numpy(concatenated([chunk[name] for chunk in chunks], 2))[0]
+            for name in ("latents", "log_error", *known)
+        )
+        read = zip(known, outcomes)
         return Imagination(
-            np.concatenate(latents, axis=2)[0],
-            np.sqrt(np.exp(np.concatenate(log_errors, axis=2)[0]).mean(-1)),
-            {name: np.exp(-np.logaddexp(0, -values)) if name in EVENTS else values for name, values in joined.items()},
+            latents,
+            np.sqrt(np.exp(log_error).mean(-1)),
+            {name: np.exp(-np.logaddexp(0, -values)) if name in EVENTS else values for name, values in read},
         )
 
     def pictures(self, latents: np.ndarray, observed: np.ndarray, conditioning: Conditioning, which=...) -> np.ndarray:
@@ -155,6 +163,11 @@ class WorldModel:
             tokens,
             reprojected,
         )
+
+
+def _noise(engine: Engine, latent_shape: tuple[int, int, int], seed: int, horizon: int, chunk: int) -> Noise:
+    drawn = draw_noise(seed, horizon, latent_shape, chunk)
+    return Noise(engine.array(drawn.history), engine.array(drawn.samples))
 
 
 def load_world_model(backend: str, model: str | Path, device: str = "cpu") -> WorldModel:

@@ -164,8 +164,9 @@ class Imaginer:
         clock.lap("prepare")
         conditioning = self._condition(prepared)
         clock.lap("draw")
-        seen = [history[-1]] if goal_frame is None else [history[-1], goal_frame]
-        latents = self.model.encode(np.stack(seen))
+        # What is imagined from the history then finds its latents.
+        latents = self.model.encode(history if goal_frame is None else np.concatenate([history, goal_frame[None]]))
+        newest = latents[len(history) - 1]
         clock.lap("encode")
         goal_seen = None
         if goal_frame is not None and goal_position is None:
@@ -173,10 +174,10 @@ class Imaginer:
         clock.lap("goal")
 
         def critic_input(imagination: Imagination) -> CriticInput:
-            goal_latent = None if goal_frame is None else latents[1]
+            goal_latent = None if goal_frame is None else latents[-1]
             goal = goal_latent, goal_seen if goal_position is None else goal_position, goal_seen is not None
             known = card.calibrations.get(prepared.space.name, {})
-            return CriticInput(imagination, prepared.motion, prepared.space, card.dt_s, latents[0], *goal, known)
+            return CriticInput(imagination, prepared.motion, prepared.space, card.dt_s, newest, *goal, known)
 
         def score(imagination: Imagination) -> Scores:
             names = [plan.name for plan in prepared.plans]

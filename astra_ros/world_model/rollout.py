@@ -7,7 +7,7 @@ indexing alone; the network is a `Denoiser`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -194,7 +194,7 @@ def rollout(
         made = Denoised(*(part.reshape(batch, count, *part.shape[2:]) for part in made))
         yield made
         known = history[:, [0] * count] if history.shape[1] < count else history
-        history = _concatenated(known, made.prediction)[:, :, -kept:]
+        history = concatenated([known, made.prediction], 2)[:, :, -kept:]
 
 
 def _merged(x: Array) -> Array:
@@ -202,6 +202,8 @@ def _merged(x: Array) -> Array:
     return None if x is None else x.reshape(-1, 1, *x.shape[2:])
 
 
-def _concatenated(earlier: Array, later: Array) -> Array:
-    """Two arrays of one kind, joined on their third axis by the library that they come from."""
-    return sys.modules[type(later).__module__].concatenate((earlier, later), 2)
+def concatenated(arrays: Sequence[Array], axis: int) -> Array:
+    """Arrays of one kind, joined on an axis by the library that they come from."""
+    if len(arrays) == 1:
+        return arrays[0]
+    return sys.modules[type(arrays[0]).__module__].concatenate(tuple(arrays), axis)
