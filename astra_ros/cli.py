@@ -63,8 +63,8 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     except (UserError, FileNotFoundError) as error:
         # These errors say what to do, and a traceback would hide that. Anything else is a bug.
-        if isinstance(error, UserError) and error.thing in vars(args):  # a setting that has a flag
-            error.thing = "--" + error.thing.replace("_", "-")
+        if isinstance(error, UserError):  # a setting is named by its flag, if it has one
+            error.thing = getattr(args, "flags", {}).get(error.thing, error.thing)
         print(f"astra {word}: {error}", file=sys.stderr)
         return 1
 
@@ -89,6 +89,7 @@ def _parser(word: str = "", module: ModuleType | None = None) -> argparse.Argume
         if name == word and module:
             sub.description = module.__doc__
             module.add_arguments(sub)
+            sub.set_defaults(flags={each.dest: each.option_strings[0] for each in sub._actions if each.option_strings})
     return parser
 
 

@@ -98,6 +98,11 @@ def test_a_user_error_is_one_line_and_exit_1(monkeypatch, capsys):
     assert capsys.readouterr().err == "astra train: model.safetensors: damaged; copy it again\n"
 
 
+def test_a_setting_that_is_refused_is_named_by_its_flag(tmp_path, capsys):
+    assert cli.main(["import-bag", str(tmp_path), "--dt", "-1"]) == 1
+    assert capsys.readouterr().err.startswith("astra import-bag: --dt: ")
+
+
 def test_a_bug_keeps_its_traceback(monkeypatch):
     def run(args):
         raise ZeroDivisionError

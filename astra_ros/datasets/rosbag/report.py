@@ -127,7 +127,7 @@ def _notes(analysis: Analysis, rows: np.ndarray) -> list[str]:
         reasons = [(topic, why, count) for topic, found in bad.items() for why, count in found.items()]
         notes += [f"{topic}: {what.format(count)}: {why}" for topic, why, count in reasons]
     notes += [
-        f"{selection.image.name}: broken pictures: {len(images.broken)}; the first: {first}"
+        f"{selection.image.name}: broken images: {len(images.broken)}; the first: {first}"
         for first in images.broken[:1]
     ]
     notes += [

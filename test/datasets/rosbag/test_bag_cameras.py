@@ -183,7 +183,7 @@ def test_padded_images_are_whole_and_cut_ones_are_not(tmp_path, padding):
     bag_of(tmp_path / "bag", ("/camera/image_raw/compressed", "jpeg", cut, cut, whole))
     report, episode = taken(tmp_path / "bag", tmp_path / "out")
     assert report["frames"]["dropped"].pop("broken pictures") == 2
-    assert any("broken pictures: 2" in note and "without its end" in note for note in report["notes"])
+    assert any("broken images: 2" in note and "without its end" in note for note in report["notes"])
     assert (episode.frames[:, 40, 10, 2] > 150).all()  # its lower half is there
 
 

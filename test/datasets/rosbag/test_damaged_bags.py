@@ -134,7 +134,7 @@ def test_unknown_encodings_and_broken_images(tmp_path):
             bag.joints(t, j1=t)
     report = run(tmp_path / "bag", tmp_path / "out")
     assert report["frames"]["dropped"]["broken pictures"] == 3
-    assert any("broken pictures: 3; the first: step is 7" in note for note in report["notes"])
+    assert any("broken images: 3; the first: step is 7" in note for note in report["notes"])
     assert report["cuts"][0]["why"] == "no image for 0.40 s"
 
 
