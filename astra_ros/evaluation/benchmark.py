@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 import tempfile
@@ -300,8 +301,9 @@ def _with_topics(
 
 @contextmanager
 def busy_core(wanted: bool) -> Iterator[None]:
-    """Another process that keeps one core busy while the block runs."""
-    process = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if wanted else None
+    """Another process that keeps one core busy while the block runs; it ends with this one."""
+    busy = f"import os\nwhile os.getppid() == {os.getpid()}: sum(range(10**6))"
+    process = subprocess.Popen([sys.executable, "-c", busy]) if wanted else None
     try:
         yield
     finally:
