@@ -11,6 +11,7 @@ import numpy as np
 from astra_ros.evaluation.results import FLAT
 
 PLAIN_STEPS = 50
+SCORES_AGREE = 0.05  # scores are 0 to 1
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,10 @@ class EngineFacts:
     largest_score_difference: float
     over_topics: list[OverTopics] = field(default_factory=list)
 
+    @property
+    def scores_agree(self) -> bool:
+        return self.largest_score_difference <= SCORES_AGREE
+
 
 @dataclass(frozen=True)
 class FirstEngine:
@@ -161,7 +166,8 @@ class BenchResult:
         backend: the first engine, which the keys beside it are of.
         cannot_run: engine -> why.
         against: the older build: `commit` and its `date`.
-        fastest: at the first size, back to back; of its ratio to the older build is ``times_faster_than_COMMIT``.
+        fastest: engine at the first size, back to back, of those whose scores agree with the first one's. Its ratio to
+            the older build is ``times_faster_than_COMMIT``.
     """
 
     model: str
@@ -191,6 +197,8 @@ class BenchResult:
         blocks.append(_facts(self.engines))
         if topics := _over_topics(self.engines):
             blocks.append(topics)
+        wrong = [name for name, facts in self.engines.items() if not facts.scores_agree]
+        blocks += [f"{name} gives other scores than {self.backend}" for name in wrong]
         blocks += [f"{name} cannot run here: {reason}" for name, reason in self.cannot_run.items()]
         blocks.append(
             f"plain loop ({PLAIN_STEPS} steps, one plan at a time): {first.plain_loop_ms:.0f} ms, "

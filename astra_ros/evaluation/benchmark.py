@@ -227,7 +227,9 @@ class _Run:
         request, timings = self._request, measurements[0].engines
         own = [name for name in self._engines if name != self.old_name]
         first = timings[own[0]]
-        fastest = min(own, key=lambda name: timings[name].request.p50_ms)
+        engines = {name: self._engine_facts(name, own[0]) for name in self._engines}
+        right = [name for name in own if engines[name].scores_agree]
+        fastest = min(right, key=lambda name: timings[name].request.p50_ms)
         gflop = self._gflop_of_first[own[0]]
         plain_ms = 1e3 * float(np.median(self._plain_s))
         imagine_s = first.parts_ms["imagine"] / 1e3
@@ -254,7 +256,7 @@ class _Run:
             fastest=fastest,
             against={"commit": self._old.commit, "date": self._old.date} if self._old else None,
             times_faster={key: ratio.median for key, ratio in timings[fastest].times_faster.items() if self._old},
-            engines={name: self._engine_facts(name, own[0]) for name in self._engines},
+            engines=engines,
             cannot_run=self._cannot_run,
             measurements=measurements,
         )

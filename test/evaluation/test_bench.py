@@ -27,7 +27,7 @@ import types, numpy as np
 def load_backend(backend, model, device):
     if model == "ends": raise SystemExit(7)
     card = types.SimpleNamespace(image_size=(8, 8), history=2, sha256="old" * 10, dt_s=0.25)
-    return types.SimpleNamespace(card=card, imagine=lambda plans: [float(each.positions[-1, 0]) for each in plans])
+    return types.SimpleNamespace(card=card, imagine=lambda plans: [float(each.positions[-1, 0]) + 1 for each in plans])
 """,
     "planning/__init__.py": "",
     "planning/plans.py": """
@@ -105,7 +105,7 @@ def test_an_older_build_answers_under_the_names_of_its_time(checkout, scene, tmp
         try:
             # The stub lacks `plans/`; a module of the installed build in its place would fail the stub's assertion.
             first, second = process.ask("request"), process.ask("request")
-            assert process.ask("scores") == {"scores": pytest.approx([0.0, 0.1, 0.2])}
+            assert process.ask("scores") == {"scores": pytest.approx([1.0, 1.1, 1.2])}
             about = process.ask("about")
         finally:
             process.close()
@@ -175,6 +175,7 @@ def test_engines_an_older_build_and_all_conditions_in_one_run(checkout, tmp_path
     assert cv2.imread(str(plot)).shape == (22 * (5 * 3 + 3), 960, 3)
     for each in figures["engines"]["torch"]["over_topics"]:
         assert each[f"times_faster_than_{commit}"] == pytest.approx(2.0)
+    assert f"{commit} gives other scores than torch" in said
     assert figures["against"]["commit"] == commit and "growth" in said and f"times faster than {commit}" in said
 
 
