@@ -40,6 +40,9 @@ EXTRAS = {
     ],
     "sim": ["pybullet>=3.2.5", "imageio-ffmpeg"],
     "torch": ["torch>=2.6", "safetensors", "torchmetrics"],
+    "onnx": ["onnxruntime", "onnx", "onnxscript"],
+    "onnx-gpu": ["onnxruntime-gpu", "onnx", "onnxscript"],
+    "openvino": ["openvino"],
     "data": ["rosbags>=0.11", "lz4", "backports.zstd; python_version < '3.14'", "pyarrow", "av", "imageio-ffmpeg"],
     "train": ["tensorboard"],
     "cluster": ["ray>=2.40"],
@@ -55,7 +58,8 @@ EXTRAS = {
         "types-tqdm",
     ],
 }
-EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
+# Without onnx-gpu: its package and onnxruntime overwrite each other.
+EXTRAS["all"] = sorted({need for extra, needs in EXTRAS.items() if extra != "onnx-gpu" for need in needs})
 
 setup(
     name=NAME,

@@ -15,6 +15,7 @@ from types import ModuleType
 from astra_ros import __version__
 from astra_ros.commands.arguments import HelpFormat
 from astra_ros.errors import UserError
+from astra_ros.logs import handed_on
 
 # word -> one line for `astra --help`. The module of a word is commands/<word>.py, with _ for -.
 COMMANDS = {
@@ -38,6 +39,10 @@ EXTRA_OF = {
     "imageio_ffmpeg": "sim",
     "torch": "torch",
     "safetensors": "torch",
+    "onnx": "onnx",
+    "onnxscript": "onnx",
+    "onnxruntime": "onnx",
+    "openvino": "openvino",
     "rosbags": "data",
     "pyarrow": "data",
     "av": "data",
@@ -55,7 +60,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         module = importlib.import_module(module_of(word))
         args = _parser(word, module).parse_args(argv)
-        return module.run(args)
+        with handed_on(_tell, _tell):
+            return module.run(args)
     except ModuleNotFoundError as error:
         return _missing(word, error)
     except KeyboardInterrupt:  # also while modules are imported, which takes a second
@@ -67,6 +73,10 @@ def main(argv: list[str] | None = None) -> int:
             error.thing = getattr(args, "flags", {}).get(error.thing, error.thing)
         print(f"astra {word}: {error}", file=sys.stderr)
         return 1
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def module_of(word: str) -> str:

@@ -56,3 +56,12 @@ def remove_stale_parts(folder: Path) -> None:
         match = _PART.fullmatch(part.name)
         if match and not Path("/proc", match["pid"]).exists():
             part.unlink(missing_ok=True)
+
+
+def user_cache() -> Path:
+    """This package's folder in the user's cache. It may be missing; a user without a home has none."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(base):  # the XDG base directory specification ignores relative ones
+        home = os.path.expanduser("~")
+        base = os.path.join(home if os.path.isabs(home) else os.devnull, ".cache")
+    return Path(base) / "astra_ros"

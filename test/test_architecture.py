@@ -18,6 +18,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "astra_ros"
 ARROWS = {
     "errors": set(),
     "files": {"errors"},
+    "logs": set(),
     "texts": set(),
     "outcomes": set(),
     "rotations": set(),
@@ -133,7 +134,7 @@ def room_of(module: str) -> str:
 
 
 # Leaves that every room may use.
-EVERYWHERE = {"errors", "files", "outcomes", "registry", "rotations", "settings", "texts"}
+EVERYWHERE = {"errors", "files", "logs", "outcomes", "registry", "rotations", "settings", "texts"}
 
 
 def broken_rules(path: str, source: str) -> list[str]:

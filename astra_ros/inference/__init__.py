@@ -4,7 +4,8 @@ from astra_ros.inference.card import DEFAULT_MODEL, ModelCard, ModelError
 from astra_ros.inference.conditioning import Conditioning
 from astra_ros.inference.engine import ENGINES, Engine
 from astra_ros.inference.imagination import Imagination
-from astra_ros.inference.world_model import WorldModel, load_world_model
+from astra_ros.inference.loading import load_world_model
+from astra_ros.inference.world_model import WorldModel
 
 __all__ = [
     "DEFAULT_MODEL",

@@ -22,7 +22,8 @@ class Engine(Protocol):
     no kinematic conditioning, and its images are as decoded.
 
     An engine that can also take on the look of an image has a property ``can_restyle`` and a method
-    ``restyle(latents, reference)``, [N, C, h, w] and [1, C, h, w] to [N, C, h, w].
+    ``restyle(latents, reference)``, [N, C, h, w] and [1, C, h, w] to [N, C, h, w]. A text ``runs_on`` says what really
+    runs: runtime and its version, device, precision, threads.
     """
 
     device: str  # where it computes: 'cpu', 'cuda'
@@ -81,5 +82,12 @@ class Engine(Protocol):
 
 # Other packages add theirs by an entry point: ``name = module:Class``.
 ENGINES: Registry[type[Engine]] = Registry(
-    "backend", "astra_ros.engines", {"torch": "astra_ros.inference.torch_engine:TorchEngine"}
+    "backend",
+    "astra_ros.engines",
+    {
+        "torch": "astra_ros.inference.torch_engine:TorchEngine",
+        "onnx": "astra_ros.inference.onnx_engine:OnnxEngine",
+        "openvino": "astra_ros.inference.openvino_engine:OpenVinoEngine",
+        "openvino-bf16": "astra_ros.inference.openvino_engine:OpenVinoBf16Engine",
+    },
 )

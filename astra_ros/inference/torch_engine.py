@@ -26,6 +26,8 @@ class TorchEngine:
     def __init__(self, card: ModelCard, device: str):
         self._place = usable_device(device)
         self.device = str(self._place)
+        threads = f", {torch.get_num_threads()} threads" if self._place.type == "cpu" else ""
+        self.runs_on = f"torch {torch.__version__}, {self.device}, float32{threads}"
         self._card = card
         self._network = load_network(card).to(self._place).requires_grad_(False)
         self._spaces = {name: number for number, name in enumerate(card.action_spaces)}

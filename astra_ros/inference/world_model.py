@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from pathlib import Path
 
 import numpy as np
 
-from astra_ros.inference.card import ModelCard, ModelError, model_directory
+from astra_ros.inference.card import ModelCard, ModelError
 from astra_ros.inference.conditioning import Conditioning
-from astra_ros.inference.engine import ENGINES, Engine
+from astra_ros.inference.engine import Engine
 from astra_ros.inference.frame_latents import FrameLatents
 from astra_ros.inference.imagination import Imagination
 from astra_ros.outcomes import EVENTS
-from astra_ros.registry import LoadError, UnknownName
 from astra_ros.world_model.noise import draw_noise
 from astra_ros.world_model.rollout import Array, Noise, PlanConditions, Sampling, Start, concatenated, rollout
 
@@ -26,10 +24,12 @@ class WorldModel:
     Attributes:
         card: the content of the model's ``card.json``.
         device: where it runs: 'cpu', 'cuda'.
+        runs_on: what really runs it: runtime and its version, device, precision, threads.
     """
 
     def __init__(self, engine: Engine, card: ModelCard) -> None:
         self._engine, self.card, self.device = engine, card, engine.device
+        self.runs_on: str = getattr(engine, "runs_on", f"{type(engine).__name__} on {engine.device}")
         self._latents = FrameLatents(engine)
         # Requests have one seed, as a rule, so their noise is drawn once.
         self._noise = lru_cache(maxsize=4)(partial(_noise, engine, card.latent_shape))
@@ -168,22 +168,3 @@ class WorldModel:
 def _noise(engine: Engine, latent_shape: tuple[int, int, int], seed: int, horizon: int, chunk: int) -> Noise:
     drawn = draw_noise(seed, horizon, latent_shape, chunk)
     return Noise(engine.array(drawn.history), engine.array(drawn.samples))
-
-
-def load_world_model(backend: str, model: str | Path, device: str = "cpu") -> WorldModel:
-    """Load `model`, to be run by the engine `backend` on `device` ('cpu', 'cuda', 'cuda:1').
-
-    Raises ModelError for an unknown backend or device, or a model that does not load.
-    """
-    if backend not in ENGINES:
-        raise ModelError(f"unknown backend '{backend}'", cure=f"known are {sorted(ENGINES)}")
-    card = ModelCard.read(model_directory(model))
-    try:
-        engine = ENGINES[backend]
-    except ImportError as error:
-        problem = f"needs a package that is not installed ({error})"
-        cure = f"install it in a checkout with: pip install '.[{backend}]'"
-        raise ModelError(problem, thing=f"backend '{backend}'", cure=cure) from error
-    except (LoadError, UnknownName) as error:
-        raise ModelError(error.problem, thing=error.thing, cure=error.cure) from error
-    return WorldModel(engine(card, device), card)

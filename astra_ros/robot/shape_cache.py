@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from astra_ros.files import user_cache
+
 # Largest size of all entries; the least recently used are deleted first.
 MOST_BYTES = 64 * 2**20
 # Formats of a single file. glTF may name others.
@@ -23,11 +25,7 @@ WHOLE = (".stl", ".obj", ".dae", ".zae", ".ply", ".off")
 
 def folder() -> Path:
     """The folder of the entries. It may be missing; a user without a home has none."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    if not os.path.isabs(base):  # the XDG base directory specification ignores relative ones
-        home = os.path.expanduser("~")
-        base = os.path.join(home if os.path.isabs(home) else os.devnull, ".cache")
-    return Path(base) / "astra_ros" / "shapes"
+    return user_cache() / "shapes"
 
 
 def key_of(path: Path, settings: Sequence) -> str | None:

@@ -57,34 +57,33 @@ class MovedLatent(nn.Module):
         The latents may have size 1 in place of N or F: many frames then look into one.
         """
         with torch.autocast(newest.device.type, enabled=False):  # places are fractions of cells
-            x = tokens.float()
-            shift = self.patchify.inverse(self.displacement(x)).unflatten(3, (-1, 2)).movedim(4, -1)
-            share = self.patchify.inverse(self.mix(x)).softmax(dim=3)
-            stays = self.patchify.inverse(self.gate(x)).sigmoid()
+            lead = tokens.shape[:3]
+            # Without the leading axes: OpenVINO 2026.4 adds arrays of seven axes wrongly.
+            x_RLD = tokens.float().flatten(0, 2)
+            shift = self.patchify.inverse(self.displacement(x_RLD)).unflatten(1, (-1, 2)).movedim(2, -1)
+            share = self.patchify.inverse(self.mix(x_RLD)).softmax(dim=1)
+            stays = self.patchify.inverse(self.gate(x_RLD)).sigmoid()
             at = self.here + shift * self.cell
             # NaN would read outside memory in the backward pass (torch 2.13, CPU).
             at = at.nan_to_num(0.0, self.FAR, -self.FAR).clamp(-self.FAR, self.FAR)
             found = [
-                _sample(latent, places)
-                for latent, places in zip((newest, observed), at.split(self.places, dim=3))
-                if places.shape[3]
+                _sample(latent.expand(-1, lead[1], -1, -1, -1, -1) if latent.shape[2] > 1 else latent, places)
+                for latent, places in zip((newest, observed), at.split(self.places, dim=1))
+                if places.shape[1]
             ]
-            return stays * (share.unsqueeze(4) * torch.cat(found, dim=3)).sum(dim=3)
+            return (stays * (share.unsqueeze(2) * torch.cat(found, dim=1)).sum(dim=1)).unflatten(0, lead)
 
 
-def _sample(latents: Tensor, at: Tensor) -> Tensor:
-    """Sample latents [B, n, f, C, h, w] at P grids of places [B, N, F, P, h, w, 2] -> [B, N, F, P, C, h, w].
+def _sample(latents: Tensor, at_RPhw2: Tensor) -> Tensor:
+    """Sample latents [B, n, f, C, h, w] at P grids of places of each of R = B * N * F frames -> [R, P, C, h, w].
 
     All frames that look into one latent (f, or n and f, of 1) are rows of one grid.
     """
-    lead, shared = at.shape[:4], latents.shape[1:3]
-    if shared[1] > 1:
-        latents = latents.expand(-1, lead[1], -1, -1, -1, -1)
     images = latents.flatten(0, 2)
-    grids = at.reshape(len(images), -1, *at.shape[-2:])
+    grids = at_RPhw2.reshape(images.shape[0], -1, *at_RPhw2.shape[-2:])
     found = F.grid_sample(images.float(), grids, mode="bilinear", padding_mode="border", align_corners=False)
-    rows = found.unflatten(2, (-1, at.shape[4])).movedim(2, 1)  # [n images, frames of each * P, C, h, w]
-    return rows.reshape(*lead, *rows.shape[2:])
+    rows = found.unflatten(2, (-1, at_RPhw2.shape[2])).movedim(2, 1)  # [images, frames of each * P, C, h, w]
+    return rows.reshape(*at_RPhw2.shape[:2], *rows.shape[2:])
 
 
 def _spread(places: int) -> Tensor:

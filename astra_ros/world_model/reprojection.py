@@ -88,7 +88,12 @@ def reprojected_latents(
     """Reprojected frames as the denoiser takes them, [B, N, C + 1, h, w]: latents, and the observed share of each
     cell."""
     views, seen = reproject(frames, camera_poses, camera)
-    latents = torch.cat([autoencoder.encode(part) for part in views.flatten(0, 1).split(ENCODE_BATCH)])
-    latents = latents.unflatten(0, views.shape[:2])
-    share = F.avg_pool2d(seen.flatten(0, 1), views.shape[-1] // latents.shape[-1])
-    return torch.cat([latents, share.unflatten(0, views.shape[:2]).to(latents.dtype)], dim=2)
+    parts = zip(views.flatten(0, 1).split(ENCODE_BATCH), seen.flatten(0, 1).split(ENCODE_BATCH))
+    return torch.cat([encoded_views(autoencoder, *part) for part in parts]).unflatten(0, views.shape[:2])
+
+
+def encoded_views(autoencoder: FrameAutoencoder, views: Tensor, seen: Tensor) -> Tensor:
+    """Views [N, 3, h, w] and which of their pixels were observed, [N, 1, h, w] -> [N, C + 1, h, w]."""
+    latents = autoencoder.encode(views)
+    share = F.avg_pool2d(seen, views.shape[-1] // latents.shape[-1])
+    return torch.cat([latents, share.to(latents.dtype)], dim=1)

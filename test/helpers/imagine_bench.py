@@ -120,7 +120,7 @@ class RuleImaginer:
             action_spaces={"arm": ARM}, outcomes={"arm": ("object_position",)}, cameras=dict.fromkeys(cameras, {}),
             continuous_joints={}, held_joints={},
         )  # fmt: skip
-        self.model = SimpleNamespace(card=self.card)
+        self.model = SimpleNamespace(card=self.card, runs_on="nothing")
         self.plan_renders = SimpleNamespace(warning=None, describe=lambda text: None, prepare=lambda spaces: None)
         self.meanwhile = lambda: None
         self.scored, self.requests = [], []
@@ -188,7 +188,7 @@ class CoreBench:
 
     def load(self):
         self.core.attach(self.imaginer)
-        self.core.health.model_loaded(self.imaginer.model.card, 0.1)
+        self.core.health.model_loaded(self.imaginer.model.card, "a test", 0.1)
 
     # The host.
 

@@ -15,6 +15,8 @@ ONE = JointSpace("one", ("x",), (0.0,), (1.0,), (1.0,))
 class KnownModel:
     """Latent = mean brightness. Each plan's last joint position is what the latent becomes."""
 
+    runs_on = "arithmetic"
+
     def __init__(self) -> None:
         self.card = SimpleNamespace(
             name="known",

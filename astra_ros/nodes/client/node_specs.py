@@ -50,7 +50,9 @@ ARGUMENTS: dict[str, Argument] = {
         "World model: a name under models/, or a directory with model.safetensors; '' takes the one in "
         f"the params file, or else {DEFAULT_MODEL}.",
     ),
-    "backend": Argument("", "What runs the model; '' takes the one in the params file, or else torch."),
+    "backend": Argument(
+        "", "What runs the model: torch, onnx, openvino or auto; '' takes the one in the params file, or else torch."
+    ),
     "device": Argument(
         "", "Where the model runs: cpu, cuda, cuda:0, ...; '' takes the one in the params file, or else cpu."
     ),

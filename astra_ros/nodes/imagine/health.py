@@ -26,6 +26,7 @@ class ModelState:
 
     card: ModelCard | None = None
     error: str = ""
+    runs_on: str = ""
     load_s: float = 0.0
     doing: str = "loading"
 
@@ -124,9 +125,9 @@ class ImagineHealth:
     def model_prepares(self) -> None:
         self.model = replace(self.model, doing=PREPARING)
 
-    def model_loaded(self, card: ModelCard, load_s: float) -> None:
-        self.model = ModelState(card=card, load_s=load_s)
-        self.tell(f"loaded {card.name} from {card.path} (sha256 {card.sha256}) in {load_s:.1f} s")
+    def model_loaded(self, card: ModelCard, runs_on: str, load_s: float) -> None:
+        self.model = ModelState(card=card, runs_on=runs_on, load_s=load_s)
+        self.tell(f"loaded {card.name} from {card.path} (sha256 {card.sha256}) in {load_s:.1f} s; runs on {runs_on}")
 
     def model_failed(self, error: str) -> None:
         self.model = ModelState(error=error)

@@ -21,6 +21,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from astra_ros.logs import handed_on
 from astra_ros.nodes.diagnostics import DiagnosticsPublisher
 from astra_ros.nodes.executable import run
 from astra_ros.nodes.imagine.bridge_readers import bridge_readers
@@ -183,7 +184,8 @@ class Imagine:
             raise ModelFailed(unusable)
         began = time.monotonic()
         try:
-            model = load_world_model(own.backend, own.model, own.device)
+            with handed_on(core.health.tell, core.health.warn):
+                model = load_world_model(own.backend, own.model, own.device)
             model.warmup(sum(source.keep for source in settings.sources.values()), own.horizon)
             imaginer = Imaginer(model, own)
         except Exception as error:
@@ -194,7 +196,7 @@ class Imagine:
         if model.card.cameras:
             spent_s = time.monotonic() - self._began_s
             core.description.wait(max(0.0, DESCRIPTION_ARRIVES_S - spent_s), core.health.model_prepares)
-        core.health.model_loaded(model.card, time.monotonic() - began)
+        core.health.model_loaded(model.card, model.runs_on, time.monotonic() - began)
         return imaginer
 
     def _serve(self, imaginer: Imaginer) -> str:

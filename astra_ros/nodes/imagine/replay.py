@@ -138,7 +138,8 @@ class _Player:
             if not self._now_ns:
                 self._now_ns = received_ns
                 core.attach(self._imaginer)
-                core.health.model_loaded(self._imaginer.model.card, 0.0)
+                model = self._imaginer.model
+                core.health.model_loaded(model.card, model.runs_on, 0.0)
             self._advance(received_ns)
             for take in self._routes.get(topic, ()):
                 take(data)

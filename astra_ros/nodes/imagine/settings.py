@@ -25,7 +25,10 @@ class ImagineSettings(RankingSettings):
     """The node's own settings."""
 
     model: str = setting(DEFAULT_MODEL, "a name under models/, or a directory with model.safetensors and card.json")
-    backend: str = setting("torch", "the engine that runs the model, such as 'torch'")
+    backend: str = setting(
+        "torch",
+        "the engine that runs the model: 'torch', 'onnx', 'openvino' or 'auto', which takes the fastest one here",
+    )
     device: str = setting("cpu", "where the model runs: 'cpu', 'cuda' or 'cuda:0'")
     seed: int = setting(0, "seed of the noise that all plans of a request share", 0, MOST_SEED)
     auto_imagine: bool = setting(True, "imagine whenever new plans arrive, not only when ~/imagine is called")

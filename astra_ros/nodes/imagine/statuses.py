@@ -56,6 +56,7 @@ class ImagineStatuses:
                 "dt_s": card.dt_s,
                 "history": card.history,
                 "action_spaces": ", ".join(card.action_spaces),
+                "runs_on": model.runs_on,
                 "load_s": f"{model.load_s:.2f}",
             }
         if model.error:

@@ -33,7 +33,7 @@ def damaged(model, tmp_path, how):
         ("no weights", {}, "no model.safetensors"),
         ("cut weights", {}, "sha256"),
         ("no card", {}, "not a model card"),
-        ("", {"backend": "abacus"}, "unknown backend 'abacus'; known are ['torch'"),
+        ("", {"backend": "abacus"}, "unknown backend 'abacus'; known are ['auto', 'onnx', 'openvino'"),
         ("", {"device": "moon"}, "device 'moon'"),
         ("", {"critics": ["goal", "charm"]}, "unknown critic 'charm'; known are goal, goal_pose"),
     ],

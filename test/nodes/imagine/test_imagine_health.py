@@ -146,7 +146,7 @@ def model_of(bench, joints=True, **outcomes):
     """A loaded model of these action spaces."""
     spaces = {name: SimpleNamespace(columns_are_joints=joints) for name in outcomes}
     card = SimpleNamespace(**vars(bench.imaginer.card) | {"action_spaces": spaces, "outcomes": outcomes})
-    bench.core.health.model_loaded(card, 0.0)
+    bench.core.health.model_loaded(card, "", 0.0)
 
 
 def test_a_goal_pose_that_the_model_can_never_score_is_a_warning(bench):

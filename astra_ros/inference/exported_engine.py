@@ -1,0 +1,190 @@
+"""What all engines have in common that run exported graphs, on numpy arrays."""
+
+from __future__ import annotations
+
+import logging
+import os
+from abc import abstractmethod
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from astra_ros.inference.card import ModelCard, ModelError
+from astra_ros.inference.engine import Engine
+from astra_ros.inference.exported_files import (
+    BESIDE,
+    MANIFEST,
+    export_command,
+    export_folder,
+    graph_file,
+    read_manifest,
+)
+from astra_ros.world_model.rollout import Denoised, FrameContext
+
+LOG = logging.getLogger(__name__)
+EXPORT_NEEDS = ("torch", "onnx")
+VIEWS = 128  # reprojected at once: more take more memory and no less time
+
+Memory = dict[str, np.ndarray]  # inputs of `denoise` that are the same for all frames
+
+
+class ExportedEngine(Engine):
+    """Runs the graphs of `exported_files.py`.
+
+    A subclass says how a file is loaded and a graph is run. Where nothing was exported yet, it is exported now if
+    torch and onnx are installed.
+    """
+
+    name: str  # of the backend
+    runs_on: str
+
+    def __init__(self, card: ModelCard, device: str) -> None:
+        self._card, self._config = card, card.network
+        folder = _exported(card)
+        manifest = read_manifest(folder, card)
+        LOG.info(f"{self.name}: reads {folder} ({manifest})")
+        self._graphs = manifest.files.keys()
+        for graph in self._graphs:
+            self._load(graph, graph_file(folder, graph))
+        if "robot_tokens" in self._graphs:
+            self._unknown = self._tokens(np.zeros((1, 3, *card.image_size), np.uint8), known=False)
+
+    @abstractmethod
+    def _load(self, graph: str, file: Path) -> None:
+        """Make a graph ready to run. Raises ModelError where that fails."""
+
+    @abstractmethod
+    def _infer(self, graph: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Run a graph. What it returns stays as it is when the graph runs again."""
+
+    def _run(self, graph: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        try:
+            return self._infer(graph, {name: np.ascontiguousarray(value) for name, value in inputs.items()})
+        except Exception as error:  # the runtimes have no common class
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            cure = f"if it comes again, take another backend, or export anew with: {export_command(self._card)}"
+            raise ModelError(f"failed while it ran '{graph}' ({reason})", thing=self._thing, cure=cure) from error
+
+    @staticmethod
+    def _threads() -> int:
+        """As torch takes them: OMP_NUM_THREADS, or as many as there are cores, hyperthreads counted once."""
+        asked = os.environ.get("OMP_NUM_THREADS", "")
+        if asked.isdecimal() and int(asked):
+            return int(asked)
+        siblings = set()
+        for number in os.sched_getaffinity(0):
+            file = Path(f"/sys/devices/system/cpu/cpu{number}/topology/thread_siblings_list")
+            siblings.add(file.read_text() if file.is_file() else str(number))
+        return len(siblings)
+
+    @property
+    def _thing(self) -> str:
+        return f"backend '{self.name}'"
+
+    def array(self, values: np.ndarray) -> np.ndarray:
+        return np.asarray(values, np.float32)
+
+    numpy = array
+
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        return self._run("encode", {"images": images})["latents"]
+
+    def decode(self, latents: np.ndarray) -> np.ndarray:
+        return self._run("decode", {"latents": latents})["images"]
+
+    def condition(self, actions: np.ndarray, space: str) -> np.ndarray:
+        made = self._run(f"condition_{space}", {"actions": actions.reshape(-1, *actions.shape[-2:])})["condition"]
+        return made.reshape(*actions.shape[:-1], -1)
+
+    def robot_tokens(self, renders: np.ndarray) -> np.ndarray | None:
+        if "robot_tokens" not in self._graphs:
+            return None
+        lead = renders.shape[:3]
+        # Step by step: all of them as floats would take much memory.
+        steps = (np.ascontiguousarray(renders[:, :, step]).reshape(-1, *renders.shape[3:]) for step in range(lead[2]))
+        made = [self._tokens(step, known=True) for step in steps]
+        return np.stack([tokens.reshape(*lead[:2], *tokens.shape[1:]) for tokens in made], axis=2)
+
+    def _tokens(self, renders: np.ndarray, known: bool) -> np.ndarray:
+        return self._run("robot_tokens", {"renders": renders, "known": np.full(len(renders), known)})["tokens"]
+
+    def reproject(self, image: np.ndarray, poses: np.ndarray, space: str) -> np.ndarray | None:
+        if f"reproject_{space}" not in self._graphs:
+            return None
+        parts = (poses[first : first + VIEWS] for first in range(0, len(poses), VIEWS))
+        return np.concatenate(
+            [self._run(f"reproject_{space}", {"image": image, "poses": part})["reprojected"] for part in parts]
+        )
+
+    def remember(self, history: np.ndarray) -> Memory:
+        return self._run("remember", {"history": history}) | {"observed": history[:, -1]}
+
+    def denoise(self, noisy: np.ndarray, time: np.ndarray, frame: FrameContext, memory: Memory) -> Denoised:
+        chunks, latent = frame.condition.shape[:3], noisy.shape[3:]
+        before = (chunks[0], 1 if self._config.time_attention else chunks[1], *latent)
+        sizes = {
+            "noisy": (noisy, (*chunks, *latent)),
+            "time": (time, chunks),
+            "newest": (frame.newest, before),
+            "before": (frame.before, before),
+            "clean": (frame.clean, before),
+            "history_noise": (frame.history_noise, chunks[:2]),
+            "age": (frame.age, chunks),
+            "condition": (frame.condition, frame.condition.shape),
+        }
+        if self._config.drawing:
+            tokens = self._unknown if frame.robot_tokens is None else frame.robot_tokens
+            sizes["robot_tokens"] = (tokens, (*chunks, self._config.tokens_per_frame, self._config.hidden_dim))
+        graph = "denoise"
+        if frame.reprojected is not None:
+            graph = "denoise_moving"
+            sizes["reprojected"] = (frame.reprojected, (*chunks, latent[0] + 1, *latent[1:]))
+        inputs = {name: np.broadcast_to(value, size) for name, (value, size) in sizes.items()}
+        made = self._run(graph, inputs | memory)
+        return Denoised(made["prediction"], made["log_error"], made["features"])
+
+    def outcomes(self, features: np.ndarray) -> dict[str, np.ndarray]:
+        if "outcomes" not in self._graphs:
+            return {}
+        lead = features.shape[:-2]
+        made = self._run("outcomes", {"features": features.reshape(-1, *features.shape[-2:])})
+        return {name: values.reshape(*lead, *values.shape[1:]) for name, values in made.items()}
+
+    def composite(
+        self, latents: np.ndarray, observed: np.ndarray, poses: np.ndarray | None, robot: np.ndarray | None, space: str
+    ) -> np.ndarray:
+        pixels = latents.shape[0], 6, *self._card.image_size
+        inputs = {"latents": latents, "observed": observed}
+        inputs["robot"] = np.zeros(pixels, np.uint8) if robot is None else robot.reshape(pixels)
+        if poses is not None:
+            return self._run(f"composite_{space}", inputs | {"poses": self.array(poses)})["images"]
+        known = np.full(1, not self._card.action_spaces[space].moves_camera, np.float32)
+        return self._run("composite", inputs | {"known": known})["images"]
+
+
+def _exported(card: ModelCard) -> Path:
+    """The folder of a model's exported files; exports it first where they are not there, or damaged in the cache."""
+    folder = export_folder(card)
+    missing = [package for package in EXPORT_NEEDS if find_spec(package) is None]
+    if folder.name == BESIDE:  # put there by hand: what is wrong there is for its owner to mend
+        return folder
+    if (folder / MANIFEST).is_file():
+        try:
+            read_manifest(folder, card)
+            return folder
+        except ModelError as error:
+            if missing:
+                raise
+            LOG.warning(f"{error.thing}: {error.problem}; the model is exported again")
+    elif missing:
+        problem = f"not exported for this engine yet, and {', '.join(missing)} is not installed here"
+        cure = (
+            f"run `{export_command(card)} --out {BESIDE}` where torch and onnx are installed, and copy the folder "
+            f"'{BESIDE}' into that of the model"
+        )
+        raise ModelError(problem, thing=f"model '{card.name}'", cure=cure)
+    from astra_ros.inference.torch_export import export_network
+
+    LOG.info(f"{card.name} is exported to ONNX once; this takes about a minute")
+    return export_network(card, folder)
