@@ -64,7 +64,7 @@ class ToolPath:
 
     def __call__(self, positions) -> np.ndarray:
         """Tool positions float64 [..., 3] m in ``base_link``, of joints [..., J] rad (m where one slides)."""
-        q = _checked_positions(positions, self.joint_names)
+        q = checked_positions(positions, self.joint_names)
         # From the tool backwards only a point has to be carried, not a whole pose.
         point = np.zeros(q.shape[:-1] + (3,))
         for step in reversed(self._steps):
@@ -150,7 +150,7 @@ class LinkPoses:
 
     def __call__(self, positions) -> np.ndarray:
         """Poses float64 [..., L, 4, 4] m of all links in ``base_link``, of joints [..., J] rad (m where one slides)."""
-        q = _checked_positions(positions, self.joint_names)
+        q = checked_positions(positions, self.joint_names)
         flat = q.reshape(int(np.prod(q.shape[:-1])), q.shape[-1])
         poses = np.zeros((len(self.link_names), len(flat), 4, 4))
         poses[0] = np.eye(4)
@@ -223,7 +223,8 @@ def _drivers(joint, known: Mapping) -> list[tuple[str, float, float]]:
     return drivers[::-1]
 
 
-def _checked_positions(positions, joint_names: tuple[str, ...]) -> np.ndarray:
+def checked_positions(positions, joint_names: tuple[str, ...]) -> np.ndarray:
+    """float64 [..., J]. Raises KinematicsError where the last dimension is not J."""
     q = np.asarray(positions, dtype=np.float64)
     if q.ndim < 1 or q.shape[-1] != len(joint_names):
         expected = f"[..., {len(joint_names)}]: {', '.join(joint_names)}"

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from astra_ros.camera.pinhole import PinholeCamera, checked_pose
-from astra_ros.robot.kinematics import KinematicsError, LinkPoses
+from astra_ros.robot.kinematics import KinematicsError, LinkPoses, checked_positions
 from astra_ros.robot.shapes import convex_parts
 
 # Channels of a render.
@@ -131,15 +131,21 @@ class RobotRenderer:
         Raises:
             KinematicsError: the last dimension is not J, or a position is not finite.
         """
-        poses = self.poses(positions)
-        if not np.isfinite(poses).all():
+        positions = checked_positions(positions, self.joint_names)
+        if not np.isfinite(positions).all():
             raise KinematicsError("they hold NaN or infinity; expected finite numbers", thing="joint positions")
-        flat = poses.reshape(int(np.prod(poses.shape[:-3])), *poses.shape[-3:])
+        rows = positions.reshape(int(np.prod(positions.shape[:-1])), positions.shape[-1])
+        # Plans begin at the same positions, and some stand still: equal rows are rendered once.
+        first: dict[bytes, int] = {}
+        sources = np.array([first.setdefault(row.tobytes(), index) for index, row in enumerate(rows)], int)
+        drawn, copied = np.array(list(first.values()), int), np.flatnonzero(sources != np.arange(len(rows)))
+        poses = self.poses(rows[drawn])
         shape = (CHANNELS, self.camera.height, self.camera.width)
-        renders = np.empty((len(flat), *shape), dtype=np.uint8)
-        for start in range(0, len(flat), AT_A_TIME):
-            renders[start : start + AT_A_TIME] = self._draw(flat[start : start + AT_A_TIME])
-        return renders.reshape(poses.shape[:-3] + shape)
+        renders = np.empty((len(rows), *shape), dtype=np.uint8)
+        for start in range(0, len(drawn), AT_A_TIME):
+            renders[drawn[start : start + AT_A_TIME]] = self._draw(poses[start : start + AT_A_TIME])
+        renders[copied] = renders[sources[copied]]
+        return renders.reshape(positions.shape[:-1] + shape)
 
     def _draw(self, poses: np.ndarray) -> np.ndarray:
         """uint8 [N, 3, h, w] of link poses [N, L, 4, 4]."""

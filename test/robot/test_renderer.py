@@ -136,6 +136,18 @@ def test_many_at_once_are_what_each_is_alone():
     assert drawing.draw(np.zeros((0, 1))).shape == (0, 3, 64, 64)
 
 
+def test_equal_positions_are_rendered_once(monkeypatch):
+    """Plans begin alike, and one stands still."""
+    drawing, rendered = RobotRenderer(SLIDER, ["along_x"], FRONT), []
+    real = drawing._draw
+    monkeypatch.setattr(drawing, "_draw", lambda poses: (rendered.append(len(poses)), real(poses))[1])
+    positions = np.array([[0.0, 0.1, 0.2], [0.0, 0.0, 0.0], [0.0, -0.1, 0.2]])[..., None]
+    pictures = drawing.draw(positions)
+    assert sum(rendered) == 4  # 0, 0.1, 0.2, -0.1
+    for index in np.ndindex(3, 3):
+        np.testing.assert_array_equal(pictures[index], drawing.draw(positions[index]))
+
+
 def test_more_parts_than_a_byte_counts():
     link = SLIDER[SLIDER.index("<visual>") : SLIDER.index("</link>")]
     many = SLIDER.replace(link, link * 300)
