@@ -40,7 +40,6 @@ EXTRA_OF = {
     "torch": "torch",
     "safetensors": "torch",
     "onnx": "onnx",
-    "onnxscript": "onnx",
     "onnxruntime": "onnx",
     "openvino": "openvino",
     "rosbags": "data",

@@ -2,7 +2,7 @@
 
 With --engine onnx, a model's network is written as ONNX files, which the backends onnx and openvino run. They lie in
 the user's cache, or in the folder `onnx` of the model where that exists. A node exports by itself what it does not
-find, if torch and onnx are installed; it takes about a minute.
+find, if torch and onnx are installed; it takes about ten seconds.
 """
 
 from __future__ import annotations

@@ -186,5 +186,5 @@ def _exported(card: ModelCard) -> Path:
         raise ModelError(problem, thing=f"model '{card.name}'", cure=cure)
     from astra_ros.inference.torch_export import export_network
 
-    LOG.info(f"{card.name} is exported to ONNX once; this takes about a minute")
+    LOG.info(f"{card.name} is exported to ONNX once; this takes some seconds")
     return export_network(card, folder)

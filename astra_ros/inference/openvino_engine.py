@@ -10,7 +10,9 @@ import openvino
 from astra_ros.inference.card import ModelCard, ModelError
 from astra_ros.inference.exported_engine import ExportedEngine
 
-# Blobs of compiled graphs are not kept: they have given other numbers after they were read again.
+_NAMES = {"f32": "float32", "bf16": "bfloat16"}
+# Beside a process that keeps a core busy, pinned threads took 1.6 times as long as free ones. Without CACHE_DIR:
+# compiled graphs that were read again are reported to give other numbers, and compiling takes a second or two.
 _SHARING = {"PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
 
 
@@ -29,7 +31,7 @@ class OpenVinoEngine(ExportedEngine):
         super().__init__(card, device)
         threads = self._requests["denoise"].get_compiled_model().get_property("INFERENCE_NUM_THREADS")
         release = openvino.__version__.split("-")[0]
-        self.runs_on = f"openvino {release}, CPU, {self.precision}, {threads} threads"
+        self.runs_on = f"openvino {release}, CPU, {_NAMES[self.precision]}, {threads} threads"
 
     def _load(self, graph: str, file: Path) -> None:
         # Only the transformer in another precision: places of pixels need all digits.

@@ -58,7 +58,7 @@ class MovedLatent(nn.Module):
         """
         with torch.autocast(newest.device.type, enabled=False):  # places are fractions of cells
             lead = tokens.shape[:3]
-            # Without the leading axes: OpenVINO 2026.4 adds arrays of seven axes wrongly.
+            # Without the leading axes: with them, in this graph, OpenVINO 2026.4.1 read what was never written.
             x_RLD = tokens.float().flatten(0, 2)
             shift = self.patchify.inverse(self.displacement(x_RLD)).unflatten(1, (-1, 2)).movedim(2, -1)
             share = self.patchify.inverse(self.mix(x_RLD)).softmax(dim=1)

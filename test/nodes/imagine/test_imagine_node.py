@@ -355,6 +355,7 @@ def test_health_has_what_is_needed_to_find_a_fault(bench, imagined, small_model)
     status = bench.graph.status_says("imagine: model", OK, "loaded")
     values = {pair.key: pair.value for pair in status.values}
     assert values["name"] == "small" and values["path"] == str(small_model)
+    assert "torch" in values["runs_on"] and "cpu" in values["runs_on"]
     assert values["backend"] == "torch" and values["device"] == "cpu" and len(values["sha256"]) == 64
     assert values["sha256"] in bench.graph.log("imagine")
     values = {pair.key: pair.value for pair in bench.graph.status["imagine: requests"].values}
