@@ -1,7 +1,7 @@
 """Publishes the decisions of the imagine node.
 
-Numbers first. Pictures are decoded and drawn only while a node subscribes to them; the contact sheet is kept for late
-subscribers.
+Numbers first. Images and plan markers are made only while a node subscribes to them, and as soon as one does; the
+contact sheet and the markers are kept for late subscribers.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class ImagineOutputs:
         events = PublisherEventCallbacks(matched=joined)
         self._scores = node.create_publisher(DiagnosticArray, "~/scores", LATCHED)
         self._matrix = node.create_publisher(Float32MultiArray, "~/score_matrix", LATCHED)
-        self._markers = node.create_publisher(MarkerArray, "~/plan_markers", LATCHED)
+        self._markers = node.create_publisher(MarkerArray, "~/plan_markers", LATCHED, event_callbacks=events)
         self._best_plan: dict[type, Publisher] = {
             message: node.create_publisher(message, adapter.best_topic, reliable(1))
             for message, adapter in {adapter.message: adapter for adapter in adapters.values()}.items()
@@ -62,7 +62,8 @@ class ImagineOutputs:
         self._video = node.create_publisher(Image, "~/imagined/image", reliable(64), event_callbacks=events)
         self._player = VideoPlayer(node, self._video)
         self._last: Decision | None = None
-        self._sheet_drawn = False
+        self._tool_paths: np.ndarray | None = None
+        self._markers_drawn = self._sheet_drawn = False
         self._shown_plan: int | None = None
         self.topic: str = self._scores.topic_name
 
@@ -75,33 +76,34 @@ class ImagineOutputs:
             adapter, data = self._adapters[plan.source], plan.message.data
             self._best_plan[adapter.message].publish(adapter.without_stamp(data) if decision.restamp else data)
         self._last = decision
-        self._sheet_drawn = False
+        self._tool_paths = None
+        self._markers_drawn = self._sheet_drawn = False
         self._shown_plan = None
 
     def draw(self, imaginer: Imaginer, settings: ImagineSettings, robot_description: str | None) -> str:
         """Publish the pictures and markers of the last decision; see `Outputs`."""
-        self.show(imaginer, settings)
         assert self._last is not None
-        decision, problem, paths = self._last, "", None
-        outcomes = decision.result.imagination.outcomes
+        problem = ""
         if robot_description and settings.tool_link:
-            try:
-                paths = self._tool_paths(decision, robot_description, settings.tool_link)
+            try:  # also without subscribers: a wrong tool link is reported at once
+                self._tool_paths = self._paths_of(self._last, robot_description, settings.tool_link)
             except KinematicsError as error:
                 problem = f"{error}; plan markers show where the model imagines the tool"
-        if paths is None:
-            paths = outcomes.get(TOOL_POSITION)
-        stamp = stamp_of_nanoseconds(decision.request.stamp_ns)
-        scores, objects = decision.result.scores, outcomes.get(OBJECT_POSITION)
-        self._markers.publish(plans_to_markers(scores, paths, objects, stamp, settings.world_frame))
+        self.show(imaginer, settings)
         return problem
 
     def show(self, imaginer: Imaginer, settings: ImagineSettings) -> None:
-        """Decode and publish the pictures of the last decision that have subscribers now."""
+        """Make and publish what has subscribers now, of the markers and pictures of the last decision."""
         if self._last is None:
             return
         request, result = self._last.request, self._last.result
         stamp = stamp_of_nanoseconds(request.stamp_ns)
+        if not self._markers_drawn and self._markers.get_subscription_count():
+            outcomes = result.imagination.outcomes
+            paths = outcomes.get(TOOL_POSITION) if self._tool_paths is None else self._tool_paths
+            objects = outcomes.get(OBJECT_POSITION)
+            self._markers.publish(plans_to_markers(result.scores, paths, objects, stamp, settings.world_frame))
+            self._markers_drawn = True
         wanted = result.shown
         if settings.show_plan in result.names:
             wanted = result.names.index(settings.show_plan)
@@ -118,7 +120,7 @@ class ImagineOutputs:
             self._sheet.publish(rgb_to_image(picture, stamp, request.frame_id))
             self._sheet_drawn = True
 
-    def _tool_paths(self, decision: Decision, urdf: str, tool_link: str) -> np.ndarray | None:
+    def _paths_of(self, decision: Decision, urdf: str, tool_link: str) -> np.ndarray | None:
         """[K, H+1, 3] m: the tool along the plans, in the robot's root frame; None where that is not known."""
         result, prepared = decision.result, decision.result.prepared
         # The first plan by rank has the adapter: all plans of a result are of one robot.

@@ -231,7 +231,9 @@ class ImagineStatuses:
         refused = self._health.refused["markers"]
         values = {"markers_without_tool": refused.count, "last_refusal": refused.last}
         text = self._health.conditions.see("plan markers", refused.recent)
-        return Status("markers", WARN if text else OK, text or "plan markers are drawn with each request", values)
+        return Status(
+            "markers", WARN if text else OK, text or "plan markers are drawn while a node subscribes to them", values
+        )
 
     def _description(self) -> Status:
         refused, description = self._health.refused["robot_description"], self._robot.description
