@@ -46,8 +46,12 @@ class ExportManifest:
 
 
 def card_digest(card: ModelCard) -> str:
-    """sha256 of the model's card file: another one for other weights, spaces or cameras."""
-    return hashlib.sha256((card.path / CARD_FILE).read_bytes()).hexdigest()
+    """sha256 of the model's card: another one for other weights, spaces or cameras. Critics alone read calibrations, so
+    these do not count, and a model that is calibrated later keeps its exported files.
+    """
+    values = json.loads((card.path / CARD_FILE).read_text())
+    values.pop("calibrations", None)
+    return hashlib.sha256((json.dumps(values, indent=1) + "\n").encode()).hexdigest()
 
 
 def export_folder(card: ModelCard) -> Path:

@@ -10,6 +10,7 @@ from user_errors import fault
 from astra_ros.files import OutputError
 from astra_ros.inference.calibration import Calibration
 from astra_ros.inference.card import ModelCard, ModelError, model_directory, write_calibrations
+from astra_ros.inference.exported_files import card_digest
 
 
 def test_a_calibration_by_hand():
@@ -44,6 +45,15 @@ def test_a_card_keeps_calibrations(directory):
         "car_twist": {"off_road": car, "obstacle_contact": car},
     }
     assert json.loads((directory / "card.json").read_text())["mine"] == 1  # the rest of the card stays
+
+
+def test_a_calibrated_model_keeps_its_exported_files(directory):
+    before = card_digest(ModelCard.read(directory))
+    write_calibrations(directory, {"car_twist": {"obstacle_contact": Calibration(2.0, 1.0)}})
+    assert card_digest(ModelCard.read(directory)) == before
+    path = directory / "card.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"name": "other"}))
+    assert card_digest(ModelCard.read(directory)) != before
 
 
 def test_a_damaged_calibration_is_named(directory):
