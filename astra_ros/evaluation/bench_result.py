@@ -127,6 +127,7 @@ class EngineFacts:
         first_start_s, start_up_s: from the start of the process to the first scores; the second time with warm caches.
         peak_memory_mb: the largest resident memory, after the requests back to back at the first size.
         largest_score_difference: to the first engine's scores of the same plans.
+        runs_on: what really runs: runtime and its version, device, precision, threads.
     """
 
     sha256: str
@@ -135,6 +136,7 @@ class EngineFacts:
     peak_memory_mb: float
     gflop_per_request: float
     largest_score_difference: float
+    runs_on: str = ""
     over_topics: list[OverTopics] = field(default_factory=list)
 
     @property
@@ -242,11 +244,14 @@ def _growth(measurements: Sequence[Measurement]) -> str:
 
 
 def _facts(engines: dict[str, EngineFacts]) -> str:
-    rows = [["", "start to first scores", "the first time", "peak memory", "GFLOP", "largest score difference"]]
+    rows = [
+        ["", "start to first scores", "the first time", "peak memory", "GFLOP", "largest score difference", "runs on"]
+    ]
     for name, each in engines.items():
         starts = f"{each.start_up_s:.1f} s", f"{each.first_start_s:.1f} s"
         difference = f"{each.largest_score_difference:.4f}"
-        rows.append([name, *starts, f"{each.peak_memory_mb:.0f} MB", f"{each.gflop_per_request:.1f}", difference])
+        numbers = f"{each.peak_memory_mb:.0f} MB", f"{each.gflop_per_request:.1f}", difference
+        rows.append([name, *starts, *numbers, each.runs_on])
     return aligned(rows)
 
 

@@ -89,7 +89,13 @@ class Requests:
         torch = sys.modules.get("torch")
         threads = torch.get_num_threads() if torch else len(os.sched_getaffinity(0))
         card = self._model.card
-        return {"threads": threads, "sha256": card.sha256, "peak_memory_mb": peak_memory_mb(), "dt_s": card.dt_s}
+        return {
+            "threads": threads,
+            "sha256": card.sha256,
+            "peak_memory_mb": peak_memory_mb(),
+            "dt_s": card.dt_s,
+            "runs_on": getattr(self._model, "runs_on", ""),  # older builds do not say
+        }
 
     def request(self) -> dict[str, Any]:
         """One request, from an image to the scores.

@@ -272,6 +272,7 @@ class _Run:
             facts["peak_memory_mb"],
             self._gflop_of_first[name],
             float(np.abs(self._scores[name] - self._scores[first]).max()),
+            facts["runs_on"],
         )
 
 
