@@ -15,6 +15,7 @@ import argparse
 from dataclasses import fields, replace
 
 from astra_ros.commands.arguments import add_options, at_least, request_of
+from astra_ros.training.errors import TrainingError
 from astra_ros.training.requests import InitialModel, TrainRequest
 from astra_ros.training.settings import TrainSettings, settings_for
 
@@ -26,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "  astra train --data data/train --out runs/quick --autoencoder-steps 200 "
         "--dynamics-steps 200 --compositor-steps 200\n"
         "  astra train --from tiny --data data/mine --out runs/mine\n"
+        "  astra train --from tiny --data data/mine --out runs/mine --minutes 30\n"
+        "  astra train --from tiny --one-pass --data data/train --out runs/one-pass\n"
         "  torchrun --nproc-per-node 4 -m astra_ros.cli train --data data/train --preset paper\n"
     )
     add_options(parser, TrainRequest)
@@ -48,6 +51,11 @@ def run(args: argparse.Namespace) -> int:
         args.autoencoder_steps = 0
     names = (item.name for item in fields(TrainSettings))
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    steps = [name for name, value in given.items() if name.endswith("_steps") and name != "warmup_steps" and value]
+    if given.get("minutes") and steps:
+        flags = ", ".join("--" + name.replace("_", "-") for name in steps)
+        cure = "leave one of them out; 0 steps leave a stage out"
+        raise TrainingError(f"the training cannot end by the clock and after {flags}", thing="minutes", cure=cure)
     args.settings = replace(settings_for(args.preset), **given)
     args.initial = request_of(InitialModel, args)
     if model := train(request_of(TrainRequest, args)):

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from astra_ros.files import OutputError, atomic_write
 from astra_ros.training.distributed import TrainingProcesses, shard_like, whole
 from astra_ros.training.errors import TrainingError
+from astra_ros.training.time_budget import StageClock
 from astra_ros.world_model.config import AstraConfig
 
 # Settings that older checkpoints lack, at the value that their training had.
-BEFORE = {"object_weight": 0.0, "starts_every": 1}
+BEFORE = {"object_weight": 0.0, "starts_every": 1, "minutes": 0.0}
 
 
 class CheckpointError(TrainingError):
@@ -35,6 +36,7 @@ class TrainingState:
     optimizer: torch.optim.Optimizer
     generator: torch.Generator
     fixed: tuple[str, ...] = ()
+    clock: StageClock | None = None  # of a training to a deadline
 
     def weights(self, module: nn.Module) -> dict[str, Tensor]:
         """The stored part of the state of `model` or `average`."""
@@ -64,6 +66,8 @@ def save_checkpoint(path: Path, state: TrainingState, step: int, identity: dict,
         keep(f"generator.{rank}", numbers)
     if processes.first:
         metadata = {"step": str(step), "config": json.dumps(identity), "processes": str(processes.count)}
+        if state.clock:
+            metadata["clock"] = json.dumps(state.clock.state())
         try:
             with atomic_write(path) as part:
                 save_file(tensors, str(part), metadata=metadata)
@@ -112,6 +116,8 @@ def load_checkpoint(path: Path, state: TrainingState, identity: dict, processes:
         module.load_state_dict(own, strict=not state.fixed)
     restore_optimizer(state.optimizer, tensors)
     state.generator.set_state(tensors[f"generator.{processes.rank}"])
+    if state.clock and "clock" in metadata:
+        state.clock.restore(json.loads(metadata["clock"]))
     return int(metadata["step"])
 
 

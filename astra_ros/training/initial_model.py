@@ -21,16 +21,18 @@ from astra_ros.training.requests import ABLATIONS, InitialModel
 from astra_ros.training.training_data import TrainingData, pixels
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.config import preset
+from astra_ros.world_model.one_pass import one_pass, one_pass_config
 from astra_ros.world_model.resize import resized
 
 
 def begin(
-    initial: InitialModel, data: TrainingData, out: Path, processes: TrainingProcesses
+    initial: InitialModel, data: TrainingData, out: Path, processes: TrainingProcesses, horizon: int
 ) -> tuple[Astra, Embodiments]:
-    """The network before its first step, and what it is trained on.
+    """The network before its first step, and what it is trained on, in clips of `horizon` frames.
 
     Raises ModelError where `initial` names a model that is missing, TrainingError where the folder `out` was begun
-    otherwise, DatasetError where the data have another rate or size than the model.
+    otherwise or the network does not fit the horizon, DatasetError where the data have another rate or size than the
+    model.
     """
     stored = _stored(initial, data, out)
     if initial.base:
@@ -39,7 +41,8 @@ def begin(
             problem = f"its action spaces are not those of '{initial.base}'"
             raise TrainingError(problem, thing=out / SPACES_FILE, cure="train into another folder")
     else:
-        model, trained_on = _new_model(initial, data, stored)
+        model, trained_on = _new_model(initial, data, stored, horizon)
+    model = _for_horizon(model, initial, horizon)
     if model.config.drawing:
         finished = stored is not None and (out / "dynamics.safetensors").exists()
         trained_on = _rendered_before(trained_on, data, stored if finished else None)
@@ -53,6 +56,21 @@ def begin(
         write_embodiments(out, with_moving_cameras(trained_on, stored, model, data))
     processes.wait()
     return model, read_embodiments(out)
+
+
+def _for_horizon(model: Astra, initial: InitialModel, horizon: int) -> Astra:
+    """The network as it is trained on clips of `horizon` frames: in one pass, the chunk is the whole clip."""
+    chunk = model.config.chunk
+    if initial.one_pass or model.config.time_attention:
+        try:
+            return model if model.config.time_attention and chunk == horizon else one_pass(model, horizon)
+        except ValueError as error:
+            problem = f"cannot imagine in one pass ({error})"
+            raise TrainingError(problem, thing=initial.base, cure="start from another model") from error
+    if horizon % chunk:
+        problem = f"is {horizon}; expected a multiple of {chunk}, the frames that the network imagines together"
+        raise TrainingError(problem, thing="horizon")
+    return model
 
 
 def _stored(initial: InitialModel, data: TrainingData, out: Path) -> Embodiments | None:
@@ -72,8 +90,12 @@ def _stored(initial: InitialModel, data: TrainingData, out: Path) -> Embodiments
     return stored
 
 
-def _new_model(initial: InitialModel, data: TrainingData, stored: Embodiments | None) -> tuple[Astra, Embodiments]:
+def _new_model(
+    initial: InitialModel, data: TrainingData, stored: Embodiments | None, horizon: int
+) -> tuple[Astra, Embodiments]:
     config = preset(initial.preset)
+    if initial.one_pass:
+        config = one_pass_config(config, horizon)
     spaces: tuple[ActionSpace, ...]
     if stored:
         spaces, outcomes = stored.spaces, stored.outcomes

@@ -131,9 +131,14 @@ def one_step_loss(
     """Predict every frame from the two recorded frames before it, with noise on them whose level the model is told.
 
     In flow matching half of the frames start at pure noise: there a one-step sampler works.
+
+    With time attention all frames of a clip are one chunk, predicted from the last observed frames. A network that
+    starts from zeros is trained as it imagines: from zeros alone, and on half of the clips without noise on the
+    newest frames.
     """
     ready = prepare(model, clip, generator, MEMORY_NOISE if max_noise else 0.0)
-    chunk = model.config.chunk
+    config = model.config
+    chunk = clip.actions.shape[1] if config.time_attention else config.chunk
     target = ready.target.unflatten(1, (-1, chunk))
     newest, before = ready.newest[:, ::chunk], ready.before[:, ::chunk]
 
@@ -141,11 +146,15 @@ def one_step_loss(
         return torch.rand(shape, generator=generator).to(target.device)
 
     level = max_noise * uniform(*newest.shape[:2]).square()
+    if not config.initial_noise:
+        level = level * (uniform(*newest.shape[:2]) < 0.5)
     corruption = level[..., None, None, None] * _noise_like(newest, generator)
     time = uniform(*target.shape[:3])
     if model.process.predicts == "x":
         time = time * (uniform(*target.shape[:3]) < 0.5)
-    noise = _noise_like(target, generator)
+    if not config.initial_noise:
+        time = torch.zeros_like(time)
+    noise = config.initial_noise * _noise_like(target, generator)
     noisy = model.process.add_noise(target, noise, time)
     frame = ready.context(chunk, newest, before, corruption, level)
     denoised = model.denoise(noisy, time, frame, ready.remember(model))

@@ -54,6 +54,11 @@ class InitialModel:
         1,
         metavar="CELLS",
     )
+    one_pass: bool = setting(
+        False,
+        "a network that imagines all --horizon frames of a clip in one pass, for any preset but paper. It is trained "
+        "without rollouts. With --from, a model that imagines frame by frame gives it its weights",
+    )
     without: Sequence[str] = setting(
         (),
         "leave a part of the network out, to measure what it contributes: " + ", ".join(ABLATIONS),
@@ -68,6 +73,9 @@ class InitialModel:
         if self.base and self.without:
             problem = f"the network of a trained model keeps its parts ({', '.join(self.without)})"
             raise TrainingError(problem, thing=self.base, cure="leave parts out of a new network only")
+        if self.one_pass and not self.base and PRESETS[self.preset].process != "flow":
+            problem = f"the preset {self.preset} predicts noise, which one pass cannot"
+            raise TrainingError(problem, thing="one_pass", cure="choose another preset")
 
     def began_with(self) -> str:
         """`Embodiments.began_with` of this start. Raises ModelError where a model is missing."""

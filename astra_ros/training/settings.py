@@ -71,6 +71,12 @@ class TrainSettings(OptimiserSettings):
         "its future poses, is kept in memory for the next use of the clip: steps are faster, clips are fewer",
         1,
     )
+    minutes: float = _number(
+        0.0,
+        "train for so long, in all runs of the command together, in place of numbers of steps: the stages with steps "
+        "share the time, loading included, and their learning rates follow it. What follows the last step (validation, "
+        "writing the model) comes on top. 0: numbers of steps",
+    )
     horizon: int = _number(LEAST_FRAMES - 1, "frames of a clip that are predicted", 1)
 
 

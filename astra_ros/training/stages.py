@@ -20,6 +20,7 @@ from astra_ros.training.export import Embodiments, write_embodiments
 from astra_ros.training.initial_model import with_rendered
 from astra_ros.training.losses import LossWeights, one_step_loss, rollout_loss
 from astra_ros.training.settings import TrainSettings
+from astra_ros.training.time_budget import StageClock, TimeBudget
 from astra_ros.training.trainer import Job, Losses, Trainer
 from astra_ros.training.training_data import TrainingData
 from astra_ros.training.validate import Validation
@@ -47,6 +48,10 @@ class Training:
     settings: TrainSettings
     folder: Path
     processes: TrainingProcesses
+    budget: TimeBudget | None = None  # None: the settings' numbers of steps
+
+    def clock(self, stage: str) -> StageClock | None:
+        return self.budget.stage(stage) if self.budget else None
 
     def drawer(self, model: Astra, spaces=None) -> Drawer | None:
         return Drawer(self.data.folder, model.config.image_size, spaces) if model.config.drawing else None
@@ -112,8 +117,10 @@ def train_autoencoder(training: Training, model: Astra, taken: bool) -> FrameAut
         AutoencoderLoss(module),
         settings,
         {name: network[name] for name in AUTOENCODER_NETWORK},
+        reads=("minutes",),
         belongs_to={"autoencoder_of": hash_of(module)} if taken else {},
         continues=True,
+        clock=training.clock("autoencoder"),
     )
     trainer = Trainer(job, training.folder, processes)
     if trainer.finished:
@@ -157,7 +164,10 @@ def train_dynamics(
     rollouts_from = settings.rollout_from * settings.dynamics_steps
 
     def is_rollout(step: int) -> bool:
-        return config.process == "flow" and step >= rollouts_from and step % 2 == 1
+        if config.time_attention:  # all frames follow from observed ones, in training as when imagining
+            return False
+        late = trainer.progress >= settings.rollout_from if job.clock else step >= rollouts_from
+        return config.process == "flow" and late and step % 2 == 1
 
     network = config.to_dict()
     del network["compositing"]  # the compositor is trained afterwards
@@ -166,11 +176,13 @@ def train_dynamics(
         DynamicsLoss(model, settings, processes.splits),
         settings,
         network,
-        reads=("rollout_from", "max_history_noise", "object_weight", "starts_every", "horizon"),
+        reads=("rollout_from", "max_history_noise", "object_weight", "starts_every", "horizon", "minutes"),
         belongs_to={"autoencoder": hash_of(model.autoencoder)},
         fixed=("autoencoder", "compositor"),
         timed=lambda step: not is_rollout(step),
         continues=True,
+        examples="clips",
+        clock=training.clock("dynamics"),
     )
     trainer = Trainer(job, training.folder, processes)
     if compiled:
@@ -206,8 +218,9 @@ def train_compositor(training: Training, astra: Astra, trained_on: Embodiments) 
         CompositorLoss(module),
         settings,
         astra.config.to_dict(),
-        reads=("horizon",),
+        reads=("horizon", "minutes"),
         belongs_to={"dynamics": hash_of(astra.denoiser)},
+        clock=training.clock("compositor"),
     )
     trainer = Trainer(job, training.folder, processes)
     if trainer.finished:

@@ -13,8 +13,9 @@ from astra_ros.datasets.robot_renders import cameras_of, undrawn_notes
 from astra_ros.training import distributed
 from astra_ros.training.export import write_model
 from astra_ros.training.initial_model import begin
-from astra_ros.training.requests import TrainRequest
+from astra_ros.training.requests import STAGES, TrainRequest
 from astra_ros.training.stages import Training, train_autoencoder, train_compositor, train_dynamics
+from astra_ros.training.time_budget import TimeBudget
 from astra_ros.training.training_data import TrainingData, check_episodes, check_same_data, claim, pixels, write_facts
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.config import preset
@@ -26,17 +27,22 @@ def train(request: TrainRequest) -> Path | None:
     Every stage goes on from its checkpoint. Raises DatasetError, TrainingError, ModelError or OutputError where the
     data, the settings, a model or a folder cannot be used.
     """
+    settings, named = request.settings, STAGES if request.stage == "all" else STAGES[: STAGES.index(request.stage) + 1]
+    stages = [name for name in named if getattr(settings, f"{name}_steps")]
+    budget = TimeBudget(settings.minutes, stages) if settings.minutes else None
     paths = list_episodes(request.data)
     data = check_episodes(request.data, read_footers(paths))
     check_same_data(request.out, data)
     processes = distributed.start(request.device or distributed.default_device(), request.strategy)
     try:
-        return _train(request, data, processes)
+        return _train(request, data, processes, budget)
     finally:
         distributed.stop()
 
 
-def _train(request: TrainRequest, data: TrainingData, processes: distributed.TrainingProcesses) -> Path | None:
+def _train(
+    request: TrainRequest, data: TrainingData, processes: distributed.TrainingProcesses, budget: TimeBudget | None
+) -> Path | None:
     settings, last = request.settings, request.stage
     if processes.first:
         _note_odd_data(request, data)
@@ -44,13 +50,15 @@ def _train(request: TrainRequest, data: TrainingData, processes: distributed.Tra
         processes.share(getattr(settings, name))
     claim(request.out, processes.first)
     torch.manual_seed(settings.seed)
-    model, trained_on = begin(request.initial, data, request.out, processes)
+    model, trained_on = begin(request.initial, data, request.out, processes, settings.horizon)
     if processes.first:
         write_facts(request.out, data)
         if model.config.drawing and last != "autoencoder":
             for text in undrawn_notes(request.data, data.footers.values(), model.config.image_size):
                 print(f"note: {text}", file=sys.stderr)
-    training = Training(data, settings, request.out, processes)
+    if budget and not model.config.compositing:
+        budget.stages = [name for name in budget.stages if name != "compositor"]
+    training = Training(data, settings, request.out, processes, budget)
     model.autoencoder = train_autoencoder(training, model, taken=bool(request.initial.autoencoder))
     if last == "autoencoder":
         return None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +26,7 @@ from astra_ros.training.errors import TrainingError
 from astra_ros.training.flops import matmul_peak_flops
 from astra_ros.training.precision import has_bfloat16, mixed_precision
 from astra_ros.training.settings import OptimiserSettings
+from astra_ros.training.time_budget import StageClock
 from astra_ros.training.training_log import TrainingLog
 
 # What every job reads, beside the settings that bear its name.
@@ -60,10 +63,17 @@ class Job(Generic[Network]):
     fixed: tuple[str, ...] = ()  # parts of `losses.model` that are neither trained nor stored
     timed: Callable[[int], bool] = lambda _: True  # whether the logged FLOPs utilisation counts a step
     continues: bool = False  # another job of the same command follows
+    examples: str = "frames"  # what a batch is made of
+    clock: StageClock | None = None  # None: a number of steps
 
     @property
     def steps(self) -> int:
         return getattr(self.settings, f"{self.name}_steps")
+
+    @property
+    def batch(self) -> int:
+        """Clips or frames of a step, over all processes."""
+        return getattr(self.settings, f"{self.name}_batch")
 
     @property
     def identity(self) -> dict:
@@ -134,14 +144,15 @@ class Trainer(Generic[Network]):
         )
         seed = self.settings.seed
         self.generator = torch.Generator().manual_seed(seed * 1000 + processes.rank if processes.count > 1 else seed)
-        self.state = TrainingState(self.module, self.average, self.optimizer, self.generator, job.fixed)
+        self.state = TrainingState(self.module, self.average, self.optimizer, self.generator, job.fixed, job.clock)
         self.step = self._bad_steps = 0
+        self.progress = 0.0  # 0 to 1, before the step at hand
         if self.path.exists():
             self.step = load_checkpoint(self.path, self.state, job.identity, processes)
 
     @property
     def finished(self) -> bool:
-        return self.step >= self.job.steps
+        return self.job.clock.finished if self.job.clock else self.step >= self.job.steps
 
     def run(self, batch_of: BatchOf | None = None, validate: Validate | None = None) -> Network:
         """Train to the last step; returns the averaged model.
@@ -158,15 +169,7 @@ class Trainer(Generic[Network]):
             with (
                 _stop_signals() as stop,
                 TrainingLog(self.path, self.step, self.processes.first) as log,
-                tqdm(
-                    range(self.step, self.job.steps),
-                    initial=self.step,
-                    total=self.job.steps,
-                    desc=self.job.name,
-                    unit="step",
-                    mininterval=2,
-                    disable=not self.processes.first,
-                ) as bar,
+                tqdm(desc=self.job.name, mininterval=2, disable=not self.processes.first, **self._bar_range()) as bar,
             ):
                 self._loop(batch_of, validate, bar, log, stop)
         except OSError as error:
@@ -181,33 +184,63 @@ class Trainer(Generic[Network]):
         if self.finished:
             return
         assert batch_of is not None
+        clock, warmup = self.job.clock, self.settings.warmup_steps
         flops, peak = self._speed_limits(batch_of)
-        for self.step in bar:
-            rate = learning_rate(self.step, self.job.steps, self.rate, self.settings.warmup_steps)
+        self.progress = self._progress(self.step)
+        if self.progress >= 1 and self.processes.first:
+            bar.write(f"note: {self.job.name}: loading took all of its time, so it makes one step", file=sys.stderr)
+        first = self.step
+        for self.step in itertools.count(first):
+            if clock:
+                rate = clock.learning_rate(self.step, self.progress, self.rate, warmup)
+            else:
+                rate = learning_rate(self.step, self.job.steps, self.rate, warmup)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
+            loading = time.perf_counter()
             batch = batch_of(self.step, self.generator)
             begin = time.perf_counter()
             loss, parts, norm = self._step(batch)
+            end = time.perf_counter()
             if self.job.timed(self.step):
-                log.speed(flops / (time.perf_counter() - begin) / peak)
+                log.speed(flops / (end - begin) / peak)
+            log.pace(self.job.batch / (end - loading))
             log.step(self.step, loss, rate, norm, parts)
-            if self.step % 20 == 0:
-                bar.set_postfix_str(log.summary())
             done = self.step + 1
+            self.progress = self._progress(done)
+            last = self.progress >= 1
+            bar.update(clock.used - bar.n if clock else 1)
+            if self.step % 20 == 0 or last:
+                bar.set_postfix_str(log.summary(self.job.examples))
             stopping = any(self.processes.gather(bool(stop)))
-            if done % self.settings.checkpoint_every == 0 or done == self.job.steps or stopping:
+            if done % self.settings.checkpoint_every == 0 or last or stopping:
                 log.flush()  # first: a resumed training drops the lines after its checkpoint
                 save_checkpoint(self.path, self.state, done, self.job.identity, self.processes)
                 average = self.averaged()
-                due = done % VALIDATE_EVERY == 0 or done == self.job.steps
+                due = done % VALIDATE_EVERY == 0 or last
                 if validate and due and self.processes.first and not stopping:
                     validate(average, done, log)
                 self.processes.wait()
-            if stopping and (done < self.job.steps or self.job.continues):
-                told = f"stopped after step {done} of {self.job.steps}, all saved"
-                bar.write(f"{told}; the same command goes on from here")
+            if stopping and (not last or self.job.continues):
+                of = f" of {self.job.steps}" if clock is None else ""
+                bar.write(f"stopped after step {done}{of}, all saved; the same command goes on from here")
                 raise KeyboardInterrupt
+            if last:
+                return
+
+    def _progress(self, done: int) -> float:
+        """The share of the training that is over after `done` steps, in the first process: all must end together."""
+        if self.job.clock is None:
+            return done / self.job.steps
+        return self.processes.gather(self.job.clock.progress)[0]
+
+    def _bar_range(self) -> dict[str, Any]:
+        """What the progress bar counts: steps, or seconds."""
+        clock = self.job.clock
+        if clock is None:
+            return {"initial": self.step, "total": self.job.steps, "unit": "step"}
+        shown = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
+        return {"initial": clock.used, "total": clock.seconds, "unit": "s", "bar_format": shown}
 
     def _speed_limits(self, batch_of: BatchOf) -> tuple[float, float]:
         """FLOPs of the first step, and the FLOP/s that the device reaches.

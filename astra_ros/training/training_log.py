@@ -24,7 +24,7 @@ class TrainingLog:
         self.writes = writes
         self.lines: list[str] = []
         self.running: dict[str, float] = {}
-        self.utilisation = 0.0
+        self.utilisation = self.rate = 0.0
         self.path = checkpoint.with_suffix(".jsonl")
         self._board = None
         if not writes:
@@ -51,6 +51,10 @@ class TrainingLog:
         """Log the last step's share of the FLOP/s that the device reaches."""
         self.utilisation = 0.9 * self.utilisation + 0.1 * utilisation if self.utilisation else utilisation
 
+    def pace(self, rate: float) -> None:
+        """Log how many clips or frames of the last step were trained on a second, loading included."""
+        self.rate = 0.95 * self.rate + 0.05 * rate if self.rate else rate
+
     def step(self, step: int, loss: float, rate: float, norm: float, parts: dict[str, float]) -> None:
         if not self.writes:
             return
@@ -59,16 +63,16 @@ class TrainingLog:
         values = {"loss": loss, **parts, "learning_rate": rate, "gradient_norm": norm}
         self.lines.append(json.dumps({"step": step, **values}))
         if self._board and step % 10 == 0:
-            for name, value in {**values, "flops_utilisation": self.utilisation}.items():
+            for name, value in {**values, "flops_utilisation": self.utilisation, "examples_per_s": self.rate}.items():
                 self._board.add_scalar(name, value, step)
 
-    def summary(self) -> str:
-        """Text for the progress bar: the smoothed main losses and the model FLOPs utilisation (MFU)."""
+    def summary(self, examples: str) -> str:
+        """Text for the progress bar: the smoothed main losses, speed, and the model FLOPs utilisation (MFU)."""
         if not self.running:
             return ""
         shown = [name for name in ("psnr_db", "latent", "rollout_latent") if name in self.running]
         figures = ", ".join(f"{name}={self.running[name]:.4f}" for name in ("loss", *shown))
-        return f"{figures}, MFU={self.utilisation:.0%}"
+        return f"{figures}, {self.rate:.3g} {examples}/s, MFU={self.utilisation:.0%}"
 
     def flush(self) -> None:
         """Write the logged lines to the disk."""
