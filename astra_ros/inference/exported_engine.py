@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from abc import abstractmethod
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -172,6 +173,8 @@ def _exported(card: ModelCard) -> Path:
     if (folder / MANIFEST).is_file():
         try:
             read_manifest(folder, card)
+            with suppress(OSError):  # a cache may be read only
+                os.utime(folder / MANIFEST)  # the cache keeps what was read last
             return folder
         except ModelError as error:
             if missing:

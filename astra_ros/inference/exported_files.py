@@ -1,7 +1,8 @@
 """A model's network as ONNX files, one a function of `Engine`: where they lie, and whether they are whole and fit.
 
 A manifest beside the files says what they were made from. They lie in the folder `onnx` of the model where that
-exists, or else in the user's cache, in a folder that is named by the model's hash and the format.
+exists, or else in the user's cache, in a folder that is named by the model's hash and the format. The cache keeps the
+models that were read last.
 """
 
 from __future__ import annotations

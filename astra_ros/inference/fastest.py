@@ -9,7 +9,6 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from astra_ros.errors import UserError
 from astra_ros.inference.card import ModelCard, ModelError
 from astra_ros.inference.conditioning import Conditioning
 from astra_ros.inference.imagination import Imagination
@@ -55,7 +54,7 @@ def _loaded(load: Callable[[str], WorldModel], device: str) -> tuple[dict[str, W
         else:
             try:
                 models[name] = load(name)
-            except UserError as error:
+            except Exception as error:  # noqa: BLE001 - a broken package raises anything; another may do
                 failures.append(f"{name}: {error}")
                 LOG.warning(f"backend auto: {name} cannot be used: {error}")
     return models, failures
@@ -69,7 +68,7 @@ def _times(models: dict[str, WorldModel]) -> dict[str, float]:
     for name, model in models.items():
         try:
             made[name] = _imagine(model, card)  # also the warm-up
-        except ModelError as error:
+        except Exception as error:  # noqa: BLE001
             LOG.warning(f"backend auto: {name} cannot be used: {error}")
             continue
         reference, latents = next(iter(made.items()))

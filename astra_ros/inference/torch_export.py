@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import shutil
+import tempfile
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,6 +24,7 @@ from astra_ros import __version__
 from astra_ros.files import OutputError
 from astra_ros.inference.card import ModelCard, ModelError
 from astra_ros.inference.exported_files import (
+    BESIDE,
     FORMAT,
     MANIFEST,
     OPSET,
@@ -34,34 +38,51 @@ from astra_ros.inference.torch_engine import load_network
 from astra_ros.inference.torch_graphs import Graph, graphs_of
 
 LOG = logging.getLogger(__name__)
+KEPT = 10  # models in the user's cache
+STALE_S = 3600.0  # a part that is older is of a process that was killed
+_PART = ".part"
 
 
 def export_network(card: ModelCard, folder: Path | None = None) -> Path:
     """Export a model to `folder`, by default where its engines look; returns it.
 
-    Files that are there stay until the new ones are whole. Another process may export the same meanwhile. Raises
-    OutputError, ModelError where the weights do not load.
+    Files that are there stay until the new ones are whole. If another process exports there meanwhile, this one waits
+    for it, and takes its files where they fit. Raises OutputError, ModelError where the weights do not load.
     """
     folder = export_folder(card) if folder is None else folder
+    try:
+        with _alone(folder.parent) as waited:
+            if not (waited and _fits(folder, card)):
+                _write(card, folder)
+            if folder == export_folder(card) and folder.name != BESIDE:
+                _forget(folder.parent)
+    except OSError as error:
+        if not _fits(folder, card):  # another process may have been faster, where files cannot be locked
+            raise OutputError.of(folder, error) from error
+    return folder
+
+
+def _fits(folder: Path, card: ModelCard) -> bool:
+    try:
+        read_manifest(folder, card)
+    except ModelError:
+        return False
+    return True
+
+
+def _write(card: ModelCard, folder: Path) -> None:
     network = load_network(card).requires_grad_(False)
     graphs = list(graphs_of(network, card))
     made_from = ExportManifest(
         FORMAT, card.name, card.sha256, card_digest(card), __version__, torch.__version__, OPSET, {}
     )
-    try:
-        with _new_folder(folder) as part:
-            for number, graph in enumerate(graphs, 1):
-                LOG.info(f"exporting {card.name} to ONNX: {graph.name} ({number} of {len(graphs)})")
-                _export(graph, graph_file(part, graph.name), made_from.metadata)
-                made_from.files[graph.name] = sha256(graph_file(part, graph.name).read_bytes()).hexdigest()
-            (part / MANIFEST).write_text(dumps(asdict(made_from), indent=1) + "\n")
-    except OSError as error:
-        try:  # another process may have been faster
-            read_manifest(folder, card)
-        except ModelError:
-            raise OutputError.of(folder, error) from error
+    with _new_folder(folder) as part:
+        for number, graph in enumerate(graphs, 1):
+            LOG.info(f"exporting {card.name} to ONNX: {graph.name} ({number} of {len(graphs)})")
+            _export(graph, graph_file(part, graph.name), made_from.metadata)
+            made_from.files[graph.name] = sha256(graph_file(part, graph.name).read_bytes()).hexdigest()
+        (part / MANIFEST).write_text(dumps(asdict(made_from), indent=1) + "\n")
     LOG.info(f"exported {card.name} to {folder} ({made_from})")
-    return folder
 
 
 def _export(graph: Graph, file: Path, metadata: dict[str, str]) -> None:
@@ -109,19 +130,48 @@ def _traceable() -> Iterator[None]:
 
 
 @contextmanager
-def _new_folder(folder: Path) -> Iterator[Path]:
-    """A folder beside `folder` to write to; it takes its place when the block ends, and is deleted if that raises."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    for stale in folder.parent.glob(f".{folder.name}.*.part"):
-        if not Path("/proc", stale.name.split(".")[-2]).exists():
-            shutil.rmtree(stale, ignore_errors=True)
-    part, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{kind}") for kind in ("part", "old.part"))
-    part.mkdir()
+def _alone(folder: Path) -> Iterator[bool]:
+    """While the block runs, no other process is in such a block of the same folder; whether one had to be waited for.
+
+    File systems without locks let everybody in.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    place = os.open(folder, os.O_RDONLY)
+    waited = False
     try:
+        with suppress(OSError):
+            try:
+                fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                LOG.info(f"another process exports to {folder}; waiting for it")
+                waited = True
+                fcntl.flock(place, fcntl.LOCK_EX)
+        yield waited
+    finally:
+        os.close(place)
+
+
+@contextmanager
+def _new_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write to; it takes the place of `folder` when the block ends, and is deleted if that raises."""
+    prefix = f".{folder.name}."
+    for stale in folder.parent.iterdir():
+        ours = stale.name.startswith(prefix) and stale.name.endswith(_PART)
+        if ours and stale.stat().st_mtime < time.time() - STALE_S:
+            shutil.rmtree(stale, ignore_errors=True)
+    # Not named by the process: in containers, its number comes again at every start.
+    with tempfile.TemporaryDirectory(_PART, prefix, folder.parent, ignore_cleanup_errors=True) as beside:
+        part = Path(beside, "new")
+        part.mkdir()
         yield part
         with suppress(FileNotFoundError):
-            folder.rename(old)
+            folder.rename(Path(beside, "old"))
         part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+
+
+def _forget(cache: Path) -> None:
+    """Delete the models from the user's cache that were not read for longest."""
+    with suppress(OSError):  # another process deletes too
+        manifests = sorted(cache.glob(f"*/{MANIFEST}"), key=lambda file: file.stat().st_mtime)
+        for manifest in manifests[:-KEPT]:
+            shutil.rmtree(manifest.parent, ignore_errors=True)

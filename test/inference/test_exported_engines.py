@@ -308,6 +308,14 @@ def test_auto_says_which_engines_it_cannot_use(one, caplog, monkeypatch):
     assert "openvino cannot be used" in caplog.text and "no memory" in caplog.text
     assert "onnx is not used" in caplog.text and "differ" in caplog.text
 
+    def broken_package(self, graph, file):
+        raise TypeError("Descriptors cannot be created directly")
+
+    monkeypatch.setattr(openvino_engine.OpenVinoEngine, "_load", broken_package)
+    assert "torch" in load_world_model("auto", one).runs_on
+    assert "openvino cannot be used: Descriptors" in caplog.text
+    monkeypatch.setattr(openvino_engine.OpenVinoEngine, "_load", broken)
+
     def nowhere(self, card, device):
         raise ModelError("not today")
 
