@@ -59,6 +59,7 @@ ONLY_IN = {
     "cv_bridge": ("bridge/images.py",),
     "torch": ("world_model/", "training/", "evaluation/", "inference/torch"),
     "safetensors": ("world_model/", "training/", "evaluation/", "inference/torch"),
+    "onnx": ("inference/torch",),
     "onnxruntime": ("inference/onnx",),
     "openvino": ("inference/openvino",),
     "pybullet": ("simulation/",),
