@@ -93,6 +93,8 @@ def read_manifest(folder: Path, card: ModelCard) -> ExportManifest:
         what = f"weights {theirs}, this one has {ours}" if ours != theirs else "the same weights and another card"
         problem = f"exported from another model ('{manifest.model}': {what})"
         raise ModelError(problem, thing=folder, cure=again)
+    if lacking := sorted(_needed(card) - files.keys()):
+        raise ModelError(f"lacks {', '.join(lacking)}", thing=path, cure=again)
     for graph, digest in files.items():
         file = graph_file(folder, graph)
         try:
@@ -103,3 +105,17 @@ def read_manifest(folder: Path, card: ModelCard) -> ExportManifest:
             problem = f"cut off or changed: sha256 {found[:12]}, {MANIFEST} says {str(digest)[:12]}"
             raise ModelError(problem, thing=file, cure=again)
     return manifest
+
+
+def _needed(card: ModelCard) -> set[str]:
+    """Graphs without which a model does not run, or imagines something else without a word."""
+    always = {
+        "encode",
+        "decode",
+        "remember",
+        "denoise",
+        "composite",
+        *(f"condition_{each}" for each in card.action_spaces),
+    }
+    parts = {"robot_tokens": card.network.drawing, "outcomes": bool(card.network.outcomes)}
+    return always | {name for name, is_there in parts.items() if is_there}

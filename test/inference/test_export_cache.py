@@ -1,6 +1,7 @@
 """The cache of exported models: processes that export at once, and what is left in it."""
 
 import fcntl
+import json
 import logging
 import os
 import threading
@@ -9,7 +10,7 @@ import time
 import pytest
 from small_models import write_random_model
 
-from astra_ros.inference import ModelCard, load_world_model, torch_export
+from astra_ros.inference import ModelCard, ModelError, load_world_model, torch_export
 from astra_ros.inference.exported_files import MANIFEST, export_folder, read_manifest
 from astra_ros.inference.torch_export import export_network
 
@@ -99,3 +100,14 @@ def test_reading_a_model_keeps_it(tmp_path, monkeypatch):
     os.utime(manifest, (1000, 1000))
     load_world_model("onnx", directory)
     assert manifest.stat().st_mtime > 1000
+
+
+def test_a_manifest_without_a_graph_is_refused(card):
+    """Without that of the outcomes, for example, the model would imagine none and say nothing."""
+    path = export_network(card) / MANIFEST
+    values = json.loads(path.read_text())
+    del values["files"]["outcomes"], values["files"]["denoise"]
+    path.write_text(json.dumps(values))
+    with pytest.raises(ModelError) as error:
+        read_manifest(path.parent, card)
+    assert error.value.thing == str(path) and error.value.problem == "lacks denoise, outcomes"
