@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -23,6 +24,10 @@ from astra_ros.ranking.prepare import Plan, PlanPreparer, PlanSettings, Prepared
 from astra_ros.ranking.strategies import ALL_AT_ONCE, STRATEGIES, PlanRollouts
 from astra_ros.robot.plan_renders import PlanRenders
 from astra_ros.settings import setting
+
+GOALS_KEPT = 8  # goal images, each for one place of the robot, in which the object's place is kept
+# Places of the robot are told apart in such steps of the network's numbers: a joint's spread in training is 1.
+SAME_PLACE = 0.01
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,7 @@ class Imaginer:
     ) -> None:
         self.model = model
         card = model.card
+        self._objects = lru_cache(maxsize=GOALS_KEPT)(partial(_object_in, model))
         self.plan_renders = PlanRenders(card.cameras, card.held_joints, card.image_size)
         self.configure(settings, critics or {}, scoring)
 
@@ -165,7 +171,8 @@ class Imaginer:
         conditioning = self._condition(prepared)
         clock.lap("draw")
         # What is imagined from the history then finds its latents.
-        latents = self.model.encode(history if goal_frame is None else np.concatenate([history, goal_frame[None]]))
+        frames = history if goal_frame is None else np.concatenate([history, goal_frame[None]])
+        latents = self.model.encode(frames)
         newest = latents[len(history) - 1]
         clock.lap("encode")
         goal_seen = None
@@ -208,20 +215,14 @@ class Imaginer:
         return Conditioning(space.name, space.encode(motion), renders, poses)
 
     def _object_in(self, frame: np.ndarray, prepared: PreparedPlans, seed: int) -> np.ndarray | None:
-        """Where the model sees the object in an image, [3] m; None for a model without positions of an object.
-
-        Outcomes belong to imagined frames. So the image is taken for the history of a scene that stands still,
-        and its next frame is imagined. The robot is not rendered and is said to stand where it is now. In the
-        image it may stand elsewhere, which costs about a centimetre.
-        """
-        card, space, now = self.model.card, prepared.space, prepared.motion[0, 0]
+        """Where the model sees the object in an image, [3] m; None where no critic or no head is for it."""
+        space, now = prepared.space, prepared.motion[0, 0]
         asked = any(critic.name == "goal_pose" and critic.settings.enabled for critic in self.critics)
-        if not asked or OBJECT_POSITION not in card.outcomes[space.name]:
+        if not asked or OBJECT_POSITION not in self.model.card.outcomes[space.name]:
             return None
-        still = Conditioning(space.name, space.encode(np.stack([now, now])[None]))
-        history = np.repeat(frame[None], card.history, axis=0)
-        made = self.model.imagine(history, still, seed=seed, steps=self.settings.denoising_steps or None)
-        return made.outcomes[OBJECT_POSITION][0, 0]
+        place = np.round(space.encode(np.stack([now, now])[None]) / SAME_PLACE).astype(int)
+        steps = self.settings.denoising_steps or None
+        return self._objects(frame.tobytes(), space.name, tuple(place.ravel().tolist()), seed, steps)
 
     def pictures(self, result: Result, which=...) -> np.ndarray:
         """Imagined frames as images uint8 [..., h, w, 3] RGB. A plan's last imagined image repeats after it.
@@ -234,6 +235,21 @@ class Imaginer:
             plan_KH, step_KH = np.indices((made.plans, made.horizon))
             which = plan_KH[which], np.minimum(step_KH, made.imagined_steps[:, None] - 1)[which]
         return self.model.pictures(made.latents, result.observed, result.conditioning, which)
+
+
+def _object_in(
+    model: WorldModel, image: bytes, space: str, place: tuple[int, ...], seed: int, steps: int | None
+) -> np.ndarray:
+    """Where the model sees the object in an image of its size, [3] m.
+
+    Outcomes belong to imagined frames. So the image is taken for the history of a scene that stands still, and its
+    next frame is imagined. The robot is not rendered and is said to stand where it is now, its actions in units of
+    `SAME_PLACE`. In the image it may stand elsewhere, which costs some centimetres: see docs/performance.md.
+    """
+    card = model.card
+    still = Conditioning(space, SAME_PLACE * np.array(place)[None, None])
+    history = np.stack([np.frombuffer(image, np.uint8).reshape(*card.image_size, 3)] * card.history)
+    return model.imagine(history, still, seed=seed, steps=steps).outcomes[OBJECT_POSITION][0, 0]
 
 
 class _Stopwatch:

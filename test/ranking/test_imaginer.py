@@ -16,6 +16,7 @@ from astra_ros.critics.progress import ProgressSettings
 from astra_ros.plans.action_spaces.joints import JointSpace
 from astra_ros.plans.action_spaces.twist import TwistSpace
 from astra_ros.plans.errors import RobotUnknown, StartError
+from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.ranking.imaginer import Imaginer, RankingSettings
 from astra_ros.ranking.prepare import NothingToImagine, UnmatchedPlan
@@ -59,6 +60,36 @@ def test_the_object_is_looked_for_in_the_goal_image():
     assert judge.model.asked[0] == ((1, 1, 4), "two", 5, None)
     given = judge.score(HISTORY, plans, goal_frame=WHITE, goal_position=np.array([0.5, 0.0, 0.0]))
     assert [round(score.critics["goal_pose"].raw, 6) for score in given.scores] == [0.5, 0.0, 0.5]
+
+
+def test_the_object_in_a_goal_image_is_looked_for_once_while_the_robot_stands():
+    model = KnownModel()
+    model.card.outcomes["two"] = ("obstacle_contact", "object_position")
+    judge, real, told = Imaginer(model, RankingSettings(horizon=2)), model.imagine, []
+
+    def imagine(history, conditioning, **kwargs):
+        made = real(history, conditioning, **kwargs)
+        made.outcomes["object_position"] = np.full((*conditioning.actions.shape[:2], 3), history[-1].mean())
+        if conditioning.horizon == 1:
+            told.append((int(history[-1].mean()), *conditioning.actions[0, 0].astype(float).round(6).tolist()))
+        return made
+
+    def score(goal, a, end=1.0, **more):
+        """A plan that begins where joint a is."""
+        positions = np.array([[a, 0.0], [end, 0.0]])
+        made = judge.score(HISTORY, [JointPlan(("a", "b"), np.arange(2.0), positions, "p")], None, goal, **more)
+        assert made.critic_input.goal_position.tolist() == [goal.mean()] * 3
+
+    model.imagine = imagine
+    black = np.zeros_like(WHITE)
+    score(WHITE, 0.5), score(WHITE.copy(), 0.503, end=0.2), score(black, 0.5), score(WHITE, 0.498)
+    assert told == [(255, 0.5, 0.0, 0.0, 0.0), (0, 0.5, 0.0, 0.0, 0.0)], "a sensor's noise is no other place"
+    score(WHITE, 0.6)
+    assert told[2:] == [(255, 0.6, 0.0, 0.0, 0.0)]
+    score(WHITE, 0.6, seed=1)
+    judge.configure(RankingSettings(horizon=2, denoising_steps=3), {})
+    score(WHITE, 0.6, seed=1)
+    assert len(told) == 5, "another seed and other steps are other results"
 
 
 def test_plans_are_sampled_at_the_models_times():
