@@ -25,7 +25,7 @@ from astra_ros.world_model.rollout import Denoised, FrameContext
 
 LOG = logging.getLogger(__name__)
 EXPORT_NEEDS = ("torch", "onnx")
-VIEWS = 128  # reprojected at once: more take more memory and no less time
+IMAGES = 16  # worked on at once: runtimes keep the memory of the largest batch
 
 Memory = dict[str, np.ndarray]  # inputs of `denoise` that are the same for all frames
 
@@ -92,7 +92,7 @@ class ExportedEngine(Engine):
         return self._run("encode", {"images": images})["latents"]
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
-        return self._run("decode", {"latents": latents})["images"]
+        return self._in_parts("decode", "images", {"latents": latents}, {})
 
     def condition(self, actions: np.ndarray, space: str) -> np.ndarray:
         made = self._run(f"condition_{space}", {"actions": actions.reshape(-1, *actions.shape[-2:])})["condition"]
@@ -113,10 +113,7 @@ class ExportedEngine(Engine):
     def reproject(self, image: np.ndarray, poses: np.ndarray, space: str) -> np.ndarray | None:
         if f"reproject_{space}" not in self._graphs:
             return None
-        parts = (poses[first : first + VIEWS] for first in range(0, len(poses), VIEWS))
-        return np.concatenate(
-            [self._run(f"reproject_{space}", {"image": image, "poses": part})["reprojected"] for part in parts]
-        )
+        return self._in_parts(f"reproject_{space}", "reprojected", {"poses": poses}, {"image": image})
 
     def remember(self, history: np.ndarray) -> Memory:
         return self._run("remember", {"history": history}) | {"observed": history[:, -1]}
@@ -156,12 +153,25 @@ class ExportedEngine(Engine):
         self, latents: np.ndarray, observed: np.ndarray, poses: np.ndarray | None, robot: np.ndarray | None, space: str
     ) -> np.ndarray:
         pixels = latents.shape[0], 6, *self._card.image_size
-        inputs = {"latents": latents, "observed": observed}
-        inputs["robot"] = np.zeros(pixels, np.uint8) if robot is None else robot.reshape(pixels)
+        robot = np.broadcast_to(np.uint8(0), pixels) if robot is None else robot.reshape(pixels)
+        each = {"latents": latents, "robot": robot}
         if poses is not None:
-            return self._run(f"composite_{space}", inputs | {"poses": self.array(poses)})["images"]
+            return self._in_parts(
+                f"composite_{space}", "images", each | {"poses": self.array(poses)}, {"observed": observed}
+            )
         known = np.full(1, not self._card.action_spaces[space].moves_camera, np.float32)
-        return self._run("composite", inputs | {"known": known})["images"]
+        return self._in_parts("composite", "images", each, {"observed": observed, "known": known})
+
+    def _in_parts(
+        self, graph: str, output: str, each: dict[str, np.ndarray], shared: dict[str, np.ndarray]
+    ) -> np.ndarray:
+        """An output of a graph whose rows are those of the inputs `each`, a batch after the other."""
+        count = len(next(iter(each.values())))
+        made = []
+        for first in range(0, max(count, 1), IMAGES):
+            part = {name: values[first : first + IMAGES] for name, values in each.items()}
+            made.append(self._run(graph, part | shared)[output])
+        return np.concatenate(made)
 
 
 def _exported(card: ModelCard) -> Path:

@@ -65,9 +65,9 @@ def test_they_imagine_what_torch_imagines(directory):
     cases = [
         (some_plans(ARM, 3, 4), None),
         (some_plans(ARM, 1, 1, renders=True), None),
-        (some_plans(ARM, 2, 7, renders=True), 3),
+        (some_plans(ARM, 3, 7, renders=True), 3),
         (some_plans(BASE, 3, 2), 2),
-        (some_plans(BASE, 2, 4, moving=True), None),
+        (some_plans(BASE, 5, 4, moving=True), None),
         (some_plans(BASE, 1, 3, renders=True, moving=True), 2),
     ]
     images = some_images(3)
