@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from tqdm import tqdm
 
 from astra_ros.camera.moving_camera import MovingCamera
@@ -20,6 +19,7 @@ from astra_ros.datasets.robot_renders import Drawer
 from astra_ros.inference.torch_camera import inverse_depth_camera
 from astra_ros.plans.action_spaces import ActionSpace, action_space_class
 from astra_ros.training.precision import mixed_precision
+from astra_ros.training.resident_episodes import LatentEpisode, ResidentEpisodes
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.autoencoder import FrameAutoencoder
 from astra_ros.world_model.denoiser import OutcomeHeads
@@ -108,26 +108,8 @@ class ClipSettings:
     starts_every: int = 1  # as in `TrainSettings`
 
 
-@dataclass(frozen=True)
-class LatentEpisode:
-    """An episode of N frames as latents, with what clips are cut from."""
-
-    space: int  # number of the action space
-    latents: Tensor  # float16 [N, C, h, w]
-    actions: Tensor  # [N - 1, A]
-    outcomes: dict[str, Tensor]  # [N] or [N, 3] each, NaN where unknown
-    robot_renders: Tensor | None  # uint8 [N, 3, h, w]
-    object_cells: Tensor | None  # [N, h, w]
-    frames: Tensor | None  # uint8 [N, h, w, 3]; kept only of a moving camera that is known
-    motion: np.ndarray  # float64 [N, D]
-    dt_s: float
-
-    def __len__(self) -> int:
-        return len(self.latents)
-
-
 class LatentDataset:
-    """The episodes of `paths` as latents in memory; `autoencoder` encodes them on its own device.
+    """The episodes of `paths` as latents in memory, on the device of `autoencoder`, which encodes them.
 
     Raises DatasetError where an episode fits no action space, or is too short for the horizon.
     """
@@ -139,9 +121,12 @@ class LatentDataset:
         self.autoencoder = autoencoder.eval()
         self.device = next(autoencoder.parameters()).device
         self._kept: dict[tuple[int, int], Tensor] = {}  # reprojected latents of (episode, start)
-        self.episodes = [
+        self._poses: dict[tuple[int, int], Tensor] = {}  # of a moving camera after (episode, start)
+        encoded = [
             self._encoded(path) for path in tqdm(list(paths), unit="episode", desc="encode", disable=not progress)
         ]
+        self.resident = ResidentEpisodes(encoded, max(space.dim for space in settings.spaces), self.device)
+        self.episodes = self.resident.episodes
 
     @torch.inference_mode()
     def _encoded(self, path: Path) -> LatentEpisode:
@@ -198,43 +183,33 @@ class LatentDataset:
 
         Before an episode begins the scene stood still: its first frame is repeated.
         """
-        window, horizon = self.settings.window, self.settings.horizon
-        chosen = [self.episodes[index] for index in episodes]
-        runs = [torch.arange(start - window + 1, start + horizon + 1).clamp_min(0) for start in starts]
-        pairs = list(zip(chosen, runs))
-        future = slice(window, None)
-        widest = max(space.dim for space in self.settings.spaces)
+        window, horizon, device = self.settings.window, self.settings.horizon, self.resident.device
+        chosen = torch.tensor(list(episodes), device=device)
+        run = torch.tensor(list(starts), device=device)[:, None]
+        run = (run + torch.arange(-window + 1, horizon + 1, device=device)).clamp_min(0)
+        rows = self.resident.first[chosen][:, None] + run
+        future = rows[:, window:]
         robot_renders = rendered = None
         if self.settings.drawer is not None:
-            blank = torch.zeros(horizon, *self.settings.drawer.shape, dtype=torch.uint8)
-            robot_renders = torch.stack(
-                [blank if one.robot_renders is None else one.robot_renders[run[future]] for one, run in pairs]
-            )
-            rendered = torch.tensor([one.robot_renders is not None for one in chosen])
+            rendered = self.resident.rendered[chosen]
+            robot_renders = self.resident.renders(chosen, run[:, window:])
+            if robot_renders is None:
+                shape = (*future.shape, *self.settings.drawer.shape)
+                robot_renders = torch.zeros(shape, dtype=torch.uint8, device=device)
         reprojected, poses_known = self._reprojected(episodes, starts)
+        cells = self.resident.object_cells
         return Clip(
-            latents=torch.stack([one.latents[run] for one, run in pairs]).float(),
-            actions=torch.stack(
-                [F.pad(one.actions[run[future] - 1], (0, widest - one.actions.shape[1])) for one, run in pairs]
-            ),
-            spaces=torch.tensor([one.space for one in chosen]),
-            outcomes={
-                name: torch.stack([one.outcomes[name][run[future]] for one, run in pairs])
-                for name in self.settings.outcomes
-            },
+            latents=self.resident.latents[rows].float(),
+            actions=self.resident.actions[future - 1],
+            spaces=self.resident.spaces[chosen],
+            outcomes={name: label[future] for name, label in self.resident.outcomes.items()},
             robot_renders=robot_renders,
             rendered=rendered,
             reprojected=reprojected,
             poses_known=poses_known,
-            object_cells=torch.stack([self._object_cells(one, run) for one, run in pairs]),
+            # Where the object is, and where it was when last observed.
+            object_cells=torch.maximum(cells[future], cells[rows[:, window - 1 : window]]),
         )
-
-    def _object_cells(self, episode: LatentEpisode, run: Tensor) -> Tensor:
-        """Of the H frames, [H, h, w]: where the object is, and where it was when last observed."""
-        cells, window = episode.object_cells, self.settings.window
-        if cells is None:
-            return torch.zeros(self.settings.horizon, *episode.latents.shape[-2:])
-        return torch.maximum(cells[run[window:]], cells[run[window - 1]])
 
     @torch.no_grad()
     def _reprojected(self, episodes: Sequence[int], starts: Sequence[int]) -> tuple[Tensor | None, Tensor | None]:
@@ -253,20 +228,28 @@ class LatentDataset:
                 new[row] = one.frames[starts[row]]
         for number in sorted({chosen[row].space for row in new}):
             rows = [row for row in new if chosen[row].space == number]
-            frames = torch.stack([new[row] for row in rows]).numpy()
-            poses = torch.from_numpy(np.concatenate([self.camera_poses(*picks[row]) for row in rows]))
+            frames = torch.stack([new[row] for row in rows]).to(self.device)
+            poses = torch.cat([self._resident_poses(*picks[row]) for row in rows])
             camera = self.settings.cameras[self.settings.spaces[number].name]
             with mixed_precision(self.device):
                 made[rows] = reprojected_latents(
                     self.autoencoder,
-                    frames_to_tensor(frames).to(self.device),
-                    poses.to(self.device),
-                    inverse_depth_camera(camera, frames.shape[1:3], self.device),
+                    frames.movedim(-1, -3).float() / 255,
+                    poses,
+                    inverse_depth_camera(camera, (frames.shape[1], frames.shape[2]), self.device),
                 ).float()
         if self.settings.starts_every > 1:
             self._kept.update((picks[row], made[row].half()) for row in new)
             made = made.half().float()  # rounded at the first use as later, or a resumed training would differ
         return made, torch.tensor([one.frames is not None for one in chosen])
+
+    def _resident_poses(self, index: int, start: int) -> Tensor:
+        """`camera_poses` on the device, computed once."""
+        if (index, start) not in self._poses:
+            poses = self.camera_poses(index, start)
+            assert poses is not None
+            self._poses[index, start] = torch.from_numpy(poses).to(self.device)
+        return self._poses[index, start]
 
     def camera_poses(self, index: int, start: int) -> np.ndarray | None:
         """Poses of a moving camera after frame `start`, float32 [1, H, 4, 4]; None where they are not known."""

@@ -100,7 +100,7 @@ class CompositorClips:
             to_bytes(decoded),
             to_bytes(seen),
             to_bytes(known),
-            None if renders is None else renders[start : start + 1 + self.horizon],
+            None if renders is None else renders[start : start + 1 + self.horizon].cpu(),
             torch.from_numpy(frames[start + 1 : start + 1 + self.horizon]).movedim(-1, 1),
         )
 
