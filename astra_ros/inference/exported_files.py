@@ -1,20 +1,23 @@
 """A model's network as ONNX files, one a function of `Engine`: where they lie, and whether they are whole and fit.
 
 A manifest beside the files says what they were made from. They lie in the folder `onnx` of the model where that
-exists, or else in the user's cache, in a folder that is named by the model's hash and the format. The cache keeps the
-models that were read last.
+exists, or else in the user's cache, in a folder that is named by the hashes of the model and of the code that makes the
+graphs. The cache keeps the models that were read last.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 from astra_ros.files import user_cache
 from astra_ros.inference.card import CARD_FILE, ModelCard, ModelError
 
+LOG = logging.getLogger(__name__)
 FORMAT = 1  # of the files: their names, inputs and outputs; counted up where they change
 OPSET = 20  # of ONNX: the first one whose GridSample says 'linear'
 MANIFEST = "manifest.json"
@@ -30,6 +33,7 @@ class ExportManifest:
     model_sha256: str  # of the weights
     card_sha256: str  # of the card, which has the weights' hash too
     astra_ros: str  # version of this package
+    code_sha256: str  # of its code that makes the graphs
     torch: str
     opset: int
     files: dict[str, str]  # name of a graph -> sha256 of its file
@@ -55,10 +59,19 @@ def card_digest(card: ModelCard) -> str:
     return hashlib.sha256((json.dumps(values, indent=1) + "\n").encode()).hexdigest()
 
 
+@cache
+def code_digest() -> str:
+    """sha256 of the code that graphs are made by: files that other code made may compute something else."""
+    here = Path(__file__).parent
+    files = [*sorted((here.parent / "world_model").glob("*.py")), here / "torch_export.py", here / "torch_graphs.py"]
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+
+
 def export_folder(card: ModelCard) -> Path:
     """Where the exported files of a model lie, or would."""
     beside = card.path / BESIDE
-    return beside if beside.is_dir() else user_cache() / "onnx" / f"{card_digest(card)[:32]}-{FORMAT}"
+    made_by = f"{card_digest(card)[:32]}-{code_digest()[:16]}"
+    return beside if beside.is_dir() else user_cache() / "onnx" / made_by
 
 
 def graph_file(folder: Path, graph: str) -> Path:
@@ -93,6 +106,9 @@ def read_manifest(folder: Path, card: ModelCard) -> ExportManifest:
         what = f"weights {theirs}, this one has {ours}" if ours != theirs else "the same weights and another card"
         problem = f"exported from another model ('{manifest.model}': {what})"
         raise ModelError(problem, thing=folder, cure=again)
+    if manifest.code_sha256 != code_digest():
+        theirs = f"exported by other code (astra_ros {manifest.astra_ros}), which may compute something else"
+        LOG.warning(f"{folder}: {theirs}; {again}")
     if lacking := sorted(_needed(card) - files.keys()):
         raise ModelError(f"lacks {', '.join(lacking)}", thing=path, cure=again)
     for graph, digest in files.items():

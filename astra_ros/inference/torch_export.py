@@ -30,6 +30,7 @@ from astra_ros.inference.exported_files import (
     OPSET,
     ExportManifest,
     card_digest,
+    code_digest,
     export_folder,
     graph_file,
     read_manifest,
@@ -74,7 +75,7 @@ def _write(card: ModelCard, folder: Path) -> None:
     network = load_network(card).requires_grad_(False)
     graphs = list(graphs_of(network, card))
     made_from = ExportManifest(
-        FORMAT, card.name, card.sha256, card_digest(card), __version__, torch.__version__, OPSET, {}
+        FORMAT, card.name, card.sha256, card_digest(card), __version__, code_digest(), torch.__version__, OPSET, {}
     )
     with _new_folder(folder) as part:
         for number, graph in enumerate(graphs, 1):

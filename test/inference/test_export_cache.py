@@ -10,7 +10,7 @@ import time
 import pytest
 from small_models import write_random_model
 
-from astra_ros.inference import ModelCard, ModelError, load_world_model, torch_export
+from astra_ros.inference import ModelCard, ModelError, exported_files, load_world_model, torch_export
 from astra_ros.inference.exported_files import MANIFEST, export_folder, read_manifest
 from astra_ros.inference.torch_export import export_network
 
@@ -100,6 +100,23 @@ def test_reading_a_model_keeps_it(tmp_path, monkeypatch):
     os.utime(manifest, (1000, 1000))
     load_world_model("onnx", directory)
     assert manifest.stat().st_mtime > 1000
+
+
+def test_files_that_other_code_made_are_exported_again(card, monkeypatch):
+    """Graphs of the same model by an earlier build may compute something else."""
+    earlier = export_network(card)
+    monkeypatch.setattr(exported_files, "code_digest", lambda: 64 * "0")
+    assert earlier.is_dir() and not export_folder(card).exists()
+
+
+def test_files_beside_the_model_that_other_code_made_are_told(card, caplog):
+    """They were put there by hand, and perhaps nothing here can make them again."""
+    folder = export_network(card)
+    path = folder / MANIFEST
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps(values | {"code_sha256": 64 * "0", "astra_ros": "0.0.9"}))
+    assert read_manifest(folder, card)
+    assert str(folder) in caplog.text and "0.0.9" in caplog.text
 
 
 def test_a_manifest_without_a_graph_is_refused(card):
