@@ -106,7 +106,7 @@ class LossFigures:
     Attributes:
         critics_alone: see `critics_alone`.
         with_truth: see `orders_with_truth`.
-        without_imagination: by critics that read the plans alone; None where there are none.
+        without_imagination: by the critics that read only the plans; None if no such critic is loaded.
         generators: None where the plans are of fewer than two.
     """
 

@@ -131,7 +131,7 @@ class BenchRequest:
     plot: Path | None = setting(None, "file for a picture of the times (PNG)")
 
     def conditions(self) -> list[Condition]:
-        """What is measured, the first size back to back first. Raises SettingError for a rate or size that is none."""
+        """What is measured, the first size back to back first. Raises SettingError for an invalid rate or size."""
         if self.rate is not None and not 0 < self.rate < math.inf:
             raise SettingError("rate", self.rate, "give a number of requests per second, above 0")
         rates = [0.0] if self.rate is None else [0.0, self.rate]

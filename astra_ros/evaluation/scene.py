@@ -39,7 +39,7 @@ class Scene:
         still, still_collision: outcome of standing still, and whether that collides.
         contact: the plans' probabilities of contact as the model gave them; empty where it gives none.
         with_truth: part of what was imagined -> the order if the truth stood in its place.
-        plan_alone: the order by critics that read the plans and nothing imagined; None where there are none.
+        plan_alone: the order by the critics that read only the plans; None if no such critic is loaded.
     """
 
     seed: int

@@ -13,7 +13,7 @@ from astra_ros.world_model.layers import ConditionedBlock, start_at_zero
 def one_pass_config(config: AstraConfig, frames: int) -> AstraConfig:
     """The same network for chunks of `frames` frames in one pass. One that is such a network keeps its noise.
 
-    Raises ValueError for a network that predicts noise: from zeros, there is none to predict.
+    Raises ValueError for a network that predicts noise: a pass that starts from zeros contains no noise.
     """
     if config.time_attention:
         return replace(config, chunk=frames)
