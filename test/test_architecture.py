@@ -347,3 +347,10 @@ def test_a_bad_import_is_found(path, source, word):
 def test_a_cycle_is_found():
     assert set(cycles({"a": {"b"}, "b": {"c"}, "c": {"a"}})) == {"a", "b", "c"}
     assert not cycles({"a": {"b", "c"}, "b": {"c"}, "c": set()})
+
+
+def test_every_test_file_has_a_name_of_its_own():
+    # pytest imports test files by their bare names: two of one name stop the whole collection, but only where both
+    # folders are collected together.
+    names = Counter(path.name for path in (PACKAGE.parent / "test").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
