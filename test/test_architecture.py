@@ -33,19 +33,21 @@ ARROWS = {
     "critics": {"inference", "plans"},
     "ranking": {"camera", "critics", "inference", "plans", "robot"},
     "views": {"critics", "inference", "plans"},
-    "simulation": {"camera", "plans", "resources", "robot"},
+    "control": {"camera", "plans", "robot"},
+    "agents": {"camera", "control", "critics", "inference", "plans", "ranking", "robot"},
+    "simulation": {"camera", "control", "plans", "resources", "robot"},
     "datasets": {"camera", "plans", "resources", "robot", "simulation"},
     "training": {
         "camera", "datasets", "inference", "plans", "resources", "robot", "simulation", "views", "world_model"
     },
     "evaluation": {
-        "camera", "critics", "datasets", "inference", "plans", "ranking", "resources", "robot", "simulation",
-        "training", "views", "world_model",
+        "agents", "camera", "control", "critics", "datasets", "inference", "plans", "ranking", "resources", "robot",
+        "simulation", "training", "views", "world_model",
     },
     "bridge": {"camera", "critics", "plans", "robot"},
     "nodes": {
-        "bridge", "camera", "critics", "datasets", "inference", "plans", "ranking", "resources", "robot", "simulation",
-        "views",
+        "agents", "bridge", "camera", "control", "critics", "datasets", "inference", "plans", "ranking", "resources",
+        "robot", "simulation", "views",
     },
     "commands": {
         "datasets", "evaluation", "inference", "nodes", "ranking", "resources", "simulation", "training"
