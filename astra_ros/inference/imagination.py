@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -58,6 +59,16 @@ class Imagination:
         object.__setattr__(self, "latents", latents)
         object.__setattr__(self, "uncertainty", uncertainty)
         object.__setattr__(self, "outcomes", outcomes)
+
+    def spread(self, frames: Sequence[int]) -> Imagination:
+        """H frames, of which only `frames` (ascending, 1 to H, the last H) were imagined: these are what is given.
+
+        An imagined frame stands for those between it and the one before it, too. An event's probability is that of
+        the whole interval.
+        """
+        of = np.searchsorted(frames, np.arange(1, frames[-1] + 1))
+        outcomes = {name: values[:, of] for name, values in self.outcomes.items()}
+        return Imagination(self.latents[:, of], self.uncertainty[:, of], outcomes)
 
     def mean(self, values_KH: np.ndarray) -> np.ndarray:
         """Mean of each plan's values over the frames that were imagined, float64 [K]."""

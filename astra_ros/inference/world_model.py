@@ -13,7 +13,16 @@ from astra_ros.inference.frame_latents import FrameLatents
 from astra_ros.inference.imagination import Imagination
 from astra_ros.outcomes import EVENTS
 from astra_ros.world_model.noise import draw_noise
-from astra_ros.world_model.rollout import Array, Noise, PlanConditions, Sampling, Start, concatenated, rollout
+from astra_ros.world_model.rollout import (
+    Array,
+    Noise,
+    PlanConditions,
+    Sampling,
+    Start,
+    coarse_frames,
+    concatenated,
+    rollout,
+)
 
 
 class WorldModel:
@@ -82,18 +91,29 @@ class WorldModel:
         return self._engine.decode(self._engine.restyle(self._encode(frames), self._encode(style[None])))
 
     def imagine(
-        self, history: np.ndarray, conditioning: Conditioning, *, seed: int = 0, steps: int | None = None
+        self,
+        history: np.ndarray,
+        conditioning: Conditioning,
+        *,
+        seed: int = 0,
+        steps: int | None = None,
+        stride: int = 1,
     ) -> Imagination:
-        """Imagine the K plans of `conditioning`.
+        """Imagine the K plans of `conditioning`, every frame or, at a `stride`, every so many-th and the last.
+
+        What is imagined of a frame then stands for those that were passed over before it, too: H stays as it is.
 
         Args: `history` uint8 [T, h, w, 3] RGB, oldest first, `dt_s` apart; `seed` of the one noise draw that the
         plans share; `steps` denoising passes a chunk of frames, the model's own number if None. Models without
         kinematic conditioning do not look at robot renders and camera poses.
+
+        Raises ValueError for a stride that is not among `card.network.strides`.
         """
-        engine, sampling = self._engine, Sampling.of(self.card.network, steps)
+        engine, sampling = self._engine, Sampling.of(self.card.network, steps, stride=stride)
         self._check(conditioning)
-        noise = self._noise(seed, conditioning.horizon, sampling.chunk)
-        plans = self._conditions(history[-1], conditioning)
+        kept = coarse_frames(conditioning.horizon, stride)
+        noise = self._noise(seed, len(kept), sampling.chunk)
+        plans = self._conditions(history[-1], conditioning, kept)
         seen = self._encode(history)[None]
         start = Start(seen, engine.remember(seen))
         # What is read comes to numpy once, behind the last chunk: until then, the device need not be waited for.
@@ -107,11 +127,12 @@ class WorldModel:
             for name in ("latents", "log_error", *known)
         )
         read = zip(known, outcomes)
-        return Imagination(
+        imagination = Imagination(
             latents,
             np.sqrt(np.exp(log_error).mean(-1)),
             {name: np.exp(-np.logaddexp(0, -values)) if name in EVENTS else values for name, values in read},
         )
+        return imagination if stride == 1 else imagination.spread(kept)
 
     def pictures(self, latents: np.ndarray, observed: np.ndarray, conditioning: Conditioning, which=...) -> np.ndarray:
         """Imagined latents as images.
@@ -148,21 +169,23 @@ class WorldModel:
                 f"knows {sorted(moving) or 'none'}"
             )
 
-    def _conditions(self, newest: np.ndarray, conditioning: Conditioning) -> PlanConditions:
-        engine = self._engine
+    def _conditions(self, newest: np.ndarray, conditioning: Conditioning, kept: list[int]) -> PlanConditions:
+        engine, every = self._engine, len(kept) == conditioning.horizon
+        renders, poses = conditioning.robot_renders, conditioning.camera_poses
         tokens = reprojected = None
-        if conditioning.robot_renders is not None:
-            tokens = engine.robot_tokens(conditioning.robot_renders[None, :, 1:])
-        if conditioning.camera_poses is not None:
-            reprojected = engine.reproject(newest, conditioning.camera_poses.reshape(-1, 4, 4), conditioning.space)
+        if renders is not None:
+            tokens = engine.robot_tokens(renders[None, :, 1:] if every else renders[None][:, :, kept])
+        if poses is not None:
+            poses = poses if every else poses[:, np.array(kept) - 1]
+            reprojected = engine.reproject(newest, poses.reshape(-1, 4, 4), conditioning.space)
         if reprojected is not None:
-            reprojected = reprojected.reshape(1, conditioning.plans, conditioning.horizon, *reprojected.shape[1:])
+            reprojected = reprojected.reshape(1, conditioning.plans, len(kept), *reprojected.shape[1:])
         return PlanConditions(
             engine.array(np.arange(1, conditioning.horizon + 1, dtype=np.float32)),
             engine.condition(engine.array(conditioning.actions[None]), conditioning.space),
             tokens,
             reprojected,
-        )
+        ).at(kept)
 
 
 def _noise(engine: Engine, latent_shape: tuple[int, int, int], seed: int, horizon: int, chunk: int) -> Noise:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -14,11 +15,21 @@ from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.denoiser import Memory
 from astra_ros.world_model.diffusion import FlowMatching, snr_weighted_mse
 from astra_ros.world_model.reprojection import not_moved
-from astra_ros.world_model.rollout import Denoised, FrameContext, Noise, PlanConditions, Sampling, Start, rollout
+from astra_ros.world_model.rollout import (
+    Denoised,
+    FrameContext,
+    Noise,
+    PlanConditions,
+    Sampling,
+    Start,
+    coarse_frames,
+    rollout,
+)
 
 
 class LossWeights(NamedTuple):
     object_cells: float = 0.0  # extra weight of the cells that show the object; every cell has 1
+    moved: float = 0.0  # extra weight of the cells that change from what is known of them beforehand
     error: float = 0.03  # the expected-error head
     events: float = 0.2  # the heads of contacts and of leaving the road
     positions: float = 0.2  # the heads of object and tool
@@ -40,6 +51,7 @@ class Prepared(NamedTuple):
     condition: Tensor  # [B, H, D]
     robot_tokens: Tensor | None  # [B, H, L, D] the robot rendered along the plan
     reprojected: Tensor | None  # [B, H, C + 1, h, w] the newest frame, seen from each future camera pose
+    age: Tensor  # [H] steps since the newest observed frame
 
     def remember(self, model: Astra) -> Memory:
         """The memory: attention sees the noisy history, but the latents that are moved are clean."""
@@ -49,11 +61,20 @@ class Prepared(NamedTuple):
         """The conditions of the first `frames` frames, one plan for each clip: [B, 1, frames, ...]."""
         tokens, seen = self.robot_tokens, self.reprojected
         return PlanConditions(
-            torch.arange(1, frames + 1, device=self.target.device),
+            self.age[:frames],
             self.condition[:, None, :frames],
             None if tokens is None else tokens[:, None, :frames],
             None if seen is None else seen[:, None, :frames],
         )
+
+    @property
+    def moved(self) -> Tensor:
+        """How far cells differ from the last observed image, seen from where the camera will be: [B, H, h, w], 0 to 1.
+
+        1 is a change by `MOVED`.
+        """
+        known = self.newest[:, :1] if self.reprojected is None else self.reprojected[:, :, :-1]
+        return ((self.target - known).square().mean(2) / MOVED**2).clamp(max=1)
 
     def context(self, chunk: int, newest: Tensor, before: Tensor, corruption: Tensor, level: Tensor) -> FrameContext:
         """All chunks of every clip side by side; `newest` and `before` [B, H / F, C, h, w] precede each."""
@@ -61,13 +82,12 @@ class Prepared(NamedTuple):
         def chunks(x: Tensor | None) -> Tensor | None:
             return None if x is None else x.unflatten(1, (-1, chunk))
 
-        age = torch.arange(1, self.target.shape[1] + 1, device=self.target.device).float()
         return FrameContext(
             newest + corruption,
             before + corruption,
             newest,
             level,
-            age.unflatten(0, (-1, chunk)).expand(len(newest), -1, -1),
+            self.age.unflatten(0, (-1, chunk)).expand(len(newest), -1, -1),
             self.condition.unflatten(1, (-1, chunk)),
             chunks(self.robot_tokens),
             chunks(self.reprojected),
@@ -87,10 +107,16 @@ MAX_HISTORY_NOISE = 0.5  # strongest noise on the newest latents, in standard de
 MEMORY_NOISE = 0.1  # strongest noise on the observed history, likewise
 # Shares of the clips that are trained without the action, and without robot renders and reprojection.
 ACTION_DROPPED, RENDERS_DROPPED = 0.05, 0.1
+MOVED = 0.5  # RMS change of a cell's latent, in standard deviations, that counts as a new content
 
 
-def prepare(model: Astra, clip: Clip, generator: torch.Generator, memory_noise: float = MEMORY_NOISE) -> Prepared:
-    """Put noise on the history of the clips, and encode their conditions."""
+def prepare(
+    model: Astra, clip: Clip, generator: torch.Generator, memory_noise: float = MEMORY_NOISE, stride: int = 1
+) -> Prepared:
+    """Put noise on the history of the clips, and encode their conditions.
+
+    At a stride, H are the frames that `coarse_frames` keeps.
+    """
     batch, horizon = clip.actions.shape[:2]
     window = clip.latents.shape[1] - horizon
     device = clip.latents.device
@@ -98,9 +124,11 @@ def prepare(model: Astra, clip: Clip, generator: torch.Generator, memory_noise: 
     def chance(probability):
         return (torch.rand(batch, generator=generator) < probability).to(device)
 
-    seen, target = clip.latents[:, :window], clip.latents[:, window:]
+    kept = coarse_frames(horizon, stride)
+    rows = torch.tensor(kept, device=device) - 1
+    seen, target = clip.latents[:, :window], clip.latents[:, window:][:, rows]
     newest = torch.cat([seen[:, -1:], target[:, :-1]], dim=1)
-    before = torch.cat([seen[:, -2:], target], dim=1)[:, :horizon]
+    before = torch.cat([seen[:, -2:], target], dim=1)[:, : len(kept)]
 
     actions = model.action_encoder.of_many(clip.actions, clip.spaces)
     dropped = chance(ACTION_DROPPED)[:, None, None]
@@ -109,16 +137,37 @@ def prepare(model: Astra, clip: Clip, generator: torch.Generator, memory_noise: 
     plan_shown = ~(chance(RENDERS_DROPPED) | dropped[:, 0, 0])
     robot_tokens = None
     if clip.robot_renders is not None:
-        robot_tokens = model.render_tokens(clip.robot_renders.float() / 255, clip.rendered & plan_shown)
+        robot_tokens = model.render_tokens(clip.robot_renders[:, rows].float() / 255, clip.rendered & plan_shown)
     reprojected = None
     if clip.reprojected is not None:
         reprojected = torch.where(
-            (clip.poses_known & plan_shown)[:, None, None, None, None], clip.reprojected, not_moved(seen[:, -1:])
+            (clip.poses_known & plan_shown)[:, None, None, None, None],
+            clip.reprojected[:, rows],
+            not_moved(seen[:, -1:]),
         )
 
     level = memory_noise * torch.rand(batch, 1, 1, 1, 1, generator=generator).to(device)
     history = seen + level * _noise_like(seen, generator)
-    return Prepared(history, target, newest, before, actions, robot_tokens, reprojected)
+    age = torch.arange(1, horizon + 1, device=device).float()
+    plan = PlanConditions(age, actions[:, None]).at(kept)
+    return Prepared(history, target, newest, before, plan.condition[:, 0], robot_tokens, reprojected, plan.age)
+
+
+def coarse_labels(clip: Clip, stride: int) -> Clip:
+    """What is known of the frames at a stride: an event counts in the whole interval that ends at a frame."""
+    kept = coarse_frames(clip.actions.shape[1], stride)
+    rows = torch.tensor(kept, device=clip.latents.device) - 1
+    outcomes = {}
+    for name, label in clip.outcomes.items():
+        if name in EVENTS:
+            unknown = torch.where(label.isfinite(), label, -1)
+            parts = [unknown[:, first:after].amax(1) for first, after in zip([0, *kept], kept)]
+            coarse = torch.stack(parts, 1)
+            outcomes[name] = torch.where(coarse < 0, torch.nan, coarse)
+        else:
+            outcomes[name] = label[:, rows]
+    cells = None if clip.object_cells is None else clip.object_cells[:, rows]
+    return replace(clip, outcomes=outcomes, object_cells=cells)
 
 
 def one_step_loss(
@@ -127,6 +176,7 @@ def one_step_loss(
     generator: torch.Generator,
     max_noise: float = MAX_HISTORY_NOISE,
     weights: LossWeights = LossWeights(),
+    stride: int = 1,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Predict every frame from the two recorded frames before it, with noise on them whose level the model is told.
 
@@ -134,11 +184,11 @@ def one_step_loss(
 
     With time attention all frames of a clip are one chunk, predicted from the last observed frames. A network that
     starts from zeros is trained as it imagines: from zeros alone, and on half of the clips without noise on the
-    newest frames.
+    newest frames. Only such a network is trained at a stride.
     """
-    ready = prepare(model, clip, generator, MEMORY_NOISE if max_noise else 0.0)
+    ready = prepare(model, clip, generator, MEMORY_NOISE if max_noise else 0.0, stride)
     config = model.config
-    chunk = clip.actions.shape[1] if config.time_attention else config.chunk
+    chunk = ready.target.shape[1] if config.time_attention else config.chunk
     target = ready.target.unflatten(1, (-1, chunk))
     newest, before = ready.newest[:, ::chunk], ready.before[:, ::chunk]
 
@@ -158,7 +208,8 @@ def one_step_loss(
     noisy = model.process.add_noise(target, noise, time)
     frame = ready.context(chunk, newest, before, corruption, level)
     denoised = model.denoise(noisy, time, frame, ready.remember(model))
-    return _loss(model, Pass(denoised, noisy, noise, time), target, clip, weights)
+    clip = clip if stride == 1 else coarse_labels(clip, stride)
+    return _loss(model, Pass(denoised, noisy, noise, time), target, clip, _cell_weights(ready, clip, weights), weights)
 
 
 def rollout_loss(
@@ -194,7 +245,16 @@ def rollout_loss(
     frame = ready.context(chunk, run[:, 1::chunk], run[:, :-1:chunk], corruption, level)
     time = torch.zeros(target.shape[:3], device=target.device)
     denoised = model.denoise(noise.samples, time, frame, memory)
-    return _loss(model, Pass(denoised, noise.samples, noise.samples, time), target, clip, weights)
+    done = Pass(denoised, noise.samples, noise.samples, time)
+    return _loss(model, done, target, clip, _cell_weights(ready, clip, weights), weights)
+
+
+def _cell_weights(ready: Prepared, clip: Clip, weights: LossWeights) -> Tensor:
+    """The weight of each cell of each frame in the denoising loss, [B, H, h, w] or []."""
+    made = ready.target.new_ones(())
+    if clip.object_cells is not None:
+        made = made + weights.object_cells * clip.object_cells
+    return made + weights.moved * ready.moved if weights.moved else made
 
 
 def _noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -207,7 +267,7 @@ def _noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _loss(
-    model: Astra, made: Pass, target: Tensor, clip: Clip, weights: LossWeights
+    model: Astra, made: Pass, target: Tensor, clip: Clip, cell_weights: Tensor, weights: LossWeights
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The denoising loss and those of the heads. `log_error` is trained to the logarithm of the mean error."""
     noisy, noise, time, target = (x.flatten(1, 2) for x in (made.noisy, made.noise, made.time, target))
@@ -215,9 +275,7 @@ def _loss(
     process = model.process
     if isinstance(process, FlowMatching):
         error = (denoised.prediction - target).square()
-        weighted = error
-        if clip.object_cells is not None:
-            weighted = error * (1 + weights.object_cells * clip.object_cells[:, :, None])
+        weighted = error * (cell_weights[:, :, None] if cell_weights.ndim else cell_weights)
         denoising = balanced(weighted.flatten(1).mean(1), clip.spaces)
     else:
         error = (process.to_x(noisy, denoised.prediction, time) - target).square()

@@ -65,6 +65,9 @@ class TrainSettings(OptimiserSettings):
     object_weight: float = _number(
         4.0, "extra weight of the latent error where the object is seen, or was; 0: none; flow matching only"
     )
+    moved_weight: float = _number(
+        0.0, "extra weight of the latent error where the scene changes; 0: none; flow matching only"
+    )
     starts_every: int = _number(
         1,
         "clips start at every n-th frame of an episode. From 2 on, the newest frame of a moving camera, reprojected to "

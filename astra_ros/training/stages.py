@@ -86,15 +86,19 @@ class DynamicsLoss(Losses[Astra]):
     def __init__(self, model: Astra, settings: TrainSettings, splits: bool = False):
         super().__init__(model)
         self.max_history_noise = settings.max_history_noise
-        self.weights = LossWeights(object_cells=settings.object_weight)
+        self.weights = LossWeights(object_cells=settings.object_weight, moved=settings.moved_weight)
         self.splits = splits
 
-    def forward(self, clip: Clip, rollout: bool, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(
+        self, clip: Clip, rollout: bool, stride: int, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         if rollout:
             loss, parts = rollout_loss(self.model, clip, generator, self.weights)
             parts = {"rollout_latent": parts["latent"]}
         else:
-            loss, parts = one_step_loss(self.model, clip, generator, self.max_history_noise, self.weights)
+            loss, parts = one_step_loss(self.model, clip, generator, self.max_history_noise, self.weights, stride)
+            if stride > 1:
+                parts = {f"stride_{stride}_latent": parts["latent"]}
         if self.splits:
             # FSDP adds up the gradients that each process has. A robot in the batches of other processes only has none
             # here, and the processes would add up different things.
@@ -169,6 +173,9 @@ def train_dynamics(
         late = trainer.progress >= settings.rollout_from if job.clock else step >= rollouts_from
         return config.process == "flow" and late and step % 2 == 1
 
+    def stride_of(step: int) -> int:
+        return config.strides[step % len(config.strides)]
+
     network = config.to_dict()
     del network["compositing"]  # the compositor is trained afterwards
     job = Job(
@@ -176,10 +183,18 @@ def train_dynamics(
         DynamicsLoss(model, settings, processes.splits),
         settings,
         network,
-        reads=("rollout_from", "max_history_noise", "object_weight", "starts_every", "horizon", "minutes"),
+        reads=(
+            "rollout_from",
+            "max_history_noise",
+            "object_weight",
+            "moved_weight",
+            "starts_every",
+            "horizon",
+            "minutes",
+        ),
         belongs_to={"autoencoder": hash_of(model.autoencoder)},
         fixed=("autoencoder", "compositor"),
-        timed=lambda step: not is_rollout(step),
+        timed=lambda step: not is_rollout(step) and stride_of(step) == 1,
         continues=True,
         examples="clips",
         clock=training.clock("dynamics"),
@@ -203,7 +218,7 @@ def train_dynamics(
     batch_size = processes.share(settings.dynamics_batch)
 
     def batch_of(step, generator):
-        return data.sample(batch_size, generator).to(processes.device), is_rollout(step), generator
+        return data.sample(batch_size, generator).to(processes.device), is_rollout(step), stride_of(step), generator
 
     return trainer.run(batch_of, validation), trained_on
 

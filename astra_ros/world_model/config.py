@@ -56,10 +56,13 @@ class AstraConfig:
     chunk: int = 1  # F, frames imagined together
     time_attention: bool = False  # each frame of a chunk attends to the earlier ones: one pass for all of them
     initial_noise: float = 1.0  # standard deviation of what a chunk starts from; 0: of all futures the mean
+    strides: tuple[int, ...] = (1,)  # steps from one imagined frame to the next that it was trained for
 
     def __post_init__(self):
         if self.chunk < 1:
             raise ValueError(f"chunk {self.chunk}: expected at least 1 frame")
+        if 1 not in self.strides or min(self.strides) < 1 or (len(self.strides) > 1 and not self.time_attention):
+            raise ValueError(f"strides {self.strides}: expected 1, and others from 2 on only with time_attention")
         for name in ("history_noise", "initial_noise"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} {getattr(self, name)}: expected 0 to 1")

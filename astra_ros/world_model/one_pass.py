@@ -9,17 +9,21 @@ from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.config import AstraConfig
 from astra_ros.world_model.layers import ConditionedBlock, start_at_zero
 
+STRIDES = (1, 4, 8)  # every frame, and coarse views of a plan
+
 
 def one_pass_config(config: AstraConfig, frames: int) -> AstraConfig:
-    """The same network for chunks of `frames` frames in one pass. One that is such a network keeps its noise.
+    """The same network for chunks of `frames` frames in one pass, of every frame or at a stride.
+
+    One that is such a network keeps its noise.
 
     Raises ValueError for a network that predicts noise: a pass that starts from zeros contains no noise.
     """
     if config.time_attention:
-        return replace(config, chunk=frames)
+        return replace(config, chunk=frames, strides=STRIDES)
     if config.process != "flow":
         raise ValueError(f"process '{config.process}': expected 'flow'")
-    return replace(config, time_attention=True, chunk=frames, initial_noise=0.0, history_noise=0.0)
+    return replace(config, time_attention=True, chunk=frames, initial_noise=0.0, history_noise=0.0, strides=STRIDES)
 
 
 def one_pass(model: Astra, frames: int) -> Astra:

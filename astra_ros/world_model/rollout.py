@@ -81,6 +81,24 @@ class PlanConditions(NamedTuple):
             self.free,
         )
 
+    def at(self, kept: Sequence[int]) -> PlanConditions:
+        """Frames at a stride: `condition` becomes the mean over the steps from one of the frames to the next.
+
+        Args: `kept`, the frames' numbers, 1 to H, from `coarse_frames`. `robot_tokens` and `reprojected` are those of
+        these frames already: so nobody makes the others.
+        """
+        if len(kept) == self.condition.shape[2]:
+            return self
+        age = concatenated([self.age[number - 1 : number] for number in kept], 0)
+        intervals = zip([0, *kept], kept)
+        means = [self.condition[:, :, first:after].mean(2)[:, :, None] for first, after in intervals]
+        return self._replace(age=age, condition=concatenated(means, 2))
+
+
+def coarse_frames(horizon: int, stride: int) -> list[int]:
+    """The frames, 1 to `horizon`, that are imagined at a stride: every `stride`-th and the last."""
+    return [*range(stride, horizon, stride), horizon]
+
 
 class Noise(NamedTuple):
     """Standard normal numbers for S chunks of F frames; the plans of a request share them."""
@@ -109,14 +127,20 @@ class Sampling:
             raise ValueError(f"denoising steps must be at least 1, got {self.steps}")
 
     @classmethod
-    def of(cls, config: AstraConfig, steps: int | None = None, guidance: float = 1.0) -> Sampling:
-        """As a network is meant to be sampled; `steps` None takes its own number."""
+    def of(cls, config: AstraConfig, steps: int | None = None, guidance: float = 1.0, stride: int = 1) -> Sampling:
+        """As a network is meant to be sampled; `steps` None takes its own number.
+
+        At a stride, a chunk covers as many steps of the plan in fewer frames. Raises ValueError for a stride that the
+        network was not trained for.
+        """
+        if stride not in config.strides:
+            raise ValueError(f"stride {stride}: the network was trained for {', '.join(map(str, config.strides))}")
         steps = config.denoising_steps if steps is None else steps
         return cls(
             make_sampler(config),
             steps,
             config.history_noise,
-            config.chunk,
+            max(1, config.chunk // stride),
             guidance,
             config.initial_noise,
             config.time_attention,
