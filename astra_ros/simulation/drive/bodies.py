@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
+from astra_ros.control.vehicle import VehicleState
 from astra_ros.simulation.bullet import pybullet
 from astra_ros.simulation.drive.meshes import atlas, build_mesh
-from astra_ros.simulation.drive.motion import CarLimits, CarState
+from astra_ros.simulation.drive.motion import CarLimits
 from astra_ros.simulation.drive.obstacles import ROUND, Obstacle, Vehicle, footprint
 from astra_ros.simulation.drive.scene import DriveLayout
 from astra_ros.simulation.session import Session
@@ -62,7 +63,7 @@ class DriveBodies:
             np.array(v.size[:2]) / 2 * [(1, 1), (-1, 1), (-1, -1), (1, -1)] for v in layout.vehicles
         ]
 
-    def move_car(self, car: CarState) -> None:
+    def move_car(self, car: VehicleState) -> None:
         """Put the robot's car there."""
         reach = self._limits.body_centre_x
         x, y = car.x + reach * math.cos(car.yaw), car.y + reach * math.sin(car.yaw)

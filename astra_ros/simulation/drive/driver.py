@@ -10,11 +10,12 @@ import math
 
 import numpy as np
 
+from astra_ros.control.vehicle import VehicleState
+from astra_ros.control.vehicle_controller import reachable_speed
 from astra_ros.plans.durations import STEP_S
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.registry import UnknownName
-from astra_ros.simulation.drive.motion import CarState
-from astra_ros.simulation.drive.pursuit import checked_plan, foresee, pursue, reachable_speed, row_count
+from astra_ros.simulation.drive.pursuit import checked_plan, foresee, pursue, row_count
 from astra_ros.simulation.drive.road import Road
 from astra_ros.simulation.drive.state import Drivable
 from astra_ros.simulation.drive.surroundings import Surroundings
@@ -237,7 +238,7 @@ class Driver:
         rows, car = [], self._car
         for k in range(row_count(seconds)):
             wish, bend = twist(k * STEP_S)
-            speed = reachable_speed(car, wish, self._limits)
+            speed = reachable_speed(car, wish, self._limits, STEP_S)
             rows.append((speed, speed * bend))
             car = foresee(car, rows[-1], self._limits)
         return checked_plan(rows, self._limits, name)
@@ -288,7 +289,7 @@ class Driver:
 
         return speed
 
-    def _where(self, car: CarState) -> tuple[float, float]:
+    def _where(self, car: VehicleState) -> tuple[float, float]:
         """s and d of the middle of the car."""
         reach = self._limits.body_centre_x
         s, d, _ = self._road.locate(car.x + reach * math.cos(car.yaw), car.y + reach * math.sin(car.yaw))

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from astra_ros.control.vehicle import VehicleState
 from astra_ros.settings import SettingError
-from astra_ros.simulation.drive.motion import CarState
 from astra_ros.simulation.drive.obstacles import Obstacle, Vehicle
 from astra_ros.simulation.drive.placement import Placement
 from astra_ros.simulation.drive.road import Lane, Road, rounded_polygon
@@ -80,7 +80,7 @@ class DriveLayout:
     crossings: tuple[float, ...]
     obstacles: tuple[Obstacle, ...]
     vehicles: tuple[Vehicle, ...]
-    start: CarState
+    start: VehicleState
     start_lane: int
 
     def covers(self, x, y) -> np.ndarray:
@@ -108,7 +108,7 @@ def sample_layout(seed: int, settings: DriveSceneSettings, rear_to_middle: float
     start_s = rng.uniform(0.0, road.length)
     x, y, heading = road.place(start_s, road.lanes[lane].offset)
     yaw = float(heading) + (np.pi if road.lanes[lane].direction < 0 else 0.0)
-    start = CarState(float(x) - rear_to_middle * np.cos(yaw), float(y) - rear_to_middle * np.sin(yaw), yaw)
+    start = VehicleState(float(x) - rear_to_middle * np.cos(yaw), float(y) - rear_to_middle * np.sin(yaw), yaw)
     builder = Placement(rng, settings, road, sides, shoulder + sidewalk, lane, start_s)
     busy = [rng.random() < settings.traffic_share for _ in road.lanes]
     crossings = tuple(rng.uniform(0.0, road.length, rng.integers(0, 4)))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from astra_ros.simulation.drive.motion import CarLimits, CarState
+from astra_ros.control.vehicle import VehicleState
+from astra_ros.simulation.drive.motion import CarLimits
 from astra_ros.simulation.drive.scene import DriveLayout
 from astra_ros.simulation.drive.traffic import Traffic, TrafficState
 
@@ -26,7 +27,7 @@ class DriveState:
     """
 
     time_s: float
-    car: CarState
+    car: VehicleState
     s: float
     d: float
     direction: int

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from astra_ros.simulation.drive.motion import CarLimits, CarState
+from astra_ros.control.vehicle import VehicleState
+from astra_ros.simulation.drive.motion import CarLimits
 from astra_ros.simulation.drive.obstacles import Vehicle
 from astra_ros.simulation.drive.road import Road
 
@@ -59,7 +60,7 @@ class Traffic:
         x, y, heading = self._road.place(np.array(state.s), self._d)
         return np.stack([x, y, heading + self._turn], axis=-1)
 
-    def advance(self, state: TrafficState, car: CarState, dt: float) -> TrafficState:
+    def advance(self, state: TrafficState, car: VehicleState, dt: float) -> TrafficState:
         """The vehicles ``dt`` seconds later.
 
         Every vehicle keeps its distance to its leader and to a ``car`` that it follows. Only polite ones brake for an
@@ -110,7 +111,7 @@ class Traffic:
         bend_speeds = np.sqrt(SIDEWAYS / np.maximum(bends, 1e-3))
         return tuple(min(v.cruise, float(b)) for v, b in zip(self._vehicles, bend_speeds))
 
-    def _where(self, car: CarState) -> tuple[float, float, float, float]:
+    def _where(self, car: VehicleState) -> tuple[float, float, float, float]:
         """s, d, length along the road and heading against the road of the robot's car."""
         reach = self._limits.body_centre_x
         x, y = car.x + reach * math.cos(car.yaw), car.y + reach * math.sin(car.yaw)

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from astra_ros.control.vehicle import VehicleState
 from astra_ros.settings import SettingError
 from astra_ros.simulation.camera import Camera, CameraSettings
 from astra_ros.simulation.drive.ground import Ground
-from astra_ros.simulation.drive.motion import CarState
 from astra_ros.simulation.drive.style import DriveStyle
 from astra_ros.simulation.session import Session
 
@@ -58,14 +58,14 @@ class DriveView:
         self._panorama = _panorama(style)
         self._haze = np.array(style.horizon, dtype=np.float32)
 
-    def pose(self, car: CarState) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def pose(self, car: VehicleState) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The camera's position (m), forward and up [3] in the world frame."""
         c, s = np.cos(car.yaw), np.sin(car.yaw)
         turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
         place = turn @ self.position + [car.x, car.y, 0.0]
         return place, turn @ self.forward, turn @ self.up
 
-    def render(self, car: CarState, shadows: np.ndarray) -> np.ndarray:
+    def render(self, car: VehicleState, shadows: np.ndarray) -> np.ndarray:
         """The image: uint8 [height, width, 3] RGB. ``shadows`` are those of ``DriveBodies``."""
         behind = np.empty((self.settings.height, self.settings.width, 3), dtype=np.float32)
         self._paint_sky(behind[: self._horizon], car.yaw)
@@ -107,7 +107,7 @@ class DriveView:
         turn = np.mod(self._sky_azimuth + yaw, 2 * np.pi) * (AROUND / (2 * np.pi))
         out[:] = self._panorama[self._sky_row, turn.astype(np.int64) % AROUND]
 
-    def _paint_ground(self, out: np.ndarray, car: CarState, shadows: np.ndarray) -> None:
+    def _paint_ground(self, out: np.ndarray, car: VehicleState, shadows: np.ndarray) -> None:
         if not len(out):
             return
         c, s = np.cos(car.yaw), np.sin(car.yaw)
@@ -116,7 +116,7 @@ class DriveView:
         rgb *= self._light(car, shadows)[..., None]
         out[:] = rgb + (self._haze - rgb) * self._fade(self._ground_distance)[..., None]
 
-    def _light(self, car: CarState, shadows: np.ndarray) -> np.ndarray:
+    def _light(self, car: VehicleState, shadows: np.ndarray) -> np.ndarray:
         """[h, w]: 1 in the sun, less in the shadow of a body."""
         light = np.ones(self._x.shape, dtype=np.float32)
         rows = self._x[:, 0]  # nearer with every row

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from astra_ros.camera.pinhole import PinholeCamera
+from astra_ros.control.vehicle import VehicleState, advance
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.registry import UnknownName
 from astra_ros.settings import SettingError
 from astra_ros.simulation.camera import CameraSettings, optical_pose
 from astra_ros.simulation.drive.bodies import DriveBodies
 from astra_ros.simulation.drive.ground import Ground
-from astra_ros.simulation.drive.motion import CarLimits, CarState, advance
+from astra_ros.simulation.drive.motion import CarLimits
 from astra_ros.simulation.drive.nearest_obstacle import nearest_in_view
 from astra_ros.simulation.drive.plans import play_plan, propose
 from astra_ros.simulation.drive.referee import DriveReferee
@@ -272,7 +273,7 @@ class DriveWorld(SessionOwner):
         self._bodies.move_car(self._car)
         if self._bodies.touches_obstacle() or self._bodies.touched_vehicles():
             self._touched = True
-            self._car = CarState(before.x, before.y, before.yaw)
+            self._car = VehicleState(before.x, before.y, before.yaw)
             self._bodies.move_car(self._car)
         after = self._traffic.advance(traffic_before, self._car, dt)
         self._bodies.move_vehicles(self._traffic.poses(after))

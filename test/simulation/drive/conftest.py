@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from astra_ros.control.vehicle import VehicleState
 from astra_ros.simulation.drive import world as drive_world
-from astra_ros.simulation.drive.motion import CarState
 from astra_ros.simulation.drive.road import Lane, Road, rounded_polygon
 from astra_ros.simulation.drive.scene import DriveLayout
 from astra_ros.simulation.drive.world import DriveWorld, DriveWorldSettings, make
@@ -30,7 +30,7 @@ def street(monkeypatch):
     road = Road(start, pieces, (Lane(-1.75, 1), Lane(1.75, -1)), 3.5, closed=True)
     made = []
 
-    def build(obstacles=(), vehicles=(), car=CarState(98.7, -1.75, 0.0), **settings):
+    def build(obstacles=(), vehicles=(), car=VehicleState(98.7, -1.75, 0.0), **settings):
         layout = DriveLayout(
             road=road,
             side_roads=(),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from streets import car_in_lane
 
-from astra_ros.simulation.drive.motion import CarState
+from astra_ros.control.vehicle import VehicleState
 from astra_ros.simulation.drive.obstacles import Obstacle, footprint, overlap
 from astra_ros.simulation.drive.road import Lane, Road
 
@@ -31,9 +31,9 @@ def test_traffic_keeps_its_distance(street):
 def test_traffic_brakes_for_the_car_from_behind_and_head_on_if_polite(street):
     """The car stands in the way of all; only the one who does not care runs into it."""
     from_behind = car_in_lane(0, -30.0, 6.0, polite=False)
-    head_on = CarState(98.7, 1.75, 0.0)
+    head_on = VehicleState(98.7, 1.75, 0.0)
     for vehicle, car, contact in (
-        (from_behind, CarState(98.7, -1.75, 0.0), False),
+        (from_behind, VehicleState(98.7, -1.75, 0.0), False),
         (car_in_lane(1, 30.0, 6.0, polite=True), head_on, False),
         (car_in_lane(1, 30.0, 6.0, polite=False), head_on, True),
     ):

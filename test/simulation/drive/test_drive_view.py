@@ -6,9 +6,9 @@ import pytest
 from streets import car_in_lane, crate
 
 from astra_ros.camera.pinhole import PinholeCamera
+from astra_ros.control.vehicle import VehicleState
 from astra_ros.simulation.camera import Camera, CameraSettings
 from astra_ros.simulation.drive.ground import _periodic
-from astra_ros.simulation.drive.motion import CarState
 from astra_ros.simulation.drive.nearest_obstacle import nearest_in_view
 from astra_ros.simulation.session import Session
 
@@ -26,10 +26,10 @@ def test_the_nearest_point_is_that_of_the_crate_ahead(street):
 
 def test_the_nearest_point_is_in_the_robots_frame(street):
     """Facing -x at (130, 1.75), the crate at 110 begins at 110.6: 19.4 m ahead."""
-    world = street([crate(110.0, 1.95)], car=CarState(130.0, 1.75, np.pi))
+    world = street([crate(110.0, 1.95)], car=VehicleState(130.0, 1.75, np.pi))
     np.testing.assert_allclose(world.labels()["nearest_obstacle"], [19.4, 0.0, 0.0], atol=1e-9)
     # Its middle 1 m to the right: it begins 0.4 m to the right.
-    world = street([crate(110.0, 2.75)], car=CarState(130.0, 1.75, np.pi))
+    world = street([crate(110.0, 2.75)], car=VehicleState(130.0, 1.75, np.pi))
     np.testing.assert_allclose(world.labels()["nearest_obstacle"], [19.4, -0.4, 0.0], atol=1e-9)
 
 
@@ -58,7 +58,7 @@ def test_outlines_are_cut_at_the_edge_of_the_view():
 
 def test_camera_pose_is_the_optical_frame(street):
     """Facing +y at (150, 2): the camera is 1.2 m on and 1.55 m up, looking 1.2 m down in 10 m."""
-    world = street(car=CarState(150.0, 2.0, np.pi / 2))
+    world = street(car=VehicleState(150.0, 2.0, np.pi / 2))
     pose = world.labels()["camera_pose"]
     np.testing.assert_allclose(pose[:3], [150.0, 3.2, 1.55], atol=1e-9)
     x, y, z, w = pose[3:]

@@ -10,13 +10,14 @@ from simulated import fresh_digest
 from streets import NAMES, crate, twist
 from user_errors import fault, refusal
 
+from astra_ros.control.vehicle import VehicleState, advance
 from astra_ros.plans.errors import PlanError
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.registry import UnknownName
 from astra_ros.settings import SettingError
 from astra_ros.simulation.camera import CameraSettings
 from astra_ros.simulation.drive import world as drive_world
-from astra_ros.simulation.drive.motion import CarLimits, CarState, advance
+from astra_ros.simulation.drive.motion import CarLimits
 from astra_ros.simulation.drive.plans import propose
 from astra_ros.simulation.drive.scene import DriveSceneSettings
 from astra_ros.simulation.drive.world import DriveWorld, DriveWorldSettings, make
@@ -175,7 +176,7 @@ def test_the_car_speeds_up_and_brakes_no_faster_than_it_may(street):
 
 def test_a_twist_drives_a_circle_of_v_over_w():
     """3 m/s and 0.4 rad/s: radius 7.5 m, so the rear axle is 15 m to the left after half a turn."""
-    car, limits = CarState(0.0, 0.0, 0.0, 3.0, 0.4), CarLimits()
+    car, limits = VehicleState(0.0, 0.0, 0.0, 3.0, 0.4), CarLimits()
     steps = 1000
     for _ in range(steps):
         car = advance(car, (3.0, 0.4), limits, np.pi / 0.4 / steps)
@@ -184,10 +185,10 @@ def test_a_twist_drives_a_circle_of_v_over_w():
 
 def test_the_turning_circle_is_that_of_a_car(street):
     """At 2 m/s and 5 m of radius no more than 0.4 rad/s; at rest none at all."""
-    world = street(car=CarState(98.7, -1.75, 0.0))
+    world = street(car=VehicleState(98.7, -1.75, 0.0))
     world.command(twist(0.0, 1.0))
     world.step(1.0)
-    assert world.state().car == CarState(98.7, -1.75, 0.0)
+    assert world.state().car == VehicleState(98.7, -1.75, 0.0)
     world.command(twist(2.0, 1.0))
     world.step(2.0)
     assert world.state().car.yaw_rate == pytest.approx(0.4)
@@ -234,11 +235,11 @@ def test_contact_covers_the_whole_last_step(street):
 def test_off_road_means_a_wheel_off_the_lanes(street):
     """The right edge is at y = -3.5, a right wheel 0.75 m right of the axle's middle."""
     for y, off in ((-2.74, False), (-2.76, True), (2.74, False), (2.76, True)):
-        assert street(car=CarState(98.7, y, 0.0)).labels()["off_road"] == off
+        assert street(car=VehicleState(98.7, y, 0.0)).labels()["off_road"] == off
     # The front axle, 2.6 m on: turned right by 0.4 rad its right wheel is at
     # y - 2.6 sin 0.4 - 0.75 cos 0.4 = y - 1.703.
     for y, off in ((-1.78, False), (-1.82, True)):
-        assert street(car=CarState(98.7, y, -0.4)).labels()["off_road"] == off
+        assert street(car=VehicleState(98.7, y, -0.4)).labels()["off_road"] == off
 
 
 # What is refused.

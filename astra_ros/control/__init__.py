@@ -1,0 +1,1 @@
+"""What moves robots without a world model: vehicle limits and controllers, maps, motion planners."""

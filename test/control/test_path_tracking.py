@@ -1,0 +1,99 @@
+"""Paths as commands: a straight line is followed within 5 cm and bends within 25 cm, and what cannot be is refused."""
+
+import numpy as np
+import pytest
+
+from astra_ros.control.path_tracking import TrackingSettings, track
+from astra_ros.control.vehicle import VehicleLimits, VehicleState
+from astra_ros.control.vehicle_controller import VehicleController
+from astra_ros.plans.errors import PlanError, StartError
+from astra_ros.plans.path_plan import PathPlan
+
+CONTROLLER = VehicleController()
+LINE = np.stack([np.linspace(0.0, 30.0, 61), np.zeros(61)], axis=1)
+
+
+def path(xy, times=None):
+    return PathPlan("odom", np.insert(np.asarray(xy, float), 2, 0.0, axis=1), times, "s/0")
+
+
+def circle(radius, turn=1.5 * np.pi):
+    angles = np.linspace(0.0, turn, 150)
+    return np.stack([radius * np.sin(angles), radius * (1.0 - np.cos(angles))], axis=1)
+
+
+def test_a_line_is_followed_to_its_end_where_the_vehicle_stops():
+    made = track(path(LINE), VehicleState(0.0, 0.0, 0.0), CONTROLLER, TrackingSettings(speed=5.0))
+    assert made.away_m.max() < 0.05 and made.plan.name == "s/0"
+    assert made.plan.velocities[:, 0].max() == pytest.approx(5.0, abs=0.15)
+    end = made.states[-1]
+    assert (end.x, end.y) == pytest.approx((30.0, 0.0), abs=0.1) and end.speed < 0.3
+    # 5 / 3.5 s to reach the speed, 5 / 4.2 s to brake; the ramps cover half of what full speed would.
+    assert made.plan.duration_s == pytest.approx(30.0 / 5.0 + 2.5 / 3.5 + 2.5 / 4.2, abs=0.11)
+
+
+def test_a_vehicle_beside_the_line_comes_back_to_it():
+    beside = VehicleState(0.0, 0.6, 0.2, 5.0)
+    made = track(path(LINE), beside, CONTROLLER, TrackingSettings(speed=5.0))
+    assert made.away_m.max() < 0.8 and made.away_m[30:].max() < 0.05
+
+
+@pytest.mark.parametrize("radius", [8.0, 12.0, 20.0])
+def test_circles_are_followed(radius):
+    speed = min(5.0, 0.9 * 1.2 * radius)
+    start = VehicleState(0.0, 0.0, 0.0, speed, speed / radius)
+    made = track(path(circle(radius)), start, CONTROLLER, TrackingSettings(speed=speed))
+    assert made.away_m.max() < 0.1
+    into = np.concatenate([LINE[:20] - [10.0, 0.0], circle(radius)])
+    made = track(path(into), VehicleState(-10.0, 0.0, 0.0, speed), CONTROLLER, TrackingSettings(speed=speed))
+    assert made.away_m.max() < 0.25
+
+
+def test_stamps_say_how_fast_and_a_robot_further_along_takes_less_time():
+    along = path(LINE, np.linspace(0.0, 10.0, 61))  # 3 m/s
+    made = track(along, VehicleState(0.0, 0.0, 0.0, 3.0), CONTROLLER, TrackingSettings(speed=8.0))
+    assert made.plan.duration_s == pytest.approx(10.0)
+    np.testing.assert_allclose(made.plan.velocities[:-5, 0], 3.0, atol=0.05)
+    later = track(along, VehicleState(15.0, 0.2, 0.0, 3.0), CONTROLLER)
+    assert later.plan.duration_s == pytest.approx(5.0, abs=0.11)
+    # From rest it catches up: it ends where the path does.
+    from_rest = track(along, VehicleState(0.0, 0.0, 0.0), CONTROLLER)
+    assert from_rest.states[-1].x == pytest.approx(30.0, abs=0.1)
+
+
+def test_a_path_elsewhere_behind_or_too_tight_is_refused():
+    with pytest.raises(StartError) as error:
+        track(path(LINE), VehicleState(5.0, 3.0, 0.0), CONTROLLER)
+    assert error.value.found == pytest.approx(3.0) and error.value.limit == 1.0
+    with pytest.raises(StartError):
+        track(path(LINE), VehicleState(30.5, 0.0, 0.0), CONTROLLER)
+    with pytest.raises(PlanError) as tight:  # a car that faces the other way
+        track(path(LINE), VehicleState(0.0, 0.0, np.pi), CONTROLLER, TrackingSettings(speed=3.0))
+    assert tight.value.found > tight.value.limit == 1.0
+    with pytest.raises(PlanError) as long:
+        track(path(LINE, np.linspace(0.0, 5000.0, 61)), VehicleState(0.0, 0.0, 0.0), CONTROLLER)
+    assert long.value.found == 5000.0
+
+
+def test_beyond_the_span_only_the_duration_counts():
+    whole = track(path(LINE), VehicleState(0.0, 0.0, 0.0), CONTROLLER)
+    short = track(path(LINE), VehicleState(0.0, 0.0, 0.0), CONTROLLER, span_s=4.0)
+    assert short.plan.duration_s == whole.plan.duration_s and len(short.states) < 45
+    np.testing.assert_array_equal(short.plan.velocities[:40], whole.plan.velocities[:40])
+
+
+def test_a_base_that_turns_on_the_spot_takes_corners_that_a_car_does_not():
+    corner = [(0.0, 0.0), (2.0, 0.0), (2.0, 2.0)]
+    base = VehicleController(VehicleLimits(max_speed=0.5, acceleration=1.0, braking=1.0, min_radius=0.0))
+    made = track(path(corner), VehicleState(0.0, 0.0, 0.0), base, TrackingSettings(speed=0.5, tolerance_m=0.5))
+    assert made.states[-1].y == pytest.approx(2.0, abs=0.1)
+    with pytest.raises(PlanError):
+        track(path(corner), VehicleState(0.0, 0.0, 0.0), CONTROLLER, TrackingSettings(tolerance_m=0.5))
+
+
+def test_a_crossing_does_not_take_the_vehicle_to_the_other_branch():
+    """A loop that crosses itself is driven once round, not cut short where it crosses."""
+    loop = np.concatenate([LINE[:20], circle(10.0, 1.9 * np.pi) + [10.0, 0.0]])
+    along = path(loop)
+    made = track(along, VehicleState(0.0, 0.0, 0.0, 4.0), CONTROLLER, TrackingSettings(speed=4.0))
+    assert made.plan.duration_s > 0.95 * along.along[-1] / 4.0 and made.away_m.max() < 0.25
