@@ -1,12 +1,14 @@
 """How good the imagined video is, and whether it follows the plan.
 
-Four kinds of figures come from held-out scenes, for each action space and horizon:
+Five kinds of figures come from held-out scenes, for each action space and horizon:
 
   quality   PSNR and SSIM of what the autoencoder alone can do (the ceiling), of the model, of the model's decoded
             frames before observed pixels and the rendered robot are composited over them, and of a copy of the last
             observed frame; for a moving camera also of that frame reprojected by geometry alone
   actions   the same for clips that are imagined with the motion of another clip, and the poses that a pose probe,
             trained on real frames only, reads from the imagined frames
+  moving    whether what moves stays visible in the first 16 frames: the share of them in which a detector, trained on
+            real frames only, finds the labelled object, and its contrast; without labels the same of regions that moved
   outcomes  the outcome heads against the labels of the episodes
   style     scenes that were recorded in a second style, imagined in that style: with an image of it, with the
             colours of that image only, and without it

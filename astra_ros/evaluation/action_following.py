@@ -6,7 +6,6 @@ the previous frame: translation (m) and rotation vector (rad) in the camera's op
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from astra_ros.evaluation.pose_probe import (
     PoseProbe,
     as_channels,
     load_probe,
+    probe_file,
     save_probe,
     shrunk,
     train_probe,
@@ -63,14 +63,11 @@ class PoseReader:
 
         Prints a note where it cannot be kept. Raises DatasetError where an episode or a kept probe is damaged.
         """
-        digest = hashlib.sha256(f"{PROBE_VERSION} {PROBE_STEPS} {seed}".encode())
-        for path in paths:
-            digest.update(path.name.encode() + path.read_bytes())  # its footer has the video's sha256
-        space = Path(paths[0]).stem.rpartition("_")[0]
-        kept = keep / f"{space}_{digest.hexdigest()[:12]}.safetensors"
+        kept = probe_file(keep, paths, f"{PROBE_VERSION} {PROBE_STEPS} {seed}")
         if kept.exists():
             probe, field = load_probe(kept)
             return cls(probe, len(field) == 1, field)
+        space = Path(paths[0]).stem.rpartition("_")[0]
         print(f"{space}: training a pose probe first, once for all models; it is kept in {keep}", flush=True)
         made = cls.trained([_shrunk(load_episode(path)) for path in paths], seed)
         try:

@@ -16,12 +16,15 @@ from astra_ros.evaluation.contact_calibration import ReliabilityBin
 from astra_ros.evaluation.evaluation_result import HORIZONS, ROWS, EvaluationResult, OverallFigures, SpaceFigures
 from astra_ros.evaluation.figures import figures_of, imagine_clips
 from astra_ros.evaluation.held_out import HeldOutClips, check_fits
+from astra_ros.evaluation.moving_things import moving_things
 from astra_ros.evaluation.perceptual import PerceptualMetrics
 from astra_ros.evaluation.ranking_result import OverallRanking
 from astra_ros.evaluation.report import Shown, write_report
 from astra_ros.evaluation.requests import EvaluationRequest
 from astra_ros.evaluation.results import check_writable, write_result
 from astra_ros.evaluation.style_figures import imagine_styled
+from astra_ros.evaluation.thing_detector import ThingDetector
+from astra_ros.evaluation.thing_detector import kept_or_trained as thing_detector
 from astra_ros.inference import ModelCard, WorldModel, load_world_model
 from astra_ros.inference.torch_style_file import style_digest
 
@@ -60,7 +63,8 @@ def evaluate(request: EvaluationRequest) -> EvaluationResult:
         reader = _pose_reader(request, space, clips)
         made = imagine_clips(model, clips, request.seed)
         style, styled = imagine_styled(model, clips, request.seed)
-        figures[space] = figures_of(clips, made, reader, metrics, style)
+        moving = moving_things(clips, made.videos, _thing_detectors(request, space, clips))
+        figures[space] = figures_of(clips, made, reader, metrics, style, moving)
         rows = {name: made.videos[name][:SHOWN_CLIPS] for name in ROWS if name in made.videos}
         shown[space] = Shown({"truth": clips.future[:SHOWN_CLIPS], **rows}, styled)
         print(figures[space].table(space), flush=True)
@@ -130,6 +134,17 @@ def _pose_reader(request: EvaluationRequest, space: str, clips: HeldOutClips) ->
         return PoseReader.kept_or_trained(paths, request.probes or request.probe_data / "probes")
     except DatasetError as error:
         raise DatasetError(f"no pose probe: {error.problem}", thing=error.thing, cure=error.cure) from error
+
+
+def _thing_detectors(request: EvaluationRequest, space: str, clips: HeldOutClips) -> dict[str, ThingDetector]:
+    if not (request.pose_probe and clips.places):
+        return {}
+    keep = request.probes or request.probe_data / "probes"
+    try:
+        paths = list_episodes(request.probe_data, space)
+        return {label: thing_detector(paths, label, keep) for label in clips.places}
+    except DatasetError as error:
+        raise DatasetError(f"no detector: {error.problem}", thing=error.thing, cure=error.cure) from error
 
 
 def read_ranking(path: Path, card: ModelCard) -> tuple[OverallRanking, dict[str, list[ReliabilityBin]] | None]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from astra_ros.evaluation.contact_calibration import ReliabilityBin
 from astra_ros.evaluation.metrics import Interval, mean_over_worlds
+from astra_ros.evaluation.moving_figures import MovingThing, moving_table
 from astra_ros.evaluation.ranking_result import OverallRanking
 from astra_ros.evaluation.results import FLAT
 
@@ -158,6 +159,7 @@ class SpaceFigures:
         object_error_m: distance of the imagined object from the true one, in the plane.
         style: None where no scene was recorded in a second style, or the model cannot restyle.
         seen: None where the camera stands still, or its way is not known.
+        moving: moving thing -> what is left of it in imagined frames; None where the camera moves or nothing did.
     """
 
     world: str
@@ -179,6 +181,7 @@ class SpaceFigures:
     object_error_m: ByHorizon | None = None
     style: StyleFigures | None = None
     seen: SeenFigures | None = None
+    moving: dict[str, MovingThing] | None = None
 
     def at_goal(self, metric: Mapping[str, ByHorizon] | None, row: str) -> float | None:
         """A row of a metric at the horizon of the figures over worlds."""
@@ -205,6 +208,9 @@ class SpaceFigures:
             for row, psnr in self.psnr_db.items()
         ]
 
+    def moving_table(self) -> list[list[str]]:
+        return moving_table(self.moving or {}, ROWS)
+
     def table(self, space: str) -> str:
         lines = [f"{space}: {self.clips} held-out clips"]
         lines += [f"  {row:22}" + "".join(f"{cell:>15}" for cell in cells) for row, *cells in self.quality()]
@@ -225,8 +231,8 @@ class SpaceFigures:
                 )
         for event, values in self.events.items():
             tells = ", ".join(
-                f"AUROC {value:.2f} ({what})"
-                for value, what in ((values.auroc, "in which clips"), (values.auroc_frames, "in which frames"))
+                f"AUROC over {what} {value:.2f}"
+                for value, what in ((values.auroc, "clips"), (values.auroc_frames, "frames"))
                 if value is not None
             )
             tells = tells or f"in {values.base_rate:.0%} of the clips, so nothing to tell apart"
@@ -240,6 +246,8 @@ class SpaceFigures:
             ]
         if self.seen:
             lines += [f"  {row:40}" + "".join(f"{cell:>17}" for cell in cells) for row, *cells in self.seen.quality()]
+        if self.moving:
+            lines += [f"  {row:40}" + "".join(f"{cell:>23}" for cell in cells) for row, *cells in self.moving_table()]
         if self.drift_db is not None:
             lines.append(f"  drift: {self.drift_db:.2f} dB lost from frame {DRIFT[0]} to {DRIFT[1]}")
         return "\n".join(lines)

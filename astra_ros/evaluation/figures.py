@@ -27,6 +27,7 @@ from astra_ros.evaluation.evaluation_result import (
 )
 from astra_ros.evaluation.held_out import HeldOutClips
 from astra_ros.evaluation.metrics import auroc, interval, masked_psnr, psnr, ssim
+from astra_ros.evaluation.moving_figures import MovingThing
 from astra_ros.inference import WorldModel
 from astra_ros.inference.torch_camera import inverse_depth_camera
 from astra_ros.outcomes import EVENTS, OBJECT_POSITION
@@ -152,6 +153,7 @@ def figures_of(
     reader: PoseReader | None = None,
     metrics: perceptual.PerceptualMetrics = perceptual.PerceptualMetrics(),
     style: StyleFigures | None = None,
+    moving: dict[str, MovingThing] | None = None,
 ) -> SpaceFigures:
     """All figures of one action space."""
     truth = clips.future.astype(np.float32) / 255
@@ -196,6 +198,7 @@ def figures_of(
         object_error_m=object_error_m,
         style=style,
         seen=None if made.seen is None else quality.seen(made.seen, horizons),
+        moving=moving,
     )
 
 

@@ -8,11 +8,16 @@ from functools import partial
 import numpy as np
 
 from astra_ros.datasets.episode import DatasetError, Episode
+from astra_ros.datasets.object_cells import pixels_of
 from astra_ros.datasets.robot_renders import Drawer
 from astra_ros.evaluation.action_following import PoseReader
 from astra_ros.inference import ModelCard
 from astra_ros.inference.conditioning import Conditioning
+from astra_ros.outcomes import OBJECT_POSITION
 from astra_ros.training.depth_prior import check_camera
+
+MOVING_THINGS = (OBJECT_POSITION,)  # labels of things whose place in the image is looked at
+MEDIAN_FRAMES = 65  # of an episode, at most
 
 
 class HeldOutClips:
@@ -34,6 +39,9 @@ class HeldOutClips:
             its future [H, h, w, 3]. The frame is the episode's first or last, whichever is farther from that future;
             it is never part of it.
         labels: name -> [N, H] or [N, H, 3].
+        background: uint8 [N, h, w, 3], the temporal median of each clip's episode; None where the camera moves.
+        places: label of a thing -> its pixels [N, 1 + H, 2] in the last observed frame and the future; empty where
+            they are not known.
 
     Raises DatasetError where episodes do not fit the model, or fewer than two clips can be cut.
     """
@@ -108,6 +116,16 @@ class HeldOutClips:
                 self.styles[number] = restyled[farther], restyled[start + 1 : start + horizon + 1]
         names = set.intersection(*(set(episode.labels) for episode in episodes))
         self.labels = {name: cut(partial(_label, name), 1, horizon) for name in sorted(names)}
+        self.background, self.places = None, {}
+        if not self.space.moves_camera:
+            medians = {id(episode): _median(episode.frames) for episode, _ in picks}
+            self.background = np.stack([medians[id(episode)] for episode, _ in picks])
+            size = first.frames.shape[1:3]
+            for name in [name for name in MOVING_THINGS if name in names]:
+                found = {id(episode): pixels_of(episode, name, size) for episode, _ in picks}
+                pixels = {key: each for key, each in found.items() if each is not None}
+                if len(pixels) == len(found):
+                    self.places[name] = cut(partial(_of, pixels), 0, horizon)
 
     def __len__(self) -> int:
         return len(self.history)
@@ -136,6 +154,16 @@ def check_fits(episode: Episode, card: ModelCard) -> None:
     if episode.dt_s != card.dt_s:
         problem = f"frames are {episode.dt_s:g} s apart, those of the model '{card.name}' {card.dt_s:g} s"
         raise DatasetError(problem, thing=episode.title, cure="record or import at the model's rate")
+
+
+def _median(frames: np.ndarray) -> np.ndarray:
+    """The temporal median of frames uint8 [N, h, w, 3], of some that are evenly apart."""
+    some = np.linspace(0, len(frames) - 1, min(len(frames), MEDIAN_FRAMES)).round().astype(int)
+    return np.median(frames[some], axis=0).astype(np.uint8)
+
+
+def _of(values: dict[int, np.ndarray], episode: Episode) -> np.ndarray:
+    return values[id(episode)]
 
 
 def _label(name: str, episode: Episode) -> np.ndarray:

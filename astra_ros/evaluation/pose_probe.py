@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -106,10 +107,8 @@ def train_probe(
         truth = torch.from_numpy(targets).float()
         probe = PoseProbe(picks.shape[1], truth.mean(0), truth.std(0).clamp_min(1e-4))
         probe(as_channels(frames[picks[:1]]))
-        optimizer = torch.optim.AdamW(probe.parameters(), lr=2e-3)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
-        generator = torch.Generator().manual_seed(seed)
-        for _ in tqdm(range(steps), desc="train the pose probe", unit="step", leave=False):
+
+        def loss_of(generator: torch.Generator) -> Tensor:
             rows = torch.randint(len(picks), (batch,), generator=generator)
             x, wanted = as_channels(frames[picks[rows.numpy()]]), truth[rows]
             if mirrored is not None:
@@ -119,12 +118,32 @@ def train_probe(
             x = x + 0.02 * torch.randn(x.shape, generator=generator)
             with mixed_precision("cpu"):
                 read = probe(x)
-            loss = ((read - wanted) / probe.spread).abs().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
+            return ((read - wanted) / probe.spread).abs().mean()
+
+        fit(probe, loss_of, steps, seed, "train the pose probe")
     return probe.eval()
+
+
+def fit(network: nn.Module, loss_of: Callable[[torch.Generator], Tensor], steps: int, seed: int, title: str) -> None:
+    """Train a network by the loss of a batch that is drawn by a generator."""
+    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
+    generator = torch.Generator().manual_seed(seed)
+    for _ in tqdm(range(steps), desc=title, unit="step", leave=False):
+        loss = loss_of(generator)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+
+
+def probe_file(keep: Path, paths: Sequence[Path], about: str, kind: str = "") -> Path:
+    """The file in the folder `keep` of a probe that was trained on these episodes; `about` says how."""
+    digest = hashlib.sha256(about.encode())
+    for path in paths:
+        digest.update(path.name.encode() + path.read_bytes())  # its footer has the video's sha256
+    space = Path(paths[0]).stem.rpartition("_")[0]
+    return keep / f"{space}{kind}_{digest.hexdigest()[:12]}.safetensors"
 
 
 def save_probe(path: Path, probe: PoseProbe, field: np.ndarray) -> None:
@@ -132,10 +151,15 @@ def save_probe(path: Path, probe: PoseProbe, field: np.ndarray) -> None:
 
     Raises OSError where it cannot be written.
     """
+    save_weights(path, {**probe.state_dict(), "field": torch.from_numpy(field)})
+
+
+def save_weights(path: Path, weights: dict[str, Tensor]) -> None:
+    """Raises OSError where the file cannot be written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as part:
         try:
-            save_file({**probe.state_dict(), "field": torch.from_numpy(field)}, str(part))
+            save_file(weights, str(part))
         except SafetensorError as error:
             raise OSError(str(error)) from error
         part.chmod(0o644)  # the file is private when it is made, but other users may evaluate too

@@ -94,6 +94,8 @@ def _space(folder: Path, space: str, figures: SpaceFigures, shown: Shown, dt_s: 
     parts: list[Part] = [("heading", [f"{space}, {figures.clips} held-out clips"]), ("table", figures.quality())]
     if figures.seen:
         parts.append(("table", figures.seen.quality()))
+    if figures.moving:
+        parts.append(("table", figures.moving_table()))
     if figures.following:
         parts.append(("table", _following(figures)))
     curve = folder / f"psnr_{space}.svg"

@@ -42,7 +42,9 @@ class EvaluationRequest(ModelRequest):
         metavar="FOLDER",
     )
     pose_probe: bool = setting(
-        True, "read no poses from the frames: much faster where no trained probe is kept", flag="--no-probe"
+        True,
+        "read no poses and find no things in the frames: much faster where no trained probe is kept",
+        flag="--no-probe",
     )
     spaces: Sequence[str] | None = setting(
         None, "only these action spaces (default: all that data and model share)", metavar="SPACE"

@@ -8,9 +8,10 @@ import pytest
 @pytest.fixture
 def short(monkeypatch):
     """Probes that are hardly trained, where what they read is not looked at."""
-    from astra_ros.evaluation import action_following
+    from astra_ros.evaluation import action_following, thing_detector
 
     monkeypatch.setattr(action_following, "PROBE_STEPS", 30)
+    monkeypatch.setattr(thing_detector, "DETECTOR_STEPS", 10)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from user_errors import refusal
 from astra_ros import cli
 from astra_ros.datasets.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.datasets.episode import DatasetError
-from astra_ros.evaluation import action_following
+from astra_ros.evaluation import action_following, thing_detector
 from astra_ros.evaluation.action_following import PoseReader
 from astra_ros.evaluation.contact_calibration import ReliabilityBin
 from astra_ros.evaluation.evaluate import EvaluationError, EvaluationRequest, evaluate
@@ -42,6 +42,7 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     assert result["overall"]["gain_over_copy_db"] == figures["gain_over_copy_db"]["mean"]
     rows = set(ROWS) - {"geometry"}  # the camera stands still
     assert set(figures["following"]) == {"real frames", *rows}
+    assert set(figures["moving"]["regions that moved"]["rows"]) == {"ceiling", "model", "decoded", "copy"}
     assert set(figures["events"]) == {"obstacle_contact", "object_contact"}  # no road here
     text = capsys.readouterr().out
     assert "kuka_joints: 6 held-out clips" in text and "another plan" in text
@@ -63,6 +64,7 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
     assert "contact_reliability.svg" in page and "contact_reliability.svg" in markdown
     assert ">panda</text>" in (tmp_path / "report/contact_reliability.svg").read_text()
     assert "Spearman | 0.61" in markdown and "top-1 regret | 17%" in markdown
+    assert "| regions that moved (" in markdown and "  regions that moved (" in text
     assert "LPIPS" not in markdown and "from frame 16 to 64" not in markdown  # not measured here
     assert any((data / "probes").glob("kuka_joints_*"))  # for the next model
 
@@ -81,14 +83,15 @@ def test_evaluation_without_a_probe_is_quick(data, model, tmp_path):
 def test_probes_are_kept_for_other_models(data, model, tmp_path, monkeypatch, capsys):
     request = EvaluationRequest(model=model, data=data, probe_data=data, horizon=4, probes=tmp_path / "probes")
     evaluate(replace(request, out=tmp_path / "first.json"))
-    (kept,) = (tmp_path / "probes").iterdir()
-    assert kept.name.startswith("kuka_joints_")
+    things, kept = sorted((tmp_path / "probes").iterdir(), key=lambda path: "object_position" not in path.name)
+    assert kept.name.startswith("kuka_joints_") and things.name.startswith("kuka_joints_object_position_")
     # Where it cannot be kept, the figures come all the same.
     (tmp_path / "file").touch()
     nowhere = PoseReader.kept_or_trained(list_episodes(data)[:1], tmp_path / "file" / "probes")
     said = capsys.readouterr().out
     assert nowhere.tool and "the pose probe cannot be kept" in said and said.count("training a pose probe") == 2
     monkeypatch.setattr(action_following, "train_probe", None)  # would fail if it were called
+    monkeypatch.setattr(thing_detector, "train_detector", None)
     evaluate(replace(request, out=tmp_path / "again.json"))
     assert "training a pose probe" not in capsys.readouterr().out
     first, again = (json.loads((tmp_path / name).read_text())["spaces"] for name in ("first.json", "again.json"))
@@ -101,6 +104,10 @@ def test_probes_are_kept_for_other_models(data, model, tmp_path, monkeypatch, ca
     with pytest.raises(DatasetError) as error:
         evaluate(request)
     assert error.value.thing == str(kept) and error.value.cure
+    things.write_bytes(b"no detector")
+    with pytest.raises(DatasetError) as error:
+        thing_detector.kept_or_trained(list_episodes(data), "object_position", tmp_path / "probes")
+    assert error.value.thing == str(things) and error.value.cure
 
 
 def test_a_real_robot_without_labels_is_evaluated_too(data, model, tmp_path):
