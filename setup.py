@@ -43,6 +43,7 @@ EXTRAS = {
     "onnx": ["onnxruntime", "onnx"],
     "onnx-gpu": ["onnxruntime-gpu", "onnx"],
     "openvino": ["openvino"],
+    "planning": ["ompl>=2.0.1", "pin>=4.1", "toppra>=0.6.10", "yourdfpy"],
     "data": ["rosbags>=0.11", "lz4", "backports.zstd; python_version < '3.14'", "pyarrow", "av", "imageio-ffmpeg"],
     "train": ["tensorboard"],
     "cluster": ["ray>=2.40"],

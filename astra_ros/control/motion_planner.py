@@ -1,0 +1,46 @@
+"""The motion planner: candidates from a process of its own, which is ended when it does not answer in time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from astra_ros.control.motion_candidates import Goal, MotionCandidate, MotionSettings
+from astra_ros.control.planning_process import PlanningProcess
+
+GRACE_S = 1.0  # beyond the time limit, for timing the last motion on a busy machine
+
+
+class MotionPlanner:
+    """Plans motions of any serial arm from its URDF, with OMPL (RRTConnect, AORRTC) and TOPP-RA.
+
+    OMPL holds Python's lock while it plans, and nothing can interrupt it. So it runs in a process of its own, which
+    starts with the first call and is started anew after a timeout.
+
+    Args:
+        settings: a change counts from the next call on.
+        start_limit_s: how long the process may take to start, and then to read a robot that it does not know.
+    """
+
+    def __init__(self, settings: MotionSettings = MotionSettings(), start_limit_s: float = 60.0) -> None:
+        self.settings = settings
+        self._start_limit_s = start_limit_s
+        self._process = PlanningProcess(start_limit_s)
+
+    def plan(self, initial: Mapping[str, float], goal: Goal, robot_urdf: str) -> list[MotionCandidate]:
+        """Distinct, time-parameterised motions from a state to a goal; see ``plan_motions``.
+
+        Raises:
+            KinematicsError, PlanningError: as ``plan_motions``.
+            PlanningTimeout: no answer within the time limit and a second.
+        """
+        request = (dict(initial), goal if not isinstance(goal, Mapping) else dict(goal), robot_urdf, self.settings)
+        self._process.call("prepare", request, self._start_limit_s)
+        return self._process.call("plan", request, self.settings.time_limit_s + GRACE_S)
+
+    def start(self) -> None:
+        """Start the process now, so that the first plan does not wait for it."""
+        self._process.start()
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.close()

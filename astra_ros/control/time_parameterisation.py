@@ -1,0 +1,84 @@
+"""From corners in joint space to a smooth motion that keeps velocity and acceleration limits (TOPP-RA, 2018)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from astra_ros.control.arm_model import not_installed
+from astra_ros.control.planning_errors import PlanningError
+
+GRID = 60  # points at which TOPP-RA keeps the limits; in between they are kept by the stretch below
+POINT_S = 0.05  # between two points of the result
+MARGIN = 1.0 + 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class TimedMotion:
+    """N points of a motion that starts and ends at rest.
+
+    Attributes:
+        times_s: [N] from 0, increasing.
+        positions, velocities, accelerations: [N, J], rad, rad/s and rad/s^2 (m where a joint slides).
+    """
+
+    times_s: np.ndarray
+    positions: np.ndarray
+    velocities: np.ndarray
+    accelerations: np.ndarray
+
+
+def timed(points: np.ndarray, max_velocity: np.ndarray, max_acceleration: np.ndarray) -> TimedMotion:
+    """The fastest motion along a smooth curve through the points that keeps the limits.
+
+    Args:
+        points: [N, J], N >= 2, no two neighbours equal.
+        max_velocity, max_acceleration: [J], above 0.
+
+    Raises:
+        PlanningNotInstalled: toppra is not installed.
+        PlanningError: the curve cannot be timed.
+    """
+    algorithm, constraint, interpolator = _toppra()
+    lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+    curve = interpolator(lengths, points)
+    limits = [
+        constraint.JointVelocityConstraint(np.stack([-max_velocity, max_velocity], 1)),
+        constraint.JointAccelerationConstraint(np.stack([-max_acceleration, max_acceleration], 1)),
+    ]
+    grid = np.linspace(0.0, lengths[-1], max(GRID, 2 * len(points)))
+    solver = algorithm.TOPPRA(limits, curve, gridpoints=grid, parametrizer="ParametrizeConstAccel")
+    motion = solver.compute_trajectory(0.0, 0.0)
+    if motion is None:
+        raise PlanningError("the path cannot be timed within the limits", thing="path", cure="raise the limits")
+    duration = float(motion.duration)
+    times = np.linspace(0.0, duration, max(3, int(np.ceil(duration / POINT_S)) + 1))
+    positions, velocities, accelerations = (motion(times, order) for order in range(3))
+    positions[0], positions[-1] = points[0], points[-1]
+    velocities[[0, -1]] = 0.0
+    stretch = MARGIN * _excess(times, positions, velocities, accelerations, max_velocity, max_acceleration)
+    return TimedMotion(times * stretch, positions, velocities / stretch, accelerations / stretch**2)
+
+
+def _excess(times, positions, velocities, accelerations, max_velocity, max_acceleration) -> float:
+    """By how much a motion must be slowed to keep its limits, also where points are joined by straight lines."""
+    step = times[1] - times[0]
+    between = np.diff(positions, axis=0) / step
+    # A robot that follows the points starts and ends at rest.
+    padded = np.concatenate([np.zeros_like(between[:1]), between, np.zeros_like(between[:1])])
+    changes = np.diff(padded, axis=0) / step
+    fast = max(float((np.abs(values) / max_velocity).max()) for values in (velocities, between))
+    hard = max(float((np.abs(values) / max_acceleration).max()) for values in (accelerations, changes))
+    return max(1.0, fast, float(np.sqrt(hard)))
+
+
+def _toppra():
+    try:
+        from toppra import algorithm, constraint
+        from toppra.interpolator import SplineInterpolator
+    except ImportError as error:
+        raise not_installed("toppra", error) from error
+    logging.getLogger("toppra").setLevel(logging.CRITICAL)  # it tells of every motion that cannot be timed
+    return algorithm, constraint, SplineInterpolator
