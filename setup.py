@@ -84,6 +84,7 @@ setup(
             "imagine = astra_ros.nodes.start:imagine",
             "simulator = astra_ros.nodes.start:simulator",
             "plan_source = astra_ros.nodes.start:plan_source",
+            "arm_planner = astra_ros.nodes.start:arm_planner",
         ]
     },
 )

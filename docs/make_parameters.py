@@ -11,10 +11,11 @@ from astra_ros.critics import load_critic
 from astra_ros.critics.scoring import ScoringSettings
 from astra_ros.nodes.imagine.settings import ImagineSettings, PlanTopicSettings
 from astra_ros.nodes.parameter_info import ParameterInfo, parameters_of
+from astra_ros.nodes.planners.arm_planner import ArmPlannerSettings
 from astra_ros.nodes.planners.plan_source import PlanSourceSettings
 from astra_ros.nodes.simulator.node import SimulatorSettings
 
-NODES = ("imagine", "simulator", "plan_source")
+NODES = ("imagine", "simulator", "plan_source", "arm_planner")
 PAGE = Path(__file__).with_name("parameters.md")
 HEAD = """# Parameters of the nodes
 
@@ -33,6 +34,8 @@ def node_parameters(node: str) -> list[ParameterInfo]:
         return list(parameters_of(SimulatorSettings()))
     if node == "plan_source":
         return list(parameters_of(PlanSourceSettings()))
+    if node == "arm_planner":
+        return list(parameters_of(ArmPlannerSettings()))
     own = ImagineSettings()
     namespaces = {"": own, "scoring": ScoringSettings()}
     namespaces |= {name: load_critic(name).settings_class() for name in own.critics}

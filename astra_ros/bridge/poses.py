@@ -10,6 +10,9 @@ from geometry_msgs.msg import PoseStamped
 from astra_ros.bridge.errors import BridgeError
 from astra_ros.texts import short
 
+Position = tuple[float, float, float]
+Quaternion = tuple[float, float, float, float]
+
 
 def pose_to_position(msg: PoseStamped, frame: str, topic: str = "goal_pose", reach_m: float = 0.0) -> np.ndarray:
     """The position of a pose that is given in a frame: float64 [3], m. The orientation is not read.
@@ -37,3 +40,19 @@ def pose_to_position(msg: PoseStamped, frame: str, topic: str = "goal_pose", rea
             cure="give it in metres and in that frame",
         )
     return position
+
+
+def pose_to_pose(msg: PoseStamped, frame: str, topic: str = "tool_goal") -> tuple[Position, Quaternion]:
+    """Position (m) and orientation (x y z w, of length 1) of a pose that is given in a frame.
+
+    Raises:
+        BridgeError: as `pose_to_position`, or the orientation is not a rotation.
+    """
+    x, y, z = pose_to_position(msg, frame, topic).tolist()
+    found = [float(getattr(msg.pose.orientation, axis)) for axis in "xyzw"]
+    length = math.hypot(*found)
+    if not 0.5 < length < 2.0:  # also NaN
+        problem = f"the orientation {found} is not a rotation"
+        raise BridgeError(problem, thing=topic, cure="give a quaternion of length 1; no turn is x 0, y 0, z 0, w 1")
+    qx, qy, qz, qw = (value / length for value in found)
+    return (x, y, z), (qx, qy, qz, qw)

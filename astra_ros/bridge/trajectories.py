@@ -65,12 +65,21 @@ def trajectory_to_plan(msg: JointTrajectory, name: str) -> JointPlan:
     )
 
 
-def plan_to_trajectory(plan: JointPlan, stamp: Time | None = None, frame_id: str = "") -> JointTrajectory:
-    """A plan as a trajectory. Without a stamp it begins when it arrives."""
+def plan_to_trajectory(
+    plan: JointPlan, stamp: Time | None = None, frame_id: str = "", speeds: tuple[np.ndarray, np.ndarray] | None = None
+) -> JointTrajectory:
+    """A plan as a trajectory. Without a stamp it begins when it arrives.
+
+    Args:
+        speeds: velocities and accelerations at its points, [N, J] each, where they are known.
+    """
     points = [
         JointTrajectoryPoint(positions=positions.tolist(), time_from_start=duration_of(time_s))
         for time_s, positions in zip(plan.times_s.tolist(), plan.positions)
     ]
+    if speeds is not None:
+        for point, velocities, accelerations in zip(points, *speeds):
+            point.velocities, point.accelerations = velocities.tolist(), accelerations.tolist()
     header = Header(stamp=stamp or Time(), frame_id=frame_id)
     return JointTrajectory(header=header, joint_names=list(plan.joint_names), points=points)
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -115,6 +116,7 @@ class PlanningProcess:
 
 def serve(descriptor: int) -> None:
     """Answer requests until the other end closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the caller ends this process
     pipe = Connection(descriptor)
     from astra_ros.control.motion_candidates import model_of, plan_motions
 

@@ -11,6 +11,7 @@ EXECUTABLES = {
     "imagine": "astra_ros.nodes.imagine.node",
     "simulator": "astra_ros.nodes.simulator.node",
     "plan_source": "astra_ros.nodes.planners.plan_source",
+    "arm_planner": "astra_ros.nodes.planners.arm_planner",
 }
 
 
@@ -27,6 +28,11 @@ def simulator() -> int:
 def plan_source() -> int:
     """The plan source node."""
     return _start("plan_source")
+
+
+def arm_planner() -> int:
+    """The arm planner node."""
+    return _start("arm_planner")
 
 
 def _start(name: str) -> int:

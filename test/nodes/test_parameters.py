@@ -24,6 +24,7 @@ from astra_ros.nodes.imagine.parameters import AT_START, ImagineParameters  # no
 from astra_ros.nodes.imagine.settings import ImagineSettings, PlanTopicSettings  # noqa: E402
 from astra_ros.nodes.parameter_info import parameters_of  # noqa: E402
 from astra_ros.nodes.parameters import SettingsParameters  # noqa: E402
+from astra_ros.nodes.planners.arm_planner import ArmPlannerSettings  # noqa: E402
 from astra_ros.nodes.planners.plan_source import PlanSourceSettings  # noqa: E402
 from astra_ros.nodes.simulator.node import SimulatorSettings  # noqa: E402
 from astra_ros.resources import resource_path  # noqa: E402
@@ -310,6 +311,7 @@ def test_yaml_repeats_the_defaults_and_names_nothing_unknown():
         | {k: v for name, value in critics.items() for k, v in flat(value, f"{name}.").items()},
         "/**/simulator": flat(SimulatorSettings()),
         "/**/plan_source": flat(PlanSourceSettings()),
+        "/**/arm_planner": flat(ArmPlannerSettings()),
     }
     assert set(given) == set(defaults)
     for node, content in given.items():

@@ -56,6 +56,13 @@ ARGUMENTS: dict[str, Argument] = {
     "device": Argument(
         "", "Where the model runs: cpu, cuda, cuda:0, ...; '' takes the one in the params file, or else cpu."
     ),
+    "planner": Argument(
+        "push",
+        "Where candidate plans of an arm come from: push, the simulator's own pushes; or ompl, motions to a goal that "
+        "are planned from the robot's description, in simulation or on a real arm (which needs tool_link in the params "
+        "file).",
+        ("push", "ompl"),
+    ),
     "image": Argument("camera/image_raw", "Topic of the camera's images."),
     "joint_states": Argument("joint_states", "Topic of the robot's joint states; plans must start there."),
     "robot_description": Argument(
@@ -121,17 +128,21 @@ def node_specs(arguments: Mapping[str, str]) -> list[NodeSpec]:
     topics = {name: values[name] for name in ("image", "joint_states", "robot_description")}
     topics["camera_info"] = f"{folder}{slash}camera_info"
     imagine = NodeSpec("imagine", {"use_sim_time": simulated, **chosen}, topics, namespace)
+    planner = NodeSpec("arm_planner", {}, {n: topics[n] for n in ("joint_states", "robot_description")}, namespace)
     if not simulated:
-        return [imagine]
+        return [imagine, planner] if values["planner"] == "ompl" else [imagine]
     if not re.fullmatch(r"[0-9]+", values["seed"]):
         raise ArgumentError(f"'{values['seed']}'", thing="seed", cure="give a whole number, 0 or more")
     imagine.parameters["tool_link"] = ROBOTS[values["robot"]].tool_link
+    # The table's top is at the height of the base.
+    planner.parameters.update(tool_link=ROBOTS[values["robot"]].tool_link, use_floor=True, floor_m=0.0)
     scene = {"robot": values["robot"], "seed": int(values["seed"])}
     simulator = NodeSpec("simulator", {"world": values["world"], **scene}, namespace=namespace)
     if namespace:  # or two simulators would share one clock
         simulator.parameters["clock_topic"] = CLOCK.lstrip("/")
         imagine.remappings[CLOCK] = CLOCK.lstrip("/")
-    return [simulator, imagine, NodeSpec("plan_source", dict(scene), namespace=namespace)]
+    pushes = NodeSpec("plan_source", dict(scene), namespace=namespace)
+    return [simulator, imagine, planner if values["planner"] == "ompl" else pushes]
 
 
 def rviz_remappings(arguments: Mapping[str, str], topics: Iterable[str]) -> dict[str, str]:

@@ -53,6 +53,17 @@ def test_a_real_robot_needs_the_imagine_node_only():
     assert by_name(image="image")["imagine"].remappings["camera_info"] == "camera_info"
 
 
+def test_the_planner_of_arms_is_an_option_in_simulation_and_on_a_real_arm():
+    specs = by_name(planner="ompl", robot="kuka")
+    assert list(specs) == ["simulator", "imagine", "arm_planner"]
+    planner = specs["arm_planner"]
+    assert planner.parameters["tool_link"] == ROBOTS["kuka"].tool_link and planner.parameters["use_floor"] is True
+    real = by_name(sim="false", planner="ompl", joint_states="/arm/joint_states", namespace="left")
+    assert list(real) == ["imagine", "arm_planner"]
+    assert real["arm_planner"].remappings["joint_states"] == "/arm/joint_states"
+    assert real["arm_planner"].namespace == "left" and real["arm_planner"].parameters == {}
+
+
 def test_two_systems_stand_side_by_side_each_with_a_clock_of_its_own():
     alone = by_name()
     assert "/clock" not in alone["imagine"].remappings and "clock_topic" not in alone["simulator"].parameters
