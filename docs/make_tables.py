@@ -8,7 +8,7 @@ A table stands between `<!-- table: NAME -->` and `<!-- end -->`. NAME is
     goals                     the project's goals, a column for every model that was measured
     summary                   some of their rows, for the README
     MODEL/goals               the same of one model
-    MODEL/evaluation, MODEL/ranking, MODEL/latency, MODEL/style    from results/MODEL/evaluation.json and so on
+    MODEL/evaluation, MODEL/ranking, MODEL/style    from results/MODEL/evaluation.json and so on
     MODEL/speed               every engine beside an older build, from results/MODEL/speed.json
     ablations                 a row for every file of results/ablations
 
@@ -39,11 +39,6 @@ FRAMES = {
     "shuffled": "model, given another plan's motion",
     "geometry": "the last frame, moved by geometry alone",
     "copy": "copy of the last frame",
-}
-LATENCIES = {
-    "image_to_scores": "**over topics: image published to scores received**",
-    "plans_to_scores": "over topics: last plan published to scores received",
-    "request": "in one process, without ROS",
 }
 STYLES = {
     "ceiling": "autoencoder alone",
@@ -270,21 +265,8 @@ def verdicts(result: dict) -> str:
     return markdown(["all plans", "verdict", "share", *outcome, "chosen in", *outcome], rows)
 
 
-def latency(result: dict) -> str:
-    """Percentiles of one request, and the plain loop."""
-    rows = [
-        [title, *(f"{result[name][p]:.0f} ms" for p in ("p50_ms", "p95_ms", "p99_ms"))]
-        for name, title in LATENCIES.items()
-    ]
-    plain = f"{result['plain_loop_ms']:.0f} ms"
-    rows.append(["the same by the plain loop: 50 steps, one plan at a time (*)", plain, "", ""])
-    speed = (
-        "\n(*) One frame of one plan was timed, and multiplied by the number of frames and plans. "
-        f"{result['imagined_frames_per_s']:.0f} frames a second are imagined as latents, with "
-        f"{result['share_of_peak']:.0%} of the machine's peak speed in matrix products; {result['threads']} "
-        f"threads on {result['device']}{', one core kept busy' if result['loaded_core'] else ''}.\n"
-    )
-    return markdown(["", "p50", "p95", "p99"], rows) + speed
+def percentiles(times: dict, digits: int = 0) -> list[str]:
+    return [f"{times[p]:.{digits}f} ms" for p in ("p50_ms", "p95_ms", "p99_ms")]
 
 
 def speed(result: dict) -> str:
@@ -296,14 +278,15 @@ def speed(result: dict) -> str:
         pace = f"at {rate:g} Hz" if rate else "back to back"
         request = f"{measured['plans']} x {measured['horizon']}, {pace}{load}"
         for engine, each in measured["engines"].items():
-            times = [f"{each['request'][p]:.0f} ms" for p in ("p50_ms", "p95_ms", "p99_ms")]
             ratio = "{median:.2f} ({q25:.2f} to {q75:.2f})".format(**each[key]) if key in each else ""
-            rows.append([request, engine, *times, f"{each['cpu_ms']:.0f} ms", f"{each['share_of_peak']:.0%}", ratio])
+            cost = f"{each['cpu_ms']:.0f} ms", f"{each['share_of_peak']:.0%}"
+            rows.append([request, engine, *percentiles(each["request"]), *cost, ratio])
     for engine, facts in result["engines"].items():
         for each in facts["over_topics"]:
-            times = [f"{each['image_to_scores'][p]:.0f} ms" for p in ("p50_ms", "p95_ms", "p99_ms")]
-            load = ", one core kept busy" if each["loaded_core"] else ""
-            rows.append([f"over topics{load}", engine, *times, "", "", f"{each[key]:.2f}" if key in each else ""])
+            rate, load = each["rate_hz"], ", one core kept busy" if each["loaded_core"] else ""
+            pace = f", at {rate:g} Hz" if rate else ""
+            faster = f"{each[key]:.2f}" if key in each else ""
+            rows.append([f"over topics{pace}{load}", engine, *percentiles(each["image_to_scores"]), "", "", faster])
     head = ["plans x frames", "engine", "p50", "p95", "p99", "processor time", "share of peak", key.replace("_", " ")]
     starts = [
         [engine, f"{each['start_up_s']:.1f} s", f"{each['peak_memory_mb']:.0f} MB", f"{each['gflop_per_request']:.1f}"]
@@ -311,7 +294,33 @@ def speed(result: dict) -> str:
     ]
     missing = "".join(f"\n`{engine}` was not measured: {why}\n" for engine, why in result["cannot_run"].items())
     facts_head = ["engine", "start to first scores, warm caches", "peak memory", "GFLOP of imagining a request"]
-    return markdown(head, rows) + "\n" + markdown(facts_head, starts) + missing
+    parts = [markdown(head, rows), nodes(result), images(result), markdown(facts_head, starts) + missing]
+    return "\n".join(part for part in parts if part)
+
+
+def nodes(result: dict) -> str:
+    """The imagine nodes as processes; empty where none was measured."""
+    rows = [
+        [engine, f"{node['start_up_s']:.1f} s", f"{node['peak_memory_mb']:.0f} MB", *percentiles(node["ros_adds"], 1)]
+        for engine, facts in result["engines"].items()
+        if (node := facts.get("node"))
+    ]
+    head = ["imagine node", "start to first scores", "peak memory", "ROS adds, p50", "p95", "p99"]
+    return markdown(head, rows) if rows else ""
+
+
+def images(result: dict) -> str:
+    """Models for images of several sizes, in turns; empty where only one was measured."""
+    rows = []
+    for model in result.get("models", ()):
+        for engine, each in model["engines"].items():
+            size, ratio = "{1} x {0}".format(*model["image_size"]), each.get("times_the_time")
+            times = "{median:.2f} ({q25:.2f} to {q75:.2f})".format(**ratio) if ratio else "1"
+            flops = f"{model['gflop_per_request']:.1f}"
+            imagining = f"{each['parts_ms']['imagine']:.0f} ms"
+            rows.append([size, model["model"], engine, flops, *percentiles(each["request"])[:1], imagining, times])
+    head = ["image", "model", "engine", "GFLOP", "p50", "of it imagining", "times the time of the first model"]
+    return markdown(head, rows) if rows else ""
 
 
 ABLATIONS = {
@@ -349,7 +358,7 @@ def ablations(results: dict[str, dict]) -> str:
 
 MADE = ("commit", "machine", "date")
 # of one model, each from the result file of that name
-TABLES = {"speed": speed, "evaluation": evaluation, "ranking": ranking, "latency": latency, "style": style}
+TABLES = {"speed": speed, "evaluation": evaluation, "ranking": ranking, "style": style}
 
 
 def table(name: str, results: Path, page: Path = PAGES[0]) -> str:

@@ -13,7 +13,8 @@ The plain loop takes 50 denoising steps, imagines one plan after the other, and 
 frame.
 
 Over topics: the imagine node runs in a process of its own and gets a camera's images and plans. The time runs from
-the publication of an image to the arrival of the scores that bear its stamp.
+the publication of an image to the arrival of the scores that bear its stamp. ROS adds what is left of that when the
+plans follow the image at once and the model's own time, which the node tells, is taken away.
 
 --against takes an older build out of git into a temporary folder. Its torch engine runs with the models of its own time
 and the Python packages that are installed now.
@@ -23,19 +24,26 @@ from __future__ import annotations
 
 import argparse
 import signal
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from astra_ros.commands.arguments import add_options, request_of
 from astra_ros.evaluation.requests import BenchRequest
+
+if TYPE_CHECKING:
+    from astra_ros.evaluation.bench_processes import BenchScene
+    from astra_ros.evaluation.bench_topics import RunningNode
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "examples:\n"
-        "  astra bench --plans 8 --horizon 16 --out docs/results/astra-small/latency.json\n"
         "  astra bench --in-process --against HEAD~1     is the present build faster? without ROS\n"
+        "  astra bench --engines auto                    what the node would take with backend:=auto\n"
         "  astra bench --rate 10 --load                  ten requests a second; idle, and beside a busy core\n"
         "  astra bench --grid 1x16 32x16 8x4 --runs 20   how the time grows with plans and frames\n"
+        "  astra bench --models tiny                     and with the size of the image: tiny has 64 x 64 pixels\n"
     )
     add_options(parser, BenchRequest)
     parser.add_argument("--backend", dest="engines", nargs=1, metavar="NAME", help="the same as --engines NAME")
@@ -50,12 +58,15 @@ def run(args: argparse.Namespace) -> int:
     if args.in_process:
         bench(request_of(BenchRequest, args))
         return 0
-    from astra_ros.nodes.client.topic_latency import measure_over_topics
+    from astra_ros.nodes.client.topic_latency import TopicScene, imagine_node
 
     parameters = {name: getattr(args, name) for name in ("model", "device", "horizon")}
 
-    def over_topics(engine: str, runs: int, image, goal, plans, build: Path | None) -> tuple[list[float], list[float]]:
-        return measure_over_topics({**parameters, "backend": engine}, args.robot, runs, image, goal, plans, build)
+    def start_node(
+        engine: str, scene: BenchScene, plans: int, build: Path | None
+    ) -> AbstractContextManager[RunningNode]:
+        of_topics = TopicScene(scene.robot, scene.image, scene.goal, scene.plans[plans])
+        return imagine_node({**parameters, "backend": engine}, of_topics, build)
 
-    bench(request_of(BenchRequest, args), over_topics)
+    bench(request_of(BenchRequest, args), start_node)
     return 0

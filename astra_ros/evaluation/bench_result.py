@@ -1,10 +1,9 @@
-"""What `astra bench` reports: the result file's keys, and the table that is printed."""
+"""What `astra bench` reports: the result file's keys."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -109,14 +108,64 @@ class OverTopics:
     """The imagine node, from outside.
 
     Attributes:
-        image_to_scores, plans_to_scores: from the publication of an image, and of the last plan, to the scores.
+        rate_hz: as in `Condition`.
+        image_to_scores, plans_to_scores: from the publication of an image, and of the last plan, to the scores; at a
+            rate, plans come while others are imagined, so there is no such time for them.
+        answered: at a rate, the share of the requests that had scores of their own.
         times_faster: than the older build, from image to scores; medians, not pairs.
     """
 
     loaded_core: bool
+    rate_hz: float
     image_to_scores: Percentiles
-    plans_to_scores: Percentiles
+    plans_to_scores: Percentiles | None = None
+    answered: float | None = None
     times_faster: dict[str, float] = field(default_factory=dict, metadata=FLAT)
+
+    def __str__(self) -> str:
+        pace = f"at {self.rate_hz:g} Hz" if self.rate_hz else "one after the other"
+        return f"over topics, {pace}" + ", one core kept busy" * self.loaded_core
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """The imagine node as a process.
+
+    Attributes:
+        start_up_s: from the start of the process to its first scores, with warm caches.
+        peak_memory_mb: the largest resident memory.
+        ros_adds: from the publication of an image, with the plans right behind it, to the scores, less what the model
+            took of it by the node's own account; on the machine without a busy core.
+    """
+
+    start_up_s: float
+    peak_memory_mb: float
+    ros_adds: Percentiles
+
+
+@dataclass(frozen=True)
+class ModelTiming:
+    """Requests of the first size, back to back, to one engine with one model.
+
+    Attributes:
+        times_the_time: of the first model, by the same engine: the median of pairs that ran after one another; None of
+            the first model itself.
+    """
+
+    request: Percentiles
+    parts_ms: dict[str, float]
+    times_the_time: Ratio | None = None
+
+
+@dataclass(frozen=True)
+class ModelMeasurement:
+    """One model beside the first one, all engines in turns."""
+
+    model: str
+    sha256: str
+    image_size: tuple[int, int]
+    gflop_per_request: float
+    engines: dict[str, ModelTiming]
 
 
 @dataclass(frozen=True)
@@ -138,6 +187,7 @@ class EngineFacts:
     largest_score_difference: float
     runs_on: str = ""
     over_topics: list[OverTopics] = field(default_factory=list)
+    node: NodeFacts | None = None
 
     @property
     def scores_agree(self) -> bool:
@@ -189,90 +239,4 @@ class BenchResult:
     engines: dict[str, EngineFacts] = field(kw_only=True)
     cannot_run: dict[str, str] = field(default_factory=dict)
     measurements: list[Measurement] = field(kw_only=True)
-
-    def __str__(self) -> str:
-        first = self.first_engine
-        blocks = [f"{self.model} on {self.device}, {first.threads} threads"]
-        blocks += [_timings(each) for each in self.measurements]
-        if len({(each.condition.plans, each.condition.horizon) for each in self.measurements}) > 1:
-            blocks.append(_growth(self.measurements))
-        blocks.append(_facts(self.engines))
-        if topics := _over_topics(self.engines):
-            blocks.append(topics)
-        wrong = [name for name, facts in self.engines.items() if not facts.scores_agree]
-        blocks += [f"{name} gives other scores than {self.backend}" for name in wrong]
-        blocks += [f"{name} cannot run here: {reason}" for name, reason in self.cannot_run.items()]
-        blocks.append(
-            f"plain loop ({PLAIN_STEPS} steps, one plan at a time): {first.plain_loop_ms:.0f} ms, "
-            f"{first.times_faster_than_plain:.0f} times slower than {self.backend}\n"
-            f"large matrix products on this machine: {first.matmul_peak_gflops:.0f} GFLOP/s"
-        )
-        blocks += [f"{_title(key)}: {ratio:.2f} ({self.fastest})" for key, ratio in self.times_faster.items()]
-        return "\n\n".join(blocks)
-
-
-def _title(key: str) -> str:
-    return key.replace("_", " ")
-
-
-def _timings(measurement: Measurement) -> str:
-    timings = measurement.engines.values()
-    ratios = list(dict.fromkeys(key for each in timings for key in each.times_faster))
-    paced = measurement.condition.rate_hz > 0
-    rows = [["", "p50", "p95", "p99", "processor time", "of peak", *["answered"] * paced, *map(_title, ratios)]]
-    for name, each in measurement.engines.items():
-        answered = [f"{each.answered:.0%}"] if each.answered is not None else []
-        compared = [str(each.times_faster.get(key, "")) for key in ratios]
-        rows.append(
-            [name, *each.request.cells, f"{each.cpu_ms:.0f} ms", f"{each.share_of_peak:.0%}", *answered, *compared]
-        )
-    return f"{measurement.condition}\n{aligned(rows)}"
-
-
-def _growth(measurements: Sequence[Measurement]) -> str:
-    """The median of every size, and how many times that of the first size."""
-    sizes = [each for each in measurements if each.condition == Condition(each.condition.plans, each.condition.horizon)]
-    names = list(sizes[0].engines)
-    rows = [["plans x frames", *names]]
-    for each in sorted(sizes, key=lambda each: (each.condition.horizon, each.condition.plans)):
-        cells = []
-        for name in names:
-            own, first = (of.engines[name].request.p50_ms for of in (each, sizes[0]))
-            cells.append(f"{own:.0f} ms ({own / first:.2f})")
-        rows.append([f"{each.condition.plans} x {each.condition.horizon}", *cells])
-    return f"growth: p50 back to back, and as a multiple of the first size\n{aligned(rows)}"
-
-
-def _facts(engines: dict[str, EngineFacts]) -> str:
-    rows = [
-        ["", "start to first scores", "the first time", "peak memory", "GFLOP", "largest score difference", "runs on"]
-    ]
-    for name, each in engines.items():
-        starts = f"{each.start_up_s:.1f} s", f"{each.first_start_s:.1f} s"
-        difference = f"{each.largest_score_difference:.4f}"
-        numbers = f"{each.peak_memory_mb:.0f} MB", f"{each.gflop_per_request:.1f}", difference
-        rows.append([name, *starts, *numbers, each.runs_on])
-    return aligned(rows)
-
-
-def _over_topics(engines: dict[str, EngineFacts]) -> str:
-    measured = [(name, each) for name, facts in engines.items() for each in facts.over_topics]
-    ratios = list(dict.fromkeys(key for _, each in measured for key in each.times_faster))
-    rows = [["over topics", "p50", "p95", "p99", *map(_title, ratios)]]
-    for name, each in measured:
-        load = ", one core kept busy" if each.loaded_core else ""
-        faster = [f"{each.times_faster[key]:.2f}" if key in each.times_faster else "" for key in ratios]
-        rows.append([f"{name}, image published to scores received{load}", *each.image_to_scores.cells, *faster])
-        blank = [""] * len(ratios)
-        rows.append([f"{name}, last plan published to scores received{load}", *each.plans_to_scores.cells, *blank])
-    return aligned(rows) if measured else ""
-
-
-def aligned(rows: Sequence[Sequence[Any]]) -> str:
-    """Rows of cells as lines, the first column to the left and the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = []
-    for row in rows:
-        cells = (cell.rjust(width) if k else cell.ljust(width) for k, (cell, width) in enumerate(zip(row, widths)))
-        lines.append("  " + "  ".join(cells).rstrip())
-    return "\n".join(lines)
+    models: list[ModelMeasurement] = field(default_factory=list)

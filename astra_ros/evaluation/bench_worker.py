@@ -165,13 +165,13 @@ class Requests:
         return {"flops_per_s": matmul_peak_flops(device, seconds)}
 
 
-def peak_memory_mb() -> float:
-    """The largest resident memory of this process.
+def peak_memory_mb(pid: int | str = "self") -> float:
+    """The largest resident memory of a process so far; where the system does not tell, of this one.
 
     Not ``ru_maxrss``: on Linux a process begins with that of the process which started it.
     """
     try:
-        status = Path("/proc/self/status").read_text()
+        status = Path(f"/proc/{pid}/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) / 1024
     except (OSError, IndexError):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,17 +23,20 @@ from astra_ros.evaluation.bench_result import (
     EngineFacts,
     FirstEngine,
     Measurement,
-    OverTopics,
+    ModelMeasurement,
+    ModelTiming,
     Percentiles,
     Ratio,
     Timing,
 )
+from astra_ros.evaluation.bench_text import text_of
+from astra_ros.evaluation.bench_topics import StartNode, busy_core, with_topics
 from astra_ros.evaluation.old_build import OldBuild, old_build
 from astra_ros.evaluation.requests import BenchRequest
 from astra_ros.evaluation.results import check_writable, write_result
 from astra_ros.inference.card import ModelCard, model_directory
 from astra_ros.inference.engine import ENGINES
-from astra_ros.plans.joint_plan import JointPlan
+from astra_ros.inference.fastest import AUTO
 from astra_ros.registry import UnknownName
 
 _WARMUP_REQUESTS = 3
@@ -45,14 +45,8 @@ _PEAK_S = 0.2
 _VISIT = 10  # requests at a rate that go to one engine before the next one has its turn
 _METER = "torch"  # the engine whose operations can be counted, and that runs the plain loop
 
-# Engine, number of requests, image and goal image (both uint8 [h, w, 3]), plans, and the folder of the build that the
-# node is started from (None: this one) -> seconds from an image to its scores, and from the last plan to the scores.
-TimeTopics = Callable[
-    [str, int, np.ndarray, np.ndarray, Sequence[JointPlan], Path | None], tuple[list[float], list[float]]
-]
 
-
-def bench(request: BenchRequest, over_topics: TimeTopics | None = None) -> BenchResult:
+def bench(request: BenchRequest, start_node: StartNode | None = None) -> BenchResult:
     """Measure, print, and write the result file.
 
     Raises UserError where the model does not load or does not know the robot, no engine can run, the older build
@@ -61,10 +55,11 @@ def bench(request: BenchRequest, over_topics: TimeTopics | None = None) -> Bench
     check_writable(request.out, request.plot)
     conditions = request.conditions()
     for name in request.engines or ():
-        if name not in ENGINES:
-            raise UnknownName("engine", name, list(ENGINES))
-    card = ModelCard.read(model_directory(request.model))
-    card.check_knows(f"{request.robot}_joints")
+        if name not in (AUTO, *ENGINES):
+            raise UnknownName("engine", name, [AUTO, *ENGINES])
+    card, *further = (ModelCard.read(model_directory(model)) for model in (request.model, *(request.models or ())))
+    for each in (card, *further):
+        each.check_knows(f"{request.robot}_joints")
     with ExitStack() as stack:
         old = stack.enter_context(old_build(request.against, ROOT)) if request.against else None
         scene = BenchScene.of(request.robot, sorted({each.plans for each in conditions}))
@@ -73,10 +68,11 @@ def bench(request: BenchRequest, over_topics: TimeTopics | None = None) -> Bench
         with ExitStack() as running:
             run = _Run(request, card, folder, old, running)
             measurements = [run.measure(each) for each in conditions]
-            result = run.result(measurements)
-        if over_topics:
-            result = _with_topics(result, request, scene, old, over_topics)
-    print(result)
+            models = run.measure_models([card, *further]) if further else []
+            result = run.result(measurements, models)
+        if start_node:
+            result = with_topics(result, request, scene, old, start_node)
+    print(text_of(result))
     if request.out:
         write_result(request.out, result)
     if request.plot:
@@ -103,7 +99,7 @@ class _Run:
         self._gflop: dict[str, float] = {}
         self._plain_s: list[float] = []
         self._peaks: list[float] = []
-        setup = Setup("", request.model, request.device, folder / "scene.npz")
+        self._setup = setup = Setup("", request.model, request.device, folder / "scene.npz")
         self._cannot_run: dict[str, str] = {}
         self._engines: dict[str, BenchProcess] = {}
         wanted = list(request.engines or ENGINES)
@@ -146,12 +142,13 @@ class _Run:
             for _ in range(_WARMUP_REQUESTS):
                 process.ask("request")
         self._count_operations()
-        total = self._request.runs * condition.frames * len(self._engines)
+        runs = self._request.runs_of(condition)
+        total = runs * condition.frames * len(self._engines)
         with busy_core(condition.loaded_core), tqdm(total=total, unit="frame", desc=str(condition)) as bar:
             if condition.rate_hz:
-                answers = self._at_rate(condition, bar)
+                answers = self._at_rate(condition, runs, bar)
             else:
-                answers = self._back_to_back(condition, is_first, bar)
+                answers = self._back_to_back(condition, runs, is_first, bar)
         if is_first:
             self._gflop_of_first = self._gflop
             for name, process in self._engines.items():
@@ -172,27 +169,27 @@ class _Run:
         if self.old_name:
             self._gflop[self.old_name] = self._engines[self.old_name].ask("flops")["flops"] / 1e9
 
-    def _back_to_back(self, condition: Condition, is_first: bool, bar: tqdm) -> dict[str, list[dict]]:
+    def _back_to_back(self, condition: Condition, runs: int, is_first: bool, bar: tqdm) -> dict[str, list[dict]]:
         answers: dict[str, list[dict]] = {name: [] for name in self._engines}
         order = list(self._engines)
-        for index in range(self._request.runs):
+        for index in range(runs):
             for name in order:
                 answers[name].append(self._engines[name].ask("request"))
                 bar.update(condition.frames)
             order.reverse()
-            if is_first and index % math.ceil(self._request.runs / _SAMPLES) == 0:
+            if is_first and index % math.ceil(runs / _SAMPLES) == 0:
                 self._plain_s.append(self._meter.ask("plain_loop", steps=PLAIN_STEPS)["seconds"])
                 peak = self._meter.ask("peak", device=self._request.device, seconds=_PEAK_S)
                 self._peaks.append(peak["flops_per_s"] / 1e9)
         return answers
 
-    def _at_rate(self, condition: Condition, bar: tqdm) -> dict[str, list[dict]]:
+    def _at_rate(self, condition: Condition, runs: int, bar: tqdm) -> dict[str, list[dict]]:
         """A few requests at the rate for one engine, then for the next. Each has its time from when it was due."""
         answers: dict[str, list[dict]] = {name: [] for name in self._engines}
-        for done in range(0, self._request.runs, _VISIT):
+        for done in range(0, runs, _VISIT):
             for name, process in self._engines.items():
                 due_s = time.perf_counter()
-                for _ in range(min(_VISIT, self._request.runs - done)):
+                for _ in range(min(_VISIT, runs - done)):
                     time.sleep(max(0.0, due_s - time.perf_counter()))
                     answer = process.ask("request")
                     seconds = time.perf_counter() - due_s
@@ -202,16 +199,51 @@ class _Run:
                     bar.update(condition.frames)
         return answers
 
-    def _timing(self, name: str, answers: Sequence[dict], condition: Condition) -> Timing:
-        def median(values: Sequence[float]) -> float:
-            return float(np.median(values))
+    def measure_models(self, cards: Sequence[ModelCard]) -> list[ModelMeasurement]:
+        """The first model and further ones, at the first size and back to back, in turns."""
+        size = {"plans": self._request.plans, "horizon": self._request.horizon}
+        own = {name: process for name, process in self._engines.items() if name != self.old_name}
+        processes = [own]
+        meters = [self._meter]
+        with ExitStack() as running:
+            for card in tqdm(cards[1:], unit="model", desc="starting further models"):
+                setup = replace(self._setup, model=str(card.path))
+                started = {}
+                for name in dict.fromkeys((*own, _METER)):
+                    named = f"{name} with {card.name}"
+                    process = BenchProcess(named, replace(setup, backend=name), self._folder, **size)
+                    running.callback(process.close)
+                    started[name] = process
+                processes.append(started)
+                meters.append(started[_METER])
+            for process in {*own.values(), self._meter}:
+                process.ask("size", **size)
+            gflops = [meter.ask("flops")["flops"] / 1e9 for meter in meters]
+            answers: list[dict[str, list[dict]]] = [{name: [] for name in own} for _ in cards]
+            for index in tqdm(range(-_WARMUP_REQUESTS, self._request.runs), unit="round", desc="models"):
+                for name in own:
+                    for each, of in zip(processes, answers):
+                        answer = each[name].ask("request")
+                        if index >= 0:
+                            of[name].append(answer)
+        return [
+            ModelMeasurement(
+                card.name,
+                card.sha256[:12],
+                card.image_size,
+                gflop,
+                {name: _model_timing(of[name], None if of is answers[0] else answers[0][name]) for name in own},
+            )
+            for card, gflop, of in zip(cards, gflops, answers)
+        ]
 
-        parts_s = {part: median([each["parts_s"][part] for each in answers]) for part in answers[0]["parts_s"]}
+    def _timing(self, name: str, answers: Sequence[dict], condition: Condition) -> Timing:
+        parts_s = _parts_s(answers)
         idle_cpu_s, idle_s = (sum(each[key] for each in answers) for key in ("idle_cpu_s", "idle_s"))
         due = len(answers) + sum(each.get("missed", 0) for each in answers)
         return Timing(
             Percentiles.of([each["seconds"] for each in answers]),
-            1e3 * median([each["cpu_s"] for each in answers]),
+            1e3 * float(np.median([each["cpu_s"] for each in answers])),
             idle_cpu_s / idle_s if len(self._engines) > 1 else None,
             {part: 1e3 * seconds for part, seconds in parts_s.items()},
             condition.frames / parts_s["imagine"],
@@ -223,7 +255,7 @@ class _Run:
     def _peak(self) -> float:
         return float(np.median(self._peaks))
 
-    def result(self, measurements: list[Measurement]) -> BenchResult:
+    def result(self, measurements: list[Measurement], models: list[ModelMeasurement]) -> BenchResult:
         request, timings = self._request, measurements[0].engines
         own = [name for name in self._engines if name != self.old_name]
         first = timings[own[0]]
@@ -262,6 +294,7 @@ class _Run:
             engines=engines,
             cannot_run=self._cannot_run,
             measurements=measurements,
+            models=models,
         )
 
     def _engine_facts(self, name: str, first: str) -> EngineFacts:
@@ -276,43 +309,12 @@ class _Run:
         )
 
 
-def _with_topics(
-    result: BenchResult, request: BenchRequest, scene: BenchScene, old: OldBuild | None, over_topics: TimeTopics
-) -> BenchResult:
-    """The result with what the nodes of all engines take over topics: half of the requests, then the other half."""
-    engines = dict(result.engines)
-    for loaded in [False, True][: 1 + request.load]:
-        seconds: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in engines}
-        with busy_core(loaded):
-            order, runs = list(engines), request.runs
-            for part in filter(None, (runs - runs // 2, runs // 2)):
-                for name in order:
-                    build = old.root if old and name == old.commit else None
-                    inputs = part, scene.image, scene.goal, scene.plans[request.plans]
-                    for all_s, more_s in zip(seconds[name], over_topics(_METER if build else name, *inputs, build)):
-                        all_s += more_s
-                order.reverse()
-        for name, facts in engines.items():
-            from_image, from_plans = map(Percentiles.of, seconds[name])
-            topics = OverTopics(loaded, from_image, from_plans)
-            if old and name != old.commit:
-                faster = np.median(seconds[old.commit][0]) / np.median(seconds[name][0])
-                topics = replace(topics, times_faster={f"times_faster_than_{old.commit}": float(faster)})
-            engines[name] = replace(facts, over_topics=[*facts.over_topics, topics])
-    first = engines[result.backend].over_topics[0]
-    return replace(
-        result, engines=engines, image_to_scores=first.image_to_scores, plans_to_scores=first.plans_to_scores
-    )
+def _parts_s(answers: Sequence[dict]) -> dict[str, float]:
+    """The median of each part of the requests."""
+    return {part: float(np.median([each["parts_s"][part] for each in answers])) for part in answers[0]["parts_s"]}
 
 
-@contextmanager
-def busy_core(wanted: bool) -> Iterator[None]:
-    """Another process that keeps one core busy while the block runs; it ends with this one."""
-    busy = f"import os\nwhile os.getppid() == {os.getpid()}: sum(range(10**6))"
-    process = subprocess.Popen([sys.executable, "-c", busy]) if wanted else None
-    try:
-        yield
-    finally:
-        if process:
-            process.kill()
-            process.wait()
+def _model_timing(answers: Sequence[dict], of_first: Sequence[dict] | None) -> ModelTiming:
+    own, first = ([each["seconds"] for each in of or ()] for of in (answers, of_first))
+    parts_ms = {part: 1e3 * seconds for part, seconds in _parts_s(answers).items()}
+    return ModelTiming(Percentiles.of(own), parts_ms, Ratio.of(own, first) if first else None)

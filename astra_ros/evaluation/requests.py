@@ -20,6 +20,7 @@ from astra_ros.simulation.worlds import WORLDS
 # scenes must not have been fitted to them.
 RANKED_FROM = HELD_OUT_FROM + 50_000
 CALIBRATED_FROM = HELD_OUT_FROM + 70_000
+FEWEST_RUNS = 5  # of larger requests than the first size
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,8 @@ class BenchRequest:
     device: str = setting("cpu", "where it runs: cpu, cuda, cuda:0")
     engines: Sequence[str] | None = setting(
         None,
-        "what runs the model, such as torch; the first one is what the others are compared with (default: all; those "
-        "that cannot run here are listed with the reason)",
+        "what runs the model, such as torch or auto; the first one is what the others are compared with (default: all "
+        "but auto; those that cannot run here are listed with the reason; over topics the first and the fastest one)",
         metavar="NAME",
     )
     robot: str = setting("panda", "simulated arm", choices=("panda", "kuka"))
@@ -117,7 +118,12 @@ class BenchRequest:
     grid: Sequence[str] | None = setting(
         None, "also measure requests of these sizes, plans x frames, such as 1x16 32x16 8x4", metavar="KxF"
     )
-    runs: int = setting(60, "timed requests of each kind", 1)
+    models: Sequence[str] | None = setting(
+        None,
+        "also measure these models, in turns with the first one: how the time grows with the image",
+        metavar="MODEL",
+    )
+    runs: int = setting(60, "timed requests of each kind; of larger ones fewer, as many as take about as long", 1)
     load: bool = setting(
         False, "measure requests of the first size a second time, beside a process that keeps one core busy"
     )
@@ -136,12 +142,25 @@ class BenchRequest:
         """What is measured, the first size back to back first. Raises SettingError for an invalid rate or size."""
         if self.rate is not None and not 0 < self.rate < math.inf:
             raise SettingError("rate", self.rate, "give a number of requests per second, above 0")
-        rates = [0.0] if self.rate is None else [0.0, self.rate]
-        loads = [False, True] if self.load else [False]
-        first = [Condition(self.plans, self.horizon, load, rate) for load in loads for rate in rates]
+        first = [Condition(self.plans, self.horizon, load, rate) for load in self.loads for rate in self.rates]
         sizes = []
         for text in self.grid or ():
             if not (found := re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)):
                 raise SettingError("grid", text, "give plans x frames, such as 8x16")
             sizes.append(Condition(int(found[1]), int(found[2])))
         return list(dict.fromkeys([*first, *sizes]))
+
+    @property
+    def loads(self) -> list[bool]:
+        """Whether one core is kept busy."""
+        return [False, True] if self.load else [False]
+
+    @property
+    def rates(self) -> list[float]:
+        """At which requests come; 0: back to back."""
+        return [0.0] if self.rate is None else [0.0, self.rate]
+
+    def runs_of(self, condition: Condition) -> int:
+        """Timed requests of an engine under a condition."""
+        share = min(1.0, self.plans * self.horizon / condition.frames)
+        return max(min(self.runs, FEWEST_RUNS), round(self.runs * share))

@@ -1,7 +1,10 @@
 """`astra bench`: engines in processes of their own, in turns, beside an older build from git."""
 
 import json
+import os
 import subprocess
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -10,10 +13,12 @@ from user_errors import refusal
 
 from astra_ros.evaluation import benchmark
 from astra_ros.evaluation.bench_processes import BenchError, BenchProcess, BenchScene, Setup
-from astra_ros.evaluation.bench_result import Condition, Measurement, Percentiles, Ratio, Timing, _growth
+from astra_ros.evaluation.bench_result import Condition, Measurement, Percentiles, Ratio, Timing
+from astra_ros.evaluation.bench_text import growth
 from astra_ros.evaluation.old_build import OldBuildError, old_build
 from astra_ros.evaluation.requests import BenchRequest
 from astra_ros.files import OutputError
+from astra_ros.inference.card import ModelError
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.registry import UnknownName
 from astra_ros.settings import SettingError
@@ -149,17 +154,26 @@ def test_engines_an_older_build_and_all_conditions_in_one_run(checkout, tmp_path
     monkeypatch.setattr(benchmark, "ENGINES", {"torch": None, "absent": None})
     commit, out, plot = git(checkout, "rev-parse", "--short=7", "old"), tmp_path / "result.json", tmp_path / "plot.png"
     request = BenchRequest(
-        "tiny", plans=2, horizon=2, runs=2, grid=["1x2"], load=True, rate=200.0, against="old", out=out, plot=plot
-    )
-    topics = []
+        "tiny", plans=2, horizon=2, runs=2, grid=["1x2"], load=True, rate=200.0, against="old", models=["tiny"],
+        out=out, plot=plot,
+    )  # fmt: skip
+    started = []
 
-    def over_topics(engine, runs, image, goal, plans, build):
-        topics.append((engine, build and (build / "astra_ros/pipeline.py").is_file(), runs, len(plans)))
-        return ([1.1], [1.0]) if build else ([0.5 + len(topics) % 2 / 10], [0.4])
+    @contextmanager
+    def start_node(engine, scene, plans, build):
+        started.append((engine, build and (build / "astra_ros/pipeline.py").is_file(), len(scene.plans[plans])))
+        second = len(started) > 2
 
-    benchmark.bench(request, over_topics)
+        def ask(runs, rate_hz=0.0):
+            took_s = 1.1 if build else 0.5 + second / 10
+            return SimpleNamespace(from_image_s=[took_s] * runs, from_plans_s=[] if rate_hz else [0.4], asked=2 * runs)
+
+        added = [0.004 + second / 500]
+        yield SimpleNamespace(pid=os.getpid(), start_up_s=2.0, ask=ask, ask_beside_images=lambda runs: added * runs)
+
+    benchmark.bench(request, start_node)
     figures, said = json.loads(out.read_text()), capsys.readouterr().out
-    assert topics == 2 * [("torch", None, 1, 2), ("torch", True, 1, 2), ("torch", True, 1, 2), ("torch", None, 1, 2)]
+    assert started == [("torch", None, 2), ("torch", True, 2), ("torch", True, 2), ("torch", None, 2)]
     assert list(figures["cannot_run"]) == ["absent"] and "absent cannot run here: unknown backend" in said
     conditions = [tuple(each[key] for key in ("plans", "horizon", "loaded_core", "rate_hz"))
                   for each in figures["measurements"]]  # fmt: skip
@@ -172,11 +186,30 @@ def test_engines_an_older_build_and_all_conditions_in_one_run(checkout, tmp_path
     assert figures[f"times_faster_than_{commit}"] < 1 and figures["fastest"] == "torch"
     assert figures["plain_loop_ms"] > figures["request"]["p50_ms"] and figures["image_to_scores"]["p50_ms"] == 550
     assert figures["engines"]["torch"]["peak_memory_mb"] > 100 and figures["engines"][commit]["gflop_per_request"] == 0
-    assert cv2.imread(str(plot)).shape == (22 * (5 * 3 + 3), 960, 3)
-    for each in figures["engines"]["torch"]["over_topics"]:
+    assert cv2.imread(str(plot)).shape == (22 * ((5 + 4 + 1) * 3 + 2 * 2 + 3), 960, 3)
+    topics = figures["engines"]["torch"]["over_topics"]
+    assert [(each["loaded_core"], each["rate_hz"]) for each in topics] == [
+        (load, rate) for load in (False, True) for rate in (0, 200)
+    ]
+    for each in topics:
         assert each[f"times_faster_than_{commit}"] == pytest.approx(2.0)
+        assert ("plans_to_scores" in each) == ("answered" not in each) == (each["rate_hz"] == 0)
+    assert topics[1]["answered"] == 0.5
+    node = figures["engines"]["torch"]["node"]
+    assert node["ros_adds"]["p50_ms"] == pytest.approx(5.0) and node["ros_adds"]["runs"] == 2
+    assert node["start_up_s"] == 2.0 and node["peak_memory_mb"] > 50 and "ROS adds" in said
+    first, further = figures["models"]  # the same model twice
+    assert first["gflop_per_request"] == further["gflop_per_request"] > 0 and further["image_size"] == [64, 64]
+    assert 0 < further["engines"]["torch"]["times_the_time"]["median"] and list(further["engines"]) == ["torch"]
+    assert "times_the_time" not in first["engines"]["torch"] and "models, in turns" in said
     assert f"{commit} gives other scores than torch" in said
     assert figures["against"]["commit"] == commit and "growth" in said and f"times faster than {commit}" in said
+
+
+def test_larger_sizes_have_fewer_runs_that_take_as_long():
+    request = BenchRequest(plans=8, horizon=16, runs=40)
+    runs = [request.runs_of(Condition(plans, horizon)) for plans, horizon in ((1, 16), (8, 16), (16, 16), (256, 16))]
+    assert runs == [40, 40, 20, 5] and BenchRequest(runs=3).runs_of(Condition(256, 16)) == 3
 
 
 def test_operations_are_counted_with_the_robot_renders_that_are_timed(tmp_path):
@@ -207,6 +240,8 @@ def test_what_cannot_be_measured_is_refused_before_anything_starts(tmp_path, mon
     monkeypatch.setattr(benchmark, "BenchScene", None)
     with refusal(UnknownName, "", "'tensorflow'"):
         benchmark.bench(BenchRequest("tiny", engines=["tensorflow"]))
+    with refusal(ModelError, "nothing'"):  # the engine is known
+        benchmark.bench(BenchRequest(str(tmp_path / "nothing"), engines=["auto"]))
     with refusal(SettingError, "", "grid is 8x0"):
         benchmark.bench(BenchRequest("tiny", grid=["8x0"]))
     with refusal(SettingError, "", "rate is nan"):
@@ -226,7 +261,7 @@ def test_growth_is_a_multiple_of_the_first_size():
         timing = Timing(Percentiles(p50_ms, 0, 0, 1), 0, None, {}, 0, 0)
         return Measurement(Condition(plans, horizon), {"torch": timing})
 
-    rows = _growth([at(8, 16, 500), at(16, 16, 900), at(1, 16, 100)]).splitlines()[2:]
+    rows = growth([at(8, 16, 500), at(16, 16, 900), at(1, 16, 100)]).splitlines()[2:]
     assert [" ".join(row.split()) for row in rows] == [
         "1 x 16 100 ms (0.20)", "8 x 16 500 ms (1.00)", "16 x 16 900 ms (1.80)"
     ]  # fmt: skip
