@@ -44,7 +44,7 @@ ARROWS = {
         "agents", "camera", "control", "critics", "datasets", "inference", "plans", "ranking", "resources", "robot",
         "simulation", "training", "views", "world_model",
     },
-    "bridge": {"camera", "critics", "plans", "robot"},
+    "bridge": {"camera", "control", "critics", "plans", "robot"},
     "nodes": {
         "agents", "bridge", "camera", "control", "critics", "datasets", "inference", "plans", "ranking", "resources",
         "robot", "simulation", "views",

@@ -82,14 +82,16 @@ class Camera:
         """
         return self._draw(light, shares)[0]
 
-    def layers(self, light: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray]:
-        """The view and its depth, for a world that paints its own background.
+    def layers(
+        self, light: tuple[float, float, float], shares: tuple[float, float, float] = LIGHT_SHARES
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The view and its depth, for a world that paints its own background or has a depth camera.
 
         Returns:
             uint8 [height, width, 3] RGB as ``render`` gives it, and float32 [height, width] m along
             the optical axis, infinite where nothing is drawn.
         """
-        image, depth, bodies = self._draw(light, masked=True)
+        image, depth, bodies = self._draw(light, shares, masked=True)
         assert bodies is not None
         near, far = self.settings.near_m, self.settings.far_m
         # With one pair of clip planes in three the depth of the background is the next float below or above 1, so only

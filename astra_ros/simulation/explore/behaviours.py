@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from astra_ros.control.waypoints import MAX_TURN
 from astra_ros.plans.durations import STEP_S
 from astra_ros.simulation.explore.courses import (
     MARGIN_M,
-    MAX_TURN,
     Course,
     cruise,
     eased,

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from astra_ros.control.waypoints import SPEED_STEP, TURN_STEP, through_waypoints
 from astra_ros.plans.durations import STEP_S
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.simulation.explore.robots import Pose, gimbal, gimbal_angles, twist_between
 from astra_ros.simulation.explore.visibility import Situation
 
-# Change of a course's speeds (m/s) and turns (rad/s) from row to row, well within the robots' limits.
-SPEED_STEP, TURN_STEP = 0.25, 0.35
-MAX_TURN = 0.7
 # A pitch or roll is approached at this rate (rad/s).
 TILT_RATE = 0.5
 # Clearance beside the robot on a collision-free path (m).
@@ -87,25 +85,7 @@ def path(s: Situation, course: Course) -> np.ndarray:
 
 def through(s: Situation, points: list, speed: float, count: int) -> Course:
     """Through points [2] one after the other, slow in turns, to rest at the last one."""
-    here, yaw, velocity, rate = s.xy, s.yaw, 0.0, 0.0
-    ahead, turns, todo = np.zeros(count), np.zeros(count), list(points)
-    for i in range(count):
-        while len(todo) > 1 and np.hypot(*(todo[0] - here)) < 0.2:
-            todo.pop(0)
-        gap = todo[0] - here
-        left_over = np.hypot(*gap) + sum(np.hypot(*(b - a)) for a, b in zip(todo, todo[1:]))
-        off = (np.arctan2(gap[1], gap[0]) - yaw + np.pi) % (2.0 * np.pi) - np.pi
-        wanted = min(speed, 1.2 * left_over) * max(0.0, np.cos(off)) ** 3
-        if left_over < 0.06:
-            wanted = off = 0.0
-        velocity += float(np.clip(wanted - velocity, -SPEED_STEP, SPEED_STEP))
-        wanted = np.clip(1.5 * off, -MAX_TURN, MAX_TURN)
-        rate += float(np.clip(wanted - rate, -TURN_STEP, TURN_STEP))
-        ahead[i], turns[i] = velocity, rate
-        heading = yaw + rate * STEP_S / 2.0
-        here = here + velocity * STEP_S * np.array([np.cos(heading), np.sin(heading)])
-        yaw += rate * STEP_S
-    return Course(ahead, turns)
+    return Course(*through_waypoints(points, s.xy, s.yaw, speed, (count, STEP_S)))
 
 
 def eased(ahead: np.ndarray, turns: np.ndarray, **more) -> Course:

@@ -28,6 +28,8 @@ from astra_ros.simulation.worlds import Embodiment
 
 # Range of the label ``nearest_obstacle`` (m).
 SIGHT_M = 6.0
+# The house's textures hold all light.
+LIGHT, SHARES = (0.0, 0.0, 1.0), (1.0, 0.0, 0.0)
 
 
 def _camera() -> CameraSettings:
@@ -167,10 +169,17 @@ class ExploreWorld(SessionOwner):
 
     def render(self) -> np.ndarray:
         """The camera's view: uint8 [height, width, 3] RGB."""
+        self._move_camera()
+        return self._view.render(LIGHT, SHARES)
+
+    def layers(self) -> tuple[np.ndarray, np.ndarray]:
+        """What a depth camera sees: the view, and float32 [height, width] m along the optical axis, inf for nothing."""
+        self._move_camera()
+        return self._view.layers(LIGHT, SHARES)
+
+    def _move_camera(self) -> None:
         camera = self.camera_pose
         self._view.move(camera.position, camera.rotation[:, 2], -camera.rotation[:, 1])
-        # The house's textures hold all light.
-        return self._view.render((0.0, 0.0, 1.0), shares=(1.0, 0.0, 0.0))
 
     def state(self) -> ExploreState:
         return self._state
