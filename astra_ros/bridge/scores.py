@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -12,6 +13,7 @@ from std_msgs.msg import Float32MultiArray, Header, MultiArrayDimension
 
 from astra_ros.bridge.errors import BridgeError
 from astra_ros.critics.scoring import CriticScore, PlanScore
+from astra_ros.plans.errors import Breach
 from astra_ros.texts import bounded
 
 LEVELS = {"accepted": DiagnosticStatus.OK, "risky": DiagnosticStatus.WARN, "vetoed": DiagnosticStatus.ERROR}
@@ -24,8 +26,10 @@ def scores_to_diagnostics(
 
     A status has the plan's name, its verdict as level, a sentence as message, and these values: ``verdict``, ``rank``
     (1 is best) and ``score``; per critic ``<critic>.raw``, ``.weight``, ``.cost``, ``.penalty`` (what it takes from the
-    score) and, where it objects, ``.flag``; ``reason.0``, ``reason.1``, ...; and the goal that all plans were compared
-    with: ``goal_kind`` ("image", "pose" or "none"), ``goal_topic``, ``goal_stamp_s``, ``goal_age_s``.
+    score) and, where it objects, ``.flag``; ``reason.0``, ``reason.1``, ...; of a plan that breaks a hard limit and was
+    therefore not imagined ``limit.kind``, ``.column`` (the joint), ``.time_s``, ``.value``, ``.limit``, ``.unit``; and
+    the goal that all plans were compared with: ``goal_kind`` ("image", "pose" or "none"), ``goal_topic``,
+    ``goal_stamp_s``, ``goal_age_s``.
 
     Args:
         stamp, frame_id: the header of the image that the plans were imagined from.
@@ -47,6 +51,9 @@ def _status(score: PlanScore, count: int, model: str, goal: Mapping[str, str]) -
         if critic in score.flags:
             values[f"{critic}.flag"] = score.flags[critic]
     values |= {f"reason.{index}": reason for index, reason in enumerate(score.reasons)}
+    if score.breach is not None:
+        facts = asdict(score.breach).items()
+        values |= {f"limit.{what}": f"{fact:.6g}" if isinstance(fact, float) else fact for what, fact in facts}
     values |= goal
     return DiagnosticStatus(
         level=LEVELS[score.verdict],
@@ -82,6 +89,7 @@ def _score(status: DiagnosticStatus, topic: str) -> PlanScore:
             reasons=tuple(text for key, text in values.items() if key.startswith("reason.")),
             penalties={critic: float(values[f"{critic}.penalty"]) for critic in critics},
             flags={critic: values[f"{critic}.flag"] for critic in critics if f"{critic}.flag" in values},
+            breach=_breach(values) if "limit.kind" in values else None,
         )
     except (KeyError, ValueError) as error:
         raise BridgeError(
@@ -89,6 +97,11 @@ def _score(status: DiagnosticStatus, topic: str) -> PlanScore:
             thing=topic,
             cure="give the scores that an imagine node publishes",
         ) from error
+
+
+def _breach(values: Mapping[str, str]) -> Breach:
+    time_s, value, limit = (float(values[f"limit.{what}"]) for what in ("time_s", "value", "limit"))
+    return Breach(values["limit.kind"], values["limit.column"], time_s, value, limit, values["limit.unit"])
 
 
 def scores_to_matrix(scores: Sequence[PlanScore]) -> Float32MultiArray:

@@ -40,11 +40,13 @@ class JointTrajectoryAdapter(PlanAdapter):
 
 
 def trajectory_to_plan(msg: JointTrajectory, name: str) -> JointPlan:
-    """A trajectory as the plan of that name. Positions alone are read, not velocities and efforts.
+    """A trajectory as the plan of that name, without efforts.
+
+    Velocities and accelerations count where every point states them.
 
     Raises:
-        PlanError: no joints or points, wrong numbers of positions, times that do not increase,
-            or values that are not finite.
+        PlanError: no joints or points, wrong numbers of positions, velocities or accelerations, times that do not
+            increase, or values that are not finite.
     """
     joints, thing = len(msg.joint_names), f"plan '{name}'"
     if not joints:
@@ -59,27 +61,33 @@ def trajectory_to_plan(msg: JointTrajectory, name: str) -> JointPlan:
         if (found := len(point.positions)) != joints:
             problem = f"point {index} has {found} positions for {joints} joints"
             raise PlanError(problem, thing=thing, cure="give one position per joint name", index=index, found=found)
+        for field in ("velocities", "accelerations"):
+            if (found := len(getattr(point, field))) not in (0, joints):
+                problem = f"point {index} has {found} {field} for {joints} joints"
+                cure = "give one per joint name, or none (a joint_trajectory_controller refuses the plan as well)"
+                raise PlanError(problem, thing=thing, cure=cure, index=index, found=found)
     times_s = [to_seconds(point.time_from_start) for point in msg.points]
-    return JointPlan(
-        tuple(msg.joint_names), np.array(times_s), np.array([point.positions for point in msg.points]), name
-    )
+    positions = np.array([point.positions for point in msg.points])
+    velocities, accelerations = (_stated(msg, field) for field in ("velocities", "accelerations"))
+    return JointPlan(tuple(msg.joint_names), np.array(times_s), positions, name, velocities, accelerations)
 
 
-def plan_to_trajectory(
-    plan: JointPlan, stamp: Time | None = None, frame_id: str = "", speeds: tuple[np.ndarray, np.ndarray] | None = None
-) -> JointTrajectory:
-    """A plan as a trajectory. Without a stamp it begins when it arrives.
+def _stated(msg: JointTrajectory, field: str) -> np.ndarray | None:
+    """[N, J] of all points, or None where a point lacks them."""
+    rows = [getattr(point, field) for point in msg.points]
+    return np.array(rows) if all(len(row) for row in rows) else None
 
-    Args:
-        speeds: velocities and accelerations at its points, [N, J] each, where they are known.
-    """
+
+def plan_to_trajectory(plan: JointPlan, stamp: Time | None = None, frame_id: str = "") -> JointTrajectory:
+    """A plan as a trajectory. Without a stamp it begins when it arrives."""
     points = [
         JointTrajectoryPoint(positions=positions.tolist(), time_from_start=duration_of(time_s))
         for time_s, positions in zip(plan.times_s.tolist(), plan.positions)
     ]
-    if speeds is not None:
-        for point, velocities, accelerations in zip(points, *speeds):
-            point.velocities, point.accelerations = velocities.tolist(), accelerations.tolist()
+    for field in ("velocities", "accelerations"):
+        if (stated := getattr(plan, field)) is not None:
+            for point, row in zip(points, stated):
+                setattr(point, field, row.tolist())
     header = Header(stamp=stamp or Time(), frame_id=frame_id)
     return JointTrajectory(header=header, joint_names=list(plan.joint_names), points=points)
 

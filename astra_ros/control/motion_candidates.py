@@ -205,7 +205,8 @@ class _Search:
         if motion is not None:
             self._ways.append(way)
             names = self._routes.arm.joint_names
-            plan = JointPlan(names, motion.times_s, motion.positions, f"motion/{len(self.found)}")
+            name, rates = f"motion/{len(self.found)}", (motion.velocities, motion.accelerations)
+            plan = JointPlan(names, motion.times_s, motion.positions, name, *rates)
             self.found.append(MotionCandidate(plan, motion.velocities, motion.accelerations, planner))
         return len(self.found) >= self._settings.count
 

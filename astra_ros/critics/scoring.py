@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from astra_ros.critics.base import Critic, CriticInput, CriticResult
+from astra_ros.plans.errors import Breach
 from astra_ros.settings import check_ranges, setting
 from astra_ros.texts import short
 
@@ -55,6 +56,7 @@ class PlanScore:
             those that led to the verdict first, then by penalty.
         penalties: critic name -> weight * cost**power, divided by the number of critics of its role that scored.
         flags: critic name -> ``"vetoed"`` or ``"risky"``, for critics that object to the plan.
+        breach: the hard limit that it breaks; such a plan is vetoed by its numbers, and was not imagined.
     """
 
     name: str
@@ -65,6 +67,7 @@ class PlanScore:
     reasons: tuple[str, ...]
     penalties: dict[str, float] = field(default_factory=dict)
     flags: dict[str, str] = field(default_factory=dict)
+    breach: Breach | None = None
 
     def penalty(self, critic: str) -> float:
         """The critic's weighted cost; 0 where it did not score."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from astra_ros.errors import UserError
 from astra_ros.plans.errors import PlanError
+from astra_ros.plans.limits import LimitSettings
 from astra_ros.plans.numbers import unique_names
 from astra_ros.plans.plan import Plan
 from astra_ros.plans.start import RobotNow, StartRules
@@ -133,6 +134,14 @@ class ActionSpace(ABC):
         Raises:
             RobotUnknown: the robot's position is not known.
             StartError: the plan begins elsewhere.
+        """
+        return
+
+    def check_limits(self, plan: Any, robot: RobotNow | None, rules: StartRules, limits: LimitSettings) -> None:
+        """Checks the numbers of a plan, as it came, against the hard limits that are known.
+
+        Raises:
+            BrokenLimit: it breaks one.
         """
         return
 

@@ -15,8 +15,8 @@ from astra_ros.plans.numbers import check_columns, finite_numbers, start_values,
 class JointPlan:
     """Joint positions at given times, linear in between.
 
-    The content of a ``trajectory_msgs/JointTrajectory`` without velocities and efforts. The arrays are private
-    read-only copies.
+    The content of a ``trajectory_msgs/JointTrajectory`` without efforts. Positions alone are imagined; velocities and
+    accelerations, where every point states them, are compared with limits. The arrays are private read-only copies.
 
     Raises:
         PlanError: on creation, for an empty, unsorted, non-finite or wrongly shaped plan.
@@ -26,6 +26,8 @@ class JointPlan:
     times_s: np.ndarray = field(repr=False)  # float64 [N], strictly increasing, >= 0; from the plan's start
     positions: np.ndarray = field(repr=False)  # float64 [N, J], rad
     name: str = "plan"
+    velocities: np.ndarray | None = field(default=None, repr=False)  # float64 [N, J], rad/s; None: not stated
+    accelerations: np.ndarray | None = field(default=None, repr=False)  # float64 [N, J], rad/s^2; None: not stated
 
     def __post_init__(self) -> None:
         names = unique_names(self.title, "joints", self.joint_names)
@@ -47,6 +49,12 @@ class JointPlan:
         object.__setattr__(self, "joint_names", names)
         object.__setattr__(self, "times_s", times)
         object.__setattr__(self, "positions", positions)
+        for what in ("velocities", "accelerations"):
+            if getattr(self, what) is not None:
+                stated = finite_numbers(self.title, what, getattr(self, what))
+                if stated.shape != expected:
+                    raise PlanError(f"{what} has shape {stated.shape}; expected {expected}", thing=self.title)
+                object.__setattr__(self, what, stated)
 
     def _out_of_time(self, times: np.ndarray, positions: np.ndarray, i: int) -> PlanError:
         """The error of times that do not increase from point i to the next."""
@@ -113,7 +121,16 @@ class JointPlan:
         if names == self.joint_names:
             return self
         columns = [self.joint_names.index(name) for name in names]
-        return replace(self, joint_names=names, positions=self.positions[:, columns])
+        velocities, accelerations = (
+            None if stated is None else stated[:, columns] for stated in (self.velocities, self.accelerations)
+        )
+        return replace(
+            self,
+            joint_names=names,
+            positions=self.positions[:, columns],
+            velocities=velocities,
+            accelerations=accelerations,
+        )
 
     def reordered(self, joint_names: Sequence[str]) -> JointPlan:
         """The same plan with its joints in the given order. Raises PlanError where it has others."""

@@ -79,7 +79,8 @@ def check_start(plan: JointPlan, robot: RobotNow, rules: StartRules) -> None:
         cure = "plan from where the robot is"
         if turned:
             cure += f". Of {', '.join(turned)} that is about one whole turn (6.283 rad): {TURNS}"
-        raise StartError(problem, thing=plan.title, cure=cure, column=joint, index=0, found=found, limit=allowed)
+        facts = {"column": joint, "index": 0, "time_s": begin_s, "found": found, "limit": allowed}
+        raise StartError(problem, thing=plan.title, cure=cure, **facts)
 
 
 def check_extras(plan: JointPlan, extra: Collection[str], robot: RobotNow, rules: StartRules) -> None:
@@ -98,9 +99,9 @@ def check_extras(plan: JointPlan, extra: Collection[str], robot: RobotNow, rules
             places = f"it holds {short(name)} at {there:.3f}, but the robot has it at {here:.3f}"
             why = "the model does not know that joint, so its motion is not imagined"
             problem = f"{places} (start_tolerance is {rules.tolerance:g}); {why}"
-            cure, found = "plan from where the robot is, or name the joint in ignore_joints", abs(away)
-            limit, thing = rules.tolerance, plan.title
-            raise StartError(problem, thing=thing, cure=cure, column=name, index=0, found=found, limit=limit)
+            cure = "plan from where the robot is, or name the joint in ignore_joints"
+            facts = {"column": name, "index": 0, "found": abs(away), "limit": rules.tolerance}
+            raise StartError(problem, thing=plan.title, cure=cure, time_s=float(plan.times_s[0]), **facts)
 
 
 def in_the_turn_of(

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from astra_ros.plans.limits import JointLimits
+
 
 @dataclass(frozen=True)
 class StartRules:
@@ -33,6 +35,7 @@ class RobotNow:
     doubted: Mapping[str, str] = field(default_factory=dict)  # joint, not in `values` -> why it is not believed
     continuous: frozenset[str] = frozenset()  # joints that turn without end, by the robot's description
     limited: frozenset[str] = frozenset()  # joints that have an end, by the robot's description
+    limits: Mapping[str, JointLimits] = field(default_factory=dict)  # joint -> its limits, by the robot's description
 
     @classmethod
     def of(cls, values: Mapping[str, float] | RobotNow | None) -> RobotNow | None:

@@ -9,6 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from astra_ros.plans.action_space import ActionSpace, spread
+from astra_ros.plans.limits import LimitSettings, check_velocity_plan
+from astra_ros.plans.start import RobotNow, StartRules
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.rotations import exponential
 
@@ -36,6 +38,11 @@ class VelocitySpace(ActionSpace):
 
     def accelerations(self, motion: np.ndarray, dt_s: float) -> np.ndarray:
         return np.diff(motion, axis=-2) / dt_s
+
+    def check_limits(
+        self, plan: VelocityPlan, robot: RobotNow | None, rules: StartRules, limits: LimitSettings
+    ) -> None:
+        check_velocity_plan(plan, limits, None if robot is None else robot.ordered(plan.motion_names))
 
     def begun_from(self, other: np.ndarray, motion: np.ndarray) -> np.ndarray:
         return np.concatenate([motion[..., :1, :], other[..., 1:, :]], axis=-2)

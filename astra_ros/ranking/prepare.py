@@ -10,6 +10,7 @@ import numpy as np
 from astra_ros.errors import UserError
 from astra_ros.plans.action_spaces import ActionSpace
 from astra_ros.plans.errors import PlanError, RobotUnknown
+from astra_ros.plans.limits import LimitSettings
 from astra_ros.plans.plan import Plan
 from astra_ros.plans.start import RobotNow, StartRules
 from astra_ros.settings import check_ranges, setting
@@ -77,6 +78,7 @@ class PlanSettings:
         "joints that plans may have beside the model's own, such as the fingers of a gripper; they may move, and are "
         "not imagined; other such joints must stand still along a plan",
     )
+    limits: LimitSettings = LimitSettings()
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -123,7 +125,7 @@ class PlanPreparer:
     def __call__(
         self, plans: Sequence[Plan], motion_now: Mapping[str, float] | RobotNow | None = None
     ) -> PreparedPlans:
-        """Sample the plans that can be imagined at the model's times.
+        """Check the plans' numbers, and sample those that can be imagined at the model's times.
 
         One robot is imagined at a time: the newest usable plan chooses the action space, and plans of other action
         spaces are refused.
@@ -150,6 +152,8 @@ class PlanPreparer:
                 space = self._space_of(plan)
                 self._check_span(plan)
                 begun, now = space.begin(plan, robot, self._rules)
+                if self.settings.limits.enabled:
+                    space.check_limits(plan, robot, self._rules, self.settings.limits)
                 fitting.append((begun, space, begun.motion(times_s, now)))
                 left_out |= dict.fromkeys(self._extras(plan, space))
             except PlanError as error:

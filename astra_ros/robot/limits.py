@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from astra_ros.plans.limits import JointLimits
 from astra_ros.plans.turns import TURN
 from astra_ros.robot.described_joints import described_joints
 from astra_ros.texts import short
@@ -20,7 +21,8 @@ from astra_ros.texts import short
 # calibration stays below.
 FAR = 0.1
 LEAST = {"rad": 0.05, "m": 0.005}
-UNIT_OF = {"revolute": "rad", "prismatic": "m"}
+UNIT_OF = {"revolute": "rad", "continuous": "rad", "prismatic": "m"}
+RATES = ("velocity", "acceleration")  # attributes of a <limit>
 # Other units that drivers use: their size in rad or m, and how many times larger than the limits positions must be
 # before the unit is suspected.
 OTHER_UNITS = {"rad": {"degrees": (math.pi / 180, 2.0)}, "m": {"millimetres": (1e-3, 10.0)}}
@@ -75,24 +77,39 @@ class Beyond:
         return f"correct the limits in the description, or look at {where}"
 
 
-def position_limits(urdf: str | bytes) -> dict[str, Limits]:
+def joint_limits(urdf: str | bytes) -> dict[str, JointLimits]:
     """Joint name -> its limits, of the joints of a URDF that have any. Raises DescriptionError.
 
-    Continuous joints have none. Joints whose `<limit>` lacks both ends, holds no number or is empty have none either:
-    exporters write 0 and 0 for unknown limits.
+    Continuous joints have no position limits. Where `<limit>` lacks both ends, holds no number or is empty, neither has
+    any: exporters write 0 and 0 for unknown limits, and 0 for an unknown velocity. Accelerations come with URDF 1.2.
     """
     found = {}
     for joint in described_joints(urdf):
         unit, limit = UNIT_OF.get(joint.get("type", "")), joint.find("limit")
         if unit is None or limit is None:
             continue
-        try:
-            lower, upper = float(limit.get("lower", 0)), float(limit.get("upper", 0))
-        except ValueError:
-            continue
-        if math.isfinite(lower) and math.isfinite(upper) and lower < upper:
-            found[joint.get("name", "")] = Limits(lower, upper, unit)
+        lower, upper, *rates = (_number(limit.get(name, "0")) for name in ("lower", "upper", *RATES))
+        if joint.get("type") == "continuous" or not -math.inf < lower < upper < math.inf:
+            lower, upper = -math.inf, math.inf
+        velocity, acceleration = (rate if rate > 0 else math.inf for rate in rates)
+        made = JointLimits(lower, upper, velocity, acceleration, unit)
+        if made != JointLimits(unit=unit):
+            found[joint.get("name", "")] = made
     return found
+
+
+def position_limits(urdf: str | bytes) -> dict[str, Limits]:
+    """Joint name -> the range of its positions, of the joints of a URDF that have one. Raises DescriptionError."""
+    ranges = joint_limits(urdf).items()
+    return {name: Limits(each.lower, each.upper, each.unit) for name, each in ranges if each.lower > -math.inf}
+
+
+def _number(text: str) -> float:
+    """NaN where a text is not a number."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def beyond(limits: Mapping[str, Limits], positions: Mapping[str, Iterable[float]]) -> list[Beyond]:

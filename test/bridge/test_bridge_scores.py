@@ -16,6 +16,7 @@ from astra_ros.bridge import BridgeError
 from astra_ros.bridge.markers import VETOED_RGB, plan_colour, plans_to_markers
 from astra_ros.bridge.scores import diagnostics_to_scores, scores_to_diagnostics, scores_to_matrix
 from astra_ros.critics.scoring import CriticScore, PlanScore
+from astra_ros.plans.errors import Breach
 
 STAMP = Time(sec=12, nanosec=500)
 SCORES = [
@@ -51,6 +52,21 @@ def test_one_status_per_plan_with_verdict_rank_and_reasons():
 
 def test_scores_survive_the_trip():
     assert diagnostics_to_scores(scores_to_diagnostics(SCORES, STAMP, "", "tiny")) == SCORES
+
+
+def test_a_plan_that_breaks_a_limit_says_which():
+    breach = Breach("velocity", "panda_joint2", 1.25, 3.5, 2.175, "rad/s")
+    vetoed = PlanScore("s/3", 3, 0.0, "vetoed", {}, ("numbers: too fast",), breach=breach)
+    msg = scores_to_diagnostics([*SCORES, vetoed], STAMP, "", "tiny")
+    values = {pair.key: pair.value for pair in msg.status[3].values}
+    assert {key: value for key, value in values.items() if key.startswith("limit.")} == {
+        "limit.kind": "velocity", "limit.column": "panda_joint2", "limit.time_s": "1.25", "limit.value": "3.5",
+        "limit.limit": "2.175", "limit.unit": "rad/s",
+    }  # fmt: skip
+    assert msg.status[3].level == DiagnosticStatus.ERROR and "too fast" in msg.status[3].message
+    assert diagnostics_to_scores(msg) == [*SCORES, vetoed]
+    matrix = np.array(scores_to_matrix([*SCORES, vetoed]).data).reshape(4, 3)
+    assert matrix[3, 0] == 0.0 and np.isnan(matrix[3, 1:]).all(), "costs that nobody measured are not 0"
 
 
 def test_other_diagnostics_are_no_scores():

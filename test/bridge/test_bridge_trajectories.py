@@ -44,6 +44,20 @@ def test_trajectory_to_plan():
     np.testing.assert_array_equal(plan.positions, [[1.0, 2.0], [3.0, 4.0]])
 
 
+def test_velocities_and_accelerations_count_where_all_points_state_them():
+    msg = trajectory()
+    msg.points[0].velocities, msg.points[1].velocities = [0.1, 0.2], [0.3, 0.4]
+    msg.points[0].accelerations = [1.0, 1.0]
+    plan = trajectory_to_plan(msg, "s/0")
+    np.testing.assert_array_equal(plan.velocities, [[0.1, 0.2], [0.3, 0.4]])
+    assert plan.accelerations is None
+    assert [list(point.velocities) for point in plan_to_trajectory(plan).points] == [[0.1, 0.2], [0.3, 0.4]]
+    msg.points[1].velocities = [0.3]
+    with pytest.raises(PlanError, match="1 velocities for 2 joints") as caught:
+        trajectory_to_plan(msg, "s/0")
+    assert (caught.value.index, caught.value.found) == (1, 1)
+
+
 @pytest.mark.parametrize(
     "msg, words",
     [

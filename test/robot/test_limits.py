@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from astra_ros.plans.limits import JointLimits
 from astra_ros.robot.described_joints import DescriptionError
-from astra_ros.robot.limits import Limits, beyond, in_words, position_limits
+from astra_ros.robot.limits import Limits, beyond, in_words, joint_limits, position_limits
 
 ARM = Limits(-1.9, 1.9)
 RAIL = Limits(0.0, 0.4, "m")
@@ -41,6 +42,33 @@ def test_limits_are_those_of_turning_and_sliding_joints_that_have_any():
     assert position_limits(text) == {"turn": Limits(-1.5, 2.0), "slide": Limits(0.0, 0.04, "m")}
     with pytest.raises(DescriptionError):
         position_limits("<sdf/>")
+
+
+def test_hard_limits_are_infinite_where_a_description_does_not_know_them():
+    text = (
+        "<robot>"
+        + "".join(
+            (
+                joint("turn", "revolute", '<limit lower="-1.5" upper="2" effort="1" velocity="3"/>'),
+                joint("new", "revolute", '<limit lower="-1" upper="1" velocity="3" acceleration="9"/>'),
+                joint("slide", "prismatic", '<limit upper="0.04" velocity="0"/>'),
+                joint("wheel", "continuous", '<limit lower="-1" upper="1" velocity="8"/>'),
+                joint("word", "revolute", '<limit lower="0" upper="0" velocity="fast"/>'),
+                joint("bare", "revolute", ""),
+                joint("plate", "fixed", ""),
+            )
+        )
+        + "</robot>"
+    )
+    assert joint_limits(text) == {
+        "turn": JointLimits(-1.5, 2.0, 3.0),
+        "new": JointLimits(-1.0, 1.0, 3.0, 9.0),
+        "slide": JointLimits(0.0, 0.04, unit="m"),
+        "wheel": JointLimits(velocity=8.0),
+    }
+    assert joint_limits("<robot/>") == {}, "without joints that move nothing is checked"
+    with pytest.raises(DescriptionError):
+        joint_limits("<robot")
 
 
 @pytest.mark.parametrize(

@@ -68,25 +68,27 @@ class ImagineOutputs:
         self.topic: str = self._scores.topic_name
 
     def publish(self, decision: Decision, imaginer: Imaginer) -> None:
-        request, scores = decision.request, decision.result.scores
+        request, scores = decision.request, decision.scores
         stamp, model = stamp_of_nanoseconds(request.stamp_ns), imaginer.model.card.name
         self._scores.publish(scores_to_diagnostics(scores, stamp, request.frame_id, model, request.goal))
         self._matrix.publish(scores_to_matrix(scores))
         if (plan := decision.handed_on) is not None:
             adapter, data = self._adapters[plan.source], plan.message.data
             self._best_plan[adapter.message].publish(adapter.without_stamp(data) if decision.restamp else data)
-        self._last = decision
+        self._last = decision if decision.result is not None else None
+        if decision.result is None:  # pictures of an earlier request would show plans that are gone
+            self._markers.publish(plans_to_markers([], None, None, stamp, request.frame_id))
         self._tool_paths = None
         self._markers_drawn = self._sheet_drawn = False
         self._shown_plan = None
 
     def draw(self, imaginer: Imaginer, settings: ImagineSettings, robot_description: str | None) -> str:
         """Publish the pictures and markers of the last decision; see `Outputs`."""
-        assert self._last is not None
+        assert self._last is not None and self._last.result is not None
         problem = ""
         if robot_description and settings.tool_link:
             try:  # also without subscribers: a wrong tool link is reported at once
-                self._tool_paths = self._paths_of(self._last, robot_description, settings.tool_link)
+                self._tool_paths = self._paths_of(self._last, self._last.result, robot_description, settings.tool_link)
             except KinematicsError as error:
                 problem = f"{error}; plan markers show where the model imagines the tool"
         self.show(imaginer, settings)
@@ -94,7 +96,7 @@ class ImagineOutputs:
 
     def show(self, imaginer: Imaginer, settings: ImagineSettings) -> None:
         """Make and publish what has subscribers now, of the markers and pictures of the last decision."""
-        if self._last is None:
+        if self._last is None or self._last.result is None:
             return
         request, result = self._last.request, self._last.result
         stamp = stamp_of_nanoseconds(request.stamp_ns)
@@ -120,9 +122,9 @@ class ImagineOutputs:
             self._sheet.publish(rgb_to_image(picture, stamp, request.frame_id))
             self._sheet_drawn = True
 
-    def _paths_of(self, decision: Decision, urdf: str, tool_link: str) -> np.ndarray | None:
+    def _paths_of(self, decision: Decision, result: Result, urdf: str, tool_link: str) -> np.ndarray | None:
         """[K, H+1, 3] m: the tool along the plans, in the robot's root frame; None where that is not known."""
-        result, prepared = decision.result, decision.result.prepared
+        prepared = result.prepared
         # The first plan by rank has the adapter: all plans of a result are of one robot.
         adapter = self._adapters[decision.request.held[result.names[result.shown]].source]
         return adapter.tool_paths(prepared.space, prepared.motion, urdf, tool_link)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from astra_ros.critics.scoring import PlanScore
 from astra_ros.nodes.imagine.health import ImagineHealth, LastRequest
 from astra_ros.nodes.imagine.inputs import Refused, Request
 from astra_ros.nodes.imagine.message_readers import Clocks
@@ -17,6 +18,7 @@ from astra_ros.plans.errors import PlanError
 from astra_ros.plans.plan import renamed
 from astra_ros.ranking.imaginer import Imaginer, Result
 from astra_ros.ranking.prepare import NothingToImagine
+from astra_ros.ranking.vetoes import vetoed_by_numbers
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Decision:
     """The result of a request, and the plan that is handed on.
 
     Attributes:
+        result: what was imagined; None where all plans are vetoed by their numbers, or refused.
+        scores: of the plans that were imagined, in their order, then of those that their numbers veto.
         handed_on: the winner; None where all plans are vetoed, the winner is withheld, or was handed on before.
         restamp: hand it on with the stamp 0, otherwise byte for byte.
         withheld: why the winner must not be handed on, or ''.
@@ -31,8 +35,9 @@ class Decision:
     """
 
     request: Request
-    result: Result
-    handed_on: HeldPlan | None
+    result: Result | None
+    scores: list[PlanScore]
+    handed_on: HeldPlan | None = None
     restamp: bool = False
     withheld: str = ""
     repeats: bool = False
@@ -76,7 +81,12 @@ class RequestServer:
         own = settings.own
         request = self.robot.inputs.request(own)
         imaginer.configure(own, settings.critics, settings.scoring)
-        result = self._score(imaginer, request, own)
+        try:
+            result = self._score(imaginer, request, own)
+        except NothingToImagine as error:
+            if vetoed := vetoed_by_numbers(error.refused, 0):
+                self.outputs.publish(Decision(request, None, vetoed), imaginer)
+            raise
         if result.undrawn:
             self.robot.description.note_undrawn()
         self._note_refused(request, result.prepared.refused)
@@ -86,7 +96,7 @@ class RequestServer:
         if decision.handed_on is not None:
             decision.handed_on.handed_on = True
         latency_s = self.clocks.monotonic_s() - request.received_s
-        summary = _summary(decision, latency_s)
+        summary = _summary(decision, result, latency_s)
         if decision.withheld:
             self.health.refused_requests.add(decision.withheld)
         self.health.done(
@@ -149,15 +159,16 @@ class RequestServer:
         repeats = best is not None and best.handed_on and not asked
         hands_on = best is not None and not repeats
         withheld = self._withheld(imaginer, request, result, own, hands_on)
+        scores = [*result.scores, *vetoed_by_numbers(result.prepared.refused, len(result.scores))]
         if withheld or best is None or not hands_on:
-            return Decision(request, result, None, withheld=withheld, repeats=repeats)
+            return Decision(request, result, scores, withheld=withheld, repeats=repeats)
         restamp = own.stamps.restamps(best.message.stamp_ns, self.clocks.ros_time_ns())
         if restamp:
             self.health.say_once(
                 "the header.stamp of a plan is not now: it is handed on with the stamp 0, to begin at once, and "
                 "otherwise byte for byte (parameters past_stamp and future_stamp)"
             )
-        return Decision(request, result, best, restamp)
+        return Decision(request, result, scores, best, restamp)
 
     def _withheld(
         self, imaginer: Imaginer, request: Request, result: Result, own: ImagineSettings, hands_on: bool
@@ -180,9 +191,8 @@ class RequestServer:
         return f"no plan is handed on: meanwhile, {reason}" if reason else ""
 
 
-def _summary(decision: Decision, latency_s: float) -> str:
-    result = decision.result
-    count = len(result.scores)
+def _summary(decision: Decision, result: Result, latency_s: float) -> str:
+    count, unimagined = len(result.scores), len(decision.scores) - len(result.scores)
     text = f"{count} plan{'s' * (count != 1)} imagined in {1000 * latency_s:.0f} ms, "
     if decision.withheld:
         text += decision.withheld
@@ -194,6 +204,8 @@ def _summary(decision: Decision, latency_s: float) -> str:
         text += f"best is {best.name} with score {best.score:.3f}"
         if decision.repeats:
             text += ", which was already handed on (~/imagine hands it on again)"
-    if result.prepared.refused:
-        text += f"; {len(result.prepared.refused)} refused"
+    if unimagined:
+        text += f"; {unimagined} vetoed by their numbers"
+    if refused := len(result.prepared.refused) - unimagined:
+        text += f"; {refused} refused"
     return text

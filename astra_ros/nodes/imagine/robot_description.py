@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 
 from astra_ros.nodes.reports import once
 from astra_ros.plans.action_spaces import ActionSpace
+from astra_ros.plans.limits import JointLimits
 from astra_ros.robot.described_joints import DescriptionError, continuous_joints
 from astra_ros.robot.kinematics import KinematicsError, parse_urdf
-from astra_ros.robot.limits import Limits, position_limits
+from astra_ros.robot.limits import Limits, joint_limits, position_limits
 from astra_ros.robot.plan_renders import PlanRenders
 from astra_ros.robot.shapes import mesh_notes
 from astra_ros.texts import listed
@@ -49,6 +50,7 @@ class RobotDescription:
         self.text: str | None = None
         self.continuous: frozenset[str] = frozenset()
         self.limits: dict[str, Limits] = {}
+        self.joint_limits: dict[str, JointLimits] = {}  # positions, velocities and accelerations
 
     def on_text(self, text: str) -> None:
         """Take a description. The same one again costs nothing, unless it could not be used: its missing meshes may
@@ -210,8 +212,9 @@ class RobotDescription:
         self._joints = frozenset(joint.name for joint in robot.joints)
         try:
             self.continuous, self.limits = continuous_joints(text), position_limits(text)
+            self.joint_limits = joint_limits(text)
         except DescriptionError:  # one parser takes it, the other does not
-            self.continuous, self.limits = frozenset(), {}
+            self.continuous, self.limits, self.joint_limits = frozenset(), {}, {}
         for note in mesh_notes(robot):
             self._tell_once(f"{self.topic}: {note}")
         reason = plan_renders.describe(text) if plan_renders is not None else ""

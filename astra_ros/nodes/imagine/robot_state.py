@@ -42,7 +42,8 @@ class RobotState:
         text, conflicts = self._contradicted()
         doubted = {each.key: text for each in conflicts if each.contradicts}
         described = self.description
-        return RobotNow(self.inputs.joints.now(timeout_s), doubted, described.continuous, described.limited)
+        heard = self.inputs.joints.now(timeout_s)
+        return RobotNow(heard, doubted, described.continuous, described.limited, described.joint_limits)
 
     def unknown(self, joints: Sequence[str], timeout_s: float) -> str | None:
         """Why the positions of some joints are not known, and the cure; None where they are."""

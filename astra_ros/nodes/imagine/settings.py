@@ -17,6 +17,7 @@ LONGEST_S = 3600.0
 FOREVER_S = 1e9
 MOST_PLANS = 256  # of one source
 MOST_SEED = 2**32 - 1
+NAMESPACES = ("limits", "scoring")  # of parameters, beside those of critics and plan sources
 JOINT_TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 
 
@@ -110,7 +111,7 @@ class ImagineSettings(RankingSettings):
                 raise ValueError(f"{name} is '{getattr(self, name)}'; known are {', '.join(known)}")
         if len(set(self.plan_sources)) != len(self.plan_sources) or not all(self.plan_sources):
             raise ValueError(f"plan_sources is {self.plan_sources}; give each source its own name")
-        if taken := set(self.plan_sources) & {*DEFAULT_CRITICS, *self.critics, "scoring"}:
+        if taken := set(self.plan_sources) & {*DEFAULT_CRITICS, *self.critics, *NAMESPACES}:
             raise ValueError(f"plan_sources: {', '.join(taken)} already names other parameters")
 
     @property

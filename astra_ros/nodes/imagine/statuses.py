@@ -150,6 +150,7 @@ class ImagineStatuses:
             "plans_refused": arrived.count + served.count,
             "joint_states_refused": joints.count,
             "joint_states": bool(self._inputs.joints.now(self._settings().camera_timeout_s)),
+            "limits": self._limits(),
             "last_refusal": max((*refusals, joints), key=lambda each: each.last_s).last,
         }
         too_old = "all plans are older than their source's max_age_s" if plans.any and not plans.fresh() else ""
@@ -163,6 +164,16 @@ class ImagineStatuses:
         if reason := self._server.robot_unknown() or refused or too_old or about_joints or far:
             return Status("plans", WARN, reason, values)
         return Status("plans", OK, "plans arrive" if any(plans.held.values()) else "no plans yet", values)
+
+    def _limits(self) -> str:
+        """The hard limits that plans are checked against, in words."""
+        limits = self._settings().limits
+        if not limits.enabled:
+            return "not checked: limits.enabled is false"
+        given = [f"limits.{name}" for name, value in vars(limits).items() if name != "enabled" and value]
+        joints = len(self._robot.description.joint_limits)
+        known = [f"{joints} joints of robot_description"] * bool(joints) + given
+        return ", ".join(known) or "none known"
 
     def _contradiction(self) -> str:
         """The joints on which two publishers contradict each other, in words; or ''."""

@@ -195,7 +195,7 @@ class ArmPlanner:
 
     def _send(self, candidates: list[MotionCandidate]) -> None:
         for each in candidates:
-            self._plans.publish(plan_to_trajectory(each.plan, speeds=(each.velocities, each.accelerations)))
+            self._plans.publish(plan_to_trajectory(each.plan))
         self._sent += len(candidates)
         self._refused.settle(float("inf"))
         self._last = f"sent {len(candidates)} plans"

@@ -11,6 +11,7 @@ import numpy as np
 from astra_ros.plans import joint_start
 from astra_ros.plans.action_space import ActionSpace, spread
 from astra_ros.plans.joint_plan import JointPlan
+from astra_ros.plans.limits import LimitSettings, check_joint_plan
 from astra_ros.plans.start import RobotNow, StartRules
 from astra_ros.plans.turns import short_way
 
@@ -59,6 +60,9 @@ class JointSpace(ActionSpace):
         joint_start.check_start(plan.only(self.motion_names), robot, rules)
         extra = [name for name in plan.joint_names if name not in self.motion_names]
         joint_start.check_extras(plan, extra, robot, rules)
+
+    def check_limits(self, plan: JointPlan, robot: RobotNow | None, rules: StartRules, limits: LimitSettings) -> None:
+        check_joint_plan(plan, {} if robot is None else robot.limits, limits, rules.turning(robot))
 
     def begin(self, plan: JointPlan, robot: RobotNow | None, rules: StartRules) -> tuple[JointPlan, np.ndarray | None]:
         """Whole turns of joints that turn without end are those that the model was trained on."""

@@ -50,7 +50,10 @@ def test_a_winner_is_withheld_when_the_robot_has_moved_meanwhile():
     bench.imaginer.meanwhile = lambda: None
     bench.pass_time(0.5)
     bench.image(5)
-    assert len(bench.decisions) == 1 and values(bench.status("plans"))["plans_refused"] == "1"
+    (there,) = bench.decisions[-1].scores
+    assert (there.verdict, there.breach.kind, there.breach.column, there.breach.value) == ("vetoed", "start", "a", 0.5)
+    assert bench.decisions[-1].result is None and values(bench.status("plans"))["plans_refused"] == "1"
+    assert bench.handed_on == []
     # The robot is back.
     bench.joints(a=0.0)
     assert bench.ask() and bench.handed_on == [plan]

@@ -51,7 +51,7 @@ def outputs():
     settings = ImagineSettings(horizon=2, tool_link="tool", playback_rate=0.0)
 
     def serve(urdf="an arm"):
-        made.publish(Decision(request, result, None), imaginer)
+        made.publish(Decision(request, result, result.scores), imaginer)
         return made.draw(imaginer, settings, urdf)
 
     return SimpleNamespace(
