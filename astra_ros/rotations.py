@@ -65,6 +65,14 @@ def from_rotation_vector(vector: np.ndarray) -> np.ndarray:
     return np.concatenate([vector * 0.5 * np.sinc(angle / (2 * np.pi)), np.cos(angle / 2)], axis=1)
 
 
+def from_rpy(rpy) -> tuple[float, float, float, float]:
+    """Quaternion of roll, pitch and yaw, rad: turns about the fixed axes x, then y, then z, as in URDF."""
+    (sr, sp, sy), (cr, cp, cy) = np.sin(np.divide(rpy, 2)), np.cos(np.divide(rpy, 2))
+    x, y = sr * cp * cy - cr * sp * sy, cr * sp * cy + sr * cp * sy
+    z, w = cr * cp * sy - sr * sp * cy, cr * cp * cy + sr * sp * sy
+    return float(x), float(y), float(z), float(w)
+
+
 def antisymmetric(matrix: np.ndarray) -> np.ndarray:
     """[..., 3] axis times the sine of the angle, of rotation matrices [..., 3, 3]."""
     m = matrix

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from astra_ros.critics import load_critic
+from astra_ros.critics.registry import ON_REQUEST
 from astra_ros.critics.scoring import ScoringSettings
 from astra_ros.nodes.imagine.settings import ImagineSettings, PlanTopicSettings
 from astra_ros.nodes.parameter_info import ParameterInfo, parameters_of
@@ -24,7 +25,7 @@ HEAD = """# Parameters of the nodes
 reason.
 
 Each name in `plan_sources` has a group of parameters such as `candidates.*`, each name in `critics` one such as
-`goal.*`.
+`goal.*`. `physics.*` exist where `critics` names it.
 """
 
 
@@ -38,7 +39,7 @@ def node_parameters(node: str) -> list[ParameterInfo]:
         return list(parameters_of(ArmPlannerSettings()))
     own = ImagineSettings()
     namespaces = {"": own, "scoring": ScoringSettings()}
-    namespaces |= {name: load_critic(name).settings_class() for name in own.critics}
+    namespaces |= {name: load_critic(name).settings_class() for name in (*own.critics, *ON_REQUEST)}
     namespaces |= {name: PlanTopicSettings() for name in own.plan_sources}
     return [each for prefix, settings in namespaces.items() for each in parameters_of(settings, prefix)]
 

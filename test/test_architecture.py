@@ -20,6 +20,7 @@ ARROWS = {
     "files": {"errors"},
     "logs": set(),
     "texts": set(),
+    "obstacles": set(),
     "outcomes": set(),
     "rotations": set(),
     "settings": set(),
@@ -35,7 +36,7 @@ ARROWS = {
     "views": {"critics", "inference", "plans"},
     "control": {"camera", "plans", "robot"},
     "agents": {"camera", "control", "critics", "inference", "plans", "ranking", "robot"},
-    "simulation": {"camera", "control", "plans", "resources", "robot"},
+    "simulation": {"camera", "control", "critics", "plans", "resources", "robot"},
     "datasets": {"camera", "plans", "resources", "robot", "simulation"},
     "training": {
         "camera", "datasets", "inference", "plans", "resources", "robot", "simulation", "views", "world_model"
@@ -79,8 +80,8 @@ ROS_FREE = {
     "nodes/__init__.py", "nodes/parameter_info.py", "nodes/reports.py", "nodes/start.py",
     *(f"nodes/imagine/{name}.py" for name in (
         "__init__", "auto_imagine", "camera_inputs", "core", "frozen_camera", "goal_inputs", "health", "inputs",
-        "joint_inputs", "malloc_arenas", "message_readers", "model_thread", "plan_inputs", "plan_stamps",
-        "request_server", "robot_description", "robot_state", "settings", "statuses",
+        "joint_inputs", "malloc_arenas", "message_readers", "model_thread", "obstacle_inputs", "plan_inputs",
+        "plan_stamps", "request_server", "robot_description", "robot_state", "settings", "statuses",
     )),
 }  # fmt: skip
 ROS = {
@@ -141,7 +142,7 @@ def room_of(module: str) -> str:
 
 
 # Leaves that every room may use.
-EVERYWHERE = {"errors", "files", "logs", "outcomes", "registry", "rotations", "settings", "texts"}
+EVERYWHERE = {"errors", "files", "logs", "obstacles", "outcomes", "registry", "rotations", "settings", "texts"}
 
 
 def broken_rules(path: str, source: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -11,7 +11,9 @@ import numpy as np
 
 from astra_ros.inference.calibration import Calibration
 from astra_ros.inference.imagination import Imagination
+from astra_ros.obstacles import KnownObstacle
 from astra_ros.plans.action_spaces import ActionSpace
+from astra_ros.plans.plan import Plan
 from astra_ros.settings import check_ranges, setting
 
 
@@ -39,6 +41,10 @@ class CriticInput:
         goal_position: [3] m, where the object should end, in the frame of the imagined positions.
         goal_is_seen: whether the model read that position from the goal image, for want of a goal pose.
         calibrations: event -> calibration of a plan's probability of it; an event without one counts as the model says.
+        plans: the K plans, columns as ``space`` has them, for what happens between the model's times; or empty.
+        robot_description: URDF text.
+        held_joints: joint -> rad or m, of joints that no plan moves.
+        obstacles: known ones, such as a planner's, in the robot's base frame.
     """
 
     imagination: Imagination
@@ -50,6 +56,10 @@ class CriticInput:
     goal_position: np.ndarray | None = None
     goal_is_seen: bool = False
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    plans: Sequence[Plan] = ()
+    robot_description: str | None = field(default=None, repr=False)
+    held_joints: Mapping[str, float] = field(default_factory=dict)
+    obstacles: tuple[KnownObstacle, ...] = ()
 
     def __post_init__(self) -> None:
         plans, horizon, *cell = self.imagination.latents.shape
@@ -58,6 +68,15 @@ class CriticInput:
         for latent in (self.current_latent, self.goal_latent):
             assert latent is None or np.shape(latent) == tuple(cell), np.shape(latent)
         assert self.dt_s > 0.0, self.dt_s
+        assert len(self.plans) in (0, plans), len(self.plans)
+
+    def motion_at(self, times_s: np.ndarray) -> np.ndarray:
+        """float64 [K, T, D], the plans at other times than the model's; without ``plans``, linear between those."""
+        if self.plans:
+            return np.stack([plan.motion(times_s, rows[0]) for plan, rows in zip(self.plans, self.motion)])
+        known_s = np.arange(self.motion.shape[1]) * self.dt_s
+        columns = [[np.interp(times_s, known_s, column) for column in rows.T] for rows in self.motion]
+        return np.moveaxis(np.array(columns), 1, 2)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,9 @@ OWN = {
 }
 # Loaded unless others are asked for, and shown in this order.
 DEFAULT_CRITICS = tuple(OWN)
-CRITICS: Registry[type[Critic]] = Registry("critic", "astra_ros.critics", OWN)
+# Loaded only where they are asked for, and from other rooms, which this one does not import.
+ON_REQUEST = {"physics": "astra_ros.simulation.physics_critic:PhysicsCritic"}
+CRITICS: Registry[type[Critic]] = Registry("critic", "astra_ros.critics", OWN | ON_REQUEST)
 
 
 class CriticError(UserError, ValueError):

@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from astra_ros.camera.frame_size import to_model_size
+from astra_ros.critics import DEFAULT_CRITICS
 from astra_ros.critics.base import CriticSettings
 from astra_ros.critics.curiosity import CuriositySettings
 from astra_ros.critics.off_road import OffRoadSettings
@@ -25,6 +26,7 @@ from astra_ros.evaluation.results import check_writable, write_json, write_resul
 from astra_ros.evaluation.scene import Ordering, Scene
 from astra_ros.inference import ModelCard, load_world_model
 from astra_ros.inference.card import CARD_FILE
+from astra_ros.obstacles import read_obstacles
 from astra_ros.outcomes import OBSTACLE_CONTACT
 from astra_ros.plans.action_spaces import action_space_class
 from astra_ros.plans.durations import PLAN_S
@@ -67,14 +69,19 @@ def rank(request: RankRequest) -> RankingResult:
     if request.calibrate:
         check_writable(card.path / CARD_FILE)
     imaginer = Imaginer(model)
+    imaginer.obstacles = read_obstacles(request.obstacles) if request.obstacles else ()
     scenes: dict[str, list[Scene]] = {}
     played: dict[str, list[Scene]] = {}  # by action space
     robots: dict[str, RobotRanking] = {}
     for world_name, robot, modality in known_robots(request.robots, card):
         task = TASKS.get(world_name, Task())
-        imaginer.plan_renders.describe(simulated_urdf(robot))
-        horizon = math.ceil(PLAN_S / card.dt_s - 1e-9)
-        imaginer.configure(RankingSettings(horizon, action_space=f"{robot}_{modality}"), task.critics)
+        imaginer.robot_description = simulated_urdf(robot)
+        imaginer.plan_renders.describe(imaginer.robot_description)
+        horizon, critics = (
+            math.ceil(PLAN_S / card.dt_s - 1e-9),
+            tuple(dict.fromkeys((*DEFAULT_CRITICS, *request.critics))),
+        )
+        imaginer.configure(RankingSettings(horizon, action_space=f"{robot}_{modality}", critics=critics), task.critics)
         world = make_world(world_name, robot, FINER * card.image_size[0])
         try:
             scenes[robot], left_out = play_scenes(imaginer, world, request, task.lead_in_s, f"rank {robot}")

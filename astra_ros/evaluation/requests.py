@@ -87,6 +87,12 @@ class RankRequest(ModelRequest):
     first_seed: int | None = setting(
         None, f"seed of the first scene (default: {RANKED_FROM}; with --calibrate {CALIBRATED_FROM})"
     )
+    critics: Sequence[str] = setting(
+        (), "critics to load beside those that the imagine node loads by itself, such as physics", metavar="NAME"
+    )
+    obstacles: Path | None = setting(
+        None, "known obstacles for the critic physics, see docs/physics-critic.md (YAML)", metavar="FILE"
+    )
     out: Path | None = setting(None, "result file (JSON)")
     raw: Path | None = setting(None, "file of every scene's scores and outcomes (JSON)")
     calibrate: bool = setting(

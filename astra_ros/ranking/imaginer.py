@@ -18,6 +18,7 @@ from astra_ros.critics.scoring import PlanScore, Scores, ScoringSettings, score_
 from astra_ros.inference.conditioning import Conditioning
 from astra_ros.inference.imagination import Imagination
 from astra_ros.inference.world_model import WorldModel
+from astra_ros.obstacles import KnownObstacle
 from astra_ros.outcomes import OBJECT_POSITION
 from astra_ros.plans.start import RobotNow
 from astra_ros.ranking.prepare import Plan, PlanPreparer, PlanSettings, PreparedPlans
@@ -100,7 +101,14 @@ class Imaginer:
 
     Args:
         critics: critic name -> its settings; a loaded critic that is not in it has its defaults.
+
+    Attributes:
+        robot_description: URDF text that critics read; None where none is known.
+        obstacles: known ones that critics read, in the robot's base frame.
     """
+
+    robot_description: str | None = None
+    obstacles: tuple[KnownObstacle, ...] = ()
 
     def __init__(
         self,
@@ -181,10 +189,21 @@ class Imaginer:
         clock.lap("goal")
 
         def critic_input(imagination: Imagination) -> CriticInput:
-            goal_latent = None if goal_frame is None else latents[-1]
-            goal = goal_latent, goal_seen if goal_position is None else goal_position, goal_seen is not None
-            known = card.calibrations.get(prepared.space.name, {})
-            return CriticInput(imagination, prepared.motion, prepared.space, card.dt_s, newest, *goal, known)
+            return CriticInput(
+                imagination,
+                prepared.motion,
+                prepared.space,
+                card.dt_s,
+                newest,
+                None if goal_frame is None else latents[-1],
+                goal_seen if goal_position is None else goal_position,
+                goal_seen is not None,
+                card.calibrations.get(prepared.space.name, {}),
+                prepared.plans,
+                self.robot_description,
+                card.held_joints.get(prepared.space.name, {}),
+                self.obstacles,
+            )
 
         def score(imagination: Imagination) -> Scores:
             names = [plan.name for plan in prepared.plans]

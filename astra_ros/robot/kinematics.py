@@ -142,6 +142,7 @@ class LinkPoses:
         depth = {self.base_link: 0}
         known = {joint.name: joint for joint in joints}
         self._steps: list[tuple[int, JointStep]] = []
+        self._names = [joint.name for joint in joints]
         for joint in joints:
             step = _step(joint, self.joint_names, f"the link '{joint.child}'", known, held)
             depth[joint.child] = depth[joint.parent] + (step.kind != "fixed")
@@ -162,6 +163,24 @@ class LinkPoses:
                 pose[:, :3, :3] = pose[:, :3, :3] @ turned(step.axis, step.value(flat))
             poses[index] = pose
         return np.moveaxis(poses, 0, 1).reshape(q.shape[:-1] + poses.shape[:1] + (4, 4))
+
+    def rigid_bodies(self) -> tuple[np.ndarray, set[tuple[int, int]]]:
+        """int [L], equal for links that no given joint moves against each other, and the pairs of numbers that a joint
+        joins, the smaller one first. The base has number 0."""
+        number = np.zeros(len(self.link_names), int)
+        joined = set()
+        for index, (parent, step) in enumerate(self._steps, start=1):
+            moves = step.kind != "fixed" and step.column >= 0
+            number[index] = index if moves else number[parent]
+            if moves:
+                joined.add((int(number[parent]), index))
+        return number, joined
+
+    def joint_values(self, positions) -> dict[str, np.ndarray]:
+        """Moving joint -> its values [...] rad or m, also of mimic and held joints, of joints [..., J]."""
+        q = checked_positions(positions, self.joint_names)
+        named = zip(self._names, self._steps)
+        return {name: step.value(q)[..., 0] for name, (_, step) in named if step.kind != "fixed"}
 
 
 def _step(

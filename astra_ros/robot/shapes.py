@@ -183,7 +183,20 @@ def _pieces(shape, max_vertices: int, max_pieces: int) -> list[np.ndarray]:
         return [shape.sphere.radius * _directions(3 * CIRCLE)]
     if shape.mesh is None:
         return []
-    name = shape.mesh.filename
+    scale = 1.0 if shape.mesh.scale is None else np.asarray(shape.mesh.scale, dtype=np.float64)
+    return mesh_pieces(shape.mesh.filename, scale, max_vertices, max_pieces)
+
+
+def mesh_pieces(name: str, scale, max_vertices: int = 64, max_pieces: int = 4) -> list[np.ndarray]:
+    """Convex pieces [V, 3] m of a mesh, in its own frame; see `convex_parts`.
+
+    Args:
+        name: as a robot description names it.
+        scale: factor, or factors along x, y and z.
+
+    Raises:
+        MeshError: it is missing or cannot be read.
+    """
     path = mesh_file(name)
     try:
         pieces = _mesh_pieces(str(path), path.stat().st_mtime_ns, max_vertices, max_pieces)
@@ -194,7 +207,6 @@ def _pieces(shape, max_vertices: int, max_pieces: int) -> list[np.ndarray]:
         replace = "replace the file, or leave it out of the description"
         cure = "install that package" if isinstance(error, ImportError) else replace
         raise MeshError(name, what, cure) from error
-    scale = 1.0 if shape.mesh.scale is None else np.asarray(shape.mesh.scale, dtype=np.float64)
     return [piece * scale for piece in pieces]
 
 

@@ -18,6 +18,7 @@ from rclpy.parameter import Parameter  # noqa: E402
 
 from astra_ros.critics import DEFAULT_CRITICS, load_critic  # noqa: E402
 from astra_ros.critics.collision import CollisionSettings  # noqa: E402
+from astra_ros.critics.registry import ON_REQUEST  # noqa: E402
 from astra_ros.critics.scoring import ScoringSettings  # noqa: E402
 from astra_ros.nodes.client.node_specs import PARAMS_FILE  # noqa: E402
 from astra_ros.nodes.imagine.parameters import AT_START, ImagineParameters  # noqa: E402
@@ -197,7 +198,7 @@ def test_every_parameter_of_a_node_is_listed_with_a_description(node):
 
 
 def test_the_list_of_the_imagine_node_is_what_it_declares(make_node):
-    node = make_node()
+    node = make_node(critics=[*DEFAULT_CRITICS, *ON_REQUEST])
     ImagineParameters(node)
     listed = {each.name: each for each in node_parameters("imagine")}
     assert set(listed) == set(node._parameters) - {"use_sim_time", "start_type_description_service"}

@@ -85,6 +85,9 @@ class ImagineCore:
     def on_robot_description(self, msg) -> None:
         self.description.on_text(msg.data)
 
+    def on_planning_scene(self, msg) -> None:
+        self.inputs.on_planning_scene(msg)
+
     def on_plan(self, source: str, data: bytes) -> None:
         """Take the bytes of a plan; with auto_imagine a request follows."""
         own = self._settings().own

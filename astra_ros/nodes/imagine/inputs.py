@@ -17,6 +17,7 @@ from astra_ros.nodes.imagine.frozen_camera import FrozenCamera
 from astra_ros.nodes.imagine.goal_inputs import GoalInputs, described
 from astra_ros.nodes.imagine.joint_inputs import JointInputs
 from astra_ros.nodes.imagine.message_readers import Clocks, MessageReaders
+from astra_ros.nodes.imagine.obstacle_inputs import ObstacleInputs
 from astra_ros.nodes.imagine.plan_inputs import HeldPlan, PlanInputs
 from astra_ros.nodes.imagine.settings import ImagineSettings, PlanTopicSettings
 from astra_ros.nodes.reports import Tell
@@ -39,6 +40,7 @@ class Topics:
     joint_states: str = "joint_states"
     robot_description: str = "robot_description"
     scores: str = "scores"
+    planning_scene: str = "planning_scene"
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class ImagineInputs:
 
     Args:
         refuse: told (kind, reason) of each input that cannot be used; kind is "images", "plans", "joint_states",
-            "goal_images", "goal_poses" or "lost_plans" (plans that are never judged).
+            "goal_images", "goal_poses", "obstacles" or "lost_plans" (plans that are never judged).
         tell: logs a line that is not an error.
     """
 
@@ -90,6 +92,7 @@ class ImagineInputs:
         self.joints = JointInputs(readers.joints, self._clock)
         self.goals = GoalInputs(self._goal_image, readers.position, self._clock)
         self.plans = PlanInputs(sources, lambda reason: refuse("lost_plans", reason), self._clock)
+        self.obstacles = ObstacleInputs()
         self._frozen = FrozenCamera(self._clock)
 
     def on_image(self, msg) -> None:
@@ -106,6 +109,9 @@ class ImagineInputs:
 
     def on_joints(self, msg) -> None:
         self._taken("joint_states", self.joints.on_joints, msg, self._topics.joint_states)
+
+    def on_planning_scene(self, msg) -> None:
+        self._taken("obstacles", self.obstacles.on_scene, msg)
 
     def on_plan(self, source: str, data: bytes, settings: ImagineSettings) -> bool:
         """Add a candidate from a message's bytes. True when it was taken."""

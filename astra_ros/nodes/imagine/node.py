@@ -37,6 +37,12 @@ from astra_ros.nodes.qos import CAMERA, LATCHED, best_effort, reliable
 from astra_ros.ranking.imaginer import Imaginer
 from astra_ros.texts import bounded
 
+try:
+    from moveit_msgs.msg import PlanningScene  # type: ignore[import-not-found]
+except ImportError:  # it comes with MoveIt 2
+    PlanningScene = None
+
+PLANNING_SCENE = "planning_scene"
 # Callers of ~/imagine get an answer within this time, or a message that the request takes longer.
 ANSWER_WITHIN_S = 120.0
 # A latched description arrives within this time of the node's start; the first request does not wait longer for it.
@@ -73,7 +79,7 @@ class Imagine:
         outputs = self._outputs = ImagineOutputs(node, self._settings.adapters, self._thread.refresh)
         # In messages, topics have their names in the graph. A subscription to such a name would be remapped again.
         resolved = node.resolve_topic_name
-        names = ("camera_info", "goal_image", "goal_pose", "joint_states", "robot_description")
+        names = ("camera_info", "goal_image", "goal_pose", "joint_states", "robot_description", PLANNING_SCENE)
         # The compressed topic is beside the raw one, wherever that was remapped to.
         self._image = f"{resolved('image')}/compressed" if self._compressed else "image"
         self.topics = Topics(resolved(self._image), **{name: resolved(name) for name in names}, scores=outputs.topic)
@@ -122,6 +128,9 @@ class Imagine:
         joints = listen(JointState, "joint_states", core.on_joint_state, best_effort(10))
         watch("joint_states", joints, needed=compared)
         watch("robot_description", listen(String, "robot_description", core.on_robot_description, LATCHED))
+        if PlanningScene is not None and "physics" in self._settings().own.critics:
+            # Changes come one by one, and none may be missed.
+            watch(PLANNING_SCENE, listen(PlanningScene, PLANNING_SCENE, core.on_planning_scene, reliable(100)))
         for name, source in self._settings().sources.items():
             # Raw: the bytes are handed on as they came if this plan wins.
             adapter, topic = adapters[name], self._settings.relative_topics[name]

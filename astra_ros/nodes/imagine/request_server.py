@@ -81,6 +81,7 @@ class RequestServer:
         own = settings.own
         request = self.robot.inputs.request(own)
         imaginer.configure(own, settings.critics, settings.scoring)
+        self._tell_critics(imaginer, own)
         try:
             result = self._score(imaginer, request, own)
         except NothingToImagine as error:
@@ -117,6 +118,14 @@ class RequestServer:
         if undrawn := self.outputs.draw(imaginer, own, self.robot.description.text):
             self.health.refuse("markers", undrawn)
         return summary, bool(decision.withheld)
+
+    def _tell_critics(self, imaginer: Imaginer, own: ImagineSettings) -> None:
+        """Give the imaginer what is known of the robot and of obstacles."""
+        described = self.robot.description
+        imaginer.robot_description = described.text
+        imaginer.obstacles, elsewhere = self.robot.inputs.obstacles.now((own.world_frame, described.base_link))
+        if elsewhere:
+            self.health.refuse("obstacles", elsewhere)
 
     def _score(self, imaginer: Imaginer, request: Request, own: ImagineSettings) -> Result:
         """The result of a request; the fates of its plans are noted, also when it cannot be served."""

@@ -48,6 +48,7 @@ class RobotDescription:
         self._fails = ""
         self._joints: frozenset[str] = frozenset()
         self.text: str | None = None
+        self.base_link: str | None = None  # the root of that description
         self.continuous: frozenset[str] = frozenset()
         self.limits: dict[str, Limits] = {}
         self.joint_limits: dict[str, JointLimits] = {}  # positions, velocities and accelerations
@@ -210,6 +211,8 @@ class RobotDescription:
             return str(error)
         self.text = text
         self._joints = frozenset(joint.name for joint in robot.joints)
+        children = {joint.child for joint in robot.joints}
+        self.base_link = next((link.name for link in robot.links if link.name not in children), None)
         try:
             self.continuous, self.limits = continuous_joints(text), position_limits(text)
             self.joint_limits = joint_limits(text)

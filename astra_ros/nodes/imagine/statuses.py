@@ -219,13 +219,15 @@ class ImagineStatuses:
             "last_plans": last.plans,
             "last_latency_ms": f"{1000 * last.latency_s:.1f}" if last.count else "",
             "last_error": health.refused_requests.last,
+            "obstacles_refused": health.refused["obstacles"].count,
         }
         values |= {f"last_{name}_ms": f"{1000 * s:.1f}" for name, s in last.timings_s.items()}
         values |= {f"{critic}.missing": reason for critic, reason in last.missing.items()}
         values["robot_not_drawn"] = last.undrawn
         slow = f"a request takes {busy_s:.0f} s so far" if busy_s > SLOW_S else ""
         wanted = self._inputs.goals.came_s is not None or any(health.refused[kind].open for kind in GOAL_INPUTS)
-        if reason := slow or health.refused_requests.recent or "; ".join(last.lacks(wanted)):
+        refused = health.refused_requests.recent or health.refused["obstacles"].recent
+        if reason := slow or refused or "; ".join(last.lacks(wanted)):
             return Status("requests", WARN, reason, values)
         return Status("requests", WARN if last.all_vetoed else OK, last.summary or "no request yet", values)
 

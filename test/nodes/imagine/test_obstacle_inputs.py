@@ -1,0 +1,130 @@
+"""Obstacles of a planning scene: messages with the fields of moveit_msgs, and what the imaginer is told of them."""
+
+from types import SimpleNamespace as Fields
+
+import numpy as np
+import pytest
+from imagine_bench import CoreBench
+
+from astra_ros.nodes.imagine.obstacle_inputs import ADD, APPEND, MOVE, REMOVE, ObstacleInputs
+from astra_ros.obstacles import ObstacleError
+
+BOX, SPHERE, CYLINDER, CONE = 1, 2, 3, 4  # shape_msgs/SolidPrimitive
+HALF = np.sqrt(0.5)
+URDF = """<robot name="r"><link name="foot"/><link name="tip"/>
+  <joint name="a" type="fixed"><parent link="foot"/><child link="tip"/></joint></robot>"""
+
+
+def pose(x=0.0, y=0.0, z=0.0, turn=(0.0, 0.0, 0.0, 0.0)):
+    return Fields(position=Fields(x=x, y=y, z=z), orientation=Fields(**dict(zip("xyzw", turn))))
+
+
+def collision_object(name, shapes=(), operation=ADD, frame="world", at=pose(), meshes=(), planes=()):
+    """`shapes` and `meshes` are (type and dimensions, or points; pose)."""
+    primitives = [Fields(type=kind, dimensions=sizes) for (kind, sizes), _ in shapes]
+    points = [Fields(vertices=[Fields(**dict(zip("xyz", point))) for point in corners]) for corners, _ in meshes]
+    return Fields(
+        header=Fields(frame_id=frame), id=name, operation=bytes([operation]), pose=at, planes=planes,
+        primitives=primitives, primitive_poses=[each for _, each in shapes],
+        meshes=points, mesh_poses=[each for _, each in meshes],
+    )  # fmt: skip
+
+
+def scene(*objects, is_diff=False):
+    return Fields(is_diff=is_diff, world=Fields(collision_objects=list(objects)))
+
+
+def names(inputs, frames=("world",)):
+    return [each.name for each in inputs.now(frames)[0]]
+
+
+def test_shapes_and_poses_are_read():
+    inputs = ObstacleInputs()
+    # The object is turned by 90 degrees about z: its shape, 1 m along x, is 1 m along y of the base.
+    turned = pose(1.0, 0.0, 0.5, (0.0, 0.0, HALF, HALF))
+    shapes = [
+        ((BOX, [1.0, 2.0, 3.0]), pose(1.0)),
+        ((SPHERE, [0.2]), pose(turn=(0.0, 0.0, 0.0, 1.0))),
+        ((CYLINDER, [0.5, 0.1]), pose()),  # height, radius
+    ]
+    corners = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
+    inputs.on_scene(scene(collision_object("thing", shapes, at=turned, meshes=[(corners, pose())])))
+    (box, ball, post, mesh), elsewhere = inputs.now(["world"])
+    assert elsewhere == "" and {each.name for each in (box, ball, post, mesh)} == {"thing"}
+    assert (box.shape, box.size) == ("box", (1.0, 2.0, 3.0)) and (ball.shape, ball.size) == ("sphere", (0.2,))
+    assert (post.shape, post.size) == ("cylinder", (0.1, 0.5)) and mesh.points.shape == (4, 3)
+    np.testing.assert_allclose(box.xyz, [1.0, 1.0, 0.5], atol=1e-12)
+    np.testing.assert_allclose(box.quaternion, [0.0, 0.0, HALF, HALF], atol=1e-12)
+
+
+def test_objects_come_change_and_go():
+    inputs, ball = ObstacleInputs(), ((SPHERE, [0.2]), pose())
+    inputs.on_scene(scene(collision_object("a", [ball]), collision_object("b", [ball])))
+    inputs.on_scene(scene(collision_object("a", [ball], APPEND), collision_object("c", [ball]), is_diff=True))
+    assert names(inputs) == ["b", "a", "a", "c"]
+    before = inputs.now(["world"])[0]
+    assert inputs.now(["world"])[0] == before  # the same objects, for which nothing is built anew
+    inputs.on_scene(scene(collision_object("a", operation=REMOVE), is_diff=True))
+    assert names(inputs) == ["b", "c"]
+    inputs.on_scene(scene(collision_object("", operation=REMOVE), is_diff=True))
+    assert names(inputs) == []
+    inputs.on_scene(scene(collision_object("d", [ball])))
+    inputs.on_scene(scene(collision_object("e", [ball])))
+    assert names(inputs) == ["e"]  # a whole scene replaces all
+
+
+def test_objects_of_other_frames_are_named():
+    inputs, ball = ObstacleInputs(), ((SPHERE, [0.2]), pose())
+    inputs.on_scene(scene(collision_object("a", [ball], frame="tool"), collision_object("b", [ball], frame="")))
+    found, elsewhere = inputs.now(["world", None])
+    assert [each.name for each in found] == ["b"] and "'a' in 'tool'" in elsewhere
+    assert names(inputs, ["tool"]) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        collision_object("bad", [((CONE, [1.0, 1.0]), pose())]),
+        collision_object("bad", [((BOX, [1.0, 1.0]), pose())]),
+        collision_object("bad", [((SPHERE, [float("nan")]), pose())]),
+        collision_object("bad", [((SPHERE, [1.0]), pose(float("inf")))]),
+        collision_object("bad", meshes=[([(0, 0, 0)], pose())]),
+        collision_object("bad", operation=MOVE),
+    ],
+)
+def test_an_object_that_cannot_be_read_is_refused_and_the_others_are_taken(bad):
+    inputs, ball = ObstacleInputs(), ((SPHERE, [0.2]), pose())
+    with pytest.raises(ObstacleError) as error:
+        inputs.on_scene(scene(bad, collision_object("good", [ball])))
+    assert "bad" in error.value.thing and error.value.cure
+    assert names(inputs) == ["good"]
+
+
+def test_planes_are_left_out_by_name():
+    inputs = ObstacleInputs()
+    inputs.on_scene(scene(collision_object("floor", planes=[Fields()])))
+    assert inputs.left_out == ("floor",)
+
+
+def test_the_imaginer_knows_robot_and_obstacles():
+    bench = CoreBench()
+    bench.core.on_robot_description(Fields(data=URDF))
+    bench.core.description.work_off()
+    ball = ((SPHERE, [0.2]), pose())
+    near = (collision_object("a", [ball], frame="foot"), collision_object("b", [ball]))
+    bench.core.on_planning_scene(scene(*near, collision_object("c", [ball], frame="tip")))
+    bench.camera()
+    bench.plan()
+    bench.plan()
+    assert bench.imaginer.robot_description == URDF
+    assert [each.name for each in bench.imaginer.obstacles] == ["a", "b"]
+    assert "'c' in 'tip'" in bench.status("requests").message
+    bench.core.on_planning_scene(scene(collision_object("a", [((CONE, [1.0]), pose())])))
+    assert bench.status("requests").values["obstacles_refused"] == 2
+
+
+def test_the_message_of_moveit_has_these_fields():
+    messages = pytest.importorskip("moveit_msgs.msg", reason="moveit_msgs comes with MoveIt 2, not from PyPI")
+    made = messages.PlanningScene()
+    made.world.collision_objects.append(messages.CollisionObject(id="a", operation=messages.CollisionObject.REMOVE))
+    ObstacleInputs().on_scene(made)
