@@ -184,7 +184,7 @@ class DenoisingAutoregressiveStep:
             prediction = denoised.prediction
             if guidance != 1.0:
                 assert plans.free is not None
-                free = plans.free[:, :, [0] * frames]
+                free = repeated(plans.free, frames, 2)
                 bare = frame._replace(condition=free, robot_tokens=None, reprojected=None)
                 without = self.network.denoise(sample, 0 * age + time, bare, self.memory).prediction
                 prediction = without + guidance * (prediction - without)
@@ -212,18 +212,23 @@ def rollout(
             # Each plan is a request of its own: it has its own memory.
             step.memory = network.remember(_merged(history)[:, 0])
             now = PlanConditions(plans.age[: now.age.shape[0]], *(_merged(part) for part in now[1:]))
-            drawn = Noise(*(_merged(part[:, None][:, [0] * count])[:, 0] for part in drawn))
+            drawn = Noise(*(_merged(repeated(part[:, None], count, 1))[:, 0] for part in drawn))
             newest, before = _merged(newest), _merged(before)
         made = step(newest, before, now, drawn)
         made = Denoised(*(part.reshape(batch, count, *part.shape[2:]) for part in made))
         yield made
-        known = history[:, [0] * count] if history.shape[1] < count else history
+        known = repeated(history, count, 1) if history.shape[1] < count else history
         history = concatenated([known, made.prediction], 2)[:, :, -kept:]
 
 
 def _merged(x: Array) -> Array:
     """[B, N, ...] -> [B * N, 1, ...]; None stays None."""
     return None if x is None else x.reshape(-1, 1, *x.shape[2:])
+
+
+def repeated(x: Array, count: int, axis: int) -> Array:
+    """An array of size 1 on an axis, `count` times. By a list as index, a GPU would have to be waited for."""
+    return concatenated([x] * count, axis)
 
 
 def concatenated(arrays: Sequence[Array], axis: int) -> Array:
