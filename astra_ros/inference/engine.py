@@ -18,6 +18,9 @@ class Engine(Protocol):
     Python's operators and indexing as in numpy. What the network is asked when, is the rollout's and `WorldModel`'s;
     noise comes from outside. Shapes as in `FrameContext`.
 
+    Where memory is short, an engine raises MemoryError or what its runtime raises: `WorldModel` then asks it for fewer
+    plans at a time. Other errors come to the user as a `ModelError` that names the engine.
+
     A class that inherits from this one may leave out `robot_tokens`, `reproject` and `composite`: its network then has
     no kinematic conditioning, and its images are as decoded.
 
@@ -87,6 +90,7 @@ ENGINES: Registry[type[Engine]] = Registry(
     {
         "torch": "astra_ros.inference.torch_engine:TorchEngine",
         "onnx": "astra_ros.inference.onnx_engine:OnnxEngine",
+        "tensorrt": "astra_ros.inference.onnx_tensorrt:TensorRtEngine",
         "openvino": "astra_ros.inference.openvino_engine:OpenVinoEngine",
         "openvino-bf16": "astra_ros.inference.openvino_engine:OpenVinoBf16Engine",
     },

@@ -9,8 +9,10 @@ import numpy as np
 from astra_ros.inference.card import ModelCard, ModelError
 from astra_ros.inference.conditioning import Conditioning
 from astra_ros.inference.engine import Engine
+from astra_ros.inference.engine_failures import named_failures
 from astra_ros.inference.frame_latents import FrameLatents
 from astra_ros.inference.imagination import Imagination
+from astra_ros.inference.plan_batches import Batches, check_memory
 from astra_ros.outcomes import EVENTS
 from astra_ros.world_model.noise import draw_noise
 from astra_ros.world_model.rollout import (
@@ -40,6 +42,7 @@ class WorldModel:
         self._engine, self.card, self.device = engine, card, engine.device
         self.runs_on: str = getattr(engine, "runs_on", f"{type(engine).__name__} on {engine.device}")
         self._latents = FrameLatents(engine)
+        self._plans_at_once, self._images_at_once = (Batches(what, self.runs_on) for what in ("plans", "images"))
         # Requests have one seed, as a rule, so their noise is drawn once.
         self._noise = lru_cache(maxsize=4)(partial(_noise, engine, card.latent_shape))
 
@@ -57,19 +60,22 @@ class WorldModel:
 
     def encode(self, frames: np.ndarray) -> np.ndarray:
         """uint8 [N, h, w, 3] RGB -> latents float32 [N, C, h, w]. The last frames' are kept, for `imagine` too."""
-        return self._engine.numpy(self._encode(frames)).copy()  # the kept ones stay as they are
+        self._check_frames(frames)
+        with named_failures(self.runs_on):
+            return self._engine.numpy(self._latents(frames)).copy()  # the kept ones stay as they are
 
-    def _encode(self, frames: np.ndarray) -> Array:
+    def _check_frames(self, frames: np.ndarray) -> None:
         expected = (*self.card.image_size, 3)
         if frames.dtype != np.uint8 or frames.shape[1:] != expected:
             raise ValueError(
                 f"frames are {frames.dtype} {frames.shape}; the model takes uint8 [N, {', '.join(map(str, expected))}]"
             )
-        return self._latents(frames)
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Latents float32 [N, C, h, w] -> uint8 [N, h, w, 3] RGB."""
-        return self._engine.decode(self._engine.array(latents))
+        with named_failures(self.runs_on):
+            decode, array = self._engine.decode, self._engine.array
+            return concatenated(self._images_at_once(len(latents), lambda part: decode(array(latents[part]))), 0)
 
     @property
     def can_restyle(self) -> bool:
@@ -88,7 +94,10 @@ class WorldModel:
             raise ValueError(f"the image of a style is one of shape [h, w, 3], not {list(style.shape)}")
         if not hasattr(self._engine, "restyle"):
             raise ModelError("its backend cannot take on the look of an image", thing=f"model '{self.card.name}'")
-        return self._engine.decode(self._engine.restyle(self._encode(frames), self._encode(style[None])))
+        for each in (frames, style[None]):
+            self._check_frames(each)
+        with named_failures(self.runs_on):
+            return self._engine.decode(self._engine.restyle(self._latents(frames), self._latents(style[None])))
 
     def imagine(
         self,
@@ -107,14 +116,39 @@ class WorldModel:
         plans share; `steps` denoising passes a chunk of frames, the model's own number if None. Models without
         kinematic conditioning do not look at robot renders and camera poses.
 
-        Raises ValueError for a stride that is not among `card.network.strides`.
+        Where memory does not hold all plans at once, they are imagined in parts, and a warning says so.
+
+        Raises ValueError for a stride that is not among `card.network.strides`, ModelError where the engine fails,
+        NotEnoughMemory where memory does not hold one plan, or what is made of all of them.
         """
-        engine, sampling = self._engine, Sampling.of(self.card.network, steps, stride=stride)
+        sampling = Sampling.of(self.card.network, steps, stride=stride)
         self._check(conditioning)
+        self._check_frames(history)
+        check_memory(self.card, conditioning.plans, conditioning.horizon)
         kept = coarse_frames(conditioning.horizon, stride)
+
+        def some(plans: slice) -> dict[str, np.ndarray]:
+            return self._rolled_out(history, conditioning.subset(plans), kept, seed, sampling)
+
+        with named_failures(self.runs_on):
+            parts = self._plans_at_once(conditioning.plans, some)
+        read = {name: concatenated([part[name] for part in parts], 0) for name in parts[0]}
+        latents, log_error = read.pop("latents"), read.pop("log_error")
+        imagination = Imagination(
+            latents,
+            np.sqrt(np.exp(log_error).mean(-1)),
+            {name: np.exp(-np.logaddexp(0, -values)) if name in EVENTS else values for name, values in read.items()},
+        )
+        return imagination if stride == 1 else imagination.spread(kept)
+
+    def _rolled_out(
+        self, history: np.ndarray, conditioning: Conditioning, kept: list[int], seed: int, sampling: Sampling
+    ) -> dict[str, np.ndarray]:
+        """Latents, log_error and outcomes [K, H, ...] of the frames `kept`, as the network gives them."""
+        engine = self._engine
         noise = self._noise(seed, len(kept), sampling.chunk)
         plans = self._conditions(history[-1], conditioning, kept)
-        seen = self._encode(history)[None]
+        seen = self._latents(history)[None]
         start = Start(seen, engine.remember(seen))
         # What is read comes to numpy once, behind the last chunk: until then, the device need not be waited for.
         chunks: list[dict[str, Array]] = [
@@ -122,17 +156,8 @@ class WorldModel:
             for made in rollout(engine, start, plans, noise, sampling)
         ]
         known = [name for name in self.card.outcomes[conditioning.space] if name in chunks[0]]
-        latents, log_error, *outcomes = (
-            engine.numpy(concatenated([chunk[name] for chunk in chunks], 2))[0]
-            for name in ("latents", "log_error", *known)
-        )
-        read = zip(known, outcomes)
-        imagination = Imagination(
-            latents,
-            np.sqrt(np.exp(log_error).mean(-1)),
-            {name: np.exp(-np.logaddexp(0, -values)) if name in EVENTS else values for name, values in read},
-        )
-        return imagination if stride == 1 else imagination.spread(kept)
+        names = ("latents", "log_error", *known)
+        return {name: engine.numpy(concatenated([chunk[name] for chunk in chunks], 2))[0] for name in names}
 
     def pictures(self, latents: np.ndarray, observed: np.ndarray, conditioning: Conditioning, which=...) -> np.ndarray:
         """Imagined latents as images.
@@ -150,13 +175,21 @@ class WorldModel:
         chosen, poses = latents[which], conditioning.camera_poses
         lead = chosen.shape[:-3]
         robot = conditioning.renders_then_and_now(which)
-        images = self._engine.composite(
-            self._engine.array(chosen.reshape(-1, *chosen.shape[-3:])),
-            observed,
-            None if poses is None else poses[which].reshape(-1, 4, 4),
-            None if robot is None else robot.reshape(-1, *robot.shape[-4:]),
-            conditioning.space,
-        )
+        chosen = chosen.reshape(-1, *chosen.shape[-3:])
+        poses = None if poses is None else poses[which].reshape(-1, 4, 4)
+        robot = None if robot is None else robot.reshape(-1, *robot.shape[-4:])
+
+        def some(part: slice) -> np.ndarray:
+            return self._engine.composite(
+                self._engine.array(chosen[part]),
+                observed,
+                None if poses is None else poses[part],
+                None if robot is None else robot[part],
+                conditioning.space,
+            )
+
+        with named_failures(self.runs_on):
+            images = concatenated(self._images_at_once(len(chosen), some), 0)
         return images.reshape(*lead, *images.shape[1:])
 
     def _check(self, conditioning: Conditioning) -> None:

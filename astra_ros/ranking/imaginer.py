@@ -17,6 +17,7 @@ from astra_ros.critics import DEFAULT_CRITICS, CriticInput, CriticSettings, load
 from astra_ros.critics.scoring import PlanScore, Scores, ScoringSettings, score_plans
 from astra_ros.inference.conditioning import Conditioning
 from astra_ros.inference.imagination import Imagination
+from astra_ros.inference.plan_batches import check_memory
 from astra_ros.inference.world_model import WorldModel
 from astra_ros.obstacles import KnownObstacle
 from astra_ros.outcomes import OBJECT_POSITION
@@ -164,6 +165,7 @@ class Imaginer:
 
         Raises:
             NothingToImagine: no plan can be imagined.
+            ModelError: the engine fails, or memory does not hold the request.
             ValueError: the history or the goal has another shape than the model's card says.
         """
         card = self.model.card
@@ -175,6 +177,7 @@ class Imaginer:
             raise ValueError(f"goal_frame has shape {goal_frame.shape}; expected {shape[1:]}")
         clock = _Stopwatch()
         prepared = self.prepare(plans, motion_now)
+        check_memory(card, len(prepared.plans), self.settings.horizon)  # before the robot is drawn
         clock.lap("prepare")
         conditioning = self._condition(prepared)
         clock.lap("draw")

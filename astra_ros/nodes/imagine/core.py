@@ -13,6 +13,7 @@ from functools import partial
 from typing import Protocol
 
 from astra_ros.errors import UserError
+from astra_ros.inference import ModelError
 from astra_ros.nodes.imagine.auto_imagine import AutoImagine, RequestStarter
 from astra_ros.nodes.imagine.health import ImagineHealth
 from astra_ros.nodes.imagine.inputs import ImagineInputs, Refused, Topics
@@ -148,6 +149,9 @@ class ImagineCore:
             self._auto.again()
 
     def unexpected(self, error: BaseException) -> None:
+        if isinstance(error, ModelError):  # its text says what failed, and where
+            self.health.tell_error(f"{error}; the node lives on")
+            return
         text = "".join(traceback.format_exception(error))
         self.health.tell_error(f"unexpected error, the node lives on:\n{text}")
 

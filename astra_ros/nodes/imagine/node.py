@@ -209,7 +209,8 @@ class Imagine:
         return imaginer
 
     def _serve(self, imaginer: Imaginer) -> str:
-        return self._core.serve(imaginer)
+        with handed_on(self._core.health.tell, self._core.health.warn):
+            return self._core.serve(imaginer)
 
     def _show(self, imaginer: Imaginer) -> None:
         self._outputs.show(imaginer, self._settings().own)

@@ -9,6 +9,7 @@ import pytest
 from imagine_bench import ARM, CoreBench, image_message, pose_message, values
 from user_errors import refusal
 
+from astra_ros.inference import ModelError
 from astra_ros.nodes.imagine.core import ModelFailed
 from astra_ros.nodes.imagine.inputs import Refused
 from astra_ros.nodes.imagine.settings import ImagineSettings, PlanTopicSettings
@@ -196,6 +197,26 @@ def test_a_request_that_is_refused_waits_and_one_that_fails_does_not():
     for _ in range(3):
         bench.camera(count=1)
     assert len(bench.log.errors) == 1 and bench.status("requests").level == WARN
+    del bench.imaginer.score
+    bench.plan(), bench.plan()
+    assert len(bench.handed_on) == 1 and bench.status("requests").level == OK
+
+
+def test_an_engine_that_fails_in_a_request_is_one_line_and_the_next_request_is_served():
+    bench = CoreBench().camera()
+    error = ModelError(
+        "failed with RuntimeError: device lost (toy.py, line 7)", thing="engine 'toy 1.0'", cure="restart"
+    )
+
+    def fails(*inputs):
+        raise error
+
+    bench.imaginer.score = fails
+    bench.plan(), bench.plan()
+    assert bench.decisions == [] and len(bench.log.errors) == 1
+    assert str(error) in bench.log.errors[0] and "Traceback" not in bench.log.errors[0]
+    assert bench.status("requests").level == WARN and str(error) in bench.status("requests").message
+    bench.camera(count=1)
     del bench.imaginer.score
     bench.plan(), bench.plan()
     assert len(bench.handed_on) == 1 and bench.status("requests").level == OK

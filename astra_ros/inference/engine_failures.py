@@ -1,0 +1,40 @@
+"""Engines that fail while they work: named in one clear error, for all engines; memory that is short is recognised."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from astra_ros.inference.card import ModelError
+from astra_ros.texts import short
+
+# What runtimes say that have no class for it: torch's allocators, ONNX Runtime's arena, CUDA, C++.
+_NO_MEMORY = ("out of memory", "t allocate memory", "cannot allocate", "failed to allocate memory", "bad_alloc")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was short, of the processor or of a device; looks at the causes too."""
+    cause: BaseException | None = error
+    while cause is not None:
+        text = str(cause).lower()
+        if isinstance(cause, MemoryError) or any(words in text for words in _NO_MEMORY):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+@contextmanager
+def named_failures(runs_on: str) -> Iterator[None]:
+    """Raises ModelError, with the place in the code, where the engine `runs_on` raises anything else."""
+    try:
+        yield
+    except ModelError:
+        raise
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}, line {place.lineno}"
+        problem = f"failed with {type(error).__name__}: {short(str(error).strip() or 'no reason given', 200)} ({where})"
+        cure = "if it fails again, take another backend or start anew"
+        raise ModelError(problem, thing=f"engine '{runs_on}'", cure=cure) from error
