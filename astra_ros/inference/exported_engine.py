@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from abc import abstractmethod
+from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property, partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +30,35 @@ LOG = logging.getLogger(__name__)
 EXPORT_NEEDS = ("torch", "onnx")
 IMAGES = 16  # worked on at once: runtimes keep the memory of the largest batch
 
-Memory = dict[str, np.ndarray]  # inputs of `denoise` that are the same for all frames
+# numpy, or an array that stays where the runtime made it: it has a shape, can be reshaped, and numpy takes it
+Value = Any
+Memory = dict[str, Value]  # inputs of `denoise` that are the same for all frames
+
+
+class RobotTokens:
+    """The tokens of robot renders [B, N, H, 3, h, w], made when the frames of a chunk are denoised.
+
+    Those of all frames would take much memory. Indexing and reshaping leave the last two axes, tokens [L, D], alone.
+    """
+
+    def __init__(self, renders: np.ndarray, make: Callable[[np.ndarray], Value], each: tuple[int, int]) -> None:
+        self._renders, self._make, self._each = renders, make, each
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (*self._renders.shape[:-3], *self._each)
+
+    def __getitem__(self, which: Any) -> RobotTokens:
+        return RobotTokens(self._renders[which], self._make, self._each)
+
+    def reshape(self, *shape: int) -> RobotTokens:
+        assert shape[-2:] == self._each, shape
+        return RobotTokens(self._renders.reshape(*shape[:-2], *self._renders.shape[-3:]), self._make, self._each)
+
+    @cached_property
+    def values(self) -> Value:
+        """The tokens, of `shape`; several denoising steps share them."""
+        return self._make(self._renders.reshape(-1, *self._renders.shape[-3:])).reshape(*self.shape)
 
 
 class ExportedEngine(Engine):
@@ -39,6 +70,7 @@ class ExportedEngine(Engine):
 
     name: str  # of the backend
     runs_on: str
+    renders_at_once = 128  # as floats, renders take much memory
 
     def __init__(self, card: ModelCard, device: str) -> None:
         self._card, self._config = card, card.network
@@ -49,19 +81,28 @@ class ExportedEngine(Engine):
         for graph in self._graphs:
             self._load(graph, graph_file(folder, graph))
         if "robot_tokens" in self._graphs:
-            self._unknown = self._tokens(np.zeros((1, 3, *card.image_size), np.uint8), known=False)
+            self._unknown = np.asarray(self._tokens(np.zeros((1, 3, *card.image_size), np.uint8), known=False))
 
     @abstractmethod
     def _load(self, graph: str, file: Path) -> None:
         """Make a graph ready to run. Raises ModelError where that fails."""
 
     @abstractmethod
-    def _infer(self, graph: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Run a graph. What it returns stays as it is when the graph runs again."""
+    def _infer(self, graph: str, inputs: dict[str, Value]) -> dict[str, Value]:
+        """Run a graph. What it returns stays as it is when the graph runs again.
 
-    def _run(self, graph: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        What `remember` and `robot_tokens` make, and the `features`, may be arrays of the runtime's own.
+        """
+
+    def _run(self, graph: str, inputs: dict[str, Value]) -> dict[str, Value]:
         try:
-            return self._infer(graph, {name: np.ascontiguousarray(value) for name, value in inputs.items()})
+            return self._infer(
+                graph,
+                {
+                    name: np.ascontiguousarray(value) if isinstance(value, np.ndarray) else value
+                    for name, value in inputs.items()
+                },
+            )
         except Exception as error:  # the runtimes have no common class
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             cure = f"if it comes again, take another backend, or export anew with: {export_command(self._card)}"
@@ -98,17 +139,21 @@ class ExportedEngine(Engine):
         made = self._run(f"condition_{space}", {"actions": actions.reshape(-1, *actions.shape[-2:])})["condition"]
         return made.reshape(*actions.shape[:-1], -1)
 
-    def robot_tokens(self, renders: np.ndarray) -> np.ndarray | None:
+    def robot_tokens(self, renders: np.ndarray) -> RobotTokens | None:
         if "robot_tokens" not in self._graphs:
             return None
-        lead = renders.shape[:3]
-        # Step by step: all of them as floats would take much memory.
-        steps = (np.ascontiguousarray(renders[:, :, step]).reshape(-1, *renders.shape[3:]) for step in range(lead[2]))
-        made = [self._tokens(step, known=True) for step in steps]
-        return np.stack([tokens.reshape(*lead[:2], *tokens.shape[1:]) for tokens in made], axis=2)
+        each = self._config.tokens_per_frame, self._config.hidden_dim
+        return RobotTokens(renders, partial(self._tokens, known=True), each)
 
-    def _tokens(self, renders: np.ndarray, known: bool) -> np.ndarray:
-        return self._run("robot_tokens", {"renders": renders, "known": np.full(len(renders), known)})["tokens"]
+    def _tokens(self, renders: np.ndarray, known: bool) -> Value:
+        """Of renders [N, 3, h, w] -> [N, L, D]."""
+        parts = [
+            renders[first : first + self.renders_at_once] for first in range(0, len(renders), self.renders_at_once)
+        ]
+        made = [
+            self._run("robot_tokens", {"renders": part, "known": np.full(len(part), known)})["tokens"] for part in parts
+        ]
+        return made[0] if len(made) == 1 else np.concatenate([np.asarray(each) for each in made])
 
     def reproject(self, image: np.ndarray, poses: np.ndarray, space: str) -> np.ndarray | None:
         if f"reproject_{space}" not in self._graphs:
@@ -132,17 +177,20 @@ class ExportedEngine(Engine):
             "condition": (frame.condition, frame.condition.shape),
         }
         if self._config.drawing:
-            tokens = self._unknown if frame.robot_tokens is None else frame.robot_tokens
+            tokens = self._unknown if frame.robot_tokens is None else frame.robot_tokens.values
             sizes["robot_tokens"] = (tokens, (*chunks, self._config.tokens_per_frame, self._config.hidden_dim))
         graph = "denoise"
         if frame.reprojected is not None:
             graph = "denoise_moving"
             sizes["reprojected"] = (frame.reprojected, (*chunks, latent[0] + 1, *latent[1:]))
-        inputs = {name: np.broadcast_to(value, size) for name, (value, size) in sizes.items()}
+        inputs = {
+            name: value if value.shape == size else np.broadcast_to(value, size)
+            for name, (value, size) in sizes.items()
+        }
         made = self._run(graph, inputs | memory)
         return Denoised(made["prediction"], made["log_error"], made["features"])
 
-    def outcomes(self, features: np.ndarray) -> dict[str, np.ndarray]:
+    def outcomes(self, features: Value) -> dict[str, np.ndarray]:
         if "outcomes" not in self._graphs:
             return {}
         lead = features.shape[:-2]

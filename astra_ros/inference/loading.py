@@ -11,6 +11,8 @@ from astra_ros.inference.fastest import AUTO, fastest
 from astra_ros.inference.world_model import WorldModel
 from astra_ros.registry import LoadError, UnknownName
 
+EXTRAS = {"openvino-bf16": "openvino", "tensorrt": "onnx-gpu"}  # where it is not the backend's name
+
 
 def load_world_model(backend: str, model: str | Path, device: str = "cpu") -> WorldModel:
     """Load `model`, to be run by the engine `backend` on `device` ('cpu', 'cuda', 'cuda:1').
@@ -30,7 +32,7 @@ def _load(card: ModelCard, device: str, backend: str) -> WorldModel:
         engine = ENGINES[backend]
     except ImportError as error:
         problem = f"needs a package that is not installed ({error})"
-        cure = f"install it in a checkout with: pip install '.[{backend.split('-')[0]}]'"
+        cure = f"install it in a checkout with: pip install '.[{EXTRAS.get(backend, backend)}]'"
         raise ModelError(problem, thing=f"backend '{backend}'", cure=cure) from error
     except (LoadError, UnknownName) as error:
         raise ModelError(error.problem, thing=error.thing, cure=error.cure) from error

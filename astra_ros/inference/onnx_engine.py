@@ -2,90 +2,103 @@
 
 from __future__ import annotations
 
-import logging
-from importlib.metadata import PackageNotFoundError, version
+from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import onnxruntime
 
 from astra_ros.inference.card import ModelCard, ModelError
-from astra_ros.inference.exported_engine import ExportedEngine
+from astra_ros.inference.exported_engine import ExportedEngine, Value
+from astra_ros.inference.onnx_arrays import DeviceArray
+from astra_ros.inference.onnx_providers import (
+    CPU,
+    GPU_CURE,
+    NOTE_PLACES,
+    Provider,
+    check_places,
+    check_provider,
+    load_cuda_libraries,
+    provider_of,
+)
 
-LOG = logging.getLogger(__name__)
-CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+# Outputs that only other graphs read: they stay on the device. None: all of a graph's.
+STAY: dict[str, tuple[str, ...] | None] = {
+    "remember": None,
+    "robot_tokens": None,
+    "denoise": ("features",),
+    "denoise_moving": ("features",),
+}
 
 
 class OnnxEngine(ExportedEngine):
     """The ONNX Runtime implementation of `Engine`."""
 
     name = "onnx"
+    precision = "float32"
 
     def __init__(self, card: ModelCard, device: str) -> None:
         self.device = device
-        self._provider = _provider_of(device)
-        _check_provider(self._provider[0], device)
+        self._provider = self._provider_of(device)
+        self._check()
+        if self._provider.name != CPU:
+            load_cuda_libraries()
+            self.renders_at_once = 4096
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+        self._outputs: dict[str, list[tuple[str, bool]]] = {}  # of each graph: name, and whether it stays
+        self._elsewhere: Counter[str] = Counter()  # operators that another provider runs, by its name
         super().__init__(card, device)
-        threads = f", {self._threads()} threads" if self._provider[0] == CPU else ""
-        self.runs_on = f"onnxruntime {onnxruntime.__version__}, {self._provider[0]}, float32{threads}"
+        details = [f"onnxruntime {onnxruntime.__version__}", self._provider.name, self.precision]
+        if self._provider.name == CPU:
+            details.append(f"{self._threads()} threads")
+        else:
+            details += [f"{count} operators by {name}" for name, count in self._elsewhere.items()]
+        self.runs_on = ", ".join(details)
+
+    def _provider_of(self, device: str) -> Provider:
+        return provider_of(device)
+
+    def _check(self) -> None:
+        check_provider(self._provider.name, self.device)
+
+    def _providers(self, graph: str) -> list[Provider]:
+        """Those that may run a graph, the one that is asked for first."""
+        return [self._provider]
 
     def _load(self, graph: str, file: Path) -> None:
+        providers = self._providers(graph)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads()
         options.inter_op_num_threads = 1
         # Threads that spin while they wait take a core from the node's other work.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry(NOTE_PLACES, "1")
         options.log_severity_level = 3  # errors; CUDA's remarks on shape operations are not for users
         try:
-            session = onnxruntime.InferenceSession(str(file), options, providers=[self._provider])
+            # Without a fallback, or a provider that fails would be replaced by the CPU's.
+            named = [(each.name, each.options) for each in providers]
+            session = onnxruntime.InferenceSession(str(file), options, providers=named, enable_fallback=0)
         except Exception as error:  # onnxruntime's classes have no common base
             reason = str(error).strip().splitlines()[0]
+            if self._provider.name != CPU:
+                problem = f"{providers[0].name} cannot load '{graph}' ({reason})"
+                raise ModelError(problem, thing=f"device '{self.device}'", cure=GPU_CURE) from error
             raise ModelError(f"cannot load it ({reason})", thing=file, cure="export the model again") from error
-        # Without this, a provider that fails while it runs is replaced by the CPU's without a word.
-        session.disable_fallback()
-        if (runs := session.get_providers()[0]) != self._provider[0]:
-            problem = f"{self._provider[0]} was asked for and {runs} runs '{graph}'"
-            raise ModelError(problem, thing=f"device '{self.device}'", cure=_CUDA_CURE)
+        self._elsewhere += check_places(session, graph, providers[0].name, self.device)
+        stay = STAY.get(graph, ())
+        self._outputs[graph] = [(each.name, stay is None or each.name in stay) for each in session.get_outputs()]
         self._sessions[graph] = session
 
-    def _infer(self, graph: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        session = self._sessions[graph]
-        wanted = {each.name for each in session.get_inputs()}
-        names = [each.name for each in session.get_outputs()]
-        feed = {name: value for name, value in inputs.items() if name in wanted}
-        return dict(zip(names, session.run(names, feed)))
-
-
-_CUDA_CURE = "install onnxruntime-gpu alone, with the CUDA and cuDNN that it names, or give 'cpu'"
-
-
-def _provider_of(device: str) -> tuple[str, dict[str, str]]:
-    kind, _, number = device.partition(":")
-    if device == "cpu":
-        return CPU, {}
-    if kind == "cuda" and (number.isdecimal() or device == "cuda"):
-        return CUDA, {"device_id": number or "0"}
-    raise ModelError("ONNX Runtime does not know it", thing=f"device '{device}'", cure="give 'cpu', 'cuda' or 'cuda:1'")
-
-
-def _check_provider(provider: str, device: str) -> None:
-    """Raises ModelError where ONNX Runtime, as installed, lacks the provider."""
-    installed = [name for name in ("onnxruntime", "onnxruntime-gpu") if _is_installed(name)]
-    both = ""
-    if len(installed) > 1:
-        both = "onnxruntime and onnxruntime-gpu are both installed, into one folder: the one installed last runs"
-        LOG.warning(f"{both}; uninstall both, then install one of them")
-    available = onnxruntime.get_available_providers()
-    if provider not in available:
-        problem = f"ONNX Runtime {onnxruntime.__version__}, as installed, has no {provider} (it has {available})"
-        problem += f"; {both}" if both else ""
-        raise ModelError(problem, thing=f"device '{device}'", cure=_CUDA_CURE)
-
-
-def _is_installed(distribution: str) -> bool:
-    try:
-        version(distribution)
-    except PackageNotFoundError:
-        return False
-    return True
+    def _infer(self, graph: str, inputs: dict[str, Value]) -> dict[str, Value]:
+        session, place, outputs = self._sessions[graph], self._provider.place, self._outputs[graph]
+        binding = session.io_binding()
+        for each in session.get_inputs():
+            value = inputs[each.name]
+            if isinstance(value, DeviceArray):
+                value.bind(binding, each.name, place)
+            else:
+                binding.bind_cpu_input(each.name, value)
+        for name, stays in outputs:
+            binding.bind_output(name, *(place if stays else ("cpu", 0)))
+        session.run_with_iobinding(binding)
+        values = zip(outputs, binding.get_outputs())
+        return {name: DeviceArray(value) if stays else value.numpy() for (name, stays), value in values}

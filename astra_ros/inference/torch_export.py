@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import shutil
 import tempfile
 import time
@@ -22,6 +20,7 @@ from torch import Tensor
 
 from astra_ros import __version__
 from astra_ros.files import OutputError
+from astra_ros.inference.cache_folders import alone, forget_old
 from astra_ros.inference.card import ModelCard, ModelError
 from astra_ros.inference.exported_files import (
     BESIDE,
@@ -39,7 +38,6 @@ from astra_ros.inference.torch_engine import load_network
 from astra_ros.inference.torch_graphs import Graph, graphs_of
 
 LOG = logging.getLogger(__name__)
-KEPT = 10  # models in the user's cache
 STALE_S = 3600.0  # a part that is older is of a process that was killed
 _PART = ".part"
 
@@ -52,11 +50,11 @@ def export_network(card: ModelCard, folder: Path | None = None) -> Path:
     """
     folder = export_folder(card) if folder is None else folder
     try:
-        with _alone(folder.parent) as waited:
+        with alone(folder.parent) as waited:
             if not (waited and _fits(folder, card)):
                 _write(card, folder)
             if folder == export_folder(card) and folder.name != BESIDE:
-                _forget(folder.parent)
+                forget_old(folder.parent, MANIFEST)
     except OSError as error:
         if not _fits(folder, card):  # another process may have been faster, where files cannot be locked
             raise OutputError.of(folder, error) from error
@@ -131,28 +129,6 @@ def _traceable() -> Iterator[None]:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[bool]:
-    """While the block runs, no other process is in such a block of the same folder; whether one had to be waited for.
-
-    File systems without locks let everybody in.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    place = os.open(folder, os.O_RDONLY)
-    waited = False
-    try:
-        with suppress(OSError):
-            try:
-                fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                LOG.info(f"another process exports to {folder}; waiting for it")
-                waited = True
-                fcntl.flock(place, fcntl.LOCK_EX)
-        yield waited
-    finally:
-        os.close(place)
-
-
-@contextmanager
 def _new_folder(folder: Path) -> Iterator[Path]:
     """A folder to write to; it takes the place of `folder` when the block ends, and is deleted if that raises."""
     prefix = f".{folder.name}."
@@ -168,11 +144,3 @@ def _new_folder(folder: Path) -> Iterator[Path]:
         with suppress(FileNotFoundError):
             folder.rename(Path(beside, "old"))
         part.rename(folder)
-
-
-def _forget(cache: Path) -> None:
-    """Delete the models from the user's cache that were not read for longest."""
-    with suppress(OSError):  # another process deletes too
-        manifests = sorted(cache.glob(f"*/{MANIFEST}"), key=lambda file: file.stat().st_mtime)
-        for manifest in manifests[:-KEPT]:
-            shutil.rmtree(manifest.parent, ignore_errors=True)

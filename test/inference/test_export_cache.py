@@ -10,7 +10,7 @@ import time
 import pytest
 from small_models import write_random_model
 
-from astra_ros.inference import ModelCard, ModelError, exported_files, load_world_model, torch_export
+from astra_ros.inference import ModelCard, ModelError, cache_folders, exported_files, load_world_model, torch_export
 from astra_ros.inference.exported_files import MANIFEST, export_folder, read_manifest
 from astra_ros.inference.torch_export import export_network
 
@@ -78,7 +78,7 @@ def test_what_a_killed_process_left_does_not_stop_the_next_one(card):
 
 
 def test_the_models_that_were_read_last_are_kept(card, monkeypatch):
-    monkeypatch.setattr(torch_export, "KEPT", 3)
+    monkeypatch.setattr(cache_folders, "KEPT", 3)
     folder = export_folder(card)
     for age in range(4):
         manifest = folder.parent / f"model_{age}" / MANIFEST
