@@ -41,7 +41,7 @@ EXTRAS = {
     "sim": ["pybullet>=3.2.5", "imageio-ffmpeg"],
     "torch": ["torch>=2.6", "safetensors", "torchmetrics"],
     "onnx": ["onnxruntime", "onnx"],
-    "onnx-gpu": ["onnxruntime-gpu", "onnx"],
+    "onnx-gpu": ["onnxruntime-gpu[cuda,cudnn]", "onnx"],
     "openvino": ["openvino"],
     "planning": ["ompl>=2.0.1", "pin>=4.1", "toppra>=0.6.10", "yourdfpy"],
     "data": ["rosbags>=0.11", "lz4", "backports.zstd; python_version < '3.14'", "pyarrow", "av", "imageio-ffmpeg"],
