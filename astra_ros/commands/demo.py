@@ -2,6 +2,9 @@
 
 Starts a simulated robot, a plan source and the imagine node as separate ROS 2 processes, and prints the score of each
 plan. Then the simulator executes every plan, and pictures show what was imagined beside what happened.
+
+With --loop the arm pushes the cube to the goal, without ROS: it plans pushes from its description, imagines them,
+executes the best one, and begins again. A film shows what happened beside what was imagined.
 """
 
 from __future__ import annotations
@@ -19,12 +22,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "  astra demo                     a score table, out/imagined.mp4, out/contact_sheet.png\n"
         "  astra demo --robot kuka        another arm\n"
         "  astra demo --seed 1007 --plans 4  another scene, fewer plans\n"
+        "  astra demo --loop              push after push until the cube is at the goal: out/loop.mp4\n"
     )
     add_options(parser, DemoRequest)
+    parser.add_argument("--loop", action="store_true", help="push the cube to the goal in a closed loop")
 
 
 def run(args: argparse.Namespace) -> int:
     # SIGTERM ends it like Ctrl-C, which also ends the nodes.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if args.loop:
+        from astra_ros.evaluation.loop_demo import LoopDemoRequest, loop_demo
+
+        loop_demo(request_of(LoopDemoRequest, args))
+        return 0
     demo(request_of(DemoRequest, args))
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -18,6 +18,7 @@ from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.settings import check_ranges, setting
 
 MOST_CANDIDATES = 64
+MOST_SEED = 2**31 - 2  # of OMPL
 # Shares of the time: until the first way is found, and what the anytime planner may use.
 FIRST, ANYTIME = 0.4, 0.1
 GOALS = 4  # joint positions that are tried for one tool pose
@@ -47,26 +48,10 @@ class MotionSettings:
     self_collision: bool = setting(True, "keep links from touching each other")
     use_floor: bool = setting(False, "keep links above the plane z = floor_m of the robot's base")
     floor_m: float = setting(0.0, "m, height of that plane", -10.0, 10.0, "m")
-    seed: int = setting(0, "of the planners' random numbers", 0, 2**31 - 2)
+    seed: int = setting(0, "of the planners' random numbers", 0, MOST_SEED)
 
     def __post_init__(self) -> None:
         check_ranges(self)
-
-
-@dataclass(frozen=True, eq=False)
-class MotionCandidate:
-    """One planned motion.
-
-    Attributes:
-        plan: positions over time, linear between points.
-        velocities, accelerations: [N, J] at the plan's points, rad/s and rad/s^2.
-        planner: what found the way: "RRTConnect", "AORRTC", or "detour" (RRTConnect by a state beside the way).
-    """
-
-    plan: JointPlan
-    velocities: np.ndarray = field(repr=False)
-    accelerations: np.ndarray = field(repr=False)
-    planner: str = ""
 
 
 Goal = Mapping[str, float] | ToolPose | ToolRegion
@@ -74,8 +59,11 @@ Goal = Mapping[str, float] | ToolPose | ToolRegion
 
 def plan_motions(
     initial: Mapping[str, float], goal: Goal, urdf: str, settings: MotionSettings = MotionSettings()
-) -> list[MotionCandidate]:
-    """Up to ``settings.count`` distinct motions, the shortest way first; at least one.
+) -> list[JointPlan]:
+    """Up to ``settings.count`` distinct motions, the straight way first; at least one. All state velocities and
+    accelerations.
+
+    Their names say what found the way: "RRTConnect/0", "AORRTC/1", or "detour/2": RRTConnect by a state beside the way.
 
     It takes about ``settings.time_limit_s``, but nothing ends it there by force: see ``MotionPlanner``.
 
@@ -93,7 +81,7 @@ def plan_motions(
     deadline = _Deadline(settings.time_limit_s)
     start = arm.checked(initial, "start")
     routes = Routes(arm, start, settings.seed)
-    search = _Search(routes, _limits(arm, settings), deadline, settings)
+    search = _Search(routes, motion_limits(arm, settings), deadline, settings)
     search.run(_goals(arm, goal, start, settings))
     if not search.found:
         seconds = settings.time_limit_s
@@ -131,7 +119,7 @@ class _Deadline:
         return self._began + share * self._seconds - time.monotonic()
 
 
-def _limits(arm: ArmModel, settings: MotionSettings) -> tuple[np.ndarray, np.ndarray]:
+def motion_limits(arm: ArmModel, settings: MotionSettings) -> tuple[np.ndarray, np.ndarray]:
     """Velocity and acceleration limits [J]."""
     fastest = np.where(arm.max_velocity > 0, arm.max_velocity, settings.default_velocity)
     return settings.velocity_scale * fastest, np.full(len(fastest), settings.max_acceleration)
@@ -166,7 +154,7 @@ class _Search:
         self._routes, self._limits, self._deadline, self._settings = routes, limits, deadline, settings
         self._ways: list[np.ndarray] = []
         self._random = np.random.default_rng([settings.seed, 12])
-        self.found: list[MotionCandidate] = []
+        self.found: list[JointPlan] = []
 
     def run(self, goals: list[np.ndarray]) -> None:
         """Straight ways to every goal first, then detours to those that were reached."""
@@ -204,10 +192,7 @@ class _Search:
         motion = self._smooth(way)
         if motion is not None:
             self._ways.append(way)
-            names = self._routes.arm.joint_names
-            name, rates = f"motion/{len(self.found)}", (motion.velocities, motion.accelerations)
-            plan = JointPlan(names, motion.times_s, motion.positions, name, *rates)
-            self.found.append(MotionCandidate(plan, motion.velocities, motion.accelerations, planner))
+            self.found.append(motion.plan(self._routes.arm.joint_names, f"{planner}/{len(self.found)}"))
         return len(self.found) >= self._settings.count
 
     def _smooth(self, way: np.ndarray) -> TimedMotion | None:

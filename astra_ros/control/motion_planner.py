@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from astra_ros.control.motion_candidates import Goal, MotionCandidate, MotionSettings
+import numpy as np
+
+from astra_ros.control.motion_candidates import Goal, MotionSettings
 from astra_ros.control.planning_process import PlanningProcess
+from astra_ros.control.pushes import PushSettings
+from astra_ros.control.tool_goals import ToolPose
+from astra_ros.plans.joint_plan import JointPlan
 
 GRACE_S = 1.0  # beyond the time limit, for timing the last motion on a busy machine
 
@@ -26,16 +31,34 @@ class MotionPlanner:
         self._start_limit_s = start_limit_s
         self._process = PlanningProcess(start_limit_s)
 
-    def plan(self, initial: Mapping[str, float], goal: Goal, robot_urdf: str) -> list[MotionCandidate]:
+    def plan(self, initial: Mapping[str, float], goal: Goal, robot_urdf: str) -> list[JointPlan]:
         """Distinct, time-parameterised motions from a state to a goal; see ``plan_motions``.
 
         Raises:
             KinematicsError, PlanningError: as ``plan_motions``.
             PlanningTimeout: no answer within the time limit and a second.
         """
-        request = (dict(initial), goal if not isinstance(goal, Mapping) else dict(goal), robot_urdf, self.settings)
-        self._process.call("prepare", request, self._start_limit_s)
+        wanted = dict(goal) if isinstance(goal, Mapping) else goal
+        request = (dict(initial), wanted, robot_urdf, self.settings)
+        self._prepare(*request)
         return self._process.call("plan", request, self.settings.time_limit_s + GRACE_S)
+
+    def push(
+        self,
+        initial: Mapping[str, float],
+        places: tuple[np.ndarray, np.ndarray],
+        robot_urdf: str,
+        pushing: PushSettings,
+    ) -> list[JointPlan]:
+        """Pushes of an object from a place towards another; see ``plan_pushes``. Raises as ``plan``."""
+        tool = ToolPose(pushing.tool_link, (0.0, 0.0, 0.0))
+        self._prepare(dict(initial), tool, robot_urdf, self.settings)
+        request = (dict(initial), places, robot_urdf, self.settings, pushing)
+        return self._process.call("push", request, self.settings.time_limit_s + GRACE_S)
+
+    def _prepare(self, *request) -> None:
+        """Have the robot read, which may take longer than a plan; later calls with it return at once."""
+        self._process.call("prepare", request, self._start_limit_s)
 
     def start(self) -> None:
         """Start the process now, so that the first plan does not wait for it."""

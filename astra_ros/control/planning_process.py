@@ -39,7 +39,9 @@ class PlanningProcess:
             self._started()
 
     def call(self, name: str, arguments: tuple, seconds: float) -> Any:
-        """What a function returns or raises: "plan" is ``plan_motions``, "prepare" builds the robot and returns None.
+        """What a function returns or raises.
+
+        "plan" is ``plan_motions``, "push" ``plan_pushes``; "prepare" builds the robot and returns None.
 
         Raises:
             PlanningTimeout: it took longer; the process is killed, and the next call starts another.
@@ -119,8 +121,13 @@ def serve(descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the caller ends this process
     pipe = Connection(descriptor)
     from astra_ros.control.motion_candidates import model_of, plan_motions
+    from astra_ros.control.pushes import plan_pushes
 
-    functions: dict[str, Any] = {"plan": plan_motions, "prepare": lambda *arguments: model_of(*arguments) and None}
+    functions: dict[str, Any] = {
+        "plan": plan_motions,
+        "push": plan_pushes,
+        "prepare": lambda *arguments: model_of(*arguments) and None,
+    }
     for package in PACKAGES:  # now, while the caller waits for READY
         with suppress(ImportError):  # the first request says what is missing
             import_module(package)

@@ -9,6 +9,7 @@ import numpy as np
 
 from astra_ros.control.arm_model import not_installed
 from astra_ros.control.planning_errors import PlanningError
+from astra_ros.plans.joint_plan import JointPlan
 
 GRID = 60  # points at which TOPP-RA keeps the limits; in between they are kept by the stretch below
 POINT_S = 0.05  # between two points of the result
@@ -28,6 +29,16 @@ class TimedMotion:
     positions: np.ndarray
     velocities: np.ndarray
     accelerations: np.ndarray
+
+    def slowed(self, stretch: float) -> TimedMotion:
+        """The same motion in ``stretch`` times its time."""
+        return TimedMotion(
+            self.times_s * stretch, self.positions, self.velocities / stretch, self.accelerations / stretch**2
+        )
+
+    def plan(self, joint_names: tuple[str, ...], name: str) -> JointPlan:
+        """The motion as a plan of these joints."""
+        return JointPlan(joint_names, self.times_s, self.positions, name, self.velocities, self.accelerations)
 
 
 def timed(points: np.ndarray, max_velocity: np.ndarray, max_acceleration: np.ndarray) -> TimedMotion:
@@ -59,7 +70,7 @@ def timed(points: np.ndarray, max_velocity: np.ndarray, max_acceleration: np.nda
     positions[0], positions[-1] = points[0], points[-1]
     velocities[[0, -1]] = 0.0
     stretch = MARGIN * _excess(times, positions, velocities, accelerations, max_velocity, max_acceleration)
-    return TimedMotion(times * stretch, positions, velocities / stretch, accelerations / stretch**2)
+    return TimedMotion(times, positions, velocities, accelerations).slowed(stretch)
 
 
 def _excess(times, positions, velocities, accelerations, max_velocity, max_acceleration) -> float:

@@ -81,7 +81,7 @@ def joints_in(arm: ArmModel, region: ToolRegion, start: np.ndarray, count: int, 
     found: list[np.ndarray] = []
     nearest = np.inf
     for _ in range(3 * count):
-        joints, distance = _solve(arm, frame, random.uniform(low, high), rotation, start)
+        joints, distance = solve_pose(arm, frame, random.uniform(low, high), rotation, start)
         nearest = min(nearest, distance)
         if joints is not None and not arm.collides(joints):
             found.append(joints)
@@ -110,7 +110,7 @@ def joints_at(arm: ArmModel, goal: ToolPose, start: np.ndarray, most: int, seed:
     nearest, links = np.inf, None
     for attempt in range(STARTS):
         begin = start if attempt == 0 else _near(start, low, high, random, attempt)
-        joints, distance = _solve(arm, frame, position, rotation, begin)
+        joints, distance = solve_pose(arm, frame, position, rotation, begin)
         nearest = min(nearest, distance)
         if joints is None or any(np.abs(joints - other).max() < APART for other in found):
             continue
@@ -141,7 +141,7 @@ def _near(start: np.ndarray, low: np.ndarray, high: np.ndarray, random: np.rando
     return np.clip(start + share * (anywhere - start), low, high)
 
 
-def _solve(
+def solve_pose(
     arm: ArmModel, frame: int, position: np.ndarray, rotation: np.ndarray | None, begin: np.ndarray
 ) -> tuple[np.ndarray | None, float]:
     """Joints within the limits, or None; and how near the tool came, m."""

@@ -22,17 +22,18 @@ from trajectory_msgs.msg import JointTrajectory
 
 from astra_ros.bridge.poses import pose_to_pose
 from astra_ros.bridge.trajectories import joint_state_to_positions, plan_to_trajectory
-from astra_ros.control.motion_candidates import Goal, MotionCandidate, MotionSettings
+from astra_ros.control.motion_candidates import MOST_SEED, Goal, MotionSettings
 from astra_ros.control.motion_planner import MotionPlanner
 from astra_ros.control.planning_errors import AtGoal, PlanningError
 from astra_ros.control.tool_goals import ToolPose, ToolRegion
 from astra_ros.errors import UserError
 from astra_ros.nodes.diagnostics import DiagnosticsPublisher
 from astra_ros.nodes.executable import run
-from astra_ros.nodes.imagine.settings import LONGEST_S, MOST_SEED
+from astra_ros.nodes.imagine.settings import LONGEST_S
 from astra_ros.nodes.parameters import SettingsParameters
 from astra_ros.nodes.qos import LATCHED, best_effort, reliable
 from astra_ros.nodes.reports import OK, WARN, Status, ThrottledReports
+from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.settings import setting
 
 Corner = tuple[float, float, float]
@@ -193,9 +194,9 @@ class ArmPlanner:
                 self._last = str(error)
                 self._refused.add(str(error))
 
-    def _send(self, candidates: list[MotionCandidate]) -> None:
+    def _send(self, candidates: list[JointPlan]) -> None:
         for each in candidates:
-            self._plans.publish(plan_to_trajectory(each.plan))
+            self._plans.publish(plan_to_trajectory(each))
         self._sent += len(candidates)
         self._refused.settle(float("inf"))
         self._last = f"sent {len(candidates)} plans"

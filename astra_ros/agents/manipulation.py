@@ -1,0 +1,168 @@
+"""An arm that sees its motions before it moves: plan, imagine, choose, act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from astra_ros.agents.loop import ActingRobot, ByImagination, Choice, LoopSettings, Moment, RecedingHorizon
+from astra_ros.control.motion_candidates import Goal, MotionSettings
+from astra_ros.control.motion_planner import MotionPlanner
+from astra_ros.control.planning_errors import PlanningError, PlanningNotInstalled
+from astra_ros.control.pushes import PushSettings
+from astra_ros.plans.joint_plan import JointPlan
+from astra_ros.ranking.imaginer import Imaginer
+
+
+@dataclass(frozen=True, eq=False)
+class ArmState:
+    """What is known of an arm now.
+
+    Attributes:
+        frames: uint8 [T, height, width, 3] RGB, the camera's last images, oldest first, a step of the model apart.
+        joints: joint -> rad (m where it slides).
+    """
+
+    frames: np.ndarray = field(repr=False)
+    joints: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class ArmGoal:
+    """What a motion should achieve; the planner reads ``motion``, the critics the rest.
+
+    Attributes:
+        motion: joint positions, a pose of the tool, or a region for the tool.
+        image: uint8 [height, width, 3] RGB of the finished task, at any size.
+        object_position: [3] m, where the object should end; it counts where both are given.
+    """
+
+    motion: Goal
+    image: np.ndarray | None = field(default=None, repr=False)
+    object_position: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ImaginedMotion:
+    """Planned motions, and what the world model imagines of them."""
+
+    plans: Sequence[JointPlan]
+    choice: Choice
+    imaginer: Imaginer = field(repr=False)
+
+    @property
+    def best(self) -> JointPlan | None:
+        """The motion with the best score; None where all are vetoed or none can be imagined."""
+        return None if self.choice.index is None else self.plans[self.choice.index]
+
+    def video(self, name: str) -> np.ndarray:
+        """The imagined images of a plan by name: uint8 [H, h, w, 3] RGB, at the model's size.
+
+        Raises KeyError for a plan that was not imagined.
+        """
+        result = self.choice.result
+        if result is None or name not in result.names:
+            raise KeyError(name)
+        return self.imaginer.pictures(result, np.s_[result.names.index(name)])
+
+
+@dataclass(frozen=True)
+class PushTask:
+    """An object that should be somewhere else on its table.
+
+    Attributes:
+        joints: returns where the arm is: joint -> rad.
+        object_position: returns where the object is, as a perception would: [3] m, in the frame of the robot's base.
+        goal_position: [3] m.
+        near_m: the object is at the goal from this distance on, in the plane of the table.
+    """
+
+    robot_urdf: str
+    pushing: PushSettings
+    joints: Callable[[], Mapping[str, float]]
+    object_position: Callable[[], np.ndarray]
+    goal_position: np.ndarray
+    near_m: float = 0.05
+
+    @property
+    def distance_m(self) -> float:
+        """From the object to the goal now, in the plane of the table."""
+        return float(np.linalg.norm(self.object_position()[:2] - self.goal_position[:2]))
+
+
+class RobotWorldModel:
+    """A world model for an arm: motions are planned from its URDF, imagined, and scored.
+
+    The seed's class of that name goes from one state to the next. Here whole motions are imagined from the camera's
+    images, several side by side, and nothing moves before one of them was chosen.
+
+    Args:
+        imaginer: the loaded model with its critics. Its settings say how far is imagined.
+        planner: plans the motions; by default one with default settings.
+
+    Attributes:
+        problem: why the last motions could not be planned, or ''.
+    """
+
+    def __init__(self, imaginer: Imaginer, planner: MotionPlanner | None = None) -> None:
+        self.imaginer = imaginer
+        self.planner = MotionPlanner(MotionSettings()) if planner is None else planner
+        self.problem = ""
+        self._described = ""
+
+    def imagine_motion(self, initial_state: ArmState, goal_state: ArmGoal, robot_urdf: str) -> ImaginedMotion:
+        """Plan motions from a state to a goal, and imagine each.
+
+        Raises:
+            KinematicsError, PlanningError: the robot, the state or the goal cannot be used, or no way was found.
+        """
+        plans = self.planner.plan(initial_state.joints, goal_state.motion, robot_urdf)
+        self._describe(robot_urdf)
+        choose = ByImagination(
+            self.imaginer,
+            lambda: initial_state.joints,
+            goal_frame=goal_state.image,
+            goal_position=goal_state.object_position,
+        )
+        return ImaginedMotion(plans, choose(Moment(0, 0.0, initial_state.frames), plans), self.imaginer)
+
+    def push(self, robot: ActingRobot, task: PushTask, settings: LoopSettings, seed: int = 0) -> RecedingHorizon:
+        """The loop that pushes an object to its goal: each time several pushes are planned and imagined.
+
+        A request that cannot be planned, as while the arm touches something, makes the arm rest; see ``problem``.
+        """
+        self._describe(task.robot_urdf)
+        motion = self.planner.settings
+
+        def propose(moment: Moment) -> Sequence[JointPlan]:
+            self.planner.settings = replace(motion, seed=motion.seed + seed + moment.index)
+            places = task.object_position(), task.goal_position
+            self.problem = ""
+            try:
+                return self.planner.push(task.joints(), places, task.robot_urdf, task.pushing)
+            except PlanningNotInstalled:
+                raise
+            except PlanningError as error:
+                self.problem = str(error)
+                return []
+
+        def rest() -> JointPlan:
+            joints = task.joints()
+            return JointPlan(tuple(joints), np.zeros(1), np.array([list(joints.values())]), "rest")
+
+        choose = ByImagination(self.imaginer, task.joints, goal_position=task.goal_position, seed=seed)
+        card = self.imaginer.model.card
+        done = lambda: task.distance_m <= task.near_m  # noqa: E731
+        return RecedingHorizon(robot, propose, choose, rest, done, card.history, card.dt_s, settings)
+
+    def close(self) -> None:
+        """End the planner's process."""
+        self.planner.close()
+
+    def _describe(self, urdf: str) -> None:
+        """Have the robot rendered along its plans, where the model was trained so."""
+        if urdf != self._described:
+            self.imaginer.plan_renders.describe(urdf)
+            self._described = urdf

@@ -1,0 +1,180 @@
+"""Pushes of an object over a table: to a place behind it by OMPL, then straight on, with the tool pointing down.
+
+The planner knows where the object is and where it should go. It knows no obstacles: which push meets one is what the
+world model is asked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from astra_ros.control.arm_model import ArmModel
+from astra_ros.control.motion_candidates import MotionSettings, model_of, motion_limits
+from astra_ros.control.planning_errors import NoPath, UnusableState
+from astra_ros.control.routes import Routes, dense, without_repeats
+from astra_ros.control.time_parameterisation import TimedMotion, timed
+from astra_ros.control.tool_goals import ToolPose, solve_pose
+from astra_ros.plans.joint_plan import JointPlan
+from astra_ros.rotations import turned
+from astra_ros.settings import check_ranges, setting
+
+# Directions of a fan of pushes, rad from the direction to the goal, and the share of the way to it.
+FAN = (
+    (0.0, 1.0),
+    (0.0, 0.6),
+    (0.5, 0.7),
+    (-0.5, 0.7),
+    (1.0, 0.6),
+    (-1.0, 0.6),
+    (0.25, 0.9),
+    (-0.25, 0.9),
+    (1.6, 0.5),
+    (-1.6, 0.5),
+)
+JITTER_RAD = 0.06
+LEAST_PUSH_M, MOST_PUSH_M = 0.04, 0.25
+STEP_M = 0.02  # between the tool's places that are solved
+APPROACH_S = 0.2
+TURNS_ROUND_RAD = 0.5  # in one joint between two places: the arm would have to change its posture
+
+
+@dataclass(frozen=True)
+class PushSettings:
+    """How an object is pushed; lengths in m."""
+
+    tool_link: str = setting("", "link whose origin pushes; its z axis points out of the tool, its y axis lies across")
+    object_half_m: float = setting(0.035, "half the width of the object", 0.001, 1.0, "m")
+    tool_half_m: float = setting(0.01, "half the depth of the tool", 0.0, 0.5, "m")
+    gap_m: float = setting(0.035, "between tool and object before the push", 0.0, 0.5, "m")
+    height_m: float = setting(0.015, "of the tool over the table while it pushes", 0.0, 1.0, "m")
+    travel_m: float = setting(0.17, "of the tool over the table on its way", 0.0, 2.0, "m")
+    speed: float = setting(0.25, "m/s, the greatest speed of the tool in a push", 0.01, 2.0, "m/s")
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+def plan_pushes(
+    initial: Mapping[str, float],
+    places: tuple[np.ndarray, np.ndarray],
+    urdf: str,
+    settings: MotionSettings,
+    pushing: PushSettings,
+) -> list[JointPlan]:
+    """Up to ``settings.count`` pushes from where the arm is: towards the goal, and beside that direction.
+
+    Args:
+        initial: joint -> rad at the start; any place of the arm that is free of collisions.
+        places: [2] m each, in the plane of the table and the frame of the robot's base: where the object is, and where
+            it should be.
+
+    Raises:
+        KinematicsError, PlanningError: as ``plan_motions``; NoPath where no push can be planned.
+    """
+    thing, goal = (np.asarray(place, np.float64)[:2] for place in places)
+    if not np.isfinite([thing, goal]).all():
+        raise UnusableState("a place of the object is not finite", thing="goal", cure="give x and y in m")
+    arm = model_of(initial, ToolPose(pushing.tool_link, (0.0, 0.0, 0.0)), urdf, settings)
+    start = arm.checked(initial, "start")
+    maker = _Pushes(arm, start, settings, pushing)
+    random = np.random.default_rng([settings.seed, 14])
+    plans: list[JointPlan] = []
+    ends_s = time.monotonic() + settings.time_limit_s
+    for index in range(3 * settings.count):
+        if time.monotonic() > ends_s:
+            break
+        aim, share = FAN[index % len(FAN)]
+        push = _push(thing, goal, aim + random.normal(0.0, JITTER_RAD) * (index > 0), share, pushing)
+        motion = maker.motion(*push)
+        if motion is not None:
+            plans.append(motion.plan(arm.joint_names, f"push/{len(plans)}"))
+            if len(plans) == settings.count:
+                break
+    if not plans:
+        cure = "bring the object within the arm's reach"
+        raise NoPath("no push can be planned from here", thing="goal", cure=cure, seconds=settings.time_limit_s)
+    return plans
+
+
+def _push(thing: np.ndarray, goal: np.ndarray, turn: float, share: float, pushing: PushSettings):
+    """The tool's way, from and to [2] m."""
+    away = goal - thing
+    distance = float(np.linalg.norm(away))
+    aim = turned(away / max(distance, 1e-6), turn)
+    back = pushing.object_half_m + pushing.tool_half_m
+    length = float(np.clip(share * distance, LEAST_PUSH_M, MOST_PUSH_M))
+    if share == 1.0:
+        length = min(distance, MOST_PUSH_M)
+    return thing - (back + pushing.gap_m) * aim, thing + (length - back) * aim
+
+
+class _Pushes:
+    """Turns tool ways into motions of one arm from one start."""
+
+    def __init__(self, arm: ArmModel, start: np.ndarray, settings: MotionSettings, pushing: PushSettings) -> None:
+        self._arm, self._start, self._pushing = arm, start, pushing
+        self._frame = arm.frame(pushing.tool_link)
+        self._limits = motion_limits(arm, settings)
+        self._routes = Routes(arm, start, settings.seed)
+
+    def motion(self, begin: np.ndarray, end: np.ndarray) -> TimedMotion | None:
+        """To above ``begin``, down, to ``end``; None where the arm cannot do it."""
+        rotation = self._rotation(end - begin)
+        low, high = self._pushing.height_m, self._pushing.travel_m
+        above = self._reach(np.array([*begin, high]), rotation, self._start)
+        if above is None:
+            return None
+        down = self._along(np.array([[*begin, high], [*begin, low]]), rotation, above)
+        push = None if down is None else self._along(np.array([[*begin, low], [*end, low]]), rotation, down[-1])
+        approach = self._routes.find(self._start, above, seconds=APPROACH_S)
+        if down is None or push is None or approach is None:
+            return None
+        there = without_repeats(np.concatenate([dense(approach, 0.2), down]))
+        motion = _joined([timed(there, *self._limits), self._slow(timed(push, *self._limits))])
+        inside = self._arm.inside(motion.positions)
+        return motion if inside and not any(map(self._arm.collides, motion.positions)) else None
+
+    def _along(self, places: np.ndarray, rotation: np.ndarray, begin: np.ndarray) -> np.ndarray | None:
+        """Joints [N, J] from ``begin``, where the tool is at the first place, to the others [., 3] m; or None."""
+        way = [begin]
+        for place in dense(places, STEP_M)[1:]:
+            joints = self._reach(place, rotation, way[-1])
+            if joints is None or np.abs(joints - way[-1]).max() > TURNS_ROUND_RAD:
+                return None
+            way.append(joints)
+        return np.stack(way)
+
+    def _reach(self, place: np.ndarray, rotation: np.ndarray, begin: np.ndarray) -> np.ndarray | None:
+        joints, _ = solve_pose(self._arm, self._frame, place, rotation, begin)
+        return None if joints is None or self._arm.collides(joints) else joints
+
+    def _rotation(self, along: np.ndarray) -> np.ndarray:
+        """[3, 3] of a tool that points down, its broad side across the push: of the two, the nearer one."""
+        now = self._arm.pose(self._start, self._frame)
+        yaw, here = np.arctan2(along[1], along[0]), np.arctan2(now[1, 0], now[0, 0])
+        yaw = here + (yaw - here + np.pi / 2) % np.pi - np.pi / 2
+        c, s = np.cos(yaw), np.sin(yaw)
+        return np.array([[c, s, 0.0], [s, -c, 0.0], [0.0, 0.0, -1.0]])
+
+    def _slow(self, motion: TimedMotion) -> TimedMotion:
+        """The motion with the tool at most as fast as it may push."""
+        tool = np.array([self._arm.pose(joints, self._frame)[:3, 3] for joints in motion.positions])
+        fastest = float(np.linalg.norm(np.diff(tool, axis=0), axis=1).max() / motion.times_s[1])
+        return motion.slowed(max(1.0, fastest / self._pushing.speed))
+
+
+def _joined(parts: list[TimedMotion]) -> TimedMotion:
+    """One motion after the other; each starts and ends at rest."""
+    whole = parts[0]
+    for part in parts[1:]:
+        times = np.concatenate([whole.times_s, whole.times_s[-1] + part.times_s[1:]])
+        columns = (
+            np.concatenate([getattr(whole, name), getattr(part, name)[1:]])
+            for name in ("positions", "velocities", "accelerations")
+        )
+        whole = TimedMotion(times, *columns)
+    return whole

@@ -1,0 +1,119 @@
+"""The arm's closed loop in the simulator: pushes are planned, imagined, chosen and executed until the cube is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from astra_ros.agents.loop import Cycle, LoopSettings
+from astra_ros.agents.manipulation import PushTask, RobotWorldModel
+from astra_ros.control.motion_candidates import MotionSettings
+from astra_ros.control.motion_planner import MotionPlanner
+from astra_ros.control.pushes import PushSettings
+from astra_ros.inference.world_model import WorldModel
+from astra_ros.plans.durations import PLAN_S
+from astra_ros.ranking.imaginer import Imaginer, RankingSettings
+from astra_ros.simulation.arm.episodes import PlayingArm
+from astra_ros.simulation.arm.referee import ArmReferee
+from astra_ros.simulation.arm.robots import robot_description
+
+VELOCITY_SCALE = 0.7  # pushes then end within the four seconds that the shipped models know
+NEAR_M = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class PushOutcome:
+    """How an episode ended.
+
+    Attributes:
+        choices: plans that were asked for.
+        touched: whether the arm or the cube touched the obstacle.
+        distance_m: from the cube to the goal.
+    """
+
+    choices: int
+    touched: bool
+    distance_m: float
+
+    @property
+    def reached(self) -> bool:
+        return self.distance_m <= NEAR_M
+
+
+@dataclass
+class PushLoop:
+    """Episodes of one simulated arm with one model; one thread owns it.
+
+    Args:
+        count: candidates per choice.
+        most_choices: after which an episode ends.
+
+    Attributes:
+        outcome: of the last episode, up to now.
+    """
+
+    model: WorldModel
+    world: PlayingArm
+    count: int = 8
+    most_choices: int = 8
+    robot: RobotWorldModel = field(init=False)
+    outcome: PushOutcome = field(init=False, default=PushOutcome(0, False, np.inf))
+
+    def __post_init__(self) -> None:
+        horizon = round(PLAN_S / self.model.card.dt_s)
+        ranking = RankingSettings(horizon, partial_plans=True, action_space=self.world.embodiment.space)
+        motion = MotionSettings(count=self.count, time_limit_s=2.0, velocity_scale=VELOCITY_SCALE, use_floor=True)
+        self.robot = RobotWorldModel(Imaginer(self.model, ranking), MotionPlanner(motion))
+        self._horizon = horizon
+
+    def episode(self, seed: int, watch: Callable[[], None] = lambda: None) -> Iterator[Cycle]:
+        """Reset the world to a seed and act; each cycle is handed on as it ends, with ``outcome`` up to then.
+
+        Args:
+            watch: called after every step.
+        """
+        world = self.world
+        world.reset(seed)
+        watched = _Watched(world, watch)
+        settings = LoopSettings(act_steps=self._horizon, most_choices=self.most_choices)
+        task = self.task()
+        self.outcome = PushOutcome(0, False, task.distance_m)
+        for cycle in self.robot.push(watched, task, settings, seed):
+            touched = watched.referee.verdict().collision
+            self.outcome = PushOutcome(cycle.moment.index + 1, touched, task.distance_m)
+            yield cycle
+
+    def task(self) -> PushTask:
+        """The push of this scene. The cube's place comes from the simulator, as from a perfect perception."""
+        world, spec = self.world, self.world.spec
+
+        def joints() -> dict[str, float]:
+            return dict(zip(spec.joint_names, world.motion().tolist()))
+
+        return PushTask(
+            robot_description(spec, coarse=True),
+            PushSettings(spec.tool_link, height_m=spec.push_height_m),
+            joints,
+            lambda: world.state().object_position,
+            world.state().goal_position,
+            NEAR_M,
+        )
+
+    def close(self) -> None:
+        self.robot.close()
+
+
+class _Watched:
+    """The world with a referee that sees every step."""
+
+    def __init__(self, world: PlayingArm, watch: Callable[[], None]) -> None:
+        self._world, self._watch = world, watch
+        self.referee = ArmReferee(world)
+        self.render, self.command = world.render, world.command
+
+    def step(self, seconds: float) -> None:
+        self._world.step(seconds)
+        self.referee.watch()
+        self._watch()

@@ -1,0 +1,161 @@
+"""The arm's world model: plans from a URDF, imagined and chosen; and pushes until the cube is at the goal."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("ompl")
+pytest.importorskip("pinocchio")
+pytest.importorskip("toppra")
+
+from known_model import WHITE, KnownModel
+
+from astra_ros.agents.loop import LoopSettings
+from astra_ros.agents.manipulation import ArmGoal, ArmState, PushTask, RobotWorldModel
+from astra_ros.control.motion_candidates import MotionSettings, plan_motions
+from astra_ros.control.planning_errors import InCollision, NoPath, OutsideLimits, PlanningNotInstalled
+from astra_ros.control.pushes import PushSettings, plan_pushes
+from astra_ros.plans.joint_plan import JointPlan
+from astra_ros.ranking.imaginer import Imaginer, RankingSettings
+from astra_ros.robot.kinematics import ToolPath
+from astra_ros.simulation.arm.robots import robot_description, robot_spec
+
+PATIENT = MotionSettings(count=3, time_limit_s=20.0, velocity_scale=0.7, use_floor=True)
+
+
+class InProcess:
+    """The planner without its process, which has a test of its own."""
+
+    def __init__(self, settings=PATIENT):
+        self.settings, self.asked = settings, []
+
+    def plan(self, *request):
+        return plan_motions(*request, self.settings)
+
+    def push(self, initial, places, urdf, pushing):
+        self.asked.append((dict(initial), places, self.settings.seed))
+        return plan_pushes(initial, places, urdf, self.settings, pushing)
+
+
+@pytest.fixture(scope="module")
+def panda():
+    spec = robot_spec("panda")
+    now = dict(zip(spec.joint_names, spec.ready)) | spec.held_joints
+    return SimpleNamespace(spec=spec, urdf=robot_description(spec), now=now)
+
+
+@pytest.fixture
+def robot(panda):
+    """A world model of a panda that imagines by arithmetic."""
+    from astra_ros.plans.action_spaces.joints import JointSpace
+
+    model = KnownModel()
+    spread = (1.0,) * 7
+    model.card.action_spaces = {
+        "panda_joints": JointSpace("panda_joints", panda.spec.joint_names, panda.spec.ready, spread, spread)
+    }
+    model.card.outcomes = {"panda_joints": ("obstacle_contact",)}
+    return RobotWorldModel(Imaginer(model, RankingSettings(horizon=8, partial_plans=True)), InProcess())
+
+
+FRAMES = np.zeros((2, 8, 8, 3), np.uint8)
+
+
+def test_motions_to_a_goal_are_planned_imagined_and_chosen(robot, panda):
+    goal = {name: value + 0.3 for name, value in zip(panda.spec.joint_names, panda.spec.ready)}
+    made = robot.imagine_motion(ArmState(FRAMES, panda.now), ArmGoal(goal, WHITE), panda.urdf)
+    assert len(made.plans) == 3 and made.best in made.plans
+    assert made.best.name == made.choice.result.names[made.choice.result.best]
+    for plan in made.plans:
+        assert np.allclose(plan.positions[0], panda.spec.ready) and np.allclose(plan.positions[-1], list(goal.values()))
+        assert made.video(plan.name).shape == (8, 4, 4, 3)
+    with pytest.raises(KeyError):
+        made.video("another")
+
+
+def test_what_cannot_be_planned_is_raised_and_nothing_imagined(robot, panda):
+    with pytest.raises(OutsideLimits) as caught:
+        robot.imagine_motion(ArmState(FRAMES, panda.now), ArmGoal({"panda_joint1": 9.0}), panda.urdf)
+    assert caught.value.joint == "panda_joint1" and not robot.imaginer.model.asked
+
+
+PUSHING = PushSettings("pusher_tip")
+
+
+def test_a_push_goes_behind_the_object_from_above_and_then_slowly_through_it(panda):
+    thing, goal = np.array([0.5, 0.0]), np.array([0.5, 0.15])
+    plans = plan_pushes(panda.now, (thing, goal), panda.urdf, PATIENT, PUSHING)
+    assert [plan.name for plan in plans] == ["push/0", "push/1", "push/2"]
+    tool = ToolPath(panda.urdf, "pusher_tip", panda.spec.joint_names)
+    for plan in plans:
+        assert np.allclose(plan.positions[0], panda.spec.ready) and plan.velocities is not None
+        assert tool(plan.positions)[:, 2].min() > PUSHING.height_m - 3e-3
+    times = np.linspace(0.0, plans[0].duration_s, 400)
+    way = tool(plans[0].motion(times))
+    low = way[:, 2] < PUSHING.height_m + 0.01
+    behind = PUSHING.object_half_m + PUSHING.tool_half_m
+    assert way[low][0, :2] == pytest.approx(thing - [0.0, behind + PUSHING.gap_m], abs=0.01)
+    assert way[-1, :2] == pytest.approx(goal - [0.0, behind], abs=3e-3)
+    assert np.abs(way[low][:, 0] - 0.5).max() < 0.01, "straight"
+    speeds = np.linalg.norm(np.diff(way, axis=0), axis=1) / (times[1] - times[0])
+    assert speeds[low[1:]][-100:].max() < PUSHING.speed * 1.1
+    # Nothing comes near the object before the tool is down behind it.
+    near = np.linalg.norm(way[:, :2] - thing, axis=1) < PUSHING.object_half_m
+    assert way[near & ~low][:, 2].min(initial=1.0) > 0.1
+
+
+def test_an_object_out_of_reach_cannot_be_pushed(panda):
+    with pytest.raises(NoPath):
+        plan_pushes(panda.now, (np.array([1.5, 0.0]), np.array([1.6, 0.0])), panda.urdf, PATIENT, PUSHING)
+
+
+class StillArm:
+    """Shows black images; the object jumps to the goal with the second plan."""
+
+    def __init__(self, now):
+        self.now, self.plans = now, []
+
+    def render(self):
+        return np.zeros((8, 8, 3), np.uint8)
+
+    def command(self, plan):
+        self.plans.append(plan)
+
+    def step(self, seconds):
+        pass
+
+    def object_position(self):
+        moved = sum(plan.name != "rest" for plan in self.plans) >= 2
+        return np.array([0.5, 0.15 if moved else 0.0, 0.03])
+
+    def task(self, panda):
+        joints = {name: self.now[name] for name in panda.spec.joint_names}
+        return PushTask(panda.urdf, PUSHING, lambda: joints, self.object_position, np.array([0.5, 0.15, 0.0]))
+
+
+def test_pushes_go_on_until_the_object_is_at_the_goal(robot, panda):
+    arm = StillArm(panda.now)
+    cycles = list(robot.push(arm, arm.task(panda), LoopSettings(act_steps=2, most_choices=9), seed=5))
+    assert len(cycles) == 2 and arm.plans[0].name == "rest" and robot.problem == ""
+    assert all(plan.name.startswith("push/") for plan in arm.plans[1:])
+    assert [asked[2] for asked in robot.planner.asked] == [5, 6], "other pushes each time"
+
+
+def test_the_arm_rests_while_no_push_can_be_planned(robot, panda):
+    def refuse(*_):
+        raise InCollision("'a' touches 'b'", thing="start", links=("a", "b"))
+
+    robot.planner.push = refuse
+    arm = StillArm(panda.now)
+    (cycle,) = robot.push(arm, arm.task(panda), LoopSettings(act_steps=1, most_choices=1))
+    assert cycle.choice.index is None and "touches" in robot.problem
+    assert [plan.name for plan in arm.plans] == ["rest", "rest"]
+    assert isinstance(arm.plans[0], JointPlan) and np.allclose(arm.plans[0].positions[0], panda.spec.ready)
+
+    def missing(*_):
+        raise PlanningNotInstalled("the package ompl cannot be imported", package="ompl")
+
+    robot.planner.push = missing
+    with pytest.raises(PlanningNotInstalled):
+        list(robot.push(arm, arm.task(panda), LoopSettings(act_steps=1, most_choices=1)))
