@@ -10,21 +10,35 @@ from geometry_msgs.msg import Point, Pose, Quaternion
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from astra_ros.critics.scoring import PlanScore
+from astra_ros.critics.scoring import VETOED, PlanScore
 
 VETOED_RGB = (1.0, 0.0, 1.0)
 
 
-def plan_colour(score: PlanScore, count: int) -> tuple[float, float, float]:
-    """Green for the best of ``count`` plans to red for the last one, magenta for a vetoed one."""
-    if score.verdict == "vetoed":
-        return VETOED_RGB
-    share = score.rank / max(1, count - 1)
-    return (min(1.0, 2.0 * share), min(1.0, 2.0 * (1.0 - share)), 0.0)
+def plan_colours(scores: Sequence[PlanScore]) -> list[tuple[float, float, float]]:
+    """Green to red by percentile: the share of the other plans with a better score. Vetoed plans are magenta.
+
+    Vetoed plans do not count, and neither does how far scores lie apart: one very bad plan leaves the colours of the
+    others as they are. Equal scores have one colour.
+    """
+    usable = [each.score for each in scores if each.verdict != VETOED]
+
+    def colour(score: PlanScore) -> tuple[float, float, float]:
+        if score.verdict == VETOED:
+            return VETOED_RGB
+        share = sum(other > score.score for other in usable) / max(1, len(usable) - 1)
+        return (min(1.0, 2.0 * share), min(1.0, 2.0 * (1.0 - share)), 0.0)
+
+    return [colour(score) for score in scores]
 
 
 def plans_to_markers(
-    scores: Sequence[PlanScore], paths: np.ndarray | None, objects: np.ndarray | None, stamp: Time, frame_id: str
+    scores: Sequence[PlanScore],
+    paths: np.ndarray | None,
+    objects: np.ndarray | None,
+    stamp: Time,
+    frame_id: str,
+    chosen: str = "",
 ) -> MarkerArray:
     """Lines and labels of K plans, after a marker that deletes those of the last request.
 
@@ -36,6 +50,7 @@ def plans_to_markers(
         objects: [K, N, 3] m, the imagined object, or None.
         stamp: the source image's.
         frame_id: frame of the positions.
+        chosen: name of the plan that is drawn thicker.
     """
 
     def marker(namespace: str, index: int, **fields) -> Marker:
@@ -43,9 +58,8 @@ def plans_to_markers(
         return Marker(header=Header(stamp=stamp, frame_id=frame_id), ns=namespace, id=index, pose=upright, **fields)
 
     msg = MarkerArray(markers=[marker("tool_path", 0, action=Marker.DELETEALL)])
-    for index, score in enumerate(scores):
-        red, green, blue = plan_colour(score, len(scores))
-        best = score.rank == 0 and score.verdict != "vetoed"
+    for index, (score, (red, green, blue)) in enumerate(zip(scores, plan_colours(scores))):
+        best = score.name == chosen
         colour = ColorRGBA(r=red, g=green, b=blue, a=1.0 if best else 0.6)
         if paths is not None:
             line = marker("tool_path", index, type=Marker.LINE_STRIP, color=colour, points=_points(paths[index]))

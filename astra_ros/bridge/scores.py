@@ -20,27 +20,38 @@ LEVELS = {"accepted": DiagnosticStatus.OK, "risky": DiagnosticStatus.WARN, "veto
 
 
 def scores_to_diagnostics(
-    scores: Sequence[PlanScore], stamp: Time, frame_id: str, model: str, goal: Mapping[str, str] | None = None
+    scores: Sequence[PlanScore],
+    stamp: Time,
+    frame_id: str,
+    model: str,
+    shared: Mapping[str, str] | None = None,
+    chosen: str | None = None,
 ) -> DiagnosticArray:
     """One status per plan, in plan order.
 
     A status has the plan's name, its verdict as level, a sentence as message, and these values: ``verdict``, ``rank``
     (1 is best) and ``score``; per critic ``<critic>.raw``, ``.weight``, ``.cost``, ``.penalty`` (what it takes from the
     score) and, where it objects, ``.flag``; ``reason.0``, ``reason.1``, ...; of a plan that breaks a hard limit and was
-    therefore not imagined ``limit.kind``, ``.column`` (the joint), ``.time_s``, ``.value``, ``.limit``, ``.unit``; and
-    the goal that all plans were compared with: ``goal_kind`` ("image", "pose" or "none"), ``goal_topic``,
-    ``goal_stamp_s``, ``goal_age_s``.
+    therefore not imagined ``limit.kind``, ``.column`` (the joint), ``.time_s``, ``.value``, ``.limit``, ``.unit``;
+    ``chosen`` ("true" or "false"); and what all plans share.
 
     Args:
         stamp, frame_id: the header of the image that the plans were imagined from.
         model: name of the world model, for ``hardware_id``.
-        goal: the values of the goal; None where it is not known.
+        shared: values of all plans: the goal that they were compared with, as ``goal_kind``, and why a critic has no
+            numbers, as ``<critic>.missing``.
+        chosen: name of the plan that was chosen, '' for none; None where that is not known.
     """
+    common = dict(shared or {})
     header = Header(stamp=stamp, frame_id=frame_id)
-    return DiagnosticArray(header=header, status=[_status(score, len(scores), model, goal or {}) for score in scores])
+    statuses = []
+    for score in scores:
+        choice = {} if chosen is None else {"chosen": str(score.name == chosen).lower()}
+        statuses.append(_status(score, len(scores), model, choice | common))
+    return DiagnosticArray(header=header, status=statuses)
 
 
-def _status(score: PlanScore, count: int, model: str, goal: Mapping[str, str]) -> DiagnosticStatus:
+def _status(score: PlanScore, count: int, model: str, more: Mapping[str, str]) -> DiagnosticStatus:
     text = f"{score.verdict}, rank {score.rank + 1} of {count}, score {score.score:.3f}"
     if score.reasons:
         text += ": " + "; ".join(score.reasons)
@@ -54,7 +65,7 @@ def _status(score: PlanScore, count: int, model: str, goal: Mapping[str, str]) -
     if score.breach is not None:
         facts = asdict(score.breach).items()
         values |= {f"limit.{what}": f"{fact:.6g}" if isinstance(fact, float) else fact for what, fact in facts}
-    values |= goal
+    values |= more
     return DiagnosticStatus(
         level=LEVELS[score.verdict],
         name=score.name,

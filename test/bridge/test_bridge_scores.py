@@ -13,7 +13,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from visualization_msgs.msg import Marker
 
 from astra_ros.bridge import BridgeError
-from astra_ros.bridge.markers import VETOED_RGB, plan_colour, plans_to_markers
+from astra_ros.bridge.markers import VETOED_RGB, plan_colours, plans_to_markers
 from astra_ros.bridge.scores import diagnostics_to_scores, scores_to_diagnostics, scores_to_matrix
 from astra_ros.critics.scoring import CriticScore, PlanScore
 from astra_ros.plans.errors import Breach
@@ -48,6 +48,14 @@ def test_one_status_per_plan_with_verdict_rank_and_reasons():
     assert (values["rank"], values["score"], values["verdict"]) == ("2", "0.5", "risky")
     assert (values["goal.raw"], values["goal.weight"], values["goal.cost"]) == ("0.6", "1", "0.6")
     assert values["goal.penalty"] == "0.36" and values["collision.flag"] == "risky"
+
+
+def test_each_status_says_whether_it_was_chosen_and_which_critics_are_missing():
+    msg = scores_to_diagnostics(SCORES, STAMP, "", "tiny", {"goal_kind": "none", "goal.missing": "no goal"}, "s/0")
+    values = [{pair.key: pair.value for pair in status.values} for status in msg.status]
+    assert [each["chosen"] for each in values] == ["true", "false", "false"]
+    assert {each["goal.missing"] for each in values} == {"no goal"}
+    assert diagnostics_to_scores(msg) == SCORES
 
 
 def test_scores_survive_the_trip():
@@ -86,21 +94,22 @@ def test_the_matrix_says_what_its_rows_and_columns_are():
     assert matrix[1, 0] == 0.75 and math.isnan(matrix[1, 2])
 
 
-def test_colours_from_green_to_red_and_magenta_for_vetoed():
-    def score(rank, verdict="accepted"):
-        return PlanScore("p", rank, 0.5, verdict, {}, ())
+def test_colours_by_percentile_from_green_to_red_and_magenta_for_vetoed():
+    def colours(*scores):
+        verdicts = [("accepted", each) if each >= 0 else ("vetoed", 0.0) for each in scores]
+        return plan_colours([PlanScore("p", 0, score, verdict, {}, ()) for verdict, score in verdicts])
 
-    assert plan_colour(score(0), 3) == (0.0, 1.0, 0.0)
-    assert plan_colour(score(1), 3) == (1.0, 1.0, 0.0)
-    assert plan_colour(score(2), 3) == (1.0, 0.0, 0.0)
-    assert plan_colour(score(2, "vetoed"), 3) == VETOED_RGB
-    assert plan_colour(score(0), 1) == (0.0, 1.0, 0.0)
+    green, yellow, red = (0.0, 1.0, 0.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0)
+    assert colours(0.9, 0.8, 0.1) == colours(0.9, 0.2, 0.1) == [green, yellow, red], "distances do not count"
+    assert colours(0.9, -1, 0.8, -1, 0.1) == [green, VETOED_RGB, yellow, VETOED_RGB, red], "vetoed plans do not count"
+    assert colours(0.5, 0.5, 0.1) == [green, green, red], "equal scores have one colour"
+    assert colours(0.5) == [green] and colours(-1) == [VETOED_RGB] and colours() == []
 
 
 def test_markers_replace_those_of_the_last_request():
     paths = np.arange(18, dtype=float).reshape(3, 2, 3)
     paths[2, 0, 0] = np.nan
-    msg = plans_to_markers(SCORES, paths, paths, STAMP, "world")
+    msg = plans_to_markers(SCORES, paths, paths, STAMP, "world", "s/1")
     assert msg.markers[0].action == Marker.DELETEALL
     drawn = msg.markers[1:]
     assert [m.ns for m in drawn] == ["tool_path", "label", "object_path"] * 3
@@ -110,7 +119,7 @@ def test_markers_replace_those_of_the_last_request():
     assert len(drawn[0].points) == 2 and drawn[0].points[1].z == 5.0
     assert len(drawn[6].points) == 1  # the point that is not finite is left out
     assert drawn[1].text == "s/0 0.50"
-    assert drawn[3].scale.x > drawn[0].scale.x  # the best one is thicker
+    assert drawn[3].scale.x > drawn[0].scale.x  # the chosen one is thicker
     assert (drawn[6].color.r, drawn[6].color.g, drawn[6].color.b) == VETOED_RGB
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from astra_ros.camera.image_messages import (
     compressed_to_rgb,
     raw_to_rgb,
 )
+from astra_ros.critics.scoring import CriticScore, PlanScore
 from astra_ros.nodes.imagine.core import ImagineCore
 from astra_ros.nodes.imagine.inputs import Topics
 from astra_ros.nodes.imagine.message_readers import Clocks, MessageReaders, PlanMessage
@@ -123,7 +125,7 @@ class RuleImaginer:
         self.model = SimpleNamespace(card=self.card, runs_on="nothing")
         self.plan_renders = SimpleNamespace(warning=None, describe=lambda text: None, prepare=lambda spaces: None)
         self.meanwhile = lambda: None
-        self.scored, self.requests = [], []
+        self.scored, self.requests, self.critics, self.obstacles = [], [], (), ()
         self.configure(settings, {}, None)
 
     def configure(self, settings, critics, scoring):
@@ -135,9 +137,9 @@ class RuleImaginer:
         ends = [float(plan.positions[-1, 0]) for plan in prepared.plans]
         order = sorted(range(len(ends)), key=lambda k: (ends[k] < 0, -ends[k]))
         scores = [
-            SimpleNamespace(
-                name=plan.name, rank=order.index(k), score=max(0.0, ends[k]), reasons=("by rule",),
-                verdict="vetoed" if ends[k] < 0 else "accepted",
+            PlanScore(
+                plan.name, order.index(k), max(0.0, ends[k]), "vetoed" if ends[k] < 0 else "accepted",
+                {"rule": CriticScore(ends[k], 1.0, 0.0)}, ("by rule",),
             )
             for k, plan in enumerate(prepared.plans)
         ]  # fmt: skip
@@ -161,7 +163,7 @@ class CoreBench:
 
     Attributes:
         now_s, ros_ns: the two clocks.
-        decisions: of the requests so far.
+        decisions: of the requests so far; records: the same as JSON.
         summaries: their outcomes in words.
         timer_s: when the timer is due on the clock, or None.
         wanted: requests that were started and not served yet.
@@ -179,7 +181,7 @@ class CoreBench:
         self.log = RecordingLog()
         self.graph = FakeGraph()
         self.timer_s, self.wanted, self._serving = None, 0, False
-        self.decisions, self.summaries, self.drawn = [], [], []
+        self.decisions, self.summaries, self.drawn, self.records = [], [], [], []
         self.core = ImagineCore(lambda: self.settings, self, self)
         self.inputs = self.core.inputs
         self.imaginer = RuleImaginer(own)
@@ -202,6 +204,9 @@ class CoreBench:
 
     def publish(self, decision, imaginer):
         self.decisions.append(decision)
+
+    def record(self, line):
+        self.records.append(json.loads(line))
 
     def draw(self, imaginer, settings, robot_description):
         self.drawn.append(robot_description)

@@ -55,7 +55,13 @@ class ImagineClient(NodeClient):
 
         The node publishes the best plan's video by itself. Setting the parameter `show_plan` brings the others,
         one after the other.
+
+        Raises:
+            ClientError: a plan was not imagined, since it breaks a hard limit.
         """
+        for score in self.scores:
+            if score.breach is not None:
+                raise ClientError(f"it was not imagined: {score.reasons[0]}", thing=f"plan '{score.name}'")
         first = next(score.name for score in self.scores if score.rank == 0)
         videos = {first: self._next_video(horizon)}
         for score in self.scores:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -25,7 +26,7 @@ class AutoImagine:
     A request that cannot start yet (the model loads, the history fills) starts as soon as it can.
 
     Args:
-        keep: plan source name -> candidates that it keeps.
+        keep: plan source name -> candidates that it keeps; backups are not waited for.
         not_ready: returns why no request can be made now, or None.
         wait: told why a request has to wait, once for each burst of plans.
     """
@@ -35,7 +36,7 @@ class AutoImagine:
     ) -> None:
         self._keep, self._starter, self._not_ready, self._wait = dict(keep), starter, not_ready, wait
         self._lock = threading.Lock()
-        self._new = dict.fromkeys(keep, 0)
+        self._new: Counter[str] = Counter()
         self._due = False
 
     def on_plan(self, source: str, settle_s: float) -> None:
@@ -66,7 +67,7 @@ class AutoImagine:
         """Start the request of the plans that have arrived; or let it wait."""
         with self._lock:
             self._starter.set_timer(None)
-            self._new = dict.fromkeys(self._new, 0)
+            self._new.clear()
             self._due = True
         if reason := self._not_ready():
             self._wait(reason)

@@ -58,7 +58,7 @@ class ImagineCore:
         self.description = RobotDescription(topics.robot_description, partial(refuse, "robot_description"), remark)
         robot = RobotState(topics.joint_states, self.inputs, self.description, host.graph)
         self._server = RequestServer(settings, robot, self.health, outputs, clocks, topics.scores)
-        keep = {name: source.keep for name, source in sources.items()}
+        keep = {name: source.keep for name, source in sources.items() if not source.backup}
         self._auto = AutoImagine(keep, host, self._not_ready, self._plans_wait)
         self._statuses = ImagineStatuses(lambda: settings().own, self.health, robot, self._server)
         self._lock = threading.Lock()

@@ -95,6 +95,7 @@ class ImagineHealth:
         self.refused |= {kind: ThrottledReports(lambda text: log.debug(text), clock) for kind in LASTING}
         # A planner that sends many plans a second loses some all the time: logged once, and counted.
         self.refused["lost_plans"] = ThrottledReports(once(info), clock)
+        self.refused["decisions"] = ThrottledReports(warn, clock)  # records that could not be written
         self.refused_requests = ThrottledReports(warn, clock)
         self.refused_plans = ThrottledReports(error, clock)
         self.remarks = ThrottledReports(info, clock)

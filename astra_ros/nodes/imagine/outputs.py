@@ -15,7 +15,7 @@ from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import Image
-from std_msgs.msg import Float32MultiArray
+from std_msgs.msg import Float32MultiArray, String
 from visualization_msgs.msg import MarkerArray
 
 from astra_ros.bridge.images import rgb_to_image
@@ -23,8 +23,8 @@ from astra_ros.bridge.markers import plans_to_markers
 from astra_ros.bridge.plan_adapters import PlanAdapter
 from astra_ros.bridge.scores import scores_to_diagnostics, scores_to_matrix
 from astra_ros.bridge.stamps import later, stamp_of_nanoseconds
+from astra_ros.nodes.imagine.decision import Decision
 from astra_ros.nodes.imagine.inputs import Request
-from astra_ros.nodes.imagine.request_server import Decision
 from astra_ros.nodes.imagine.settings import ImagineSettings
 from astra_ros.nodes.imagine.video_player import VideoPlayer
 from astra_ros.nodes.qos import LATCHED, reliable
@@ -53,6 +53,7 @@ class ImagineOutputs:
         events = PublisherEventCallbacks(matched=joined)
         self._scores = node.create_publisher(DiagnosticArray, "~/scores", LATCHED)
         self._matrix = node.create_publisher(Float32MultiArray, "~/score_matrix", LATCHED)
+        self._decisions = node.create_publisher(String, "~/decision", LATCHED)
         self._markers = node.create_publisher(MarkerArray, "~/plan_markers", LATCHED, event_callbacks=events)
         self._best_plan: dict[type, Publisher] = {
             message: node.create_publisher(message, adapter.best_topic, reliable(1))
@@ -70,7 +71,10 @@ class ImagineOutputs:
     def publish(self, decision: Decision, imaginer: Imaginer) -> None:
         request, scores = decision.request, decision.scores
         stamp, model = stamp_of_nanoseconds(request.stamp_ns), imaginer.model.card.name
-        self._scores.publish(scores_to_diagnostics(scores, stamp, request.frame_id, model, request.goal))
+        missing = {} if decision.result is None else decision.result.missing
+        shared = {**request.goal, **{f"{critic}.missing": why for critic, why in missing.items()}}
+        chosen = decision.choice.name
+        self._scores.publish(scores_to_diagnostics(scores, stamp, request.frame_id, model, shared, chosen))
         self._matrix.publish(scores_to_matrix(scores))
         if (plan := decision.handed_on) is not None:
             adapter, data = self._adapters[plan.source], plan.message.data
@@ -81,6 +85,9 @@ class ImagineOutputs:
         self._tool_paths = None
         self._markers_drawn = self._sheet_drawn = False
         self._shown_plan = None
+
+    def record(self, line: str) -> None:
+        self._decisions.publish(String(data=line))
 
     def draw(self, imaginer: Imaginer, settings: ImagineSettings, robot_description: str | None) -> str:
         """Publish the pictures and markers of the last decision; see `Outputs`."""
@@ -104,9 +111,10 @@ class ImagineOutputs:
             outcomes = result.imagination.outcomes
             paths = outcomes.get(TOOL_POSITION) if self._tool_paths is None else self._tool_paths
             objects = outcomes.get(OBJECT_POSITION)
-            self._markers.publish(plans_to_markers(result.scores, paths, objects, stamp, settings.world_frame))
+            chosen = self._last.choice.name
+            self._markers.publish(plans_to_markers(result.scores, paths, objects, stamp, settings.world_frame, chosen))
             self._markers_drawn = True
-        wanted = result.shown
+        wanted = _shown(self._last, result)
         if settings.show_plan in result.names:
             wanted = result.names.index(settings.show_plan)
         if self._shown_plan != wanted and self._video.get_subscription_count():
@@ -128,6 +136,11 @@ class ImagineOutputs:
         # The first plan by rank has the adapter: all plans of a result are of one robot.
         adapter = self._adapters[decision.request.held[result.names[result.shown]].source]
         return adapter.tool_paths(prepared.space, prepared.motion, urdf, tool_link)
+
+
+def _shown(decision: Decision, result: Result) -> int:
+    """Index of the plan whose video is published: the chosen one, or else the first by rank."""
+    return result.names.index(decision.choice.name) if decision.choice.name else result.shown
 
 
 def _draw_sheet(request: Request, result: Result, imaginer: Imaginer) -> np.ndarray:

@@ -16,7 +16,7 @@ from astra_ros.nodes.parameters import SettingsParameters
 from astra_ros.texts import short
 
 AT_START = ("model", "backend", "device", "image_transport", "critics", "plan_sources", "tool_link")
-SOURCE_AT_START = ("topic", "type", "keep", "max_age_s")
+SOURCE_AT_START = ("topic", "type", "keep", "max_age_s", "backup")
 
 
 class ImagineParameters:

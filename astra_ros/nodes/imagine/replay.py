@@ -7,13 +7,14 @@ docs/architecture.md has an example.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from geometry_msgs.msg import PoseStamped
 from rclpy.serialization import deserialize_message
@@ -23,9 +24,9 @@ from std_msgs.msg import String
 from astra_ros.bridge.plan_adapters import plan_adapter
 from astra_ros.nodes.imagine.bridge_readers import bridge_readers
 from astra_ros.nodes.imagine.core import ImagineCore
+from astra_ros.nodes.imagine.decision import Decision
 from astra_ros.nodes.imagine.inputs import Topics
 from astra_ros.nodes.imagine.message_readers import NANOSECONDS, Clocks
-from astra_ros.nodes.imagine.request_server import Decision
 from astra_ros.nodes.imagine.settings import ImagineSettings, NodeSettings
 from astra_ros.nodes.reports import Status
 from astra_ros.ranking.imaginer import Imaginer
@@ -60,11 +61,15 @@ class ReplayedRefusal:
 
 @dataclass
 class Replay:
-    """The outcome of a recording: requests served and refused, in order, and the node's statuses at the end."""
+    """The outcome of a recording: requests served and refused, in order, and the node's statuses at the end.
+
+    ``records`` are the decision records of all requests that began, as the node would have published them.
+    """
 
     decisions: list[ReplayedDecision] = field(default_factory=list)
     refusals: list[ReplayedRefusal] = field(default_factory=list)
     statuses: list[Status] = field(default_factory=list)
+    records: list[dict[str, Any]] = field(default_factory=list)
 
 
 @contextmanager
@@ -181,6 +186,9 @@ class _Player:
 
     def publish(self, decision: Decision, imaginer: Imaginer) -> None:
         self._decision = decision
+
+    def record(self, line: str) -> None:
+        self._replay.records.append(json.loads(line))
 
     def draw(self, imaginer: Imaginer, settings: ImagineSettings, robot_description: str | None) -> str:
         return ""

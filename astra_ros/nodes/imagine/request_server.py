@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from astra_ros.critics.scoring import PlanScore
+from astra_ros.files import OutputError
+from astra_ros.nodes.imagine.decision import Decision, candidates
+from astra_ros.nodes.imagine.decision_file import DecisionFile
+from astra_ros.nodes.imagine.decision_record import Circumstances, as_line, decision_record
 from astra_ros.nodes.imagine.health import ImagineHealth, LastRequest
 from astra_ros.nodes.imagine.inputs import Refused, Request
 from astra_ros.nodes.imagine.message_readers import Clocks
@@ -16,31 +20,10 @@ from astra_ros.nodes.imagine.robot_state import RobotState
 from astra_ros.nodes.imagine.settings import ImagineSettings, NodeSettings
 from astra_ros.plans.errors import PlanError
 from astra_ros.plans.plan import renamed
+from astra_ros.ranking.choice import BEST, TIED, PlanChoice, PlanChooser
 from astra_ros.ranking.imaginer import Imaginer, Result
 from astra_ros.ranking.prepare import NothingToImagine
 from astra_ros.ranking.vetoes import vetoed_by_numbers
-
-
-@dataclass(frozen=True)
-class Decision:
-    """The result of a request, and the plan that is handed on.
-
-    Attributes:
-        result: what was imagined; None where all plans are vetoed by their numbers, or refused.
-        scores: of the plans that were imagined, in their order, then of those that their numbers veto.
-        handed_on: the winner; None where all plans are vetoed, the winner is withheld, or was handed on before.
-        restamp: hand it on with the stamp 0, otherwise byte for byte.
-        withheld: why the winner must not be handed on, or ''.
-        repeats: the winner was handed on before, and is not again.
-    """
-
-    request: Request
-    result: Result | None
-    scores: list[PlanScore]
-    handed_on: HeldPlan | None = None
-    restamp: bool = False
-    withheld: str = ""
-    repeats: bool = False
 
 
 class Outputs(Protocol):
@@ -51,6 +34,9 @@ class Outputs(Protocol):
 
     def draw(self, imaginer: Imaginer, settings: ImagineSettings, robot_description: str | None) -> str:
         """Publish pictures and markers of the last decision; returns why the tool link's path is not shown, or ''."""
+
+    def record(self, line: str) -> None:
+        """Publish the record of a decision, a JSON object in one line."""
 
 
 @dataclass(eq=False)
@@ -65,6 +51,11 @@ class RequestServer:
     scores_topic: str
     _first: bool = True
     _wanted_joints: tuple[str, ...] = ()  # whose positions the plans of the last request wait for
+    _requests: int = 0
+    _file: DecisionFile = field(default_factory=DecisionFile)
+
+    def __post_init__(self) -> None:
+        self._chooser = PlanChooser(list(self.settings().sources))
 
     def robot_unknown(self) -> str | None:
         """Why the plans that wait cannot be compared with where the robot is, or None."""
@@ -77,26 +68,35 @@ class RequestServer:
         Returns the outcome in words, and whether its winner was withheld, so that another request is due. ``asked``:
         ~/imagine was called, so the best plan is handed on also if it was before.
         """
-        settings = self.settings()
-        own = settings.own
-        request = self.robot.inputs.request(own)
-        imaginer.configure(own, settings.critics, settings.scoring)
-        self._tell_critics(imaginer, own)
+        settings, began_s = self.settings(), self.clocks.monotonic_s()
+        request = self.robot.inputs.request(settings.own)
+        self._requests += 1
         try:
-            result = self._score(imaginer, request, own)
-        except NothingToImagine as error:
-            if vetoed := vetoed_by_numbers(error.refused, 0):
-                self.outputs.publish(Decision(request, None, vetoed), imaginer)
+            imaginer.configure(settings.own, settings.critics, settings.scoring)
+            self._tell_critics(imaginer, settings.own)
+            result = self._score(imaginer, request, settings.own)
+            decision = self._decide(imaginer, request, result, settings, asked)
+        except Exception as error:
+            refused = error.refused if isinstance(error, NothingToImagine) else {}
+            vetoed = vetoed_by_numbers(refused, 0)
+            choice = self._choice(request, vetoed, settings)
+            decision = Decision(request, None, refused, choice, unserved="" if refused else str(error))
+            if vetoed:
+                self.outputs.publish(decision, imaginer)
+            self._record(decision, imaginer, settings, began_s)
             raise
-        if result.undrawn:
-            self.robot.description.note_undrawn()
-        self._note_refused(request, result.prepared.refused)
-        self.health.left_out(result.prepared.left_out, imaginer.model.card.name)
-        decision = self._decide(imaginer, request, result, own, asked)
         self.outputs.publish(decision, imaginer)
+        summary = self._done(decision, result)
+        self._record(decision, imaginer, settings, began_s)
+        if undrawn := self.outputs.draw(imaginer, settings.own, self.robot.description.text):
+            self.health.refuse("markers", undrawn)
+        return summary, bool(decision.withheld)
+
+    def _done(self, decision: Decision, result: Result) -> str:
+        """Note a decision that was published; returns it in words."""
         if decision.handed_on is not None:
             decision.handed_on.handed_on = True
-        latency_s = self.clocks.monotonic_s() - request.received_s
+        latency_s = self.clocks.monotonic_s() - decision.request.received_s
         summary = _summary(decision, result, latency_s)
         if decision.withheld:
             self.health.refused_requests.add(decision.withheld)
@@ -109,15 +109,25 @@ class RequestServer:
                 timings_s=result.timings_s,
                 missing=result.missing,
                 undrawn=result.undrawn,
-                all_vetoed=result.best is None,
+                all_vetoed=not decision.choice.name,
             )
         )
         if self._first:
             self.health.tell(f"{summary}; further results are on {self.scores_topic}")
             self._first = False
-        if undrawn := self.outputs.draw(imaginer, own, self.robot.description.text):
-            self.health.refuse("markers", undrawn)
-        return summary, bool(decision.withheld)
+        return summary
+
+    def _record(self, decision: Decision, imaginer: Imaginer, settings: NodeSettings, began_s: float) -> None:
+        """Publish and keep the record of a decision. A fault of the file is reported, and stops nothing."""
+        ended_s, at_ns = self.clocks.monotonic_s(), self.clocks.ros_time_ns()
+        description = self.robot.description.text
+        around = Circumstances(self._requests, at_ns, began_s, ended_s, settings, description)
+        line = as_line(decision_record(decision, imaginer, around))
+        self.outputs.record(line)
+        try:
+            self._file.write(line, settings.own.decisions)
+        except OutputError as error:
+            self.health.refuse("decisions", str(error))
 
     def _tell_critics(self, imaginer: Imaginer, own: ImagineSettings) -> None:
         """Give the imaginer what is known of the robot and of obstacles."""
@@ -140,6 +150,10 @@ class RequestServer:
             result.prepared.refused.update(stamped)
             judged = True
             self._wanted_joints = ()
+            if result.undrawn:
+                self.robot.description.note_undrawn()
+            self._note_refused(request, result.prepared.refused)
+            self.health.left_out(result.prepared.left_out, imaginer.model.card.name)
             return result
         except NothingToImagine as error:
             self._wanted_joints = tuple(error.unknown_joints)
@@ -159,60 +173,69 @@ class RequestServer:
                 request.held[name].refused = True
                 self.health.refused_plans.add(str(reason), quiet=quiet)
 
+    def _choice(self, request: Request, scores: Sequence[PlanScore], settings: NodeSettings) -> PlanChoice:
+        """The plan that is chosen of all that are held, whether the choice can be handed on or not."""
+        known = candidates(request.held, scores, settings.sources)
+        return self._chooser.choose(known, settings.own.choice, self.clocks.monotonic_s())
+
     def _decide(
-        self, imaginer: Imaginer, request: Request, result: Result, own: ImagineSettings, asked: bool
+        self, imaginer: Imaginer, request: Request, result: Result, settings: NodeSettings, asked: bool
     ) -> Decision:
         """The decision. A plan is handed on once, or a controller would start it anew whenever another plan loses
         against it."""
-        best = None if result.best is None else request.held[result.names[result.best]]
-        repeats = best is not None and best.handed_on and not asked
-        hands_on = best is not None and not repeats
-        withheld = self._withheld(imaginer, request, result, own, hands_on)
-        scores = [*result.scores, *vetoed_by_numbers(result.prepared.refused, len(result.scores))]
-        if withheld or best is None or not hands_on:
-            return Decision(request, result, scores, withheld=withheld, repeats=repeats)
-        restamp = own.stamps.restamps(best.message.stamp_ns, self.clocks.ros_time_ns())
+        own, refused = settings.own, result.prepared.refused
+        vetoed = vetoed_by_numbers(refused, len(result.scores))
+        choice = self._choice(request, [*result.scores, *vetoed], settings)
+        chosen = request.held[choice.name] if choice.name else None
+        repeats = chosen is not None and chosen.handed_on and not asked
+        hands_on = chosen is not None and not repeats
+        withheld = self._withheld(imaginer, choice.name, chosen, own, hands_on)
+        if chosen is not None and not withheld:
+            self._chooser.taken(choice, self.clocks.monotonic_s())
+        if withheld or chosen is None or repeats:
+            return Decision(request, result, refused, choice, withheld=withheld, repeats=repeats)
+        restamp = own.stamps.restamps(chosen.message.stamp_ns, self.clocks.ros_time_ns())
         if restamp:
             self.health.say_once(
                 "the header.stamp of a plan is not now: it is handed on with the stamp 0, to begin at once, and "
                 "otherwise byte for byte (parameters past_stamp and future_stamp)"
             )
-        return Decision(request, result, scores, best, restamp)
+        return Decision(request, result, refused, choice, chosen, restamp)
 
     def _withheld(
-        self, imaginer: Imaginer, request: Request, result: Result, own: ImagineSettings, hands_on: bool
+        self, imaginer: Imaginer, name: str, chosen: HeldPlan | None, own: ImagineSettings, hands_on: bool
     ) -> str:
-        """Why the winner must not be handed on, or '': what was true when the request began may have changed. Where it
-        would not be handed on (``hands_on``), the robot may execute it already."""
+        """Why the chosen plan must not be handed on, or '': what was true when the request began may have changed.
+        Where it would not be handed on (``hands_on``), the robot may execute it already."""
         reason = self.robot.inputs.not_ready(own.camera_timeout_s)
-        if not reason and result.best is not None:
-            best = result.prepared.plans[result.best]
-            held = request.held[best.name]
-            if self.robot.inputs.plans.too_old(held):
-                reason = f"{best.name} became older than its source's max_age_s"
+        if not reason and chosen is not None:
+            if self.robot.inputs.plans.too_old(chosen):
+                reason = f"{name} became older than its source's max_age_s"
             elif hands_on:
-                reason = own.stamps.refusal(held.message.stamp_ns, self.clocks.ros_time_ns())
+                reason = own.stamps.refusal(chosen.message.stamp_ns, self.clocks.ros_time_ns())
                 now = self.robot.now(own.camera_timeout_s)
                 try:
-                    imaginer.prepare.check_start(renamed(held.message.plan, best.name), now)
+                    imaginer.prepare.check_start(renamed(chosen.message.plan, name), now)
                 except PlanError as error:
                     reason = str(error)
         return f"no plan is handed on: meanwhile, {reason}" if reason else ""
 
 
 def _summary(decision: Decision, result: Result, latency_s: float) -> str:
-    count, unimagined = len(result.scores), len(decision.scores) - len(result.scores)
+    count, unimagined, choice = len(result.scores), len(decision.scores) - len(result.scores), decision.choice
     text = f"{count} plan{'s' * (count != 1)} imagined in {1000 * latency_s:.0f} ms, "
     if decision.withheld:
         text += decision.withheld
+    elif choice.chosen is not None:
+        said = f"best is {choice.name} with score {choice.chosen.score:.3f}"
+        text += said if choice.why in (BEST, TIED) else choice.reason
+        if decision.repeats:
+            text += ", which was already handed on (~/imagine hands it on again)"
     elif result.best is None:
         shown = result.scores[result.shown]
         text += f"all vetoed; {shown.name}, first among them: {shown.reasons[0]}"
     else:
-        best = result.scores[result.best]
-        text += f"best is {best.name} with score {best.score:.3f}"
-        if decision.repeats:
-            text += ", which was already handed on (~/imagine hands it on again)"
+        text += choice.reason
     if unimagined:
         text += f"; {unimagined} vetoed by their numbers"
     if refused := len(result.prepared.refused) - unimagined:

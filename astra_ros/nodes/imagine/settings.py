@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from astra_ros.critics import DEFAULT_CRITICS, CriticSettings
 from astra_ros.critics.scoring import ScoringSettings
 from astra_ros.inference import DEFAULT_MODEL
+from astra_ros.nodes.imagine.decision_file import DecisionFileSettings
 from astra_ros.nodes.imagine.plan_stamps import REFUSE, RESTAMP, RULES, PlanStamps
+from astra_ros.ranking.choice import ChoiceSettings
 from astra_ros.ranking.imaginer import RankingSettings
 from astra_ros.settings import check_ranges, setting
 
@@ -17,7 +19,7 @@ LONGEST_S = 3600.0
 FOREVER_S = 1e9
 MOST_PLANS = 256  # of one source
 MOST_SEED = 2**32 - 1
-NAMESPACES = ("limits", "scoring")  # of parameters, beside those of critics and plan sources
+NAMESPACES = ("choice", "decisions", "limits", "scoring")  # of parameters, beside those of critics and plan sources
 JOINT_TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 
 
@@ -100,9 +102,11 @@ class ImagineSettings(RankingSettings):
     )
     plan_sources: tuple[str, ...] = setting(
         ("candidates",),
-        "names of the plan sources; each has the parameters <name>.topic, <name>.type, <name>.keep and "
-        "<name>.max_age_s",
+        "names of the plan sources; each has the parameters <name>.topic, <name>.type, <name>.keep, <name>.max_age_s "
+        "and <name>.backup; of equal scores, the plan of the first source wins",
     )
+    choice: ChoiceSettings = ChoiceSettings()
+    decisions: DecisionFileSettings = DecisionFileSettings()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -134,6 +138,10 @@ class PlanTopicSettings:
         "s",
     )
 
+    backup: bool = setting(
+        False, "whether its plans are used only where every plan of the other sources is vetoed or refused"
+    )
+
     def __post_init__(self) -> None:
         check_ranges(self)
         if not self.topic:
@@ -148,3 +156,7 @@ class NodeSettings:
     scoring: ScoringSettings = ScoringSettings()
     critics: Mapping[str, CriticSettings] = field(default_factory=dict)
     sources: Mapping[str, PlanTopicSettings] = field(default_factory=lambda: {"candidates": PlanTopicSettings()})
+
+    def __post_init__(self) -> None:
+        if self.sources and all(source.backup for source in self.sources.values()):
+            raise ValueError(f"{', '.join(self.sources)}: every plan source is a backup; one must not be")

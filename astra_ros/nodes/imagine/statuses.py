@@ -223,10 +223,11 @@ class ImagineStatuses:
         }
         values |= {f"last_{name}_ms": f"{1000 * s:.1f}" for name, s in last.timings_s.items()}
         values |= {f"{critic}.missing": reason for critic, reason in last.missing.items()}
-        values["robot_not_drawn"] = last.undrawn
+        unwritten = health.refused["decisions"]
+        values |= {"robot_not_drawn": last.undrawn, "decisions_not_written": unwritten.count}
         slow = f"a request takes {busy_s:.0f} s so far" if busy_s > SLOW_S else ""
         wanted = self._inputs.goals.came_s is not None or any(health.refused[kind].open for kind in GOAL_INPUTS)
-        refused = health.refused_requests.recent or health.refused["obstacles"].recent
+        refused = health.refused_requests.recent or health.refused["obstacles"].recent or unwritten.recent
         if reason := slow or refused or "; ".join(last.lacks(wanted)):
             return Status("requests", WARN, reason, values)
         return Status("requests", WARN if last.all_vetoed else OK, last.summary or "no request yet", values)

@@ -9,8 +9,8 @@ from known_model import HISTORY, WHITE, KnownModel, plan
 pytest.importorskip("rclpy")
 from trajectory_msgs.msg import JointTrajectory
 
+from astra_ros.nodes.imagine.decision import Decision
 from astra_ros.nodes.imagine.outputs import ImagineOutputs
-from astra_ros.nodes.imagine.request_server import Decision
 from astra_ros.nodes.imagine.settings import ImagineSettings
 from astra_ros.ranking.imaginer import Imaginer, RankingSettings
 from astra_ros.robot.kinematics import KinematicsError
@@ -51,7 +51,7 @@ def outputs():
     settings = ImagineSettings(horizon=2, tool_link="tool", playback_rate=0.0)
 
     def serve(urdf="an arm"):
-        made.publish(Decision(request, result, result.scores), imaginer)
+        made.publish(Decision(request, result), imaginer)
         return made.draw(imaginer, settings, urdf)
 
     return SimpleNamespace(

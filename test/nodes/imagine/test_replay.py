@@ -25,6 +25,7 @@ from astra_ros.nodes.imagine.replay import open_bag, replay
 from astra_ros.nodes.imagine.settings import ImagineSettings, NodeSettings, PlanTopicSettings
 from astra_ros.nodes.reports import OK
 from astra_ros.plans.joint_plan import JointPlan
+from astra_ros.ranking.choice import ChoiceSettings
 from astra_ros.ranking.prepare import NothingToImagine
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -89,6 +90,20 @@ def test_the_winner_of_a_recording_is_handed_on_byte_for_byte(tmp_path, storage,
     assert only.at_ns == ns(3.007), "at once: as many as are kept have come"
     assert only.decision.request.stamp_ns == ns(3.0) and "best is candidates/1" in only.summary
     assert {each.part: each.level for each in made.statuses}["plans"] == OK
+
+
+def test_a_replay_has_the_records_and_shows_what_another_margin_would_choose(tmp_path):
+    bursts = [[trajectory(end) for end in ends] for ends in ((0.5, 0.3, 0.1), (0.5, 0.55, 0.1))]
+    sent = [(2.0 + cycle + 0.001 * k, each) for cycle, burst in enumerate(bursts) for k, each in enumerate(burst)]
+    path = record(tmp_path / "bag", sent)
+    free = replayed(path)
+    firm = replayed(path, settings=replace(SETTINGS, own=replace(SETTINGS.own, choice=ChoiceSettings(margin=0.1))))
+    assert [each["choice"]["plan"] for each in free.records] == ["candidates/0", "candidates/1"]
+    assert [(each["choice"]["plan"], each["choice"]["why"]) for each in firm.records] == [
+        ("candidates/0", "best"), ("candidates/0", "kept"),
+    ]  # fmt: skip
+    assert [each["at_ns"] for each in firm.records] == [each.at_ns for each in firm.decisions]
+    assert firm.decisions[1].decision.handed_on.message.data == bursts[1][0]
 
 
 def test_the_bag_s_clock_decides_when_plans_have_settled_and_are_too_old(tmp_path):

@@ -1,0 +1,77 @@
+"""The outcome of one request. Without ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from astra_ros.critics.scoring import PlanScore
+from astra_ros.nodes.imagine.inputs import Request
+from astra_ros.nodes.imagine.plan_inputs import HeldPlan
+from astra_ros.nodes.imagine.settings import PlanTopicSettings
+from astra_ros.plans.errors import PlanError
+from astra_ros.ranking.choice import Candidate, PlanChoice
+from astra_ros.ranking.imaginer import Result
+from astra_ros.ranking.vetoes import vetoed_by_numbers
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The result of a request, the plan that is chosen, and the plan that is handed on.
+
+    Attributes:
+        result: what was imagined; None where all plans are vetoed by their numbers or refused, or the request could not
+            be served.
+        refused: plan name -> why it was not imagined.
+        handed_on: the chosen plan; None where none is, where it is withheld, or was handed on before.
+        restamp: hand it on with the stamp 0, otherwise byte for byte.
+        withheld: why the chosen plan must not be handed on, or ''.
+        repeats: the chosen plan was handed on before, and is not again.
+        unserved: why the request could not be served, or ''.
+    """
+
+    request: Request
+    result: Result | None
+    refused: Mapping[str, PlanError] = field(default_factory=dict)
+    choice: PlanChoice = PlanChoice()
+    handed_on: HeldPlan | None = None
+    restamp: bool = False
+    withheld: str = ""
+    repeats: bool = False
+    unserved: str = ""
+
+    @property
+    def scores(self) -> list[PlanScore]:
+        """Of the plans that were imagined, in their order, then of those that their numbers veto."""
+        imagined = [] if self.result is None else self.result.scores
+        return [*imagined, *vetoed_by_numbers(self.refused, len(imagined))]
+
+    @property
+    def outcome(self) -> str:
+        """ "handed_on", "repeats", "withheld", "unserved", or "none" where no plan can be used."""
+        if self.unserved:
+            return "unserved"
+        if self.withheld:
+            return "withheld"
+        if not self.choice.name:
+            return "none"
+        return "repeats" if self.repeats else "handed_on"
+
+
+def candidates(
+    held: Mapping[str, HeldPlan], scores: Sequence[PlanScore], sources: Mapping[str, PlanTopicSettings]
+) -> list[Candidate]:
+    """The plans of a request, in their order, as they are chosen from. Those without a score were refused.
+
+    ``held``: plan name, ``<source>/<index>``, -> the plan.
+    """
+    by_name = {score.name: score for score in scores}
+    made = []
+    for name, each in held.items():
+        known = Candidate(
+            name, each.source, int(name.rpartition("/")[2]), each.message.data, backup=sources[each.source].backup
+        )
+        if (score := by_name.get(name)) is not None:
+            known = replace(known, score=score.score, verdict=score.verdict)
+        made.append(known)
+    return made
