@@ -17,7 +17,7 @@ from astra_ros.ranking.imaginer import Imaginer
 
 
 @dataclass(frozen=True, eq=False)
-class ArmState:
+class SeenArm:
     """What is known of an arm now.
 
     Attributes:
@@ -112,7 +112,7 @@ class RobotWorldModel:
         self.problem = ""
         self._described = ""
 
-    def imagine_motion(self, initial_state: ArmState, goal_state: ArmGoal, robot_urdf: str) -> ImaginedMotion:
+    def imagine_motion(self, initial_state: SeenArm, goal_state: ArmGoal, robot_urdf: str) -> ImaginedMotion:
         """Plan motions from a state to a goal, and imagine each.
 
         Raises:

@@ -12,7 +12,7 @@ pytest.importorskip("toppra")
 from known_model import WHITE, KnownModel
 
 from astra_ros.agents.loop import LoopSettings
-from astra_ros.agents.manipulation import ArmGoal, ArmState, PushTask, RobotWorldModel
+from astra_ros.agents.manipulation import ArmGoal, SeenArm, PushTask, RobotWorldModel
 from astra_ros.control.motion_candidates import MotionSettings, plan_motions
 from astra_ros.control.planning_errors import InCollision, NoPath, OutsideLimits, PlanningNotInstalled
 from astra_ros.control.pushes import PushSettings, plan_pushes
@@ -64,7 +64,7 @@ FRAMES = np.zeros((2, 8, 8, 3), np.uint8)
 
 def test_motions_to_a_goal_are_planned_imagined_and_chosen(robot, panda):
     goal = {name: value + 0.3 for name, value in zip(panda.spec.joint_names, panda.spec.ready)}
-    made = robot.imagine_motion(ArmState(FRAMES, panda.now), ArmGoal(goal, WHITE), panda.urdf)
+    made = robot.imagine_motion(SeenArm(FRAMES, panda.now), ArmGoal(goal, WHITE), panda.urdf)
     assert len(made.plans) == 3 and made.best in made.plans
     assert made.best.name == made.choice.result.names[made.choice.result.best]
     for plan in made.plans:
@@ -76,7 +76,7 @@ def test_motions_to_a_goal_are_planned_imagined_and_chosen(robot, panda):
 
 def test_what_cannot_be_planned_is_raised_and_nothing_imagined(robot, panda):
     with pytest.raises(OutsideLimits) as caught:
-        robot.imagine_motion(ArmState(FRAMES, panda.now), ArmGoal({"panda_joint1": 9.0}), panda.urdf)
+        robot.imagine_motion(SeenArm(FRAMES, panda.now), ArmGoal({"panda_joint1": 9.0}), panda.urdf)
     assert caught.value.joint == "panda_joint1" and not robot.imaginer.model.asked
 
 
