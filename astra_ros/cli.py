@@ -27,6 +27,7 @@ COMMANDS = {
     "style": "teach a model to take on the light and colours of an image",
     "eval": "measure a model on held-out scenes, beside copying the last frame",
     "rank": "over many scenes: does the score order plans as the simulator does?",
+    "explore": "how much of a house a rover sees, by imagination and without",
     "bench": "how fast: camera image to scores, beside the plain denoising loop",
 }
 

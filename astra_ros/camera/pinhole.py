@@ -116,6 +116,11 @@ class PinholeCamera:
         front = np.where(depth > 0.0, depth, np.nan)
         return image[..., :2] / front[..., None], depth
 
+    def directions(self) -> np.ndarray:
+        """float64 [height, width, 3], the direction of each pixel in the optical frame, 1 along the optical axis."""
+        u, v = np.meshgrid(np.arange(self.width), np.arange(self.height))
+        return np.stack([(u - self.cx) / self.fx, (v - self.cy) / self.fy, np.ones(u.shape)], axis=-1)
+
     def resembles(self, other: PinholeCamera) -> bool:
         """Whether another camera sees nearly the same: within 2 % of the width, 2 cm and one degree.
 

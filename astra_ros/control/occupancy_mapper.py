@@ -131,6 +131,10 @@ class OccupancyMapper:
             self._seen[tuple(cell)] = True
 
     @property
+    def known_m2(self) -> float:
+        return float(np.count_nonzero(self._seen)) * self._place.resolution_m**2
+
+    @property
     def grid(self) -> OccupancyGrid:
         """The map so far; a cell is occupied where more speaks for it than against."""
         return self._place.with_cells(np.where(self._seen, np.where(self._odds > 0.0, OCCUPIED, FREE), UNKNOWN))
