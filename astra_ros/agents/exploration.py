@@ -159,7 +159,7 @@ class WorldExploration:
         Raises:
             NothingToImagine: no plan fits the model's action space and horizon.
         """
-        self._learn(observation)
+        self.observe(observation)
         now = dict(zip(plans[0].motion_names, observation.velocity))
         result = self.imaginer.score(observation.frames, plans, now)
         space, motion = result.prepared.space, result.prepared.motion
@@ -215,8 +215,8 @@ class WorldExploration:
         frames = np.concatenate([predicted.before.frames, self.imagined(predicted)])[-len(predicted.before.frames) :]
         return Observation(predicted.grid, predicted.place, predicted.yaw, predicted.velocity, frames=frames)
 
-    def _learn(self, observation: Observation) -> None:
-        """Learn to read ranges from the newest image and the map."""
+    def observe(self, observation: Observation) -> None:
+        """Learn to read ranges from the newest image and the map; more often than motions are chosen, if possible."""
         newest = observation.frames[-1]
         if self._learned is newest:
             return
@@ -248,6 +248,9 @@ class ByImaginedGain:
 
     def evaluate(self, predicted: Explored) -> float:
         return self._explorer.evaluate(predicted)
+
+    def observe(self, observation: Observation) -> None:
+        self._world.observe(observation)
 
 
 class ByMapGain:

@@ -56,13 +56,16 @@ class RangeReader:
             return np.full((*lead, width), self.reach_m)
         if self._weights is None:
             assert self._gram is not None and self._sums is not None
-            self._weights = np.linalg.solve(self._gram + RIDGE * np.eye(len(self._gram)), self._sums)
+            held = np.full(len(self._gram), RIDGE)
+            held[-1] = 1e-6  # the mean is free
+            self._weights = np.linalg.solve(self._gram + np.diag(held), self._sums)
         shares = _rows(latents.reshape(-1, *latents.shape[-3:])) @ self._weights
         return self.reach_m * np.clip(shares, 0.0, 1.0).reshape(*lead, width)
 
 
 def _rows(latents: np.ndarray) -> np.ndarray:
-    """Features [N * w, C * h + w] of latents [N, C, h, w]: the column's values, and which one it is."""
+    """Features [N * w, C * h + w + 1] of latents [N, C, h, w]: the column's values, which one it is, and a 1."""
     count, channels, height, width = latents.shape
     columns = np.moveaxis(latents, -1, 1).reshape(count * width, channels * height)
-    return np.concatenate([columns, np.tile(np.eye(width), (count, 1))], axis=1, dtype=np.float64)
+    which = np.tile(np.eye(width), (count, 1))
+    return np.concatenate([columns, which, np.ones((len(columns), 1))], axis=1, dtype=np.float64)

@@ -6,7 +6,8 @@
   imagined  the candidate whose imagined video extends the map most
   oracle    the candidate whose real outcome is worth most, which only a simulator can know
 
-Every policy explores the same houses. An episode ends after --distance-m metres.
+Every policy explores the same houses. An episode ends after --distance-m metres. What `imagined` learns of reading
+imagined pictures is kept from house to house.
 """
 
 from __future__ import annotations

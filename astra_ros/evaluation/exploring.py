@@ -14,7 +14,7 @@ from astra_ros.camera.frame_size import to_model_size
 from astra_ros.control.frontier_explorer import Explored, FrontierExplorer
 from astra_ros.datasets.record import FINER
 from astra_ros.evaluation.results import as_json, check_writable, provenance, write_json
-from astra_ros.inference import DEFAULT_MODEL, load_world_model
+from astra_ros.inference import DEFAULT_MODEL, ModelCard, load_world_model
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.ranking.imaginer import Imaginer, RankingSettings
 from astra_ros.registry import UnknownName
@@ -25,6 +25,7 @@ from astra_ros.simulation.explore.world import make
 SPACE = "rover_twist"
 BASELINE, POLICIES = "nearest", ("nearest", "random", "map", "imagined", "oracle")
 AT_M, AT_S = (5.0, 10.0), (30.0, 60.0)
+LEARN_EVERY = 2  # steps between two images that ranges are learned from
 DRAWS = 5000
 
 
@@ -103,7 +104,7 @@ def explore(request: ExploreRequest) -> ExploreResult:
     """
     check_writable(request.out)
     model = load_world_model(request.backend, request.model, "cpu")
-    imaginer = Imaginer(model, RankingSettings(action_space=SPACE))
+    imagination = WorldExploration(Imaginer(model, RankingSettings(action_space=SPACE)))
     size = model.card.image_size
     episodes: dict[str, list[ExploredHouse]] = {name: [] for name in request.policies}
     with make("rover", FINER * max(size)) as world:
@@ -111,7 +112,8 @@ def explore(request: ExploreRequest) -> ExploreResult:
         for seed in tqdm(range(request.first_seed, request.first_seed + request.houses), "houses", mininterval=5.0):
             for name in request.policies:
                 robot.reset(seed)
-                episodes[name].append(_episode(request, robot, seed, _policy(name, robot, imaginer, seed), imaginer))
+                policy = _policy(name, robot, imagination, seed)
+                episodes[name].append(_episode(request, robot, seed, policy, model.card))
             figures = {name: _figures(each, episodes.get(BASELINE)) for name, each in episodes.items()}
             result = ExploreResult(model.card.name, len(next(iter(episodes.values()))), request.distance_m, figures)
             if request.out:  # after each house, so that a run that is stopped leaves what it found
@@ -131,27 +133,32 @@ def table(result: ExploreResult) -> str:
     return "\n".join(lines)
 
 
-def _episode(request: ExploreRequest, robot: MappingRobot, seed: int, policy, imaginer: Imaginer) -> ExploredHouse:
-    card, complete = imaginer.model.card, False
+def _episode(request: ExploreRequest, robot: MappingRobot, seed: int, policy, card: ModelCard) -> ExploredHouse:
+    complete = False
     frames = [to_model_size(robot.render(), card.image_size)] * card.history
     while robot.distance_m < request.distance_m and robot.time_s < request.most_s:
-        now = robot.explored
-        seen = Observation(now.grid, now.place, now.yaw, now.velocity, now.contact, frames=np.stack(frames))
-        action = policy.select_action(seen)
+        action = policy.select_action(_observed(robot, frames))
         if action is None:
             complete = True
             break
         robot.command(action)
-        for _ in range(request.act_steps):
+        for step in range(request.act_steps):
             robot.step(card.dt_s)
             frames = [*frames[1:], to_model_size(robot.render(), card.image_size)]
+            if step % LEARN_EVERY == 0 and isinstance(policy, ByImaginedGain):
+                policy.observe(_observed(robot, frames))
     times, metres, known = np.array(robot.known_m2).T
     at_m = {f"{at:g}": float(known[metres <= at].max()) for at in AT_M if at <= request.distance_m}
     at_s = {f"{at:g}": float(known[times <= at].max()) for at in AT_S if at <= request.most_s}
     return ExploredHouse(seed, at_m, at_s, robot.distance_m, robot.time_s, robot.contacts, complete)
 
 
-def _policy(name: str, robot: MappingRobot, imaginer: Imaginer, seed: int):
+def _observed(robot: MappingRobot, frames: list[np.ndarray]) -> Observation:
+    now = robot.explored
+    return Observation(now.grid, now.place, now.yaw, now.velocity, now.contact, frames=np.stack(frames))
+
+
+def _policy(name: str, robot: MappingRobot, world: WorldExploration, seed: int):
     explorer = FrontierExplorer()
     if name == "nearest":
         return explorer
@@ -160,9 +167,8 @@ def _policy(name: str, robot: MappingRobot, imaginer: Imaginer, seed: int):
         return _ByTrial(explorer, lambda plans: rng.random(len(plans)))
     if name == "oracle":
         return _ByTrial(explorer, lambda plans: [explorer.evaluate(_tried(robot, plan)) for plan in plans])
-    world = WorldExploration(imaginer, explorer)
     if name == "map":
-        return ByMapGain(explorer, world.camera, imaginer.model.card.action_spaces[SPACE])
+        return ByMapGain(explorer, world.camera, world.imaginer.model.card.action_spaces[SPACE])
     return ByImaginedGain(world, explorer)
 
 
