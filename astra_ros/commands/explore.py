@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 
 from astra_ros.commands.arguments import add_options, request_of
-from astra_ros.evaluation.exploring import ExploreRequest
+from astra_ros.evaluation.requests import ExploreRequest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

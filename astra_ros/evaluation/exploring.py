@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -13,43 +12,19 @@ from astra_ros.agents.exploration import ByImaginedGain, ByMapGain, Observation,
 from astra_ros.camera.frame_size import to_model_size
 from astra_ros.control.frontier_explorer import Explored, FrontierExplorer
 from astra_ros.datasets.record import FINER
+from astra_ros.evaluation.requests import ExploreRequest
 from astra_ros.evaluation.results import as_json, check_writable, provenance, write_json
-from astra_ros.inference import DEFAULT_MODEL, ModelCard, load_world_model
+from astra_ros.inference import ModelCard, load_world_model
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.ranking.imaginer import Imaginer, RankingSettings
-from astra_ros.registry import UnknownName
-from astra_ros.settings import check_ranges, setting
 from astra_ros.simulation.explore.mapping_robot import MappingRobot
 from astra_ros.simulation.explore.world import make
 
 SPACE = "rover_twist"
-BASELINE, POLICIES = "nearest", ("nearest", "random", "map", "imagined", "oracle")
+BASELINE = "nearest"
 AT_M, AT_S = (5.0, 10.0), (30.0, 60.0)
 LEARN_EVERY = 2  # steps between two images that ranges are learned from
 DRAWS = 5000
-
-
-@dataclass(frozen=True)
-class ExploreRequest:
-    """What is compared."""
-
-    policies: Sequence[str] = setting(("nearest", "map", "imagined"), f"which of {', '.join(POLICIES)}")
-    houses: int = setting(10, "number of houses", 1, 100_000)
-    first_seed: int = setting(
-        1000, "seed of the first house; the shipped models were trained in houses below 700", 0, 10**9
-    )
-    distance_m: float = setting(10.0, "metres that each episode drives", 0.1, 1000.0, "m")
-    most_s: float = setting(120.0, "simulated seconds after which an episode ends anyway", 1.0, 1e5, "s")
-    act_steps: int = setting(8, "steps of 0.25 s between two choices", 1, 16)
-    model: str = setting(DEFAULT_MODEL, "shipped name or directory")
-    backend: str = setting("torch", "what runs the model: torch, onnx, openvino")
-    out: Path | None = setting(None, "JSON file for the figures")
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
-        for name in self.policies:
-            if name not in POLICIES:
-                raise UnknownName("policy", name, list(POLICIES))
 
 
 @dataclass(frozen=True)
@@ -103,7 +78,7 @@ def explore(request: ExploreRequest) -> ExploreResult:
     Raises UserError where the model cannot be used or the file cannot be written.
     """
     check_writable(request.out)
-    model = load_world_model(request.backend, request.model, "cpu")
+    model = load_world_model(request.backend, request.model, request.device)
     imagination = WorldExploration(Imaginer(model, RankingSettings(action_space=SPACE)))
     size = model.card.image_size
     episodes: dict[str, list[ExploredHouse]] = {name: [] for name in request.policies}
@@ -164,7 +139,7 @@ def _policy(name: str, robot: MappingRobot, world: WorldExploration, seed: int):
         return explorer
     if name == "random":
         rng = np.random.default_rng([seed, 21])
-        return _ByTrial(explorer, lambda plans: rng.random(len(plans)))
+        return _ByTrial(explorer, lambda plans: rng.random(len(plans)).tolist())
     if name == "oracle":
         return _ByTrial(explorer, lambda plans: [explorer.evaluate(_tried(robot, plan)) for plan in plans])
     if name == "map":

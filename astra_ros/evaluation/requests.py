@@ -13,13 +13,15 @@ from astra_ros.evaluation.bench_result import Condition
 from astra_ros.evaluation.contact_calibration import MISS_RATE
 from astra_ros.evaluation.evaluation_result import HORIZONS
 from astra_ros.inference import DEFAULT_MODEL
-from astra_ros.settings import SettingError, setting
+from astra_ros.registry import UnknownName
+from astra_ros.settings import SettingError, check_ranges, setting
 from astra_ros.simulation.worlds import WORLDS
 
 # Seeds away from the scenes that `astra record` holds out for `astra eval`, and from each other: what is stated of
 # scenes must not have been fitted to them.
 RANKED_FROM = HELD_OUT_FROM + 50_000
 CALIBRATED_FROM = HELD_OUT_FROM + 70_000
+EXPLORERS = ("nearest", "random", "map", "imagined", "oracle")
 FEWEST_RUNS = 5  # of larger requests than the first size
 
 
@@ -170,3 +172,24 @@ class BenchRequest:
         """Timed requests of an engine under a condition."""
         share = min(1.0, self.plans * self.horizon / condition.frames)
         return max(min(self.runs, FEWEST_RUNS), round(self.runs * share))
+
+
+@dataclass(frozen=True)
+class ExploreRequest(ModelRequest):
+    """What is compared."""
+
+    policies: Sequence[str] = setting(("nearest", "map", "imagined"), f"which of {', '.join(EXPLORERS)}")
+    houses: int = setting(10, "number of houses", 1, 100_000)
+    first_seed: int = setting(
+        1000, "seed of the first house; the shipped models were trained in houses below 700", 0, 10**9
+    )
+    distance_m: float = setting(10.0, "metres that each episode drives", 0.1, 1000.0, "m")
+    most_s: float = setting(120.0, "simulated seconds after which an episode ends anyway", 1.0, 1e5, "s")
+    act_steps: int = setting(8, "steps of 0.25 s between two choices", 1, 16)
+    out: Path | None = setting(None, "file that the figures are written to, as JSON")
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        for name in self.policies:
+            if name not in EXPLORERS:
+                raise UnknownName("policy", name, list(EXPLORERS))
