@@ -9,7 +9,7 @@ import numpy as np
 
 from astra_ros.views import canvas as look
 from astra_ros.views.canvas import Canvas
-from astra_ros.views.imagined_plans import ImaginedPlans, by_rank, chosen, critic_names
+from astra_ros.views.imagined_plans import ImaginedPlans, by_rank, critic_names
 
 CELL = 96  # height of a frame, px
 _GAP = 4
@@ -129,7 +129,7 @@ def contact_sheet(
     _draw_axis(sheet, layout, plans.dt_s)
     for index, k in enumerate(by_rank(plans.scores)):
         score = plans.scores[k]
-        _draw_panel(sheet, layout, index, score, critics, longest)
+        _draw_panel(sheet, layout, index, score, critics, longest, plans.chooses(score))
         steps = None if plans.imagined_steps is None else plans.imagined_steps[k]
         _draw_frames(sheet, layout, index, 0, plans.frames[k, :steps], "IMAGINED", score.reasons)
         if plans.truth is not None:
@@ -151,8 +151,9 @@ def _draw_header(sheet, layout, plans, pictures, title) -> None:
     sheet.text(_PAD, 30, title, 28, look.TEXT, max_width=room)
     count, horizon = plans.frames.shape[:2]
     text = f"{count} plan{'s' * (count != 1)}, {horizon * plans.dt_s:g} s each, best on top."
-    best = next((score for score in plans.scores if chosen(score)), None)
-    text += f" Chosen: {best.name}." if best else " All are vetoed, so none is chosen."
+    chosen = next((score for score in plans.scores if plans.chooses(score)), None)
+    vetoed = all(score.verdict == "vetoed" for score in plans.scores)
+    text += f" Chosen: {chosen.name}." if chosen else f" {'All are vetoed, so none' if vetoed else 'None'} is chosen."
     sheet.text(_PAD, 60, text, 15, look.TEXT, max_width=room)
     x = _PAD
     legend = "Bars: what each critic takes from the score; score = exp(-sum of bars)."
@@ -174,9 +175,9 @@ def _draw_axis(sheet, layout, dt_s) -> None:
         sheet.box(middle - 1, y + 11, 2, 6, look.DIM)
 
 
-def _draw_panel(sheet, layout, index, score, critics, longest) -> None:
+def _draw_panel(sheet, layout, index, score, critics, longest, chosen) -> None:
     top, right = layout.band(index), _PAD + _PANEL
-    colour, panel = look.VERDICT_COLOURS[score.verdict], look.PANEL_CHOSEN if chosen(score) else look.PANEL
+    colour, panel = look.VERDICT_COLOURS[score.verdict], look.PANEL_CHOSEN if chosen else look.PANEL
     sheet.box(_PAD, top, layout.width - 2 * _PAD, layout.band_height, panel)
     sheet.box(_PAD, top, 6, layout.band_height, colour)
     top += _INSET
@@ -187,7 +188,7 @@ def _draw_panel(sheet, layout, index, score, critics, longest) -> None:
     sheet.text(right, top + 18, number, 36, colour, "right")
     sheet.text(x, top + 8, score.name, 16, look.TEXT, max_width=room)
     x += sheet.label(x, top + 21, score.verdict, colour) + 6
-    if chosen(score):
+    if chosen:
         sheet.label(x, top + 21, "chosen", look.TEXT)
     for row, name in enumerate(critics):
         left, y, full, thick = layout.bar(index, row)

@@ -20,6 +20,7 @@ class ImaginedPlans:
         truth: uint8 [K, H, h', w', 3] RGB of the executed plans, in any size, or None.
         truth_notes: K short texts on what happened, or none.
         imagined_steps: int [K], how many of each plan's frames were imagined; None: all H.
+        chosen: name of the plan that was chosen, '' for none; None: the best one, unless all are vetoed.
 
     Raises:
         ValueError: on creation, for shapes or numbers of plans that do not fit.
@@ -31,6 +32,7 @@ class ImaginedPlans:
     truth: np.ndarray | None = field(default=None, repr=False)
     truth_notes: Sequence[str] = ()
     imagined_steps: np.ndarray | None = None
+    chosen: str | None = None
 
     def __post_init__(self) -> None:
         for what, clip in (("imagined frames", self.frames), ("truth", self.truth)):
@@ -43,10 +45,10 @@ class ImaginedPlans:
             if values is not None and len(values) != len(self.frames):
                 raise ValueError(f"{len(values)} {what} for {len(self.frames)} imagined plans")
 
-
-def chosen(score: PlanScore) -> bool:
-    """Whether it is the best plan and not vetoed."""
-    return score.rank == 0 and score.verdict != "vetoed"
+    def chooses(self, score: PlanScore) -> bool:
+        """Whether it is the score of the chosen plan."""
+        best = score.rank == 0 and score.verdict != "vetoed"
+        return best if self.chosen is None else score.name == self.chosen
 
 
 def by_rank(scores: Sequence[PlanScore]) -> list[int]:

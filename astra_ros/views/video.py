@@ -13,7 +13,7 @@ from astra_ros.errors import UserError
 from astra_ros.files import atomic_write
 from astra_ros.views import canvas as look
 from astra_ros.views.canvas import Canvas
-from astra_ros.views.imagined_plans import ImaginedPlans, by_rank, chosen
+from astra_ros.views.imagined_plans import ImaginedPlans, by_rank
 
 CELL = 160  # height of a frame beside what then happened, px
 CELL_ALONE = 200
@@ -122,7 +122,7 @@ def side_by_side(
     for index, k in enumerate(by_rank(plans.scores)):
         x = _PAD + index % columns * (tile_width + _PAD)
         y = _TITLE + index // columns * (tile_height + _PAD)
-        _draw_tile(still, x, y, tile_width, tile_height, plans.scores[k])
+        _draw_tile(still, (x, y, tile_width, tile_height), plans.scores[k], plans.chooses(plans.scores[k]))
         left = x + (tile_width - frames_width) // 2
         corners.append((left, y + _LABELS))
         for (label, _), width in zip(clips, widths):
@@ -145,9 +145,9 @@ def side_by_side(
     return video
 
 
-def _draw_tile(page: Canvas, x: int, y: int, width: int, height: int, score: PlanScore) -> None:
-    colour = look.VERDICT_COLOURS[score.verdict]
-    page.box(x, y, width, height, look.PANEL_CHOSEN if chosen(score) else look.PANEL)
+def _draw_tile(page: Canvas, place: tuple[int, int, int, int], score: PlanScore, chosen: bool) -> None:
+    colour, (x, y, width, height) = look.VERDICT_COLOURS[score.verdict], place
+    page.box(x, y, width, height, look.PANEL_CHOSEN if chosen else look.PANEL)
     page.box(x, y, width, 4, colour)
     left, right = x + _PAD, x + width - _PAD
     left += page.text(left, y + 34, str(score.rank + 1), 30) + 10
@@ -155,7 +155,7 @@ def _draw_tile(page: Canvas, x: int, y: int, width: int, height: int, score: Pla
     page.text(right, y + 34, number, 26, colour, "right")
     room = right - look.text_width(number, 26) - 8 - left
     page.text(left, y + 23, score.name, 15, max_width=room)
-    page.label(left, y + 35, "chosen" if chosen(score) and score.verdict == "accepted" else score.verdict, colour)
+    page.label(left, y + 35, "chosen" if chosen and score.verdict == "accepted" else score.verdict, colour)
 
 
 def _draw_clock(page: Canvas, step: int, horizon: int, dt_s: float) -> None:

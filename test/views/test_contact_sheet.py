@@ -84,13 +84,17 @@ def test_each_band_wears_its_verdicts_colour():
 
 
 def test_only_the_chosen_plan_has_the_chosen_background():
-    def backgrounds(scores):
-        sheet, layout = sheet_of(make_frames(), scores), layout_of()
+    def backgrounds(scores, chosen=None):
+        sheet, layout = sheet_of(make_frames(), scores, chosen=chosen), layout_of()
         return [tuple(sheet[layout.band(index) + 2, 30]) for index in range(3)]
 
     assert backgrounds(SCORES) == [look.PANEL_CHOSEN, look.PANEL, look.PANEL]
     vetoed = [make_score(n, k, "vetoed", goal=1.0, collision=0.0) for k, n in enumerate("abc")]
     assert backgrounds(vetoed) == [look.PANEL] * 3
+    # Not always the best one: the one before it may have been kept.
+    second = next(score.name for score in SCORES if score.rank == 1)
+    assert backgrounds(SCORES, second) == [look.PANEL, look.PANEL_CHOSEN, look.PANEL]
+    assert backgrounds(SCORES, "") == [look.PANEL] * 3
 
 
 def filled(sheet, layout, index, critic, colour):

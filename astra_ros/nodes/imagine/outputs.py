@@ -24,7 +24,6 @@ from astra_ros.bridge.plan_adapters import PlanAdapter
 from astra_ros.bridge.scores import scores_to_diagnostics, scores_to_matrix
 from astra_ros.bridge.stamps import later, stamp_of_nanoseconds
 from astra_ros.nodes.imagine.decision import Decision
-from astra_ros.nodes.imagine.inputs import Request
 from astra_ros.nodes.imagine.settings import ImagineSettings
 from astra_ros.nodes.imagine.video_player import VideoPlayer
 from astra_ros.nodes.qos import LATCHED, reliable
@@ -126,7 +125,7 @@ class ImagineOutputs:
             self._player.play(messages, dt_s, settings.playback_rate)
             self._shown_plan = wanted
         if not self._sheet_drawn and self._sheet.get_subscription_count():
-            picture = _draw_sheet(request, result, imaginer)
+            picture = _draw_sheet(self._last, result, imaginer)
             self._sheet.publish(rgb_to_image(picture, stamp, request.frame_id))
             self._sheet_drawn = True
 
@@ -143,13 +142,14 @@ def _shown(decision: Decision, result: Result) -> int:
     return result.names.index(decision.choice.name) if decision.choice.name else result.shown
 
 
-def _draw_sheet(request: Request, result: Result, imaginer: Imaginer) -> np.ndarray:
+def _draw_sheet(decision: Decision, result: Result, imaginer: Imaginer) -> np.ndarray:
     """The contact sheet: uint8 [rows, columns, 3]. Only the frames that it shows are decoded."""
     latents = result.imagination.latents
     steps = list(shown_steps(latents.shape[1], SHEET_COLUMNS))
     height, width = imaginer.model.card.image_size
     frames = np.zeros((*latents.shape[:2], height, width, 3), np.uint8)
     frames[:, steps] = imaginer.pictures(result, np.s_[:, steps])
-    steps_of = result.imagination.imagined_steps
-    plans = ImaginedPlans(frames, result.scores, imaginer.model.card.dt_s, imagined_steps=steps_of)
+    request, dt_s = decision.request, imaginer.model.card.dt_s
+    steps_of, chosen = result.imagination.imagined_steps, decision.choice.name
+    plans = ImaginedPlans(frames, result.scores, dt_s, imagined_steps=steps_of, chosen=chosen)
     return contact_sheet(plans, request.history[-1], request.goal_frame, columns=SHEET_COLUMNS)

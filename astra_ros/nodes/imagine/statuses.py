@@ -172,7 +172,7 @@ class ImagineStatuses:
             return "not checked: limits.enabled is false"
         given = [f"limits.{name}" for name, value in vars(limits).items() if name != "enabled" and value]
         joints = len(self._robot.description.joint_limits)
-        known = [f"{joints} joints of robot_description"] * bool(joints) + given
+        known = [f"{joints} joint{'s' * (joints != 1)} of robot_description"] * bool(joints) + given
         return ", ".join(known) or "none known"
 
     def _contradiction(self) -> str:

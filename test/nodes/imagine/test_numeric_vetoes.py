@@ -52,7 +52,13 @@ def test_where_all_plans_break_limits_the_scores_say_so_and_nothing_is_handed_on
 def test_the_check_can_be_switched_off():
     bench = described(keep=1, enabled=False)
     plan = bench.plan(end=1.8)
-    assert bench.handed_on == [plan]
+    assert bench.handed_on == [plan] and "limits.enabled" in bench.status("plans").values["limits"]
+
+
+def test_the_limits_that_are_known_are_told():
+    assert described().status("plans").values["limits"] == "1 joint of robot_description"
+    assert described(speed=1.0).status("plans").values["limits"].endswith(", limits.speed")
+    assert CoreBench().status("plans").values["limits"] == "none known"
 
 
 def test_a_robot_without_a_description_has_no_limits_but_those_of_the_settings():
