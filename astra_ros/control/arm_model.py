@@ -176,6 +176,10 @@ class ArmModel:
         self._pin.framesForwardKinematics(self._model, self._data, self._ordered(joints))
         return self._data.oMf[frame].homogeneous
 
+    def turn(self, now: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        """[3] rad: the rotation vector, in the axes of the base link, from one orientation [3, 3] to another."""
+        return self._pin.log3(wanted @ now.T)
+
     def jacobian(self, joints: np.ndarray, frame: int) -> np.ndarray:
         """[6, J]: velocity and turn of a frame, along the axes of the base link, per joint speed."""
         reference = self._pin.ReferenceFrame.LOCAL_WORLD_ALIGNED

@@ -33,7 +33,7 @@ class MotionSettings:
 
     count: int = setting(8, "candidates per goal", 1, MOST_CANDIDATES, "plans")
     time_limit_s: float = setting(
-        0.8, "seconds for one goal; the candidates that are found by then are returned", 0.05, 60.0, "s"
+        0.7, "seconds for one goal; the candidates that are found by then are returned", 0.05, 60.0, "s"
     )
     velocity_scale: float = setting(0.5, "share of the joints' velocity limits that motions may use", 0.01, 1.0)
     default_velocity: float = setting(
@@ -203,5 +203,5 @@ class _Search:
             positions = np.clip(motion.positions, arm.lower, arm.upper)
             near = np.abs(positions - motion.positions).max() < SLACK
             if near and not any(arm.collides(joints) for joints in positions):
-                return replace(motion, positions=positions)
+                return replace(motion, positions=positions).kept(*self._limits)
         return None

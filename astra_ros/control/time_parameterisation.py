@@ -36,6 +36,10 @@ class TimedMotion:
             self.times_s * stretch, self.positions, self.velocities / stretch, self.accelerations / stretch**2
         )
 
+    def kept(self, max_velocity: np.ndarray, max_acceleration: np.ndarray) -> TimedMotion:
+        """The motion, slowed as far as it takes to keep the limits [J], also where its points are joined by lines."""
+        return self.slowed(max(1.0, MARGIN * _excess(self, max_velocity, max_acceleration)))
+
     def plan(self, joint_names: tuple[str, ...], name: str) -> JointPlan:
         """The motion as a plan of these joints."""
         return JointPlan(joint_names, self.times_s, self.positions, name, self.velocities, self.accelerations)
@@ -69,20 +73,19 @@ def timed(points: np.ndarray, max_velocity: np.ndarray, max_acceleration: np.nda
     positions, velocities, accelerations = (motion(times, order) for order in range(3))
     positions[0], positions[-1] = points[0], points[-1]
     velocities[[0, -1]] = 0.0
-    stretch = MARGIN * _excess(times, positions, velocities, accelerations, max_velocity, max_acceleration)
-    return TimedMotion(times, positions, velocities, accelerations).slowed(stretch)
+    return TimedMotion(times, positions, velocities, accelerations).kept(max_velocity, max_acceleration)
 
 
-def _excess(times, positions, velocities, accelerations, max_velocity, max_acceleration) -> float:
-    """By how much a motion must be slowed to keep its limits, also where points are joined by straight lines."""
-    step = times[1] - times[0]
-    between = np.diff(positions, axis=0) / step
+def _excess(motion: TimedMotion, max_velocity: np.ndarray, max_acceleration: np.ndarray) -> float:
+    """How many times longer a motion must take to keep its limits."""
+    step = motion.times_s[1]
+    between = np.diff(motion.positions, axis=0) / step
     # A robot that follows the points starts and ends at rest.
-    padded = np.concatenate([np.zeros_like(between[:1]), between, np.zeros_like(between[:1])])
-    changes = np.diff(padded, axis=0) / step
-    fast = max(float((np.abs(values) / max_velocity).max()) for values in (velocities, between))
-    hard = max(float((np.abs(values) / max_acceleration).max()) for values in (accelerations, changes))
-    return max(1.0, fast, float(np.sqrt(hard)))
+    still = np.zeros_like(between[:1])
+    changes = np.diff(np.concatenate([still, between, still]), axis=0) / step
+    fast = max(float((np.abs(values) / max_velocity).max()) for values in (motion.velocities, between))
+    hard = max(float((np.abs(values) / max_acceleration).max()) for values in (motion.accelerations, changes))
+    return max(fast, float(np.sqrt(hard)))
 
 
 def _toppra():

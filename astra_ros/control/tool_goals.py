@@ -8,7 +8,7 @@ import numpy as np
 
 from astra_ros.control.arm_model import ArmModel
 from astra_ros.control.planning_errors import InCollision, Unreachable, UnusableState
-from astra_ros.rotations import antisymmetric, rotation_matrix
+from astra_ros.rotations import rotation_matrix
 
 NEAR_M, NEAR_RAD = 1e-3, 1e-2
 LEVER_M = 0.1  # weighs a turn (rad) against a distance (m)
@@ -150,7 +150,7 @@ def solve_pose(
         pose = arm.pose(joints, frame)
         offset = position - pose[:3, 3]
         distance = float(np.linalg.norm(offset))
-        turn = np.zeros(3) if rotation is None else _turn(pose[:3, :3], rotation)
+        turn = np.zeros(3) if rotation is None else arm.turn(pose[:3, :3], rotation)
         if distance < NEAR_M and np.linalg.norm(turn) < NEAR_RAD:
             return joints, distance
         nearest = min(nearest, distance + LEVER_M * float(np.linalg.norm(turn)))
@@ -164,17 +164,6 @@ def solve_pose(
         step *= min(1.0, LARGEST_STEP / max(float(np.abs(step).max()), 1e-12))
         joints = np.clip(joints + step, arm.lower, arm.upper)
     return None, nearest
-
-
-def _turn(now: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """[3] rotation vector from one orientation to another, in the base link's axes."""
-    matrix = wanted @ now.T
-    sine = antisymmetric(matrix)
-    angle = float(np.arctan2(np.linalg.norm(sine), (np.trace(matrix) - 1.0) / 2.0))
-    length = float(np.linalg.norm(sine))
-    if length < 1e-9:  # the same orientation, or a half turn about an axis that does not matter
-        return np.array([angle, 0.0, 0.0])
-    return sine / length * angle
 
 
 def _shown(values: np.ndarray) -> str:

@@ -12,7 +12,7 @@ pytest.importorskip("toppra")
 from known_model import WHITE, KnownModel
 
 from astra_ros.agents.loop import LoopSettings
-from astra_ros.agents.manipulation import ArmGoal, SeenArm, PushTask, RobotWorldModel
+from astra_ros.agents.manipulation import ArmGoal, PushTask, RobotWorldModel, SeenArm
 from astra_ros.control.motion_candidates import MotionSettings, plan_motions
 from astra_ros.control.planning_errors import InCollision, NoPath, OutsideLimits, PlanningNotInstalled
 from astra_ros.control.pushes import PushSettings, plan_pushes

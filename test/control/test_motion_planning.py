@@ -26,6 +26,7 @@ from astra_ros.control.planning_errors import (
     UnusableState,
 )
 from astra_ros.control.routes import apart
+from astra_ros.control.time_parameterisation import timed
 from astra_ros.control.tool_goals import ToolPose, ToolRegion
 from astra_ros.robot.kinematics import LinkPoses, ToolPath
 from astra_ros.robot.limits import position_limits
@@ -61,6 +62,18 @@ def check(candidates, spec, urdf, settings=PATIENT):
     ways = [each.positions for each in candidates]
     differences = [apart(a, b) for i, a in enumerate(ways) for b in ways[:i]]
     assert min(differences, default=1.0) > 0.5 * settings.min_difference  # the curve may cut a corner of the way
+
+
+def test_a_motion_that_was_changed_keeps_its_limits_by_taking_longer():
+    fastest, hardest = np.array([1.0, 0.5]), np.array([3.0, 3.0])
+    motion = timed(np.array([[0.0, 0.0], [1.0, 0.4], [1.2, 1.0]]), fastest, hardest)
+    again = motion.kept(fastest, hardest)
+    assert again.times_s[-1] == pytest.approx(motion.times_s[-1], rel=1e-5)
+    moved = motion.positions + 1e-3 * (np.arange(len(motion.positions))[:, None] % 5 == 3)
+    slower = replace(motion, positions=moved).kept(fastest, hardest)
+    changes = np.diff(slower.positions, 2, axis=0) / slower.times_s[1] ** 2
+    assert np.abs(changes).max() <= 3.0 and slower.times_s[-1] > motion.times_s[-1]
+    assert np.abs(slower.velocities).max() < np.abs(motion.velocities).max()
 
 
 @pytest.mark.parametrize("name", ["panda", "kuka"])
