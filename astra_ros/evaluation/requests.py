@@ -30,7 +30,7 @@ class ModelRequest:
     """Which model imagines, and where."""
 
     model: str = setting(DEFAULT_MODEL, "shipped name or directory")
-    backend: str = setting("torch", "what runs the model: torch, onnx, openvino or auto")
+    backend: str = setting("torch", "what runs the model: torch, onnx, openvino, tensorrt or auto")
     device: str = setting("cpu", "where it runs: cpu, cuda, cuda:0")
 
 

@@ -261,8 +261,8 @@ class Imaginer:
 
 def _object_in(
     model: WorldModel, image: bytes, space: str, place: tuple[int, ...], seed: int, steps: int | None
-) -> np.ndarray:
-    """Where the model sees the object in an image of its size, [3] m.
+) -> np.ndarray | None:
+    """Where the model sees the object in an image of its size, [3] m; None where its engine does not tell.
 
     Outcomes belong to imagined frames. So the image is taken for the history of a scene that stands still, and its
     next frame is imagined. The robot is not rendered and is said to stand where it is now, its actions in units of
@@ -271,7 +271,8 @@ def _object_in(
     card = model.card
     still = Conditioning(space, SAME_PLACE * np.array(place)[None, None])
     history = np.stack([np.frombuffer(image, np.uint8).reshape(*card.image_size, 3)] * card.history)
-    return model.imagine(history, still, seed=seed, steps=steps).outcomes[OBJECT_POSITION][0, 0]
+    places = model.imagine(history, still, seed=seed, steps=steps).outcomes.get(OBJECT_POSITION)
+    return None if places is None else places[0, 0]
 
 
 class _Stopwatch:

@@ -47,6 +47,9 @@ def test_another_packages_engine_imagines_through_the_same_rollout_and_is_scored
     plans = [JointPlan(space.motion_names, np.array([0.0, 1.0]), rest + k, f"plan {k}") for k in (0, 1)]
     result = Imaginer(model, RankingSettings(horizon=4)).score(history, plans)
     assert result.names == ("plan 0", "plan 1") and all(0 <= score.score <= 1 for score in result.scores)
+    # Its card says that the network tells where the object is; this engine does not.
+    result = Imaginer(model, RankingSettings(horizon=4)).score(history, plans, goal_frame=history[-1])
+    assert result.critic_input.goal_position is None and result.best is not None
 
 
 def test_two_engines_start_from_the_same_noise(installed, monkeypatch):

@@ -51,7 +51,9 @@ ARGUMENTS: dict[str, Argument] = {
         f"the params file, or else {DEFAULT_MODEL}.",
     ),
     "backend": Argument(
-        "", "What runs the model: torch, onnx, openvino or auto; '' takes the one in the params file, or else torch."
+        "",
+        "What runs the model: torch, onnx, openvino, tensorrt or auto; '' takes the one in the params file, or else "
+        "torch.",
     ),
     "device": Argument(
         "", "Where the model runs: cpu, cuda, cuda:0, ...; '' takes the one in the params file, or else cpu."

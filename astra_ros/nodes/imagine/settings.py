@@ -30,7 +30,8 @@ class ImagineSettings(RankingSettings):
     model: str = setting(DEFAULT_MODEL, "a name under models/, or a directory with model.safetensors and card.json")
     backend: str = setting(
         "torch",
-        "the engine that runs the model: 'torch', 'onnx', 'openvino' or 'auto', which takes the fastest one here",
+        "the engine that runs the model: 'torch', 'onnx', 'openvino', 'tensorrt' or 'auto', which takes the fastest of "
+        "the first three here",
     )
     device: str = setting("cpu", "where the model runs: 'cpu', 'cuda' or 'cuda:0'")
     seed: int = setting(0, "seed of the noise that all plans of a request share", 0, MOST_SEED)
