@@ -29,6 +29,7 @@ EXTRAS = {
         "ros-ament-index-python",
         "ros-diagnostic-msgs",
         "ros-geometry-msgs",
+        "ros-nav-msgs",
         "ros-rosgraph-msgs",
         "ros-sensor-msgs",
         "ros-std-msgs",
@@ -85,6 +86,7 @@ setup(
             "simulator = astra_ros.nodes.start:simulator",
             "plan_source = astra_ros.nodes.start:plan_source",
             "arm_planner = astra_ros.nodes.start:arm_planner",
+            "drive_planner = astra_ros.nodes.start:drive_planner",
         ]
     },
 )

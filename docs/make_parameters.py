@@ -7,16 +7,18 @@ python docs/make_parameters.py --check   # exit 1 if the page says something els
 import sys
 from pathlib import Path
 
+from astra_ros.control.vehicle_settings import VehicleSettings
 from astra_ros.critics import load_critic
 from astra_ros.critics.registry import ON_REQUEST
 from astra_ros.critics.scoring import ScoringSettings
 from astra_ros.nodes.imagine.settings import ImagineSettings, PlanTopicSettings
 from astra_ros.nodes.parameter_info import ParameterInfo, parameters_of
 from astra_ros.nodes.planners.arm_planner import ArmPlannerSettings
+from astra_ros.nodes.planners.drive_planner import DrivePlannerSettings
 from astra_ros.nodes.planners.plan_source import PlanSourceSettings
 from astra_ros.nodes.simulator.node import SimulatorSettings
 
-NODES = ("imagine", "simulator", "plan_source", "arm_planner")
+NODES = ("imagine", "simulator", "plan_source", "arm_planner", "drive_planner")
 PAGE = Path(__file__).with_name("parameters.md")
 HEAD = """# Parameters of the nodes
 
@@ -37,8 +39,10 @@ def node_parameters(node: str) -> list[ParameterInfo]:
         return list(parameters_of(PlanSourceSettings()))
     if node == "arm_planner":
         return list(parameters_of(ArmPlannerSettings()))
+    if node == "drive_planner":
+        return list(parameters_of(DrivePlannerSettings()))
     own = ImagineSettings()
-    namespaces = {"": own, "scoring": ScoringSettings()}
+    namespaces = {"": own, "scoring": ScoringSettings(), "vehicle": VehicleSettings()}
     namespaces |= {name: load_critic(name).settings_class() for name in (*own.critics, *ON_REQUEST)}
     namespaces |= {name: PlanTopicSettings() for name in own.plan_sources}
     return [each for prefix, settings in namespaces.items() for each in parameters_of(settings, prefix)]

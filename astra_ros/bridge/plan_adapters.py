@@ -1,7 +1,7 @@
 """Message types that plans may come in: one adapter a type, found by its ROS name.
 
 To add a type, subclass `PlanAdapter` in a file of its own, and name the class in `PLAN_ADAPTERS` or, from another
-package, in the entry point group ``astra_ros.plan_adapters``: ``"nav_msgs/msg/Path" = "my_package.paths:PathAdapter"``.
+package, in the entry point group ``astra_ros.plan_adapters``: ``"my_msgs/msg/Route" = "my_package.routes:Adapter"``.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ import numpy as np
 from builtin_interfaces.msg import Time
 
 from astra_ros.plans.action_spaces import ActionSpace
+from astra_ros.plans.base_now import BaseNow
+from astra_ros.plans.path_plan import PathPlan
 from astra_ros.plans.plan import Plan
-from astra_ros.registry import Registry
+from astra_ros.registry import LoadError, Registry
 
 JOINT_TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
+PATH = "nav_msgs/msg/Path"
 
 
 class PlanAdapter(ABC):
@@ -26,17 +29,19 @@ class PlanAdapter(ABC):
         message: class of the message type.
         start_topic: relative name of the topic that says where the robot is as a plan begins; '' where a plan may
             begin in any state.
+        start_message: class of that topic's messages, where it is not ``joint_states``.
         best_topic: name of the topic on which the winner is handed on; no other type may have the same one.
         advice: what to publish instead, for planners whose topic has another type.
     """
 
     message: ClassVar[Any]
     start_topic: ClassVar[str] = ""
+    start_message: ClassVar[Any] = None
     best_topic: ClassVar[str]
     advice: ClassVar[str] = ""
 
     @abstractmethod
-    def to_plan(self, msg, name: str) -> Plan:
+    def to_plan(self, msg, name: str) -> Plan | PathPlan:
         """A message as the plan of that name. Raises PlanError where it cannot be used."""
 
     @property
@@ -55,6 +60,10 @@ class PlanAdapter(ABC):
         """
         return data[:4] + bytes(8) + data[12:] if self.has_stamp else data
 
+    def to_motion(self, msg, topic: str) -> BaseNow:
+        """Where a base is, by a `start_message`. Raises BridgeError."""
+        raise NotImplementedError(f"{type(self).__name__} does not say where a base is")
+
     def tool_paths(self, space: ActionSpace, motion: np.ndarray, urdf: str, link: str) -> np.ndarray | None:
         """Where a link of the robot goes along plans, for markers; None where the message type does not say.
 
@@ -72,7 +81,12 @@ class PlanAdapter(ABC):
 
 
 PLAN_ADAPTERS: Registry[type[PlanAdapter]] = Registry(
-    "plan type", "astra_ros.plan_adapters", {JOINT_TRAJECTORY: "astra_ros.bridge.trajectories:JointTrajectoryAdapter"}
+    "plan type",
+    "astra_ros.plan_adapters",
+    {
+        JOINT_TRAJECTORY: "astra_ros.bridge.trajectories:JointTrajectoryAdapter",
+        PATH: "astra_ros.bridge.paths:PathAdapter",
+    },
 )
 
 
@@ -83,4 +97,9 @@ def plan_adapter(type_name: str) -> PlanAdapter:
         UnknownName: the type has none.
         LoadError: it cannot be imported, such as where its message package is not installed.
     """
-    return PLAN_ADAPTERS[type_name]()
+    try:
+        return PLAN_ADAPTERS[type_name]()
+    except ModuleNotFoundError as error:
+        package = type_name.partition("/")[0]
+        problem = f"it needs the package {error.name}, which is not installed"
+        raise LoadError(problem, thing=f"plan type '{type_name}'", cure=f"install {package}") from error

@@ -25,7 +25,7 @@ class ControllerSettings:
     """How a vehicle is controlled."""
 
     least_lookahead: float = setting(1.0, "m, how far ahead the vehicle aims at rest", 0.01, 100.0, "m")
-    lookahead_s: float = setting(0.6, "s, by which its own speed moves that aim further ahead", 0.0, 10.0, "s")
+    lookahead_s: float = setting(0.4, "s, by which its own speed moves that aim further ahead", 0.0, 10.0, "s")
     catch_up: float = setting(
         1.0, "1/s, how much faster the vehicle goes for each metre that it is behind its plan", 0.0, 10.0, "1/s"
     )

@@ -56,6 +56,10 @@ class SettingsParameters:
         self._settings[prefix] = _built(prefix, default, self._values)
         return self._settings[prefix]
 
+    def given(self, name: str, default: Any) -> Any:
+        """The value that the node was started with, for a parameter on which the defaults of others depend."""
+        return self._given[name].value if name in self._given else default
+
     def warn_of_unknown(self, unused: Collection[str] = ()) -> None:
         """Warn of given parameters that are not declared (most likely typing errors), except in namespaces that are
         known and ``unused``."""

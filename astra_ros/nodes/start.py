@@ -12,6 +12,7 @@ EXECUTABLES = {
     "simulator": "astra_ros.nodes.simulator.node",
     "plan_source": "astra_ros.nodes.planners.plan_source",
     "arm_planner": "astra_ros.nodes.planners.arm_planner",
+    "drive_planner": "astra_ros.nodes.planners.drive_planner",
 }
 
 
@@ -33,6 +34,11 @@ def plan_source() -> int:
 def arm_planner() -> int:
     """The arm planner node."""
     return _start("arm_planner")
+
+
+def drive_planner() -> int:
+    """The drive planner node."""
+    return _start("drive_planner")
 
 
 def _start(name: str) -> int:

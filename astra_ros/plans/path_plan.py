@@ -37,13 +37,13 @@ class PathPlan:
         positions = finite_numbers(self.title, "positions", self.positions)
         if positions.ndim != 2 or positions.shape[1] != 3:
             raise PlanError(f"positions have shape {positions.shape}; expected [N, 3]", thing=self.title)
-        if not self.frame:
-            problem, cure = "its frame is not known: its frame_id is empty", "name the frame, such as map or odom"
-            raise PlanError(problem, thing=self.title, cure=cure)
         if len(positions) < 2:
             found = len(positions)
             problem = f"it has {found} pose{'' if found == 1 else 's'}, and a path needs two"
             raise PlanError(problem, thing=self.title, cure="send where it leads", found=found, limit=2)
+        if not self.frame:
+            problem, cure = "its frame is not known: its frame_id is empty", "name the frame, such as map or odom"
+            raise PlanError(problem, thing=self.title, cure=cure)
         object.__setattr__(self, "positions", positions)
         if (length := float(self.along[-1])) < LEAST_M:
             problem = f"it is {length:.3g} m long; a path of less than {LEAST_M:g} m has no direction"

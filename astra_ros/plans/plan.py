@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -35,6 +35,9 @@ class Plan(Protocol):
         """The same plan with its columns in the given order; raises PlanError where it has other columns."""
 
 
-def renamed(plan: Plan, name: str) -> Plan:
+Named = TypeVar("Named")
+
+
+def renamed(plan: Named, name: str) -> Named:
     """The same plan under another name."""
     return replace(cast(Any, plan), name=name)

@@ -30,6 +30,7 @@ SPACE = JointSpace("arm", ("a",), (0.0,), (1.0,), (1.0,))
 def test_every_adapter_says_what_a_node_asks_of_it():
     best = []
     for name in PLAN_ADAPTERS:
+        pytest.importorskip(name.partition("/")[0])
         adapter = plan_adapter(name)
         package, _, message = name.partition("/msg/")
         assert adapter.message.__name__ == message and adapter.message.__module__.startswith(f"{package}.msg.")

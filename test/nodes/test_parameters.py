@@ -16,6 +16,7 @@ rclpy = pytest.importorskip("rclpy")
 from rclpy.node import Node  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 
+from astra_ros.control.vehicle_settings import VehicleSettings  # noqa: E402
 from astra_ros.critics import DEFAULT_CRITICS, load_critic  # noqa: E402
 from astra_ros.critics.collision import CollisionSettings  # noqa: E402
 from astra_ros.critics.registry import ON_REQUEST  # noqa: E402
@@ -26,6 +27,7 @@ from astra_ros.nodes.imagine.settings import ImagineSettings, PlanTopicSettings 
 from astra_ros.nodes.parameter_info import parameters_of  # noqa: E402
 from astra_ros.nodes.parameters import SettingsParameters  # noqa: E402
 from astra_ros.nodes.planners.arm_planner import ArmPlannerSettings  # noqa: E402
+from astra_ros.nodes.planners.drive_planner import DrivePlannerSettings  # noqa: E402
 from astra_ros.nodes.planners.plan_source import PlanSourceSettings  # noqa: E402
 from astra_ros.nodes.simulator.node import SimulatorSettings  # noqa: E402
 from astra_ros.resources import resource_path  # noqa: E402
@@ -99,12 +101,13 @@ def make_node():
 
 SETTINGS = (
     ImagineSettings, ScoringSettings, PlanTopicSettings, PlanSourceSettings, SimulatorSettings, CameraSettings,
+    VehicleSettings, DrivePlannerSettings,
     *(load_critic(name).settings_class for name in DEFAULT_CRITICS),
 )  # fmt: skip
 LIMITED = [(kind, item) for kind in SETTINGS for item in dataclasses.fields(kind) if "range" in item.metadata]
 # What ROS cannot say in a range: 0 is allowed for its own meaning, and just above it nothing is.
 HOLES = {
-    "denoising_steps", "playback_rate", "goal_reach_m", "goal_max_age_s", "period_s", "real_time_factor"
+    "denoising_steps", "playback_rate", "goal_reach_m", "goal_max_age_s", "period_s", "real_time_factor", "min_radius"
 }  # fmt: skip
 
 
@@ -298,8 +301,8 @@ def test_plan_sources_are_namespaces_with_other_names_than_critics(make_node):
 
 
 def test_an_unknown_plan_type_names_the_known_one(make_node):
-    with fault(ValueError, "candidates.type", "'nav_msgs/msg/Path'", "trajectory_msgs/msg/JointTrajectory"):
-        ImagineParameters(make_node(candidates__type="nav_msgs/msg/Path"))
+    with fault(ValueError, "candidates.type", "'nav_msgs/msg/Odometry'", "trajectory_msgs/msg/JointTrajectory"):
+        ImagineParameters(make_node(candidates__type="nav_msgs/msg/Odometry"))
 
 
 def test_yaml_repeats_the_defaults_and_names_nothing_unknown():
@@ -308,11 +311,13 @@ def test_yaml_repeats_the_defaults_and_names_nothing_unknown():
     defaults = {
         "/**/imagine": flat(ImagineSettings())
         | flat(ScoringSettings(), "scoring.")
+        | flat(VehicleSettings(), "vehicle.")
         | flat(PlanTopicSettings(), "candidates.")
         | {k: v for name, value in critics.items() for k, v in flat(value, f"{name}.").items()},
         "/**/simulator": flat(SimulatorSettings()),
         "/**/plan_source": flat(PlanSourceSettings()),
         "/**/arm_planner": flat(ArmPlannerSettings()),
+        "/**/drive_planner": flat(DrivePlannerSettings()),
     }
     assert set(given) == set(defaults)
     for node, content in given.items():

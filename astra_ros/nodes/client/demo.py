@@ -23,6 +23,7 @@ from astra_ros.nodes.client.processes import NodeProcesses, ros_environment
 from astra_ros.ranking.imaginer import RankingSettings
 from astra_ros.resources import resource_path
 from astra_ros.settings import setting
+from astra_ros.simulation.arm.robots import ROBOTS
 
 if TYPE_CHECKING:
     from astra_ros.critics.scoring import PlanScore
@@ -36,7 +37,7 @@ HARDLY = 0.03
 
 @dataclass(frozen=True)
 class DemoRequest:
-    robot: str = setting(ARGUMENTS["robot"].default, "the arm", choices=ARGUMENTS["robot"].choices)
+    robot: str = setting("panda", "the arm", choices=tuple(sorted(ROBOTS)))
     out: Path = setting(Path("out"), "folder for the pictures")
     seed: int = setting(
         int(ARGUMENTS["seed"].default),

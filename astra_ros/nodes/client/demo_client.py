@@ -17,7 +17,7 @@ from astra_ros.bridge.stamps import stamp_of, to_seconds
 from astra_ros.nodes.client.imagine_client import ImagineClient, milliseconds
 from astra_ros.nodes.client.node_client import ClientError
 from astra_ros.nodes.qos import LATCHED, reliable
-from astra_ros.nodes.simulator.simulated_arm import RESET_GAP_S
+from astra_ros.nodes.simulator.simulated_robot import RESET_GAP_S
 
 _TRIES = 5
 _PROPOSALS = 20

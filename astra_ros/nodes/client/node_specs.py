@@ -15,6 +15,8 @@ from astra_ros.errors import UserError
 from astra_ros.inference import DEFAULT_MODEL
 from astra_ros.nodes.start import EXECUTABLES
 from astra_ros.simulation.arm.robots import ROBOTS
+from astra_ros.simulation.drive.referee import CRUISE, OFF_ROAD_COST
+from astra_ros.simulation.worlds import WORLDS
 
 PARAMS_FILE = "config/astra.yaml"
 RVIZ_FILE = "rviz/imagine.rviz"
@@ -36,12 +38,24 @@ class Argument:
     choices: tuple[str, ...] = ()
 
 
+# robot -> its world, of those that the launch file offers
+_ROBOT_WORLDS = {robot: world for world in ("arm", "drive") for robot in WORLDS[world].robots}
+
 ARGUMENTS: dict[str, Argument] = {
     "sim": Argument(
         "true", "Start the simulator and its plan source; with false use a real camera and planner.", ("true", "false")
     ),
-    "world": Argument("arm", "The simulated world: an arm at a table.", ("arm",)),
-    "robot": Argument("panda", "The simulated arm.", tuple(sorted(ROBOTS))),
+    "world": Argument(
+        "arm",
+        "The simulated world: arm, an arm at a table; or drive, a car on roads, which follows the best "
+        "of its planner's paths.",
+        ("arm", "drive"),
+    ),
+    "robot": Argument(
+        "",
+        "The simulated robot: panda or kuka in the world arm, car in the world drive; '' takes the world's first one.",
+        ("", *_ROBOT_WORLDS),
+    ),
     "seed": Argument(
         "1000", "Seed of the simulated scene and of the plans; the shipped models were trained in scenes below 700."
     ),
@@ -67,6 +81,7 @@ ARGUMENTS: dict[str, Argument] = {
     ),
     "image": Argument("camera/image_raw", "Topic of the camera's images."),
     "joint_states": Argument("joint_states", "Topic of the robot's joint states; plans must start there."),
+    "odom": Argument("odom", "Topic of the robot's odometry; plans that are paths begin there."),
     "robot_description": Argument(
         "robot_description", "Topic of the robot's URDF, for models that take the robot rendered along a plan."
     ),
@@ -78,6 +93,17 @@ ARGUMENTS: dict[str, Argument] = {
     "respawn": Argument("false", "Restart a node 2 s after it has ended by itself.", ("true", "false")),
     "rviz": Argument("false", "Start RViz with the package's view.", ("true", "false")),
     "params_file": Argument("", f"Parameters of all nodes; '' takes the package's {PARAMS_FILE}."),
+}
+
+
+# What the imagine node takes and scores where a car drives.
+DRIVING: dict[str, object] = {
+    "candidates.type": "nav_msgs/msg/Path",
+    "action_space": "car_twist",
+    "progress.enabled": True,
+    "progress.speed": CRUISE,
+    "off_road.enabled": True,
+    "off_road.weight": OFF_ROAD_COST,
 }
 
 
@@ -127,7 +153,7 @@ def node_specs(arguments: Mapping[str, str]) -> list[NodeSpec]:
         raise ArgumentError(f"'{values['namespace']}'", thing="namespace", cure=cure)
     namespace = values["namespace"].strip("/")
     chosen = {name: values[name] for name in ("model", "backend", "device") if values[name]}
-    topics = {name: values[name] for name in ("image", "joint_states", "robot_description")}
+    topics = {name: values[name] for name in ("image", "joint_states", "robot_description", "odom")}
     topics["camera_info"] = f"{folder}{slash}camera_info"
     imagine = NodeSpec("imagine", {"use_sim_time": simulated, **chosen}, topics, namespace)
     planner = NodeSpec("arm_planner", {}, {n: topics[n] for n in ("joint_states", "robot_description")}, namespace)
@@ -135,14 +161,23 @@ def node_specs(arguments: Mapping[str, str]) -> list[NodeSpec]:
         return [imagine, planner] if values["planner"] == "ompl" else [imagine]
     if not re.fullmatch(r"[0-9]+", values["seed"]):
         raise ArgumentError(f"'{values['seed']}'", thing="seed", cure="give a whole number, 0 or more")
-    imagine.parameters["tool_link"] = ROBOTS[values["robot"]].tool_link
-    # The table's top is at the height of the base.
-    planner.parameters.update(tool_link=ROBOTS[values["robot"]].tool_link, use_floor=True, floor_m=0.0)
-    scene = {"robot": values["robot"], "seed": int(values["seed"])}
+    robot = values["robot"] or next(iter(WORLDS[values["world"]].robots))
+    if robot not in WORLDS[values["world"]].robots:
+        cure = f"choose from {', '.join(WORLDS[values['world']].robots)}, or set world:={_ROBOT_WORLDS[robot]}"
+        raise ArgumentError(f"'{robot}' is not in the world '{values['world']}'", thing="robot", cure=cure)
+    scene = {"robot": robot, "seed": int(values["seed"])}
     simulator = NodeSpec("simulator", {"world": values["world"], **scene}, namespace=namespace)
     if namespace:  # or two simulators would share one clock
         simulator.parameters["clock_topic"] = CLOCK.lstrip("/")
         imagine.remappings[CLOCK] = CLOCK.lstrip("/")
+    if values["world"] == "drive":
+        imagine.parameters.update(DRIVING)
+        # The car follows what is handed on.
+        simulator.remappings["follow_path"] = "imagine/best_path"
+        return [simulator, imagine, NodeSpec("drive_planner", {"seed": scene["seed"]}, namespace=namespace)]
+    imagine.parameters["tool_link"] = ROBOTS[robot].tool_link
+    # The table's top is at the height of the base.
+    planner.parameters.update(tool_link=ROBOTS[robot].tool_link, use_floor=True, floor_m=0.0)
     pushes = NodeSpec("plan_source", dict(scene), namespace=namespace)
     return [simulator, imagine, planner if values["planner"] == "ompl" else pushes]
 

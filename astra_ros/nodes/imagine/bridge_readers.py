@@ -17,14 +17,16 @@ from astra_ros.bridge.poses import pose_to_position
 from astra_ros.bridge.stamps import to_nanoseconds
 from astra_ros.bridge.trajectories import joint_state_to_positions
 from astra_ros.camera.image_messages import ImageFacts
-from astra_ros.nodes.imagine.message_readers import MessageReaders, PlanMessage
+from astra_ros.nodes.imagine.message_readers import FrameLookup, MessageReaders, PlanMessage, no_frames, no_odometry
 from astra_ros.plans.errors import PlanError
 from astra_ros.texts import short
 
 
-def bridge_readers(adapters: Mapping[str, PlanAdapter]) -> MessageReaders:
+def bridge_readers(adapters: Mapping[str, PlanAdapter], frames: FrameLookup = no_frames) -> MessageReaders:
     """Readers of rclpy's messages, with the adapter of each plan source."""
-    return MessageReaders(read_image, joint_state_to_positions, pose_to_position, partial(_read_plan, adapters))
+    odometry = next((each.to_motion for each in adapters.values() if each.start_topic == "odom"), no_odometry)
+    plan, starts = partial(_read_plan, adapters), frozenset(each.start_topic for each in adapters.values())
+    return MessageReaders(read_image, joint_state_to_positions, pose_to_position, plan, odometry, frames, starts)
 
 
 def read_image(msg: Image | CompressedImage, topic: str) -> tuple[np.ndarray, ImageFacts]:

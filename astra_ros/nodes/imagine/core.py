@@ -83,6 +83,9 @@ class ImagineCore:
     def on_joint_state(self, msg) -> None:
         self.inputs.on_joints(msg)
 
+    def on_odometry(self, msg) -> None:
+        self.inputs.on_odometry(msg)
+
     def on_robot_description(self, msg) -> None:
         self.description.on_text(msg.data)
 
@@ -123,7 +126,13 @@ class ImagineCore:
     def attach(self, imaginer: Imaginer) -> None:
         """Take inputs as a loaded model needs them, and prepare the robot's shapes for it."""
         self.inputs.camera.expect(imaginer.model.card)
-        self.description.attach(imaginer.plan_renders, imaginer.model.card)
+        if self.moves_joints:
+            self.description.attach(imaginer.plan_renders, imaginer.model.card)
+
+    @property
+    def moves_joints(self) -> bool:
+        """Whether plans may move joints, so that the robot's description matters: not where all are paths of a base."""
+        return self.inputs.starts != {"odom"}
 
     def serve(self, imaginer: Imaginer) -> str:
         """Serve a request with the newest inputs; returns the outcome in words. Raises Refused, NothingToImagine."""

@@ -13,7 +13,7 @@ from astra_ros.outcomes import OBJECT_POSITION
 from astra_ros.texts import listed
 
 GOAL_INPUTS = ("goal_images", "goal_poses")
-INPUTS = ("images", "plans", "joint_states", "obstacles", *GOAL_INPUTS)
+INPUTS = ("images", "plans", "joint_states", "odometry", "obstacles", *GOAL_INPUTS)
 # Faults that last, such as a description without its meshes, are logged once and not with every request.
 LASTING = ("robot_description", "markers")
 # What gives these critics a goal. Where no goal is wanted, they are not missed.

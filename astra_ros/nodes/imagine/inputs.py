@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from astra_ros.errors import UserError
+from astra_ros.nodes.imagine.base_state import BaseState
 from astra_ros.nodes.imagine.camera_inputs import CameraInputs
 from astra_ros.nodes.imagine.frozen_camera import FrozenCamera
 from astra_ros.nodes.imagine.goal_inputs import GoalInputs, described
@@ -21,6 +22,7 @@ from astra_ros.nodes.imagine.obstacle_inputs import ObstacleInputs
 from astra_ros.nodes.imagine.plan_inputs import HeldPlan, PlanInputs
 from astra_ros.nodes.imagine.settings import ImagineSettings, PlanTopicSettings
 from astra_ros.nodes.reports import Tell
+from astra_ros.plans.path_plan import PathPlan
 from astra_ros.plans.plan import Plan, renamed
 from astra_ros.texts import short
 
@@ -41,6 +43,7 @@ class Topics:
     robot_description: str = "robot_description"
     scores: str = "scores"
     planning_scene: str = "planning_scene"
+    odom: str = "odom"
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Request:
     stamp_ns: int
     frame_id: str
     received_s: float
-    plans: list[Plan]
+    plans: list[Plan | PathPlan]
     held: dict[str, HeldPlan]
     joints_now: dict[str, float]
     goal_frame: np.ndarray | None
@@ -72,7 +75,7 @@ class ImagineInputs:
 
     Args:
         refuse: told (kind, reason) of each input that cannot be used; kind is "images", "plans", "joint_states",
-            "goal_images", "goal_poses", "obstacles" or "lost_plans" (plans that are never judged).
+            "odometry", "goal_images", "goal_poses", "obstacles" or "lost_plans" (plans that are never judged).
         tell: logs a line that is not an error.
     """
 
@@ -90,6 +93,8 @@ class ImagineInputs:
         self._lock = threading.RLock()
         self.camera = CameraInputs(topics.image, readers.image, tell, clocks)
         self.joints = JointInputs(readers.joints, self._clock)
+        self.starts = readers.starts
+        self.base = BaseState(topics.odom, readers.odometry, readers.frames, self._clock)
         self.goals = GoalInputs(self._goal_image, readers.position, self._clock)
         self.plans = PlanInputs(sources, lambda reason: refuse("lost_plans", reason), self._clock)
         self.obstacles = ObstacleInputs()
@@ -112,6 +117,9 @@ class ImagineInputs:
 
     def on_planning_scene(self, msg) -> None:
         self._taken("obstacles", self.obstacles.on_scene, msg)
+
+    def on_odometry(self, msg) -> None:
+        self._taken("odometry", self.base.on_odometry, msg)
 
     def on_plan(self, source: str, data: bytes, settings: ImagineSettings) -> bool:
         """Add a candidate from a message's bytes. True when it was taken."""

@@ -32,6 +32,7 @@ from astra_ros.nodes.imagine.message_readers import Clocks
 from astra_ros.nodes.imagine.model_thread import ModelThread, ShuttingDown
 from astra_ros.nodes.imagine.outputs import ImagineOutputs
 from astra_ros.nodes.imagine.parameters import ImagineParameters
+from astra_ros.nodes.imagine.tf_frames import TfFrames
 from astra_ros.nodes.imagine.topic_types import TopicTypes
 from astra_ros.nodes.qos import CAMERA, LATCHED, best_effort, reliable
 from astra_ros.ranking.imaginer import Imaginer
@@ -79,11 +80,11 @@ class Imagine:
         outputs = self._outputs = ImagineOutputs(node, self._settings.adapters, self._thread.refresh)
         # In messages, topics have their names in the graph. A subscription to such a name would be remapped again.
         resolved = node.resolve_topic_name
-        names = ("camera_info", "goal_image", "goal_pose", "joint_states", "robot_description", PLANNING_SCENE)
+        names = ("camera_info", "goal_image", "goal_pose", "joint_states", "robot_description", "odom", PLANNING_SCENE)
         # The compressed topic is beside the raw one, wherever that was remapped to.
         self._image = f"{resolved('image')}/compressed" if self._compressed else "image"
         self.topics = Topics(resolved(self._image), **{name: resolved(name) for name in names}, scores=outputs.topic)
-        self.readers = bridge_readers(self._settings.adapters)
+        self.readers = bridge_readers(self._settings.adapters, TfFrames(node))
         self.clocks = Clocks(ros_time_ns=lambda: node.get_clock().now().nanoseconds)
         self.log = node.get_logger()
         self.graph = TopicTypes(node)
@@ -131,6 +132,9 @@ class Imagine:
         if PlanningScene is not None and "physics" in self._settings().own.critics:
             # Changes come one by one, and none may be missed.
             watch(PLANNING_SCENE, listen(PlanningScene, PLANNING_SCENE, core.on_planning_scene, reliable(100)))
+        if bases := [adapter for adapter in adapters.values() if adapter.start_topic == "odom"]:
+            odometry = listen(bases[0].start_message, "odom", core.on_odometry, best_effort(10))
+            watch("odom", odometry, needed=True)
         for name, source in self._settings().sources.items():
             # Raw: the bytes are handed on as they came if this plan wins.
             adapter, topic = adapters[name], self._settings.relative_topics[name]
@@ -202,7 +206,7 @@ class Imagine:
             named = own.model in text
             raise ModelFailed(text if named else f"model '{own.model}': {text}") from error
         core.attach(imaginer)
-        if model.card.cameras:
+        if model.card.cameras and core.moves_joints:
             spent_s = time.monotonic() - self._began_s
             core.description.wait(max(0.0, DESCRIPTION_ARRIVES_S - spent_s), core.health.model_prepares)
         core.health.model_loaded(model.card, model.runs_on, time.monotonic() - began)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from rclpy.node import Node
 
 from astra_ros.bridge.plan_adapters import PlanAdapter, plan_adapter
+from astra_ros.control.vehicle_settings import VehicleSettings
 from astra_ros.critics import DEFAULT_CRITICS, load_critic
 from astra_ros.critics.scoring import ScoringSettings
 from astra_ros.errors import UserError
@@ -36,6 +37,7 @@ class ImagineParameters:
         self._parameters.on_change = self._take
         own = self._parameters.declare("", ImagineSettings(), read_only=AT_START)
         self._parameters.declare("scoring", ScoringSettings())
+        self._parameters.declare("vehicle", VehicleSettings())
         self._critics, faults = [], []
         for name in own.critics:
             try:
@@ -70,6 +72,7 @@ class ImagineParameters:
         return NodeSettings(
             own,
             self._parameters["scoring"],
+            self._parameters["vehicle"],
             {name: self._parameters[name] for name in self._critics},
             {name: self._resolved(self._parameters[name]) for name in own.plan_sources},
         )

@@ -116,7 +116,9 @@ class _Player:
         self._decision: Decision | None = None
         self._replay = Replay()
         self.topics, self.log, self.graph = topics, LOG, _NoGraph()
-        self.readers = bridge_readers({name: plan_adapter(each.type) for name, each in settings.sources.items()})
+        adapters = {name: plan_adapter(each.type) for name, each in settings.sources.items()}
+        self.readers = bridge_readers(adapters)
+        bases = [each for each in adapters.values() if each.start_topic == "odom"]
         self.clocks = Clocks(lambda: self._now_ns / NANOSECONDS, lambda: self._now_ns)
         core = self._core = ImagineCore(lambda: settings, self, self)
         image = CompressedImage if settings.own.image_transport == "compressed" else Image
@@ -127,6 +129,7 @@ class _Player:
             (topics.goal_image, Image, core.on_goal_image),
             (topics.goal_pose, PoseStamped, core.on_goal_pose),
             (topics.joint_states, JointState, core.on_joint_state),
+            *((topics.odom, each.start_message, core.on_odometry) for each in bases[:1]),
             (topics.robot_description, String, core.on_robot_description),
         ):
             self._route(topic, partial(_take_message, kind, take))

@@ -18,7 +18,8 @@ from astra_ros.nodes.imagine.plan_inputs import HeldPlan
 from astra_ros.nodes.imagine.plan_stamps import stamp_refusals
 from astra_ros.nodes.imagine.robot_state import RobotState
 from astra_ros.nodes.imagine.settings import ImagineSettings, NodeSettings
-from astra_ros.plans.errors import PlanError
+from astra_ros.plans.errors import PlanError, RobotUnknown
+from astra_ros.plans.path_plan import PathPlan
 from astra_ros.plans.plan import renamed
 from astra_ros.ranking.choice import BEST, TIED, PlanChoice, PlanChooser
 from astra_ros.ranking.imaginer import Imaginer, Result
@@ -51,6 +52,7 @@ class RequestServer:
     scores_topic: str
     _first: bool = True
     _wanted_joints: tuple[str, ...] = ()  # whose positions the plans of the last request wait for
+    _wanted_frames: tuple[str, ...] = ()  # in which the paths are that wait
     _requests: int = 0
     _file: DecisionFile = field(default_factory=DecisionFile)
 
@@ -60,6 +62,8 @@ class RequestServer:
     def robot_unknown(self) -> str | None:
         """Why the plans that wait cannot be compared with where the robot is, or None."""
         own = self.settings().own
+        if self._wanted_frames:
+            return self.robot.inputs.base.unknown(self._wanted_frames, own.camera_timeout_s)
         return self.robot.unknown(self._wanted_joints, own.camera_timeout_s) if own.start_tolerance else None
 
     def serve(self, imaginer: Imaginer, asked: bool) -> tuple[str, bool]:
@@ -139,17 +143,21 @@ class RequestServer:
 
     def _score(self, imaginer: Imaginer, request: Request, own: ImagineSettings) -> Result:
         """The result of a request; the fates of its plans are noted, also when it cannot be served."""
-        judged = False
+        judged, base, timeout_s = False, self.robot.inputs.base, own.camera_timeout_s
+        span_s = own.horizon * imaginer.model.card.dt_s
+        apart: dict[str, PlanError] = {}
         messages = {name: each.message for name, each in request.held.items()}
         stamped = stamp_refusals(messages, own.stamps, self.clocks.ros_time_ns())
         try:
-            plans = [plan for plan in request.plans if plan.name not in stamped]
-            now = replace(self.robot.now(own.camera_timeout_s), values=request.joints_now)
+            held = [plan for plan in request.plans if plan.name not in stamped]
+            plans, apart = base.followed(held, self.settings().vehicle, timeout_s, span_s)
+            moves = {**base.velocities(timeout_s), **request.joints_now}
+            now = replace(self.robot.now(timeout_s), values=moves)
             goal_frame, goal_position = request.goal_frame, request.goal_position
             result = imaginer.score(request.history, plans, now, goal_frame, own.seed, goal_position)
-            result.prepared.refused.update(stamped)
+            result.prepared.refused.update(stamped | apart)
             judged = True
-            self._wanted_joints = ()
+            self._wanted_joints = self._wanted_frames = ()
             if result.undrawn:
                 self.robot.description.note_undrawn()
             self._note_refused(request, result.prepared.refused)
@@ -157,10 +165,13 @@ class RequestServer:
             return result
         except NothingToImagine as error:
             self._wanted_joints = tuple(error.unknown_joints)
-            if error.unknown_joints:  # the plans wait for their positions
-                raise Refused(self.robot_unknown() or str(error)) from error
+            waiting = {name for name, why in apart.items() if isinstance(why, RobotUnknown)}
+            paths = [plan for plan in request.plans if plan.name in waiting and isinstance(plan, PathPlan)]
+            self._wanted_frames = tuple(dict.fromkeys(path.frame for path in paths))
+            refused = error.refused | apart | stamped
+            if error.unknown_joints or waiting:  # the plans wait until it is known where the robot is
+                raise Refused(self.robot_unknown() or str(NothingToImagine(refused))) from error
             judged = True
-            refused = error.refused | stamped
             self._note_refused(request, refused, quiet=True)  # the refusal of the request names them all in the log
             raise NothingToImagine(refused) from error
         finally:
@@ -213,9 +224,12 @@ class RequestServer:
                 reason = f"{name} became older than its source's max_age_s"
             elif hands_on:
                 reason = own.stamps.refusal(chosen.message.stamp_ns, self.clocks.ros_time_ns())
-                now = self.robot.now(own.camera_timeout_s)
+                plan, timeout_s = renamed(chosen.message.plan, name), own.camera_timeout_s
                 try:
-                    imaginer.prepare.check_start(renamed(chosen.message.plan, name), now)
+                    if isinstance(plan, PathPlan):
+                        self.robot.inputs.base.check_start(plan, self.settings().vehicle, timeout_s)
+                    else:
+                        imaginer.prepare.check_start(plan, self.robot.now(timeout_s))
                 except PlanError as error:
                     reason = str(error)
         return f"no plan is handed on: meanwhile, {reason}" if reason else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from astra_ros.control.vehicle_settings import VehicleSettings
 from astra_ros.critics import DEFAULT_CRITICS, CriticSettings
 from astra_ros.critics.scoring import ScoringSettings
 from astra_ros.inference import DEFAULT_MODEL
@@ -19,7 +20,13 @@ LONGEST_S = 3600.0
 FOREVER_S = 1e9
 MOST_PLANS = 256  # of one source
 MOST_SEED = 2**32 - 1
-NAMESPACES = ("choice", "decisions", "limits", "scoring")  # of parameters, beside those of critics and plan sources
+NAMESPACES = (
+    "choice",
+    "decisions",
+    "limits",
+    "scoring",
+    "vehicle",
+)  # of parameters, beside those of critics and plan sources
 JOINT_TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 
 
@@ -155,6 +162,7 @@ class NodeSettings:
 
     own: ImagineSettings = ImagineSettings()
     scoring: ScoringSettings = ScoringSettings()
+    vehicle: VehicleSettings = VehicleSettings()
     critics: Mapping[str, CriticSettings] = field(default_factory=dict)
     sources: Mapping[str, PlanTopicSettings] = field(default_factory=lambda: {"candidates": PlanTopicSettings()})
 

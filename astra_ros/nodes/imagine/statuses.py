@@ -37,6 +37,7 @@ class ImagineStatuses:
             self._goal(),
             self._plans(),
             self._joints(),
+            *self._odometry(),
             self._requests(),
             topics,
             self._markers(),
@@ -199,9 +200,30 @@ class ImagineStatuses:
         text = missing or ("joint states arrive" if heard else "no joint states")
         return Status("joint_states", WARN if missing else OK, text, values)
 
+    def _odometry(self) -> list[Status]:
+        """One status where a plan source needs odometry, else none."""
+        if "odom" not in self._inputs.starts:
+            return []
+        base, refused = self._inputs.base, self._health.refused["odometry"]
+        age_s, timeout_s = base.age_s, self._settings().camera_timeout_s
+        if age_s is not None:
+            refused.settle(self._health.clock() - age_s)
+        motion = base.now(timeout_s)
+        values = {
+            "age_s": "" if age_s is None else f"{age_s:.3f}",
+            "frame": "" if motion is None else motion.frame,
+            "odometry_refused": refused.count,
+            "last_refusal": refused.last,
+        }
+        missing = "" if motion else self._graph.wrong("odom") or base.unknown((), timeout_s) or ""
+        if reason := refused.recent or missing:
+            return [Status("odometry", WARN, reason, values)]
+        return [Status("odometry", OK, "odometry arrives", values)]
+
     def _missing_joints(self, heard: bool) -> str:
         """The fault where plans wait for joint states that do not arrive, or ''; logged once after a while."""
         needed = bool(self._settings().start_tolerance and self._health.model.arms)
+        needed &= "joint_states" in self._inputs.starts
         missing = needed and not heard
         text = self._robot.missing()
         wrong = self._graph.wrong("joint_states")  # which has its own log line

@@ -49,6 +49,7 @@ def test_a_real_robot_needs_the_imagine_node_only():
         "camera_info": "/left/camera_info",
         "joint_states": "/arm/joint_states",
         "robot_description": "/arm/robot_description",
+        "odom": "odom",
     }
     assert by_name(image="image")["imagine"].remappings["camera_info"] == "camera_info"
 

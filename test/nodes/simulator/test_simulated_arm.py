@@ -6,7 +6,8 @@ from user_errors import refusal
 
 pytest.importorskip("pybullet")
 
-from astra_ros.nodes.simulator.simulated_arm import RESET_GAP_S, SimulatedArm
+from astra_ros.nodes.simulator.simulated_arm import SimulatedArm
+from astra_ros.nodes.simulator.simulated_robot import RESET_GAP_S
 from astra_ros.plans.errors import PlanError
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.simulation.arm.world import ArmWorld

@@ -1,0 +1,68 @@
+"""A simulated car follows paths on a clock that goes on, and its outcome is that of its last path."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pybullet")
+
+from astra_ros.control.lane_paths import lane_paths
+from astra_ros.nodes.simulator.simulated_car import SimulatedCar
+from astra_ros.nodes.simulator.simulated_robot import RESET_GAP_S
+from astra_ros.plans.errors import StartError
+from astra_ros.plans.path_plan import PathPlan
+from astra_ros.simulation.camera import CameraSettings
+from astra_ros.simulation.drive.routes import lane_ahead, layout_of
+from astra_ros.simulation.drive.world import DASHBOARD_CAMERA, DriveWorld, DriveWorldSettings
+
+SEED = 1001
+
+
+@pytest.fixture(scope="module")
+def car():
+    camera = CameraSettings(**vars(DASHBOARD_CAMERA) | {"width": 16, "height": 16})
+    made = SimulatedCar(DriveWorld(DriveWorldSettings(camera=camera, physics_hz=120)), SEED)
+    yield made
+    made.close()
+
+
+def paths(car):
+    state = car.world.state().car
+    return dict(lane_paths(lane_ahead(car.world.layout, state), state, "odom"))
+
+
+def test_the_planner_knows_the_simulators_roads(car):
+    assert layout_of(SEED).start == car.world.layout.start
+
+
+def test_a_path_is_followed_within_25_cm_and_then_the_car_stops(car):
+    car.reset(SEED)
+    before = car.time_s
+    assert car.truth().plan_elapsed_s == -1.0
+    path = paths(car)["keep"]
+    car.command(path)
+    for _ in range(48):
+        car.advance(1 / 24)
+    state, truth = car.world.state().car, car.truth()
+    reference = [np.interp(2.0, path.times_s, column) for column in path.positions[:, :2].T]
+    assert np.hypot(*(np.array(reference) - (state.x, state.y))) < 0.5
+    assert truth.path_error_m < 0.25 and truth.plan_elapsed_s == pytest.approx(2.0, abs=0.01)
+    assert truth.progress > 0.3 and not truth.collision
+    assert car.time_s == pytest.approx(before + 2.0, abs=0.01)
+    car.command(paths(car)["stop"])
+    for _ in range(100):
+        car.advance(1 / 24)
+    assert car.world.state().car.speed == 0.0
+    car.reset(SEED)
+    assert car.time_s > before + 2.0 + RESET_GAP_S and car.truth().path_error_m == 0.0
+
+
+def test_a_path_elsewhere_is_refused_and_the_old_one_goes_on(car):
+    car.reset(SEED)
+    car.command(paths(car)["keep"])
+    car.advance(0.5)
+    far = PathPlan("odom", np.array([[1e3, 0.0, 0.0], [1e3 + 5.0, 0.0, 0.0]]))
+    with pytest.raises(StartError):
+        car.command(far)
+    speed = car.world.state().car.speed
+    car.advance(0.5)
+    assert car.world.state().car.speed > speed
