@@ -10,6 +10,7 @@ A table stands between `<!-- table: NAME -->` and `<!-- end -->`. NAME is
     MODEL/goals               the same of one model
     MODEL/evaluation, MODEL/ranking, MODEL/style    from results/MODEL/evaluation.json and so on
     MODEL/speed               every engine beside an older build, from results/MODEL/speed.json
+    planning                  how long motions of arms take to plan, from results/planning.json
     ablations                 a row for every file of results/ablations
 
 While its files are missing, a table is empty.
@@ -27,6 +28,7 @@ RESULTS = DOCS / "results"
 PAGES = [
     DOCS.parent / "README.md",
     DOCS / "performance.md",
+    DOCS / "planning.md",
     DOCS / "results.md",
     DOCS / "training.md",
     *sorted(DOCS.parent.glob("models/*/README.md")),
@@ -356,9 +358,29 @@ def ablations(results: dict[str, dict]) -> str:
     return markdown(head, rows)
 
 
+def planning(result: dict) -> str:
+    """How long candidate motions take, a column for each arm."""
+    robots = result["robots"]
+    rows = {
+        "request to candidates, p50": "p50_s", "p95": "p95_s", "longest": "most_s",
+        "processor time of the planner with all candidates, p50": "processor_p50_s", "the same, p95": "processor_p95_s",
+        "candidates within the time limit, mean": "mean_candidates", "the fewest": "least_candidates",
+        "poses that cannot be reached": "refused",
+    }  # fmt: skip
+    head = [f"{result['candidates']} candidates, time limit {result['time_limit_s']:g} s", *robots]
+
+    def shown(key: str, value: float) -> str:
+        return f"{value:.2f} s" if key.endswith("_s") else f"{value:g}"
+
+    text = markdown(
+        head, [[title, *(shown(key, each[key]) for each in robots.values())] for title, key in rows.items()]
+    )
+    return f"{text}\nBefore the measurement the load of the machine (processes that want a core) was {result['load_before']:g}.\n"
+
+
 MADE = ("commit", "machine", "date")
 # of one model, each from the result file of that name
-TABLES = {"speed": speed, "evaluation": evaluation, "ranking": ranking, "style": style}
+TABLES = {"planning": planning, "speed": speed, "evaluation": evaluation, "ranking": ranking, "style": style}
 
 
 def table(name: str, results: Path, page: Path = PAGES[0]) -> str:
