@@ -375,7 +375,8 @@ def planning(result: dict) -> str:
     text = markdown(
         head, [[title, *(shown(key, each[key]) for each in robots.values())] for title, key in rows.items()]
     )
-    return f"{text}\nBefore the measurement the load of the machine (processes that want a core) was {result['load_before']:g}.\n"
+    load = f"{result['load_before']:g} processes wanted a core when the measurement began."
+    return f"{text}\n{load}\n"
 
 
 MADE = ("commit", "machine", "date")
