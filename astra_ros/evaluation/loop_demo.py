@@ -10,10 +10,9 @@ import numpy as np
 
 from astra_ros.agents.loop import Cycle
 from astra_ros.datasets.record import FINER
-from astra_ros.evaluation.push_loop import NEAR_M, PushLoop, PushOutcome
+from astra_ros.evaluation.push_loop import NEAR_M, PushLoop, PushOutcome, blocked_world
 from astra_ros.evaluation.results import check_writable
 from astra_ros.inference import DEFAULT_MODEL, load_world_model
-from astra_ros.simulation.arm.episodes import make
 from astra_ros.views.loop_film import loop_frames
 from astra_ros.views.video import write_mp4
 
@@ -42,7 +41,7 @@ def loop_demo(request: LoopDemoRequest) -> PushOutcome:
     check_writable(film)
     model = load_world_model("torch", request.model or DEFAULT_MODEL, request.device or "cpu")
     model.card.check_knows(f"{request.robot}_joints")
-    world = make(request.robot, FINER * model.card.image_size[0])
+    world = blocked_world(request.robot, FINER * model.card.image_size[0])
     loop = PushLoop(model, world, request.plans)
     frames: list[np.ndarray] = []
     began = time.monotonic()
