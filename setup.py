@@ -87,6 +87,7 @@ setup(
             "plan_source = astra_ros.nodes.start:plan_source",
             "arm_planner = astra_ros.nodes.start:arm_planner",
             "drive_planner = astra_ros.nodes.start:drive_planner",
+            "explorer = astra_ros.nodes.start:explorer",
         ]
     },
 )

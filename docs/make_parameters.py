@@ -11,6 +11,7 @@ from astra_ros.control.vehicle_settings import VehicleSettings
 from astra_ros.critics import load_critic
 from astra_ros.critics.registry import ON_REQUEST
 from astra_ros.critics.scoring import ScoringSettings
+from astra_ros.nodes.explorer.settings import ExplorerSettings
 from astra_ros.nodes.imagine.settings import ImagineSettings, PlanTopicSettings
 from astra_ros.nodes.parameter_info import ParameterInfo, parameters_of
 from astra_ros.nodes.planners.arm_planner import ArmPlannerSettings
@@ -18,7 +19,7 @@ from astra_ros.nodes.planners.drive_planner import DrivePlannerSettings
 from astra_ros.nodes.planners.plan_source import PlanSourceSettings
 from astra_ros.nodes.simulator.node import SimulatorSettings
 
-NODES = ("imagine", "simulator", "plan_source", "arm_planner", "drive_planner")
+NODES = ("imagine", "simulator", "plan_source", "arm_planner", "drive_planner", "explorer")
 PAGE = Path(__file__).with_name("parameters.md")
 HEAD = """# Parameters of the nodes
 
@@ -41,6 +42,8 @@ def node_parameters(node: str) -> list[ParameterInfo]:
         return list(parameters_of(ArmPlannerSettings()))
     if node == "drive_planner":
         return list(parameters_of(DrivePlannerSettings()))
+    if node == "explorer":
+        return list(parameters_of(ExplorerSettings()))
     own = ImagineSettings()
     namespaces = {"": own, "scoring": ScoringSettings(), "vehicle": VehicleSettings()}
     namespaces |= {name: load_critic(name).settings_class() for name in (*own.critics, *ON_REQUEST)}

@@ -104,7 +104,7 @@ READ_IN = {
     "binning_x": ("camera/lens.py",),
     "binning_y": ("camera/lens.py",),
     "distortion_model": ("camera/lens.py",),
-    "is_bigendian": ("camera/image_messages.py", "bridge/images.py"),
+    "is_bigendian": ("camera/image_messages.py", "camera/depth_images.py", "bridge/images.py"),
     # of a message; of the facts and layouts that come of it; of a stored definition
     "encoding": ("camera/", "bridge/images.py", "datasets/rosbag/recording.py", "datasets/rosbag/bag.py"),
     "format": ("camera/image_messages.py", "datasets/rosbag/report.py"),

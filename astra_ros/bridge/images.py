@@ -18,6 +18,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from astra_ros.bridge.errors import BridgeError, about
+from astra_ros.camera.depth_images import raw_to_depth
 from astra_ros.camera.image_messages import ImageFacts, check_compressed, check_raw, raw_to_rgb
 from astra_ros.camera.image_messages import compressed_to_rgb as _compressed_to_rgb
 from astra_ros.camera.pixels import ENCODINGS
@@ -85,6 +86,27 @@ def rgb_to_image(frame: np.ndarray, stamp: Time, frame_id: str) -> Image:
     data = array.array("B")
     data.frombytes(np.ascontiguousarray(frame).data.cast("B"))
     msg.data = data  # the constructor would copy it
+    return msg
+
+
+def image_to_depth(msg: Image, topic: str = "depth") -> np.ndarray:
+    """A depth image, as in ``camera/depth_images.py``: float32 [H, W] m, NaN for what was not measured.
+
+    Raises:
+        BridgeError: its encoding is not one of depth, or size, step and data do not fit.
+    """
+    with about(topic):
+        return raw_to_depth(msg)
+
+
+def depth_to_image(depth: np.ndarray, stamp: Time, frame_id: str) -> Image:
+    """Depth float [H, W] m as a ``32FC1`` message."""
+    height, width = depth.shape
+    msg = Image(header=Header(stamp=stamp, frame_id=frame_id), height=height, width=width, encoding="32FC1")
+    msg.is_bigendian, msg.step = 0, 4 * width
+    data = array.array("B")
+    data.frombytes(np.ascontiguousarray(depth, "<f4").tobytes())
+    msg.data = data
     return msg
 
 

@@ -13,6 +13,7 @@ EXECUTABLES = {
     "plan_source": "astra_ros.nodes.planners.plan_source",
     "arm_planner": "astra_ros.nodes.planners.arm_planner",
     "drive_planner": "astra_ros.nodes.planners.drive_planner",
+    "explorer": "astra_ros.nodes.explorer.node",
 }
 
 
@@ -39,6 +40,11 @@ def arm_planner() -> int:
 def drive_planner() -> int:
     """The drive planner node."""
     return _start("drive_planner")
+
+
+def explorer() -> int:
+    """The explorer node."""
+    return _start("explorer")
 
 
 def _start(name: str) -> int:

@@ -22,6 +22,7 @@ from astra_ros.critics.collision import CollisionSettings  # noqa: E402
 from astra_ros.critics.registry import ON_REQUEST  # noqa: E402
 from astra_ros.critics.scoring import ScoringSettings  # noqa: E402
 from astra_ros.nodes.client.node_specs import PARAMS_FILE  # noqa: E402
+from astra_ros.nodes.explorer.settings import ExplorerSettings  # noqa: E402
 from astra_ros.nodes.imagine.parameters import AT_START, ImagineParameters  # noqa: E402
 from astra_ros.nodes.imagine.settings import ImagineSettings, PlanTopicSettings  # noqa: E402
 from astra_ros.nodes.parameter_info import parameters_of  # noqa: E402
@@ -318,6 +319,7 @@ def test_yaml_repeats_the_defaults_and_names_nothing_unknown():
         "/**/plan_source": flat(PlanSourceSettings()),
         "/**/arm_planner": flat(ArmPlannerSettings()),
         "/**/drive_planner": flat(DrivePlannerSettings()),
+        "/**/explorer": flat(ExplorerSettings()),
     }
     assert set(given) == set(defaults)
     for node, content in given.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 from builtin_interfaces.msg import Time
 from rclpy.node import Node
 from sensor_msgs.msg import Image, JointState
@@ -47,6 +48,10 @@ class ArmTopics:
         world = self._arm.world
         positions = world.state().joint_positions
         self._joints.publish(positions_to_joint_state(world.spec.joint_names, positions, stamp))
+
+    def look(self, stamp: Time) -> np.ndarray:
+        """The camera's image."""
+        return self._arm.world.render()
 
     def truth(self) -> dict[str, object]:
         truth = self._arm.truth()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 from builtin_interfaces.msg import Time
 from nav_msgs.msg import Odometry, Path
 from rclpy.node import Node
@@ -39,6 +40,10 @@ class CarTopics:
         car = self._car.world.state().car
         velocities = {"linear.x": car.speed, "angular.z": car.yaw_rate}
         self._odometry.publish(motion_to_odometry(BaseNow(FRAME, car.x, car.y, car.yaw, velocities), stamp))
+
+    def look(self, stamp: Time) -> np.ndarray:
+        """The camera's image."""
+        return self._car.world.render()
 
     def truth(self) -> dict[str, object]:
         truth = self._car.truth()

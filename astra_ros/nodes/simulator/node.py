@@ -1,8 +1,8 @@
 """The simulator node: a robot and a camera that behave like real ones.
 
 An arm executes a trajectory on ``arm_controller/joint_trajectory`` from its header's stamp on, or at once when the
-stamp is zero or has passed. A car follows a path on ``follow_path`` from when it arrives. The clock goes on over a
-reset.
+stamp is zero or has passed. A car follows a path on ``follow_path`` from when it arrives, a rover velocities
+on ``cmd_vel``. The clock goes on over a reset.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
+import numpy as np
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
@@ -44,9 +45,11 @@ class SimulatorSettings:
     world: str = setting(
         "arm",
         "the scene; 'arm' is an arm at a table with an object, an obstacle and a goal, 'drive' a car on roads with "
-        "obstacles and traffic",
+        "obstacles and traffic, 'explore' a rover in a house",
     )
-    robot: str = setting("panda", "the arm, 'panda' or 'kuka'; the drive world's robot is 'car'")
+    robot: str = setting(
+        "panda", "the arm, 'panda' or 'kuka'; the drive world's robot is 'car', the explore world's 'rover'"
+    )
     seed: int = setting(0, "layout and look of the scene; a change takes effect at the next reset", 0, MOST_SEED)
     real_time_factor: float = setting(
         1.0, "simulated seconds per second; 0 is as fast as possible", 1e-6, 1000.0, off="as fast as possible"
@@ -83,6 +86,9 @@ class RobotTopics(Protocol):
 
     def publish_state(self, stamp: Time) -> None: ...
 
+    def look(self, stamp: Time) -> np.ndarray:
+        """The camera's image, uint8 [height, width, 3] RGB; what else it measures is published."""
+
     def truth(self) -> dict[str, object]: ...
 
 
@@ -111,19 +117,38 @@ def make_car(simulator: Simulator) -> tuple[SimulatedRobot, RobotTopics]:
     return car, CarTopics(simulator.node, car, simulator.told)
 
 
+def make_rover(simulator: Simulator) -> tuple[SimulatedRobot, RobotTopics]:
+    """A rover in a house."""
+    from astra_ros.nodes.simulator.rover_topics import RoverTopics
+    from astra_ros.nodes.simulator.simulated_rover import SimulatedRover
+    from astra_ros.simulation.explore.world import ExploreWorld, ExploreWorldSettings
+
+    settings = simulator.settings
+    if settings.robot != "rover":
+        raise UnknownName("robot of world 'explore'", settings.robot, ["rover"])
+    rover = SimulatedRover(ExploreWorld(ExploreWorldSettings(camera=settings.camera)), settings.seed)
+    return rover, RoverTopics(simulator.node, rover, settings.camera_frame, simulator.told)
+
+
 # world -> what makes its robot; imported when it is asked for, since one process simulates one world
-SIMULATED = {"arm": make_arm, "drive": make_car}
+SIMULATED = {"arm": make_arm, "drive": make_car, "explore": make_rover}
 
 
 def default_settings(world: str) -> SimulatorSettings:
     """The settings of a world: its first robot and its camera. Unknown worlds are refused later, with the others."""
-    if world != "drive":
-        return SimulatorSettings()
-    from astra_ros.simulation.drive.world import DASHBOARD_CAMERA
-
     shown = SimulatorSettings().camera
-    camera = replace(DASHBOARD_CAMERA, width=shown.width, height=shown.height, rate_hz=shown.rate_hz)
-    return SimulatorSettings(world="drive", robot="car", camera=camera)
+    if world == "drive":
+        from astra_ros.simulation.drive.world import DASHBOARD_CAMERA
+
+        own, robot = DASHBOARD_CAMERA, "car"
+    elif world == "explore":
+        from astra_ros.simulation.explore.world import ExploreWorldSettings
+
+        own, robot = ExploreWorldSettings().camera, "rover"
+    else:
+        return SimulatorSettings()
+    camera = replace(own, width=shown.width, height=shown.height, rate_hz=shown.rate_hz)
+    return SimulatorSettings(world=world, robot=robot, camera=camera)
 
 
 class Simulator:
@@ -204,7 +229,7 @@ class Simulator:
         camera, frame_id = self.settings.camera, self.settings.camera_frame
         self._publish_truth(stamp)
         self._info.publish(pinhole_info(camera.width, camera.height, camera.fov_deg, stamp, frame_id))
-        self._image.publish(rgb_to_image(self.robot.world.render(), stamp, frame_id))
+        self._image.publish(rgb_to_image(self._topics.look(stamp), stamp, frame_id))
 
     def _publish_truth(self, stamp) -> None:
         status = Status("truth", OK, "since the last plan began", self._topics.truth())

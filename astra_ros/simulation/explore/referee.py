@@ -38,6 +38,11 @@ class ExploreReferee:
         self.seen |= seen_floor(situation)
         self._touched |= bool(situation.contact)
 
+    @property
+    def seen_m2(self) -> float:
+        """Floor that was seen before or during the plan."""
+        return area(self.seen)
+
     def verdict(self) -> Verdict:
         new = area(self.seen & ~self._before)
         gain = min(new / FULL_GAIN_M2, 1.0)

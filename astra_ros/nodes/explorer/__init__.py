@@ -1,0 +1,1 @@
+"""The explorer node: it maps a house with a mobile base."""

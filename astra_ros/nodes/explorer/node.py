@@ -1,0 +1,327 @@
+"""The explorer node: it maps a house with a mobile base, and goes where imagined motions show most.
+
+It stops the base, imagines candidate motions, has the best one executed for ``act_s`` on ``cmd_vel``, and begins
+again, until no frontier is left. The map is made from depth images, or taken from another node.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import fields
+
+import numpy as np
+from geometry_msgs.msg import Twist
+from nav_msgs.msg import OccupancyGrid as OccupancyGridMsg
+from nav_msgs.msg import Odometry
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image
+from std_srvs.srv import Trigger
+from visualization_msgs.msg import MarkerArray
+
+from astra_ros.agents.exploration import ExplorationSettings, WorldExploration
+from astra_ros.bridge.images import image_to_depth, image_to_rgb, rgb_to_image
+from astra_ros.bridge.occupancy_grids import frontiers_to_markers, grid_to_message, message_to_grid
+from astra_ros.bridge.paths import odometry_to_motion
+from astra_ros.bridge.stamps import to_seconds
+from astra_ros.camera.lens import read_lens
+from astra_ros.camera.pinhole import PinholeCamera
+from astra_ros.errors import UserError
+from astra_ros.inference import load_world_model
+from astra_ros.nodes.diagnostics import DiagnosticsPublisher
+from astra_ros.nodes.executable import run
+from astra_ros.nodes.explorer.core import BasePose, Decision, ExplorerCore
+from astra_ros.nodes.explorer.settings import IMAGINED, TOPIC, ExplorerSettings
+from astra_ros.nodes.imagine.model_thread import ModelThread
+from astra_ros.nodes.parameters import SettingsParameters
+from astra_ros.nodes.qos import CAMERA, LATCHED, best_effort, reliable
+from astra_ros.nodes.reports import ERROR, OK, WARN, Status, ThrottledReports
+from astra_ros.ranking.imaginer import Imaginer, RankingSettings
+
+TICK_S = 0.05
+PERIOD_S = 0.5  # between two maps that are published, and between two images that are learned from
+RETRY_S = 2.0  # of real time, after a decision failed
+
+
+class Explorer:
+    """Takes what the base sees in the executor's thread; imagines in a thread of its own."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._parameters = SettingsParameters(node)
+        names = tuple(item.name for item in fields(ExplorerSettings))
+        nested = [item.name for part in ("mapping", "frontiers") for item in fields(getattr(ExplorerSettings(), part))]
+        self.settings = self._parameters.declare("", ExplorerSettings(), read_only=(*names, *nested))
+        self._parameters.warn_of_unknown()
+        self._lock = threading.Lock()  # of the core, which the model's thread learns with
+        self._core: ExplorerCore | None = None
+        self._deciding: Future | None = None
+        self._decision: Decision | None = None
+        self._began_s = self._retry_s = -math.inf
+        self._said, self._paused, self._decided, self._contacts = "loading the model", False, 0, 0
+        self._lens: PinholeCamera | None = None
+        self._stamp = None
+        self._refused = ThrottledReports(node.get_logger().error)
+        self._model = ModelThread(self._load, self._decide, self._learn, lambda error: self._refused.add(str(error)))
+
+        self._command = node.create_publisher(Twist, "cmd_vel", reliable(5))
+        self._map = node.create_publisher(OccupancyGridMsg, "~/grid", LATCHED)
+        self._frontiers = node.create_publisher(MarkerArray, "~/frontiers", LATCHED)
+        self._video = node.create_publisher(Image, "~/imagined/image", LATCHED)
+        listen = node.create_subscription
+        listen(Image, "image", self._on_image, CAMERA)
+        listen(Odometry, "odom", self._on_odometry, best_effort(20))
+        if self.settings.map_from == TOPIC:
+            listen(OccupancyGridMsg, "map", self._on_grid, LATCHED)
+        else:
+            listen(Image, "depth", self._on_depth, CAMERA)
+            listen(CameraInfo, "depth_info", self._on_depth_info, CAMERA)
+        for name, answer in (("pause", self._on_pause), ("resume", self._on_resume), ("reset", self._on_reset)):
+            node.create_service(Trigger, f"~/{name}", answer)
+        DiagnosticsPublisher(node, lambda: [self._status()], lambda: self.settings.model)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timers = [
+            node.create_timer(TICK_S, self._on_tick, clock=steady),
+            node.create_timer(PERIOD_S, self._on_period, clock=steady),
+        ]
+        self._model.start()
+
+    def close(self) -> bool:
+        """Stop the base, then the thread."""
+        for timer in self._timers:
+            timer.cancel()
+        self._command.publish(Twist())
+        return self._model.stop()
+
+    # -- the model's thread ------------------------------------------------------------------------------------------
+
+    def _load(self) -> ExplorerCore:
+        own = self.settings
+        model = load_world_model(own.backend, own.model, own.device)
+        ranking = RankingSettings(action_space=own.action_space)
+        world = WorldExploration(Imaginer(model, ranking), settings=ExplorationSettings(own.sight_m))
+        core = ExplorerCore(world, own)
+        with self._lock:
+            self._core = core
+        self._node.get_logger().info(f"model '{model.card.name}' on {model.runs_on}")
+        return core
+
+    def _decide(self, core: ExplorerCore) -> Decision:
+        with self._lock:
+            observation = core.observation()
+        return core.decide(observation)
+
+    def _learn(self, core: ExplorerCore) -> None:
+        with self._lock:
+            observation = None if core.not_ready(self._now_s()) else core.observation(decides=False)
+        if observation is not None:
+            core.learn(observation)
+
+    # -- inputs ------------------------------------------------------------------------------------------------------
+
+    def _on_image(self, msg: Image) -> None:
+        with self._taking("image") as core:
+            if core and (why := core.take_image(image_to_rgb(msg, "image"), to_seconds(msg.header.stamp))):
+                self._node.get_logger().warning(why)
+
+    def _on_odometry(self, msg: Odometry) -> None:
+        with self._taking("odom") as core:
+            now = odometry_to_motion(msg, "odom")
+            speeds = now.velocities.get("linear.x", 0.0), now.velocities.get("angular.z", 0.0)
+            pose = BasePose(now.frame, now.x, now.y, now.yaw, *speeds)
+            if core and (why := core.take_odometry(pose, to_seconds(msg.header.stamp))):
+                self._node.get_logger().warning(why)
+
+    def _on_depth_info(self, msg: CameraInfo) -> None:
+        with self._taking("depth_info"):
+            lens = read_lens(msg, (msg.height, msg.width), rectified=False)
+            self._lens = PinholeCamera(lens.width, lens.height, lens.fx, lens.fy, lens.cx, lens.cy, np.eye(4))
+
+    def _on_depth(self, msg: Image) -> None:
+        with self._taking("depth") as core:
+            depth = image_to_depth(msg, "depth")
+            if core is None or self._lens is None:
+                return
+            if depth.shape != (self._lens.height, self._lens.width):
+                size = f"images are {depth.shape[1]} x {depth.shape[0]} pixels"
+                wanted = f"depth_info says {self._lens.width} x {self._lens.height}"
+                raise UserError(f"{size}, {wanted}", thing="depth", cure="publish the depth camera's own camera_info")
+            self._stamp = msg.header.stamp
+            if why := core.take_depth(depth, self._lens, to_seconds(msg.header.stamp)):
+                self._refused.add(f"depth: {why}", quiet=True)
+
+    def _on_grid(self, msg: OccupancyGridMsg) -> None:
+        with self._taking("map") as core:
+            if core is None:
+                return
+            if not core.frame:
+                raise UserError("the map came before any odometry", thing="map", cure="publish odom")
+            core.take_grid(message_to_grid(msg, core.frame, "map"))
+            self._stamp = msg.header.stamp
+
+    def _taking(self, topic: str):
+        return _Taking(self, topic)
+
+    # -- acting ------------------------------------------------------------------------------------------------------
+
+    def _now_s(self) -> float:
+        return self._node.get_clock().now().nanoseconds / 1e9
+
+    def _on_tick(self) -> None:
+        now_s, core = self._now_s(), self._core
+        if core is None:
+            if self._model.failure is not None:
+                self._said = f"the model cannot be used: {self._model.failure}"
+            return
+        with self._lock:
+            waits = core.not_ready(now_s)
+        if self._deciding is not None and self._deciding.done():
+            self._take_decision(now_s)
+        moving = self._decision is not None and self._decision.action is not None
+        elapsed_s = now_s - self._began_s
+        if moving and 0.0 <= elapsed_s < self.settings.act_s and not self._paused and not _blind(waits):
+            self._move(core, elapsed_s, now_s)
+            return
+        self._command.publish(Twist())
+        if self._paused:
+            self._said = "paused"
+        elif waits:
+            self._said = f"waiting: {waits}"
+        elif self._deciding is None and not self._is_complete and time.monotonic() > self._retry_s:
+            self._said = "imagining"
+            self._deciding = self._model.request()
+
+    def _move(self, core: ExplorerCore, elapsed_s: float, now_s: float) -> None:
+        assert self._decision is not None and self._decision.action is not None
+        ahead, turn = (float(value) for value in self._decision.action.at(elapsed_s))
+        msg = Twist()
+        msg.linear.x, msg.angular.z = ahead, turn
+        self._command.publish(msg)
+        with self._lock:
+            touched = core.told(ahead, now_s)
+        if touched:
+            self._contacts += 1
+            self._node.get_logger().warning("the base is told to move and stands: it has touched something")
+            self._began_s = -math.inf
+
+    def _take_decision(self, now_s: float) -> None:
+        assert self._deciding is not None
+        error, deciding = self._deciding.exception(), self._deciding
+        self._deciding = None
+        if error is not None:
+            self._refused.add(str(error))
+            self._said, self._retry_s = str(error), time.monotonic() + RETRY_S
+            return
+        self._decision = deciding.result()
+        self._began_s = now_s
+        self._decided += 1
+        self._publish_decision(self._decision)
+        if self._decision.action is None:
+            self._said = f"complete: no frontier is left, {self._decision.grid.known_m2:.1f} m^2 are known"
+            self._node.get_logger().info(self._said)
+        else:
+            worth = "" if math.isnan(self._decision.value) else f", worth {self._decision.value:.1f} m^2"
+            self._said = f"moving: {self._decision.action.name}{worth}"
+
+    @property
+    def _is_complete(self) -> bool:
+        return self._decision is not None and self._decision.action is None
+
+    # -- outputs and services ----------------------------------------------------------------------------------------
+
+    def _on_period(self) -> None:
+        if self._core is not None and self._deciding is None and self.settings.choose == IMAGINED:
+            self._model.refresh()
+        with self._lock:
+            grid = self._core.grid if self._core else None
+        if grid is not None and self._stamp is not None and self._map.get_subscription_count():
+            self._map.publish(grid_to_message(grid, self._stamp))
+
+    def _publish_decision(self, decision: Decision) -> None:
+        stamp = self._stamp or self._node.get_clock().now().to_msg()
+        target = None if decision.action is None else _target(decision.action.name)
+        self._frontiers.publish(frontiers_to_markers(decision.grid, decision.open_frontiers, target, stamp))
+        self._map.publish(grid_to_message(decision.grid, stamp))
+        if decision.video is not None and self._video.get_subscription_count():
+            self._video.publish(rgb_to_image(decision.video[-1], stamp, "camera"))
+
+    def _on_pause(self, _, response: Trigger.Response) -> Trigger.Response:
+        self._paused = True
+        self._command.publish(Twist())
+        response.success, response.message = True, "the base stands until ~/resume"
+        return response
+
+    def _on_resume(self, _, response: Trigger.Response) -> Trigger.Response:
+        self._paused, self._began_s = False, -math.inf
+        response.success, response.message = True, "exploring"
+        return response
+
+    def _on_reset(self, _, response: Trigger.Response) -> Trigger.Response:
+        with self._lock:
+            if self._core is not None:
+                self._core.forget()
+        self._decision, self._began_s = None, -math.inf
+        response.success, response.message = True, "the map begins anew"
+        return response
+
+    def _status(self) -> Status:
+        failed = self._core is None and self._model.failure is not None
+        recent = self._refused.recent
+        core, decision = self._core, self._decision
+        with self._lock:
+            grid = core.grid if core else None
+        values = {
+            "known_m2": f"{grid.known_m2:.2f}" if grid else "",
+            "open_frontiers": len(decision.open_frontiers) if decision else "",
+            "decisions": self._decided,
+            "complete": str(self._is_complete).lower(),
+            "contacts": self._contacts,
+            "frame": core.frame if core else "",
+            "refused": self._refused.count,
+            "last_refusal": self._refused.last,
+        }
+        values |= {f"value.{name}": f"{value:.2f}" for name, value in (decision.candidates if decision else {}).items()}
+        level = ERROR if failed else WARN if recent or self._said.startswith("waiting") else OK
+        return Status("exploration", level, recent or self._said, values)
+
+
+class _Taking:
+    """Gives the core, if it is there, under its lock; messages that cannot be used are reported, and the node lives."""
+
+    def __init__(self, explorer: Explorer, topic: str) -> None:
+        self._explorer, self._topic = explorer, topic
+
+    def __enter__(self) -> ExplorerCore | None:
+        self._explorer._lock.acquire()
+        return self._explorer._core
+
+    def __exit__(self, _, error: BaseException | None, __) -> bool:
+        self._explorer._lock.release()
+        if isinstance(error, UserError):
+            self._explorer._refused.add(str(error) if error.thing else f"{self._topic}: {error}")
+            return True
+        return False
+
+
+def _blind(waits: str) -> bool:
+    """Whether what is waited for makes it unsafe to move: not the images, which are only needed to choose."""
+    return "odometry" in waits
+
+
+def _target(name: str) -> int | None:
+    """The frontier that a motion goes to."""
+    last = name.rpartition(" ")[2]
+    return int(last) if name.startswith("frontier ") and last.isdigit() else 0 if "nearest" in name else None
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM."""
+    return run("explorer", Explorer, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
