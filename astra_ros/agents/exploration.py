@@ -244,7 +244,10 @@ class ByImaginedGain:
         plans = self._explorer.candidates(observation)
         self.predictions = self._world.predict(observation, plans) if plans else []
         self.values = [self.evaluate(each) for each in self.predictions]
-        return self.predictions[int(np.argmax(self.values))].action if self.predictions else None
+        if not self.predictions:
+            return None
+        actions = [each.action for each in self.predictions]
+        return actions[self._explorer.choose(actions, self.values)]
 
     def evaluate(self, predicted: Explored) -> float:
         return self._explorer.evaluate(predicted)
@@ -265,7 +268,7 @@ class ByMapGain:
     def select_action(self, observation: Explored) -> VelocityPlan | None:
         plans = self._explorer.candidates(observation)
         values = [self.evaluate(self._predicted(observation, plan)) for plan in plans]
-        return plans[int(np.argmax(values))] if plans else None
+        return plans[self._explorer.choose(plans, values)] if plans else None
 
     def evaluate(self, predicted: Explored) -> float:
         return self._explorer.evaluate(predicted)

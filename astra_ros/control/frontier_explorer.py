@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,11 @@ WAYPOINTS_M = 0.3
 LOOKS = 3
 FACING_RAD, NEARBY_M = 0.3, 0.3
 BACKWARDS = 0.2  # m/s, for a quarter of a motion
+# Within so far (m) it is the same place, which one full turn shows, or the same frontier.
+SAME_PLACE_M, SAME_FRONTIER_M = 0.5, 1.0
+TURNED_RAD = 0.2
+# Another frontier must be worth so much more to be gone to instead.
+MARGIN = 1.1
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,10 @@ class FrontierExplorer:
         self.settings = settings
         self._looks = 0
         self._left = np.zeros((0, 2))
+        self._anchor: np.ndarray | None = None
+        self._turned = self._turned_left = 0.0
+        self._targets: dict[str, np.ndarray] = {}
+        self._target: np.ndarray | None = None
         self._now: Explored | None = None
         self._open: list[Approach] = []
         self._ways: Ways | None = None
@@ -87,6 +97,7 @@ class FrontierExplorer:
         if not grid.inside(grid.cells_at(observation.place)):
             x, y = observation.place
             raise GridError(f"the robot at {x:.2f} {y:.2f} m is outside", "make the map larger", observation.place)
+        self._count_turns(observation)
         self._now = observation
         self._ways = ways_from(grid, observation.place, own.radius_m)
         found = frontiers(grid, own.least_frontier_m, self._left)
@@ -110,7 +121,9 @@ class FrontierExplorer:
         return self._back_up() if observation.contact > 0.5 else self._towards(self._open[0], "nearest frontier")
 
     def candidates(self, observation: Explored) -> list[VelocityPlan]:
-        """Motions of ``PLAN_S``: turns to both sides, and the ways to the nearest frontiers; none where none is left.
+        """Motions of ``PLAN_S``: ways to the nearest frontiers, and turns; none where no frontier is left.
+
+        One full turn shows a place; a turn that was begun is not turned back.
 
         A robot that has just touched something has one: to back up.
         """
@@ -121,9 +134,24 @@ class FrontierExplorer:
             return [self._back_up()]
         most = max(1, self.settings.candidates - 2)
         plans = [self._towards(each, f"frontier {i}") for i, each in enumerate(self._open[:most])]
-        if self.settings.candidates > 2:
-            plans += [self._turn("turn left", 1.0), self._turn("turn right", -1.0)]
+        self._targets = {plan.name: each.frontier.middle for plan, each in zip(plans, self._open)}
+        if self.settings.candidates > 2 and self._turned < 2.0 * np.pi:
+            plans += [self._turn("turn left", 1.0)] if self._turned_left > -TURNED_RAD else []
+            plans += [self._turn("turn right", -1.0)] if self._turned_left < TURNED_RAD else []
         return plans
+
+    def choose(self, plans: Sequence[VelocityPlan], values: Sequence[float]) -> int:
+        """The index of the candidate that is worth most.
+
+        It stays with the frontier that it chose before, unless another motion is worth ``MARGIN`` times as much.
+        """
+        held = list(values)
+        for index, plan in enumerate(plans):
+            if held[index] > 0.0 and self._is_target(self._targets.get(plan.name)):
+                held[index] *= MARGIN
+        best = int(np.argmax(held))
+        self._target = self._targets.get(plans[best].name)
+        return best
 
     def evaluate(self, predicted: Explored) -> float:
         """What a predicted moment is worth, in m^2 of floor.
@@ -143,6 +171,18 @@ class FrontierExplorer:
             remaining = np.count_nonzero(_beside_unknown(predicted.grid)[cells]) * predicted.grid.resolution_m
             behind = max(behind, remaining * own.depth_m * np.exp(-left / own.ahead_m))
         return new + behind - own.contact_m2 * predicted.contact
+
+    def _is_target(self, middle: np.ndarray | None) -> bool:
+        near = middle is not None and self._target is not None
+        return near and bool(np.hypot(*np.subtract(middle, self._target)) <= SAME_FRONTIER_M)  # type: ignore[arg-type]
+
+    def _count_turns(self, observation: Explored) -> None:
+        if self._now is None or self._anchor is None or np.hypot(*(observation.place - self._anchor)) > SAME_PLACE_M:
+            self._anchor, self._turned, self._turned_left = observation.place, 0.0, 0.0
+            return
+        turned = (observation.yaw - self._now.yaw + np.pi) % (2.0 * np.pi) - np.pi
+        self._turned += abs(turned)
+        self._turned_left = turned if abs(turned) > TURNED_RAD else self._turned_left
 
     def _look(self, approach: Approach) -> None:
         """Count how often the robot stood nearby and looked at this frontier."""

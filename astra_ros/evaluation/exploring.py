@@ -156,7 +156,7 @@ class _ByTrial:
 
     def select_action(self, observation: Explored) -> VelocityPlan | None:
         plans = self.explorer.candidates(observation)
-        return plans[int(np.argmax(self.value(plans)))] if plans else None
+        return plans[self.explorer.choose(plans, self.value(plans))] if plans else None
 
 
 def _tried(robot: MappingRobot, plan: VelocityPlan) -> Explored:

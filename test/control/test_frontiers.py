@@ -109,6 +109,30 @@ def test_a_frontier_that_stays_while_the_robot_looks_at_it_is_left():
     assert looks >= 2 and explorer.is_complete()
 
 
+def test_one_turn_shows_a_place_and_is_not_turned_back():
+    explorer = FrontierExplorer(SMALL)
+    corridor = drawn("############", " .......... ", "############")
+
+    def turns(yaw, x=6.5):
+        return [each.name for each in explorer.candidates(state(corridor, x, 1.5, yaw)) if "turn" in each.name]
+
+    assert turns(0.0) == ["turn left", "turn right"]
+    assert turns(1.0) == ["turn left"] and turns(2.5) == ["turn left"]
+    assert turns(4.5) == ["turn left"] and turns(6.3) == []  # all round
+    assert turns(6.3, x=5.5) == ["turn left", "turn right"]  # another place
+
+
+def test_it_stays_with_its_frontier_unless_another_is_worth_much_more():
+    explorer = FrontierExplorer(SMALL)
+    corridor = drawn("############", " .......... ", "############")
+    plans = explorer.candidates(state(corridor, 6.5, 1.5))
+    assert [each.name for each in plans[:2]] == ["frontier 0", "frontier 1"]
+    assert explorer.choose(plans, [1.0, 2.0, 0.0, 0.0]) == 1
+    assert explorer.choose(plans, [2.1, 2.0, 0.0, 0.0]) == 1  # 2.1 < 1.1 * 2.0
+    assert explorer.choose(plans, [2.3, 2.0, 0.0, 0.0]) == 0
+    assert explorer.choose(plans, [2.1, 2.2, 0.0, 0.0]) == 0  # and stays there
+
+
 def test_a_robot_outside_its_map_is_refused():
     with pytest.raises(GridError) as caught:
         FrontierExplorer().select_action(state(HALL, 99.0, 1.0))

@@ -41,7 +41,7 @@ class BasePose:
 
 
 @dataclass(frozen=True)
-class Decision:
+class NextMotion:
     """What was decided.
 
     Attributes:
@@ -179,7 +179,7 @@ class ExplorerCore:
         place, velocity = np.array([pose.x, pose.y]), (pose.ahead, pose.turn)
         return Observation(grid, place, pose.yaw, velocity, float(touched), frames=self._history.frames())
 
-    def decide(self, observation: Observation) -> Decision:
+    def decide(self, observation: Observation) -> NextMotion:
         """The next motion.
 
         Raises:
@@ -188,14 +188,14 @@ class ExplorerCore:
         explorer = self.explorer
         if self.settings.choose == NEAREST:
             action = explorer.select_action(observation)
-            return Decision(action, observation.grid, explorer.open_frontiers)
+            return NextMotion(action, observation.grid, explorer.open_frontiers)
         policy = ByImaginedGain(self._world, explorer)
         step = next(self._world.explore(observation, policy), None)
         if step is None:
-            return Decision(None, observation.grid, explorer.open_frontiers)
+            return NextMotion(None, observation.grid, explorer.open_frontiers)
         values = {each.action.name: value for each, value in zip(policy.predictions, policy.values)}
         video = self._world.imagined(step["predicted"])
-        return Decision(step["action"], observation.grid, explorer.open_frontiers, step["value"], video, values)
+        return NextMotion(step["action"], observation.grid, explorer.open_frontiers, step["value"], video, values)
 
     def learn(self, observation: Observation) -> None:
         """Learn to read imagined images from a real one."""

@@ -34,7 +34,7 @@ from astra_ros.errors import UserError
 from astra_ros.inference import load_world_model
 from astra_ros.nodes.diagnostics import DiagnosticsPublisher
 from astra_ros.nodes.executable import run
-from astra_ros.nodes.explorer.core import BasePose, Decision, ExplorerCore
+from astra_ros.nodes.explorer.core import BasePose, ExplorerCore, NextMotion
 from astra_ros.nodes.explorer.settings import IMAGINED, TOPIC, ExplorerSettings
 from astra_ros.nodes.imagine.model_thread import ModelThread
 from astra_ros.nodes.parameters import SettingsParameters
@@ -47,7 +47,7 @@ PERIOD_S = 0.5  # between two maps that are published, and between two images th
 RETRY_S = 2.0  # of real time, after a decision failed
 
 
-class Explorer:
+class ExplorerNode:
     """Takes what the base sees in the executor's thread; imagines in a thread of its own."""
 
     def __init__(self, node: Node) -> None:
@@ -60,7 +60,7 @@ class Explorer:
         self._lock = threading.Lock()  # of the core, which the model's thread learns with
         self._core: ExplorerCore | None = None
         self._deciding: Future | None = None
-        self._decision: Decision | None = None
+        self._decision: NextMotion | None = None
         self._began_s = self._retry_s = -math.inf
         self._said, self._paused, self._decided, self._contacts = "loading the model", False, 0, 0
         self._lens: PinholeCamera | None = None
@@ -110,7 +110,7 @@ class Explorer:
         self._node.get_logger().info(f"model '{model.card.name}' on {model.runs_on}")
         return core
 
-    def _decide(self, core: ExplorerCore) -> Decision:
+    def _decide(self, core: ExplorerCore) -> NextMotion:
         with self._lock:
             observation = core.observation()
         return core.decide(observation)
@@ -241,7 +241,7 @@ class Explorer:
         if grid is not None and self._stamp is not None and self._map.get_subscription_count():
             self._map.publish(grid_to_message(grid, self._stamp))
 
-    def _publish_decision(self, decision: Decision) -> None:
+    def _publish_decision(self, decision: NextMotion) -> None:
         stamp = self._stamp or self._node.get_clock().now().to_msg()
         target = None if decision.action is None else _target(decision.action.name)
         self._frontiers.publish(frontiers_to_markers(decision.grid, decision.open_frontiers, target, stamp))
@@ -292,7 +292,7 @@ class Explorer:
 class _Taking:
     """Gives the core, if it is there, under its lock; messages that cannot be used are reported, and the node lives."""
 
-    def __init__(self, explorer: Explorer, topic: str) -> None:
+    def __init__(self, explorer: ExplorerNode, topic: str) -> None:
         self._explorer, self._topic = explorer, topic
 
     def __enter__(self) -> ExplorerCore | None:
@@ -320,7 +320,7 @@ def _target(name: str) -> int | None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM."""
-    return run("explorer", Explorer, argv)
+    return run("explorer", ExplorerNode, argv)
 
 
 if __name__ == "__main__":
