@@ -12,6 +12,9 @@ import numpy as np
 # Examples (columns of images) before anything is read, and how strongly weights are held at 0.
 LEAST_EXAMPLES = 150
 RIDGE = 300.0
+# Standard deviations of its own error that are added to a reading. A blind guess is short, and an explorer that believes
+# it sees nothing new anywhere and stops; hope goes away as the reading gets better (Lai and Robbins 1985).
+OPTIMISM = 1.5
 
 
 class RangeReader:
@@ -24,9 +27,11 @@ class RangeReader:
     def __init__(self, reach_m: float) -> None:
         self.reach_m = reach_m
         self.examples = 0
+        self._square = 0.0
         self._gram: np.ndarray | None = None
         self._sums: np.ndarray | None = None
         self._weights: np.ndarray | None = None
+        self._error = 0.0
 
     def learn(self, latents: np.ndarray, ranges: np.ndarray) -> None:
         """Take in N images.
@@ -42,6 +47,7 @@ class RangeReader:
             self._gram, self._sums = np.zeros((rows.shape[1],) * 2), np.zeros(rows.shape[1])
         self._gram += rows.T @ rows
         self._sums += rows.T @ shares
+        self._square += float(shares @ shares)
         self.examples += len(rows)
         self._weights = None
 
@@ -50,7 +56,10 @@ class RangeReader:
         return self.examples >= LEAST_EXAMPLES
 
     def read(self, latents: np.ndarray) -> np.ndarray:
-        """Ranges [..., w] m, 0 to ``reach_m``, of latents [..., C, h, w]; ``reach_m`` until enough was learned."""
+        """Ranges [..., w] m, 0 to ``reach_m``, of latents [..., C, h, w], with ``OPTIMISM``.
+
+        ``reach_m`` until enough was learned.
+        """
         lead, width = latents.shape[:-3], latents.shape[-1]
         if not self.is_ready:
             return np.full((*lead, width), self.reach_m)
@@ -58,8 +67,10 @@ class RangeReader:
             assert self._gram is not None and self._sums is not None
             held = np.full(len(self._gram), RIDGE)
             held[-1] = 1e-6  # the mean is free
-            self._weights = np.linalg.solve(self._gram + np.diag(held), self._sums)
-        shares = _rows(latents.reshape(-1, *latents.shape[-3:])) @ self._weights
+            own = np.linalg.solve(self._gram + np.diag(held), self._sums)
+            error = self._square - 2.0 * own @ self._sums + own @ self._gram @ own
+            self._weights, self._error = own, float(np.sqrt(max(error, 0.0) / self.examples))
+        shares = _rows(latents.reshape(-1, *latents.shape[-3:])) @ self._weights + OPTIMISM * self._error
         return self.reach_m * np.clip(shares, 0.0, 1.0).reshape(*lead, width)
 
 

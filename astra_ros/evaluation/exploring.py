@@ -22,7 +22,7 @@ from astra_ros.simulation.explore.world import make
 
 SPACE = "rover_twist"
 BASELINE = "nearest"
-AT_M, AT_S = (5.0, 10.0), (30.0, 60.0)
+AT_M, AT_S = (5.0, 10.0, 20.0), (30.0, 60.0)
 LEARN_EVERY = 2  # steps between two images that ranges are learned from
 DRAWS = 5000
 

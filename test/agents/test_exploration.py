@@ -93,7 +93,7 @@ def test_ranges_are_read_as_they_were_learned():
     held_out = reader.read(latents[50:].reshape(2, 5, 2, 3, 4))
     assert held_out.shape == (2, 5, 4)
     error = np.abs(held_out.reshape(10, 4) - ranges[50:])[:, [0, 1, 3]].mean()
-    assert error < 0.3 * np.abs(ranges[50:] - ranges[50:].mean()).mean()
+    assert error < 0.5 * np.abs(ranges[50:] - ranges[50:].mean()).mean()
 
 
 # -- imagining -------------------------------------------------------------------------------------------------------
