@@ -41,7 +41,7 @@ MOST_TURN = 0.8  # rad; a vehicle that heads further away from the route is take
 class LanePathSettings:
     """Which candidates there are."""
 
-    count: int = setting(8, "paths per proposal, the first of a fixed list", 1, len(KINDS), "paths")
+    count: int = setting(8, "paths per proposal, the first ones that move of a fixed list", 1, len(KINDS), "paths")
     cruise: float = setting(6.0, "speed of the paths that do not slow down, m/s", 0.1, 50.0, "m/s")
     side_m: float = setting(2.4, "how far the paths to the left and right lead beside the route, m", 0.1, 20.0, "m")
     acceleration: float = setting(2.5, "change of speed along a path, m/s^2", 0.1, 20.0, "m/s^2")
@@ -61,7 +61,7 @@ def lane_paths(
         frame: its name.
 
     Returns:
-        (kind, path) of each candidate that moves: the path to rest is left out where the vehicle stands.
+        (kind, path) of each candidate. Where the vehicle stands, the path to rest is left out, since it leads nowhere.
     """
     steps = np.hypot(*np.diff(route, axis=0).T)
     along = np.concatenate([[0.0], np.cumsum(steps)])
@@ -75,9 +75,10 @@ def lane_paths(
     turn = math.remainder(state.yaw - math.atan2(tangent[1], tangent[0]), 2 * math.pi)
     slope = math.tan(min(max(turn, -MOST_TURN), MOST_TURN))
     times = np.arange(0.0, PLAN_S + 1e-9, STEP_S)
-    found = []
-    for kind in list(KINDS)[: settings.count]:
-        share, speed_share = KINDS[kind]
+    found: list[tuple[str, PathPlan]] = []
+    for kind, (share, speed_share) in KINDS.items():
+        if len(found) == settings.count:
+            break
         ways = _ways(max(0.0, state.speed), speed_share * settings.cruise, settings.acceleration, times)
         # The vehicle moves over within some seconds of its way, and not on the spot.
         length = max(8.0, SHIFT_S * max(abs(state.speed), speed_share * settings.cruise))

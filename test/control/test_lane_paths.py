@@ -37,7 +37,9 @@ def test_a_car_follows_them_within_25_cm(state):
 
 
 def test_a_path_to_rest_is_left_out_where_the_car_stands():
-    assert "stop" not in by_kind(VehicleState(0.0, 0.0, 0.0)) and "stop" in by_kind(VehicleState(0.0, 0.0, 0.0, 2.0))
+    standing, moving = (by_kind(VehicleState(0.0, 0.0, 0.0, speed), count=8) for speed in (0.0, 2.0))
+    assert "stop" not in standing and "stop" in moving
+    assert len(standing) == len(moving) == 8
 
 
 def test_too_many_or_no_candidates_are_refused():
