@@ -12,8 +12,8 @@ import numpy as np
 # Examples (columns of images) before anything is read, and how strongly weights are held at 0.
 LEAST_EXAMPLES = 150
 RIDGE = 300.0
-# Standard deviations of its own error that are added to a reading. A blind guess is short, and an explorer that believes
-# it sees nothing new anywhere and stops; hope goes away as the reading gets better (Lai and Robbins 1985).
+# Standard deviations of its own error that are added to a reading. A blind guess is short, and an explorer that
+# believes it expects nothing new anywhere. As the reading gets better, less is added.
 OPTIMISM = 1.5
 
 
