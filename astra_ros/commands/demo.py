@@ -4,8 +4,8 @@ Starts a simulated robot, a plan source and the imagine node as separate ROS 2 p
 plan. Then the simulator executes every plan, and pictures show what was imagined beside what happened.
 
 With --loop the arm pushes the cube to the goal, without ROS: it plans pushes from its description, imagines them,
-executes the best one, and begins again. With --loop --world drive a car drives along its road like that. A film shows
-what happened beside what was imagined.
+executes the best one, and begins again. With --loop --world drive a car drives along its road like that, with
+--loop --world explore a rover maps a house. A film shows what happened beside what was imagined.
 """
 
 from __future__ import annotations
@@ -26,22 +26,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "  astra demo --seed 1007 --plans 4  another scene, fewer plans\n"
         "  astra demo --loop              push after push until the cube is at the goal: out/loop.mp4\n"
         "  astra demo --loop --world drive  a car chooses its path once a second: out/drive.mp4\n"
+        "  astra demo --loop --world explore  a rover maps a house: out/explore.mp4\n"
     )
     add_options(parser, DemoRequest)
     parser.add_argument("--loop", action="store_true", help="act in a closed loop, without ROS")
-    parser.add_argument("--world", choices=("arm", "drive"), default="arm", help="who acts in the closed loop")
+    parser.add_argument(
+        "--world", choices=("arm", "drive", "explore"), default="arm", help="who acts in the closed loop"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     # SIGTERM ends it like Ctrl-C, which also ends the nodes.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if args.world == "drive" and not args.loop:
-        cure = "add --loop, or run `ros2 launch astra_ros imagine.launch.py world:=drive` for the nodes"
-        raise UserError("a car acts in the closed loop alone", thing="--world drive", cure=cure)
+    if args.world != "arm" and not args.loop:
+        launch = "imagine.launch.py world:=drive" if args.world == "drive" else "explore.launch.py"
+        cure = f"add --loop, or run `ros2 launch astra_ros {launch}` for the nodes"
+        raise UserError("it acts in the closed loop alone", thing=f"--world {args.world}", cure=cure)
     if args.world == "drive":
         from astra_ros.evaluation.drive_loop import DriveDemoRequest, drive_demo
 
         drive_demo(request_of(DriveDemoRequest, args))
+        return 0
+    if args.world == "explore":
+        from astra_ros.evaluation.explore_loop import ExploreDemoRequest, explore_demo
+
+        explore_demo(request_of(ExploreDemoRequest, args))
         return 0
     if args.loop:
         from astra_ros.evaluation.loop_demo import LoopDemoRequest, loop_demo
