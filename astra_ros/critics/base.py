@@ -44,6 +44,7 @@ class CriticInput:
         plans: the K plans, columns as ``space`` has them, for what happens between the model's times; or empty.
         robot_description: URDF text.
         held_joints: joint -> rad or m, of joints that no plan moves.
+        uncertainty_factor: how much larger real errors were than expected ones, in what was executed so far.
         obstacles: known ones, such as a planner's, in the robot's base frame.
     """
 
@@ -60,6 +61,7 @@ class CriticInput:
     robot_description: str | None = field(default=None, repr=False)
     held_joints: Mapping[str, float] = field(default_factory=dict)
     obstacles: tuple[KnownObstacle, ...] = ()
+    uncertainty_factor: float = 1.0
 
     def __post_init__(self) -> None:
         plans, horizon, *cell = self.imagination.latents.shape

@@ -26,14 +26,15 @@ class UncertaintySettings(CriticSettings):
 
 
 class UncertaintyCritic(Critic):
-    """The model's own expected RMS latent error, averaged over the imagined frames."""
+    """The model's own expected RMS latent error, averaged over the imagined frames. It is multiplied by how much larger
+    the errors were of what was executed so far."""
 
     name = "uncertainty"
     settings_class = UncertaintySettings
     unit = "latent RMS error"
 
     def score(self, inp: CriticInput) -> CriticResult:
-        each = inp.imagination.uncertainty.astype(np.float64)
+        each = inp.imagination.uncertainty.astype(np.float64) * inp.uncertainty_factor
         error = inp.imagination.mean(each)
         worst_s = (np.nan_to_num(each, nan=np.inf).argmax(axis=1) + 1) * inp.dt_s
         bad = ~np.isfinite(error) | (each < 0.0).any(axis=1)

@@ -22,6 +22,7 @@ from astra_ros.simulation.worlds import WORLDS
 RANKED_FROM = HELD_OUT_FROM + 50_000
 CALIBRATED_FROM = HELD_OUT_FROM + 70_000
 EXPLORERS = ("nearest", "random", "map", "imagined", "oracle")
+MONITORED_FROM = HELD_OUT_FROM + 80_000
 FEWEST_RUNS = 5  # of larger requests than the first size
 
 
@@ -108,6 +109,19 @@ class RankRequest(ModelRequest):
         if self.first_seed is not None:
             return self.first_seed
         return CALIBRATED_FROM if self.calibrate else RANKED_FROM
+
+
+@dataclass(frozen=True)
+class PredictionRequest(ModelRequest):
+    robots: Sequence[str] | None = setting(
+        None, "simulated arms (default: all that the model knows)", choices=list(WORLDS["arm"].robots)
+    )
+    scenes: int = setting(200, "scenes of each robot that the limit is computed of, a plan each", 1)
+    tests: int = setting(50, "further scenes of each robot, without a fault and with each", 1)
+    false_alarms: float = setting(0.01, "share of the plans of a fitting model that may reach the limit, above 0 to 1")
+    first_seed: int = setting(MONITORED_FROM, "seed of the first scene")
+    write: bool = setting(False, "write the limits into the model's card, from where the imagine node takes them")
+    out: Path | None = setting(None, "result file (JSON)")
 
 
 @dataclass(frozen=True)

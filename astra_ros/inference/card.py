@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.errors import UserError
 from astra_ros.files import OutputError, atomic_write
 from astra_ros.inference.calibration import Calibration
+from astra_ros.inference.prediction_limit import PredictionLimit
 from astra_ros.plans.action_spaces import ActionSpace, action_space_from_dict
 from astra_ros.resources import resource_path
 from astra_ros.world_model.config import AstraConfig
@@ -51,6 +52,8 @@ class ModelCard:
     continuous_joints: dict[str, tuple[str, ...]] = field(default_factory=dict)
     # Event -> its calibration, fitted by `astra rank --calibrate`.
     calibrations: dict[str, dict[str, Calibration]] = field(default_factory=dict)
+    # How far real frames may be from imagined ones, computed by `astra monitor --write`.
+    prediction_limits: dict[str, PredictionLimit] = field(default_factory=dict)
 
     @classmethod
     def read(cls, directory: Path) -> ModelCard:
@@ -105,6 +108,9 @@ class ModelCard:
                 name: {event: Calibration(**each) for event, each in fitted.items()}
                 for name, fitted in values.get("calibrations", {}).items()
             },
+            prediction_limits={
+                name: PredictionLimit(**each) for name, each in values.get("prediction_limits", {}).items()
+            },
         )
 
     def check_knows(self, space: str) -> None:
@@ -119,12 +125,29 @@ def write_calibrations(directory: Path, calibrations: Mapping[str, Mapping[str, 
 
     Raises OutputError where the card cannot be written.
     """
-    path = directory / CARD_FILE
-    try:
-        values = json.loads(path.read_text())
+
+    def change(values: dict) -> None:
         known = values.setdefault("calibrations", {})
         for space, fitted in calibrations.items():
             known.setdefault(space, {}).update({event: each.to_dict() for event, each in fitted.items()})
+
+    _change_card(directory, change)
+
+
+def write_prediction_limits(directory: Path, limits: Mapping[str, PredictionLimit]) -> None:
+    """Write limits of prediction errors into the card of a model; those of other action spaces stay.
+
+    Raises OutputError where the card cannot be written.
+    """
+    found = {space: each.to_dict() for space, each in limits.items()}
+    _change_card(directory, lambda values: values.setdefault("prediction_limits", {}).update(found))
+
+
+def _change_card(directory: Path, change: Callable[[dict], None]) -> None:
+    path = directory / CARD_FILE
+    try:
+        values = json.loads(path.read_text())
+        change(values)
         with atomic_write(path) as part:
             part.write_text(json.dumps(values, indent=1) + "\n")
             part.chmod(path.stat().st_mode)

@@ -106,10 +106,12 @@ class Imaginer:
     Attributes:
         robot_description: URDF text that critics read; None where none is known.
         obstacles: known ones that critics read, in the robot's base frame.
+        uncertainty_factor: how much larger real errors were than expected ones; of `PredictionMonitor`.
     """
 
     robot_description: str | None = None
     obstacles: tuple[KnownObstacle, ...] = ()
+    uncertainty_factor: float = 1.0
 
     def __init__(
         self,
@@ -206,6 +208,7 @@ class Imaginer:
                 self.robot_description,
                 card.held_joints.get(prepared.space.name, {}),
                 self.obstacles,
+                self.uncertainty_factor,
             )
 
         def score(imagination: Imagination) -> Scores:

@@ -195,6 +195,8 @@ def test_uncertainty_by_hand():
     np.testing.assert_allclose(result.cost, [0.6, 2.0], rtol=1e-6)
     assert result.risky.tolist() == [False, True]
     assert result.reasons[1] == "expected latent error 1.00, worst at 0.50 s"
+    trusted = replace(make_input(uncertainty=[[0.2, 0.4], [0.8, 1.2]], plans=2), uncertainty_factor=0.5)
+    np.testing.assert_allclose(critic.score(trusted).raw, [0.15, 0.5], rtol=1e-6)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -0.1])

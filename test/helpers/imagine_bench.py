@@ -111,6 +111,8 @@ class FakeGraph:
 class RuleImaginer:
     """Scores a plan by where its first joint ends: the highest wins, negative ends are vetoed.
 
+    It imagines that images stay as they are; a latent is the mean brightness, 0 to 1, and the expected error 0.1.
+
     Attributes:
         meanwhile: called during each request.
         scored: names of the plans of each request.
@@ -120,9 +122,9 @@ class RuleImaginer:
         self.card = SimpleNamespace(
             name="rule", path="/models/rule", sha256="0" * 64, image_size=(4, 4), history=history, dt_s=dt_s,
             action_spaces={"arm": ARM}, outcomes={"arm": ("object_position",)}, cameras=dict.fromkeys(cameras, {}),
-            continuous_joints={}, held_joints={},
+            continuous_joints={}, held_joints={}, prediction_limits={},
         )  # fmt: skip
-        self.model = SimpleNamespace(card=self.card, runs_on="nothing")
+        self.model = SimpleNamespace(card=self.card, runs_on="nothing", encode=self.encode)
         self.plan_renders = SimpleNamespace(warning=None, describe=lambda text: None, prepare=lambda spaces: None)
         self.meanwhile = lambda: None
         self.scored, self.requests, self.critics, self.obstacles = [], [], (), ()
@@ -130,6 +132,10 @@ class RuleImaginer:
 
     def configure(self, settings, critics, scoring):
         self.prepare = PlanPreparer(self.card.name, self.card.action_spaces, self.card.dt_s, settings, {})
+
+    @staticmethod
+    def encode(frames):
+        return (frames.mean(axis=(1, 2, 3)) / 255)[:, None, None, None]
 
     def score(self, history, plans, now, *rest):
         prepared = self.prepare(plans, now)
@@ -145,7 +151,14 @@ class RuleImaginer:
         ]  # fmt: skip
         self.scored.append([plan.name for plan in prepared.plans])
         self.requests.append((history, plans, now, *rest))
+        shape = prepared.motion.shape[0], prepared.motion.shape[1] - 1
+        seen = self.encode(history[-1:])[0]
+        made = SimpleNamespace(
+            latents=np.broadcast_to(seen, (*shape, 1, 1, 1)), uncertainty=np.full(shape, 0.1),
+            imagined_steps=np.full(shape[0], shape[1]),
+        )  # fmt: skip
         return SimpleNamespace(
+            imagination=made, critic_input=SimpleNamespace(current_latent=seen, dt_s=self.card.dt_s),
             prepared=prepared, undrawn="", scores=scores, best=order[0] if ends[order[0]] >= 0 else None,
             shown=order[0], timings_s={"total": 0.01}, missing={}, names=tuple(plan.name for plan in prepared.plans),
         )  # fmt: skip
@@ -181,6 +194,7 @@ class CoreBench:
         self.log = RecordingLog()
         self.graph = FakeGraph()
         self.timer_s, self.wanted, self._serving = None, 0, False
+        self.compared = []
         self.decisions, self.summaries, self.drawn, self.records = [], [], [], []
         self.core = ImagineCore(lambda: self.settings, self, self)
         self.inputs = self.core.inputs
@@ -200,6 +214,9 @@ class CoreBench:
     def start_request(self):
         self.wanted += 1
 
+    def refresh(self):
+        self.core.compare(self.imaginer)
+
     # The outputs.
 
     def publish(self, decision, imaginer):
@@ -207,6 +224,9 @@ class CoreBench:
 
     def record(self, line):
         self.records.append(json.loads(line))
+
+    def predicted(self, comparison):
+        self.compared.append(comparison)
 
     def draw(self, imaginer, settings, robot_description):
         self.drawn.append(robot_description)

@@ -19,6 +19,9 @@ class RequestStarter(Protocol):
     def start_request(self) -> None:
         """Have a request served by the thread that owns the model."""
 
+    def refresh(self) -> None:
+        """Have that thread call `ImagineCore.compare`."""
+
 
 class AutoImagine:
     """Starts a request once a burst of plans is over, or as many new plans as are kept have arrived.

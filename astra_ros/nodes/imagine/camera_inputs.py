@@ -77,6 +77,7 @@ class CameraInputs:
         self.stamp_age_s: float | None = None  # of the newest image on arrival; large with another clock in the camera
         self._late = 0
         self._header: FrameHeader | None = None
+        self._newest: np.ndarray | None = None
         self._image_s: float | None = None  # when the newest frame arrived
         self._heard_s: float | None = None  # when the last usable image arrived, also if it was late
         self._refused = -float("inf"), ""  # (when the last image arrived that cannot be used, why)
@@ -124,10 +125,12 @@ class CameraInputs:
             self._late += 1
             return
         self._image_s = self._heard_s
+        self._newest = None
         self._received_size = image.shape[:2]
         self._header = header
         if self._history is not None:
-            event = self._history.push(time_s, to_model_size(image, self._image_size))
+            self._newest = to_model_size(image, self._image_size)
+            event = self._history.push(time_s, self._newest)
             if event:
                 self._tell(f"{self.topic}: {event}")
 
@@ -268,6 +271,12 @@ class CameraInputs:
             frames = self._history.frames()
             assert self._header is not None and self._image_s is not None
             return frames, self._header, self._image_s
+
+    @property
+    def newest(self) -> tuple[np.ndarray, int] | None:
+        """(uint8 [h, w, 3], its stamp in ns) of the newest frame at the model's size, or None."""
+        with self._lock:
+            return None if self._newest is None or self._header is None else (self._newest, self._header.stamp_ns)
 
     def scaled(self, image: np.ndarray) -> np.ndarray:
         """An image at the model's size."""

@@ -18,6 +18,7 @@ from astra_ros.nodes.imagine.auto_imagine import AutoImagine, RequestStarter
 from astra_ros.nodes.imagine.health import ImagineHealth
 from astra_ros.nodes.imagine.inputs import ImagineInputs, Refused, Topics
 from astra_ros.nodes.imagine.message_readers import Clocks, MessageReaders
+from astra_ros.nodes.imagine.prediction_watch import PredictionWatch
 from astra_ros.nodes.imagine.request_server import Outputs, RequestServer
 from astra_ros.nodes.imagine.robot_description import RobotDescription
 from astra_ros.nodes.imagine.robot_state import RobotState, TopicGraph
@@ -56,19 +57,25 @@ class ImagineCore:
         refuse, remark = self.health.refuse, self.health.remarks.add
         self.inputs = ImagineInputs(topics, sources, host.readers, refuse, remark, clocks)
         self.description = RobotDescription(topics.robot_description, partial(refuse, "robot_description"), remark)
+        self.prediction = PredictionWatch(outputs.predicted)
         robot = RobotState(topics.joint_states, self.inputs, self.description, host.graph)
-        self._server = RequestServer(settings, robot, self.health, outputs, clocks, topics.scores)
+        self._server = RequestServer(settings, robot, self.health, outputs, clocks, topics.scores, self.prediction)
         keep = {name: source.keep for name, source in sources.items() if not source.backup}
+        self._host = host
         self._auto = AutoImagine(keep, host, self._not_ready, self._plans_wait)
-        self._statuses = ImagineStatuses(lambda: settings().own, self.health, robot, self._server)
+        self._statuses = ImagineStatuses(lambda: settings().own, self.health, robot, self._server, self.prediction)
         self._lock = threading.Lock()
         self._asked = False  # a caller of ~/imagine waits for the next request
 
     # Messages, from any thread.
 
     def on_image(self, msg) -> None:
-        """Take a camera image; a request that waited for it may start."""
+        """Take a camera image; a request that waited for it may start, and it may show what was imagined."""
         self.inputs.on_image(msg)
+        own, newest = self._settings().own, self.inputs.camera.newest
+        joints = self.inputs.joints.now(own.camera_timeout_s)
+        if own.compare_frames and newest is not None and self.prediction.on_frame(*newest, joints):
+            self._host.refresh()
         self._auto.check()
 
     def on_camera_info(self, msg) -> None:
@@ -126,6 +133,7 @@ class ImagineCore:
     def attach(self, imaginer: Imaginer) -> None:
         """Take inputs as a loaded model needs them, and prepare the robot's shapes for it."""
         self.inputs.camera.expect(imaginer.model.card)
+        self.prediction.attach(imaginer.model.card.prediction_limits)
         if self.moves_joints:
             self.description.attach(imaginer.plan_renders, imaginer.model.card)
 
@@ -133,6 +141,10 @@ class ImagineCore:
     def moves_joints(self) -> bool:
         """Whether plans may move joints, so that the robot's description matters: not where all are paths of a base."""
         return self.inputs.starts != {"odom"}
+
+    def compare(self, imaginer: Imaginer) -> None:
+        """Compare the frames of a plan that is executed with what was imagined of it."""
+        self.prediction.compare(imaginer)
 
     def serve(self, imaginer: Imaginer) -> str:
         """Serve a request with the newest inputs; returns the outcome in words. Raises Refused, NothingToImagine."""

@@ -216,7 +216,11 @@ class Imagine:
         with handed_on(self._core.health.tell, self._core.health.warn):
             return self._core.serve(imaginer)
 
+    def refresh(self) -> None:
+        self._thread.refresh()
+
     def _show(self, imaginer: Imaginer) -> None:
+        self._core.compare(imaginer)
         self._outputs.show(imaginer, self._settings().own)
 
     def _on_error(self, error: BaseException) -> None:

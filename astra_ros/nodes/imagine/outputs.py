@@ -15,7 +15,7 @@ from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import Image
-from std_msgs.msg import Float32MultiArray, String
+from std_msgs.msg import Float32, Float32MultiArray, String
 from visualization_msgs.msg import MarkerArray
 
 from astra_ros.bridge.images import rgb_to_image
@@ -29,6 +29,7 @@ from astra_ros.nodes.imagine.video_player import VideoPlayer
 from astra_ros.nodes.qos import LATCHED, reliable
 from astra_ros.outcomes import OBJECT_POSITION, TOOL_POSITION
 from astra_ros.ranking.imaginer import Imaginer, Result
+from astra_ros.ranking.prediction_monitor import FrameComparison
 from astra_ros.robot.kinematics import KinematicsError
 from astra_ros.views.contact_sheet import contact_sheet, shown_steps
 from astra_ros.views.imagined_plans import ImaginedPlans
@@ -53,6 +54,7 @@ class ImagineOutputs:
         self._scores = node.create_publisher(DiagnosticArray, "~/scores", LATCHED)
         self._matrix = node.create_publisher(Float32MultiArray, "~/score_matrix", LATCHED)
         self._decisions = node.create_publisher(String, "~/decision", LATCHED)
+        self._error = node.create_publisher(Float32, "~/prediction_error", reliable(16))
         self._markers = node.create_publisher(MarkerArray, "~/plan_markers", LATCHED, event_callbacks=events)
         self._best_plan: dict[type, Publisher] = {
             message: node.create_publisher(message, adapter.best_topic, reliable(1))
@@ -87,6 +89,9 @@ class ImagineOutputs:
 
     def record(self, line: str) -> None:
         self._decisions.publish(String(data=line))
+
+    def predicted(self, comparison: FrameComparison) -> None:
+        self._error.publish(Float32(data=comparison.ratio))
 
     def draw(self, imaginer: Imaginer, settings: ImagineSettings, robot_description: str | None) -> str:
         """Publish the pictures and markers of the last decision; see `Outputs`."""

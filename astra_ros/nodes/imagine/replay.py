@@ -30,6 +30,7 @@ from astra_ros.nodes.imagine.message_readers import NANOSECONDS, Clocks
 from astra_ros.nodes.imagine.settings import ImagineSettings, NodeSettings
 from astra_ros.nodes.reports import Status
 from astra_ros.ranking.imaginer import Imaginer
+from astra_ros.ranking.prediction_monitor import FrameComparison
 
 LOG = logging.getLogger("astra_ros.replay")
 
@@ -185,7 +186,13 @@ class _Player:
     def start_request(self) -> None:
         self._wanted = True
 
+    def refresh(self) -> None:
+        self._core.compare(self._imaginer)
+
     # The outputs.
+
+    def predicted(self, comparison: FrameComparison) -> None:
+        pass
 
     def publish(self, decision: Decision, imaginer: Imaginer) -> None:
         self._decision = decision

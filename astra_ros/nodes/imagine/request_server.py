@@ -13,9 +13,10 @@ from astra_ros.nodes.imagine.decision_file import DecisionFile
 from astra_ros.nodes.imagine.decision_record import Circumstances, as_line, decision_record
 from astra_ros.nodes.imagine.health import ImagineHealth, LastRequest
 from astra_ros.nodes.imagine.inputs import Refused, Request
-from astra_ros.nodes.imagine.message_readers import Clocks
+from astra_ros.nodes.imagine.message_readers import NANOSECONDS, Clocks
 from astra_ros.nodes.imagine.plan_inputs import HeldPlan
 from astra_ros.nodes.imagine.plan_stamps import stamp_refusals
+from astra_ros.nodes.imagine.prediction_watch import PredictionWatch
 from astra_ros.nodes.imagine.robot_state import RobotState
 from astra_ros.nodes.imagine.settings import ImagineSettings, NodeSettings
 from astra_ros.plans.errors import PlanError, RobotUnknown
@@ -23,12 +24,16 @@ from astra_ros.plans.path_plan import PathPlan
 from astra_ros.plans.plan import renamed
 from astra_ros.ranking.choice import BEST, TIED, PlanChoice, PlanChooser
 from astra_ros.ranking.imaginer import Imaginer, Result
+from astra_ros.ranking.prediction_monitor import FrameComparison
 from astra_ros.ranking.prepare import NothingToImagine
 from astra_ros.ranking.vetoes import vetoed_by_numbers
 
 
 class Outputs(Protocol):
-    """Where decisions go."""
+    """Where decisions and comparisons go."""
+
+    def predicted(self, comparison: FrameComparison) -> None:
+        """Publish how far a real frame is from the imagined one."""
 
     def publish(self, decision: Decision, imaginer: Imaginer) -> None:
         """Publish scores, and hand the plan on."""
@@ -38,6 +43,10 @@ class Outputs(Protocol):
 
     def record(self, line: str) -> None:
         """Publish the record of a decision, a JSON object in one line."""
+
+
+# Images whose stamps are further from the node's clock have a clock of their own.
+ANOTHER_CLOCK_S = 10.0
 
 
 @dataclass(eq=False)
@@ -50,6 +59,7 @@ class RequestServer:
     outputs: Outputs
     clocks: Clocks
     scores_topic: str
+    prediction: PredictionWatch
     _first: bool = True
     _wanted_joints: tuple[str, ...] = ()  # whose positions the plans of the last request wait for
     _wanted_frames: tuple[str, ...] = ()  # in which the paths are that wait
@@ -91,6 +101,8 @@ class RequestServer:
             raise
         self.outputs.publish(decision, imaginer)
         summary = self._done(decision, result)
+        if decision.handed_on is not None and settings.own.compare_frames:
+            self.prediction.begin(result, decision.choice.name, self._begins_ns(decision.handed_on, request))
         self._record(decision, imaginer, settings, began_s)
         if undrawn := self.outputs.draw(imaginer, settings.own, self.robot.description.text):
             self.health.refuse("markers", undrawn)
@@ -120,6 +132,14 @@ class RequestServer:
             self.health.tell(f"{summary}; further results are on {self.scores_topic}")
             self._first = False
         return summary
+
+    def _begins_ns(self, plan: HeldPlan, request: Request) -> int:
+        """When a plan that is handed on now begins, on the clock of the images."""
+        now_ns = self.clocks.ros_time_ns()
+        if abs(now_ns - request.stamp_ns) > ANOTHER_CLOCK_S * NANOSECONDS:
+            return request.stamp_ns + round((self.clocks.monotonic_s() - request.received_s) * NANOSECONDS)
+        own = self.settings().own
+        return now_ns if own.stamps.restamps(plan.message.stamp_ns, now_ns) else max(now_ns, plan.message.stamp_ns)
 
     def _record(self, decision: Decision, imaginer: Imaginer, settings: NodeSettings, began_s: float) -> None:
         """Publish and keep the record of a decision. A fault of the file is reported, and stops nothing."""

@@ -105,6 +105,11 @@ class ImagineSettings(RankingSettings):
     stamp_tolerance_s: float = setting(
         0.1, "seconds from now within which a header.stamp counts as now", 0.0, LONGEST_S, "s"
     )
+    compare_frames: bool = setting(
+        True,
+        "while a plan that was handed on is executed, compare the images that come with the imagined ones: "
+        "~/prediction_error, a warning where the model does not fit, and the trust of the critic uncertainty",
+    )
     tool_link: str = setting(
         "", "link of robot_description whose way along a plan is drawn; '' draws where the model imagines the tool"
     )

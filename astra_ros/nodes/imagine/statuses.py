@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from astra_ros.nodes.imagine.goal_inputs import POSE
 from astra_ros.nodes.imagine.health import GOAL_INPUTS, ImagineHealth
+from astra_ros.nodes.imagine.prediction_watch import PredictionWatch
 from astra_ros.nodes.imagine.request_server import RequestServer
 from astra_ros.nodes.imagine.robot_description import PREPARING
 from astra_ros.nodes.imagine.robot_state import RobotState
@@ -23,8 +24,14 @@ class ImagineStatuses:
     """Reports the state of the node's parts."""
 
     def __init__(
-        self, settings: Callable[[], ImagineSettings], health: ImagineHealth, robot: RobotState, server: RequestServer
+        self,
+        settings: Callable[[], ImagineSettings],
+        health: ImagineHealth,
+        robot: RobotState,
+        server: RequestServer,
+        prediction: PredictionWatch,
     ) -> None:
+        self._prediction = prediction
         self._settings, self._health, self._robot, self._server = settings, health, robot, server
         self._inputs, self._graph = robot.inputs, robot.graph
         self._camera_missing, self._joints_missing = (MissingInput(health.warn, health.tell) for _ in range(2))
@@ -39,6 +46,7 @@ class ImagineStatuses:
             self._joints(),
             *self._odometry(),
             self._requests(),
+            self._predicted(),
             topics,
             self._markers(),
             self._description(),
@@ -253,6 +261,11 @@ class ImagineStatuses:
         if reason := slow or refused or "; ".join(last.lacks(wanted)):
             return Status("requests", WARN, reason, values)
         return Status("requests", WARN if last.all_vetoed else OK, last.summary or "no request yet", values)
+
+    def _predicted(self) -> Status:
+        status = self._prediction.status(self._settings().compare_frames)
+        self._health.conditions.see("what is seen", status.message if status.level != OK else "", "prediction")
+        return status
 
     def _topics(self) -> Status:
         wrong = self._graph.look()

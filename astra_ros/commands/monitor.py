@@ -1,0 +1,32 @@
+"""How far real frames are from imagined ones, and the limit above which the imagine node warns.
+
+In random scenes of the simulated arms, one plan is imagined and executed, and the frames are compared. The error of a
+frame is the RMS difference of the latents, divided by the error that the model itself expects; a plan's figure is the
+largest such ratio over 4 frames in a row. The limit is the conformal quantile of these figures: at most the share
+--false-alarms of further plans reaches it, as long as the model fits.
+
+Further scenes say how often that is a false alarm, and what the limit notices: a camera that was bumped (by 3 degrees
+and 2 cm, before the plan or 1 s into it, and by 1 degree and 1 cm), an object that appears 1 s into the plan, and a
+robot that is taken for another one.
+
+--write puts the limits into the model's card. The node then compares while a plan that it handed on is executed.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from astra_ros.commands.arguments import add_options, request_of
+from astra_ros.evaluation.requests import PredictionRequest
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "example:\n  astra monitor --model small --scenes 200 --write\n"
+    add_options(parser, PredictionRequest)
+
+
+def run(args: argparse.Namespace) -> int:
+    from astra_ros.evaluation.prediction_limits import measure_prediction
+
+    measure_prediction(request_of(PredictionRequest, args))
+    return 0
