@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -55,15 +55,10 @@ class BaseState:
         with self._lock:
             return None if self._newest is None else self.clock() - self._newest[0]
 
-    def velocities(self, timeout_s: float) -> Mapping[str, float]:
-        """Column of a twist -> its value now; empty where that is not known."""
-        motion = self.now(timeout_s)
-        return {} if motion is None else motion.velocities
-
     def unknown(self, frames: Iterable[str], timeout_s: float) -> str | None:
         """Why paths in these frames cannot be compared with where the robot is, or None."""
         try:
-            motion = self._motion(timeout_s, "paths")
+            motion = self._known(self.now(timeout_s), "paths")
             for frame in frames:
                 if frame != motion.frame:
                     self.frames(motion.frame, frame)
@@ -72,9 +67,9 @@ class BaseState:
         return None
 
     def followed(
-        self, plans: Sequence[Plan | PathPlan], settings: VehicleSettings, timeout_s: float, span_s: float
+        self, plans: Sequence[Plan | PathPlan], motion: BaseNow | None, settings: VehicleSettings, span_s: float
     ) -> tuple[list[Plan], dict[str, PlanError]]:
-        """Plans as they can be imagined: paths as what a controller makes of them from here, over ``span_s``.
+        """Plans as they can be imagined: paths as what a controller makes of them from a motion, over ``span_s``.
 
         Returns the plans, and the name of each path that cannot be followed -> why.
         """
@@ -86,7 +81,7 @@ class BaseState:
                 made.append(plan)
                 continue
             try:
-                path, state = self._here(plan, timeout_s)
+                path, state = self._here(plan, motion)
                 made.append(track(path, state, controller, settings, span_s).plan)
             except PlanError as error:
                 refused[plan.name] = error
@@ -94,12 +89,12 @@ class BaseState:
 
     def check_start(self, plan: PathPlan, settings: VehicleSettings, timeout_s: float) -> None:
         """Raises PlanError where a path does not lead past where the robot is now."""
-        path, state = self._here(plan, timeout_s)
+        path, state = self._here(plan, self.now(timeout_s))
         FollowedPath(path, state, VehicleController(settings, settings), settings)
 
-    def _here(self, plan: PathPlan, timeout_s: float) -> tuple[PathPlan, VehicleState]:
+    def _here(self, plan: PathPlan, motion: BaseNow | None) -> tuple[PathPlan, VehicleState]:
         """The path in the frame of the odometry, and the vehicle there."""
-        motion = self._motion(timeout_s, plan.title)
+        motion = self._known(motion, plan.title)
         if plan.frame != motion.frame:
             try:
                 position, turn = self.frames(motion.frame, plan.frame)
@@ -112,8 +107,7 @@ class BaseState:
         speed, rate = twist.get("linear.x", 0.0), twist.get("angular.z", 0.0)
         return plan, VehicleState(motion.x, motion.y, motion.yaw, speed, rate)
 
-    def _motion(self, timeout_s: float, thing: str) -> BaseNow:
-        motion = self.now(timeout_s)
+    def _known(self, motion: BaseNow | None, thing: str) -> BaseNow:
         if motion is None:
             problem = f"no odometry came on {self.topic} within camera_timeout_s, so it is not known where the robot is"
             raise RobotUnknown(problem, thing=thing, cure="remap odom to the robot's odometry")

@@ -75,6 +75,7 @@ def decision_record(decision: Decision, imaginer: Imaginer, circumstances: Circu
             "image_frame": request.frame_id,
             "history_sha256": _sha256(request.history),
             "joints": dict(request.joints_now),
+            "base": None if request.base is None else asdict(request.base),
             "robot_description_sha256": _sha256(circumstances.description),
             "goal": dict(request.goal),
             "goal_image_sha256": _sha256(request.goal_frame),

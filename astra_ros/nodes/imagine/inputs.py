@@ -22,6 +22,7 @@ from astra_ros.nodes.imagine.obstacle_inputs import ObstacleInputs
 from astra_ros.nodes.imagine.plan_inputs import HeldPlan, PlanInputs
 from astra_ros.nodes.imagine.settings import ImagineSettings, PlanTopicSettings
 from astra_ros.nodes.reports import Tell
+from astra_ros.plans.base_now import BaseNow
 from astra_ros.plans.path_plan import PathPlan
 from astra_ros.plans.plan import Plan, renamed
 from astra_ros.texts import short
@@ -55,6 +56,7 @@ class Request:
         stamp_ns, frame_id: header of the newest frame; received_s: when that arrived, on the monotonic clock.
         plans: candidates, oldest first, named ``<source>/<index>``; held: the same as they are held.
         joints_now: joint name -> rad, without joints that are too old or contradicted.
+        base: where a base is; None where no odometry has come for a while, or none is needed.
         goal_frame: uint8 [h, w, 3], goal_position: float64 [3] m in the world frame; at most one is given.
     """
 
@@ -68,6 +70,7 @@ class Request:
     goal_frame: np.ndarray | None
     goal_position: np.ndarray | None
     goal: dict[str, str]
+    base: BaseNow | None = None
 
 
 class ImagineInputs:
@@ -177,6 +180,7 @@ class ImagineInputs:
                 plans=[renamed(each.message.plan, name) for name, each in held.items()],
                 held=held,
                 joints_now=self.joints.now(settings.camera_timeout_s),
+                base=self.base.now(settings.camera_timeout_s),
                 goal_frame=None if image is None else self.camera.scaled(image),
                 goal_position=None if goal is None else goal.position,
                 goal=described(goal, self._clock()),

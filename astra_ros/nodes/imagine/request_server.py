@@ -163,16 +163,15 @@ class RequestServer:
 
     def _score(self, imaginer: Imaginer, request: Request, own: ImagineSettings) -> Result:
         """The result of a request; the fates of its plans are noted, also when it cannot be served."""
-        judged, base, timeout_s = False, self.robot.inputs.base, own.camera_timeout_s
-        span_s = own.horizon * imaginer.model.card.dt_s
+        judged, base, span_s = False, request.base, own.horizon * imaginer.model.card.dt_s
         apart: dict[str, PlanError] = {}
         messages = {name: each.message for name, each in request.held.items()}
         stamped = stamp_refusals(messages, own.stamps, self.clocks.ros_time_ns())
         try:
             held = [plan for plan in request.plans if plan.name not in stamped]
-            plans, apart = base.followed(held, self.settings().vehicle, timeout_s, span_s)
-            moves = {**base.velocities(timeout_s), **request.joints_now}
-            now = replace(self.robot.now(timeout_s), values=moves)
+            plans, apart = self.robot.inputs.base.followed(held, base, self.settings().vehicle, span_s)
+            moves = {**(base.velocities if base else {}), **request.joints_now}
+            now = replace(self.robot.now(own.camera_timeout_s), values=moves)
             goal_frame, goal_position = request.goal_frame, request.goal_position
             result = imaginer.score(request.history, plans, now, goal_frame, own.seed, goal_position)
             result.prepared.refused.update(stamped | apart)

@@ -94,6 +94,7 @@ def test_the_best_path_is_handed_on_as_it_came_and_is_imagined_from_where_the_ba
     assert bench.imaginer.now.values == {"linear.x": 2.0, "angular.z": 0.0}
     # 2 m/s already, and a path of 8 m in 4 s: row 0 is the base's own velocity.
     np.testing.assert_allclose(bench.imaginer.motions[1, :, 0], 2.0, atol=0.05)
+    assert bench.decisions[-1].request.base == BaseNow("odom", 0.0, 0.0, 0.0, {"linear.x": 2.0, "angular.z": 0.0})
     assert bench.status("odometry").level == OK and bench.status("odometry").values["frame"] == "odom"
     assert bench.status("joint_states").level == OK
 
