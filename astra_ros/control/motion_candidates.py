@@ -82,7 +82,7 @@ def plan_motions(
     start = arm.checked(initial, "start")
     routes = Routes(arm, start, settings.seed)
     search = _Search(routes, motion_limits(arm, settings), deadline, settings)
-    search.run(_goals(arm, goal, start, settings))
+    search.run(_goals(arm, goal, start, settings, deadline))
     if not search.found:
         seconds = settings.time_limit_s
         cure = "give more time, or name a goal with room around it"
@@ -125,10 +125,12 @@ def motion_limits(arm: ArmModel, settings: MotionSettings) -> tuple[np.ndarray, 
     return settings.velocity_scale * fastest, np.full(len(fastest), settings.max_acceleration)
 
 
-def _goals(arm: ArmModel, goal: Goal, start: np.ndarray, settings: MotionSettings) -> list[np.ndarray]:
+def _goals(
+    arm: ArmModel, goal: Goal, start: np.ndarray, settings: MotionSettings, deadline: _Deadline
+) -> list[np.ndarray]:
     """Joint positions that reach the goal, the nearest first; continuous joints go the short way round."""
     if isinstance(goal, ToolPose):
-        ends = joints_at(arm, goal, start, GOALS, settings.seed)
+        ends = joints_at(arm, goal, start, GOALS, settings.seed, lambda: deadline.left(FIRST / 2) < 0)
     if isinstance(goal, ToolRegion):
         ends = joints_in(arm, goal, start, settings.count, settings.seed)
     if not isinstance(goal, Mapping):
@@ -176,14 +178,16 @@ class _Search:
         way = find(start, reached[0], "AORRTC", ANYTIME * self._settings.time_limit_s)
         if way is not None and self._enough(way, "AORRTC"):
             return
-        attempt = 0
-        while (left := self._deadline.left()) > DETOUR_S / 2:
+        attempt, longest = 0, DETOUR_S / 2
+        # One more only where it will be done in time, also on a busy machine.
+        while (left := self._deadline.left()) > longest:
             goal, stretch = reached[attempt % len(reached)], STRETCHES[attempt % len(STRETCHES)]
             attempt += 1
             via = self._routes.detour(goal, self._random, stretch)
             way = None if via is None else self._routes.through(via, goal, min(DETOUR_S, left / 2))
             if way is not None and self._enough(way, "detour"):
                 return
+            longest = max(longest, left - self._deadline.left())
 
     def _enough(self, way: np.ndarray, planner: str) -> bool:
         """Keep a way if its motion is good and new; whether there are enough now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,8 +95,12 @@ def joints_in(arm: ArmModel, region: ToolRegion, start: np.ndarray, count: int, 
     return found
 
 
-def joints_at(arm: ArmModel, goal: ToolPose, start: np.ndarray, most: int, seed: int = 0) -> list[np.ndarray]:
+def joints_at(
+    arm: ArmModel, goal: ToolPose, start: np.ndarray, most: int, seed: int = 0, late: Callable[[], bool] = lambda: False
+) -> list[np.ndarray]:
     """Joint positions [J] that put the tool there: up to ``most``, the one nearest to ``start`` first.
+
+    Once ``late()``, no more are looked for than the first one.
 
     Raises:
         UnusableState: the goal is not a pose.
@@ -110,6 +115,8 @@ def joints_at(arm: ArmModel, goal: ToolPose, start: np.ndarray, most: int, seed:
     nearest, links = np.inf, None
     for attempt in range(STARTS):
         begin = start if attempt == 0 else _near(start, low, high, random, attempt)
+        if found and late():
+            break
         joints, distance = solve_pose(arm, frame, position, rotation, begin)
         nearest = min(nearest, distance)
         if joints is None or any(np.abs(joints - other).max() < APART for other in found):
@@ -118,7 +125,7 @@ def joints_at(arm: ArmModel, goal: ToolPose, start: np.ndarray, most: int, seed:
             links = touching
             continue
         found.append(joints)
-        if len(found) == most:
+        if len(found) == most or late():
             break
     if found:
         return sorted(found, key=lambda joints: float(np.abs(joints - start).max()))
