@@ -176,3 +176,36 @@ def test_a_path_longer_than_the_horizon_is_refused_or_judged_by_its_beginning():
     partial.odometry()
     partial.path(40.0, seconds=20.0), partial.path(44.0, seconds=20.0)
     assert len(partial.handed_on) == 1
+
+
+def test_a_recording_of_paths_and_odometry_leads_to_the_same_winner(tmp_path):
+    for package in ("rclpy", "nav_msgs", "rosbags"):
+        pytest.importorskip(package)
+    from bag_maker import BagMaker
+    from builtin_interfaces.msg import Time
+    from rclpy.serialization import serialize_message
+
+    from astra_ros.bridge.paths import plan_to_path
+    from astra_ros.bridge.plan_adapters import PATH
+    from astra_ros.nodes.imagine.inputs import Topics
+    from astra_ros.nodes.imagine.replay import open_bag, replay
+    from astra_ros.nodes.imagine.settings import NodeSettings
+
+    def path(length):
+        places = np.stack([np.linspace(0.0, length, 9), np.zeros(9), np.zeros(9)], axis=1)
+        return serialize_message(plan_to_path(PathPlan("odom", places, np.linspace(0.0, 4.0, 9)), Time(sec=1)))
+
+    sent = [path(6.0), path(8.0)]
+    with BagMaker(tmp_path / "bag") as bag:
+        for t in np.arange(0.0, 4.0, 0.1):
+            bag.image(t)
+            bag.odometry(t, vx=2.0)
+        for data in sent:
+            bag.add(2.0, "/plans", PATH, data)
+    own = ImagineSettings(horizon=8)
+    settings = NodeSettings(own, sources={"candidates": PlanTopicSettings("/plans", type=PATH, keep=2)})
+    with open_bag(tmp_path / "bag") as messages:
+        made = replay(messages, FarthestImaginer(own), settings, Topics(image="/camera/image_raw"))
+    (only,) = made.decisions
+    assert only.decision.handed_on.message.data == sent[1]
+    assert only.decision.request.base.velocities["linear.x"] == 2.0
