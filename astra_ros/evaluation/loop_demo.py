@@ -57,7 +57,7 @@ def loop_demo(request: LoopDemoRequest) -> PushOutcome:
         write_mp4(film, frames, 1.0 / model.card.dt_s)
     where = "at the goal" if outcome.reached else f"not within {NEAR_M:g} m"
     touched = "was touched" if outcome.touched else "was not touched"
-    print(f"\nThe cube is {outcome.distance_m:.3f} m from the goal after {outcome.choices} choices: {where}.")
+    print(f"\nChoices: {outcome.choices}. The cube is {outcome.distance_m:.3f} m from the goal: {where}.")
     seen = f" See {film}." if frames else ""
     print(f"The obstacle {touched}. Done after {time.monotonic() - began:.1f} s.{seen}")
     return outcome

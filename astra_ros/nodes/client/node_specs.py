@@ -165,6 +165,9 @@ def node_specs(arguments: Mapping[str, str]) -> list[NodeSpec]:
     if robot not in WORLDS[values["world"]].robots:
         cure = f"choose from {', '.join(WORLDS[values['world']].robots)}, or set world:={_ROBOT_WORLDS[robot]}"
         raise ArgumentError(f"'{robot}' is not in the world '{values['world']}'", thing="robot", cure=cure)
+    if values["planner"] == "ompl" and values["world"] != "arm":
+        problem = f"'ompl' plans for arms, and the world is '{values['world']}'"
+        raise ArgumentError(problem, thing="planner", cure="leave it out, or set world:=arm")
     scene = {"robot": robot, "seed": int(values["seed"])}
     simulator = NodeSpec("simulator", {"world": values["world"], **scene}, namespace=namespace)
     if namespace:  # or two simulators would share one clock

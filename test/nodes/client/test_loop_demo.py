@@ -19,7 +19,7 @@ def test_the_loop_pushes_and_films(small_model, tmp_path, capsys, monkeypatch):
     words = ["demo", "--loop", "--model", str(small_model), "--plans", "2", "--seed", "1000", "--out", str(tmp_path)]
     assert cli.main(words) == 0
     told = capsys.readouterr().out
-    assert "2 pushes planned" in told and "after 1 choices" in told
+    assert "2 pushes planned" in told and "Choices: 1." in told
     import imageio_ffmpeg
 
     film = imageio_ffmpeg.read_frames(str(tmp_path / "loop.mp4"))

@@ -63,6 +63,9 @@ def test_the_planner_of_arms_is_an_option_in_simulation_and_on_a_real_arm():
     assert list(real) == ["imagine", "arm_planner"]
     assert real["arm_planner"].remappings["joint_states"] == "/arm/joint_states"
     assert real["arm_planner"].namespace == "left" and real["arm_planner"].parameters == {}
+    with pytest.raises(ArgumentError) as caught:
+        node_specs({"planner": "ompl", "world": "drive"})
+    assert caught.value.thing == "planner" and "drive" in caught.value.problem and caught.value.cure
 
 
 def test_two_systems_stand_side_by_side_each_with_a_clock_of_its_own():
