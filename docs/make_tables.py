@@ -12,6 +12,7 @@ A table stands between `<!-- table: NAME -->` and `<!-- end -->`. NAME is
     MODEL/speed               every engine beside an older build, from results/MODEL/speed.json
     planning                  how long motions of arms take to plan, from results/planning.json
     ablations                 a row for every file of results/ablations
+    moving                    what is left of moving things, from every file of results/moving
 
 While its files are missing, a table is empty.
 """
@@ -379,7 +380,43 @@ def planning(result: dict) -> str:
     return f"{text}\n{load}\n"
 
 
+# Model, and what its labelled object is.
+MOVING = {
+    "small": ("astra-small", "cube"),
+    "one-pass": ("one-pass network", "cube"),
+    "pushing-disc": ("pushes", "disc"),
+    "pushing-block": ("pushes", "block"),
+    "pushing-moved-disc": ("pushes, moved weight 4", "disc"),
+    "pushing-moved-block": ("pushes, moved weight 4", "block"),
+}
+
+
+def moving(results: dict[str, dict]) -> str:
+    """What is left of moving things. Regions that need no label stand once for each model and robot."""
+    columns = ["ceiling", "model", "decoded", "copy"]
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for file in [file for file in MOVING if file in results]:
+        model, labelled = MOVING[file]
+        for space, figures in results[file]["spaces"].items():
+            for name, thing in figures["moving"].items():
+                title = labelled if name == "object" else name
+                for part, suffix in (("rows", ""), ("displaced", ", where it has moved")):
+                    if part not in thing:
+                        continue
+                    count = thing["count" if part == "rows" else "displaced_count"]
+                    kept = (thing[part].get(column) for column in columns)  # without a compositor none is decoded alone
+                    cells = [
+                        f"{each['found']:.0%}, {each['in_place']:.0%}, {each['contrast']:.2f}" if each else "-"
+                        for each in kept
+                    ]
+                    rows[model, space, title + suffix] = [model, space, f"{title}{suffix} ({count})", *cells]
+    head = ["model", "robot", "found, in its place, contrast (of how many)", *(FRAMES[name] for name in columns)]
+    return markdown(head, list(rows.values()))
+
+
 MADE = ("commit", "machine", "date")
+# of a folder of files, one of each model
+FOLDERS = {"ablations": ablations, "moving": moving}
 # of one model, each from the result file of that name
 TABLES = {"planning": planning, "speed": speed, "evaluation": evaluation, "ranking": ranking, "style": style}
 
@@ -387,7 +424,7 @@ TABLES = {"planning": planning, "speed": speed, "evaluation": evaluation, "ranki
 def table(name: str, results: Path, page: Path = PAGES[0]) -> str:
     """One table and where it comes from, for a page; empty without its files."""
     folder, _, kind = name.rpartition("/")
-    if kind == "ablations":
+    if kind in FOLDERS:
         files = sorted((results / kind).glob("*.json"))
     elif kind in ("goals", "summary"):
         files = sorted(results.glob(f"{folder or '*'}/*.json"))
@@ -408,8 +445,8 @@ def table(name: str, results: Path, page: Path = PAGES[0]) -> str:
         text = goals(models, SUMMARY if kind == "summary" else [row[3] for row in GOALS])
         origin = "From " + ", ".join(link(file, f"{file.parent.name}/{file.name}") for file in files) + "."
         return f"\n{text}\n{origin}\n\n"
-    if kind == "ablations":
-        text, origin = ablations({file.stem: each for file, each in found.items()}), link(results / kind, kind)
+    if kind in FOLDERS:
+        text, origin = FOLDERS[kind]({file.stem: each for file, each in found.items()}), link(results / kind, kind)
     else:
         text, origin = TABLES[kind](found[files[0]]), link(files[0], files[0].name)
     commit, machine, date = (", ".join(sorted({each[key] for each in found.values()})) for key in MADE)

@@ -38,7 +38,7 @@ STYLE_ROWS = {
     "untold": "without an image",
     "copy": "copy the last frame",
 }
-USABLE_PROBE = 0.5  # share of the poses in real frames that a probe must find
+USABLE_PROBE = 0.5  # share of the poses, or things, in real frames that a probe or detector must find
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,12 @@ class SpaceFigures:
         if self.seen:
             lines += [f"  {row:40}" + "".join(f"{cell:>17}" for cell in cells) for row, *cells in self.seen.quality()]
         if self.moving:
-            lines += [f"  {row:40}" + "".join(f"{cell:>23}" for cell in cells) for row, *cells in self.moving_table()]
+            lines += [f"  {row:44}" + "".join(f"{cell:>23}" for cell in cells) for row, *cells in self.moving_table()]
+            lines += [
+                f"  (the detector finds '{name}' in only {thing.found_real:.0%} of real frames: its figures say little)"
+                for name, thing in self.moving.items()
+                if thing.found_real is not None and thing.found_real < USABLE_PROBE
+            ]
         if self.drift_db is not None:
             lines.append(f"  drift: {self.drift_db:.2f} dB lost from frame {DRIFT[0]} to {DRIFT[1]}")
         return "\n".join(lines)

@@ -21,6 +21,7 @@ from astra_ros.evaluation.evaluation_result import (
 from astra_ros.evaluation.figures import STILL_DB, ImaginedClips, figures_of, imagine_clips
 from astra_ros.evaluation.held_out import HeldOutClips
 from astra_ros.evaluation.metrics import psnr
+from astra_ros.evaluation.moving_figures import Kept, MovingThing
 from astra_ros.evaluation.report import curves_svg
 from astra_ros.evaluation.style_figures import imagine_styled
 from astra_ros.inference import load_world_model
@@ -204,29 +205,36 @@ def test_clips_of_another_size_or_robot_are_refused(data, model):
         assert all(fact in str(error.value) for fact in facts)
 
 
-def test_the_mean_counts_a_world_once():
-    def figures(world, value):
-        rows = {row: {"16": value} for row in ROWS}
-        return SpaceFigures(
-            world=world,
-            drawn=False,
-            reprojected=False,
-            clips=1,
-            still=StillFigures(0.0, None),
-            psnr_db=rows,
-            ssim=rows,
-            psnr_curve_db={},
-            following={row: PoseFigures(mean_error_m=0.0, near=value) for row in (REAL, *ROWS)},
-            following_frames=16,
-            gain_over_copy_db=Gain(16, value, (value, value)),
-            drift_db=value,
-            latent_rmse={},
-            uncertainty_correlation=0.0,
-            events={},
-        )
+def _figures(world, value):
+    rows = {row: {"16": value} for row in ROWS}
+    return SpaceFigures(
+        world=world,
+        drawn=False,
+        reprojected=False,
+        clips=1,
+        still=StillFigures(0.0, None),
+        psnr_db=rows,
+        ssim=rows,
+        psnr_curve_db={},
+        following={row: PoseFigures(mean_error_m=0.0, near=value) for row in (REAL, *ROWS)},
+        following_frames=16,
+        gain_over_copy_db=Gain(16, value, (value, value)),
+        drift_db=value,
+        latent_rmse={},
+        uncertainty_correlation=0.0,
+        events={},
+    )
 
+
+def test_a_detector_that_hardly_finds_the_thing_in_real_frames_says_so():
+    kept = {"model": Kept(0.5, 0.5, 0.5, 0.5, [], [])}
+    usable, weak = (replace(_figures("arm", 1.0), moving={"cup": MovingThing(9, kept, share)}) for share in (0.9, 0.2))
+    assert "'cup' in only 20%" in weak.table("a") and "only" not in usable.table("a")
+
+
+def test_the_mean_counts_a_world_once():
     # Two arms of 1 and 3 and a car of 6: (2 + 6) / 2.
-    spaces = {"a": figures("arm", 1.0), "b": figures("arm", 3.0), "c": figures("drive", 6.0)}
+    spaces = {"a": _figures("arm", 1.0), "b": _figures("arm", 3.0), "c": _figures("drive", 6.0)}
     overall = OverallFigures.of(spaces)
     assert overall.worlds == ["arm", "drive"] and overall.lpips is None
     assert {
