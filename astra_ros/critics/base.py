@@ -46,6 +46,8 @@ class CriticInput:
         held_joints: joint -> rad or m, of joints that no plan moves.
         uncertainty_factor: how much larger real errors were than expected ones, in what was executed so far.
         obstacles: known ones, such as a planner's, in the robot's base frame.
+        new_space: [K], how much space a plan brings into a moving camera's view for the first time, as a multiple of
+            what is in view now.
     """
 
     imagination: Imagination
@@ -62,6 +64,7 @@ class CriticInput:
     held_joints: Mapping[str, float] = field(default_factory=dict)
     obstacles: tuple[KnownObstacle, ...] = ()
     uncertainty_factor: float = 1.0
+    new_space: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         plans, horizon, *cell = self.imagination.latents.shape

@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 
 import numpy as np
 
+from astra_ros.camera.new_space import new_space
 from astra_ros.critics import DEFAULT_CRITICS, CriticInput, CriticSettings, load_critic
 from astra_ros.critics.scoring import PlanScore, Scores, ScoringSettings, score_plans
 from astra_ros.inference.conditioning import Conditioning
@@ -182,6 +183,7 @@ class Imaginer:
         check_memory(card, len(prepared.plans), self.settings.horizon)  # before the robot is drawn
         clock.lap("prepare")
         conditioning = self._condition(prepared)
+        new_space_K = self._new_space(conditioning)
         clock.lap("draw")
         # What is imagined from the history then finds its latents.
         frames = history if goal_frame is None else np.concatenate([history, goal_frame[None]])
@@ -209,6 +211,7 @@ class Imaginer:
                 card.held_joints.get(prepared.space.name, {}),
                 self.obstacles,
                 self.uncertainty_factor,
+                new_space_K,
             )
 
         def score(imagination: Imagination) -> Scores:
@@ -239,11 +242,20 @@ class Imaginer:
         poses = None if moving is None else moving.camera_poses(space, motion, card.dt_s)
         return Conditioning(space.name, space.encode(motion), renders, poses)
 
+    def _new_space(self, conditioning: Conditioning) -> np.ndarray | None:
+        """See `new_space`; None where no critic is for it, or the camera's way is not known."""
+        if conditioning.camera_poses is None or not self._enabled("curiosity"):
+            return None
+        camera = self.model.card.moving_cameras[conditioning.space]
+        return new_space(camera, conditioning.camera_poses, self.model.card.image_size)
+
+    def _enabled(self, name: str) -> bool:
+        return any(critic.name == name and critic.settings.enabled for critic in self.critics)
+
     def _object_in(self, frame: np.ndarray, prepared: PreparedPlans, seed: int) -> np.ndarray | None:
         """Where the model sees the object in an image, [3] m; None where no critic or no head is for it."""
         space, now = prepared.space, prepared.motion[0, 0]
-        asked = any(critic.name == "goal_pose" and critic.settings.enabled for critic in self.critics)
-        if not asked or OBJECT_POSITION not in self.model.card.outcomes[space.name]:
+        if not self._enabled("goal_pose") or OBJECT_POSITION not in self.model.card.outcomes[space.name]:
             return None
         place = np.round(space.encode(np.stack([now, now])[None]) / SAME_PLACE).astype(int)
         steps = self.settings.denoising_steps or None

@@ -311,10 +311,12 @@ def test_a_bases_smoothness_is_its_change_of_velocity():
     np.testing.assert_allclose(result.raw, [np.sqrt(4.0 / 4.0)])
 
 
-def test_curiosity_is_the_expected_error_by_hand():
+def test_curiosity_is_new_space_times_the_expected_error_by_hand():
     made = Imagination(np.zeros((3, 2, C, H_CELLS, W_CELLS)), np.array([[0.1, 0.3], [0.5, 0.5], [1.5, 3.5]]))
     inp = CriticInput(made, np.zeros((3, 3, 2)), CAR, 0.5, np.zeros((C, H_CELLS, W_CELLS)))
-    result = CuriosityCritic(CuriositySettings(scale=2.0)).score(inp)
-    np.testing.assert_allclose(result.raw, [0.2, 0.5, 2.5])
-    np.testing.assert_allclose(result.cost, [0.9, 0.75, 0.0])
-    assert result.reasons[0] == "expects something new: latent error 0.20"
+    # Where nothing is known of the camera's way, all plans show as much that is new.
+    np.testing.assert_allclose(CuriosityCritic().score(inp).cost, [0.8, 0.5, 0.0])
+    result = CuriosityCritic(CuriositySettings(scale=4.0)).score(replace(inp, new_space=np.array([2.0, 0.0, 3.0])))
+    np.testing.assert_allclose(result.raw, [0.4, 0.0, 7.5])  # mean errors 0.2, 0.5 and 2.5
+    np.testing.assert_allclose(result.cost, [0.9, 1.0, 0.0])
+    assert "2.0" in result.reasons[0] and "0.20" in result.reasons[0]
