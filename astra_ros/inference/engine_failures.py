@@ -14,8 +14,23 @@ from astra_ros.texts import short
 _NO_MEMORY = ("out of memory", "t allocate memory", "cannot allocate", "failed to allocate memory", "bad_alloc")
 
 
+class NotEnoughMemory(ModelError):
+    """A request that memory does not hold."""
+
+    @classmethod
+    def of(cls, what: str, runs_on: str) -> NotEnoughMemory:
+        cure = "free memory, send fewer plans, or take a shorter horizon or a smaller model"
+        return cls(f"memory does not suffice for {what}", thing=f"engine '{runs_on}'", cure=cure)
+
+
+class EngineSpent(ModelError):
+    """An engine that failed, and cannot be asked for less: it must be loaded anew."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory was short, of the processor or of a device; looks at the causes too."""
+    """Whether memory was short, of the processor or of a device, and fewer plans may do; looks at the causes too."""
+    if isinstance(error, EngineSpent):
+        return False
     cause: BaseException | None = error
     while cause is not None:
         text = str(cause).lower()
@@ -27,12 +42,15 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def named_failures(runs_on: str) -> Iterator[None]:
-    """Raises ModelError, with the place in the code, where the engine `runs_on` raises anything else."""
+    """Raises NotEnoughMemory where memory is short, and ModelError, with the place in the code, where the engine
+    `runs_on` raises anything else."""
     try:
         yield
     except ModelError:
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise NotEnoughMemory.of(f"the request ({short(error, 200)})", runs_on) from error
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}, line {place.lineno}"
         problem = f"failed with {type(error).__name__}: {short(str(error).strip() or 'no reason given', 200)} ({where})"

@@ -103,6 +103,8 @@ class ExportedEngine(Engine):
                     for name, value in inputs.items()
                 },
             )
+        except ModelError:
+            raise
         except Exception as error:  # the runtimes have no common class
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             cure = f"if it comes again, take another backend, or export anew with: {export_command(self._card)}"

@@ -8,6 +8,7 @@ import numpy as np
 import openvino
 
 from astra_ros.inference.card import ModelCard, ModelError
+from astra_ros.inference.engine_failures import EngineSpent
 from astra_ros.inference.exported_engine import ExportedEngine
 
 _NAMES = {"f32": "float32", "bf16": "bfloat16"}
@@ -28,6 +29,9 @@ class OpenVinoEngine(ExportedEngine):
         self.device = device
         self._core = openvino.Core()
         self._requests: dict[str, openvino.InferRequest] = {}
+        # Why nothing is run any more, or ''. Where memory is short, OpenVINO 2026.4.1 raises, or gives the result of an
+        # earlier run without a word. It goes on like that, also with new requests and smaller sizes.
+        self._spent = ""
         super().__init__(card, device)
         threads = self._requests["denoise"].get_compiled_model().get_property("INFERENCE_NUM_THREADS")
         release = openvino.__version__.split("-")[0]
@@ -49,11 +53,25 @@ class OpenVinoEngine(ExportedEngine):
         self._requests[graph] = compiled.create_infer_request()
 
     def _infer(self, graph: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if self._spent:
+            raise self._spent_error()
         request = self._requests[graph]
         # By number: an input that is left out, as under one of its other names, counts as empty without a word.
         feed = [next(inputs[name] for name in each.names if name in inputs) for each in request.model_inputs]
-        made = request.infer(feed, share_inputs=True)
+        sized = next(iter(inputs.values())).shape[: 3 if graph.startswith("denoise") else 1]
+        try:
+            made = request.infer(feed, share_inputs=True)
+        except Exception as error:
+            self._spent = f"failed in '{graph}' ({(str(error).strip() or type(error).__name__).splitlines()[-1]})"
+            raise self._spent_error() from error
+        if any(values.shape[: len(sized)] != sized for values in made.values()):
+            self._spent = f"gave the result of an earlier run for '{graph}', as it does where memory is short"
+            raise self._spent_error()
         return {name: values for output, values in made.items() for name in output.names}
+
+    def _spent_error(self) -> EngineSpent:
+        cure = "start anew, with fewer plans or a shorter horizon, or take another backend"
+        return EngineSpent(f"{self._spent}; no further result can be trusted", thing=self._thing, cure=cure)
 
 
 class OpenVinoBf16Engine(OpenVinoEngine):

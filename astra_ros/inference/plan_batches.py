@@ -8,16 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from astra_ros.inference.card import ModelCard, ModelError
-from astra_ros.inference.engine_failures import is_out_of_memory
+from astra_ros.inference.card import ModelCard
+from astra_ros.inference.engine_failures import NotEnoughMemory, is_out_of_memory
 
 LOG = logging.getLogger(__name__)
 Made = TypeVar("Made")
 SMALL = 2**28  # bytes: for requests that need less, nobody looks how much is free
-
-
-class NotEnoughMemory(ModelError):
-    """A request that memory does not hold."""
 
 
 class Batches:
@@ -49,9 +45,7 @@ class Batches:
                 if not is_out_of_memory(error):
                     raise
                 if size <= 1:
-                    problem = f"memory does not suffice for one of {count} {self._what}"
-                    cure = "free memory, or take a shorter horizon or a smaller model"
-                    raise NotEnoughMemory(problem, thing=f"engine '{self._runs_on}'", cure=cure) from error
+                    raise NotEnoughMemory.of(f"one of {count} {self._what}", self._runs_on) from error
             # Here, since the error keeps the arrays of the failed work alive.
             self.most = (size + 1) // 2
             LOG.warning(

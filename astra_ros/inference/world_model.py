@@ -132,14 +132,14 @@ class WorldModel:
 
         with named_failures(self.runs_on):
             parts = self._plans_at_once(conditioning.plans, some)
-        read = {name: concatenated([part[name] for part in parts], 0) for name in parts[0]}
-        latents, log_error = read.pop("latents"), read.pop("log_error")
-        imagination = Imagination(
-            latents,
-            np.sqrt(np.exp(log_error).mean(-1)),
-            {name: np.exp(-np.logaddexp(0, -values)) if name in EVENTS else values for name, values in read.items()},
-        )
-        return imagination if stride == 1 else imagination.spread(kept)
+            read = {name: concatenated([part[name] for part in parts], 0) for name in parts[0]}
+            latents, log_error = read.pop("latents"), read.pop("log_error")
+            imagination = Imagination(
+                latents,
+                np.sqrt(np.exp(log_error).mean(-1)),
+                {name: np.exp(-np.logaddexp(0, -each)) if name in EVENTS else each for name, each in read.items()},
+            )
+            return imagination if stride == 1 else imagination.spread(kept)
 
     def _rolled_out(
         self, history: np.ndarray, conditioning: Conditioning, kept: list[int], seed: int, sampling: Sampling

@@ -8,9 +8,9 @@ import torch
 from small_models import ARM, some_images, some_plans, write_random_model
 from user_errors import refusal
 
-from astra_ros.inference import Engine, ModelCard, ModelError, WorldModel, load_world_model, plan_batches
-from astra_ros.inference.engine_failures import is_out_of_memory
-from astra_ros.inference.plan_batches import Batches, NotEnoughMemory, free_bytes
+from astra_ros.inference import Engine, ModelCard, ModelError, WorldModel, load_world_model, plan_batches, world_model
+from astra_ros.inference.engine_failures import EngineSpent, NotEnoughMemory, is_out_of_memory
+from astra_ros.inference.plan_batches import Batches, free_bytes
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.ranking.imaginer import Imaginer, RankingSettings
 from astra_ros.world_model.rollout import Denoised
@@ -220,3 +220,44 @@ def test_free_memory_is_the_machine_s_or_the_container_s(tmp_path):
     (tmp_path / "sys/fs/cgroup/memory.max").write_text("3000\n")
     assert free_bytes(tmp_path) == 2000
     assert (free_bytes() or 1) > 0
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["gives an older result", "raises"])
+def test_openvino_that_was_short_of_memory_is_not_trusted_any_more(card, fails, monkeypatch):
+    """With 60 MB of address space left, it gave tokens of the 4 plans before for 128, 64, ... and at last for 4."""
+    model = load_world_model("openvino", card.path)
+    engine, plans = model._engine, some_plans(ARM, 5, 2)
+    imagined(model, plans)
+
+    class Short:
+        def __init__(self, request):
+            self._request = request
+
+        def __getattr__(self, name):
+            return getattr(self._request, name)
+
+        def infer(self, feed, **more):
+            if fails:
+                raise RuntimeError("Exception from infer_request.cpp:\nstd::bad_alloc")
+            return {output: values[:, :2] for output, values in self._request.infer(feed, **more).items()}
+
+    with monkeypatch.context() as patch:
+        patch.setitem(engine._requests, "denoise", Short(engine._requests["denoise"]))
+        with refusal(EngineSpent, "'openvino'", "'denoise'", cure=["anew", "backend"]):
+            imagined(model, plans)
+    with refusal(EngineSpent, "'openvino'", "'denoise'", cure=["anew"]):
+        imagined(model, some_plans(ARM, 2, 2))
+    assert imagined(load_world_model("openvino", card.path), plans).plans == 5
+
+
+def test_results_that_memory_does_not_hold_are_refused(toy, monkeypatch):
+    model, _ = toy
+
+    def concatenated(arrays, axis):
+        if axis == 0:  # of the parts
+            raise MemoryError("Unable to allocate 6.00 MiB")
+        return np.concatenate(arrays, axis)
+
+    monkeypatch.setattr(world_model, "concatenated", concatenated)
+    with refusal(NotEnoughMemory, "'toy 1.0'", "6.00 MiB", cure=["plans", "horizon"]):
+        model.imagine(some_images(3), some_plans(ARM, 2, 2))
