@@ -62,7 +62,8 @@ class ExplorerNode:
         self._deciding: Future | None = None
         self._decision: NextMotion | None = None
         self._began_s = self._retry_s = -math.inf
-        self._said, self._paused, self._decided, self._contacts = "loading the model", False, 0, 0
+        self._said, self._decided, self._contacts = "loading the model", 0, 0
+        self._paused = self._stands = False
         self._lens: PinholeCamera | None = None
         self._stamp = None
         self._refused = ThrottledReports(node.get_logger().error)
@@ -186,7 +187,10 @@ class ExplorerNode:
         if moving and 0.0 <= elapsed_s < self.settings.act_s and not self._paused and not _blind(waits):
             self._move(core, elapsed_s, now_s)
             return
-        self._command.publish(Twist())
+        # Where it is done or paused, other nodes may command the base.
+        if not (self._stands and (self._paused or self._is_complete)):
+            self._command.publish(Twist())
+            self._stands = True
         if self._paused:
             self._said = "paused"
         elif waits:
@@ -200,6 +204,7 @@ class ExplorerNode:
         ahead, turn = (float(value) for value in self._decision.action.at(elapsed_s))
         msg = Twist()
         msg.linear.x, msg.angular.z = ahead, turn
+        self._stands = False
         self._command.publish(msg)
         with self._lock:
             touched = core.told(ahead, now_s)
@@ -250,8 +255,7 @@ class ExplorerNode:
             self._video.publish(rgb_to_image(decision.video[-1], stamp, "camera"))
 
     def _on_pause(self, _, response: Trigger.Response) -> Trigger.Response:
-        self._paused = True
-        self._command.publish(Twist())
+        self._paused, self._stands = True, False
         response.success, response.message = True, "the base stands until ~/resume"
         return response
 
