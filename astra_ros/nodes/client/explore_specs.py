@@ -15,7 +15,9 @@ EXPLORE_ARGUMENTS: dict[str, Argument] = {
     **{name: ARGUMENTS[name] for name in ("model", "backend", "device")},
     "action_space": Argument("rover_twist", "The model's action space of the base."),
     "choose": Argument(
-        "imagined", "How the next motion is chosen: by imagined gain, or the nearest frontier.", CHOICES
+        "imagined",
+        "How the next motion is chosen: by imagined gain, by the map alone, or the nearest frontier.",
+        CHOICES,
     ),
     "image": Argument("camera/image_raw", "Topic of the camera's images."),
     "depth": Argument("depth/image_raw", "Topic of its depth images; their camera_info is beside it."),

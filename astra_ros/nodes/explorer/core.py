@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from astra_ros.agents.exploration import ByImaginedGain, Observation, WorldExploration
+from astra_ros.agents.exploration import ByImaginedGain, ByMapGain, Observation, WorldExploration
 from astra_ros.camera.frame_size import to_model_size
 from astra_ros.camera.history import FrameHistory
 from astra_ros.camera.pinhole import PinholeCamera
@@ -18,7 +18,7 @@ from astra_ros.control.frontier_explorer import FrontierExplorer
 from astra_ros.control.frontiers import Approach
 from astra_ros.control.occupancy_grid import OccupancyGrid
 from astra_ros.control.occupancy_mapper import OccupancyMapper, depth_scan
-from astra_ros.nodes.explorer.settings import DEPTH, NEAREST, ExplorerSettings
+from astra_ros.nodes.explorer.settings import DEPTH, IMAGINED, NEAREST, ExplorerSettings
 from astra_ros.plans.velocity_plan import VelocityPlan
 
 KEPT_POSES = 200
@@ -185,16 +185,18 @@ class ExplorerCore:
         Raises:
             GridError: the base is outside the map.
         """
-        explorer = self.explorer
-        if self.settings.choose == NEAREST:
-            action = explorer.select_action(observation)
+        explorer, world = self.explorer, self._world
+        if self.settings.choose != IMAGINED:
+            space = world.imaginer.model.card.action_spaces[self.settings.action_space]
+            by_map = ByMapGain(explorer, world.camera, space)
+            action = (explorer if self.settings.choose == NEAREST else by_map).select_action(observation)
             return NextMotion(action, observation.grid, explorer.open_frontiers)
-        policy = ByImaginedGain(self._world, explorer)
-        step = next(self._world.explore(observation, policy), None)
+        policy = ByImaginedGain(world, explorer)
+        step = next(world.explore(observation, policy), None)
         if step is None:
             return NextMotion(None, observation.grid, explorer.open_frontiers)
         values = {each.action.name: value for each, value in zip(policy.predictions, policy.values)}
-        video = self._world.imagined(step["predicted"])
+        video = world.imagined(step["predicted"])
         return NextMotion(step["action"], observation.grid, explorer.open_frontiers, step["value"], video, values)
 
     def learn(self, observation: Observation) -> None:

@@ -11,7 +11,7 @@ from astra_ros.inference import DEFAULT_MODEL
 from astra_ros.settings import setting
 
 DEPTH, TOPIC = MAPS = ("depth", "topic")
-IMAGINED, NEAREST = CHOICES = ("imagined", "nearest")
+IMAGINED, BY_MAP, NEAREST = CHOICES = ("imagined", "map", "nearest")
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,9 @@ class ExplorerSettings(ExplorationSettings):
     action_space: str = setting("rover_twist", "the model's action space of this base, with a camera that it carries")
     map_from: str = setting(DEPTH, "'depth' makes the map from depth images, 'topic' takes that of the topic map")
     choose: str = setting(
-        IMAGINED, "'imagined' takes the motion with the largest imagined gain, 'nearest' goes to the nearest frontier"
+        IMAGINED,
+        "'imagined' takes the motion with the largest imagined gain, 'map' the one with the largest gain by the map "
+        "alone, 'nearest' goes to the nearest frontier",
     )
     act_s: float = setting(2.0, "seconds that the base moves before it stops and chooses anew", 0.25, 4.0, "s")
     stale_s: float = setting(

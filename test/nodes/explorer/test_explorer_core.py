@@ -90,13 +90,14 @@ def test_it_chooses_imagines_and_comes_to_an_end(make_core):
     assert core.decide(core.observation()).action is None
 
 
-def test_the_nearest_frontier_needs_no_imagination(make_core):
-    core = make_core(map_from="topic", choose="nearest")
+@pytest.mark.parametrize(("choose", "name"), [("nearest", "nearest frontier"), ("map", "frontier 0")])
+def test_other_choices_need_no_imagination(make_core, choose, name):
+    core = make_core(map_from="topic", choose=choose)
     core.take_odometry(pose(), 1.0)
     core.take_grid(room())
     see(core)
     decision = core.decide(core.observation())
-    assert decision.action.name == "nearest frontier" and decision.video is None
+    assert decision.action.name == name and decision.video is None
 
 
 @pytest.mark.parametrize("second", [(pose(5.0), 0.1), (pose(frame="map"), 0.1), (pose(), -5.0)])
