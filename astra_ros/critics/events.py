@@ -35,14 +35,17 @@ class EventCritic(Critic):
         valid = (given >= -_ROUNDING) & (given <= 1.0 + _ROUNDING)  # False for NaN
         each = np.clip(given, 0.0, 1.0)
         chance = np.where(valid, each, np.nan).max(axis=1)  # NaN stays NaN
+        fitted_for = ""
         if calibration := inp.calibrations.get(self.outcome):
             chance = calibration(chance)
+            if calibration.horizon not in (0, inp.imagination.horizon):
+                fitted_for = f" (calibrated on plans of {calibration.horizon} frames)"
         worst_s = (np.where(valid, each, -1.0).argmax(axis=1) + 1) * inp.dt_s
         bad = np.isnan(chance)
         reasons = tuple(
             f"the model gave a probability to {self.words} outside 0 to 1"
             if broken
-            else f"{100 * p:.0f} % chance to {self.words}, worst at {when:.2f} s"
+            else f"{100 * p:.0f} % chance to {self.words}, worst at {when:.2f} s{fitted_for}"
             for p, when, broken in zip(chance, worst_s, bad)
         )
         veto = bad | (chance > getattr(self.settings, "veto_above", 1.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,19 +19,19 @@ class CalibrationError(UserError):
     """A model's probabilities cannot be calibrated. ``thing`` is the model."""
 
 
-def calibrate(card: ModelCard, scenes: Mapping[str, Sequence[Scene]], miss_rate: float) -> None:
+def calibrate(card: ModelCard, scenes: Mapping[str, Sequence[Scene]], miss_rate: float, horizon: int) -> None:
     """Fit a calibration for each action space, print what it is worth, and write it into the model's card.
 
     The printed figures are of calibrations that were fitted to one half of the scenes and measured on the other. The
-    card gets a calibration that was fitted to all scenes. An action space without a usable fit is named, and its entry
-    in the card stays.
+    card gets a calibration that was fitted to all scenes, with the `horizon` of their plans. An action space without a
+    usable fit is named, and its entry in the card stays.
 
     Raises CalibrationError where none has one, OutputError where the card cannot be written.
     """
     fitted: dict[str, dict[str, Calibration]] = {}
     for space, played in scenes.items():
         try:
-            calibration = fit(played)
+            calibration = replace(fit(played), horizon=horizon)
             crossed = ContactFigures.of(*cross_calibrated(played), miss_rate)
         except ValueError as error:
             print(f"{space}: not calibrated: {error}")
@@ -48,6 +49,7 @@ def calibrate(card: ModelCard, scenes: Mapping[str, Sequence[Scene]], miss_rate:
         raise CalibrationError("no action space could be calibrated", thing=f"model '{card.name}'", cure=cure)
     write_calibrations(card.path, fitted)
     print(f"calibrations of {', '.join(fitted)} written into the card of '{card.path}'")
+    print(f"they hold for plans of {horizon} frames, {horizon * card.dt_s:g} s; for other horizons calibrate anew")
 
 
 def fit(scenes: Sequence[Scene]) -> Calibration:

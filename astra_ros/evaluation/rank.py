@@ -96,7 +96,7 @@ def rank(request: RankRequest) -> RankingResult:
     if request.raw:
         write_json(request.raw, scenes, indent=None)
     if request.calibrate:
-        calibrate(card, played, request.miss_rate)
+        calibrate(card, played, request.miss_rate, math.ceil(PLAN_S / card.dt_s - 1e-9))
     return result
 
 

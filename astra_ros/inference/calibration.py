@@ -17,13 +17,16 @@ def logit(probability: np.ndarray) -> np.ndarray:
 class Calibration:
     """Platt scaling: sigmoid(slope * logit(p) + offset). The slope is positive, so plans keep their order.
 
-    It was fitted on `plans` plans, of which the event happened in `happened`.
+    It was fitted on `plans` plans of `horizon` frames, of which the event happened in `happened`; 0 where that is not
+    known. A plan's probability is the largest of its frames, which grows with their number. So the calibration holds
+    for that horizon, at the model's `dt_s`.
     """
 
     slope: float
     offset: float
     plans: int = 0
     happened: int = 0
+    horizon: int = 0
 
     def __post_init__(self) -> None:
         if not (np.isfinite([self.slope, self.offset]).all() and self.slope > 0):

@@ -303,6 +303,11 @@ def test_a_calibrated_probability_is_what_vetoes():
     result = CollisionCritic().score(replace(inp, calibrations={"obstacle_contact": Calibration(1.0, np.log(2))}))
     np.testing.assert_array_equal(result.veto, [False, True])
     np.testing.assert_allclose(result.raw, [6 / 13, 18 / 29], rtol=1e-6)
+    # A calibration holds for plans as long as those that it was fitted on, which the reason names otherwise.
+    for horizon, named in ((inp.imagination.horizon, False), (0, False), (77, True)):
+        fitted = Calibration(1.0, np.log(2), horizon=horizon)
+        reason = CollisionCritic().score(replace(inp, calibrations={"obstacle_contact": fitted})).reasons[0]
+        assert ("77" in reason) == named
 
 
 def test_a_bases_smoothness_is_its_change_of_velocity():

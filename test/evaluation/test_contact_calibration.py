@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -136,7 +137,7 @@ def card(tmp_path):
 def test_a_calibration_is_printed_and_written(card, capsys):
     chance, happened = drawn(0.5, -1.0, 4000)
     nothing = scenes_of(chance, np.zeros(4000, bool))
-    calibrate(card, {"panda_joints": scenes_of(chance, happened), "car_twist": nothing, "rover_twist": []}, 0.1)
+    calibrate(card, {"panda_joints": scenes_of(chance, happened), "car_twist": nothing, "rover_twist": []}, 0.1, 16)
     told = capsys.readouterr().out
     assert "car_twist: not calibrated: 0 of 4000 plans collide" in told
     assert "rover_twist: not calibrated" in told
@@ -146,7 +147,7 @@ def test_a_calibration_is_printed_and_written(card, capsys):
     found = ModelCard.read(card.path).calibrations
     assert list(found) == ["panda_joints"]
     fitted = found["panda_joints"]["obstacle_contact"]
-    assert fitted == fit(scenes_of(chance, happened))
+    assert fitted == replace(fit(scenes_of(chance, happened)), horizon=16)
     assert (fitted.slope, fitted.offset) == pytest.approx((0.5, -1.0), abs=0.1)
     assert (fitted.plans, fitted.happened) == (4000, happened.sum())
 
@@ -154,7 +155,7 @@ def test_a_calibration_is_printed_and_written(card, capsys):
 def test_a_model_that_cannot_be_calibrated_is_named_and_stays(card):
     text = (card.path / "card.json").read_text()
     with pytest.raises(CalibrationError) as error:
-        calibrate(card, {"panda_joints": [SimpleNamespace(contact=[], collision=[True, False])] * 4}, 0.1)
+        calibrate(card, {"panda_joints": [SimpleNamespace(contact=[], collision=[True, False])] * 4}, 0.1, 16)
     assert card.name in error.value.thing and error.value.cure
     assert (card.path / "card.json").read_text() == text
 
@@ -164,11 +165,13 @@ def test_calibration_takes_other_scenes_than_those_that_figures_are_stated_of(ca
     assert RankRequest(calibrate=True).begins_at == CALIBRATED_FROM > RANKED_FROM + 10_000
     assert RankRequest(first_seed=3, calibrate=True).begins_at == 3
     given = {}
-    monkeypatch.setattr(rank, "calibrate", lambda card, scenes, rate: given.update(card=card, rate=rate, **scenes))
+    names = "card", "scenes", "rate", "horizon"
+    monkeypatch.setattr(rank, "calibrate", lambda *values: given.update(zip(names, values)))
     words = ["--robots", "panda", "--scenes", "1", "--plans", "2", "--calibrate", "--miss-rate", "0.05"]
     raw = tmp_path / "raw.json"
     assert cli.main(["rank", "--model", str(card.path), *words, "--raw", str(raw)]) == 0
-    (scene,) = given["panda_joints"]
+    (scene,) = given["scenes"]["panda_joints"]
+    assert given["horizon"] == 16  # four seconds of a quarter each
     assert scene.seed >= CALIBRATED_FROM and given["rate"] == 0.05 and given["card"].path == card.path
     (stored,) = json.loads(raw.read_text())["panda"]
     assert stored["contact"] == scene.contact == pytest.approx(stored["raw"]["collision"])
