@@ -384,10 +384,8 @@ def planning(result: dict) -> str:
 MOVING = {
     "small": ("astra-small", "cube"),
     "one-pass": ("one-pass network", "cube"),
-    "pushing-disc": ("pushes", "disc"),
-    "pushing-block": ("pushes", "block"),
-    "pushing-moved-disc": ("pushes, moved weight 4", "disc"),
-    "pushing-moved-block": ("pushes, moved weight 4", "block"),
+    "pushing-block": ("astra-tiny, trained on for 240 steps", "block"),
+    "pushing-moved-block": ("the same with `--moved-weight 4`", "block"),
 }
 
 
