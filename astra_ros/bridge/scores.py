@@ -19,6 +19,9 @@ from astra_ros.texts import bounded
 LEVELS = {"accepted": DiagnosticStatus.OK, "risky": DiagnosticStatus.WARN, "vetoed": DiagnosticStatus.ERROR}
 
 
+PRELIMINARY = "preliminary"
+
+
 def scores_to_diagnostics(
     scores: Sequence[PlanScore],
     stamp: Time,
@@ -39,7 +42,7 @@ def scores_to_diagnostics(
         stamp, frame_id: the header of the image that the plans were imagined from.
         model: name of the world model, for ``hardware_id``.
         shared: values of all plans: the goal that they were compared with, as ``goal_kind``, and why a critic has no
-            numbers, as ``<critic>.missing``.
+            numbers, as ``<critic>.missing``; ``preliminary`` = "true" where other scores of the same plans follow.
         chosen: name of the plan that was chosen, '' for none; None where that is not known.
     """
     common = dict(shared or {})
@@ -49,6 +52,11 @@ def scores_to_diagnostics(
         choice = {} if chosen is None else {"chosen": str(score.name == chosen).lower()}
         statuses.append(_status(score, len(scores), model, choice | common))
     return DiagnosticArray(header=header, status=statuses)
+
+
+def is_preliminary(msg: DiagnosticArray) -> bool:
+    """Whether other scores of the same plans follow."""
+    return any(pair.key == PRELIMINARY for status in msg.status for pair in status.values)
 
 
 def _status(score: PlanScore, count: int, model: str, more: Mapping[str, str]) -> DiagnosticStatus:

@@ -34,6 +34,8 @@ class Imagination:
     outcomes: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     # int [K], 1 to H, how far each plan was imagined; H where not given
     imagined_steps: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+    # int [K], steps from one imagined frame to the next; 1 where not given
+    strides: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
     def __post_init__(self) -> None:
         latents = np.asarray(self.latents, dtype=np.float32)
@@ -56,19 +58,23 @@ class Imagination:
         steps = np.asarray(self.imagined_steps, dtype=int) if len(self.imagined_steps) else np.full(plans, horizon)
         assert steps.shape == (plans,) and steps.min() >= 1 and steps.max() <= horizon, steps
         object.__setattr__(self, "imagined_steps", steps)
+        strides = np.asarray(self.strides, dtype=int) if len(self.strides) else np.ones(plans, int)
+        assert strides.shape == (plans,) and strides.min() >= 1, strides
+        object.__setattr__(self, "strides", strides)
         object.__setattr__(self, "latents", latents)
         object.__setattr__(self, "uncertainty", uncertainty)
         object.__setattr__(self, "outcomes", outcomes)
 
-    def spread(self, frames: Sequence[int]) -> Imagination:
-        """H frames, of which only `frames` (ascending, 1 to H, the last H) were imagined: these are what is given.
+    def spread(self, frames: Sequence[int], stride: int) -> Imagination:
+        """H frames, of which only `frames` (1 to H, a `stride` apart, the last H) were imagined: these are given.
 
         An imagined frame stands for those between it and the one before it, too. An event's probability is that of
         the whole interval.
         """
         of = np.searchsorted(frames, np.arange(1, frames[-1] + 1))
         outcomes = {name: values[:, of] for name, values in self.outcomes.items()}
-        return Imagination(self.latents[:, of], self.uncertainty[:, of], outcomes)
+        strides = np.full(self.plans, stride)
+        return Imagination(self.latents[:, of], self.uncertainty[:, of], outcomes, strides=strides)
 
     def mean(self, values_KH: np.ndarray) -> np.ndarray:
         """Mean of each plan's values over the frames that were imagined, float64 [K]."""

@@ -139,7 +139,7 @@ class WorldModel:
                 np.sqrt(np.exp(log_error).mean(-1)),
                 {name: np.exp(-np.logaddexp(0, -each)) if name in EVENTS else each for name, each in read.items()},
             )
-            return imagination if stride == 1 else imagination.spread(kept)
+            return imagination if stride == 1 else imagination.spread(kept, stride)
 
     def _rolled_out(
         self, history: np.ndarray, conditioning: Conditioning, kept: list[int], seed: int, sampling: Sampling

@@ -7,7 +7,7 @@ Nothing here knows ROS, a network library or a simulator.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 
@@ -24,7 +24,7 @@ from astra_ros.obstacles import KnownObstacle
 from astra_ros.outcomes import OBJECT_POSITION
 from astra_ros.plans.start import RobotNow
 from astra_ros.ranking.prepare import Plan, PlanPreparer, PlanSettings, PreparedPlans
-from astra_ros.ranking.strategies import ALL_AT_ONCE, STRATEGIES, PlanRollouts
+from astra_ros.ranking.strategies import ALL_AT_ONCE, STRATEGIES, PlanRollouts, StrategySettings
 from astra_ros.robot.plan_renders import PlanRenders
 from astra_ros.settings import setting
 
@@ -34,7 +34,7 @@ SAME_PLACE = 0.01
 
 
 @dataclass(frozen=True)
-class RankingSettings(PlanSettings):
+class RankingSettings(StrategySettings, PlanSettings):
     """How a request is imagined."""
 
     denoising_steps: int = setting(
@@ -46,7 +46,9 @@ class RankingSettings(PlanSettings):
         "<name>.enabled, <name>.weight and further ones",
     )
     strategy: str = setting(
-        ALL_AT_ONCE, "which plans are imagined how far: 'all_at_once' imagines every plan to the horizon"
+        ALL_AT_ONCE,
+        "which plans are imagined how far: 'all_at_once' imagines every frame of every plan; 'coarse_to_fine' imagines "
+        "some frames of every plan and then every frame of the best ones, with a one-pass model",
     )
 
     def __post_init__(self) -> None:
@@ -137,6 +139,7 @@ class Imaginer:
 
         Raises:
             UnknownName, LoadError, CriticError: a critic or the strategy cannot be loaded.
+            StrategyError: the strategy cannot work with this model.
             ValueError: settings are given for a critic that is not loaded.
         """
         if unknown := sorted(set(critics) - set(settings.critics)):
@@ -145,7 +148,7 @@ class Imaginer:
         self.settings = settings
         self.prepare = PlanPreparer(card.name, card.action_spaces, card.dt_s, settings, card.continuous_joints)
         self.scoring = scoring
-        self.strategy = STRATEGIES[settings.strategy]()
+        self.strategy = STRATEGIES[settings.strategy](settings, card.network.strides)
         self.critics = [load_critic(name)(critics.get(name)) for name in settings.critics]
 
     def score(
@@ -156,6 +159,7 @@ class Imaginer:
         goal_frame: np.ndarray | None = None,
         seed: int = 0,
         goal_position: np.ndarray | None = None,
+        preliminary: Callable[[Result], None] | None = None,
     ) -> Result:
         """Imagine every plan and score what was imagined.
 
@@ -165,6 +169,7 @@ class Imaginer:
             goal_frame: uint8 [h, w, 3] RGB at the model's size.
             seed: of the noise that all plans share.
             goal_position: [3] m, where the object should end.
+            preliminary: called with a first result, before the strategy looks closer; not every strategy has one.
 
         Raises:
             NothingToImagine: no plan can be imagined.
@@ -218,22 +223,30 @@ class Imaginer:
             names = [plan.name for plan in prepared.plans]
             return score_plans(names, critic_input(imagination), self.critics, self.scoring)
 
-        def imagine(conditioning: Conditioning, steps: int | None) -> Imagination:
-            return self.model.imagine(history, conditioning, seed=seed, steps=steps)
+        def imagine(conditioning: Conditioning, steps: int | None, stride: int) -> Imagination:
+            return self.model.imagine(history, conditioning, seed=seed, steps=steps, stride=stride)
 
-        rollouts = PlanRollouts(conditioning, imagine, score, self.settings.denoising_steps or None)
+        needs_renders = prepared.space.name in card.cameras
+        undrawn = (self.plan_renders.problem or "") if needs_renders and conditioning.robot_renders is None else ""
+
+        def result(imagination: Imagination, scored: Scores) -> Result:
+            scores = [
+                replace(each, reasons=(*each.reasons, *_caveats(undrawn, int(stride))))
+                for each, stride in zip(scored.scores, imagination.strides)
+            ]
+            read, times = critic_input(imagination), clock.stop()
+            return Result(
+                prepared, imagination, history[-1], conditioning, read, scores, scored.missing, undrawn, times
+            )
+
+        show = None if preliminary is None else lambda *early: preliminary(result(*early))
+        rollouts = PlanRollouts(conditioning, imagine, score, self.settings.denoising_steps or None, show)
         self.strategy(rollouts)
         imagination = rollouts.imagination
         clock.lap("imagine")
-        scores, missing = score(imagination)
+        scores = score(imagination)
         clock.lap("critics")
-        needs_renders = prepared.space.name in card.cameras
-        undrawn = (self.plan_renders.problem or "") if needs_renders and conditioning.robot_renders is None else ""
-        if undrawn:
-            reason = "imagined without the robot's render"  # with which every score would differ
-            scores = [replace(each, reasons=(*each.reasons, reason)) for each in scores]
-        read = critic_input(imagination)
-        return Result(prepared, imagination, history[-1], conditioning, read, scores, missing, undrawn, clock.stop())
+        return result(imagination, scores)
 
     def _condition(self, prepared: PreparedPlans) -> Conditioning:
         card, space, motion = self.model.card, prepared.space, prepared.motion
@@ -272,6 +285,12 @@ class Imaginer:
             plan_KH, step_KH = np.indices((made.plans, made.horizon))
             which = plan_KH[which], np.minimum(step_KH, made.imagined_steps[:, None] - 1)[which]
         return self.model.pictures(made.latents, result.observed, result.conditioning, which)
+
+
+def _caveats(undrawn: str, stride: int) -> list[str]:
+    """In what the imagination of a plan falls short of the model's best, with which its score would differ."""
+    caveats = ["imagined without the robot's render"] if undrawn else []
+    return caveats + ([f"imagined coarsely, one frame in {stride}"] if stride > 1 else [])
 
 
 def _object_in(

@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from dataclasses import dataclass
 
 import numpy as np
 
 from astra_ros.critics.scoring import Scores
+from astra_ros.errors import UserError
 from astra_ros.inference.conditioning import Conditioning
 from astra_ros.inference.imagination import Imagination
 from astra_ros.registry import Registry
+from astra_ros.settings import setting
+
+
+@dataclass(frozen=True)
+class StrategySettings:
+    """What strategies read."""
+
+    coarse_stride: int = setting(
+        4,
+        "strategy 'coarse_to_fine': steps from one frame to the next in the coarse view of all plans; a model knows "
+        "the strides that it was trained for",
+        2,
+        16,
+        "steps",
+    )
+    refined_plans: int = setting(
+        0,
+        "strategy 'coarse_to_fine': how many plans, the best by their coarse view, are then imagined frame by frame",
+        1,
+        1024,
+        "plans",
+        off="an eighth of them, at least 4",
+    )
+
+
+class StrategyError(UserError, ValueError):
+    """A strategy cannot work with a model."""
 
 
 class PlanRollouts:
@@ -18,20 +48,23 @@ class PlanRollouts:
 
     Args:
         conditioning: of all K plans and H steps.
-        imagine: (conditioning of some plans and steps, denoising steps) -> what the model imagines.
+        imagine: (conditioning of some plans and steps, denoising steps, stride) -> what the model imagines.
         steps: denoising steps a frame where a strategy does not say; None: the model's own number.
+        preliminary: told of what is imagined so far, where a strategy shows it.
     """
 
     def __init__(
         self,
         conditioning: Conditioning,
-        imagine: Callable[[Conditioning, int | None], Imagination],
+        imagine: Callable[[Conditioning, int | None, int], Imagination],
         score: Callable[[Imagination], Scores],
         steps: int | None = None,
+        preliminary: Callable[[Imagination, Scores], None] | None = None,
     ) -> None:
         self._conditioning, self._imagine, self._score, self._steps = conditioning, imagine, score, steps
+        self._preliminary = preliminary
         self._parts: dict[str, np.ndarray] = {}  # name -> [K, H, ...]
-        self._imagined_steps = np.zeros(self.plans, int)
+        self._imagined_steps, self._strides = np.zeros(self.plans, int), np.ones(self.plans, int)
 
     @property
     def plans(self) -> int:
@@ -43,17 +76,20 @@ class PlanRollouts:
         """H, as far as plans are imagined at most."""
         return self._conditioning.horizon
 
-    def imagine(self, plans: Sequence[int] | None = None, horizon: int | None = None, steps: int | None = None) -> None:
+    def imagine(
+        self, plans: Sequence[int] | None = None, horizon: int | None = None, steps: int | None = None, stride: int = 1
+    ) -> None:
         """Imagine plans (their indices; None: all) for ``horizon`` model steps (None: all H).
 
-        ``steps`` are denoising steps a frame; None: as many as the settings say.
+        ``steps`` are denoising steps a frame; None: as many as the settings say. At a ``stride``, only every so many-th
+        frame is imagined, and the last.
         """
         chosen = np.arange(self.plans) if plans is None else np.asarray(plans, int)
         conditioning = self._conditioning if plans is None else self._conditioning.subset(chosen)
         if horizon is not None:
             conditioning = conditioning.cut(horizon)
-        made = self._imagine(conditioning, steps or self._steps)
-        self._imagined_steps[chosen] = made.horizon
+        made = self._imagine(conditioning, steps or self._steps, stride)
+        self._imagined_steps[chosen], self._strides[chosen] = made.horizon, stride
         for name, values in {"latents": made.latents, "uncertainty": made.uncertainty, **made.outcomes}.items():
             missing = [(0, 0), (0, self.horizon - made.horizon), *[(0, 0)] * (values.ndim - 2)]
             values = np.pad(values, missing, mode="edge") if made.horizon < self.horizon else values
@@ -70,28 +106,86 @@ class PlanRollouts:
             raise ValueError(f"plans {np.flatnonzero(self._imagined_steps == 0).tolist()} were not imagined")
         outcomes = dict(self._parts)
         latents, uncertainty = outcomes.pop("latents"), outcomes.pop("uncertainty")
-        return Imagination(latents, uncertainty, outcomes, self._imagined_steps.copy())
+        return Imagination(latents, uncertainty, outcomes, self._imagined_steps.copy(), self._strides.copy())
 
     def score(self) -> Scores:
         """The scores of what was imagined so far of all plans."""
         return self._score(self.imagination)
 
+    def show(self) -> Scores:
+        """`score`, and show the result to who waits for it, as a preliminary one."""
+        imagination = self.imagination
+        scores = self._score(imagination)
+        if self._preliminary is not None:
+            self._preliminary(imagination, scores)
+        return scores
 
-class Strategy(Protocol):
-    """Decides what is imagined of one request."""
 
+class Strategy(ABC):
+    """Decides what is imagined of one request.
+
+    Args:
+        settings: what the user chose.
+        strides: those that the model was trained for.
+    """
+
+    def __init__(self, settings: StrategySettings, strides: Sequence[int]) -> None:
+        self.settings = settings
+
+    @abstractmethod
     def __call__(self, rollouts: PlanRollouts) -> None:
         """Call ``rollouts.imagine`` until every plan has been imagined at least once."""
 
 
-class AllAtOnce:
+class AllAtOnce(Strategy):
     """Every plan to the whole horizon, in one batch."""
 
     def __call__(self, rollouts: PlanRollouts) -> None:
         rollouts.imagine()
 
 
-ALL_AT_ONCE = "all_at_once"
+class CoarseToFine(Strategy):
+    """All plans at a stride, then frame by frame those that may win.
+
+    Refined are the plans with the best coarse scores, whatever their verdicts: the score of a plan that is vetoed for
+    a likely collision is low already, and that of a doubtful one is not. Whatever wins in the end has been refined.
+    Raises StrategyError for a model that was not trained for the stride.
+    """
+
+    def __init__(self, settings: StrategySettings, strides: Sequence[int]) -> None:
+        super().__init__(settings, strides)
+        coarse = [stride for stride in strides if stride > 1]
+        if settings.coarse_stride not in coarse:
+            known = f"it was trained for the strides {', '.join(map(str, coarse))}" if coarse else "it knows no stride"
+            cure = (
+                "take one of these as coarse_stride" if coarse else f"take strategy '{ALL_AT_ONCE}', or another model"
+            )
+            raise StrategyError(
+                f"the model cannot imagine every frame of {settings.coarse_stride} alone: {known}",
+                thing=f"strategy '{COARSE_TO_FINE}'",
+                cure=cure,
+            )
+
+    def __call__(self, rollouts: PlanRollouts) -> None:
+        count = self.settings.refined_plans or max(4, math.ceil(rollouts.plans / 8))
+        if count >= rollouts.plans:
+            rollouts.imagine()
+            return
+        rollouts.imagine(stride=self.settings.coarse_stride)
+        scores = rollouts.show().scores
+        refined = sorted(range(rollouts.plans), key=lambda plan: -scores[plan].score)[:count]
+        rollouts.imagine(sorted(refined))
+        while (best := min(enumerate(rollouts.score().scores), key=lambda each: each[1].rank)[0]) not in refined:
+            rollouts.imagine([best])
+            refined.append(best)
+
+
+ALL_AT_ONCE, COARSE_TO_FINE = "all_at_once", "coarse_to_fine"
 STRATEGIES: Registry[type[Strategy]] = Registry(
-    "strategy", "astra_ros.strategies", {ALL_AT_ONCE: "astra_ros.ranking.strategies:AllAtOnce"}
+    "strategy",
+    "astra_ros.strategies",
+    {
+        ALL_AT_ONCE: "astra_ros.ranking.strategies:AllAtOnce",
+        COARSE_TO_FINE: "astra_ros.ranking.strategies:CoarseToFine",
+    },
 )

@@ -63,7 +63,7 @@ def _for_horizon(model: Astra, initial: InitialModel, horizon: int) -> Astra:
     chunk = model.config.chunk
     if initial.one_pass or model.config.time_attention:
         try:
-            return model if model.config.time_attention and chunk == horizon else one_pass(model, horizon)
+            return model if model.config == one_pass_config(model.config, horizon) else one_pass(model, horizon)
         except ValueError as error:
             problem = f"cannot imagine in one pass ({error})"
             raise TrainingError(problem, thing=initial.base, cure="start from another model") from error

@@ -14,7 +14,13 @@ from visualization_msgs.msg import Marker
 
 from astra_ros.bridge import BridgeError
 from astra_ros.bridge.markers import VETOED_RGB, plan_colours, plans_to_markers
-from astra_ros.bridge.scores import diagnostics_to_scores, scores_to_diagnostics, scores_to_matrix
+from astra_ros.bridge.scores import (
+    PRELIMINARY,
+    diagnostics_to_scores,
+    is_preliminary,
+    scores_to_diagnostics,
+    scores_to_matrix,
+)
 from astra_ros.critics.scoring import CriticScore, PlanScore
 from astra_ros.plans.errors import Breach
 
@@ -75,6 +81,12 @@ def test_a_plan_that_breaks_a_limit_says_which():
     assert diagnostics_to_scores(msg) == [*SCORES, vetoed]
     matrix = np.array(scores_to_matrix([*SCORES, vetoed]).data).reshape(4, 3)
     assert matrix[3, 0] == 0.0 and np.isnan(matrix[3, 1:]).all(), "costs that nobody measured are not 0"
+
+
+def test_first_scores_say_that_others_follow():
+    first, last = (scores_to_diagnostics(SCORES, STAMP, "", "tiny", more) for more in ({PRELIMINARY: "true"}, {}))
+    assert is_preliminary(first) and not is_preliminary(last)
+    assert diagnostics_to_scores(first) == SCORES
 
 
 def test_other_diagnostics_are_no_scores():

@@ -126,7 +126,7 @@ class RuleImaginer:
         )  # fmt: skip
         self.model = SimpleNamespace(card=self.card, runs_on="nothing", encode=self.encode)
         self.plan_renders = SimpleNamespace(warning=None, describe=lambda text: None, prepare=lambda spaces: None)
-        self.meanwhile = lambda: None
+        self.meanwhile, self.looks_twice = lambda: None, False
         self.scored, self.requests, self.critics, self.obstacles = [], [], (), ()
         self.configure(settings, {}, None)
 
@@ -137,7 +137,7 @@ class RuleImaginer:
     def encode(frames):
         return (frames.mean(axis=(1, 2, 3)) / 255)[:, None, None, None]
 
-    def score(self, history, plans, now, *rest):
+    def score(self, history, plans, now, goal_frame, seed, goal_position, preliminary):
         prepared = self.prepare(plans, now)
         self.meanwhile()
         ends = [float(plan.positions[-1, 0]) for plan in prepared.plans]
@@ -150,13 +150,15 @@ class RuleImaginer:
             for k, plan in enumerate(prepared.plans)
         ]  # fmt: skip
         self.scored.append([plan.name for plan in prepared.plans])
-        self.requests.append((history, plans, now, *rest))
         shape = prepared.motion.shape[0], prepared.motion.shape[1] - 1
         seen = self.encode(history[-1:])[0]
         made = SimpleNamespace(
             latents=np.broadcast_to(seen, (*shape, 1, 1, 1)), uncertainty=np.full(shape, 0.1),
             imagined_steps=np.full(shape[0], shape[1]),
         )  # fmt: skip
+        self.requests.append((history, plans, now, goal_frame, seed, goal_position))
+        if self.looks_twice:
+            preliminary(SimpleNamespace(scores=scores))
         return SimpleNamespace(
             imagination=made, critic_input=SimpleNamespace(current_latent=seen, dt_s=self.card.dt_s),
             prepared=prepared, undrawn="", scores=scores, best=order[0] if ends[order[0]] >= 0 else None,
@@ -227,6 +229,9 @@ class CoreBench:
 
     def predicted(self, comparison):
         self.compared.append(comparison)
+
+    def publish_preliminary(self, request, result, imaginer):
+        self.decisions.append(result)
 
     def draw(self, imaginer, settings, robot_description):
         self.drawn.append(robot_description)

@@ -7,6 +7,7 @@ import numpy as np
 from astra_ros.inference.imagination import Imagination
 from astra_ros.plans.action_spaces.joints import JointSpace
 from astra_ros.plans.joint_plan import JointPlan
+from astra_ros.world_model.rollout import coarse_frames
 
 TWO = JointSpace("two", ("a", "b"), (0.0, 0.0), (1.0, 1.0), (1.0, 1.0))
 ONE = JointSpace("one", ("x",), (0.0,), (1.0,), (1.0,))
@@ -30,6 +31,7 @@ class KnownModel:
             moving_cameras={},
             continuous_joints={},
             calibrations={},
+            network=SimpleNamespace(strides=(1, 2)),
             outcomes={"two": ("obstacle_contact",), "one": ("obstacle_contact",)},
         )
         self.asked = []
@@ -42,15 +44,18 @@ class KnownModel:
         grey = np.clip(latents[which] * 255, 0, 255).astype(np.uint8)[..., 0, :, :, None]
         return np.broadcast_to(grey, (*grey.shape[:-3], 4, 4, 3)).copy()
 
-    def imagine(self, history, conditioning, *, seed=0, steps=None):
+    def imagine(self, history, conditioning, *, seed=0, steps=None, stride=1):
         self.conditioning, actions = conditioning, conditioning.actions
         self.asked.append((actions.shape, conditioning.space, seed, steps))
+        frames = coarse_frames(actions.shape[1], stride)
+        actions = actions[:, np.array(frames) - 1]
         plans, horizon = actions.shape[:2]
-        return Imagination(
+        made = Imagination(
             latents=actions[:, :, 0].reshape(plans, horizon, 1, 1, 1),
             uncertainty=np.zeros((plans, horizon)),
             outcomes={"obstacle_contact": np.zeros((plans, horizon))},
         )
+        return made if stride == 1 else made.spread(frames, stride)
 
 
 def plan(name, end, joints=("a", "b"), first_s=0.0, end_s=1.0):

@@ -43,9 +43,10 @@ def test_a_coarse_frame_is_conditioned_by_all_steps_since_the_one_before(of):
 
 def test_what_is_imagined_stands_for_the_interval_that_ends_there():
     values = np.arange(1.0, 4.0)[None]
-    made = Imagination(values[..., None, None, None], values, {"obstacle_contact": values / 10}).spread([3, 6, 7])
+    made = Imagination(values[..., None, None, None], values, {"obstacle_contact": values / 10}).spread([3, 6, 7], 3)
     assert made.latents[0, :, 0, 0, 0].tolist() == [1, 1, 1, 2, 2, 2, 3]
-    assert made.uncertainty.tolist() == [[1, 1, 1, 2, 2, 2, 3]] and made.imagined_steps.tolist() == [7]
+    assert made.uncertainty.tolist() == [[1, 1, 1, 2, 2, 2, 3]]
+    assert made.imagined_steps.tolist() == [7] and made.strides.tolist() == [3]
     assert made.outcomes["obstacle_contact"][0, ::3] == pytest.approx([0.1, 0.2, 0.3])
 
 

@@ -108,7 +108,8 @@ SETTINGS = (
 LIMITED = [(kind, item) for kind in SETTINGS for item in dataclasses.fields(kind) if "range" in item.metadata]
 # What ROS cannot say in a range: 0 is allowed for its own meaning, and just above it nothing is.
 HOLES = {
-    "denoising_steps", "playback_rate", "goal_reach_m", "goal_max_age_s", "period_s", "real_time_factor", "min_radius"
+    "denoising_steps", "refined_plans", "playback_rate", "goal_reach_m", "goal_max_age_s", "period_s",
+    "real_time_factor", "min_radius",
 }  # fmt: skip
 
 

@@ -7,11 +7,11 @@ from user_errors import fault
 
 from astra_ros.inference.imagination import Imagination
 from astra_ros.ranking.imaginer import Imaginer, RankingSettings
-from astra_ros.ranking.strategies import ALL_AT_ONCE, STRATEGIES
+from astra_ros.ranking.strategies import ALL_AT_ONCE, STRATEGIES, Strategy, StrategyError
 from astra_ros.registry import UnknownName
 
 
-class HalfOfThemHalfWay:
+class HalfOfThemHalfWay(Strategy):
     """All plans are imagined to half the horizon, and the better half of them then to the whole."""
 
     def __call__(self, rollouts):
@@ -21,7 +21,7 @@ class HalfOfThemHalfWay:
         rollouts.imagine(best_first[: rollouts.plans // 2])
 
 
-class Lazy:
+class Lazy(Strategy):
     def __call__(self, rollouts):
         rollouts.imagine([1])
 
@@ -39,10 +39,10 @@ def strategies():
 class WaveringModel(KnownModel):
     """Expects an error of 0.1 in the first step, 0.2 in the second and so on."""
 
-    def imagine(self, history, conditioning, *, seed=0, steps=None):
-        made = super().imagine(history, conditioning, seed=seed, steps=steps)
+    def imagine(self, history, conditioning, *, stride=1, **how):
+        made = super().imagine(history, conditioning, stride=stride, **how)
         error = np.broadcast_to(0.1 * np.arange(1, made.horizon + 1), made.uncertainty.shape)
-        return Imagination(made.latents, error, made.outcomes)
+        return Imagination(made.latents, error, made.outcomes, strides=made.strides)
 
 
 def imaginer(strategy):
@@ -100,3 +100,61 @@ def test_an_unknown_strategy_names_the_known_one():
         RankingSettings(strategy="guess")
     with pytest.raises(UnknownName):
         STRATEGIES["guess"]
+
+
+class FlatteringModel(KnownModel):
+    """Sees each plan of 0.5 at the goal while it looks coarsely, and notes what it was asked."""
+
+    def imagine(self, history, conditioning, *, stride=1, **how):
+        made = super().imagine(history, conditioning, stride=stride, **how)
+        self.asked[-1] = len(conditioning.actions), stride
+        if stride > 1:
+            made.latents[made.latents == 0.5] = 1.0
+        return made
+
+
+def coarse_to_fine(model, **settings):
+    return Imaginer(model, RankingSettings(horizon=4, strategy="coarse_to_fine", coarse_stride=2, **settings))
+
+
+MANY = [plan(str(end), end, end_s=2.0) for end in (-1.0, -0.6, -0.3, 0.5, 0.2, 0.9, 0.7, 0.0)]
+
+
+def test_the_best_by_their_coarse_view_are_imagined_frame_by_frame():
+    made, early = coarse_to_fine(FlatteringModel()), []
+    result = made.score(HISTORY, MANY, goal_frame=WHITE, preliminary=early.append)
+    assert made.model.asked == [(8, 2), (4, 1)]  # an eighth of 8 plans would be one: 4 at least
+    assert result.imagination.strides.tolist() == [2, 2, 2, 1, 1, 1, 1, 2]
+    assert result.names[result.best] == "0.9"
+    coarsely = ["imagined coarsely, one frame in 2" in score.reasons for score in result.scores]
+    assert coarsely == [True, True, True, False, False, False, False, True]
+    # The first look was shown, with the scores that it gave.
+    assert len(early) == 1 and early[0].names[early[0].best] == "0.5"
+    assert early[0].imagination.strides.tolist() == [2] * 8
+    # What was refined is scored as if everything had been imagined.
+    whole = Imaginer(KnownModel(), RankingSettings(horizon=4)).score(HISTORY, MANY, goal_frame=WHITE)
+    for k in (3, 4, 5, 6):
+        assert result.scores[k].critics == whole.scores[k].critics
+
+
+def test_what_wins_has_been_refined():
+    """The one refined plan was flattered. The next best one wins then, and is refined before it may."""
+    made = coarse_to_fine(FlatteringModel(), refined_plans=1)
+    result = made.score(HISTORY, MANY, goal_frame=WHITE)
+    assert made.model.asked == [(8, 2), (1, 1), (1, 1)]
+    assert result.names[result.best] == "0.9" and result.imagination.strides[[3, 5]].tolist() == [1, 1]
+
+
+def test_few_plans_are_imagined_frame_by_frame_at_once():
+    made, early = coarse_to_fine(FlatteringModel()), []
+    made.score(HISTORY, MANY[:4], goal_frame=WHITE, preliminary=early.append)
+    assert made.model.asked == [(4, 1)] and early == []
+
+
+def test_a_model_that_knows_no_stride_is_refused():
+    model = KnownModel()
+    with fault(StrategyError, "coarse_to_fine", 3, 2):
+        Imaginer(model, RankingSettings(strategy="coarse_to_fine", coarse_stride=3))
+    model.card.network.strides = (1,)
+    with fault(StrategyError, "coarse_to_fine", "all_at_once"):
+        coarse_to_fine(model)

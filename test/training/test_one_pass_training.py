@@ -140,6 +140,12 @@ def test_the_schedule_has_no_rollouts_and_the_chunk_follows_the_horizon(data, tm
     assert all(torch.equal(value, now.state_dict()[name]) for name, value in then.state_dict().items())
 
 
+def test_a_one_pass_model_without_strides_learns_them(frame_by_frame):
+    older = one_pass(frame_by_frame, HORIZON)
+    older.config = replace(older.config, strides=(1,))
+    assert initial_model._for_horizon(older, InitialModel(base="older"), HORIZON).config.strides == (1, 4, 8)
+
+
 def test_from_a_frame_by_frame_model(data, tmp_path, arguments):
     none = ("--autoencoder-steps", "0", "--dynamics-steps", "0", "--compositor-steps", "0")
     assert train.run(arguments(data, tmp_path, "--from", "tiny", "--one-pass", *none)) == 0

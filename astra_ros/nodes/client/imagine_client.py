@@ -9,7 +9,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 
 from astra_ros.bridge.images import image_to_rgb
-from astra_ros.bridge.scores import diagnostics_to_scores
+from astra_ros.bridge.scores import diagnostics_to_scores, is_preliminary
 from astra_ros.bridge.stamps import to_seconds
 from astra_ros.critics.scoring import PlanScore
 from astra_ros.nodes.client.node_client import ClientError, NodeClient
@@ -83,6 +83,8 @@ class ImagineClient(NodeClient):
         return np.stack([frame for _, frame in video])
 
     def _on_scores(self, msg: DiagnosticArray) -> None:
+        if is_preliminary(msg):
+            return
         self.scores = diagnostics_to_scores(msg, "imagine/scores")
         self.source_s = to_seconds(msg.header.stamp)
 

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from trajectory_msgs.msg import JointTrajectory
 
 from astra_ros.bridge.images import rgb_to_image
+from astra_ros.bridge.scores import is_preliminary
 from astra_ros.bridge.stamps import stamp_of, to_nanoseconds
 from astra_ros.bridge.trajectories import plan_to_trajectory
 from astra_ros.nodes.client.node_client import NodeClient
@@ -223,6 +224,8 @@ class NodeUnderTest(NodeClient):
         self._image.publish(msg)
 
     def _on_scores(self, msg: DiagnosticArray) -> None:
+        if is_preliminary(msg):
+            return
         self._received_s = time.monotonic()
         self._scores = to_nanoseconds(msg.header.stamp), self._received_s
 

@@ -21,9 +21,10 @@ from visualization_msgs.msg import MarkerArray
 from astra_ros.bridge.images import rgb_to_image
 from astra_ros.bridge.markers import plans_to_markers
 from astra_ros.bridge.plan_adapters import PlanAdapter
-from astra_ros.bridge.scores import scores_to_diagnostics, scores_to_matrix
+from astra_ros.bridge.scores import PRELIMINARY, scores_to_diagnostics, scores_to_matrix
 from astra_ros.bridge.stamps import later, stamp_of_nanoseconds
 from astra_ros.nodes.imagine.decision import Decision
+from astra_ros.nodes.imagine.inputs import Request
 from astra_ros.nodes.imagine.settings import ImagineSettings
 from astra_ros.nodes.imagine.video_player import VideoPlayer
 from astra_ros.nodes.qos import LATCHED, reliable
@@ -68,6 +69,11 @@ class ImagineOutputs:
         self._markers_drawn = self._sheet_drawn = False
         self._shown_plan: int | None = None
         self.topic: str = self._scores.topic_name
+
+    def publish_preliminary(self, request: Request, result: Result, imaginer: Imaginer) -> None:
+        stamp, shared = stamp_of_nanoseconds(request.stamp_ns), {**request.goal, PRELIMINARY: "true"}
+        model = imaginer.model.card.name
+        self._scores.publish(scores_to_diagnostics(result.scores, stamp, request.frame_id, model, shared))
 
     def publish(self, decision: Decision, imaginer: Imaginer) -> None:
         request, scores = decision.request, decision.scores

@@ -25,11 +25,11 @@ from astra_ros.bridge.plan_adapters import plan_adapter
 from astra_ros.nodes.imagine.bridge_readers import bridge_readers
 from astra_ros.nodes.imagine.core import ImagineCore
 from astra_ros.nodes.imagine.decision import Decision
-from astra_ros.nodes.imagine.inputs import Topics
+from astra_ros.nodes.imagine.inputs import Request, Topics
 from astra_ros.nodes.imagine.message_readers import NANOSECONDS, Clocks
 from astra_ros.nodes.imagine.settings import ImagineSettings, NodeSettings
 from astra_ros.nodes.reports import Status
-from astra_ros.ranking.imaginer import Imaginer
+from astra_ros.ranking.imaginer import Imaginer, Result
 from astra_ros.ranking.prediction_monitor import FrameComparison
 
 LOG = logging.getLogger("astra_ros.replay")
@@ -199,6 +199,9 @@ class _Player:
 
     def record(self, line: str) -> None:
         self._replay.records.append(json.loads(line))
+
+    def publish_preliminary(self, request: Request, result: Result, imaginer: Imaginer) -> None:
+        """A replay shows decisions alone."""
 
     def draw(self, imaginer: Imaginer, settings: ImagineSettings, robot_description: str | None) -> str:
         return ""

@@ -38,6 +38,9 @@ class Outputs(Protocol):
     def publish(self, decision: Decision, imaginer: Imaginer) -> None:
         """Publish scores, and hand the plan on."""
 
+    def publish_preliminary(self, request: Request, result: Result, imaginer: Imaginer) -> None:
+        """Publish first scores, which others of the same plans follow."""
+
     def draw(self, imaginer: Imaginer, settings: ImagineSettings, robot_description: str | None) -> str:
         """Publish pictures and markers of the last decision; returns why the tool link's path is not shown, or ''."""
 
@@ -173,7 +176,15 @@ class RequestServer:
             moves = {**(base.velocities if base else {}), **request.joints_now}
             now = replace(self.robot.now(own.camera_timeout_s), values=moves)
             goal_frame, goal_position = request.goal_frame, request.goal_position
-            result = imaginer.score(request.history, plans, now, goal_frame, own.seed, goal_position)
+            result = imaginer.score(
+                request.history,
+                plans,
+                now,
+                goal_frame,
+                own.seed,
+                goal_position,
+                lambda early: self.outputs.publish_preliminary(request, early, imaginer),
+            )
             result.prepared.refused.update(stamped | apart)
             judged = True
             self._wanted_joints = self._wanted_frames = ()

@@ -34,6 +34,14 @@ def test_a_request_starts_when_no_plan_has_come_for_the_settle_time():
     assert len(bench.decisions) == 1 and bench.decisions[0].result.names == ("candidates/0",)
 
 
+def test_first_scores_are_published_before_the_decision():
+    bench = CoreBench().camera()
+    bench.imaginer.looks_twice = True
+    bench.plan(), bench.plan()
+    early, decision = bench.decisions
+    assert [score.name for score in early.scores] == list(decision.result.names) and decision.handed_on is not None
+
+
 def test_each_new_plan_puts_the_request_off():
     bench = CoreBench(sources={"candidates": PlanTopicSettings("/plans", keep=4)}).camera()
     for _ in range(3):
