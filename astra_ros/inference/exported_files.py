@@ -51,11 +51,12 @@ class ExportManifest:
 
 
 def card_digest(card: ModelCard) -> str:
-    """sha256 of the model's card: another one for other weights, spaces or cameras. Critics alone read calibrations, so
-    these do not count, and a model that is calibrated later keeps its exported files.
+    """sha256 of the model's card: another one for other weights, spaces or cameras. No engine reads calibrations and
+    limits, so these do not count, and a model that is calibrated later keeps its exported files.
     """
     values = json.loads((card.path / CARD_FILE).read_text())
-    values.pop("calibrations", None)
+    for measured in ("calibrations", "prediction_limits"):
+        values.pop(measured, None)
     return hashlib.sha256((json.dumps(values, indent=1) + "\n").encode()).hexdigest()
 
 

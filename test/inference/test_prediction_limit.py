@@ -8,6 +8,7 @@ import pytest
 from small_models import write_random_model
 
 from astra_ros.inference.card import ModelCard, write_prediction_limits
+from astra_ros.inference.exported_files import card_digest
 from astra_ros.inference.prediction_limit import (
     LEAST_EXPECTED,
     PredictionLimit,
@@ -75,7 +76,9 @@ def test_ratio_and_figure_by_hand():
 def test_the_card_keeps_limits(tmp_path):
     folder = write_random_model(tmp_path)
     assert ModelCard.read(folder).prediction_limits == {}
+    exported = card_digest(ModelCard.read(folder))
     write_prediction_limits(folder, {"arm": PredictionLimit(2.5, 0.01, 100)})
+    assert card_digest(ModelCard.read(folder)) == exported  # exported files stay those of the model
     write_prediction_limits(folder, {"other": PredictionLimit(2.0, 0.01, 100)})
     assert ModelCard.read(folder).prediction_limits["arm"] == PredictionLimit(2.5, 0.01, 100)
     values = json.loads((folder / "card.json").read_text())
