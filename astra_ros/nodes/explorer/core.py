@@ -81,6 +81,7 @@ class ExplorerCore:
         """Begin a new map."""
         self._mapper: OccupancyMapper | None = None
         self._given: OccupancyGrid | None = None
+        self._mapped_s = -np.inf  # stamp of the newest depth image in the map
         self._history.clear()
         self._touched = False
         self._stands_since: float | None = None
@@ -121,6 +122,7 @@ class ExplorerCore:
         scan = depth_scan(depth, camera.directions(), base @ self._on_base, self.settings.mapping)
         self._mapper.add(scan)
         self._mapper.stand((pose.x, pose.y), self.settings.frontiers.radius_m)
+        self._mapped_s = stamp_s
         return ""
 
     def take_grid(self, grid: OccupancyGrid) -> None:
@@ -163,13 +165,24 @@ class ExplorerCore:
 
     def not_ready(self, now_s: float) -> str:
         """What a decision waits for, or ''."""
-        if why := self._no_pose():
+        if why := self.lost(now_s):
             return why
-        if now_s - self._poses[-1][0] > self.settings.stale_s:
-            return f"the odometry is {now_s - self._poses[-1][0]:.1f} s old"
         if self.grid is None:
             return "no depth image yet" if self.settings.map_from == DEPTH else "no map yet"
-        return self._history.not_ready() or ""
+        if self.settings.map_from == DEPTH and (age_s := now_s - self._mapped_s) > self.settings.stale_s:
+            return f"the newest depth image is {age_s:.1f} s old"
+        if waits := self._history.not_ready():
+            return waits
+        assert self._history.newest_s is not None
+        age_s = now_s - self._history.newest_s
+        return f"the newest camera image is {age_s:.1f} s old" if age_s > self.settings.stale_s else ""
+
+    def lost(self, now_s: float) -> str:
+        """Why it is not known where the base is, so that it must not move; or ''."""
+        if why := self._no_pose():
+            return why
+        age_s = now_s - self._poses[-1][0]
+        return f"the odometry is {age_s:.1f} s old" if age_s > self.settings.stale_s else ""
 
     def observation(self, decides: bool = True) -> Observation:
         """What is known now; only where `not_ready` gives ''. A contact counts until a decision is made of it."""

@@ -64,6 +64,7 @@ class ExplorerNode:
         self._began_s = self._retry_s = -math.inf
         self._said, self._decided, self._contacts = "loading the model", 0, 0
         self._paused = self._stands = False
+        self._outdated = False  # what is being decided is about an earlier map
         self._lens: PinholeCamera | None = None
         self._stamp = None
         self._refused = ThrottledReports(node.get_logger().error)
@@ -113,6 +114,8 @@ class ExplorerNode:
 
     def _decide(self, core: ExplorerCore) -> NextMotion:
         with self._lock:
+            if why := core.not_ready(self._now_s()):
+                raise UserError(why)
             observation = core.observation()
         return core.decide(observation)
 
@@ -136,6 +139,7 @@ class ExplorerNode:
             pose = BasePose(now.frame, now.x, now.y, now.yaw, *speeds)
             if core and (why := core.take_odometry(pose, to_seconds(msg.header.stamp))):
                 self._node.get_logger().warning(why)
+                self._begin_anew()
 
     def _on_depth_info(self, msg: CameraInfo) -> None:
         with self._taking("depth_info"):
@@ -179,12 +183,12 @@ class ExplorerNode:
                 self._said = f"the model cannot be used: {self._model.failure}"
             return
         with self._lock:
-            waits = core.not_ready(now_s)
+            waits, lost = core.not_ready(now_s), core.lost(now_s)
         if self._deciding is not None and self._deciding.done():
             self._take_decision(now_s)
         moving = self._decision is not None and self._decision.action is not None
         elapsed_s = now_s - self._began_s
-        if moving and 0.0 <= elapsed_s < self.settings.act_s and not self._paused and not _blind(waits):
+        if moving and 0.0 <= elapsed_s < self.settings.act_s and not self._paused and not lost:
             self._move(core, elapsed_s, now_s)
             return
         # Where it is done or paused, other nodes may command the base.
@@ -217,6 +221,9 @@ class ExplorerNode:
         assert self._deciding is not None
         error, deciding = self._deciding.exception(), self._deciding
         self._deciding = None
+        if self._outdated:
+            self._outdated = False
+            return
         if error is not None:
             self._refused.add(str(error))
             self._said, self._retry_s = str(error), time.monotonic() + RETRY_S
@@ -231,6 +238,11 @@ class ExplorerNode:
         else:
             worth = "" if math.isnan(self._decision.value) else f", worth {self._decision.value:.1f} m^2"
             self._said = f"moving: {self._decision.action.name}{worth}"
+
+    def _begin_anew(self) -> None:
+        """Forget what was decided about a map that is gone, also what is being decided."""
+        self._decision, self._began_s = None, -math.inf
+        self._outdated = self._deciding is not None
 
     @property
     def _is_complete(self) -> bool:
@@ -268,7 +280,7 @@ class ExplorerNode:
         with self._lock:
             if self._core is not None:
                 self._core.forget()
-        self._decision, self._began_s = None, -math.inf
+        self._begin_anew()
         response.success, response.message = True, "the map begins anew"
         return response
 
@@ -309,11 +321,6 @@ class _Taking:
             self._explorer._refused.add(str(error) if error.thing else f"{self._topic}: {error}")
             return True
         return False
-
-
-def _blind(waits: str) -> bool:
-    """Whether what is waited for makes it unsafe to move: not the images, which are only needed to choose."""
-    return "odometry" in waits
 
 
 def _target(name: str) -> int | None:

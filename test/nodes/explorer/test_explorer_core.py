@@ -128,3 +128,16 @@ def test_settings_that_cannot_be_are_refused():
     for wrong in ({"map_from": "nothing"}, {"choose": "random"}, {"act_s": 0.0}):
         with pytest.raises(ValueError):
             ExplorerSettings(**wrong)
+
+
+def test_images_that_do_not_come_any_more_are_waited_for(make_core):
+    core = make_core()
+    core.take_odometry(pose(), 0.0)
+    core.take_depth(np.full((6, 8), 2.0), LENS, 0.0)
+    see(core)
+    assert core.not_ready(0.9) == ""
+    core.take_odometry(pose(), 5.0)
+    assert "depth" in core.not_ready(5.0)
+    core.take_depth(np.full((6, 8), 2.0), LENS, 5.0)
+    assert "camera" in core.not_ready(5.0) and core.lost(5.0) == ""
+    assert core.lost(7.0) != ""
