@@ -21,19 +21,18 @@ ADD, REMOVE, APPEND, MOVE = range(4)
 class ObstacleInputs:
     """The collision objects of the newest planning scene. Safe to use from several threads.
 
-    Octomaps, planes and bodies attached to the robot are not taken; `left_out` names the objects that have such parts.
+    Octomaps, planes and bodies attached to the robot are not taken. Objects with planes are named, the others are not.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._held: dict[str, tuple[str, tuple[KnownObstacle, ...]]] = {}  # name -> frame and pieces
-        self.left_out: tuple[str, ...] = ()
 
     def on_scene(self, msg) -> None:
         """Take a planning scene: all of it, or its changes (`is_diff`).
 
         Raises:
-            ObstacleError: an object cannot be used; the others are taken.
+            ObstacleError: an object, or a part of it, cannot be used; the others are taken.
         """
         fault: ObstacleError | None = None
         with self._lock:
@@ -70,8 +69,9 @@ class ObstacleInputs:
         before = self._held.get(name, ("", ()))[1] if operation == APPEND else ()
         self._held.pop(name, None)  # where it cannot be read, the old one does not count either
         self._held[name] = (msg.header.frame_id, (*before, *_pieces(name, msg)))
-        if len(getattr(msg, "planes", ())) and name not in self.left_out:
-            self.left_out = (*self.left_out, name)
+        if len(getattr(msg, "planes", ())):
+            problem, cure = "it has planes, which are not taken", "give a large box"
+            raise ObstacleError(problem, thing=f"obstacle '{short(name)}'", cure=cure)
 
 
 def _pieces(name: str, msg) -> Iterable[KnownObstacle]:

@@ -100,10 +100,11 @@ def test_an_object_that_cannot_be_read_is_refused_and_the_others_are_taken(bad):
     assert names(inputs) == ["good"]
 
 
-def test_planes_are_left_out_by_name():
-    inputs = ObstacleInputs()
-    inputs.on_scene(scene(collision_object("floor", planes=[Fields()])))
-    assert inputs.left_out == ("floor",)
+def test_planes_are_refused_by_name_and_the_other_parts_count():
+    inputs, ball = ObstacleInputs(), ((SPHERE, [0.2]), pose())
+    with pytest.raises(ObstacleError) as error:
+        inputs.on_scene(scene(collision_object("floor", [ball], planes=[Fields()])))
+    assert "floor" in error.value.thing and names(inputs) == ["floor"]
 
 
 def test_the_imaginer_knows_robot_and_obstacles():
