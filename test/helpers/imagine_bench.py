@@ -155,6 +155,7 @@ class RuleImaginer:
         made = SimpleNamespace(
             latents=np.broadcast_to(seen, (*shape, 1, 1, 1)), uncertainty=np.full(shape, 0.1),
             imagined_steps=np.full(shape[0], shape[1]),
+            strides=np.ones(shape[0], int),
         )  # fmt: skip
         self.requests.append((history, plans, now, goal_frame, seed, goal_position))
         if self.looks_twice:

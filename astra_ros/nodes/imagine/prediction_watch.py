@@ -42,13 +42,15 @@ class PredictionWatch:
             self._waiting.clear()
 
     def begin(self, result: Result, name: str, begins_ns: int) -> None:
-        """Follow a plan of a result, which begins now or later. Plans that were not imagined are not followed, nor
-        those of bases: no joints tell whether they are executed."""
+        """Follow a plan of a result, which begins now or later. Plans that were not imagined frame by frame are not
+        followed, nor those of bases: no joints tell whether they are executed."""
         space = result.prepared.space
         if not space.columns_are_joints or name not in result.names:
             return
         best = result.names.index(name)
         made, read = result.imagination, result.critic_input
+        if made.strides[best] > 1:  # limits are of plans that were imagined frame by frame
+            return
         steps = made.imagined_steps[best]
         plan = ExecutedPlan(
             space.name,

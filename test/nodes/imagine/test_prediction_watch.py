@@ -1,12 +1,14 @@
 """What the imagine node does with frames of a plan that it handed on: by rule, and with a trained model in a loop."""
 
 from dataclasses import replace
+from types import SimpleNamespace as Fields
 
 import numpy as np
 import pytest
 from imagine_bench import NS, CoreBench, image_message, joints_message
 
 from astra_ros.inference.prediction_limit import PredictionLimit
+from astra_ros.nodes.imagine.prediction_watch import PredictionWatch
 from astra_ros.nodes.imagine.settings import ImagineSettings, NodeSettings, PlanTopicSettings
 from astra_ros.nodes.reports import OK, WARN
 
@@ -61,6 +63,21 @@ def test_it_can_be_turned_off():
     bench = by_rule(compare_frames=False)
     execute(bench, [150] * 6)
     assert not bench.compared and bench.status("prediction").level == OK
+
+
+@pytest.mark.parametrize(("stride", "followed"), [(1, True), (4, False)])
+def test_a_plan_that_was_imagined_coarsely_is_not_followed(stride, followed):
+    watch = PredictionWatch(lambda found: None)
+    made = Fields(
+        imagined_steps=np.array([8]),
+        strides=np.array([stride]),
+        latents=np.zeros((1, 8, 1, 1, 1), np.float32),
+        uncertainty=np.full((1, 8), 0.1, np.float32),
+    )
+    read = Fields(dt_s=0.5, current_latent=np.zeros((1, 1, 1), np.float32))
+    prepared = Fields(space=Fields(name="arm", columns_are_joints=True), plans=(None,))
+    watch.begin(Fields(prepared=prepared, names=("a",), imagination=made, critic_input=read), "a", 0)
+    assert watch.on_frame(np.zeros((4, 4, 3), np.uint8), NS, {}) is followed
 
 
 @pytest.fixture(scope="module")
