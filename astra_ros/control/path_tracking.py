@@ -171,8 +171,8 @@ def track(
 
     Args:
         path: in the frame of ``state``.
-        span_s: how far the vehicle is followed. Beyond it the plan goes on straight, so that it lasts as long as the
-            path does.
+        span_s: how far the vehicle is followed. Beyond it the plan repeats its last row, so that it lasts as long as
+            the path does: another turn rate would be an acceleration that nobody asked for.
 
     Raises:
         StartError: the path does not begin where the vehicle is.
@@ -195,5 +195,5 @@ def track(
             here = advance(here, action, controller.limits, period_s / SUBSTEPS)
         rows.append(action)
         states.append(here)
-    rows += [(rows[-1][0], 0.0)] * (count - len(rows))
+    rows += rows[-1:] * (count - len(rows))
     return Tracked(VelocityPlan(MOTION_NAMES, period_s, np.array(rows), path.name), states, np.array(away))

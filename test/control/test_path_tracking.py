@@ -82,6 +82,14 @@ def test_beyond_the_span_only_the_duration_counts():
     np.testing.assert_array_equal(short.plan.velocities[:40], whole.plan.velocities[:40])
 
 
+def test_beyond_the_span_a_bend_is_no_jump_of_the_turn_rate():
+    """A limit of the turn's acceleration would veto the plan for it."""
+    bend, here = path(circle(10.0, 1.5 * np.pi)), VehicleState(0.0, 0.0, 0.0, 3.0, 0.3)
+    made = track(bend, here, CONTROLLER, TrackingSettings(speed=3.0), span_s=4.0)
+    assert len(made.states) < len(made.plan.velocities)
+    assert np.abs(np.diff(made.plan.velocities[:, 1])).max() < 0.1
+
+
 def test_a_base_that_turns_on_the_spot_takes_corners_that_a_car_does_not():
     corner = [(0.0, 0.0), (2.0, 0.0), (2.0, 2.0)]
     base = VehicleController(VehicleLimits(max_speed=0.5, acceleration=1.0, braking=1.0, min_radius=0.0))
