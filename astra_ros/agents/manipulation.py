@@ -147,6 +147,8 @@ class RobotWorldModel:
             except PlanningError as error:
                 self.problem = str(error)
                 return []
+            finally:
+                self.planner.settings = motion  # or the next loop would begin with this seed
 
         def rest() -> JointPlan:
             joints = task.joints()

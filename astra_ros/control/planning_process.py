@@ -62,7 +62,7 @@ class PlanningProcess:
         if isinstance(answer, UserError):
             raise answer
         if isinstance(answer, Exception):
-            raise RuntimeError(f"the planner failed: {answer!r}") from answer
+            raise RuntimeError(f"the planner failed: {answer}") from answer
         return answer
 
     def close(self) -> None:
@@ -139,8 +139,10 @@ def serve(descriptor: int) -> None:
             return
         try:
             answer: Any = functions[name](*arguments)
-        except Exception as error:  # noqa: BLE001 - the caller raises it
+        except UserError as error:
             answer = error
+        except Exception as error:  # noqa: BLE001 - the caller raises it; those of other packages may not be pickled
+            answer = RuntimeError(repr(error))
         pipe.send(answer)
 
 

@@ -102,7 +102,7 @@ def _told(cycle: Cycle, loop: ExploreLoop) -> str:
     begin = f"[{cycle.moment.time_s:5.1f} s] {len(loop.explorer.open_frontiers)} frontiers"
     if loop.chosen is None or not loop.policy.values:
         return f"{begin}; the rover rests: nothing is left to explore"
-    worth = f"{loop.chosen.action.name} is worth {max(loop.policy.values):.1f} m^2"
+    worth = f"{loop.chosen.action.name} is worth {loop.policy.evaluate(loop.chosen):.1f} m^2"
     return f"{begin}; {worth}; then {loop.robot.known_m2[-1][2]:.1f} m^2 are known"
 
 
