@@ -21,7 +21,8 @@ class ModelThread:
     Args:
         load: returns the model; its exception is the answer of every later request.
         work: called with the model for a request; its result or exception is the answer.
-        refresh: called with the model after ``refresh()``, for outputs that gain a subscriber later.
+        refresh: called with the model after ``refresh()``, for outputs that gain a subscriber later; after the requests
+            that wait, also where those never end.
         on_error: told of exceptions that are not the answer of a request.
     """
 
@@ -88,7 +89,7 @@ class ModelThread:
                 refresh, self._refresh_wanted = self._refresh_wanted, False
             if waiting:
                 self._answer(waiting, model)
-            elif refresh and self.failure is None:
+            if refresh and self.failure is None:
                 try:
                     self._refresh(model)
                 except Exception as error:  # noqa: BLE001

@@ -55,6 +55,16 @@ def test_refresh_runs_on_the_thread_when_it_is_free(scripted):
     assert scripted.refreshed.wait(SOON_S)
 
 
+def test_refresh_that_is_asked_for_with_a_request_is_not_lost(scripted):
+    scripted.thread.request()
+    assert scripted.working.acquire(timeout=SOON_S)
+    scripted.thread.request()
+    scripted.thread.refresh()
+    assert not scripted.refreshed.is_set()
+    scripted.go.release(2)
+    assert scripted.refreshed.wait(SOON_S)
+
+
 def test_a_failing_load_answers_every_request():
     def load():
         raise OSError("no such model")
