@@ -8,7 +8,6 @@ import numpy as np
 
 from astra_ros.control.arm_model import TURN, ArmModel, not_installed
 
-PLANNERS = ("RRTConnect", "AORRTC", "RRTstar")
 # Two states of a way that are checked are at most this far apart, rad.
 CHECK_EVERY = 0.05
 SAME = 1e-4  # rad; states this near are one
