@@ -218,7 +218,7 @@ class WorldExploration:
     def observe(self, observation: Observation) -> None:
         """Learn to read ranges from the newest image and the map; more often than motions are chosen, if possible."""
         newest = observation.frames[-1]
-        if self._learned is newest:
+        if self._learned is not None and np.array_equal(self._learned, newest):
             return
         self._learned = newest
         latent = self.imaginer.model.encode(observation.frames)[-1:]

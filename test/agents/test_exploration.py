@@ -204,6 +204,14 @@ def _level():
 # -- in the simulated house ------------------------------------------------------------------------------------------
 
 
+def test_an_image_is_learned_from_once(imaginer):
+    world = WorldExploration(imaginer)
+    world.observe(observation())
+    learned = world._reader.examples
+    world.observe(observation())
+    assert world._reader.examples == learned > 0
+
+
 def test_a_rover_maps_what_it_sees_on_its_way(imaginer):
     pytest.importorskip("pybullet")
     from astra_ros.camera.frame_size import to_model_size

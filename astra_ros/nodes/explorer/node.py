@@ -251,7 +251,8 @@ class ExplorerNode:
     # -- outputs and services ----------------------------------------------------------------------------------------
 
     def _on_period(self) -> None:
-        if self._core is not None and self._deciding is None and self.settings.choose == IMAGINED:
+        # A base that stands sees nothing new.
+        if self._core is not None and not self._stands and self.settings.choose == IMAGINED:
             self._model.refresh()
         with self._lock:
             grid = self._core.grid if self._core else None
