@@ -9,7 +9,7 @@ import numpy as np
 
 from astra_ros.control.vehicle import MOTION_NAMES, VehicleState, advance
 from astra_ros.control.vehicle_controller import COMFORT, VehicleController, Waypoint
-from astra_ros.plans.errors import PlanError, StartError
+from astra_ros.plans.errors import BrokenLimit, PlanError, StartError
 from astra_ros.plans.path_plan import PathPlan
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.settings import check_ranges, setting
@@ -18,6 +18,7 @@ SUBSTEPS = 2  # of a period of the controller, in which the vehicle's motion is 
 LONGEST_S = 3600.0
 NEAR_M = 5.0  # how far along its path a vehicle is looked for from where it was
 ARRIVED_M = 0.1
+SLACK = 1.05  # stamps may ask for this share of the greatest speed: poses lie on chords, and stamps are rounded
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class FollowedPath:
 
     Raises:
         StartError: the path is further than the tolerance from the vehicle, or all of it lies behind the vehicle.
+        BrokenLimit: its stamps ask for more than the vehicle's greatest speed.
         PlanError: it lasts too long.
     """
 
@@ -77,12 +79,25 @@ class FollowedPath:
             later = path.times_s > begins
             self._times = np.concatenate([[0.0], path.times_s[later] - begins])
             self._at = np.concatenate([[here], self._s[later]])
+            self._check_speed(path, begins)
         self.duration_s = float(self._times[-1])
         if self.duration_s > LONGEST_S:
             problem = f"it takes {self.duration_s:.0f} s, longer than the {LONGEST_S:g} s that a plan may last"
             cure = "send its beginning, or follow it faster"
             raise PlanError(problem, thing=title, cure=cure, found=self.duration_s, limit=LONGEST_S)
         self._here = here
+
+    def _check_speed(self, path: PathPlan, begins_s: float) -> None:
+        assert path.times_s is not None
+        speeds, limit = np.diff(path.along) / np.diff(path.times_s), self._controller.limits.max_speed
+        speeds[path.times_s[1:] <= begins_s] = 0.0  # behind the vehicle
+        worst = int(np.argmax(speeds))
+        if (found := float(speeds[worst])) > SLACK * limit:
+            time_s = max(0.0, float(path.times_s[worst]) - begins_s)
+            problem = f"its stamps ask for {found:.2f} m/s at {time_s:.2f} s; the vehicle drives at most {limit:g} m/s"
+            facts = dict(index=worst + 1, column="linear.x", found=found, limit=limit)
+            cure = "plan slower, or state the vehicle's limits as they are"
+            raise BrokenLimit(problem, thing=path.title, cure=cure, kind="speed", time_s=time_s, unit="m/s", **facts)
 
     def waypoint(self, state: VehicleState, time_s: float) -> Waypoint:
         """Where to aim, and how fast to be at the end of the next period, at a time from the start on."""

@@ -6,7 +6,7 @@ import pytest
 from astra_ros.control.path_tracking import TrackingSettings, track
 from astra_ros.control.vehicle import VehicleLimits, VehicleState
 from astra_ros.control.vehicle_controller import VehicleController
-from astra_ros.plans.errors import PlanError, StartError
+from astra_ros.plans.errors import BrokenLimit, PlanError, StartError
 from astra_ros.plans.path_plan import PathPlan
 
 CONTROLLER = VehicleController()
@@ -105,3 +105,17 @@ def test_a_crossing_does_not_take_the_vehicle_to_the_other_branch():
     along = path(loop)
     made = track(along, VehicleState(0.0, 0.0, 0.0, 4.0), CONTROLLER, TrackingSettings(speed=4.0))
     assert made.plan.duration_s > 0.95 * along.along[-1] / 4.0 and made.away_m.max() < 0.25
+
+
+def test_stamps_that_ask_for_more_than_the_vehicle_can_do_break_a_limit():
+    """Not imagined slower than it is asked for: a robot that takes the path might try."""
+    fast, times = VehicleLimits().max_speed, np.linspace(0.0, 10.0, 61)
+    times[30:] -= times[30] - times[29] - 0.5 / (2.0 * fast)  # one leg of 0.5 m at twice the greatest speed
+    with pytest.raises(BrokenLimit) as error:
+        track(path(LINE, times), VehicleState(0.0, 0.0, 0.0, 3.0), CONTROLLER)
+    breach = error.value.breach
+    assert (breach.kind, breach.column, breach.unit, error.value.index) == ("speed", "linear.x", "m/s", 30)
+    assert (breach.value, breach.limit) == pytest.approx((2.0 * fast, fast))
+    assert breach.time_s == pytest.approx(times[29])
+    # Once that leg lies behind the vehicle, it does not count.
+    track(path(LINE, times), VehicleState(20.0, 0.0, 0.0, 3.0), CONTROLLER)

@@ -64,6 +64,7 @@ class RequestServer:
     scores_topic: str
     prediction: PredictionWatch
     _first: bool = True
+    _handed_on: HeldPlan | None = None  # the last one
     _wanted_joints: tuple[str, ...] = ()  # whose positions the plans of the last request wait for
     _wanted_frames: tuple[str, ...] = ()  # in which the paths are that wait
     _requests: int = 0
@@ -115,6 +116,7 @@ class RequestServer:
         """Note a decision that was published; returns it in words."""
         if decision.handed_on is not None:
             decision.handed_on.handed_on = True
+            self._handed_on = decision.handed_on
         latency_s = self.clocks.monotonic_s() - decision.request.received_s
         summary = _summary(decision, result, latency_s)
         if decision.withheld:
@@ -231,7 +233,8 @@ class RequestServer:
         repeats = chosen is not None and chosen.handed_on and not asked
         hands_on = chosen is not None and not repeats
         withheld = self._withheld(imaginer, choice.name, chosen, own, hands_on)
-        if chosen is not None and not withheld:
+        # A plan that wins anew after another one was handed on is not what the robot executes.
+        if chosen is not None and not withheld and (hands_on or chosen is self._handed_on):
             self._chooser.taken(choice, self.clocks.monotonic_s())
         if withheld or chosen is None or repeats:
             return Decision(request, result, refused, choice, withheld=withheld, repeats=repeats)

@@ -60,6 +60,18 @@ def test_a_plan_that_is_kept_and_was_handed_on_is_not_handed_on_again():
     assert node.decisions[-1].repeats and node.handed_on == [old] and node.records[-1]["outcome"] == "repeats"
 
 
+def test_a_winner_that_is_not_handed_on_again_holds_no_better_plan_back():
+    """The robot executes the plan of `b` all the while; that of `a` was handed on before it."""
+    sources = {name: PlanTopicSettings(f"/{name}", keep=1) for name in "ab"}
+    node = bench(sources=sources, choice=ChoiceSettings(margin=0.1, hold_s=30.0))
+    made = [node.plan(end=0.5, source="a"), node.plan(end=0.4, source="b")]
+    for end in (0.65, 0.2, 0.58):
+        made.append(node.plan(end=end, source="b"))
+        node.pass_time(0.2)
+    assert [record["outcome"] for record in node.records][-2:] == ["repeats", "handed_on"]
+    assert node.handed_on == [made[0], made[2], made[4]]
+
+
 def test_a_backup_is_handed_on_only_where_all_others_are_vetoed():
     node = bench(sources=WITH_BACKUP)
     stop = node.plan(end=0.1, source="stop")
