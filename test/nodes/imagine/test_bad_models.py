@@ -66,7 +66,11 @@ def test_the_node_lives_and_says_why(graph, small_model, tmp_path, how, paramete
     [
         ("imagine", {"goal.weight": -1.0}, "goal.weight"),
         ("imagine", {"horizon": "long"}, "parameter 'horizon' is 'long'"),
-        ("imagine", {"candidates.type": "std_msgs/msg/String"}, "known is trajectory_msgs"),
+        (
+            "imagine",
+            {"candidates.type": "std_msgs/msg/String"},
+            "known are trajectory_msgs/msg/JointTrajectory, nav_msgs/msg/Path",
+        ),
         ("simulator", {"robot": "ur5"}, "unknown robot 'ur5'; known are kuka, panda"),
         ("simulator", {"world": "moon"}, "unknown world 'moon'"),
         ("plan_source", {"count": 0}, "count is 0"),

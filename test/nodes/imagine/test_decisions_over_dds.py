@@ -70,6 +70,7 @@ def test_a_plan_beyond_a_limit_is_vetoed_and_the_choice_is_on_record(graph, smal
     second = json.loads(records[-1].data)
     assert second["outcome"] == "none" and second["choice"]["plan"] == "" and len(best) == 1
     assert [score.verdict for score in diagnostics_to_scores(scores[-1])] == ["vetoed", "vetoed"]
-    kept = [json.loads(line) for line in (tmp_path / "decisions.jsonl").read_text().splitlines()]
-    assert kept == [record, second]
+    file = tmp_path / "decisions.jsonl"  # written behind the topic
+    graph.until(lambda: len(file.read_text().splitlines()) == 2, "the second line")
+    assert [json.loads(line) for line in file.read_text().splitlines()] == [record, second]
     assert graph.stop() == {"imagine": 0}

@@ -26,8 +26,14 @@ def test_topics_that_cannot_be_heard_are_named_with_the_way_out(graph, small_mod
     plans, goal = made(JointTrajectory, "plans", best_effort(5)), made(Image, "goal_image", 5)
     graph.start("imagine", {"model": str(small_model)}, {"image": "cam"})
     graph.status_says("imagine: model", DiagnosticStatus.OK, "loaded")
-    status = graph.status_says("imagine: topics", WARN, "/cam/compressed has sensor_msgs/msg/CompressedImage")
-    texts = {pair.key: pair.value for pair in status.values}
+    graph.status_says("imagine: topics", WARN, "/cam/compressed has sensor_msgs/msg/CompressedImage")
+
+    def seen():
+        return {pair.key: pair.value for pair in graph.status["imagine: topics"].values}
+
+    # DDS discovers one topic after the other.
+    graph.until(lambda: all(seen()[name] for name in ("image", "joint_states", "plans", "goal_image")), "all topics")
+    texts = seen()
     assert texts["image"].endswith("set image_transport:=compressed") and texts["camera_info"] == ""
     assert "/test publishes std_msgs/msg/String, but sensor_msgs/msg/JointState is expected" in texts["joint_states"]
     assert "/test publishes best effort" in texts["plans"] and "transient_local" in texts["goal_image"]
@@ -42,7 +48,7 @@ def test_topics_that_cannot_be_heard_are_named_with_the_way_out(graph, small_mod
 
     def heard():
         good.publish(image)
-        return not {pair.key: pair.value for pair in graph.status["imagine: topics"].values}["image"]
+        return not seen()["image"]
 
     graph.until(heard, "images that are heard")
     for each in (camera, words, plans, goal, good):
