@@ -28,8 +28,7 @@ help:  ## list these commands
 demo: $(VENV)/.installed  ## imagine and score a simulated robot's plans [ROBOT=kuka SEED=1003 LOOP=1 WORLD=drive OUT=out ARGS=...]
 	@$(VENV)/bin/astra demo --out $(OUT) $(if $(ROBOT),--robot $(ROBOT)) $(if $(SEED),--seed $(SEED)) $(if $(LOOP),--loop) $(if $(WORLD),--world $(WORLD)) $(ARGS)
 
-# Two processes: in one, a test of nodes that raises SIGINT ended in a segmentation fault, probably since the tests of
-# inference/ before it leave an alternate signal stack of 12 kB.
+# Two processes: the native libraries of planners, runtimes and ROS need not get on with each other.
 test: lint  ## check the code, then run the whole test suite [ARGS=-x]
 	@failed=0; \
 	$(PY) -m pytest --ignore=test/nodes $(ARGS) || failed=1; \

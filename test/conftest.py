@@ -2,6 +2,7 @@
 
 import argparse
 import atexit
+import ctypes
 import os
 import shutil
 import signal
@@ -21,6 +22,27 @@ atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 # A shell that starts this with `&` has it ignore Ctrl-C, and what tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class SignalStack(ctypes.Structure):
+    """The C library's `stack_t`: where signal handlers run, Python's among them."""
+
+    _fields_ = [("address", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+
+
+signal_stack = SignalStack()
+
+
+def pytest_runtest_logstart():
+    if not signal_stack.size:
+        ctypes.CDLL(None).sigaltstack(None, ctypes.byref(signal_stack))
+
+
+def pytest_runtest_logfinish():
+    # Tests of runtimes leave one of 12 kB. Where a CPU's registers need as much, the next SIGINT is a segmentation
+    # fault.
+    if signal_stack.size:
+        ctypes.CDLL(None).sigaltstack(ctypes.byref(signal_stack), None)
 
 
 @pytest.fixture(scope="session")
