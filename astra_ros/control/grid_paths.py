@@ -24,7 +24,7 @@ class Ways:
         grid: the map.
         start: the cell that they begin in.
         cost_m: float64 [rows, columns] m, the length of each cell's way, where cells beside obstacles count up to
-            1 + ``NARROW_COSTS`` times; inf where there is none.
+            1 + ``NARROW_COSTS`` times; inf for a cell that no way leads to.
         before: int [rows, columns], the cell before it on its way, as row * columns + column; -1 for none.
     """
 

@@ -187,7 +187,7 @@ def track(
     Args:
         path: in the frame of ``state``.
         span_s: how far the vehicle is followed. Beyond it the plan repeats its last row, so that it lasts as long as
-            the path does: another turn rate would be an acceleration that nobody asked for.
+            the path does: a jump of the turn rate there could break a limit.
 
     Raises:
         StartError: the path does not begin where the vehicle is.

@@ -135,7 +135,7 @@ def _examples(episode: Episode, label: str, every: int) -> tuple[list[np.ndarray
     cells, painted = cells[::every], frames.copy()
     for frame, place in zip(painted, pixels[::every]):
         if np.isfinite(place).all():
-            # A place far outside the frame is none of its pixels.
+            # A place far outside the frame stays outside it, at numbers that OpenCV can hold.
             across, down = np.clip(place, -2 * cols, 2 * cols).round().astype(int).tolist()
             mask = cv2.circle(np.zeros((rows, cols), np.uint8), (across, down), round(PAINTED * rows), 255, -1)
             frame[:] = cv2.inpaint(frame, mask, 3, cv2.INPAINT_TELEA)

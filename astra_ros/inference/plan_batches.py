@@ -13,7 +13,7 @@ from astra_ros.inference.engine_failures import NotEnoughMemory, is_out_of_memor
 
 LOG = logging.getLogger(__name__)
 Made = TypeVar("Made")
-SMALL = 2**28  # bytes: for requests that need less, nobody looks how much is free
+SMALL = 2**28  # bytes; a request that needs less is not compared with the free memory
 
 
 class Batches:

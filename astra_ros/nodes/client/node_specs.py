@@ -87,7 +87,7 @@ ARGUMENTS: dict[str, Argument] = {
     ),
     "namespace": Argument(
         "",
-        "Namespace of all nodes, topics and services, for several systems side by side; '' is none. In simulation the "
+        "Namespace of all nodes, topics and services, for several systems side by side; empty: none. In simulation the "
         "clock is then <namespace>/clock. All systems share /diagnostics.",
     ),
     "respawn": Argument("false", "Restart a node 2 s after it has ended by itself.", ("true", "false")),
