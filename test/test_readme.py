@@ -1,12 +1,18 @@
 """The README promises only what is there: its files, its figures, its commands."""
 
 import functools
-import importlib.util
 import json
 import re
 from pathlib import Path
 
+import make_tables
 import pytest
+from result_tables.ablations import ABLATIONS
+from result_tables.evaluation import FRAMES, seen
+from result_tables.goals import SUMMARY
+from result_tables.moving import MOVING
+from result_tables.ranking import CHOICES, losses
+from result_tables.speed import images, nodes, speed
 
 from astra_ros.inference.torch_style_file import style_digest
 
@@ -14,11 +20,6 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 RESULTS = ROOT / "docs" / "results"
 MODEL_CARDS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("models/*/README.md"))
-
-spec = importlib.util.spec_from_file_location("make_tables", ROOT / "docs" / "make_tables.py")
-make_tables = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(make_tables)
-
 
 PAGES = sorted(str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")))
 
@@ -32,7 +33,7 @@ def test_links_lead_somewhere(page):
 
 def test_the_readme_fits_one_sitting():
     assert len(README.splitlines()) <= 150
-    assert len(make_tables.SUMMARY) <= 8
+    assert len(SUMMARY) <= 8
     assert make_tables.table("summary", RESULTS) in README
 
 
@@ -60,13 +61,13 @@ def test_every_result_has_its_place():
     shown = {mark[1] for page in make_tables.PAGES for mark in make_tables.MARKS.findall(page.read_text())}
     measured = {str(path.relative_to(RESULTS).with_suffix("")) for path in RESULTS.glob("*/*.json")}
     assert {folder if (folder := Path(name).parent.name) in make_tables.FOLDERS else name for name in measured} <= shown
-    assert {path.stem for path in (RESULTS / "moving").glob("*.json")} <= set(make_tables.MOVING)
+    assert {path.stem for path in (RESULTS / "moving").glob("*.json")} <= set(MOVING)
     assert {"goals", "summary", *(f"{Path(card).parent.name}/goals" for card in MODEL_CARDS)} <= shown
 
 
 def test_every_ablation_has_a_title():
     rows = re.findall(r"^one ([a-z-]+)", (ROOT / "docs/ablations.sh").read_text(), re.M)
-    assert rows == list(make_tables.ABLATIONS)
+    assert rows == list(ABLATIONS)
 
 
 def test_make_targets_exist():
@@ -142,7 +143,7 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
     assert "off road" not in text.partition("- car_twist: ")[2].partition("\n")[0]  # its AUROC is not known
     assert text.count("`astra x`, commit abc") == len(numbers)
     assert make_tables.rewritten(text, tmp_path, ROOT / "models/other/README.md") == text
-    rows = len(make_tables.FRAMES) - 1 + 1 + len(make_tables.CHOICES) + 3  # no geometry, real frames, three verdicts
+    rows = len(FRAMES) - 1 + 1 + len(CHOICES) + 3  # no geometry, real frames, three verdicts
     assert text.count("| panda |") + text.count("| panda_joints |") == rows
 
 
@@ -161,7 +162,7 @@ def test_where_ranking_is_lost_is_a_row_for_each_part():
         "generators": {"pearson": 0.75, "mmrv": 0.125, "by_kind": {"push": {}, "miss": {}}},
     }  # fmt: skip
     car = panda | {"without_imagination": row | {"spearman": -0.5}, "contact": None, "generators": None}
-    text = make_tables.losses({"robots": {"panda": panda, "car": car, "old": {"spearman": 0.5}}})
+    text = losses({"robots": {"panda": panda, "car": car, "old": {"spearman": 0.5}}})
     for part in (
         "| panda | **nothing: the score** | 0.50 (0.40 to 0.60) | 25% | 0.75 | 0% |\n",
         "| panda | whether the plan collides | 0.62 (0.40 to 0.60) | 25% | 0.12 | 50% |\n",
@@ -173,7 +174,7 @@ def test_where_ranking_is_lost_is_a_row_for_each_part():
         "- car: Spearman of each critic alone: `goal` 0.50, `collision` -0.25\n",
     ):
         assert part in text
-    assert "old" not in text and make_tables.losses({"robots": {"old": {}}}) == ""
+    assert "old" not in text and losses({"robots": {"old": {}}}) == ""
 
 
 def test_pixels_that_were_seen_are_rows_beside_the_others():
@@ -182,7 +183,7 @@ def test_pixels_that_were_seen_are_rows_beside_the_others():
         "seen_db": {"model": {"1": 25.06, "4": 20.0}, "geometry": {"1": 27.0, "4": 18.0}},
         "unseen_db": {"model": {"4": 12.0}},
     }
-    text = make_tables.seen({"spaces": {"car_twist": {"seen": of}, "panda_joints": {}}})
+    text = seen({"spaces": {"car_twist": {"seen": of}, "panda_joints": {}}})
     for part in (
         "|  | pixels | PSNR, dB, frames ahead | 1 | 4 |\n",
         "| car_twist | seen | **model** | 25.1 | 20.0 |\n"
@@ -190,7 +191,7 @@ def test_pixels_that_were_seen_are_rows_beside_the_others():
         "| car_twist | not seen | **model** | - | 12.0 |\n| car_twist | share that was seen |  | 88% | 50% |\n",
     ):
         assert part in text
-    assert "panda" not in text and make_tables.seen({"spaces": {"panda_joints": {}}}) == ""
+    assert "panda" not in text and seen({"spaces": {"panda_joints": {}}}) == ""
 
 
 def test_ablations_are_rows_of_a_folder(tmp_path):
@@ -237,9 +238,9 @@ def test_speed_has_a_row_for_each_engine_and_condition():
             of_model | {"engines": {"new": timing | {"times_the_time": ratio}}},
         ],
     }
-    text = make_tables.speed(result)
+    text = speed(result)
     without = {key: value for key, value in result.items() if key != "models"}
-    assert make_tables.images(without) == make_tables.nodes({"engines": {"abc": facts}}) == ""
+    assert images(without) == nodes({"engines": {"abc": facts}}) == ""
     for part in (
         "| times faster than abc |\n",
         "| 8 x 16, back to back | new | 250 ms | 300 ms | 310 ms | 480 ms | 22% | 2.00 (1.75 to 2.25) |\n",

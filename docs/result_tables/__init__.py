@@ -1,0 +1,1 @@
+"""One file for each kind of table; `../make_tables.py` puts them into the pages."""
