@@ -15,6 +15,7 @@ from astra_ros.settings import check_ranges, setting
 
 # Scores that differ by less are equal: the same plan at another place of a batch differs in its last bits.
 TIE = 1e-6
+REFUSED = "refused"
 BEST, TIED, KEPT, BACKUP, NONE = "best", "tie", "kept", "backup", "none"
 
 
@@ -49,8 +50,8 @@ class Candidate:
     Attributes:
         source, slot: where it comes from, and its index there.
         message: what is equal for the same message only.
-        verdict: of its score, or "refused".
-        backup: it counts only where no other candidate can be used.
+        verdict: of its score, or REFUSED: it could not be imagined, so nothing was judged.
+        backup: it counts only where other candidates were judged, and all of these are vetoed.
     """
 
     name: str
@@ -58,12 +59,16 @@ class Candidate:
     slot: int
     message: Hashable
     score: float = 0.0
-    verdict: str = "refused"
+    verdict: str = REFUSED
     backup: bool = False
 
     @property
     def usable(self) -> bool:
-        return self.verdict not in (VETOED, "refused")
+        return self.is_judged and self.verdict != VETOED
+
+    @property
+    def is_judged(self) -> bool:
+        return self.verdict != REFUSED
 
 
 @dataclass(frozen=True)
@@ -118,10 +123,15 @@ class PlanChooser:
         self._incumbent: _Incumbent | None = None
 
     def choose(self, candidates: Sequence[Candidate], settings: ChoiceSettings, now_s: float) -> PlanChoice:
-        """Choose, at a time of a clock that never goes back. Changes nothing."""
+        """Choose, at a time of a clock that never goes back. Changes nothing.
+
+        A refused plan neither calls for a backup nor holds one back: its message could not be used, which says nothing
+        about where it leads.
+        """
         others = [each for each in candidates if not each.backup]
         usable = [each for each in others if each.usable]
-        pool = usable or [each for each in candidates if each.backup and each.usable and others]
+        judged = any(each.is_judged for each in others)
+        pool = usable or [each for each in candidates if each.backup and each.usable and judged]
         if not pool:
             return PlanChoice(reason=_nothing(candidates))
         top = max(each.score for each in pool)
@@ -138,7 +148,8 @@ class PlanChooser:
                 chosen, why, held_s = before, KEPT, behind_s
         reason = _reason(chosen, best, pool, settings, held_s)
         if not usable:
-            why, reason = BACKUP, f"no plan of another source can be used ({_counts(others)}); {reason}"
+            others_said = f"every plan of another source that was judged is vetoed ({_counts(others)})"
+            why, reason = BACKUP, f"{others_said}; {reason}"
         return PlanChoice(chosen, why, reason, best, held_s)
 
     def taken(self, choice: PlanChoice, now_s: float) -> None:
@@ -169,7 +180,7 @@ def _reason(
 
 
 def _nothing(candidates: Sequence[Candidate]) -> str:
-    only = "; the others are backups, which count only beside plans of other sources"
+    only = "; the others are backups, which count only where plans of other sources are vetoed"
     backups = any(each.backup and each.usable for each in candidates)
     return f"no plan can be used ({_counts([each for each in candidates if not each.usable])})" + only * backups
 

@@ -122,7 +122,7 @@ def test_of_equal_scores_the_plan_that_was_chosen_stays():
     assert (choice.name, choice.why, choice.held_s) == ("s/1", TIED, None)
 
 
-def test_a_backup_is_used_only_where_all_others_are_vetoed_or_refused():
+def test_a_backup_is_used_only_where_all_others_that_were_judged_are_vetoed():
     backups = plans(0.9, 0.95, source="t", backup=True)
     assert Requests()(plans(-1, 0.2) + backups).name == "s/1"
     choice = Requests()(plans(-1, -1, None) + backups)
@@ -132,6 +132,12 @@ def test_a_backup_is_used_only_where_all_others_are_vetoed_or_refused():
     alone = Requests()(backups)
     assert (alone.name, alone.why) == ("", NONE), "it replaces other plans, and there are none"
     assert "backups" in alone.reason
+
+
+def test_a_backup_is_not_used_where_all_others_are_refused():
+    choice = Requests()(plans(None, None) + plans(0.9, source="t", backup=True))
+    assert (choice.name, choice.why) == ("", NONE), "nothing was judged, so nothing is vetoed"
+    assert "2 refused" in choice.reason and "backups" in choice.reason
 
 
 def test_a_plan_that_can_be_used_again_replaces_the_backup_at_once():

@@ -60,7 +60,7 @@ class LastRequest:
     timings_s: dict[str, float] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     undrawn: str = ""
-    all_vetoed: bool = False
+    none_chosen: bool = False
 
     def lacks(self, goal_wanted: bool) -> list[str]:
         """What the scores lack, in words."""

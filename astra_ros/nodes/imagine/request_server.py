@@ -130,7 +130,7 @@ class RequestServer:
                 timings_s=result.timings_s,
                 missing=result.missing,
                 undrawn=result.undrawn,
-                all_vetoed=not decision.choice.name,
+                none_chosen=not decision.choice.name,
             )
         )
         if self._first:

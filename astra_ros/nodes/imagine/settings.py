@@ -152,7 +152,8 @@ class PlanTopicSettings:
     )
 
     backup: bool = setting(
-        False, "whether its plans are used only where every plan of the other sources is vetoed or refused"
+        False,
+        "whether its plans are used only where plans of the other sources are vetoed, and none of them can be used",
     )
 
     def __post_init__(self) -> None:

@@ -260,7 +260,7 @@ class ImagineStatuses:
         refused = health.refused_requests.recent or health.refused["obstacles"].recent or unwritten.recent
         if reason := slow or refused or "; ".join(last.lacks(wanted)):
             return Status("requests", WARN, reason, values)
-        return Status("requests", WARN if last.all_vetoed else OK, last.summary or "no request yet", values)
+        return Status("requests", WARN if last.none_chosen else OK, last.summary or "no request yet", values)
 
     def _predicted(self) -> Status:
         status = self._prediction.status(self._settings().compare_frames)

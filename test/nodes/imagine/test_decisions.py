@@ -95,6 +95,20 @@ def test_a_backup_counts_too_where_all_others_break_limits():
     assert node.handed_on == [stop] and "all vetoed" in node.summaries[-1]
 
 
+def test_refused_plans_neither_call_a_backup_nor_hold_it_back():
+    node = bench(sources=WITH_BACKUP)
+    stop = node.plan(end=0.1, source="stop")
+    for _ in range(2):
+        node.plan(source="planner", joints=("unknown",))
+    assert node.handed_on == [] and node.records[-1]["outcome"] == "none", "nothing was judged"
+    assert [each["verdict"] for each in node.records[-1]["plans"]] == ["refused", "refused", "accepted"]
+    assert node.status("requests").level == WARN
+    node.plan(end=-0.5, source="planner")
+    node.pass_time(0.2)
+    assert node.handed_on == [stop] and node.records[-1]["choice"]["why"] == "backup"
+    assert "1 vetoed" in node.records[-1]["choice"]["reason"]
+
+
 def test_one_source_must_not_be_a_backup():
     with pytest.raises(ValueError, match="stop"):
         NodeSettings(sources={"stop": WITH_BACKUP["stop"]})

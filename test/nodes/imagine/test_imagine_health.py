@@ -80,8 +80,8 @@ def test_a_request_that_takes_long_is_seen_while_it_lasts(bench):
     assert bench.status("requests").level == OK
 
 
-def test_all_vetoed_is_worth_a_warning(bench):
-    bench.core.health.done(LastRequest(plans=2, summary="2 plans imagined, all vetoed", all_vetoed=True))
+def test_none_chosen_is_worth_a_warning(bench):
+    bench.core.health.done(LastRequest(plans=2, summary="2 plans imagined, all vetoed", none_chosen=True))
     assert bench.status("requests").level == WARN
     bench.core.health.done(LastRequest(plans=2, summary="2 plans imagined, best is a"))
     status = bench.status("requests")
