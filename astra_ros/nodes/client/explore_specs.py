@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
-from astra_ros.nodes.client.node_specs import ARGUMENTS, CLOCK, Argument, ArgumentError, NodeSpec
+from astra_ros.nodes.client.launch_arguments import Argument, beside, namespace_of, seed_of, values_of
+from astra_ros.nodes.client.node_specs import ARGUMENTS, NodeSpec, own_clock
 from astra_ros.nodes.explorer.settings import CHOICES
 
 RVIZ_FILE = "rviz/explore.rviz"
@@ -33,30 +33,18 @@ def explore_specs(arguments: Mapping[str, str]) -> list[NodeSpec]:
 
     Raises ArgumentError for an unknown argument or a value that an argument cannot have.
     """
-    values = {name: argument.default for name, argument in EXPLORE_ARGUMENTS.items()}
-    for name, value in arguments.items():
-        if name not in EXPLORE_ARGUMENTS:
-            raise ArgumentError("unknown argument", thing=name, cure=f"choose from {', '.join(EXPLORE_ARGUMENTS)}")
-        choices = EXPLORE_ARGUMENTS[name].choices
-        if choices and value not in choices:
-            raise ArgumentError(f"'{value}'", thing=name, cure=f"choose from {', '.join(choices)}")
-        values[name] = value
-    simulated, namespace = values["sim"] == "true", values["namespace"].strip("/")
+    values = values_of(EXPLORE_ARGUMENTS, arguments)
+    simulated, namespace = values["sim"] == "true", namespace_of(values)
     chosen: dict[str, object] = {name: values[name] for name in ("model", "backend", "device") if values[name]}
     chosen |= {"action_space": values["action_space"], "choose": values["choose"]}
     topics = {name: values[name] for name in ("image", "depth", "odom", "cmd_vel")}
-    folder, slash, _ = values["depth"].rpartition("/")
-    topics["depth_info"] = f"{folder}{slash}camera_info"
+    topics["depth_info"] = beside(values["depth"], "camera_info")
     if values["map"]:
         topics["map"], chosen["map_from"] = values["map"], "topic"
     explorer = NodeSpec("explorer", {"use_sim_time": simulated, **chosen}, topics, namespace)
     if not simulated:
         return [explorer]
-    if not re.fullmatch(r"[0-9]+", values["seed"]):
-        raise ArgumentError(f"'{values['seed']}'", thing="seed", cure="give a whole number, 0 or more")
-    scene = {"world": "explore", "robot": "rover", "seed": int(values["seed"])}
+    scene = {"world": "explore", "robot": "rover", "seed": seed_of(values)}
     simulator = NodeSpec("simulator", scene, {"cmd_vel": values["cmd_vel"]}, namespace)
-    if namespace:  # or two simulators would share one clock
-        simulator.parameters["clock_topic"] = CLOCK.lstrip("/")
-        explorer.remappings[CLOCK] = CLOCK.lstrip("/")
+    own_clock(simulator, explorer)
     return [simulator, explorer]

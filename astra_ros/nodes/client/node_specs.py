@@ -7,12 +7,11 @@ starting ROS.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from astra_ros.errors import UserError
 from astra_ros.inference import DEFAULT_MODEL
+from astra_ros.nodes.client.launch_arguments import Argument, ArgumentError, beside, namespace_of, seed_of, values_of
 from astra_ros.nodes.start import EXECUTABLES
 from astra_ros.simulation.arm.robots import ROBOTS
 from astra_ros.simulation.drive.referee import CRUISE, OFF_ROAD_COST
@@ -22,20 +21,6 @@ PARAMS_FILE = "config/astra.yaml"
 RVIZ_FILE = "rviz/imagine.rviz"
 CLOCK = "/clock"  # every node with use_sim_time subscribes to this name
 RESPAWN_DELAY_S = 2.0
-_NAMESPACE = re.compile(r"/?[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*")
-
-
-class ArgumentError(UserError, ValueError):
-    """A launch argument is unknown, or has a value that it cannot have."""
-
-
-@dataclass(frozen=True)
-class Argument:
-    """An argument of the launch file; without `choices` any text is possible."""
-
-    default: str
-    description: str
-    choices: tuple[str, ...] = ()
 
 
 # robot -> its world, of those that the launch file offers
@@ -138,29 +123,16 @@ def node_specs(arguments: Mapping[str, str]) -> list[NodeSpec]:
 
     Raises ArgumentError for an unknown argument or a value that an argument cannot have.
     """
-    values = {name: argument.default for name, argument in ARGUMENTS.items()}
-    for name, value in arguments.items():
-        if name not in ARGUMENTS:
-            raise ArgumentError("unknown argument", thing=name, cure=f"choose from {', '.join(ARGUMENTS)}")
-        choices = ARGUMENTS[name].choices
-        if choices and value not in choices:
-            raise ArgumentError(f"'{value}'", thing=name, cure=f"choose from {', '.join(choices)}")
-        values[name] = value
-    simulated = values["sim"] == "true"
-    folder, slash, _ = values["image"].rpartition("/")
-    if values["namespace"] and not _NAMESPACE.fullmatch(values["namespace"]):
-        cure = "give names of letters, digits and _ with / between them"
-        raise ArgumentError(f"'{values['namespace']}'", thing="namespace", cure=cure)
-    namespace = values["namespace"].strip("/")
+    values = values_of(ARGUMENTS, arguments)
+    simulated, namespace = values["sim"] == "true", namespace_of(values)
     chosen = {name: values[name] for name in ("model", "backend", "device") if values[name]}
     topics = {name: values[name] for name in ("image", "joint_states", "robot_description", "odom")}
-    topics["camera_info"] = f"{folder}{slash}camera_info"
+    topics["camera_info"] = beside(values["image"], "camera_info")
     imagine = NodeSpec("imagine", {"use_sim_time": simulated, **chosen}, topics, namespace)
     planner = NodeSpec("arm_planner", {}, {n: topics[n] for n in ("joint_states", "robot_description")}, namespace)
     if not simulated:
         return [imagine, planner] if values["planner"] == "ompl" else [imagine]
-    if not re.fullmatch(r"[0-9]+", values["seed"]):
-        raise ArgumentError(f"'{values['seed']}'", thing="seed", cure="give a whole number, 0 or more")
+    seed = seed_of(values)
     robot = values["robot"] or next(iter(WORLDS[values["world"]].robots))
     if robot not in WORLDS[values["world"]].robots:
         cure = f"choose from {', '.join(WORLDS[values['world']].robots)}, or set world:={_ROBOT_WORLDS[robot]}"
@@ -168,16 +140,14 @@ def node_specs(arguments: Mapping[str, str]) -> list[NodeSpec]:
     if values["planner"] == "ompl" and values["world"] != "arm":
         problem = f"'ompl' plans for arms, and the world is '{values['world']}'"
         raise ArgumentError(problem, thing="planner", cure="leave it out, or set world:=arm")
-    scene = {"robot": robot, "seed": int(values["seed"])}
+    scene = {"robot": robot, "seed": seed}
     simulator = NodeSpec("simulator", {"world": values["world"], **scene}, namespace=namespace)
-    if namespace:  # or two simulators would share one clock
-        simulator.parameters["clock_topic"] = CLOCK.lstrip("/")
-        imagine.remappings[CLOCK] = CLOCK.lstrip("/")
+    own_clock(simulator, imagine)
     if values["world"] == "drive":
         imagine.parameters.update(DRIVING)
         # The car follows what is handed on.
         simulator.remappings["follow_path"] = "imagine/best_path"
-        return [simulator, imagine, NodeSpec("drive_planner", {"seed": scene["seed"]}, namespace=namespace)]
+        return [simulator, imagine, NodeSpec("drive_planner", {"seed": seed}, namespace=namespace)]
     imagine.parameters["tool_link"] = ROBOTS[robot].tool_link
     # The table's top is at the height of the base.
     planner.parameters.update(tool_link=ROBOTS[robot].tool_link, use_floor=True, floor_m=0.0)
@@ -185,8 +155,15 @@ def node_specs(arguments: Mapping[str, str]) -> list[NodeSpec]:
     return [simulator, imagine, planner if values["planner"] == "ompl" else pushes]
 
 
-def rviz_remappings(arguments: Mapping[str, str], topics: Iterable[str]) -> dict[str, str]:
-    """Remappings of the absolute topic names in RViz's view for these arguments."""
-    image = "/" + ARGUMENTS["image"].default
-    found = {topic: topic.lstrip("/") for topic in (*topics, CLOCK) if arguments["namespace"]}
-    return found | {image: arguments["image"]}
+def own_clock(simulator: NodeSpec, reader: NodeSpec) -> None:
+    """In a namespace, let the simulator publish the time there: two simulators must not share one clock."""
+    if simulator.namespace:
+        simulator.parameters["clock_topic"] = CLOCK.lstrip("/")
+        reader.remappings[CLOCK] = CLOCK.lstrip("/")
+
+
+def rviz_remappings(table: Mapping[str, Argument], values: Mapping[str, str], topics: Iterable[str]) -> dict[str, str]:
+    """Remappings of the absolute topic names in RViz's view for these values of a launch file's arguments."""
+    found = {topic: topic.lstrip("/") for topic in (*topics, CLOCK) if values["namespace"]}
+    named = {"/" + argument.default: values[name] for name, argument in table.items()}
+    return found | {topic: named[topic] for topic in topics if topic in named}

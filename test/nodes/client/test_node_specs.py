@@ -1,22 +1,10 @@
 """The table of nodes that launch file and demo start from, and the command lines of its entries."""
 
-import ast
-from pathlib import Path
-
 import pytest
 
-from astra_ros.nodes.client.node_specs import (
-    ARGUMENTS,
-    PARAMS_FILE,
-    ArgumentError,
-    NodeSpec,
-    node_specs,
-    rviz_remappings,
-)
-from astra_ros.resources import resource_path
+from astra_ros.nodes.client.launch_arguments import ArgumentError
+from astra_ros.nodes.client.node_specs import ARGUMENTS, NodeSpec, node_specs, rviz_remappings
 from astra_ros.simulation.arm.robots import ROBOTS
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def by_name(**arguments):
@@ -88,8 +76,8 @@ def test_two_systems_stand_side_by_side_each_with_a_clock_of_its_own():
 def test_rviz_looks_where_the_namespace_is():
     values = {name: argument.default for name, argument in ARGUMENTS.items()}
     topics = ["/goal_image", "/camera/image_raw"]
-    assert rviz_remappings(values, topics) == {"/camera/image_raw": "camera/image_raw"}
-    assert rviz_remappings(values | {"namespace": "left", "image": "cam"}, topics) == {
+    assert rviz_remappings(ARGUMENTS, values, topics) == {"/camera/image_raw": "camera/image_raw"}
+    assert rviz_remappings(ARGUMENTS, values | {"namespace": "left", "image": "cam"}, topics) == {
         "/goal_image": "goal_image", "/camera/image_raw": "cam", "/clock": "clock",
     }  # fmt: skip
 
@@ -122,16 +110,3 @@ def test_every_argument_is_described_and_its_default_is_a_choice():
 def test_strings_that_look_like_numbers_stay_strings():
     words = NodeSpec("imagine", {"model": "007", "on": True}, {"a": "b"}).ros_arguments("p.yaml")
     assert words == ["--ros-args", "--params-file", "p.yaml", "-p", 'model:="007"', "-p", "on:=true", "-r", "a:=b"]
-
-
-def test_launch_file_and_demo_read_this_table():
-    for path in ("launch/imagine.launch.py", "astra_ros/nodes/client/demo.py"):
-        tree = ast.parse((ROOT / path).read_text())
-        names = {
-            alias.name
-            for node in ast.walk(tree)
-            if isinstance(node, ast.ImportFrom) and node.module == "astra_ros.nodes.client.node_specs"
-            for alias in node.names
-        }
-        assert {"node_specs", "PARAMS_FILE"} <= names, path
-    assert resource_path(PARAMS_FILE).is_file()
