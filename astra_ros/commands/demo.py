@@ -12,10 +12,14 @@ from __future__ import annotations
 
 import argparse
 import signal
+from importlib import import_module
 
 from astra_ros.commands.arguments import add_options, request_of
 from astra_ros.errors import UserError
 from astra_ros.nodes.client.demo import DemoRequest, demo
+
+# world -> the demo of its closed loop, which stands in a file of its name
+LOOP_DEMOS = {"arm": "push_demo", "drive": "drive_demo", "explore": "explore_demo"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,9 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_options(parser, DemoRequest)
     parser.add_argument("--loop", action="store_true", help="act in a closed loop, without ROS")
-    parser.add_argument(
-        "--world", choices=("arm", "drive", "explore"), default="arm", help="who acts in the closed loop"
-    )
+    parser.add_argument("--world", choices=tuple(LOOP_DEMOS), default="arm", help="who acts in the closed loop")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,20 +44,10 @@ def run(args: argparse.Namespace) -> int:
         launch = "imagine.launch.py world:=drive" if args.world == "drive" else "explore.launch.py"
         cure = f"add --loop, or run `ros2 launch astra_ros {launch}` for the nodes"
         raise UserError("it acts in the closed loop alone", thing=f"--world {args.world}", cure=cure)
-    if args.world == "drive":
-        from astra_ros.evaluation.drive_loop import DriveDemoRequest, drive_demo
-
-        drive_demo(request_of(DriveDemoRequest, args))
-        return 0
-    if args.world == "explore":
-        from astra_ros.evaluation.explore_loop import ExploreDemoRequest, explore_demo
-
-        explore_demo(request_of(ExploreDemoRequest, args))
-        return 0
     if args.loop:
-        from astra_ros.evaluation.loop_demo import LoopDemoRequest, loop_demo
-
-        loop_demo(request_of(LoopDemoRequest, args))
+        name = LOOP_DEMOS[args.world]
+        module = import_module(f"astra_ros.evaluation.{name}")
+        getattr(module, name)(request_of(module.LoopDemoRequest, args))
         return 0
     demo(request_of(DemoRequest, args))
     return 0

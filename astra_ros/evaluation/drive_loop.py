@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-
-import numpy as np
 
 from astra_ros.agents.driving import AutonomousDrivingPrediction
 from astra_ros.agents.loop import Choose, Cycle, LoopSettings, Moment, RecedingHorizon
 from astra_ros.control.lane_paths import LanePathSettings, lane_paths
 from astra_ros.control.vehicle import VehicleState
 from astra_ros.control.vehicle_controller import VehicleController
-from astra_ros.datasets.record import FINER
 from astra_ros.evaluation.rank import DRIVING
-from astra_ros.evaluation.results import check_writable
-from astra_ros.inference import DEFAULT_MODEL, load_world_model
 from astra_ros.inference.world_model import WorldModel
 from astra_ros.plans.durations import PLAN_S
 from astra_ros.plans.path_plan import PathPlan
@@ -25,11 +18,8 @@ from astra_ros.ranking.imaginer import Imaginer, RankingSettings
 from astra_ros.simulation.drive.path_driver import REST, PathDriver
 from astra_ros.simulation.drive.referee import DriveReferee
 from astra_ros.simulation.drive.routes import lane_ahead
-from astra_ros.simulation.drive.world import DriveWorld, make
-from astra_ros.views.loop_film import loop_frames
-from astra_ros.views.video import write_mp4
+from astra_ros.simulation.drive.world import DriveWorld
 
-FILM = "drive.mp4"
 FRAME = "world"
 ACT_STEPS, MOST_CHOICES = 4, 20  # a choice a second, for twenty seconds
 FOLLOWED_M = 0.25  # a path counts as followed within this distance
@@ -139,67 +129,3 @@ class _WatchedDriver(PathDriver):
         super().step(seconds)
         self.referee.watch()
         self._watch()
-
-
-@dataclass(frozen=True)
-class DriveDemoRequest:
-    """As `DemoRequest`, for a car and without ROS."""
-
-    out: Path
-    seed: int
-    plans: int
-    model: str | None = None
-    device: str | None = None
-
-
-def drive_demo(request: DriveDemoRequest, most_choices: int = MOST_CHOICES) -> DriveOutcome:
-    """Drive one episode, print its choices, and film what was seen beside what was imagined.
-
-    Raises UserError where the model does not load or does not know the car, or the film cannot be written.
-    """
-    film, began = request.out / FILM, time.monotonic()
-    check_writable(film)
-    model = load_world_model("torch", request.model or DEFAULT_MODEL, request.device or "cpu")
-    model.card.check_knows("car_twist")
-    frames: list[np.ndarray] = []
-    with make(size=FINER * model.card.image_size[0]) as world:
-        loop = DriveLoop(model, world, request.plans, LoopSettings(ACT_STEPS, most_choices))
-        for cycle in loop.episode(request.seed):
-            told = _told(cycle, loop)
-            print(told, flush=True)
-            frames += loop_frames(cycle.seen, _imagined(cycle, loop), f"car, scene {request.seed}", told.split("; ", 1))
-    outcome = loop.outcome
-    if frames:
-        write_mp4(film, frames, 1.0 / model.card.dt_s)
-    touched = "touched something" if outcome.collision else "touched nothing"
-    left = "left the road" if outcome.off_road else "stayed on the road"
-    print(f"\nThe car {touched} and {left}; it was at most {outcome.path_error_m:.2f} m from its path.")
-    print(f"Progress {outcome.progress:.2f}. Done after {time.monotonic() - began:.1f} s. See {film}.")
-    return outcome
-
-
-def _told(cycle: Cycle, loop: DriveLoop) -> str:
-    choice = cycle.choice
-    begin = f"[{cycle.moment.time_s:5.1f} s] {len(cycle.plans)} paths"
-    if choice.result is not None:
-        begin += f", {sum(score.verdict == 'vetoed' for score in choice.result.scores)} vetoed"
-    if choice.index is None:
-        return f"{begin}; the car rests: {choice.reason}"
-    then = ", touched something" * loop.outcome.collision
-    path = cycle.plans[choice.index]
-    score = "" if choice.result is None else f", score {_score(cycle):.2f}"
-    return f"{begin}; '{path.name}'{score}, then {loop.state().speed:.1f} m/s{then}"
-
-
-def _score(cycle: Cycle) -> float:
-    result = cycle.choice.result
-    assert result is not None and cycle.choice.index is not None
-    return result.scores[result.names.index(cycle.plans[cycle.choice.index].name)].score
-
-
-def _imagined(cycle: Cycle, loop: DriveLoop) -> np.ndarray | None:
-    """What the model expected to see along the chosen path, uint8 [H, h, w, 3]; None where the car rested."""
-    if cycle.choice.index is None:
-        return None
-    path, seed = cycle.plans[cycle.choice.index], loop.seed
-    return loop.driving.predict_trajectory(cycle.moment.frames, path, loop.began, seed).frames

@@ -1,4 +1,4 @@
-"""`astra demo --loop`: the arm pushes its cube to the goal, choosing by imagination, and a film shows both."""
+"""What demos of closed loops share: lines about each choice, and a film of what happened beside what was imagined."""
 
 from __future__ import annotations
 
@@ -9,19 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from astra_ros.agents.loop import Cycle
-from astra_ros.datasets.record import FINER
-from astra_ros.evaluation.push_loop import NEAR_M, PushLoop, PushOutcome, blocked_world
 from astra_ros.evaluation.results import check_writable
 from astra_ros.inference import DEFAULT_MODEL, load_world_model
+from astra_ros.inference.world_model import WorldModel
 from astra_ros.views.loop_film import loop_frames
 from astra_ros.views.video import write_mp4
-
-FILM = "loop.mp4"
 
 
 @dataclass(frozen=True)
 class LoopDemoRequest:
-    """As `DemoRequest`, without ROS."""
+    """As `DemoRequest`, without ROS. The robot chooses among arms; cars and rovers are of one kind."""
 
     robot: str
     out: Path
@@ -30,57 +27,38 @@ class LoopDemoRequest:
     model: str | None = None
     device: str | None = None
 
+    def load(self, space: str) -> WorldModel:
+        """The model, which knows this action space. Raises UserError."""
+        model = load_world_model("torch", self.model or DEFAULT_MODEL, self.device or "cpu")
+        model.card.check_knows(space)
+        return model
 
-def loop_demo(request: LoopDemoRequest) -> PushOutcome:
-    """Play one episode, print its choices, and film it.
 
-    Raises UserError where the model does not load or does not know the robot, a package of the extra ``planning`` is
-    missing, or the film cannot be written.
+class LoopFilm:
+    """A film that grows with each choice. Raises OutputError where its file cannot be written.
+
+    Args:
+        title: stands above the pictures.
     """
-    film = request.out / FILM
-    check_writable(film)
-    model = load_world_model("torch", request.model or DEFAULT_MODEL, request.device or "cpu")
-    model.card.check_knows(f"{request.robot}_joints")
-    world = blocked_world(request.robot, FINER * model.card.image_size[0])
-    loop = PushLoop(model, world, request.plans)
-    frames: list[np.ndarray] = []
-    began = time.monotonic()
-    try:
-        for cycle in loop.episode(request.seed):
-            print(told := _told(cycle, loop), flush=True)
-            frames += _filmed(cycle, loop, f"{request.robot}, scene {request.seed}", told)
-    finally:
-        loop.close()
-        world.close()
-    outcome = loop.outcome
-    if frames:
-        write_mp4(film, frames, 1.0 / model.card.dt_s)
-    where = "at the goal" if outcome.reached else f"not within {NEAR_M:g} m"
-    touched = "was touched" if outcome.touched else "was not touched"
-    print(f"\nChoices: {outcome.choices}. The cube is {outcome.distance_m:.3f} m from the goal: {where}.")
-    seen = f" See {film}." if frames else ""
-    print(f"The obstacle {touched}. Done after {time.monotonic() - began:.1f} s.{seen}")
-    return outcome
 
+    def __init__(self, path: Path, title: str) -> None:
+        check_writable(path)
+        self._path, self._title = path, title
+        self._frames: list[np.ndarray] = []
+        self._began = time.monotonic()
 
-def _told(cycle: Cycle, loop: PushLoop) -> str:
-    choice, outcome = cycle.choice, loop.outcome
-    begin = f"[{cycle.moment.time_s:5.1f} s] {len(cycle.plans)} pushes planned"
-    result = choice.result
-    if result is not None:
-        vetoed = sum(score.verdict == "vetoed" for score in result.scores)
-        begin += f", {vetoed} vetoed"
-    if choice.index is None or result is None:
-        return f"{begin}; the arm rests: {loop.robot.problem or choice.reason}"
-    plan = cycle.plans[choice.index]
-    score = result.scores[result.names.index(plan.name)].score
-    then = f"then the cube is {outcome.distance_m:.3f} m from the goal"
-    return f"{begin}; {plan.name} has the best score, {score:.2f}; {then}"
+    def add(self, cycle: Cycle, told: str, imagined: np.ndarray | None) -> None:
+        """Print what is told of a choice, and add its frames.
 
+        Args:
+            imagined: uint8 [H, h, w, 3] RGB, of the chosen plan; None where none was chosen.
+        """
+        print(told, flush=True)
+        self._frames += loop_frames(cycle.seen, imagined, self._title, told.split("; ", 1))
 
-def _filmed(cycle: Cycle, loop: PushLoop, title: str, caption: str) -> list[np.ndarray]:
-    choice, imagined = cycle.choice, None
-    if choice.index is not None and choice.result is not None:
-        index = choice.result.names.index(cycle.plans[choice.index].name)
-        imagined = loop.robot.imaginer.pictures(choice.result, np.s_[index])
-    return loop_frames(cycle.seen, imagined, title, caption.split("; ", 1))
+    def end(self, told: str, dt_s: float) -> None:
+        """Print what is told of the episode, and write the film; of an episode without choices there is none."""
+        if self._frames:
+            write_mp4(self._path, self._frames, 1.0 / dt_s)
+        film = f" See {self._path}." if self._frames else ""
+        print(f"\n{told} Done after {time.monotonic() - self._began:.1f} s.{film}")

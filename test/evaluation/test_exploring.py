@@ -6,7 +6,8 @@ import pytest
 
 pytest.importorskip("pybullet")
 
-from astra_ros.evaluation import explore_loop, exploring
+from astra_ros.evaluation import explore_demo, exploring
+from astra_ros.evaluation.loop_demo import LoopDemoRequest
 from astra_ros.evaluation.requests import ExploreRequest
 from astra_ros.registry import UnknownName
 
@@ -38,8 +39,8 @@ def test_a_policy_that_is_not_known_is_refused():
 
 
 def test_the_film_shows_the_rover_and_what_was_imagined(tmp_path, capsys):
-    request = explore_loop.ExploreDemoRequest(tmp_path, 1000, 3, "tiny")
-    robot = explore_loop.explore_demo(request, most_choices=1)
+    request = LoopDemoRequest("rover", tmp_path, 1000, 3, "tiny")
+    robot = explore_demo.explore_demo(request, most_choices=1)
     told = capsys.readouterr().out
     assert (tmp_path / "explore.mp4").stat().st_size > 1000 and "m^2 are known" in told
-    assert robot.time_s == 0.25 * (3 + explore_loop.ACT_STEPS)
+    assert robot.time_s == 0.25 * (3 + explore_demo.ACT_STEPS)

@@ -6,19 +6,19 @@ pytest.importorskip("pybullet")
 
 from astra_ros import cli
 from astra_ros.agents.loop import Choice, LoopSettings
-from astra_ros.evaluation import drive_loop
+from astra_ros.evaluation import drive_demo, drive_loop
 from astra_ros.inference import load_world_model
 from astra_ros.simulation.drive.world import make
 
 
 def test_the_car_drives_and_is_filmed(small_car_model, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(drive_loop.drive_demo, "__defaults__", (2,))
+    monkeypatch.setattr(drive_demo.drive_demo, "__defaults__", (2,))
     words = ["demo", "--loop", "--world", "drive", "--model", str(small_car_model), "--plans", "3", "--seed", "1003"]
     assert cli.main([*words, "--out", str(tmp_path)]) == 0
     assert "3 paths" in capsys.readouterr().out
     import imageio_ffmpeg
 
-    film = imageio_ffmpeg.read_frames(str(tmp_path / drive_loop.FILM))
+    film = imageio_ffmpeg.read_frames(str(tmp_path / drive_demo.FILM))
     assert next(film)["fps"] == 4.0 and len(list(film)) == 2 * drive_loop.ACT_STEPS
 
 

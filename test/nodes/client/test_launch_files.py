@@ -13,7 +13,7 @@ LAUNCH = Path(__file__).resolve().parents[3] / "launch"
 HELPER = "astra_ros.nodes.client.launch_files"
 
 
-@pytest.mark.parametrize("path", sorted(LAUNCH.iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(LAUNCH.glob("*.launch.py")), ids=lambda path: path.name)
 def test_launch_files_import_names_that_are_there(path):
     imports = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
     assert HELPER in {node.module for node in imports}
