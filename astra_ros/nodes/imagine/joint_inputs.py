@@ -39,6 +39,12 @@ class JointInputs:
             return {name: value for name, (when, value) in known.items() if when >= now_s - timeout_s}
 
     @property
+    def heard(self) -> set[str]:
+        """The joints that were received, however long ago."""
+        with self._lock:
+            return set(self._joints)
+
+    @property
     def conflicts(self) -> dict[str, Conflict]:
         """Joint name -> what two publishers state of it now, contradictory or not."""
         with self._lock:

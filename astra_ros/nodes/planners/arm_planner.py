@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 from geometry_msgs.msg import PoseStamped
-from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import String
-from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from astra_ros.bridge.poses import pose_to_pose
@@ -27,20 +26,20 @@ from astra_ros.control.motion_planner import MotionPlanner
 from astra_ros.control.planning_errors import AtGoal, PlanningError
 from astra_ros.control.tool_goals import ToolPose, ToolRegion
 from astra_ros.errors import UserError
-from astra_ros.nodes.diagnostics import DiagnosticsPublisher
 from astra_ros.nodes.executable import run
+from astra_ros.nodes.imagine.joint_inputs import JointInputs
 from astra_ros.nodes.imagine.settings import LONGEST_S
-from astra_ros.nodes.parameters import SettingsParameters
+from astra_ros.nodes.planners.proposer import Proposer, RobotStateSettings
 from astra_ros.nodes.qos import LATCHED, best_effort, reliable
-from astra_ros.nodes.reports import OK, WARN, Status, ThrottledReports
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.settings import setting
+from astra_ros.texts import listed
 
 Corner = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class ArmPlannerSettings(MotionSettings):
+class ArmPlannerSettings(RobotStateSettings, MotionSettings):
     """Which motions to plan, and when."""
 
     tool_link: str = setting("", "link that tool goals and goal images are about; '' takes joint goals only")
@@ -62,42 +61,30 @@ class ArmPlannerSettings(MotionSettings):
         return MotionSettings(**{item.name: getattr(self, item.name) for item in fields(MotionSettings)})
 
 
-class ArmPlanner:
+class ArmPlanner(Proposer[ArmPlannerSettings]):
     """Plans the newest goal in a thread of its own, so that messages never wait for a plan."""
 
     def __init__(self, node: Node) -> None:
-        self._node = node
-        self._parameters = SettingsParameters(node)
-        self.settings = self._parameters.declare("", ArmPlannerSettings())
-        self._parameters.warn_of_unknown()
-        self._parameters.on_change = self._reconfigure
+        super().__init__(node, ArmPlannerSettings(), JointTrajectory)
         self._planner = MotionPlanner(self.settings.motion)
         self._wake = threading.Condition()
+        self._joints = JointInputs(joint_state_to_positions, time.monotonic)
         self._description = ""
-        self._joints: dict[str, float] = {}
         self._goal: Goal | None = None
         self._due = self._closed = False
-        self._plannings, self._sent, self._last = 0, 0, "no goal yet"
-        self._refused = ThrottledReports(node.get_logger().error)
-        self._plans = node.create_publisher(JointTrajectory, "plans", reliable(64))
+        self._plannings, self._dropped, self._last = 0, 0, "no goal yet"
         listen = node.create_subscription
         listen(String, "robot_description", self._on_description, LATCHED)
         listen(JointState, "joint_states", self._on_joints, best_effort(5))
         listen(PoseStamped, "tool_goal", self._reading("tool_goal", self._tool_goal), reliable(5))
         listen(JointState, "joint_goal", self._reading("joint_goal", self._joint_goal), reliable(5))
         listen(Image, "goal_image", self._reading("goal_image", self._image_goal), LATCHED)
-        node.create_service(Trigger, "~/propose", self._on_propose)
-        DiagnosticsPublisher(node, self._statuses, lambda: self.settings.tool_link)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._timer = node.create_timer(self.settings.period_s or 1.0, self._plan_soon, clock=steady)
-        if not self.settings.period_s:
-            self._timer.cancel()
         self._thread = threading.Thread(target=self._work, name="planning", daemon=True)
         self._thread.start()
 
     def close(self) -> bool:
         """End the thread and the planner's process."""
-        self._timer.cancel()
+        super().close()
         with self._wake:
             self._closed = True
             self._wake.notify()
@@ -105,12 +92,35 @@ class ArmPlanner:
         self._thread.join(10.0)
         return not self._thread.is_alive()
 
-    def _reconfigure(self) -> None:
-        self.settings = self._parameters[""]
-        self._timer.cancel()
-        if self.settings.period_s > 0:
-            self._timer.timer_period_ns = round(self.settings.period_s * 1e9)
-            self._timer.reset()
+    def propose(self) -> None:
+        with self._wake:
+            self._due = self._goal is not None
+            self._wake.notify()
+
+    def answer(self) -> tuple[bool, str]:
+        if self._goal is None:
+            return False, "waiting for a goal"
+        self.propose()
+        return True, "planning; the plans follow on their topic"
+
+    def hardware_id(self) -> str:
+        return self.settings.tool_link
+
+    def missing(self) -> str:
+        has = {"robot_description": bool(self._description), "joint_states": bool(self._joints.heard)}
+        missing = [self.topic(name) for name, there in has.items() if not there]
+        return f"waiting for {', '.join(missing + ['a goal'] * (self._goal is None))}" if missing else ""
+
+    def stale(self) -> str:
+        """Also joints that are not planned must be known: planned motions must not touch them."""
+        timeout_s, topic = self.settings.state_timeout_s, self.topic("joint_states")
+        if doubted := sorted(name for name, each in self._joints.conflicts.items() if each.contradicts):
+            said = f"two publishers on {topic} contradict each other about {listed(doubted)}"
+            return f"{said}; no plan is sent; stop one of them"
+        if old := sorted(self._joints.heard - self._joints.now(timeout_s).keys()):
+            said = f"no joint state of {listed(old)} came on {topic} within state_timeout_s = {timeout_s:g}"
+            return f"{said}; no plan is sent; check the joints' driver"
+        return ""
 
     def _on_description(self, msg: String) -> None:
         with self._wake:
@@ -119,12 +129,11 @@ class ArmPlanner:
 
     def _on_joints(self, msg: JointState) -> None:
         try:
-            positions = joint_state_to_positions(msg, self._topic("joint_states"))
+            self._joints.on_joints(msg, self.topic("joint_states"))
         except UserError as error:
-            self._refused.add(str(error))
+            self.refused.add(str(error))
             return
         with self._wake:
-            self._joints |= positions  # several drivers may each publish their part
             self._wake.notify()
 
     def _reading(self, topic: str, read: Callable[..., Goal]) -> Callable[..., None]:
@@ -134,11 +143,11 @@ class ArmPlanner:
             try:
                 goal = read(msg)
             except UserError as error:
-                self._refused.add(f"{self._topic(topic)}: {error.problem}; {error.cure}")
+                self.refused.add(f"{self.topic(topic)}: {error.problem}; {error.cure}")
                 return
             with self._wake:
                 self._goal = goal
-            self._plan_soon()
+            self.propose()
 
         return on_message
 
@@ -159,71 +168,64 @@ class ArmPlanner:
             )
         return self.settings.tool_link
 
-    def _topic(self, name: str) -> str:
-        return self._node.resolve_topic_name(name)
-
-    def _plan_soon(self) -> None:
-        with self._wake:
-            self._due = self._goal is not None
-            self._wake.notify()
-
     def _work(self) -> None:
         try:
             self._planner.start()
         except UserError as error:
-            self._refused.add(str(error))
+            self.refused.add(str(error))
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._closed or (self._due and self._description and self._joints))
+                self._wake.wait_for(lambda: self._closed or (self._due and not self.missing() and not self.stale()))
                 if self._closed:
                     return
+                joints = self._joints.now(self.settings.state_timeout_s)
+                if joints.keys() != self._joints.heard:  # since a moment ago
+                    continue
                 self._due = False
-                goal, joints, description = self._goal, dict(self._joints), self._description
+                goal, description = self._goal, self._description
             assert goal is not None
             motion = self.settings.motion
             # Other candidates each time.
             self._planner.settings = replace(motion, seed=(motion.seed + self._plannings) % MOST_SEED)
             self._plannings += 1
+            candidates: list[JointPlan] = []
+            failure: Exception | None = None
             try:
-                self._send(self._planner.plan(joints, goal, description))
-            except AtGoal as error:
-                self._last = error.problem
+                candidates = self._planner.plan(joints, goal, description)
             except (UserError, RuntimeError) as error:
+                failure = error
+            with self._wake:  # so that no newer goal comes between the check and the plans
                 if self._closed:
                     return
-                self._last = str(error)
-                self._refused.add(str(error))
+                self._take(candidates, failure, self._outdated(goal, description))
 
-    def _send(self, candidates: list[JointPlan]) -> None:
-        for each in candidates:
-            self._plans.publish(plan_to_trajectory(each))
-        self._sent += len(candidates)
-        self._refused.settle(float("inf"))
-        self._last = f"sent {len(candidates)} plans"
+    def _outdated(self, goal: Goal, description: str) -> str:
+        """What changed while motions were planned, so that they must not be sent; or ''."""
+        if goal != self._goal:
+            return "the goal changed"
+        return "robot_description changed" if description != self._description else self.stale()
 
-    def _on_propose(self, _, response: Trigger.Response) -> Trigger.Response:
-        missing = self._missing()
-        self._plan_soon()
-        response.success = not missing
-        response.message = (
-            f"waiting for {', '.join(missing)}" if missing else "planning; the plans follow on their topic"
-        )
-        return response
+    def _take(self, candidates: list[JointPlan], failure: Exception | None, outdated: str) -> None:
+        """Send what was planned, or say why not."""
+        if outdated:
+            self._due = True
+            self._dropped += len(candidates)
+            self._last = f"dropped {len(candidates)} plans: meanwhile, {outdated}"
+        elif isinstance(failure, AtGoal):
+            self._last = failure.problem
+            self.refused.settle(float("inf"))
+        elif failure is not None:
+            self._last = str(failure)
+            self.refused.add(self._last)
+        else:
+            self.send([plan_to_trajectory(each) for each in candidates])
+            self._last = f"sent {len(candidates)} plans"
 
-    def _missing(self) -> list[str]:
-        has = {"robot_description": self._description, "joint_states": self._joints, "a goal": self._goal is not None}
-        return [name if name == "a goal" else self._topic(name) for name, there in has.items() if not there]
+    def values(self) -> dict[str, object]:
+        return {"plans_dropped": self._dropped}
 
-    def _statuses(self) -> list[Status]:
-        missing, recent = self._missing(), self._refused.open and self._refused.last
-        values = {
-            "plans_sent": self._sent,
-            "listeners": self._plans.get_subscription_count(),
-            "refused": self._refused.count,
-            "last_refusal": self._refused.last,
-        }
-        text = recent or (f"waiting for {', '.join(missing)}" if missing else self._last)
-        return [Status("plans", WARN if recent else OK, text, values)]
+    def says(self) -> str:
+        return "waiting for a goal" if self._goal is None else self._last
 
 
 def main(argv: list[str] | None = None) -> int:
