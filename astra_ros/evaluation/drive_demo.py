@@ -7,7 +7,7 @@ import numpy as np
 from astra_ros.agents.loop import Cycle, LoopSettings
 from astra_ros.datasets.record import FINER
 from astra_ros.evaluation.drive_loop import ACT_STEPS, MOST_CHOICES, DriveLoop, DriveOutcome
-from astra_ros.evaluation.loop_demo import LoopDemoRequest, LoopFilm
+from astra_ros.evaluation.loop_demo import LoopDemoRequest, LoopFilm, told_of
 from astra_ros.simulation.drive.world import make
 
 FILM = "drive.mp4"
@@ -36,22 +36,10 @@ def drive_demo(request: LoopDemoRequest, most_choices: int = MOST_CHOICES) -> Dr
 
 
 def _told(cycle: Cycle, loop: DriveLoop) -> str:
-    choice = cycle.choice
-    begin = f"[{cycle.moment.time_s:5.1f} s] {len(cycle.plans)} paths"
-    if choice.result is not None:
-        begin += f", {sum(score.verdict == 'vetoed' for score in choice.result.scores)} vetoed"
-    if choice.index is None:
-        return f"{begin}; the car rests: {choice.reason}"
-    then = ", touched something" * loop.outcome.collision
-    path = cycle.plans[choice.index]
-    score = "" if choice.result is None else f", score {_score(cycle):.2f}"
-    return f"{begin}; '{path.name}'{score}, then {loop.state().speed:.1f} m/s{then}"
-
-
-def _score(cycle: Cycle) -> float:
-    result = cycle.choice.result
-    assert result is not None and cycle.choice.index is not None
-    return result.scores[result.names.index(cycle.plans[cycle.choice.index].name)].score
+    told = told_of(cycle, "paths", "car")
+    if cycle.choice.index is None:
+        return told
+    return f"{told}, then {loop.state().speed:.1f} m/s{', touched something' * loop.outcome.collision}"
 
 
 def _imagined(cycle: Cycle, loop: DriveLoop) -> np.ndarray | None:

@@ -62,3 +62,23 @@ class LoopFilm:
             write_mp4(self._path, self._frames, 1.0 / dt_s)
         film = f" See {self._path}." if self._frames else ""
         print(f"\n{told} Done after {time.monotonic() - self._began:.1f} s.{film}")
+
+
+def told_of(cycle: Cycle, plans: str, robot: str, problem: str = "") -> str:
+    """The beginning of a line about a choice: when, among how many plans, and the choice.
+
+    Args:
+        plans: what they are called, such as "paths"; robot: what rests where nothing was chosen.
+        problem: why it rests, where the choice does not know it.
+    """
+    choice = cycle.choice
+    told = f"[{cycle.moment.time_s:5.1f} s] {len(cycle.plans)} {plans}"
+    if choice.result is not None:
+        told += f", {sum(score.verdict == 'vetoed' for score in choice.result.scores)} vetoed"
+    if choice.index is None:
+        return f"{told}; the {robot} rests: {problem or choice.reason}"
+    name = cycle.plans[choice.index].name
+    score = (
+        "" if choice.result is None else f", score {choice.result.scores[choice.result.names.index(name)].score:.2f}"
+    )
+    return f"{told}; '{name}'{score}"

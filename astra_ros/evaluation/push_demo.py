@@ -6,7 +6,7 @@ import numpy as np
 
 from astra_ros.agents.loop import Cycle
 from astra_ros.datasets.record import FINER
-from astra_ros.evaluation.loop_demo import LoopDemoRequest, LoopFilm
+from astra_ros.evaluation.loop_demo import LoopDemoRequest, LoopFilm, told_of
 from astra_ros.evaluation.push_loop import NEAR_M, PushLoop, PushOutcome, blocked_world
 
 FILM = "loop.mp4"
@@ -40,18 +40,10 @@ def push_demo(request: LoopDemoRequest) -> PushOutcome:
 
 
 def _told(cycle: Cycle, loop: PushLoop) -> str:
-    choice, outcome = cycle.choice, loop.outcome
-    begin = f"[{cycle.moment.time_s:5.1f} s] {len(cycle.plans)} pushes planned"
-    result = choice.result
-    if result is not None:
-        vetoed = sum(score.verdict == "vetoed" for score in result.scores)
-        begin += f", {vetoed} vetoed"
-    if choice.index is None or result is None:
-        return f"{begin}; the arm rests: {loop.robot.problem or choice.reason}"
-    plan = cycle.plans[choice.index]
-    score = result.scores[result.names.index(plan.name)].score
-    then = f"then the cube is {outcome.distance_m:.3f} m from the goal"
-    return f"{begin}; {plan.name} has the best score, {score:.2f}; {then}"
+    told = told_of(cycle, "pushes planned", "arm", loop.robot.problem)
+    if cycle.choice.index is None:
+        return told
+    return f"{told}, then the cube is {loop.outcome.distance_m:.3f} m from the goal"
 
 
 def _imagined(cycle: Cycle, loop: PushLoop) -> np.ndarray | None:

@@ -19,6 +19,7 @@ from astra_ros.control.frontiers import Approach
 from astra_ros.control.occupancy_grid import OccupancyGrid
 from astra_ros.control.occupancy_mapper import OccupancyMapper, depth_scan
 from astra_ros.nodes.explorer.settings import DEPTH, IMAGINED, NEAREST, ExplorerSettings
+from astra_ros.plans.base_now import BaseNow
 from astra_ros.plans.velocity_plan import VelocityPlan
 
 KEPT_POSES = 200
@@ -26,18 +27,6 @@ KEPT_POSES = 200
 JUMP_M = 1.0
 # A base that is told to move at this speed (m/s) and stands for so long (s) has touched something.
 TOLD_M_S, STANDS_M_S, STANDS_S = 0.1, 0.02, 0.75
-
-
-@dataclass(frozen=True)
-class BasePose:
-    """Where a base is and how it moves: m and rad in ``frame``, m/s and rad/s in its own frame."""
-
-    frame: str
-    x: float
-    y: float
-    yaw: float
-    ahead: float = 0.0
-    turn: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -74,7 +63,7 @@ class ExplorerCore:
         self._on_base = card.moving_cameras[settings.action_space].camera.world_from_optical
         self._world, self.explorer = world, world.explorer
         self._history = FrameHistory(card.history, card.dt_s)
-        self._poses: deque[tuple[float, BasePose]] = deque(maxlen=KEPT_POSES)
+        self._poses: deque[tuple[float, BaseNow]] = deque(maxlen=KEPT_POSES)
         self.forget()
 
     def forget(self) -> None:
@@ -89,7 +78,7 @@ class ExplorerCore:
 
     # -- inputs ------------------------------------------------------------------------------------------------------
 
-    def take_odometry(self, pose: BasePose, stamp_s: float) -> str:
+    def take_odometry(self, pose: BaseNow, stamp_s: float) -> str:
         """Returns why the map begins anew, or ''."""
         why = ""
         if self._poses:
@@ -132,7 +121,7 @@ class ExplorerCore:
     def told(self, ahead: float, now_s: float) -> bool:
         """Note the speed (m/s) that the base is told; returns whether it touches something: it stands all the same."""
         pose = self.pose
-        if pose is None or abs(ahead) < TOLD_M_S or abs(pose.ahead) > STANDS_M_S:
+        if pose is None or abs(ahead) < TOLD_M_S or abs(pose.velocities.get("linear.x", 0.0)) > STANDS_M_S:
             self._stands_since = None
             return False
         self._stands_since = now_s if self._stands_since is None else self._stands_since
@@ -147,7 +136,7 @@ class ExplorerCore:
     # -- decisions ---------------------------------------------------------------------------------------------------
 
     @property
-    def pose(self) -> BasePose | None:
+    def pose(self) -> BaseNow | None:
         """Where the base was last."""
         return self._poses[-1][1] if self._poses else None
 
@@ -189,8 +178,9 @@ class ExplorerCore:
         pose, grid = self.pose, self.grid
         assert pose is not None and grid is not None
         touched, self._touched = self._touched, self._touched and not decides
-        place, velocity = np.array([pose.x, pose.y]), (pose.ahead, pose.turn)
-        return Observation(grid, place, pose.yaw, velocity, float(touched), frames=self._history.frames())
+        ahead, turn = (pose.velocities.get(name, 0.0) for name in ("linear.x", "angular.z"))
+        place = np.array([pose.x, pose.y])
+        return Observation(grid, place, pose.yaw, (ahead, turn), float(touched), frames=self._history.frames())
 
     def decide(self, observation: Observation) -> NextMotion:
         """The next motion.
@@ -219,7 +209,7 @@ class ExplorerCore:
     def _no_pose(self) -> str:
         return "" if self._poses else "no odometry yet"
 
-    def _pose_at(self, stamp_s: float) -> BasePose | None:
+    def _pose_at(self, stamp_s: float) -> BaseNow | None:
         """The pose nearest in time, if it is near."""
         if not self._poses:
             return None

@@ -34,7 +34,7 @@ from astra_ros.errors import UserError
 from astra_ros.inference import load_world_model
 from astra_ros.nodes.diagnostics import DiagnosticsPublisher
 from astra_ros.nodes.executable import run
-from astra_ros.nodes.explorer.core import BasePose, ExplorerCore, NextMotion
+from astra_ros.nodes.explorer.core import ExplorerCore, NextMotion
 from astra_ros.nodes.explorer.settings import IMAGINED, TOPIC, ExplorerSettings
 from astra_ros.nodes.imagine.model_thread import ModelThread
 from astra_ros.nodes.parameters import SettingsParameters
@@ -135,9 +135,7 @@ class ExplorerNode:
     def _on_odometry(self, msg: Odometry) -> None:
         with self._taking("odom") as core:
             now = odometry_to_motion(msg, "odom")
-            speeds = now.velocities.get("linear.x", 0.0), now.velocities.get("angular.z", 0.0)
-            pose = BasePose(now.frame, now.x, now.y, now.yaw, *speeds)
-            if core and (why := core.take_odometry(pose, to_seconds(msg.header.stamp))):
+            if core and (why := core.take_odometry(now, to_seconds(msg.header.stamp))):
                 self._node.get_logger().warning(why)
                 self._begin_anew()
 

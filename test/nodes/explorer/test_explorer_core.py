@@ -8,8 +8,9 @@ from astra_ros.agents.exploration import WorldExploration
 from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.control.occupancy_grid import FREE, OCCUPIED, UNKNOWN, OccupancyGrid
 from astra_ros.inference import load_world_model
-from astra_ros.nodes.explorer.core import BasePose, ExplorerCore
+from astra_ros.nodes.explorer.core import ExplorerCore
 from astra_ros.nodes.explorer.settings import ExplorerSettings
+from astra_ros.plans.base_now import BaseNow
 from astra_ros.ranking.imaginer import Imaginer, RankingSettings
 
 LENS = PinholeCamera(8, 6, 6.0, 6.0, 3.5, 2.5, np.eye(4))
@@ -29,8 +30,8 @@ def make_core(imaginer):
     return make
 
 
-def pose(x=0.0, y=0.0, yaw=0.0, frame="odom", **more):
-    return BasePose(frame, x, y, yaw, **more)
+def pose(x=0.0, y=0.0, yaw=0.0, frame="odom", ahead=0.0):
+    return BaseNow(frame, x, y, yaw, {"linear.x": ahead})
 
 
 def see(core, until_s=1.0):
