@@ -46,6 +46,13 @@ def setting(
     return field(default=default, metadata=metadata)
 
 
+class CheckedSettings:
+    """Base of dataclasses whose fields keep to their ranges; see ``check_ranges``."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
 def check_ranges(settings) -> None:
     """Raises SettingError for the first field that is outside its range or NaN."""
     for item in fields(settings):

@@ -21,7 +21,7 @@ from astra_ros.errors import UserError
 from astra_ros.plans.action_spaces import ActionSpace
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.ranking.imaginer import Imaginer, Result
-from astra_ros.settings import check_ranges, setting
+from astra_ros.settings import CheckedSettings, setting
 
 # Imagined frames that extend the map: neighbours see nearly the same.
 SOME = slice(1, None, 2)
@@ -32,13 +32,10 @@ class ExplorationError(UserError, ValueError):
 
 
 @dataclass(frozen=True)
-class ExplorationSettings:
+class ExplorationSettings(CheckedSettings):
     """How imagined motions extend the map."""
 
     sight_m: float = setting(4.0, "how far the camera is expected to see, m", 0.1, 100.0, "m")
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
 
 @dataclass(frozen=True, eq=False)

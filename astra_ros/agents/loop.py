@@ -18,7 +18,7 @@ from astra_ros.plans.errors import PlanError
 from astra_ros.plans.plan import Plan
 from astra_ros.ranking.imaginer import Imaginer, Result
 from astra_ros.ranking.prepare import NothingToImagine
-from astra_ros.settings import check_ranges, setting
+from astra_ros.settings import CheckedSettings, setting
 
 
 class ActingRobot(Protocol):
@@ -35,14 +35,11 @@ class ActingRobot(Protocol):
 
 
 @dataclass(frozen=True)
-class LoopSettings:
+class LoopSettings(CheckedSettings):
     """How often the robot chooses anew, and when it gives up."""
 
     act_steps: int = setting(4, "steps of the model that the robot acts before it chooses again", 1, 256, "steps")
     most_choices: int = setting(30, "choices after which the robot gives up", 1, 100_000, "choices")
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from astra_ros.control.occupancy_grid import GridError, OccupancyGrid
 from astra_ros.control.waypoints import MAX_TURN, through_waypoints
 from astra_ros.plans.durations import PLAN_S, STEP_S
 from astra_ros.plans.velocity_plan import VelocityPlan
-from astra_ros.settings import check_ranges, setting
+from astra_ros.settings import CheckedSettings, setting
 
 MOTION_NAMES = ("linear.x", "angular.z")
 # Between the waypoints that are taken from a way over cells (m).
@@ -30,7 +30,7 @@ MARGIN = 1.1
 
 
 @dataclass(frozen=True)
-class FrontierSettings:
+class FrontierSettings(CheckedSettings):
     """How a base explores."""
 
     radius_m: float = setting(0.25, "radius of the robot with a margin, m", 0.01, 10.0, "m")
@@ -44,9 +44,6 @@ class FrontierSettings:
         4.0, "how far a frontier may be for 1 / e of its floor to count at the end of a motion, m", 0.1, 1e3, "m"
     )
     depth_m: float = setting(2.0, "floor that is expected behind each metre of a frontier, m^2", 0.0, 100.0, "m^2")
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
 
 @dataclass(frozen=True, eq=False)

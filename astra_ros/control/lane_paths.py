@@ -15,7 +15,7 @@ from astra_ros.control.vehicle import VehicleState
 from astra_ros.plans.durations import PLAN_S, STEP_S
 from astra_ros.plans.errors import PlanError
 from astra_ros.plans.path_plan import PathPlan
-from astra_ros.settings import check_ranges, setting
+from astra_ros.settings import CheckedSettings, setting
 
 # Kind -> (offset in shares of `side_m`, left positive; speed in shares of the cruising speed), the usual ones first.
 KINDS: dict[str, tuple[float, float]] = {
@@ -38,16 +38,13 @@ MOST_TURN = 0.8  # rad; a vehicle that heads further away from the route is take
 
 
 @dataclass(frozen=True)
-class LanePathSettings:
+class LanePathSettings(CheckedSettings):
     """Which candidates there are."""
 
     count: int = setting(8, "paths per proposal, the first ones that move of a fixed list", 1, len(KINDS), "paths")
     cruise: float = setting(6.0, "speed of the paths that do not slow down, m/s", 0.1, 50.0, "m/s")
     side_m: float = setting(2.4, "how far the paths to the left and right lead beside the route, m", 0.1, 20.0, "m")
     acceleration: float = setting(2.5, "change of speed along a path, m/s^2", 0.1, 20.0, "m/s^2")
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
 
 def lane_paths(

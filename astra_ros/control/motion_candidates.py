@@ -15,7 +15,7 @@ from astra_ros.control.routes import Routes, apart, dense
 from astra_ros.control.time_parameterisation import TimedMotion, timed
 from astra_ros.control.tool_goals import ToolPose, ToolRegion, joints_at, joints_in
 from astra_ros.plans.joint_plan import JointPlan
-from astra_ros.settings import check_ranges, setting
+from astra_ros.settings import CheckedSettings, setting
 
 MOST_CANDIDATES = 64
 MOST_SEED = 2**31 - 2  # of OMPL
@@ -28,7 +28,7 @@ SPACINGS = (0.4, 0.2, 0.1)  # rad between the points that the smooth curve goes 
 
 
 @dataclass(frozen=True)
-class MotionSettings:
+class MotionSettings(CheckedSettings):
     """How motions of an arm are planned."""
 
     count: int = setting(8, "candidates per goal", 1, MOST_CANDIDATES, "plans")
@@ -49,9 +49,6 @@ class MotionSettings:
     use_floor: bool = setting(False, "keep links above the plane z = floor_m of the robot's base")
     floor_m: float = setting(0.0, "m, height of that plane", -10.0, 10.0, "m")
     seed: int = setting(0, "of the planners' random numbers", 0, MOST_SEED)
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
 
 Goal = Mapping[str, float] | ToolPose | ToolRegion

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from astra_ros.control.occupancy_grid import FREE, OCCUPIED, UNKNOWN, OccupancyGrid, rays_between
-from astra_ros.settings import check_ranges, setting
+from astra_ros.settings import CheckedSettings, setting
 
 # Log odds of one observation, and where they stop to grow (Moravec and Elfes 1985; values as in OctoMap).
 HIT, MISS, MOST = 0.85, -0.4, 3.5
 
 
 @dataclass(frozen=True)
-class MappingSettings:
+class MappingSettings(CheckedSettings):
     """How depth images become a map."""
 
     resolution_m: float = setting(0.1, "side of a cell of the map, m", 0.01, 1.0, "m")
@@ -22,9 +22,6 @@ class MappingSettings:
     sight_m: float = setting(4.0, "surfaces farther than this, seen from above, do not count, m", 0.1, 100.0, "m")
     lowest_m: float = setting(0.06, "height over the floor from which a surface is an obstacle, m", 0.0, 10.0, "m")
     highest_m: float = setting(0.5, "height over the floor up to which a surface is an obstacle, m", 0.01, 10.0, "m")
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from astra_ros.control.vehicle_controller import COMFORT, VehicleController, Way
 from astra_ros.plans.errors import BrokenLimit, PlanError, StartError
 from astra_ros.plans.path_plan import PathPlan
 from astra_ros.plans.velocity_plan import VelocityPlan
-from astra_ros.settings import check_ranges, setting
+from astra_ros.settings import CheckedSettings, setting
 
 SUBSTEPS = 2  # of a period of the controller, in which the vehicle's motion is predicted
 LONGEST_S = 3600.0
@@ -22,7 +22,7 @@ SLACK = 1.05  # stamps may ask for this share of the greatest speed: poses lie o
 
 
 @dataclass(frozen=True)
-class TrackingSettings:
+class TrackingSettings(CheckedSettings):
     """How paths are followed."""
 
     speed: float = setting(
@@ -36,9 +36,6 @@ class TrackingSettings:
         1e3,
         "m",
     )
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
 
 class FollowedPath:

@@ -20,7 +20,7 @@ from astra_ros.control.time_parameterisation import TimedMotion, timed
 from astra_ros.control.tool_goals import ToolPose, solve_pose
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.rotations import turned
-from astra_ros.settings import check_ranges, setting
+from astra_ros.settings import CheckedSettings, setting
 
 # Directions of a fan of pushes, rad from the direction to the goal, and the share of the way to it.
 FAN = (
@@ -43,7 +43,7 @@ TURNS_ROUND_RAD = 0.5  # in one joint between two places: the arm would have to 
 
 
 @dataclass(frozen=True)
-class PushSettings:
+class PushSettings(CheckedSettings):
     """How an object is pushed; lengths in m."""
 
     tool_link: str = setting("", "link whose origin pushes; its z axis points out of the tool, its y axis lies across")
@@ -53,9 +53,6 @@ class PushSettings:
     height_m: float = setting(0.015, "of the tool over the table while it pushes", 0.0, 1.0, "m")
     travel_m: float = setting(0.17, "of the tool over the table on its way", 0.0, 2.0, "m")
     speed: float = setting(0.25, "m/s, the greatest speed of the tool in a push", 0.01, 2.0, "m/s")
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
 
 def plan_pushes(

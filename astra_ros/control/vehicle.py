@@ -10,13 +10,13 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from astra_ros.settings import check_ranges, setting
+from astra_ros.settings import CheckedSettings, setting
 
 MOTION_NAMES = ("linear.x", "angular.z")  # the columns of `VehicleAction`, as action spaces name them
 
 
 @dataclass(frozen=True)
-class VehicleLimits:
+class VehicleLimits(CheckedSettings):
     """What a vehicle can do at most. Raises SettingError on creation, for a value out of range."""
 
     max_speed: float = setting(8.0, "largest speed forward, m/s", 1e-3, 1e3, "m/s")
@@ -34,9 +34,6 @@ class VehicleLimits:
         "m",
         "turns on the spot",
     )
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
     def most_turn(self, speed: float) -> float:
         """Largest turn rate at a speed, rad/s."""

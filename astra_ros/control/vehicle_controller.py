@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from astra_ros.control.vehicle import VehicleAction, VehicleLimits, VehicleState
-from astra_ros.settings import check_ranges, setting
+from astra_ros.settings import CheckedSettings, setting
 
 COMFORT = 0.6  # share of the largest braking that a controller uses
 
@@ -21,7 +21,7 @@ class Waypoint(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ControllerSettings:
+class ControllerSettings(CheckedSettings):
     """How a vehicle is controlled."""
 
     least_lookahead: float = setting(1.0, "m, how far ahead the vehicle aims at rest", 0.01, 100.0, "m")
@@ -29,9 +29,6 @@ class ControllerSettings:
     catch_up: float = setting(
         1.0, "1/s, how much faster the vehicle goes for each metre that it is behind its plan", 0.0, 10.0, "1/s"
     )
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
 
 @dataclass(frozen=True)

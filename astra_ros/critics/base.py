@@ -14,19 +14,16 @@ from astra_ros.inference.imagination import Imagination
 from astra_ros.obstacles import KnownObstacle
 from astra_ros.plans.action_spaces import ActionSpace
 from astra_ros.plans.plan import Plan
-from astra_ros.settings import check_ranges, setting
+from astra_ros.settings import CheckedSettings, setting
 
 
 @dataclass(frozen=True)
-class CriticSettings:
+class CriticSettings(CheckedSettings):
     """The settings that every critic has. A subclass changes defaults and adds fields."""
 
     enabled: bool = setting(True, "whether this critic scores plans")
     weight: float = setting(1.0, "factor of this critic's cost in the total, no unit", 0.0, 100.0)
     power: int = setting(1, "exponent of this critic's cost before it is weighted", 1, 4)
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
 
 @dataclass(frozen=True, eq=False)

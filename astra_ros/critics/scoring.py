@@ -14,14 +14,14 @@ import numpy as np
 
 from astra_ros.critics.base import Critic, CriticInput, CriticResult
 from astra_ros.plans.errors import Breach
-from astra_ros.settings import check_ranges, setting
+from astra_ros.settings import CheckedSettings, setting
 from astra_ros.texts import short
 
 ACCEPTED, RISKY, VETOED = VERDICTS = ("accepted", "risky", "vetoed")
 
 
 @dataclass(frozen=True)
-class ScoringSettings:
+class ScoringSettings(CheckedSettings):
     """How scores become verdicts."""
 
     # Chosen on scenes that are not those of docs/results (`astra rank --robots panda kuka --first-seed 960000
@@ -30,9 +30,6 @@ class ScoringSettings:
     veto_below: float = setting(
         0.1, "score below which a plan is vetoed, so that none is chosen where all are bad, 0 to 1", 0.0, 1.0
     )
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
 
 class CriticScore(NamedTuple):

@@ -17,7 +17,7 @@ from astra_ros.plans.errors import Breach, BrokenLimit
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.plans.turns import unwrapped, written_in_one_turn
 from astra_ros.plans.velocity_plan import VelocityPlan
-from astra_ros.settings import check_ranges, setting
+from astra_ros.settings import CheckedSettings, setting
 from astra_ros.texts import listed, short
 
 # What plans may be beyond a position limit: a calibration, a finger's noise.
@@ -42,7 +42,7 @@ class JointLimits:
 
 
 @dataclass(frozen=True)
-class LimitSettings:
+class LimitSettings(CheckedSettings):
     """Which limits plans are checked against. Those of joints come from the robot's description where it has them."""
 
     enabled: bool = setting(
@@ -75,9 +75,6 @@ class LimitSettings:
     turn_acceleration: float = setting(
         0.0, "largest angular acceleration of a base or camera, rad/s^2", 1e-6, 1e6, "rad/s^2", "not checked"
     )
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
     def of_joint(self, known: JointLimits) -> JointLimits:
         """A joint's limits, with those of the settings where the description names none."""

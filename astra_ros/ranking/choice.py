@@ -11,7 +11,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from astra_ros.critics.scoring import VETOED
-from astra_ros.settings import check_ranges, setting
+from astra_ros.settings import CheckedSettings, setting
 
 # Scores that differ by less are equal: the same plan at another place of a batch differs in its last bits.
 TIE = 1e-6
@@ -20,7 +20,7 @@ BEST, TIED, KEPT, BACKUP, NONE = "best", "tie", "kept", "backup", "none"
 
 
 @dataclass(frozen=True)
-class ChoiceSettings:
+class ChoiceSettings(CheckedSettings):
     """How firmly the plan that was chosen stays chosen."""
 
     margin: float = setting(
@@ -38,9 +38,6 @@ class ChoiceSettings:
         3600.0,
         "s",
     )
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from astra_ros.plans.errors import PlanError, RobotUnknown
 from astra_ros.plans.limits import LimitSettings
 from astra_ros.plans.plan import Plan
 from astra_ros.plans.start import RobotNow, StartRules
-from astra_ros.settings import check_ranges, setting
+from astra_ros.settings import CheckedSettings, setting
 from astra_ros.texts import listed
 
 MAX_HORIZON = 256
@@ -42,7 +42,7 @@ class NothingToImagine(UserError, ValueError):
 
 
 @dataclass(frozen=True)
-class PlanSettings:
+class PlanSettings(CheckedSettings):
     """Which plans are imagined, and how far."""
 
     # Upper limits catch typing errors, which would take all memory or hours.
@@ -79,9 +79,6 @@ class PlanSettings:
         "not imagined; other such joints must stand still along a plan",
     )
     limits: LimitSettings = LimitSettings()
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
 
 @dataclass(frozen=True)
