@@ -46,6 +46,12 @@ class ExecutedPlan:
         """The time of a frame in steps from the plan's beginning."""
         return (stamp_ns - self.begins_ns) / (self.dt_s * NANOSECONDS)
 
+    def compared_step(self, stamp_ns: int) -> int | None:
+        """The step at which a frame of this time is compared, from 1 on; None before the plan and after it."""
+        step = self.step_of(stamp_ns)
+        nearest = min(math.floor(step + 0.5), len(self.imagined) - 1)
+        return nearest if nearest >= 1 and step < len(self.imagined) else None
+
     def strays(self, step: float, joints: Mapping[str, float]) -> str:
         """The joint that is furthest from the plan, where that is more than `FOLLOWS`, in words; else ''."""
         names = [name for name in self.plan.motion_names if name in joints]
@@ -120,23 +126,27 @@ class PredictionMonitor:
 
     def wants(self, stamp_ns: int) -> bool:
         """Whether a frame of this time is compared: one a step, from the first step to the last."""
-        if self._plan is None:
-            return False
-        step = self._plan.step_of(stamp_ns)
-        return self._step < math.floor(step + 0.5) and step < len(self._plan.imagined)
+        step = None if self._plan is None else self._plan.compared_step(stamp_ns)
+        return step is not None and step > self._step
+
+    @property
+    def follows(self) -> bool:
+        """Whether frames of a plan may still come."""
+        return self._plan is not None
 
     def add(self, stamp_ns: int, latent: np.ndarray, joints: Mapping[str, float]) -> FrameComparison | None:
         """Compare a frame, float32 [C, h, w], taken where the joints were, rad or m; None where it is not wanted."""
         plan = self._plan
         if plan is None or not self.wants(stamp_ns):
             return None
-        step = plan.step_of(stamp_ns)
+        step, nearest = plan.step_of(stamp_ns), plan.compared_step(stamp_ns)
+        assert nearest is not None
         self.strays = plan.strays(step, joints)
         if self.strays:
             self._plan = None
             self._window.clear()
             return None
-        self._step = math.floor(step + 0.5)
+        self._step = nearest
         found = frame_error(latent, plan.imagined, plan.expected, step)
         self._way.append(found)
         self._window.append(found)

@@ -1,6 +1,7 @@
 """While a plan that was handed on is executed, real frames against imagined ones. Without ROS.
 
-Frames come from the executor's threads; the model's thread encodes and compares them between its requests.
+Frames come from the executor's threads; the model's thread encodes and compares them between its requests. While it is
+busy, one frame waits for each step of the plan, the first that came: the one that would be compared without the wait.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,11 +17,19 @@ from astra_ros.nodes.reports import OK, WARN, Status
 from astra_ros.ranking.imaginer import Imaginer, Result
 from astra_ros.ranking.prediction_monitor import ExecutedPlan, FrameComparison, PredictionMonitor
 
-KEPT = 32  # frames that wait while the model's thread is busy: a plan of 4 s has 16
 CURE = (
     "check whether the camera was moved, whether robot_description is that of the robot, and whether the scene has "
     "something new"
 )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A frame that waits, and where the joints were."""
+
+    stamp_ns: int
+    frame: np.ndarray
+    joints: Mapping[str, float]
 
 
 class PredictionWatch:
@@ -32,7 +42,11 @@ class PredictionWatch:
     def __init__(self, publish: Callable[[FrameComparison], None]) -> None:
         self._publish = publish
         self._lock = threading.Lock()
-        self._waiting: deque[tuple[int, np.ndarray, dict[str, float]]] = deque(maxlen=KEPT)
+        # Frames, behind the plan that they are of; ``compare`` leaves none, so there are two plans at most.
+        self._waiting: deque[_Seen | ExecutedPlan] = deque()
+        self._plan: ExecutedPlan | None = None  # the newest
+        self._step = 0  # of that plan, for which the last frame was taken
+        self._between_steps = self._lost = 0
         self._monitor = PredictionMonitor({})
 
     def attach(self, limits: Mapping) -> None:
@@ -40,6 +54,7 @@ class PredictionWatch:
         with self._lock:
             self._monitor = PredictionMonitor(limits)
             self._waiting.clear()
+            self._plan = None
 
     def begin(self, result: Result, name: str, begins_ns: int) -> None:
         """Follow a plan of a result, which begins now or later. Plans that were not imagined frame by frame are not
@@ -61,15 +76,22 @@ class PredictionWatch:
             np.concatenate([[0.0], made.uncertainty[best, :steps]]),
         )
         with self._lock:
-            self._monitor.begin(plan)
-            self._waiting.clear()
+            if self._waiting and isinstance(self._waiting[-1], ExecutedPlan):
+                self._waiting.pop()  # it was replaced before any of its frames came
+            self._waiting.append(plan)  # behind the frames of the plan before, which were not compared yet
+            self._plan, self._step = plan, 0
 
     def on_frame(self, frame: np.ndarray, stamp_ns: int, joints: Mapping[str, float]) -> bool:
         """Take a frame at the model's size and where the joints were; whether ``compare`` has something to do."""
         with self._lock:
-            if not self._monitor.wants(stamp_ns):
+            step = None if self._plan is None else self._plan.compared_step(stamp_ns)
+            if step is None:
                 return False
-            self._waiting.append((stamp_ns, frame, dict(joints)))
+            if step <= self._step:
+                self._between_steps += 1
+                return False
+            self._step = step
+            self._waiting.append(_Seen(stamp_ns, frame, dict(joints)))
             return True
 
     def compare(self, imaginer: Imaginer) -> None:
@@ -77,13 +99,27 @@ class PredictionWatch:
         with self._lock:
             waiting = list(self._waiting)
             self._waiting.clear()
-        if waiting:
-            latents = imaginer.model.encode(np.stack([frame for _, frame, _ in waiting]))
-            for (stamp_ns, _, joints), latent in zip(waiting, latents):
-                with self._lock:
-                    found = self._monitor.add(stamp_ns, latent, joints)
-                if found is not None:
-                    self._publish(found)
+        frames = [each.frame for each in waiting if isinstance(each, _Seen)]
+        try:
+            latents = iter(imaginer.model.encode(np.stack(frames)) if frames else ())
+        except Exception:  # the frames are lost; the plan is still followed
+            with self._lock:
+                self._lost += len(frames)
+                for plan in waiting:
+                    if isinstance(plan, ExecutedPlan):
+                        self._monitor.begin(plan)
+            raise
+        for each in waiting:
+            with self._lock:
+                if isinstance(each, ExecutedPlan):
+                    self._monitor.begin(each)
+                    continue
+                found = self._monitor.add(each.stamp_ns, next(latents), each.joints)
+            if found is not None:
+                self._publish(found)
+        with self._lock:
+            if not self._monitor.follows and not self._waiting:
+                self._plan = None
         imaginer.uncertainty_factor = self._monitor.factor
 
     def status(self, on: bool) -> Status:
@@ -92,6 +128,7 @@ class PredictionWatch:
             monitor = self._monitor
             fault, limit, last, strays = monitor.fault, monitor.limit, monitor.last, monitor.strays
             values: dict[str, object] = {"plans_compared": monitor.plans, "frames_compared": monitor.frames}
+            values |= {"frames_between_steps": self._between_steps, "frames_lost": self._lost}
         values |= {
             "last_error": "" if last is None else f"{last.error:.3f}",
             "last_expected_error": "" if last is None else f"{last.expected:.3f}",

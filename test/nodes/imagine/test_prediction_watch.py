@@ -11,6 +11,7 @@ from astra_ros.inference.prediction_limit import PredictionLimit
 from astra_ros.nodes.imagine.prediction_watch import PredictionWatch
 from astra_ros.nodes.imagine.settings import ImagineSettings, NodeSettings, PlanTopicSettings
 from astra_ros.nodes.reports import OK, WARN
+from astra_ros.plans.joint_plan import JointPlan
 
 LIMIT = PredictionLimit(2.0, 0.01, 100)
 
@@ -65,9 +66,8 @@ def test_it_can_be_turned_off():
     assert not bench.compared and bench.status("prediction").level == OK
 
 
-@pytest.mark.parametrize(("stride", "followed"), [(1, True), (4, False)])
-def test_a_plan_that_was_imagined_coarsely_is_not_followed(stride, followed):
-    watch = PredictionWatch(lambda found: None)
+def begin(watch, begins_ns=0, stride=1):
+    """Have joint a go from 0 to 0.1 in eight steps of 0.5 s, imagined without any change."""
     made = Fields(
         imagined_steps=np.array([8]),
         strides=np.array([stride]),
@@ -75,9 +75,97 @@ def test_a_plan_that_was_imagined_coarsely_is_not_followed(stride, followed):
         uncertainty=np.full((1, 8), 0.1, np.float32),
     )
     read = Fields(dt_s=0.5, current_latent=np.zeros((1, 1, 1), np.float32))
-    prepared = Fields(space=Fields(name="arm", columns_are_joints=True), plans=(None,))
-    watch.begin(Fields(prepared=prepared, names=("a",), imagination=made, critic_input=read), "a", 0)
-    assert watch.on_frame(np.zeros((4, 4, 3), np.uint8), NS, {}) is followed
+    plan = JointPlan(("a",), np.array([0.0, 4.0]), np.array([[0.0], [0.1]]))
+    prepared = Fields(space=Fields(name="arm", columns_are_joints=True), plans=(plan,))
+    watch.begin(Fields(prepared=prepared, names=("a",), imagination=made, critic_input=read), "a", begins_ns)
+
+
+def frame(value):
+    return np.full((4, 4, 3), value, np.uint8)
+
+
+@pytest.mark.parametrize(("stride", "followed"), [(1, True), (4, False)])
+def test_a_plan_that_was_imagined_coarsely_is_not_followed(stride, followed):
+    watch = PredictionWatch(lambda found: None)
+    begin(watch, stride=stride)
+    assert watch.on_frame(frame(0), NS, {}) is followed
+
+
+class Encoder:
+    """An imaginer whose latents are the mean brightness; `batches`: how many frames it encoded each time."""
+
+    def __init__(self):
+        self.model, self.batches, self.fails, self.uncertainty_factor = self, [], False, 1.0
+
+    def encode(self, frames):
+        self.batches.append(len(frames))
+        if self.fails:
+            raise RuntimeError("out of memory")
+        return (frames.mean(axis=(1, 2, 3)) / 255).astype(np.float32)[:, None, None, None]
+
+
+def watched():
+    found, encoder = [], Encoder()
+    watch = PredictionWatch(found.append)
+    watch.attach({"arm": LIMIT})
+    return watch, found, encoder
+
+
+def film(watch, first_s, last_s, hz=60, begins_s=0.0):
+    """Frames that get brighter; yields after each that is wanted."""
+    for index in range(round((last_s - first_s) * hz)):
+        time_s = first_s + index / hz
+        if watch.on_frame(frame(int(30 * time_s)), round((begins_s + time_s) * NS), {"a": 0.025 * time_s}):
+            yield time_s
+
+
+def test_a_model_that_is_busy_for_a_whole_plan_compares_what_an_idle_one_does():
+    """Four seconds at 60 Hz: 240 frames, of which 8 are compared."""
+    idle, at_once, encoder = watched()
+    begin(idle)
+    for _ in film(idle, 0.0, 4.0):
+        idle.compare(encoder)
+    busy, later, encoder = watched()
+    begin(busy)
+    assert len(list(film(busy, 0.0, 4.0))) == 8
+    busy.compare(encoder)
+    assert encoder.batches == [8] and later == at_once and len(later) == 8
+    values = busy.status(True).values
+    assert values["frames_compared"] == 8 and values["plans_compared"] == 1 and values["frames_lost"] == 0
+    assert values["frames_between_steps"] == 240 - 15 - 8, "the first 15 frames come before the first step's"
+
+
+def test_frames_of_a_plan_that_come_while_the_next_one_is_imagined_are_compared_too():
+    watch, found, encoder = watched()
+    begin(watch)
+    list(film(watch, 0.0, 2.0))
+    begin(watch, begins_ns=2 * NS)  # handed on, before the model's thread could compare
+    list(film(watch, 0.0, 1.0, begins_s=2.0))
+    watch.compare(encoder)
+    assert [each.time_s for each in found] == pytest.approx([0.25, 0.75, 1.25, 1.75, 0.25, 0.75])
+
+
+def test_plans_that_are_replaced_before_their_first_frame_do_not_pile_up():
+    watch, found, encoder = watched()
+    for second in range(1000):
+        begin(watch, begins_ns=second * NS)
+    assert len(watch._waiting) == 1
+    list(film(watch, 0.0, 0.3, begins_s=999.0))
+    watch.compare(encoder)
+    assert [each.time_s for each in found] == [0.25]
+
+
+def test_frames_that_cannot_be_encoded_are_counted_and_the_plan_is_still_followed():
+    watch, found, encoder = watched()
+    begin(watch)
+    list(film(watch, 0.0, 1.0))
+    encoder.fails = True
+    with pytest.raises(RuntimeError):
+        watch.compare(encoder)
+    encoder.fails = False
+    list(film(watch, 1.0, 2.0))
+    watch.compare(encoder)
+    assert watch.status(True).values["frames_lost"] == 2 and len(found) == 2
 
 
 @pytest.fixture(scope="module")
