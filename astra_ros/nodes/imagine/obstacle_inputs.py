@@ -21,12 +21,16 @@ ADD, REMOVE, APPEND, MOVE = range(4)
 class ObstacleInputs:
     """The collision objects of the newest planning scene. Safe to use from several threads.
 
-    Octomaps, planes and bodies attached to the robot are not taken. Objects with planes are named, the others are not.
+    Octomaps, planes and bodies attached to the robot are not taken; `left_out` names them. A body that is attached is
+    no obstacle any more, or the robot would touch what it carries.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._held: dict[str, tuple[str, tuple[KnownObstacle, ...]]] = {}  # name -> frame and pieces
+        self._unread: dict[str, str] = {}  # name of an object -> what of it is not taken
+        self._attached: dict[str, str] = {}  # name of a body -> its link
+        self._has_octomap = self._came = False
 
     def on_scene(self, msg) -> None:
         """Take a planning scene: all of it, or its changes (`is_diff`).
@@ -35,16 +39,38 @@ class ObstacleInputs:
             ObstacleError: an object, or a part of it, cannot be used; the others are taken.
         """
         fault: ObstacleError | None = None
+        octomap, bodies = msg.world.octomap.octomap, msg.robot_state.attached_collision_objects
         with self._lock:
+            self._came = True
             if not msg.is_diff:
-                self._held.clear()
+                for held in (self._held, self._unread, self._attached):
+                    held.clear()
             for each in msg.world.collision_objects:
                 try:
                     self._take(each)
                 except ObstacleError as error:
+                    self._unread[str(each.id)] = error.problem
                     fault = fault or error
+            if octomap.id or not msg.is_diff:  # changes without an octomap leave it as it is
+                self._has_octomap = len(octomap.data) > 0
+            for body in bodies:
+                self._attach(body)
         if fault:
             raise fault
+
+    @property
+    def came(self) -> bool:
+        """Whether a planning scene has come."""
+        return self._came
+
+    @property
+    def left_out(self) -> str:
+        """What the scene has and critics are not told, in words, or ''."""
+        with self._lock:
+            said = ["the octomap"] * self._has_octomap
+            said += [f"'{short(name)}', attached to '{short(link)}'" for name, link in self._attached.items()]
+            said += [f"'{short(name)}' ({problem})" for name, problem in self._unread.items()]
+        return listed(said)
 
     def now(self, frames: Collection[str | None]) -> tuple[tuple[KnownObstacle, ...], str]:
         """(Obstacles whose frame is one of these; the objects in other frames, in words, or '')."""
@@ -57,21 +83,38 @@ class ObstacleInputs:
         return found, f"obstacles are known in {wanted} only, not {listed(others)}" if others else ""
 
     def _take(self, msg) -> None:
-        name, operation = str(msg.id), msg.operation
-        operation = operation[0] if isinstance(operation, bytes) else int(operation)
+        name, operation = str(msg.id), _operation(msg)
         if operation == REMOVE:
-            for gone in [name] if name else list(self._held):
+            for gone in [name] if name else [*self._held, *self._unread]:
                 self._held.pop(gone, None)
+                self._unread.pop(gone, None)
             return
+        self._attached.pop(name, None)
         if operation == MOVE:
             problem, cure = "it moves without its shapes", "publish it anew with the operation ADD"
             raise ObstacleError(problem, thing=f"obstacle '{short(name)}'", cure=cure)
         before = self._held.get(name, ("", ()))[1] if operation == APPEND else ()
+        if operation == ADD:
+            self._unread.pop(name, None)
         self._held.pop(name, None)  # where it cannot be read, the old one does not count either
         self._held[name] = (msg.header.frame_id, (*before, *_pieces(name, msg)))
         if len(getattr(msg, "planes", ())):
             problem, cure = "it has planes, which are not taken", "give a large box"
             raise ObstacleError(problem, thing=f"obstacle '{short(name)}'", cure=cure)
+
+    def _attach(self, msg) -> None:
+        name, removed = str(msg.object.id), _operation(msg.object) == REMOVE
+        if removed:
+            for gone in [name] if name else list(self._attached):
+                self._attached.pop(gone, None)
+            return
+        self._attached[name] = str(msg.link_name)
+        self._held.pop(name, None)
+        self._unread.pop(name, None)
+
+
+def _operation(msg) -> int:
+    return msg.operation[0] if isinstance(msg.operation, bytes) else int(msg.operation)
 
 
 def _pieces(name: str, msg) -> Iterable[KnownObstacle]:

@@ -45,6 +45,7 @@ class ImagineStatuses:
             self._plans(),
             self._joints(),
             *self._odometry(),
+            *self._obstacles(),
             self._requests(),
             self._predicted(),
             topics,
@@ -227,6 +228,20 @@ class ImagineStatuses:
         if reason := refused.recent or missing:
             return [Status("odometry", WARN, reason, values)]
         return [Status("odometry", OK, "odometry arrives", values)]
+
+    def _obstacles(self) -> list[Status]:
+        """One status once a planning scene has come, else none."""
+        scene, refused = self._inputs.obstacles, self._health.refused["obstacles"]
+        if not scene.came:
+            return []
+        left_out = scene.left_out
+        values = {"left_out": left_out, "obstacles_refused": refused.count, "last_refusal": refused.last}
+        text = left_out and (
+            f"critics are not told all of the planning scene: {left_out}; give what matters as boxes, spheres, "
+            "cylinders or meshes"
+        )
+        text = self._health.conditions.see("planning scene", text)
+        return [Status("obstacles", WARN if text else OK, text or "the planning scene is read", values)]
 
     def _missing_joints(self, heard: bool) -> str:
         """The fault where plans wait for joint states that do not arrive, or ''; logged once after a while."""

@@ -7,6 +7,7 @@ import pytest
 from imagine_bench import CoreBench
 
 from astra_ros.nodes.imagine.obstacle_inputs import ADD, APPEND, MOVE, REMOVE, ObstacleInputs
+from astra_ros.nodes.reports import OK, WARN
 from astra_ros.obstacles import ObstacleError
 
 BOX, SPHERE, CYLINDER, CONE = 1, 2, 3, 4  # shape_msgs/SolidPrimitive
@@ -30,8 +31,16 @@ def collision_object(name, shapes=(), operation=ADD, frame="world", at=pose(), m
     )  # fmt: skip
 
 
-def scene(*objects, is_diff=False):
-    return Fields(is_diff=is_diff, world=Fields(collision_objects=list(objects)))
+def body(name, link="hand", operation=ADD):
+    """A body that is attached to a link."""
+    return Fields(link_name=link, object=collision_object(name, operation=operation))
+
+
+def scene(*objects, is_diff=False, attached=(), octomap=None):
+    """`octomap`: its data; None: there is none."""
+    tree = Fields(id="" if octomap is None else "OcTree", data=octomap or [])
+    world = Fields(collision_objects=list(objects), octomap=Fields(octomap=tree))
+    return Fields(is_diff=is_diff, world=world, robot_state=Fields(attached_collision_objects=list(attached)))
 
 
 def names(inputs, frames=("world",)):
@@ -107,6 +116,59 @@ def test_planes_are_refused_by_name_and_the_other_parts_count():
     assert "floor" in error.value.thing and names(inputs) == ["floor"]
 
 
+def test_an_octomap_is_named_while_it_is_there():
+    inputs = ObstacleInputs()
+    assert not inputs.came and inputs.left_out == ""
+    inputs.on_scene(scene(octomap=[1, 2]))
+    inputs.on_scene(scene(is_diff=True))
+    assert inputs.came and inputs.left_out == "the octomap", "changes without an octomap leave it"
+    inputs.on_scene(scene(is_diff=True, octomap=[]))
+    assert inputs.left_out == ""
+    inputs.on_scene(scene(octomap=[1]))
+    inputs.on_scene(scene())
+    assert inputs.left_out == "", "a whole scene replaces all"
+
+
+def test_a_body_that_is_attached_is_named_and_is_no_obstacle_any_more():
+    inputs, ball = ObstacleInputs(), ((SPHERE, [0.2]), pose())
+    inputs.on_scene(scene(collision_object("cup", [ball]), collision_object("post", [ball])))
+    inputs.on_scene(scene(is_diff=True, attached=[body("cup")]))
+    assert names(inputs) == ["post"] and inputs.left_out == "'cup', attached to 'hand'"
+    inputs.on_scene(scene(collision_object("cup", [ball]), is_diff=True))  # put down
+    assert names(inputs) == ["post", "cup"] and inputs.left_out == ""
+    for name in ("cup", ""):
+        inputs.on_scene(scene(is_diff=True, attached=[body("cup"), body("plate")]))
+        inputs.on_scene(scene(is_diff=True, attached=[body(name, operation=REMOVE)]))
+        assert inputs.left_out == ("'plate', attached to 'hand'" if name else "")
+    inputs.on_scene(scene(attached=[body("plate")]))
+    inputs.on_scene(scene())
+    assert inputs.left_out == ""
+
+
+def test_objects_that_cannot_be_read_are_named_until_they_are_replaced_or_gone():
+    inputs, ball = ObstacleInputs(), ((SPHERE, [0.2]), pose())
+    bad = (collision_object("cone", [((CONE, [1.0]), pose())]), collision_object("floor", [ball], planes=[Fields()]))
+    for gone in ([collision_object(name, [ball]) for name in ("cone", "floor")], [collision_object("", (), REMOVE)]):
+        with pytest.raises(ObstacleError):
+            inputs.on_scene(scene(*bad))
+        assert "'cone' (" in inputs.left_out and "'floor' (it has planes" in inputs.left_out
+        inputs.on_scene(scene(*gone, is_diff=True))
+        assert inputs.left_out == ""
+
+
+def test_what_is_left_out_is_a_lasting_warning_and_logged_once():
+    bench = CoreBench()
+    assert not [each for each in bench.core.statuses() if each.part == "obstacles"]
+    for _ in range(20):
+        bench.core.on_planning_scene(scene(octomap=[1], attached=[body("cup")]))
+        bench.pass_time(10.0)
+        status = bench.status("obstacles")
+        assert status.level == WARN and "the octomap, 'cup', attached to 'hand'" in status.message
+    assert sum("octomap" in line for line in bench.log.warnings) == 1
+    bench.core.on_planning_scene(scene())
+    assert bench.status("obstacles").level == OK
+
+
 def test_the_imaginer_knows_robot_and_obstacles():
     bench = CoreBench()
     bench.core.on_robot_description(Fields(data=URDF))
@@ -128,4 +190,9 @@ def test_the_message_of_moveit_has_these_fields():
     messages = pytest.importorskip("moveit_msgs.msg", reason="moveit_msgs comes with MoveIt 2, not from PyPI")
     made = messages.PlanningScene()
     made.world.collision_objects.append(messages.CollisionObject(id="a", operation=messages.CollisionObject.REMOVE))
-    ObstacleInputs().on_scene(made)
+    cup = messages.CollisionObject(id="cup", operation=messages.CollisionObject.ADD)
+    made.robot_state.attached_collision_objects.append(messages.AttachedCollisionObject(link_name="hand", object=cup))
+    made.world.octomap.octomap.data = [1]
+    inputs = ObstacleInputs()
+    inputs.on_scene(made)
+    assert "octomap" in inputs.left_out and "'cup'" in inputs.left_out
