@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from networks import NARROW
 
 from astra_ros import cli
 from astra_ros.evaluation.metrics import spearman
@@ -30,16 +31,7 @@ def model(tmp_path_factory):
     torch.manual_seed(0)
     spaces = tuple(space_of(world, robot) for world, spec in WORLDS.items() for robot in spec.robots)
     config = replace(
-        preset("tiny"),
-        hidden_dim=48,
-        num_layers=1,
-        num_heads=4,
-        context_layers=1,
-        encoder_widths=(16, 16, 16),
-        decoder_widths=(16, 16, 16),
-        decoder_depths=(1, 1, 1),
-        action_dims=tuple(space.dim for space in spaces),
-        modalities=tuple(space.modality for space in spaces),
+        NARROW, action_dims=tuple(space.dim for space in spaces), modalities=tuple(space.modality for space in spaces)
     )
     outcomes = {space.name: config.outcomes for space in spaces}
     return write_model(tmp_path_factory.mktemp("model"), Astra(config), Embodiments(spaces, 0.25, outcomes), "blind")

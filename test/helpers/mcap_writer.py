@@ -50,30 +50,21 @@ IMAGE = Channel("/camera/image_raw", "sensor_msgs/msg/Image")
 JOINTS = Channel("/joint_states", "sensor_msgs/msg/JointState")
 
 
+def grey_image(t: float, value: int) -> bytes:
+    """An image of 16 x 16 pixels of one brightness."""
+    image = dict(height=16, width=16, encoding="rgb8", is_bigendian=0, step=48)
+    return cdr(
+        make("sensor_msgs/msg/Image", header=header(t, "camera"), **image, data=np.full(768, value % 256, np.uint8))
+    )
+
+
 def arm(begin=0.0, end=6.0, image=IMAGE, joints=JOINTS) -> list[tuple[Channel, float, bytes]]:
     """(channel, second, bytes): images at 10 Hz and joints at 20 Hz, j1 = 0.2 t."""
     found = []
     for step in range(round(begin * 20), round(end * 20)):
         t = step / 20
         if step % 2 == 0:
-            found.append(
-                (
-                    image,
-                    t,
-                    cdr(
-                        make(
-                            "sensor_msgs/msg/Image",
-                            header=header(t, "camera"),
-                            height=16,
-                            width=16,
-                            encoding="rgb8",
-                            is_bigendian=0,
-                            step=48,
-                            data=_grey(step // 2),
-                        )
-                    ),
-                )
-            )
+            found.append((image, t, grey_image(t, step // 2)))
         found.append(
             (
                 joints,
@@ -201,10 +192,6 @@ def _record(code: int, body: bytes) -> bytes:
 
 def _text(text: str) -> bytes:
     return struct.pack("<I", len(text.encode())) + text.encode()
-
-
-def _grey(value: int):
-    return np.full(16 * 16 * 3, value % 256, np.uint8)
 
 
 def _numbers(*values: float):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from networks import network_of
+from networks import NARROW, network_of
 from user_errors import fault
 
 from astra_ros.inference import Conditioning, ModelError, load_world_model
@@ -18,7 +18,6 @@ from astra_ros.inference.torch_style_file import read_style, write_style
 from astra_ros.plans.action_spaces.joints import JointSpace
 from astra_ros.training.export import Embodiments, write_model
 from astra_ros.world_model.astra import Astra
-from astra_ros.world_model.config import preset
 from astra_ros.world_model.style_transfer import StyleConfig, StyleTransfer
 
 SPACE = JointSpace("two_joints", ("a", "b"), (0.0, 0.1), (1.0, 0.5), (0.1, 0.1))
@@ -28,18 +27,7 @@ LABELLED = ("obstacle_contact", "tool_position")
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
     torch.manual_seed(0)
-    config = replace(
-        preset("tiny"),
-        hidden_dim=48,
-        num_layers=2,
-        num_heads=4,
-        context_layers=1,
-        encoder_widths=(16, 16, 16),
-        decoder_widths=(16, 16, 16),
-        decoder_depths=(1, 1, 1),
-        action_dims=(SPACE.dim,),
-        modalities=("joints",),
-    )
+    config = replace(NARROW, num_layers=2, action_dims=(SPACE.dim,), modalities=("joints",))
     return write_model(
         tmp_path_factory.mktemp("model"), Astra(config), Embodiments((SPACE,), 0.25, {SPACE.name: LABELLED}), "test"
     )

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 from small_models import write_random_model
@@ -26,8 +27,9 @@ def card(tmp_path, monkeypatch):
     return ModelCard.read(write_random_model(tmp_path / "one", **changes, observed_displacements=0))
 
 
-def test_a_process_waits_for_another_that_exports_the_same(card, caplog):
-    """And takes its files; the lock is that of a process, also for threads of one."""
+@contextmanager
+def waits_for_another(card, caplog):
+    """An export that waits as long as the block lasts, since another process exports the same."""
     caplog.set_level(logging.INFO)
     folder = export_folder(card)
     folder.parent.mkdir(parents=True)
@@ -39,29 +41,25 @@ def test_a_process_waits_for_another_that_exports_the_same(card, caplog):
         deadline = time.monotonic() + 60
         while "waiting for it" not in caplog.text and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert not folder.exists()
-        torch_export._write(card, folder)
-        written = (folder / MANIFEST).stat()
+        yield folder
     finally:
         os.close(other)
         waits.join(60)
+
+
+def test_a_process_waits_for_another_that_exports_the_same(card, caplog):
+    """And takes its files; the lock is that of a process, also for threads of one."""
+    with waits_for_another(card, caplog) as folder:
+        assert not folder.exists()
+        torch_export._write(card, folder)
+        written = (folder / MANIFEST).stat()
     assert caplog.text.count("waiting for it") == 1 and caplog.text.count("(1 of 9)") == 1
     assert (folder / MANIFEST).stat().st_ino == written.st_ino and read_manifest(folder, card)
 
 
 def test_a_process_exports_after_another_that_failed(card, caplog):
-    caplog.set_level(logging.INFO)
-    folder = export_folder(card)
-    folder.parent.mkdir(parents=True)
-    other = os.open(folder.parent, os.O_RDONLY)
-    fcntl.flock(other, fcntl.LOCK_EX)
-    waits = threading.Thread(target=export_network, args=(card,))
-    waits.start()
-    deadline = time.monotonic() + 60
-    while "waiting for it" not in caplog.text and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.close(other)
-    waits.join(60)
+    with waits_for_another(card, caplog) as folder:
+        pass
     assert read_manifest(folder, card)
 
 

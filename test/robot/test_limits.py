@@ -21,23 +21,21 @@ def joint(name, kind, limit):
     return f'<joint name="{name}" type="{kind}">{limit}</joint>'
 
 
+def description(*joints):
+    return "<robot>" + "".join(joints) + "</robot>"
+
+
 def test_limits_are_those_of_turning_and_sliding_joints_that_have_any():
-    text = (
-        "<robot>"
-        + "".join(
-            (
-                joint("turn", "revolute", '<limit lower="-1.5" upper="2" effort="1" velocity="1"/>'),
-                joint("slide", "prismatic", '<limit upper="0.04" effort="1" velocity="1"/>'),
-                joint("wheel", "continuous", '<limit lower="-1" upper="1" effort="1" velocity="1"/>'),
-                joint("unknown", "revolute", '<limit effort="1" velocity="1"/>'),
-                joint("zeros", "revolute", '<limit lower="0" upper="0" effort="1" velocity="1"/>'),
-                joint("word", "revolute", '<limit lower="${low}" upper="1" effort="1" velocity="1"/>'),
-                joint("nan", "revolute", '<limit lower="nan" upper="1" effort="1" velocity="1"/>'),
-                joint("bare", "revolute", ""),
-                joint("plate", "fixed", ""),
-            )
-        )
-        + "</robot>"
+    text = description(
+        joint("turn", "revolute", '<limit lower="-1.5" upper="2" effort="1" velocity="1"/>'),
+        joint("slide", "prismatic", '<limit upper="0.04" effort="1" velocity="1"/>'),
+        joint("wheel", "continuous", '<limit lower="-1" upper="1" effort="1" velocity="1"/>'),
+        joint("unknown", "revolute", '<limit effort="1" velocity="1"/>'),
+        joint("zeros", "revolute", '<limit lower="0" upper="0" effort="1" velocity="1"/>'),
+        joint("word", "revolute", '<limit lower="${low}" upper="1" effort="1" velocity="1"/>'),
+        joint("nan", "revolute", '<limit lower="nan" upper="1" effort="1" velocity="1"/>'),
+        joint("bare", "revolute", ""),
+        joint("plate", "fixed", ""),
     )
     assert position_limits(text) == {"turn": Limits(-1.5, 2.0), "slide": Limits(0.0, 0.04, "m")}
     with pytest.raises(DescriptionError):
@@ -45,20 +43,14 @@ def test_limits_are_those_of_turning_and_sliding_joints_that_have_any():
 
 
 def test_hard_limits_are_infinite_where_a_description_does_not_know_them():
-    text = (
-        "<robot>"
-        + "".join(
-            (
-                joint("turn", "revolute", '<limit lower="-1.5" upper="2" effort="1" velocity="3"/>'),
-                joint("new", "revolute", '<limit lower="-1" upper="1" velocity="3" acceleration="9"/>'),
-                joint("slide", "prismatic", '<limit upper="0.04" velocity="0"/>'),
-                joint("wheel", "continuous", '<limit lower="-1" upper="1" velocity="8"/>'),
-                joint("word", "revolute", '<limit lower="0" upper="0" velocity="fast"/>'),
-                joint("bare", "revolute", ""),
-                joint("plate", "fixed", ""),
-            )
-        )
-        + "</robot>"
+    text = description(
+        joint("turn", "revolute", '<limit lower="-1.5" upper="2" effort="1" velocity="3"/>'),
+        joint("new", "revolute", '<limit lower="-1" upper="1" velocity="3" acceleration="9"/>'),
+        joint("slide", "prismatic", '<limit upper="0.04" velocity="0"/>'),
+        joint("wheel", "continuous", '<limit lower="-1" upper="1" velocity="8"/>'),
+        joint("word", "revolute", '<limit lower="0" upper="0" velocity="fast"/>'),
+        joint("bare", "revolute", ""),
+        joint("plate", "fixed", ""),
     )
     assert joint_limits(text) == {
         "turn": JointLimits(-1.5, 2.0, 3.0),

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from networks import NARROW, network_of
+from networks import NARROW, SMALL, network_of, random_network
 from user_errors import refusal
 
 from astra_ros.commands import train
@@ -20,16 +20,11 @@ from astra_ros.world_model.one_pass import one_pass, one_pass_config
 from astra_ros.world_model.rollout import FrameContext
 
 HORIZON = 5
-SMALL = replace(NARROW, num_layers=2, action_dims=(6, 4), modalities=("joints", "twist"))
 
 
 @pytest.fixture(scope="module")
 def frame_by_frame():
-    torch.manual_seed(0)
-    model = Astra(SMALL).eval()
-    for parameter in model.denoiser.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
-    return model
+    return random_network(SMALL, std=0.1)
 
 
 def clip_of(config):

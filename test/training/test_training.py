@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from networks import network_of
+from networks import NARROW, network_of
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from user_errors import refusal
 
@@ -21,7 +21,6 @@ from astra_ros.training.clips import Clip
 from astra_ros.training.errors import TrainingError
 from astra_ros.training.precision import has_bfloat16, mixed_precision
 from astra_ros.world_model.astra import Astra
-from astra_ros.world_model.config import preset
 
 
 def test_restyling_keeps_a_picture_in_range_and_greys_grey():
@@ -69,15 +68,7 @@ def test_training_can_be_followed(data, tmp_path, arguments):
 def test_what_is_moved_in_training_is_the_clean_last_observed_latent():
     """Neither the noisy one that attention sees, nor one of the future."""
     torch.manual_seed(0)
-    config = replace(
-        preset("tiny"),
-        hidden_dim=48,
-        num_heads=4,
-        num_layers=1,
-        context_layers=1,
-        action_dims=(6,),
-        modalities=("joints",),
-    )
+    config = replace(NARROW, action_dims=(6,), modalities=("joints",))
     shape = (2, config.temporal_window + 3, *config.latent_shape)
     clip = Clip(torch.randn(shape), torch.randn(2, 3, 6), torch.zeros(2, dtype=torch.long), {}, None, None)
     model = Astra(config)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from networks import SMALL, random_network
 from user_errors import fault
 
 from astra_ros.world_model.action_encoder import ActionConditionEncoder
@@ -13,27 +14,10 @@ from astra_ros.world_model.denoiser import RobotRenderTokens
 from astra_ros.world_model.rollout import FrameContext
 from astra_ros.world_model.temporal import Patchify, TemporalTransformer
 
-SMALL = replace(
-    preset("tiny"),
-    hidden_dim=48,
-    num_layers=2,
-    num_heads=4,
-    context_layers=1,
-    adapter_rank=8,
-    encoder_widths=(16, 16, 16),
-    decoder_widths=(16, 16, 16),
-    action_dims=(6, 4),
-    modalities=("joints", "twist"),
-)
-
 
 @pytest.fixture(scope="module")
 def model():
-    torch.manual_seed(0)
-    model = Astra(SMALL).eval()
-    for parameter in model.denoiser.parameters():  # zero-initialised parts must speak too
-        torch.nn.init.normal_(parameter, std=0.05)
-    return model
+    return random_network(SMALL)
 
 
 def denoise_inputs(batch=2, chunks=3, frames=1):

@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from test_network import SMALL
+from networks import SMALL, random_history, random_network
 
-from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.imagine import PlanBatch, imagine_latents
 from astra_ros.world_model.layers import ConditionedBlock, attend
 from astra_ros.world_model.rollout import Denoised, Noise, PlanConditions, Sampling, Start, rollout
@@ -18,16 +17,12 @@ ONE_PASS = replace(SMALL, time_attention=True, chunk=4, initial_noise=0.0, histo
 
 @pytest.fixture(scope="module")
 def model():
-    torch.manual_seed(0)
-    model = Astra(ONE_PASS).eval()
-    for parameter in model.denoiser.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
-    return model
+    return random_network(ONE_PASS, std=0.1)
 
 
 @pytest.fixture(scope="module")
 def history():
-    return torch.randn(1, 4, *SMALL.latent_shape, generator=torch.Generator().manual_seed(2))
+    return random_history(SMALL)
 
 
 def imagined(model, history, actions, chunk=4, **how):

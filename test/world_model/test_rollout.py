@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from test_network import SMALL
+from networks import SMALL, random_history, random_network
 from user_errors import fault
 
 from astra_ros.world_model.astra import Astra
@@ -17,16 +17,12 @@ from astra_ros.world_model.sampler import FlowSampler
 
 @pytest.fixture(scope="module")
 def model():
-    torch.manual_seed(0)
-    model = Astra(SMALL).eval()
-    for parameter in model.denoiser.parameters():
-        torch.nn.init.normal_(parameter, std=0.05)
-    return model
+    return random_network(SMALL)
 
 
 @pytest.fixture(scope="module")
 def history():
-    return torch.randn(1, 4, *SMALL.latent_shape, generator=torch.Generator().manual_seed(2))
+    return random_history(SMALL)
 
 
 def imagine(model, history, actions, **how):

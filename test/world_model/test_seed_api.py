@@ -1,7 +1,7 @@
 """The seed document's functions, by its names and arguments."""
 
 import torch
-from test_network import SMALL
+from networks import SMALL
 from test_rollout import model  # noqa: F401
 from user_errors import fault
 

@@ -4,7 +4,7 @@ two types."""
 import numpy as np
 import pytest
 from bag_maker import BagMaker, header, make, twist_of
-from mcap_writer import Channel, cdr, write_mcap
+from mcap_writer import Channel, cdr, grey_image, write_mcap
 
 from astra_ros.datasets.dataset import list_episodes, load_episode
 from astra_ros.datasets.rosbag.errors import MotionError, SeveralOdometries, TwoSources
@@ -218,25 +218,7 @@ def test_two_types_on_one_topic_are_named_and_the_one_with_more_messages_counts(
         )
     )
 
-    messages = [
-        (
-            image,
-            t,
-            cdr(
-                make(
-                    "sensor_msgs/msg/Image",
-                    header=header(t, "camera"),
-                    height=16,
-                    width=16,
-                    step=48,
-                    encoding="rgb8",
-                    is_bigendian=0,
-                    data=np.full(768, 9, np.uint8),
-                )
-            ),
-        )
-        for t in np.arange(0, 6, 0.1)
-    ]
+    messages = [(image, t, grey_image(t, 9)) for t in np.arange(0, 6, 0.1)]
     messages += [
         (plain, t, cdr(twist_of(0.4))) for t in np.arange(0.0 if plain_first else 0.01, 6, 0.05 if plain_more else 0.1)
     ]
