@@ -27,6 +27,7 @@ COMMANDS = {
     "style": "teach a model to take on the light and colours of an image",
     "eval": "measure a model on held-out scenes, beside copying the last frame",
     "rank": "over many scenes: does the score order plans as the simulator does?",
+    "strategies": "many plans coarse to fine: the time, and whether the best plan stays the best",
     "explore": "how much of a house a rover sees, by imagination and without",
     "monitor": "how far real frames are from imagined ones; the limit above which the node warns",
     "bench": "how fast: camera image to scores, beside the plain denoising loop",

@@ -98,3 +98,11 @@ def interval(values: np.ndarray, seed: int = 0) -> Interval:
     means = rng.choice(values, (2000, len(values))).mean(1)
     low, high = np.quantile(means, (0.025, 0.975))
     return float(low), float(high)
+
+
+def share_interval(hits: int, count: int) -> Interval:
+    """95 % interval of a share (Wilson 1927). Other than a bootstrap, it is open where all were hits."""
+    z2, share = 1.959964**2, hits / count
+    middle, half = share + z2 / (2 * count), np.sqrt(z2 * (share * (1 - share) + z2 / (4 * count)) / count)
+    low, high = ((middle + sign * half) / (1 + z2 / count) for sign in (-1, 1))
+    return float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1))

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from tqdm import tqdm
 
-from astra_ros.camera.frame_size import to_model_size
 from astra_ros.critics import DEFAULT_CRITICS
 from astra_ros.critics.base import CriticSettings
 from astra_ros.critics.curiosity import CuriositySettings
@@ -24,6 +23,7 @@ from astra_ros.evaluation.requests import RankRequest
 from astra_ros.evaluation.rescoring import plan_alone, with_truth
 from astra_ros.evaluation.results import check_writable, write_json, write_result
 from astra_ros.evaluation.scene import Ordering, Scene
+from astra_ros.evaluation.scene_start import begin_scene
 from astra_ros.inference import ModelCard, load_world_model
 from astra_ros.inference.card import CARD_FILE
 from astra_ros.obstacles import read_obstacles
@@ -119,39 +119,27 @@ def play_scenes(
 def play_scene(imaginer: Imaginer, world: World, seed: int, plans: int, lead_in_s: float = 0.0) -> Scene | None:
     """One scene; None where it begins in contact, or all plans have the same outcome."""
     card = imaginer.model.card
-    world.reset(seed)
-    if lead_in_s:
-        world.play(np.random.default_rng([seed, 8]), lead_in_s)
-    frames = [world.render()]
-    for _ in range(max(card.history - 1, round(lead_in_s / card.dt_s))):
-        world.step(card.dt_s)
-        frames.append(world.render())
-    if world.labels()["obstacle_contact"]:
+    start = begin_scene(world, card, seed, plans, lead_in_s)
+    if start is None:
         return None
-    history = np.stack([to_model_size(frame, card.image_size) for frame in frames[-card.history :]])
-    goal = world.goal_image()
-    if goal is not None:
-        goal = to_model_size(goal, card.image_size)
-    body = world.embodiment
-    now = dict(zip(body.motion_names, world.motion()))
-    kinds, candidates = zip(*world.propose(plans, seed))
+    body, candidates, now = world.embodiment, start.plans, start.motion_now
     rest = action_space_class(body.modality).rest(body.motion_names, now, PLAN_S, "rest")
-    start = world.snapshot()
+    here = world.snapshot()
     truth = []
     for plan in (*candidates, rest):
-        world.restore(start)
+        world.restore(here)
         truth.append(execute(world, plan, imaginer.settings.horizon, card.dt_s, render=False).verdict)
     *truth, still = truth
     if np.ptp([verdict.outcome for verdict in truth]) < ALIKE:
         return None
-    result = imaginer.score(history, candidates, now, goal, seed=seed)
+    result = imaginer.score(start.history, candidates, now, start.goal, seed=seed)
     if result.prepared.refused:  # scores and outcomes would be of different plans
         raise UserError(str(next(iter(result.prepared.refused.values()))), thing=f"seed {seed}")
     scores, ordering = result.scores, Ordering.of(result.scores)
     contact = result.imagination.outcomes.get(OBSTACLE_CONTACT)
     return Scene(
         seed=seed,
-        kinds=list(kinds),
+        kinds=start.kinds,
         scores=[score.score for score in scores],
         order=ordering.order,
         verdicts=[score.verdict for score in scores],

@@ -1,4 +1,4 @@
-"""What can be measured of a model: by `astra eval`, `astra rank` and `astra bench`, whose options are these fields."""
+"""What can be measured of a model: by `astra eval`, `astra rank` and others, whose options are these fields."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from astra_ros.evaluation.bench_result import Condition
 from astra_ros.evaluation.contact_calibration import MISS_RATE
 from astra_ros.evaluation.evaluation_result import HORIZONS
 from astra_ros.inference import DEFAULT_MODEL
+from astra_ros.ranking.strategies import COARSE_TO_FINE, StrategySettings
 from astra_ros.registry import UnknownName
 from astra_ros.settings import SettingError, check_ranges, setting
 from astra_ros.simulation.worlds import WORLDS
@@ -23,6 +24,8 @@ RANKED_FROM = HELD_OUT_FROM + 50_000
 CALIBRATED_FROM = HELD_OUT_FROM + 70_000
 EXPLORERS = ("nearest", "random", "map", "imagined", "oracle")
 MONITORED_FROM = HELD_OUT_FROM + 80_000
+# The defaults of the strategies were chosen on scenes from 990,000 on.
+COMPARED_FROM = HELD_OUT_FROM + 60_000
 FEWEST_RUNS = 5  # of larger requests than the first size
 
 
@@ -109,6 +112,26 @@ class RankRequest(ModelRequest):
         if self.first_seed is not None:
             return self.first_seed
         return CALIBRATED_FROM if self.calibrate else RANKED_FROM
+
+
+@dataclass(frozen=True)
+class StrategyRequest(ModelRequest, StrategySettings):
+    robots: Sequence[str] | None = setting(
+        None,
+        "simulated robots (default: all that the model knows)",
+        choices=[robot for world in WORLDS.values() for robot in world.robots],
+    )
+    strategy: str = setting(COARSE_TO_FINE, "what is compared with imagining every frame of every plan")
+    scenes: int = setting(40, "scenes of each robot", 1, 100_000)
+    plans: int = setting(64, "candidate plans of a scene", 2, 1024)
+    few: int = setting(8, "plans of the small request whose time is measured beside", 1, 1024)
+    first_seed: int = setting(COMPARED_FROM, "seed of the first scene")
+    out: Path | None = setting(None, "result file (JSON)")
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        if self.few > self.plans:
+            raise SettingError("few", self.few, f"give at most as many as plans, {self.plans}")
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import numpy as np
+
+
+class Renders(Protocol):
+    """An array whose numbers may not be made yet: `np.asarray` makes those of an index. A numpy array is one, too."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, which: Any, /) -> Any: ...
+
+    def __array__(self, dtype: Any = ..., /) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,7 +26,7 @@ class Conditioning:
     space: str
     actions: np.ndarray = field(repr=False)  # float32 [K, H, A], from `ActionSpace.encode`
     # uint8 [K, H + 1, 3, h, w], rendered along each plan (`robot/plan_renders.py`), first as it is now.
-    robot_renders: np.ndarray | None = field(default=None, repr=False)
+    robot_renders: Renders | None = field(default=None, repr=False)
     # float32 [K, H, 4, 4]: the pose (m) of a moving camera's optical frame in that of the newest image
     # (`MovingCamera.camera_poses`); None where the camera stands still or its way is not known.
     camera_poses: np.ndarray | None = field(default=None, repr=False)
@@ -71,5 +83,5 @@ class Conditioning:
         """The renders of some plans and steps, as one indexes [K, H], each beside that of now: [..., 2, 3, h, w]."""
         if self.robot_renders is None:
             return None
-        then, now = self.robot_renders[:, 1:], self.robot_renders[:, :1]
-        return np.stack([then[which], np.broadcast_to(now, then.shape)[which]], axis=-4)
+        then, plan = self.robot_renders[:, 1:], np.indices((self.plans, self.horizon))[0]
+        return np.stack([np.asarray(then[which]), np.asarray(self.robot_renders[plan[which], 0])], axis=-4)

@@ -207,7 +207,7 @@ class WorldModel:
         renders, poses = conditioning.robot_renders, conditioning.camera_poses
         tokens = reprojected = None
         if renders is not None:
-            tokens = engine.robot_tokens(renders[None, :, 1:] if every else renders[None][:, :, kept])
+            tokens = engine.robot_tokens(np.asarray(renders[None, :, 1:] if every else renders[None][:, :, kept]))
         if poses is not None:
             poses = poses if every else poses[:, np.array(kept) - 1]
             reprojected = engine.reproject(newest, poses.reshape(-1, 4, 4), conditioning.space)

@@ -26,6 +26,7 @@ from astra_ros.plans.start import RobotNow
 from astra_ros.ranking.prepare import Plan, PlanPreparer, PlanSettings, PreparedPlans
 from astra_ros.ranking.strategies import ALL_AT_ONCE, STRATEGIES, PlanRollouts, StrategySettings
 from astra_ros.robot.plan_renders import PlanRenders
+from astra_ros.robot.renders_on_demand import RendersOnDemand
 from astra_ros.settings import setting
 
 GOALS_KEPT = 8  # goal images, each for one place of the robot, in which the object's place is kept
@@ -239,11 +240,17 @@ class Imaginer:
                 prepared, imagination, history[-1], conditioning, read, scores, scored.missing, undrawn, times
             )
 
-        show = None if preliminary is None else lambda *early: preliminary(result(*early))
+        def show(*early) -> None:
+            if preliminary is not None:
+                clock.lap("imagine")
+                preliminary(result(*early))
+
         rollouts = PlanRollouts(conditioning, imagine, score, self.settings.denoising_steps or None, show)
         self.strategy(rollouts)
         imagination = rollouts.imagination
         clock.lap("imagine")
+        if isinstance(renders := conditioning.robot_renders, RendersOnDemand):
+            clock.move(renders.drawn_s, "imagine", "draw")
         scores = score(imagination)
         clock.lap("critics")
         return result(imagination, scores)
@@ -318,8 +325,13 @@ class _Stopwatch:
 
     def lap(self, name: str) -> None:
         now = time.perf_counter()
-        self._laps[name] = now - self._last
+        self._laps[name] = self._laps.get(name, 0.0) + now - self._last
         self._last = now
+
+    def move(self, seconds: float, source: str, to: str) -> None:
+        """Count seconds that were spent in one part as those of another."""
+        self._laps[source] -= seconds
+        self._laps[to] += seconds
 
     def stop(self) -> dict[str, float]:
         return {**self._laps, "total": self._last - self._begin}

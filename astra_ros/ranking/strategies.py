@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from astra_ros.critics.scoring import Scores
+from astra_ros.critics.scoring import VETOED, Scores
 from astra_ros.errors import UserError
 from astra_ros.inference.conditioning import Conditioning
 from astra_ros.inference.imagination import Imagination
+from astra_ros.ranking.doubtful_plans import least_costs
 from astra_ros.registry import Registry
 from astra_ros.settings import setting
+
+AT_A_TIME = 4  # plans that are refined before it is asked which others may be better
+LEAST_SCORE = 1e-6  # lower ones count as this
 
 
 @dataclass(frozen=True)
@@ -22,20 +25,28 @@ class StrategySettings:
     """What strategies read."""
 
     coarse_stride: int = setting(
-        4,
+        8,
         "strategy 'coarse_to_fine': steps from one frame to the next in the coarse view of all plans; a model knows "
         "the strides that it was trained for",
         2,
         16,
         "steps",
     )
+    doubt: float = setting(
+        2.0,
+        "strategy 'coarse_to_fine': a plan is imagined frame by frame if it may be the best, should it cost so many "
+        "standard deviations less than expected from its coarse view; larger finds the best plan more often and takes "
+        "longer",
+        0.0,
+        10.0,
+    )
     refined_plans: int = setting(
         0,
-        "strategy 'coarse_to_fine': how many plans, the best by their coarse view, are then imagined frame by frame",
+        "strategy 'coarse_to_fine': at most how many plans are imagined frame by frame after the coarse view",
         1,
         1024,
         "plans",
-        off="an eighth of them, at least 4",
+        off="as many as may be the best",
     )
 
 
@@ -70,6 +81,11 @@ class PlanRollouts:
     def plans(self) -> int:
         """K, the number of plans."""
         return self._conditioning.plans
+
+    @property
+    def actions(self) -> np.ndarray:
+        """[K, H, A], in units of their spread in training."""
+        return self._conditioning.actions
 
     @property
     def horizon(self) -> int:
@@ -145,10 +161,13 @@ class AllAtOnce(Strategy):
 
 
 class CoarseToFine(Strategy):
-    """All plans at a stride, then frame by frame those that may win.
+    """All plans at a stride, then frame by frame those that may win, a few at a time.
 
-    Refined are the plans with the best coarse scores, whatever their verdicts: the score of a plan that is vetoed for
-    a likely collision is low already, and that of a doubtful one is not. Whatever wins in the end has been refined.
+    The best by their coarse scores come first, whatever their verdicts: the score of a plan that is vetoed for a likely
+    collision is low already, and that of a doubtful one is not. What a closer look changed at these plans tells how far
+    others may be from their coarse scores (`least_costs`). It ends when no other plan may cost less than the best
+    accepted or risky one does, or after ``refined_plans``. Whatever wins in the end has been refined.
+
     Raises StrategyError for a model that was not trained for the stride.
     """
 
@@ -167,17 +186,33 @@ class CoarseToFine(Strategy):
             )
 
     def __call__(self, rollouts: PlanRollouts) -> None:
-        count = self.settings.refined_plans or max(4, math.ceil(rollouts.plans / 8))
-        if count >= rollouts.plans:
+        if rollouts.plans <= AT_A_TIME:
             rollouts.imagine()
             return
         rollouts.imagine(stride=self.settings.coarse_stride)
-        scores = rollouts.show().scores
-        refined = sorted(range(rollouts.plans), key=lambda plan: -scores[plan].score)[:count]
-        rollouts.imagine(sorted(refined))
-        while (best := min(enumerate(rollouts.score().scores), key=lambda each: each[1].rank)[0]) not in refined:
+        scores = rollouts.show()
+        coarse = _costs(scores)
+        most, refined = self.settings.refined_plans or rollouts.plans, list[int]()
+        chosen = np.argsort(coarse, kind="stable")
+        while (chosen := chosen[: min(AT_A_TIME, most - len(refined))]).size:
+            rollouts.imagine(sorted(chosen))
+            refined += chosen.tolist()
+            scores = rollouts.score()
+            full = _costs(scores)[refined]
+            least = least_costs(rollouts.actions, coarse, refined, full, self.settings.doubt)
+            usable = [cost for plan, cost in zip(refined, full) if scores.scores[plan].verdict != VETOED]
+            least[refined] = np.inf
+            chosen = np.argsort(least, kind="stable")
+            chosen = chosen[least[chosen] < min(usable, default=np.inf)]
+        while (best := min(range(rollouts.plans), key=lambda plan: scores.scores[plan].rank)) not in refined:
             rollouts.imagine([best])
             refined.append(best)
+            scores = rollouts.score()
+
+
+def _costs(scores: Scores) -> np.ndarray:
+    """[K] what the plans cost: the sum of penalties that a score stands for."""
+    return -np.log(np.maximum([each.score for each in scores.scores], LEAST_SCORE))
 
 
 ALL_AT_ONCE, COARSE_TO_FINE = "all_at_once", "coarse_to_fine"

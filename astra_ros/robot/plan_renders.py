@@ -12,6 +12,7 @@ from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.plans.action_spaces import ActionSpace
 from astra_ros.robot.kinematics import KinematicsError, LinkPoses
 from astra_ros.robot.renderer import RobotRenderer
+from astra_ros.robot.renders_on_demand import RendersOnDemand
 from astra_ros.robot.shapes import BrokenMeshes, check_meshes, odd_sizes
 
 NOTHING_CAME = "no robot description has come"
@@ -117,8 +118,11 @@ class PlanRenders:
                 reasons.append(drawn.newest_fails)
         return next(filter(None, reasons), None)
 
-    def draw(self, space: ActionSpace, motion: np.ndarray) -> np.ndarray | None:
-        """uint8 [K, H + 1, 3, h, w] of plans [K, H + 1, J]; or None, and ``problem`` says why."""
+    def draw(self, space: ActionSpace, motion: np.ndarray) -> RendersOnDemand | None:
+        """uint8 [K, H + 1, 3, h, w] of plans [K, H + 1, J], each render made when it is read.
+
+        Returns None, and ``problem`` says why, where the robot cannot be rendered.
+        """
         if not space.columns_are_joints or space.name not in self._cameras:
             self.problem = f"the model was trained without robot renders of {space.name}"
             return None
@@ -128,7 +132,8 @@ class PlanRenders:
             return None
         self.problem = None
         self._warn(drawn)
-        return drawn.renderer.draw(motion)
+        camera = drawn.renderer.camera
+        return RendersOnDemand(drawn.renderer.draw, motion, (camera.height, camera.width))
 
     def _why(self, drawn: _Drawn | None) -> str:
         if drawn is not None and drawn.newest_fails:

@@ -286,7 +286,7 @@ def test_the_robot_is_drawn_where_each_plan_takes_it():
     plans = [plan("rest", 0.0, ("a",)), plan("fall", np.pi / 2, ("a",))]
     result = made.score(np.zeros((2, 32, 32, 3), np.uint8), plans)
     assert result.undrawn == "" and made.model.conditioning.robot_renders.shape == (2, 3, 3, 32, 32)
-    renders = made.model.conditioning.robot_renders
+    renders = np.asarray(made.model.conditioning.robot_renders)
     covered = renders[:, 1:, 0].astype(float)
     # At rest the rod stands upright in both frames: taller than wide. Fallen, it lies.
     tall, wide = (covered.max(axis) > 128 for axis in (3, 2))

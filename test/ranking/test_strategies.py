@@ -6,6 +6,7 @@ from known_model import HISTORY, WHITE, KnownModel, plan
 from user_errors import fault
 
 from astra_ros.inference.imagination import Imagination
+from astra_ros.ranking.doubtful_plans import least_costs
 from astra_ros.ranking.imaginer import Imaginer, RankingSettings
 from astra_ros.ranking.strategies import ALL_AT_ONCE, STRATEGIES, Strategy, StrategyError
 from astra_ros.registry import UnknownName
@@ -117,32 +118,81 @@ def coarse_to_fine(model, **settings):
     return Imaginer(model, RankingSettings(horizon=4, strategy="coarse_to_fine", coarse_stride=2, **settings))
 
 
-MANY = [plan(str(end), end, end_s=2.0) for end in (-1.0, -0.6, -0.3, 0.5, 0.2, 0.9, 0.7, 0.0)]
+# Two groups of plans: to the goal and away from it. Neighbours are 0.02 apart.
+MANY = [plan(f"{end:.2f}", end, end_s=2.0) for end in (0.5, *np.linspace(0.72, 0.86, 8), *np.linspace(-0.86, -0.72, 8))]
 
 
 def test_the_best_by_their_coarse_view_are_imagined_frame_by_frame():
-    made, early = coarse_to_fine(FlatteringModel()), []
+    made, early = coarse_to_fine(FlatteringModel(), doubt=0.0), []
     result = made.score(HISTORY, MANY, goal_frame=WHITE, preliminary=early.append)
-    assert made.model.asked == [(8, 2), (4, 1)]  # an eighth of 8 plans would be one: 4 at least
-    assert result.imagination.strides.tolist() == [2, 2, 2, 1, 1, 1, 1, 2]
-    assert result.names[result.best] == "0.9"
+    assert made.model.asked == [(17, 2), (4, 1)]
+    assert np.flatnonzero(result.imagination.strides == 1).tolist() == [0, 6, 7, 8]
+    assert result.names[result.best] == "0.86"
     coarsely = ["imagined coarsely, one frame in 2" in score.reasons for score in result.scores]
-    assert coarsely == [True, True, True, False, False, False, False, True]
+    assert coarsely == (result.imagination.strides == 2).tolist()
     # The first look was shown, with the scores that it gave.
-    assert len(early) == 1 and early[0].names[early[0].best] == "0.5"
-    assert early[0].imagination.strides.tolist() == [2] * 8
+    assert len(early) == 1 and early[0].names[early[0].best] == "0.50"
+    assert early[0].imagination.strides.tolist() == [2] * 17
+    assert early[0].timings_s["total"] >= early[0].timings_s["imagine"] > 0
     # What was refined is scored as if everything had been imagined.
     whole = Imaginer(KnownModel(), RankingSettings(horizon=4)).score(HISTORY, MANY, goal_frame=WHITE)
-    for k in (3, 4, 5, 6):
+    for k in (0, 6, 7, 8):
         assert result.scores[k].critics == whole.scores[k].critics
+
+
+class SlanderingModel(FlatteringModel):
+    """Sees plans to the goal the worse while it looks coarsely, the nearer to it they come: 0.72 looks best."""
+
+    def imagine(self, history, conditioning, *, stride=1, **how):
+        made = super().imagine(history, conditioning, stride=stride, **how)
+        if stride > 1:
+            near = made.latents > 0.7
+            made.latents[near] -= 1.5 * (made.latents[near] - 0.7)
+        return made
+
+
+def test_the_doubtful_are_imagined_frame_by_frame_too():
+    """That 0.72 to 0.78 turn out better, the more the nearer they are to 0.86, tells that the rest may, too."""
+    model = SlanderingModel()
+    result = coarse_to_fine(model).score(HISTORY, MANY[1:], goal_frame=WHITE)
+    assert model.asked[:3] == [(16, 2), (4, 1), (4, 1)] and result.names[result.best] == "0.86"
+    assert set(np.flatnonzero(result.imagination.strides == 1)) >= set(range(8))
+    # Plans of the other group are nothing like these, but by far too bad.
+    assert (result.imagination.strides[8:] == 2).all()
+
+
+def test_no_more_are_refined_than_asked_for():
+    made = coarse_to_fine(SlanderingModel(), refined_plans=6)
+    made.score(HISTORY, MANY[1:], goal_frame=WHITE)
+    assert made.model.asked == [(16, 2), (4, 1), (2, 1)]
+
+
+def test_what_a_closer_look_changed_is_expected_of_plans_nearby():
+    """By hand: at 0, 1 and 5 (median distance 4, so the kernel's length is 1), the costs of the ends are known."""
+    motions, coarse, known = np.array([[[0.0]], [[1.0]], [[5.0]]]), np.array([1.0, 2.0, 3.0]), [0, 2]
+    made = least_costs(motions, coarse, known, np.array([0.0, 4.0]), doubt=0.0)
+    # Differences -1 and 1, their mean 0; plan 1 is like plan 0 by exp(-1/2), like plan 2 by exp(-8).
+    assert made == pytest.approx([0.0, 2.0 - np.exp(-0.5) + np.exp(-8), 4.0], abs=2e-3)
+    doubtful = least_costs(motions, coarse, known, np.array([0.0, 4.0]), doubt=2.0)
+    unexplained = np.sqrt(1.0 - np.exp(-1.0) - np.exp(-16.0))  # of a standard deviation of 1
+    assert made[1] - doubtful[1] == pytest.approx(2.0 * unexplained, abs=2e-3)
+    assert made[[0, 2]] - doubtful[[0, 2]] == pytest.approx([0.0, 0.0], abs=0.1)
+
+
+def test_differences_that_agree_leave_some_doubt():
+    motions = np.zeros((3, 2, 1))  # all plans alike
+    assert least_costs(motions, np.ones(3), [1], np.array([3.0]), doubt=0.0) == pytest.approx([3.0] * 3)
+    motions[2] = 1.0
+    made = least_costs(motions, np.ones(3), [1], np.array([3.0]), doubt=2.0)
+    assert made[2] == pytest.approx(3.0 - 2.0 * np.sqrt(1e-3)) and 3.0 - made[1] < 0.01
 
 
 def test_what_wins_has_been_refined():
     """The one refined plan was flattered. The next best one wins then, and is refined before it may."""
     made = coarse_to_fine(FlatteringModel(), refined_plans=1)
     result = made.score(HISTORY, MANY, goal_frame=WHITE)
-    assert made.model.asked == [(8, 2), (1, 1), (1, 1)]
-    assert result.names[result.best] == "0.9" and result.imagination.strides[[3, 5]].tolist() == [1, 1]
+    assert made.model.asked == [(17, 2), (1, 1), (1, 1)]
+    assert result.names[result.best] == "0.86" and result.imagination.strides[[0, 8]].tolist() == [1, 1]
 
 
 def test_few_plans_are_imagined_frame_by_frame_at_once():

@@ -41,7 +41,7 @@ def covered(plan_renders: PlanRenders, of=None) -> int | None:
     """Pixels that the robot covers, or None where it is not drawn."""
     of = of or space()
     drawn = plan_renders.draw(of, np.zeros((1, 1, len(of.motion_names))))
-    return None if drawn is None else int((drawn[0, 0, 0] == 255).sum())
+    return None if drawn is None else int((np.asarray(drawn)[0, 0, 0] == 255).sum())
 
 
 def broken_mesh(tmp_path) -> str:
