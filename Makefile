@@ -60,10 +60,10 @@ tiny: $(VENV)/.installed  ## make the shipped astra-tiny again: hours, goes on w
 	$(VENV)/bin/astra record --out data/styles --episodes 75 --two-styles
 	$(VENV)/bin/astra style models/astra-tiny --data data/styles --replace
 
-small: $(VENV)/.installed  ## make the shipped astra-small again, out of astra-tiny: three hours, goes on when stopped
-	$(VENV)/bin/astra record --out data/train128 --episodes 300 --size 128
-	$(VENV)/bin/astra train --from tiny --patch 4 --data data/train128 --out runs/astra-small --autoencoder-steps 0 \
-		--dynamics-steps 2800 --starts-every 4 --compile --compositor-steps 4000 --compositor-batch 16
+small: $(VENV)/.installed  ## make the shipped astra-small again, beside astra-tiny's autoencoder: needs a GPU, goes on when stopped
+	$(VENV)/bin/astra record --out data/train128 --episodes 400 --size 128
+	$(VENV)/bin/astra train --preset small --autoencoder tiny --data data/train128 --out runs/astra-small --autoencoder-steps 0 \
+		--dynamics-steps 4300 --dynamics-batch 128 --compositor-steps 4000 --compositor-batch 16
 	$(VENV)/bin/astra export --run runs/astra-small --out models/astra-small
 	$(VENV)/bin/astra record --out data/styles128 --episodes 75 --two-styles --size 128
 	$(VENV)/bin/astra style models/astra-small --data data/styles128 --style-batch 16 --replace

@@ -6,7 +6,7 @@
 A table stands between `<!-- table: NAME -->` and `<!-- end -->`. NAME is
 
     goals                     the project's goals, a column for every model that was measured
-    summary                   some of their rows, for the README
+    summary                   some of their rows and the shipped models, for the README
     MODEL/goals               the same of one model
     MODEL/evaluation, MODEL/ranking, MODEL/style    from results/MODEL/evaluation.json and so on
     MODEL/speed               every engine beside an older build, from results/MODEL/speed.json
@@ -47,6 +47,8 @@ MARKS = re.compile(r"(<!-- table: ([\w/-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 MADE = ("commit", "machine", "date")
 # of a folder of files, one of each model
 FOLDERS = {"ablations": ablations, "moving": moving}
+# of models that shipped earlier; they stand beside the present ones
+EARLIER = ("astra-small-frame-by-frame",)
 # of one model, each from the result file of that name
 TABLES = {"planning": planning, "speed": speed, "evaluation": evaluation, "ranking": ranking, "style": style}
 
@@ -59,6 +61,8 @@ def table(name: str, results: Path, page: Path = PAGES[0]) -> str:
     elif kind in ("goals", "summary"):
         files = sorted(results.glob(f"{folder or '*'}/*.json"))
         files = [file for file in files if file.stem in {row[2] for row in GOALS}]
+        if kind == "summary":
+            files = [file for file in files if file.parent.name not in EARLIER]
     else:
         files = [file for file in [results / f"{name}.json"] if file.exists()]
     if not files:
