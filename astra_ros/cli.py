@@ -13,7 +13,7 @@ import sys
 from types import ModuleType
 
 from astra_ros import __version__
-from astra_ros.commands.arguments import HelpFormat
+from astra_ros.commands.arguments import HelpFormat, flags_of
 from astra_ros.errors import UserError
 from astra_ros.logs import handed_on
 
@@ -30,7 +30,7 @@ COMMANDS = {
     "strategies": "many plans coarse to fine: the time, and whether the best plan stays the best",
     "explore": "how much of a house a rover sees, by imagination and without",
     "monitor": "how far real frames are from imagined ones; the limit above which the node warns",
-    "bench": "how fast: camera image to scores, beside the plain denoising loop",
+    "bench": "how fast: camera image to scores; bench closed-loop: how well whole tasks end",
 }
 
 # Import name -> the extra of this package that installs it.
@@ -104,7 +104,7 @@ def _parser(word: str = "", module: ModuleType | None = None) -> argparse.Argume
         if name == word and module:
             sub.description = module.__doc__
             module.add_arguments(sub)
-            sub.set_defaults(flags={each.dest: each.option_strings[0] for each in sub._actions if each.option_strings})
+            sub.set_defaults(flags=flags_of(sub))
     return parser
 
 

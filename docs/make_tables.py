@@ -12,6 +12,7 @@ A table stands between `<!-- table: NAME -->` and `<!-- end -->`. NAME is
     MODEL/speed               every engine beside an older build, from results/MODEL/speed.json
     planning                  how long motions of arms take to plan, from results/planning.json
     ablations                 a row for every file of results/ablations
+    closed-loop               whole tasks by several ways of choosing, from every file of results/closed-loop
     moving                    what is left of moving things, from every file of results/moving
 
 While its files are missing, a table is empty. A new kind is a file of result_tables/ and an entry of
@@ -25,6 +26,7 @@ import sys
 from pathlib import Path
 
 from result_tables.ablations import ablations
+from result_tables.closed_loop import closed_loop
 from result_tables.evaluation import evaluation
 from result_tables.goals import GOALS, SUMMARY, goals
 from result_tables.moving import moving
@@ -37,6 +39,7 @@ DOCS = Path(__file__).resolve().parent
 RESULTS = DOCS / "results"
 PAGES = [
     DOCS.parent / "README.md",
+    DOCS / "closed-loop.md",
     DOCS / "performance.md",
     DOCS / "planning.md",
     DOCS / "results.md",
@@ -46,7 +49,7 @@ PAGES = [
 MARKS = re.compile(r"(<!-- table: ([\w/-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 MADE = ("commit", "machine", "date")
 # of a folder of files, one of each model
-FOLDERS = {"ablations": ablations, "moving": moving}
+FOLDERS = {"ablations": ablations, "closed-loop": closed_loop, "moving": moving}
 # of one model, each from the result file of that name
 TABLES = {"planning": planning, "speed": speed, "evaluation": evaluation, "ranking": ranking, "style": style}
 

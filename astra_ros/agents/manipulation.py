@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from astra_ros.agents.loop import ActingRobot, ByImagination, Choice, LoopSettings, Moment, RecedingHorizon
+from astra_ros.agents.loop import ActingRobot, ByImagination, Choice, Choose, LoopSettings, Moment, RecedingHorizon
 from astra_ros.control.motion_candidates import Goal, MotionSettings
 from astra_ros.control.motion_planner import MotionPlanner
 from astra_ros.control.planning_errors import PlanningError, PlanningNotInstalled
@@ -128,10 +128,15 @@ class RobotWorldModel:
         )
         return ImaginedMotion(plans, choose(Moment(0, 0.0, initial_state.frames), plans), self.imaginer)
 
-    def push(self, robot: ActingRobot, task: PushTask, settings: LoopSettings, seed: int = 0) -> RecedingHorizon:
+    def push(
+        self, robot: ActingRobot, task: PushTask, settings: LoopSettings, seed: int = 0, choose: Choose | None = None
+    ) -> RecedingHorizon:
         """The loop that pushes an object to its goal: each time several pushes are planned and imagined.
 
         A request that cannot be planned, as while the arm touches something, makes the arm rest; see ``problem``.
+
+        Args:
+            choose: chooses among pushes in place of imagination, such as for a comparison.
         """
         self._describe(task.robot_urdf)
         motion = self.planner.settings
@@ -154,7 +159,8 @@ class RobotWorldModel:
             joints = task.joints()
             return JointPlan(tuple(joints), np.zeros(1), np.array([list(joints.values())]), "rest")
 
-        choose = ByImagination(self.imaginer, task.joints, goal_position=task.goal_position, seed=seed)
+        if choose is None:
+            choose = ByImagination(self.imaginer, task.joints, goal_position=task.goal_position, seed=seed)
         card = self.imaginer.model.card
         done = lambda: task.distance_m <= task.near_m  # noqa: E731
         return RecedingHorizon(robot, propose, choose, rest, done, card.history, card.dt_s, settings)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from astra_ros.agents.loop import Cycle, LoopSettings
+from astra_ros.agents.loop import Choose, Cycle, LoopSettings
 from astra_ros.agents.manipulation import PushTask, RobotWorldModel
 from astra_ros.control.motion_candidates import MotionSettings
 from astra_ros.control.motion_planner import MotionPlanner
@@ -59,6 +59,8 @@ class PushLoop:
     Args:
         count: candidates per choice.
         most_choices: after which an episode ends.
+        choose: chooses among pushes in place of imagination, such as for a comparison.
+        sees: False renders nothing, for choices that look at no image; frames are then black.
 
     Attributes:
         outcome: of the last episode, up to now.
@@ -68,6 +70,8 @@ class PushLoop:
     world: PlayingArm
     count: int = 8
     most_choices: int = 8
+    choose: Choose | None = None
+    sees: bool = True
     robot: RobotWorldModel = field(init=False)
     outcome: PushOutcome = field(init=False, default=PushOutcome(0, False, np.inf))
 
@@ -86,11 +90,11 @@ class PushLoop:
         """
         world = self.world
         world.reset(seed)
-        watched = _Watched(world, watch)
+        watched = _Watched(world, watch, self.sees)
         settings = LoopSettings(act_steps=self._horizon, most_choices=self.most_choices)
         task = self.task()
         self.outcome = PushOutcome(0, False, task.distance_m)
-        for cycle in self.robot.push(watched, task, settings, seed):
+        for cycle in self.robot.push(watched, task, settings, seed, self.choose):
             touched = watched.referee.verdict().collision
             self.outcome = PushOutcome(cycle.moment.index + 1, touched, task.distance_m)
             yield cycle
@@ -118,10 +122,11 @@ class PushLoop:
 class _Watched:
     """The world with a referee that sees every step."""
 
-    def __init__(self, world: PlayingArm, watch: Callable[[], None]) -> None:
+    def __init__(self, world: PlayingArm, watch: Callable[[], None], sees: bool) -> None:
         self._world, self._watch = world, watch
         self.referee = ArmReferee(world)
-        self.render, self.command = world.render, world.command
+        self.command = world.command
+        self.render = world.render if sees else world.settings.camera.black
 
     def step(self, seconds: float) -> None:
         self._world.step(seconds)

@@ -26,6 +26,7 @@ EXPLORERS = ("nearest", "random", "map", "imagined", "oracle")
 MONITORED_FROM = HELD_OUT_FROM + 80_000
 # The defaults of the strategies were chosen on scenes from 990,000 on.
 COMPARED_FROM = HELD_OUT_FROM + 60_000
+CLOSED_LOOP_FROM = HELD_OUT_FROM + 95_000
 FEWEST_RUNS = 5  # of larger requests than the first size
 
 
