@@ -16,6 +16,7 @@ from astra_ros import __version__
 from astra_ros.commands.arguments import HelpFormat, flags_of
 from astra_ros.errors import UserError
 from astra_ros.logs import handed_on
+from astra_ros.texts import with_names
 
 # word -> one line for `astra --help`. The module of a word is commands/<word>.py, with _ for -.
 COMMANDS = {
@@ -74,9 +75,10 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     except (UserError, FileNotFoundError) as error:
         # These errors say what to do, and a traceback would hide that. Anything else is a bug.
+        flags = getattr(args, "flags", {})
         if isinstance(error, UserError):  # a setting is named by its flag, if it has one
-            error.thing = getattr(args, "flags", {}).get(error.thing, error.thing)
-        print(f"astra {word}: {error}", file=sys.stderr)
+            error.thing = flags.get(error.thing, error.thing)
+        print(f"astra {word}: {with_names(str(error), flags)}", file=sys.stderr)
         return 1
 
 
