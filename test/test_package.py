@@ -13,7 +13,7 @@ import astra_ros
 from astra_ros.nodes.client.node_specs import PARAMS_FILE, RVIZ_FILE
 
 ROOT = Path(__file__).resolve().parent.parent
-EXECUTABLES = ("arm_planner", "astra", "drive_planner", "explorer", "imagine", "plan_source", "simulator")
+EXECUTABLES = ("arm_planner", "astra", "drive_planner", "explorer", "gate", "imagine", "plan_source", "simulator")
 SHARED = (
     "package.xml",
     "launch/explore.launch.py",
