@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from astra_ros.nodes.imagine.settings import JOINT_TRAJECTORY, LONGEST_S
-from astra_ros.settings import SettingError, check_ranges, setting
+from astra_ros.settings import CheckedSettings, SettingError, setting
 
 
 @dataclass(frozen=True)
-class GateSettings:
+class GateSettings(CheckedSettings):
     """Which plans pass, and where they go."""
 
     type: str = setting(JOINT_TRAJECTORY, "message type of the plans, that of the imagine node's plan source")
@@ -27,6 +27,6 @@ class GateSettings:
     )
 
     def __post_init__(self) -> None:
-        check_ranges(self)
+        super().__post_init__()
         if self.controller and self.type != JOINT_TRAJECTORY:
             raise SettingError("type", self.type, f"goals of a controller are {JOINT_TRAJECTORY}; leave type out")
