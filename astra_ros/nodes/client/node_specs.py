@@ -66,8 +66,7 @@ ARGUMENTS: dict[str, Argument] = {
     ),
     "gate": Argument(
         "false",
-        "Start the gate: a planner sends it one plan at a time, which it hands on only if the imagine node accepts "
-        "it.",
+        "Start the gate: a planner sends it one plan at a time, which it hands on only if the imagine node accepts it.",
         ("true", "false"),
     ),
     "controller": Argument(
