@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from astra_ros.agents.loop import ActingRobot, ByImagination, Choice, Choose, LoopSettings, Moment, RecedingHorizon
+from astra_ros.agents.plan_refinement import ByRefinement, RefinementSettings
 from astra_ros.control.motion_candidates import Goal, MotionSettings
 from astra_ros.control.motion_planner import MotionPlanner
+from astra_ros.control.plan_variations import PlanVariations
 from astra_ros.control.planning_errors import PlanningError, PlanningNotInstalled
 from astra_ros.control.pushes import PushSettings
 from astra_ros.plans.joint_plan import JointPlan
@@ -101,13 +103,19 @@ class RobotWorldModel:
     Args:
         imaginer: the loaded model with its critics. Its settings say how far is imagined.
         planner: plans the motions; by default one with default settings.
+        refinement: whether, and for how long, better motions are looked for around the best ones.
 
     Attributes:
         problem: why the last motions could not be planned, or ''.
     """
 
-    def __init__(self, imaginer: Imaginer, planner: MotionPlanner | None = None) -> None:
-        self.imaginer = imaginer
+    def __init__(
+        self,
+        imaginer: Imaginer,
+        planner: MotionPlanner | None = None,
+        refinement: RefinementSettings = RefinementSettings(),
+    ) -> None:
+        self.imaginer, self.refinement = imaginer, refinement
         self.planner = MotionPlanner(MotionSettings()) if planner is None else planner
         self.problem = ""
         self._described = ""
@@ -120,13 +128,14 @@ class RobotWorldModel:
         """
         plans = self.planner.plan(initial_state.joints, goal_state.motion, robot_urdf)
         self._describe(robot_urdf)
-        choose = ByImagination(
+        imagination = ByImagination(
             self.imaginer,
             lambda: initial_state.joints,
             goal_frame=goal_state.image,
             goal_position=goal_state.object_position,
         )
-        return ImaginedMotion(plans, choose(Moment(0, 0.0, initial_state.frames), plans), self.imaginer)
+        choice = self._choose(imagination, robot_urdf)(Moment(0, 0.0, initial_state.frames), plans)
+        return ImaginedMotion([*plans, *choice.made], choice, self.imaginer)
 
     def push(
         self, robot: ActingRobot, task: PushTask, settings: LoopSettings, seed: int = 0, choose: Choose | None = None
@@ -160,10 +169,23 @@ class RobotWorldModel:
             return JointPlan(tuple(joints), np.zeros(1), np.array([list(joints.values())]), "rest")
 
         if choose is None:
-            choose = ByImagination(self.imaginer, task.joints, goal_position=task.goal_position, seed=seed)
+            imagination = ByImagination(self.imaginer, task.joints, goal_position=task.goal_position, seed=seed)
+            choose = self._choose(imagination, task.robot_urdf)
         card = self.imaginer.model.card
         done = lambda: task.distance_m <= task.near_m  # noqa: E731
         return RecedingHorizon(robot, propose, choose, rest, done, card.history, card.dt_s, settings)
+
+    def _choose(self, imagination: ByImagination, urdf: str) -> Choose:
+        """By imagination alone, or with refinement where it has time."""
+        if not self.refinement.seconds:
+            return imagination
+
+        def vary(plan: JointPlan, change: np.ndarray, name: str) -> JointPlan | None:
+            joints = imagination.motion_now()
+            assert joints is not None
+            return PlanVariations.of(plan.joint_names, joints, urdf, self.planner.settings)(plan, change, name)
+
+        return ByRefinement(imagination, vary, self.refinement, imagination.seed)
 
     def close(self) -> None:
         """End the planner's process."""

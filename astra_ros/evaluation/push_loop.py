@@ -9,6 +9,7 @@ import numpy as np
 
 from astra_ros.agents.loop import Choose, Cycle, LoopSettings
 from astra_ros.agents.manipulation import PushTask, RobotWorldModel
+from astra_ros.agents.plan_refinement import RefinementSettings
 from astra_ros.control.motion_candidates import MotionSettings
 from astra_ros.control.motion_planner import MotionPlanner
 from astra_ros.control.pushes import PushSettings
@@ -61,6 +62,7 @@ class PushLoop:
         most_choices: after which an episode ends.
         choose: chooses among pushes in place of imagination, such as for a comparison.
         sees: False renders nothing, for choices that look at no image; frames are then black.
+        refinement: of the pushes; by default there is none.
 
     Attributes:
         outcome: of the last episode, up to now.
@@ -72,6 +74,7 @@ class PushLoop:
     most_choices: int = 8
     choose: Choose | None = None
     sees: bool = True
+    refinement: RefinementSettings = RefinementSettings()
     robot: RobotWorldModel = field(init=False)
     outcome: PushOutcome = field(init=False, default=PushOutcome(0, False, np.inf))
 
@@ -79,7 +82,7 @@ class PushLoop:
         horizon = round(PLAN_S / self.model.card.dt_s)
         ranking = RankingSettings(horizon, partial_plans=True, action_space=self.world.embodiment.space)
         motion = MotionSettings(count=self.count, time_limit_s=10.0, velocity_scale=VELOCITY_SCALE, use_floor=True)
-        self.robot = RobotWorldModel(Imaginer(self.model, ranking), MotionPlanner(motion))
+        self.robot = RobotWorldModel(Imaginer(self.model, ranking), MotionPlanner(motion), self.refinement)
         self._horizon = horizon
 
     def episode(self, seed: int, watch: Callable[[], None] = lambda: None) -> Iterator[Cycle]:
