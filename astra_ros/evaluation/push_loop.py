@@ -60,6 +60,7 @@ class PushLoop:
     Args:
         count: candidates per choice.
         most_choices: after which an episode ends.
+        plan_limit_s: for the candidates of one choice.
         choose: chooses among pushes in place of imagination, such as for a comparison.
         sees: False renders nothing, for choices that look at no image; frames are then black.
         refinement: of the pushes; by default there is none.
@@ -72,6 +73,7 @@ class PushLoop:
     world: PlayingArm
     count: int = 8
     most_choices: int = 8
+    plan_limit_s: float = 10.0
     choose: Choose | None = None
     sees: bool = True
     refinement: RefinementSettings = RefinementSettings()
@@ -81,7 +83,9 @@ class PushLoop:
     def __post_init__(self) -> None:
         horizon = round(PLAN_S / self.model.card.dt_s)
         ranking = RankingSettings(horizon, partial_plans=True, action_space=self.world.embodiment.space)
-        motion = MotionSettings(count=self.count, time_limit_s=10.0, velocity_scale=VELOCITY_SCALE, use_floor=True)
+        motion = MotionSettings(
+            count=self.count, time_limit_s=self.plan_limit_s, velocity_scale=VELOCITY_SCALE, use_floor=True
+        )
         self.robot = RobotWorldModel(Imaginer(self.model, ranking), MotionPlanner(motion), self.refinement)
         self._horizon = horizon
 

@@ -339,6 +339,7 @@ def test_an_arm_pushes_with_imagination_physics_and_the_truth(panda, tmp_path, m
     assert list(result.policies) == ["imagination", "physics-told", "oracle"]
     oracle = result.policies["oracle"]
     assert oracle["choices"].mean == 1.0 and oracle["untouched"].mean == 1.0
+    assert oracle["unplanned"].mean == 0.0 and oracle["candidates"].mean == 2.0
     assert 0.0 < oracle["distance_m"].mean < 0.3
 
 

@@ -17,22 +17,31 @@ from astra_ros.plans.plan import Plan
 from astra_ros.simulation.arm.known_bodies import TABLE, post_at
 from astra_ros.simulation.arm.robots import robot_description
 
+PLAN_LIMIT_S = 60.0  # the planner works against the clock, and a measurement often shares its machine
+
 
 class Pushing:
     """Episodes of one arm. The planner knows where cube and goal are, and no obstacle."""
 
     def __init__(self, model: WorldModel, robot: str, request: known.ClosedLoopRequest) -> None:
         self.world = blocked_world(robot, FINER * max(model.card.image_size))
-        self.loop = PushLoop(model, self.world, request.plans, request.arm_choices)
+        self.loop = PushLoop(model, self.world, request.plans, request.arm_choices, PLAN_LIMIT_S)
         self._dt_s = model.card.dt_s
         self._alone = PlanAlone(model, replace(self.loop.robot.imaginer.settings, critics=PLAN_CRITICS))
 
     def episode(self, policy: str, seed: int) -> dict[str, bool | float]:
-        """``reached``: the cube ends within 5 cm of the goal; ``untouched``: the obstacle; ``success``: both."""
+        """``reached``: the cube ends within 5 cm of the goal; ``untouched``: the obstacle; ``success``: both.
+
+        ``unplanned`` counts choices without any candidate, as while the arm touches something; ``candidates`` is their
+        mean number.
+        """
         self.world.reset(seed)  # who is told of the obstacle is told of this scene's
         self.loop.choose = self.chooser(policy, seed)
         self.loop.sees = policy == known.IMAGINATION
-        rests = sum(cycle.choice.index is None for cycle in self.loop.episode(seed))
+        rests, counts = 0, []
+        for cycle in self.loop.episode(seed):
+            rests += cycle.choice.index is None
+            counts.append(len(cycle.plans))
         outcome = self.loop.outcome
         return {
             "success": outcome.reached and not outcome.touched,
@@ -41,6 +50,8 @@ class Pushing:
             "distance_m": outcome.distance_m,
             "choices": float(outcome.choices),
             "rests": float(rests),
+            "unplanned": float(counts.count(0)),
+            "candidates": sum(counts) / max(1, len(counts)),
         }
 
     def chooser(self, policy: str, seed: int) -> Choose | None:
