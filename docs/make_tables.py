@@ -9,6 +9,7 @@ A table stands between `<!-- table: NAME -->` and `<!-- end -->`. NAME is
     summary                   some of their rows, for the README
     MODEL/goals               the same of one model
     MODEL/evaluation, MODEL/ranking, MODEL/style    from results/MODEL/evaluation.json and so on
+    MODEL/strategies          what coarse to fine keeps and costs, from results/MODEL/strategies.json
     MODEL/speed               every engine beside an older build, from results/MODEL/speed.json
     planning                  how long motions of arms take to plan, from results/planning.json
     ablations                 a row for every file of results/ablations
@@ -33,6 +34,7 @@ from result_tables.moving import moving
 from result_tables.planning import planning
 from result_tables.ranking import ranking
 from result_tables.speed import speed
+from result_tables.strategies import strategies
 from result_tables.style import style
 
 DOCS = Path(__file__).resolve().parent
@@ -51,7 +53,8 @@ MADE = ("commit", "machine", "date")
 # of a folder of files, one of each model
 FOLDERS = {"ablations": ablations, "closed-loop": closed_loop, "moving": moving}
 # of one model, each from the result file of that name
-TABLES = {"planning": planning, "speed": speed, "evaluation": evaluation, "ranking": ranking, "style": style}
+TABLES = {"planning": planning, "speed": speed, "evaluation": evaluation, "ranking": ranking, "style": style,
+          "strategies": strategies}  # fmt: skip
 
 
 def table(name: str, results: Path, page: Path = PAGES[0]) -> str:

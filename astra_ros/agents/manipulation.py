@@ -134,7 +134,7 @@ class RobotWorldModel:
             goal_frame=goal_state.image,
             goal_position=goal_state.object_position,
         )
-        choice = self._choose(imagination, robot_urdf)(Moment(0, 0.0, initial_state.frames), plans)
+        choice = self.chooser(imagination, robot_urdf)(Moment(0, 0.0, initial_state.frames), plans)
         return ImaginedMotion([*plans, *choice.made], choice, self.imaginer)
 
     def push(
@@ -170,13 +170,13 @@ class RobotWorldModel:
 
         if choose is None:
             imagination = ByImagination(self.imaginer, task.joints, goal_position=task.goal_position, seed=seed)
-            choose = self._choose(imagination, task.robot_urdf)
+            choose = self.chooser(imagination, task.robot_urdf)
         card = self.imaginer.model.card
         done = lambda: task.distance_m <= task.near_m  # noqa: E731
         return RecedingHorizon(robot, propose, choose, rest, done, card.history, card.dt_s, settings)
 
-    def _choose(self, imagination: ByImagination, urdf: str) -> Choose:
-        """By imagination alone, or with refinement where it has time."""
+    def chooser(self, imagination: ByImagination, urdf: str) -> Choose:
+        """Chooses by imagination alone, or with refinement where that has time; plans are of the arm of ``urdf``."""
         if not self.refinement.seconds:
             return imagination
 
