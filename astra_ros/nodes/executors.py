@@ -1,9 +1,9 @@
 """rclpy's executors, without a way in which a node dies silently.
 
 Where an executor cannot take what made a callback ready, rclpy leaves the callback's group occupied for good. No
-callback of that group runs again, and nothing is logged. In rclpy 7.1.6 (Jazzy) that happens to a timer that another thread, or
-the callback before it, cancels after the executor has seen that it is due. 9.1.2 (Kilted) expects cancelled timers, and
-nothing else.
+callback of that group runs again, and nothing is logged. In rclpy 7.1.6 (Jazzy) that happens to a timer that is
+cancelled, by another thread or by the callback before it, after the executor has seen that it is due. 9.1.2 (Kilted)
+expects cancelled timers, and nothing else.
 """
 
 from __future__ import annotations

@@ -8,11 +8,19 @@ import pytest
 
 pytest.importorskip("rclpy")
 
+import numpy as np
 import rclpy
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.timer import Timer
+from trajectory_msgs.msg import JointTrajectory
 
+from astra_ros.bridge.trajectories import plan_to_trajectory
 from astra_ros.nodes.executors import MultiThreadedExecutor, SingleThreadedExecutor
+from astra_ros.nodes.imagine.node import Imagine
+from astra_ros.nodes.qos import reliable
+from astra_ros.plans.joint_plan import JointPlan
 
 pytestmark = pytest.mark.ros
 
@@ -87,3 +95,48 @@ def test_an_error_while_a_timer_is_taken_ends_nothing(node, kind):
     node.create_timer(0.05, lambda: fired.append(True))
     assert spin(executor, node, lambda: fired)
     assert len(failures) == 1
+
+
+class LateTimers(MultiThreadedExecutor):
+    """Callbacks of timers get no thread for 0.3 s, as on busy cores. The executor offers them again and again."""
+
+    def __init__(self, threads, context):
+        super().__init__(threads, context=context)
+        self._waits, submit = {}, self._executor.submit
+        self._executor.submit = lambda task: submit(task) if time.monotonic() > self._waits.get(task, 0.0) else None
+
+    def _make_handler(self, entity, node, take_from_wait_list):
+        task = super()._make_handler(entity, node, take_from_wait_list)
+        if isinstance(entity, Timer):
+            self._waits[task] = time.monotonic() + 0.3
+        return task
+
+
+def test_the_imagine_node_takes_plans_though_its_timer_was_cancelled_in_the_last_moment():
+    """The first plan sets the timer. The second comes while the timer's callback waits. As many as
+    are kept are new then, so it cancels the timer."""
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context)
+    given = {"model": "/no/model", "settle_s": 0.01, "candidates.keep": 2}
+    overrides = [Parameter(name, value=value) for name, value in given.items()]
+    node = Node("imagine", context=context, parameter_overrides=overrides, use_global_arguments=False)
+    imagine = Imagine(node)
+    plans, received = imagine._core.inputs.plans, lambda: plans.fates["candidates"].received
+    publisher = node.create_publisher(JointTrajectory, "plans", reliable(8))
+    msg = plan_to_trajectory(JointPlan(("a",), np.array([0.0, 1.0]), np.array([[0.0], [1.0]])))
+    last_s, sent = 0.0, [0]
+
+    def burst():
+        """A plan, another one 0.1 s later, and one when the timer's callback had its turn."""
+        nonlocal last_s
+        due_s = {0: 0.0, 1: 0.1, 2: 0.5}
+        if received() == sent[0] < 3 and time.monotonic() - last_s > due_s[sent[0]]:
+            last_s = time.monotonic()
+            sent[0] += publisher.get_subscription_count()
+            publisher.publish(msg)
+        return received() == 3
+
+    assert spin(LateTimers(4, context), node, burst)
+    imagine.close()
+    node.destroy_node()
+    context.try_shutdown()
