@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from astra_ros.agents.loop import ActingRobot, ByImagination, Choice, Choose, LoopSettings, Moment, RecedingHorizon
-from astra_ros.agents.plan_refinement import ByRefinement, RefinementSettings
+from astra_ros.agents.plan_improvement import ByImprovement, ImprovementSettings
 from astra_ros.control.motion_candidates import Goal, MotionSettings
 from astra_ros.control.motion_planner import MotionPlanner
 from astra_ros.control.plan_variations import PlanVariations
@@ -103,7 +103,7 @@ class RobotWorldModel:
     Args:
         imaginer: the loaded model with its critics. Its settings say how far is imagined.
         planner: plans the motions; by default one with default settings.
-        refinement: whether, and for how long, better motions are looked for around the best ones.
+        improvement: whether, and for how long, better motions are looked for around the best ones.
 
     Attributes:
         problem: why the last motions could not be planned, or ''.
@@ -113,9 +113,9 @@ class RobotWorldModel:
         self,
         imaginer: Imaginer,
         planner: MotionPlanner | None = None,
-        refinement: RefinementSettings = RefinementSettings(),
+        improvement: ImprovementSettings = ImprovementSettings(),
     ) -> None:
-        self.imaginer, self.refinement = imaginer, refinement
+        self.imaginer, self.improvement = imaginer, improvement
         self.planner = MotionPlanner(MotionSettings()) if planner is None else planner
         self.problem = ""
         self._described = ""
@@ -176,8 +176,8 @@ class RobotWorldModel:
         return RecedingHorizon(robot, propose, choose, rest, done, card.history, card.dt_s, settings)
 
     def chooser(self, imagination: ByImagination, urdf: str) -> Choose:
-        """Chooses by imagination alone, or with refinement where that has time; plans are of the arm of ``urdf``."""
-        if not self.refinement.seconds:
+        """Chooses by imagination alone, or with improvement where that has time; plans are of the arm of ``urdf``."""
+        if not self.improvement.seconds:
             return imagination
 
         def vary(plan: JointPlan, change: np.ndarray, name: str) -> JointPlan | None:
@@ -185,7 +185,7 @@ class RobotWorldModel:
             assert joints is not None
             return PlanVariations.of(plan.joint_names, joints, urdf, self.planner.settings)(plan, change, name)
 
-        return ByRefinement(imagination, vary, self.refinement, imagination.seed)
+        return ByImprovement(imagination, vary, self.improvement, imagination.seed)
 
     def close(self) -> None:
         """End the planner's process."""

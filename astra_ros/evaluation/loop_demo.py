@@ -26,7 +26,7 @@ class LoopDemoRequest:
     plans: int
     model: str | None = None
     device: str | None = None
-    refine_seconds: float = 0.0  # of arms alone
+    improve_seconds: float = 0.0  # of arms alone
 
     def load(self, space: str) -> WorldModel:
         """The model, which knows this action space. Raises UserError."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from astra_ros.agents.loop import Choose, Cycle, LoopSettings
 from astra_ros.agents.manipulation import PushTask, RobotWorldModel
-from astra_ros.agents.plan_refinement import RefinementSettings
+from astra_ros.agents.plan_improvement import ImprovementSettings
 from astra_ros.control.motion_candidates import MotionSettings
 from astra_ros.control.motion_planner import MotionPlanner
 from astra_ros.control.pushes import PushSettings
@@ -63,7 +63,7 @@ class PushLoop:
         plan_limit_s: for the candidates of one choice.
         choose: chooses among pushes in place of imagination, such as for a comparison.
         sees: False renders nothing, for choices that look at no image; frames are then black.
-        refinement: of the pushes; by default there is none.
+        improvement: of the pushes; by default there is none.
 
     Attributes:
         outcome: of the last episode, up to now.
@@ -76,7 +76,7 @@ class PushLoop:
     plan_limit_s: float = 10.0
     choose: Choose | None = None
     sees: bool = True
-    refinement: RefinementSettings = RefinementSettings()
+    improvement: ImprovementSettings = ImprovementSettings()
     robot: RobotWorldModel = field(init=False)
     outcome: PushOutcome = field(init=False, default=PushOutcome(0, False, np.inf))
 
@@ -86,7 +86,7 @@ class PushLoop:
         motion = MotionSettings(
             count=self.count, time_limit_s=self.plan_limit_s, velocity_scale=VELOCITY_SCALE, use_floor=True
         )
-        self.robot = RobotWorldModel(Imaginer(self.model, ranking), MotionPlanner(motion), self.refinement)
+        self.robot = RobotWorldModel(Imaginer(self.model, ranking), MotionPlanner(motion), self.improvement)
         self._horizon = horizon
 
     def episode(self, seed: int, watch: Callable[[], None] = lambda: None) -> Iterator[Cycle]:

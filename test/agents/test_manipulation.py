@@ -13,7 +13,7 @@ from known_model import WHITE, KnownModel
 
 from astra_ros.agents.loop import LoopSettings
 from astra_ros.agents.manipulation import ArmGoal, PushTask, RobotWorldModel, SeenArm
-from astra_ros.agents.plan_refinement import RefinementSettings
+from astra_ros.agents.plan_improvement import ImprovementSettings
 from astra_ros.control.motion_candidates import MotionSettings, plan_motions
 from astra_ros.control.planning_errors import InCollision, NoPath, OutsideLimits, PlanningNotInstalled
 from astra_ros.control.pushes import PushSettings, plan_pushes
@@ -75,11 +75,11 @@ def test_motions_to_a_goal_are_planned_imagined_and_chosen(robot, panda):
         made.video("another")
 
 
-def test_motions_are_refined_where_there_is_time(robot, panda):
+def test_motions_are_improved_where_there_is_time(robot, panda):
     goal = {name: value + 0.3 for name, value in zip(panda.spec.joint_names, panda.spec.ready)}
     asked = SeenArm(FRAMES, panda.now), ArmGoal(goal, WHITE), panda.urdf
     plain = robot.imagine_motion(*asked)
-    robot.refinement = RefinementSettings(seconds=100.0, most_rounds=3, spread=0.2)
+    robot.improvement = ImprovementSettings(seconds=100.0, most_rounds=3, spread=0.2)
     made = robot.imagine_motion(*asked)
 
     def score(motion):

@@ -16,13 +16,13 @@ pytestmark = pytest.mark.slow
 def test_the_loop_pushes_and_films(small_model, tmp_path, capsys, monkeypatch):
     asked, fewer = [], push_loop.PushLoop.__init__
 
-    def shortened(self, *args, refinement):
-        asked.append(refinement)
-        fewer(self, *args, most_choices=1, refinement=refinement)
+    def shortened(self, *args, improvement):
+        asked.append(improvement)
+        fewer(self, *args, most_choices=1, improvement=improvement)
 
     monkeypatch.setattr(push_loop.PushLoop, "__init__", shortened)
     words = ["demo", "--loop", "--model", str(small_model), "--plans", "2", "--seed", "1000", "--out", str(tmp_path)]
-    assert cli.main([*words, "--refine-seconds", "0.5"]) == 0
+    assert cli.main([*words, "--improve-seconds", "0.5"]) == 0
     assert [each.seconds for each in asked] == [0.5]
     told = capsys.readouterr().out
     assert "2 pushes planned" in told and "Choices: 1." in told
@@ -34,6 +34,6 @@ def test_the_loop_pushes_and_films(small_model, tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("words", [[], ["--loop", "--world", "drive"]])
-def test_only_the_arms_loop_refines(words, capsys):
-    assert cli.main(["demo", *words, "--refine-seconds", "1"]) == 1
-    assert "--refine-seconds" in capsys.readouterr().err
+def test_only_the_arms_loop_improves(words, capsys):
+    assert cli.main(["demo", *words, "--improve-seconds", "1"]) == 1
+    assert "--improve-seconds" in capsys.readouterr().err

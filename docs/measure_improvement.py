@@ -1,9 +1,9 @@
 """Measure whether plans that the cross-entropy method finds are better, or only better in the model's eyes.
 
-python docs/measure_refinement.py [--scenes 20] [--out docs/results/refinement.json]
+python docs/measure_improvement.py [--scenes 20] [--out docs/results/improvement.json]
 
 Scenes are those of `astra demo --loop`: pushes around an obstacle that the planner does not know. In each scene the
-best candidate is found and refined; both plans are then executed from the same state. Rounds are counted instead of
+best candidate is found and improved; both plans are then executed from the same state. Rounds are counted instead of
 seconds, so that the result does not depend on how busy the machine is.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from astra_ros.agents.loop import ByImagination, Moment
-from astra_ros.agents.plan_refinement import ByRefinement, RefinementSettings
+from astra_ros.agents.plan_improvement import ByImprovement, ImprovementSettings
 from astra_ros.control.planning_errors import PlanningError
 from astra_ros.datasets.record import FINER
 from astra_ros.evaluation.metrics import interval
@@ -27,10 +27,10 @@ from astra_ros.simulation.rollout import execute
 FIRST_SEED = 964_000  # the models' training, calibration and other measurements used other scenes
 
 
-def measure(model: WorldModel, robot: str, scenes: int, settings: RefinementSettings, ends_s: float) -> dict:
-    """Scores and outcomes of the best candidate and the refined plan, over scenes in which something was chosen."""
+def measure(model: WorldModel, robot: str, scenes: int, settings: ImprovementSettings, ends_s: float) -> dict:
+    """Scores and outcomes of the best candidate and the improved plan, over scenes in which something was chosen."""
     world = blocked_world(robot, FINER * model.card.image_size[0])
-    loop = PushLoop(model, world, refinement=settings)
+    loop = PushLoop(model, world, improvement=settings)
     found: list[dict] = []
     seed, nothing = FIRST_SEED, 0
     try:
@@ -57,11 +57,11 @@ def measure(model: WorldModel, robot: str, scenes: int, settings: RefinementSett
     }
 
 
-WHEN = ("best", "refined")
+WHEN = ("best", "improved")
 
 
 def one_scene(loop: PushLoop, seed: int) -> dict | None:
-    """The best candidate and the refined plan, as scored and as executed; None where nothing was planned or chosen."""
+    """The best candidate and the improved plan, as scored and as executed; None where nothing was planned or chosen."""
     world, card, task = loop.world, loop.model.card, loop.task()
     frames = [world.render()]
     for _ in range(card.history - 1):
@@ -81,7 +81,7 @@ def one_scene(loop: PushLoop, seed: int) -> dict | None:
         return None
     began = time.process_time()
     choose = loop.robot.chooser(imagination, task.robot_urdf)
-    assert isinstance(choose, ByRefinement)
+    assert isinstance(choose, ByImprovement)
     then = choose(moment, plans)
     seconds = time.process_time() - began
     scene = {"changed": bool(then.made), "seconds": seconds}
@@ -102,16 +102,16 @@ def main() -> None:
     parser.add_argument("--model", default="small")
     parser.add_argument("--backend", default="openvino")
     parser.add_argument("--robots", nargs="+", default=["panda", "kuka"])
-    parser.add_argument("--out", type=Path, default=Path("docs/results/refinement.json"))
+    parser.add_argument("--out", type=Path, default=Path("docs/results/improvement.json"))
     args = parser.parse_args()
-    settings = RefinementSettings(seconds=600.0, most_rounds=args.rounds)
+    settings = ImprovementSettings(seconds=600.0, most_rounds=args.rounds)
     model = load_world_model(args.backend, args.model, "cpu")
     robots = {}
     for robot in args.robots:
         ends_s = time.monotonic() + 60 * args.minutes / len(args.robots)
         robots[robot] = measure(model, robot, args.scenes, settings, ends_s)
     made = provenance()
-    made["command"] = "python docs/measure_refinement.py"
+    made["command"] = "python docs/measure_improvement.py"
     result = {"model": model.card.name, "sha256": model.card.sha256[:12], "rounds": args.rounds}
     write_json(args.out, {**made, **result, "samples": settings.samples, "robots": robots})
     print(f"figures written to {args.out}")

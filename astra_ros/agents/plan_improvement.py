@@ -24,8 +24,8 @@ LEAST_SPREAD = 0.1  # of the first one
 
 
 @dataclass(frozen=True)
-class RefinementSettings(CheckedSettings):
-    """How plans of arms are refined."""
+class ImprovementSettings(CheckedSettings):
+    """How plans of arms are improved."""
 
     seconds: float = setting(
         0.0,
@@ -33,7 +33,7 @@ class RefinementSettings(CheckedSettings):
         0.01,
         600.0,
         "s",
-        "plans are not refined",
+        "plans are not improved",
     )
     samples: int = setting(8, "plans that are imagined in a round", 1, 1024, "plans")
     elites: int = setting(3, "best plans that the samples of the next round lie around", 1, 1024, "plans")
@@ -58,7 +58,7 @@ class _Scored:
 
 
 @dataclass
-class ByRefinement:
+class ByImprovement:
     """Chooses as imagination does, and then looks for better plans around the best ones.
 
     Attributes:
@@ -72,7 +72,7 @@ class ByRefinement:
 
     imagination: ByImagination
     vary: Vary
-    settings: RefinementSettings
+    settings: ImprovementSettings
     seed: int = 0
     clock: Callable[[], float] = time.monotonic
     rounds: int = field(init=False, default=0)
