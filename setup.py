@@ -88,6 +88,7 @@ setup(
             "arm_planner = astra_ros.nodes.start:arm_planner",
             "drive_planner = astra_ros.nodes.start:drive_planner",
             "explorer = astra_ros.nodes.start:explorer",
+            "gate = astra_ros.nodes.start:gate",
         ]
     },
 )

@@ -13,9 +13,10 @@ import sys
 from types import ModuleType
 
 from astra_ros import __version__
-from astra_ros.commands.arguments import HelpFormat
+from astra_ros.commands.arguments import HelpFormat, flags_of
 from astra_ros.errors import UserError
 from astra_ros.logs import handed_on
+from astra_ros.texts import with_names
 
 # word -> one line for `astra --help`. The module of a word is commands/<word>.py, with _ for -.
 COMMANDS = {
@@ -30,7 +31,7 @@ COMMANDS = {
     "strategies": "many plans coarse to fine: the time, and whether the best plan stays the best",
     "explore": "how much of a house a rover sees, by imagination and without",
     "monitor": "how far real frames are from imagined ones; the limit above which the node warns",
-    "bench": "how fast: camera image to scores, beside the plain denoising loop",
+    "bench": "how fast: camera image to scores; bench closed-loop: how well whole tasks end",
 }
 
 # Import name -> the extra of this package that installs it.
@@ -74,9 +75,10 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     except (UserError, FileNotFoundError) as error:
         # These errors say what to do, and a traceback would hide that. Anything else is a bug.
+        flags = getattr(args, "flags", {})
         if isinstance(error, UserError):  # a setting is named by its flag, if it has one
-            error.thing = getattr(args, "flags", {}).get(error.thing, error.thing)
-        print(f"astra {word}: {error}", file=sys.stderr)
+            error.thing = flags.get(error.thing, error.thing)
+        print(f"astra {word}: {with_names(str(error), flags)}", file=sys.stderr)
         return 1
 
 
@@ -104,7 +106,7 @@ def _parser(word: str = "", module: ModuleType | None = None) -> argparse.Argume
         if name == word and module:
             sub.description = module.__doc__
             module.add_arguments(sub)
-            sub.set_defaults(flags={each.dest: each.option_strings[0] for each in sub._actions if each.option_strings})
+            sub.set_defaults(flags=flags_of(sub))
     return parser
 
 

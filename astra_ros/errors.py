@@ -6,7 +6,8 @@ from __future__ import annotations
 class UserError(Exception):
     """Something that the user gave, set or published cannot be used. Its text is "THING: PROBLEM; CURE".
 
-    A library below the nodes and commands raises facts; only nodes and commands name topics, parameters and flags.
+    A library below the nodes and commands raises facts; only nodes and commands name topics, parameters and flags. A
+    cure may name a setting by its field in backquotes, such as `force`; a command then shows its flag.
 
     Attributes:
         thing: the file, topic, setting or plan that it is about; '' where the problem names it.

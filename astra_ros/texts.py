@@ -6,7 +6,8 @@ quotes ``short(name)`` or ``listed(names)``, so that the sentence around it, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
 NAME = 80
 TEXT = 2000
@@ -27,6 +28,11 @@ def listed(names: Iterable[object], most: int = MOST_NAMES) -> str:
     names = list(names)
     text = ", ".join(short(name) for name in names[:most])
     return f"{text} and {len(names) - most} more" if len(names) > most else text
+
+
+def with_names(text: str, names: Mapping[str, str]) -> str:
+    """A text with the settings that stand in backquotes, such as `force`, under the names that users give them."""
+    return re.sub(r"`(\w+)`", lambda found: names.get(found[1], found[0]), text)
 
 
 def bounded(text: str, most: int = TEXT) -> str:

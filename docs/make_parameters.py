@@ -12,6 +12,7 @@ from astra_ros.critics import load_critic
 from astra_ros.critics.registry import ON_REQUEST
 from astra_ros.critics.scoring import ScoringSettings
 from astra_ros.nodes.explorer.settings import ExplorerSettings
+from astra_ros.nodes.gate.settings import GateSettings
 from astra_ros.nodes.imagine.settings import ImagineSettings, PlanTopicSettings
 from astra_ros.nodes.parameter_info import ParameterInfo, parameters_of
 from astra_ros.nodes.planners.arm_planner import ArmPlannerSettings
@@ -19,7 +20,7 @@ from astra_ros.nodes.planners.drive_planner import DrivePlannerSettings
 from astra_ros.nodes.planners.plan_source import PlanSourceSettings
 from astra_ros.nodes.simulator.node import SimulatorSettings
 
-NODES = ("imagine", "simulator", "plan_source", "arm_planner", "drive_planner", "explorer")
+NODES = ("imagine", "simulator", "plan_source", "arm_planner", "drive_planner", "explorer", "gate")
 PAGE = Path(__file__).with_name("parameters.md")
 HEAD = """# Parameters of the nodes
 
@@ -44,6 +45,8 @@ def node_parameters(node: str) -> list[ParameterInfo]:
         return list(parameters_of(DrivePlannerSettings()))
     if node == "explorer":
         return list(parameters_of(ExplorerSettings()))
+    if node == "gate":
+        return list(parameters_of(GateSettings()))
     own = ImagineSettings()
     namespaces = {"": own, "scoring": ScoringSettings(), "vehicle": VehicleSettings()}
     namespaces |= {name: load_critic(name).settings_class() for name in (*own.critics, *ON_REQUEST)}

@@ -9,9 +9,11 @@ A table stands between `<!-- table: NAME -->` and `<!-- end -->`. NAME is
     summary                   some of their rows and the shipped models, for the README
     MODEL/goals               the same of one model
     MODEL/evaluation, MODEL/ranking, MODEL/style    from results/MODEL/evaluation.json and so on
+    MODEL/strategies          what coarse to fine keeps and costs, from results/MODEL/strategies.json
     MODEL/speed               every engine beside an older build, from results/MODEL/speed.json
     planning                  how long motions of arms take to plan, from results/planning.json
     ablations                 a row for every file of results/ablations
+    closed-loop               whole tasks by several ways of choosing, from every file of results/closed-loop
     moving                    what is left of moving things, from every file of results/moving
 
 While its files are missing, a table is empty. A new kind is a file of result_tables/ and an entry of
@@ -25,18 +27,21 @@ import sys
 from pathlib import Path
 
 from result_tables.ablations import ablations
+from result_tables.closed_loop import closed_loop
 from result_tables.evaluation import evaluation
 from result_tables.goals import GOALS, SUMMARY, goals
 from result_tables.moving import moving
 from result_tables.planning import planning
 from result_tables.ranking import ranking
 from result_tables.speed import speed
+from result_tables.strategies import strategies
 from result_tables.style import style
 
 DOCS = Path(__file__).resolve().parent
 RESULTS = DOCS / "results"
 PAGES = [
     DOCS.parent / "README.md",
+    DOCS / "closed-loop.md",
     DOCS / "performance.md",
     DOCS / "planning.md",
     DOCS / "results.md",
@@ -46,11 +51,12 @@ PAGES = [
 MARKS = re.compile(r"(<!-- table: ([\w/-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 MADE = ("commit", "machine", "date")
 # of a folder of files, one of each model
-FOLDERS = {"ablations": ablations, "moving": moving}
+FOLDERS = {"ablations": ablations, "closed-loop": closed_loop, "moving": moving}
 # of models that shipped earlier; they stand beside the present ones
 EARLIER = ("astra-small-frame-by-frame",)
 # of one model, each from the result file of that name
-TABLES = {"planning": planning, "speed": speed, "evaluation": evaluation, "ranking": ranking, "style": style}
+TABLES = {"planning": planning, "speed": speed, "evaluation": evaluation, "ranking": ranking, "style": style,
+          "strategies": strategies}  # fmt: skip
 
 
 def table(name: str, results: Path, page: Path = PAGES[0]) -> str:

@@ -20,14 +20,11 @@ from astra_ros.datasets.robot_renders import simulated_urdf
 from astra_ros.evaluation.metrics import auroc
 from astra_ros.evaluation.results import write_result
 from astra_ros.inference import load_world_model
-from astra_ros.obstacles import KnownObstacle
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.ranking.imaginer import Imaginer, RankingSettings
+from astra_ros.simulation.arm.known_bodies import TABLE, post_at
 from astra_ros.simulation.worlds import make_world
 
-# The bodies of urdf/table.urdf and urdf/obstacle.urdf.
-TABLE = KnownObstacle("table", "box", (1.5, 2.0, 0.06), (0.35, 0.0, -0.03))
-POST_RADIUS_M, POST_HEIGHT_M = 0.04, 0.15
 FIRST_SEED, PLANS, HORIZON = 990_000, 8, 16
 DIP_RAD = 0.12  # of the second joint, which lowers the tool; at most
 
@@ -80,8 +77,7 @@ def play(imaginer, world, seed):
     physics.score(result.critic_input)
     ms = 1000 * (time.process_time() - began)
     x, y, _ = world.state().obstacle_position
-    post = KnownObstacle("post", "cylinder", (POST_RADIUS_M, POST_HEIGHT_M), (x, y, POST_HEIGHT_M / 2))
-    told = physics.score(type(result.critic_input)(**vars(result.critic_input) | {"obstacles": (TABLE, post)}))
+    told = physics.score(type(result.critic_input)(**vars(result.critic_input) | {"obstacles": (TABLE, post_at(x, y))}))
     video = result.imagination.outcomes["obstacle_contact"].max(axis=1)
     cost = [score.critics["physics"].cost for score in result.scores]
     return [[*map(float, (*each, *rest)), ms] for each, *rest in zip(truth, video, cost, told.cost)]

@@ -103,6 +103,15 @@ def test_a_setting_that_is_refused_is_named_by_its_flag(tmp_path, capsys):
     assert capsys.readouterr().err.startswith("astra import-bag: --dt: ")
 
 
+def test_settings_in_a_cure_are_named_by_their_flags(monkeypatch, capsys):
+    def run(args):
+        raise UserError("stops early", cure="raise `steps` or `other`")
+
+    job(monkeypatch, run)
+    assert cli.main(["train"]) == 1
+    assert capsys.readouterr().err == "astra train: stops early; raise --steps or `other`\n"
+
+
 def test_a_bug_keeps_its_traceback(monkeypatch):
     def run(args):
         raise ZeroDivisionError

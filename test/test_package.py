@@ -13,7 +13,7 @@ import astra_ros
 from astra_ros.nodes.client.node_specs import PARAMS_FILE, RVIZ_FILE
 
 ROOT = Path(__file__).resolve().parent.parent
-EXECUTABLES = ("arm_planner", "astra", "drive_planner", "explorer", "imagine", "plan_source", "simulator")
+EXECUTABLES = ("arm_planner", "astra", "drive_planner", "explorer", "gate", "imagine", "plan_source", "simulator")
 SHARED = (
     "package.xml",
     "launch/explore.launch.py",
@@ -133,7 +133,7 @@ def test_package_xml_names_every_ros_package_that_the_code_imports():
     for path in [*(ROOT / "astra_ros").rglob("*.py"), *(ROOT / "launch").rglob("*.py")]:
         used |= set(re.findall(r"^\s*(?:from|import) (\w+_msgs|\w+_srvs|rclpy|cv_bridge|launch\w*)"
                                r"\b", path.read_text(), re.MULTILINE))  # fmt: skip
-    optional = {"moveit_msgs"}  # imported where it is installed
+    optional = {"control_msgs", "moveit_msgs"}  # imported where it is installed
     assert used - optional <= declared
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from astra_ros.texts import NAME, TEXT, bounded, listed, short
+from astra_ros.texts import NAME, TEXT, bounded, listed, short, with_names
 
 LONG = "x" * 50_000 + "y" * 50_000
 
@@ -21,6 +21,11 @@ def test_many_names_are_counted():
     assert listed(["a", "b"]) == "a, b"
     text = listed(f"joint{k}" for k in range(100_000))
     assert len(text) < 400 and text.endswith("and 99976 more")
+
+
+def test_settings_are_named_as_the_user_knows_them():
+    text = "replace it (`force`), or run `astra train` with `other`"
+    assert with_names(text, {"force": "--force"}) == "replace it (--force), or run `astra train` with `other`"
 
 
 def test_a_long_sentence_keeps_the_cure_at_its_end():

@@ -126,6 +126,7 @@ class WorldExploration:
 
     Args:
         imaginer: its settings name the base's action space; that needs a moving camera in the model's card.
+        reader: reads ranges from latents; by default one that has learned nothing yet. It learns on the way.
 
     Raises:
         ExplorationError: the model knows no moving camera for that action space.
@@ -136,6 +137,7 @@ class WorldExploration:
         imaginer: Imaginer,
         explorer: FrontierExplorer | None = None,
         settings: ExplorationSettings = ExplorationSettings(),
+        reader: RangeReader | None = None,
     ) -> None:
         self.imaginer, self.settings = imaginer, settings
         self.explorer = explorer or FrontierExplorer()
@@ -146,7 +148,7 @@ class WorldExploration:
             raise ExplorationError(f"no moving camera for {space}", thing=f"model '{card.name}'", cure=known)
         fitted = card.moving_cameras[space].camera.fitted(card.image_size)
         self.camera = CameraOnBase(fitted, card.latent_shape[2], settings.sight_m)
-        self._reader = RangeReader(settings.sight_m)
+        self.reader = RangeReader(settings.sight_m) if reader is None else reader
         self._learned: np.ndarray | None = None
         self._predicted: list[Prediction] = []
 
@@ -161,7 +163,7 @@ class WorldExploration:
         result = self.imaginer.score(observation.frames, plans, now)
         space, motion = result.prepared.space, result.prepared.motion
         poses = space.poses(motion, self.imaginer.model.card.dt_s)
-        ranges_KHW = self._reader.read(result.imagination.latents)
+        ranges_KHW = self.reader.read(result.imagination.latents)
         made = []
         for index, plan in enumerate(result.prepared.plans):
             grid = self.camera.extended(observation, poses[index, SOME], ranges_KHW[index, SOME])
@@ -219,7 +221,7 @@ class WorldExploration:
             return
         self._learned = newest
         latent = self.imaginer.model.encode(observation.frames)[-1:]
-        self._reader.learn(latent, self.camera.ranges_now(observation)[None])
+        self.reader.learn(latent, self.camera.ranges_now(observation)[None])
 
 
 class ByImaginedGain:

@@ -65,11 +65,13 @@ class Choice:
         index: of the plan; None where every plan is vetoed or none can be used, so that the robot rests.
         result: what was imagined, where a model chose.
         reason: why there is no plan, or ''.
+        made: plans that were made while choosing; ``index`` counts them behind the candidates.
     """
 
     index: int | None
     result: Result | None = field(default=None, repr=False)
     reason: str = ""
+    made: Sequence[Any] = ()
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Cycle:
     """One choice and what came of it.
 
     Attributes:
-        plans: the candidates.
+        plans: the candidates, and those that the choice made.
         seen: uint8 [N, height, width, 3] RGB, the camera's images after the choice, a step of the model apart.
     """
 
@@ -122,6 +124,7 @@ class RecedingHorizon:
             moment = Moment(index, index * self.settings.act_steps * self.dt_s, np.stack(seen))
             plans = self.propose(moment)
             choice = self.choose(moment, plans) if plans else Choice(None, reason="no plan was proposed")
+            plans = [*plans, *choice.made]
             self.robot.command(self.rest() if choice.index is None else plans[choice.index])
             yield Cycle(moment, plans, choice, self._act(self.settings.act_steps, seen))
 

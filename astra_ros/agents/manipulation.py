@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from astra_ros.agents.loop import ActingRobot, ByImagination, Choice, LoopSettings, Moment, RecedingHorizon
+from astra_ros.agents.loop import ActingRobot, ByImagination, Choice, Choose, LoopSettings, Moment, RecedingHorizon
+from astra_ros.agents.plan_improvement import ByImprovement, ImprovementSettings
 from astra_ros.control.motion_candidates import Goal, MotionSettings
 from astra_ros.control.motion_planner import MotionPlanner
+from astra_ros.control.plan_variations import PlanVariations
 from astra_ros.control.planning_errors import PlanningError, PlanningNotInstalled
 from astra_ros.control.pushes import PushSettings
 from astra_ros.plans.joint_plan import JointPlan
@@ -101,13 +103,19 @@ class RobotWorldModel:
     Args:
         imaginer: the loaded model with its critics. Its settings say how far is imagined.
         planner: plans the motions; by default one with default settings.
+        improvement: whether, and for how long, better motions are looked for around the best ones.
 
     Attributes:
         problem: why the last motions could not be planned, or ''.
     """
 
-    def __init__(self, imaginer: Imaginer, planner: MotionPlanner | None = None) -> None:
-        self.imaginer = imaginer
+    def __init__(
+        self,
+        imaginer: Imaginer,
+        planner: MotionPlanner | None = None,
+        improvement: ImprovementSettings = ImprovementSettings(),
+    ) -> None:
+        self.imaginer, self.improvement = imaginer, improvement
         self.planner = MotionPlanner(MotionSettings()) if planner is None else planner
         self.problem = ""
         self._described = ""
@@ -120,18 +128,24 @@ class RobotWorldModel:
         """
         plans = self.planner.plan(initial_state.joints, goal_state.motion, robot_urdf)
         self._describe(robot_urdf)
-        choose = ByImagination(
+        imagination = ByImagination(
             self.imaginer,
             lambda: initial_state.joints,
             goal_frame=goal_state.image,
             goal_position=goal_state.object_position,
         )
-        return ImaginedMotion(plans, choose(Moment(0, 0.0, initial_state.frames), plans), self.imaginer)
+        choice = self.chooser(imagination, robot_urdf)(Moment(0, 0.0, initial_state.frames), plans)
+        return ImaginedMotion([*plans, *choice.made], choice, self.imaginer)
 
-    def push(self, robot: ActingRobot, task: PushTask, settings: LoopSettings, seed: int = 0) -> RecedingHorizon:
+    def push(
+        self, robot: ActingRobot, task: PushTask, settings: LoopSettings, seed: int = 0, choose: Choose | None = None
+    ) -> RecedingHorizon:
         """The loop that pushes an object to its goal: each time several pushes are planned and imagined.
 
         A request that cannot be planned, as while the arm touches something, makes the arm rest; see ``problem``.
+
+        Args:
+            choose: chooses among pushes in place of imagination, such as for a comparison.
         """
         self._describe(task.robot_urdf)
         motion = self.planner.settings
@@ -154,10 +168,24 @@ class RobotWorldModel:
             joints = task.joints()
             return JointPlan(tuple(joints), np.zeros(1), np.array([list(joints.values())]), "rest")
 
-        choose = ByImagination(self.imaginer, task.joints, goal_position=task.goal_position, seed=seed)
+        if choose is None:
+            imagination = ByImagination(self.imaginer, task.joints, goal_position=task.goal_position, seed=seed)
+            choose = self.chooser(imagination, task.robot_urdf)
         card = self.imaginer.model.card
         done = lambda: task.distance_m <= task.near_m  # noqa: E731
         return RecedingHorizon(robot, propose, choose, rest, done, card.history, card.dt_s, settings)
+
+    def chooser(self, imagination: ByImagination, urdf: str) -> Choose:
+        """Chooses by imagination alone, or with improvement where that has time; plans are of the arm of ``urdf``."""
+        if not self.improvement.seconds:
+            return imagination
+
+        def vary(plan: JointPlan, change: np.ndarray, name: str) -> JointPlan | None:
+            joints = imagination.motion_now()
+            assert joints is not None
+            return PlanVariations.of(plan.joint_names, joints, urdf, self.planner.settings)(plan, change, name)
+
+        return ByImprovement(imagination, vary, self.improvement, imagination.seed)
 
     def close(self) -> None:
         """End the planner's process."""

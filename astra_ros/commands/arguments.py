@@ -67,6 +67,11 @@ def add_options(parser: argparse.ArgumentParser, request: type) -> None:
         parser.add_argument(flag, dest=item.name, default=item.default, help=item.metadata["description"], **about)
 
 
+def flags_of(parser: argparse.ArgumentParser) -> dict[str, str]:
+    """Name of a setting -> the flag that sets it."""
+    return {action.dest: action.option_strings[0] for action in parser._actions if action.option_strings}
+
+
 def request_of(request: type[Request], args: argparse.Namespace) -> Request:
     """A request dataclass from the arguments of the same names."""
     names = [field.name for field in fields(request)]  # type: ignore[arg-type]  # every request is a dataclass

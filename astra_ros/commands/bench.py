@@ -18,6 +18,8 @@ plans follow the image at once and the model's own time, which the node tells, i
 
 --against takes an older build out of git into a temporary folder. Its torch engine runs with the models of its own time
 and the Python packages that are installed now.
+
+`astra bench closed-loop` measures how well whole tasks end instead; it has options of its own.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from astra_ros.commands.arguments import add_options, request_of
+from astra_ros.commands import closed_loop
+from astra_ros.commands.arguments import HelpFormat, add_options, flags_of, request_of
 from astra_ros.evaluation.requests import BenchRequest
 
 if TYPE_CHECKING:
@@ -48,11 +51,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_options(parser, BenchRequest)
     parser.add_argument("--backend", dest="engines", nargs=1, metavar="NAME", help="the same as --engines NAME")
     parser.add_argument("--in-process", action="store_true", help="do not measure over topics")
+    parser.set_defaults(measure=_speed)
+    others = parser.add_subparsers(title="other measurements", metavar="closed-loop")
+    tasks = others.add_parser(
+        "closed-loop",
+        help="how well whole tasks end",
+        description=closed_loop.__doc__,
+        formatter_class=HelpFormat,
+        allow_abbrev=False,
+    )
+    closed_loop.add_arguments(tasks)
+    tasks.set_defaults(measure=closed_loop.run, flags=flags_of(tasks))
 
 
 def run(args: argparse.Namespace) -> int:
     # SIGTERM ends it like Ctrl-C, which also ends the processes that it has started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return args.measure(args)
+
+
+def _speed(args: argparse.Namespace) -> int:
     from astra_ros.evaluation.benchmark import bench
 
     if args.in_process:

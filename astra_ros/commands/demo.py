@@ -35,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_options(parser, DemoRequest)
     parser.add_argument("--loop", action="store_true", help="act in a closed loop, without ROS")
     parser.add_argument("--world", choices=tuple(LOOP_DEMOS), default="arm", help="who acts in the closed loop")
+    parser.add_argument(
+        "--improve-seconds",
+        type=float,
+        default=0.0,
+        help="in the arm's closed loop, look for better plans around the best ones for so long (docs/planning.md)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,6 +50,9 @@ def run(args: argparse.Namespace) -> int:
         launch = "imagine.launch.py world:=drive" if args.world == "drive" else "explore.launch.py"
         cure = f"add --loop, or run `ros2 launch astra_ros {launch}` for the nodes"
         raise UserError("it acts in the closed loop alone", thing=f"--world {args.world}", cure=cure)
+    if args.improve_seconds and (args.world != "arm" or not args.loop):
+        cure = "add --loop, without --world"
+        raise UserError("it improves the plans of an arm in the closed loop", thing="--improve-seconds", cure=cure)
     if args.loop:
         name = LOOP_DEMOS[args.world]
         module = import_module(f"astra_ros.evaluation.{name}")

@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     base = settings_from_yaml(args.config) if args.config else BagSettings()
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in vars(args).items()}
     settings = changed(base, {name: given[name] for name in _SETTINGS})
-    import_bags(ImportRequest(args.bags, args.out, settings, args.force, args.dry_run))
+    import_bags(ImportRequest(args.bags, args.out, settings, args.force, args.dry_run), args.flags)
     return 0
 
 

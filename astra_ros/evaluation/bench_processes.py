@@ -32,6 +32,10 @@ class BenchError(UserError):
     """Something cannot be measured. ``thing`` is the engine, build or option."""
 
 
+class NotLoaded(BenchError):
+    """A build does not load the model."""
+
+
 @dataclass(frozen=True, eq=False)
 class BenchScene:
     """What every request of a run consists of.
@@ -95,7 +99,8 @@ class BenchProcess:
         name: of the engine, or of the older build.
         start_up_s: from the start of the process to the scores of its first request.
 
-    Raises BenchError where it ends or fails, also later, with the reason as its problem.
+    Raises BenchError where it ends or fails, also later, with the reason as its problem; NotLoaded where it already
+    does not load the model.
     """
 
     def __init__(self, name: str, setup: Setup, log_folder: Path, plans: int, horizon: int) -> None:
@@ -114,7 +119,10 @@ class BenchProcess:
             )  # fmt: skip
         try:
             about = {"backend": setup.backend, "model": setup.model, "device": setup.device, "scene": str(setup.scene)}
-            self.ask("load", **about)
+            try:
+                self.ask("load", **about)
+            except BenchError as error:
+                raise NotLoaded(error.problem, thing=error.thing) from error
             self.ask("size", plans=plans, horizon=horizon)
             self.ask("request")
         except BaseException:

@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from astra_ros.evaluation.bench_plot import write_plot
-from astra_ros.evaluation.bench_processes import ROOT, BenchError, BenchProcess, BenchScene, Setup
+from astra_ros.evaluation.bench_processes import ROOT, BenchError, BenchProcess, BenchScene, NotLoaded, Setup
 from astra_ros.evaluation.bench_result import (
     PLAIN_STEPS,
     BenchResult,
@@ -34,7 +34,7 @@ from astra_ros.evaluation.bench_topics import StartNode, busy_core, with_topics
 from astra_ros.evaluation.old_build import OldBuild, old_build
 from astra_ros.evaluation.requests import BenchRequest
 from astra_ros.evaluation.results import check_writable, write_result
-from astra_ros.inference.card import ModelCard, model_directory
+from astra_ros.inference.card import ModelCard, model_directory, shipped_models
 from astra_ros.inference.engine import ENGINES
 from astra_ros.inference.fastest import AUTO
 from astra_ros.registry import UnknownName
@@ -104,6 +104,9 @@ class _Run:
         self._engines: dict[str, BenchProcess] = {}
         wanted = list(request.engines or ENGINES)
         with tqdm(total=2 * len(wanted) + bool(old) * 2, unit="start", desc="starting") as bar:
+            self.old_name = old.commit if old else ""
+            # Before the others: it fails sooner.
+            process_of_old = self._start_old(old, setup.scene, bar) if old else None
             for name in wanted:
                 try:
                     self._engines[name] = self._start(name, replace(setup, backend=name), bar)
@@ -112,12 +115,8 @@ class _Run:
             if not self._engines:
                 reasons = "; ".join(f"{name}: {reason}" for name, reason in self._cannot_run.items())
                 raise BenchError(f"no engine can run: {reasons}", thing=f"model '{card.name}'")
-            self.old_name = ""
-            if old:
-                self.old_name = old.commit
-                cache = folder / "cache"
-                setup_of_old = Setup(_METER, request.model, request.device, setup.scene, old.root, cache)
-                self._engines[old.commit] = self._start(old.commit, setup_of_old, bar)
+            if process_of_old:
+                self._engines[self.old_name] = process_of_old
             self._meter = self._engines.get(_METER) or self._start(_METER, replace(setup, backend=_METER), bar)
         # Everything is compared with the older build, or else with the first engine.
         self._reference = self.old_name or next(iter(self._engines))
@@ -133,6 +132,21 @@ class _Run:
         bar.update()
         self._starts_s[name] = first.start_up_s, process.start_up_s
         return process
+
+    def _start_old(self, old: OldBuild, scene: Path, bar: tqdm) -> BenchProcess:
+        """Raises BenchError, also where a directory holds a model that the older build cannot read."""
+        request = self._request
+        setup = Setup(_METER, request.model, request.device, scene, old.root, self._folder / "cache")
+        try:
+            return self._start(old.commit, setup, bar)
+        except NotLoaded as error:
+            if self._card.path != Path(request.model).expanduser():
+                raise  # a shipped one, of which it has its own
+            # What it would do about it is of no use: this build could not read the model then.
+            said = error.problem.partition(";")[0]
+            problem = f"'{request.against}' cannot read the model directory '{request.model}' (it says: {said})"
+            cure = f"name a shipped model ({', '.join(shipped_models())}): the older build then takes its own weights"
+            raise BenchError(problem, thing="against", cure=cure) from error
 
     def measure(self, condition: Condition) -> Measurement:
         """Have all engines answer requests under a condition, in turns."""

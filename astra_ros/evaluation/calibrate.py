@@ -45,7 +45,7 @@ def calibrate(card: ModelCard, scenes: Mapping[str, Sequence[Scene]], miss_rate:
         ):
             print(f"  {title}:\n  {figures.line()}")
     if not fitted:
-        cure = "play more --scenes, or calibrate a model whose heads know contact"
+        cure = "play more `scenes`, or calibrate a model whose heads know contact"
         raise CalibrationError("no action space could be calibrated", thing=f"model '{card.name}'", cure=cure)
     write_calibrations(card.path, fitted)
     print(f"calibrations of {', '.join(fitted)} written into the card of '{card.path}'")

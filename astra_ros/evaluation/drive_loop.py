@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from astra_ros.agents.driving import AutonomousDrivingPrediction
 from astra_ros.agents.loop import Choose, Cycle, LoopSettings, Moment, RecedingHorizon
 from astra_ros.control.lane_paths import LanePathSettings, lane_paths
@@ -56,6 +58,7 @@ class DriveLoop:
         count: candidates per choice.
         settings: how often the car chooses; each path lasts ``PLAN_S``.
         choose: chooses among paths in place of imagination, such as for a comparison.
+        sees: False renders nothing, for choices that look at no image; frames are then black.
 
     Attributes:
         outcome: of the last episode, up to now.
@@ -67,6 +70,7 @@ class DriveLoop:
     count: int = 8
     settings: LoopSettings = LoopSettings(ACT_STEPS, MOST_CHOICES)
     choose: Choose | None = None
+    sees: bool = True
     seed: int = field(init=False, default=0)
     began: VehicleState = field(init=False, default=VehicleState(0.0, 0.0, 0.0))
     driving: AutonomousDrivingPrediction = field(init=False)
@@ -86,7 +90,7 @@ class DriveLoop:
         """
         self.world.reset(seed)
         self.seed = seed
-        driver = _WatchedDriver(self.world, watch)
+        driver = _WatchedDriver(self.world, watch, self.sees)
         card, self.outcome = self.model.card, DriveOutcome()
         choose = self.choose or self.driving.choose_path(self.state, seed)
         loop = RecedingHorizon(
@@ -96,7 +100,7 @@ class DriveLoop:
         for cycle in loop:
             rests += cycle.choice.index is None
             worst_m = max(worst_m, driver.most_away_m)
-            verdict = driver.referee.verdict()
+            verdict = driver.judge.verdict()
             self.outcome = DriveOutcome(
                 cycle.moment.index + 1,
                 rests,
@@ -121,11 +125,14 @@ class DriveLoop:
 class _WatchedDriver(PathDriver):
     """A driver with a referee that sees every step."""
 
-    def __init__(self, world: DriveWorld, watch: Callable[[], None]) -> None:
+    def __init__(self, world: DriveWorld, watch: Callable[[], None], sees: bool) -> None:
         super().__init__(world)
-        self._watch, self.referee = watch, DriveReferee(world)
+        self._watch, self._sees, self.judge = watch, sees, DriveReferee(world)
 
     def step(self, seconds: float) -> None:
         super().step(seconds)
-        self.referee.watch()
+        self.judge.watch()
         self._watch()
+
+    def render(self) -> np.ndarray:
+        return super().render() if self._sees else self.world.settings.camera.black()

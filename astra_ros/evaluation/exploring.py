@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from astra_ros.agents.exploration import ByImaginedGain, ByMapGain, Observation, WorldExploration
 from astra_ros.camera.frame_size import to_model_size
-from astra_ros.control.frontier_explorer import Explored, FrontierExplorer
+from astra_ros.control.frontier_explorer import Explored, FrontierExplorer, FrontierSettings
 from astra_ros.datasets.record import FINER
 from astra_ros.evaluation.requests import ExploreRequest
 from astra_ros.evaluation.results import as_json, check_writable, provenance, write_json
@@ -87,8 +87,8 @@ def explore(request: ExploreRequest) -> ExploreResult:
         for seed in tqdm(range(request.first_seed, request.first_seed + request.houses), "houses", mininterval=5.0):
             for name in request.policies:
                 robot.reset(seed)
-                policy = _policy(name, robot, imagination, seed)
-                episodes[name].append(_episode(request, robot, seed, policy, model.card))
+                policy = policy_of(name, robot, imagination, seed)
+                episodes[name].append(explored_house(request, robot, seed, policy, model.card))
             figures = {name: _figures(each, episodes.get(BASELINE)) for name, each in episodes.items()}
             result = ExploreResult(model.card.name, len(next(iter(episodes.values()))), request.distance_m, figures)
             if request.out:  # after each house, so that a run that is stopped leaves what it found
@@ -108,7 +108,8 @@ def table(result: ExploreResult) -> str:
     return "\n".join(lines)
 
 
-def _episode(request: ExploreRequest, robot: MappingRobot, seed: int, policy, card: ModelCard) -> ExploredHouse:
+def explored_house(request: ExploreRequest, robot: MappingRobot, seed: int, policy, card: ModelCard) -> ExploredHouse:
+    """One episode of a robot that was reset to the house of a seed."""
     complete = False
     frames = [to_model_size(robot.render(), card.image_size)] * card.history
     while robot.distance_m < request.distance_m and robot.time_s < request.most_s:
@@ -133,8 +134,11 @@ def _observed(robot: MappingRobot, frames: list[np.ndarray]) -> Observation:
     return Observation(now.grid, now.place, now.yaw, now.velocity, now.contact, frames=np.stack(frames))
 
 
-def _policy(name: str, robot: MappingRobot, world: WorldExploration, seed: int):
-    explorer = FrontierExplorer()
+def policy_of(
+    name: str, robot: MappingRobot, world: WorldExploration, seed: int, settings: FrontierSettings = FrontierSettings()
+):
+    """A policy of ``EXPLORERS`` by name, for one episode."""
+    explorer = FrontierExplorer(settings)
     if name == "nearest":
         return explorer
     if name == "random":

@@ -26,6 +26,7 @@ class LoopDemoRequest:
     plans: int
     model: str | None = None
     device: str | None = None
+    improve_seconds: float = 0.0  # of arms alone
 
     def load(self, space: str) -> WorldModel:
         """The model, which knows this action space. Raises UserError."""
@@ -72,7 +73,7 @@ def told_of(cycle: Cycle, plans: str, robot: str, problem: str = "") -> str:
         problem: why it rests, where the choice does not know it.
     """
     choice = cycle.choice
-    told = f"[{cycle.moment.time_s:5.1f} s] {len(cycle.plans)} {plans}"
+    told = f"[{cycle.moment.time_s:5.1f} s] {len(cycle.plans) - len(choice.made)} {plans}"
     if choice.result is not None:
         told += f", {sum(score.verdict == 'vetoed' for score in choice.result.scores)} vetoed"
     if choice.index is None:

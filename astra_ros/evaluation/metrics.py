@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
 
 Interval = tuple[float, float]
+Z_95 = 1.959963984540054  # standard deviations of a normal distribution that hold 95 %, to both sides
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -90,6 +92,24 @@ def mean_over_worlds(values: Iterable[tuple[str, float]]) -> float:
     for world, value in values:
         by_world.setdefault(world, []).append(value)
     return float(np.mean([np.mean(by_world[world]) for world in sorted(by_world)]))
+
+
+def wilson(hits: int, count: int) -> Interval:
+    """95 % interval of a share (Wilson 1927), which stays within 0 to 1 and is right for few cases too."""
+    share, square = hits / count, Z_95**2 / count
+    middle = (share + square / 2) / (1 + square)
+    half = Z_95 / (1 + square) * math.sqrt(share * (1 - share) / count + square / count / 4)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Two-sided p of McNemar's exact test: of pairs that differ, either side wins equally often.
+
+    Args: pairs in which only the first one, and only the second one, succeeded.
+    """
+    differ = only_first + only_second
+    tail = sum(math.comb(differ, k) for k in range(min(only_first, only_second) + 1)) / 2**differ
+    return min(1.0, 2 * tail)
 
 
 def interval(values: np.ndarray, seed: int = 0) -> Interval:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from astra_ros.agents.loop import Cycle, LoopSettings
+from astra_ros.agents.loop import Choose, Cycle, LoopSettings
 from astra_ros.agents.manipulation import PushTask, RobotWorldModel
+from astra_ros.agents.plan_improvement import ImprovementSettings
 from astra_ros.control.motion_candidates import MotionSettings
 from astra_ros.control.motion_planner import MotionPlanner
 from astra_ros.control.pushes import PushSettings
@@ -59,6 +60,10 @@ class PushLoop:
     Args:
         count: candidates per choice.
         most_choices: after which an episode ends.
+        plan_limit_s: for the candidates of one choice.
+        choose: chooses among pushes in place of imagination, such as for a comparison.
+        sees: False renders nothing, for choices that look at no image; frames are then black.
+        improvement: of the pushes; by default there is none.
 
     Attributes:
         outcome: of the last episode, up to now.
@@ -68,14 +73,20 @@ class PushLoop:
     world: PlayingArm
     count: int = 8
     most_choices: int = 8
+    plan_limit_s: float = 10.0
+    choose: Choose | None = None
+    sees: bool = True
+    improvement: ImprovementSettings = ImprovementSettings()
     robot: RobotWorldModel = field(init=False)
     outcome: PushOutcome = field(init=False, default=PushOutcome(0, False, np.inf))
 
     def __post_init__(self) -> None:
         horizon = round(PLAN_S / self.model.card.dt_s)
         ranking = RankingSettings(horizon, partial_plans=True, action_space=self.world.embodiment.space)
-        motion = MotionSettings(count=self.count, time_limit_s=10.0, velocity_scale=VELOCITY_SCALE, use_floor=True)
-        self.robot = RobotWorldModel(Imaginer(self.model, ranking), MotionPlanner(motion))
+        motion = MotionSettings(
+            count=self.count, time_limit_s=self.plan_limit_s, velocity_scale=VELOCITY_SCALE, use_floor=True
+        )
+        self.robot = RobotWorldModel(Imaginer(self.model, ranking), MotionPlanner(motion), self.improvement)
         self._horizon = horizon
 
     def episode(self, seed: int, watch: Callable[[], None] = lambda: None) -> Iterator[Cycle]:
@@ -86,11 +97,11 @@ class PushLoop:
         """
         world = self.world
         world.reset(seed)
-        watched = _Watched(world, watch)
+        watched = _Watched(world, watch, self.sees)
         settings = LoopSettings(act_steps=self._horizon, most_choices=self.most_choices)
         task = self.task()
         self.outcome = PushOutcome(0, False, task.distance_m)
-        for cycle in self.robot.push(watched, task, settings, seed):
+        for cycle in self.robot.push(watched, task, settings, seed, self.choose):
             touched = watched.referee.verdict().collision
             self.outcome = PushOutcome(cycle.moment.index + 1, touched, task.distance_m)
             yield cycle
@@ -118,10 +129,11 @@ class PushLoop:
 class _Watched:
     """The world with a referee that sees every step."""
 
-    def __init__(self, world: PlayingArm, watch: Callable[[], None]) -> None:
+    def __init__(self, world: PlayingArm, watch: Callable[[], None], sees: bool) -> None:
         self._world, self._watch = world, watch
         self.referee = ArmReferee(world)
-        self.render, self.command = world.render, world.command
+        self.command = world.command
+        self.render = world.render if sees else world.settings.camera.black
 
     def step(self, seconds: float) -> None:
         self._world.step(seconds)

@@ -26,6 +26,7 @@ EXPLORERS = ("nearest", "random", "map", "imagined", "oracle")
 MONITORED_FROM = HELD_OUT_FROM + 80_000
 # The defaults of the strategies were chosen on scenes from 990,000 on.
 COMPARED_FROM = HELD_OUT_FROM + 60_000
+CLOSED_LOOP_FROM = HELD_OUT_FROM + 95_000
 FEWEST_RUNS = 5  # of larger requests than the first size
 
 
@@ -124,6 +125,12 @@ class StrategyRequest(ModelRequest, StrategySettings):
     strategy: str = setting(COARSE_TO_FINE, "what is compared with imagining every frame of every plan")
     scenes: int = setting(40, "scenes of each robot", 1, 100_000)
     plans: int = setting(64, "candidate plans of a scene", 2, 1024)
+    minutes: float = setting(
+        0.0,
+        "stop after so long, with the scenes that were played by then; the robots take turns. 0: no limit",
+        0.0,
+        100_000.0,
+    )
     few: int = setting(8, "plans of the small request whose time is measured beside", 1, 1024)
     first_seed: int = setting(COMPARED_FROM, "seed of the first scene")
     out: Path | None = setting(None, "result file (JSON)")

@@ -7,54 +7,61 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astra_ros.critics.scoring import VETOED
+from astra_ros.critics.scoring import VETOED, PlanScore
 from astra_ros.evaluation.bench_result import Ratio
 from astra_ros.evaluation.metrics import Interval, interval, kendall, share_interval
 from astra_ros.evaluation.scene import Ordering
-from astra_ros.ranking.imaginer import Result
 
 
 @dataclass(frozen=True)
 class Timed:
-    """A request's result, and the seconds that it took: by the clock, and of the processor."""
+    """What is kept of a request: its scores, how many plans were imagined in full, and the seconds that it took.
 
-    result: Result
+    Attributes:
+        wall_s, processor_s: by the clock, and of the processor.
+    """
+
+    scores: list[PlanScore]
+    refined: int
     wall_s: float
     processor_s: float
+
+    @property
+    def ordering(self) -> Ordering:
+        return Ordering.of(self.scores)
 
 
 @dataclass(frozen=True)
 class StrategyScene:
-    """One scene: its plans imagined in full, by the strategy, and the first few in full."""
+    """One scene: its plans imagined in full, by the strategy, and the first few in full.
+
+    Attributes:
+        first: the order by the strategy's preliminary result.
+    """
 
     full: Timed
     strategy: Timed
     few: Timed
-    first: Result | None = None  # the strategy's preliminary one
+    first: Ordering | None = None
 
     @property
     def kept(self) -> bool:
         """Whether the strategy chooses what the full ranking chooses."""
-        return self.strategy.result.best == self.full.result.best
+        return self.strategy.ordering.chosen == self.full.ordering.chosen
 
     @property
     def regret(self) -> float:
         """How much lower the full score of the strategy's choice is; a vetoed plan, or none, is worth nothing."""
 
         def worth(chosen: int | None) -> float:
-            score = None if chosen is None else self.full.result.scores[chosen]
+            score = None if chosen is None else self.full.scores[chosen]
             return 0.0 if score is None or score.verdict == VETOED else score.score
 
-        return worth(self.full.result.best) - worth(self.strategy.result.best)
+        return worth(self.full.ordering.chosen) - worth(self.strategy.ordering.chosen)
 
-    def tau(self, result: Result) -> float:
-        """Kendall's correlation of a ranking with the full one."""
-        orders = (np.array(Ordering.of(each.scores).order) for each in (result, self.full.result))
-        return kendall(*orders)
-
-    @property
-    def refined(self) -> int:
-        return int((self.strategy.result.imagination.strides == 1).sum())
+    def tau(self, ordering: Ordering) -> float:
+        """Kendall's correlation of an order with the full one."""
+        return kendall(np.array(ordering.order), np.array(self.full.ordering.order))
 
 
 @dataclass(frozen=True)
@@ -109,18 +116,18 @@ class StrategyFigures:
         first = [(scene, scene.first) for scene in scenes if scene.first is not None]
         return cls(
             scenes=len(scenes),
-            none_accepted=float(np.mean([scene.full.result.best is None for scene in scenes])),
+            none_accepted=float(np.mean([scene.full.ordering.chosen is None for scene in scenes])),
             kept=float(np.mean(kept)),
             kept_95=share_interval(sum(kept), len(kept)),
             regret=float(regret.mean()),
             regret_95=interval(regret),
             regret_most=float(regret.max()),
-            kendall=float(np.mean([scene.tau(scene.strategy.result) for scene in scenes])),
-            kept_first=float(np.mean([early.best == scene.full.result.best for scene, early in first]))
+            kendall=float(np.mean([scene.tau(scene.strategy.ordering) for scene in scenes])),
+            kept_first=float(np.mean([early.chosen == scene.full.ordering.chosen for scene, early in first]))
             if first
             else None,
             kendall_first=float(np.mean([scene.tau(early) for scene, early in first])) if first else None,
-            refined=float(np.mean([scene.refined for scene in scenes])),
+            refined=float(np.mean([scene.strategy.refined for scene in scenes])),
             wall=Times.of(scenes, "wall_s"),
             processor=Times.of(scenes, "processor_s"),
         )

@@ -12,12 +12,12 @@ from typing import Protocol
 
 import rclpy
 from rclpy.exceptions import InvalidHandle, ParameterException
-from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
+from astra_ros.nodes.executors import MultiThreadedExecutor, SingleThreadedExecutor
 from astra_ros.nodes.overruled_parameters import warn_of_overruled
 
 RCLError = rclpy_implementation.RCLError

@@ -14,6 +14,7 @@ EXECUTABLES = {
     "arm_planner": "astra_ros.nodes.planners.arm_planner",
     "drive_planner": "astra_ros.nodes.planners.drive_planner",
     "explorer": "astra_ros.nodes.explorer.node",
+    "gate": "astra_ros.nodes.gate.node",
 }
 
 
@@ -45,6 +46,11 @@ def drive_planner() -> int:
 def explorer() -> int:
     """The explorer node."""
     return _start("explorer")
+
+
+def gate() -> int:
+    """The gate node."""
+    return _start("gate")
 
 
 def _start(name: str) -> int:

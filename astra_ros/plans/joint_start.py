@@ -60,12 +60,12 @@ def check_start(plan: JointPlan, robot: RobotNow, rules: StartRules) -> None:
         doubts = robot.why_unknown(unknown)
         why = doubts or f"the position of {listed(unknown)} is not known"
         problem = f"it cannot be compared with where the robot is: {why}"
-        cure = ("or " if doubts else "") + "set start_tolerance to 0 to take plans that start anywhere"
+        cure = ("or " if doubts else "") + "set `start_tolerance` to 0 to take plans that start anywhere"
         raise RobotUnknown(problem, thing=plan.title, cure=cure, joints=tuple(unknown))
     start = robot.ordered(plan.joint_names)
     assert start is not None, "all joints are known"
     begin_s, endless = float(plan.times_s[0]), rules.turning(robot)
-    way, allowed = plan.positions[0] - start, rules.tolerance + rules.max_speed * begin_s
+    way, allowed = plan.positions[0] - start, rules.start_tolerance + rules.max_start_speed * begin_s
     turning = [name in endless for name in plan.joint_names]
     away = np.abs(np.where(turning, short_way(way), way))
     worst = int(away.argmax())
@@ -74,7 +74,7 @@ def check_start(plan: JointPlan, robot: RobotNow, rules: StartRules) -> None:
         turned = [name for name, step, turns in steps if not turns and abs(step) > allowed and turns_in(step)]
         joint, found = plan.joint_names[worst], float(away[worst])
         begins = f"it starts with {short(joint)} at {plan.positions[0][worst]:.3f} rad at {begin_s:g} s"
-        limits = f"start_tolerance is {rules.tolerance:g}, max_start_speed {rules.max_speed:g}"
+        limits = f"start_tolerance is {rules.start_tolerance:g}, max_start_speed {rules.max_start_speed:g}"
         problem = f"{begins}, but the robot is {found:.3f} rad away from there ({limits})"
         cure = "plan from where the robot is"
         if turned:
@@ -90,17 +90,17 @@ def check_extras(plan: JointPlan, extra: Collection[str], robot: RobotNow, rules
         StartError: one is elsewhere, so it would move unseen.
     """
     for name in extra:
-        if name in rules.ignored:
+        if name in rules.ignore_joints:
             continue
         there = float(plan.positions[0, plan.joint_names.index(name)])
         here = robot.values.get(name, there)
         away = short_way(there - here) if name in rules.turning(robot) else there - here
-        if abs(away) > rules.tolerance:
+        if abs(away) > rules.start_tolerance:
             places = f"it holds {short(name)} at {there:.3f}, but the robot has it at {here:.3f}"
             why = "the model does not know that joint, so its motion is not imagined"
-            problem = f"{places} (start_tolerance is {rules.tolerance:g}); {why}"
-            cure = "plan from where the robot is, or name the joint in ignore_joints"
-            facts = {"column": name, "index": 0, "found": abs(away), "limit": rules.tolerance}
+            problem = f"{places} (start_tolerance is {rules.start_tolerance:g}); {why}"
+            cure = "plan from where the robot is, or name the joint in `ignore_joints`"
+            facts = {"column": name, "index": 0, "found": abs(away), "limit": rules.start_tolerance}
             raise StartError(problem, thing=plan.title, cure=cure, time_s=float(plan.times_s[0]), **facts)
 
 

@@ -12,11 +12,11 @@ from astra_ros.plans.limits import JointLimits
 
 @dataclass(frozen=True)
 class StartRules:
-    """How far from the robot a plan may begin."""
+    """How far from the robot a plan may begin. Its settings have the names of those that users give."""
 
-    tolerance: float  # how far any column's first value may be from the robot's, rad (m if sliding); 0: anywhere
-    max_speed: float  # rad/s, with which a plan whose first point is later than 0 s may go there
-    ignored: tuple[str, ...] = ()  # columns that the model does not know and that are not compared
+    start_tolerance: float  # how far any column's first value may be from the robot's, rad (m if sliding); 0: anywhere
+    max_start_speed: float  # rad/s, with which a plan whose first point is later than 0 s may go there
+    ignore_joints: tuple[str, ...] = ()  # columns that the model does not know and that are not compared
     continuous: frozenset[str] = frozenset()  # joints that turn without end, as the model was told
 
     def turning(self, robot: RobotNow | None) -> frozenset[str]:

@@ -173,7 +173,7 @@ class PlanPreparer:
         if not self.settings.partial_plans and plan.duration_s > span_s + 0.5 * dt_s:
             steps, thing = f"{self.settings.horizon} steps of {dt_s:g} s", f"plan '{plan.name}'"
             problem = f"it lasts {plan.duration_s:.2f} s, but only {span_s:.2f} s are imagined ({steps})"
-            cure = f"send its first {span_s:.2f} s, raise horizon, or set partial_plans to judge it by its beginning"
+            cure = f"send its first {span_s:.2f} s, raise `horizon`, or set `partial_plans` to judge its beginning"
             raise PlanError(problem, thing=thing, cure=cure, found=plan.duration_s, limit=span_s)
 
     def check_start(self, plan: Plan, motion_now: Mapping[str, float] | RobotNow | None) -> None:
@@ -199,14 +199,14 @@ class PlanPreparer:
                 own = f"{space.name}: {listed(space.motion_names)}"
                 problem = f"it also moves {listed(moving)}, which the model '{self.model}' does not know ({own})"
                 problem += ", so that motion is not imagined"
-                cure = "leave them out of the plan, or name them in ignore_joints if their motion does not matter"
+                cure = "leave them out of the plan, or name them in `ignore_joints` if their motion does not matter"
                 raise UnmatchedPlan(problem, thing=thing, cure=cure, known=[space.name], column=moving[0])
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
             names = [space.name for space in fitting]
             problem = f"it fits the action spaces {', '.join(names)} of the model '{self.model}'"
-            raise UnmatchedPlan(problem, thing=thing, cure="set action_space to one of them", known=names)
+            raise UnmatchedPlan(problem, thing=thing, cure="set `action_space` to one of them", known=names)
         noun = alike[0].column_noun if alike else "columns"
         known = "; ".join(f"{space.name}: {listed(space.motion_names)}" for space in alike) or "no plans of this kind"
         asked = f", and action_space is '{wanted}'" if wanted else ""

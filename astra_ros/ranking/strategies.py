@@ -163,10 +163,10 @@ class AllAtOnce(Strategy):
 class CoarseToFine(Strategy):
     """All plans at a stride, then frame by frame those that may win, a few at a time.
 
-    The best by their coarse scores come first, whatever their verdicts: the score of a plan that is vetoed for a likely
-    collision is low already, and that of a doubtful one is not. What a closer look changed at these plans tells how far
-    others may be from their coarse scores (`least_costs`). It ends when no other plan may cost less than the best
-    accepted or risky one does, or after ``refined_plans``. Whatever wins in the end has been refined.
+    The first are the two best by their coarse scores, whatever their verdicts, and two from further down. What a closer
+    look changed at these tells how far others may be from their coarse scores (`least_costs`). It ends when no other
+    plan may cost less than the best accepted or risky one does, or after ``refined_plans``. Whatever wins in the end
+    has been refined.
 
     Raises StrategyError for a model that was not trained for the stride.
     """
@@ -193,7 +193,9 @@ class CoarseToFine(Strategy):
         scores = rollouts.show()
         coarse = _costs(scores)
         most, refined = self.settings.refined_plans or rollouts.plans, list[int]()
-        chosen = np.argsort(coarse, kind="stable")
+        order = np.argsort(coarse, kind="stable")
+        # Of good plans alone, the closer look tells too little of those that the coarse view is wrong about.
+        chosen = order[[0, 1, max(2, rollouts.plans // 4), max(3, rollouts.plans // 2)]]
         while (chosen := chosen[: min(AT_A_TIME, most - len(refined))]).size:
             rollouts.imagine(sorted(chosen))
             refined += chosen.tolist()

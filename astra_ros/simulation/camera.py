@@ -52,6 +52,10 @@ class CameraSettings:
         vertical = float(np.tan(np.radians(self.fov_deg) / 2))
         return vertical * self.width / self.height, vertical
 
+    def black(self) -> np.ndarray:
+        """An image of this camera that shows nothing: uint8 [height, width, 3]."""
+        return np.zeros((self.height, self.width, 3), np.uint8)
+
 
 class Camera:
     """Renders the bodies of one simulation."""

@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from astra_ros.plans.durations import STEP_S
 from astra_ros.settings import SettingError
-from astra_ros.simulation.worlds import Referee, Verdict, World
+from astra_ros.simulation.worlds import Referee, Verdict
+
+
+class Executor(Protocol):
+    """What executes plans: a `World`, or a controller that drives the robot of one."""
+
+    def command(self, plan) -> None:
+        """Follow a plan from now on."""
+
+    def step(self, seconds: float) -> None:
+        """Let time pass."""
+
+    def state(self) -> Any:
+        """The world's true state."""
+
+    def render(self) -> np.ndarray:
+        """The camera's view: uint8 [height, width, 3] RGB."""
+
+    def referee(self) -> Referee:
+        """A referee of the next plan."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +48,7 @@ class Rollout:
 
 
 def execute(
-    world: World, plan, horizon: int = 16, dt_s: float = STEP_S, render: bool = True, referee: Referee | None = None
+    world: Executor, plan, horizon: int = 16, dt_s: float = STEP_S, render: bool = True, referee: Referee | None = None
 ) -> Rollout:
     """Execute a plan from the world's current state; the world stays where the plan ends.
 

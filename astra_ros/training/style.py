@@ -159,7 +159,7 @@ def train_style(request: StyleRequest) -> Path:
         raise TrainingError("holds a model", thing=out, cure="name another folder for the checkpoint")
     started = (out / STYLE_FILE).exists()
     if not request.replace and not started and has_style(card, autoencoder):
-        cure = "allow its replacement (--replace), or copy the model and name the copy"
+        cure = "allow its replacement (`replace`), or copy the model and name the copy"
         raise TrainingError("exists already and fits the model", thing=card.path / STYLE_FILE, cure=cure)
     data = check_episodes(request.data, scenes_to_train_on(request.data))
     check_frames(data, card)

@@ -64,7 +64,7 @@ def check_episodes(folder: Path, footers: Mapping[Path, dict]) -> TrainingData:
             problem = f"seeds from {HELD_OUT_FROM} on are held out for evaluation"
             raise DatasetError(problem, thing=path, cure="record others, with lower seeds")
         if why := footer["source"].get("unfit"):
-            cure = "delete the episodes of that bag, or import it again as that says, with --force"
+            cure = "delete the episodes of that bag, or replace them by importing it again as that says"
             raise DatasetError(f"a model cannot learn from it ({why})", thing=path, cure=cure)
         if not path.with_suffix(".mp4").is_file():
             problem = f"its video {path.with_suffix('.mp4').name} is missing"

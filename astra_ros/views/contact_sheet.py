@@ -138,6 +138,13 @@ def contact_sheet(
     return sheet.pixels
 
 
+def empty_sheet(text: str) -> np.ndarray:
+    """A sheet without plans, uint8 [rows, cols, 3] RGB, that says why."""
+    sheet = Canvas(2 * _PAD + 28, 720)
+    sheet.text(_PAD, _PAD + 14, text, 16, look.DIM, max_width=720 - 2 * _PAD)
+    return sheet.pixels
+
+
 def _draw_header(sheet, layout, plans, pictures, title) -> None:
     height = layout.header - 34
     right = layout.width - _PAD

@@ -207,9 +207,9 @@ def _level():
 def test_an_image_is_learned_from_once(imaginer):
     world = WorldExploration(imaginer)
     world.observe(observation())
-    learned = world._reader.examples
+    learned = world.reader.examples
     world.observe(observation())
-    assert world._reader.examples == learned > 0
+    assert world.reader.examples == learned > 0
 
 
 def test_a_rover_maps_what_it_sees_on_its_way(imaginer):

@@ -13,6 +13,7 @@ from known_model import WHITE, KnownModel
 
 from astra_ros.agents.loop import LoopSettings
 from astra_ros.agents.manipulation import ArmGoal, PushTask, RobotWorldModel, SeenArm
+from astra_ros.agents.plan_improvement import ImprovementSettings
 from astra_ros.control.motion_candidates import MotionSettings, plan_motions
 from astra_ros.control.planning_errors import InCollision, NoPath, OutsideLimits, PlanningNotInstalled
 from astra_ros.control.pushes import PushSettings, plan_pushes
@@ -72,6 +73,21 @@ def test_motions_to_a_goal_are_planned_imagined_and_chosen(robot, panda):
         assert made.video(plan.name).shape == (8, 4, 4, 3)
     with pytest.raises(KeyError):
         made.video("another")
+
+
+def test_motions_are_improved_where_there_is_time(robot, panda):
+    goal = {name: value + 0.3 for name, value in zip(panda.spec.joint_names, panda.spec.ready)}
+    asked = SeenArm(FRAMES, panda.now), ArmGoal(goal, WHITE), panda.urdf
+    plain = robot.imagine_motion(*asked)
+    robot.improvement = ImprovementSettings(seconds=100.0, most_rounds=3, spread=0.2)
+    made = robot.imagine_motion(*asked)
+
+    def score(motion):
+        return motion.choice.result.scores[motion.choice.result.best].score
+
+    # The goal image is white: the further the first joint turns, the better.
+    assert len(made.plans) == 4 and "~" in made.best.name and score(made) > score(plain)
+    assert np.allclose(made.best.positions[0], panda.spec.ready) and made.video(made.best.name).shape == (8, 4, 4, 3)
 
 
 def test_what_cannot_be_planned_is_raised_and_nothing_imagined(robot, panda):

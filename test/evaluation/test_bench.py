@@ -12,13 +12,13 @@ import pytest
 from user_errors import refusal
 
 from astra_ros.evaluation import benchmark
-from astra_ros.evaluation.bench_processes import BenchError, BenchProcess, BenchScene, Setup
+from astra_ros.evaluation.bench_processes import BenchError, BenchProcess, BenchScene, NotLoaded, Setup
 from astra_ros.evaluation.bench_result import Condition, Measurement, Percentiles, Ratio, Timing
 from astra_ros.evaluation.bench_text import growth
 from astra_ros.evaluation.old_build import OldBuildError, old_build
 from astra_ros.evaluation.requests import BenchRequest
 from astra_ros.files import OutputError
-from astra_ros.inference.card import ModelError
+from astra_ros.inference.card import ModelError, model_directory
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.registry import UnknownName
 from astra_ros.settings import SettingError
@@ -31,6 +31,7 @@ OLD_BUILD = {
 import types, numpy as np
 def load_backend(backend, model, device):
     if model == "ends": raise SystemExit(7)
+    if "/" in model: raise ValueError("card version 9, this package reads 1; export the model again")
     card = types.SimpleNamespace(image_size=(8, 8), history=2, sha256="old" * 10, dt_s=0.25)
     return types.SimpleNamespace(card=card, imagine=lambda plans: [float(each.positions[-1, 0]) + 1 for each in plans])
 """,
@@ -137,14 +138,14 @@ def test_what_git_cannot_give_is_named(checkout, tmp_path, monkeypatch):
 def test_a_build_that_ends_or_fails_is_named_with_its_reason(checkout, scene, tmp_path):
     with old_build("old", checkout) as build:
         setup = Setup("torch", "ends", "cpu", scene, build.root)
-        with refusal(BenchError, build.commit, "ended with code 7"):
+        with refusal(NotLoaded, build.commit, "ended with code 7"):
             BenchProcess(build.commit, setup, tmp_path, 3, 4)
         setup = Setup("torch", "any", "cpu", scene, build.root)
         (build.root / "astra_ros/pipeline.py").write_text("import nothing_of_that_name")
-        with refusal(BenchError, build.commit, "nothing_of_that_name"):
+        with refusal(NotLoaded, build.commit, "nothing_of_that_name"):
             BenchProcess(build.commit, setup, tmp_path, 3, 4)
         (build.root / "astra_ros/backends.py").unlink()
-        with refusal(BenchError, build.commit, "has none of", "astra_ros.backends:load_backend"):
+        with refusal(NotLoaded, build.commit, "has none of", "astra_ros.backends:load_backend"):
             BenchProcess(build.commit, setup, tmp_path, 3, 4)
 
 
@@ -234,6 +235,16 @@ def test_without_an_engine_that_runs_the_reasons_are_said(monkeypatch):
     monkeypatch.setattr(benchmark, "ENGINES", {"absent": None})
     with refusal(BenchError, "'astra-tiny'", "absent: unknown backend 'absent'"):
         benchmark.bench(BenchRequest("tiny", plans=1))
+
+
+def test_a_model_directory_that_the_older_build_cannot_read_is_named_before_engines_start(checkout, monkeypatch):
+    pytest.importorskip("pybullet")
+    monkeypatch.setattr(benchmark, "ROOT", checkout)
+    monkeypatch.setattr(benchmark, "ENGINES", {"absent": None})
+    directory = str(model_directory("tiny"))
+    with refusal(BenchError, "against", "'old'", directory, "card version 9", cure=["tiny"]) as caught:
+        benchmark.bench(BenchRequest(directory, plans=1, against="old"))
+    assert "export the model again" not in str(caught.value)
 
 
 def test_what_cannot_be_measured_is_refused_before_anything_starts(tmp_path, monkeypatch):

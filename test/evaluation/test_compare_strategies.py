@@ -2,9 +2,7 @@
 
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 
@@ -12,7 +10,8 @@ from astra_ros import cli
 from astra_ros.critics.scoring import ACCEPTED, VETOED, PlanScore
 from astra_ros.evaluation.metrics import share_interval
 from astra_ros.evaluation.requests import StrategyRequest
-from astra_ros.evaluation.strategy_result import StrategyScene, StrategyFigures, Timed
+from astra_ros.evaluation.scene import Ordering
+from astra_ros.evaluation.strategy_result import StrategyFigures, StrategyScene, Timed
 from astra_ros.plans.action_spaces.joints import JointSpace
 from astra_ros.ranking.strategies import StrategyError, StrategySettings
 from astra_ros.settings import SettingError
@@ -22,44 +21,42 @@ from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.config import preset
 
 
-def result(*scores, strides=None):
+def scores(*values):
     """Of plans with these scores; None is a vetoed plan of score 0.05."""
-    values = [0.05 if score is None else score for score in scores]
-    order = sorted(range(len(scores)), key=lambda k: (scores[k] is None, -values[k]))
-    made = [
-        PlanScore(str(k), order.index(k), values[k], VETOED if scores[k] is None else ACCEPTED, {}, ())
-        for k in range(len(scores))
+    found = [0.05 if value is None else value for value in values]
+    order = sorted(range(len(values)), key=lambda k: (values[k] is None, -found[k]))
+    return [
+        PlanScore(str(k), order.index(k), found[k], VETOED if values[k] is None else ACCEPTED, {}, ())
+        for k in range(len(values))
     ]
-    best = None if scores[order[0]] is None else order[0]
-    imagination = SimpleNamespace(strides=np.array(strides or [1] * len(scores)))
-    return SimpleNamespace(scores=made, best=best, imagination=imagination)
 
 
-def comparison(full, strategy, seconds=(4.0, 1.0, 0.5), first=None):
-    timed = (Timed(each, wall, 2 * wall) for each, wall in zip((full, strategy, result(1.0)), seconds))
-    return StrategyScene(*timed, first=first)
+def scene(full, strategy, seconds=(4.0, 1.0, 0.5), first=None, refined=2):
+    counts = len(full), refined, 1
+    timed = (Timed(each, *more, 2 * more[1]) for each, *more in zip((full, strategy, scores(1.0)), counts, seconds))
+    return StrategyScene(*timed, first=None if first is None else Ordering.of(first))
 
 
-FULL = result(0.2, 0.8, 0.6, None)
+FULL = scores(0.2, 0.8, 0.6, None)
 
 
 def test_another_choice_costs_what_its_full_score_lacks():
-    same = comparison(FULL, result(0.2, 0.8, 0.5, None))
-    other = comparison(FULL, result(0.1, 0.5, 0.7, None, strides=[4, 1, 1, 4]))
-    assert same.kept and same.regret == 0.0 and same.refined == 4
-    assert not other.kept and other.regret == pytest.approx(0.2) and other.refined == 2
+    same = scene(FULL, scores(0.2, 0.8, 0.5, None))
+    other = scene(FULL, scores(0.1, 0.5, 0.7, None))
+    assert same.kept and same.regret == 0.0 and same.strategy.refined == 2
+    assert not other.kept and other.regret == pytest.approx(0.2)
     # Plans 1 and 2 changed places: one of six pairs is wrong.
-    assert same.tau(same.strategy.result) == 1.0 and other.tau(other.strategy.result) == pytest.approx(4 / 6)
+    assert same.tau(same.strategy.ordering) == 1.0 and other.tau(other.strategy.ordering) == pytest.approx(4 / 6)
     # A plan that the full ranking vetoes is worth nothing, as is standing still.
-    assert comparison(FULL, result(None, None, None, 0.9)).regret == pytest.approx(0.8)
-    assert comparison(FULL, result(None, None, None, None)).regret == pytest.approx(0.8)
-    none = comparison(result(None, None), result(None, None))
+    assert scene(FULL, scores(None, None, None, 0.9)).regret == pytest.approx(0.8)
+    assert scene(FULL, scores(None, None, None, None)).regret == pytest.approx(0.8)
+    none = scene(scores(None, None), scores(None, None))
     assert none.kept and none.regret == 0.0
 
 
 def test_times_are_medians_of_pairs():
-    scenes = [comparison(FULL, FULL, (4.0, t, 0.5), FULL) for t in (1.0, 2.0, 3.0)]
-    scenes.append(comparison(FULL, result(0.9, 0.8, 0.6, None), (4.0, 8.0, 1.0), result(0.9, 0.8, 0.6, None)))
+    scenes = [scene(FULL, FULL, (4.0, t, 0.5), FULL) for t in (1.0, 2.0, 3.0)]
+    scenes.append(scene(FULL, scores(0.9, 0.8, 0.6, None), (4.0, 8.0, 1.0), scores(0.9, 0.8, 0.6, None)))
     figures = StrategyFigures.of(scenes)
     assert figures.wall.of_full.median == pytest.approx(2.5 / 4) and figures.wall.strategy_s == 2.5
     assert figures.processor.of_few.median == pytest.approx((4 + 6) / 2) and figures.processor.few_s == 1.0

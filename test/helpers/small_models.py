@@ -65,3 +65,25 @@ def some_plans(space, plans, horizon, *, renders=False, moving=False, seed=0):
 
 def some_images(count, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, *SIZE, 3), np.uint8)
+
+
+def write_small_model(folder, spaces):
+    """The directory of a model with random weights: right in every shape, wrong in every opinion."""
+    torch.manual_seed(0)
+    small = AstraConfig(
+        latent_channels=4,
+        encoder_widths=(8, 8, 16),
+        decoder_widths=(8, 8, 16),
+        hidden_dim=32,
+        num_layers=1,
+        num_heads=2,
+        context_layers=1,
+        adapter_rank=8,
+        action_dims=tuple(space.dim for space in spaces),
+    )
+    model = Astra(small)
+    with torch.no_grad():
+        for parameter in model.parameters():  # or its zero-initialised gates ignore the actions
+            parameter += 0.03 * torch.randn_like(parameter)
+    outcomes = {space.name: small.outcomes for space in spaces}
+    return write_model(folder, model, Embodiments(tuple(spaces), 0.25, outcomes), "small")

@@ -140,36 +140,12 @@ def graph(tmp_path_factory):
     made.close()
 
 
-def write_small_model(folder, spaces):
-    """The directory of a model with random weights: right in every shape, wrong in every opinion."""
-    torch = pytest.importorskip("torch")
-    from astra_ros.training.export import Embodiments, write_model
-    from astra_ros.world_model.astra import Astra
-    from astra_ros.world_model.config import AstraConfig
-
-    torch.manual_seed(0)
-    small = AstraConfig(
-        latent_channels=4,
-        encoder_widths=(8, 8, 16),
-        decoder_widths=(8, 8, 16),
-        hidden_dim=32,
-        num_layers=1,
-        num_heads=2,
-        context_layers=1,
-        adapter_rank=8,
-        action_dims=tuple(space.dim for space in spaces),
-    )
-    model = Astra(small)
-    with torch.no_grad():
-        for parameter in model.parameters():  # or its zero-initialised gates ignore the actions
-            parameter += 0.03 * torch.randn_like(parameter)
-    outcomes = {space.name: small.outcomes for space in spaces}
-    return write_model(folder, model, Embodiments(tuple(spaces), 0.25, outcomes), "small")
-
-
 @pytest.fixture(scope="session")
 def small_model(tmp_path_factory):
     """A small model of the two simulated arms."""
+    pytest.importorskip("torch")
+    from small_models import write_small_model
+
     from astra_ros.plans.action_spaces.joints import JointSpace
     from astra_ros.simulation.arm.robots import ROBOTS
 
@@ -183,6 +159,9 @@ def small_model(tmp_path_factory):
 @pytest.fixture(scope="session")
 def small_car_model(tmp_path_factory):
     """A small model of a car."""
+    pytest.importorskip("torch")
+    from small_models import write_small_model
+
     from astra_ros.plans.action_spaces.twist import TwistSpace
 
     space = TwistSpace("car_twist", ("linear.x", "angular.z"), (1.0, 1.0), (0.5, 0.5))

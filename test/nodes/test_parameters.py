@@ -23,6 +23,7 @@ from astra_ros.critics.registry import ON_REQUEST  # noqa: E402
 from astra_ros.critics.scoring import ScoringSettings  # noqa: E402
 from astra_ros.nodes.client.node_specs import PARAMS_FILE  # noqa: E402
 from astra_ros.nodes.explorer.settings import ExplorerSettings  # noqa: E402
+from astra_ros.nodes.gate.settings import GateSettings  # noqa: E402
 from astra_ros.nodes.imagine.parameters import AT_START, ImagineParameters  # noqa: E402
 from astra_ros.nodes.imagine.settings import ImagineSettings, PlanTopicSettings  # noqa: E402
 from astra_ros.nodes.parameter_info import parameters_of  # noqa: E402
@@ -321,6 +322,7 @@ def test_yaml_repeats_the_defaults_and_names_nothing_unknown():
         "/**/arm_planner": flat(ArmPlannerSettings()),
         "/**/drive_planner": flat(DrivePlannerSettings()),
         "/**/explorer": flat(ExplorerSettings()),
+        "/**/gate": flat(GateSettings()),
     }
     assert set(given) == set(defaults)
     for node, content in given.items():

@@ -122,11 +122,12 @@ def coarse_to_fine(model, **settings):
 MANY = [plan(f"{end:.2f}", end, end_s=2.0) for end in (0.5, *np.linspace(0.72, 0.86, 8), *np.linspace(-0.86, -0.72, 8))]
 
 
-def test_the_best_by_their_coarse_view_are_imagined_frame_by_frame():
+def test_the_best_by_their_coarse_view_and_two_others_are_imagined_frame_by_frame():
     made, early = coarse_to_fine(FlatteringModel(), doubt=0.0), []
     result = made.score(HISTORY, MANY, goal_frame=WHITE, preliminary=early.append)
     assert made.model.asked == [(17, 2), (4, 1)]
-    assert np.flatnonzero(result.imagination.strides == 1).tolist() == [0, 6, 7, 8]
+    # 0.50 and 0.86 look best; 0.80 and 0.72 follow on places 4 and 8 of 17.
+    assert np.flatnonzero(result.imagination.strides == 1).tolist() == [0, 1, 5, 8]
     assert result.names[result.best] == "0.86"
     coarsely = ["imagined coarsely, one frame in 2" in score.reasons for score in result.scores]
     assert coarsely == (result.imagination.strides == 2).tolist()
@@ -136,7 +137,7 @@ def test_the_best_by_their_coarse_view_are_imagined_frame_by_frame():
     assert early[0].timings_s["total"] >= early[0].timings_s["imagine"] > 0
     # What was refined is scored as if everything had been imagined.
     whole = Imaginer(KnownModel(), RankingSettings(horizon=4)).score(HISTORY, MANY, goal_frame=WHITE)
-    for k in (0, 6, 7, 8):
+    for k in (0, 1, 5, 8):
         assert result.scores[k].critics == whole.scores[k].critics
 
 
@@ -152,13 +153,12 @@ class SlanderingModel(FlatteringModel):
 
 
 def test_the_doubtful_are_imagined_frame_by_frame_too():
-    """That 0.72 to 0.78 turn out better, the more the nearer they are to 0.86, tells that the rest may, too."""
+    """That 0.72, 0.74 and 0.80 turn out better, the more the nearer they are to 0.86, tells that others may, too."""
     model = SlanderingModel()
     result = coarse_to_fine(model).score(HISTORY, MANY[1:], goal_frame=WHITE)
-    assert model.asked[:3] == [(16, 2), (4, 1), (4, 1)] and result.names[result.best] == "0.86"
-    assert set(np.flatnonzero(result.imagination.strides == 1)) >= set(range(8))
-    # Plans of the other group are nothing like these, but by far too bad.
-    assert (result.imagination.strides[8:] == 2).all()
+    assert model.asked[:2] == [(16, 2), (4, 1)] and result.names[result.best] == "0.86"
+    # Plans of the other group are nothing like these, but by far too bad; one of them was among the first four.
+    assert np.flatnonzero(result.imagination.strides[8:] == 1).tolist() == [7]
 
 
 def test_no_more_are_refined_than_asked_for():

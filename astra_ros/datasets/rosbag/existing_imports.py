@@ -87,7 +87,7 @@ class ExistingImports:
         old, new = self.settings, settings.to_dict()
         if old not in (None, new):
             other = sorted(key for key in new | old if old.get(key) != new.get(key))
-            cure = "replace those episodes with --force, or keep both with another --out"
+            cure = "replace those episodes (`force`), or keep both in another folder"
             raise BagError(f"already in {self.folder} with another {', '.join(other)}", cure=cure)
 
     def check_count(self, image: Topic) -> None:
@@ -99,7 +99,7 @@ class ExistingImports:
             return  # as above
         if found not in (None, image.count):
             problem = f"already in {self.folder}, but read then as {found} messages, now as {image.count}"
-            raise BagError(problem, thing=image.name, cure="replace those episodes with --force")
+            raise BagError(problem, thing=image.name, cure="replace those episodes (`force`)")
 
     def find_again(self, bag: str, spans: Sequence[tuple[int, int]], force: bool) -> list[str]:
         """Notes about imports of the same recording from other files, such as a copy that was cut off.
@@ -124,7 +124,7 @@ class ExistingImports:
                 continue
             delete = f"delete their .parquet and .mp4 and {', '.join(sorted({other.report for other in group}))}"
             if exactly and group[0].bag == bag:
-                delete = f"import it again with --force, which replaces them, or {delete}"
+                delete = f"import it again with `force`, which replaces them, or {delete}"
             notes.append(
                 f"{self.folder}: {files} come from a bag '{group[0].bag}' with the same topics and times but other "
                 f"files (id {bag_id[:12]}), such as a copy that was cut off; if it is the same recording, it counts "
@@ -147,11 +147,11 @@ class ExistingImports:
         if others := ", ".join(sorted(there - here)):
             notes.append(
                 f"{self.folder}: in other episodes of this robot {others} turns without end; in this bag that is "
-                "unknown, so its angles may be in another turn; name its description with --urdf"
+                "unknown, so its angles may be in another turn; name its description (`urdf`)"
             )
         if lacking := ", ".join(sorted(name for name in here if any(name not in names for names in said))):
             notes.append(
                 f"{self.folder}: in some other episodes of this robot {lacking} does not turn without end, so their "
-                "angles may be in another turn; import their bags again with --urdf and --force"
+                "angles may be in another turn; import their bags again with `urdf` and `force`"
             )
         return notes

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from astra_ros.datasets.rosbag.topics import select_topics
 from astra_ros.errors import UserError
 from astra_ros.files import OutputError, atomic_write
 from astra_ros.plans.action_spaces import action_space_class
+from astra_ros.texts import with_names
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,11 @@ class ImportRequest:
     dry_run: bool = False  # whether nothing is written
 
 
-def import_bags(request: ImportRequest) -> None:
+def import_bags(request: ImportRequest, names: Mapping[str, str] = {}) -> None:
     """Import one bag after the other, and print a report of each.
+
+    Args:
+        names: setting -> how the user calls it; see ``with_names``.
 
     Raises BagError where a bag cannot be imported; of several bags after the last one.
     """
@@ -52,13 +56,13 @@ def import_bags(request: ImportRequest) -> None:
         except UserError as error:
             if len(request.bags) == 1:
                 raise
-            print(f"{error}\n", file=sys.stderr)
+            print(f"{with_names(str(error), names)}\n", file=sys.stderr)
             failed.append(str(path))
             continue
         if report is None:
-            print(f"{path}: already in {request.folder}; --force imports it again")
+            print(with_names(f"{path}: already in {request.folder}; `force` imports it again", names))
         else:
-            print(report_text(report))
+            print(with_names(report_text(report), names))
     if failed:
         raise BagError(f"{len(failed)} of {len(request.bags)} bags could not be imported: " + ", ".join(failed))
 
@@ -136,6 +140,6 @@ def _same(one: Path, other: Path) -> bool:
 
 def _copy_urdf(data: bytes, target: Path, force: bool) -> None:
     if target.exists() and target.read_bytes() != data and not force:
-        cure = "give this robot another name (--robot), or replace the file with --force"
+        cure = "give this robot another name (`robot`), or replace the file (`force`)"
         raise BagError("another description is there already", thing=target, cure=cure)
     target.write_bytes(data)

@@ -48,11 +48,11 @@ def check_joints(
     notes, unfit = ([f"{topic}: {summary(agreeing)}"] if agreeing else []), ""
     if bad := [conflict for conflict in found if conflict.contradicts]:
         others = [name for name in names if name not in {conflict.key for conflict in bad}]
-        cure = "or leave out what the robot does not need: --joints " + " ".join(others) if others else ""
+        cure = "or leave out what the robot does not need: `joints` " + " ".join(others) if others else ""
         error = TwoSources(topic, bad, cure)
         if clock.name == "header" and any(conflict.back_s > JUMP_BACK_S for conflict in bad):
             raise error
-        unfit = str(error) + (" --force" if others else "")  # the bag is in the folder by then
+        unfit = str(error) + (" `force`" if others else "")  # the bag is in the folder by then
         notes.insert(0, f"{unfit}; `astra train` refuses these episodes")
     return notes, unfit, frozenset(conflict.key for conflict in bad)
 

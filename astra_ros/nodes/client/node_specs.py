@@ -64,6 +64,16 @@ ARGUMENTS: dict[str, Argument] = {
         "file).",
         ("push", "ompl"),
     ),
+    "gate": Argument(
+        "false",
+        "Start the gate: a planner sends it one plan at a time, which it hands on only if the imagine node accepts it.",
+        ("true", "false"),
+    ),
+    "controller": Argument(
+        "",
+        "With the gate, the action of the controller that executes what passes: plans are then the goals of the gate's "
+        "own action, as MoveIt sends them, and no planner is started; '' takes the one in the params file.",
+    ),
     "image": Argument("camera/image_raw", "Topic of the camera's images."),
     "joint_states": Argument("joint_states", "Topic of the robot's joint states; plans must start there."),
     "odom": Argument("odom", "Topic of the robot's odometry; plans that are paths begin there."),
@@ -124,6 +134,14 @@ def node_specs(arguments: Mapping[str, str]) -> list[NodeSpec]:
     Raises ArgumentError for an unknown argument or a value that an argument cannot have.
     """
     values = values_of(ARGUMENTS, arguments)
+    if values["controller"] and values["gate"] != "true":
+        raise ArgumentError("it is for the gate only", thing="controller", cure="set gate:=true, or leave it out")
+    specs = _ungated(values)
+    return _gated(specs, values["controller"]) if values["gate"] == "true" else specs
+
+
+def _ungated(values: Mapping[str, str]) -> list[NodeSpec]:
+    """The nodes, whose planners send candidates to the imagine node."""
     simulated, namespace = values["sim"] == "true", namespace_of(values)
     chosen = {name: values[name] for name in ("model", "backend", "device") if values[name]}
     topics = {name: values[name] for name in ("image", "joint_states", "robot_description", "odom")}
@@ -153,6 +171,28 @@ def node_specs(arguments: Mapping[str, str]) -> list[NodeSpec]:
     planner.parameters.update(tool_link=ROBOTS[robot].tool_link, use_floor=True, floor_m=0.0)
     pushes = NodeSpec("plan_source", dict(scene), namespace=namespace)
     return [simulator, imagine, planner if values["planner"] == "ompl" else pushes]
+
+
+def _gated(specs: list[NodeSpec], controller: str) -> list[NodeSpec]:
+    """The nodes, whose planners send single plans to the gate."""
+    by_name = {spec.executable: spec for spec in specs}
+    imagine, simulator = by_name.pop("imagine"), by_name.pop("simulator", None)
+    imagine.parameters["candidates.keep"] = 1
+    gate = NodeSpec("gate", {"use_sim_time": simulator is not None}, namespace=imagine.namespace)
+    if controller:
+        gate.parameters["controller"] = controller
+        by_name.clear()
+    elif "candidates.type" in imagine.parameters:
+        gate.parameters["type"] = imagine.parameters["candidates.type"]
+    for planner in by_name.values():
+        planner.parameters["count"] = 1
+        planner.remappings["plans"] = "plan"
+    if simulator is None:
+        return [imagine, gate, *by_name.values()]
+    own_clock(simulator, gate)
+    if "follow_path" in simulator.remappings:
+        simulator.remappings["follow_path"] = "gate/passed"
+    return [simulator, imagine, gate, *by_name.values()]
 
 
 def own_clock(simulator: NodeSpec, reader: NodeSpec) -> None:

@@ -22,7 +22,7 @@ from astra_ros.bridge.images import rgb_to_image
 from astra_ros.bridge.scores import is_preliminary
 from astra_ros.bridge.stamps import stamp_of, to_nanoseconds
 from astra_ros.bridge.trajectories import plan_to_trajectory
-from astra_ros.nodes.client.node_client import NodeClient
+from astra_ros.nodes.client.node_client import ClientError, NodeClient
 from astra_ros.nodes.client.node_specs import PARAMS_FILE, NodeSpec
 from astra_ros.nodes.client.processes import NodeProcesses, ros_environment
 from astra_ros.nodes.qos import LATCHED, reliable
@@ -111,6 +111,7 @@ class NodeUnderTest(NodeClient):
         self._scores: tuple[int, float] | None = None  # their stamp, and when they came
         self._received_s = 0.0
         self._done, self._took_s = 0, 0.0  # requests of the node, and the model's time of the last one, as it says
+        self._unserved = False
         create = self.node.create_publisher
         self._image = create(Image, "image", reliable(5))
         self._plans = create(JointTrajectory, "plans", reliable(64))
@@ -120,6 +121,12 @@ class NodeUnderTest(NodeClient):
         self.node.create_subscription(DiagnosticArray, "imagine/scores", self._on_scores, LATCHED)
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         self.node.create_timer(1 / CAMERA_RATE_HZ, self._send_image)
+
+    def check(self) -> None:
+        """Raises ClientError also where a request was not served: no scores follow."""
+        super().check()
+        if self._unserved:
+            raise ClientError("did not serve a request, so there are no scores; its log says why", thing="imagine")
 
     def wait_for_it(self) -> None:
         """Have the first scores come, and more requests warm the node."""
@@ -225,6 +232,9 @@ class NodeUnderTest(NodeClient):
 
     def _on_scores(self, msg: DiagnosticArray) -> None:
         if is_preliminary(msg):
+            return
+        if not msg.status:
+            self._unserved = True
             return
         self._received_s = time.monotonic()
         self._scores = to_nanoseconds(msg.header.stamp), self._received_s

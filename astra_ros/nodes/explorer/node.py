@@ -21,7 +21,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 from std_srvs.srv import Trigger
-from visualization_msgs.msg import MarkerArray
+from visualization_msgs.msg import Marker, MarkerArray
 
 from astra_ros.agents.exploration import ExplorationSettings, WorldExploration
 from astra_ros.bridge.images import image_to_depth, image_to_rgb, rgb_to_image
@@ -73,7 +73,8 @@ class ExplorerNode:
         self._command = node.create_publisher(Twist, "cmd_vel", reliable(5))
         self._map = node.create_publisher(OccupancyGridMsg, "~/grid", LATCHED)
         self._frontiers = node.create_publisher(MarkerArray, "~/frontiers", LATCHED)
-        self._video = node.create_publisher(Image, "~/imagined/image", LATCHED)
+        # Not latched: it is made only while a node subscribes, and an old one would look like the newest.
+        self._video = node.create_publisher(Image, "~/imagined/image", reliable(1))
         listen = node.create_subscription
         listen(Image, "image", self._on_image, CAMERA)
         listen(Odometry, "odom", self._on_odometry, best_effort(20))
@@ -241,6 +242,7 @@ class ExplorerNode:
         """Forget what was decided about a map that is gone, also what is being decided."""
         self._decision, self._began_s = None, -math.inf
         self._outdated = self._deciding is not None
+        self._frontiers.publish(MarkerArray(markers=[Marker(action=Marker.DELETEALL)]))
 
     @property
     def _is_complete(self) -> bool:

@@ -1,7 +1,7 @@
 """Publishes the decisions of the imagine node.
 
 Numbers first. Images and plan markers are made only while a node subscribes to them, and as soon as one does; the
-contact sheet and the markers are kept for late subscribers.
+contact sheet and the markers are kept for late subscribers. What is kept is of the last request that began, or empty.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from astra_ros.outcomes import OBJECT_POSITION, TOOL_POSITION
 from astra_ros.ranking.imaginer import Imaginer, Result
 from astra_ros.ranking.prediction_monitor import FrameComparison
 from astra_ros.robot.kinematics import KinematicsError
-from astra_ros.views.contact_sheet import contact_sheet, shown_steps
+from astra_ros.views.contact_sheet import contact_sheet, empty_sheet, shown_steps
 from astra_ros.views.imagined_plans import ImaginedPlans
 
 SHEET_COLUMNS = 8
@@ -67,6 +67,7 @@ class ImagineOutputs:
         self._last: Decision | None = None
         self._tool_paths: np.ndarray | None = None
         self._markers_drawn = self._sheet_drawn = False
+        self._markers_kept = self._sheet_kept = False  # whether late subscribers get any, of whichever request
         self._shown_plan: int | None = None
         self.topic: str = self._scores.topic_name
 
@@ -87,11 +88,25 @@ class ImagineOutputs:
             adapter, data = self._adapters[plan.source], plan.message.data
             self._best_plan[adapter.message].publish(adapter.without_stamp(data) if decision.restamp else data)
         self._last = decision if decision.result is not None else None
-        if decision.result is None:  # pictures of an earlier request would show plans that are gone
-            self._markers.publish(plans_to_markers([], None, None, stamp, request.frame_id))
         self._tool_paths = None
         self._markers_drawn = self._sheet_drawn = False
         self._shown_plan = None
+        self._clear(decision)
+
+    def _clear(self, decision: Decision) -> None:
+        """Empty what shows an earlier request and is not drawn anew at once."""
+        request, imagined = decision.request, decision.result is not None
+        stamp = stamp_of_nanoseconds(request.stamp_ns)
+        if not imagined:
+            self._player.stop()
+        if self._markers_kept and not (imagined and self._markers.get_subscription_count()):
+            self._markers.publish(plans_to_markers([], None, None, stamp, request.frame_id))
+            self._markers_kept = False
+        if self._sheet_kept and not (imagined and self._sheet.get_subscription_count()):
+            why = decision.unserved or decision.choice.reason
+            text = "drawn while a node subscribes" if imagined else f"nothing is imagined: {why}"
+            self._sheet.publish(rgb_to_image(empty_sheet(text), stamp, request.frame_id))
+            self._sheet_kept = False
 
     def record(self, line: str) -> None:
         self._decisions.publish(String(data=line))
@@ -123,7 +138,7 @@ class ImagineOutputs:
             objects = outcomes.get(OBJECT_POSITION)
             chosen = self._last.choice.name
             self._markers.publish(plans_to_markers(result.scores, paths, objects, stamp, settings.world_frame, chosen))
-            self._markers_drawn = True
+            self._markers_drawn = self._markers_kept = True
         wanted = _shown(self._last, result)
         if settings.show_plan in result.names:
             wanted = result.names.index(settings.show_plan)
@@ -138,7 +153,7 @@ class ImagineOutputs:
         if not self._sheet_drawn and self._sheet.get_subscription_count():
             picture = _draw_sheet(self._last, result, imaginer)
             self._sheet.publish(rgb_to_image(picture, stamp, request.frame_id))
-            self._sheet_drawn = True
+            self._sheet_drawn = self._sheet_kept = True
 
     def _paths_of(self, decision: Decision, result: Result, urdf: str, tool_link: str) -> np.ndarray | None:
         """[K, H+1, 3] m: the tool along the plans, in the robot's root frame; None where that is not known."""

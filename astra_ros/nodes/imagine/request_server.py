@@ -36,7 +36,7 @@ class Outputs(Protocol):
         """Publish how far a real frame is from the imagined one."""
 
     def publish(self, decision: Decision, imaginer: Imaginer) -> None:
-        """Publish scores, and hand the plan on."""
+        """Publish scores, none where the request could not be served, and hand the plan on."""
 
     def publish_preliminary(self, request: Request, result: Result, imaginer: Imaginer) -> None:
         """Publish first scores, which others of the same plans follow."""
@@ -99,8 +99,7 @@ class RequestServer:
             vetoed = vetoed_by_numbers(refused, 0)
             choice = self._choice(request, vetoed, settings)
             decision = Decision(request, None, refused, choice, unserved="" if refused else str(error))
-            if vetoed:
-                self.outputs.publish(decision, imaginer)
+            self.outputs.publish(decision, imaginer)
             self._record(decision, imaginer, settings, began_s)
             raise
         self.outputs.publish(decision, imaginer)

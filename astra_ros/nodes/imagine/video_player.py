@@ -35,6 +35,10 @@ class VideoPlayer:
                 self._timer.timer_period_ns = round(dt_s / rate * 1e9)
                 self._timer.reset()
 
+    def stop(self) -> None:
+        """Leave out the frames that are still to come."""
+        self.play((), 1.0, 1.0)
+
     def _on_timer(self) -> None:
         with self._lock:
             if self._frames:

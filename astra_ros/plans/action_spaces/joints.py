@@ -55,7 +55,7 @@ class JointSpace(ActionSpace):
         return [name for name, path in paths if name in columns and np.ptp(path) > STILL]
 
     def check_start(self, plan: JointPlan, robot: RobotNow | None, rules: StartRules) -> None:
-        if robot is None or not rules.tolerance:
+        if robot is None or not rules.start_tolerance:
             return
         joint_start.check_start(plan.only(self.motion_names), robot, rules)
         extra = [name for name in plan.joint_names if name not in self.motion_names]

@@ -11,6 +11,8 @@ from astra_ros.control.vehicle import MOTION_NAMES
 from astra_ros.control.vehicle_controller import VehicleController
 from astra_ros.plans.path_plan import PathPlan
 from astra_ros.plans.velocity_plan import VelocityPlan
+from astra_ros.simulation.drive.referee import DriveReferee
+from astra_ros.simulation.drive.state import DriveState
 from astra_ros.simulation.drive.world import DriveWorld
 
 REST = VelocityPlan(MOTION_NAMES, 1.0, np.zeros((1, 2)), "rest")
@@ -58,6 +60,14 @@ class PathDriver:
     def render(self) -> np.ndarray:
         """The camera's view: uint8 [height, width, 3] RGB."""
         return self.world.render()
+
+    def state(self) -> DriveState:
+        """The world's."""
+        return self.world.state()
+
+    def referee(self) -> DriveReferee:
+        """The world's, of the next plan."""
+        return self.world.referee()
 
     def _act(self, seconds: float) -> None:
         assert self._way is not None

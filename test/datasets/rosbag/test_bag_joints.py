@@ -180,7 +180,7 @@ def test_two_publishers_that_contradict_each_other_are_named_first_and_never_tra
         assert " ".join(names) in first
     assert all(episode.source["unfit"] in first for episode in episodes)
     assert said in (tmp_path / "out/README.md").read_text()
-    with refusal(DatasetError, "robot_joints_000000.parquet", episodes[0].source["unfit"], cure=["--force"]):
+    with refusal(DatasetError, "robot_joints_000000.parquet", episodes[0].source["unfit"], cure=["delete", "replace"]):
         check_episodes(tmp_path / "out", read_footers(list_episodes(tmp_path / "out")))
 
 
@@ -189,7 +189,7 @@ def test_a_joint_with_two_publishers_can_be_left_out(tmp_path):
         tmp_path / "bag", (50, {"j1": np.sin, "finger": lambda t: 0.5}, 0), (20, {"finger": lambda t: 0.0}, 0.005)
     )
     report, _ = run(bag, tmp_path / "both")
-    assert "--joints j1" in report["notes"][0]
+    assert "`joints` j1" in report["notes"][0]
     _, (episode,) = run(bag, tmp_path / "out", joints=("j1",))
     assert episode.motion_names == ("j1",)
     check_episodes(tmp_path / "out", read_footers(list_episodes(tmp_path / "out")))
@@ -238,9 +238,9 @@ def test_of_two_publishers_nothing_is_said_that_only_their_jumps_say(tmp_path):
         (30, {"j3": np.sin}, 0.004),
     )
     report, (episode,) = run(bag, tmp_path / "out")
-    assert "'j1' has two publishers" in report["notes"][0] and "--joints j2 j3 --force" in report["notes"][0]
+    assert "'j1' has two publishers" in report["notes"][0] and "`joints` j2 j3 `force`" in report["notes"][0]
     assert not [note for note in report["notes"] if "without end" in note or "never moves" in note]
-    assert episode.source["unfit"].endswith("--force")
+    assert episode.source["unfit"].endswith("`force`")
     _, (episode,) = run(bag, tmp_path / "out2", joints=("j2", "j3"))
     assert "unfit" not in episode.source
 

@@ -26,7 +26,7 @@ def test_a_bag_is_imported_once_unless_forced(tmp_path, capsys):
     capsys.readouterr()
     first.rename(tmp_path / "renamed")
     assert astra(tmp_path / "renamed") == 0
-    assert "already in" in capsys.readouterr().out
+    assert "--force" in capsys.readouterr().out
     assert {path: path.read_bytes() for path in out.iterdir()} == before
     assert astra(second, "--dt", "0.2") == 1
     text = capsys.readouterr().err
@@ -55,7 +55,7 @@ def test_a_bag_that_was_cut_off_before_is_named_and_replaced_where_forced(tmp_pa
     report = import_bag(whole, out, SETTINGS)
     note = report["notes"][0]
     assert first["episodes"][0]["file"] in note and f"'{name}'" in note and "import.json" in note
-    assert ("--force" in note) == (name == "bag") and len(list_episodes(out)) == 2
+    assert ("`force`" in note) == (name == "bag") and len(list_episodes(out)) == 2
     report = import_bag(whole, out, SETTINGS, force=True)
     assert len(list_episodes(out)) == len(list(out.glob("*.import.json"))) == (1 if name == "bag" else 2)
     assert first["episodes"][0]["file"] in report["notes"][0]

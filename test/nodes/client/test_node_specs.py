@@ -42,6 +42,28 @@ def test_a_real_robot_needs_the_imagine_node_only():
     assert by_name(image="image")["imagine"].remappings["camera_info"] == "camera_info"
 
 
+def test_a_gate_stands_between_planners_and_the_imagine_node():
+    specs = by_name(gate="true", robot="kuka", namespace="a")
+    assert list(specs) == ["simulator", "imagine", "gate", "plan_source"]
+    assert specs["imagine"].parameters["candidates.keep"] == 1 and specs["gate"].namespace == "a"
+    assert specs["plan_source"].parameters["count"] == 1 and specs["plan_source"].remappings == {"plans": "plan"}
+    assert specs["gate"].parameters == {"use_sim_time": True} and specs["gate"].remappings == {"/clock": "clock"}
+    car = by_name(gate="true", world="drive")
+    assert car["simulator"].remappings["follow_path"] == "gate/passed"
+    assert car["gate"].parameters["type"] == car["imagine"].parameters["candidates.type"]
+
+
+def test_goals_of_a_controller_come_from_other_planners():
+    controller = "/arm/follow_joint_trajectory"
+    real = by_name(gate="true", controller=controller, sim="false", planner="ompl")
+    assert list(real) == ["imagine", "gate"]
+    assert real["gate"].parameters == {"use_sim_time": False, "controller": controller}
+    assert list(by_name(gate="true", controller=controller)) == ["simulator", "imagine", "gate"]
+    with pytest.raises(ArgumentError) as error:
+        by_name(controller=controller)
+    assert error.value.thing == "controller"
+
+
 def test_the_planner_of_arms_is_an_option_in_simulation_and_on_a_real_arm():
     specs = by_name(planner="ompl", robot="kuka")
     assert list(specs) == ["simulator", "imagine", "arm_planner"]

@@ -13,7 +13,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import Twist
 from nav_msgs.msg import OccupancyGrid, Odometry
 from small_models import BASE, SIZE, write_random_model
-from visualization_msgs.msg import MarkerArray
+from visualization_msgs.msg import Marker, MarkerArray
 
 from astra_ros.bridge.occupancy_grids import message_to_grid
 from astra_ros.camera.pinhole import PinholeCamera
@@ -67,6 +67,9 @@ def test_a_rover_maps_a_house_and_bad_messages_are_named(graph, model):
     msg.pose.pose.position.x = math.nan
     graph.until(lambda: wrong.publish(msg) or "finite" in said(graph, "last_refusal"), "a refusal")
     assert graph.call("/explorer/pause").success
+    assert graph.call("/explorer/reset").success
+    emptied = [Marker.DELETEALL]
+    graph.until(lambda: [each.action for each in drawn[-1].markers] == emptied, "no frontiers of the map that is gone")
     decided = said(graph, "decisions")
     assert graph.call("/explorer/resume").success
     graph.until(lambda: said(graph, "decisions") != decided, "another decision")

@@ -42,6 +42,21 @@ def test_first_scores_are_published_before_the_decision():
     assert [score.name for score in early.scores] == list(decision.result.names) and decision.handed_on is not None
 
 
+def test_first_scores_of_a_request_that_fails_are_taken_back():
+    bench = CoreBench().camera()
+    bench.imaginer.looks_twice, score = True, bench.imaginer.score
+
+    def fails(*inputs):
+        score(*inputs)
+        raise RuntimeError("out of memory")
+
+    bench.imaginer.score = fails
+    bench.plan(), bench.plan()
+    early, decision = bench.decisions
+    assert len(early.scores) == 2
+    assert decision.scores == [] and decision.outcome == "unserved" and "out of memory" in decision.unserved
+
+
 def test_each_new_plan_puts_the_request_off():
     bench = CoreBench(sources={"candidates": PlanTopicSettings("/plans", keep=4)}).camera()
     for _ in range(3):
@@ -97,7 +112,7 @@ def test_plans_wait_until_the_joints_are_known():
     bench.image(0), bench.pass_time(0.5), bench.image(1)
     bench.joints(a=0.0)
     bench.plan(), bench.plan()
-    assert bench.decisions == [] and bench.log.warnings
+    assert [each.outcome for each in bench.decisions] == ["unserved"] and bench.log.warnings
     for _ in range(2):  # looking changes nothing
         assert bench.status("plans").level == WARN and "b" in bench.status("plans").message
     with refusal(
@@ -221,7 +236,7 @@ def test_an_engine_that_fails_in_a_request_is_one_line_and_the_next_request_is_s
 
     bench.imaginer.score = fails
     bench.plan(), bench.plan()
-    assert bench.decisions == [] and len(bench.log.errors) == 1
+    assert [each.outcome for each in bench.decisions] == ["unserved"] and len(bench.log.errors) == 1
     assert str(error) in bench.log.errors[0] and "Traceback" not in bench.log.errors[0]
     assert bench.status("requests").level == WARN and str(error) in bench.status("requests").message
     bench.camera(count=1)

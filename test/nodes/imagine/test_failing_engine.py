@@ -65,9 +65,9 @@ def test_memory_that_is_short_and_a_lost_device_are_said_and_the_next_request_is
         return status and {pair.key: pair.value for pair in status.values}["candidates.received"] == "3"
 
     graph.until(received, "three plans")
-    answer = graph.call("/imagine/imagine")
-    graph.until(lambda: scores, "the first scores")
-    assert answer.success, answer.message
+    # On a busy machine the camera may pause, and a request is refused until the history is full again.
+    graph.until(lambda: graph.call("/imagine/imagine").success, "an answer")
+    graph.until(lambda: scores and scores[-1].status, "the first scores")
     assert len(diagnostics_to_scores(scores[-1])) == 3
     failed = graph.call("/imagine/imagine")
     assert not failed.success and "toy 1.0" in failed.message and "the device is lost" in failed.message

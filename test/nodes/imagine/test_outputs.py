@@ -1,5 +1,6 @@
 """What the imagine node publishes is made for its subscribers only, and for late ones as soon as they come."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ from known_model import HISTORY, WHITE, KnownModel, plan
 
 pytest.importorskip("rclpy")
 from trajectory_msgs.msg import JointTrajectory
+from visualization_msgs.msg import Marker
 
 from astra_ros.nodes.imagine.decision import Decision
 from astra_ros.nodes.imagine.outputs import ImagineOutputs
@@ -30,7 +32,8 @@ class FakeNode:
         count = lambda: self.subscribers[topic]  # noqa: E731
         return SimpleNamespace(publish=self.sent[topic].append, get_subscription_count=count, topic_name=topic)
 
-    def create_timer(self, *args, **kwargs):
+    def create_timer(self, period_s, callback, **kwargs):
+        self.timer = callback
         return SimpleNamespace(cancel=lambda: None, reset=lambda: None)
 
 
@@ -50,13 +53,18 @@ def outputs():
     )
     settings = ImagineSettings(horizon=2, tool_link="tool", playback_rate=0.0)
 
-    def serve(urdf="an arm"):
+    def serve(urdf="an arm", **changes):
         made.publish(Decision(request, result), imaginer)
-        return made.draw(imaginer, settings, urdf)
+        return made.draw(imaginer, replace(settings, **changes), urdf)
 
-    return SimpleNamespace(
-        node=node, refreshed=refreshed, decoded=decoded, serve=serve, show=lambda: made.show(imaginer, settings)
-    )
+    def fail():
+        later = SimpleNamespace(**{**vars(request), "stamp_ns": 6})
+        made.publish(Decision(later, None, unserved="the engine fails"), imaginer)
+
+    def show():
+        made.show(imaginer, settings)
+
+    return SimpleNamespace(node=node, refreshed=refreshed, decoded=decoded, serve=serve, fail=fail, show=show)
 
 
 def tool_paths(space, motion, urdf, link):
@@ -85,10 +93,52 @@ def test_each_subscriber_gets_its_own_and_nothing_else_is_made(outputs):
     assert sent(outputs) == [0, 0, 1] and outputs.decoded == []
     outputs.node.subscribers.update({MARKERS: 0, IMAGE: 2})
     outputs.serve()
-    assert sent(outputs) == [2, 0, 1] and len(outputs.decoded) == 1
+    assert sent(outputs) == [2, 0, 2] and len(outputs.decoded) == 1
+    assert [marker.action for marker in outputs.node.sent[MARKERS][1].markers] == [Marker.DELETEALL]
     outputs.node.subscribers.update({IMAGE: 0, SHEET: 1})
     outputs.serve()
-    assert sent(outputs) == [2, 1, 1] and len(outputs.decoded) == 2
+    assert sent(outputs) == [2, 1, 2] and len(outputs.decoded) == 2
+
+
+def test_a_request_without_a_result_empties_what_is_kept_of_the_one_before(outputs):
+    outputs.node.subscribers.update({MARKERS: 1, SHEET: 1})
+    outputs.serve()
+    (sheet,) = outputs.node.sent[SHEET]
+    for _ in range(2):
+        outputs.fail()
+    assert (
+        outputs.node.sent["~/scores"][-1].status == [] and outputs.node.sent["~/scores"][-1].header.stamp.nanosec == 6
+    )
+    assert len(outputs.node.sent["~/score_matrix"][-1].data) == 0
+    assert sent(outputs) == [0, 2, 2], "once"
+    empty = outputs.node.sent[SHEET][1]
+    assert empty.header.stamp.nanosec == 6 and empty.height < sheet.height / 2
+    assert [marker.action for marker in outputs.node.sent[MARKERS][1].markers] == [Marker.DELETEALL]
+    outputs.serve()
+    assert sent(outputs) == [0, 3, 3] and outputs.node.sent[SHEET][2].height == sheet.height
+
+
+def test_the_video_of_a_request_ends_with_the_next_one_that_has_none(outputs):
+    outputs.node.subscribers[IMAGE] = 1
+    outputs.serve(playback_rate=1.0)
+    outputs.node.timer()
+    assert len(outputs.node.sent[IMAGE]) == 2
+    outputs.serve(playback_rate=1.0)
+    outputs.fail()
+    outputs.node.timer()
+    assert len(outputs.node.sent[IMAGE]) == 3, "the first frame of the second video"
+
+
+def test_a_late_subscriber_is_not_given_the_sheet_of_an_earlier_request(outputs):
+    outputs.node.subscribers[SHEET] = 1
+    outputs.serve()
+    outputs.node.subscribers[SHEET] = 0
+    outputs.serve()
+    drawn, kept = outputs.node.sent[SHEET]
+    assert kept.height < drawn.height / 2
+    outputs.node.subscribers[SHEET] = 1
+    outputs.show()
+    assert outputs.node.sent[SHEET][2].height == drawn.height
 
 
 @pytest.mark.parametrize("topic, messages", [(IMAGE, 2), (SHEET, 1), (MARKERS, 1)])

@@ -1,0 +1,1 @@
+"""`astra bench closed-loop`: whole tasks in the simulator, with several ways of choosing among the same candidates."""

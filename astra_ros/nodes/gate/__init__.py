@@ -1,0 +1,1 @@
+"""The gate node: a planner's plan passes only if the imagine node accepts it."""

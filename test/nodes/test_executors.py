@@ -1,0 +1,142 @@
+"""A callback that cannot be taken does not end the others of its group."""
+
+import contextlib
+import threading
+import time
+
+import pytest
+
+pytest.importorskip("rclpy")
+
+import numpy as np
+import rclpy
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.timer import Timer
+from trajectory_msgs.msg import JointTrajectory
+
+from astra_ros.bridge.trajectories import plan_to_trajectory
+from astra_ros.nodes.executors import MultiThreadedExecutor, SingleThreadedExecutor
+from astra_ros.nodes.imagine.node import Imagine
+from astra_ros.nodes.qos import reliable
+from astra_ros.plans.joint_plan import JointPlan
+
+pytestmark = pytest.mark.ros
+
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+def node():
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context)
+    made = Node("n", context=context, use_global_arguments=False, start_parameter_services=False)
+    yield made
+    made.destroy_node()
+    context.try_shutdown()
+
+
+def spin(executor, node, done):
+    """Whether `done()` became true; from another thread, since an executor whose groups are occupied waits for good."""
+    executor.add_node(node)
+    ended = threading.Event()
+
+    def work():
+        while not ended.is_set():
+            with contextlib.suppress(Exception):  # as astra_ros.nodes.executable does, which logs it
+                executor.spin_once(timeout_sec=0.1)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    end_s = time.monotonic() + PATIENCE_S
+    while not done() and time.monotonic() < end_s:
+        time.sleep(0.01)
+    ended.set()
+    thread.join(10.0)
+    executor.shutdown(1.0)
+    return done()
+
+
+@pytest.mark.filterwarnings("ignore:MultiThreadedExecutor is used with a single thread")
+def test_a_timer_that_is_cancelled_while_its_callback_waits_for_a_thread_ends_nothing(node):
+    """The one thread is kept busy until both timers are due; then the first cancels the second."""
+    fired = []
+
+    def busy():
+        blocker.cancel()
+        time.sleep(0.5)
+
+    def first():
+        fired.append("first")
+        one.cancel(), two.cancel()
+
+    blocker = node.create_timer(0.01, busy, callback_group=ReentrantCallbackGroup())
+    one = node.create_timer(0.1, first)
+    two = node.create_timer(0.1, lambda: fired.append("second"))
+    node.create_timer(0.9, lambda: fired.append("later"))
+    assert spin(MultiThreadedExecutor(1, context=node.context), node, lambda: "later" in fired)
+    assert "second" not in fired and fired[0] == "first"
+
+
+@pytest.mark.parametrize("kind", [MultiThreadedExecutor, SingleThreadedExecutor])
+def test_an_error_while_a_timer_is_taken_ends_nothing(node, kind):
+    fired = []
+    executor = kind(context=node.context)
+    real, failures = executor._take_timer, []
+
+    def fails_once(timer):
+        if not failures:
+            failures.append(timer)
+            raise MemoryError("once")
+        return real(timer)
+
+    executor._take_timer = fails_once
+    node.create_timer(0.05, lambda: fired.append(True))
+    assert spin(executor, node, lambda: fired)
+    assert len(failures) == 1
+
+
+class LateTimers(MultiThreadedExecutor):
+    """Callbacks of timers get no thread for 0.3 s, as on busy cores. The executor offers them again and again."""
+
+    def __init__(self, threads, context):
+        super().__init__(threads, context=context)
+        self._waits, submit = {}, self._executor.submit
+        self._executor.submit = lambda task: submit(task) if time.monotonic() > self._waits.get(task, 0.0) else None
+
+    def _make_handler(self, entity, node, take_from_wait_list):
+        task = super()._make_handler(entity, node, take_from_wait_list)
+        if isinstance(entity, Timer):
+            self._waits[task] = time.monotonic() + 0.3
+        return task
+
+
+def test_the_imagine_node_takes_plans_though_its_timer_was_cancelled_in_the_last_moment():
+    """The first plan sets the timer. The second comes while the timer's callback waits. As many as
+    are kept are new then, so it cancels the timer."""
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context)
+    given = {"model": "/no/model", "settle_s": 0.01, "candidates.keep": 2}
+    overrides = [Parameter(name, value=value) for name, value in given.items()]
+    node = Node("imagine", context=context, parameter_overrides=overrides, use_global_arguments=False)
+    imagine = Imagine(node)
+    plans, received = imagine._core.inputs.plans, lambda: plans.fates["candidates"].received
+    publisher = node.create_publisher(JointTrajectory, "plans", reliable(8))
+    msg = plan_to_trajectory(JointPlan(("a",), np.array([0.0, 1.0]), np.array([[0.0], [1.0]])))
+    last_s, sent = 0.0, [0]
+
+    def burst():
+        """A plan, another one 0.1 s later, and one when the timer's callback had its turn."""
+        nonlocal last_s
+        due_s = {0: 0.0, 1: 0.1, 2: 0.5}
+        if received() == sent[0] < 3 and time.monotonic() - last_s > due_s[sent[0]]:
+            last_s = time.monotonic()
+            sent[0] += publisher.get_subscription_count()
+            publisher.publish(msg)
+        return received() == 3
+
+    assert spin(LateTimers(4, context), node, burst)
+    imagine.close()
+    node.destroy_node()
+    context.try_shutdown()
