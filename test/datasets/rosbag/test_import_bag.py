@@ -287,7 +287,7 @@ def test_a_fixed_camera_and_the_robots_description(tmp_path):
             bag.joints(t, j1=0.2 * t, j2=0.1)
     with pytest.raises(BagError) as error:
         import_bag(tmp_path / "bag2", tmp_path / "out", replace(SETTINGS, urdf=tmp_path / "robot.urdf"))
-    assert error.value.thing == str(tmp_path / "out/mine.urdf") and "--force" in error.value.cure
+    assert error.value.thing == str(tmp_path / "out/mine.urdf") and "`force`" in error.value.cure
 
 
 def test_long_bags_become_even_episodes(tmp_path):

@@ -1,7 +1,4 @@
-"""Simulator and imagine node as real processes over DDS: what goes in, what comes out, what breaks."""
-
-from array import array
-from types import SimpleNamespace
+"""Simulator and imagine node as real processes over DDS: what goes in, what comes out."""
 
 import numpy as np
 import pytest
@@ -9,93 +6,32 @@ import yaml
 
 pytest.importorskip("rclpy")
 
-from builtin_interfaces.msg import Duration
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
+from imagine_processes import DT_NS, ERROR, HORIZON, OK, PLANS, WARN, ask, imagined_by, send, start
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
-from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
-from std_msgs.msg import Float32MultiArray
-from trajectory_msgs.msg import JointTrajectory
-from visualization_msgs.msg import Marker, MarkerArray
+from visualization_msgs.msg import Marker
 
-from astra_ros.bridge.images import rgb_to_image
 from astra_ros.bridge.scores import diagnostics_to_scores
 from astra_ros.bridge.stamps import to_nanoseconds
 from astra_ros.bridge.trajectories import plan_to_trajectory
 from astra_ros.critics import DEFAULT_CRITICS, load_critic
-from astra_ros.nodes.client.node_specs import RVIZ_FILE, node_specs
+from astra_ros.nodes.client.node_specs import RVIZ_FILE
 from astra_ros.nodes.qos import LATCHED, reliable
 from astra_ros.resources import resource_path
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
-OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-PLANS, HORIZON, DT_NS = 8, 16, 250_000_000
-
 
 @pytest.fixture(scope="module")
 def bench(graph, small_model):
-    """Simulator and imagine node, started as the launch file does, and ears on every output."""
-    specs = {spec.executable: spec for spec in node_specs({"model": str(small_model)})}
-    for name in ("simulator", "imagine"):
-        # All plans are accepted, whatever the random model thinks; one test vetoes them again.
-        accepting = {"collision.veto_above": 1.0, "scoring.veto_below": 0.0, "playback_rate": 0.0}
-        extra = accepting if name == "imagine" else {}
-        graph.start(name, specs[name].parameters | extra, specs[name].remappings)
-    made = SimpleNamespace(
-        graph=graph,
-        plans=graph.node.create_publisher(JointTrajectory, "plans", reliable(64)),
-        camera=graph.listen(Image, "camera/image_raw", reliable(10)),
-        scores=graph.listen(DiagnosticArray, "imagine/scores", LATCHED),
-        matrix=graph.listen(Float32MultiArray, "imagine/score_matrix", LATCHED),
-        markers=graph.listen(MarkerArray, "imagine/plan_markers", LATCHED),
-        best=graph.listen(JointTrajectory, "imagine/best_plan", reliable(10), raw=True),
-        video=graph.listen(Image, "imagine/imagined/image", reliable(64)),
-    )
-    graph.until(lambda: made.plans.get_subscription_count(), "the imagine node listens to plans")
-    graph.status_says("imagine: model", OK, "loaded")
-    graph.until(lambda: len(made.camera) > 12, "a second of camera images")
-    return made
-
-
-def send(bench, trajectories):
-    for trajectory in trajectories:
-        bench.plans.publish(trajectory)
-
-
-def swings(make_plan, count=PLANS):
-    """Plans as bytes: their padding is anything, so a message is not serialized twice alike."""
-    return [serialize_message(plan_to_trajectory(make_plan(swing))) for swing in np.linspace(-0.6, 0.6, count)]
-
-
-def ask(bench):
-    """Call ~/imagine until the history is full again; its message, and the scores that followed."""
-
-    def answered():
-        return (response := bench.graph.call("/imagine/imagine")).success and response
-
-    before = len(bench.scores)
-    response = bench.graph.until(answered, "a successful answer of ~/imagine")
-    bench.graph.until(lambda: len(bench.scores) > before, "scores")
-    return response.message, bench.scores[-1]
+    return start(graph, small_model)
 
 
 @pytest.fixture
 def imagined(bench, make_plan):
-    """Eight fresh plans, imagined because they came, and everything that was published of them."""
-    messages = swings(make_plan)
-    counts = {name: len(getattr(bench, name)) for name in ("scores", "matrix", "markers", "best")}
-    bench.video.clear()
-    send(bench, messages)
-    bench.graph.until(
-        lambda: (
-            len(bench.video) >= HORIZON and all(len(getattr(bench, name)) > count for name, count in counts.items())
-        ),
-        "all outputs of a request",
-    )
-    made = {name: getattr(bench, name)[-1] for name in counts}
-    return SimpleNamespace(sent=messages, video=bench.video[-HORIZON:], **made)
+    return imagined_by(bench, make_plan)
 
 
 def test_eight_plans_in_eight_scores_out(bench, imagined):
@@ -232,123 +168,6 @@ def test_a_goal_pose_goes_before_where_the_goal_image_shows_the_object(bench, im
 
     critic = bench.graph.until(judged, "scores with the goal pose")
     assert critic.weight == 1.0 and critic.raw > 1.0
-
-
-@pytest.mark.parametrize(
-    "name, value, words",
-    [
-        ("collision.weight", -1.0, "range"),
-        ("collision.weight", "much", "expected float"),
-        ("horizon", 0, "Min: 1, Max: 256"),
-        ("camera_timeout_s", 0.0, "Min: 0.001, Max: 3600"),
-        ("model", "other", "read-only"),
-    ],
-)
-def test_a_bad_parameter_is_refused_with_the_reason(bench, name, value, words):
-    result = bench.graph.set_parameter("imagine", name, value)
-    assert not result.successful and words in result.reason
-
-
-def broken_image(bench, **changes):
-    msg = rgb_to_image(np.zeros((128, 128, 3), np.uint8), bench.camera[-1].header.stamp, "camera")
-    for name, value in changes.items():
-        setattr(msg, name, value)
-    return msg
-
-
-@pytest.mark.parametrize(
-    "changes, words",
-    [
-        ({"step": 5}, "step is 5 bytes"),
-        ({"height": 500}, "data has 49152 bytes"),
-        ({"data": array("B", b"xy")}, "data has 2 bytes"),
-        ({"encoding": "magic"}, "unknown encoding 'magic'"),
-    ],
-)
-def test_a_bad_image_is_reported_and_the_good_ones_still_count(bench, imagined, changes, words):
-    graph = bench.graph
-    camera = graph.publisher(Image, "camera/image_raw", reliable(5), listeners=2)
-    image = broken_image(bench, **changes)
-    status = graph.status_says("imagine: camera", ERROR, words, lambda: camera.publish(image))
-    assert status.message.startswith("/camera/image_raw: ")
-    graph.node.destroy_publisher(camera)
-    assert words in graph.log("imagine")
-    ask(bench)
-
-
-def broken_trajectory(make_plan, kind):
-    msg = plan_to_trajectory(make_plan())
-    if kind == "empty":
-        msg.points = []
-    elif kind == "nameless":
-        msg.joint_names = []
-    elif kind == "not finite":
-        msg.points[1].positions[2] = float("nan")
-    elif kind == "unsorted":
-        msg.points[2].time_from_start = Duration(sec=1)
-    elif kind == "count":
-        msg.points[0].positions = [0.0]
-    return msg
-
-
-@pytest.mark.parametrize(
-    "kind, words",
-    [
-        ("empty", "no points"),
-        ("nameless", "joint_names is empty"),
-        ("not finite", "nan"),
-        ("unsorted", "increase strictly"),
-        ("count", "point 0 has 1 positions for 7 joints"),
-    ],
-)
-def test_a_bad_trajectory_is_reported_and_the_others_stay(bench, imagined, make_plan, kind, words):
-    send(bench, [broken_trajectory(make_plan, kind)])
-    bench.graph.status_says("imagine: plans", WARN, words)
-    _, scores = ask(bench)
-    assert len(scores.status) == PLANS
-
-
-def test_a_plan_of_other_joints_is_refused_and_the_others_scored(bench, imagined, make_plan):
-    plan = make_plan(joint_names=["panda_joint1", "panda_joint2"])
-    send(bench, [plan_to_trajectory(plan)])
-    status = bench.graph.status_says("imagine: plans", WARN, "moves the joints panda_joint1, panda_j")
-    assert "panda_joint1, panda_joint2" in status.message and "panda_joints: " in status.message
-    message, scores = ask(bench)
-    assert "; 1 refused" in message
-    assert [status.name for status in scores.status] == [f"candidates/{k}" for k in range(7)]
-
-
-def test_joint_order_does_not_matter(bench, imagined, make_plan):
-    plan = make_plan()
-    turned = make_plan(joint_names=plan.joint_names[::-1])
-    before = len(bench.scores)
-    send(bench, [plan_to_trajectory(each) for each in [plan, turned] * 4])
-    bench.graph.until(lambda: len(bench.scores) > before, "scores")
-    scores = [score.score for score in diagnostics_to_scores(bench.scores[-1])]
-    assert scores[0] == pytest.approx(scores[1], rel=1e-3)
-
-
-def test_a_cleared_history_fills_again(bench, imagined):
-    def refused():  # where this process has to wait for its turn, the history may be full again
-        assert bench.graph.call("/imagine/reset_history").success
-        response = bench.graph.call("/imagine/imagine")
-        return not response.success and response
-
-    assert "frame" in bench.graph.until(refused, "a request is refused for want of frames").message
-    ask(bench)
-
-
-def test_a_silent_camera_is_an_error_until_it_speaks_again(bench, imagined):
-    graph = bench.graph
-    assert graph.set_parameter("simulator", "real_time_factor", 0.0001).successful
-    status = graph.status_says("imagine: camera", ERROR, "silent for")
-    values = {pair.key: pair.value for pair in status.values}
-    assert float(values["age_s"]) > 2.0
-    response = graph.call("/imagine/imagine")
-    assert not response.success and "silent" in response.message
-    assert graph.set_parameter("simulator", "real_time_factor", 1.0).successful
-    graph.status_says("imagine: camera", OK, "images arrive")
-    ask(bench)
 
 
 def test_health_has_what_is_needed_to_find_a_fault(bench, imagined, small_model):
