@@ -171,6 +171,11 @@ def test_the_table_says_who_is_better_and_whether_that_is_significant(tmp_path):
     gain, contact = [line for line in text.splitlines() if line.startswith("- rover")]
     assert ": +3.5 (" in gain and "better in 4 scenes, worse in 0, p = 0.125; not significant" in gain
     assert ": +25% (" in contact and "p = 1.000; not significant" in contact
+    for seed in range(4):
+        records.add(PlayedEpisode("first-plan", seed, {"seen_m2": 14.0, "no_contact": True}))
+    result = ClosedLoopResult.of("rover", records, SETTINGS, ["imagination", "first-plan", "plan-alone"], range(4))
+    lines = [line for line in closed_loop_table({"rover": as_json(result)}).splitlines() if line.startswith("- rover")]
+    assert lines[::2] == [gain, contact] and "over the planner's first plan: -0.5 (" in lines[1]
 
 
 # -- what policies choose ----------------------------------------------------------------------------------------------
