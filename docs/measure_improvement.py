@@ -44,6 +44,8 @@ def measure(model: WorldModel, robot: str, scenes: int, settings: ImprovementSet
     finally:
         loop.close()
         world.close()
+    if not found:
+        return {"scenes": 0, "nothing_chosen": nothing}
     before, after = ({key: np.array([each[when][key] for each in found]) for key in found[0]["best"]} for when in WHEN)
     gain = after["outcome"] - before["outcome"]
     return {
@@ -112,7 +114,12 @@ def main() -> None:
         robots[robot] = measure(model, robot, args.scenes, settings, ends_s)
     made = provenance()
     made["command"] = "python docs/measure_improvement.py"
-    result = {"model": model.card.name, "sha256": model.card.sha256[:12], "rounds": args.rounds}
+    result = {
+        "model": model.card.name,
+        "sha256": model.card.sha256[:12],
+        "backend": args.backend,
+        "rounds": args.rounds,
+    }
     write_json(args.out, {**made, **result, "samples": settings.samples, "robots": robots})
     print(f"figures written to {args.out}")
 

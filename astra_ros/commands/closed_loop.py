@@ -16,7 +16,7 @@ The planner proposes candidates and knows no obstacle. What chooses among them:
 
 Every policy plays the same scenes, one scene after the other. A run that is stopped goes on with the same command.
 Shares have Wilson intervals, means have bootstrap intervals over episodes. Imagination is compared with every other
-policy in the same scenes: shares by McNemar's exact test, numbers by a paired bootstrap.
+policy in the same scenes: shares by McNemar's exact test, numbers by a paired permutation test.
 """
 
 from __future__ import annotations

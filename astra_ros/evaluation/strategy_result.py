@@ -9,7 +9,7 @@ import numpy as np
 
 from astra_ros.critics.scoring import VETOED, PlanScore
 from astra_ros.evaluation.bench_result import Ratio
-from astra_ros.evaluation.metrics import Interval, interval, kendall, share_interval
+from astra_ros.evaluation.metrics import Interval, interval, kendall, wilson
 from astra_ros.evaluation.scene import Ordering
 
 
@@ -118,7 +118,7 @@ class StrategyFigures:
             scenes=len(scenes),
             none_accepted=float(np.mean([scene.full.ordering.chosen is None for scene in scenes])),
             kept=float(np.mean(kept)),
-            kept_95=share_interval(sum(kept), len(kept)),
+            kept_95=wilson(sum(kept), len(kept)),
             regret=float(regret.mean()),
             regret_95=interval(regret),
             regret_most=float(regret.max()),

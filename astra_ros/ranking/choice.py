@@ -15,7 +15,7 @@ from astra_ros.settings import CheckedSettings, setting
 
 # Scores that differ by less are equal: the same plan at another place of a batch differs in its last bits.
 TIE = 1e-6
-REFUSED = "refused"
+REFUSED, COARSE = "refused", "imagined coarsely"
 BEST, TIED, KEPT, BACKUP, NONE = "best", "tie", "kept", "backup", "none"
 
 
@@ -47,7 +47,8 @@ class Candidate:
     Attributes:
         source, slot: where it comes from, and its index there.
         message: what is equal for the same message only.
-        verdict: of its score, or REFUSED: it could not be imagined, so nothing was judged.
+        verdict: of its score, or REFUSED: it could not be imagined, so nothing was judged. Or COARSE: not vetoed, but
+            only some of its frames were imagined, which may not show what it touches.
         backup: it counts only where other candidates were judged, and all of these are vetoed.
     """
 
@@ -65,7 +66,7 @@ class Candidate:
 
     @property
     def is_judged(self) -> bool:
-        return self.verdict != REFUSED
+        return self.verdict not in (REFUSED, COARSE)
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class PlanChooser:
         """Choose, at a time of a clock that never goes back. Changes nothing.
 
         A refused plan neither calls for a backup nor holds one back: its message could not be used, which says nothing
-        about where it leads.
+        about where it leads. The same holds for one that was imagined coarsely; it is not kept either.
         """
         others = [each for each in candidates if not each.backup]
         usable = [each for each in others if each.usable]

@@ -1,4 +1,4 @@
-"""Whole tasks: each robot and policy, and what imagination adds to critics without it."""
+"""Whole tasks: each robot and policy, and what imagination adds to choices without it."""
 
 from result_tables.markdown import markdown
 
@@ -26,6 +26,8 @@ POLICIES = {
     "physics-told": "physics, told where the obstacle is",
     "oracle": "the simulator itself",
 }
+# What imagination is compared with in sentences. Of arms, the plan alone knows no goal; the planner's first plan does.
+BASELINES = {"plan-alone": "the plan alone", "first-plan": "the planner's first plan"}
 
 
 def closed_loop(results: dict[str, dict]) -> str:
@@ -52,18 +54,18 @@ def shown(estimate: dict, form: str) -> str:
 
 
 def gains(robot: str, result: dict, figures: dict) -> list[str]:
-    """What imagination adds to the plan alone, in sentences; none where one of them was not measured."""
-    over = result["imagination_over"].get("plan-alone")
-    if not over:
-        return []
+    """What imagination adds to choices without it, in sentences; none where one of them was not measured."""
+    known = [(name, form, what) for name, form in figures.items() for what in BASELINES]
     lines = []
-    for name, (title, form) in figures.items():
-        each = over[name]
+    for name, (title, form), what in known:
+        if what not in result["imagination_over"]:
+            continue
+        each = result["imagination_over"][what][name]
         signed = form.replace(":", ":+")
         low, high = each["interval_95"]
         by = f"{signed.format(each['mean'])} ({signed.format(low)} to {signed.format(high)})"
         scenes = f"better in {each['more']} scenes, worse in {each['less']}"
-        p = f", p = {each['p']:.3f}" if "p" in each else ""
-        verdict = "significant" if each["significant"] else "not significant"
-        lines.append(f"{robot}, {title}, imagination over the plan alone: {by}; {scenes}{p}; {verdict}")
+        verdict = f"{'' if each['significant'] else 'not '}significant"
+        tested = f", p = {each['p']:.3f}; {verdict}" if "p" in each else ""  # files of before had no test of numbers
+        lines.append(f"{robot}, {title}, imagination over {BASELINES[what]}: {by}; {scenes}{tested}")
     return lines

@@ -22,7 +22,7 @@ from astra_ros.evaluation.closed_loop.pushing import Pushing
 from astra_ros.evaluation.closed_loop.records import PlayedEpisode, Records, RecordsError
 from astra_ros.evaluation.closed_loop.request import POLICIES, ClosedLoopRequest
 from astra_ros.evaluation.closed_loop.result import ClosedLoopResult, Difference, Estimate
-from astra_ros.evaluation.metrics import mcnemar, wilson
+from astra_ros.evaluation.metrics import mcnemar, sign_flip, wilson
 from astra_ros.evaluation.rescoring import plan_alone
 from astra_ros.evaluation.results import as_json
 from astra_ros.inference import load_world_model
@@ -81,13 +81,27 @@ def test_mcnemar_by_hand():
     assert mcnemar(0, 0) == mcnemar(3, 3) == 1.0
 
 
+def test_the_permutation_test_by_hand():
+    # |sums| of 1, 2 and -4 with all signs: 1, 3, 5 and 7, each twice. As far as 1 or further: all.
+    assert sign_flip(np.array([1.0, 2.0, -4.0])) == 1.0
+    assert sign_flip(np.array([1.0, 2.0, 4.0])) == 2 / 8
+    assert sign_flip(np.array([2.0])) == sign_flip(np.zeros(20)) == 1.0
+    assert sign_flip(np.full(6, 0.1)) == 2 / 64
+    # Beyond 14 pairs, random signs: as a sign test where all gaps are equal, 2 sum C(16, k <= 3) / 2^16.
+    many = sign_flip(np.array([0.1] * 13 + [-0.1] * 3))
+    assert many == pytest.approx(2 * (1 + 16 + 120 + 560) / 2**16, abs=0.004) and sign_flip(np.ones(60)) > 0.0
+
+
 def test_differences_are_of_the_same_scenes():
     won = Difference.of([True] * 8 + [False] * 2, [False] * 7 + [True, False, False])
     assert (won.more, won.less, won.mean) == (7, 0, 0.7) and won.p == 2 / 128 and won.significant
     even = Difference.of([True, False, True], [False, True, True])
     assert even.mean == 0.0 and even.p == 1.0 and not even.significant
     more = Difference.of([3.0, 4.0, 5.0], [1.0, 2.5, 2.0])
-    assert more.mean == pytest.approx(6.5 / 3) and more.p is None and more.significant
+    # All three gaps have one sign, as 2 of 8 ways of signs do: its interval leaves 0 out, and yet that may be chance.
+    assert (
+        more.mean == pytest.approx(6.5 / 3) and more.interval_95[0] > 0.0 and more.p == 2 / 8 and not more.significant
+    )
     assert Estimate.of([1.0, 2.0, 6.0]).mean == 3.0
 
 
@@ -155,8 +169,13 @@ def test_the_table_says_who_is_better_and_whether_that_is_significant(tmp_path):
     text = closed_loop_table({"rover": as_json(result)})
     assert "| rover, 4 episodes | **imagination** | 13.5 (" in text and "| 100% (51% to 100%) |" in text
     gain, contact = [line for line in text.splitlines() if line.startswith("- rover")]
-    assert ": +3.5 (" in gain and "better in 4 scenes, worse in 0; significant" in gain
+    assert ": +3.5 (" in gain and "better in 4 scenes, worse in 0, p = 0.125; not significant" in gain
     assert ": +25% (" in contact and "p = 1.000; not significant" in contact
+    for seed in range(4):
+        records.add(PlayedEpisode("first-plan", seed, {"seen_m2": 14.0, "no_contact": True}))
+    result = ClosedLoopResult.of("rover", records, SETTINGS, ["imagination", "first-plan", "plan-alone"], range(4))
+    lines = [line for line in closed_loop_table({"rover": as_json(result)}).splitlines() if line.startswith("- rover")]
+    assert lines[::2] == [gain, contact] and "over the planner's first plan: -0.5 (" in lines[1]
 
 
 # -- what policies choose ----------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import torch
 
 from astra_ros import cli
 from astra_ros.critics.scoring import ACCEPTED, VETOED, PlanScore
-from astra_ros.evaluation.metrics import share_interval
+from astra_ros.evaluation.metrics import wilson
 from astra_ros.evaluation.requests import StrategyRequest
 from astra_ros.evaluation.scene import Ordering
 from astra_ros.evaluation.strategy_result import StrategyFigures, StrategyScene, Timed
@@ -60,20 +60,11 @@ def test_times_are_medians_of_pairs():
     figures = StrategyFigures.of(scenes)
     assert figures.wall.of_full.median == pytest.approx(2.5 / 4) and figures.wall.strategy_s == 2.5
     assert figures.processor.of_few.median == pytest.approx((4 + 6) / 2) and figures.processor.few_s == 1.0
-    assert figures.kept == figures.kept_first == 0.75 and figures.kept_95 == share_interval(3, 4)
+    assert figures.kept == figures.kept_first == 0.75 and figures.kept_95 == wilson(3, 4)
     assert figures.regret == pytest.approx(0.6 / 4) and figures.regret_most == pytest.approx(0.6)
     assert StrategyFigures.of(scenes[:1] + [replace(scenes[0], first=None)]).kept_first == 1.0
     assert StrategyFigures.of([replace(scenes[0], first=None)]).kendall_first is None
     assert "75%" in figures.line("all")
-
-
-def test_the_interval_of_a_share_is_open_where_all_were_hits():
-    """By hand, Wilson: 20 of 20 has the lower end 1 / (1 + z^2 / 20) with z = 1.96."""
-    low, high = share_interval(20, 20)
-    assert low == pytest.approx(1 / (1 + 1.959964**2 / 20)) and high == 1.0
-    low, high = share_interval(8, 10)
-    assert (low, high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert share_interval(0, 5)[0] == 0.0
 
 
 @pytest.fixture(scope="module")

@@ -116,6 +116,7 @@ class RuleImaginer:
     Attributes:
         meanwhile: called during each request.
         scored: names of the plans of each request.
+        coarse: names of the plans of which every eighth frame is imagined.
     """
 
     def __init__(self, settings=ImagineSettings(), history=2, dt_s=0.5, cameras=()):
@@ -127,7 +128,7 @@ class RuleImaginer:
         self.model = SimpleNamespace(card=self.card, runs_on="nothing", encode=self.encode)
         self.plan_renders = SimpleNamespace(warning=None, describe=lambda text: None, prepare=lambda spaces: None)
         self.meanwhile, self.looks_twice = lambda: None, False
-        self.scored, self.requests, self.critics, self.obstacles = [], [], (), ()
+        self.scored, self.requests, self.critics, self.obstacles, self.coarse = [], [], (), (), ()
         self.configure(settings, {}, None)
 
     def configure(self, settings, critics, scoring):
@@ -155,7 +156,7 @@ class RuleImaginer:
         made = SimpleNamespace(
             latents=np.broadcast_to(seen, (*shape, 1, 1, 1)), uncertainty=np.full(shape, 0.1),
             imagined_steps=np.full(shape[0], shape[1]),
-            strides=np.ones(shape[0], int),
+            strides=np.array([8 if plan.name in self.coarse else 1 for plan in prepared.plans]),
         )  # fmt: skip
         self.requests.append((history, plans, now, goal_frame, seed, goal_position))
         if self.looks_twice:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from astra_ros.ranking.choice import BACKUP, BEST, KEPT, NONE, TIED, Candidate, ChoiceSettings, PlanChooser
+from astra_ros.ranking.choice import BACKUP, BEST, COARSE, KEPT, NONE, TIED, Candidate, ChoiceSettings, PlanChooser
 
 FIRM = ChoiceSettings(margin=0.1, hold_s=3.0)
 FREE = ChoiceSettings(margin=0.0)
@@ -138,6 +138,17 @@ def test_a_backup_is_not_used_where_all_others_are_refused():
     choice = Requests()(plans(None, None) + plans(0.9, source="t", backup=True))
     assert (choice.name, choice.why) == ("", NONE), "nothing was judged, so nothing is vetoed"
     assert "2 refused" in choice.reason and "backups" in choice.reason
+
+
+def test_a_plan_that_was_imagined_coarsely_is_neither_chosen_nor_kept():
+    request = Requests()
+    request(plans(0.5, 0.4))
+    kept, better = plans(0.5, 0.55, cycle=1)
+    assert request([replace(kept, verdict=COARSE), better]).name == "s/1"
+    coarse, stop = [replace(kept, verdict=COARSE)], plans(0.9, source="t", backup=True)
+    assert request(coarse).why == NONE and request(coarse + stop).why == NONE
+    choice = request(coarse + plans(-1, first=1) + stop)
+    assert choice.name == "t/0" and "1 imagined coarsely, 1 vetoed" in choice.reason
 
 
 def test_a_plan_that_can_be_used_again_replaces_the_backup_at_once():

@@ -10,7 +10,7 @@ import numpy as np
 
 from astra_ros.evaluation.closed_loop.records import Records
 from astra_ros.evaluation.closed_loop.request import IMAGINATION, ROBOTS
-from astra_ros.evaluation.metrics import Interval, interval, mcnemar, wilson
+from astra_ros.evaluation.metrics import Interval, interval, mcnemar, sign_flip, wilson
 
 SIGNIFICANT = 0.05
 
@@ -36,25 +36,23 @@ class Difference:
     Attributes:
         mean: of the differences, with its bootstrap interval over scenes.
         more, less: scenes in which imagination has the larger and the smaller value.
-        p: of McNemar's exact test, for shares; None for numbers.
-        significant: at 95 %: p below 0.05 of a share; of a number, an interval without 0.
+        p: for shares of McNemar's exact test, for numbers of a paired permutation test.
+        significant: p is below 0.05.
     """
 
     mean: float
     interval_95: Interval
     more: int
     less: int
+    p: float
     significant: bool
-    p: float | None = None
 
     @classmethod
     def of(cls, own: Sequence[bool | float], other: Sequence[bool | float]) -> Difference:
         gaps = np.subtract(np.array(own, float), np.array(other, float))
-        low, high = interval(gaps)
         more, less = int((gaps > 0).sum()), int((gaps < 0).sum())
-        p = mcnemar(more, less) if _is_share(own) else None
-        significant = not low <= 0.0 <= high if p is None else p < SIGNIFICANT
-        return cls(float(gaps.mean()), (low, high), more, less, significant, p)
+        p = mcnemar(more, less) if _is_share(own) else sign_flip(gaps)
+        return cls(float(gaps.mean()), interval(gaps), more, less, p, p < SIGNIFICANT)
 
 
 @dataclass(frozen=True)

@@ -157,9 +157,12 @@ class Forwarder:
         until_s = self._clock() + timeout_s
         while not sent.done() and self._clock() < until_s:
             run.wait()
+            if self._closing:
+                until_s = min(until_s, self._clock() + STOPS_WITHIN_S)
         if not sent.done():
             sent.add_done_callback(_stop_late)
-            return self._aborted(run, f"{self._action.controller} did not answer within {timeout_s:g} s")
+            said = CLOSING if self._closing else f"within {timeout_s:g} s"
+            return self._aborted(run, f"{self._action.controller} did not answer: {said}")
         run.taken = taken = sent.result()
         if not taken.accepted:
             run.taken = None

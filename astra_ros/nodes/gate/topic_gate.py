@@ -69,16 +69,18 @@ class TopicGate:
         try:
             self._judge.ask(data, self._on_answer)
         except Exception:
-            with self._lock:
-                self._judged = None
+            with self._lock:  # the one that waits, too: it must not pass behind a newer one
+                self._judged = self._waiting = None
             raise
 
     def _on_answer(self, answer: Answer) -> None:
         with self._lock:
             data, self._judged, self._waiting = self._judged, self._waiting, None
             following = self._judged
-        if answer.passed and data is not None:
-            self._passed.publish(data)
-        self._answered(answer)
-        if following is not None:
-            self._begin(following)
+        try:
+            if answer.passed and data is not None:
+                self._passed.publish(data)
+            self._answered(answer)
+        finally:  # or no plan would be judged any more
+            if following is not None:
+                self._begin(following)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from astra_ros.critics.scoring import PlanScore
+from astra_ros.critics.scoring import VETOED, PlanScore
 from astra_ros.nodes.imagine.inputs import Request
 from astra_ros.nodes.imagine.plan_inputs import HeldPlan
 from astra_ros.nodes.imagine.settings import PlanTopicSettings
 from astra_ros.plans.errors import PlanError
-from astra_ros.ranking.choice import Candidate, PlanChoice
+from astra_ros.ranking.choice import COARSE, Candidate, PlanChoice
 from astra_ros.ranking.imaginer import Result
 from astra_ros.ranking.vetoes import vetoed_by_numbers
 
@@ -59,11 +59,16 @@ class Decision:
 
 
 def candidates(
-    held: Mapping[str, HeldPlan], scores: Sequence[PlanScore], sources: Mapping[str, PlanTopicSettings]
+    held: Mapping[str, HeldPlan],
+    scores: Sequence[PlanScore],
+    sources: Mapping[str, PlanTopicSettings],
+    coarse: Collection[str] = (),
 ) -> list[Candidate]:
     """The plans of a request, in their order, as they are chosen from. Those without a score were refused.
 
-    ``held``: plan name, ``<source>/<index>``, -> the plan.
+    Args:
+        held: plan name, ``<source>/<index>``, -> the plan.
+        coarse: names of the plans that were not imagined frame by frame.
     """
     by_name = {score.name: score for score in scores}
     made = []
@@ -72,6 +77,7 @@ def candidates(
             name, each.source, int(name.rpartition("/")[2]), each.message.data, backup=sources[each.source].backup
         )
         if (score := by_name.get(name)) is not None:
-            known = replace(known, score=score.score, verdict=score.verdict)
+            verdict = COARSE if name in coarse and score.verdict != VETOED else score.verdict
+            known = replace(known, score=score.score, verdict=verdict)
         made.append(known)
     return made

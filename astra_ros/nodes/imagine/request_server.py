@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -215,9 +215,11 @@ class RequestServer:
                 request.held[name].refused = True
                 self.health.refused_plans.add(str(reason), quiet=quiet)
 
-    def _choice(self, request: Request, scores: Sequence[PlanScore], settings: NodeSettings) -> PlanChoice:
+    def _choice(
+        self, request: Request, scores: Sequence[PlanScore], settings: NodeSettings, coarse: Collection[str] = ()
+    ) -> PlanChoice:
         """The plan that is chosen of all that are held, whether the choice can be handed on or not."""
-        known = candidates(request.held, scores, settings.sources)
+        known = candidates(request.held, scores, settings.sources, coarse)
         return self._chooser.choose(known, settings.own.choice, self.clocks.monotonic_s())
 
     def _decide(
@@ -227,7 +229,8 @@ class RequestServer:
         against it."""
         own, refused = settings.own, result.prepared.refused
         vetoed = vetoed_by_numbers(refused, len(result.scores))
-        choice = self._choice(request, [*result.scores, *vetoed], settings)
+        coarse = {name for name, stride in zip(result.names, result.imagination.strides) if stride > 1}
+        choice = self._choice(request, [*result.scores, *vetoed], settings, coarse)
         chosen = request.held[choice.name] if choice.name else None
         repeats = chosen is not None and chosen.handed_on and not asked
         hands_on = chosen is not None and not repeats

@@ -313,6 +313,19 @@ def test_shutting_down_stops_what_is_executed_and_rejects_what_is_judged(monkeyp
     assert [each.goal for each in bench.sent] == ["first"] and not bench.forwarder.busy
 
 
+def test_a_goal_that_the_controller_has_not_taken_yet_ends_while_the_gate_shuts_down(monkeypatch):
+    monkeypatch.setattr(forwarding, "STOPS_WITHIN_S", 0.2)
+    bench = Bench(controller_timeout_s=1000.0)
+    run = bench.goal()
+    bench.answer()
+    late = bench.forwarded()
+    bench.forwarder.close()
+    state, _, text = end_of(run)
+    assert state == "aborted" and CLOSING in text and not bench.forwarder.busy
+    late.answer.set(taken := Taken())
+    assert taken.cancels == 1
+
+
 def test_a_controller_that_stops_in_time_ends_its_goal_while_the_gate_shuts_down():
     bench = Bench()
     run = bench.goal()

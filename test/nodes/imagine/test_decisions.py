@@ -50,6 +50,17 @@ def test_without_a_margin_the_better_plan_is_handed_on():
     assert node.handed_on == [first, second]
 
 
+def test_a_plan_that_was_imagined_coarsely_is_not_handed_on_however_firmly_it_was_chosen():
+    node = bench(choice=ChoiceSettings(margin=0.1, hold_s=30.0))
+    first = [node.plan(end=0.5), node.plan(end=0.4)][0]
+    node.imaginer.coarse = ("candidates/0",)
+    second = [node.plan(end=0.5), node.plan(end=0.55)][1]
+    assert node.handed_on == [first, second] and node.records[-1]["choice"]["why"] == "best"
+    node.imaginer.coarse = ("candidates/0", "candidates/1")
+    node.plan(end=0.6), node.plan(end=0.7)
+    assert len(node.handed_on) == 2 and node.records[-1]["outcome"] == "none"
+
+
 def test_a_plan_that_is_kept_and_was_handed_on_is_not_handed_on_again():
     sources = {name: PlanTopicSettings(f"/{name}", keep=1) for name in "ab"}
     node = bench(sources=sources, choice=ChoiceSettings(margin=0.1, hold_s=3.0))
