@@ -6,7 +6,7 @@ from .markdown import markdown
 # Model, and what its labelled object is.
 MOVING = {
     "small": ("astra-small", "cube"),
-    "one-pass": ("one-pass network", "cube"),
+    "frame-by-frame": ("the astra-small before, frame by frame", "cube"),
     "pushing-block": ("astra-tiny, trained on for 240 steps", "block"),
     "pushing-moved-block": ("the same with `--moved-weight 4`", "block"),
 }
