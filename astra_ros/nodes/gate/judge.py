@@ -150,12 +150,13 @@ def answer_in(record: Mapping[str, Any], question: Question, now_s: float, pass_
     """
     if record["format"] != FORMAT:
         raise ValueError(f"its format is {record['format']}, expected {FORMAT}")
-    plan = next((each for each in record["plans"] if each["sha256"] == question.sha256), None)
-    if plan is None:
-        return None
     # Seconds are compared and not stamps: the two nodes may run on machines with other clocks.
-    if plan["age_s"] + record["timing"]["request_s"] > now_s - question.asked_s:
+    oldest_s = now_s - question.asked_s - record["timing"]["request_s"]
+    # Where the imagine node keeps several plans, an equal one of before may be among them.
+    plans = [each for each in record["plans"] if each["sha256"] == question.sha256 and each["age_s"] <= oldest_s]
+    if not plans:
         return None
+    plan = min(plans, key=lambda each: each["age_s"])
     choice, verdict = record["choice"], plan["verdict"]
     if verdict not in ((ACCEPTED, RISKY) if pass_risky else (ACCEPTED,)):
         reason = f"{verdict}: {'; '.join(plan['reasons'])}"

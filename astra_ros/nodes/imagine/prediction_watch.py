@@ -57,17 +57,28 @@ class PredictionWatch:
             self._plan = None
 
     def begin(self, result: Result, name: str, begins_ns: int) -> None:
-        """Follow a plan of a result, which begins now or later. Plans that were not imagined frame by frame are not
-        followed, nor those of bases: no joints tell whether they are executed."""
+        """Follow a plan of a result, which begins now or later, in place of the one before. Plans that were not
+        imagined frame by frame are not followed, nor those of bases: no joints tell whether they are executed."""
+        plan = self._followed(result, name, begins_ns)
+        with self._lock:
+            if self._waiting and isinstance(self._waiting[-1], ExecutedPlan):
+                self._waiting.pop()  # it was replaced before any of its frames came
+            if plan is not None:
+                self._waiting.append(plan)  # behind the frames of the plan before, which were not compared yet
+            self._plan, self._step = plan, 0
+
+    @staticmethod
+    def _followed(result: Result, name: str, begins_ns: int) -> ExecutedPlan | None:
+        """The plan as it is followed, or None."""
         space = result.prepared.space
         if not space.columns_are_joints or name not in result.names:
-            return
+            return None
         best = result.names.index(name)
         made, read = result.imagination, result.critic_input
         if made.strides[best] > 1:  # limits are of plans that were imagined frame by frame
-            return
+            return None
         steps = made.imagined_steps[best]
-        plan = ExecutedPlan(
+        return ExecutedPlan(
             space.name,
             result.prepared.plans[best],
             begins_ns,
@@ -75,11 +86,6 @@ class PredictionWatch:
             np.concatenate([read.current_latent[None], made.latents[best, :steps]]),
             np.concatenate([[0.0], made.uncertainty[best, :steps]]),
         )
-        with self._lock:
-            if self._waiting and isinstance(self._waiting[-1], ExecutedPlan):
-                self._waiting.pop()  # it was replaced before any of its frames came
-            self._waiting.append(plan)  # behind the frames of the plan before, which were not compared yet
-            self._plan, self._step = plan, 0
 
     def on_frame(self, frame: np.ndarray, stamp_ns: int, joints: Mapping[str, float]) -> bool:
         """Take a frame at the model's size and where the joints were; whether ``compare`` has something to do."""

@@ -10,8 +10,10 @@ from __future__ import annotations
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
@@ -171,8 +173,8 @@ class ArmPlanner(Proposer[ArmPlannerSettings]):
     def _work(self) -> None:
         try:
             self._planner.start()
-        except UserError as error:
-            self.refused.add(str(error))
+        except Exception as error:  # noqa: BLE001 - each planning starts it anew, and tells what fails
+            self.refused.add(_told(error))
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._closed or (self._due and not self.missing() and not self.stale()))
@@ -192,12 +194,16 @@ class ArmPlanner(Proposer[ArmPlannerSettings]):
             failure: Exception | None = None
             try:
                 candidates = self._planner.plan(joints, goal, description)
-            except (UserError, RuntimeError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever fails, the next goal is planned
                 failure = error
             with self._wake:  # so that no newer goal comes between the check and the plans
                 if self._closed:
                     return
-                self._take(candidates, failure, self._outdated(goal, description))
+                try:
+                    self._take(candidates, failure, self._outdated(goal, description))
+                except Exception as error:  # noqa: BLE001
+                    self._last = _told(error)
+                    self.refused.add(self._last)
 
     def _outdated(self, goal: Goal, description: str) -> str:
         """What changed while motions were planned, so that they must not be sent; or ''."""
@@ -215,7 +221,7 @@ class ArmPlanner(Proposer[ArmPlannerSettings]):
             self._last = failure.problem
             self.refused.settle(float("inf"))
         elif failure is not None:
-            self._last = str(failure)
+            self._last = _told(failure)
             self.refused.add(self._last)
         else:
             self.send([plan_to_trajectory(each) for each in candidates])
@@ -226,6 +232,14 @@ class ArmPlanner(Proposer[ArmPlannerSettings]):
 
     def says(self) -> str:
         return "waiting for a goal" if self._goal is None else self._last
+
+
+def _told(error: Exception) -> str:
+    """What failed; of errors that are not expected also their type and where they were raised."""
+    if isinstance(error, UserError):
+        return str(error)
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    return f"unexpected error: {type(error).__name__}: {error} ({Path(at.filename).name}, line {at.lineno})"
 
 
 def main(argv: list[str] | None = None) -> int:

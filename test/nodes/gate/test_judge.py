@@ -94,6 +94,17 @@ def test_decisions_about_other_plans_or_an_equal_one_of_before_do_not_count():
     assert bench.decide(age_s=0.5)[0].passed
 
 
+@pytest.mark.parametrize("verdict", ["vetoed", "accepted"])
+def test_an_equal_plan_of_before_does_not_hide_the_one_that_was_asked_about(verdict):
+    bench = Bench()
+    bench.ask()
+    made = record(judged=(PLAN, PLAN))
+    made["plans"][0] |= {"age_s": 30.0, "verdict": "risky"}
+    made["plans"][1] |= {"verdict": verdict}
+    (answer,) = bench.decide(plans=made["plans"])
+    assert (answer.verdict, answer.passed) == (verdict, verdict == "accepted")
+
+
 def test_silence_rejects():
     bench = Bench(timeout_s=2.0)
     bench.ask()

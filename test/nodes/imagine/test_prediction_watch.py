@@ -91,6 +91,18 @@ def test_a_plan_that_was_imagined_coarsely_is_not_followed(stride, followed):
     assert watch.on_frame(frame(0), NS, {}) is followed
 
 
+def test_a_plan_that_is_not_followed_ends_the_one_before():
+    watch, found, encoder = watched()
+    begin(watch)
+    assert watch.on_frame(frame(0), NS, {"a": 0.025})
+    begin(watch, NS, stride=4)
+    assert not watch.on_frame(frame(0), 2 * NS, {"a": 0.05})
+    watch.compare(encoder)
+    assert len(found) == 1  # the frame that came before
+    begin(watch, 3 * NS)
+    assert watch.on_frame(frame(0), 4 * NS, {"a": 0.025})
+
+
 class Encoder:
     """An imaginer whose latents are the mean brightness; `batches`: how many frames it encoded each time."""
 

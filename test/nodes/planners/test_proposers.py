@@ -189,6 +189,40 @@ def test_a_failure_for_an_old_goal_is_no_fault_of_the_new_one(arm):
     assert bench.planner.status().level == OK, "the last goal is reached"
 
 
+def test_an_unexpected_error_is_told_and_the_next_goal_is_planned(arm):
+    bench = arm(state_timeout_s=3600.0)
+    bench.joints(a=0.0)
+    bench.held.error = KeyError("a fault")
+    bench.held.go.release()
+    bench.goal(1.0)
+    bench.until(lambda: bench.planner.refused.count)
+    status = bench.planner.status()
+    assert status.level == WARN and "KeyError" in status.message and "a fault" in status.message
+    bench.held.error = None
+    bench.held.go.release()
+    bench.goal(2.0)
+    bench.until(lambda: bench.plans)
+    assert ends(bench.plans) == [2.0] and bench.planner.status().level == OK
+
+
+@pytest.mark.parametrize("where", ["start", "plan_to_trajectory"])
+def test_an_unexpected_error_before_or_after_planning_is_told_too(arm, monkeypatch, where):
+    def fails(*_):
+        raise TypeError("a fault")
+
+    monkeypatch.setattr(*((HeldPlanner, "start") if where == "start" else (arm_planner, where)), fails)
+    bench = arm(state_timeout_s=3600.0)
+    bench.joints(a=0.0)
+    bench.held.go.release()
+    bench.goal(1.0)
+    bench.until(lambda: bench.planner.refused.count)
+    assert "TypeError" in bench.planner.refused.last
+    monkeypatch.undo()
+    bench.held.go.release()
+    bench.goal(2.0)
+    bench.until(lambda: 2.0 in ends(bench.plans))
+
+
 def test_joint_states_that_stop_are_noticed_and_no_plan_is_sent(arm):
     bench = arm(state_timeout_s=SHORT_S)
     bench.joints(a=0.0)
