@@ -7,11 +7,12 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from rclpy.action import ActionClient, ActionServer, CancelResponse, GoalResponse
+from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 
 from astra_ros.nodes.gate.follow_joint_trajectory import action_type, failure, goal_data
-from astra_ros.nodes.gate.forwarding import MOST_GOALS, STOPS_WITHIN_S, Action, Forwarder
+from astra_ros.nodes.gate.forwarding import FULL, STOPS_WITHIN_S, Action, Forwarder
 from astra_ros.nodes.gate.judge import Answer, PlanJudge
 from astra_ros.nodes.gate.settings import GateSettings
 
@@ -49,6 +50,7 @@ class ActionGate:
             self._forwarder.execute,
             callback_group=group,
             goal_callback=self._on_goal,
+            handle_accepted_callback=self._on_accepted,
             cancel_callback=lambda _: CancelResponse.ACCEPT,  # `Forwarder` passes it on
         )
 
@@ -75,7 +77,19 @@ class ActionGate:
                 executor.spin_once(timeout_sec=0.05)
 
     def _on_goal(self, _) -> GoalResponse:
-        if self._forwarder.room():
+        if not self._forwarder.full:
             return GoalResponse.ACCEPT
-        self._node.get_logger().warning(f"a goal is rejected: {MOST_GOALS} are on their way, or the gate shuts down")
+        self._node.get_logger().warning(f"a goal is rejected: {FULL}")
         return GoalResponse.REJECT
+
+    def _on_accepted(self, handle: ServerGoalHandle) -> None:
+        """Begin with a goal. Its place is taken here and not before: of goals that rclpy fails to accept, nothing is
+        heard after `_on_goal`."""
+        if not self._forwarder.room():  # since `_on_goal`
+            handle.execute(self._forwarder.turn_away)
+            return
+        try:
+            handle.execute()
+        except BaseException:
+            self._forwarder.free()
+            raise

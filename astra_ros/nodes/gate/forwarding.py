@@ -25,6 +25,7 @@ LOOK_EVERY_S = 0.1
 STOPS_WITHIN_S = 1.0
 # Each goal in flight takes a thread. More than one is executed only while a newer one takes its place.
 MOST_GOALS = 4
+FULL = f"{MOST_GOALS} other goals are on their way, or the gate shuts down"
 
 
 @dataclass(frozen=True)
@@ -90,13 +91,27 @@ class Forwarder:
         """Number of goals on their way."""
         return self._goals
 
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for a goal now."""
+        return self._closing or self._goals >= MOST_GOALS
+
     def room(self) -> bool:
         """Reserve the way for a goal; `execute` frees it. False where too many are on it."""
         with self._lock:
-            if self._closing or self._goals >= MOST_GOALS:
+            if self.full:
                 return False
             self._goals += 1
             return True
+
+    def free(self) -> None:
+        """Give back the room of a goal that is not executed."""
+        with self._lock:
+            self._goals -= 1
+
+    def turn_away(self, handle: Any) -> Any:
+        """In place of `execute`, end a goal that has no room."""
+        return self._aborted(_Run(handle), FULL)
 
     def execute(self, handle: Any) -> Any:
         """Take a goal all the way; returns its result, and leaves its handle in the state of its end. Blocks."""
