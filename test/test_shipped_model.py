@@ -27,7 +27,7 @@ HORIZON = 16
 MOMENTS = [3, 7]
 # What a picture of another style of the scene must be worth, dB, in the next frame, and what more than its colours
 # alone; a mean over cards' clips is twice that and more.
-STYLE_MATTERS, MORE_THAN_COLOURS = 1.0, 0.3
+STYLE_MATTERS, MORE_THAN_COLOURS = 1.0, 0.1
 # What the plan itself must be worth, dB. A camera's moves are much alike from clip to clip (ahead, and
 # a turn), so another clip's motion is not as wrong as for an arm.
 PLAN_MATTERS = {"arm": 2.0, "drive": 1.0, "explore": 1.0}

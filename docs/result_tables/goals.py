@@ -20,7 +20,7 @@ GOALS = [
     ("score against true outcome, Spearman", ">= 0.8", "ranking", "spearman", "{:.2f}"),
     ("top-1 regret", "<= 10 %", "ranking", "top1_regret", "{:.0%}"),
 ]
-SUMMARY = ("ceiling_psnr_db", "gain_over_copy_db", "lpips", "lpips_copy", "near", "near_shuffled", "spearman",
+SUMMARY = ("ceiling_psnr_db", "gain_over_copy_db", "ssim", "lpips", "lpips_copy", "drift_db", "spearman",
            "top1_regret")  # fmt: skip
 
 
