@@ -36,4 +36,4 @@ def _load(card: ModelCard, device: str, backend: str) -> WorldModel:
         raise ModelError(problem, thing=f"backend '{backend}'", cure=cure) from error
     except (LoadError, UnknownName) as error:
         raise ModelError(error.problem, thing=error.thing, cure=error.cure) from error
-    return WorldModel(engine(card, device), card)
+    return WorldModel(engine(card, device), card, backend)

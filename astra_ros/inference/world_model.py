@@ -34,12 +34,13 @@ class WorldModel:
 
     Attributes:
         card: the content of the model's ``card.json``.
+        backend: name of the engine, also where "auto" chose it; '' where it was not loaded by name.
         device: where it runs: 'cpu', 'cuda'.
         runs_on: what really runs it: runtime and its version, device, precision, threads.
     """
 
-    def __init__(self, engine: Engine, card: ModelCard) -> None:
-        self._engine, self.card, self.device = engine, card, engine.device
+    def __init__(self, engine: Engine, card: ModelCard, backend: str = "") -> None:
+        self._engine, self.card, self.device, self.backend = engine, card, engine.device, backend
         self.runs_on: str = getattr(engine, "runs_on", f"{type(engine).__name__} on {engine.device}")
         self._latents = FrameLatents(engine)
         self._plans_at_once, self._images_at_once = (Batches(what, self.runs_on) for what in ("plans", "images"))

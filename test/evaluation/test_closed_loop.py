@@ -147,6 +147,22 @@ def test_episodes_of_other_settings_are_not_mixed(tmp_path):
     assert found.value.line == 2
 
 
+def test_episodes_of_another_device_are_not_mixed_and_older_files_are_of_the_cpu(tmp_path):
+    Records(tmp_path / "car.jsonl", SETTINGS)  # as they were written before devices were recorded
+    Records(tmp_path / "car.jsonl", SETTINGS | {"device": "cpu"})
+    with pytest.raises(RecordsError):
+        Records(tmp_path / "car.jsonl", SETTINGS | {"device": "cuda"})
+
+
+@pytest.mark.parametrize("chosen", ["torch", "onnx"])
+def test_the_settings_of_episodes_name_the_engine_that_auto_chose(car, monkeypatch, chosen):
+    pytest.importorskip({"torch": "torch", "onnx": "onnxruntime"}[chosen])
+    monkeypatch.setattr("astra_ros.inference.loading.fastest", lambda load, device: load(chosen))
+    model = load_world_model("auto", car)
+    kept = runs._settings("car", model, ClosedLoopRequest(backend="auto", device="cpu"))
+    assert (kept["backend"], kept["device"]) == (chosen, "cpu")
+
+
 def test_figures_are_of_scenes_that_every_policy_played(tmp_path):
     records = Records(tmp_path / "car.jsonl", SETTINGS)
     for seed in range(4):

@@ -14,6 +14,9 @@ from typing import Any
 from astra_ros.errors import UserError
 from astra_ros.files import OutputError, atomic_write
 
+# Settings that older files do not have -> what they were.
+OLDER = {"device": "cpu"}
+
 
 class RecordsError(UserError, ValueError):
     """A file of episodes cannot be gone on with. ``line`` counts from 1."""
@@ -95,6 +98,6 @@ class Records:
                 raise RecordsError(f"line {number} is not an episode", self.path, number) from error
             wanted = json.loads(json.dumps(dict(settings)))
             for name in wanted:
-                if found.get(name) != wanted[name]:
-                    problem = f"its episodes have {name} {found.get(name)}, not {wanted[name]}"
+                if (kept := found.get(name, OLDER.get(name))) != wanted[name]:
+                    problem = f"its episodes have {name} {kept}, not {wanted[name]}"
                     raise RecordsError(problem, self.path, number)

@@ -98,5 +98,6 @@ def _settings(robot: str, model: WorldModel, request: ClosedLoopRequest) -> dict
         "drive": {"choices": request.drive_choices},
         "explore": {"distance_m": request.distance_m, "most_s": request.explore_s},
     }
-    weights = {"model": model.card.name, "sha256": model.card.sha256[:12], "backend": request.backend}
-    return {**weights, "plans": request.plans, **limits[ROBOTS[robot]]}
+    weights = {"model": model.card.name, "sha256": model.card.sha256[:12]}
+    engine = {"backend": model.backend, "device": request.device}
+    return {**weights, **engine, "plans": request.plans, **limits[ROBOTS[robot]]}
