@@ -45,7 +45,7 @@ class FarthestImaginer(RuleImaginer):
         ]
         return SimpleNamespace(
             prepared=prepared, undrawn="", scores=scores, best=order[0], shown=order[0], timings_s={}, missing={},
-            names=names,
+            names=names, imagination=SimpleNamespace(strides=np.ones(len(names), int)),
         )  # fmt: skip
 
 
