@@ -58,7 +58,7 @@ class LoopFilm:
         self._frames += loop_frames(cycle.seen, imagined, self._title, told.split("; ", 1))
 
     def end(self, told: str, dt_s: float) -> None:
-        """Print what is told of the episode, and write the film; of an episode without choices there is none."""
+        """Print how the episode went, and write the film. An episode without choices has no film."""
         if self._frames:
             write_mp4(self._path, self._frames, 1.0 / dt_s)
         film = f" See {self._path}." if self._frames else ""

@@ -63,7 +63,7 @@ class PushLoop:
         plan_limit_s: for the candidates of one choice.
         choose: chooses among pushes in place of imagination, such as for a comparison.
         sees: False renders nothing, for choices that look at no image; frames are then black.
-        improvement: of the pushes; by default there is none.
+        improvement: how pushes are refined; by default they are not.
 
     Attributes:
         outcome: of the last episode, up to now.

@@ -185,4 +185,4 @@ def _nothing(candidates: Sequence[Candidate]) -> str:
 
 def _counts(candidates: Sequence[Candidate]) -> str:
     verdicts = [each.verdict for each in candidates]
-    return ", ".join(f"{verdicts.count(each)} {each}" for each in dict.fromkeys(verdicts)) or "there is none"
+    return ", ".join(f"{verdicts.count(each)} {each}" for each in dict.fromkeys(verdicts)) or "there are no plans"

@@ -13,7 +13,7 @@ from astra_ros.settings import SettingError, check_ranges, setting
 IMAGINATION, RANDOM, FIRST, ALONE = "imagination", "random", "first-plan", "plan-alone"
 PHYSICS, TOLD, ORACLE = "physics", "physics-told", "oracle"
 POLICIES = (IMAGINATION, RANDOM, FIRST, ALONE, PHYSICS, TOLD, ORACLE)
-# robot -> its world; the drone is none of them: no closed loop flies it
+# robot -> its world. The drone is left out, because no closed loop flies it.
 ROBOTS = {"panda": "arm", "kuka": "arm", "car": "drive", "rover": "explore"}
 # The physics critic checks arms, and leaves plans of bases out.
 OF_ARMS_ALONE = (PHYSICS, TOLD)

@@ -67,7 +67,7 @@ class Forwarder:
 
     Args:
         answered: told of each goal that was judged or refused.
-        tell: logs a failure that is nobody's request.
+        tell: logs a failure that belongs to no goal.
     """
 
     def __init__(
