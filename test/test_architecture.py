@@ -80,10 +80,10 @@ ROS_FREE = {
     "nodes/__init__.py", "nodes/gate/forwarding.py", "nodes/gate/judge.py", "nodes/gate/settings.py",
     "nodes/gate/stamps.py", "nodes/parameter_info.py", "nodes/reports.py", "nodes/start.py",
     *(f"nodes/imagine/{name}.py" for name in (
-        "__init__", "auto_imagine", "base_state", "camera_inputs", "core", "decision", "decision_file",
-        "decision_record", "frozen_camera", "goal_inputs", "health", "inputs", "joint_inputs", "malloc_arenas",
-        "message_readers", "model_thread", "obstacle_inputs", "plan_inputs", "plan_stamps", "prediction_watch",
-        "request_server", "robot_description", "robot_state", "settings", "statuses",
+        "__init__", "auto_imagine", "base_state", "camera_inputs", "collision_objects", "core", "decision",
+        "decision_file", "decision_record", "frozen_camera", "goal_inputs", "health", "inputs", "joint_inputs",
+        "malloc_arenas", "message_readers", "model_thread", "obstacle_inputs", "plan_inputs", "plan_stamps",
+        "prediction_watch", "request_server", "robot_description", "robot_state", "settings", "statuses",
     )),
 }  # fmt: skip
 ROS = {

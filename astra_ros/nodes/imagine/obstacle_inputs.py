@@ -4,16 +4,12 @@ ROS."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
-import numpy as np
-
-from astra_ros.obstacles import BOX, CYLINDER, POINTS, SPHERE, KnownObstacle, ObstacleError
-from astra_ros.rotations import multiply, rotate
+from astra_ros.nodes.imagine.collision_objects import CollisionBody, appended, collision_body, moved, object_error
+from astra_ros.obstacles import KnownObstacle, ObstacleError
 from astra_ros.texts import listed, short
 
-# shape_msgs/SolidPrimitive: type -> shape, and the places of its size in `dimensions`
-PRIMITIVES = {1: (BOX, (0, 1, 2)), 2: (SPHERE, (0,)), 3: (CYLINDER, (1, 0))}
 # moveit_msgs/CollisionObject: operation
 ADD, REMOVE, APPEND, MOVE = range(4)
 
@@ -27,7 +23,7 @@ class ObstacleInputs:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: dict[str, tuple[str, tuple[KnownObstacle, ...]]] = {}  # name -> frame and pieces
+        self._held: dict[str, CollisionBody] = {}  # by name
         self._unread: dict[str, str] = {}  # name of an object -> what of it is not taken
         self._attached: dict[str, str] = {}  # name of a body -> its link
         self._has_octomap = self._came = False
@@ -49,8 +45,9 @@ class ObstacleInputs:
                 try:
                     self._take(each)
                 except ObstacleError as error:
-                    self._unread[str(each.id)] = error.problem
                     fault = fault or error
+                    if _operation(each) != MOVE or str(each.id) not in self._held:
+                        self._unread[str(each.id)] = error.problem
             if octomap.id or not msg.is_diff:  # changes without an octomap leave it as it is
                 self._has_octomap = len(octomap.data) > 0
             for body in bodies:
@@ -76,9 +73,9 @@ class ObstacleInputs:
         """(Obstacles whose frame is one of these; the objects in other frames, in words, or '')."""
         with self._lock:
             held = dict(self._held)
-        known = {name for name, (frame, _) in held.items() if frame in {"", *frames}}
-        found = tuple(piece for name, (_, pieces) in held.items() if name in known for piece in pieces)
-        others = [f"'{short(name)}' in '{short(held[name][0])}'" for name in held if name not in known]
+        known = {name for name, body in held.items() if body.frame in {"", *frames}}
+        found = tuple(piece for name, body in held.items() if name in known for piece in body.placed)
+        others = [f"'{short(name)}' in '{short(held[name].frame)}'" for name in held if name not in known]
         wanted = " or ".join(sorted(f"'{frame}'" for frame in frames if frame))
         return found, f"obstacles are known in {wanted} only, not {listed(others)}" if others else ""
 
@@ -89,18 +86,19 @@ class ObstacleInputs:
                 self._held.pop(gone, None)
                 self._unread.pop(gone, None)
             return
-        self._attached.pop(name, None)
         if operation == MOVE:
-            problem, cure = "it moves without its shapes", "publish it anew with the operation ADD"
-            raise ObstacleError(problem, thing=f"obstacle '{short(name)}'", cure=cure)
-        before = self._held.get(name, ("", ()))[1] if operation == APPEND else ()
+            if name not in self._held:
+                problem = self._unread.get(name, "it moves, and its shapes are not known")
+                raise object_error(name, problem, "publish it with its shapes and the operation ADD first")
+            self._held[name] = moved(self._held[name], msg)  # where it cannot be moved, it stays where it was
+            return
+        self._attached.pop(name, None)
+        before = self._held.pop(name, None)  # where the new one cannot be read, the old one does not count either
         if operation == ADD:
             self._unread.pop(name, None)
-        self._held.pop(name, None)  # where it cannot be read, the old one does not count either
-        self._held[name] = (msg.header.frame_id, (*before, *_pieces(name, msg)))
-        if len(getattr(msg, "planes", ())):
-            problem, cure = "it has planes, which are not taken", "give a large box"
-            raise ObstacleError(problem, thing=f"obstacle '{short(name)}'", cure=cure)
+        self._held[name] = appended(before, msg) if before and operation == APPEND else collision_body(msg)
+        if msg.planes:
+            raise object_error(name, "it has planes, which are not taken", "give a large box")
 
     def _attach(self, msg) -> None:
         name, removed = str(msg.object.id), _operation(msg.object) == REMOVE
@@ -115,34 +113,3 @@ class ObstacleInputs:
 
 def _operation(msg) -> int:
     return msg.operation[0] if isinstance(msg.operation, bytes) else int(msg.operation)
-
-
-def _pieces(name: str, msg) -> Iterable[KnownObstacle]:
-    pieces = []
-    for primitive, pose in zip(msg.primitives, msg.primitive_poses):
-        shape, places = PRIMITIVES.get(primitive.type, ("", ()))
-        if not shape or len(primitive.dimensions) <= max(places):
-            found = f"it has a primitive of type {primitive.type} with {len(primitive.dimensions)} dimensions"
-            raise ObstacleError(found, thing=f"obstacle '{short(name)}'", cure="give boxes, spheres and cylinders")
-        size = tuple(float(primitive.dimensions[place]) for place in places)
-        pieces.append(KnownObstacle(name, shape, size, *_pose(msg.pose, pose)))
-    for mesh, pose in zip(msg.meshes, msg.mesh_poses):
-        points = np.array([(point.x, point.y, point.z) for point in mesh.vertices], np.float64).reshape(-1, 3)
-        pieces.append(KnownObstacle(name, POINTS, (), *_pose(msg.pose, pose), points=points))
-    return pieces
-
-
-def _pose(outer, inner) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Position and quaternion of a pose in a pose."""
-    (place, turn), (xyz, quaternion) = (_numbers(pose) for pose in (outer, inner))
-    xyz = place + rotate(turn, xyz)
-    return tuple(xyz[0].tolist()), tuple(multiply(turn, quaternion)[0].tolist())
-
-
-def _numbers(pose) -> tuple[np.ndarray, np.ndarray]:
-    """[1, 3] m and [1, 4] of length 1; a quaternion of zeros, as messages begin, does not turn."""
-    p, q = pose.position, pose.orientation
-    quaternion = np.array([[q.x, q.y, q.z, q.w]], np.float64)
-    length = np.linalg.norm(quaternion)
-    quaternion = quaternion / length if length else np.array([[0.0, 0.0, 0.0, 1.0]])
-    return np.array([[p.x, p.y, p.z]], np.float64), quaternion

@@ -12,6 +12,8 @@ from astra_ros.obstacles import ObstacleError
 
 BOX, SPHERE, CYLINDER, CONE = 1, 2, 3, 4  # shape_msgs/SolidPrimitive
 HALF = np.sqrt(0.5)
+LEFT = (0.0, 0.0, HALF, HALF)  # 90 degrees about z: what was along x is along y
+CORNERS = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
 URDF = """<robot name="r"><link name="foot"/><link name="tip"/>
   <joint name="a" type="fixed"><parent link="foot"/><child link="tip"/></joint></robot>"""
 
@@ -50,14 +52,13 @@ def names(inputs, frames=("world",)):
 def test_shapes_and_poses_are_read():
     inputs = ObstacleInputs()
     # The object is turned by 90 degrees about z: its shape, 1 m along x, is 1 m along y of the base.
-    turned = pose(1.0, 0.0, 0.5, (0.0, 0.0, HALF, HALF))
+    turned = pose(1.0, 0.0, 0.5, LEFT)
     shapes = [
         ((BOX, [1.0, 2.0, 3.0]), pose(1.0)),
         ((SPHERE, [0.2]), pose(turn=(0.0, 0.0, 0.0, 1.0))),
         ((CYLINDER, [0.5, 0.1]), pose()),  # height, radius
     ]
-    corners = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
-    inputs.on_scene(scene(collision_object("thing", shapes, at=turned, meshes=[(corners, pose())])))
+    inputs.on_scene(scene(collision_object("thing", shapes, at=turned, meshes=[(CORNERS, pose())])))
     (box, ball, post, mesh), elsewhere = inputs.now(["world"])
     assert elsewhere == "" and {each.name for each in (box, ball, post, mesh)} == {"thing"}
     assert (box.shape, box.size) == ("box", (1.0, 2.0, 3.0)) and (ball.shape, ball.size) == ("sphere", (0.2,))
@@ -80,6 +81,100 @@ def test_objects_come_change_and_go():
     inputs.on_scene(scene(collision_object("d", [ball])))
     inputs.on_scene(scene(collision_object("e", [ball])))
     assert names(inputs) == ["e"]  # a whole scene replaces all
+
+
+def test_an_object_that_moves_keeps_its_shapes():
+    inputs = ObstacleInputs()
+    shapes = [((BOX, [1.0, 2.0, 3.0]), pose(1.0)), ((SPHERE, [0.2]), pose(0.0, 2.0))]
+    inputs.on_scene(scene(collision_object("cup", shapes, at=pose(5.0), meshes=[(CORNERS, pose(z=1.0))])))
+    inputs.on_scene(scene(collision_object("post", [((SPHERE, [0.1]), pose())]), is_diff=True))
+    before = inputs.now(["world"])[0]
+    inputs.on_scene(scene(collision_object("cup", operation=MOVE, at=pose(10.0, 0.0, 0.5, LEFT)), is_diff=True))
+    box, ball, mesh, post = inputs.now(["world"])[0]
+    assert post is before[3], "what does not move is the same object, for which nothing is built anew"
+    assert (box.shape, box.size, ball.size) == ("box", (1.0, 2.0, 3.0), (0.2,)) and mesh.points.shape == (4, 3)
+    np.testing.assert_allclose([box.xyz, ball.xyz, mesh.xyz], [[10, 1, 0.5], [8, 0, 0.5], [10, 0, 1.5]], atol=1e-12)
+    np.testing.assert_allclose(box.quaternion, LEFT, atol=1e-12)
+    # Back again, and into another frame; a pose that is not turned comes with a quaternion of zeros.
+    inputs.on_scene(scene(collision_object("cup", operation=MOVE, at=pose(5.0), frame="foot"), is_diff=True))
+    assert names(inputs) == ["post"] and "'cup' in 'world'" not in inputs.now(["world"])[1]
+    np.testing.assert_allclose([each.xyz for each in inputs.now(["foot"])[0]], [each.xyz for each in before[:3]])
+
+
+def test_an_object_with_one_shape_moves_by_the_pose_that_it_was_published_with():
+    """Where an object has no pose, MoveIt takes that of its only shape: it is replaced, not added to."""
+    inputs, ball = ObstacleInputs(), ((SPHERE, [0.2]), pose(1.0, 2.0))
+    inputs.on_scene(scene(collision_object("alone", [ball]), collision_object("own", [ball], at=pose(z=1.0))))
+    moves = [collision_object(name, operation=MOVE, at=pose(10.0)) for name in ("alone", "own")]
+    inputs.on_scene(scene(*moves, is_diff=True))
+    assert [each.xyz for each in inputs.now(["world"])[0]] == [(10.0, 0.0, 0.0), (11.0, 2.0, 0.0)]
+
+
+def test_shapes_move_in_their_object_where_their_poses_are_given():
+    inputs = ObstacleInputs()
+    ball, post = ((SPHERE, [0.2]), pose(1.0)), ((CYLINDER, [0.5, 0.1]), pose(2.0))
+    inputs.on_scene(scene(collision_object("thing", [ball], at=pose(z=3.0))))
+    inputs.on_scene(scene(collision_object("thing", [post], APPEND, at=pose(4.0, turn=LEFT)), is_diff=True))
+    np.testing.assert_allclose([each.xyz for each in inputs.now(["world"])[0]], [[1, 0, 3], [4, 2, 0]], atol=1e-12)
+    inputs.on_scene(scene(collision_object("thing", operation=MOVE, at=pose(y=1.0, z=3.0)), is_diff=True))
+    np.testing.assert_allclose([each.xyz for each in inputs.now(["world"])[0]], [[1, 1, 3], [4, 3, 0]], atol=1e-12)
+    move = collision_object("thing", operation=MOVE, at=pose(y=1.0))
+    move.primitive_poses = [pose(7.0), pose(8.0)]
+    inputs.on_scene(scene(move, is_diff=True))
+    assert [each.xyz for each in inputs.now(["world"])[0]] == [(7.0, 1.0, 0.0), (8.0, 1.0, 0.0)]
+    assert [each.shape for each in inputs.now(["world"])[0]] == ["sphere", "cylinder"]
+
+
+@pytest.mark.parametrize("bad", ["pose", "count"])
+def test_an_object_that_cannot_be_moved_stays_where_it_was(bad):
+    inputs = ObstacleInputs()
+    inputs.on_scene(scene(collision_object("cup", [((SPHERE, [0.2]), pose(1.0))])))
+    before = inputs.now(["world"])
+    move = collision_object("cup", operation=MOVE, at=pose(float("nan") if bad == "pose" else 2.0))
+    move.primitive_poses = [pose(), pose()] if bad == "count" else []
+    with pytest.raises(ObstacleError) as error:
+        inputs.on_scene(scene(move, is_diff=True))
+    assert "'cup'" in error.value.thing and error.value.cure
+    assert inputs.now(["world"]) == before and inputs.left_out == ""
+
+
+def test_a_move_of_an_unknown_object_is_refused_and_named_until_its_shapes_come():
+    inputs, ball = ObstacleInputs(), ((SPHERE, [0.2]), pose())
+    inputs.on_scene(scene(attached=[body("plate")]))
+    for name in ("cup", "plate"):
+        with pytest.raises(ObstacleError) as error:
+            inputs.on_scene(scene(collision_object(name, operation=MOVE, at=pose(1.0)), is_diff=True))
+        assert f"'{name}'" in error.value.thing and "not known" in error.value.problem and "ADD" in error.value.cure
+    assert names(inputs) == [] and "'cup' (" in inputs.left_out and "'plate', attached to 'hand'" in inputs.left_out
+    inputs.on_scene(scene(*(collision_object(name, [ball]) for name in ("cup", "plate")), is_diff=True))
+    assert names(inputs) == ["cup", "plate"] and inputs.left_out == ""
+
+
+def test_why_shapes_are_unknown_is_still_told_when_their_object_moves():
+    inputs = ObstacleInputs()
+    for operation, shapes in ((ADD, [((CONE, [1.0]), pose())]), (MOVE, [])):
+        with pytest.raises(ObstacleError) as error:
+            inputs.on_scene(scene(collision_object("cone", shapes, operation), is_diff=True))
+        assert "a primitive of type 4" in error.value.problem
+    assert "a primitive of type 4" in inputs.left_out
+
+
+def test_shapes_are_not_appended_in_another_frame():
+    inputs, ball = ObstacleInputs(), ((SPHERE, [0.2]), pose())
+    inputs.on_scene(scene(collision_object("a", [ball]), collision_object("a", [ball], APPEND, frame="")))
+    assert names(inputs) == ["a", "a"]
+    with pytest.raises(ObstacleError) as error:
+        inputs.on_scene(scene(collision_object("a", [ball], APPEND, frame="tool"), is_diff=True))
+    assert "'a'" in error.value.thing and "'tool'" in error.value.problem and "'world'" in error.value.problem
+    assert names(inputs) == [] and "'a' (" in inputs.left_out
+
+
+def test_a_shape_without_a_pose_stands_where_its_object_is():
+    inputs, ball = ObstacleInputs(), ((SPHERE, [0.2]), pose(1.0))
+    thing = collision_object("a", [ball, ball], at=pose(5.0), meshes=[(CORNERS, pose())])
+    thing.primitive_poses, thing.mesh_poses = thing.primitive_poses[:1], []
+    inputs.on_scene(scene(thing))
+    assert [each.xyz[0] for each in inputs.now(["world"])[0]] == [6.0, 5.0, 5.0]
 
 
 def test_objects_of_other_frames_are_named():
@@ -186,6 +281,21 @@ def test_the_imaginer_knows_robot_and_obstacles():
     assert bench.status("requests").values["obstacles_refused"] == 2
 
 
+def test_the_node_lives_on_where_an_unknown_object_moves_and_follows_a_known_one():
+    bench = CoreBench()
+    bench.core.on_robot_description(Fields(data=URDF))
+    bench.core.description.work_off()
+    bench.core.on_planning_scene(scene(collision_object("cup", [((SPHERE, [0.2]), pose(1.0))])))
+    moves = [collision_object(name, operation=MOVE, at=pose(2.0)) for name in ("ghost", "cup")]
+    bench.core.on_planning_scene(scene(*moves, is_diff=True))
+    status = bench.status("obstacles")
+    assert status.level == WARN and "'ghost'" in status.message and status.values["obstacles_refused"] == 1
+    bench.camera()
+    bench.plan()
+    bench.plan()
+    assert [(each.name, each.xyz) for each in bench.imaginer.obstacles] == [("cup", (2.0, 0.0, 0.0))]
+
+
 def test_the_message_of_moveit_has_these_fields():
     messages = pytest.importorskip("moveit_msgs.msg", reason="moveit_msgs comes with MoveIt 2, not from PyPI")
     made = messages.PlanningScene()
@@ -196,3 +306,8 @@ def test_the_message_of_moveit_has_these_fields():
     inputs = ObstacleInputs()
     inputs.on_scene(made)
     assert "octomap" in inputs.left_out and "'cup'" in inputs.left_out
+    unknown = messages.CollisionObject(id="ghost", operation=messages.CollisionObject.MOVE)
+    made.world.collision_objects = [unknown]
+    with pytest.raises(ObstacleError) as error:
+        inputs.on_scene(made)
+    assert "'ghost'" in error.value.thing
