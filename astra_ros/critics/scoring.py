@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import traceback
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from astra_ros.critics.base import Critic, CriticInput, CriticResult
+from astra_ros.errors import where_raised
 from astra_ros.plans.errors import Breach
 from astra_ros.settings import CheckedSettings, setting
 from astra_ros.texts import short
@@ -145,9 +144,7 @@ def _opinion(critic: Critic, inp: CriticInput) -> _Opinion:
         if len(result.reasons) != inp.imagination.plans:
             raise ValueError(f"{len(result.reasons)} results for {inp.imagination.plans} plans")
     except Exception as error:  # noqa: BLE001 - critics of other packages may raise anything
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(place.filename).name}, line {place.lineno}"
-        why = f"the critic failed with {type(error).__name__}: {short(error, 200)} ({where})"
+        why = f"the critic failed with {type(error).__name__}: {short(error, 200)} ({where_raised(error)})"
         return _Opinion(critic, None, why, failed=True)
     return _Opinion(critic, result)
 

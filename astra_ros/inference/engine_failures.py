@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
+from astra_ros.errors import where_raised
 from astra_ros.inference.card import ModelError
 from astra_ros.texts import short
 
@@ -51,8 +50,7 @@ def named_failures(runs_on: str) -> Iterator[None]:
     except Exception as error:
         if is_out_of_memory(error):
             raise NotEnoughMemory.of(f"the request ({short(error, 200)})", runs_on) from error
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(place.filename).name}, line {place.lineno}"
-        problem = f"failed with {type(error).__name__}: {short(str(error).strip() or 'no reason given', 200)} ({where})"
+        reason = short(str(error).strip() or "no reason given", 200)
+        problem = f"failed with {type(error).__name__}: {reason} ({where_raised(error)})"
         cure = "if it fails again, take another backend or start anew"
         raise ModelError(problem, thing=f"engine '{runs_on}'", cure=cure) from error

@@ -30,7 +30,7 @@ from astra_ros.bridge.paths import odometry_to_motion
 from astra_ros.bridge.stamps import to_seconds
 from astra_ros.camera.lens import read_lens
 from astra_ros.camera.pinhole import PinholeCamera
-from astra_ros.errors import UserError
+from astra_ros.errors import UserError, as_user_error
 from astra_ros.inference import load_world_model
 from astra_ros.nodes.diagnostics import DiagnosticsPublisher
 from astra_ros.nodes.executable import run
@@ -68,7 +68,7 @@ class ExplorerNode:
         self._lens: PinholeCamera | None = None
         self._stamp = None
         self._refused = ThrottledReports(node.get_logger().error)
-        self._model = ModelThread(self._load, self._decide, self._learn, lambda error: self._refused.add(str(error)))
+        self._model = ModelThread(self._load, self._decide, self._learn, self._on_error)
 
         self._command = node.create_publisher(Twist, "cmd_vel", reliable(5))
         self._map = node.create_publisher(OccupancyGridMsg, "~/grid", LATCHED)
@@ -119,6 +119,9 @@ class ExplorerNode:
                 raise UserError(why)
             observation = core.observation()
         return core.decide(observation)
+
+    def _on_error(self, error: BaseException) -> None:
+        self._refused.add(str(as_user_error(error)))
 
     def _learn(self, core: ExplorerCore) -> None:
         with self._lock:
@@ -179,7 +182,7 @@ class ExplorerNode:
         now_s, core = self._now_s(), self._core
         if core is None:
             if self._model.failure is not None:
-                self._said = f"the model cannot be used: {self._model.failure}"
+                self._said = f"the model cannot be used: {as_user_error(self._model.failure)}"
             return
         with self._lock:
             waits, lost = core.not_ready(now_s), core.lost(now_s)
@@ -224,8 +227,8 @@ class ExplorerNode:
             self._outdated = False
             return
         if error is not None:
-            self._refused.add(str(error))
-            self._said, self._retry_s = str(error), time.monotonic() + RETRY_S
+            self._on_error(error)
+            self._said, self._retry_s = self._refused.last, time.monotonic() + RETRY_S
             return
         self._decision = deciding.result()
         self._began_s = now_s

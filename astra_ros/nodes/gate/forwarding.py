@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from astra_ros.errors import UserError
+from astra_ros.errors import UserError, as_user_error
 from astra_ros.nodes.gate.judge import CLOSING, Answer, PlanJudge
 from astra_ros.nodes.gate.settings import GateSettings
 from astra_ros.nodes.reports import Tell
@@ -125,7 +125,7 @@ class Forwarder:
             return self._forwarded(run) if answer.passed else self._aborted(run, answer.reason)
         except Exception as error:  # noqa: BLE001 - the goal must end
             self._tell(f"unexpected error, the goal is aborted:\n{traceback.format_exc()}")
-            return self._aborted(run, f"the gate failed: {error}")
+            return self._aborted(run, f"the gate failed: {as_user_error(error)}")
         finally:
             with self._lock:
                 self._goals -= 1

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from astra_ros.errors import UserError
+from astra_ros.errors import UserError, as_user_error
 from astra_ros.inference import ModelError
 from astra_ros.nodes.imagine.auto_imagine import AutoImagine, RequestStarter
 from astra_ros.nodes.imagine.health import ImagineHealth
@@ -163,7 +163,7 @@ class ImagineCore:
 
     def request_failed(self, error: BaseException, automatic: bool = False) -> None:
         """Note a request that was not served. Plans that started it (``automatic``) wait if it was refused."""
-        self.health.refused_requests.add(str(error))
+        self.health.refused_requests.add(str(as_user_error(error)))
         if not isinstance(error, (Refused, NothingToImagine, ModelFailed)):
             self.unexpected(error)
         if automatic and isinstance(error, Refused):

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+from astra_ros.errors import UserError
 
-class ShuttingDown(RuntimeError):
+
+class ShuttingDown(UserError, RuntimeError):
     """A request is not served any more, since the node ends."""
 
 

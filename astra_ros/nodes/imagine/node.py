@@ -21,6 +21,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from astra_ros.errors import as_user_error
 from astra_ros.logs import handed_on
 from astra_ros.nodes.diagnostics import DiagnosticsPublisher
 from astra_ros.nodes.executable import run
@@ -178,7 +179,7 @@ class Imagine:
         except FutureTimeout:
             response.message = f"no answer within {ANSWER_WITHIN_S:g} s"
         except Exception as error:  # noqa: BLE001 - every failure is the caller's answer
-            response.message = bounded(str(error))
+            response.message = bounded(str(as_user_error(error)))
             if not isinstance(error, ShuttingDown):
                 self._core.request_failed(error)
         finally:
@@ -202,7 +203,7 @@ class Imagine:
             model.warmup(sum(source.keep for source in settings.sources.values()), own.horizon)
             imaginer = Imaginer(model, own)
         except Exception as error:
-            text = str(error)
+            text = str(as_user_error(error))
             named = own.model in text
             raise ModelFailed(text if named else f"model '{own.model}': {text}") from error
         core.attach(imaginer)

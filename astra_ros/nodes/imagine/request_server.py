@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from astra_ros.critics.scoring import PlanScore
+from astra_ros.errors import as_user_error
 from astra_ros.files import OutputError
 from astra_ros.nodes.imagine.decision import Decision, candidates
 from astra_ros.nodes.imagine.decision_file import DecisionFile
@@ -98,7 +99,7 @@ class RequestServer:
             refused = error.refused if isinstance(error, NothingToImagine) else {}
             vetoed = vetoed_by_numbers(refused, 0)
             choice = self._choice(request, vetoed, settings)
-            decision = Decision(request, None, refused, choice, unserved="" if refused else str(error))
+            decision = Decision(request, None, refused, choice, unserved="" if refused else str(as_user_error(error)))
             self.outputs.publish(decision, imaginer)
             self._record(decision, imaginer, settings, began_s)
             raise

@@ -10,10 +10,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
@@ -27,7 +25,7 @@ from astra_ros.control.motion_candidates import MOST_SEED, Goal, MotionSettings
 from astra_ros.control.motion_planner import MotionPlanner
 from astra_ros.control.planning_errors import AtGoal, PlanningError
 from astra_ros.control.tool_goals import ToolPose, ToolRegion
-from astra_ros.errors import UserError
+from astra_ros.errors import UserError, as_user_error
 from astra_ros.nodes.executable import run
 from astra_ros.nodes.imagine.joint_inputs import JointInputs
 from astra_ros.nodes.imagine.settings import LONGEST_S
@@ -174,7 +172,7 @@ class ArmPlanner(Proposer[ArmPlannerSettings]):
         try:
             self._planner.start()
         except Exception as error:  # noqa: BLE001 - each planning starts it anew, and tells what fails
-            self.refused.add(_told(error))
+            self.refused.add(str(as_user_error(error)))
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._closed or (self._due and not self.missing() and not self.stale()))
@@ -202,7 +200,7 @@ class ArmPlanner(Proposer[ArmPlannerSettings]):
                 try:
                     self._take(candidates, failure, self._outdated(goal, description))
                 except Exception as error:  # noqa: BLE001
-                    self._last = _told(error)
+                    self._last = str(as_user_error(error))
                     self.refused.add(self._last)
 
     def _outdated(self, goal: Goal, description: str) -> str:
@@ -221,7 +219,7 @@ class ArmPlanner(Proposer[ArmPlannerSettings]):
             self._last = failure.problem
             self.refused.settle(float("inf"))
         elif failure is not None:
-            self._last = _told(failure)
+            self._last = str(as_user_error(failure))
             self.refused.add(self._last)
         else:
             self.send([plan_to_trajectory(each) for each in candidates])
@@ -232,14 +230,6 @@ class ArmPlanner(Proposer[ArmPlannerSettings]):
 
     def says(self) -> str:
         return "waiting for a goal" if self._goal is None else self._last
-
-
-def _told(error: Exception) -> str:
-    """What failed; of errors that are not expected also their type and where they were raised."""
-    if isinstance(error, UserError):
-        return str(error)
-    at = traceback.extract_tb(error.__traceback__)[-1]
-    return f"unexpected error: {type(error).__name__}: {error} ({Path(at.filename).name}, line {at.lineno})"
 
 
 def main(argv: list[str] | None = None) -> int:
