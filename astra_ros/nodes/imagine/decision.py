@@ -10,7 +10,7 @@ from astra_ros.nodes.imagine.inputs import Request
 from astra_ros.nodes.imagine.plan_inputs import HeldPlan
 from astra_ros.nodes.imagine.settings import PlanTopicSettings
 from astra_ros.plans.errors import PlanError
-from astra_ros.ranking.choice import COARSE, Candidate, PlanChoice
+from astra_ros.ranking.choice import BEST, COARSE, TIED, Candidate, PlanChoice
 from astra_ros.ranking.imaginer import Result
 from astra_ros.ranking.vetoes import vetoed_by_numbers
 
@@ -56,6 +56,31 @@ class Decision:
         if not self.choice.name:
             return "none"
         return "repeats" if self.repeats else "handed_on"
+
+    def in_words(self, latency_s: float) -> str:
+        """What was imagined and chosen, in words; only where there is a result."""
+        result, choice = self.result, self.choice
+        assert result is not None
+        count = len(result.scores)
+        unimagined = len(self.scores) - count
+        text = f"{count} plan{'s' * (count != 1)} imagined in {1000 * latency_s:.0f} ms, "
+        if self.withheld:
+            text += self.withheld
+        elif choice.chosen is not None:
+            said = f"best is {choice.name} with score {choice.chosen.score:.3f}"
+            text += said if choice.why in (BEST, TIED) else choice.reason
+            if self.repeats:
+                text += ", which was already handed on (~/imagine hands it on again)"
+        elif result.best is None:
+            shown = result.scores[result.shown]
+            text += f"all vetoed; {shown.name}, first among them: {shown.reasons[0]}"
+        else:
+            text += choice.reason
+        if unimagined:
+            text += f"; {unimagined} vetoed by their numbers"
+        if refused := len(result.prepared.refused) - unimagined:
+            text += f"; {refused} refused"
+        return text
 
 
 def candidates(

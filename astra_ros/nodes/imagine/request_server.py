@@ -1,20 +1,19 @@
-"""Serves a request of the imagine node, from its inputs to the decision which plan is handed on. Without ROS."""
+"""Serves a request of the imagine node, from its inputs to what is published and recorded. Without ROS."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from astra_ros.critics.scoring import PlanScore
-from astra_ros.errors import as_user_error
 from astra_ros.files import OutputError
-from astra_ros.nodes.imagine.decision import Decision, candidates
+from astra_ros.nodes.imagine.decision import Decision
 from astra_ros.nodes.imagine.decision_file import DecisionFile
 from astra_ros.nodes.imagine.decision_record import Circumstances, as_line, decision_record
 from astra_ros.nodes.imagine.health import ImagineHealth, LastRequest
 from astra_ros.nodes.imagine.inputs import Refused, Request
 from astra_ros.nodes.imagine.message_readers import NANOSECONDS, Clocks
+from astra_ros.nodes.imagine.plan_decider import PlanDecider
 from astra_ros.nodes.imagine.plan_inputs import HeldPlan
 from astra_ros.nodes.imagine.plan_stamps import stamp_refusals
 from astra_ros.nodes.imagine.prediction_watch import PredictionWatch
@@ -22,12 +21,9 @@ from astra_ros.nodes.imagine.robot_state import RobotState
 from astra_ros.nodes.imagine.settings import ImagineSettings, NodeSettings
 from astra_ros.plans.errors import PlanError, RobotUnknown
 from astra_ros.plans.path_plan import PathPlan
-from astra_ros.plans.plan import renamed
-from astra_ros.ranking.choice import BEST, TIED, PlanChoice, PlanChooser
 from astra_ros.ranking.imaginer import Imaginer, Result
 from astra_ros.ranking.prediction_monitor import FrameComparison
 from astra_ros.ranking.prepare import NothingToImagine
-from astra_ros.ranking.vetoes import vetoed_by_numbers
 
 
 class Outputs(Protocol):
@@ -65,14 +61,14 @@ class RequestServer:
     scores_topic: str
     prediction: PredictionWatch
     _first: bool = True
-    _handed_on: HeldPlan | None = None  # the last one
     _wanted_joints: tuple[str, ...] = ()  # whose positions the plans of the last request wait for
     _wanted_frames: tuple[str, ...] = ()  # in which the paths are that wait
     _requests: int = 0
     _file: DecisionFile = field(default_factory=DecisionFile)
 
     def __post_init__(self) -> None:
-        self._chooser = PlanChooser(list(self.settings().sources))
+        sources = list(self.settings().sources)
+        self._decider = PlanDecider(sources, self.robot, self.clocks, self.health.say_once)
 
     def robot_unknown(self) -> str | None:
         """Why the plans that wait cannot be compared with where the robot is, or None."""
@@ -94,12 +90,9 @@ class RequestServer:
             imaginer.configure(settings.own, settings.critics, settings.scoring)
             self._tell_critics(imaginer, settings.own)
             result = self._score(imaginer, request, settings.own)
-            decision = self._decide(imaginer, request, result, settings, asked)
+            decision = self._decider.decide(imaginer, request, result, settings, asked)
         except Exception as error:
-            refused = error.refused if isinstance(error, NothingToImagine) else {}
-            vetoed = vetoed_by_numbers(refused, 0)
-            choice = self._choice(request, vetoed, settings)
-            decision = Decision(request, None, refused, choice, unserved="" if refused else str(as_user_error(error)))
+            decision = self._decider.decide_without(error, request, settings)
             self.outputs.publish(decision, imaginer)
             self._record(decision, imaginer, settings, began_s)
             raise
@@ -114,11 +107,9 @@ class RequestServer:
 
     def _done(self, decision: Decision, result: Result) -> str:
         """Note a decision that was published; returns it in words."""
-        if decision.handed_on is not None:
-            decision.handed_on.handed_on = True
-            self._handed_on = decision.handed_on
+        self._decider.published(decision)
         latency_s = self.clocks.monotonic_s() - decision.request.received_s
-        summary = _summary(decision, result, latency_s)
+        summary = decision.in_words(latency_s)
         if decision.withheld:
             self.health.refused_requests.add(decision.withheld)
         self.health.done(
@@ -215,79 +206,3 @@ class RequestServer:
             if not request.held[name].refused:
                 request.held[name].refused = True
                 self.health.refused_plans.add(str(reason), quiet=quiet)
-
-    def _choice(
-        self, request: Request, scores: Sequence[PlanScore], settings: NodeSettings, coarse: Collection[str] = ()
-    ) -> PlanChoice:
-        """The plan that is chosen of all that are held, whether the choice can be handed on or not."""
-        known = candidates(request.held, scores, settings.sources, coarse)
-        return self._chooser.choose(known, settings.own.choice, self.clocks.monotonic_s())
-
-    def _decide(
-        self, imaginer: Imaginer, request: Request, result: Result, settings: NodeSettings, asked: bool
-    ) -> Decision:
-        """The decision. A plan is handed on once, or a controller would start it anew whenever another plan loses
-        against it."""
-        own, refused = settings.own, result.prepared.refused
-        vetoed = vetoed_by_numbers(refused, len(result.scores))
-        coarse = {name for name, stride in zip(result.names, result.imagination.strides) if stride > 1}
-        choice = self._choice(request, [*result.scores, *vetoed], settings, coarse)
-        chosen = request.held[choice.name] if choice.name else None
-        repeats = chosen is not None and chosen.handed_on and not asked
-        hands_on = chosen is not None and not repeats
-        withheld = self._withheld(imaginer, choice.name, chosen, own, hands_on)
-        # A plan that wins anew after another one was handed on is not what the robot executes.
-        if chosen is not None and not withheld and (hands_on or chosen is self._handed_on):
-            self._chooser.taken(choice, self.clocks.monotonic_s())
-        if withheld or chosen is None or repeats:
-            return Decision(request, result, refused, choice, withheld=withheld, repeats=repeats)
-        restamp = own.stamps.restamps(chosen.message.stamp_ns, self.clocks.ros_time_ns())
-        if restamp:
-            self.health.say_once(
-                "the header.stamp of a plan is not now: it is handed on with the stamp 0, to begin at once, and "
-                "otherwise byte for byte (parameters past_stamp and future_stamp)"
-            )
-        return Decision(request, result, refused, choice, chosen, restamp)
-
-    def _withheld(
-        self, imaginer: Imaginer, name: str, chosen: HeldPlan | None, own: ImagineSettings, hands_on: bool
-    ) -> str:
-        """Why the chosen plan must not be handed on, or '': what was true when the request began may have changed.
-        Where it would not be handed on (``hands_on``), the robot may execute it already."""
-        reason = self.robot.inputs.not_ready(own.camera_timeout_s)
-        if not reason and chosen is not None:
-            if self.robot.inputs.plans.too_old(chosen):
-                reason = f"{name} became older than its source's max_age_s"
-            elif hands_on:
-                reason = own.stamps.refusal(chosen.message.stamp_ns, self.clocks.ros_time_ns())
-                plan, timeout_s = renamed(chosen.message.plan, name), own.camera_timeout_s
-                try:
-                    if isinstance(plan, PathPlan):
-                        self.robot.inputs.base.check_start(plan, self.settings().vehicle, timeout_s)
-                    else:
-                        imaginer.prepare.check_start(plan, self.robot.now(timeout_s))
-                except PlanError as error:
-                    reason = str(error)
-        return f"no plan is handed on: meanwhile, {reason}" if reason else ""
-
-
-def _summary(decision: Decision, result: Result, latency_s: float) -> str:
-    count, unimagined, choice = len(result.scores), len(decision.scores) - len(result.scores), decision.choice
-    text = f"{count} plan{'s' * (count != 1)} imagined in {1000 * latency_s:.0f} ms, "
-    if decision.withheld:
-        text += decision.withheld
-    elif choice.chosen is not None:
-        said = f"best is {choice.name} with score {choice.chosen.score:.3f}"
-        text += said if choice.why in (BEST, TIED) else choice.reason
-        if decision.repeats:
-            text += ", which was already handed on (~/imagine hands it on again)"
-    elif result.best is None:
-        shown = result.scores[result.shown]
-        text += f"all vetoed; {shown.name}, first among them: {shown.reasons[0]}"
-    else:
-        text += choice.reason
-    if unimagined:
-        text += f"; {unimagined} vetoed by their numbers"
-    if refused := len(result.prepared.refused) - unimagined:
-        text += f"; {refused} refused"
-    return text
