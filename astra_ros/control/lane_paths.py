@@ -1,7 +1,9 @@
 """Candidate paths beside a route: kept, shifted to either side, slower, and to rest.
 
 Each candidate leads from where the vehicle is, in the coordinates of the route (along it, and beside it), to an offset
-at a speed (Werling et al. 2010). Obstacles are not known here: what would happen is for imagination to say.
+at a speed (Werling et al. 2010). It begins with the vehicle's speed, acceleration, heading and curvature, and its jerk
+is bounded: a vehicle that takes a new path every second still drives smoothly. Obstacles are not known here: what would
+happen is for imagination to say.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.polynomial import Polynomial
 
+from astra_ros.control.speed_profile import SpeedChange, ways
 from astra_ros.control.vehicle import VehicleState
 from astra_ros.plans.durations import PLAN_S, STEP_S
 from astra_ros.plans.errors import PlanError
@@ -33,8 +37,12 @@ KINDS: dict[str, tuple[float, float]] = {
     "half_speed": (0.0, 0.7),
 }
 
-SHIFT_S = 2.5
 MOST_TURN = 0.8  # rad; a vehicle that heads further away from the route is taken for one that heads so far
+# To another offset the vehicle moves within this time and way, and later where that is too sharp (1/m), too hard to the
+# side (m/s^2), or too sudden (m/s^3).
+SHIFT_S, SHIFT_M, LONGEST_SHIFT = 2.5, 8.0, 2.0
+SHARP, SIDEWAYS, JERK_SIDEWAYS = 0.16, 3.5, 7.0
+STANDING = 0.5  # m/s; below it the turn rate says nothing of a curvature
 
 
 @dataclass(frozen=True)
@@ -44,11 +52,17 @@ class LanePathSettings(CheckedSettings):
     count: int = setting(8, "paths per proposal, the first ones that move of a fixed list", 1, len(KINDS), "paths")
     cruise: float = setting(6.0, "speed of the paths that do not slow down, m/s", 0.1, 50.0, "m/s")
     side_m: float = setting(2.4, "how far the paths to the left and right lead beside the route, m", 0.1, 20.0, "m")
-    acceleration: float = setting(2.5, "change of speed along a path, m/s^2", 0.1, 20.0, "m/s^2")
+    acceleration: float = setting(2.2, "largest change of speed along a path, m/s^2", 0.1, 20.0, "m/s^2")
+    braking: float = setting(3.6, "largest change of speed along a path towards rest, m/s^2", 0.1, 20.0, "m/s^2")
+    jerk: float = setting(3.6, "largest change of these two, m/s^3", 0.1, 100.0, "m/s^3")
 
 
 def lane_paths(
-    route: np.ndarray, state: VehicleState, frame: str, settings: LanePathSettings = LanePathSettings()
+    route: np.ndarray,
+    state: VehicleState,
+    frame: str,
+    settings: LanePathSettings = LanePathSettings(),
+    acceleration: float = 0.0,
 ) -> list[tuple[str, PathPlan]]:
     """Timed paths of ``PLAN_S`` from where the vehicle is.
 
@@ -56,6 +70,7 @@ def lane_paths(
         route: float64 [N, 2] x, y (m) of points along the route, in the frame of ``state``; its first point lies behind
             the vehicle. It must be longer than the paths.
         frame: its name.
+        acceleration: the vehicle's, along its way, m/s^2.
 
     Returns:
         (kind, path) of each candidate. Where the vehicle stands, the path to rest is left out, since it leads nowhere.
@@ -71,20 +86,29 @@ def lane_paths(
     beside = float(tangent[0] * apart[1] - tangent[1] * apart[0])
     turn = math.remainder(state.yaw - math.atan2(tangent[1], tangent[0]), 2 * math.pi)
     slope = math.tan(min(max(turn, -MOST_TURN), MOST_TURN))
+    bend = 0.0
+    if state.speed > STANDING:
+        bends = np.gradient(np.unwrap(np.arctan2(tangents[:, 1], tangents[:, 0])), along)
+        bend = (state.yaw_rate / state.speed - float(np.interp(here, along, bends))) * (1 + slope**2) ** 1.5
+    begin = (beside, slope, min(max(bend, -SHARP), SHARP))
+    change = SpeedChange(settings.acceleration, settings.braking, settings.jerk)
     times = np.arange(0.0, PLAN_S + 1e-9, STEP_S)
     found: list[tuple[str, PathPlan]] = []
     for kind, (share, speed_share) in KINDS.items():
         if len(found) == settings.count:
             break
-        ways = _ways(max(0.0, state.speed), speed_share * settings.cruise, settings.acceleration, times)
-        # The vehicle moves over within some seconds of its way, and not on the spot.
-        length = max(8.0, SHIFT_S * max(abs(state.speed), speed_share * settings.cruise))
-        offsets = _hermite(np.minimum(ways / length, 1.0), beside, slope * length, share * settings.side_m)
-        at = here + ways
+        wish = speed_share * settings.cruise
+        moved = ways(max(0.0, state.speed), acceleration, wish, change, times)
+        # Where the route bends or the path leads across, a metre of the one is not a metre of the other.
+        onward = np.arange(0.0, 1.5 * float(moved[-1]) + 2.0, 0.25)
+        at = here + onward
         points = np.stack([np.interp(at, along, column) for column in route.T], axis=1)
         directions = np.stack([np.interp(at, along, column) for column in tangents.T], axis=1)
         directions /= np.hypot(*directions.T)[:, None]
+        offsets = _offsets(onward, begin, share * settings.side_m, max(abs(state.speed), wish))
         points += offsets[:, None] * np.stack([-directions[:, 1], directions[:, 0]], axis=1)
+        driven = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
+        points = np.stack([np.interp(moved, driven, column) for column in points.T], axis=1)
         try:
             found.append((kind, PathPlan(frame, np.insert(points, 2, 0.0, axis=1), times, kind)))
         except PlanError:  # it leads nowhere
@@ -92,15 +116,31 @@ def lane_paths(
     return found
 
 
-def _ways(speed: float, wish: float, acceleration: float, times: np.ndarray) -> np.ndarray:
-    """Metres along the route at times, from one speed to another."""
-    change_s = abs(wish - speed) / acceleration
-    ramp = np.minimum(times, change_s)
-    return speed * ramp + math.copysign(acceleration, wish - speed) * ramp**2 / 2 + wish * (times - ramp)
+def _offsets(onward: np.ndarray, begin: tuple[float, float, float], end: float, speed: float) -> np.ndarray:
+    """Metres beside the route at metres along it: from an offset, slope and bend to a level offset, as soon as comfort
+    at that speed allows."""
+    shortest = max(SHIFT_M, SHIFT_S * speed)
+    shares = np.linspace(0.0, 1.0, 21)
+    for length in np.linspace(1.0, LONGEST_SHIFT, 9) * shortest:
+        beside, slope, bend = begin
+        shift = _quintic(beside, slope * length, bend * length**2, end)
+        sharp = float(np.abs(shift.deriv(2)(shares)).max()) / length**2
+        sudden = float(np.abs(shift.deriv(3)(shares)).max()) / length**3
+        if sharp <= min(SHARP, SIDEWAYS / max(speed, 1e-3) ** 2) and sudden <= JERK_SIDEWAYS / max(speed, 1e-3) ** 3:
+            break
+    return shift(np.minimum(onward / length, 1.0))
 
 
-def _hermite(shares: np.ndarray, begin: float, slope: float, end: float) -> np.ndarray:
-    """A cubic from one value and slope to another value, where it is level; shares of the way from 0 to 1."""
-    squares, cubes = shares**2, shares**3
-    eased = 3 * squares - 2 * cubes
-    return begin + (end - begin) * eased + slope * (shares - 2 * squares + cubes)
+def _quintic(begin: float, slope: float, bend: float, end: float) -> Polynomial:
+    """Over 0 to 1, from a value, slope and second derivative to a value where both are 0."""
+    rest = end - begin - slope - bend / 2
+    return Polynomial(
+        [
+            begin,
+            slope,
+            bend / 2,
+            10 * rest + 4 * slope + 3.5 * bend,
+            -15 * rest - 7 * slope - 6 * bend,
+            6 * rest + 3 * slope + 2.5 * bend,
+        ]
+    )

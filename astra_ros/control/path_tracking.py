@@ -18,6 +18,7 @@ SUBSTEPS = 2  # of a period of the controller, in which the vehicle's motion is 
 LONGEST_S = 3600.0
 NEAR_M = 5.0  # how far along its path a vehicle is looked for from where it was
 ARRIVED_M = 0.1
+LEAST_S = 1e-6  # a shorter ramp is none
 SLACK = 1.05  # stamps may ask for this share of the greatest speed: poses lie on chords, and stamps are rounded
 
 
@@ -70,12 +71,11 @@ class FollowedPath:
             problem, cure = "the robot is at its end, or beyond it", "send where to go from there"
             raise StartError(problem, thing=title, cure=cure, found=length - here, limit=ARRIVED_M)
         if path.times_s is None:
-            self._times, self._at = self._profile(here, length, state.speed, settings.speed)
+            self._times, self._at, self._speeds = self._profile(here, length, state.speed, settings.speed)
         else:
             begins = float(np.interp(here, self._s, path.times_s))
-            later = path.times_s > begins
-            self._times = np.concatenate([[0.0], path.times_s[later] - begins])
-            self._at = np.concatenate([[here], self._s[later]])
+            self._times, self._at = path.times_s - begins, self._s
+            self._speeds = np.gradient(self._at, self._times)  # of straight lines in between, they would be steps
             self._check_speed(path, begins)
         self.duration_s = float(self._times[-1])
         if self.duration_s > LONGEST_S:
@@ -96,16 +96,17 @@ class FollowedPath:
             cure = "plan slower, or state the vehicle's limits as they are"
             raise BrokenLimit(problem, thing=path.title, cure=cure, kind="speed", time_s=time_s, unit="m/s", **facts)
 
-    def waypoint(self, state: VehicleState, time_s: float) -> Waypoint:
-        """Where to aim, and how fast to be at the end of the next period, at a time from the start on."""
-        controller, period_s = self._controller, self._controller.period_s
+    def waypoint(self, state: VehicleState, time_s: float, period_s: float) -> Waypoint:
+        """Where to aim, and how fast to be on the mean over a period that begins at a time from the start on."""
+        controller = self._controller
         here, self.away_m = self.nearest(state, self._here, self._here + NEAR_M)
         self._here = here
-        now, then = np.interp([time_s, time_s + period_s], self._times, self._at)
-        speed = (then - now) / period_s + controller.settings.catch_up * (now - here)
+        now = float(np.interp(time_s, self._times, self._at))
+        speed = float(np.interp(time_s + period_s / 2, self._times, self._speeds))
+        speed += controller.settings.catch_up * (now - here)
         aim = here + controller.lookahead(state.speed)
         x, y = self._place(aim)
-        return Waypoint(x, y, max(0.0, float(speed)))
+        return Waypoint(x, y, max(0.0, speed))
 
     def nearest(self, state: VehicleState, low: float, high: float) -> tuple[float, float]:
         """The place on the path that is nearest to a vehicle, of those from ``low`` to ``high`` m along it: m along the
@@ -132,8 +133,8 @@ class FollowedPath:
             x, y = x + beyond * float(leg[0]), y + beyond * float(leg[1])
         return x, y
 
-    def _profile(self, here: float, length: float, speed: float, cruise: float) -> tuple[np.ndarray, np.ndarray]:
-        """Times and places along the path: from the vehicle's speed to the nominal one, and to rest at the end."""
+    def _profile(self, here: float, length: float, speed: float, cruise: float) -> tuple[np.ndarray, ...]:
+        """Times, places along the path and speeds there: from the vehicle's speed to the nominal one, and to rest."""
         limits, way = self._controller.limits, length - here
         cruise, begin = min(cruise, limits.max_speed), max(0.0, speed)
         braking, acceleration = COMFORT * limits.braking, limits.acceleration
@@ -142,19 +143,20 @@ class FollowedPath:
         top = min(max(cruise, 1e-3), top)
         if begin > top:  # it slows down first
             acceleration = braking
-        times, places, at_s, at = [0.0], [0.0], 0.0, 0.0
+        times, places, speeds, at_s, at = [0.0], [0.0], [begin], 0.0, 0.0
         ramps = [(begin, top, abs(top - begin) / acceleration), (top, top, 0.0), (top, 0.0, top / braking)]
         used = sum((a + b) / 2 * seconds for a, b, seconds in ramps)
         ramps[1] = (top, top, max(0.0, way - used) / top)
         for a, b, seconds in ramps:
             count = max(1, math.ceil(seconds / 0.1))
             for share in np.arange(1, count + 1) / count:
-                if seconds > 0.0:
+                if seconds > LEAST_S:
                     t = share * seconds
                     times.append(at_s + t)
                     places.append(at + a * t + (b - a) / seconds * t * t / 2)
+                    speeds.append(float(a + share * (b - a)))
             at_s, at = times[-1], places[-1]
-        return np.array(times), here + np.minimum(np.array(places), way)
+        return np.array(times), here + np.minimum(np.array(places), way), np.array(speeds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +198,7 @@ def track(
     states, away = [state], []
     for row in range(min(count, math.ceil(span_s / period_s) + 1)):
         here = states[-1]
-        action = controller.compute_action(here, way.waypoint(here, row * period_s))
+        action = controller.compute_action(here, way.waypoint(here, row * period_s, period_s))
         away.append(way.away_m)
         if way.away_m > settings.tolerance_m:
             problem = f"the vehicle leaves it by {way.away_m:.2f} m after {row * period_s:.1f} s"

@@ -75,6 +75,7 @@ class DriveLoop:
     began: VehicleState = field(init=False, default=VehicleState(0.0, 0.0, 0.0))
     driving: AutonomousDrivingPrediction = field(init=False)
     outcome: DriveOutcome = field(init=False, default=DriveOutcome())
+    _driver: PathDriver | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         horizon = round(PLAN_S / self.model.card.dt_s)
@@ -90,7 +91,7 @@ class DriveLoop:
         """
         self.world.reset(seed)
         self.seed = seed
-        driver = _WatchedDriver(self.world, watch, self.sees)
+        driver = self._driver = _WatchedDriver(self.world, watch, self.sees)
         card, self.outcome = self.model.card, DriveOutcome()
         choose = self.choose or self.driving.choose_path(self.state, seed)
         loop = RecedingHorizon(
@@ -118,8 +119,9 @@ class DriveLoop:
     def propose(self, moment: Moment) -> list[PathPlan]:
         """Paths along the lane; obstacles and traffic are not known to them."""
         self.began = car = self.state()
-        settings = LanePathSettings(count=self.count)
-        return [path for _, path in lane_paths(lane_ahead(self.world.layout, car), car, FRAME, settings)]
+        settings, acceleration = LanePathSettings(count=self.count), self._driver.acceleration if self._driver else 0.0
+        found = lane_paths(lane_ahead(self.world.layout, car), car, FRAME, settings, acceleration)
+        return [path for _, path in found]
 
 
 class _WatchedDriver(PathDriver):

@@ -7,6 +7,7 @@ from astra_ros.control.lane_paths import KINDS, LanePathSettings, lane_paths
 from astra_ros.control.path_tracking import track
 from astra_ros.control.vehicle import VehicleState
 from astra_ros.control.vehicle_controller import VehicleController
+from astra_ros.evaluation.closed_loop.comfort import smoothness
 from astra_ros.plans.durations import PLAN_S
 from astra_ros.settings import SettingError
 
@@ -34,6 +35,54 @@ def test_a_car_follows_them_within_25_cm(state):
     for kind, path in by_kind(state).items():
         made = track(path, state, VehicleController())
         assert made.away_m.max() < 0.25 and made.plan.duration_s == pytest.approx(PLAN_S), kind
+
+
+def bent(radius, length):
+    """A route that turns left, [N, 2]."""
+    turns = np.arange(-8.0, length) / radius
+    return radius * np.stack([np.sin(turns), 1.0 - np.cos(turns)], axis=1)
+
+
+def driven(route, kinds, controller):
+    """A car's states each 0.25 s as it takes another path every second, and how far it was from them at most."""
+    states, away, acceleration = [VehicleState(0.0, 0.0, 0.0)], 0.0, 0.0
+    settings = LanePathSettings(count=len(KINDS))
+    for kind in kinds:
+        made = dict(lane_paths(route, states[-1], "odom", settings, acceleration))
+        if kind not in made:
+            states += states[-1:] * 4
+            continue
+        came = track(made[kind], states[-1], controller, span_s=2.0)
+        away = max(away, float(came.away_m[: round(1.0 / controller.period_s)].max()))
+        step = round(0.25 / controller.period_s)
+        acceleration = (came.states[4 * step].speed - came.states[4 * step - 1].speed) / controller.period_s
+        states += came.states[step : 4 * step + 1 : step]
+    return states, away
+
+
+@pytest.mark.parametrize("route", [np.stack([np.arange(-8.0, 400.0), np.zeros(408)], axis=1), bent(30.0, 170.0)])
+def test_a_car_that_changes_its_mind_every_second_is_comfortable(route):
+    """Any path after any other one, of those that the closed loop has: each begins as the car moves, and is smooth."""
+    controller, kinds = VehicleController(period_s=0.05), list(KINDS)[:8]
+    for seed in range(3):
+        states, away = driven(route, np.random.default_rng(seed).choice(kinds, 20), controller)
+        assert smoothness(states, 0.25) >= 0.97 and away < 0.25, seed
+    states, _ = driven(route, ["keep"] * 8 + ["stop"] * 4 + ["keep"] * 8, controller)
+    assert smoothness(states, 0.25) == 1.0
+    assert states[32].speed == pytest.approx(6.0, abs=0.1) and states[48].speed < 0.1
+
+
+def test_a_path_begins_as_the_car_moves():
+    """At 5 m/s, speeding up; in a bend to the left, each path bends to the left of what it would be without."""
+
+    def legs(yaw_rate):
+        state = VehicleState(0.0, 0.0, 0.0, 5.0, yaw_rate)
+        for kind, path in lane_paths(ROUTE, state, "odom", SETTINGS, acceleration=1.5):
+            first, second = np.diff(path.positions[:3, :2], axis=0)
+            assert np.hypot(*first) / path.times_s[1] == pytest.approx(5.0 + 1.5 * path.times_s[1] / 2, abs=0.05), kind
+            yield np.arctan2(second[1], second[0])
+
+    assert all(bending - straight > 0.02 for bending, straight in zip(legs(0.25), legs(0.0), strict=True))
 
 
 def test_a_path_to_rest_is_left_out_where_the_car_stands():

@@ -42,6 +42,7 @@ from astra_ros.simulation.rollout import execute
 NOW = Moment(0, 0.0, np.zeros((1, 8, 8, 3), np.uint8))
 # HELD_OUT_FROM and more are scenes that no model was trained in; these are only tried out.
 SEED = 1003
+FREE_SEED = 1000  # nothing stands near where its car starts
 
 
 @pytest.fixture(scope="module")
@@ -358,6 +359,8 @@ def test_frames_that_no_choice_looks_at_change_nothing(car, monkeypatch):
         driving.loop.choose, driving.loop.sees = First(), True
         cycles = list(driving.loop.episode(SEED))
         assert blind["progress"] == driving.loop.outcome.progress and cycles[-1].seen.any()
+        free = driving.episode("first-plan", FREE_SEED)
+        assert free["no_contact"] and free["smoothness"] == 1.0
         driving.loop.sees = False
         assert not next(iter(driving.loop.episode(SEED))).seen.any()
 

@@ -15,6 +15,8 @@ from rclpy.node import Node
 
 from astra_ros.bridge.errors import BridgeError
 from astra_ros.bridge.paths import odometry_to_motion, plan_to_path
+from astra_ros.bridge.stamps import to_seconds
+from astra_ros.control.acceleration_estimate import AccelerationEstimate
 from astra_ros.control.lane_paths import LanePathSettings, lane_paths
 from astra_ros.control.vehicle import VehicleState
 from astra_ros.nodes.executable import run
@@ -48,6 +50,7 @@ class DrivePlanner(Proposer[DrivePlannerSettings]):
     def __init__(self, node: Node) -> None:
         super().__init__(node, DrivePlannerSettings(), Path, read_only=("seed",))
         self._layout = layout_of(self.settings.seed)
+        self._acceleration = AccelerationEstimate()
         self._base = BaseState(self.topic("odom"), odometry_to_motion, no_frames, time.monotonic)
         node.create_subscription(Odometry, "odom", self._on_odometry, best_effort(10))
 
@@ -78,6 +81,8 @@ class DrivePlanner(Proposer[DrivePlannerSettings]):
             self._base.on_odometry(msg)
         except BridgeError as error:
             self.refused.add(str(error))
+            return
+        self._acceleration.add(to_seconds(msg.header.stamp), msg.twist.twist.linear.x)
 
     def _send(self) -> list[str]:
         """Send paths where it is known where the car is; their kinds."""
@@ -85,7 +90,8 @@ class DrivePlanner(Proposer[DrivePlannerSettings]):
             return []
         rates = base.velocities
         car = VehicleState(base.x, base.y, base.yaw, rates.get("linear.x", 0.0), rates.get("angular.z", 0.0))
-        candidates = lane_paths(lane_ahead(self._layout, car), car, base.frame, self.settings.paths)
+        route = lane_ahead(self._layout, car)
+        candidates = lane_paths(route, car, base.frame, self.settings.paths, self._acceleration.value)
         stamp = self.node.get_clock().now().to_msg()
         self.send([plan_to_path(path, stamp) for _, path in candidates])
         return [kind for kind, _ in candidates]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,11 +26,13 @@ class PathDriver:
 
     Attributes:
         most_away_m: how far the car has been from the path that it follows; 0 without one.
+        acceleration: of the car along its way in the last control period, m/s^2.
     """
 
     def __init__(self, world: DriveWorld, settings: TrackingSettings = TrackingSettings()) -> None:
         self.world, self._settings = world, settings
         self.controller = VehicleController(world.limits)
+        self.acceleration = 0.0
         self.forget()
 
     def forget(self) -> None:
@@ -49,13 +52,13 @@ class PathDriver:
 
     def step(self, seconds: float) -> None:
         """Let time pass; the controller acts once each of its periods."""
-        if self._way is None:
-            self.world.step(seconds)
-            return
         count = max(1, math.ceil(seconds / self.controller.period_s - 1e-6))
         for _ in range(count):
-            self._act(seconds / count)
+            speed = self.world.state().car.speed
+            if self._way is not None:
+                self._act(seconds / count)
             self.world.step(seconds / count)
+            self.acceleration = (self.world.state().car.speed - speed) / (seconds / count)
 
     def render(self) -> np.ndarray:
         """The camera's view: uint8 [height, width, 3] RGB."""
@@ -75,7 +78,8 @@ class PathDriver:
             self.world.command(REST)
             return
         car = self.world.state().car
-        action = self.controller.compute_action(car, self._way.waypoint(car, self._elapsed_s))
+        controller = replace(self.controller, period_s=seconds)
+        action = controller.compute_action(car, self._way.waypoint(car, self._elapsed_s, seconds))
         self.most_away_m = max(self.most_away_m, self._way.away_m)
         # Held until the next action; the period of that one may be shorter.
         self.world.command(VelocityPlan(MOTION_NAMES, self.controller.period_s, np.array([action])))
