@@ -84,13 +84,18 @@ class JointTorques:
 def _weigh(root: ElementTree.Element) -> str:
     """Take the shapes out of a URDF, and give links that no joint moves by themselves a mass of nearly 0.
 
+    The base's own inertia goes too: PyBullet 3.2.7 takes its axes for the world's (findings/
+    pybullet_base_inertia_turns_gravity.sh).
+
     Returns:
         Which moving link has no mass, in words, or ''.
     """
     turned = {joint.find("child").get("link") for joint in root.findall("joint") if joint.get("type") != "fixed"}  # type: ignore[union-attr]
+    carried = {joint.find("child").get("link") for joint in root.findall("joint")}  # type: ignore[union-attr]
     for link in root.findall("link"):
-        for shape in link.findall("visual") + link.findall("collision"):
-            link.remove(shape)
+        needless = link.findall("visual") + link.findall("collision")
+        for part in needless if link.get("name") in carried else needless + link.findall("inertial"):
+            link.remove(part)
         if link.find("inertial/mass") is not None:
             continue
         if link.get("name") in turned:

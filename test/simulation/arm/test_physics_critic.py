@@ -123,6 +123,11 @@ def test_effort_by_hand():
     result = critic().score(level)
     assert "a needs 110%" in result.reasons[0] and result.risky[0] and result.cost[0] == 0.0
     assert not critic(effort_share=1.2).score(level).risky[0]
+    # The inertia of a base that is fixed changes nothing, though PyBullet takes its axes for the world's.
+    rolled = """<link name="base"><inertial><origin rpy="1.5708 0 0"/><mass value="5"/>
+      <inertia ixx="0.1" iyy="0.2" izz="0.3" ixy="0" ixz="0" iyz="0"/></inertial>"""
+    same = critic().score(given([[0.0, 0.0]], description=urdf("0 1 0").replace('<link name="base">', rolled)))
+    assert same.reasons == result.reasons and same.risky[0]
 
 
 def test_a_missing_mesh_is_left_out_and_named():
