@@ -13,7 +13,8 @@ from astra_ros.inference.exported_engine import ExportedEngine
 
 _NAMES = {"f32": "float32", "bf16": "bfloat16"}
 # Beside a process that keeps a core busy, pinned threads took 1.6 times as long as free ones. Without CACHE_DIR:
-# compiled graphs that were read again are reported to give other numbers, and compiling takes a second or two.
+# compiled graphs that were read again are reported to give other numbers, old weights may run where only their file is
+# new (findings/openvino_cache_and_new_weights.sh), and compiling takes a second or two.
 _SHARING = {"PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
 
 
