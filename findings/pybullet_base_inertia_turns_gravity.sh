@@ -33,7 +33,7 @@ def results(rpy, flags):
       <link name="arm"><inertial><origin xyz="0.5 0 0"/><mass value="3"/>{INERTIA}</inertial></link>
       <joint name="j" type="revolute"><parent link="base"/><child link="arm"/><axis xyz="0 1 0"/>
       <limit lower="-3" upper="3" effort="100" velocity="9"/></joint></robot>""")
-    p.connect(p.DIRECT)  # a simulation of its own for each: PyBullet keeps the model of a removed body
+    p.connect(p.DIRECT)  # a simulation of its own for each: PyBullet keeps files and models that it has read
     p.setGravity(0, 0, -9.81)
     arm = p.loadURDF(str(FILE), useFixedBase=True, flags=flags)
     p.changeDynamics(arm, 0, jointDamping=0, linearDamping=0, angularDamping=0)

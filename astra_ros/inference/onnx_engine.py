@@ -90,6 +90,7 @@ class OnnxEngine(ExportedEngine):
 
     def _infer(self, graph: str, inputs: dict[str, Value]) -> dict[str, Value]:
         session, place, outputs = self._sessions[graph], self._provider.place, self._outputs[graph]
+        # A new one each time: a binding writes into the results of its last run.
         binding = session.io_binding()
         for each in session.get_inputs():
             value = inputs[each.name]
