@@ -6,12 +6,13 @@ import pytest
 pytest.importorskip("pybullet")
 
 from astra_ros.control.lane_paths import lane_paths
+from astra_ros.control.vehicle_controller import COMFORT, VehicleController
 from astra_ros.nodes.simulator.simulated_car import SimulatedCar
 from astra_ros.nodes.simulator.simulated_robot import RESET_GAP_S
 from astra_ros.plans.errors import StartError
 from astra_ros.plans.path_plan import PathPlan
 from astra_ros.simulation.camera import CameraSettings
-from astra_ros.simulation.drive.path_driver import REST
+from astra_ros.simulation.drive.path_driver import REST, PathDriver
 from astra_ros.simulation.drive.routes import lane_ahead, layout_of
 from astra_ros.simulation.drive.world import DASHBOARD_CAMERA, DriveWorld, DriveWorldSettings
 
@@ -68,6 +69,23 @@ def test_at_rest_it_brakes_as_hard_as_it_can_whatever_is_comfortable(car):
     assert 0.0 < car.world.state().car.speed < 1.0
     car.advance(0.2)
     assert car.world.state().car.speed == 0.0
+
+
+@pytest.mark.parametrize("step_s", [0.25, 1 / 24])
+def test_along_a_path_it_brakes_no_harder_than_its_controller_would(car, step_s):
+    """However long a step is: the controller's period is 0.1 s, and a step need not be a multiple of that."""
+    car.reset(SEED)
+    driver, controller = PathDriver(car.world), VehicleController(car.world.limits)
+    driver.command(paths(car)["keep"])
+    for _ in range(round(2.0 / step_s)):
+        driver.step(step_s)
+    x, y, yaw, speed, _ = car.world.state().car
+    assert speed > 3.0 and 0.0 < driver.acceleration < 2.5
+    ahead = np.arange(0.0, 5.0)[:, None] * [np.cos(yaw), np.sin(yaw), 0.0] + [x, y, 0.0]
+    driver.command(PathPlan("odom", ahead, np.arange(5.0) * 10.0))  # 0.1 m/s
+    driver.step(step_s)
+    assert driver.acceleration == pytest.approx(-COMFORT * controller.limits.braking)
+    assert car.world.state().car.speed == pytest.approx(speed + driver.acceleration * step_s)
 
 
 def test_a_path_elsewhere_is_refused_and_the_old_one_goes_on(car):
