@@ -6,10 +6,8 @@ Nothing here knows ROS, a network library or a simulator.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
 
 import numpy as np
 
@@ -21,17 +19,14 @@ from astra_ros.inference.imagination import Imagination
 from astra_ros.inference.plan_batches import check_memory
 from astra_ros.inference.world_model import WorldModel
 from astra_ros.obstacles import KnownObstacle
-from astra_ros.outcomes import OBJECT_POSITION
 from astra_ros.plans.start import RobotNow
+from astra_ros.ranking.object_finder import ObjectFinder
 from astra_ros.ranking.prepare import Plan, PlanPreparer, PlanSettings, PreparedPlans
+from astra_ros.ranking.stopwatch import Stopwatch
 from astra_ros.ranking.strategies import ALL_AT_ONCE, STRATEGIES, PlanRollouts, StrategySettings
 from astra_ros.robot.plan_renders import PlanRenders
 from astra_ros.robot.renders_on_demand import RendersOnDemand
 from astra_ros.settings import setting
-
-GOALS_KEPT = 8  # goal images, each for one place of the robot, in which the object's place is kept
-# Places of the robot are told apart in such steps of the network's numbers: a joint's spread in training is 1.
-SAME_PLACE = 0.01
 
 
 @dataclass(frozen=True)
@@ -126,7 +121,7 @@ class Imaginer:
     ) -> None:
         self.model = model
         card = model.card
-        self._objects = lru_cache(maxsize=GOALS_KEPT)(partial(_object_in, model))
+        self._object_finder = ObjectFinder(model)
         self.plan_renders = PlanRenders(card.cameras, card.held_joints, card.image_size)
         self.configure(settings, critics or {}, scoring)
 
@@ -184,7 +179,7 @@ class Imaginer:
             raise ValueError(f"history is {history.dtype} {history.shape}; the model '{card.name}' needs {needed}")
         if goal_frame is not None and goal_frame.shape != shape[1:]:
             raise ValueError(f"goal_frame has shape {goal_frame.shape}; expected {shape[1:]}")
-        clock = _Stopwatch()
+        clock = Stopwatch()
         prepared = self.prepare(plans, motion_now)
         check_memory(card, len(prepared.plans), self.settings.horizon)  # before the robot is drawn
         clock.lap("prepare")
@@ -197,8 +192,9 @@ class Imaginer:
         newest = latents[len(history) - 1]
         clock.lap("encode")
         goal_seen = None
-        if goal_frame is not None and goal_position is None:
-            goal_seen = self._object_in(goal_frame, prepared, seed)
+        if goal_frame is not None and goal_position is None and self._enabled("goal_pose"):
+            steps = self.settings.denoising_steps or None
+            goal_seen = self._object_finder.find(goal_frame, prepared.space, prepared.motion[0, 0], seed, steps)
         clock.lap("goal")
 
         def critic_input(imagination: Imagination) -> CriticInput:
@@ -272,15 +268,6 @@ class Imaginer:
     def _enabled(self, name: str) -> bool:
         return any(critic.name == name and critic.settings.enabled for critic in self.critics)
 
-    def _object_in(self, frame: np.ndarray, prepared: PreparedPlans, seed: int) -> np.ndarray | None:
-        """Where the model sees the object in an image, [3] m; None where no critic or no head is for it."""
-        space, now = prepared.space, prepared.motion[0, 0]
-        if not self._enabled("goal_pose") or OBJECT_POSITION not in self.model.card.outcomes[space.name]:
-            return None
-        place = np.round(space.encode(np.stack([now, now])[None]) / SAME_PLACE).astype(int)
-        steps = self.settings.denoising_steps or None
-        return self._objects(frame.tobytes(), space.name, tuple(place.ravel().tolist()), seed, steps)
-
     def pictures(self, result: Result, which=...) -> np.ndarray:
         """Imagined frames as images uint8 [..., h, w, 3] RGB. A plan's last imagined image repeats after it.
 
@@ -298,40 +285,3 @@ def _caveats(undrawn: str, stride: int) -> list[str]:
     """In what the imagination of a plan falls short of the model's best, with which its score would differ."""
     caveats = ["imagined without the robot's render"] if undrawn else []
     return caveats + ([f"imagined coarsely, one frame in {stride}"] if stride > 1 else [])
-
-
-def _object_in(
-    model: WorldModel, image: bytes, space: str, place: tuple[int, ...], seed: int, steps: int | None
-) -> np.ndarray | None:
-    """Where the model sees the object in an image of its size, [3] m; None where its engine does not tell.
-
-    Outcomes belong to imagined frames. So the image is taken for the history of a scene that stands still, and its
-    next frame is imagined. The robot is not rendered and is said to stand where it is now, its actions in units of
-    `SAME_PLACE`. In the image it may stand elsewhere, which costs some centimetres: see docs/performance.md.
-    """
-    card = model.card
-    still = Conditioning(space, SAME_PLACE * np.array(place)[None, None])
-    history = np.stack([np.frombuffer(image, np.uint8).reshape(*card.image_size, 3)] * card.history)
-    places = model.imagine(history, still, seed=seed, steps=steps).outcomes.get(OBJECT_POSITION)
-    return None if places is None else places[0, 0]
-
-
-class _Stopwatch:
-    """Seconds per named part of the work, and in total."""
-
-    def __init__(self) -> None:
-        self._begin = self._last = time.perf_counter()
-        self._laps: dict[str, float] = {}
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self._laps[name] = self._laps.get(name, 0.0) + now - self._last
-        self._last = now
-
-    def move(self, seconds: float, source: str, to: str) -> None:
-        """Count seconds that were spent in one part as those of another."""
-        self._laps[source] -= seconds
-        self._laps[to] += seconds
-
-    def stop(self) -> dict[str, float]:
-        return {**self._laps, "total": self._last - self._begin}
