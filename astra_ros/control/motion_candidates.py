@@ -9,7 +9,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from astra_ros.control.arm_model import SLACK, TURN, ArmModel, movable_joints
+from astra_ros.control.arm_description import movable_joints
+from astra_ros.control.arm_model import SLACK, TURN, ArmModel
 from astra_ros.control.planning_errors import AtGoal, NoPath, UnusableState
 from astra_ros.control.routes import Routes, apart, dense
 from astra_ros.control.time_parameterisation import TimedMotion, timed

@@ -79,3 +79,9 @@ class PlanningProcessLost(PlanningError):
     """The planner's process ended by itself. ``exit_code`` is that of the process, or minus a signal."""
 
     exit_code: int | None = None
+
+
+def not_installed(package: str, error: ImportError) -> PlanningNotInstalled:
+    """The error of a package that cannot be imported."""
+    problem = f"the package {package} cannot be imported ({error})"
+    return PlanningNotInstalled(problem, cure="run: pip install 'astra_ros[planning]'", package=package)

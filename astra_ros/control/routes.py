@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from astra_ros.control.arm_model import TURN, ArmModel, not_installed
+from astra_ros.control.arm_model import TURN, ArmModel
+from astra_ros.control.planning_errors import not_installed
 
 # Two states of a way that are checked are at most this far apart, rad.
 CHECK_EVERY = 0.05

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astra_ros.control.arm_model import not_installed
-from astra_ros.control.planning_errors import PlanningError
+from astra_ros.control.planning_errors import PlanningError, not_installed
 from astra_ros.plans.joint_plan import JointPlan
 
 GRID = 60  # points at which TOPP-RA keeps the limits; in between they are kept by the stretch below
