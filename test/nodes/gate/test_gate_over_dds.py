@@ -5,18 +5,16 @@ import subprocess
 import sys
 from importlib.util import find_spec
 
-import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.serialization import serialize_message
-from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import String
+from still_arm import StillArm
 from trajectory_msgs.msg import JointTrajectory
 
-from astra_ros.bridge.images import rgb_to_image
 from astra_ros.bridge.trajectories import plan_to_trajectory
 from astra_ros.nodes.qos import LATCHED, reliable
 from astra_ros.simulation.arm.robots import ROBOTS, robot_description
@@ -49,21 +47,10 @@ def test_a_plan_passes_only_if_a_real_imagine_node_accepts_it(graph, small_model
         "model": str(small_model), "collision.veto_above": 1.0, "scoring.veto_below": 0.0, "candidates.keep": 1,
         "collision.risky_above": 1.0, "uncertainty.risky_above": 100.0, "scoring.risky_below": 0.0,
     })  # fmt: skip
-    camera, states = graph.publisher(Image, "image", 5), graph.publisher(JointState, "joint_states", 5)
     ready = make_plan()
-
-    def world():
-        states.publish(JointState(name=list(ready.joint_names), position=ready.positions[0].tolist()))
-        now = graph.node.get_clock().now().to_msg()
-        camera.publish(rgb_to_image(np.full((64, 64, 3), 90, np.uint8), now, "camera"))
-
-    def limits_are_known():
-        world()
-        values = graph.status["imagine: plans"].values if "imagine: plans" in graph.status else []
-        return any(pair.key == "limits" and "9 joints of robot_description" in pair.value for pair in values)
-
+    world = StillArm(graph, ready.joint_names, ready.positions[0])
     graph.status_says("imagine: model", DiagnosticStatus.OK, "loaded", world)
-    graph.until(limits_are_known, "limits")
+    world.until_its_limits_are_known()
     graph.status_says("gate: plans", DiagnosticStatus.OK, "", world)
 
     accepted = ask(good, world)

@@ -3,18 +3,16 @@
 import json
 from hashlib import sha256
 
-import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.serialization import serialize_message
-from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import String
+from still_arm import StillArm
 from trajectory_msgs.msg import JointTrajectory
 
-from astra_ros.bridge.images import rgb_to_image
 from astra_ros.bridge.scores import diagnostics_to_scores
 from astra_ros.bridge.trajectories import plan_to_trajectory
 from astra_ros.nodes.qos import LATCHED, reliable
@@ -31,25 +29,14 @@ def test_a_plan_beyond_a_limit_is_vetoed_and_the_choice_is_on_record(graph, smal
         "model": str(small_model), "collision.veto_above": 1.0, "scoring.veto_below": 0.0, "candidates.keep": 2,
         "settle_s": 1000.0, "decisions.file": str(tmp_path / "decisions.jsonl"),
     })  # fmt: skip
-    camera, states = graph.publisher(Image, "image", 5), graph.publisher(JointState, "joint_states", 5)
     plans = graph.publisher(JointTrajectory, "plans", reliable(5))
     best = graph.listen(JointTrajectory, "imagine/best_plan", reliable(10), raw=True)
     good, far, farther = (serialize_message(plan_to_trajectory(make_plan(swing))) for swing in (0.3, 3.5, -3.5))
     ready = make_plan()
-
-    def world():
-        states.publish(JointState(name=list(ready.joint_names), position=ready.positions[0].tolist()))
-        now = graph.node.get_clock().now().to_msg()
-        camera.publish(rgb_to_image(np.full((64, 64, 3), 90, np.uint8), now, "camera"))
-
-    def limits_are_known():
-        world()
-        values = graph.status["imagine: plans"].values if "imagine: plans" in graph.status else []
-        return any(pair.key == "limits" and "9 joints of robot_description" in pair.value for pair in values)
-
+    world = StillArm(graph, ready.joint_names, ready.positions[0])
     graph.status_says("imagine: model", DiagnosticStatus.OK, "loaded", world)
     graph.status_says("imagine: camera", DiagnosticStatus.OK, "images arrive", world)
-    graph.until(limits_are_known, "limits")
+    world.until_its_limits_are_known()
     scores = graph.listen(DiagnosticArray, "imagine/scores", LATCHED)
     records = graph.listen(String, "imagine/decision", LATCHED)
     plans.publish(good), plans.publish(far)

@@ -1,16 +1,14 @@
 """A robot_description that cannot be used: in the log once, in each score's reasons, and never a refused plan."""
 
-import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import String
+from still_arm import StillArm
 from trajectory_msgs.msg import JointTrajectory
 
-from astra_ros.bridge.images import rgb_to_image
 from astra_ros.bridge.trajectories import plan_to_trajectory
 from astra_ros.nodes.qos import LATCHED, reliable
 from astra_ros.simulation.arm.robots import ROBOTS, robot_description
@@ -29,15 +27,10 @@ def test_what_is_wrong_with_the_description_is_said_and_the_last_good_one_stays(
     descriptions = graph.node.create_publisher(String, "robot_description", LATCHED)
     descriptions.publish(String(data=lost))
     graph.start("imagine", {"model": "tiny", "tool_link": "no_such_link", "settle_s": 0.0})
-    camera, states = graph.publisher(Image, "image", 5), graph.publisher(JointState, "joint_states", 5)
     plans = graph.publisher(JointTrajectory, "plans", reliable(5))
     scores = graph.listen(DiagnosticArray, "imagine/scores", LATCHED)
     plan = make_plan()
-
-    def world():
-        states.publish(JointState(name=list(plan.joint_names), position=plan.positions[0].tolist()))
-        now = graph.node.get_clock().now().to_msg()
-        camera.publish(rgb_to_image(np.full((64, 64, 3), 90, np.uint8), now, "camera"))
+    world = StillArm(graph, plan.joint_names, plan.positions[0])
 
     def imagined():
         count = len(scores)

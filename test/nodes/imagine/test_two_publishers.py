@@ -1,15 +1,14 @@
 """A second publisher of the arm's joints, over DDS: the node withholds plans and names it until it stops."""
 
-import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import JointState
+from still_arm import StillArm
 from trajectory_msgs.msg import JointTrajectory
 
-from astra_ros.bridge.images import rgb_to_image
 from astra_ros.bridge.trajectories import plan_to_trajectory
 from astra_ros.nodes.qos import reliable
 
@@ -20,21 +19,20 @@ WARN = DiagnosticStatus.WARN
 
 def test_plans_wait_as_long_as_two_publishers_contradict_each_other(graph, small_model, make_plan):
     graph.start("imagine", {"model": str(small_model), "collision.veto_above": 1.0, "scoring.veto_below": 0.0})
-    camera, states = graph.publisher(Image, "image", 5), graph.publisher(JointState, "joint_states", 5)
     second = graph.publisher(JointState, "joint_states", 5)
     plans = graph.publisher(JointTrajectory, "plans", reliable(5))
     best = graph.listen(JointTrajectory, "imagine/best_plan", reliable(10))
     plan = make_plan()
-    ready, jumping = plan.positions[0], f"'{plan.joint_names[0]}'"
+    arm = StillArm(graph, plan.joint_names, plan.positions[0])
+    elsewhere = JointState(name=list(plan.joint_names), position=(plan.positions[0] + 1.0).tolist())
+    jumping = f"'{plan.joint_names[0]}'"
     beats = {"count": 0}
 
     def world(contradict=True):
         beats["count"] += 1
-        now = graph.node.get_clock().now().to_msg()
-        states.publish(JointState(name=list(plan.joint_names), position=ready.tolist()))
         if contradict and beats["count"] % 2:
-            second.publish(JointState(name=list(plan.joint_names), position=(ready + 1.0).tolist()))
-        camera.publish(rgb_to_image(np.full((64, 64, 3), 90, np.uint8), now, "camera"))
+            second.publish(elsewhere)
+        arm()
 
     graph.status_says("imagine: model", DiagnosticStatus.OK, "loaded", world)
     graph.status_says("imagine: camera", DiagnosticStatus.OK, "images arrive", world)

@@ -12,6 +12,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import String
+from still_arm import StillArm
 from trajectory_msgs.msg import JointTrajectory
 
 from astra_ros.bridge.images import rgb_to_image
@@ -45,14 +46,8 @@ def test_a_goal_becomes_candidates_that_a_real_imagine_node_scores(graph, small_
     graph.start("imagine", {"model": str(small_model), "candidates.keep": 3, "tool_link": SPEC.tool_link})
     trajectories = graph.listen(JointTrajectory, "plans", reliable(64))
     scores = graph.listen(DiagnosticArray, "imagine/scores", LATCHED)
-    states = graph.publisher(JointState, "joint_states", 5, listeners=2)
     goals = graph.publisher(PoseStamped, "tool_goal", reliable(5))
-    camera = graph.publisher(Image, "image", 5)
-
-    def world():
-        states.publish(JointState(name=list(SPEC.joint_names), position=list(SPEC.ready)))
-        now = graph.node.get_clock().now().to_msg()
-        camera.publish(rgb_to_image(np.full((64, 64, 3), 90, np.uint8), now, "camera"))
+    world = StillArm(graph, SPEC.joint_names, SPEC.ready, listeners=2)
 
     # What it waits for, and goals that it cannot take.
     graph.status_says("arm_planner: plans", WARN, "waiting for /robot_description")
