@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from astra_ros.camera.errors import LensError, NotCalibrated, OtherSize
+from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.texts import short
 
 # Smaller focal lengths (pixels) mean no calibration: such drivers send 0, or 1 as in an identity matrix.
@@ -45,6 +46,10 @@ class Lens:
     def __str__(self) -> str:
         whole = f"; sensor {self.sensor}" if self.sensor else ""
         return f"focal length {self.fx:.1f}, {self.fy:.1f}, centre {self.cx:.1f}, {self.cy:.1f} pixels{whole}"
+
+    def camera(self, world_from_optical: np.ndarray) -> PinholeCamera:
+        """The camera with this lens at a pose [4, 4]."""
+        return PinholeCamera(self.width, self.height, self.fx, self.fy, self.cx, self.cy, world_from_optical)
 
     def resembles(self, other: Lens) -> bool:
         """Whether the focal lengths are the same up to the noise of a calibration."""

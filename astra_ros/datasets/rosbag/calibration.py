@@ -6,7 +6,6 @@ import numpy as np
 
 from astra_ros.camera.errors import LensError, NotCalibrated, OtherSize
 from astra_ros.camera.lens import Lens, is_rectified, read_lens
-from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.datasets.rosbag.errors import BagError
 from astra_ros.datasets.rosbag.frame_motion import camera_in
 from astra_ros.datasets.rosbag.recording import Recording
@@ -148,5 +147,4 @@ def _placed(lens: Lens, selection: TopicSelection, pose: np.ndarray) -> dict:
     """The camera at a pose x y z, x y z w of its optical frame."""
     matrix = np.eye(4)
     matrix[:3, :3], matrix[:3, 3] = rotation_matrix(pose[3:]), pose[:3]
-    camera = PinholeCamera(lens.width, lens.height, lens.fx, lens.fy, lens.cx, lens.cy, matrix)
-    return camera.fitted(selection.settings.image_size).to_dict()
+    return lens.camera(matrix).fitted(selection.settings.image_size).to_dict()

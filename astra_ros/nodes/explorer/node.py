@@ -145,8 +145,7 @@ class ExplorerNode:
 
     def _on_depth_info(self, msg: CameraInfo) -> None:
         with self._taking("depth_info"):
-            lens = read_lens(msg, (msg.height, msg.width), rectified=False)
-            self._lens = PinholeCamera(lens.width, lens.height, lens.fx, lens.fy, lens.cx, lens.cy, np.eye(4))
+            self._lens = read_lens(msg, (msg.height, msg.width), rectified=False).camera(np.eye(4))
 
     def _on_depth(self, msg: Image) -> None:
         with self._taking("depth") as core:
