@@ -75,10 +75,11 @@ ONLY_IN = {
     "pyarrow": ("datasets/",),
     "av": ("datasets/",),
 }
-# Files of nodes/ without ROS: the core of the imagine node, which also runs from a recording and in tests.
+# Files of nodes/ without ROS: cores of nodes; that of the imagine node also runs from a recording.
 ROS_FREE = {
-    "nodes/__init__.py", "nodes/gate/forwarding.py", "nodes/gate/judge.py", "nodes/gate/settings.py",
-    "nodes/gate/stamps.py", "nodes/parameter_info.py", "nodes/reports.py", "nodes/start.py",
+    "nodes/__init__.py", "nodes/explorer/core.py", "nodes/explorer/pilot.py", "nodes/gate/forwarding.py",
+    "nodes/gate/judge.py", "nodes/gate/settings.py", "nodes/gate/stamps.py", "nodes/parameter_info.py",
+    "nodes/reports.py", "nodes/start.py",
     *(f"nodes/imagine/{name}.py" for name in (
         "__init__", "auto_imagine", "base_state", "camera_inputs", "collision_objects", "core", "decision",
         "decision_file", "decision_record", "frozen_camera", "goal_inputs", "health", "inputs", "joint_inputs",

@@ -5,6 +5,7 @@ Its inputs are taken as they come. A decision needs a map, the odometry and a fu
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -46,6 +47,13 @@ class NextMotion:
     value: float = float("nan")
     video: np.ndarray | None = field(default=None, repr=False)
     candidates: dict[str, float] = field(default_factory=dict)
+
+    def in_words(self) -> str:
+        """What is done now."""
+        if self.action is None:
+            return f"complete: no frontier is left, {self.grid.known_m2:.1f} m^2 are known"
+        worth = "" if math.isnan(self.value) else f", worth {self.value:.1f} m^2"
+        return f"moving: {self.action.name}{worth}"
 
 
 class ExplorerCore:

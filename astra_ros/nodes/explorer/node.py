@@ -6,11 +6,8 @@ again, until no frontier is left. The map is made from depth images, or taken fr
 
 from __future__ import annotations
 
-import math
 import sys
 import threading
-import time
-from concurrent.futures import Future
 from dataclasses import fields
 
 import numpy as np
@@ -35,6 +32,7 @@ from astra_ros.inference import load_world_model
 from astra_ros.nodes.diagnostics import DiagnosticsPublisher
 from astra_ros.nodes.executable import run
 from astra_ros.nodes.explorer.core import ExplorerCore, NextMotion
+from astra_ros.nodes.explorer.pilot import ExplorerPilot
 from astra_ros.nodes.explorer.settings import IMAGINED, TOPIC, ExplorerSettings
 from astra_ros.nodes.imagine.model_thread import ModelThread
 from astra_ros.nodes.parameters import SettingsParameters
@@ -44,7 +42,6 @@ from astra_ros.ranking.imaginer import Imaginer, RankingSettings
 
 TICK_S = 0.05
 PERIOD_S = 0.5  # between two maps that are published, and between two images that are learned from
-RETRY_S = 2.0  # of real time, after a decision failed
 
 
 class ExplorerNode:
@@ -59,16 +56,11 @@ class ExplorerNode:
         self._parameters.warn_of_unknown()
         self._lock = threading.Lock()  # of the core, which the model's thread learns with
         self._core: ExplorerCore | None = None
-        self._deciding: Future | None = None
-        self._decision: NextMotion | None = None
-        self._began_s = self._retry_s = -math.inf
-        self._said, self._decided, self._contacts = "loading the model", 0, 0
-        self._paused = self._stands = False
-        self._outdated = False  # what is being decided is about an earlier map
         self._lens: PinholeCamera | None = None
         self._stamp = None
         self._refused = ThrottledReports(node.get_logger().error)
-        self._model = ModelThread(self._load, self._decide, self._learn, self._on_error)
+        self._model = ModelThread(self._load, self._decide, self._learn, self.failed)
+        self._pilot = ExplorerPilot(self.settings.act_s, self._model.request, self)
 
         self._command = node.create_publisher(Twist, "cmd_vel", reliable(5))
         self._map = node.create_publisher(OccupancyGridMsg, "~/grid", LATCHED)
@@ -119,9 +111,6 @@ class ExplorerNode:
                 raise UserError(why)
             observation = core.observation()
         return core.decide(observation)
-
-    def _on_error(self, error: BaseException) -> None:
-        self._refused.add(str(as_user_error(error)))
 
     def _learn(self, core: ExplorerCore) -> None:
         with self._lock:
@@ -181,101 +170,65 @@ class ExplorerNode:
         now_s, core = self._now_s(), self._core
         if core is None:
             if self._model.failure is not None:
-                self._said = f"the model cannot be used: {as_user_error(self._model.failure)}"
+                self._pilot.said = f"the model cannot be used: {as_user_error(self._model.failure)}"
             return
         with self._lock:
             waits, lost = core.not_ready(now_s), core.lost(now_s)
-        if self._deciding is not None and self._deciding.done():
-            self._take_decision(now_s)
-        moving = self._decision is not None and self._decision.action is not None
-        elapsed_s = now_s - self._began_s
-        if moving and 0.0 <= elapsed_s < self.settings.act_s and not self._paused and not lost:
-            self._move(core, elapsed_s, now_s)
-            return
-        # Where it is done or paused, other nodes may command the base.
-        if not (self._stands and (self._paused or self._is_complete)):
-            self._command.publish(Twist())
-            self._stands = True
-        if self._paused:
-            self._said = "paused"
-        elif waits:
-            self._said = f"waiting: {waits}"
-        elif self._deciding is None and not self._is_complete and time.monotonic() > self._retry_s:
-            self._said = "imagining"
-            self._deciding = self._model.request()
-
-    def _move(self, core: ExplorerCore, elapsed_s: float, now_s: float) -> None:
-        assert self._decision is not None and self._decision.action is not None
-        ahead, turn = (float(value) for value in self._decision.action.at(elapsed_s))
-        msg = Twist()
-        msg.linear.x, msg.angular.z = ahead, turn
-        self._stands = False
-        self._command.publish(msg)
-        with self._lock:
-            touched = core.told(ahead, now_s)
-        if touched:
-            self._contacts += 1
-            self._node.get_logger().warning("the base is told to move and stands: it has touched something")
-            self._began_s = -math.inf
-
-    def _take_decision(self, now_s: float) -> None:
-        assert self._deciding is not None
-        error, deciding = self._deciding.exception(), self._deciding
-        self._deciding = None
-        if self._outdated:
-            self._outdated = False
-            return
-        if error is not None:
-            self._on_error(error)
-            self._said, self._retry_s = self._refused.last, time.monotonic() + RETRY_S
-            return
-        self._decision = deciding.result()
-        self._began_s = now_s
-        self._decided += 1
-        self._publish_decision(self._decision)
-        if self._decision.action is None:
-            self._said = f"complete: no frontier is left, {self._decision.grid.known_m2:.1f} m^2 are known"
-            self._node.get_logger().info(self._said)
-        else:
-            worth = "" if math.isnan(self._decision.value) else f", worth {self._decision.value:.1f} m^2"
-            self._said = f"moving: {self._decision.action.name}{worth}"
+        self._pilot.tick(now_s, waits, lost)
 
     def _begin_anew(self) -> None:
-        """Forget what was decided about a map that is gone, also what is being decided."""
-        self._decision, self._began_s = None, -math.inf
-        self._outdated = self._deciding is not None
+        self._pilot.begin_anew()
         self._frontiers.publish(MarkerArray(markers=[Marker(action=Marker.DELETEALL)]))
 
-    @property
-    def _is_complete(self) -> bool:
-        return self._decision is not None and self._decision.action is None
+    # What the pilot wants: see `Base`.
 
-    # -- outputs and services ----------------------------------------------------------------------------------------
+    def stand(self) -> None:
+        self._command.publish(Twist())
 
-    def _on_period(self) -> None:
-        # A base that stands sees nothing new.
-        if self._core is not None and not self._stands and self.settings.choose == IMAGINED:
-            self._model.refresh()
+    def move(self, ahead: float, turn: float, now_s: float) -> bool:
+        msg = Twist()
+        msg.linear.x, msg.angular.z = ahead, turn
+        self._command.publish(msg)
+        assert self._core is not None
         with self._lock:
-            grid = self._core.grid if self._core else None
-        if grid is not None and self._stamp is not None and self._map.get_subscription_count():
-            self._map.publish(grid_to_message(grid, self._stamp))
+            touched = self._core.told(ahead, now_s)
+        if touched:
+            self._node.get_logger().warning("the base is told to move and stands: it has touched something")
+        return touched
 
-    def _publish_decision(self, decision: NextMotion) -> None:
+    def failed(self, error: BaseException) -> str:
+        said = str(as_user_error(error))
+        self._refused.add(said)
+        return said
+
+    def decided(self, decision: NextMotion) -> None:
         stamp = self._stamp or self._node.get_clock().now().to_msg()
         target = None if decision.action is None else _target(decision.action.name)
         self._frontiers.publish(frontiers_to_markers(decision.grid, decision.open_frontiers, target, stamp))
         self._map.publish(grid_to_message(decision.grid, stamp))
         if decision.video is not None and self._video.get_subscription_count():
             self._video.publish(rgb_to_image(decision.video[-1], stamp, "camera"))
+        if decision.action is None:
+            self._node.get_logger().info(decision.in_words())
+
+    # -- outputs and services ----------------------------------------------------------------------------------------
+
+    def _on_period(self) -> None:
+        # A base that stands sees nothing new.
+        if self._core is not None and not self._pilot.stands and self.settings.choose == IMAGINED:
+            self._model.refresh()
+        with self._lock:
+            grid = self._core.grid if self._core else None
+        if grid is not None and self._stamp is not None and self._map.get_subscription_count():
+            self._map.publish(grid_to_message(grid, self._stamp))
 
     def _on_pause(self, _, response: Trigger.Response) -> Trigger.Response:
-        self._paused, self._stands = True, False
+        self._pilot.pause()
         response.success, response.message = True, "the base stands until ~/resume"
         return response
 
     def _on_resume(self, _, response: Trigger.Response) -> Trigger.Response:
-        self._paused, self._began_s = False, -math.inf
+        self._pilot.resume()
         response.success, response.message = True, "exploring"
         return response
 
@@ -290,22 +243,22 @@ class ExplorerNode:
     def _status(self) -> Status:
         failed = self._core is None and self._model.failure is not None
         recent = self._refused.recent
-        core, decision = self._core, self._decision
+        core, pilot, decision = self._core, self._pilot, self._pilot.decision
         with self._lock:
             grid = core.grid if core else None
         values = {
             "known_m2": f"{grid.known_m2:.2f}" if grid else "",
             "open_frontiers": len(decision.open_frontiers) if decision else "",
-            "decisions": self._decided,
-            "complete": str(self._is_complete).lower(),
-            "contacts": self._contacts,
+            "decisions": pilot.decisions,
+            "complete": str(pilot.is_complete).lower(),
+            "contacts": pilot.contacts,
             "frame": core.frame if core else "",
             "refused": self._refused.count,
             "last_refusal": self._refused.last,
         }
         values |= {f"value.{name}": f"{value:.2f}" for name, value in (decision.candidates if decision else {}).items()}
-        level = ERROR if failed else WARN if recent or self._said.startswith("waiting") else OK
-        return Status("exploration", level, recent or self._said, values)
+        level = ERROR if failed else WARN if recent or pilot.said.startswith("waiting") else OK
+        return Status("exploration", level, recent or pilot.said, values)
 
 
 class _Taking:

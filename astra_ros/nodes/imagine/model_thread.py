@@ -33,7 +33,7 @@ class ModelThread:
         load: Callable[[], Any],
         work: Callable[[Any], Any],
         refresh: Callable[[Any], None],
-        on_error: Callable[[BaseException], None],
+        on_error: Callable[[BaseException], object],
     ) -> None:
         self._load, self._work, self._refresh, self._on_error = load, work, refresh, on_error
         self._wake = threading.Condition()

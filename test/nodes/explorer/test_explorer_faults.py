@@ -17,6 +17,7 @@ from rclpy.node import Node
 
 from astra_ros.control.occupancy_grid import OccupancyGrid
 from astra_ros.nodes.explorer import node as explorer
+from astra_ros.nodes.explorer import pilot
 from astra_ros.nodes.explorer.core import NextMotion
 from astra_ros.nodes.reports import ERROR, WARN
 
@@ -50,7 +51,7 @@ class FaultyCore:
 @pytest.fixture
 def statuses(monkeypatch):
     """Starts the node; (level, message) of its newest status, after (done(status))."""
-    monkeypatch.setattr(explorer, "RETRY_S", 0.05)
+    monkeypatch.setattr(pilot, "RETRY_S", 0.05)
     context = rclpy.Context()
     rclpy.init(args=[], context=context)
     node, other = (Node(name, context=context, use_global_arguments=False) for name in ("explorer", "other"))
