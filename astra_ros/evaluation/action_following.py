@@ -15,7 +15,6 @@ import torch
 
 from astra_ros.datasets.dataset import load_episode
 from astra_ros.datasets.episode import Episode
-from astra_ros.evaluation.evaluation_result import PoseFigures
 from astra_ros.evaluation.pose_probe import (
     PROBE_VERSION,
     PoseProbe,
@@ -26,6 +25,7 @@ from astra_ros.evaluation.pose_probe import (
     shrunk,
     train_probe,
 )
+from astra_ros.evaluation.space_figures import PoseFigures
 from astra_ros.outcomes import TOOL_POSITION
 from astra_ros.rotations import antisymmetric, rotation_matrix
 

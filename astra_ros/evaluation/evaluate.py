@@ -13,7 +13,7 @@ from astra_ros.datasets.robot_renders import Drawer, undrawn_notes
 from astra_ros.errors import UserError
 from astra_ros.evaluation.action_following import PoseReader
 from astra_ros.evaluation.contact_calibration import ReliabilityBin
-from astra_ros.evaluation.evaluation_result import HORIZONS, ROWS, EvaluationResult, OverallFigures, SpaceFigures
+from astra_ros.evaluation.evaluation_result import EvaluationResult, OverallFigures
 from astra_ros.evaluation.figures import figures_of, imagine_clips
 from astra_ros.evaluation.held_out import HeldOutClips, check_fits
 from astra_ros.evaluation.moving_things import moving_things
@@ -22,6 +22,7 @@ from astra_ros.evaluation.ranking_result import OverallRanking
 from astra_ros.evaluation.report import Shown, write_report
 from astra_ros.evaluation.requests import EvaluationRequest
 from astra_ros.evaluation.results import check_writable, write_result
+from astra_ros.evaluation.space_figures import HORIZONS, ROWS, SpaceFigures
 from astra_ros.evaluation.style_figures import imagine_styled
 from astra_ros.evaluation.thing_detector import ThingDetector
 from astra_ros.evaluation.thing_detector import kept_or_trained as thing_detector

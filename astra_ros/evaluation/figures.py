@@ -11,7 +11,10 @@ from tqdm import tqdm
 from astra_ros.camera.moving_camera import MovingCamera
 from astra_ros.evaluation import perceptual
 from astra_ros.evaluation.action_following import PoseReader
-from astra_ros.evaluation.evaluation_result import (
+from astra_ros.evaluation.held_out import HeldOutClips
+from astra_ros.evaluation.metrics import auroc, interval, masked_psnr, psnr, ssim
+from astra_ros.evaluation.moving_figures import MovingThing
+from astra_ros.evaluation.space_figures import (
     DRIFT,
     FOLLOWED,
     GOAL_HORIZON,
@@ -25,9 +28,6 @@ from astra_ros.evaluation.evaluation_result import (
     StillFigures,
     StyleFigures,
 )
-from astra_ros.evaluation.held_out import HeldOutClips
-from astra_ros.evaluation.metrics import auroc, interval, masked_psnr, psnr, ssim
-from astra_ros.evaluation.moving_figures import MovingThing
 from astra_ros.inference import WorldModel
 from astra_ros.inference.torch_camera import inverse_depth_camera
 from astra_ros.outcomes import EVENTS, OBJECT_POSITION

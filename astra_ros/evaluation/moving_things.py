@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from astra_ros.evaluation.evaluation_result import FOLLOWED
 from astra_ros.evaluation.held_out import HeldOutClips
 from astra_ros.evaluation.moving_figures import ByFrame, Kept, MovingThing
+from astra_ros.evaluation.space_figures import FOLLOWED
 from astra_ros.evaluation.thing_detector import ThingDetector
 
 MEASURED = ("ceiling", "model", "decoded", "copy")  # rows

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from astra_ros.evaluation.contact_calibration import ReliabilityBin
-from astra_ros.evaluation.evaluation_result import HORIZONS, ROWS, STYLE_ROWS, EvaluationResult, SpaceFigures
+from astra_ros.evaluation.evaluation_result import EvaluationResult
 from astra_ros.evaluation.results import provenance
+from astra_ros.evaluation.space_figures import HORIZONS, ROWS, STYLE_ROWS, SpaceFigures
 from astra_ros.views.filmstrips import filmstrips
 from astra_ros.views.video import VideoError, write_mp4
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from astra_ros.datasets.dataset import HELD_OUT_FROM
 from astra_ros.evaluation.bench_result import Condition
 from astra_ros.evaluation.contact_calibration import MISS_RATE
-from astra_ros.evaluation.evaluation_result import HORIZONS
+from astra_ros.evaluation.space_figures import HORIZONS
 from astra_ros.inference import DEFAULT_MODEL
 from astra_ros.ranking.strategies import COARSE_TO_FINE, StrategySettings
 from astra_ros.registry import UnknownName

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from tqdm import tqdm
 
-from astra_ros.evaluation.evaluation_result import GOAL_HORIZON, HORIZONS, STYLE_ROWS, Gain, StyleFigures
 from astra_ros.evaluation.held_out import HeldOutClips
 from astra_ros.evaluation.metrics import interval, psnr
+from astra_ros.evaluation.space_figures import GOAL_HORIZON, HORIZONS, STYLE_ROWS, Gain, StyleFigures
 from astra_ros.inference import WorldModel
 
 

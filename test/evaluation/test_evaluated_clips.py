@@ -8,21 +8,13 @@ import pytest
 from astra_ros.datasets.dataset import list_episodes, load_episode
 from astra_ros.datasets.episode import DatasetError
 from astra_ros.datasets.robot_renders import Drawer
-from astra_ros.evaluation.evaluation_result import (
-    REAL,
-    ROWS,
-    STYLE_ROWS,
-    Gain,
-    OverallFigures,
-    PoseFigures,
-    SpaceFigures,
-    StillFigures,
-)
+from astra_ros.evaluation.evaluation_result import OverallFigures
 from astra_ros.evaluation.figures import STILL_DB, ImaginedClips, figures_of, imagine_clips
 from astra_ros.evaluation.held_out import HeldOutClips
 from astra_ros.evaluation.metrics import psnr
 from astra_ros.evaluation.moving_figures import Kept, MovingThing
 from astra_ros.evaluation.report import curves_svg
+from astra_ros.evaluation.space_figures import REAL, ROWS, STYLE_ROWS, Gain, PoseFigures, SpaceFigures, StillFigures
 from astra_ros.evaluation.style_figures import imagine_styled
 from astra_ros.inference import load_world_model
 from astra_ros.inference.conditioning import Conditioning

@@ -15,8 +15,8 @@ from astra_ros.evaluation import action_following, thing_detector
 from astra_ros.evaluation.action_following import PoseReader
 from astra_ros.evaluation.contact_calibration import ReliabilityBin
 from astra_ros.evaluation.evaluate import EvaluationError, EvaluationRequest, evaluate
-from astra_ros.evaluation.evaluation_result import ROWS
 from astra_ros.evaluation.report import reliability_svg
+from astra_ros.evaluation.space_figures import ROWS
 from astra_ros.inference import ModelError, load_world_model
 
 pytestmark = pytest.mark.usefixtures("short")

@@ -6,9 +6,9 @@ import pytest
 from astra_ros.camera.pinhole import PinholeCamera
 from astra_ros.datasets.episode import DatasetError, Episode
 from astra_ros.evaluation import thing_detector
-from astra_ros.evaluation.evaluation_result import ROWS
 from astra_ros.evaluation.moving_figures import Kept, MovingThing, moving_table
 from astra_ros.evaluation.moving_things import labelled_thing, unlabelled_things
+from astra_ros.evaluation.space_figures import ROWS
 
 SIZE = 64
 TABLE, THING = np.array([90, 100, 110]), np.array([200, 60, 40])

@@ -8,8 +8,8 @@ import pytest
 from astra_ros.datasets.episode import Episode
 from astra_ros.evaluation import action_following
 from astra_ros.evaluation.action_following import PoseReader, steps_between
-from astra_ros.evaluation.evaluation_result import PoseFigures
 from astra_ros.evaluation.pose_probe import as_channels, shrunk, train_probe
+from astra_ros.evaluation.space_figures import PoseFigures
 
 
 def test_steps_between_poses_are_in_the_frame_they_start_from():
