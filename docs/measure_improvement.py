@@ -18,10 +18,11 @@ from astra_ros.agents.plan_improvement import ByImprovement, ImprovementSettings
 from astra_ros.control.planning_errors import PlanningError
 from astra_ros.datasets.record import FINER
 from astra_ros.evaluation.metrics import interval
-from astra_ros.evaluation.push_loop import PushLoop, blocked_world
+from astra_ros.evaluation.push_loop import PushLoop
 from astra_ros.evaluation.results import provenance, write_json
 from astra_ros.inference import load_world_model
 from astra_ros.inference.world_model import WorldModel
+from astra_ros.simulation.arm import planned_pushes
 from astra_ros.simulation.rollout import execute
 
 FIRST_SEED = 964_000  # the models' training, calibration and other measurements used other scenes
@@ -29,7 +30,7 @@ FIRST_SEED = 964_000  # the models' training, calibration and other measurements
 
 def measure(model: WorldModel, robot: str, scenes: int, settings: ImprovementSettings, ends_s: float) -> dict:
     """Scores and outcomes of the best candidate and the improved plan, over scenes in which something was chosen."""
-    world = blocked_world(robot, FINER * model.card.image_size[0])
+    world = planned_pushes.make(robot, FINER * model.card.image_size[0])
     loop = PushLoop(model, world, improvement=settings)
     found: list[dict] = []
     seed, nothing = FIRST_SEED, 0

@@ -15,7 +15,7 @@ import sys
 from astra_ros.commands.arguments import add_options, request_of
 from astra_ros.datasets.dataset import HELD_OUT_FROM, list_episodes
 from astra_ros.datasets.record import RecordRequest, record, robots_of
-from astra_ros.simulation.worlds import WORLDS
+from astra_ros.simulation.worlds import WORLDS, default_worlds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "  astra record --out data/drive --worlds drive --episodes 2000 --workers 8\n"
         f"  astra record --out data/held_out --episodes 40 --first-seed {HELD_OUT_FROM} --seconds 17\n"
     )
-    parser.add_argument("--worlds", nargs="+", default=list(WORLDS), choices=list(WORLDS), help="simulated worlds")
+    parser.add_argument("--worlds", nargs="+", default=default_worlds(), choices=list(WORLDS), help="simulated worlds")
     parser.add_argument(
         "--robots", nargs="+", default=None, metavar="ROBOT", help="only these of their robots (default: all)"
     )

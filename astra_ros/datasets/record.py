@@ -34,7 +34,7 @@ from astra_ros.errors import UserError
 from astra_ros.files import OutputError, remove_stale_parts
 from astra_ros.plans.durations import PLAN_S, STEP_S
 from astra_ros.settings import setting
-from astra_ros.simulation.worlds import WORLDS, make_world
+from astra_ros.simulation.worlds import WORLDS, check_one_world_each, make_world
 
 SECONDS = 8.0
 IMAGE_SIZE = 64
@@ -246,12 +246,13 @@ def _check_length(recorded: list[Path], seconds: float) -> None:
 def robots_of(worlds: Sequence[str], names: Sequence[str] | None = None) -> list[tuple[str, str]]:
     """(world, robot) of every robot of the worlds, or of those named.
 
-    Raises UserError where a named robot is in none of the worlds.
+    Raises UserError where a named robot is in none of the worlds, or one in two of them: both would be in the same
+    files.
     """
     everyone = [(world, robot) for world in worlds for robot in WORLDS[world].robots]
-    if names is None:
-        return everyone
     known = [robot for _, robot in everyone]
-    if unknown := [robot for robot in names if robot not in known]:
+    if names is not None and (unknown := [robot for robot in names if robot not in known]):
         raise UserError(f"not in {', '.join(worlds)}", thing=", ".join(unknown), cure=f"choose from {', '.join(known)}")
-    return [pair for pair in everyone if pair[1] in names]
+    found = [pair for pair in everyone if names is None or pair[1] in names]
+    check_one_world_each(found)
+    return found

@@ -10,28 +10,16 @@ import numpy as np
 from astra_ros.agents.loop import Choose, Cycle, LoopSettings
 from astra_ros.agents.manipulation import PushTask, RobotWorldModel
 from astra_ros.agents.plan_improvement import ImprovementSettings
-from astra_ros.control.motion_candidates import MotionSettings
 from astra_ros.control.motion_planner import MotionPlanner
-from astra_ros.control.pushes import PushSettings
 from astra_ros.inference.world_model import WorldModel
 from astra_ros.plans.durations import PLAN_S
 from astra_ros.ranking.imaginer import Imaginer, RankingSettings
 from astra_ros.simulation.arm.episodes import PlayingArm
+from astra_ros.simulation.arm.planned_pushes import motion_settings, push_settings
 from astra_ros.simulation.arm.referee import ArmReferee
 from astra_ros.simulation.arm.robots import robot_description
-from astra_ros.simulation.arm.scene import SceneSettings
-from astra_ros.simulation.arm.world import ArmWorldSettings
-from astra_ros.simulation.camera import CameraSettings
 
-VELOCITY_SCALE = 0.7  # pushes then end within the four seconds that the shipped models know
 NEAR_M = 0.05
-# The obstacle stands in the straight way to the goal, up to a few centimetres beside its middle.
-BLOCKED = SceneSettings(blocked_share=1.0, blocked_offset_m=0.05, distance_range=(0.2, 0.28))
-
-
-def blocked_world(robot: str, size: int) -> PlayingArm:
-    """An arm whose cube must go around the obstacle, its camera ``size`` pixels wide and high."""
-    return PlayingArm(ArmWorldSettings(robot=robot, camera=CameraSettings(size, size), scene=BLOCKED))
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +71,7 @@ class PushLoop:
     def __post_init__(self) -> None:
         horizon = round(PLAN_S / self.model.card.dt_s)
         ranking = RankingSettings(horizon, partial_plans=True, action_space=self.world.embodiment.space)
-        motion = MotionSettings(
-            count=self.count, time_limit_s=self.plan_limit_s, velocity_scale=VELOCITY_SCALE, use_floor=True
-        )
+        motion = motion_settings(self.count, self.plan_limit_s)
         self.robot = RobotWorldModel(Imaginer(self.model, ranking), MotionPlanner(motion), self.improvement)
         self._horizon = horizon
 
@@ -115,7 +101,7 @@ class PushLoop:
 
         return PushTask(
             robot_description(spec, coarse=True),
-            PushSettings(spec.tool_link, height_m=spec.push_height_m),
+            push_settings(spec),
             joints,
             lambda: world.state().object_position,
             world.state().goal_position,

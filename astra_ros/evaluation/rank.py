@@ -34,7 +34,7 @@ from astra_ros.ranking.imaginer import Imaginer, RankingSettings
 from astra_ros.settings import SettingError
 from astra_ros.simulation.drive.referee import CRUISE, OFF_ROAD_COST
 from astra_ros.simulation.rollout import execute
-from astra_ros.simulation.worlds import WORLDS, World, make_world
+from astra_ros.simulation.worlds import WORLDS, World, check_one_world_each, default_worlds, make_world
 
 ALIKE = 1e-3  # outcomes that differ by less
 
@@ -45,6 +45,7 @@ class Task:
 
     lead_in_s: float = 0.0  # seconds of play before the plans begin, so that bases are moving
     critics: dict[str, CriticSettings] = field(default_factory=dict)
+    partial_plans: bool = False  # plans may last longer than is imagined; that long they are executed
 
 
 DRIVING: dict[str, CriticSettings] = {
@@ -52,7 +53,12 @@ DRIVING: dict[str, CriticSettings] = {
     "off_road": OffRoadSettings(enabled=True, weight=OFF_ROAD_COST),
 }
 EXPLORING: dict[str, CriticSettings] = {"curiosity": CuriositySettings(enabled=True)}
-TASKS = {"arm": Task(), "drive": Task(4.0, DRIVING), "explore": Task(4.0, EXPLORING)}
+TASKS = {
+    "arm": Task(),
+    "drive": Task(4.0, DRIVING),
+    "explore": Task(4.0, EXPLORING),
+    "pushing": Task(partial_plans=True),
+}
 
 
 def rank(request: RankRequest) -> RankingResult:
@@ -73,7 +79,7 @@ def rank(request: RankRequest) -> RankingResult:
     scenes: dict[str, list[Scene]] = {}
     played: dict[str, list[Scene]] = {}  # by action space
     robots: dict[str, RobotRanking] = {}
-    for world_name, robot, modality in known_robots(request.robots, card):
+    for world_name, robot, modality in known_robots(request.robots, card, request.worlds):
         task = TASKS.get(world_name, Task())
         imaginer.robot_description = simulated_urdf(robot)
         imaginer.plan_renders.describe(imaginer.robot_description)
@@ -81,7 +87,9 @@ def rank(request: RankRequest) -> RankingResult:
             math.ceil(PLAN_S / card.dt_s - 1e-9),
             tuple(dict.fromkeys((*DEFAULT_CRITICS, *request.critics))),
         )
-        imaginer.configure(RankingSettings(horizon, action_space=f"{robot}_{modality}", critics=critics), task.critics)
+        space = f"{robot}_{modality}"
+        settings = RankingSettings(horizon, partial_plans=task.partial_plans, action_space=space, critics=critics)
+        imaginer.configure(settings, task.critics)
         world = make_world(world_name, robot, FINER * card.image_size[0])
         try:
             scenes[robot], left_out = play_scenes(imaginer, world, request, task.lead_in_s, f"rank {robot}")
@@ -157,14 +165,19 @@ def play_scene(imaginer: Imaginer, world: World, seed: int, plans: int, lead_in_
     )
 
 
-def known_robots(asked: Sequence[str] | None, card: ModelCard) -> list[tuple[str, str, str]]:
+def known_robots(
+    asked: Sequence[str] | None, card: ModelCard, worlds: Sequence[str] | None = None
+) -> list[tuple[str, str, str]]:
     """(world, robot, modality) of the robots that were asked for, or of all that the model knows.
 
-    Raises ModelError where the model does not know one of them, UserError where it knows no simulated robot.
+    Raises ModelError where the model does not know one of them, UserError where it knows no simulated robot, or where
+    two worlds have the same one.
     """
-    robots = [(world, robot, modality) for world, spec in WORLDS.items() for robot, modality in spec.robots.items()]
+    worlds = default_worlds() if worlds is None else worlds
+    robots = [(world, robot, modality) for world in worlds for robot, modality in WORLDS[world].robots.items()]
     if asked is not None:
         found = [each for each in robots if each[1] in asked]
+        check_one_world_each(each[:2] for each in found)
         for _, robot, modality in found:
             card.check_knows(f"{robot}_{modality}")
         return found
@@ -173,4 +186,5 @@ def known_robots(asked: Sequence[str] | None, card: ModelCard) -> list[tuple[str
         problem = f"knows no simulated robot, only {', '.join(sorted(card.action_spaces))}"
         cure = "rank a model that was trained in simulation"
         raise UserError(problem, thing=f"model '{card.name}'", cure=cure)
+    check_one_world_each(each[:2] for each in found)
     return found

@@ -16,7 +16,7 @@ from astra_ros.inference import DEFAULT_MODEL
 from astra_ros.ranking.strategies import COARSE_TO_FINE, StrategySettings
 from astra_ros.registry import UnknownName
 from astra_ros.settings import SettingError, check_ranges, setting
-from astra_ros.simulation.worlds import WORLDS
+from astra_ros.simulation.worlds import WORLDS, default_worlds
 
 # Seeds away from the scenes that `astra record` holds out for `astra eval`, and from each other: what is stated of
 # scenes should not have been fitted to them.
@@ -30,6 +30,9 @@ MONITORED_FROM = HELD_OUT_FROM + 80_000
 COMPARED_FROM = HELD_OUT_FROM + 60_000
 CLOSED_LOOP_FROM = HELD_OUT_FROM + 95_000
 FEWEST_RUNS = 5  # of larger requests than the first size
+
+
+ROBOTS = list(dict.fromkeys(robot for world in WORLDS.values() for robot in world.robots))
 
 
 @dataclass(frozen=True)
@@ -86,11 +89,10 @@ class EvaluationRequest(ModelRequest):
 
 @dataclass(frozen=True)
 class RankRequest(ModelRequest):
-    robots: Sequence[str] | None = setting(
-        None,
-        "simulated robots (default: all that the model knows)",
-        choices=[robot for world in WORLDS.values() for robot in world.robots],
+    worlds: Sequence[str] = setting(
+        tuple(default_worlds()), "simulated worlds; pushing: an arm whose pushes a planner makes", choices=list(WORLDS)
     )
+    robots: Sequence[str] | None = setting(None, "simulated robots (default: all that the model knows)", choices=ROBOTS)
     scenes: int = setting(100, "scenes of each robot", 1)
     plans: int = setting(8, "candidate plans of a scene", 2)
     first_seed: int | None = setting(
@@ -119,11 +121,7 @@ class RankRequest(ModelRequest):
 
 @dataclass(frozen=True)
 class StrategyRequest(ModelRequest, StrategySettings):
-    robots: Sequence[str] | None = setting(
-        None,
-        "simulated robots (default: all that the model knows)",
-        choices=[robot for world in WORLDS.values() for robot in world.robots],
-    )
+    robots: Sequence[str] | None = setting(None, "simulated robots (default: all that the model knows)", choices=ROBOTS)
     strategy: str = setting(COARSE_TO_FINE, "what is compared with imagining every frame of every plan")
     scenes: int = setting(40, "scenes of each robot", 1, 100_000)
     plans: int = setting(64, "candidate plans of a scene", 2, 1024)

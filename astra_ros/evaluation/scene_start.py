@@ -31,7 +31,9 @@ class SceneStart:
 
 
 def begin_scene(world: World, card: ModelCard, seed: int, plans: int, lead_in_s: float = 0.0) -> SceneStart | None:
-    """Reset a world to a seed and have it wait, or play, while the history fills; None where it begins in contact.
+    """Reset a world to a seed and have it wait, or play, while the history fills.
+
+    None where it begins in contact, or has no plans.
 
     Args:
         lead_in_s: seconds of play before the plans begin.
@@ -45,9 +47,12 @@ def begin_scene(world: World, card: ModelCard, seed: int, plans: int, lead_in_s:
         frames.append(world.render())
     if world.labels()["obstacle_contact"]:
         return None
+    proposals = world.propose(plans, seed)
+    if not proposals:
+        return None
+    kinds, candidates = zip(*proposals)
     goal = world.goal_image()
     now = dict(zip(world.embodiment.motion_names, world.motion().tolist()))
-    kinds, candidates = zip(*world.propose(plans, seed))
     return SceneStart(
         np.stack([to_model_size(frame, card.image_size) for frame in frames[-card.history :]]),
         None if goal is None else to_model_size(goal, card.image_size),

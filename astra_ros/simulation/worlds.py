@@ -7,6 +7,7 @@ that the entry point group ``astra_ros.worlds`` names, as ``pond = my_package.po
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -163,9 +164,27 @@ class WorldSpec:
 
 
 WORLDS: Registry[WorldSpec] = Registry("world", "astra_ros.worlds", {})
-WORLDS.register("arm", WorldSpec("astra_ros.simulation.arm.episodes", {"panda": "joints", "kuka": "joints"}))
+_ARMS = {"panda": "joints", "kuka": "joints"}
+WORLDS.register("arm", WorldSpec("astra_ros.simulation.arm.episodes", _ARMS))
 WORLDS.register("drive", WorldSpec("astra_ros.simulation.drive.world", {"car": "twist"}))
 WORLDS.register("explore", WorldSpec("astra_ros.simulation.explore.world", {"rover": "twist", "drone": "camera"}))
+WORLDS.register("pushing", WorldSpec("astra_ros.simulation.arm.planned_pushes", _ARMS))
+ON_REQUEST = ("pushing",)  # has the same robots as another world
+
+
+def default_worlds() -> list[str]:
+    """Names of the worlds that commands take where none is named."""
+    return [name for name in WORLDS if name not in ON_REQUEST]
+
+
+def check_one_world_each(robots: Iterable[tuple[str, str]]) -> None:
+    """Raises UserError where a robot of the (world, robot) is in two worlds: files and figures go by its name."""
+    worlds: dict[str, list[str]] = {}
+    for world, robot in robots:
+        worlds.setdefault(robot, []).append(world)
+    for robot, found in worlds.items():
+        if len(found) > 1:
+            raise UserError(f"all have the robot {robot}", thing=f"worlds {', '.join(found)}", cure="name one of them")
 
 
 def make_world(world: str, robot: str | None = None, size: int = 128) -> World:

@@ -18,7 +18,7 @@ from astra_ros.training.time_budget import StageClock
 from astra_ros.world_model.config import AstraConfig
 
 # Settings that older checkpoints lack, at the value that their training had.
-BEFORE = {"object_weight": 0.0, "starts_every": 1, "minutes": 0.0}
+BEFORE = {"object_weight": 0.0, "outcome_weight": 1.0, "starts_every": 1, "minutes": 0.0}
 
 
 class CheckpointError(TrainingError):

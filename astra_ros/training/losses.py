@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from astra_ros.outcomes import EVENTS, NEAREST_OBSTACLE
 from astra_ros.training.clips import Clip
+from astra_ros.training.settings import TrainSettings
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.denoiser import Memory
 from astra_ros.world_model.diffusion import FlowMatching, snr_weighted_mse
@@ -34,6 +35,18 @@ class LossWeights(NamedTuple):
     events: float = 0.2  # the heads of contacts and of leaving the road
     positions: float = 0.2  # the heads of object and tool
     nearest_obstacle: float = 0.01  # jumps from one obstacle to another, so it can hardly be predicted
+
+    @classmethod
+    def of_settings(cls, settings: TrainSettings) -> LossWeights:
+        usual, more = cls(), settings.outcome_weight
+        return cls(
+            settings.object_weight,
+            settings.moved_weight,
+            usual.error,
+            more * usual.events,
+            more * usual.positions,
+            more * usual.nearest_obstacle,
+        )
 
     def of(self, outcome: str) -> float:
         if outcome in EVENTS:

@@ -68,6 +68,13 @@ class TrainSettings(OptimiserSettings):
     moved_weight: float = _number(
         0.0, "extra weight of the latent error where the scene changes; 0: none; flow matching only"
     )
+    outcome_weight: float = _number(
+        1.0,
+        "weight of the errors of outcomes (contacts, leaving the road, positions) beside that of the latents, as a "
+        "multiple of the usual one: more for scores, less for pictures",
+        0,
+        1000.0,
+    )
     starts_every: int = _number(
         1,
         "clips start at every n-th frame of an episode. From 2 on, the newest frame of a moving camera, reprojected to "

@@ -86,7 +86,7 @@ class DynamicsLoss(Losses[Astra]):
     def __init__(self, model: Astra, settings: TrainSettings, splits: bool = False):
         super().__init__(model)
         self.max_history_noise = settings.max_history_noise
-        self.weights = LossWeights(object_cells=settings.object_weight, moved=settings.moved_weight)
+        self.weights = LossWeights.of_settings(settings)
         self.splits = splits
 
     def forward(
@@ -187,6 +187,7 @@ def train_dynamics(
             "rollout_from",
             "max_history_noise",
             "object_weight",
+            "outcome_weight",
             "moved_weight",
             "starts_every",
             "horizon",

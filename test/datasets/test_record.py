@@ -19,7 +19,7 @@ from astra_ros.datasets.episode import DatasetError
 from astra_ros.datasets.workers import WorkersDied, local_workers
 from astra_ros.errors import UserError
 from astra_ros.files import OutputError
-from astra_ros.simulation.worlds import WORLDS
+from astra_ros.simulation.worlds import default_worlds
 
 KUKA = [("arm", "kuka")]
 
@@ -147,13 +147,17 @@ def test_what_stands_in_the_way_is_said(data, tmp_path, monkeypatch):
 
 
 def test_the_robots_of_the_worlds():
-    everyone = record.robots_of(list(WORLDS))
+    everyone = record.robots_of(default_worlds())
     assert ("arm", "panda") in everyone and ("drive", "car") in everyone
     assert record.robots_of(["explore"], ["drone"]) == [("explore", "drone")]
     with pytest.raises(UserError) as error:
         record.robots_of(["arm"], ["car"])
     assert error.value.thing == "car" and "arm" in error.value.problem
     assert "panda" in error.value.cure and "kuka" in error.value.cure
+    assert record.robots_of(["drive", "pushing"], ["kuka"]) == [("pushing", "kuka")]
+    with pytest.raises(UserError) as error:  # both would be in the same files
+        record.robots_of(["arm", "pushing"])
+    assert "arm" in error.value.thing and "pushing" in error.value.thing and "panda" in error.value.problem
 
 
 def test_a_full_disk_ends_the_recording_and_loses_nothing(tmp_path, monkeypatch):

@@ -174,6 +174,10 @@ def test_robots_to_rank_are_those_that_the_model_knows():
     card.check_knows = partial(ModelCard.check_knows, card)
     assert known_robots(None, card) == [("arm", "panda", "joints"), ("drive", "car", "twist")]
     assert known_robots(["car"], card) == [("drive", "car", "twist")]
+    assert known_robots(None, card, ["drive", "pushing"]) == [("drive", "car", "twist"), ("pushing", "panda", "joints")]
+    with pytest.raises(UserError) as error:
+        known_robots(["panda"], card, ["arm", "pushing"])
+    assert "arm" in error.value.thing and "panda" in error.value.problem and error.value.cure
     with pytest.raises(ModelError) as refused:
         known_robots(["car", "drone"], card)
     assert "drone_camera" in str(refused.value) and "car_twist" in str(refused.value)

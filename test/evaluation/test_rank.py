@@ -11,7 +11,7 @@ from networks import NARROW
 from astra_ros import cli
 from astra_ros.evaluation.metrics import spearman
 from astra_ros.plans.action_spaces import action_space_class
-from astra_ros.simulation.worlds import WORLDS, make_world
+from astra_ros.simulation.worlds import WORLDS, default_worlds, make_world
 from astra_ros.training.export import Embodiments, write_model
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.config import preset
@@ -29,7 +29,7 @@ def space_of(world: str, robot: str):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     torch.manual_seed(0)
-    spaces = tuple(space_of(world, robot) for world, spec in WORLDS.items() for robot in spec.robots)
+    spaces = tuple(space_of(world, robot) for world in default_worlds() for robot in WORLDS[world].robots)
     config = replace(
         NARROW, action_dims=tuple(space.dim for space in spaces), modalities=tuple(space.modality for space in spaces)
     )
@@ -44,8 +44,8 @@ def test_every_robot_is_ranked_by_what_its_world_asks_for(model, tmp_path):
         == 0
     )
     result, scenes = json.loads(out.read_text()), json.loads(raw.read_text())
-    robots = [robot for spec in WORLDS.values() for robot in spec.robots]
-    assert list(result["robots"]) == robots and result["overall"]["worlds"] == sorted(WORLDS)
+    robots = [robot for world in default_worlds() for robot in WORLDS[world].robots]
+    assert list(result["robots"]) == robots and result["overall"]["worlds"] == sorted(default_worlds())
     truths = {"panda": ["progress"], "car": ["progress", "off_road"], "drone": ["gain"]}
     for robot, parts in truths.items():
         figures = result["robots"][robot]
@@ -72,6 +72,14 @@ def test_every_robot_is_ranked_by_what_its_world_asks_for(model, tmp_path):
                 assert scene["still"] == pytest.approx(0.0, abs=0.01)
             else:  # who stops sees and does nothing more, but for the way to a stop
                 assert scene["still"] < 0.6
+
+
+def test_pushes_of_a_planner_are_ranked_by_how_they_begin(model, tmp_path):
+    raw = tmp_path / "raw.json"
+    asked = ["--worlds", "pushing", "--robots", "kuka", "--scenes", "2", "--plans", "3"]
+    assert cli.main(["rank", "--model", str(model), *asked, "--raw", str(raw)]) == 0
+    for scene in json.loads(raw.read_text())["kuka"]:
+        assert set(scene["kinds"]) == {"planned_push"} and len(scene["kinds"]) == len(scene["outcomes"]) <= 3
 
 
 def test_a_robot_that_the_model_does_not_know_is_refused(model, tmp_path, capsys):

@@ -10,7 +10,7 @@ from installed_package import code_of, install
 from astra_ros.datasets.dataset import list_episodes, load_episode
 from astra_ros.datasets.record import RecordRequest, record, robots_of
 from astra_ros.registry import UnknownName
-from astra_ros.simulation.worlds import WORLDS, make_world
+from astra_ros.simulation.worlds import WORLDS, default_worlds, make_world
 
 
 @pytest.fixture
@@ -26,7 +26,11 @@ def pond(tmp_path, monkeypatch):
 
 
 def test_it_is_found_beside_those_of_this_package(pond):
-    assert list(WORLDS) == ["arm", "drive", "explore", "pond"] and "pond" not in sys.modules
+    assert (
+        list(WORLDS) == ["arm", "drive", "explore", "pushing", "pond"]
+        and "pond" in default_worlds()
+        and "pond" not in sys.modules
+    )
     assert WORLDS["pond"].robots == {"boat": "twist"} and robots_of(["pond"]) == [("pond", "boat")]
     with pytest.raises(UnknownName) as error:
         make_world("pond", "ship")

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from astra_ros.outcomes import OUTCOMES
 from astra_ros.training import losses
 from astra_ros.training.clips import Clip
 from astra_ros.training.distributed import TrainingProcesses
@@ -148,6 +149,12 @@ def test_a_dropped_action_takes_the_drawing_with_it(model, clip, usual):
 
 def test_nothing_of_this_is_left_out_by_default():
     assert 0 < min(losses.ACTION_DROPPED, losses.RENDERS_DROPPED)
+
+
+def test_outcomes_weigh_as_the_settings_say():
+    usual, more = losses.LossWeights(), losses.LossWeights.of_settings(TrainSettings(outcome_weight=3.0))
+    assert [more.of(name) for name in OUTCOMES] == [3.0 * usual.of(name) for name in OUTCOMES]
+    assert losses.LossWeights.of_settings(TrainSettings()) == usual._replace(object_cells=TrainSettings().object_weight)
 
 
 def test_heads_learn_from_the_labels_there_are(model, clip, usual):

@@ -9,11 +9,12 @@ from astra_ros.datasets.record import FINER
 from astra_ros.evaluation.closed_loop import request as known
 from astra_ros.evaluation.closed_loop.choosers import AtRandom, ByTruth, First
 from astra_ros.evaluation.closed_loop.plan_alone import PLAN_CRITICS, PlanAlone
-from astra_ros.evaluation.push_loop import PushLoop, blocked_world
+from astra_ros.evaluation.push_loop import PushLoop
 from astra_ros.inference.world_model import WorldModel
 from astra_ros.plans.action_spaces import action_space_class
 from astra_ros.plans.durations import PLAN_S
 from astra_ros.plans.plan import Plan
+from astra_ros.simulation.arm import planned_pushes
 from astra_ros.simulation.arm.known_bodies import TABLE, post_at
 from astra_ros.simulation.arm.robots import robot_description
 
@@ -24,7 +25,7 @@ class Pushing:
     """Episodes of one arm. The planner knows where cube and goal are, and no obstacle."""
 
     def __init__(self, model: WorldModel, robot: str, request: known.ClosedLoopRequest) -> None:
-        self.world = blocked_world(robot, FINER * max(model.card.image_size))
+        self.world = planned_pushes.make(robot, FINER * max(model.card.image_size))
         self.loop = PushLoop(model, self.world, request.plans, request.arm_choices, PLAN_LIMIT_S)
         self._dt_s = model.card.dt_s
         self._alone = PlanAlone(model, replace(self.loop.robot.imaginer.settings, critics=PLAN_CRITICS))
