@@ -28,9 +28,9 @@ class LoopDemoRequest:
     device: str | None = None
     improve_seconds: float = 0.0  # of arms alone
 
-    def load(self, space: str) -> WorldModel:
-        """The model, which knows this action space. Raises UserError."""
-        model = load_world_model("torch", self.model or DEFAULT_MODEL, self.device or "cpu")
+    def load(self, space: str, usual: str = DEFAULT_MODEL) -> WorldModel:
+        """The model, or the usual one, which knows this action space. Raises UserError."""
+        model = load_world_model("torch", self.model or usual, self.device or "cpu")
         model.card.check_knows(space)
         return model
 

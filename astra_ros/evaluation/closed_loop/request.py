@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from astra_ros.evaluation.requests import CLOSED_LOOP_FROM, ModelRequest
+from astra_ros.inference import ARMS_MODEL, DEFAULT_MODEL
 from astra_ros.registry import UnknownName
 from astra_ros.settings import SettingError, check_ranges, setting
 
@@ -21,6 +22,7 @@ OF_ARMS_ALONE = (PHYSICS, TOLD)
 
 @dataclass(frozen=True)
 class ClosedLoopRequest(ModelRequest):
+    model: str = setting("", f"shipped name or directory (default: {ARMS_MODEL} for arms, else {DEFAULT_MODEL})")
     robots: Sequence[str] = setting(tuple(ROBOTS), "which simulated robots act", choices=list(ROBOTS))
     policies: Sequence[str] = setting(
         POLICIES, "which ways of choosing are compared; those that a robot does not have are left out", choices=POLICIES
@@ -47,6 +49,9 @@ class ClosedLoopRequest(ModelRequest):
         for robot in self.robots:
             if not self.policies_of(robot):
                 raise SettingError("policies", ", ".join(self.policies), f"give one that {robot} has too")
+
+    def model_of(self, robot: str) -> str:
+        return self.model or (ARMS_MODEL if ROBOTS[robot] == "arm" else DEFAULT_MODEL)
 
     def policies_of(self, robot: str) -> list[str]:
         """Those that were asked for and that the robot has, in the order of ``POLICIES``."""

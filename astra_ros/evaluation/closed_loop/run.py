@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 from tqdm import tqdm
@@ -51,11 +52,11 @@ def closed_loop(request: ClosedLoopRequest) -> dict[str, ClosedLoopResult]:
     """
     files = {robot: request.out / f"{robot}.json" for robot in request.robots}
     check_writable(*files.values())
-    model = load_world_model(request.backend, request.model, request.device)
-    for robot in request.robots:
-        world = ROBOTS[robot]
-        model.card.check_knows(f"{robot}_{WORLDS[world].robots[robot]}")
-    settings = {robot: _settings(robot, model, request) for robot in request.robots}
+    load = lru_cache(partial(load_world_model, request.backend, device=request.device))
+    models = {robot: load(request.model_of(robot)) for robot in request.robots}
+    for robot, model in models.items():
+        model.card.check_knows(f"{robot}_{WORLDS[ROBOTS[robot]].robots[robot]}")
+    settings = {robot: _settings(robot, model, request) for robot, model in models.items()}
     records = {robot: Records(files[robot].with_suffix(".jsonl"), settings[robot]) for robot in request.robots}
     seeds = range(request.first_seed, request.first_seed + request.episodes)
     todo = [
@@ -75,7 +76,7 @@ def closed_loop(request: ClosedLoopRequest) -> dict[str, ClosedLoopResult]:
     with ExitStack() as stack, tqdm(total=sum(len(each) for *_, each in todo), unit="episode") as bar:
         for seed, robot, policies in todo:
             if policies and robot not in tasks:
-                tasks[robot] = TASKS[ROBOTS[robot]](model, robot, request)
+                tasks[robot] = TASKS[ROBOTS[robot]](models[robot], robot, request)
                 stack.callback(tasks[robot].close)
             for policy in policies:
                 bar.set_description(f"{robot} {policy}", refresh=False)

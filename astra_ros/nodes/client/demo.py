@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from astra_ros.files import OutputError
-from astra_ros.inference import DEFAULT_MODEL, ModelCard
+from astra_ros.inference import ARMS_MODEL, DEFAULT_MODEL, ModelCard
 from astra_ros.inference.card import model_directory
 from astra_ros.nodes.client.node_specs import ARGUMENTS, PARAMS_FILE, NodeSpec, node_specs
 from astra_ros.nodes.client.processes import NodeProcesses, ros_environment
@@ -41,11 +41,13 @@ class DemoRequest:
     out: Path = setting(Path("out"), "folder for the pictures")
     seed: int = setting(
         int(ARGUMENTS["seed"].default),
-        "the scene and the plans; the shipped models were trained in scenes below 700",
+        "the scene and the plans; the shipped models were trained in scenes below 700 and from 2000 on",
         0,
     )
     plans: int = setting(8, "number of candidate plans", 1)
-    model: str | None = setting(None, f"shipped name or directory (default: {DEFAULT_MODEL})")
+    model: str | None = setting(
+        None, f"shipped name or directory (default: {DEFAULT_MODEL}; of an arm with --loop {ARMS_MODEL})"
+    )
     domain: int | None = setting(
         None,
         "ROS_DOMAIN_ID of the demo, to watch it with ros2 tools (default: an unused one)",

@@ -42,7 +42,9 @@ ARGUMENTS: dict[str, Argument] = {
         ("", *_ROBOT_WORLDS),
     ),
     "seed": Argument(
-        "1000", "Seed of the simulated scene and of the plans; the shipped models were trained in scenes below 700."
+        "1000",
+        "Seed of the simulated scene and of the plans; the shipped models were trained in scenes below 700 and from "
+        "2000 on.",
     ),
     "model": Argument(
         "",
