@@ -75,6 +75,7 @@ arms: $(VENV)/.installed  ## make the shipped astra-arms again, from astra-small
 		--compositor-steps 0 --dynamics-batch 32 --dynamics-rate 4e-4 --warmup-steps 60 --moved-weight 1 --outcome-weight 3 \
 		--minutes 58
 	$(VENV)/bin/astra export --run runs/astra-arms --out models/astra-arms
+	cp models/astra-small/style.safetensors models/astra-arms/
 
 clean:  ## delete .venv, .venv-kilted, out and every build product; data/ and runs/ stay
 	rm -rf .venv .venv-kilted out build install log dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -9,6 +9,8 @@ A table stands between `<!-- table: NAME -->` and `<!-- end -->`. NAME is
     summary                   some of their rows and the shipped models, for the README
     MODEL/goals               the same of one model
     MODEL/evaluation, MODEL/ranking, MODEL/style    from results/MODEL/evaluation.json and so on
+    MODEL/pushing             as MODEL/ranking, for pushes that a planner makes, from results/MODEL/pushing.json
+    pushing                   the models beside each other, from every results/MODEL/pushing.json
     MODEL/strategies          what coarse to fine keeps and costs, from results/MODEL/strategies.json
     MODEL/speed               every engine beside an older build, from results/MODEL/speed.json
     planning                  how long motions of arms take to plan, from results/planning.json
@@ -32,6 +34,7 @@ from result_tables.evaluation import evaluation
 from result_tables.goals import GOALS, SUMMARY, goals
 from result_tables.moving import moving
 from result_tables.planning import planning
+from result_tables.pushing import pushing
 from result_tables.ranking import ranking
 from result_tables.speed import speed
 from result_tables.strategies import strategies
@@ -56,7 +59,7 @@ FOLDERS = {"ablations": ablations, "closed-loop": closed_loop, "moving": moving}
 EARLIER = ("astra-small-frame-by-frame",)
 # of one model, each from the result file of that name
 TABLES = {"planning": planning, "speed": speed, "evaluation": evaluation, "ranking": ranking, "style": style,
-          "strategies": strategies}  # fmt: skip
+          "strategies": strategies, "pushing": ranking}  # fmt: skip
 
 
 def table(name: str, results: Path, page: Path = PAGES[0]) -> str:
@@ -64,6 +67,8 @@ def table(name: str, results: Path, page: Path = PAGES[0]) -> str:
     folder, _, kind = name.rpartition("/")
     if kind in FOLDERS:
         files = sorted((results / kind).glob("*.json"))
+    elif name == "pushing":
+        files = sorted(results.glob("*/pushing.json"))
     elif kind in ("goals", "summary"):
         files = sorted(results.glob(f"{folder or '*'}/*.json"))
         files = [file for file in files if file.stem in {row[2] for row in GOALS}]
@@ -85,7 +90,10 @@ def table(name: str, results: Path, page: Path = PAGES[0]) -> str:
         text = goals(models, SUMMARY if kind == "summary" else [row[3] for row in GOALS])
         origin = "From " + ", ".join(link(file, f"{file.parent.name}/{file.name}") for file in files) + "."
         return f"\n{text}\n{origin}\n\n"
-    if kind in FOLDERS:
+    if name == "pushing":
+        text = pushing({file.parent.name: each for file, each in found.items()})
+        origin = ", ".join(link(file, f"{file.parent.name}/{file.name}") for file in files)
+    elif kind in FOLDERS:
         text, origin = FOLDERS[kind]({file.stem: each for file, each in found.items()}), link(results / kind, kind)
     else:
         text, origin = TABLES[kind](found[files[0]]), link(files[0], files[0].name)

@@ -40,7 +40,7 @@ PLAN_MATTERS = {"arm": 2.0, "drive": 1.0, "explore": 1.0}
 
 MODELS = shipped_models()
 SIMULATED = [(world, robot) for world in default_worlds() for robot in WORLDS[world].robots]
-OF_ARMS = "arms"  # the model that knows arms alone
+OF_ARMS = "arms"  # the model that was trained on for arms alone
 KNOWN = [(name, *pair) for name in MODELS for pair in SIMULATED if name != OF_ARMS or pair[0] == "arm"]
 load = lru_cache(partial(load_world_model, "torch"))
 
@@ -54,9 +54,9 @@ def test_the_models_stay_small_enough_for_a_repository():
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_it_knows_simulated_robots_and_no_others(name):
+def test_it_knows_the_simulated_robots_and_no_others(name):
     card = json.loads(resource_path(f"models/astra-{name}/card.json").read_text())
-    simulated = {f"{robot}_{WORLDS[world].robots[robot]}" for known, world, robot in KNOWN if known == name}
+    simulated = {f"{robot}_{WORLDS[world].robots[robot]}" for world, robot in SIMULATED}
     assert {space["name"] for space in card["action_spaces"]} == simulated
 
 

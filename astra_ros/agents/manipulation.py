@@ -142,20 +142,22 @@ class RobotWorldModel:
     ) -> RecedingHorizon:
         """The loop that pushes an object to its goal: each time several pushes are planned and imagined.
 
-        A request that cannot be planned, as while the arm touches something, makes the arm rest; see ``problem``.
+        A request that cannot be planned, as while the arm touches something, makes the arm rest; see ``problem``. After
+        a choice that takes none of the pushes, the next ones go elsewhere: the same ones would be refused again.
 
         Args:
             choose: chooses among pushes in place of imagination, such as for a comparison.
         """
         self._describe(task.robot_urdf)
-        motion = self.planner.settings
+        motion, refused = self.planner.settings, False
 
         def propose(moment: Moment) -> Sequence[JointPlan]:
             self.planner.settings = replace(motion, seed=motion.seed + seed + moment.index)
             places = task.object_position(), task.goal_position
             self.problem = ""
             try:
-                return self.planner.push(task.joints(), places, task.robot_urdf, task.pushing)
+                pushing = replace(task.pushing, elsewhere=refused)
+                return self.planner.push(task.joints(), places, task.robot_urdf, pushing)
             except PlanningNotInstalled:
                 raise
             except PlanningError as error:
@@ -171,9 +173,17 @@ class RobotWorldModel:
         if choose is None:
             imagination = ByImagination(self.imaginer, task.joints, goal_position=task.goal_position, seed=seed)
             choose = self.chooser(imagination, task.robot_urdf)
+        chosen_by = choose
+
+        def choose_and_note(moment: Moment, plans: Sequence[JointPlan]) -> Choice:
+            nonlocal refused
+            choice = chosen_by(moment, plans)
+            refused = choice.index is None
+            return choice
+
         card = self.imaginer.model.card
         done = lambda: task.distance_m <= task.near_m  # noqa: E731
-        return RecedingHorizon(robot, propose, choose, rest, done, card.history, card.dt_s, settings)
+        return RecedingHorizon(robot, propose, choose_and_note, rest, done, card.history, card.dt_s, settings)
 
     def chooser(self, imagination: ByImagination, urdf: str) -> Choose:
         """Chooses by imagination alone, or with improvement where that has time; plans are of the arm of ``urdf``."""

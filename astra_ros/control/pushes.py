@@ -36,6 +36,8 @@ FAN = (
     (-1.6, 0.5),
 )
 JITTER_RAD = 0.06
+# Pushes elsewhere: anywhere within this angle of the direction to the goal, and as far.
+ELSEWHERE_RAD, ELSEWHERE_SHARES = 2.0, (0.3, 1.0)
 LEAST_PUSH_M, MOST_PUSH_M = 0.04, 0.25
 STEP_M = 0.02  # between the tool's places that are solved
 APPROACH_S = 0.2
@@ -53,6 +55,7 @@ class PushSettings(CheckedSettings):
     height_m: float = setting(0.015, "of the tool over the table while it pushes", 0.0, 1.0, "m")
     travel_m: float = setting(0.17, "of the tool over the table on its way", 0.0, 2.0, "m")
     speed: float = setting(0.25, "m/s, the greatest speed of the tool in a push", 0.01, 2.0, "m/s")
+    elsewhere: bool = setting(False, "push at random, up to 115 degrees beside the direction to the goal")
 
 
 def plan_pushes(
@@ -84,9 +87,12 @@ def plan_pushes(
     for index in range(3 * settings.count):
         if time.monotonic() > ends_s:
             break
-        aim, share = FAN[index % len(FAN)]
-        push = _push(thing, goal, aim + random.normal(0.0, JITTER_RAD) * (index > 0), share, pushing)
-        motion = maker.motion(*push)
+        if pushing.elsewhere:
+            aim, share = random.uniform(-ELSEWHERE_RAD, ELSEWHERE_RAD), random.uniform(*ELSEWHERE_SHARES)
+        else:
+            aim, share = FAN[index % len(FAN)]
+            aim += random.normal(0.0, JITTER_RAD) * (index > 0)
+        motion = maker.motion(*_push(thing, goal, aim, share, pushing))
         if motion is not None:
             plans.append(motion.plan(arm.joint_names, f"push/{len(plans)}"))
             if len(plans) == settings.count:
