@@ -142,8 +142,8 @@ class RobotWorldModel:
     ) -> RecedingHorizon:
         """The loop that pushes an object to its goal: each time several pushes are planned and imagined.
 
-        A request that cannot be planned, as while the arm touches something, makes the arm rest; see ``problem``. After
-        a choice that takes none of the pushes, the next ones go elsewhere: the same ones would be refused again.
+        Pushes that cannot be planned, as while the arm touches something, make the arm rest; see ``problem``. After
+        that, and after a choice that takes none of the pushes, they go elsewhere: the same ones would fail again.
 
         Args:
             choose: chooses among pushes in place of imagination, such as for a comparison.
@@ -152,6 +152,7 @@ class RobotWorldModel:
         motion, refused = self.planner.settings, False
 
         def propose(moment: Moment) -> Sequence[JointPlan]:
+            nonlocal refused
             self.planner.settings = replace(motion, seed=motion.seed + seed + moment.index)
             places = task.object_position(), task.goal_position
             self.problem = ""
@@ -161,7 +162,7 @@ class RobotWorldModel:
             except PlanningNotInstalled:
                 raise
             except PlanningError as error:
-                self.problem = str(error)
+                self.problem, refused = str(error), True
                 return []
             finally:
                 self.planner.settings = motion  # or the next loop would begin with this seed
