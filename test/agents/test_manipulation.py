@@ -1,5 +1,6 @@
 """The arm's world model: plans from a URDF, imagined and chosen; and pushes until the cube is at the goal."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,12 +12,12 @@ pytest.importorskip("toppra")
 
 from known_model import WHITE, KnownModel
 
-from astra_ros.agents.loop import LoopSettings
+from astra_ros.agents.loop import Choice, LoopSettings
 from astra_ros.agents.manipulation import ArmGoal, PushTask, RobotWorldModel, SeenArm
 from astra_ros.agents.plan_improvement import ImprovementSettings
 from astra_ros.control.motion_candidates import MotionSettings, plan_motions
 from astra_ros.control.planning_errors import InCollision, NoPath, OutsideLimits, PlanningNotInstalled
-from astra_ros.control.pushes import PushSettings, plan_pushes
+from astra_ros.control.pushes import ELSEWHERE_RAD, PushSettings, plan_pushes
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.ranking.imaginer import Imaginer, RankingSettings
 from astra_ros.robot.kinematics import ToolPath
@@ -156,6 +157,34 @@ def test_pushes_go_on_until_the_object_is_at_the_goal(robot, panda):
     assert len(cycles) == 2 and arm.plans[0].name == "rest" and robot.problem == ""
     assert all(plan.name.startswith("push/") for plan in arm.plans[1:])
     assert [asked[2] for asked in robot.planner.asked] == [5, 6], "other pushes each time"
+
+
+def test_pushes_go_elsewhere_after_those_that_were_refused_or_could_not_be_planned(robot, panda):
+    elsewhere = []
+
+    def push(initial, places, urdf, pushing):
+        elsewhere.append(pushing.elsewhere)
+        if len(elsewhere) == 2:
+            raise NoPath("none", thing="goal", cure="")
+        rest = np.array([[panda.now[name] for name in panda.spec.joint_names]])
+        return [JointPlan(panda.spec.joint_names, np.zeros(1), rest, "push/0")]
+
+    robot.planner.push = push
+    refusals = iter([True, False, False])
+    arm = StillArm(panda.now)
+    arm.object_position = lambda: np.array([0.5, 0.0, 0.03])
+    settings = LoopSettings(act_steps=1, most_choices=4)
+    list(robot.push(arm, arm.task(panda), settings, choose=lambda *_: Choice(None if next(refusals) else 0)))
+    assert elsewhere == [False, True, True, False]
+
+
+def test_pushes_elsewhere_are_spread_wide(panda):
+    thing, goal = np.array([0.5, 0.0]), np.array([0.5, 0.15])
+    tool = ToolPath(panda.urdf, "pusher_tip", panda.spec.joint_names)
+    plans = plan_pushes(panda.now, (thing, goal), panda.urdf, PATIENT, replace(PUSHING, elsewhere=True))
+    ends = [tool(plan.positions)[-1, :2] - tool(plan.positions)[-3, :2] for plan in plans]
+    turns = [abs(np.arctan2(way[0], way[1])) for way in ends]  # from the direction to the goal
+    assert max(turns) > 0.3 and max(turns) < ELSEWHERE_RAD + 0.1
 
 
 def test_the_arm_rests_while_no_push_can_be_planned(robot, panda):
