@@ -170,13 +170,16 @@ def known_robots(
 ) -> list[tuple[str, str, str]]:
     """(world, robot, modality) of the robots that were asked for, or of all that the model knows.
 
-    Raises ModelError where the model does not know one of them, UserError where it knows no simulated robot, or where
-    two worlds have the same one.
+    Raises ModelError where the model does not know one of them, UserError where it knows no simulated robot, where one
+    that was asked for is in none of the worlds, or where two worlds have the same one.
     """
     worlds = default_worlds() if worlds is None else worlds
     robots = [(world, robot, modality) for world in worlds for robot, modality in WORLDS[world].robots.items()]
     if asked is not None:
         found = [each for each in robots if each[1] in asked]
+        if missing := [robot for robot in asked if robot not in {robot for _, robot, _ in found}]:
+            cure = "name its world too, or leave it out"
+            raise UserError(f"not in {', '.join(worlds)}", thing=", ".join(missing), cure=cure)
         check_one_world_each(each[:2] for each in found)
         for _, robot, modality in found:
             card.check_knows(f"{robot}_{modality}")

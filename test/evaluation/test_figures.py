@@ -178,6 +178,9 @@ def test_robots_to_rank_are_those_that_the_model_knows():
     with pytest.raises(UserError) as error:
         known_robots(["panda"], card, ["arm", "pushing"])
     assert "arm" in error.value.thing and "panda" in error.value.problem and error.value.cure
+    with pytest.raises(UserError) as error:
+        known_robots(["car", "panda"], card, ["pushing"])
+    assert error.value.thing == "car" and "pushing" in error.value.problem
     with pytest.raises(ModelError) as refused:
         known_robots(["car", "drone"], card)
     assert "drone_camera" in str(refused.value) and "car_twist" in str(refused.value)

@@ -41,7 +41,7 @@ class DemoRequest:
     out: Path = setting(Path("out"), "folder for the pictures")
     seed: int = setting(
         int(ARGUMENTS["seed"].default),
-        "the scene and the plans; the shipped models were trained in scenes below 700 and from 2000 on",
+        "the scene and the plans; the shipped models were trained in scenes below 700 and from 2000 to 100640",
         0,
     )
     plans: int = setting(8, "number of candidate plans", 1)

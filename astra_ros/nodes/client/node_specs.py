@@ -44,7 +44,7 @@ ARGUMENTS: dict[str, Argument] = {
     "seed": Argument(
         "1000",
         "Seed of the simulated scene and of the plans; the shipped models were trained in scenes below 700 and from "
-        "2000 on.",
+        "2000 to 100640.",
     ),
     "model": Argument(
         "",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from astra_ros.control.motion_candidates import MotionSettings
-from astra_ros.control.planning_errors import PlanningError, PlanningNotInstalled
+from astra_ros.control.planning_errors import InCollision, NoPath, OutsideLimits
 from astra_ros.control.pushes import PushSettings, plan_pushes
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.simulation.arm.candidates import random_play
@@ -58,16 +58,14 @@ class PlannedArm(PlayingArm):
     def propose(self, count: int, seed: int) -> list[tuple[str, JointPlan]]:
         """At most ``count`` pushes from here; none where the arm touches something, or nothing can be planned.
 
-        Raises PlanningNotInstalled without the extra ``planning``.
+        Raises PlanningError where nothing could ever be planned: PlanningNotInstalled without the extra ``planning``.
         """
         state, urdf = self.state(), robot_description(self.spec, coarse=True)
         joints = dict(zip(self.joint_names, self.motion().tolist()))
         places = state.object_position, state.goal_position
         try:
             plans = plan_pushes(joints, places, urdf, motion_settings(count, seed=seed), push_settings(self.spec))
-        except PlanningNotInstalled:
-            raise
-        except PlanningError:
+        except (InCollision, NoPath, OutsideLimits):
             return []
         return [(PLANNED, plan) for plan in plans]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from astra_ros.control.planning_errors import NoPath, PlanningNotInstalled
+from astra_ros.control.planning_errors import NoJointLimit, NoPath, PlanningNotInstalled
 from astra_ros.plans.durations import PLAN_S
 from astra_ros.simulation.arm import planned_pushes
 from astra_ros.simulation.arm.planned_pushes import PLANNED
@@ -56,11 +56,11 @@ def test_the_same_seed_plays_the_same(world):
     assert kind == PLANNED and np.array_equal(*ends)
 
 
-def test_it_moves_at_random_where_nothing_can_be_planned_and_tells_of_a_missing_package(world, monkeypatch):
+def test_it_moves_at_random_where_nothing_can_be_planned_and_tells_of_what_lasts(world, monkeypatch):
     world.reset(960_002)
     monkeypatch.setattr(planned_pushes, "plan_pushes", failing(NoPath("none", thing="goal", cure="")))
     assert world.propose(3, 0) == [] and world.play(np.random.default_rng(0), PLAN_S) == "random_play"
-    missing = PlanningNotInstalled("missing", thing="ompl", cure="")
-    monkeypatch.setattr(planned_pushes, "plan_pushes", failing(missing))
-    with pytest.raises(PlanningNotInstalled):
-        world.propose(3, 0)
+    for lasting in (PlanningNotInstalled("missing", thing="ompl", cure=""), NoJointLimit("none", thing="a", cure="")):
+        monkeypatch.setattr(planned_pushes, "plan_pushes", failing(lasting))
+        with pytest.raises(type(lasting)):
+            world.propose(3, 0)
