@@ -15,7 +15,7 @@ from astra_ros.errors import UserError
 from astra_ros.files import OutputError, atomic_write
 
 # Settings that older files do not have -> what they were.
-OLDER = {"device": "cpu", "tasks": 1}
+OLDER = {"device": "cpu", "task": 1}
 
 
 class RecordsError(UserError, ValueError):

@@ -14,7 +14,7 @@ from astra_ros.evaluation.closed_loop.driving import Driving
 from astra_ros.evaluation.closed_loop.exploring_house import Exploring
 from astra_ros.evaluation.closed_loop.pushing import Pushing
 from astra_ros.evaluation.closed_loop.records import PlayedEpisode, Records
-from astra_ros.evaluation.closed_loop.request import ROBOTS, TASKS_VERSION, ClosedLoopRequest
+from astra_ros.evaluation.closed_loop.request import ROBOTS, TASK_VERSIONS, ClosedLoopRequest
 from astra_ros.evaluation.closed_loop.result import ClosedLoopResult
 from astra_ros.evaluation.results import as_json, check_writable, provenance, write_json
 from astra_ros.inference import load_world_model
@@ -101,4 +101,4 @@ def _settings(robot: str, model: WorldModel, request: ClosedLoopRequest) -> dict
     }
     weights = {"model": model.card.name, "sha256": model.card.sha256[:12]}
     engine = {"backend": model.backend, "device": request.device}
-    return {"tasks": TASKS_VERSION, **weights, **engine, "plans": request.plans, **limits[ROBOTS[robot]]}
+    return {"task": TASK_VERSIONS[ROBOTS[robot]], **weights, **engine, "plans": request.plans, **limits[ROBOTS[robot]]}
