@@ -59,7 +59,7 @@ class ExplorerPilot:
         self.stands = self._paused = False
         self.decisions = self.contacts = 0
         self._deciding: Future[NextMotion] | None = None
-        self._outdated = False  # what is being decided is about an earlier map
+        self._outdated = False  # what is being decided is about an earlier map or place
         self._began_s = self._retry_s = -math.inf
 
     @property
@@ -78,8 +78,10 @@ class ExplorerPilot:
         if self._deciding is not None and self._deciding.done():
             self._take_decision(self._deciding, now_s)
         elapsed_s = now_s - self._began_s
+        if not 0.0 <= elapsed_s < self._act_s:
+            self._began_s = -math.inf  # also where the clock comes back to it
         action = None if self.decision is None else self.decision.action
-        if action is not None and 0.0 <= elapsed_s < self._act_s and not self._paused and not lost:
+        if action is not None and self._began_s > -math.inf and not self._paused and not lost:
             ahead, turn = (float(value) for value in action.at(elapsed_s))
             self.stands = False
             if self._base.move(ahead, turn, now_s):
@@ -103,8 +105,9 @@ class ExplorerPilot:
         self._paused, self.stands = True, False
 
     def resume(self) -> None:
-        """Go on with a new decision."""
+        """Go on with a new decision: others may have driven the base since the last one was asked for."""
         self._paused, self._began_s = False, -math.inf
+        self._outdated = self._deciding is not None
 
     def begin_anew(self) -> None:
         """Forget what was decided about a map that is gone, also what is being decided."""

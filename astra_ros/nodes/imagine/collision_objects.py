@@ -24,15 +24,17 @@ class CollisionBody:
         frame: of its pose.
         pose: the object in its frame.
         shapes: posed in the object.
+        moved_away: why it is not known where it has moved to since, or ''.
         placed: the shapes, posed in the frame.
 
     Raises:
-        ObstacleError: on creation, for a pose that is not finite.
+        ObstacleError: on creation, for a shape whose pose in the frame is not finite.
     """
 
     frame: str
     pose: Transforms
     shapes: Sequence[KnownObstacle]
+    moved_away: str = ""
     placed: tuple[KnownObstacle, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,14 +53,14 @@ def collision_body(msg) -> CollisionBody:
     Raises:
         ObstacleError: a shape or a pose cannot be used.
     """
-    shapes, pose = _shapes(msg), _transform(msg.pose)
+    shapes, pose = _shapes(msg), _transform(msg.pose, msg.id)
     if len(shapes) == 1 and not msg.planes and _is_identity(pose):
         pose, shapes = _pose_of(shapes[0]), [_at(IDENTITY, shapes[0])]
     return CollisionBody(msg.header.frame_id, pose, shapes)
 
 
 def appended(body: CollisionBody, msg) -> CollisionBody:
-    """An object with the shapes of a message beside its own.
+    """An object with the shapes of a message beside its own, which do not say where it is.
 
     Raises:
         ObstacleError: a shape or a pose cannot be used, or the object is in another frame.
@@ -67,9 +69,9 @@ def appended(body: CollisionBody, msg) -> CollisionBody:
     if frame and body.frame and frame != body.frame:
         problem = f"shapes are appended in '{short(frame)}', and it is in '{short(body.frame)}'"
         raise object_error(msg.id, problem, "append them in the same frame")
-    offset = compose(inverse(body.pose), _transform(msg.pose))
+    offset = compose(inverse(body.pose), _transform(msg.pose, msg.id))
     shapes = [_placed(offset, each) for each in _shapes(msg)]
-    return CollisionBody(frame or body.frame, body.pose, [*body.shapes, *shapes])
+    return CollisionBody(frame or body.frame, body.pose, [*body.shapes, *shapes], body.moved_away)
 
 
 def moved(body: CollisionBody, msg) -> CollisionBody:
@@ -84,8 +86,8 @@ def moved(body: CollisionBody, msg) -> CollisionBody:
         problem = f"it moves with poses of {len(poses)} shapes, and has {len(shapes)}"
         raise object_error(msg.id, problem, "give a pose for each shape, or the object's pose alone")
     if poses:
-        shapes = [_at(_transform(pose), each) for pose, each in zip(poses, shapes)]
-    return CollisionBody(msg.header.frame_id, _transform(msg.pose), shapes)
+        shapes = [_at(_transform(pose, msg.id), each) for pose, each in zip(poses, shapes)]
+    return CollisionBody(msg.header.frame_id, _transform(msg.pose, msg.id), shapes)
 
 
 def _shapes(msg) -> list[KnownObstacle]:
@@ -97,15 +99,15 @@ def _shapes(msg) -> list[KnownObstacle]:
             found = f"it has a primitive of type {primitive.type} with {len(primitive.dimensions)} dimensions"
             raise object_error(name, found, "give boxes, spheres and cylinders")
         size = tuple(float(primitive.dimensions[place]) for place in places)
-        shapes.append(_at(_nth(msg.primitive_poses, number), KnownObstacle(name, shape, size)))
+        shapes.append(_at(_nth(msg.primitive_poses, number, name), KnownObstacle(name, shape, size)))
     for number, mesh in enumerate(msg.meshes):
         points = np.array([(point.x, point.y, point.z) for point in mesh.vertices], np.float64).reshape(-1, 3)
-        shapes.append(_at(_nth(msg.mesh_poses, number), KnownObstacle(name, POINTS, points=points)))
+        shapes.append(_at(_nth(msg.mesh_poses, number, name), KnownObstacle(name, POINTS, points=points)))
     return shapes
 
 
-def _nth(poses: Sequence, number: int) -> Transforms:
-    return _transform(poses[number]) if number < len(poses) else IDENTITY
+def _nth(poses: Sequence, number: int, name: str) -> Transforms:
+    return _transform(poses[number], name) if number < len(poses) else IDENTITY
 
 
 def _placed(outer: Transforms, inner: KnownObstacle) -> KnownObstacle:
@@ -126,10 +128,18 @@ def _is_identity(pose: Transforms) -> bool:
     return not pose[0].any() and not pose[1][:, :3].any()
 
 
-def _transform(pose) -> Transforms:
-    """Position [1, 3] m and quaternion [1, 4] of length 1; one of zeros, as messages begin, does not turn."""
+def _transform(pose, name: object) -> Transforms:
+    """Position [1, 3] m and quaternion [1, 4] of length 1; one of zeros, as messages begin, does not turn.
+
+    Raises:
+        ObstacleError: a number is not finite.
+    """
     p, q = pose.position, pose.orientation
-    quaternion = np.array([[q.x, q.y, q.z, q.w]], np.float64)
+    position, quaternion = np.array([[p.x, p.y, p.z]], np.float64), np.array([[q.x, q.y, q.z, q.w]], np.float64)
     length = np.linalg.norm(quaternion)
+    if not np.isfinite(position).all():
+        raise object_error(name, f"its position is {position[0].tolist()}", "give three finite numbers, in metres")
+    if not np.isfinite(length):
+        raise object_error(name, f"its orientation is {quaternion[0].tolist()}", "give a quaternion x y z w")
     quaternion = quaternion / length if length else np.array([[0.0, 0.0, 0.0, 1.0]])
-    return np.array([[p.x, p.y, p.z]], np.float64), quaternion
+    return position, quaternion

@@ -18,7 +18,8 @@ class ObstacleInputs:
     """The collision objects of the newest planning scene. Safe to use from several threads.
 
     Octomaps, planes and bodies attached to the robot are not taken; `left_out` names them. A body that is attached is
-    no obstacle any more, or the robot would touch what it carries.
+    no obstacle any more, or the robot would touch what it carries. An object whose move cannot be read stays where it
+    was, and is named until its place is known again.
     """
 
     def __init__(self) -> None:
@@ -46,12 +47,15 @@ class ObstacleInputs:
                     self._take(each)
                 except ObstacleError as error:
                     fault = fault or error
-                    if _operation(each) != MOVE or str(each.id) not in self._held:
-                        self._unread[str(each.id)] = error.problem
+                    self._note(str(each.id), _operation(each), error.problem)
             if octomap.id or not msg.is_diff:  # changes without an octomap leave it as it is
                 self._has_octomap = len(octomap.data) > 0
             for body in bodies:
-                self._attach(body)
+                try:
+                    self._attach(body)
+                except ObstacleError as error:
+                    fault = fault or error
+                    self._note(str(body.object.id), _operation(body.object), error.problem)
         if fault:
             raise fault
 
@@ -67,6 +71,8 @@ class ObstacleInputs:
             said = ["the octomap"] * self._has_octomap
             said += [f"'{short(name)}', attached to '{short(link)}'" for name, link in self._attached.items()]
             said += [f"'{short(name)}' ({problem})" for name, problem in self._unread.items()]
+            moves = {name: body.moved_away for name, body in self._held.items() if body.moved_away}
+            said += [f"the new place of '{short(name)}' ({problem})" for name, problem in moves.items()]
         return listed(said)
 
     def now(self, frames: Collection[str | None]) -> tuple[tuple[KnownObstacle, ...], str]:
@@ -80,7 +86,7 @@ class ObstacleInputs:
         return found, f"obstacles are known in {wanted} only, not {listed(others)}" if others else ""
 
     def _take(self, msg) -> None:
-        name, operation = str(msg.id), _operation(msg)
+        name, operation = str(msg.id), _known_operation(msg)
         if operation == REMOVE:
             for gone in [name] if name else [*self._held, *self._unread]:
                 self._held.pop(gone, None)
@@ -90,7 +96,7 @@ class ObstacleInputs:
             if name not in self._held:
                 problem = self._unread.get(name, "it moves, and its shapes are not known")
                 raise object_error(name, problem, "publish it with its shapes and the operation ADD first")
-            self._held[name] = moved(self._held[name], msg)  # where it cannot be moved, it stays where it was
+            self._held[name] = moved(self._held[name], msg)
             return
         self._attached.pop(name, None)
         before = self._held.pop(name, None)  # where the new one cannot be read, the old one does not count either
@@ -101,7 +107,7 @@ class ObstacleInputs:
             raise object_error(name, "it has planes, which are not taken", "give a large box")
 
     def _attach(self, msg) -> None:
-        name, removed = str(msg.object.id), _operation(msg.object) == REMOVE
+        name, removed = str(msg.object.id), _known_operation(msg.object) == REMOVE
         if removed:
             for gone in [name] if name else list(self._attached):
                 self._attached.pop(gone, None)
@@ -109,6 +115,19 @@ class ObstacleInputs:
         self._attached[name] = str(msg.link_name)
         self._held.pop(name, None)
         self._unread.pop(name, None)
+
+    def _note(self, name: str, operation: int, problem: str) -> None:
+        """Keep why a message about an object cannot be used. Where it cannot be moved, it stays where it was."""
+        if operation == MOVE and name in self._held:
+            self._held[name].moved_away = problem
+        else:
+            self._unread[name] = problem
+
+
+def _known_operation(msg) -> int:
+    if (operation := _operation(msg)) not in range(4):
+        raise object_error(msg.id, f"its operation is {operation}", "give ADD, REMOVE, APPEND or MOVE")
+    return operation
 
 
 def _operation(msg) -> int:

@@ -11,7 +11,7 @@ from astra_ros.nodes.imagine.inputs import Request
 from astra_ros.nodes.imagine.message_readers import Clocks
 from astra_ros.nodes.imagine.plan_inputs import HeldPlan
 from astra_ros.nodes.imagine.robot_state import RobotState
-from astra_ros.nodes.imagine.settings import NodeSettings
+from astra_ros.nodes.imagine.settings import ImagineSettings, NodeSettings
 from astra_ros.plans.errors import PlanError
 from astra_ros.plans.path_plan import PathPlan
 from astra_ros.plans.plan import renamed
@@ -26,14 +26,14 @@ class PlanDecider:
     whenever another plan loses against it.
 
     Args:
-        sources: names of the plan sources, in their order.
+        settings: what is set now. It names the plan sources, in their order.
         say_once: tells what happens to a plan that is handed on, the first time.
     """
 
     def __init__(
-        self, sources: Sequence[str], robot: RobotState, clocks: Clocks, say_once: Callable[[str], object]
+        self, settings: Callable[[], NodeSettings], robot: RobotState, clocks: Clocks, say_once: Callable[[str], object]
     ) -> None:
-        self._chooser = PlanChooser(list(sources))
+        self._chooser, self._settings = PlanChooser(list(settings().sources)), settings
         self._robot, self._clocks, self._say_once = robot, clocks, say_once
         self._handed_on: HeldPlan | None = None  # the last one
 
@@ -48,7 +48,7 @@ class PlanDecider:
         chosen = request.held[choice.name] if choice.name else None
         repeats = chosen is not None and chosen.handed_on and not asked
         hands_on = chosen is not None and not repeats
-        withheld = self._withheld(imaginer, choice.name, chosen, settings, hands_on)
+        withheld = self._withheld(imaginer, choice.name, chosen, own, hands_on)
         # A plan that wins anew after another one was handed on is not what the robot executes.
         if chosen is not None and not withheld and (hands_on or chosen is self._handed_on):
             self._chooser.taken(choice, self._clocks.monotonic_s())
@@ -82,11 +82,11 @@ class PlanDecider:
         return self._chooser.choose(known, settings.own.choice, self._clocks.monotonic_s())
 
     def _withheld(
-        self, imaginer: Imaginer, name: str, chosen: HeldPlan | None, settings: NodeSettings, hands_on: bool
+        self, imaginer: Imaginer, name: str, chosen: HeldPlan | None, own: ImagineSettings, hands_on: bool
     ) -> str:
-        """Why the chosen plan must not be handed on, or '': what was true when the request began may have changed.
-        Where it would not be handed on (``hands_on``), the robot may execute it already."""
-        own, inputs = settings.own, self._robot.inputs
+        """Why the chosen plan must not be handed on, or '': what was true when the request began may have changed,
+        also the vehicle's limits. Where it would not be handed on (``hands_on``), the robot may execute it already."""
+        inputs = self._robot.inputs
         reason = inputs.not_ready(own.camera_timeout_s)
         if not reason and chosen is not None:
             if inputs.plans.too_old(chosen):
@@ -96,7 +96,7 @@ class PlanDecider:
                 plan, timeout_s = renamed(chosen.message.plan, name), own.camera_timeout_s
                 try:
                     if isinstance(plan, PathPlan):
-                        inputs.base.check_start(plan, settings.vehicle, timeout_s)
+                        inputs.base.check_start(plan, self._settings().vehicle, timeout_s)
                     else:
                         imaginer.prepare.check_start(plan, self._robot.now(timeout_s))
                 except PlanError as error:

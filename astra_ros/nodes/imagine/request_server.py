@@ -67,8 +67,7 @@ class RequestServer:
     _file: DecisionFile = field(default_factory=DecisionFile)
 
     def __post_init__(self) -> None:
-        sources = list(self.settings().sources)
-        self._decider = PlanDecider(sources, self.robot, self.clocks, self.health.say_once)
+        self._decider = PlanDecider(self.settings, self.robot, self.clocks, self.health.say_once)
 
     def robot_unknown(self) -> str | None:
         """Why the plans that wait cannot be compared with where the robot is, or None."""

@@ -88,6 +88,17 @@ def test_a_clock_that_jumps_back_ends_a_motion(bench):
     assert bench.tick(-5.0) == "stand" and len(bench.requests) == 2
 
 
+@pytest.mark.parametrize("before_s, back_s", [(-0.5, -5.0), (10.0, -0.2)])
+def test_a_motion_that_ended_is_not_driven_again_where_the_clock_comes_back_to_it(bench, before_s, back_s):
+    assert bench.decide() == AHEAD
+    began_s = bench.now_s
+    bench.tick(ACT_S + before_s)
+    bench.now_s = began_s + back_s
+    for _ in range(80):
+        assert bench.tick() == "stand"
+    assert len(bench.requests) == 2
+
+
 def test_a_base_that_is_paused_or_done_is_stopped_once_and_left_to_others(bench):
     assert bench.decide() == AHEAD
     bench.pilot.pause()
@@ -116,4 +127,18 @@ def test_what_was_decided_about_a_map_that_is_gone_is_dropped(bench):
     bench.requests[1].set_result(MOTION)
     assert bench.tick() == "stand" and bench.shown == [MOTION] and bench.pilot.decisions == 1
     bench.requests[2].set_result(MOTION)
+    assert bench.tick() == AHEAD
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_was_asked_for_before_a_pause_is_not_driven_after_it(bench, late):
+    bench.tick()
+    bench.pilot.pause()
+    assert bench.tick() == "stand"
+    bench.pilot.resume()  # others may have driven the base
+    if late:
+        assert bench.tick() == "stand" and len(bench.requests) == 1
+    bench.requests[0].set_result(MOTION)
+    assert bench.tick() == "stand" and not bench.shown and bench.pilot.decisions == 0
+    bench.requests[1].set_result(MOTION)
     assert bench.tick() == AHEAD

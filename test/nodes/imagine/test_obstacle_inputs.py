@@ -126,16 +126,54 @@ def test_shapes_move_in_their_object_where_their_poses_are_given():
 
 
 @pytest.mark.parametrize("bad", ["pose", "count"])
-def test_an_object_that_cannot_be_moved_stays_where_it_was(bad):
-    inputs = ObstacleInputs()
-    inputs.on_scene(scene(collision_object("cup", [((SPHERE, [0.2]), pose(1.0))])))
+@pytest.mark.parametrize("then", ["move", "add", "remove", "attach", "scene"])
+def test_an_object_that_cannot_be_moved_stays_where_it_was_and_is_named_until_its_place_is_known(bad, then):
+    inputs, ball = ObstacleInputs(), ((SPHERE, [0.2]), pose(1.0))
+    floor = collision_object("floor", [ball], planes=[Fields()])
+    with pytest.raises(ObstacleError):
+        inputs.on_scene(scene(collision_object("cup", [ball]), floor))
+    planes = inputs.left_out
     before = inputs.now(["world"])
     move = collision_object("cup", operation=MOVE, at=pose(float("nan") if bad == "pose" else 2.0))
     move.primitive_poses = [pose(), pose()] if bad == "count" else []
     with pytest.raises(ObstacleError) as error:
         inputs.on_scene(scene(move, is_diff=True))
     assert "'cup'" in error.value.thing and error.value.cure
-    assert inputs.now(["world"]) == before and inputs.left_out == ""
+    assert inputs.now(["world"]) == before and "'cup' (it" in inputs.left_out
+    inputs.on_scene(scene(collision_object("cup", [ball], APPEND), is_diff=True))
+    assert "'cup' (" in inputs.left_out, "shapes beside its own do not say where it is"
+    if then in ("move", "add", "remove"):
+        operation = {"move": MOVE, "add": ADD, "remove": REMOVE}[then]
+        shapes = [ball] if then == "add" else []
+        inputs.on_scene(scene(collision_object("cup", shapes, operation, at=pose(3.0)), is_diff=True))
+        assert inputs.left_out == planes
+    else:
+        inputs.on_scene(scene(is_diff=then == "attach", attached=[body("cup")] if then == "attach" else ()))
+        assert "'cup' (" not in inputs.left_out
+
+
+def test_a_place_that_is_not_known_is_a_lasting_warning():
+    bench = CoreBench()
+    bench.core.on_planning_scene(scene(collision_object("cup", [((SPHERE, [0.2]), pose(1.0))])))
+    move = collision_object("cup", operation=MOVE, at=pose(float("nan")))
+    bench.core.on_planning_scene(scene(move, is_diff=True))
+    bench.pass_time(1000.0)
+    assert bench.status("obstacles").level == WARN and "'cup'" in bench.status("obstacles").values["left_out"]
+
+
+def test_an_unknown_operation_is_refused_by_name_and_changes_nothing():
+    inputs, ball = ObstacleInputs(), ((SPHERE, [0.2]), pose(1.0))
+    inputs.on_scene(scene(collision_object("cup", [ball])))
+    before = inputs.now(["world"])
+    odd = collision_object("cup", [((SPHERE, [0.5]), pose())], 7)
+    for changes in (scene(odd, is_diff=True), scene(is_diff=True, attached=[body("cup", operation=7)])):
+        with pytest.raises(ObstacleError) as error:
+            inputs.on_scene(changes)
+        assert "'cup'" in error.value.thing and "7" in error.value.problem and "MOVE" in error.value.cure
+        assert inputs.now(["world"]) == before and "'cup' (" in inputs.left_out
+        inputs.on_scene(scene(collision_object("cup", [ball]), is_diff=True))
+        assert inputs.left_out == ""
+        before = inputs.now(["world"])
 
 
 def test_a_move_of_an_unknown_object_is_refused_and_named_until_its_shapes_come():
@@ -194,6 +232,10 @@ def test_objects_of_other_frames_are_named():
         collision_object("bad", [((SPHERE, [1.0]), pose(float("inf")))]),
         collision_object("bad", meshes=[([(0, 0, 0)], pose())]),
         collision_object("bad", operation=MOVE),
+        collision_object("bad", operation=7),
+        collision_object("bad", at=pose(float("nan"))),
+        collision_object("bad", at=pose(turn=(0.0, 0.0, float("inf"), 1.0))),
+        collision_object("bad", planes=[Fields()], at=pose(turn=(float("nan"), 0.0, 0.0, 1.0))),
     ],
 )
 def test_an_object_that_cannot_be_read_is_refused_and_the_others_are_taken(bad):

@@ -1,5 +1,6 @@
 """Paths in the core of the imagine node: they wait for odometry and tf, begin where the base is, and are refused."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -165,6 +166,19 @@ def test_nothing_is_handed_on_where_the_base_has_left_the_path_meanwhile():
     bench.imaginer.meanwhile = lambda: bench.odometry(y=4.0)
     bench.path(6.0), bench.path(8.0)
     assert not bench.handed_on and "4.00 m" in bench.status("requests").message
+
+
+def test_nothing_is_handed_on_that_breaks_a_limit_which_was_lowered_meanwhile():
+    bench = PathBench()
+    bench.odometry()
+
+    def lower():
+        bench.settings = replace(bench.settings, vehicle=replace(bench.settings.vehicle, max_speed=1.0))
+
+    bench.imaginer.meanwhile = lower
+    bench.path(6.0), bench.path(8.0)
+    assert bench.decisions and not bench.handed_on
+    assert bench.decisions[-1].withheld and "at most 1 m/s" in bench.decisions[-1].withheld
 
 
 def test_a_path_longer_than_the_horizon_is_refused_or_judged_by_its_beginning():
