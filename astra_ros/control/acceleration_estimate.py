@@ -11,12 +11,20 @@ GAP_S = 1.0  # after such a gap, what was before does not count
 
 @dataclass(eq=False)
 class AccelerationEstimate:
-    """The change of the speed over the last ``WINDOW_S``, or over the last report if that is older."""
+    """The change of the speed over the last ``WINDOW_S``, or over the last report if that is older.
+
+    A report that comes twice, with the same time and speed, counts once.
+    """
 
     _reports: deque[tuple[float, float]] = field(default_factory=deque)  # (s, m/s), the newest last
 
     def add(self, time_s: float, speed: float) -> None:
-        """Take a speed, m/s, and when it was measured. Begins anew where time runs backwards or has a gap."""
+        """Take a speed, m/s, and when it was measured.
+
+        Begins anew where time stands still and the speed does not, runs backwards, or has a gap.
+        """
+        if self._reports and self._reports[-1] == (time_s, speed):
+            return
         if self._reports and not 0.0 < time_s - self._reports[-1][0] <= GAP_S:
             self._reports.clear()
         self._reports.append((time_s, speed))

@@ -63,14 +63,17 @@ def lane_paths(
     frame: str,
     settings: LanePathSettings = LanePathSettings(),
     acceleration: float = 0.0,
+    max_speed: float = math.inf,
 ) -> list[tuple[str, PathPlan]]:
     """Timed paths of ``PLAN_S`` from where the vehicle is.
 
     Args:
         route: float64 [N, 2] x, y (m) of points along the route, in the frame of ``state``; its first point lies behind
-            the vehicle. It must be longer than the paths.
+            the vehicle. It must be longer than the paths, and longer still where they cut a bend: one that it is too
+            short for stays where it ends.
         frame: its name.
         acceleration: the vehicle's, along its way, m/s^2.
+        max_speed: the vehicle's, m/s; where it still speeds up, a path does not lead it beyond.
 
     Returns:
         (kind, path) of each candidate. Where the vehicle stands, the path to rest is left out, since it leads nowhere.
@@ -98,16 +101,21 @@ def lane_paths(
         if len(found) == settings.count:
             break
         wish = speed_share * settings.cruise
-        moved = ways(max(0.0, state.speed), acceleration, wish, change, times)
+        moved = ways(max(0.0, state.speed), acceleration, wish, change, times, max_speed)
         # Where the route bends or the path leads across, a metre of the one is not a metre of the other.
-        onward = np.arange(0.0, 1.5 * float(moved[-1]) + 2.0, 0.25)
-        at = here + onward
-        points = np.stack([np.interp(at, along, column) for column in route.T], axis=1)
-        directions = np.stack([np.interp(at, along, column) for column in tangents.T], axis=1)
-        directions /= np.hypot(*directions.T)[:, None]
-        offsets = _offsets(onward, begin, share * settings.side_m, max(abs(state.speed), wish))
-        points += offsets[:, None] * np.stack([-directions[:, 1], directions[:, 0]], axis=1)
-        driven = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
+        reach = 1.5 * float(moved[-1]) + 2.0
+        while True:
+            onward = np.arange(0.0, reach, 0.25)
+            at = here + onward
+            points = np.stack([np.interp(at, along, column) for column in route.T], axis=1)
+            directions = np.stack([np.interp(at, along, column) for column in tangents.T], axis=1)
+            directions /= np.hypot(*directions.T)[:, None]
+            offsets = _offsets(onward, begin, share * settings.side_m, max(abs(state.speed), wish))
+            points += offsets[:, None] * np.stack([-directions[:, 1], directions[:, 0]], axis=1)
+            driven = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
+            if driven[-1] >= moved[-1] or at[-1] >= along[-1]:
+                break
+            reach *= 1.5
         points = np.stack([np.interp(moved, driven, column) for column in points.T], axis=1)
         try:
             found.append((kind, PathPlan(frame, np.insert(points, 2, 0.0, axis=1), times, kind)))
@@ -118,7 +126,7 @@ def lane_paths(
 
 def _offsets(onward: np.ndarray, begin: tuple[float, float, float], end: float, speed: float) -> np.ndarray:
     """Metres beside the route at metres along it: from an offset, slope and bend to a level offset, as soon as comfort
-    at that speed allows."""
+    at that speed allows; where it does not within ``LONGEST_SHIFT`` times the shortest way, that late."""
     shortest = max(SHIFT_M, SHIFT_S * speed)
     shares = np.linspace(0.0, 1.0, 21)
     for length in np.linspace(1.0, LONGEST_SHIFT, 9) * shortest:

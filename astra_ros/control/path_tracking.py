@@ -9,6 +9,7 @@ import numpy as np
 
 from astra_ros.control.vehicle import MOTION_NAMES, VehicleState, advance
 from astra_ros.control.vehicle_controller import COMFORT, VehicleController, Waypoint
+from astra_ros.plans.durations import STEP_S
 from astra_ros.plans.errors import BrokenLimit, PlanError, StartError
 from astra_ros.plans.path_plan import PathPlan
 from astra_ros.plans.velocity_plan import VelocityPlan
@@ -18,6 +19,7 @@ SUBSTEPS = 2  # of a period of the controller, in which the vehicle's motion is 
 LONGEST_S = 3600.0
 NEAR_M = 5.0  # how far along its path a vehicle is looked for from where it was
 ARRIVED_M = 0.1
+SMOOTH_S = 2 * STEP_S  # over which a path's speed is taken; between straight lines it would be steps
 LEAST_S = 1e-6  # a shorter ramp is none
 SLACK = 1.05  # stamps may ask for this share of the greatest speed: poses lie on chords, and stamps are rounded
 
@@ -71,11 +73,10 @@ class FollowedPath:
             problem, cure = "the robot is at its end, or beyond it", "send where to go from there"
             raise StartError(problem, thing=title, cure=cure, found=length - here, limit=ARRIVED_M)
         if path.times_s is None:
-            self._times, self._at, self._speeds = self._profile(here, length, state.speed, settings.speed)
+            self._times, self._at = self._profile(here, length, state.speed, settings.speed)
         else:
             begins = float(np.interp(here, self._s, path.times_s))
             self._times, self._at = path.times_s - begins, self._s
-            self._speeds = np.gradient(self._at, self._times)  # of straight lines in between, they would be steps
             self._check_speed(path, begins)
         self.duration_s = float(self._times[-1])
         if self.duration_s > LONGEST_S:
@@ -101,9 +102,11 @@ class FollowedPath:
         controller = self._controller
         here, self.away_m = self.nearest(state, self._here, self._here + NEAR_M)
         self._here = here
-        now = float(np.interp(time_s, self._times, self._at))
-        speed = float(np.interp(time_s + period_s / 2, self._times, self._speeds))
-        speed += controller.settings.catch_up * (now - here)
+        middle = time_s + period_s / 2
+        half = min(SMOOTH_S / 2, middle - float(self._times[0]), float(self._times[-1]) - middle)
+        half = max(half, period_s / 2)
+        now, begin, end = np.interp([time_s, middle - half, middle + half], self._times, self._at)
+        speed = float((end - begin) / (2 * half) + controller.settings.catch_up * (now - here))
         aim = here + controller.lookahead(state.speed)
         x, y = self._place(aim)
         return Waypoint(x, y, max(0.0, speed))
@@ -133,8 +136,8 @@ class FollowedPath:
             x, y = x + beyond * float(leg[0]), y + beyond * float(leg[1])
         return x, y
 
-    def _profile(self, here: float, length: float, speed: float, cruise: float) -> tuple[np.ndarray, ...]:
-        """Times, places along the path and speeds there: from the vehicle's speed to the nominal one, and to rest."""
+    def _profile(self, here: float, length: float, speed: float, cruise: float) -> tuple[np.ndarray, np.ndarray]:
+        """Times and places along the path: from the vehicle's speed to the nominal one, and to rest at the end."""
         limits, way = self._controller.limits, length - here
         cruise, begin = min(cruise, limits.max_speed), max(0.0, speed)
         braking, acceleration = COMFORT * limits.braking, limits.acceleration
@@ -143,7 +146,7 @@ class FollowedPath:
         top = min(max(cruise, 1e-3), top)
         if begin > top:  # it slows down first
             acceleration = braking
-        times, places, speeds, at_s, at = [0.0], [0.0], [begin], 0.0, 0.0
+        times, places, at_s, at = [0.0], [0.0], 0.0, 0.0
         ramps = [(begin, top, abs(top - begin) / acceleration), (top, top, 0.0), (top, 0.0, top / braking)]
         used = sum((a + b) / 2 * seconds for a, b, seconds in ramps)
         ramps[1] = (top, top, max(0.0, way - used) / top)
@@ -154,9 +157,8 @@ class FollowedPath:
                     t = share * seconds
                     times.append(at_s + t)
                     places.append(at + a * t + (b - a) / seconds * t * t / 2)
-                    speeds.append(float(a + share * (b - a)))
             at_s, at = times[-1], places[-1]
-        return np.array(times), here + np.minimum(np.array(places), way), np.array(speeds)
+        return np.array(times), here + np.minimum(np.array(places), way)
 
 
 @dataclass(frozen=True, eq=False)

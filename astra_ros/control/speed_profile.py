@@ -24,7 +24,9 @@ class SpeedChange:
     jerk: float
 
 
-def ways(speed: float, acceleration: float, wish: float, change: SpeedChange, times_s: np.ndarray) -> np.ndarray:
+def ways(
+    speed: float, acceleration: float, wish: float, change: SpeedChange, times_s: np.ndarray, limit: float = math.inf
+) -> np.ndarray:
     """How far a vehicle has come at times, that goes over from one speed to another and keeps it.
 
     Its acceleration goes over time from the present one to the largest, or less for a small change, stays there, and
@@ -34,11 +36,13 @@ def ways(speed: float, acceleration: float, wish: float, change: SpeedChange, ti
         speed: now, m/s, >= 0; acceleration: now, m/s^2, taken for at most what ``change`` allows.
         wish: m/s, >= 0.
         times_s: [N] from now on, increasing.
+        limit: m/s; the present acceleration is taken for less where it would lead beyond it before it could end.
 
     Returns:
         float64 [N] m.
     """
     begin = min(max(acceleration, -change.braking), change.acceleration)
+    begin = min(begin, math.sqrt(2 * change.jerk * max(0.0, limit - speed)))
     if speed <= 0.0:
         begin = max(0.0, begin)
     jerk = change.jerk

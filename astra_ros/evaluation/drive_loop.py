@@ -120,7 +120,8 @@ class DriveLoop:
         """Paths along the lane; obstacles and traffic are not known to them."""
         self.began = car = self.state()
         settings, acceleration = LanePathSettings(count=self.count), self._driver.acceleration if self._driver else 0.0
-        found = lane_paths(lane_ahead(self.world.layout, car), car, FRAME, settings, acceleration)
+        route, max_speed = lane_ahead(self.world.layout, car), self.world.limits.max_speed
+        found = lane_paths(route, car, FRAME, settings, acceleration, max_speed)
         return [path for _, path in found]
 
 

@@ -16,6 +16,13 @@ def test_the_change_over_the_window_counts():
     assert estimate.value == pytest.approx(0.0)
 
 
+def test_a_report_that_comes_twice_changes_nothing():
+    estimate = AccelerationEstimate()
+    for time_s, speed in [(10.0, 0.0), (10.5, 1.0), (10.5, 1.0)]:
+        estimate.add(time_s, speed)
+    assert estimate.value == pytest.approx(2.0)
+
+
 @pytest.mark.parametrize("step_s", [0.0, -5.0, 2 * GAP_S])
 def test_it_begins_anew_where_time_jumps(step_s):
     """As when a simulation is reset, or where stamps are not filled in."""

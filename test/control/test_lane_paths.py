@@ -85,6 +85,23 @@ def test_a_path_begins_as_the_car_moves():
     assert all(bending - straight > 0.02 for bending, straight in zip(legs(0.25), legs(0.0), strict=True))
 
 
+def test_a_car_at_its_greatest_speed_that_still_speeds_up_can_follow_them():
+    controller, state = VehicleController(), VehicleState(0.0, 0.0, 0.0, 8.0)
+    settings = LanePathSettings(count=len(KINDS), cruise=8.0)
+    made = lane_paths(ROUTE, state, "odom", settings, 2.0, controller.limits.max_speed)
+    assert len(made) == len(KINDS)
+    for kind, path in made:
+        assert track(path, state, controller).away_m.max() < 0.25, kind
+
+
+def test_a_path_on_the_inner_side_of_a_tight_bend_is_driven_to_its_end():
+    """Radius 5 m, the car 4 m from the route: a metre of its path is several metres of the route."""
+    made = dict(lane_paths(bent(5.0, 60.0), VehicleState(0.0, 4.0, 0.0, 2.0), "odom", SETTINGS))
+    for kind in set(made) - {"stop"}:
+        steps = np.hypot(*np.diff(made[kind].positions[:, :2], axis=0).T)
+        assert steps[-1] > 0.2 * steps.max(), kind
+
+
 def test_a_path_to_rest_is_left_out_where_the_car_stands():
     standing, moving = (by_kind(VehicleState(0.0, 0.0, 0.0, speed), count=8) for speed in (0.0, 2.0))
     assert "stop" not in standing and "stop" in moving

@@ -61,6 +61,21 @@ def test_stamps_say_how_fast_and_a_robot_further_along_takes_less_time():
     assert from_rest.states[-1].x == pytest.approx(30.0, abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("places", "times", "speed"),
+    [
+        ([0.0, 16.0, 20.0], [0.0, 4.0, 8.0], 4.0),  # 4 m/s, then 1 m/s
+        ([0.0, 4.0, 8.0, 9.0, 10.0], [0.0, 1.0, 2.0, 3.0, 4.0], 4.0),
+        ([0.0, 9.0, 9.0, 18.0], [0.0, 3.0, 6.0, 9.0], 3.0),  # it waits for 3 s
+    ],
+)
+def test_stamps_far_apart_are_followed_too(places, times, speed):
+    along = path(np.stack([places, np.zeros(len(places))], axis=1), np.array(times))
+    made = track(along, VehicleState(0.0, 0.0, 0.0, speed), CONTROLLER)
+    asked = np.interp(np.arange(len(made.states)) * CONTROLLER.period_s, times, places)
+    assert np.abs(asked - [state.x for state in made.states]).max() < 0.5  # a vehicle needs time to change its speed
+
+
 def test_a_path_elsewhere_behind_or_too_tight_is_refused():
     with pytest.raises(StartError) as error:
         track(path(LINE), VehicleState(5.0, 3.0, 0.0), CONTROLLER)

@@ -17,6 +17,16 @@ def test_the_way_is_that_of_a_ramp_with_rounded_ends():
     assert ways(4.0, 0.0, 0.0, CHANGE, TIMES)[-1] == pytest.approx(2.0 * (4 / 3 + 3 / 4), abs=0.01)
 
 
+@pytest.mark.parametrize("speed", [5.0, 7.6, 8.0, 8.2])
+@pytest.mark.parametrize("wish", [0.0, 8.0])
+def test_an_acceleration_ends_at_the_limit(speed, wish):
+    """At 2 m/s^2 it would gain 2 / 2 * 2 / 4 = 0.5 m/s."""
+    speeds = np.diff(ways(speed, 2.0, wish, CHANGE, TIMES, limit=8.0)) / 0.05
+    assert speeds.max() <= max(speed, 8.0) + 0.01
+    if speed + 0.5 <= 8.0:  # and where it does not reach the limit, it begins as the vehicle moves
+        assert speeds[1] - speeds[0] == pytest.approx(0.09, abs=0.01)
+
+
 @pytest.mark.parametrize("speed", [0.0, 0.3, 5.0])
 @pytest.mark.parametrize("acceleration", [-20.0, -2.5, 0.0, 2.0])
 @pytest.mark.parametrize("wish", [0.0, 0.4, 5.0, 8.0])

@@ -26,6 +26,7 @@ from astra_ros.nodes.imagine.settings import LONGEST_S, MOST_SEED
 from astra_ros.nodes.planners.proposer import Proposer, RobotStateSettings
 from astra_ros.nodes.qos import best_effort
 from astra_ros.settings import setting
+from astra_ros.simulation.drive.motion import CarLimits
 from astra_ros.simulation.drive.routes import lane_ahead, layout_of
 
 
@@ -91,7 +92,8 @@ class DrivePlanner(Proposer[DrivePlannerSettings]):
         rates = base.velocities
         car = VehicleState(base.x, base.y, base.yaw, rates.get("linear.x", 0.0), rates.get("angular.z", 0.0))
         route = lane_ahead(self._layout, car)
-        candidates = lane_paths(route, car, base.frame, self.settings.paths, self._acceleration.value)
+        acceleration, max_speed = self._acceleration.value, CarLimits().max_speed
+        candidates = lane_paths(route, car, base.frame, self.settings.paths, acceleration, max_speed)
         stamp = self.node.get_clock().now().to_msg()
         self.send([plan_to_path(path, stamp) for _, path in candidates])
         return [kind for kind, _ in candidates]

@@ -32,33 +32,38 @@ class PathDriver:
     def __init__(self, world: DriveWorld, settings: TrackingSettings = TrackingSettings()) -> None:
         self.world, self._settings = world, settings
         self.controller = VehicleController(world.limits)
-        self.acceleration = 0.0
         self.forget()
 
     def forget(self) -> None:
         """Follow nothing any more, as after a reset of the world."""
-        self._way: FollowedPath | None = None
+        self.acceleration = 0.0
+        self._follow(None)
+
+    def _follow(self, way: FollowedPath | None) -> None:
+        self._way = way
         self._elapsed_s = self.most_away_m = 0.0
 
     def command(self, plan: PathPlan | VelocityPlan) -> None:
         """Follow a plan from now on; it replaces the one before. Raises PlanError, and then the old one stays."""
         if isinstance(plan, VelocityPlan):
             self.world.command(plan)
-            self.forget()
+            self._follow(None)
             return
-        way = FollowedPath(plan, self.world.state().car, self.controller, self._settings)
-        self.forget()
-        self._way = way
+        self._follow(FollowedPath(plan, self.world.state().car, self.controller, self._settings))
 
     def step(self, seconds: float) -> None:
-        """Let time pass; the controller acts once each of its periods."""
-        count = max(1, math.ceil(seconds / self.controller.period_s - 1e-6))
-        for _ in range(count):
+        """Let time pass, in whole physics steps as the world does, at least one; the controller acts once each of its
+        periods, or more often where steps end in between."""
+        hz = self.world.settings.physics_hz
+        ticks = max(1, round(seconds * hz))
+        count = math.ceil(ticks / max(1, math.floor(self.controller.period_s * hz + 1e-6)))
+        for index in range(count):
+            passes_s = ((index + 1) * ticks // count - index * ticks // count) / hz
             speed = self.world.state().car.speed
             if self._way is not None:
-                self._act(seconds / count)
-            self.world.step(seconds / count)
-            self.acceleration = (self.world.state().car.speed - speed) / (seconds / count)
+                self._act(passes_s)
+            self.world.step(passes_s)
+            self.acceleration = (self.world.state().car.speed - speed) / passes_s
 
     def render(self) -> np.ndarray:
         """The camera's view: uint8 [height, width, 3] RGB."""

@@ -25,9 +25,9 @@ def test_the_car_drives_and_is_filmed(small_car_model, tmp_path, capsys, monkeyp
 def test_paths_are_followed_within_25_cm_and_nothing_is_driven_where_nothing_is_chosen(small_car_model):
     model = load_world_model("torch", str(small_car_model), "cpu")
     with make(size=16) as world:
-        first = drive_loop.DriveLoop(model, world, 4, LoopSettings(4, 3), lambda moment, paths: Choice(0))
-        assert [cycle.choice.index for cycle in first.episode(1003)] == [0, 0, 0]
-        assert first.outcome.followed and first.outcome.choices == 3 and first.outcome.rests == 0
+        first = drive_loop.DriveLoop(model, world, 4, LoopSettings(4, 4), lambda moment, paths: Choice(0))
+        assert [cycle.choice.index for cycle in first.episode(1003)] == [0] * 4
+        assert first.outcome.followed and first.outcome.choices == 4 and first.outcome.rests == 0
         # The planner knows no obstacles: its first path leads into one here.
         assert first.outcome.progress > 0.2 and first.outcome.collision
         none = drive_loop.DriveLoop(model, world, 4, LoopSettings(4, 2), lambda moment, paths: Choice(None))

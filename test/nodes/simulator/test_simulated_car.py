@@ -88,6 +88,27 @@ def test_along_a_path_it_brakes_no_harder_than_its_controller_would(car, step_s)
     assert car.world.state().car.speed == pytest.approx(speed + driver.acceleration * step_s)
 
 
+@pytest.mark.parametrize(("asked_s", "ticks"), [(0.0, 1), (0.01, 1), (1 / 24, 5), (0.254, 30)])
+def test_a_drivers_time_is_that_of_the_world(car, asked_s, ticks):
+    """Which goes on in whole steps of physics, 120 a second here, at least one."""
+    car.reset(SEED)
+    driver, began_s = PathDriver(car.world), car.world.time_s
+    x, y, yaw, *_ = car.world.state().car
+    ahead = np.arange(0.0, 5.0)[:, None] * [np.cos(yaw), np.sin(yaw), 0.0] + [x, y, 0.0]
+    driver.command(PathPlan("odom", ahead, np.arange(5.0) / 7.0))  # the car speeds up as it can
+    steps = 2 if asked_s > 0.1 else 10
+    for _ in range(steps):
+        driver.step(asked_s)
+        assert driver.acceleration == pytest.approx(car.world.limits.acceleration)
+    assert car.world.time_s - began_s == pytest.approx(steps * ticks / 120)
+    while driver.acceleration > 0.0 and car.world.time_s < began_s + 2.0:
+        driver.step(asked_s)
+    assert 0.0 <= car.world.time_s - began_s - 4.0 / 7.0 <= 2 * ticks / 120  # it rests once the path's time is over
+    driver.step(1.0)
+    driver.forget()
+    assert driver.acceleration == 0.0
+
+
 def test_a_path_elsewhere_is_refused_and_the_old_one_goes_on(car):
     car.reset(SEED)
     car.command(paths(car)["keep"])
