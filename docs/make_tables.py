@@ -98,7 +98,10 @@ def table(name: str, results: Path, page: Path = PAGES[0]) -> str:
     else:
         text, origin = TABLES[kind](found[files[0]]), link(files[0], files[0].name)
     commit, machine, date = (", ".join(sorted({each[key] for each in found.values()})) for key in MADE)
-    return f"\n{text}\n{origin}: `{found[files[0]]['command']}`, commit {commit}, {machine}, {date}.\n\n"
+    several = name == "pushing" or kind == "closed-loop"
+    commands = sorted({each["command"] for each in found.values()}) if several else [found[files[0]]["command"]]
+    command = ", ".join(f"`{each}`" for each in commands)
+    return f"\n{text}\n{origin}: {command}, commit {commit}, {machine}, {date}.\n\n"
 
 
 def rewritten(text: str, results: Path = RESULTS, page: Path = PAGES[0]) -> str:

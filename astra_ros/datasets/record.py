@@ -193,7 +193,7 @@ def record(request: RecordRequest) -> int:
     for world, robot in request.robots:
         space = f"{robot}_{WORLDS[world].robots[robot]}"
         paths = {seed: episode_path(folder, space, seed) for seed in request.seeds}
-        _check_length([path for path in paths.values() if path.name in there], request.seconds)
+        _check_alike([path for path in paths.values() if path.name in there], world, request.seconds)
         missing = [seed for seed, path in paths.items() if path.name not in there]
         jobs += [
             (world, robot, missing[i : i + SEEDS_PER_JOB], size, request.crf, request.seconds)
@@ -229,16 +229,19 @@ def _recorded(count: int) -> str:
     return f"{count} episodes were recorded and are whole"
 
 
-def _check_length(recorded: list[Path], seconds: float) -> None:
-    """Raises DatasetError where episodes that are there already are longer or shorter than wanted."""
+def _check_alike(recorded: list[Path], world: str, seconds: float) -> None:
+    """Raises DatasetError where episodes that are there are of another world, or longer or shorter than wanted."""
     for path in recorded:
         try:
-            frames = read_footer(path)["frames"][0]
+            footer = read_footer(path)
         except DatasetError:  # damaged: `load_episode` says so
             continue
+        frames, cure = footer["frames"][0], "record into another folder, or delete the episodes there"
+        if footer["world"] != world:
+            problem = f"of the world {footer['world']}, the new episodes are of {world}"
+            raise DatasetError(problem, thing=path, cure=f"{cure}, or begin at another seed")
         if frames != round(seconds / STEP_S) + 1:
             problem = f"{(frames - 1) * STEP_S:g} s long, the new episodes are {seconds:g} s"
-            cure = "record into another folder, or delete the episodes there"
             raise DatasetError(problem, thing=path, cure=cure)
         return  # one tells of all: they are made with one command
 

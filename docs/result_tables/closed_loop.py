@@ -66,6 +66,10 @@ def gains(robot: str, result: dict, figures: dict) -> list[str]:
         by = f"{signed.format(each['mean'])} ({signed.format(low)} to {signed.format(high)})"
         scenes = f"better in {each['more']} scenes, worse in {each['less']}"
         verdict = f"{'' if each['significant'] else 'not '}significant"
-        tested = f", p = {each['p']:.3f}; {verdict}" if "p" in each else ""  # files of before had no test of numbers
+        tested = f", p {chance(each['p'])}; {verdict}" if "p" in each else ""  # files of before had no test of numbers
         lines.append(f"{robot}, {title}, imagination over {BASELINES[what]}: {by}; {scenes}{tested}")
     return lines
+
+
+def chance(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"

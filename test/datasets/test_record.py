@@ -146,6 +146,14 @@ def test_what_stands_in_the_way_is_said(data, tmp_path, monkeypatch):
     assert "Input/output error" in error.value.problem and "0 episodes" in error.value.problem
 
 
+def test_episodes_of_another_world_are_not_taken_for_those_that_are_asked_for(tmp_path):
+    assert kuka(tmp_path, seconds=0.5, size=32) == 1
+    with pytest.raises(DatasetError) as error:
+        record.record(record.RecordRequest(tmp_path, [("pushing", "kuka")], 2, seconds=0.5, size=32))
+    assert "kuka_joints_000000" in error.value.thing and "pushing" in error.value.problem
+    assert [path.stem for path in list_episodes(tmp_path)] == ["kuka_joints_000000"]
+
+
 def test_the_robots_of_the_worlds():
     everyone = record.robots_of(default_worlds())
     assert ("arm", "panda") in everyone and ("drive", "car") in everyone

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any, Protocol
 
 from tqdm import tqdm
@@ -70,7 +72,8 @@ def closed_loop(request: ClosedLoopRequest) -> dict[str, ClosedLoopResult]:
         result = ClosedLoopResult.of(robot, records[robot], settings[robot], request.policies_of(robot), seeds)
         if result is not None:
             results[robot] = result
-            write_json(files[robot], {**provenance(), **as_json(result)})
+            if not _says(files[robot], as_json(result)):  # or it would be dated anew without anything new
+                write_json(files[robot], {**provenance(), **as_json(result)})
 
     tasks: dict[str, RobotTask] = {}
     with ExitStack() as stack, tqdm(total=sum(len(each) for *_, each in todo), unit="episode") as bar:
@@ -90,6 +93,16 @@ def closed_loop(request: ClosedLoopRequest) -> dict[str, ClosedLoopResult]:
         write(robot)
         print(results[robot].table())
     return results
+
+
+def _says(file: Path, figures: Mapping[str, Any]) -> bool:
+    """Whether a result file has these figures already."""
+    try:
+        there = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return False
+    wanted = json.loads(json.dumps(figures))
+    return isinstance(there, dict) and {name: there.get(name) for name in wanted} == wanted
 
 
 def _settings(robot: str, model: WorldModel, request: ClosedLoopRequest) -> dict[str, Any]:
