@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+import time
 from collections import Counter
 from types import SimpleNamespace
 
@@ -194,7 +195,11 @@ def pretended(one, gpu_build, monkeypatch, tmp_path):
         def get_provider_graph_assignment_info(self):
             return []
 
+        def compiles(self):
+            """Stands for the minutes that TensorRT takes."""
+
         def run_with_iobinding(self, binding, run_options=None):
+            self.compiles()
             super().run_with_iobinding(binding, run_options)
             if TENSORRT in self.asked:
                 folder = self.asked[TENSORRT]["trt_engine_cache_path"]
@@ -208,13 +213,21 @@ def pretended(one, gpu_build, monkeypatch, tmp_path):
     return made
 
 
+def wait_for(condition, seconds=60.0):
+    ends_s = time.monotonic() + seconds
+    while not condition() and time.monotonic() < ends_s:
+        time.sleep(0.001)
+
+
 def test_tensorrt_compiles_the_denoiser_once_and_says_so(one, pretended, caplog, monkeypatch):
     monkeypatch.setattr(engine_cache, "SAYS_EVERY_S", 0.0001)
     caplog.set_level(logging.INFO)
     images, plans = some_images(3), some_plans(ARM, 3, 2)
     model = load_world_model("tensorrt", one, "cuda:1")
     assert "onnxruntime" in model.runs_on and TENSORRT in model.runs_on and "TF32" in model.runs_on
+    pretended["denoise"].compiles = lambda: wait_for(lambda: "so far" in caplog.text)
     made = model.imagine(images, plans)
+    pretended["denoise"].compiles = lambda: None
     (folder,) = (user_cache() / "tensorrt").iterdir()
     assert pretended["denoise"].asked == {
         TENSORRT: {"device_id": "1", "trt_engine_cache_enable": "1", "trt_engine_cache_path": str(folder)},
