@@ -20,7 +20,7 @@ LONGEST_S = 3600.0
 NEAR_M = 5.0  # how far along its path a vehicle is looked for from where it was
 ARRIVED_M = 0.1
 SMOOTH_S = 2 * STEP_S  # over which a path's speed is taken; between straight lines it would be steps
-LEAST_S = 1e-6  # a shorter ramp is none
+LEAST_S = 1e-6  # a shorter ramp is left out
 SLACK = 1.05  # stamps may ask for this share of the greatest speed: poses lie on chords, and stamps are rounded
 
 

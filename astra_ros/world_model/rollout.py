@@ -85,7 +85,7 @@ class PlanConditions(NamedTuple):
         """Frames at a stride: `condition` becomes the mean over the steps from one of the frames to the next.
 
         Args: `kept`, the frames' numbers, 1 to H, from `coarse_frames`. `robot_tokens` and `reprojected` are those of
-        these frames already: so nobody makes the others.
+        these frames already: so the others are not made.
         """
         if len(kept) == self.condition.shape[2]:
             return self
