@@ -58,6 +58,7 @@ TASKS = {
     "drive": Task(4.0, DRIVING),
     "explore": Task(4.0, EXPLORING),
     "pushing": Task(partial_plans=True),
+    "lanes": Task(4.0, DRIVING),
 }
 
 

@@ -169,7 +169,8 @@ WORLDS.register("arm", WorldSpec("astra_ros.simulation.arm.episodes", _ARMS))
 WORLDS.register("drive", WorldSpec("astra_ros.simulation.drive.world", {"car": "twist"}))
 WORLDS.register("explore", WorldSpec("astra_ros.simulation.explore.world", {"rover": "twist", "drone": "camera"}))
 WORLDS.register("pushing", WorldSpec("astra_ros.simulation.arm.planned_pushes", _ARMS))
-ON_REQUEST = ("pushing",)  # has the same robots as another world
+WORLDS.register("lanes", WorldSpec("astra_ros.simulation.drive.planned_paths", {"car": "twist"}))
+ON_REQUEST = ("pushing", "lanes")  # have the same robots as other worlds
 
 
 def default_worlds() -> list[str]:
