@@ -90,7 +90,9 @@ class EvaluationRequest(ModelRequest):
 @dataclass(frozen=True)
 class RankRequest(ModelRequest):
     worlds: Sequence[str] = setting(
-        tuple(default_worlds()), "simulated worlds; pushing: an arm whose pushes a planner makes", choices=list(WORLDS)
+        tuple(default_worlds()),
+        "simulated worlds; pushing, lanes: the arms and the car with the plans that a planner makes",
+        choices=list(WORLDS),
     )
     robots: Sequence[str] | None = setting(None, "simulated robots (default: all that the model knows)", choices=ROBOTS)
     scenes: int = setting(100, "scenes of each robot", 1)

@@ -188,7 +188,7 @@ def test_the_settings_of_episodes_name_the_engine_that_auto_chose(car, monkeypat
     pytest.importorskip({"torch": "torch", "onnx": "onnxruntime"}[chosen])
     monkeypatch.setattr("astra_ros.inference.loading.fastest", lambda load, device: load(chosen))
     model = load_world_model("auto", car)
-    kept = runs._settings("car", model, ClosedLoopRequest(backend="auto", device="cpu"))
+    kept = runs._imagination_settings(model, ClosedLoopRequest(backend="auto", device="cpu"))
     assert (kept["backend"], kept["device"]) == (chosen, "cpu")
 
 
@@ -213,8 +213,9 @@ def test_the_car_drives_with_every_policy_and_a_second_run_plays_only_what_is_mi
     five = ["imagination", "random", "first-plan", "plan-alone", "oracle"]
     assert played == [(name, SEED) for name in five[1:4]] + [(name, SEED + 1) for name in five]
     assert second["episodes"] == 2 and list(second["policies"]) == five
-    lines = [json.loads(line) for line in (tmp_path / "car.jsonl").read_text().splitlines()]
-    assert len(lines) == 1 + 10 and lines[0]["settings"]["plans"] == 3
+    for name, count in (("car", 8), ("car.imagination", 2)):
+        lines = [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
+        assert len(lines) == 1 + count and lines[0]["settings"]["plans"] == 3
     ahead = {name: of["progress"]["mean"] for name, of in second["policies"].items()}
     assert 0.0 < ahead["oracle"] <= 1.0 and all(of["followed"]["mean"] == 1.0 for of in second["policies"].values())
     assert second["imagination_over"]["plan-alone"]["no_contact"]["p"] == 1.0

@@ -8,7 +8,7 @@ from result_tables.closed_loop import closed_loop as closed_loop_table
 
 from astra_ros.control.vehicle import VehicleState
 from astra_ros.evaluation.closed_loop.comfort import smoothness
-from astra_ros.evaluation.closed_loop.records import PlayedEpisode, Records, RecordsError
+from astra_ros.evaluation.closed_loop.records import PlayedEpisode, Records, RecordsError, RobotRecords
 from astra_ros.evaluation.closed_loop.result import ClosedLoopResult, Difference, Estimate
 from astra_ros.evaluation.metrics import mcnemar, sign_flip, wilson
 from astra_ros.evaluation.results import as_json
@@ -91,11 +91,19 @@ def test_episodes_of_other_settings_are_not_mixed(tmp_path):
     assert found.value.line == 2
 
 
-def test_episodes_of_another_device_are_not_mixed_and_older_files_are_of_the_cpu(tmp_path):
-    Records(tmp_path / "car.jsonl", SETTINGS)  # as they were written before devices were recorded
-    Records(tmp_path / "car.jsonl", SETTINGS | {"device": "cpu"})
-    with pytest.raises(RecordsError):
-        Records(tmp_path / "car.jsonl", SETTINGS | {"device": "cuda"})
+def test_other_weights_play_imagination_anew_and_keep_what_no_model_chose(tmp_path):
+    shared, old, new = {"plans": 3}, {"sha256": "old"}, {"sha256": "new"}
+    records = RobotRecords(tmp_path, "car", shared, old)
+    for policy in ("imagination", "random"):
+        records.add(PlayedEpisode(policy, 5, {"no_contact": policy == "random"}))
+    assert [records[policy, 5].figures["no_contact"] for policy in ("imagination", "random")] == [False, True]
+    with pytest.raises(RecordsError) as found:
+        RobotRecords(tmp_path, "car", shared, new)
+    assert found.value.thing == str(tmp_path / "car.imagination.jsonl")
+    assert ("random", 5) in RobotRecords(tmp_path, "car", shared, None)
+    (tmp_path / "car.imagination.jsonl").unlink()
+    again = RobotRecords(tmp_path, "car", shared, new)
+    assert ("random", 5) in again and ("imagination", 5) not in again
 
 
 def test_figures_are_of_scenes_that_every_policy_played(tmp_path):

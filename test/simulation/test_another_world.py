@@ -27,7 +27,7 @@ def pond(tmp_path, monkeypatch):
 
 def test_it_is_found_beside_those_of_this_package(pond):
     assert (
-        list(WORLDS) == ["arm", "drive", "explore", "pushing", "pond"]
+        list(WORLDS) == ["arm", "drive", "explore", "pushing", "lanes", "pond"]
         and "pond" in default_worlds()
         and "pond" not in sys.modules
     )

@@ -1,6 +1,7 @@
-"""Episodes of one robot in a file of JSON lines: a run that was stopped goes on from there.
+"""Episodes in files of JSON lines: a run that was stopped goes on from there.
 
-The first line has the settings that all episodes of the file share.
+The first line of a file has the settings that all its episodes share. Only imagination depends on a model, so a robot
+has one file for it, and one for all other policies.
 """
 
 from __future__ import annotations
@@ -12,10 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from astra_ros.errors import UserError
+from astra_ros.evaluation.closed_loop.request import IMAGINATION
 from astra_ros.files import OutputError, atomic_write
-
-# Settings that older files do not have -> what they were.
-OLDER = {"device": "cpu", "task": 1}
 
 
 class RecordsError(UserError, ValueError):
@@ -42,7 +41,7 @@ class PlayedEpisode:
 
 
 class Records:
-    """The episodes of one robot; each is written as it is added.
+    """The episodes of one file; each is written as it is added.
 
     Args:
         settings: JSON values, that decide what comes of an episode.
@@ -98,6 +97,43 @@ class Records:
                 raise RecordsError(f"line {number} is not an episode", self.path, number) from error
             wanted = json.loads(json.dumps(dict(settings)))
             for name in wanted:
-                if (kept := found.get(name, OLDER.get(name))) != wanted[name]:
+                if (kept := found.get(name)) != wanted[name]:
                     problem = f"its episodes have {name} {kept}, not {wanted[name]}"
                     raise RecordsError(problem, self.path, number)
+
+
+class RobotRecords:
+    """The episodes of one robot, in a file of imagination and one of all other policies.
+
+    Args:
+        settings: of every policy, as in `Records`.
+        imagination: further ones that matter to imagination alone; None where it does not play.
+
+    Raises:
+        RecordsError, OutputError: as `Records`.
+    """
+
+    def __init__(
+        self, folder: Path, robot: str, settings: Mapping[str, Any], imagination: Mapping[str, Any] | None
+    ) -> None:
+        self._others = Records(folder / f"{robot}.jsonl", settings)
+        self._imagination: Records | None = None
+        if imagination is not None:
+            self._imagination = Records(folder / f"{robot}.{IMAGINATION}.jsonl", {**settings, **imagination})
+
+    def __contains__(self, key: tuple[str, int]) -> bool:
+        """Of (policy, seed)."""
+        return key in self._of(key[0])
+
+    def __getitem__(self, key: tuple[str, int]) -> PlayedEpisode:
+        return self._of(key[0])[key]
+
+    def add(self, episode: PlayedEpisode) -> None:
+        """Raises OutputError where the file cannot be written."""
+        self._of(episode.policy).add(episode)
+
+    def _of(self, policy: str) -> Records:
+        if policy != IMAGINATION:
+            return self._others
+        assert self._imagination is not None, policy
+        return self._imagination

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from astra_ros.evaluation.closed_loop.records import Records
+from astra_ros.evaluation.closed_loop.records import Records, RobotRecords
 from astra_ros.evaluation.closed_loop.request import IMAGINATION, ROBOTS
 from astra_ros.evaluation.metrics import Interval, interval, mcnemar, sign_flip, wilson
 
@@ -75,7 +75,12 @@ class ClosedLoopResult:
 
     @classmethod
     def of(
-        cls, robot: str, records: Records, settings: Mapping[str, Any], policies: Sequence[str], seeds: Sequence[int]
+        cls,
+        robot: str,
+        records: Records | RobotRecords,
+        settings: Mapping[str, Any],
+        policies: Sequence[str],
+        seeds: Sequence[int],
     ) -> ClosedLoopResult | None:
         """Of the scenes that every policy has played; None without any."""
         played = [seed for seed in seeds if all((policy, seed) in records for policy in policies)]

@@ -15,8 +15,8 @@ from tqdm import tqdm
 from astra_ros.evaluation.closed_loop.driving import Driving
 from astra_ros.evaluation.closed_loop.exploring_house import Exploring
 from astra_ros.evaluation.closed_loop.pushing import Pushing
-from astra_ros.evaluation.closed_loop.records import PlayedEpisode, Records
-from astra_ros.evaluation.closed_loop.request import ROBOTS, TASK_VERSIONS, ClosedLoopRequest
+from astra_ros.evaluation.closed_loop.records import PlayedEpisode, RobotRecords
+from astra_ros.evaluation.closed_loop.request import IMAGINATION, ROBOTS, TASK_VERSIONS, ClosedLoopRequest
 from astra_ros.evaluation.closed_loop.result import ClosedLoopResult
 from astra_ros.evaluation.results import as_json, check_writable, provenance, write_json
 from astra_ros.inference import load_world_model
@@ -58,8 +58,10 @@ def closed_loop(request: ClosedLoopRequest) -> dict[str, ClosedLoopResult]:
     models = {robot: load(request.model_of(robot)) for robot in request.robots}
     for robot, model in models.items():
         model.card.check_knows(f"{robot}_{WORLDS[ROBOTS[robot]].robots[robot]}")
-    settings = {robot: _settings(robot, model, request) for robot, model in models.items()}
-    records = {robot: Records(files[robot].with_suffix(".jsonl"), settings[robot]) for robot in request.robots}
+    shared = {robot: _settings(robot, model, request) for robot, model in models.items()}
+    imagines = IMAGINATION in request.policies
+    own = {robot: _imagination_settings(model, request) if imagines else None for robot, model in models.items()}
+    records = {robot: RobotRecords(request.out, robot, shared[robot], own[robot]) for robot in request.robots}
     seeds = range(request.first_seed, request.first_seed + request.episodes)
     todo = [
         (seed, robot, [policy for policy in request.policies_of(robot) if (policy, seed) not in records[robot]])
@@ -69,7 +71,8 @@ def closed_loop(request: ClosedLoopRequest) -> dict[str, ClosedLoopResult]:
     results: dict[str, ClosedLoopResult] = {}
 
     def write(robot: str) -> None:
-        result = ClosedLoopResult.of(robot, records[robot], settings[robot], request.policies_of(robot), seeds)
+        settings = {**shared[robot], **(own[robot] or {})}
+        result = ClosedLoopResult.of(robot, records[robot], settings, request.policies_of(robot), seeds)
         if result is not None:
             results[robot] = result
             if not _says(files[robot], as_json(result)):  # or it would be dated anew without anything new
@@ -106,12 +109,18 @@ def _says(file: Path, figures: Mapping[str, Any]) -> bool:
 
 
 def _settings(robot: str, model: WorldModel, request: ClosedLoopRequest) -> dict[str, Any]:
-    """What decides what comes of an episode of a robot."""
+    """What decides what comes of an episode of a robot, whichever the policy."""
     limits: dict[str, dict[str, Any]] = {
         "arm": {"choices": request.arm_choices},
         "drive": {"choices": request.drive_choices},
         "explore": {"distance_m": request.distance_m, "most_s": request.explore_s},
     }
-    weights = {"model": model.card.name, "sha256": model.card.sha256[:12]}
-    engine = {"backend": model.backend, "device": request.device}
-    return {"task": TASK_VERSIONS[ROBOTS[robot]], **weights, **engine, "plans": request.plans, **limits[ROBOTS[robot]]}
+    card = model.card
+    seen = {"image_size": list(card.image_size), "step_s": card.dt_s, "history": card.history}
+    return {"task": TASK_VERSIONS[ROBOTS[robot]], "plans": request.plans, **limits[ROBOTS[robot]], **seen}
+
+
+def _imagination_settings(model: WorldModel, request: ClosedLoopRequest) -> dict[str, Any]:
+    """What decides it beside those, where imagination chooses."""
+    card = model.card
+    return {"model": card.name, "sha256": card.sha256[:12], "backend": model.backend, "device": request.device}

@@ -30,7 +30,7 @@ class PlannedCar(DriveWorld):
     """`DriveWorld` that plays and proposes the paths of a lane planner, as the commands that follow them."""
 
     embodiment = Embodiment("lanes", "car", "twist", MOTION_NAMES)
-    _MOMENT = (*DriveWorld._MOMENT, "_acceleration")
+    _MOMENT: tuple[str, ...] = (*DriveWorld._MOMENT, "_acceleration")
 
     def reset(self, seed: int, style_seed: int | None = None) -> None:
         super().reset(seed, style_seed)
@@ -44,14 +44,14 @@ class PlannedCar(DriveWorld):
         self._acceleration = 0.0 if after.obstacle_contact else (after.car.speed - before) / (self.time_s - since_s)
 
     def play(self, rng: np.random.Generator, seconds: float) -> str:
-        """Paths of the planner, of which another is taken every second or later; a manoeuvre of ``driver.BEHAVIOURS`` at
-        times, after a contact, and where no path can be followed."""
+        """Paths of the planner, of which another is taken every second or later. At times, after a contact, and where
+        no path can be followed, a manoeuvre of ``driver.BEHAVIOURS``."""
         state = self.state()
         if state.obstacle_contact or rng.random() < RANDOM_SHARE:
             return super().play(rng, seconds)
-        controller = VehicleController(self.limits)
+        period_s = VehicleController(self.limits).period_s
         car, acceleration, rows = state.car, self._acceleration, np.zeros((0, 2))
-        while len(rows) * controller.period_s < seconds - 1e-9:
+        while len(rows) * period_s < seconds - 1e-9:
             found = self._tracked(car, acceleration, len(KINDS))
             if not found:
                 break
@@ -63,7 +63,7 @@ class PlannedCar(DriveWorld):
             rows = np.concatenate([rows, kept])
         if not len(rows):
             return super().play(rng, seconds)
-        self.command(VelocityPlan(MOTION_NAMES, controller.period_s, rows, PLANNED))
+        self.command(VelocityPlan(MOTION_NAMES, period_s, rows[: round(seconds / period_s)], PLANNED))
         return PLANNED
 
     def propose(self, count: int, seed: int) -> list[tuple[str, VelocityPlan]]:

@@ -248,7 +248,17 @@ class DriveWorld(SessionOwner):
         self._build(self._seed, self._style_seed)
         self._arrange()
 
-    _MOMENT = ("_seed", "_style_seed", "_ticks", "_plan", "_plan_tick", "_car", "_traffic_state", "_touched", "_motion")
+    _MOMENT: tuple[str, ...] = (
+        "_seed",
+        "_style_seed",
+        "_ticks",
+        "_plan",
+        "_plan_tick",
+        "_car",
+        "_traffic_state",
+        "_touched",
+        "_motion",
+    )
 
     def _build(self, seed: int, style_seed: int) -> None:
         if (seed, style_seed) == self._built:
