@@ -9,8 +9,8 @@ A table stands between `<!-- table: NAME -->` and `<!-- end -->`. NAME is
     summary                   some of their rows and the shipped models, for the README
     MODEL/goals               the same of one model
     MODEL/evaluation, MODEL/ranking, MODEL/style    from results/MODEL/evaluation.json and so on
-    MODEL/pushing             as MODEL/ranking, for pushes that a planner makes, from results/MODEL/pushing.json
-    pushing                   the models beside each other, from every results/MODEL/pushing.json
+    MODEL/pushing, /lanes     as MODEL/ranking, for plans that a planner makes, from results/MODEL/pushing.json, lanes.json
+    planned                   the models beside each other, from all of these files
     MODEL/strategies          what coarse to fine keeps and costs, from results/MODEL/strategies.json
     MODEL/speed               every engine beside an older build, from results/MODEL/speed.json
     planning                  how long motions of arms take to plan, from results/planning.json
@@ -33,8 +33,8 @@ from result_tables.closed_loop import closed_loop
 from result_tables.evaluation import evaluation
 from result_tables.goals import GOALS, SUMMARY, goals
 from result_tables.moving import moving
+from result_tables.planned import planned
 from result_tables.planning import planning
-from result_tables.pushing import pushing
 from result_tables.ranking import ranking
 from result_tables.speed import speed
 from result_tables.strategies import strategies
@@ -57,9 +57,11 @@ MADE = ("commit", "machine", "date")
 FOLDERS = {"ablations": ablations, "closed-loop": closed_loop, "moving": moving}
 # of models that shipped earlier; they stand beside the present ones
 EARLIER = ("astra-small-frame-by-frame",)
+# of one model, ranked in worlds whose plans a planner makes
+PLANNED = ("pushing", "lanes")
 # of one model, each from the result file of that name
 TABLES = {"planning": planning, "speed": speed, "evaluation": evaluation, "ranking": ranking, "style": style,
-          "strategies": strategies, "pushing": ranking}  # fmt: skip
+          "strategies": strategies, "pushing": ranking, "lanes": ranking}  # fmt: skip
 
 
 def table(name: str, results: Path, page: Path = PAGES[0]) -> str:
@@ -67,8 +69,8 @@ def table(name: str, results: Path, page: Path = PAGES[0]) -> str:
     folder, _, kind = name.rpartition("/")
     if kind in FOLDERS:
         files = sorted((results / kind).glob("*.json"))
-    elif name == "pushing":
-        files = sorted(results.glob("*/pushing.json"))
+    elif name == "planned":
+        files = [file for stem in PLANNED for file in sorted(results.glob(f"*/{stem}.json"))]
     elif kind in ("goals", "summary"):
         files = sorted(results.glob(f"{folder or '*'}/*.json"))
         files = [file for file in files if file.stem in {row[2] for row in GOALS}]
@@ -90,15 +92,18 @@ def table(name: str, results: Path, page: Path = PAGES[0]) -> str:
         text = goals(models, SUMMARY if kind == "summary" else [row[3] for row in GOALS])
         origin = "From " + ", ".join(link(file, f"{file.parent.name}/{file.name}") for file in files) + "."
         return f"\n{text}\n{origin}\n\n"
-    if name == "pushing":
-        text = pushing({file.parent.name: each for file, each in found.items()})
+    if name == "planned":
+        ranked: dict[str, dict] = {}
+        for file, result in found.items():
+            ranked.setdefault(file.parent.name, {}).update(result["robots"])
+        text = planned(ranked)
         origin = ", ".join(link(file, f"{file.parent.name}/{file.name}") for file in files)
     elif kind in FOLDERS:
         text, origin = FOLDERS[kind]({file.stem: each for file, each in found.items()}), link(results / kind, kind)
     else:
         text, origin = TABLES[kind](found[files[0]]), link(files[0], files[0].name)
     commit, machine, date = (", ".join(sorted({each[key] for each in found.values()})) for key in MADE)
-    several = name == "pushing" or kind == "closed-loop"
+    several = name == "planned" or kind == "closed-loop"
     commands = sorted({each["command"] for each in found.values()}) if several else [found[files[0]]["command"]]
     command = ", ".join(f"`{each}`" for each in commands)
     return f"\n{text}\n{origin}: {command}, commit {commit}, {machine}, {date}.\n\n"

@@ -1,22 +1,22 @@
-"""Pushes of a motion planner: who chooses well among them, by model."""
+"""Plans that a planner makes: who chooses well among them, by model."""
 
 from .markdown import markdown
 
 
-def pushing(models: dict[str, dict]) -> str:
-    """A row for each robot and chooser; models by name, all ranked in the same scenes."""
+def planned(models: dict[str, dict]) -> str:
+    """A row for each robot and chooser. Models by name, each with figures by robot; all ranked in the same scenes."""
     rows = []
-    first = next(iter(models.values()))
-    for robot, figures in first["robots"].items():
+    for robot in dict.fromkeys(robot for robots in models.values() for robot in robots):
+        of = {model: robots[robot] for model, robots in models.items() if robot in robots}
+        figures = next(iter(of.values()))
 
         def row(title: str, outcome: float, collisions: float, *more: str, robot: str = robot) -> None:
             rows.append([robot, title, f"{outcome:.2f}", f"{collisions:.0%}", *more, *[""] * (4 - len(more))])
 
-        row("a random push", figures["outcome"]["random"], figures["collisions"]["random"])
+        row("a random plan", figures["outcome"]["random"], figures["collisions"]["random"])
         alone = figures["without_imagination"]
         row("the plan alone", alone["outcome"], alone["collisions"], *correlation(alone))
-        for model, result in models.items():
-            own = result["robots"][robot]
+        for model, own in of.items():
             vetoes = f"{own['vetoed_of_colliding']:.0%}, {own['vetoed_of_harmless']:.0%}"
             chosen = own["outcome"]["score"], own["collisions"]["score"]
             row(f"**{model}**", *chosen, *correlation(own), f"{own['contact']['auroc']:.2f}", vetoes)
