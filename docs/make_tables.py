@@ -9,7 +9,7 @@ A table stands between `<!-- table: NAME -->` and `<!-- end -->`. NAME is
     summary                   some of their rows and the shipped models, for the README
     MODEL/goals               the same of one model
     MODEL/evaluation, MODEL/ranking, MODEL/style    from results/MODEL/evaluation.json and so on
-    MODEL/pushing, /lanes     as MODEL/ranking, for plans that a planner makes, from results/MODEL/pushing.json, lanes.json
+    MODEL/pushing, MODEL/lanes    as MODEL/ranking, for plans that a planner makes
     planned                   the models beside each other, from all of these files
     MODEL/strategies          what coarse to fine keeps and costs, from results/MODEL/strategies.json
     MODEL/speed               every engine beside an older build, from results/MODEL/speed.json
