@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from astra_ros.evaluation.requests import CLOSED_LOOP_FROM, ModelRequest
-from astra_ros.inference import PLANNED_MODEL, DEFAULT_MODEL
+from astra_ros.inference import DEFAULT_MODEL, PLANNED_MODEL
 from astra_ros.registry import UnknownName
 from astra_ros.settings import SettingError, check_ranges, setting
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from astra_ros.files import OutputError
-from astra_ros.inference import PLANNED_MODEL, DEFAULT_MODEL, ModelCard
+from astra_ros.inference import DEFAULT_MODEL, PLANNED_MODEL, ModelCard
 from astra_ros.inference.card import model_directory
 from astra_ros.nodes.client.node_specs import ARGUMENTS, PARAMS_FILE, NodeSpec, node_specs
 from astra_ros.nodes.client.processes import NodeProcesses, ros_environment
