@@ -13,7 +13,7 @@ import sys
 from types import ModuleType
 
 from astra_ros import __version__
-from astra_ros.commands.arguments import HelpFormat, flags_of
+from astra_ros.commands.arguments import HelpFormat, OneLineParser, flags_of
 from astra_ros.errors import UserError
 from astra_ros.logs import handed_on
 from astra_ros.texts import with_names
@@ -93,12 +93,13 @@ def module_of(word: str) -> str:
 
 def _parser(word: str = "", module: ModuleType | None = None) -> argparse.ArgumentParser:
     """Every command by name; the typed one also with its arguments."""
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="astra",
         description="See it before you move: a world model imagines a robot's plans as video, and scores them.",
         epilog=_EPILOG,
         formatter_class=_help_format,
     )
+    parser.asks = f"astra {word}" if module else "astra"
     parser.add_argument("--version", action="version", version=f"astra_ros {__version__}")
     words = parser.add_subparsers(title="commands", metavar="<command>", required=True)
     for name, summary in COMMANDS.items():

@@ -1,5 +1,7 @@
 """The `astra` command: fast, and teaches without being asked twice."""
 
+import argparse
+import importlib
 import re
 import resource
 import subprocess
@@ -9,7 +11,9 @@ from types import SimpleNamespace
 import pytest
 
 from astra_ros import __version__, cli
+from astra_ros.commands.demo import HINTS
 from astra_ros.errors import UserError
+from astra_ros.simulation.worlds import WORLDS
 
 
 def astra(*words: str) -> subprocess.CompletedProcess:
@@ -59,13 +63,67 @@ def described(text: str, option: str) -> bool:
     return bool(re.search(r"(  +|\n +)[a-z(]", block.group(1)))
 
 
-@pytest.mark.parametrize("words", [["bogus"], ["demo", "--no-such-option"]])
+@pytest.mark.parametrize("words", [["bogus"], ["demo", "--no-such-option"], ["demo", "--seed", "x"]])
 def test_wrong_words_exit_2_and_say_what_is_known(words):
     result = astra(*words)
-    assert result.returncode == 2
-    assert "usage: astra" in result.stderr and "error:" in result.stderr
+    assert result.returncode == 2 and result.stderr.count("\n") == 1
+    assert words[-1] in result.stderr
     if words == ["bogus"]:
         assert all(name in result.stderr for name in cli.COMMANDS)
+    else:
+        assert "`astra demo --help`" in result.stderr
+
+
+def choices_of(parser):
+    """(words of the command line, choices) of every option with choices, those of subcommands too."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, sub in action.choices.items():
+                yield from (([name, *words], choices) for words, choices in choices_of(sub))
+        elif action.choices is not None and action.option_strings:
+            yield [action.option_strings[0]], action.choices
+
+
+@pytest.mark.parametrize("word", cli.COMMANDS)
+def test_a_wrong_choice_is_told_in_one_line_with_what_there_is(word, capsys):
+    module = importlib.import_module(cli.module_of(word))
+    found = list(choices_of(cli._parser(word, module)._subparsers._group_actions[0].choices[word]))
+    for words, choices in found:
+        given = "-1" if isinstance(choices, range) else "nothing_like_it"
+        with pytest.raises(SystemExit) as ended:
+            cli.main([word, *words[:-1], f"{words[-1]}={given}"])
+        said = capsys.readouterr().err
+        assert ended.value.code == 2 and said.count("\n") == 1, words
+        assert words[-1] in said and given in said
+        assert isinstance(choices, range) or all(str(choice) in said for choice in choices)
+
+
+@pytest.mark.parametrize(
+    ("words", "hints"),
+    [
+        (["demo", "--world", "car"], ["--loop --world drive", "make demo LOOP=1 WORLD=drive"]),
+        (["demo", "--loop", "--world", "car"], ["--loop --world drive"]),
+        (["demo", "--robot", "rover"], ["--loop --world explore"]),
+        (["demo", "--world", "kuka"], ["make demo ROBOT=kuka"]),
+        (["record", "--worlds", "rover"], ["world explore"]),
+        (["bench", "closed-loop", "--robots", "drive"], ["car"]),
+    ],
+)
+def test_robots_and_worlds_that_are_mistaken_for_each_other_are_told_apart(words, hints, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(words)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and all(hint in said for hint in hints)
+
+
+@pytest.mark.parametrize("name", [*WORLDS, *(robot for spec in WORLDS.values() for robot in spec.robots)])
+def test_the_demo_has_a_hint_for_every_robot_and_world(name):
+    assert name in HINTS
+
+
+def test_a_robot_that_the_demos_world_does_not_have_is_refused(capsys):
+    assert cli.main(["demo", "--loop", "--world", "drive", "--robot", "kuka"]) == 1
+    assert capsys.readouterr().err.startswith("astra demo: --robot kuka: ")
 
 
 def test_no_word_at_all_shows_the_help():

@@ -15,6 +15,7 @@ from result_tables.ranking import CHOICES, losses
 from result_tables.speed import images, nodes, speed
 
 from astra_ros.inference.torch_style_file import style_digest
+from astra_ros.simulation.worlds import WORLDS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -69,6 +70,16 @@ def test_every_result_has_its_place():
 def test_every_ablation_has_a_title():
     rows = re.findall(r"^one ([a-z-]+)", (ROOT / "docs/ablations.sh").read_text(), re.M)
     assert rows == list(ABLATIONS)
+
+
+def test_no_imported_world_of_the_docs_has_the_name_of_a_simulated_one():
+    texts = [
+        path.read_text() for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs").glob("*.sh")]
+    ]
+    imported = [name for text in texts for name in re.findall(r"import-bag.* --world (\w+)", text)]
+    figures = [json.loads(path.read_text()) for path in (ROOT / "docs/results/moving").glob("pusht*.json")]
+    imported += [space["world"] for each in figures for space in each["spaces"].values()]
+    assert len(imported) >= 6 and not set(imported) & set(WORLDS)
 
 
 def test_make_targets_exist():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
+
+from astra_ros.texts import listed, short
 
 Request = TypeVar("Request")
 
@@ -18,6 +20,43 @@ class HelpFormat(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescription
         if action.nargs == 0 or action.default in (None, False, ()) or "default" in (action.help or ""):
             return action.help
         return super()._get_help_string(action)
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser that tells in one line what is wrong, and does not print its usage.
+
+    Attributes:
+        hints: a wrong choice -> what to type instead.
+        asks: whose ``--help`` lists what there is; '' for this parser's own.
+    """
+
+    hints: Mapping[str, str] = {}
+    asks = ""
+
+    def error(self, message: str) -> NoReturn:
+        """Tell what is wrong, and exit with 2."""
+        asks = self.asks or self.prog
+        self.exit(2, f"{asks}: {message}; `{asks} --help` lists what it takes\n")
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        what = action.option_strings[0] if action.option_strings else "command"
+        numbers = isinstance(action.choices, range)
+        known = str(action.metavar) if numbers and action.metavar else listed(action.choices)
+        hint = self.hints.get(str(value)) or robot_or_world(str(value))
+        told = f"{what}: there is no '{short(value)}'; choose from {known}"
+        self.exit(2, f"{self.prog}: {told}{f'; {hint}' if hint else ''}\n")
+
+
+def robot_or_world(name: str) -> str:
+    """That a name is a robot of a world, or a world of robots, in words; '' where it is neither."""
+    from astra_ros.simulation.worlds import WORLDS
+
+    worlds = [world for world, spec in WORLDS.items() if name in spec.robots]
+    if worlds:
+        return f"{name} is a robot of the world{'s' * (len(worlds) > 1)} {listed(worlds)}"
+    return f"{name} is a world, with {listed(WORLDS[name].robots)}" if name in WORLDS else ""
 
 
 def at_least(low: float, high: float | None = None) -> Callable[[str], int]:

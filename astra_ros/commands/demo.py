@@ -14,15 +14,31 @@ import argparse
 import signal
 from importlib import import_module
 
-from astra_ros.commands.arguments import add_options, request_of
+from astra_ros.commands.arguments import OneLineParser, add_options, request_of
 from astra_ros.errors import UserError
 from astra_ros.nodes.client.demo import DemoRequest, demo
 
 # world -> the demo of its closed loop, which stands in a file of its name
 LOOP_DEMOS = {"arm": "push_demo", "drive": "drive_demo", "explore": "explore_demo"}
+_ARM = "it is an arm: leave --world out, and give --robot (make demo ROBOT={0})"
+_DRIVE = "give --loop --world drive (make demo LOOP=1 WORLD=drive)"
+_EXPLORE = "give --loop --world explore (make demo LOOP=1 WORLD=explore)"
+# A robot or world that an option does not take -> what to type instead.
+HINTS = {
+    "panda": _ARM.format("panda"),
+    "kuka": _ARM.format("kuka"),
+    "car": f"a car drives in the world drive: {_DRIVE}",
+    "rover": f"a rover explores in the world explore: {_EXPLORE}",
+    "drone": f"no demo flies it; a rover explores in its world: {_EXPLORE}",
+    "arm": "it is the world of panda and kuka, which acts where no other one is named",
+    "drive": f"it is the world of a car: {_DRIVE}",
+    "explore": f"it is the world of a rover: {_EXPLORE}",
+    "pushing": "the arm pushes with --loop, without --world (make demo LOOP=1)",
+}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: OneLineParser) -> None:
+    parser.hints = HINTS
     parser.epilog = (
         "examples:\n"
         "  astra demo                     a score table, out/imagined.mp4, out/contact_sheet.png\n"
@@ -48,8 +64,11 @@ def run(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if args.world != "arm" and not args.loop:
         launch = "imagine.launch.py world:=drive" if args.world == "drive" else "explore.launch.py"
-        cure = f"add --loop, or run `ros2 launch astra_ros {launch}` for the nodes"
+        cure = f"add --loop (make: LOOP=1), or run `ros2 launch astra_ros {launch}` for the nodes"
         raise UserError("it acts in the closed loop alone", thing=f"--world {args.world}", cure=cure)
+    if args.world != "arm" and args.robot != DemoRequest.robot:
+        problem, cure = f"it does not act in the world {args.world}, which has one robot", "leave it out"
+        raise UserError(problem, thing=f"--robot {args.robot}", cure=cure)
     if args.improve_seconds and (args.world != "arm" or not args.loop):
         cure = "add --loop, without --world"
         raise UserError("it improves the plans of an arm in the closed loop", thing="--improve-seconds", cure=cure)

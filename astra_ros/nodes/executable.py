@@ -12,12 +12,13 @@ from typing import Protocol
 
 import rclpy
 from rclpy.exceptions import InvalidHandle, ParameterException
+from rclpy.executors import Executor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
-from astra_ros.nodes.executors import MultiThreadedExecutor, SingleThreadedExecutor
+from astra_ros.nodes.executors import SingleThreadedExecutor
 from astra_ros.nodes.overruled_parameters import warn_of_overruled
 
 RCLError = rclpy_implementation.RCLError
@@ -31,7 +32,12 @@ class Behaviour(Protocol):
         """Stop threads and free resources outside the rclpy node; False when a thread cannot be stopped."""
 
 
-def run(name: str, make_behaviour: Callable[[Node], Behaviour], argv: list[str] | None = None, threads: int = 1) -> int:
+def run(
+    name: str,
+    make_behaviour: Callable[[Node], Behaviour],
+    argv: list[str] | None = None,
+    make_executor: Callable[[], Executor] = SingleThreadedExecutor,
+) -> int:
     """Make a node, spin it until a signal, and destroy it.
 
     rclpy's own signal handler would destroy the node while callbacks still use it. Here a thread waits for the signal,
@@ -40,7 +46,7 @@ def run(name: str, make_behaviour: Callable[[Node], Behaviour], argv: list[str] 
     Args:
         make_behaviour: fills the node; raises ValueError for settings that cannot work.
         argv: command line without the program's name; None takes the process's own.
-        threads: threads that run callbacks.
+        make_executor: called once ROS is initialised.
 
     Returns:
         0 after SIGINT or SIGTERM, 1 when the settings cannot work, 2 for arguments that are not ROS arguments.
@@ -56,7 +62,7 @@ def run(name: str, make_behaviour: Callable[[Node], Behaviour], argv: list[str] 
         print(f"{name}: {error}", file=sys.stderr)
         return 2
     node = behaviour = None
-    executor = SingleThreadedExecutor() if threads == 1 else MultiThreadedExecutor(threads)
+    executor = make_executor()
     _on_stop_signal(lambda: _stop(stopped, executor))
     try:
         try:

@@ -13,7 +13,16 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy import executors
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.subscription import Subscription
 from rclpy.timer import Timer
+
+_NOTHING_TO_DO = (
+    executors.TimeoutException,
+    executors.ShutdownException,
+    executors.ExternalShutdownException,
+    executors.ConditionReachedException,
+)
 
 
 class _Takes:
@@ -37,3 +46,38 @@ class SingleThreadedExecutor(_Takes, executors.SingleThreadedExecutor):
 
 class MultiThreadedExecutor(_Takes, executors.MultiThreadedExecutor):
     """Runs callbacks in a pool of threads."""
+
+
+class InPlaceExecutor(MultiThreadedExecutor):
+    """Runs callbacks in the thread that spins. Only those of reentrant groups, which may block, get threads of a pool.
+
+    So a callback outside reentrant groups must not wait for another one. In return, messages cost less: rclpy prepares
+    anew for every message that it takes, and does that beside the callback of the one before, where both wait for the
+    interpreter. Here nothing of the executor runs beside such a callback, and messages that wait are taken in a row.
+    """
+
+    def _take_subscription(self, subscription: Subscription) -> Any:
+        take = super()._take_subscription
+        if (first := take(subscription)) is None:
+            return None
+
+        async def those_that_wait() -> None:
+            await first()
+            for _ in range(subscription.qos_profile.depth - 1):  # then it is the others' turn
+                if (another := take(subscription)) is None:
+                    return
+                await another()
+
+        return those_that_wait
+
+    def _spin_once_impl(self, timeout_sec: Any = None, wait_condition: Callable[[], bool] = lambda: False) -> None:
+        try:
+            ready: tuple[Any, Any, Any] = self.wait_for_ready_callbacks(timeout_sec, None, wait_condition)
+        except _NOTHING_TO_DO:
+            return
+        handler, entity, _ = ready
+        if entity is not None and isinstance(entity.callback_group, ReentrantCallbackGroup):
+            self._executor.submit(handler)
+        else:
+            handler()
+            handler.result()  # raises what the callback raised

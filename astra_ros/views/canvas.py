@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
+from bisect import bisect_right
 from functools import cache, lru_cache
 
 import cv2
@@ -27,6 +29,9 @@ _EXTRA = "±·…"
 # apart than in the font.
 _OVERSAMPLE = 2
 _SPACE = 0.3  # of the font size
+_LONGEST = 2000  # characters; more fit into no picture
+_PARTS = re.compile(r"[^\s_/]*[_/]|[^\s_/]+")  # of words: names are parted after "_" and "/"
+SMALLEST = 8  # font size down to which text is made smaller to fit
 
 
 class Canvas:
@@ -88,6 +93,20 @@ class Canvas:
         self._blend(left, round(y - rows / 2), ink, colour)
         return columns
 
+    def text_in(
+        self, box: tuple[int, int, int, int], text: str, size: int, colour: Colour = TEXT, align: str = "left"
+    ) -> None:
+        """Text in a box (x, y, width, height), in as many lines and as small as it must be; see `fitted`.
+
+        The lines begin at the top, or are in the middle of the box where ``align`` is "centre".
+        """
+        x, y, width, height = box
+        size, lines = fitted(text, size, width, height)
+        if align == "centre":
+            x, y = x + width // 2, y + (height - len(lines) * line_height(size)) // 2
+        for index, line in enumerate(lines):
+            self.text(x, y + (index + 0.5) * line_height(size), line, size, colour, align, width)
+
     def _blend(self, left: int, top: int, ink: np.ndarray, colour: Colour) -> None:
         """Lay a colour over the canvas by coverage [rows, columns], cut off at its edges."""
         x0, y0 = max(0, left), max(0, top)
@@ -114,6 +133,63 @@ def shorten(text: str, size: int, max_width: int | None) -> str:
         else:
             high = middle - 1
     return text[:low].rstrip() + "…"
+
+
+def line_height(size: int) -> int:
+    """From one line of text to the next, in pixels."""
+    return math.ceil(1.25 * size)
+
+
+def wrap(text: str, size: int, width: int) -> list[str]:
+    """The text in lines of at most ``width`` pixels. A longer word is parted after "_" or "/", else anywhere."""
+    lines, text = [], text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+    for paragraph in text.split("\n"):
+        line = ""
+        for word in paragraph.split(" "):
+            longer = f"{line} {word}" if line else word
+            if text_width(longer, size) <= width:
+                line = longer
+                continue
+            if line:
+                lines.append(line)
+            *parted, line = _parted(word, size, width)
+            lines += parted
+        lines.append(line)
+    return lines
+
+
+def _parted(word: str, size: int, width: int) -> list[str]:
+    """A word in lines that are at most ``width`` pixels wide."""
+    lines = [""]
+    for part in _PARTS.findall(word):
+        if text_width(lines[-1] + part, size) <= width:
+            lines[-1] += part
+            continue
+        while text_width(part, size) > width and len(part) > 1:
+            count = max(1, bisect_right(range(1, len(part)), width, key=lambda k: text_width(part[:k], size)))
+            lines.append(part[:count])
+            part = part[count:]
+        lines.append(part)
+    return [line for line in lines if line] or [""]
+
+
+@lru_cache(maxsize=2048)
+def fitted(text: str, size: int, width: int, height: int) -> tuple[int, tuple[str, ...]]:
+    """The largest font size up to ``size`` with which a text fits into a box, and its lines.
+
+    Words, and the parts of names, are kept whole where a size of ``SMALLEST`` or more allows it. Text that does not fit
+    at that size ends in dots.
+    """
+    words = _PARTS.findall(text[:_LONGEST])
+    for smaller in range(size, SMALLEST, -1):
+        if all(text_width(word, smaller) <= width for word in words):
+            lines = wrap(text, smaller, width)
+            if len(lines) * line_height(smaller) <= height:
+                return smaller, tuple(lines)
+    lines, most = wrap(text, SMALLEST, width), max(1, height // line_height(SMALLEST))
+    if len(lines) > most:
+        lines[most - 1 :] = [shorten(" ".join(lines[most - 1 :]), SMALLEST, width)]
+    return SMALLEST, tuple(lines)
 
 
 def fit(picture: np.ndarray, height: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,8 @@ _BARS_TOP = 48
 _LABEL = 94
 _VALUE = 46
 _BETWEEN = "   ·   "
+_NARROWEST = 560  # px that the frames have at least, for the words above them
+_TAGS = ("IMAGINED", "WHAT THEN HAPPENED")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class SheetLayout:
         cell_width: of a frame; its height is ``CELL``.
         rows: of frames in a band: 1, or 2 where the lower one shows what then happened.
         header: height above the time axis.
+        captions: heights of the words above each row of frames.
     """
 
     plans: int
@@ -44,10 +47,11 @@ class SheetLayout:
     cell_width: int
     rows: int
     header: int
+    captions: tuple[int, ...] = (_CAPTION, _CAPTION)
 
     @property
     def band_height(self) -> int:
-        frames = self.rows * (_CAPTION + CELL) + (self.rows - 1) * _GAP
+        frames = sum(self.captions[: self.rows]) + self.rows * (CELL + _GAP) - _GAP
         return 2 * _INSET + max(frames, _BARS_TOP + self.critics * _BAR_ROW)
 
     @property
@@ -61,7 +65,7 @@ class SheetLayout:
         """Shape of the whole picture."""
         rows = self.header + _AXIS + self.plans * (self.band_height + _INSET) + _PAD - _INSET
         frames = len(self.steps) * (self.cell_width + _GAP) - _GAP
-        return rows, 2 * _PAD + _PANEL + _PAD + frames + _INSET, 3
+        return rows, 2 * _PAD + _PANEL + _PAD + max(_NARROWEST, frames) + _INSET, 3
 
     @property
     def width(self) -> int:
@@ -74,7 +78,13 @@ class SheetLayout:
     def cell(self, index: int, column: int, row: int = 0) -> tuple[int, int]:
         """x, y of a frame's top left corner; row 0 is imagined, row 1 is what then happened."""
         x = 2 * _PAD + _PANEL + column * (self.cell_width + _GAP)
-        return x, self.band(index) + _INSET + _CAPTION + row * (CELL + _GAP + _CAPTION)
+        return x, self.band(index) + _INSET + sum(self.captions[: row + 1]) + row * (CELL + _GAP)
+
+    def words(self, index: int, row: int) -> tuple[int, int, int, int]:
+        """x, y, width and height of the words above a row of frames."""
+        x, y = self.cell(index, 0, row)
+        x += look.text_width(_TAGS[row], 11) + 10
+        return x, y - self.captions[row] + 1, self.width - _PAD - _INSET - x, self.captions[row] - 4
 
     def bar(self, index: int, critic: int) -> tuple[int, int, int, int]:
         """x, y, width and height of a bar's track; a full bar fills it."""
@@ -122,6 +132,13 @@ def contact_sheet(
     pictures = [("goal", goal_image), ("camera now", current_frame)]
     pictures = [(label, picture) for label, picture in pictures if picture is not None]
     layout = sheet_layout(plans.frames.shape, len(critics), columns, plans.truth is not None, bool(pictures))
+    texts = [[score.reasons, plans.truth_notes[k : k + 1]][: layout.rows] for k, score in enumerate(plans.scores)]
+    captions = list(layout.captions)
+    for row in range(layout.rows):
+        room = layout.words(0, row)[2]
+        if any(look.text_width(text, 14) > room for both in texts for text in both[row][:1]):
+            captions[row] += look.line_height(14)
+    layout = replace(layout, captions=tuple(captions))
     sheet = Canvas(*layout.shape[:2])
     penalties = [score.penalty(name) for score in plans.scores for name in critics]
     longest = max([p for p in penalties if np.isfinite(p)] + [1e-9])
@@ -131,54 +148,58 @@ def contact_sheet(
         score = plans.scores[k]
         _draw_panel(sheet, layout, index, score, critics, longest, plans.chooses(score))
         steps = None if plans.imagined_steps is None else plans.imagined_steps[k]
-        _draw_frames(sheet, layout, index, 0, plans.frames[k, :steps], "IMAGINED", score.reasons)
+        _draw_frames(sheet, layout, index, 0, plans.frames[k, :steps], texts[k][0])
         if plans.truth is not None:
-            note = plans.truth_notes[k : k + 1]
-            _draw_frames(sheet, layout, index, 1, plans.truth[k], "WHAT THEN HAPPENED", note)
+            _draw_frames(sheet, layout, index, 1, plans.truth[k], texts[k][1])
     return sheet.pixels
 
 
 def empty_sheet(text: str) -> np.ndarray:
     """A sheet without plans, uint8 [rows, cols, 3] RGB, that says why."""
-    sheet = Canvas(2 * _PAD + 28, 720)
-    sheet.text(_PAD, _PAD + 14, text, 16, look.DIM, max_width=720 - 2 * _PAD)
+    room = 720 - 2 * _PAD
+    height = max(28, len(look.wrap(text, 16, room)) * look.line_height(16))
+    sheet = Canvas(2 * _PAD + height, 720)
+    sheet.text_in((_PAD, _PAD, room, height), text, 16, look.DIM)
     return sheet.pixels
 
 
 def _draw_header(sheet, layout, plans, pictures, title) -> None:
-    height = layout.header - 34
+    height, most = layout.header - 34, layout.width // 4
     right = layout.width - _PAD
     for label, picture in pictures:
-        small = look.fit(picture, height)
-        right -= small.shape[1]
-        sheet.picture(right, _PAD - 4, small)
-        sheet.text(right + small.shape[1] / 2, height + 22, label, 13, look.DIM, "centre")
-        right -= _PAD
-    room = max(0, right - _PAD)
-    sheet.text(_PAD, 30, title, 28, look.TEXT, max_width=room)
+        small = look.fit(picture, min(height, max(1, most * picture.shape[0] // picture.shape[1])))
+        slot = max(small.shape[1], look.text_width(label, 13))
+        sheet.picture(right - (slot + small.shape[1]) // 2, _PAD - 4, small)
+        sheet.text(right - slot / 2, height + 22, label, 13, look.DIM, "centre")
+        right -= slot + _PAD
+    room = right - _PAD
+    sheet.text_in((_PAD, 12, room, 36), title, 28)
     count, horizon = plans.frames.shape[:2]
     text = f"{count} plan{'s' * (count != 1)}, {horizon * plans.dt_s:g} s each, best on top."
     chosen = next((score for score in plans.scores if plans.chooses(score)), None)
     vetoed = all(score.verdict == "vetoed" for score in plans.scores)
     text += f" Chosen: {chosen.name}." if chosen else f" {'All are vetoed, so none' if vetoed else 'None'} is chosen."
-    sheet.text(_PAD, 60, text, 15, look.TEXT, max_width=room)
-    x = _PAD
+    sheet.text_in((_PAD, 50, room, 20), text, 15)
+    verdicts = sum(30 + look.text_width(verdict, 14) for verdict in look.VERDICT_COLOURS)
     legend = "Bars: what each critic takes from the score; score = exp(-sum of bars)."
-    x += sheet.text(x, 84, legend, 14, look.DIM, max_width=room) + 14
+    size, lines = look.fitted(legend, 14, room - verdicts, 24)
+    sheet.text_in((_PAD, 75, room - verdicts, 24), legend, 14, look.DIM)
+    x = _PAD + max(look.text_width(line, size) for line in lines) + 14
     for verdict, colour in look.VERDICT_COLOURS.items():
-        if x + 22 + look.text_width(verdict, 14) <= right:
-            sheet.pill(x, 79, 10, 10, colour)
-            x += 16 + sheet.text(x + 16, 84, verdict, 14, look.DIM) + 14
+        sheet.pill(x, 79, 10, 10, colour)
+        x += 16 + sheet.text(x + 16, 84, verdict, 14, look.DIM) + 14
 
 
 def _draw_axis(sheet, layout, dt_s) -> None:
     y = layout.header + 10
     sheet.text(_PAD + _PANEL, y, "seconds from now", 13, look.DIM, "right")
-    left, right = layout.cell(0, 0)[0], layout.width - _PAD - _INSET
+    left = layout.cell(0, 0)[0]
+    right = left + len(layout.steps) * (layout.cell_width + _GAP) - _GAP
     sheet.box(left, y + 14, right - left, 1, look.TRACK)
     for column, step in enumerate(layout.steps):
         middle = layout.cell(0, column)[0] + layout.cell_width // 2
-        sheet.text(middle, y, f"+{(step + 1) * dt_s:.2f}", 13, look.DIM, "centre")
+        box = (middle - layout.cell_width // 2, y - 9, layout.cell_width, 17)
+        sheet.text_in(box, f"+{(step + 1) * dt_s:.2f}", 13, look.DIM, "centre")
         sheet.box(middle - 1, y + 11, 2, 6, look.DIM)
 
 
@@ -193,14 +214,16 @@ def _draw_panel(sheet, layout, index, score, critics, longest, chosen) -> None:
     number = f"{score.score:.2f}"
     room = right - look.text_width(number, 36) - 12 - x
     sheet.text(right, top + 18, number, 36, colour, "right")
-    sheet.text(x, top + 8, score.name, 16, look.TEXT, max_width=room)
+    sheet.text_in((x, top - 2, room, 20), score.name, 16)
     x += sheet.label(x, top + 21, score.verdict, colour) + 6
     if chosen:
         sheet.label(x, top + 21, "chosen", look.TEXT)
     for row, name in enumerate(critics):
         left, y, full, thick = layout.bar(index, row)
         middle = y + thick / 2
-        sheet.text(_PAD + 18, middle, name, 13, look.DIM, max_width=_LABEL - 6)
+        lines = look.fitted(name, 13, _LABEL - 6, layout.bar_row)
+        height = len(lines[1]) * look.line_height(lines[0])
+        sheet.text_in((_PAD + 18, round(middle - height / 2), _LABEL - 6, height), name, 13, look.DIM)
         if name not in score.critics:
             sheet.text(left, middle, "cannot score", 12, look.DIM)
             continue
@@ -212,22 +235,28 @@ def _draw_panel(sheet, layout, index, score, critics, longest, chosen) -> None:
         sheet.text(right, middle, f"{penalty:.2f}", 13, look.TEXT, "right")
 
 
-def _draw_frames(sheet, layout, index, row, frames, tag, texts) -> None:
-    x, y = layout.cell(index, 0, row)
-    middle = y - _CAPTION / 2 - 2
-    used = sheet.text(x, middle, tag, 11, look.DIM) + 10
-    room = layout.width - _PAD - _INSET - x - used
-    line = next(iter(texts), "")
-    for text in texts[1:]:
-        if look.text_width(line + _BETWEEN + text, 14) > room:
-            break
-        line += _BETWEEN + text
-    sheet.text(x + used, middle, line, 14, max_width=room)
+def _draw_frames(sheet, layout, index, row, frames, texts) -> None:
+    box = layout.words(index, row)
+    sheet.text(layout.cell(index, 0, row)[0], box[1] + look.line_height(14) / 2, _TAGS[row], 11, look.DIM)
+    sheet.text_in(box, _as_many_as_fit(texts, *box[2:]), 14)
     for column, step in enumerate(layout.steps):
         x, y = layout.cell(index, column, row)
         if step < len(frames):
             sheet.picture(x, y, look.fit(frames[step], CELL)[:, : layout.cell_width])
         else:
             sheet.box(x, y, layout.cell_width, CELL, look.TRACK)
-            room = layout.cell_width
-            sheet.text(x + room / 2, y + CELL / 2, "not imagined", 11, look.DIM, "centre", room)
+            told = "not imagined" if layout.cell_width > 40 else "none"
+            sheet.text_in((x, y, layout.cell_width, CELL), told, 11, look.DIM, "centre")
+
+
+def _as_many_as_fit(texts: Sequence[str], width: int, height: int) -> str:
+    """The first text, and those after it that need no smaller letters."""
+    told = next(iter(texts), "")
+    for text in texts[1:]:
+        if look.text_width(told.rsplit("\n", 1)[-1] + _BETWEEN + text, 14) <= width:
+            told += _BETWEEN + text
+        elif look.fitted(f"{told}\n{text}", 14, width, height)[0] == 14:
+            told += f"\n{text}"
+        else:
+            break
+    return told

@@ -32,7 +32,7 @@ def filmstrips(
     gaps = (len(rows) - 1) // gap_every if gap_every else 0
     canvas = Canvas(HEAD + len(rows) * height + gaps * MARGIN, left + count * width, BACKGROUND)
     for column, head in enumerate(heads):
-        canvas.text(left + (column + 0.5) * width, HEAD / 2, head, TEXT_SIZE, DIM, align="centre")
+        canvas.text_in((left + column * width, 0, width, HEAD), head, TEXT_SIZE, DIM, "centre")
     for row, (title, frames) in enumerate(rows):
         top = HEAD + row * height + (row // gap_every if gap_every else 0) * MARGIN
         canvas.text(MARGIN, top + height / 2, title, TEXT_SIZE, TEXT)

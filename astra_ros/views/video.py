@@ -110,36 +110,37 @@ def side_by_side(
         clips.append(("what then happened", plans.truth))
     cell = CELL_ALONE if plans.truth is None else CELL
     widths = [look.scaled_width(clip.shape[2:], cell) for _, clip in clips]
-    frames_width = sum(widths) + _GAP * (len(widths) - 1)
+    slots = [max(width, look.text_width(label, 13)) for (label, _), width in zip(clips, widths)]
+    frames_width = sum(slots) + _GAP * (len(slots) - 1)
     tile_width = max(200, frames_width) + 2 * _PAD
-    note_height = _CAPTION if notes else 0
+    room = tile_width - 2 * _PAD
+    note_height = max((len(look.wrap(note, 13, room)) for note in notes), default=0) * look.line_height(13)
     tile_height = _LABELS + cell + _CAPTION + note_height + _PAD // 2
     columns = max(1, min(columns, count))
     shape = (_TITLE + -(-count // columns) * (tile_height + _PAD) + _FOOT, columns * (tile_width + _PAD) + _PAD)
     still = Canvas(shape[0] + shape[0] % 2, shape[1] + shape[1] % 2)
-    still.text(_PAD, _TITLE // 2 + 2, title, 26, max_width=shape[1] - 2 * _PAD)
-    corners = []  # x, y of every plan's first frame, in the order of rank
+    still.text_in((_PAD, 12, shape[1] - 2 * _PAD, _TITLE - 14), title, 26)
+    corners = []  # x, y of every plan's first slot, in the order of rank
     for index, k in enumerate(by_rank(plans.scores)):
         x = _PAD + index % columns * (tile_width + _PAD)
         y = _TITLE + index // columns * (tile_height + _PAD)
         _draw_tile(still, (x, y, tile_width, tile_height), plans.scores[k], plans.chooses(plans.scores[k]))
         left = x + (tile_width - frames_width) // 2
         corners.append((left, y + _LABELS))
-        for (label, _), width in zip(clips, widths):
-            still.text(left, y + _LABELS + cell + 13, label, 13, look.DIM, max_width=width)
-            left += width + _GAP
+        for (label, _), slot in zip(clips, slots):
+            still.text(left, y + _LABELS + cell + 13, label, 13, look.DIM)
+            left += slot + _GAP
         if notes:
-            middle = y + _LABELS + cell + _CAPTION + 11
-            still.text(x + _PAD, middle, notes[k], 13, max_width=tile_width - 2 * _PAD)
+            still.text_in((x + _PAD, y + _LABELS + cell + _CAPTION + 3, room, note_height), notes[k], 13)
     hold = max(0, round(hold_s / plans.dt_s))
     video = np.empty((horizon + hold, *still.pixels.shape), np.uint8)
     video[:] = still.pixels
     for step in range(horizon):
         page = Canvas.over(video[step])
         for (x, y), k in zip(corners, by_rank(plans.scores)):
-            for (_, clip), width in zip(clips, widths):
+            for (_, clip), slot, width in zip(clips, slots, widths):
                 page.picture(x, y, look.fit(clip[k, step], cell)[:, :width])
-                x += width + _GAP
+                x += slot + _GAP
         _draw_clock(page, step + 1, horizon, plans.dt_s)
     video[horizon:] = video[horizon - 1]
     return video
@@ -154,7 +155,7 @@ def _draw_tile(page: Canvas, place: tuple[int, int, int, int], score: PlanScore,
     number = f"{score.score:.2f}"
     page.text(right, y + 34, number, 26, colour, "right")
     room = right - look.text_width(number, 26) - 8 - left
-    page.text(left, y + 23, score.name, 15, max_width=room)
+    page.text_in((left, y + 14, room, 19), score.name, 15)
     page.label(left, y + 35, "chosen" if chosen and score.verdict == "accepted" else score.verdict, colour)
 
 

@@ -7,8 +7,8 @@ from .markdown import markdown
 MOVING = {
     "small": ("astra-small", "cube"),
     "frame-by-frame": ("the astra-small before, frame by frame", "cube"),
-    "pushing-block": ("astra-tiny, trained on for 240 steps", "block"),
-    "pushing-moved-block": ("the same with `--moved-weight 4`", "block"),
+    "pusht-block": ("astra-tiny, trained on for 240 steps", "block"),
+    "pusht-moved-block": ("the same with `--moved-weight 4`", "block"),
 }
 
 

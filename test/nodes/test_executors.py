@@ -1,8 +1,9 @@
-"""A callback that cannot be taken does not end the others of its group."""
+"""A callback that cannot be taken does not end the others of its group; which thread runs a callback, and when."""
 
 import contextlib
 import threading
 import time
+from functools import partial
 
 import pytest
 
@@ -13,11 +14,13 @@ import rclpy
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
 from rclpy.timer import Timer
+from std_msgs.msg import Int32
 from trajectory_msgs.msg import JointTrajectory
 
 from astra_ros.bridge.trajectories import plan_to_trajectory
-from astra_ros.nodes.executors import MultiThreadedExecutor, SingleThreadedExecutor
+from astra_ros.nodes.executors import InPlaceExecutor, MultiThreadedExecutor, SingleThreadedExecutor
 from astra_ros.nodes.imagine.node import Imagine
 from astra_ros.nodes.qos import reliable
 from astra_ros.plans.joint_plan import JointPlan
@@ -79,10 +82,13 @@ def test_a_timer_that_is_cancelled_while_its_callback_waits_for_a_thread_ends_no
     assert "second" not in fired and fired[0] == "first"
 
 
-@pytest.mark.parametrize("kind", [MultiThreadedExecutor, SingleThreadedExecutor])
-def test_an_error_while_a_timer_is_taken_ends_nothing(node, kind):
+@pytest.fixture(params=[SingleThreadedExecutor, partial(MultiThreadedExecutor, 2), partial(InPlaceExecutor, 2)])
+def executor(request, node):
+    return request.param(context=node.context)
+
+
+def test_an_error_while_a_timer_is_taken_ends_nothing(node, executor):
     fired = []
-    executor = kind(context=node.context)
     real, failures = executor._take_timer, []
 
     def fails_once(timer):
@@ -95,6 +101,72 @@ def test_an_error_while_a_timer_is_taken_ends_nothing(node, kind):
     node.create_timer(0.05, lambda: fired.append(True))
     assert spin(executor, node, lambda: fired)
     assert len(failures) == 1
+
+
+def test_an_error_in_a_callback_is_raised_where_the_executor_spins_and_ends_nothing(node):
+    executor, fired = InPlaceExecutor(2, context=node.context), []
+
+    def fails():
+        fired.append(True)
+        raise MemoryError("once")
+
+    timer = node.create_timer(0.01, fails)
+    executor.add_node(node)
+    with pytest.raises(MemoryError):
+        executor.spin_once()
+    timer.callback = lambda: fired.append(True)
+    executor.spin_once()
+    executor.shutdown()
+    assert len(fired) == 2
+
+
+def test_a_callback_that_may_block_has_its_own_thread_and_others_run_where_the_executor_spins(node):
+    threads, go_on = {}, threading.Event()
+
+    def blocks():
+        blocker.cancel()
+        threads["blocks"] = threading.current_thread()
+        threads["in time"] = go_on.wait(PATIENCE_S)
+
+    def goes_on():
+        threads["goes on"] = threading.current_thread()
+        go_on.set()
+
+    blocker = node.create_timer(0.01, blocks, callback_group=ReentrantCallbackGroup())
+    node.create_timer(0.1, goes_on)
+    executor = InPlaceExecutor(2, context=node.context)
+    executor.add_node(node)
+    while "in time" not in threads:
+        executor.spin_once(timeout_sec=0.1)
+    executor.shutdown()
+    assert threads["in time"]
+    assert threads["goes on"] is threading.current_thread() is not threads["blocks"]
+
+
+def test_messages_that_wait_are_taken_in_a_row_as_many_as_the_queue_holds(node):
+    """A timer stands for all that must have its turn between them. It is due whenever the executor waits."""
+    queue = 3
+    publisher = node.create_publisher(Int32, "numbers", QoSProfile(depth=10))
+    taken, turns = [], []
+
+    def on_number(msg):
+        taken.append(msg.data)
+        turns.append("number")
+        if msg.data < queue:  # so there is always one more than the queue held at first
+            publisher.publish(Int32(data=msg.data + queue))
+            time.sleep(0.1)  # until the middleware has it
+
+    node.create_subscription(Int32, "numbers", on_number, QoSProfile(depth=queue))
+    while not publisher.get_subscription_count():
+        time.sleep(0.01)
+    for number in range(queue):
+        publisher.publish(Int32(data=number))
+    time.sleep(0.5)
+    node.create_timer(0.001, lambda: turns.append("timer"))
+    assert spin(InPlaceExecutor(2, context=node.context), node, lambda: len(taken) >= 2 * queue)
+    assert taken[: 2 * queue] == list(range(2 * queue))
+    first = turns.index("number")
+    assert turns[first : first + queue] == ["number"] * queue and turns[first + queue] == "timer"
 
 
 class LateTimers(MultiThreadedExecutor):

@@ -5,6 +5,7 @@ import pytest
 
 from astra_ros.plans.errors import DoubledPoint, NotTimed, PlanError
 from astra_ros.plans.joint_plan import JointPlan
+from astra_ros.plans.plan import renamed
 
 NAMES = ("a", "b")
 
@@ -128,6 +129,13 @@ def test_a_plan_does_not_follow_changes_of_its_source():
     assert not made.positions.flags.writeable
     with pytest.raises(ValueError):
         made.positions[0, 0] = 1.0
+
+
+def test_a_renamed_plan_shares_its_numbers_and_the_one_it_was_made_from_keeps_its_name():
+    plan = JointPlan(("a",), np.array([0.0, 1.0]), np.array([[0.0], [1.0]]), "left")
+    again = renamed(plan, "right")
+    assert (again.name, again.title, plan.name) == ("right", "plan 'right'", "left")
+    assert again.positions is plan.positions and not again.positions.flags.writeable
 
 
 def test_duration_is_the_last_time():

@@ -10,6 +10,7 @@ import json
 import sys
 import threading
 from dataclasses import asdict
+from functools import partial
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
@@ -19,6 +20,7 @@ from std_msgs.msg import String
 from astra_ros.bridge.plan_adapters import plan_adapter
 from astra_ros.nodes.diagnostics import DiagnosticsPublisher
 from astra_ros.nodes.executable import run
+from astra_ros.nodes.executors import MultiThreadedExecutor
 from astra_ros.nodes.gate.action_gate import ActionGate
 from astra_ros.nodes.gate.forwarding import LOOK_EVERY_S, MOST_GOALS
 from astra_ros.nodes.gate.judge import Answer, PlanJudge
@@ -97,7 +99,7 @@ class Gate:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM."""
-    return run("gate", Gate, argv, threads=THREADS)
+    return run("gate", Gate, argv, partial(MultiThreadedExecutor, THREADS))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from astra_ros.errors import as_user_error
 from astra_ros.logs import handed_on
 from astra_ros.nodes.diagnostics import DiagnosticsPublisher
 from astra_ros.nodes.executable import run
+from astra_ros.nodes.executors import InPlaceExecutor
 from astra_ros.nodes.imagine.bridge_readers import bridge_readers
 from astra_ros.nodes.imagine.core import ImagineCore, ModelFailed
 from astra_ros.nodes.imagine.inputs import Topics
@@ -51,8 +52,8 @@ ANSWER_WITHIN_S = 120.0
 DESCRIPTION_ARRIVES_S = 5.0
 # The cure where a goal image is published in a type that no remapping helps with.
 GOAL_CURE = "publish it as a raw Image (image_transport's republish)"
-# The executor's threads: one stays free for topics and timers, the others for callers who wait.
-THREADS = 4
+# So many callers of ~/imagine can wait at a time, each in a thread of its own.
+CALLERS = 3
 # The model's thread gives the interpreter's lock away with every operation, thousands a request, and may
 # wait this long each time while callbacks run. With Python's own 5 ms, one request in eight took 1 to 6 s
 # beside the simulator on two cores; with this, none of 25 took 0.6 s.
@@ -98,7 +99,7 @@ class Imagine:
         """Subscribe to topics, offer services, and publish diagnostics."""
         node, core = self._node, self._core
         self._subscribe()
-        self._callers = threading.BoundedSemaphore(THREADS - 1)
+        self._callers = threading.BoundedSemaphore(CALLERS)
         waiting = ReentrantCallbackGroup()
         node.create_service(Trigger, "~/imagine", self._on_imagine, callback_group=waiting)
         node.create_service(Trigger, "~/reset_history", partial(_answer, core.reset_history))
@@ -170,7 +171,7 @@ class Imagine:
 
     def _on_imagine(self, _, response: Trigger.Response) -> Trigger.Response:
         if not self._callers.acquire(blocking=False):
-            response.message = f"{THREADS - 1} callers wait for an answer already; try again"
+            response.message = f"{CALLERS} callers wait for an answer already; try again"
             return response
         try:
             self._core.ask()
@@ -240,7 +241,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM."""
     share_arenas()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    return run("imagine", Imagine, argv, threads=THREADS)
+    return run("imagine", Imagine, argv, partial(InPlaceExecutor, CALLERS))
 
 
 if __name__ == "__main__":

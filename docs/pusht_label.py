@@ -1,8 +1,8 @@
 """Labels of imported pushes: where the block is, as `object_position`, so that a detector of it can be trained.
 
-    python docs/pushing_label.py IMPORTED PLACES OUT
+    python docs/pusht_label.py IMPORTED PLACES OUT
 
-Reads two imports of the same bags (see pushing.sh): what a model learns from, and the same with the block's place. A
+Reads two imports of the same bags (see pusht.sh): what a model learns from, and the same with the block's place. A
 camera 1 m above a table of 0.512 m shows the places where they are.
 """
 

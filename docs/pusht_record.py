@@ -1,6 +1,6 @@
 """Records gym-pusht, an environment that is not ours, as rosbag2: a disc pushes a T-shaped block over a table.
 
-The environment is not a dependency of this project: `pushing.sh` says how to install it elsewhere, and calls this.
+The environment is not a dependency of this project: `pusht.sh` says how to install it elsewhere, and calls this.
 
 Each bag has 20 s: /camera/image_raw at 10 Hz, and /joint_states with the places of disc and block (m, rad). The disc
 walks to a random side of the block and pushes through it; every fourth walk goes elsewhere.

@@ -4,26 +4,27 @@
 # measures. Goes on where it was stopped. The published figures come from these steps, made one by one; the script as a
 # whole has not been run. From the repository's root, after `make`:
 #
-#     python3 -m venv .venv-pushing
-#     .venv-pushing/bin/pip install gym-pusht==0.1.8 'pymunk<7' rosbags==0.11.9
-#     sh docs/pushing.sh [AUTOENCODER_STEPS [DYNAMICS_STEPS]]        default: 400 240
+#     python3 -m venv .venv-pusht
+#     .venv-pusht/bin/pip install gym-pusht==0.1.8 'pymunk<7' rosbags==0.11.9
+#     sh docs/pusht.sh [AUTOENCODER_STEPS [DYNAMICS_STEPS]]        default: 400 240
 #
-# Figures: docs/results/moving/pushing*.json.
+# Figures: docs/results/moving/pusht*.json. Their commands have the name `pushing`, which this world had before the
+# simulated world `pushing` came (`astra record --worlds pushing`): another one, with which it shares nothing.
 set -eu
 autoencoder=${1:-400}
 dynamics=${2:-240}
-data=data/pushing
-runs=runs/pushing-$autoencoder-$dynamics
+data=data/pusht
+runs=runs/pusht-$autoencoder-$dynamics
 results=docs/results/moving
 PATH=$PWD/.venv/bin:$PATH
 
 record() {  # FOLDER EPISODES FIRST_SEED
-    [ -d "$data/bags/$1" ] || SDL_VIDEODRIVER=dummy .venv-pushing/bin/python docs/pushing_record.py "$data/bags/$1" "$2" \
+    [ -d "$data/bags/$1" ] || SDL_VIDEODRIVER=dummy .venv-pusht/bin/python docs/pusht_record.py "$data/bags/$1" "$2" \
         --first-seed "$3"
     # What a user would import, and once more with the block's place, of which the model learns nothing.
-    astra import-bag "$data/bags/$1"/* --out "$data/imported/$1" --robot disc --world pushing --joints disc_x disc_y
-    astra import-bag "$data/bags/$1"/* --out "$data/places/$1" --robot disc --world pushing
-    [ -d "$data/$1/block" ] || python docs/pushing_label.py "$data/imported/$1" "$data/places/$1" "$data/$1/block"
+    astra import-bag "$data/bags/$1"/* --out "$data/imported/$1" --robot disc --world pusht --joints disc_x disc_y
+    astra import-bag "$data/bags/$1"/* --out "$data/places/$1" --robot disc --world pusht
+    [ -d "$data/$1/block" ] || python docs/pusht_label.py "$data/imported/$1" "$data/places/$1" "$data/$1/block"
 }
 
 train() {   # NAME OPTION...
@@ -46,5 +47,5 @@ if [ ! -d "$runs/moved" ]; then     # the same autoencoder
     cp "$runs"/base/autoencoder* "$runs"/base/*.json "$runs/moved"
 fi
 train moved --moved-weight 4
-measure base pushing
-measure moved pushing-moved
+measure base pusht
+measure moved pusht-moved
