@@ -10,6 +10,13 @@ and 2 cm, before the plan or 1 s into it, and by 1 degree and 1 cm), an object t
 robot that is taken for another one.
 
 --write puts the limits into the model's card. The node then compares while a plan that it handed on is executed.
+
+A second part needs no plan and imagines nothing: is the robot, drawn from its description and its joint states, where
+the camera sees it? Its figure is the misfit of the outline over 2 s, its limit the conformal quantile for the share
+--fit-false-alarms of plans of 4 s. Further scenes say what it notices: a bumped camera, another robot, and a joint that
+is 0.1 rad from where joint states say. The node judges this whenever images and joint states arrive.
+
+--scenes 0 leaves the first part out, --fit-scenes 0 the second.
 """
 
 from __future__ import annotations
@@ -27,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from astra_ros.evaluation.prediction_limits import measure_prediction
+    from astra_ros.evaluation.robot_fit import measure_robot_fit
 
-    measure_prediction(request_of(PredictionRequest, args))
+    request = request_of(PredictionRequest, args)
+    if request.scenes:
+        measure_prediction(request)
+    if request.fit_scenes:
+        measure_robot_fit(request)
     return 0

@@ -52,8 +52,10 @@ class LanePathSettings(CheckedSettings):
     count: int = setting(8, "paths per proposal, the first ones that move of a fixed list", 1, len(KINDS), "paths")
     cruise: float = setting(6.0, "speed of the paths that do not slow down, m/s", 0.1, 50.0, "m/s")
     side_m: float = setting(2.4, "how far the paths to the left and right lead beside the route, m", 0.1, 20.0, "m")
-    acceleration: float = setting(2.2, "largest change of speed along a path, m/s^2", 0.1, 20.0, "m/s^2")
-    braking: float = setting(3.6, "largest change of speed along a path towards rest, m/s^2", 0.1, 20.0, "m/s^2")
+    acceleration: float = setting(
+        2.2, "how hard a path speeds up at most, m/s^2; `braking` says how hard it slows down", 0.1, 20.0, "m/s^2"
+    )
+    braking: float = setting(3.6, "how hard a path slows down at most, m/s^2", 0.1, 20.0, "m/s^2")
     jerk: float = setting(3.6, "largest change of these two, m/s^3", 0.1, 100.0, "m/s^3")
 
 

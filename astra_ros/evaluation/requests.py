@@ -148,12 +148,25 @@ class PredictionRequest(ModelRequest):
     robots: Sequence[str] | None = setting(
         None, "simulated arms (default: all that the model knows)", choices=list(WORLDS["arm"].robots)
     )
-    scenes: int = setting(200, "scenes of each robot that the limit is computed of, a plan each", 1)
+    scenes: int = setting(
+        200,
+        "scenes of each robot that the limit of imagined frames is computed of, a plan each; 0: none, nothing is "
+        "imagined",
+        0,
+    )
     tests: int = setting(50, "further scenes of each robot, without a fault and with each", 1)
     false_alarms: float = setting(0.01, "share of the plans of a fitting model that may reach the limit, above 0 to 1")
     first_seed: int = setting(MONITORED_FROM, "seed of the first scene")
     write: bool = setting(False, "write the limits into the model's card, from where the imagine node takes them")
     out: Path | None = setting(None, "result file (JSON)")
+    fit_scenes: int = setting(
+        999, "scenes of each robot that the limit of the robot's misfit is computed of, a plan each; 0: none", 0
+    )
+    fit_tests: int = setting(100, "further scenes of each robot, without a fault and with each", 1)
+    fit_false_alarms: float = setting(
+        0.001, "share of the plans of a fitting model whose misfit may reach its limit, above 0 to 1"
+    )
+    fit_out: Path | None = setting(None, "result file of the robot's misfit (JSON)")
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,8 @@ class ModelCard:
     calibrations: dict[str, dict[str, Calibration]] = field(default_factory=dict)
     # How far real frames may be from imagined ones, computed by `astra monitor --write`.
     prediction_limits: dict[str, PredictionLimit] = field(default_factory=dict)
+    # How far the robot may seem from where the camera sees it, computed by `astra monitor --write`.
+    robot_fit_limits: dict[str, PredictionLimit] = field(default_factory=dict)
 
     @classmethod
     def read(cls, directory: Path) -> ModelCard:
@@ -109,9 +111,8 @@ class ModelCard:
                 name: {event: Calibration(**each) for event, each in fitted.items()}
                 for name, fitted in values.get("calibrations", {}).items()
             },
-            prediction_limits={
-                name: PredictionLimit(**each) for name, each in values.get("prediction_limits", {}).items()
-            },
+            prediction_limits=_limits(values, "prediction_limits"),
+            robot_fit_limits=_limits(values, "robot_fit_limits"),
         )
 
     def check_knows(self, space: str) -> None:
@@ -140,8 +141,21 @@ def write_prediction_limits(directory: Path, limits: Mapping[str, PredictionLimi
 
     Raises OutputError where the card cannot be written.
     """
+    _write_limits(directory, "prediction_limits", limits)
+
+
+def write_robot_fit_limits(directory: Path, limits: Mapping[str, PredictionLimit]) -> None:
+    """The same for limits of the robot's misfit."""
+    _write_limits(directory, "robot_fit_limits", limits)
+
+
+def _limits(values: Mapping, kind: str) -> dict[str, PredictionLimit]:
+    return {space: PredictionLimit(**each) for space, each in values.get(kind, {}).items()}
+
+
+def _write_limits(directory: Path, kind: str, limits: Mapping[str, PredictionLimit]) -> None:
     found = {space: each.to_dict() for space, each in limits.items()}
-    _change_card(directory, lambda values: values.setdefault("prediction_limits", {}).update(found))
+    _change_card(directory, lambda values: values.setdefault(kind, {}).update(found))
 
 
 def _change_card(directory: Path, change: Callable[[dict], None]) -> None:

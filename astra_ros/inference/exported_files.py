@@ -55,7 +55,7 @@ def card_digest(card: ModelCard) -> str:
     limits, so these do not count, and a model that is calibrated later keeps its exported files.
     """
     values = json.loads((card.path / CARD_FILE).read_text())
-    for measured in ("calibrations", "prediction_limits"):
+    for measured in ("calibrations", "prediction_limits", "robot_fit_limits"):
         values.pop(measured, None)
     return hashlib.sha256((json.dumps(values, indent=1) + "\n").encode()).hexdigest()
 

@@ -20,7 +20,7 @@ LEAST_EXPECTED = 0.02  # of the RMS errors, so that a frame that the model is su
 
 @dataclass(frozen=True)
 class PredictionLimit:
-    """The ratio above which the model does not fit.
+    """The figure of a plan above which the model does not fit what the camera sees.
 
     Attributes:
         limit: no unit.

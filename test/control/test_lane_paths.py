@@ -1,5 +1,7 @@
 """Candidate paths beside a route: where they lead, how fast, and that a car can follow them."""
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 
@@ -106,6 +108,34 @@ def test_a_path_to_rest_is_left_out_where_the_car_stands():
     standing, moving = (by_kind(VehicleState(0.0, 0.0, 0.0, speed), count=8) for speed in (0.0, 2.0))
     assert "stop" not in standing and "stop" in moving
     assert len(standing) == len(moving) == 8
+
+
+def accelerations(path):
+    speeds = np.hypot(*np.diff(path.positions[:, :2], axis=0).T) / np.diff(path.times_s)
+    return np.diff(speeds) / path.times_s[1]
+
+
+@pytest.mark.parametrize("kind", ["keep", "slow", "stop"])
+def test_one_setting_bounds_how_paths_speed_up_and_another_how_they_slow_down(kind):
+    """Each bound alone is halved; a path that it does not bound stays what it was."""
+    state = VehicleState(0.0, 0.0, 0.0, 2.0 if kind == "keep" else 6.0)
+    plain, gentle, soft = (by_kind(state, **changes)[kind] for changes in ({}, {"acceleration": 1.1}, {"braking": 1.8}))
+    bounded, other = (gentle, soft) if kind == "keep" else (soft, gentle)
+    most = 2.2 if kind == "keep" else 3.6
+    assert np.abs(accelerations(plain)).max() == pytest.approx(most, rel=0.15)
+    assert np.abs(accelerations(bounded)).max() == pytest.approx(most / 2, rel=0.05)
+    np.testing.assert_array_equal(other.positions, plain.positions)
+
+
+@pytest.mark.parametrize("item", fields(LanePathSettings), ids=lambda item: item.name)
+def test_no_setting_is_ignored(item):
+    settings = LanePathSettings()
+    changed = replace(settings, **{item.name: item.default // 2 if item.name == "count" else item.default / 2})
+
+    def made(settings):
+        return [path.positions.tolist() for _, path in lane_paths(ROUTE, VehicleState(0, 0, 0, 4.0), "odom", settings)]
+
+    assert made(changed) != made(settings)
 
 
 def test_too_many_or_no_candidates_are_refused():

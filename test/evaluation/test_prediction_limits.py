@@ -36,6 +36,8 @@ def test_limits_are_measured_and_written(model, tmp_path):
     out = tmp_path / "prediction.json"
     words = [
         "monitor",
+        "--fit-scenes",
+        "0",
         "--robots",
         "panda",
         "--scenes",
@@ -59,6 +61,19 @@ def test_limits_are_measured_and_written(model, tmp_path):
 
 
 def test_too_few_scenes_are_refused_with_the_least_number(model, capsys):
-    words = ["monitor", "--robots", "panda", "--scenes", "1", "--tests", "1", "--false-alarms", "0.01", "--model"]
+    words = [
+        "monitor",
+        "--fit-scenes",
+        "0",
+        "--robots",
+        "panda",
+        "--scenes",
+        "1",
+        "--tests",
+        "1",
+        "--false-alarms",
+        "0.01",
+        "--model",
+    ]
     assert cli.main([*words, str(model)]) == 1
     assert "scenes" in capsys.readouterr().err
