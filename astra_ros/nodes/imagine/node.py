@@ -52,8 +52,9 @@ ANSWER_WITHIN_S = 120.0
 DESCRIPTION_ARRIVES_S = 5.0
 # The cure where a goal image is published in a type that no remapping helps with.
 GOAL_CURE = "publish it as a raw Image (image_transport's republish)"
-# So many callers of ~/imagine can wait at a time, each in a thread of its own.
+# So many callers of ~/imagine can wait at a time, each in a thread; one more thread tells further callers so.
 CALLERS = 3
+EXECUTOR = partial(InPlaceExecutor, CALLERS + 1)
 # The model's thread gives the interpreter's lock away with every operation, thousands a request, and may
 # wait this long each time while callbacks run. With Python's own 5 ms, one request in eight took 1 to 6 s
 # beside the simulator on two cores; with this, none of 25 took 0.6 s.
@@ -241,7 +242,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM."""
     share_arenas()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    return run("imagine", Imagine, argv, partial(InPlaceExecutor, CALLERS))
+    return run("imagine", Imagine, argv, EXECUTOR)
 
 
 if __name__ == "__main__":
