@@ -192,7 +192,7 @@ class Imagine:
 
     def _load(self) -> Imaginer:
         # Imported here: it takes seconds, and the node should be visible before.
-        from astra_ros.inference import load_world_model
+        from astra_ros.inference import load_world_model, read_card
 
         settings, core = self._settings(), self._core
         own = settings.own
@@ -200,9 +200,11 @@ class Imagine:
             raise ModelFailed(unusable)
         began = time.monotonic()
         try:
+            core.expect(card := read_card(own.model))
+            plans = sum(source.keep for source in settings.sources.values())
             with handed_on(core.health.tell, core.health.warn):
-                model = load_world_model(own.backend, own.model, own.device)
-            model.warmup(sum(source.keep for source in settings.sources.values()), own.horizon)
+                model = load_world_model(own.backend, card, own.device)
+                model.warmup(plans, own.horizon, core.expected_space(card))
             imaginer = Imaginer(model, own)
         except Exception as error:
             text = str(as_user_error(error))
@@ -213,6 +215,7 @@ class Imagine:
             spent_s = time.monotonic() - self._began_s
             core.description.wait(max(0.0, DESCRIPTION_ARRIVES_S - spent_s), core.health.model_prepares)
         core.health.model_loaded(model.card, model.runs_on, time.monotonic() - began)
+        core.start_waiting()
         return imaginer
 
     def _serve(self, imaginer: Imaginer) -> str:
