@@ -4,7 +4,7 @@ from astra_ros.inference.card import DEFAULT_MODEL, PLANNED_MODEL, ModelCard, Mo
 from astra_ros.inference.conditioning import Conditioning
 from astra_ros.inference.engine import ENGINES, Engine
 from astra_ros.inference.imagination import Imagination
-from astra_ros.inference.loading import load_world_model
+from astra_ros.inference.loading import load_world_model, read_card
 from astra_ros.inference.world_model import WorldModel
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "ModelError",
     "WorldModel",
     "load_world_model",
+    "read_card",
 ]

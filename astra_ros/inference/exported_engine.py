@@ -19,6 +19,7 @@ from astra_ros.inference.engine import Engine
 from astra_ros.inference.exported_files import (
     BESIDE,
     MANIFEST,
+    ExportManifest,
     export_command,
     export_folder,
     graph_file,
@@ -65,7 +66,8 @@ class ExportedEngine(Engine):
     """Runs the graphs of `exported_files.py`.
 
     A subclass says how a file is loaded and a graph is run. Where nothing was exported yet, it is exported now if
-    torch and onnx are installed.
+    torch and onnx are installed. A graph is loaded when it is first run: each takes time and memory, and a robot needs
+    a few of them.
     """
 
     name: str  # of the backend
@@ -74,14 +76,27 @@ class ExportedEngine(Engine):
 
     def __init__(self, card: ModelCard, device: str) -> None:
         self._card, self._config = card, card.network
-        folder = _exported(card)
-        manifest = read_manifest(folder, card)
-        LOG.info(f"{self.name}: reads {folder} ({manifest})")
+        self._folder, manifest = _exported(card)
+        LOG.info(f"{self.name}: reads {self._folder} ({manifest})")
         self._graphs = manifest.files.keys()
+        self._loaded: set[str] = set()
         for graph in self._graphs:
-            self._load(graph, graph_file(folder, graph))
-        if "robot_tokens" in self._graphs:
-            self._unknown = np.asarray(self._tokens(np.zeros((1, 3, *card.image_size), np.uint8), known=False))
+            if self._loads_at_once(graph):
+                self._ready(graph)
+
+    def _loads_at_once(self, graph: str) -> bool:
+        """Whether a graph is loaded already with the engine; one at least, so that a broken runtime is known then."""
+        return graph == "encode"
+
+    def _ready(self, graph: str) -> None:
+        if graph in self._loaded:
+            return
+        file = graph_file(self._folder, graph)
+        if not file.is_file():  # meanwhile, the cache has forgotten the model
+            self._folder, _ = _exported(self._card)
+            file = graph_file(self._folder, graph)
+        self._load(graph, file)
+        self._loaded.add(graph)
 
     @abstractmethod
     def _load(self, graph: str, file: Path) -> None:
@@ -95,6 +110,7 @@ class ExportedEngine(Engine):
         """
 
     def _run(self, graph: str, inputs: dict[str, Value]) -> dict[str, Value]:
+        self._ready(graph)
         try:
             return self._infer(
                 graph,
@@ -146,6 +162,11 @@ class ExportedEngine(Engine):
             return None
         each = self._config.tokens_per_frame, self._config.hidden_dim
         return RobotTokens(renders, partial(self._tokens, known=True), each)
+
+    @cached_property
+    def _unknown(self) -> np.ndarray:
+        """[1, L, D], the tokens of a robot whose render is not known."""
+        return np.asarray(self._tokens(np.zeros((1, 3, *self._card.image_size), np.uint8), known=False))
 
     def _tokens(self, renders: np.ndarray, known: bool) -> Value:
         """Of renders [N, 3, h, w] -> [N, L, D]."""
@@ -224,18 +245,19 @@ class ExportedEngine(Engine):
         return np.concatenate(made)
 
 
-def _exported(card: ModelCard) -> Path:
-    """The folder of a model's exported files; exports it first where they are not there, or damaged in the cache."""
+def _exported(card: ModelCard) -> tuple[Path, ExportManifest]:
+    """The folder of a model's exported files, and their manifest, which fits them; exports the model first where they
+    are not there, or damaged in the cache."""
     folder = export_folder(card)
     missing = [package for package in EXPORT_NEEDS if find_spec(package) is None]
     if folder.name == BESIDE:  # put there by hand: what is wrong there is for its owner to mend
-        return folder
+        return folder, read_manifest(folder, card)
     if (folder / MANIFEST).is_file():
         try:
-            read_manifest(folder, card)
+            manifest = read_manifest(folder, card)
             with suppress(OSError):  # a cache may be read only
                 os.utime(folder / MANIFEST)  # the cache keeps what was read last
-            return folder
+            return folder, manifest
         except ModelError as error:
             if missing:
                 raise
@@ -250,4 +272,5 @@ def _exported(card: ModelCard) -> Path:
     from astra_ros.inference.torch_export import export_network
 
     LOG.info(f"{card.name} is exported to ONNX once; this takes some seconds")
-    return export_network(card, folder)
+    folder = export_network(card, folder)
+    return folder, read_manifest(folder, card)

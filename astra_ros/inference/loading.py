@@ -14,7 +14,15 @@ from astra_ros.registry import LoadError, UnknownName
 EXTRAS = {"openvino-bf16": "openvino", "tensorrt": "onnx-gpu"}  # where it is not the backend's name
 
 
-def load_world_model(backend: str, model: str | Path, device: str = "cpu") -> WorldModel:
+def read_card(model: str | Path) -> ModelCard:
+    """The card of a model, by its directory or the name of a shipped one; its weights are as the card says.
+
+    Raises ModelError.
+    """
+    return ModelCard.read(model_directory(model))
+
+
+def load_world_model(backend: str, model: str | Path | ModelCard, device: str = "cpu") -> WorldModel:
     """Load `model`, to be run by the engine `backend` on `device` ('cpu', 'cuda', 'cuda:1').
 
     'auto' takes the engine that is fastest here. Raises ModelError for an unknown backend or device, or a model that
@@ -22,7 +30,7 @@ def load_world_model(backend: str, model: str | Path, device: str = "cpu") -> Wo
     """
     if backend != AUTO and backend not in ENGINES:
         raise ModelError(f"unknown backend '{backend}'", cure=f"known are {sorted([AUTO, *ENGINES])}")
-    card = ModelCard.read(model_directory(model))
+    card = model if isinstance(model, ModelCard) else read_card(model)
     load = partial(_load, card, device)
     return fastest(load, device) if backend == AUTO else load(backend)
 

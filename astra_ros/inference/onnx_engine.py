@@ -64,6 +64,10 @@ class OnnxEngine(ExportedEngine):
         """Those that may run a graph, the one that is asked for first."""
         return [self._provider]
 
+    def _loads_at_once(self, graph: str) -> bool:
+        # On a GPU all, since what another provider would run there is said, or refused, with the engine.
+        return self._provider.name != CPU or super()._loads_at_once(graph)
+
     def _load(self, graph: str, file: Path) -> None:
         providers = self._providers(graph)
         options = onnxruntime.SessionOptions()

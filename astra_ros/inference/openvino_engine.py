@@ -34,9 +34,13 @@ class OpenVinoEngine(ExportedEngine):
         # earlier run without a word. It goes on like that, also with new requests and smaller sizes.
         self._spent = ""
         super().__init__(card, device)
-        threads = self._requests["denoise"].get_compiled_model().get_property("INFERENCE_NUM_THREADS")
+        threads = self._requests["encode"].get_compiled_model().get_property("INFERENCE_NUM_THREADS")
         release = openvino.__version__.split("-")[0]
         self.runs_on = f"openvino {release}, CPU, {_NAMES[self.precision]}, {threads} threads"
+
+    def _loads_at_once(self, graph: str) -> bool:
+        # Whether the CPU has a precision is known when a graph is compiled for it.
+        return super()._loads_at_once(graph) or (self.precision != "f32" and graph == "denoise")
 
     def _load(self, graph: str, file: Path) -> None:
         # Only the transformer in another precision: places of pixels need all digits.

@@ -47,17 +47,19 @@ class WorldModel:
         # Requests have one seed, as a rule, so their noise is drawn once.
         self._noise = lru_cache(maxsize=4)(partial(_noise, engine, card.latent_shape))
 
-    def warmup(self, plans: int, horizon: int) -> None:
-        """Run once at this size, so that the first real request is not the slow one."""
+    def warmup(self, plans: int, horizon: int, space: str = "") -> None:
+        """Imagine once at this size, so that the first real request is not the slow one.
+
+        Args: `space` of the plans that will come; '': that of a robot whose camera moves, if there is one, which is the
+        most work.
+        """
         card = self.card
-        history = np.zeros((card.history, *card.image_size, 3), np.uint8)
-        # Of a robot whose camera moves, if there is one: that is the most work.
-        space = next(iter([*card.moving_cameras, *card.action_spaces]))
+        space = space or next(iter([*card.moving_cameras, *card.action_spaces]))
         actions = np.zeros((plans, horizon, card.action_spaces[space].dim))
+        renders = np.zeros((plans, horizon + 1, 3, *card.image_size), np.uint8) if space in card.cameras else None
         poses = np.tile(np.eye(4), (plans, horizon, 1, 1)) if space in card.moving_cameras else None
-        conditioning = Conditioning(space, actions, camera_poses=poses)
-        made = self.imagine(history, conditioning)
-        self.pictures(made.latents, history[-1], conditioning, 0)
+        history = np.zeros((card.history, *card.image_size, 3), np.uint8)
+        self.imagine(history, Conditioning(space, actions, renders, poses))
 
     def encode(self, frames: np.ndarray) -> np.ndarray:
         """uint8 [N, h, w, 3] RGB -> latents float32 [N, C, h, w]. The last frames' are kept, for `imagine` too."""

@@ -67,6 +67,16 @@ def test_a_sound_model_imagines(directory):
         model.encode(history[:, :32])
 
 
+def test_a_warm_up_runs_what_a_request_of_that_robot_runs(directory, monkeypatch):
+    model, drawn = load_world_model("torch", directory), []
+    monkeypatch.setattr(model._engine, "robot_tokens", lambda renders: drawn.append(renders.shape))
+    model.warmup(2, 3, "two_joints")
+    assert drawn == []
+    model.card = replace(model.card, cameras={"two_joints": {}})
+    model.warmup(2, 3, "two_joints")
+    assert drawn == [(1, 2, 3, 3, 64, 64)]
+
+
 @pytest.fixture
 def styled(copy):
     """A model that can take on a look: its card, and what gives frames that look."""

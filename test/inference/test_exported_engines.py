@@ -88,6 +88,36 @@ def test_they_imagine_what_torch_imagines(directory):
     assert spread > 0.01, "all plans look alike: nothing was compared"
 
 
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_graph_is_loaded_when_it_is_first_run(directory, name, monkeypatch):
+    """A robot needs a few of them; the denoiser's, the largest, is there twice."""
+    compared = []
+    monkeypatch.setattr(
+        exported_engine, "read_manifest", lambda *given: (compared.append(given), read_manifest(*given))[1]
+    )
+    model = load_world_model(name, directory)
+    assert model._engine._loaded == {"encode"} and len(compared) == 1
+    model.warmup(2, 3, "arm")
+    needed = {"encode", "remember", "condition_arm", "denoise", "outcomes"} | {"robot_tokens"} & model._engine._graphs
+    assert model._engine._loaded == needed
+    model.imagine(some_images(3), some_plans(BASE, 2, 3, moving=True))
+    more = {"condition_base", "denoise_moving", "reproject_base"} & model._engine._graphs
+    assert model._engine._loaded == needed | more | {"condition_base"}
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_model_that_the_cache_has_forgotten_meanwhile_is_exported_again(one, name, tmp_path, monkeypatch):
+    exported = export_folder(ModelCard.read(one))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    shutil.copytree(exported, export_folder(ModelCard.read(one)))
+    model = load_world_model(name, one)
+    shutil.rmtree(export_folder(ModelCard.read(one)))
+    made, right = (
+        each.imagine(some_images(3), some_plans(ARM, 1, 2)) for each in (model, load_world_model("torch", one))
+    )
+    same(made, right)
+
+
 def test_what_runs_is_said(one, caplog):
     caplog.set_level(logging.INFO)
     onnx_says, openvino_says = (load_world_model(name, one).runs_on for name in ENGINES)

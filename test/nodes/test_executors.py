@@ -3,6 +3,7 @@
 import contextlib
 import threading
 import time
+from concurrent.futures import Future
 from functools import partial
 
 import pytest
@@ -17,11 +18,12 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from rclpy.timer import Timer
 from std_msgs.msg import Int32
+from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from astra_ros.bridge.trajectories import plan_to_trajectory
 from astra_ros.nodes.executors import InPlaceExecutor, MultiThreadedExecutor, SingleThreadedExecutor
-from astra_ros.nodes.imagine.node import Imagine
+from astra_ros.nodes.imagine.node import CALLERS, EXECUTOR, Imagine
 from astra_ros.nodes.qos import reliable
 from astra_ros.plans.joint_plan import JointPlan
 
@@ -209,6 +211,33 @@ def test_the_imagine_node_takes_plans_though_its_timer_was_cancelled_in_the_last
         return received() == 3
 
     assert spin(LateTimers(4, context), node, burst)
+    imagine.close()
+    node.destroy_node()
+    context.try_shutdown()
+
+
+def test_one_caller_too_many_is_told_so_while_the_others_wait():
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context)
+    model = [Parameter("model", value="/no/model")]
+    node = Node("imagine", context=context, parameter_overrides=model, use_global_arguments=False)
+    imagine, asked = Imagine(node), []
+    imagine._thread.request = lambda: (asked.append(Future()), asked[-1])[1]
+    client = node.create_client(Trigger, "imagine/imagine", callback_group=ReentrantCallbackGroup())
+    answers = []
+
+    def answered():
+        if client.service_is_ready() and not answers:
+            answers.extend(client.call_async(Trigger.Request()) for _ in range(CALLERS + 1))
+        if len(asked) == CALLERS and any(answer.done() for answer in answers):
+            for each in asked:
+                if not each.done():
+                    each.set_result("served")
+        return answers and all(answer.done() for answer in answers)
+
+    assert spin(EXECUTOR(context=context), node, answered)
+    texts = [answer.result().message for answer in answers if not answer.result().success]
+    assert texts == [f"{CALLERS} callers wait for an answer already; try again"]
     imagine.close()
     node.destroy_node()
     context.try_shutdown()

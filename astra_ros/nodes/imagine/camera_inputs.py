@@ -65,6 +65,8 @@ class CameraInputs:
         self.images = ImageReader(read, tell)
         self._clock, self._ros_time_ns = clocks.monotonic_s, clocks.ros_time_ns
         self._lock = threading.RLock()
+        self._card: object | None = None
+        self._loaded = False
         self._history: FrameHistory | None = None
         self._image_size = (0, 0)
         self._received_size: tuple[int, int] | None = None
@@ -82,11 +84,16 @@ class CameraInputs:
         self._heard_s: float | None = None  # when the last usable image arrived, also if it was late
         self._refused = -float("inf"), ""  # (when the last image arrived that cannot be used, why)
 
-    def expect(self, card) -> None:
-        """Keep frames as the model of this card needs them; earlier ones are dropped."""
+    def expect(self, card, loaded: bool = True) -> None:
+        """Keep frames as the model of this card needs them; those that were kept for another one are dropped.
+
+        Until the model is `loaded`, no request is ready. What arrives meanwhile is its history.
+        """
         with self._lock:
-            self._image_size = card.image_size
-            self._history = FrameHistory(card.history, card.dt_s)
+            if card is not self._card:
+                self._card, self._image_size = card, card.image_size
+                self._history = FrameHistory(card.history, card.dt_s)
+            self._loaded = loaded
 
     def on_image(self, msg) -> None:
         """Add an image to the history. Raises UserError where the message cannot be used."""
@@ -131,7 +138,7 @@ class CameraInputs:
         if self._history is not None:
             self._newest = to_model_size(image, self._image_size)
             event = self._history.push(time_s, self._newest)
-            if event:
+            if event and self._loaded:  # a process that loads a model may be late to take images
                 self._tell(f"{self.topic}: {event}")
 
     def on_info(self, msg) -> None:
@@ -247,7 +254,7 @@ class CameraInputs:
     def silent(self, timeout_s: float) -> str | None:
         """Why the model or a fresh image is missing, or None."""
         with self._lock:
-            if self._history is None:
+            if not self._loaded:
                 return "the model is not loaded"
             age_s = self.age_s
             if age_s is not None and age_s <= timeout_s:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Protocol
 
 from astra_ros.errors import UserError, as_user_error
-from astra_ros.inference import ModelError
+from astra_ros.inference import ModelCard, ModelError
 from astra_ros.nodes.imagine.auto_imagine import AutoImagine, RequestStarter
 from astra_ros.nodes.imagine.health import ImagineHealth
 from astra_ros.nodes.imagine.inputs import ImagineInputs, Refused, Topics
@@ -130,12 +130,28 @@ class ImagineCore:
 
     # The thread that owns the model.
 
+    def expect(self, card: ModelCard) -> None:
+        """Keep frames for the model of this card, which is being loaded: its history need not begin afterwards."""
+        self.inputs.camera.expect(card, loaded=False)
+
+    def expected_space(self, card: ModelCard) -> str:
+        """An action space that plans may be of, as far as settings and their types tell, or ''."""
+        if (named := self._settings().own.action_space) in card.action_spaces:
+            return named
+        of_joints = {frozenset({"joint_states"}): True, frozenset({"odom"}): False}.get(self.inputs.starts)
+        spaces = card.action_spaces.items()
+        return next((name for name, space in spaces if space.columns_are_joints is of_joints), "")
+
     def attach(self, imaginer: Imaginer) -> None:
         """Take inputs as a loaded model needs them, and prepare the robot's shapes for it."""
         self.inputs.camera.expect(imaginer.model.card)
         self.prediction.attach(imaginer.model.card.prediction_limits)
         if self.moves_joints:
             self.description.attach(imaginer.plan_renders, imaginer.model.card)
+
+    def start_waiting(self) -> None:
+        """Start the request that waited for the model."""
+        self._auto.check()
 
     @property
     def moves_joints(self) -> bool:

@@ -52,8 +52,9 @@ ANSWER_WITHIN_S = 120.0
 DESCRIPTION_ARRIVES_S = 5.0
 # The cure where a goal image is published in a type that no remapping helps with.
 GOAL_CURE = "publish it as a raw Image (image_transport's republish)"
-# So many callers of ~/imagine can wait at a time, each in a thread of its own.
+# So many callers of ~/imagine can wait at a time, each in a thread; one more thread tells further callers so.
 CALLERS = 3
+EXECUTOR = partial(InPlaceExecutor, CALLERS + 1)
 # The model's thread gives the interpreter's lock away with every operation, thousands a request, and may
 # wait this long each time while callbacks run. With Python's own 5 ms, one request in eight took 1 to 6 s
 # beside the simulator on two cores; with this, none of 25 took 0.6 s.
@@ -191,7 +192,7 @@ class Imagine:
 
     def _load(self) -> Imaginer:
         # Imported here: it takes seconds, and the node should be visible before.
-        from astra_ros.inference import load_world_model
+        from astra_ros.inference import load_world_model, read_card
 
         settings, core = self._settings(), self._core
         own = settings.own
@@ -199,9 +200,11 @@ class Imagine:
             raise ModelFailed(unusable)
         began = time.monotonic()
         try:
+            core.expect(card := read_card(own.model))
+            plans = sum(source.keep for source in settings.sources.values())
             with handed_on(core.health.tell, core.health.warn):
-                model = load_world_model(own.backend, own.model, own.device)
-            model.warmup(sum(source.keep for source in settings.sources.values()), own.horizon)
+                model = load_world_model(own.backend, card, own.device)
+                model.warmup(plans, own.horizon, core.expected_space(card))
             imaginer = Imaginer(model, own)
         except Exception as error:
             text = str(as_user_error(error))
@@ -212,6 +215,7 @@ class Imagine:
             spent_s = time.monotonic() - self._began_s
             core.description.wait(max(0.0, DESCRIPTION_ARRIVES_S - spent_s), core.health.model_prepares)
         core.health.model_loaded(model.card, model.runs_on, time.monotonic() - began)
+        core.start_waiting()
         return imaginer
 
     def _serve(self, imaginer: Imaginer) -> str:
@@ -241,7 +245,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM."""
     share_arenas()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    return run("imagine", Imagine, argv, partial(InPlaceExecutor, CALLERS))
+    return run("imagine", Imagine, argv, EXECUTOR)
 
 
 if __name__ == "__main__":

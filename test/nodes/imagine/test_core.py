@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -55,6 +56,42 @@ def test_first_scores_of_a_request_that_fails_are_taken_back():
     early, decision = bench.decisions
     assert len(early.scores) == 2
     assert decision.scores == [] and decision.outcome == "unserved" and "out of memory" in decision.unserved
+
+
+def test_what_comes_while_the_model_loads_is_imagined_as_soon_as_it_is_there():
+    """Its card is known before: images that come meanwhile are the history, so no more need to come."""
+    bench = CoreBench(model=False)
+    bench.core.expect(bench.imaginer.card)
+    bench.image(9)
+    bench.pass_time(1.5)  # the process is busy with loading, so images get lost: no news for a log
+    bench.camera(4)
+    assert bench.log.infos == []
+    bench.plan(), bench.plan()
+    assert bench.decisions == [] and "the model is not loaded" in bench.log.warnings[-1]
+    bench.load()
+    bench.core.start_waiting()
+    bench.serve_wanted()
+    (decision,) = bench.decisions
+    assert decision.request.history[:, 0, 0, 0].tolist() == [2, 3]
+
+
+@pytest.mark.parametrize(
+    "starts, named, expected",
+    [
+        ({"joint_states"}, "", "arm"),
+        ({"odom"}, "", "base"),
+        ({"odom"}, "boat", "boat"),
+        ({"odom"}, "not one of the model's", "base"),
+        ({"odom", "joint_states"}, "", ""),
+        ({""}, "", ""),
+    ],
+)
+def test_the_action_space_that_a_model_is_warmed_up_for(starts, named, expected):
+    bench = CoreBench(ImagineSettings(action_space=named))
+    bench.inputs.starts = frozenset(starts)
+    joints, other = SimpleNamespace(columns_are_joints=True), SimpleNamespace(columns_are_joints=False)
+    card = SimpleNamespace(action_spaces={"base": other, "boat": other, "arm": joints})
+    assert bench.core.expected_space(card) == expected
 
 
 def test_each_new_plan_puts_the_request_off():
