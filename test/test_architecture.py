@@ -84,7 +84,8 @@ ROS_FREE = {
         "__init__", "auto_imagine", "base_state", "camera_inputs", "collision_objects", "core", "decision",
         "decision_file", "decision_record", "frozen_camera", "goal_inputs", "health", "inputs", "joint_inputs",
         "malloc_arenas", "message_readers", "model_thread", "obstacle_inputs", "plan_decider", "plan_inputs",
-        "plan_stamps", "prediction_watch", "request_server", "robot_description", "robot_state", "settings", "statuses",
+        "plan_stamps", "prediction_watch", "request_server", "robot_description", "robot_fit_watch", "robot_state",
+        "settings", "statuses",
     )),
 }  # fmt: skip
 ROS = {

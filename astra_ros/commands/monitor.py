@@ -16,6 +16,8 @@ the camera sees it? Its figure is the misfit of the outline over 2 s, its limit 
 --fit-false-alarms of plans of 4 s. Further scenes say what it notices: a bumped camera, another robot, and a joint that
 is 0.1 rad from where joint states say. The node judges this whenever images and joint states arrive.
 
+For another robot than the simulated ones, --fit-data takes recorded episodes, cut into pieces of 4 s.
+
 --scenes 0 leaves the first part out, --fit-scenes 0 the second.
 """
 
@@ -34,11 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from astra_ros.evaluation.prediction_limits import measure_prediction
+    from astra_ros.evaluation.recorded_robot_fit import measure_recorded_fit
     from astra_ros.evaluation.robot_fit import measure_robot_fit
 
     request = request_of(PredictionRequest, args)
     if request.scenes:
         measure_prediction(request)
-    if request.fit_scenes:
+    if request.fit_data:
+        measure_recorded_fit(request, request.fit_data)
+    elif request.fit_scenes:
         measure_robot_fit(request)
     return 0

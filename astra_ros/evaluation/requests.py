@@ -166,6 +166,11 @@ class PredictionRequest(ModelRequest):
     fit_false_alarms: float = setting(
         0.001, "share of the plans of a fitting model whose misfit may reach its limit, above 0 to 1"
     )
+    fit_data: Path | None = setting(
+        None,
+        "folder of recorded episodes of your robot; its limit is computed of these, not of scenes in the simulator",
+        metavar="FOLDER",
+    )
     fit_out: Path | None = setting(None, "result file of the robot's misfit (JSON)")
 
 

@@ -32,7 +32,7 @@ class RobotFitMonitor:
     """
 
     def __init__(self, limits: Mapping[str, PredictionLimit]) -> None:
-        self._limits = limits
+        self.limits = limits
         self._space, self._stamp_ns = "", 0
         self._images: deque[EdgeAgreement] = deque(maxlen=IMAGES)
         self.fit: SilhouetteFit | None = None
@@ -44,19 +44,24 @@ class RobotFitMonitor:
         """Add an image, uint8 [h, w, 3], and the robot's coverage of it, uint8 [h, w]."""
         if space != self._space or not 0 < stamp_ns - self._stamp_ns < MOST_GAP_NS:
             self._images.clear()
-        self._space, self._stamp_ns, self.limit = space, stamp_ns, self._limits.get(space)
+        self._space, self._stamp_ns, self.limit = space, stamp_ns, self.limits.get(space)
         self.fit = None
         found = edge_agreement(image, coverage)
         self.unseen = "" if found.has_edges else NO_EDGES
         if not found.in_view:
             self.unseen = OUT_OF_VIEW
         if self.unseen:
-            self._images.clear()
+            self.forget()
             return
         self._images.append(found)
         if len(self._images) == IMAGES:
             self.fit = silhouette_fit(self._images)
             self.judged += 1
+
+    def forget(self) -> None:
+        """The next image begins a new judgement: one between could not be judged."""
+        self._images.clear()
+        self.fit = None
 
     @property
     def fault(self) -> SilhouetteFit | None:

@@ -24,6 +24,11 @@ class JointTrack:
     def __init__(self) -> None:
         self._kinds: dict[frozenset[str], deque[_Stamped]] = {}
 
+    @property
+    def has_joints(self) -> bool:
+        """Whether a joint state was added yet."""
+        return bool(self._kinds)
+
     def add(self, stamp_ns: int, positions: Mapping[str, float]) -> None:
         """Add a joint state, rad or m. One that is older than the last of its kind begins the track anew if it is much
         older, as where a simulation starts again, and is left out if not."""

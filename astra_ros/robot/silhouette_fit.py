@@ -16,6 +16,7 @@ import numpy as np
 
 REACH = 0.1  # largest shift that is tried, along each side of the image, as a share of its longer side
 MOST_MISFIT = 10.0
+NEAR_LIMIT = 1.3  # times the limit: a shifted robot does not fit quite as well as one in its place
 LEAST_ENERGY = 1e-6  # (steps of brightness, of 1, per pixel)^2; an image below has no edges, as where it is black
 # The silhouette's edge in the image must be as long as this, as a share of the image's longer side, to be judged.
 LEAST_EDGE = 0.5
@@ -52,13 +53,28 @@ class SilhouetteFit:
         misfit: the inverse of how far the agreement without a shift stands out of that over all shifts, in their
             standard deviations: 0.2 where it stands out by five of them, `MOST_MISFIT` where it does not. The contrast
             of the image and a background full of edges change all shifts alike.
+        best_misfit: the same where the silhouette is shifted to where it fits best.
         shift: (right, down) pixels from the silhouette to where it fits best.
         agreement: share of the silhouette's edge that agrees there, 0 to 1.
+        reach: pixels of the largest shift that was tried.
     """
 
     misfit: float
+    best_misfit: float
     shift: tuple[int, int]
     agreement: float
+    reach: int
+
+    def in_words(self, limit: float) -> str:
+        """Where the robot fits better, given the largest misfit of one that fits."""
+        right, down = self.shift
+        if self.best_misfit > NEAR_LIMIT * limit or max(abs(right), abs(down)) >= self.reach:
+            return f"its outline fits nowhere within {self.reach} px"
+        if not (right or down):
+            return "parts of its outline are elsewhere"
+        ways = [f"{abs(right)} px to the {'right' if right > 0 else 'left'}"] * bool(right)
+        ways += [f"{abs(down)} px {'lower' if down > 0 else 'higher'}"] * bool(down)
+        return f"its outline is seen {' and '.join(ways)}"
 
 
 def edge_agreement(image: np.ndarray, coverage: np.ndarray) -> EdgeAgreement:
@@ -93,9 +109,14 @@ def silhouette_fit(images: Sequence[EdgeAgreement]) -> SilhouetteFit:
     reach = len(share) // 2
     down, right = np.unravel_index(np.argmax(share), share.shape)
     best = float(share[down, right])
-    stands_out = float(share[reach, reach] - share.mean()) / max(float(share.std()), 1e-6)
-    misfit = min(1.0 / max(stands_out, 1e-6), MOST_MISFIT)
-    return SilhouetteFit(misfit, (int(right) - reach, int(down) - reach), best)
+    mean, spread = float(share.mean()), float(share.std())
+
+    def misfit(at: float) -> float:
+        return min(spread / (at - mean), MOST_MISFIT) if at - mean > 1e-6 else MOST_MISFIT
+
+    return SilhouetteFit(
+        misfit(float(share[reach, reach])), misfit(best), (int(right) - reach, int(down) - reach), best, reach
+    )
 
 
 def _gradient(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -37,3 +37,29 @@ def test_too_few_scenes_are_refused_with_the_least_number(model, capsys):
     words = ["monitor", "--scenes", "0", "--fit-scenes", "10", "--model", str(model)]
     assert cli.main(words) == 1
     assert "fit_scenes" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def episodes(tmp_path_factory):
+    """A folder with 8 s of a simulated arm."""
+    from astra_ros.datasets.dataset import episode_path, save_episode
+    from astra_ros.datasets.record import record_episode
+    from astra_ros.simulation.arm.episodes import make
+
+    folder = tmp_path_factory.mktemp("episodes")
+    with make("panda", 128) as world:
+        save_episode(episode_path(folder, "panda_joints", 1), record_episode(world, 1))
+    return folder
+
+
+def test_a_limit_follows_from_recorded_episodes(model, episodes):
+    words = ["monitor", "--scenes", "0", "--fit-data", str(episodes), "--fit-false-alarms", "0.34", "--write"]
+    assert cli.main([*words, "--model", str(model)]) == 0
+    limit = ModelCard.read(model).robot_fit_limits["panda_joints"]
+    assert limit.plans == 2 and limit.limit < 0.4
+
+
+def test_too_few_recordings_are_refused_with_what_they_would_allow(model, episodes, capsys):
+    words = ["monitor", "--scenes", "0", "--fit-data", str(episodes), "--model", str(model)]
+    assert cli.main(words) == 1
+    assert "0.33" in capsys.readouterr().err

@@ -123,7 +123,7 @@ class RuleImaginer:
         self.card = SimpleNamespace(
             name="rule", path="/models/rule", sha256="0" * 64, image_size=(4, 4), history=history, dt_s=dt_s,
             action_spaces={"arm": ARM}, outcomes={"arm": ("object_position",)}, cameras=dict.fromkeys(cameras, {}),
-            continuous_joints={}, held_joints={}, prediction_limits={},
+            continuous_joints={}, held_joints={}, prediction_limits={}, robot_fit_limits={},
         )  # fmt: skip
         self.model = SimpleNamespace(card=self.card, runs_on="nothing", encode=self.encode)
         self.plan_renders = SimpleNamespace(warning=None, describe=lambda text: None, prepare=lambda spaces: None)

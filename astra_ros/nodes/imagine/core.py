@@ -17,10 +17,11 @@ from astra_ros.inference import ModelCard, ModelError
 from astra_ros.nodes.imagine.auto_imagine import AutoImagine, RequestStarter
 from astra_ros.nodes.imagine.health import ImagineHealth
 from astra_ros.nodes.imagine.inputs import ImagineInputs, Refused, Topics
-from astra_ros.nodes.imagine.message_readers import Clocks, MessageReaders
+from astra_ros.nodes.imagine.message_readers import Clocks, MessageReaders, stamp_ns
 from astra_ros.nodes.imagine.prediction_watch import PredictionWatch
 from astra_ros.nodes.imagine.request_server import Outputs, RequestServer
 from astra_ros.nodes.imagine.robot_description import RobotDescription
+from astra_ros.nodes.imagine.robot_fit_watch import RobotFitWatch
 from astra_ros.nodes.imagine.robot_state import RobotState, TopicGraph
 from astra_ros.nodes.imagine.settings import NodeSettings
 from astra_ros.nodes.imagine.statuses import ImagineStatuses
@@ -57,13 +58,15 @@ class ImagineCore:
         refuse, remark = self.health.refuse, self.health.remarks.add
         self.inputs = ImagineInputs(topics, sources, host.readers, refuse, remark, clocks)
         self.description = RobotDescription(topics.robot_description, partial(refuse, "robot_description"), remark)
-        self.prediction = PredictionWatch(outputs.predicted)
+        self.prediction, self.robot_fit = PredictionWatch(outputs.predicted), RobotFitWatch()
         robot = RobotState(topics.joint_states, self.inputs, self.description, host.graph)
         self._server = RequestServer(settings, robot, self.health, outputs, clocks, topics.scores, self.prediction)
         keep = {name: source.keep for name, source in sources.items() if not source.backup}
         self._host = host
         self._auto = AutoImagine(keep, host, self._not_ready, self._plans_wait)
-        self._statuses = ImagineStatuses(lambda: settings().own, self.health, robot, self._server, self.prediction)
+        self._statuses = ImagineStatuses(
+            lambda: settings().own, self.health, robot, self._server, self.prediction, self.robot_fit
+        )
         self._lock = threading.Lock()
         self._asked = False  # a caller of ~/imagine waits for the next request
 
@@ -74,8 +77,10 @@ class ImagineCore:
         self.inputs.on_image(msg)
         own, newest = self._settings().own, self.inputs.camera.newest
         joints = self.inputs.joints.now(own.camera_timeout_s)
-        if own.compare_frames and newest is not None and self.prediction.on_frame(*newest, joints):
-            self._host.refresh()
+        if newest is not None:
+            wanted = own.compare_frames and self.prediction.on_frame(*newest, joints)
+            if (own.check_robot_fit and self.robot_fit.on_frame(*newest)) or wanted:
+                self._host.refresh()
         self._auto.check()
 
     def on_camera_info(self, msg) -> None:
@@ -88,7 +93,9 @@ class ImagineCore:
         self.inputs.on_goal_pose(msg, self._settings().own)
 
     def on_joint_state(self, msg) -> None:
-        self.inputs.on_joints(msg)
+        positions = self.inputs.on_joints(msg)
+        if positions and self._settings().own.check_robot_fit:
+            self.robot_fit.on_joints(stamp_ns(msg) or self._host.clocks.ros_time_ns(), positions)
 
     def on_odometry(self, msg) -> None:
         self.inputs.on_odometry(msg)
@@ -148,6 +155,7 @@ class ImagineCore:
         self.prediction.attach(imaginer.model.card.prediction_limits)
         if self.moves_joints:
             self.description.attach(imaginer.plan_renders, imaginer.model.card)
+            self.robot_fit.attach(imaginer.model.card, self._settings().own.action_space)
 
     def start_waiting(self) -> None:
         """Start the request that waited for the model."""
@@ -159,8 +167,14 @@ class ImagineCore:
         return self.inputs.starts != {"odom"}
 
     def compare(self, imaginer: Imaginer) -> None:
-        """Compare the frames of a plan that is executed with what was imagined of it."""
-        self.prediction.compare(imaginer)
+        """Compare the frames of a plan that is executed with what was imagined of it, and the robot's outline with
+        where the camera sees it."""
+        try:
+            self.prediction.compare(imaginer)
+        finally:
+            own = self._settings().own
+            if own.check_robot_fit and not self.description.preparing:
+                self.robot_fit.judge(imaginer, self.inputs.joints.now(own.camera_timeout_s))
 
     def serve(self, imaginer: Imaginer) -> str:
         """Serve a request with the newest inputs; returns the outcome in words. Raises Refused, NothingToImagine."""

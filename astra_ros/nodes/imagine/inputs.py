@@ -115,8 +115,13 @@ class ImagineInputs:
         frame, reach_m = settings.world_frame, settings.goal_reach_m
         self._taken("goal_poses", self.goals.on_pose, msg, frame, reach_m, self._topics.goal_pose)
 
-    def on_joints(self, msg) -> None:
-        self._taken("joint_states", self.joints.on_joints, msg, self._topics.joint_states)
+    def on_joints(self, msg) -> Mapping[str, float]:
+        """The positions that the message states; none where it cannot be used."""
+        try:
+            return self.joints.on_joints(msg, self._topics.joint_states)
+        except UserError as error:
+            self._refuse("joint_states", str(error))
+            return {}
 
     def on_planning_scene(self, msg) -> None:
         self._taken("obstacles", self.obstacles.on_scene, msg)

@@ -22,13 +22,15 @@ class JointInputs:
         self._joints: dict[str, tuple[float, float]] = {}  # name -> (when it arrived, rad)
         self._watch = SourceWatch()
 
-    def on_joints(self, msg, topic: str) -> None:
-        """Update the joints that the message names; others (a gripper's) keep their values. Raises UserError."""
+    def on_joints(self, msg, topic: str) -> Mapping[str, float]:
+        """Update the joints that the message names, and return them; others (a gripper's) keep their values. Raises
+        UserError."""
         positions = self._read(msg, topic)
         with self._lock:
             now_s = self._clock()
             self._joints.update({name: (now_s, value) for name, value in positions.items()})
             self._watch.add(msg.name, msg.position, now_s, stamp_ns(msg) / NANOSECONDS or None)
+        return positions
 
     def now(self, timeout_s: float) -> dict[str, float]:
         """Joint name -> rad, of the joints received within ``timeout_s`` that are not contradicted."""

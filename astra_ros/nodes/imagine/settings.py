@@ -110,6 +110,11 @@ class ImagineSettings(RankingSettings):
         "while a plan that was handed on is executed, compare the images that come with the imagined ones: "
         "~/prediction_error, a warning where the model does not fit, and the trust of the critic uncertainty",
     )
+    check_robot_fit: bool = setting(
+        True,
+        "twice a second, compare the outline of the robot, drawn from robot_description and joint_states, with the "
+        "image: a warning where the robot is not where the camera sees it",
+    )
     tool_link: str = setting(
         "", "link of robot_description whose way along a plan is drawn; '' draws where the model imagines the tool"
     )

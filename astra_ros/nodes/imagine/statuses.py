@@ -9,6 +9,7 @@ from astra_ros.nodes.imagine.health import GOAL_INPUTS, ImagineHealth
 from astra_ros.nodes.imagine.prediction_watch import PredictionWatch
 from astra_ros.nodes.imagine.request_server import RequestServer
 from astra_ros.nodes.imagine.robot_description import PREPARING
+from astra_ros.nodes.imagine.robot_fit_watch import RobotFitWatch
 from astra_ros.nodes.imagine.robot_state import RobotState
 from astra_ros.nodes.imagine.settings import ImagineSettings
 from astra_ros.nodes.reports import ERROR, OK, WARN, MissingInput, Status, newest
@@ -30,8 +31,9 @@ class ImagineStatuses:
         robot: RobotState,
         server: RequestServer,
         prediction: PredictionWatch,
+        robot_fit: RobotFitWatch,
     ) -> None:
-        self._prediction = prediction
+        self._prediction, self._robot_fit = prediction, robot_fit
         self._settings, self._health, self._robot, self._server = settings, health, robot, server
         self._inputs, self._graph = robot.inputs, robot.graph
         self._camera_missing, self._joints_missing = (MissingInput(health.warn, health.tell) for _ in range(2))
@@ -48,6 +50,7 @@ class ImagineStatuses:
             *self._obstacles(),
             self._requests(),
             self._predicted(),
+            self._fitting(),
             topics,
             self._markers(),
             self._description(),
@@ -280,6 +283,12 @@ class ImagineStatuses:
     def _predicted(self) -> Status:
         status = self._prediction.status(self._settings().compare_frames)
         self._health.conditions.see("what is seen", status.message if status.level != OK else "", "prediction")
+        return status
+
+    def _fitting(self) -> Status:
+        status = self._robot_fit.status(self._settings().check_robot_fit, self._inputs.camera.topic)
+        fault = status.message if status.level != OK else ""
+        self._health.conditions.see("where the robot is seen", fault, "robot fit")
         return status
 
     def _topics(self) -> Status:

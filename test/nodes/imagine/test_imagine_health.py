@@ -32,8 +32,8 @@ def count(lines, words):
 
 def test_every_part_has_one_status(bench):
     assert [each.part for each in bench.core.statuses()] == [
-        "model", "camera", "goal", "plans", "joint_states", "requests", "prediction", "topics", "markers",
-        "robot_description",
+        "model", "camera", "goal", "plans", "joint_states", "requests", "prediction", "robot_fit", "topics",
+        "markers", "robot_description",
     ]  # fmt: skip
 
 
