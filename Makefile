@@ -20,7 +20,7 @@ space := $(empty) $(empty)
 export LD_LIBRARY_PATH := $(subst $(space),:,$(filter-out /opt/ros/%,$(subst :, ,$(LD_LIBRARY_PATH))))
 unexport PYTHONPATH PYTHONHOME _ROS_WHEELS_BOOTSTRAP_COMPLETE COLCON_PREFIX_PATH
 
-.PHONY: help demo test lint data train eval rank bench tiny small planned clean
+.PHONY: help demo test lint data train eval rank bench tiny small arms clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,15 +68,14 @@ small: $(VENV)/.installed  ## make the shipped astra-small again, beside astra-t
 	$(VENV)/bin/astra record --out data/styles128 --episodes 75 --two-styles --size 128
 	$(VENV)/bin/astra style models/astra-small --data data/styles128 --style-batch 16 --replace
 
-planned: $(VENV)/.installed  ## make the shipped astra-planned again, from astra-small: three hours, goes on when stopped
-	$(VENV)/bin/astra record --out data/planned128 --worlds pushing --episodes 640 --first-seed 100000 --size 128 --crf 10
-	$(VENV)/bin/astra record --out data/planned128 --worlds lanes --episodes 420 --first-seed 100000 --size 128 --crf 10
-	$(VENV)/bin/astra record --out data/planned128 --worlds arm drive explore --episodes 165 --first-seed 4000 --size 128 --crf 10
-	$(VENV)/bin/astra train --from small --one-pass --data data/planned128 --out runs/astra-planned --autoencoder-steps 0 \
+arms: $(VENV)/.installed  ## make the shipped astra-arms again, from astra-small: two hours, goes on when stopped
+	$(VENV)/bin/astra record --out data/arms128 --worlds pushing --episodes 640 --first-seed 100000 --size 128 --crf 10
+	$(VENV)/bin/astra record --out data/arms128 --worlds arm --episodes 240 --first-seed 2000 --size 128 --crf 10
+	$(VENV)/bin/astra train --from small --one-pass --data data/arms128 --out runs/astra-arms --autoencoder-steps 0 \
 		--compositor-steps 0 --dynamics-batch 32 --dynamics-rate 4e-4 --warmup-steps 60 --moved-weight 1 --outcome-weight 3 \
-		--starts-every 3 --minutes 110
-	$(VENV)/bin/astra export --run runs/astra-planned --out models/astra-planned
-	cp models/astra-small/style.safetensors models/astra-planned/
+		--minutes 58
+	$(VENV)/bin/astra export --run runs/astra-arms --out models/astra-arms
+	cp models/astra-small/style.safetensors models/astra-arms/
 
 clean:  ## delete .venv, .venv-kilted, out and every build product; data/ and runs/ stay
 	rm -rf .venv .venv-kilted out build install log dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -8,7 +8,6 @@ from astra_ros.agents.loop import Cycle, LoopSettings
 from astra_ros.datasets.record import FINER
 from astra_ros.evaluation.drive_loop import ACT_STEPS, MOST_CHOICES, DriveLoop, DriveOutcome
 from astra_ros.evaluation.loop_demo import LoopDemoRequest, LoopFilm, told_of
-from astra_ros.inference import PLANNED_MODEL
 from astra_ros.simulation.drive.world import make
 
 FILM = "drive.mp4"
@@ -20,7 +19,7 @@ def drive_demo(request: LoopDemoRequest, most_choices: int = MOST_CHOICES) -> Dr
     Raises UserError where the model does not load or does not know the car, or the film cannot be written.
     """
     film = LoopFilm(request.out / FILM, f"car, scene {request.seed}")
-    model = request.load("car_twist", PLANNED_MODEL)
+    model = request.load("car_twist")
     with make(size=FINER * model.card.image_size[0]) as world:
         loop = DriveLoop(model, world, request.plans, LoopSettings(ACT_STEPS, most_choices))
         for cycle in loop.episode(request.seed):

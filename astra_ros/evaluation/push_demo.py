@@ -9,7 +9,7 @@ from astra_ros.agents.plan_improvement import ImprovementSettings
 from astra_ros.datasets.record import FINER
 from astra_ros.evaluation.loop_demo import LoopDemoRequest, LoopFilm, told_of
 from astra_ros.evaluation.push_loop import NEAR_M, PushLoop, PushOutcome
-from astra_ros.inference import PLANNED_MODEL
+from astra_ros.inference import ARMS_MODEL
 from astra_ros.simulation.arm import planned_pushes
 
 FILM = "loop.mp4"
@@ -22,7 +22,7 @@ def push_demo(request: LoopDemoRequest) -> PushOutcome:
     missing, or the film cannot be written.
     """
     film = LoopFilm(request.out / FILM, f"{request.robot}, scene {request.seed}")
-    model = request.load(f"{request.robot}_joints", PLANNED_MODEL)
+    model = request.load(f"{request.robot}_joints", ARMS_MODEL)
     world = planned_pushes.make(request.robot, FINER * model.card.image_size[0])
     loop = PushLoop(model, world, request.plans, improvement=ImprovementSettings(request.improve_seconds))
     try:

@@ -1,6 +1,6 @@
 """World models: numpy in, numpy out, whatever engine runs them."""
 
-from astra_ros.inference.card import DEFAULT_MODEL, PLANNED_MODEL, ModelCard, ModelError
+from astra_ros.inference.card import ARMS_MODEL, DEFAULT_MODEL, ModelCard, ModelError
 from astra_ros.inference.conditioning import Conditioning
 from astra_ros.inference.engine import ENGINES, Engine
 from astra_ros.inference.imagination import Imagination
@@ -8,7 +8,7 @@ from astra_ros.inference.loading import load_world_model, read_card
 from astra_ros.inference.world_model import WorldModel
 
 __all__ = [
-    "PLANNED_MODEL",
+    "ARMS_MODEL",
     "DEFAULT_MODEL",
     "ENGINES",
     "Conditioning",

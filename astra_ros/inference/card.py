@@ -23,7 +23,7 @@ WEIGHTS_FILE = "model.safetensors"
 # A card of another major version describes a model that this code cannot run.
 CARD_VERSION = 1
 DEFAULT_MODEL = "small"  # where no model is named
-PLANNED_MODEL = "planned"  # likewise, of arms and cars whose plans a planner makes: trained on such plans
+ARMS_MODEL = "arms"  # likewise, of arms whose pushes are planned: trained on such pushes
 
 
 class ModelError(UserError, RuntimeError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from astra_ros.evaluation.requests import CLOSED_LOOP_FROM, ModelRequest
-from astra_ros.inference import DEFAULT_MODEL, PLANNED_MODEL
+from astra_ros.inference import ARMS_MODEL, DEFAULT_MODEL
 from astra_ros.registry import UnknownName
 from astra_ros.settings import SettingError, check_ranges, setting
 
@@ -16,7 +16,6 @@ PHYSICS, TOLD, ORACLE = "physics", "physics-told", "oracle"
 POLICIES = (IMAGINATION, RANDOM, FIRST, ALONE, PHYSICS, TOLD, ORACLE)
 # robot -> its world. The drone is left out, because no closed loop flies it.
 ROBOTS = {"panda": "arm", "kuka": "arm", "car": "drive", "rover": "explore"}
-PLANNED_WORLDS = ("arm", "drive")  # PLANNED_MODEL has learned from what their planners make
 # Of worlds; raised with what planners propose or tasks ask for: episodes of another version are not comparable.
 TASK_VERSIONS = {"arm": 2, "drive": 2, "explore": 1}
 # The physics critic checks arms, and leaves plans of bases out.
@@ -25,9 +24,7 @@ OF_ARMS_ALONE = (PHYSICS, TOLD)
 
 @dataclass(frozen=True)
 class ClosedLoopRequest(ModelRequest):
-    model: str = setting(
-        "", f"shipped name or directory (default: {PLANNED_MODEL} for arms and the car, else {DEFAULT_MODEL})"
-    )
+    model: str = setting("", f"shipped name or directory (default: {ARMS_MODEL} for arms, else {DEFAULT_MODEL})")
     robots: Sequence[str] = setting(tuple(ROBOTS), "which simulated robots act", choices=list(ROBOTS))
     policies: Sequence[str] = setting(
         POLICIES, "which ways of choosing are compared; those that a robot does not have are left out", choices=POLICIES
@@ -56,7 +53,7 @@ class ClosedLoopRequest(ModelRequest):
                 raise SettingError("policies", ", ".join(self.policies), f"give one that {robot} has too")
 
     def model_of(self, robot: str) -> str:
-        return self.model or (PLANNED_MODEL if ROBOTS[robot] in PLANNED_WORLDS else DEFAULT_MODEL)
+        return self.model or (ARMS_MODEL if ROBOTS[robot] == "arm" else DEFAULT_MODEL)
 
     def policies_of(self, robot: str) -> list[str]:
         """Those that were asked for and that the robot has, in the order of ``POLICIES``."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from astra_ros.files import OutputError
-from astra_ros.inference import DEFAULT_MODEL, PLANNED_MODEL, ModelCard
+from astra_ros.inference import ARMS_MODEL, DEFAULT_MODEL, ModelCard
 from astra_ros.inference.card import model_directory
 from astra_ros.nodes.client.node_specs import ARGUMENTS, PARAMS_FILE, NodeSpec, node_specs
 from astra_ros.nodes.client.processes import NodeProcesses, ros_environment
@@ -46,7 +46,7 @@ class DemoRequest:
     )
     plans: int = setting(8, "number of candidate plans", 1)
     model: str | None = setting(
-        None, f"shipped name or directory (default: {DEFAULT_MODEL}; with --loop, of arms and the car, {PLANNED_MODEL})"
+        None, f"shipped name or directory (default: {DEFAULT_MODEL}; of an arm with --loop {ARMS_MODEL})"
     )
     domain: int | None = setting(
         None,

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from astra_ros.inference import DEFAULT_MODEL, PLANNED_MODEL
+from astra_ros.inference import ARMS_MODEL, DEFAULT_MODEL
 from astra_ros.nodes.client.launch_arguments import Argument, ArgumentError, beside, namespace_of, seed_of, values_of
 from astra_ros.nodes.start import EXECUTABLES
 from astra_ros.simulation.arm.robots import ROBOTS
@@ -49,8 +49,7 @@ ARGUMENTS: dict[str, Argument] = {
     "model": Argument(
         "",
         "World model: a name under models/, or a directory with model.safetensors; '' takes the one in "
-        f"the params file, or else {DEFAULT_MODEL}; for a simulated car, and a simulated arm with planner:=ompl, "
-        f"{PLANNED_MODEL}.",
+        f"the params file, or else {DEFAULT_MODEL}; for a simulated arm with planner:=ompl, {ARMS_MODEL}.",
     ),
     "backend": Argument(
         "",
@@ -164,8 +163,8 @@ def _ungated(values: Mapping[str, str]) -> list[NodeSpec]:
     scene = {"robot": robot, "seed": seed}
     simulator = NodeSpec("simulator", {"world": values["world"], **scene}, namespace=namespace)
     own_clock(simulator, imagine)
-    if values["world"] == "drive" or values["planner"] == "ompl":
-        imagine.parameters.setdefault("model", PLANNED_MODEL)
+    if values["planner"] == "ompl":
+        imagine.parameters.setdefault("model", ARMS_MODEL)
     if values["world"] == "drive":
         imagine.parameters.update(DRIVING)
         # The car follows what is handed on.

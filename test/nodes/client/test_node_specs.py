@@ -2,7 +2,7 @@
 
 import pytest
 
-from astra_ros.inference import PLANNED_MODEL
+from astra_ros.inference import ARMS_MODEL
 from astra_ros.nodes.client.launch_arguments import ArgumentError
 from astra_ros.nodes.client.node_specs import ARGUMENTS, NodeSpec, node_specs, rviz_remappings
 from astra_ros.simulation.arm.robots import ROBOTS
@@ -79,11 +79,10 @@ def test_the_planner_of_arms_is_an_option_in_simulation_and_on_a_real_arm():
     assert caught.value.thing == "planner" and "drive" in caught.value.problem and caught.value.cure
 
 
-def test_simulated_robots_whose_plans_a_planner_makes_get_the_model_that_knows_such_plans():
-    for planned in ({"planner": "ompl"}, {"world": "drive"}):
-        assert by_name(**planned)["imagine"].parameters["model"] == PLANNED_MODEL
-        assert by_name(**planned, model="tiny")["imagine"].parameters["model"] == "tiny"
-    for other in ({}, {"planner": "ompl", "sim": "false"}):
+def test_a_simulated_arm_whose_pushes_a_planner_makes_gets_the_model_that_knows_them_best():
+    assert by_name(planner="ompl")["imagine"].parameters["model"] == ARMS_MODEL
+    assert by_name(planner="ompl", model="tiny")["imagine"].parameters["model"] == "tiny"
+    for other in ({}, {"world": "drive"}, {"planner": "ompl", "sim": "false"}):
         assert "model" not in by_name(**other)["imagine"].parameters
 
 
