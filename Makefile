@@ -62,6 +62,7 @@ tiny: $(VENV)/.installed  ## make the shipped astra-tiny again: hours, goes on w
 
 small: $(VENV)/.installed  ## make the shipped astra-small again, beside astra-tiny's autoencoder: needs a GPU, goes on when stopped
 	$(VENV)/bin/astra record --out data/train128 --episodes 400 --size 128
+	$(VENV)/bin/astra record --out data/train128 --worlds pushing lanes --episodes 400 --first-seed 100000 --size 128
 	$(VENV)/bin/astra train --preset small --autoencoder tiny --data data/train128 --out runs/astra-small --autoencoder-steps 0 \
 		--dynamics-steps 4300 --dynamics-batch 128 --compositor-steps 4000 --compositor-batch 16
 	$(VENV)/bin/astra export --run runs/astra-small --out models/astra-small
