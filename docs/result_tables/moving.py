@@ -5,7 +5,7 @@ from .markdown import markdown
 
 # Model, and what its labelled object is.
 MOVING = {
-    "small": ("astra-small", "cube"),
+    "small": ("the astra-small before, one pass", "cube"),
     "frame-by-frame": ("the astra-small before, frame by frame", "cube"),
     "pusht-block": ("astra-tiny, trained on for 240 steps", "block"),
     "pusht-moved-block": ("the same with `--moved-weight 4`", "block"),
