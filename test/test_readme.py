@@ -28,7 +28,7 @@ PAGES = sorted(str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *ROO
 @pytest.mark.parametrize("page", [*PAGES, *MODEL_CARDS])
 def test_links_lead_somewhere(page):
     path = ROOT / page
-    links = re.findall(r"\]\(([^)#:]+)\)", path.read_text())
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text())
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 

@@ -34,6 +34,7 @@ HINTS = {
     "drive": f"it is the world of a car: {_DRIVE}",
     "explore": f"it is the world of a rover: {_EXPLORE}",
     "pushing": "the arm pushes with --loop, without --world (make demo LOOP=1)",
+    "lanes": f"the car takes its planner's paths in the world drive: {_DRIVE}",
 }
 
 

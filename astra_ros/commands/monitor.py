@@ -37,9 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from astra_ros.evaluation.prediction_limits import measure_prediction
     from astra_ros.evaluation.recorded_robot_fit import measure_recorded_fit
-    from astra_ros.evaluation.robot_fit import measure_robot_fit
+    from astra_ros.evaluation.robot_fit import check_fit, measure_robot_fit
 
     request = request_of(PredictionRequest, args)
+    if request.fit_data or request.fit_scenes:
+        check_fit(request)  # now, not after the first part
     if request.scenes:
         measure_prediction(request)
     if request.fit_data:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from astra_ros.camera.frame_size import to_model_size
 from astra_ros.datasets.record import FINER
 from astra_ros.datasets.robot_renders import simulated_urdf
+from astra_ros.errors import UserError
 from astra_ros.evaluation.prediction_limits import BUMP_DEG, BUMP_M, SMALL_DEG, SMALL_M
 from astra_ros.evaluation.requests import PredictionRequest
 from astra_ros.evaluation.results import check_writable, write_result
@@ -79,29 +80,46 @@ class RobotFit:
         return "\n".join(told)
 
 
-def measure_robot_fit(request: PredictionRequest) -> dict[str, RobotFit]:
-    """Play the scenes, print and write the figures; write the limits into the model's card if asked to.
-
-    Raises UserError where a file cannot be written, the model was not trained with the robot's render, or the scenes
-    are too few.
-    """
+def check_fit(request: PredictionRequest) -> None:
+    """Raises UserError where the limit of the robot's misfit cannot be computed or written as asked for: a file cannot be
+    written, the model was not trained with a robot's render, or the scenes are too few."""
     if not 0.0 < request.fit_false_alarms < 1.0:
         raise SettingError("fit_false_alarms", request.fit_false_alarms, "give more than 0 and less than 1")
-    if request.fit_scenes < (least := least_plans(request.fit_false_alarms)):
+    if not request.fit_data and request.fit_scenes < (least := least_plans(request.fit_false_alarms)):
         cure = f"give at least {least}, for {request.fit_false_alarms:g} false alarms a plan"
         raise SettingError("fit_scenes", request.fit_scenes, cure)
     check_writable(request.fit_out)
-    card = ModelCard.read(model_directory(request.model))
     if request.write:
-        check_writable(card.path / CARD_FILE)
-    known = [name for name in ROBOTS if f"{name}_joints" in card.action_spaces and f"{name}_joints" in card.cameras]
-    robots = known if request.robots is None else [name for name in request.robots if name in known]
+        check_writable(model_directory(request.model) / CARD_FILE)
+    if request.fit_data:
+        return
+    card = ModelCard.read(model_directory(request.model))
+    unknown = [name for name in request.robots or () if name not in _known(card)]
+    if unknown or not _known(card):
+        problem = f"it was not trained with the drawn {' or '.join(unknown or ROBOTS)}, so it cannot tell where it is"
+        raise UserError(problem, thing=f"model '{card.name}'", cure="leave this part out with --fit-scenes 0")
+
+
+def _known(card: ModelCard) -> list[str]:
+    """The simulated arms that a model sees drawn."""
+    return [name for name in ROBOTS if f"{name}_joints" in card.action_spaces and f"{name}_joints" in card.cameras]
+
+
+def measure_robot_fit(request: PredictionRequest) -> dict[str, RobotFit]:
+    """Play the scenes, print and write the figures; write the limits into the model's card if asked to.
+
+    Raises UserError as `check_fit` does.
+    """
+    check_fit(request)
+    card = ModelCard.read(model_directory(request.model))
+    known = _known(card)
+    robots = known if request.robots is None else request.robots
     silhouettes = {robot: _Silhouettes(card, robot) for robot in known}
     found = {robot: _robot(request, robot, silhouettes) for robot in robots}
     if request.fit_out:
         values = {"model": card.name, "sha256": card.sha256[:12], "image_size": card.image_size}
         write_result(request.fit_out, values | {"every_s": EVERY_S, "images": IMAGES, "robots": found})
-    if request.write and found:
+    if request.write:
         write_robot_fit_limits(card.path, {f"{name}_joints": each.limit for name, each in found.items()})
         print(f"limits of the robot's misfit of {', '.join(found)} written into the card of '{card.path}'")
     return found

@@ -49,7 +49,7 @@ ARGUMENTS: dict[str, Argument] = {
     "model": Argument(
         "",
         "World model: a name under models/, or a directory with model.safetensors; '' takes the one in "
-        f"the params file, or else {DEFAULT_MODEL}; for a simulated arm with planner:=ompl, {ARMS_MODEL}.",
+        f"the params file, or else {DEFAULT_MODEL}; for a simulated arm with planner:=ompl always {ARMS_MODEL}.",
     ),
     "backend": Argument(
         "",
