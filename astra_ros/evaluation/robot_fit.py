@@ -81,8 +81,8 @@ class RobotFit:
 
 
 def check_fit(request: PredictionRequest) -> None:
-    """Raises UserError where the limit of the robot's misfit cannot be computed or written as asked for: a file cannot be
-    written, the model was not trained with a robot's render, or the scenes are too few."""
+    """Raises UserError where the limit of the misfit cannot be computed: a file cannot be written, the model was not
+    trained with a robot's render, or the scenes are too few."""
     if not 0.0 < request.fit_false_alarms < 1.0:
         raise SettingError("fit_false_alarms", request.fit_false_alarms, "give more than 0 and less than 1")
     if not request.fit_data and request.fit_scenes < (least := least_plans(request.fit_false_alarms)):
