@@ -78,6 +78,10 @@ class InPlaceExecutor(MultiThreadedExecutor):
         handler, entity, _ = ready
         if entity is not None and isinstance(entity.callback_group, ReentrantCallbackGroup):
             self._executor.submit(handler)
+            self._futures.append(handler)
         else:
             handler()
             handler.result()  # raises what the callback raised
+        for future in [each for each in self._futures if each.done()]:
+            self._futures.remove(future)
+            future.result()  # the same for callbacks in the pool; one error at a time, the others at later spins

@@ -42,11 +42,14 @@ class RobotFitMonitor:
 
     def add(self, space: str, stamp_ns: int, image: np.ndarray, coverage: np.ndarray) -> None:
         """Add an image, uint8 [h, w, 3], and the robot's coverage of it, uint8 [h, w]."""
+        self.append(space, stamp_ns, edge_agreement(image, coverage))
+
+    def append(self, space: str, stamp_ns: int, found: EdgeAgreement) -> None:
+        """Add an image whose `edge_agreement`, the costly part, is known."""
         if space != self._space or not 0 < stamp_ns - self._stamp_ns < MOST_GAP_NS:
             self._images.clear()
         self._space, self._stamp_ns, self.limit = space, stamp_ns, self.limits.get(space)
         self.fit = None
-        found = edge_agreement(image, coverage)
         self.unseen = "" if found.has_edges else NO_EDGES
         if not found.in_view:
             self.unseen = OUT_OF_VIEW

@@ -122,6 +122,28 @@ def test_an_error_in_a_callback_is_raised_where_the_executor_spins_and_ends_noth
     assert len(fired) == 2
 
 
+def test_an_error_in_a_callback_that_may_block_is_raised_at_a_later_spin_and_ends_nothing(node):
+    executor, fired, failed = InPlaceExecutor(2, context=node.context), [], []
+
+    def fails():
+        failing.cancel()
+        failed.append(True)
+        raise MemoryError("once")
+
+    failing = node.create_timer(0.01, fails, callback_group=ReentrantCallbackGroup())
+    node.create_timer(0.02, lambda: fired.append(True))
+    executor.add_node(node)
+    end_s = time.monotonic() + PATIENCE_S
+    with pytest.raises(MemoryError):
+        while time.monotonic() < end_s:
+            executor.spin_once(timeout_sec=0.1)
+    before = len(fired)
+    while len(fired) == before and time.monotonic() < end_s:
+        executor.spin_once(timeout_sec=0.1)
+    executor.shutdown()
+    assert len(failed) == 1 and len(fired) > before
+
+
 def test_a_callback_that_may_block_has_its_own_thread_and_others_run_where_the_executor_spins(node):
     threads, go_on = {}, threading.Event()
 

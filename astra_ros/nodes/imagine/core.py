@@ -58,7 +58,7 @@ class ImagineCore:
         refuse, remark = self.health.refuse, self.health.remarks.add
         self.inputs = ImagineInputs(topics, sources, host.readers, refuse, remark, clocks)
         self.description = RobotDescription(topics.robot_description, partial(refuse, "robot_description"), remark)
-        self.prediction, self.robot_fit = PredictionWatch(outputs.predicted), RobotFitWatch()
+        self.prediction, self.robot_fit = PredictionWatch(outputs.predicted), RobotFitWatch(clocks.monotonic_s)
         robot = RobotState(topics.joint_states, self.inputs, self.description, host.graph)
         self._server = RequestServer(settings, robot, self.health, outputs, clocks, topics.scores, self.prediction)
         keep = {name: source.keep for name, source in sources.items() if not source.backup}
@@ -158,8 +158,11 @@ class ImagineCore:
             self.robot_fit.attach(imaginer.model.card, self._settings().own.action_space)
 
     def start_waiting(self) -> None:
-        """Start the request that waited for the model."""
-        self._auto.check()
+        """Start the request that waited for the model. An error here is logged: it says nothing about the model."""
+        try:
+            self._auto.check()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the model is loaded
+            self.unexpected(error)
 
     @property
     def moves_joints(self) -> bool:

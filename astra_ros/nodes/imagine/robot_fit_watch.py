@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from astra_ros.plans.action_spaces import ActionSpace
 from astra_ros.ranking.imaginer import Imaginer
 from astra_ros.ranking.robot_fit import EVERY_S, IMAGES, NANOSECONDS, RobotFitMonitor
 from astra_ros.robot.joint_track import JointTrack
+from astra_ros.robot.silhouette_fit import edge_agreement
 
 CURE = (
     "check whether the camera was moved or its pose in the model's card is another one (calibrate it again, or put it "
@@ -24,23 +25,29 @@ CURE = (
     "and stamped on the clock of the images, and whether something stands before the robot"
 )
 NO_JOINTS = "joint_states of the time of the images have not come; stamp both on one clock"
-NO_LIMIT = "no limit is known: run astra monitor --write for this model"
+NO_LIMIT = (
+    "no limit is known for this model: astra monitor --scenes 0 --fit-data FOLDER --write computes one from recordings "
+    "of a robot of your own, astra monitor --scenes 0 --write one for the simulated arms"
+)
 
 
 @dataclass(frozen=True)
 class _Seen:
     stamp_ns: int
     frame: np.ndarray
+    came_s: float  # on the watch's clock
 
 
 class RobotFitWatch:
-    """Safe to use from several threads; ``judge`` runs on the model's thread."""
+    """Safe to use from several threads; ``judge`` runs on the model's thread. `clock`: seconds, never set back."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._track = JointTrack()
         self._waiting: deque[_Seen] = deque(maxlen=IMAGES)
         self._taken_ns: int | None = None  # stamp of the last image that was taken
+        self._judged_s = clock()  # when the image that was judged last came
         self._reason = "no image was judged yet"  # why the last image was not judged, or ''
         self._monitor = RobotFitMonitor({})
         self._spaces: tuple[ActionSpace, ...] = ()  # whose robot the model sees drawn
@@ -72,7 +79,7 @@ class RobotFitWatch:
             # The frames before have waited for joint states that came later than they.
             ready = bool(self._waiting)
             self._taken_ns = stamp_ns
-            self._waiting.append(_Seen(stamp_ns, frame))
+            self._waiting.append(_Seen(stamp_ns, frame, self._clock()))
             return ready or self._joints(stamp_ns) is not None
 
     def _joints(self, stamp_ns: int) -> tuple[ActionSpace, np.ndarray] | None:
@@ -94,9 +101,10 @@ class RobotFitWatch:
                     self._reason = f"the robot cannot be drawn: {imaginer.plan_renders.problem}"
                 continue
             coverage = np.asarray(renders)[0, 0, 0]
+            agreement = edge_agreement(seen.frame, coverage)  # takes milliseconds, for which no callback must wait
             with self._lock:
-                self._monitor.add(space.name, seen.stamp_ns, seen.frame, coverage)
-                self._reason = self._monitor.unseen
+                self._monitor.append(space.name, seen.stamp_ns, agreement)
+                self._judged_s, self._reason = seen.came_s, self._monitor.unseen
 
     def _next(self, known: Mapping[str, float]) -> tuple[_Seen, ActionSpace, np.ndarray] | None:
         with self._lock:
@@ -111,11 +119,17 @@ class RobotFitWatch:
                 self._reason = NO_JOINTS
             return None
 
-    def status(self, on: bool, image_topic: str) -> Status:
-        """Whether the robot is where the camera on this topic sees it."""
+    def status(self, on: bool, image_topic: str, silent: str, most_age_s: float) -> Status:
+        """Whether the robot is where the camera on this topic sees it.
+
+        A judgement counts no longer where the camera is `silent` (why, or ''), or its image is older than `most_age_s`.
+        """
         with self._lock:
             monitor, fault, fit, limit = self._monitor, self._monitor.fault, self._monitor.fit, self._monitor.limit
-            reason, drawn = self._reason, bool(self._spaces)
+            reason, drawn, age_s = self._reason, bool(self._spaces), self._clock() - self._judged_s
+        if fit is not None and (silent or age_s > most_age_s):
+            reason = silent or f"the last image that was judged came {age_s:.1f} s ago"
+            fault = fit = None
         values = {
             "camera": image_topic,
             "misfit": "" if fit is None else f"{fit.misfit:.3f}",

@@ -13,6 +13,7 @@ from astra_ros.nodes.imagine.robot_fit_watch import RobotFitWatch
 from astra_ros.nodes.imagine.robot_state import RobotState
 from astra_ros.nodes.imagine.settings import ImagineSettings
 from astra_ros.nodes.reports import ERROR, OK, WARN, MissingInput, Status, newest
+from astra_ros.ranking.robot_fit import EVERY_S
 from astra_ros.texts import listed
 
 # A request that takes longer is a warning while it lasts.
@@ -286,9 +287,14 @@ class ImagineStatuses:
         return status
 
     def _fitting(self) -> Status:
-        status = self._robot_fit.status(self._settings().check_robot_fit, self._inputs.camera.topic)
+        own, camera = self._settings(), self._inputs.camera
+        # An image may wait for the next one before it is judged; during a request, none is judged.
+        most_age_s = float("inf") if self._health.busy_s else 2 * (own.camera_timeout_s + EVERY_S)
+        silent = camera.silent(own.camera_timeout_s) or ""
+        status = self._robot_fit.status(own.check_robot_fit, camera.topic, silent, most_age_s)
         fault = status.message if status.level != OK else ""
-        self._health.conditions.see("where the robot is seen", fault, "robot fit")
+        if status.values["misfit"] or not own.check_robot_fit:  # what is not judged is not all right again
+            self._health.conditions.see("where the robot is seen", fault, "robot fit")
         return status
 
     def _topics(self) -> Status:

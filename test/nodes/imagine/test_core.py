@@ -94,6 +94,18 @@ def test_the_action_space_that_a_model_is_warmed_up_for(starts, named, expected)
     assert bench.core.expected_space(card) == expected
 
 
+def test_an_error_while_the_request_that_waited_starts_is_logged_and_leaves_the_model_loaded():
+    bench = CoreBench(model=False)
+    bench.core.expect(bench.imaginer.card)
+    bench.camera()
+    bench.plan(), bench.plan()
+    bench.start_request = lambda: 1 / 0
+    bench.load()
+    bench.core.start_waiting()
+    assert len(bench.log.errors) == 1 and "ZeroDivisionError" in bench.log.errors[0]
+    assert bench.status("model").level == OK
+
+
 def test_each_new_plan_puts_the_request_off():
     bench = CoreBench(sources={"candidates": PlanTopicSettings("/plans", keep=4)}).camera()
     for _ in range(3):

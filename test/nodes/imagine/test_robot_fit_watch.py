@@ -8,6 +8,7 @@ import pytest
 from imagine_bench import NS, CoreBench, image_message, joints_message
 
 from astra_ros.inference.prediction_limit import PredictionLimit
+from astra_ros.nodes.imagine import robot_fit_watch
 from astra_ros.nodes.imagine.settings import ImagineSettings
 from astra_ros.nodes.reports import OK, WARN
 from astra_ros.ranking.robot_fit import NO_EDGES, OUT_OF_VIEW
@@ -101,7 +102,7 @@ def test_without_a_limit_nothing_is_drawn(seen):
     bench = FitBench(seen, replace(seen.card, robot_fit_limits={}))
     bench.imaginer.plan_renders.draw = None
     status = bench.watch(seen.image)
-    assert status.level == OK and "astra monitor" in status.message
+    assert status.level == OK and "astra monitor --scenes 0 --fit-data FOLDER --write" in status.message
 
 
 def test_a_moving_arm_is_drawn_where_it_was_when_the_image_was_taken(seen):
@@ -121,3 +122,43 @@ def test_a_moving_arm_is_drawn_where_it_was_when_the_image_was_taken(seen):
         bench.core.on_image(message)
         taken.append(0.5 * (now_s - 0.2 - 1000))
     assert len(drawn) >= 4 and all(min(abs(value - each) for each in taken) < 1e-6 for value in drawn)
+
+
+@pytest.mark.parametrize(("right", "level"), [(0, OK), (4, WARN)])
+def test_a_judgement_does_not_outlast_the_images(seen, right, level):
+    bench = FitBench(seen)
+    image = np.roll(seen.image, right, axis=1)
+    assert bench.watch(image).level == level
+    bench.pass_time(bench.settings.own.camera_timeout_s - 0.1)
+    assert bench.status("robot_fit").level == level
+    bench.pass_time(0.2)
+    status = bench.status("robot_fit")
+    assert status.level == OK and status.values["misfit"] == "" and "silent" in status.values["not_judged"]
+    assert status.message == f"not judged: {status.values['not_judged']}"
+    assert not any("where the robot is seen" in line for line in bench.log.infos), "nobody saw it right again"
+    assert bench.watch(image).level == level
+
+
+def test_a_judgement_does_not_outlast_a_stamp_that_stands_unless_a_request_takes_the_time(seen):
+    bench = FitBench(seen)
+    image = np.roll(seen.image, 4, axis=1)
+    assert bench.watch(image).level == WARN
+    message = image_message((bench.ros_ns - 40_000_000) / NS, size=(64, 64))
+    message.data = image.tobytes()
+    for _ in range(11):
+        bench.pass_time(0.5)
+        bench.core.on_image(message)
+    status = bench.status("robot_fit")
+    assert status.level == OK and status.message.startswith("not judged") and status.values["not_judged"]
+    bench.core.health.begin()
+    bench.pass_time(0.1)
+    assert bench.status("robot_fit").level == WARN
+
+
+def test_no_callback_waits_while_edges_are_compared(seen, monkeypatch):
+    bench, inner, held = FitBench(seen), robot_fit_watch.edge_agreement, []
+    monkeypatch.setattr(
+        robot_fit_watch, "edge_agreement", lambda *of: (held.append(bench.core.robot_fit._lock.locked()), inner(*of))[1]
+    )
+    assert bench.watch(seen.image).values["judgements"] >= 2
+    assert held and not any(held)
