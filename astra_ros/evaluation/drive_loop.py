@@ -19,10 +19,9 @@ from astra_ros.plans.path_plan import PathPlan
 from astra_ros.ranking.imaginer import Imaginer, RankingSettings
 from astra_ros.simulation.drive.path_driver import REST, PathDriver
 from astra_ros.simulation.drive.referee import DriveReferee
-from astra_ros.simulation.drive.routes import lane_ahead
+from astra_ros.simulation.drive.routes import FRAME, lane_ahead
 from astra_ros.simulation.drive.world import DriveWorld
 
-FRAME = "world"
 ACT_STEPS, MOST_CHOICES = 4, 20  # a choice a second, for twenty seconds
 FOLLOWED_M = 0.25  # a path counts as followed within this distance
 

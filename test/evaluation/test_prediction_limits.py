@@ -32,23 +32,12 @@ def model(tmp_path):
     return write_model(tmp_path / "model", Astra(config), Embodiments(spaces, 0.25, outcomes), "blind")
 
 
+WORDS = ("monitor", "--fit-scenes", "0", "--robots", "panda", "--tests", "1")
+
+
 def test_limits_are_measured_and_written(model, tmp_path):
     out = tmp_path / "prediction.json"
-    words = [
-        "monitor",
-        "--fit-scenes",
-        "0",
-        "--robots",
-        "panda",
-        "--scenes",
-        "2",
-        "--tests",
-        "1",
-        "--false-alarms",
-        "0.4",
-        "--write",
-        "--out",
-    ]
+    words = [*WORDS, "--scenes", "2", "--false-alarms", "0.4", "--write", "--out"]
     assert cli.main([*words, str(out), "--model", str(model)]) == 0
     figures = json.loads(out.read_text())["robots"]["panda"]
     assert figures["held_out"] == 1 and figures["limit"]["plans"] == 2
@@ -61,19 +50,6 @@ def test_limits_are_measured_and_written(model, tmp_path):
 
 
 def test_too_few_scenes_are_refused_with_the_least_number(model, capsys):
-    words = [
-        "monitor",
-        "--fit-scenes",
-        "0",
-        "--robots",
-        "panda",
-        "--scenes",
-        "1",
-        "--tests",
-        "1",
-        "--false-alarms",
-        "0.01",
-        "--model",
-    ]
+    words = [*WORDS, "--scenes", "1", "--false-alarms", "0.01", "--model"]
     assert cli.main([*words, str(model)]) == 1
     assert "scenes" in capsys.readouterr().err

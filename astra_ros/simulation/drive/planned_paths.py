@@ -17,11 +17,10 @@ from astra_ros.control.vehicle_controller import VehicleController
 from astra_ros.plans.errors import PlanError
 from astra_ros.plans.velocity_plan import VelocityPlan
 from astra_ros.registry import UnknownName
-from astra_ros.simulation.drive.routes import lane_ahead
+from astra_ros.simulation.drive.routes import FRAME, lane_ahead
 from astra_ros.simulation.drive.world import DASHBOARD_CAMERA, MOTION_NAMES, DriveWorld, DriveWorldSettings
 from astra_ros.simulation.worlds import Embodiment
 
-FRAME = "world"
 RANDOM_SHARE = 0.15  # of the behaviours of an episode
 PLANNED = "planned_path"
 

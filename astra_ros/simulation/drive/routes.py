@@ -8,6 +8,7 @@ from astra_ros.control.vehicle import VehicleState
 from astra_ros.simulation.drive.motion import CarLimits
 from astra_ros.simulation.drive.scene import DriveLayout, DriveSceneSettings, sample_layout
 
+FRAME = "world"  # of ways and of paths along them
 BEHIND_M, AHEAD_M = 8.0, 60.0
 
 
