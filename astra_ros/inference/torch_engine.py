@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +21,8 @@ from astra_ros.world_model.denoiser import Memory
 from astra_ros.world_model.reprojection import last_seen, reprojected_latents
 from astra_ros.world_model.rollout import Denoised, FrameContext
 from astra_ros.world_model.style_transfer import StyleTransfer
+
+LOG = logging.getLogger(__name__)
 
 
 class TorchEngine:
@@ -145,12 +150,27 @@ def usable_device(device: str) -> torch.device:
 
 
 def load_network(card: ModelCard) -> Astra:
-    """The network of a model on the CPU, for training to go on from. Raises ModelError where it does not load."""
+    """The network of a model on the CPU, for training to go on from. Raises ModelError where it does not load.
+
+    A compositor of another version is left out, with a warning: images are then as the autoencoder decodes them.
+    """
     weights = card.path / WEIGHTS_FILE
     try:
         network = Astra(card.network)
-        network.load_state_dict({name: value.float() for name, value in load_file(str(weights)).items()})
+        values = {name: value.float() for name, value in load_file(str(weights)).items()}
+        if _shapes(values, "compositor.") != _shapes(network.state_dict(), "compositor."):
+            LOG.warning(
+                f"{weights}: its compositor is of another version and left out, so images are as the autoencoder "
+                "decodes them; to train a new one: astra train --from MODEL --autoencoder-steps 0 --dynamics-steps 0"
+            )
+            network = Astra(replace(card.network, compositing=False))
+            values = {name: value for name, value in values.items() if not name.startswith("compositor.")}
+        network.load_state_dict(values)
     except (SafetensorError, OSError, RuntimeError, ValueError, TypeError) as error:
         problem = f"does not fit the network that its card describes ({str(error).splitlines()[0]})"
         raise ModelError(problem, thing=weights, cure="export the model again") from error
     return network.eval()
+
+
+def _shapes(weights: Mapping[str, Tensor], prefix: str) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in weights.items() if name.startswith(prefix)}

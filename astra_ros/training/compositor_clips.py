@@ -15,10 +15,9 @@ from tqdm import tqdm
 from astra_ros.datasets.dataset import load_episode
 from astra_ros.inference.torch_camera import inverse_depth_camera
 from astra_ros.training.clips import ClipSettings, LatentDataset, frames_to_tensor, imagine_clips, to_bytes
-from astra_ros.training.trainer import Losses
+from astra_ros.training.precision import mixed_precision
 from astra_ros.training.training_data import by_space
 from astra_ros.world_model.astra import Astra
-from astra_ros.world_model.compositor import Compositor
 from astra_ros.world_model.config import RENDER_CHANNELS
 from astra_ros.world_model.reprojection import last_seen
 
@@ -27,7 +26,6 @@ EPISODES = 50  # of each action space, at most
 AT_ONCE = 20  # clips that are imagined together
 RENDERED_COUNTS = 3  # how often a clip with robot renders is taken beside one without: it is harder to learn
 RENDER_DROPPED = 0.25  # share of the frames whose robot renders are withheld
-ENOUGH_DB = 30.0  # an image of this PSNR counts half as much as its share of decibels
 
 
 @dataclass(frozen=True)
@@ -73,8 +71,8 @@ class CompositorClips:
         self.clips: list[ImaginedClip] = []
         jobs = list(_batches(data, rng, min(CLIPS, math.ceil(frames / settings.horizon))))
         for picks in tqdm(jobs, unit="batch", desc="imagine", disable=not progress):
-            latents = imagine_clips(astra, data.clip(*zip(*picks)).to(self.device))
-            with torch.inference_mode():
+            with torch.inference_mode(), mixed_precision(self.device):
+                latents = imagine_clips(astra, data.clip(*zip(*picks)).to(self.device))
                 decoded = astra.autoencoder.decode(latents.flatten(0, 1)).unflatten(0, latents.shape[:2])
             self.clips += [
                 self._clip(data, index, start, frames_of[index], decoded[row])
@@ -128,18 +126,3 @@ def _known(data: LatentDataset, index: int) -> tuple[bool, bool]:
     """Whether an episode has robot renders, and camera poses."""
     episode = data.episodes[index]
     return episode.robot_renders is not None, episode.frames is not None
-
-
-class CompositorLoss(Losses[Compositor]):
-    """Squared error of each image relative to its present value: nearly the mean in decibels."""
-
-    def forward(
-        self, decoded: Tensor, seen: Tensor, known: Tensor, robot: Tensor, truth: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        def error(images):
-            return (images.float() - truth).square().mean((1, 2, 3))
-
-        own = error(self.model(decoded, seen, known, robot))
-        loss = (own / (own.detach() + 10 ** (-ENOUGH_DB / 10))).mean()
-        gain = 10 * (error(decoded) / own.detach().clamp_min(1e-8)).clamp_min(1e-8).log10()
-        return loss, {"psnr_db": -10 * own.detach().clamp_min(1e-8).log10().mean(), "gain_db": gain.mean()}

@@ -122,7 +122,8 @@ def averaged_model(run: Path) -> Astra:
     compositor = run / "compositor.safetensors"
     config["compositing"] = compositor.exists()
     if config["compositing"]:
-        weights |= _read(compositor, "compositor.")[0]
+        painter, _ = _read(compositor)
+        weights |= {name: value for name, value in painter.items() if name.startswith("compositor.")}
     model = Astra(AstraConfig.from_dict(config))
     try:
         model.load_state_dict(weights)

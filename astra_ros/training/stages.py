@@ -14,7 +14,8 @@ from astra_ros.datasets.dataset import load_episode
 from astra_ros.datasets.robot_renders import Drawer
 from astra_ros.training.augmentation import recoloured
 from astra_ros.training.clips import Clip, ClipSettings, LatentDataset, frames_to_tensor
-from astra_ros.training.compositor_clips import CompositorClips, CompositorLoss
+from astra_ros.training.compositor_clips import CompositorClips
+from astra_ros.training.compositor_loss import CompositorLoss, Painter
 from astra_ros.training.distributed import TrainingProcesses
 from astra_ros.training.export import Embodiments, write_embodiments
 from astra_ros.training.initial_model import with_rendered
@@ -112,9 +113,7 @@ def train_autoencoder(training: Training, model: Astra, taken: bool) -> FrameAut
     `taken`: the autoencoder comes from another model, and its checkpoint belongs to that one.
     """
     settings, processes = training.settings, training.processes
-    # FSDP cannot split weights in channels-last order.
-    order = torch.contiguous_format if processes.splits else torch.channels_last
-    module = model.autoencoder.to(processes.device, memory_format=order)  # type: ignore[call-overload]
+    module = model.autoencoder.to(processes.device, memory_format=layout(processes))  # type: ignore[call-overload]
     network = model.config.to_dict()
     job = Job(
         "autoencoder",
@@ -142,6 +141,11 @@ def train_autoencoder(training: Training, model: Astra, taken: bool) -> FrameAut
         return batch.to(processes.device), noise.to(processes.device)
 
     return trainer.run(batch_of)
+
+
+def layout(processes: TrainingProcesses) -> torch.memory_format:
+    """The order of convolutions' weights in memory: channels last is faster, but FSDP cannot split it."""
+    return torch.contiguous_format if processes.splits else torch.channels_last
 
 
 def load_frames(footers: dict[Path, dict], progress: bool) -> np.ndarray:
@@ -228,7 +232,8 @@ def train_compositor(training: Training, astra: Astra, trained_on: Embodiments) 
     """Train on what the finished dynamics imagine; returns the compositor."""
     settings, processes = training.settings, training.processes
     assert astra.compositor is not None
-    module = astra.compositor.to(processes.device).requires_grad_(True)
+    module = Painter(astra.compositor).requires_grad_(True)
+    module = module.to(processes.device, memory_format=layout(processes))  # type: ignore[call-overload]
     job = Job(
         "compositor",
         CompositorLoss(module),
@@ -240,7 +245,7 @@ def train_compositor(training: Training, astra: Astra, trained_on: Embodiments) 
     )
     trainer = Trainer(job, training.folder, processes)
     if trainer.finished:
-        return trainer.run()
+        return trainer.run().compositor
     # A robot that could not be rendered while the dynamics were trained is not rendered now.
     clips = training.clips(astra, trained_on, training.drawer(astra, trained_on.cameras))
     batch_size = processes.share(settings.compositor_batch)
@@ -252,7 +257,7 @@ def train_compositor(training: Training, astra: Astra, trained_on: Embodiments) 
         batch_size * settings.compositor_steps,
         processes.first,
     )
-    return trainer.run(lambda _, generator: data.sample(batch_size, generator))
+    return trainer.run(lambda _, generator: data.sample(batch_size, generator)).compositor
 
 
 def hash_of(module: nn.Module) -> str:

@@ -76,23 +76,42 @@ def test_it_learns_what_still_holds():
     assert made < 0.5 * min(error(soft), error(seen))
 
 
-def test_it_paints_only_where_the_robot_is_or_was():
+def test_without_renders_no_robot_is_drawn():
+    torch.manual_seed(0)
+    compositor = Compositor()
+    given = pictures(0), pictures(1), known(True)
+    torch.testing.assert_close(compositor(*given), compositor(*given, torch.zeros(4, 6, SIZE, SIZE)))
+
+
+@pytest.mark.parametrize("size", [(16, 16), (24, 40)])
+def test_pictures_have_the_size_and_range_of_images(size):
     torch.manual_seed(0)
     compositor = Compositor()
     with torch.no_grad():
-        compositor.out.bias[4:8] = 50.0  # paint all that may be painted, black
-        compositor.out.bias[8:] = -50.0
-    decoded, robot = pictures(0), torch.zeros(4, 6, SIZE, SIZE)
-    robot[:, 0, 4:8, 4:8] = 1.0
-    robot[:, 3, 12:, 12:] = 1.0
-    made = compositor(decoded, decoded, known(True), robot)
-    reach = Compositor.REACH
-    inside = torch.zeros(SIZE, SIZE, dtype=torch.bool)
-    inside[4 - reach : 8 + reach, 4 - reach : 8 + reach] = True
-    inside[12 - reach :, 12 - reach :] = True
-    assert made[..., inside].abs().max() < 1e-6
-    torch.testing.assert_close(made[..., ~inside], decoded[..., ~inside])
-    torch.testing.assert_close(compositor(decoded, decoded, known(True)), decoded)  # drawn nowhere
+        compositor.out.bias[4:] = 5.0
+    made = compositor(torch.rand(2, 3, *size), torch.rand(2, 3, *size), torch.ones(2, 1, *size))
+    assert made.shape == (2, 3, *size) and 0.9 < made.min() and made.max() == 1.0
+
+
+def test_what_moved_takes_its_look_from_where_it_was():
+    """A square has moved by ten pixels. What is decoded shows where, but it is faint and has no colour."""
+
+    def scene(seed):
+        generator = torch.Generator().manual_seed(seed)
+        seen = torch.full((8, 3, 32, 32), 0.8)
+        truth, soft = seen.clone(), seen.clone()
+        for row, top in enumerate(torch.randint(2, 24, (8,), generator=generator).tolist()):
+            colour = torch.rand(3, 1, 1, generator=generator)
+            seen[row, :, top : top + 6, 4:10] = colour
+            truth[row, :, top : top + 6, 14:20] = colour
+            soft[row, :, top : top + 6, 14:20] = 0.7
+        return (soft, seen, torch.ones(8, 1, 32, 32)), truth
+
+    compositor = trained(scene, 250)
+    given, truth = scene(1000)
+    with torch.no_grad():
+        error = (compositor(*given) - truth).square().mean()
+    assert error < 0.5 * (given[0] - truth).square().mean()
 
 
 def test_it_learns_how_the_robot_looks():
