@@ -1,10 +1,12 @@
 """Trainings that begin with a model."""
 
+import hashlib
 import json
 
+import numpy as np
 import torch
 from networks import network_of
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from user_errors import refusal
 
 from astra_ros.commands import train
@@ -12,7 +14,7 @@ from astra_ros.datasets import record
 from astra_ros.datasets.dataset import list_episodes, read_footers
 from astra_ros.datasets.episode import DatasetError
 from astra_ros.datasets.robot_renders import cameras_of
-from astra_ros.inference import load_world_model
+from astra_ros.inference import Conditioning, load_world_model
 from astra_ros.training.errors import TrainingError
 from astra_ros.training.export import SPACES_FILE, read_embodiments
 
@@ -132,3 +134,25 @@ def test_an_older_model_learns_a_compositor_and_its_training_goes_on(data, tmp_p
     train.run(arguments(data, tmp_path / "old"))
     assert (tmp_path / "old/dynamics.safetensors").read_bytes() == before
     assert network_of(tmp_path / "old/model").compositor is not None
+
+
+def test_a_compositor_of_another_version_is_left_out_and_can_be_learned_anew(data, tmp_path, arguments, caplog):
+    train.run(arguments(data, tmp_path / "old"))
+    model, words = tmp_path / "old/model", ("--autoencoder-steps", "0", "--dynamics-steps", "0")
+    weights = load_file(model / "model.safetensors")
+    earlier = {name: value for name, value in weights.items() if not name.startswith("compositor.")}
+    save_file(earlier | {"compositor.body.0.bias": torch.zeros(48)}, model / "model.safetensors")
+    card = json.loads((model / "card.json").read_text())
+    card["sha256"] = hashlib.sha256((model / "model.safetensors").read_bytes()).hexdigest()
+    (model / "card.json").write_text(json.dumps(card))
+    old = load_world_model("torch", model)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    latents = np.zeros((1, 2, *old.card.latent_shape), np.float32)
+    space = old.card.action_spaces["kuka_joints"]
+    plan = Conditioning("kuka_joints", np.zeros((1, 2, space.dim)))
+    shown = old.pictures(latents, np.zeros((*old.card.image_size, 3), np.uint8), plan)
+    np.testing.assert_array_equal(shown[0], old.decode(latents[0]))
+    train.run(arguments(data, tmp_path / "new", "--from", str(model), *words))
+    new = load_file(tmp_path / "new/model/model.safetensors")
+    assert new["compositor.out.weight"].abs().max() > 0
+    assert all(torch.equal(value, new[name]) for name, value in earlier.items())

@@ -1,0 +1,68 @@
+"""What compositor and discriminator learn in one step, each from its own part of the loss."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from astra_ros.training.compositor_loss import CompositorLoss, Discriminator, Painter
+from astra_ros.world_model.compositor import Compositor
+
+SIZE = 16
+
+
+@pytest.fixture
+def painter():
+    torch.manual_seed(0)
+    made = Painter(Compositor()).eval()  # spectral norms stay as they are
+    torch.nn.init.normal_(made.compositor.out.weight, std=0.05)
+    return made
+
+
+def batch():
+    generator = torch.Generator().manual_seed(1)
+    decoded, seen, truth = (torch.rand(2, 3, SIZE, SIZE, generator=generator) for _ in range(3))
+    return decoded, seen, torch.ones(2, 1, SIZE, SIZE), torch.rand(2, 6, SIZE, SIZE, generator=generator), truth
+
+
+def gradients(module):
+    return torch.cat([parameter.grad.flatten() for parameter in module.parameters()])
+
+
+def test_the_discriminator_learns_only_to_tell_pictures_from_camera_images(painter):
+    decoded, seen, known, robot, truth = batch()
+    CompositorLoss(painter)(decoded, seen, known, robot, truth)[0].backward()
+    whole = gradients(painter.discriminator)
+    painter.zero_grad()
+    given = seen, known, robot[:, :3]
+    made = painter.compositor.raw(decoded, seen, known, robot).detach()
+    real, drawn = painter.discriminator(truth, *given)[1], painter.discriminator(made, *given)[1]
+    (F.relu(1 - real).mean() + F.relu(1 + drawn).mean()).backward()
+    torch.testing.assert_close(whole, gradients(painter.discriminator))
+    assert whole.abs().max() > 0
+
+
+def test_the_compositor_learns_to_be_taken_for_a_camera(painter):
+    """A small step along its gradient brings the picture nearer to the truth, and nearer to what passes."""
+    given = batch()
+    loss = CompositorLoss(painter)
+    before, parts = loss(*given)
+    before.backward()
+    with torch.no_grad():
+        for parameter in painter.compositor.parameters():
+            parameter -= 1e-3 * parameter.grad / gradients(painter.compositor).norm()
+    _, after = loss(*given)
+    assert after["features"] < parts["features"] and after["psnr_db"] > parts["psnr_db"]
+    assert all(parameter.requires_grad for parameter in painter.parameters())
+
+
+def test_a_discriminator_sees_what_is_known_of_an_image():
+    torch.manual_seed(0)
+    judge = Discriminator().eval()
+    image, seen, known = torch.rand(1, 3, 64, 40), torch.rand(1, 3, 64, 40), torch.ones(1, 1, 64, 40)
+    robot = torch.rand(1, 3, 64, 40)
+    levels, logits = judge(image, seen, known, robot)
+    assert [tuple(level.shape[2:]) for level in levels] == [(32, 20), (16, 10), (8, 5)]
+    assert logits.shape == (1, 1, 8, 5)
+    assert not torch.equal(judge(image, seen, known, 0 * robot)[1], logits)
+    # of what was not observed, it is shown nothing
+    torch.testing.assert_close(judge(image, seen, 0 * known, robot)[1], judge(image, 0 * seen, 0 * known, robot)[1])
