@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from astra_ros.evaluation.pretrained_weights import MetricError, PublishedFile, WeightsFile, read_weights
+from astra_ros.training.pretrained_weights import MetricError, PublishedFile, WeightsFile, read_weights
 
 # The I3D halves time three times, rounding up, and then averages over two steps.
 MIN_FRAMES = 9

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from astra_ros.evaluation.fvd import MIN_FRAMES, Fvd, frechet_distance, load_fvd, statistics
-from astra_ros.evaluation.lpips import Lpips, load_lpips
-from astra_ros.evaluation.pretrained_weights import MetricError
 from astra_ros.evaluation.space_figures import PerceptualFigures
+from astra_ros.training.lpips import Lpips, load_lpips
+from astra_ros.training.pretrained_weights import MetricError
 
 FVD_FRAMES = 16  # as in papers
 

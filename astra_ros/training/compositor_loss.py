@@ -7,14 +7,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from astra_ros.training.lpips import Lpips
 from astra_ros.training.trainer import Losses
 from astra_ros.world_model.compositor import Compositor
 from astra_ros.world_model.config import RENDER_CHANNELS
 
 ENOUGH_DB = 30.0  # an image of this PSNR counts half as much as its share of decibels
-# Weights of the errors beside that in decibels: what the discriminator says of a picture, and how far its features of
-# the picture are from those of the truth.
-ADVERSARIAL, FEATURES = 0.2, 12.0
+# Weights of the errors beside that in decibels: what the discriminator says of a picture, how far its features of the
+# picture are from those of the truth, and LPIPS.
+ADVERSARIAL, FEATURES, PERCEPTUAL = 0.1, 4.0, 4.0
 
 
 class Discriminator(nn.Module):
@@ -63,8 +64,12 @@ class CompositorLoss(Losses[Painter]):
     says: its features of the drawn image shall be those of the truth, and it shall take it for a camera's.
 
     Squared error alone has an image fade to the mean wherever the future is not certain. The discriminator learns in
-    the same step, by the hinge loss.
+    the same step, by the hinge loss. `lpips` adds a third judge, which has seen photographs.
     """
+
+    def __init__(self, model: Painter, lpips: Lpips | None = None):
+        super().__init__(model)
+        self.lpips = lpips
 
     def forward(
         self, decoded: Tensor, seen: Tensor, known: Tensor, robot: Tensor, truth: Tensor
@@ -88,7 +93,10 @@ class CompositorLoss(Losses[Painter]):
         judging = F.relu(1 - real).mean() + F.relu(1 + drawn).mean()
 
         loss = decibels + FEATURES * likeness - ADVERSARIAL * taken_for_real.float().mean() + judging
+        parts = {"features": likeness, "discriminator": judging}
+        if self.lpips is not None:
+            parts["lpips"] = self.lpips.distance(made, truth).mean()
+            loss = loss + PERCEPTUAL * parts["lpips"]
         gain = 10 * (error(decoded) / own.detach().clamp_min(1e-8)).clamp_min(1e-8).log10()
-        psnr = -10 * own.detach().clamp_min(1e-8).log10().mean()
-        parts = {"psnr_db": psnr, "gain_db": gain.mean(), "features": likeness, "discriminator": judging}
+        parts = {"psnr_db": -10 * own.clamp_min(1e-8).log10().mean(), "gain_db": gain.mean(), **parts}
         return loss, {name: part.detach() for name, part in parts.items()}

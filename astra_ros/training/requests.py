@@ -98,6 +98,12 @@ class TrainRequest:
     compile: bool = setting(
         False, "compile the denoiser first (minutes, needs a C++ compiler): about a quarter more steps an hour on a CPU"
     )
+    lpips_weights: Path | None = setting(
+        None,
+        "AlexNet's weights, for the compositor to learn from LPIPS, too: sharper pictures of moving cameras "
+        "(docs/training.md says where to get the file; it is not downloaded)",
+        metavar="FILE",
+    )
     device: str = setting("", "cpu, cuda or cuda:N (default: cuda where there is one)")
     strategy: str = setting(
         "ddp", "under torchrun: every process keeps all weights (ddp) or a part of them (fsdp)", choices=STRATEGIES

@@ -66,7 +66,7 @@ def _train(
     if last == "dynamics":
         astra = without_compositor(astra)
     elif astra.compositor is not None:
-        astra.compositor = train_compositor(training, astra, trained_on)
+        astra.compositor = train_compositor(training, astra, trained_on, request.lpips_weights)
     if not processes.first:
         return None
     if request.initial.base and not model.config.drawing and cameras_of(data.footers.values()):

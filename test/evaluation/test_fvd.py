@@ -10,7 +10,7 @@ from torchmetrics.image.fid import _compute_fid
 from user_errors import holds
 
 from astra_ros.evaluation.fvd import frechet_distance, statistics
-from astra_ros.evaluation.pretrained_weights import MetricError
+from astra_ros.training.pretrained_weights import MetricError
 
 
 class Classifier(nn.Module):

@@ -17,11 +17,11 @@ import torch
 from torch import nn
 
 from astra_ros.evaluation.fvd import load_fvd
-from astra_ros.evaluation.lpips import ALEXNET, ALEXNET_JAX, HEADS, load_lpips
 from astra_ros.evaluation.perceptual import PerceptualMetrics
 from astra_ros.evaluation.perceptual import figures as figures_of
-from astra_ros.evaluation.pretrained_weights import MetricError
 from astra_ros.evaluation.results import as_json
+from astra_ros.training.lpips import ALEXNET, ALEXNET_JAX, HEADS, load_lpips
+from astra_ros.training.pretrained_weights import MetricError
 
 CONVOLUTIONS = {0: (64, 3, 11, 11), 3: (192, 64, 5, 5), 6: (384, 192, 3, 3), 8: (256, 384, 3, 3), 10: (256, 256, 3, 3)}
 

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 from tqdm import tqdm
 
-from astra_ros.evaluation.pretrained_weights import (
+from astra_ros.training.pretrained_weights import (
     MetricError,
     PublishedFile,
     WeightsFile,
@@ -83,6 +83,14 @@ class Lpips:
             x = functional.relu(functional.conv2d(x, weight, bias, stride, padding))
             yield x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10)
 
+    def distance(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        """LPIPS of each pair, [N]; with gradients, and without the checks of `__call__`."""
+        distances = [
+            functional.conv2d((x - y).square(), head).mean((1, 2, 3))
+            for x, y, head in zip(self._layers(a), self._layers(b), self._heads)
+        ]
+        return sum(distances, torch.zeros(1, device=self.device))
+
     @torch.inference_mode()
     def __call__(self, frames_a, frames_b, batch: int = 64) -> np.ndarray:
         """LPIPS of each pair: 0 for identical images, lower is better.
@@ -105,11 +113,7 @@ class Lpips:
         values = [torch.zeros(0)]
         for start in tqdm(range(0, len(pair[0]), batch), desc="LPIPS", unit="batch", delay=2, leave=False):
             a, b = (frames[start : start + batch].to(self.device, torch.float32) for frames in pair)
-            distances = [
-                functional.conv2d((x - y).square(), head).mean((1, 2, 3))
-                for x, y, head in zip(self._layers(a), self._layers(b), self._heads)
-            ]
-            values.append(sum(distances, torch.zeros(1, device=self.device)).cpu())
+            values.append(self.distance(a, b).cpu())
         return torch.cat(values).numpy()
 
 
