@@ -20,7 +20,7 @@ from astra_ros.training.distributed import TrainingProcesses
 from astra_ros.training.export import Embodiments, write_embodiments
 from astra_ros.training.initial_model import with_rendered
 from astra_ros.training.losses import LossWeights, one_step_loss, rollout_loss
-from astra_ros.training.lpips import load_lpips
+from astra_ros.training.lpips import Lpips
 from astra_ros.training.settings import TrainSettings
 from astra_ros.training.time_budget import StageClock, TimeBudget
 from astra_ros.training.trainer import Job, Losses, Trainer
@@ -229,18 +229,12 @@ def train_dynamics(
     return trainer.run(batch_of, validation), trained_on
 
 
-def train_compositor(
-    training: Training, astra: Astra, trained_on: Embodiments, lpips_weights: Path | None
-) -> Compositor:
-    """Train on what the finished dynamics imagine; returns the compositor.
-
-    Raises MetricError where `lpips_weights` are not those of LPIPS.
-    """
+def train_compositor(training: Training, astra: Astra, trained_on: Embodiments, lpips: Lpips | None) -> Compositor:
+    """Train on what the finished dynamics imagine, with `lpips` if that is given; returns the compositor."""
     settings, processes = training.settings, training.processes
     assert astra.compositor is not None
     module = Painter(astra.compositor).requires_grad_(True)
     module = module.to(processes.device, memory_format=layout(processes))  # type: ignore[call-overload]
-    lpips = load_lpips(lpips_weights, device=str(processes.device)) if lpips_weights else None
     job = Job(
         "compositor",
         CompositorLoss(module, lpips),

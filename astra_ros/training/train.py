@@ -11,8 +11,10 @@ import torch
 from astra_ros.datasets.dataset import list_episodes, read_footers, videos_without_table
 from astra_ros.datasets.robot_renders import cameras_of, undrawn_notes
 from astra_ros.training import distributed
+from astra_ros.training.errors import TrainingError
 from astra_ros.training.export import write_model
 from astra_ros.training.initial_model import begin
+from astra_ros.training.lpips import MIN_PIXELS, load_lpips
 from astra_ros.training.requests import STAGES, TrainRequest
 from astra_ros.training.stages import Training, train_autoencoder, train_compositor, train_dynamics
 from astra_ros.training.time_budget import TimeBudget
@@ -48,6 +50,10 @@ def _train(
         _note_odd_data(request, data)
     for name in ("autoencoder_batch", "dynamics_batch", "compositor_batch"):
         processes.share(getattr(settings, name))
+    lpips = load_lpips(request.lpips_weights, device=str(processes.device)) if request.lpips_weights else None
+    if lpips and min(data.size) < MIN_PIXELS:
+        problem = f"LPIPS needs frames of {MIN_PIXELS} pixels, these have {pixels(data.size)}"
+        raise TrainingError(problem, thing="lpips_weights", cure="leave it out, or record larger frames")
     claim(request.out, processes.first)
     torch.manual_seed(settings.seed)
     model, trained_on = begin(request.initial, data, request.out, processes, settings.horizon)
@@ -66,7 +72,7 @@ def _train(
     if last == "dynamics":
         astra = without_compositor(astra)
     elif astra.compositor is not None:
-        astra.compositor = train_compositor(training, astra, trained_on, request.lpips_weights)
+        astra.compositor = train_compositor(training, astra, trained_on, lpips)
     if not processes.first:
         return None
     if request.initial.base and not model.config.drawing and cameras_of(data.footers.values()):

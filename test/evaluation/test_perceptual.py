@@ -109,6 +109,16 @@ def test_lpips_is_what_torchmetrics_gives(weights, heads, monkeypatch):
     np.testing.assert_allclose(ours, theirs, rtol=2e-5)
 
 
+def test_a_picture_can_learn_from_lpips(lpips):
+    a, b = (torch.from_numpy(each) for each in pictures(64, 64))
+    drawn = a.clone().requires_grad_(True)
+    torch.testing.assert_close(lpips.distance(drawn, b).detach().numpy(), lpips(a, b))
+    lpips.distance(drawn, b).sum().backward()
+    with torch.no_grad():
+        nearer = (drawn - 1e-2 * drawn.grad / drawn.grad.abs().max()).clamp(0, 1)
+    assert (lpips(nearer, b) < lpips(a, b)).all()
+
+
 def test_lpips_of_identical_pictures_is_zero(lpips):
     a, b = pictures()
     assert lpips(a, a).tolist() == [0, 0]

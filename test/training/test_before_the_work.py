@@ -18,6 +18,7 @@ from astra_ros.evaluation.results import check_writable, write_result
 from astra_ros.files import OutputError
 from astra_ros.inference import ModelError
 from astra_ros.training.errors import TrainingError
+from astra_ros.training.pretrained_weights import MetricError
 from astra_ros.training.training_data import claim
 
 
@@ -49,6 +50,13 @@ def test_asking_leaves_nothing_behind_and_changes_nothing(tmp_path):
     with pytest.raises(OutputError) as error:
         write_result(tmp_path / "folder", {"a": 1})
     assert error.value.thing == str(tmp_path / "folder") and "repeat" in error.value.cure
+
+
+def test_weights_that_are_not_those_of_lpips_are_refused_before_anything_is_trained(data, tmp_path, arguments):
+    (tmp_path / "alexnet.ckpt").write_bytes(b"half a download")
+    with refusal(MetricError, "alexnet.ckpt", "damaged download"):
+        train.run(arguments(data, tmp_path / "run", "--lpips-weights", str(tmp_path / "alexnet.ckpt")))
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
