@@ -64,7 +64,7 @@ small: $(VENV)/.installed  ## make the shipped astra-small again, beside astra-t
 	$(VENV)/bin/astra record --out data/train128 --episodes 400 --size 128
 	$(VENV)/bin/astra record --out data/train128 --worlds pushing lanes --episodes 400 --first-seed 100000 --size 128
 	$(VENV)/bin/astra train --preset small --autoencoder tiny --data data/train128 --out runs/astra-small --autoencoder-steps 0 \
-		--dynamics-steps 4300 --dynamics-batch 128 --compositor-steps 4000 --compositor-batch 16
+		--dynamics-steps 4300 --dynamics-batch 128 --compositor-steps 4000
 	$(VENV)/bin/astra export --run runs/astra-small --out models/astra-small
 	$(VENV)/bin/astra record --out data/styles128 --episodes 75 --two-styles --size 128
 	$(VENV)/bin/astra style models/astra-small --data data/styles128 --style-batch 16 --replace

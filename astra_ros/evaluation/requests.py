@@ -56,7 +56,8 @@ class EvaluationRequest(ModelRequest):
     )
     pose_probe: bool = setting(
         True,
-        "read no poses and find no things in the frames: much faster where no trained probe is kept",
+        "read no poses: where none is kept, their probe trains for minutes to hours. Things are still looked for where "
+        "PROBE_DATA is there, which takes seconds",
         flag="--no-probe",
     )
     spaces: Sequence[str] | None = setting(

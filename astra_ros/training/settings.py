@@ -54,8 +54,8 @@ class TrainSettings(OptimiserSettings):
     dynamics_batch: int = _number(16, "clips of a step, over all processes", 1)
     dynamics_rate: float = _number(5e-4, RATE, 1e-8, 1.0)
     compositor_steps: int = _number(3000, "optimiser steps of the compositor, in networks that have one")
-    compositor_batch: int = _number(32, BATCH, 1)
-    compositor_rate: float = _number(2e-3, RATE, 1e-8, 1.0)
+    compositor_batch: int = _number(16, BATCH, 1)
+    compositor_rate: float = _number(1e-3, RATE, 1e-8, 1.0)
     rollout_from: float = _number(
         0.3, "share of the steps after which every other batch is a rollout of the model; 1: never", 0, 1.0
     )

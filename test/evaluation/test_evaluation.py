@@ -78,6 +78,10 @@ def test_evaluation_without_a_probe_is_quick(data, model, tmp_path):
     assert not probes.exists() and "following" not in result["spaces"]["kuka_joints"]
     assert result["overall"]["near"] is None
     assert result["overall"]["lost_when_shuffled_db"] == rows["model"]["16"] - rows["shuffled"]["16"]
+    assert set(result["spaces"]["kuka_joints"]["moving"]) == {"regions that moved"}
+    evaluate(replace(request, horizon=4, probe_data=data, out=tmp_path / "things.json"))
+    found = json.loads((tmp_path / "things.json").read_text())["spaces"]["kuka_joints"]
+    assert "object" in found["moving"] and "following" not in found
 
 
 def test_probes_are_kept_for_other_models(data, model, tmp_path, monkeypatch, capsys):
