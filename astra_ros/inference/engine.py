@@ -10,6 +10,8 @@ from astra_ros.inference.card import ModelCard
 from astra_ros.registry import Registry
 from astra_ros.world_model.rollout import Array, Denoised, FrameContext
 
+RENDERS_AT_ONCE = 128  # as floats, robot renders take much memory
+
 
 class Engine(Protocol):
     """Runs one model's network: arrays in, arrays out.

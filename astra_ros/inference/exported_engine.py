@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from astra_ros.inference.card import ModelCard, ModelError
-from astra_ros.inference.engine import Engine
+from astra_ros.inference.engine import RENDERS_AT_ONCE, Engine
 from astra_ros.inference.exported_files import (
     BESIDE,
     MANIFEST,
@@ -72,7 +72,7 @@ class ExportedEngine(Engine):
 
     name: str  # of the backend
     runs_on: str
-    renders_at_once = 128  # as floats, renders take much memory
+    renders_at_once = RENDERS_AT_ONCE
 
     def __init__(self, card: ModelCard, device: str) -> None:
         self._card, self._config = card, card.network

@@ -16,6 +16,8 @@ _NAMES = {"f32": "float32", "bf16": "bfloat16"}
 # compiled graphs that were read again are reported to give other numbers, old weights may run where only their file is
 # new (findings/openvino_cache_and_new_weights.sh), and compiling takes a second or two.
 _SHARING = {"PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
+# Graphs that stay in 32-bit floats: places of pixels need all digits, and images are to be looked at.
+_OF_PIXELS = ("reproject", "composite", "decode")
 
 
 class OpenVinoEngine(ExportedEngine):
@@ -38,13 +40,8 @@ class OpenVinoEngine(ExportedEngine):
         release = openvino.__version__.split("-")[0]
         self.runs_on = f"openvino {release}, CPU, {_NAMES[self.precision]}, {threads} threads"
 
-    def _loads_at_once(self, graph: str) -> bool:
-        # Whether the CPU has a precision is known when a graph is compiled for it.
-        return super()._loads_at_once(graph) or (self.precision != "f32" and graph == "denoise")
-
     def _load(self, graph: str, file: Path) -> None:
-        # Only the transformer in another precision: places of pixels need all digits.
-        precision = self.precision if graph.startswith("denoise") else "f32"
+        precision = "f32" if graph.startswith(_OF_PIXELS) else self.precision
         settings = _SHARING | {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": self._threads()}
         try:
             compiled = self._core.compile_model(self._core.read_model(file), "CPU", settings)
@@ -80,7 +77,7 @@ class OpenVinoEngine(ExportedEngine):
 
 
 class OpenVinoBf16Engine(OpenVinoEngine):
-    """The same, with the denoiser in bfloat16: for CPUs that have it, where less exact latents are good enough."""
+    """The same in bfloat16, but for pixels: for CPUs that have it, where less exact latents are good enough."""
 
     name = "openvino-bf16"
     precision = "bf16"

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from astra_ros.inference.card import WEIGHTS_FILE, ModelCard, ModelError
+from astra_ros.inference.engine import RENDERS_AT_ONCE
 from astra_ros.inference.torch_camera import inverse_depth_camera
 from astra_ros.inference.torch_style_file import STYLE_FILE, read_style
 from astra_ros.world_model.astra import Astra
@@ -69,9 +70,9 @@ class TorchEngine:
         tokenizer = self._network.denoiser.robot_tokens
         if tokenizer is None:
             return None
-        pixels = torch.from_numpy(renders).to(self._place)
-        # Step by step: all of them as floats would take much memory.
-        return torch.stack([tokenizer(step / 255) for step in pixels.unbind(2)], dim=2)
+        pixels = torch.from_numpy(renders).to(self._place).flatten(0, 2)
+        tokens = [tokenizer(some[:, None])[:, 0] for some in pixels.split(RENDERS_AT_ONCE)]
+        return torch.cat(tokens).unflatten(0, renders.shape[:3])
 
     @torch.inference_mode()
     def reproject(self, image: np.ndarray, poses: np.ndarray, space: str) -> Tensor | None:

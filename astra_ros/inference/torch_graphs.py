@@ -177,7 +177,7 @@ class _Condition(_OfNetwork):
 
 class _RobotTokens(_OfNetwork):
     def forward(self, renders: Tensor, known: Tensor) -> Tensor:
-        tokens = self.network.render_tokens(renders[:, None] / 255, known)
+        tokens = self.network.render_tokens(renders[:, None], known)
         assert tokens is not None
         return tokens[:, 0]
 

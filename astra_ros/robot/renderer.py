@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -39,7 +41,7 @@ class RendererSettings:
     Attributes:
         geometry, max_vertices, max_pieces: as in ``convex_parts``.
         near_m, far_m: depths that channel 1 shows as 1 and as 0.
-        samples: along each side of a pixel; 4 gives 16 levels of coverage.
+        samples: along each side of a pixel, 1, 2, 4 or 8; 4 gives 16 levels of coverage.
         clip_m: shapes nearer to the camera's plane are cut off.
     """
 
@@ -54,11 +56,20 @@ class RendererSettings:
     def __post_init__(self) -> None:
         if not 0.0 < self.near_m < self.far_m:
             raise ValueError(f"near_m is {self.near_m}, far_m {self.far_m}; expected 0 < near_m < far_m")
-        if not 1 <= self.samples <= 15 or self.clip_m <= 0.0:
-            raise ValueError(f"samples is {self.samples}, clip_m {self.clip_m}; expected 1 to 15, and > 0")
+        if self.samples not in (1, 2, 4, 8) or self.clip_m <= 0.0:
+            raise ValueError(f"samples is {self.samples}, clip_m {self.clip_m}; expected 1, 2, 4 or 8, and > 0")
         if self.max_vertices < 8 or self.max_pieces < 1:
             found = f"max_vertices is {self.max_vertices}, max_pieces {self.max_pieces}"
             raise ValueError(f"{found}; expected >= 8 and >= 1")
+
+
+class _View(NamedTuple):
+    """What N renders of P parts show."""
+
+    seen: np.ndarray  # [N, P] parts that are in the image
+    near: np.ndarray  # [N, P] parts that reach behind the camera's plane
+    rows: slice  # of the pixels around all that is seen
+    columns: slice
 
 
 class RobotRenderer:
@@ -154,8 +165,13 @@ class RobotRenderer:
         corners = np.clip(image[:, :2] / depth[:, None], -FAR_OUT, FAR_OUT)
         mean = np.add.reduceat(depth, self._starts[:-1], axis=1) / self._counts
         order = np.argsort(-mean, axis=1, kind="stable")
-        labels = self._fill(image, corners, order)
-        return self._shade(labels, order, _planes(corners, 1.0 / depth, self._starts))
+        view = self._view(image, corners)
+        renders = np.zeros((len(poses), CHANNELS, self.camera.height, self.camera.width), dtype=np.uint8)
+        if view.seen.any():
+            labels = self._fill(image, corners, order, view)
+            planes = _planes(corners, 1.0 / depth, self._starts)
+            renders[:, :, view.rows, view.columns] = self._shade(labels, order, planes, view)
+        return renders
 
     def _project(self, poses: np.ndarray) -> np.ndarray:
         """Corners of all parts: float32 [N, 3, V], (u * depth, v * depth, depth) in samples."""
@@ -165,47 +181,55 @@ class RobotRenderer:
             np.matmul(cameras[:, index], vertices, out=image[:, :, where])
         return image
 
-    def _fill(self, image: np.ndarray, corners: np.ndarray, order: np.ndarray) -> np.ndarray:
-        """The part in each sample: [N, rows, columns], 0 for none or 1 + the part's place in ``order``.
+    def _view(self, image: np.ndarray, corners: np.ndarray) -> _View:
+        """What is in the image; arguments as of ``_fill``."""
+        samples, starts, clip_m = self.settings.samples, self._starts[:-1], self.settings.clip_m
+        size = np.array([self.camera.width, self.camera.height])
+        low, high = np.minimum.reduceat(corners, starts, axis=2), np.maximum.reduceat(corners, starts, axis=2)
+        near = np.minimum.reduceat(image[:, 2], starts, axis=1) < clip_m
+        seen = np.all((high > -1.0) & (low < samples * size[:, None]), axis=1) | near
+        seen &= np.maximum.reduceat(image[:, 2], starts, axis=1) >= clip_m
+        first, end = np.zeros(2, int), size
+        if seen.any() and not (near & seen).any():  # those that are cut may be anywhere
+            shown = np.repeat(seen[:, None], 2, axis=1)
+            low, high = low.min((0, 2), where=shown, initial=FAR_OUT), high.max((0, 2), where=shown, initial=-FAR_OUT)
+            first = np.maximum(np.floor(low / samples).astype(int) - 1, 0)
+            end = np.minimum(np.ceil(high / samples).astype(int) + 2, size)
+        columns, rows = (slice(*ends) for ends in zip(first.tolist(), end.tolist()))
+        return _View(seen, near, rows, columns)
+
+    def _fill(self, image: np.ndarray, corners: np.ndarray, order: np.ndarray, view: _View) -> np.ndarray:
+        """The part in each sample of a view: [N, rows, columns], 0 for none or 1 + the part's place in ``order``.
 
         Args:
             image: [N, 3, V] as from ``_project``.
             corners: [N, 2, V] samples.
             order: [N, P] parts, the farthest first.
         """
-        samples = self.settings.samples
-        size = np.array([self.camera.width * samples, self.camera.height * samples])
-        starts, kind = self._starts[:-1], np.uint8 if order.shape[1] < 256 else np.uint16
-        labels = np.zeros((len(image), size[1], size[0]), dtype=kind)
-        low = np.minimum.reduceat(corners, starts, axis=2)
-        high = np.maximum.reduceat(corners, starts, axis=2)
-        seen = np.all((high > -1.0) & (low < size[:, None]), axis=1)
-        near = np.minimum.reduceat(image[:, 2], starts, axis=1) < self.settings.clip_m
-        points = np.ascontiguousarray(np.rint(corners * (1 << SHIFT)).astype(np.int32).transpose(0, 2, 1))
-        bounds = [slice(*ends) for ends in zip(starts, self._starts[1:])]
-        outlines, places = [], []
-        for n, parts in enumerate(order.tolist()):
-            for label, part in enumerate(parts, start=1):
-                if near[n, part]:
-                    cut = _clipped(image[n, :, bounds[part]], self.settings.clip_m)
-                    if len(cut):
-                        outlines.append(cv2.convexHull(cut))
-                        places.append((n, label))
-                elif seen[n, part]:
-                    outlines.append(cv2.convexHull(points[n, bounds[part]]))
-                    places.append((n, label))
+        samples, starts = self.settings.samples, self._starts
+        points = np.rint(corners * (1 << SHIFT)).astype(np.int32).transpose(0, 2, 1).reshape(-1, 2)
+        of, places = np.nonzero(np.take_along_axis(view.seen, order, axis=1))
+        parts = order[of, places]
+        first = of * starts[-1] + starts[parts]
+        ends, cut = first + np.diff(starts)[parts], view.near[of, parts]
+        shown = [points[start:end] for start, end in zip(first.tolist(), ends.tolist())]
+        for k in np.flatnonzero(cut):
+            shown[k] = _clipped(image[of[k], :, starts[parts[k]] : starts[parts[k] + 1]], self.settings.clip_m)
+        first_pixel = np.array([view.columns.start, view.rows.start], dtype=np.int32)
+        outlines = _outlines(shown, first_pixel * samples << SHIFT)
+        size = samples * (view.rows.stop - view.rows.start), samples * (view.columns.stop - view.columns.start)
+        labels = np.zeros((len(image), *size), dtype=np.uint8 if order.shape[1] < 256 else np.uint16)
         canvases = list(labels)
-        for (n, label), outline in zip(places, _shrunk(outlines)):
+        for n, label, outline in zip(of.tolist(), (places + 1).tolist(), outlines):
             cv2.fillConvexPoly(canvases[n], outline, label, cv2.LINE_8, SHIFT)
         return labels
 
-    def _shade(self, labels: np.ndarray, order: np.ndarray, planes: np.ndarray) -> np.ndarray:
-        """uint8 [N, 3, h, w] of the samples' labels; ``planes`` [N, P, 3] as from ``_planes``."""
+    def _shade(self, labels: np.ndarray, order: np.ndarray, planes: np.ndarray, view: _View) -> np.ndarray:
+        """uint8 [N, 3, rows, columns] of the samples' labels in a view; ``planes`` [N, P, 3] as from ``_planes``."""
         samples, settings = self.settings.samples, self.settings
-        height, width = self.camera.height, self.camera.width
         # Nearer parts have higher labels, so the highest label of a pixel is the part in front.
-        front = _by_pixel(np.maximum, labels, samples)
-        hits = _by_pixel(np.add, (labels > 0).view(np.uint8), samples)
+        front = _highest(labels, samples)
+        hits = _hits(labels, samples)
         near, far = 1.0 / settings.near_m, 1.0 / settings.far_m
         planes = np.take_along_axis(planes, order[..., None], axis=1)
         planes[..., 2] -= far
@@ -215,10 +239,10 @@ class RobotRenderer:
         tables[:, :3, 1 : order.shape[1] + 1] = planes.transpose(0, 2, 1)
         tables[:, 3, 1 : order.shape[1] + 1] = self._codes[order]
         middle = (samples - 1) / 2
-        x = (np.arange(width) * samples + middle).astype(np.float32)
-        y = (np.arange(height) * samples + middle).astype(np.float32)[:, None]
+        x = (np.arange(self.camera.width)[view.columns] * samples + middle).astype(np.float32)
+        y = (np.arange(self.camera.height)[view.rows] * samples + middle).astype(np.float32)[:, None]
         amount = hits * np.float32(255.0 / samples**2)
-        renders = np.empty((len(labels), CHANNELS, height, width), dtype=np.uint8)
+        renders = np.empty((len(labels), CHANNELS, *hits.shape[1:]), dtype=np.uint8)
         renders[:, COVERAGE] = amount + 0.5
         for n, table in enumerate(tables):
             along_u, along_v, value, code = (_look_up(front[n], row) for row in table)
@@ -234,15 +258,21 @@ class RobotRenderer:
         return renders
 
 
-def _by_pixel(combine: np.ufunc, values: np.ndarray, samples: int) -> np.ndarray:
-    """One value [N, h, w] for the samples [N, h * samples, w * samples] of each pixel."""
-    result = values[:, ::samples]
+def _highest(labels: np.ndarray, samples: int) -> np.ndarray:
+    """The highest label of each pixel, [N, h, w], of labels [N, h * samples, w * samples]."""
+    rows = reduce(np.maximum, [labels[:, i::samples] for i in range(samples)])
+    return reduce(np.maximum, [rows[:, :, i::samples] for i in range(samples)])
+
+
+def _hits(labels: np.ndarray, samples: int) -> np.ndarray:
+    """How many samples of each pixel are covered, [N, h, w], of labels [N, h * samples, w * samples]."""
+    inside = (labels > 0).view(np.uint8)
+    rows = inside[:, ::samples].copy()
     for i in range(1, samples):
-        result = combine(result, values[:, i::samples])
-    across = result[:, :, ::samples]
-    for i in range(1, samples):
-        across = combine(across, result[:, :, i::samples])
-    return across
+        rows += inside[:, i::samples]
+    # The bytes of a pixel, read as one number: this product has their sum as its highest byte.
+    wide = rows.view(f"u{samples}")
+    return (wide * wide.dtype.type(0x0101010101010101 >> 8 * (8 - samples)) >> 8 * (samples - 1)).astype(np.uint8)
 
 
 def _look_up(labels: np.ndarray, table: np.ndarray) -> np.ndarray:
@@ -297,14 +327,13 @@ def _clipped(image: np.ndarray, clip_m: float) -> np.ndarray:
     return np.rint(points.T * (1 << SHIFT)).astype(np.int32)
 
 
-def _shrunk(outlines: list[np.ndarray]) -> list[np.ndarray]:
-    """Outlines with each side moved inwards by the half sample that OpenCV's filling adds.
+def _outlines(shapes: list[np.ndarray], origin: np.ndarray) -> list[np.ndarray]:
+    """Outlines int32 [V', 2] of the points [V, 2] of each shape, counted from an origin [2].
 
     ``fillConvexPoly`` fills every sample that an outline comes nearest to: half a sample too far along x or y,
-    whichever is steeper to the side. Outlines are int32 [V, 1, 2] as from ``cv2.convexHull``.
+    whichever is steeper to the side. So each side is moved inwards by the half sample.
     """
-    if not outlines:
-        return []
+    outlines = [cv2.convexHull(points) for points in shapes]
     ends = np.cumsum([len(outline) for outline in outlines])
     starts = np.concatenate([[0], ends[:-1]])
     points = np.concatenate(outlines)[:, 0].astype(np.float32)
@@ -317,5 +346,5 @@ def _shrunk(outlines: list[np.ndarray]) -> list[np.ndarray]:
     by = np.abs(normal).max(axis=1) * (1 << SHIFT) / 2
     bend = 1.0 + (normal * normal[before]).sum(axis=1)
     move = (by + by[before]) / 2 / np.maximum(bend, 0.2)
-    points = np.rint(points + move[:, None] * (normal + normal[before])).astype(np.int32)
+    points = np.rint(points + move[:, None] * (normal + normal[before])).astype(np.int32) - origin
     return [points[start:end] for start, end in zip(starts.tolist(), ends.tolist())]

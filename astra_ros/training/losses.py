@@ -150,7 +150,7 @@ def prepare(
     plan_shown = ~(chance(RENDERS_DROPPED) | dropped[:, 0, 0])
     robot_tokens = None
     if clip.robot_renders is not None:
-        robot_tokens = model.render_tokens(clip.robot_renders[:, rows].float() / 255, clip.rendered & plan_shown)
+        robot_tokens = model.render_tokens(clip.robot_renders[:, rows], clip.rendered & plan_shown)
     reprojected = None
     if clip.reprojected is not None:
         reprojected = torch.where(

@@ -46,7 +46,7 @@ class Astra(nn.Module):
         return self.denoiser(noisy, time, frame, memory)
 
     def render_tokens(self, robot_renders: Tensor | None, known: Tensor | None = None) -> Tensor | None:
-        """Renders of the robot [B, N, 3, h, w] in 0..1 as tokens; None where the network has none."""
+        """Renders of the robot [B, N, 3, h, w] in 0..1, or as bytes, as tokens; None where the network has none."""
         if robot_renders is None or self.denoiser.robot_tokens is None:
             return None
         return self.denoiser.robot_tokens(robot_renders, known)

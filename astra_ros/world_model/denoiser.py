@@ -89,10 +89,11 @@ class DenoisingTransformer(nn.Module):
         for block, key_value in zip(self.blocks, memory.keys_values):
             x = block(x, condition, shared, key_value, chunks[1])
         x = self.norm(x).unflatten(1, chunks)
-        prediction = self.patchify.inverse(self.out(x)).float()
+        tokens = self.out(x).float()
         if self.moved is not None:
-            prediction = prediction + self.moved(x, frame.clean.unsqueeze(2), reprojected[..., :-1, :, :])
-        elif self.residual:
+            tokens = tokens + self.moved(x, frame.clean.unsqueeze(2), reprojected[..., :-1, :, :])
+        prediction = self.patchify.inverse(tokens)
+        if self.moved is None and self.residual:
             prediction = prediction + frame.newest.unsqueeze(2)
         return Denoised(prediction, self.error(x).squeeze(-1).float(), x)
 
@@ -125,10 +126,14 @@ class RobotRenderTokens(nn.Module):
         start_at_zero(self.embed)
 
     def forward(self, renders: Tensor, known: Tensor | None = None) -> Tensor:
-        """`renders` [B, N, 3, h, w] in 0..1 and which of the B are `known` [B] -> [B, N, L, D]."""
-        kernel = self.embed.weight.unflatten(1, (RENDER_CHANNELS, self.cell, self.cell))
-        cells = F.conv2d(renders.flatten(0, 1), kernel, self.embed.bias, stride=self.cell)
-        tokens = cells.flatten(2).transpose(1, 2).unflatten(0, renders.shape[:2])
+        """`renders` [B, N, 3, h, w] in 0..1, or as bytes, and which of the B are `known` [B] -> [B, N, L, D]."""
+        (rows, cols), cell = (size // self.cell for size in renders.shape[-2:]), self.cell
+        cells = renders.reshape(-1, RENDER_CHANNELS, rows, cell, cols, cell).permute(0, 2, 4, 1, 3, 5)
+        cells = cells.reshape(*renders.shape[:2], rows * cols, -1)
+        weight = self.embed.weight
+        if renders.dtype == torch.uint8:  # bytes are moved faster, and bfloat16 holds them exactly
+            cells, weight = cells.to(weight.dtype), weight / 255
+        tokens = F.linear(cells, weight, self.embed.bias)
         if known is None:
             return tokens
         return torch.where(known[:, None, None, None], tokens, self.unknown)

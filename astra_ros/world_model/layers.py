@@ -40,10 +40,11 @@ def attend(query: Tensor, key: Tensor, value: Tensor, causal: bool = False) -> T
     """Scaled dot-product attention, [B, heads, L, d] each; `causal`: to no later row than one's own.
 
     It is written out for bfloat16 on a CPU: there the backward pass of torch's fused kernel (2.13) took
-    nine times as long, for the few tokens of a frame.
+    nine times as long, for the few tokens of a frame. In exported graphs, torch writes it out with query and key
+    scaled, and OpenVINO then makes more copies.
     """
-    if query.device.type == "cpu" and query.dtype == torch.bfloat16:
-        weights = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+    if (query.device.type == "cpu" and query.dtype == torch.bfloat16) or torch.jit.is_tracing():
+        weights = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
         if causal:
             later = torch.ones(weights.shape[-2:], dtype=torch.bool).triu(1)
             weights = weights.masked_fill(later, -torch.inf)
@@ -67,7 +68,8 @@ class Attention(nn.Module):
 
     def project(self, source_BLD: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values of a source, for many later calls."""
-        key, value = self.key_value(source_BLD).chunk(2, dim=-1)
+        parts = zip(self.key_value.weight.chunk(2), self.key_value.bias.chunk(2))
+        key, value = (F.linear(source_BLD, weight, bias) for weight, bias in parts)
         return self.split(key), self.split(value)
 
     def forward(self, x_BLD: Tensor, key_value: tuple[Tensor, Tensor] | None = None, causal: bool = False) -> Tensor:

@@ -48,42 +48,49 @@ class MovedLatent(nn.Module):
         _, rows, cols = config.latent_shape
         y = (2 * torch.arange(rows) + 1) / rows - 1
         x = (2 * torch.arange(cols) + 1) / cols - 1
-        self.register_buffer("here", torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1), persistent=False)
-        self.register_buffer("cell", torch.tensor([2 / cols, 2 / rows]), persistent=False)
+        here_L2p = patchify(torch.stack(torch.meshgrid(x, y, indexing="xy")))
+        cell_2p = torch.tensor([2 / cols, 2 / rows]).repeat_interleave(cells)
+        # As the displacements come: of each place the x of the p cells of a token, then their y.
+        self.register_buffer("here", here_L2p.repeat(1, places), persistent=False)
+        self.register_buffer("cell", cell_2p.repeat(places), persistent=False)
 
     def forward(self, tokens: Tensor, newest: Tensor, observed: Tensor) -> Tensor:
         """The share of `newest` and `observed` in the latents of `tokens` [B, N, F, L, D], [B, N, F, C, h, w] each.
 
-        The latents may have size 1 in place of N or F: many frames then look into one.
+        The latents may have size 1 in place of N or F: many frames then look into one. The result is as tokens, too:
+        [B, N, F, L, C * p], of the p cells of each token.
         """
         with torch.autocast(newest.device.type, enabled=False):  # places are fractions of cells
-            lead = tokens.shape[:3]
+            lead, cells = tokens.shape[:3], self.patchify.patch**2
             # Without the leading axes: with them, in this graph, OpenVINO 2026.4.1 read what was never written.
             x_RLD = tokens.float().flatten(0, 2)
-            shift = self.patchify.inverse(self.displacement(x_RLD)).unflatten(1, (-1, 2)).movedim(2, -1)
-            share = self.patchify.inverse(self.mix(x_RLD)).softmax(dim=1)
-            stays = self.patchify.inverse(self.gate(x_RLD)).sigmoid()
-            at = self.here + shift * self.cell
+            share_RLPp = self.mix(x_RLD).unflatten(2, (-1, cells)).softmax(dim=2)
+            stays_RL1p = self.gate(x_RLD).sigmoid().unsqueeze(2)
+            at = self.here + self.displacement(x_RLD) * self.cell
             # NaN would read outside memory in the backward pass (torch 2.13, CPU).
-            at = at.nan_to_num(0.0, self.FAR, -self.FAR).clamp(-self.FAR, self.FAR)
+            at = at.masked_fill(at.isnan(), 0.0).clamp(-self.FAR, self.FAR)
+            at_RLPp2 = at.unflatten(2, (-1, 2, cells)).transpose(3, 4)
             found = [
-                _sample(latent.expand(-1, lead[1], -1, -1, -1, -1) if latent.shape[2] > 1 else latent, places)
-                for latent, places in zip((newest, observed), at.split(self.places, dim=1))
-                if places.shape[1]
+                _sample(latent.expand(-1, lead[1], -1, -1, -1, -1) if latent.shape[2] > 1 else latent, places, share)
+                for latent, places, share in zip(
+                    (newest, observed), at_RLPp2.split(self.places, dim=2), share_RLPp.split(self.places, dim=2)
+                )
+                if places.shape[2]
             ]
-            return (stays * (share.unsqueeze(2) * torch.cat(found, dim=1)).sum(dim=1)).unflatten(0, lead)
+            return (stays_RL1p * sum(found)).flatten(2).unflatten(0, lead)
 
 
-def _sample(latents: Tensor, at_RPhw2: Tensor) -> Tensor:
-    """Sample latents [B, n, f, C, h, w] at P grids of places of each of R = B * N * F frames -> [R, P, C, h, w].
+def _sample(latents: Tensor, at_RLPp2: Tensor, share_RLPp: Tensor) -> Tensor:
+    """Sample latents [B, n, f, C, h, w] at P places for each cell of R = B * N * F frames, and mix -> [R, L, C, p].
 
     All frames that look into one latent (f, or n and f, of 1) are rows of one grid.
     """
-    images = latents.flatten(0, 2)
-    grids = at_RPhw2.reshape(images.shape[0], -1, *at_RPhw2.shape[-2:])
+    images, (tokens, places, cells) = latents.flatten(0, 2), share_RLPp.shape[1:]
+    grids = at_RLPp2.reshape(images.shape[0], -1, places * cells, 2)
     found = F.grid_sample(images.float(), grids, mode="bilinear", padding_mode="border", align_corners=False)
-    rows = found.unflatten(2, (-1, at_RPhw2.shape[2])).movedim(2, 1)  # [images, frames of each * P, C, h, w]
-    return rows.reshape(*at_RPhw2.shape[:2], *rows.shape[2:])
+    found = found.unflatten(3, (places, cells)) * share_RLPp.reshape(images.shape[0], 1, -1, places, cells)
+    mixed = found.sum(3)  # [images, C, frames of each * L, p]
+    return mixed.transpose(1, 2).reshape(-1, tokens, images.shape[1], cells)
 
 
 def _spread(places: int) -> Tensor:

@@ -184,7 +184,7 @@ def test_wrong_calls():
         RobotRenderer(SLIDER, ["along_x"], FRONT, base_pose=np.eye(3))
     for wrong, *facts in (
         ({"near_m": 3.0}, "far_m 3.0"),
-        ({"samples": 16}, "1 to 15"),
+        ({"samples": 16}, "1, 2, 4 or 8"),
         ({"clip_m": 0.0}, 0),
         ({"max_vertices": 3}, 8),
     ):

@@ -31,7 +31,7 @@ def at(moving, x, y):
     latent = torch.randn(1, 1, 1, *NARROW.latent_shape, generator=torch.Generator().manual_seed(0))
     tokens = torch.zeros(1, 1, 1, NARROW.tokens_per_frame, NARROW.hidden_dim)
     with torch.no_grad():
-        return latent, moving(tokens, latent, latent)
+        return latent, moving.patchify.inverse(moving(tokens, latent, latent))
 
 
 def test_whole_cells_are_moved_exactly_and_edges_are_continued(moving):
@@ -63,10 +63,10 @@ def test_cells_come_from_the_newest_and_from_the_observed_latent():
         torch.nn.init.zeros_(moving.displacement.bias)
         torch.nn.init.constant_(moving.gate.bias, 50.0)
         moving.mix.bias.copy_(torch.tensor([0.0, -50.0, 0.0]).repeat_interleave(cells))
-        half = moving(tokens, latent, observed)
+        half = moving.patchify.inverse(moving(tokens, latent, observed))
         moving.mix.bias.copy_(torch.tensor([-50.0, -50.0, 50.0]).repeat_interleave(cells))
         moving.displacement.bias[-2 * cells : -cells] = 1.0  # x of the last place
-        seen = moving(tokens, latent, observed)
+        seen = moving.patchify.inverse(moving(tokens, latent, observed))
     torch.testing.assert_close(half, (latent + observed) / 2, atol=1e-5, rtol=0)
     torch.testing.assert_close(seen[..., :-1], observed[..., 1:], atol=1e-5, rtol=0)
 

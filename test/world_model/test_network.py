@@ -128,6 +128,7 @@ def test_a_drawing_acts_on_the_tokens_under_it_only():
     some = picture(drawn, torch.tensor([True, False]))
     torch.testing.assert_close(some[0], picture(drawn)[0])
     assert (some[1] == picture.unknown).all()
+    torch.testing.assert_close(picture((255 * drawn).to(torch.uint8)), picture(drawn))
 
 
 def test_a_model_uses_renders_of_the_robot_and_does_without(model):

@@ -34,7 +34,7 @@ def test_what_was_moved_by_whole_cells_is_moved_by_as_much_of_the_picture(model,
     def run(network, at):
         tokens = torch.zeros(1, 1, 1, network.config.tokens_per_frame, NARROW.hidden_dim)
         with torch.no_grad():
-            return network.denoiser.moved(tokens, at, at.flip(-1))
+            return network.denoiser.patchify.inverse(network.denoiser.moved(tokens, at, at.flip(-1)))
 
     torch.testing.assert_close(run(wide, doubled(latent)), doubled(run(model, latent)), atol=1e-4, rtol=0)
 
