@@ -107,7 +107,7 @@ def _parser(word: str = "", module: ModuleType | None = None) -> argparse.Argume
         if name == word and module:
             sub.description = module.__doc__
             module.add_arguments(sub)
-            sub.set_defaults(flags=flags_of(sub))
+            sub.set_defaults(flags=flags_of(sub), given=sub.given)
     return parser
 
 

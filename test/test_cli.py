@@ -121,9 +121,46 @@ def test_the_demo_has_a_hint_for_every_robot_and_world(name):
     assert name in HINTS
 
 
-def test_a_robot_that_the_demos_world_does_not_have_is_refused(capsys):
-    assert cli.main(["demo", "--loop", "--world", "drive", "--robot", "kuka"]) == 1
-    assert capsys.readouterr().err.startswith("astra demo: --robot kuka: ")
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        ("demo --world drive", "--world drive"),
+        ("demo --loop --world drive --robot kuka", "--robot"),
+        ("demo --loop --world drive --robot panda", "--robot"),  # the default, but given
+        ("demo --loop --world explore --robot panda", "--robot"),
+        ("demo --loop --domain 7", "--domain"),
+        ("demo --improve-seconds 2", "--improve-seconds"),
+        ("demo --loop --world drive --improve-seconds 2", "--improve-seconds"),
+        ("bench --model tiny closed-loop", "closed-loop"),
+        ("bench closed-loop --robots panda --distance-m 3", "--distance-m"),
+        ("bench closed-loop --robots car rover --arm-choices 3", "--arm-choices"),
+        ("eval tiny --no-probe --probe-data data", "--probe-data"),
+        ("eval tiny --ranking ranking.json", "--ranking"),
+        ("export --model small --out out", "--model"),
+        ("export --engine onnx --model small --run runs/tiny", "--run"),
+        ("monitor --scenes 0 --tests 3", "--tests"),
+        ("monitor --fit-data data --fit-scenes 99", "--fit-scenes"),
+        ("monitor --fit-scenes 0 --fit-out fit.json", "--fit-out"),
+        ("monitor --scenes 0 --fit-scenes 0", "--scenes 0 --fit-scenes 0"),
+        ("rank --worlds drive --robots panda", "panda"),
+        ("rank --worlds arm drive --robots panda", "world drive"),
+        ("rank --obstacles table.yaml", "--obstacles"),
+        ("record --worlds drive --robots panda", "panda"),
+        ("record --worlds arm drive --robots panda", "world drive"),
+        ("record --ray auto --workers 3", "--workers"),
+        ("strategies --strategy all_at_once --doubt 3", "--doubt"),
+        ("train --from tiny --preset small", "--preset"),
+        ("train --preset paper --moved-weight 1", "--moved-weight"),
+        ("train --one-pass --rollout-from 0.5", "--rollout-from"),
+        ("train --strategy fsdp", "--strategy"),
+    ],
+)
+def test_an_option_without_effect_beside_the_others_is_refused(words, option, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(words.split()) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"astra {words.split()[0]}: {option}: ") and said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_word_at_all_shows_the_help():

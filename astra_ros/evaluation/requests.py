@@ -89,9 +89,10 @@ class EvaluationRequest(ModelRequest):
 
 @dataclass(frozen=True)
 class RankRequest(ModelRequest):
-    worlds: Sequence[str] = setting(
-        tuple(default_worlds()),
-        "simulated worlds; pushing, lanes: the arms and the car with the plans that a planner makes",
+    worlds: Sequence[str] | None = setting(
+        None,
+        f"simulated worlds (default: those of {', '.join(default_worlds())} that the model knows); pushing, lanes: the "
+        "arms and the car with the plans that a planner makes",
         choices=list(WORLDS),
     )
     robots: Sequence[str] | None = setting(None, "simulated robots (default: all that the model knows)", choices=ROBOTS)
