@@ -198,6 +198,34 @@ def test_a_setting_that_is_refused_is_named_by_its_flag(tmp_path, capsys):
     assert capsys.readouterr().err.startswith("astra import-bag: --dt: ")
 
 
+@pytest.mark.parametrize(
+    ("words", "flag"),
+    [("explore --distance-m 0", "--distance-m"), ("demo --loop --improve-seconds nan", "--improve-seconds")],
+)
+def test_a_setting_out_of_its_range_is_named_by_its_flag(words, flag, capsys):
+    assert cli.main(words.split()) == 1
+    assert capsys.readouterr().err.startswith(f"astra {words.split()[0]}: {flag} is ")
+
+
+def test_an_error_of_several_lines_is_told_in_one(monkeypatch, capsys):
+    def run(args):
+        raise UserError("not YAML: a: b\n  line 2", thing="a.yaml", cure="correct it")
+
+    job(monkeypatch, run)
+    assert cli.main(["train"]) == 1
+    assert capsys.readouterr().err == "astra train: a.yaml: not YAML: a: b line 2; correct it\n"
+
+
+@pytest.mark.parametrize(
+    "words", ["rank", "eval", "strategies", "explore", "monitor", "bench closed-loop", "record", "train", "demo"]
+)
+def test_seeds_are_not_negative(words, capsys):
+    flag = "--seed" if words in ("eval", "train", "demo") else "--first-seed"
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*words.split(), flag, "-1"])
+    assert ended.value.code == 2 and flag in capsys.readouterr().err
+
+
 def test_settings_in_a_cure_are_named_by_their_flags(monkeypatch, capsys):
     def run(args):
         raise UserError("stops early", cure="raise `steps` or `other`")

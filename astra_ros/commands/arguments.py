@@ -29,7 +29,7 @@ class OneLineParser(argparse.ArgumentParser):
     Attributes:
         hints: a wrong choice -> what to type instead.
         asks: whose ``--help`` lists what there is; '' for this parser's own.
-        given: names of the settings whose options the command line has.
+        given: names of the settings whose options the command line has; the arguments have it under this name.
     """
 
     hints: Mapping[str, str] = {}
@@ -38,6 +38,7 @@ class OneLineParser(argparse.ArgumentParser):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.given: set[str] = set()
+        self.set_defaults(given=self.given)
 
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
         if action.option_strings:

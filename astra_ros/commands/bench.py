@@ -61,7 +61,7 @@ def add_arguments(parser: OneLineParser) -> None:
         allow_abbrev=False,
     )
     closed_loop.add_arguments(tasks)
-    tasks.set_defaults(measure=closed_loop.run, flags=flags_of(tasks), given=tasks.given)
+    tasks.set_defaults(measure=closed_loop.run, flags=flags_of(tasks))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -55,6 +55,7 @@ def add_arguments(parser: OneLineParser) -> None:
     parser.add_argument("--world", choices=tuple(LOOP_DEMOS), default="arm", help="who acts in the closed loop")
     parser.add_argument(
         "--improve-seconds",
+        dest="seconds",
         type=float,
         default=0.0,
         help="in the arm's closed loop, look for better plans around the best ones for so long (docs/planning.md)",
@@ -73,12 +74,15 @@ def run(args: argparse.Namespace) -> int:
         refuse_unused(args, ["robot"], problem, "leave it out, or leave --world out")
     if args.world != "arm" or not args.loop:
         problem = "it improves the plans of an arm in the closed loop"
-        refuse_unused(args, ["improve_seconds"], problem, "leave it out, or add --loop, without --world")
+        refuse_unused(args, ["seconds"], problem, "leave it out, or add --loop, without --world")
     if args.loop:
+        from astra_ros.agents.plan_improvement import ImprovementSettings
+
         problem = "the closed loop runs without ROS"
         refuse_unused(args, ["domain"], problem, "leave it out, or leave --loop out")
         name = LOOP_DEMOS[args.world]
         module = import_module(f"astra_ros.evaluation.{name}")
+        args.improvement = ImprovementSettings(args.seconds)
         getattr(module, name)(request_of(module.LoopDemoRequest, args))
         return 0
     demo(request_of(DemoRequest, args))

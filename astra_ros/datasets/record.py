@@ -33,7 +33,7 @@ from astra_ros.datasets.workers import WorkersDied, local_workers, ray_workers
 from astra_ros.errors import UserError
 from astra_ros.files import OutputError, remove_stale_parts
 from astra_ros.plans.durations import PLAN_S, STEP_S
-from astra_ros.settings import setting
+from astra_ros.settings import MOST_SEED, setting
 from astra_ros.simulation.worlds import WORLDS, check_a_robot_each, check_one_world_each, default_worlds, make_world
 
 SECONDS = 8.0
@@ -138,7 +138,7 @@ class RecordRequest:
     folder: Path = setting(Path("data/train"), "folder of episodes", flag="--out", metavar="OUT")
     robots: Sequence[tuple[str, str]] = ()  # (world, robot) of each
     episodes: int = setting(700, "episodes of each robot", 1)
-    first_seed: int = setting(0, f"seeds from {HELD_OUT_FROM} on are for evaluation", 0)
+    first_seed: int = setting(0, f"seeds from {HELD_OUT_FROM} on are for evaluation", 0, MOST_SEED)
     two_styles: bool = setting(
         False, f"only scenes that are played in two styles, one seed in {STYLED_EVERY}: what `astra style` learns from"
     )

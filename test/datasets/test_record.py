@@ -1,6 +1,5 @@
 """Recording: again the same, going on where it was, dying workers, a full disk."""
 
-import argparse
 import errno
 import os
 import shutil
@@ -13,6 +12,7 @@ import pytest
 from user_errors import fault
 
 from astra_ros.commands import record as command
+from astra_ros.commands.arguments import OneLineParser
 from astra_ros.datasets import record
 from astra_ros.datasets.dataset import HELD_OUT_FROM, list_episodes, load_episode, videos_without_table
 from astra_ros.datasets.episode import DatasetError
@@ -65,7 +65,7 @@ def test_a_held_out_scene_has_another_style_too(tmp_path):
 
 
 def test_scenes_in_two_styles_alone(tmp_path):
-    parser = argparse.ArgumentParser()
+    parser = OneLineParser()
     command.add_arguments(parser)
     words = f"--out {tmp_path} --robots kuka --episodes 2 --first-seed 1 --seconds 0.5 --workers 1 --two-styles"
     assert command.run(parser.parse_args(words.split())) == 0
