@@ -76,13 +76,10 @@ def run(args: argparse.Namespace) -> int:
         problem = "it improves the plans of an arm in the closed loop"
         refuse_unused(args, ["seconds"], problem, "leave it out, or add --loop, without --world")
     if args.loop:
-        from astra_ros.agents.plan_improvement import ImprovementSettings
-
         problem = "the closed loop runs without ROS"
         refuse_unused(args, ["domain"], problem, "leave it out, or leave --loop out")
         name = LOOP_DEMOS[args.world]
         module = import_module(f"astra_ros.evaluation.{name}")
-        args.improvement = ImprovementSettings(args.seconds)
         getattr(module, name)(request_of(module.LoopDemoRequest, args))
         return 0
     demo(request_of(DemoRequest, args))

@@ -27,7 +27,12 @@ class LoopDemoRequest:
     plans: int
     model: str | None = None
     device: str | None = None
-    improvement: ImprovementSettings = ImprovementSettings()  # of arms alone
+    seconds: float = 0.0  # of improvement, of arms alone
+
+    @property
+    def improvement(self) -> ImprovementSettings:
+        """How an arm's plans are improved. Raises SettingError."""
+        return ImprovementSettings(self.seconds)
 
     def load(self, space: str, usual: str = DEFAULT_MODEL) -> WorldModel:
         """The model, or the usual one, which knows this action space. Raises UserError."""

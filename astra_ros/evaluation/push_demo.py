@@ -20,10 +20,11 @@ def push_demo(request: LoopDemoRequest) -> PushOutcome:
     Raises UserError where the model does not load or does not know the robot, a package of the extra ``planning`` is
     missing, or the film cannot be written.
     """
+    improvement = request.improvement
     film = LoopFilm(request.out / FILM, f"{request.robot}, scene {request.seed}")
     model = request.load(f"{request.robot}_joints", ARMS_MODEL)
     world = planned_pushes.make(request.robot, FINER * model.card.image_size[0])
-    loop = PushLoop(model, world, request.plans, improvement=request.improvement)
+    loop = PushLoop(model, world, request.plans, improvement=improvement)
     try:
         for cycle in loop.episode(request.seed):
             film.add(cycle, _told(cycle, loop), _imagined(cycle, loop))
