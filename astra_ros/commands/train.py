@@ -19,7 +19,6 @@ from astra_ros.commands.arguments import add_options, at_least, refuse_unused, r
 from astra_ros.training.errors import TrainingError
 from astra_ros.training.requests import InitialModel, TrainRequest
 from astra_ros.training.settings import TrainSettings, settings_for
-from astra_ros.world_model.config import PRESETS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,8 +50,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.base:
         refuse_unused(args, ["preset"], f"the network is that of '{args.base}'")
-    elif PRESETS[args.preset].process != "flow":
-        problem = f"the preset {args.preset} is not trained by flow matching"
+    elif args.preset == "paper":
+        problem = "the preset paper is not trained by flow matching"
         refuse_unused(args, ["object_weight", "moved_weight"], problem)
     if args.one_pass:
         refuse_unused(args, ["rollout_from"], "one pass is trained without rollouts")
