@@ -16,7 +16,8 @@ from astra_ros import __version__
 from astra_ros.commands.arguments import HelpFormat, OneLineParser, flags_of
 from astra_ros.errors import UserError
 from astra_ros.logs import handed_on
-from astra_ros.texts import with_names
+from astra_ros.settings import SettingError
+from astra_ros.texts import one_line, with_names
 
 # word -> one line for `astra --help`. The module of a word is commands/<word>.py, with _ for -.
 COMMANDS = {
@@ -78,7 +79,9 @@ def main(argv: list[str] | None = None) -> int:
         flags = getattr(args, "flags", {})
         if isinstance(error, UserError):  # a setting is named by its flag, if it has one
             error.thing = flags.get(error.thing, error.thing)
-        print(f"astra {word}: {with_names(str(error), flags)}", file=sys.stderr)
+        if isinstance(error, SettingError):
+            error.problem = f"{flags.get(error.name, error.name)} is {error.value}"
+        print(f"astra {word}: {one_line(with_names(str(error), flags))}", file=sys.stderr)
         return 1
 
 

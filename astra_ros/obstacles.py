@@ -22,7 +22,7 @@ import yaml
 
 from astra_ros.errors import UserError
 from astra_ros.rotations import from_rpy
-from astra_ros.texts import short
+from astra_ros.texts import one_line, short
 
 BOX, CYLINDER, SPHERE, MESH, POINTS = "box", "cylinder", "sphere", "mesh", "points"
 # Shapes of a file -> the numbers of their size. A message also brings points, whose convex hull is the obstacle.
@@ -79,16 +79,16 @@ class KnownObstacle:
 
 def read_obstacles(path: str | Path) -> tuple[KnownObstacle, ...]:
     """The obstacles of a YAML file, see the head of this module. Raises ObstacleError."""
-    cure = "give a YAML file with the key `obstacles`"
+    cure = "give a YAML file with the key 'obstacles'"
     try:
         content = yaml.safe_load(Path(path).read_bytes())
     except OSError as error:
         raise ObstacleError(f"it cannot be read: {error.strerror or error}", thing=path, cure=cure) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ObstacleError(f"it is not YAML: {short(error, 200)}", thing=path, cure="correct it") from error
+        raise ObstacleError(f"it is not YAML: {short(one_line(error), 200)}", thing=path, cure="correct it") from error
     entries = content.get("obstacles") if isinstance(content, Mapping) and len(content) == 1 else None
     if not isinstance(entries, list):
-        raise ObstacleError("it has not the one key `obstacles` with a list", thing=path, cure=cure)
+        raise ObstacleError("it has not the one key 'obstacles' with a list", thing=path, cure=cure)
     obstacles = [_obstacle(index, entry) for index, entry in enumerate(entries)]
     names = [each.name for each in obstacles]
     if repeated := sorted({name for name in names if names.count(name) > 1}):

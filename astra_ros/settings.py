@@ -10,6 +10,8 @@ from typing import Any
 
 from astra_ros.errors import UserError
 
+MOST_SEED = 2**31 - 2  # OMPL takes no larger one
+
 
 class SettingError(UserError, ValueError):
     """A setting has a value that cannot be used. The problem names it, so ``thing`` is ''."""

@@ -23,6 +23,11 @@ def short(name: object, most: int = NAME) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def one_line(text: object) -> str:
+    """A text of several lines, such as the error of a YAML parser, as one."""
+    return " ".join(str(text).split())
+
+
 def listed(names: Iterable[object], most: int = MOST_NAMES) -> str:
     """Names to be quoted, with commas; after ``most`` only how many more there are."""
     names = list(names)

@@ -1,6 +1,5 @@
 """What every test needs: a ROS graph of its own, on this machine only; recorded episodes; a short training."""
 
-import argparse
 import atexit
 import ctypes
 import os
@@ -9,6 +8,8 @@ import signal
 import tempfile
 
 import pytest
+
+from astra_ros.commands.arguments import OneLineParser
 
 # Set before any test imports rclpy, and inherited by the nodes that tests start. A value that is
 # already set stays, so that a test run can be watched with ros2 tools on a known domain.
@@ -61,7 +62,7 @@ def arguments():
     from astra_ros.commands import train
 
     def parse(data, out, *more):
-        parser = argparse.ArgumentParser()
+        parser = OneLineParser()
         train.add_arguments(parser)
         few = ["--autoencoder-steps", "4", "--dynamics-steps", "6", "--compositor-steps", "6"]
         small = ["--autoencoder-batch", "4", "--dynamics-batch", "2", "--compositor-batch", "4", "--device", "cpu"]

@@ -121,9 +121,46 @@ def test_the_demo_has_a_hint_for_every_robot_and_world(name):
     assert name in HINTS
 
 
-def test_a_robot_that_the_demos_world_does_not_have_is_refused(capsys):
-    assert cli.main(["demo", "--loop", "--world", "drive", "--robot", "kuka"]) == 1
-    assert capsys.readouterr().err.startswith("astra demo: --robot kuka: ")
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        ("demo --world drive", "--world drive"),
+        ("demo --loop --world drive --robot kuka", "--robot"),
+        ("demo --loop --world drive --robot panda", "--robot"),  # the default, but given
+        ("demo --loop --world explore --robot panda", "--robot"),
+        ("demo --loop --domain 7", "--domain"),
+        ("demo --improve-seconds 2", "--improve-seconds"),
+        ("demo --loop --world drive --improve-seconds 2", "--improve-seconds"),
+        ("bench --model tiny closed-loop", "closed-loop"),
+        ("bench closed-loop --robots panda --distance-m 3", "--distance-m"),
+        ("bench closed-loop --robots car rover --arm-choices 3", "--arm-choices"),
+        ("eval tiny --no-probe --probe-data data", "--probe-data"),
+        ("eval tiny --ranking ranking.json", "--ranking"),
+        ("export --model small --out out", "--model"),
+        ("export --engine onnx --model small --run runs/tiny", "--run"),
+        ("monitor --scenes 0 --tests 3", "--tests"),
+        ("monitor --fit-data data --fit-scenes 99", "--fit-scenes"),
+        ("monitor --fit-scenes 0 --fit-out fit.json", "--fit-out"),
+        ("monitor --scenes 0 --fit-scenes 0", "--scenes 0 --fit-scenes 0"),
+        ("rank --worlds drive --robots panda", "panda"),
+        ("rank --worlds arm drive --robots panda", "world drive"),
+        ("rank --obstacles table.yaml", "--obstacles"),
+        ("record --worlds drive --robots panda", "panda"),
+        ("record --worlds arm drive --robots panda", "world drive"),
+        ("record --ray auto --workers 3", "--workers"),
+        ("strategies --strategy all_at_once --doubt 3", "--doubt"),
+        ("train --from tiny --preset small", "--preset"),
+        ("train --preset paper --moved-weight 1", "--moved-weight"),
+        ("train --one-pass --rollout-from 0.5", "--rollout-from"),
+        ("train --strategy fsdp", "--strategy"),
+    ],
+)
+def test_an_option_without_effect_beside_the_others_is_refused(words, option, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(words.split()) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"astra {words.split()[0]}: {option}: ") and said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_word_at_all_shows_the_help():
@@ -159,6 +196,34 @@ def test_a_user_error_is_one_line_and_exit_1(monkeypatch, capsys):
 def test_a_setting_that_is_refused_is_named_by_its_flag(tmp_path, capsys):
     assert cli.main(["import-bag", str(tmp_path), "--dt", "-1"]) == 1
     assert capsys.readouterr().err.startswith("astra import-bag: --dt: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "flag"),
+    [("explore --distance-m 0", "--distance-m"), ("demo --loop --improve-seconds nan", "--improve-seconds")],
+)
+def test_a_setting_out_of_its_range_is_named_by_its_flag(words, flag, capsys):
+    assert cli.main(words.split()) == 1
+    assert capsys.readouterr().err.startswith(f"astra {words.split()[0]}: {flag} is ")
+
+
+def test_an_error_of_several_lines_is_told_in_one(monkeypatch, capsys):
+    def run(args):
+        raise UserError("not YAML: a: b\n  line 2", thing="a.yaml", cure="correct it")
+
+    job(monkeypatch, run)
+    assert cli.main(["train"]) == 1
+    assert capsys.readouterr().err == "astra train: a.yaml: not YAML: a: b line 2; correct it\n"
+
+
+@pytest.mark.parametrize(
+    "words", ["rank", "eval", "strategies", "explore", "monitor", "bench closed-loop", "record", "train", "demo"]
+)
+def test_seeds_are_not_negative(words, capsys):
+    flag = "--seed" if words in ("eval", "train", "demo") else "--first-seed"
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*words.split(), flag, "-1"])
+    assert ended.value.code == 2 and flag in capsys.readouterr().err
 
 
 def test_settings_in_a_cure_are_named_by_their_flags(monkeypatch, capsys):

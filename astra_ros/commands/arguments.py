@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
+from astra_ros.errors import UserError
 from astra_ros.texts import listed, short
 
 Request = TypeVar("Request")
@@ -28,10 +29,21 @@ class OneLineParser(argparse.ArgumentParser):
     Attributes:
         hints: a wrong choice -> what to type instead.
         asks: whose ``--help`` lists what there is; '' for this parser's own.
+        given: names of the settings whose options the command line has; the arguments have it under this name.
     """
 
     hints: Mapping[str, str] = {}
     asks = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.given: set[str] = set()
+        self.set_defaults(given=self.given)
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        if action.option_strings:
+            self.given.add(action.dest)
+        return super()._get_values(action, arg_strings)
 
     def error(self, message: str) -> NoReturn:
         """Tell what is wrong, and exit with 2."""
@@ -47,6 +59,17 @@ class OneLineParser(argparse.ArgumentParser):
         hint = self.hints.get(str(value)) or robot_or_world(str(value))
         told = f"{what}: there is no '{short(value)}'; choose from {known}"
         self.exit(2, f"{self.prog}: {told}{f'; {hint}' if hint else ''}\n")
+
+
+class UnusedOption(UserError):
+    """An option was given that has no effect beside the others."""
+
+
+def refuse_unused(args: argparse.Namespace, names: Iterable[str], problem: str, cure: str = "leave it out") -> None:
+    """Raises UnusedOption for the first of these settings whose option was given. The problem says why it is unused."""
+    for name in names:
+        if name in args.given:
+            raise UnusedOption(problem, thing=name, cure=cure)
 
 
 def robot_or_world(name: str) -> str:

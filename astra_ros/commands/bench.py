@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from astra_ros.commands import closed_loop
-from astra_ros.commands.arguments import HelpFormat, add_options, flags_of, request_of
+from astra_ros.commands.arguments import HelpFormat, OneLineParser, UnusedOption, add_options, flags_of, request_of
 from astra_ros.evaluation.requests import BenchRequest
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from astra_ros.evaluation.bench_topics import RunningNode
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: OneLineParser) -> None:
     parser.epilog = (
         "examples:\n"
         "  astra bench --in-process --against HEAD~1     is the present build faster? without ROS\n"
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_options(parser, BenchRequest)
     parser.add_argument("--backend", dest="engines", nargs=1, metavar="NAME", help="the same as --engines NAME")
     parser.add_argument("--in-process", action="store_true", help="do not measure over topics")
-    parser.set_defaults(measure=_speed)
+    parser.set_defaults(measure=_speed, before=parser.given)
     others = parser.add_subparsers(title="other measurements", metavar="closed-loop")
     tasks = others.add_parser(
         "closed-loop",
@@ -67,6 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     # SIGTERM ends it like Ctrl-C, which also ends the processes that it has started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if args.measure is closed_loop.run and args.before:
+        problem = "options that stand before closed-loop are those of another measurement"
+        raise UnusedOption(problem, thing="closed-loop", cure="write its options behind it")
     return args.measure(args)
 
 

@@ -23,8 +23,11 @@ from __future__ import annotations
 
 import argparse
 
-from astra_ros.commands.arguments import add_options, request_of
-from astra_ros.evaluation.closed_loop.request import ClosedLoopRequest
+from astra_ros.commands.arguments import add_options, refuse_unused, request_of
+from astra_ros.evaluation.closed_loop.request import ROBOTS, ClosedLoopRequest
+
+# world -> the settings that only its robots read
+OF_ONE_WORLD = {"arm": ["arm_choices"], "drive": ["drive_choices"], "explore": ["distance_m", "explore_s"]}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,5 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from astra_ros.evaluation.closed_loop.run import closed_loop
 
-    closed_loop(request_of(ClosedLoopRequest, args))
+    request = request_of(ClosedLoopRequest, args)
+    for world, names in OF_ONE_WORLD.items():
+        if not any(ROBOTS[robot] == world for robot in request.robots):
+            problem = f"none of the robots that act is of the world {world}"
+            refuse_unused(args, names, problem, "leave it out, or name more `robots`")
+    closed_loop(request)
     return 0

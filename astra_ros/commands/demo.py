@@ -14,12 +14,13 @@ import argparse
 import signal
 from importlib import import_module
 
-from astra_ros.commands.arguments import OneLineParser, add_options, request_of
+from astra_ros.commands.arguments import OneLineParser, add_options, refuse_unused, request_of
 from astra_ros.errors import UserError
 from astra_ros.nodes.client.demo import DemoRequest, demo
 
 # world -> the demo of its closed loop, which stands in a file of its name
 LOOP_DEMOS = {"arm": "push_demo", "drive": "drive_demo", "explore": "explore_demo"}
+ROBOT_OF = {"drive": "car", "explore": "rover"}
 _ARM = "it is an arm: leave --world out, and give --robot (make demo ROBOT={0})"
 _DRIVE = "give --loop --world drive (make demo LOOP=1 WORLD=drive)"
 _EXPLORE = "give --loop --world explore (make demo LOOP=1 WORLD=explore)"
@@ -54,6 +55,7 @@ def add_arguments(parser: OneLineParser) -> None:
     parser.add_argument("--world", choices=tuple(LOOP_DEMOS), default="arm", help="who acts in the closed loop")
     parser.add_argument(
         "--improve-seconds",
+        dest="seconds",
         type=float,
         default=0.0,
         help="in the arm's closed loop, look for better plans around the best ones for so long (docs/planning.md)",
@@ -67,13 +69,15 @@ def run(args: argparse.Namespace) -> int:
         launch = "imagine.launch.py world:=drive" if args.world == "drive" else "explore.launch.py"
         cure = f"add --loop (make: LOOP=1), or run `ros2 launch astra_ros {launch}` for the nodes"
         raise UserError("it acts in the closed loop alone", thing=f"--world {args.world}", cure=cure)
-    if args.world != "arm" and args.robot != DemoRequest.robot:
-        problem, cure = f"it does not act in the world {args.world}, which has one robot", "leave it out"
-        raise UserError(problem, thing=f"--robot {args.robot}", cure=cure)
-    if args.improve_seconds and (args.world != "arm" or not args.loop):
-        cure = "add --loop, without --world"
-        raise UserError("it improves the plans of an arm in the closed loop", thing="--improve-seconds", cure=cure)
+    if args.world != "arm":
+        problem = f"{args.robot} does not act in the world {args.world}, whose robot is the {ROBOT_OF[args.world]}"
+        refuse_unused(args, ["robot"], problem, "leave it out, or leave --world out")
+    if args.world != "arm" or not args.loop:
+        problem = "it improves the plans of an arm in the closed loop"
+        refuse_unused(args, ["seconds"], problem, "leave it out, or add --loop, without --world")
     if args.loop:
+        problem = "the closed loop runs without ROS"
+        refuse_unused(args, ["domain"], problem, "leave it out, or leave --loop out")
         name = LOOP_DEMOS[args.world]
         module = import_module(f"astra_ros.evaluation.{name}")
         getattr(module, name)(request_of(module.LoopDemoRequest, args))

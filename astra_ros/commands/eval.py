@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import argparse
 
-from astra_ros.commands.arguments import add_options, request_of
+from astra_ros.commands.arguments import add_options, refuse_unused, request_of
 from astra_ros.evaluation.requests import EvaluationRequest
 
 
@@ -44,5 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from astra_ros.evaluation.evaluate import evaluate
 
+    if not args.pose_probe:
+        refuse_unused(
+            args, ["probes", "probe_data"], "no probe is trained or read", "leave it out, or leave --no-probe out"
+        )
+    if not args.out and not args.report:
+        refuse_unused(args, ["ranking"], "its figures go into files only", "add --report or --out")
     evaluate(request_of(EvaluationRequest, args))
     return 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from astra_ros.commands.arguments import refuse_unused
 from astra_ros.errors import UserError
 
 
@@ -36,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if args.engine:
+        refuse_unused(args, ["run", "name", "history_noise"], "--engine writes the graphs of --model")
         return _export_graphs(args)
-    if args.model:
-        raise UserError("is read with --engine only", thing="model", cure="add --engine onnx, or leave it out")
+    refuse_unused(args, ["model"], "is read with --engine only", "add --engine onnx, or leave it out")
     if not args.out:
         raise UserError("is missing", thing="out", cure="give the directory that the model is written to")
     from astra_ros.inference import ModelError

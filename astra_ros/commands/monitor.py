@@ -25,7 +25,8 @@ from __future__ import annotations
 
 import argparse
 
-from astra_ros.commands.arguments import add_options, request_of
+from astra_ros.commands.arguments import add_options, refuse_unused, request_of
+from astra_ros.errors import UserError
 from astra_ros.evaluation.requests import PredictionRequest
 
 
@@ -40,6 +41,18 @@ def run(args: argparse.Namespace) -> int:
     from astra_ros.evaluation.robot_fit import check_fit, measure_robot_fit
 
     request = request_of(PredictionRequest, args)
+    measured = "leave it out, or measure this part"
+    if not request.scenes:
+        refuse_unused(args, ["tests", "false_alarms", "out"], "--scenes 0 leaves the first part out", measured)
+        if request.fit_data:
+            refuse_unused(args, ["robots", "first_seed"], "nothing is played in the simulator")
+    if request.fit_data:
+        refuse_unused(args, ["fit_scenes", "fit_tests"], "--fit-data takes episodes in place of scenes")
+    elif not request.fit_scenes:
+        problem = "--fit-scenes 0 leaves the second part out"
+        refuse_unused(args, ["fit_tests", "fit_false_alarms", "fit_out"], problem, measured)
+        if not request.scenes:
+            raise UserError("both parts are left out", thing="--scenes 0 --fit-scenes 0", cure="leave one of them out")
     if request.fit_data or request.fit_scenes:
         check_fit(request)  # now, not after the first part
     if request.scenes:

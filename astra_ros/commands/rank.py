@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import argparse
 
-from astra_ros.commands.arguments import add_options, request_of
+from astra_ros.commands.arguments import add_options, refuse_unused, request_of
 from astra_ros.evaluation.requests import RankRequest
 
 
@@ -44,5 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from astra_ros.evaluation.rank import rank
 
+    if not args.critics:
+        refuse_unused(args, ["obstacles"], "no critic reads them", "add --critics physics, or leave it out")
     rank(request_of(RankRequest, args))
     return 0

@@ -12,7 +12,7 @@ import multiprocessing
 import signal
 import sys
 
-from astra_ros.commands.arguments import add_options, request_of
+from astra_ros.commands.arguments import add_options, refuse_unused, request_of
 from astra_ros.datasets.dataset import HELD_OUT_FROM, list_episodes
 from astra_ros.datasets.record import RecordRequest, record, robots_of
 from astra_ros.simulation.worlds import WORLDS, default_worlds
@@ -29,7 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "  astra record --out data/drive --worlds drive --episodes 2000 --workers 8\n"
         f"  astra record --out data/held_out --episodes 40 --first-seed {HELD_OUT_FROM} --seconds 17\n"
     )
-    parser.add_argument("--worlds", nargs="+", default=default_worlds(), choices=list(WORLDS), help="simulated worlds")
+    parser.add_argument(
+        "--worlds",
+        nargs="+",
+        default=None,
+        choices=list(WORLDS),
+        help=f"simulated worlds (default: {', '.join(default_worlds())})",
+    )
     parser.add_argument(
         "--robots", nargs="+", default=None, metavar="ROBOT", help="only these of their robots (default: all)"
     )
@@ -38,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.ray_address:
+        refuse_unused(args, ["workers"], "Ray decides how many work", "leave it out, or leave --ray out")
     args.robots = robots_of(args.worlds, args.robots)
     # Ends like Ctrl-C, so that the workers are ended too.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -16,9 +16,13 @@ The last images are encoded, and the object in the goal image is found, before t
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 
-from astra_ros.commands.arguments import add_options, request_of
+from astra_ros.commands.arguments import add_options, refuse_unused, request_of
 from astra_ros.evaluation.requests import StrategyRequest
+from astra_ros.ranking.strategies import ALL_AT_ONCE, StrategySettings
+
+STRATEGY_SETTINGS = [item.name for item in fields(StrategySettings)]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,5 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from astra_ros.evaluation.compare_strategies import compare_strategies
 
+    if args.strategy == ALL_AT_ONCE:
+        refuse_unused(args, STRATEGY_SETTINGS, "that strategy imagines every frame of every plan")
     compare_strategies(request_of(StrategyRequest, args))
     return 0

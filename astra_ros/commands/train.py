@@ -12,9 +12,10 @@ The folder OUT then holds checkpoints, a line for each step (`dynamics.jsonl`), 
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import fields, replace
 
-from astra_ros.commands.arguments import add_options, at_least, request_of
+from astra_ros.commands.arguments import add_options, at_least, refuse_unused, request_of
 from astra_ros.training.errors import TrainingError
 from astra_ros.training.requests import InitialModel, TrainRequest
 from astra_ros.training.settings import TrainSettings, settings_for
@@ -47,6 +48,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from astra_ros.training.train import train
 
+    if args.base:
+        refuse_unused(args, ["preset"], f"the network is that of '{args.base}'")
+    elif args.preset == "paper":
+        problem = "the preset paper is not trained by flow matching"
+        refuse_unused(args, ["object_weight", "moved_weight"], problem)
+    if args.one_pass:
+        refuse_unused(args, ["rollout_from"], "one pass is trained without rollouts")
+    if "WORLD_SIZE" not in os.environ:
+        refuse_unused(args, ["strategy"], "one process keeps all weights", "leave it out, or start with torchrun")
     if args.autoencoder and args.autoencoder_steps is None:
         args.autoencoder_steps = 0
     names = (item.name for item in fields(TrainSettings))

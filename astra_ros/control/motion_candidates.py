@@ -16,10 +16,9 @@ from astra_ros.control.routes import Routes, apart, dense
 from astra_ros.control.time_parameterisation import TimedMotion, timed
 from astra_ros.control.tool_goals import ToolPose, ToolRegion, joints_at, joints_in
 from astra_ros.plans.joint_plan import JointPlan
-from astra_ros.settings import CheckedSettings, setting
+from astra_ros.settings import MOST_SEED, CheckedSettings, setting
 
 MOST_CANDIDATES = 64
-MOST_SEED = 2**31 - 2  # of OMPL
 # Shares of the time: until the first way is found, and what the anytime planner may use.
 FIRST, ANYTIME = 0.4, 0.1
 GOALS = 4  # joint positions that are tried for one tool pose

@@ -85,7 +85,7 @@ def write_card(folder: Path) -> list[str]:
     if damaged:
         lines += ["", "## Damaged", "", *(f"- {text}" for text in damaged)]
     card = folder / CARD
-    if card.exists() and not card.read_text().startswith(MARK):
+    if card.exists() and not card.read_text(errors="replace").startswith(MARK):
         card = folder / "DATASET.md"  # a page of the user's own stays as it is
     with atomic_write(card) as part:
         part.write_text("\n".join(lines) + "\n")

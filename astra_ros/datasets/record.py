@@ -33,8 +33,8 @@ from astra_ros.datasets.workers import WorkersDied, local_workers, ray_workers
 from astra_ros.errors import UserError
 from astra_ros.files import OutputError, remove_stale_parts
 from astra_ros.plans.durations import PLAN_S, STEP_S
-from astra_ros.settings import setting
-from astra_ros.simulation.worlds import WORLDS, check_one_world_each, make_world
+from astra_ros.settings import MOST_SEED, setting
+from astra_ros.simulation.worlds import WORLDS, check_a_robot_each, check_one_world_each, default_worlds, make_world
 
 SECONDS = 8.0
 IMAGE_SIZE = 64
@@ -138,7 +138,7 @@ class RecordRequest:
     folder: Path = setting(Path("data/train"), "folder of episodes", flag="--out", metavar="OUT")
     robots: Sequence[tuple[str, str]] = ()  # (world, robot) of each
     episodes: int = setting(700, "episodes of each robot", 1)
-    first_seed: int = setting(0, f"seeds from {HELD_OUT_FROM} on are for evaluation", 0)
+    first_seed: int = setting(0, f"seeds from {HELD_OUT_FROM} on are for evaluation", 0, MOST_SEED)
     two_styles: bool = setting(
         False, f"only scenes that are played in two styles, one seed in {STYLED_EVERY}: what `astra style` learns from"
     )
@@ -246,16 +246,18 @@ def _check_alike(recorded: list[Path], world: str, seconds: float) -> None:
         return  # one tells of all: they are made with one command
 
 
-def robots_of(worlds: Sequence[str], names: Sequence[str] | None = None) -> list[tuple[str, str]]:
-    """(world, robot) of every robot of the worlds, or of those named.
+def robots_of(worlds: Sequence[str] | None = None, names: Sequence[str] | None = None) -> list[tuple[str, str]]:
+    """(world, robot) of every robot of the worlds, or of those named. Without worlds, of the usual ones.
 
-    Raises UserError where a named robot is in none of the worlds, or one in two of them: both would be in the same
-    files.
+    Raises UserError where a named robot is in none of the worlds, where a robot is in two of them, as both would be in
+    the same files, or where a world that was given has none of the robots.
     """
+    given, worlds = worlds or (), worlds or default_worlds()
     everyone = [(world, robot) for world in worlds for robot in WORLDS[world].robots]
     known = [robot for _, robot in everyone]
     if names is not None and (unknown := [robot for robot in names if robot not in known]):
         raise UserError(f"not in {', '.join(worlds)}", thing=", ".join(unknown), cure=f"choose from {', '.join(known)}")
     found = [pair for pair in everyone if names is None or pair[1] in names]
     check_one_world_each(found)
+    check_a_robot_each(given, found)
     return found

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from astra_ros.agents.loop import Cycle
+from astra_ros.agents.plan_improvement import ImprovementSettings
 from astra_ros.evaluation.results import check_writable
 from astra_ros.inference import DEFAULT_MODEL, load_world_model
 from astra_ros.inference.world_model import WorldModel
@@ -26,7 +27,12 @@ class LoopDemoRequest:
     plans: int
     model: str | None = None
     device: str | None = None
-    improve_seconds: float = 0.0  # of arms alone
+    seconds: float = 0.0  # of improvement, of arms alone
+
+    @property
+    def improvement(self) -> ImprovementSettings:
+        """How an arm's plans are improved. Raises SettingError."""
+        return ImprovementSettings(self.seconds)
 
     def load(self, space: str, usual: str = DEFAULT_MODEL) -> WorldModel:
         """The model, or the usual one, which knows this action space. Raises UserError."""

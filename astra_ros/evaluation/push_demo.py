@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from astra_ros.agents.loop import Cycle
-from astra_ros.agents.plan_improvement import ImprovementSettings
 from astra_ros.datasets.record import FINER
 from astra_ros.evaluation.loop_demo import LoopDemoRequest, LoopFilm, told_of
 from astra_ros.evaluation.push_loop import NEAR_M, PushLoop, PushOutcome
@@ -21,10 +20,11 @@ def push_demo(request: LoopDemoRequest) -> PushOutcome:
     Raises UserError where the model does not load or does not know the robot, a package of the extra ``planning`` is
     missing, or the film cannot be written.
     """
+    improvement = request.improvement
     film = LoopFilm(request.out / FILM, f"{request.robot}, scene {request.seed}")
     model = request.load(f"{request.robot}_joints", ARMS_MODEL)
     world = planned_pushes.make(request.robot, FINER * model.card.image_size[0])
-    loop = PushLoop(model, world, request.plans, improvement=ImprovementSettings(request.improve_seconds))
+    loop = PushLoop(model, world, request.plans, improvement=improvement)
     try:
         for cycle in loop.episode(request.seed):
             film.add(cycle, _told(cycle, loop), _imagined(cycle, loop))

@@ -34,7 +34,14 @@ from astra_ros.ranking.imaginer import Imaginer, RankingSettings
 from astra_ros.settings import SettingError
 from astra_ros.simulation.drive.referee import CRUISE, OFF_ROAD_COST
 from astra_ros.simulation.rollout import execute
-from astra_ros.simulation.worlds import WORLDS, World, check_one_world_each, default_worlds, make_world
+from astra_ros.simulation.worlds import (
+    WORLDS,
+    World,
+    check_a_robot_each,
+    check_one_world_each,
+    default_worlds,
+    make_world,
+)
 
 ALIKE = 1e-3  # outcomes that differ by less
 
@@ -172,9 +179,10 @@ def known_robots(
     """(world, robot, modality) of the robots that were asked for, or of all that the model knows.
 
     Raises ModelError where the model does not know one of them, UserError where it knows no simulated robot, where one
-    that was asked for is in none of the worlds, or where two worlds have the same one.
+    that was asked for is in none of the worlds, where two worlds have the same one, or where a world that was asked for
+    has none of them.
     """
-    worlds = default_worlds() if worlds is None else worlds
+    named, worlds = worlds, default_worlds() if worlds is None else worlds
     robots = [(world, robot, modality) for world in worlds for robot, modality in WORLDS[world].robots.items()]
     if asked is not None:
         found = [each for each in robots if each[1] in asked]
@@ -182,6 +190,7 @@ def known_robots(
             cure = "name its world too, or leave it out"
             raise UserError(f"not in {', '.join(worlds)}", thing=", ".join(missing), cure=cure)
         check_one_world_each(each[:2] for each in found)
+        check_a_robot_each(named or (), (each[:2] for each in found))
         for _, robot, modality in found:
             card.check_knows(f"{robot}_{modality}")
         return found
@@ -191,4 +200,5 @@ def known_robots(
         cure = "rank a model that was trained in simulation"
         raise UserError(problem, thing=f"model '{card.name}'", cure=cure)
     check_one_world_each(each[:2] for each in found)
+    check_a_robot_each(named or (), (each[:2] for each in found))
     return found

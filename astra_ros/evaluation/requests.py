@@ -15,7 +15,7 @@ from astra_ros.evaluation.space_figures import HORIZONS
 from astra_ros.inference import DEFAULT_MODEL
 from astra_ros.ranking.strategies import COARSE_TO_FINE, StrategySettings
 from astra_ros.registry import UnknownName
-from astra_ros.settings import SettingError, check_ranges, setting
+from astra_ros.settings import MOST_SEED, SettingError, check_ranges, setting
 from astra_ros.simulation.worlds import WORLDS, default_worlds
 
 # Seeds away from the scenes that `astra record` holds out for `astra eval`, and from each other: what is stated of
@@ -67,7 +67,7 @@ class EvaluationRequest(ModelRequest):
     horizon: int | None = setting(
         None, f"frames to imagine (default: as many as the shortest episode allows, at most {HORIZONS[-1]})", 1
     )
-    seed: int = setting(0, "of the noise and of the clips' first frames")
+    seed: int = setting(0, "of the noise and of the clips' first frames", 0, MOST_SEED)
     robot_renders: bool = setting(True, "imagine without the robot rendered along the plan", flag="--no-drawings")
     reprojection: bool = setting(
         True, "imagine without the last frame reprojected to where a moving camera will be", flag="--no-reprojection"
@@ -90,16 +90,17 @@ class EvaluationRequest(ModelRequest):
 
 @dataclass(frozen=True)
 class RankRequest(ModelRequest):
-    worlds: Sequence[str] = setting(
-        tuple(default_worlds()),
-        "simulated worlds; pushing, lanes: the arms and the car with the plans that a planner makes",
+    worlds: Sequence[str] | None = setting(
+        None,
+        f"simulated worlds (default: those of {', '.join(default_worlds())} that the model knows); pushing, lanes: the "
+        "arms and the car with the plans that a planner makes",
         choices=list(WORLDS),
     )
     robots: Sequence[str] | None = setting(None, "simulated robots (default: all that the model knows)", choices=ROBOTS)
     scenes: int = setting(100, "scenes of each robot", 1)
     plans: int = setting(8, "candidate plans of a scene", 2)
     first_seed: int | None = setting(
-        None, f"seed of the first scene (default: {RANKED_FROM}; with --calibrate {CALIBRATED_FROM})"
+        None, f"seed of the first scene (default: {RANKED_FROM}; with --calibrate {CALIBRATED_FROM})", 0, MOST_SEED
     )
     critics: Sequence[str] = setting(
         (), "critics to load beside those that the imagine node loads by itself, such as physics", metavar="NAME"
@@ -135,7 +136,7 @@ class StrategyRequest(ModelRequest, StrategySettings):
         100_000.0,
     )
     few: int = setting(8, "plans of the small request whose time is measured beside", 1, 1024)
-    first_seed: int = setting(COMPARED_FROM, "seed of the first scene")
+    first_seed: int = setting(COMPARED_FROM, "seed of the first scene", 0, MOST_SEED)
     out: Path | None = setting(None, "result file (JSON)")
 
     def __post_init__(self) -> None:
@@ -157,7 +158,7 @@ class PredictionRequest(ModelRequest):
     )
     tests: int = setting(50, "further scenes of each robot, without a fault and with each", 1)
     false_alarms: float = setting(0.01, "share of the plans of a fitting model that may reach the limit, above 0 to 1")
-    first_seed: int = setting(MONITORED_FROM, "seed of the first scene")
+    first_seed: int = setting(MONITORED_FROM, "seed of the first scene", 0, MOST_SEED)
     write: bool = setting(False, "write the limits into the model's card, from where the imagine node takes them")
     out: Path | None = setting(None, "result file (JSON)")
     fit_scenes: int = setting(
@@ -246,7 +247,7 @@ class ExploreRequest(ModelRequest):
     policies: Sequence[str] = setting(("nearest", "map", "imagined"), f"which of {', '.join(EXPLORERS)}")
     houses: int = setting(10, "number of houses", 1, 100_000)
     first_seed: int = setting(
-        1000, "seed of the first house; the shipped models were trained in houses below 700", 0, 10**9
+        1000, "seed of the first house; the shipped models were trained in houses below 700", 0, MOST_SEED
     )
     distance_m: float = setting(10.0, "metres that each episode drives", 0.1, 1000.0, "m")
     most_s: float = setting(120.0, "simulated seconds after which an episode ends anyway", 1.0, 1e5, "s")

@@ -177,7 +177,7 @@ class CoarseToFine(Strategy):
         if settings.coarse_stride not in coarse:
             known = f"it was trained for the strides {', '.join(map(str, coarse))}" if coarse else "it knows no stride"
             cure = (
-                "take one of these as coarse_stride" if coarse else f"take strategy '{ALL_AT_ONCE}', or another model"
+                "take one of these as `coarse_stride`" if coarse else f"take strategy '{ALL_AT_ONCE}', or another model"
             )
             raise StrategyError(
                 f"the model cannot imagine every frame of {settings.coarse_stride} alone: {known}",

@@ -188,6 +188,16 @@ def check_one_world_each(robots: Iterable[tuple[str, str]]) -> None:
             raise UserError(f"all have the robot {robot}", thing=f"worlds {', '.join(found)}", cure="name one of them")
 
 
+def check_a_robot_each(worlds: Iterable[str], robots: Iterable[tuple[str, str]]) -> None:
+    """Raises UserError where a world has none of the (world, robot): it would be left out."""
+    used = {world for world, _ in robots}
+    for world in worlds:
+        if world not in used:
+            known = ", ".join(WORLDS[world].robots)
+            problem, cure = "none of its robots would act", f"name one of {known} too, or leave this world out"
+            raise UserError(problem, thing=f"world {world}", cure=cure)
+
+
 def make_world(world: str, robot: str | None = None, size: int = 128) -> World:
     """A world by name, with the first of its robots or the one that is named.
 

@@ -20,6 +20,7 @@ from astra_ros.inference.torch_camera import inverse_depth_camera
 from astra_ros.plans.action_spaces import ActionSpace, action_space_class
 from astra_ros.training.precision import mixed_precision
 from astra_ros.training.resident_episodes import LatentEpisode, ResidentEpisodes
+from astra_ros.training.training_data import check_long_enough
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.autoencoder import FrameAutoencoder
 from astra_ros.world_model.denoiser import OutcomeHeads
@@ -138,9 +139,7 @@ class LatentDataset:
                 f"{[space.name for space in own.spaces]}",
                 thing=path,
             )
-        if len(episode) <= own.horizon:
-            problem = f"{len(episode)} frames are too few for a horizon of {own.horizon}"
-            raise DatasetError(problem, thing=path, cure="record longer episodes")
+        check_long_enough(path, len(episode), own.horizon)
         with mixed_precision(self.device):  # as the training itself
             latents = self.autoencoder.encode(frames_to_tensor(episode.frames).to(self.device)).half().cpu()
         cells = object_cells(episode, (latents.shape[-2], latents.shape[-1]))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from astra_ros.datasets.episode import LEAST_FRAMES
+from astra_ros.settings import MOST_SEED
 from astra_ros.training.errors import TrainingError
 
 RATE = "peak learning rate of AdamW"
@@ -36,7 +37,7 @@ class OptimiserSettings:
     average_decay: float = _number(
         0.998, "decay of the moving average of the weights; the average becomes the model", 0, 0.999999
     )
-    seed: int = _number(0, "seed of the first weights, the batches and the noise")
+    seed: int = _number(0, "seed of the first weights, the batches and the noise", 0, MOST_SEED)
     checkpoint_every: int = _number(200, "steps between checkpoints", 1)
 
     def __post_init__(self) -> None:
@@ -99,7 +100,7 @@ class StyleSettings(OptimiserSettings):
     style_rate: float = _number(1e-3, RATE, 1e-8, 1.0)
     warmup_steps: int = _number(100, "steps of the linear warm-up, at most a tenth of all; a cosine decay follows")
     weight_decay: float = _number(0.05, "weight decay of AdamW", 0, 1.0)
-    seed: int = _number(0, "seed of the first weights, the batches and the recoloured frames")
+    seed: int = _number(0, "seed of the first weights, the batches and the recoloured frames", 0, MOST_SEED)
 
 
 # The seed document gives no numbers of steps.

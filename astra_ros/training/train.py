@@ -18,7 +18,15 @@ from astra_ros.training.lpips import MIN_PIXELS, load_lpips
 from astra_ros.training.requests import STAGES, TrainRequest
 from astra_ros.training.stages import Training, train_autoencoder, train_compositor, train_dynamics
 from astra_ros.training.time_budget import TimeBudget
-from astra_ros.training.training_data import TrainingData, check_episodes, check_same_data, claim, pixels, write_facts
+from astra_ros.training.training_data import (
+    TrainingData,
+    check_episodes,
+    check_long_enough,
+    check_same_data,
+    claim,
+    pixels,
+    write_facts,
+)
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.config import preset
 
@@ -34,6 +42,9 @@ def train(request: TrainRequest) -> Path | None:
     budget = TimeBudget(settings.minutes, stages) if settings.minutes else None
     paths = list_episodes(request.data)
     data = check_episodes(request.data, read_footers(paths))
+    if stages[-1:] not in ([], ["autoencoder"]):
+        for path, footer in data.footers.items():
+            check_long_enough(path, footer["frames"][0], settings.horizon)
     check_same_data(request.out, data)
     processes = distributed.start(request.device or distributed.default_device(), request.strategy)
     try:

@@ -72,6 +72,13 @@ def check_episodes(folder: Path, footers: Mapping[Path, dict]) -> TrainingData:
     return TrainingData(folder, dict(footers), digest.hexdigest())
 
 
+def check_long_enough(path: Path, frames: int, horizon: int) -> None:
+    """Raises DatasetError where an episode of so many frames has no clip of `horizon` frames to predict."""
+    if frames <= horizon:
+        problem = f"{frames} frames are too few for a horizon of {horizon}"
+        raise DatasetError(problem, thing=path, cure="record longer episodes, or lower `horizon`")
+
+
 def pixels(size: tuple[int, int]) -> str:
     """A frame size (h, w) as text."""
     return f"{size[1]} x {size[0]} pixels"

@@ -30,7 +30,7 @@ class TrainingLog:
         if not writes:
             return
         if self.path.exists():
-            kept = [line for line in self.path.read_text().splitlines() if _step_of(line) < step]
+            kept = [line for line in self.path.read_text(errors="replace").splitlines() if _step_of(line) < step]
             with atomic_write(self.path) as part:
                 part.write_text("".join(line + "\n" for line in kept))
         try:

@@ -5,8 +5,8 @@ from .markdown import markdown
 
 # Model, and what its labelled object is.
 MOVING = {
-    "small": ("the astra-small before, one pass", "cube"),
-    "frame-by-frame": ("the astra-small before, frame by frame", "cube"),
+    "small": ("astra-small-own-plans", "cube"),
+    "frame-by-frame": ("astra-small-frame-by-frame", "cube"),
     "pusht-block": ("astra-tiny, trained on for 240 steps", "block"),
     "pusht-moved-block": ("the same with `--moved-weight 4`", "block"),
 }

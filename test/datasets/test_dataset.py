@@ -239,6 +239,14 @@ def test_the_card_survives_a_damaged_page_and_a_full_disk(tmp_path, monkeypatch)
     assert "1 episodes, 5 frames" in text and "## Damaged" in text and "car_twist_000008.parquet: " in text
 
 
+def test_a_page_of_the_users_own_stays_also_in_another_encoding(tmp_path):
+    save_episode(episode_path(tmp_path, "car_twist", 7), episode(seed=7))
+    (tmp_path / "README.md").write_bytes("Gerät".encode("latin-1"))
+    write_card(tmp_path)
+    assert (tmp_path / "README.md").read_bytes() == "Gerät".encode("latin-1")
+    assert "1 episodes" in (tmp_path / "DATASET.md").read_text()
+
+
 def test_a_video_that_has_lost_its_table_is_no_episode_and_is_named(tmp_path):
     paths = [episode_path(tmp_path, "car_twist", seed) for seed in (7, 8)]
     for path in paths:

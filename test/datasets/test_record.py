@@ -1,6 +1,5 @@
 """Recording: again the same, going on where it was, dying workers, a full disk."""
 
-import argparse
 import errno
 import os
 import shutil
@@ -13,13 +12,13 @@ import pytest
 from user_errors import fault
 
 from astra_ros.commands import record as command
+from astra_ros.commands.arguments import OneLineParser
 from astra_ros.datasets import record
 from astra_ros.datasets.dataset import HELD_OUT_FROM, list_episodes, load_episode, videos_without_table
 from astra_ros.datasets.episode import DatasetError
 from astra_ros.datasets.workers import WorkersDied, local_workers
 from astra_ros.errors import UserError
 from astra_ros.files import OutputError
-from astra_ros.simulation.worlds import default_worlds
 
 KUKA = [("arm", "kuka")]
 
@@ -66,7 +65,7 @@ def test_a_held_out_scene_has_another_style_too(tmp_path):
 
 
 def test_scenes_in_two_styles_alone(tmp_path):
-    parser = argparse.ArgumentParser()
+    parser = OneLineParser()
     command.add_arguments(parser)
     words = f"--out {tmp_path} --robots kuka --episodes 2 --first-seed 1 --seconds 0.5 --workers 1 --two-styles"
     assert command.run(parser.parse_args(words.split())) == 0
@@ -155,14 +154,18 @@ def test_episodes_of_another_world_are_not_taken_for_those_that_are_asked_for(tm
 
 
 def test_the_robots_of_the_worlds():
-    everyone = record.robots_of(default_worlds())
+    everyone = record.robots_of()
     assert ("arm", "panda") in everyone and ("drive", "car") in everyone
     assert record.robots_of(["explore"], ["drone"]) == [("explore", "drone")]
     with pytest.raises(UserError) as error:
         record.robots_of(["arm"], ["car"])
     assert error.value.thing == "car" and "arm" in error.value.problem
     assert "panda" in error.value.cure and "kuka" in error.value.cure
-    assert record.robots_of(["drive", "pushing"], ["kuka"]) == [("pushing", "kuka")]
+    assert record.robots_of(["pushing"], ["kuka"]) == [("pushing", "kuka")]
+    assert record.robots_of(names=["car"]) == [("drive", "car")]
+    with pytest.raises(UserError) as error:
+        record.robots_of(["drive", "pushing"], ["kuka"])
+    assert error.value.thing == "world drive" and "car" in error.value.cure
     with pytest.raises(UserError) as error:  # both would be in the same files
         record.robots_of(["arm", "pushing"])
     assert "arm" in error.value.thing and "pushing" in error.value.thing and "panda" in error.value.problem

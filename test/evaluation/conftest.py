@@ -1,8 +1,8 @@
 """A model of a few steps, probes that are hardly trained, and a detector of videos."""
 
-import argparse
-
 import pytest
+
+from astra_ros.commands.arguments import OneLineParser
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def model(data, tmp_path_factory):
     from astra_ros.commands import style, train
 
     def run(command, *words):
-        parser = argparse.ArgumentParser()
+        parser = OneLineParser()
         command.add_arguments(parser)
         command.run(parser.parse_args([*map(str, words), "--data", str(data), "--device", "cpu"]))
 

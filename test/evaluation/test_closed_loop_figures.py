@@ -89,6 +89,10 @@ def test_episodes_of_other_settings_are_not_mixed(tmp_path):
     with pytest.raises(RecordsError) as found:
         Records(tmp_path / "other.jsonl", SETTINGS)
     assert found.value.line == 2
+    (tmp_path / "binary.jsonl").write_bytes(b"\xff\xfe\n\x00\n")
+    with pytest.raises(RecordsError) as found:
+        Records(tmp_path / "binary.jsonl", SETTINGS)
+    assert found.value.line == 1
 
 
 def test_other_weights_play_imagination_anew_and_keep_what_no_model_chose(tmp_path):

@@ -181,6 +181,10 @@ def test_robots_to_rank_are_those_that_the_model_knows():
     with pytest.raises(UserError) as error:
         known_robots(["car", "panda"], card, ["pushing"])
     assert error.value.thing == "car" and "pushing" in error.value.problem
+    for asked in (["car"], None):  # none of its robots was asked for; the model knows none of them
+        with pytest.raises(UserError) as error:
+            known_robots(asked, card, ["explore", "drive"])
+        assert error.value.thing == "world explore" and "rover" in error.value.cure
     with pytest.raises(ModelError) as refused:
         known_robots(["car", "drone"], card)
     assert "drone_camera" in str(refused.value) and "car_twist" in str(refused.value)

@@ -12,7 +12,7 @@ import pytest
 from user_errors import fault, refusal
 
 from astra_ros.commands import bench, eval, export, rank, style, train
-from astra_ros.commands.arguments import at_least, frame_size
+from astra_ros.commands.arguments import OneLineParser, at_least, frame_size
 from astra_ros.datasets.episode import DatasetError
 from astra_ros.evaluation.results import check_writable, write_result
 from astra_ros.files import OutputError
@@ -23,7 +23,7 @@ from astra_ros.training.training_data import claim
 
 
 def parsed(command, *words):
-    parser = argparse.ArgumentParser()
+    parser = OneLineParser()
     command.add_arguments(parser)
     return parser.parse_args([str(word) for word in words])
 
@@ -39,6 +39,12 @@ def test_where_nothing_can_be_written_nothing_is_measured(tmp_path, monkeypatch,
     with pytest.raises(OutputError) as error:
         command.run(parsed(command, flag, tmp_path / "file" / "sub"))
     assert str(tmp_path / "file" / "sub") in error.value.thing and error.value.cure
+
+
+def test_episodes_that_are_too_short_for_the_horizon_are_refused_before_the_autoencoder_is_trained(data, tmp_path):
+    with pytest.raises(DatasetError) as error:
+        train.run(parsed(train, "--data", data, "--out", tmp_path / "run", "--horizon", 1000))
+    assert "1000" in error.value.problem and error.value.cure and not (tmp_path / "run").exists()
 
 
 def test_asking_leaves_nothing_behind_and_changes_nothing(tmp_path):

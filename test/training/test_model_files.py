@@ -1,6 +1,5 @@
 """Files of a training and of a model: what is there stays until what replaces it is whole, and says its version."""
 
-import argparse
 from pathlib import Path
 
 import torch
@@ -10,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from user_errors import refusal
 
 from astra_ros.commands import export, train
+from astra_ros.commands.arguments import OneLineParser
 from astra_ros.files import OutputError
 from astra_ros.inference import load_world_model
 from astra_ros.training import export as exporter
@@ -19,7 +19,7 @@ from astra_ros.training.training_log import TrainingLog
 
 
 def exporting(run, out):
-    parser = argparse.ArgumentParser()
+    parser = OneLineParser()
     export.add_arguments(parser)
     return parser.parse_args(["--run", str(run), "--out", str(out)])
 

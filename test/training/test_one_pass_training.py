@@ -119,7 +119,7 @@ def test_the_schedule_has_no_rollouts_and_the_chunk_follows_the_horizon(data, tm
 
     monkeypatch.setattr(stages, "rollout_loss", none)
     monkeypatch.setattr(initial_model, "preset", lambda _: NARROW)
-    words = ("--one-pass", "--rollout-from", "0", "--horizon", "6", "--compositor-steps", "1")
+    words = ("--one-pass", "--horizon", "6", "--compositor-steps", "1")
     assert train.run(arguments(data, tmp_path, *words)) == 0
     lines = [json.loads(line) for line in (tmp_path / "dynamics.jsonl").read_text().splitlines()]
     kinds = [[name for name in line if name.endswith("latent")] for line in lines]

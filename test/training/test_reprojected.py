@@ -1,6 +1,5 @@
 """The last picture from where the camera will be: found in data, trained with, evaluated and run."""
 
-import argparse
 import json
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ import torch
 from user_errors import fault, refusal
 
 from astra_ros.commands import train
+from astra_ros.commands.arguments import OneLineParser
 from astra_ros.datasets import record
 from astra_ros.datasets.dataset import episode_path, list_episodes, load_episode, read_footers, save_episode
 from astra_ros.datasets.episode import DatasetError
@@ -54,7 +54,7 @@ def camera(moving, spaces):
 @pytest.fixture(scope="module")
 def model(moving, tmp_path_factory):
     out = tmp_path_factory.mktemp("run")
-    parser = argparse.ArgumentParser()
+    parser = OneLineParser()
     train.add_arguments(parser)
     words = [
         "--data",
@@ -187,7 +187,7 @@ def test_episodes_that_are_too_short_are_refused(moving, spaces):
 
 def test_a_known_robot_keeps_its_camera(moving, model, tmp_path):
     """Fine-tuning goes on with what the model knows, and refuses a camera that it does not."""
-    parser = argparse.ArgumentParser()
+    parser = OneLineParser()
     train.add_arguments(parser)
 
     def run(data, out):

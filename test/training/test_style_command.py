@@ -1,6 +1,5 @@
 """`astra style`: trains, goes on, writes beside the model; and what it cannot use."""
 
-import argparse
 import json
 import os
 import re
@@ -16,6 +15,7 @@ from safetensors import safe_open
 from user_errors import fault, refusal
 
 from astra_ros.commands import style
+from astra_ros.commands.arguments import OneLineParser
 from astra_ros.datasets.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.datasets.episode import DatasetError
 from astra_ros.files import OutputError
@@ -53,7 +53,7 @@ def model(tmp_path):
 
 
 def arguments(model, data, out, *more):
-    parser = argparse.ArgumentParser()
+    parser = OneLineParser()
     style.add_arguments(parser)
     return parser.parse_args(
         [
@@ -203,7 +203,7 @@ def test_the_recipes_of_the_shipped_models_go_through_where_those_lie():
     recipes = re.findall(r"astra style (models/astra-.*)$", (ROOT / "Makefile").read_text(), re.M)
     assert len(recipes) == 2
     for words in recipes:
-        parser = argparse.ArgumentParser()
+        parser = OneLineParser()
         style.add_arguments(parser)
         args = parser.parse_args(words.split())
         assert args.replace and load_world_model("torch", ROOT / args.model).can_restyle

@@ -1,6 +1,5 @@
 """A training and the written model, small enough for seconds."""
 
-import argparse
 import json
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from user_errors import refusal
 
 from astra_ros.commands import export, train
+from astra_ros.commands.arguments import OneLineParser
 from astra_ros.datasets.dataset import list_episodes, load_episode, save_episode
 from astra_ros.inference import load_world_model
 from astra_ros.training import losses, trainer
@@ -109,7 +109,7 @@ def test_export_keeps_the_step_of_the_recording(data, tmp_path, arguments):
     for path in list_episodes(data):
         save_episode(slow / path.name, replace(load_episode(path), dt_s=0.5))
     train.run(arguments(slow, tmp_path / "run"))
-    parser = argparse.ArgumentParser()
+    parser = OneLineParser()
     export.add_arguments(parser)
     export.run(
         parser.parse_args(["--run", str(tmp_path / "run"), "--out", str(tmp_path / "out"), "--history-noise", "0.01"])
@@ -120,7 +120,7 @@ def test_export_keeps_the_step_of_the_recording(data, tmp_path, arguments):
 
 def test_the_compositor_is_trained_last_and_a_model_does_without(data, tmp_path, arguments, capsys):
     def exported(name):
-        parser = argparse.ArgumentParser()
+        parser = OneLineParser()
         export.add_arguments(parser)
         export.run(parser.parse_args(["--run", str(tmp_path / "run"), "--out", str(tmp_path / name)]))
         return network_of(tmp_path / name)

@@ -14,6 +14,7 @@ from astra_ros.datasets.record import IMAGE_SIZE
 from astra_ros.datasets.rosbag.errors import BagConfigError
 from astra_ros.plans.action_spaces import ACTION_SPACES, ActionSpace
 from astra_ros.plans.durations import STEP_S
+from astra_ros.texts import one_line, short
 
 CLOCKS = ("auto", "header", "receive")
 AXES = ("linear.x", "linear.y", "linear.z", "angular.x", "angular.y", "angular.z")
@@ -127,8 +128,8 @@ def settings_from_yaml(path: Path) -> BagSettings:
     except OSError as error:
         cure = "name a YAML file such as config/robot.example.yaml"
         raise BagConfigError(error.strerror or str(error), thing=path, cure=cure) from error
-    except yaml.YAMLError as error:
-        raise BagConfigError(f"not YAML: {error}", thing=path) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BagConfigError(f"not YAML: {short(one_line(error), 200)}", thing=path, cure="correct it") from error
     values = {} if values is None else values
     if not isinstance(values, dict):
         raise BagConfigError(f"a {type(values).__name__}", thing=path, cure="write 'key: value' lines")

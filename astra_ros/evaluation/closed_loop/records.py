@@ -56,7 +56,7 @@ class Records:
         self._episodes: dict[tuple[str, int], PlayedEpisode] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            text = path.read_text() if path.exists() else ""
+            text = path.read_text(errors="replace") if path.exists() else ""
             kept = text[: text.rfind("\n") + 1]  # a run that was killed may have left half of a line
             if kept:
                 for episode in self._read(kept, settings):

@@ -9,7 +9,7 @@ from pathlib import Path
 from astra_ros.evaluation.requests import CLOSED_LOOP_FROM, ModelRequest
 from astra_ros.inference import ARMS_MODEL, DEFAULT_MODEL
 from astra_ros.registry import UnknownName
-from astra_ros.settings import SettingError, check_ranges, setting
+from astra_ros.settings import MOST_SEED, SettingError, check_ranges, setting
 
 IMAGINATION, RANDOM, FIRST, ALONE = "imagination", "random", "first-plan", "plan-alone"
 PHYSICS, TOLD, ORACLE = "physics", "physics-told", "oracle"
@@ -30,7 +30,7 @@ class ClosedLoopRequest(ModelRequest):
         POLICIES, "which ways of choosing are compared; those that a robot does not have are left out", choices=POLICIES
     )
     episodes: int = setting(50, "episodes of each robot and policy; all policies meet the same scenes", 1, 1_000_000)
-    first_seed: int = setting(CLOSED_LOOP_FROM, "seed of the first scene", 0, 10**9)
+    first_seed: int = setting(CLOSED_LOOP_FROM, "seed of the first scene", 0, MOST_SEED)
     plans: int = setting(8, "candidates of a choice", 1, 12)
     arm_choices: int = setting(8, "pushes of 4 s after which an arm's episode ends", 1, 1000)
     drive_choices: int = setting(20, "choices, one a second, after which a drive ends", 1, 1000)

@@ -22,7 +22,7 @@ from astra_ros.nodes.client.node_specs import ARGUMENTS, PARAMS_FILE, NodeSpec, 
 from astra_ros.nodes.client.processes import NodeProcesses, ros_environment
 from astra_ros.ranking.imaginer import RankingSettings
 from astra_ros.resources import resource_path
-from astra_ros.settings import setting
+from astra_ros.settings import MOST_SEED, setting
 from astra_ros.simulation.arm.robots import ROBOTS
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class DemoRequest:
         int(ARGUMENTS["seed"].default),
         "the scene and the plans; the shipped models were trained in scenes below 700 and from 2000 to 100640",
         0,
+        MOST_SEED,
     )
     plans: int = setting(8, "number of candidate plans", 1)
     model: str | None = setting(

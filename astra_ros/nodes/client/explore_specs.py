@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from astra_ros.nodes.client.launch_arguments import Argument, beside, namespace_of, seed_of, values_of
+from astra_ros.nodes.client.launch_arguments import Argument, beside, namespace_of, seed_of, simulates, values_of
 from astra_ros.nodes.client.node_specs import ARGUMENTS, NodeSpec, own_clock
 from astra_ros.nodes.explorer.settings import CHOICES
 
@@ -34,7 +34,7 @@ def explore_specs(arguments: Mapping[str, str]) -> list[NodeSpec]:
     Raises ArgumentError for an unknown argument or a value that an argument cannot have.
     """
     values = values_of(EXPLORE_ARGUMENTS, arguments)
-    simulated, namespace = values["sim"] == "true", namespace_of(values)
+    simulated, namespace = simulates(EXPLORE_ARGUMENTS, values), namespace_of(values)
     chosen: dict[str, object] = {name: values[name] for name in ("model", "backend", "device") if values[name]}
     chosen |= {"action_space": values["action_space"], "choose": values["choose"]}
     topics = {name: values[name] for name in ("image", "depth", "odom", "cmd_vel")}

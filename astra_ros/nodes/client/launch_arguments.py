@@ -39,6 +39,16 @@ def values_of(table: Mapping[str, Argument], given: Mapping[str, str]) -> dict[s
     return values
 
 
+def simulates(table: Mapping[str, Argument], values: Mapping[str, str]) -> bool:
+    """The argument `sim`. Raises ArgumentError where it is false, and an argument of the simulator was given."""
+    if values["sim"] == "true":
+        return True
+    for name in ("world", "robot", "seed"):
+        if name in table and values[name] != table[name].default:
+            raise ArgumentError("it is the simulator's", thing=name, cure="leave it out, or leave sim:=false out")
+    return False
+
+
 def namespace_of(values: Mapping[str, str]) -> str:
     """The argument `namespace` without a leading slash; '' for none. Raises ArgumentError."""
     namespace = values["namespace"]

@@ -11,7 +11,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from astra_ros.inference import ARMS_MODEL, DEFAULT_MODEL
-from astra_ros.nodes.client.launch_arguments import Argument, ArgumentError, beside, namespace_of, seed_of, values_of
+from astra_ros.nodes.client.launch_arguments import (
+    Argument,
+    ArgumentError,
+    beside,
+    namespace_of,
+    seed_of,
+    simulates,
+    values_of,
+)
 from astra_ros.nodes.start import EXECUTABLES
 from astra_ros.simulation.arm.robots import ROBOTS
 from astra_ros.simulation.drive.referee import CRUISE, OFF_ROAD_COST
@@ -144,7 +152,7 @@ def node_specs(arguments: Mapping[str, str]) -> list[NodeSpec]:
 
 def _ungated(values: Mapping[str, str]) -> list[NodeSpec]:
     """The nodes, whose planners send candidates to the imagine node."""
-    simulated, namespace = values["sim"] == "true", namespace_of(values)
+    simulated, namespace = simulates(ARGUMENTS, values), namespace_of(values)
     chosen = {name: values[name] for name in ("model", "backend", "device") if values[name]}
     topics = {name: values[name] for name in ("image", "joint_states", "robot_description", "odom")}
     topics["camera_info"] = beside(values["image"], "camera_info")

@@ -19,7 +19,11 @@ from astra_ros.ranking.prediction_monitor import ExecutedPlan, FrameComparison, 
 
 CURE = (
     "check whether the camera was moved, whether robot_description is that of the robot, and whether the scene has "
-    "something new"
+    "something new; if nothing has changed, train the model on recordings of this robot and camera"
+)
+NO_LIMIT = (
+    "no limit is known for this model, so errors are published without a warning: astra monitor --fit-scenes 0 --write "
+    "computes one for the simulated arms, and none can be computed for a robot of your own"
 )
 
 
@@ -158,5 +162,5 @@ class PredictionWatch:
         if last is None:
             return Status("prediction", OK, "no plan was executed yet", values)
         if limit is None:
-            return Status("prediction", OK, "no limit is known: run astra monitor --write for this model", values)
+            return Status("prediction", OK, NO_LIMIT, values)
         return Status("prediction", OK, "what is seen is what was imagined", values)

@@ -21,7 +21,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from astra_ros.bridge.poses import pose_to_pose
 from astra_ros.bridge.trajectories import joint_state_to_positions, plan_to_trajectory
-from astra_ros.control.motion_candidates import MOST_SEED, Goal, MotionSettings
+from astra_ros.control.motion_candidates import Goal, MotionSettings
 from astra_ros.control.motion_planner import MotionPlanner
 from astra_ros.control.planning_errors import AtGoal, PlanningError
 from astra_ros.control.tool_goals import ToolPose, ToolRegion
@@ -32,7 +32,7 @@ from astra_ros.nodes.imagine.settings import LONGEST_S
 from astra_ros.nodes.planners.proposer import Proposer, RobotStateSettings
 from astra_ros.nodes.qos import LATCHED, best_effort, reliable
 from astra_ros.plans.joint_plan import JointPlan
-from astra_ros.settings import setting
+from astra_ros.settings import MOST_SEED, setting
 from astra_ros.texts import listed
 
 Corner = tuple[float, float, float]

@@ -1,6 +1,5 @@
 """The robot's description of an import: meshes that are not there, broken, or of an absurd size are named at once."""
 
-import argparse
 import warnings
 from dataclasses import replace
 
@@ -9,6 +8,7 @@ import pytest
 from bag_maker import BagMaker, make
 
 from astra_ros.commands import train as command
+from astra_ros.commands.arguments import OneLineParser
 from astra_ros.datasets.dataset import list_episodes, load_episode, read_footers
 from astra_ros.datasets.robot_renders import Drawer, undrawn_notes
 from astra_ros.datasets.rosbag.errors import BagError
@@ -190,7 +190,7 @@ def test_training_says_it_once_before_the_work(bag, tmp_path, monkeypatch, capsy
 
     notes_of(bag, described(tmp_path / "arm.urdf", mesh("package://my_arm/a.stl")))
     monkeypatch.setattr(train, "train_autoencoder", work)
-    parser = argparse.ArgumentParser()
+    parser = OneLineParser()
     command.add_arguments(parser)
     capsys.readouterr()
     with pytest.raises(Begun):

@@ -58,7 +58,7 @@ def test_the_example_file_says_what_is_true(tmp_path):
         ("axes: [x]", "axes: no x", "linear.x"),
         ("topics: {camera: /a}", "'camera': '/a'", "image, camera_info, motion"),
         ("camera_pose: {position: [0, 0, 0], quaternion: [0, 0, 0, 2]}", "camera_pose: {", "of length 1"),
-        ("a: [", "YAML", ""),
+        ("a: [", "YAML", "correct"),
         ("- a", "list", "key: value"),
     ],
 )
@@ -68,3 +68,11 @@ def test_a_wrong_setting_is_named(tmp_path, text, problem, cure):
     with pytest.raises(BagConfigError) as error:
         settings_from_yaml(path)
     assert error.value.thing == str(path) and problem in error.value.problem and cure in error.value.cure
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path):
+    path = tmp_path / "robot.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BagConfigError) as error:
+        settings_from_yaml(path)
+    assert error.value.thing == str(path) and error.value.cure

@@ -37,7 +37,15 @@ def test_a_namespace_has_a_clock_of_its_own():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"speed": "1"}, {"choose": "best"}, {"seed": "-1"}, {"sim": "maybe"}, {"namespace": "a b"}]
+    "wrong",
+    [
+        {"speed": "1"},
+        {"choose": "best"},
+        {"seed": "-1"},
+        {"sim": "maybe"},
+        {"namespace": "a b"},
+        {"seed": "7", "sim": "false"},
+    ],
 )
 def test_arguments_that_cannot_be_are_refused(wrong):
     with pytest.raises(ArgumentError) as caught:

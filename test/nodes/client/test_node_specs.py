@@ -131,6 +131,13 @@ def test_an_argument_that_cannot_be_used_is_named(thing, value):
     assert not (ARGUMENTS.get(thing) and ARGUMENTS[thing].choices) or "panda" in error.value.cure
 
 
+@pytest.mark.parametrize("given", [{"world": "drive"}, {"robot": "kuka"}, {"seed": "7"}])
+def test_an_argument_of_the_simulator_is_refused_on_a_real_robot(given):
+    with pytest.raises(ArgumentError) as error:
+        node_specs({"sim": "false", **given})
+    assert error.value.thing in given and "sim:=false" in error.value.cure
+
+
 def test_every_argument_is_described_and_its_default_is_a_choice():
     for name, argument in ARGUMENTS.items():
         assert len(argument.description) > 10, name

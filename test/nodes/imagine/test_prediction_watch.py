@@ -180,6 +180,16 @@ def test_frames_that_cannot_be_encoded_are_counted_and_the_plan_is_still_followe
     assert watch.status(True).values["frames_lost"] == 2 and len(found) == 2
 
 
+def test_without_a_limit_plans_are_compared_and_the_command_that_computes_one_is_named():
+    watch, found, encoder = watched()
+    watch.attach({})
+    begin(watch)
+    list(film(watch, 0.0, 2.0))
+    watch.compare(encoder)
+    status = watch.status(True)
+    assert found and status.level == OK and "astra monitor --fit-scenes 0 --write" in status.message
+
+
 @pytest.fixture(scope="module")
 def tiny():
     pytest.importorskip("torch")
