@@ -134,7 +134,6 @@ def test_the_demo_has_a_hint_for_every_robot_and_world(name):
         ("bench --model tiny closed-loop", "closed-loop"),
         ("bench closed-loop --robots panda --distance-m 3", "--distance-m"),
         ("bench closed-loop --robots car rover --arm-choices 3", "--arm-choices"),
-        ("eval tiny --no-probe --probe-data data", "--probe-data"),
         ("eval tiny --ranking ranking.json", "--ranking"),
         ("export --model small --out out", "--model"),
         ("export --engine onnx --model small --run runs/tiny", "--run"),

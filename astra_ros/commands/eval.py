@@ -44,10 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from astra_ros.evaluation.evaluate import evaluate
 
-    if not args.pose_probe:
-        refuse_unused(
-            args, ["probes", "probe_data"], "no probe is trained or read", "leave it out, or leave --no-probe out"
-        )
     if not args.out and not args.report:
         refuse_unused(args, ["ranking"], "its figures go into files only", "add --report or --out")
     evaluate(request_of(EvaluationRequest, args))

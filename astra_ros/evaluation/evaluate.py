@@ -145,7 +145,7 @@ def _thing_detectors(request: EvaluationRequest, space: str, clips: HeldOutClips
         paths = list_episodes(request.probe_data, space)
         return {label: thing_detector(paths, label, keep) for label in clips.places}
     except DatasetError as error:
-        if not request.pose_probe:  # then PROBE_DATA need not be there
+        if not request.pose_probe and request.probe_data == EvaluationRequest.probe_data:  # not asked for
             return {}
         raise DatasetError(f"no detector: {error.problem}", thing=error.thing, cure=error.cure) from error
 

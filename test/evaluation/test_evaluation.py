@@ -71,7 +71,7 @@ def test_evaluation_writes_figures_and_a_report(data, model, tmp_path, capsys):
 
 def test_evaluation_without_a_probe_is_quick(data, model, tmp_path):
     probes = tmp_path / "probes"
-    request = EvaluationRequest(model=model, data=data, probe_data=tmp_path, probes=probes, pose_probe=False)
+    request = EvaluationRequest(model=model, data=data, probes=probes, pose_probe=False)
     evaluate(replace(request, horizon=16, clips_per_episode=1, out=tmp_path / "e.json"))
     result = json.loads((tmp_path / "e.json").read_text())
     rows = result["spaces"]["kuka_joints"]["psnr_db"]
@@ -79,6 +79,8 @@ def test_evaluation_without_a_probe_is_quick(data, model, tmp_path):
     assert result["overall"]["near"] is None
     assert result["overall"]["lost_when_shuffled_db"] == rows["model"]["16"] - rows["shuffled"]["16"]
     assert set(result["spaces"]["kuka_joints"]["moving"]) == {"regions that moved"}
+    with refusal(DatasetError, "no detector", "nothing"):
+        evaluate(replace(request, horizon=4, probe_data=tmp_path / "nothing"))
     evaluate(replace(request, horizon=4, probe_data=data))  # things are looked for, poses are not read
     assert [path.name.startswith("kuka_joints_object_position_") for path in probes.iterdir()] == [True]
 
