@@ -180,4 +180,4 @@ def test_calibration_takes_other_scenes_than_those_that_figures_are_stated_of(ca
 @pytest.mark.parametrize("rate", ["1", "-0.1", "nan"])
 def test_a_miss_rate_that_is_none_is_refused(rate, capsys):
     assert cli.main(["rank", "--model", "tiny", "--miss-rate", rate]) != 0
-    assert "miss_rate" in capsys.readouterr().err
+    assert "--miss-rate is " in capsys.readouterr().err

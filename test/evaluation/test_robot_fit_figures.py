@@ -36,7 +36,7 @@ def test_limits_are_measured_and_written(model, tmp_path):
 def test_too_few_scenes_are_refused_with_the_least_number(model, capsys):
     words = ["monitor", "--scenes", "0", "--fit-scenes", "10", "--model", str(model)]
     assert cli.main(words) == 1
-    assert "fit_scenes" in capsys.readouterr().err
+    assert "--fit-scenes is 10" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
