@@ -135,6 +135,8 @@ def test_the_demo_has_a_hint_for_every_robot_and_world(name):
         ("bench closed-loop --robots panda --distance-m 3", "--distance-m"),
         ("bench closed-loop --robots car rover --arm-choices 3", "--arm-choices"),
         ("eval tiny --ranking ranking.json", "--ranking"),
+        ("train --stage dynamics --lpips-weights alexnet.ckpt", "--lpips-weights"),
+        ("train --from tiny --compositor-steps 0 --lpips-weights alexnet.ckpt", "--lpips-weights"),
         ("export --model small --out out", "--model"),
         ("export --engine onnx --model small --run runs/tiny", "--run"),
         ("monitor --scenes 0 --tests 3", "--tests"),

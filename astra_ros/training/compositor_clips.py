@@ -71,8 +71,10 @@ class CompositorClips:
         self.clips: list[ImaginedClip] = []
         jobs = list(_batches(data, rng, min(CLIPS, math.ceil(frames / settings.horizon))))
         for picks in tqdm(jobs, unit="batch", desc="imagine", disable=not progress):
-            with torch.inference_mode(), mixed_precision(self.device):
-                latents = imagine_clips(astra, data.clip(*zip(*picks)).to(self.device))
+            with torch.inference_mode():
+                with mixed_precision(self.device):
+                    latents = imagine_clips(astra, data.clip(*zip(*picks)).to(self.device)).float()
+                # in 32 bits, as when the model is used
                 decoded = astra.autoencoder.decode(latents.flatten(0, 1)).unflatten(0, latents.shape[:2])
             self.clips += [
                 self._clip(data, index, start, frames_of[index], decoded[row])

@@ -13,9 +13,8 @@ from astra_ros.world_model.compositor import Compositor
 from astra_ros.world_model.config import RENDER_CHANNELS
 
 ENOUGH_DB = 30.0  # an image of this PSNR counts half as much as its share of decibels
-# Weights of the errors beside that in decibels: what the discriminator says of a picture, how far its features of the
-# picture are from those of the truth, and LPIPS.
-ADVERSARIAL, FEATURES, PERCEPTUAL = 0.1, 4.0, 4.0
+# Weights of the losses beside that in decibels.
+ADVERSARIAL, FEATURE_MATCHING, PERCEPTUAL = 0.1, 4.0, 4.0
 
 
 class Discriminator(nn.Module):
@@ -50,7 +49,7 @@ class Discriminator(nn.Module):
         return levels, self.out(x)
 
 
-class Painter(nn.Module):
+class CompositorGan(nn.Module):
     """A compositor, and the discriminator that it learns from; only the compositor is kept."""
 
     def __init__(self, compositor: Compositor):
@@ -59,15 +58,15 @@ class Painter(nn.Module):
         self.discriminator = Discriminator()
 
 
-class CompositorLoss(Losses[Painter]):
-    """Squared error of each image relative to its present value, nearly the mean in decibels, and what a discriminator
-    says: its features of the drawn image shall be those of the truth, and it shall take it for a camera's.
+class CompositorLoss(Losses[CompositorGan]):
+    """Squared error of each image relative to its present value, nearly the mean in decibels; an adversarial loss; and
+    feature matching: the discriminator's features of the drawn image shall be those of the truth (Wang et al. 2018).
 
     Squared error alone has an image fade to the mean wherever the future is not certain. The discriminator learns in
-    the same step, by the hinge loss. `lpips` adds a third judge, which has seen photographs.
+    the same step, by the hinge loss. With `lpips`, that distance to the truth counts, too.
     """
 
-    def __init__(self, model: Painter, lpips: Lpips | None = None):
+    def __init__(self, model: CompositorGan, lpips: Lpips | None = None):
         super().__init__(model)
         self.lpips = lpips
 
@@ -82,18 +81,18 @@ class CompositorLoss(Losses[Painter]):
         own = error(made)
         decibels = (own / (own.detach() + 10 ** (-ENOUGH_DB / 10))).mean()
 
-        judge = self.model.discriminator.requires_grad_(False)
-        features, taken_for_real = judge(made, *given)
+        discriminator = self.model.discriminator.requires_grad_(False)
+        features, logits = discriminator(made, *given)
         with torch.no_grad():
-            wanted, _ = judge(truth, *given)
-        likeness = sum((a - b).abs().mean() for a, b in zip(features, wanted))
+            wanted, _ = discriminator(truth, *given)
+        matching = sum((a - b).abs().mean() for a, b in zip(features, wanted))
 
-        judge.requires_grad_(True)
-        real, drawn = judge(truth, *given)[1].float(), judge(made.detach(), *given)[1].float()
-        judging = F.relu(1 - real).mean() + F.relu(1 + drawn).mean()
+        discriminator.requires_grad_(True)
+        real, drawn = discriminator(truth, *given)[1].float(), discriminator(made.detach(), *given)[1].float()
+        hinge = F.relu(1 - real).mean() + F.relu(1 + drawn).mean()
 
-        loss = decibels + FEATURES * likeness - ADVERSARIAL * taken_for_real.float().mean() + judging
-        parts = {"features": likeness, "discriminator": judging}
+        loss = decibels + FEATURE_MATCHING * matching - ADVERSARIAL * logits.float().mean() + hinge
+        parts = {"feature_matching": matching, "discriminator": hinge}
         if self.lpips is not None:
             parts["lpips"] = self.lpips.distance(made, truth).mean()
             loss = loss + PERCEPTUAL * parts["lpips"]

@@ -85,11 +85,10 @@ class Lpips:
 
     def distance(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """LPIPS of each pair, [N]; with gradients, and without the checks of `__call__`."""
-        distances = [
-            functional.conv2d((x - y).square(), head).mean((1, 2, 3))
-            for x, y, head in zip(self._layers(a), self._layers(b), self._heads)
-        ]
-        return sum(distances, torch.zeros(1, device=self.device))
+        with torch.autocast(a.device.type, enabled=False):  # 16 bits would leave few digits of small differences
+            layers = zip(self._layers(a.float()), self._layers(b.float()), self._heads)
+            distances = [functional.conv2d((x - y).square(), head).mean((1, 2, 3)) for x, y, head in layers]
+            return sum(distances, torch.zeros(1, device=self.device))
 
     @torch.inference_mode()
     def __call__(self, frames_a, frames_b, batch: int = 64) -> np.ndarray:

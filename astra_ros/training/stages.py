@@ -15,7 +15,7 @@ from astra_ros.datasets.robot_renders import Drawer
 from astra_ros.training.augmentation import recoloured
 from astra_ros.training.clips import Clip, ClipSettings, LatentDataset, frames_to_tensor
 from astra_ros.training.compositor_clips import CompositorClips
-from astra_ros.training.compositor_loss import CompositorLoss, Painter
+from astra_ros.training.compositor_loss import CompositorGan, CompositorLoss
 from astra_ros.training.distributed import TrainingProcesses
 from astra_ros.training.export import Embodiments, write_embodiments
 from astra_ros.training.initial_model import with_rendered
@@ -233,7 +233,8 @@ def train_compositor(training: Training, astra: Astra, trained_on: Embodiments, 
     """Train on what the finished dynamics imagine, with `lpips` if that is given; returns the compositor."""
     settings, processes = training.settings, training.processes
     assert astra.compositor is not None
-    module = Painter(astra.compositor).requires_grad_(True)
+    torch.manual_seed(settings.seed)  # whatever ran before, so that a resumed training has the same discriminator
+    module = CompositorGan(astra.compositor).requires_grad_(True)
     module = module.to(processes.device, memory_format=layout(processes))  # type: ignore[call-overload]
     job = Job(
         "compositor",

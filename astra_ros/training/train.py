@@ -34,8 +34,8 @@ from astra_ros.world_model.config import preset
 def train(request: TrainRequest) -> Path | None:
     """Train up to the last stage; returns the folder of the finished model, or None if only the autoencoder is trained.
 
-    Every stage goes on from its checkpoint. Raises DatasetError, TrainingError, ModelError or OutputError where the
-    data, the settings, a model or a folder cannot be used.
+    Every stage goes on from its checkpoint. Raises DatasetError, TrainingError, ModelError, MetricError or OutputError
+    where the data, the settings, a model, the weights of LPIPS or a folder cannot be used.
     """
     settings, named = request.settings, STAGES if request.stage == "all" else STAGES[: STAGES.index(request.stage) + 1]
     stages = [name for name in named if getattr(settings, f"{name}_steps")]

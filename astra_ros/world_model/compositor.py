@@ -18,8 +18,7 @@ class Compositor(nn.Module):
     changed. The observed image is sharp. This network estimates for every pixel how much of the observed image still
     holds, and draws the rest: what moved has the look that it had in the observed image, and the robot's place, then
     and now, is known from its description (kinematic conditioning). It is a U-Net whose coarsest cells are those of
-    the latents, so it sees about half of an image of 128 x 128 pixels around each pixel. Untrained, it changes
-    almost nothing.
+    the latents, so a pixel may depend on all of an image of 128 x 128. Untrained, it changes almost nothing.
     """
 
     WIDTHS = (32, 64, 96)  # channels at 1/2, 1/4 and 1/8 of the image's size

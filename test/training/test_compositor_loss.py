@@ -4,16 +4,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from astra_ros.training.compositor_loss import CompositorLoss, Discriminator, Painter
+from astra_ros.training.compositor_loss import CompositorGan, CompositorLoss, Discriminator
 from astra_ros.world_model.compositor import Compositor
 
 SIZE = 16
 
 
 @pytest.fixture
-def painter():
+def gan():
     torch.manual_seed(0)
-    made = Painter(Compositor()).eval()  # spectral norms stay as they are
+    made = CompositorGan(Compositor()).eval()  # spectral norms stay as they are
     torch.nn.init.normal_(made.compositor.out.weight, std=0.05)
     return made
 
@@ -28,31 +28,31 @@ def gradients(module):
     return torch.cat([parameter.grad.flatten() for parameter in module.parameters()])
 
 
-def test_the_discriminator_learns_only_to_tell_pictures_from_camera_images(painter):
+def test_the_discriminator_learns_only_to_tell_pictures_from_camera_images(gan):
     decoded, seen, known, robot, truth = batch()
-    CompositorLoss(painter)(decoded, seen, known, robot, truth)[0].backward()
-    whole = gradients(painter.discriminator)
-    painter.zero_grad()
+    CompositorLoss(gan)(decoded, seen, known, robot, truth)[0].backward()
+    whole = gradients(gan.discriminator)
+    gan.zero_grad()
     given = seen, known, robot[:, :3]
-    made = painter.compositor.raw(decoded, seen, known, robot).detach()
-    real, drawn = painter.discriminator(truth, *given)[1], painter.discriminator(made, *given)[1]
+    made = gan.compositor.raw(decoded, seen, known, robot).detach()
+    real, drawn = gan.discriminator(truth, *given)[1], gan.discriminator(made, *given)[1]
     (F.relu(1 - real).mean() + F.relu(1 + drawn).mean()).backward()
-    torch.testing.assert_close(whole, gradients(painter.discriminator))
+    torch.testing.assert_close(whole, gradients(gan.discriminator))
     assert whole.abs().max() > 0
 
 
-def test_the_compositor_learns_to_be_taken_for_a_camera(painter):
+def test_the_compositor_learns_to_be_taken_for_a_camera(gan):
     """A small step along its gradient brings the picture nearer to the truth, and nearer to what passes."""
     given = batch()
-    loss = CompositorLoss(painter)
+    loss = CompositorLoss(gan)
     before, parts = loss(*given)
     before.backward()
     with torch.no_grad():
-        for parameter in painter.compositor.parameters():
-            parameter -= 1e-3 * parameter.grad / gradients(painter.compositor).norm()
+        for parameter in gan.compositor.parameters():
+            parameter -= 1e-3 * parameter.grad / gradients(gan.compositor).norm()
     _, after = loss(*given)
-    assert after["features"] < parts["features"] and after["psnr_db"] > parts["psnr_db"]
-    assert all(parameter.requires_grad for parameter in painter.parameters())
+    assert after["feature_matching"] < parts["feature_matching"] and after["psnr_db"] > parts["psnr_db"]
+    assert all(parameter.requires_grad for parameter in gan.parameters())
 
 
 def test_a_discriminator_sees_what_is_known_of_an_image():
