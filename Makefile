@@ -25,7 +25,7 @@ unexport PYTHONPATH PYTHONHOME _ROS_WHEELS_BOOTSTRAP_COMPLETE COLCON_PREFIX_PATH
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.installed  ## imagine and score a simulated robot's plans [ROBOT=kuka SEED=1003 LOOP=1 WORLD=drive OUT=out ARGS=...]
+demo: $(VENV)/.installed  ## imagine and score a simulated robot's plans [ROBOT=kuka, SEED=1003, LOOP=1, LOOP=1 WORLD=drive, OUT=out, ARGS=...]
 	@$(VENV)/bin/astra demo --out $(OUT) $(if $(ROBOT),--robot $(ROBOT)) $(if $(SEED),--seed $(SEED)) $(if $(LOOP),--loop) $(if $(WORLD),--world $(WORLD)) $(ARGS)
 
 # Two processes: the native libraries of planners, runtimes and ROS need not get on with each other.

@@ -1,7 +1,7 @@
 """The imagine node: what will the camera see if a plan is executed, and is the plan a good idea?
 
-This file declares, subscribes and publishes; `core.py` decides. Callbacks store inputs, and one thread owns the model
-and works on the newest of them.
+Topics and parameters: docs/topics.md, docs/parameters.md. This file declares, subscribes and publishes; `core.py`
+decides. Callbacks store inputs, and one thread owns the model and works on the newest of them.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class Imagine:
             # Raw: the bytes are handed on as they came if this plan wins.
             adapter, topic = adapters[name], self._settings.relative_topics[name]
             plans = listen(adapter.message, topic, partial(core.on_plan, name), reliable(2 * source.keep), raw=True)
-            watch(topic, plans, cure=adapter.advice)
+            watch(topic, plans, needed=len(adapters) == 1, cure=adapter.advice)
 
     @property
     def _compressed(self) -> bool:
