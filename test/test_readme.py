@@ -107,7 +107,9 @@ def test_tables_show_the_numbers_of_the_files(tmp_path):
             "spaces/panda_joints/psnr_db/model": {"1": 20.04, "4": 15.0},
             "spaces/panda_joints/ssim/model": {"1": 0.625, "4": 0.5},
             "spaces/panda_joints/lpips/model": {"16": 0.125},
-            "spaces/panda_joints": {"following": dict.fromkeys(FRAMES, {"mean_error_m": 0.034, "near": 0.8})},
+            "spaces/panda_joints": {
+                "following": dict.fromkeys([*FRAMES, "real frames"], {"mean_error_m": 0.034, "near": 0.8})
+            },
             "spaces/panda_joints/still": {"share": 0.125, "psnr_db": 31.0},
             "spaces/panda_joints/object_error_m": {"16": 0.057},
             "spaces/panda_joints/events/obstacle_contact": {"auroc": 0.9},
