@@ -141,15 +141,13 @@ def _thing_detectors(request: EvaluationRequest, space: str, clips: HeldOutClips
     if not clips.places:
         return {}
     keep = request.probes or request.probe_data / "probes"
+    paths: list[Path] = []
     try:
         paths = list_episodes(request.probe_data, space)
-    except DatasetError:
-        if not request.pose_probe and request.probe_data == EvaluationRequest.probe_data:  # nobody asked for it
-            return {}
-        raise
-    try:
         return {label: thing_detector(paths, label, keep) for label in clips.places}
     except DatasetError as error:
+        if not paths and not request.pose_probe and request.probe_data == EvaluationRequest.probe_data:
+            return {}  # nobody asked for it
         raise DatasetError(f"no detector: {error.problem}", thing=error.thing, cure=error.cure) from error
 
 

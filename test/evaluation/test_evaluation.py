@@ -79,7 +79,7 @@ def test_evaluation_without_a_probe_is_quick(data, model, tmp_path):
     assert result["overall"]["near"] is None
     assert result["overall"]["lost_when_shuffled_db"] == rows["model"]["16"] - rows["shuffled"]["16"]
     assert set(result["spaces"]["kuka_joints"]["moving"]) == {"regions that moved"}
-    with refusal(DatasetError, "no detector", "nothing"):
+    with refusal(DatasetError, "nothing", "no detector"):
         evaluate(replace(request, horizon=4, probe_data=tmp_path / "nothing"))
     evaluate(replace(request, horizon=4, probe_data=data))  # things are looked for, poses are not read
     assert [path.name.startswith("kuka_joints_object_position_") for path in probes.iterdir()] == [True]
