@@ -91,14 +91,14 @@ def test_a_stage_of_an_older_version_is_named_and_can_be_made_anew(data, tmp_pat
     with safe_open(path, "pt") as file:
         metadata = file.metadata()
     tensors = {
-        name: value[:, :40].contiguous() if name.endswith("body.0.weight") else value
+        name: value[:, :40].contiguous() if name.endswith("compositor.stem.1.weight") else value
         for name, value in load_file(path).items()
     }
     save_file(tensors, path, metadata)
     for more in ((), ("--compositor-steps", "9")):  # as another release's default may be
         with refusal(CheckpointError, "compositor.safetensors", "older version"):
             train.run(arguments(data, tmp_path / "run", *more))
-    with refusal(TrainingError, "run", "older version", "compositor.body.0"):
+    with refusal(TrainingError, "run", "older version", "compositor.stem.1"):
         export.run(exporting(tmp_path / "run", tmp_path / "model"))
     path.unlink()
     train.run(arguments(data, tmp_path / "run"))
