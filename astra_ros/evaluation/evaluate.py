@@ -147,7 +147,7 @@ def _thing_detectors(request: EvaluationRequest, space: str, clips: HeldOutClips
         return {label: thing_detector(paths, label, keep) for label in clips.places}
     except DatasetError as error:
         if not paths and not request.pose_probe and request.probe_data == EvaluationRequest.probe_data:
-            return {}  # nobody asked for it
+            return {}  # the default folder need not be there
         raise DatasetError(f"no detector: {error.problem}", thing=error.thing, cure=error.cure) from error
 
 

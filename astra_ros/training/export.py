@@ -122,8 +122,8 @@ def averaged_model(run: Path) -> Astra:
     compositor = run / "compositor.safetensors"
     config["compositing"] = compositor.exists()
     if config["compositing"]:
-        painter, _ = _read(compositor)
-        weights |= {name: value for name, value in painter.items() if name.startswith("compositor.")}
+        trained, _ = _read(compositor)
+        weights |= {name: value for name, value in trained.items() if name.startswith("compositor.")}
     model = Astra(AstraConfig.from_dict(config))
     try:
         model.load_state_dict(weights)
