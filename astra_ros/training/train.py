@@ -40,6 +40,7 @@ def train(request: TrainRequest) -> Path | None:
     settings, named = request.settings, STAGES if request.stage == "all" else STAGES[: STAGES.index(request.stage) + 1]
     stages = [name for name in named if getattr(settings, f"{name}_steps")]
     budget = TimeBudget(settings.minutes, stages) if settings.minutes else None
+    request.initial.began_with()  # a model that is missing is named before the data are read
     paths = list_episodes(request.data)
     data = check_episodes(request.data, read_footers(paths))
     if stages[-1:] not in ([], ["autoencoder"]):

@@ -47,6 +47,14 @@ def test_episodes_that_are_too_short_for_the_horizon_are_refused_before_the_auto
     assert "1000" in error.value.problem and error.value.cure and not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("flag", ["--from", "--autoencoder"])
+def test_a_model_that_is_missing_is_named_before_the_data_are_read(tmp_path, flag):
+    with refusal(ModelError, "model 'tniy'"):
+        words = ("--autoencoder-steps", 0) if flag == "--autoencoder" else ()
+        train.run(parsed(train, flag, "tniy", "--data", tmp_path / "nothing", "--out", tmp_path / "run", *words))
+    assert not (tmp_path / "run").exists()
+
+
 def test_asking_leaves_nothing_behind_and_changes_nothing(tmp_path):
     (tmp_path / "there.json").write_text("mine")
     check_writable(None, tmp_path / "there.json", tmp_path / "new" / "result.json")
