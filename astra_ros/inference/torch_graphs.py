@@ -67,7 +67,6 @@ class _Examples:
         self.latents = torch.zeros(self.PLANS, *card.latent_shape)
         self.images = torch.zeros(self.PLANS, *card.image_size, 3, dtype=torch.uint8)
         self.poses = torch.eye(4).repeat(self.PLANS, 1, 1)
-        self.tokens = torch.zeros(self.PLANS, config.tokens_per_frame, config.hidden_dim)
 
     def encode(self) -> Graph:
         return Graph("encode", _Encode(self.network), {"images": self.images}, ("latents",), {"images": {0: ROWS}})
@@ -129,7 +128,9 @@ class _Examples:
         return Graph(name, module, inputs, ("prediction", "log_error", "features"), free)
 
     def outcomes(self, names: tuple[str, ...]) -> Graph:
-        return Graph("outcomes", _Outcomes(self.network), {"features": self.tokens}, names, {"features": {0: ROWS}})
+        shape = self.PLANS, self.card.network.features_per_frame, self.card.network.hidden_dim
+        inputs: dict[str, Tensor | list[Tensor]] = {"features": torch.zeros(shape)}
+        return Graph("outcomes", _Outcomes(self.network), inputs, names, {"features": {0: ROWS}})
 
     def reproject(self, space: str) -> Graph:
         inputs: dict[str, Tensor | list[Tensor]] = {"image": self.images[0], "poses": self.poses}

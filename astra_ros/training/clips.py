@@ -17,6 +17,7 @@ from astra_ros.datasets.episode import DatasetError, Episode
 from astra_ros.datasets.object_cells import object_cells
 from astra_ros.datasets.robot_renders import Drawer
 from astra_ros.inference.torch_camera import inverse_depth_camera
+from astra_ros.outcomes import OBJECT_POSITION
 from astra_ros.plans.action_spaces import ActionSpace, action_space_class
 from astra_ros.training.precision import mixed_precision
 from astra_ros.training.resident_episodes import LatentEpisode, ResidentEpisodes
@@ -78,6 +79,7 @@ class Clip:
     rendered: Tensor | None = None  # bool [B], whether the clip has robot renders
     reprojected: Tensor | None = None  # [B, H, C + 1, h, w] the newest frame, seen from each future camera pose
     poses_known: Tensor | None = None  # bool [B], whether those camera poses are known
+    object_places: Tensor | None = None  # [B, T + H, 3] m, where the object is, NaN where unknown
     object_cells: Tensor | None = None  # [B, H, h, w], how much a cell shows of the object, or did, 0..1
 
     def to(self, device: torch.device) -> Clip:
@@ -196,7 +198,7 @@ class LatentDataset:
                 shape = (*future.shape, *self.settings.drawer.shape)
                 robot_renders = torch.zeros(shape, dtype=torch.uint8, device=device)
         reprojected, poses_known = self._reprojected(episodes, starts)
-        cells = self.resident.object_cells
+        cells, label = self.resident.object_cells, self.resident.outcomes.get(OBJECT_POSITION)
         return Clip(
             latents=self.resident.latents[rows].float(),
             actions=self.resident.actions[future - 1],
@@ -206,6 +208,7 @@ class LatentDataset:
             rendered=rendered,
             reprojected=reprojected,
             poses_known=poses_known,
+            object_places=None if label is None else label[rows],
             # Where the object is, and where it was when last observed.
             object_cells=torch.maximum(cells[future], cells[rows[:, window - 1 : window]]),
         )

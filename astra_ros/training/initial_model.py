@@ -6,11 +6,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+from torch.nn import functional as F
+
 from astra_ros.datasets.dataset import continuous_joints_of
 from astra_ros.datasets.episode import DatasetError
 from astra_ros.datasets.robot_renders import cameras_of, held_joints_of
 from astra_ros.inference.card import ModelCard, model_directory
 from astra_ros.inference.torch_engine import load_network
+from astra_ros.outcomes import OBJECT_POSITION, TOOL_POSITION
 from astra_ros.plans.action_spaces import ActionSpace
 from astra_ros.training.clips import measure
 from astra_ros.training.depth_prior import moving_cameras_of
@@ -21,6 +25,7 @@ from astra_ros.training.requests import ABLATIONS, InitialModel
 from astra_ros.training.training_data import TrainingData, pixels
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.config import preset
+from astra_ros.world_model.denoiser import OutcomeHeads
 from astra_ros.world_model.one_pass import one_pass, one_pass_config
 from astra_ros.world_model.resize import resized
 
@@ -42,6 +47,8 @@ def begin(
             raise TrainingError(problem, thing=out / SPACES_FILE, cure="train into another folder")
     else:
         model, trained_on = _new_model(initial, data, stored, horizon)
+    if initial.object_token:
+        model = _with_object_token(model)
     model = _for_horizon(model, initial, horizon)
     if model.config.drawing:
         finished = stored is not None and (out / "dynamics.safetensors").exists()
@@ -73,6 +80,30 @@ def _for_horizon(model: Astra, initial: InitialModel, horizon: int) -> Astra:
     return model
 
 
+def _with_object_token(model: Astra) -> Astra:
+    """The same network with an `ObjectToken`.
+
+    All other weights are kept, but for the heads of object and tool: these begin at no movement, since they now add to
+    the token's places. Attention is shared with one more token, so the network computes nearly what it did.
+    """
+    if model.config.object_token:
+        return model
+    made = Astra(replace(model.config, object_token=True))
+    weights = model.state_dict()
+    name = "outcome_heads.mlp.0.weight"
+    if model.outcome_heads is not None:
+        weights[name] = F.pad(weights[name], (0, model.config.hidden_dim))
+        sizes = [OutcomeHeads.SIZES[name] for name in model.outcome_heads.names]
+        moved = [name in (OBJECT_POSITION, TOOL_POSITION) for name in model.outcome_heads.names]
+        rows = torch.tensor(moved).repeat_interleave(torch.tensor(sizes))
+        for last in ("outcome_heads.mlp.2.weight", "outcome_heads.mlp.2.bias"):
+            weights[last] = weights[last].clone()
+            weights[last][rows] = 0
+    _, unexpected = made.load_state_dict(weights, strict=False)
+    assert not unexpected
+    return made.train(model.training)
+
+
 def _stored(initial: InitialModel, data: TrainingData, out: Path) -> Embodiments | None:
     """What the folder's training was begun on, if it was."""
     began_with, path = initial.began_with(), out / SPACES_FILE
@@ -96,6 +127,8 @@ def _new_model(
     config = preset(initial.preset)
     if initial.one_pass:
         config = one_pass_config(config, horizon)
+    if initial.object_token:
+        config = replace(config, object_token=True)
     spaces: tuple[ActionSpace, ...]
     if stored:
         spaces, outcomes = stored.spaces, stored.outcomes

@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from astra_ros.outcomes import EVENTS, NEAREST_OBSTACLE
+from astra_ros.outcomes import EVENTS
 from astra_ros.training.clips import Clip
-from astra_ros.training.settings import TrainSettings
+from astra_ros.training.outcome_loss import LossWeights, outcome_loss, places_loss
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.denoiser import Memory
 from astra_ros.world_model.diffusion import FlowMatching, snr_weighted_mse
@@ -28,32 +27,6 @@ from astra_ros.world_model.rollout import (
 )
 
 
-class LossWeights(NamedTuple):
-    object_cells: float = 0.0  # extra weight of the cells that show the object; every cell has 1
-    moved: float = 0.0  # extra weight of the cells that change from what is known of them beforehand
-    error: float = 0.03  # the expected-error head
-    events: float = 0.2  # the heads of contacts and of leaving the road
-    positions: float = 0.2  # the heads of object and tool
-    nearest_obstacle: float = 0.01  # jumps from one obstacle to another, so it can hardly be predicted
-
-    @classmethod
-    def of_settings(cls, settings: TrainSettings) -> LossWeights:
-        usual, more = cls(), settings.outcome_weight
-        return cls(
-            settings.object_weight,
-            settings.moved_weight,
-            usual.error,
-            more * usual.events,
-            more * usual.positions,
-            more * usual.nearest_obstacle,
-        )
-
-    def of(self, outcome: str) -> float:
-        if outcome in EVENTS:
-            return self.events
-        return self.nearest_obstacle if outcome == NEAREST_OBSTACLE else self.positions
-
-
 class Prepared(NamedTuple):
     """Clips as the model gets them: with a noisy history and encoded conditions."""
 
@@ -65,6 +38,7 @@ class Prepared(NamedTuple):
     robot_tokens: Tensor | None  # [B, H, L, D] the robot rendered along the plan
     reprojected: Tensor | None  # [B, H, C + 1, h, w] the newest frame, seen from each future camera pose
     age: Tensor  # [H] steps since the newest observed frame
+    every_condition: Tensor  # [B, H, D] `condition` of every step, also where the frames are at a stride
 
     def remember(self, model: Astra) -> Memory:
         """The memory: attention sees the noisy history, but the latents that are moved are clean."""
@@ -163,7 +137,7 @@ def prepare(
     history = seen + level * _noise_like(seen, generator)
     age = torch.arange(1, horizon + 1, device=device).float()
     plan = PlanConditions(age, actions[:, None]).at(kept)
-    return Prepared(history, target, newest, before, plan.condition[:, 0], robot_tokens, reprojected, plan.age)
+    return Prepared(history, target, newest, before, plan.condition[:, 0], robot_tokens, reprojected, plan.age, actions)
 
 
 def coarse_labels(clip: Clip, stride: int) -> Clip:
@@ -221,8 +195,11 @@ def one_step_loss(
     noisy = model.process.add_noise(target, noise, time)
     frame = ready.context(chunk, newest, before, corruption, level)
     denoised = model.denoise(noisy, time, frame, ready.remember(model))
+    own = places_loss(model, ready.every_condition, clip, weights)
     clip = clip if stride == 1 else coarse_labels(clip, stride)
-    return _loss(model, Pass(denoised, noisy, noise, time), target, clip, _cell_weights(ready, clip, weights), weights)
+    done = Pass(denoised, noisy, noise, time)
+    loss, parts = _loss(model, done, target, clip, _cell_weights(ready, clip, weights), weights)
+    return loss + sum(own.values()), parts | {name: part.detach() for name, part in own.items()}
 
 
 def rollout_loss(
@@ -303,7 +280,7 @@ def _loss(
     parts = {"latent": denoising, "error": weights.error * expected}
     if model.outcome_heads is not None:
         for name, value in model.outcome_heads(denoised.features).items():
-            parts[name] = _outcome_loss(name, value, clip.outcomes[name], weights)
+            parts[name] = outcome_loss(name, value, clip.outcomes[name], weights, model.config.object_token)
     return sum(parts.values()), {name: part.detach() for name, part in parts.items()}
 
 
@@ -319,16 +296,3 @@ def balanced(error_B: Tensor, spaces_B: Tensor) -> Tensor:
     own = own.index_add(0, spaces_B, error_B.detach()) / count.clamp_min(1)
     weight = error_B.detach().mean() / own[spaces_B].clamp_min(1e-6)
     return (weight * error_B).mean()
-
-
-def _outcome_loss(name: str, value: Tensor, truth: Tensor, weights: LossWeights) -> Tensor:
-    """The loss of one head over the frames with a label; 0 without such frames."""
-    known = truth.isfinite()
-    truth = torch.where(known, truth, 0)
-    if name in EVENTS:
-        loss = F.binary_cross_entropy_with_logits(value, truth, reduction="none")
-    else:
-        # Errors are in units of 5 cm near the robot, and of 5 % of the distance beyond 1 m.
-        scale = 0.05 * truth.norm(dim=-1, keepdim=True).clamp_min(1.0)
-        loss = F.smooth_l1_loss(value / scale, truth / scale, reduction="none")
-    return weights.of(name) * (loss * known).sum() / known.sum().clamp_min(1)

@@ -59,6 +59,11 @@ class InitialModel:
         "a network that imagines all --horizon frames of a clip in one pass, for any preset but paper. It is trained "
         "without rollouts. With --from, a model that imagines frame by frame gives it its weights",
     )
+    object_token: bool = setting(
+        False,
+        "give every frame one more token, which knows where the object was and where the action takes the tool, for "
+        "robots whose episodes label both; with --from, a model without it gets it",
+    )
     without: Sequence[str] = setting(
         (),
         "leave a part of the network out, to measure what it contributes: " + ", ".join(ABLATIONS),

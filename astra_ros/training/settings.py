@@ -51,6 +51,12 @@ class TrainSettings(OptimiserSettings):
     autoencoder_steps: int = _number(8000, "optimiser steps of the autoencoder; 0 leaves it unchanged")
     autoencoder_batch: int = _number(32, BATCH, 1)
     autoencoder_rate: float = _number(1e-3, RATE, 1e-8, 1.0)
+    places_steps: int = _number(
+        600,
+        "optimiser steps of a new object token by itself, before the dynamics, where episodes label object and tool",
+    )
+    places_batch: int = _number(256, BATCH, 1)
+    places_rate: float = _number(2e-3, RATE, 1e-8, 1.0)
     dynamics_steps: int = _number(10000, "optimiser steps of the dynamics")
     dynamics_batch: int = _number(16, "clips of a step, over all processes", 1)
     dynamics_rate: float = _number(5e-4, RATE, 1e-8, 1.0)

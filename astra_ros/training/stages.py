@@ -21,6 +21,7 @@ from astra_ros.training.export import Embodiments, write_embodiments
 from astra_ros.training.initial_model import with_rendered
 from astra_ros.training.losses import LossWeights, one_step_loss, rollout_loss
 from astra_ros.training.lpips import Lpips
+from astra_ros.training.places import LabelledPlaces, PlacesLoss
 from astra_ros.training.settings import TrainSettings
 from astra_ros.training.time_budget import StageClock, TimeBudget
 from astra_ros.training.trainer import Job, Losses, Trainer
@@ -39,6 +40,7 @@ AUTOENCODER_NETWORK = (
     "encoder_depths",
     "decoder_depths",
 )
+PLACES_SHARE = 0.1  # of the time that is left when an object token begins to learn its places
 RECOLOURED = 4  # one frame in so many is recoloured for the autoencoder
 
 
@@ -181,6 +183,12 @@ def train_dynamics(
     def stride_of(step: int) -> int:
         return config.strides[step % len(config.strides)]
 
+    train, aside = training.data.split()
+    clips = replace(training.clips(model, trained_on, training.drawer(model)), starts_every=settings.starts_every)
+    data = None
+    if config.object_token and not (training.folder / "dynamics.safetensors").exists() and new_places(training, model):
+        data = LatentDataset(clips, train, model.autoencoder, processes.first)
+        train_places(training, model, data)
     network = config.to_dict()
     del network["compositing"]  # the compositor is trained afterwards
     job = Job(
@@ -212,9 +220,8 @@ def train_dynamics(
         model.denoiser.compile(dynamic=False)
     if trainer.finished:
         return trainer.run(), trained_on
-    train, aside = training.data.split()
-    clips = replace(training.clips(model, trained_on, training.drawer(model)), starts_every=settings.starts_every)
-    data = LatentDataset(clips, train, model.autoencoder, processes.first)
+    if data is None:
+        data = LatentDataset(clips, train, model.autoencoder, processes.first)
     trained_on = with_rendered(trained_on, data.rendered_spaces, train)
     validation = None
     if processes.first:
@@ -227,6 +234,36 @@ def train_dynamics(
         return data.sample(batch_size, generator).to(processes.device), is_rollout(step), stride_of(step), generator
 
     return trainer.run(batch_of, validation), trained_on
+
+
+def new_places(training: Training, model: Astra) -> bool:
+    """Whether there is an object token to be trained by itself first: one that nothing was trained with."""
+    token, steps = model.denoiser.object_token, training.settings.places_steps
+    return token is not None and steps > 0 and not token.embed_places.weight.any()
+
+
+def train_places(training: Training, model: Astra, data: LatentDataset) -> None:
+    """Train the object token by itself, if the episodes tell what it should know."""
+    settings, processes = training.settings, training.processes
+    token, places = model.denoiser.object_token, LabelledPlaces(data, model)
+    if token is None or not places:
+        return
+    job = Job(
+        "places",
+        PlacesLoss(token),
+        settings,
+        model.config.to_dict(),
+        reads=("minutes",),
+        belongs_to={"autoencoder": hash_of(model.autoencoder), "actions": hash_of(model.action_encoder)},
+        continues=True,
+        clock=StageClock(training.budget, PLACES_SHARE) if training.budget else None,
+    )
+    batch_size = processes.share(settings.places_batch)
+
+    def batch_of(_, generator):
+        return tuple(part.to(processes.device) for part in places.sample(batch_size, generator))
+
+    model.denoiser.object_token = Trainer(job, training.folder, processes).run(batch_of).requires_grad_(True)
 
 
 def train_compositor(training: Training, astra: Astra, trained_on: Embodiments, lpips: Lpips | None) -> Compositor:

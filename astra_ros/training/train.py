@@ -69,6 +69,8 @@ def _train(
     claim(request.out, processes.first)
     torch.manual_seed(settings.seed)
     model, trained_on = begin(request.initial, data, request.out, processes, settings.horizon)
+    if model.config.object_token:
+        processes.share(settings.places_batch)
     if processes.first:
         write_facts(request.out, data)
         if model.config.drawing and last != "autoencoder":

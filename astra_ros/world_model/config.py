@@ -43,6 +43,7 @@ class AstraConfig:
     residual: bool = True  # flow only: predict the change, not the latent
     displacements: int = 0  # places that a cell may come from; 0: its own
     observed_displacements: int = 0  # and places in the last observed (reprojected) latent
+    object_token: bool = False  # a token a frame that knows where the object was and where the tool is
     outcomes: tuple[str, ...] = OUTCOMES
 
     # the diffusion process
@@ -107,6 +108,11 @@ class AstraConfig:
     def tokens_per_frame(self) -> int:
         _, rows, cols = self.latent_shape
         return (rows // self.patch) * (cols // self.patch)
+
+    @property
+    def features_per_frame(self) -> int:
+        """Rows of a frame's features: its tokens, and of an object token two more."""
+        return self.tokens_per_frame + (2 if self.object_token else 0)
 
     def to_dict(self) -> dict:
         return asdict(self)

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from astra_ros.outcomes import EVENTS, POSITIONS
+from astra_ros.outcomes import EVENTS, OBJECT_POSITION, POSITIONS, TOOL_POSITION
 from astra_ros.world_model.config import RENDER_CHANNELS, AstraConfig
 from astra_ros.world_model.layers import Attention, ConditionedBlock, ScalarEmbedding, start_at_zero
 from astra_ros.world_model.moved_latent import MovedLatent
+from astra_ros.world_model.object_token import ObjectToken
 from astra_ros.world_model.reprojection import not_moved
 from astra_ros.world_model.rollout import Denoised, FrameContext
 from astra_ros.world_model.temporal import Patchify
@@ -44,6 +45,7 @@ class DenoisingTransformer(nn.Module):
         self.embed = nn.Linear(channels * config.patch**2, width)
         self.position = nn.Parameter(0.02 * torch.randn(config.tokens_per_frame, width))
         self.robot_tokens = RobotRenderTokens(config) if config.drawing else None
+        self.object_token = ObjectToken(config) if config.object_token else None
         self.time = ScalarEmbedding(width, scale=1000.0)
         self.history_noise = ScalarEmbedding(width, scale=1000.0)
         self.age = ScalarEmbedding(width, scale=1.0)
@@ -82,20 +84,28 @@ class DenoisingTransformer(nn.Module):
         x = self._embedded([*seen, reprojected] if self.reprojection else seen) + self.position
         if self.robot_tokens is not None:
             x = x + (self.robot_tokens.unknown if frame.robot_tokens is None else frame.robot_tokens)
-        x = x.expand(-1, *chunks, -1, -1).flatten(1, 2)
+        x = x.expand(-1, *chunks, -1, -1)
+        places, cells = None, x.shape[3]
+        if self.object_token is not None:
+            token, places = self.object_token(memory.observed, frame.condition)
+            x = torch.cat([x, token.to(x.dtype)], dim=3)
+        x = x.flatten(1, 2)
         known = self.time(time) + self.history_noise(frame.history_noise).unsqueeze(2) + self.age(frame.age)
         condition = F.silu(frame.condition + known).flatten(1, 2)
         shared = self.modulation(condition)
         for block, key_value in zip(self.blocks, memory.keys_values):
             x = block(x, condition, shared, key_value, chunks[1])
-        x = self.norm(x).unflatten(1, chunks)
+        features = x = self.norm(x).unflatten(1, chunks)
+        if places is not None:
+            x = features[..., :cells, :]
+            features = torch.cat([features, F.pad(places, (0, features.shape[-1] - places.shape[-1]))], dim=3)
         tokens = self.out(x).float()
         if self.moved is not None:
             tokens = tokens + self.moved(x, frame.clean.unsqueeze(2), reprojected[..., :-1, :, :])
         prediction = self.patchify.inverse(tokens)
         if self.moved is None and self.residual:
             prediction = prediction + frame.newest.unsqueeze(2)
-        return Denoised(prediction, self.error(x).squeeze(-1).float(), x)
+        return Denoised(prediction, self.error(x).squeeze(-1).float(), features)
 
     def _embedded(self, latents: list[Tensor]) -> Tensor:
         """Latents [B, N, F, c, h, w], as if concatenated on channels, as tokens [B, N, F, L, D].
@@ -146,7 +156,7 @@ class OutcomeHeads(nn.Module):
 
     def __init__(self, config: AstraConfig):
         super().__init__()
-        width = config.hidden_dim
+        width, self.has_object_token = config.hidden_dim, config.object_token
         unknown = sorted(set(config.outcomes) - set(self.SIZES))
         if unknown:
             raise ValueError(f"unknown outcomes {unknown}; known are {sorted(self.SIZES)}")
@@ -154,15 +164,30 @@ class OutcomeHeads(nn.Module):
         self.query = nn.Parameter(0.02 * torch.randn(1, 4, width))
         self.attention = Attention(width, config.num_heads)
         self.mlp = nn.Sequential(
-            nn.Linear(4 * width, width), nn.GELU(), nn.Linear(width, sum(self.SIZES[name] for name in self.names))
+            nn.Linear((5 if self.has_object_token else 4) * width, width),
+            nn.GELU(),
+            nn.Linear(width, sum(self.SIZES[name] for name in self.names)),
         )
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:
-        """Features [..., L, D] -> name: [...] logits of an event in the frame's interval, or [..., 3] metres."""
-        lead = features.shape[:-2]
+        """Features [..., L, D] -> name: [...] logits of an event in the frame's interval, or [..., 3] metres.
+
+        With an object token, L is two more: that token, and a row that begins with the six numbers of its places
+        (`ObjectToken.forward`).
+        """
+        lead, places = features.shape[:-2], features[..., -1, :6].float()
         tokens = features.flatten(0, -3)
+        if self.has_object_token:
+            tokens = tokens[:, :-1]
         query = self.query.expand(tokens.shape[0], -1, -1)
         pooled = self.attention(query, self.attention.project(tokens)).flatten(1)
+        if self.has_object_token:
+            pooled = torch.cat([pooled, tokens[:, -1]], dim=1)
         values = self.mlp(pooled).float().unflatten(0, lead)
         parts = values.split([self.SIZES[name] for name in self.names], dim=-1)
-        return {name: part.squeeze(-1) if self.SIZES[name] == 1 else part for name, part in zip(self.names, parts)}
+        read = {name: part.squeeze(-1) if self.SIZES[name] == 1 else part for name, part in zip(self.names, parts)}
+        if self.has_object_token:  # the heads add how far the object was moved, and correct the tool
+            for name, place in ((OBJECT_POSITION, places[..., :3]), (TOOL_POSITION, places[..., 3:])):
+                if name in read:
+                    read[name] = read[name] + place.detach()  # places are learned apart (`places_loss`)
+        return read

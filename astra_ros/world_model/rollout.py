@@ -38,7 +38,7 @@ class Denoised(NamedTuple):
 
     prediction: Array  # [B, N, F, C, h, w] clean latent (flow) or noise (ddpm)
     log_error: Array  # [B, N, F, L] log of the squared error expected at each token
-    features: Array  # [B, N, F, L, D] last hidden tokens, read by the outcome heads
+    features: Array  # [B, N, F, L, D] last hidden tokens, read by the outcome heads; two more with an object token
 
 
 class Denoiser(Protocol):

@@ -21,7 +21,7 @@ from astra_ros.ranking.imaginer import Imaginer, RankingSettings
 ENGINES = ("onnx", "openvino")
 NETWORKS = {
     "frame by frame": {},
-    "one pass": {"time_attention": True, "chunk": 4, "initial_noise": 0.5},
+    "one pass": {"time_attention": True, "chunk": 4, "initial_noise": 0.5, "object_token": True},
     "plain": {"drawing": False, "reprojection": False, "chunk": 3},
 }
 # float32 sums in another order; measured on the shipped models: 2e-5

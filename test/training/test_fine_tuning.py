@@ -156,3 +156,35 @@ def test_a_compositor_of_another_version_is_left_out_and_can_be_learned_anew(dat
     new = load_file(tmp_path / "new/model/model.safetensors")
     assert new["compositor.out.weight"].abs().max() > 0
     assert all(torch.equal(value, new[name]) for name, value in earlier.items())
+
+
+def test_a_model_gets_an_object_token(data, tmp_path, arguments):
+    """All that it has is kept. What is new is trained with the rest."""
+    train.run(arguments(data, tmp_path / "old", "--one-pass"))
+    old, words = network_of(tmp_path / "old/model"), ("--autoencoder-steps", "0", "--compositor-steps", "0")
+    given = ("--from", str(tmp_path / "old/model"), "--object-token", *words)
+    train.run(arguments(data, tmp_path / "same", *given, "--dynamics-steps", "0"))
+    same = network_of(tmp_path / "same/model")
+    assert not old.config.object_token and same.config.object_token
+    width, kept = old.config.hidden_dim, same.state_dict()
+    for name, value in old.state_dict().items():
+        if name == "outcome_heads.mlp.0.weight":
+            assert torch.equal(kept[name][:, :-width], value) and not kept[name][:, -width:].any()
+        elif not name.startswith("outcome_heads.mlp.2."):
+            assert torch.equal(kept[name], value), name
+    # Heads of positions begin at the token's places, all others as they were.
+    features = torch.randn(3, old.config.tokens_per_frame, width)
+    places = torch.rand(3, 1, 6)
+    more = torch.cat([features, torch.zeros(3, 1, width), torch.nn.functional.pad(places, (0, width - 6))], dim=1)
+    with torch.no_grad():
+        before, after = old.outcome_heads(features), same.outcome_heads(more)
+    torch.testing.assert_close(after["object_position"], places[:, 0, :3])
+    torch.testing.assert_close(after["tool_position"], places[:, 0, 3:])
+    assert after["obstacle_contact"].shape == before["obstacle_contact"].shape
+    train.run(arguments(data, tmp_path / "new", *given))
+    token = network_of(tmp_path / "new/model").denoiser.object_token
+    assert token.embed_places.weight.any() and token.seen.weight.any(), "they began at zero"
+    # Going on from it, nothing is added twice.
+    again = ("--from", str(tmp_path / "new/model"), "--object-token", *words, "--dynamics-steps", "0")
+    train.run(arguments(data, tmp_path / "again", *again))
+    assert network_of(tmp_path / "again/model").config == network_of(tmp_path / "new/model").config

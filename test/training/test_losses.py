@@ -209,3 +209,27 @@ def test_the_average_follows_fast_at_first_and_slowly_then(tmp_path):
         now = trainer.module.weight.detach()
         torch.testing.assert_close(trainer.average.weight, decay * before + (1 - decay) * now)
         assert not torch.allclose(trainer.average.weight, now)
+
+
+def test_an_object_token_learns_places_of_its_own_where_they_are_labelled(clip, usual):
+    torch.manual_seed(0)
+    model = Astra(replace(CONFIG, object_token=True, time_attention=True, chunk=HORIZON, initial_noise=0.0))
+    places = 0.6 * torch.rand(*clip.latents.shape[:2], 3)
+    places[1:] = torch.nan  # only the first clip has them
+    clip = replace(clip, object_places=places)
+
+    def parts_of(clip, stride=1):
+        made = losses.one_step_loss(model, clip, seeded(), stride=stride)[1]
+        return {name: float(part) for name, part in made.items()}
+
+    first = parts_of(clip)
+    with torch.no_grad():
+        expected = model.denoiser.object_token.locate(clip.latents[0])[0] - places[0]
+    # smooth L1 of errors in units of 2 cm
+    scaled = expected.abs() / (0.02 * places[0].norm(dim=-1, keepdim=True).clamp_min(1))
+    by_hand = torch.where(scaled < 1, scaled.square() / 2, scaled - 0.5).mean()
+    assert first["object_seen"] == pytest.approx(losses.LossWeights().positions * float(by_hand), rel=1e-4)
+    assert first["tool_planned"] > 0
+    assert parts_of(clip, stride=4)["tool_planned"] == pytest.approx(first["tool_planned"]), "of every step"
+    assert "object_seen" not in parts_of(replace(clip, object_places=torch.full_like(places, torch.nan)))
+    assert "object_seen" not in parts_of(replace(clip, object_places=None))
