@@ -64,7 +64,7 @@ def arguments():
     def parse(data, out, *more):
         parser = OneLineParser()
         train.add_arguments(parser)
-        few = ["--autoencoder-steps", "4", "--places-steps", "3", "--dynamics-steps", "6", "--compositor-steps", "6"]
+        few = ["--autoencoder-steps", "4", "--dynamics-steps", "6", "--compositor-steps", "6"]
         small = ["--autoencoder-batch", "4", "--dynamics-batch", "2", "--compositor-batch", "4", "--device", "cpu"]
         return parser.parse_args(["--data", str(data), "--out", str(out), *few, *small, *more])
 

@@ -22,6 +22,11 @@ from astra_ros.training.requests import STRATEGIES
 STEPS = 6
 # One clip a process: each then draws another robot in most steps.
 COMMON = (
+    "--object-token",
+    "--places-steps",
+    "2",
+    "--places-batch",
+    "4",
     "--autoencoder-steps",
     "2",
     "--autoencoder-batch",

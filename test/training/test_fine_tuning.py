@@ -161,7 +161,8 @@ def test_a_compositor_of_another_version_is_left_out_and_can_be_learned_anew(dat
 def test_a_model_gets_an_object_token(data, tmp_path, arguments):
     """All that it has is kept. What is new is trained with the rest."""
     train.run(arguments(data, tmp_path / "old", "--one-pass"))
-    old, words = network_of(tmp_path / "old/model"), ("--autoencoder-steps", "0", "--compositor-steps", "0")
+    few = ("--places-steps", "3", "--places-batch", "8")
+    old, words = network_of(tmp_path / "old/model"), (*few, "--autoencoder-steps", "0", "--compositor-steps", "0")
     given = ("--from", str(tmp_path / "old/model"), "--object-token", *words)
     train.run(arguments(data, tmp_path / "same", *given, "--dynamics-steps", "0"))
     same = network_of(tmp_path / "same/model")

@@ -77,7 +77,8 @@ def test_without_labels_there_are_none(loaded, model):
 
 
 def test_it_comes_first_and_once(data, tmp_path, arguments):
-    steps = ("--autoencoder-steps", "0", "--dynamics-steps", "0", "--compositor-steps", "0")
+    few = ("--places-steps", "3", "--places-batch", "8")
+    steps = (*few, "--autoencoder-steps", "0", "--dynamics-steps", "0", "--compositor-steps", "0")
     train.run(arguments(data, tmp_path / "run", "--one-pass", "--object-token", *steps))
     trained = load_file(tmp_path / "run/places.safetensors")
     token = network_of(tmp_path / "run/model").denoiser.object_token
@@ -87,7 +88,9 @@ def test_it_comes_first_and_once(data, tmp_path, arguments):
         assert not torch.equal(trained[f"average.{name}"], trained[f"model.{name}"])
     assert len((tmp_path / "run/places.jsonl").read_text().splitlines()) == 3
     # A model whose token is trained keeps it; so does one that was told to leave that out.
-    train.run(arguments(data, tmp_path / "tuned", "--from", str(tmp_path / "run/model"), "--autoencoder-steps", "0"))
+    train.run(
+        arguments(data, tmp_path / "tuned", "--from", str(tmp_path / "run/model"), *few, "--autoencoder-steps", "0")
+    )
     model = str(tmp_path / "tuned/model")
     assert network_of(tmp_path / "tuned/model").denoiser.object_token.embed_places.weight.any()
     train.run(arguments(data, tmp_path / "again", "--from", model, *steps))
