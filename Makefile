@@ -31,8 +31,8 @@ demo: $(VENV)/.installed  ## imagine and score a simulated robot's plans [ROBOT=
 # Two processes: the native libraries of planners, runtimes and ROS need not get on with each other.
 test: lint  ## check the code, then run the whole test suite [ARGS=-x]
 	@failed=0; \
-	$(PY) -m pytest --ignore=test/nodes $(ARGS) || failed=1; \
-	$(PY) -m pytest $(ARGS) test/nodes || failed=1; \
+	$(PY) -m pytest --durations=15 --ignore=test/nodes $(ARGS) || failed=1; \
+	$(PY) -m pytest --durations=15 $(ARGS) test/nodes || failed=1; \
 	exit $$failed
 
 # All three speak before make stops, so that one run shows every complaint; without complaints they say nothing.
