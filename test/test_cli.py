@@ -227,6 +227,13 @@ def test_seeds_are_not_negative(words, capsys):
     assert ended.value.code == 2 and flag in capsys.readouterr().err
 
 
+def test_two_options_for_one_setting_are_refused(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["bench", "--engines", "torch", "--backend", "onnx"])
+    told = capsys.readouterr().err
+    assert ended.value.code == 2 and "--engines" in told and "--backend" in told
+
+
 def test_settings_in_a_cure_are_named_by_their_flags(monkeypatch, capsys):
     def run(args):
         raise UserError("stops early", cure="raise `steps` or `other`")

@@ -39,10 +39,14 @@ class OneLineParser(argparse.ArgumentParser):
         super().__init__(*args, **kwargs)
         self.given: set[str] = set()
         self.set_defaults(given=self.given)
+        self._flags: dict[str, str] = {}  # setting -> the option that set it
 
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
         if action.option_strings:
             self.given.add(action.dest)
+            flag = action.option_strings[0]
+            if (first := self._flags.setdefault(action.dest, flag)) != flag:
+                self.error(f"{first} and {flag} set the same; give one of them")
         return super()._get_values(action, arg_strings)
 
     def error(self, message: str) -> NoReturn:

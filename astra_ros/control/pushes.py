@@ -39,6 +39,7 @@ JITTER_RAD = 0.06
 # Pushes elsewhere: anywhere within this angle of the direction to the goal, and as far.
 ELSEWHERE_RAD, ELSEWHERE_SHARES = 2.0, (0.3, 1.0)
 LEAST_PUSH_M, MOST_PUSH_M = 0.04, 0.25
+CLEAR_M = 0.03  # between the object's top and the tool that passes over it
 STEP_M = 0.02  # between the tool's places that are solved
 APPROACH_S = 0.2
 TURNS_ROUND_RAD = 0.5  # in one joint between two places: the arm would have to change its posture
@@ -56,6 +57,14 @@ class PushSettings(CheckedSettings):
     travel_m: float = setting(0.17, "of the tool over the table on its way", 0.0, 2.0, "m")
     speed: float = setting(0.25, "m/s, the greatest speed of the tool in a push", 0.01, 2.0, "m/s")
     elsewhere: bool = setting(False, "push at random, up to 115 degrees beside the direction to the goal")
+    dead_ends: bool = setting(
+        False, "push to where the arm cannot get behind the object again, also where other pushes are possible"
+    )
+
+    @property
+    def touching_m(self) -> float:
+        """From the object's centre to the tool's while the tool pushes."""
+        return self.object_half_m + self.tool_half_m
 
 
 def plan_pushes(
@@ -82,7 +91,8 @@ def plan_pushes(
     start = arm.checked(initial, "start")
     maker = _Pushes(arm, start, settings, pushing)
     random = np.random.default_rng([settings.seed, 14])
-    plans: list[JointPlan] = []
+    motions: list[TimedMotion] = []
+    last_ones: list[TimedMotion] = []
     ends_s = time.monotonic() + settings.time_limit_s
     for index in range(3 * settings.count):
         if time.monotonic() > ends_s:
@@ -92,15 +102,21 @@ def plan_pushes(
         else:
             aim, share = FAN[index % len(FAN)]
             aim += random.normal(0.0, JITTER_RAD) * (index > 0)
-        motion = maker.motion(*_push(thing, goal, aim, share, pushing))
-        if motion is not None:
-            plans.append(motion.plan(arm.joint_names, f"push/{len(plans)}"))
-            if len(plans) == settings.count:
-                break
-    if not plans:
+        begin, end = _push(thing, goal, aim, share, pushing)
+        motion = maker.motion(begin, end)
+        if motion is None:
+            continue
+        if not pushing.dead_ends and not maker.can_go_on(motion.positions[-1], begin, end, goal):
+            last_ones.append(motion)
+            continue
+        motions.append(motion)
+        if len(motions) == settings.count:
+            break
+    motions = motions or last_ones[: settings.count]
+    if not motions:
         cure = "bring the object within the arm's reach"
         raise NoPath("no push can be planned from here", thing="goal", cure=cure, seconds=settings.time_limit_s)
-    return plans
+    return [motion.plan(arm.joint_names, f"push/{index}") for index, motion in enumerate(motions)]
 
 
 def _push(thing: np.ndarray, goal: np.ndarray, turn: float, share: float, pushing: PushSettings):
@@ -108,7 +124,7 @@ def _push(thing: np.ndarray, goal: np.ndarray, turn: float, share: float, pushin
     away = goal - thing
     distance = float(np.linalg.norm(away))
     aim = turned(away / max(distance, 1e-6), turn)
-    back = pushing.object_half_m + pushing.tool_half_m
+    back = pushing.touching_m
     length = float(np.clip(share * distance, LEAST_PUSH_M, MOST_PUSH_M))
     if share == 1.0:
         length = min(distance, MOST_PUSH_M)
@@ -122,24 +138,52 @@ class _Pushes:
         self._arm, self._start, self._pushing = arm, start, pushing
         self._frame = arm.frame(pushing.tool_link)
         self._limits = motion_limits(arm, settings)
-        self._routes = Routes(arm, start, settings.seed)
+        self._lift = self._up(start)
+        self._routes = Routes(arm, self._lift[-1], settings.seed)
 
     def motion(self, begin: np.ndarray, end: np.ndarray) -> TimedMotion | None:
-        """To above ``begin``, down, to ``end``; None where the arm cannot do it."""
+        """Up, to above ``begin``, down, to ``end``; None where the arm cannot do it."""
         rotation = self._rotation(end - begin)
         low, high = self._pushing.height_m, self._pushing.travel_m
-        above = self._reach(np.array([*begin, high]), rotation, self._start)
+        above = self._reach(np.array([*begin, high]), rotation, self._lift[-1])
         if above is None:
             return None
         down = self._along(np.array([[*begin, high], [*begin, low]]), rotation, above)
         push = None if down is None else self._along(np.array([[*begin, low], [*end, low]]), rotation, down[-1])
-        approach = self._routes.find(self._start, above, seconds=APPROACH_S)
+        approach = self._routes.find(self._lift[-1], above, seconds=APPROACH_S)
         if down is None or push is None or approach is None:
             return None
-        there = without_repeats(np.concatenate([dense(approach, 0.2), down]))
+        there = without_repeats(np.concatenate([self._lift, dense(approach, 0.2), down]))
         motion = _joined([timed(there, *self._limits), self._slow(timed(push, *self._limits))])
         inside = self._arm.inside(motion.positions)
         return motion if inside and not any(map(self._arm.collides, motion.positions)) else None
+
+    def _up(self, start: np.ndarray) -> np.ndarray:
+        """Joints [N, J] from the start straight up, until the tool is over the object; ``start`` alone if it is.
+
+        After a push the tool stands beside the object. A way from there to its other side would go through it.
+        """
+        pose, clear_m = self._arm.pose(start, self._frame), 2 * self._pushing.object_half_m + CLEAR_M
+        (x, y, height), way = pose[:3, 3], None
+        if height < clear_m:
+            way = self._along(np.array([[x, y, height], [x, y, clear_m]]), pose[:3, :3], start)
+        return start[None] if way is None else way
+
+    def can_go_on(self, joints: np.ndarray, begin: np.ndarray, end: np.ndarray, goal: np.ndarray) -> bool:
+        """Whether the arm can get behind the object again after a push, and push it straight on to the goal.
+
+        An arm whose tool points down does not reach close to its base, so an object that was pushed there stays there.
+
+        Args:
+            joints: at the end of the push, where the tool is at ``end``, coming from ``begin`` [2] m.
+        """
+        thing = end + self._pushing.touching_m * (end - begin) / np.linalg.norm(end - begin)
+        if np.linalg.norm(goal - thing) < LEAST_PUSH_M:
+            return True
+        begin, end = _push(thing, goal, 0.0, 1.0, self._pushing)
+        rotation, low = self._rotation(end - begin), self._pushing.height_m
+        ready = self._reach(np.array([*begin, low]), rotation, joints)
+        return ready is not None and self._along(np.array([[*begin, low], [*end, low]]), rotation, ready) is not None
 
     def _along(self, places: np.ndarray, rotation: np.ndarray, begin: np.ndarray) -> np.ndarray | None:
         """Joints [N, J] from ``begin``, where the tool is at the first place, to the others [., 3] m; or None."""

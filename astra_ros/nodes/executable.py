@@ -8,6 +8,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 import rclpy
@@ -20,6 +21,8 @@ from rclpy.utilities import remove_ros_args
 
 from astra_ros.nodes.executors import SingleThreadedExecutor
 from astra_ros.nodes.overruled_parameters import warn_of_overruled
+from astra_ros.nodes.own_parameters import help_text
+from astra_ros.nodes.start import EXECUTABLES
 
 RCLError = rclpy_implementation.RCLError
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -106,11 +109,15 @@ def _answer(name: str, make_behaviour: Callable, words: list[str]) -> int:
     """Print help, or the unknown arguments: a node takes ROS arguments only."""
     usage = (
         f"usage: ros2 run astra_ros {name} --ros-args -p parameter:=value -r topic:=other_topic\n"
-        f"       its parameters, with their meaning: ros2 param describe /{name} $(ros2 param list "
-        f"/{name})\n       and in share/astra_ros/config/astra.yaml"
+        "       parameters for many nodes: share/astra_ros/config/astra.yaml, with --params-file"
     )
     if {"-h", "--help"} & set(words):
-        print(f"{(sys.modules[make_behaviour.__module__].__doc__ or name).strip()}\n\n{usage}")
+        about = (sys.modules[make_behaviour.__module__].__doc__ or name).strip()
+        told = f"\n\nparameters, with their defaults:\n{help_text(name)}" if name in EXECUTABLES else ""
+        with suppress(BrokenPipeError):  # piped into `head`, say
+            print(f"{about}\n\n{usage}{told}", flush=True)
+            return 0
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would be written at exit
         return 0
     print(f"{name}: unknown arguments {' '.join(words)}\n{usage}", file=sys.stderr)
     return 2

@@ -127,6 +127,43 @@ def test_an_object_out_of_reach_cannot_be_pushed(panda):
         plan_pushes(panda.now, (np.array([1.5, 0.0]), np.array([1.6, 0.0])), panda.urdf, PATIENT, PUSHING)
 
 
+def test_after_a_push_the_tool_goes_over_the_object_to_its_other_side(panda):
+    thing, goal = np.array([0.5, 0.0]), np.array([0.5, 0.15])
+    tool = ToolPath(panda.urdf, "pusher_tip", panda.spec.joint_names)
+    (there,) = plan_pushes(panda.now, (thing, goal), panda.urdf, replace(PATIENT, count=1), PUSHING)
+    now = dict(zip(panda.spec.joint_names, there.positions[-1])) | panda.spec.held_joints
+    for back in plan_pushes(now, (goal, thing), panda.urdf, PATIENT, PUSHING):
+        way = tool(back.motion(np.linspace(0.0, back.duration_s, 400)))
+        over = np.linalg.norm(way[:, :2] - goal, axis=1) < PUSHING.object_half_m
+        first_push = np.flatnonzero(way[:, 2] > 0.12)[-1]
+        assert over[:first_push].any() and way[:first_push][over[:first_push], 2].min() > 2 * PUSHING.object_half_m
+
+
+def test_the_object_is_not_pushed_to_where_the_arm_cannot_get_behind_it():
+    spec = robot_spec("kuka")
+    urdf, now = robot_description(spec), dict(zip(spec.joint_names, spec.ready)) | spec.held_joints
+    tool = ToolPath(urdf, spec.tool_link, spec.joint_names)
+    pushing = PushSettings(spec.tool_link, height_m=spec.push_height_m)
+    # The goal lies ahead, so pushes beside its direction that come near the base would be the last ones.
+    thing, goal = np.array([0.45, 0.12]), np.array([0.45, -0.12])
+
+    def last(dead_ends):
+        """Of each push, whether some push can be planned from where it ends."""
+        asked = replace(pushing, dead_ends=dead_ends, elsewhere=True)
+        plans = plan_pushes(now, (thing, goal), urdf, replace(PATIENT, count=8), asked)
+        for plan in plans:
+            way = tool(plan.positions)[:, :2]
+            along = (way[-1] - way[-3]) / np.linalg.norm(way[-1] - way[-3])
+            end = way[-1] + pushing.touching_m * along
+            at = dict(zip(spec.joint_names, plan.positions[-1])) | spec.held_joints
+            try:
+                yield bool(plan_pushes(at, (end, goal), urdf, PATIENT, replace(pushing, dead_ends=True)))
+            except NoPath:
+                yield False
+
+    assert not all(last(dead_ends=True)) and all(last(dead_ends=False))
+
+
 class StillArm:
     """Shows black images; the object jumps to the goal with the second plan."""
 

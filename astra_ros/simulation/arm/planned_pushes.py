@@ -6,6 +6,8 @@ The planner knows the arm, the table, the cube and the goal, and no obstacle. It
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from astra_ros.control.motion_candidates import MotionSettings
@@ -63,8 +65,10 @@ class PlannedArm(PlayingArm):
         state, urdf = self.state(), robot_description(self.spec, coarse=True)
         joints = dict(zip(self.joint_names, self.motion().tolist()))
         places = state.object_position, state.goal_position
+        # A model should know bad pushes, too.
+        pushing = replace(push_settings(self.spec), dead_ends=True)
         try:
-            plans = plan_pushes(joints, places, urdf, motion_settings(count, seed=seed), push_settings(self.spec))
+            plans = plan_pushes(joints, places, urdf, motion_settings(count, seed=seed), pushing)
         except (InCollision, NoPath, OutsideLimits):
             return []
         return [(PLANNED, plan) for plan in plans]

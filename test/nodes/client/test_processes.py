@@ -38,6 +38,7 @@ def test_signals_are_deferred_until_a_process_is_known():
     "words, code, text",
     [
         (["--help"], 0, "ros2 run astra_ros simulator --ros-args -p parameter:=value"),
+        (["--help"], 0, "\n  camera.width: 256  (1 to 4096)\n"),
         (["--seed", "3"], 2, "simulator: unknown arguments --seed 3"),
         (["--ros-args", "-r", "camera/image_raw:=bad topic!"], 2, "bad topic!"),
         (["--ros-args", "--params-file", "nowhere.yaml"], 2, "nowhere.yaml"),
