@@ -56,7 +56,7 @@ MADE = ("commit", "machine", "date")
 # of a folder of files, one of each model
 FOLDERS = {"ablations": ablations, "closed-loop": closed_loop, "moving": moving}
 # of models that shipped earlier; they stand beside the present ones
-EARLIER = ("astra-small-own-plans", "astra-small-frame-by-frame")
+EARLIER = ("astra-small-own-plans", "astra-small-frame-by-frame", "astra-arms-without-token")
 # of one model, ranked in worlds whose plans a planner makes
 PLANNED = ("pushing", "lanes")
 # of one model, each from the result file of that name

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from tqdm import tqdm
 
 from astra_ros.datasets.dataset import load_episode
@@ -21,8 +22,8 @@ from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.config import RENDER_CHANNELS
 from astra_ros.world_model.reprojection import last_seen
 
-CLIPS = 100  # of each action space, at most
-EPISODES = 50  # of each action space, at most
+CLIPS = 500  # at most, of all action spaces together; each has the same share
+EPISODES = 500  # likewise
 AT_ONCE = 20  # clips that are imagined together
 RENDERED_COUNTS = 3  # how often a clip with robot renders is taken beside one without: it is harder to learn
 RENDER_DROPPED = 0.25  # share of the frames whose robot renders are withheld
@@ -40,14 +41,15 @@ class ImaginedClip:
     known: Tensor  # [H or 1, 1, h, w] 255 where `seen` shows something
     robot_renders: Tensor | None  # [1 + H, 3, h, w] of the newest observed frame and the H that follow
     truth: Tensor  # [H, 3, h, w]
+    object: Tensor  # [H, 1, h / p, w / p] 255 in the cells where a labelled object is, or was when last observed
 
     def frame(self, at: int, rendered: bool) -> tuple[Tensor, ...]:
-        """(decoded, seen, known, robot, truth) of one frame; without its robot renders if not `rendered`."""
+        """(decoded, seen, known, robot, truth, object) of a frame; without its robot renders if not `rendered`."""
         robot = self.truth.new_zeros(2 * RENDER_CHANNELS, *self.truth.shape[-2:])
         if rendered and self.robot_renders is not None:
             robot = torch.cat([self.robot_renders[1 + at], self.robot_renders[0]])
         last = min(at, len(self.seen) - 1)
-        return self.decoded[at], self.seen[last], self.known[last], robot, self.truth[at]
+        return self.decoded[at], self.seen[last], self.known[last], robot, self.truth[at], self.object[at]
 
 
 class CompositorClips:
@@ -59,17 +61,16 @@ class CompositorClips:
     def __init__(
         self, settings: ClipSettings, paths: list[Path], astra: Astra, seed: int, frames: int, progress: bool = True
     ):
-        rng = np.random.default_rng(seed)
+        rng, groups = np.random.default_rng(seed), by_space(paths).values()
+        most = EPISODES // len(groups)
         chosen = [
-            group[int(i)]
-            for group in by_space(paths).values()
-            for i in rng.choice(len(group), min(EPISODES, len(group)), replace=False)
+            group[int(i)] for group in groups for i in rng.choice(len(group), min(most, len(group)), replace=False)
         ]
         data = LatentDataset(settings, chosen, astra.autoencoder, progress)
         frames_of = [load_episode(path).frames for path in chosen]
         self.horizon, self.device = settings.horizon, data.device
         self.clips: list[ImaginedClip] = []
-        jobs = list(_batches(data, rng, min(CLIPS, math.ceil(frames / settings.horizon))))
+        jobs = list(_batches(data, rng, min(CLIPS // len(groups), math.ceil(frames / settings.horizon))))
         for picks in tqdm(jobs, unit="batch", desc="imagine", disable=not progress):
             with torch.inference_mode():
                 with mixed_precision(self.device):
@@ -95,24 +96,33 @@ class CompositorClips:
         newest = frames_to_tensor(frames[start]).to(self.device)
         steps = 1 if poses is None else self.horizon
         seen, known = last_seen(newest, steps, poses, view, space.moves_camera)
-        renders = data.episodes[index].robot_renders
+        renders, future = data.episodes[index].robot_renders, slice(start + 1, start + 1 + self.horizon)
+        cells = data.episodes[index].object_cells
+        if cells is None:
+            cells = torch.zeros(len(frames), 1, 1)
         return ImaginedClip(
             to_bytes(decoded),
             to_bytes(seen),
             to_bytes(known),
             None if renders is None else renders[start : start + 1 + self.horizon].cpu(),
-            torch.from_numpy(frames[start + 1 : start + 1 + self.horizon]).movedim(-1, 1),
+            torch.from_numpy(frames[future]).movedim(-1, 1),
+            to_bytes(torch.maximum(cells[future], cells[start]))[:, None],
         )
 
     def sample(self, batch: int, generator: torch.Generator) -> tuple[Tensor, ...]:
-        """(decoded, seen, known, robot, truth) of random frames, each [batch, channels, h, w] in 0..1."""
+        """(decoded, seen, known, robot, truth, object) of random frames, each [batch, channels, h, w] in 0..1.
+
+        `object` is as large as an image here, too.
+        """
         picks = torch.randint(len(self.often) * self.horizon, (batch,), generator=generator).tolist()
         rendered = torch.rand(batch, generator=generator) >= RENDER_DROPPED
         frames = [
             self.clips[self.often[pick // self.horizon]].frame(pick % self.horizon, bool(shown))
             for pick, shown in zip(picks, rendered)
         ]
-        return tuple(torch.stack(part).to(self.device).float() / 255 for part in zip(*frames))
+        shape = frames[0][0].shape[-2:]
+        whole = [(*parts, F.interpolate(cells[None], size=shape)[0]) for *parts, cells in frames]
+        return tuple(torch.stack(part).to(self.device).float() / 255 for part in zip(*whole))
 
 
 def _batches(data: LatentDataset, rng: np.random.Generator, clips: int) -> Iterator[list[tuple[int, int]]]:

@@ -63,23 +63,27 @@ class CompositorLoss(Losses[CompositorGan]):
     feature matching: the discriminator's features of the drawn image shall be those of the truth (Wang et al. 2018).
 
     Squared error alone has an image fade to the mean wherever the future is not certain. The discriminator learns in
-    the same step, by the hinge loss. With `lpips`, that distance to the truth counts, too.
+    the same step, by the hinge loss. With `lpips`, that distance to the truth counts, too. Squared errors where the
+    object is, or was, count `object_weight` times more: it has few pixels, and would be left out.
     """
 
-    def __init__(self, model: CompositorGan, lpips: Lpips | None = None):
+    def __init__(self, model: CompositorGan, lpips: Lpips | None = None, object_weight: float = 0.0):
         super().__init__(model)
-        self.lpips = lpips
+        self.lpips, self.object_weight = lpips, object_weight
 
     def forward(
-        self, decoded: Tensor, seen: Tensor, known: Tensor, robot: Tensor, truth: Tensor
+        self, decoded: Tensor, seen: Tensor, known: Tensor, robot: Tensor, truth: Tensor, thing: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        def error(images):
-            return (images.float() - truth).square().mean((1, 2, 3))
+        """Args: as `Compositor.forward`; `truth` [B, 3, h, w], and `thing` [B, 1, h, w], 1 where the object is."""
+
+        def error(images, weight=1.0):
+            return ((images.float() - truth).square() * weight).mean((1, 2, 3))
 
         given = seen, known, robot[:, :RENDER_CHANNELS]
         made = self.model.compositor.raw(decoded, seen, known, robot)
         own = error(made)
-        decibels = (own / (own.detach() + 10 ** (-ENOUGH_DB / 10))).mean()
+        weighted = error(made, 1 + self.object_weight * thing)
+        decibels = (weighted / (own.detach() + 10 ** (-ENOUGH_DB / 10))).mean()
 
         discriminator = self.model.discriminator.requires_grad_(False)
         features, logits = discriminator(made, *given)

@@ -70,7 +70,9 @@ class TrainSettings(OptimiserSettings):
         0.5, "strongest noise on the newest latents, in standard deviations; 0: none", 0, 10.0
     )
     object_weight: float = _number(
-        4.0, "extra weight of the latent error where the object is seen, or was; 0: none; flow matching only"
+        4.0,
+        "extra weight of errors where the object is seen, or was: of latents (flow matching only), and of the "
+        "compositor's images; 0: none",
     )
     moved_weight: float = _number(
         0.0, "extra weight of the latent error where the scene changes; 0: none; flow matching only"

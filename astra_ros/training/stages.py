@@ -275,10 +275,10 @@ def train_compositor(training: Training, astra: Astra, trained_on: Embodiments, 
     module = module.to(processes.device, memory_format=layout(processes))  # type: ignore[call-overload]
     job = Job(
         "compositor",
-        CompositorLoss(module, lpips),
+        CompositorLoss(module, lpips, settings.object_weight),
         settings,
         astra.config.to_dict(),
-        reads=("horizon", "minutes"),
+        reads=("horizon", "minutes", "object_weight"),
         belongs_to={"dynamics": hash_of(astra.denoiser), "lpips": "used" if lpips else ""},
         clock=training.clock("compositor"),
     )

@@ -6,6 +6,7 @@ from .markdown import markdown
 # Model, and what its labelled object is.
 MOVING = {
     "drawn": ("astra-small", "cube"),
+    "arms": ("astra-arms", "cube"),
     "small": ("astra-small-own-plans", "cube"),
     "frame-by-frame": ("astra-small-frame-by-frame", "cube"),
     "pusht-block": ("astra-tiny, trained on for 240 steps", "block"),

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from astra_ros.datasets.dataset import list_episodes, load_episode
+from astra_ros.datasets.object_cells import object_cells
 from astra_ros.datasets.robot_renders import Drawer
 from astra_ros.robot import renderer as robot_drawing
 from astra_ros.training.clips import ClipSettings, measure
@@ -33,7 +34,7 @@ def test_a_picture_comes_with_the_robot_of_its_moment_and_of_the_last_seen(made,
     assert len(made.clips) == 4
     for clip in range(4):
         for at in (0, 7, 15):
-            _, seen, known, robot, truth = made.clips[clip].frame(at, True)
+            _, seen, known, robot, truth, thing = made.clips[clip].frame(at, True)
             episode, frame = next(
                 (e, f)
                 for e, each in enumerate(episodes)
@@ -44,6 +45,15 @@ def test_a_picture_comes_with_the_robot_of_its_moment_and_of_the_last_seen(made,
             assert np.array_equal(episodes[episode].frames[start].transpose(2, 0, 1), seen) and (known == 255).all()
             assert np.array_equal(robot[:3], drawn[episode][frame]) and np.array_equal(robot[3:], drawn[episode][start])
             assert not made.clips[clip].frame(at, False)[3].any()
+            cells = object_cells(episodes[episode], thing.shape[1:])
+            expected = 255 * np.maximum(cells[frame], cells[start])
+            assert expected.max() > 0 and np.abs(thing[0].numpy() - expected).max() <= 0.5
+
+
+def test_the_object_is_as_large_as_the_picture_when_sampled(made):
+    *_, truth, thing = made.sample(8, torch.Generator().manual_seed(0))
+    assert thing.shape == (8, 1, *truth.shape[-2:]) and 0 <= thing.min() and thing.max() <= 1
+    assert 0 < float((thing > 0).float().mean()) < 0.2
 
 
 def test_some_drawings_are_withheld_and_drawn_robots_come_more_often(made):

@@ -8,6 +8,8 @@ from astra_ros.training.compositor_loss import CompositorGan, CompositorLoss, Di
 from astra_ros.world_model.compositor import Compositor
 
 SIZE = 16
+THING = torch.zeros(2, 1, SIZE, SIZE)
+THING[:, :, 4:8, 4:8] = 1
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def gan():
 def batch():
     generator = torch.Generator().manual_seed(1)
     decoded, seen, truth = (torch.rand(2, 3, SIZE, SIZE, generator=generator) for _ in range(3))
-    return decoded, seen, torch.ones(2, 1, SIZE, SIZE), torch.rand(2, 6, SIZE, SIZE, generator=generator), truth
+    return decoded, seen, torch.ones(2, 1, SIZE, SIZE), torch.rand(2, 6, SIZE, SIZE, generator=generator), truth, THING
 
 
 def gradients(module):
@@ -29,8 +31,8 @@ def gradients(module):
 
 
 def test_the_discriminator_learns_only_to_tell_pictures_from_camera_images(gan):
-    decoded, seen, known, robot, truth = batch()
-    CompositorLoss(gan)(decoded, seen, known, robot, truth)[0].backward()
+    decoded, seen, known, robot, truth, _ = batch()
+    CompositorLoss(gan)(*batch())[0].backward()
     whole = gradients(gan.discriminator)
     gan.zero_grad()
     given = seen, known, robot[:, :3]
@@ -66,3 +68,19 @@ def test_a_discriminator_sees_what_is_known_of_an_image():
     assert not torch.equal(judge(image, seen, known, 0 * robot)[1], logits)
     # of what was not observed, it is shown nothing
     torch.testing.assert_close(judge(image, seen, 0 * known, robot)[1], judge(image, 0 * seen, 0 * known, robot)[1])
+
+
+def test_errors_where_the_object_is_count_more(gan):
+    """Of the squared error alone, a weight of 3 makes the gradient of an image four times as strong there."""
+    decoded, seen, known, robot, truth, thing = batch()
+    made = torch.rand(2, 3, SIZE, SIZE, requires_grad=True)
+    gan.compositor.raw = lambda *_: made
+    gradient = {}
+    for weight in (0.0, 3.0):
+        made.grad = None
+        CompositorLoss(gan, object_weight=weight)(decoded, seen, known, robot, truth, thing)[0].backward()
+        gradient[weight] = made.grad
+    more = gradient[3.0] - gradient[0.0]
+    own = 2 * (made - truth) / (made - truth).square().sum((1, 2, 3), keepdim=True) / len(made)
+    assert not more[(thing == 0).expand_as(more)].any()
+    assert torch.allclose(more, 3 * own.detach() * thing, rtol=0.02, atol=1e-6)
