@@ -8,7 +8,7 @@ from astra_ros.inference.card import ModelCard, ModelError
 from astra_ros.inference.engine_cache import EngineCache, engine_folder
 from astra_ros.inference.exported_engine import Value
 from astra_ros.inference.onnx_engine import OnnxEngine
-from astra_ros.inference.onnx_providers import CPU, TENSORRT, Provider, provider_of
+from astra_ros.inference.onnx_providers import CPU, TENSORRT, Provider, check_provider, provider_of
 
 
 class TensorRtEngine(OnnxEngine):
@@ -32,7 +32,7 @@ class TensorRtEngine(OnnxEngine):
     def _provider_of(self, device: str) -> Provider:
         cuda = provider_of(device)
         if cuda.name == CPU:
-            raise ModelError("TensorRT runs on NVIDIA GPUs only", thing=f"device '{device}'", cure="give 'cuda'")
+            raise ModelError("TensorRT runs on NVIDIA GPUs only", thing=f"device '{device}'", cure=_cure())
         options = {
             "device_id": cuda.options["device_id"],
             "trt_engine_cache_enable": "1",
@@ -55,3 +55,12 @@ class TensorRtEngine(OnnxEngine):
             made = super()._infer(graph, inputs)
         self._seen.add(size)
         return made
+
+
+def _cure() -> str:
+    """What to do where no GPU was asked for: ask for one, where there is one."""
+    try:
+        check_provider(TENSORRT, "cuda")
+    except ModelError as error:
+        return f"take another backend, as a GPU cannot be used here: {error.problem}"
+    return "give 'cuda'"

@@ -119,7 +119,12 @@ def test_a_build_or_a_driver_that_is_not_there_is_named(one, monkeypatch):
     monkeypatch.setattr(onnx_providers, "_has_driver", lambda: False)
     with refusal(ModelError, "'cuda'", "libcuda.so.1", cure=["driver"]):
         load_world_model("onnx", one, "cuda")
-    with refusal(ModelError, "'cpu'", "TensorRT", cure=["cuda"]):
+    with refusal(ModelError, "'cpu'", "TensorRT", cure=["another backend"]):
+        load_world_model("tensorrt", one)
+
+
+def test_tensorrt_on_the_cpu_is_told_to_take_the_gpu_that_is_there(one, gpu_build):
+    with refusal(ModelError, "'cpu'", "TensorRT", cure=["'cuda'"]):
         load_world_model("tensorrt", one)
 
 
