@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 from astra_ros.nodes.own_parameters import meaning, node_parameters, shown
+from astra_ros.nodes.start import EXECUTABLES
 
-NODES = ("imagine", "simulator", "plan_source", "arm_planner", "drive_planner", "explorer", "gate")
+NODES = tuple(EXECUTABLES)
 PAGE = Path(__file__).with_name("parameters.md")
 HEAD = """# Parameters of the nodes
 

@@ -41,6 +41,10 @@ class OneLineParser(argparse.ArgumentParser):
         self.set_defaults(given=self.given)
         self._flags: dict[str, str] = {}  # setting -> the option that set it
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self._flags.clear()
+        return super().parse_known_args(args, namespace)
+
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
         if action.option_strings:
             self.given.add(action.dest)

@@ -52,11 +52,15 @@ def run(args: argparse.Namespace) -> int:
         refuse_unused(args, ["preset"], f"the network is that of '{args.base}'")
     elif args.preset == "paper":
         problem = "the preset paper is not trained by flow matching"
-        refuse_unused(args, ["object_weight", "moved_weight"], problem)
+        refuse_unused(args, ["moved_weight"], problem)
     if args.one_pass:
         refuse_unused(args, ["rollout_from"], "one pass is trained without rollouts")
     if args.stage in ("autoencoder", "dynamics") or args.compositor_steps == 0 or "compositor" in args.without:
         refuse_unused(args, ["lpips_weights"], "no compositor is trained")
+        if args.preset == "paper" and not args.base:
+            refuse_unused(
+                args, ["object_weight"], "no compositor is trained, and the preset paper not by flow matching"
+            )
     if "WORLD_SIZE" not in os.environ:
         refuse_unused(args, ["strategy"], "one process keeps all weights", "leave it out, or start with torchrun")
     if args.autoencoder and args.autoencoder_steps is None:

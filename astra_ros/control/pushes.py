@@ -58,7 +58,8 @@ class PushSettings(CheckedSettings):
     speed: float = setting(0.25, "m/s, the greatest speed of the tool in a push", 0.01, 2.0, "m/s")
     elsewhere: bool = setting(False, "push at random, up to 115 degrees beside the direction to the goal")
     dead_ends: bool = setting(
-        False, "push to where the arm cannot get behind the object again, also where other pushes are possible"
+        False,
+        "push also to where the arm cannot push the object straight on to the goal, though other pushes are possible",
     )
 
     @property
@@ -75,6 +76,9 @@ def plan_pushes(
     pushing: PushSettings,
 ) -> list[JointPlan]:
     """Up to ``settings.count`` pushes from where the arm is: towards the goal, and beside that direction.
+
+    Dead ends come only where nothing else is found: pushes to where the arm could not push the object straight on to
+    the goal (see ``PushSettings.dead_ends``). That is asked of the place where the object ends if it goes as planned.
 
     Args:
         initial: joint -> rad at the start; any place of the arm that is free of collisions.
@@ -123,7 +127,8 @@ def _push(thing: np.ndarray, goal: np.ndarray, turn: float, share: float, pushin
     """The tool's way, from and to [2] m."""
     away = goal - thing
     distance = float(np.linalg.norm(away))
-    aim = turned(away / max(distance, 1e-6), turn)
+    straight = away / distance if distance > 1e-6 else np.array([1.0, 0.0])
+    aim = turned(straight, turn)
     back = pushing.touching_m
     length = float(np.clip(share * distance, LEAST_PUSH_M, MOST_PUSH_M))
     if share == 1.0:
@@ -161,7 +166,8 @@ class _Pushes:
     def _up(self, start: np.ndarray) -> np.ndarray:
         """Joints [N, J] from the start straight up, until the tool is over the object; ``start`` alone if it is.
 
-        After a push the tool stands beside the object. A way from there to its other side would go through it.
+        After a push the tool stands beside the object. A way from there to its other side would go through it. Where
+        the arm cannot lift the tool, the way begins at the start all the same.
         """
         pose, clear_m = self._arm.pose(start, self._frame), 2 * self._pushing.object_half_m + CLEAR_M
         (x, y, height), way = pose[:3, 3], None

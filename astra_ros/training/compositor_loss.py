@@ -67,7 +67,7 @@ class CompositorLoss(Losses[CompositorGan]):
     object is, or was, count `object_weight` times more: it has few pixels, and would be left out.
     """
 
-    def __init__(self, model: CompositorGan, lpips: Lpips | None = None, object_weight: float = 0.0):
+    def __init__(self, model: CompositorGan, lpips: Lpips | None, object_weight: float):
         super().__init__(model)
         self.lpips, self.object_weight = lpips, object_weight
 

@@ -32,7 +32,7 @@ def gradients(module):
 
 def test_the_discriminator_learns_only_to_tell_pictures_from_camera_images(gan):
     decoded, seen, known, robot, truth, _ = batch()
-    CompositorLoss(gan)(*batch())[0].backward()
+    CompositorLoss(gan, None, 4.0)(*batch())[0].backward()
     whole = gradients(gan.discriminator)
     gan.zero_grad()
     given = seen, known, robot[:, :3]
@@ -46,7 +46,7 @@ def test_the_discriminator_learns_only_to_tell_pictures_from_camera_images(gan):
 def test_the_compositor_learns_to_be_taken_for_a_camera(gan):
     """A small step along its gradient brings the picture nearer to the truth, and nearer to what passes."""
     given = batch()
-    loss = CompositorLoss(gan)
+    loss = CompositorLoss(gan, None, 0.0)
     before, parts = loss(*given)
     before.backward()
     with torch.no_grad():
@@ -78,7 +78,7 @@ def test_errors_where_the_object_is_count_more(gan):
     gradient = {}
     for weight in (0.0, 3.0):
         made.grad = None
-        CompositorLoss(gan, object_weight=weight)(decoded, seen, known, robot, truth, thing)[0].backward()
+        CompositorLoss(gan, None, weight)(decoded, seen, known, robot, truth, thing)[0].backward()
         gradient[weight] = made.grad
     more = gradient[3.0] - gradient[0.0]
     own = 2 * (made - truth) / (made - truth).square().sum((1, 2, 3), keepdim=True) / len(made)

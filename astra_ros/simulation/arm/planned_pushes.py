@@ -31,7 +31,7 @@ PLAN_LIMIT_S = 60.0  # against the clock; planning takes a fraction of a second
 
 
 def motion_settings(count: int, time_limit_s: float = PLAN_LIMIT_S, seed: int = 0) -> MotionSettings:
-    """How the pushes of this world are planned: so that they end within the four seconds that the models know."""
+    """How the pushes of this world are planned: fast enough that most end within the four seconds that models know."""
     return MotionSettings(count=count, time_limit_s=time_limit_s, velocity_scale=0.7, use_floor=True, seed=seed)
 
 
