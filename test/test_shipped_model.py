@@ -60,6 +60,14 @@ def test_it_knows_the_simulated_robots_and_no_others(name):
     assert {space["name"] for space in card["action_spaces"]} == simulated
 
 
+@pytest.mark.parametrize("name", [DEFAULT_MODEL, OF_ARMS])
+def test_it_has_limits_for_watching_the_arms(name):
+    card = json.loads(resource_path(f"models/astra-{name}/card.json").read_text())
+    arms = {f"{robot}_joints" for robot in WORLDS["arm"].robots}
+    for limits in (card["prediction_limits"], card["robot_fit_limits"]):
+        assert set(limits) == arms and all(each["limit"] > 0 for each in limits.values())
+
+
 @pytest.mark.parametrize("robot", WORLDS["pushing"].robots)
 def test_it_knows_better_than_no_motion_where_planned_pushes_move_the_object(robot):
     model = load(OF_ARMS)
