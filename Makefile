@@ -69,12 +69,12 @@ small: $(VENV)/.installed  ## make the shipped astra-small again, beside astra-t
 	$(VENV)/bin/astra record --out data/styles128 --episodes 75 --two-styles --size 128
 	$(VENV)/bin/astra style models/astra-small --data data/styles128 --style-batch 16 --replace
 
-arms: $(VENV)/.installed  ## make the shipped astra-arms again, from astra-small: four hours, goes on when stopped
+arms: $(VENV)/.installed  ## make the like of the shipped astra-arms, from astra-small: four hours, goes on when stopped
 	$(VENV)/bin/astra record --out data/arms128 --worlds pushing --episodes 1090 --first-seed 200000 --size 128 --crf 10
 	$(VENV)/bin/astra record --out data/arms128 --worlds arm --episodes 370 --first-seed 5000 --size 128 --crf 10
 	$(VENV)/bin/astra train --from small --object-token --data data/arms128 --out runs/astra-arms --autoencoder-steps 0 \
 		--dynamics-steps 3000 --dynamics-batch 32 --dynamics-rate 4e-4 --warmup-steps 60 --starts-every 2 --moved-weight 1 \
-		--outcome-weight 3 --compositor-steps 1300
+		--outcome-weight 3 --compositor-steps 3100
 	$(VENV)/bin/astra export --run runs/astra-arms --out models/astra-arms
 	cp models/astra-small/style.safetensors models/astra-arms/
 

@@ -4,10 +4,12 @@ python docs/make_parameters.py           # write the page
 python docs/make_parameters.py --check   # exit 1 if the page says something else
 """
 
+import importlib
 import sys
 from pathlib import Path
 
-from astra_ros.nodes.own_parameters import meaning, node_parameters, shown
+from astra_ros.nodes.parameter_help import meaning, shown
+from astra_ros.nodes.parameter_info import ParameterInfo, parameters_of
 from astra_ros.nodes.start import EXECUTABLES
 
 NODES = tuple(EXECUTABLES)
@@ -21,6 +23,12 @@ reason.
 Each name in `plan_sources` has a group of parameters such as `candidates.*`, each name in `critics` one such as
 `goal.*`. `physics.*` exist where `critics` names it.
 """
+
+
+def node_parameters(node: str) -> list[ParameterInfo]:
+    """All parameters of a node, one of ``NODES``, with its defaults."""
+    settings = importlib.import_module(EXECUTABLES[node]).declared_settings()
+    return [each for prefix, own in settings.items() for each in parameters_of(own, prefix)]
 
 
 def page() -> str:

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Protocol
 
@@ -21,8 +21,7 @@ from rclpy.utilities import remove_ros_args
 
 from astra_ros.nodes.executors import SingleThreadedExecutor
 from astra_ros.nodes.overruled_parameters import warn_of_overruled
-from astra_ros.nodes.own_parameters import help_text
-from astra_ros.nodes.start import EXECUTABLES
+from astra_ros.nodes.parameter_help import help_text
 
 RCLError = rclpy_implementation.RCLError
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -38,6 +37,7 @@ class Behaviour(Protocol):
 def run(
     name: str,
     make_behaviour: Callable[[Node], Behaviour],
+    declared_settings: Callable[[], Mapping[str, object]],
     argv: list[str] | None = None,
     make_executor: Callable[[], Executor] = SingleThreadedExecutor,
 ) -> int:
@@ -48,6 +48,7 @@ def run(
 
     Args:
         make_behaviour: fills the node; raises ValueError for settings that cannot work.
+        declared_settings: namespace -> the settings that the node declares, for ``--help``.
         argv: command line without the program's name; None takes the process's own.
         make_executor: called once ROS is initialised.
 
@@ -58,7 +59,7 @@ def run(
     stopped = threading.Event()
     try:
         if words := remove_ros_args(args)[1:]:
-            return _answer(name, make_behaviour, words)
+            return _answer(name, make_behaviour, declared_settings, words)
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except (RCLError, rclpy_implementation.UnknownROSArgsError) as error:
         # Its own message names file and line, or the argument.
@@ -105,7 +106,7 @@ def run(
     return 0
 
 
-def _answer(name: str, make_behaviour: Callable, words: list[str]) -> int:
+def _answer(name: str, make_behaviour: Callable, declared_settings: Callable, words: list[str]) -> int:
     """Print help, or the unknown arguments: a node takes ROS arguments only."""
     usage = (
         f"usage: ros2 run astra_ros {name} --ros-args -p parameter:=value -r topic:=other_topic\n"
@@ -113,7 +114,7 @@ def _answer(name: str, make_behaviour: Callable, words: list[str]) -> int:
     )
     if {"-h", "--help"} & set(words):
         about = (sys.modules[make_behaviour.__module__].__doc__ or name).strip()
-        told = f"\n\nparameters, with their defaults:\n{help_text(name)}" if name in EXECUTABLES else ""
+        told = f"\n\nparameters, with their defaults:\n{help_text(declared_settings())}"
         with suppress(BrokenPipeError):  # piped into `head`, say
             print(f"{about}\n\n{usage}{told}", flush=True)
             return 0

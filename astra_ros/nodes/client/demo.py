@@ -41,7 +41,8 @@ class DemoRequest:
     out: Path = setting(Path("out"), "folder for the pictures")
     seed: int = setting(
         int(ARGUMENTS["seed"].default),
-        "the scene and the plans; the shipped models were trained in scenes below 700 and from 2000 to 100640",
+        "the scene and the plans; the shipped models were trained in scenes below 700, from 2000 to 100640, "
+        "and astra-arms from 200000 to 201089",
         0,
         MOST_SEED,
     )

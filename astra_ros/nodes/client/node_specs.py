@@ -52,7 +52,7 @@ ARGUMENTS: dict[str, Argument] = {
     "seed": Argument(
         "1000",
         "Seed of the simulated scene and of the plans; the shipped models were trained in scenes below 700 and from "
-        "2000 to 100640.",
+        "2000 to 100640, astra-arms also in those from 200000 to 201089.",
     ),
     "model": Argument(
         "",

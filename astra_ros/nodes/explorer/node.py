@@ -285,9 +285,14 @@ def _target(name: str) -> int | None:
     return int(last) if name.startswith("frontier ") and last.isdigit() else 0 if "nearest" in name else None
 
 
+def declared_settings() -> dict[str, object]:
+    """Namespace -> the settings that the node declares."""
+    return {"": ExplorerSettings()}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM."""
-    return run("explorer", ExplorerNode, argv)
+    return run("explorer", ExplorerNode, declared_settings, argv)
 
 
 if __name__ == "__main__":

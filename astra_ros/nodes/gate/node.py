@@ -97,9 +97,14 @@ class Gate:
         return [Status("plans", WARN if missing else OK, missing or self._last, values)]
 
 
+def declared_settings() -> dict[str, object]:
+    """Namespace -> the settings that the node declares."""
+    return {"": GateSettings()}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM."""
-    return run("gate", Gate, argv, partial(MultiThreadedExecutor, THREADS))
+    return run("gate", Gate, declared_settings, argv, partial(MultiThreadedExecutor, THREADS))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from astra_ros.nodes.imagine.malloc_arenas import share_arenas
 from astra_ros.nodes.imagine.message_readers import Clocks
 from astra_ros.nodes.imagine.model_thread import ModelThread, ShuttingDown
 from astra_ros.nodes.imagine.outputs import ImagineOutputs
-from astra_ros.nodes.imagine.parameters import ImagineParameters
+from astra_ros.nodes.imagine.parameters import ImagineParameters, declared_settings
 from astra_ros.nodes.imagine.tf_frames import TfFrames
 from astra_ros.nodes.imagine.topic_types import TopicTypes
 from astra_ros.nodes.qos import CAMERA, LATCHED, best_effort, reliable
@@ -245,7 +245,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM."""
     share_arenas()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    return run("imagine", Imagine, argv, EXECUTOR)
+    return run("imagine", Imagine, declared_settings, argv, EXECUTOR)
 
 
 if __name__ == "__main__":

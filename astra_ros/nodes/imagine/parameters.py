@@ -10,6 +10,7 @@ from rclpy.node import Node
 from astra_ros.bridge.plan_adapters import PlanAdapter, plan_adapter
 from astra_ros.control.vehicle_settings import VehicleSettings
 from astra_ros.critics import DEFAULT_CRITICS, load_critic
+from astra_ros.critics.registry import ON_REQUEST
 from astra_ros.critics.scoring import ScoringSettings
 from astra_ros.errors import UserError
 from astra_ros.nodes.imagine.settings import ImagineSettings, NodeSettings, PlanTopicSettings
@@ -18,6 +19,14 @@ from astra_ros.texts import short
 
 AT_START = ("model", "backend", "device", "image_transport", "critics", "plan_sources", "tool_link")
 SOURCE_AT_START = ("topic", "type", "keep", "max_age_s", "backup")
+
+
+def declared_settings() -> dict[str, object]:
+    """Namespace -> the settings that the node declares, also those of critics that must be asked for."""
+    own = ImagineSettings()
+    namespaces: dict[str, object] = {"": own, "scoring": ScoringSettings(), "vehicle": VehicleSettings()}
+    namespaces |= {name: load_critic(name).settings_class() for name in (*own.critics, *ON_REQUEST)}
+    return namespaces | {name: PlanTopicSettings() for name in own.plan_sources}
 
 
 class ImagineParameters:

@@ -232,9 +232,14 @@ class ArmPlanner(Proposer[ArmPlannerSettings]):
         return "waiting for a goal" if self._goal is None else self._last
 
 
+def declared_settings() -> dict[str, object]:
+    """Namespace -> the settings that the node declares."""
+    return {"": ArmPlannerSettings()}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM."""
-    return run("arm_planner", ArmPlanner, argv)
+    return run("arm_planner", ArmPlanner, declared_settings, argv)
 
 
 if __name__ == "__main__":

@@ -99,9 +99,14 @@ class DrivePlanner(Proposer[DrivePlannerSettings]):
         return [kind for kind, _ in candidates]
 
 
+def declared_settings() -> dict[str, object]:
+    """Namespace -> the settings that the node declares."""
+    return {"": DrivePlannerSettings()}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM."""
-    return run("drive_planner", DrivePlanner, argv)
+    return run("drive_planner", DrivePlanner, declared_settings, argv)
 
 
 if __name__ == "__main__":

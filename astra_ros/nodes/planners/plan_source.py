@@ -69,9 +69,14 @@ class PlanSource(Proposer[PlanSourceSettings]):
         return self._proposed[1]
 
 
+def declared_settings() -> dict[str, object]:
+    """Namespace -> the settings that the node declares."""
+    return {"": PlanSourceSettings()}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM."""
-    return run("plan_source", PlanSource, argv)
+    return run("plan_source", PlanSource, declared_settings, argv)
 
 
 if __name__ == "__main__":

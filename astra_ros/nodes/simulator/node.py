@@ -269,9 +269,14 @@ class Simulator:
         return Status("clock", WARN if text else OK, text or "one publisher", values)
 
 
+def declared_settings() -> dict[str, object]:
+    """Namespace -> the settings that the node declares."""
+    return {"": SimulatorSettings()}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM."""
-    return run("simulator", Simulator, argv)
+    return run("simulator", Simulator, declared_settings, argv)
 
 
 if __name__ == "__main__":
