@@ -102,6 +102,7 @@ class RecedingHorizon:
         rest: the plan that stops the robot, or holds it where it is.
         is_done: whether the task is over; asked before each choice.
         history: frames that the choice needs; dt_s: seconds between them, the model's step.
+        fallback: the plan where none is chosen; by default ``rest``.
     """
 
     robot: ActingRobot
@@ -112,6 +113,7 @@ class RecedingHorizon:
     history: int
     dt_s: float
     settings: LoopSettings = LoopSettings()
+    fallback: Callable[[], Any] | None = None
 
     def __iter__(self) -> Iterator[Cycle]:
         """Act, and hand on each cycle as it ends. The robot rests while the history fills."""
@@ -125,7 +127,7 @@ class RecedingHorizon:
             plans = self.propose(moment)
             choice = self.choose(moment, plans) if plans else Choice(None, reason="no plan was proposed")
             plans = [*plans, *choice.made]
-            self.robot.command(self.rest() if choice.index is None else plans[choice.index])
+            self.robot.command((self.fallback or self.rest)() if choice.index is None else plans[choice.index])
             yield Cycle(moment, plans, choice, self._act(self.settings.act_steps, seen))
 
     def _act(self, steps: int, seen: deque[np.ndarray]) -> np.ndarray:

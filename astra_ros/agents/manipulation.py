@@ -79,6 +79,7 @@ class PushTask:
         object_position: returns where the object is, as a perception would: [3] m, in the frame of the robot's base.
         goal_position: [3] m.
         near_m: the object is at the goal from this distance on, in the plane of the table.
+        home: joint -> rad, where the arm goes where no push is chosen; empty: it stays where it is.
     """
 
     robot_urdf: str
@@ -87,6 +88,7 @@ class PushTask:
     object_position: Callable[[], np.ndarray]
     goal_position: np.ndarray
     near_m: float = 0.05
+    home: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def distance_m(self) -> float:
@@ -142,14 +144,15 @@ class RobotWorldModel:
     ) -> RecedingHorizon:
         """The loop that pushes an object to its goal: each time several pushes are planned and imagined.
 
-        Pushes that cannot be planned, as while the arm touches something, make the arm rest; see ``problem``. After
-        that, and after a choice that takes none of the pushes, they go elsewhere: the same ones would fail again.
+        Where no push is chosen, or none can be planned (see ``problem``), the arm goes up and home, or rests where it
+        cannot, as while it touches something. The next pushes go elsewhere, since the same ones would fail again; after
+        a second time in a row also to dead ends.
 
         Args:
             choose: chooses among pushes in place of imagination, such as for a comparison.
         """
         self._describe(task.robot_urdf)
-        motion, refused = self.planner.settings, False
+        motion, refused = self.planner.settings, 0  # choices in a row
 
         def propose(moment: Moment) -> Sequence[JointPlan]:
             nonlocal refused
@@ -157,12 +160,13 @@ class RobotWorldModel:
             places = task.object_position(), task.goal_position
             self.problem = ""
             try:
-                pushing = replace(task.pushing, elsewhere=refused)
+                dead_ends = task.pushing.dead_ends or refused > 1
+                pushing = replace(task.pushing, elsewhere=refused > 0, dead_ends=dead_ends)
                 return self.planner.push(task.joints(), places, task.robot_urdf, pushing)
             except PlanningNotInstalled:
                 raise
             except PlanningError as error:
-                self.problem, refused = str(error), True
+                self.problem, refused = str(error), refused + 1
                 return []
             finally:
                 self.planner.settings = motion  # or the next loop would begin with this seed
@@ -170,6 +174,14 @@ class RobotWorldModel:
         def rest() -> JointPlan:
             joints = task.joints()
             return JointPlan(tuple(joints), np.zeros(1), np.array([list(joints.values())]), "rest")
+
+        def go_home() -> JointPlan:
+            try:
+                home = task.home and self.planner.retreat(task.joints(), task.home, task.robot_urdf, task.pushing)
+            except PlanningError as error:
+                self.problem = self.problem or str(error)
+                home = None
+            return home or rest()
 
         if choose is None:
             imagination = ByImagination(self.imaginer, task.joints, goal_position=task.goal_position, seed=seed)
@@ -179,12 +191,14 @@ class RobotWorldModel:
         def choose_and_note(moment: Moment, plans: Sequence[JointPlan]) -> Choice:
             nonlocal refused
             choice = chosen_by(moment, plans)
-            refused = choice.index is None
+            refused = refused + 1 if choice.index is None else 0
             return choice
 
         card = self.imaginer.model.card
         done = lambda: task.distance_m <= task.near_m  # noqa: E731
-        return RecedingHorizon(robot, propose, choose_and_note, rest, done, card.history, card.dt_s, settings)
+        return RecedingHorizon(
+            robot, propose, choose_and_note, rest, done, card.history, card.dt_s, settings, go_home
+        )
 
     def chooser(self, imagination: ByImagination, urdf: str) -> Choose:
         """Chooses by imagination alone, or with improvement where that has time; plans are of the arm of ``urdf``."""

@@ -56,6 +56,14 @@ class MotionPlanner:
         request = (dict(initial), places, robot_urdf, self.settings, pushing)
         return self._process.call("push", request, self.settings.time_limit_s + GRACE_S)
 
+    def retreat(
+        self, initial: Mapping[str, float], home: Mapping[str, float], robot_urdf: str, pushing: PushSettings
+    ) -> JointPlan | None:
+        """Up and home, or None where the arm is there; see ``plan_retreat``. Raises as ``plan``."""
+        request = (dict(initial), dict(home), robot_urdf, self.settings, pushing)
+        self._prepare(dict(initial), ToolPose(pushing.tool_link, (0.0, 0.0, 0.0)), robot_urdf, self.settings)
+        return self._process.call("retreat", request, self.settings.time_limit_s + GRACE_S)
+
     def _prepare(self, *request) -> None:
         """Have the robot read, which may take longer than a plan; later calls with it return at once."""
         self._process.call("prepare", request, self._start_limit_s)

@@ -41,7 +41,7 @@ class PlanningProcess:
     def call(self, name: str, arguments: tuple, seconds: float) -> Any:
         """What a function returns or raises.
 
-        "plan" is ``plan_motions``, "push" ``plan_pushes``; "prepare" builds the robot and returns None.
+        "plan" is ``plan_motions``, "push" ``plan_pushes``, "retreat" ``plan_retreat``; "prepare" builds the robot and returns None.
 
         Raises:
             PlanningTimeout: it took longer; the process is killed, and the next call starts another.
@@ -121,11 +121,12 @@ def serve(descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the caller ends this process
     pipe = Connection(descriptor)
     from astra_ros.control.motion_candidates import model_of, plan_motions
-    from astra_ros.control.pushes import plan_pushes
+    from astra_ros.control.pushes import plan_pushes, plan_retreat
 
     functions: dict[str, Any] = {
         "plan": plan_motions,
         "push": plan_pushes,
+        "retreat": plan_retreat,
         "prepare": lambda *arguments: model_of(*arguments) and None,
     }
     for package in PACKAGES:  # now, while the caller waits for READY

@@ -42,6 +42,7 @@ LEAST_PUSH_M, MOST_PUSH_M = 0.04, 0.25
 CLEAR_M = 0.03  # between the object's top and the tool that passes over it
 STEP_M = 0.02  # between the tool's places that are solved
 APPROACH_S = 0.2
+AT_HOME_RAD = 0.05
 TURNS_ROUND_RAD = 0.5  # in one joint between two places: the arm would have to change its posture
 
 
@@ -123,6 +124,32 @@ def plan_pushes(
     return [motion.plan(arm.joint_names, f"push/{index}") for index, motion in enumerate(motions)]
 
 
+def plan_retreat(
+    initial: Mapping[str, float],
+    home: Mapping[str, float],
+    urdf: str,
+    settings: MotionSettings,
+    pushing: PushSettings,
+) -> JointPlan | None:
+    """Straight up to the height of travel, then home; None where the arm is at home.
+
+    Args:
+        initial, home: joint -> rad; any places of the arm that are free of collisions.
+
+    Raises:
+        KinematicsError, PlanningError: as ``plan_motions``.
+    """
+    arm = model_of(initial, ToolPose(pushing.tool_link, (0.0, 0.0, 0.0)), urdf, settings)
+    start = arm.checked(initial, "start")
+    end = arm.checked({**initial, **home}, "goal")
+    if np.abs(end - start).max() < AT_HOME_RAD:
+        return None
+    motion = _Pushes(arm, start, settings, pushing).retreat(end)
+    if motion is None:
+        raise NoPath("no way home was found", thing="goal", cure="move the arm by hand", seconds=APPROACH_S)
+    return motion.plan(arm.joint_names, "retreat")
+
+
 def _push(thing: np.ndarray, goal: np.ndarray, turn: float, share: float, pushing: PushSettings):
     """The tool's way, from and to [2] m."""
     away = goal - thing
@@ -143,37 +170,62 @@ class _Pushes:
         self._arm, self._start, self._pushing = arm, start, pushing
         self._frame = arm.frame(pushing.tool_link)
         self._limits = motion_limits(arm, settings)
-        self._lift = self._up(start)
-        self._routes = Routes(arm, self._lift[-1], settings.seed)
+        self._lift = self._up(2 * pushing.object_half_m + CLEAR_M)
+        self._routes = Routes(arm, start, settings.seed)
 
     def motion(self, begin: np.ndarray, end: np.ndarray) -> TimedMotion | None:
-        """Up, to above ``begin``, down, to ``end``; None where the arm cannot do it."""
-        rotation = self._rotation(end - begin)
-        low, high = self._pushing.height_m, self._pushing.travel_m
-        above = self._reach(np.array([*begin, high]), rotation, self._lift[-1])
-        if above is None:
+        """Up over the object, to above ``begin``, down, to ``end``; None where the arm cannot do it."""
+        way = None if self._lift is None else self._push_from(self._lift[-1], begin, end)
+        if self._lift is None or way is None:
             return None
-        down = self._along(np.array([[*begin, high], [*begin, low]]), rotation, above)
-        push = None if down is None else self._along(np.array([[*begin, low], [*end, low]]), rotation, down[-1])
-        approach = self._routes.find(self._lift[-1], above, seconds=APPROACH_S)
-        if down is None or push is None or approach is None:
+        down, push = way
+        there = self._to(self._lift, down[0])
+        if there is None:
             return None
-        there = without_repeats(np.concatenate([self._lift, dense(approach, 0.2), down]))
-        motion = _joined([timed(there, *self._limits), self._slow(timed(push, *self._limits))])
+        there = without_repeats(np.concatenate([there, down]))
+        return self._free(_joined([timed(there, *self._limits), self._slow(timed(push, *self._limits))]))
+
+    def retreat(self, home: np.ndarray) -> TimedMotion | None:
+        """Up to the height of travel, where the arm can lift the tool, and on to joints [J]; None where no way is found."""
+        lift = self._up(self._pushing.travel_m)
+        way = self._to(self._start[None] if lift is None else lift, home)
+        return None if way is None else self._free(timed(without_repeats(way), *self._limits))
+
+    def _to(self, lift: np.ndarray, end: np.ndarray) -> np.ndarray | None:
+        """Joints [N, J] along ``lift``, and from its last ones to ``end``."""
+        route = self._routes.find(lift[-1], end, seconds=APPROACH_S)
+        return None if route is None else np.concatenate([lift, dense(route, 0.2)])
+
+    def _free(self, motion: TimedMotion) -> TimedMotion | None:
+        """The motion where it keeps the limits and touches nothing."""
         inside = self._arm.inside(motion.positions)
         return motion if inside and not any(map(self._arm.collides, motion.positions)) else None
 
-    def _up(self, start: np.ndarray) -> np.ndarray:
-        """Joints [N, J] from the start straight up, until the tool is over the object; ``start`` alone if it is.
+    def _push_from(
+        self, joints: np.ndarray, begin: np.ndarray, end: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Joints [N, J] of the tool's way down to ``begin``, and on to ``end``, in the posture nearest to ``joints``.
 
-        After a push the tool stands beside the object. A way from there to its other side would go through it. Where
-        the arm cannot lift the tool, the way begins at the start all the same.
+        The first ones are above ``begin``; None where the arm cannot do it.
         """
-        pose, clear_m = self._arm.pose(start, self._frame), 2 * self._pushing.object_half_m + CLEAR_M
-        (x, y, height), way = pose[:3, 3], None
-        if height < clear_m:
-            way = self._along(np.array([[x, y, height], [x, y, clear_m]]), pose[:3, :3], start)
-        return start[None] if way is None else way
+        rotation = self._rotation(end - begin, joints)
+        low, high = self._pushing.height_m, self._pushing.travel_m
+        above = self._reach(np.array([*begin, high]), rotation, joints)
+        down = None if above is None else self._along(np.array([[*begin, high], [*begin, low]]), rotation, above)
+        push = None if down is None else self._along(np.array([[*begin, low], [*end, low]]), rotation, down[-1])
+        return None if down is None or push is None else (down, push)
+
+    def _up(self, height_m: float) -> np.ndarray | None:
+        """Joints [N, J] from the start straight up to a height over the table; the start alone if the tool is higher.
+
+        After a push the tool stands beside the object. A way from there to its other side would go through it. None
+        where the arm cannot lift the tool.
+        """
+        pose = self._arm.pose(self._start, self._frame)
+        x, y, now_m = pose[:3, 3]
+        if now_m >= height_m:
+            return self._start[None]
+        return self._along(np.array([[x, y, now_m], [x, y, height_m]]), pose[:3, :3], self._start)
 
     def can_go_on(self, joints: np.ndarray, begin: np.ndarray, end: np.ndarray, goal: np.ndarray) -> bool:
         """Whether the arm can get behind the object again after a push, and push it straight on to the goal.
@@ -186,10 +238,7 @@ class _Pushes:
         thing = end + self._pushing.touching_m * (end - begin) / np.linalg.norm(end - begin)
         if np.linalg.norm(goal - thing) < LEAST_PUSH_M:
             return True
-        begin, end = _push(thing, goal, 0.0, 1.0, self._pushing)
-        rotation, low = self._rotation(end - begin), self._pushing.height_m
-        ready = self._reach(np.array([*begin, low]), rotation, joints)
-        return ready is not None and self._along(np.array([[*begin, low], [*end, low]]), rotation, ready) is not None
+        return self._push_from(joints, *_push(thing, goal, 0.0, 1.0, self._pushing)) is not None
 
     def _along(self, places: np.ndarray, rotation: np.ndarray, begin: np.ndarray) -> np.ndarray | None:
         """Joints [N, J] from ``begin``, where the tool is at the first place, to the others [., 3] m; or None."""
@@ -205,9 +254,9 @@ class _Pushes:
         joints, _ = solve_pose(self._arm, self._frame, place, rotation, begin)
         return None if joints is None or self._arm.collides(joints) else joints
 
-    def _rotation(self, along: np.ndarray) -> np.ndarray:
-        """[3, 3] of a tool that points down, its broad side across the push: of the two, the nearer one."""
-        now = self._arm.pose(self._start, self._frame)
+    def _rotation(self, along: np.ndarray, joints: np.ndarray) -> np.ndarray:
+        """[3, 3] of a tool that points down, its broad side across the push: of the two, the one nearer to ``joints``."""
+        now = self._arm.pose(joints, self._frame)
         yaw, here = np.arctan2(along[1], along[0]), np.arctan2(now[1, 0], now[0, 0])
         yaw = here + (yaw - here + np.pi / 2) % np.pi - np.pi / 2
         c, s = np.cos(yaw), np.sin(yaw)

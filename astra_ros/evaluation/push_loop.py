@@ -106,6 +106,7 @@ class PushLoop:
             lambda: world.state().object_position,
             world.state().goal_position,
             NEAR_M,
+            dict(zip(spec.joint_names, spec.ready)),
         )
 
     def close(self) -> None:

@@ -1,5 +1,7 @@
 """The receding horizon: what the robot is commanded, when it rests, and what is handed on of each cycle."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from known_model import WHITE, KnownModel, plan
@@ -55,6 +57,9 @@ def test_the_robot_rests_without_a_choice_and_gives_up_after_the_most_choices():
     none = loop(robot, lambda moment, plans: Choice(None, reason="all vetoed"), act_steps=1, most_choices=2)
     assert [cycle.choice.reason for cycle in none] == ["all vetoed"] * 2
     assert robot.commands == [(0, REST), (2, REST), (3, REST)]
+    away = replace(loop(robot, lambda *_: Choice(None), act_steps=1, most_choices=1), fallback=lambda: "away")
+    list(away)
+    assert robot.commands[-2:] == [(4, REST), (6, "away")]
     unasked = loop(robot, None, propose=lambda moment: [], act_steps=1, most_choices=1)
     (cycle,) = unasked
     assert cycle.choice.index is None and cycle.choice.reason

@@ -17,7 +17,7 @@ from astra_ros.agents.manipulation import ArmGoal, PushTask, RobotWorldModel, Se
 from astra_ros.agents.plan_improvement import ImprovementSettings
 from astra_ros.control.motion_candidates import MotionSettings, plan_motions
 from astra_ros.control.planning_errors import InCollision, NoPath, OutsideLimits, PlanningNotInstalled
-from astra_ros.control.pushes import ELSEWHERE_RAD, PushSettings, plan_pushes
+from astra_ros.control.pushes import ELSEWHERE_RAD, PushSettings, plan_pushes, plan_retreat
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.ranking.imaginer import Imaginer, RankingSettings
 from astra_ros.robot.kinematics import ToolPath
@@ -127,16 +127,55 @@ def test_an_object_out_of_reach_cannot_be_pushed(panda):
         plan_pushes(panda.now, (np.array([1.5, 0.0]), np.array([1.6, 0.0])), panda.urdf, PATIENT, PUSHING)
 
 
+def after_a_push(panda, thing, goal):
+    """Where the arm is once the object is at the goal."""
+    (there,) = plan_pushes(panda.now, (thing, goal), panda.urdf, replace(PATIENT, count=1), PUSHING)
+    return dict(zip(panda.spec.joint_names, there.positions[-1])) | panda.spec.held_joints
+
+
 def test_after_a_push_the_tool_goes_over_the_object_to_its_other_side(panda):
     thing, goal = np.array([0.5, 0.0]), np.array([0.5, 0.15])
     tool = ToolPath(panda.urdf, "pusher_tip", panda.spec.joint_names)
-    (there,) = plan_pushes(panda.now, (thing, goal), panda.urdf, replace(PATIENT, count=1), PUSHING)
-    now = dict(zip(panda.spec.joint_names, there.positions[-1])) | panda.spec.held_joints
-    for back in plan_pushes(now, (goal, thing), panda.urdf, PATIENT, PUSHING):
+    for back in plan_pushes(after_a_push(panda, thing, goal), (goal, thing), panda.urdf, PATIENT, PUSHING):
         way = tool(back.motion(np.linspace(0.0, back.duration_s, 400)))
         over = np.linalg.norm(way[:, :2] - goal, axis=1) < PUSHING.object_half_m
         first_push = np.flatnonzero(way[:, 2] > 0.12)[-1]
         assert over[:first_push].any() and way[:first_push][over[:first_push], 2].min() > 2 * PUSHING.object_half_m
+
+
+def test_the_arm_retreats_straight_up_and_home_without_moving_anything_beside_it(panda):
+    thing, goal = np.array([0.5, 0.0]), np.array([0.5, 0.15])
+    tool = ToolPath(panda.urdf, "pusher_tip", panda.spec.joint_names)
+    now = after_a_push(panda, thing, goal)
+    home = dict(zip(panda.spec.joint_names, panda.spec.ready))
+    back = plan_retreat(now, home, panda.urdf, PATIENT, PUSHING)
+    assert back is not None and back.name == "retreat"
+    assert np.allclose(back.positions[0], [now[name] for name in panda.spec.joint_names])
+    assert np.allclose(back.positions[-1], panda.spec.ready)
+    way = tool(back.motion(np.linspace(0.0, back.duration_s, 400)))
+    low = way[:, 2] < PUSHING.travel_m - 0.01
+    assert low[0] and np.linalg.norm(way[low][:, :2] - way[0, :2], axis=1).max() < 0.01
+    assert plan_retreat(panda.now, home, panda.urdf, PATIENT, PUSHING) is None, "it is at home"
+
+
+def test_an_arm_without_a_push_to_make_goes_home_or_rests_where_it_cannot(robot, panda):
+    arm, went = StillArm(panda.now), JointPlan(panda.spec.joint_names, np.zeros(1), np.zeros((1, 7)), "retreat")
+    homes, answers = [], iter([went, None, NoPath("none", thing="goal", cure="")])
+
+    def retreat(initial, home, urdf, pushing):
+        homes.append(home)
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    robot.planner.retreat = retreat
+    task = replace(arm.task(panda), home={"panda_joint1": 0.3})
+    arm.object_position = lambda: np.array([0.5, 0.0, 0.03])
+    task = replace(task, object_position=arm.object_position)
+    list(robot.push(arm, task, LoopSettings(act_steps=1, most_choices=3), choose=lambda *_: Choice(None)))
+    assert [plan.name for plan in arm.plans] == ["rest", "retreat", "rest", "rest"]
+    assert homes == [task.home] * 3 and "none" in robot.problem
 
 
 def test_the_object_is_not_pushed_to_where_the_arm_cannot_get_behind_it():
@@ -197,11 +236,11 @@ def test_pushes_go_on_until_the_object_is_at_the_goal(robot, panda):
 
 
 def test_pushes_go_elsewhere_after_those_that_were_refused_or_could_not_be_planned(robot, panda):
-    elsewhere = []
+    asked = []
 
     def push(initial, places, urdf, pushing):
-        elsewhere.append(pushing.elsewhere)
-        if len(elsewhere) == 2:
+        asked.append((pushing.elsewhere, pushing.dead_ends))
+        if len(asked) == 2:
             raise NoPath("none", thing="goal", cure="")
         rest = np.array([[panda.now[name] for name in panda.spec.joint_names]])
         return [JointPlan(panda.spec.joint_names, np.zeros(1), rest, "push/0")]
@@ -212,7 +251,7 @@ def test_pushes_go_elsewhere_after_those_that_were_refused_or_could_not_be_plann
     arm.object_position = lambda: np.array([0.5, 0.0, 0.03])
     settings = LoopSettings(act_steps=1, most_choices=4)
     list(robot.push(arm, arm.task(panda), settings, choose=lambda *_: Choice(None if next(refusals) else 0)))
-    assert elsewhere == [False, True, True, False]
+    assert asked == [(False, False), (True, False), (True, True), (False, False)]
 
 
 def test_pushes_elsewhere_are_spread_wide(panda):
