@@ -196,9 +196,7 @@ class RobotWorldModel:
 
         card = self.imaginer.model.card
         done = lambda: task.distance_m <= task.near_m  # noqa: E731
-        return RecedingHorizon(
-            robot, propose, choose_and_note, rest, done, card.history, card.dt_s, settings, go_home
-        )
+        return RecedingHorizon(robot, propose, choose_and_note, rest, done, card.history, card.dt_s, settings, go_home)
 
     def chooser(self, imagination: ByImagination, urdf: str) -> Choose:
         """Chooses by imagination alone, or with improvement where that has time; plans are of the arm of ``urdf``."""

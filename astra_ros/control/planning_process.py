@@ -41,7 +41,8 @@ class PlanningProcess:
     def call(self, name: str, arguments: tuple, seconds: float) -> Any:
         """What a function returns or raises.
 
-        "plan" is ``plan_motions``, "push" ``plan_pushes``, "retreat" ``plan_retreat``; "prepare" builds the robot and returns None.
+        "plan" is ``plan_motions``, "push" ``plan_pushes``, "retreat" ``plan_retreat``; "prepare" builds the robot and
+        returns None.
 
         Raises:
             PlanningTimeout: it took longer; the process is killed, and the next call starts another.

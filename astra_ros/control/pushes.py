@@ -125,11 +125,7 @@ def plan_pushes(
 
 
 def plan_retreat(
-    initial: Mapping[str, float],
-    home: Mapping[str, float],
-    urdf: str,
-    settings: MotionSettings,
-    pushing: PushSettings,
+    initial: Mapping[str, float], home: Mapping[str, float], urdf: str, settings: MotionSettings, pushing: PushSettings
 ) -> JointPlan | None:
     """Straight up to the height of travel, then home; None where the arm is at home.
 
@@ -186,7 +182,7 @@ class _Pushes:
         return self._free(_joined([timed(there, *self._limits), self._slow(timed(push, *self._limits))]))
 
     def retreat(self, home: np.ndarray) -> TimedMotion | None:
-        """Up to the height of travel, where the arm can lift the tool, and on to joints [J]; None where no way is found."""
+        """Up to the height of travel, where the arm can lift the tool, and on to joints [J]; None without a way."""
         lift = self._up(self._pushing.travel_m)
         way = self._to(self._start[None] if lift is None else lift, home)
         return None if way is None else self._free(timed(without_repeats(way), *self._limits))
@@ -255,7 +251,7 @@ class _Pushes:
         return None if joints is None or self._arm.collides(joints) else joints
 
     def _rotation(self, along: np.ndarray, joints: np.ndarray) -> np.ndarray:
-        """[3, 3] of a tool that points down, its broad side across the push: of the two, the one nearer to ``joints``."""
+        """[3, 3] of a tool that points down, its broad side across the push: of the two, the nearer to ``joints``."""
         now = self._arm.pose(joints, self._frame)
         yaw, here = np.arctan2(along[1], along[0]), np.arctan2(now[1, 0], now[0, 0])
         yaw = here + (yaw - here + np.pi / 2) % np.pi - np.pi / 2

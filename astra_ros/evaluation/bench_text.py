@@ -31,8 +31,8 @@ def text_of(result: BenchResult) -> str:
     blocks += [f"{name} gives other scores than {result.backend}" for name in wrong]
     blocks += [f"{name} cannot run here: {reason}" for name, reason in result.cannot_run.items()]
     blocks.append(
-        f"plain loop ({PLAIN_STEPS} steps, one plan at a time): {first.plain_loop_ms:.0f} ms, "
-        f"{first.times_faster_than_plain:.0f} times slower than {result.backend}\n"
+        f"plain loop ({PLAIN_STEPS} steps, one plan at a time; one frame timed, the others reckoned): "
+        f"{first.plain_loop_ms:.0f} ms, {first.times_faster_than_plain:.0f} times slower than {result.backend}\n"
         f"large matrix products on this machine: {first.matmul_peak_gflops:.0f} GFLOP/s"
     )
     blocks += [f"{_title(key)}: {ratio:.2f} ({result.fastest})" for key, ratio in result.times_faster.items()]
@@ -89,9 +89,10 @@ def _facts(engines: dict[str, EngineFacts]) -> str:
     rows = [
         ["", "start to first scores", "the first time", "peak memory", "GFLOP", "largest score difference", "runs on"]
     ]
+    first = next(iter(engines), None)
     for name, each in engines.items():
         starts = f"{each.start_up_s:.1f} s", f"{each.first_start_s:.1f} s"
-        difference = f"{each.largest_score_difference:.4f}"
+        difference = "(reference)" if name == first else f"{each.largest_score_difference:.4f}"
         numbers = f"{each.peak_memory_mb:.0f} MB", f"{each.gflop_per_request:.1f}", difference
         rows.append([name, *starts, *numbers, each.runs_on])
     return aligned(rows)

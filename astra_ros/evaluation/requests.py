@@ -12,7 +12,7 @@ from astra_ros.datasets.dataset import HELD_OUT_FROM
 from astra_ros.evaluation.bench_result import Condition
 from astra_ros.evaluation.contact_calibration import MISS_RATE
 from astra_ros.evaluation.space_figures import HORIZONS
-from astra_ros.inference import DEFAULT_MODEL
+from astra_ros.inference import BACKEND_TEXT, DEFAULT_MODEL
 from astra_ros.ranking.strategies import COARSE_TO_FINE, StrategySettings
 from astra_ros.registry import UnknownName
 from astra_ros.settings import MOST_SEED, SettingError, check_ranges, setting
@@ -40,7 +40,7 @@ class ModelRequest:
     """Which model imagines, and where."""
 
     model: str = setting(DEFAULT_MODEL, "shipped name or directory")
-    backend: str = setting("torch", "what runs the model: torch, onnx, openvino, tensorrt or auto")
+    backend: str = setting("torch", BACKEND_TEXT)
     device: str = setting("cpu", "where it runs: cpu, cuda, cuda:0")
 
 

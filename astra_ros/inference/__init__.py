@@ -4,11 +4,12 @@ from astra_ros.inference.card import ARMS_MODEL, DEFAULT_MODEL, ModelCard, Model
 from astra_ros.inference.conditioning import Conditioning
 from astra_ros.inference.engine import ENGINES, Engine
 from astra_ros.inference.imagination import Imagination
-from astra_ros.inference.loading import load_world_model, read_card
+from astra_ros.inference.loading import BACKEND_TEXT, load_world_model, read_card
 from astra_ros.inference.world_model import WorldModel
 
 __all__ = [
     "ARMS_MODEL",
+    "BACKEND_TEXT",
     "DEFAULT_MODEL",
     "ENGINES",
     "Conditioning",

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from astra_ros.inference.card import ModelCard, ModelError, model_directory
 from astra_ros.inference.engine import ENGINES
-from astra_ros.inference.fastest import AUTO, fastest
+from astra_ros.inference.fastest import AUTO, CANDIDATES, fastest
 from astra_ros.inference.world_model import WorldModel
 from astra_ros.registry import LoadError, UnknownName
 
+# How every `backend` setting is explained.
+BACKEND_TEXT = f"what runs the model: {', '.join(ENGINES)}, or {AUTO}, the fastest of {', '.join(CANDIDATES)} here"
 EXTRAS = {"openvino-bf16": "openvino", "tensorrt": "onnx-gpu"}  # where it is not the backend's name
 
 

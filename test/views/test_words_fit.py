@@ -14,7 +14,7 @@ from astra_ros.views.imagined_plans import ImaginedPlans
 from astra_ros.views.loop_film import loop_frames
 from astra_ros.views.video import side_by_side
 
-TITLE = "What Astra imagines for each plan of the panda"
+TITLE = "What Astra (astra-arms) imagines for each plan of the panda, scene 999999"
 WHY = "score 0.357 < risky_below 0.45: goal_pose: the object ends 0.152 m from where the goal image shows it"
 NOTE = "hit_obstacle: 77 % of the way to the goal, touched the obstacle"
 RESTS = (

@@ -139,7 +139,8 @@ def _draw(request: DemoRequest, plans: ImaginedPlans, camera: np.ndarray, goal: 
     from astra_ros.views.contact_sheet import contact_sheet
     from astra_ros.views.video import side_by_side, write_mp4
 
-    title = f"What Astra imagines for each plan of the {request.robot}"
+    model = Path(request.model or DEFAULT_MODEL).name
+    title = f"What Astra ({model}) imagines for each plan of the {request.robot}, scene {request.seed}"
     picture = request.out / "contact_sheet.png"
     cv2.imwrite(str(picture), contact_sheet(plans, camera, goal, title)[..., ::-1])
     video = write_mp4(request.out / "imagined.mp4", side_by_side(plans, title), 1 / plans.dt_s)
@@ -168,6 +169,7 @@ def _report(scores: Sequence[PlanScore], kinds: Sequence[str], executed: Sequenc
             print("The scores hardly differ here: the model sees little to choose between these plans.")
     print("goal to smoothness: the cost from each critic; score = exp(-sum of the costs). What then happened:")
     print("progress, share of the object's way to the goal; collided; outcome, progress less 1 for a collision.")
+    print("The model states the places of object and tool beside the pictures; distances come from those places.")
 
 
 class Progress:

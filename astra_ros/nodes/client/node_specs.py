@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from astra_ros.inference import ARMS_MODEL, DEFAULT_MODEL
+from astra_ros.inference import ARMS_MODEL, BACKEND_TEXT, DEFAULT_MODEL
 from astra_ros.nodes.client.launch_arguments import (
     Argument,
     ArgumentError,
@@ -60,9 +60,7 @@ ARGUMENTS: dict[str, Argument] = {
         f"the params file, or else {DEFAULT_MODEL}; for a simulated arm with planner:=ompl always {ARMS_MODEL}.",
     ),
     "backend": Argument(
-        "",
-        "What runs the model: torch, onnx, openvino, tensorrt or auto; '' takes the one in the params file, or else "
-        "torch.",
+        "", f"{BACKEND_TEXT[0].upper()}{BACKEND_TEXT[1:]}; '' takes the one in the params file, or else torch."
     ),
     "device": Argument(
         "", "Where the model runs: cpu, cuda, cuda:0, ...; '' takes the one in the params file, or else cpu."

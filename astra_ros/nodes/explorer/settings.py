@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from astra_ros.agents.exploration import ExplorationSettings
 from astra_ros.control.frontier_explorer import FrontierSettings
 from astra_ros.control.occupancy_mapper import MappingSettings
-from astra_ros.inference import DEFAULT_MODEL
+from astra_ros.inference import BACKEND_TEXT, DEFAULT_MODEL
 from astra_ros.settings import setting
 
 DEPTH, TOPIC = MAPS = ("depth", "topic")
@@ -19,7 +19,7 @@ class ExplorerSettings(ExplorationSettings):
     """What explores, and how."""
 
     model: str = setting(DEFAULT_MODEL, "a name under models/, or a directory with model.safetensors and card.json")
-    backend: str = setting("torch", "the engine that runs the model: 'torch', 'onnx', 'openvino' or 'auto'")
+    backend: str = setting("torch", BACKEND_TEXT)
     device: str = setting("cpu", "where the model runs: 'cpu', 'cuda' or 'cuda:0'")
     action_space: str = setting("rover_twist", "the model's action space of this base, with a camera that it carries")
     map_from: str = setting(DEPTH, "'depth' makes the map from depth images, 'topic' takes that of the topic map")

@@ -1,8 +1,12 @@
 """The imagine node: what will the camera see if a plan is executed, and is the plan a good idea?
 
-Topics and parameters: docs/topics.md, docs/parameters.md. This file declares, subscribes and publishes; `core.py`
-decides. Callbacks store inputs, and one thread owns the model and works on the newest of them.
+It reads `image`, `plans`, `joint_states` or `odom`, and where they are published `camera_info`, `goal_image` or
+`goal_pose` and `robot_description`. It publishes `~/scores`, `~/decision`, `~/best_plan` or `~/best_path`,
+`~/imagined/image`, `~/imagined/contact_sheet`, `~/plan_markers` and /diagnostics. All topics: docs/topics.md.
 """
+
+# This file declares, subscribes and publishes; `core.py` decides. Callbacks store inputs, and one thread owns the model
+# and works on the newest of them.
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from astra_ros.control.vehicle_settings import VehicleSettings
 from astra_ros.critics import DEFAULT_CRITICS, CriticSettings
 from astra_ros.critics.scoring import ScoringSettings
-from astra_ros.inference import DEFAULT_MODEL
+from astra_ros.inference import BACKEND_TEXT, DEFAULT_MODEL
 from astra_ros.nodes.imagine.decision_file import DecisionFileSettings
 from astra_ros.nodes.imagine.plan_stamps import REFUSE, RESTAMP, RULES, PlanStamps
 from astra_ros.ranking.choice import ChoiceSettings
@@ -35,11 +35,7 @@ class ImagineSettings(RankingSettings):
     """The node's own settings."""
 
     model: str = setting(DEFAULT_MODEL, "a name under models/, or a directory with model.safetensors and card.json")
-    backend: str = setting(
-        "torch",
-        "the engine that runs the model: 'torch', 'onnx', 'openvino', 'tensorrt' or 'auto', which takes the fastest of "
-        "the first three here",
-    )
+    backend: str = setting("torch", BACKEND_TEXT)
     device: str = setting("cpu", "where the model runs: 'cpu', 'cuda' or 'cuda:0'")
     seed: int = setting(0, "seed of the noise that all plans of a request share", 0, MOST_SEED)
     auto_imagine: bool = setting(True, "imagine whenever new plans arrive, not only when ~/imagine is called")
