@@ -47,6 +47,13 @@ def test_a_camera_that_is_missed_is_named_and_logged_once(bench):
     assert count(bench.log.infos, "images come on /camera") == 1
 
 
+def test_a_model_that_failed_is_what_the_log_ends_with(bench):
+    bench.core.health.model_failed("model 'none': no such directory")
+    said = list(bench.log.warnings)
+    bench.pass_time(INPUTS_START_S + 0.1)
+    assert bench.status("camera").message == "no image yet on /camera" and bench.log.warnings == said
+
+
 def test_a_camera_whose_images_cannot_be_used_is_not_missed(bench):
     bench.pass_time(INPUTS_START_S + 0.1)
     bench.image(1, encoding="yuv420")
